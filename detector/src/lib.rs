@@ -1,0 +1,5 @@
+//! Prometheus alerting rules over in-memory samples: rule files and samples in, alert transitions out.
+
+mod sample;
+
+pub use sample::{METRIC_NAME, Labels, Sample, Timestamp, is_stale, stale_marker};

@@ -1,0 +1,3 @@
+//! The record of a drill, its score, and what people read of it.
+
+pub mod record;
