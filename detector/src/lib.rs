@@ -2,4 +2,4 @@
 
 mod sample;
 
-pub use sample::{METRIC_NAME, Labels, Sample, Timestamp, is_stale, stale_marker};
+pub use sample::{Labels, METRIC_NAME, Sample, Timestamp, is_stale, stale_marker};

@@ -68,14 +68,17 @@ impl Labels {
     }
 
     /// The label set of the metric `name` with the given labels.
-    pub fn metric<'a>(name: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    pub fn metric<'a>(name: &'a str, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self::from_pairs(std::iter::once((METRIC_NAME, name)).chain(pairs))
     }
 
     /// The value of the label `name`, if it is there.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let at = self.0.binary_search_by(|(n, _)| n.as_ref().cmp(name)).ok()?;
+        let at = self
+            .0
+            .binary_search_by(|(n, _)| n.as_ref().cmp(name))
+            .ok()?;
         Some(&self.0[at].1)
     }
 
@@ -87,7 +90,9 @@ impl Labels {
 
     /// The labels in order of their names, the metric name included.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
-        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
     /// How many labels there are, the metric name included.
@@ -107,7 +112,10 @@ impl Labels {
 impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        let mut labels = self.iter().filter(|(name, _)| *name != METRIC_NAME).peekable();
+        let mut labels = self
+            .iter()
+            .filter(|(name, _)| *name != METRIC_NAME)
+            .peekable();
         if labels.peek().is_none() && !self.name().is_empty() {
             return Ok(());
         }
