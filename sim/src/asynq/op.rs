@@ -1,0 +1,234 @@
+//! Broker operations as data: what an actor asks of Redis, and the answer.
+//!
+//! Every decision time is an argument (`now`), as in asynq, so that a virtual clock works. One [`Op`] is one Lua
+//! script or one plain command; what it does to Redis is in the operation catalogue of asynq's protocol.
+
+use crate::asynq::message::{ServerInfo, TaskMessage, WorkerInfo};
+use crate::clock::Time;
+
+/// One request to the broker.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// Publish a queue name (`SADD asynq:queues`); a producer does it once per process and queue.
+    RegisterQueue {
+        /// Queue name.
+        queue: String,
+    },
+    /// Put a task into `pending`. Answer: [`Reply::Enqueued`].
+    Enqueue {
+        /// The task; its id and queue name the keys.
+        message: TaskMessage,
+        /// Written to `pending_since` in nanoseconds.
+        now: Time,
+    },
+    /// Put a task into `scheduled`. Answer: [`Reply::Enqueued`].
+    Schedule {
+        /// The task.
+        message: TaskMessage,
+        /// When it is due, Unix seconds.
+        process_at_s: i64,
+    },
+    /// Take the next task, trying the queues in the order given. Answer: [`Reply::Dequeued`].
+    Dequeue {
+        /// Queue names in the order to try.
+        queues: Vec<String>,
+        /// Score of the new lease, Unix seconds.
+        lease_expires_s: i64,
+    },
+    /// Finish a task that succeeded and is not retained. Answer: [`Reply::Done`].
+    Done {
+        /// The task as dequeued.
+        message: TaskMessage,
+        /// Day bucket and expiry of the statistics.
+        now: Time,
+    },
+    /// Finish a task that succeeded and is retained (`message.retention` > 0). Answer: [`Reply::Done`].
+    MarkAsComplete {
+        /// The task as dequeued; `completed_at` is set by the broker from `now`.
+        message: TaskMessage,
+        /// Completion time.
+        now: Time,
+    },
+    /// Give an unfinished task back to the head of `pending`. Answer: [`Reply::Done`].
+    Requeue {
+        /// The task as dequeued.
+        message: TaskMessage,
+    },
+    /// Move a failed task to `retry`. Answer: [`Reply::Done`].
+    Retry {
+        /// The task, already edited (`retried`, `error_msg`, `last_failed_at`).
+        message: TaskMessage,
+        /// When it is due again, Unix seconds.
+        retry_at_s: i64,
+        /// Whether the attempt counts as a failure.
+        is_failure: bool,
+        /// Day bucket and expiry of the statistics.
+        now: Time,
+    },
+    /// Move a failed task to `archived`. Answer: [`Reply::Done`].
+    Archive {
+        /// The task, already edited (`error_msg`, `last_failed_at`).
+        message: TaskMessage,
+        /// Archive score; cut-off of the 90-day trim; day bucket.
+        now: Time,
+    },
+    /// Prolong the leases of tasks in progress (`ZADD XX`). Answer: [`Reply::Done`].
+    ExtendLease {
+        /// Queue name.
+        queue: String,
+        /// Task ids.
+        ids: Vec<String>,
+        /// New score, Unix seconds.
+        expires_s: i64,
+    },
+    /// Move up to 100 due tasks of `scheduled` or `retry` to `pending`. Answer: [`Reply::Count`].
+    Forward {
+        /// Queue name.
+        queue: String,
+        /// Source set.
+        from: Delayed,
+        /// Due are scores up to this second; also written to `pending_since`.
+        now: Time,
+    },
+    /// The messages whose lease score is at or before `cutoff_s`. Answer: [`Reply::Messages`].
+    ListLeaseExpired {
+        /// Queue name.
+        queue: String,
+        /// Unix seconds.
+        cutoff_s: i64,
+    },
+    /// Delete up to 100 retained tasks whose retention is over. Answer: [`Reply::Count`].
+    DeleteExpiredCompleted {
+        /// Queue name.
+        queue: String,
+        /// Janitor's now, Unix seconds.
+        now_s: i64,
+    },
+    /// Publish the server and its tasks in progress. Answer: [`Reply::Done`].
+    WriteServerState {
+        /// The server.
+        info: ServerInfo,
+        /// Its tasks in progress.
+        workers: Vec<WorkerInfo>,
+        /// Writer's now.
+        now: Time,
+        /// Time to live, seconds of the caller's (possibly virtual) clock.
+        ttl_s: i64,
+    },
+    /// Remove the server from the listings. Answer: [`Reply::Done`].
+    ClearServerState {
+        /// The server, as last written.
+        info: ServerInfo,
+    },
+    /// Numbers of one queue for the exporter. Answer: [`Reply::Stats`].
+    QueueStats {
+        /// Queue name.
+        queue: String,
+        /// Reader's now: latency and day bucket.
+        now: Time,
+    },
+    /// Names of all published queues (`SMEMBERS asynq:queues`). Answer: [`Reply::Names`].
+    Queues,
+    /// Every task id of a queue with its state, for the audit. Answer: [`Reply::Ids`].
+    ListIds {
+        /// Queue name.
+        queue: String,
+    },
+}
+
+/// A set of tasks that wait for their time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delayed {
+    /// `scheduled`.
+    Scheduled,
+    /// `retry`.
+    Retry,
+}
+
+/// State of a task, as in the field `state` of its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TaskState {
+    /// In progress.
+    Active,
+    /// Ready.
+    Pending,
+    /// Waits for its time.
+    Scheduled,
+    /// Failed, waits for its next attempt.
+    Retry,
+    /// Given up.
+    Archived,
+    /// Succeeded and retained.
+    Completed,
+}
+
+/// Numbers of one queue, as asynq's inspector gives them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueueStats {
+    /// Tasks per state.
+    pub pending: u64,
+    /// In progress.
+    pub active: u64,
+    /// Waiting for their time.
+    pub scheduled: u64,
+    /// Waiting for their next attempt.
+    pub retry: u64,
+    /// Given up.
+    pub archived: u64,
+    /// Retained after success.
+    pub completed: u64,
+    /// All-time finished attempts.
+    pub processed_total: u64,
+    /// All-time failed attempts.
+    pub failed_total: u64,
+    /// Age of the oldest pending task in seconds, 0 if it has no `pending_since`.
+    pub latency_seconds: f64,
+    /// Whether the queue is paused.
+    pub paused: bool,
+}
+
+/// The broker's answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// The operation took effect.
+    Done,
+    /// Whether the task was accepted; `false`: its id exists already in this queue.
+    Enqueued(bool),
+    /// The task taken, or none (queue empty, paused, or a ghost without hash).
+    Dequeued(Option<TaskMessage>),
+    /// How many were moved or deleted.
+    Count(u64),
+    /// Messages.
+    Messages(Vec<TaskMessage>),
+    /// Numbers of a queue.
+    Stats(QueueStats),
+    /// Names.
+    Names(Vec<String>),
+    /// Task ids with their state.
+    Ids(Vec<(String, TaskState)>),
+}
+
+/// Why an operation failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BrokerError {
+    /// The task is no longer ours: not in `active`, or not in `lease`, or its hash is gone.
+    #[error("NOT FOUND")]
+    NotFound,
+    /// Redis could not be reached, or did not answer in time.
+    #[error("redis unreachable: {0}")]
+    Unreachable(String),
+    /// Redis refused the command (OOM, READONLY, WRONGTYPE, script error ...).
+    #[error("redis error: {0}")]
+    Refused(String),
+    /// A stored message cannot be decoded.
+    #[error("undecodable message in {key}: {reason}")]
+    Undecodable {
+        /// Where it is stored.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// What a broker answers to an [`Op`].
+pub type Answer = Result<Reply, BrokerError>;
