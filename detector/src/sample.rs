@@ -95,6 +95,25 @@ impl Labels {
             .map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
+    /// The label set without the labels whose name `keep` turns down.
+    pub(crate) fn retain(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(name, _)| keep(name)).cloned();
+        Self(kept.collect())
+    }
+
+    /// The label set with `name` set to `value`, or without it if `value` is empty.
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+        let mut pairs: Vec<(Arc<str>, Arc<str>)> = self.0.to_vec();
+        let place = pairs.binary_search_by(|(n, _)| n.as_ref().cmp(name));
+        match (place, value.is_empty()) {
+            (Ok(at), true) => drop(pairs.remove(at)),
+            (Ok(at), false) => pairs[at].1 = value.into(),
+            (Err(_), true) => {}
+            (Err(at), false) => pairs.insert(at, (name.into(), value.into())),
+        }
+        Self(pairs.into())
+    }
+
     /// How many labels there are, the metric name included.
     #[must_use]
     pub fn len(&self) -> usize {

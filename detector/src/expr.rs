@@ -1,0 +1,392 @@
+//! The compiled form of a PromQL expression: a tree whose types say what may stand where.
+//!
+//! Nodes that map label sets to label sets remember their answers, so a tree is changed by evaluating it.
+
+pub(crate) mod compile;
+pub(crate) mod duration;
+pub(crate) mod matcher;
+mod scan;
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::intern::{LabelsId, Memo, Places};
+use crate::sample::Labels;
+use matcher::Matcher;
+
+/// A whole expression.
+#[derive(Debug, Clone)]
+pub(crate) enum Expr {
+    Scalar(ScalarExpr),
+    Vector(VectorExpr),
+}
+
+/// An expression whose value is one number.
+#[derive(Debug, Clone)]
+pub(crate) enum ScalarExpr {
+    Number(f64),
+    /// `time()`
+    Time,
+    /// `scalar(v)`
+    OfVector(Box<VectorExpr>),
+    Negate(Box<ScalarExpr>),
+    Binary {
+        op: BinaryOp,
+        left: Box<ScalarExpr>,
+        right: Box<ScalarExpr>,
+    },
+}
+
+/// An expression whose value is a set of labelled numbers.
+#[derive(Debug, Clone)]
+pub(crate) enum VectorExpr {
+    Selector(Selector),
+    /// `vector(s)`
+    OfScalar(ScalarExpr),
+    Range(Box<RangeCall>),
+    Absent {
+        of: Box<VectorExpr>,
+        labels: LabelsOnce,
+    },
+    AbsentOverTime {
+        of: RangeExpr,
+        labels: LabelsOnce,
+    },
+    /// `timestamp(selector)`
+    TimestampOf(Box<Selector>),
+    Map(Box<MapCall>),
+    Relabel(Box<Relabel>),
+    Sort {
+        of: Box<VectorExpr>,
+        descending: bool,
+    },
+    HistogramQuantile(Box<HistogramQuantile>),
+    Aggregate(Box<Aggregate>),
+    VectorScalar(Box<VectorScalar>),
+    VectorVector(Box<VectorVector>),
+    Set(Box<SetOperation>),
+}
+
+/// Where an instant or range selector looks.
+#[derive(Debug, Clone)]
+pub(crate) struct Reference {
+    pub(crate) at: At,
+    pub(crate) offset_ms: i64,
+}
+
+/// The `@` modifier.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum At {
+    /// None: the evaluation time.
+    Evaluation,
+    /// `@ start()`, `@ end()`: the time of the whole query, also inside a subquery.
+    Query,
+    /// `@ seconds`
+    Fixed(i64),
+}
+
+/// `name{matchers}`, with the series it has found so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Selector {
+    /// As written, without range and modifiers.
+    pub(crate) text: String,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) matchers: Vec<Matcher>,
+    pub(crate) reference: Reference,
+    pub(crate) found: Found,
+}
+
+/// The series of a selector, in label order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Found {
+    /// Position in the store and label set.
+    pub(crate) series: Vec<(u32, LabelsId)>,
+    /// How many arrivals have been looked at.
+    pub(crate) looked_at: usize,
+    pub(crate) removals: u64,
+    pub(crate) ever: bool,
+}
+
+/// What a range function works on.
+#[derive(Debug, Clone)]
+pub(crate) enum RangeExpr {
+    Selector {
+        selector: Selector,
+        range_ms: i64,
+    },
+    Subquery {
+        of: Box<VectorExpr>,
+        range_ms: i64,
+        /// None: the global evaluation interval.
+        step_ms: Option<i64>,
+        reference: Reference,
+    },
+}
+
+/// A range function applied to its range.
+#[derive(Debug, Clone)]
+pub(crate) struct RangeCall {
+    pub(crate) function: RangeFunction,
+    pub(crate) of: RangeExpr,
+    /// `quantile_over_time`'s φ, `predict_linear`'s seconds.
+    pub(crate) parameter: Option<ScalarExpr>,
+    pub(crate) seen: Places,
+}
+
+/// Functions from a series' window to one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RangeFunction {
+    Rate,
+    Increase,
+    Delta,
+    Irate,
+    Idelta,
+    Deriv,
+    PredictLinear,
+    Resets,
+    Changes,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Count,
+    Present,
+    First,
+    Last,
+    Stddev,
+    Stdvar,
+    Quantile,
+}
+
+/// A function applied to each element, dropping the metric name.
+#[derive(Debug, Clone)]
+pub(crate) struct MapCall {
+    pub(crate) function: MapFunction,
+    pub(crate) of: VectorExpr,
+    pub(crate) seen: Places,
+}
+
+/// Functions from a number to a number.
+#[derive(Debug, Clone)]
+pub(crate) enum MapFunction {
+    Negate,
+    Abs,
+    Ceil,
+    Floor,
+    Sqrt,
+    Exp,
+    Ln,
+    Log2,
+    Log10,
+    Sgn,
+    Deg,
+    Rad,
+    Round { to: Option<ScalarExpr> },
+    Clamp { min: ScalarExpr, max: ScalarExpr },
+    ClampMin(ScalarExpr),
+    ClampMax(ScalarExpr),
+    /// `timestamp` of anything but a selector: the evaluation time.
+    Timestamp,
+    Calendar(CalendarField),
+}
+
+/// A field of a UTC date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CalendarField {
+    Minute,
+    Hour,
+    DayOfWeek,
+    DayOfMonth,
+    DayOfYear,
+    DaysInMonth,
+    Month,
+    Year,
+}
+
+/// `label_replace` or `label_join`.
+#[derive(Debug, Clone)]
+pub(crate) struct Relabel {
+    pub(crate) of: VectorExpr,
+    pub(crate) target: String,
+    pub(crate) how: RelabelHow,
+    pub(crate) memo: Memo,
+    pub(crate) seen: Places,
+}
+
+/// Where the new label's value comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum RelabelHow {
+    Replace {
+        source: String,
+        regex: Regex,
+        replacement: String,
+    },
+    Join {
+        separator: String,
+        sources: Vec<String>,
+    },
+}
+
+/// `histogram_quantile(φ, buckets)` on classic buckets.
+#[derive(Debug, Clone)]
+pub(crate) struct HistogramQuantile {
+    pub(crate) quantile: ScalarExpr,
+    pub(crate) of: VectorExpr,
+    /// The label set without `le`.
+    pub(crate) without_le: Memo,
+    /// By label set: the bound its `le` holds, once asked for.
+    pub(crate) bounds: Vec<Option<Option<f64>>>,
+    pub(crate) groups: Places,
+    pub(crate) seen: Places,
+}
+
+/// Which labels stay when label sets are grouped or matched.
+#[derive(Debug, Clone)]
+pub(crate) struct Projection {
+    pub(crate) keep: Keep,
+    pub(crate) memo: Memo,
+}
+
+/// See [`Projection`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// `by`, `on`: exactly these.
+    Only(Vec<String>),
+    /// `without`, `ignoring`: all but these and the metric name.
+    Without(Vec<String>),
+    /// All but these; the metric name stays.
+    AllBut(Vec<String>),
+}
+
+/// An aggregation.
+#[derive(Debug, Clone)]
+pub(crate) struct Aggregate {
+    pub(crate) op: AggregateOp,
+    pub(crate) of: VectorExpr,
+    pub(crate) grouping: Projection,
+    pub(crate) groups: Places,
+}
+
+/// See [`Aggregate`].
+#[derive(Debug, Clone)]
+pub(crate) enum AggregateOp {
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Count,
+    Group,
+    Stddev,
+    Stdvar,
+    TopK(ScalarExpr),
+    BottomK(ScalarExpr),
+    Quantile(ScalarExpr),
+    CountValues(String),
+}
+
+/// Arithmetic and comparisons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BinaryOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+    Pow,
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+}
+
+impl BinaryOp {
+    pub(crate) fn is_comparison(self) -> bool {
+        use BinaryOp::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
+        matches!(
+            self,
+            Equal | NotEqual | Greater | GreaterEqual | Less | LessEqual
+        )
+    }
+}
+
+/// What an operator does with the elements it is applied to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Arithmetic: the computed value.
+    Value,
+    /// A comparison: elements for which it does not hold vanish.
+    Filter,
+    /// A comparison with `bool`: 0 or 1.
+    Bool,
+}
+
+/// A vector and a number.
+#[derive(Debug, Clone)]
+pub(crate) struct VectorScalar {
+    pub(crate) op: BinaryOp,
+    pub(crate) outcome: Outcome,
+    pub(crate) vector: VectorExpr,
+    pub(crate) scalar: ScalarExpr,
+    /// Whether the number was written on the left.
+    pub(crate) scalar_first: bool,
+    pub(crate) seen: Places,
+}
+
+/// Two vectors, matched element by element.
+#[derive(Debug, Clone)]
+pub(crate) struct VectorVector {
+    pub(crate) op: BinaryOp,
+    pub(crate) outcome: Outcome,
+    pub(crate) left: VectorExpr,
+    pub(crate) right: VectorExpr,
+    pub(crate) matching: Projection,
+    pub(crate) cardinality: Cardinality,
+    /// Which labels of the "many" side the result keeps.
+    pub(crate) result: Projection,
+    pub(crate) drop_name: bool,
+    pub(crate) ones: Places,
+    pub(crate) used: Places,
+    pub(crate) seen: Places,
+}
+
+/// See [`VectorVector`].
+#[derive(Debug, Clone)]
+pub(crate) enum Cardinality {
+    OneToOne,
+    /// `group_left` (many on the left) or `group_right`, with the labels taken from the "one" side.
+    Group {
+        many_left: bool,
+        include: Vec<String>,
+        /// Result labels by the ids of the two sides.
+        memo: std::collections::HashMap<(LabelsId, LabelsId), LabelsId>,
+    },
+}
+
+/// `and`, `or`, `unless`.
+#[derive(Debug, Clone)]
+pub(crate) struct SetOperation {
+    pub(crate) op: SetOp,
+    pub(crate) left: VectorExpr,
+    pub(crate) right: VectorExpr,
+    pub(crate) matching: Projection,
+    pub(crate) keys: Places,
+    pub(crate) seen: Places,
+}
+
+/// See [`SetOperation`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SetOp {
+    And,
+    Or,
+    Unless,
+}
+
+/// A label set fixed when the expression was compiled, interned at its first use.
+#[derive(Debug, Clone)]
+pub(crate) struct LabelsOnce {
+    pub(crate) labels: Labels,
+    pub(crate) id: Option<LabelsId>,
+}

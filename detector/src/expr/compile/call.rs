@@ -1,0 +1,272 @@
+//! Function calls.
+
+use promql_parser::label::MatchOp;
+use promql_parser::parser;
+
+use super::{Compiler, Result, Typed, is_label_name, string};
+use crate::compat::Compat;
+use crate::expr::matcher::anchored;
+use crate::expr::{
+    CalendarField, HistogramQuantile, LabelsOnce, MapCall, MapFunction, RangeCall, RangeFunction,
+    Relabel, RelabelHow, ScalarExpr, VectorExpr,
+};
+use crate::intern::{Memo, Places};
+use crate::sample::{Labels, METRIC_NAME};
+
+impl Compiler {
+    pub(super) fn call(&mut self, call: &parser::Call) -> Result<Typed> {
+        let name = call.func.name;
+        let args: Vec<&parser::Expr> = call.args.args.iter().map(AsRef::as_ref).collect();
+        if call.func.experimental {
+            return Err(format!("{name}() is experimental and not supported"));
+        }
+        if let Some(function) = range_function(name) {
+            return self.range_call(name, function, &args);
+        }
+        if let Some(field) = calendar_field(name) {
+            let of = match args.first() {
+                Some(of) => self.vector(of, name)?,
+                None => VectorExpr::OfScalar(ScalarExpr::Time),
+            };
+            return Ok(map(MapFunction::Calendar(field), of));
+        }
+        if let Some(function) = self.map_function(name, &args)? {
+            let of = self.vector(argument(&args, 0, name)?, name)?;
+            return Ok(map(function, of));
+        }
+        match name {
+            "time" => Ok(Typed::Scalar(ScalarExpr::Time)),
+            "pi" => Ok(Typed::Scalar(ScalarExpr::Number(std::f64::consts::PI))),
+            "scalar" => {
+                let of = self.vector(argument(&args, 0, name)?, name)?;
+                Ok(Typed::Scalar(ScalarExpr::OfVector(Box::new(of))))
+            }
+            "vector" => {
+                let of = self.scalar(argument(&args, 0, name)?, name)?;
+                Ok(Typed::Vector(VectorExpr::OfScalar(of)))
+            }
+            "absent" => {
+                let of = argument(&args, 0, name)?;
+                Ok(Typed::Vector(VectorExpr::Absent {
+                    labels: LabelsOnce::new(absent_labels(of)),
+                    of: Box::new(self.vector(of, name)?),
+                }))
+            }
+            "absent_over_time" => {
+                let of = argument(&args, 0, name)?;
+                Ok(Typed::Vector(VectorExpr::AbsentOverTime {
+                    labels: LabelsOnce::new(absent_labels(of)),
+                    of: self.range(of, name)?,
+                }))
+            }
+            "timestamp" => match self.vector(argument(&args, 0, name)?, name)? {
+                VectorExpr::Selector(selector) => {
+                    Ok(Typed::Vector(VectorExpr::TimestampOf(Box::new(selector))))
+                }
+                of => Ok(map(MapFunction::Timestamp, of)),
+            },
+            "sort" | "sort_desc" => Ok(Typed::Vector(VectorExpr::Sort {
+                of: Box::new(self.vector(argument(&args, 0, name)?, name)?),
+                descending: name == "sort_desc",
+            })),
+            "histogram_quantile" => {
+                let quantile = self.scalar(argument(&args, 0, name)?, name)?;
+                let of = self.vector(argument(&args, 1, name)?, name)?;
+                Ok(Typed::Vector(VectorExpr::HistogramQuantile(Box::new(
+                    HistogramQuantile {
+                        quantile,
+                        of,
+                        without_le: Memo::default(),
+                        bounds: Vec::new(),
+                        groups: Places::default(),
+                        seen: Places::default(),
+                    },
+                ))))
+            }
+            "label_replace" => self.label_replace(&args),
+            "label_join" => self.label_join(&args),
+            _ if name.starts_with("histogram_") => Err(format!(
+                "{name}() works on native histograms, which are not supported"
+            )),
+            _ => Err(format!("{name}() is not supported")),
+        }
+    }
+
+    fn range_call(
+        &mut self,
+        name: &str,
+        function: RangeFunction,
+        args: &[&parser::Expr],
+    ) -> Result<Typed> {
+        if function == RangeFunction::First && self.compat == Compat::V2 {
+            return Err("first_over_time() is not known to Prometheus 2".into());
+        }
+        let (of, parameter) = match function {
+            RangeFunction::Quantile => {
+                let quantile = self.scalar(argument(args, 0, name)?, name)?;
+                (argument(args, 1, name)?, Some(quantile))
+            }
+            RangeFunction::PredictLinear => {
+                let seconds = self.scalar(argument(args, 1, name)?, name)?;
+                (argument(args, 0, name)?, Some(seconds))
+            }
+            _ => (argument(args, 0, name)?, None),
+        };
+        Ok(Typed::Vector(VectorExpr::Range(Box::new(RangeCall {
+            function,
+            of: self.range(of, name)?,
+            parameter,
+            seen: Places::default(),
+        }))))
+    }
+
+    fn map_function(&mut self, name: &str, args: &[&parser::Expr]) -> Result<Option<MapFunction>> {
+        Ok(Some(match name {
+            "abs" => MapFunction::Abs,
+            "ceil" => MapFunction::Ceil,
+            "floor" => MapFunction::Floor,
+            "sqrt" => MapFunction::Sqrt,
+            "exp" => MapFunction::Exp,
+            "ln" => MapFunction::Ln,
+            "log2" => MapFunction::Log2,
+            "log10" => MapFunction::Log10,
+            "sgn" => MapFunction::Sgn,
+            "deg" => MapFunction::Deg,
+            "rad" => MapFunction::Rad,
+            "round" => MapFunction::Round {
+                to: match args.get(1) {
+                    Some(to) => Some(self.scalar(to, name)?),
+                    None => None,
+                },
+            },
+            "clamp" => MapFunction::Clamp {
+                min: self.scalar(argument(args, 1, name)?, name)?,
+                max: self.scalar(argument(args, 2, name)?, name)?,
+            },
+            "clamp_min" => MapFunction::ClampMin(self.scalar(argument(args, 1, name)?, name)?),
+            "clamp_max" => MapFunction::ClampMax(self.scalar(argument(args, 1, name)?, name)?),
+            _ => return Ok(None),
+        }))
+    }
+
+    fn label_replace(&mut self, args: &[&parser::Expr]) -> Result<Typed> {
+        let name = "label_replace";
+        let target = self.label_argument(args, 1, name)?;
+        let replacement = string(argument(args, 2, name)?, name)?;
+        // A source nobody has is no error: it reads as the empty string.
+        let source = string(argument(args, 3, name)?, name)?;
+        let regex = string(argument(args, 4, name)?, name)?;
+        let how = RelabelHow::Replace {
+            source,
+            regex: anchored(&regex, self.compat)?,
+            replacement,
+        };
+        self.relabel(args, name, target, how)
+    }
+
+    fn label_join(&mut self, args: &[&parser::Expr]) -> Result<Typed> {
+        let name = "label_join";
+        let target = self.label_argument(args, 1, name)?;
+        let separator = string(argument(args, 2, name)?, name)?;
+        let sources = (3..args.len())
+            .map(|at| self.label_argument(args, at, name))
+            .collect::<Result<_>>()?;
+        self.relabel(args, name, target, RelabelHow::Join { separator, sources })
+    }
+
+    fn label_argument(&self, args: &[&parser::Expr], at: usize, name: &str) -> Result<String> {
+        let label = string(argument(args, at, name)?, name)?;
+        if is_label_name(&label, self.compat) {
+            Ok(label)
+        } else {
+            Err(format!("{name}: {label:?} is not a label name"))
+        }
+    }
+
+    fn relabel(
+        &mut self,
+        args: &[&parser::Expr],
+        name: &str,
+        target: String,
+        how: RelabelHow,
+    ) -> Result<Typed> {
+        Ok(Typed::Vector(VectorExpr::Relabel(Box::new(Relabel {
+            of: self.vector(argument(args, 0, name)?, name)?,
+            target,
+            how,
+            memo: Memo::default(),
+            seen: Places::default(),
+        }))))
+    }
+}
+
+fn map(function: MapFunction, of: VectorExpr) -> Typed {
+    Typed::Vector(VectorExpr::Map(Box::new(MapCall {
+        function,
+        of,
+        seen: Places::default(),
+    })))
+}
+
+fn argument<'e>(args: &[&'e parser::Expr], at: usize, name: &str) -> Result<&'e parser::Expr> {
+    args.get(at)
+        .copied()
+        .ok_or_else(|| format!("{name}() needs at least {} arguments", at + 1))
+}
+
+fn range_function(name: &str) -> Option<RangeFunction> {
+    Some(match name {
+        "rate" => RangeFunction::Rate,
+        "increase" => RangeFunction::Increase,
+        "delta" => RangeFunction::Delta,
+        "irate" => RangeFunction::Irate,
+        "idelta" => RangeFunction::Idelta,
+        "deriv" => RangeFunction::Deriv,
+        "predict_linear" => RangeFunction::PredictLinear,
+        "resets" => RangeFunction::Resets,
+        "changes" => RangeFunction::Changes,
+        "sum_over_time" => RangeFunction::Sum,
+        "avg_over_time" => RangeFunction::Avg,
+        "min_over_time" => RangeFunction::Min,
+        "max_over_time" => RangeFunction::Max,
+        "count_over_time" => RangeFunction::Count,
+        "present_over_time" => RangeFunction::Present,
+        "first_over_time" => RangeFunction::First,
+        "last_over_time" => RangeFunction::Last,
+        "stddev_over_time" => RangeFunction::Stddev,
+        "stdvar_over_time" => RangeFunction::Stdvar,
+        "quantile_over_time" => RangeFunction::Quantile,
+        _ => return None,
+    })
+}
+
+fn calendar_field(name: &str) -> Option<CalendarField> {
+    Some(match name {
+        "minute" => CalendarField::Minute,
+        "hour" => CalendarField::Hour,
+        "day_of_week" => CalendarField::DayOfWeek,
+        "day_of_month" => CalendarField::DayOfMonth,
+        "day_of_year" => CalendarField::DayOfYear,
+        "days_in_month" => CalendarField::DaysInMonth,
+        "month" => CalendarField::Month,
+        "year" => CalendarField::Year,
+        _ => return None,
+    })
+}
+
+/// The labels of an `absent` result: those a literal selector asks for with one `=` and nothing else.
+fn absent_labels(expr: &parser::Expr) -> Labels {
+    let selector = match expr {
+        parser::Expr::Paren(paren) => return absent_labels(&paren.expr),
+        parser::Expr::VectorSelector(selector) => selector,
+        parser::Expr::MatrixSelector(matrix) => &matrix.vs,
+        _ => return Labels::default(),
+    };
+    let matchers = &selector.matchers.matchers;
+    let wanted = matchers.iter().filter(|matcher| {
+        matcher.name != METRIC_NAME
+            && matches!(matcher.op, MatchOp::Equal)
+            && matchers.iter().filter(|m| m.name == matcher.name).count() == 1
+    });
+    Labels::from_pairs(wanted.map(|m| (m.name.as_str(), m.value.as_str())))
+}

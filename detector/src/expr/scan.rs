@@ -1,0 +1,252 @@
+//! A look at an expression's text before the parser sees it.
+//!
+//! The parser accepts a little more and a little less than Prometheus, and computes with durations that overflow;
+//! this pass refuses, bounds or rewrites those places.
+
+use super::duration;
+use crate::compat::Compat;
+
+/// Longest accepted expression, in bytes.
+const MAX_LENGTH: usize = 64 * 1024;
+/// Most operators and brackets in one expression: the parser recurses over them.
+const MAX_TOKENS: usize = 1500;
+
+/// What stood before the current token, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Before {
+    Other,
+    /// `{` or `,`
+    MatcherStart,
+    /// `offset`, or a sign after it
+    Offset,
+    /// `by`, `on` and the like
+    Grouping,
+}
+
+/// The text to hand to the parser, or why not to.
+pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
+    if text.len() > MAX_LENGTH {
+        return Err(format!("expression is longer than {MAX_LENGTH} bytes"));
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut before = Before::Other;
+    let mut brackets = 0usize;
+    let mut in_braces = false;
+    let mut in_grouping = false;
+    let mut tokens = 0;
+    while let Some(char) = rest.chars().next() {
+        let (length, next) = match char {
+            '#' => (rest.find('\n').unwrap_or(rest.len()), before),
+            '"' | '\'' | '`' => {
+                let Some(length) = string_length(rest, char) else {
+                    return Err(format!("string that starts with {char} has no end"));
+                };
+                let names = in_grouping || (in_braces && before == Before::MatcherStart);
+                if names && compat == Compat::V2 {
+                    return Err("names in quotes are not known to Prometheus 2".into());
+                }
+                if char == '`' {
+                    push_as_quoted(&mut out, &rest[1..length - 1]);
+                    rest = &rest[length..];
+                    before = Before::Other;
+                    continue;
+                }
+                (length, Before::Other)
+            }
+            '0'..='9' | '.' => {
+                let length = number_length(rest);
+                let as_duration = brackets > 0 || before == Before::Offset;
+                out.push_str(&number(&rest[..length], as_duration, compat)?);
+                rest = &rest[length..];
+                before = Before::Other;
+                continue;
+            }
+            c if c.is_ascii_alphabetic() || c == '_' || c == ':' => {
+                let length = rest
+                    .bytes()
+                    .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':'))
+                    .count();
+                tokens += 1;
+                (length, after_word(&rest[..length]))
+            }
+            c if c.is_whitespace() => (c.len_utf8(), before),
+            c => {
+                tokens += 1;
+                match c {
+                    '[' => brackets += 1,
+                    ']' => brackets = brackets.saturating_sub(1),
+                    '{' => in_braces = true,
+                    '}' => in_braces = false,
+                    '(' => in_grouping = before == Before::Grouping,
+                    ')' => in_grouping = false,
+                    _ => {}
+                }
+                let next = match c {
+                    '{' | ',' => Before::MatcherStart,
+                    '+' | '-' if before == Before::Offset => Before::Offset,
+                    _ => Before::Other,
+                };
+                (c.len_utf8(), next)
+            }
+        };
+        if tokens > MAX_TOKENS {
+            return Err(format!(
+                "expression has more than {MAX_TOKENS} names, operators and brackets"
+            ));
+        }
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+        before = next;
+    }
+    Ok(out)
+}
+
+fn after_word(word: &str) -> Before {
+    match word.to_ascii_lowercase().as_str() {
+        "offset" => Before::Offset,
+        "by" | "without" | "on" | "ignoring" | "group_left" | "group_right" => Before::Grouping,
+        _ => Before::Other,
+    }
+}
+
+/// The length of the quoted string at the start, quotes included.
+fn string_length(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    for (at, char) in text.char_indices().skip(1) {
+        if escaped {
+            escaped = false;
+        } else if char == quote {
+            return Some(at + 1);
+        } else if char == '\\' && quote != '`' {
+            escaped = true;
+        }
+    }
+    None
+}
+
+/// Writes the raw string in double quotes: the parser would look for escapes in backquotes, Prometheus does not.
+fn push_as_quoted(out: &mut String, raw: &str) {
+    out.push('"');
+    for char in raw.chars() {
+        match char {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            // Go drops carriage returns from raw strings; Prometheus' own unquoting keeps them.
+            '\r' => out.push_str("\\r"),
+            char => out.push(char),
+        }
+    }
+    out.push('"');
+}
+
+/// The length of the number or duration at the start.
+fn number_length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let hex = bytes.len() > 1 && bytes[0] == b'0' && matches!(bytes[1], b'x' | b'X');
+    let mut length = 0;
+    while let Some(byte) = bytes.get(length) {
+        let exponent_sign = matches!(byte, b'+' | b'-')
+            && !hex
+            && length > 0
+            && matches!(bytes[length - 1], b'e' | b'E')
+            && bytes.get(length + 1).is_some_and(u8::is_ascii_digit);
+        if !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_') || exponent_sign) {
+            break;
+        }
+        length += 1;
+    }
+    length.max(1)
+}
+
+/// Checks a number or duration literal and writes it as the parser likes it.
+fn number(token: &str, as_duration: bool, compat: Compat) -> Result<String, String> {
+    let is_unit = |b: u8| matches!(b, b'y' | b'w' | b'd' | b'h' | b'm' | b's');
+    let looks_like_duration = token.bytes().all(|b| b.is_ascii_digit() || is_unit(b))
+        && token.bytes().any(is_unit);
+    if looks_like_duration {
+        if duration::parse_ms(token).is_none() {
+            return Err(format!(
+                "{token:?} is not a duration; accepted are {}",
+                duration::ACCEPTED
+            ));
+        }
+        if !as_duration && compat == Compat::V2 {
+            return Err(format!(
+                "{token:?}: a duration cannot stand for a number in Prometheus 2"
+            ));
+        }
+        return Ok(token.into());
+    }
+    if token.contains('_') {
+        let bytes = token.as_bytes();
+        let digit = |at: Option<usize>| {
+            at.and_then(|at| bytes.get(at))
+                .is_some_and(u8::is_ascii_hexdigit)
+        };
+        let misplaced = |at: usize| bytes[at] == b'_' && !(digit(at.checked_sub(1)) && digit(Some(at + 1)));
+        if compat == Compat::V2 || (0..bytes.len()).any(misplaced) {
+            return Err(format!("{token:?} is not a number"));
+        }
+    }
+    let plain = token.replace('_', "");
+    if as_duration {
+        // Bounded here because the parser would panic on what does not fit into a duration.
+        let seconds: Option<f64> = plain.parse().ok();
+        let fits = seconds.is_some_and(|seconds| seconds > 0.0 && seconds < 9e9);
+        if compat == Compat::V2 || !fits {
+            return Err(format!(
+                "{token:?} is not a duration; accepted are {}",
+                duration::ACCEPTED
+            ));
+        }
+    }
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, v2: Result<&str, &str>, v3: Result<&str, &str>) {
+        for (compat, expected) in [(Compat::V2, v2), (Compat::V3, v3)] {
+            match (prepare(text, compat), expected) {
+                (Ok(out), Ok(wanted)) => assert_eq!(out, wanted),
+                (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
+                (got, _) => panic!("{text} with {compat:?}: {got:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn rewrites_and_refusals() {
+        let same = |text: &str| {
+            assert_eq!(prepare(text, Compat::V2).unwrap(), text);
+            assert_eq!(prepare(text, Compat::V3).unwrap(), text);
+        };
+        same(r#"sum by (job) (rate(a{b=~"x|y"}[5m] offset -1h30m)) > 1e-3 # 5_"#);
+        same("a{b='\\'5_'} + .5 - 0x1F");
+        check(
+            r#"a{b=~`\d"+`}"#,
+            Ok(r#"a{b=~"\\d\"+"}"#),
+            Ok(r#"a{b=~"\\d\"+"}"#),
+        );
+        check("a > 1_000", Err("not a number"), Ok("a > 1000"));
+        check("a > 5m", Err("stand for a number"), Ok("a > 5m"));
+        check("rate(a[60])", Err("not a duration"), Ok("rate(a[60])"));
+        check("a offset -5", Err("not a duration"), Ok("a offset -5"));
+        check(r#"{"a"}"#, Err("in quotes"), Ok(r#"{"a"}"#));
+        check(r#"sum by ("a") (b)"#, Err("in quotes"), Ok(r#"sum by ("a") (b)"#));
+        for (text, part) in [
+            ("a[1e300]", "not a duration"),
+            ("a[99999999y]", "not a duration"),
+            ("a[5m1h]", "not a duration"),
+            ("a{b=\"c}", "has no end"),
+        ] {
+            check(text, Err(part), Err(part));
+        }
+        let deep = "(".repeat(2000);
+        check(&deep, Err("more than"), Err("more than"));
+    }
+}

@@ -1,0 +1,239 @@
+//! The series store: samples by series, newest last, with staleness markers and counter resets kept apart.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::intern::{Interner, LabelsId};
+use crate::sample::is_stale;
+
+/// One series' samples. Staleness markers are kept beside the values, so that range windows are plain slices.
+#[derive(Debug, Clone)]
+pub(crate) struct Series {
+    pub(crate) labels: LabelsId,
+    times: Vec<i64>,
+    values: Vec<f64>,
+    /// Samples before this position are forgotten but not yet moved out.
+    head: usize,
+    stale: Vec<i64>,
+    /// When the value fell below its predecessor, and the predecessor's value.
+    resets: Vec<(i64, f64)>,
+    newest: i64,
+    /// The value (or marker) at `newest`, to tell a repeated sample from a conflicting one.
+    newest_value: f64,
+}
+
+/// The samples of one series inside a range window, oldest first, markers left out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window<'s> {
+    pub(crate) times: &'s [i64],
+    pub(crate) values: &'s [f64],
+    /// The counter resets inside the window, if the store knows them; `None` means "look for them".
+    pub(crate) resets: Option<&'s [(i64, f64)]>,
+}
+
+impl Series {
+    fn new(labels: LabelsId) -> Self {
+        Self {
+            labels,
+            times: Vec::new(),
+            values: Vec::new(),
+            head: 0,
+            stale: Vec::new(),
+            resets: Vec::new(),
+            newest: i64::MIN,
+            newest_value: f64::NAN,
+        }
+    }
+
+    /// Appends a sample. False if it is older than the newest one, or contradicts it.
+    fn append(&mut self, at_ms: i64, value: f64) -> bool {
+        if at_ms <= self.newest && self.newest != i64::MIN {
+            return at_ms == self.newest && value.to_bits() == self.newest_value.to_bits();
+        }
+        self.newest = at_ms;
+        self.newest_value = value;
+        if is_stale(value) {
+            self.stale.push(at_ms);
+            return true;
+        }
+        if let Some(previous) = self.values.last()
+            && value < *previous
+        {
+            self.resets.push((at_ms, *previous));
+        }
+        self.times.push(at_ms);
+        self.values.push(value);
+        true
+    }
+
+    fn times(&self) -> &[i64] {
+        &self.times[self.head..]
+    }
+
+    /// The newest sample at or before `at_ms` (time and value), unless a marker came after it.
+    pub(crate) fn newest_until(&self, at_ms: i64) -> Option<(i64, f64)> {
+        let times = self.times();
+        let found = match times.last() {
+            Some(last) if *last <= at_ms => times.len(),
+            _ => times.partition_point(|time| *time <= at_ms),
+        };
+        let found = found.checked_sub(1)?;
+        let time = times[found];
+        if !self.stale.is_empty() {
+            let markers = self.stale.partition_point(|marker| *marker <= at_ms);
+            if markers > 0 && self.stale[markers - 1] > time {
+                return None;
+            }
+        }
+        Some((time, self.values[self.head + found]))
+    }
+
+    /// The samples with `from_ms <= time <= to_ms`.
+    pub(crate) fn window(&self, from_ms: i64, to_ms: i64) -> Window<'_> {
+        let times = self.times();
+        let low = times.partition_point(|time| *time < from_ms);
+        let high = match times.last() {
+            Some(last) if *last <= to_ms => times.len(),
+            _ => low + times[low..].partition_point(|time| *time <= to_ms),
+        };
+        let times = &times[low..high.max(low)];
+        let values = &self.values[self.head + low..self.head + low + times.len()];
+        let resets = match (self.resets.is_empty(), times) {
+            // A fall onto the window's first sample happened outside of the window.
+            (false, [first, .., last]) => {
+                let low = self.resets.partition_point(|(time, _)| time <= first);
+                let high = self.resets.partition_point(|(time, _)| time <= last);
+                &self.resets[low..high]
+            }
+            _ => &[],
+        };
+        Window {
+            times,
+            values,
+            resets: Some(resets),
+        }
+    }
+
+    /// Forgets samples older than `before_ms`, but keeps the newest marker and sample's place in time.
+    fn trim(&mut self, before_ms: i64) {
+        let gone = self.times().partition_point(|time| *time < before_ms);
+        self.head += gone;
+        if self.head > 64 && self.head * 2 > self.times.len() {
+            self.times.drain(..self.head);
+            self.values.drain(..self.head);
+            self.head = 0;
+        }
+        let gone = self.stale.partition_point(|time| *time < before_ms);
+        self.stale.drain(..gone);
+        let gone = self.resets.partition_point(|(time, _)| *time < before_ms);
+        self.resets.drain(..gone);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.times().is_empty() && self.stale.is_empty()
+    }
+}
+
+/// All series of one run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Store {
+    series: Vec<Option<Series>>,
+    /// Position in `series` by label set; `u32::MAX` where there is none.
+    by_labels: Vec<u32>,
+    by_name: HashMap<Arc<str>, Vec<u32>>,
+    /// Every position handed out since the last removal, in order of arrival.
+    arrivals: Vec<u32>,
+    free: Vec<u32>,
+    removals: u64,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl Store {
+    /// Appends a sample; false if the series already has a newer or a contradicting one.
+    pub(crate) fn append(
+        &mut self,
+        interner: &Interner,
+        labels: LabelsId,
+        at_ms: i64,
+        value: f64,
+    ) -> bool {
+        let place = match self.by_labels.get(labels.index()) {
+            Some(place) if *place != NOWHERE => *place,
+            _ => self.add(interner, labels),
+        };
+        match &mut self.series[place as usize] {
+            Some(series) => series.append(at_ms, value),
+            None => false,
+        }
+    }
+
+    fn add(&mut self, interner: &Interner, labels: LabelsId) -> u32 {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.series.push(None);
+            u32::try_from(self.series.len() - 1).expect("fewer than 2^32 series fit in memory")
+        });
+        self.series[place as usize] = Some(Series::new(labels));
+        if self.by_labels.len() <= labels.index() {
+            self.by_labels.resize(labels.index() + 1, NOWHERE);
+        }
+        self.by_labels[labels.index()] = place;
+        let name = interner.labels(labels).name();
+        match self.by_name.get_mut(name) {
+            Some(places) => places.push(place),
+            None => drop(self.by_name.insert(name.into(), vec![place])),
+        }
+        self.arrivals.push(place);
+        place
+    }
+
+    /// The series at a position taken from [`Store::arrivals`], or none if it has been removed.
+    pub(crate) fn get(&self, place: u32) -> Option<&Series> {
+        self.series.get(place as usize)?.as_ref()
+    }
+
+    /// Positions of all series with the metric name (of all series without one), in order of arrival.
+    pub(crate) fn arrivals(&self, name: Option<&str>) -> &[u32] {
+        match name {
+            Some(name) => self.by_name.get(name).map_or(&[], Vec::as_slice),
+            None => &self.arrivals,
+        }
+    }
+
+    /// How often series were removed; positions found before a removal are void.
+    pub(crate) fn removals(&self) -> u64 {
+        self.removals
+    }
+
+    /// Forgets samples older than `before_ms` and series that have none left.
+    pub(crate) fn trim(&mut self, interner: &Interner, before_ms: i64) {
+        let mut removed = false;
+        for (place, slot) in (0u32..).zip(&mut self.series) {
+            let Some(series) = slot else { continue };
+            series.trim(before_ms);
+            // A sample older than the newest one must stay refused, so a series lives while that could happen.
+            if !series.is_empty() || series.newest >= before_ms {
+                continue;
+            }
+            self.by_labels[series.labels.index()] = NOWHERE;
+            if let Some(places) = self.by_name.get_mut(interner.labels(series.labels).name()) {
+                places.retain(|other| *other != place);
+            }
+            *slot = None;
+            self.free.push(place);
+            removed = true;
+        }
+        if removed {
+            self.removals += 1;
+            let series = &self.series;
+            self.arrivals
+                .retain(|place| series[*place as usize].is_some());
+        }
+    }
+
+    /// How many samples are held, markers not counted.
+    #[cfg(test)]
+    pub(crate) fn sample_count(&self) -> usize {
+        self.series.iter().flatten().map(|s| s.times().len()).sum()
+    }
+}

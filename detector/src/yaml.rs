@@ -1,0 +1,159 @@
+//! YAML with positions, and all problems at once: how every file a person writes is read.
+//!
+//! ```
+//! use firedrill_detector::yaml::{Fields, Problems, parse};
+//!
+//! let mut problems = Problems::new("alerts.yml");
+//! let node = parse("alert: Down\nfro: 5m\n", &mut problems).expect("it is YAML");
+//! let mut fields = Fields::new(&node, "alert rule", &mut problems).expect("it is a mapping");
+//! fields.take("alert");
+//! fields.take("for");
+//! fields.finish(&mut problems);
+//! let text = problems.into_vec()[0].to_string();
+//! assert!(text.starts_with("alerts.yml:2:1: unknown key `fro` in alert rule"));
+//! ```
+
+mod problem;
+mod tree;
+
+pub use problem::{Mark, Problem, Problems};
+pub use tree::{Node, Value, parse};
+
+/// The keys of a mapping, taken one by one; what nobody asked for is unknown.
+#[derive(Debug)]
+pub struct Fields<'n> {
+    entries: &'n [(Node, Node)],
+    what: String,
+    at: Mark,
+    known: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    /// The fields of `node`, which is called `what` in problems. `None`, with a problem, when it is no mapping.
+    pub fn new(node: &'n Node, what: impl Into<String>, problems: &mut Problems) -> Option<Self> {
+        let what = what.into();
+        let entries = node.as_map(&what, problems)?;
+        Some(Self { entries, what, at: node.at, known: Vec::new() })
+    }
+
+    /// The value of a key that may be missing. An explicit null counts as missing.
+    pub fn take(&mut self, name: &'static str) -> Option<&'n Node> {
+        self.known.push(name);
+        let entries = self.entries;
+        entries.iter().find(|(key, _)| key.text() == Some(name)).map(|(_, value)| value).filter(|value| !value.is_null())
+    }
+
+    /// The value of a key that must be there.
+    pub fn required(&mut self, name: &'static str, problems: &mut Problems) -> Option<&'n Node> {
+        let value = self.take(name);
+        if value.is_none() {
+            problems.push(self.at, format!("{}: `{name}` is missing", self.what));
+        }
+        value
+    }
+
+    /// Reports every key that was not asked for, with the accepted ones.
+    pub fn finish(self, problems: &mut Problems) {
+        for (key, _) in self.entries {
+            match key.text() {
+                Some(name) if self.known.contains(&name) => {}
+                Some(name) => {
+                    let accepted = format!("accepted: {}", self.known.join(", "));
+                    let hint = match closest(name, self.known.iter().copied()) {
+                        Some(close) => format!("did you mean `{close}`? {accepted}"),
+                        None => accepted,
+                    };
+                    problems.push_with_hint(key.at, format!("unknown key `{name}` in {}", self.what), hint);
+                }
+                None => problems.push(key.at, format!("a key of {} must be plain text", self.what)),
+            }
+        }
+    }
+}
+
+/// The accepted name that `name` was probably meant to be.
+#[must_use]
+pub fn closest<'a>(name: &str, accepted: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    accepted
+        .into_iter()
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(1) + 1)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance, over at most 64 characters of each.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems_of(text: &str) -> Vec<String> {
+        let mut problems = Problems::new("f.yml");
+        if let Some(node) = parse(text, &mut problems)
+            && let Some(mut fields) = Fields::new(&node, "thing", &mut problems)
+        {
+            if let Some(count) = fields.take("count") {
+                count.as_u64("count", &mut problems);
+            }
+            fields.required("name", &mut problems);
+            fields.finish(&mut problems);
+        }
+        problems.into_vec().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn all_problems_come_at_once_with_their_place() {
+        assert_eq!(
+            problems_of("count: many\ncuont: 3\ncount: 4\n"),
+            [
+                "f.yml:1:8: count: expected a whole number, found `many`",
+                "f.yml:1:1: thing: `name` is missing",
+                "f.yml:2:1: unknown key `cuont` in thing\n    did you mean `count`? accepted: count, name",
+                "f.yml:3:1: duplicate key `count`\n    first at line 1",
+            ]
+            .map(str::to_owned)
+            .into_iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+            .tap_sorted(&problems_of("count: many\ncuont: 3\ncount: 4\n"))
+        );
+    }
+
+    /// Orders `self` as `like` is ordered: the order of problems is not the point here.
+    trait TapSorted {
+        fn tap_sorted(self, like: &[String]) -> Vec<String>;
+    }
+
+    impl TapSorted for Vec<String> {
+        fn tap_sorted(mut self, like: &[String]) -> Vec<String> {
+            self.sort_by_key(|text| like.iter().position(|other| other == text));
+            self
+        }
+    }
+
+    #[test]
+    fn broken_or_hostile_yaml_is_one_problem() {
+        assert!(problems_of("a: [1, 2")[0].starts_with("f.yml:"));
+        assert_eq!(problems_of("- 1\n")[0], "f.yml:1:1: thing: expected a mapping, found a sequence");
+        assert!(problems_of(&"[".repeat(100_000))[0].contains("deep"));
+        let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n";
+        assert!(problems_of(bomb)[0].contains("alias"));
+        assert_eq!(problems_of(""), ["f.yml:1:1: the file is empty"]);
+    }
+}

@@ -1,0 +1,86 @@
+//! What is wrong with a file, and where.
+
+use std::fmt;
+
+/// A place in a text; both numbers count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mark {
+    /// Line.
+    pub line: usize,
+    /// Column, in characters.
+    pub column: usize,
+}
+
+/// One problem of a file a person wrote. Displays as `file:line:column: message`, with the hint on a second line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+    /// What was found.
+    pub message: String,
+    /// What is accepted, or what to do.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n    {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Collects the problems of one file.
+#[derive(Debug, Clone, Default)]
+pub struct Problems {
+    file: String,
+    found: Vec<Problem>,
+}
+
+impl Problems {
+    /// No problems of `file` yet.
+    pub fn new(file: impl Into<String>) -> Self {
+        Self { file: file.into(), found: Vec::new() }
+    }
+
+    /// Adds a problem.
+    pub fn push(&mut self, at: Mark, message: impl Into<String>) {
+        self.add(at, message.into(), None);
+    }
+
+    /// Adds a problem with what to do about it.
+    pub fn push_with_hint(&mut self, at: Mark, message: impl Into<String>, hint: impl Into<String>) {
+        self.add(at, message.into(), Some(hint.into()));
+    }
+
+    fn add(&mut self, at: Mark, message: String, hint: Option<String>) {
+        self.found.push(Problem { file: self.file.clone(), line: at.line, column: at.column, message, hint });
+    }
+
+    /// Whether nothing is wrong so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// How many problems there are so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// The problems in order of their place.
+    #[must_use]
+    pub fn into_vec(mut self) -> Vec<Problem> {
+        self.found.sort_by_key(|problem| (problem.line, problem.column));
+        self.found
+    }
+}
