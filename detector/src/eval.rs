@@ -12,9 +12,7 @@ mod select;
 use thiserror::Error;
 
 use crate::compat::Compat;
-use crate::expr::{
-    Expr, Keep, LabelsOnce, Projection, ScalarExpr, VectorExpr,
-};
+use crate::expr::{Expr, Keep, LabelsOnce, Projection, ScalarExpr, VectorExpr};
 use crate::intern::{Interner, LabelsId, Places};
 use crate::sample::{Labels, METRIC_NAME};
 use crate::store::Store;
@@ -156,11 +154,7 @@ fn absent(empty: bool, labels: &mut LabelsOnce, context: &mut Context<'_>) -> Ve
 }
 
 /// Passes the vector on unless two of its elements have the same labels.
-fn unique(
-    vector: Vector,
-    seen: &mut Places,
-    context: &Context<'_>,
-) -> Result<Vector, EvalError> {
+fn unique(vector: Vector, seen: &mut Places, context: &Context<'_>) -> Result<Vector, EvalError> {
     if vector.len() > 1 {
         seen.clear();
         for (place, element) in vector.iter().enumerate() {

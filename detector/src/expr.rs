@@ -6,6 +6,7 @@ pub(crate) mod compile;
 pub(crate) mod duration;
 pub(crate) mod matcher;
 mod scan;
+mod visit;
 
 use std::sync::Arc;
 
@@ -182,8 +183,13 @@ pub(crate) enum MapFunction {
     Sgn,
     Deg,
     Rad,
-    Round { to: Option<ScalarExpr> },
-    Clamp { min: ScalarExpr, max: ScalarExpr },
+    Round {
+        to: Option<ScalarExpr>,
+    },
+    Clamp {
+        min: ScalarExpr,
+        max: ScalarExpr,
+    },
     ClampMin(ScalarExpr),
     ClampMax(ScalarExpr),
     /// `timestamp` of anything but a selector: the evaluation time.

@@ -1,14 +1,32 @@
 //! Prometheus alerting rules over in-memory samples: rule files and samples in, alert transitions out.
+//!
+//! The way through: [`RuleSet::load`] reads rule files, a [`Detector`] takes [`Sample`]s and evaluates the rules at the
+//! times its [`Schedule`] says, and gives back [`Outcome`]s, most of them [`Transition`]s of alerts. Where Prometheus 2
+//! and 3 differ, [`Compat`] chooses.
+//!
+//! Nothing here does I/O, reads a clock or depends on the order of a hash table: the same input gives the same output.
 
+mod alert;
 mod compat;
+mod detector;
+mod engine;
 mod eval;
 mod expr;
+mod go_format;
 mod intern;
+mod rules;
 mod sample;
 mod store;
+mod template;
+mod transition;
+pub mod yaml;
 
 pub use compat::Compat;
+pub use detector::{Detector, RuleWithoutData, Schedule};
+pub use rules::{AlertRule, RuleFile, RuleSet};
 pub use sample::{Labels, METRIC_NAME, Sample, Timestamp, is_stale, stale_marker};
+pub use transition::{AlertState, Outcome, RuleError, Transition};
+pub use yaml::{Problem, Problems};
 
 /// How far back an instant selector looks for a sample (Prometheus' `--query.lookback-delta`).
 const LOOKBACK_MS: i64 = 5 * 60 * 1000;

@@ -58,7 +58,13 @@ impl VectorVector {
         if left.is_empty() || right.is_empty() {
             return Ok(Vector::new());
         }
-        let many_right = matches!(self.cardinality, Cardinality::Group { many_left: false, .. });
+        let many_right = matches!(
+            self.cardinality,
+            Cardinality::Group {
+                many_left: false,
+                ..
+            }
+        );
         let (many, one) = if many_right {
             (&right, &left)
         } else {

@@ -75,7 +75,10 @@ fn quantile(phi: f64, mut buckets: Vec<Bucket>, compat: Compat) -> f64 {
         return f64::INFINITY;
     }
     buckets.sort_by(|a, b| nan_first(a.bound, b.bound));
-    if buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
+    if buckets
+        .last()
+        .is_none_or(|last| last.bound != f64::INFINITY)
+    {
         return f64::NAN;
     }
     let mut buckets = merge(buckets);

@@ -215,7 +215,11 @@ impl BinaryOp {
 fn power(x: f64, y: f64) -> f64 {
     let whole = y.trunc() == y && y.abs() <= 64.0;
     if y == 0.5 {
-        return if x == f64::NEG_INFINITY { f64::INFINITY } else { (x + 0.0).sqrt() };
+        return if x == f64::NEG_INFINITY {
+            f64::INFINITY
+        } else {
+            (x + 0.0).sqrt()
+        };
     }
     if !whole || !x.is_finite() || x == 0.0 {
         return libm::pow(x, y);

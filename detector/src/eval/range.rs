@@ -16,17 +16,18 @@ impl RangeCall {
         let function = self.function;
         let keeps_name = matches!(function, RangeFunction::First | RangeFunction::Last);
         let mut vector = Vector::new();
-        self.of.each_window(context, |labels, window, span, context| {
-            let Some(value) = apply(function, parameter, &window, span, context) else {
-                return;
-            };
-            let labels = if keeps_name {
-                labels
-            } else {
-                context.interner.without_name(labels)
-            };
-            vector.push(Element { labels, value });
-        })?;
+        self.of
+            .each_window(context, |labels, window, span, context| {
+                let Some(value) = apply(function, parameter, &window, span, context) else {
+                    return;
+                };
+                let labels = if keeps_name {
+                    labels
+                } else {
+                    context.interner.without_name(labels)
+                };
+                vector.push(Element { labels, value });
+            })?;
         unique(vector, &mut self.seen, context)
     }
 }
@@ -65,7 +66,8 @@ fn apply(
         }
         RangeFunction::Resets => values.windows(2).filter(|pair| pair[1] < pair[0]).count() as f64,
         RangeFunction::Changes => {
-            let changed = |pair: &&[f64]| pair[0] != pair[1] && !(pair[0].is_nan() && pair[1].is_nan());
+            let changed =
+                |pair: &&[f64]| pair[0] != pair[1] && !(pair[0].is_nan() && pair[1].is_nan());
             values.windows(2).filter(changed).count() as f64
         }
         RangeFunction::Sum => math::sum(values.iter().copied()),

@@ -11,11 +11,9 @@ impl Relabel {
         let mut vector = self.of.evaluate(context)?;
         let (how, target) = (&self.how, &self.target);
         for element in &mut vector {
-            element.labels = self
-                .memo
-                .apply(element.labels, context.interner, |labels| {
-                    how.apply(labels, target)
-                });
+            element.labels = self.memo.apply(element.labels, context.interner, |labels| {
+                how.apply(labels, target)
+            });
         }
         unique(vector, &mut self.seen, context)
     }

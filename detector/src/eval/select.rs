@@ -61,7 +61,10 @@ impl Selector {
         let oldest_ms = context.compat.window_start_ms(at_ms, crate::LOOKBACK_MS);
         let mut vector = Vector::with_capacity(self.found.series.len());
         for (place, labels) in &self.found.series {
-            let newest = context.store.get(*place).and_then(|s| s.newest_until(at_ms));
+            let newest = context
+                .store
+                .get(*place)
+                .and_then(|s| s.newest_until(at_ms));
             if let Some((time_ms, number)) = newest
                 && time_ms >= oldest_ms
             {

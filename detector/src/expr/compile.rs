@@ -57,12 +57,18 @@ pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled, String> {
         start: Start::Back(0),
         reach: Reach::default(),
     };
-    let expr = match compiler.typed(&parsed)? {
-        Typed::Scalar(expr) => Expr::Scalar(expr),
-        Typed::Vector(expr) => Expr::Vector(expr),
-        Typed::Range(_) => return Err("a range like x[5m] has no value of its own; apply a function such as rate() to it".into()),
-        Typed::String => return Err("the result of a rule is a vector or a number, not a string".into()),
-    };
+    let expr =
+        match compiler.typed(&parsed)? {
+            Typed::Scalar(expr) => Expr::Scalar(expr),
+            Typed::Vector(expr) => Expr::Vector(expr),
+            Typed::Range(_) => return Err(
+                "a range like x[5m] has no value of its own; apply a function such as rate() to it"
+                    .into(),
+            ),
+            Typed::String => {
+                return Err("the result of a rule is a vector or a number, not a string".into());
+            }
+        };
     Ok(Compiled {
         expr,
         reach: compiler.reach,
@@ -136,7 +142,9 @@ impl Compiler {
     fn typed(&mut self, expr: &parser::Expr) -> Result<Typed> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(format!("expression is nested more than {MAX_DEPTH} levels deep"));
+            return Err(format!(
+                "expression is nested more than {MAX_DEPTH} levels deep"
+            ));
         }
         let typed = match expr {
             parser::Expr::Paren(paren) => self.typed(&paren.expr)?,
@@ -175,7 +183,10 @@ impl Compiler {
     fn vector(&mut self, expr: &parser::Expr, what: &str) -> Result<VectorExpr> {
         match self.typed(expr)? {
             Typed::Vector(vector) => Ok(vector),
-            other => Err(format!("{what} needs an instant vector, not {}", other.describe())),
+            other => Err(format!(
+                "{what} needs an instant vector, not {}",
+                other.describe()
+            )),
         }
     }
 
@@ -189,7 +200,10 @@ impl Compiler {
     fn range(&mut self, expr: &parser::Expr, what: &str) -> Result<RangeExpr> {
         match self.typed(expr)? {
             Typed::Range(range) => Ok(range),
-            other => Err(format!("{what} needs a range like x[5m], not {}", other.describe())),
+            other => Err(format!(
+                "{what} needs a range like x[5m], not {}",
+                other.describe()
+            )),
         }
     }
 
@@ -227,7 +241,9 @@ impl Compiler {
         }
         // Asked again here because our regular expressions may judge the empty string differently.
         if name.as_deref().unwrap_or("").is_empty() && matchers.iter().all(|m| m.accepts("")) {
-            return Err("a selector needs a name or a matcher that does not match the empty string".into());
+            return Err(
+                "a selector needs a name or a matcher that does not match the empty string".into(),
+            );
         }
         let mut text = selector.name.clone().unwrap_or_default();
         if !selector.matchers.matchers.is_empty() {

@@ -85,7 +85,9 @@ fn translate(pattern: &str) -> Result<String, String> {
                         out.push(next);
                         out.push(')');
                     }
-                    'Q' | 'C' | 'E' => return refuse("uses \\Q, \\E or \\C, which are not supported"),
+                    'Q' | 'C' | 'E' => {
+                        return refuse("uses \\Q, \\E or \\C, which are not supported");
+                    }
                     'p' | 'P' | 'x' | 'a' | 'f' | 't' | 'n' | 'r' | 'v' | 'A' | 'z' => {
                         out.push('\\');
                         out.push(next);
@@ -118,7 +120,8 @@ fn translate(pattern: &str) -> Result<String, String> {
             '[' => out.push_str("\\["),
             ']' if in_class => {
                 // The end of `[:alpha:]` belongs to the inner bracket.
-                let posix = at > class_start && chars[at - 1] == ':' && open_posix(&chars[class_start..at]);
+                let posix =
+                    at > class_start && chars[at - 1] == ':' && open_posix(&chars[class_start..at]);
                 in_class = posix;
                 out.push(']');
             }
@@ -227,8 +230,22 @@ mod tests {
         check("[a&&b]+", &["a&b"], &["c"]);
         check(".", &["x"], &["\n"]);
         assert!(anchored(".", Compat::V3).unwrap().is_match("\n"));
-        for bad in ["a**", "a+*", "a{1}{2}", ".{0,1001}", "(", r"\Qa\E", r"\h", "a*?*", "(?x)a", "\\"] {
-            assert!(anchored(bad, Compat::V2).is_err(), "{bad} should be refused");
+        for bad in [
+            "a**",
+            "a+*",
+            "a{1}{2}",
+            ".{0,1001}",
+            "(",
+            r"\Qa\E",
+            r"\h",
+            "a*?*",
+            "(?x)a",
+            "\\",
+        ] {
+            assert!(
+                anchored(bad, Compat::V2).is_err(),
+                "{bad} should be refused"
+            );
         }
     }
 }

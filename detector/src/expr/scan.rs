@@ -163,8 +163,8 @@ fn number_length(text: &str) -> usize {
 /// Checks a number or duration literal and writes it as the parser likes it.
 fn number(token: &str, as_duration: bool, compat: Compat) -> Result<String, String> {
     let is_unit = |b: u8| matches!(b, b'y' | b'w' | b'd' | b'h' | b'm' | b's');
-    let looks_like_duration = token.bytes().all(|b| b.is_ascii_digit() || is_unit(b))
-        && token.bytes().any(is_unit);
+    let looks_like_duration =
+        token.bytes().all(|b| b.is_ascii_digit() || is_unit(b)) && token.bytes().any(is_unit);
     if looks_like_duration {
         if duration::parse_ms(token).is_none() {
             return Err(format!(
@@ -185,7 +185,8 @@ fn number(token: &str, as_duration: bool, compat: Compat) -> Result<String, Stri
             at.and_then(|at| bytes.get(at))
                 .is_some_and(u8::is_ascii_hexdigit)
         };
-        let misplaced = |at: usize| bytes[at] == b'_' && !(digit(at.checked_sub(1)) && digit(Some(at + 1)));
+        let misplaced =
+            |at: usize| bytes[at] == b'_' && !(digit(at.checked_sub(1)) && digit(Some(at + 1)));
         if compat == Compat::V2 || (0..bytes.len()).any(misplaced) {
             return Err(format!("{token:?} is not a number"));
         }
@@ -237,7 +238,11 @@ mod tests {
         check("rate(a[60])", Err("not a duration"), Ok("rate(a[60])"));
         check("a offset -5", Err("not a duration"), Ok("a offset -5"));
         check(r#"{"a"}"#, Err("in quotes"), Ok(r#"{"a"}"#));
-        check(r#"sum by ("a") (b)"#, Err("in quotes"), Ok(r#"sum by ("a") (b)"#));
+        check(
+            r#"sum by ("a") (b)"#,
+            Err("in quotes"),
+            Ok(r#"sum by ("a") (b)"#),
+        );
         for (text, part) in [
             ("a[1e300]", "not a duration"),
             ("a[99999999y]", "not a duration"),

@@ -110,7 +110,9 @@ impl Compiler {
             (Typed::Vector(left), Typed::Vector(right)) => {
                 Ok(vector_vector(op, outcome, left, right, modifier))
             }
-            _ => Err(format!("{name} needs numbers or instant vectors on both sides")),
+            _ => Err(format!(
+                "{name} needs numbers or instant vectors on both sides"
+            )),
         }
     }
 }

@@ -1,0 +1,151 @@
+//! The detector: samples in, transitions out, at the times a server would evaluate.
+
+use crate::engine::{Engine, Work};
+use crate::rules::RuleSet;
+use crate::sample::{Sample, Timestamp};
+use crate::transition::Outcome;
+
+/// When groups are evaluated.
+///
+/// A group's slots are `start + phase mod interval + k · interval` for k = 0, 1, 2, … A server's phase depends on a
+/// hash of the group's name and path, so that it is as good as random: it is a parameter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// The earliest evaluation.
+    pub start: Timestamp,
+    /// The interval of groups that name none (`global.evaluation_interval`), and the default step of subqueries,
+    /// in milliseconds. Values below 1 count as 1.
+    pub interval_ms: i64,
+    /// How long after `start` the first slot is, in milliseconds, modulo the group's interval.
+    pub phase_ms: i64,
+}
+
+/// Evaluates rules over the samples it is given.
+///
+/// Series are fed with [`ingest`](Self::ingest), time is moved on with [`advance`](Self::advance). Memory is bounded
+/// by the series' samples within the rules' longest look-back.
+///
+/// `ALERTS` and `ALERTS_FOR_STATE` are written from the first evaluation on, as by a server that has been running for
+/// some time (one that has just started holds them back for two evaluations).
+///
+/// ```
+/// use firedrill_detector::{
+///     AlertState, Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+/// };
+///
+/// let file = RuleFile {
+///     name: "alerts.yml".into(),
+///     text: "groups: [{ name: g, rules: [{ alert: Down, expr: up == 0, for: 1m }] }]".into(),
+/// };
+/// let rules = RuleSet::load(&[file], Compat::V3).expect("the file is fine");
+/// let schedule = Schedule { start: Timestamp(0), interval_ms: 30_000, phase_ms: 0 };
+/// let mut detector = Detector::new(rules, schedule);
+///
+/// let up = Labels::metric("up", [("job", "mail")]);
+/// for (minute, value) in [(0, 1.0), (1, 0.0), (2, 0.0), (3, 1.0)] {
+///     detector.ingest(&Sample { labels: up.clone(), at: Timestamp(minute * 60_000), value });
+/// }
+/// let seen: Vec<_> = detector
+///     .advance(Timestamp(180_000))
+///     .into_iter()
+///     .map(|outcome| match outcome {
+///         Outcome::Transition(transition) => (transition.at.0, transition.to),
+///         Outcome::Error(error) => panic!("{error}"),
+///     })
+///     .collect();
+/// assert_eq!(
+///     seen,
+///     [(60_000, AlertState::Pending), (120_000, AlertState::Firing), (180_000, AlertState::Inactive)]
+/// );
+/// ```
+#[derive(Debug, Clone)]
+pub struct Detector {
+    engine: Engine,
+    /// Next slot and interval of each group, in milliseconds.
+    slots: Vec<(i64, i64)>,
+}
+
+/// A rule whose selectors have not matched a single series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleWithoutData {
+    /// The rule group.
+    pub group: String,
+    /// The alert's name, or the recorded metric's.
+    pub rule: String,
+    /// The rule's selectors.
+    pub selectors: Vec<String>,
+}
+
+impl Detector {
+    /// A detector that has seen no samples yet.
+    #[must_use]
+    pub fn new(rules: RuleSet, schedule: Schedule) -> Self {
+        let default_ms = schedule.interval_ms.max(1);
+        let engine = Engine::new(rules, default_ms);
+        let slots = engine.groups.iter().map(|group| {
+            let interval_ms = group.interval_ms.unwrap_or(default_ms).max(1);
+            let phase_ms = schedule.phase_ms.rem_euclid(interval_ms);
+            (schedule.start.plus_millis(phase_ms).0, interval_ms)
+        });
+        Self {
+            slots: slots.collect(),
+            engine,
+        }
+    }
+
+    /// Adds a sample. As in Prometheus, one that is not newer than its series' newest sample is dropped.
+    ///
+    /// Samples of a time must be in before [`advance`](Self::advance) passes that time.
+    pub fn ingest(&mut self, sample: &Sample) {
+        self.engine
+            .ingest(&sample.labels, sample.at.0, sample.value);
+    }
+
+    /// Runs every evaluation slot up to and including `to`, in order of time, then of groups.
+    pub fn advance(&mut self, to: Timestamp) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        while let Some((at_ms, group)) = self.next_slot(to.0) {
+            self.engine.evaluate_group(group, at_ms, &mut outcomes);
+            let (next_ms, interval_ms) = &mut self.slots[group];
+            *next_ms = next_ms.saturating_add(*interval_ms);
+            self.engine.trim(at_ms);
+        }
+        outcomes
+    }
+
+    fn next_slot(&self, to_ms: i64) -> Option<(i64, usize)> {
+        let slots = self.slots.iter().enumerate();
+        let next = slots.map(|(group, (at_ms, _))| (*at_ms, group)).min()?;
+        // A saturated slot would repeat for ever.
+        (next.0 <= to_ms && next.0 < i64::MAX).then_some(next)
+    }
+
+    /// The rules none of whose selectors has matched a series so far: usually a metric that is not exported, or a
+    /// label with another value. Rules without selectors are not listed.
+    #[must_use]
+    pub fn never_had_data(&self) -> Vec<RuleWithoutData> {
+        let mut found = Vec::new();
+        for group in &self.engine.groups {
+            for rule in &group.rules {
+                let mut selectors = Vec::new();
+                let mut matched = false;
+                rule.expr.each_selector(&mut |selector| {
+                    matched |= selector.found.ever;
+                    selectors.push(selector.text.clone());
+                });
+                if !matched && !selectors.is_empty() {
+                    let name = match &rule.work {
+                        Work::Alert(alerts) => alerts.name(),
+                        Work::Record { name, .. } => name,
+                    };
+                    found.push(RuleWithoutData {
+                        group: group.name.clone(),
+                        rule: name.to_owned(),
+                        selectors,
+                    });
+                }
+            }
+        }
+        found
+    }
+}

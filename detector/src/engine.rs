@@ -1,0 +1,262 @@
+//! The store, the rules and their state: evaluates one group at one time, whenever it is told to.
+
+use crate::alert::{AlertError, AlertSettings, Alerts};
+use crate::compat::Compat;
+use crate::eval::{Context, Element, EvalError, Vector};
+use crate::expr::Expr;
+use crate::expr::compile::Reach;
+use crate::intern::{Interner, LabelsId, Memo, Places};
+use crate::rules::{RuleKind, RuleSet};
+use crate::sample::{Labels, METRIC_NAME, Timestamp, stale_marker};
+use crate::store::Store;
+use crate::template::External;
+use crate::transition::{Outcome, RuleError};
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    pub(crate) interner: Interner,
+    pub(crate) store: Store,
+    pub(crate) groups: Vec<GroupState>,
+    pub(crate) external: External,
+    compat: Compat,
+    default_interval_ms: i64,
+    reach: Reach,
+    /// Up to where the store has been trimmed.
+    trimmed_ms: i64,
+}
+
+/// A group being evaluated.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupState {
+    pub(crate) name: String,
+    pub(crate) interval_ms: Option<i64>,
+    query_offset_ms: i64,
+    limit: usize,
+    pub(crate) rules: Vec<RuleState>,
+}
+
+/// A rule being evaluated.
+#[derive(Debug, Clone)]
+pub(crate) struct RuleState {
+    pub(crate) name: String,
+    pub(crate) expr: Expr,
+    pub(crate) work: Work,
+    /// The series written at the previous successful evaluation, for their markers.
+    written: Vec<LabelsId>,
+}
+
+/// What is made of a rule's result.
+#[derive(Debug, Clone)]
+pub(crate) enum Work {
+    Record {
+        name: String,
+        labels: Vec<(String, String)>,
+        memo: Memo,
+        seen: Places,
+    },
+    Alert(Box<Alerts>),
+}
+
+impl Engine {
+    pub(crate) fn new(rules: RuleSet, default_interval_ms: i64) -> Self {
+        let groups = rules.groups.into_iter().map(|group| GroupState {
+            rules: group
+                .rules
+                .into_iter()
+                .map(|rule| RuleState {
+                    work: match rule.kind {
+                        RuleKind::Record { labels } => Work::Record {
+                            name: rule.name.clone(),
+                            labels,
+                            memo: Memo::default(),
+                            seen: Places::default(),
+                        },
+                        RuleKind::Alert {
+                            for_ms,
+                            keep_firing_for_ms,
+                            labels,
+                            annotations,
+                        } => Work::Alert(Box::new(Alerts::new(AlertSettings {
+                            group: group.name.clone(),
+                            name: rule.name.clone(),
+                            for_ms,
+                            keep_firing_for_ms,
+                            limit: group.limit,
+                            labels,
+                            annotations,
+                        }))),
+                    },
+                    name: rule.name,
+                    expr: rule.expr,
+                    written: Vec::new(),
+                })
+                .collect(),
+            name: group.name,
+            interval_ms: group.interval_ms,
+            query_offset_ms: group.query_offset_ms,
+            limit: group.limit,
+        });
+        Self {
+            interner: Interner::new(),
+            store: Store::default(),
+            groups: groups.collect(),
+            external: External::default(),
+            compat: rules.compat,
+            default_interval_ms,
+            reach: rules.reach,
+            trimmed_ms: i64::MIN,
+        }
+    }
+
+    pub(crate) fn ingest(&mut self, labels: &Labels, at_ms: i64, value: f64) {
+        let id = self.interner.id(labels);
+        self.store.append(&self.interner, id, at_ms, value);
+    }
+
+    /// Evaluates the group's rules in order; each sees what those before it wrote.
+    pub(crate) fn evaluate_group(
+        &mut self,
+        index: usize,
+        now_ms: i64,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        let Some(group) = self.groups.get_mut(index) else {
+            return;
+        };
+        let query_ms = now_ms.saturating_sub(group.query_offset_ms);
+        for rule in &mut group.rules {
+            let mut context = Context {
+                store: &self.store,
+                interner: &mut self.interner,
+                compat: self.compat,
+                now_ms: query_ms,
+                query_ms,
+                default_step_ms: self.default_interval_ms,
+            };
+            let result = rule
+                .expr
+                .evaluate(&mut context)
+                .map_err(|error| error.to_string());
+            let interner = &mut self.interner;
+            let samples = result.and_then(|vector| match &mut rule.work {
+                Work::Record {
+                    name,
+                    labels,
+                    memo,
+                    seen,
+                } => record(vector, name, labels, group.limit, memo, seen, interner),
+                Work::Alert(alerts) => {
+                    match alerts.evaluate(&vector, now_ms, interner, &self.external) {
+                        Ok(evaluated) => {
+                            let transitions = evaluated.transitions.into_iter();
+                            outcomes.extend(transitions.map(Outcome::Transition));
+                            Ok(evaluated.samples)
+                        }
+                        Err(error) => {
+                            let message = error.to_string();
+                            if let AlertError::Limit { forgotten, .. } = error {
+                                outcomes.extend(forgotten.into_iter().map(Outcome::Transition));
+                            }
+                            Err(message)
+                        }
+                    }
+                }
+            });
+            match samples {
+                Ok(samples) => rule.write(&samples, query_ms, &self.interner, &mut self.store),
+                Err(message) => outcomes.push(Outcome::Error(RuleError {
+                    at: Timestamp(now_ms),
+                    group: group.name.clone(),
+                    rule: rule.name.clone(),
+                    message,
+                })),
+            }
+        }
+    }
+
+    /// The value of an expression at a time; nothing is remembered but label sets.
+    pub(crate) fn query(&mut self, expr: &mut Expr, at_ms: i64) -> Result<Vector, EvalError> {
+        let mut context = Context {
+            store: &self.store,
+            interner: &mut self.interner,
+            compat: self.compat,
+            now_ms: at_ms,
+            query_ms: at_ms,
+            default_step_ms: self.default_interval_ms,
+        };
+        expr.evaluate(&mut context)
+    }
+
+    /// Forgets what no evaluation at or after `now_ms` can see.
+    pub(crate) fn trim(&mut self, now_ms: i64) {
+        let mut before_ms = now_ms.saturating_sub(self.reach.back_ms.max(crate::LOOKBACK_MS));
+        if let Some(earliest_ms) = self.reach.earliest_ms {
+            before_ms = before_ms.min(earliest_ms);
+        }
+        // Trimming looks at every series, so it waits until it is worth it.
+        if before_ms
+            >= self
+                .trimmed_ms
+                .saturating_add(self.reach.back_ms / 4 + 60_000)
+        {
+            self.store.trim(&self.interner, before_ms);
+            self.trimmed_ms = before_ms;
+        }
+    }
+}
+
+impl RuleState {
+    /// Appends the samples, and a marker to every series that was written before and is not now.
+    fn write(&mut self, samples: &[Element], at_ms: i64, interner: &Interner, store: &mut Store) {
+        let before = std::mem::take(&mut self.written);
+        for sample in samples {
+            if store.append(interner, sample.labels, at_ms, sample.value) {
+                self.written.push(sample.labels);
+            }
+        }
+        // Both lists are in the same order mostly, so the common case is one comparison.
+        if before == self.written {
+            return;
+        }
+        for labels in before {
+            if !self.written.contains(&labels) {
+                store.append(interner, labels, at_ms, stale_marker());
+            }
+        }
+    }
+}
+
+/// The samples of a recording rule.
+fn record(
+    vector: Vector,
+    name: &str,
+    labels: &[(String, String)],
+    limit: usize,
+    memo: &mut Memo,
+    seen: &mut Places,
+    interner: &mut Interner,
+) -> Result<Vec<Element>, String> {
+    seen.clear();
+    let mut samples = vector;
+    for (place, element) in samples.iter_mut().enumerate() {
+        element.labels = memo.apply(element.labels, interner, |from| {
+            let mut recorded = from.with(METRIC_NAME, name);
+            for (label, value) in labels {
+                recorded = recorded.with(label, value);
+            }
+            recorded
+        });
+        if seen.insert(element.labels, place).is_some() {
+            let labels = interner.labels(element.labels);
+            return Err(format!(
+                "vector contains metrics with the same labelset after applying rule labels: {labels}"
+            ));
+        }
+    }
+    if limit > 0 && samples.len() > limit {
+        let count = samples.len();
+        return Err(format!("exceeded limit of {limit} with {count} series"));
+    }
+    Ok(samples)
+}

@@ -1,0 +1,117 @@
+//! Numbers as Go prints them, for templates.
+
+/// `%v`: the shortest digits that read back as the same number.
+pub(crate) fn shortest(value: f64) -> String {
+    general(value, format!("{:e}", value.abs()), 6)
+}
+
+/// `%.<digits>g`: so many significant digits at most.
+pub(crate) fn significant(value: f64, digits: usize) -> String {
+    let digits = digits.max(1);
+    let threshold = i32::try_from(digits).unwrap_or(i32::MAX);
+    general(value, format!("{:.*e}", digits - 1, value.abs()), threshold)
+}
+
+/// `%.<decimals>f`
+pub(crate) fn fixed(value: f64, decimals: usize) -> String {
+    special(value).unwrap_or_else(|| format!("{value:.decimals$}"))
+}
+
+/// `%.<decimals>e`
+pub(crate) fn exponential(value: f64, decimals: usize) -> String {
+    if let Some(special) = special(value) {
+        return special;
+    }
+    let text = format!("{value:.decimals$e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    format!("{digits}{}", with_sign(exponent.parse().unwrap_or(0)))
+}
+
+fn special(value: f64) -> Option<String> {
+    if value.is_nan() {
+        Some("NaN".into())
+    } else if value.is_infinite() {
+        Some(if value > 0.0 { "+Inf" } else { "-Inf" }.into())
+    } else {
+        None
+    }
+}
+
+/// Lays out the digits of `scientific` (like `1.25e-3`) with an exponent below 10^-4 and from 10^`threshold` on.
+fn general(value: f64, scientific: String, threshold: i32) -> String {
+    if let Some(special) = special(value) {
+        return special;
+    }
+    let sign = if value.is_sign_negative() { "-" } else { "" };
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
+    let digits = match digits.trim_end_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
+    if exponent < -4 || exponent >= threshold {
+        let (first, rest) = digits.split_at(1);
+        let point = if rest.is_empty() { "" } else { "." };
+        return format!("{sign}{first}{point}{rest}{}", with_sign(exponent));
+    }
+    let Ok(whole) = usize::try_from(exponent + 1) else {
+        let zeros = "0".repeat(exponent.unsigned_abs() as usize - 1);
+        return format!("{sign}0.{zeros}{digits}");
+    };
+    if whole == 0 {
+        format!("{sign}0.{digits}")
+    } else if digits.len() <= whole {
+        format!("{sign}{digits}{}", "0".repeat(whole - digits.len()))
+    } else {
+        let (before, after) = digits.split_at(whole);
+        format!("{sign}{before}.{after}")
+    }
+}
+
+fn with_sign(exponent: i32) -> String {
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("e{sign}{:02}", exponent.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_go_prints_them() {
+        for (value, expected) in [
+            (9.0, "9"),
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (0.5, "0.5"),
+            (0.0001, "0.0001"),
+            (0.00009, "9e-05"),
+            (999_999.0, "999999"),
+            (1e6, "1e+06"),
+            (1_234_567.5, "1.2345675e+06"),
+            (12_345.678_901, "12345.678901"),
+            (20_971_520.0, "2.097152e+07"),
+            (-120.0, "-120"),
+            (1e100, "1e+100"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(shortest(value), expected);
+        }
+        for (value, expected) in [
+            (1.234_567, "1.235"),
+            (599.0, "599"),
+            (1000.0, "1000"),
+            (12_345.0, "1.234e+04"),
+            (0.1, "0.1"),
+            (99.999, "100"),
+            (0.00001, "1e-05"),
+        ] {
+            assert_eq!(significant(value, 4), expected);
+        }
+        assert_eq!(fixed(2.345, 2), "2.35");
+        assert_eq!(exponential(12_345.0, 2), "1.23e+04");
+    }
+}

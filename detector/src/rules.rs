@@ -1,0 +1,186 @@
+//! Rule groups as loaded: what to evaluate, how often, and what to make of the results.
+
+mod load;
+
+use crate::compat::Compat;
+use crate::expr::Expr;
+use crate::expr::compile::Reach;
+use crate::template::Template;
+use crate::yaml::Problem;
+
+/// A rule file: its name, for messages, and its text. Reading it is the caller's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleFile {
+    /// The name problems are reported under.
+    pub name: String,
+    /// The YAML text.
+    pub text: String,
+}
+
+/// Rule groups that have been read, checked and compiled.
+///
+/// ```
+/// use firedrill_detector::{Compat, RuleFile, RuleSet};
+///
+/// let file = RuleFile {
+///     name: "alerts.yml".into(),
+///     text: "groups: [{ name: g, rules: [{ alert: Down, expr: up == 0, for: 5m }] }]".into(),
+/// };
+/// let rules = RuleSet::load(&[file], Compat::V3).expect("the file is fine");
+/// let alert = rules.alerts().next().expect("there is one alert");
+/// assert_eq!((alert.name, alert.for_ms), ("Down", 300_000));
+/// ```
+#[derive(Debug, Clone)]
+pub struct RuleSet {
+    pub(crate) groups: Vec<Group>,
+    pub(crate) compat: Compat,
+    pub(crate) reach: Reach,
+    warnings: Vec<Problem>,
+}
+
+/// A group: rules evaluated one after the other, at the same times.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) file: String,
+    /// None: the global evaluation interval.
+    pub(crate) interval_ms: Option<i64>,
+    /// Most elements (alerts, for an alerting rule) per rule; 0 is no limit.
+    pub(crate) limit: usize,
+    pub(crate) query_offset_ms: i64,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// One rule.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    /// The alert's name, or the recorded metric's.
+    pub(crate) name: String,
+    pub(crate) line: usize,
+    pub(crate) text: String,
+    pub(crate) expr: Expr,
+    pub(crate) kind: RuleKind,
+}
+
+/// See [`Rule`].
+#[derive(Debug, Clone)]
+pub(crate) enum RuleKind {
+    Record {
+        labels: Vec<(String, String)>,
+    },
+    Alert {
+        for_ms: i64,
+        keep_firing_for_ms: i64,
+        labels: Vec<LabelTemplate>,
+        annotations: Vec<LabelTemplate>,
+    },
+}
+
+/// A label or annotation of an alerting rule.
+#[derive(Debug, Clone)]
+pub(crate) struct LabelTemplate {
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) template: Template,
+    /// False if the template is beyond this crate and stands for its own text (annotations only).
+    pub(crate) exact: bool,
+}
+
+/// An alerting rule, as its file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AlertRule<'r> {
+    /// The group's name.
+    pub group: &'r str,
+    /// The alert's name; several rules may share it.
+    pub name: &'r str,
+    /// The expression as written.
+    pub expr: &'r str,
+    /// How long the expression must hold, in milliseconds.
+    pub for_ms: i64,
+    /// How long the alert stays firing once the expression no longer holds, in milliseconds.
+    pub keep_firing_for_ms: i64,
+    /// Label names and values, unexpanded, in order of names.
+    pub labels: Vec<(&'r str, &'r str)>,
+    /// Annotation names and values, unexpanded, in order of names.
+    pub annotations: Vec<(&'r str, &'r str)>,
+    /// The rule file's name.
+    pub file: &'r str,
+    /// The line the rule starts on.
+    pub line: usize,
+}
+
+impl AlertRule<'_> {
+    /// The `severity` label, or the empty string.
+    #[must_use]
+    pub fn severity(&self) -> &str {
+        let found = self.labels.iter().find(|(name, _)| *name == "severity");
+        found.map_or("", |(_, value)| value)
+    }
+}
+
+impl RuleSet {
+    /// Reads and checks rule files.
+    ///
+    /// Whatever Prometheus would refuse is refused, and so is what could not be evaluated exactly as Prometheus
+    /// does (native histograms, experimental functions, templates beyond the supported ones in labels).
+    ///
+    /// # Errors
+    ///
+    /// All problems of all files, in order, each with file, line and column.
+    pub fn load(files: &[RuleFile], compat: Compat) -> Result<Self, Vec<Problem>> {
+        load::rule_set(files, compat)
+    }
+
+    /// The alerting rules, in the order of files, groups and rules.
+    pub fn alerts(&self) -> impl Iterator<Item = AlertRule<'_>> {
+        self.groups.iter().flat_map(|group| {
+            group.rules.iter().filter_map(|rule| match &rule.kind {
+                RuleKind::Record { .. } => None,
+                RuleKind::Alert {
+                    for_ms,
+                    keep_firing_for_ms,
+                    labels,
+                    annotations,
+                } => Some(AlertRule {
+                    group: &group.name,
+                    name: &rule.name,
+                    expr: &rule.text,
+                    for_ms: *for_ms,
+                    keep_firing_for_ms: *keep_firing_for_ms,
+                    labels: texts(labels),
+                    annotations: texts(annotations),
+                    file: &group.file,
+                    line: rule.line,
+                }),
+            })
+        })
+    }
+
+    /// How far back from its evaluation time any rule looks, in milliseconds: range, offset and lookback together.
+    /// That much history a run needs before the first evaluation that counts.
+    #[must_use]
+    pub fn longest_lookback_ms(&self) -> i64 {
+        self.reach.back_ms
+    }
+
+    /// The longest `for`, in milliseconds.
+    #[must_use]
+    pub fn longest_for_ms(&self) -> i64 {
+        self.alerts().map(|alert| alert.for_ms).max().unwrap_or(0)
+    }
+
+    /// What was accepted with reservations: annotations shown unexpanded because their templates are not supported.
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+}
+
+fn texts(labels: &[LabelTemplate]) -> Vec<(&str, &str)> {
+    let text = |label| {
+        let LabelTemplate { name, text, .. }: &LabelTemplate = label;
+        (name.as_str(), text.as_str())
+    };
+    labels.iter().map(text).collect()
+}

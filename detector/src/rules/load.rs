@@ -1,0 +1,331 @@
+//! Reading rule files: strict keys, checked values, compiled expressions, and every problem with its place.
+
+use super::{Group, LabelTemplate, Rule, RuleFile, RuleKind, RuleSet};
+use crate::compat::Compat;
+use crate::expr::compile::{Compiled, Reach, compile, is_label_name};
+use crate::expr::duration;
+use crate::sample::METRIC_NAME;
+use crate::template::{Template, TemplateError};
+use crate::yaml::{Fields, Node, Problem, Problems, Value, parse};
+
+pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Vec<Problem>> {
+    let mut groups = Vec::new();
+    let mut failures = Vec::new();
+    let mut warnings = Vec::new();
+    let mut reach = Reach::default();
+    for file in files {
+        let mut loader = Loader {
+            file: &file.name,
+            compat,
+            problems: Problems::new(file.name.clone()),
+            warnings: Problems::new(file.name.clone()),
+            reach: Reach::default(),
+        };
+        groups.extend(loader.file(&file.text));
+        reach = reach.merge(loader.reach);
+        failures.extend(loader.problems.into_vec());
+        warnings.extend(loader.warnings.into_vec());
+    }
+    if !failures.is_empty() {
+        return Err(failures);
+    }
+    Ok(RuleSet {
+        groups,
+        compat,
+        reach,
+        warnings,
+    })
+}
+
+struct Loader<'f> {
+    file: &'f str,
+    compat: Compat,
+    problems: Problems,
+    warnings: Problems,
+    reach: Reach,
+}
+
+impl Loader<'_> {
+    fn file(&mut self, text: &str) -> Vec<Group> {
+        // An empty file is a file without groups, for Prometheus too.
+        let Some(root) = parse(text, &mut self.problems).filter(|root| !root.is_null()) else {
+            return Vec::new();
+        };
+        let Some(mut fields) = Fields::new(&root, "rule file", &mut self.problems) else {
+            return Vec::new();
+        };
+        let nodes = fields
+            .take("groups")
+            .and_then(|node| node.as_seq("groups", &mut self.problems));
+        fields.finish(&mut self.problems);
+        let mut groups: Vec<Group> = Vec::new();
+        for node in nodes.unwrap_or_default() {
+            let Some(group) = self.group(node) else {
+                continue;
+            };
+            if groups.iter().any(|other| other.name == group.name) {
+                self.problems.push_with_hint(
+                    node.at,
+                    format!("group {:?} is in this file twice", group.name),
+                    "give each group of a file a name of its own",
+                );
+            }
+            groups.push(group);
+        }
+        groups
+    }
+
+    fn group(&mut self, node: &Node) -> Option<Group> {
+        let mut fields = Fields::new(node, "rule group", &mut self.problems)?;
+        let name = fields.required("name", &mut self.problems);
+        let interval = fields.take("interval");
+        let limit = fields.take("limit");
+        let (query_offset, labels) = match self.compat {
+            Compat::V2 => (None, None),
+            Compat::V3 => (fields.take("query_offset"), fields.take("labels")),
+        };
+        let rules = fields.take("rules");
+        fields.finish(&mut self.problems);
+
+        let name = name.and_then(|node| self.text(node, "the group's name"));
+        let labels = labels.map_or_else(Vec::new, |node| self.labels(node, "label"));
+        let interval_ms = self.duration(interval).filter(|ms| *ms > 0);
+        let limit = limit.and_then(|node| self.whole_number(node, "limit"));
+        let query_offset_ms = self.duration(query_offset).unwrap_or(0);
+        let nodes = rules.and_then(|node| node.as_seq("rules", &mut self.problems));
+        let rules = nodes
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|node| self.rule(node, &labels))
+            .collect();
+        // The evaluation itself looks this much further back.
+        self.reach.back_ms = self.reach.back_ms.saturating_add(query_offset_ms);
+        Some(Group {
+            name: name?,
+            file: self.file.to_owned(),
+            interval_ms,
+            limit: limit.unwrap_or(0),
+            query_offset_ms,
+            rules,
+        })
+    }
+
+    fn rule(&mut self, node: &Node, group_labels: &[(&Node, String, String)]) -> Option<Rule> {
+        let mut fields = Fields::new(node, "rule", &mut self.problems)?;
+        let record = fields.take("record");
+        let alert = fields.take("alert");
+        let expr = fields.required("expr", &mut self.problems);
+        let wait = fields.take("for");
+        let keep = fields.take("keep_firing_for");
+        let labels = fields.take("labels");
+        let annotations = fields.take("annotations");
+        fields.finish(&mut self.problems);
+
+        let (name, is_alert) = match (record, alert) {
+            (Some(_), Some(alert)) => {
+                let message = "a rule has either `record` or `alert`, not both";
+                self.problems.push(alert.at, message);
+                return None;
+            }
+            (None, None) => {
+                let message =
+                    "a rule needs `record` (a metric's name) or `alert` (an alert's name)";
+                self.problems.push(node.at, message);
+                return None;
+            }
+            (Some(record), None) => (record, false),
+            (None, Some(alert)) => (alert, true),
+        };
+        let what = if is_alert {
+            "the alert's name"
+        } else {
+            "the metric's name"
+        };
+        let name_text = self.text(name, what);
+        if let Some(text) = &name_text
+            && !is_alert
+            && !is_metric_name(text, self.compat)
+        {
+            self.problems.push_with_hint(
+                name.at,
+                format!("{text:?} is not a metric name"),
+                "letters, digits, _ and :, not starting with a digit",
+            );
+        }
+        let mut merged = group_labels.to_vec();
+        if let Some(labels) = labels {
+            let own = self.labels(labels, "label");
+            merged.retain(|(_, name, _)| own.iter().all(|(_, other, _)| other != name));
+            merged.extend(own);
+        }
+        merged.sort_by(|a, b| a.1.cmp(&b.1));
+        let kind = if is_alert {
+            let mut annotations =
+                annotations.map_or_else(Vec::new, |node| self.labels(node, "annotation"));
+            annotations.sort_by(|a, b| a.1.cmp(&b.1));
+            RuleKind::Alert {
+                for_ms: self.duration(wait).unwrap_or(0),
+                keep_firing_for_ms: self.duration(keep).unwrap_or(0),
+                labels: merged.into_iter().map(|label| self.label(label)).collect(),
+                annotations: annotations
+                    .into_iter()
+                    .map(|annotation| self.annotation(annotation))
+                    .collect(),
+            }
+        } else {
+            for (key, node) in [
+                ("for", wait),
+                ("keep_firing_for", keep),
+                ("annotations", annotations),
+            ] {
+                if let Some(node) = node {
+                    let message = format!("`{key}` has no meaning in a recording rule");
+                    self.problems.push(node.at, message);
+                }
+            }
+            let plain = |(_, name, value)| (name, value);
+            RuleKind::Record {
+                labels: merged.into_iter().map(plain).collect(),
+            }
+        };
+        let expr_node = expr?;
+        let text = self.text(expr_node, "expr")?;
+        let compiled = self.expression(expr_node, &text)?;
+        Some(Rule {
+            name: name_text?,
+            line: node.at.line,
+            text: text.trim().to_owned(),
+            expr: compiled.expr,
+            kind,
+        })
+    }
+
+    fn expression(&mut self, node: &Node, text: &str) -> Option<Compiled> {
+        match compile(text, self.compat) {
+            Ok(compiled) => {
+                self.reach = self.reach.merge(compiled.reach);
+                Some(compiled)
+            }
+            Err(message) => {
+                self.problems.push(node.at, message);
+                None
+            }
+        }
+    }
+
+    /// A scalar that is not empty.
+    fn text(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = node.as_str(what, &mut self.problems)?;
+        if text.trim().is_empty() {
+            self.problems.push(node.at, format!("{what} is empty"));
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    fn whole_number(&mut self, node: &Node, what: &str) -> Option<usize> {
+        let number = node.as_u64(what, &mut self.problems)?;
+        usize::try_from(number).ok()
+    }
+
+    fn duration(&mut self, node: Option<&Node>) -> Option<i64> {
+        let node = node?;
+        let text = node.as_str("a duration", &mut self.problems)?;
+        let parsed = duration::parse_ms(text);
+        if parsed.is_none() {
+            self.problems.push_with_hint(
+                node.at,
+                format!("{text:?} is not a duration"),
+                duration::ACCEPTED,
+            );
+        }
+        parsed
+    }
+
+    /// The names and values of a mapping of labels or annotations.
+    fn labels<'n>(&mut self, node: &'n Node, what: &str) -> Vec<(&'n Node, String, String)> {
+        let Some(entries) = node.as_map(what, &mut self.problems) else {
+            return Vec::new();
+        };
+        let mut labels = Vec::new();
+        for (key, value) in entries {
+            let Some(name) = key.as_str("a name", &mut self.problems) else {
+                continue;
+            };
+            let is_metric_name = what == "label" && name == METRIC_NAME;
+            if !is_label_name(name, self.compat) || is_metric_name {
+                let hint = "letters, digits and _, not starting with a digit, and not __name__";
+                let message = format!("{name:?} is not a name for a {what}");
+                self.problems.push_with_hint(key.at, message, hint);
+                continue;
+            }
+            let text = match &value.value {
+                Value::Scalar { .. } if value.is_null() => String::new(),
+                Value::Scalar { text, .. } => text.clone(),
+                _ => {
+                    let message = format!("the {what} {name:?} must be a text");
+                    self.problems.push(value.at, message);
+                    continue;
+                }
+            };
+            labels.push((value, name.to_owned(), text));
+        }
+        labels
+    }
+
+    /// A label: its template must be one we expand exactly, since labels are an alert's identity.
+    fn label(&mut self, (node, name, text): (&Node, String, String)) -> LabelTemplate {
+        let template = Template::parse(&text).unwrap_or_else(|error| {
+            let message = format!("label {name:?}: {error}");
+            match error {
+                TemplateError::Syntax(_) => self.problems.push(node.at, message),
+                TemplateError::Unsupported(_) => self.problems.push_with_hint(
+                    node.at,
+                    message,
+                    "labels are an alert's identity, so they must expand exactly as in Prometheus",
+                ),
+            }
+            Template::verbatim(&text)
+        });
+        LabelTemplate {
+            name,
+            text,
+            template,
+            exact: true,
+        }
+    }
+
+    /// An annotation: nothing depends on it, so a template beyond us stands for itself.
+    fn annotation(&mut self, (node, name, text): (&Node, String, String)) -> LabelTemplate {
+        let mut exact = true;
+        let template = Template::parse(&text).unwrap_or_else(|error| {
+            let message = format!("annotation {name:?}: {error}");
+            match error {
+                TemplateError::Syntax(_) => self.problems.push(node.at, message),
+                TemplateError::Unsupported(_) => {
+                    exact = false;
+                    let hint = "the annotation is shown as it is written; alerts are not affected";
+                    self.warnings.push_with_hint(node.at, message, hint);
+                }
+            }
+            Template::verbatim(&text)
+        });
+        LabelTemplate {
+            name,
+            text,
+            template,
+            exact,
+        }
+    }
+}
+
+fn is_metric_name(name: &str, compat: Compat) -> bool {
+    match compat {
+        Compat::V3 => !name.is_empty() && !name.contains(['{', '}']),
+        Compat::V2 => {
+            let starts = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b':');
+            name.bytes().next().is_some_and(starts)
+                && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
+        }
+    }
+}
