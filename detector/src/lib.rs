@@ -19,6 +19,7 @@ mod sample;
 mod store;
 mod template;
 mod transition;
+pub mod unit_test;
 pub mod yaml;
 
 pub use compat::Compat;

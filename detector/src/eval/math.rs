@@ -257,12 +257,12 @@ pub(crate) fn log2(x: f64) -> f64 {
     if fraction == 0.5 {
         return f64::from(exponent - 1);
     }
-    libm::log(fraction) * (1.0 / std::f64::consts::LN_2) + f64::from(exponent)
+    libm::log(fraction) * std::f64::consts::LOG2_E + f64::from(exponent)
 }
 
 /// Go's `math.Log10`, by way of `log2`.
 pub(crate) fn log10(x: f64) -> f64 {
-    log2(x) * (std::f64::consts::LN_2 / std::f64::consts::LN_10)
+    log2(x) * std::f64::consts::LOG10_2
 }
 
 #[cfg(test)]
@@ -302,5 +302,6 @@ mod tests {
         assert_eq!(log2(1024.0), 10.0);
         assert_eq!(log2(0.0), f64::NEG_INFINITY);
         assert!(log2(-1.0).is_nan());
+        assert_eq!(log10(1000.0), 3.0);
     }
 }

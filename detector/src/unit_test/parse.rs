@@ -1,0 +1,248 @@
+//! Reading test files.
+
+use super::{AlertCase, ExpectedAlert, ExpressionCase, Input, Test, TestFile, series};
+use crate::expr::duration;
+use crate::sample::Labels;
+use crate::yaml::{Fields, Node, Problems, parse};
+
+const MINUTE_MS: i64 = 60_000;
+
+pub(super) fn test_file(name: &str, text: &str, problems: &mut Problems) -> Option<TestFile> {
+    let root = parse(text, problems)?;
+    let mut fields = Fields::new(&root, "test file", problems)?;
+    let rule_files = fields.take("rule_files");
+    let interval = fields.take("evaluation_interval");
+    let order = fields.take("group_eval_order");
+    let fuzzy = fields.take("fuzzy_compare");
+    let tests = fields.take("tests");
+    fields.finish(problems);
+    let evaluation_interval_ms = time(interval, problems)
+        .filter(|ms| *ms > 0)
+        .unwrap_or(MINUTE_MS);
+    let nodes = tests.and_then(|node| node.as_seq("tests", problems));
+    let nodes = nodes.unwrap_or_default();
+    let tests = nodes
+        .iter()
+        .filter_map(|node| test(node, evaluation_interval_ms, problems));
+    let tests = tests.collect();
+    Some(TestFile {
+        name: name.to_owned(),
+        rule_files: texts(rule_files, "rule_files", problems),
+        evaluation_interval_ms,
+        group_eval_order: texts(order, "group_eval_order", problems),
+        fuzzy_compare: fuzzy
+            .and_then(|node| node.as_bool("fuzzy_compare", problems))
+            .unwrap_or(false),
+        tests,
+    })
+}
+
+fn test(node: &Node, default_interval_ms: i64, problems: &mut Problems) -> Option<Test> {
+    let mut fields = Fields::new(node, "test", problems)?;
+    let name = fields.take("name");
+    let interval = fields.take("interval");
+    let input = fields.take("input_series");
+    let external_labels = fields.take("external_labels");
+    let external_url = fields.take("external_url");
+    let alerts = fields.take("alert_rule_test");
+    let expressions = fields.take("promql_expr_test");
+    fields.finish(problems);
+    let interval_ms = time(interval, problems)
+        .filter(|ms| *ms > 0)
+        .unwrap_or(default_interval_ms);
+    let mut inputs: Vec<Input> = Vec::new();
+    for node in items(input, "input_series", problems) {
+        let Some(input) = input_series(node, interval_ms, problems) else {
+            continue;
+        };
+        // Of a series given twice, the last one counts.
+        inputs.retain(|other| other.labels != input.labels);
+        inputs.push(input);
+    }
+    let text = |node: Option<&Node>, what, problems: &mut Problems| {
+        let text = node.and_then(|node| node.as_str(what, problems));
+        text.unwrap_or_default().to_owned()
+    };
+    Some(Test {
+        name: text(name, "name", problems),
+        line: node.at.line,
+        input: inputs,
+        external_labels: Labels::from_pairs(pairs(external_labels, "external_labels", problems)),
+        external_url: text(external_url, "external_url", problems),
+        alerts: items(alerts, "alert_rule_test", problems)
+            .iter()
+            .filter_map(|node| alert_case(node, problems))
+            .collect(),
+        expressions: items(expressions, "promql_expr_test", problems)
+            .iter()
+            .filter_map(|node| expression_case(node, problems))
+            .collect(),
+    })
+}
+
+fn input_series(node: &Node, interval_ms: i64, problems: &mut Problems) -> Option<Input> {
+    let mut fields = Fields::new(node, "input series", problems)?;
+    let series = fields.required("series", problems);
+    let values = fields.required("values", problems);
+    fields.finish(problems);
+    let (series, values) = (series?, values?);
+    let labels = checked(
+        series,
+        series::metric(series.as_str("series", problems)?),
+        problems,
+    );
+    let values = checked(
+        values,
+        series::values(values.as_str("values", problems)?),
+        problems,
+    )?;
+    let sample = |(at, value): (usize, Option<f64>)| {
+        let at_ms = i64::try_from(at).ok()?.checked_mul(interval_ms)?;
+        Some((at_ms, value?))
+    };
+    Some(Input {
+        labels: labels?,
+        samples: values.into_iter().enumerate().filter_map(sample).collect(),
+    })
+}
+
+fn alert_case(node: &Node, problems: &mut Problems) -> Option<AlertCase> {
+    let mut fields = Fields::new(node, "alert test", problems)?;
+    let eval_time = fields.take("eval_time");
+    let alert = fields.required("alertname", problems);
+    let expected = fields.take("exp_alerts");
+    fields.finish(problems);
+    let alert = alert?.as_str("alertname", problems)?.to_owned();
+    let mut alerts = Vec::new();
+    for node in items(expected, "exp_alerts", problems) {
+        let Some(mut fields) = Fields::new(node, "expected alert", problems) else {
+            continue;
+        };
+        let labels = fields.take("exp_labels");
+        let annotations = fields.take("exp_annotations");
+        fields.finish(problems);
+        let labels = Labels::from_pairs(pairs(labels, "exp_labels", problems));
+        let mut annotations = pairs(annotations, "exp_annotations", problems);
+        annotations.sort();
+        alerts.push(ExpectedAlert {
+            labels: labels.with("alertname", &alert),
+            annotations,
+        });
+    }
+    alerts.sort();
+    Some(AlertCase {
+        line: node.at.line,
+        eval_time_ms: time(eval_time, problems).unwrap_or(0),
+        alert,
+        expected: alerts,
+    })
+}
+
+fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCase> {
+    let mut fields = Fields::new(node, "expression test", problems)?;
+    let expr = fields.required("expr", problems);
+    let eval_time = fields.take("eval_time");
+    let expected = fields.take("exp_samples");
+    fields.finish(problems);
+    let mut samples = Vec::new();
+    for node in items(expected, "exp_samples", problems) {
+        let Some(mut fields) = Fields::new(node, "expected sample", problems) else {
+            continue;
+        };
+        let labels = fields.take("labels");
+        let value = fields.take("value");
+        fields.finish(problems);
+        let labels = match labels {
+            None => Some(Labels::default()),
+            Some(node) => {
+                let text = node.as_str("labels", problems).unwrap_or_default();
+                let metric = if text.trim().is_empty() {
+                    Ok(Labels::default())
+                } else {
+                    series::metric(text)
+                };
+                checked(node, metric, problems)
+            }
+        };
+        let value = match value {
+            None => Some(0.0),
+            Some(node) => {
+                let text = node.as_str("value", problems).unwrap_or_default();
+                let number = yaml_number(text);
+                let number = number.ok_or_else(|| format!("{text:?} is not a number"));
+                checked(node, number, problems)
+            }
+        };
+        samples.extend(labels.zip(value));
+    }
+    samples.sort_by(|a, b| a.0.cmp(&b.0));
+    Some(ExpressionCase {
+        line: node.at.line,
+        eval_time_ms: time(eval_time, problems).unwrap_or(0),
+        expr: expr?.as_str("expr", problems)?.to_owned(),
+        expected: samples,
+    })
+}
+
+/// A number as YAML writes it, where infinity is `.inf`.
+fn yaml_number(text: &str) -> Option<f64> {
+    match text.trim_start_matches(['-', '+']) {
+        ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN" => {
+            series::number(&text.replacen('.', "", 1))
+        }
+        digits if digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
+            series::number(text)
+        }
+        _ => None,
+    }
+}
+
+fn items<'n>(node: Option<&'n Node>, what: &str, problems: &mut Problems) -> &'n [Node] {
+    let items = node.and_then(|node| node.as_seq(what, problems));
+    items.unwrap_or_default()
+}
+
+fn texts(node: Option<&Node>, what: &str, problems: &mut Problems) -> Vec<String> {
+    let items = items(node, what, problems).iter();
+    let text = |node: &Node| node.as_str(what, problems).map(str::to_owned);
+    items.filter_map(text).collect()
+}
+
+fn pairs(node: Option<&Node>, what: &str, problems: &mut Problems) -> Vec<(String, String)> {
+    let entries = node.and_then(|node| node.as_map(what, problems));
+    let mut pairs = Vec::new();
+    for (key, value) in entries.unwrap_or_default() {
+        let name = key.as_str(what, problems);
+        let text = if value.is_null() {
+            Some("")
+        } else {
+            value.as_str(what, problems)
+        };
+        if let (Some(name), Some(text)) = (name, text) {
+            pairs.push((name.to_owned(), text.to_owned()));
+        }
+    }
+    pairs
+}
+
+fn time(node: Option<&Node>, problems: &mut Problems) -> Option<i64> {
+    let node = node?;
+    let text = node.as_str("a duration", problems)?;
+    let parsed = duration::parse_ms(text).ok_or_else(|| {
+        format!(
+            "{text:?} is not a duration; accepted are {}",
+            duration::ACCEPTED
+        )
+    });
+    checked(node, parsed, problems)
+}
+
+fn checked<T>(node: &Node, result: Result<T, String>, problems: &mut Problems) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(message) => {
+            problems.push(node.at, message);
+            None
+        }
+    }
+}

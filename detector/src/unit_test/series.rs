@@ -1,0 +1,201 @@
+//! The notation for series: `name{a="b"}` and `1 2+3x4 _ stale`.
+
+use crate::sample::{Labels, METRIC_NAME, stale_marker};
+
+/// Most samples one series may have; promtool would take more, and minutes.
+const MAX_SAMPLES: usize = 1_000_000;
+
+/// Reads `name{a="b", …}`, `{a="b"}` or `name`.
+pub(super) fn metric(text: &str) -> Result<Labels, String> {
+    let text = text.trim();
+    let (name, rest) = match text.find('{') {
+        Some(brace) => (text[..brace].trim(), Some(&text[brace + 1..])),
+        None => (text, None),
+    };
+    let fail = |why: &str| Err(format!("{text:?} is not a series: {why}"));
+    let word = |name: &str| {
+        let starts = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b':');
+        name.bytes().next().is_some_and(starts)
+            && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
+    };
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    if !name.is_empty() {
+        // PromQL reads these two as numbers.
+        let number = ["inf", "nan"].contains(&name.to_ascii_lowercase().as_str());
+        if !word(name) || number {
+            return fail("bad metric name");
+        }
+        pairs.push((METRIC_NAME.into(), name.into()));
+    } else if rest.is_none() {
+        return fail("nothing there");
+    }
+    let mut rest = match rest {
+        Some(rest) => rest.trim_start(),
+        None => return Ok(Labels::from_pairs(pairs)),
+    };
+    loop {
+        if let Some(after) = rest.strip_prefix('}') {
+            return if after.trim().is_empty() {
+                Ok(Labels::from_pairs(pairs))
+            } else {
+                fail("something follows the }")
+            };
+        }
+        let Some((label, after)) = rest.split_once('=') else {
+            return fail("a label has no =");
+        };
+        let label = label.trim();
+        if !word(label) || label.contains(':') {
+            return fail("bad label name");
+        }
+        let Some((value, after)) = quoted(after.trim_start()) else {
+            return fail("a label's value is not quoted");
+        };
+        pairs.push((label.into(), value));
+        rest = after.trim_start();
+        match rest.strip_prefix(',') {
+            Some(after) => rest = after.trim_start(),
+            None if rest.starts_with('}') => {}
+            None => return fail("labels are separated by commas and closed by }"),
+        }
+    }
+}
+
+/// A quoted string at the start, and what follows it.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let quote = text.chars().next().filter(|c| "\"'`".contains(*c))?;
+    let mut value = String::new();
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, char)) = chars.next() {
+        if char == quote {
+            return Some((value, &text[at + 1..]));
+        }
+        if char != '\\' || quote == '`' {
+            value.push(char);
+            continue;
+        }
+        match chars.next()?.1 {
+            'n' => value.push('\n'),
+            't' => value.push('\t'),
+            'r' => value.push('\r'),
+            same @ ('\\' | '"' | '\'') => value.push(same),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Reads values: one entry per interval, `None` for a gap.
+///
+/// `a`, `a+bxn` and `a-bxn` (n+1 samples, each the one before plus or minus b), `axn` (n+1 times a), `_`, `_xn`
+/// (n gaps), `stale`.
+pub(super) fn values(text: &str) -> Result<Vec<Option<f64>>, String> {
+    let mut values = Vec::new();
+    for item in text.split_ascii_whitespace() {
+        let fail = || {
+            format!(
+                "{item:?} is no sample value; accepted are numbers, a+bxn, a-bxn, axn, _, _xn and stale"
+            )
+        };
+        let (body, times) = match item.split_once('x') {
+            Some((body, times)) => (body, Some(times.parse::<usize>().map_err(|_| fail())?)),
+            None => (item, None),
+        };
+        if values.len().saturating_add(times.unwrap_or(0)) > MAX_SAMPLES {
+            return Err(format!("a series has more than {MAX_SAMPLES} samples"));
+        }
+        match body {
+            "_" => values.extend(std::iter::repeat_n(None, times.unwrap_or(1))),
+            "stale" if times.is_none() => values.push(Some(stale_marker())),
+            _ => {
+                let (start, step) = start_and_step(body).ok_or_else(fail)?;
+                if step.is_some() && times.is_none() {
+                    return Err(fail());
+                }
+                let mut value = start;
+                values.push(Some(value));
+                for _ in 0..times.unwrap_or(0) {
+                    // Added up, not multiplied: the rounding errors are promtool's too.
+                    value += step.unwrap_or(0.0);
+                    values.push(Some(value));
+                }
+            }
+        }
+    }
+    Ok(values)
+}
+
+/// `a`, `a+b` or `a-b`.
+fn start_and_step(text: &str) -> Option<(f64, Option<f64>)> {
+    if let Some(value) = number(text) {
+        return Some((value, None));
+    }
+    // The sign that separates the two is the last one that is no exponent's.
+    let bytes = text.as_bytes();
+    let is_separator =
+        |at: &usize| matches!(bytes[*at], b'+' | b'-') && !matches!(bytes[at - 1], b'e' | b'E');
+    let at = (1..bytes.len()).rev().find(is_separator)?;
+    let step = number(&text[at + 1..])?;
+    let step = if bytes[at] == b'-' { -step } else { step };
+    Some((number(&text[..at])?, Some(step)))
+}
+
+/// A number as PromQL writes it in series, where `0x3` is no hexadecimal number but four times 0.
+pub(super) fn number(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+    match unsigned.to_ascii_lowercase().as_str() {
+        "inf" => Some(sign * f64::INFINITY),
+        "nan" => Some(f64::NAN),
+        lower if lower.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
+            unsigned.parse().ok().map(|value: f64| sign * value)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::is_stale;
+
+    #[test]
+    fn series_and_values() {
+        let labels = metric(r#"m{a="x", b='y"',}"#).unwrap();
+        assert_eq!(labels, Labels::metric("m", [("a", "x"), ("b", "y\"")]));
+        assert_eq!(metric("{}").unwrap(), Labels::default());
+        assert_eq!(metric("a:b").unwrap().name(), "a:b");
+        for bad in [
+            "",
+            "m{",
+            "m{a}",
+            "m{a=b}",
+            "m{a=\"b\"}x",
+            "1m",
+            "m{a=\"b\" c=\"d\"}",
+        ] {
+            assert!(metric(bad).is_err(), "{bad}");
+        }
+
+        let read = |text: &str| -> Vec<String> {
+            let shown = |value: &Option<f64>| match value {
+                None => "_".to_owned(),
+                Some(value) if is_stale(*value) => "stale".to_owned(),
+                Some(value) => value.to_string(),
+            };
+            values(text).unwrap().iter().map(shown).collect()
+        };
+        assert_eq!(
+            read("10-3x2 _x2 4 _ stale 1"),
+            ["10", "7", "4", "_", "_", "4", "_", "stale", "1"]
+        );
+        assert_eq!(
+            read("-1+2x1 5x1 1e3+1e-1x1"),
+            ["-1", "1", "5", "5", "1000", "1000.1"]
+        );
+        assert_eq!(read("Inf -Inf NaN 0x1"), ["inf", "-inf", "NaN", "0", "0"]);
+        for bad in ["1+2", "x3", "1xx2", "a", "_x", "1+2x-1", "1x9999999"] {
+            assert!(values(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Everything that takes more than one module: promtool's verdicts, properties, the shipped rules.
+
+mod promtool;

@@ -1,0 +1,172 @@
+//! Test files that promtool and this crate must judge alike.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use firedrill_detector::unit_test::TestFile;
+use firedrill_detector::{Compat, RuleFile};
+
+/// Where the test files and their rules are.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promtool")
+}
+
+/// Whether `promtool` can be run; without it the caller skips, which continuous integration does not allow.
+pub(crate) fn promtool_is_there() -> bool {
+    if Command::new("promtool").arg("--version").output().is_ok() {
+        return true;
+    }
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "promtool is needed in continuous integration"
+    );
+    eprintln!("skipped: needs promtool");
+    false
+}
+
+/// What promtool says about a test file.
+pub(crate) fn promtool(path: &Path) -> (bool, String) {
+    let output = Command::new("promtool")
+        .args(["test", "rules"])
+        .arg(path)
+        .output()
+        .expect("promtool runs");
+    let text = [output.stdout, output.stderr].concat();
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
+
+/// What we say about a test file, judged as Prometheus 2.
+pub(crate) fn ours(path: &Path) -> (bool, String) {
+    let read = |path: &Path| std::fs::read_to_string(path).expect("the file can be read");
+    let lines = |items: Vec<String>| (items.is_empty(), items.join("\n"));
+    let name = path.file_name().expect("a file").to_string_lossy();
+    let test = match TestFile::parse(&name, &read(path)) {
+        Ok(test) => test,
+        Err(problems) => return lines(problems.iter().map(ToString::to_string).collect()),
+    };
+    let rules: Vec<RuleFile> = test
+        .rule_files()
+        .iter()
+        .map(|name| RuleFile {
+            name: name.clone(),
+            text: read(&path.with_file_name(name)),
+        })
+        .collect();
+    match test.run(&rules, Compat::V2) {
+        Ok(failures) => lines(failures.iter().map(ToString::to_string).collect()),
+        Err(problems) => lines(problems.iter().map(ToString::to_string).collect()),
+    }
+}
+
+/// The test files; those that must fail are called `fails-*.yml`.
+fn test_files() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder()).expect("the folder is there");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("it can be listed").path())
+        .filter(|path| {
+            let name = path.to_string_lossy();
+            name.ends_with(".yml") && !name.ends_with(".rules.yml")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn must_fail(path: &Path) -> bool {
+    let name = path.file_name().expect("a file");
+    name.to_string_lossy().starts_with("fails-")
+}
+
+#[test]
+fn our_verdicts() {
+    for path in test_files() {
+        let (passed, text) = ours(&path);
+        assert_eq!(passed, !must_fail(&path), "{}:\n{text}", path.display());
+    }
+}
+
+#[test]
+fn promtools_verdicts() {
+    if !promtool_is_there() {
+        return;
+    }
+    for path in test_files() {
+        let (passed, text) = promtool(&path);
+        assert_eq!(passed, !must_fail(&path), "{}:\n{text}", path.display());
+    }
+}
+
+/// Expressions Prometheus 2 does not evaluate, over the series of the test below.
+const FAILING: &[&str] = &[
+    // Many on both sides, or more than one side allows.
+    "a * on(job) lim",
+    "a == on(i) b",
+    "a + ignoring(i) group_left(job) b",
+    // Equal labels once the name is gone.
+    r#"{i="1",job="x"} + 1"#,
+    r#"-{i="1",job="x"}"#,
+    r#"abs({i="1",job="x"})"#,
+    r#"count_over_time({i="1",job="x"}[5m])"#,
+    r#"label_replace(a, "i", "same", "i", ".*")"#,
+    // Not what a rule may be.
+    "a[5m]",
+    r#""text""#,
+    r#"{job=~".*"}"#,
+    "{}",
+    "1 > 2",
+    "a and 1",
+    "a + group_left lim",
+    "time()[5m:1m]",
+    "rate(a[5m]) offset 1m",
+    "(a) offset 1m",
+    "rate(a)",
+    "abs(1)",
+    "exp(Inf)",
+    "vector(a)",
+    "topk(NaN, a)",
+    r#"count_values("1a", a)"#,
+    r#"label_replace(a, "1a", "x", "i", ".*")"#,
+    r#"label_replace(a, "b", "x", "i", "(")"#,
+    r#"a{b=~"a**"}"#,
+    r#"a{b=~".{0,1001}"}"#,
+    r#"{a="x" or b="y"}"#,
+    // What only Prometheus 3 knows.
+    "a > 5m",
+    "a > 1_000",
+    "rate(a[60])",
+    "a offset 5",
+    "a offset 0s",
+    "first_over_time(a[5m])",
+    r#"sum by ("job") (a)"#,
+    r#"{"a"}"#,
+    "limitk(1, a)",
+    "a + fill(0) b",
+];
+
+#[test]
+fn both_refuse() {
+    let with_promtool = promtool_is_there();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("test.yml");
+    for expr in FAILING {
+        let text = format!(
+            "tests:\n- interval: 1m\n  input_series:\n\
+             \x20 - {{ series: 'a{{i=\"1\",job=\"x\"}}', values: '10' }}\n\
+             \x20 - {{ series: 'a{{i=\"2\",job=\"x\"}}', values: '20' }}\n\
+             \x20 - {{ series: 'b{{i=\"1\",job=\"x\"}}', values: '1' }}\n\
+             \x20 - {{ series: 'b{{i=\"1\",job=\"y\"}}', values: '1' }}\n\
+             \x20 - {{ series: 'lim{{job=\"x\"}}', values: '15' }}\n\
+             \x20 promql_expr_test: [{{ expr: '{expr}' }}]\n"
+        );
+        std::fs::write(&path, text).expect("it can be written");
+        let (passed, _) = ours(&path);
+        assert!(!passed, "we accept {expr}");
+        if with_promtool {
+            let (passed, _) = promtool(&path);
+            assert!(!passed, "promtool accepts {expr}");
+        }
+    }
+}
