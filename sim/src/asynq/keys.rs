@@ -1,1 +1,93 @@
-//! Names of asynq's Redis keys.
+//! Names of asynq's Redis keys. There is no prefix to configure: asynq has none.
+
+use crate::asynq::message::ServerInfo;
+use crate::clock::Time;
+
+/// Names of all published queues (SET).
+pub const QUEUES: &str = "asynq:queues";
+/// Server keys by expiry (ZSET).
+pub const SERVERS: &str = "asynq:servers";
+/// Worker keys by expiry (ZSET).
+pub const WORKERS: &str = "asynq:workers";
+
+/// The keys of one queue. The braces make all of them one Redis Cluster slot.
+#[derive(Debug, Clone, Copy)]
+pub struct Queue<'q>(
+    /// Queue name, verbatim.
+    pub &'q str,
+);
+
+impl Queue<'_> {
+    /// A key of this queue by its last part, e.g. `pending`, `active`, `lease`, `scheduled`, `retry`, `archived`,
+    /// `completed`, `paused`, `processed`, `failed`.
+    #[must_use]
+    pub fn key(self, part: &str) -> String {
+        format!("asynq:{{{}}}:{part}", self.0)
+    }
+
+    /// What the keys of tasks begin with.
+    #[must_use]
+    pub fn task_prefix(self) -> String {
+        self.key("t:")
+    }
+
+    /// The hash of a task.
+    #[must_use]
+    pub fn task(self, id: &str) -> String {
+        self.key(&format!("t:{id}"))
+    }
+
+    /// A counter (`processed` or `failed`) of the UTC day of `now`.
+    #[must_use]
+    pub fn daily(self, counter: &str, now: Time) -> String {
+        let date =
+            time::OffsetDateTime::from_unix_timestamp(now.secs()).map(time::OffsetDateTime::date);
+        let (year, month, day) = date.map_or((1970, 1, 1), |date| {
+            (date.year(), u8::from(date.month()), date.day())
+        });
+        self.key(&format!("{counter}:{year:04}-{month:02}-{day:02}"))
+    }
+}
+
+/// The key of a server's own state (STRING).
+#[must_use]
+pub fn server(info: &ServerInfo) -> String {
+    format!(
+        "asynq:servers:{{{}:{}:{}}}",
+        info.host, info.pid, info.server_id
+    )
+}
+
+/// The key of a server's tasks in progress (HASH).
+#[must_use]
+pub fn workers(info: &ServerInfo) -> String {
+    format!(
+        "asynq:workers:{{{}:{}:{}}}",
+        info.host, info.pid, info.server_id
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_asynqs() {
+        let queue = Queue("default");
+        assert_eq!(queue.key("pending"), "asynq:{default}:pending");
+        assert_eq!(queue.task("id-1"), "asynq:{default}:t:id-1");
+        let at = Time::from_millis(1_700_000_000_000);
+        assert_eq!(
+            queue.daily("processed", at),
+            "asynq:{default}:processed:2023-11-14"
+        );
+        let info = ServerInfo {
+            host: "h1".into(),
+            pid: 42,
+            server_id: "sid".into(),
+            ..ServerInfo::default()
+        };
+        assert_eq!(server(&info), "asynq:servers:{h1:42:sid}");
+        assert_eq!(workers(&info), "asynq:workers:{h1:42:sid}");
+    }
+}

@@ -1,0 +1,30 @@
+# The menu. Anything cleverer lives in firedrill itself or in .ci/.
+.PHONY: help drill test lint bench build clean
+
+SPEED ?= 60
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+drill: ## replay the flagship incidents on private Redis servers and write the HTML report
+	@.ci/install redis-server
+	cargo build --release --locked -q -p firedrill
+	target/release/firedrill run --no-gate --speed $(SPEED) scenarios/*.yaml
+
+build: ## the release binary: target/release/firedrill
+	cargo build --release --locked -p firedrill
+
+test: ## all tests; needs redis-server and promtool
+	cargo test --workspace --locked
+
+lint: ## format, clippy, docs
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked -q
+
+bench: ## criterion benchmarks
+	cargo bench --locked -p firedrill-benches
+
+clean: ## end what a killed drill left behind, then remove build output
+	-target/release/firedrill clean
+	cargo clean

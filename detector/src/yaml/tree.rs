@@ -1,0 +1,260 @@
+//! Text to a tree of nodes with their places, within bounds: hostile files end as a problem, not as a full memory.
+
+use crate::yaml::{Mark, Problems};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+
+/// Longest text accepted, bytes.
+const TEXT_MAX: usize = 8 << 20;
+/// Deepest nesting accepted.
+const DEPTH_MAX: usize = 64;
+/// Most nodes accepted.
+const NODES_MAX: usize = 1_000_000;
+
+/// A YAML node and where it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Where it begins.
+    pub at: Mark,
+    /// What it is.
+    pub value: Value,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// Text; `plain` when written without quotes, so that `5` is a number and `"5"` is not.
+    Scalar {
+        /// The text.
+        text: String,
+        /// Whether it was written without quotes.
+        plain: bool,
+    },
+    /// A list.
+    Sequence(Vec<Node>),
+    /// Keys and values in the order written.
+    Mapping(Vec<(Node, Node)>),
+}
+
+/// A collection that is not closed yet.
+enum Open {
+    Sequence(Mark, Vec<Node>),
+    Mapping(Mark, Vec<(Node, Node)>, Option<Node>),
+}
+
+/// Parses the first document of `text`. `None`, with a problem, when there is none or it is broken; duplicate keys are
+/// problems, too, but do not stop the reading.
+pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
+    let start = Mark { line: 1, column: 1 };
+    if text.len() > TEXT_MAX {
+        problems.push(
+            start,
+            format!("the file has {} bytes, accepted are {TEXT_MAX}", text.len()),
+        );
+        return None;
+    }
+    let mut open: Vec<Open> = Vec::new();
+    let mut nodes = 0_usize;
+    for event in Parser::new_from_str(text) {
+        let (event, span) = match event {
+            Ok(event) => event,
+            Err(error) => {
+                let at = Mark {
+                    line: error.marker().line().max(1),
+                    column: error.marker().col() + 1,
+                };
+                problems.push(at, format!("not valid YAML: {}", error.info()));
+                return None;
+            }
+        };
+        let at = mark(&span);
+        nodes += 1;
+        if nodes > NODES_MAX || open.len() > DEPTH_MAX {
+            let limit = if nodes > NODES_MAX {
+                "too many nodes"
+            } else {
+                "nested too deep"
+            };
+            problems.push(
+                at,
+                format!("{limit}: accepted are {NODES_MAX} nodes and {DEPTH_MAX} levels"),
+            );
+            return None;
+        }
+        let node = match event {
+            Event::Scalar(text, style, _, _) => {
+                let plain = style == ScalarStyle::Plain;
+                Node {
+                    at,
+                    value: Value::Scalar {
+                        text: text.into_owned(),
+                        plain,
+                    },
+                }
+            }
+            Event::SequenceStart(..) => {
+                open.push(Open::Sequence(at, Vec::new()));
+                continue;
+            }
+            Event::MappingStart(..) => {
+                open.push(Open::Mapping(at, Vec::new(), None));
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop()? {
+                Open::Sequence(at, items) => Node {
+                    at,
+                    value: Value::Sequence(items),
+                },
+                Open::Mapping(at, entries, _) => {
+                    report_duplicates(&entries, problems);
+                    Node {
+                        at,
+                        value: Value::Mapping(entries),
+                    }
+                }
+            },
+            Event::Alias(_) => {
+                problems.push(
+                    at,
+                    "an alias (`*name`) is not accepted; write the value out",
+                );
+                return None;
+            }
+            Event::DocumentEnd | Event::StreamEnd => break,
+            Event::Nothing | Event::StreamStart | Event::DocumentStart(_) => continue,
+        };
+        match open.last_mut() {
+            None => return Some(node),
+            Some(Open::Sequence(_, items)) => items.push(node),
+            Some(Open::Mapping(_, entries, key)) => match key.take() {
+                None => *key = Some(node),
+                Some(key) => entries.push((key, node)),
+            },
+        }
+    }
+    problems.push(start, "the file is empty");
+    None
+}
+
+fn mark(span: &Span) -> Mark {
+    Mark {
+        line: span.start.line().max(1),
+        column: span.start.col() + 1,
+    }
+}
+
+fn report_duplicates(entries: &[(Node, Node)], problems: &mut Problems) {
+    let mut seen: std::collections::BTreeMap<&str, Mark> = std::collections::BTreeMap::new();
+    for (key, _) in entries {
+        let Some(name) = key.text() else { continue };
+        if let Some(first) = seen.get(name) {
+            problems.push_with_hint(
+                key.at,
+                format!("duplicate key `{name}`"),
+                format!("first at line {}", first.line),
+            );
+        } else {
+            seen.insert(name, key.at);
+        }
+    }
+}
+
+impl Node {
+    /// The text of a scalar.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether this is `null`, `~`, or nothing at all.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// What is there, for a problem's text.
+    #[must_use]
+    pub fn found(&self) -> String {
+        match &self.value {
+            Value::Scalar { text, .. } if text.chars().count() > 60 => {
+                format!("`{}...`", text.chars().take(57).collect::<String>())
+            }
+            Value::Scalar { text, .. } => format!("`{text}`"),
+            Value::Sequence(_) => "a sequence".into(),
+            Value::Mapping(_) => "a mapping".into(),
+        }
+    }
+
+    /// Reports that something else was expected here.
+    pub fn expected(&self, what: &str, expected: &str, problems: &mut Problems) {
+        problems.push(
+            self.at,
+            format!("{what}: expected {expected}, found {}", self.found()),
+        );
+    }
+
+    /// A scalar's text, or a problem.
+    pub fn as_str(&self, what: &str, problems: &mut Problems) -> Option<&str> {
+        let text = self.text();
+        if text.is_none() {
+            self.expected(what, "text", problems);
+        }
+        text
+    }
+
+    fn number<T: std::str::FromStr>(
+        &self,
+        what: &str,
+        expected: &str,
+        problems: &mut Problems,
+    ) -> Option<T> {
+        let value = match &self.value {
+            Value::Scalar { text, plain: true } => text.parse().ok(),
+            _ => None,
+        };
+        if value.is_none() {
+            self.expected(what, expected, problems);
+        }
+        value
+    }
+
+    /// A whole number from 0, or a problem.
+    pub fn as_u64(&self, what: &str, problems: &mut Problems) -> Option<u64> {
+        self.number(what, "a whole number", problems)
+    }
+
+    /// A finite number, or a problem.
+    pub fn as_f64(&self, what: &str, problems: &mut Problems) -> Option<f64> {
+        let value: f64 = self.number(what, "a number", problems)?;
+        if !value.is_finite() {
+            self.expected(what, "a finite number", problems);
+            return None;
+        }
+        Some(value)
+    }
+
+    /// `true` or `false`, or a problem.
+    pub fn as_bool(&self, what: &str, problems: &mut Problems) -> Option<bool> {
+        self.number(what, "true or false", problems)
+    }
+
+    /// The items of a sequence, or a problem.
+    pub fn as_seq(&self, what: &str, problems: &mut Problems) -> Option<&[Self]> {
+        if let Value::Sequence(items) = &self.value {
+            return Some(items);
+        }
+        self.expected(what, "a sequence", problems);
+        None
+    }
+
+    /// The entries of a mapping, or a problem.
+    pub fn as_map(&self, what: &str, problems: &mut Problems) -> Option<&[(Self, Self)]> {
+        if let Value::Mapping(entries) = &self.value {
+            return Some(entries);
+        }
+        self.expected(what, "a mapping", problems);
+        None
+    }
+}

@@ -1,0 +1,66 @@
+//! The forwarder: moves due tasks of `scheduled` and `retry` to `pending` (asynq `forwarder.go`).
+
+use crate::actor::{Action, Actions, Ticket, Timer};
+use crate::asynq::op::{Answer, Delayed, Op, Reply};
+use crate::asynq::settings::FORWARD_INTERVAL_MS;
+use crate::clock::Time;
+
+/// Every interval, for each queue: scheduled until none is due, then retry until none is due. A failure skips the
+/// rest of the tick.
+#[derive(Debug)]
+pub(crate) struct Forwarder {
+    queues: Vec<String>,
+    /// Position in queues x (scheduled, retry) of the call under way.
+    at: usize,
+}
+
+impl Forwarder {
+    pub(crate) fn new(queues: Vec<String>) -> Self {
+        Self { queues, at: 0 }
+    }
+
+    pub(crate) fn start(&self, now: Time, out: &mut Actions) {
+        out.push(Action::Timer(
+            now.plus_millis(FORWARD_INTERVAL_MS),
+            Timer::Forward,
+        ));
+    }
+
+    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions) {
+        self.at = 0;
+        self.call(now, out);
+    }
+
+    pub(crate) fn answered(&mut self, now: Time, answer: &Answer, out: &mut Actions) {
+        match answer {
+            Ok(Reply::Count(0)) => self.at += 1,
+            Ok(_) => {}
+            Err(_) => self.at = usize::MAX,
+        }
+        self.call(now, out);
+    }
+
+    fn call(&self, now: Time, out: &mut Actions) {
+        match self.queues.get(self.at / 2) {
+            Some(queue) => {
+                let from = if self.at.is_multiple_of(2) {
+                    Delayed::Scheduled
+                } else {
+                    Delayed::Retry
+                };
+                out.push(Action::Call(
+                    Ticket::Forward,
+                    Op::Forward {
+                        queue: queue.clone(),
+                        from,
+                        now,
+                    },
+                ));
+            }
+            None => out.push(Action::Timer(
+                now.plus_millis(FORWARD_INTERVAL_MS),
+                Timer::Forward,
+            )),
+        }
+    }
+}

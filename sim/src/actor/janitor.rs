@@ -1,0 +1,54 @@
+//! The janitor: deletes retained tasks whose retention is over (asynq `janitor.go`).
+
+use crate::actor::{Action, Actions, Ticket, Timer};
+use crate::asynq::op::{Answer, Op, Reply};
+use crate::asynq::settings::JANITOR_INTERVAL_MS;
+use crate::clock::Time;
+
+/// Every interval, queue by queue until each is clean; a failed queue is left for the next tick.
+#[derive(Debug)]
+pub(crate) struct Janitor {
+    queues: Vec<String>,
+    at: usize,
+}
+
+impl Janitor {
+    pub(crate) fn new(queues: Vec<String>) -> Self {
+        Self { queues, at: 0 }
+    }
+
+    pub(crate) fn start(&self, now: Time, out: &mut Actions) {
+        out.push(Action::Timer(
+            now.plus_millis(JANITOR_INTERVAL_MS),
+            Timer::Clean,
+        ));
+    }
+
+    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions) {
+        self.at = 0;
+        self.call(now, out);
+    }
+
+    pub(crate) fn answered(&mut self, now: Time, answer: &Answer, out: &mut Actions) {
+        if !matches!(answer, Ok(Reply::Count(deleted)) if *deleted > 0) {
+            self.at += 1;
+        }
+        self.call(now, out);
+    }
+
+    fn call(&self, now: Time, out: &mut Actions) {
+        match self.queues.get(self.at) {
+            Some(queue) => {
+                let op = Op::DeleteExpiredCompleted {
+                    queue: queue.clone(),
+                    now_s: now.secs(),
+                };
+                out.push(Action::Call(Ticket::Clean, op));
+            }
+            None => out.push(Action::Timer(
+                now.plus_millis(JANITOR_INTERVAL_MS),
+                Timer::Clean,
+            )),
+        }
+    }
+}

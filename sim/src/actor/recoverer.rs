@@ -1,0 +1,100 @@
+//! The recoverer: takes tasks whose lease ran out long enough ago from their vanished worker (asynq `recoverer.go`).
+
+use crate::actor::{Action, Actions, Ticket, Timer};
+use crate::asynq::message::TaskMessage;
+use crate::asynq::op::{Answer, Op, Reply};
+use crate::asynq::settings::{
+    LEASE_EXPIRED, RECOVER_GRACE_MS, RECOVER_INTERVAL_MS, default_retry_delay_s,
+};
+use crate::clock::Time;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use std::collections::VecDeque;
+
+/// At start and every minute: list the expired leases of all queues, then retry or archive each task.
+///
+/// As in asynq, a failure while listing (one undecodable message is enough) gives up the whole tick, for all queues.
+#[derive(Debug)]
+pub(crate) struct Recoverer {
+    queues: Vec<String>,
+    at: usize,
+    cutoff_s: i64,
+    found: VecDeque<TaskMessage>,
+    rng: ChaCha8Rng,
+}
+
+impl Recoverer {
+    pub(crate) fn new(queues: Vec<String>, rng: ChaCha8Rng) -> Self {
+        Self {
+            queues,
+            at: 0,
+            cutoff_s: 0,
+            found: VecDeque::new(),
+            rng,
+        }
+    }
+
+    pub(crate) fn start(&mut self, now: Time, out: &mut Actions) {
+        self.tick(now, out);
+    }
+
+    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions) {
+        self.at = 0;
+        self.cutoff_s = now.plus_millis(-RECOVER_GRACE_MS).secs();
+        self.found.clear();
+        self.list(now, out);
+    }
+
+    fn list(&mut self, now: Time, out: &mut Actions) {
+        match self.queues.get(self.at) {
+            Some(queue) => {
+                let op = Op::ListLeaseExpired {
+                    queue: queue.clone(),
+                    cutoff_s: self.cutoff_s,
+                };
+                out.push(Action::Call(Ticket::ListExpired, op));
+            }
+            None => self.recovered(now, out),
+        }
+    }
+
+    pub(crate) fn listed(&mut self, now: Time, answer: Answer, out: &mut Actions) {
+        match answer {
+            Ok(Reply::Messages(messages)) => {
+                self.found.extend(messages);
+                self.at += 1;
+                self.list(now, out);
+            }
+            _ => self.rest(now, out),
+        }
+    }
+
+    /// The previous task was dealt with (or was not: failures are only warnings); goes on with the next.
+    pub(crate) fn recovered(&mut self, now: Time, out: &mut Actions) {
+        let Some(mut message) = self.found.pop_front() else {
+            return self.rest(now, out);
+        };
+        message.error_msg = LEASE_EXPIRED.into();
+        message.last_failed_at = now.secs();
+        let op = if message.retried >= message.retry {
+            Op::Archive { message, now }
+        } else {
+            let delay_s = default_retry_delay_s(message.retried, self.rng.random_range(0..30));
+            message.retried += 1;
+            Op::Retry {
+                message,
+                retry_at_s: now.secs() + delay_s,
+                is_failure: true,
+                now,
+            }
+        };
+        out.push(Action::Call(Ticket::Recover, op));
+    }
+
+    fn rest(&self, now: Time, out: &mut Actions) {
+        out.push(Action::Timer(
+            now.plus_millis(RECOVER_INTERVAL_MS),
+            Timer::Recover,
+        ));
+    }
+}

@@ -1,0 +1,3 @@
+//! What answers an operation. [`redis::RedisBroker`] is the real one; operations and replies are the whole interface.
+
+pub mod redis;

@@ -1,0 +1,497 @@
+//! The real broker: one operation, one Lua script or plain command, many in flight on one connection.
+
+mod reply;
+mod script;
+
+use crate::asynq::keys::{self, Queue};
+use crate::asynq::op::{Answer, BrokerError, Delayed, Op, Reply, TaskState};
+use crate::asynq::settings::{ARCHIVE_MAX, BATCH, KEEP_DAYS, REDIS_TIMEOUT_MS};
+use crate::clock::Time;
+use prost::Message;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, Value};
+use reply::{message, messages, stats};
+use script::Call;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// The largest counter value asynq knows.
+const COUNTER_MAX: i64 = i64::MAX;
+/// Least real time a call may take before it counts as failed: at a high speed asynq's 3 s would be shorter than a
+/// hiccup of the machine.
+const TIMEOUT_FLOOR: Duration = Duration::from_secs(1);
+/// asynq's client repeats a command that did not reach Redis: 3 times, after 8 ms doubling up to 512 ms.
+const RETRIES: u32 = 3;
+const RETRY_PAUSE_MIN_MS: f64 = 8.0;
+const RETRY_PAUSE_MAX_MS: f64 = 512.0;
+
+/// How a broker talks to Redis.
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// Virtual seconds per real second: Redis' own TTLs and the client's pauses are divided by it.
+    pub speed: f64,
+    /// Real time after which a call has failed.
+    pub timeout: Duration,
+}
+
+impl RedisOptions {
+    /// asynq's defaults at a speed.
+    #[must_use]
+    pub fn at_speed(speed: f64) -> Self {
+        let timeout = Duration::from_secs_f64(REDIS_TIMEOUT_MS as f64 / 1e3 / speed);
+        Self {
+            speed,
+            timeout: timeout.max(TIMEOUT_FLOOR),
+        }
+    }
+}
+
+/// A connection to Redis that heals: a call that finds it broken fails, a later one connects anew. Cheap to clone.
+#[derive(Clone)]
+pub struct RedisBroker {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    client: Client,
+    options: RedisOptions,
+    connection: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl RedisBroker {
+    /// Connects to `redis://host:port[/db]`.
+    ///
+    /// # Errors
+    /// When the address is malformed or nobody answers there. The address, which may hold a password, is in no error.
+    pub async fn connect(url: &str, options: RedisOptions) -> Result<Self, BrokerError> {
+        let client = Client::open(url)
+            .map_err(|error| BrokerError::Refused(format!("bad Redis address: {error}")))?;
+        let broker = Self {
+            shared: Arc::new(Shared {
+                client,
+                options,
+                connection: Mutex::new(None),
+            }),
+        };
+        broker.ping().await?;
+        Ok(broker)
+    }
+
+    /// `PING`.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn ping(&self) -> Result<(), BrokerError> {
+        self.command(&redis::cmd("PING"), "PING").await
+    }
+
+    /// `INFO`, the default sections.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn info(&self) -> Result<String, BrokerError> {
+        self.command(&redis::cmd("INFO"), "INFO").await
+    }
+
+    async fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
+        let mut slot = self.shared.connection.lock().await;
+        if let Some(connection) = &*slot {
+            return Ok(connection.clone());
+        }
+        let timeout = Some(self.shared.options.timeout);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(timeout)
+            .set_response_timeout(timeout);
+        let connection = self
+            .shared
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        *slot = Some(connection.clone());
+        Ok(connection)
+    }
+
+    /// Runs a request, repeating it as asynq's client does when it did not get through.
+    async fn attempt<T, F, R>(&self, what: &str, request: F) -> Result<T, BrokerError>
+    where
+        F: Fn(MultiplexedConnection) -> R,
+        R: Future<Output = Result<T, RedisError>>,
+    {
+        let mut pause_ms = RETRY_PAUSE_MIN_MS;
+        let mut tries = 0;
+        loop {
+            let outcome = match self.connection().await {
+                Ok(connection) => request(connection).await,
+                Err(error) => Err(error),
+            };
+            let error = match outcome {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if !is_unreachable(&error) {
+                return Err(refused(what, &error));
+            }
+            // A timeout leaves the connection usable; anything else means it is gone.
+            if !error.is_timeout() {
+                *self.shared.connection.lock().await = None;
+            }
+            if tries == RETRIES {
+                return Err(BrokerError::Unreachable(reason(&error)));
+            }
+            tries += 1;
+            tokio::time::sleep(Duration::from_secs_f64(
+                pause_ms / 1e3 / self.shared.options.speed,
+            ))
+            .await;
+            pause_ms = (pause_ms * 2.0).min(RETRY_PAUSE_MAX_MS);
+        }
+    }
+
+    async fn command<T: FromRedisValue>(
+        &self,
+        command: &Cmd,
+        what: &str,
+    ) -> Result<T, BrokerError> {
+        self.attempt(what, |mut connection| async move {
+            command.query_async(&mut connection).await
+        })
+        .await
+    }
+
+    async fn script(&self, call: Call) -> Result<Value, BrokerError> {
+        let call = &call;
+        self.attempt(call.name, |mut connection| async move {
+            call.invoke(&mut connection).await
+        })
+        .await
+    }
+
+    async fn script_done(&self, call: Call) -> Answer {
+        self.script(call).await.map(|_| Reply::Done)
+    }
+
+    /// A virtual time to live as real milliseconds for Redis' own clock, at least 1.
+    fn real_ttl_ms(&self, ttl_s: i64) -> i64 {
+        ((ttl_s as f64 * 1e3 / self.shared.options.speed) as i64).max(1)
+    }
+
+    /// Carries out one operation.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub async fn call(&self, op: Op) -> Answer {
+        match op {
+            Op::RegisterQueue { queue } => {
+                self.command::<()>(redis::cmd("SADD").arg(keys::QUEUES).arg(queue), "SADD")
+                    .await?;
+                Ok(Reply::Done)
+            }
+            Op::Enqueue { message, now } => {
+                let queue = Queue(&message.queue);
+                let call = Call::new(&script::ENQUEUE)
+                    .keys([queue.task(&message.id), queue.key("pending")])
+                    .arg(message.encode_to_vec())
+                    .arg(&message.id)
+                    .arg(now.0);
+                self.script(call)
+                    .await
+                    .map(|value| Reply::Enqueued(value == Value::Int(1)))
+            }
+            Op::Schedule {
+                message,
+                process_at_s,
+            } => {
+                let queue = Queue(&message.queue);
+                let call = Call::new(&script::SCHEDULE)
+                    .keys([queue.task(&message.id), queue.key("scheduled")])
+                    .arg(message.encode_to_vec())
+                    .arg(process_at_s)
+                    .arg(&message.id);
+                self.script(call)
+                    .await
+                    .map(|value| Reply::Enqueued(value == Value::Int(1)))
+            }
+            Op::Dequeue {
+                queues,
+                lease_expires_s,
+            } => self.dequeue(&queues, lease_expires_s).await,
+            Op::Done { message, now } => {
+                let queue = Queue(&message.queue);
+                let call = Call::new(&script::DONE)
+                    .keys(["active", "lease"].map(|part| queue.key(part)))
+                    .keys([
+                        queue.task(&message.id),
+                        queue.daily("processed", now),
+                        queue.key("processed"),
+                    ])
+                    .keys(
+                        Some(&message.unique_key)
+                            .filter(|key| !key.is_empty())
+                            .cloned(),
+                    )
+                    .arg(&message.id)
+                    .arg(counter_expiry_s(now))
+                    .arg(COUNTER_MAX);
+                self.script_done(call).await
+            }
+            Op::MarkAsComplete { mut message, now } => {
+                message.completed_at = now.secs();
+                let queue = Queue(&message.queue);
+                let call = Call::new(&script::MARK_AS_COMPLETE)
+                    .keys(["active", "lease", "completed"].map(|part| queue.key(part)))
+                    .keys([
+                        queue.task(&message.id),
+                        queue.daily("processed", now),
+                        queue.key("processed"),
+                    ])
+                    .keys(
+                        Some(&message.unique_key)
+                            .filter(|key| !key.is_empty())
+                            .cloned(),
+                    )
+                    .arg(&message.id)
+                    .arg(counter_expiry_s(now))
+                    .arg(now.secs() + message.retention)
+                    .arg(message.encode_to_vec())
+                    .arg(COUNTER_MAX);
+                self.script_done(call).await
+            }
+            Op::Requeue { message } => {
+                let queue = Queue(&message.queue);
+                let call = Call::new(&script::REQUEUE)
+                    .keys(["active", "lease", "pending"].map(|part| queue.key(part)))
+                    .keys([queue.task(&message.id)])
+                    .arg(&message.id);
+                self.script_done(call).await
+            }
+            Op::Retry {
+                message,
+                retry_at_s,
+                is_failure,
+                now,
+            } => {
+                let queue = Queue(&message.queue);
+                let call = Call::new(&script::RETRY)
+                    .keys([queue.task(&message.id)])
+                    .keys(["active", "lease", "retry"].map(|part| queue.key(part)))
+                    .keys(counters(queue, now))
+                    .arg(&message.id)
+                    .arg(message.encode_to_vec())
+                    .arg(retry_at_s)
+                    .arg(counter_expiry_s(now))
+                    .arg(i64::from(is_failure))
+                    .arg(COUNTER_MAX);
+                self.script_done(call).await
+            }
+            Op::Archive { message, now } => {
+                let queue = Queue(&message.queue);
+                let call = Call::new(&script::ARCHIVE)
+                    .keys([queue.task(&message.id)])
+                    .keys(["active", "lease", "archived"].map(|part| queue.key(part)))
+                    .keys(counters(queue, now))
+                    .keys([queue.task_prefix()])
+                    .arg(&message.id)
+                    .arg(message.encode_to_vec())
+                    .arg(now.secs())
+                    .arg(now.secs() - KEEP_DAYS * 86_400)
+                    .arg(i64::from(ARCHIVE_MAX))
+                    .arg(counter_expiry_s(now))
+                    .arg(COUNTER_MAX);
+                self.script_done(call).await
+            }
+            Op::ExtendLease {
+                queue,
+                ids,
+                expires_s,
+            } => {
+                let mut command = redis::cmd("ZADD");
+                command.arg(Queue(&queue).key("lease")).arg("XX");
+                for id in &ids {
+                    command.arg(expires_s).arg(id);
+                }
+                self.command::<i64>(&command, "ZADD").await?;
+                Ok(Reply::Done)
+            }
+            Op::Forward { queue, from, now } => {
+                let queue = Queue(&queue);
+                let source = match from {
+                    Delayed::Scheduled => "scheduled",
+                    Delayed::Retry => "retry",
+                };
+                let call = Call::new(&script::FORWARD)
+                    .keys([queue.key(source), queue.key("pending")])
+                    .arg(now.secs())
+                    .arg(queue.task_prefix())
+                    .arg(now.0)
+                    .arg(queue.key("g:"));
+                self.script(call)
+                    .await
+                    .map(|value| Reply::Count(reply::count(&value)))
+            }
+            Op::ListLeaseExpired { queue, cutoff_s } => {
+                let queue = Queue(&queue);
+                let call = Call::new(&script::LIST_LEASE_EXPIRED)
+                    .keys([queue.key("lease")])
+                    .arg(cutoff_s)
+                    .arg(queue.task_prefix());
+                messages(queue, self.script(call).await?).map(Reply::Messages)
+            }
+            Op::DeleteExpiredCompleted { queue, now_s } => {
+                let queue = Queue(&queue);
+                let call = Call::new(&script::DELETE_EXPIRED_COMPLETED)
+                    .keys([queue.key("completed")])
+                    .arg(now_s)
+                    .arg(queue.task_prefix())
+                    .arg(i64::from(BATCH));
+                self.script(call)
+                    .await
+                    .map(|value| Reply::Count(reply::count(&value)))
+            }
+            Op::WriteServerState {
+                info,
+                workers,
+                now,
+                ttl_s,
+            } => {
+                let expires_s = now.secs() + ttl_s;
+                let (server_key, workers_key) = (keys::server(&info), keys::workers(&info));
+                for (index, key) in [(keys::SERVERS, &server_key), (keys::WORKERS, &workers_key)] {
+                    self.command::<()>(
+                        redis::cmd("ZADD").arg(index).arg(expires_s).arg(key),
+                        "ZADD",
+                    )
+                    .await?;
+                }
+                let mut call = Call::new(&script::WRITE_SERVER_STATE)
+                    .keys([server_key, workers_key])
+                    .arg(self.real_ttl_ms(ttl_s))
+                    .arg(info.encode_to_vec());
+                for worker in workers {
+                    call = call.arg(&worker.task_id).arg(worker.encode_to_vec());
+                }
+                self.script_done(call).await
+            }
+            Op::ClearServerState { info } => {
+                let (server_key, workers_key) = (keys::server(&info), keys::workers(&info));
+                for (index, key) in [(keys::SERVERS, &server_key), (keys::WORKERS, &workers_key)] {
+                    self.command::<()>(redis::cmd("ZREM").arg(index).arg(key), "ZREM")
+                        .await?;
+                }
+                self.script_done(
+                    Call::new(&script::CLEAR_SERVER_STATE).keys([server_key, workers_key]),
+                )
+                .await
+            }
+            Op::QueueStats { queue, now } => {
+                let queue = Queue(&queue);
+                let parts = [
+                    "pending",
+                    "active",
+                    "scheduled",
+                    "retry",
+                    "archived",
+                    "completed",
+                    "processed",
+                    "failed",
+                    "paused",
+                ];
+                let call = Call::new(&script::QUEUE_STATS)
+                    .keys(parts.map(|part| queue.key(part)))
+                    .arg(queue.task_prefix());
+                stats(&self.script(call).await?, now).map(Reply::Stats)
+            }
+            Op::Queues => self
+                .command(redis::cmd("SMEMBERS").arg(keys::QUEUES), "SMEMBERS")
+                .await
+                .map(Reply::Names),
+            Op::ListIds { queue } => self.list_ids(Queue(&queue)).await,
+        }
+    }
+
+    async fn dequeue(&self, queues: &[String], lease_expires_s: i64) -> Answer {
+        for name in queues {
+            let queue = Queue(name);
+            let call = Call::new(&script::DEQUEUE)
+                .keys(["pending", "paused", "active", "lease"].map(|part| queue.key(part)))
+                .arg(lease_expires_s)
+                .arg(queue.task_prefix());
+            if let Some(message) = message(queue, self.script(call).await?)? {
+                return Ok(Reply::Dequeued(Some(message)));
+            }
+        }
+        Ok(Reply::Dequeued(None))
+    }
+
+    async fn list_ids(&self, queue: Queue<'_>) -> Answer {
+        let lists = [
+            ("pending", TaskState::Pending),
+            ("active", TaskState::Active),
+        ];
+        let sets = [
+            ("scheduled", TaskState::Scheduled),
+            ("retry", TaskState::Retry),
+            ("archived", TaskState::Archived),
+            ("completed", TaskState::Completed),
+        ];
+        let of = |command, parts: &[(&str, TaskState)]| {
+            parts
+                .iter()
+                .map(|(part, state)| (command, queue.key(part), *state))
+                .collect::<Vec<_>>()
+        };
+        let mut found = Vec::new();
+        for (command, key, state) in of("LRANGE", &lists).into_iter().chain(of("ZRANGE", &sets)) {
+            let ids: Vec<String> = self
+                .command(redis::cmd(command).arg(key).arg(0).arg(-1), command)
+                .await?;
+            found.extend(ids.into_iter().map(|id| (id, state)));
+        }
+        Ok(Reply::Ids(found))
+    }
+}
+
+/// The four counters of a queue in the order the scripts take them.
+fn counters(queue: Queue<'_>, now: Time) -> [String; 4] {
+    [
+        queue.daily("processed", now),
+        queue.daily("failed", now),
+        queue.key("processed"),
+        queue.key("failed"),
+    ]
+}
+
+/// When the counters of a day go away, Unix seconds.
+fn counter_expiry_s(now: Time) -> i64 {
+    now.secs() + KEEP_DAYS * 86_400
+}
+
+fn is_unreachable(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_timeout()
+        || error.is_connection_dropped()
+        || error.is_connection_refusal()
+        || matches!(
+            error.code(),
+            Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN")
+        )
+}
+
+fn reason(error: &RedisError) -> String {
+    if error.is_timeout() {
+        "timed out".into()
+    } else {
+        error.to_string()
+    }
+}
+
+fn refused(what: &str, error: &RedisError) -> BrokerError {
+    let text = error.to_string();
+    if text.contains("NOT FOUND")
+        || (error.code() == Some("NOT") && error.detail() == Some("FOUND"))
+    {
+        BrokerError::NotFound
+    } else {
+        BrokerError::Refused(format!("{what}: {text}"))
+    }
+}

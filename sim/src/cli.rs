@@ -1,0 +1,216 @@
+//! What can be typed; no behaviour.
+
+use crate::exit;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Default rule pack, relative to the working directory.
+pub const DEFAULT_RULES: &str = "scenarios/rules/runbook.yml";
+
+/// Replays job-queue incidents against real Redis and scores the alert rules that should see them.
+#[derive(Debug, Parser)]
+#[command(name = "firedrill", version, after_help = exit::HELP, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// When to colour the output.
+    #[arg(long, value_enum, default_value_t = Colour::Auto, global = true, value_name = "WHEN")]
+    pub color: Colour,
+    /// Only results and errors, no progress.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Replay incidents live and print the scorecard
+    Run(Run),
+    /// Check scenario and rule files; nothing is started
+    Check(Check),
+    /// Show what a scenario would do, with every default filled and every undo step
+    Plan(Plan),
+    /// Score recorded drills again, under the same or other rules
+    Score(Score),
+    /// Write the HTML report of recorded drills
+    Report(Report),
+    /// End what a killed firedrill left behind: processes it started, temporary directories
+    Clean(Clean),
+    /// (internal) an asynq worker process of a drill
+    #[command(hide = true)]
+    Worker,
+    /// (internal) ties a child process to the life of its parent
+    #[command(hide = true)]
+    Guard(Guard),
+}
+
+/// Where the rules come from.
+#[derive(Debug, Args)]
+pub struct Rules {
+    /// Prometheus rule files to judge
+    #[arg(long = "rules", env = "FIREDRILL_RULES", value_name = "FILE", default_value = DEFAULT_RULES,
+          value_delimiter = ',')]
+    pub files: Vec<PathBuf>,
+    /// Severities that count as a page; replaces what the rule files say
+    #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
+    pub pages: Vec<String>,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Scenario files
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub scenarios: Vec<PathBuf>,
+    /// Rules.
+    #[command(flatten)]
+    pub rules: Rules,
+    /// Virtual seconds per real second; 1 = real time
+    #[arg(
+        long,
+        env = "FIREDRILL_SPEED",
+        default_value_t = 60.0,
+        value_name = "N"
+    )]
+    pub speed: f64,
+    /// Seed of every random stream, instead of the scenario's
+    #[arg(long, env = "FIREDRILL_SEED", value_name = "N")]
+    pub seed: Option<u64>,
+    /// Drills side by side, each on its own Redis [default: 4 per core]
+    #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Where to get Redis
+    #[arg(long, env = "FIREDRILL_REDIS", value_enum, default_value_t = Redis::Auto, value_name = "HOW")]
+    pub redis: Redis,
+    /// Image for the Docker way
+    #[arg(
+        long,
+        env = "FIREDRILL_REDIS_IMAGE",
+        default_value = "redis:7",
+        value_name = "IMAGE"
+    )]
+    pub redis_image: String,
+    /// Directory for records and reports
+    #[arg(
+        long,
+        env = "FIREDRILL_OUT",
+        default_value = "runs",
+        value_name = "DIR"
+    )]
+    pub out: PathBuf,
+    /// Report only: missed incidents and false alarms do not fail the command
+    #[arg(long)]
+    pub no_gate: bool,
+    /// Print the scorecard as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where a drill's private Redis comes from. It is always started for the drill alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Redis {
+    /// A redis-server or valkey-server on PATH, else Docker
+    Auto,
+    /// A redis-server or valkey-server on PATH
+    Local,
+    /// A container
+    Docker,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Scenario files (`version: firedrill/v1`) and rule files (`groups:`)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Scenario file
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// Seed, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `score`.
+#[derive(Debug, Args)]
+pub struct Score {
+    /// Records, or the directories that hold them
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Rule files to judge, instead of those in the record
+    #[arg(long = "rules", value_name = "FILE", value_delimiter = ',')]
+    pub rules: Vec<PathBuf>,
+    /// Severities that count as a page; replaces what the rule files say
+    #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
+    pub pages: Vec<String>,
+    /// Missed incidents and false alarms do not fail the command
+    #[arg(long)]
+    pub no_gate: bool,
+    /// Print the scorecard as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// Records, or the directories that hold them
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Rule files to judge, instead of those in the record
+    #[arg(long = "rules", value_name = "FILE", value_delimiter = ',')]
+    pub rules: Vec<PathBuf>,
+    /// The file to write; `-` for standard output
+    #[arg(long, short, default_value = "report.html", value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `clean`.
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// Only list what would be ended and removed
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// `guard`.
+#[derive(Debug, Args)]
+pub struct Guard {
+    /// Process id of the parent.
+    #[arg(long)]
+    pub parent: u32,
+    /// Program and arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub command: Vec<OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

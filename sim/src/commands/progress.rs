@@ -1,0 +1,90 @@
+//! How drills are coming along: bars on a terminal, a plain line now and then elsewhere. Always on standard error.
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Pause between plain lines.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// One drill on the display.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) duration_ms: i64,
+    /// Virtual milliseconds reached; written by the engine.
+    pub(crate) reached_ms: Arc<AtomicI64>,
+    pub(crate) state: State,
+}
+
+/// Where a drill is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+}
+
+/// The display.
+pub(crate) struct Display {
+    bars: Option<(MultiProgress, Vec<ProgressBar>)>,
+    quiet: bool,
+    started: Instant,
+    last_line: Instant,
+}
+
+impl Display {
+    /// `interactive`: bars; else plain lines, unless `quiet`.
+    pub(crate) fn new(rows: &[Row], interactive: bool, quiet: bool) -> Self {
+        let bars = interactive.then(|| {
+            let all = MultiProgress::new();
+            let style = ProgressStyle::with_template("{prefix:30} {bar:30} {pos:>4}/{len} min {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bars = rows
+                .iter()
+                .map(|row| {
+                    let bar = ProgressBar::new(u64::try_from(row.duration_ms / 60_000).unwrap_or(0));
+                    all.add(bar.with_style(style.clone()).with_prefix(row.name.clone()))
+                })
+                .collect();
+            (all, bars)
+        });
+        let now = Instant::now();
+        Self { bars, quiet, started: now, last_line: now }
+    }
+
+    /// Shows where things are.
+    pub(crate) fn update(&mut self, rows: &[Row]) {
+        if let Some((_, bars)) = &self.bars {
+            for (row, bar) in rows.iter().zip(bars) {
+                bar.set_position(u64::try_from(row.reached_ms.load(Ordering::Relaxed) / 60_000).unwrap_or(0));
+                match row.state {
+                    State::Waiting | State::Running => {}
+                    State::Done => bar.finish_with_message("done"),
+                    State::Failed => bar.abandon_with_message("failed"),
+                }
+            }
+        } else if !self.quiet && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            let count = |state| rows.iter().filter(|row| row.state == state).count();
+            let running: Vec<String> = rows
+                .iter()
+                .filter(|row| row.state == State::Running)
+                .map(|row| {
+                    let percent = row.reached_ms.load(Ordering::Relaxed) * 100 / row.duration_ms.max(1);
+                    format!("{} {percent}%", row.name)
+                })
+                .collect();
+            let _ = writeln!(
+                std::io::stderr(),
+                "[{:>3}s] {} done, {} waiting; {}",
+                self.started.elapsed().as_secs(),
+                count(State::Done) + count(State::Failed),
+                count(State::Waiting),
+                running.join(", "),
+            );
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `firedrill score`: recorded drills, scored again without a new drill.
+
+use crate::cli::Score;
+use crate::commands::{Failure, Terminal, inputs};
+use crate::exit::Exit;
+use firedrill_reports::record::RuleText;
+use firedrill_reports::{DrillScore, Record, ScoreParams, Scorecard, Verdict, render, replay, score_drill};
+use std::path::PathBuf;
+
+/// Scores records and prints the scorecard.
+///
+/// # Errors
+/// When a record or rule file cannot be read.
+pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
+    let scored = scored(&args.runs, &args.rules, &args.pages)?;
+    let card = Scorecard::new(scored.into_iter().map(|(_, score)| score).collect());
+    print(&card, args.json, terminal)?;
+    Ok(if args.no_gate { Exit::Passed } else { exit_of(card.verdict()) })
+}
+
+/// Reads records and scores each, under its own rules or the given ones.
+pub(crate) fn scored(
+    runs: &[PathBuf],
+    rules: &[PathBuf],
+    pages: &[String],
+) -> Result<Vec<(Record, DrillScore)>, Failure> {
+    let other: Option<Vec<RuleText>> = if rules.is_empty() {
+        None
+    } else {
+        let (rules, _) = inputs::rule_pack(rules, pages)?;
+        Some(rules.texts)
+    };
+    inputs::records(runs)?
+        .into_iter()
+        .map(|record| {
+            let texts = other.clone().unwrap_or_else(|| record.header.rules.clone());
+            let (rules, pack) = inputs::pack(texts, pages)?;
+            let replayed = replay(&record, &rules.set);
+            let score = score_drill(&record, &replayed, &pack, &ScoreParams::default());
+            Ok((record, score))
+        })
+        .collect()
+}
+
+/// Prints a scorecard as asked.
+pub(crate) fn print(card: &Scorecard, json: bool, terminal: &Terminal) -> Result<(), Failure> {
+    if json {
+        terminal.result(&render::json(card));
+    } else {
+        terminal.result(&render::terminal(card, terminal.style()));
+    }
+    Ok(())
+}
+
+/// The exit code of a verdict.
+pub(crate) fn exit_of(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Passed => Exit::Passed,
+        Verdict::Failed => Exit::GateFailed,
+        Verdict::Inconclusive => Exit::Inconclusive,
+    }
+}

@@ -1,0 +1,395 @@
+//! The live engine: a private Redis, real worker processes, real faults, on a virtual clock.
+
+pub mod child;
+pub mod exporter;
+pub mod faults;
+pub mod http;
+pub mod interpreter;
+pub mod scraper;
+
+use crate::actor::Event;
+use crate::actor::producer::{Arrival, Producer};
+use crate::asynq::op::{Op, Reply, TaskState};
+use crate::audit::{self, Evidence, ProcessLedger, quantiles};
+use crate::broker::redis::{RedisBroker, RedisOptions};
+use crate::clock::{ClockOrigin, Time};
+use crate::engine::Observation;
+use crate::ledger::{self, Entry};
+use crate::plan::Plan;
+use crate::redis_server::private::{PrivateRedis, RedisSource};
+use crate::redis_server::{Persistence, RedisServerError};
+use crate::rng;
+use crate::scrape::Target;
+use child::ChildError;
+use faults::{Agenda, Fleet};
+use firedrill_reports::record::{Lag, Mark};
+use interpreter::{Host, Outside, drive};
+use rand::RngExt;
+use scraper::{Addresses, InOrder, Progress, Schedule, scrape_loop};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What a live drill runs with.
+#[derive(Debug, Clone)]
+pub struct LiveOptions {
+    /// The firedrill executable, for child processes.
+    pub exe: PathBuf,
+    /// Where to get a Redis.
+    pub redis: RedisSource,
+    /// Virtual seconds per real second, > 0.
+    pub speed: f64,
+    /// Virtual time 0 of the plan.
+    pub epoch: Time,
+    /// Directory for the ledgers.
+    pub dir: PathBuf,
+    /// Turns true when the drill is to be stopped.
+    pub abort: watch::Receiver<bool>,
+    /// Virtual milliseconds reached, for a progress display.
+    pub reached_ms: Arc<AtomicI64>,
+}
+
+/// Why a live drill could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// Redis could not be started.
+    #[error(transparent)]
+    Redis(#[from] RedisServerError),
+    /// Redis was started but could not be used.
+    #[error("the drill's Redis does not answer: {0}")]
+    Broker(#[from] crate::asynq::op::BrokerError),
+    /// A worker could not be started.
+    #[error(transparent)]
+    Worker(#[from] ChildError),
+    /// A file, port or process could not be had.
+    #[error("{0}: {1}")]
+    System(&'static str, io::Error),
+    /// An observation could not be kept.
+    #[error("cannot write the record: {0}")]
+    Sink(io::Error),
+}
+
+/// How a live drill ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Virtual milliseconds reached.
+    pub at_ms: i64,
+    /// Whether it was stopped before its time.
+    pub aborted: bool,
+}
+
+/// Takes observations as they happen.
+pub type Sink<'a> = &'a mut dyn FnMut(Observation) -> io::Result<()>;
+
+/// The exporters' targets come first, then one per worker process.
+const EXPORTERS: [(&str, &str); 2] = [("asynq-exporter", "exporter"), ("redis", "redis")];
+
+/// Runs `plan` to its end, or until aborted. Whatever happens, no process of the drill is left behind.
+///
+/// # Errors
+/// When the drill's Redis or workers cannot be had, or an observation cannot be kept.
+pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<Ended, LiveError> {
+    let persistence = if plan.needs_persistence() {
+        Persistence::AppendOnly
+    } else {
+        Persistence::None
+    };
+    let redis = PrivateRedis::start(&options.exe, &options.redis, persistence).await?;
+    let redis_options = RedisOptions::at_speed(options.speed);
+    let producer_broker = RedisBroker::connect(&redis.url(), redis_options.clone()).await?;
+    let exporter_broker = RedisBroker::connect(&redis.url(), redis_options).await?;
+
+    let (effects_tx, mut effects) = mpsc::unbounded_channel();
+    let mut fleet = Fleet::start(plan, options, redis.url(), effects_tx).await?;
+    let clock = ClockOrigin::start(options.epoch, options.speed);
+    fleet.begin(clock).await?;
+
+    let addresses = Addresses::default();
+    let system = |what| move |error| LiveError::System(what, error);
+    addresses.set(
+        0,
+        exporter::serve_asynq(exporter_broker.clone(), clock)
+            .await
+            .map_err(system("exporter port"))?,
+    );
+    addresses.set(
+        1,
+        exporter::serve_redis(exporter_broker.clone())
+            .await
+            .map_err(system("exporter port"))?,
+    );
+    fleet.publish(&addresses, EXPORTERS.len());
+
+    let producer = spawn_producer(plan, producer_broker, clock);
+    let (progress_tx, mut scrapes) = mpsc::unbounded_channel();
+    let mut targets = spawn_scrapes(plan, clock, &addresses, &progress_tx);
+    drop(progress_tx);
+
+    let mut world = faults::World {
+        plan,
+        clock,
+        redis,
+        fleet,
+        addresses,
+        first_worker: EXPORTERS.len(),
+    };
+    let mut agenda = Agenda::new(plan);
+    let mut seen = vec![false; plan.timeline.len()];
+    let mut order = InOrder::default();
+    let mut scrape_late_ms = Vec::new();
+    let mut fault_ms_max = 0;
+    let mut abort = options.abort.clone();
+    let end = options.epoch.plus_millis(plan.duration_ms);
+    let mut aborted = *abort.borrow();
+    while !aborted {
+        let next = agenda
+            .next_ms()
+            .map_or(end, |at_ms| options.epoch.plus_millis(at_ms))
+            .min(end);
+        tokio::select! {
+            biased;
+            changed = abort.changed() => aborted = changed.is_err() || *abort.borrow(),
+            () = tokio::time::sleep(clock.until(next)) => {
+                if clock.now() >= end {
+                    break;
+                }
+                for mark in agenda.run_due(&mut world).await? {
+                    if mark.verified {
+                        fault_ms_max = fault_ms_max.max(mark.at_ms - mark.planned_ms);
+                    }
+                    sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
+                }
+            }
+            Some(effect) = effects.recv() => {
+                if !std::mem::replace(&mut seen[effect.step], true) {
+                    let mark = faults::effect_mark(plan, options.epoch, &effect);
+                    sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
+                }
+            }
+            Some(progress) = scrapes.recv() => {
+                if let Progress::Began { late_ms, at, .. } = &progress {
+                    scrape_late_ms.push(*late_ms);
+                    options.reached_ms.store(at.millis() - options.epoch.millis(), Ordering::Relaxed);
+                }
+                for (at, target, values) in order.take(progress) {
+                    let values = targets[target].scraped(values);
+                    let at_ms = at.millis() - options.epoch.millis();
+                    let target = targets[target].name();
+                    sink(Observation::Scrape { at_ms, target, values }).map_err(LiveError::Sink)?;
+                }
+            }
+        }
+    }
+    drop(scrapes);
+    let stopped_at = clock.now().min(end);
+    for (index, _) in seen.iter().enumerate().filter(|(_, seen)| !**seen) {
+        if let Some(mark) =
+            faults::missing_effect(plan, index, stopped_at.millis() - options.epoch.millis())
+        {
+            sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
+        }
+    }
+
+    let arrivals = producer.finish(clock).await;
+    let ledgers = world.fleet.end().await;
+    if !world.redis.is_listening() {
+        // The drill ended during an outage: what survived it is part of the audit.
+        world.redis.restart(true).await?;
+    }
+    let left = left_in_redis(plan, &exporter_broker).await?;
+    let ledgers = read_ledgers(ledgers).map_err(system("ledger"))?;
+    let evidence = Evidence {
+        plan,
+        origin: options.epoch,
+        end: stopped_at,
+        arrivals: &arrivals,
+        ledgers: &ledgers,
+        left: &left,
+    };
+    let (audit, impacts) = audit::audit(&evidence);
+    let lag = lag(&arrivals, &ledgers, scrape_late_ms, fault_ms_max);
+    sink(Observation::Ledger {
+        audit,
+        impacts,
+        lag,
+    })
+    .map_err(LiveError::Sink)?;
+    Ok(Ended {
+        at_ms: stopped_at.millis() - options.epoch.millis(),
+        aborted,
+    })
+}
+
+/// The producer's task, and the way to ask it.
+struct ProducerTask {
+    outside: mpsc::UnboundedSender<Outside<Producer>>,
+}
+
+struct NoHandlers;
+
+impl Host for NoHandlers {
+    fn run(&mut self, _: Time, _: crate::actor::RunId, _: crate::asynq::message::TaskMessage) {}
+    fn note(&mut self, _: Entry) {}
+}
+
+fn spawn_producer(plan: &Plan, broker: RedisBroker, clock: ClockOrigin) -> ProducerTask {
+    let (outside_tx, outside) = mpsc::unbounded_channel();
+    let mut producer = Producer::new(plan, clock.virtual_start);
+    tokio::spawn(
+        async move { drive(&mut producer, &broker, clock, &mut NoHandlers, outside).await },
+    );
+    ProducerTask {
+        outside: outside_tx,
+    }
+}
+
+impl ProducerTask {
+    /// Waits, with a bound, until every arrival sent so far is answered, and takes the list.
+    async fn finish(self, clock: ClockOrigin) -> Vec<Arrival> {
+        let patience =
+            tokio::time::Instant::now() + clock.real_millis(10_000).max(Duration::from_secs(2));
+        loop {
+            let (tx, rx) = oneshot::channel();
+            let look = Box::new(move |producer: &Producer| {
+                let _ = tx.send((producer.answered(), producer.arrivals().to_vec()));
+            });
+            if self.outside.send(Outside::Inspect(look)).is_err() {
+                return Vec::new();
+            }
+            let Ok((answered, arrivals)) = rx.await else {
+                return Vec::new();
+            };
+            if answered == arrivals.len() as u64 || tokio::time::Instant::now() >= patience {
+                let _ = self.outside.send(Outside::Event(Event::Shutdown));
+                return arrivals;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn spawn_scrapes(
+    plan: &Plan,
+    clock: ClockOrigin,
+    addresses: &Addresses,
+    progress: &mpsc::UnboundedSender<Progress>,
+) -> Vec<Target> {
+    let workers = plan
+        .processes()
+        .into_iter()
+        .map(|(name, _)| ("worker", name));
+    let targets: Vec<(&str, String)> = EXPORTERS
+        .into_iter()
+        .map(|(job, instance)| (job, instance.to_owned()))
+        .chain(workers)
+        .collect();
+    targets
+        .iter()
+        .enumerate()
+        .map(|(target, (job, instance))| {
+            // Prometheus spreads targets over the interval; where each falls is the seed's choice.
+            let mut dice = rng::stream(plan.seed, &format!("scrape/{job}/{instance}"));
+            let phase_ms = dice.random_range(0..plan.scrape_interval_ms.max(1));
+            let schedule = Schedule {
+                target,
+                path: "/metrics",
+                first: clock.virtual_start.plus_millis(phase_ms),
+                interval_ms: plan.scrape_interval_ms,
+                timeout_ms: plan.scrape_timeout_ms,
+            };
+            tokio::spawn(scrape_loop(
+                schedule,
+                clock,
+                addresses.clone(),
+                progress.clone(),
+            ));
+            Target::new(job, instance)
+        })
+        .collect()
+}
+
+async fn left_in_redis(
+    plan: &Plan,
+    broker: &RedisBroker,
+) -> Result<BTreeMap<String, TaskState>, LiveError> {
+    let mut left = BTreeMap::new();
+    for queue in &plan.queues {
+        if let Reply::Ids(ids) = broker
+            .call(Op::ListIds {
+                queue: queue.name.clone(),
+            })
+            .await?
+        {
+            left.extend(ids);
+        }
+    }
+    Ok(left)
+}
+
+fn read_ledgers(files: Vec<(PathBuf, Option<Time>)>) -> io::Result<Vec<ProcessLedger>> {
+    files
+        .into_iter()
+        // A process killed before it began has no ledger.
+        .filter(|(path, _)| path.exists())
+        .map(|(path, killed_at)| {
+            Ok(ProcessLedger {
+                entries: ledger::read(&path)?,
+                killed_at,
+            })
+        })
+        .collect()
+}
+
+fn lag(
+    arrivals: &[Arrival],
+    ledgers: &[ProcessLedger],
+    mut scrape_ms: Vec<i64>,
+    fault_ms_max: i64,
+) -> Lag {
+    let mut enqueue_ms: Vec<i64> = arrivals
+        .iter()
+        .map(|arrival| (arrival.sent.0 - arrival.intended.0) / 1_000_000)
+        .collect();
+    let mut handler_ms: Vec<i64> = ledgers
+        .iter()
+        .flat_map(|ledger| &ledger.entries)
+        .filter_map(|entry| match entry {
+            Entry::Finished { overrun_us, .. } => Some(overrun_us / 1_000),
+            Entry::Started { .. } => None,
+        })
+        .collect();
+    Lag {
+        enqueue_ms: quantiles(&mut enqueue_ms),
+        scrape_ms: quantiles(&mut scrape_ms),
+        handler_ms: quantiles(&mut handler_ms),
+        fault_ms_max,
+    }
+}
+
+/// Milliseconds since the drill's start, as records count.
+fn since_start(clock: ClockOrigin) -> i64 {
+    clock.now().millis() - clock.virtual_start.millis()
+}
+
+/// A mark for something done now.
+fn mark(
+    clock: ClockOrigin,
+    planned_ms: i64,
+    what: &str,
+    target: String,
+    verified: bool,
+    note: String,
+) -> Mark {
+    Mark {
+        planned_ms,
+        at_ms: since_start(clock),
+        what: what.to_owned(),
+        target,
+        verified,
+        note,
+    }
+}

@@ -1,0 +1,165 @@
+//! A worker process as its parent sees it: started, told the time, watched, killed.
+
+use crate::clock::{ClockOrigin, Time};
+use crate::guard;
+use crate::worker::{Report, WorkerSpec};
+use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsStr;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// How long a worker may take to connect and open its port, real time.
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+/// A fault's first effect in a worker process.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    /// Which process.
+    pub process: String,
+    /// Index of the timeline's step.
+    pub step: usize,
+    /// When.
+    pub at: Time,
+}
+
+/// Why a worker could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("worker {process}: {reason}")]
+pub struct ChildError {
+    process: String,
+    reason: String,
+}
+
+/// A running worker process. Dropping it kills it.
+pub struct WorkerChild {
+    child: Child,
+    stdin: ChildStdin,
+    process: String,
+    /// Where its `/metrics` is.
+    pub address: SocketAddr,
+    /// Its ledger.
+    pub ledger: PathBuf,
+}
+
+impl WorkerChild {
+    /// Starts the process and waits until it is connected. It does nothing before [`WorkerChild::begin`].
+    ///
+    /// # Errors
+    /// When it cannot be started, ends at once, or is not ready within 20 s.
+    pub async fn start(
+        exe: &Path,
+        spec: &WorkerSpec,
+        effects: UnboundedSender<Effect>,
+    ) -> Result<Self, ChildError> {
+        let failed = |reason: String| ChildError {
+            process: spec.process.clone(),
+            reason,
+        };
+        let mut command = Command::from(guard::command(exe, exe, [OsStr::new("worker")]));
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .map_err(|error| failed(format!("cannot start: {error}")))?;
+        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(failed("no pipes".into()));
+        };
+        let mut line = serde_json::to_string(spec).map_err(|error| failed(error.to_string()))?;
+        line.push('\n');
+        stdin
+            .write_all(line.as_bytes())
+            .await
+            .map_err(|error| failed(format!("died at start: {error}")))?;
+
+        let mut lines = BufReader::new(stdout).lines();
+        let first = tokio::time::timeout(READY_WITHIN, lines.next_line())
+            .await
+            .map_err(|_| failed("not ready within 20 s".into()))?
+            .map_err(|error| failed(error.to_string()))?
+            .ok_or_else(|| failed("ended before it was ready; see its message above".into()))?;
+        let Ok(Report::Ready { port }) = serde_json::from_str(&first) else {
+            return Err(failed(format!("unexpected first line `{first}`")));
+        };
+        let process = spec.process.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Ok(Report::Effect { step, at }) = serde_json::from_str(&line)
+                    && effects
+                        .send(Effect {
+                            process: process.clone(),
+                            step,
+                            at,
+                        })
+                        .is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Ok(Self {
+            child,
+            stdin,
+            process: spec.process.clone(),
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            ledger: spec.ledger.clone(),
+        })
+    }
+
+    /// Tells it the time; it starts to work.
+    ///
+    /// # Errors
+    /// When the process has ended.
+    pub async fn begin(&mut self, clock: ClockOrigin) -> Result<(), ChildError> {
+        let failed = |reason: String| ChildError {
+            process: self.process.clone(),
+            reason,
+        };
+        let mut line = serde_json::to_string(&clock).map_err(|error| failed(error.to_string()))?;
+        line.push('\n');
+        self.stdin
+            .write_all(line.as_bytes())
+            .await
+            .map_err(|error| failed(format!("has ended: {error}")))
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub async fn kill(&mut self) -> io::Result<()> {
+        self.child.kill().await
+    }
+
+    /// SIGTERM and waits for the graceful end; SIGKILL when that takes longer than `patience`. Answers whether the
+    /// end was graceful.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub async fn stop(&mut self, patience: Duration) -> io::Result<bool> {
+        if let Some(pid) = self
+            .child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
+        {
+            // ESRCH: it has ended already, which `wait` below sees.
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        match tokio::time::timeout(patience, self.child.wait()).await {
+            Ok(ended) => ended.map(|_| true),
+            Err(_) => self.child.kill().await.map(|()| false),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The exporters of a drill: asynq's collector and a few of Redis' own numbers, read from Redis at scrape time.
+
+use crate::asynq::op::{Op, Reply};
+use crate::broker::redis::RedisBroker;
+use crate::clock::ClockOrigin;
+use crate::engine::live::http;
+use crate::metrics::{Value, exposition, queue_values};
+use firedrill_detector::Labels;
+use std::io;
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+
+/// Serves asynq's collector. As the real one: when any queue cannot be read there is no asynq series at all, and the
+/// answer is still 200.
+///
+/// # Errors
+/// When no loopback port can be opened.
+pub async fn serve_asynq(broker: RedisBroker, clock: ClockOrigin) -> io::Result<SocketAddr> {
+    let text = move || {
+        let broker = broker.clone();
+        async move {
+            Some(exposition::encode(
+                &asynq_values(&broker, clock).await.unwrap_or_default(),
+            ))
+        }
+    };
+    serve(text).await
+}
+
+/// Serves `redis_up` and, while Redis answers, memory and client counts under redis_exporter's names.
+///
+/// # Errors
+/// When no loopback port can be opened.
+pub async fn serve_redis(broker: RedisBroker) -> io::Result<SocketAddr> {
+    let text = move || {
+        let broker = broker.clone();
+        async move {
+            Some(exposition::encode(&redis_values(
+                broker.info().await.ok().as_deref(),
+            )))
+        }
+    };
+    serve(text).await
+}
+
+async fn serve<F, R>(text: F) -> io::Result<SocketAddr>
+where
+    F: Fn() -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Option<String>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(http::serve(listener, "/metrics", text));
+    Ok(address)
+}
+
+async fn asynq_values(broker: &RedisBroker, clock: ClockOrigin) -> Option<Vec<Value>> {
+    let Ok(Reply::Names(mut queues)) = broker.call(Op::Queues).await else {
+        return None;
+    };
+    queues.sort();
+    let mut values = Vec::new();
+    for queue in queues {
+        let op = Op::QueueStats {
+            queue: queue.clone(),
+            now: clock.now(),
+        };
+        let Ok(Reply::Stats(stats)) = broker.call(op).await else {
+            return None;
+        };
+        values.extend(queue_values(&queue, &stats));
+    }
+    Some(values)
+}
+
+fn redis_values(info: Option<&str>) -> Vec<Value> {
+    let up = f64::from(u8::from(info.is_some()));
+    let mut values = vec![(Labels::metric("redis_up", []), up)];
+    let fields = [
+        ("used_memory", "redis_memory_used_bytes"),
+        ("maxmemory", "redis_memory_max_bytes"),
+        ("connected_clients", "redis_connected_clients"),
+        ("connected_slaves", "redis_connected_slaves"),
+        ("uptime_in_seconds", "redis_uptime_in_seconds"),
+    ];
+    for line in info.unwrap_or_default().lines() {
+        let Some((field, value)) = line.split_once(':') else {
+            continue;
+        };
+        if let Some((_, name)) = fields.iter().find(|(known, _)| *known == field)
+            && let Ok(value) = value.trim().parse()
+        {
+            values.push((Labels::metric(name, []), value));
+        }
+    }
+    values
+}

@@ -1,0 +1,53 @@
+//! `/metrics` over HTTP on loopback: the little that targets and the scraper need.
+
+use crate::metrics::exposition::{CONTENT_TYPE, MAX_BODY_BYTES};
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::future::Future;
+use std::net::SocketAddr;
+use tokio::net::{TcpListener, TcpStream};
+
+/// Serves `text()` under `path` until the task is dropped; `None` is answered with 503.
+pub async fn serve<F, R>(listener: TcpListener, path: &'static str, text: F)
+where
+    F: Fn() -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Option<String>> + Send,
+{
+    let handler = move || {
+        let text = text.clone();
+        async move {
+            match text().await {
+                Some(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+                None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            }
+        }
+    };
+    let _ = axum::serve(listener, Router::new().route(path, get(handler))).await;
+}
+
+/// Fetches `path` from `address`; `None` when it cannot be had (refused, not 200, too large, not text). The caller
+/// bounds the time.
+pub async fn fetch(address: SocketAddr, path: &str) -> Option<String> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let connection = tokio::spawn(connection);
+    let request = hyper::Request::get(path)
+        .header(hyper::header::HOST, address.to_string())
+        .header(hyper::header::ACCEPT, "text/plain")
+        .body(Empty::<Bytes>::new())
+        .ok()?;
+    let response = sender.send_request(request).await.ok()?;
+    let ok = response.status() == hyper::StatusCode::OK;
+    let body = Limited::new(response.into_body(), MAX_BODY_BYTES)
+        .collect()
+        .await;
+    connection.abort();
+    let body = body.ok()?.to_bytes();
+    ok.then(|| String::from_utf8(body.to_vec()).ok())?
+}

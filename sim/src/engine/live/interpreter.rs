@@ -1,0 +1,100 @@
+//! Carries an actor's actions out for real: calls to Redis, timers to the runtime, handlers to the host.
+
+use crate::actor::{Action, Actions, Actor, Event, RunId, Ticket, Timer};
+use crate::asynq::message::TaskMessage;
+use crate::asynq::op::Answer;
+use crate::broker::redis::RedisBroker;
+use crate::clock::{ClockOrigin, Time};
+use crate::ledger::Entry;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What only the process around an actor can do.
+pub trait Host {
+    /// Start a handler; its end is sent as [`Event::HandlerDone`] through the outside channel.
+    fn run(&mut self, now: Time, run: RunId, message: TaskMessage);
+    /// Append to the ledger.
+    fn note(&mut self, entry: Entry);
+}
+
+/// What reaches an actor from outside.
+pub enum Outside<A> {
+    /// An event.
+    Event(Event),
+    /// Look at the actor between two events, e.g. to serve its metrics.
+    Inspect(Box<dyn FnOnce(&A) + Send>),
+}
+
+/// Most calls in flight to Redis; more wait their turn in order.
+const CALLS_IN_FLIGHT_MAX: usize = 512;
+
+/// Runs `actor` until it exits or every outside sender is gone.
+pub async fn drive<A: Actor, H: Host>(
+    actor: &mut A,
+    broker: &RedisBroker,
+    clock: ClockOrigin,
+    host: &mut H,
+    mut outside: mpsc::UnboundedReceiver<Outside<A>>,
+) {
+    let (answer_tx, mut answers) = mpsc::unbounded_channel::<(Ticket, Answer)>();
+    let in_flight = std::sync::Arc::new(tokio::sync::Semaphore::new(CALLS_IN_FLIGHT_MAX));
+    let mut timers: BinaryHeap<Reverse<(Time, u64, Timer)>> = BinaryHeap::new();
+    let mut timer_seq = 0;
+    let mut actions: Actions = Vec::new();
+    actor.on(clock.now(), Event::Start, &mut actions);
+    loop {
+        for action in actions.drain(..) {
+            match action {
+                Action::Call(ticket, op) => {
+                    let (broker, answer_tx, in_flight) =
+                        (broker.clone(), answer_tx.clone(), in_flight.clone());
+                    tokio::spawn(async move {
+                        // The semaphore is never closed, and a closed answer channel means the actor has ended.
+                        let _permit = in_flight.acquire().await;
+                        let answer = broker.call(op).await;
+                        let _ = answer_tx.send((ticket, answer));
+                    });
+                }
+                Action::Timer(at, timer) => {
+                    timer_seq += 1;
+                    timers.push(Reverse((at, timer_seq, timer)));
+                }
+                Action::Run { run, message } => host.run(clock.now(), run, message),
+                Action::Note(entry) => host.note(entry),
+                Action::Exit => return,
+            }
+        }
+        let now = clock.now();
+        if let Some(Reverse((at, _, timer))) = timers.peek()
+            && *at <= now
+        {
+            let timer = *timer;
+            timers.pop();
+            actor.on(now, Event::Timer(timer), &mut actions);
+            // Calls and answers must get their turn even when timers are always due.
+            tokio::task::yield_now().await;
+            while let Ok((ticket, answer)) = answers.try_recv() {
+                actor.on(clock.now(), Event::Answer(ticket, answer), &mut actions);
+            }
+            continue;
+        }
+        let pause = timers
+            .peek()
+            .map_or(Duration::from_secs(3600), |Reverse((at, ..))| {
+                clock.until(*at)
+            });
+        tokio::select! {
+            Some((ticket, answer)) = answers.recv() => {
+                actor.on(clock.now(), Event::Answer(ticket, answer), &mut actions);
+            }
+            outside = outside.recv() => match outside {
+                Some(Outside::Event(event)) => actor.on(clock.now(), event, &mut actions),
+                Some(Outside::Inspect(look)) => look(actor),
+                None => return,
+            },
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

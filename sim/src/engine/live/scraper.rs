@@ -1,0 +1,194 @@
+//! Scrapes every target at its interval, as Prometheus does, and hands the results on in order of their time.
+
+use crate::clock::{ClockOrigin, Time};
+use crate::engine::live::http;
+use crate::metrics::{Value, exposition};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Least real time a scrape may take before it counts as failed: at a high speed the virtual timeout would be shorter
+/// than a hiccup of the machine.
+const TIMEOUT_FLOOR: Duration = Duration::from_millis(1_000);
+
+/// Where targets are now; a restarted process has a new address under its old name.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses(Arc<Mutex<BTreeMap<usize, SocketAddr>>>);
+
+impl Addresses {
+    /// Sets the address of target number `target`.
+    pub fn set(&self, target: usize, address: SocketAddr) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(target, address);
+    }
+
+    fn get(&self, target: usize) -> Option<SocketAddr> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&target)
+            .copied()
+    }
+}
+
+/// A target's schedule.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    /// Number of the target.
+    pub target: usize,
+    /// Path of its metrics.
+    pub path: &'static str,
+    /// First scrape.
+    pub first: Time,
+    /// Pause between scrapes, virtual milliseconds.
+    pub interval_ms: i64,
+    /// Virtual time after which a scrape has failed, milliseconds.
+    pub timeout_ms: i64,
+}
+
+/// What a scrape loop tells.
+#[derive(Debug)]
+pub enum Progress {
+    /// A scrape has begun; its result will carry this time.
+    Began {
+        /// Number of the target.
+        target: usize,
+        /// Time of the scrape.
+        at: Time,
+        /// How late it began, virtual milliseconds.
+        late_ms: i64,
+    },
+    /// It ended; `None` = failed.
+    Ended {
+        /// Number of the target.
+        target: usize,
+        /// Time it began.
+        at: Time,
+        /// What was exposed.
+        values: Option<Vec<Value>>,
+    },
+}
+
+/// Scrapes one target until nobody listens any more. A slot missed because a scrape took too long is skipped.
+pub async fn scrape_loop(
+    schedule: Schedule,
+    clock: ClockOrigin,
+    addresses: Addresses,
+    progress: UnboundedSender<Progress>,
+) {
+    let mut slot = schedule.first;
+    let patience = clock.real_millis(schedule.timeout_ms).max(TIMEOUT_FLOOR);
+    loop {
+        tokio::time::sleep(clock.until(slot)).await;
+        let at = Time::from_millis(clock.now().millis());
+        let late_ms = at.millis() - slot.millis();
+        if progress
+            .send(Progress::Began {
+                target: schedule.target,
+                at,
+                late_ms,
+            })
+            .is_err()
+        {
+            return;
+        }
+        let values = match addresses.get(schedule.target) {
+            Some(address) => tokio::time::timeout(patience, http::fetch(address, schedule.path))
+                .await
+                .ok()
+                .flatten(),
+            None => None,
+        };
+        let values = values.and_then(|text| exposition::decode(&text).ok());
+        if progress
+            .send(Progress::Ended {
+                target: schedule.target,
+                at,
+                values,
+            })
+            .is_err()
+        {
+            return;
+        }
+        while slot <= clock.now() {
+            slot = slot.plus_millis(schedule.interval_ms);
+        }
+    }
+}
+
+/// Puts results back into the order in which their scrapes began.
+#[derive(Debug, Default)]
+pub struct InOrder {
+    under_way: BTreeMap<(Time, usize), Option<Option<Vec<Value>>>>,
+}
+
+impl InOrder {
+    /// Takes one message; returns the results that nothing earlier holds up any more.
+    pub fn take(&mut self, progress: Progress) -> Vec<(Time, usize, Option<Vec<Value>>)> {
+        match progress {
+            Progress::Began { target, at, .. } => {
+                self.under_way.insert((at, target), None);
+            }
+            Progress::Ended { target, at, values } => {
+                self.under_way.insert((at, target), Some(values));
+            }
+        }
+        let mut done = Vec::new();
+        while let Some(first) = self.under_way.first_entry() {
+            if first.get().is_none() {
+                break;
+            }
+            let ((at, target), values) = first.remove_entry();
+            done.push((at, target, values.flatten()));
+        }
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_scrape_holds_up_later_ones() {
+        let mut order = InOrder::default();
+        let (early, late) = (Time(1), Time(2));
+        assert!(
+            order
+                .take(Progress::Began {
+                    target: 0,
+                    at: early,
+                    late_ms: 0
+                })
+                .is_empty()
+        );
+        assert!(
+            order
+                .take(Progress::Began {
+                    target: 1,
+                    at: late,
+                    late_ms: 0
+                })
+                .is_empty()
+        );
+        assert!(
+            order
+                .take(Progress::Ended {
+                    target: 1,
+                    at: late,
+                    values: Some(vec![])
+                })
+                .is_empty()
+        );
+        let done = order.take(Progress::Ended {
+            target: 0,
+            at: early,
+            values: None,
+        });
+        assert_eq!(done, vec![(early, 0, None), (late, 1, Some(vec![]))]);
+    }
+}

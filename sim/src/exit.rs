@@ -1,0 +1,46 @@
+//! Exit codes: a documented interface, one place.
+
+/// How firedrill ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done; every gate passed, or none was asked for.
+    Passed = 0,
+    /// A gate failed: an incident was missed or paged late, or an alert cried wolf.
+    GateFailed = 1,
+    /// Bad usage, scenario, rule file or record; nothing was started.
+    Usage = 2,
+    /// Inconclusive: a fault had no effect, the harness lagged too much, or a record is incomplete.
+    Inconclusive = 3,
+    /// Refused by a safety rail; nothing was touched.
+    Refused = 4,
+    /// Something firedrill started is still there.
+    CleanupIncomplete = 6,
+    /// The environment lacks something: no Redis, no port, no disk.
+    Environment = 7,
+    /// A fault in firedrill itself.
+    Internal = 70,
+    /// Stopped by Ctrl-C, after cleaning up.
+    Interrupted = 130,
+    /// Stopped by SIGTERM, after cleaning up.
+    Terminated = 143,
+}
+
+/// The table printed by `--help`.
+pub const HELP: &str = "\
+Exit codes:
+    0  passed (or --no-gate)
+    1  gate failed: an incident missed or paged late, or a false alarm
+    2  bad usage, scenario, rule file or record; nothing was started
+    3  inconclusive: a fault had no effect, too much lag, or an incomplete record
+    4  refused by a safety rail; nothing was touched
+    6  cleanup incomplete
+    7  environment: no Redis to be had, no port, no disk
+   70  internal error
+  130  stopped by Ctrl-C, 143 by SIGTERM, after cleaning up";
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

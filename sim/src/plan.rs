@@ -1,0 +1,313 @@
+//! A scenario as meant: every default filled, every check done, the seed applied.
+//!
+//! All times are virtual milliseconds since the start of the drill.
+
+mod draw;
+mod text;
+
+pub use draw::{arrivals, fails_by_itself, falls_to_fault, service_us};
+
+use firedrill_reports::record::Wanted;
+use serde::{Deserialize, Serialize};
+
+/// What one drill is going to do. Plain data: handed to worker processes and printed for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Scenario name.
+    pub name: String,
+    /// A cause of the runbook's table, `other`, or `benign`.
+    pub family: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// Length.
+    pub duration_ms: i64,
+    /// Episodes that start before this are not scored.
+    pub warmup_ms: i64,
+    /// Queues, by name.
+    pub queues: Vec<QueuePlan>,
+    /// What is enqueued.
+    pub workload: Vec<TaskPlan>,
+    /// Who works.
+    pub workers: Vec<WorkerPlan>,
+    /// Scrape interval.
+    pub scrape_interval_ms: i64,
+    /// Scrape timeout.
+    pub scrape_timeout_ms: i64,
+    /// Default evaluation interval of rule groups.
+    pub evaluation_interval_ms: i64,
+    /// Where in the interval the evaluations fall; drawn from the seed, as Prometheus' is from a hash.
+    pub evaluation_phase_ms: i64,
+    /// Faults, by time.
+    pub timeline: Vec<Step>,
+    /// Ground truth.
+    pub incidents: Vec<Incident>,
+    /// Windows in which every page is a false alarm.
+    pub benign: Vec<Window>,
+}
+
+/// A queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueuePlan {
+    /// Name.
+    pub name: String,
+    /// asynq's priority, at least 1.
+    pub priority: u32,
+    /// Longest wait from enqueue to first start that users do not mind.
+    pub wait_objective_ms: i64,
+}
+
+/// One kind of task and how it comes and behaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskPlan {
+    /// Task type.
+    pub task: String,
+    /// Its queue.
+    pub queue: String,
+    /// When it is enqueued.
+    pub arrivals: Arrivals,
+    /// How long its handler works.
+    pub service: Service,
+    /// asynq's `MaxRetry`.
+    pub max_retry: u32,
+    /// asynq's `Timeout`.
+    pub timeout_ms: i64,
+    /// Share of executions that fail anyway, 0 to 1.
+    pub fail_share: f64,
+}
+
+/// When tasks are enqueued: always open loop, whatever the system does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Arrivals {
+    /// Independent arrivals at a mean rate.
+    Poisson {
+        /// Tasks per second.
+        rate_per_sec: f64,
+        /// First possible arrival.
+        from_ms: i64,
+        /// No arrivals from here on.
+        until_ms: i64,
+    },
+    /// Equal gaps.
+    Constant {
+        /// Tasks per second.
+        rate_per_sec: f64,
+        /// First arrival.
+        from_ms: i64,
+        /// No arrivals from here on.
+        until_ms: i64,
+    },
+    /// Many at once.
+    Burst {
+        /// How many.
+        count: u64,
+        /// The first.
+        at_ms: i64,
+        /// Evenly spread over this long.
+        over_ms: i64,
+    },
+}
+
+/// How long a handler works.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Service {
+    /// `exp(mu + sigma * N(0, 1))` seconds.
+    Lognormal {
+        /// Mean of the logarithm of seconds.
+        mu: f64,
+        /// Standard deviation of the logarithm.
+        sigma: f64,
+    },
+    /// Exponential.
+    Exponential {
+        /// Mean.
+        mean_ms: f64,
+    },
+    /// Always the same.
+    Constant {
+        /// How long.
+        ms: f64,
+    },
+}
+
+/// Worker processes of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerPlan {
+    /// Name; the processes are `<name>-0`, `<name>-1`, ...
+    pub name: String,
+    /// How many processes.
+    pub processes: u32,
+    /// Slots of each.
+    pub concurrency: u32,
+    /// Queues served, with their priority.
+    pub queues: Vec<(String, u32)>,
+    /// asynq's `StrictPriority`.
+    pub strict_priority: bool,
+    /// asynq's `ShutdownTimeout`.
+    pub shutdown_timeout_ms: i64,
+}
+
+/// A fault, when, on what, and how it ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// When it begins.
+    pub at_ms: i64,
+    /// What is done.
+    pub fault: Fault,
+    /// Processes it is done to; empty where that is not a choice.
+    pub targets: Vec<String>,
+    /// How it ends; `None`: with the drill.
+    pub until: Option<Until>,
+}
+
+/// The end of a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    /// When.
+    pub at_ms: i64,
+    /// What an operator does; `None`: the fault ends by itself.
+    pub remedy: Option<Remedy>,
+}
+
+/// Every fault there is. A new one is added here, in `scenario::fault` (how it is written), and where it takes effect:
+/// `engine::live::faults` for processes and Redis, `handler` for handlers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", deny_unknown_fields)]
+pub enum Fault {
+    /// SIGKILL of worker processes.
+    #[serde(rename = "worker.kill")]
+    WorkerKill,
+    /// Handlers of a task type return an error.
+    #[serde(rename = "handler.fail")]
+    HandlerFail {
+        /// Task type.
+        task: String,
+        /// Share of executions that fail, 0 to 1.
+        share: f64,
+        /// The error's text.
+        error: String,
+    },
+    /// Handlers take longer.
+    #[serde(rename = "handler.slow")]
+    HandlerSlow {
+        /// Task type; `None`: all.
+        task: Option<String>,
+        /// How many times longer.
+        factor: f64,
+    },
+    /// Handlers lock each other out for good.
+    #[serde(rename = "handler.deadlock")]
+    HandlerDeadlock,
+    /// SIGKILL of Redis.
+    #[serde(rename = "redis.kill")]
+    RedisKill {
+        /// Whether its data is there when it is started again.
+        keep_data: bool,
+    },
+}
+
+impl Fault {
+    /// The name used in scenarios and records.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::WorkerKill => "worker.kill",
+            Self::HandlerFail { .. } => "handler.fail",
+            Self::HandlerSlow { .. } => "handler.slow",
+            Self::HandlerDeadlock => "handler.deadlock",
+            Self::RedisKill { .. } => "redis.kill",
+        }
+    }
+
+    /// Whether the workers bring it about themselves, knowing the plan and the time.
+    #[must_use]
+    pub fn is_in_handlers(&self) -> bool {
+        matches!(
+            self,
+            Self::HandlerFail { .. } | Self::HandlerSlow { .. } | Self::HandlerDeadlock
+        )
+    }
+}
+
+/// What an operator does about a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Remedy {
+    /// Restart the worker processes.
+    #[serde(rename = "worker.restart")]
+    WorkerRestart,
+    /// Start Redis again.
+    #[serde(rename = "redis.start")]
+    RedisStart,
+}
+
+impl Remedy {
+    /// The name used in scenarios and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WorkerRestart => "worker.restart",
+            Self::RedisStart => "redis.start",
+        }
+    }
+}
+
+/// An incident: ground truth for scoring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Incident {
+    /// Cause.
+    pub cause: String,
+    /// Which class of alert it deserves.
+    pub wanted: Wanted,
+    /// Start of the fault.
+    pub at_ms: i64,
+    /// End of the fault.
+    pub until_ms: i64,
+    /// Latest good detection.
+    pub deadline_ms: i64,
+}
+
+/// A harmless window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// What happens.
+    pub what: String,
+    /// Start.
+    pub at_ms: i64,
+    /// End.
+    pub until_ms: i64,
+}
+
+impl Plan {
+    /// Every worker process: its name and what it is.
+    #[must_use]
+    pub fn processes(&self) -> Vec<(String, &WorkerPlan)> {
+        let names = |worker: &WorkerPlan| {
+            (0..worker.processes)
+                .map(|n| format!("{}-{n}", worker.name))
+                .collect::<Vec<_>>()
+        };
+        self.workers
+            .iter()
+            .flat_map(|worker| names(worker).into_iter().map(move |name| (name, worker)))
+            .collect()
+    }
+
+    /// Whether Redis has to keep its data over a SIGKILL.
+    #[must_use]
+    pub fn needs_persistence(&self) -> bool {
+        self.timeline
+            .iter()
+            .any(|step| matches!(step.fault, Fault::RedisKill { keep_data: true }))
+    }
+}

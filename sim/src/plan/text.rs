@@ -1,0 +1,255 @@
+//! A plan for people: `firedrill plan`, and the `scenario.resolved.yaml` beside a record.
+
+use crate::plan::{Arrivals, Fault, Plan, Service, Step};
+use crate::scenario::duration;
+use std::fmt::Write;
+
+impl Plan {
+    /// The plan as a scenario file with nothing left out: it loads again and means the same.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        let mut text = String::new();
+        let d = duration::format;
+        let mut line = |content: String| {
+            text.push_str(&content);
+            text.push('\n');
+        };
+        line("version: firedrill/v1".into());
+        line(format!("name: {}", self.name));
+        line(format!("family: {}", self.family));
+        line(format!("summary: {}", quote(&self.summary)));
+        line(format!("seed: {}", self.seed));
+        line(format!("duration: {}", d(self.duration_ms)));
+        line(format!("warmup: {}", d(self.warmup_ms)));
+        line("queues:".into());
+        for queue in &self.queues {
+            let (name, objective) = (quote(&queue.name), d(queue.wait_objective_ms));
+            line(format!(
+                "  {name}: {{ priority: {}, wait_objective: {objective} }}",
+                queue.priority
+            ));
+        }
+        line("workload:".into());
+        for task in &self.workload {
+            line(format!("  - task: {}", quote(&task.task)));
+            line(format!("    queue: {}", quote(&task.queue)));
+            line(format!("    arrivals: {}", arrivals(&task.arrivals)));
+            line(format!("    service: {}", service(&task.service)));
+            line(format!("    max_retry: {}", task.max_retry));
+            line(format!("    timeout: {}", d(task.timeout_ms)));
+            line(format!("    fail: {}%", task.fail_share * 100.0));
+        }
+        line("workers:".into());
+        for worker in &self.workers {
+            let queues: Vec<String> = worker.queues.iter().map(|(name, _)| quote(name)).collect();
+            line(format!("  - name: {}", quote(&worker.name)));
+            line(format!("    processes: {}", worker.processes));
+            line(format!("    concurrency: {}", worker.concurrency));
+            line(format!("    queues: [{}]", queues.join(", ")));
+            line(format!("    strict_priority: {}", worker.strict_priority));
+            line(format!(
+                "    shutdown_timeout: {}",
+                d(worker.shutdown_timeout_ms)
+            ));
+        }
+        line(format!(
+            "scrape: {{ interval: {}, timeout: {} }}",
+            d(self.scrape_interval_ms),
+            d(self.scrape_timeout_ms)
+        ));
+        line(format!(
+            "evaluation: {{ interval: {} }}",
+            d(self.evaluation_interval_ms)
+        ));
+        if !self.timeline.is_empty() {
+            line("timeline:".into());
+        }
+        for step in &self.timeline {
+            line(format!("  - {{ {} }}", self.step(step)));
+        }
+        if !self.incidents.is_empty() {
+            line("incidents:".into());
+        }
+        for incident in &self.incidents {
+            let wanted = format!("{:?}", incident.wanted).to_lowercase();
+            let (at, until) = (d(incident.at_ms), d(incident.until_ms));
+            let within = d(incident.deadline_ms - incident.at_ms);
+            line(format!(
+                "  - {{ cause: {}, wanted: {wanted}, at: {at}, until: {until}, within: {within} }}",
+                incident.cause
+            ));
+        }
+        if !self.benign.is_empty() {
+            line("benign:".into());
+        }
+        for window in &self.benign {
+            let (at, until) = (d(window.at_ms), d(window.until_ms));
+            line(format!(
+                "  - {{ what: {}, at: {at}, until: {until} }}",
+                quote(&window.what)
+            ));
+        }
+        text
+    }
+
+    fn step(&self, step: &Step) -> String {
+        let mut text = format!(
+            "at: {}, fault: {}",
+            duration::format(step.at_ms),
+            step.fault.name()
+        );
+        let _ = match &step.fault {
+            Fault::WorkerKill | Fault::HandlerDeadlock => {
+                let names: Vec<String> = step.targets.iter().map(|name| quote(name)).collect();
+                write!(text, ", select: [{}]", names.join(", "))
+            }
+            Fault::HandlerFail { task, share, error } => {
+                write!(
+                    text,
+                    ", task: {}, share: {}%, error: {}",
+                    quote(task),
+                    share * 100.0,
+                    quote(error)
+                )
+            }
+            Fault::HandlerSlow { task, factor } => {
+                let task = task
+                    .as_ref()
+                    .map_or(String::new(), |task| format!(", task: {}", quote(task)));
+                write!(text, "{task}, factor: {factor}")
+            }
+            Fault::RedisKill { keep_data } => write!(text, ", keep_data: {keep_data}"),
+        };
+        if let Some(until) = &step.until {
+            let remedy = until.remedy.map_or(String::new(), |remedy| {
+                format!(", remedy: {}", remedy.name())
+            });
+            let _ = write!(
+                text,
+                ", until: {{ at: {}{remedy} }}",
+                duration::format(until.at_ms)
+            );
+        }
+        text
+    }
+
+    /// The plan with its timeline in words: what would be done, undone, and expected.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut events: Vec<(i64, String)> = Vec::new();
+        for step in &self.timeline {
+            let on = if step.targets.is_empty() {
+                String::new()
+            } else {
+                format!(" on {}", step.targets.join(", "))
+            };
+            events.push((step.at_ms, format!("do    {}{on}", step.fault.name())));
+            match &step.until {
+                Some(until) => {
+                    let undo = until
+                        .remedy
+                        .map_or("ends by itself", |remedy| remedy.name());
+                    events.push((
+                        until.at_ms,
+                        format!("undo  {}{on}: {undo}", step.fault.name()),
+                    ));
+                }
+                None => events.push((
+                    self.duration_ms,
+                    format!("undo  {}{on}: the drill ends", step.fault.name()),
+                )),
+            }
+        }
+        for incident in &self.incidents {
+            let wanted = format!("{:?}", incident.wanted).to_lowercase();
+            events.push((
+                incident.deadline_ms,
+                format!("want  a {wanted} for {} by now", incident.cause),
+            ));
+        }
+        for window in &self.benign {
+            events.push((window.at_ms, format!("want  silence: {}", window.what)));
+        }
+        events.push((
+            self.duration_ms,
+            "end   workers and Redis are stopped, every task is accounted for".into(),
+        ));
+        events.sort_by_key(|(at_ms, _)| *at_ms);
+        let mut text = self.to_yaml();
+        text.push_str("\n# What happens, in minutes and seconds of the drill's clock:\n");
+        for (at_ms, what) in events {
+            let _ = writeln!(
+                text,
+                "#   {:>3}:{:02}  {what}",
+                at_ms / 60_000,
+                at_ms / 1_000 % 60
+            );
+        }
+        text
+    }
+}
+
+fn arrivals(arrivals: &Arrivals) -> String {
+    let d = duration::format;
+    match arrivals {
+        Arrivals::Poisson {
+            rate_per_sec,
+            from_ms,
+            until_ms,
+        } => {
+            format!(
+                "{{ poisson: {rate_per_sec}/s, from: {}, until: {} }}",
+                d(*from_ms),
+                d(*until_ms)
+            )
+        }
+        Arrivals::Constant {
+            rate_per_sec,
+            from_ms,
+            until_ms,
+        } => {
+            format!(
+                "{{ constant: {rate_per_sec}/s, from: {}, until: {} }}",
+                d(*from_ms),
+                d(*until_ms)
+            )
+        }
+        Arrivals::Burst {
+            count,
+            at_ms,
+            over_ms,
+        } => {
+            format!(
+                "{{ burst: {{ count: {count}, at: {}, over: {} }} }}",
+                d(*at_ms),
+                d(*over_ms)
+            )
+        }
+    }
+}
+
+fn service(service: &Service) -> String {
+    match service {
+        Service::Lognormal { mu, sigma } => {
+            format!("{{ lognormal: {{ mu: {mu}, sigma: {sigma} }} }}")
+        }
+        Service::Exponential { mean_ms } => format!(
+            "{{ exponential: {{ mean: {}us }} }}",
+            (mean_ms * 1e3) as i64
+        ),
+        Service::Constant { ms } => format!("{{ constant: {}us }}", (ms * 1e3) as i64),
+    }
+}
+
+/// A string that YAML reads back as itself.
+fn quote(text: &str) -> String {
+    let plain = !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if plain && text.parse::<f64>().is_err() {
+        text.to_owned()
+    } else {
+        format!("{text:?}")
+    }
+}

@@ -1,0 +1,137 @@
+//! A drill's own Redis, however it was had.
+
+use crate::redis_server::{
+    ANSWERS_WITHIN, Persistence, RedisServer, RedisServerError, RedisServerOptions, ping,
+};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "docker")]
+use crate::redis_server::docker::RedisContainer;
+
+/// Where a drill's Redis comes from. It is always started for the drill alone.
+#[derive(Debug, Clone)]
+pub enum RedisSource {
+    /// A `redis-server` or `valkey-server` executable.
+    Program(PathBuf),
+    /// A container of this image.
+    #[cfg(feature = "docker")]
+    Docker(String),
+}
+
+impl RedisSource {
+    /// For people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Program(program) => program
+                .file_name()
+                .map_or_else(String::new, |name| name.display().to_string()),
+            #[cfg(feature = "docker")]
+            Self::Docker(image) => format!("container {image}"),
+        }
+    }
+}
+
+/// A running private Redis. Dropping it ends it.
+#[derive(Debug)]
+pub enum PrivateRedis {
+    /// A process.
+    Program(RedisServer),
+    /// A container; `None` once removed.
+    #[cfg(feature = "docker")]
+    Docker {
+        /// The container.
+        container: RedisContainer,
+        /// Its image and persistence, to make it anew without its data.
+        made_of: (String, Persistence),
+    },
+}
+
+impl PrivateRedis {
+    /// Starts one. `exe` is the firedrill executable, which guards the process.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn start(
+        exe: &Path,
+        source: &RedisSource,
+        persistence: Persistence,
+    ) -> Result<Self, RedisServerError> {
+        match source {
+            RedisSource::Program(program) => {
+                let options = RedisServerOptions::new(exe, program).persistence(persistence);
+                Ok(Self::Program(RedisServer::start(options)?))
+            }
+            #[cfg(feature = "docker")]
+            RedisSource::Docker(image) => Ok(Self::Docker {
+                container: RedisContainer::start(image, persistence).await?,
+                made_of: (image.clone(), persistence),
+            }),
+        }
+    }
+
+    fn port(&self) -> u16 {
+        match self {
+            Self::Program(server) => server.port(),
+            #[cfg(feature = "docker")]
+            Self::Docker { container, .. } => container.port(),
+        }
+    }
+
+    /// `redis://127.0.0.1:port`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port())
+    }
+
+    /// Whether it answers `PING` with `PONG`.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        ping(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port())))
+            .is_ok_and(|reply| reply.starts_with(b"+PONG"))
+    }
+
+    /// Ends it without warning.
+    ///
+    /// # Errors
+    /// When the system or Docker refuses.
+    pub async fn kill(&mut self) -> Result<(), RedisServerError> {
+        match self {
+            Self::Program(server) => server
+                .kill()
+                .map_err(|error| RedisServerError::Start("redis".into(), error)),
+            #[cfg(feature = "docker")]
+            Self::Docker { container, .. } => container.kill().await,
+        }
+    }
+
+    /// Starts it again on the same port and waits until it answers.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not answer in time.
+    pub async fn restart(&mut self, keep_data: bool) -> Result<(), RedisServerError> {
+        match self {
+            Self::Program(server) => server.restart(keep_data)?,
+            #[cfg(feature = "docker")]
+            Self::Docker { container, .. } if keep_data => container.restart().await?,
+            #[cfg(feature = "docker")]
+            Self::Docker { .. } => {
+                return Err(RedisServerError::Container(
+                    "a container cannot be restarted without its data".into(),
+                ));
+            }
+        }
+        let deadline = Instant::now() + ANSWERS_WITHIN;
+        while !self.is_listening() {
+            if Instant::now() >= deadline {
+                return Err(RedisServerError::Container(
+                    "does not answer after its restart".into(),
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! Durations, rates and shares as people write them: `1h30m`, `10/s`, `5%`.
+
+use firedrill_detector::yaml::{Node, Problems};
+
+/// Longest duration accepted: ten years.
+const MAX_MS: f64 = 10.0 * 365.0 * 24.0 * 3_600_000.0;
+
+/// Milliseconds of a duration in Prometheus' and Go's notation: units `us ms s m h d w`, largest first, decimals
+/// allowed (`1.5h`), `0` without a unit.
+#[must_use]
+pub fn parse(text: &str) -> Option<i64> {
+    micros(text).map(|us| (us / 1_000.0).round() as i64)
+}
+
+/// As [`parse`], in microseconds, for short service times.
+#[must_use]
+pub fn micros(text: &str) -> Option<f64> {
+    const UNITS: [(&str, f64); 7] = [
+        ("us", 1.0),
+        ("ms", 1e3),
+        ("s", 1e6),
+        ("m", 6e7),
+        ("h", 3.6e9),
+        ("d", 8.64e10),
+        ("w", 6.048e11),
+    ];
+    if text == "0" {
+        return Some(0.0);
+    }
+    let (mut rest, mut total, mut smallest) = (text, 0.0, f64::INFINITY);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, after) = rest.split_at(digits);
+        let letters = after
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
+        let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        if *scale >= smallest {
+            return None;
+        }
+        smallest = *scale;
+        total += number.parse::<f64>().ok()? * scale;
+        rest = after;
+    }
+    (smallest.is_finite() && total / 1e3 <= MAX_MS).then_some(total)
+}
+
+/// A duration in milliseconds as [`parse`] reads it back.
+#[must_use]
+pub fn format(ms: i64) -> String {
+    const UNITS: [(&str, i64); 5] = [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+        ("ms", 1),
+    ];
+    if ms <= 0 {
+        return "0s".into();
+    }
+    let mut rest = ms;
+    let mut text = String::new();
+    for (name, size) in UNITS {
+        if rest >= size {
+            text.push_str(&format!("{}{name}", rest / size));
+            rest %= size;
+        }
+    }
+    text
+}
+
+/// A duration in milliseconds, or a problem.
+pub(crate) fn as_duration(node: &Node, what: &str, problems: &mut Problems) -> Option<i64> {
+    let value = parse(node.as_str(what, problems)?);
+    if value.is_none() {
+        node.expected(
+            what,
+            "a duration such as `90s`, `1h30m` or `500ms`",
+            problems,
+        );
+    }
+    value
+}
+
+/// A rate per second, or a problem.
+pub(crate) fn as_rate(node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
+    let value = rate(node.as_str(what, problems)?);
+    if value.is_none() {
+        node.expected(
+            what,
+            "a rate above zero such as `10/s`, `30/m` or `500/h`",
+            problems,
+        );
+    }
+    value
+}
+
+fn rate(text: &str) -> Option<f64> {
+    let (number, unit) = text.split_once('/')?;
+    let seconds = match unit.trim() {
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        _ => return None,
+    };
+    let value = number.trim().parse::<f64>().ok()? / seconds;
+    (value > 0.0 && value <= 1e6).then_some(value)
+}
+
+/// A share from 0 to 1, written `5%` or `0.05`, or a problem.
+pub(crate) fn as_share(node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
+    let text = node.as_str(what, problems)?;
+    let value = match text.strip_suffix('%') {
+        Some(percent) => percent
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .map(|percent| percent / 100.0),
+        None => text.parse().ok(),
+    };
+    let value = value.filter(|value| (0.0..=1.0).contains(value));
+    if value.is_none() {
+        node.expected(what, "a share such as `5%` or `0.05`", problems);
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_and_rates() {
+        for (text, ms) in [
+            ("1h30m", Some(5_400_000)),
+            ("1.5h", Some(5_400_000)),
+            ("500ms", Some(500)),
+            ("0", Some(0)),
+        ] {
+            assert_eq!(parse(text), ms, "{text}");
+        }
+        for text in [
+            "", "5", "m", "1m1h", "1m1m", "-5s", "5 m", "1e3s", "99999w", "5minutes",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+        assert_eq!(
+            (rate("30/m"), rate("0/s"), rate("5")),
+            (Some(0.5), None, None)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_reads_back(ms in 0_i64..100_000_000_000) {
+            prop_assert_eq!(parse(&format(ms)), Some(ms));
+        }
+    }
+}

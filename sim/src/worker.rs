@@ -1,0 +1,206 @@
+//! The worker process: `firedrill worker`, a real asynq-compatible server whose handlers behave as the plan says.
+//!
+//! Talks to its parent in lines of JSON: [`WorkerSpec`] and then [`ClockOrigin`] come in on stdin, [`Report`]s go out
+//! on stdout. When stdin closes, the parent is gone and the process ends.
+
+pub mod handlers;
+
+use crate::actor::server::{Server, ServerConfig};
+use crate::actor::{Event, RunId};
+use crate::asynq::message::TaskMessage;
+use crate::broker::redis::{RedisBroker, RedisOptions};
+use crate::clock::{ClockOrigin, Time};
+use crate::engine::live::http;
+use crate::engine::live::interpreter::{Host, Outside, drive};
+use crate::handler;
+use crate::ledger::{Entry, LedgerFile};
+use crate::metrics::exposition;
+use crate::plan::Plan;
+use anyhow::Context;
+use firedrill_detector::Labels;
+use handlers::{Handlers, Job};
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use tokio::sync::{mpsc, oneshot};
+
+/// All a worker process needs to know.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerSpec {
+    /// The whole plan.
+    pub plan: Plan,
+    /// Which of its processes this is.
+    pub process: String,
+    /// How often this process was started before.
+    pub incarnation: u32,
+    /// Where Redis is.
+    pub redis_url: String,
+    /// File to append executions to.
+    pub ledger: PathBuf,
+    /// Virtual seconds per real second.
+    pub speed: f64,
+}
+
+/// What a worker tells its parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "snake_case")]
+pub enum Report {
+    /// Connected, and `/metrics` is served on this loopback port; waits for the clock.
+    Ready {
+        /// TCP port.
+        port: u16,
+    },
+    /// A fault of the timeline had its first effect in this process.
+    Effect {
+        /// Index of the step.
+        step: usize,
+        /// When.
+        at: Time,
+    },
+}
+
+/// Runs a worker until SIGTERM has been honoured or the parent is gone.
+///
+/// # Errors
+/// When the spec is unreadable, Redis cannot be reached at the start, or the ledger cannot be written.
+pub fn run() -> anyhow::Result<()> {
+    let mut lines = std::io::stdin().lock().lines();
+    let spec: WorkerSpec = serde_json::from_str(&lines.next().context("no spec on stdin")??)?;
+    drop(lines);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(serve(spec))
+}
+
+/// Writes one report line. A parent that is gone cannot be told anything.
+fn report(report: &Report) {
+    let mut line = serde_json::to_string(report).expect("a report is plain data");
+    line.push('\n');
+    let _ = std::io::stdout().lock().write_all(line.as_bytes());
+}
+
+async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
+    let options = RedisOptions::at_speed(spec.speed);
+    let broker = RedisBroker::connect(&spec.redis_url, options)
+        .await
+        .context("worker cannot reach Redis")?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    report(&Report::Ready {
+        port: listener.local_addr()?.port(),
+    });
+
+    // The rest of stdin is read by a thread of its own: a clock line, then silence until the parent is gone.
+    let (clock_tx, clock_rx) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut lines = std::io::stdin().lock().lines();
+        if let Some(Ok(line)) = lines.next()
+            && let Ok(clock) = serde_json::from_str::<ClockOrigin>(&line)
+        {
+            let _ = clock_tx.send(clock);
+            for _ in lines.by_ref() {}
+        }
+        std::process::exit(0);
+    });
+    let clock = clock_rx.await.context("the parent sent no clock")?;
+
+    let (outside_tx, outside) = mpsc::unbounded_channel();
+    serve_metrics(listener, outside_tx.clone(), clock.now());
+    shut_down_on_sigterm(outside_tx.clone())?;
+
+    let worker = spec
+        .plan
+        .processes()
+        .into_iter()
+        .find(|(name, _)| *name == spec.process)
+        .map(|(_, worker)| worker.clone())
+        .with_context(|| format!("no process `{}` in the plan", spec.process))?;
+    let stream = format!("worker/{}/{}", spec.process, spec.incarnation);
+    let config = ServerConfig {
+        host: spec.process.clone(),
+        pid: i32::try_from(std::process::id()).unwrap_or(0),
+        server_id: uuid::Builder::from_random_bytes(rand::RngExt::random(&mut crate::rng::stream(
+            spec.plan.seed,
+            &format!("{stream}/id"),
+        )))
+        .into_uuid()
+        .to_string(),
+        concurrency: worker.concurrency as usize,
+        queues: worker.queues.clone(),
+        strict_priority: worker.strict_priority,
+        shutdown_timeout_ms: worker.shutdown_timeout_ms,
+    };
+    let mut server = Server::new(&config, spec.plan.seed, &stream, clock.now());
+    let ledger = LedgerFile::open(&spec.ledger)?;
+    let handlers = Handlers::new(spec.plan.clone(), spec.process.clone(), clock, outside_tx);
+    let mut process = Process {
+        plan: spec.plan,
+        start: clock.virtual_start,
+        ledger,
+        handlers,
+    };
+    drive(&mut server, &broker, clock, &mut process, outside).await;
+    // Handlers that ignore their context die with the process, as in asynq.
+    std::process::exit(0)
+}
+
+/// This process as the host of its server.
+struct Process {
+    plan: Plan,
+    start: Time,
+    ledger: LedgerFile,
+    handlers: Handlers,
+}
+
+impl Host for Process {
+    fn run(&mut self, now: Time, run: RunId, message: TaskMessage) {
+        let behaviour = handler::decide(&self.plan, now.millis() - self.start.millis(), &message);
+        self.handlers.start(Job { run, behaviour });
+    }
+
+    fn note(&mut self, entry: Entry) {
+        // Without its ledger a worker proves nothing: better no worker than wrong counts.
+        if let Entry::Finished { .. } = &entry {
+            self.handlers.returned();
+        }
+        if let Err(error) = self.ledger.append(&entry) {
+            eprintln!("firedrill worker: cannot write the ledger: {error}");
+            std::process::exit(1);
+        }
+    }
+}
+
+fn serve_metrics(
+    listener: tokio::net::TcpListener,
+    outside: mpsc::UnboundedSender<Outside<Server>>,
+    started: Time,
+) {
+    let values = move || {
+        let outside = outside.clone();
+        async move {
+            let (tx, rx) = oneshot::channel();
+            let look = Box::new(move |server: &Server| {
+                let _ = tx.send(server.metrics().values());
+            });
+            outside.send(Outside::Inspect(look)).ok()?;
+            let mut values = rx.await.ok()?;
+            values.push((
+                Labels::metric("process_start_time_seconds", []),
+                started.millis() as f64 / 1e3,
+            ));
+            Some(exposition::encode(&values))
+        }
+    };
+    tokio::spawn(http::serve(listener, "/metrics", values));
+}
+
+fn shut_down_on_sigterm(outside: mpsc::UnboundedSender<Outside<Server>>) -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::spawn(async move {
+        if terminate.recv().await.is_some() {
+            let _ = outside.send(Outside::Event(Event::Shutdown));
+        }
+    });
+    Ok(())
+}
