@@ -113,6 +113,10 @@ impl Detector {
         outcomes
     }
 
+    pub(crate) fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
     fn next_slot(&self, to_ms: i64) -> Option<(i64, usize)> {
         let slots = self.slots.iter().enumerate();
         let next = slots.map(|(group, (at_ms, _))| (*at_ms, group)).min()?;

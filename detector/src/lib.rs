@@ -14,6 +14,7 @@ mod eval;
 mod expr;
 mod go_format;
 mod intern;
+mod query;
 mod rules;
 mod sample;
 mod store;
@@ -24,6 +25,7 @@ pub mod yaml;
 
 pub use compat::Compat;
 pub use detector::{Detector, RuleWithoutData, Schedule};
+pub use query::{Query, QueryError};
 pub use rules::{AlertRule, RuleFile, RuleSet};
 pub use sample::{Labels, METRIC_NAME, Sample, Timestamp, is_stale, stale_marker};
 pub use transition::{AlertState, Outcome, RuleError, Transition};

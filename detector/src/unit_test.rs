@@ -132,6 +132,15 @@ impl TestFile {
         &self.rule_files
     }
 
+    /// The input series of the test at `index`: labels, and samples as (milliseconds, value).
+    pub fn input_series(&self, index: usize) -> impl Iterator<Item = (&Labels, &[(i64, f64)])> {
+        let test = self.tests.get(index);
+        let inputs = test.map_or(&[][..], |test| &test.input);
+        inputs
+            .iter()
+            .map(|input| (&input.labels, input.samples.as_slice()))
+    }
+
     /// Runs all tests over the rules and reports what failed.
     ///
     /// # Errors

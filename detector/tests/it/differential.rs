@@ -1,0 +1,226 @@
+//! Random expressions over random series: our values against promtool's.
+//!
+//! `FIREDRILL_DIFF_CASES` sets how many expressions are compared (default 400), `FIREDRILL_DIFF_SEED` where to start.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+use firedrill_detector::unit_test::TestFile;
+use firedrill_detector::{Compat, Detector, Labels, Query, RuleSet, Sample, Schedule, Timestamp};
+
+use crate::promtool::promtool_is_there;
+use crate::random::{Random, expression, series};
+
+const SAMPLES: usize = 60;
+const STEP_MS: i64 = 30_000;
+const PER_FILE: usize = 100;
+/// Float addition is not associative and promtool adds in random order; a case gets this many chances to agree.
+const TRIES: usize = 12;
+
+/// A result: values by labels, or an error (whose wording is nobody's business).
+type Answer = Option<BTreeMap<Labels, f64>>;
+
+struct Case {
+    expr: String,
+    at_ms: i64,
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn random_expressions() {
+    if !promtool_is_there() {
+        return;
+    }
+    let cases = number("FIREDRILL_DIFF_CASES", 400);
+    let seed = number("FIREDRILL_DIFF_SEED", 1);
+    let files = cases.div_ceil(PER_FILE as u64);
+    let mut different = Vec::new();
+    let (mut errors, mut empty) = (0, 0);
+    for file in 0..files {
+        let file_seed = seed.wrapping_add(file);
+        let mut random = Random(file_seed);
+        let series = series(&mut random, SAMPLES);
+        let mut open: Vec<Case> = (0..PER_FILE)
+            .map(|_| {
+                let depth = random.below(4);
+                Case {
+                    expr: expression(&mut random, depth),
+                    at_ms: random.below(SAMPLES) as i64 * STEP_MS + [0, 0, 0, 1000, 14_999][random.below(5)],
+                }
+            })
+            .collect();
+        let mut detector = loaded(&series);
+        for attempt in 0..TRIES {
+            let theirs = promtools_answers(&series, &open);
+            open.retain(|case| {
+                let our = answer(&mut detector, case);
+                let their = &theirs[&(case.expr.clone(), case.at_ms)];
+                if attempt == 0 {
+                    errors += usize::from(our.is_none());
+                    empty += usize::from(our.as_ref().is_some_and(BTreeMap::is_empty));
+                }
+                let same = same(&our, their);
+                if !same && attempt == TRIES - 1 {
+                    let Case { expr, at_ms } = case;
+                    different.push(format!(
+                        "seed {file_seed}: {expr} at {at_ms} ms\n  ours:     {our:?}\n  promtool: {their:?}"
+                    ));
+                }
+                !same
+            });
+            if open.is_empty() {
+                break;
+            }
+        }
+    }
+    println!("{} expressions compared: {errors} errors, {empty} empty", files * PER_FILE as u64);
+    assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
+}
+
+fn loaded(series: &[(String, String)]) -> Detector {
+    let schedule = Schedule {
+        start: Timestamp(0),
+        interval_ms: STEP_MS,
+        phase_ms: 0,
+    };
+    let rules = RuleSet::load(&[], Compat::V2).expect("no rules are fine");
+    let mut detector = Detector::new(rules, schedule);
+    // The reader of test files knows the notation.
+    let test = TestFile::parse("random.yml", &file(series, &[])).expect("it is a test file");
+    for (labels, samples) in test.input_series(0) {
+        for (at_ms, value) in samples {
+            detector.ingest(&Sample {
+                labels: labels.clone(),
+                at: Timestamp(*at_ms),
+                value: *value,
+            });
+        }
+    }
+    detector
+}
+
+fn answer(detector: &mut Detector, case: &Case) -> Answer {
+    let query = Query::parse(&case.expr, Compat::V2).ok()?;
+    let values = detector.query(&query, Timestamp(case.at_ms)).ok()?;
+    Some(values.into_iter().collect())
+}
+
+/// Equal up to the rounding that another order of additions causes.
+fn same(ours: &Answer, theirs: &Answer) -> bool {
+    let (Some(ours), Some(theirs)) = (ours, theirs) else {
+        return ours.is_none() && theirs.is_none();
+    };
+    let close = |a: f64, b: f64| {
+        let scale = a.abs().max(b.abs()).max(1.0);
+        a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-9 * scale
+    };
+    ours.len() == theirs.len()
+        && ours
+            .iter()
+            .zip(theirs)
+            .all(|((a, x), (b, y))| a == b && close(*x, *y))
+}
+
+/// A test file that expects nothing, so that promtool prints whatever it finds.
+fn file(series: &[(String, String)], cases: &[Case]) -> String {
+    let mut text = String::from("evaluation_interval: 30s\ntests:\n- interval: 30s\n  input_series:\n");
+    for (series, values) in series {
+        writeln!(text, "  - {{ series: '{series}', values: '{values}' }}").expect("strings take all");
+    }
+    text.push_str("  promql_expr_test:\n");
+    // Evaluated last and true: it makes promtool load all samples.
+    let last = SAMPLES as i64 * STEP_MS + 600_000;
+    writeln!(text, "  - {{ expr: absent(nothing), eval_time: {last}ms, exp_samples: [{{ labels: '{{}}', value: 1 }}] }}").expect("strings take all");
+    for Case { expr, at_ms } in cases {
+        writeln!(text, "  - {{ expr: '{expr}', eval_time: {at_ms}ms }}").expect("strings take all");
+    }
+    text
+}
+
+fn promtools_answers(series: &[(String, String)], cases: &[Case]) -> BTreeMap<(String, i64), Answer> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("random.yml");
+    std::fs::write(&path, file(series, cases)).expect("it can be written");
+    let output = run(&path);
+    // What promtool does not mention came out empty, as expected.
+    let mut answers: BTreeMap<_, _> = cases
+        .iter()
+        .map(|case| ((case.expr.clone(), case.at_ms), Some(BTreeMap::new())))
+        .collect();
+    let mut current = None;
+    for line in output.lines() {
+        let line = line.trim();
+        if let Some(rest) = line.strip_prefix("expr: \"") {
+            let (expr, rest) = rest.split_once("\", time: ").expect("promtool names the time");
+            let expr = expr.replace("\\\"", "\"").replace("\\\\", "\\");
+            let (time, rest) = rest.split_once(',').expect("promtool goes on");
+            let key = (expr, millis(time));
+            if rest.trim_start().starts_with("err:") {
+                answers.insert(key, None);
+            } else {
+                current = Some(key);
+            }
+        } else if let Some(got) = line.strip_prefix("got: ") {
+            let key = current.take().expect("an expression comes first");
+            answers.insert(key, Some(samples(got)));
+        } else if line.contains("FAILED") || line.contains("SUCCESS") || line.starts_with("exp:") || line.starts_with("Unit Testing") || line.is_empty() {
+            continue;
+        } else {
+            panic!("promtool said: {line}\n{output}");
+        }
+    }
+    answers
+}
+
+fn run(path: &Path) -> String {
+    let output = Command::new("promtool").args(["test", "rules"]).arg(path).output().expect("promtool runs");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+/// Go's way to write a duration: `1h2m3s`, `1.5s`, `14.999s`, `250ms`.
+fn millis(text: &str) -> i64 {
+    let mut rest = text;
+    let mut total = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').expect("a unit follows");
+        let number: f64 = rest[..digits].parse().expect("a number");
+        rest = &rest[digits..];
+        let (unit, length) = [("ms", 1.0), ("h", 3.6e6), ("m", 6e4), ("s", 1e3)]
+            .into_iter()
+            .find(|(unit, _)| rest.starts_with(unit))
+            .expect("a unit");
+        total += number * length;
+        rest = &rest[unit.len()..];
+    }
+    total.round() as i64
+}
+
+/// Reads `{__name__="a", i="1"} 1E+00, {…} 2E+00`; `nil` is nothing.
+fn samples(text: &str) -> BTreeMap<Labels, f64> {
+    let mut samples = BTreeMap::new();
+    let mut rest = text;
+    while let Some(open) = rest.find('{') {
+        let close = open + rest[open..].find('}').expect("labels end");
+        let name = rest[..open].trim_start_matches([',', ' ']);
+        let mut pairs: Vec<(&str, &str)> = rest[open + 1..close]
+            .split(", ")
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name, value.trim_matches('"')))
+            .collect();
+        if !name.is_empty() {
+            pairs.push(("__name__", name));
+        }
+        rest = rest[close + 1..].trim_start();
+        let end = rest.find(',').unwrap_or(rest.len());
+        let value = rest[..end].trim().parse().expect("a number");
+        samples.insert(Labels::from_pairs(pairs), value);
+        rest = &rest[end..];
+    }
+    samples
+}
