@@ -25,3 +25,4 @@ pub mod ledger;
 
 pub mod cli;
 pub mod exit;
+pub mod drill;

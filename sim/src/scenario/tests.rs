@@ -86,7 +86,7 @@ timeline:
         did you mean `seed`? accepted: version, name, family, summary, seed, duration, warmup, queues, workload, workers, scrape, evaluation, timeline, incidents, benign
     s.yaml:7:22: unknown key `prio` in queue
         accepted: priority, wait_objective
-    s.yaml:9:64: poisson: expected a rate above zero such as `10/s`, `30/m` or `500/h`, found `10`
+    s.yaml:9:62: poisson: expected a rate above zero such as `10/s`, `30/m` or `500/h`, found `10`
     s.yaml:9:107: p95: expected more than the mean and less than 3.8 times it, found `9s`
     s.yaml:11:27: processes: expected a whole number from 1 to 64, found `0`
     s.yaml:13:23: fault: unknown `worker.kil`

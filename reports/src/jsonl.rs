@@ -1,0 +1,235 @@
+//! The record as a file: JSON Lines, out as things happen, back in even when the end is missing.
+
+use crate::record::{Audit, FORMAT, Header, Impact, Lag, Line, Mark, Transition, Value};
+use firedrill_detector::Labels;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum First<H> {
+    Header(H),
+}
+
+/// What every first line has, whatever its version.
+#[derive(Deserialize)]
+struct Version {
+    format: String,
+}
+
+/// Writes a record line by line; each line is flushed, so that what happened before a crash is kept.
+#[derive(Debug)]
+pub struct RecordWriter<W: Write> {
+    out: W,
+    series: BTreeMap<Labels, u32>,
+}
+
+impl<W: Write> RecordWriter<W> {
+    /// Begins a record with its header.
+    ///
+    /// # Errors
+    /// When the header cannot be written.
+    pub fn new(out: W, header: &Header) -> io::Result<Self> {
+        let mut writer = Self { out, series: BTreeMap::new() };
+        writer.json(&First::Header(header))?;
+        writer.out.flush()?;
+        Ok(writer)
+    }
+
+    /// Appends a line.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&mut self, line: &Line) -> io::Result<()> {
+        self.json(line)?;
+        self.out.flush()
+    }
+
+    /// Appends a scrape, introducing the series that are new.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn scrape(&mut self, at_ms: i64, target: &str, samples: &[(Labels, f64)]) -> io::Result<()> {
+        let mut values = Vec::with_capacity(samples.len());
+        for (labels, value) in samples {
+            let id = match self.series.get(labels) {
+                Some(id) => *id,
+                None => {
+                    let id = u32::try_from(self.series.len()).map_err(|_| io::Error::other("too many series"))?;
+                    let pairs = labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+                    self.json(&Line::Series { id, labels: pairs.collect() })?;
+                    self.series.insert(labels.clone(), id);
+                    id
+                }
+            };
+            values.push((id, Value(*value)));
+        }
+        self.write(&Line::Scrape { at_ms, target: target.to_owned(), values })
+    }
+
+    fn json(&mut self, line: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, line)?;
+        self.out.write_all(b"\n")
+    }
+}
+
+/// Everything one drill left behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// What was meant.
+    pub header: Header,
+    /// What happened, in the order written.
+    pub lines: Vec<Line>,
+    /// Whether the drill ran to its end: a record without its last line was cut short.
+    pub complete: bool,
+}
+
+/// Why a file is no record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// It cannot be read.
+    #[error("cannot be read: {0}")]
+    Read(#[from] io::Error),
+    /// It is empty.
+    #[error("the record is empty")]
+    Empty,
+    /// Another major version wrote it.
+    #[error("written as {found}, this firedrill reads {FORMAT} and what is compatible with it")]
+    Version {
+        /// Its format.
+        found: String,
+    },
+    /// A line other than the last is damaged.
+    #[error("line {line} is damaged: {source}")]
+    Damaged {
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A scrape names a series nobody introduced.
+    #[error("line {line}: there is no series {id}")]
+    UnknownSeries {
+        /// Line, from 1.
+        line: usize,
+        /// Its number.
+        id: u32,
+    },
+}
+
+impl Record {
+    /// Reads a record back. A last line that was cut short is left out, and the record is incomplete then.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn read(input: impl BufRead) -> Result<Self, RecordError> {
+        let mut input = input.lines().enumerate();
+        let first = input.next().ok_or(RecordError::Empty)?.1?;
+        let damaged = |line| move |source| RecordError::Damaged { line, source };
+        let version: Version = serde_json::from_str(&first).map_err(damaged(1))?;
+        if major(&version.format) != major(FORMAT) {
+            return Err(RecordError::Version { found: version.format });
+        }
+        let First::Header(header) = serde_json::from_str::<First<Header>>(&first).map_err(damaged(1))?;
+        let mut record = Self { header, lines: Vec::new(), complete: false };
+        let mut series = 0_u32;
+        let mut broken: Option<RecordError> = None;
+        for (index, text) in input {
+            // A damaged line is forgiven only where nothing follows it.
+            if let Some(error) = broken {
+                return Err(error);
+            }
+            match serde_json::from_str::<Line>(&text?) {
+                Ok(line) => {
+                    match &line {
+                        Line::Series { .. } => series += 1,
+                        Line::Scrape { values, .. } => {
+                            if let Some((id, _)) = values.iter().find(|(id, _)| *id >= series) {
+                                return Err(RecordError::UnknownSeries { line: index + 1, id: *id });
+                            }
+                        }
+                        Line::Footer { .. } => record.complete = true,
+                        _ => {}
+                    }
+                    record.lines.push(line);
+                }
+                Err(source) => broken = Some(RecordError::Damaged { line: index + 1, source }),
+            }
+        }
+        Ok(record)
+    }
+
+    /// The scrapes in order: time, target, and each series with its value.
+    pub fn scrapes(&self) -> impl Iterator<Item = (i64, &str, Vec<(Labels, f64)>)> {
+        let mut series: Vec<Labels> = Vec::new();
+        self.lines.iter().filter_map(move |line| match line {
+            Line::Series { labels, .. } => {
+                let pairs = labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                series.push(Labels::from_pairs(pairs));
+                None
+            }
+            Line::Scrape { at_ms, target, values } => {
+                let values = values.iter().filter_map(|(id, value)| Some((series.get(*id as usize)?.clone(), value.0)));
+                Some((*at_ms, target.as_str(), values.collect()))
+            }
+            _ => None,
+        })
+    }
+
+    /// The recorded transitions.
+    pub fn transitions(&self) -> impl Iterator<Item = &Transition> {
+        self.lines.iter().filter_map(|line| if let Line::Transition(transition) = line { Some(transition) } else { None })
+    }
+
+    /// Faults and remedies as they happened.
+    pub fn marks(&self) -> impl Iterator<Item = &Mark> {
+        self.lines.iter().filter_map(|line| if let Line::Mark(mark) = line { Some(mark) } else { None })
+    }
+
+    /// What users felt of an incident.
+    #[must_use]
+    pub fn impact(&self, incident: u32) -> Option<&Impact> {
+        self.lines.iter().find_map(|line| match line {
+            Line::Impact(impact) if impact.incident == incident => Some(impact),
+            _ => None,
+        })
+    }
+
+    /// What happened to every task, if the drill got that far.
+    #[must_use]
+    pub fn audit(&self) -> Option<&Audit> {
+        self.lines.iter().find_map(|line| if let Line::Audit(audit) = line { Some(audit) } else { None })
+    }
+
+    /// How well time was kept, if the drill got that far.
+    #[must_use]
+    pub fn lag(&self) -> Option<&Lag> {
+        self.lines.iter().find_map(|line| if let Line::Lag(lag) = line { Some(lag) } else { None })
+    }
+
+    /// Virtual milliseconds the drill reached.
+    #[must_use]
+    pub fn end_ms(&self) -> i64 {
+        let of = |line: &Line| match line {
+            Line::Scrape { at_ms, .. } | Line::Footer { at_ms, .. } => Some(*at_ms),
+            _ => None,
+        };
+        self.lines.iter().rev().find_map(of).unwrap_or(0)
+    }
+
+    /// Why the drill ended before its time, if it did.
+    #[must_use]
+    pub fn aborted(&self) -> Option<&str> {
+        self.lines.iter().find_map(|line| match line {
+            Line::Footer { aborted: Some(why), .. } => Some(why.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// `firedrill-record/1` of `firedrill-record/1.0`.
+fn major(format: &str) -> &str {
+    format.split_once('.').map_or(format, |(major, _)| major)
+}
