@@ -2,7 +2,7 @@
 
 use crate::alert::{AlertError, AlertSettings, Alerts};
 use crate::compat::Compat;
-use crate::eval::{Context, Element, EvalError, Vector};
+use crate::eval::{Context, Element, EvalError, MAX_STEPS, Vector};
 use crate::expr::Expr;
 use crate::expr::compile::Reach;
 use crate::intern::{Interner, LabelsId, Memo, Places};
@@ -133,6 +133,7 @@ impl Engine {
                 now_ms: query_ms,
                 query_ms,
                 default_step_ms: self.default_interval_ms,
+                steps_left: MAX_STEPS,
             };
             let result = rule
                 .expr
@@ -184,6 +185,7 @@ impl Engine {
             now_ms: at_ms,
             query_ms: at_ms,
             default_step_ms: self.default_interval_ms,
+            steps_left: MAX_STEPS,
         };
         expr.evaluate(&mut context)
     }

@@ -45,7 +45,7 @@ pub(crate) enum EvalError {
     GroupNotUnique(Labels),
     #[error("parameter value {0} of topk/bottomk is not a whole number of elements")]
     BadCount(f64),
-    #[error("query processing would load too many samples into memory")]
+    #[error("subqueries take more than {MAX_STEPS} steps together")]
     TooManySteps,
 }
 
@@ -60,7 +60,12 @@ pub(crate) struct Context<'s> {
     pub(crate) query_ms: i64,
     /// The step of a subquery that names none: the global evaluation interval.
     pub(crate) default_step_ms: i64,
+    /// How many subquery steps, nested ones included, may still be evaluated.
+    pub(crate) steps_left: i64,
 }
+
+/// Most subquery steps of one evaluation, against rules that would never finish.
+pub(crate) const MAX_STEPS: i64 = 1_000_000;
 
 impl Expr {
     /// The value as a vector: a number becomes one element without labels.

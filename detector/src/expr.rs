@@ -31,23 +31,23 @@ pub(crate) enum ScalarExpr {
     Time,
     /// `scalar(v)`
     OfVector(Box<VectorExpr>),
-    Negate(Box<ScalarExpr>),
+    Negate(Box<Self>),
     Binary {
         op: BinaryOp,
-        left: Box<ScalarExpr>,
-        right: Box<ScalarExpr>,
+        left: Box<Self>,
+        right: Box<Self>,
     },
 }
 
 /// An expression whose value is a set of labelled numbers.
 #[derive(Debug, Clone)]
 pub(crate) enum VectorExpr {
-    Selector(Selector),
+    Selector(Box<Selector>),
     /// `vector(s)`
     OfScalar(ScalarExpr),
     Range(Box<RangeCall>),
     Absent {
-        of: Box<VectorExpr>,
+        of: Box<Self>,
         labels: LabelsOnce,
     },
     AbsentOverTime {
@@ -59,7 +59,7 @@ pub(crate) enum VectorExpr {
     Map(Box<MapCall>),
     Relabel(Box<Relabel>),
     Sort {
-        of: Box<VectorExpr>,
+        of: Box<Self>,
         descending: bool,
     },
     HistogramQuantile(Box<HistogramQuantile>),
@@ -113,7 +113,7 @@ pub(crate) struct Found {
 #[derive(Debug, Clone)]
 pub(crate) enum RangeExpr {
     Selector {
-        selector: Selector,
+        selector: Box<Selector>,
         range_ms: i64,
     },
     Subquery {

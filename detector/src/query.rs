@@ -60,7 +60,12 @@ impl Detector {
             .map_err(|error| QueryError::Failed(error.to_string()))?;
         let mut values: Vec<(Labels, f64)> = vector
             .into_iter()
-            .map(|element| (engine.interner.labels(element.labels).clone(), element.value))
+            .map(|element| {
+                (
+                    engine.interner.labels(element.labels).clone(),
+                    element.value,
+                )
+            })
             .collect();
         values.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(values)

@@ -237,3 +237,75 @@ impl Store {
         self.series.iter().flatten().map(|s| s.times().len()).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{Labels, stale_marker};
+
+    #[test]
+    fn newest_sample_windows_and_resets() {
+        let mut interner = Interner::new();
+        let id = interner.id(&Labels::metric("c", []));
+        let mut store = Store::default();
+        for (at_ms, value, accepted) in [
+            (10, 5.0, true),
+            (20, 7.0, true),
+            (20, 7.0, true),
+            (20, 8.0, false),
+            (15, 6.0, false),
+            (30, 1.0, true),
+            (40, stale_marker(), true),
+            (60, 2.0, true),
+        ] {
+            assert_eq!(
+                store.append(&interner, id, at_ms, value),
+                accepted,
+                "{at_ms} {value}"
+            );
+        }
+        let series = store.get(store.arrivals(Some("c"))[0]).unwrap();
+        for (at_ms, newest) in [
+            (9, None),
+            (10, Some((10, 5.0))),
+            (39, Some((30, 1.0))),
+            (40, None),
+            (59, None),
+            (60, Some((60, 2.0))),
+        ] {
+            assert_eq!(series.newest_until(at_ms), newest, "{at_ms}");
+        }
+        let window = series.window(20, 60);
+        assert_eq!(
+            (window.times, window.values),
+            (&[20, 30, 60][..], &[7.0, 1.0, 2.0][..])
+        );
+        assert_eq!(window.resets, Some(&[(30, 7.0)][..]));
+        // The fall onto the first sample is outside of the window.
+        assert_eq!(series.window(30, 60).resets, Some(&[][..]));
+        assert!(series.window(61, 90).times.is_empty());
+        assert!(series.window(90, 61).times.is_empty());
+    }
+
+    #[test]
+    fn memory_is_bounded_and_vanished_series_come_back() {
+        let mut interner = Interner::new();
+        let id = interner.id(&Labels::metric("c", []));
+        let other = interner.id(&Labels::metric("d", []));
+        let mut store = Store::default();
+        store.append(&interner, other, 0, 1.0);
+        for at_ms in 0..10_000 {
+            store.append(&interner, id, at_ms, at_ms as f64);
+            store.trim(&interner, at_ms - 100);
+            assert!(store.sample_count() <= 102);
+        }
+        assert!(store.arrivals(Some("d")).is_empty());
+        assert_eq!(store.removals(), 1);
+        store.append(&interner, other, 10_000, 2.0);
+        let place = store.arrivals(Some("d"))[0];
+        assert_eq!(
+            store.get(place).unwrap().newest_until(10_000),
+            Some((10_000, 2.0))
+        );
+    }
+}

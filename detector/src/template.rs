@@ -31,7 +31,7 @@ enum Term {
     ExternalLabel(String),
     ExternalUrl,
     Literal(String),
-    Call(Function, Box<Term>),
+    Call(Function, Box<Self>),
     Printf(Vec<Piece>),
 }
 

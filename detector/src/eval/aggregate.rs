@@ -25,7 +25,8 @@ impl Aggregate {
         match &self.op {
             AggregateOp::TopK(_) | AggregateOp::BottomK(_) => {
                 let descending = matches!(self.op, AggregateOp::TopK(_));
-                if !vector.is_empty() && !(parameter.abs() < 9.2e18) {
+                // Asked for even when there is nothing to choose from.
+                if parameter.is_nan() || parameter.abs() > 9.2e18 {
                     return Err(EvalError::BadCount(parameter));
                 }
                 let groups = self.group(&vector, true, context);

@@ -90,7 +90,8 @@ fn quantile(phi: f64, mut buckets: Vec<Bucket>, compat: Compat) -> f64 {
     }
     let mut rank = phi * total;
     // Bisection, as Prometheus: with counts that are not a number it matters how one searches.
-    let at = buckets[..highest].partition_point(|bucket| !(bucket.count >= rank));
+    let reached = |bucket: &Bucket| bucket.count >= rank;
+    let at = buckets[..highest].partition_point(|bucket| !reached(bucket));
     if at == highest {
         return buckets[highest - 1].bound;
     }

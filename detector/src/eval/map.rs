@@ -76,11 +76,19 @@ fn sign(x: f64) -> f64 {
     }
 }
 
-/// A field of the UTC date `seconds` after the epoch. NaN and infinities saturate as a conversion to an integer does.
+/// Seconds from the start of Go's absolute time, some 292 billion years ago, to the Unix epoch.
+const ABSOLUTE_TO_UNIX: i64 = 9_223_372_028_715_321_600;
+
+/// A field of the UTC date `seconds` after the epoch.
+///
+/// What is no date (NaN, infinities) comes out as it does in Go on amd64, wrapping around included.
 fn calendar(field: CalendarField, seconds: f64) -> f64 {
-    let seconds = seconds as i64;
-    let days = seconds.div_euclid(86_400);
-    let second_of_day = seconds.rem_euclid(86_400);
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    let in_range = (-END..END).contains(&seconds);
+    let seconds = if in_range { seconds as i64 } else { i64::MIN };
+    let absolute = seconds.wrapping_add(ABSOLUTE_TO_UNIX).cast_unsigned();
+    let second_of_day = (absolute % 86_400).cast_signed();
+    let days = (absolute / 86_400).cast_signed() - ABSOLUTE_TO_UNIX / 86_400;
     let date = civil(days);
     let result = match field {
         CalendarField::Minute => second_of_day / 60 % 60,
@@ -162,8 +170,7 @@ mod tests {
         }
         assert_eq!(calendar(CalendarField::Year, -1.0), 1969.0);
         assert_eq!(calendar(CalendarField::DaysInMonth, 0.0), 31.0);
-        // Not a date, but no panic either.
-        calendar(CalendarField::Year, f64::INFINITY);
-        calendar(CalendarField::Year, f64::NEG_INFINITY);
+        // Not a date; promtool says the same.
+        assert_eq!(calendar(CalendarField::Hour, f64::INFINITY), 15.0);
     }
 }

@@ -6,9 +6,6 @@ use crate::store::{Store, Window};
 
 use super::{Context, Element, EvalError, Vector};
 
-/// Most steps of one subquery (times its nesting), against rules that would never finish.
-const MAX_STEPS: i64 = 1_000_000;
-
 impl Reference {
     /// The time looked at when evaluating at `context.now_ms`.
     pub(super) fn time_ms(&self, context: &Context<'_>) -> i64 {
@@ -165,9 +162,11 @@ fn steps(
     // The first multiple of the step at or after the start; the last one at or before the end.
     let first = from_ms.div_euclid(step_ms) + i64::from(from_ms.rem_euclid(step_ms) != 0);
     let last = span.end_ms.div_euclid(step_ms);
-    if last.saturating_sub(first) > MAX_STEPS {
+    let count = last.saturating_sub(first).saturating_add(1).max(0);
+    if count > context.steps_left {
         return Err(EvalError::TooManySteps);
     }
+    context.steps_left -= count;
     let mut places = crate::intern::Places::default();
     places.clear();
     let mut collected = Collected::new();

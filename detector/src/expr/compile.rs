@@ -16,7 +16,7 @@ use crate::intern::{Memo, Places};
 use crate::sample::{Labels, METRIC_NAME};
 
 /// Deepest nesting of an expression; a chain of binary operators nests once per operator.
-const MAX_DEPTH: usize = 200;
+const MAX_DEPTH: usize = 100;
 
 /// How far back from its evaluation time an expression looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -207,7 +207,11 @@ impl Compiler {
         }
     }
 
-    fn selector(&mut self, selector: &parser::VectorSelector, range_ms: i64) -> Result<Selector> {
+    fn selector(
+        &mut self,
+        selector: &parser::VectorSelector,
+        range_ms: i64,
+    ) -> Result<Box<Selector>> {
         let reference = reference(selector.offset.as_ref(), selector.at.as_ref())?;
         match self.start.seen_through(&reference, range_ms) {
             Start::Back(ms) => self.reach.back_ms = self.reach.back_ms.max(ms),
@@ -249,13 +253,13 @@ impl Compiler {
         if !selector.matchers.matchers.is_empty() {
             text.push_str(&format!("{{{}}}", selector.matchers));
         }
-        Ok(Selector {
+        Ok(Box::new(Selector {
             text,
             name: name.map(Into::into),
             matchers,
             reference,
             found: Found::default(),
-        })
+        }))
     }
 
     fn subquery(&mut self, subquery: &parser::SubqueryExpr) -> Result<RangeExpr> {

@@ -47,8 +47,7 @@ struct Loader<'f> {
 
 impl Loader<'_> {
     fn file(&mut self, text: &str) -> Vec<Group> {
-        // An empty file is a file without groups, for Prometheus too.
-        let Some(root) = parse(text, &mut self.problems).filter(|root| !root.is_null()) else {
+        let Some(root) = parse(text, &mut self.problems) else {
             return Vec::new();
         };
         let Some(mut fields) = Fields::new(&root, "rule file", &mut self.problems) else {

@@ -2,22 +2,31 @@
 //!
 //! `FIREDRILL_DIFF_CASES` sets how many expressions are compared (default 400), `FIREDRILL_DIFF_SEED` where to start.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests talk to promtool through files"
+)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
 use firedrill_detector::unit_test::TestFile;
-use firedrill_detector::{Compat, Detector, Labels, Query, RuleSet, Sample, Schedule, Timestamp};
+use firedrill_detector::{
+    Compat, Detector, Labels, Outcome, Query, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+};
 
 use crate::promtool::promtool_is_there;
-use crate::random::{Random, expression, series};
+use crate::random::{Random, expression, rules, series};
 
 const SAMPLES: usize = 60;
 const STEP_MS: i64 = 30_000;
 const PER_FILE: usize = 100;
 /// Float addition is not associative and promtool adds in random order; a case gets this many chances to agree.
 const TRIES: usize = 12;
+
+const RULES: &str = "random.rules.yml";
 
 /// A result: values by labels, or an error (whose wording is nobody's business).
 type Answer = Option<BTreeMap<Labels, f64>>;
@@ -51,13 +60,14 @@ fn random_expressions() {
                 let depth = random.below(4);
                 Case {
                     expr: expression(&mut random, depth),
-                    at_ms: random.below(SAMPLES) as i64 * STEP_MS + [0, 0, 0, 1000, 14_999][random.below(5)],
+                    at_ms: random.below(SAMPLES) as i64 * STEP_MS
+                        + [0, 0, 0, 1000, 14_999][random.below(5)],
                 }
             })
             .collect();
-        let mut detector = loaded(&series);
+        let mut detector = loaded(&series, None);
         for attempt in 0..TRIES {
-            let theirs = promtools_answers(&series, &open);
+            let theirs = promtools_answers(&series, &open, None);
             open.retain(|case| {
                 let our = answer(&mut detector, case);
                 let their = &theirs[&(case.expr.clone(), case.at_ms)];
@@ -79,20 +89,81 @@ fn random_expressions() {
             }
         }
     }
-    println!("{} expressions compared: {errors} errors, {empty} empty", files * PER_FILE as u64);
-    assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
+    println!(
+        "{} expressions compared: {errors} errors, {empty} empty",
+        files * PER_FILE as u64
+    );
+    assert!(
+        different.is_empty(),
+        "{} differ:\n{}",
+        different.len(),
+        different.join("\n")
+    );
 }
 
-fn loaded(series: &[(String, String)]) -> Detector {
+/// Random rules: the series of alerts and recording rules, at every step.
+#[test]
+fn random_rules() {
+    if !promtool_is_there() {
+        return;
+    }
+    let files = number("FIREDRILL_DIFF_CASES", 400).div_ceil(PER_FILE as u64);
+    let seed = number("FIREDRILL_DIFF_SEED", 1).wrapping_add(1 << 32);
+    let mut compared = 0;
+    for file in 0..files {
+        let file_seed = seed.wrapping_add(file);
+        let mut random = Random(file_seed);
+        let series = series(&mut random, SAMPLES);
+        let rules = rules(&mut random);
+        let cases: Vec<Case> = (0..SAMPLES as i64)
+            .flat_map(|step| {
+                ["ALERTS", "ALERTS_FOR_STATE", "{from=\"rule\"}"].map(|expr| Case {
+                    expr: expr.to_owned(),
+                    at_ms: step * STEP_MS,
+                })
+            })
+            .collect();
+        // Sums of counters hit their thresholds exactly now and then, so this too gets several chances.
+        let agreed = (0..TRIES).any(|attempt| {
+            let theirs = promtools_answers(&series, &cases, Some(&rules));
+            let mut detector = loaded(&series, Some(&rules));
+            cases.iter().all(|case| {
+                let errors = detector.advance(Timestamp(case.at_ms)).into_iter();
+                let errors: Vec<_> = errors.filter(|o| matches!(o, Outcome::Error(_))).collect();
+                assert!(errors.is_empty(), "seed {file_seed}: {errors:?}\n{rules}");
+                let our = answer(&mut detector, case);
+                let their = &theirs[&(case.expr.clone(), case.at_ms)];
+                compared += our.as_ref().map_or(0, BTreeMap::len);
+                let same = same(&our, their);
+                assert!(
+                    same || attempt < TRIES - 1,
+                    "seed {file_seed}: {} at {} ms\n  ours:     {our:?}\n  promtool: {their:?}\n{rules}",
+                    case.expr,
+                    case.at_ms
+                );
+                same
+            })
+        });
+        assert!(agreed, "the last attempt either agrees or panics");
+    }
+    println!("{compared} samples of alerts and recording rules compared");
+    assert!(compared > 100, "rules that never do anything prove nothing");
+}
+
+fn loaded(series: &[(String, String)], rules: Option<&str>) -> Detector {
     let schedule = Schedule {
         start: Timestamp(0),
         interval_ms: STEP_MS,
         phase_ms: 0,
     };
-    let rules = RuleSet::load(&[], Compat::V2).expect("no rules are fine");
+    let files = rules.map(|text| RuleFile {
+        name: RULES.into(),
+        text: text.into(),
+    });
+    let rules = RuleSet::load(files.as_slice(), Compat::V2).expect("the rules are fine");
     let mut detector = Detector::new(rules, schedule);
     // The reader of test files knows the notation.
-    let test = TestFile::parse("random.yml", &file(series, &[])).expect("it is a test file");
+    let test = TestFile::parse("random.yml", &file(series, &[], false)).expect("it is a test file");
     for (labels, samples) in test.input_series(0) {
         for (at_ms, value) in samples {
             detector.ingest(&Sample {
@@ -128,10 +199,17 @@ fn same(ours: &Answer, theirs: &Answer) -> bool {
 }
 
 /// A test file that expects nothing, so that promtool prints whatever it finds.
-fn file(series: &[(String, String)], cases: &[Case]) -> String {
-    let mut text = String::from("evaluation_interval: 30s\ntests:\n- interval: 30s\n  input_series:\n");
+fn file(series: &[(String, String)], cases: &[Case], with_rules: bool) -> String {
+    let mut text = String::new();
+    if with_rules {
+        text.push_str(&format!(
+            "rule_files: [{RULES}]\ngroup_eval_order: [first, second]\n"
+        ));
+    }
+    text.push_str("evaluation_interval: 30s\ntests:\n- interval: 30s\n  input_series:\n");
     for (series, values) in series {
-        writeln!(text, "  - {{ series: '{series}', values: '{values}' }}").expect("strings take all");
+        writeln!(text, "  - {{ series: '{series}', values: '{values}' }}")
+            .expect("strings take all");
     }
     text.push_str("  promql_expr_test:\n");
     // Evaluated last and true: it makes promtool load all samples.
@@ -143,10 +221,17 @@ fn file(series: &[(String, String)], cases: &[Case]) -> String {
     text
 }
 
-fn promtools_answers(series: &[(String, String)], cases: &[Case]) -> BTreeMap<(String, i64), Answer> {
+fn promtools_answers(
+    series: &[(String, String)],
+    cases: &[Case],
+    rules: Option<&str>,
+) -> BTreeMap<(String, i64), Answer> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("random.yml");
-    std::fs::write(&path, file(series, cases)).expect("it can be written");
+    std::fs::write(&path, file(series, cases, rules.is_some())).expect("it can be written");
+    if let Some(rules) = rules {
+        std::fs::write(path.with_file_name(RULES), rules).expect("it can be written");
+    }
     let output = run(&path);
     // What promtool does not mention came out empty, as expected.
     let mut answers: BTreeMap<_, _> = cases
@@ -157,7 +242,9 @@ fn promtools_answers(series: &[(String, String)], cases: &[Case]) -> BTreeMap<(S
     for line in output.lines() {
         let line = line.trim();
         if let Some(rest) = line.strip_prefix("expr: \"") {
-            let (expr, rest) = rest.split_once("\", time: ").expect("promtool names the time");
+            let (expr, rest) = rest
+                .split_once("\", time: ")
+                .expect("promtool names the time");
             let expr = expr.replace("\\\"", "\"").replace("\\\\", "\\");
             let (time, rest) = rest.split_once(',').expect("promtool goes on");
             let key = (expr, millis(time));
@@ -169,7 +256,12 @@ fn promtools_answers(series: &[(String, String)], cases: &[Case]) -> BTreeMap<(S
         } else if let Some(got) = line.strip_prefix("got: ") {
             let key = current.take().expect("an expression comes first");
             answers.insert(key, Some(samples(got)));
-        } else if line.contains("FAILED") || line.contains("SUCCESS") || line.starts_with("exp:") || line.starts_with("Unit Testing") || line.is_empty() {
+        } else if line.contains("FAILED")
+            || line.contains("SUCCESS")
+            || line.starts_with("exp:")
+            || line.starts_with("Unit Testing")
+            || line.is_empty()
+        {
             continue;
         } else {
             panic!("promtool said: {line}\n{output}");
@@ -179,7 +271,11 @@ fn promtools_answers(series: &[(String, String)], cases: &[Case]) -> BTreeMap<(S
 }
 
 fn run(path: &Path) -> String {
-    let output = Command::new("promtool").args(["test", "rules"]).arg(path).output().expect("promtool runs");
+    let output = Command::new("promtool")
+        .args(["test", "rules"])
+        .arg(path)
+        .output()
+        .expect("promtool runs");
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
@@ -188,7 +284,9 @@ fn millis(text: &str) -> i64 {
     let mut rest = text;
     let mut total = 0.0;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').expect("a unit follows");
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .expect("a unit follows");
         let number: f64 = rest[..digits].parse().expect("a number");
         rest = &rest[digits..];
         let (unit, length) = [("ms", 1.0), ("h", 3.6e6), ("m", 6e4), ("s", 1e3)]
@@ -206,7 +304,13 @@ fn samples(text: &str) -> BTreeMap<Labels, f64> {
     let mut samples = BTreeMap::new();
     let mut rest = text;
     while let Some(open) = rest.find('{') {
-        let close = open + rest[open..].find('}').expect("labels end");
+        // Label values may hold braces, names do not hold quotes.
+        let mut quoted = false;
+        let ends = |c: char| {
+            quoted ^= c == '"';
+            c == '}' && !quoted
+        };
+        let close = open + rest[open..].find(ends).expect("labels end");
         let name = rest[..open].trim_start_matches([',', ' ']);
         let mut pairs: Vec<(&str, &str)> = rest[open + 1..close]
             .split(", ")

@@ -1,5 +1,10 @@
 //! Test files that promtool and this crate must judge alike.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests talk to promtool through files"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -61,7 +61,7 @@ impl Compiler {
             }
             "timestamp" => match self.vector(argument(&args, 0, name)?, name)? {
                 VectorExpr::Selector(selector) => {
-                    Ok(Typed::Vector(VectorExpr::TimestampOf(Box::new(selector))))
+                    Ok(Typed::Vector(VectorExpr::TimestampOf(selector)))
                 }
                 of => Ok(map(MapFunction::Timestamp, of)),
             },

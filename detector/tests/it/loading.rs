@@ -1,0 +1,220 @@
+//! What rule files are refused for, in which words, and what is accepted.
+
+use firedrill_detector::{
+    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+};
+
+const SCHEDULE: Schedule = Schedule {
+    start: Timestamp(0),
+    interval_ms: 60_000,
+    phase_ms: 0,
+};
+
+fn load(text: &str, compat: Compat) -> Result<RuleSet, Vec<String>> {
+    let file = RuleFile {
+        name: "rules.yml".into(),
+        text: text.into(),
+    };
+    RuleSet::load(&[file], compat)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+}
+
+/// Loads a group with one rule, given in flow style.
+fn rule(rule: &str, compat: Compat) -> Result<RuleSet, Vec<String>> {
+    load(
+        &format!("groups:\n- name: g\n  rules:\n  - {{ {rule} }}\n"),
+        compat,
+    )
+}
+
+#[test]
+fn all_problems_at_once() {
+    let problems = load(
+        r#"
+groups:
+- name: g
+  intervall: 1m
+  rules:
+  - alert: A
+    expr: rate(x)
+    for: 5 minutes
+    lables: { severity: page }
+  - alert: B
+    expr: histogram_avg(x)
+    labels: { v: '{{ query "up" }}', __name__: x }
+  - record: c d
+    expr: x
+    for: 1m
+- name: g
+  rules: []
+"#,
+        Compat::V2,
+    )
+    .unwrap_err();
+    for (problem, wanted) in problems.iter().zip([
+        ("rules.yml:4:", "unknown key `intervall`"),
+        ("rules.yml:7:", "rate"),
+        ("rules.yml:8:", "not a duration"),
+        ("rules.yml:9:", "unknown key `lables`"),
+        ("rules.yml:11:", "native histograms"),
+        ("rules.yml:12:", "not supported"),
+        ("rules.yml:12:", "not a name for a label"),
+        ("rules.yml:13:", "not a metric name"),
+        ("rules.yml:15:", "no meaning in a recording rule"),
+        ("rules.yml:16:", "twice"),
+    ]) {
+        assert!(
+            problem.starts_with(wanted.0),
+            "{problem}\nexpected {wanted:?}"
+        );
+        assert!(problem.contains(wanted.1), "{problem}\nexpected {wanted:?}");
+    }
+    assert_eq!(problems.len(), 10, "{problems:#?}");
+}
+
+#[test]
+fn refused_with_a_reason() {
+    for (text, reason) in [
+        ("alert: A, expr: 'limitk(1, x)'", "experimental"),
+        ("alert: A, expr: 'mad_over_time(x[5m])'", "experimental"),
+        ("alert: A, expr: 'histogram_count(x)'", "native histograms"),
+        ("alert: A, expr: 'x + fill(0) y'", "experimental"),
+        ("alert: A, expr: 'sin(x)'", "not supported"),
+        ("alert: A, expr: 'x atan2 y'", "not supported"),
+        (
+            "alert: A, expr: '{a=\"x\" or b=\"y\"}'",
+            "not Prometheus syntax",
+        ),
+        ("alert: A, expr: 'x[5m]'", "apply a function"),
+        (
+            "alert: A, expr: 'holt_winters(x[5m], 0.5, 0.5)'",
+            "holt_winters",
+        ),
+        ("alert: A, expr: ''", "empty"),
+        ("alert: A", "expr"),
+        ("alert: A, record: b, expr: x", "not both"),
+        ("expr: x", "record"),
+        ("alert: A, expr: x, labels: { a-b: c }", "not a name"),
+        (
+            "alert: A, expr: x, annotations: { a: '{{ $value' }",
+            "does not parse",
+        ),
+        (
+            "alert: A, expr: x, labels: { a: '{{ if true }}x{{ end }}' }",
+            "identity",
+        ),
+        ("alert: A, expr: x, for: -5m", "not a duration"),
+    ] {
+        let problems = rule(text, Compat::V2).map(|_| ()).unwrap_err().join("\n");
+        assert!(problems.contains(reason), "{text}: {problems}");
+    }
+    let deep = format!("alert: A, expr: '{}x'", "-(".repeat(600));
+    assert!(rule(&deep, Compat::V3).is_err());
+    let long = format!("alert: A, expr: 'x{}'", " + x".repeat(500));
+    assert!(rule(&long, Compat::V3).unwrap_err()[0].contains("levels deep"));
+}
+
+#[test]
+fn what_is_accepted_can_be_evaluated() {
+    // On the small stack of a test's thread.
+    for expr in [
+        format!("x{}", " + x".repeat(98)),
+        format!("{}x{}", "abs(".repeat(98), ")".repeat(98)),
+        format!("{}x{}", "sum(".repeat(98), ")".repeat(98)),
+        format!("{}x{}", "x > (".repeat(49), ")".repeat(49)),
+        format!(
+            "{}x{}",
+            "max_over_time((".repeat(30),
+            ")[1m:1m])".repeat(30)
+        ),
+    ] {
+        let rules = rule(&format!("alert: A, expr: '{expr}'"), Compat::V3).unwrap();
+        let mut detector = Detector::new(rules, SCHEDULE);
+        detector.ingest(&Sample {
+            labels: Labels::metric("x", []),
+            at: Timestamp(0),
+            value: 1.0,
+        });
+        detector.advance(Timestamp(0));
+    }
+    let endless = "max_over_time((max_over_time(x[1d:1s]))[1d:1s])";
+    let rules = rule(&format!("alert: A, expr: '{endless}'"), Compat::V3).unwrap();
+    let outcomes = Detector::new(rules, SCHEDULE).advance(Timestamp(0));
+    assert!(
+        matches!(outcomes.as_slice(), [Outcome::Error(_)]),
+        "{outcomes:?}"
+    );
+}
+
+#[test]
+fn generations_know_different_keys() {
+    let group = "groups:\n- name: g\n  query_offset: 1m\n  labels: { team: a }\n  rules:\n  - { alert: A, expr: x, labels: { severity: page } }\n";
+    let problems = load(group, Compat::V2).map(|_| ()).unwrap_err();
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    let rules = load(group, Compat::V3).unwrap();
+    let alert = rules.alerts().next().unwrap();
+    assert_eq!(alert.labels, [("severity", "page"), ("team", "a")]);
+    assert_eq!(alert.severity(), "page");
+    assert_eq!(rules.longest_lookback_ms(), 6 * 60_000);
+    for (expr, compat_2, compat_3) in [
+        ("first_over_time(x[5m])", false, true),
+        ("rate(x[60])", false, true),
+        ("x > 1_000", false, true),
+        ("x > 5m", false, true),
+        ("rate(x[1e300])", false, false),
+    ] {
+        let text = format!("alert: A, expr: '{expr}'");
+        assert_eq!(rule(&text, Compat::V2).is_ok(), compat_2, "{expr}");
+        assert_eq!(rule(&text, Compat::V3).is_ok(), compat_3, "{expr}");
+    }
+}
+
+#[test]
+fn lookback_adds_up() {
+    for (expr, seconds) in [
+        ("x", 300),
+        ("x offset 1m", 360),
+        ("x offset -1m", 240),
+        ("rate(x[10m])", 600),
+        ("rate(x[10m] offset 5m)", 900),
+        ("max_over_time(rate(x[5m])[1h:1m] offset 1m)", 3960),
+        ("x or rate(y[20m])", 1200),
+        ("vector(1)", 0),
+    ] {
+        let rules = rule(&format!("alert: A, expr: '{expr}', for: 90s"), Compat::V3).unwrap();
+        assert_eq!(rules.longest_lookback_ms(), seconds * 1000, "{expr}");
+        assert_eq!(rules.longest_for_ms(), 90_000);
+    }
+}
+
+#[test]
+fn annotations_beyond_us_are_shown_as_written() {
+    let text = "alert: A, expr: x, annotations: { a: '{{ with query \"up\" }}x{{ end }}' }";
+    let rules = rule(text, Compat::V3).unwrap();
+    let warnings = rules.warnings();
+    assert_eq!(warnings.len(), 1);
+    assert!(
+        warnings[0].to_string().starts_with("rules.yml:4:"),
+        "{}",
+        warnings[0]
+    );
+}
+
+#[test]
+fn rules_without_data_are_named() {
+    let text = "groups: [{ name: g, rules: [{ alert: A, expr: 'missing > 1' }, { alert: B, expr: 'vector(1)' }, { record: r, expr: 'b{c=\"d\"}' }] }]";
+    let mut detector = Detector::new(load(text, Compat::V3).unwrap(), SCHEDULE);
+    detector.advance(Timestamp(60_000));
+    let named: Vec<_> = detector
+        .never_had_data()
+        .into_iter()
+        .map(|rule| (rule.rule, rule.selectors))
+        .collect();
+    assert_eq!(
+        named,
+        [
+            ("A".to_owned(), vec!["missing".to_owned()]),
+            ("r".to_owned(), vec!["b{c=\"d\"}".to_owned()])
+        ]
+    );
+}
