@@ -11,9 +11,9 @@ use std::process::Command;
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{Compat, RuleFile};
 
-/// Where the test files and their rules are.
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promtool")
+/// A folder of test files and their rules.
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
 }
 
 /// Whether `promtool` can be run; without it the caller skips, which continuous integration does not allow.
@@ -30,7 +30,7 @@ pub(crate) fn promtool_is_there() -> bool {
 }
 
 /// What promtool says about a test file.
-pub(crate) fn promtool(path: &Path) -> (bool, String) {
+fn promtool(path: &Path) -> (bool, String) {
     let output = Command::new("promtool")
         .args(["test", "rules"])
         .arg(path)
@@ -43,8 +43,8 @@ pub(crate) fn promtool(path: &Path) -> (bool, String) {
     )
 }
 
-/// What we say about a test file, judged as Prometheus 2.
-pub(crate) fn ours(path: &Path) -> (bool, String) {
+/// What we say about a test file.
+fn ours(path: &Path, compat: Compat) -> (bool, String) {
     let read = |path: &Path| std::fs::read_to_string(path).expect("the file can be read");
     let lines = |items: Vec<String>| (items.is_empty(), items.join("\n"));
     let name = path.file_name().expect("a file").to_string_lossy();
@@ -60,15 +60,15 @@ pub(crate) fn ours(path: &Path) -> (bool, String) {
             text: read(&path.with_file_name(name)),
         })
         .collect();
-    match test.run(&rules, Compat::V2) {
+    match test.run(&rules, compat) {
         Ok(failures) => lines(failures.iter().map(ToString::to_string).collect()),
         Err(problems) => lines(problems.iter().map(ToString::to_string).collect()),
     }
 }
 
 /// The test files; those that must fail are called `fails-*.yml`.
-fn test_files() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder()).expect("the folder is there");
+fn test_files(name: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder(name)).expect("the folder is there");
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.expect("it can be listed").path())
         .filter(|path| {
@@ -87,9 +87,11 @@ fn must_fail(path: &Path) -> bool {
 
 #[test]
 fn our_verdicts() {
-    for path in test_files() {
-        let (passed, text) = ours(&path);
-        assert_eq!(passed, !must_fail(&path), "{}:\n{text}", path.display());
+    for (name, compat) in [("promtool", Compat::V2), ("prometheus3", Compat::V3)] {
+        for path in test_files(name) {
+            let (passed, text) = ours(&path, compat);
+            assert_eq!(passed, !must_fail(&path), "{}:\n{text}", path.display());
+        }
     }
 }
 
@@ -98,7 +100,7 @@ fn promtools_verdicts() {
     if !promtool_is_there() {
         return;
     }
-    for path in test_files() {
+    for path in test_files("promtool") {
         let (passed, text) = promtool(&path);
         assert_eq!(passed, !must_fail(&path), "{}:\n{text}", path.display());
     }
@@ -167,7 +169,7 @@ fn both_refuse() {
              \x20 promql_expr_test: [{{ expr: '{expr}' }}]\n"
         );
         std::fs::write(&path, text).expect("it can be written");
-        let (passed, _) = ours(&path);
+        let (passed, _) = ours(&path, Compat::V2);
         assert!(!passed, "we accept {expr}");
         if with_promtool {
             let (passed, _) = promtool(&path);
