@@ -33,3 +33,8 @@ pub use yaml::{Problem, Problems};
 
 /// How far back an instant selector looks for a sample (Prometheus' `--query.lookback-delta`).
 const LOOKBACK_MS: i64 = 5 * 60 * 1000;
+
+/// Makes the README's example a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
