@@ -101,12 +101,21 @@ pub(crate) struct Selector {
 /// The series of a selector, in label order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Found {
-    /// Position in the store and label set.
-    pub(crate) series: Vec<(u32, LabelsId)>,
+    pub(crate) series: Vec<FoundSeries>,
     /// How many arrivals have been looked at.
     pub(crate) looked_at: usize,
     pub(crate) removals: u64,
     pub(crate) ever: bool,
+}
+
+/// One series of a selector.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FoundSeries {
+    /// Its position in the store.
+    pub(crate) place: u32,
+    pub(crate) labels: LabelsId,
+    /// Where its last window began.
+    pub(crate) hint: usize,
 }
 
 /// What a range function works on.

@@ -14,6 +14,8 @@ pub(crate) struct Series {
     values: Vec<f64>,
     /// Samples before this position are forgotten but not yet moved out.
     head: usize,
+    /// How many samples have been moved out.
+    moved_out: usize,
     stale: Vec<i64>,
     /// When the value fell below its predecessor, and the predecessor's value.
     resets: Vec<(i64, f64)>,
@@ -38,6 +40,7 @@ impl Series {
             times: Vec::new(),
             values: Vec::new(),
             head: 0,
+            moved_out: 0,
             stale: Vec::new(),
             resets: Vec::new(),
             newest: i64::MIN,
@@ -89,9 +92,14 @@ impl Series {
     }
 
     /// The samples with `from_ms <= time <= to_ms`.
-    pub(crate) fn window(&self, from_ms: i64, to_ms: i64) -> Window<'_> {
+    ///
+    /// `hint` is where the last window of this caller began; windows mostly move on by a sample or none, so that
+    /// looking there first saves the search.
+    pub(crate) fn window(&self, from_ms: i64, to_ms: i64, hint: &mut usize) -> Window<'_> {
         let times = self.times();
-        let low = times.partition_point(|time| *time < from_ms);
+        let forgotten = self.moved_out + self.head;
+        let low = first_from(times, from_ms, hint.saturating_sub(forgotten));
+        *hint = forgotten + low;
         let high = match times.last() {
             Some(last) if *last <= to_ms => times.len(),
             _ => low + times[low..].partition_point(|time| *time <= to_ms),
@@ -121,6 +129,7 @@ impl Series {
         if self.head > 64 && self.head * 2 > self.times.len() {
             self.times.drain(..self.head);
             self.values.drain(..self.head);
+            self.moved_out += self.head;
             self.head = 0;
         }
         let gone = self.stale.partition_point(|time| *time < before_ms);
@@ -132,6 +141,20 @@ impl Series {
     fn is_empty(&self) -> bool {
         self.times().is_empty() && self.stale.is_empty()
     }
+}
+
+/// The position of the first time that is not before `from_ms`, looked for near `guess` first.
+fn first_from(times: &[i64], from_ms: i64, guess: usize) -> usize {
+    /// Further away than this, bisection is faster.
+    const NEAR: usize = 4;
+    if guess <= times.len() && (guess == 0 || times[guess - 1] < from_ms) {
+        for (place, time) in times.iter().enumerate().skip(guess).take(NEAR) {
+            if *time >= from_ms {
+                return place;
+            }
+        }
+    }
+    times.partition_point(|time| *time < from_ms)
 }
 
 /// All series of one run.
@@ -275,16 +298,32 @@ mod tests {
         ] {
             assert_eq!(series.newest_until(at_ms), newest, "{at_ms}");
         }
-        let window = series.window(20, 60);
+        let mut hint = 0;
+        let window = series.window(20, 60, &mut hint);
         assert_eq!(
             (window.times, window.values),
             (&[20, 30, 60][..], &[7.0, 1.0, 2.0][..])
         );
         assert_eq!(window.resets, Some(&[(30, 7.0)][..]));
         // The fall onto the first sample is outside of the window.
-        assert_eq!(series.window(30, 60).resets, Some(&[][..]));
-        assert!(series.window(61, 90).times.is_empty());
-        assert!(series.window(90, 61).times.is_empty());
+        assert_eq!(series.window(30, 60, &mut hint).resets, Some(&[][..]));
+        assert!(series.window(61, 90, &mut hint).times.is_empty());
+        assert!(series.window(90, 61, &mut hint).times.is_empty());
+    }
+
+    #[test]
+    fn any_hint_finds_the_same() {
+        let times: Vec<i64> = (0..20).map(|n| n * n).collect();
+        for from_ms in -1..400 {
+            let expected = times.partition_point(|time| *time < from_ms);
+            for guess in 0..25 {
+                assert_eq!(
+                    first_from(&times, from_ms, guess),
+                    expected,
+                    "{from_ms} {guess}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Selectors: which series, and which of their samples.
 
-use crate::expr::{At, RangeExpr, Reference, Selector};
+use crate::expr::{At, FoundSeries, RangeExpr, Reference, Selector};
 use crate::intern::LabelsId;
-use crate::store::{Store, Window};
+use crate::store::Window;
 
 use super::{Context, Element, EvalError, Vector};
 
@@ -39,8 +39,13 @@ impl Selector {
             if self.matchers.iter().all(|matcher| matcher.matches(labels)) {
                 let at = found
                     .series
-                    .partition_point(|(_, other)| context.interner.labels(*other) < labels);
-                found.series.insert(at, (*place, series.labels));
+                    .partition_point(|other| context.interner.labels(other.labels) < labels);
+                let series = FoundSeries {
+                    place: *place,
+                    labels: series.labels,
+                    hint: 0,
+                };
+                found.series.insert(at, series);
                 found.ever = true;
             }
         }
@@ -57,7 +62,7 @@ impl Selector {
         let at_ms = self.reference.time_ms(context);
         let oldest_ms = context.compat.window_start_ms(at_ms, crate::LOOKBACK_MS);
         let mut vector = Vector::with_capacity(self.found.series.len());
-        for (place, labels) in &self.found.series {
+        for FoundSeries { place, labels, .. } in &self.found.series {
             let newest = context
                 .store
                 .get(*place)
@@ -72,19 +77,6 @@ impl Selector {
             }
         }
         vector
-    }
-
-    /// The window of each series that has a sample in it.
-    fn windows<'s>(
-        &self,
-        store: &'s Store,
-        from_ms: i64,
-        to_ms: i64,
-    ) -> impl Iterator<Item = (LabelsId, Window<'s>)> {
-        self.found.series.iter().filter_map(move |(place, labels)| {
-            let window = store.get(*place)?.window(from_ms, to_ms);
-            (!window.times.is_empty()).then_some((*labels, window))
-        })
     }
 }
 
@@ -111,8 +103,14 @@ impl RangeExpr {
                 };
                 let from_ms = context.compat.window_start_ms(span.end_ms, span.length_ms);
                 let store = context.store;
-                for (labels, window) in selector.windows(store, from_ms, span.end_ms) {
-                    each(labels, window, span, context);
+                for series in &mut selector.found.series {
+                    let Some(samples) = store.get(series.place) else {
+                        continue;
+                    };
+                    let window = samples.window(from_ms, span.end_ms, &mut series.hint);
+                    if !window.times.is_empty() {
+                        each(series.labels, window, span, context);
+                    }
                 }
             }
             Self::Subquery {
