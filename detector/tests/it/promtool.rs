@@ -13,7 +13,9 @@ use firedrill_detector::{Compat, RuleFile};
 
 /// A folder of test files and their rules.
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(name)
 }
 
 /// Whether `promtool` can be run; without it the caller skips, which continuous integration does not allow.
