@@ -136,6 +136,11 @@ pub enum Line {
         /// Why.
         message: String,
     },
+    /// A rule none of whose selectors matched any series in the whole drill.
+    NoData {
+        /// Alert or recorded metric.
+        rule: String,
+    },
     /// What users felt of an incident, measured from the ledger.
     Impact(Impact),
     /// What happened to every task.

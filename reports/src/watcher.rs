@@ -34,14 +34,15 @@ impl Watcher {
         lines
     }
 
-    /// Runs the evaluations up to the end of the drill.
+    /// Runs the evaluations up to the end of the drill, and names the rules that never saw any data.
     pub fn finish(&mut self, at_ms: i64) -> Vec<Line> {
-        self.advance(at_ms)
+        let mut lines = self.advance(at_ms);
+        lines.extend(self.never_had_data().into_iter().map(|rule| Line::NoData { rule }));
+        lines
     }
 
     /// Rules none of whose selectors matched any series so far.
-    #[must_use]
-    pub fn never_had_data(&self) -> Vec<String> {
+    fn never_had_data(&self) -> Vec<String> {
         self.detector.never_had_data().into_iter().map(|rule| rule.rule).collect()
     }
 
@@ -77,7 +78,7 @@ fn state(state: firedrill_detector::AlertState) -> AlertState {
 }
 
 /// What rules make of a record.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Replay {
     /// Transitions in order.
     pub transitions: Vec<Transition>,
@@ -85,6 +86,25 @@ pub struct Replay {
     pub errors: Vec<Line>,
     /// Rules that never saw a series: their silence says nothing.
     pub never_had_data: Vec<String>,
+}
+
+impl Replay {
+    /// What the record's own rules made of it, as it was recorded.
+    #[must_use]
+    pub fn recorded(record: &Record) -> Self {
+        let mut replay = Self::default();
+        record.lines.iter().for_each(|line| replay.take(line.clone()));
+        replay
+    }
+
+    fn take(&mut self, line: Line) {
+        match line {
+            Line::Transition(transition) => self.transitions.push(transition),
+            Line::NoData { rule } => self.never_had_data.push(rule),
+            Line::RuleError { .. } => self.errors.push(line),
+            _ => {}
+        }
+    }
 }
 
 /// Judges a record by rules, without a new drill.
@@ -96,12 +116,7 @@ pub fn replay(record: &Record, rules: &RuleSet) -> Replay {
         lines.extend(watcher.scrape(at_ms, &samples));
     }
     lines.extend(watcher.finish(record.end_ms()));
-    let mut replay = Replay { transitions: Vec::new(), errors: Vec::new(), never_had_data: watcher.never_had_data() };
-    for line in lines {
-        match line {
-            Line::Transition(transition) => replay.transitions.push(transition),
-            other => replay.errors.push(other),
-        }
-    }
+    let mut replay = Replay::default();
+    lines.into_iter().for_each(|line| replay.take(line));
     replay
 }

@@ -75,8 +75,14 @@ impl Terminal {
             Colour::Always => anstream::ColorChoice::Always,
             Colour::Never => anstream::ColorChoice::Never,
         };
-        let width = indicatif::TermLike::width(&console_size());
-        Style { colour: choice != anstream::ColorChoice::Never, width: usize::from(width) }
+        // A pipe has no width; what reads it can scroll.
+        let width = terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |(width, _)| usize::from(width.0));
+        Style { colour: choice != anstream::ColorChoice::Never, width }
+    }
+
+    /// Whether only results and errors are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Prints a result. A reader that went away (`| head`) is no error.

@@ -21,8 +21,9 @@ pub mod scrape;
 pub mod worker;
 
 pub mod audit;
+pub mod drill;
 pub mod ledger;
 
 pub mod cli;
 pub mod exit;
-pub mod drill;
+pub mod commands;

@@ -57,7 +57,7 @@ pub(crate) fn rule_pack(paths: &[PathBuf], pages: &[String]) -> Result<(Rules, R
 /// Loads rule texts with what their comments say about scoring.
 pub(crate) fn pack(texts: Vec<RuleText>, pages: &[String]) -> Result<(Rules, RulePack), Failure> {
     let rules = rules(texts).map_err(|problems| Failure::problems(&problems))?;
-    let alerts: Vec<String> = rules.set.alerts().map(|alert| alert.name.to_string()).collect();
+    let alerts: Vec<String> = rules.set.alerts().map(|alert| alert.name.to_owned()).collect();
     let mut pack = RulePack::parse(&rules.texts, &alerts).map_err(|problems| Failure::problems(&problems))?;
     if !pages.is_empty() {
         pack.pages = pages.iter().cloned().collect();

@@ -14,8 +14,9 @@ use std::path::Path;
 /// When a record cannot be read or the report cannot be written.
 pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
     let scored = score::scored(&args.runs, &args.rules, &[])?;
-    let (records, scores): (Vec<_>, Vec<_>) = scored.into_iter().unzip();
-    let html = render::html(&records, &Scorecard::new(scores));
+    let card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
+    let drills: Vec<render::Drill<'_>> = scored.iter().map(score::Scored::drill).collect();
+    let html = render::html(&drills, &card);
     if args.out == Path::new("-") {
         terminal.result(&html);
     } else {

@@ -2,6 +2,7 @@
 
 use crate::cli::{Redis, Run};
 use crate::commands::progress::{Display, Row, State};
+use crate::commands::score::Scored;
 use crate::commands::{Failure, Terminal, inputs, report, score};
 use crate::drill::{self, DrillError, Finished, Rules};
 use crate::engine::live::{LiveError, LiveOptions};
@@ -10,7 +11,7 @@ use crate::plan::Plan;
 use crate::redis_server::private::RedisSource;
 use crate::redis_server;
 use firedrill_reports::pack::RulePack;
-use firedrill_reports::{Record, ScoreParams, Scorecard, render, score_recorded};
+use firedrill_reports::{Replay, ScoreParams, Scorecard, render, score_drill};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -222,12 +223,14 @@ fn failure(error: &DrillError) -> Failure {
 /// Scores what was recorded, prints, writes the reports, and decides the exit code.
 fn finish(set: &RunSet<'_>, pack: &RulePack, ended: AllEnded, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut worst: Option<Failure> = None;
-    let mut records: Vec<(PathBuf, Record)> = Vec::new();
+    let mut scored: Vec<(PathBuf, Scored)> = Vec::new();
     for drill in ended.drills {
         match drill.outcome {
             Ok(finished) => {
                 if let Some(record) = inputs::records(std::slice::from_ref(&finished.record))?.pop() {
-                    records.push((finished.record, record));
+                    let replay = Replay::recorded(&record);
+                    let score = score_drill(&record, &replay, pack, &ScoreParams::default());
+                    scored.push((finished.record, Scored { record, replay, score }));
                 }
             }
             Err(mut failure) => {
@@ -242,13 +245,10 @@ fn finish(set: &RunSet<'_>, pack: &RulePack, ended: AllEnded, terminal: &Termina
             }
         }
     }
-    records.sort_by(|(_, a), (_, b)| a.header.scenario.cmp(&b.header.scenario));
-    let scores: Vec<_> =
-        records.iter().map(|(_, record)| score_recorded(record, pack, &ScoreParams::default())).collect();
-    let card = Scorecard::new(scores);
-    if !records.is_empty() {
+    let card = Scorecard::new(scored.iter().map(|(_, scored)| scored.score.clone()).collect());
+    if !scored.is_empty() {
         score::print(&card, set.args.json, terminal)?;
-        let written = write_reports(set, &records, &card).map_err(Failure::environment)?;
+        let written = write_reports(set, &scored, &card).map_err(Failure::environment)?;
         terminal.say(format_args!("report: {}", written.display()));
     }
     if let Some(exit) = ended.signal {
@@ -267,20 +267,20 @@ fn finish(set: &RunSet<'_>, pack: &RulePack, ended: AllEnded, terminal: &Termina
 }
 
 /// A report per drill beside its record, one for the whole set, and `latest` links.
-fn write_reports(set: &RunSet<'_>, records: &[(PathBuf, Record)], card: &Scorecard) -> io::Result<PathBuf> {
-    for ((path, record), score) in records.iter().zip(&card.drills) {
+fn write_reports(set: &RunSet<'_>, scored: &[(PathBuf, Scored)], card: &Scorecard) -> io::Result<PathBuf> {
+    for (path, scored) in scored {
         let dir = path.parent().unwrap_or(Path::new("."));
-        let single = Scorecard::new(vec![score.clone()]);
-        report::write(&dir.join("report.html"), &render::html(std::slice::from_ref(record), &single))?;
+        let single = Scorecard::new(vec![scored.score.clone()]);
+        report::write(&dir.join("report.html"), &render::html(&[scored.drill()], &single))?;
         report::write(&dir.join("result.json"), &render::json(&single))?;
         if let (Some(scenario), Some(name)) = (dir.parent(), dir.file_name()) {
             link(&scenario.join("latest"), Path::new(name))?;
         }
     }
     let dir = set.args.out.join("sets").join(&set.stamp);
-    let all: Vec<Record> = records.iter().map(|(_, record)| record.clone()).collect();
+    let drills: Vec<render::Drill<'_>> = scored.iter().map(|(_, scored)| scored.drill()).collect();
     let html = dir.join("report.html");
-    report::write(&html, &render::html(&all, card))?;
+    report::write(&html, &render::html(&drills, card))?;
     report::write(&dir.join("result.json"), &render::json(card))?;
     report::write(&dir.join("summary.md"), &render::markdown(card))?;
     link(&set.args.out.join("sets").join("latest"), Path::new(&set.stamp))?;

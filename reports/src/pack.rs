@@ -1,0 +1,139 @@
+//! A rule pack: rule files, and what their comments say about scoring.
+//!
+//! ```yaml
+//! # firedrill: pages = warning, critical
+//! # firedrill: cause worker-crashed expects WorkerDown, QueueStalled
+//! # firedrill: cause worker-crashed accepts BacklogGrowing
+//! ```
+
+use crate::record::RuleText;
+use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Severities that reach a person where a pack says nothing.
+const DEFAULT_PAGES: [&str; 2] = ["page", "critical"];
+
+/// Rules and how they want to be judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulePack {
+    /// Names of all alerts, in order.
+    pub alerts: Vec<String>,
+    /// Severities that count as a page.
+    pub pages: BTreeSet<String>,
+    expects: BTreeMap<String, Vec<String>>,
+    accepts: BTreeMap<String, Vec<String>>,
+}
+
+/// What an alert is to an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The right alert for the cause.
+    Expected,
+    /// A fair symptom.
+    Accepted,
+    /// Neither.
+    Other,
+}
+
+impl RulePack {
+    /// Reads the directives of rule files whose alerts are called `alerts`.
+    ///
+    /// # Errors
+    /// With every directive that is malformed or names an alert that does not exist.
+    pub fn parse(rules: &[RuleText], alerts: &[String]) -> Result<Self, Vec<Problem>> {
+        let mut pack = Self {
+            alerts: alerts.to_vec(),
+            pages: BTreeSet::new(),
+            expects: BTreeMap::new(),
+            accepts: BTreeMap::new(),
+        };
+        let mut found = Vec::new();
+        for rule in rules {
+            let mut problems = Problems::new(&rule.name);
+            for (index, line) in rule.text.lines().enumerate() {
+                let comment = line.trim_start().strip_prefix('#').map(str::trim);
+                if let Some(directive) = comment.and_then(|comment| comment.strip_prefix("firedrill:")) {
+                    let at = Mark { line: index + 1, column: 1 + line.len() - line.trim_start().len() };
+                    pack.directive(directive.trim(), at, &mut problems);
+                }
+            }
+            found.extend(problems.into_vec());
+        }
+        if pack.pages.is_empty() {
+            pack.pages = DEFAULT_PAGES.map(str::to_owned).into();
+        }
+        if found.is_empty() { Ok(pack) } else { Err(found) }
+    }
+
+    fn directive(&mut self, text: &str, at: Mark, problems: &mut Problems) {
+        let names = |list: &str| {
+            let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
+            (!names.iter().any(String::is_empty)).then_some(names)
+        };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let parsed = match words.as_slice() {
+            ["pages", "=", ..] => text.split_once('=').and_then(|(_, list)| names(list)).map(|found| {
+                self.pages.extend(found);
+            }),
+            ["cause", cause, verb @ ("expects" | "accepts"), _, ..] => {
+                text.split_once(verb).and_then(|(_, list)| names(list)).map(|found| {
+                    for name in found.iter().filter(|name| !self.alerts.contains(name)) {
+                        let known = format!("accepted: {}", self.alerts.join(", "));
+                        let hint = closest(name, self.alerts.iter().map(String::as_str))
+                            .map_or(known.clone(), |close| format!("did you mean `{close}`? {known}"));
+                        problems.push_with_hint(at, format!("there is no alert `{name}`"), hint);
+                    }
+                    let map = if *verb == "expects" { &mut self.expects } else { &mut self.accepts };
+                    map.entry((*cause).to_owned()).or_default().extend(found);
+                })
+            }
+            _ => None,
+        };
+        if parsed.is_none() {
+            problems.push_with_hint(
+                at,
+                format!("cannot read the directive `firedrill: {text}`"),
+                "accepted: `pages = SEVERITY, ...`, `cause CAUSE expects ALERT, ...`, `cause CAUSE accepts ALERT, ...`",
+            );
+        }
+    }
+
+    /// What an alert is to incidents of a cause. A pack that says nothing of a cause means: any of its alerts will do.
+    #[must_use]
+    pub fn role(&self, cause: &str, alert: &str) -> Role {
+        let named = |map: &BTreeMap<String, Vec<String>>| map.get(cause).map(|names| names.iter().any(|name| name == alert));
+        match (named(&self.expects), named(&self.accepts)) {
+            (Some(true) | None, _) => Role::Expected,
+            (_, Some(true)) => Role::Accepted,
+            _ => Role::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<RulePack, Vec<Problem>> {
+        let rules = [RuleText { name: "r.yml".into(), text: text.into() }];
+        RulePack::parse(&rules, &["Down".into(), "Slow".into()])
+    }
+
+    #[test]
+    fn directives_say_who_pages_and_what_is_right() {
+        let pack = parse("# firedrill: pages = warning, page\n# firedrill: cause deadlock expects Down\n").unwrap();
+        assert_eq!(pack.pages, BTreeSet::from(["page".to_owned(), "warning".to_owned()]));
+        assert_eq!((pack.role("deadlock", "Down"), pack.role("deadlock", "Slow")), (Role::Expected, Role::Other));
+        assert_eq!(pack.role("retry-storm", "Slow"), Role::Expected, "nothing is said of that cause");
+        assert!(parse("groups: []").unwrap().pages.contains("critical"));
+    }
+
+    #[test]
+    fn bad_directives_are_all_named() {
+        let problems = parse("# firedrill: page = x\n# firedrill: cause a expects Dwn,\n# firedrill: cause a accepts Slw\n");
+        let text: Vec<String> = problems.unwrap_err().iter().map(ToString::to_string).collect();
+        assert!(text[0].starts_with("r.yml:1:1: cannot read the directive `firedrill: page = x`"));
+        assert!(text[1].starts_with("r.yml:2:1: cannot read"));
+        assert!(text[2].contains("did you mean `Slow`?"));
+    }
+}

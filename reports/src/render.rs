@@ -1,0 +1,13 @@
+//! A scorecard for people and machines. Every renderer is a function of its arguments: no clock, no environment.
+
+mod cell;
+mod html;
+mod json;
+mod markdown;
+mod plot;
+mod terminal;
+
+pub use html::{Drill, html};
+pub use json::json;
+pub use markdown::markdown;
+pub use terminal::{Style, terminal};

@@ -1,0 +1,270 @@
+//! One self-contained HTML file: no network, no script.
+
+use crate::jsonl::Record;
+use crate::record::{Audit, Transition};
+use crate::render::cell::{self, Tone};
+use crate::render::plot;
+use crate::score::judge::Outcome;
+use crate::{DrillScore, Replay, Scorecard, Verdict};
+use std::fmt::Write;
+
+const STYLE: &str = include_str!("html/style.css");
+
+/// A drill to report on: its record, and what the rules made of it.
+#[derive(Debug, Clone)]
+pub struct Drill<'r> {
+    /// The record.
+    pub record: &'r Record,
+    /// Transitions under the rules reported on.
+    pub replay: &'r Replay,
+}
+
+/// The report of a set of drills. `drills` hold the records of `card`'s drills, in any order.
+#[must_use]
+pub fn html(drills: &[Drill<'_>], card: &Scorecard) -> String {
+    let mut page = String::new();
+    let (verdict, tone) = match card.verdict() {
+        Verdict::Passed => ("passed", Tone::Good),
+        Verdict::Failed => ("failed", Tone::Bad),
+        Verdict::Inconclusive => ("inconclusive", Tone::Middling),
+    };
+    let _ = write!(
+        page,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>firedrill report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <h1>firedrill report <span class=\"badge {}\">{verdict}</span></h1>\n",
+        class(tone)
+    );
+    let (incidents, harmless): (Vec<_>, Vec<_>) = card.drills.iter().partition(|drill| !drill.incidents.is_empty());
+    matrix(&mut page, "Incidents", "When each alert fired, counted from the start of the fault.", &incidents);
+    matrix(&mut page, "Harmless events", "Every alert must stay silent.", &harmless);
+    outcomes(&mut page, &incidents);
+    page.push_str("<section>\n<h2>Summary</h2>\n<dl>\n");
+    for (what, value) in cell::summary(card) {
+        let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escape(what), escape(&value));
+    }
+    page.push_str("</dl>\n<p class=\"note\">Brackets are 95 % intervals (Wilson for shares, exact Poisson for rates).</p>\n</section>\n");
+    for drill in &card.drills {
+        let known = drills
+            .iter()
+            .find(|known| known.record.header.scenario == drill.scenario && known.record.header.seed == drill.seed);
+        if let Some(known) = known {
+            section(&mut page, known.record, drill, &known.replay.transitions);
+        }
+    }
+    page.push_str("</main>\n</body>\n</html>\n");
+    page
+}
+
+fn class(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "good",
+        Tone::Bad => "bad",
+        Tone::Middling => "middling",
+        Tone::Quiet => "quiet",
+    }
+}
+
+fn matrix(page: &mut String, title: &str, note: &str, drills: &[&DrillScore]) {
+    let Some(first) = drills.first() else { return };
+    let _ = write!(page, "<section>\n<h2>{title}</h2>\n<p class=\"note\">{note}</p>\n<div class=\"wide\"><table>\n<tr><th scope=\"col\">drill</th>");
+    for alert in &first.alerts {
+        let _ = write!(page, "<th scope=\"col\">{}</th>", escape(&alert.alert));
+    }
+    page.push_str("</tr>\n");
+    for drill in drills {
+        let _ = write!(page, "<tr><th scope=\"row\"><a href=\"#{}\">{}</a></th>", anchor(drill), escape(&drill.scenario));
+        for alert in &drill.alerts {
+            let (text, tone) = cell::alert(drill, alert);
+            let _ = write!(page, "<td class=\"{}\">{}</td>", class(tone), escape(&text));
+        }
+        page.push_str("</tr>\n");
+    }
+    page.push_str("</table></div>\n</section>\n");
+}
+
+fn outcomes(page: &mut String, drills: &[&DrillScore]) {
+    if drills.is_empty() {
+        return;
+    }
+    page.push_str(
+        "<section>\n<h2>What the incidents came to</h2>\n<div class=\"wide\"><table>\n<tr><th>drill</th><th>wanted</th><th>outcome</th>\
+         <th>first page</th><th>signal + hold</th><th>first task harmed</th><th>impact</th><th>untold</th><th>tasks harmed</th></tr>\n",
+    );
+    for drill in drills {
+        for incident in &drill.incidents {
+            let truth = &incident.truth;
+            let (outcome, tone) = cell::outcome(incident);
+            let at = |ms: i64| cell::since(ms, truth.fault_ms);
+            let (when, parts) = incident.detection.as_ref().map_or((String::new(), "-".to_owned()), |d| {
+                let (signal, hold) = (d.pending_ms - truth.fault_ms, d.fired_ms - d.pending_ms);
+                (format!(" {}", at(d.fired_ms)), format!("{} + {}", cell::length(signal), cell::length(hold)))
+            });
+            let cells = [
+                format!("{} by {}", format!("{:?}", truth.wanted).to_lowercase(), at(truth.deadline_ms)),
+                format!("{outcome}{when}"),
+                incident.first_page.clone().unwrap_or_else(|| "none".into()),
+                parts,
+                truth.impact_ms.map_or("none".into(), at),
+                cell::length(incident.impact_ms),
+                cell::length(incident.undetected_ms),
+                incident.harmed_tasks.to_string(),
+            ];
+            let _ = write!(page, "<tr><th scope=\"row\">{}</th>", escape(&drill.scenario));
+            for (index, text) in cells.iter().enumerate() {
+                let tone = if index == 1 { class(tone) } else { "quiet" };
+                let _ = write!(page, "<td class=\"{tone}\">{}</td>", escape(text));
+            }
+            page.push_str("</tr>\n");
+        }
+    }
+    page.push_str("</table></div>\n</section>\n");
+}
+
+/// One drill: findings, timeline, audit.
+fn section(page: &mut String, record: &Record, drill: &DrillScore, transitions: &[Transition]) {
+    let header = &record.header;
+    let _ = write!(
+        page,
+        "<section id=\"{}\">\n<h2>{}</h2>\n<p>{}</p>\n<ul class=\"findings\">\n",
+        anchor(drill),
+        escape(&drill.scenario),
+        escape(&drill.summary)
+    );
+    for (text, tone) in findings(drill) {
+        let _ = writeln!(page, "<li class=\"{}\">{}</li>", class(tone), escape(&text));
+    }
+    page.push_str("</ul>\n");
+    match plot::timeline(record, drill, transitions) {
+        Ok(svg) => page.push_str(&svg),
+        Err(error) => {
+            let _ = writeln!(page, "<p class=\"bad\">the timeline cannot be drawn: {}</p>", escape(&error.to_string()));
+        }
+    }
+    if let Some(audit) = &drill.audit {
+        audit_table(page, audit);
+    }
+    page.push_str("<details><summary>How it was run</summary>\n<dl>\n");
+    let mut facts = vec![
+        ("engine", drill.engine.clone()),
+        ("seed", drill.seed.to_string()),
+        ("scrape and evaluation", format!("every {} s and {} s", header.scrape_interval_ms / 1000, header.evaluation_interval_ms / 1000)),
+    ];
+    if let Some(lag) = &drill.lag {
+        let of = |values: [i64; 3]| format!("{} / {} / {} ms", values[0], values[1], values[2]);
+        facts.push(("enqueue lag, p50 / p99 / max (virtual)", of(lag.enqueue_ms)));
+        facts.push(("scrape lag", of(lag.scrape_ms)));
+        facts.push(("handlers' timer error", of(lag.handler_ms)));
+        facts.push(("fault lag, max", format!("{} ms", lag.fault_ms_max)));
+    }
+    for (what, value) in facts {
+        let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escape(what), escape(&value));
+    }
+    for (what, value) in &header.environment {
+        let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escape(what), escape(value));
+    }
+    for mark in record.marks() {
+        let _ = writeln!(
+            page,
+            "<dt>{} {}</dt><dd>{}: {}</dd>",
+            escape(&cell::length(mark.at_ms)),
+            escape(&mark.what),
+            escape(&mark.target),
+            escape(&mark.note)
+        );
+    }
+    let _ = write!(page, "</dl>\n<pre>{}</pre>\n</details>\n</section>\n", escape(&header.plan));
+}
+
+/// The drill in sentences, the worst first.
+fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
+    let mut found: Vec<(String, Tone)> =
+        drill.inconclusive.iter().map(|why| (format!("Inconclusive: {why}."), Tone::Middling)).collect();
+    for incident in &drill.incidents {
+        let (outcome, tone) = cell::outcome(incident);
+        let deadline = cell::since(incident.truth.deadline_ms, incident.truth.fault_ms);
+        let told = match (&incident.detection, incident.outcome) {
+            (Some(d), _) => format!(
+                "{} fired {} after the fault ({outcome}; wanted by {deadline}).",
+                d.alert,
+                cell::since(d.fired_ms, incident.truth.fault_ms)
+            ),
+            (None, Outcome::Missed) => format!(
+                "Nobody was paged about this {} incident (wanted by {deadline}); {} tasks were harmed for {} minutes.",
+                incident.truth.cause,
+                incident.harmed_tasks,
+                incident.impact_ms / 60_000
+            ),
+            (None, _) => format!("The incident is {outcome}."),
+        };
+        found.push((told, tone));
+    }
+    for alert in &drill.alerts {
+        match &alert.did {
+            crate::score::Did::CriedWolf { at_ms } => found.push((
+                format!("{} cried wolf at {}: nothing was wrong.", alert.alert, cell::since(*at_ms, drill.zero_ms)),
+                Tone::Bad,
+            )),
+            crate::score::Did::Detected { let_go_ms: Some(ms), .. } => found.push((
+                format!(
+                    "{} let go by itself at {} while the incident went on.",
+                    alert.alert,
+                    cell::since(*ms, drill.zero_ms)
+                ),
+                Tone::Bad,
+            )),
+            _ => {}
+        }
+    }
+    if found.is_empty() {
+        found.push(("Every alert stayed silent, rightly.".into(), Tone::Good));
+    }
+    found
+}
+
+fn audit_table(page: &mut String, audit: &Audit) {
+    page.push_str("<div class=\"wide\"><table class=\"audit\">\n<tr>");
+    let numbers = [
+        ("enqueued", audit.enqueued),
+        ("rejected", audit.rejected),
+        ("succeeded", audit.succeeded),
+        ("archived", audit.archived),
+        ("still queued", audit.still_queued),
+        ("lost", audit.lost),
+        ("run twice", audit.executed_twice),
+        ("late", audit.late),
+        ("failed runs", audit.failed_executions),
+    ];
+    for (name, _) in numbers {
+        let _ = write!(page, "<th scope=\"col\">{name}</th>");
+    }
+    page.push_str("<th scope=\"col\">wait p50 / p99 / max</th></tr>\n<tr>");
+    for (name, number) in numbers {
+        let bad = number > 0 && matches!(name, "rejected" | "lost" | "run twice");
+        let _ = write!(page, "<td class=\"{}\">{number}</td>", if bad { "bad" } else { "quiet" });
+    }
+    let [p50, p99, max] = audit.wait_ms.map(|ms| format!("{:.1} s", ms as f64 / 1e3));
+    let _ = write!(page, "<td>{p50} / {p99} / {max}</td></tr>\n</table></div>\n");
+}
+
+fn anchor(drill: &DrillScore) -> String {
+    let name: String =
+        drill.scenario.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    format!("{name}-{}", drill.seed)
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

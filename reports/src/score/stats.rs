@@ -1,0 +1,90 @@
+//! Intervals for small numbers: Wilson for shares, Garwood for counts per exposure.
+
+/// A share with its 95 % Wilson interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share {
+    /// How many.
+    pub count: u64,
+    /// Of how many, > 0.
+    pub of: u64,
+}
+
+const Z: f64 = 1.96;
+
+impl Share {
+    /// `count` of `of`, or nothing when there is nothing to have a share of.
+    #[must_use]
+    pub fn new(count: u64, of: u64) -> Option<Self> {
+        (of > 0).then_some(Self { count, of })
+    }
+
+    /// The share itself.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        self.count as f64 / self.of as f64
+    }
+
+    /// Lower and upper bound.
+    #[must_use]
+    pub fn wilson(self) -> (f64, f64) {
+        let (n, p) = (self.of as f64, self.value());
+        let scale = 1.0 + Z * Z / n;
+        let centre = (p + Z * Z / (2.0 * n)) / scale;
+        let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt() / scale;
+        ((centre - half).max(0.0), (centre + half).min(1.0))
+    }
+}
+
+/// Exact two-sided 95 % bounds for the mean of a Poisson count (Garwood 1936).
+#[must_use]
+pub fn garwood(count: u64) -> (f64, f64) {
+    let lower = if count == 0 { 0.0 } else { solve(|mean| 1.0 - cdf(count - 1, mean), 0.025) };
+    let upper = solve(|mean| 1.0 - cdf(count, mean), 0.975);
+    (lower, upper)
+}
+
+/// P(X <= count) for a Poisson variable.
+fn cdf(count: u64, mean: f64) -> f64 {
+    let mut term = (-mean).exp();
+    let mut sum = term;
+    for k in 1..=count {
+        term *= mean / k as f64;
+        sum += term;
+    }
+    sum.min(1.0)
+}
+
+/// The mean at which the rising function `f` reaches `target`, by bisection.
+fn solve(f: impl Fn(f64) -> f64, target: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    while f(high) < target && high < 1e6 {
+        high *= 2.0;
+    }
+    for _ in 0..200 {
+        let middle = (low + high) / 2.0;
+        if f(middle) < target { low = middle } else { high = middle }
+    }
+    (low + high) / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wilson_of_the_textbook() {
+        for (count, of, low, high) in [(2, 3, 0.208, 0.939), (2, 5, 0.118, 0.769), (10, 10, 0.722, 1.0), (1, 1, 0.207, 1.0)] {
+            let (l, h) = Share::new(count, of).unwrap().wilson();
+            assert!((l - low).abs() < 1e-3 && (h - high).abs() < 1e-3, "{count}/{of}: {l} {h}");
+        }
+        assert_eq!(Share::new(0, 0), None);
+    }
+
+    #[test]
+    fn garwood_of_the_textbook() {
+        for (count, low, high) in [(0, 0.0, 3.69), (1, 0.0253, 5.572), (2, 0.242, 7.225), (3, 0.619, 8.767), (10, 4.80, 18.4)] {
+            let (l, h) = garwood(count);
+            assert!((l - low).abs() < 5e-3 && (h - high).abs() < 2e-2, "{count}: {l} {h}");
+        }
+    }
+}
