@@ -180,7 +180,9 @@ impl Record {
 
     /// The recorded transitions.
     pub fn transitions(&self) -> impl Iterator<Item = &Transition> {
-        self.lines.iter().filter_map(|line| if let Line::Transition(transition) = line { Some(transition) } else { None })
+        self.lines
+            .iter()
+            .filter_map(|line| if let Line::Transition(transition) = line { Some(transition) } else { None })
     }
 
     /// Faults and remedies as they happened.

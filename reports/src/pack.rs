@@ -101,7 +101,8 @@ impl RulePack {
     /// What an alert is to incidents of a cause. A pack that says nothing of a cause means: any of its alerts will do.
     #[must_use]
     pub fn role(&self, cause: &str, alert: &str) -> Role {
-        let named = |map: &BTreeMap<String, Vec<String>>| map.get(cause).map(|names| names.iter().any(|name| name == alert));
+        let named =
+            |map: &BTreeMap<String, Vec<String>>| map.get(cause).map(|names| names.iter().any(|name| name == alert));
         match (named(&self.expects), named(&self.accepts)) {
             (Some(true) | None, _) => Role::Expected,
             (_, Some(true)) => Role::Accepted,
@@ -130,7 +131,8 @@ mod tests {
 
     #[test]
     fn bad_directives_are_all_named() {
-        let problems = parse("# firedrill: page = x\n# firedrill: cause a expects Dwn,\n# firedrill: cause a accepts Slw\n");
+        let problems =
+            parse("# firedrill: page = x\n# firedrill: cause a expects Dwn,\n# firedrill: cause a accepts Slw\n");
         let text: Vec<String> = problems.unwrap_err().iter().map(ToString::to_string).collect();
         assert!(text[0].starts_with("r.yml:1:1: cannot read the directive `firedrill: page = x`"));
         assert!(text[1].starts_with("r.yml:2:1: cannot read"));

@@ -199,7 +199,8 @@ pub fn score_drill(record: &Record, replay: &Replay, pack: &RulePack, params: &S
         let inside = |judged: &&Judged| (window.starts_ms..window.ends_ms).contains(&judged.episode.start_ms);
         judged.iter().filter(|judged| judged.page && judged.class == Class::BenignFalse).any(|judged| inside(&judged))
     });
-    let in_incidents: i64 = truths.iter().map(|truth| (truth.end_ms + params.grace_ms).min(end_ms) - truth.fault_ms).sum();
+    let in_incidents: i64 =
+        truths.iter().map(|truth| (truth.end_ms + params.grace_ms).min(end_ms) - truth.fault_ms).sum();
     DrillScore {
         scenario: header.scenario.clone(),
         family: header.family.clone(),
@@ -279,7 +280,10 @@ fn incident(
     end_ms: i64,
 ) -> IncidentScore {
     let of = |class: Class| {
-        judged.iter().filter(move |judged| judged.class == class && judged.incident == Some(truth.id)).map(|j| &j.episode)
+        judged
+            .iter()
+            .filter(move |judged| judged.class == class && judged.incident == Some(truth.id))
+            .map(|j| &j.episode)
     };
     let right: Vec<_> = of(Class::Hit).chain(of(Class::Repeat)).collect();
     let detection = right.iter().min_by_key(|episode| episode.start_ms).map(|episode| Detection {
@@ -296,9 +300,8 @@ fn incident(
         .map(|judged| judged.episode.alert.clone());
     let impact_start = truth.impact_ms.unwrap_or(truth.end_ms);
     let impact_ms = (truth.end_ms - impact_start).max(0);
-    let undetected_ms = detection
-        .as_ref()
-        .map_or(impact_ms, |detection| (detection.delivered_ms - impact_start).clamp(0, impact_ms));
+    let undetected_ms =
+        detection.as_ref().map_or(impact_ms, |detection| (detection.delivered_ms - impact_start).clamp(0, impact_ms));
     let last_end = right.iter().map(|episode| episode.end_ms).max();
     let gap_ms = detection.as_ref().map_or(0, |detection| {
         let covered = union_ms(right.iter().map(|episode| (episode.start_ms, episode.end_ms.min(truth.end_ms))));
@@ -351,7 +354,10 @@ fn alert_score(alert: &str, judged: &[Judged], truth: Option<&Truth>, pack: &Rul
     } else if let Some(judged) = first(&[Class::Misattributed, Class::Related, Class::Post]) {
         Did::Beside { at_ms: judged.episode.start_ms, class: judged.class }
     } else if role == Some(Role::Expected) {
-        let before = |judged: &Judged| truth.is_some_and(|truth| judged.episode.start_ms < truth.fault_ms && judged.episode.end_ms > truth.fault_ms);
+        let before = |judged: &Judged| {
+            truth
+                .is_some_and(|truth| judged.episode.start_ms < truth.fault_ms && judged.episode.end_ms > truth.fault_ms)
+        };
         if own.iter().any(before) { Did::Masked } else { Did::Missed }
     } else {
         Did::Silent

@@ -76,7 +76,8 @@ impl Terminal {
             Colour::Never => anstream::ColorChoice::Never,
         };
         // A pipe has no width; what reads it can scroll.
-        let width = terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |(width, _)| usize::from(width.0));
+        let width =
+            terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |(width, _)| usize::from(width.0));
         Style { colour: choice != anstream::ColorChoice::Never, width }
     }
 
@@ -88,7 +89,9 @@ impl Terminal {
     /// Prints a result. A reader that went away (`| head`) is no error.
     pub fn result(&self, text: &str) {
         let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") });
+        let _ = out
+            .write_all(text.as_bytes())
+            .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") });
     }
 
     /// Says something on standard error, unless quiet.

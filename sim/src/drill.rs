@@ -5,10 +5,8 @@ use crate::engine::Observation;
 use crate::engine::live::{self, LiveError, LiveOptions};
 use crate::plan::Plan;
 use firedrill_detector::RuleSet;
+use firedrill_reports::record::{BenignWindow, FORMAT, Header, Line, PlannedIncident, RuleText};
 use firedrill_reports::{RecordWriter, Watcher};
-use firedrill_reports::record::{
-    BenignWindow, FORMAT, Header, Line, PlannedIncident, RuleText,
-};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};

@@ -25,5 +25,5 @@ pub mod drill;
 pub mod ledger;
 
 pub mod cli;
-pub mod exit;
 pub mod commands;
+pub mod exit;

@@ -113,9 +113,9 @@ pub(super) fn summary(card: &crate::Scorecard) -> Vec<(&'static str, String)> {
         ("incidents detected per page sent", share(summary.useful_pages, "no pages")),
         (
             "fault to notification, median / p90",
-            summary.latency_ms.map_or("n/a (no incidents)".into(), |[median, p90]| {
-                format!("{} / {}", latency(median), latency(p90))
-            }),
+            summary
+                .latency_ms
+                .map_or("n/a (no incidents)".into(), |[median, p90]| format!("{} / {}", latency(median), latency(p90))),
         ),
     ];
     let (undetected, total) = summary.undetected_ms;

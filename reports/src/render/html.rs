@@ -68,13 +68,17 @@ fn class(tone: Tone) -> &'static str {
 
 fn matrix(page: &mut String, title: &str, note: &str, drills: &[&DrillScore]) {
     let Some(first) = drills.first() else { return };
-    let _ = write!(page, "<section>\n<h2>{title}</h2>\n<p class=\"note\">{note}</p>\n<div class=\"wide\"><table>\n<tr><th scope=\"col\">drill</th>");
+    let _ = write!(
+        page,
+        "<section>\n<h2>{title}</h2>\n<p class=\"note\">{note}</p>\n<div class=\"wide\"><table>\n<tr><th scope=\"col\">drill</th>"
+    );
     for alert in &first.alerts {
         let _ = write!(page, "<th scope=\"col\">{}</th>", escape(&alert.alert));
     }
     page.push_str("</tr>\n");
     for drill in drills {
-        let _ = write!(page, "<tr><th scope=\"row\"><a href=\"#{}\">{}</a></th>", anchor(drill), escape(&drill.scenario));
+        let _ =
+            write!(page, "<tr><th scope=\"row\"><a href=\"#{}\">{}</a></th>", anchor(drill), escape(&drill.scenario));
         for alert in &drill.alerts {
             let (text, tone) = cell::alert(drill, alert);
             let _ = write!(page, "<td class=\"{}\">{}</td>", class(tone), escape(&text));
@@ -149,7 +153,10 @@ fn section(page: &mut String, record: &Record, drill: &DrillScore, transitions: 
     let mut facts = vec![
         ("engine", drill.engine.clone()),
         ("seed", drill.seed.to_string()),
-        ("scrape and evaluation", format!("every {} s and {} s", header.scrape_interval_ms / 1000, header.evaluation_interval_ms / 1000)),
+        (
+            "scrape and evaluation",
+            format!("every {} s and {} s", header.scrape_interval_ms / 1000, header.evaluation_interval_ms / 1000),
+        ),
     ];
     if let Some(lag) = &drill.lag {
         let of = |values: [i64; 3]| format!("{} / {} / {} ms", values[0], values[1], values[2]);

@@ -29,8 +29,7 @@ const STATE_COLOURS: [(&str, RGBColor); 6] = [
     ("archived", RGBColor(120, 80, 60)),
     ("completed", RGBColor(80, 160, 150)),
 ];
-const OUTCOME_COLOURS: [(&str, RGBColor); 2] =
-    [("success", RGBColor(50, 150, 80)), ("failed", RGBColor(210, 60, 60))];
+const OUTCOME_COLOURS: [(&str, RGBColor); 2] = [("success", RGBColor(50, 150, 80)), ("failed", RGBColor(210, 60, 60))];
 const SHADE: RGBColor = RGBColor(210, 60, 60);
 const HARMLESS: RGBColor = RGBColor(60, 130, 210);
 const MARK: RGBColor = RGBColor(120, 120, 130);

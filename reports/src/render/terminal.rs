@@ -61,7 +61,8 @@ fn matrix(title: &str, drills: &[&DrillScore], style: Style) -> String {
     let alerts: Vec<String> = drills[0].alerts.iter().map(|alert| alert.alert.clone()).collect();
     let mut rows = vec![std::iter::once(quiet(title)).chain(alerts.into_iter().map(quiet)).collect::<Vec<Cell>>()];
     for drill in drills {
-        let name = if drill.inconclusive.is_empty() { drill.scenario.clone() } else { format!("{} (?)", drill.scenario) };
+        let name =
+            if drill.inconclusive.is_empty() { drill.scenario.clone() } else { format!("{} (?)", drill.scenario) };
         let cells = drill.alerts.iter().map(|alert| cell::alert(drill, alert));
         rows.push(std::iter::once(quiet(name)).chain(cells).collect());
     }
@@ -69,7 +70,8 @@ fn matrix(title: &str, drills: &[&DrillScore], style: Style) -> String {
 }
 
 fn outcomes(drills: &[&DrillScore], style: Style) -> String {
-    let header = ["INCIDENT", "wanted", "outcome", "first page", "first harm", "impact, of it untold", "harmed", "reset"];
+    let header =
+        ["INCIDENT", "wanted", "outcome", "first page", "first harm", "impact, of it untold", "harmed", "reset"];
     let mut rows = vec![header.map(quiet).to_vec()];
     for drill in drills {
         for incident in &drill.incidents {
@@ -124,8 +126,9 @@ fn audits(drills: &[DrillScore], style: Style) -> String {
 /// Columns side by side; where they do not fit, one line per cell.
 fn table(rows: &[Vec<Cell>], style: Style) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> =
-        (0..columns).map(|c| rows.iter().filter_map(|row| row.get(c)).map(|cell| width(&cell.0)).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> = (0..columns)
+        .map(|c| rows.iter().filter_map(|row| row.get(c)).map(|cell| width(&cell.0)).max().unwrap_or(0))
+        .collect();
     let mut text = String::new();
     if widths.iter().sum::<usize>() + 2 * columns.saturating_sub(1) <= style.width {
         for (index, row) in rows.iter().enumerate() {

@@ -73,7 +73,9 @@ mod tests {
 
     #[test]
     fn wilson_of_the_textbook() {
-        for (count, of, low, high) in [(2, 3, 0.208, 0.939), (2, 5, 0.118, 0.769), (10, 10, 0.722, 1.0), (1, 1, 0.207, 1.0)] {
+        for (count, of, low, high) in
+            [(2, 3, 0.208, 0.939), (2, 5, 0.118, 0.769), (10, 10, 0.722, 1.0), (1, 1, 0.207, 1.0)]
+        {
             let (l, h) = Share::new(count, of).unwrap().wilson();
             assert!((l - low).abs() < 1e-3 && (h - high).abs() < 1e-3, "{count}/{of}: {l} {h}");
         }
@@ -82,7 +84,9 @@ mod tests {
 
     #[test]
     fn garwood_of_the_textbook() {
-        for (count, low, high) in [(0, 0.0, 3.69), (1, 0.0253, 5.572), (2, 0.242, 7.225), (3, 0.619, 8.767), (10, 4.80, 18.4)] {
+        for (count, low, high) in
+            [(0, 0.0, 3.69), (1, 0.0253, 5.572), (2, 0.242, 7.225), (3, 0.619, 8.767), (10, 4.80, 18.4)]
+        {
             let (l, h) = garwood(count);
             assert!((l - low).abs() < 5e-3 && (h - high).abs() < 2e-2, "{count}: {l} {h}");
         }

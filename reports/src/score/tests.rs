@@ -133,10 +133,7 @@ fn the_worked_example() {
     assert_eq!(per_incident(|i| i.undetected_ms), [270_000, 900_000, 0]);
     assert_eq!(per_incident(|i| i.impact_ms), [1_680_000, 900_000, 900_000]);
     assert_eq!(per_incident(|i| i.gap_ms), [120_000, 0, 60_000]);
-    assert_eq!(
-        score.incidents.iter().map(|i| i.reset_ms).collect::<Vec<_>>(),
-        [Some(300_000), None, Some(-60_000)]
-    );
+    assert_eq!(score.incidents.iter().map(|i| i.reset_ms).collect::<Vec<_>>(), [Some(300_000), None, Some(-60_000)]);
     assert_eq!(score.incidents[0].first_page.as_deref(), Some("BacklogGrowing"));
     assert_eq!(score.incidents[1].first_page.as_deref(), Some("FailureRatio"));
     assert_eq!(score.exposure_ms, 15_900_000);
@@ -165,12 +162,10 @@ fn nothing_to_detect_and_nothing_sent() {
 
     let blind = Paper::new(600, 3600).incident("db_slow", 1200, Some(1200), 2400, 1500).score();
     assert_eq!(outcomes(&blind), [Outcome::Missed]);
-    assert_eq!(blind.alerts.iter().map(|a| a.did.clone()).collect::<Vec<_>>(), [
-        Did::Missed,
-        Did::Silent,
-        Did::Silent,
-        Did::Silent
-    ]);
+    assert_eq!(
+        blind.alerts.iter().map(|a| a.did.clone()).collect::<Vec<_>>(),
+        [Did::Missed, Did::Silent, Did::Silent, Did::Silent]
+    );
     assert_eq!(Scorecard::new(vec![blind]).summary.recall, stats::Share::new(0, 1));
 }
 
@@ -252,9 +247,12 @@ fn a_drill_cut_short_is_censored_or_inconclusive() {
 #[test]
 fn lag_that_could_have_decided_makes_a_drill_inconclusive() {
     let with = |enqueue_p99: i64, fires: i64| {
-        let mut paper = Paper::new(600, 3600)
-            .incident("db_slow", 1200, None, 2400, 1500)
-            .fires("JobLatencyHigh", fires - 60, fires, 2400);
+        let mut paper = Paper::new(600, 3600).incident("db_slow", 1200, None, 2400, 1500).fires(
+            "JobLatencyHigh",
+            fires - 60,
+            fires,
+            2400,
+        );
         let lag = Lag { enqueue_ms: [0, enqueue_p99, enqueue_p99], ..Lag::default() };
         paper.record.lines.push(Line::Lag(lag));
         paper.score().verdict

@@ -8,8 +8,8 @@ use crate::drill::{self, DrillError, Finished, Rules};
 use crate::engine::live::{LiveError, LiveOptions};
 use crate::exit::Exit;
 use crate::plan::Plan;
-use crate::redis_server::private::RedisSource;
 use crate::redis_server;
+use crate::redis_server::private::RedisSource;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{Replay, ScoreParams, Scorecard, render, score_drill};
 use std::fs;
@@ -48,8 +48,7 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         plans.iter().map(|plan| plan.duration_ms / 60_000).max().unwrap_or(0),
         set.redis.describe(),
     ));
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
     let ended = runtime.block_on(run_all(&set, jobs, terminal)).map_err(Failure::environment)?;
     finish(&set, &pack, ended, terminal)
 }
@@ -112,7 +111,9 @@ fn redis_source(args: &Run) -> Result<RedisSource, Failure> {
     match (args.redis, local) {
         (Redis::Auto | Redis::Local, Some(program)) => Ok(RedisSource::Program(program)),
         #[cfg(feature = "docker")]
-        (Redis::Auto | Redis::Docker, _) if redis_server::docker::is_available(std::env::var("DOCKER_HOST").ok().as_deref()) => {
+        (Redis::Auto | Redis::Docker, _)
+            if redis_server::docker::is_available(std::env::var("DOCKER_HOST").ok().as_deref()) =>
+        {
             Ok(RedisSource::Docker(args.redis_image.clone()))
         }
         _ => Err(Failure::environment(redis_server::RedisServerError::NotFound)),

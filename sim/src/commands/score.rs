@@ -33,11 +33,7 @@ impl Scored {
 }
 
 /// Reads records and scores each, under its own rules or the given ones.
-pub(crate) fn scored(
-    runs: &[PathBuf],
-    rules: &[PathBuf],
-    pages: &[String],
-) -> Result<Vec<Scored>, Failure> {
+pub(crate) fn scored(runs: &[PathBuf], rules: &[PathBuf], pages: &[String]) -> Result<Vec<Scored>, Failure> {
     let other: Option<Vec<RuleText>> = if rules.is_empty() {
         None
     } else {

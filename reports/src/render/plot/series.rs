@@ -38,7 +38,9 @@ pub(super) fn throughput(record: &Record) -> Vec<Line> {
     let mut sums: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for (at_ms, _, samples) in record.scrapes() {
         for (labels, value) in samples {
-            let Some(status) = labels.get("status").filter(|_| labels.name() == "job_processed_total") else { continue };
+            let Some(status) = labels.get("status").filter(|_| labels.name() == "job_processed_total") else {
+                continue;
+            };
             if is_stale(value) {
                 // The process is gone and its counter with it; the next one counts from zero.
                 last.remove(&labels);

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
 
 /// Real time a worker gets beyond its graceful shutdown before it is killed.
 const STOP_SLACK: Duration = Duration::from_millis(500);
@@ -41,11 +42,7 @@ impl Agenda {
         let mut items: Vec<(i64, Item)> = Vec::new();
         for (index, step) in plan.timeline.iter().enumerate() {
             items.push((step.at_ms, Item::Apply(index)));
-            items.extend(
-                step.until
-                    .as_ref()
-                    .map(|until| (until.at_ms, Item::Undo(index))),
-            );
+            items.extend(step.until.as_ref().map(|until| (until.at_ms, Item::Undo(index))));
         }
         items.sort_by_key(|(at_ms, _)| *at_ms);
         Self(items.into())
@@ -56,22 +53,23 @@ impl Agenda {
         self.0.front().map(|(at_ms, _)| *at_ms)
     }
 
-    /// Does everything that is due and tells what was done.
-    pub(crate) async fn run_due(&mut self, world: &mut World<'_>) -> Result<Vec<Mark>, LiveError> {
+    /// Does everything that is due; tells what was done, and how late the latest of it began in virtual milliseconds.
+    pub(crate) async fn run_due(&mut self, world: &mut World<'_>) -> Result<(Vec<Mark>, i64), LiveError> {
         let mut marks = Vec::new();
-        while self
-            .next_ms()
-            .is_some_and(|at_ms| at_ms <= super::since_start(world.clock))
-        {
-            let Some((at_ms, item)) = self.0.pop_front() else {
+        let mut late_ms = 0;
+        while let Some((at_ms, item)) = self.0.front().copied() {
+            let now_ms = super::since_start(world.clock);
+            if at_ms > now_ms {
                 break;
-            };
+            }
+            self.0.pop_front();
+            late_ms = late_ms.max(now_ms - at_ms);
             marks.extend(match item {
                 Item::Apply(step) => world.apply(at_ms, step).await?,
                 Item::Undo(step) => world.undo(at_ms, step).await?,
             });
         }
-        Ok(marks)
+        Ok((marks, late_ms))
     }
 }
 
@@ -85,14 +83,7 @@ impl World<'_> {
             Fault::WorkerKill => {
                 let gone = self.fleet.kill(&step.targets, clock).await;
                 let note = format!("SIGKILL; {} of {} processes gone", gone, step.targets.len());
-                Some(mark(
-                    clock,
-                    planned_ms,
-                    what,
-                    step.targets.join(", "),
-                    gone == step.targets.len(),
-                    note,
-                ))
+                Some(mark(clock, planned_ms, what, step.targets.join(", "), gone == step.targets.len(), note))
             }
             Fault::RedisKill { keep_data } => {
                 self.redis.kill().await?;
@@ -115,38 +106,17 @@ impl World<'_> {
             Some(Remedy::WorkerRestart) => {
                 let note = self.fleet.restart(&step.targets, clock).await?;
                 self.fleet.publish(&self.addresses, self.first_worker);
-                mark(
-                    clock,
-                    planned_ms,
-                    "worker.restart",
-                    step.targets.join(", "),
-                    true,
-                    note,
-                )
+                mark(clock, planned_ms, "worker.restart", step.targets.join(", "), true, note)
             }
             Some(Remedy::RedisStart) => {
                 let keep_data = !matches!(step.fault, Fault::RedisKill { keep_data: false });
                 self.redis.restart(keep_data).await?;
                 let answers = self.redis.is_listening();
-                mark(
-                    clock,
-                    planned_ms,
-                    "redis.start",
-                    "redis".into(),
-                    answers,
-                    "answers PING".into(),
-                )
+                mark(clock, planned_ms, "redis.start", "redis".into(), answers, "answers PING".into())
             }
             None => {
                 let what = format!("{} ends", step.fault.name());
-                mark(
-                    clock,
-                    planned_ms,
-                    &what,
-                    step.targets.join(", "),
-                    true,
-                    "by itself".into(),
-                )
+                mark(clock, planned_ms, &what, step.targets.join(", "), true, "by itself".into())
             }
         }))
     }
@@ -159,11 +129,7 @@ pub(crate) fn effect_mark(plan: &Plan, epoch: Time, effect: &Effect) -> Mark {
         planned_ms: step.at_ms,
         at_ms: effect.at.millis() - epoch.millis(),
         what: step.fault.name().to_owned(),
-        target: if step.targets.is_empty() {
-            "handlers".into()
-        } else {
-            step.targets.join(", ")
-        },
+        target: if step.targets.is_empty() { "handlers".into() } else { step.targets.join(", ") },
         verified: true,
         note: format!("first effect in {}", effect.process),
     }
@@ -221,11 +187,7 @@ impl Fleet {
             running: BTreeMap::new(),
             ledgers: Vec::new(),
         };
-        let names: Vec<String> = fleet
-            .specs
-            .iter()
-            .map(|spec| spec.process.clone())
-            .collect();
+        let names: Vec<String> = fleet.specs.iter().map(|spec| spec.process.clone()).collect();
         for name in names {
             fleet.spawn(&name).await?;
         }
@@ -236,9 +198,7 @@ impl Fleet {
         let Some(spec) = self.specs.iter_mut().find(|spec| spec.process == process) else {
             return Ok(());
         };
-        spec.ledger = self
-            .dir
-            .join(format!("{process}.{}.ledger", spec.incarnation));
+        spec.ledger = self.dir.join(format!("{process}.{}.ledger", spec.incarnation));
         let child = WorkerChild::start(&self.exe, spec, self.effects.clone()).await?;
         spec.incarnation += 1;
         self.running.insert(process.to_owned(), child);
@@ -280,25 +240,18 @@ impl Fleet {
 
     /// Restarts processes as `docker restart` does: SIGTERM, a bounded wait, SIGKILL, a new process under the old name.
     async fn restart(&mut self, names: &[String], clock: ClockOrigin) -> Result<String, LiveError> {
-        let mut graceful = 0;
+        let mut stopping = JoinSet::new();
         for name in names {
             if let Some(mut child) = self.running.remove(name) {
-                let spec = self.specs.iter().find(|spec| spec.process == *name);
-                let timeout_ms = spec.and_then(|spec| {
-                    spec.plan
-                        .processes()
-                        .into_iter()
-                        .find(|(known, _)| known == name)
-                        .map(|(_, w)| w.shutdown_timeout_ms)
-                });
-                let patience = clock.real_millis(timeout_ms.unwrap_or(0)) + STOP_SLACK;
-                let stopped = child
-                    .stop(patience)
-                    .await
-                    .map_err(|error| LiveError::System("worker", error))?;
-                graceful += usize::from(stopped);
-                self.ledgers.push((child.ledger.clone(), Some(clock.now())));
+                let timeout_ms = self.shutdown_timeout_ms(name);
+                let patience = clock.real_millis(timeout_ms) + STOP_SLACK;
+                stopping.spawn(async move { (child.stop(patience).await, child.ledger.clone()) });
             }
+        }
+        let mut graceful = 0;
+        for (stopped, ledger) in stopping.join_all().await {
+            graceful += usize::from(stopped.map_err(|error| LiveError::System("worker", error))?);
+            self.ledgers.push((ledger, Some(clock.now())));
         }
         for name in names {
             self.spawn(name).await?;
@@ -306,10 +259,15 @@ impl Fleet {
                 child.begin(clock).await?;
             }
         }
-        Ok(format!(
-            "{} started, {graceful} stopped gracefully before",
-            names.len()
-        ))
+        Ok(format!("{} started, {graceful} stopped gracefully before", names.len()))
+    }
+
+    fn shutdown_timeout_ms(&self, process: &str) -> i64 {
+        let of = |spec: &WorkerSpec| {
+            let processes = spec.plan.processes().into_iter();
+            processes.filter(|(name, _)| name == process).map(|(_, worker)| worker.shutdown_timeout_ms).next()
+        };
+        self.specs.iter().find(|spec| spec.process == process).and_then(of).unwrap_or(0)
     }
 
     /// Ends every process and gives the ledgers of all incarnations.
