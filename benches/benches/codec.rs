@@ -11,8 +11,12 @@ fn codec(criterion: &mut Criterion) {
     let bytes = message.encode_to_vec();
     let mut group = criterion.benchmark_group("task_message");
     group.throughput(Throughput::Bytes(bytes.len() as u64));
-    group.bench_function("encode", |bencher| bencher.iter(|| black_box(&message).encode_to_vec()));
-    group.bench_function("decode", |bencher| bencher.iter(|| TaskMessage::decode(black_box(&bytes[..]))));
+    group.bench_function("encode", |bencher| {
+        bencher.iter(|| black_box(&message).encode_to_vec())
+    });
+    group.bench_function("decode", |bencher| {
+        bencher.iter(|| TaskMessage::decode(black_box(&bytes[..])))
+    });
     group.finish();
 }
 

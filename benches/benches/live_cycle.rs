@@ -10,11 +10,22 @@ use firedrill_benches::task;
 
 async fn cycle(broker: &RedisBroker, number: u64) {
     let now = Time::from_millis(1_800_000_000_000);
-    let enqueue = Op::Enqueue { message: task(number), now };
+    let enqueue = Op::Enqueue {
+        message: task(number),
+        now,
+    };
     assert_eq!(broker.call(enqueue).await, Ok(Reply::Enqueued(true)));
-    let dequeue = Op::Dequeue { queues: vec!["default".into()], lease_expires_s: now.secs() + 30 };
-    let Ok(Reply::Dequeued(Some(message))) = broker.call(dequeue).await else { panic!("nothing to dequeue") };
-    assert_eq!(broker.call(Op::Done { message, now }).await, Ok(Reply::Done));
+    let dequeue = Op::Dequeue {
+        queues: vec!["default".into()],
+        lease_expires_s: now.secs() + 30,
+    };
+    let Ok(Reply::Dequeued(Some(message))) = broker.call(dequeue).await else {
+        panic!("nothing to dequeue")
+    };
+    assert_eq!(
+        broker.call(Op::Done { message, now }).await,
+        Ok(Reply::Done)
+    );
 }
 
 fn live_cycle(criterion: &mut Criterion) {
@@ -23,16 +34,25 @@ fn live_cycle(criterion: &mut Criterion) {
         eprintln!("skipped: needs redis-server");
         return;
     };
-    let server = RedisServer::start(RedisServerOptions::unguarded(&program)).expect("a private Redis starts");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let server = RedisServer::start(RedisServerOptions::unguarded(&program))
+        .expect("a private Redis starts");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let broker = runtime
-        .block_on(RedisBroker::connect(&server.url(), RedisOptions::at_speed(1.0)))
+        .block_on(RedisBroker::connect(
+            &server.url(),
+            RedisOptions::at_speed(1.0),
+        ))
         .expect("the private Redis answers");
     let mut number = 0;
     let mut group = criterion.benchmark_group("live");
     group.sample_size(20);
     group.throughput(Throughput::Elements(1));
-    group.bench_function("ping", |bencher| bencher.iter(|| runtime.block_on(broker.ping())));
+    group.bench_function("ping", |bencher| {
+        bencher.iter(|| runtime.block_on(broker.ping()))
+    });
     group.bench_function("cycle", |bencher| {
         bencher.iter(|| {
             number += 1;

@@ -7,8 +7,11 @@ use firedrill::asynq::message::TaskMessage;
 pub fn task(number: u64) -> TaskMessage {
     TaskMessage {
         r#type: "email:send".into(),
-        payload: format!(r#"{{"user":{number:>10},"template":"welcome","locale":"en-GB","campaign":"{:>38}"}}"#, "x")
-            .into_bytes(),
+        payload: format!(
+            r#"{{"user":{number:>10},"template":"welcome","locale":"en-GB","campaign":"{:>38}"}}"#,
+            "x"
+        )
+        .into_bytes(),
         id: format!("00000000-0000-4000-8000-{number:012}"),
         queue: "default".into(),
         retry: 25,

@@ -1,6 +1,8 @@
 //! Replays a hanging worker against one alert: `cargo run -p firedrill-detector --example evaluate`.
 
-use firedrill_detector::{Compat, Detector, Labels, Outcome, Problem, RuleFile, RuleSet, Sample, Schedule, Timestamp};
+use firedrill_detector::{
+    Compat, Detector, Labels, Outcome, Problem, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+};
 
 const RULES: &str = r#"
 groups:
@@ -18,11 +20,21 @@ const SCRAPE_MS: i64 = 15_000;
 const HANGS_AT_MS: i64 = 30 * 60_000;
 
 fn main() -> Result<(), Vec<Problem>> {
-    let file = RuleFile { name: "rules.yml".into(), text: RULES.into() };
+    let file = RuleFile {
+        name: "rules.yml".into(),
+        text: RULES.into(),
+    };
     let rules = RuleSet::load(&[file], Compat::V3)?;
-    let schedule = Schedule { start: Timestamp(0), interval_ms: 60_000, phase_ms: 5_000 };
+    let schedule = Schedule {
+        start: Timestamp(0),
+        interval_ms: 60_000,
+        phase_ms: 5_000,
+    };
     let mut detector = Detector::new(rules, schedule);
-    let series = Labels::metric("job_processed_total", [("queue", "default"), ("status", "success")]);
+    let series = Labels::metric(
+        "job_processed_total",
+        [("queue", "default"), ("status", "success")],
+    );
     for at_ms in (0..100 * 60_000).step_by(SCRAPE_MS as usize) {
         // Ten jobs per second until the worker hangs; it stays up, so its counter stays where it was.
         detector.ingest(&Sample {

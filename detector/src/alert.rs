@@ -75,7 +75,11 @@ pub(crate) enum AlertError {
     SameLabels(Labels),
     /// The transitions end the alerts, all of which Prometheus forgets.
     #[error("exceeded limit of {limit} with {count} alerts")]
-    Limit { limit: usize, count: usize, forgotten: Vec<Transition> },
+    Limit {
+        limit: usize,
+        count: usize,
+        forgotten: Vec<Transition>,
+    },
 }
 
 /// What [`Alerts::forget`] needs to write its transitions.
@@ -94,8 +98,16 @@ pub(crate) struct Firing {
 
 impl Alerts {
     pub(crate) fn new(settings: AlertSettings) -> Self {
-        let constant = !settings.labels.iter().any(|label| label.template.uses_value());
-        Self { identity: constant.then(Memo::default), settings, instances: BTreeMap::new(), seen: Places::default() }
+        let constant = !settings
+            .labels
+            .iter()
+            .any(|label| label.template.uses_value());
+        Self {
+            identity: constant.then(Memo::default),
+            settings,
+            instances: BTreeMap::new(),
+            seen: Places::default(),
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -140,11 +152,18 @@ impl Alerts {
         self.step(now_ms, interner, external, &mut transitions);
         let count = self.instances.len();
         if self.settings.limit > 0 && count > self.settings.limit {
-            let at = Forgetting { now_ms, interner, external };
+            let at = Forgetting {
+                now_ms,
+                interner,
+                external,
+            };
             return Err(self.forget(at, transitions));
         }
         let samples = self.samples(interner);
-        Ok(Evaluated { transitions, samples })
+        Ok(Evaluated {
+            transitions,
+            samples,
+        })
     }
 
     /// The alert label set of each element.
@@ -154,7 +173,12 @@ impl Alerts {
         interner: &mut Interner,
         external: &External,
     ) -> Result<Vec<LabelsId>, AlertError> {
-        let Self { settings, identity, seen, .. } = self;
+        let Self {
+            settings,
+            identity,
+            seen,
+            ..
+        } = self;
         seen.clear();
         let mut ids = Vec::with_capacity(result.len());
         for (place, element) in result.iter().enumerate() {
@@ -175,7 +199,13 @@ impl Alerts {
     }
 
     /// Moves every instance on, after `present` has been set.
-    fn step(&mut self, now_ms: i64, interner: &Interner, external: &External, transitions: &mut Vec<Transition>) {
+    fn step(
+        &mut self,
+        now_ms: i64,
+        interner: &Interner,
+        external: &External,
+        transitions: &mut Vec<Transition>,
+    ) {
         let settings = &self.settings;
         self.instances.retain(|labels, instance| {
             let fresh = instance.present && !instance.firing && instance.active_at_ms == now_ms;
@@ -206,8 +236,9 @@ impl Alerts {
     fn forget(&mut self, at: Forgetting<'_>, made: Vec<Transition>) -> AlertError {
         let settings = &self.settings;
         let count = self.instances.len();
-        let (mut forgotten, moved): (Vec<_>, Vec<_>) =
-            made.into_iter().partition(|transition| transition.to == AlertState::Inactive);
+        let (mut forgotten, moved): (Vec<_>, Vec<_>) = made
+            .into_iter()
+            .partition(|transition| transition.to == AlertState::Inactive);
         for (labels, instance) in std::mem::take(&mut self.instances) {
             let from = match moved.iter().find(|transition| transition.labels == labels) {
                 Some(transition) => transition.from,
@@ -228,17 +259,32 @@ impl Alerts {
                 value: instance.present.then_some(instance.value),
             });
         }
-        AlertError::Limit { limit: settings.limit, count, forgotten }
+        AlertError::Limit {
+            limit: settings.limit,
+            count,
+            forgotten,
+        }
     }
 
     /// `ALERTS` and `ALERTS_FOR_STATE` for what is pending or firing.
     fn samples(&mut self, interner: &mut Interner) -> Vec<Element> {
         let mut samples = Vec::with_capacity(2 * self.instances.len());
         for (labels, instance) in &mut self.instances {
-            let written = *instance.written.get_or_insert_with(|| self.settings.written(labels, interner));
-            samples
-                .push(Element { labels: if instance.firing { written.firing } else { written.pending }, value: 1.0 });
-            samples.push(Element { labels: written.for_state, value: instance.active_at_ms.div_euclid(1000) as f64 });
+            let written = *instance
+                .written
+                .get_or_insert_with(|| self.settings.written(labels, interner));
+            samples.push(Element {
+                labels: if instance.firing {
+                    written.firing
+                } else {
+                    written.pending
+                },
+                value: 1.0,
+            });
+            samples.push(Element {
+                labels: written.for_state,
+                value: instance.active_at_ms.div_euclid(1000) as f64,
+            });
         }
         samples
     }
@@ -261,20 +307,32 @@ impl Instance {
     fn next(&mut self, settings: &AlertSettings, now_ms: i64) -> AlertState {
         if self.present {
             let waited = now_ms - self.active_at_ms >= settings.for_ms;
-            return if self.firing || waited { AlertState::Firing } else { AlertState::Pending };
+            return if self.firing || waited {
+                AlertState::Firing
+            } else {
+                AlertState::Pending
+            };
         }
         if !self.firing || settings.keep_firing_for_ms == 0 {
             return AlertState::Inactive;
         }
         let since_ms = *self.kept_since_ms.get_or_insert(now_ms);
-        if now_ms - since_ms < settings.keep_firing_for_ms { AlertState::Firing } else { AlertState::Inactive }
+        if now_ms - since_ms < settings.keep_firing_for_ms {
+            AlertState::Firing
+        } else {
+            AlertState::Inactive
+        }
     }
 }
 
 impl AlertSettings {
     /// The result's labels without the metric name, then the rule's, then the alert's name.
     fn identity(&self, labels: &Labels, value: f64, external: &External) -> Labels {
-        let data = Data { labels, value, external };
+        let data = Data {
+            labels,
+            value,
+            external,
+        };
         let mut identity = labels.retain(|name| name != METRIC_NAME);
         for label in &self.labels {
             identity = identity.with(&label.name, &label.template.expand(data));
@@ -282,15 +340,28 @@ impl AlertSettings {
         identity.with(ALERT_NAME, &self.name)
     }
 
-    fn annotations(&self, instance: &Instance, interner: &Interner, external: &External) -> Vec<(String, String)> {
-        let data = Data { labels: interner.labels(instance.source), value: instance.value, external };
+    fn annotations(
+        &self,
+        instance: &Instance,
+        interner: &Interner,
+        external: &External,
+    ) -> Vec<(String, String)> {
+        let data = Data {
+            labels: interner.labels(instance.source),
+            value: instance.value,
+            external,
+        };
         let expand = |label: &LabelTemplate| (label.name.clone(), label.template.expand(data));
         self.annotations.iter().map(expand).collect()
     }
 
     fn written(&self, labels: &Labels, interner: &mut Interner) -> Written {
         // Prometheus starts from the rule's labels as written, so one that expands to nothing shows its template.
-        let mut series = Labels::from_pairs(self.labels.iter().map(|label| (label.name.as_str(), label.text.as_str())));
+        let mut series = Labels::from_pairs(
+            self.labels
+                .iter()
+                .map(|label| (label.name.as_str(), label.text.as_str())),
+        );
         for (name, value) in labels.iter() {
             series = series.with(name, value);
         }

@@ -29,6 +29,10 @@ impl Compat {
     /// The earliest timestamp inside a window of `length_ms` that ends at `end_ms`.
     pub(crate) fn window_start_ms(self, end_ms: i64, length_ms: i64) -> i64 {
         let start = end_ms.saturating_sub(length_ms);
-        if self.left_open() { start.saturating_add(1) } else { start }
+        if self.left_open() {
+            start.saturating_add(1)
+        } else {
+            start
+        }
     }
 }

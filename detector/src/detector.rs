@@ -87,14 +87,18 @@ impl Detector {
             let phase_ms = schedule.phase_ms.rem_euclid(interval_ms);
             (schedule.start.plus_millis(phase_ms).0, interval_ms)
         });
-        Self { slots: slots.collect(), engine }
+        Self {
+            slots: slots.collect(),
+            engine,
+        }
     }
 
     /// Adds a sample. As in Prometheus, one that is not newer than its series' newest sample is dropped.
     ///
     /// Samples of a time must be in before [`advance`](Self::advance) passes that time.
     pub fn ingest(&mut self, sample: &Sample) {
-        self.engine.ingest(&sample.labels, sample.at.0, sample.value);
+        self.engine
+            .ingest(&sample.labels, sample.at.0, sample.value);
     }
 
     /// Runs every evaluation slot up to and including `to`, in order of time, then of groups.
@@ -138,7 +142,11 @@ impl Detector {
                         Work::Alert(alerts) => alerts.name(),
                         Work::Record { name, .. } => name,
                     };
-                    found.push(RuleWithoutData { group: group.name.clone(), rule: name.to_owned(), selectors });
+                    found.push(RuleWithoutData {
+                        group: group.name.clone(),
+                        rule: name.to_owned(),
+                        selectors,
+                    });
                 }
             }
         }

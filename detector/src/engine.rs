@@ -49,7 +49,12 @@ pub(crate) struct RuleState {
 /// What is made of a rule's result.
 #[derive(Debug, Clone)]
 pub(crate) enum Work {
-    Record { name: String, labels: Vec<(String, String)>, memo: Memo, seen: Places },
+    Record {
+        name: String,
+        labels: Vec<(String, String)>,
+        memo: Memo,
+        seen: Places,
+    },
     Alert(Box<Alerts>),
 }
 
@@ -67,17 +72,20 @@ impl Engine {
                             memo: Memo::default(),
                             seen: Places::default(),
                         },
-                        RuleKind::Alert { for_ms, keep_firing_for_ms, labels, annotations } => {
-                            Work::Alert(Box::new(Alerts::new(AlertSettings {
-                                group: group.name.clone(),
-                                name: rule.name.clone(),
-                                for_ms,
-                                keep_firing_for_ms,
-                                limit: group.limit,
-                                labels,
-                                annotations,
-                            })))
-                        }
+                        RuleKind::Alert {
+                            for_ms,
+                            keep_firing_for_ms,
+                            labels,
+                            annotations,
+                        } => Work::Alert(Box::new(Alerts::new(AlertSettings {
+                            group: group.name.clone(),
+                            name: rule.name.clone(),
+                            for_ms,
+                            keep_firing_for_ms,
+                            limit: group.limit,
+                            labels,
+                            annotations,
+                        }))),
                     },
                     name: rule.name,
                     expr: rule.expr,
@@ -107,7 +115,12 @@ impl Engine {
     }
 
     /// Evaluates the group's rules in order; each sees what those before it wrote.
-    pub(crate) fn evaluate_group(&mut self, index: usize, now_ms: i64, outcomes: &mut Vec<Outcome>) {
+    pub(crate) fn evaluate_group(
+        &mut self,
+        index: usize,
+        now_ms: i64,
+        outcomes: &mut Vec<Outcome>,
+    ) {
         let Some(group) = self.groups.get_mut(index) else {
             return;
         };
@@ -122,26 +135,34 @@ impl Engine {
                 default_step_ms: self.default_interval_ms,
                 steps_left: MAX_STEPS,
             };
-            let result = rule.expr.evaluate(&mut context).map_err(|error| error.to_string());
+            let result = rule
+                .expr
+                .evaluate(&mut context)
+                .map_err(|error| error.to_string());
             let interner = &mut self.interner;
             let samples = result.and_then(|vector| match &mut rule.work {
-                Work::Record { name, labels, memo, seen } => {
-                    record(vector, name, labels, group.limit, memo, seen, interner)
-                }
-                Work::Alert(alerts) => match alerts.evaluate(&vector, now_ms, interner, &self.external) {
-                    Ok(evaluated) => {
-                        let transitions = evaluated.transitions.into_iter();
-                        outcomes.extend(transitions.map(Outcome::Transition));
-                        Ok(evaluated.samples)
-                    }
-                    Err(error) => {
-                        let message = error.to_string();
-                        if let AlertError::Limit { forgotten, .. } = error {
-                            outcomes.extend(forgotten.into_iter().map(Outcome::Transition));
+                Work::Record {
+                    name,
+                    labels,
+                    memo,
+                    seen,
+                } => record(vector, name, labels, group.limit, memo, seen, interner),
+                Work::Alert(alerts) => {
+                    match alerts.evaluate(&vector, now_ms, interner, &self.external) {
+                        Ok(evaluated) => {
+                            let transitions = evaluated.transitions.into_iter();
+                            outcomes.extend(transitions.map(Outcome::Transition));
+                            Ok(evaluated.samples)
                         }
-                        Err(message)
+                        Err(error) => {
+                            let message = error.to_string();
+                            if let AlertError::Limit { forgotten, .. } = error {
+                                outcomes.extend(forgotten.into_iter().map(Outcome::Transition));
+                            }
+                            Err(message)
+                        }
                     }
-                },
+                }
             });
             match samples {
                 Ok(samples) => rule.write(&samples, query_ms, &self.interner, &mut self.store),
@@ -176,7 +197,11 @@ impl Engine {
             before_ms = before_ms.min(earliest_ms);
         }
         // Trimming looks at every series, so it waits until it is worth it.
-        if before_ms >= self.trimmed_ms.saturating_add(self.reach.back_ms / 4 + 60_000) {
+        if before_ms
+            >= self
+                .trimmed_ms
+                .saturating_add(self.reach.back_ms / 4 + 60_000)
+        {
             self.store.trim(&self.interner, before_ms);
             self.trimmed_ms = before_ms;
         }
@@ -226,7 +251,9 @@ fn record(
         });
         if seen.insert(element.labels, place).is_some() {
             let labels = interner.labels(element.labels);
-            return Err(format!("vector contains metrics with the same labelset after applying rule labels: {labels}"));
+            return Err(format!(
+                "vector contains metrics with the same labelset after applying rule labels: {labels}"
+            ));
         }
     }
     if limit > 0 && samples.len() > limit {

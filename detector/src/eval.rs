@@ -37,7 +37,9 @@ pub(crate) enum EvalError {
          many-to-many matching not allowed: matching labels must be unique on one side"
     )]
     ManyToMany { group: Labels, side: &'static str },
-    #[error("multiple matches for labels {0}: many-to-one matching must be explicit (group_left/group_right)")]
+    #[error(
+        "multiple matches for labels {0}: many-to-one matching must be explicit (group_left/group_right)"
+    )]
     ManyToOne(Labels),
     #[error("multiple matches for labels {0}: grouping labels must ensure unique matches")]
     GroupNotUnique(Labels),
@@ -69,7 +71,10 @@ impl Expr {
     /// The value as a vector: a number becomes one element without labels.
     pub(crate) fn evaluate(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
         match self {
-            Self::Scalar(expr) => Ok(vec![Element { labels: LabelsId::EMPTY, value: expr.evaluate(context)? }]),
+            Self::Scalar(expr) => Ok(vec![Element {
+                labels: LabelsId::EMPTY,
+                value: expr.evaluate(context)?,
+            }]),
             Self::Vector(expr) => expr.evaluate(context),
         }
     }
@@ -88,7 +93,11 @@ impl ScalarExpr {
             Self::Binary { op, left, right } => {
                 let left = left.evaluate(context)?;
                 let right = right.evaluate(context)?;
-                if op.is_comparison() { f64::from(u8::from(op.holds(left, right))) } else { op.compute(left, right) }
+                if op.is_comparison() {
+                    f64::from(u8::from(op.holds(left, right)))
+                } else {
+                    op.compute(left, right)
+                }
             }
         })
     }
@@ -106,7 +115,10 @@ impl VectorExpr {
                 let mut seen = Places::default();
                 unique(vector, &mut seen, context)
             }
-            Self::OfScalar(expr) => Ok(vec![Element { labels: LabelsId::EMPTY, value: expr.evaluate(context)? }]),
+            Self::OfScalar(expr) => Ok(vec![Element {
+                labels: LabelsId::EMPTY,
+                value: expr.evaluate(context)?,
+            }]),
             Self::Range(call) => call.evaluate(context),
             Self::Absent { of, labels } => {
                 let empty = of.evaluate(context)?.is_empty();
@@ -137,8 +149,13 @@ fn absent(empty: bool, labels: &mut LabelsOnce, context: &mut Context<'_>) -> Ve
     if !empty {
         return Vector::new();
     }
-    let id = *labels.id.get_or_insert_with(|| context.interner.id(&labels.labels));
-    vec![Element { labels: id, value: 1.0 }]
+    let id = *labels
+        .id
+        .get_or_insert_with(|| context.interner.id(&labels.labels));
+    vec![Element {
+        labels: id,
+        value: 1.0,
+    }]
 }
 
 /// Passes the vector on unless two of its elements have the same labels.

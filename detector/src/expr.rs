@@ -232,8 +232,15 @@ pub(crate) struct Relabel {
 /// Where the new label's value comes from.
 #[derive(Debug, Clone)]
 pub(crate) enum RelabelHow {
-    Replace { source: String, regex: Regex, replacement: String },
-    Join { separator: String, sources: Vec<String> },
+    Replace {
+        source: String,
+        regex: Regex,
+        replacement: String,
+    },
+    Join {
+        separator: String,
+        sources: Vec<String>,
+    },
 }
 
 /// `histogram_quantile(φ, buckets)` on classic buckets.
@@ -313,7 +320,10 @@ pub(crate) enum BinaryOp {
 impl BinaryOp {
     pub(crate) fn is_comparison(self) -> bool {
         use BinaryOp::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
-        matches!(self, Equal | NotEqual | Greater | GreaterEqual | Less | LessEqual)
+        matches!(
+            self,
+            Equal | NotEqual | Greater | GreaterEqual | Less | LessEqual
+        )
     }
 }
 

@@ -27,7 +27,11 @@ pub(crate) struct Interner {
 
 impl Interner {
     pub(crate) fn new() -> Self {
-        let mut interner = Self { sets: Vec::new(), ids: HashMap::new(), nameless: Memo::default() };
+        let mut interner = Self {
+            sets: Vec::new(),
+            ids: HashMap::new(),
+            nameless: Memo::default(),
+        };
         interner.id(&Labels::default());
         interner
     }

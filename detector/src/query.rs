@@ -33,7 +33,9 @@ impl Query {
     /// [`QueryError::Refused`] if Prometheus would refuse it, or it cannot be evaluated exactly.
     pub fn parse(text: &str, compat: Compat) -> Result<Self, QueryError> {
         let compiled = compile(text, compat).map_err(QueryError::Refused)?;
-        Ok(Self { expr: compiled.expr })
+        Ok(Self {
+            expr: compiled.expr,
+        })
     }
 }
 
@@ -45,13 +47,26 @@ impl Detector {
     /// # Errors
     ///
     /// [`QueryError::Failed`].
-    pub fn query(&mut self, query: &Query, at: Timestamp) -> Result<Vec<(Labels, f64)>, QueryError> {
+    pub fn query(
+        &mut self,
+        query: &Query,
+        at: Timestamp,
+    ) -> Result<Vec<(Labels, f64)>, QueryError> {
         // An expression remembers what belongs to one detector, so the query's own stays untouched.
         let mut expr = query.expr.clone();
         let engine = self.engine();
-        let vector = engine.query(&mut expr, at.0).map_err(|error| QueryError::Failed(error.to_string()))?;
-        let mut values: Vec<(Labels, f64)> =
-            vector.into_iter().map(|element| (engine.interner.labels(element.labels).clone(), element.value)).collect();
+        let vector = engine
+            .query(&mut expr, at.0)
+            .map_err(|error| QueryError::Failed(error.to_string()))?;
+        let mut values: Vec<(Labels, f64)> = vector
+            .into_iter()
+            .map(|element| {
+                (
+                    engine.interner.labels(element.labels).clone(),
+                    element.value,
+                )
+            })
+            .collect();
         values.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(values)
     }

@@ -65,8 +65,15 @@ pub(crate) struct Rule {
 /// See [`Rule`].
 #[derive(Debug, Clone)]
 pub(crate) enum RuleKind {
-    Record { labels: Vec<(String, String)> },
-    Alert { for_ms: i64, keep_firing_for_ms: i64, labels: Vec<LabelTemplate>, annotations: Vec<LabelTemplate> },
+    Record {
+        labels: Vec<(String, String)>,
+    },
+    Alert {
+        for_ms: i64,
+        keep_firing_for_ms: i64,
+        labels: Vec<LabelTemplate>,
+        annotations: Vec<LabelTemplate>,
+    },
 }
 
 /// A label or annotation of an alerting rule.
@@ -130,7 +137,12 @@ impl RuleSet {
         self.groups.iter().flat_map(|group| {
             group.rules.iter().filter_map(|rule| match &rule.kind {
                 RuleKind::Record { .. } => None,
-                RuleKind::Alert { for_ms, keep_firing_for_ms, labels, annotations } => Some(AlertRule {
+                RuleKind::Alert {
+                    for_ms,
+                    keep_firing_for_ms,
+                    labels,
+                    annotations,
+                } => Some(AlertRule {
                     group: &group.name,
                     name: &rule.name,
                     expr: &rule.text,

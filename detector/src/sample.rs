@@ -75,7 +75,10 @@ impl Labels {
     /// The value of the label `name`, if it is there.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let at = self.0.binary_search_by(|(n, _)| n.as_ref().cmp(name)).ok()?;
+        let at = self
+            .0
+            .binary_search_by(|(n, _)| n.as_ref().cmp(name))
+            .ok()?;
         Some(&self.0[at].1)
     }
 
@@ -87,7 +90,9 @@ impl Labels {
 
     /// The labels in order of their names, the metric name included.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
-        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
     /// The label set without the labels whose name `keep` turns down.
@@ -126,7 +131,10 @@ impl Labels {
 impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
-        let mut labels = self.iter().filter(|(name, _)| *name != METRIC_NAME).peekable();
+        let mut labels = self
+            .iter()
+            .filter(|(name, _)| *name != METRIC_NAME)
+            .peekable();
         if labels.peek().is_none() && !self.name().is_empty() {
             return Ok(());
         }

@@ -115,7 +115,11 @@ impl Series {
             }
             _ => &[],
         };
-        Window { times, values, resets: Some(resets) }
+        Window {
+            times,
+            values,
+            resets: Some(resets),
+        }
     }
 
     /// Forgets samples older than `before_ms`, but keeps the newest marker and sample's place in time.
@@ -170,7 +174,13 @@ const NOWHERE: u32 = u32::MAX;
 
 impl Store {
     /// Appends a sample; false if the series already has a newer or a contradicting one.
-    pub(crate) fn append(&mut self, interner: &Interner, labels: LabelsId, at_ms: i64, value: f64) -> bool {
+    pub(crate) fn append(
+        &mut self,
+        interner: &Interner,
+        labels: LabelsId,
+        at_ms: i64,
+        value: f64,
+    ) -> bool {
         let place = match self.by_labels.get(labels.index()) {
             Some(place) if *place != NOWHERE => *place,
             _ => self.add(interner, labels),
@@ -239,7 +249,8 @@ impl Store {
         if removed {
             self.removals += 1;
             let series = &self.series;
-            self.arrivals.retain(|place| series[*place as usize].is_some());
+            self.arrivals
+                .retain(|place| series[*place as usize].is_some());
         }
     }
 
@@ -270,17 +281,29 @@ mod tests {
             (40, stale_marker(), true),
             (60, 2.0, true),
         ] {
-            assert_eq!(store.append(&interner, id, at_ms, value), accepted, "{at_ms} {value}");
+            assert_eq!(
+                store.append(&interner, id, at_ms, value),
+                accepted,
+                "{at_ms} {value}"
+            );
         }
         let series = store.get(store.arrivals(Some("c"))[0]).unwrap();
-        for (at_ms, newest) in
-            [(9, None), (10, Some((10, 5.0))), (39, Some((30, 1.0))), (40, None), (59, None), (60, Some((60, 2.0)))]
-        {
+        for (at_ms, newest) in [
+            (9, None),
+            (10, Some((10, 5.0))),
+            (39, Some((30, 1.0))),
+            (40, None),
+            (59, None),
+            (60, Some((60, 2.0))),
+        ] {
             assert_eq!(series.newest_until(at_ms), newest, "{at_ms}");
         }
         let mut hint = 0;
         let window = series.window(20, 60, &mut hint);
-        assert_eq!((window.times, window.values), (&[20, 30, 60][..], &[7.0, 1.0, 2.0][..]));
+        assert_eq!(
+            (window.times, window.values),
+            (&[20, 30, 60][..], &[7.0, 1.0, 2.0][..])
+        );
         assert_eq!(window.resets, Some(&[(30, 7.0)][..]));
         // The fall onto the first sample is outside of the window.
         assert_eq!(series.window(30, 60, &mut hint).resets, Some(&[][..]));
@@ -294,7 +317,11 @@ mod tests {
         for from_ms in -1..400 {
             let expected = times.partition_point(|time| *time < from_ms);
             for guess in 0..25 {
-                assert_eq!(first_from(&times, from_ms, guess), expected, "{from_ms} {guess}");
+                assert_eq!(
+                    first_from(&times, from_ms, guess),
+                    expected,
+                    "{from_ms} {guess}"
+                );
             }
         }
     }
@@ -315,6 +342,9 @@ mod tests {
         assert_eq!(store.removals(), 1);
         store.append(&interner, other, 10_000, 2.0);
         let place = store.arrivals(Some("d"))[0];
-        assert_eq!(store.get(place).unwrap().newest_until(10_000), Some((10_000, 2.0)));
+        assert_eq!(
+            store.get(place).unwrap().newest_until(10_000),
+            Some((10_000, 2.0))
+        );
     }
 }

@@ -100,7 +100,9 @@ impl Template {
 
     /// A template that expands to `text` as it stands.
     pub(crate) fn verbatim(text: &str) -> Self {
-        Self { parts: vec![Part::Text(text.to_owned())] }
+        Self {
+            parts: vec![Part::Text(text.to_owned())],
+        }
     }
 
     /// Whether the expansion depends on the alert's value.
@@ -145,7 +147,9 @@ impl Term {
         match self {
             Self::Value => Shown::Number(data.value),
             Self::Label(name) => Shown::Text(data.labels.get(name).unwrap_or("").to_owned()),
-            Self::ExternalLabel(name) => Shown::Text(data.external.labels.get(name).unwrap_or("").to_owned()),
+            Self::ExternalLabel(name) => {
+                Shown::Text(data.external.labels.get(name).unwrap_or("").to_owned())
+            }
             Self::ExternalUrl => Shown::Text(data.external.url.clone()),
             Self::Literal(text) => Shown::Text(text.clone()),
             Self::Call(function, of) => Shown::Text(function.apply(of.show(data))),
@@ -178,8 +182,15 @@ mod tests {
 
     fn expand(text: &str, value: f64) -> String {
         let labels = Labels::metric("m", [("job", "mail"), ("queue", "Low")]);
-        let external = External { labels: Labels::from_pairs([("region", "eu")]), url: "http://p".into() };
-        Template::parse(text).unwrap().expand(Data { labels: &labels, value, external: &external })
+        let external = External {
+            labels: Labels::from_pairs([("region", "eu")]),
+            url: "http://p".into(),
+        };
+        Template::parse(text).unwrap().expand(Data {
+            labels: &labels,
+            value,
+            external: &external,
+        })
     }
 
     #[test]
@@ -187,12 +198,35 @@ mod tests {
         let seconds = f64::INFINITY;
         for (value, plain, human, duration, percent, binary) in [
             (0.00005, "5e-05", "50u", "50us", "0.005%", "5e-05"),
-            (0.001234, "0.001234", "1.234m", "1.234ms", "0.1234%", "0.001234"),
+            (
+                0.001234, "0.001234", "1.234m", "1.234ms", "0.1234%", "0.001234",
+            ),
             (0.5, "0.5", "500m", "500ms", "50%", "0.5"),
             (59.9, "59.9", "59.9", "59.9s", "5990%", "59.9"),
-            (3661.0, "3661", "3.661k", "1h 1m 1s", "3.661e+05%", "3.575ki"),
-            (90061.0, "90061", "90.06k", "1d 1h 1m 1s", "9.006e+06%", "87.95ki"),
-            (1234567.0, "1.234567e+06", "1.235M", "14d 6h 56m 7s", "1.235e+08%", "1.177Mi"),
+            (
+                3661.0,
+                "3661",
+                "3.661k",
+                "1h 1m 1s",
+                "3.661e+05%",
+                "3.575ki",
+            ),
+            (
+                90061.0,
+                "90061",
+                "90.06k",
+                "1d 1h 1m 1s",
+                "9.006e+06%",
+                "87.95ki",
+            ),
+            (
+                1234567.0,
+                "1.234567e+06",
+                "1.235M",
+                "14d 6h 56m 7s",
+                "1.235e+08%",
+                "1.177Mi",
+            ),
             (seconds, "+Inf", "+Inf", "+Inf", "+Inf%", "+Inf"),
             (0.0, "0", "0", "0s", "0%", "0"),
             (-75.0, "-75", "-75", "-1m 15s", "-7500%", "-75"),
@@ -217,11 +251,17 @@ mod tests {
             ("{{ index $labels \"job\" }}", "mail"),
             ("a {{- /* note */ -}} b", "ab"),
             ("a  {{- $labels.job -}}\n b", "amailb"),
-            ("{{ printf \"%.2f%% of %s\" $value $labels.job }}", "2.50% of mail"),
+            (
+                "{{ printf \"%.2f%% of %s\" $value $labels.job }}",
+                "2.50% of mail",
+            ),
             ("{{ $value | printf \"%.1f\" }}", "2.5"),
             ("{{ printf \"%5\" | toLower }}", "unsupported"),
             ("{{ \"x{{y\" }}{{ `}}` }}", "x{{y}}"),
-            ("{{ $externalLabels.region }} {{ $externalURL }}", "eu http://p"),
+            (
+                "{{ $externalLabels.region }} {{ $externalURL }}",
+                "eu http://p",
+            ),
             ("{{ ($value | humanize) }}", "2.5"),
         ] {
             if expected == "unsupported" {
@@ -234,7 +274,14 @@ mod tests {
 
     #[test]
     fn refusals_tell_broken_from_unsupported() {
-        for text in ["{{ $value", "{{ }}", "{{ $x }}", "{{ nope $value }}", "{{ \"a }}", "{{ ($value }}"] {
+        for text in [
+            "{{ $value",
+            "{{ }}",
+            "{{ $x }}",
+            "{{ nope $value }}",
+            "{{ \"a }}",
+            "{{ ($value }}",
+        ] {
             let error = Template::parse(text).unwrap_err();
             assert!(matches!(error, TemplateError::Syntax(_)), "{text}: {error}");
         }
@@ -247,7 +294,10 @@ mod tests {
             "{{ $value | title }}",
         ] {
             let error = Template::parse(text).unwrap_err();
-            assert!(matches!(error, TemplateError::Unsupported(_)), "{text}: {error}");
+            assert!(
+                matches!(error, TemplateError::Unsupported(_)),
+                "{text}: {error}"
+            );
         }
     }
 }

@@ -72,7 +72,11 @@ pub struct RuleError {
 
 impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rule {} of group {}: {}", self.rule, self.group, self.message)
+        write!(
+            f,
+            "rule {} of group {}: {}",
+            self.rule, self.group, self.message
+        )
     }
 }
 

@@ -136,7 +136,9 @@ impl TestFile {
     pub fn input_series(&self, index: usize) -> impl Iterator<Item = (&Labels, &[(i64, f64)])> {
         let test = self.tests.get(index);
         let inputs = test.map_or(&[][..], |test| &test.input);
-        inputs.iter().map(|input| (&input.labels, input.samples.as_slice()))
+        inputs
+            .iter()
+            .map(|input| (&input.labels, input.samples.as_slice()))
     }
 
     /// Runs all tests over the rules and reports what failed.
@@ -144,9 +146,16 @@ impl TestFile {
     /// # Errors
     ///
     /// All problems of the rule files.
-    pub fn run(&self, rules: &[RuleFile], compat: Compat) -> Result<Vec<TestFailure>, Vec<Problem>> {
+    pub fn run(
+        &self,
+        rules: &[RuleFile],
+        compat: Compat,
+    ) -> Result<Vec<TestFailure>, Vec<Problem>> {
         let rules = RuleSet::load(rules, compat)?;
-        let runs = self.tests.iter().flat_map(|test| test.run(self, rules.clone(), compat));
+        let runs = self
+            .tests
+            .iter()
+            .flat_map(|test| test.run(self, rules.clone(), compat));
         Ok(runs.collect())
     }
 }

@@ -33,7 +33,12 @@ impl<'n> Fields<'n> {
     pub fn new(node: &'n Node, what: impl Into<String>, problems: &mut Problems) -> Option<Self> {
         let what = what.into();
         let entries = node.as_map(&what, problems)?;
-        Some(Self { entries, what, at: node.at, known: Vec::new() })
+        Some(Self {
+            entries,
+            what,
+            at: node.at,
+            known: Vec::new(),
+        })
     }
 
     /// The value of a key that may be missing. An explicit null counts as missing.
@@ -67,7 +72,11 @@ impl<'n> Fields<'n> {
                         Some(close) => format!("did you mean `{close}`? {accepted}"),
                         None => accepted,
                     };
-                    problems.push_with_hint(key.at, format!("unknown key `{name}` in {}", self.what), hint);
+                    problems.push_with_hint(
+                        key.at,
+                        format!("unknown key `{name}` in {}", self.what),
+                        hint,
+                    );
                 }
                 None => problems.push(key.at, format!("a key of {} must be plain text", self.what)),
             }
@@ -88,7 +97,8 @@ pub fn closest<'a>(name: &str, accepted: impl IntoIterator<Item = &'a str>) -> O
 
 /// Levenshtein distance, over at most 64 characters of each.
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.chars().take(64).collect(), b.chars().take(64).collect());
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.iter().enumerate() {
         let mut diagonal = row[0];
@@ -117,7 +127,11 @@ mod tests {
             fields.required("name", &mut problems);
             fields.finish(&mut problems);
         }
-        problems.into_vec().iter().map(ToString::to_string).collect()
+        problems
+            .into_vec()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -136,7 +150,10 @@ mod tests {
     #[test]
     fn broken_or_hostile_yaml_is_one_problem() {
         assert!(problems_of("a: [1, 2")[0].starts_with("f.yml:"));
-        assert_eq!(problems_of("- 1\n")[0], "f.yml:1:1: thing: expected a mapping, found a sequence");
+        assert_eq!(
+            problems_of("- 1\n")[0],
+            "f.yml:1:1: thing: expected a mapping, found a sequence"
+        );
         assert_eq!(problems_of(&"[".repeat(100_000)).len(), 1);
         let deep = format!("a: {}1{}", "[".repeat(100), "]".repeat(100));
         assert!(problems_of(&deep)[0].contains("nested too deep"));

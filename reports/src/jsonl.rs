@@ -32,7 +32,10 @@ impl<W: Write> RecordWriter<W> {
     /// # Errors
     /// When the header cannot be written.
     pub fn new(out: W, header: &Header) -> io::Result<Self> {
-        let mut writer = Self { out, series: BTreeMap::new() };
+        let mut writer = Self {
+            out,
+            series: BTreeMap::new(),
+        };
         writer.json(&First::Header(header))?;
         writer.out.flush()?;
         Ok(writer)
@@ -51,22 +54,37 @@ impl<W: Write> RecordWriter<W> {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn scrape(&mut self, at_ms: i64, target: &str, samples: &[(Labels, f64)]) -> io::Result<()> {
+    pub fn scrape(
+        &mut self,
+        at_ms: i64,
+        target: &str,
+        samples: &[(Labels, f64)],
+    ) -> io::Result<()> {
         let mut values = Vec::with_capacity(samples.len());
         for (labels, value) in samples {
             let id = match self.series.get(labels) {
                 Some(id) => *id,
                 None => {
-                    let id = u32::try_from(self.series.len()).map_err(|_| io::Error::other("too many series"))?;
-                    let pairs = labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-                    self.json(&Line::Series { id, labels: pairs.collect() })?;
+                    let id = u32::try_from(self.series.len())
+                        .map_err(|_| io::Error::other("too many series"))?;
+                    let pairs = labels
+                        .iter()
+                        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+                    self.json(&Line::Series {
+                        id,
+                        labels: pairs.collect(),
+                    })?;
                     self.series.insert(labels.clone(), id);
                     id
                 }
             };
             values.push((id, Value(*value)));
         }
-        self.write(&Line::Scrape { at_ms, target: target.to_owned(), values })
+        self.write(&Line::Scrape {
+            at_ms,
+            target: target.to_owned(),
+            values,
+        })
     }
 
     fn json(&mut self, line: &impl Serialize) -> io::Result<()> {
@@ -130,10 +148,17 @@ impl Record {
         let damaged = |line| move |source| RecordError::Damaged { line, source };
         let version: Version = serde_json::from_str(&first).map_err(damaged(1))?;
         if major(&version.format) != major(FORMAT) {
-            return Err(RecordError::Version { found: version.format });
+            return Err(RecordError::Version {
+                found: version.format,
+            });
         }
-        let First::Header(header) = serde_json::from_str::<First<Header>>(&first).map_err(damaged(1))?;
-        let mut record = Self { header, lines: Vec::new(), complete: false };
+        let First::Header(header) =
+            serde_json::from_str::<First<Header>>(&first).map_err(damaged(1))?;
+        let mut record = Self {
+            header,
+            lines: Vec::new(),
+            complete: false,
+        };
         let mut series = 0_u32;
         let mut broken: Option<RecordError> = None;
         for (index, text) in input {
@@ -147,7 +172,10 @@ impl Record {
                         Line::Series { .. } => series += 1,
                         Line::Scrape { values, .. } => {
                             if let Some((id, _)) = values.iter().find(|(id, _)| *id >= series) {
-                                return Err(RecordError::UnknownSeries { line: index + 1, id: *id });
+                                return Err(RecordError::UnknownSeries {
+                                    line: index + 1,
+                                    id: *id,
+                                });
                             }
                         }
                         Line::Footer { .. } => record.complete = true,
@@ -155,7 +183,12 @@ impl Record {
                     }
                     record.lines.push(line);
                 }
-                Err(source) => broken = Some(RecordError::Damaged { line: index + 1, source }),
+                Err(source) => {
+                    broken = Some(RecordError::Damaged {
+                        line: index + 1,
+                        source,
+                    })
+                }
             }
         }
         Ok(record)
@@ -166,12 +199,20 @@ impl Record {
         let mut series: Vec<Labels> = Vec::new();
         self.lines.iter().filter_map(move |line| match line {
             Line::Series { labels, .. } => {
-                let pairs = labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                let pairs = labels
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str()));
                 series.push(Labels::from_pairs(pairs));
                 None
             }
-            Line::Scrape { at_ms, target, values } => {
-                let values = values.iter().filter_map(|(id, value)| Some((series.get(*id as usize)?.clone(), value.0)));
+            Line::Scrape {
+                at_ms,
+                target,
+                values,
+            } => {
+                let values = values
+                    .iter()
+                    .filter_map(|(id, value)| Some((series.get(*id as usize)?.clone(), value.0)));
                 Some((*at_ms, target.as_str(), values.collect()))
             }
             _ => None,
@@ -180,14 +221,24 @@ impl Record {
 
     /// The recorded transitions.
     pub fn transitions(&self) -> impl Iterator<Item = &Transition> {
-        self.lines
-            .iter()
-            .filter_map(|line| if let Line::Transition(transition) = line { Some(transition) } else { None })
+        self.lines.iter().filter_map(|line| {
+            if let Line::Transition(transition) = line {
+                Some(transition)
+            } else {
+                None
+            }
+        })
     }
 
     /// Faults and remedies as they happened.
     pub fn marks(&self) -> impl Iterator<Item = &Mark> {
-        self.lines.iter().filter_map(|line| if let Line::Mark(mark) = line { Some(mark) } else { None })
+        self.lines.iter().filter_map(|line| {
+            if let Line::Mark(mark) = line {
+                Some(mark)
+            } else {
+                None
+            }
+        })
     }
 
     /// What users felt of an incident.
@@ -202,13 +253,25 @@ impl Record {
     /// What happened to every task, if the drill got that far.
     #[must_use]
     pub fn audit(&self) -> Option<&Audit> {
-        self.lines.iter().find_map(|line| if let Line::Audit(audit) = line { Some(audit) } else { None })
+        self.lines.iter().find_map(|line| {
+            if let Line::Audit(audit) = line {
+                Some(audit)
+            } else {
+                None
+            }
+        })
     }
 
     /// How well time was kept, if the drill got that far.
     #[must_use]
     pub fn lag(&self) -> Option<&Lag> {
-        self.lines.iter().find_map(|line| if let Line::Lag(lag) = line { Some(lag) } else { None })
+        self.lines.iter().find_map(|line| {
+            if let Line::Lag(lag) = line {
+                Some(lag)
+            } else {
+                None
+            }
+        })
     }
 
     /// Virtual milliseconds the drill reached.
@@ -225,7 +288,9 @@ impl Record {
     #[must_use]
     pub fn aborted(&self) -> Option<&str> {
         self.lines.iter().find_map(|line| match line {
-            Line::Footer { aborted: Some(why), .. } => Some(why.as_str()),
+            Line::Footer {
+                aborted: Some(why), ..
+            } => Some(why.as_str()),
             _ => None,
         })
     }

@@ -52,8 +52,13 @@ impl RulePack {
             let mut problems = Problems::new(&rule.name);
             for (index, line) in rule.text.lines().enumerate() {
                 let comment = line.trim_start().strip_prefix('#').map(str::trim);
-                if let Some(directive) = comment.and_then(|comment| comment.strip_prefix("firedrill:")) {
-                    let at = Mark { line: index + 1, column: 1 + line.len() - line.trim_start().len() };
+                if let Some(directive) =
+                    comment.and_then(|comment| comment.strip_prefix("firedrill:"))
+                {
+                    let at = Mark {
+                        line: index + 1,
+                        column: 1 + line.len() - line.trim_start().len(),
+                    };
                     pack.directive(directive.trim(), at, &mut problems);
                 }
             }
@@ -62,7 +67,11 @@ impl RulePack {
         if pack.pages.is_empty() {
             pack.pages = DEFAULT_PAGES.map(str::to_owned).into();
         }
-        if found.is_empty() { Ok(pack) } else { Err(found) }
+        if found.is_empty() {
+            Ok(pack)
+        } else {
+            Err(found)
+        }
     }
 
     fn directive(&mut self, text: &str, at: Mark, problems: &mut Problems) {
@@ -72,21 +81,32 @@ impl RulePack {
         };
         let words: Vec<&str> = text.split_whitespace().collect();
         let parsed = match words.as_slice() {
-            ["pages", "=", ..] => text.split_once('=').and_then(|(_, list)| names(list)).map(|found| {
-                self.pages.extend(found);
-            }),
-            ["cause", cause, verb @ ("expects" | "accepts"), _, ..] => {
-                text.split_once(verb).and_then(|(_, list)| names(list)).map(|found| {
+            ["pages", "=", ..] => {
+                text.split_once('=')
+                    .and_then(|(_, list)| names(list))
+                    .map(|found| {
+                        self.pages.extend(found);
+                    })
+            }
+            ["cause", cause, verb @ ("expects" | "accepts"), _, ..] => text
+                .split_once(verb)
+                .and_then(|(_, list)| names(list))
+                .map(|found| {
                     for name in found.iter().filter(|name| !self.alerts.contains(name)) {
                         let known = format!("accepted: {}", self.alerts.join(", "));
                         let hint = closest(name, self.alerts.iter().map(String::as_str))
-                            .map_or(known.clone(), |close| format!("did you mean `{close}`? {known}"));
+                            .map_or(known.clone(), |close| {
+                                format!("did you mean `{close}`? {known}")
+                            });
                         problems.push_with_hint(at, format!("there is no alert `{name}`"), hint);
                     }
-                    let map = if *verb == "expects" { &mut self.expects } else { &mut self.accepts };
+                    let map = if *verb == "expects" {
+                        &mut self.expects
+                    } else {
+                        &mut self.accepts
+                    };
                     map.entry((*cause).to_owned()).or_default().extend(found);
-                })
-            }
+                }),
             _ => None,
         };
         if parsed.is_none() {
@@ -101,8 +121,10 @@ impl RulePack {
     /// What an alert is to incidents of a cause. A pack that says nothing of a cause means: any of its alerts will do.
     #[must_use]
     pub fn role(&self, cause: &str, alert: &str) -> Role {
-        let named =
-            |map: &BTreeMap<String, Vec<String>>| map.get(cause).map(|names| names.iter().any(|name| name == alert));
+        let named = |map: &BTreeMap<String, Vec<String>>| {
+            map.get(cause)
+                .map(|names| names.iter().any(|name| name == alert))
+        };
         match (named(&self.expects), named(&self.accepts)) {
             (Some(true) | None, _) => Role::Expected,
             (_, Some(true)) => Role::Accepted,
@@ -116,24 +138,44 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<RulePack, Vec<Problem>> {
-        let rules = [RuleText { name: "r.yml".into(), text: text.into() }];
+        let rules = [RuleText {
+            name: "r.yml".into(),
+            text: text.into(),
+        }];
         RulePack::parse(&rules, &["Down".into(), "Slow".into()])
     }
 
     #[test]
     fn directives_say_who_pages_and_what_is_right() {
-        let pack = parse("# firedrill: pages = warning, page\n# firedrill: cause deadlock expects Down\n").unwrap();
-        assert_eq!(pack.pages, BTreeSet::from(["page".to_owned(), "warning".to_owned()]));
-        assert_eq!((pack.role("deadlock", "Down"), pack.role("deadlock", "Slow")), (Role::Expected, Role::Other));
-        assert_eq!(pack.role("retry-storm", "Slow"), Role::Expected, "nothing is said of that cause");
+        let pack =
+            parse("# firedrill: pages = warning, page\n# firedrill: cause deadlock expects Down\n")
+                .unwrap();
+        assert_eq!(
+            pack.pages,
+            BTreeSet::from(["page".to_owned(), "warning".to_owned()])
+        );
+        assert_eq!(
+            (pack.role("deadlock", "Down"), pack.role("deadlock", "Slow")),
+            (Role::Expected, Role::Other)
+        );
+        assert_eq!(
+            pack.role("retry-storm", "Slow"),
+            Role::Expected,
+            "nothing is said of that cause"
+        );
         assert!(parse("groups: []").unwrap().pages.contains("critical"));
     }
 
     #[test]
     fn bad_directives_are_all_named() {
-        let problems =
-            parse("# firedrill: page = x\n# firedrill: cause a expects Dwn,\n# firedrill: cause a accepts Slw\n");
-        let text: Vec<String> = problems.unwrap_err().iter().map(ToString::to_string).collect();
+        let problems = parse(
+            "# firedrill: page = x\n# firedrill: cause a expects Dwn,\n# firedrill: cause a accepts Slw\n",
+        );
+        let text: Vec<String> = problems
+            .unwrap_err()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert!(text[0].starts_with("r.yml:1:1: cannot read the directive `firedrill: page = x`"));
         assert!(text[1].starts_with("r.yml:2:1: cannot read"));
         assert!(text[2].contains("did you mean `Slow`?"));

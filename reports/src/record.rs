@@ -180,7 +180,11 @@ impl From<Value> for serde_json::Value {
         } else if v.is_nan() {
             "NaN".into()
         } else if v.is_infinite() {
-            if v > 0.0 { "+Inf".into() } else { "-Inf".into() }
+            if v > 0.0 {
+                "+Inf".into()
+            } else {
+                "-Inf".into()
+            }
         } else if v.fract() == 0.0 && v.abs() < 9e15 && !(v == 0.0 && v.is_sign_negative()) {
             (v as i64).into()
         } else {
@@ -204,7 +208,9 @@ impl TryFrom<serde_json::Value> for Value {
             },
             _ => None,
         }
-        .ok_or_else(|| format!("expected a number, `NaN`, `+Inf`, `-Inf` or `stale`, found {value}"))
+        .ok_or_else(|| {
+            format!("expected a number, `NaN`, `+Inf`, `-Inf` or `stale`, found {value}")
+        })
     }
 }
 

@@ -26,7 +26,10 @@ pub struct ScoreParams {
 
 impl Default for ScoreParams {
     fn default() -> Self {
-        Self { grace_ms: 600_000, group_wait_ms: 30_000 }
+        Self {
+            grace_ms: 600_000,
+            group_wait_ms: 30_000,
+        }
     }
 }
 
@@ -179,28 +182,54 @@ pub fn score_recorded(record: &Record, pack: &RulePack, params: &ScoreParams) ->
 
 /// Scores a record by what rules make of it.
 #[must_use]
-pub fn score_drill(record: &Record, replay: &Replay, pack: &RulePack, params: &ScoreParams) -> DrillScore {
+pub fn score_drill(
+    record: &Record,
+    replay: &Replay,
+    pack: &RulePack,
+    params: &ScoreParams,
+) -> DrillScore {
     let header = &record.header;
     let end_ms = record.end_ms();
     let truths = truths(record, end_ms);
     let judged = judge_all(record, &replay.transitions, &truths, pack, params);
-    let incidents: Vec<IncidentScore> =
-        truths.iter().map(|truth| incident(record, truth, &judged, pack, params, end_ms)).collect();
+    let incidents: Vec<IncidentScore> = truths
+        .iter()
+        .map(|truth| incident(record, truth, &judged, pack, params, end_ms))
+        .collect();
     let never: BTreeSet<&str> = replay.never_had_data.iter().map(String::as_str).collect();
     let alerts = pack
         .alerts
         .iter()
-        .map(|alert| alert_score(alert, &judged, truths.first(), pack, never.contains(alert.as_str())))
+        .map(|alert| {
+            alert_score(
+                alert,
+                &judged,
+                truths.first(),
+                pack,
+                never.contains(alert.as_str()),
+            )
+        })
         .collect();
     let inconclusive = inconclusive(record, &incidents);
-    let wolf = judged.iter().any(|judged| judged.page && matches!(judged.class, Class::False | Class::BenignFalse));
-    let missed = incidents.iter().any(|incident| !matches!(incident.outcome, Outcome::Early | Outcome::OnTime));
+    let wolf = judged
+        .iter()
+        .any(|judged| judged.page && matches!(judged.class, Class::False | Class::BenignFalse));
+    let missed = incidents
+        .iter()
+        .any(|incident| !matches!(incident.outcome, Outcome::Early | Outcome::OnTime));
     let tripped = header.benign.iter().filter(|window| {
-        let inside = |judged: &&Judged| (window.starts_ms..window.ends_ms).contains(&judged.episode.start_ms);
-        judged.iter().filter(|judged| judged.page && judged.class == Class::BenignFalse).any(|judged| inside(&judged))
+        let inside = |judged: &&Judged| {
+            (window.starts_ms..window.ends_ms).contains(&judged.episode.start_ms)
+        };
+        judged
+            .iter()
+            .filter(|judged| judged.page && judged.class == Class::BenignFalse)
+            .any(|judged| inside(&judged))
     });
-    let in_incidents: i64 =
-        truths.iter().map(|truth| (truth.end_ms + params.grace_ms).min(end_ms) - truth.fault_ms).sum();
+    let in_incidents: i64 = truths
+        .iter()
+        .map(|truth| (truth.end_ms + params.grace_ms).min(end_ms) - truth.fault_ms)
+        .sum();
     DrillScore {
         scenario: header.scenario.clone(),
         family: header.family.clone(),
@@ -231,12 +260,20 @@ pub fn score_drill(record: &Record, replay: &Replay, pack: &RulePack, params: &S
 }
 
 fn error_text(line: &Line) -> Option<String> {
-    if let Line::RuleError { rule, message, .. } = line { Some(format!("{rule}: {message}")) } else { None }
+    if let Line::RuleError { rule, message, .. } = line {
+        Some(format!("{rule}: {message}"))
+    } else {
+        None
+    }
 }
 
 /// Incidents as they really happened: the fault starts when its effect was seen, and ends with the last harmed task.
 fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
-    let seen = |planned_ms: i64| record.marks().find(|mark| mark.verified && mark.planned_ms == planned_ms);
+    let seen = |planned_ms: i64| {
+        record
+            .marks()
+            .find(|mark| mark.verified && mark.planned_ms == planned_ms)
+    };
     record
         .header
         .incidents
@@ -268,7 +305,14 @@ fn judge_all(
 ) -> Vec<Judged> {
     let header = &record.header;
     let found = episodes(transitions, record.end_ms());
-    classify(found, truths, &header.benign, pack, params, header.warmup_ms)
+    classify(
+        found,
+        truths,
+        &header.benign,
+        pack,
+        params,
+        header.warmup_ms,
+    )
 }
 
 fn incident(
@@ -286,25 +330,37 @@ fn incident(
             .map(|j| &j.episode)
     };
     let right: Vec<_> = of(Class::Hit).chain(of(Class::Repeat)).collect();
-    let detection = right.iter().min_by_key(|episode| episode.start_ms).map(|episode| Detection {
-        alert: episode.alert.clone(),
-        pending_ms: episode.pending_ms,
-        fired_ms: episode.start_ms,
-        delivered_ms: episode.start_ms + params.group_wait_ms,
-    });
+    let detection = right
+        .iter()
+        .min_by_key(|episode| episode.start_ms)
+        .map(|episode| Detection {
+            alert: episode.alert.clone(),
+            pending_ms: episode.pending_ms,
+            fired_ms: episode.start_ms,
+            delivered_ms: episode.start_ms + params.group_wait_ms,
+        });
     let around = truth.fault_ms..truth.end_ms + params.grace_ms;
     let first_page = judged
         .iter()
-        .filter(|judged| judged.page && judged.class != Class::Ignored && around.contains(&judged.episode.start_ms))
+        .filter(|judged| {
+            judged.page
+                && judged.class != Class::Ignored
+                && around.contains(&judged.episode.start_ms)
+        })
         .min_by_key(|judged| judged.episode.start_ms)
         .map(|judged| judged.episode.alert.clone());
     let impact_start = truth.impact_ms.unwrap_or(truth.end_ms);
     let impact_ms = (truth.end_ms - impact_start).max(0);
-    let undetected_ms =
-        detection.as_ref().map_or(impact_ms, |detection| (detection.delivered_ms - impact_start).clamp(0, impact_ms));
+    let undetected_ms = detection.as_ref().map_or(impact_ms, |detection| {
+        (detection.delivered_ms - impact_start).clamp(0, impact_ms)
+    });
     let last_end = right.iter().map(|episode| episode.end_ms).max();
     let gap_ms = detection.as_ref().map_or(0, |detection| {
-        let covered = union_ms(right.iter().map(|episode| (episode.start_ms, episode.end_ms.min(truth.end_ms))));
+        let covered = union_ms(
+            right
+                .iter()
+                .map(|episode| (episode.start_ms, episode.end_ms.min(truth.end_ms))),
+        );
         (truth.end_ms - detection.fired_ms - covered).max(0)
     });
     IncidentScore {
@@ -312,7 +368,9 @@ fn incident(
         seen_after: detection.is_none() && of(Class::Post).next().is_some(),
         detection,
         first_page,
-        harmed_tasks: record.impact(truth.id).map_or(0, |impact| impact.harmed_tasks),
+        harmed_tasks: record
+            .impact(truth.id)
+            .map_or(0, |impact| impact.harmed_tasks),
         impact_ms,
         undetected_ms,
         reset_ms: last_end.map(|end| end - truth.end_ms),
@@ -333,16 +391,35 @@ fn union_ms(intervals: impl Iterator<Item = (i64, i64)>) -> i64 {
     total
 }
 
-fn alert_score(alert: &str, judged: &[Judged], truth: Option<&Truth>, pack: &RulePack, no_data: bool) -> AlertScore {
-    let own: Vec<Judged> = judged.iter().filter(|judged| judged.episode.alert == alert).cloned().collect();
+fn alert_score(
+    alert: &str,
+    judged: &[Judged],
+    truth: Option<&Truth>,
+    pack: &RulePack,
+    no_data: bool,
+) -> AlertScore {
+    let own: Vec<Judged> = judged
+        .iter()
+        .filter(|judged| judged.episode.alert == alert)
+        .cloned()
+        .collect();
     let role = truth.map(|truth| pack.role(&truth.cause, alert));
     let first = |wanted: &[Class]| own.iter().find(|judged| wanted.contains(&judged.class));
     let did = if let Some(judged) = first(&[Class::False, Class::BenignFalse]) {
-        Did::CriedWolf { at_ms: judged.episode.start_ms }
+        Did::CriedWolf {
+            at_ms: judged.episode.start_ms,
+        }
     } else if let (Some(hit), Some(truth)) = (first(&[Class::Hit]), truth) {
-        let hits = own.iter().filter(|judged| matches!(judged.class, Class::Hit | Class::Repeat));
-        let last = hits.clone().map(|judged| &judged.episode).max_by_key(|episode| episode.end_ms);
-        let let_go_ms = last.filter(|last| !last.open && last.end_ms < truth.end_ms).map(|last| last.end_ms);
+        let hits = own
+            .iter()
+            .filter(|judged| matches!(judged.class, Class::Hit | Class::Repeat));
+        let last = hits
+            .clone()
+            .map(|judged| &judged.episode)
+            .max_by_key(|episode| episode.end_ms);
+        let let_go_ms = last
+            .filter(|last| !last.open && last.end_ms < truth.end_ms)
+            .map(|last| last.end_ms);
         Did::Detected {
             pending_ms: hit.episode.pending_ms,
             fired_ms: hit.episode.start_ms,
@@ -352,17 +429,31 @@ fn alert_score(alert: &str, judged: &[Judged], truth: Option<&Truth>, pack: &Rul
             flaps: u32::try_from(hits.count() - 1).unwrap_or(u32::MAX),
         }
     } else if let Some(judged) = first(&[Class::Misattributed, Class::Related, Class::Post]) {
-        Did::Beside { at_ms: judged.episode.start_ms, class: judged.class }
+        Did::Beside {
+            at_ms: judged.episode.start_ms,
+            class: judged.class,
+        }
     } else if role == Some(Role::Expected) {
         let before = |judged: &Judged| {
-            truth
-                .is_some_and(|truth| judged.episode.start_ms < truth.fault_ms && judged.episode.end_ms > truth.fault_ms)
+            truth.is_some_and(|truth| {
+                judged.episode.start_ms < truth.fault_ms && judged.episode.end_ms > truth.fault_ms
+            })
         };
-        if own.iter().any(before) { Did::Masked } else { Did::Missed }
+        if own.iter().any(before) {
+            Did::Masked
+        } else {
+            Did::Missed
+        }
     } else {
         Did::Silent
     };
-    AlertScore { alert: alert.to_owned(), role, did, episodes: own, no_data }
+    AlertScore {
+        alert: alert.to_owned(),
+        role,
+        did,
+        episodes: own,
+        no_data,
+    }
 }
 
 /// Why a drill proves nothing. With L the worst of the lags (99th percentile of enqueue and scrape, fault lag, and what
@@ -379,11 +470,17 @@ fn inconclusive(record: &Record, incidents: &[IncidentScore]) -> Vec<String> {
         why.push(format!("the drill was stopped: {reason}"));
     }
     for mark in record.marks().filter(|mark| !mark.verified) {
-        why.push(format!("{} on {} had no effect: {}", mark.what, mark.target, mark.note));
+        why.push(format!(
+            "{} on {} had no effect: {}",
+            mark.what, mark.target, mark.note
+        ));
     }
     if let Some(lag) = record.lag() {
         let handlers = (lag.handler_ms[1] - header.scrape_interval_ms).max(0);
-        let worst = lag.enqueue_ms[1].max(lag.scrape_ms[1]).max(lag.fault_ms_max).max(handlers);
+        let worst = lag.enqueue_ms[1]
+            .max(lag.scrape_ms[1])
+            .max(lag.fault_ms_max)
+            .max(handlers);
         if worst > header.evaluation_interval_ms {
             why.push(format!(
                 "the harness lagged by {:.1} s of virtual time, more than an evaluation interval; try a lower --speed",

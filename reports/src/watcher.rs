@@ -21,7 +21,10 @@ impl Watcher {
             interval_ms: header.evaluation_interval_ms,
             phase_ms: header.evaluation_phase_ms,
         };
-        Self { detector: Detector::new(rules, schedule), epoch_ms: header.epoch_ms }
+        Self {
+            detector: Detector::new(rules, schedule),
+            epoch_ms: header.epoch_ms,
+        }
     }
 
     /// Runs the evaluations before a scrape, then takes it in. Scrapes come in order of their time.
@@ -29,7 +32,11 @@ impl Watcher {
         let lines = self.advance(at_ms - 1);
         let at = Timestamp(self.epoch_ms + at_ms);
         for (labels, value) in samples {
-            self.detector.ingest(&Sample { labels: labels.clone(), at, value: *value });
+            self.detector.ingest(&Sample {
+                labels: labels.clone(),
+                at,
+                value: *value,
+            });
         }
         lines
     }
@@ -37,13 +44,21 @@ impl Watcher {
     /// Runs the evaluations up to the end of the drill, and names the rules that never saw any data.
     pub fn finish(&mut self, at_ms: i64) -> Vec<Line> {
         let mut lines = self.advance(at_ms);
-        lines.extend(self.never_had_data().into_iter().map(|rule| Line::NoData { rule }));
+        lines.extend(
+            self.never_had_data()
+                .into_iter()
+                .map(|rule| Line::NoData { rule }),
+        );
         lines
     }
 
     /// Rules none of whose selectors matched any series so far.
     fn never_had_data(&self) -> Vec<String> {
-        self.detector.never_had_data().into_iter().map(|rule| rule.rule).collect()
+        self.detector
+            .never_had_data()
+            .into_iter()
+            .map(|rule| rule.rule)
+            .collect()
     }
 
     fn advance(&mut self, to_ms: i64) -> Vec<Line> {
@@ -56,14 +71,20 @@ impl Watcher {
                     at_ms: transition.at.0 - epoch_ms,
                     group: transition.group,
                     alert: transition.alert,
-                    labels: transition.labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+                    labels: transition
+                        .labels
+                        .iter()
+                        .map(|(n, v)| (n.to_owned(), v.to_owned()))
+                        .collect(),
                     from: state(transition.from),
                     to: state(transition.to),
                     value: transition.value.map(Value),
                 }),
-                Outcome::Error(error) => {
-                    Line::RuleError { at_ms: error.at.0 - epoch_ms, rule: error.rule, message: error.message }
-                }
+                Outcome::Error(error) => Line::RuleError {
+                    at_ms: error.at.0 - epoch_ms,
+                    rule: error.rule,
+                    message: error.message,
+                },
             })
             .collect()
     }
@@ -93,7 +114,10 @@ impl Replay {
     #[must_use]
     pub fn recorded(record: &Record) -> Self {
         let mut replay = Self::default();
-        record.lines.iter().for_each(|line| replay.take(line.clone()));
+        record
+            .lines
+            .iter()
+            .for_each(|line| replay.take(line.clone()));
         replay
     }
 

@@ -52,7 +52,10 @@ type Harm = (Time, Time);
 #[must_use]
 pub fn audit(evidence: &Evidence<'_>) -> (Audit, Vec<Impact>) {
     let mut lives = lives(evidence.ledgers);
-    let mut audit = Audit { intended: evidence.arrivals.len() as u64, ..Audit::default() };
+    let mut audit = Audit {
+        intended: evidence.arrivals.len() as u64,
+        ..Audit::default()
+    };
     let mut waits_ms = Vec::new();
     let mut harms: Vec<Vec<Harm>> = Vec::with_capacity(evidence.arrivals.len());
     for arrival in evidence.arrivals {
@@ -112,7 +115,13 @@ fn lives(ledgers: &[ProcessLedger]) -> BTreeMap<String, Life> {
                     life.first_start = Some(life.first_start.map_or(*at, |first| first.min(*at)));
                     *open.entry((id, *retried)).or_default() += 1;
                 }
-                Entry::Finished { at, id, retried, how, .. } => {
+                Entry::Finished {
+                    at,
+                    id,
+                    retried,
+                    how,
+                    ..
+                } => {
                     let life = lives.entry(id.clone()).or_default();
                     match how {
                         Finish::Ok => life.successes += 1,
@@ -131,8 +140,16 @@ fn lives(ledgers: &[ProcessLedger]) -> BTreeMap<String, Life> {
         let Some(killed_at) = ledger.killed_at else {
             continue;
         };
-        for (id, _) in open.into_iter().filter(|(_, count)| *count > 0).map(|(key, _)| key) {
-            lives.entry(id.to_owned()).or_default().harmed.push(killed_at);
+        for (id, _) in open
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(key, _)| key)
+        {
+            lives
+                .entry(id.to_owned())
+                .or_default()
+                .harmed
+                .push(killed_at);
         }
     }
     lives
@@ -153,7 +170,11 @@ fn impacts(evidence: &Evidence<'_>, harms: &[Vec<Harm>]) -> Vec<Impact> {
         .enumerate()
         .map(|(index, incident)| {
             let starts = evidence.origin.plus_millis(incident.at_ms);
-            let next = incidents.iter().map(|other| other.at_ms).filter(|at_ms| *at_ms > incident.at_ms).min();
+            let next = incidents
+                .iter()
+                .map(|other| other.at_ms)
+                .filter(|at_ms| *at_ms > incident.at_ms)
+                .min();
             let stops = next.map_or(evidence.end, |at_ms| evidence.origin.plus_millis(at_ms));
             let mut impact = Impact {
                 incident: u32::try_from(index).unwrap_or(u32::MAX),
@@ -162,11 +183,19 @@ fn impacts(evidence: &Evidence<'_>, harms: &[Vec<Harm>]) -> Vec<Impact> {
                 harmed_tasks: 0,
             };
             for task in harms {
-                let hits = task.iter().filter(|(from, to)| *to >= starts && *from < stops);
-                let Some((first, last)) = hits.fold(None, |span: Option<(Time, Time)>, (from, to)| {
-                    let (from, to) = ((*from).max(starts), (*to).min(stops));
-                    Some(span.map_or((from, to), |(first, last)| (first.min(from), last.max(to))))
-                }) else {
+                let hits = task
+                    .iter()
+                    .filter(|(from, to)| *to >= starts && *from < stops);
+                let Some((first, last)) =
+                    hits.fold(None, |span: Option<(Time, Time)>, (from, to)| {
+                        let (from, to) = ((*from).max(starts), (*to).min(stops));
+                        Some(
+                            span.map_or((from, to), |(first, last)| {
+                                (first.min(from), last.max(to))
+                            }),
+                        )
+                    })
+                else {
                     continue;
                 };
                 let (first, last) = (since(evidence.origin, first), since(evidence.origin, last));

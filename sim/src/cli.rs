@@ -79,7 +79,12 @@ pub struct Run {
     #[command(flatten)]
     pub rules: Rules,
     /// Virtual seconds per real second; 1 = real time
-    #[arg(long, env = "FIREDRILL_SPEED", default_value_t = 60.0, value_name = "N")]
+    #[arg(
+        long,
+        env = "FIREDRILL_SPEED",
+        default_value_t = 60.0,
+        value_name = "N"
+    )]
     pub speed: f64,
     /// Seed of every random stream, instead of the scenario's
     #[arg(long, env = "FIREDRILL_SEED", value_name = "N")]
@@ -91,10 +96,20 @@ pub struct Run {
     #[arg(long, env = "FIREDRILL_REDIS", value_enum, default_value_t = Redis::Auto, value_name = "HOW")]
     pub redis: Redis,
     /// Image for the Docker way
-    #[arg(long, env = "FIREDRILL_REDIS_IMAGE", default_value = "redis:7", value_name = "IMAGE")]
+    #[arg(
+        long,
+        env = "FIREDRILL_REDIS_IMAGE",
+        default_value = "redis:7",
+        value_name = "IMAGE"
+    )]
     pub redis_image: String,
     /// Directory for records and reports
-    #[arg(long, env = "FIREDRILL_OUT", default_value = "runs", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "FIREDRILL_OUT",
+        default_value = "runs",
+        value_name = "DIR"
+    )]
     pub out: PathBuf,
     /// Report only: missed incidents and false alarms do not fail the command
     #[arg(long)]

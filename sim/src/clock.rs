@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A point in virtual time, nanoseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct Time(
     /// Nanoseconds since the Unix epoch.
     pub i64,
@@ -61,7 +63,11 @@ impl ClockOrigin {
     /// A clock that starts now at Unix time `virtual_start` and runs `speed` times as fast as real time.
     #[must_use]
     pub fn start(virtual_start: Time, speed: f64) -> Self {
-        Self { monotonic_ns: monotonic_ns(), virtual_start, speed }
+        Self {
+            monotonic_ns: monotonic_ns(),
+            virtual_start,
+            speed,
+        }
     }
 
     /// Virtual time now.

@@ -31,25 +31,37 @@ impl Failure {
     /// Bad usage or a bad file.
     #[must_use]
     pub fn usage(message: impl Display) -> Self {
-        Self { exit: Exit::Usage, messages: vec![message.to_string()] }
+        Self {
+            exit: Exit::Usage,
+            messages: vec![message.to_string()],
+        }
     }
 
     /// All the problems of the files a person wrote.
     #[must_use]
     pub fn problems(problems: &[Problem]) -> Self {
-        Self { exit: Exit::Usage, messages: problems.iter().map(ToString::to_string).collect() }
+        Self {
+            exit: Exit::Usage,
+            messages: problems.iter().map(ToString::to_string).collect(),
+        }
     }
 
     /// Something the environment lacks.
     #[must_use]
     pub fn environment(error: impl Display) -> Self {
-        Self { exit: Exit::Environment, messages: vec![format!("{error:#}")] }
+        Self {
+            exit: Exit::Environment,
+            messages: vec![format!("{error:#}")],
+        }
     }
 
     /// A fault of firedrill's own.
     #[must_use]
     pub fn internal(message: impl Display) -> Self {
-        Self { exit: Exit::Internal, messages: vec![format!("internal error: {message}")] }
+        Self {
+            exit: Exit::Internal,
+            messages: vec![format!("internal error: {message}")],
+        }
     }
 }
 
@@ -76,9 +88,12 @@ impl Terminal {
             Colour::Never => anstream::ColorChoice::Never,
         };
         // A pipe has no width; what reads it can scroll.
-        let width =
-            terminal_size::terminal_size_of(std::io::stdout()).map_or(usize::MAX, |(width, _)| usize::from(width.0));
-        Style { colour: choice != anstream::ColorChoice::Never, width }
+        let width = terminal_size::terminal_size_of(std::io::stdout())
+            .map_or(usize::MAX, |(width, _)| usize::from(width.0));
+        Style {
+            colour: choice != anstream::ColorChoice::Never,
+            width,
+        }
     }
 
     /// Whether only results and errors are wanted.
@@ -89,9 +104,13 @@ impl Terminal {
     /// Prints a result. A reader that went away (`| head`) is no error.
     pub fn result(&self, text: &str) {
         let mut out = std::io::stdout().lock();
-        let _ = out
-            .write_all(text.as_bytes())
-            .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") });
+        let _ = out.write_all(text.as_bytes()).and_then(|()| {
+            if text.ends_with('\n') {
+                Ok(())
+            } else {
+                out.write_all(b"\n")
+            }
+        });
     }
 
     /// Says something on standard error, unless quiet.
@@ -113,7 +132,11 @@ impl Terminal {
             let _ = writeln!(err, "error: {message}");
         }
         if failure.messages.len() > 1 {
-            let _ = writeln!(err, "{} problems; nothing was started", failure.messages.len());
+            let _ = writeln!(
+                err,
+                "{} problems; nothing was started",
+                failure.messages.len()
+            );
         }
     }
 }

@@ -54,7 +54,11 @@ pub const RECORD_FILE: &str = "record.jsonl";
 ///
 /// # Errors
 /// When the engine cannot run or the record cannot be written. What was recorded until then stays.
-pub async fn run_live(plan: &Plan, rules: &Rules, options: &LiveOptions) -> Result<Finished, DrillError> {
+pub async fn run_live(
+    plan: &Plan,
+    rules: &Rules,
+    options: &LiveOptions,
+) -> Result<Finished, DrillError> {
     let started = Instant::now();
     let ledgers = options.dir.join("ledgers");
     let write = |path: &Path| {
@@ -70,7 +74,10 @@ pub async fn run_live(plan: &Plan, rules: &Rules, options: &LiveOptions) -> Resu
     let header = header(plan, rules, options);
     let mut writer = RecordWriter::new(BufWriter::new(file), &header).map_err(write(&record))?;
     let mut watcher = Watcher::new(rules.set.clone(), &header);
-    let live = LiveOptions { dir: ledgers, ..options.clone() };
+    let live = LiveOptions {
+        dir: ledgers,
+        ..options.clone()
+    };
     let ended = live::run(plan, &live, &mut |observation| {
         for line in take(&mut writer, &mut watcher, observation)? {
             writer.write(&line)?;
@@ -87,7 +94,10 @@ pub async fn run_live(plan: &Plan, rules: &Rules, options: &LiveOptions) -> Resu
     for line in lines.iter().chain([&footer]) {
         writer.write(line).map_err(write(&record))?;
     }
-    Ok(Finished { record, aborted: ended.aborted })
+    Ok(Finished {
+        record,
+        aborted: ended.aborted,
+    })
 }
 
 /// Writes an observation; returns what the detector made of it.
@@ -97,7 +107,11 @@ fn take<W: io::Write>(
     observation: Observation,
 ) -> io::Result<Vec<Line>> {
     Ok(match observation {
-        Observation::Scrape { at_ms, target, values } => {
+        Observation::Scrape {
+            at_ms,
+            target,
+            values,
+        } => {
             let lines = watcher.scrape(at_ms, &values);
             for line in &lines {
                 writer.write(line)?;
@@ -106,21 +120,31 @@ fn take<W: io::Write>(
             Vec::new()
         }
         Observation::Mark(mark) => vec![Line::Mark(mark)],
-        Observation::Ledger { audit, impacts, lag } => {
-            impacts.into_iter().map(Line::Impact).chain([Line::Audit(audit), Line::Lag(lag)]).collect()
-        }
+        Observation::Ledger {
+            audit,
+            impacts,
+            lag,
+        } => impacts
+            .into_iter()
+            .map(Line::Impact)
+            .chain([Line::Audit(audit), Line::Lag(lag)])
+            .collect(),
     })
 }
 
 fn header(plan: &Plan, rules: &Rules, options: &LiveOptions) -> Header {
-    let incidents = plan.incidents.iter().enumerate().map(|(index, incident)| PlannedIncident {
-        id: u32::try_from(index).unwrap_or(u32::MAX),
-        cause: incident.cause.clone(),
-        wanted: incident.wanted,
-        starts_ms: incident.at_ms,
-        ends_ms: incident.until_ms,
-        deadline_ms: incident.deadline_ms,
-    });
+    let incidents = plan
+        .incidents
+        .iter()
+        .enumerate()
+        .map(|(index, incident)| PlannedIncident {
+            id: u32::try_from(index).unwrap_or(u32::MAX),
+            cause: incident.cause.clone(),
+            wanted: incident.wanted,
+            starts_ms: incident.at_ms,
+            ends_ms: incident.until_ms,
+            deadline_ms: incident.deadline_ms,
+        });
     let benign = plan.benign.iter().map(|window| BenignWindow {
         what: window.what.clone(),
         starts_ms: window.at_ms,
@@ -129,7 +153,12 @@ fn header(plan: &Plan, rules: &Rules, options: &LiveOptions) -> Header {
     let environment = [
         ("os", std::env::consts::OS.to_owned()),
         ("arch", std::env::consts::ARCH.to_owned()),
-        ("cpus", std::thread::available_parallelism().map_or(0, usize::from).to_string()),
+        (
+            "cpus",
+            std::thread::available_parallelism()
+                .map_or(0, usize::from)
+                .to_string(),
+        ),
         ("redis", options.redis.describe()),
     ];
     Header {
@@ -151,13 +180,18 @@ fn header(plan: &Plan, rules: &Rules, options: &LiveOptions) -> Header {
         plan: plan.to_yaml(),
         incidents: incidents.collect(),
         benign: benign.collect(),
-        environment: environment.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<BTreeMap<_, _>>(),
+        environment: environment
+            .map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect::<BTreeMap<_, _>>(),
     }
 }
 
 /// The virtual start of a live drill: a whole second of real time, so that Redis' own clock and the drill's agree.
 #[must_use]
 pub fn live_epoch(now: std::time::SystemTime) -> Time {
-    let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = now
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     Time::from_millis(i64::try_from(since.as_secs()).unwrap_or(0) * 1_000)
 }

@@ -15,7 +15,10 @@ where
     S: AsRef<OsStr>,
 {
     let mut command = Command::new(exe);
-    command.args(["guard", "--parent", &std::process::id().to_string(), "--"]).arg(program).args(args);
+    command
+        .args(["guard", "--parent", &std::process::id().to_string(), "--"])
+        .arg(program)
+        .args(args);
     command
 }
 

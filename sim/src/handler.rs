@@ -22,7 +22,11 @@ pub struct Behaviour {
 /// whichever engine. A task firedrill did not make succeeds at once.
 #[must_use]
 pub fn decide(plan: &Plan, at_ms: i64, message: &TaskMessage) -> Behaviour {
-    let mut behaviour = Behaviour { service_us: 0, outcome: Outcome::Success, touched_by: Vec::new() };
+    let mut behaviour = Behaviour {
+        service_us: 0,
+        outcome: Outcome::Success,
+        touched_by: Vec::new(),
+    };
     let Some(Payload { workload, seq }) = Payload::decode(&message.payload) else {
         return behaviour;
     };
@@ -32,21 +36,38 @@ pub fn decide(plan: &Plan, at_ms: i64, message: &TaskMessage) -> Behaviour {
     let attempt = u32::try_from(message.retried).unwrap_or(0);
     behaviour.service_us = crate::plan::service_us(plan, workload, seq, attempt);
     if crate::plan::fails_by_itself(plan, workload, seq, attempt) {
-        behaviour.outcome = Outcome::Failure { error: "job failed".into(), by_fault: false };
+        behaviour.outcome = Outcome::Failure {
+            error: "job failed".into(),
+            by_fault: false,
+        };
     }
     for (index, step) in plan.timeline.iter().enumerate() {
-        if at_ms < step.at_ms || step.until.as_ref().is_some_and(|until| at_ms >= until.at_ms) {
+        if at_ms < step.at_ms
+            || step
+                .until
+                .as_ref()
+                .is_some_and(|until| at_ms >= until.at_ms)
+        {
             continue;
         }
         match &step.fault {
-            Fault::HandlerSlow { task: only, factor } if only.as_ref().is_none_or(|only| *only == task.task) => {
+            Fault::HandlerSlow { task: only, factor }
+                if only.as_ref().is_none_or(|only| *only == task.task) =>
+            {
                 behaviour.service_us = (behaviour.service_us as f64 * factor) as i64;
                 behaviour.touched_by.push(index);
             }
-            Fault::HandlerFail { task: only, share, error }
-                if *only == task.task && crate::plan::falls_to_fault(plan, index, workload, seq, attempt, *share) =>
+            Fault::HandlerFail {
+                task: only,
+                share,
+                error,
+            } if *only == task.task
+                && crate::plan::falls_to_fault(plan, index, workload, seq, attempt, *share) =>
             {
-                behaviour.outcome = Outcome::Failure { error: error.clone(), by_fault: true };
+                behaviour.outcome = Outcome::Failure {
+                    error: error.clone(),
+                    by_fault: true,
+                };
                 behaviour.touched_by.push(index);
             }
             _ => {}

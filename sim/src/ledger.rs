@@ -47,7 +47,13 @@ impl Entry {
     fn line(&self) -> String {
         match self {
             Self::Started { at, id, retried } => format!("S {} {retried} {id}\n", at.0),
-            Self::Finished { at, id, retried, how, overrun_us } => {
+            Self::Finished {
+                at,
+                id,
+                retried,
+                how,
+                overrun_us,
+            } => {
                 let how = match how {
                     Finish::Ok => 'O',
                     Finish::Failed => 'E',
@@ -60,11 +66,16 @@ impl Entry {
 
     fn parse(line: &str) -> Option<Self> {
         let mut parts = line.splitn(4, ' ');
-        let (kind, at, retried, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (kind, at, retried, rest) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let (at, retried) = (Time(at.parse().ok()?), retried.parse().ok()?);
         let how = match kind {
             "S" => {
-                return Some(Self::Started { at, id: rest.to_owned(), retried });
+                return Some(Self::Started {
+                    at,
+                    id: rest.to_owned(),
+                    retried,
+                });
             }
             "O" => Finish::Ok,
             "E" => Finish::Failed,
@@ -72,7 +83,13 @@ impl Entry {
             _ => return None,
         };
         let (overrun_us, id) = rest.split_once(' ')?;
-        Some(Self::Finished { at, id: id.to_owned(), retried, how, overrun_us: overrun_us.parse().ok()? })
+        Some(Self::Finished {
+            at,
+            id: id.to_owned(),
+            retried,
+            how,
+            overrun_us: overrun_us.parse().ok()?,
+        })
     }
 }
 
@@ -86,7 +103,9 @@ impl LedgerFile {
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self(OpenOptions::new().create(true).append(true).open(path)?))
+        Ok(Self(
+            OpenOptions::new().create(true).append(true).open(path)?,
+        ))
     }
 
     /// Appends one entry.
@@ -112,7 +131,11 @@ pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
             Entry::parse(line).ok_or_else(|| {
                 io::Error::new(
                     io::ErrorKind::InvalidData,
-                    format!("{}:{}: damaged ledger line `{line}`", path.display(), index + 1),
+                    format!(
+                        "{}:{}: damaged ledger line `{line}`",
+                        path.display(),
+                        index + 1
+                    ),
                 )
             })
         })
@@ -128,8 +151,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("w-0.ledger");
         let entries = vec![
-            Entry::Started { at: Time(5), id: "a b".into(), retried: 0 },
-            Entry::Finished { at: Time(9), id: "a b".into(), retried: 0, how: Finish::FailedByFault, overrun_us: -3 },
+            Entry::Started {
+                at: Time(5),
+                id: "a b".into(),
+                retried: 0,
+            },
+            Entry::Finished {
+                at: Time(9),
+                id: "a b".into(),
+                retried: 0,
+                how: Finish::FailedByFault,
+                overrun_us: -3,
+            },
         ];
         let mut file = LedgerFile::open(&path).unwrap();
         entries.iter().for_each(|entry| file.append(entry).unwrap());

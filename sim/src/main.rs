@@ -16,8 +16,13 @@ fn main() -> ExitCode {
         Command::Score(args) => commands::score::run(&args, &terminal),
         Command::Report(args) => commands::report::run(&args, &terminal),
         Command::Clean(args) => commands::clean::run(&args, &terminal),
-        Command::Worker => worker::run().map_err(Failure::environment).map(|()| firedrill::exit::Exit::Passed),
-        Command::Guard(args) => Err(Failure::environment(guard::exec(args.parent, &args.command))),
+        Command::Worker => worker::run()
+            .map_err(Failure::environment)
+            .map(|()| firedrill::exit::Exit::Passed),
+        Command::Guard(args) => Err(Failure::environment(guard::exec(
+            args.parent,
+            &args.command,
+        ))),
     };
     match ended {
         Ok(exit) => exit.into(),

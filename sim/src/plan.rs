@@ -231,7 +231,10 @@ impl Fault {
     /// Whether the workers bring it about themselves, knowing the plan and the time.
     #[must_use]
     pub fn is_in_handlers(&self) -> bool {
-        matches!(self, Self::HandlerFail { .. } | Self::HandlerSlow { .. } | Self::HandlerDeadlock)
+        matches!(
+            self,
+            Self::HandlerFail { .. } | Self::HandlerSlow { .. } | Self::HandlerDeadlock
+        )
     }
 }
 
@@ -289,14 +292,22 @@ impl Plan {
     /// Every worker process: its name and what it is.
     #[must_use]
     pub fn processes(&self) -> Vec<(String, &WorkerPlan)> {
-        let names =
-            |worker: &WorkerPlan| (0..worker.processes).map(|n| format!("{}-{n}", worker.name)).collect::<Vec<_>>();
-        self.workers.iter().flat_map(|worker| names(worker).into_iter().map(move |name| (name, worker))).collect()
+        let names = |worker: &WorkerPlan| {
+            (0..worker.processes)
+                .map(|n| format!("{}-{n}", worker.name))
+                .collect::<Vec<_>>()
+        };
+        self.workers
+            .iter()
+            .flat_map(|worker| names(worker).into_iter().map(move |name| (name, worker)))
+            .collect()
     }
 
     /// Whether Redis has to keep its data over a SIGKILL.
     #[must_use]
     pub fn needs_persistence(&self) -> bool {
-        self.timeline.iter().any(|step| matches!(step.fault, Fault::RedisKill { keep_data: true }))
+        self.timeline
+            .iter()
+            .any(|step| matches!(step.fault, Fault::RedisKill { keep_data: true }))
     }
 }

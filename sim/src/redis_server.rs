@@ -45,13 +45,20 @@ impl RedisServerOptions {
     /// Starts `program`; it dies with the thread that starts it. `exe` is the firedrill executable.
     #[must_use]
     pub fn new(exe: &Path, program: &Path) -> Self {
-        Self { guard: Some(exe.to_path_buf()), ..Self::unguarded(program) }
+        Self {
+            guard: Some(exe.to_path_buf()),
+            ..Self::unguarded(program)
+        }
     }
 
     /// As [`Self::new`], but a server whose owner is killed with SIGKILL stays. For benchmarks and unit tests.
     #[must_use]
     pub fn unguarded(program: &Path) -> Self {
-        Self { program: program.to_path_buf(), guard: None, persistence: Persistence::None }
+        Self {
+            program: program.to_path_buf(),
+            guard: None,
+            persistence: Persistence::None,
+        }
     }
 
     /// Chooses whether data survives a SIGKILL.
@@ -92,7 +99,11 @@ pub enum RedisServerError {
 /// Finds a Redis server among the directories of a search path.
 pub fn find(search_path: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
     let dirs: Vec<PathBuf> = search_path.into_iter().collect();
-    PROGRAMS.iter().find_map(|name| dirs.iter().map(|dir| dir.join(name)).find(|path| is_executable(path)))
+    PROGRAMS.iter().find_map(|name| {
+        dirs.iter()
+            .map(|dir| dir.join(name))
+            .find(|path| is_executable(path))
+    })
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -116,11 +127,19 @@ impl RedisServer {
     /// When it cannot be started or does not answer within 20 s.
     pub fn start(options: RedisServerOptions) -> Result<Self, RedisServerError> {
         let failed = |error| RedisServerError::Start(options.program.clone(), error);
-        let dir = tempfile::Builder::new().prefix(DIR_PREFIX).tempdir().map_err(failed)?;
-        let mut server = Self { options, child: None, port: 0, dir };
+        let dir = tempfile::Builder::new()
+            .prefix(DIR_PREFIX)
+            .tempdir()
+            .map_err(failed)?;
+        let mut server = Self {
+            options,
+            child: None,
+            port: 0,
+            dir,
+        };
         for attempt in 1.. {
-            server.port =
-                free_port().map_err(|error| RedisServerError::Start(server.options.program.clone(), error))?;
+            server.port = free_port()
+                .map_err(|error| RedisServerError::Start(server.options.program.clone(), error))?;
             match server.spawn() {
                 Ok(()) => break,
                 // Somebody else may have taken the port in between.
@@ -162,7 +181,11 @@ impl RedisServer {
                 command
             }
         };
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(failed)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
         leftovers::note(self.dir.path(), child.id()).map_err(failed)?;
         self.child = Some(child);
         Ok(())
@@ -174,14 +197,23 @@ impl RedisServer {
             if self.is_listening() {
                 return Ok(());
             }
-            let ended = self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+            let ended = self
+                .child
+                .as_mut()
+                .is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
             if ended || Instant::now() >= deadline {
                 let log = fs::read_to_string(self.dir.path().join("redis.log")).unwrap_or_default();
-                self.kill().map_err(|error| RedisServerError::Start(self.options.program.clone(), error))?;
+                self.kill().map_err(|error| {
+                    RedisServerError::Start(self.options.program.clone(), error)
+                })?;
                 return Err(RedisServerError::Silent {
                     program: self.options.program.clone(),
                     port: self.port,
-                    why: log.lines().last().unwrap_or("it ended without a word").to_owned(),
+                    why: log
+                        .lines()
+                        .last()
+                        .unwrap_or("it ended without a word")
+                        .to_owned(),
                 });
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -209,7 +241,8 @@ impl RedisServer {
     /// Whether it answers `PING` with `PONG`.
     #[must_use]
     pub fn is_listening(&self) -> bool {
-        ping(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))).is_ok_and(|reply| reply.starts_with(b"+PONG"))
+        ping(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
+            .is_ok_and(|reply| reply.starts_with(b"+PONG"))
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -252,7 +285,9 @@ impl Drop for RedisServer {
 }
 
 fn free_port() -> io::Result<u16> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr().map(|address| address.port())
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()
+        .map(|address| address.port())
 }
 
 fn ping(address: SocketAddr) -> io::Result<[u8; 5]> {

@@ -18,7 +18,9 @@ pub fn stream(seed: u64, name: &str) -> ChaCha8Rng {
 
 /// 64-bit FNV-1a (Fowler, Noll, Vo).
 fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).

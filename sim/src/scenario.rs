@@ -17,8 +17,16 @@ pub use resolve::PlanOptions;
 const VERSION: &str = "firedrill/v1";
 
 /// Causes of the runbook's table, and the two that are in none.
-pub const FAMILIES: [&str; 8] =
-    ["worker-crashed", "redis-down", "slow-jobs", "retry-storm", "resource-exhaustion", "deadlock", "other", "benign"];
+pub const FAMILIES: [&str; 8] = [
+    "worker-crashed",
+    "redis-down",
+    "slow-jobs",
+    "retry-storm",
+    "resource-exhaustion",
+    "deadlock",
+    "other",
+    "benign",
+];
 
 /// A value and where it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,7 +119,8 @@ impl Scenario {
     /// With all problems of its form. Whether the parts fit together is found by [`crate::plan::Plan::resolve`].
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::new(file);
-        let scenario = parse(text, &mut problems).and_then(|node| Self::read(file, &node, &mut problems));
+        let scenario =
+            parse(text, &mut problems).and_then(|node| Self::read(file, &node, &mut problems));
         match scenario {
             Some(scenario) if problems.is_empty() => Ok(scenario),
             _ => Err(problems.into_vec()),
@@ -125,27 +134,53 @@ impl Scenario {
         {
             version.expected("version", &format!("`{VERSION}`"), problems);
         }
-        let name = fields.required("name", problems).and_then(|node| read_name(node, "name", problems));
-        let family = fields.required("family", problems).and_then(|node| one_of(node, "family", &FAMILIES, problems));
-        let summary = fields.required("summary", problems).and_then(|node| text(node, "summary", problems));
-        let seed = fields.take("seed").map_or(Some(1), |node| node.as_u64("seed", problems));
-        let duration = fields.required("duration", problems).and_then(|node| time(node, "duration", problems));
-        let warmup = fields.take("warmup").and_then(|node| time(node, "warmup", problems));
-        let queues = fields.required("queues", problems).map(|node| read_queues(node, problems));
-        let workload =
-            fields.required("workload", problems).map(|node| list(node, "workload", problems, workload::task));
-        let workers = fields.required("workers", problems).map(|node| list(node, "workers", problems, read_worker));
-        let (scrape_interval_ms, scrape_timeout_ms) =
-            fields.take("scrape").map_or((None, None), |node| read_scrape(node, problems));
+        let name = fields
+            .required("name", problems)
+            .and_then(|node| read_name(node, "name", problems));
+        let family = fields
+            .required("family", problems)
+            .and_then(|node| one_of(node, "family", &FAMILIES, problems));
+        let summary = fields
+            .required("summary", problems)
+            .and_then(|node| text(node, "summary", problems));
+        let seed = fields
+            .take("seed")
+            .map_or(Some(1), |node| node.as_u64("seed", problems));
+        let duration = fields
+            .required("duration", problems)
+            .and_then(|node| time(node, "duration", problems));
+        let warmup = fields
+            .take("warmup")
+            .and_then(|node| time(node, "warmup", problems));
+        let queues = fields
+            .required("queues", problems)
+            .map(|node| read_queues(node, problems));
+        let workload = fields
+            .required("workload", problems)
+            .map(|node| list(node, "workload", problems, workload::task));
+        let workers = fields
+            .required("workers", problems)
+            .map(|node| list(node, "workers", problems, read_worker));
+        let (scrape_interval_ms, scrape_timeout_ms) = fields
+            .take("scrape")
+            .map_or((None, None), |node| read_scrape(node, problems));
         let evaluation_interval_ms = fields.take("evaluation").and_then(|node| {
             let mut fields = Fields::new(node, "evaluation", problems)?;
-            let interval = fields.take("interval").and_then(|node| positive(node, "interval", problems));
+            let interval = fields
+                .take("interval")
+                .and_then(|node| positive(node, "interval", problems));
             fields.finish(problems);
             interval
         });
-        let timeline = fields.take("timeline").map(|node| list(node, "timeline", problems, fault::step));
-        let incidents = fields.take("incidents").map(|node| list(node, "incidents", problems, read_incident));
-        let benign = fields.take("benign").map(|node| list(node, "benign", problems, read_benign));
+        let timeline = fields
+            .take("timeline")
+            .map(|node| list(node, "timeline", problems, fault::step));
+        let incidents = fields
+            .take("incidents")
+            .map(|node| list(node, "incidents", problems, read_incident));
+        let benign = fields
+            .take("benign")
+            .map(|node| list(node, "benign", problems, read_benign));
         fields.finish(problems);
         Some(Self {
             file: file.to_owned(),
@@ -176,7 +211,10 @@ fn list<T>(
     mut item: impl FnMut(&Node, &mut Problems) -> Option<T>,
 ) -> Vec<T> {
     let items = node.as_seq(what, problems).unwrap_or_default();
-    items.iter().filter_map(|node| item(node, problems)).collect()
+    items
+        .iter()
+        .filter_map(|node| item(node, problems))
+        .collect()
 }
 
 fn text(node: &Node, what: &str, problems: &mut Problems) -> Option<String> {
@@ -191,17 +229,29 @@ fn read_name(node: &Node, what: &str, problems: &mut Problems) -> Option<At<Stri
         node.expected(what, "1 to 64 letters, digits or `-_.:`", problems);
         return None;
     }
-    Some(At { at: node.at, value: name.to_owned() })
+    Some(At {
+        at: node.at,
+        value: name.to_owned(),
+    })
 }
 
-fn one_of(node: &Node, what: &str, accepted: &[&str], problems: &mut Problems) -> Option<At<String>> {
+fn one_of(
+    node: &Node,
+    what: &str,
+    accepted: &[&str],
+    problems: &mut Problems,
+) -> Option<At<String>> {
     let value = node.as_str(what, problems)?;
     if accepted.contains(&value) {
-        return Some(At { at: node.at, value: value.to_owned() });
+        return Some(At {
+            at: node.at,
+            value: value.to_owned(),
+        });
     }
     let all = format!("accepted: {}", accepted.join(", "));
-    let hint =
-        closest(value, accepted.iter().copied()).map_or(all.clone(), |close| format!("did you mean `{close}`? {all}"));
+    let hint = closest(value, accepted.iter().copied()).map_or(all.clone(), |close| {
+        format!("did you mean `{close}`? {all}")
+    });
     problems.push_with_hint(node.at, format!("{what}: unknown `{value}`"), hint);
     None
 }
@@ -221,11 +271,22 @@ fn positive(node: &Node, what: &str, problems: &mut Problems) -> Option<i64> {
 }
 
 /// A whole number in a range.
-fn count(node: &Node, what: &str, range: std::ops::RangeInclusive<u32>, problems: &mut Problems) -> Option<u32> {
+fn count(
+    node: &Node,
+    what: &str,
+    range: std::ops::RangeInclusive<u32>,
+    problems: &mut Problems,
+) -> Option<u32> {
     let value = node.as_u64(what, problems)?;
-    let fits = u32::try_from(value).ok().filter(|value| range.contains(value));
+    let fits = u32::try_from(value)
+        .ok()
+        .filter(|value| range.contains(value));
     if fits.is_none() {
-        node.expected(what, &format!("a whole number from {} to {}", range.start(), range.end()), problems);
+        node.expected(
+            what,
+            &format!("a whole number from {} to {}", range.start(), range.end()),
+            problems,
+        );
     }
     fits
 }
@@ -240,16 +301,23 @@ fn read_queues(node: &Node, problems: &mut Problems) -> Vec<Queue> {
         let Some(name) = read_name(key, "queue name", problems) else {
             continue;
         };
-        let mut queue = Queue { name: name.value, priority: 1, wait_objective_ms: 60_000 };
+        let mut queue = Queue {
+            name: name.value,
+            priority: 1,
+            wait_objective_ms: 60_000,
+        };
         if !value.is_null()
             && let Some(mut fields) = Fields::new(value, "queue", problems)
         {
-            if let Some(priority) =
-                fields.take("priority").and_then(|node| count(node, "priority", 1..=1_000, problems))
+            if let Some(priority) = fields
+                .take("priority")
+                .and_then(|node| count(node, "priority", 1..=1_000, problems))
             {
                 queue.priority = priority;
             }
-            if let Some(ms) = fields.take("wait_objective").and_then(|node| positive(node, "wait_objective", problems))
+            if let Some(ms) = fields
+                .take("wait_objective")
+                .and_then(|node| positive(node, "wait_objective", problems))
             {
                 queue.wait_objective_ms = ms;
             }
@@ -262,19 +330,28 @@ fn read_queues(node: &Node, problems: &mut Problems) -> Vec<Queue> {
 
 fn read_worker(node: &Node, problems: &mut Problems) -> Option<Worker> {
     let mut fields = Fields::new(node, "worker", problems)?;
-    let name = fields.required("name", problems).and_then(|node| read_name(node, "name", problems));
-    let processes = fields.take("processes").map_or(Some(1), |node| count(node, "processes", 1..=64, problems));
-    let concurrency =
-        fields.required("concurrency", problems).and_then(|node| count(node, "concurrency", 1..=1_000, problems));
+    let name = fields
+        .required("name", problems)
+        .and_then(|node| read_name(node, "name", problems));
+    let processes = fields
+        .take("processes")
+        .map_or(Some(1), |node| count(node, "processes", 1..=64, problems));
+    let concurrency = fields
+        .required("concurrency", problems)
+        .and_then(|node| count(node, "concurrency", 1..=1_000, problems));
     let queues = fields.take("queues").map(|node| {
         list(node, "queues", problems, |node, problems| {
             text(node, "queue", problems).map(|value| At { at: node.at, value })
         })
     });
-    let strict = fields.take("strict_priority").map_or(Some(false), |node| node.as_bool("strict_priority", problems));
-    let shutdown = fields.take("shutdown_timeout").map_or(Some(crate::asynq::settings::SHUTDOWN_TIMEOUT_MS), |node| {
-        as_duration(node, "shutdown_timeout", problems)
+    let strict = fields.take("strict_priority").map_or(Some(false), |node| {
+        node.as_bool("strict_priority", problems)
     });
+    let shutdown = fields
+        .take("shutdown_timeout")
+        .map_or(Some(crate::asynq::settings::SHUTDOWN_TIMEOUT_MS), |node| {
+            as_duration(node, "shutdown_timeout", problems)
+        });
     fields.finish(problems);
     Some(Worker {
         name: name?,
@@ -290,22 +367,36 @@ fn read_scrape(node: &Node, problems: &mut Problems) -> (Option<i64>, Option<i64
     let Some(mut fields) = Fields::new(node, "scrape", problems) else {
         return (None, None);
     };
-    let interval = fields.take("interval").and_then(|node| positive(node, "interval", problems));
-    let timeout = fields.take("timeout").and_then(|node| positive(node, "timeout", problems));
+    let interval = fields
+        .take("interval")
+        .and_then(|node| positive(node, "interval", problems));
+    let timeout = fields
+        .take("timeout")
+        .and_then(|node| positive(node, "timeout", problems));
     fields.finish(problems);
     (interval, timeout)
 }
 
 fn read_incident(node: &Node, problems: &mut Problems) -> Option<Incident> {
     let mut fields = Fields::new(node, "incident", problems)?;
-    let cause = fields.required("cause", problems).and_then(|node| one_of(node, "cause", &FAMILIES[..7], problems));
+    let cause = fields
+        .required("cause", problems)
+        .and_then(|node| one_of(node, "cause", &FAMILIES[..7], problems));
     let wanted = fields.required("wanted", problems).and_then(|node| {
         let wanted = one_of(node, "wanted", &["page", "ticket"], problems)?;
-        Some(if wanted.value == "page" { Wanted::Page } else { Wanted::Ticket })
+        Some(if wanted.value == "page" {
+            Wanted::Page
+        } else {
+            Wanted::Ticket
+        })
     });
-    let within_ms = fields.required("within", problems).and_then(|node| positive(node, "within", problems));
+    let within_ms = fields
+        .required("within", problems)
+        .and_then(|node| positive(node, "within", problems));
     let at = fields.take("at").map(|node| time(node, "at", problems));
-    let until = fields.take("until").map(|node| time(node, "until", problems));
+    let until = fields
+        .take("until")
+        .map(|node| time(node, "until", problems));
     fields.finish(problems);
     Some(Incident {
         cause: cause?.value,
@@ -319,11 +410,21 @@ fn read_incident(node: &Node, problems: &mut Problems) -> Option<Incident> {
 
 fn read_benign(node: &Node, problems: &mut Problems) -> Option<Benign> {
     let mut fields = Fields::new(node, "benign window", problems)?;
-    let what = fields.required("what", problems).and_then(|node| text(node, "what", problems));
-    let at = fields.required("at", problems).and_then(|node| time(node, "at", problems));
-    let until = fields.take("until").map(|node| time(node, "until", problems));
+    let what = fields
+        .required("what", problems)
+        .and_then(|node| text(node, "what", problems));
+    let at = fields
+        .required("at", problems)
+        .and_then(|node| time(node, "at", problems));
+    let until = fields
+        .take("until")
+        .map(|node| time(node, "until", problems));
     fields.finish(problems);
-    Some(Benign { what: what?, at: at?, until: until.flatten() })
+    Some(Benign {
+        what: what?,
+        at: at?,
+        until: until.flatten(),
+    })
 }
 
 #[cfg(test)]

@@ -16,7 +16,11 @@ impl Target {
     /// A target that was not scraped yet.
     #[must_use]
     pub fn new(job: &str, instance: &str) -> Self {
-        Self { job: job.to_owned(), instance: instance.to_owned(), exposed: BTreeSet::new() }
+        Self {
+            job: job.to_owned(),
+            instance: instance.to_owned(),
+            exposed: BTreeSet::new(),
+        }
     }
 
     /// `job/instance`.
@@ -30,17 +34,27 @@ impl Target {
     /// `scrape/scrape.go`).
     pub fn scraped(&mut self, exposed: Option<Vec<Value>>) -> Vec<Value> {
         let up = f64::from(u8::from(exposed.is_some()));
-        let mut samples: Vec<Value> =
-            exposed.unwrap_or_default().into_iter().map(|(labels, value)| (self.with_target(&labels), value)).collect();
+        let mut samples: Vec<Value> = exposed
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(labels, value)| (self.with_target(&labels), value))
+            .collect();
         let now: BTreeSet<Labels> = samples.iter().map(|(labels, _)| labels.clone()).collect();
-        samples.extend(self.exposed.difference(&now).map(|gone| (gone.clone(), stale_marker())));
+        samples.extend(
+            self.exposed
+                .difference(&now)
+                .map(|gone| (gone.clone(), stale_marker())),
+        );
         self.exposed = now;
         samples.push((self.with_target(&Labels::metric("up", [])), up));
         samples
     }
 
     fn with_target(&self, labels: &Labels) -> Labels {
-        let own = [("job", self.job.as_str()), ("instance", self.instance.as_str())];
+        let own = [
+            ("job", self.job.as_str()),
+            ("instance", self.instance.as_str()),
+        ];
         Labels::from_pairs(labels.iter().chain(own))
     }
 }

@@ -68,7 +68,9 @@ pub fn run() -> anyhow::Result<()> {
     let mut lines = std::io::stdin().lock().lines();
     let spec: WorkerSpec = serde_json::from_str(&lines.next().context("no spec on stdin")??)?;
     drop(lines);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(serve(spec))
 }
 
@@ -81,9 +83,13 @@ fn report(report: &Report) {
 
 async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     let options = RedisOptions::at_speed(spec.speed);
-    let broker = RedisBroker::connect(&spec.redis_url, options).await.context("worker cannot reach Redis")?;
+    let broker = RedisBroker::connect(&spec.redis_url, options)
+        .await
+        .context("worker cannot reach Redis")?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    report(&Report::Ready { port: listener.local_addr()?.port() });
+    report(&Report::Ready {
+        port: listener.local_addr()?.port(),
+    });
 
     // The rest of stdin is read by a thread of its own: a clock line, then silence until the parent is gone.
     let (clock_tx, clock_rx) = oneshot::channel();
@@ -128,7 +134,12 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     let mut server = Server::new(&config, spec.plan.seed, &stream, clock.now());
     let ledger = LedgerFile::open(&spec.ledger)?;
     let handlers = Handlers::new(spec.plan.clone(), spec.process.clone(), clock, outside_tx);
-    let mut process = Process { plan: spec.plan, start: clock.virtual_start, ledger, handlers };
+    let mut process = Process {
+        plan: spec.plan,
+        start: clock.virtual_start,
+        ledger,
+        handlers,
+    };
     drive(&mut server, &broker, clock, &mut process, outside).await;
     // Handlers that ignore their context die with the process, as in asynq.
     std::process::exit(0)
@@ -160,7 +171,11 @@ impl Host for Process {
     }
 }
 
-fn serve_metrics(listener: tokio::net::TcpListener, outside: mpsc::UnboundedSender<Outside<Server>>, started: Time) {
+fn serve_metrics(
+    listener: tokio::net::TcpListener,
+    outside: mpsc::UnboundedSender<Outside<Server>>,
+    started: Time,
+) {
     let values = move || {
         let outside = outside.clone();
         async move {
@@ -170,7 +185,10 @@ fn serve_metrics(listener: tokio::net::TcpListener, outside: mpsc::UnboundedSend
             });
             outside.send(Outside::Inspect(look)).ok()?;
             let mut values = rx.await.ok()?;
-            values.push((Labels::metric("process_start_time_seconds", []), started.millis() as f64 / 1e3));
+            values.push((
+                Labels::metric("process_start_time_seconds", []),
+                started.millis() as f64 / 1e3,
+            ));
             Some(exposition::encode(&values))
         }
     };

@@ -16,9 +16,9 @@ struct Group {
 impl Aggregate {
     pub(super) fn evaluate(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
         let parameter = match &mut self.op {
-            AggregateOp::TopK(scalar) | AggregateOp::BottomK(scalar) | AggregateOp::Quantile(scalar) => {
-                scalar.evaluate(context)?
-            }
+            AggregateOp::TopK(scalar)
+            | AggregateOp::BottomK(scalar)
+            | AggregateOp::Quantile(scalar) => scalar.evaluate(context)?,
             _ => 0.0,
         };
         let vector = self.of.evaluate(context)?;
@@ -89,7 +89,12 @@ impl Aggregate {
     }
 
     /// Splits the vector into groups, in order of first appearance.
-    fn group(&mut self, vector: &[Element], with_members: bool, context: &mut Context<'_>) -> Vec<Group> {
+    fn group(
+        &mut self,
+        vector: &[Element],
+        with_members: bool,
+        context: &mut Context<'_>,
+    ) -> Vec<Group> {
         self.groups.clear();
         let mut groups: Vec<Group> = Vec::new();
         for element in vector {
@@ -97,7 +102,11 @@ impl Aggregate {
             let place = match self.groups.insert(labels, groups.len()) {
                 Some(place) => place,
                 None => {
-                    groups.push(Group { labels, values: Vec::new(), members: Vec::new() });
+                    groups.push(Group {
+                        labels,
+                        values: Vec::new(),
+                        members: Vec::new(),
+                    });
                     groups.len() - 1
                 }
             };
@@ -111,7 +120,10 @@ impl Aggregate {
 }
 
 fn reduce(groups: Vec<Group>, mut function: impl FnMut(&mut [f64]) -> f64) -> Vector {
-    let element = |mut group: Group| Element { labels: group.labels, value: function(&mut group.values) };
+    let element = |mut group: Group| Element {
+        labels: group.labels,
+        value: function(&mut group.values),
+    };
     groups.into_iter().map(element).collect()
 }
 
@@ -124,7 +136,10 @@ fn select(groups: Vec<Group>, count: f64, descending: bool) -> Vector {
             .members
             .iter()
             .zip(&group.values)
-            .map(|(labels, value)| Element { labels: *labels, value: *value })
+            .map(|(labels, value)| Element {
+                labels: *labels,
+                value: *value,
+            })
             .collect();
         members.sort_by(|a, b| nan_last(a.value, b.value, descending));
         members.truncate(count);
@@ -178,7 +193,11 @@ fn plain(value: f64) -> String {
     if value.is_nan() {
         "NaN".into()
     } else if value.is_infinite() {
-        if value > 0.0 { "+Inf".into() } else { "-Inf".into() }
+        if value > 0.0 {
+            "+Inf".into()
+        } else {
+            "-Inf".into()
+        }
     } else {
         value.to_string()
     }

@@ -2,7 +2,9 @@
 
 use super::{Context, Element, EvalError, Vector, unique};
 use crate::compat::Compat;
-use crate::expr::{BinaryOp, Cardinality, Outcome, SetOp, SetOperation, VectorScalar, VectorVector};
+use crate::expr::{
+    BinaryOp, Cardinality, Outcome, SetOp, SetOperation, VectorScalar, VectorVector,
+};
 
 /// What the operator makes of two values: nothing if a filter drops them.
 fn combine(op: BinaryOp, outcome: Outcome, left: f64, right: f64) -> Option<f64> {
@@ -26,8 +28,11 @@ impl VectorScalar {
         let (op, outcome, scalar_first) = (self.op, self.outcome, self.scalar_first);
         vector.retain_mut(|element| {
             let own = element.value;
-            let result =
-                if scalar_first { combine(op, outcome, number, own) } else { combine(op, outcome, own, number) };
+            let result = if scalar_first {
+                combine(op, outcome, number, own)
+            } else {
+                combine(op, outcome, own, number)
+            };
             // A filter keeps the vector's value, also when the number was written first.
             element.value = match (outcome, result) {
                 (Outcome::Filter, _) => own,
@@ -53,8 +58,18 @@ impl VectorVector {
         if left.is_empty() || right.is_empty() {
             return Ok(Vector::new());
         }
-        let many_right = matches!(self.cardinality, Cardinality::Group { many_left: false, .. });
-        let (many, one) = if many_right { (&right, &left) } else { (&left, &right) };
+        let many_right = matches!(
+            self.cardinality,
+            Cardinality::Group {
+                many_left: false,
+                ..
+            }
+        );
+        let (many, one) = if many_right {
+            (&right, &left)
+        } else {
+            (&left, &right)
+        };
         self.index_one_side(one, many_right, context)?;
         self.used.clear();
         let mut seen_results = std::mem::take(&mut self.seen);
@@ -68,7 +83,11 @@ impl VectorVector {
                 continue;
             };
             let partner = one[place];
-            let (a, b) = if many_right { (partner.value, element.value) } else { (element.value, partner.value) };
+            let (a, b) = if many_right {
+                (partner.value, element.value)
+            } else {
+                (element.value, partner.value)
+            };
             let value = combine(self.op, self.outcome, a, b);
             if value.is_none() && !check_first {
                 continue;
@@ -114,8 +133,17 @@ impl VectorVector {
         Ok(())
     }
 
-    fn result_labels(&mut self, many: Element, one: Element, context: &mut Context<'_>) -> crate::intern::LabelsId {
-        let start = if self.drop_name { context.interner.without_name(many.labels) } else { many.labels };
+    fn result_labels(
+        &mut self,
+        many: Element,
+        one: Element,
+        context: &mut Context<'_>,
+    ) -> crate::intern::LabelsId {
+        let start = if self.drop_name {
+            context.interner.without_name(many.labels)
+        } else {
+            many.labels
+        };
         match &mut self.cardinality {
             Cardinality::OneToOne => self.result.apply(start, context.interner),
             Cardinality::Group { include, memo, .. } => {

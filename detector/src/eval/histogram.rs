@@ -26,8 +26,11 @@ impl HistogramQuantile {
                 continue;
             };
             // The metric name takes part in the grouping and is dropped afterwards.
-            let key =
-                self.without_le.apply(element.labels, context.interner, |labels| labels.retain(|name| name != BOUND));
+            let key = self
+                .without_le
+                .apply(element.labels, context.interner, |labels| {
+                    labels.retain(|name| name != BOUND)
+                });
             let place = match self.groups.insert(key, histograms.len()) {
                 Some(place) => place,
                 None => {
@@ -35,7 +38,10 @@ impl HistogramQuantile {
                     histograms.len() - 1
                 }
             };
-            histograms[place].1.push(Bucket { bound, count: element.value });
+            histograms[place].1.push(Bucket {
+                bound,
+                count: element.value,
+            });
         }
         let compat = context.compat;
         let element = |(labels, buckets)| Element {
@@ -69,7 +75,10 @@ fn quantile(phi: f64, mut buckets: Vec<Bucket>, compat: Compat) -> f64 {
         return f64::INFINITY;
     }
     buckets.sort_by(|a, b| nan_first(a.bound, b.bound));
-    if buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
+    if buckets
+        .last()
+        .is_none_or(|last| last.bound != f64::INFINITY)
+    {
         return f64::NAN;
     }
     let mut buckets = merge(buckets);
@@ -133,10 +142,16 @@ mod tests {
 
     fn check(counts: &[(f64, f64)], phi: f64, expected: f64) {
         for compat in [Compat::V2, Compat::V3] {
-            let buckets = counts.iter().map(|&(bound, count)| Bucket { bound, count }).collect();
+            let buckets = counts
+                .iter()
+                .map(|&(bound, count)| Bucket { bound, count })
+                .collect();
             let got = quantile(phi, buckets, compat);
             let same = (got - expected).abs() < 1e-12 || got.is_nan() && expected.is_nan();
-            assert!(same || got == expected, "{phi} of {counts:?}: {got}, expected {expected}");
+            assert!(
+                same || got == expected,
+                "{phi} of {counts:?}: {got}, expected {expected}"
+            );
         }
     }
 

@@ -97,7 +97,11 @@ fn calendar(field: CalendarField, seconds: f64) -> f64 {
         CalendarField::DayOfMonth => date.day,
         CalendarField::DayOfYear => days - days_before(date.year, 1, 1) + 1,
         CalendarField::DaysInMonth => {
-            let (year, month) = if date.month == 12 { (date.year + 1, 1) } else { (date.year, date.month + 1) };
+            let (year, month) = if date.month == 12 {
+                (date.year + 1, 1)
+            } else {
+                (date.year, date.month + 1)
+            };
             days_before(year, month, 1) - days_before(date.year, date.month, 1)
         }
         CalendarField::Month => date.month,
@@ -117,10 +121,15 @@ fn civil(days: i64) -> Date {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let month = if march_month < 10 {
+        march_month + 3
+    } else {
+        march_month - 9
+    };
     Date {
         year: year_of_era + era * 400 + i64::from(month <= 2),
         month,

@@ -14,19 +14,29 @@ pub(crate) struct Compensated {
 
 impl Compensated {
     pub(crate) fn new(sum: f64) -> Self {
-        Self { sum, correction: 0.0 }
+        Self {
+            sum,
+            correction: 0.0,
+        }
     }
 
     pub(crate) fn add(&mut self, term: f64) {
         let total = self.sum + term;
-        self.correction +=
-            if self.sum.abs() >= term.abs() { (self.sum - total) + term } else { (term - total) + self.sum };
+        self.correction += if self.sum.abs() >= term.abs() {
+            (self.sum - total) + term
+        } else {
+            (term - total) + self.sum
+        };
         self.sum = total;
     }
 
     /// The sum; an infinite one is not corrected, since its correction is not a number.
     pub(crate) fn total(self) -> f64 {
-        if self.sum.is_infinite() { self.sum } else { self.sum + self.correction }
+        if self.sum.is_infinite() {
+            self.sum
+        } else {
+            self.sum + self.correction
+        }
     }
 }
 
@@ -41,7 +51,12 @@ pub(crate) fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
 
 /// Whether an infinite running mean swallows `value`: one of the same sign, or any finite one.
 fn swallowed(mean: f64, value: f64) -> bool {
-    mean.is_infinite() && if value.is_infinite() { (mean > 0.0) == (value > 0.0) } else { !value.is_nan() }
+    mean.is_infinite()
+        && if value.is_infinite() {
+            (mean > 0.0) == (value > 0.0)
+        } else {
+            !value.is_nan()
+        }
 }
 
 /// The mean of `values` (at least one), which does not overflow while the mean itself is finite.
@@ -84,7 +99,10 @@ fn mean_of_sum(values: &[f64]) -> f64 {
     let Some(first) = overflowing else {
         return sum.sum / count + sum.correction / count;
     };
-    let mut mean = Compensated { sum: sum.sum / (count - 1.0), correction: sum.correction / (count - 1.0) };
+    let mut mean = Compensated {
+        sum: sum.sum / (count - 1.0),
+        correction: sum.correction / (count - 1.0),
+    };
     count -= 1.0;
     for value in std::iter::once(&first).chain(rest) {
         count += 1.0;
@@ -92,7 +110,10 @@ fn mean_of_sum(values: &[f64]) -> f64 {
             continue;
         }
         let share = (count - 1.0) / count;
-        mean = Compensated { sum: share * mean.sum, correction: share * mean.correction };
+        mean = Compensated {
+            sum: share * mean.sum,
+            correction: share * mean.correction,
+        };
         mean.add(value / count);
     }
     mean.total()
@@ -133,7 +154,8 @@ pub(crate) fn quantile(phi: f64, values: &mut [f64]) -> f64 {
 
 /// Ascending, NaN before everything.
 pub(crate) fn nan_first(a: f64, b: f64) -> Ordering {
-    a.partial_cmp(&b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
+    a.partial_cmp(&b)
+        .unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
 }
 
 /// In the given direction, NaN after everything.
@@ -193,7 +215,11 @@ impl BinaryOp {
 fn power(x: f64, y: f64) -> f64 {
     let whole = y.trunc() == y && y.abs() <= 64.0;
     if y == 0.5 {
-        return if x == f64::NEG_INFINITY { f64::INFINITY } else { (x + 0.0).sqrt() };
+        return if x == f64::NEG_INFINITY {
+            f64::INFINITY
+        } else {
+            (x + 0.0).sqrt()
+        };
     }
     if !whole || !x.is_finite() || x == 0.0 {
         return libm::pow(x, y);

@@ -16,13 +16,18 @@ impl RangeCall {
         let function = self.function;
         let keeps_name = matches!(function, RangeFunction::First | RangeFunction::Last);
         let mut vector = Vector::new();
-        self.of.each_window(context, |labels, window, span, context| {
-            let Some(value) = apply(function, parameter, &window, span, context) else {
-                return;
-            };
-            let labels = if keeps_name { labels } else { context.interner.without_name(labels) };
-            vector.push(Element { labels, value });
-        })?;
+        self.of
+            .each_window(context, |labels, window, span, context| {
+                let Some(value) = apply(function, parameter, &window, span, context) else {
+                    return;
+                };
+                let labels = if keeps_name {
+                    labels
+                } else {
+                    context.interner.without_name(labels)
+                };
+                vector.push(Element { labels, value });
+            })?;
         unique(vector, &mut self.seen, context)
     }
 }
@@ -61,7 +66,8 @@ fn apply(
         }
         RangeFunction::Resets => values.windows(2).filter(|pair| pair[1] < pair[0]).count() as f64,
         RangeFunction::Changes => {
-            let changed = |pair: &&[f64]| pair[0] != pair[1] && !(pair[0].is_nan() && pair[1].is_nan());
+            let changed =
+                |pair: &&[f64]| pair[0] != pair[1] && !(pair[0].is_nan() && pair[1].is_nan());
             values.windows(2).filter(changed).count() as f64
         }
         RangeFunction::Sum => math::sum(values.iter().copied()),
@@ -79,7 +85,12 @@ fn apply(
 }
 
 /// `rate`, `increase` and `delta`: the change seen, extended towards the window's ends.
-fn extrapolated(function: RangeFunction, window: &Window<'_>, span: Span, compat: Compat) -> Option<f64> {
+fn extrapolated(
+    function: RangeFunction,
+    window: &Window<'_>,
+    span: Span,
+    compat: Compat,
+) -> Option<f64> {
     let (values, times) = (window.values, window.times);
     let ([first, .., last], [first_ms, .., last_ms]) = (values, times) else {
         return None;
@@ -103,7 +114,11 @@ fn extrapolated(function: RangeFunction, window: &Window<'_>, span: Span, compat
     let mut to_start = seconds(first_ms - start_ms);
     let mut to_end = seconds(span.end_ms - last_ms);
     // A counter starts at zero, so it is not extended to before it would have been zero.
-    let to_zero = if is_counter && raw > 0.0 && *first >= 0.0 { sampled * (first / raw) } else { f64::INFINITY };
+    let to_zero = if is_counter && raw > 0.0 && *first >= 0.0 {
+        sampled * (first / raw)
+    } else {
+        f64::INFINITY
+    };
     // Prometheus swapped these two steps in 2.51 (promql/functions.go, extrapolatedRate).
     let total = match compat {
         Compat::V2 => {
@@ -153,9 +168,15 @@ fn regression(window: &Window<'_>, origin_ms: i64) -> Option<Line> {
     let initial = values[0];
     if values.iter().all(|value| *value == initial) {
         return Some(if initial.is_infinite() {
-            Line { slope: f64::NAN, intercept: f64::NAN }
+            Line {
+                slope: f64::NAN,
+                intercept: f64::NAN,
+            }
         } else {
-            Line { slope: 0.0, intercept: initial }
+            Line {
+                slope: 0.0,
+                intercept: initial,
+            }
         });
     }
     let [mut x_sum, mut y_sum, mut xy_sum, mut xx_sum] = [Compensated::default(); 4];
@@ -170,7 +191,10 @@ fn regression(window: &Window<'_>, origin_ms: i64) -> Option<Line> {
     let plain = |sum: Compensated| sum.sum + sum.correction;
     let (x, y, xy, xx) = (plain(x_sum), plain(y_sum), plain(xy_sum), plain(xx_sum));
     let slope = (xy - x * y / count) / (xx - x * x / count);
-    Some(Line { slope, intercept: y / count - slope * x / count })
+    Some(Line {
+        slope,
+        intercept: y / count - slope * x / count,
+    })
 }
 
 /// The value nothing is `better` than; NaN only if there is nothing else.

@@ -11,7 +11,9 @@ impl Relabel {
         let mut vector = self.of.evaluate(context)?;
         let (how, target) = (&self.how, &self.target);
         for element in &mut vector {
-            element.labels = self.memo.apply(element.labels, context.interner, |labels| how.apply(labels, target));
+            element.labels = self.memo.apply(element.labels, context.interner, |labels| {
+                how.apply(labels, target)
+            });
         }
         unique(vector, &mut self.seen, context)
     }
@@ -20,12 +22,19 @@ impl Relabel {
 impl RelabelHow {
     fn apply(&self, labels: &Labels, target: &str) -> Labels {
         match self {
-            Self::Replace { source, regex, replacement } => match regex.captures(labels.get(source).unwrap_or("")) {
+            Self::Replace {
+                source,
+                regex,
+                replacement,
+            } => match regex.captures(labels.get(source).unwrap_or("")) {
                 Some(captures) => labels.with(target, &expand(&captures, replacement)),
                 None => labels.clone(),
             },
             Self::Join { separator, sources } => {
-                let values: Vec<&str> = sources.iter().map(|source| labels.get(source).unwrap_or("")).collect();
+                let values: Vec<&str> = sources
+                    .iter()
+                    .map(|source| labels.get(source).unwrap_or(""))
+                    .collect();
                 labels.with(target, &values.join(separator))
             }
         }

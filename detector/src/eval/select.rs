@@ -37,8 +37,14 @@ impl Selector {
             };
             let labels = context.interner.labels(series.labels);
             if self.matchers.iter().all(|matcher| matcher.matches(labels)) {
-                let at = found.series.partition_point(|other| context.interner.labels(other.labels) < labels);
-                let series = FoundSeries { place: *place, labels: series.labels, hint: 0 };
+                let at = found
+                    .series
+                    .partition_point(|other| context.interner.labels(other.labels) < labels);
+                let series = FoundSeries {
+                    place: *place,
+                    labels: series.labels,
+                    hint: 0,
+                };
                 found.series.insert(at, series);
                 found.ever = true;
             }
@@ -47,17 +53,27 @@ impl Selector {
     }
 
     /// The newest sample of each series, if it is young enough and no marker came after it.
-    pub(super) fn instant(&mut self, context: &Context<'_>, value: impl Fn(i64, f64) -> f64) -> Vector {
+    pub(super) fn instant(
+        &mut self,
+        context: &Context<'_>,
+        value: impl Fn(i64, f64) -> f64,
+    ) -> Vector {
         self.refresh(context);
         let at_ms = self.reference.time_ms(context);
         let oldest_ms = context.compat.window_start_ms(at_ms, crate::LOOKBACK_MS);
         let mut vector = Vector::with_capacity(self.found.series.len());
         for FoundSeries { place, labels, .. } in &self.found.series {
-            let newest = context.store.get(*place).and_then(|s| s.newest_until(at_ms));
+            let newest = context
+                .store
+                .get(*place)
+                .and_then(|s| s.newest_until(at_ms));
             if let Some((time_ms, number)) = newest
                 && time_ms >= oldest_ms
             {
-                vector.push(Element { labels: *labels, value: value(time_ms, number) });
+                vector.push(Element {
+                    labels: *labels,
+                    value: value(time_ms, number),
+                });
             }
         }
         vector
@@ -81,7 +97,10 @@ impl RangeExpr {
         match self {
             Self::Selector { selector, range_ms } => {
                 selector.refresh(context);
-                let span = Span { end_ms: selector.reference.time_ms(context), length_ms: *range_ms };
+                let span = Span {
+                    end_ms: selector.reference.time_ms(context),
+                    length_ms: *range_ms,
+                };
                 let from_ms = context.compat.window_start_ms(span.end_ms, span.length_ms);
                 let store = context.store;
                 for series in &mut selector.found.series {
@@ -94,12 +113,24 @@ impl RangeExpr {
                     }
                 }
             }
-            Self::Subquery { of, range_ms, step_ms, reference } => {
-                let span = Span { end_ms: reference.time_ms(context), length_ms: *range_ms };
+            Self::Subquery {
+                of,
+                range_ms,
+                step_ms,
+                reference,
+            } => {
+                let span = Span {
+                    end_ms: reference.time_ms(context),
+                    length_ms: *range_ms,
+                };
                 let step_ms = step_ms.unwrap_or(context.default_step_ms).max(1);
                 let collected = steps(of, span, step_ms, context)?;
                 for (labels, times, values) in &collected {
-                    let window = Window { times, values, resets: None };
+                    let window = Window {
+                        times,
+                        values,
+                        resets: None,
+                    };
                     each(*labels, window, span, context);
                 }
             }
@@ -160,6 +191,11 @@ fn steps(
         }
     }
     context.now_ms = outer_ms;
-    collected.sort_by(|a, b| context.interner.labels(a.0).cmp(context.interner.labels(b.0)));
+    collected.sort_by(|a, b| {
+        context
+            .interner
+            .labels(a.0)
+            .cmp(context.interner.labels(b.0))
+    });
     Ok(collected)
 }

@@ -8,8 +8,8 @@ use promql_parser::parser::{self, AtModifier, Offset, token};
 
 use super::matcher::{Matcher, Test, anchored};
 use super::{
-    At, Expr, Found, Keep, LabelsOnce, MapCall, MapFunction, Projection, RangeExpr, Reference, ScalarExpr, Selector,
-    VectorExpr, scan,
+    At, Expr, Found, Keep, LabelsOnce, MapCall, MapFunction, Projection, RangeExpr, Reference,
+    ScalarExpr, Selector, VectorExpr, scan,
 };
 use crate::compat::Compat;
 use crate::intern::{Memo, Places};
@@ -51,18 +51,29 @@ pub(crate) struct Compiled {
 pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled, String> {
     let prepared = scan::prepare(text, compat)?;
     let parsed = parser::parse(&prepared).map_err(|error| explain(&prepared, error))?;
-    let mut compiler = Compiler { compat, depth: 0, start: Start::Back(0), reach: Reach::default() };
+    let mut compiler = Compiler {
+        compat,
+        depth: 0,
+        start: Start::Back(0),
+        reach: Reach::default(),
+    };
     let expr = match compiler.typed(&parsed)? {
         Typed::Scalar(expr) => Expr::Scalar(expr),
         Typed::Vector(expr) => Expr::Vector(expr),
         Typed::Range(_) => {
-            return Err("a range like x[5m] has no value of its own; apply a function such as rate() to it".into());
+            return Err(
+                "a range like x[5m] has no value of its own; apply a function such as rate() to it"
+                    .into(),
+            );
         }
         Typed::String => {
             return Err("the result of a rule is a vector or a number, not a string".into());
         }
     };
-    Ok(Compiled { expr, reach: compiler.reach })
+    Ok(Compiled {
+        expr,
+        reach: compiler.reach,
+    })
 }
 
 /// Adds advice to the parser's message where there is some.
@@ -132,7 +143,9 @@ impl Compiler {
     fn typed(&mut self, expr: &parser::Expr) -> Result<Typed> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(format!("expression is nested more than {MAX_DEPTH} levels deep"));
+            return Err(format!(
+                "expression is nested more than {MAX_DEPTH} levels deep"
+            ));
         }
         let typed = match expr {
             parser::Expr::Paren(paren) => self.typed(&paren.expr)?,
@@ -144,7 +157,10 @@ impl Compiler {
             }
             parser::Expr::MatrixSelector(matrix) => {
                 let range_ms = millis(matrix.range)?;
-                Typed::Range(RangeExpr::Selector { selector: self.selector(&matrix.vs, range_ms)?, range_ms })
+                Typed::Range(RangeExpr::Selector {
+                    selector: self.selector(&matrix.vs, range_ms)?,
+                    range_ms,
+                })
             }
             parser::Expr::Subquery(subquery) => Typed::Range(self.subquery(subquery)?),
             parser::Expr::Unary(unary) => match self.typed(&unary.expr)? {
@@ -168,7 +184,10 @@ impl Compiler {
     fn vector(&mut self, expr: &parser::Expr, what: &str) -> Result<VectorExpr> {
         match self.typed(expr)? {
             Typed::Vector(vector) => Ok(vector),
-            other => Err(format!("{what} needs an instant vector, not {}", other.describe())),
+            other => Err(format!(
+                "{what} needs an instant vector, not {}",
+                other.describe()
+            )),
         }
     }
 
@@ -182,16 +201,26 @@ impl Compiler {
     fn range(&mut self, expr: &parser::Expr, what: &str) -> Result<RangeExpr> {
         match self.typed(expr)? {
             Typed::Range(range) => Ok(range),
-            other => Err(format!("{what} needs a range like x[5m], not {}", other.describe())),
+            other => Err(format!(
+                "{what} needs a range like x[5m], not {}",
+                other.describe()
+            )),
         }
     }
 
-    fn selector(&mut self, selector: &parser::VectorSelector, range_ms: i64) -> Result<Box<Selector>> {
+    fn selector(
+        &mut self,
+        selector: &parser::VectorSelector,
+        range_ms: i64,
+    ) -> Result<Box<Selector>> {
         let reference = reference(selector.offset.as_ref(), selector.at.as_ref())?;
         match self.start.seen_through(&reference, range_ms) {
             Start::Back(ms) => self.reach.back_ms = self.reach.back_ms.max(ms),
             Start::Fixed(ms) => {
-                self.reach = self.reach.merge(Reach { back_ms: 0, earliest_ms: Some(ms) });
+                self.reach = self.reach.merge(Reach {
+                    back_ms: 0,
+                    earliest_ms: Some(ms),
+                });
             }
         }
         if !selector.matchers.or_matchers.is_empty() {
@@ -210,17 +239,28 @@ impl Compiler {
                 MatchOp::Re(_) => Test::Regex(anchored(&matcher.value, self.compat)?),
                 MatchOp::NotRe(_) => Test::NotRegex(anchored(&matcher.value, self.compat)?),
             };
-            matchers.push(Matcher { label: matcher.name.clone(), test });
+            matchers.push(Matcher {
+                label: matcher.name.clone(),
+                test,
+            });
         }
         // Asked again here because our regular expressions may judge the empty string differently.
         if name.as_deref().unwrap_or("").is_empty() && matchers.iter().all(|m| m.accepts("")) {
-            return Err("a selector needs a name or a matcher that does not match the empty string".into());
+            return Err(
+                "a selector needs a name or a matcher that does not match the empty string".into(),
+            );
         }
         let mut text = selector.name.clone().unwrap_or_default();
         if !selector.matchers.matchers.is_empty() {
             text.push_str(&format!("{{{}}}", selector.matchers));
         }
-        Ok(Box::new(Selector { text, name: name.map(Into::into), matchers, reference, found: Found::default() }))
+        Ok(Box::new(Selector {
+            text,
+            name: name.map(Into::into),
+            matchers,
+            reference,
+            found: Found::default(),
+        }))
     }
 
     fn subquery(&mut self, subquery: &parser::SubqueryExpr) -> Result<RangeExpr> {
@@ -231,7 +271,12 @@ impl Compiler {
         self.start = outer.seen_through(&reference, range_ms);
         let of = self.vector(&subquery.expr, "a subquery")?;
         self.start = outer;
-        Ok(RangeExpr::Subquery { of: Box::new(of), range_ms, step_ms, reference })
+        Ok(RangeExpr::Subquery {
+            of: Box::new(of),
+            range_ms,
+            step_ms,
+            reference,
+        })
     }
 }
 
@@ -257,7 +302,9 @@ fn reference(offset: Option<&Offset>, at: Option<&AtModifier>) -> Result<Referen
             let out_of_bounds = "the time after @ is out of bounds";
             let ms = match time.duration_since(std::time::UNIX_EPOCH) {
                 Ok(after) => i64::try_from(after.as_millis()).map_err(|_| out_of_bounds)?,
-                Err(before) => -i64::try_from(before.duration().as_millis()).map_err(|_| out_of_bounds)?,
+                Err(before) => {
+                    -i64::try_from(before.duration().as_millis()).map_err(|_| out_of_bounds)?
+                }
             };
             At::Fixed(ms)
         }
@@ -267,7 +314,10 @@ fn reference(offset: Option<&Offset>, at: Option<&AtModifier>) -> Result<Referen
 
 impl Projection {
     pub(super) fn new(keep: Keep) -> Self {
-        Self { keep, memo: Memo::default() }
+        Self {
+            keep,
+            memo: Memo::default(),
+        }
     }
 }
 
@@ -292,7 +342,8 @@ pub(crate) fn is_label_name(name: &str, compat: Compat) -> bool {
         Compat::V3 => !name.is_empty(),
         Compat::V2 => {
             let starts = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-            name.bytes().next().is_some_and(starts) && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
+            name.bytes().next().is_some_and(starts)
+                && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
         }
     }
 }

@@ -12,7 +12,8 @@ const UNITS: [(&str, i64); 7] = [
 ];
 
 /// What a duration must look like, for messages.
-pub(crate) const ACCEPTED: &str = "whole numbers with the units y, w, d, h, m, s, ms in this order, like 90s or 1h30m";
+pub(crate) const ACCEPTED: &str =
+    "whole numbers with the units y, w, d, h, m, s, ms in this order, like 90s or 1h30m";
 
 /// Reads a duration in milliseconds; `None` if it is not one, or longer than 292 years (Prometheus' own limit).
 pub(crate) fn parse_ms(text: &str) -> Option<i64> {

@@ -120,7 +120,8 @@ fn translate(pattern: &str) -> Result<String, String> {
             '[' => out.push_str("\\["),
             ']' if in_class => {
                 // The end of `[:alpha:]` belongs to the inner bracket.
-                let posix = at > class_start && chars[at - 1] == ':' && open_posix(&chars[class_start..at]);
+                let posix =
+                    at > class_start && chars[at - 1] == ':' && open_posix(&chars[class_start..at]);
                 in_class = posix;
                 out.push(']');
             }
@@ -143,8 +144,10 @@ fn translate(pattern: &str) -> Result<String, String> {
                 out.push(char);
             }
             '(' if next == Some('?') => {
-                let flags: String =
-                    chars[at + 2..].iter().take_while(|c| c.is_ascii_alphabetic() || **c == '-').collect();
+                let flags: String = chars[at + 2..]
+                    .iter()
+                    .take_while(|c| c.is_ascii_alphabetic() || **c == '-')
+                    .collect();
                 let ends = chars.get(at + 2 + flags.chars().count());
                 if matches!(ends, Some(':' | ')')) && flags.chars().any(|c| !"imsU-".contains(c)) {
                     return refuse("has flags other than i, m, s, U");
@@ -227,8 +230,22 @@ mod tests {
         check("[a&&b]+", &["a&b"], &["c"]);
         check(".", &["x"], &["\n"]);
         assert!(anchored(".", Compat::V3).unwrap().is_match("\n"));
-        for bad in ["a**", "a+*", "a{1}{2}", ".{0,1001}", "(", r"\Qa\E", r"\h", "a*?*", "(?x)a", "\\"] {
-            assert!(anchored(bad, Compat::V2).is_err(), "{bad} should be refused");
+        for bad in [
+            "a**",
+            "a+*",
+            "a{1}{2}",
+            ".{0,1001}",
+            "(",
+            r"\Qa\E",
+            r"\h",
+            "a*?*",
+            "(?x)a",
+            "\\",
+        ] {
+            assert!(
+                anchored(bad, Compat::V2).is_err(),
+                "{bad} should be refused"
+            );
         }
     }
 }

@@ -63,7 +63,10 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
                 continue;
             }
             c if c.is_ascii_alphabetic() || c == '_' || c == ':' => {
-                let length = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':')).count();
+                let length = rest
+                    .bytes()
+                    .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':'))
+                    .count();
                 tokens += 1;
                 (length, after_word(&rest[..length]))
             }
@@ -88,7 +91,9 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
             }
         };
         if tokens > MAX_TOKENS {
-            return Err(format!("expression has more than {MAX_TOKENS} names, operators and brackets"));
+            return Err(format!(
+                "expression has more than {MAX_TOKENS} names, operators and brackets"
+            ));
         }
         out.push_str(&rest[..length]);
         rest = &rest[length..];
@@ -158,20 +163,30 @@ fn number_length(text: &str) -> usize {
 /// Checks a number or duration literal and writes it as the parser likes it.
 fn number(token: &str, as_duration: bool, compat: Compat) -> Result<String, String> {
     let is_unit = |b: u8| matches!(b, b'y' | b'w' | b'd' | b'h' | b'm' | b's');
-    let looks_like_duration = token.bytes().all(|b| b.is_ascii_digit() || is_unit(b)) && token.bytes().any(is_unit);
+    let looks_like_duration =
+        token.bytes().all(|b| b.is_ascii_digit() || is_unit(b)) && token.bytes().any(is_unit);
     if looks_like_duration {
         if duration::parse_ms(token).is_none() {
-            return Err(format!("{token:?} is not a duration; accepted are {}", duration::ACCEPTED));
+            return Err(format!(
+                "{token:?} is not a duration; accepted are {}",
+                duration::ACCEPTED
+            ));
         }
         if !as_duration && compat == Compat::V2 {
-            return Err(format!("{token:?}: a duration cannot stand for a number in Prometheus 2"));
+            return Err(format!(
+                "{token:?}: a duration cannot stand for a number in Prometheus 2"
+            ));
         }
         return Ok(token.into());
     }
     if token.contains('_') {
         let bytes = token.as_bytes();
-        let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_hexdigit);
-        let misplaced = |at: usize| bytes[at] == b'_' && !(digit(at.checked_sub(1)) && digit(Some(at + 1)));
+        let digit = |at: Option<usize>| {
+            at.and_then(|at| bytes.get(at))
+                .is_some_and(u8::is_ascii_hexdigit)
+        };
+        let misplaced =
+            |at: usize| bytes[at] == b'_' && !(digit(at.checked_sub(1)) && digit(Some(at + 1)));
         if compat == Compat::V2 || (0..bytes.len()).any(misplaced) {
             return Err(format!("{token:?} is not a number"));
         }
@@ -182,7 +197,10 @@ fn number(token: &str, as_duration: bool, compat: Compat) -> Result<String, Stri
         let seconds: Option<f64> = plain.parse().ok();
         let fits = seconds.is_some_and(|seconds| seconds > 0.0 && seconds < 9e9);
         if compat == Compat::V2 || !fits {
-            return Err(format!("{token:?} is not a duration; accepted are {}", duration::ACCEPTED));
+            return Err(format!(
+                "{token:?} is not a duration; accepted are {}",
+                duration::ACCEPTED
+            ));
         }
     }
     Ok(plain)
@@ -210,13 +228,21 @@ mod tests {
         };
         same(r#"sum by (job) (rate(a{b=~"x|y"}[5m] offset -1h30m)) > 1e-3 # 5_"#);
         same("a{b='\\'5_'} + .5 - 0x1F");
-        check(r#"a{b=~`\d"+`}"#, Ok(r#"a{b=~"\\d\"+"}"#), Ok(r#"a{b=~"\\d\"+"}"#));
+        check(
+            r#"a{b=~`\d"+`}"#,
+            Ok(r#"a{b=~"\\d\"+"}"#),
+            Ok(r#"a{b=~"\\d\"+"}"#),
+        );
         check("a > 1_000", Err("not a number"), Ok("a > 1000"));
         check("a > 5m", Err("stand for a number"), Ok("a > 5m"));
         check("rate(a[60])", Err("not a duration"), Ok("rate(a[60])"));
         check("a offset -5", Err("not a duration"), Ok("a offset -5"));
         check(r#"{"a"}"#, Err("in quotes"), Ok(r#"{"a"}"#));
-        check(r#"sum by ("a") (b)"#, Err("in quotes"), Ok(r#"sum by ("a") (b)"#));
+        check(
+            r#"sum by ("a") (b)"#,
+            Err("in quotes"),
+            Ok(r#"sum by ("a") (b)"#),
+        );
         for (text, part) in [
             ("a[1e300]", "not a duration"),
             ("a[99999999y]", "not a duration"),

@@ -59,8 +59,9 @@ impl VectorExpr {
                 call.of.each_selector(each);
             }
             Self::Aggregate(aggregate) => {
-                if let AggregateOp::TopK(scalar) | AggregateOp::BottomK(scalar) | AggregateOp::Quantile(scalar) =
-                    &aggregate.op
+                if let AggregateOp::TopK(scalar)
+                | AggregateOp::BottomK(scalar)
+                | AggregateOp::Quantile(scalar) = &aggregate.op
                 {
                     scalar.each_selector(each);
                 }

@@ -29,7 +29,12 @@ pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Ve
     if !failures.is_empty() {
         return Err(failures);
     }
-    Ok(RuleSet { groups, compat, reach, warnings })
+    Ok(RuleSet {
+        groups,
+        compat,
+        reach,
+        warnings,
+    })
 }
 
 struct Loader<'f> {
@@ -48,7 +53,9 @@ impl Loader<'_> {
         let Some(mut fields) = Fields::new(&root, "rule file", &mut self.problems) else {
             return Vec::new();
         };
-        let nodes = fields.take("groups").and_then(|node| node.as_seq("groups", &mut self.problems));
+        let nodes = fields
+            .take("groups")
+            .and_then(|node| node.as_seq("groups", &mut self.problems));
         fields.finish(&mut self.problems);
         let mut groups: Vec<Group> = Vec::new();
         for node in nodes.unwrap_or_default() {
@@ -85,7 +92,11 @@ impl Loader<'_> {
         let limit = limit.and_then(|node| self.whole_number(node, "limit"));
         let query_offset_ms = self.duration(query_offset).unwrap_or(0);
         let nodes = rules.and_then(|node| node.as_seq("rules", &mut self.problems));
-        let rules = nodes.unwrap_or_default().iter().filter_map(|node| self.rule(node, &labels)).collect();
+        let rules = nodes
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|node| self.rule(node, &labels))
+            .collect();
         // The evaluation itself looks this much further back.
         self.reach.back_ms = self.reach.back_ms.saturating_add(query_offset_ms);
         Some(Group {
@@ -116,14 +127,19 @@ impl Loader<'_> {
                 return None;
             }
             (None, None) => {
-                let message = "a rule needs `record` (a metric's name) or `alert` (an alert's name)";
+                let message =
+                    "a rule needs `record` (a metric's name) or `alert` (an alert's name)";
                 self.problems.push(node.at, message);
                 return None;
             }
             (Some(record), None) => (record, false),
             (None, Some(alert)) => (alert, true),
         };
-        let what = if is_alert { "the alert's name" } else { "the metric's name" };
+        let what = if is_alert {
+            "the alert's name"
+        } else {
+            "the metric's name"
+        };
         let name_text = self.text(name, what);
         if let Some(text) = &name_text
             && !is_alert
@@ -143,28 +159,44 @@ impl Loader<'_> {
         }
         merged.sort_by(|a, b| a.1.cmp(&b.1));
         let kind = if is_alert {
-            let mut annotations = annotations.map_or_else(Vec::new, |node| self.labels(node, "annotation"));
+            let mut annotations =
+                annotations.map_or_else(Vec::new, |node| self.labels(node, "annotation"));
             annotations.sort_by(|a, b| a.1.cmp(&b.1));
             RuleKind::Alert {
                 for_ms: self.duration(wait).unwrap_or(0),
                 keep_firing_for_ms: self.duration(keep).unwrap_or(0),
                 labels: merged.into_iter().map(|label| self.label(label)).collect(),
-                annotations: annotations.into_iter().map(|annotation| self.annotation(annotation)).collect(),
+                annotations: annotations
+                    .into_iter()
+                    .map(|annotation| self.annotation(annotation))
+                    .collect(),
             }
         } else {
-            for (key, node) in [("for", wait), ("keep_firing_for", keep), ("annotations", annotations)] {
+            for (key, node) in [
+                ("for", wait),
+                ("keep_firing_for", keep),
+                ("annotations", annotations),
+            ] {
                 if let Some(node) = node {
                     let message = format!("`{key}` has no meaning in a recording rule");
                     self.problems.push(node.at, message);
                 }
             }
             let plain = |(_, name, value)| (name, value);
-            RuleKind::Record { labels: merged.into_iter().map(plain).collect() }
+            RuleKind::Record {
+                labels: merged.into_iter().map(plain).collect(),
+            }
         };
         let expr_node = expr?;
         let text = self.text(expr_node, "expr")?;
         let compiled = self.expression(expr_node, &text)?;
-        Some(Rule { name: name_text?, line: node.at.line, text: text.trim().to_owned(), expr: compiled.expr, kind })
+        Some(Rule {
+            name: name_text?,
+            line: node.at.line,
+            text: text.trim().to_owned(),
+            expr: compiled.expr,
+            kind,
+        })
     }
 
     fn expression(&mut self, node: &Node, text: &str) -> Option<Compiled> {
@@ -200,7 +232,11 @@ impl Loader<'_> {
         let text = node.as_str("a duration", &mut self.problems)?;
         let parsed = duration::parse_ms(text);
         if parsed.is_none() {
-            self.problems.push_with_hint(node.at, format!("{text:?} is not a duration"), duration::ACCEPTED);
+            self.problems.push_with_hint(
+                node.at,
+                format!("{text:?} is not a duration"),
+                duration::ACCEPTED,
+            );
         }
         parsed
     }
@@ -250,7 +286,12 @@ impl Loader<'_> {
             }
             Template::verbatim(&text)
         });
-        LabelTemplate { name, text, template, exact: true }
+        LabelTemplate {
+            name,
+            text,
+            template,
+            exact: true,
+        }
     }
 
     /// An annotation: nothing depends on it, so a template beyond us stands for itself.
@@ -268,7 +309,12 @@ impl Loader<'_> {
             }
             Template::verbatim(&text)
         });
-        LabelTemplate { name, text, template, exact }
+        LabelTemplate {
+            name,
+            text,
+            template,
+            exact,
+        }
     }
 }
 
@@ -277,7 +323,8 @@ fn is_metric_name(name: &str, compat: Compat) -> bool {
         Compat::V3 => !name.is_empty() && !name.contains(['{', '}']),
         Compat::V2 => {
             let starts = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b':');
-            name.bytes().next().is_some_and(starts) && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
+            name.bytes().next().is_some_and(starts)
+                && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
         }
     }
 }

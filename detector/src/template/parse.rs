@@ -79,7 +79,8 @@ pub(super) fn template(text: &str) -> Result<Template> {
             return Ok(Template { parts });
         };
         let inside = &rest[open + 2..];
-        let trims_before = inside.starts_with('-') && inside[1..].starts_with(|c: char| c.is_ascii_whitespace());
+        let trims_before =
+            inside.starts_with('-') && inside[1..].starts_with(|c: char| c.is_ascii_whitespace());
         push_text(&mut parts, &rest[..open], trim_next, trims_before);
         let inside = if trims_before { &inside[1..] } else { inside };
         let comment = inside.trim_start();
@@ -95,8 +96,13 @@ pub(super) fn template(text: &str) -> Result<Template> {
         let Some(after) = after.strip_prefix("}}") else {
             return syntax("{{ is not closed by }}");
         };
-        trim_next = body.ends_with('-') && body[..body.len() - 1].ends_with(|c: char| c.is_ascii_whitespace());
-        let body = if trim_next { &body[..body.len() - 1] } else { body };
+        trim_next = body.ends_with('-')
+            && body[..body.len() - 1].ends_with(|c: char| c.is_ascii_whitespace());
+        let body = if trim_next {
+            &body[..body.len() - 1]
+        } else {
+            body
+        };
         if !comment.starts_with("/*") {
             parts.push(Part::Action(action(body)?));
         }
@@ -106,8 +112,16 @@ pub(super) fn template(text: &str) -> Result<Template> {
 
 fn push_text(parts: &mut Vec<Part>, text: &str, trim_start: bool, trim_end: bool) {
     let space = [' ', '\t', '\r', '\n'];
-    let text = if trim_start { text.trim_start_matches(space) } else { text };
-    let text = if trim_end { text.trim_end_matches(space) } else { text };
+    let text = if trim_start {
+        text.trim_start_matches(space)
+    } else {
+        text
+    };
+    let text = if trim_end {
+        text.trim_end_matches(space)
+    } else {
+        text
+    };
     if !text.is_empty() {
         parts.push(Part::Text(text.to_owned()));
     }
@@ -201,7 +215,11 @@ fn action(body: &str) -> Result<Term> {
     if tokens.is_empty() {
         return syntax("{{ }} is empty");
     }
-    let mut parser = Parser { tokens, at: 0, depth: 0 };
+    let mut parser = Parser {
+        tokens,
+        at: 0,
+        depth: 0,
+    };
     let term = parser.pipeline()?;
     match parser.next() {
         None => Ok(term),
@@ -272,7 +290,9 @@ impl Parser {
             return syntax(format!("function {function:?} is not defined"));
         };
         match <[Term; 1]>::try_from(args) {
-            Ok([arg]) if arg.is_number() == known.takes_number() => Ok(Term::Call(known, Box::new(arg))),
+            Ok([arg]) if arg.is_number() == known.takes_number() => {
+                Ok(Term::Call(known, Box::new(arg)))
+            }
             Ok(_) => unsupported(format!("{function} of a value of that kind")),
             Err(_) => syntax(format!("{function} takes one argument")),
         }
@@ -317,10 +337,16 @@ fn variable(word: &str) -> Result<Term> {
         ("$value", "") => Ok(Term::Value),
         ("Value", "") if word.starts_with('.') => Ok(Term::Value),
         ("$externalURL" | "ExternalURL", "") => Ok(Term::ExternalUrl),
-        ("$labels" | "Labels" | "$externalLabels" | "ExternalLabels", "") => unsupported(format!("{word} as a whole")),
+        ("$labels" | "Labels" | "$externalLabels" | "ExternalLabels", "") => {
+            unsupported(format!("{word} as a whole"))
+        }
         ("$labels" | "Labels", name) if !name.contains('.') => Ok(Term::Label(name.to_owned())),
-        ("$externalLabels" | "ExternalLabels", name) if !name.contains('.') => Ok(Term::ExternalLabel(name.to_owned())),
-        _ if word.starts_with('$') && word.len() > 1 => syntax(format!("undefined variable {word:?}")),
+        ("$externalLabels" | "ExternalLabels", name) if !name.contains('.') => {
+            Ok(Term::ExternalLabel(name.to_owned()))
+        }
+        _ if word.starts_with('$') && word.len() > 1 => {
+            syntax(format!("undefined variable {word:?}"))
+        }
         _ => unsupported(format!("{word:?}")),
     }
 }

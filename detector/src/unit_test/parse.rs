@@ -16,17 +16,23 @@ pub(super) fn test_file(name: &str, text: &str, problems: &mut Problems) -> Opti
     let fuzzy = fields.take("fuzzy_compare");
     let tests = fields.take("tests");
     fields.finish(problems);
-    let evaluation_interval_ms = time(interval, problems).filter(|ms| *ms > 0).unwrap_or(MINUTE_MS);
+    let evaluation_interval_ms = time(interval, problems)
+        .filter(|ms| *ms > 0)
+        .unwrap_or(MINUTE_MS);
     let nodes = tests.and_then(|node| node.as_seq("tests", problems));
     let nodes = nodes.unwrap_or_default();
-    let tests = nodes.iter().filter_map(|node| test(node, evaluation_interval_ms, problems));
+    let tests = nodes
+        .iter()
+        .filter_map(|node| test(node, evaluation_interval_ms, problems));
     let tests = tests.collect();
     Some(TestFile {
         name: name.to_owned(),
         rule_files: texts(rule_files, "rule_files", problems),
         evaluation_interval_ms,
         group_eval_order: texts(order, "group_eval_order", problems),
-        fuzzy_compare: fuzzy.and_then(|node| node.as_bool("fuzzy_compare", problems)).unwrap_or(false),
+        fuzzy_compare: fuzzy
+            .and_then(|node| node.as_bool("fuzzy_compare", problems))
+            .unwrap_or(false),
         tests,
     })
 }
@@ -41,7 +47,9 @@ fn test(node: &Node, default_interval_ms: i64, problems: &mut Problems) -> Optio
     let alerts = fields.take("alert_rule_test");
     let expressions = fields.take("promql_expr_test");
     fields.finish(problems);
-    let interval_ms = time(interval, problems).filter(|ms| *ms > 0).unwrap_or(default_interval_ms);
+    let interval_ms = time(interval, problems)
+        .filter(|ms| *ms > 0)
+        .unwrap_or(default_interval_ms);
     let mut inputs: Vec<Input> = Vec::new();
     for node in items(input, "input_series", problems) {
         let Some(input) = input_series(node, interval_ms, problems) else {
@@ -78,13 +86,24 @@ fn input_series(node: &Node, interval_ms: i64, problems: &mut Problems) -> Optio
     let values = fields.required("values", problems);
     fields.finish(problems);
     let (series, values) = (series?, values?);
-    let labels = checked(series, series::metric(series.as_str("series", problems)?), problems);
-    let values = checked(values, series::values(values.as_str("values", problems)?), problems)?;
+    let labels = checked(
+        series,
+        series::metric(series.as_str("series", problems)?),
+        problems,
+    );
+    let values = checked(
+        values,
+        series::values(values.as_str("values", problems)?),
+        problems,
+    )?;
     let sample = |(at, value): (usize, Option<f64>)| {
         let at_ms = i64::try_from(at).ok()?.checked_mul(interval_ms)?;
         Some((at_ms, value?))
     };
-    Some(Input { labels: labels?, samples: values.into_iter().enumerate().filter_map(sample).collect() })
+    Some(Input {
+        labels: labels?,
+        samples: values.into_iter().enumerate().filter_map(sample).collect(),
+    })
 }
 
 fn alert_case(node: &Node, problems: &mut Problems) -> Option<AlertCase> {
@@ -105,7 +124,10 @@ fn alert_case(node: &Node, problems: &mut Problems) -> Option<AlertCase> {
         let labels = Labels::from_pairs(pairs(labels, "exp_labels", problems));
         let mut annotations = pairs(annotations, "exp_annotations", problems);
         annotations.sort();
-        alerts.push(ExpectedAlert { labels: labels.with("alertname", &alert), annotations });
+        alerts.push(ExpectedAlert {
+            labels: labels.with("alertname", &alert),
+            annotations,
+        });
     }
     alerts.sort();
     Some(AlertCase {
@@ -134,7 +156,11 @@ fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCas
             None => Some(Labels::default()),
             Some(node) => {
                 let text = node.as_str("labels", problems).unwrap_or_default();
-                let metric = if text.trim().is_empty() { Ok(Labels::default()) } else { series::metric(text) };
+                let metric = if text.trim().is_empty() {
+                    Ok(Labels::default())
+                } else {
+                    series::metric(text)
+                };
                 checked(node, metric, problems)
             }
         };
@@ -161,8 +187,12 @@ fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCas
 /// A number as YAML writes it, where infinity is `.inf`.
 fn yaml_number(text: &str) -> Option<f64> {
     match text.trim_start_matches(['-', '+']) {
-        ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN" => series::number(&text.replacen('.', "", 1)),
-        digits if digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') => series::number(text),
+        ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN" => {
+            series::number(&text.replacen('.', "", 1))
+        }
+        digits if digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
+            series::number(text)
+        }
         _ => None,
     }
 }
@@ -183,7 +213,11 @@ fn pairs(node: Option<&Node>, what: &str, problems: &mut Problems) -> Vec<(Strin
     let mut pairs = Vec::new();
     for (key, value) in entries.unwrap_or_default() {
         let name = key.as_str(what, problems);
-        let text = if value.is_null() { Some("") } else { value.as_str(what, problems) };
+        let text = if value.is_null() {
+            Some("")
+        } else {
+            value.as_str(what, problems)
+        };
         if let (Some(name), Some(text)) = (name, text) {
             pairs.push((name.to_owned(), text.to_owned()));
         }
@@ -194,8 +228,12 @@ fn pairs(node: Option<&Node>, what: &str, problems: &mut Problems) -> Vec<(Strin
 fn time(node: Option<&Node>, problems: &mut Problems) -> Option<i64> {
     let node = node?;
     let text = node.as_str("a duration", problems)?;
-    let parsed = duration::parse_ms(text)
-        .ok_or_else(|| format!("{text:?} is not a duration; accepted are {}", duration::ACCEPTED));
+    let parsed = duration::parse_ms(text).ok_or_else(|| {
+        format!(
+            "{text:?} is not a duration; accepted are {}",
+            duration::ACCEPTED
+        )
+    });
     checked(node, parsed, problems)
 }
 

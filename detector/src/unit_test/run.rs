@@ -22,7 +22,10 @@ impl Test {
             next_sample: vec![0; self.input.len()],
             failures: Vec::new(),
         };
-        run.engine.external = External { labels: self.external_labels.clone(), url: self.external_url.clone() };
+        run.engine.external = External {
+            labels: self.external_labels.clone(),
+            url: self.external_url.clone(),
+        };
         run.steps();
         run.failures
     }
@@ -114,7 +117,10 @@ impl Run<'_> {
             }
             for firing in alerts.firing(&self.engine.interner, &self.engine.external) {
                 exact &= firing.exact;
-                found.push(ExpectedAlert { labels: firing.labels, annotations: firing.annotations });
+                found.push(ExpectedAlert {
+                    labels: firing.labels,
+                    annotations: firing.annotations,
+                });
             }
         }
         found.sort();
@@ -143,7 +149,10 @@ impl Run<'_> {
         let vector = match result {
             Ok(vector) => vector,
             Err(error) => {
-                return self.fail(case.line, format!("expression {} at {at}: {error}", case.expr));
+                return self.fail(
+                    case.line,
+                    format!("expression {} at {at}: {error}", case.expr),
+                );
             }
         };
         let mut found: Vec<(Labels, f64)> = vector
@@ -176,11 +185,18 @@ impl Run<'_> {
             // promtool 2 compares floats as Go does, where NaN differs from itself.
             return self.compat == Compat::V3;
         }
-        found == expected || self.file.fuzzy_compare && (found.next_up() == expected || found.next_down() == expected)
+        found == expected
+            || self.file.fuzzy_compare
+                && (found.next_up() == expected || found.next_down() == expected)
     }
 
     fn fail(&mut self, line: usize, message: String) {
-        self.failures.push(TestFailure { file: self.file.name.clone(), line, test: self.test.name.clone(), message });
+        self.failures.push(TestFailure {
+            file: self.file.name.clone(),
+            line,
+            test: self.test.name.clone(),
+            message,
+        });
     }
 }
 
@@ -190,20 +206,34 @@ fn shown_time(ms: i64) -> String {
     let seconds = ms % 60_000 / 1000;
     let millis = ms % 1000;
     let parts = [(hours, "h"), (minutes, "m"), (seconds, "s"), (millis, "ms")];
-    let shown: String =
-        parts.iter().filter(|(number, _)| *number != 0).map(|(number, unit)| format!("{number}{unit}")).collect();
+    let shown: String = parts
+        .iter()
+        .filter(|(number, _)| *number != 0)
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
     if shown.is_empty() { "0s".into() } else { shown }
 }
 
 fn shown_alert(alert: &ExpectedAlert) -> String {
-    let annotations: BTreeSet<String> =
-        alert.annotations.iter().map(|(name, text)| format!("{name}={text:?}")).collect();
+    let annotations: BTreeSet<String> = alert
+        .annotations
+        .iter()
+        .map(|(name, text)| format!("{name}={text:?}"))
+        .collect();
     let annotations: Vec<String> = annotations.into_iter().collect();
-    format!("{} annotations {{{}}}", alert.labels, annotations.join(", "))
+    format!(
+        "{} annotations {{{}}}",
+        alert.labels,
+        annotations.join(", ")
+    )
 }
 
 fn shown_sample((labels, value): &(Labels, f64)) -> String {
-    let value = if is_stale(*value) { "stale".into() } else { go_format::shortest(*value) };
+    let value = if is_stale(*value) {
+        "stale".into()
+    } else {
+        go_format::shortest(*value)
+    };
     format!("{labels} {value}")
 }
 

@@ -15,7 +15,8 @@ pub(super) fn metric(text: &str) -> Result<Labels, String> {
     let fail = |why: &str| Err(format!("{text:?} is not a series: {why}"));
     let word = |name: &str| {
         let starts = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b':');
-        name.bytes().next().is_some_and(starts) && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
+        name.bytes().next().is_some_and(starts)
+            && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
     };
     let mut pairs: Vec<(String, String)> = Vec::new();
     if !name.is_empty() {
@@ -91,7 +92,11 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 pub(super) fn values(text: &str) -> Result<Vec<Option<f64>>, String> {
     let mut values = Vec::new();
     for item in text.split_ascii_whitespace() {
-        let fail = || format!("{item:?} is no sample value; accepted are numbers, a+bxn, a-bxn, axn, _, _xn and stale");
+        let fail = || {
+            format!(
+                "{item:?} is no sample value; accepted are numbers, a+bxn, a-bxn, axn, _, _xn and stale"
+            )
+        };
         let (body, times) = match item.split_once('x') {
             Some((body, times)) => (body, Some(times.parse::<usize>().map_err(|_| fail())?)),
             None => (item, None),
@@ -127,7 +132,8 @@ fn start_and_step(text: &str) -> Option<(f64, Option<f64>)> {
     }
     // The sign that separates the two is the last one that is no exponent's.
     let bytes = text.as_bytes();
-    let is_separator = |at: &usize| matches!(bytes[*at], b'+' | b'-') && !matches!(bytes[at - 1], b'e' | b'E');
+    let is_separator =
+        |at: &usize| matches!(bytes[*at], b'+' | b'-') && !matches!(bytes[at - 1], b'e' | b'E');
     let at = (1..bytes.len()).rev().find(is_separator)?;
     let step = number(&text[at + 1..])?;
     let step = if bytes[at] == b'-' { -step } else { step };
@@ -159,7 +165,15 @@ mod tests {
         assert_eq!(labels, Labels::metric("m", [("a", "x"), ("b", "y\"")]));
         assert_eq!(metric("{}").unwrap(), Labels::default());
         assert_eq!(metric("a:b").unwrap().name(), "a:b");
-        for bad in ["", "m{", "m{a}", "m{a=b}", "m{a=\"b\"}x", "1m", "m{a=\"b\" c=\"d\"}"] {
+        for bad in [
+            "",
+            "m{",
+            "m{a}",
+            "m{a=b}",
+            "m{a=\"b\"}x",
+            "1m",
+            "m{a=\"b\" c=\"d\"}",
+        ] {
             assert!(metric(bad).is_err(), "{bad}");
         }
 
@@ -171,8 +185,14 @@ mod tests {
             };
             values(text).unwrap().iter().map(shown).collect()
         };
-        assert_eq!(read("10-3x2 _x2 4 _ stale 1"), ["10", "7", "4", "_", "_", "4", "_", "stale", "1"]);
-        assert_eq!(read("-1+2x1 5x1 1e3+1e-1x1"), ["-1", "1", "5", "5", "1000", "1000.1"]);
+        assert_eq!(
+            read("10-3x2 _x2 4 _ stale 1"),
+            ["10", "7", "4", "_", "_", "4", "_", "stale", "1"]
+        );
+        assert_eq!(
+            read("-1+2x1 5x1 1e3+1e-1x1"),
+            ["-1", "1", "5", "5", "1000", "1000.1"]
+        );
         assert_eq!(read("Inf -Inf NaN 0x1"), ["inf", "-inf", "NaN", "0", "0"]);
         for bad in ["1+2", "x3", "1xx2", "a", "_x", "1+2x-1", "1x9999999"] {
             assert!(values(bad).is_err(), "{bad}");

@@ -28,7 +28,11 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file, self.line, self.column, self.message
+        )?;
         match &self.hint {
             Some(hint) => write!(f, "\n    {hint}"),
             None => Ok(()),
@@ -48,7 +52,10 @@ pub struct Problems {
 impl Problems {
     /// No problems of `file` yet.
     pub fn new(file: impl Into<String>) -> Self {
-        Self { file: file.into(), found: Vec::new() }
+        Self {
+            file: file.into(),
+            found: Vec::new(),
+        }
     }
 
     /// Adds a problem.
@@ -57,12 +64,23 @@ impl Problems {
     }
 
     /// Adds a problem with what to do about it.
-    pub fn push_with_hint(&mut self, at: Mark, message: impl Into<String>, hint: impl Into<String>) {
+    pub fn push_with_hint(
+        &mut self,
+        at: Mark,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         self.add(at, message.into(), Some(hint.into()));
     }
 
     fn add(&mut self, at: Mark, message: String, hint: Option<String>) {
-        self.found.push(Problem { file: self.file.clone(), line: at.line, column: at.column, message, hint });
+        self.found.push(Problem {
+            file: self.file.clone(),
+            line: at.line,
+            column: at.column,
+            message,
+            hint,
+        });
     }
 
     /// Whether nothing is wrong so far.
@@ -80,7 +98,8 @@ impl Problems {
     /// The problems in order of their place.
     #[must_use]
     pub fn into_vec(mut self) -> Vec<Problem> {
-        self.found.sort_by_key(|problem| (problem.line, problem.column));
+        self.found
+            .sort_by_key(|problem| (problem.line, problem.column));
         self.found
     }
 }

@@ -46,7 +46,10 @@ enum Open {
 pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
     let start = Mark { line: 1, column: 1 };
     if text.len() > TEXT_MAX {
-        problems.push(start, format!("the file has {} bytes, accepted are {TEXT_MAX}", text.len()));
+        problems.push(
+            start,
+            format!("the file has {} bytes, accepted are {TEXT_MAX}", text.len()),
+        );
         return None;
     }
     let mut open: Vec<Open> = Vec::new();
@@ -55,7 +58,10 @@ pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
         let (event, span) = match event {
             Ok(event) => event,
             Err(error) => {
-                let at = Mark { line: error.marker().line().max(1), column: error.marker().col() + 1 };
+                let at = Mark {
+                    line: error.marker().line().max(1),
+                    column: error.marker().col() + 1,
+                };
                 problems.push(at, format!("not valid YAML: {}", error.info()));
                 return None;
             }
@@ -63,14 +69,27 @@ pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
         let at = mark(&span);
         nodes += 1;
         if nodes > NODES_MAX || open.len() > DEPTH_MAX {
-            let limit = if nodes > NODES_MAX { "too many nodes" } else { "nested too deep" };
-            problems.push(at, format!("{limit}: accepted are {NODES_MAX} nodes and {DEPTH_MAX} levels"));
+            let limit = if nodes > NODES_MAX {
+                "too many nodes"
+            } else {
+                "nested too deep"
+            };
+            problems.push(
+                at,
+                format!("{limit}: accepted are {NODES_MAX} nodes and {DEPTH_MAX} levels"),
+            );
             return None;
         }
         let node = match event {
             Event::Scalar(text, style, _, _) => {
                 let plain = style == ScalarStyle::Plain;
-                Node { at, value: Value::Scalar { text: text.into_owned(), plain } }
+                Node {
+                    at,
+                    value: Value::Scalar {
+                        text: text.into_owned(),
+                        plain,
+                    },
+                }
             }
             Event::SequenceStart(..) => {
                 open.push(Open::Sequence(at, Vec::new()));
@@ -81,14 +100,23 @@ pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop()? {
-                Open::Sequence(at, items) => Node { at, value: Value::Sequence(items) },
+                Open::Sequence(at, items) => Node {
+                    at,
+                    value: Value::Sequence(items),
+                },
                 Open::Mapping(at, entries, _) => {
                     report_duplicates(&entries, problems);
-                    Node { at, value: Value::Mapping(entries) }
+                    Node {
+                        at,
+                        value: Value::Mapping(entries),
+                    }
                 }
             },
             Event::Alias(_) => {
-                problems.push(at, "an alias (`*name`) is not accepted; write the value out");
+                problems.push(
+                    at,
+                    "an alias (`*name`) is not accepted; write the value out",
+                );
                 return None;
             }
             Event::DocumentEnd | Event::StreamEnd => break,
@@ -108,7 +136,10 @@ pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
 }
 
 fn mark(span: &Span) -> Mark {
-    Mark { line: span.start.line().max(1), column: span.start.col() + 1 }
+    Mark {
+        line: span.start.line().max(1),
+        column: span.start.col() + 1,
+    }
 }
 
 fn report_duplicates(entries: &[(Node, Node)], problems: &mut Problems) {
@@ -116,7 +147,11 @@ fn report_duplicates(entries: &[(Node, Node)], problems: &mut Problems) {
     for (key, _) in entries {
         let Some(name) = key.text() else { continue };
         if let Some(first) = seen.get(name) {
-            problems.push_with_hint(key.at, format!("duplicate key `{name}`"), format!("first at line {}", first.line));
+            problems.push_with_hint(
+                key.at,
+                format!("duplicate key `{name}`"),
+                format!("first at line {}", first.line),
+            );
         } else {
             seen.insert(name, key.at);
         }
@@ -154,7 +189,10 @@ impl Node {
 
     /// Reports that something else was expected here.
     pub fn expected(&self, what: &str, expected: &str, problems: &mut Problems) {
-        problems.push(self.at, format!("{what}: expected {expected}, found {}", self.found()));
+        problems.push(
+            self.at,
+            format!("{what}: expected {expected}, found {}", self.found()),
+        );
     }
 
     /// A scalar's text, or a problem.
@@ -166,7 +204,12 @@ impl Node {
         text
     }
 
-    fn number<T: std::str::FromStr>(&self, what: &str, expected: &str, problems: &mut Problems) -> Option<T> {
+    fn number<T: std::str::FromStr>(
+        &self,
+        what: &str,
+        expected: &str,
+        problems: &mut Problems,
+    ) -> Option<T> {
         let value = match &self.value {
             Value::Scalar { text, plain: true } => text.parse().ok(),
             _ => None,

@@ -2,7 +2,10 @@
 //!
 //! `FIREDRILL_DIFF_CASES` sets how many expressions are compared (default 400), `FIREDRILL_DIFF_SEED` where to start.
 
-#![expect(clippy::disallowed_methods, reason = "tests talk to promtool through files")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests talk to promtool through files"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,7 +13,9 @@ use std::path::Path;
 use std::process::Command;
 
 use firedrill_detector::unit_test::TestFile;
-use firedrill_detector::{Compat, Detector, Labels, Outcome, Query, RuleFile, RuleSet, Sample, Schedule, Timestamp};
+use firedrill_detector::{
+    Compat, Detector, Labels, Outcome, Query, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+};
 
 use crate::promtool::promtool_is_there;
 use crate::random::{Random, expression, rules, series};
@@ -55,7 +60,8 @@ fn random_expressions() {
                 let depth = random.below(4);
                 Case {
                     expr: expression(&mut random, depth),
-                    at_ms: random.below(SAMPLES) as i64 * STEP_MS + [0, 0, 0, 1000, 14_999][random.below(5)],
+                    at_ms: random.below(SAMPLES) as i64 * STEP_MS
+                        + [0, 0, 0, 1000, 14_999][random.below(5)],
                 }
             })
             .collect();
@@ -83,8 +89,16 @@ fn random_expressions() {
             }
         }
     }
-    println!("{} expressions compared: {errors} errors, {empty} empty", files * PER_FILE as u64);
-    assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
+    println!(
+        "{} expressions compared: {errors} errors, {empty} empty",
+        files * PER_FILE as u64
+    );
+    assert!(
+        different.is_empty(),
+        "{} differ:\n{}",
+        different.len(),
+        different.join("\n")
+    );
 }
 
 /// Random rules: the series of alerts and recording rules, at every step.
@@ -103,8 +117,10 @@ fn random_rules() {
         let rules = rules(&mut random);
         let cases: Vec<Case> = (0..SAMPLES as i64)
             .flat_map(|step| {
-                ["ALERTS", "ALERTS_FOR_STATE", "{from=\"rule\"}"]
-                    .map(|expr| Case { expr: expr.to_owned(), at_ms: step * STEP_MS })
+                ["ALERTS", "ALERTS_FOR_STATE", "{from=\"rule\"}"].map(|expr| Case {
+                    expr: expr.to_owned(),
+                    at_ms: step * STEP_MS,
+                })
             })
             .collect();
         // Sums of counters hit their thresholds exactly now and then, so this too gets several chances.
@@ -135,15 +151,26 @@ fn random_rules() {
 }
 
 fn loaded(series: &[(String, String)], rules: Option<&str>) -> Detector {
-    let schedule = Schedule { start: Timestamp(0), interval_ms: STEP_MS, phase_ms: 0 };
-    let files = rules.map(|text| RuleFile { name: RULES.into(), text: text.into() });
+    let schedule = Schedule {
+        start: Timestamp(0),
+        interval_ms: STEP_MS,
+        phase_ms: 0,
+    };
+    let files = rules.map(|text| RuleFile {
+        name: RULES.into(),
+        text: text.into(),
+    });
     let rules = RuleSet::load(files.as_slice(), Compat::V2).expect("the rules are fine");
     let mut detector = Detector::new(rules, schedule);
     // The reader of test files knows the notation.
     let test = TestFile::parse("random.yml", &file(series, &[], false)).expect("it is a test file");
     for (labels, samples) in test.input_series(0) {
         for (at_ms, value) in samples {
-            detector.ingest(&Sample { labels: labels.clone(), at: Timestamp(*at_ms), value: *value });
+            detector.ingest(&Sample {
+                labels: labels.clone(),
+                at: Timestamp(*at_ms),
+                value: *value,
+            });
         }
     }
     detector
@@ -164,18 +191,25 @@ fn same(ours: &Answer, theirs: &Answer) -> bool {
         let scale = a.abs().max(b.abs()).max(1.0);
         a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-9 * scale
     };
-    ours.len() == theirs.len() && ours.iter().zip(theirs).all(|((a, x), (b, y))| a == b && close(*x, *y))
+    ours.len() == theirs.len()
+        && ours
+            .iter()
+            .zip(theirs)
+            .all(|((a, x), (b, y))| a == b && close(*x, *y))
 }
 
 /// A test file that expects nothing, so that promtool prints whatever it finds.
 fn file(series: &[(String, String)], cases: &[Case], with_rules: bool) -> String {
     let mut text = String::new();
     if with_rules {
-        text.push_str(&format!("rule_files: [{RULES}]\ngroup_eval_order: [first, second]\n"));
+        text.push_str(&format!(
+            "rule_files: [{RULES}]\ngroup_eval_order: [first, second]\n"
+        ));
     }
     text.push_str("evaluation_interval: 30s\ntests:\n- interval: 30s\n  input_series:\n");
     for (series, values) in series {
-        writeln!(text, "  - {{ series: '{series}', values: '{values}' }}").expect("strings take all");
+        writeln!(text, "  - {{ series: '{series}', values: '{values}' }}")
+            .expect("strings take all");
     }
     text.push_str("  promql_expr_test:\n");
     // Evaluated last and true: it makes promtool load all samples.
@@ -204,13 +238,17 @@ fn promtools_answers(
     }
     let output = run(&path);
     // What promtool does not mention came out empty, as expected.
-    let mut answers: BTreeMap<_, _> =
-        cases.iter().map(|case| ((case.expr.clone(), case.at_ms), Some(BTreeMap::new()))).collect();
+    let mut answers: BTreeMap<_, _> = cases
+        .iter()
+        .map(|case| ((case.expr.clone(), case.at_ms), Some(BTreeMap::new())))
+        .collect();
     let mut current = None;
     for line in output.lines() {
         let line = line.trim();
         if let Some(rest) = line.strip_prefix("expr: \"") {
-            let (expr, rest) = rest.split_once("\", time: ").expect("promtool names the time");
+            let (expr, rest) = rest
+                .split_once("\", time: ")
+                .expect("promtool names the time");
             let expr = expr.replace("\\\"", "\"").replace("\\\\", "\\");
             let (time, rest) = rest.split_once(',').expect("promtool goes on");
             let key = (expr, millis(time));
@@ -237,7 +275,11 @@ fn promtools_answers(
 }
 
 fn run(path: &Path) -> String {
-    let output = Command::new("promtool").args(["test", "rules"]).arg(path).output().expect("promtool runs");
+    let output = Command::new("promtool")
+        .args(["test", "rules"])
+        .arg(path)
+        .output()
+        .expect("promtool runs");
     String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
 }
 
@@ -246,7 +288,9 @@ fn millis(text: &str) -> i64 {
     let mut rest = text;
     let mut total = 0.0;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').expect("a unit follows");
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .expect("a unit follows");
         let number: f64 = rest[..digits].parse().expect("a number");
         rest = &rest[digits..];
         let (unit, length) = [("ms", 1.0), ("h", 3.6e6), ("m", 6e4), ("s", 1e3)]

@@ -1,17 +1,30 @@
 //! What rule files are refused for, in which words, and what is accepted.
 
-use firedrill_detector::{Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp};
+use firedrill_detector::{
+    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+};
 
-const SCHEDULE: Schedule = Schedule { start: Timestamp(0), interval_ms: 60_000, phase_ms: 0 };
+const SCHEDULE: Schedule = Schedule {
+    start: Timestamp(0),
+    interval_ms: 60_000,
+    phase_ms: 0,
+};
 
 fn load(text: &str, compat: Compat) -> Result<RuleSet, Vec<String>> {
-    let file = RuleFile { name: "rules.yml".into(), text: text.into() };
-    RuleSet::load(&[file], compat).map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    let file = RuleFile {
+        name: "rules.yml".into(),
+        text: text.into(),
+    };
+    RuleSet::load(&[file], compat)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
 /// Loads a group with one rule, given in flow style.
 fn rule(rule: &str, compat: Compat) -> Result<RuleSet, Vec<String>> {
-    load(&format!("groups:\n- name: g\n  rules:\n  - {{ {rule} }}\n"), compat)
+    load(
+        &format!("groups:\n- name: g\n  rules:\n  - {{ {rule} }}\n"),
+        compat,
+    )
 }
 
 #[test]
@@ -50,7 +63,10 @@ groups:
         ("rules.yml:15:", "no meaning in a recording rule"),
         ("rules.yml:16:", "twice"),
     ]) {
-        assert!(problem.starts_with(wanted.0), "{problem}\nexpected {wanted:?}");
+        assert!(
+            problem.starts_with(wanted.0),
+            "{problem}\nexpected {wanted:?}"
+        );
         assert!(problem.contains(wanted.1), "{problem}\nexpected {wanted:?}");
     }
     assert_eq!(problems.len(), 10, "{problems:#?}");
@@ -65,16 +81,28 @@ fn refused_with_a_reason() {
         ("alert: A, expr: 'x + fill(0) y'", "experimental"),
         ("alert: A, expr: 'sin(x)'", "not supported"),
         ("alert: A, expr: 'x atan2 y'", "not supported"),
-        ("alert: A, expr: '{a=\"x\" or b=\"y\"}'", "not Prometheus syntax"),
+        (
+            "alert: A, expr: '{a=\"x\" or b=\"y\"}'",
+            "not Prometheus syntax",
+        ),
         ("alert: A, expr: 'x[5m]'", "apply a function"),
-        ("alert: A, expr: 'holt_winters(x[5m], 0.5, 0.5)'", "holt_winters"),
+        (
+            "alert: A, expr: 'holt_winters(x[5m], 0.5, 0.5)'",
+            "holt_winters",
+        ),
         ("alert: A, expr: ''", "empty"),
         ("alert: A", "expr"),
         ("alert: A, record: b, expr: x", "not both"),
         ("expr: x", "record"),
         ("alert: A, expr: x, labels: { a-b: c }", "not a name"),
-        ("alert: A, expr: x, annotations: { a: '{{ $value' }", "does not parse"),
-        ("alert: A, expr: x, labels: { a: '{{ if true }}x{{ end }}' }", "identity"),
+        (
+            "alert: A, expr: x, annotations: { a: '{{ $value' }",
+            "does not parse",
+        ),
+        (
+            "alert: A, expr: x, labels: { a: '{{ if true }}x{{ end }}' }",
+            "identity",
+        ),
         ("alert: A, expr: x, for: -5m", "not a duration"),
     ] {
         let problems = rule(text, Compat::V2).map(|_| ()).unwrap_err().join("\n");
@@ -94,17 +122,28 @@ fn what_is_accepted_can_be_evaluated() {
         format!("{}x{}", "abs(".repeat(98), ")".repeat(98)),
         format!("{}x{}", "sum(".repeat(98), ")".repeat(98)),
         format!("{}x{}", "x > (".repeat(49), ")".repeat(49)),
-        format!("{}x{}", "max_over_time((".repeat(30), ")[1m:1m])".repeat(30)),
+        format!(
+            "{}x{}",
+            "max_over_time((".repeat(30),
+            ")[1m:1m])".repeat(30)
+        ),
     ] {
         let rules = rule(&format!("alert: A, expr: '{expr}'"), Compat::V3).unwrap();
         let mut detector = Detector::new(rules, SCHEDULE);
-        detector.ingest(&Sample { labels: Labels::metric("x", []), at: Timestamp(0), value: 1.0 });
+        detector.ingest(&Sample {
+            labels: Labels::metric("x", []),
+            at: Timestamp(0),
+            value: 1.0,
+        });
         detector.advance(Timestamp(0));
     }
     let endless = "max_over_time((max_over_time(x[1d:1s]))[1d:1s])";
     let rules = rule(&format!("alert: A, expr: '{endless}'"), Compat::V3).unwrap();
     let outcomes = Detector::new(rules, SCHEDULE).advance(Timestamp(0));
-    assert!(matches!(outcomes.as_slice(), [Outcome::Error(_)]), "{outcomes:?}");
+    assert!(
+        matches!(outcomes.as_slice(), [Outcome::Error(_)]),
+        "{outcomes:?}"
+    );
 }
 
 #[test]
@@ -154,7 +193,11 @@ fn annotations_beyond_us_are_shown_as_written() {
     let rules = rule(text, Compat::V3).unwrap();
     let warnings = rules.warnings();
     assert_eq!(warnings.len(), 1);
-    assert!(warnings[0].to_string().starts_with("rules.yml:4:"), "{}", warnings[0]);
+    assert!(
+        warnings[0].to_string().starts_with("rules.yml:4:"),
+        "{}",
+        warnings[0]
+    );
 }
 
 #[test]
@@ -162,6 +205,16 @@ fn rules_without_data_are_named() {
     let text = "groups: [{ name: g, rules: [{ alert: A, expr: 'missing > 1' }, { alert: B, expr: 'vector(1)' }, { record: r, expr: 'b{c=\"d\"}' }] }]";
     let mut detector = Detector::new(load(text, Compat::V3).unwrap(), SCHEDULE);
     detector.advance(Timestamp(60_000));
-    let named: Vec<_> = detector.never_had_data().into_iter().map(|rule| (rule.rule, rule.selectors)).collect();
-    assert_eq!(named, [("A".to_owned(), vec!["missing".to_owned()]), ("r".to_owned(), vec!["b{c=\"d\"}".to_owned()])]);
+    let named: Vec<_> = detector
+        .never_had_data()
+        .into_iter()
+        .map(|rule| (rule.rule, rule.selectors))
+        .collect();
+    assert_eq!(
+        named,
+        [
+            ("A".to_owned(), vec!["missing".to_owned()]),
+            ("r".to_owned(), vec!["b{c=\"d\"}".to_owned()])
+        ]
+    );
 }

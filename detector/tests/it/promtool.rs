@@ -1,6 +1,9 @@
 //! Test files that promtool and this crate must judge alike.
 
-#![expect(clippy::disallowed_methods, reason = "tests talk to promtool through files")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests talk to promtool through files"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +13,9 @@ use firedrill_detector::{Compat, RuleFile};
 
 /// A folder of test files and their rules.
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(name)
 }
 
 /// Whether `promtool` can be run; without it the caller skips, which continuous integration does not allow.
@@ -18,16 +23,26 @@ pub(crate) fn promtool_is_there() -> bool {
     if Command::new("promtool").arg("--version").output().is_ok() {
         return true;
     }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "promtool is needed in continuous integration");
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "promtool is needed in continuous integration"
+    );
     eprintln!("skipped: needs promtool");
     false
 }
 
 /// What promtool says about a test file.
 fn promtool(path: &Path) -> (bool, String) {
-    let output = Command::new("promtool").args(["test", "rules"]).arg(path).output().expect("promtool runs");
+    let output = Command::new("promtool")
+        .args(["test", "rules"])
+        .arg(path)
+        .output()
+        .expect("promtool runs");
     let text = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
 }
 
 /// What we say about a test file.
@@ -42,7 +57,10 @@ fn ours(path: &Path, compat: Compat) -> (bool, String) {
     let rules: Vec<RuleFile> = test
         .rule_files()
         .iter()
-        .map(|name| RuleFile { name: name.clone(), text: read(&path.with_file_name(name)) })
+        .map(|name| RuleFile {
+            name: name.clone(),
+            text: read(&path.with_file_name(name)),
+        })
         .collect();
     match test.run(&rules, compat) {
         Ok(failures) => lines(failures.iter().map(ToString::to_string).collect()),

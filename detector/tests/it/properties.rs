@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use firedrill_detector::{
-    AlertState, Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp, stale_marker,
+    AlertState, Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    stale_marker,
 };
 use proptest::prelude::*;
 
@@ -26,9 +27,16 @@ groups:
 "#;
 
 fn detector(phase_ms: i64) -> Detector {
-    let file = RuleFile { name: "rules.yml".into(), text: RULES.into() };
+    let file = RuleFile {
+        name: "rules.yml".into(),
+        text: RULES.into(),
+    };
     let rules = RuleSet::load(&[file], Compat::V3).expect("the rules are fine");
-    let schedule = Schedule { start: Timestamp(0), interval_ms: 40_000, phase_ms };
+    let schedule = Schedule {
+        start: Timestamp(0),
+        interval_ms: 40_000,
+        phase_ms,
+    };
     Detector::new(rules, schedule)
 }
 
@@ -60,7 +68,10 @@ fn samples() -> impl Strategy<Value = Vec<Sample>> {
 
 /// Transitions and errors as text, since a NaN value differs from itself.
 fn shown(outcomes: &[Outcome]) -> Vec<String> {
-    outcomes.iter().map(|outcome| format!("{outcome:?}")).collect()
+    outcomes
+        .iter()
+        .map(|outcome| format!("{outcome:?}"))
+        .collect()
 }
 
 fn batch(samples: &[Sample], phase_ms: i64) -> Vec<Outcome> {

@@ -29,7 +29,10 @@ impl Random {
 /// Series in promtool's notation: gauges `g`, counters `c`, buckets `h_bucket`, limits `lim`.
 pub(crate) fn series(random: &mut Random, samples: usize) -> Vec<(String, String)> {
     let mut series = Vec::new();
-    for (place, (job, i)) in [("x", "1"), ("x", "2"), ("y", "1"), ("y", "3")].iter().enumerate() {
+    for (place, (job, i)) in [("x", "1"), ("x", "2"), ("y", "1"), ("y", "3")]
+        .iter()
+        .enumerate()
+    {
         for name in ["g", "c"] {
             if random.chance(85) {
                 // A fraction of its own keeps values of different series apart; it is exact in binary.
@@ -76,7 +79,11 @@ fn values(random: &mut Random, counter: bool, own: f64, samples: usize) -> Strin
             continue;
         }
         if counter {
-            value = if random.chance(6) { own + random.below(3) as f64 } else { value + random.below(9) as f64 };
+            value = if random.chance(6) {
+                own + random.below(3) as f64
+            } else {
+                value + random.below(9) as f64
+            };
         } else if random.chance(70) {
             value += random.below(21) as f64 - 10.0;
         }
@@ -89,20 +96,35 @@ fn values(random: &mut Random, counter: bool, own: f64, samples: usize) -> Strin
 pub(crate) fn expression(random: &mut Random, depth: usize) -> String {
     let deeper = |random: &mut Random| expression(random, depth - 1);
     if depth == 0 {
-        return if random.chance(55) { range_call(random) } else { selector(random) };
+        return if random.chance(55) {
+            range_call(random)
+        } else {
+            selector(random)
+        };
     }
     match random.below(13) {
         0 => selector(random),
         1 | 2 => range_call(random),
         3 | 4 => {
-            let op = random.pick(&["sum", "min", "max", "avg", "count", "group", "stddev", "stdvar"]);
+            let op = random.pick(&[
+                "sum", "min", "max", "avg", "count", "group", "stddev", "stdvar",
+            ]);
             format!("{op} {} ({})", grouping(random), deeper(random))
         }
         5 => match random.below(4) {
             0 => format!("sum(topk({}, {}))", random.below(4), deeper(random)),
             1 => format!("sum(bottomk({}, {}))", random.below(4), deeper(random)),
-            2 => format!("quantile {} (0.{}, {})", grouping(random), random.below(10), deeper(random)),
-            _ => format!("count_values {} (\"v\", {})", grouping(random), plain_selector(random)),
+            2 => format!(
+                "quantile {} (0.{}, {})",
+                grouping(random),
+                random.below(10),
+                deeper(random)
+            ),
+            _ => format!(
+                "count_values {} (\"v\", {})",
+                grouping(random),
+                plain_selector(random)
+            ),
         },
         6 | 7 => {
             let op = operator(random);
@@ -116,7 +138,12 @@ pub(crate) fn expression(random: &mut Random, depth: usize) -> String {
         8 | 9 => {
             let op = operator(random);
             let group = if random.chance(30) {
-                random.pick(&["group_left", "group_left(team)", "group_right", "group_right(i)"])
+                random.pick(&[
+                    "group_left",
+                    "group_left(team)",
+                    "group_right",
+                    "group_right(i)",
+                ])
             } else {
                 ""
             };
@@ -125,11 +152,20 @@ pub(crate) fn expression(random: &mut Random, depth: usize) -> String {
                 ("", _) => "on(job)",
                 (matching, _) => matching,
             };
-            format!("({}) {op} {matching} {group} ({})", deeper(random), deeper(random))
+            format!(
+                "({}) {op} {matching} {group} ({})",
+                deeper(random),
+                deeper(random)
+            )
         }
         10 => {
             let op = random.pick(&["and", "or", "unless"]);
-            format!("({}) {op} {} ({})", deeper(random), matching(random), deeper(random))
+            format!(
+                "({}) {op} {} ({})",
+                deeper(random),
+                matching(random),
+                deeper(random)
+            )
         }
         11 => {
             let of = deeper(random);
@@ -145,7 +181,10 @@ pub(crate) fn expression(random: &mut Random, depth: usize) -> String {
                 8 => format!("vector(scalar({of}))"),
                 9 => format!("-({of})"),
                 10 => format!("hour({of} * 1000)"),
-                _ => format!("{}({of})", random.pick(&["abs", "sqrt", "sgn", "ln", "exp", "day_of_week"])),
+                _ => format!(
+                    "{}({of})",
+                    random.pick(&["abs", "sqrt", "sgn", "ln", "exp", "day_of_week"])
+                ),
             }
         }
         _ => {
@@ -165,7 +204,11 @@ fn operator(random: &mut Random) -> String {
         return random.pick(&["+", "-", "*", "/", "%", "^"]).into();
     }
     let op = random.pick(&["==", "!=", ">", ">=", "<", "<="]);
-    if random.chance(25) { format!("{op} bool") } else { op.into() }
+    if random.chance(25) {
+        format!("{op} bool")
+    } else {
+        op.into()
+    }
 }
 
 fn grouping(random: &mut Random) -> &'static str {
@@ -182,7 +225,16 @@ fn grouping(random: &mut Random) -> &'static str {
 }
 
 fn matching(random: &mut Random) -> &'static str {
-    random.pick(&["", "", "on(job)", "on(job, i)", "ignoring(i)", "ignoring(team)", "on()", "ignoring(i, team)"])
+    random.pick(&[
+        "",
+        "",
+        "on(job)",
+        "on(job, i)",
+        "ignoring(i)",
+        "ignoring(team)",
+        "on()",
+        "ignoring(i, team)",
+    ])
 }
 
 fn plain_selector(random: &mut Random) -> String {
@@ -205,7 +257,14 @@ fn modifiers(random: &mut Random) -> &'static str {
     if random.chance(80) {
         return "";
     }
-    random.pick(&[" offset 1m", " offset 90s", " offset -1m", " @ 600", " @ 301 offset 30s", " @ end()"])
+    random.pick(&[
+        " offset 1m",
+        " offset 90s",
+        " offset -1m",
+        " @ 600",
+        " @ 301 offset 30s",
+        " @ end()",
+    ])
 }
 
 fn selector(random: &mut Random) -> String {
@@ -213,7 +272,9 @@ fn selector(random: &mut Random) -> String {
 }
 
 fn range(random: &mut Random) -> &'static str {
-    random.pick(&["1m", "2m", "3m", "5m", "10m", "90s", "4m59s", "30s", "15m", "301s"])
+    random.pick(&[
+        "1m", "2m", "3m", "5m", "10m", "90s", "4m59s", "30s", "15m", "301s",
+    ])
 }
 
 fn range_call(random: &mut Random) -> String {
@@ -241,7 +302,9 @@ fn range_call(random: &mut Random) -> String {
         9 => format!("quantile_over_time(0.{}, {of})", random.below(10)),
         10 => format!("absent_over_time({of})"),
         _ => {
-            let over = random.pick(&["sum", "avg", "min", "max", "count", "present", "last", "stddev", "stdvar"]);
+            let over = random.pick(&[
+                "sum", "avg", "min", "max", "count", "present", "last", "stddev", "stdvar",
+            ]);
             format!("{over}_over_time({of})")
         }
     }
@@ -278,7 +341,9 @@ pub(crate) fn rules(random: &mut Random) -> String {
             3 => format!("absent({of}{{team=\"t1\"}})").replace("}{", ","),
             4 => "r0 > 20".to_owned(),
             5 => "r6 unless on(i) r0".to_owned(),
-            _ => format!("g == bool 0 and changes(g[{range}]) > 1 unless ALERTS{{alertstate=\"firing\",job=\"x\"}}"),
+            _ => format!(
+                "g == bool 0 and changes(g[{range}]) > 1 unless ALERTS{{alertstate=\"firing\",job=\"x\"}}"
+            ),
         };
         text.push_str(&format!(
             "  - {{ alert: 'A{place}', expr: '{expr}', for: {wait}, keep_firing_for: {keep}, labels: {labels} }}\n"

@@ -38,7 +38,13 @@ pub(super) fn alert(drill: &DrillScore, alert: &AlertScore) -> (String, Tone) {
     }
     match &alert.did {
         Did::CriedWolf { at_ms } => (format!("FALSE {}", at(*at_ms)), Tone::Bad),
-        Did::Detected { fired_ms, in_time, let_go_ms, flaps, .. } => {
+        Did::Detected {
+            fired_ms,
+            in_time,
+            let_go_ms,
+            flaps,
+            ..
+        } => {
             let mut text = at(*fired_ms);
             if !in_time {
                 text.push_str(" late");
@@ -108,14 +114,25 @@ pub(super) fn summary(card: &crate::Scorecard) -> Vec<(&'static str, String)> {
     let latency = |latency: Option<i64>| latency.map_or("missed".to_owned(), length);
     let mut lines = vec![
         ("incidents detected", share(summary.recall, "no incidents")),
-        ("detected by the deadline", share(summary.recall_at_deadline, "no incidents")),
-        ("right pages of right and wrong ones", share(summary.precision, "no pages")),
-        ("incidents detected per page sent", share(summary.useful_pages, "no pages")),
+        (
+            "detected by the deadline",
+            share(summary.recall_at_deadline, "no incidents"),
+        ),
+        (
+            "right pages of right and wrong ones",
+            share(summary.precision, "no pages"),
+        ),
+        (
+            "incidents detected per page sent",
+            share(summary.useful_pages, "no pages"),
+        ),
         (
             "fault to notification, median / p90",
             summary
                 .latency_ms
-                .map_or("n/a (no incidents)".into(), |[median, p90]| format!("{} / {}", latency(median), latency(p90))),
+                .map_or("n/a (no incidents)".into(), |[median, p90]| {
+                    format!("{} / {}", latency(median), latency(p90))
+                }),
         ),
     ];
     let (undetected, total) = summary.undetected_ms;
@@ -123,19 +140,34 @@ pub(super) fn summary(card: &crate::Scorecard) -> Vec<(&'static str, String)> {
         let percent = undetected as f64 / total as f64 * 100.0;
         lines.push((
             "user impact nobody was told of",
-            format!("{} of {} min = {percent:.0} %", undetected / 60_000, total / 60_000),
+            format!(
+                "{} of {} min = {percent:.0} %",
+                undetected / 60_000,
+                total / 60_000
+            ),
         ));
     }
-    lines.push(("harmless events with a page", share(summary.benign_trips, "none rehearsed")));
+    lines.push((
+        "harmless events with a page",
+        share(summary.benign_trips, "none rehearsed"),
+    ));
     lines.push((
         "false pages per week",
-        summary.false_pages_per_week().map_or("n/a (no quiet time)".into(), |(rate, low, high)| {
-            let hours = summary.exposure_ms as f64 / 3_600_000.0;
-            format!("{rate:.0} [{low:.0}, {high:.0}] ({} in {hours:.1} h)", summary.false_pages)
-        }),
+        summary
+            .false_pages_per_week()
+            .map_or("n/a (no quiet time)".into(), |(rate, low, high)| {
+                let hours = summary.exposure_ms as f64 / 3_600_000.0;
+                format!(
+                    "{rate:.0} [{low:.0}, {high:.0}] ({} in {hours:.1} h)",
+                    summary.false_pages
+                )
+            }),
     ));
     if summary.inconclusive > 0 {
-        lines.push(("inconclusive drills, not scored", summary.inconclusive.to_string()));
+        lines.push((
+            "inconclusive drills, not scored",
+            summary.inconclusive.to_string(),
+        ));
     }
     lines
 }

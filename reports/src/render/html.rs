@@ -36,9 +36,22 @@ pub fn html(drills: &[Drill<'_>], card: &Scorecard) -> String {
          <h1>firedrill report <span class=\"badge {}\">{verdict}</span></h1>\n",
         class(tone)
     );
-    let (incidents, harmless): (Vec<_>, Vec<_>) = card.drills.iter().partition(|drill| !drill.incidents.is_empty());
-    matrix(&mut page, "Incidents", "When each alert fired, counted from the start of the fault.", &incidents);
-    matrix(&mut page, "Harmless events", "Every alert must stay silent.", &harmless);
+    let (incidents, harmless): (Vec<_>, Vec<_>) = card
+        .drills
+        .iter()
+        .partition(|drill| !drill.incidents.is_empty());
+    matrix(
+        &mut page,
+        "Incidents",
+        "When each alert fired, counted from the start of the fault.",
+        &incidents,
+    );
+    matrix(
+        &mut page,
+        "Harmless events",
+        "Every alert must stay silent.",
+        &harmless,
+    );
     outcomes(&mut page, &incidents);
     page.push_str("<section>\n<h2>Summary</h2>\n<dl>\n");
     for (what, value) in cell::summary(card) {
@@ -46,9 +59,9 @@ pub fn html(drills: &[Drill<'_>], card: &Scorecard) -> String {
     }
     page.push_str("</dl>\n<p class=\"note\">Brackets are 95 % intervals (Wilson for shares, exact Poisson for rates).</p>\n</section>\n");
     for drill in &card.drills {
-        let known = drills
-            .iter()
-            .find(|known| known.record.header.scenario == drill.scenario && known.record.header.seed == drill.seed);
+        let known = drills.iter().find(|known| {
+            known.record.header.scenario == drill.scenario && known.record.header.seed == drill.seed
+        });
         if let Some(known) = known {
             section(&mut page, known.record, drill, &known.replay.transitions);
         }
@@ -77,8 +90,12 @@ fn matrix(page: &mut String, title: &str, note: &str, drills: &[&DrillScore]) {
     }
     page.push_str("</tr>\n");
     for drill in drills {
-        let _ =
-            write!(page, "<tr><th scope=\"row\"><a href=\"#{}\">{}</a></th>", anchor(drill), escape(&drill.scenario));
+        let _ = write!(
+            page,
+            "<tr><th scope=\"row\"><a href=\"#{}\">{}</a></th>",
+            anchor(drill),
+            escape(&drill.scenario)
+        );
         for alert in &drill.alerts {
             let (text, tone) = cell::alert(drill, alert);
             let _ = write!(page, "<td class=\"{}\">{}</td>", class(tone), escape(&text));
@@ -101,12 +118,24 @@ fn outcomes(page: &mut String, drills: &[&DrillScore]) {
             let truth = &incident.truth;
             let (outcome, tone) = cell::outcome(incident);
             let at = |ms: i64| cell::since(ms, truth.fault_ms);
-            let (when, parts) = incident.detection.as_ref().map_or((String::new(), "-".to_owned()), |d| {
-                let (signal, hold) = (d.pending_ms - truth.fault_ms, d.fired_ms - d.pending_ms);
-                (format!(" {}", at(d.fired_ms)), format!("{} + {}", cell::length(signal), cell::length(hold)))
-            });
+            let (when, parts) =
+                incident
+                    .detection
+                    .as_ref()
+                    .map_or((String::new(), "-".to_owned()), |d| {
+                        let (signal, hold) =
+                            (d.pending_ms - truth.fault_ms, d.fired_ms - d.pending_ms);
+                        (
+                            format!(" {}", at(d.fired_ms)),
+                            format!("{} + {}", cell::length(signal), cell::length(hold)),
+                        )
+                    });
             let cells = [
-                format!("{} by {}", format!("{:?}", truth.wanted).to_lowercase(), at(truth.deadline_ms)),
+                format!(
+                    "{} by {}",
+                    format!("{:?}", truth.wanted).to_lowercase(),
+                    at(truth.deadline_ms)
+                ),
                 format!("{outcome}{when}"),
                 incident.first_page.clone().unwrap_or_else(|| "none".into()),
                 parts,
@@ -115,7 +144,11 @@ fn outcomes(page: &mut String, drills: &[&DrillScore]) {
                 cell::length(incident.undetected_ms),
                 incident.harmed_tasks.to_string(),
             ];
-            let _ = write!(page, "<tr><th scope=\"row\">{}</th>", escape(&drill.scenario));
+            let _ = write!(
+                page,
+                "<tr><th scope=\"row\">{}</th>",
+                escape(&drill.scenario)
+            );
             for (index, text) in cells.iter().enumerate() {
                 let tone = if index == 1 { class(tone) } else { "quiet" };
                 let _ = write!(page, "<td class=\"{tone}\">{}</td>", escape(text));
@@ -143,7 +176,11 @@ fn section(page: &mut String, record: &Record, drill: &DrillScore, transitions: 
     match plot::timeline(record, drill, transitions) {
         Ok(svg) => page.push_str(&svg),
         Err(error) => {
-            let _ = writeln!(page, "<p class=\"bad\">the timeline cannot be drawn: {}</p>", escape(&error.to_string()));
+            let _ = writeln!(
+                page,
+                "<p class=\"bad\">the timeline cannot be drawn: {}</p>",
+                escape(&error.to_string())
+            );
         }
     }
     if let Some(audit) = &drill.audit {
@@ -155,7 +192,11 @@ fn section(page: &mut String, record: &Record, drill: &DrillScore, transitions: 
         ("seed", drill.seed.to_string()),
         (
             "scrape and evaluation",
-            format!("every {} s and {} s", header.scrape_interval_ms / 1000, header.evaluation_interval_ms / 1000),
+            format!(
+                "every {} s and {} s",
+                header.scrape_interval_ms / 1000,
+                header.evaluation_interval_ms / 1000
+            ),
         ),
     ];
     if let Some(lag) = &drill.lag {
@@ -181,13 +222,20 @@ fn section(page: &mut String, record: &Record, drill: &DrillScore, transitions: 
             escape(&mark.note)
         );
     }
-    let _ = write!(page, "</dl>\n<pre>{}</pre>\n</details>\n</section>\n", escape(&header.plan));
+    let _ = write!(
+        page,
+        "</dl>\n<pre>{}</pre>\n</details>\n</section>\n",
+        escape(&header.plan)
+    );
 }
 
 /// The drill in sentences, the worst first.
 fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
-    let mut found: Vec<(String, Tone)> =
-        drill.inconclusive.iter().map(|why| (format!("Inconclusive: {why}."), Tone::Middling)).collect();
+    let mut found: Vec<(String, Tone)> = drill
+        .inconclusive
+        .iter()
+        .map(|why| (format!("Inconclusive: {why}."), Tone::Middling))
+        .collect();
     for incident in &drill.incidents {
         let (outcome, tone) = cell::outcome(incident);
         let deadline = cell::since(incident.truth.deadline_ms, incident.truth.fault_ms);
@@ -210,10 +258,17 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
     for alert in &drill.alerts {
         match &alert.did {
             crate::score::Did::CriedWolf { at_ms } => found.push((
-                format!("{} cried wolf at {}: nothing was wrong.", alert.alert, cell::since(*at_ms, drill.zero_ms)),
+                format!(
+                    "{} cried wolf at {}: nothing was wrong.",
+                    alert.alert,
+                    cell::since(*at_ms, drill.zero_ms)
+                ),
                 Tone::Bad,
             )),
-            crate::score::Did::Detected { let_go_ms: Some(ms), .. } => found.push((
+            crate::score::Did::Detected {
+                let_go_ms: Some(ms),
+                ..
+            } => found.push((
                 format!(
                     "{} let go by itself at {} while the incident went on.",
                     alert.alert,
@@ -249,15 +304,31 @@ fn audit_table(page: &mut String, audit: &Audit) {
     page.push_str("<th scope=\"col\">wait p50 / p99 / max</th></tr>\n<tr>");
     for (name, number) in numbers {
         let bad = number > 0 && matches!(name, "rejected" | "lost" | "run twice");
-        let _ = write!(page, "<td class=\"{}\">{number}</td>", if bad { "bad" } else { "quiet" });
+        let _ = write!(
+            page,
+            "<td class=\"{}\">{number}</td>",
+            if bad { "bad" } else { "quiet" }
+        );
     }
     let [p50, p99, max] = audit.wait_ms.map(|ms| format!("{:.1} s", ms as f64 / 1e3));
-    let _ = write!(page, "<td>{p50} / {p99} / {max}</td></tr>\n</table></div>\n");
+    let _ = write!(
+        page,
+        "<td>{p50} / {p99} / {max}</td></tr>\n</table></div>\n"
+    );
 }
 
 fn anchor(drill: &DrillScore) -> String {
-    let name: String =
-        drill.scenario.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let name: String = drill
+        .scenario
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '-'
+            }
+        })
+        .collect();
     format!("{name}-{}", drill.seed)
 }
 

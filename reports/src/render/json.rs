@@ -13,7 +13,12 @@ const SCHEMA_VERSION: &str = "1.0";
 #[must_use]
 pub fn json(card: &Scorecard) -> String {
     let summary = &card.summary;
-    let latency = |index: usize| summary.latency_ms.and_then(|latency| latency[index]).map(seconds);
+    let latency = |index: usize| {
+        summary
+            .latency_ms
+            .and_then(|latency| latency[index])
+            .map(seconds)
+    };
     let rate = summary.false_pages_per_week();
     let value = json!({
         "schema_version": SCHEMA_VERSION,
@@ -117,7 +122,10 @@ fn incident(incident: &IncidentScore) -> Value {
 
 fn alert(drill: &DrillScore, alert: &AlertScore) -> Value {
     let fault_ms = drill.zero_ms;
-    let harm_ms = drill.incidents.first().and_then(|incident| incident.truth.impact_ms);
+    let harm_ms = drill
+        .incidents
+        .first()
+        .and_then(|incident| incident.truth.impact_ms);
     let mut value = json!({
         "alert": alert.alert,
         "role": alert.role.map(lower),
@@ -125,8 +133,17 @@ fn alert(drill: &DrillScore, alert: &AlertScore) -> Value {
         "episodes": alert.episodes.len(),
     });
     let more = match &alert.did {
-        Did::CriedWolf { at_ms } => json!({ "did": "cried_wolf", "at_seconds": seconds(at_ms - fault_ms) }),
-        Did::Detected { pending_ms, fired_ms, in_time, let_go_ms, over_ms, flaps } => json!({
+        Did::CriedWolf { at_ms } => {
+            json!({ "did": "cried_wolf", "at_seconds": seconds(at_ms - fault_ms) })
+        }
+        Did::Detected {
+            pending_ms,
+            fired_ms,
+            in_time,
+            let_go_ms,
+            over_ms,
+            flaps,
+        } => json!({
             "did": "detected",
             "in_time": in_time,
             "from_fault_seconds": seconds(fired_ms - fault_ms),

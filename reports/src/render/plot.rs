@@ -29,7 +29,10 @@ const STATE_COLOURS: [(&str, RGBColor); 6] = [
     ("archived", RGBColor(120, 80, 60)),
     ("completed", RGBColor(80, 160, 150)),
 ];
-const OUTCOME_COLOURS: [(&str, RGBColor); 2] = [("success", RGBColor(50, 150, 80)), ("failed", RGBColor(210, 60, 60))];
+const OUTCOME_COLOURS: [(&str, RGBColor); 2] = [
+    ("success", RGBColor(50, 150, 80)),
+    ("failed", RGBColor(210, 60, 60)),
+];
 const SHADE: RGBColor = RGBColor(210, 60, 60);
 const HARMLESS: RGBColor = RGBColor(60, 130, 210);
 const MARK: RGBColor = RGBColor(120, 120, 130);
@@ -54,7 +57,11 @@ struct Frame {
 }
 
 /// The three charts of a drill.
-pub(super) fn timeline(record: &Record, drill: &DrillScore, transitions: &[Transition]) -> Result<String, Failed> {
+pub(super) fn timeline(
+    record: &Record,
+    drill: &DrillScore,
+    transitions: &[Transition],
+) -> Result<String, Failed> {
     let minutes = |ms: i64| ms as f64 / 60_000.0;
     let incidents = drill.incidents.iter().map(|incident| Window {
         from: minutes(incident.truth.fault_ms),
@@ -69,16 +76,33 @@ pub(super) fn timeline(record: &Record, drill: &DrillScore, transitions: &[Trans
     let frame = Frame {
         minutes: minutes(record.end_ms().max(60_000)),
         windows: incidents.chain(harmless).collect(),
-        marks: record.marks().map(|mark| (minutes(mark.at_ms), mark.what.clone())).collect(),
+        marks: record
+            .marks()
+            .map(|mark| (minutes(mark.at_ms), mark.what.clone()))
+            .collect(),
     };
-    let depth = lines(&frame, "tasks in the queue, by state", &depth_by_state(record), &STATE_COLOURS)?;
-    let rate = lines(&frame, "jobs per second, by outcome", &throughput(record), &OUTCOME_COLOURS)?;
+    let depth = lines(
+        &frame,
+        "tasks in the queue, by state",
+        &depth_by_state(record),
+        &STATE_COLOURS,
+    )?;
+    let rate = lines(
+        &frame,
+        "jobs per second, by outcome",
+        &throughput(record),
+        &OUTCOME_COLOURS,
+    )?;
     let lanes = lanes(&frame, drill, transitions, record.end_ms())?;
     Ok([depth, rate, lanes].concat())
 }
 
 /// Runs `draw` on a fresh SVG and makes it fit for a page: text takes the page's colour, and the picture has a name.
-fn svg(title: &str, height: u32, draw: impl FnOnce(&Area<'_>) -> Result<(), Failed>) -> Result<String, Failed> {
+fn svg(
+    title: &str,
+    height: u32,
+    draw: impl FnOnce(&Area<'_>) -> Result<(), Failed>,
+) -> Result<String, Failed> {
     let mut text = String::new();
     {
         let root = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
@@ -99,7 +123,12 @@ fn lines(
     data: &[(String, Vec<(f64, f64)>)],
     colours: &[(&str, RGBColor)],
 ) -> Result<String, Failed> {
-    let top = data.iter().flat_map(|(_, points)| points).map(|(_, y)| *y).fold(1.0, f64::max) * 1.08;
+    let top = data
+        .iter()
+        .flat_map(|(_, points)| points)
+        .map(|(_, y)| *y)
+        .fold(1.0, f64::max)
+        * 1.08;
     svg(title, CHART_HEIGHT, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin_top(TOP)
@@ -109,7 +138,10 @@ fn lines(
             .build_cartesian_2d(0.0..frame.minutes, 0.0..top)?;
         for window in &frame.windows {
             let shade = window.colour.mix(0.13).filled();
-            chart.draw_series([Rectangle::new([(window.from, 0.0), (window.to, top)], shade)])?;
+            chart.draw_series([Rectangle::new(
+                [(window.from, 0.0), (window.to, top)],
+                shade,
+            )])?;
         }
         chart
             .configure_mesh()
@@ -124,11 +156,20 @@ fn lines(
             .y_label_formatter(&|value| number(*value))
             .draw()?;
         for (at, _) in &frame.marks {
-            chart.draw_series([PathElement::new([(*at, 0.0), (*at, top)], MARK.stroke_width(1))])?;
+            chart.draw_series([PathElement::new(
+                [(*at, 0.0), (*at, top)],
+                MARK.stroke_width(1),
+            )])?;
         }
         for (name, points) in data {
-            let colour = colours.iter().find(|(known, _)| known == name).map_or(MARK, |(_, colour)| *colour);
-            chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
+            let colour = colours
+                .iter()
+                .find(|(known, _)| known == name)
+                .map_or(MARK, |(_, colour)| *colour);
+            chart.draw_series(LineSeries::new(
+                points.iter().copied(),
+                colour.stroke_width(2),
+            ))?;
         }
         legend(root, title, data, colours)
     })
@@ -143,7 +184,10 @@ fn legend(
 ) -> Result<(), Failed> {
     root.draw_text(title, &FONT.into_text_style(root), (LEFT as i32, 3))?;
     let mut x = LEFT as i32 + 230;
-    for (name, colour) in colours.iter().filter(|(name, _)| data.iter().any(|(known, _)| known == name)) {
+    for (name, colour) in colours
+        .iter()
+        .filter(|(name, _)| data.iter().any(|(known, _)| known == name))
+    {
         root.draw(&Rectangle::new([(x, 8), (x + 18, 12)], colour.filled()))?;
         root.draw_text(name, &FONT.into_text_style(root), (x + 24, 3))?;
         x += 40 + 8 * name.len() as i32;
@@ -165,7 +209,12 @@ fn number(value: f64) -> String {
 }
 
 /// A lane per alert: light while pending, solid while firing.
-fn lanes(frame: &Frame, drill: &DrillScore, transitions: &[Transition], end_ms: i64) -> Result<String, Failed> {
+fn lanes(
+    frame: &Frame,
+    drill: &DrillScore,
+    transitions: &[Transition],
+    end_ms: i64,
+) -> Result<String, Failed> {
     let count = drill.alerts.len() as u32;
     let marks_height = 18 * frame.marks.len().min(4) as u32;
     let height = TOP + LANE_HEIGHT * count + BOTTOM + marks_height;
@@ -183,15 +232,27 @@ fn lanes(frame: &Frame, drill: &DrillScore, transitions: &[Transition], end_ms: 
             root.draw(&Rectangle::new([(at, 6), (at + 18, 14)], colour.filled()))?;
             root.draw_text(name, &FONT.into_text_style(root), (at + 24, 3))?;
         }
-        let right = FONT.into_text_style(root).pos(Pos::new(HPos::Right, VPos::Center));
+        let right = FONT
+            .into_text_style(root)
+            .pos(Pos::new(HPos::Right, VPos::Center));
         for (lane, alert) in drill.alerts.iter().enumerate() {
             let y = top + (LANE_HEIGHT as i32) * lane as i32;
             let middle = y + LANE_HEIGHT as i32 / 2;
             root.draw_text(&alert.alert, &right, (LEFT as i32 - 10, middle))?;
-            root.draw(&PathElement::new([(LEFT as i32, middle), (x(frame.minutes), middle)], MARK.mix(0.3)))?;
+            root.draw(&PathElement::new(
+                [(LEFT as i32, middle), (x(frame.minutes), middle)],
+                MARK.mix(0.3),
+            ))?;
             for (from_ms, to_ms, state) in spans(transitions, &alert.alert, end_ms) {
-                let (colour, inset) = if state == AlertState::Firing { (FIRING, 4) } else { (PENDING, 8) };
-                let (from, to) = (x(from_ms as f64 / 6e4), x(to_ms as f64 / 6e4).max(x(from_ms as f64 / 6e4) + 2));
+                let (colour, inset) = if state == AlertState::Firing {
+                    (FIRING, 4)
+                } else {
+                    (PENDING, 8)
+                };
+                let (from, to) = (
+                    x(from_ms as f64 / 6e4),
+                    x(to_ms as f64 / 6e4).max(x(from_ms as f64 / 6e4) + 2),
+                );
                 let corners = [(from, y + inset), (to, y + LANE_HEIGHT as i32 - inset)];
                 root.draw(&Rectangle::new(corners, colour.filled()))?;
             }
@@ -201,7 +262,11 @@ fn lanes(frame: &Frame, drill: &DrillScore, transitions: &[Transition], end_ms: 
             root.draw(&PathElement::new([(x(*at), top), (x(*at), y + 12)], MARK))?;
             // Near the right edge the label goes to the left of its line.
             let near_edge = *at > frame.minutes * 0.8;
-            let (side, shift) = if near_edge { (HPos::Right, -5) } else { (HPos::Left, 5) };
+            let (side, shift) = if near_edge {
+                (HPos::Right, -5)
+            } else {
+                (HPos::Left, 5)
+            };
             let style = FONT.into_text_style(root).pos(Pos::new(side, VPos::Top));
             root.draw_text(what, &style, (x(*at) + shift, y))?;
         }
@@ -211,9 +276,13 @@ fn lanes(frame: &Frame, drill: &DrillScore, transitions: &[Transition], end_ms: 
 
 /// The spans in which any instance of an alert is pending, and in which any fires.
 fn spans(transitions: &[Transition], alert: &str, end_ms: i64) -> Vec<(i64, i64, AlertState)> {
-    let mut since: std::collections::BTreeMap<_, (i64, AlertState)> = std::collections::BTreeMap::new();
+    let mut since: std::collections::BTreeMap<_, (i64, AlertState)> =
+        std::collections::BTreeMap::new();
     let mut spans = Vec::new();
-    for transition in transitions.iter().filter(|transition| transition.alert == alert) {
+    for transition in transitions
+        .iter()
+        .filter(|transition| transition.alert == alert)
+    {
         if let Some((from, state)) = since.remove(&transition.labels) {
             spans.push((from, transition.at_ms, state));
         }
@@ -221,7 +290,11 @@ fn spans(transitions: &[Transition], alert: &str, end_ms: i64) -> Vec<(i64, i64,
             since.insert(&transition.labels, (transition.at_ms, transition.to));
         }
     }
-    spans.extend(since.into_values().map(|(from, state)| (from, end_ms, state)));
+    spans.extend(
+        since
+            .into_values()
+            .map(|(from, state)| (from, end_ms, state)),
+    );
     // Pending first, so that firing instances are seen where both overlap.
     spans.sort_by_key(|(from, _, state)| (*state == AlertState::Firing, *from));
     spans

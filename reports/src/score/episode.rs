@@ -30,7 +30,11 @@ pub fn episodes(transitions: &[Transition], end_ms: i64) -> Vec<Episode> {
     let mut done = Vec::new();
     for transition in transitions {
         let instance = (transition.alert.as_str(), &transition.labels);
-        let severity = transition.labels.get("severity").cloned().unwrap_or_default();
+        let severity = transition
+            .labels
+            .get("severity")
+            .cloned()
+            .unwrap_or_default();
         let unit = (transition.alert.clone(), severity.clone());
         match transition.to {
             AlertState::Pending => {
@@ -71,7 +75,9 @@ pub fn episodes(transitions: &[Transition], end_ms: i64) -> Vec<Episode> {
         }
     }
     done.extend(firing.into_values().map(|(_, episode)| episode));
-    done.sort_by(|a, b| (a.start_ms, &a.alert, &a.severity).cmp(&(b.start_ms, &b.alert, &b.severity)));
+    done.sort_by(|a, b| {
+        (a.start_ms, &a.alert, &a.severity).cmp(&(b.start_ms, &b.alert, &b.severity))
+    });
     done
 }
 
@@ -80,9 +86,23 @@ mod tests {
     use super::*;
 
     fn transition(at_ms: i64, queue: &str, to: AlertState) -> Transition {
-        let from = if to == AlertState::Inactive { AlertState::Firing } else { AlertState::Inactive };
-        let labels = [("queue", queue), ("severity", "page")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
-        Transition { at_ms, group: "g".into(), alert: "A".into(), labels, from, to, value: None }
+        let from = if to == AlertState::Inactive {
+            AlertState::Firing
+        } else {
+            AlertState::Inactive
+        };
+        let labels = [("queue", queue), ("severity", "page")]
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .into();
+        Transition {
+            at_ms,
+            group: "g".into(),
+            alert: "A".into(),
+            labels,
+            from,
+            to,
+            value: None,
+        }
     }
 
     #[test]
@@ -97,7 +117,10 @@ mod tests {
             transition(50, "a", Firing),
         ];
         let found = episodes(&transitions, 100);
-        let spans: Vec<_> = found.iter().map(|e| (e.pending_ms, e.start_ms, e.end_ms, e.open, e.instances)).collect();
+        let spans: Vec<_> = found
+            .iter()
+            .map(|e| (e.pending_ms, e.start_ms, e.end_ms, e.open, e.instances))
+            .collect();
         assert_eq!(spans, [(10, 20, 40, false, 2), (50, 50, 100, true, 1)]);
     }
 }

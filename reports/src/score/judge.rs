@@ -93,9 +93,15 @@ pub fn classify(
             && judged.iter().any(|other| {
                 other.class == Class::Hit
                     && other.incident == incident
-                    && (&other.episode.alert, &other.episode.severity) == (&episode.alert, &episode.severity)
+                    && (&other.episode.alert, &other.episode.severity)
+                        == (&episode.alert, &episode.severity)
             });
-        judged.push(Judged { episode, page, class: if seen { Class::Repeat } else { class }, incident });
+        judged.push(Judged {
+            episode,
+            page,
+            class: if seen { Class::Repeat } else { class },
+            incident,
+        });
     }
     judged
 }
@@ -120,7 +126,10 @@ fn class_of(
     };
     // Of several incidents the latest begun, then the lowest number.
     let latest = |fits: &dyn Fn(&Truth) -> bool| {
-        truths.iter().filter(|truth| fits(truth)).max_by_key(|truth| (truth.fault_ms, std::cmp::Reverse(truth.id)))
+        truths
+            .iter()
+            .filter(|truth| fits(truth))
+            .max_by_key(|truth| (truth.fault_ms, std::cmp::Reverse(truth.id)))
     };
     let during = |truth: &Truth| (truth.fault_ms..truth.end_ms).contains(&start);
     let around = |truth: &Truth| (truth.fault_ms..truth.end_ms + params.grace_ms).contains(&start);
@@ -136,7 +145,10 @@ fn class_of(
     if let Some(truth) = latest(&around) {
         return (Class::Misattributed, Some(truth.id));
     }
-    if benign.iter().any(|window| (window.starts_ms..window.ends_ms).contains(&start)) {
+    if benign
+        .iter()
+        .any(|window| (window.starts_ms..window.ends_ms).contains(&start))
+    {
         return (Class::BenignFalse, None);
     }
     (Class::False, None)
@@ -144,7 +156,12 @@ fn class_of(
 
 /// What an incident came to. `drill` is the scored part of the drill, `[warm-up, end)`.
 #[must_use]
-pub fn outcome(truth: &Truth, judged: &[Judged], pack: &RulePack, drill: std::ops::Range<i64>) -> Outcome {
+pub fn outcome(
+    truth: &Truth,
+    judged: &[Judged],
+    pack: &RulePack,
+    drill: std::ops::Range<i64>,
+) -> Outcome {
     let first = judged
         .iter()
         .filter(|judged| judged.class == Class::Hit && judged.incident == Some(truth.id))

@@ -38,7 +38,11 @@ impl Share {
 /// Exact two-sided 95 % bounds for the mean of a Poisson count (Garwood 1936).
 #[must_use]
 pub fn garwood(count: u64) -> (f64, f64) {
-    let lower = if count == 0 { 0.0 } else { solve(|mean| 1.0 - cdf(count - 1, mean), 0.025) };
+    let lower = if count == 0 {
+        0.0
+    } else {
+        solve(|mean| 1.0 - cdf(count - 1, mean), 0.025)
+    };
     let upper = solve(|mean| 1.0 - cdf(count, mean), 0.975);
     (lower, upper)
 }
@@ -62,7 +66,11 @@ fn solve(f: impl Fn(f64) -> f64, target: f64) -> f64 {
     }
     for _ in 0..200 {
         let middle = (low + high) / 2.0;
-        if f(middle) < target { low = middle } else { high = middle }
+        if f(middle) < target {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     (low + high) / 2.0
 }
@@ -73,22 +81,35 @@ mod tests {
 
     #[test]
     fn wilson_of_the_textbook() {
-        for (count, of, low, high) in
-            [(2, 3, 0.208, 0.939), (2, 5, 0.118, 0.769), (10, 10, 0.722, 1.0), (1, 1, 0.207, 1.0)]
-        {
+        for (count, of, low, high) in [
+            (2, 3, 0.208, 0.939),
+            (2, 5, 0.118, 0.769),
+            (10, 10, 0.722, 1.0),
+            (1, 1, 0.207, 1.0),
+        ] {
             let (l, h) = Share::new(count, of).unwrap().wilson();
-            assert!((l - low).abs() < 1e-3 && (h - high).abs() < 1e-3, "{count}/{of}: {l} {h}");
+            assert!(
+                (l - low).abs() < 1e-3 && (h - high).abs() < 1e-3,
+                "{count}/{of}: {l} {h}"
+            );
         }
         assert_eq!(Share::new(0, 0), None);
     }
 
     #[test]
     fn garwood_of_the_textbook() {
-        for (count, low, high) in
-            [(0, 0.0, 3.69), (1, 0.0253, 5.572), (2, 0.242, 7.225), (3, 0.619, 8.767), (10, 4.80, 18.4)]
-        {
+        for (count, low, high) in [
+            (0, 0.0, 3.69),
+            (1, 0.0253, 5.572),
+            (2, 0.242, 7.225),
+            (3, 0.619, 8.767),
+            (10, 4.80, 18.4),
+        ] {
             let (l, h) = garwood(count);
-            assert!((l - low).abs() < 5e-3 && (h - high).abs() < 2e-2, "{count}: {l} {h}");
+            assert!(
+                (l - low).abs() < 5e-3 && (h - high).abs() < 2e-2,
+                "{count}: {l} {h}"
+            );
         }
     }
 }

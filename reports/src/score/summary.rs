@@ -46,7 +46,11 @@ impl Scorecard {
     #[must_use]
     pub fn new(mut drills: Vec<DrillScore>) -> Self {
         drills.sort_by(|a, b| {
-            (a.incidents.is_empty(), &a.scenario, a.seed).cmp(&(b.incidents.is_empty(), &b.scenario, b.seed))
+            (a.incidents.is_empty(), &a.scenario, a.seed).cmp(&(
+                b.incidents.is_empty(),
+                &b.scenario,
+                b.seed,
+            ))
         });
         let summary = Summary::new(&drills);
         Self { drills, summary }
@@ -68,14 +72,20 @@ impl Scorecard {
 
 impl Summary {
     fn new(all: &[DrillScore]) -> Self {
-        let drills: Vec<&DrillScore> = all.iter().filter(|drill| drill.verdict != Verdict::Inconclusive).collect();
+        let drills: Vec<&DrillScore> = all
+            .iter()
+            .filter(|drill| drill.verdict != Verdict::Inconclusive)
+            .collect();
         let incidents: Vec<_> = drills
             .iter()
             .flat_map(|drill| &drill.incidents)
             .filter(|incident| incident.outcome != Outcome::Censored)
             .collect();
         let count = |outcomes: &[Outcome]| {
-            incidents.iter().filter(|incident| outcomes.contains(&incident.outcome)).count() as u64
+            incidents
+                .iter()
+                .filter(|incident| outcomes.contains(&incident.outcome))
+                .count() as u64
         };
         let pages: Vec<Class> = drills
             .iter()
@@ -83,13 +93,22 @@ impl Summary {
             .filter(|judged| judged.page && judged.class != Class::Ignored)
             .map(|judged| judged.class)
             .collect();
-        let of = |classes: &[Class]| pages.iter().filter(|class| classes.contains(class)).count() as u64;
+        let of =
+            |classes: &[Class]| pages.iter().filter(|class| classes.contains(class)).count() as u64;
         let total = incidents.len() as u64;
         let detected = count(&[Outcome::Early, Outcome::OnTime, Outcome::Late]);
-        let (right, wrong) = (of(&[Class::Hit]), of(&[Class::False, Class::BenignFalse, Class::Misattributed]));
+        let (right, wrong) = (
+            of(&[Class::Hit]),
+            of(&[Class::False, Class::BenignFalse, Class::Misattributed]),
+        );
         let mut latencies: Vec<Option<i64>> = incidents
             .iter()
-            .map(|incident| incident.detection.as_ref().map(|d| d.delivered_ms - incident.truth.fault_ms))
+            .map(|incident| {
+                incident
+                    .detection
+                    .as_ref()
+                    .map(|d| d.delivered_ms - incident.truth.fault_ms)
+            })
             .collect();
         // A miss is later than anything.
         latencies.sort_by_key(|latency| latency.unwrap_or(i64::MAX));
@@ -105,7 +124,10 @@ impl Summary {
             ),
             latency_ms: (!latencies.is_empty()).then(|| [rank(0.5), rank(0.9)]),
             undetected_ms: (
-                incidents.iter().map(|incident| incident.undetected_ms).sum(),
+                incidents
+                    .iter()
+                    .map(|incident| incident.undetected_ms)
+                    .sum(),
                 incidents.iter().map(|incident| incident.impact_ms).sum(),
             ),
             false_pages: of(&[Class::False, Class::BenignFalse]),

@@ -1,7 +1,9 @@
 //! Scoring by hand: the worked example, and the edge cases.
 
 use super::*;
-use crate::record::{AlertState, BenignWindow, FORMAT, Header, Impact, PlannedIncident, RuleText, Wanted};
+use crate::record::{
+    AlertState, BenignWindow, FORMAT, Header, Impact, PlannedIncident, RuleText, Wanted,
+};
 use std::collections::BTreeMap;
 
 /// A drill on paper; all times in seconds.
@@ -20,8 +22,17 @@ const CAUSES: &str = "\
 
 impl Paper {
     fn new(warmup: i64, end: i64) -> Self {
-        let rules = vec![RuleText { name: "r.yml".into(), text: CAUSES.into() }];
-        let alerts = ["JobLatencyHigh", "QueueStalled", "FailureRatio", "BacklogGrowing"].map(str::to_owned);
+        let rules = vec![RuleText {
+            name: "r.yml".into(),
+            text: CAUSES.into(),
+        }];
+        let alerts = [
+            "JobLatencyHigh",
+            "QueueStalled",
+            "FailureRatio",
+            "BacklogGrowing",
+        ]
+        .map(str::to_owned);
         let pack = RulePack::parse(&rules, &alerts).unwrap();
         let header = Header {
             format: FORMAT.into(),
@@ -44,11 +55,29 @@ impl Paper {
             benign: Vec::new(),
             environment: BTreeMap::new(),
         };
-        let footer = Line::Footer { at_ms: end * 1000, real_seconds: 1.0, aborted: None };
-        Self { record: Record { header, lines: vec![footer], complete: true }, pack }
+        let footer = Line::Footer {
+            at_ms: end * 1000,
+            real_seconds: 1.0,
+            aborted: None,
+        };
+        Self {
+            record: Record {
+                header,
+                lines: vec![footer],
+                complete: true,
+            },
+            pack,
+        }
     }
 
-    fn incident(mut self, cause: &str, fault: i64, impact: Option<i64>, end: i64, deadline: i64) -> Self {
+    fn incident(
+        mut self,
+        cause: &str,
+        fault: i64,
+        impact: Option<i64>,
+        end: i64,
+        deadline: i64,
+    ) -> Self {
         let id = u32::try_from(self.record.header.incidents.len()).unwrap();
         self.record.header.incidents.push(PlannedIncident {
             id,
@@ -59,12 +88,21 @@ impl Paper {
             deadline_ms: deadline * 1000,
         });
         let (first_ms, last_ms) = (impact.map(|at| at * 1000), impact.map(|_| end * 1000));
-        self.record.lines.push(Line::Impact(Impact { incident: id, first_ms, last_ms, harmed_tasks: 9 }));
+        self.record.lines.push(Line::Impact(Impact {
+            incident: id,
+            first_ms,
+            last_ms,
+            harmed_tasks: 9,
+        }));
         self
     }
 
     fn benign(mut self, from: i64, until: i64) -> Self {
-        let window = BenignWindow { what: "deploy".into(), starts_ms: from * 1000, ends_ms: until * 1000 };
+        let window = BenignWindow {
+            what: "deploy".into(),
+            starts_ms: from * 1000,
+            ends_ms: until * 1000,
+        };
         self.record.header.benign.push(window);
         self
     }
@@ -72,7 +110,11 @@ impl Paper {
     /// An episode; `pending` is when the alert became pending.
     fn fires(mut self, alert: &str, pending: i64, start: i64, end: i64) -> Self {
         use AlertState::{Firing, Inactive, Pending};
-        for (at, from, to) in [(pending, Inactive, Pending), (start, Pending, Firing), (end, Firing, Inactive)] {
+        for (at, from, to) in [
+            (pending, Inactive, Pending),
+            (start, Pending, Firing),
+            (end, Firing, Inactive),
+        ] {
             if at * 1000 <= self.record.end_ms() {
                 self.record.lines.push(Line::Transition(Transition {
                     at_ms: at * 1000,
@@ -104,7 +146,11 @@ fn classes(score: &DrillScore) -> Vec<Class> {
 }
 
 fn outcomes(score: &DrillScore) -> Vec<Outcome> {
-    score.incidents.iter().map(|incident| incident.outcome).collect()
+    score
+        .incidents
+        .iter()
+        .map(|incident| incident.outcome)
+        .collect()
 }
 
 #[test]
@@ -124,18 +170,50 @@ fn the_worked_example() {
         .fires("QueueStalled", 20_040, 20_040, 20_220)
         .score();
     use Class::{BenignFalse, False, Hit, Misattributed, Post, Related, Repeat};
-    assert_eq!(classes(&score), [Related, Hit, Repeat, Misattributed, Post, BenignFalse, Hit, False]);
-    assert_eq!(outcomes(&score), [Outcome::OnTime, Outcome::Missed, Outcome::Early]);
+    assert_eq!(
+        classes(&score),
+        [
+            Related,
+            Hit,
+            Repeat,
+            Misattributed,
+            Post,
+            BenignFalse,
+            Hit,
+            False
+        ]
+    );
+    assert_eq!(
+        outcomes(&score),
+        [Outcome::OnTime, Outcome::Missed, Outcome::Early]
+    );
     assert!(score.incidents[1].seen_after);
     let first = score.incidents[0].detection.as_ref().unwrap();
-    assert_eq!((first.pending_ms, first.fired_ms, first.delivered_ms), (3_660_000, 3_960_000, 3_990_000));
-    let per_incident = |value: fn(&IncidentScore) -> i64| score.incidents.iter().map(value).collect::<Vec<_>>();
+    assert_eq!(
+        (first.pending_ms, first.fired_ms, first.delivered_ms),
+        (3_660_000, 3_960_000, 3_990_000)
+    );
+    let per_incident =
+        |value: fn(&IncidentScore) -> i64| score.incidents.iter().map(value).collect::<Vec<_>>();
     assert_eq!(per_incident(|i| i.undetected_ms), [270_000, 900_000, 0]);
     assert_eq!(per_incident(|i| i.impact_ms), [1_680_000, 900_000, 900_000]);
     assert_eq!(per_incident(|i| i.gap_ms), [120_000, 0, 60_000]);
-    assert_eq!(score.incidents.iter().map(|i| i.reset_ms).collect::<Vec<_>>(), [Some(300_000), None, Some(-60_000)]);
-    assert_eq!(score.incidents[0].first_page.as_deref(), Some("BacklogGrowing"));
-    assert_eq!(score.incidents[1].first_page.as_deref(), Some("FailureRatio"));
+    assert_eq!(
+        score
+            .incidents
+            .iter()
+            .map(|i| i.reset_ms)
+            .collect::<Vec<_>>(),
+        [Some(300_000), None, Some(-60_000)]
+    );
+    assert_eq!(
+        score.incidents[0].first_page.as_deref(),
+        Some("BacklogGrowing")
+    );
+    assert_eq!(
+        score.incidents[1].first_page.as_deref(),
+        Some("FailureRatio")
+    );
     assert_eq!(score.exposure_ms, 15_900_000);
     assert_eq!(score.verdict, Verdict::Failed);
 
@@ -149,7 +227,10 @@ fn the_worked_example() {
     assert_eq!(summary.undetected_ms, (1_170_000, 3_480_000));
     assert_eq!(summary.false_pages, 2);
     let (rate, low, high) = summary.false_pages_per_week().unwrap();
-    assert!((rate - 76.0).abs() < 0.5 && (low - 9.2).abs() < 0.1 && (high - 275.0).abs() < 1.0, "{rate} {low} {high}");
+    assert!(
+        (rate - 76.0).abs() < 0.5 && (low - 9.2).abs() < 0.1 && (high - 275.0).abs() < 1.0,
+        "{rate} {low} {high}"
+    );
 }
 
 #[test]
@@ -157,16 +238,28 @@ fn nothing_to_detect_and_nothing_sent() {
     let quiet = Paper::new(600, 3600).benign(0, 3600).score();
     assert_eq!(quiet.verdict, Verdict::Passed);
     let summary = Scorecard::new(vec![quiet]).summary;
-    assert_eq!((summary.recall, summary.precision, summary.latency_ms), (None, None, None));
+    assert_eq!(
+        (summary.recall, summary.precision, summary.latency_ms),
+        (None, None, None)
+    );
     assert_eq!(summary.benign_trips, stats::Share::new(0, 1));
 
-    let blind = Paper::new(600, 3600).incident("db_slow", 1200, Some(1200), 2400, 1500).score();
+    let blind = Paper::new(600, 3600)
+        .incident("db_slow", 1200, Some(1200), 2400, 1500)
+        .score();
     assert_eq!(outcomes(&blind), [Outcome::Missed]);
     assert_eq!(
-        blind.alerts.iter().map(|a| a.did.clone()).collect::<Vec<_>>(),
+        blind
+            .alerts
+            .iter()
+            .map(|a| a.did.clone())
+            .collect::<Vec<_>>(),
         [Did::Missed, Did::Silent, Did::Silent, Did::Silent]
     );
-    assert_eq!(Scorecard::new(vec![blind]).summary.recall, stats::Share::new(0, 1));
+    assert_eq!(
+        Scorecard::new(vec![blind]).summary.recall,
+        stats::Share::new(0, 1)
+    );
 }
 
 #[test]
@@ -175,7 +268,10 @@ fn an_alert_from_the_warm_up_is_ignored_but_can_mask() {
         .incident("db_slow", 1200, Some(1200), 2400, 1500)
         .fires("JobLatencyHigh", 300, 500, 1800)
         .score();
-    assert_eq!((classes(&score), outcomes(&score)), (vec![Class::Ignored], vec![Outcome::Masked]));
+    assert_eq!(
+        (classes(&score), outcomes(&score)),
+        (vec![Class::Ignored], vec![Outcome::Masked])
+    );
     assert_eq!(score.alerts[0].did, Did::Masked);
 }
 
@@ -188,14 +284,22 @@ fn the_edges_of_an_incident() {
             .score();
         (classes(&score)[0], outcomes(&score)[0])
     };
-    assert_eq!(at(1199), (Class::False, Outcome::Masked), "firing already when it begins");
+    assert_eq!(
+        at(1199),
+        (Class::False, Outcome::Masked),
+        "firing already when it begins"
+    );
     assert_eq!(at(1200), (Class::Hit, Outcome::OnTime));
     assert_eq!(at(1500), (Class::Hit, Outcome::OnTime), "at the deadline");
     assert_eq!(at(1501), (Class::Hit, Outcome::Late));
     assert_eq!(at(2399), (Class::Hit, Outcome::Late));
     assert_eq!(at(2400), (Class::Post, Outcome::Missed));
     assert_eq!(at(2999), (Class::Post, Outcome::Missed));
-    assert_eq!(at(3000), (Class::False, Outcome::Missed), "the grace is over");
+    assert_eq!(
+        at(3000),
+        (Class::False, Outcome::Missed),
+        "the grace is over"
+    );
 }
 
 #[test]
@@ -205,14 +309,22 @@ fn overlapping_incidents_share_no_episode() {
         .incident("db_slow", 1800, None, 3600, 2400)
         .fires("JobLatencyHigh", 1900, 2000, 3000)
         .score();
-    assert_eq!(outcomes(&score), [Outcome::Missed, Outcome::OnTime], "it hits the later one only");
+    assert_eq!(
+        outcomes(&score),
+        [Outcome::Missed, Outcome::OnTime],
+        "it hits the later one only"
+    );
 
     let score = Paper::new(600, 9000)
         .incident("db_slow", 1200, None, 2400, 1500)
         .incident("db_slow", 3600, None, 4800, 3900)
         .fires("JobLatencyHigh", 1300, 1400, 4200)
         .score();
-    assert_eq!(outcomes(&score), [Outcome::OnTime, Outcome::Masked], "one long episode says nothing of the second");
+    assert_eq!(
+        outcomes(&score),
+        [Outcome::OnTime, Outcome::Masked],
+        "one long episode says nothing of the second"
+    );
 }
 
 #[test]
@@ -221,15 +333,33 @@ fn letting_go_while_the_outage_goes_on() {
         .incident("db_slow", 1200, Some(1260), 6000, 1500)
         .fires("JobLatencyHigh", 1300, 1400, 4800)
         .score();
-    let Did::Detected { fired_ms, in_time, let_go_ms, over_ms, flaps, .. } = score.alerts[0].did else { panic!() };
-    assert_eq!((fired_ms, in_time, let_go_ms, over_ms, flaps), (1_400_000, true, Some(4_800_000), Some(4_800_000), 0));
-    assert_eq!((score.incidents[0].reset_ms, score.incidents[0].gap_ms), (Some(-1_200_000), 1_200_000));
+    let Did::Detected {
+        fired_ms,
+        in_time,
+        let_go_ms,
+        over_ms,
+        flaps,
+        ..
+    } = score.alerts[0].did
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (fired_ms, in_time, let_go_ms, over_ms, flaps),
+        (1_400_000, true, Some(4_800_000), Some(4_800_000), 0)
+    );
+    assert_eq!(
+        (score.incidents[0].reset_ms, score.incidents[0].gap_ms),
+        (Some(-1_200_000), 1_200_000)
+    );
     assert_eq!(score.verdict, Verdict::Passed);
 }
 
 #[test]
 fn a_drill_cut_short_is_censored_or_inconclusive() {
-    let short = Paper::new(600, 1400).incident("db_slow", 1200, None, 2400, 1500).score();
+    let short = Paper::new(600, 1400)
+        .incident("db_slow", 1200, None, 2400, 1500)
+        .score();
     assert_eq!(outcomes(&short), [Outcome::Censored]);
     let open = Paper::new(600, 2000)
         .incident("db_slow", 1200, None, 2400, 1500)
@@ -247,19 +377,27 @@ fn a_drill_cut_short_is_censored_or_inconclusive() {
 #[test]
 fn lag_that_could_have_decided_makes_a_drill_inconclusive() {
     let with = |enqueue_p99: i64, fires: i64| {
-        let mut paper = Paper::new(600, 3600).incident("db_slow", 1200, None, 2400, 1500).fires(
-            "JobLatencyHigh",
-            fires - 60,
-            fires,
-            2400,
-        );
-        let lag = Lag { enqueue_ms: [0, enqueue_p99, enqueue_p99], ..Lag::default() };
+        let mut paper = Paper::new(600, 3600)
+            .incident("db_slow", 1200, None, 2400, 1500)
+            .fires("JobLatencyHigh", fires - 60, fires, 2400);
+        let lag = Lag {
+            enqueue_ms: [0, enqueue_p99, enqueue_p99],
+            ..Lag::default()
+        };
         paper.record.lines.push(Line::Lag(lag));
         paper.score().verdict
     };
     assert_eq!(with(1_000, 1400), Verdict::Passed);
-    assert_eq!(with(1_000, 1499), Verdict::Inconclusive, "within the lag of the deadline");
-    assert_eq!(with(61_000, 1300), Verdict::Inconclusive, "more than an evaluation interval");
+    assert_eq!(
+        with(1_000, 1499),
+        Verdict::Inconclusive,
+        "within the lag of the deadline"
+    );
+    assert_eq!(
+        with(61_000, 1300),
+        Verdict::Inconclusive,
+        "more than an evaluation interval"
+    );
 }
 
 #[test]

@@ -20,7 +20,10 @@ impl Forwarder {
     }
 
     pub(crate) fn start(&self, now: Time, out: &mut Actions) {
-        out.push(Action::Timer(now.plus_millis(FORWARD_INTERVAL_MS), Timer::Forward));
+        out.push(Action::Timer(
+            now.plus_millis(FORWARD_INTERVAL_MS),
+            Timer::Forward,
+        ));
     }
 
     pub(crate) fn tick(&mut self, now: Time, out: &mut Actions) {
@@ -40,10 +43,24 @@ impl Forwarder {
     fn call(&self, now: Time, out: &mut Actions) {
         match self.queues.get(self.at / 2) {
             Some(queue) => {
-                let from = if self.at.is_multiple_of(2) { Delayed::Scheduled } else { Delayed::Retry };
-                out.push(Action::Call(Ticket::Forward, Op::Forward { queue: queue.clone(), from, now }));
+                let from = if self.at.is_multiple_of(2) {
+                    Delayed::Scheduled
+                } else {
+                    Delayed::Retry
+                };
+                out.push(Action::Call(
+                    Ticket::Forward,
+                    Op::Forward {
+                        queue: queue.clone(),
+                        from,
+                        now,
+                    },
+                ));
             }
-            None => out.push(Action::Timer(now.plus_millis(FORWARD_INTERVAL_MS), Timer::Forward)),
+            None => out.push(Action::Timer(
+                now.plus_millis(FORWARD_INTERVAL_MS),
+                Timer::Forward,
+            )),
         }
     }
 }

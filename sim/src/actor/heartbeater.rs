@@ -18,17 +18,28 @@ pub(crate) struct Heartbeater {
 
 impl Heartbeater {
     pub(crate) fn new(info: ServerInfo) -> Self {
-        Self { info, to_extend: BTreeMap::new() }
+        Self {
+            info,
+            to_extend: BTreeMap::new(),
+        }
     }
 
     /// Begins a beat. Returns the runs whose local lease has expired: they are told once and not extended.
-    pub(crate) fn beat(&mut self, now: Time, shared: &mut InProgress, out: &mut Actions) -> Vec<RunId> {
+    pub(crate) fn beat(
+        &mut self,
+        now: Time,
+        shared: &mut InProgress,
+        out: &mut Actions,
+    ) -> Vec<RunId> {
         shared.beating = true;
         self.to_extend.clear();
         let mut lost = Vec::new();
         for (&run, running) in &shared.running {
             if running.lease_expires >= now {
-                self.to_extend.entry(running.message.queue.clone()).or_default().push(run);
+                self.to_extend
+                    .entry(running.message.queue.clone())
+                    .or_default()
+                    .push(run);
             } else {
                 lost.push(run);
             }
@@ -50,7 +61,12 @@ impl Heartbeater {
             .collect();
         self.info.status = shared.status.into();
         self.info.active_worker_count = i32::try_from(workers.len()).unwrap_or(i32::MAX);
-        let op = Op::WriteServerState { info: self.info.clone(), workers, now, ttl_s: SERVER_STATE_TTL_S };
+        let op = Op::WriteServerState {
+            info: self.info.clone(),
+            workers,
+            now,
+            ttl_s: SERVER_STATE_TTL_S,
+        };
         out.push(Action::Call(Ticket::WriteState, op));
         lost
     }
@@ -73,7 +89,11 @@ impl Heartbeater {
         if extended {
             for run in runs {
                 // A lease that expired while the call was under way is not revived (asynq: "Lease reset failed").
-                if let Some(running) = shared.running.get_mut(run).filter(|running| running.lease_expires >= now) {
+                if let Some(running) = shared
+                    .running
+                    .get_mut(run)
+                    .filter(|running| running.lease_expires >= now)
+                {
                     running.lease_expires = expires;
                 }
             }
@@ -84,17 +104,32 @@ impl Heartbeater {
     fn extend_next(&mut self, now: Time, shared: &mut InProgress, out: &mut Actions) {
         let Some((queue, runs)) = self.to_extend.pop_first() else {
             shared.beating = false;
-            out.push(Action::Timer(now.plus_millis(HEARTBEAT_INTERVAL_MS), Timer::Heartbeat));
+            out.push(Action::Timer(
+                now.plus_millis(HEARTBEAT_INTERVAL_MS),
+                Timer::Heartbeat,
+            ));
             return;
         };
         let expires = now.plus_millis(LEASE_MS);
-        let ids = runs.iter().filter_map(|run| Some(shared.running.get(run)?.message.id.clone())).collect();
-        let op = Op::ExtendLease { queue, ids, expires_s: expires.secs() };
+        let ids = runs
+            .iter()
+            .filter_map(|run| Some(shared.running.get(run)?.message.id.clone()))
+            .collect();
+        let op = Op::ExtendLease {
+            queue,
+            ids,
+            expires_s: expires.secs(),
+        };
         out.push(Action::Call(Ticket::ExtendLease { runs, expires }, op));
     }
 
     /// Leaves the listings at the end of a graceful shutdown.
     pub(crate) fn clear(&self, out: &mut Actions) {
-        out.push(Action::Call(Ticket::ClearState, Op::ClearServerState { info: self.info.clone() }));
+        out.push(Action::Call(
+            Ticket::ClearState,
+            Op::ClearServerState {
+                info: self.info.clone(),
+            },
+        ));
     }
 }

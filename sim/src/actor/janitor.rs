@@ -18,7 +18,10 @@ impl Janitor {
     }
 
     pub(crate) fn start(&self, now: Time, out: &mut Actions) {
-        out.push(Action::Timer(now.plus_millis(JANITOR_INTERVAL_MS), Timer::Clean));
+        out.push(Action::Timer(
+            now.plus_millis(JANITOR_INTERVAL_MS),
+            Timer::Clean,
+        ));
     }
 
     pub(crate) fn tick(&mut self, now: Time, out: &mut Actions) {
@@ -36,10 +39,16 @@ impl Janitor {
     fn call(&self, now: Time, out: &mut Actions) {
         match self.queues.get(self.at) {
             Some(queue) => {
-                let op = Op::DeleteExpiredCompleted { queue: queue.clone(), now_s: now.secs() };
+                let op = Op::DeleteExpiredCompleted {
+                    queue: queue.clone(),
+                    now_s: now.secs(),
+                };
                 out.push(Action::Call(Ticket::Clean, op));
             }
-            None => out.push(Action::Timer(now.plus_millis(JANITOR_INTERVAL_MS), Timer::Clean)),
+            None => out.push(Action::Timer(
+                now.plus_millis(JANITOR_INTERVAL_MS),
+                Timer::Clean,
+            )),
         }
     }
 }

@@ -5,7 +5,9 @@ use crate::actor::server::{InProgress, Running, ServerConfig};
 use crate::actor::{Action, Actions, Outcome, RunId, Ticket, Timer};
 use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Answer, Op, Reply};
-use crate::asynq::settings::{DEADLINE_EXCEEDED, LEASE_MS, TASK_CHECK_INTERVAL_MS, default_retry_delay_s};
+use crate::asynq::settings::{
+    DEADLINE_EXCEEDED, LEASE_MS, TASK_CHECK_INTERVAL_MS, default_retry_delay_s,
+};
 use crate::clock::Time;
 use crate::ledger::{Entry, Finish};
 use rand::RngExt;
@@ -70,15 +72,31 @@ impl Processor {
         self.fetching = true;
         let queues = self.order.next(&mut self.rng);
         let lease_expires_s = now.plus_millis(LEASE_MS).secs();
-        out.push(Action::Call(Ticket::Dequeue, Op::Dequeue { queues, lease_expires_s }));
+        out.push(Action::Call(
+            Ticket::Dequeue,
+            Op::Dequeue {
+                queues,
+                lease_expires_s,
+            },
+        ));
     }
 
-    pub(crate) fn dequeued(&mut self, now: Time, answer: Answer, shared: &mut InProgress, out: &mut Actions) {
+    pub(crate) fn dequeued(
+        &mut self,
+        now: Time,
+        answer: Answer,
+        shared: &mut InProgress,
+        out: &mut Actions,
+    ) {
         match answer {
             Ok(Reply::Dequeued(Some(message))) => {
                 self.fetching = false;
                 // The lease counts from the request, which is at most a round trip old.
-                let fetched = Fetched { message, lease_expires: now.plus_millis(LEASE_MS), fetched_at: now };
+                let fetched = Fetched {
+                    message,
+                    lease_expires: now.plus_millis(LEASE_MS),
+                    fetched_at: now,
+                };
                 if shared.beating {
                     self.to_start = Some(fetched);
                 } else {
@@ -88,7 +106,10 @@ impl Processor {
             }
             Ok(_) => {
                 let pause_ms = TASK_CHECK_INTERVAL_MS as f64 * self.rng.random_range(0.5..1.5);
-                out.push(Action::Timer(now.plus_micros((pause_ms * 1e3) as i64), Timer::Poll));
+                out.push(Action::Timer(
+                    now.plus_micros((pause_ms * 1e3) as i64),
+                    Timer::Poll,
+                ));
             }
             // Quirk: no back-off. A failed dequeue is repeated at once, so an unreachable Redis makes the server spin.
             Err(_) => {
@@ -101,16 +122,29 @@ impl Processor {
     fn start(&mut self, now: Time, fetched: Fetched, shared: &mut InProgress, out: &mut Actions) {
         self.next_run += 1;
         let run = RunId(self.next_run);
-        let Fetched { message, lease_expires, fetched_at } = fetched;
+        let Fetched {
+            message,
+            lease_expires,
+            fetched_at,
+        } = fetched;
         let deadline = processing_deadline(&message, fetched_at);
-        let running = Running { message: message.clone(), started: now, deadline, lease_expires };
+        let running = Running {
+            message: message.clone(),
+            started: now,
+            deadline,
+            lease_expires,
+        };
         shared.running.insert(run, running);
         if deadline <= now {
             // The handler is not called; the attempt fails at once and consumes a retry.
             self.fail(now, run, DEADLINE_EXCEEDED, shared, out);
             return;
         }
-        out.push(Action::Note(Entry::Started { at: now, id: message.id.clone(), retried: message.retried }));
+        out.push(Action::Note(Entry::Started {
+            at: now,
+            id: message.id.clone(),
+            retried: message.retried,
+        }));
         out.push(Action::Timer(deadline, Timer::Deadline(run)));
         out.push(Action::Run { run, message });
     }
@@ -131,16 +165,30 @@ impl Processor {
         };
         let how = match outcome {
             Outcome::Success => Finish::Ok,
-            Outcome::Failure { by_fault: false, .. } => Finish::Failed,
+            Outcome::Failure {
+                by_fault: false, ..
+            } => Finish::Failed,
             Outcome::Failure { by_fault: true, .. } => Finish::FailedByFault,
         };
         if self.zombies.remove(&run).is_none() {
             match outcome {
                 Outcome::Success if message.retention > 0 => {
-                    let op = Op::MarkAsComplete { message: message.clone(), now };
+                    let op = Op::MarkAsComplete {
+                        message: message.clone(),
+                        now,
+                    };
                     self.finish(now, run, op, shared, out);
                 }
-                Outcome::Success => self.finish(now, run, Op::Done { message: message.clone(), now }, shared, out),
+                Outcome::Success => self.finish(
+                    now,
+                    run,
+                    Op::Done {
+                        message: message.clone(),
+                        now,
+                    },
+                    shared,
+                    out,
+                ),
                 Outcome::Failure { error, .. } => self.fail(now, run, error, shared, out),
             }
         }
@@ -148,7 +196,14 @@ impl Processor {
     }
 
     /// Retry, or archive when the retries are used up.
-    fn fail(&mut self, now: Time, run: RunId, error: &str, shared: &mut InProgress, out: &mut Actions) {
+    fn fail(
+        &mut self,
+        now: Time,
+        run: RunId,
+        error: &str,
+        shared: &mut InProgress,
+        out: &mut Actions,
+    ) {
         let Some(running) = shared.running.get(&run) else {
             return;
         };
@@ -160,14 +215,26 @@ impl Processor {
         } else {
             let delay_s = default_retry_delay_s(message.retried, self.rng.random_range(0..30));
             message.retried += 1;
-            Op::Retry { message, retry_at_s: now.plus_millis(delay_s * 1_000).secs(), is_failure: true, now }
+            Op::Retry {
+                message,
+                retry_at_s: now.plus_millis(delay_s * 1_000).secs(),
+                is_failure: true,
+                now,
+            }
         };
         self.finish(now, run, op, shared, out);
     }
 
     /// The finishing write. Quirk: with an expired local lease nothing is written and nothing is said; the recoverer
     /// is expected to act.
-    fn finish(&mut self, now: Time, run: RunId, op: Op, shared: &mut InProgress, out: &mut Actions) {
+    fn finish(
+        &mut self,
+        now: Time,
+        run: RunId,
+        op: Op,
+        shared: &mut InProgress,
+        out: &mut Actions,
+    ) {
         let Some(running) = shared.running.remove(&run) else {
             return;
         };
@@ -181,7 +248,13 @@ impl Processor {
 
     /// The finishing write was answered. Quirk: a failed one is not repeated (asynq's syncer reuses a cancelled
     /// context, so its repetition never reaches Redis): the task stays active until its lease runs out.
-    pub(crate) fn finished(&mut self, now: Time, run: RunId, shared: &mut InProgress, out: &mut Actions) {
+    pub(crate) fn finished(
+        &mut self,
+        now: Time,
+        run: RunId,
+        shared: &mut InProgress,
+        out: &mut Actions,
+    ) {
         if self.finishing.remove(&run).is_some() {
             self.release(now, run, shared, out);
         }
@@ -205,7 +278,13 @@ impl Processor {
     }
 
     /// The heartbeat loop found these local leases expired: the tasks are given up without a write.
-    pub(crate) fn leases_lost(&mut self, now: Time, lost: Vec<RunId>, shared: &mut InProgress, out: &mut Actions) {
+    pub(crate) fn leases_lost(
+        &mut self,
+        now: Time,
+        lost: Vec<RunId>,
+        shared: &mut InProgress,
+        out: &mut Actions,
+    ) {
         for run in lost {
             if let Some(running) = shared.running.remove(&run) {
                 self.zombies.insert(run, running.message);
@@ -214,7 +293,13 @@ impl Processor {
         }
     }
 
-    pub(crate) fn timer(&mut self, now: Time, timer: Timer, shared: &mut InProgress, out: &mut Actions) {
+    pub(crate) fn timer(
+        &mut self,
+        now: Time,
+        timer: Timer,
+        shared: &mut InProgress,
+        out: &mut Actions,
+    ) {
         match timer {
             Timer::Poll => {
                 self.fetching = false;
@@ -234,14 +319,21 @@ impl Processor {
     /// Stops fetching and begins to wait for the handlers.
     pub(crate) fn shutdown(&mut self, now: Time, out: &mut Actions) {
         self.stopping = true;
-        out.push(Action::Timer(now.plus_millis(self.shutdown_timeout_ms), Timer::ShutdownTimeout));
+        out.push(Action::Timer(
+            now.plus_millis(self.shutdown_timeout_ms),
+            Timer::ShutdownTimeout,
+        ));
     }
 
     /// The graceful wait is over: tasks still running go back to the head of their queue, their handlers live on.
     fn abort(&mut self, now: Time, shared: &mut InProgress, out: &mut Actions) {
         let runs: Vec<RunId> = shared.running.keys().copied().collect();
         for run in runs {
-            let Some(message) = shared.running.get(&run).map(|running| running.message.clone()) else {
+            let Some(message) = shared
+                .running
+                .get(&run)
+                .map(|running| running.message.clone())
+            else {
                 continue;
             };
             self.zombies.insert(run, message.clone());
@@ -280,12 +372,19 @@ enum QueueOrder {
 
 impl QueueOrder {
     fn new(queues: &[(String, u32)], strict: bool) -> Self {
-        let mut queues: Vec<(String, u32)> = queues.iter().filter(|(_, priority)| *priority > 0).cloned().collect();
+        let mut queues: Vec<(String, u32)> = queues
+            .iter()
+            .filter(|(_, priority)| *priority > 0)
+            .cloned()
+            .collect();
         if strict || queues.len() < 2 {
             queues.sort_by_key(|(_, priority)| std::cmp::Reverse(*priority));
             return Self::Fixed(queues.into_iter().map(|(name, _)| name).collect());
         }
-        let divisor = queues.iter().fold(0, |acc, (_, priority)| gcd(acc, *priority)).max(1);
+        let divisor = queues
+            .iter()
+            .fold(0, |acc, (_, priority)| gcd(acc, *priority))
+            .max(1);
         let repeated = queues
             .into_iter()
             .flat_map(|(name, priority)| std::iter::repeat_n(name, (priority / divisor) as usize))

@@ -58,7 +58,14 @@ impl Producer {
                 next_at: None,
             })
             .collect();
-        Self { origin, seed: plan.seed, sources, arrivals: Vec::new(), answered: 0, stopped: false }
+        Self {
+            origin,
+            seed: plan.seed,
+            sources,
+            arrivals: Vec::new(),
+            answered: 0,
+            stopped: false,
+        }
     }
 
     /// Every arrival so far, in the order sent.
@@ -77,7 +84,10 @@ impl Producer {
     fn schedule(&mut self, index: usize, out: &mut Actions) {
         let origin = self.origin;
         let source = &mut self.sources[index];
-        source.next_at = source.arrivals.next().map(|micros| origin.plus_micros(micros));
+        source.next_at = source
+            .arrivals
+            .next()
+            .map(|micros| origin.plus_micros(micros));
         if let Some(at) = source.next_at {
             out.push(Action::Timer(at, Timer::Arrival(index)));
         }
@@ -93,7 +103,11 @@ impl Producer {
         let id = task_id(self.seed, index, seq);
         let message = TaskMessage {
             r#type: source.task.task.clone(),
-            payload: Payload { workload: index, seq }.encode(),
+            payload: Payload {
+                workload: index,
+                seq,
+            }
+            .encode(),
             id: id.clone(),
             queue: source.task.queue.clone(),
             retry: i32::try_from(source.task.max_retry).unwrap_or(i32::MAX),
@@ -101,13 +115,22 @@ impl Producer {
             ..TaskMessage::default()
         };
         let ticket = Ticket::Enqueue(self.arrivals.len() as u64);
-        self.arrivals.push(Arrival { id, workload: index, intended, sent: now, accepted: None });
+        self.arrivals.push(Arrival {
+            id,
+            workload: index,
+            intended,
+            sent: now,
+            accepted: None,
+        });
         out.push(Action::Call(ticket, Op::Enqueue { message, now }));
         self.schedule(index, out);
     }
 
     fn answered_by(&mut self, arrival: u64, answer: &Answer) {
-        if let Some(arrival) = usize::try_from(arrival).ok().and_then(|index| self.arrivals.get_mut(index)) {
+        if let Some(arrival) = usize::try_from(arrival)
+            .ok()
+            .and_then(|index| self.arrivals.get_mut(index))
+        {
             // A repeated enqueue whose first reply was lost finds its own hash; the ids are ours alone, so "exists
             // already" means accepted.
             arrival.accepted = Some(matches!(answer, Ok(Reply::Enqueued(_))));
@@ -120,9 +143,18 @@ impl Actor for Producer {
     fn on(&mut self, now: Time, event: Event, out: &mut Actions) {
         match event {
             Event::Start => {
-                let queues: BTreeSet<&String> = self.sources.iter().map(|source| &source.task.queue).collect();
+                let queues: BTreeSet<&String> = self
+                    .sources
+                    .iter()
+                    .map(|source| &source.task.queue)
+                    .collect();
                 for queue in queues {
-                    out.push(Action::Call(Ticket::Register, Op::RegisterQueue { queue: queue.clone() }));
+                    out.push(Action::Call(
+                        Ticket::Register,
+                        Op::RegisterQueue {
+                            queue: queue.clone(),
+                        },
+                    ));
                 }
                 for index in 0..self.sources.len() {
                     self.schedule(index, out);
@@ -143,7 +175,9 @@ impl Actor for Producer {
 #[must_use]
 pub fn task_id(seed: u64, workload: usize, seq: u64) -> String {
     let mut rng = rng::stream(seed, &format!("id/{workload}/{seq}"));
-    uuid::Builder::from_random_bytes(rng.random()).into_uuid().to_string()
+    uuid::Builder::from_random_bytes(rng.random())
+        .into_uuid()
+        .to_string()
 }
 
 /// What firedrill's tasks carry: enough for any worker to know how the plan wants this task to behave.

@@ -3,7 +3,9 @@
 use crate::actor::{Action, Actions, Ticket, Timer};
 use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Answer, Op, Reply};
-use crate::asynq::settings::{LEASE_EXPIRED, RECOVER_GRACE_MS, RECOVER_INTERVAL_MS, default_retry_delay_s};
+use crate::asynq::settings::{
+    LEASE_EXPIRED, RECOVER_GRACE_MS, RECOVER_INTERVAL_MS, default_retry_delay_s,
+};
 use crate::clock::Time;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -23,7 +25,13 @@ pub(crate) struct Recoverer {
 
 impl Recoverer {
     pub(crate) fn new(queues: Vec<String>, rng: ChaCha8Rng) -> Self {
-        Self { queues, at: 0, cutoff_s: 0, found: VecDeque::new(), rng }
+        Self {
+            queues,
+            at: 0,
+            cutoff_s: 0,
+            found: VecDeque::new(),
+            rng,
+        }
     }
 
     pub(crate) fn start(&mut self, now: Time, out: &mut Actions) {
@@ -40,7 +48,10 @@ impl Recoverer {
     fn list(&mut self, now: Time, out: &mut Actions) {
         match self.queues.get(self.at) {
             Some(queue) => {
-                let op = Op::ListLeaseExpired { queue: queue.clone(), cutoff_s: self.cutoff_s };
+                let op = Op::ListLeaseExpired {
+                    queue: queue.clone(),
+                    cutoff_s: self.cutoff_s,
+                };
                 out.push(Action::Call(Ticket::ListExpired, op));
             }
             None => self.recovered(now, out),
@@ -70,12 +81,20 @@ impl Recoverer {
         } else {
             let delay_s = default_retry_delay_s(message.retried, self.rng.random_range(0..30));
             message.retried += 1;
-            Op::Retry { message, retry_at_s: now.secs() + delay_s, is_failure: true, now }
+            Op::Retry {
+                message,
+                retry_at_s: now.secs() + delay_s,
+                is_failure: true,
+                now,
+            }
         };
         out.push(Action::Call(Ticket::Recover, op));
     }
 
     fn rest(&self, now: Time, out: &mut Actions) {
-        out.push(Action::Timer(now.plus_millis(RECOVER_INTERVAL_MS), Timer::Recover));
+        out.push(Action::Timer(
+            now.plus_millis(RECOVER_INTERVAL_MS),
+            Timer::Recover,
+        ));
     }
 }

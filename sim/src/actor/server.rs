@@ -82,7 +82,9 @@ impl Server {
             queues: config
                 .queues
                 .iter()
-                .map(|(name, priority)| (name.clone(), i32::try_from(*priority).unwrap_or(i32::MAX)))
+                .map(|(name, priority)| {
+                    (name.clone(), i32::try_from(*priority).unwrap_or(i32::MAX))
+                })
                 .collect(),
             strict_priority: config.strict_priority,
             status: "active".into(),
@@ -90,8 +92,14 @@ impl Server {
             active_worker_count: 0,
         };
         Self {
-            shared: InProgress { status: "active", ..InProgress::default() },
-            recoverer: Recoverer::new(queues.clone(), rng::stream(seed, &format!("{stream}/recoverer"))),
+            shared: InProgress {
+                status: "active",
+                ..InProgress::default()
+            },
+            recoverer: Recoverer::new(
+                queues.clone(),
+                rng::stream(seed, &format!("{stream}/recoverer")),
+            ),
             processor: Processor::new(config, rng::stream(seed, &format!("{stream}/processor"))),
             heartbeater: Heartbeater::new(info),
             forwarder: Forwarder::new(queues.clone()),
@@ -122,7 +130,11 @@ impl Server {
 
     /// Leaves the listings once the last worker is done.
     fn maybe_leave(&mut self, out: &mut Actions) {
-        if self.stopping && !self.clearing && !self.shared.beating && self.processor.is_drained(&self.shared) {
+        if self.stopping
+            && !self.clearing
+            && !self.shared.beating
+            && self.processor.is_drained(&self.shared)
+        {
             self.clearing = true;
             self.heartbeater.clear(out);
         }
@@ -152,14 +164,32 @@ impl Actor for Server {
                 self.processor.timer(now, timer, &mut self.shared, out);
             }
             Event::Timer(_) => {}
-            Event::HandlerDone { run, outcome, elapsed_us, overrun_us } => {
-                let Some((message, how)) = self.processor.handler_done(now, run, &outcome, &mut self.shared, out)
+            Event::HandlerDone {
+                run,
+                outcome,
+                elapsed_us,
+                overrun_us,
+            } => {
+                let Some((message, how)) =
+                    self.processor
+                        .handler_done(now, run, &outcome, &mut self.shared, out)
                 else {
                     return;
                 };
-                self.metrics.observe(&message.r#type, &message.queue, &outcome, elapsed_us as f64 / 1e6);
+                self.metrics.observe(
+                    &message.r#type,
+                    &message.queue,
+                    &outcome,
+                    elapsed_us as f64 / 1e6,
+                );
                 let TaskMessage { id, retried, .. } = message;
-                out.push(Action::Note(Entry::Finished { at: now, id, retried, how, overrun_us }));
+                out.push(Action::Note(Entry::Finished {
+                    at: now,
+                    id,
+                    retried,
+                    how,
+                    overrun_us,
+                }));
             }
             Event::Answer(ticket, answer) => match ticket {
                 Ticket::Dequeue => self.processor.dequeued(now, answer, &mut self.shared, out),
@@ -169,7 +199,14 @@ impl Actor for Server {
                     self.after_beat(now, out);
                 }
                 Ticket::ExtendLease { runs, expires } => {
-                    self.heartbeater.lease_extended(now, &runs, expires, answer.is_ok(), &mut self.shared, out);
+                    self.heartbeater.lease_extended(
+                        now,
+                        &runs,
+                        expires,
+                        answer.is_ok(),
+                        &mut self.shared,
+                        out,
+                    );
                     self.after_beat(now, out);
                 }
                 Ticket::Forward => self.forwarder.answered(now, &answer, out),

@@ -37,7 +37,11 @@ impl Paper {
             shutdown_timeout_ms: 8_000,
         };
         let now = Time::from_millis(START_MS);
-        Self { server: Server::new(&config, 1, "test", now), now, actions: Vec::new() }
+        Self {
+            server: Server::new(&config, 1, "test", now),
+            now,
+            actions: Vec::new(),
+        }
     }
 
     fn step(&mut self, event: Event) -> &Actions {
@@ -55,7 +59,12 @@ impl Paper {
     }
 
     fn done(&mut self, run: u64, outcome: Outcome) -> &Actions {
-        self.step(Event::HandlerDone { run: RunId(run), outcome, elapsed_us: 500_000, overrun_us: 0 })
+        self.step(Event::HandlerDone {
+            run: RunId(run),
+            outcome,
+            elapsed_us: 500_000,
+            overrun_us: 0,
+        })
     }
 
     fn later(&mut self, millis: i64) {
@@ -65,16 +74,31 @@ impl Paper {
     fn ops(&self) -> Vec<&Op> {
         self.actions
             .iter()
-            .filter_map(|action| if let Action::Call(_, op) = action { Some(op) } else { None })
+            .filter_map(|action| {
+                if let Action::Call(_, op) = action {
+                    Some(op)
+                } else {
+                    None
+                }
+            })
             .collect()
     }
 
     fn ran(&self) -> Option<RunId> {
-        self.actions.iter().find_map(|action| if let Action::Run { run, .. } = action { Some(*run) } else { None })
+        self.actions.iter().find_map(|action| {
+            if let Action::Run { run, .. } = action {
+                Some(*run)
+            } else {
+                None
+            }
+        })
     }
 
     fn dequeues(&self) -> usize {
-        self.ops().iter().filter(|op| matches!(op, Op::Dequeue { .. })).count()
+        self.ops()
+            .iter()
+            .filter(|op| matches!(op, Op::Dequeue { .. }))
+            .count()
     }
 }
 
@@ -90,7 +114,10 @@ fn task(id: &str) -> TaskMessage {
 }
 
 fn failure(error: &str) -> Outcome {
-    Outcome::Failure { error: error.into(), by_fault: true }
+    Outcome::Failure {
+        error: error.into(),
+        by_fault: true,
+    }
 }
 
 #[test]
@@ -99,8 +126,12 @@ fn start_beats_recovers_and_fetches_at_once() {
     paper.step(Event::Start);
     let ops = paper.ops();
     assert!(matches!(ops[0], Op::WriteServerState { ttl_s: 10, .. }));
-    assert!(matches!(ops[1], Op::ListLeaseExpired { cutoff_s, .. } if *cutoff_s == START_MS / 1000 - 30));
-    assert!(matches!(ops[2], Op::Dequeue { lease_expires_s, .. } if *lease_expires_s == START_MS / 1000 + 30));
+    assert!(
+        matches!(ops[1], Op::ListLeaseExpired { cutoff_s, .. } if *cutoff_s == START_MS / 1000 - 30)
+    );
+    assert!(
+        matches!(ops[2], Op::Dequeue { lease_expires_s, .. } if *lease_expires_s == START_MS / 1000 + 30)
+    );
 }
 
 #[test]
@@ -109,9 +140,16 @@ fn one_dequeue_at_a_time_until_the_slots_are_full() {
     paper.fetched(&task("a"));
     assert_eq!((paper.ran(), paper.dequeues()), (Some(RunId(1)), 1));
     paper.fetched(&task("b"));
-    assert_eq!((paper.ran(), paper.dequeues()), (Some(RunId(2)), 0), "no slot left");
+    assert_eq!(
+        (paper.ran(), paper.dequeues()),
+        (Some(RunId(2)), 0),
+        "no slot left"
+    );
     paper.done(1, Outcome::Success);
-    assert!(matches!(paper.ops()[..], [Op::Done { .. }]), "the slot is taken until the write is answered");
+    assert!(
+        matches!(paper.ops()[..], [Op::Done { .. }]),
+        "the slot is taken until the write is answered"
+    );
     paper.answer(Ticket::Finish(RunId(1)), Ok(Reply::Done));
     assert_eq!(paper.dequeues(), 1);
 }
@@ -120,14 +158,19 @@ fn one_dequeue_at_a_time_until_the_slots_are_full() {
 fn an_empty_queue_is_polled_after_half_to_one_and_a_half_seconds() {
     let mut paper = Paper::started(1);
     paper.answer(Ticket::Dequeue, Ok(Reply::Dequeued(None)));
-    let [Action::Timer(at, Timer::Poll)] = paper.actions[..] else { panic!("{:?}", paper.actions) };
+    let [Action::Timer(at, Timer::Poll)] = paper.actions[..] else {
+        panic!("{:?}", paper.actions)
+    };
     assert!((500..1500).contains(&(at.millis() - START_MS)));
 }
 
 #[test]
 fn quirk_a_failed_dequeue_is_repeated_without_a_pause() {
     let mut paper = Paper::started(1);
-    paper.answer(Ticket::Dequeue, Err(BrokerError::Unreachable("refused".into())));
+    paper.answer(
+        Ticket::Dequeue,
+        Err(BrokerError::Unreachable("refused".into())),
+    );
     assert_eq!(paper.dequeues(), 1);
 }
 
@@ -136,14 +179,31 @@ fn a_failure_is_retried_until_the_retries_are_used_up() {
     let mut paper = Paper::started(1);
     paper.fetched(&task("a"));
     paper.done(1, failure("503"));
-    let Op::Retry { message, retry_at_s, is_failure: true, .. } = paper.ops()[0] else { panic!("{:?}", paper.actions) };
+    let Op::Retry {
+        message,
+        retry_at_s,
+        is_failure: true,
+        ..
+    } = paper.ops()[0]
+    else {
+        panic!("{:?}", paper.actions)
+    };
     assert_eq!((message.retried, message.error_msg.as_str()), (1, "503"));
     assert!((15..=44).contains(&(retry_at_s - START_MS / 1000)));
-    let note = Entry::Finished { at: paper.now, id: "a".into(), retried: 0, how: Finish::FailedByFault, overrun_us: 0 };
+    let note = Entry::Finished {
+        at: paper.now,
+        id: "a".into(),
+        retried: 0,
+        how: Finish::FailedByFault,
+        overrun_us: 0,
+    };
     assert!(paper.actions.contains(&Action::Note(note)));
 
     paper.answer(Ticket::Finish(RunId(1)), Ok(Reply::Done));
-    paper.fetched(&TaskMessage { retried: 25, ..task("a") });
+    paper.fetched(&TaskMessage {
+        retried: 25,
+        ..task("a")
+    });
     paper.done(2, failure("503"));
     assert!(matches!(paper.ops()[..], [Op::Archive { message, .. }] if message.retried == 25));
 }
@@ -155,7 +215,10 @@ fn quirk_a_beat_under_way_holds_up_starts_and_slots() {
     paper.step(Event::Timer(Timer::Heartbeat));
     paper.fetched(&task("a"));
     assert_eq!(paper.ran(), None);
-    paper.answer(Ticket::WriteState, Err(BrokerError::Unreachable("slow".into())));
+    paper.answer(
+        Ticket::WriteState,
+        Err(BrokerError::Unreachable("slow".into())),
+    );
     assert_eq!(paper.ran(), Some(RunId(1)), "a failed beat is over, too");
 }
 
@@ -166,7 +229,9 @@ fn beats_extend_leases_and_tell_lost_ones_once() {
     paper.later(5_000);
     paper.step(Event::Timer(Timer::Heartbeat));
     paper.answer(Ticket::WriteState, Ok(Reply::Done));
-    let Action::Call(ticket @ Ticket::ExtendLease { .. }, Op::ExtendLease { ids, .. }) = &paper.actions[0] else {
+    let Action::Call(ticket @ Ticket::ExtendLease { .. }, Op::ExtendLease { ids, .. }) =
+        &paper.actions[0]
+    else {
         panic!("{:?}", paper.actions)
     };
     assert_eq!(ids, &["a"]);
@@ -175,20 +240,39 @@ fn beats_extend_leases_and_tell_lost_ones_once() {
     paper.answer(ticket, Err(BrokerError::Unreachable("gone".into())));
     paper.later(30_000);
     paper.step(Event::Timer(Timer::Heartbeat));
-    paper.answer(Ticket::WriteState, Err(BrokerError::Unreachable("gone".into())));
-    assert_eq!(paper.dequeues(), 1, "the slot is free although the handler still runs");
+    paper.answer(
+        Ticket::WriteState,
+        Err(BrokerError::Unreachable("gone".into())),
+    );
+    assert_eq!(
+        paper.dequeues(),
+        1,
+        "the slot is free although the handler still runs"
+    );
     paper.done(1, Outcome::Success);
-    assert!(paper.ops().is_empty(), "quirk: nothing is written with a lost lease");
-    assert_eq!(paper.server.metrics().values()[0].1, 1.0, "the middleware has counted it all the same");
+    assert!(
+        paper.ops().is_empty(),
+        "quirk: nothing is written with a lost lease"
+    );
+    assert_eq!(
+        paper.server.metrics().values()[0].1,
+        1.0,
+        "the middleware has counted it all the same"
+    );
 }
 
 #[test]
 fn a_deadline_fails_the_attempt_and_leaves_the_handler_alone() {
     let mut paper = Paper::started(1);
-    paper.fetched(&TaskMessage { timeout: 10, ..task("a") });
+    paper.fetched(&TaskMessage {
+        timeout: 10,
+        ..task("a")
+    });
     paper.later(10_000);
     paper.step(Event::Timer(Timer::Deadline(RunId(1))));
-    assert!(matches!(paper.ops()[..], [Op::Retry { message, .. }] if message.error_msg == "context deadline exceeded"));
+    assert!(
+        matches!(paper.ops()[..], [Op::Retry { message, .. }] if message.error_msg == "context deadline exceeded")
+    );
     paper.done(1, Outcome::Success);
     assert!(paper.ops().is_empty(), "the late return changes nothing");
 }
@@ -196,26 +280,61 @@ fn a_deadline_fails_the_attempt_and_leaves_the_handler_alone() {
 #[test]
 fn the_recoverer_retries_or_archives_what_vanished_workers_held() {
     let mut paper = Paper::started(1);
-    let exhausted = TaskMessage { retried: 25, ..task("b") };
-    paper.answer(Ticket::ListExpired, Ok(Reply::Messages(vec![task("a"), exhausted])));
-    assert!(matches!(paper.ops()[..], [Op::Retry { message, .. }] if message.error_msg == LEASE_EXPIRED));
+    let exhausted = TaskMessage {
+        retried: 25,
+        ..task("b")
+    };
+    paper.answer(
+        Ticket::ListExpired,
+        Ok(Reply::Messages(vec![task("a"), exhausted])),
+    );
+    assert!(
+        matches!(paper.ops()[..], [Op::Retry { message, .. }] if message.error_msg == LEASE_EXPIRED)
+    );
     paper.answer(Ticket::Recover, Err(BrokerError::NotFound));
     assert!(matches!(paper.ops()[..], [Op::Archive { message, .. }] if message.id == "b"));
     paper.answer(Ticket::Recover, Ok(Reply::Done));
-    assert_eq!(paper.actions, [Action::Timer(paper.now.plus_millis(60_000), Timer::Recover)]);
+    assert_eq!(
+        paper.actions,
+        [Action::Timer(paper.now.plus_millis(60_000), Timer::Recover)]
+    );
 }
 
 #[test]
 fn the_forwarder_empties_scheduled_before_retry_and_rests_after_a_failure() {
     let mut paper = Paper::started(1);
     paper.step(Event::Timer(Timer::Forward));
-    assert!(matches!(paper.ops()[..], [Op::Forward { from: Delayed::Scheduled, .. }]));
+    assert!(matches!(
+        paper.ops()[..],
+        [Op::Forward {
+            from: Delayed::Scheduled,
+            ..
+        }]
+    ));
     paper.answer(Ticket::Forward, Ok(Reply::Count(100)));
-    assert!(matches!(paper.ops()[..], [Op::Forward { from: Delayed::Scheduled, .. }]));
+    assert!(matches!(
+        paper.ops()[..],
+        [Op::Forward {
+            from: Delayed::Scheduled,
+            ..
+        }]
+    ));
     paper.answer(Ticket::Forward, Ok(Reply::Count(0)));
-    assert!(matches!(paper.ops()[..], [Op::Forward { from: Delayed::Retry, .. }]));
-    paper.answer(Ticket::Forward, Err(BrokerError::Unreachable("gone".into())));
-    assert_eq!(paper.actions, [Action::Timer(paper.now.plus_millis(5_000), Timer::Forward)]);
+    assert!(matches!(
+        paper.ops()[..],
+        [Op::Forward {
+            from: Delayed::Retry,
+            ..
+        }]
+    ));
+    paper.answer(
+        Ticket::Forward,
+        Err(BrokerError::Unreachable("gone".into())),
+    );
+    assert_eq!(
+        paper.actions,
+        [Action::Timer(paper.now.plus_millis(5_000), Timer::Forward)]
+    );
 }
 
 #[test]
@@ -224,7 +343,13 @@ fn a_graceful_shutdown_waits_then_gives_tasks_back() {
     paper.fetched(&task("a"));
     paper.answer(Ticket::Dequeue, Ok(Reply::Dequeued(None)));
     paper.step(Event::Shutdown);
-    assert_eq!(paper.actions, [Action::Timer(paper.now.plus_millis(8_000), Timer::ShutdownTimeout)]);
+    assert_eq!(
+        paper.actions,
+        [Action::Timer(
+            paper.now.plus_millis(8_000),
+            Timer::ShutdownTimeout
+        )]
+    );
     paper.step(Event::Timer(Timer::Poll));
     assert!(paper.ops().is_empty(), "nothing is fetched any more");
     paper.later(8_000);

@@ -40,8 +40,11 @@ impl Queue<'_> {
     /// A counter (`processed` or `failed`) of the UTC day of `now`.
     #[must_use]
     pub fn daily(self, counter: &str, now: Time) -> String {
-        let date = time::OffsetDateTime::from_unix_timestamp(now.secs()).map(time::OffsetDateTime::date);
-        let (year, month, day) = date.map_or((1970, 1, 1), |date| (date.year(), u8::from(date.month()), date.day()));
+        let date =
+            time::OffsetDateTime::from_unix_timestamp(now.secs()).map(time::OffsetDateTime::date);
+        let (year, month, day) = date.map_or((1970, 1, 1), |date| {
+            (date.year(), u8::from(date.month()), date.day())
+        });
         self.key(&format!("{counter}:{year:04}-{month:02}-{day:02}"))
     }
 }
@@ -49,13 +52,19 @@ impl Queue<'_> {
 /// The key of a server's own state (STRING).
 #[must_use]
 pub fn server(info: &ServerInfo) -> String {
-    format!("asynq:servers:{{{}:{}:{}}}", info.host, info.pid, info.server_id)
+    format!(
+        "asynq:servers:{{{}:{}:{}}}",
+        info.host, info.pid, info.server_id
+    )
 }
 
 /// The key of a server's tasks in progress (HASH).
 #[must_use]
 pub fn workers(info: &ServerInfo) -> String {
-    format!("asynq:workers:{{{}:{}:{}}}", info.host, info.pid, info.server_id)
+    format!(
+        "asynq:workers:{{{}:{}:{}}}",
+        info.host, info.pid, info.server_id
+    )
 }
 
 #[cfg(test)]
@@ -68,8 +77,16 @@ mod tests {
         assert_eq!(queue.key("pending"), "asynq:{default}:pending");
         assert_eq!(queue.task("id-1"), "asynq:{default}:t:id-1");
         let at = Time::from_millis(1_700_000_000_000);
-        assert_eq!(queue.daily("processed", at), "asynq:{default}:processed:2023-11-14");
-        let info = ServerInfo { host: "h1".into(), pid: 42, server_id: "sid".into(), ..ServerInfo::default() };
+        assert_eq!(
+            queue.daily("processed", at),
+            "asynq:{default}:processed:2023-11-14"
+        );
+        let info = ServerInfo {
+            host: "h1".into(),
+            pid: 42,
+            server_id: "sid".into(),
+            ..ServerInfo::default()
+        };
         assert_eq!(server(&info), "asynq:servers:{h1:42:sid}");
         assert_eq!(workers(&info), "asynq:workers:{h1:42:sid}");
     }

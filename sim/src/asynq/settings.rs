@@ -50,7 +50,13 @@ mod tests {
 
     #[test]
     fn retry_delay_spans_the_documented_range() {
-        for (retried, low, high) in [(0, 15, 44), (1, 16, 74), (3, 96, 212), (5, 640, 814), (24, 331_791, 332_516)] {
+        for (retried, low, high) in [
+            (0, 15, 44),
+            (1, 16, 74),
+            (3, 96, 212),
+            (5, 640, 814),
+            (24, 331_791, 332_516),
+        ] {
             assert_eq!((delay(retried, 0), delay(retried, 29)), (low, high));
         }
     }

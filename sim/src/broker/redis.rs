@@ -40,7 +40,10 @@ impl RedisOptions {
     #[must_use]
     pub fn at_speed(speed: f64) -> Self {
         let timeout = Duration::from_secs_f64(REDIS_TIMEOUT_MS as f64 / 1e3 / speed);
-        Self { speed, timeout: timeout.max(TIMEOUT_FLOOR) }
+        Self {
+            speed,
+            timeout: timeout.max(TIMEOUT_FLOOR),
+        }
     }
 }
 
@@ -62,8 +65,15 @@ impl RedisBroker {
     /// # Errors
     /// When the address is malformed or nobody answers there. The address, which may hold a password, is in no error.
     pub async fn connect(url: &str, options: RedisOptions) -> Result<Self, BrokerError> {
-        let client = Client::open(url).map_err(|error| BrokerError::Refused(format!("bad Redis address: {error}")))?;
-        let broker = Self { shared: Arc::new(Shared { client, options, connection: Mutex::new(None) }) };
+        let client = Client::open(url)
+            .map_err(|error| BrokerError::Refused(format!("bad Redis address: {error}")))?;
+        let broker = Self {
+            shared: Arc::new(Shared {
+                client,
+                options,
+                connection: Mutex::new(None),
+            }),
+        };
         broker.ping().await?;
         Ok(broker)
     }
@@ -90,8 +100,14 @@ impl RedisBroker {
             return Ok(connection.clone());
         }
         let timeout = Some(self.shared.options.timeout);
-        let config = AsyncConnectionConfig::new().set_connection_timeout(timeout).set_response_timeout(timeout);
-        let connection = self.shared.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(timeout)
+            .set_response_timeout(timeout);
+        let connection = self
+            .shared
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
         *slot = Some(connection.clone());
         Ok(connection)
     }
@@ -124,18 +140,31 @@ impl RedisBroker {
                 return Err(BrokerError::Unreachable(reason(&error)));
             }
             tries += 1;
-            tokio::time::sleep(Duration::from_secs_f64(pause_ms / 1e3 / self.shared.options.speed)).await;
+            tokio::time::sleep(Duration::from_secs_f64(
+                pause_ms / 1e3 / self.shared.options.speed,
+            ))
+            .await;
             pause_ms = (pause_ms * 2.0).min(RETRY_PAUSE_MAX_MS);
         }
     }
 
-    async fn command<T: FromRedisValue>(&self, command: &Cmd, what: &str) -> Result<T, BrokerError> {
-        self.attempt(what, |mut connection| async move { command.query_async(&mut connection).await }).await
+    async fn command<T: FromRedisValue>(
+        &self,
+        command: &Cmd,
+        what: &str,
+    ) -> Result<T, BrokerError> {
+        self.attempt(what, |mut connection| async move {
+            command.query_async(&mut connection).await
+        })
+        .await
     }
 
     async fn script(&self, call: Call) -> Result<Value, BrokerError> {
         let call = &call;
-        self.attempt(call.name, |mut connection| async move { call.invoke(&mut connection).await }).await
+        self.attempt(call.name, |mut connection| async move {
+            call.invoke(&mut connection).await
+        })
+        .await
     }
 
     async fn script_done(&self, call: Call) -> Answer {
@@ -154,7 +183,8 @@ impl RedisBroker {
     pub async fn call(&self, op: Op) -> Answer {
         match op {
             Op::RegisterQueue { queue } => {
-                self.command::<()>(redis::cmd("SADD").arg(keys::QUEUES).arg(queue), "SADD").await?;
+                self.command::<()>(redis::cmd("SADD").arg(keys::QUEUES).arg(queue), "SADD")
+                    .await?;
                 Ok(Reply::Done)
             }
             Op::Enqueue { message, now } => {
@@ -164,24 +194,42 @@ impl RedisBroker {
                     .arg(message.encode_to_vec())
                     .arg(&message.id)
                     .arg(now.0);
-                self.script(call).await.map(|value| Reply::Enqueued(value == Value::Int(1)))
+                self.script(call)
+                    .await
+                    .map(|value| Reply::Enqueued(value == Value::Int(1)))
             }
-            Op::Schedule { message, process_at_s } => {
+            Op::Schedule {
+                message,
+                process_at_s,
+            } => {
                 let queue = Queue(&message.queue);
                 let call = Call::new(&script::SCHEDULE)
                     .keys([queue.task(&message.id), queue.key("scheduled")])
                     .arg(message.encode_to_vec())
                     .arg(process_at_s)
                     .arg(&message.id);
-                self.script(call).await.map(|value| Reply::Enqueued(value == Value::Int(1)))
+                self.script(call)
+                    .await
+                    .map(|value| Reply::Enqueued(value == Value::Int(1)))
             }
-            Op::Dequeue { queues, lease_expires_s } => self.dequeue(&queues, lease_expires_s).await,
+            Op::Dequeue {
+                queues,
+                lease_expires_s,
+            } => self.dequeue(&queues, lease_expires_s).await,
             Op::Done { message, now } => {
                 let queue = Queue(&message.queue);
                 let call = Call::new(&script::DONE)
                     .keys(["active", "lease"].map(|part| queue.key(part)))
-                    .keys([queue.task(&message.id), queue.daily("processed", now), queue.key("processed")])
-                    .keys(Some(&message.unique_key).filter(|key| !key.is_empty()).cloned())
+                    .keys([
+                        queue.task(&message.id),
+                        queue.daily("processed", now),
+                        queue.key("processed"),
+                    ])
+                    .keys(
+                        Some(&message.unique_key)
+                            .filter(|key| !key.is_empty())
+                            .cloned(),
+                    )
                     .arg(&message.id)
                     .arg(counter_expiry_s(now))
                     .arg(COUNTER_MAX);
@@ -192,8 +240,16 @@ impl RedisBroker {
                 let queue = Queue(&message.queue);
                 let call = Call::new(&script::MARK_AS_COMPLETE)
                     .keys(["active", "lease", "completed"].map(|part| queue.key(part)))
-                    .keys([queue.task(&message.id), queue.daily("processed", now), queue.key("processed")])
-                    .keys(Some(&message.unique_key).filter(|key| !key.is_empty()).cloned())
+                    .keys([
+                        queue.task(&message.id),
+                        queue.daily("processed", now),
+                        queue.key("processed"),
+                    ])
+                    .keys(
+                        Some(&message.unique_key)
+                            .filter(|key| !key.is_empty())
+                            .cloned(),
+                    )
                     .arg(&message.id)
                     .arg(counter_expiry_s(now))
                     .arg(now.secs() + message.retention)
@@ -209,7 +265,12 @@ impl RedisBroker {
                     .arg(&message.id);
                 self.script_done(call).await
             }
-            Op::Retry { message, retry_at_s, is_failure, now } => {
+            Op::Retry {
+                message,
+                retry_at_s,
+                is_failure,
+                now,
+            } => {
                 let queue = Queue(&message.queue);
                 let call = Call::new(&script::RETRY)
                     .keys([queue.task(&message.id)])
@@ -239,7 +300,11 @@ impl RedisBroker {
                     .arg(COUNTER_MAX);
                 self.script_done(call).await
             }
-            Op::ExtendLease { queue, ids, expires_s } => {
+            Op::ExtendLease {
+                queue,
+                ids,
+                expires_s,
+            } => {
                 let mut command = redis::cmd("ZADD");
                 command.arg(Queue(&queue).key("lease")).arg("XX");
                 for id in &ids {
@@ -260,7 +325,9 @@ impl RedisBroker {
                     .arg(queue.task_prefix())
                     .arg(now.0)
                     .arg(queue.key("g:"));
-                self.script(call).await.map(|value| Reply::Count(reply::count(&value)))
+                self.script(call)
+                    .await
+                    .map(|value| Reply::Count(reply::count(&value)))
             }
             Op::ListLeaseExpired { queue, cutoff_s } => {
                 let queue = Queue(&queue);
@@ -277,13 +344,24 @@ impl RedisBroker {
                     .arg(now_s)
                     .arg(queue.task_prefix())
                     .arg(i64::from(BATCH));
-                self.script(call).await.map(|value| Reply::Count(reply::count(&value)))
+                self.script(call)
+                    .await
+                    .map(|value| Reply::Count(reply::count(&value)))
             }
-            Op::WriteServerState { info, workers, now, ttl_s } => {
+            Op::WriteServerState {
+                info,
+                workers,
+                now,
+                ttl_s,
+            } => {
                 let expires_s = now.secs() + ttl_s;
                 let (server_key, workers_key) = (keys::server(&info), keys::workers(&info));
                 for (index, key) in [(keys::SERVERS, &server_key), (keys::WORKERS, &workers_key)] {
-                    self.command::<()>(redis::cmd("ZADD").arg(index).arg(expires_s).arg(key), "ZADD").await?;
+                    self.command::<()>(
+                        redis::cmd("ZADD").arg(index).arg(expires_s).arg(key),
+                        "ZADD",
+                    )
+                    .await?;
                 }
                 let mut call = Call::new(&script::WRITE_SERVER_STATE)
                     .keys([server_key, workers_key])
@@ -297,9 +375,13 @@ impl RedisBroker {
             Op::ClearServerState { info } => {
                 let (server_key, workers_key) = (keys::server(&info), keys::workers(&info));
                 for (index, key) in [(keys::SERVERS, &server_key), (keys::WORKERS, &workers_key)] {
-                    self.command::<()>(redis::cmd("ZREM").arg(index).arg(key), "ZREM").await?;
+                    self.command::<()>(redis::cmd("ZREM").arg(index).arg(key), "ZREM")
+                        .await?;
                 }
-                self.script_done(Call::new(&script::CLEAR_SERVER_STATE).keys([server_key, workers_key])).await
+                self.script_done(
+                    Call::new(&script::CLEAR_SERVER_STATE).keys([server_key, workers_key]),
+                )
+                .await
             }
             Op::QueueStats { queue, now } => {
                 let queue = Queue(&queue);
@@ -314,11 +396,15 @@ impl RedisBroker {
                     "failed",
                     "paused",
                 ];
-                let call =
-                    Call::new(&script::QUEUE_STATS).keys(parts.map(|part| queue.key(part))).arg(queue.task_prefix());
+                let call = Call::new(&script::QUEUE_STATS)
+                    .keys(parts.map(|part| queue.key(part)))
+                    .arg(queue.task_prefix());
                 stats(&self.script(call).await?, now).map(Reply::Stats)
             }
-            Op::Queues => self.command(redis::cmd("SMEMBERS").arg(keys::QUEUES), "SMEMBERS").await.map(Reply::Names),
+            Op::Queues => self
+                .command(redis::cmd("SMEMBERS").arg(keys::QUEUES), "SMEMBERS")
+                .await
+                .map(Reply::Names),
             Op::ListIds { queue } => self.list_ids(Queue(&queue)).await,
         }
     }
@@ -338,7 +424,10 @@ impl RedisBroker {
     }
 
     async fn list_ids(&self, queue: Queue<'_>) -> Answer {
-        let lists = [("pending", TaskState::Pending), ("active", TaskState::Active)];
+        let lists = [
+            ("pending", TaskState::Pending),
+            ("active", TaskState::Active),
+        ];
         let sets = [
             ("scheduled", TaskState::Scheduled),
             ("retry", TaskState::Retry),
@@ -346,11 +435,16 @@ impl RedisBroker {
             ("completed", TaskState::Completed),
         ];
         let of = |command, parts: &[(&str, TaskState)]| {
-            parts.iter().map(|(part, state)| (command, queue.key(part), *state)).collect::<Vec<_>>()
+            parts
+                .iter()
+                .map(|(part, state)| (command, queue.key(part), *state))
+                .collect::<Vec<_>>()
         };
         let mut found = Vec::new();
         for (command, key, state) in of("LRANGE", &lists).into_iter().chain(of("ZRANGE", &sets)) {
-            let ids: Vec<String> = self.command(redis::cmd(command).arg(key).arg(0).arg(-1), command).await?;
+            let ids: Vec<String> = self
+                .command(redis::cmd(command).arg(key).arg(0).arg(-1), command)
+                .await?;
             found.extend(ids.into_iter().map(|id| (id, state)));
         }
         Ok(Reply::Ids(found))
@@ -359,7 +453,12 @@ impl RedisBroker {
 
 /// The four counters of a queue in the order the scripts take them.
 fn counters(queue: Queue<'_>, now: Time) -> [String; 4] {
-    [queue.daily("processed", now), queue.daily("failed", now), queue.key("processed"), queue.key("failed")]
+    [
+        queue.daily("processed", now),
+        queue.daily("failed", now),
+        queue.key("processed"),
+        queue.key("failed"),
+    ]
 }
 
 /// When the counters of a day go away, Unix seconds.
@@ -372,16 +471,25 @@ fn is_unreachable(error: &RedisError) -> bool {
         || error.is_timeout()
         || error.is_connection_dropped()
         || error.is_connection_refusal()
-        || matches!(error.code(), Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN"))
+        || matches!(
+            error.code(),
+            Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN")
+        )
 }
 
 fn reason(error: &RedisError) -> String {
-    if error.is_timeout() { "timed out".into() } else { error.to_string() }
+    if error.is_timeout() {
+        "timed out".into()
+    } else {
+        error.to_string()
+    }
 }
 
 fn refused(what: &str, error: &RedisError) -> BrokerError {
     let text = error.to_string();
-    if text.contains("NOT FOUND") || (error.code() == Some("NOT") && error.detail() == Some("FOUND")) {
+    if text.contains("NOT FOUND")
+        || (error.code() == Some("NOT") && error.detail() == Some("FOUND"))
+    {
         BrokerError::NotFound
     } else {
         BrokerError::Refused(format!("{what}: {text}"))

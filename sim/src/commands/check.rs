@@ -10,16 +10,30 @@ use firedrill_reports::record::RuleText;
 /// # Errors
 /// With all problems of all files.
 pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
-    let mut failure = Failure { exit: Exit::Usage, messages: Vec::new() };
+    let mut failure = Failure {
+        exit: Exit::Usage,
+        messages: Vec::new(),
+    };
     for path in &args.files {
         let verdict = inputs::read(path).and_then(|text| {
             if is_rule_file(&text) {
-                let (rules, _) = inputs::pack(vec![RuleText { name: path.display().to_string(), text }], &[])?;
+                let (rules, _) = inputs::pack(
+                    vec![RuleText {
+                        name: path.display().to_string(),
+                        text,
+                    }],
+                    &[],
+                )?;
                 Ok(format!("{} alerting rules", rules.set.alerts().count()))
             } else {
-                let plan = inputs::plan(path, &text, None).map_err(|problems| Failure::problems(&problems))?;
+                let plan = inputs::plan(path, &text, None)
+                    .map_err(|problems| Failure::problems(&problems))?;
                 let minutes = plan.duration_ms / 60_000;
-                Ok(format!("scenario {}, {minutes} min, {} incident(s)", plan.name, plan.incidents.len()))
+                Ok(format!(
+                    "scenario {}, {minutes} min, {} incident(s)",
+                    plan.name,
+                    plan.incidents.len()
+                ))
             }
         });
         match verdict {
@@ -27,7 +41,11 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
             Err(found) => failure.messages.extend(found.messages),
         }
     }
-    if failure.messages.is_empty() { Ok(Exit::Passed) } else { Err(failure) }
+    if failure.messages.is_empty() {
+        Ok(Exit::Passed)
+    } else {
+        Err(failure)
+    }
 }
 
 /// A rule file has `groups:` at its top level, a scenario never has.

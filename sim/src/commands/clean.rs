@@ -13,11 +13,16 @@ pub fn run(args: &Clean, terminal: &Terminal) -> Result<Exit, Failure> {
     let found = leftovers::find(&std::env::temp_dir()).map_err(Failure::environment)?;
     let mut exit = Exit::Passed;
     for leftover in &found {
-        let server = leftover.server.map_or(String::new(), |pid| format!(", Redis process {pid}"));
+        let server = leftover
+            .server
+            .map_or(String::new(), |pid| format!(", Redis process {pid}"));
         if args.list {
             terminal.result(&format!("left behind: {}{server}", leftover.dir.display()));
         } else if let Err(error) = leftovers::remove(leftover) {
-            terminal.say(format_args!("cannot remove {}{server}: {error}", leftover.dir.display()));
+            terminal.say(format_args!(
+                "cannot remove {}{server}: {error}",
+                leftover.dir.display()
+            ));
             exit = Exit::CleanupIncomplete;
         } else {
             terminal.result(&format!("removed {}{server}", leftover.dir.display()));

@@ -34,13 +34,22 @@ pub(crate) fn plans(paths: &[PathBuf], seed: Option<u64>) -> Result<Vec<Plan>, F
             Err(found) => problems.extend(found),
         }
     }
-    if problems.is_empty() { Ok(plans) } else { Err(Failure::problems(&problems)) }
+    if problems.is_empty() {
+        Ok(plans)
+    } else {
+        Err(Failure::problems(&problems))
+    }
 }
 
 /// Loads rule texts.
 pub(crate) fn rules(texts: Vec<RuleText>) -> Result<Rules, Vec<Problem>> {
-    let files: Vec<RuleFile> =
-        texts.iter().map(|rule| RuleFile { name: rule.name.clone(), text: rule.text.clone() }).collect();
+    let files: Vec<RuleFile> = texts
+        .iter()
+        .map(|rule| RuleFile {
+            name: rule.name.clone(),
+            text: rule.text.clone(),
+        })
+        .collect();
     let set = RuleSet::load(&files, Compat::default())?;
     Ok(Rules { texts, set })
 }
@@ -49,7 +58,10 @@ pub(crate) fn rules(texts: Vec<RuleText>) -> Result<Rules, Vec<Problem>> {
 pub(crate) fn rule_pack(paths: &[PathBuf], pages: &[String]) -> Result<(Rules, RulePack), Failure> {
     let mut texts = Vec::new();
     for path in paths {
-        texts.push(RuleText { name: path.display().to_string(), text: read(path)? });
+        texts.push(RuleText {
+            name: path.display().to_string(),
+            text: read(path)?,
+        });
     }
     pack(texts, pages)
 }
@@ -57,8 +69,13 @@ pub(crate) fn rule_pack(paths: &[PathBuf], pages: &[String]) -> Result<(Rules, R
 /// Loads rule texts with what their comments say about scoring.
 pub(crate) fn pack(texts: Vec<RuleText>, pages: &[String]) -> Result<(Rules, RulePack), Failure> {
     let rules = rules(texts).map_err(|problems| Failure::problems(&problems))?;
-    let alerts: Vec<String> = rules.set.alerts().map(|alert| alert.name.to_owned()).collect();
-    let mut pack = RulePack::parse(&rules.texts, &alerts).map_err(|problems| Failure::problems(&problems))?;
+    let alerts: Vec<String> = rules
+        .set
+        .alerts()
+        .map(|alert| alert.name.to_owned())
+        .collect();
+    let mut pack =
+        RulePack::parse(&rules.texts, &alerts).map_err(|problems| Failure::problems(&problems))?;
     if !pages.is_empty() {
         pack.pages = pages.iter().cloned().collect();
     }
@@ -70,9 +87,15 @@ pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
     paths
         .iter()
         .map(|path| {
-            let file = if path.is_dir() { path.join(RECORD_FILE) } else { path.clone() };
-            let open = File::open(&file).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
-            Record::read(BufReader::new(open)).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+            let file = if path.is_dir() {
+                path.join(RECORD_FILE)
+            } else {
+                path.clone()
+            };
+            let open = File::open(&file)
+                .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+            Record::read(BufReader::new(open))
+                .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
         })
         .collect()
 }

@@ -10,7 +10,8 @@ use crate::exit::Exit;
 /// With all problems of the file.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let text = inputs::read(&args.scenario)?;
-    let plan = inputs::plan(&args.scenario, &text, args.seed).map_err(|problems| Failure::problems(&problems))?;
+    let plan = inputs::plan(&args.scenario, &text, args.seed)
+        .map_err(|problems| Failure::problems(&problems))?;
     if args.json {
         let json = serde_json::to_string_pretty(&plan).map_err(Failure::internal)?;
         terminal.result(&json);

@@ -40,26 +40,35 @@ impl Display {
     pub(crate) fn new(rows: &[Row], interactive: bool, quiet: bool) -> Self {
         let bars = interactive.then(|| {
             let all = MultiProgress::new();
-            let style = ProgressStyle::with_template("{prefix:30} {bar:30} {pos:>4}/{len} min {msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            let style =
+                ProgressStyle::with_template("{prefix:30} {bar:30} {pos:>4}/{len} min {msg}")
+                    .unwrap_or_else(|_| ProgressStyle::default_bar());
             let bars = rows
                 .iter()
                 .map(|row| {
-                    let bar = ProgressBar::new(u64::try_from(row.duration_ms / 60_000).unwrap_or(0));
+                    let bar =
+                        ProgressBar::new(u64::try_from(row.duration_ms / 60_000).unwrap_or(0));
                     all.add(bar.with_style(style.clone()).with_prefix(row.name.clone()))
                 })
                 .collect();
             (all, bars)
         });
         let now = Instant::now();
-        Self { bars, quiet, started: now, last_line: now }
+        Self {
+            bars,
+            quiet,
+            started: now,
+            last_line: now,
+        }
     }
 
     /// Shows where things are.
     pub(crate) fn update(&mut self, rows: &[Row]) {
         if let Some((_, bars)) = &self.bars {
             for (row, bar) in rows.iter().zip(bars) {
-                bar.set_position(u64::try_from(row.reached_ms.load(Ordering::Relaxed) / 60_000).unwrap_or(0));
+                bar.set_position(
+                    u64::try_from(row.reached_ms.load(Ordering::Relaxed) / 60_000).unwrap_or(0),
+                );
                 match row.state {
                     State::Waiting | State::Running => {}
                     State::Done => bar.finish_with_message("done"),
@@ -73,7 +82,8 @@ impl Display {
                 .iter()
                 .filter(|row| row.state == State::Running)
                 .map(|row| {
-                    let percent = row.reached_ms.load(Ordering::Relaxed) * 100 / row.duration_ms.max(1);
+                    let percent =
+                        row.reached_ms.load(Ordering::Relaxed) * 100 / row.duration_ms.max(1);
                     format!("{} {percent}%", row.name)
                 })
                 .collect();

@@ -20,7 +20,8 @@ pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.out == Path::new("-") {
         terminal.result(&html);
     } else {
-        write(&args.out, &html).map_err(|error| Failure::environment(format!("{}: {error}", args.out.display())))?;
+        write(&args.out, &html)
+            .map_err(|error| Failure::environment(format!("{}: {error}", args.out.display())))?;
         terminal.say(format_args!("wrote {}", args.out.display()));
     }
     Ok(Exit::Passed)
@@ -28,7 +29,10 @@ pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
 
 /// Writes a file so that it is there whole or not at all.
 pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     fs::create_dir_all(dir)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(text.as_bytes())?;

@@ -32,24 +32,42 @@ const SPEED_MAX: f64 = 1_000.0;
 /// When an input is wrong (nothing was started), or a drill could not be run.
 pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     if !(args.speed.is_finite() && args.speed > 0.0 && args.speed <= SPEED_MAX) {
-        return Err(Failure::usage(format!("--speed {}: accepted are numbers above 0 up to {SPEED_MAX}", args.speed)));
+        return Err(Failure::usage(format!(
+            "--speed {}: accepted are numbers above 0 up to {SPEED_MAX}",
+            args.speed
+        )));
     }
     let (rules, pack) = inputs::rule_pack(&args.rules.files, &args.rules.pages)?;
     let plans = inputs::plans(&args.scenarios, args.seed)?;
     let redis = redis_source(args)?;
     let now = SystemTime::now();
-    let set = RunSet { args, rules, redis, stamp: stamp(now), started: now };
+    let set = RunSet {
+        args,
+        rules,
+        redis,
+        stamp: stamp(now),
+        started: now,
+    };
     let jobs = set.jobs(&plans)?;
     terminal.say(format_args!(
         "{} drill(s), {} side by side, at {}x; longest {} virtual minutes; Redis: {}",
         jobs.len(),
         set.side_by_side().min(jobs.len()),
         args.speed,
-        plans.iter().map(|plan| plan.duration_ms / 60_000).max().unwrap_or(0),
+        plans
+            .iter()
+            .map(|plan| plan.duration_ms / 60_000)
+            .max()
+            .unwrap_or(0),
         set.redis.describe(),
     ));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
-    let ended = runtime.block_on(run_all(&set, jobs, terminal)).map_err(Failure::environment)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::environment)?;
+    let ended = runtime
+        .block_on(run_all(&set, jobs, terminal))
+        .map_err(Failure::environment)?;
     finish(&set, &pack, ended, terminal)
 }
 
@@ -90,14 +108,21 @@ impl RunSet<'_> {
     fn jobs(&self, plans: &[Plan]) -> Result<Vec<Job>, Failure> {
         let mut jobs: Vec<Job> = Vec::new();
         for plan in plans {
-            let dir = self.args.out.join(&plan.name).join(format!("{}-{}", self.stamp, plan.seed));
+            let dir = self
+                .args
+                .out
+                .join(&plan.name)
+                .join(format!("{}-{}", self.stamp, plan.seed));
             if jobs.iter().any(|job| job.dir == dir) || dir.exists() {
                 return Err(Failure::usage(format!(
                     "{}: two drills would write there; give scenarios different names or seeds",
                     dir.display()
                 )));
             }
-            jobs.push(Job { plan: plan.clone(), dir });
+            jobs.push(Job {
+                plan: plan.clone(),
+                dir,
+            });
         }
         jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.duration_ms));
         Ok(jobs)
@@ -116,7 +141,9 @@ fn redis_source(args: &Run) -> Result<RedisSource, Failure> {
         {
             Ok(RedisSource::Docker(args.redis_image.clone()))
         }
-        _ => Err(Failure::environment(redis_server::RedisServerError::NotFound)),
+        _ => Err(Failure::environment(
+            redis_server::RedisServerError::NotFound,
+        )),
     }
 }
 
@@ -143,12 +170,20 @@ async fn run_all(set: &RunSet<'_>, jobs: Vec<Job>, terminal: &Terminal) -> io::R
     let mut display = Display::new(&rows, terminal.is_interactive(), terminal.is_quiet());
     let mut waiting = jobs.into_iter().enumerate();
     let mut running = 0;
-    let mut all = AllEnded { drills: Vec::new(), signal: None };
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut all = AllEnded {
+        drills: Vec::new(),
+        signal: None,
+    };
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     let mut tick = tokio::time::interval(Duration::from_millis(500));
     loop {
         while all.signal.is_none() && running < set.side_by_side() {
-            let Some((row, job)) = waiting.next() else { break };
+            let Some((row, job)) = waiting.next() else {
+                break;
+            };
             rows[row].state = State::Running;
             let options = LiveOptions {
                 exe: exe.clone(),
@@ -203,12 +238,19 @@ fn spawn_drill(
     std::thread::spawn(move || {
         let name = plan.name.clone();
         let work = std::panic::AssertUnwindSafe(|| {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::environment)?;
-            runtime.block_on(drill::run_live(&plan, &rules, &options)).map_err(|error| failure(&error))
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(Failure::environment)?;
+            runtime
+                .block_on(drill::run_live(&plan, &rules, &options))
+                .map_err(|error| failure(&error))
         });
-        let outcome = std::panic::catch_unwind(work)
-            .unwrap_or_else(|_| Err(Failure::internal("the drill panicked; its processes were ended")));
+        let outcome = std::panic::catch_unwind(work).unwrap_or_else(|_| {
+            Err(Failure::internal(
+                "the drill panicked; its processes were ended",
+            ))
+        });
         // The receiver waits for every drill it started.
         let _ = ended.send((row, Ended { name, outcome }));
     });
@@ -216,26 +258,44 @@ fn spawn_drill(
 
 fn failure(error: &DrillError) -> Failure {
     match error {
-        DrillError::Live(LiveError::Sink(_)) | DrillError::Write { .. } => Failure::environment(error),
+        DrillError::Live(LiveError::Sink(_)) | DrillError::Write { .. } => {
+            Failure::environment(error)
+        }
         DrillError::Live(error) => Failure::environment(error),
     }
 }
 
 /// Scores what was recorded, prints, writes the reports, and decides the exit code.
-fn finish(set: &RunSet<'_>, pack: &RulePack, ended: AllEnded, terminal: &Terminal) -> Result<Exit, Failure> {
+fn finish(
+    set: &RunSet<'_>,
+    pack: &RulePack,
+    ended: AllEnded,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
     let mut worst: Option<Failure> = None;
     let mut scored: Vec<(PathBuf, Scored)> = Vec::new();
     for drill in ended.drills {
         match drill.outcome {
             Ok(finished) => {
-                if let Some(record) = inputs::records(std::slice::from_ref(&finished.record))?.pop() {
+                if let Some(record) = inputs::records(std::slice::from_ref(&finished.record))?.pop()
+                {
                     let replay = Replay::recorded(&record);
                     let score = score_drill(&record, &replay, pack, &ScoreParams::default());
-                    scored.push((finished.record, Scored { record, replay, score }));
+                    scored.push((
+                        finished.record,
+                        Scored {
+                            record,
+                            replay,
+                            score,
+                        },
+                    ));
                 }
             }
             Err(mut failure) => {
-                failure.messages.iter_mut().for_each(|message| *message = format!("{}: {message}", drill.name));
+                failure
+                    .messages
+                    .iter_mut()
+                    .for_each(|message| *message = format!("{}: {message}", drill.name));
                 match &mut worst {
                     Some(worst) => {
                         worst.exit = worst.exit.max(failure.exit);
@@ -246,7 +306,12 @@ fn finish(set: &RunSet<'_>, pack: &RulePack, ended: AllEnded, terminal: &Termina
             }
         }
     }
-    let card = Scorecard::new(scored.iter().map(|(_, scored)| scored.score.clone()).collect());
+    let card = Scorecard::new(
+        scored
+            .iter()
+            .map(|(_, scored)| scored.score.clone())
+            .collect(),
+    );
     if !scored.is_empty() {
         score::print(&card, set.args.json, terminal)?;
         let written = write_reports(set, &scored, &card).map_err(Failure::environment)?;
@@ -261,18 +326,31 @@ fn finish(set: &RunSet<'_>, pack: &RulePack, ended: AllEnded, terminal: &Termina
     let seconds = set.started.elapsed().unwrap_or_default().as_secs();
     let gate = score::exit_of(card.verdict());
     terminal.say(match (gate, set.args.no_gate) {
-        (Exit::GateFailed, true) => format!("{seconds} s; the gate would fail (exit 1), --no-gate was given"),
+        (Exit::GateFailed, true) => {
+            format!("{seconds} s; the gate would fail (exit 1), --no-gate was given")
+        }
         (gate, _) => format!("{seconds} s; exit {}", gate as u8),
     });
-    Ok(if set.args.no_gate && gate == Exit::GateFailed { Exit::Passed } else { gate })
+    Ok(if set.args.no_gate && gate == Exit::GateFailed {
+        Exit::Passed
+    } else {
+        gate
+    })
 }
 
 /// A report per drill beside its record, one for the whole set, and `latest` links.
-fn write_reports(set: &RunSet<'_>, scored: &[(PathBuf, Scored)], card: &Scorecard) -> io::Result<PathBuf> {
+fn write_reports(
+    set: &RunSet<'_>,
+    scored: &[(PathBuf, Scored)],
+    card: &Scorecard,
+) -> io::Result<PathBuf> {
     for (path, scored) in scored {
         let dir = path.parent().unwrap_or(Path::new("."));
         let single = Scorecard::new(vec![scored.score.clone()]);
-        report::write(&dir.join("report.html"), &render::html(&[scored.drill()], &single))?;
+        report::write(
+            &dir.join("report.html"),
+            &render::html(&[scored.drill()], &single),
+        )?;
         report::write(&dir.join("result.json"), &render::json(&single))?;
         if let (Some(scenario), Some(name)) = (dir.parent(), dir.file_name()) {
             link(&scenario.join("latest"), Path::new(name))?;
@@ -284,7 +362,10 @@ fn write_reports(set: &RunSet<'_>, scored: &[(PathBuf, Scored)], card: &Scorecar
     report::write(&html, &render::html(&drills, card))?;
     report::write(&dir.join("result.json"), &render::json(card))?;
     report::write(&dir.join("summary.md"), &render::markdown(card))?;
-    link(&set.args.out.join("sets").join("latest"), Path::new(&set.stamp))?;
+    link(
+        &set.args.out.join("sets").join("latest"),
+        Path::new(&set.stamp),
+    )?;
     Ok(html)
 }
 

@@ -4,7 +4,9 @@ use crate::cli::Score;
 use crate::commands::{Failure, Terminal, inputs};
 use crate::exit::Exit;
 use firedrill_reports::record::RuleText;
-use firedrill_reports::{DrillScore, Record, Replay, ScoreParams, Scorecard, Verdict, render, replay, score_drill};
+use firedrill_reports::{
+    DrillScore, Record, Replay, ScoreParams, Scorecard, Verdict, render, replay, score_drill,
+};
 use std::path::PathBuf;
 
 /// Scores records and prints the scorecard.
@@ -15,7 +17,11 @@ pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
     let scored = scored(&args.runs, &args.rules, &args.pages)?;
     let card = Scorecard::new(scored.into_iter().map(|scored| scored.score).collect());
     print(&card, args.json, terminal)?;
-    Ok(if args.no_gate { Exit::Passed } else { exit_of(card.verdict()) })
+    Ok(if args.no_gate {
+        Exit::Passed
+    } else {
+        exit_of(card.verdict())
+    })
 }
 
 /// A record, what rules made of it, and how that scores.
@@ -28,12 +34,19 @@ pub(crate) struct Scored {
 impl Scored {
     /// For the report.
     pub(crate) fn drill(&self) -> render::Drill<'_> {
-        render::Drill { record: &self.record, replay: &self.replay }
+        render::Drill {
+            record: &self.record,
+            replay: &self.replay,
+        }
     }
 }
 
 /// Reads records and scores each, under its own rules or the given ones.
-pub(crate) fn scored(runs: &[PathBuf], rules: &[PathBuf], pages: &[String]) -> Result<Vec<Scored>, Failure> {
+pub(crate) fn scored(
+    runs: &[PathBuf],
+    rules: &[PathBuf],
+    pages: &[String],
+) -> Result<Vec<Scored>, Failure> {
     let other: Option<Vec<RuleText>> = if rules.is_empty() {
         None
     } else {
@@ -47,7 +60,11 @@ pub(crate) fn scored(runs: &[PathBuf], rules: &[PathBuf], pages: &[String]) -> R
             let (rules, pack) = inputs::pack(texts, pages)?;
             let replayed = replay(&record, &rules.set);
             let score = score_drill(&record, &replayed, &pack, &ScoreParams::default());
-            Ok(Scored { record, replay: replayed, score })
+            Ok(Scored {
+                record,
+                replay: replayed,
+                score,
+            })
         })
         .collect()
 }

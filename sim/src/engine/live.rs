@@ -93,7 +93,11 @@ const EXPORTERS: [(&str, &str); 2] = [("asynq-exporter", "exporter"), ("redis", 
 /// # Errors
 /// When the drill's Redis or workers cannot be had, or an observation cannot be kept.
 pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<Ended, LiveError> {
-    let persistence = if plan.needs_persistence() { Persistence::AppendOnly } else { Persistence::None };
+    let persistence = if plan.needs_persistence() {
+        Persistence::AppendOnly
+    } else {
+        Persistence::None
+    };
     let redis = PrivateRedis::start(&options.exe, &options.redis, persistence).await?;
     let redis_options = RedisOptions::at_speed(options.speed);
     let producer_broker = RedisBroker::connect(&redis.url(), redis_options.clone()).await?;
@@ -106,8 +110,18 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
 
     let addresses = Addresses::default();
     let system = |what| move |error| LiveError::System(what, error);
-    addresses.set(0, exporter::serve_asynq(exporter_broker.clone(), clock).await.map_err(system("exporter port"))?);
-    addresses.set(1, exporter::serve_redis(exporter_broker.clone()).await.map_err(system("exporter port"))?);
+    addresses.set(
+        0,
+        exporter::serve_asynq(exporter_broker.clone(), clock)
+            .await
+            .map_err(system("exporter port"))?,
+    );
+    addresses.set(
+        1,
+        exporter::serve_redis(exporter_broker.clone())
+            .await
+            .map_err(system("exporter port"))?,
+    );
     fleet.publish(&addresses, EXPORTERS.len());
 
     let producer = spawn_producer(plan, producer_broker, clock);
@@ -115,7 +129,14 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
     let mut targets = spawn_scrapes(plan, clock, &addresses, &progress_tx);
     drop(progress_tx);
 
-    let mut world = faults::World { plan, clock, redis, fleet, addresses, first_worker: EXPORTERS.len() };
+    let mut world = faults::World {
+        plan,
+        clock,
+        redis,
+        fleet,
+        addresses,
+        first_worker: EXPORTERS.len(),
+    };
     let mut agenda = Agenda::new(plan);
     let mut seen = vec![false; plan.timeline.len()];
     let mut order = InOrder::default();
@@ -125,7 +146,10 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
     let end = options.epoch.plus_millis(plan.duration_ms);
     let mut aborted = *abort.borrow();
     while !aborted {
-        let next = agenda.next_ms().map_or(end, |at_ms| options.epoch.plus_millis(at_ms)).min(end);
+        let next = agenda
+            .next_ms()
+            .map_or(end, |at_ms| options.epoch.plus_millis(at_ms))
+            .min(end);
         tokio::select! {
             biased;
             changed = abort.changed() => aborted = changed.is_err() || *abort.borrow(),
@@ -162,7 +186,9 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
     drop(scrapes);
     let stopped_at = clock.now().min(end);
     for (index, _) in seen.iter().enumerate().filter(|(_, seen)| !**seen) {
-        if let Some(mark) = faults::missing_effect(plan, index, stopped_at.millis() - options.epoch.millis()) {
+        if let Some(mark) =
+            faults::missing_effect(plan, index, stopped_at.millis() - options.epoch.millis())
+        {
             sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
         }
     }
@@ -175,12 +201,26 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
     }
     let left = left_in_redis(plan, &exporter_broker).await?;
     let ledgers = read_ledgers(ledgers).map_err(system("ledger"))?;
-    let evidence =
-        Evidence { plan, origin: options.epoch, end: stopped_at, arrivals: &arrivals, ledgers: &ledgers, left: &left };
+    let evidence = Evidence {
+        plan,
+        origin: options.epoch,
+        end: stopped_at,
+        arrivals: &arrivals,
+        ledgers: &ledgers,
+        left: &left,
+    };
     let (audit, impacts) = audit::audit(&evidence);
     let lag = lag(&arrivals, &ledgers, scrape_late_ms, fault_ms_max);
-    sink(Observation::Ledger { audit, impacts, lag }).map_err(LiveError::Sink)?;
-    Ok(Ended { at_ms: stopped_at.millis() - options.epoch.millis(), aborted })
+    sink(Observation::Ledger {
+        audit,
+        impacts,
+        lag,
+    })
+    .map_err(LiveError::Sink)?;
+    Ok(Ended {
+        at_ms: stopped_at.millis() - options.epoch.millis(),
+        aborted,
+    })
 }
 
 /// The producer's task, and the way to ask it.
@@ -198,14 +238,19 @@ impl Host for NoHandlers {
 fn spawn_producer(plan: &Plan, broker: RedisBroker, clock: ClockOrigin) -> ProducerTask {
     let (outside_tx, outside) = mpsc::unbounded_channel();
     let mut producer = Producer::new(plan, clock.virtual_start);
-    tokio::spawn(async move { drive(&mut producer, &broker, clock, &mut NoHandlers, outside).await });
-    ProducerTask { outside: outside_tx }
+    tokio::spawn(
+        async move { drive(&mut producer, &broker, clock, &mut NoHandlers, outside).await },
+    );
+    ProducerTask {
+        outside: outside_tx,
+    }
 }
 
 impl ProducerTask {
     /// Waits, with a bound, until every arrival sent so far is answered, and takes the list.
     async fn finish(self, clock: ClockOrigin) -> Vec<Arrival> {
-        let patience = tokio::time::Instant::now() + clock.real_millis(10_000).max(Duration::from_secs(2));
+        let patience =
+            tokio::time::Instant::now() + clock.real_millis(10_000).max(Duration::from_secs(2));
         loop {
             let (tx, rx) = oneshot::channel();
             let look = Box::new(move |producer: &Producer| {
@@ -232,9 +277,15 @@ fn spawn_scrapes(
     addresses: &Addresses,
     progress: &mpsc::UnboundedSender<Progress>,
 ) -> Vec<Target> {
-    let workers = plan.processes().into_iter().map(|(name, _)| ("worker", name));
-    let targets: Vec<(&str, String)> =
-        EXPORTERS.into_iter().map(|(job, instance)| (job, instance.to_owned())).chain(workers).collect();
+    let workers = plan
+        .processes()
+        .into_iter()
+        .map(|(name, _)| ("worker", name));
+    let targets: Vec<(&str, String)> = EXPORTERS
+        .into_iter()
+        .map(|(job, instance)| (job, instance.to_owned()))
+        .chain(workers)
+        .collect();
     targets
         .iter()
         .enumerate()
@@ -249,16 +300,29 @@ fn spawn_scrapes(
                 interval_ms: plan.scrape_interval_ms,
                 timeout_ms: plan.scrape_timeout_ms,
             };
-            tokio::spawn(scrape_loop(schedule, clock, addresses.clone(), progress.clone()));
+            tokio::spawn(scrape_loop(
+                schedule,
+                clock,
+                addresses.clone(),
+                progress.clone(),
+            ));
             Target::new(job, instance)
         })
         .collect()
 }
 
-async fn left_in_redis(plan: &Plan, broker: &RedisBroker) -> Result<BTreeMap<String, TaskState>, LiveError> {
+async fn left_in_redis(
+    plan: &Plan,
+    broker: &RedisBroker,
+) -> Result<BTreeMap<String, TaskState>, LiveError> {
     let mut left = BTreeMap::new();
     for queue in &plan.queues {
-        if let Reply::Ids(ids) = broker.call(Op::ListIds { queue: queue.name.clone() }).await? {
+        if let Reply::Ids(ids) = broker
+            .call(Op::ListIds {
+                queue: queue.name.clone(),
+            })
+            .await?
+        {
             left.extend(ids);
         }
     }
@@ -270,13 +334,25 @@ fn read_ledgers(files: Vec<(PathBuf, Option<Time>)>) -> io::Result<Vec<ProcessLe
         .into_iter()
         // A process killed before it began has no ledger.
         .filter(|(path, _)| path.exists())
-        .map(|(path, killed_at)| Ok(ProcessLedger { entries: ledger::read(&path)?, killed_at }))
+        .map(|(path, killed_at)| {
+            Ok(ProcessLedger {
+                entries: ledger::read(&path)?,
+                killed_at,
+            })
+        })
         .collect()
 }
 
-fn lag(arrivals: &[Arrival], ledgers: &[ProcessLedger], mut scrape_ms: Vec<i64>, fault_ms_max: i64) -> Lag {
-    let mut enqueue_ms: Vec<i64> =
-        arrivals.iter().map(|arrival| (arrival.sent.0 - arrival.intended.0) / 1_000_000).collect();
+fn lag(
+    arrivals: &[Arrival],
+    ledgers: &[ProcessLedger],
+    mut scrape_ms: Vec<i64>,
+    fault_ms_max: i64,
+) -> Lag {
+    let mut enqueue_ms: Vec<i64> = arrivals
+        .iter()
+        .map(|arrival| (arrival.sent.0 - arrival.intended.0) / 1_000_000)
+        .collect();
     let mut handler_ms: Vec<i64> = ledgers
         .iter()
         .flat_map(|ledger| &ledger.entries)
@@ -299,6 +375,20 @@ fn since_start(clock: ClockOrigin) -> i64 {
 }
 
 /// A mark for something done now.
-fn mark(clock: ClockOrigin, planned_ms: i64, what: &str, target: String, verified: bool, note: String) -> Mark {
-    Mark { planned_ms, at_ms: since_start(clock), what: what.to_owned(), target, verified, note }
+fn mark(
+    clock: ClockOrigin,
+    planned_ms: i64,
+    what: &str,
+    target: String,
+    verified: bool,
+    note: String,
+) -> Mark {
+    Mark {
+        planned_ms,
+        at_ms: since_start(clock),
+        what: what.to_owned(),
+        target,
+        verified,
+        note,
+    }
 }

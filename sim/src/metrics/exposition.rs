@@ -61,11 +61,18 @@ pub fn encode(values: &[Value]) -> String {
 fn family_of(name: &str) -> (&str, &'static str) {
     const ASYNQ_GAUGES: [&str; 2] = ["asynq_tasks_enqueued_total", "asynq_queue_paused_total"];
     for suffix in ["_bucket", "_sum", "_count"] {
-        if let Some(family) = name.strip_suffix(suffix).filter(|family| family.ends_with("_seconds")) {
+        if let Some(family) = name
+            .strip_suffix(suffix)
+            .filter(|family| family.ends_with("_seconds"))
+        {
             return (family, "histogram");
         }
     }
-    if name.ends_with("_total") && !ASYNQ_GAUGES.contains(&name) { (name, "counter") } else { (name, "gauge") }
+    if name.ends_with("_total") && !ASYNQ_GAUGES.contains(&name) {
+        (name, "counter")
+    } else {
+        (name, "gauge")
+    }
 }
 
 /// Reads a text exposition. Comments are skipped; explicit timestamps are accepted and ignored.
@@ -94,7 +101,9 @@ fn sample(line: &str) -> Result<Value, &'static str> {
     let (name, mut rest) = line.split_at(end);
     let is_name = |name: &str| {
         let mut chars = name.chars();
-        chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || c == ':')
+        chars
+            .next()
+            .is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || c == ':')
             && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
     };
     if !is_name(name) {
@@ -156,7 +165,10 @@ mod tests {
 
     #[test]
     fn histogram_and_gauge_types() {
-        assert_eq!(family_of("job_duration_seconds_bucket"), ("job_duration_seconds", "histogram"));
+        assert_eq!(
+            family_of("job_duration_seconds_bucket"),
+            ("job_duration_seconds", "histogram")
+        );
         assert_eq!(family_of("job_processed_total").1, "counter");
         assert_eq!(family_of("asynq_tasks_enqueued_total").1, "gauge");
     }
@@ -164,7 +176,10 @@ mod tests {
     #[test]
     fn errors_name_the_line() {
         let error = decode("# HELP a b\na 1\nb{x=\"1} 2\n").unwrap_err();
-        assert_eq!(error.to_string(), "line 3: label value not closed: `b{x=\"1} 2`");
+        assert_eq!(
+            error.to_string(),
+            "line 3: label value not closed: `b{x=\"1} 2`"
+        );
     }
 
     proptest! {

@@ -15,18 +15,34 @@ pub fn arrivals(plan: &Plan, index: usize) -> impl Iterator<Item = i64> + Send +
     let mut clock_us = 0.0;
     std::iter::from_fn(move || {
         let (at_us, until_us) = match &arrivals {
-            Arrivals::Poisson { rate_per_sec, from_ms, until_ms } => {
+            Arrivals::Poisson {
+                rate_per_sec,
+                from_ms,
+                until_ms,
+            } => {
                 clock_us += exponential(&mut dice) / rate_per_sec * 1e6;
                 (*from_ms as f64 * 1e3 + clock_us, until_ms * 1_000)
             }
-            Arrivals::Constant { rate_per_sec, from_ms, until_ms } => {
-                (*from_ms as f64 * 1e3 + count as f64 / rate_per_sec * 1e6, until_ms * 1_000)
-            }
-            Arrivals::Burst { count: total, at_ms, over_ms } => {
+            Arrivals::Constant {
+                rate_per_sec,
+                from_ms,
+                until_ms,
+            } => (
+                *from_ms as f64 * 1e3 + count as f64 / rate_per_sec * 1e6,
+                until_ms * 1_000,
+            ),
+            Arrivals::Burst {
+                count: total,
+                at_ms,
+                over_ms,
+            } => {
                 if count >= *total {
                     return None;
                 }
-                (*at_ms as f64 * 1e3 + *over_ms as f64 * 1e3 * count as f64 / *total as f64, i64::MAX)
+                (
+                    *at_ms as f64 * 1e3 + *over_ms as f64 * 1e3 * count as f64 / *total as f64,
+                    i64::MAX,
+                )
             }
         };
         count += 1;
@@ -53,13 +69,28 @@ pub fn service_us(plan: &Plan, index: usize, seq: u64, attempt: u32) -> i64 {
 #[must_use]
 pub fn fails_by_itself(plan: &Plan, index: usize, seq: u64, attempt: u32) -> bool {
     let share = plan.workload[index].fail_share;
-    share > 0.0 && unit(&mut rng::stream(plan.seed, &format!("fail/{index}/{seq}/{attempt}"))) < share
+    share > 0.0
+        && unit(&mut rng::stream(
+            plan.seed,
+            &format!("fail/{index}/{seq}/{attempt}"),
+        )) < share
 }
 
 /// Whether this attempt is among the `share` that step `step` of the timeline hits.
 #[must_use]
-pub fn falls_to_fault(plan: &Plan, step: usize, index: usize, seq: u64, attempt: u32, share: f64) -> bool {
-    share >= 1.0 || unit(&mut rng::stream(plan.seed, &format!("fault/{step}/{index}/{seq}/{attempt}"))) < share
+pub fn falls_to_fault(
+    plan: &Plan,
+    step: usize,
+    index: usize,
+    seq: u64,
+    attempt: u32,
+    share: f64,
+) -> bool {
+    share >= 1.0
+        || unit(&mut rng::stream(
+            plan.seed,
+            &format!("fault/{step}/{index}/{seq}/{attempt}"),
+        )) < share
 }
 
 /// Uniform in [0, 1), 53 bits.
@@ -91,7 +122,9 @@ mod tests {
     #[test]
     fn lognormal_service_has_the_mean_and_p95_asked_for() {
         let plan = plan_with_arrivals("{ poisson: 10/s }");
-        let mut seconds: Vec<f64> = (0..40_000).map(|seq| service_us(&plan, 0, seq, 0) as f64 / 1e6).collect();
+        let mut seconds: Vec<f64> = (0..40_000)
+            .map(|seq| service_us(&plan, 0, seq, 0) as f64 / 1e6)
+            .collect();
         seconds.sort_by(f64::total_cmp);
         assert!((mean(&seconds) - 0.5).abs() < 0.01, "{}", mean(&seconds));
         assert!((seconds[38_000] - 1.3).abs() < 0.05, "{}", seconds[38_000]);

@@ -24,7 +24,10 @@ impl Plan {
         line("queues:".into());
         for queue in &self.queues {
             let (name, objective) = (quote(&queue.name), d(queue.wait_objective_ms));
-            line(format!("  {name}: {{ priority: {}, wait_objective: {objective} }}", queue.priority));
+            line(format!(
+                "  {name}: {{ priority: {}, wait_objective: {objective} }}",
+                queue.priority
+            ));
         }
         line("workload:".into());
         for task in &self.workload {
@@ -44,10 +47,20 @@ impl Plan {
             line(format!("    concurrency: {}", worker.concurrency));
             line(format!("    queues: [{}]", queues.join(", ")));
             line(format!("    strict_priority: {}", worker.strict_priority));
-            line(format!("    shutdown_timeout: {}", d(worker.shutdown_timeout_ms)));
+            line(format!(
+                "    shutdown_timeout: {}",
+                d(worker.shutdown_timeout_ms)
+            ));
         }
-        line(format!("scrape: {{ interval: {}, timeout: {} }}", d(self.scrape_interval_ms), d(self.scrape_timeout_ms)));
-        line(format!("evaluation: {{ interval: {} }}", d(self.evaluation_interval_ms)));
+        line(format!(
+            "scrape: {{ interval: {}, timeout: {} }}",
+            d(self.scrape_interval_ms),
+            d(self.scrape_timeout_ms)
+        ));
+        line(format!(
+            "evaluation: {{ interval: {} }}",
+            d(self.evaluation_interval_ms)
+        ));
         if !self.timeline.is_empty() {
             line("timeline:".into());
         }
@@ -71,30 +84,51 @@ impl Plan {
         }
         for window in &self.benign {
             let (at, until) = (d(window.at_ms), d(window.until_ms));
-            line(format!("  - {{ what: {}, at: {at}, until: {until} }}", quote(&window.what)));
+            line(format!(
+                "  - {{ what: {}, at: {at}, until: {until} }}",
+                quote(&window.what)
+            ));
         }
         text
     }
 
     fn step(&self, step: &Step) -> String {
-        let mut text = format!("at: {}, fault: {}", duration::format(step.at_ms), step.fault.name());
+        let mut text = format!(
+            "at: {}, fault: {}",
+            duration::format(step.at_ms),
+            step.fault.name()
+        );
         let _ = match &step.fault {
             Fault::WorkerKill | Fault::HandlerDeadlock => {
                 let names: Vec<String> = step.targets.iter().map(|name| quote(name)).collect();
                 write!(text, ", select: [{}]", names.join(", "))
             }
             Fault::HandlerFail { task, share, error } => {
-                write!(text, ", task: {}, share: {}%, error: {}", quote(task), share * 100.0, quote(error))
+                write!(
+                    text,
+                    ", task: {}, share: {}%, error: {}",
+                    quote(task),
+                    share * 100.0,
+                    quote(error)
+                )
             }
             Fault::HandlerSlow { task, factor } => {
-                let task = task.as_ref().map_or(String::new(), |task| format!(", task: {}", quote(task)));
+                let task = task
+                    .as_ref()
+                    .map_or(String::new(), |task| format!(", task: {}", quote(task)));
                 write!(text, "{task}, factor: {factor}")
             }
             Fault::RedisKill { keep_data } => write!(text, ", keep_data: {keep_data}"),
         };
         if let Some(until) = &step.until {
-            let remedy = until.remedy.map_or(String::new(), |remedy| format!(", remedy: {}", remedy.name()));
-            let _ = write!(text, ", until: {{ at: {}{remedy} }}", duration::format(until.at_ms));
+            let remedy = until.remedy.map_or(String::new(), |remedy| {
+                format!(", remedy: {}", remedy.name())
+            });
+            let _ = write!(
+                text,
+                ", until: {{ at: {}{remedy} }}",
+                duration::format(until.at_ms)
+            );
         }
         text
     }
@@ -104,29 +138,52 @@ impl Plan {
     pub fn describe(&self) -> String {
         let mut events: Vec<(i64, String)> = Vec::new();
         for step in &self.timeline {
-            let on = if step.targets.is_empty() { String::new() } else { format!(" on {}", step.targets.join(", ")) };
+            let on = if step.targets.is_empty() {
+                String::new()
+            } else {
+                format!(" on {}", step.targets.join(", "))
+            };
             events.push((step.at_ms, format!("do    {}{on}", step.fault.name())));
             match &step.until {
                 Some(until) => {
-                    let undo = until.remedy.map_or("ends by itself", |remedy| remedy.name());
-                    events.push((until.at_ms, format!("undo  {}{on}: {undo}", step.fault.name())));
+                    let undo = until
+                        .remedy
+                        .map_or("ends by itself", |remedy| remedy.name());
+                    events.push((
+                        until.at_ms,
+                        format!("undo  {}{on}: {undo}", step.fault.name()),
+                    ));
                 }
-                None => events.push((self.duration_ms, format!("undo  {}{on}: the drill ends", step.fault.name()))),
+                None => events.push((
+                    self.duration_ms,
+                    format!("undo  {}{on}: the drill ends", step.fault.name()),
+                )),
             }
         }
         for incident in &self.incidents {
             let wanted = format!("{:?}", incident.wanted).to_lowercase();
-            events.push((incident.deadline_ms, format!("want  a {wanted} for {} by now", incident.cause)));
+            events.push((
+                incident.deadline_ms,
+                format!("want  a {wanted} for {} by now", incident.cause),
+            ));
         }
         for window in &self.benign {
             events.push((window.at_ms, format!("want  silence: {}", window.what)));
         }
-        events.push((self.duration_ms, "end   workers and Redis are stopped, every task is accounted for".into()));
+        events.push((
+            self.duration_ms,
+            "end   workers and Redis are stopped, every task is accounted for".into(),
+        ));
         events.sort_by_key(|(at_ms, _)| *at_ms);
         let mut text = self.to_yaml();
         text.push_str("\n# What happens, in minutes and seconds of the drill's clock:\n");
         for (at_ms, what) in events {
-            let _ = writeln!(text, "#   {:>3}:{:02}  {what}", at_ms / 60_000, at_ms / 1_000 % 60);
+            let _ = writeln!(
+                text,
+                "#   {:>3}:{:02}  {what}",
+                at_ms / 60_000,
+                at_ms / 1_000 % 60
+            );
         }
         text
     }
@@ -135,14 +192,38 @@ impl Plan {
 fn arrivals(arrivals: &Arrivals) -> String {
     let d = duration::format;
     match arrivals {
-        Arrivals::Poisson { rate_per_sec, from_ms, until_ms } => {
-            format!("{{ poisson: {rate_per_sec}/s, from: {}, until: {} }}", d(*from_ms), d(*until_ms))
+        Arrivals::Poisson {
+            rate_per_sec,
+            from_ms,
+            until_ms,
+        } => {
+            format!(
+                "{{ poisson: {rate_per_sec}/s, from: {}, until: {} }}",
+                d(*from_ms),
+                d(*until_ms)
+            )
         }
-        Arrivals::Constant { rate_per_sec, from_ms, until_ms } => {
-            format!("{{ constant: {rate_per_sec}/s, from: {}, until: {} }}", d(*from_ms), d(*until_ms))
+        Arrivals::Constant {
+            rate_per_sec,
+            from_ms,
+            until_ms,
+        } => {
+            format!(
+                "{{ constant: {rate_per_sec}/s, from: {}, until: {} }}",
+                d(*from_ms),
+                d(*until_ms)
+            )
         }
-        Arrivals::Burst { count, at_ms, over_ms } => {
-            format!("{{ burst: {{ count: {count}, at: {}, over: {} }} }}", d(*at_ms), d(*over_ms))
+        Arrivals::Burst {
+            count,
+            at_ms,
+            over_ms,
+        } => {
+            format!(
+                "{{ burst: {{ count: {count}, at: {}, over: {} }} }}",
+                d(*at_ms),
+                d(*over_ms)
+            )
         }
     }
 }
@@ -152,13 +233,23 @@ fn service(service: &Service) -> String {
         Service::Lognormal { mu, sigma } => {
             format!("{{ lognormal: {{ mu: {mu}, sigma: {sigma} }} }}")
         }
-        Service::Exponential { mean_ms } => format!("{{ exponential: {{ mean: {}us }} }}", (mean_ms * 1e3) as i64),
+        Service::Exponential { mean_ms } => format!(
+            "{{ exponential: {{ mean: {}us }} }}",
+            (mean_ms * 1e3) as i64
+        ),
         Service::Constant { ms } => format!("{{ constant: {}us }}", (ms * 1e3) as i64),
     }
 }
 
 /// A string that YAML reads back as itself.
 fn quote(text: &str) -> String {
-    let plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    if plain && text.parse::<f64>().is_err() { text.to_owned() } else { format!("{text:?}") }
+    let plain = !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if plain && text.parse::<f64>().is_err() {
+        text.to_owned()
+    } else {
+        format!("{text:?}")
+    }
 }

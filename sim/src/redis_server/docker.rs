@@ -34,8 +34,20 @@ impl RedisContainer {
     pub async fn start(image: &str, persistence: Persistence) -> Result<Self, RedisServerError> {
         let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
         let port = free_port().map_err(|error| RedisServerError::Container(error.to_string()))?;
-        let append_only = if persistence == Persistence::AppendOnly { "yes" } else { "no" };
-        let args = ["redis-server", "--save", "", "--appendonly", append_only, "--appendfsync", "no"];
+        let append_only = if persistence == Persistence::AppendOnly {
+            "yes"
+        } else {
+            "no"
+        };
+        let args = [
+            "redis-server",
+            "--save",
+            "",
+            "--appendonly",
+            append_only,
+            "--appendfsync",
+            "no",
+        ];
         let container = GenericImage::new(name, tag)
             .with_exposed_port(6379.tcp())
             .with_wait_for(WaitFor::message_on_stdout("Ready to accept connections"))
@@ -60,7 +72,10 @@ impl RedisContainer {
     /// # Errors
     /// When Docker refuses.
     pub async fn kill(&self) -> Result<(), RedisServerError> {
-        self.container.stop_with_timeout(Some(0)).await.map_err(container_error)
+        self.container
+            .stop_with_timeout(Some(0))
+            .await
+            .map_err(container_error)
     }
 
     /// Starts it again, with the data in its file system.

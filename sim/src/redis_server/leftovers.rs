@@ -36,8 +36,14 @@ pub struct Leftover {
 
 /// Writes the note of a directory: this process owns it, `server` runs in it.
 pub(super) fn note(dir: &Path, server: u32) -> io::Result<()> {
-    let describe = |pid| Process { pid, started: started(pid).unwrap_or(0) };
-    let note = Note { owner: describe(std::process::id()), server: describe(server) };
+    let describe = |pid| Process {
+        pid,
+        started: started(pid).unwrap_or(0),
+    };
+    let note = Note {
+        owner: describe(std::process::id()),
+        server: describe(server),
+    };
     fs::write(dir.join(NOTE), serde_json::to_string(&note)?)
 }
 
@@ -50,15 +56,23 @@ pub fn find(temp_dir: &Path) -> io::Result<Vec<Leftover>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(temp_dir)? {
         let path = entry?.path();
-        let is_ours = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(DIR_PREFIX));
+        let is_ours = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.starts_with(DIR_PREFIX));
         if !is_ours {
             continue;
         }
-        let note = fs::read_to_string(path.join(NOTE)).ok().and_then(|text| serde_json::from_str::<Note>(&text).ok());
+        let note = fs::read_to_string(path.join(NOTE))
+            .ok()
+            .and_then(|text| serde_json::from_str::<Note>(&text).ok());
         if let Some(note) = note
             && !runs(note.owner)
         {
-            found.push(Leftover { dir: path, server: Some(note.server.pid).filter(|_| runs(note.server)) });
+            found.push(Leftover {
+                dir: path,
+                server: Some(note.server.pid).filter(|_| runs(note.server)),
+            });
         }
     }
     found.sort_by(|a, b| a.dir.cmp(&b.dir));
@@ -70,7 +84,10 @@ pub fn find(temp_dir: &Path) -> io::Result<Vec<Leftover>> {
 /// # Errors
 /// When the system refuses either.
 pub fn remove(leftover: &Leftover) -> io::Result<()> {
-    if let Some(pid) = leftover.server.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+    if let Some(pid) = leftover
+        .server
+        .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
+    {
         kill_process(pid, Signal::KILL)?;
     }
     fs::remove_dir_all(&leftover.dir)
@@ -85,5 +102,9 @@ fn started(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let state = fields.next()?;
-    if state == "Z" { None } else { fields.nth(18)?.parse().ok() }
+    if state == "Z" {
+        None
+    } else {
+        fields.nth(18)?.parse().ok()
+    }
 }

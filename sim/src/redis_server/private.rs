@@ -1,6 +1,8 @@
 //! A drill's own Redis, however it was had.
 
-use crate::redis_server::{ANSWERS_WITHIN, Persistence, RedisServer, RedisServerError, RedisServerOptions, ping};
+use crate::redis_server::{
+    ANSWERS_WITHIN, Persistence, RedisServer, RedisServerError, RedisServerOptions, ping,
+};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,7 +25,9 @@ impl RedisSource {
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
-            Self::Program(program) => program.file_name().map_or_else(String::new, |name| name.display().to_string()),
+            Self::Program(program) => program
+                .file_name()
+                .map_or_else(String::new, |name| name.display().to_string()),
             #[cfg(feature = "docker")]
             Self::Docker(image) => format!("container {image}"),
         }
@@ -50,7 +54,11 @@ impl PrivateRedis {
     ///
     /// # Errors
     /// When it cannot be had.
-    pub async fn start(exe: &Path, source: &RedisSource, persistence: Persistence) -> Result<Self, RedisServerError> {
+    pub async fn start(
+        exe: &Path,
+        source: &RedisSource,
+        persistence: Persistence,
+    ) -> Result<Self, RedisServerError> {
         match source {
             RedisSource::Program(program) => {
                 let options = RedisServerOptions::new(exe, program).persistence(persistence);
@@ -81,7 +89,8 @@ impl PrivateRedis {
     /// Whether it answers `PING` with `PONG`.
     #[must_use]
     pub fn is_listening(&self) -> bool {
-        ping(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port()))).is_ok_and(|reply| reply.starts_with(b"+PONG"))
+        ping(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port())))
+            .is_ok_and(|reply| reply.starts_with(b"+PONG"))
     }
 
     /// Ends it without warning.
@@ -90,7 +99,9 @@ impl PrivateRedis {
     /// When the system or Docker refuses.
     pub async fn kill(&mut self) -> Result<(), RedisServerError> {
         match self {
-            Self::Program(server) => server.kill().map_err(|error| RedisServerError::Start("redis".into(), error)),
+            Self::Program(server) => server
+                .kill()
+                .map_err(|error| RedisServerError::Start("redis".into(), error)),
             #[cfg(feature = "docker")]
             Self::Docker { container, .. } => container.kill().await,
         }
@@ -107,13 +118,17 @@ impl PrivateRedis {
             Self::Docker { container, .. } if keep_data => container.restart().await?,
             #[cfg(feature = "docker")]
             Self::Docker { .. } => {
-                return Err(RedisServerError::Container("a container cannot be restarted without its data".into()));
+                return Err(RedisServerError::Container(
+                    "a container cannot be restarted without its data".into(),
+                ));
             }
         }
         let deadline = Instant::now() + ANSWERS_WITHIN;
         while !self.is_listening() {
             if Instant::now() >= deadline {
-                return Err(RedisServerError::Container("does not answer after its restart".into()));
+                return Err(RedisServerError::Container(
+                    "does not answer after its restart".into(),
+                ));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -15,8 +15,15 @@ pub fn parse(text: &str) -> Option<i64> {
 /// As [`parse`], in microseconds, for short service times.
 #[must_use]
 pub fn micros(text: &str) -> Option<f64> {
-    const UNITS: [(&str, f64); 7] =
-        [("us", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7), ("h", 3.6e9), ("d", 8.64e10), ("w", 6.048e11)];
+    const UNITS: [(&str, f64); 7] = [
+        ("us", 1.0),
+        ("ms", 1e3),
+        ("s", 1e6),
+        ("m", 6e7),
+        ("h", 3.6e9),
+        ("d", 8.64e10),
+        ("w", 6.048e11),
+    ];
     if text == "0" {
         return Some(0.0);
     }
@@ -24,7 +31,9 @@ pub fn micros(text: &str) -> Option<f64> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, after) = rest.split_at(digits);
-        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let letters = after
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(after.len());
         let (unit, after) = after.split_at(letters);
         let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
         if *scale >= smallest {
@@ -40,7 +49,13 @@ pub fn micros(text: &str) -> Option<f64> {
 /// A duration in milliseconds as [`parse`] reads it back.
 #[must_use]
 pub fn format(ms: i64) -> String {
-    const UNITS: [(&str, i64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+    const UNITS: [(&str, i64); 5] = [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+        ("ms", 1),
+    ];
     if ms <= 0 {
         return "0s".into();
     }
@@ -59,7 +74,11 @@ pub fn format(ms: i64) -> String {
 pub(crate) fn as_duration(node: &Node, what: &str, problems: &mut Problems) -> Option<i64> {
     let value = parse(node.as_str(what, problems)?);
     if value.is_none() {
-        node.expected(what, "a duration such as `90s`, `1h30m` or `500ms`", problems);
+        node.expected(
+            what,
+            "a duration such as `90s`, `1h30m` or `500ms`",
+            problems,
+        );
     }
     value
 }
@@ -68,7 +87,11 @@ pub(crate) fn as_duration(node: &Node, what: &str, problems: &mut Problems) -> O
 pub(crate) fn as_rate(node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
     let value = rate(node.as_str(what, problems)?);
     if value.is_none() {
-        node.expected(what, "a rate above zero such as `10/s`, `30/m` or `500/h`", problems);
+        node.expected(
+            what,
+            "a rate above zero such as `10/s`, `30/m` or `500/h`",
+            problems,
+        );
     }
     value
 }
@@ -89,7 +112,11 @@ fn rate(text: &str) -> Option<f64> {
 pub(crate) fn as_share(node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
     let text = node.as_str(what, problems)?;
     let value = match text.strip_suffix('%') {
-        Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
+        Some(percent) => percent
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .map(|percent| percent / 100.0),
         None => text.parse().ok(),
     };
     let value = value.filter(|value| (0.0..=1.0).contains(value));
@@ -106,14 +133,23 @@ mod tests {
 
     #[test]
     fn durations_and_rates() {
-        for (text, ms) in [("1h30m", Some(5_400_000)), ("1.5h", Some(5_400_000)), ("500ms", Some(500)), ("0", Some(0))]
-        {
+        for (text, ms) in [
+            ("1h30m", Some(5_400_000)),
+            ("1.5h", Some(5_400_000)),
+            ("500ms", Some(500)),
+            ("0", Some(0)),
+        ] {
             assert_eq!(parse(text), ms, "{text}");
         }
-        for text in ["", "5", "m", "1m1h", "1m1m", "-5s", "5 m", "1e3s", "99999w", "5minutes"] {
+        for text in [
+            "", "5", "m", "1m1h", "1m1m", "-5s", "5 m", "1e3s", "99999w", "5minutes",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
-        assert_eq!((rate("30/m"), rate("0/s"), rate("5")), (Some(0.5), None, None));
+        assert_eq!(
+            (rate("30/m"), rate("0/s"), rate("5")),
+            (Some(0.5), None, None)
+        );
     }
 
     proptest! {

@@ -5,7 +5,13 @@ use crate::scenario::{At, Step, as_share, count, list, one_of, text, time};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problems, Value};
 
 /// Every fault, for error messages; `read` knows their parameters.
-const FAULTS: [&str; 5] = ["worker.kill", "handler.fail", "handler.slow", "handler.deadlock", "redis.kill"];
+const FAULTS: [&str; 5] = [
+    "worker.kill",
+    "handler.fail",
+    "handler.slow",
+    "handler.deadlock",
+    "redis.kill",
+];
 const REMEDIES: [&str; 2] = ["worker.restart", "redis.start"];
 
 /// Which worker processes a fault hits.
@@ -30,22 +36,42 @@ pub(super) struct Until {
 
 pub(super) fn step(node: &Node, problems: &mut Problems) -> Option<Step> {
     let mut fields = Fields::new(node, "timeline entry", problems)?;
-    let at = fields.required("at", problems).and_then(|node| time(node, "at", problems));
-    let kind = fields.required("fault", problems).and_then(|node| one_of(node, "fault", &FAULTS, problems));
+    let at = fields
+        .required("at", problems)
+        .and_then(|node| time(node, "at", problems));
+    let kind = fields
+        .required("fault", problems)
+        .and_then(|node| one_of(node, "fault", &FAULTS, problems));
     let until = fields.take("until").map(|node| read_until(node, problems));
     let Some(kind) = kind else { return None };
     let mut select = None;
     let fault = match kind.value.as_str() {
         "worker.kill" | "handler.deadlock" => {
-            select = fields.required("select", problems).and_then(|node| read_select(node, problems));
-            Some(if kind.value == "worker.kill" { Fault::WorkerKill } else { Fault::HandlerDeadlock })
+            select = fields
+                .required("select", problems)
+                .and_then(|node| read_select(node, problems));
+            Some(if kind.value == "worker.kill" {
+                Fault::WorkerKill
+            } else {
+                Fault::HandlerDeadlock
+            })
         }
         "handler.fail" => {
-            let task = fields.required("task", problems).and_then(|node| text(node, "task", problems));
-            let share = fields.take("share").map_or(Some(1.0), |node| as_share(node, "share", problems));
-            let error = fields.take("error").map_or(Some("job failed".into()), |node| text(node, "error", problems));
+            let task = fields
+                .required("task", problems)
+                .and_then(|node| text(node, "task", problems));
+            let share = fields
+                .take("share")
+                .map_or(Some(1.0), |node| as_share(node, "share", problems));
+            let error = fields
+                .take("error")
+                .map_or(Some("job failed".into()), |node| {
+                    text(node, "error", problems)
+                });
             match (task, share, error) {
-                (Some(task), Some(share), Some(error)) => Some(Fault::HandlerFail { task, share, error }),
+                (Some(task), Some(share), Some(error)) => {
+                    Some(Fault::HandlerFail { task, share, error })
+                }
                 _ => None,
             }
         }
@@ -59,34 +85,68 @@ pub(super) fn step(node: &Node, problems: &mut Problems) -> Option<Step> {
                 }
                 Some(factor)
             });
-            factor.map(|factor| Fault::HandlerSlow { task: task.flatten(), factor })
+            factor.map(|factor| Fault::HandlerSlow {
+                task: task.flatten(),
+                factor,
+            })
         }
         _ => {
-            let keep = fields.take("keep_data").map_or(Some(true), |node| node.as_bool("keep_data", problems));
+            let keep = fields
+                .take("keep_data")
+                .map_or(Some(true), |node| node.as_bool("keep_data", problems));
             keep.map(|keep_data| Fault::RedisKill { keep_data })
         }
     };
     fields.finish(problems);
-    Some(Step { at: at?, fault: At { at: kind.at, value: fault? }, select, until: until.flatten() })
+    Some(Step {
+        at: at?,
+        fault: At {
+            at: kind.at,
+            value: fault?,
+        },
+        select,
+        until: until.flatten(),
+    })
 }
 
 fn read_until(node: &Node, problems: &mut Problems) -> Option<Until> {
     if node.text() == Some("end") {
-        return Some(Until { at: None, remedy: None, here: node.at });
+        return Some(Until {
+            at: None,
+            remedy: None,
+            here: node.at,
+        });
     }
     if let Value::Scalar { .. } = node.value {
-        node.expected("until", "`end` or `{ at: 55m, remedy: worker.restart }`", problems);
+        node.expected(
+            "until",
+            "`end` or `{ at: 55m, remedy: worker.restart }`",
+            problems,
+        );
         return None;
     }
     let mut fields = Fields::new(node, "until", problems)?;
-    let at = fields.required("at", problems).and_then(|node| time(node, "at", problems));
+    let at = fields
+        .required("at", problems)
+        .and_then(|node| time(node, "at", problems));
     let remedy = fields.take("remedy").map(|node| {
         let name = one_of(node, "remedy", &REMEDIES, problems)?;
-        let remedy = if name.value == "worker.restart" { Remedy::WorkerRestart } else { Remedy::RedisStart };
-        Some(At { at: name.at, value: remedy })
+        let remedy = if name.value == "worker.restart" {
+            Remedy::WorkerRestart
+        } else {
+            Remedy::RedisStart
+        };
+        Some(At {
+            at: name.at,
+            value: remedy,
+        })
     });
     fields.finish(problems);
-    Some(Until { at: Some(at?), remedy: remedy.flatten(), here: node.at })
+    Some(Until {
+        at: Some(at?),
+        remedy: remedy.flatten(),
+        here: node.at,
+    })
 }
 
 fn read_select(node: &Node, problems: &mut Problems) -> Option<At<Select>> {
@@ -97,12 +157,18 @@ fn read_select(node: &Node, problems: &mut Problems) -> Option<At<Select>> {
         })),
         Value::Mapping(_) => {
             let mut fields = Fields::new(node, "select", problems)?;
-            let total = fields.required("count", problems).and_then(|node| count(node, "count", 1..=1_000, problems));
+            let total = fields
+                .required("count", problems)
+                .and_then(|node| count(node, "count", 1..=1_000, problems));
             fields.finish(problems);
             Select::Count(total?)
         }
         Value::Scalar { .. } => {
-            node.expected("select", "`all`, `{ count: 1 }` or a list of processes such as `[w-0]`", problems);
+            node.expected(
+                "select",
+                "`all`, `{ count: 1 }` or a list of processes such as `[w-0]`",
+                problems,
+            );
             return None;
         }
     };

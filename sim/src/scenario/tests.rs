@@ -23,10 +23,21 @@ fn shipped() -> Vec<(String, String)> {
     let mut files: Vec<_> = std::fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        })
         .collect();
     files.sort();
-    files.into_iter().map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap())).collect()
+    files
+        .into_iter()
+        .map(|path| {
+            (
+                path.display().to_string(),
+                std::fs::read_to_string(path).unwrap(),
+            )
+        })
+        .collect()
 }
 
 #[test]
@@ -35,8 +46,13 @@ fn every_shipped_scenario_is_a_plan_that_says_the_same_when_written_out() {
     assert!(files.len() >= 8);
     for (path, text) in files {
         let plan = plan_of(&text).unwrap_or_else(|problems| panic!("{path}: {problems:#?}"));
-        assert!(path.ends_with(&format!("/{}.yaml", plan.name)), "{path} is called {}", plan.name);
-        let again = plan_of(&plan.to_yaml()).unwrap_or_else(|problems| panic!("{path}: {problems:#?}"));
+        assert!(
+            path.ends_with(&format!("/{}.yaml", plan.name)),
+            "{path} is called {}",
+            plan.name
+        );
+        let again =
+            plan_of(&plan.to_yaml()).unwrap_or_else(|problems| panic!("{path}: {problems:#?}"));
         assert_eq!(again, plan, "{path}");
         let json = serde_json::to_string(&plan).unwrap();
         assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan, "{path}");
@@ -124,5 +140,9 @@ incidents:
 
 fn report(text: &str) -> String {
     let problems = plan_of(text).unwrap_err();
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -13,26 +13,36 @@ const Z95: f64 = 1.644_853_626_951_472_2;
 
 pub(super) fn task(node: &Node, problems: &mut Problems) -> Option<Task> {
     let mut fields = Fields::new(node, "workload entry", problems)?;
-    let task = fields.required("task", problems).and_then(|node| read_name(node, "task", problems));
+    let task = fields
+        .required("task", problems)
+        .and_then(|node| read_name(node, "task", problems));
     let queue = fields
         .required("queue", problems)
         .and_then(|node| text(node, "queue", problems).map(|value| At { at: node.at, value }));
     let arrivals = fields
         .required("arrivals", problems)
         .and_then(|node| arrivals(node, problems).map(|value| At { at: node.at, value }));
-    let service = fields.required("service", problems).and_then(|node| service(node, problems));
+    let service = fields
+        .required("service", problems)
+        .and_then(|node| service(node, problems));
     let max_retry = fields
         .take("max_retry")
-        .map_or(u32::try_from(DEFAULT_MAX_RETRY).ok(), |node| count(node, "max_retry", 0..=10_000, problems));
-    let timeout_ms = fields.take("timeout").map_or(Some(DEFAULT_TIMEOUT_MS), |node| {
-        let ms = positive(node, "timeout", problems)?;
-        // asynq stores whole seconds, and takes less than one for "not given".
-        if ms < 1_000 {
-            node.expected("timeout", "at least 1s", problems);
-        }
-        Some(ms)
-    });
-    let fail_share = fields.take("fail").map_or(Some(0.0), |node| as_share(node, "fail", problems));
+        .map_or(u32::try_from(DEFAULT_MAX_RETRY).ok(), |node| {
+            count(node, "max_retry", 0..=10_000, problems)
+        });
+    let timeout_ms = fields
+        .take("timeout")
+        .map_or(Some(DEFAULT_TIMEOUT_MS), |node| {
+            let ms = positive(node, "timeout", problems)?;
+            // asynq stores whole seconds, and takes less than one for "not given".
+            if ms < 1_000 {
+                node.expected("timeout", "at least 1s", problems);
+            }
+            Some(ms)
+        });
+    let fail_share = fields
+        .take("fail")
+        .map_or(Some(0.0), |node| as_share(node, "fail", problems));
     fields.finish(problems);
     Some(Task {
         task: task?,
@@ -50,29 +60,53 @@ fn arrivals(node: &Node, problems: &mut Problems) -> Option<Arrivals> {
     let poisson = fields.take("poisson");
     let constant = fields.take("constant");
     let burst = fields.take("burst");
-    let from = fields.take("from").map_or(Some(0), |node| as_duration(node, "from", problems));
-    let until = fields.take("until").map_or(Some(i64::MAX), |node| as_duration(node, "until", problems));
+    let from = fields
+        .take("from")
+        .map_or(Some(0), |node| as_duration(node, "from", problems));
+    let until = fields
+        .take("until")
+        .map_or(Some(i64::MAX), |node| as_duration(node, "until", problems));
     fields.finish(problems);
     match (poisson, constant, burst) {
         (Some(node), None, None) => {
             let rate_per_sec = as_rate(node, "poisson", problems)?;
-            Some(Arrivals::Poisson { rate_per_sec, from_ms: from?, until_ms: until? })
+            Some(Arrivals::Poisson {
+                rate_per_sec,
+                from_ms: from?,
+                until_ms: until?,
+            })
         }
         (None, Some(node), None) => {
             let rate_per_sec = as_rate(node, "constant", problems)?;
-            Some(Arrivals::Constant { rate_per_sec, from_ms: from?, until_ms: until? })
+            Some(Arrivals::Constant {
+                rate_per_sec,
+                from_ms: from?,
+                until_ms: until?,
+            })
         }
         (None, None, Some(node)) => {
             let mut fields = Fields::new(node, "burst", problems)?;
-            let total =
-                fields.required("count", problems).and_then(|node| count(node, "count", 1..=10_000_000, problems));
-            let at = fields.required("at", problems).and_then(|node| as_duration(node, "at", problems));
-            let over = fields.take("over").map_or(Some(1_000), |node| as_duration(node, "over", problems));
+            let total = fields
+                .required("count", problems)
+                .and_then(|node| count(node, "count", 1..=10_000_000, problems));
+            let at = fields
+                .required("at", problems)
+                .and_then(|node| as_duration(node, "at", problems));
+            let over = fields
+                .take("over")
+                .map_or(Some(1_000), |node| as_duration(node, "over", problems));
             fields.finish(problems);
-            Some(Arrivals::Burst { count: u64::from(total?), at_ms: at?, over_ms: over? })
+            Some(Arrivals::Burst {
+                count: u64::from(total?),
+                at_ms: at?,
+                over_ms: over?,
+            })
         }
         _ => {
-            problems.push(node.at, "arrivals: exactly one of `poisson`, `constant` and `burst` is needed");
+            problems.push(
+                node.at,
+                "arrivals: exactly one of `poisson`, `constant` and `burst` is needed",
+            );
             None
         }
     }
@@ -80,20 +114,30 @@ fn arrivals(node: &Node, problems: &mut Problems) -> Option<Arrivals> {
 
 fn service(node: &Node, problems: &mut Problems) -> Option<Service> {
     let mut fields = Fields::new(node, "service", problems)?;
-    let (lognormal, exponential, constant) =
-        (fields.take("lognormal"), fields.take("exponential"), fields.take("constant"));
+    let (lognormal, exponential, constant) = (
+        fields.take("lognormal"),
+        fields.take("exponential"),
+        fields.take("constant"),
+    );
     fields.finish(problems);
     match (lognormal, exponential, constant) {
         (Some(node), None, None) => read_lognormal(node, problems),
         (None, Some(node), None) => {
             let mut fields = Fields::new(node, "exponential", problems)?;
-            let mean = fields.required("mean", problems).and_then(|node| millis(node, "mean", problems));
+            let mean = fields
+                .required("mean", problems)
+                .and_then(|node| millis(node, "mean", problems));
             fields.finish(problems);
             Some(Service::Exponential { mean_ms: mean? })
         }
-        (None, None, Some(node)) => millis(node, "constant", problems).map(|ms| Service::Constant { ms }),
+        (None, None, Some(node)) => {
+            millis(node, "constant", problems).map(|ms| Service::Constant { ms })
+        }
         _ => {
-            problems.push(node.at, "service: exactly one of `lognormal`, `exponential` and `constant` is needed");
+            problems.push(
+                node.at,
+                "service: exactly one of `lognormal`, `exponential` and `constant` is needed",
+            );
             None
         }
     }
@@ -102,30 +146,55 @@ fn service(node: &Node, problems: &mut Problems) -> Option<Service> {
 /// By mean and 95th percentile, as people measure it, or by the logarithm's `mu` and `sigma` (of seconds).
 fn read_lognormal(node: &Node, problems: &mut Problems) -> Option<Service> {
     let mut fields = Fields::new(node, "lognormal", problems)?;
-    let (mean, p95, mu, sigma) = (fields.take("mean"), fields.take("p95"), fields.take("mu"), fields.take("sigma"));
+    let (mean, p95, mu, sigma) = (
+        fields.take("mean"),
+        fields.take("p95"),
+        fields.take("mu"),
+        fields.take("sigma"),
+    );
     fields.finish(problems);
     match (mean, p95, mu, sigma) {
         (Some(mean), Some(p95), None, None) => {
-            let (mean, tail) = (millis(mean, "mean", problems)? / 1e3, millis(p95, "p95", problems)? / 1e3);
+            let (mean, tail) = (
+                millis(mean, "mean", problems)? / 1e3,
+                millis(p95, "p95", problems)? / 1e3,
+            );
             // mean = exp(mu + s^2/2) and p95 = exp(mu + z s), so s^2/2 - z s + ln(p95/mean) = 0: the smaller root.
             let discriminant = Z95 * Z95 - 2.0 * libm::log(tail / mean);
             if tail <= mean || discriminant < 0.0 {
-                p95.expected("p95", "more than the mean and less than 3.8 times it", problems);
+                p95.expected(
+                    "p95",
+                    "more than the mean and less than 3.8 times it",
+                    problems,
+                );
                 return None;
             }
             let sigma = Z95 - libm::sqrt(discriminant);
-            Some(Service::Lognormal { mu: libm::log(mean) - sigma * sigma / 2.0, sigma })
+            Some(Service::Lognormal {
+                mu: libm::log(mean) - sigma * sigma / 2.0,
+                sigma,
+            })
         }
         (None, None, Some(mu), Some(sigma)) => {
             let (mu, sigma_value) = (mu.as_f64("mu", problems)?, sigma.as_f64("sigma", problems)?);
             if !(0.0..=10.0).contains(&sigma_value) || mu.abs() > 20.0 {
-                sigma.expected("lognormal", "mu from -20 to 20 and sigma from 0 to 10", problems);
+                sigma.expected(
+                    "lognormal",
+                    "mu from -20 to 20 and sigma from 0 to 10",
+                    problems,
+                );
                 return None;
             }
-            Some(Service::Lognormal { mu, sigma: sigma_value })
+            Some(Service::Lognormal {
+                mu,
+                sigma: sigma_value,
+            })
         }
         _ => {
-            problems.push(node.at, "lognormal: `mean` and `p95` are needed (or `mu` and `sigma`)");
+            problems.push(
+                node.at,
+                "lognormal: `mean` and `p95` are needed (or `mu` and `sigma`)",
+            );
             None
         }
     }
@@ -133,7 +202,9 @@ fn read_lognormal(node: &Node, problems: &mut Problems) -> Option<Service> {
 
 /// A service time above zero in milliseconds, to the microsecond.
 fn millis(node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
-    let value = duration::micros(node.as_str(what, problems)?).filter(|us| *us > 0.0).map(|us| us / 1e3);
+    let value = duration::micros(node.as_str(what, problems)?)
+        .filter(|us| *us > 0.0)
+        .map(|us| us / 1e3);
     if value.is_none() {
         node.expected(what, "a duration above zero such as `500ms`", problems);
     }

@@ -65,18 +65,28 @@ impl Handlers {
             audit_log: Lock::default(),
         };
         let (queue, waiting) = channel();
-        Self { shared: Arc::new(shared), queue, waiting: Arc::new(Mutex::new(waiting)), threads: 0, busy: 0 }
+        Self {
+            shared: Arc::new(shared),
+            queue,
+            waiting: Arc::new(Mutex::new(waiting)),
+            threads: 0,
+            busy: 0,
+        }
     }
 
     /// Starts an execution on an idle thread, or on a new one.
     pub(crate) fn start(&mut self, job: Job) {
         self.busy += 1;
         if self.busy > self.threads {
-            let (shared, waiting, number) = (self.shared.clone(), self.waiting.clone(), self.threads);
+            let (shared, waiting, number) =
+                (self.shared.clone(), self.waiting.clone(), self.threads);
             self.threads += 1;
             std::thread::spawn(move || {
                 loop {
-                    let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let job = waiting
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .recv();
                     let Ok(job) = job else { return };
                     shared.handle(job, number);
                 }
@@ -136,8 +146,16 @@ impl Shared {
 
     /// Tells the parent the first time a step has an effect here.
     fn saw(&self, step: usize) {
-        if self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(step) {
-            report(&Report::Effect { step, at: self.clock.now() });
+        if self
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(step)
+        {
+            report(&Report::Effect {
+                step,
+                at: self.clock.now(),
+            });
         }
     }
 }

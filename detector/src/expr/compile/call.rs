@@ -7,8 +7,8 @@ use super::{Compiler, Result, Typed, is_label_name, string};
 use crate::compat::Compat;
 use crate::expr::matcher::anchored;
 use crate::expr::{
-    CalendarField, HistogramQuantile, LabelsOnce, MapCall, MapFunction, RangeCall, RangeFunction, Relabel, RelabelHow,
-    ScalarExpr, VectorExpr,
+    CalendarField, HistogramQuantile, LabelsOnce, MapCall, MapFunction, RangeCall, RangeFunction,
+    Relabel, RelabelHow, ScalarExpr, VectorExpr,
 };
 use crate::intern::{Memo, Places};
 use crate::sample::{Labels, METRIC_NAME};
@@ -60,7 +60,9 @@ impl Compiler {
                 }))
             }
             "timestamp" => match self.vector(argument(&args, 0, name)?, name)? {
-                VectorExpr::Selector(selector) => Ok(Typed::Vector(VectorExpr::TimestampOf(selector))),
+                VectorExpr::Selector(selector) => {
+                    Ok(Typed::Vector(VectorExpr::TimestampOf(selector)))
+                }
                 of => Ok(map(MapFunction::Timestamp, of)),
             },
             "sort" | "sort_desc" => Ok(Typed::Vector(VectorExpr::Sort {
@@ -70,25 +72,32 @@ impl Compiler {
             "histogram_quantile" => {
                 let quantile = self.scalar(argument(&args, 0, name)?, name)?;
                 let of = self.vector(argument(&args, 1, name)?, name)?;
-                Ok(Typed::Vector(VectorExpr::HistogramQuantile(Box::new(HistogramQuantile {
-                    quantile,
-                    of,
-                    without_le: Memo::default(),
-                    bounds: Vec::new(),
-                    groups: Places::default(),
-                    seen: Places::default(),
-                }))))
+                Ok(Typed::Vector(VectorExpr::HistogramQuantile(Box::new(
+                    HistogramQuantile {
+                        quantile,
+                        of,
+                        without_le: Memo::default(),
+                        bounds: Vec::new(),
+                        groups: Places::default(),
+                        seen: Places::default(),
+                    },
+                ))))
             }
             "label_replace" => self.label_replace(&args),
             "label_join" => self.label_join(&args),
-            _ if name.starts_with("histogram_") => {
-                Err(format!("{name}() works on native histograms, which are not supported"))
-            }
+            _ if name.starts_with("histogram_") => Err(format!(
+                "{name}() works on native histograms, which are not supported"
+            )),
             _ => Err(format!("{name}() is not supported")),
         }
     }
 
-    fn range_call(&mut self, name: &str, function: RangeFunction, args: &[&parser::Expr]) -> Result<Typed> {
+    fn range_call(
+        &mut self,
+        name: &str,
+        function: RangeFunction,
+        args: &[&parser::Expr],
+    ) -> Result<Typed> {
         if function == RangeFunction::First && self.compat == Compat::V2 {
             return Err("first_over_time() is not known to Prometheus 2".into());
         }
@@ -147,7 +156,11 @@ impl Compiler {
         // A source nobody has is no error: it reads as the empty string.
         let source = string(argument(args, 3, name)?, name)?;
         let regex = string(argument(args, 4, name)?, name)?;
-        let how = RelabelHow::Replace { source, regex: anchored(&regex, self.compat)?, replacement };
+        let how = RelabelHow::Replace {
+            source,
+            regex: anchored(&regex, self.compat)?,
+            replacement,
+        };
         self.relabel(args, name, target, how)
     }
 
@@ -155,7 +168,9 @@ impl Compiler {
         let name = "label_join";
         let target = self.label_argument(args, 1, name)?;
         let separator = string(argument(args, 2, name)?, name)?;
-        let sources = (3..args.len()).map(|at| self.label_argument(args, at, name)).collect::<Result<_>>()?;
+        let sources = (3..args.len())
+            .map(|at| self.label_argument(args, at, name))
+            .collect::<Result<_>>()?;
         self.relabel(args, name, target, RelabelHow::Join { separator, sources })
     }
 
@@ -168,7 +183,13 @@ impl Compiler {
         }
     }
 
-    fn relabel(&mut self, args: &[&parser::Expr], name: &str, target: String, how: RelabelHow) -> Result<Typed> {
+    fn relabel(
+        &mut self,
+        args: &[&parser::Expr],
+        name: &str,
+        target: String,
+        how: RelabelHow,
+    ) -> Result<Typed> {
         Ok(Typed::Vector(VectorExpr::Relabel(Box::new(Relabel {
             of: self.vector(argument(args, 0, name)?, name)?,
             target,
@@ -180,11 +201,17 @@ impl Compiler {
 }
 
 fn map(function: MapFunction, of: VectorExpr) -> Typed {
-    Typed::Vector(VectorExpr::Map(Box::new(MapCall { function, of, seen: Places::default() })))
+    Typed::Vector(VectorExpr::Map(Box::new(MapCall {
+        function,
+        of,
+        seen: Places::default(),
+    })))
 }
 
 fn argument<'e>(args: &[&'e parser::Expr], at: usize, name: &str) -> Result<&'e parser::Expr> {
-    args.get(at).copied().ok_or_else(|| format!("{name}() needs at least {} arguments", at + 1))
+    args.get(at)
+        .copied()
+        .ok_or_else(|| format!("{name}() needs at least {} arguments", at + 1))
 }
 
 fn range_function(name: &str) -> Option<RangeFunction> {

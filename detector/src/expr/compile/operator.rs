@@ -6,8 +6,8 @@ use promql_parser::parser::{self, BinModifier, LabelModifier, VectorMatchCardina
 
 use super::{Compiler, Result, Typed, is_label_name, spelling, string};
 use crate::expr::{
-    Aggregate, AggregateOp, BinaryOp, Cardinality, Keep, Outcome, Projection, ScalarExpr, SetOp, SetOperation,
-    VectorExpr, VectorScalar, VectorVector,
+    Aggregate, AggregateOp, BinaryOp, Cardinality, Keep, Outcome, Projection, ScalarExpr, SetOp,
+    SetOperation, VectorExpr, VectorScalar, VectorVector,
 };
 use crate::intern::Places;
 
@@ -96,13 +96,23 @@ impl Compiler {
             (true, true) => Outcome::Bool,
         };
         match (left, right) {
-            (Typed::Scalar(left), Typed::Scalar(right)) => {
-                Ok(Typed::Scalar(ScalarExpr::Binary { op, left: Box::new(left), right: Box::new(right) }))
+            (Typed::Scalar(left), Typed::Scalar(right)) => Ok(Typed::Scalar(ScalarExpr::Binary {
+                op,
+                left: Box::new(left),
+                right: Box::new(right),
+            })),
+            (Typed::Vector(vector), Typed::Scalar(scalar)) => {
+                Ok(vector_scalar(op, outcome, vector, scalar, false))
             }
-            (Typed::Vector(vector), Typed::Scalar(scalar)) => Ok(vector_scalar(op, outcome, vector, scalar, false)),
-            (Typed::Scalar(scalar), Typed::Vector(vector)) => Ok(vector_scalar(op, outcome, vector, scalar, true)),
-            (Typed::Vector(left), Typed::Vector(right)) => Ok(vector_vector(op, outcome, left, right, modifier)),
-            _ => Err(format!("{name} needs numbers or instant vectors on both sides")),
+            (Typed::Scalar(scalar), Typed::Vector(vector)) => {
+                Ok(vector_scalar(op, outcome, vector, scalar, true))
+            }
+            (Typed::Vector(left), Typed::Vector(right)) => {
+                Ok(vector_vector(op, outcome, left, right, modifier))
+            }
+            _ => Err(format!(
+                "{name} needs numbers or instant vectors on both sides"
+            )),
         }
     }
 }
@@ -133,7 +143,13 @@ fn matching(modifier: &BinModifier) -> Keep {
     }
 }
 
-fn vector_scalar(op: BinaryOp, outcome: Outcome, vector: VectorExpr, scalar: ScalarExpr, scalar_first: bool) -> Typed {
+fn vector_scalar(
+    op: BinaryOp,
+    outcome: Outcome,
+    vector: VectorExpr,
+    scalar: ScalarExpr,
+    scalar_first: bool,
+) -> Typed {
     Typed::Vector(VectorExpr::VectorScalar(Box::new(VectorScalar {
         op,
         outcome,
@@ -144,7 +160,13 @@ fn vector_scalar(op: BinaryOp, outcome: Outcome, vector: VectorExpr, scalar: Sca
     })))
 }
 
-fn vector_vector(op: BinaryOp, outcome: Outcome, left: VectorExpr, right: VectorExpr, modifier: &BinModifier) -> Typed {
+fn vector_vector(
+    op: BinaryOp,
+    outcome: Outcome,
+    left: VectorExpr,
+    right: VectorExpr,
+    modifier: &BinModifier,
+) -> Typed {
     let matching = matching(modifier);
     let drop_name = outcome != Outcome::Filter;
     let group = |many_left: bool, labels: &promql_parser::label::Labels| Cardinality::Group {

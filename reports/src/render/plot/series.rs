@@ -23,10 +23,16 @@ pub(super) fn depth_by_state(record: &Record) -> Vec<Line> {
             }
         }
         for (state, sum) in sums {
-            lines.entry(state.to_owned()).or_default().push((at_ms as f64 / 6e4, sum));
+            lines
+                .entry(state.to_owned())
+                .or_default()
+                .push((at_ms as f64 / 6e4, sum));
         }
     }
-    lines.into_iter().filter(|(_, points)| points.iter().any(|(_, value)| *value > 0.0)).collect()
+    lines
+        .into_iter()
+        .filter(|(_, points)| points.iter().any(|(_, value)| *value > 0.0))
+        .collect()
 }
 
 /// Jobs per second by outcome: increases of `job_processed_total` between scrapes, counter resets heeded, put together
@@ -38,7 +44,10 @@ pub(super) fn throughput(record: &Record) -> Vec<Line> {
     let mut sums: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for (at_ms, _, samples) in record.scrapes() {
         for (labels, value) in samples {
-            let Some(status) = labels.get("status").filter(|_| labels.name() == "job_processed_total") else {
+            let Some(status) = labels
+                .get("status")
+                .filter(|_| labels.name() == "job_processed_total")
+            else {
                 continue;
             };
             if is_stale(value) {
@@ -47,8 +56,13 @@ pub(super) fn throughput(record: &Record) -> Vec<Line> {
                 continue;
             }
             let bucket = usize::try_from(at_ms / interval_ms).unwrap_or(0);
-            let line = sums.entry(status.to_owned()).or_insert_with(|| vec![0.0; buckets]);
-            let before = last.insert(labels, value).filter(|before| *before <= value).unwrap_or(0.0);
+            let line = sums
+                .entry(status.to_owned())
+                .or_insert_with(|| vec![0.0; buckets]);
+            let before = last
+                .insert(labels, value)
+                .filter(|before| *before <= value)
+                .unwrap_or(0.0);
             if let Some(sum) = line.get_mut(bucket) {
                 *sum += value - before;
             }
@@ -57,6 +71,14 @@ pub(super) fn throughput(record: &Record) -> Vec<Line> {
     let seconds = interval_ms as f64 / 1e3;
     let minute = |bucket: usize| (bucket as f64 + 0.5) * seconds / 60.0;
     sums.into_iter()
-        .map(|(status, sums)| (status, sums.iter().enumerate().map(|(b, sum)| (minute(b), sum / seconds)).collect()))
+        .map(|(status, sums)| {
+            (
+                status,
+                sums.iter()
+                    .enumerate()
+                    .map(|(b, sum)| (minute(b), sum / seconds))
+                    .collect(),
+            )
+        })
         .collect()
 }

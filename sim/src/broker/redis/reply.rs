@@ -13,7 +13,11 @@ fn unexpected(what: &str) -> BrokerError {
 
 /// An integer reply, 0 if it is none.
 pub(super) fn count(value: &Value) -> u64 {
-    if let Value::Int(count) = value { u64::try_from(*count).unwrap_or(0) } else { 0 }
+    if let Value::Int(count) = value {
+        u64::try_from(*count).unwrap_or(0)
+    } else {
+        0
+    }
 }
 
 /// `{id, message or false}`, or nil.
@@ -22,7 +26,9 @@ pub(super) fn message(queue: Queue<'_>, value: Value) -> Result<Option<TaskMessa
         Value::Nil => Ok(None),
         Value::Array(mut pair) if pair.len() == 2 => match (pair.remove(0), pair.remove(0)) {
             (_, Value::Nil) => Ok(None),
-            (Value::BulkString(id), Value::BulkString(bytes)) => decode(queue, &id, &bytes).map(Some),
+            (Value::BulkString(id), Value::BulkString(bytes)) => {
+                decode(queue, &id, &bytes).map(Some)
+            }
             _ => Err(unexpected("dequeue")),
         },
         // A nil at the end of a Lua table cuts it short.
@@ -33,8 +39,11 @@ pub(super) fn message(queue: Queue<'_>, value: Value) -> Result<Option<TaskMessa
 
 /// `{id, message, ...}`. One message that cannot be decoded fails the whole, as in asynq.
 pub(super) fn messages(queue: Queue<'_>, value: Value) -> Result<Vec<TaskMessage>, BrokerError> {
-    let flat: Vec<Vec<u8>> = from_redis_value_ref(&value).map_err(|_| unexpected("list_lease_expired"))?;
-    flat.chunks_exact(2).map(|pair| decode(queue, &pair[0], &pair[1])).collect()
+    let flat: Vec<Vec<u8>> =
+        from_redis_value_ref(&value).map_err(|_| unexpected("list_lease_expired"))?;
+    flat.chunks_exact(2)
+        .map(|pair| decode(queue, &pair[0], &pair[1]))
+        .collect()
 }
 
 fn decode(queue: Queue<'_>, id: &[u8], bytes: &[u8]) -> Result<TaskMessage, BrokerError> {
@@ -48,8 +57,21 @@ fn decode(queue: Queue<'_>, id: &[u8], bytes: &[u8]) -> Result<TaskMessage, Brok
 pub(super) fn stats(value: &Value, now: Time) -> Result<QueueStats, BrokerError> {
     type Row = (u64, u64, u64, u64, u64, u64, u64, u64, u64, String);
     let row: Row = from_redis_value_ref(value).map_err(|_| unexpected("queue_stats"))?;
-    let (pending, active, scheduled, retry, archived, completed, processed_total, failed_total, paused, since) = row;
-    let latency_ns = since.parse::<i64>().map_or(0, |since| (now.0 - since).max(0));
+    let (
+        pending,
+        active,
+        scheduled,
+        retry,
+        archived,
+        completed,
+        processed_total,
+        failed_total,
+        paused,
+        since,
+    ) = row;
+    let latency_ns = since
+        .parse::<i64>()
+        .map_or(0, |since| (now.0 - since).max(0));
     Ok(QueueStats {
         pending,
         active,

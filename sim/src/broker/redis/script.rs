@@ -46,7 +46,12 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(named: &'static Named) -> Self {
-        Self { name: named.name, script: &named.script, keys: Vec::new(), args: Vec::new() }
+        Self {
+            name: named.name,
+            script: &named.script,
+            keys: Vec::new(),
+            args: Vec::new(),
+        }
     }
 
     pub(super) fn keys(mut self, keys: impl IntoIterator<Item = String>) -> Self {
@@ -59,7 +64,10 @@ impl Call {
         self
     }
 
-    pub(super) async fn invoke(&self, connection: &mut MultiplexedConnection) -> Result<Value, RedisError> {
+    pub(super) async fn invoke(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<Value, RedisError> {
         let mut invocation = self.script.prepare_invoke();
         for key in &self.keys {
             invocation.key(key);

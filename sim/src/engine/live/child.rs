@@ -52,17 +52,32 @@ impl WorkerChild {
     ///
     /// # Errors
     /// When it cannot be started, ends at once, or is not ready within 20 s.
-    pub async fn start(exe: &Path, spec: &WorkerSpec, effects: UnboundedSender<Effect>) -> Result<Self, ChildError> {
-        let failed = |reason: String| ChildError { process: spec.process.clone(), reason };
+    pub async fn start(
+        exe: &Path,
+        spec: &WorkerSpec,
+        effects: UnboundedSender<Effect>,
+    ) -> Result<Self, ChildError> {
+        let failed = |reason: String| ChildError {
+            process: spec.process.clone(),
+            reason,
+        };
         let mut command = Command::from(guard::command(exe, exe, [OsStr::new("worker")]));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().map_err(|error| failed(format!("cannot start: {error}")))?;
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .map_err(|error| failed(format!("cannot start: {error}")))?;
         let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(failed("no pipes".into()));
         };
         let mut line = serde_json::to_string(spec).map_err(|error| failed(error.to_string()))?;
         line.push('\n');
-        stdin.write_all(line.as_bytes()).await.map_err(|error| failed(format!("died at start: {error}")))?;
+        stdin
+            .write_all(line.as_bytes())
+            .await
+            .map_err(|error| failed(format!("died at start: {error}")))?;
 
         let mut lines = BufReader::new(stdout).lines();
         let first = tokio::time::timeout(READY_WITHIN, lines.next_line())
@@ -77,7 +92,13 @@ impl WorkerChild {
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 if let Ok(Report::Effect { step, at }) = serde_json::from_str(&line)
-                    && effects.send(Effect { process: process.clone(), step, at }).is_err()
+                    && effects
+                        .send(Effect {
+                            process: process.clone(),
+                            step,
+                            at,
+                        })
+                        .is_err()
                 {
                     return;
                 }
@@ -97,10 +118,16 @@ impl WorkerChild {
     /// # Errors
     /// When the process has ended.
     pub async fn begin(&mut self, clock: ClockOrigin) -> Result<(), ChildError> {
-        let failed = |reason: String| ChildError { process: self.process.clone(), reason };
+        let failed = |reason: String| ChildError {
+            process: self.process.clone(),
+            reason,
+        };
         let mut line = serde_json::to_string(&clock).map_err(|error| failed(error.to_string()))?;
         line.push('\n');
-        self.stdin.write_all(line.as_bytes()).await.map_err(|error| failed(format!("has ended: {error}")))
+        self.stdin
+            .write_all(line.as_bytes())
+            .await
+            .map_err(|error| failed(format!("has ended: {error}")))
     }
 
     /// Whether the process has ended by itself.
@@ -122,7 +149,11 @@ impl WorkerChild {
     /// # Errors
     /// When the system refuses.
     pub async fn stop(&mut self, patience: Duration) -> io::Result<bool> {
-        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
+        if let Some(pid) = self
+            .child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
+        {
             // ESRCH: it has ended already, which `wait` below sees.
             let _ = kill_process(pid, Signal::TERM);
         }

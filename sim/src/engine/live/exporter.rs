@@ -18,7 +18,11 @@ use tokio::net::TcpListener;
 pub async fn serve_asynq(broker: RedisBroker, clock: ClockOrigin) -> io::Result<SocketAddr> {
     let text = move || {
         let broker = broker.clone();
-        async move { Some(exposition::encode(&asynq_values(&broker, clock).await.unwrap_or_default())) }
+        async move {
+            Some(exposition::encode(
+                &asynq_values(&broker, clock).await.unwrap_or_default(),
+            ))
+        }
     };
     serve(text).await
 }
@@ -30,7 +34,11 @@ pub async fn serve_asynq(broker: RedisBroker, clock: ClockOrigin) -> io::Result<
 pub async fn serve_redis(broker: RedisBroker) -> io::Result<SocketAddr> {
     let text = move || {
         let broker = broker.clone();
-        async move { Some(exposition::encode(&redis_values(broker.info().await.ok().as_deref()))) }
+        async move {
+            Some(exposition::encode(&redis_values(
+                broker.info().await.ok().as_deref(),
+            )))
+        }
     };
     serve(text).await
 }
@@ -53,7 +61,10 @@ async fn asynq_values(broker: &RedisBroker, clock: ClockOrigin) -> Option<Vec<Va
     queues.sort();
     let mut values = Vec::new();
     for queue in queues {
-        let op = Op::QueueStats { queue: queue.clone(), now: clock.now() };
+        let op = Op::QueueStats {
+            queue: queue.clone(),
+            now: clock.now(),
+        };
         let Ok(Reply::Stats(stats)) = broker.call(op).await else {
             return None;
         };

@@ -42,7 +42,11 @@ impl Agenda {
         let mut items: Vec<(i64, Item)> = Vec::new();
         for (index, step) in plan.timeline.iter().enumerate() {
             items.push((step.at_ms, Item::Apply(index)));
-            items.extend(step.until.as_ref().map(|until| (until.at_ms, Item::Undo(index))));
+            items.extend(
+                step.until
+                    .as_ref()
+                    .map(|until| (until.at_ms, Item::Undo(index))),
+            );
         }
         items.sort_by_key(|(at_ms, _)| *at_ms);
         Self(items.into())
@@ -54,7 +58,10 @@ impl Agenda {
     }
 
     /// Does everything that is due; tells what was done, and how late the latest of it began in virtual milliseconds.
-    pub(crate) async fn run_due(&mut self, world: &mut World<'_>) -> Result<(Vec<Mark>, i64), LiveError> {
+    pub(crate) async fn run_due(
+        &mut self,
+        world: &mut World<'_>,
+    ) -> Result<(Vec<Mark>, i64), LiveError> {
         let mut marks = Vec::new();
         let mut late_ms = 0;
         while let Some((at_ms, item)) = self.0.front().copied() {
@@ -83,7 +90,14 @@ impl World<'_> {
             Fault::WorkerKill => {
                 let gone = self.fleet.kill(&step.targets, clock).await;
                 let note = format!("SIGKILL; {} of {} processes gone", gone, step.targets.len());
-                Some(mark(clock, planned_ms, what, step.targets.join(", "), gone == step.targets.len(), note))
+                Some(mark(
+                    clock,
+                    planned_ms,
+                    what,
+                    step.targets.join(", "),
+                    gone == step.targets.len(),
+                    note,
+                ))
             }
             Fault::RedisKill { keep_data } => {
                 self.redis.kill().await?;
@@ -106,17 +120,38 @@ impl World<'_> {
             Some(Remedy::WorkerRestart) => {
                 let note = self.fleet.restart(&step.targets, clock).await?;
                 self.fleet.publish(&self.addresses, self.first_worker);
-                mark(clock, planned_ms, "worker.restart", step.targets.join(", "), true, note)
+                mark(
+                    clock,
+                    planned_ms,
+                    "worker.restart",
+                    step.targets.join(", "),
+                    true,
+                    note,
+                )
             }
             Some(Remedy::RedisStart) => {
                 let keep_data = !matches!(step.fault, Fault::RedisKill { keep_data: false });
                 self.redis.restart(keep_data).await?;
                 let answers = self.redis.is_listening();
-                mark(clock, planned_ms, "redis.start", "redis".into(), answers, "answers PING".into())
+                mark(
+                    clock,
+                    planned_ms,
+                    "redis.start",
+                    "redis".into(),
+                    answers,
+                    "answers PING".into(),
+                )
             }
             None => {
                 let what = format!("{} ends", step.fault.name());
-                mark(clock, planned_ms, &what, step.targets.join(", "), true, "by itself".into())
+                mark(
+                    clock,
+                    planned_ms,
+                    &what,
+                    step.targets.join(", "),
+                    true,
+                    "by itself".into(),
+                )
             }
         }))
     }
@@ -129,7 +164,11 @@ pub(crate) fn effect_mark(plan: &Plan, epoch: Time, effect: &Effect) -> Mark {
         planned_ms: step.at_ms,
         at_ms: effect.at.millis() - epoch.millis(),
         what: step.fault.name().to_owned(),
-        target: if step.targets.is_empty() { "handlers".into() } else { step.targets.join(", ") },
+        target: if step.targets.is_empty() {
+            "handlers".into()
+        } else {
+            step.targets.join(", ")
+        },
         verified: true,
         note: format!("first effect in {}", effect.process),
     }
@@ -187,7 +226,11 @@ impl Fleet {
             running: BTreeMap::new(),
             ledgers: Vec::new(),
         };
-        let names: Vec<String> = fleet.specs.iter().map(|spec| spec.process.clone()).collect();
+        let names: Vec<String> = fleet
+            .specs
+            .iter()
+            .map(|spec| spec.process.clone())
+            .collect();
         for name in names {
             fleet.spawn(&name).await?;
         }
@@ -198,7 +241,9 @@ impl Fleet {
         let Some(spec) = self.specs.iter_mut().find(|spec| spec.process == process) else {
             return Ok(());
         };
-        spec.ledger = self.dir.join(format!("{process}.{}.ledger", spec.incarnation));
+        spec.ledger = self
+            .dir
+            .join(format!("{process}.{}.ledger", spec.incarnation));
         let child = WorkerChild::start(&self.exe, spec, self.effects.clone()).await?;
         spec.incarnation += 1;
         self.running.insert(process.to_owned(), child);
@@ -259,15 +304,25 @@ impl Fleet {
                 child.begin(clock).await?;
             }
         }
-        Ok(format!("{} started, {graceful} stopped gracefully before", names.len()))
+        Ok(format!(
+            "{} started, {graceful} stopped gracefully before",
+            names.len()
+        ))
     }
 
     fn shutdown_timeout_ms(&self, process: &str) -> i64 {
         let of = |spec: &WorkerSpec| {
             let processes = spec.plan.processes().into_iter();
-            processes.filter(|(name, _)| name == process).map(|(_, worker)| worker.shutdown_timeout_ms).next()
+            processes
+                .filter(|(name, _)| name == process)
+                .map(|(_, worker)| worker.shutdown_timeout_ms)
+                .next()
         };
-        self.specs.iter().find(|spec| spec.process == process).and_then(of).unwrap_or(0)
+        self.specs
+            .iter()
+            .find(|spec| spec.process == process)
+            .and_then(of)
+            .unwrap_or(0)
     }
 
     /// Ends every process and gives the ledgers of all incarnations.

@@ -44,7 +44,9 @@ pub async fn fetch(address: SocketAddr, path: &str) -> Option<String> {
         .ok()?;
     let response = sender.send_request(request).await.ok()?;
     let ok = response.status() == hyper::StatusCode::OK;
-    let body = Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await;
+    let body = Limited::new(response.into_body(), MAX_BODY_BYTES)
+        .collect()
+        .await;
     connection.abort();
     let body = body.ok()?.to_bytes();
     ok.then(|| String::from_utf8(body.to_vec()).ok())?

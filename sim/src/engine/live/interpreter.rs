@@ -48,7 +48,8 @@ pub async fn drive<A: Actor, H: Host>(
         for action in actions.drain(..) {
             match action {
                 Action::Call(ticket, op) => {
-                    let (broker, answer_tx, in_flight) = (broker.clone(), answer_tx.clone(), in_flight.clone());
+                    let (broker, answer_tx, in_flight) =
+                        (broker.clone(), answer_tx.clone(), in_flight.clone());
                     tokio::spawn(async move {
                         // The semaphore is never closed, and a closed answer channel means the actor has ended.
                         let _permit = in_flight.acquire().await;
@@ -79,7 +80,11 @@ pub async fn drive<A: Actor, H: Host>(
             }
             continue;
         }
-        let pause = timers.peek().map_or(Duration::from_secs(3600), |Reverse((at, ..))| clock.until(*at));
+        let pause = timers
+            .peek()
+            .map_or(Duration::from_secs(3600), |Reverse((at, ..))| {
+                clock.until(*at)
+            });
         tokio::select! {
             Some((ticket, answer)) = answers.recv() => {
                 actor.on(clock.now(), Event::Answer(ticket, answer), &mut actions);

@@ -20,11 +20,18 @@ pub struct Addresses(Arc<Mutex<BTreeMap<usize, SocketAddr>>>);
 impl Addresses {
     /// Sets the address of target number `target`.
     pub fn set(&self, target: usize, address: SocketAddr) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(target, address);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(target, address);
     }
 
     fn get(&self, target: usize) -> Option<SocketAddr> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&target).copied()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&target)
+            .copied()
     }
 }
 
@@ -79,15 +86,32 @@ pub async fn scrape_loop(
         tokio::time::sleep(clock.until(slot)).await;
         let at = Time::from_millis(clock.now().millis());
         let late_ms = at.millis() - slot.millis();
-        if progress.send(Progress::Began { target: schedule.target, at, late_ms }).is_err() {
+        if progress
+            .send(Progress::Began {
+                target: schedule.target,
+                at,
+                late_ms,
+            })
+            .is_err()
+        {
             return;
         }
         let values = match addresses.get(schedule.target) {
-            Some(address) => tokio::time::timeout(patience, http::fetch(address, schedule.path)).await.ok().flatten(),
+            Some(address) => tokio::time::timeout(patience, http::fetch(address, schedule.path))
+                .await
+                .ok()
+                .flatten(),
             None => None,
         };
         let values = values.and_then(|text| exposition::decode(&text).ok());
-        if progress.send(Progress::Ended { target: schedule.target, at, values }).is_err() {
+        if progress
+            .send(Progress::Ended {
+                target: schedule.target,
+                at,
+                values,
+            })
+            .is_err()
+        {
             return;
         }
         while slot <= clock.now() {
@@ -133,10 +157,38 @@ mod tests {
     fn a_slow_scrape_holds_up_later_ones() {
         let mut order = InOrder::default();
         let (early, late) = (Time(1), Time(2));
-        assert!(order.take(Progress::Began { target: 0, at: early, late_ms: 0 }).is_empty());
-        assert!(order.take(Progress::Began { target: 1, at: late, late_ms: 0 }).is_empty());
-        assert!(order.take(Progress::Ended { target: 1, at: late, values: Some(vec![]) }).is_empty());
-        let done = order.take(Progress::Ended { target: 0, at: early, values: None });
+        assert!(
+            order
+                .take(Progress::Began {
+                    target: 0,
+                    at: early,
+                    late_ms: 0
+                })
+                .is_empty()
+        );
+        assert!(
+            order
+                .take(Progress::Began {
+                    target: 1,
+                    at: late,
+                    late_ms: 0
+                })
+                .is_empty()
+        );
+        assert!(
+            order
+                .take(Progress::Ended {
+                    target: 1,
+                    at: late,
+                    values: Some(vec![])
+                })
+                .is_empty()
+        );
+        let done = order.take(Progress::Ended {
+            target: 0,
+            at: early,
+            values: None,
+        });
         assert_eq!(done, vec![(early, 0, None), (late, 1, Some(vec![]))]);
     }
 }
