@@ -288,7 +288,10 @@ fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
                 cause: planned.cause.clone(),
                 wanted: planned.wanted,
                 fault_ms,
-                impact_ms: impact.and_then(|impact| impact.first_ms),
+                // Tasks in flight when the fault struck are harmed with it, not before it.
+                impact_ms: impact
+                    .and_then(|impact| impact.first_ms)
+                    .map(|first_ms| first_ms.max(fault_ms)),
                 end_ms: over_ms.max(last_ms).min(end_ms.max(fault_ms)),
                 deadline_ms: planned.deadline_ms + (fault_ms - planned.starts_ms),
             }

@@ -166,10 +166,12 @@ fn lines(
                 .iter()
                 .find(|(known, _)| known == name)
                 .map_or(MARK, |(_, colour)| *colour);
-            chart.draw_series(LineSeries::new(
-                points.iter().copied(),
-                colour.stroke_width(2),
-            ))?;
+            for part in points.split(|(_, value)| value.is_nan()) {
+                chart.draw_series(LineSeries::new(
+                    part.iter().copied(),
+                    colour.stroke_width(2),
+                ))?;
+            }
         }
         legend(root, title, data, colours)
     })

@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use firedrill_reports::{Scorecard, render};
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Writes one self-contained HTML file.
@@ -36,6 +37,9 @@ pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(text.as_bytes())?;
+    // Temporary files are private; a report is to be read.
+    file.as_file()
+        .set_permissions(fs::Permissions::from_mode(0o644))?;
     file.persist(path)?;
     Ok(())
 }

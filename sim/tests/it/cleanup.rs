@@ -44,28 +44,51 @@ impl Running {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut running = Self { firedrill, dir, children: Vec::new() };
+        let mut running = Self {
+            firedrill,
+            dir,
+            children: Vec::new(),
+        };
         wait_until("a drill under way", || {
             running.children = descendants(running.firedrill.id());
-            running.children.len() == 3 && running.record().is_some_and(|path| fs::metadata(path).unwrap().len() > 0)
+            running.children.len() == 3
+                && running
+                    .record()
+                    .is_some_and(|path| fs::metadata(path).unwrap().len() > 0)
         });
         running
     }
 
     fn record(&self) -> Option<PathBuf> {
         let runs = fs::read_dir(self.dir.path().join("runs/endless")).ok()?;
-        runs.filter_map(|entry| Some(entry.ok()?.path().join("record.jsonl"))).find(|path| path.exists())
+        runs.filter_map(|entry| Some(entry.ok()?.path().join("record.jsonl")))
+            .find(|path| path.exists())
     }
 
     fn send(&self, signal: Signal) {
-        kill_process(Pid::from_raw(i32::try_from(self.firedrill.id()).unwrap()).unwrap(), signal).unwrap();
+        kill_process(
+            Pid::from_raw(i32::try_from(self.firedrill.id()).unwrap()).unwrap(),
+            signal,
+        )
+        .unwrap();
     }
 
     /// Nothing of the drill runs any more, and its record opens as what it is: incomplete.
     fn assert_gone(&self) {
-        wait_until("every child gone", || self.children.iter().all(|pid| !is_running(*pid)));
-        let output = firedrill().arg("score").arg(self.record().unwrap()).output().unwrap();
-        assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+        wait_until("every child gone", || {
+            self.children.iter().all(|pid| !is_running(*pid))
+        });
+        let output = firedrill()
+            .arg("score")
+            .arg(self.record().unwrap())
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(3),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(String::from_utf8_lossy(&output.stdout).contains("inconclusive"));
     }
 }
@@ -80,14 +103,24 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// Living processes whose parent is `pid`.
 fn descendants(pid: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    processes.filter(|child| parent(*child) == Some(pid) && is_running(*child)).collect()
+    let processes = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    processes
+        .filter(|child| parent(*child) == Some(pid) && is_running(*child))
+        .collect()
 }
 
 fn stat(pid: u32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command name may hold spaces; the fields after it do not.
-    Some(text.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
+    Some(
+        text.rsplit_once(')')?
+            .1
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
+    )
 }
 
 fn parent(pid: u32) -> Option<u32> {
@@ -102,7 +135,14 @@ fn is_running(pid: u32) -> bool {
 fn leftovers(dir: &Path) -> usize {
     fs::read_dir(dir)
         .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("firedrill-"))
+        .filter(|entry| {
+            entry
+                .as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .starts_with("firedrill-")
+        })
         .count()
 }
 
@@ -134,8 +174,17 @@ fn sigkill_leaves_no_process_and_clean_removes_the_rest() {
     running.firedrill.wait().unwrap();
     running.assert_gone();
     assert_eq!(leftovers(running.dir.path()), 1);
-    let cleaned = firedrill().arg("clean").env("TMPDIR", running.dir.path()).output().unwrap();
-    assert_eq!(cleaned.status.code(), Some(0), "{}", String::from_utf8_lossy(&cleaned.stderr));
+    let cleaned = firedrill()
+        .arg("clean")
+        .env("TMPDIR", running.dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(
+        cleaned.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&cleaned.stderr)
+    );
     assert_eq!(leftovers(running.dir.path()), 0);
 }
 
@@ -143,7 +192,11 @@ fn sigkill_leaves_no_process_and_clean_removes_the_rest() {
 fn clean_leaves_a_running_drill_alone() {
     need!("redis-server");
     let mut running = Running::start();
-    let cleaned = firedrill().arg("clean").env("TMPDIR", running.dir.path()).output().unwrap();
+    let cleaned = firedrill()
+        .arg("clean")
+        .env("TMPDIR", running.dir.path())
+        .output()
+        .unwrap();
     assert_eq!(cleaned.status.code(), Some(0));
     assert_eq!(leftovers(running.dir.path()), 1);
     assert!(running.children.iter().all(|pid| is_running(*pid)));

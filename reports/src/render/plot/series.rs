@@ -7,19 +7,18 @@ use std::collections::BTreeMap;
 /// Name and points (minutes, value).
 type Line = (String, Vec<(f64, f64)>);
 
-/// `asynq_tasks_enqueued_total` by state, summed over queues: a state that never held a task is left out.
+/// `asynq_tasks_enqueued_total` by state, summed over queues: a state that never held a task is left out. While the
+/// series is gone the line has a gap, which is a point without a number.
 pub(super) fn depth_by_state(record: &Record) -> Vec<Line> {
     let mut lines: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
     for (at_ms, _, samples) in record.scrapes() {
         let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
-        for (labels, value) in &samples {
-            if labels.name() == "asynq_tasks_enqueued_total"
-                && let Some(state) = labels.get("state")
-            {
-                // The series is gone while Redis is: a gap, drawn as a break to the axis' ground is wrong, so skip it.
-                if !is_stale(*value) {
-                    *sums.entry(state).or_default() += value;
-                }
+        let depths = samples
+            .iter()
+            .filter(|(labels, _)| labels.name() == "asynq_tasks_enqueued_total");
+        for (labels, value) in depths {
+            if let Some(state) = labels.get("state") {
+                *sums.entry(state).or_default() += if is_stale(*value) { f64::NAN } else { *value };
             }
         }
         for (state, sum) in sums {
@@ -29,9 +28,10 @@ pub(super) fn depth_by_state(record: &Record) -> Vec<Line> {
                 .push((at_ms as f64 / 6e4, sum));
         }
     }
+    let used = |points: &Vec<(f64, f64)>| points.iter().any(|(_, value)| *value > 0.0);
     lines
         .into_iter()
-        .filter(|(_, points)| points.iter().any(|(_, value)| *value > 0.0))
+        .filter(|(_, points)| used(points))
         .collect()
 }
 

@@ -1,0 +1,9 @@
+//! Tests of firedrill against the real things: Redis, processes, signals, the command line.
+
+mod broker;
+mod cleanup;
+mod cli;
+mod live;
+mod redis_server;
+mod support;
+mod wire;
