@@ -95,6 +95,10 @@ pub enum Outcome {
 
 /// What happens to an actor.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is handed over once, by value; boxing each answer would cost more"
+)]
 pub enum Event {
     /// Once, before all others.
     Start,

@@ -39,11 +39,11 @@ impl RedisSource {
 pub enum PrivateRedis {
     /// A process.
     Program(RedisServer),
-    /// A container; `None` once removed.
+    /// A container.
     #[cfg(feature = "docker")]
     Docker {
         /// The container.
-        container: RedisContainer,
+        container: Box<RedisContainer>,
         /// Its image and persistence, to make it anew without its data.
         made_of: (String, Persistence),
     },
@@ -66,7 +66,7 @@ impl PrivateRedis {
             }
             #[cfg(feature = "docker")]
             RedisSource::Docker(image) => Ok(Self::Docker {
-                container: RedisContainer::start(image, persistence).await?,
+                container: Box::new(RedisContainer::start(image, persistence).await?),
                 made_of: (image.clone(), persistence),
             }),
         }

@@ -43,7 +43,7 @@ pub(super) fn step(node: &Node, problems: &mut Problems) -> Option<Step> {
         .required("fault", problems)
         .and_then(|node| one_of(node, "fault", &FAULTS, problems));
     let until = fields.take("until").map(|node| read_until(node, problems));
-    let Some(kind) = kind else { return None };
+    let kind = kind?;
     let mut select = None;
     let fault = match kind.value.as_str() {
         "worker.kill" | "handler.deadlock" => {
