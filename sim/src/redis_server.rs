@@ -238,11 +238,10 @@ impl RedisServer {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Whether it answers `PING` with `PONG`.
+    /// Whether it answers `PING`.
     #[must_use]
     pub fn is_listening(&self) -> bool {
-        ping(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
-            .is_ok_and(|reply| reply.starts_with(b"+PONG"))
+        answers(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -288,6 +287,12 @@ fn free_port() -> io::Result<u16> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()
         .map(|address| address.port())
+}
+
+/// Whether a Redis that is ready answers there: with `PONG`, or by asking for its password. One that still loads its
+/// data says `LOADING`.
+fn answers(address: SocketAddr) -> bool {
+    ping(address).is_ok_and(|reply| reply.starts_with(b"+PONG") || reply.starts_with(b"-NOAU"))
 }
 
 fn ping(address: SocketAddr) -> io::Result<[u8; 5]> {

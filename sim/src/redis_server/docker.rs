@@ -4,7 +4,8 @@
 //! `docker rm -f $(docker ps -q --filter label=firedrill)`.
 
 use crate::redis_server::{Persistence, RedisServerError, free_port};
-use std::path::Path;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use testcontainers::core::{ContainerPort, IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
@@ -14,16 +15,27 @@ const REDIS_PORT: ContainerPort = ContainerPort::Tcp(6379);
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
 
 /// A private Redis in a container. Dropping it removes the container.
-#[derive(Debug)]
 pub struct RedisContainer {
     container: ContainerAsync<GenericImage>,
     port: u16,
+    password: String,
 }
 
-/// Whether a Docker daemon can be asked for a container: its socket is there, or `DOCKER_HOST` names one.
+/// Whether a Docker daemon can be asked for a container: `DOCKER_HOST` names one, or somebody listens on its socket.
 #[must_use]
 pub fn is_available(docker_host: Option<&str>) -> bool {
-    docker_host.is_some_and(|host| !host.is_empty()) || Path::new("/var/run/docker.sock").exists()
+    docker_host.is_some_and(|host| !host.is_empty())
+        || UnixStream::connect("/var/run/docker.sock").is_ok()
+}
+
+/// Without the password.
+impl std::fmt::Debug for RedisContainer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisContainer")
+            .field("id", &self.container.id())
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RedisContainer {
@@ -39,6 +51,7 @@ impl RedisContainer {
         } else {
             "no"
         };
+        let password = password();
         let args = [
             "redis-server",
             "--save",
@@ -47,6 +60,9 @@ impl RedisContainer {
             append_only,
             "--appendfsync",
             "no",
+            // Docker publishes ports on every address of the machine.
+            "--requirepass",
+            &password,
         ];
         let container = GenericImage::new(name, tag)
             .with_exposed_port(6379.tcp())
@@ -58,7 +74,11 @@ impl RedisContainer {
             .start()
             .await
             .map_err(container_error)?;
-        Ok(Self { container, port })
+        Ok(Self {
+            container,
+            port,
+            password,
+        })
     }
 
     /// The loopback port Redis is reached on.
@@ -67,7 +87,13 @@ impl RedisContainer {
         self.port
     }
 
-    /// Stops the container's Redis without a grace period.
+    /// `redis://:password@127.0.0.1:port`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://:{}@127.0.0.1:{}", self.password, self.port)
+    }
+
+    /// Stops the container's Redis without a grace period: the image's stop signal, and SIGKILL at once.
     ///
     /// # Errors
     /// When Docker refuses.
@@ -93,6 +119,12 @@ impl RedisContainer {
     pub async fn remove(self) -> Result<(), RedisServerError> {
         self.container.rm().await.map_err(container_error)
     }
+}
+
+/// 128 bits nobody can guess, from the system's randomness.
+fn password() -> String {
+    let bits = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", bits(), bits())
 }
 
 fn container_error(error: impl std::fmt::Display) -> RedisServerError {

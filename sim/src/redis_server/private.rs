@@ -1,7 +1,7 @@
 //! A drill's own Redis, however it was had.
 
 use crate::redis_server::{
-    ANSWERS_WITHIN, Persistence, RedisServer, RedisServerError, RedisServerOptions, ping,
+    ANSWERS_WITHIN, Persistence, RedisServer, RedisServerError, RedisServerOptions, answers,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -80,17 +80,20 @@ impl PrivateRedis {
         }
     }
 
-    /// `redis://127.0.0.1:port`.
+    /// Where it is, password included: for connecting, not for printing.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port())
+        match self {
+            Self::Program(server) => server.url(),
+            #[cfg(feature = "docker")]
+            Self::Docker { container, .. } => container.url(),
+        }
     }
 
-    /// Whether it answers `PING` with `PONG`.
+    /// Whether it answers `PING`.
     #[must_use]
     pub fn is_listening(&self) -> bool {
-        ping(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port())))
-            .is_ok_and(|reply| reply.starts_with(b"+PONG"))
+        answers(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port())))
     }
 
     /// Ends it without warning.

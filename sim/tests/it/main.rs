@@ -3,6 +3,7 @@
 mod broker;
 mod cleanup;
 mod cli;
+mod docker;
 mod live;
 mod redis_server;
 mod support;

@@ -20,10 +20,7 @@ pub trait Host {
 }
 
 /// What reaches an actor from outside.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all of them are events"
-)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are events")]
 pub enum Outside<A> {
     /// An event.
     Event(Event),
