@@ -87,6 +87,11 @@ impl<W: Write> RecordWriter<W> {
         })
     }
 
+    /// The output, everything written and flushed.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
     fn json(&mut self, line: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.out, line)?;
         self.out.write_all(b"\n")

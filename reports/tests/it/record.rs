@@ -1,0 +1,71 @@
+//! Records: what is written reads back, what is cut short still opens, what is foreign is told apart.
+
+use crate::support::{Story, file, record, rules, scored};
+use firedrill_reports::record::{Line, Value};
+use firedrill_reports::{Record, RecordError, Verdict, replay};
+use proptest::prelude::*;
+
+#[test]
+fn a_replay_under_its_own_rules_says_what_the_drill_said() {
+    for story in [Story::Quiet, Story::Crash, Story::Hang, Story::Night] {
+        let record = record(story);
+        let recorded: Vec<_> = record.transitions().cloned().collect();
+        assert_eq!(replay(&record, &rules()).transitions, recorded);
+        assert_eq!(
+            recorded.is_empty(),
+            matches!(story, Story::Quiet | Story::Crash)
+        );
+    }
+}
+
+#[test]
+fn a_record_cut_anywhere_opens_as_incomplete() {
+    let whole = file(Story::Crash);
+    let header_end = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    for cut in (header_end..whole.len() - 1).step_by(997) {
+        let record = Record::read(&whole[..cut]).unwrap();
+        assert!(!record.complete);
+        assert_eq!(scored(&record).1.verdict, Verdict::Inconclusive);
+    }
+}
+
+#[test]
+fn damage_in_the_middle_is_told_by_line() {
+    let text = String::from_utf8(file(Story::Quiet)).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[4] = "{\"kind\":\"scra";
+    let error = Record::read(lines.join("\n").as_bytes()).unwrap_err();
+    assert!(
+        matches!(error, RecordError::Damaged { line: 5, .. }),
+        "{error}"
+    );
+    let foreign = text.replacen("firedrill-record/1.0", "firedrill-record/2.0", 1);
+    assert!(matches!(
+        Record::read(foreign.as_bytes()),
+        Err(RecordError::Version { .. })
+    ));
+    let newer = text.replacen("firedrill-record/1.0", "firedrill-record/1.7", 1);
+    assert!(
+        Record::read(newer.as_bytes()).unwrap().complete,
+        "a newer minor version is read"
+    );
+    assert!(matches!(Record::read(&b""[..]), Err(RecordError::Empty)));
+    let unknown = text.replacen("\"values\":[[0", "\"values\":[[99", 1);
+    assert!(matches!(
+        Record::read(unknown.as_bytes()),
+        Err(RecordError::UnknownSeries { id: 99, .. })
+    ));
+}
+
+proptest! {
+    #[test]
+    fn values_keep_their_bits(bits in any::<u64>()) {
+        let value = f64::from_bits(bits);
+        // Of the many NaNs only the staleness marker is told apart.
+        let kept = if value.is_nan() && !firedrill_detector::is_stale(value) { f64::NAN } else { value };
+        let line = Line::Scrape { at_ms: 1, target: "t".into(), values: vec![(0, Value(value))] };
+        let back: Line = serde_json::from_str(&serde_json::to_string(&line).unwrap()).unwrap();
+        let expected = Line::Scrape { at_ms: 1, target: "t".into(), values: vec![(0, Value(kept))] };
+        prop_assert_eq!(back, expected);
+    }
+}

@@ -1,0 +1,133 @@
+//! Snapshots of what people read.
+
+use crate::support::{Story, record, scored};
+use firedrill_reports::render::{Drill, Style, html, json, markdown, terminal};
+use firedrill_reports::{Record, Replay, Scorecard};
+
+fn card() -> (Vec<(Record, Replay)>, Scorecard) {
+    let stories = [Story::Quiet, Story::Crash, Story::Hang, Story::Night];
+    let (drills, scores) = stories
+        .map(|story| {
+            let record = record(story);
+            let (replay, score) = scored(&record);
+            ((record, replay), score)
+        })
+        .into_iter()
+        .unzip();
+    (drills, Scorecard::new(scores))
+}
+
+#[test]
+fn a_terminal_shows_the_findings_at_a_glance() {
+    insta::assert_snapshot!(terminal(
+        &card().1,
+        Style {
+            colour: false,
+            width: 140
+        }
+    ));
+}
+
+#[test]
+fn a_narrow_terminal_gets_lines_instead_of_columns() {
+    let text = terminal(
+        &card().1,
+        Style {
+            colour: false,
+            width: 60,
+        },
+    );
+    assert!(text.contains("  JobProcessingStalled: MISSED\n"), "{text}");
+}
+
+#[test]
+fn colour_only_when_asked() {
+    let (_, card) = card();
+    assert!(
+        terminal(
+            &card,
+            Style {
+                colour: true,
+                width: 140
+            }
+        )
+        .contains("\u{1b}[1;31mMISSED\u{1b}[0m")
+    );
+    assert!(
+        !terminal(
+            &card,
+            Style {
+                colour: false,
+                width: 140
+            }
+        )
+        .contains('\u{1b}')
+    );
+}
+
+#[test]
+fn markdown_for_a_pull_request() {
+    insta::assert_snapshot!(markdown(&card().1));
+}
+
+#[test]
+fn json_for_machines() {
+    let value: serde_json::Value = serde_json::from_str(&json(&card().1)).unwrap();
+    assert_eq!(value["schema_version"], "1.0");
+    assert_eq!(value["verdict"], "failed");
+    let crash = &value["drills"][1];
+    assert_eq!(crash["scenario"], "worker-crash-all");
+    assert_eq!(crash["alerts"][3]["did"], "missed");
+    let hang = &value["drills"][0]["alerts"][3];
+    assert_eq!(hang["did"], "detected");
+    assert_eq!(hang["in_time"], false);
+    assert!(
+        (860.0..920.0).contains(&hang["from_fault_seconds"].as_f64().unwrap()),
+        "{hang}"
+    );
+    assert!(
+        (3_560.0..3_620.0).contains(&hang["self_resolved_seconds"].as_f64().unwrap()),
+        "{hang}"
+    );
+    assert_eq!(value["summary"]["recall"]["k"], 1);
+    assert_eq!(value["summary"]["false_pages"], 1);
+}
+
+#[test]
+fn html_is_whole_and_needs_nothing_from_elsewhere() {
+    let (records, card) = card();
+    let drills: Vec<Drill<'_>> = records
+        .iter()
+        .map(|(record, replay)| Drill { record, replay })
+        .collect();
+    let page = html(&drills, &card);
+    assert_eq!(page, html(&drills, &card));
+    assert_balanced(&page);
+    assert_eq!(page.matches("<svg").count(), 12);
+    assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("url("));
+    assert!(page.contains("JobProcessingStalled let go by itself at +"));
+    assert!(page.contains("JobProcessingStalled cried wolf at +14:"));
+    assert!(page.contains("Nobody was paged about this worker-crashed incident"));
+}
+
+/// Every element that is opened is closed, in order.
+fn assert_balanced(page: &str) {
+    const VOID: [&str; 2] = ["meta", "!DOCTYPE"];
+    let mut open: Vec<&str> = Vec::new();
+    for tag in page.split('<').skip(1) {
+        let (tag, _) = tag
+            .split_once('>')
+            .unwrap_or_else(|| panic!("not closed: <{tag:.60}"));
+        let name = tag
+            .trim_start_matches('/')
+            .split([' ', '\n', '/'])
+            .next()
+            .unwrap();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name));
+        } else if !tag.ends_with('/') && !VOID.contains(&name) {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
