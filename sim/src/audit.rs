@@ -221,3 +221,6 @@ pub(crate) fn quantiles(values: &mut [i64]) -> [i64; 3] {
     };
     [rank(0.5), rank(0.99), rank(1.0)]
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,4 +7,5 @@ mod docker;
 mod live;
 mod redis_server;
 mod support;
+mod tidy;
 mod wire;

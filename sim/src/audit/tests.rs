@@ -1,0 +1,183 @@
+//! Audits by hand. Times in seconds since the start; the incident begins at 100.
+
+use super::*;
+use crate::scenario::{PlanOptions, Scenario};
+
+fn plan() -> Plan {
+    let text = "version: firedrill/v1\nname: t\nfamily: worker-crashed\nsummary: s\nduration: 10m\n\
+                queues: { default: { wait_objective: 60s } }\n\
+                workload: [{ task: a, queue: default, arrivals: { poisson: 1/s }, service: { constant: 1s } }]\n\
+                workers: [{ name: w, concurrency: 10 }]\n\
+                incidents: [{ cause: worker-crashed, wanted: page, within: 1m, at: 100s, until: 300s }]\n";
+    Plan::resolve(
+        &Scenario::parse("s.yaml", text).unwrap(),
+        &PlanOptions::default(),
+    )
+    .unwrap()
+}
+
+fn at(seconds: i64) -> Time {
+    Time::from_millis(seconds * 1_000)
+}
+
+fn arrival(id: &str, sent: i64, accepted: bool) -> Arrival {
+    Arrival {
+        id: id.into(),
+        workload: 0,
+        intended: at(sent),
+        sent: at(sent),
+        accepted: Some(accepted),
+    }
+}
+
+fn started(id: &str, seconds: i64, retried: i32) -> Entry {
+    Entry::Started {
+        at: at(seconds),
+        id: id.into(),
+        retried,
+    }
+}
+
+fn finished(id: &str, seconds: i64, retried: i32, how: Finish) -> Entry {
+    Entry::Finished {
+        at: at(seconds),
+        id: id.into(),
+        retried,
+        how,
+        overrun_us: 0,
+    }
+}
+
+fn run(
+    arrivals: &[Arrival],
+    ledgers: &[(Vec<Entry>, Option<i64>)],
+    left: &[(&str, TaskState)],
+) -> (Audit, Impact) {
+    let plan = plan();
+    let ledgers: Vec<ProcessLedger> = ledgers
+        .iter()
+        .map(|(entries, killed)| ProcessLedger {
+            entries: entries.clone(),
+            killed_at: killed.map(at),
+        })
+        .collect();
+    let left = left
+        .iter()
+        .map(|(id, state)| ((*id).to_owned(), *state))
+        .collect();
+    let evidence = Evidence {
+        plan: &plan,
+        origin: at(0),
+        end: at(600),
+        arrivals,
+        ledgers: &ledgers,
+        left: &left,
+    };
+    let (audit, mut impacts) = audit(&evidence);
+    (audit, impacts.remove(0))
+}
+
+#[test]
+fn every_fate_is_told_apart() {
+    let arrivals = [
+        arrival("done", 1, true),
+        arrival("retried", 2, true),
+        arrival("archived", 3, true),
+        arrival("waiting", 560, true),
+        arrival("lost", 5, true),
+        arrival("refused", 6, false),
+    ];
+    let ledger = vec![
+        started("done", 2, 0),
+        finished("done", 3, 0, Finish::Ok),
+        started("retried", 3, 0),
+        finished("retried", 4, 0, Finish::Failed),
+        started("retried", 30, 1),
+        finished("retried", 31, 1, Finish::Ok),
+        started("archived", 4, 0),
+        finished("archived", 5, 0, Finish::Failed),
+        started("lost", 6, 0),
+        finished("lost", 7, 0, Finish::Failed),
+    ];
+    let left = [
+        ("archived", TaskState::Archived),
+        ("waiting", TaskState::Pending),
+    ];
+    let (audit, impact) = run(&arrivals, &[(ledger, None)], &left);
+    let expected = Audit {
+        intended: 6,
+        enqueued: 5,
+        rejected: 1,
+        succeeded: 2,
+        archived: 1,
+        still_queued: 1,
+        lost: 1,
+        executed_twice: 0,
+        late: 0,
+        failed_executions: 3,
+        wait_ms: [1_000, 1_000, 1_000],
+        examples: vec!["lost lost".into()],
+    };
+    assert_eq!(audit, expected);
+    assert_eq!(
+        (impact.harmed_tasks, impact.first_ms),
+        (0, None),
+        "all of it was before the incident"
+    );
+}
+
+#[test]
+fn a_killed_execution_is_harm_and_its_repetition_is_counted() {
+    let arrivals = [arrival("a", 98, true)];
+    let first = (vec![started("a", 99, 0)], Some(100));
+    let second = (
+        vec![started("a", 310, 1), finished("a", 311, 1, Finish::Ok)],
+        None,
+    );
+    let (audit, impact) = run(&arrivals, &[first, second], &[]);
+    assert_eq!(
+        (audit.executed_twice, audit.succeeded, audit.lost),
+        (1, 1, 0)
+    );
+    assert_eq!(
+        (impact.first_ms, impact.last_ms, impact.harmed_tasks),
+        (Some(100_000), Some(100_000), 1)
+    );
+}
+
+#[test]
+fn waiting_beyond_the_objective_is_harm_from_then_on() {
+    let arrivals = [arrival("a", 150, true), arrival("b", 160, true)];
+    let ledger = vec![started("a", 310, 0), finished("a", 311, 0, Finish::Ok)];
+    let (audit, impact) = run(&arrivals, &[(ledger, None)], &[("b", TaskState::Pending)]);
+    assert_eq!((audit.late, audit.still_queued), (2, 1));
+    assert_eq!(
+        (impact.first_ms, impact.last_ms, impact.harmed_tasks),
+        (Some(210_000), Some(600_000), 2)
+    );
+}
+
+#[test]
+fn failures_count_as_harm_only_when_the_fault_made_them() {
+    let arrivals = [arrival("own", 120, true), arrival("fault", 130, true)];
+    let ledger = vec![
+        started("own", 121, 0),
+        finished("own", 122, 0, Finish::Failed),
+        started("fault", 131, 0),
+        finished("fault", 132, 0, Finish::FailedByFault),
+    ];
+    let left = [("own", TaskState::Retry), ("fault", TaskState::Retry)];
+    let (audit, impact) = run(&arrivals, &[(ledger, None)], &left);
+    assert_eq!((audit.failed_executions, audit.still_queued), (2, 2));
+    assert_eq!((impact.first_ms, impact.harmed_tasks), (Some(132_000), 1));
+}
+
+#[test]
+fn quantiles_are_nearest_rank() {
+    assert_eq!(quantiles(&mut []), [0, 0, 0]);
+    assert_eq!(quantiles(&mut [5]), [5, 5, 5]);
+    assert_eq!(
+        quantiles(&mut (1..=200).collect::<Vec<_>>()),
+        [100, 198, 200]
+    );
+}
