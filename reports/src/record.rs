@@ -320,4 +320,9 @@ pub struct Lag {
     pub handler_ms: [i64; 3],
     /// Faults and remedies: actual minus planned; maximum.
     pub fault_ms_max: i64,
+    /// Round trips to Redis, as the producer saw them; median, 99th percentile, maximum.
+    pub redis_ms: [i64; 3],
+    /// How much longer a worker slot is held than the handler works, because of the harness: two round trips and the
+    /// handlers' timer error over the handlers' time, medians. That much capacity is missing.
+    pub slot_overhead: f64,
 }

@@ -459,10 +459,13 @@ fn alert_score(
     }
 }
 
+/// Most capacity of the workers that the harness may cost before queues behave differently.
+const SLOT_OVERHEAD_MAX: f64 = 0.25;
+
 /// Why a drill proves nothing. With L the worst of the lags (99th percentile of enqueue and scrape, fault lag, and what
 /// handlers overran beyond one scrape interval): it is inconclusive when L exceeds an evaluation interval, for then any
 /// firing may be off by one or more evaluations; or when a detection lies within L of its deadline, for then the lag
-/// may have decided.
+/// may have decided. It is also inconclusive when the harness cost the workers a quarter of their capacity.
 fn inconclusive(record: &Record, incidents: &[IncidentScore]) -> Vec<String> {
     let header = &record.header;
     let mut why = Vec::new();
@@ -488,6 +491,14 @@ fn inconclusive(record: &Record, incidents: &[IncidentScore]) -> Vec<String> {
             why.push(format!(
                 "the harness lagged by {:.1} s of virtual time, more than an evaluation interval; try a lower --speed",
                 worst as f64 / 1e3
+            ));
+        }
+        if lag.slot_overhead > SLOT_OVERHEAD_MAX {
+            why.push(format!(
+                "the harness held worker slots {:.0} % longer than the handlers worked (round trips of {} ms of \
+                 virtual time); try a lower --speed",
+                lag.slot_overhead * 100.0,
+                lag.redis_ms[0]
             ));
         }
         for incident in incidents {

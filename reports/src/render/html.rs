@@ -204,6 +204,11 @@ fn section(page: &mut String, record: &Record, drill: &DrillScore, transitions: 
         facts.push(("enqueue lag, p50 / p99 / max (virtual)", of(lag.enqueue_ms)));
         facts.push(("scrape lag", of(lag.scrape_ms)));
         facts.push(("handlers' timer error", of(lag.handler_ms)));
+        facts.push(("round trips to Redis", of(lag.redis_ms)));
+        facts.push((
+            "worker capacity the harness cost",
+            format!("{:.1} %", lag.slot_overhead * 100.0),
+        ));
         facts.push(("fault lag, max", format!("{} ms", lag.fault_ms_max)));
     }
     for (what, value) in facts {

@@ -401,6 +401,23 @@ fn lag_that_could_have_decided_makes_a_drill_inconclusive() {
 }
 
 #[test]
+fn a_harness_that_costs_a_quarter_of_the_capacity_proves_nothing() {
+    let with = |slot_overhead: f64| {
+        let mut paper = Paper::new(600, 3600).benign(0, 3600);
+        let lag = Lag {
+            slot_overhead,
+            ..Lag::default()
+        };
+        paper.record.lines.push(Line::Lag(lag));
+        paper.score().verdict
+    };
+    assert_eq!(
+        (with(0.2), with(0.3)),
+        (Verdict::Passed, Verdict::Inconclusive)
+    );
+}
+
+#[test]
 fn a_fault_without_effect_proves_nothing() {
     let mut paper = Paper::new(600, 3600).incident("db_slow", 1200, None, 2400, 1500);
     paper.record.lines.push(Line::Mark(crate::record::Mark {

@@ -22,6 +22,8 @@ pub struct Arrival {
     pub sent: Time,
     /// Redis' answer; `None` while it is under way.
     pub accepted: Option<bool>,
+    /// When it answered.
+    pub answered: Option<Time>,
 }
 
 /// One workload entry's schedule.
@@ -121,12 +123,13 @@ impl Producer {
             intended,
             sent: now,
             accepted: None,
+            answered: None,
         });
         out.push(Action::Call(ticket, Op::Enqueue { message, now }));
         self.schedule(index, out);
     }
 
-    fn answered_by(&mut self, arrival: u64, answer: &Answer) {
+    fn answered_by(&mut self, now: Time, arrival: u64, answer: &Answer) {
         if let Some(arrival) = usize::try_from(arrival)
             .ok()
             .and_then(|index| self.arrivals.get_mut(index))
@@ -134,6 +137,7 @@ impl Producer {
             // A repeated enqueue whose first reply was lost finds its own hash; the ids are ours alone, so "exists
             // already" means accepted.
             arrival.accepted = Some(matches!(answer, Ok(Reply::Enqueued(_))));
+            arrival.answered = Some(now);
             self.answered += 1;
         }
     }
@@ -161,7 +165,9 @@ impl Actor for Producer {
                 }
             }
             Event::Timer(Timer::Arrival(index)) if !self.stopped => self.enqueue(now, index, out),
-            Event::Answer(Ticket::Enqueue(arrival), answer) => self.answered_by(arrival, &answer),
+            Event::Answer(Ticket::Enqueue(arrival), answer) => {
+                self.answered_by(now, arrival, &answer)
+            }
             Event::Shutdown => {
                 self.stopped = true;
                 out.push(Action::Exit);

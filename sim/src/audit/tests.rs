@@ -27,6 +27,7 @@ fn arrival(id: &str, sent: i64, accepted: bool) -> Arrival {
         intended: at(sent),
         sent: at(sent),
         accepted: Some(accepted),
+        answered: Some(at(sent)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::commands::Failure;
 use crate::drill::{RECORD_FILE, Rules};
+use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
 use firedrill_detector::yaml::Problem;
@@ -27,17 +28,22 @@ pub(crate) fn plan(path: &Path, text: &str, seed: Option<u64>) -> Result<Plan, V
 /// Loads every scenario, or tells all that is wrong with any of them.
 pub(crate) fn plans(paths: &[PathBuf], seed: Option<u64>) -> Result<Vec<Plan>, Failure> {
     let mut plans = Vec::new();
-    let mut problems = Vec::new();
+    let mut failure = Failure {
+        exit: Exit::Usage,
+        messages: Vec::new(),
+    };
     for path in paths {
-        match plan(path, &read(path)?, seed) {
+        let loaded = read(path)
+            .and_then(|text| plan(path, &text, seed).map_err(|found| Failure::problems(&found)));
+        match loaded {
             Ok(plan) => plans.push(plan),
-            Err(found) => problems.extend(found),
+            Err(found) => failure.messages.extend(found.messages),
         }
     }
-    if problems.is_empty() {
+    if failure.messages.is_empty() {
         Ok(plans)
     } else {
-        Err(Failure::problems(&problems))
+        Err(failure)
     }
 }
 

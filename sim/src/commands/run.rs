@@ -37,8 +37,15 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
             args.speed
         )));
     }
-    let (rules, pack) = inputs::rule_pack(&args.rules.files, &args.rules.pages)?;
-    let plans = inputs::plans(&args.scenarios, args.seed)?;
+    let rules = inputs::rule_pack(&args.rules.files, &args.rules.pages);
+    let (rules, pack, plans) = match (rules, inputs::plans(&args.scenarios, args.seed)) {
+        (Ok((rules, pack)), Ok(plans)) => (rules, pack, plans),
+        (Err(mut failure), Err(more)) => {
+            failure.messages.extend(more.messages);
+            return Err(failure);
+        }
+        (Err(failure), _) | (_, Err(failure)) => return Err(failure),
+    };
     let redis = redis_source(args)?;
     let now = SystemTime::now();
     let set = RunSet {

@@ -349,23 +349,53 @@ fn lag(
     mut scrape_ms: Vec<i64>,
     fault_ms_max: i64,
 ) -> Lag {
-    let mut enqueue_ms: Vec<i64> = arrivals
+    let micros = |from: Time, to: Time| (to.0 - from.0) / 1_000;
+    let mut enqueue_us: Vec<i64> = arrivals
         .iter()
-        .map(|arrival| (arrival.sent.0 - arrival.intended.0) / 1_000_000)
+        .map(|arrival| micros(arrival.intended, arrival.sent))
         .collect();
-    let mut handler_ms: Vec<i64> = ledgers
+    let mut redis_us: Vec<i64> = arrivals
         .iter()
-        .flat_map(|ledger| &ledger.entries)
-        .filter_map(|entry| match entry {
-            Entry::Finished { overrun_us, .. } => Some(overrun_us / 1_000),
-            Entry::Started { .. } => None,
-        })
+        .filter(|arrival| arrival.accepted == Some(true))
+        .filter_map(|arrival| Some(micros(arrival.sent, arrival.answered?)))
         .collect();
+    let mut overrun_us = Vec::new();
+    let mut handler_us = Vec::new();
+    for ledger in ledgers {
+        let mut started: BTreeMap<(&str, i32), Time> = BTreeMap::new();
+        for entry in &ledger.entries {
+            match entry {
+                Entry::Started { at, id, retried } => {
+                    started.insert((id, *retried), *at);
+                }
+                Entry::Finished {
+                    at,
+                    id,
+                    retried,
+                    overrun_us: late_us,
+                    ..
+                } => {
+                    overrun_us.push(*late_us);
+                    let start = started.remove(&(id.as_str(), *retried));
+                    handler_us.extend(start.map(|start| micros(start, *at)));
+                }
+            }
+        }
+    }
+    let millis = |values: [i64; 3]| values.map(|us| us / 1_000);
+    let (redis_us, overrun_us) = (quantiles(&mut redis_us), quantiles(&mut overrun_us));
+    let work_us = (quantiles(&mut handler_us)[0] - overrun_us[0]).max(1);
     Lag {
-        enqueue_ms: quantiles(&mut enqueue_ms),
+        enqueue_ms: millis(quantiles(&mut enqueue_us)),
         scrape_ms: quantiles(&mut scrape_ms),
-        handler_ms: quantiles(&mut handler_ms),
+        handler_ms: millis(overrun_us),
         fault_ms_max,
+        redis_ms: millis(redis_us),
+        slot_overhead: if handler_us.is_empty() {
+            0.0
+        } else {
+            (2 * redis_us[0] + overrun_us[0]) as f64 / work_us as f64
+        },
     }
 }
 

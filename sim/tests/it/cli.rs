@@ -76,11 +76,18 @@ fn a_bad_rule_file_is_told_by_line() {
     let text =
         "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: sum(rate(x[5m])\n    fro: 1m\n";
     fs::write(dir.path().join("r.yml"), text).unwrap();
-    let (code, out, err) = run(dir.path(), &["run", "--rules", "r.yml", &scenario]);
+    let (code, out, err) = run(
+        dir.path(),
+        &["run", "--rules", "r.yml", &scenario, "missing.yaml"],
+    );
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(
         err.contains("r.yml:5:") && err.contains("r.yml:6:5: unknown key `fro`"),
         "{err}"
+    );
+    assert!(
+        err.contains("missing.yaml: "),
+        "the scenarios' problems come with the rules': {err}"
     );
     assert!(!dir.path().join("runs").exists());
 }

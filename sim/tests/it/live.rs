@@ -279,3 +279,34 @@ fn a_redis_outage_loses_nothing_that_was_accepted() {
         }
     }
 }
+
+#[test]
+fn a_drill_too_fast_for_this_machine_is_inconclusive() {
+    need!("redis-server");
+    // Handlers of one virtual millisecond at 1000 times real speed: no machine can do that.
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = SCENARIO
+        .replace("service: { constant: 500ms }", "service: { constant: 1ms }")
+        .replace("short-crash", "too-fast");
+    fs::write(dir.path().join("s.yaml"), scenario).unwrap();
+    fs::write(dir.path().join("r.yml"), RULES).unwrap();
+    let output = firedrill()
+        .current_dir(dir.path())
+        .args([
+            "run",
+            "--speed",
+            "1000",
+            "--no-gate",
+            "--rules",
+            "r.yml",
+            "s.yaml",
+        ])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(
+        text.contains("inconclusive: the harness held worker slots"),
+        "{text}"
+    );
+}
