@@ -55,6 +55,10 @@ pub enum Command {
     /// (internal) ties a child process to the life of its parent
     #[command(hide = true)]
     Guard(Guard),
+    /// (internal) removes a container when its owner is gone
+    #[cfg(feature = "docker")]
+    #[command(hide = true)]
+    Reap(Reap),
 }
 
 /// Where the rules come from.
@@ -192,6 +196,15 @@ pub struct Clean {
     /// Only list what would be ended and removed
     #[arg(long)]
     pub list: bool,
+}
+
+/// `reap`.
+#[cfg(feature = "docker")]
+#[derive(Debug, Args)]
+pub struct Reap {
+    /// Id of the container.
+    #[arg(long)]
+    pub container: String,
 }
 
 /// `guard`.

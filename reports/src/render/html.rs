@@ -111,7 +111,7 @@ fn outcomes(page: &mut String, drills: &[&DrillScore]) {
     }
     page.push_str(
         "<section>\n<h2>What the incidents came to</h2>\n<div class=\"wide\"><table>\n<tr><th>drill</th><th>wanted</th><th>outcome</th>\
-         <th>first page</th><th>signal + hold</th><th>first task harmed</th><th>impact</th><th>untold</th><th>tasks harmed</th></tr>\n",
+         <th>first page</th><th>signal + hold</th><th>after first harm</th><th>over</th><th>first task harmed</th><th>impact</th><th>untold</th><th>tasks harmed</th></tr>\n",
     );
     for drill in drills {
         for incident in &drill.incidents {
@@ -139,6 +139,13 @@ fn outcomes(page: &mut String, drills: &[&DrillScore]) {
                 format!("{outcome}{when}"),
                 incident.first_page.clone().unwrap_or_else(|| "none".into()),
                 parts,
+                match (&incident.detection, truth.impact_ms) {
+                    (Some(detection), Some(harm_ms)) => cell::since(detection.fired_ms, harm_ms),
+                    _ => "-".into(),
+                },
+                incident
+                    .reset_ms
+                    .map_or("-".into(), |ms| at(truth.end_ms + ms)),
                 truth.impact_ms.map_or("none".into(), at),
                 cell::length(incident.impact_ms),
                 cell::length(incident.undetected_ms),

@@ -1,11 +1,11 @@
 //! The Docker way: a private Redis in a container, removed with us.
-//!
-//! A firedrill that is killed with SIGKILL cannot remove its container; the label `firedrill` finds it:
-//! `docker rm -f $(docker ps -q --filter label=firedrill)`.
+
+pub mod reaper;
 
 use crate::redis_server::{Persistence, RedisServerError, free_port};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 use testcontainers::core::{ContainerPort, IntoContainerPort, WaitFor};
 use testcontainers::runners::AsyncRunner;
@@ -19,13 +19,14 @@ pub struct RedisContainer {
     container: ContainerAsync<GenericImage>,
     port: u16,
     password: String,
+    /// Dropped after the container, and removes what is left of it.
+    _reaper: reaper::Reaper,
 }
 
 /// Whether a Docker daemon can be asked for a container: `DOCKER_HOST` names one, or somebody listens on its socket.
 #[must_use]
 pub fn is_available(docker_host: Option<&str>) -> bool {
-    docker_host.is_some_and(|host| !host.is_empty())
-        || UnixStream::connect("/var/run/docker.sock").is_ok()
+    docker_host.is_some_and(|host| !host.is_empty()) || UnixStream::connect(reaper::SOCKET).is_ok()
 }
 
 /// Without the password.
@@ -39,11 +40,16 @@ impl std::fmt::Debug for RedisContainer {
 }
 
 impl RedisContainer {
-    /// Starts a container of `image` (`name:tag`), its Redis reachable on a loopback port.
+    /// Starts a container of `image` (`name:tag`), its Redis reachable on a loopback port. `exe` is the firedrill
+    /// executable, which removes the container should we be killed.
     ///
     /// # Errors
     /// When Docker refuses, the image cannot be had, or Redis is not ready within two minutes.
-    pub async fn start(image: &str, persistence: Persistence) -> Result<Self, RedisServerError> {
+    pub async fn start(
+        exe: &Path,
+        image: &str,
+        persistence: Persistence,
+    ) -> Result<Self, RedisServerError> {
         let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
         let port = free_port().map_err(|error| RedisServerError::Container(error.to_string()))?;
         let append_only = if persistence == Persistence::AppendOnly {
@@ -74,10 +80,12 @@ impl RedisContainer {
             .start()
             .await
             .map_err(container_error)?;
+        let reaper = reaper::Reaper::start(exe, container.id()).map_err(container_error)?;
         Ok(Self {
             container,
             port,
             password,
+            _reaper: reaper,
         })
     }
 

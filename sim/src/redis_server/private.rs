@@ -66,7 +66,7 @@ impl PrivateRedis {
             }
             #[cfg(feature = "docker")]
             RedisSource::Docker(image) => Ok(Self::Docker {
-                container: Box::new(RedisContainer::start(image, persistence).await?),
+                container: Box::new(RedisContainer::start(exe, image, persistence).await?),
                 made_of: (image.clone(), persistence),
             }),
         }

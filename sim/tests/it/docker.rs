@@ -7,7 +7,9 @@ use firedrill::redis_server::Persistence;
 use firedrill::redis_server::docker::{self, RedisContainer};
 use redis::Commands;
 use std::fs;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// An image of Redis that needs no registry; `.ci/redis-image` makes it.
 const IMAGE: &str = "firedrill/redis:local";
@@ -39,9 +41,13 @@ fn redis_in_a_container() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let container = RedisContainer::start(IMAGE, Persistence::AppendOnly)
-            .await
-            .unwrap();
+        let container = RedisContainer::start(
+            Path::new(env!("CARGO_BIN_EXE_firedrill")),
+            IMAGE,
+            Persistence::AppendOnly,
+        )
+        .await
+        .unwrap();
         let client = redis::Client::open(container.url()).unwrap();
         let _: () = client.get_connection().unwrap().set("kept", 7).unwrap();
         container.kill().await.unwrap();
@@ -84,4 +90,41 @@ fn redis_in_a_container() {
         "{talk}"
     );
     assert_eq!(containers(), before);
+
+    // Killed with SIGKILL in the middle of a drill, it leaves no container either.
+    fs::remove_dir_all(dir.path().join("runs")).unwrap();
+    let mut running = firedrill()
+        .current_dir(dir.path())
+        .args([
+            "run",
+            "--speed",
+            "1",
+            "--redis",
+            "docker",
+            "--redis-image",
+            IMAGE,
+            "--rules",
+        ])
+        .arg(project("scenarios/rules/runbook.yml"))
+        .arg("s.yaml")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until(|| containers() > before);
+    // The record begins when the drill does: by then the container is looked after.
+    wait_until(|| {
+        fs::read_dir(dir.path().join("runs/healthy")).is_ok_and(|mut runs| runs.next().is_some())
+    });
+    std::thread::sleep(Duration::from_secs(1));
+    running.kill().unwrap();
+    running.wait().unwrap();
+    wait_until(|| containers() == before);
+}
+
+fn wait_until(mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within 30 s");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
