@@ -1,7 +1,7 @@
 //! The record as a file: JSON Lines, out as things happen, back in even when the end is missing.
 
 use crate::record::{Audit, FORMAT, Header, Impact, Lag, Line, Mark, Transition, Value};
-use firedrill_detector::Labels;
+use firedrill_detector::{Labels, Sample, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
@@ -11,6 +11,27 @@ use std::io::{self, BufRead, Write};
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum First<H> {
     Header(H),
+}
+
+/// Kinds of lines this release knows, as [`Line`] spells them.
+const KINDS: [&str; 11] = [
+    "header",
+    "series",
+    "scrape",
+    "mark",
+    "transition",
+    "rule_error",
+    "no_data",
+    "impact",
+    "audit",
+    "lag",
+    "footer",
+];
+
+/// What every line has, whatever its version.
+#[derive(Deserialize)]
+struct Kind {
+    kind: String,
 }
 
 /// What every first line has, whatever its version.
@@ -132,6 +153,16 @@ pub enum RecordError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A series does not have the number that is due: scrapes would mean another one.
+    #[error("line {line}: series are numbered in order, {expected} is due, found {id}")]
+    SeriesOutOfOrder {
+        /// Line, from 1.
+        line: usize,
+        /// Its number.
+        id: u32,
+        /// The number that is due.
+        expected: u32,
+    },
     /// A scrape names a series nobody introduced.
     #[error("line {line}: there is no series {id}")]
     UnknownSeries {
@@ -148,17 +179,19 @@ impl Record {
     /// # Errors
     /// See [`RecordError`].
     pub fn read(input: impl BufRead) -> Result<Self, RecordError> {
-        let mut input = input.lines().enumerate();
+        // Bytes, not text: a cut may go through a character.
+        let mut input = input.split(b'\n').enumerate();
         let first = input.next().ok_or(RecordError::Empty)?.1?;
         let damaged = |line| move |source| RecordError::Damaged { line, source };
-        let version: Version = serde_json::from_str(&first).map_err(damaged(1))?;
+        let version: Version = serde_json::from_slice(&first).map_err(damaged(1))?;
         if major(&version.format) != major(FORMAT) {
             return Err(RecordError::Version {
                 found: version.format,
             });
         }
+        let is_newer = minor(&version.format) > minor(FORMAT);
         let First::Header(header) =
-            serde_json::from_str::<First<Header>>(&first).map_err(damaged(1))?;
+            serde_json::from_slice::<First<Header>>(&first).map_err(damaged(1))?;
         let mut record = Self {
             header,
             lines: Vec::new(),
@@ -171,32 +204,36 @@ impl Record {
             if let Some(error) = broken {
                 return Err(error);
             }
-            match serde_json::from_str::<Line>(&text?) {
+            let text = text?;
+            match serde_json::from_slice::<Line>(&text) {
                 Ok(line) => {
-                    match &line {
-                        Line::Series { .. } => series += 1,
-                        Line::Scrape { values, .. } => {
-                            if let Some((id, _)) = values.iter().find(|(id, _)| *id >= series) {
-                                return Err(RecordError::UnknownSeries {
-                                    line: index + 1,
-                                    id: *id,
-                                });
-                            }
-                        }
-                        Line::Footer { .. } => record.complete = true,
-                        _ => {}
-                    }
+                    check_series(&line, &mut series, index + 1)?;
+                    record.complete |= matches!(line, Line::Footer { .. });
                     record.lines.push(line);
                 }
+                Err(_) if is_newer && is_foreign(&text) => {}
                 Err(source) => {
                     broken = Some(RecordError::Damaged {
                         line: index + 1,
                         source,
-                    })
+                    });
                 }
             }
         }
+        record.complete &= broken.is_none();
         Ok(record)
+    }
+
+    /// The samples in order, at absolute times, as the detector takes them.
+    pub fn samples(&self) -> impl Iterator<Item = Sample> {
+        let epoch_ms = self.header.epoch_ms;
+        self.scrapes().flat_map(move |(at_ms, _, values)| {
+            values.into_iter().map(move |(labels, value)| Sample {
+                labels,
+                at: Timestamp(epoch_ms + at_ms),
+                value,
+            })
+        })
     }
 
     /// The scrapes in order: time, target, and each series with its value.
@@ -301,7 +338,43 @@ impl Record {
     }
 }
 
+/// Whether a line is whole, but of a kind that came after this release.
+fn is_foreign(text: &[u8]) -> bool {
+    serde_json::from_slice(text).is_ok_and(|Kind { kind }| !KINDS.contains(&kind.as_str()))
+}
+
+/// Series are numbered in order, and scrapes name known ones.
+fn check_series(line: &Line, series: &mut u32, number: usize) -> Result<(), RecordError> {
+    match line {
+        Line::Series { id, .. } if id != series => Err(RecordError::SeriesOutOfOrder {
+            line: number,
+            id: *id,
+            expected: *series,
+        }),
+        Line::Series { .. } => {
+            *series += 1;
+            Ok(())
+        }
+        Line::Scrape { values, .. } => match values.iter().find(|(id, _)| id >= series) {
+            Some((id, _)) => Err(RecordError::UnknownSeries {
+                line: number,
+                id: *id,
+            }),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
 /// `firedrill-record/1` of `firedrill-record/1.0`.
 fn major(format: &str) -> &str {
     format.split_once('.').map_or(format, |(major, _)| major)
+}
+
+/// `0` of `firedrill-record/1.0`.
+fn minor(format: &str) -> u32 {
+    format
+        .split_once('.')
+        .and_then(|(_, minor)| minor.parse().ok())
+        .unwrap_or(0)
 }

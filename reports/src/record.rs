@@ -2,6 +2,9 @@
 //!
 //! All times inside a record are virtual milliseconds since the start of the drill; [`Header::epoch_ms`]
 //! turns them into Unix time.
+//!
+//! A minor version may add fields and kinds of lines. So unknown fields are left out when reading, and a field that was
+//! not there from the beginning has a default.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,7 +14,6 @@ pub const FORMAT: &str = "firedrill-record/1.0";
 
 /// First line of a record: enough to score the drill again without any other file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Header {
     /// [`FORMAT`] of the writer.
     pub format: String,
@@ -55,7 +57,6 @@ pub struct Header {
 
 /// A rule file by value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RuleText {
     /// File name as given.
     pub name: String,
@@ -75,7 +76,6 @@ pub enum Wanted {
 
 /// An incident as planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PlannedIncident {
     /// Position in the plan; other lines refer to it.
     pub id: u32,
@@ -93,7 +93,6 @@ pub struct PlannedIncident {
 
 /// A window in which pages are false alarms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct BenignWindow {
     /// What harmless thing happens.
     pub what: String,
@@ -105,7 +104,7 @@ pub struct BenignWindow {
 
 /// One line after the header. Written in order of `at_ms` and flushed as it happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Line {
     /// Introduces a series; scrapes refer to it by `id`.
     Series {
@@ -216,7 +215,6 @@ impl TryFrom<serde_json::Value> for Value {
 
 /// A fault or remedy that was applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Mark {
     /// When it was intended.
     pub planned_ms: i64,
@@ -246,7 +244,6 @@ pub enum AlertState {
 
 /// An alert instance changed state at an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Transition {
     /// Evaluation time.
     pub at_ms: i64,
@@ -266,7 +263,6 @@ pub struct Transition {
 
 /// User impact of one incident, from the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Impact {
     /// Incident id.
     pub incident: u32,
@@ -280,7 +276,6 @@ pub struct Impact {
 
 /// Proof of what happened to every task of the drill.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Audit {
     /// Arrivals the plan intended.
     pub intended: u64,
@@ -310,7 +305,7 @@ pub struct Audit {
 
 /// How well the harness kept time, all in virtual milliseconds.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default)]
 pub struct Lag {
     /// Producer: actual minus intended enqueue time; median, 99th percentile, maximum.
     pub enqueue_ms: [i64; 3],

@@ -1,0 +1,100 @@
+//! Records from other releases of the same major version, and records cut at awkward places.
+
+use crate::support::{Story, file, record};
+use firedrill_reports::record::{Lag, Line};
+use firedrill_reports::{Record, RecordError};
+
+fn text() -> String {
+    String::from_utf8(file(Story::Crash)).unwrap()
+}
+
+/// The record with the lines that hold `what` changed.
+fn edited(what: &str, edit: impl Fn(&str) -> String) -> String {
+    let lines = text();
+    let lines: Vec<String> = lines
+        .lines()
+        .map(|line| {
+            if line.contains(what) {
+                edit(line)
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn a_lag_line_from_before_round_trips_were_measured_opens() {
+    let old = edited("\"kind\":\"lag\"", |_| {
+        "{\"kind\":\"lag\",\"enqueue_ms\":[1,2,3],\"scrape_ms\":[0,0,0],\"handler_ms\":[0,0,0],\"fault_ms_max\":4}".into()
+    });
+    let opened = Record::read(old.as_bytes()).unwrap();
+    let expected = Lag {
+        enqueue_ms: [1, 2, 3],
+        fault_ms_max: 4,
+        ..Lag::default()
+    };
+    assert!(opened.complete);
+    assert_eq!(opened.lag(), Some(&expected));
+}
+
+#[test]
+fn a_newer_minor_version_may_say_more() {
+    let newer = text()
+        .replacen("firedrill-record/1.0", "firedrill-record/1.9", 1)
+        .replacen("\"seed\":7", "\"seed\":7,\"moon\":\"full\"", 1)
+        .replacen(
+            "\"kind\":\"mark\"",
+            "\"kind\":\"weather\",\"sky\":\"blue\"}\n{\"kind\":\"mark\",\"colour\":\"red\"",
+            1,
+        );
+    assert_eq!(
+        Record::read(newer.as_bytes()).unwrap().lines,
+        record(Story::Crash).lines
+    );
+    let same = newer.replacen("firedrill-record/1.9", "firedrill-record/1.0", 1);
+    let error = Record::read(same.as_bytes()).unwrap_err();
+    assert!(
+        matches!(error, RecordError::Damaged { .. }),
+        "our own version has no such line: {error}"
+    );
+}
+
+#[test]
+fn a_record_cut_inside_a_character_is_incomplete() {
+    let mut bytes = text().into_bytes();
+    bytes.extend("{\"kind\":\"mark\",\"note\":\"\u{2014}".as_bytes());
+    bytes.pop();
+    let opened = Record::read(&bytes[..]).unwrap();
+    assert!(!opened.complete, "something was being written");
+    assert_eq!(opened.lines, record(Story::Crash).lines);
+}
+
+#[test]
+fn series_are_numbered_in_order() {
+    let shuffled = edited("\"kind\":\"series\"", |line| {
+        line.replacen("\"id\":1", "\"id\":3", 1)
+    });
+    let error = Record::read(shuffled.as_bytes()).unwrap_err();
+    assert!(
+        matches!(error, RecordError::SeriesOutOfOrder { id: 3, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn samples_stand_at_absolute_times() {
+    let record = record(Story::Quiet);
+    let first = record.samples().next().unwrap();
+    assert_eq!(first.at.0, record.header.epoch_ms + 1_000);
+    let in_scrapes: usize = record
+        .lines
+        .iter()
+        .map(|line| match line {
+            Line::Scrape { values, .. } => values.len(),
+            _ => 0,
+        })
+        .sum();
+    assert_eq!(record.samples().count(), in_scrapes);
+}
