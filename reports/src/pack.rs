@@ -118,7 +118,8 @@ impl RulePack {
         }
     }
 
-    /// What an alert is to incidents of a cause. A pack that says nothing of a cause means: any of its alerts will do.
+    /// What an alert is to incidents of a cause. A pack that says nothing of a cause means: any of its alerts will do. One
+    /// that only accepts alerts for it has no right one.
     #[must_use]
     pub fn role(&self, cause: &str, alert: &str) -> Role {
         let named = |map: &BTreeMap<String, Vec<String>>| {
@@ -126,7 +127,7 @@ impl RulePack {
                 .map(|names| names.iter().any(|name| name == alert))
         };
         match (named(&self.expects), named(&self.accepts)) {
-            (Some(true) | None, _) => Role::Expected,
+            (Some(true), _) | (None, None) => Role::Expected,
             (_, Some(true)) => Role::Accepted,
             _ => Role::Other,
         }
@@ -162,6 +163,12 @@ mod tests {
             pack.role("retry-storm", "Slow"),
             Role::Expected,
             "nothing is said of that cause"
+        );
+        let fair = parse("# firedrill: cause poison accepts Slow").unwrap();
+        assert_eq!(
+            (fair.role("poison", "Slow"), fair.role("poison", "Down")),
+            (Role::Accepted, Role::Other),
+            "none of the pack's alerts is right for it"
         );
         assert!(parse("groups: []").unwrap().pages.contains("critical"));
     }

@@ -1,8 +1,11 @@
 //! The short texts that all renderers share.
 
+use crate::Scorecard;
+use crate::pack::Role;
+use crate::record::Wanted;
 use crate::score::judge::{Class, Outcome};
 use crate::score::stats::Share;
-use crate::score::{AlertScore, Did, DrillScore, IncidentScore};
+use crate::score::{AlertScore, Did, DrillScore, FalseAlarm, IncidentScore};
 
 /// How a text should look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,13 +33,64 @@ pub(super) fn length(ms: i64) -> String {
     clock((ms as f64 / 1e3).round() as i64)
 }
 
-/// What an alert did, in a few words.
-pub(super) fn alert(drill: &DrillScore, alert: &AlertScore) -> (String, Tone) {
-    let at = |ms: i64| since(ms, drill.zero_ms);
-    if alert.no_data && matches!(alert.did, Did::Missed | Did::Silent) {
-        return ("no data".into(), Tone::Middling);
+/// What an alert did, in a few words: on one of a drill's incidents, or on a drill without any.
+pub(super) fn alert(drill: &DrillScore, alert: &AlertScore, on: Option<usize>) -> (String, Tone) {
+    let incident = on.and_then(|index| Some((drill.incidents.get(index)?, alert.on.get(index)?)));
+    let zero_ms = incident.map_or(drill.zero_ms, |(incident, _)| incident.truth.fault_ms);
+    let (text, tone) = match incident {
+        Some((_, on)) => on_incident(alert, &on.did, on.role, zero_ms),
+        None if alert.no_data => ("no data".into(), Tone::Middling),
+        None => ("silent".into(), Tone::Good),
+    };
+    let alarms: Vec<FalseAlarm> = alert
+        .false_alarms
+        .iter()
+        .copied()
+        .filter(|alarm| told_with(drill, alarm.at_ms) == on)
+        .collect();
+    let Some((wolf, wolf_tone)) = false_alarms(&alarms, zero_ms) else {
+        return (text, tone);
+    };
+    match text.as_str() {
+        "silent" | "-" => (wolf, wolf_tone),
+        _ if wolf_tone == Tone::Bad => (format!("{text}, {wolf}"), Tone::Bad),
+        _ => (format!("{text}, {wolf}"), tone),
     }
-    match &alert.did {
+}
+
+/// The incident with which a false alarm is told: the last that began before it, or else the first.
+fn told_with(drill: &DrillScore, at_ms: i64) -> Option<usize> {
+    let before = |incident: &IncidentScore| incident.truth.fault_ms <= at_ms;
+    let last = (0..drill.incidents.len())
+        .filter(|index| before(&drill.incidents[*index]))
+        .max_by_key(|index| drill.incidents[*index].truth.fault_ms);
+    last.or((!drill.incidents.is_empty()).then_some(0))
+}
+
+/// `FALSE +15:07`, `3 FALSE from +2:15`; a ticket that was not needed wakes nobody.
+fn false_alarms(alarms: &[FalseAlarm], zero_ms: i64) -> Option<(String, Tone)> {
+    let pages: Vec<i64> = alarms
+        .iter()
+        .filter(|alarm| alarm.page)
+        .map(|alarm| alarm.at_ms)
+        .collect();
+    match (pages.as_slice(), alarms) {
+        ([], []) => None,
+        ([], [ticket, ..]) => Some((
+            format!("false ticket {}", since(ticket.at_ms, zero_ms)),
+            Tone::Middling,
+        )),
+        ([at], _) => Some((format!("FALSE {}", since(*at, zero_ms)), Tone::Bad)),
+        ([at, ..], _) => Some((
+            format!("{} FALSE from {}", pages.len(), since(*at, zero_ms)),
+            Tone::Bad,
+        )),
+    }
+}
+
+fn on_incident(alert: &AlertScore, did: &Did, role: Role, zero_ms: i64) -> (String, Tone) {
+    let at = |ms: i64| since(ms, zero_ms);
+    match did {
         Did::CriedWolf { at_ms } => (format!("FALSE {}", at(*at_ms)), Tone::Bad),
         Did::Detected {
             fired_ms,
@@ -52,8 +106,10 @@ pub(super) fn alert(drill: &DrillScore, alert: &AlertScore) -> (String, Tone) {
             if let Some(ms) = let_go_ms {
                 text.push_str(&format!(", LETS GO {}", at(*ms)));
             }
-            if *flaps > 0 {
-                text.push_str(&format!(", {flaps} flap(s)"));
+            match flaps {
+                0 => {}
+                1 => text.push_str(", 1 flap"),
+                many => text.push_str(&format!(", {many} flaps")),
             }
             let tone = match (in_time, let_go_ms) {
                 (true, None) => Tone::Good,
@@ -62,24 +118,126 @@ pub(super) fn alert(drill: &DrillScore, alert: &AlertScore) -> (String, Tone) {
             };
             (text, tone)
         }
-        Did::Beside { at_ms, class } => {
-            let what = match class {
-                Class::Post => "afterwards",
-                Class::Related => "symptom",
-                _ => "wrong alert",
-            };
-            (format!("{} {what}", at(*at_ms)), Tone::Middling)
-        }
+        Did::Beside { at_ms, class, page } => match (class, role, page) {
+            (Class::Post, ..) => (format!("MISSED, fired {}", at(*at_ms)), Tone::Bad),
+            (_, Role::Expected, false) => (format!("{} only a ticket", at(*at_ms)), Tone::Middling),
+            (Class::Related, ..) => (format!("{} symptom", at(*at_ms)), Tone::Middling),
+            _ => (format!("{} wrong alert", at(*at_ms)), Tone::Middling),
+        },
+        Did::Missed if alert.no_data => ("MISSED, no data".into(), Tone::Bad),
         Did::Missed => ("MISSED".into(), Tone::Bad),
         Did::Masked => ("fired before".into(), Tone::Middling),
-        Did::Silent if drill.incidents.is_empty() => ("silent".into(), Tone::Good),
+        Did::Silent if alert.no_data => ("no data".into(), Tone::Middling),
         Did::Silent => ("-".into(), Tone::Quiet),
     }
+}
+
+/// A drill and what to call it.
+pub(super) struct Named<'c> {
+    pub(super) drill: &'c DrillScore,
+    /// The scenario's name, with seed and number where several drills share it.
+    pub(super) name: String,
+    /// Its place on a page.
+    pub(super) anchor: String,
+}
+
+/// All drills of a card, in its order, each with a name of its own.
+pub(super) fn named(card: &Scorecard) -> Vec<Named<'_>> {
+    let drills = &card.drills;
+    let alike = |same: &dyn Fn(&DrillScore) -> bool| drills.iter().filter(|d| same(d)).count();
+    drills
+        .iter()
+        .enumerate()
+        .map(|(index, drill)| {
+            let mut name = drill.scenario.clone();
+            if alike(&|other| other.scenario == drill.scenario) > 1 {
+                name.push_str(&format!(", seed {}", drill.seed));
+            }
+            let twin = |d: &DrillScore| (&d.scenario, d.seed) == (&drill.scenario, drill.seed);
+            if alike(&twin) > 1 {
+                let number = drills[..=index].iter().filter(|d| twin(d)).count();
+                name.push_str(&format!(", run {number}"));
+            }
+            let anchor = anchor(drill, index);
+            Named {
+                drill,
+                name,
+                anchor,
+            }
+        })
+        .collect()
+}
+
+/// A name for links: it says which drill it is, and the drill's number makes it unique.
+fn anchor(drill: &DrillScore, index: usize) -> String {
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let name: String = drill.scenario.chars().map(plain).collect();
+    format!("{name}-{}-{}", drill.seed, index + 1)
+}
+
+/// A row of the matrix of drills and alerts: a drill, or one of its incidents.
+pub(super) struct Row<'c> {
+    pub(super) drill: &'c DrillScore,
+    pub(super) name: String,
+    pub(super) anchor: String,
+    /// The cells, one per alert.
+    pub(super) cells: Vec<(String, Tone)>,
+}
+
+/// The matrix of drills and alerts: alerts in the order of the packs, and a row per drill and incident. Drills may have
+/// been judged by different packs.
+pub(super) fn matrix<'c>(drills: &[&Named<'c>]) -> (Vec<&'c str>, Vec<Row<'c>>) {
+    let mut names: Vec<&str> = Vec::new();
+    for alert in drills.iter().flat_map(|named| &named.drill.alerts) {
+        if !names.contains(&alert.alert.as_str()) {
+            names.push(&alert.alert);
+        }
+    }
+    let mut rows = Vec::new();
+    for named in drills {
+        let drill = named.drill;
+        for index in 0..drill.incidents.len().max(1) {
+            let on = (!drill.incidents.is_empty()).then_some(index);
+            let cell = |name: &&str| {
+                let known = drill.alerts.iter().find(|known| known.alert == *name);
+                known.map_or((String::new(), Tone::Quiet), |known| {
+                    alert(drill, known, on)
+                })
+            };
+            rows.push(Row {
+                drill,
+                anchor: named.anchor.clone(),
+                name: match drill.incidents.len() {
+                    0 | 1 => named.name.clone(),
+                    _ => format!("{} #{}", named.name, index + 1),
+                },
+                cells: names.iter().map(cell).collect(),
+            });
+        }
+    }
+    (names, rows)
+}
+
+/// What an incident wanted: `page by +3:00`.
+pub(super) fn wanted(incident: &IncidentScore) -> String {
+    let truth = &incident.truth;
+    let class = match truth.wanted {
+        Wanted::Page => "page",
+        Wanted::Ticket => "ticket",
+    };
+    format!("{class} by {}", since(truth.deadline_ms, truth.fault_ms))
 }
 
 /// What an incident came to, in a few words.
 pub(super) fn outcome(incident: &IncidentScore) -> (&'static str, Tone) {
     match incident.outcome {
+        Outcome::Early if incident.past_deadline => ("early, past deadline", Tone::Middling),
         Outcome::Early => ("early", Tone::Good),
         Outcome::OnTime => ("in time", Tone::Good),
         Outcome::Late => ("LATE", Tone::Bad),
@@ -88,6 +246,14 @@ pub(super) fn outcome(incident: &IncidentScore) -> (&'static str, Tone) {
         Outcome::Masked => ("masked", Tone::Middling),
         Outcome::Censored => ("cut short", Tone::Middling),
     }
+}
+
+/// When the last right alert was over, counted from the end of the incident.
+pub(super) fn reset(incident: &IncidentScore) -> String {
+    let least = if incident.reset_open { ">= " } else { "" };
+    incident
+        .reset_ms
+        .map_or("-".into(), |ms| format!("{least}{}", since(ms, 0)))
 }
 
 /// `2 of 3 = 67 % [21, 94]`.
@@ -109,7 +275,7 @@ pub(super) fn share(share: Option<Share>, nothing: &str) -> String {
 }
 
 /// The lines of the summary: what, and how much.
-pub(super) fn summary(card: &crate::Scorecard) -> Vec<(&'static str, String)> {
+pub(super) fn summary(card: &Scorecard) -> Vec<(&'static str, String)> {
     let summary = &card.summary;
     let latency = |latency: Option<i64>| latency.map_or("missed".to_owned(), length);
     let mut lines = vec![
@@ -163,6 +329,31 @@ pub(super) fn summary(card: &crate::Scorecard) -> Vec<(&'static str, String)> {
                 )
             }),
     ));
+    if let Some(tickets) = &card.tickets {
+        lines.push((
+            "tickets: incidents by the deadline",
+            share(tickets.recall_at_deadline, "none deserve just a ticket"),
+        ));
+        lines.push((
+            "tickets: right of right and wrong",
+            share(tickets.precision, "no tickets"),
+        ));
+    }
+    if summary.over_escalated > 0 {
+        lines.push((
+            "pages where a ticket would do",
+            summary.over_escalated.to_string(),
+        ));
+    }
+    for (what, alerts) in [
+        ("never fired", &card.never_fired),
+        ("never had data", &card.never_had_data),
+        ("always firing", &card.always_firing),
+    ] {
+        if !alerts.is_empty() {
+            lines.push((what, alerts.join(", ")));
+        }
+    }
     if summary.inconclusive > 0 {
         lines.push((
             "inconclusive drills, not scored",

@@ -1,9 +1,10 @@
 //! One self-contained HTML file: no network, no script.
 
 use crate::jsonl::Record;
-use crate::record::{Audit, Transition};
-use crate::render::cell::{self, Tone};
+use crate::record::{Audit, Transition, Wanted};
+use crate::render::cell::{self, Named, Tone};
 use crate::render::plot;
+use crate::score::Did;
 use crate::score::judge::Outcome;
 use crate::{DrillScore, Replay, Scorecard, Verdict};
 use std::fmt::Write;
@@ -36,10 +37,10 @@ pub fn html(drills: &[Drill<'_>], card: &Scorecard) -> String {
          <h1>firedrill report <span class=\"badge {}\">{verdict}</span></h1>\n",
         class(tone)
     );
-    let (incidents, harmless): (Vec<_>, Vec<_>) = card
-        .drills
+    let named = cell::named(card);
+    let (incidents, harmless): (Vec<_>, Vec<_>) = named
         .iter()
-        .partition(|drill| !drill.incidents.is_empty());
+        .partition(|named| !named.drill.incidents.is_empty());
     matrix(
         &mut page,
         "Incidents",
@@ -58,12 +59,15 @@ pub fn html(drills: &[Drill<'_>], card: &Scorecard) -> String {
         let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escape(what), escape(&value));
     }
     page.push_str("</dl>\n<p class=\"note\">Brackets are 95 % intervals (Wilson for shares, exact Poisson for rates).</p>\n</section>\n");
-    for drill in &card.drills {
+    for named in &named {
+        let drill = named.drill;
         let known = drills.iter().find(|known| {
-            known.record.header.scenario == drill.scenario && known.record.header.seed == drill.seed
+            let header = &known.record.header;
+            (&header.scenario, header.seed, header.epoch_ms)
+                == (&drill.scenario, drill.seed, drill.epoch_ms)
         });
         if let Some(known) = known {
-            section(&mut page, known.record, drill, &known.replay.transitions);
+            section(&mut page, known.record, named, &known.replay.transitions);
         }
     }
     page.push_str("</main>\n</body>\n</html>\n");
@@ -79,33 +83,40 @@ fn class(tone: Tone) -> &'static str {
     }
 }
 
-fn matrix(page: &mut String, title: &str, note: &str, drills: &[&DrillScore]) {
-    let Some(first) = drills.first() else { return };
+fn matrix(page: &mut String, title: &str, note: &str, drills: &[&Named<'_>]) {
+    if drills.is_empty() {
+        return;
+    }
+    let (names, rows) = cell::matrix(drills);
     let _ = write!(
         page,
         "<section>\n<h2>{title}</h2>\n<p class=\"note\">{note}</p>\n<div class=\"wide\"><table>\n<tr><th scope=\"col\">drill</th>"
     );
-    for alert in &first.alerts {
-        let _ = write!(page, "<th scope=\"col\">{}</th>", escape(&alert.alert));
+    for name in names {
+        let _ = write!(page, "<th scope=\"col\">{}</th>", escape(name));
     }
     page.push_str("</tr>\n");
-    for drill in drills {
+    for row in rows {
+        let doubt = if row.drill.inconclusive.is_empty() {
+            ""
+        } else {
+            " <span class=\"middling\">(inconclusive)</span>"
+        };
         let _ = write!(
             page,
-            "<tr><th scope=\"row\"><a href=\"#{}\">{}</a></th>",
-            anchor(drill),
-            escape(&drill.scenario)
+            "<tr><th scope=\"row\"><a href=\"#{}\">{}</a>{doubt}</th>",
+            row.anchor,
+            escape(&row.name)
         );
-        for alert in &drill.alerts {
-            let (text, tone) = cell::alert(drill, alert);
-            let _ = write!(page, "<td class=\"{}\">{}</td>", class(tone), escape(&text));
+        for (text, tone) in &row.cells {
+            let _ = write!(page, "<td class=\"{}\">{}</td>", class(*tone), escape(text));
         }
         page.push_str("</tr>\n");
     }
     page.push_str("</table></div>\n</section>\n");
 }
 
-fn outcomes(page: &mut String, drills: &[&DrillScore]) {
+fn outcomes(page: &mut String, drills: &[&Named<'_>]) {
     if drills.is_empty() {
         return;
     }
@@ -113,8 +124,12 @@ fn outcomes(page: &mut String, drills: &[&DrillScore]) {
         "<section>\n<h2>What the incidents came to</h2>\n<div class=\"wide\"><table>\n<tr><th>drill</th><th>wanted</th><th>outcome</th>\
          <th>first page</th><th>signal + hold</th><th>after first harm</th><th>over</th><th>first task harmed</th><th>impact</th><th>untold</th><th>tasks harmed</th></tr>\n",
     );
-    for drill in drills {
-        for incident in &drill.incidents {
+    for Named { drill, name, .. } in drills {
+        for (index, incident) in drill.incidents.iter().enumerate() {
+            let number = match drill.incidents.len() {
+                1 => String::new(),
+                _ => format!(" #{}", index + 1),
+            };
             let truth = &incident.truth;
             let (outcome, tone) = cell::outcome(incident);
             let at = |ms: i64| cell::since(ms, truth.fault_ms);
@@ -131,11 +146,7 @@ fn outcomes(page: &mut String, drills: &[&DrillScore]) {
                         )
                     });
             let cells = [
-                format!(
-                    "{} by {}",
-                    format!("{:?}", truth.wanted).to_lowercase(),
-                    at(truth.deadline_ms)
-                ),
+                cell::wanted(incident),
                 format!("{outcome}{when}"),
                 incident.first_page.clone().unwrap_or_else(|| "none".into()),
                 parts,
@@ -151,11 +162,7 @@ fn outcomes(page: &mut String, drills: &[&DrillScore]) {
                 cell::length(incident.undetected_ms),
                 incident.harmed_tasks.to_string(),
             ];
-            let _ = write!(
-                page,
-                "<tr><th scope=\"row\">{}</th>",
-                escape(&drill.scenario)
-            );
+            let _ = write!(page, "<tr><th scope=\"row\">{}{number}</th>", escape(name));
             for (index, text) in cells.iter().enumerate() {
                 let tone = if index == 1 { class(tone) } else { "quiet" };
                 let _ = write!(page, "<td class=\"{tone}\">{}</td>", escape(text));
@@ -167,13 +174,13 @@ fn outcomes(page: &mut String, drills: &[&DrillScore]) {
 }
 
 /// One drill: findings, timeline, audit.
-fn section(page: &mut String, record: &Record, drill: &DrillScore, transitions: &[Transition]) {
-    let header = &record.header;
+fn section(page: &mut String, record: &Record, named: &Named<'_>, transitions: &[Transition]) {
+    let (header, drill) = (&record.header, named.drill);
     let _ = write!(
         page,
         "<section id=\"{}\">\n<h2>{}</h2>\n<p>{}</p>\n<ul class=\"findings\">\n",
-        anchor(drill),
-        escape(&drill.scenario),
+        named.anchor,
+        escape(&named.name),
         escape(&drill.summary)
     );
     for (text, tone) in findings(drill) {
@@ -258,7 +265,11 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
                 cell::since(d.fired_ms, incident.truth.fault_ms)
             ),
             (None, Outcome::Missed) => format!(
-                "Nobody was paged about this {} incident (wanted by {deadline}); {} tasks were harmed for {} minutes.",
+                "Nobody was {} about this {} incident (wanted by {deadline}); {} tasks were harmed for {} minutes.",
+                match incident.truth.wanted {
+                    Wanted::Page => "paged",
+                    Wanted::Ticket => "told",
+                },
                 incident.truth.cause,
                 incident.harmed_tasks,
                 incident.impact_ms / 60_000
@@ -268,28 +279,31 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
         found.push((told, tone));
     }
     for alert in &drill.alerts {
-        match &alert.did {
-            crate::score::Did::CriedWolf { at_ms } => found.push((
-                format!(
-                    "{} cried wolf at {}: nothing was wrong.",
-                    alert.alert,
-                    cell::since(*at_ms, drill.zero_ms)
-                ),
-                Tone::Bad,
-            )),
-            crate::score::Did::Detected {
+        for (on, incident) in alert.on.iter().zip(&drill.incidents) {
+            if let Did::Detected {
                 let_go_ms: Some(ms),
                 ..
-            } => found.push((
-                format!(
-                    "{} let go by itself at {} while the incident went on.",
-                    alert.alert,
-                    cell::since(*ms, drill.zero_ms)
-                ),
-                Tone::Bad,
-            )),
-            _ => {}
+            } = on.did
+            {
+                let at = cell::since(ms, incident.truth.fault_ms);
+                let name = &alert.alert;
+                let text = format!("{name} let go by itself at {at} while the incident went on.");
+                found.push((text, Tone::Bad));
+            }
         }
+        for alarm in &alert.false_alarms {
+            let at = cell::since(alarm.at_ms, drill.zero_ms);
+            found.push(if alarm.page {
+                let text = format!("{} cried wolf at {at}: nothing was wrong.", alert.alert);
+                (text, Tone::Bad)
+            } else {
+                let text = format!("{} sent a needless ticket at {at}.", alert.alert);
+                (text, Tone::Middling)
+            });
+        }
+    }
+    for error in &drill.rule_errors {
+        found.push((format!("Rule error: {error}."), Tone::Bad));
     }
     if found.is_empty() {
         found.push(("Every alert stayed silent, rightly.".into(), Tone::Good));
@@ -327,21 +341,6 @@ fn audit_table(page: &mut String, audit: &Audit) {
         page,
         "<td>{p50} / {p99} / {max}</td></tr>\n</table></div>\n"
     );
-}
-
-fn anchor(drill: &DrillScore) -> String {
-    let name: String = drill
-        .scenario
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    format!("{name}-{}", drill.seed)
 }
 
 fn escape(text: &str) -> String {

@@ -1,8 +1,8 @@
 //! The scorecard for machines. Times are seconds; names carry the unit. Additive within a major `schema_version`.
 
-use crate::score::judge::Judged;
+use crate::score::judge::{Judged, Truth};
 use crate::score::stats::Share;
-use crate::score::{AlertScore, Did, DrillScore, IncidentScore};
+use crate::score::{AlertScore, Did, DrillScore, IncidentScore, Summary};
 use crate::{Scorecard, Verdict};
 use serde_json::{Value, json};
 
@@ -12,39 +12,86 @@ const SCHEMA_VERSION: &str = "1.0";
 /// The scorecard as JSON, pretty-printed.
 #[must_use]
 pub fn json(card: &Scorecard) -> String {
-    let summary = &card.summary;
-    let latency = |index: usize| {
+    let value = json!({
+        "schema_version": SCHEMA_VERSION,
+        "verdict": verdict(card.verdict()),
+        "drills": card.drills.iter().map(drill).collect::<Vec<_>>(),
+        "summary": summary(&card.summary),
+        "tickets": card.tickets.as_ref().map(summary),
+        "never_fired": card.never_fired,
+        "never_had_data": card.never_had_data,
+        "always_firing": card.always_firing,
+    });
+    let mut text = format!("{value:#}");
+    text.push('\n');
+    text
+}
+
+/// A metric is an object with its value, its interval if it has one, how that was made, and from how many; `null` where
+/// there was nothing to measure it on.
+fn summary(summary: &Summary) -> Value {
+    let incidents = summary.recall.map_or(0, |share| share.of);
+    // With misses as infinite: a `null` quantile is a miss, and no quantiles at all are no incidents.
+    let latency = |latency: Option<[Option<i64>; 2]>| {
+        latency.map(|[median, p90]| {
+            json!({
+                "median_seconds": median.map(seconds),
+                "p90_seconds": p90.map(seconds),
+                "method": "misses are infinite (null)",
+                "n": incidents,
+            })
+        })
+    };
+    let plain = |value: Option<f64>, n: u64| {
+        value.map(
+            |value| json!({ "value": value, "lo": null, "hi": null, "method": "mean", "n": n }),
+        )
+    };
+    let part = |part_ms: i64, of_ms: i64| {
+        (of_ms > 0).then(|| {
+            json!({
+                "value": part_ms as f64 / of_ms as f64, "lo": null, "hi": null,
+                "method": "share of time", "seconds": seconds(part_ms), "of_seconds": seconds(of_ms),
+            })
+        })
+    };
+    let quantile = |index: usize| {
         summary
             .latency_ms
             .and_then(|latency| latency[index])
             .map(seconds)
     };
-    let rate = summary.false_pages_per_week();
-    let value = json!({
-        "schema_version": SCHEMA_VERSION,
-        "verdict": verdict(card.verdict()),
-        "drills": card.drills.iter().map(drill).collect::<Vec<_>>(),
-        "summary": {
-            "recall": share(summary.recall),
-            "recall_at_deadline": share(summary.recall_at_deadline),
-            "event_precision": share(summary.precision),
-            "useful_page_ratio": share(summary.useful_pages),
-            "benign_trip_rate": share(summary.benign_trips),
-            "latency_median_seconds": latency(0),
-            "latency_p90_seconds": latency(1),
-            "undetected_impact_seconds": seconds(summary.undetected_ms.0),
-            "impact_seconds": seconds(summary.undetected_ms.1),
-            "false_pages": summary.false_pages,
-            "exposure_seconds": seconds(summary.exposure_ms),
-            "false_pages_per_week": rate.map(|(value, lo, hi)| json!({
-                "value": value, "lo": lo, "hi": hi, "method": "garwood", "n": summary.false_pages,
-            })),
-            "inconclusive_drills": summary.inconclusive,
-        },
-    });
-    let mut text = format!("{value:#}");
-    text.push('\n');
-    text
+    let time = summary.time;
+    json!({
+        "recall": share(summary.recall),
+        "recall_lenient": share(summary.recall_lenient),
+        "recall_at_deadline": share(summary.recall_at_deadline),
+        "event_precision": share(summary.precision),
+        "event_precision_lenient": share(summary.precision_lenient),
+        "useful_page_ratio": share(summary.useful_pages),
+        "top1_attribution": share(summary.top1),
+        "top1_attribution_lenient": share(summary.top1_lenient),
+        "benign_trip_rate": share(summary.benign_trips),
+        "latency": latency(summary.latency_ms),
+        "latency_until_firing": latency(summary.latency_fire_ms),
+        "latency_median_seconds": quantile(0),
+        "latency_p90_seconds": quantile(1),
+        "mean_time_undetected_seconds": plain(summary.mean_undetected_ms.map(|ms| ms / 1e3), incidents),
+        "mean_undetected_impact": plain(summary.mean_undetected_share, incidents),
+        "undetected_impact": part(summary.undetected_ms.0, summary.undetected_ms.1),
+        "undetected_impact_seconds": seconds(summary.undetected_ms.0),
+        "impact_seconds": seconds(summary.undetected_ms.1),
+        "alert_time_precision": part(time.in_incidents_ms, time.firing_ms),
+        "alert_time_recall": part(time.right_ms, time.incidents_ms),
+        "noise_time": part(time.firing_ms - time.in_incidents_ms, summary.exposure_ms),
+        "false_pages": summary.false_pages,
+        "over_escalated": summary.over_escalated,
+        "exposure_seconds": seconds(summary.exposure_ms),
+        "false_pages_per_week": summary.false_pages_per_week().map(|(value, lo, hi)| json!({
+            "value": value, "lo": lo, "hi": hi, "method": "garwood", "n": summary.false_pages,
+        })),
+        "inconclusive_drills": summary.inconclusive,
+    })
 }
 
 fn seconds(ms: i64) -> f64 {
@@ -78,6 +125,7 @@ fn drill(drill: &DrillScore) -> Value {
         "scenario": drill.scenario,
         "family": drill.family,
         "seed": drill.seed,
+        "started_unix_seconds": seconds(drill.epoch_ms),
         "engine": drill.engine,
         "verdict": verdict(drill.verdict),
         "inconclusive": drill.inconclusive,
@@ -98,6 +146,7 @@ fn incident(incident: &IncidentScore) -> Value {
         "cause": truth.cause,
         "wanted": lower(truth.wanted),
         "outcome": lower(incident.outcome),
+        "past_deadline": incident.past_deadline,
         "seen_after": incident.seen_after,
         "fault_seconds": seconds(truth.fault_ms),
         "impact_start_seconds": truth.impact_ms.map(seconds),
@@ -112,30 +161,53 @@ fn incident(incident: &IncidentScore) -> Value {
             "from_first_harm_seconds": truth.impact_ms.map(|impact| seconds(detection.fired_ms - impact)),
         })),
         "first_page": incident.first_page,
+        "first_page_role": incident.first_page_role.map(lower),
         "harmed_tasks": incident.harmed_tasks,
         "impact_seconds": seconds(incident.impact_ms),
         "undetected_seconds": seconds(incident.undetected_ms),
         "reset_seconds": incident.reset_ms.map(seconds),
+        "reset_is_at_least": incident.reset_open,
         "gap_seconds": seconds(incident.gap_ms),
     })
 }
 
 fn alert(drill: &DrillScore, alert: &AlertScore) -> Value {
-    let fault_ms = drill.zero_ms;
-    let harm_ms = drill
-        .incidents
-        .first()
-        .and_then(|incident| incident.truth.impact_ms);
-    let mut value = json!({
-        "alert": alert.alert,
-        "role": alert.role.map(lower),
-        "no_data": alert.no_data,
-        "episodes": alert.episodes.len(),
+    let on = alert.on.iter().zip(&drill.incidents).map(|(on, incident)| {
+        let mut value = did(&on.did, &incident.truth);
+        value["incident"] = on.incident.into();
+        value["role"] = lower(on.role).into();
+        value
     });
-    let more = match &alert.did {
-        Did::CriedWolf { at_ms } => {
-            json!({ "did": "cried_wolf", "at_seconds": seconds(at_ms - fault_ms) })
+    let false_alarms = alert.false_alarms.iter().map(
+        |alarm| json!({ "at_seconds": seconds(alarm.at_ms - drill.zero_ms), "page": alarm.page }),
+    );
+    // What the most telling thing was, and on which incident.
+    let told = alert
+        .on
+        .iter()
+        .position(|on| on.did == alert.did)
+        .and_then(|index| drill.incidents.get(index));
+    let mut value = match (&alert.did, told) {
+        (Did::CriedWolf { at_ms }, _) => {
+            json!({ "did": "cried_wolf", "at_seconds": seconds(at_ms - drill.zero_ms) })
         }
+        (told, Some(incident)) => did(told, &incident.truth),
+        (_, None) => json!({ "did": "silent" }),
+    };
+    value["alert"] = alert.alert.clone().into();
+    value["role"] = alert.role.map(lower).into();
+    value["no_data"] = alert.no_data.into();
+    value["episodes"] = alert.episodes.len().into();
+    value["on"] = on.collect();
+    value["false_alarms"] = false_alarms.collect();
+    value
+}
+
+/// Times count from the fault.
+fn did(did: &Did, truth: &Truth) -> Value {
+    let since = |ms: i64| seconds(ms - truth.fault_ms);
+    match did {
+        Did::CriedWolf { at_ms } => json!({ "did": "cried_wolf", "at_seconds": since(*at_ms) }),
         Did::Detected {
             pending_ms,
             fired_ms,
@@ -146,25 +218,21 @@ fn alert(drill: &DrillScore, alert: &AlertScore) -> Value {
         } => json!({
             "did": "detected",
             "in_time": in_time,
-            "from_fault_seconds": seconds(fired_ms - fault_ms),
-            "from_first_harm_seconds": harm_ms.map(|harm_ms| seconds(fired_ms - harm_ms)),
-            "signal_lag_seconds": seconds(pending_ms - fault_ms),
+            "from_fault_seconds": since(*fired_ms),
+            "from_first_harm_seconds": truth.impact_ms.map(|harm_ms| seconds(fired_ms - harm_ms)),
+            "signal_lag_seconds": since(*pending_ms),
             "hold_seconds": seconds(fired_ms - pending_ms),
-            "self_resolved_seconds": let_go_ms.map(|ms| seconds(ms - fault_ms)),
-            "resolved_seconds": over_ms.map(|ms| seconds(ms - fault_ms)),
+            "self_resolved_seconds": let_go_ms.map(since),
+            "resolved_seconds": over_ms.map(since),
             "flaps": flaps,
         }),
-        Did::Beside { at_ms, class } => {
-            json!({ "did": "beside", "class": lower(class), "at_seconds": seconds(at_ms - fault_ms) })
+        Did::Beside { at_ms, class, page } => {
+            json!({ "did": "beside", "class": lower(class), "page": page, "at_seconds": since(*at_ms) })
         }
         Did::Missed => json!({ "did": "missed" }),
         Did::Masked => json!({ "did": "masked" }),
         Did::Silent => json!({ "did": "silent" }),
-    };
-    if let (Some(all), Value::Object(more)) = (value.as_object_mut(), more) {
-        all.extend(more);
     }
-    value
 }
 
 fn episode(judged: &Judged) -> Value {
@@ -176,6 +244,7 @@ fn episode(judged: &Judged) -> Value {
         "incident": judged.incident,
         "pending_seconds": seconds(judged.episode.pending_ms),
         "firing_seconds": seconds(judged.episode.start_ms),
+        "delivered_seconds": seconds(judged.episode.delivered_ms),
         "end_seconds": seconds(judged.episode.end_ms),
         "open": judged.episode.open,
     })

@@ -1,7 +1,7 @@
 //! A short summary for a pull request or a job's summary page.
 
-use crate::render::cell;
-use crate::{DrillScore, Scorecard, Verdict};
+use crate::render::cell::{self, Named, Tone};
+use crate::{Scorecard, Verdict};
 
 /// The scorecard as Markdown.
 #[must_use]
@@ -12,51 +12,51 @@ pub fn markdown(card: &Scorecard) -> String {
         Verdict::Inconclusive => "inconclusive",
     };
     let mut text = format!("## firedrill: {verdict}\n\n");
-    let (incidents, harmless): (Vec<_>, Vec<_>) = card
-        .drills
+    let drills = cell::named(card);
+    let (incidents, harmless): (Vec<_>, Vec<_>) = drills
         .iter()
-        .partition(|drill| !drill.incidents.is_empty());
+        .partition(|named| !named.drill.incidents.is_empty());
     for (title, drills) in [("Incident", incidents), ("Harmless", harmless)] {
         text.push_str(&matrix(title, &drills));
     }
     for (what, value) in cell::summary(card) {
-        text.push_str(&format!("- {what}: {value}\n"));
+        text.push_str(&format!("- {what}: {}\n", escape(&value)));
     }
-    for drill in &card.drills {
+    for Named { drill, name, .. } in &drills {
+        let name = escape(name);
         for why in &drill.inconclusive {
-            text.push_str(&format!(
-                "- `{}` is inconclusive: {}\n",
-                drill.scenario,
-                escape(why)
-            ));
+            text.push_str(&format!("- **{name} is inconclusive**: {}\n", escape(why)));
+        }
+        for error in &drill.rule_errors {
+            text.push_str(&format!("- **rule error in {name}**: {}\n", escape(error)));
         }
     }
     text
 }
 
-fn matrix(title: &str, drills: &[&DrillScore]) -> String {
-    let Some(first) = drills.first() else {
+fn matrix(title: &str, drills: &[&Named<'_>]) -> String {
+    if drills.is_empty() {
         return String::new();
-    };
-    let names: Vec<String> = first
-        .alerts
-        .iter()
-        .map(|alert| escape(&alert.alert))
-        .collect();
+    }
+    let (names, rows) = cell::matrix(drills);
+    let header: Vec<String> = names.iter().map(|name| escape(name)).collect();
     let mut text = format!(
         "| {title} | {} |\n|{}\n",
-        names.join(" | "),
-        " --- |".repeat(names.len() + 1)
+        header.join(" | "),
+        " --- |".repeat(header.len() + 1)
     );
-    for drill in drills {
-        let cells: Vec<String> = drill
-            .alerts
+    for row in rows {
+        let cells: Vec<String> = row
+            .cells
             .iter()
-            .map(|alert| escape(&cell::alert(drill, alert).0))
+            .map(|(text, tone)| match tone {
+                Tone::Bad => format!("**{}**", escape(text)),
+                _ => escape(text),
+            })
             .collect();
         text.push_str(&format!(
             "| {} | {} |\n",
-            escape(&drill.scenario),
+            escape(&row.name),
             cells.join(" | ")
         ));
     }
@@ -64,8 +64,18 @@ fn matrix(title: &str, drills: &[&DrillScore]) -> String {
     text
 }
 
+/// Text that Markdown shows as it is.
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('|', "\\|")
-        .replace(['\n', '\r'], " ")
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '|' | '`' | '*' | '_' => escaped.extend(['\\', c]),
+            '<' => escaped.push_str("&lt;"),
+            '&' => escaped.push_str("&amp;"),
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    // Brackets alone are harmless, a link is not.
+    escaped.replace("](", "]\\(")
 }

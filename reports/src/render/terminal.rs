@@ -1,8 +1,9 @@
 //! The scorecard for a terminal.
 
-use crate::render::cell::{self, Tone};
-use crate::score::judge::Outcome;
-use crate::{DrillScore, Scorecard, Verdict};
+mod columns;
+
+use crate::render::cell::{self, Named, Tone};
+use crate::{Scorecard, Verdict};
 
 /// How to lay out text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +21,10 @@ type Cell = (String, Tone);
 #[must_use]
 pub fn terminal(card: &Scorecard, style: Style) -> String {
     let mut text = String::new();
-    let (incidents, harmless): (Vec<_>, Vec<_>) = card
-        .drills
+    let drills = cell::named(card);
+    let (incidents, harmless): (Vec<_>, Vec<_>) = drills
         .iter()
-        .partition(|drill| !drill.incidents.is_empty());
+        .partition(|named| !named.drill.incidents.is_empty());
     if !incidents.is_empty() {
         text.push_str(&matrix("INCIDENT", &incidents, style));
         text.push_str(&outcomes(&incidents, style));
@@ -31,32 +32,24 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
     if !harmless.is_empty() {
         text.push_str(&matrix("HARMLESS", &harmless, style));
     }
-    text.push_str(&audits(&card.drills, style));
-    for drill in card
-        .drills
-        .iter()
-        .filter(|drill| !drill.inconclusive.is_empty())
-    {
+    text.push_str(&audits(&drills, style));
+    for Named { drill, name, .. } in &drills {
         for why in &drill.inconclusive {
-            text.push_str(&paint(
-                &format!("{}: inconclusive: {why}\n", drill.scenario),
-                Tone::Middling,
-                style,
-            ));
+            let line = format!("{name}: inconclusive: {why}");
+            text.push_str(&paint(&plain(&line), Tone::Middling, style));
+            text.push('\n');
         }
     }
-    for drill in &card.drills {
+    for Named { drill, name, .. } in &drills {
         for error in &drill.rule_errors {
-            text.push_str(&paint(
-                &format!("{}: rule error: {error}\n", drill.scenario),
-                Tone::Bad,
-                style,
-            ));
+            let line = format!("{name}: rule error: {error}");
+            text.push_str(&paint(&plain(&line), Tone::Bad, style));
+            text.push('\n');
         }
     }
     text.push_str("SUMMARY (95 % intervals)\n");
     for (what, value) in cell::summary(card) {
-        text.push_str(&format!("  {what:<37}{value}\n"));
+        text.push_str(&format!("  {what:<37}{}\n", plain(&value)));
     }
     let (verdict, tone) = match card.verdict() {
         Verdict::Passed => (
@@ -85,30 +78,23 @@ fn quiet(text: impl Into<String>) -> Cell {
 }
 
 /// Rows are drills, columns are alerts.
-fn matrix(title: &str, drills: &[&DrillScore], style: Style) -> String {
-    let alerts: Vec<String> = drills[0]
-        .alerts
-        .iter()
-        .map(|alert| alert.alert.clone())
-        .collect();
-    let mut rows = vec![
-        std::iter::once(quiet(title))
-            .chain(alerts.into_iter().map(quiet))
-            .collect::<Vec<Cell>>(),
-    ];
-    for drill in drills {
-        let name = if drill.inconclusive.is_empty() {
-            drill.scenario.clone()
+fn matrix(title: &str, drills: &[&Named<'_>], style: Style) -> String {
+    let (names, found) = cell::matrix(drills);
+    let header = std::iter::once(title).chain(names).map(quiet);
+    let mut rows: Vec<Vec<Cell>> = vec![header.collect()];
+    for row in found {
+        let doubt = if row.drill.inconclusive.is_empty() {
+            ""
         } else {
-            format!("{} (?)", drill.scenario)
+            " (?)"
         };
-        let cells = drill.alerts.iter().map(|alert| cell::alert(drill, alert));
-        rows.push(std::iter::once(quiet(name)).chain(cells).collect());
+        let name = quiet(format!("{}{doubt}", row.name));
+        rows.push(std::iter::once(name).chain(row.cells).collect());
     }
-    table(&rows, style)
+    columns::table(rows, style)
 }
 
-fn outcomes(drills: &[&DrillScore], style: Style) -> String {
+fn outcomes(drills: &[&Named<'_>], style: Style) -> String {
     let header = [
         "INCIDENT",
         "wanted",
@@ -120,26 +106,24 @@ fn outcomes(drills: &[&DrillScore], style: Style) -> String {
         "reset",
     ];
     let mut rows = vec![header.map(quiet).to_vec()];
-    for drill in drills {
-        for incident in &drill.incidents {
+    for Named { drill, name, .. } in drills {
+        for (index, incident) in drill.incidents.iter().enumerate() {
             let truth = &incident.truth;
             let (outcome, tone) = cell::outcome(incident);
-            let wanted = format!(
-                "{} by {}",
-                format!("{:?}", truth.wanted).to_lowercase(),
-                cell::since(truth.deadline_ms, truth.fault_ms)
+            let when = incident.detection.as_ref().map_or_else(
+                || outcome.to_owned(),
+                |detection| {
+                    let fired = cell::since(detection.fired_ms, truth.fault_ms);
+                    format!("{outcome} {fired}")
+                },
             );
-            let when = match (&incident.detection, incident.outcome) {
-                (Some(detection), _) => format!(
-                    "{outcome} {}",
-                    cell::since(detection.fired_ms, truth.fault_ms)
-                ),
-                (None, Outcome::Missed) => outcome.to_owned(),
-                (None, _) => outcome.to_owned(),
+            let number = match drill.incidents.len() {
+                1 => String::new(),
+                _ => format!(" #{}", index + 1),
             };
             rows.push(vec![
-                quiet(drill.scenario.clone()),
-                quiet(wanted),
+                quiet(format!("{name}{number}")),
+                quiet(cell::wanted(incident)),
                 (when, tone),
                 quiet(incident.first_page.clone().unwrap_or_else(|| "none".into())),
                 quiet(
@@ -153,18 +137,14 @@ fn outcomes(drills: &[&DrillScore], style: Style) -> String {
                     cell::length(incident.undetected_ms)
                 )),
                 quiet(incident.harmed_tasks.to_string()),
-                quiet(
-                    incident
-                        .reset_ms
-                        .map_or("-".into(), |ms| cell::since(ms, 0)),
-                ),
+                quiet(cell::reset(incident)),
             ]);
         }
     }
-    table(&rows, style)
+    columns::table(rows, style)
 }
 
-fn audits(drills: &[DrillScore], style: Style) -> String {
+fn audits(drills: &[Named<'_>], style: Style) -> String {
     let header = [
         "TASKS",
         "enqueued",
@@ -177,7 +157,7 @@ fn audits(drills: &[DrillScore], style: Style) -> String {
         "late",
     ];
     let mut rows = vec![header.map(quiet).to_vec()];
-    for drill in drills {
+    for Named { drill, name, .. } in drills {
         let Some(audit) = &drill.audit else { continue };
         let bad = |count: u64| {
             (
@@ -186,7 +166,7 @@ fn audits(drills: &[DrillScore], style: Style) -> String {
             )
         };
         rows.push(vec![
-            quiet(drill.scenario.clone()),
+            quiet(name.clone()),
             quiet(audit.enqueued.to_string()),
             bad(audit.rejected),
             quiet(audit.succeeded.to_string()),
@@ -200,52 +180,15 @@ fn audits(drills: &[DrillScore], style: Style) -> String {
     if rows.len() == 1 {
         String::new()
     } else {
-        table(&rows, style)
+        columns::table(rows, style)
     }
 }
 
-/// Columns side by side; where they do not fit, one line per cell.
-fn table(rows: &[Vec<Cell>], style: Style) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns)
-        .map(|c| {
-            rows.iter()
-                .filter_map(|row| row.get(c))
-                .map(|cell| width(&cell.0))
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    if widths.iter().sum::<usize>() + 2 * columns.saturating_sub(1) <= style.width {
-        for (index, row) in rows.iter().enumerate() {
-            let mut line = String::new();
-            for ((content, tone), width_max) in row.iter().zip(&widths) {
-                let padding = " ".repeat(width_max - width(content) + 2);
-                line.push_str(&paint(
-                    content,
-                    if index == 0 { Tone::Quiet } else { *tone },
-                    style,
-                ));
-                line.push_str(&padding);
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-    } else if let Some((header, rows)) = rows.split_first() {
-        for row in rows {
-            text.push_str(&format!("{} {}\n", header[0].0, row[0].0));
-            for ((name, _), (content, tone)) in header.iter().zip(row).skip(1) {
-                text.push_str(&format!("  {name}: {}\n", paint(content, *tone, style)));
-            }
-        }
-    }
-    text.push('\n');
-    text
-}
-
-fn width(text: &str) -> usize {
-    text.chars().count()
+/// Text without control characters: a name or a note must not steer the terminal.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 fn paint(text: &str, tone: Tone, style: Style) -> String {

@@ -1,6 +1,7 @@
 //! Firing episodes: maximal intervals in which at least one instance of an alert fires.
 
 use crate::record::{AlertState, Transition};
+use crate::score::ScoreParams;
 use std::collections::BTreeMap;
 
 /// One firing episode of a unit (alert name and severity).
@@ -14,6 +15,8 @@ pub struct Episode {
     pub pending_ms: i64,
     /// First firing.
     pub start_ms: i64,
+    /// When somebody was told, see [`deliver`].
+    pub delivered_ms: i64,
     /// Last firing over, or the end of the drill.
     pub end_ms: i64,
     /// Whether it was still firing at the end of the drill.
@@ -47,6 +50,7 @@ pub fn episodes(transitions: &[Transition], end_ms: i64) -> Vec<Episode> {
                         severity,
                         pending_ms: pending.get(&instance).copied().unwrap_or(transition.at_ms),
                         start_ms: transition.at_ms,
+                        delivered_ms: transition.at_ms,
                         end_ms,
                         open: true,
                         instances: 0,
@@ -81,9 +85,64 @@ pub fn episodes(transitions: &[Transition], end_ms: i64) -> Vec<Episode> {
     done
 }
 
+/// When Alertmanager tells of each episode, grouping by unit: `group_wait` after the first firing of a group, and every
+/// `group_interval` from then on as long as the group is there. A group goes with the notification that all is over, so
+/// an alert that fires again before that waits for the next turn. `episodes` are in order of their start.
+pub fn deliver(episodes: &mut [Episode], params: &ScoreParams) {
+    let interval_ms = params.group_interval_ms.max(1);
+    let turn = |group_ms: i64, at_ms: i64| {
+        let first_ms = group_ms + params.group_wait_ms;
+        let behind_ms = (at_ms - first_ms).max(0);
+        // Rounded up to whole intervals.
+        first_ms + (behind_ms + interval_ms - 1) / interval_ms * interval_ms
+    };
+    // Of each unit: since when its group is there, and until when.
+    let mut groups: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
+    for episode in episodes {
+        let unit = (episode.alert.clone(), episode.severity.clone());
+        let group_ms = match groups.get(&unit) {
+            Some((group_ms, gone_ms)) if episode.start_ms <= *gone_ms => *group_ms,
+            _ => episode.start_ms,
+        };
+        episode.delivered_ms = turn(group_ms, episode.start_ms);
+        let gone_ms = if episode.open {
+            i64::MAX
+        } else {
+            turn(group_ms, episode.end_ms)
+        };
+        groups.insert(unit, (group_ms, gone_ms));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_that_is_still_there_makes_wait() {
+        let episode = |start_s: i64, end_s: i64| Episode {
+            alert: "A".into(),
+            severity: "page".into(),
+            pending_ms: 0,
+            start_ms: start_s * 1000,
+            delivered_ms: 0,
+            end_ms: end_s * 1000,
+            open: false,
+            instances: 1,
+        };
+        let mut found = [
+            episode(0, 40),
+            episode(100, 120),
+            episode(331, 400),
+            episode(2_000, 2_010),
+        ];
+        deliver(&mut found, &ScoreParams::default());
+        // The group of the first goes at 330 s; the next one, begun at 331 s, goes at 661 s.
+        assert_eq!(
+            found.map(|episode| episode.delivered_ms / 1000),
+            [30, 330, 361, 2_030]
+        );
+    }
 
     fn transition(at_ms: i64, queue: &str, to: AlertState) -> Transition {
         let from = if to == AlertState::Inactive {

@@ -1,8 +1,11 @@
 //! All drills together: shares from sums, intervals on every number.
 
-use crate::score::judge::{Class, Outcome};
+use crate::pack::Role;
+use crate::record::Wanted;
+use crate::score::judge::{Class, Judged, Outcome};
 use crate::score::stats::{Share, garwood};
-use crate::score::{DrillScore, Verdict};
+use crate::score::{AlertScore, DrillScore, FiringTime, IncidentScore, Verdict};
+use std::collections::BTreeMap;
 
 /// Milliseconds of a week.
 const WEEK_MS: f64 = 7.0 * 24.0 * 3_600_000.0;
@@ -12,29 +15,55 @@ const WEEK_MS: f64 = 7.0 * 24.0 * 3_600_000.0;
 pub struct Scorecard {
     /// The drills: incidents before harmless ones, by name.
     pub drills: Vec<DrillScore>,
-    /// All together. Inconclusive drills have no part in it.
+    /// Pages, and the incidents that deserve one. Inconclusive drills have no part in it.
     pub summary: Summary,
+    /// Tickets, and the incidents that deserve no more; nothing where there are neither.
+    pub tickets: Option<Summary>,
+    /// Alerts that had data and fired in no conclusive drill.
+    pub never_fired: Vec<String>,
+    /// Alerts none of whose selectors matched any series in any drill: their silence says nothing.
+    pub never_had_data: Vec<String>,
+    /// Alerts that fired through every drill: they say nothing, either.
+    pub always_firing: Vec<String>,
 }
 
-/// What all conclusive drills came to.
+/// What all conclusive drills came to, for one class of alerts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
     /// Incidents scored, and detected at all.
     pub recall: Option<Share>,
+    /// The same, counting incidents that a right alert was firing before (masked).
+    pub recall_lenient: Option<Share>,
     /// Detected by the deadline.
     pub recall_at_deadline: Option<Share>,
     /// Pages that were right, of those that were right or wrong.
     pub precision: Option<Share>,
+    /// The same, leaving out pages for another cause than the one at hand.
+    pub precision_lenient: Option<Share>,
     /// Incidents detected per page sent.
     pub useful_pages: Option<Share>,
+    /// Incidents whose first page named the right cause.
+    pub top1: Option<Share>,
+    /// Incidents whose first page named the right cause or a fair symptom.
+    pub top1_lenient: Option<Share>,
     /// Harmless windows with at least one page.
     pub benign_trips: Option<Share>,
     /// Fault start to notification, median and 90th percentile; a miss counts as infinite (`None`).
     pub latency_ms: Option<[Option<i64>; 2]>,
+    /// Fault start to firing, without the delivery.
+    pub latency_fire_ms: Option<[Option<i64>; 2]>,
+    /// Mean time undetected: fault start to notification, at most the incident's length, which is also what a miss costs.
+    pub mean_undetected_ms: Option<f64>,
     /// Undetected share of all user impact: milliseconds of each.
     pub undetected_ms: (i64, i64),
+    /// Mean over incidents of the share of their impact nobody was told of.
+    pub mean_undetected_share: Option<f64>,
+    /// How long alerts fired, all drills together.
+    pub time: FiringTime,
     /// False pages.
     pub false_pages: u64,
+    /// Pages for incidents that deserve a ticket: outside precision.
+    pub over_escalated: u64,
     /// Scored time outside of incidents.
     pub exposure_ms: i64,
     /// Drills that prove nothing.
@@ -46,14 +75,33 @@ impl Scorecard {
     #[must_use]
     pub fn new(mut drills: Vec<DrillScore>) -> Self {
         drills.sort_by(|a, b| {
-            (a.incidents.is_empty(), &a.scenario, a.seed).cmp(&(
+            (a.incidents.is_empty(), &a.scenario, a.seed, a.epoch_ms).cmp(&(
                 b.incidents.is_empty(),
                 &b.scenario,
                 b.seed,
+                b.epoch_ms,
             ))
         });
-        let summary = Summary::new(&drills);
-        Self { drills, summary }
+        let has_tickets = drills.iter().any(|drill| {
+            drill.episodes.iter().any(|judged| !judged.page)
+                || drill
+                    .incidents
+                    .iter()
+                    .any(|incident| incident.truth.wanted == Wanted::Ticket)
+        });
+        Self {
+            summary: Summary::new(&drills, Wanted::Page),
+            tickets: has_tickets.then(|| Summary::new(&drills, Wanted::Ticket)),
+            never_fired: names(&drills, |all| {
+                all.iter().all(|alert| alert.episodes.is_empty())
+                    && all.iter().any(|alert| !alert.no_data)
+            }),
+            never_had_data: names(&drills, |all| all.iter().all(|alert| alert.no_data)),
+            always_firing: names(&drills, |all| {
+                all.iter().all(|alert| fired_throughout(alert))
+            }),
+            drills,
+        }
     }
 
     /// Failed if any drill failed; else inconclusive if any was.
@@ -70,59 +118,94 @@ impl Scorecard {
     }
 }
 
+/// The alerts, in order, whose scores in the conclusive drills are such as `fits` says.
+fn names(drills: &[DrillScore], fits: impl Fn(&[&AlertScore]) -> bool) -> Vec<String> {
+    let mut order: Vec<&str> = Vec::new();
+    let mut scores: BTreeMap<&str, Vec<&AlertScore>> = BTreeMap::new();
+    let conclusive = drills
+        .iter()
+        .filter(|drill| drill.verdict != Verdict::Inconclusive);
+    for alert in conclusive.flat_map(|drill| &drill.alerts) {
+        let name = alert.alert.as_str();
+        if !scores.contains_key(name) {
+            order.push(name);
+        }
+        scores.entry(name).or_default().push(alert);
+    }
+    order
+        .into_iter()
+        .filter(|name| scores.get(name).is_some_and(|all| fits(all)))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// On before scoring began, and still on at the end.
+fn fired_throughout(alert: &AlertScore) -> bool {
+    alert
+        .episodes
+        .iter()
+        .any(|judged| judged.class == Class::Ignored && judged.episode.open)
+}
+
 impl Summary {
-    fn new(all: &[DrillScore]) -> Self {
+    fn new(all: &[DrillScore], wanted: Wanted) -> Self {
         let drills: Vec<&DrillScore> = all
             .iter()
             .filter(|drill| drill.verdict != Verdict::Inconclusive)
             .collect();
-        let incidents: Vec<_> = drills
+        let incidents: Vec<&IncidentScore> = drills
             .iter()
             .flat_map(|drill| &drill.incidents)
-            .filter(|incident| incident.outcome != Outcome::Censored)
-            .collect();
-        let count = |outcomes: &[Outcome]| {
-            incidents
-                .iter()
-                .filter(|incident| outcomes.contains(&incident.outcome))
-                .count() as u64
-        };
-        let pages: Vec<Class> = drills
-            .iter()
-            .flat_map(|drill| &drill.episodes)
-            .filter(|judged| judged.page && judged.class != Class::Ignored)
-            .map(|judged| judged.class)
-            .collect();
-        let of =
-            |classes: &[Class]| pages.iter().filter(|class| classes.contains(class)).count() as u64;
-        let total = incidents.len() as u64;
-        let detected = count(&[Outcome::Early, Outcome::OnTime, Outcome::Late]);
-        let (right, wrong) = (
-            of(&[Class::Hit]),
-            of(&[Class::False, Class::BenignFalse, Class::Misattributed]),
-        );
-        let mut latencies: Vec<Option<i64>> = incidents
-            .iter()
-            .map(|incident| {
-                incident
-                    .detection
-                    .as_ref()
-                    .map(|d| d.delivered_ms - incident.truth.fault_ms)
+            .filter(|incident| {
+                incident.truth.wanted == wanted && incident.outcome != Outcome::Censored
             })
             .collect();
-        // A miss is later than anything.
-        latencies.sort_by_key(|latency| latency.unwrap_or(i64::MAX));
-        let rank = |q: f64| latencies[((latencies.len() as f64 * q).ceil() as usize).max(1) - 1];
+        let count = |outcomes: &[Outcome]| {
+            let came_to = |incident: &&&IncidentScore| outcomes.contains(&incident.outcome);
+            incidents.iter().filter(came_to).count() as u64
+        };
+        let total = incidents.len() as u64;
+        let detected = count(&[Outcome::Early, Outcome::OnTime, Outcome::Late]);
+        let sent = Sent::new(&drills, wanted);
+        let wrong = sent.of(&[Class::False, Class::BenignFalse]);
+        let mistaken = sent.of(&[Class::Misattributed]);
+        let right = sent.of(&[Class::Hit]);
+        let time = |drill: &DrillScore| match wanted {
+            Wanted::Page => drill.page_time,
+            Wanted::Ticket => drill.ticket_time,
+        };
+        let trips = |drill: &&DrillScore| match wanted {
+            Wanted::Page => drill.benign_trips,
+            Wanted::Ticket => drill.benign_ticket_trips,
+        };
+        let top1 = |roles: &[Role]| {
+            let named = |incident: &&&IncidentScore| {
+                incident
+                    .first_page_role
+                    .is_some_and(|role| roles.contains(&role))
+            };
+            Share::new(incidents.iter().filter(named).count() as u64, total)
+        };
         Self {
             recall: Share::new(detected, total),
+            recall_lenient: Share::new(detected + count(&[Outcome::Masked]), total),
             recall_at_deadline: Share::new(count(&[Outcome::Early, Outcome::OnTime]), total),
-            precision: Share::new(right, right + wrong),
-            useful_pages: Share::new(detected.min(pages.len() as u64), pages.len() as u64),
+            precision: Share::new(right, right + wrong + mistaken),
+            precision_lenient: Share::new(right, right + wrong),
+            useful_pages: Share::new(detected.min(sent.all()), sent.all()),
+            top1: top1(&[Role::Expected]),
+            top1_lenient: top1(&[Role::Expected, Role::Accepted]),
             benign_trips: Share::new(
-                drills.iter().map(|drill| drill.benign_trips).sum(),
+                drills.iter().map(trips).sum(),
                 drills.iter().map(|drill| drill.benign_windows).sum(),
             ),
-            latency_ms: (!latencies.is_empty()).then(|| [rank(0.5), rank(0.9)]),
+            latency_ms: quantiles(&incidents, |detection| detection.delivered_ms),
+            latency_fire_ms: quantiles(&incidents, |detection| detection.fired_ms),
+            mean_undetected_ms: mean(
+                incidents
+                    .iter()
+                    .map(|incident| incident.capped_latency_ms() as f64),
+            ),
             undetected_ms: (
                 incidents
                     .iter()
@@ -130,7 +213,17 @@ impl Summary {
                     .sum(),
                 incidents.iter().map(|incident| incident.impact_ms).sum(),
             ),
-            false_pages: of(&[Class::False, Class::BenignFalse]),
+            mean_undetected_share: mean(
+                incidents
+                    .iter()
+                    .filter(|incident| incident.impact_ms > 0)
+                    .map(|incident| incident.undetected_ms as f64 / incident.impact_ms as f64),
+            ),
+            time: drills
+                .iter()
+                .fold(FiringTime::default(), |sum, drill| sum.plus(time(drill))),
+            false_pages: wrong,
+            over_escalated: sent.over_escalated,
             exposure_ms: drills.iter().map(|drill| drill.exposure_ms).sum(),
             inconclusive: (all.len() - drills.len()) as u64,
         }
@@ -145,4 +238,81 @@ impl Summary {
             (self.false_pages as f64 / weeks, low / weeks, high / weeks)
         })
     }
+}
+
+/// Episodes of one class of alerts, by what they were.
+struct Sent {
+    classes: Vec<Class>,
+    over_escalated: u64,
+}
+
+impl Sent {
+    fn new(drills: &[&DrillScore], wanted: Wanted) -> Self {
+        let mut sent = Self {
+            classes: Vec::new(),
+            over_escalated: 0,
+        };
+        for drill in drills {
+            let for_ticket = |judged: &Judged| {
+                matches!(judged.class, Class::Hit | Class::Repeat)
+                    && drill.incidents.iter().any(|incident| {
+                        judged.incident == Some(incident.truth.id)
+                            && incident.truth.wanted == Wanted::Ticket
+                    })
+            };
+            let scored = drill
+                .episodes
+                .iter()
+                .filter(|judged| judged.class != Class::Ignored);
+            for judged in scored {
+                match (wanted, judged.page) {
+                    (Wanted::Page, true) if for_ticket(judged) => sent.over_escalated += 1,
+                    (Wanted::Page, true) | (Wanted::Ticket, false) => {
+                        sent.classes.push(judged.class);
+                    }
+                    // A page for a ticket's incident has detected it all the same.
+                    (Wanted::Ticket, true) if for_ticket(judged) => sent.classes.push(judged.class),
+                    _ => {}
+                }
+            }
+        }
+        sent
+    }
+
+    fn of(&self, classes: &[Class]) -> u64 {
+        self.classes
+            .iter()
+            .filter(|class| classes.contains(class))
+            .count() as u64
+    }
+
+    fn all(&self) -> u64 {
+        self.classes.len() as u64 + self.over_escalated
+    }
+}
+
+/// Median and 90th percentile of the time from the fault to what `at` tells. A miss is later than anything.
+fn quantiles(
+    incidents: &[&IncidentScore],
+    at: impl Fn(&crate::score::Detection) -> i64,
+) -> Option<[Option<i64>; 2]> {
+    let mut latencies: Vec<Option<i64>> = incidents
+        .iter()
+        .map(|incident| {
+            let detection = incident.detection.as_ref();
+            detection.map(|detection| at(detection) - incident.truth.fault_ms)
+        })
+        .collect();
+    latencies.sort_by_key(|latency| latency.unwrap_or(i64::MAX));
+    let rank = |q: f64| latencies[((latencies.len() as f64 * q).ceil() as usize).max(1) - 1];
+    (!latencies.is_empty()).then(|| [rank(0.5), rank(0.9)])
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (mut sum, mut count) = (0.0, 0_u32);
+    for value in values {
+        sum += value;
+        count += 1;
+    }
+    (count > 0).then(|| sum / f64::from(count))
 }

@@ -1,6 +1,7 @@
 //! Scoring by hand: the worked example, and the edge cases.
 
 use super::*;
+use crate::record::Transition;
 use crate::record::{
     AlertState, BenignWindow, FORMAT, Header, Impact, PlannedIncident, RuleText, Wanted,
 };
@@ -225,6 +226,22 @@ fn the_worked_example() {
     assert_eq!(summary.benign_trips, stats::Share::new(1, 1));
     assert_eq!(summary.latency_ms, Some([Some(390_000), None]));
     assert_eq!(summary.undetected_ms, (1_170_000, 3_480_000));
+    assert_eq!(summary.recall_lenient, stats::Share::new(2, 3));
+    assert_eq!(summary.precision_lenient, stats::Share::new(2, 4));
+    assert_eq!(summary.latency_fire_ms, Some([Some(360_000), None]));
+    assert_eq!(summary.mean_undetected_ms, Some(500_000.0));
+    assert!((summary.mean_undetected_share.unwrap() - 0.387).abs() < 5e-4);
+    let time = FiringTime {
+        firing_ms: 4_800_000,
+        in_incidents_ms: 4_380_000,
+        right_ms: (1320 + 960) * 1000,
+        incidents_ms: 3_900_000,
+    };
+    assert_eq!(summary.time, time);
+    assert_eq!(
+        (summary.top1, summary.top1_lenient),
+        (stats::Share::new(1, 3), stats::Share::new(2, 3))
+    );
     assert_eq!(summary.false_pages, 2);
     let (rate, low, high) = summary.false_pages_per_week().unwrap();
     assert!(
@@ -314,6 +331,11 @@ fn overlapping_incidents_share_no_episode() {
         [Outcome::Missed, Outcome::OnTime],
         "it hits the later one only"
     );
+    assert_eq!(
+        score.exposure_ms,
+        (7200 - 600 - 3000) * 1000,
+        "time in both counts once"
+    );
 
     let score = Paper::new(600, 9000)
         .incident("db_slow", 1200, None, 2400, 1500)
@@ -361,6 +383,14 @@ fn a_drill_cut_short_is_censored_or_inconclusive() {
         .incident("db_slow", 1200, None, 2400, 1500)
         .score();
     assert_eq!(outcomes(&short), [Outcome::Censored]);
+    assert_eq!(short.verdict, Verdict::Inconclusive, "that is no miss");
+    let unborn = Paper::new(600, 1000)
+        .incident("db_slow", 1200, None, 2400, 1500)
+        .score();
+    assert_eq!(
+        (unborn.verdict, unborn.exposure_ms),
+        (Verdict::Inconclusive, 400_000)
+    );
     let open = Paper::new(600, 2000)
         .incident("db_slow", 1200, None, 2400, 1500)
         .fires("JobLatencyHigh", 1300, 1400, 9000)
@@ -431,4 +461,145 @@ fn a_fault_without_effect_proves_nothing() {
     let score = paper.score();
     assert_eq!(score.verdict, Verdict::Inconclusive);
     assert!(score.inconclusive[0].contains("had no effect"));
+}
+
+#[test]
+fn an_alert_is_judged_by_the_incident_it_saw() {
+    let score = Paper::new(600, 9000)
+        .incident("db_slow", 1200, None, 2400, 1500)
+        .incident("worker_stall", 4800, None, 6000, 5100)
+        .fires("JobLatencyHigh", 1200, 1300, 2400)
+        .fires("QueueStalled", 4800, 4900, 6000)
+        .score();
+    assert_eq!(score.verdict, Verdict::Passed);
+    let stalled = &score.alerts[1];
+    assert_eq!(stalled.on[0].did, Did::Silent);
+    let seen = Did::Detected {
+        pending_ms: 4_800_000,
+        fired_ms: 4_900_000,
+        in_time: true,
+        let_go_ms: None,
+        over_ms: Some(6_000_000),
+        flaps: 0,
+    };
+    assert_eq!((&stalled.on[1].did, &stalled.did), (&seen, &seen));
+    assert_eq!(stalled.role, Some(Role::Expected));
+}
+
+#[test]
+fn a_repeat_is_a_flap_and_no_second_hit() {
+    let score = Paper::new(600, 9000)
+        .incident("db_slow", 1200, None, 3600, 1500)
+        .fires("JobLatencyHigh", 1200, 1300, 1400)
+        .fires("JobLatencyHigh", 1500, 1500, 3700)
+        .fires("JobLatencyHigh", 3800, 3800, 3900)
+        .score();
+    assert_eq!(
+        classes(&score),
+        [Class::Hit, Class::Repeat, Class::Post],
+        "before the grace is over nothing is false"
+    );
+    assert!(matches!(
+        score.alerts[0].did,
+        Did::Detected {
+            flaps: 1,
+            let_go_ms: None,
+            ..
+        }
+    ));
+    assert_eq!(
+        score.incidents[0].detection.as_ref().unwrap().fired_ms,
+        1_300_000
+    );
+    assert_eq!(score.incidents[0].gap_ms, 100_000);
+}
+
+#[test]
+fn impact_does_not_move_the_deadline() {
+    let felt_late = Paper::new(600, 9000)
+        .incident("db_slow", 1200, Some(2000), 3600, 1500)
+        .fires("JobLatencyHigh", 1600, 1700, 3600)
+        .score();
+    assert_eq!(outcomes(&felt_late), [Outcome::Early]);
+    assert!(felt_late.incidents[0].past_deadline, "and told so");
+    let over_early = Paper::new(600, 9000)
+        .incident("db_slow", 1200, Some(1200), 1300, 1500)
+        .fires("JobLatencyHigh", 1350, 1400, 1450)
+        .score();
+    assert_eq!(outcomes(&over_early), [Outcome::Missed]);
+}
+
+#[test]
+fn tickets_and_pages_have_tables_of_their_own() {
+    let mut paper = Paper::new(600, 9000)
+        .incident("db_slow", 1200, None, 2400, 1500)
+        .fires("JobLatencyHigh", 1200, 1300, 2400)
+        .fires("FailureRatio", 6000, 6000, 6100);
+    paper.record.header.incidents[0].wanted = Wanted::Ticket;
+    for line in &mut paper.record.lines {
+        if let Line::Transition(transition) = line
+            && transition.alert == "FailureRatio"
+        {
+            transition.labels = BTreeMap::from([("severity".into(), "ticket".into())]);
+        }
+    }
+    let card = Scorecard::new(vec![paper.score()]);
+    assert_eq!(
+        card.verdict(),
+        Verdict::Passed,
+        "a page does for a ticket, and a needless ticket wakes nobody"
+    );
+    let pages = &card.summary;
+    assert_eq!((pages.recall, pages.precision), (None, None));
+    assert_eq!((pages.over_escalated, pages.false_pages), (1, 0));
+    let tickets = card.tickets.unwrap();
+    assert_eq!(tickets.recall_at_deadline, stats::Share::new(1, 1));
+    assert_eq!(tickets.precision, stats::Share::new(1, 2));
+    assert!(!card.drills[0].alerts[2].false_alarms[0].page);
+}
+
+#[test]
+fn a_ticket_is_not_enough_for_an_incident_that_deserves_a_page() {
+    let mut paper = Paper::new(600, 9000)
+        .incident("db_slow", 1200, None, 2400, 1500)
+        .fires("JobLatencyHigh", 1200, 1300, 2400);
+    paper.pack.pages = BTreeSet::from(["critical".to_owned()]);
+    let score = paper.score();
+    assert_eq!(
+        (outcomes(&score), classes(&score)),
+        (vec![Outcome::Missed], vec![Class::Related])
+    );
+}
+
+#[test]
+fn a_rule_that_fails_is_told_once() {
+    let mut paper = Paper::new(600, 3600).incident("db_slow", 1200, None, 2400, 1500);
+    for step in 0..200 {
+        paper.record.lines.push(Line::RuleError {
+            at_ms: step * 15_000,
+            rule: "QueueStalled".into(),
+            message: "many-to-many matching".into(),
+        });
+    }
+    assert_eq!(
+        paper.score().rule_errors,
+        [
+            "QueueStalled: many-to-many matching (200 times, first in minute 0.0; also while an incident was on)"
+        ]
+    );
+}
+
+#[test]
+fn alerts_that_say_nothing_are_listed() {
+    let mut paper = Paper::new(600, 3600)
+        .benign(0, 3600)
+        .fires("QueueStalled", 0, 300, 9000);
+    let no_data = Line::NoData {
+        rule: "BacklogGrowing".into(),
+    };
+    paper.record.lines.push(no_data);
+    let card = Scorecard::new(vec![paper.score()]);
+    assert_eq!(card.never_fired, ["JobLatencyHigh", "FailureRatio"]);
+    assert_eq!(card.never_had_data, ["BacklogGrowing"]);
+    assert_eq!(card.always_firing, ["QueueStalled"]);
 }

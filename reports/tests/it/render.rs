@@ -29,15 +29,39 @@ fn a_terminal_shows_the_findings_at_a_glance() {
 }
 
 #[test]
-fn a_narrow_terminal_gets_lines_instead_of_columns() {
-    let text = terminal(
-        &card().1,
-        Style {
+fn a_narrow_terminal_breaks_names_and_a_tiny_one_gets_a_list() {
+    let text = |width| {
+        let style = Style {
             colour: false,
-            width: 60,
-        },
+            width,
+        };
+        terminal(&card().1, style)
+    };
+    insta::assert_snapshot!(matrices(&text(80)));
+    let tables = |width: usize| {
+        let text = text(width);
+        let widest = matrices(&text)
+            .lines()
+            .map(|line| line.chars().count())
+            .max();
+        assert!(widest <= Some(width), "{width}: {text}");
+    };
+    (60..140).for_each(tables);
+    assert!(
+        text(40).contains("  JobProcessingStalled: MISSED\n"),
+        "{}",
+        text(40)
     );
-    assert!(text.contains("  JobProcessingStalled: MISSED\n"), "{text}");
+}
+
+/// The tables of alerts, without what follows.
+fn matrices(text: &str) -> String {
+    let tables = text.split("\n\n");
+    let alerts: Vec<&str> = tables
+        .filter(|table| table.contains("Stalled") && !table.contains("wanted"))
+        .filter(|table| !table.contains("SUMMARY"))
+        .collect();
+    alerts.join("\n\n")
 }
 
 #[test]

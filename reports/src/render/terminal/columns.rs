@@ -1,0 +1,136 @@
+//! Tables for a terminal: columns side by side, narrower ones where the width is short, a list where nothing else fits.
+
+use crate::render::cell::Tone;
+use crate::render::terminal::{Cell, Style, paint, plain};
+
+/// Between columns.
+const GAP: usize = 2;
+
+/// A table with its header in the first row, and an empty line after it.
+pub(super) fn table(mut rows: Vec<Vec<Cell>>, style: Style) -> String {
+    for (content, _) in rows.iter_mut().flatten() {
+        *content = plain(content);
+    }
+    let mut text = match widths(&rows, style.width) {
+        Some(widths) => columns(&rows, &widths, style),
+        None => list(&rows, style),
+    };
+    text.push('\n');
+    text
+}
+
+/// The widths of the columns such that all fit: the widest give way first, down to their longest word. The first column
+/// holds names and is never broken.
+fn widths(rows: &[Vec<Cell>], available: usize) -> Option<Vec<usize>> {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widest = |column: usize, of: &dyn Fn(&str) -> usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|(content, _)| of(content)).max().unwrap_or(0)
+    };
+    let mut widths: Vec<usize> = (0..count).map(|column| widest(column, &width)).collect();
+    let least: Vec<usize> = (0..count)
+        .map(|column| match column {
+            0 => widths[0],
+            _ => widest(column, &longest_word),
+        })
+        .collect();
+    loop {
+        let needed = widths.iter().sum::<usize>() + GAP * count.saturating_sub(1);
+        if needed <= available {
+            return Some(widths);
+        }
+        let column = (0..count)
+            .filter(|column| widths[*column] > least[*column])
+            .max_by_key(|column| widths[*column])?;
+        widths[column] -= 1;
+    }
+}
+
+fn columns(rows: &[Vec<Cell>], widths: &[usize], style: Style) -> String {
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        let broken: Vec<Vec<String>> = row
+            .iter()
+            .zip(widths)
+            .map(|((content, _), width)| wrap(content, *width))
+            .collect();
+        for line in 0..broken.iter().map(Vec::len).max().unwrap_or(0) {
+            let mut out = String::new();
+            // Spaces are written before the next content, so that no line ends in them.
+            let mut owed = 0;
+            for (column, ((_, tone), width_max)) in row.iter().zip(widths).enumerate() {
+                let content = broken[column].get(line).map_or("", String::as_str);
+                if !content.is_empty() {
+                    out.push_str(&" ".repeat(owed));
+                    let tone = if index == 0 { Tone::Quiet } else { *tone };
+                    out.push_str(&paint(content, tone, style));
+                    owed = 0;
+                }
+                owed += width_max.saturating_sub(width(content)) + GAP;
+            }
+            text.push_str(&out);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// One line per cell.
+fn list(rows: &[Vec<Cell>], style: Style) -> String {
+    let mut text = String::new();
+    if let Some((header, rows)) = rows.split_first() {
+        for row in rows {
+            text.push_str(&format!("{} {}\n", header[0].0, row[0].0));
+            for ((name, _), (content, tone)) in header.iter().zip(row).skip(1) {
+                text.push_str(&format!("  {name}: {}\n", paint(content, *tone, style)));
+            }
+        }
+    }
+    text
+}
+
+/// Breaks a text into lines: between words, and inside the names of alerts where a capital begins.
+fn wrap(text: &str, width_max: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for (piece, spaced) in pieces(text) {
+        let line = lines.last_mut().expect("there is one from the beginning");
+        let space = usize::from(spaced && !line.is_empty());
+        if line.is_empty() || width(line) + space + width(piece) <= width_max {
+            line.push_str(&" ".repeat(space));
+            line.push_str(piece);
+        } else {
+            lines.push(piece.to_owned());
+        }
+    }
+    lines
+}
+
+/// The unbreakable parts of a text, each with whether a space stands before it.
+fn pieces(text: &str) -> Vec<(&str, bool)> {
+    let mut pieces = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let mut start = 0;
+        let mut before = ' ';
+        for (at, c) in word.char_indices() {
+            if before.is_lowercase() && c.is_uppercase() {
+                pieces.push((&word[start..at], start == 0));
+                start = at;
+            }
+            before = c;
+        }
+        pieces.push((&word[start..], start == 0));
+    }
+    pieces
+}
+
+fn longest_word(text: &str) -> usize {
+    pieces(text)
+        .iter()
+        .map(|(piece, _)| width(piece))
+        .max()
+        .unwrap_or(0)
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}

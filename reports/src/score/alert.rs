@@ -1,0 +1,186 @@
+//! What each alert did on a drill.
+
+use crate::pack::{Role, RulePack};
+use crate::score::judge::{Class, Judged, Truth};
+
+/// One alert on one drill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertScore {
+    /// Alert name.
+    pub alert: String,
+    /// What it is to the incident that `did` is about; `None` without an incident.
+    pub role: Option<Role>,
+    /// The most telling thing it did.
+    pub did: Did,
+    /// What it did on each incident, in the order of the plan.
+    pub on: Vec<OnIncident>,
+    /// Firings where it must be silent.
+    pub false_alarms: Vec<FalseAlarm>,
+    /// Its episodes, judged.
+    pub episodes: Vec<Judged>,
+    /// None of its selectors matched any series: its silence says nothing.
+    pub no_data: bool,
+}
+
+/// One alert on one incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnIncident {
+    /// Number of the incident in the plan.
+    pub incident: u32,
+    /// What the alert is to its cause.
+    pub role: Role,
+    /// What it did.
+    pub did: Did,
+}
+
+/// A firing where an alert must be silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FalseAlarm {
+    /// When it fired.
+    pub at_ms: i64,
+    /// Whether somebody was paged; else it was a ticket, which fails no gate.
+    pub page: bool,
+}
+
+/// What an alert did on a drill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Did {
+    /// Fired where it must be silent; the first time.
+    CriedWolf {
+        /// First false firing.
+        at_ms: i64,
+    },
+    /// Saw the incident.
+    Detected {
+        /// When it became pending.
+        pending_ms: i64,
+        /// When it fired.
+        fired_ms: i64,
+        /// Whether that was by the deadline.
+        in_time: bool,
+        /// When it let go although the incident went on.
+        let_go_ms: Option<i64>,
+        /// When its last episode was over.
+        over_ms: Option<i64>,
+        /// Firing episodes beyond the first.
+        flaps: u32,
+    },
+    /// Fired during or after an incident without counting as its detection.
+    Beside {
+        /// First such firing.
+        at_ms: i64,
+        /// As what it counts.
+        class: Class,
+        /// Whether somebody was paged.
+        page: bool,
+    },
+    /// Should have seen the incident, and did not.
+    Missed,
+    /// Was firing already when the incident began.
+    Masked,
+    /// Silent, rightly.
+    Silent,
+}
+
+impl Did {
+    /// The lower, the more a reader must know of it.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::CriedWolf { .. } => 0,
+            Self::Missed => 1,
+            Self::Masked => 2,
+            Self::Detected { in_time: false, .. } => 3,
+            Self::Detected { let_go_ms, .. } => 5 - u8::from(let_go_ms.is_some()),
+            Self::Beside { .. } => 6,
+            Self::Silent => 7,
+        }
+    }
+}
+
+/// Scores one alert by the judged episodes of a drill.
+pub(super) fn score(
+    alert: &str,
+    judged: &[Judged],
+    truths: &[Truth],
+    pack: &RulePack,
+    no_data: bool,
+) -> AlertScore {
+    let own: Vec<Judged> = judged
+        .iter()
+        .filter(|judged| judged.episode.alert == alert)
+        .cloned()
+        .collect();
+    let on: Vec<OnIncident> = truths
+        .iter()
+        .map(|truth| {
+            let role = pack.role(&truth.cause, alert);
+            OnIncident {
+                incident: truth.id,
+                role,
+                did: on_incident(&own, truth, role),
+            }
+        })
+        .collect();
+    let false_alarms: Vec<FalseAlarm> = own
+        .iter()
+        .filter(|judged| matches!(judged.class, Class::False | Class::BenignFalse))
+        .map(|judged| FalseAlarm {
+            at_ms: judged.episode.start_ms,
+            page: judged.page,
+        })
+        .collect();
+    let telling = on.iter().min_by_key(|on| on.did.rank());
+    let wolf = false_alarms
+        .first()
+        .map(|alarm| Did::CriedWolf { at_ms: alarm.at_ms });
+    AlertScore {
+        alert: alert.to_owned(),
+        role: telling.map(|on| on.role),
+        did: wolf
+            .or_else(|| telling.map(|on| on.did.clone()))
+            .unwrap_or(Did::Silent),
+        on,
+        false_alarms,
+        episodes: own,
+        no_data,
+    }
+}
+
+fn on_incident(own: &[Judged], truth: &Truth, role: Role) -> Did {
+    let mine = || {
+        own.iter()
+            .filter(|judged| judged.incident == Some(truth.id))
+    };
+    let hits: Vec<_> = mine()
+        .filter(|judged| matches!(judged.class, Class::Hit | Class::Repeat))
+        .map(|judged| &judged.episode)
+        .collect();
+    if let Some(first) = hits.iter().min_by_key(|episode| episode.start_ms) {
+        let last = hits.iter().max_by_key(|episode| episode.end_ms);
+        let over_ms = last.filter(|last| !last.open).map(|last| last.end_ms);
+        return Did::Detected {
+            pending_ms: first.pending_ms,
+            fired_ms: first.start_ms,
+            in_time: first.start_ms <= truth.deadline_ms,
+            let_go_ms: over_ms.filter(|over_ms| *over_ms < truth.end_ms),
+            over_ms,
+            flaps: u32::try_from(hits.len() - 1).unwrap_or(u32::MAX),
+        };
+    }
+    let beside = [Class::Misattributed, Class::Related, Class::Post];
+    if let Some(judged) = mine().find(|judged| beside.contains(&judged.class)) {
+        return Did::Beside {
+            at_ms: judged.episode.start_ms,
+            class: judged.class,
+            page: judged.page,
+        };
+    }
+    let was_on = |judged: &Judged| {
+        judged.episode.start_ms < truth.fault_ms && judged.episode.end_ms > truth.fault_ms
+    };
+    match role {
+        Role::Expected if own.iter().any(was_on) => Did::Masked,
+        Role::Expected => Did::Missed,
+        Role::Accepted | Role::Other => Did::Silent,
+    }
+}

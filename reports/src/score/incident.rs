@@ -1,0 +1,164 @@
+//! What each incident really was, and what it came to.
+
+use crate::jsonl::Record;
+use crate::pack::{Role, RulePack};
+use crate::score::ScoreParams;
+use crate::score::judge::{Class, Judged, Outcome, Truth, outcome};
+use crate::score::spans::Spans;
+
+/// The detection of an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Detection {
+    /// The alert that saw it first.
+    pub alert: String,
+    /// When that became pending.
+    pub pending_ms: i64,
+    /// When it fired.
+    pub fired_ms: i64,
+    /// When somebody was told.
+    pub delivered_ms: i64,
+}
+
+/// One incident and what it came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentScore {
+    /// What really happened.
+    pub truth: Truth,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// It was detected, but after its deadline: late, or early where users felt it later than that.
+    pub past_deadline: bool,
+    /// An expected alert fired, but only after it was over.
+    pub seen_after: bool,
+    /// Who saw it first, if anybody did.
+    pub detection: Option<Detection>,
+    /// First page of any kind while it was on: the diagnosis people were given.
+    pub first_page: Option<String>,
+    /// What that page is to its cause.
+    pub first_page_role: Option<Role>,
+    /// How many tasks were harmed.
+    pub harmed_tasks: u64,
+    /// Length of the impact, and how much of it passed before anybody was told.
+    pub impact_ms: i64,
+    /// Part of the impact that passed before anybody was told.
+    pub undetected_ms: i64,
+    /// End of the last hit minus end of the incident; negative: let go while it was still on.
+    pub reset_ms: Option<i64>,
+    /// The last hit was still firing when the drill ended: `reset_ms` is the least it can be.
+    pub reset_open: bool,
+    /// Time while it was on and detected, with no right alert firing.
+    pub gap_ms: i64,
+}
+
+impl IncidentScore {
+    /// Milliseconds from the fault until somebody was told, at most until it was over; all of it where nobody was.
+    #[must_use]
+    pub fn capped_latency_ms(&self) -> i64 {
+        let length_ms = self.truth.end_ms - self.truth.fault_ms;
+        self.detection.as_ref().map_or(length_ms, |detection| {
+            (detection.delivered_ms - self.truth.fault_ms).min(length_ms)
+        })
+    }
+}
+
+/// Incidents as they really happened: the fault starts when its effect was seen, and ends with the last harmed task.
+pub(super) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
+    let seen = |planned_ms: i64| {
+        record
+            .marks()
+            .find(|mark| mark.verified && mark.planned_ms == planned_ms)
+    };
+    record
+        .header
+        .incidents
+        .iter()
+        .map(|planned| {
+            let impact = record.impact(planned.id);
+            let fault_ms = seen(planned.starts_ms).map_or(planned.starts_ms, |mark| mark.at_ms);
+            let over_ms = seen(planned.ends_ms).map_or(planned.ends_ms, |mark| mark.at_ms);
+            let last_ms = impact.and_then(|impact| impact.last_ms).unwrap_or(over_ms);
+            Truth {
+                id: planned.id,
+                cause: planned.cause.clone(),
+                wanted: planned.wanted,
+                fault_ms,
+                // Tasks in flight when the fault struck are harmed with it, not before it.
+                impact_ms: impact
+                    .and_then(|impact| impact.first_ms)
+                    .map(|first_ms| first_ms.max(fault_ms)),
+                end_ms: over_ms.max(last_ms).min(end_ms.max(fault_ms)),
+                deadline_ms: planned.deadline_ms + (fault_ms - planned.starts_ms),
+            }
+        })
+        .collect()
+}
+
+/// Scores one incident by all judged episodes of its drill, which ended at `end_ms`.
+pub(super) fn score(
+    record: &Record,
+    truth: &Truth,
+    judged: &[Judged],
+    pack: &RulePack,
+    params: &ScoreParams,
+    end_ms: i64,
+) -> IncidentScore {
+    let of = |class: Class| {
+        judged
+            .iter()
+            .filter(move |judged| judged.class == class && judged.incident == Some(truth.id))
+            .map(|judged| &judged.episode)
+    };
+    let right: Vec<_> = of(Class::Hit).chain(of(Class::Repeat)).collect();
+    let detection = right
+        .iter()
+        .min_by_key(|episode| episode.start_ms)
+        .map(|episode| Detection {
+            alert: episode.alert.clone(),
+            pending_ms: episode.pending_ms,
+            fired_ms: episode.start_ms,
+            delivered_ms: episode.delivered_ms,
+        });
+    let around = truth.fault_ms..truth.end_ms + params.grace_ms;
+    let first_page = judged
+        .iter()
+        .filter(|judged| {
+            judged.page
+                && judged.class != Class::Ignored
+                && around.contains(&judged.episode.start_ms)
+        })
+        .min_by_key(|judged| judged.episode.start_ms)
+        .map(|judged| judged.episode.alert.clone());
+    let impact_start = truth.impact_ms.unwrap_or(truth.end_ms);
+    let impact_ms = (truth.end_ms - impact_start).max(0);
+    let undetected_ms = detection.as_ref().map_or(impact_ms, |detection| {
+        (detection.delivered_ms - impact_start).clamp(0, impact_ms)
+    });
+    let last = right.iter().max_by_key(|episode| episode.end_ms);
+    let gap_ms = detection.as_ref().map_or(0, |detection| {
+        let firing = right
+            .iter()
+            .map(|episode| (episode.start_ms, episode.end_ms.min(truth.end_ms)));
+        (truth.end_ms - detection.fired_ms - Spans::new(firing).total_ms()).max(0)
+    });
+    IncidentScore {
+        outcome: outcome(truth, judged, pack, record.header.warmup_ms..end_ms),
+        past_deadline: detection
+            .as_ref()
+            .is_some_and(|detection| detection.fired_ms > truth.deadline_ms),
+        seen_after: detection.is_none() && of(Class::Post).next().is_some(),
+        detection,
+        first_page_role: first_page
+            .as_ref()
+            .map(|alert| pack.role(&truth.cause, alert)),
+        first_page,
+        harmed_tasks: record
+            .impact(truth.id)
+            .map_or(0, |impact| impact.harmed_tasks),
+        impact_ms,
+        undetected_ms,
+        reset_ms: last.map(|episode| episode.end_ms - truth.end_ms),
+        reset_open: last.is_some_and(|episode| episode.open),
+        gap_ms,
+        truth: truth.clone(),
+    }
+}
