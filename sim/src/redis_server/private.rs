@@ -1,9 +1,8 @@
 //! A drill's own Redis, however it was had.
 
 use crate::redis_server::{
-    ANSWERS_WITHIN, Persistence, RedisServer, RedisServerError, RedisServerOptions, answers,
+    ANSWERS_WITHIN, Persistence, RedisServer, RedisServerError, RedisServerOptions,
 };
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -72,14 +71,6 @@ impl PrivateRedis {
         }
     }
 
-    fn port(&self) -> u16 {
-        match self {
-            Self::Program(server) => server.port(),
-            #[cfg(feature = "docker")]
-            Self::Docker { container, .. } => container.port(),
-        }
-    }
-
     /// Where it is, password included: for connecting, not for printing.
     #[must_use]
     pub fn url(&self) -> String {
@@ -90,10 +81,14 @@ impl PrivateRedis {
         }
     }
 
-    /// Whether it answers `PING`.
+    /// Whether it answers `PING` and has loaded its data.
     #[must_use]
     pub fn is_listening(&self) -> bool {
-        answers(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port())))
+        match self {
+            Self::Program(server) => server.is_listening(),
+            #[cfg(feature = "docker")]
+            Self::Docker { container, .. } => container.is_listening(),
+        }
     }
 
     /// Ends it without warning.
