@@ -13,6 +13,12 @@ enum First<H> {
     Header(H),
 }
 
+/// Longest drill that is read: a thousand days.
+const DRILL_MS_MAX: i64 = 86_400_000_000;
+
+/// A clock's error may put something before the start; a day is more than that.
+const DRILL_MS_MIN: i64 = -86_400_000;
+
 /// Kinds of lines this release knows, as [`Line`] spells them.
 const KINDS: [&str; 11] = [
     "header",
@@ -153,6 +159,16 @@ pub enum RecordError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A time that no drill reaches: judging it would take for ever.
+    #[error(
+        "line {line}: {ms} ms is no time of a drill; they last at most {DRILL_MS_MAX} ms, and intervals at least 1"
+    )]
+    Time {
+        /// Line, from 1.
+        line: usize,
+        /// The time.
+        ms: i64,
+    },
     /// A series does not have the number that is due: scrapes would mean another one.
     #[error("line {line}: series are numbered in order, {expected} is due, found {id}")]
     SeriesOutOfOrder {
@@ -192,6 +208,12 @@ impl Record {
         let is_newer = minor(&version.format) > minor(FORMAT);
         let First::Header(header) =
             serde_json::from_slice::<First<Header>>(&first).map_err(damaged(1))?;
+        for ms in [header.scrape_interval_ms, header.evaluation_interval_ms] {
+            if ms < 1 {
+                return Err(RecordError::Time { line: 1, ms });
+            }
+        }
+        check_times(1, header_times(&header))?;
         let mut record = Self {
             header,
             lines: Vec::new(),
@@ -208,6 +230,7 @@ impl Record {
             match serde_json::from_slice::<Line>(&text) {
                 Ok(line) => {
                     check_series(&line, &mut series, index + 1)?;
+                    check_times(index + 1, line_times(&line))?;
                     record.complete |= matches!(line, Line::Footer { .. });
                     record.lines.push(line);
                 }
@@ -363,6 +386,47 @@ fn check_series(line: &Line, series: &mut u32, number: usize) -> Result<(), Reco
             None => Ok(()),
         },
         _ => Ok(()),
+    }
+}
+
+fn check_times(line: usize, times: impl IntoIterator<Item = i64>) -> Result<(), RecordError> {
+    match times
+        .into_iter()
+        .find(|ms| !(DRILL_MS_MIN..=DRILL_MS_MAX).contains(ms))
+    {
+        Some(ms) => Err(RecordError::Time { line, ms }),
+        None => Ok(()),
+    }
+}
+
+/// Times inside the drill that a header names.
+fn header_times(header: &Header) -> Vec<i64> {
+    let mut times = vec![
+        header.duration_ms,
+        header.warmup_ms,
+        header.scrape_interval_ms,
+        header.evaluation_interval_ms,
+        header.evaluation_phase_ms,
+    ];
+    for incident in &header.incidents {
+        times.extend([incident.starts_ms, incident.ends_ms, incident.deadline_ms]);
+    }
+    for window in &header.benign {
+        times.extend([window.starts_ms, window.ends_ms]);
+    }
+    times
+}
+
+/// Times inside the drill that a line names.
+fn line_times(line: &Line) -> Vec<i64> {
+    match line {
+        Line::Scrape { at_ms, .. } | Line::RuleError { at_ms, .. } | Line::Footer { at_ms, .. } => {
+            vec![*at_ms]
+        }
+        Line::Transition(transition) => vec![transition.at_ms],
+        Line::Mark(mark) => vec![mark.planned_ms, mark.at_ms],
+        Line::Impact(impact) => impact.first_ms.into_iter().chain(impact.last_ms).collect(),
+        Line::Series { .. } | Line::NoData { .. } | Line::Audit(_) | Line::Lag(_) => Vec::new(),
     }
 }
 

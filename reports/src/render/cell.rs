@@ -345,8 +345,14 @@ pub(super) fn summary(card: &Scorecard) -> Vec<(&'static str, String)> {
             summary.over_escalated.to_string(),
         ));
     }
+    // Of one drill it goes without saying that most alerts are about something else.
+    let never_fired: &[String] = if card.drills.len() > 1 {
+        &card.never_fired
+    } else {
+        &[]
+    };
     for (what, alerts) in [
-        ("never fired", &card.never_fired),
+        ("never fired", never_fired),
         ("never had data", &card.never_had_data),
         ("always firing", &card.always_firing),
     ] {

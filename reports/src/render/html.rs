@@ -24,18 +24,13 @@ pub struct Drill<'r> {
 #[must_use]
 pub fn html(drills: &[Drill<'_>], card: &Scorecard) -> String {
     let mut page = String::new();
-    let (verdict, tone) = match card.verdict() {
-        Verdict::Passed => ("passed", Tone::Good),
-        Verdict::Failed => ("failed", Tone::Bad),
-        Verdict::Inconclusive => ("inconclusive", Tone::Middling),
-    };
     let _ = write!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>firedrill report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>firedrill report <span class=\"badge {}\">{verdict}</span></h1>\n",
-        class(tone)
+         <h1>firedrill report {}</h1>\n",
+        badge(card.verdict())
     );
     let named = cell::named(card);
     let (incidents, harmless): (Vec<_>, Vec<_>) = named
@@ -72,6 +67,15 @@ pub fn html(drills: &[Drill<'_>], card: &Scorecard) -> String {
     }
     page.push_str("</main>\n</body>\n</html>\n");
     page
+}
+
+fn badge(verdict: Verdict) -> String {
+    let (text, tone) = match verdict {
+        Verdict::Passed => ("passed", Tone::Good),
+        Verdict::Failed => ("failed", Tone::Bad),
+        Verdict::Inconclusive => ("inconclusive", Tone::Middling),
+    };
+    format!("<span class=\"badge {}\">{text}</span>", class(tone))
 }
 
 fn class(tone: Tone) -> &'static str {
@@ -178,9 +182,10 @@ fn section(page: &mut String, record: &Record, named: &Named<'_>, transitions: &
     let (header, drill) = (&record.header, named.drill);
     let _ = write!(
         page,
-        "<section id=\"{}\">\n<h2>{}</h2>\n<p>{}</p>\n<ul class=\"findings\">\n",
+        "<section id=\"{}\">\n<h2>{} {}</h2>\n<p>{}</p>\n<ul class=\"findings\">\n",
         named.anchor,
         escape(&named.name),
+        badge(drill.verdict),
         escape(&drill.summary)
     );
     for (text, tone) in findings(drill) {

@@ -1,24 +1,29 @@
 //! The timeline of a drill as inline SVG: queue depth, throughput, alert lanes, on one time axis.
 
+mod lanes;
 mod series;
 
 use crate::jsonl::Record;
-use crate::record::{AlertState, Transition};
+use crate::record::Transition;
+use crate::render::cell;
 use crate::score::DrillScore;
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 use series::{depth_by_state, throughput};
 
 const WIDTH: u32 = 1080;
 const CHART_HEIGHT: u32 = 190;
 const LANE_HEIGHT: u32 = 26;
-/// Room for labels on the left, the same in all charts, so that the time axes line up.
-const LEFT: u32 = 190;
-const RIGHT: u32 = 16;
-const TOP: u32 = 22;
+/// Room on the left that alert names may take.
+const LEFT_RANGE: (u32, u32) = (150, 330);
+const RIGHT: u32 = 24;
+const TOP: u32 = 24;
 const BOTTOM: u32 = 30;
-const FONT: (&str, u32) = ("sans-serif", 13);
+const FONT: (&str, u32) = ("sans-serif", 14);
+/// Generous width of a character of that font.
+const CHARACTER: u32 = 8;
+/// A line of labels under the lanes.
+const LABEL_HEIGHT: u32 = 18;
 
 /// Mid tones that read on white and on black.
 const STATE_COLOURS: [(&str, RGBColor); 6] = [
@@ -35,6 +40,8 @@ const OUTCOME_COLOURS: [(&str, RGBColor); 2] = [
 ];
 const SHADE: RGBColor = RGBColor(210, 60, 60);
 const HARMLESS: RGBColor = RGBColor(60, 130, 210);
+/// Of windows, so that lines stay the strongest.
+const SHADE_OPACITY: f64 = 0.13;
 const MARK: RGBColor = RGBColor(120, 120, 130);
 const PENDING: RGBColor = RGBColor(225, 180, 60);
 const FIRING: RGBColor = RGBColor(200, 45, 45);
@@ -47,13 +54,75 @@ struct Window {
     from: f64,
     to: f64,
     colour: RGBColor,
+    what: &'static str,
+}
+
+/// A moment worth a line.
+struct Moment {
+    at: f64,
+    text: String,
+    /// What was done is drawn through all charts, what was due only through the lanes.
+    done: bool,
 }
 
 /// What all charts of a drill share.
 struct Frame {
     minutes: f64,
+    /// Room for labels on the left, the same in all charts, so that the time axes line up.
+    left: u32,
     windows: Vec<Window>,
-    marks: Vec<(f64, String)>,
+    moments: Vec<Moment>,
+}
+
+impl Frame {
+    fn new(record: &Record, drill: &DrillScore) -> Self {
+        let minutes = |ms: i64| ms as f64 / 60_000.0;
+        let incidents = drill.incidents.iter().map(|incident| Window {
+            from: minutes(incident.truth.fault_ms),
+            to: minutes(incident.truth.end_ms),
+            colour: SHADE,
+            what: "incident",
+        });
+        let harmless = record.header.benign.iter().map(|window| Window {
+            from: minutes(window.starts_ms),
+            to: minutes(window.ends_ms.min(record.end_ms())),
+            colour: HARMLESS,
+            what: "harmless event",
+        });
+        let mut moments: Vec<Moment> = record
+            .marks()
+            .map(|mark| Moment {
+                at: minutes(mark.at_ms),
+                text: mark.what.clone(),
+                done: true,
+            })
+            .chain(drill.incidents.iter().map(|incident| Moment {
+                at: minutes(incident.truth.deadline_ms),
+                text: format!(
+                    "wanted by {}",
+                    cell::since(incident.truth.deadline_ms, incident.truth.fault_ms,)
+                ),
+                done: false,
+            }))
+            .collect();
+        moments.sort_by(|a, b| a.at.total_cmp(&b.at));
+        // The same done to several targets at once is one moment to the eye.
+        moments.dedup_by(|a, b| a.text == b.text && (a.at - b.at).abs() < 0.5);
+        let longest = drill.alerts.iter().map(|alert| alert.alert.chars().count());
+        let room = CHARACTER * longest.max().unwrap_or(0) as u32 + 20;
+        Self {
+            minutes: minutes(record.end_ms().max(60_000)),
+            left: room.clamp(LEFT_RANGE.0, LEFT_RANGE.1),
+            windows: incidents.chain(harmless).collect(),
+            moments,
+        }
+    }
+
+    /// Where a minute is: the same pixel as in the charts.
+    fn x(&self, minute: f64) -> i32 {
+        let width = f64::from(WIDTH - self.left - RIGHT - 1);
+        self.left as i32 + (minute / self.minutes * width) as i32
+    }
 }
 
 /// The three charts of a drill.
@@ -62,25 +131,7 @@ pub(super) fn timeline(
     drill: &DrillScore,
     transitions: &[Transition],
 ) -> Result<String, Failed> {
-    let minutes = |ms: i64| ms as f64 / 60_000.0;
-    let incidents = drill.incidents.iter().map(|incident| Window {
-        from: minutes(incident.truth.fault_ms),
-        to: minutes(incident.truth.end_ms),
-        colour: SHADE,
-    });
-    let harmless = record.header.benign.iter().map(|window| Window {
-        from: minutes(window.starts_ms),
-        to: minutes(window.ends_ms),
-        colour: HARMLESS,
-    });
-    let frame = Frame {
-        minutes: minutes(record.end_ms().max(60_000)),
-        windows: incidents.chain(harmless).collect(),
-        marks: record
-            .marks()
-            .map(|mark| (minutes(mark.at_ms), mark.what.clone()))
-            .collect(),
-    };
+    let frame = Frame::new(record, drill);
     let depth = lines(
         &frame,
         "tasks in the queue, by state",
@@ -93,7 +144,7 @@ pub(super) fn timeline(
         &throughput(record),
         &OUTCOME_COLOURS,
     )?;
-    let lanes = lanes(&frame, drill, transitions, record.end_ms())?;
+    let lanes = lanes::lanes(&frame, drill, transitions, record.end_ms())?;
     Ok([depth, rate, lanes].concat())
 }
 
@@ -112,7 +163,7 @@ fn svg(
     let text = text.replace("fill=\"#000000\"", "fill=\"currentColor\"");
     let body = text.find('>').map_or("", |end| &text[end + 1..]);
     Ok(format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\"><title>{title}</title>{body}\n"
+        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\"><title>{title}</title>{body}\n"
     ))
 }
 
@@ -134,10 +185,10 @@ fn lines(
             .margin_top(TOP)
             .margin_right(RIGHT)
             .x_label_area_size(BOTTOM)
-            .y_label_area_size(LEFT)
+            .y_label_area_size(frame.left)
             .build_cartesian_2d(0.0..frame.minutes, 0.0..top)?;
         for window in &frame.windows {
-            let shade = window.colour.mix(0.13).filled();
+            let shade = window.colour.mix(SHADE_OPACITY).filled();
             chart.draw_series([Rectangle::new(
                 [(window.from, 0.0), (window.to, top)],
                 shade,
@@ -149,15 +200,15 @@ fn lines(
             .light_line_style(TRANSPARENT)
             .bold_line_style(MARK.mix(0.3))
             .axis_style(MARK)
-            .x_labels(12)
-            .y_labels(5)
+            .x_labels(10)
+            .y_labels(4)
             .label_style(FONT)
             .x_label_formatter(&|minute| format!("{minute:.0} min"))
             .y_label_formatter(&|value| number(*value))
             .draw()?;
-        for (at, _) in &frame.marks {
+        for moment in frame.moments.iter().filter(|moment| moment.done) {
             chart.draw_series([PathElement::new(
-                [(*at, 0.0), (*at, top)],
+                [(moment.at, 0.0), (moment.at, top)],
                 MARK.stroke_width(1),
             )])?;
         }
@@ -173,131 +224,40 @@ fn lines(
                 ))?;
             }
         }
-        legend(root, title, data, colours)
+        let used: Vec<(&str, RGBColor)> = colours
+            .iter()
+            .copied()
+            .filter(|(name, _)| data.iter().any(|(known, _)| known == name))
+            .collect();
+        legend(root, frame, title, &used)
     })
 }
 
-/// Title and coloured names above a chart.
+/// Title above a chart, and what its colours mean; names in the colours' order.
 fn legend(
     root: &Area<'_>,
+    frame: &Frame,
     title: &str,
-    data: &[(String, Vec<(f64, f64)>)],
     colours: &[(&str, RGBColor)],
 ) -> Result<(), Failed> {
-    root.draw_text(title, &FONT.into_text_style(root), (LEFT as i32, 3))?;
-    let mut x = LEFT as i32 + 230;
-    for (name, colour) in colours
-        .iter()
-        .filter(|(name, _)| data.iter().any(|(known, _)| known == name))
-    {
-        root.draw(&Rectangle::new([(x, 8), (x + 18, 12)], colour.filled()))?;
+    let left = frame.left as i32;
+    root.draw_text(title, &FONT.into_text_style(root), (left, 3))?;
+    let mut x = left + 230;
+    for (name, colour) in colours {
+        root.draw(&Rectangle::new([(x, 7), (x + 18, 14)], colour.filled()))?;
         root.draw_text(name, &FONT.into_text_style(root), (x + 24, 3))?;
-        x += 40 + 8 * name.len() as i32;
+        x += 46 + (CHARACTER * name.len() as u32) as i32;
     }
     Ok(())
 }
 
 /// `1200` as `1.2k`.
 fn number(value: f64) -> String {
-    if value >= 10_000.0 {
-        format!("{:.0}k", value / 1e3)
-    } else if value >= 1_000.0 {
-        format!("{:.1}k", value / 1e3)
-    } else if value.fract() == 0.0 {
-        format!("{value:.0}")
+    let (value, unit) = if value >= 1_000.0 {
+        (value / 1e3, "k")
     } else {
-        format!("{value:.1}")
-    }
-}
-
-/// A lane per alert: light while pending, solid while firing.
-fn lanes(
-    frame: &Frame,
-    drill: &DrillScore,
-    transitions: &[Transition],
-    end_ms: i64,
-) -> Result<String, Failed> {
-    let count = drill.alerts.len() as u32;
-    let marks_height = 18 * frame.marks.len().min(4) as u32;
-    let height = TOP + LANE_HEIGHT * count + BOTTOM + marks_height;
-    svg("alerts: pending and firing", height, |root| {
-        let plot_width = f64::from(WIDTH - LEFT - RIGHT);
-        let x = |minute: f64| LEFT as i32 + (minute / frame.minutes * plot_width) as i32;
-        let (top, bottom) = (TOP as i32, (TOP + LANE_HEIGHT * count) as i32);
-        for window in &frame.windows {
-            let corners = [(x(window.from), top), (x(window.to), bottom)];
-            root.draw(&Rectangle::new(corners, window.colour.mix(0.13).filled()))?;
-        }
-        root.draw_text("alerts", &FONT.into_text_style(root), (LEFT as i32, 3))?;
-        for (offset, name, colour) in [(230, "pending", PENDING), (330, "firing", FIRING)] {
-            let at = LEFT as i32 + offset;
-            root.draw(&Rectangle::new([(at, 6), (at + 18, 14)], colour.filled()))?;
-            root.draw_text(name, &FONT.into_text_style(root), (at + 24, 3))?;
-        }
-        let right = FONT
-            .into_text_style(root)
-            .pos(Pos::new(HPos::Right, VPos::Center));
-        for (lane, alert) in drill.alerts.iter().enumerate() {
-            let y = top + (LANE_HEIGHT as i32) * lane as i32;
-            let middle = y + LANE_HEIGHT as i32 / 2;
-            root.draw_text(&alert.alert, &right, (LEFT as i32 - 10, middle))?;
-            root.draw(&PathElement::new(
-                [(LEFT as i32, middle), (x(frame.minutes), middle)],
-                MARK.mix(0.3),
-            ))?;
-            for (from_ms, to_ms, state) in spans(transitions, &alert.alert, end_ms) {
-                let (colour, inset) = if state == AlertState::Firing {
-                    (FIRING, 4)
-                } else {
-                    (PENDING, 8)
-                };
-                let (from, to) = (
-                    x(from_ms as f64 / 6e4),
-                    x(to_ms as f64 / 6e4).max(x(from_ms as f64 / 6e4) + 2),
-                );
-                let corners = [(from, y + inset), (to, y + LANE_HEIGHT as i32 - inset)];
-                root.draw(&Rectangle::new(corners, colour.filled()))?;
-            }
-        }
-        for (index, (at, what)) in frame.marks.iter().enumerate() {
-            let y = bottom + 4 + 18 * (index.min(3) as i32);
-            root.draw(&PathElement::new([(x(*at), top), (x(*at), y + 12)], MARK))?;
-            // Near the right edge the label goes to the left of its line.
-            let near_edge = *at > frame.minutes * 0.8;
-            let (side, shift) = if near_edge {
-                (HPos::Right, -5)
-            } else {
-                (HPos::Left, 5)
-            };
-            let style = FONT.into_text_style(root).pos(Pos::new(side, VPos::Top));
-            root.draw_text(what, &style, (x(*at) + shift, y))?;
-        }
-        Ok(())
-    })
-}
-
-/// The spans in which any instance of an alert is pending, and in which any fires.
-fn spans(transitions: &[Transition], alert: &str, end_ms: i64) -> Vec<(i64, i64, AlertState)> {
-    let mut since: std::collections::BTreeMap<_, (i64, AlertState)> =
-        std::collections::BTreeMap::new();
-    let mut spans = Vec::new();
-    for transition in transitions
-        .iter()
-        .filter(|transition| transition.alert == alert)
-    {
-        if let Some((from, state)) = since.remove(&transition.labels) {
-            spans.push((from, transition.at_ms, state));
-        }
-        if transition.to != AlertState::Inactive {
-            since.insert(&transition.labels, (transition.at_ms, transition.to));
-        }
-    }
-    spans.extend(
-        since
-            .into_values()
-            .map(|(from, state)| (from, end_ms, state)),
-    );
-    // Pending first, so that firing instances are seen where both overlap.
-    spans.sort_by_key(|(from, _, state)| (*state == AlertState::Firing, *from));
-    spans
+        (value, "")
+    };
+    let digits = usize::from((value - value.round()).abs() > 0.05);
+    format!("{value:.digits$}{unit}")
 }

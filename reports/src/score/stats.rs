@@ -47,13 +47,16 @@ pub fn garwood(count: u64) -> (f64, f64) {
     (lower, upper)
 }
 
-/// P(X <= count) for a Poisson variable.
+/// P(X <= count) for a Poisson variable. Terms are summed by their logarithms: e^-mean alone is zero from 746 on.
 fn cdf(count: u64, mean: f64) -> f64 {
-    let mut term = (-mean).exp();
-    let mut sum = term;
+    if mean <= 0.0 {
+        return 1.0;
+    }
+    let mut log_term = -mean;
+    let mut sum = log_term.exp();
     for k in 1..=count {
-        term *= mean / k as f64;
-        sum += term;
+        log_term += (mean / k as f64).ln();
+        sum += log_term.exp();
     }
     sum.min(1.0)
 }
@@ -103,7 +106,10 @@ mod tests {
             (1, 0.0253, 5.572),
             (2, 0.242, 7.225),
             (3, 0.619, 8.767),
+            (5, 1.62, 11.67),
             (10, 4.80, 18.4),
+            // Beyond where e^-mean can be written.
+            (1000, 938.973, 1063.952),
         ] {
             let (l, h) = garwood(count);
             assert!(

@@ -1,6 +1,7 @@
 //! Scorecards of more than one drill a scenario, more than one pack, and names that were chosen badly.
 
 use crate::support::{Story, record, scored};
+use firedrill_reports::record::Line;
 use firedrill_reports::render::{Drill, Style, html, markdown, terminal};
 use firedrill_reports::score::FalseAlarm;
 use firedrill_reports::{DrillScore, Record, Replay, Scorecard};
@@ -86,13 +87,24 @@ fn names_steer_neither_terminal_nor_page() {
     let runs = [judged(record(Story::Crash), |record| {
         record.header.scenario = evil.into();
         record.header.summary = evil.into();
+        for line in &mut record.lines {
+            if let Line::Mark(mark) = line {
+                mark.what = "<b>&what".into();
+            }
+        }
     })];
+    let mut runs = runs;
+    runs[0].2.alerts[0].alert = "<b>&\"Alert".into();
     let text = terminal(&card(&runs), WIDE);
     assert!(
         !text.contains('\u{1b}') && !text.contains("\nEND"),
         "{text}"
     );
-    assert!(!page(&runs).contains("<b>"));
+    let page = page(&runs);
+    assert!(
+        !page.contains("<b>") && page.contains("&lt;b&gt;&amp;what"),
+        "{page}"
+    );
     let text = markdown(&card(&runs));
     assert!(
         !text.contains("<b>") && !text.contains("](") && !text.contains("\nEND"),

@@ -98,3 +98,22 @@ fn samples_stand_at_absolute_times() {
         .sum();
     assert_eq!(record.samples().count(), in_scrapes);
 }
+
+#[test]
+fn times_no_drill_reaches_are_refused() {
+    let late = edited("\"kind\":\"footer\"", |line| {
+        line.replacen("6600000", "9000000000000000000", 1)
+    });
+    let error = Record::read(late.as_bytes()).unwrap_err();
+    assert!(matches!(error, RecordError::Time { .. }), "{error}");
+    let never = text().replacen(
+        "\"evaluation_interval_ms\":15000",
+        "\"evaluation_interval_ms\":0",
+        1,
+    );
+    let error = Record::read(never.as_bytes()).unwrap_err();
+    assert!(
+        matches!(error, RecordError::Time { line: 1, .. }),
+        "{error}"
+    );
+}

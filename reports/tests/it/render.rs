@@ -30,12 +30,13 @@ fn a_terminal_shows_the_findings_at_a_glance() {
 
 #[test]
 fn a_narrow_terminal_breaks_names_and_a_tiny_one_gets_a_list() {
+    let (_, card) = card();
     let text = |width| {
         let style = Style {
             colour: false,
             width,
         };
-        terminal(&card().1, style)
+        terminal(&card, style)
     };
     insta::assert_snapshot!(matrices(&text(80)));
     let tables = |width: usize| {
@@ -128,6 +129,7 @@ fn html_is_whole_and_needs_nothing_from_elsewhere() {
     assert_eq!(page, html(&drills, &card));
     assert_balanced(&page);
     assert_eq!(page.matches("<svg").count(), 12);
+    assert!(!page.contains("http://") && !page.contains("https://"));
     assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("url("));
     assert!(page.contains("JobProcessingStalled let go by itself at +"));
     assert!(page.contains("JobProcessingStalled cried wolf at +14:"));

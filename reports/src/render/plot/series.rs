@@ -35,50 +35,161 @@ pub(super) fn depth_by_state(record: &Record) -> Vec<Line> {
         .collect()
 }
 
-/// Jobs per second by outcome: increases of `job_processed_total` between scrapes, counter resets heeded, put together
-/// per scrape interval over all targets.
+/// Most points of a line.
+const POINTS_MAX: i64 = 10_000;
+
+/// Jobs per second by outcome, summed over all targets, per scrape interval: increases of `job_processed_total` between
+/// the scrapes of a series, spread over the time between them. After a reset only what was counted since is known, and
+/// stands where it was seen. A target that could not be scraped for a while has not forgotten its counters.
 pub(super) fn throughput(record: &Record) -> Vec<Line> {
-    let interval_ms = record.header.scrape_interval_ms.max(1);
-    let buckets = usize::try_from(record.end_ms() / interval_ms + 1).unwrap_or(0);
-    let mut last: BTreeMap<Labels, f64> = BTreeMap::new();
-    let mut sums: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    // A chart shows no more than so many points, however long the drill was.
+    let interval_ms = record
+        .header
+        .scrape_interval_ms
+        .max(record.end_ms() / POINTS_MAX)
+        .max(1);
+    let mut last: BTreeMap<Labels, (i64, f64)> = BTreeMap::new();
+    let mut jobs: BTreeMap<String, Buckets> = BTreeMap::new();
+    let mut end_ms = 0;
     for (at_ms, _, samples) in record.scrapes() {
+        end_ms = at_ms;
         for (labels, value) in samples {
             let Some(status) = labels
                 .get("status")
-                .filter(|_| labels.name() == "job_processed_total")
+                .filter(|_| labels.name() == "job_processed_total" && !is_stale(value))
             else {
                 continue;
             };
-            if is_stale(value) {
-                // The process is gone and its counter with it; the next one counts from zero.
-                last.remove(&labels);
-                continue;
-            }
-            let bucket = usize::try_from(at_ms / interval_ms).unwrap_or(0);
-            let line = sums
+            let buckets = jobs
                 .entry(status.to_owned())
-                .or_insert_with(|| vec![0.0; buckets]);
-            let before = last
-                .insert(labels, value)
-                .filter(|before| *before <= value)
-                .unwrap_or(0.0);
-            if let Some(sum) = line.get_mut(bucket) {
-                *sum += value - before;
-            }
+                .or_insert_with(|| Buckets::new(interval_ms));
+            let (from_ms, increase) = match last.get(&labels) {
+                Some((then_ms, before)) if *before <= value => (*then_ms, value - before),
+                _ => (at_ms - interval_ms, value),
+            };
+            buckets.add(from_ms.max(0), at_ms, increase);
+            last.insert(labels, (at_ms, value));
         }
     }
-    let seconds = interval_ms as f64 / 1e3;
-    let minute = |bucket: usize| (bucket as f64 + 0.5) * seconds / 60.0;
-    sums.into_iter()
-        .map(|(status, sums)| {
-            (
-                status,
-                sums.iter()
-                    .enumerate()
-                    .map(|(b, sum)| (minute(b), sum / seconds))
-                    .collect(),
-            )
-        })
+    // An interval that the scrapes did not reach the end of would look like a drop.
+    let whole = usize::try_from(end_ms / interval_ms).unwrap_or(0);
+    jobs.into_iter()
+        .map(|(status, buckets)| (status, buckets.rates(whole)))
         .collect()
+}
+
+/// Amounts by interval of time.
+struct Buckets {
+    interval_ms: i64,
+    sums: Vec<f64>,
+}
+
+impl Buckets {
+    fn new(interval_ms: i64) -> Self {
+        Self {
+            interval_ms,
+            sums: Vec::new(),
+        }
+    }
+
+    /// Spreads an amount evenly over `(from, to]`.
+    fn add(&mut self, from_ms: i64, to_ms: i64, amount: f64) {
+        let length_ms = (to_ms - from_ms).max(1) as f64;
+        let mut at_ms = from_ms;
+        while at_ms < to_ms {
+            let index = at_ms / self.interval_ms;
+            let next_ms = ((index + 1) * self.interval_ms).min(to_ms);
+            let index = usize::try_from(index).unwrap_or(0);
+            if self.sums.len() <= index {
+                self.sums.resize(index + 1, 0.0);
+            }
+            self.sums[index] += amount * (next_ms - at_ms) as f64 / length_ms;
+            at_ms = next_ms;
+        }
+    }
+
+    /// Middle of each of the first `count` intervals in minutes, and amount per second.
+    fn rates(mut self, count: usize) -> Vec<(f64, f64)> {
+        self.sums.resize(count, 0.0);
+        let seconds = self.interval_ms as f64 / 1e3;
+        let middle = |index: usize| (index as f64 + 0.5) * seconds / 60.0;
+        let rates = self.sums.iter().enumerate();
+        rates
+            .map(|(index, sum)| (middle(index), sum / seconds))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RecordWriter;
+    use crate::record::{FORMAT, Header};
+    use firedrill_detector::stale_marker;
+
+    /// The rates that a counter's samples, one every 10 s from second 4 on, come to.
+    fn rates(samples: &[Option<f64>]) -> Vec<f64> {
+        let header = Header {
+            format: FORMAT.into(),
+            tool_version: String::new(),
+            scenario: String::new(),
+            family: String::new(),
+            summary: String::new(),
+            seed: 0,
+            engine: String::new(),
+            speed: 1.0,
+            epoch_ms: 0,
+            duration_ms: 0,
+            warmup_ms: 0,
+            scrape_interval_ms: 10_000,
+            evaluation_interval_ms: 10_000,
+            evaluation_phase_ms: 0,
+            rules: Vec::new(),
+            plan: String::new(),
+            incidents: Vec::new(),
+            benign: Vec::new(),
+            environment: BTreeMap::new(),
+        };
+        let mut writer = RecordWriter::new(Vec::new(), &header).unwrap();
+        let labels = Labels::metric("job_processed_total", [("status", "success")]);
+        for (at_ms, value) in (4_000..).step_by(10_000).zip(samples) {
+            let value = value.unwrap_or_else(stale_marker);
+            let samples = [(labels.clone(), value)];
+            writer.scrape(at_ms, "w", &samples).unwrap();
+        }
+        let record = Record::read(&writer.into_inner()[..]).unwrap();
+        let lines = throughput(&record);
+        lines[0].1.iter().map(|(_, rate)| *rate).collect()
+    }
+
+    #[test]
+    fn a_steady_counter_is_a_flat_line_to_its_end() {
+        let steady: Vec<Option<f64>> = (0..7).map(|n| Some(40.0 + 100.0 * f64::from(n))).collect();
+        assert_eq!(rates(&steady), [10.0; 6]);
+    }
+
+    #[test]
+    fn a_scrape_gap_is_no_burst_and_a_restart_is_no_loss() {
+        let gap = [
+            Some(40.0),
+            Some(140.0),
+            None,
+            None,
+            Some(440.0),
+            Some(540.0),
+        ];
+        assert_eq!(rates(&gap), [10.0; 5]);
+        let restart = rates(&[
+            Some(40.0),
+            Some(140.0),
+            None,
+            None,
+            Some(100.0),
+            Some(200.0),
+        ]);
+        // An interval without a process; what was counted before the gap's end and after the restart is known.
+        let total: f64 = restart.iter().sum();
+        assert!(restart[2] == 0.0 && restart[4] == 10.0, "{restart:?}");
+        assert!((total - 30.0).abs() < 1e-9, "{restart:?}");
+    }
 }
