@@ -1,5 +1,7 @@
 //! The record as a file: JSON Lines, out as things happen, back in even when the end is missing.
 
+mod check;
+
 use crate::record::{Audit, FORMAT, Header, Impact, Lag, Line, Mark, Transition, Value};
 use firedrill_detector::{Labels, Sample, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,33 +13,6 @@ use std::io::{self, BufRead, Write};
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum First<H> {
     Header(H),
-}
-
-/// Longest drill that is read: a thousand days.
-const DRILL_MS_MAX: i64 = 86_400_000_000;
-
-/// A clock's error may put something before the start; a day is more than that.
-const DRILL_MS_MIN: i64 = -86_400_000;
-
-/// Kinds of lines this release knows, as [`Line`] spells them.
-const KINDS: [&str; 11] = [
-    "header",
-    "series",
-    "scrape",
-    "mark",
-    "transition",
-    "rule_error",
-    "no_data",
-    "impact",
-    "audit",
-    "lag",
-    "footer",
-];
-
-/// What every line has, whatever its version.
-#[derive(Deserialize)]
-struct Kind {
-    kind: String,
 }
 
 /// What every first line has, whatever its version.
@@ -161,7 +136,8 @@ pub enum RecordError {
     },
     /// A time that no drill reaches: judging it would take for ever.
     #[error(
-        "line {line}: {ms} ms is no time of a drill; they last at most {DRILL_MS_MAX} ms, and intervals at least 1"
+        "line {line}: {ms} ms is no time of a drill; they last at most {} ms, and intervals at least 1",
+        check::DRILL_MS_MAX
     )]
     Time {
         /// Line, from 1.
@@ -208,12 +184,7 @@ impl Record {
         let is_newer = minor(&version.format) > minor(FORMAT);
         let First::Header(header) =
             serde_json::from_slice::<First<Header>>(&first).map_err(damaged(1))?;
-        for ms in [header.scrape_interval_ms, header.evaluation_interval_ms] {
-            if ms < 1 {
-                return Err(RecordError::Time { line: 1, ms });
-            }
-        }
-        check_times(1, header_times(&header))?;
+        check::header(&header)?;
         let mut record = Self {
             header,
             lines: Vec::new(),
@@ -229,12 +200,11 @@ impl Record {
             let text = text?;
             match serde_json::from_slice::<Line>(&text) {
                 Ok(line) => {
-                    check_series(&line, &mut series, index + 1)?;
-                    check_times(index + 1, line_times(&line))?;
+                    check::line(index + 1, &line, &mut series)?;
                     record.complete |= matches!(line, Line::Footer { .. });
                     record.lines.push(line);
                 }
-                Err(_) if is_newer && is_foreign(&text) => {}
+                Err(_) if is_newer && check::is_foreign(&text) => {}
                 Err(source) => {
                     broken = Some(RecordError::Damaged {
                         line: index + 1,
@@ -358,75 +328,6 @@ impl Record {
             } => Some(why.as_str()),
             _ => None,
         })
-    }
-}
-
-/// Whether a line is whole, but of a kind that came after this release.
-fn is_foreign(text: &[u8]) -> bool {
-    serde_json::from_slice(text).is_ok_and(|Kind { kind }| !KINDS.contains(&kind.as_str()))
-}
-
-/// Series are numbered in order, and scrapes name known ones.
-fn check_series(line: &Line, series: &mut u32, number: usize) -> Result<(), RecordError> {
-    match line {
-        Line::Series { id, .. } if id != series => Err(RecordError::SeriesOutOfOrder {
-            line: number,
-            id: *id,
-            expected: *series,
-        }),
-        Line::Series { .. } => {
-            *series += 1;
-            Ok(())
-        }
-        Line::Scrape { values, .. } => match values.iter().find(|(id, _)| id >= series) {
-            Some((id, _)) => Err(RecordError::UnknownSeries {
-                line: number,
-                id: *id,
-            }),
-            None => Ok(()),
-        },
-        _ => Ok(()),
-    }
-}
-
-fn check_times(line: usize, times: impl IntoIterator<Item = i64>) -> Result<(), RecordError> {
-    match times
-        .into_iter()
-        .find(|ms| !(DRILL_MS_MIN..=DRILL_MS_MAX).contains(ms))
-    {
-        Some(ms) => Err(RecordError::Time { line, ms }),
-        None => Ok(()),
-    }
-}
-
-/// Times inside the drill that a header names.
-fn header_times(header: &Header) -> Vec<i64> {
-    let mut times = vec![
-        header.duration_ms,
-        header.warmup_ms,
-        header.scrape_interval_ms,
-        header.evaluation_interval_ms,
-        header.evaluation_phase_ms,
-    ];
-    for incident in &header.incidents {
-        times.extend([incident.starts_ms, incident.ends_ms, incident.deadline_ms]);
-    }
-    for window in &header.benign {
-        times.extend([window.starts_ms, window.ends_ms]);
-    }
-    times
-}
-
-/// Times inside the drill that a line names.
-fn line_times(line: &Line) -> Vec<i64> {
-    match line {
-        Line::Scrape { at_ms, .. } | Line::RuleError { at_ms, .. } | Line::Footer { at_ms, .. } => {
-            vec![*at_ms]
-        }
-        Line::Transition(transition) => vec![transition.at_ms],
-        Line::Mark(mark) => vec![mark.planned_ms, mark.at_ms],
-        Line::Impact(impact) => impact.first_ms.into_iter().chain(impact.last_ms).collect(),
-        Line::Series { .. } | Line::NoData { .. } | Line::Audit(_) | Line::Lag(_) => Vec::new(),
     }
 }
 

@@ -1,7 +1,34 @@
 //! The record of a drill, its score, and what people read of it.
 //!
+//! A drill leaves a [`Record`]: ground truth, every scrape, every alert's transitions, and what happened to every task. It is
+//! all that is ever needed again. [`Watcher`] drives the detector over scrapes while a drill runs, and [`replay`] drives it over
+//! those of a record, so that a record judged by its own rules says what the drill said, and one judged by other rules says
+//! what they would have. [`score_drill`] holds the transitions against ground truth, a [`Scorecard`] puts drills together,
+//! and [`render`] shows it to people and machines.
+//!
 //! In reading order: what a drill leaves ([`record`], [`jsonl`]); alerts judged live and again ([`watcher`]); what the
 //! rules' authors say about them ([`pack`]); the scores ([`score`]); what people and machines read ([`render`]).
+//!
+//! Nothing here reads a clock, the environment or a file, and the same record gives the same bytes.
+//!
+//! ```
+//! use firedrill_detector::{Compat, RuleSet};
+//! use firedrill_reports::pack::RulePack;
+//! use firedrill_reports::render::{Style, terminal};
+//! use firedrill_reports::{Record, ScoreParams, Scorecard, replay, score_drill};
+//!
+//! /// Scores a record's drill by rules that were not there when it ran.
+//! fn rescored(file: &[u8], rules: &RuleSet, pack: &RulePack) -> Result<String, Box<dyn std::error::Error>> {
+//!     let record = Record::read(file)?;
+//!     let score = score_drill(&record, &replay(&record, rules), pack, &ScoreParams::default());
+//!     let style = Style { colour: false, width: 100 };
+//!     Ok(terminal(&Scorecard::new(vec![score]), style))
+//! }
+//! # let rules = RuleSet::load(&[], Compat::default()).map_err(|_| "no rules")?;
+//! # let pack = RulePack::parse(&[], &[]).map_err(|_| "no pack")?;
+//! # assert!(rescored(b"", &rules, &pack).is_err());
+//! # Ok::<(), &str>(())
+//! ```
 
 pub mod jsonl;
 pub mod pack;

@@ -2,6 +2,7 @@
 
 mod cards;
 mod compat;
+mod properties;
 mod record;
 mod render;
 mod support;
