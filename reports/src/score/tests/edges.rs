@@ -1,0 +1,227 @@
+//! The edges of incidents and episodes.
+
+use super::*;
+
+#[test]
+fn an_alert_from_the_warm_up_is_ignored_but_can_mask() {
+    let score = Paper::new(600, 3600)
+        .incident("db_slow", 1200, Some(1200), 2400, 1500)
+        .fires("JobLatencyHigh", 300, 500, 1800)
+        .score();
+    assert_eq!(
+        (classes(&score), outcomes(&score)),
+        (vec![Class::Ignored], vec![Outcome::Masked])
+    );
+    assert_eq!(score.alerts[0].did, Did::Masked);
+}
+
+#[test]
+fn the_edges_of_an_incident() {
+    let at = |start: i64| {
+        let score = Paper::new(600, 7200)
+            .incident("db_slow", 1200, None, 2400, 1500)
+            .fires("JobLatencyHigh", start, start, start + 60)
+            .score();
+        (classes(&score)[0], outcomes(&score)[0])
+    };
+    assert_eq!(
+        at(1199),
+        (Class::False, Outcome::Masked),
+        "firing already when it begins"
+    );
+    assert_eq!(at(1200), (Class::Hit, Outcome::OnTime));
+    assert_eq!(at(1500), (Class::Hit, Outcome::OnTime), "at the deadline");
+    assert_eq!(at(1501), (Class::Hit, Outcome::Late));
+    assert_eq!(at(2399), (Class::Hit, Outcome::Late));
+    assert_eq!(at(2400), (Class::Post, Outcome::Missed));
+    assert_eq!(at(2999), (Class::Post, Outcome::Missed));
+    assert_eq!(
+        at(3000),
+        (Class::False, Outcome::Missed),
+        "the grace is over"
+    );
+}
+
+#[test]
+fn overlapping_incidents_share_no_episode() {
+    let score = Paper::new(600, 7200)
+        .incident("db_slow", 1200, None, 3600, 1500)
+        .incident("db_slow", 1800, None, 3600, 2400)
+        .fires("JobLatencyHigh", 1900, 2000, 3000)
+        .score();
+    assert_eq!(
+        outcomes(&score),
+        [Outcome::Missed, Outcome::OnTime],
+        "it hits the later one only"
+    );
+    assert_eq!(
+        score.exposure_ms,
+        (7200 - 600 - 3000) * 1000,
+        "time in both counts once"
+    );
+
+    let score = Paper::new(600, 9000)
+        .incident("db_slow", 1200, None, 2400, 1500)
+        .incident("db_slow", 3600, None, 4800, 3900)
+        .fires("JobLatencyHigh", 1300, 1400, 4200)
+        .score();
+    assert_eq!(
+        outcomes(&score),
+        [Outcome::OnTime, Outcome::Masked],
+        "one long episode says nothing of the second"
+    );
+}
+
+#[test]
+fn letting_go_while_the_outage_goes_on() {
+    let score = Paper::new(600, 9000)
+        .incident("db_slow", 1200, Some(1260), 6000, 1500)
+        .fires("JobLatencyHigh", 1300, 1400, 4800)
+        .score();
+    let Did::Detected {
+        fired_ms,
+        in_time,
+        let_go_ms,
+        over_ms,
+        flaps,
+        ..
+    } = score.alerts[0].did
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (fired_ms, in_time, let_go_ms, over_ms, flaps),
+        (1_400_000, true, Some(4_800_000), Some(4_800_000), 0)
+    );
+    assert_eq!(
+        (score.incidents[0].reset_ms, score.incidents[0].gap_ms),
+        (Some(-1_200_000), 1_200_000)
+    );
+    assert_eq!(score.verdict, Verdict::Passed);
+}
+
+#[test]
+fn an_alert_is_judged_by_the_incident_it_saw() {
+    let score = Paper::new(600, 9000)
+        .incident("db_slow", 1200, None, 2400, 1500)
+        .incident("worker_stall", 4800, None, 6000, 5100)
+        .fires("JobLatencyHigh", 1200, 1300, 2400)
+        .fires("QueueStalled", 4800, 4900, 6000)
+        .score();
+    assert_eq!(score.verdict, Verdict::Passed);
+    let stalled = &score.alerts[1];
+    assert_eq!(stalled.on[0].did, Did::Silent);
+    let seen = Did::Detected {
+        pending_ms: 4_800_000,
+        fired_ms: 4_900_000,
+        in_time: true,
+        let_go_ms: None,
+        over_ms: Some(6_000_000),
+        flaps: 0,
+    };
+    assert_eq!((&stalled.on[1].did, &stalled.did), (&seen, &seen));
+    assert_eq!(stalled.role, Some(Role::Expected));
+}
+
+#[test]
+fn a_repeat_is_a_flap_and_no_second_hit() {
+    let score = Paper::new(600, 9000)
+        .incident("db_slow", 1200, None, 3600, 1500)
+        .fires("JobLatencyHigh", 1200, 1300, 1400)
+        .fires("JobLatencyHigh", 1500, 1500, 3700)
+        .fires("JobLatencyHigh", 3800, 3800, 3900)
+        .score();
+    assert_eq!(
+        classes(&score),
+        [Class::Hit, Class::Repeat, Class::Post],
+        "before the grace is over nothing is false"
+    );
+    assert!(matches!(
+        score.alerts[0].did,
+        Did::Detected {
+            flaps: 1,
+            let_go_ms: None,
+            ..
+        }
+    ));
+    assert_eq!(
+        score.incidents[0].detection.as_ref().unwrap().fired_ms,
+        1_300_000
+    );
+    assert_eq!(score.incidents[0].gap_ms, 100_000);
+}
+
+#[test]
+fn impact_does_not_move_the_deadline() {
+    let felt_late = Paper::new(600, 9000)
+        .incident("db_slow", 1200, Some(2000), 3600, 1500)
+        .fires("JobLatencyHigh", 1600, 1700, 3600)
+        .score();
+    assert_eq!(outcomes(&felt_late), [Outcome::Early]);
+    assert!(felt_late.incidents[0].past_deadline, "and told so");
+    let over_early = Paper::new(600, 9000)
+        .incident("db_slow", 1200, Some(1200), 1300, 1500)
+        .fires("JobLatencyHigh", 1350, 1400, 1450)
+        .score();
+    assert_eq!(outcomes(&over_early), [Outcome::Missed]);
+}
+
+#[test]
+fn an_incident_starts_when_its_fault_was_seen() {
+    let mut paper = Paper::new(600, 9000)
+        .incident("db_slow", 1200, Some(1190), 2400, 1500)
+        .fires("JobLatencyHigh", 1250, 1520, 2400);
+    for (planned, at) in [(1200, 1230), (2400, 2460)] {
+        paper.record.lines.push(Line::Mark(crate::record::Mark {
+            planned_ms: planned * 1000,
+            at_ms: at * 1000,
+            what: "handler.slow".into(),
+            target: "handlers".into(),
+            verified: true,
+            note: String::new(),
+        }));
+    }
+    let score = paper.score();
+    let truth = &score.incidents[0].truth;
+    assert_eq!(
+        (truth.fault_ms, truth.deadline_ms, truth.end_ms),
+        (1_230_000, 1_530_000, 2_460_000)
+    );
+    assert_eq!(
+        truth.impact_ms,
+        Some(1_230_000),
+        "a task in flight is harmed with the fault, not before it"
+    );
+    assert_eq!(outcomes(&score), [Outcome::OnTime]);
+}
+
+#[test]
+fn an_incident_that_outlasts_the_drill_ends_with_it() {
+    let score = Paper::new(600, 2000)
+        .incident("db_slow", 1200, Some(1260), 2400, 1500)
+        .score();
+    let incident = &score.incidents[0];
+    assert_eq!(incident.truth.end_ms, 2_000_000);
+    assert_eq!(
+        (incident.impact_ms, incident.undetected_ms),
+        (740_000, 740_000)
+    );
+    assert_eq!(
+        outcomes(&score),
+        [Outcome::Missed],
+        "its deadline was reached"
+    );
+    let open = Paper::new(600, 2000)
+        .incident("db_slow", 1200, Some(1260), 2400, 1500)
+        .fires("JobLatencyHigh", 1300, 1400, 9000)
+        .score();
+    assert!(open.incidents[0].reset_open, "when it lets go is not known");
+    assert!(matches!(
+        open.alerts[0].did,
+        Did::Detected {
+            let_go_ms: None,
+            over_ms: None,
+            ..
+        }
+    ));
+}
