@@ -3,9 +3,11 @@
 //! All times are virtual milliseconds since the start of the drill.
 
 mod draw;
+mod retry_delay;
 mod text;
 
-pub use draw::{arrivals, fails_by_itself, falls_to_fault, service_us};
+pub use draw::{Dice, Execution, arrivals};
+pub use retry_delay::RetryDelay;
 
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
@@ -137,7 +139,7 @@ pub enum Service {
 }
 
 /// Worker processes of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerPlan {
     /// Name; the processes are `<name>-0`, `<name>-1`, ...
@@ -152,6 +154,10 @@ pub struct WorkerPlan {
     pub strict_priority: bool,
     /// asynq's `ShutdownTimeout`.
     pub shutdown_timeout_ms: i64,
+    /// asynq's `TaskCheckInterval`.
+    pub task_check_interval_ms: i64,
+    /// asynq's `RetryDelayFunc`.
+    pub retry_delay: RetryDelay,
 }
 
 /// A fault, when, on what, and how it ends.
@@ -166,6 +172,14 @@ pub struct Step {
     pub targets: Vec<String>,
     /// How it ends; `None`: with the drill.
     pub until: Option<Until>,
+}
+
+impl Step {
+    /// Whether the fault is on at `at_ms`, as planned.
+    #[must_use]
+    pub fn is_on(&self, at_ms: i64) -> bool {
+        at_ms >= self.at_ms && self.until.as_ref().is_none_or(|until| at_ms < until.at_ms)
+    }
 }
 
 /// The end of a fault.

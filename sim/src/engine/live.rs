@@ -8,13 +8,14 @@ pub mod interpreter;
 pub mod scraper;
 
 use crate::actor::Event;
-use crate::actor::producer::{Arrival, Producer};
+use crate::actor::producer::{Messages, Producer};
+use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Op, Reply, TaskState};
 use crate::audit::{self, Evidence, ProcessLedger, quantiles};
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
 use crate::engine::Observation;
-use crate::ledger::{self, Entry};
+use crate::ledger;
 use crate::plan::Plan;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
@@ -29,10 +30,10 @@ use scraper::{Addresses, InOrder, Progress, Schedule, scrape_loop};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 /// What a live drill runs with.
 #[derive(Debug, Clone)]
@@ -193,7 +194,7 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
         }
     }
 
-    let arrivals = producer.finish(clock).await;
+    let producer = producer.finish(clock).await;
     let ledgers = world.fleet.end().await;
     if !world.redis.is_listening() {
         // The drill ended during an outage: what survived it is part of the audit.
@@ -205,12 +206,12 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
         plan,
         origin: options.epoch,
         end: stopped_at,
-        arrivals: &arrivals,
+        producer: &producer,
         ledgers: &ledgers,
         left: &left,
     };
     let (audit, impacts) = audit::audit(&evidence);
-    let lag = lag(&arrivals, &ledgers, scrape_late_ms, fault_ms_max);
+    let lag = lag(&producer, &ledgers, scrape_late_ms, fault_ms_max);
     sink(Observation::Ledger {
         audit,
         impacts,
@@ -223,48 +224,61 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
     })
 }
 
-/// The producer's task, and the way to ask it.
+type Entry = ledger::Entry<String>;
+type LiveProducer = Producer<TaskMessage, Messages>;
+
+/// The producer's task, what it has noted, and the way to stop it.
 struct ProducerTask {
-    outside: mpsc::UnboundedSender<Outside<Producer>>,
+    outside: mpsc::UnboundedSender<Outside<LiveProducer>>,
+    notes: Arc<Mutex<Vec<Entry>>>,
 }
 
-struct NoHandlers;
+/// The producer's host: it has no handlers, and its ledger is in memory.
+struct Notes(Arc<Mutex<Vec<Entry>>>);
 
-impl Host for NoHandlers {
-    fn run(&mut self, _: Time, _: crate::actor::RunId, _: crate::asynq::message::TaskMessage) {}
-    fn note(&mut self, _: Entry) {}
+impl Host for Notes {
+    fn run(&mut self, _: Time, _: crate::actor::RunId, _: TaskMessage) {}
+
+    fn note(&mut self, entry: Entry) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(entry);
+    }
 }
 
 fn spawn_producer(plan: &Plan, broker: RedisBroker, clock: ClockOrigin) -> ProducerTask {
     let (outside_tx, outside) = mpsc::unbounded_channel();
-    let mut producer = Producer::new(plan, clock.virtual_start);
-    tokio::spawn(
-        async move { drive(&mut producer, &broker, clock, &mut NoHandlers, outside).await },
-    );
+    let messages = Messages::new(plan);
+    let mut producer = Producer::new(plan, clock.virtual_start, messages.queues(), messages);
+    let notes = Arc::new(Mutex::new(Vec::new()));
+    let mut host = Notes(notes.clone());
+    tokio::spawn(async move { drive(&mut producer, &broker, clock, &mut host, outside).await });
     ProducerTask {
         outside: outside_tx,
+        notes,
     }
 }
 
 impl ProducerTask {
-    /// Waits, with a bound, until every arrival sent so far is answered, and takes the list.
-    async fn finish(self, clock: ClockOrigin) -> Vec<Arrival> {
+    /// Waits, with a bound, until every task sent so far is answered, and takes the ledger.
+    async fn finish(self, clock: ClockOrigin) -> Vec<Entry> {
         let patience =
             tokio::time::Instant::now() + clock.real_millis(10_000).max(Duration::from_secs(2));
         loop {
-            let (tx, rx) = oneshot::channel();
-            let look = Box::new(move |producer: &Producer| {
-                let _ = tx.send((producer.answered(), producer.arrivals().to_vec()));
-            });
-            if self.outside.send(Outside::Inspect(look)).is_err() {
-                return Vec::new();
-            }
-            let Ok((answered, arrivals)) = rx.await else {
-                return Vec::new();
-            };
-            if answered == arrivals.len() as u64 || tokio::time::Instant::now() >= patience {
+            let notes = self
+                .notes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            let sent = notes
+                .iter()
+                .filter(|note| matches!(note, Entry::Sent { .. }));
+            let sent = sent.count();
+            if notes.len() == 2 * sent || tokio::time::Instant::now() >= patience {
+                // A closed channel means the producer has ended already.
                 let _ = self.outside.send(Outside::Event(Event::Shutdown));
-                return arrivals;
+                return notes;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -344,21 +358,30 @@ fn read_ledgers(files: Vec<(PathBuf, Option<Time>)>) -> io::Result<Vec<ProcessLe
 }
 
 fn lag(
-    arrivals: &[Arrival],
+    producer: &[Entry],
     ledgers: &[ProcessLedger],
     mut scrape_ms: Vec<i64>,
     fault_ms_max: i64,
 ) -> Lag {
     let micros = |from: Time, to: Time| (to.0 - from.0) / 1_000;
-    let mut enqueue_us: Vec<i64> = arrivals
-        .iter()
-        .map(|arrival| micros(arrival.intended, arrival.sent))
-        .collect();
-    let mut redis_us: Vec<i64> = arrivals
-        .iter()
-        .filter(|arrival| arrival.accepted == Some(true))
-        .filter_map(|arrival| Some(micros(arrival.sent, arrival.answered?)))
-        .collect();
+    let (mut enqueue_us, mut redis_us) = (Vec::new(), Vec::new());
+    let mut sent_at: BTreeMap<&str, Time> = BTreeMap::new();
+    for entry in producer {
+        match entry {
+            Entry::Sent {
+                at, id, intended, ..
+            } => {
+                enqueue_us.push(micros(*intended, *at));
+                sent_at.insert(id, *at);
+            }
+            Entry::Answered {
+                at,
+                id,
+                accepted: true,
+            } => redis_us.extend(sent_at.get(id.as_str()).map(|sent| micros(*sent, *at))),
+            _ => {}
+        }
+    }
     let mut overrun_us = Vec::new();
     let mut handler_us = Vec::new();
     for ledger in ledgers {
@@ -379,6 +402,7 @@ fn lag(
                     let start = started.remove(&(id.as_str(), *retried));
                     handler_us.extend(start.map(|start| micros(start, *at)));
                 }
+                Entry::Sent { .. } | Entry::Answered { .. } => {}
             }
         }
     }

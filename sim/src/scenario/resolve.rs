@@ -207,6 +207,8 @@ impl Resolver<'_> {
                     .collect(),
                 strict_priority: worker.strict_priority,
                 shutdown_timeout_ms: worker.shutdown_timeout_ms,
+                task_check_interval_ms: worker.task_check_interval_ms,
+                retry_delay: worker.retry_delay,
             });
         }
         workers
