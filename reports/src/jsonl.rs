@@ -69,19 +69,43 @@ impl<W: Write> RecordWriter<W> {
                 None => {
                     let id = u32::try_from(self.series.len())
                         .map_err(|_| io::Error::other("too many series"))?;
-                    let pairs = labels
-                        .iter()
-                        .map(|(name, value)| (name.to_owned(), value.to_owned()));
-                    self.json(&Line::Series {
-                        id,
-                        labels: pairs.collect(),
-                    })?;
+                    self.series(id, labels)?;
                     self.series.insert(labels.clone(), id);
                     id
                 }
             };
             values.push((id, Value(*value)));
         }
+        self.write(&Line::Scrape {
+            at_ms,
+            target: target.to_owned(),
+            values,
+        })
+    }
+
+    /// Introduces a series under a number of the caller's, for [`Self::numbered`].
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn series(&mut self, id: u32, labels: &Labels) -> io::Result<()> {
+        let pairs = labels
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.json(&Line::Series {
+            id,
+            labels: pairs.collect(),
+        })
+    }
+
+    /// Appends a scrape whose series were introduced before.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn numbered(&mut self, at_ms: i64, target: &str, samples: &[(u32, f64)]) -> io::Result<()> {
+        let values = samples
+            .iter()
+            .map(|(id, value)| (*id, Value(*value)))
+            .collect();
         self.write(&Line::Scrape {
             at_ms,
             target: target.to_owned(),

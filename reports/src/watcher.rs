@@ -10,6 +10,8 @@ use firedrill_detector::{Detector, Labels, Outcome, RuleSet, Sample, Schedule, T
 pub struct Watcher {
     detector: Detector,
     epoch_ms: i64,
+    /// By number.
+    series: Vec<Labels>,
 }
 
 impl Watcher {
@@ -24,7 +26,34 @@ impl Watcher {
         Self {
             detector: Detector::new(rules, schedule),
             epoch_ms: header.epoch_ms,
+            series: Vec::new(),
         }
+    }
+
+    /// Introduces a series, for [`Self::numbered`].
+    pub fn series(&mut self, id: u32, labels: Labels) {
+        let place = id as usize;
+        if place >= self.series.len() {
+            self.series.resize(place + 1, Labels::default());
+        }
+        self.series[place] = labels;
+    }
+
+    /// As [`Self::scrape`], of series that were introduced before; others are left out.
+    pub fn numbered(&mut self, at_ms: i64, samples: &[(u32, f64)]) -> Vec<Line> {
+        let lines = self.advance(at_ms - 1);
+        let at = Timestamp(self.epoch_ms + at_ms);
+        for (id, value) in samples {
+            if let Some(labels) = self.series.get(*id as usize) {
+                let labels = labels.clone();
+                self.detector.ingest(&Sample {
+                    labels,
+                    at,
+                    value: *value,
+                });
+            }
+        }
+        lines
     }
 
     /// Runs the evaluations before a scrape, then takes it in. Scrapes come in order of their time.

@@ -107,16 +107,21 @@ fn take<W: io::Write>(
     observation: Observation,
 ) -> io::Result<Vec<Line>> {
     Ok(match observation {
+        Observation::Series { id, labels } => {
+            writer.series(id, &labels)?;
+            watcher.series(id, labels);
+            Vec::new()
+        }
         Observation::Scrape {
             at_ms,
             target,
             values,
         } => {
-            let lines = watcher.scrape(at_ms, &values);
+            let lines = watcher.numbered(at_ms, &values);
             for line in &lines {
                 writer.write(line)?;
             }
-            writer.scrape(at_ms, &target, &values)?;
+            writer.numbered(at_ms, &target, &values)?;
             Vec::new()
         }
         Observation::Mark(mark) => vec![Line::Mark(mark)],

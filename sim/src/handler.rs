@@ -1,7 +1,8 @@
 //! How a task's handler behaves: a pure decision from the plan, the time, and the task's identity.
 
 use crate::actor::Outcome;
-use crate::plan::{Dice, Execution, Fault, Plan};
+use crate::fault::Fault;
+use crate::plan::{Dice, Execution, Plan};
 use smallvec::SmallVec;
 use std::sync::Arc;
 

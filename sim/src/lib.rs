@@ -4,6 +4,7 @@
 //! ([`actor`]); what carries them out ([`engine`], [`worker`]); what is kept ([`ledger`], [`audit`], [`drill`]).
 
 pub mod clock;
+pub mod fault;
 pub mod plan;
 pub mod rng;
 pub mod scenario;

@@ -9,6 +9,7 @@ mod text;
 pub use draw::{Dice, Execution, arrivals};
 pub use retry_delay::RetryDelay;
 
+use crate::fault::{Fault, Remedy};
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
 
@@ -190,88 +191,6 @@ pub struct Until {
     pub at_ms: i64,
     /// What an operator does; `None`: the fault ends by itself.
     pub remedy: Option<Remedy>,
-}
-
-/// Every fault there is. A new one is added here, in `scenario::fault` (how it is written), and where it takes effect:
-/// `engine::live::faults` for processes and Redis, `handler` for handlers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", deny_unknown_fields)]
-pub enum Fault {
-    /// SIGKILL of worker processes.
-    #[serde(rename = "worker.kill")]
-    WorkerKill,
-    /// Handlers of a task type return an error.
-    #[serde(rename = "handler.fail")]
-    HandlerFail {
-        /// Task type.
-        task: String,
-        /// Share of executions that fail, 0 to 1.
-        share: f64,
-        /// The error's text.
-        error: String,
-    },
-    /// Handlers take longer.
-    #[serde(rename = "handler.slow")]
-    HandlerSlow {
-        /// Task type; `None`: all.
-        task: Option<String>,
-        /// How many times longer.
-        factor: f64,
-    },
-    /// Handlers lock each other out for good.
-    #[serde(rename = "handler.deadlock")]
-    HandlerDeadlock,
-    /// SIGKILL of Redis.
-    #[serde(rename = "redis.kill")]
-    RedisKill {
-        /// Whether its data is there when it is started again.
-        keep_data: bool,
-    },
-}
-
-impl Fault {
-    /// The name used in scenarios and records.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::WorkerKill => "worker.kill",
-            Self::HandlerFail { .. } => "handler.fail",
-            Self::HandlerSlow { .. } => "handler.slow",
-            Self::HandlerDeadlock => "handler.deadlock",
-            Self::RedisKill { .. } => "redis.kill",
-        }
-    }
-
-    /// Whether the workers bring it about themselves, knowing the plan and the time.
-    #[must_use]
-    pub fn is_in_handlers(&self) -> bool {
-        matches!(
-            self,
-            Self::HandlerFail { .. } | Self::HandlerSlow { .. } | Self::HandlerDeadlock
-        )
-    }
-}
-
-/// What an operator does about a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Remedy {
-    /// Restart the worker processes.
-    #[serde(rename = "worker.restart")]
-    WorkerRestart,
-    /// Start Redis again.
-    #[serde(rename = "redis.start")]
-    RedisStart,
-}
-
-impl Remedy {
-    /// The name used in scenarios and records.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WorkerRestart => "worker.restart",
-            Self::RedisStart => "redis.start",
-        }
-    }
 }
 
 /// An incident: ground truth for scoring.

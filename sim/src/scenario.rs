@@ -6,7 +6,8 @@ mod resolve;
 mod workload;
 
 use crate::asynq::settings::{SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
-use crate::plan::{Arrivals, Fault, RetryDelay, Service};
+use crate::fault::Fault;
+use crate::plan::{Arrivals, RetryDelay, Service};
 use duration::{as_duration, as_share};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problem, Problems, closest, parse};
 use firedrill_reports::record::Wanted;

@@ -1,8 +1,9 @@
 //! The live engine: a private Redis, real worker processes, real faults, on a virtual clock.
 
 pub mod child;
+pub mod deeds;
 pub mod exporter;
-pub mod faults;
+pub mod fleet;
 pub mod http;
 pub mod interpreter;
 pub mod scraper;
@@ -14,18 +15,17 @@ use crate::asynq::op::{Op, Reply, TaskState};
 use crate::audit::{self, Evidence, ProcessLedger, quantiles};
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
-use crate::engine::Observation;
+use crate::engine::{EXPORTERS, Ended, Observation, Sink};
+use crate::fault::Agenda;
 use crate::ledger;
 use crate::plan::Plan;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
-use crate::rng;
-use crate::scrape::Target;
+use crate::scrape::{SeriesTable, Target};
 use child::ChildError;
-use faults::{Agenda, Fleet};
-use firedrill_reports::record::{Lag, Mark};
+use firedrill_reports::record::Lag;
+use fleet::Fleet;
 use interpreter::{Host, Outside, drive};
-use rand::RngExt;
 use scraper::{Addresses, InOrder, Progress, Schedule, scrape_loop};
 use std::collections::BTreeMap;
 use std::io;
@@ -74,21 +74,6 @@ pub enum LiveError {
     Sink(io::Error),
 }
 
-/// How a live drill ended.
-#[derive(Debug, Clone)]
-pub struct Ended {
-    /// Virtual milliseconds reached.
-    pub at_ms: i64,
-    /// Whether it was stopped before its time.
-    pub aborted: bool,
-}
-
-/// Takes observations as they happen.
-pub type Sink<'a> = &'a mut dyn FnMut(Observation) -> io::Result<()>;
-
-/// The exporters' targets come first, then one per worker process.
-const EXPORTERS: [(&str, &str); 2] = [("asynq-exporter", "exporter"), ("redis", "redis")];
-
 /// Runs `plan` to its end, or until aborted. Whatever happens, no process of the drill is left behind.
 ///
 /// # Errors
@@ -127,10 +112,11 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
 
     let producer = spawn_producer(plan, producer_broker, clock);
     let (progress_tx, mut scrapes) = mpsc::unbounded_channel();
-    let mut targets = spawn_scrapes(plan, clock, &addresses, &progress_tx);
+    let mut series = SeriesTable::default();
+    let mut targets = spawn_scrapes(plan, clock, &addresses, &progress_tx, &mut series);
     drop(progress_tx);
 
-    let mut world = faults::World {
+    let mut world = deeds::World {
         plan,
         clock,
         redis,
@@ -158,7 +144,7 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
                 if clock.now() >= end {
                     break;
                 }
-                let (marks, late_ms) = agenda.run_due(&mut world).await?;
+                let (marks, late_ms) = world.run_due(&mut agenda).await?;
                 fault_ms_max = fault_ms_max.max(late_ms);
                 for mark in marks {
                     sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
@@ -166,7 +152,8 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
             }
             Some(effect) = effects.recv() => {
                 if !std::mem::replace(&mut seen[effect.step], true) {
-                    let mark = faults::effect_mark(plan, options.epoch, &effect);
+                    let at_ms = effect.at.millis() - options.epoch.millis();
+                    let mark = plan.timeline[effect.step].effect_mark(at_ms, &effect.process);
                     sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
                 }
             }
@@ -176,7 +163,10 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
                     options.reached_ms.store(at.millis() - options.epoch.millis(), Ordering::Relaxed);
                 }
                 for (at, target, values) in order.take(progress) {
-                    let values = targets[target].scraped(values);
+                    let values = targets[target].scraped_values(values, &mut series);
+                    for (id, labels) in series.take_new() {
+                        sink(Observation::Series { id, labels }).map_err(LiveError::Sink)?;
+                    }
                     let at_ms = at.millis() - options.epoch.millis();
                     let target = targets[target].name();
                     sink(Observation::Scrape { at_ms, target, values }).map_err(LiveError::Sink)?;
@@ -186,12 +176,10 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
     }
     drop(scrapes);
     let stopped_at = clock.now().min(end);
-    for (index, _) in seen.iter().enumerate().filter(|(_, seen)| !**seen) {
-        if let Some(mark) =
-            faults::missing_effect(plan, index, stopped_at.millis() - options.epoch.millis())
-        {
-            sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
-        }
+    let reached_ms = stopped_at.millis() - options.epoch.millis();
+    let unseen = plan.timeline.iter().zip(&seen).filter(|(_, seen)| !**seen);
+    for mark in unseen.filter_map(|(step, _)| step.missing_effect(reached_ms)) {
+        sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
     }
 
     let producer = producer.finish(clock).await;
@@ -219,7 +207,7 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
     })
     .map_err(LiveError::Sink)?;
     Ok(Ended {
-        at_ms: stopped_at.millis() - options.epoch.millis(),
+        at_ms: reached_ms,
         aborted,
     })
 }
@@ -290,23 +278,11 @@ fn spawn_scrapes(
     clock: ClockOrigin,
     addresses: &Addresses,
     progress: &mpsc::UnboundedSender<Progress>,
+    series: &mut SeriesTable,
 ) -> Vec<Target> {
-    let workers = plan
-        .processes()
-        .into_iter()
-        .map(|(name, _)| ("worker", name));
-    let targets: Vec<(&str, String)> = EXPORTERS
-        .into_iter()
-        .map(|(job, instance)| (job, instance.to_owned()))
-        .chain(workers)
-        .collect();
+    let targets = crate::engine::targets(plan).into_iter().enumerate();
     targets
-        .iter()
-        .enumerate()
-        .map(|(target, (job, instance))| {
-            // Prometheus spreads targets over the interval; where each falls is the seed's choice.
-            let mut dice = rng::stream(plan.seed, &format!("scrape/{job}/{instance}"));
-            let phase_ms = dice.random_range(0..plan.scrape_interval_ms.max(1));
+        .map(|(target, (job, instance, phase_ms))| {
             let schedule = Schedule {
                 target,
                 path: "/metrics",
@@ -320,7 +296,7 @@ fn spawn_scrapes(
                 addresses.clone(),
                 progress.clone(),
             ));
-            Target::new(job, instance)
+            Target::new(job, &instance, series)
         })
         .collect()
 }
@@ -426,23 +402,4 @@ fn lag(
 /// Milliseconds since the drill's start, as records count.
 fn since_start(clock: ClockOrigin) -> i64 {
     clock.now().millis() - clock.virtual_start.millis()
-}
-
-/// A mark for something done now.
-fn mark(
-    clock: ClockOrigin,
-    planned_ms: i64,
-    what: &str,
-    target: String,
-    verified: bool,
-    note: String,
-) -> Mark {
-    Mark {
-        planned_ms,
-        at_ms: since_start(clock),
-        what: what.to_owned(),
-        target,
-        verified,
-        note,
-    }
 }

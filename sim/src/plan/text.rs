@@ -1,6 +1,7 @@
 //! A plan for people: `firedrill plan`, and the `scenario.resolved.yaml` beside a record.
 
-use crate::plan::{Arrivals, Fault, Plan, RetryDelay, Service, Step};
+use crate::fault::Fault;
+use crate::plan::{Arrivals, Plan, RetryDelay, Service, Step};
 use crate::scenario::duration;
 use std::fmt::Write;
 

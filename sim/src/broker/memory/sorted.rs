@@ -29,13 +29,6 @@ impl<I: Clone + Ord> SortedSet<I> {
         before.is_none()
     }
 
-    /// `ZADD XX`: only a member's new score.
-    pub(super) fn update(&mut self, score: i64, member: &I) {
-        if self.scores.contains_key(member) {
-            self.add(score, member.clone());
-        }
-    }
-
     /// `ZREM`; answers whether the member was there.
     pub(super) fn remove(&mut self, member: &I) -> bool {
         match self.scores.remove(member) {
