@@ -1,4 +1,5 @@
-//! Intervals for small numbers: Wilson for shares, Garwood for counts per exposure.
+//! Numbers with what is uncertain about them: Wilson's interval of a share, Garwood's of a count per exposure, and
+//! latencies of which some never came.
 
 /// A share with its 95 % Wilson interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,6 +79,61 @@ fn solve(f: impl Fn(f64) -> f64, target: f64) -> f64 {
     (low + high) / 2.0
 }
 
+/// How long something took to be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Latency {
+    /// So many milliseconds.
+    Ms(i64),
+    /// It never was: later than anything.
+    Missed,
+}
+
+impl Latency {
+    /// The milliseconds, if it was seen.
+    #[must_use]
+    pub fn ms(self) -> Option<i64> {
+        match self {
+            Self::Ms(ms) => Some(ms),
+            Self::Missed => None,
+        }
+    }
+}
+
+/// Latencies, misses among them: leaving these out would make the alert that sees least look fastest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Latencies {
+    sorted: Vec<Latency>,
+}
+
+impl Latencies {
+    /// Latencies in any order.
+    #[must_use]
+    pub fn new(latencies: impl IntoIterator<Item = Latency>) -> Self {
+        let mut sorted: Vec<Latency> = latencies.into_iter().collect();
+        sorted.sort_unstable();
+        Self { sorted }
+    }
+
+    /// How many, misses included.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// The shortest first, the misses last.
+    #[must_use]
+    pub fn sorted(&self) -> &[Latency] {
+        &self.sorted
+    }
+
+    /// The smallest latency that a share `q` of them, from 0 to 1, did not exceed; nothing when there are none.
+    #[must_use]
+    pub fn quantile(&self, q: f64) -> Option<Latency> {
+        let rank = (self.sorted.len() as f64 * q).ceil() as usize;
+        self.sorted.get(rank.max(1) - 1).copied()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +153,16 @@ mod tests {
             );
         }
         assert_eq!(Share::new(0, 0), None);
+    }
+
+    #[test]
+    fn a_miss_is_later_than_anything() {
+        let three = Latencies::new([Latency::Missed, Latency::Ms(390), Latency::Ms(210)]);
+        assert_eq!(
+            [0.0, 0.33, 0.5, 0.67, 0.9, 1.0].map(|q| three.quantile(q).unwrap().ms()),
+            [Some(210), Some(210), Some(390), None, None, None]
+        );
+        assert_eq!(Latencies::default().quantile(0.5), None);
     }
 
     #[test]
