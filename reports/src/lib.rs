@@ -35,6 +35,7 @@ pub mod pack;
 pub mod record;
 pub mod render;
 pub mod score;
+pub mod trials;
 pub mod waits;
 pub mod watcher;
 

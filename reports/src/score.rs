@@ -12,6 +12,7 @@ mod summary;
 
 pub use alert::{AlertScore, Did, FalseAlarm, OnIncident};
 pub use incident::{Detection, IncidentScore};
+pub(crate) use summary::WEEK_MS;
 pub use summary::{Scorecard, Summary};
 
 use crate::jsonl::Record;
@@ -337,4 +338,4 @@ fn rule_errors(errors: &[Line], truths: &[Truth]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

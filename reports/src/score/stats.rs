@@ -28,12 +28,17 @@ impl Share {
     /// Lower and upper bound.
     #[must_use]
     pub fn wilson(self) -> (f64, f64) {
-        let (n, p) = (self.of as f64, self.value());
-        let scale = 1.0 + Z * Z / n;
-        let centre = (p + Z * Z / (2.0 * n)) / scale;
-        let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt() / scale;
-        ((centre - half).max(0.0), (centre + half).min(1.0))
+        wilson(self.value(), self.of as f64)
     }
+}
+
+/// Wilson's 95 % interval of a share, seen in `n` independent cases.
+#[must_use]
+pub fn wilson(share: f64, n: f64) -> (f64, f64) {
+    let scale = 1.0 + Z * Z / n;
+    let centre = (share + Z * Z / (2.0 * n)) / scale;
+    let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt() / scale;
+    ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
 /// Exact two-sided 95 % bounds for the mean of a Poisson count (Garwood 1936).
