@@ -94,11 +94,11 @@ fn summary(summary: &Summary) -> Value {
     })
 }
 
-fn seconds(ms: i64) -> f64 {
+pub(super) fn seconds(ms: i64) -> f64 {
     ms as f64 / 1e3
 }
 
-fn lower(value: impl std::fmt::Debug) -> String {
+pub(super) fn lower(value: impl std::fmt::Debug) -> String {
     let mut text = String::new();
     for c in format!("{value:?}").chars() {
         if c.is_uppercase() && !text.is_empty() {

@@ -12,6 +12,9 @@ pub struct Share {
 
 const Z: f64 = 1.96;
 
+/// What a two-sided 95 % interval leaves out on either side.
+const TAIL: f64 = 0.025;
+
 impl Share {
     /// `count` of `of`, or nothing when there is nothing to have a share of.
     #[must_use]
@@ -137,6 +140,41 @@ impl Latencies {
         let rank = (self.sorted.len() as f64 * q).ceil() as usize;
         self.sorted.get(rank.max(1) - 1).copied()
     }
+
+    /// The exact 95 % interval of that quantile, whatever the latencies' distribution (order statistics; at most 2.5 % on
+    /// either side), when they are independent. Too few of them to bound it give the fault itself, or a miss.
+    #[must_use]
+    pub fn interval(&self, q: f64) -> (Latency, Latency) {
+        let count = self.sorted.len();
+        let (mut low, mut high) = (0, count + 1);
+        let mut below = 0.0;
+        for rank in 1..=count {
+            // How likely it is that less than `rank` of them do not exceed the quantile.
+            below += binomial(rank as u64 - 1, count as u64, q);
+            if below <= TAIL {
+                low = rank;
+            } else if below >= 1.0 - TAIL {
+                high = rank;
+                break;
+            }
+        }
+        let at = |rank: usize| rank.checked_sub(1).and_then(|index| self.sorted.get(index));
+        (
+            at(low).copied().unwrap_or(Latency::Ms(0)),
+            at(high).copied().unwrap_or(Latency::Missed),
+        )
+    }
+}
+
+/// P(X = count) for a binomial variable, by its logarithm.
+fn binomial(count: u64, n: u64, p: f64) -> f64 {
+    if p <= 0.0 || p >= 1.0 {
+        return f64::from(u8::from(count == if p <= 0.0 { 0 } else { n }));
+    }
+    let ways: f64 = (1..=count)
+        .map(|k| ((n - count + k) as f64 / k as f64).ln())
+        .sum();
+    (ways + count as f64 * p.ln() + (n - count) as f64 * (1.0 - p).ln()).exp()
 }
 
 #[cfg(test)]
@@ -168,6 +206,27 @@ mod tests {
             [Some(210), Some(210), Some(390), None, None, None]
         );
         assert_eq!(Latencies::default().quantile(0.5), None);
+    }
+
+    #[test]
+    fn intervals_of_medians_are_those_of_the_tables() {
+        // Ranks of the 95 % interval of a median, as in the tables of the sign test.
+        for (count, low, high) in [
+            (6, 1, 6),
+            (10, 2, 9),
+            (12, 3, 10),
+            (25, 8, 18),
+            (100, 40, 61),
+        ] {
+            let found = Latencies::new((1..=count).map(Latency::Ms)).interval(0.5);
+            assert_eq!(found, (Latency::Ms(low), Latency::Ms(high)), "{count}");
+        }
+        let five = Latencies::new((1..=5).map(Latency::Ms));
+        assert_eq!(five.interval(0.5), (Latency::Ms(0), Latency::Missed));
+        let mut many: Vec<Latency> = (1..=2_000).map(Latency::Ms).collect();
+        many.extend([Latency::Missed; 2_000]);
+        let (low, high) = Latencies::new(many).interval(0.5);
+        assert!(low.ms() > Some(1_900) && high == Latency::Missed);
     }
 
     #[test]
