@@ -230,6 +230,11 @@ fn section(page: &mut String, record: &Record, named: &Named<'_>, transitions: &
         ));
         facts.push(("fault lag, max", format!("{} ms", lag.fault_ms_max)));
     }
+    for queue in &drill.waits {
+        let what = format!("waits in {}, p50 / p90 / p99 / p99.9 / max", queue.queue);
+        let waits = cell::waits(&queue.counts).join(" / ");
+        let _ = writeln!(page, "<dt>{}</dt><dd>{waits}</dd>", escape(&what));
+    }
     for (what, value) in facts {
         let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escape(what), escape(&value));
     }

@@ -6,6 +6,8 @@ use firedrill_reports::render::Style;
 use firedrill_reports::render::trials::{html, json, markdown, terminal};
 use firedrill_reports::trials::{TrialCard, Trials};
 use firedrill_reports::waits::Waits;
+use firedrill_reports::{Replay, Scorecard};
+use std::sync::LazyLock;
 
 const SEEDS: u64 = 12;
 
@@ -54,6 +56,8 @@ fn drill(story: Story, seed: u64) -> firedrill_reports::DrillScore {
     scored(&record).1
 }
 
+static CARD: LazyLock<TrialCard> = LazyLock::new(card);
+
 fn card() -> TrialCard {
     let mut trials = Trials::new();
     for seed in 0..SEEDS {
@@ -79,10 +83,9 @@ fn a_terminal_shows_trials_at_a_glance() {
 
 #[test]
 fn trials_fit_narrow_terminals() {
-    let card = card();
     for width in [60, 80, 100] {
         let text = terminal(
-            &card,
+            &CARD,
             Style {
                 colour: false,
                 width,
@@ -100,12 +103,12 @@ fn trials_fit_narrow_terminals() {
 
 #[test]
 fn markdown_of_trials() {
-    insta::assert_snapshot!(markdown(&card()));
+    insta::assert_snapshot!(markdown(&CARD));
 }
 
 #[test]
 fn json_of_trials_has_values_intervals_and_methods() {
-    let value: serde_json::Value = serde_json::from_str(&json(&card())).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&json(&CARD)).unwrap();
     assert_eq!(value["schema_version"], "1.0");
     let hang = &value["scenarios"][0];
     let part = serde_json::json!({
@@ -136,8 +139,8 @@ fn json_of_trials_has_values_intervals_and_methods() {
 
 #[test]
 fn the_page_of_trials_is_whole_and_has_a_chart_an_incident() {
-    let page = html(&card());
-    assert_eq!(page, html(&card()));
+    let page = html(&CARD);
+    assert_eq!(page, html(&CARD));
     crate::render::assert_balanced(&page);
     assert_eq!(page.matches("<svg").count(), 2);
     assert!(!page.contains("http://") && !page.contains("https://"));
@@ -178,4 +181,30 @@ fn names_steer_neither_terminal_nor_page_of_trials() {
         !text.contains("<b>") && !text.contains("](") && !text.contains("\nEND"),
         "{text}"
     );
+}
+
+#[test]
+fn waits_of_a_single_drill_are_told_too() {
+    let mut record = record(Story::Quiet);
+    let counts = Waits::decode(&[(4, 90), (1_500, 9), (70_000, 1)]).unwrap();
+    record.lines.push(Line::Waits(QueueWaits {
+        queue: "<default>".into(),
+        counts,
+    }));
+    let (replay, score): (Replay, _) = scored(&record);
+    let card = Scorecard::new(vec![score]);
+    let value: serde_json::Value =
+        serde_json::from_str(&firedrill_reports::render::json(&card)).unwrap();
+    let waits = &value["drills"][0]["waits"]["<default>"];
+    assert_eq!(
+        (&waits["tasks"], &waits["p90_seconds"]),
+        (&100.into(), &0.004.into())
+    );
+    let drill = firedrill_reports::render::Drill {
+        record: &record,
+        replay: &replay,
+    };
+    let page = firedrill_reports::render::html(&[drill], &card);
+    let told = "waits in &lt;default&gt;, p50 / p90 / p99 / p99.9 / max</dt><dd>4 ms / 4 ms / 1.50 s / 1:10 / 1:10</dd>";
+    assert!(page.contains(told), "{page}");
 }

@@ -1,11 +1,10 @@
 //! Trials for machines. Times are seconds; names carry the unit. Additive within a major `schema_version`.
 
-use crate::render::json::{lower, seconds};
+use crate::render::json::{lower, seconds, waits};
 use crate::score::stats::Latencies;
 use crate::trials::{
     AlertTrials, CauseTrials, Detections, Estimate, IncidentTrials, Rate, ScenarioTrials, TrialCard,
 };
-use crate::waits::Waits;
 use serde_json::{Value, json};
 
 /// Version of the form.
@@ -146,18 +145,5 @@ fn rate(rate: Option<Rate>) -> Value {
             "method": lower(rate.method), "k": rate.count, "exposure_seconds": rate.exposure_ms as f64 / 1e3,
             "seeds": rate.seeds, "naive": rate.naive,
         })
-    })
-}
-
-fn waits(waits: &Waits) -> Value {
-    let seconds = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1e3);
-    let quantile = |q: f64| seconds(waits.quantile(q));
-    json!({
-        "tasks": waits.count(),
-        "p50_seconds": quantile(0.5),
-        "p90_seconds": quantile(0.9),
-        "p99_seconds": quantile(0.99),
-        "p99_9_seconds": quantile(0.999),
-        "max_seconds": seconds(waits.max()),
     })
 }

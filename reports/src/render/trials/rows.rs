@@ -262,21 +262,10 @@ pub(super) fn waits(scenario: &ScenarioTrials) -> Vec<Vec<Cell>> {
                 quiet(queue),
                 quiet(waits.count().to_string()),
             ];
-            let quantiles = [0.5, 0.9, 0.99, 0.999].map(|q| waits.quantile(q));
-            let all = quantiles.into_iter().chain([waits.max()]);
-            row.extend(all.map(|wait| wait.map_or_else(nothing, |ms| quiet(span(ms)))));
+            row.extend(cell::waits(waits).map(quiet));
             row
         })
         .collect()
-}
-
-/// `850 ms`, `12.34 s`, `75:03`.
-fn span(ms: u64) -> String {
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..60_000 => format!("{:.2} s", ms as f64 / 1e3),
-        _ => cell::length(i64::try_from(ms).unwrap_or(i64::MAX)),
-    }
 }
 
 /// `12.6 [3.4, 32]` per week.
