@@ -37,7 +37,7 @@ pub(super) fn bounds(clusters: &[Cluster]) -> Option<(f64, f64)> {
         .map(|_| {
             let (mut count, mut of) = (0, 0);
             for _ in clusters {
-                let drawn = clusters[below(clusters.len(), dice.next_u64())];
+                let drawn = clusters[below(clusters.len(), dice.next_u32())];
                 count += drawn.count;
                 of += drawn.of;
             }
@@ -48,9 +48,9 @@ pub(super) fn bounds(clusters: &[Cluster]) -> Option<(f64, f64)> {
     Some((ratios[PERCENTILES[0]], ratios[PERCENTILES[1]]))
 }
 
-/// A number below `n`, from 64 random bits.
-fn below(n: usize, bits: u64) -> usize {
-    ((u128::from(bits) * n as u128) >> 64) as usize
+/// A number below `n`, from 32 random bits: there are far less seeds than would make that uneven.
+fn below(n: usize, bits: u32) -> usize {
+    ((u64::from(bits) * n as u64) >> 32) as usize
 }
 
 /// Dice keyed with the 64-bit FNV-1a hash of the clusters.

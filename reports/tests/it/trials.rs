@@ -4,6 +4,7 @@ use crate::support::{Story, record, scored};
 use firedrill_reports::record::{AlertState, Line, QueueWaits, Transition};
 use firedrill_reports::render::Style;
 use firedrill_reports::render::trials::{html, json, markdown, terminal};
+use firedrill_reports::score::stats::{Latencies, Latency};
 use firedrill_reports::trials::{TrialCard, Trials};
 use firedrill_reports::waits::Waits;
 use firedrill_reports::{Replay, Scorecard};
@@ -207,4 +208,30 @@ fn waits_of_a_single_drill_are_told_too() {
     let page = firedrill_reports::render::html(&[drill], &card);
     let told = "waits in &lt;default&gt;, p50 / p90 / p99 / p99.9 / max</dt><dd>4 ms / 4 ms / 1.50 s / 1:10 / 1:10</dd>";
     assert!(page.contains(told), "{page}");
+}
+
+#[test]
+fn several_right_alerts_are_told_together_and_apart() {
+    let mut card = CARD.clone();
+    let incident = &mut card.scenarios[0].incidents[0];
+    let (_, mut quick) = incident.alerts[0].clone();
+    let minute = |latency: &Latency| {
+        latency
+            .ms()
+            .map_or(Latency::Missed, |_| Latency::Ms(60_000))
+    };
+    quick.until_firing = Latencies::new(quick.until_firing.sorted().iter().map(minute));
+    incident.alerts.insert(0, ("JobQueueBacklog".into(), quick));
+    let text = terminal(&card, WIDE);
+    let rows: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("deadlock-all-slots  page"))
+        .collect();
+    assert_eq!(rows.len(), 3, "{text}");
+    assert!(rows[0].contains("any right one"), "{text}");
+    assert!(rows[1].contains("JobQueueBacklog") && rows[1].contains("+1:00 [+1:00, +1:00]"));
+    let page = html(&card);
+    for name in ["any right alert", "JobQueueBacklog", "JobProcessingStalled"] {
+        assert!(page.contains(&format!("\n{name} 10 of 12\n")), "{name}");
+    }
 }
