@@ -1,8 +1,10 @@
 //! The record as a file: JSON Lines, out as things happen, back in even when the end is missing.
 
-mod check;
+pub(crate) mod check;
 
-use crate::record::{Audit, FORMAT, Header, Impact, Lag, Line, Mark, Transition, Value};
+use crate::record::{
+    Audit, FORMAT, Header, Impact, Lag, Line, Mark, QueueWaits, Transition, Value,
+};
 use firedrill_detector::{Labels, Sample, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -315,6 +317,17 @@ impl Record {
         self.lines.iter().find_map(|line| {
             if let Line::Audit(audit) = line {
                 Some(audit)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// How long tasks waited, queue by queue; nothing in records from before 1.1.
+    pub fn waits(&self) -> impl Iterator<Item = &QueueWaits> {
+        self.lines.iter().filter_map(|line| {
+            if let Line::Waits(waits) = line {
+                Some(waits)
             } else {
                 None
             }

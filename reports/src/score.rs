@@ -3,6 +3,7 @@
 pub mod alert;
 mod doubt;
 pub mod episode;
+mod flapping;
 pub mod incident;
 pub mod judge;
 mod spans;
@@ -11,13 +12,15 @@ mod summary;
 
 pub use alert::{AlertScore, Did, FalseAlarm, OnIncident};
 pub use incident::{Detection, IncidentScore};
+pub(crate) use summary::WEEK_MS;
 pub use summary::{Scorecard, Summary};
 
 use crate::jsonl::Record;
 use crate::pack::{Role, RulePack};
-use crate::record::{Audit, BenignWindow, Lag, Line, Wanted};
+use crate::record::{Audit, BenignWindow, Lag, Line, QueueWaits, Wanted};
 use crate::watcher::Replay;
 use episode::{deliver, episodes};
+use flapping::Starts;
 use judge::{Class, Judged, Outcome, Truth, classify};
 use spans::Spans;
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +84,10 @@ pub struct DrillScore {
     pub episodes: Vec<Judged>,
     /// Start of the first benign window: times of a drill without incident are told from here.
     pub zero_ms: i64,
+    /// The scored part of the drill, `[warm-up, end)` in milliseconds.
+    pub scored_ms: (i64, i64),
+    /// The benign windows themselves.
+    pub benign: Vec<BenignWindow>,
     /// Benign windows, and how many of them had a page.
     pub benign_windows: u64,
     /// Benign windows with at least one page.
@@ -89,16 +96,37 @@ pub struct DrillScore {
     pub benign_ticket_trips: u64,
     /// Scored time outside of all incidents.
     pub exposure_ms: i64,
+    /// Of it, what is in no harmless event (see [`DrillScore::is_in_event`]).
+    pub quiet_ms: i64,
     /// How long pages fired.
     pub page_time: FiringTime,
     /// How long tickets fired.
     pub ticket_time: FiringTime,
     /// What happened to every task.
     pub audit: Option<Audit>,
+    /// How long tasks waited, queue by queue; empty for records that do not tell.
+    pub waits: Vec<QueueWaits>,
     /// How well time was kept.
     pub lag: Option<Lag>,
     /// Evaluation errors of rules, each kind once: what, how often, when first, and whether an incident was on.
     pub rule_errors: Vec<String>,
+}
+
+impl DrillScore {
+    /// Whether something harmless but unusual was going on: a benign window that is not the whole drill. One over the
+    /// whole drill says that nothing happens at all, so its time is quiet.
+    #[must_use]
+    pub fn is_in_event(&self, at_ms: i64) -> bool {
+        events(&self.benign, self.scored_ms).any(|(from, to)| (from..to).contains(&at_ms))
+    }
+}
+
+/// The spans of the benign windows that do not take up all of the scored time.
+fn events(windows: &[BenignWindow], scored_ms: (i64, i64)) -> impl Iterator<Item = (i64, i64)> {
+    windows
+        .iter()
+        .map(|window| (window.starts_ms, window.ends_ms))
+        .filter(move |(from, to)| *from > scored_ms.0 || *to < scored_ms.1)
 }
 
 /// How long alerts fired, and how long the right ones did while they should. Milliseconds.
@@ -156,6 +184,7 @@ pub fn score_drill(
         .iter()
         .map(|truth| incident::score(record, truth, &judged, pack, params, end_ms))
         .collect();
+    let starts = Starts::new(&replay.transitions, header.warmup_ms);
     let never: BTreeSet<&str> = replay.never_had_data.iter().map(String::as_str).collect();
     let alerts = pack
         .alerts
@@ -166,6 +195,7 @@ pub fn score_drill(
                 &judged,
                 &truths,
                 pack,
+                &starts,
                 never.contains(alert.as_str()),
             )
         })
@@ -183,6 +213,8 @@ pub fn score_drill(
             .iter()
             .map(|truth| (truth.fault_ms, truth.end_ms + params.grace_ms)),
     );
+    let scored_ms = (header.warmup_ms, end_ms);
+    let eventful = Spans::new(events(&header.benign, scored_ms).chain(around.intervals()));
     let time = |wanted| firing_time(&judged, &incidents, pack, wanted, &scored, &around);
     DrillScore {
         scenario: header.scenario.clone(),
@@ -203,13 +235,17 @@ pub fn score_drill(
             .map(|truth| truth.fault_ms)
             .or(header.benign.first().map(|window| window.starts_ms))
             .unwrap_or(0),
+        scored_ms,
+        benign: header.benign.clone(),
         benign_windows: header.benign.len() as u64,
         benign_trips: trips(&header.benign, &judged, true),
         benign_ticket_trips: trips(&header.benign, &judged, false),
         exposure_ms: scored.total_ms() - scored.and(&around).total_ms(),
+        quiet_ms: scored.total_ms() - scored.and(&eventful).total_ms(),
         page_time: time(Wanted::Page),
         ticket_time: time(Wanted::Ticket),
         audit: record.audit().cloned(),
+        waits: record.waits().cloned().collect(),
         lag: record.lag().cloned(),
         rule_errors: rule_errors(&replay.errors, &truths),
         incidents,
@@ -302,4 +338,4 @@ fn rule_errors(errors: &[Line], truths: &[Truth]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,12 +3,12 @@
 use crate::pack::Role;
 use crate::record::Wanted;
 use crate::score::judge::{Class, Judged, Outcome};
-use crate::score::stats::{Share, garwood};
+use crate::score::stats::{Latencies, Latency, Share, garwood};
 use crate::score::{AlertScore, DrillScore, FiringTime, IncidentScore, Verdict};
 use std::collections::BTreeMap;
 
 /// Milliseconds of a week.
-const WEEK_MS: f64 = 7.0 * 24.0 * 3_600_000.0;
+pub(crate) const WEEK_MS: f64 = 7.0 * 24.0 * 3_600_000.0;
 
 /// The scores of a set of drills.
 #[derive(Debug, Clone, PartialEq)]
@@ -296,16 +296,13 @@ fn quantiles(
     incidents: &[&IncidentScore],
     at: impl Fn(&crate::score::Detection) -> i64,
 ) -> Option<[Option<i64>; 2]> {
-    let mut latencies: Vec<Option<i64>> = incidents
-        .iter()
-        .map(|incident| {
-            let detection = incident.detection.as_ref();
-            detection.map(|detection| at(detection) - incident.truth.fault_ms)
+    let latencies = Latencies::new(incidents.iter().map(|incident| {
+        let detection = incident.detection.as_ref();
+        detection.map_or(Latency::Missed, |detection| {
+            Latency::Ms(at(detection) - incident.truth.fault_ms)
         })
-        .collect();
-    latencies.sort_by_key(|latency| latency.unwrap_or(i64::MAX));
-    let rank = |q: f64| latencies[((latencies.len() as f64 * q).ceil() as usize).max(1) - 1];
-    (!latencies.is_empty()).then(|| [rank(0.5), rank(0.9)])
+    }));
+    Some([latencies.quantile(0.5)?.ms(), latencies.quantile(0.9)?.ms()])
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
