@@ -30,7 +30,7 @@ pub struct Header {
     pub seed: u64,
     /// `live` or `virtual`.
     pub engine: String,
-    /// Virtual seconds per real second.
+    /// Virtual seconds per real second; 0 on the virtual engine, which waits for nothing.
     pub speed: f64,
     /// Unix time in milliseconds of the drill's start.
     pub epoch_ms: i64,
@@ -153,7 +153,7 @@ pub enum Line {
     Footer {
         /// Virtual time reached.
         at_ms: i64,
-        /// Real seconds the drill took.
+        /// Real seconds the drill took; 0 for a virtual one, whose record does not depend on the machine.
         real_seconds: f64,
         /// Why the drill ended early, if it did.
         aborted: Option<String>,

@@ -222,7 +222,11 @@ pub fn score_drill(
         summary: header.summary.clone(),
         seed: header.seed,
         epoch_ms: header.epoch_ms,
-        engine: format!("{} at {}x", header.engine, header.speed),
+        engine: if header.speed > 0.0 {
+            format!("{} at {}x", header.engine, header.speed)
+        } else {
+            header.engine.clone()
+        },
         verdict: match (inconclusive.is_empty(), wolf || missed) {
             (false, _) => Verdict::Inconclusive,
             (true, true) => Verdict::Failed,

@@ -8,7 +8,8 @@ use crate::asynq::op::TaskState;
 use crate::clock::Time;
 use crate::ledger::Entry;
 use crate::plan::Plan;
-use firedrill_reports::record::{Audit, Impact};
+use firedrill_reports::record::{Audit, Impact, QueueWaits};
+use firedrill_reports::waits::Waits;
 use std::collections::BTreeMap;
 
 /// The executions of one process incarnation.
@@ -37,9 +38,9 @@ pub struct Evidence<'a> {
     pub left: &'a BTreeMap<String, TaskState>,
 }
 
-/// Works the audit out, and what users felt of each incident.
+/// Works the audit out.
 #[must_use]
-pub fn audit(evidence: &Evidence<'_>) -> (Audit, Vec<Impact>) {
+pub fn audit(evidence: &Evidence<'_>) -> Audited {
     let mut lives: BTreeMap<&str, Life> = BTreeMap::new();
     let mut order: Vec<&str> = Vec::new();
     for entry in evidence.producer {
@@ -120,7 +121,20 @@ pub(crate) struct Auditor {
     windows: Vec<(Time, Time)>,
     audit: Audit,
     impacts: Vec<Impact>,
-    waits_ms: Vec<i64>,
+    /// Place of each workload entry's queue in `waits`.
+    queues: Vec<usize>,
+    waits: Vec<QueueWaits>,
+}
+
+/// What an audit comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audited {
+    /// What happened to every task.
+    pub audit: Audit,
+    /// What users felt, per incident.
+    pub impacts: Vec<Impact>,
+    /// How long tasks waited for their first start, per queue.
+    pub waits: Vec<QueueWaits>,
 }
 
 /// Spans of virtual time in which one task was harmed; a moment is a span of length 0.
@@ -156,7 +170,19 @@ impl Auditor {
                 .collect(),
             audit: Audit::default(),
             impacts: untouched.collect(),
-            waits_ms: Vec::new(),
+            queues: plan
+                .workload
+                .iter()
+                .map(|task| queue_of(plan, &task.queue))
+                .collect(),
+            waits: plan
+                .queues
+                .iter()
+                .map(|queue| QueueWaits {
+                    queue: queue.name.clone(),
+                    counts: Waits::new(),
+                })
+                .collect(),
         }
     }
 
@@ -180,8 +206,10 @@ impl Auditor {
         audit.failed_executions += u64::from(life.failures);
         let wait_end = life.first_start().unwrap_or(self.end);
         let wait_ms = wait_end.millis() - life.sent.millis();
-        if life.first_start().is_some() {
-            self.waits_ms.push(wait_ms);
+        if life.first_start().is_some()
+            && let Some(place) = self.queues.get(life.workload as usize)
+        {
+            self.waits[*place].counts.record(wait_ms);
         }
         let objective_ms = self.objectives_ms.get(life.workload as usize);
         let objective_ms = objective_ms.copied().unwrap_or(NO_OBJECTIVE_MS);
@@ -230,9 +258,16 @@ impl Auditor {
         }
     }
 
-    pub(crate) fn finish(mut self) -> (Audit, Vec<Impact>) {
-        self.audit.wait_ms = quantiles(&mut self.waits_ms);
-        (self.audit, self.impacts)
+    pub(crate) fn finish(mut self) -> Audited {
+        let mut all = Waits::new();
+        self.waits.iter().for_each(|queue| all.merge(&queue.counts));
+        let quantile = |q| i64::try_from(all.quantile(q).unwrap_or(0)).unwrap_or(i64::MAX);
+        self.audit.wait_ms = [quantile(0.5), quantile(0.99), quantile(1.0)];
+        Audited {
+            audit: self.audit,
+            impacts: self.impacts,
+            waits: self.waits,
+        }
     }
 }
 
@@ -240,6 +275,12 @@ impl Auditor {
 const EXAMPLES_MAX: usize = 5;
 /// A wait nobody reaches: of a task whose queue has no objective.
 const NO_OBJECTIVE_MS: i64 = i64::MAX / 4_000_000;
+
+/// The place of a queue in the plan, which names no queue it does not have.
+fn queue_of(plan: &Plan, name: &str) -> usize {
+    let place = plan.queues.iter().position(|queue| queue.name == name);
+    place.unwrap_or(0)
+}
 
 fn objective_ms(plan: &Plan, workload: usize) -> i64 {
     plan.workload

@@ -3,10 +3,11 @@
 pub mod live;
 pub mod virtual_time;
 
+use crate::audit::Audited;
 use crate::plan::Plan;
 use crate::rng;
 use firedrill_detector::Labels;
-use firedrill_reports::record::{Audit, Impact, Lag, Mark};
+use firedrill_reports::record::{Lag, Mark};
 use rand::RngExt;
 use std::io;
 
@@ -63,12 +64,10 @@ pub enum Observation {
     },
     /// A fault or remedy was applied.
     Mark(Mark),
-    /// Last: what happened to every task, what users felt, and how well time was kept.
+    /// Last: what happened to every task, and how well time was kept.
     Ledger {
-        /// What happened to every task.
-        audit: Audit,
-        /// What users felt, per incident.
-        impacts: Vec<Impact>,
+        /// The audit.
+        audited: Box<Audited>,
         /// How well time was kept.
         lag: Lag,
     },

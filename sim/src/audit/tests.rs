@@ -80,8 +80,8 @@ fn run(
         ledgers: &ledgers,
         left: &left,
     };
-    let (audit, mut impacts) = audit(&evidence);
-    (audit, impacts.remove(0))
+    let mut audited = audit(&evidence);
+    (audited.audit, audited.impacts.remove(0))
 }
 
 #[test]

@@ -198,14 +198,9 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
         ledgers: &ledgers,
         left: &left,
     };
-    let (audit, impacts) = audit::audit(&evidence);
+    let audited = Box::new(audit::audit(&evidence));
     let lag = lag(&producer, &ledgers, scrape_late_ms, fault_ms_max);
-    sink(Observation::Ledger {
-        audit,
-        impacts,
-        lag,
-    })
-    .map_err(LiveError::Sink)?;
+    sink(Observation::Ledger { audited, lag }).map_err(LiveError::Sink)?;
     Ok(Ended {
         at_ms: reached_ms,
         aborted,

@@ -2,11 +2,10 @@
 
 use crate::asynq::op::TaskState;
 use crate::asynq::table::{Pages, Table};
-use crate::audit::{Auditor, Life};
+use crate::audit::{Audited, Auditor, Life};
 use crate::clock::Time;
 use crate::engine::virtual_time::token::Number;
 use crate::ledger::Entry;
-use firedrill_reports::record::{Audit, Impact};
 use std::collections::BTreeMap;
 
 /// A life that may still go on.
@@ -106,7 +105,7 @@ impl Lives {
     }
 
     /// The drill is over: closes what is still open. `left`: where each task is in Redis.
-    pub(crate) fn finish(mut self, left: &BTreeMap<Number, TaskState>) -> (Audit, Vec<Impact>) {
+    pub(crate) fn finish(mut self, left: &BTreeMap<Number, TaskState>) -> Audited {
         for (id, open) in self.open.entries() {
             let state = left.get(&id).copied();
             self.auditor.close(&open.life, state, || id.to_string());

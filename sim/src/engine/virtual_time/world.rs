@@ -343,10 +343,8 @@ impl<'p> World<'p> {
                 left.extend(ids);
             }
         }
-        let (audit, impacts) = self.lives.finish(&left);
         sink(Observation::Ledger {
-            audit,
-            impacts,
+            audited: Box::new(self.lives.finish(&left)),
             lag: Lag::default(),
         })?;
         Ok((Ended { at_ms, aborted }, self.counts))
