@@ -5,10 +5,16 @@
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
+use firedrill::drill;
+use firedrill::engine::Observation;
+use firedrill::engine::virtual_time::{self, VirtualOptions};
+use firedrill::plan::Plan;
+use firedrill::scenario::{PlanOptions, Scenario};
 use firedrill_benches::heap_loop;
 use firedrill_benches::model::{Model, Outcome, Run};
 use firedrill_detector::unit_test::TestFile;
-use firedrill_detector::{Compat, Problem, RuleFile};
+use firedrill_detector::{Compat, Problem, RuleFile, RuleSet};
+use firedrill_reports::Watcher;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -48,6 +54,8 @@ struct RunArguments {
 enum Engine {
     /// The bare loop over a binary heap.
     Heap,
+    /// firedrill's virtual engine: the actors of a live drill on a model of Redis, audit and histograms included.
+    Virtual,
 }
 
 impl Engine {
@@ -55,8 +63,69 @@ impl Engine {
         match self {
             Self::Heap if rules.is_some() => bail!("the heap loop exposes nothing to scrape"),
             Self::Heap => Ok(heap_loop::run(&Model::PEERS, run)),
+            Self::Virtual => virtual_engine(&Model::PEERS, run, rules),
         }
     }
+}
+
+/// The model as a scenario: as many worker processes of ten slots as it takes.
+fn scenario(model: &Model, run: &Run) -> String {
+    let backlog = match run.backlog {
+        0 => String::new(),
+        count => format!(
+            "  - {{ task: backlog, queue: default, arrivals: {{ burst: {{ count: {count}, at: 0s, over: 0s }} }}, \
+             service: {{ exponential: {{ mean: {}s }} }}, fail: {}%, max_retry: {} }}\n",
+            model.mean_service_s,
+            model.fail_share * 100.0,
+            model.max_retries
+        ),
+    };
+    format!(
+        "version: firedrill/v1\nname: model\nfamily: benign\nsummary: M/M/c with retries\nseed: {seed}\n\
+         duration: {duration}ms\nqueues: {{ default: {{ wait_objective: 24h }} }}\nworkload:\n\
+         \x20 - {{ task: job, queue: default, arrivals: {{ poisson: {rate}/s }}, \
+         service: {{ exponential: {{ mean: {mean}s }} }}, fail: {fail}%, max_retry: {retries} }}\n{backlog}\
+         workers:\n\x20 - {{ name: w, processes: {processes}, concurrency: 10, \
+         retry_delay: {{ exponential: 2s, factor: 2, jitter: 100% }} }}\n",
+        seed = run.seed,
+        duration = (run.simulated_s * 1e3) as i64,
+        rate = model.arrivals_per_s,
+        mean = model.mean_service_s,
+        fail = model.fail_share * 100.0,
+        retries = model.max_retries,
+        processes = model.servers / 10,
+    )
+}
+
+fn virtual_engine(model: &Model, run: &Run, rules: Option<&RuleFile>) -> Result<Outcome> {
+    let text = scenario(model, run);
+    let parsed = Scenario::parse("model.yaml", &text).map_err(report)?;
+    let plan = Plan::resolve(&parsed, &PlanOptions::default()).map_err(report)?;
+    let options = VirtualOptions {
+        scrape: rules.is_some(),
+        ..VirtualOptions::default()
+    };
+    let mut watcher = None;
+    if let Some(file) = rules {
+        let set = RuleSet::load(std::slice::from_ref(file), Compat::default()).map_err(report)?;
+        watcher = Some(Watcher::new(set, &drill::virtual_header(&plan)));
+    }
+    let (_, counts) = virtual_time::run(&plan, options, &mut |observation| {
+        match (observation, &mut watcher) {
+            (Observation::Series { id, labels }, Some(watcher)) => watcher.series(id, labels),
+            (Observation::Scrape { at_ms, values, .. }, Some(watcher)) => {
+                std::hint::black_box(watcher.numbered(at_ms, &values));
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(Outcome {
+        arrivals: counts.arrivals,
+        service_ends: counts.returns,
+        retries_due: counts.retries_due,
+        ..Outcome::default()
+    })
 }
 
 fn main() -> Result<()> {

@@ -44,12 +44,7 @@ pub enum Ticket<T: Task> {
     /// Heartbeater: server state.
     WriteState,
     /// Heartbeater: leases of these runs, now valid until the time given.
-    ExtendLease {
-        /// The runs whose tasks were named.
-        runs: Vec<RunId>,
-        /// Their new local lease.
-        expires: Time,
-    },
+    ExtendLease(Box<Extension>),
     /// Heartbeater: leave the listings.
     ClearState,
     /// Forwarder.
@@ -60,6 +55,15 @@ pub enum Ticket<T: Task> {
     Recover,
     /// Janitor.
     Clean,
+}
+
+/// Leases that are being prolonged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extension {
+    /// The runs whose tasks were named.
+    pub runs: Vec<RunId>,
+    /// Their new local lease.
+    pub expires: Time,
 }
 
 /// What a timer is for.

@@ -1,5 +1,6 @@
 //! What can be typed; no behaviour.
 
+use crate::estimate::Size;
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -37,7 +38,7 @@ pub enum Colour {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Replay incidents live and print the scorecard
+    /// Replay incidents, live or simulated, and print the scorecard
     Run(Run),
     /// Check scenario and rule files; nothing is started
     Check(Check),
@@ -82,7 +83,22 @@ pub struct Run {
     /// Rules.
     #[command(flatten)]
     pub rules: Rules,
-    /// Virtual seconds per real second; 1 = real time
+    /// What the drills run on
+    #[arg(long, env = "FIREDRILL_ENGINE", value_enum, default_value_t = Engine::Live, value_name = "ENGINE")]
+    pub engine: Engine,
+    /// Drills of each scenario, each with a seed of its own; virtual engine only
+    #[arg(long, env = "FIREDRILL_TRIALS", default_value_t = 1, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub trials: u32,
+    /// Most memory that virtual drills may need; more is refused before they begin
+    #[arg(
+        long,
+        env = "FIREDRILL_MAX_MEMORY",
+        default_value = "4GiB",
+        value_name = "SIZE"
+    )]
+    pub max_memory: Size,
+    /// Virtual seconds per real second; 1 = real time; live engine only
     #[arg(
         long,
         env = "FIREDRILL_SPEED",
@@ -93,7 +109,7 @@ pub struct Run {
     /// Seed of every random stream, instead of the scenario's
     #[arg(long, env = "FIREDRILL_SEED", value_name = "N")]
     pub seed: Option<u64>,
-    /// Drills side by side, each on its own Redis [default: 4 per core]
+    /// Drills side by side [default: 4 per core live, each on its own Redis; 1 per core virtual]
     #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
     pub jobs: Option<usize>,
     /// Where to get Redis
@@ -121,6 +137,15 @@ pub struct Run {
     /// Print the scorecard as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What drills run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// Real Redis, real worker processes, real faults, compressed time
+    Live,
+    /// The same plan and actors on a model of Redis, in virtual time: milliseconds a drill, same bytes for the same seed
+    Virtual,
 }
 
 /// Where a drill's private Redis comes from. It is always started for the drill alone.

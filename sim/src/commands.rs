@@ -9,6 +9,7 @@ pub mod score;
 
 mod inputs;
 mod progress;
+mod simulate;
 
 use crate::cli::Colour;
 use crate::exit::Exit;

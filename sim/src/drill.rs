@@ -66,7 +66,7 @@ pub async fn run_live(
     let started = Instant::now();
     let ledgers = options.dir.join("ledgers");
     fs::create_dir_all(&ledgers).map_err(cannot_write(&ledgers))?;
-    let header = header(plan, rules, &EngineFacts::live(options));
+    let header = header(plan, &rules.texts, &EngineFacts::live(options));
     let mut recording = Recording::create(&options.dir, plan, rules, &header)?;
     let live = LiveOptions {
         dir: ledgers,
@@ -94,7 +94,11 @@ pub fn run_virtual(
     dir: &Path,
 ) -> Result<Finished, DrillError> {
     fs::create_dir_all(dir).map_err(cannot_write(dir))?;
-    let header = header(plan, rules, &EngineFacts::virtual_time(options.epoch));
+    let header = header(
+        plan,
+        &rules.texts,
+        &EngineFacts::virtual_time(options.epoch),
+    );
     let mut recording = Recording::create(dir, plan, rules, &header)?;
     let record = recording.path.clone();
     let ended = virtual_time::run(plan, options, &mut |observation| {
@@ -114,7 +118,11 @@ pub fn run_virtual(
 /// Without them it can be scored, but not judged by other rules.
 #[must_use]
 pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples: bool) -> Record {
-    let header = header(plan, rules, &EngineFacts::virtual_time(options.epoch));
+    let header = header(
+        plan,
+        &rules.texts,
+        &EngineFacts::virtual_time(options.epoch),
+    );
     let mut watcher = Watcher::new(rules.set.clone(), &header);
     let mut lines = Vec::new();
     let ended = virtual_time::run(plan, options, &mut |observation| {
@@ -157,6 +165,12 @@ pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples
         lines,
         complete: true,
     }
+}
+
+/// The header of a plan's virtual record, without rules: what a [`Watcher`] needs to know of the drill.
+#[must_use]
+pub fn virtual_header(plan: &Plan) -> Header {
+    header(plan, &[], &EngineFacts::virtual_time(virtual_time::EPOCH))
 }
 
 /// A record being written, with the detector that watches it.
@@ -275,7 +289,7 @@ impl EngineFacts {
     }
 }
 
-fn header(plan: &Plan, rules: &Rules, engine: &EngineFacts) -> Header {
+fn header(plan: &Plan, rules: &[RuleText], engine: &EngineFacts) -> Header {
     let incidents = plan
         .incidents
         .iter()
@@ -308,7 +322,7 @@ fn header(plan: &Plan, rules: &Rules, engine: &EngineFacts) -> Header {
         scrape_interval_ms: plan.scrape_interval_ms,
         evaluation_interval_ms: plan.evaluation_interval_ms,
         evaluation_phase_ms: plan.evaluation_phase_ms,
-        rules: rules.texts.clone(),
+        rules: rules.to_vec(),
         plan: plan.to_yaml(),
         incidents: incidents.collect(),
         benign: benign.collect(),

@@ -15,6 +15,7 @@ pub mod broker;
 pub mod handler;
 
 pub mod engine;
+pub mod estimate;
 pub mod guard;
 pub mod metrics;
 pub mod redis_server;

@@ -1,14 +1,13 @@
 //! The heartbeat loop: publishes the server and prolongs the leases of its tasks (asynq `heartbeat.go`).
 
 use crate::actor::server::Shared;
-use crate::actor::{Action, Actions, RunId, Ticket, Timer};
+use crate::actor::{Action, Actions, Extension, RunId, Ticket, Timer};
 use crate::asynq::message::ServerInfo;
-use crate::asynq::op::{InProgress, Op};
+use crate::asynq::op::{InProgress, Op, ServerState};
 use crate::asynq::settings::{HEARTBEAT_INTERVAL_MS, LEASE_MS, SERVER_STATE_TTL_S};
 use crate::asynq::task::Task;
 use crate::clock::Time;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// One beat: write the server state, then extend the leases queue by queue, then rest.
 #[derive(Debug)]
@@ -54,12 +53,13 @@ impl<T: Task> Heartbeater<T> {
         }
         self.info.status = shared.status.into();
         self.info.active_worker_count = i32::try_from(workers.len()).unwrap_or(i32::MAX);
-        let op = Op::WriteServerState {
-            info: Arc::new(self.info.clone()),
+        let state = Box::new(ServerState {
+            info: self.info.clone(),
             workers,
             now,
             ttl_s: SERVER_STATE_TTL_S,
-        };
+        });
+        let op = Op::WriteServerState(state);
         out.push(Action::Call(Ticket::WriteState, op));
         lost
     }
@@ -78,21 +78,20 @@ impl<T: Task> Heartbeater<T> {
     pub(crate) fn lease_extended(
         &mut self,
         now: Time,
-        runs: &[RunId],
-        expires: Time,
+        extension: &Extension,
         extended: bool,
         shared: &mut Shared<T>,
         out: &mut Actions<T>,
     ) {
         if extended {
-            for run in runs {
+            for run in &extension.runs {
                 // A lease that expired while the call was under way is not revived (asynq: "Lease reset failed").
                 if let Some(running) = shared
                     .slots
                     .get_mut(*run)
                     .filter(|running| running.lease_expires >= now)
                 {
-                    running.lease_expires = expires;
+                    running.lease_expires = extension.expires;
                 }
             }
         }
@@ -118,7 +117,8 @@ impl<T: Task> Heartbeater<T> {
             ids,
             expires_s: expires.secs(),
         };
-        out.push(Action::Call(Ticket::ExtendLease { runs, expires }, op));
+        let extension = Box::new(Extension { runs, expires });
+        out.push(Action::Call(Ticket::ExtendLease(extension), op));
     }
 
     /// Leaves the listings at the end of a graceful shutdown.
@@ -126,7 +126,7 @@ impl<T: Task> Heartbeater<T> {
         out.push(Action::Call(
             Ticket::ClearState,
             Op::ClearServerState {
-                info: Arc::new(self.info.clone()),
+                info: Box::new(self.info.clone()),
             },
         ));
     }

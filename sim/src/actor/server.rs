@@ -207,11 +207,10 @@ impl<T: Task> Actor<T> for Server<T> {
                     self.heartbeater.state_written(now, &mut self.shared, out);
                     self.after_beat(now, out);
                 }
-                Ticket::ExtendLease { runs, expires } => {
+                Ticket::ExtendLease(extension) => {
                     self.heartbeater.lease_extended(
                         now,
-                        &runs,
-                        expires,
+                        &extension,
                         answer.is_ok(),
                         &mut self.shared,
                         out,

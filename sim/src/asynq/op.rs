@@ -2,11 +2,12 @@
 //!
 //! Every decision time is an argument (`now`), as in asynq, so that a virtual clock works. One [`Op`] is one Lua
 //! script or one plain command; what it does to Redis is in the operation catalogue of asynq's protocol.
+//!
+//! Operations and answers are handed on by value millions of times a second, so what is rare and large is boxed.
 
 use crate::asynq::message::ServerInfo;
 use crate::asynq::task::{Queues, Task};
 use crate::clock::Time;
-use std::sync::Arc;
 
 /// One request to the broker.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,20 +108,11 @@ pub enum Op<T: Task> {
         now_s: i64,
     },
     /// Publish the server and its tasks in progress. Answer: [`Reply::Done`].
-    WriteServerState {
-        /// The server.
-        info: Arc<ServerInfo>,
-        /// Its tasks in progress.
-        workers: Vec<InProgress<T>>,
-        /// Writer's now.
-        now: Time,
-        /// Time to live, seconds of the caller's (possibly virtual) clock.
-        ttl_s: i64,
-    },
+    WriteServerState(Box<ServerState<T>>),
     /// Remove the server from the listings. Answer: [`Reply::Done`].
     ClearServerState {
         /// The server, as last written.
-        info: Arc<ServerInfo>,
+        info: Box<ServerInfo>,
     },
     /// Numbers of one queue for the exporter. Answer: [`Reply::Stats`].
     QueueStats {
@@ -136,6 +128,19 @@ pub enum Op<T: Task> {
         /// Queue name.
         queue: T::Queue,
     },
+}
+
+/// A server and its tasks in progress.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerState<T> {
+    /// The server.
+    pub info: ServerInfo,
+    /// Its tasks in progress.
+    pub workers: Vec<InProgress<T>>,
+    /// Writer's now.
+    pub now: Time,
+    /// Time to live, seconds of the caller's (possibly virtual) clock.
+    pub ttl_s: i64,
 }
 
 /// A task in progress, as a server publishes it.
@@ -214,7 +219,7 @@ pub enum Reply<T: Task> {
     /// Messages.
     Messages(Vec<T>),
     /// Numbers of a queue.
-    Stats(QueueStats),
+    Stats(Box<QueueStats>),
     /// Names.
     Names(Vec<T::Queue>),
     /// Task ids with their state.
@@ -229,18 +234,23 @@ pub enum BrokerError {
     NotFound,
     /// Redis could not be reached, or did not answer in time.
     #[error("redis unreachable: {0}")]
-    Unreachable(String),
+    Unreachable(Box<str>),
     /// Redis refused the command (OOM, READONLY, WRONGTYPE, script error ...).
     #[error("redis error: {0}")]
-    Refused(String),
+    Refused(Box<str>),
     /// A stored message cannot be decoded.
-    #[error("undecodable message in {key}: {reason}")]
-    Undecodable {
-        /// Where it is stored.
-        key: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error(transparent)]
+    Undecodable(#[from] Box<Undecodable>),
+}
+
+/// A stored message that cannot be decoded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("undecodable message in {key}: {reason}")]
+pub struct Undecodable {
+    /// Where it is stored.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// What a broker answers to an [`Op`].

@@ -100,18 +100,20 @@ impl<T: Task> MemoryBroker<T> {
             Op::DeleteExpiredCompleted { queue, now_s } => Ok(Reply::Count(
                 self.queue(&queue).delete_expired_completed(now_s),
             )),
-            Op::WriteServerState {
-                info, now, ttl_s, ..
-            } => {
-                let key = crate::asynq::keys::server(&info);
-                self.servers.insert(key, now.secs() + ttl_s);
+            Op::WriteServerState(state) => {
+                let key = crate::asynq::keys::server(&state.info);
+                let expires_s = state.now.secs() + state.ttl_s;
+                self.servers.insert(key, expires_s);
                 Ok(Reply::Done)
             }
             Op::ClearServerState { info } => {
                 self.servers.remove(&crate::asynq::keys::server(&info));
                 Ok(Reply::Done)
             }
-            Op::QueueStats { queue, now } => Ok(Reply::Stats(self.queue(&queue).stats(now))),
+            Op::QueueStats { queue, now } => {
+                let stats = self.queue(&queue).stats(now);
+                Ok(Reply::Stats(Box::new(stats)))
+            }
             Op::Queues => Ok(Reply::Names(self.published.iter().cloned().collect())),
             Op::ListIds { queue } => Ok(Reply::Ids(self.queue(&queue).ids())),
         }

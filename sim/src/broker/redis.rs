@@ -6,7 +6,7 @@ mod script;
 use crate::actor::server::proto;
 use crate::asynq::keys::{self, Queue};
 use crate::asynq::message::{ServerInfo, TaskMessage, WorkerInfo};
-use crate::asynq::op::{BrokerError, Delayed, InProgress, TaskState};
+use crate::asynq::op::{BrokerError, Delayed, InProgress, ServerState, TaskState};
 use crate::asynq::settings::{
     ARCHIVE_MAX, BATCH, KEEP_DAYS, REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS,
     REDIS_TIMEOUT_MS,
@@ -71,7 +71,7 @@ impl RedisBroker {
     /// When the address is malformed or nobody answers there. The address, which may hold a password, is in no error.
     pub async fn connect(url: &str, options: RedisOptions) -> Result<Self, BrokerError> {
         let client = Client::open(url)
-            .map_err(|error| BrokerError::Refused(format!("bad Redis address: {error}")))?;
+            .map_err(|error| BrokerError::Refused(format!("bad Redis address: {error}").into()))?;
         let broker = Self {
             shared: Arc::new(Shared {
                 client,
@@ -142,7 +142,7 @@ impl RedisBroker {
                 *self.shared.connection.lock().await = None;
             }
             if tries == REDIS_RETRIES {
-                return Err(BrokerError::Unreachable(reason(&error)));
+                return Err(BrokerError::Unreachable(reason(&error).into()));
             }
             tries += 1;
             tokio::time::sleep(Duration::from_secs_f64(
@@ -353,12 +353,13 @@ impl RedisBroker {
                     .await
                     .map(|value| Reply::Count(reply::count(&value)))
             }
-            Op::WriteServerState {
-                info,
-                workers,
-                now,
-                ttl_s,
-            } => {
+            Op::WriteServerState(state) => {
+                let ServerState {
+                    info,
+                    workers,
+                    now,
+                    ttl_s,
+                } = *state;
                 let expires_s = now.secs() + ttl_s;
                 let (server_key, workers_key) = (keys::server(&info), keys::workers(&info));
                 for (index, key) in [(keys::SERVERS, &server_key), (keys::WORKERS, &workers_key)] {
@@ -405,7 +406,9 @@ impl RedisBroker {
                 let call = Call::new(&script::QUEUE_STATS)
                     .keys(parts.map(|part| queue.key(part)))
                     .arg(queue.task_prefix());
-                stats(&self.script(call).await?, now).map(Reply::Stats)
+                stats(&self.script(call).await?, now)
+                    .map(Box::new)
+                    .map(Reply::Stats)
             }
             Op::Queues => self
                 .command(redis::cmd("SMEMBERS").arg(keys::QUEUES), "SMEMBERS")
@@ -513,6 +516,6 @@ fn refused(what: &str, error: &RedisError) -> BrokerError {
     {
         BrokerError::NotFound
     } else {
-        BrokerError::Refused(format!("{what}: {text}"))
+        BrokerError::Refused(format!("{what}: {text}").into())
     }
 }
