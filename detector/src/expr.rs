@@ -6,6 +6,8 @@ pub(crate) mod compile;
 pub(crate) mod duration;
 pub(crate) mod matcher;
 mod scan;
+pub(crate) mod threshold;
+mod token;
 mod visit;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@
 mod alert;
 mod compat;
 mod detector;
+mod edit;
 mod engine;
 mod eval;
 mod expr;
@@ -25,6 +26,8 @@ pub mod yaml;
 
 pub use compat::Compat;
 pub use detector::{Detector, RuleWithoutData, Schedule};
+pub use edit::{Field, FindError, Setting, SettingValue, Settings};
+pub use expr::duration::{format_ms as format_duration_ms, parse_ms as parse_duration_ms};
 pub use query::{Query, QueryError};
 pub use rules::{AlertRule, RuleFile, RuleSet};
 pub use sample::{Labels, METRIC_NAME, Sample, Timestamp, is_stale, stale_marker};
