@@ -21,9 +21,11 @@ mod sample;
 mod store;
 mod template;
 mod transition;
+mod trial;
 pub mod unit_test;
 pub mod yaml;
 
+pub use alert::Holds;
 pub use compat::Compat;
 pub use detector::{Detector, RuleWithoutData, Schedule};
 pub use edit::{Field, FindError, Setting, SettingValue, Settings};
@@ -32,6 +34,7 @@ pub use query::{Query, QueryError};
 pub use rules::{AlertRule, RuleFile, RuleSet};
 pub use sample::{Labels, METRIC_NAME, Sample, Timestamp, is_stale, stale_marker};
 pub use transition::{AlertState, Outcome, RuleError, Transition};
+pub use trial::{Presence, Step, Trial, TrialError, Tried};
 pub use yaml::{Problem, Problems};
 
 /// How far back an instant selector looks for a sample (Prometheus' `--query.lookback-delta`).
