@@ -35,6 +35,7 @@ pub mod pack;
 pub mod record;
 pub mod render;
 pub mod score;
+pub mod tune;
 pub mod watcher;
 
 pub use jsonl::{Record, RecordError, RecordWriter};

@@ -3,6 +3,7 @@
 pub mod alert;
 mod doubt;
 pub mod episode;
+mod ground;
 pub mod incident;
 pub mod judge;
 mod spans;
@@ -10,6 +11,7 @@ pub mod stats;
 mod summary;
 
 pub use alert::{AlertScore, Did, FalseAlarm, OnIncident};
+pub(crate) use ground::Ground;
 pub use incident::{Detection, IncidentScore};
 pub use summary::{Scorecard, Summary};
 
@@ -140,13 +142,13 @@ pub fn score_drill(
     params: &ScoreParams,
 ) -> DrillScore {
     let header = &record.header;
-    let end_ms = record.end_ms();
-    let truths = incident::truths(record, end_ms);
+    let ground = Ground::new(record, params);
+    let (truths, end_ms) = (&ground.truths, ground.end_ms);
     let mut found = episodes(&replay.transitions, end_ms);
     deliver(&mut found, params);
     let judged = classify(
         found,
-        &truths,
+        truths,
         &header.benign,
         pack,
         params,
@@ -160,15 +162,7 @@ pub fn score_drill(
     let alerts = pack
         .alerts
         .iter()
-        .map(|alert| {
-            alert::score(
-                alert,
-                &judged,
-                &truths,
-                pack,
-                never.contains(alert.as_str()),
-            )
-        })
+        .map(|alert| alert::score(alert, &judged, truths, pack, never.contains(alert.as_str())))
         .collect();
     let inconclusive = doubt::inconclusive(record, &incidents);
     let wolf = judged
@@ -177,13 +171,7 @@ pub fn score_drill(
     let missed = incidents
         .iter()
         .any(|incident| !matches!(incident.outcome, Outcome::Early | Outcome::OnTime));
-    let scored = Spans::new([(header.warmup_ms, end_ms)]);
-    let around = Spans::new(
-        truths
-            .iter()
-            .map(|truth| (truth.fault_ms, truth.end_ms + params.grace_ms)),
-    );
-    let time = |wanted| firing_time(&judged, &incidents, pack, wanted, &scored, &around);
+    let time = |wanted| firing_time(&judged, &incidents, pack, wanted, &ground);
     DrillScore {
         scenario: header.scenario.clone(),
         family: header.family.clone(),
@@ -206,12 +194,12 @@ pub fn score_drill(
         benign_windows: header.benign.len() as u64,
         benign_trips: trips(&header.benign, &judged, true),
         benign_ticket_trips: trips(&header.benign, &judged, false),
-        exposure_ms: scored.total_ms() - scored.and(&around).total_ms(),
+        exposure_ms: ground.exposure_ms(),
         page_time: time(Wanted::Page),
         ticket_time: time(Wanted::Ticket),
         audit: record.audit().cloned(),
         lag: record.lag().cloned(),
-        rule_errors: rule_errors(&replay.errors, &truths),
+        rule_errors: rule_errors(&replay.errors, truths),
         incidents,
         episodes: judged,
     }
@@ -234,8 +222,7 @@ fn firing_time(
     incidents: &[IncidentScore],
     pack: &RulePack,
     wanted: Wanted,
-    scored: &Spans,
-    around: &Spans,
+    ground: &Ground,
 ) -> FiringTime {
     let spans = |keep: &dyn Fn(&Judged) -> bool| {
         Spans::new(
@@ -244,12 +231,12 @@ fn firing_time(
                 .filter(|judged| keep(judged))
                 .map(|judged| (judged.episode.start_ms, judged.episode.end_ms)),
         )
-        .and(scored)
+        .and(&ground.scored)
     };
     let firing = spans(&|judged| judged.page == (wanted == Wanted::Page));
     let mut time = FiringTime {
         firing_ms: firing.total_ms(),
-        in_incidents_ms: firing.and(around).total_ms(),
+        in_incidents_ms: firing.and(&ground.around).total_ms(),
         ..FiringTime::default()
     };
     for incident in incidents

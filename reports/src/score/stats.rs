@@ -35,6 +35,27 @@ impl Share {
     }
 }
 
+/// Milliseconds of a week.
+pub(crate) const WEEK_MS: f64 = 7.0 * 24.0 * 3_600_000.0;
+
+/// A count per week of exposure with its exact 95 % interval; nothing without exposure.
+#[must_use]
+pub fn per_week(count: u64, exposure_ms: i64) -> Option<(f64, f64, f64)> {
+    (exposure_ms > 0).then(|| {
+        let weeks = exposure_ms as f64 / WEEK_MS;
+        let (low, high) = garwood(count);
+        (count as f64 / weeks, low / weeks, high / weeks)
+    })
+}
+
+/// Median and 90th percentile of latencies in milliseconds, by nearest rank. A miss (`None`) is later than anything.
+#[must_use]
+pub fn quantiles(mut latencies: Vec<Option<i64>>) -> Option<[Option<i64>; 2]> {
+    latencies.sort_by_key(|latency| latency.unwrap_or(i64::MAX));
+    let rank = |q: f64| latencies[((latencies.len() as f64 * q).ceil() as usize).max(1) - 1];
+    (!latencies.is_empty()).then(|| [rank(0.5), rank(0.9)])
+}
+
 /// Exact two-sided 95 % bounds for the mean of a Poisson count (Garwood 1936).
 #[must_use]
 pub fn garwood(count: u64) -> (f64, f64) {
