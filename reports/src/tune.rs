@@ -15,8 +15,6 @@ mod grid;
 mod observe;
 mod plateau;
 mod search;
-#[cfg(test)]
-mod tests;
 mod unit;
 
 pub use axis::{Axis, AxisProblem};

@@ -6,3 +6,4 @@ mod properties;
 mod record;
 mod render;
 mod support;
+mod tune;
