@@ -6,6 +6,7 @@ mod json;
 mod markdown;
 mod plot;
 mod terminal;
+pub mod tune;
 
 pub use html::{Drill, html};
 pub use json::json;

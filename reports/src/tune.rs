@@ -153,7 +153,7 @@ impl Tuner {
     }
 
     /// The varied alerts.
-    pub(crate) fn varied(&self) -> impl Iterator<Item = &str> {
+    fn varied(&self) -> impl Iterator<Item = &str> {
         self.units.iter().map(|unit| unit.alert.as_str())
     }
 }

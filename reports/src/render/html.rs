@@ -9,7 +9,7 @@ use crate::score::judge::Outcome;
 use crate::{DrillScore, Replay, Scorecard, Verdict};
 use std::fmt::Write;
 
-const STYLE: &str = include_str!("html/style.css");
+pub(super) const STYLE: &str = include_str!("html/style.css");
 
 /// A drill to report on: its record, and what the rules made of it.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ fn badge(verdict: Verdict) -> String {
     format!("<span class=\"badge {}\">{text}</span>", class(tone))
 }
 
-fn class(tone: Tone) -> &'static str {
+pub(super) fn class(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "good",
         Tone::Bad => "bad",
@@ -348,7 +348,7 @@ fn audit_table(page: &mut String, audit: &Audit) {
     );
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

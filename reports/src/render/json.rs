@@ -94,11 +94,11 @@ fn summary(summary: &Summary) -> Value {
     })
 }
 
-fn seconds(ms: i64) -> f64 {
+pub(super) fn seconds(ms: i64) -> f64 {
     ms as f64 / 1e3
 }
 
-fn lower(value: impl std::fmt::Debug) -> String {
+pub(super) fn lower(value: impl std::fmt::Debug) -> String {
     let mut text = String::new();
     for c in format!("{value:?}").chars() {
         if c.is_uppercase() && !text.is_empty() {
@@ -113,7 +113,7 @@ fn verdict(verdict: Verdict) -> String {
     lower(verdict)
 }
 
-fn share(share: Option<Share>) -> Value {
+pub(super) fn share(share: Option<Share>) -> Value {
     share.map_or(Value::Null, |share| {
         let (lo, hi) = share.wilson();
         json!({ "value": share.value(), "lo": lo, "hi": hi, "method": "wilson", "k": share.count, "n": share.of })

@@ -2,6 +2,7 @@
 
 mod lanes;
 mod series;
+pub(super) mod tradeoff;
 
 use crate::jsonl::Record;
 use crate::record::Transition;

@@ -81,7 +81,7 @@ impl Grid {
     }
 
     /// Which value of each axis a setting has.
-    pub(super) fn places(&self, setting: usize) -> Vec<usize> {
+    pub(crate) fn places(&self, setting: usize) -> Vec<usize> {
         let mut rest = setting;
         let mut places: Vec<usize> = Vec::with_capacity(self.axes.len());
         for axis in self.axes.iter().rev() {
@@ -93,7 +93,7 @@ impl Grid {
     }
 
     /// The number of a setting.
-    pub(super) fn number(&self, places: &[usize]) -> usize {
+    pub(crate) fn number(&self, places: &[usize]) -> usize {
         let axes = self.axes.iter().zip(places);
         axes.fold(0, |number, (axis, place)| {
             number * axis.values.len() + place
