@@ -22,7 +22,7 @@ pub use bootstrap::Confidence;
 pub use figures::Figures;
 pub use grid::{Grid, JUDGEMENTS_MAX, TooLarge};
 pub use observe::Observed;
-pub use search::{Confirmation, FrontPoint, Proposal, SearchError, Tuning};
+pub use search::{Advice, Confirmation, FrontPoint, Proposal, SearchError, Tuning};
 
 use crate::pack::RulePack;
 use crate::score::ScoreParams;

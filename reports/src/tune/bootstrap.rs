@@ -18,7 +18,8 @@ pub struct Confidence {
     pub resamples: u32,
     /// In so many of them the proposal was among the best by the same rule.
     pub best: u32,
-    /// In so many of them no setting beat it in false alarms, incidents in time and median latency together.
+    /// In so many of them no setting beat it in false alarms, incidents in time and median latency together, where latencies
+    /// that differ by no more than the slack are equal.
     pub on_front: u32,
     /// Share of incidents detected by the deadline.
     pub recall: Option<(f64, f64)>,
@@ -49,7 +50,8 @@ pub(super) fn confidence(
         let drawn = table.draw(&weights);
         let own_median = table.median(proposal, &weights);
         best += u32::from(drawn.is_best(proposal, own_median, &weights, &mut table, params));
-        on_front += u32::from(drawn.is_on_front(proposal, own_median, &weights, &mut table));
+        on_front +=
+            u32::from(drawn.is_on_front(proposal, own_median, &weights, &mut table, params));
         if drawn.incidents > 0 {
             recalls.push(drawn.in_time[proposal] as f64 / drawn.incidents as f64);
             medians.push(own_median);
@@ -247,13 +249,15 @@ impl Drawn {
         fastest.is_none_or(|fastest| as_fast(own_median, fastest, params))
     }
 
-    /// Whether no other column is at least as good in everything and better in something.
+    /// Whether no other column is at least as good in everything and better in something. As in the choice, a median
+    /// latency has to differ by more than the slack to count.
     fn is_on_front(
         &self,
         own: usize,
         own_median: i64,
         weights: &[u32],
         table: &mut Table<'_>,
+        params: &TuneParams,
     ) -> bool {
         let (alarms, in_time) = (self.false_alarms[own], self.in_time[own]);
         !(0..self.in_time.len()).any(|column| {
@@ -262,7 +266,8 @@ impl Drawn {
             }
             let median = table.median(column, weights);
             let better = self.false_alarms[column] < alarms || self.in_time[column] > in_time;
-            median < own_median || (median == own_median && better)
+            let slower = !as_fast(median, own_median, params);
+            (better && !slower) || !as_fast(own_median, median, params)
         })
     }
 }

@@ -83,6 +83,32 @@ pub struct Confirmation {
     pub false_alarms_are_worse: bool,
 }
 
+/// What to make of a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Advice {
+    /// Held-out drills are within the intervals of those it was chosen on.
+    Confirmed,
+    /// No drills could be held out.
+    Unconfirmed,
+    /// Held-out drills are worse than the intervals of those it was chosen on.
+    Worse,
+    /// No setting with so few false alarms detects any incident by its deadline: there is nothing to take.
+    Useless,
+}
+
+impl Tuning {
+    /// What to make of the proposal.
+    #[must_use]
+    pub fn advice(&self) -> Advice {
+        match &self.confirmation {
+            _ if self.proposal.figures.in_time == 0 => Advice::Useless,
+            None => Advice::Unconfirmed,
+            Some(held) if held.recall_is_worse || held.false_alarms_are_worse => Advice::Worse,
+            Some(_) => Advice::Confirmed,
+        }
+    }
+}
+
 /// Why nothing can be proposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SearchError {

@@ -5,8 +5,9 @@ use firedrill_detector::{Compat, Holds, RuleFile, RuleSet, SettingValue, Setting
 use firedrill_reports::record::{
     BenignWindow, Impact, Line, PlannedIncident, Transition, Value, Wanted,
 };
+use firedrill_reports::render::{Style, tune as render};
 use firedrill_reports::score::Summary;
-use firedrill_reports::tune::{Axis, Figures, Grid, Scope, TuneParams, Tuner, Tuning};
+use firedrill_reports::tune::{Advice, Axis, Figures, Grid, Scope, TuneParams, Tuner, Tuning};
 use firedrill_reports::{Record, Replay, ScoreParams, Scorecard, Watcher, replay, score_drill};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -518,4 +519,105 @@ fn two_rules_of_one_name_are_judged_together() {
         distinct.insert((figures.false_alarms, figures.latency_ms), setting);
     }
     assert!(distinct.len() > 2, "{distinct:?}");
+}
+
+#[test]
+fn a_search_on_a_terminal() {
+    let (_, tuning) = found(TuneParams::default(), 24);
+    let style = Style {
+        colour: false,
+        width: 120,
+    };
+    insta::assert_snapshot!(render::terminal(&tuning, style));
+    let coloured = Style {
+        colour: true,
+        ..style
+    };
+    assert!(render::terminal(&tuning, coloured).contains("\u{1b}[32m"));
+}
+
+#[test]
+fn a_search_for_machines_says_the_same() {
+    let (_, tuning) = found(TuneParams::default(), 24);
+    let value: serde_json::Value = serde_json::from_str(&render::json(&tuning)).unwrap();
+    assert_eq!(value["schema_version"], "1.0");
+    assert_eq!(value["settings"].as_array().unwrap().len(), 13 * 13);
+    let proposal = &value["proposal"];
+    let at = proposal["setting"].as_u64().unwrap() as usize;
+    assert_eq!(value["settings"][at]["values"], proposal["values"]);
+    assert_eq!(
+        value["settings"][at]["recall_at_deadline"],
+        proposal["figures"]["recall_at_deadline"]
+    );
+    assert_eq!(value["axes"][1]["now"], 600.0);
+    assert_eq!(value["held_out"]["drills"], 8);
+}
+
+#[test]
+fn the_page_of_a_search_needs_nothing_from_elsewhere() {
+    let (_, mut tuning) = found(TuneParams::default(), 24);
+    tuning.alerts = vec!["<b>Evil</b>".into()];
+    tuning.inconclusive = vec![("<i>".into(), 1, vec!["\"why\"".into()])];
+    let page = render::html(&tuning);
+    assert_eq!(page, render::html(&tuning));
+    crate::render::assert_balanced(&page);
+    assert_eq!(page.matches("<svg").count(), 3);
+    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
+    assert!(!page.contains("<b>") && !page.contains("<i>"));
+    assert!(!page.contains("cannot be drawn"));
+}
+
+#[test]
+fn one_axis_and_three_axes_are_drawn_as_well() {
+    for vary in [
+        vec!["JobQueueBacklog.for=0s..12m/1m"],
+        vec![
+            "JobQueueBacklog.threshold=0.7,0.9",
+            "JobQueueBacklog.for=0s..4m/1m",
+            "JobFailureRate.threshold=0.2..0.4/0.1",
+        ],
+    ] {
+        let tuner = tuner(&vary, TuneParams::default());
+        let observed: Vec<_> = season(3)
+            .iter()
+            .map(|record| tuner.observe(record))
+            .collect();
+        let page = render::html(&tuner.search(&observed).unwrap());
+        assert_eq!(page.matches("<svg").count(), 3, "{vary:?}");
+        assert!(!page.contains("cannot be drawn"));
+    }
+}
+
+#[test]
+fn a_proposal_that_does_not_hold_or_does_nothing_is_called_so() {
+    let advice = |without_symptoms: &dyn Fn(u64) -> bool| {
+        let tuner = tuner(&SEASON_GRID, TuneParams::default());
+        let calm = [(46, 20, 0, true), (74, 20, 0, true)];
+        let observed: Vec<_> = season(12)
+            .into_iter()
+            .map(|record| match record.header.seed {
+                seed if without_symptoms(seed) => drill(seed, &calm, &[("slow-jobs", 46, 20)], &[]),
+                _ => record,
+            })
+            .map(|record| tuner.observe(&record))
+            .collect();
+        let tuning = tuner.search(&observed).unwrap();
+        let style = Style {
+            colour: false,
+            width: 120,
+        };
+        let text = render::terminal(&tuning, style);
+        let last = text.lines().last().map(str::to_owned);
+        (tuning.advice(), last.unwrap())
+    };
+    assert_eq!(advice(&|_| false).0, Advice::Confirmed);
+    let (worse, text) = advice(&|seed| seed % 3 == 2);
+    assert_eq!(worse, Advice::Worse);
+    assert!(
+        text.starts_with("WORSE on held-out drills: fewer incidents"),
+        "{text}"
+    );
+    let (useless, text) = advice(&|_| true);
+    assert_eq!(useless, Advice::Useless);
+    assert!(text.starts_with("NOT USEFUL"), "{text}");
 }

@@ -52,6 +52,7 @@ pub fn json(tuning: &Tuning) -> String {
         "scope": lower(tuning.params.scope),
         "budget_per_week": tuning.params.budget_per_week,
         "slack_seconds": seconds(tuning.params.slack_ms),
+        "advice": lower(tuning.advice()),
         "drills": tuning.drills,
         "seeds": tuning.seeds,
         "inconclusive": inconclusive.collect::<Vec<_>>(),

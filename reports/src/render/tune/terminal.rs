@@ -9,7 +9,8 @@ use crate::tune::{Figures, Tuning};
 /// say.
 #[must_use]
 pub fn terminal(tuning: &Tuning, style: Style) -> String {
-    let mut out = format!("{}\n\n", plain(&text::about(tuning)));
+    let mut out = paragraph(&text::about(tuning), "", style);
+    out.push('\n');
     for warning in text::warnings(tuning) {
         out.push_str(&paint(&plain(&warning), Tone::Middling, style));
         out.push('\n');
@@ -36,7 +37,8 @@ pub fn terminal(tuning: &Tuning, style: Style) -> String {
     ));
     out.push_str(&front(tuning, style));
     out.push_str("PROPOSAL\n");
-    out.push_str(&format!("  how it was chosen: {}\n", text::rule(tuning)));
+    let rule = format!("how it was chosen: {}", text::rule(tuning));
+    out.push_str(&paragraph(&rule, "  ", style));
     if text::is_unchanged(tuning) {
         out.push_str("  the rules stand there already\n");
     }
@@ -56,6 +58,23 @@ pub fn terminal(tuning: &Tuning, style: Style) -> String {
     out.push_str(&paint(&verdict, tone, style));
     out.push('\n');
     out
+}
+
+/// Lines no longer than the terminal is wide, unless a word is.
+fn paragraph(text: &str, indent: &str, style: Style) -> String {
+    let mut lines = vec![indent.to_owned()];
+    for word in plain(text).split(' ') {
+        let line = lines.last_mut().expect("there is one from the beginning");
+        let is_first = line.len() == indent.len();
+        if is_first || line.chars().count() + 1 + word.chars().count() <= style.width {
+            line.push_str(if is_first { "" } else { " " });
+            line.push_str(word);
+        } else {
+            lines.push(format!("{indent}{word}"));
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 fn figures(title: &str, now: &Figures, proposed: &Figures, style: Style) -> String {

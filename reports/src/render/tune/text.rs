@@ -2,7 +2,7 @@
 
 use crate::render::cell::{self, Tone};
 use crate::score::stats::Share;
-use crate::tune::{Figures, Scope, Tuning};
+use crate::tune::{Advice, Figures, Scope, Tuning};
 use firedrill_detector::SettingValue;
 
 /// Most settings of the front that are listed.
@@ -210,62 +210,80 @@ pub(super) fn confidence(tuning: &Tuning) -> Vec<(&'static str, String)> {
             confidence.resamples
         )
     };
-    let percent = |(low, high): (f64, f64)| format!("{:.0} to {:.0} %", low * 100.0, high * 100.0);
+    // An interval without width says that these seeds agree, and no more.
+    let span = |low: String, high: String| match low == high {
+        true => format!("{low} in every resample"),
+        false => format!("{low} to {high}"),
+    };
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
     let median = |ms: Option<i64>| ms.map_or("missed".to_owned(), cell::length);
     vec![
         ("among the best by this rule", of(confidence.best)),
-        ("beaten by no other setting", of(confidence.on_front)),
+        (
+            "clearly beaten by no other setting",
+            of(confidence.on_front),
+        ),
         (
             "detected by the deadline",
             confidence
                 .recall
-                .map_or("n/a (no incidents)".into(), percent),
+                .map_or("n/a (no incidents)".into(), |(low, high)| {
+                    span(percent(low), percent(high))
+                }),
         ),
         (
             "false alarms per week",
             confidence
                 .false_per_week
                 .map_or("n/a (no quiet time)".into(), |(low, high)| {
-                    format!("{} to {}", small(low), small(high))
+                    span(small(low), small(high))
                 }),
         ),
         (
             "fault to notification, median",
-            format!(
-                "{} to {}",
+            span(
                 median(confidence.median_ms.0),
-                median(confidence.median_ms.1)
+                median(confidence.median_ms.1),
             ),
         ),
     ]
 }
 
-/// What the held-out drills say, in a sentence.
+/// What to make of the proposal, in a sentence.
 pub(super) fn verdict(tuning: &Tuning) -> (String, Tone) {
-    let Some(confirmation) = &tuning.confirmation else {
-        let text =
-            "not confirmed: no drills with incidents could be held out; run at least three seeds";
-        return (text.into(), Tone::Middling);
-    };
-    let worse = match (
-        confirmation.recall_is_worse,
-        confirmation.false_alarms_are_worse,
-    ) {
-        (false, false) => {
-            let text =
-                "confirmed: held-out drills are within the intervals of those it was chosen on";
-            return (text.into(), Tone::Good);
+    let (text, tone) = match tuning.advice() {
+        Advice::Confirmed => (
+            "confirmed: held-out drills are within the intervals of those it was chosen on",
+            Tone::Good,
+        ),
+        Advice::Unconfirmed => (
+            "not confirmed: no drills with incidents could be held out; run at least three seeds",
+            Tone::Middling,
+        ),
+        Advice::Useless => (
+            "NOT USEFUL: no setting with so few false alarms detects any incident by its deadline; accept more false \
+             alarms, or vary something else",
+            Tone::Bad,
+        ),
+        Advice::Worse => {
+            let held = tuning.confirmation.as_ref();
+            let both = held.is_some_and(|held| held.recall_is_worse && held.false_alarms_are_worse);
+            let what = match held {
+                _ if both => {
+                    "fewer incidents were detected by the deadline, and there were more false alarms per week,"
+                }
+                Some(held) if held.recall_is_worse => {
+                    "fewer incidents were detected by the deadline"
+                }
+                _ => "there were more false alarms per week",
+            };
+            let text = format!(
+                "WORSE on held-out drills: {what} than the 95 % interval of those it was chosen on allows"
+            );
+            return (text, Tone::Bad);
         }
-        (true, false) => "fewer incidents were detected by the deadline",
-        (false, true) => "there were more false alarms per week",
-        (true, true) => {
-            "fewer incidents were detected by the deadline, and there were more false alarms per week,"
-        }
     };
-    let text = format!(
-        "WORSE on held-out drills: {worse} than the 95 % interval of those it was chosen on"
-    );
-    (text, Tone::Bad)
+    (text.to_owned(), tone)
 }
 
 /// What a reader must be warned of.
@@ -288,12 +306,6 @@ pub(super) fn warnings(tuning: &Tuning) -> Vec<String> {
     }
     if tuning.before.exposure_ms == 0 {
         found.push("the drills have no quiet time: nothing is known of false alarms".into());
-    }
-    if tuning.proposal.figures.in_time == 0 {
-        found.push(
-            "no setting within the false alarms allowed detects any incident by its deadline"
-                .into(),
-        );
     }
     found
 }
