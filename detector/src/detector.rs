@@ -1,6 +1,7 @@
 //! The detector: samples in, transitions out, at the times a server would evaluate.
 
 use crate::engine::{Engine, Work};
+use crate::expr::Selector;
 use crate::rules::RuleSet;
 use crate::sample::{Sample, Timestamp};
 use crate::transition::Outcome;
@@ -153,10 +154,14 @@ impl Detector {
             for rule in &group.rules {
                 let mut selectors = Vec::new();
                 let mut matched = false;
-                rule.expr.each_selector(&mut |selector| {
+                let mut note = |selector: &Selector| {
                     matched |= selector.found.ever;
                     selectors.push(selector.text.clone());
-                });
+                };
+                if let Work::Trial(watched) = &rule.work {
+                    watched.each_selector(&mut note);
+                }
+                rule.expr.each_selector(&mut note);
                 if !matched && !selectors.is_empty() {
                     let name = match &rule.work {
                         Work::Alert(alerts) => alerts.name(),

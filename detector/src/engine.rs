@@ -163,6 +163,7 @@ impl Engine {
                 query_ms,
                 default_step_ms: self.default_interval_ms,
                 steps_left: MAX_STEPS,
+                given: &[],
             };
             if let Work::Trial(watched) = &mut rule.work {
                 watched.evaluate(&mut rule.expr, now_ms, &self.external, &mut context);
@@ -221,6 +222,7 @@ impl Engine {
             query_ms: at_ms,
             default_step_ms: self.default_interval_ms,
             steps_left: MAX_STEPS,
+            given: &[],
         };
         expr.evaluate(&mut context)
     }

@@ -69,6 +69,8 @@ pub(crate) enum VectorExpr {
     VectorScalar(Box<VectorScalar>),
     VectorVector(Box<VectorVector>),
     Set(Box<SetOperation>),
+    /// A part that several expressions share: the context has its value under this number.
+    Given(usize),
 }
 
 /// Where an instant or range selector looks.

@@ -2,13 +2,14 @@
 //!
 //! A [`Trial`] names an alert and the thresholds to try. A [`Detector`](crate::Detector) that is given it evaluates the
 //! alert's expression as often as it must and no more: an expression that is a filter `something < number` at its top is
-//! evaluated once, whatever numbers are tried, any other once per distinct set of thresholds. What comes out is a
-//! [`Tried`]: when each instance was there under each set. `for` and `keep_firing_for` then cost next to nothing, since an
+//! evaluated once, whatever numbers are tried; of any other, the parts without thresholds are, and the rest once per distinct
+//! set. What comes out is a [`Tried`]: when each instance was there under each set. `for` and `keep_firing_for` then cost next to nothing, since an
 //! instance's life only turns where it comes, goes, or is due ([`Presence::steps`]).
 //!
 //! The steps are those a detector with the changed rules would have reported, one by one.
 
 mod presence;
+mod share;
 mod tried;
 mod watch;
 
@@ -35,6 +36,8 @@ pub struct Trial {
     pub(crate) group: usize,
     pub(crate) rule: usize,
     holds: Holds,
+    /// The parts that all of the expressions share.
+    shared: Vec<VectorExpr>,
     /// The expressions that have to be evaluated.
     bases: Vec<Expr>,
     /// What is made of them, by set of thresholds.
@@ -129,6 +132,7 @@ impl Trial {
             group,
             rule,
             holds,
+            shared: Vec::new(),
             bases: Vec::new(),
             variants: Vec::with_capacity(thresholds.len()),
         };
@@ -152,6 +156,7 @@ impl Trial {
             });
             trial.variants.push(Variant { base, filter });
         }
+        trial.shared = share::parts(&mut trial.bases);
         Ok(trial)
     }
 

@@ -76,8 +76,25 @@ impl ScalarExpr {
 }
 
 impl VectorExpr {
+    /// Calls `each` with every selector.
+    pub(crate) fn each_selector(&self, each: &mut dyn FnMut(&Selector)) {
+        self.walk(&mut |met| {
+            if let Met::Selector(selector) = met {
+                each(selector);
+            }
+        });
+    }
+
+    /// Whether there is no literal in it that is one whole side of a comparison.
+    pub(crate) fn has_no_threshold(&self) -> bool {
+        let mut none = true;
+        self.walk(&mut |met| none &= !matches!(met, Met::Threshold(_)));
+        none
+    }
+
     fn walk(&self, each: Each<'_>) {
         match self {
+            Self::Given(_) => {}
             Self::Selector(selector) => each(Met::Selector(selector)),
             Self::TimestampOf(selector) => each(Met::Selector(selector)),
             Self::OfScalar(of) => of.walk(each),

@@ -3,8 +3,8 @@
 use super::tried::{Seen, Slot, Tried};
 use super::{Trial, Variant};
 use crate::alert::Alerts;
-use crate::eval::{Context, MAX_STEPS};
-use crate::expr::Expr;
+use crate::eval::{Context, Given, MAX_STEPS};
+use crate::expr::{Expr, Selector, VectorExpr};
 use crate::intern::{Interner, LabelsId};
 use crate::sample::Labels;
 use crate::template::External;
@@ -14,6 +14,8 @@ use crate::template::External;
 pub(crate) struct Watched {
     /// The alert, for its instances' labels; its own state is not used.
     alerts: Alerts,
+    /// Parts that all expressions share.
+    shared: Vec<VectorExpr>,
     /// All expressions but the first, which is the rule's.
     others: Vec<Expr>,
     variants: Vec<Variant>,
@@ -34,6 +36,7 @@ impl Watched {
         }
         Self {
             alerts,
+            shared: trial.shared.clone(),
             others: bases.collect(),
             variants: trial.variants.clone(),
             seen: vec![Seen::default(); trial.bases.len()],
@@ -46,6 +49,11 @@ impl Watched {
         self.alerts.name()
     }
 
+    /// Calls `each` with the selectors of the shared parts.
+    pub(crate) fn each_selector(&self, each: &mut dyn FnMut(&Selector)) {
+        self.shared.iter().for_each(|part| part.each_selector(each));
+    }
+
     /// Evaluates every expression. `context` is that of the rule, which they have to themselves one after the other.
     pub(crate) fn evaluate(
         &mut self,
@@ -55,10 +63,30 @@ impl Watched {
         context: &mut Context<'_>,
     ) {
         let query_ms = context.query_ms;
-        for (index, expr) in std::iter::once(first).chain(&mut self.others).enumerate() {
-            context.steps_left = MAX_STEPS;
-            context.now_ms = query_ms;
-            let result = expr.evaluate(context);
+        let given: Vec<Given> = self
+            .shared
+            .iter_mut()
+            .map(|part| {
+                context.steps_left = MAX_STEPS;
+                context.now_ms = query_ms;
+                let result = part.evaluate(context);
+                let steps = MAX_STEPS - context.steps_left;
+                Given { result, steps }
+            })
+            .collect();
+        let exprs = std::iter::once(first).chain(&mut self.others);
+        for (index, expr) in exprs.enumerate() {
+            let mut context = Context {
+                store: context.store,
+                interner: &mut *context.interner,
+                compat: context.compat,
+                now_ms: query_ms,
+                query_ms,
+                default_step_ms: context.default_step_ms,
+                steps_left: MAX_STEPS,
+                given: &given,
+            };
+            let result = expr.evaluate(&mut context);
             let Some(seen) = self.seen.get_mut(index) else {
                 return;
             };

@@ -175,6 +175,7 @@ proptest! {
         let (alert, count, place) = ALERTS[at];
         let trials = [Trial::new(&rules, place, &thresholds(count)).unwrap()];
         let (outcomes, detector) = run(Detector::trying(rules, SCHEDULE, &trials), &samples);
+        let without_data: Vec<String> = detector.never_had_data().into_iter().map(|rule| rule.rule).collect();
         let tried = &detector.into_tried()[0];
         prop_assert_eq!(alert, tried.alert());
         for (variant, set) in thresholds(count).iter().enumerate() {
@@ -193,7 +194,9 @@ proptest! {
             }
         }
         // The others are not disturbed.
-        let (alone, _) = run(Detector::new(settings().rules().clone(), SCHEDULE), &samples);
+        let (alone, detector) = run(Detector::new(settings().rules().clone(), SCHEDULE), &samples);
+        let expected: Vec<String> = detector.never_had_data().into_iter().map(|rule| rule.rule).collect();
+        prop_assert_eq!(without_data, expected);
         for alert in ["r", "Reads", "Fixed"] {
             prop_assert_eq!(of_alert(&outcomes, alert), of_alert(&alone, alert));
         }
