@@ -7,7 +7,8 @@
 //! and [`render`] shows it to people and machines.
 //!
 //! In reading order: what a drill leaves ([`record`], [`jsonl`]); alerts judged live and again ([`watcher`]); what the
-//! rules' authors say about them ([`pack`]); the scores ([`score`]); what people and machines read ([`render`]).
+//! rules' authors say about them ([`pack`]); the scores ([`score`]); many settings of an alert judged side by side ([`tune`]);
+//! what people and machines read ([`render`]).
 //!
 //! Nothing here reads a clock, the environment or a file, and the same record gives the same bytes.
 //!

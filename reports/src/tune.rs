@@ -5,6 +5,40 @@
 //! replaying the record under a rule file with the setting written into it, one by one. [`Tuner::search`] then lays the
 //! settings side by side, finds the trade-off between missing and crying wolf, proposes a setting, says how sure that is,
 //! and confirms it on drills that had no part in the choice. [`Tuner::edited`] writes it into the rule files.
+//!
+//! ```
+//! use firedrill_detector::{RuleFile, Settings};
+//! use firedrill_reports::Record;
+//! use firedrill_reports::pack::RulePack;
+//! use firedrill_reports::render::{Style, tune};
+//! use firedrill_reports::tune::{Axis, Grid, JUDGEMENTS_MAX, TuneParams, Tuner};
+//! use std::error::Error;
+//!
+//! /// What a search says, and the rule files with the setting it proposes.
+//! fn tuned(
+//!     settings: Settings,
+//!     pack: RulePack,
+//!     vary: &[&str],
+//!     records: impl ExactSizeIterator<Item = Record>,
+//! ) -> Result<(String, Vec<RuleFile>), Box<dyn Error>> {
+//!     let axes = Axis::parse_all(&settings, vary, 15_000).map_err(|found| found[0].clone())?;
+//!     let grid = Grid::new(axes);
+//!     grid.check(records.len(), JUDGEMENTS_MAX)?;
+//!     let tuner = Tuner::new(settings, pack, grid, TuneParams::default())?;
+//!     let observed: Vec<_> = records.map(|record| tuner.observe(&record)).collect();
+//!     let found = tuner.search(&observed)?;
+//!     let edited = tuner.edited(&found.proposal.values)?;
+//!     Ok((tune::terminal(&found, Style { colour: false, width: 100 }), edited))
+//! }
+//! # let rules = firedrill_detector::RuleFile {
+//! #     name: "r.yml".into(),
+//! #     text: "groups: [{ name: g, rules: [{ alert: Down, expr: up == 0 }] }]".into(),
+//! # };
+//! # let settings = Settings::load(vec![rules], Default::default()).unwrap();
+//! # let pack = RulePack::parse(&[], &["Down".into()]).unwrap();
+//! # let error = tuned(settings, pack, &["Down.for=1m..15m"], std::iter::empty()).unwrap_err();
+//! # assert!(error.to_string().starts_with("there is no conclusive drill"));
+//! ```
 
 mod axis;
 mod bootstrap;

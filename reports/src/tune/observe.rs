@@ -51,6 +51,19 @@ impl Observed {
         &self.tallies[self.outcomes[setting] as usize]
     }
 
+    /// What puts records in order, whatever order they came in.
+    pub(super) fn order(&self) -> (&str, u64, i64, &[Tally], &[u32]) {
+        let Self {
+            scenario,
+            seed,
+            exposure_ms,
+            tallies,
+            outcomes,
+            ..
+        } = self;
+        (scenario, *seed, *exposure_ms, tallies, outcomes)
+    }
+
     pub(super) fn tallies(&self) -> &[Tally] {
         &self.tallies
     }

@@ -88,3 +88,42 @@ fn neighbours(grid: &Grid, setting: usize) -> Neighbours {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tune::Axis;
+    use firedrill_detector::{Compat, RuleFile, Settings};
+
+    /// The middle of the settings marked `x` in a picture with a row per value of the first axis.
+    fn check(picture: &[&str], expected: (usize, usize)) {
+        let text = "groups: [{ name: g, rules: [{ alert: A, expr: a > 5 > 6 }] }]";
+        let file = RuleFile {
+            name: "r.yml".into(),
+            text: text.into(),
+        };
+        let settings = Settings::load(vec![file], Compat::default()).unwrap();
+        let vary = [
+            format!("A.threshold1=1..{}/1", picture.len()),
+            format!("A.threshold2=1..{}/1", picture[0].len()),
+        ];
+        let grid = Grid::new(Axis::parse_all(&settings, &vary, 1).unwrap());
+        let marked = picture.concat().into_bytes();
+        let members: Vec<usize> = (0..marked.len())
+            .filter(|setting| marked[*setting] == b'x')
+            .collect();
+        let found = middle(&grid, &members).map(|setting| grid.places(setting));
+        assert_eq!(found, Some(vec![expected.0, expected.1]), "{picture:?}");
+    }
+
+    #[test]
+    fn the_middle_is_far_from_every_edge() {
+        check(&["xxxxxxx"], (0, 3));
+        check(&[".....", ".xxx.", ".xxx.", ".xxx.", "....."], (2, 2));
+        // The edge of the grid is one, too.
+        check(&["xxx..", "xxx..", "xxx.."], (1, 1));
+        // A thin arm is no place to stand, however long it is.
+        check(&["xxx......", "xxxxxxxxx", "xxx......"], (1, 1));
+        check(&["x...x"], (0, 0));
+    }
+}

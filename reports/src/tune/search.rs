@@ -142,6 +142,9 @@ impl Tuner {
         let (conclusive, doubtful): (Vec<&Observed>, Vec<&Observed>) = observed
             .iter()
             .partition(|record| record.inconclusive.is_empty());
+        // The order in which drills came must not matter to anything below.
+        let mut conclusive = conclusive;
+        conclusive.sort_by(|a, b| a.order().cmp(&b.order()));
         let held = held_out(&conclusive);
         let (held, training): (Vec<&Observed>, Vec<&Observed>) = conclusive
             .iter()
