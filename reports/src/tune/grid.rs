@@ -7,7 +7,8 @@ use thiserror::Error;
 
 /// Most judgements, one per setting and drill, that a search accepts: a few minutes and some hundred megabytes.
 pub const JUDGEMENTS_MAX: u128 = 50_000_000;
-/// Judgements per second that an estimate assumes; one core of a small machine makes several times as many.
+/// Judgements per second that an estimate assumes. One core of a small machine makes more for a threshold at the top of an
+/// expression, and fewer where every set of thresholds takes an evaluation of its own.
 const JUDGEMENTS_PER_SECOND: u128 = 200_000;
 
 /// All combinations of some axes' values. Settings are numbered with the last axis running fastest.
