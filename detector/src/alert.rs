@@ -3,6 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::eval::{Element, EvalError};
+mod life;
+
+pub use life::Holds;
+pub(crate) use life::Life;
+
 use crate::intern::{Interner, LabelsId, Memo, Places};
 use crate::rules::LabelTemplate;
 use crate::sample::{Labels, METRIC_NAME, Timestamp};
@@ -19,8 +24,7 @@ const ALERT_STATE: &str = "alertstate";
 pub(crate) struct AlertSettings {
     pub(crate) group: String,
     pub(crate) name: String,
-    pub(crate) for_ms: i64,
-    pub(crate) keep_firing_for_ms: i64,
+    pub(crate) holds: Holds,
     pub(crate) limit: usize,
     pub(crate) labels: Vec<LabelTemplate>,
     pub(crate) annotations: Vec<LabelTemplate>,
@@ -40,9 +44,7 @@ pub(crate) struct Alerts {
 #[derive(Debug, Clone)]
 struct Instance {
     id: LabelsId,
-    firing: bool,
-    active_at_ms: i64,
-    kept_since_ms: Option<i64>,
+    life: Life,
     value: f64,
     /// The element the annotations are expanded from, when somebody asks.
     source: LabelsId,
@@ -114,6 +116,10 @@ impl Alerts {
         &self.settings.name
     }
 
+    pub(crate) fn group(&self) -> &str {
+        &self.settings.group
+    }
+
     /// Takes in the rule's result at `now_ms`.
     pub(crate) fn evaluate(
         &mut self,
@@ -133,15 +139,12 @@ impl Alerts {
                 instance.present = true;
                 instance.value = element.value;
                 instance.source = element.labels;
-                instance.kept_since_ms = None;
                 continue;
             }
             let labels = labels.clone();
             let instance = Instance {
                 id,
-                firing: false,
-                active_at_ms: now_ms,
-                kept_since_ms: None,
+                life: Life::new(now_ms),
                 value: element.value,
                 source: element.labels,
                 present: true,
@@ -173,29 +176,34 @@ impl Alerts {
         interner: &mut Interner,
         external: &External,
     ) -> Result<Vec<LabelsId>, AlertError> {
-        let Self {
-            settings,
-            identity,
-            seen,
-            ..
-        } = self;
-        seen.clear();
+        self.seen.clear();
         let mut ids = Vec::with_capacity(result.len());
         for (place, element) in result.iter().enumerate() {
-            let build = |labels: &Labels| settings.identity(labels, element.value, external);
-            let id = match identity {
-                Some(memo) => memo.apply(element.labels, interner, build),
-                None => {
-                    let labels = build(interner.labels(element.labels));
-                    interner.id(&labels)
-                }
-            };
-            if seen.insert(id, place).is_some() {
+            let id = self.identity(*element, interner, external);
+            if self.seen.insert(id, place).is_some() {
                 return Err(AlertError::SameLabels(interner.labels(id).clone()));
             }
             ids.push(id);
         }
         Ok(ids)
+    }
+
+    /// The alert label set of an element.
+    pub(crate) fn identity(
+        &mut self,
+        element: Element,
+        interner: &mut Interner,
+        external: &External,
+    ) -> LabelsId {
+        let settings = &self.settings;
+        let build = |labels: &Labels| settings.identity(labels, element.value, external);
+        match &mut self.identity {
+            Some(memo) => memo.apply(element.labels, interner, build),
+            None => {
+                let labels = build(interner.labels(element.labels));
+                interner.id(&labels)
+            }
+        }
     }
 
     /// Moves every instance on, after `present` has been set.
@@ -208,13 +216,7 @@ impl Alerts {
     ) {
         let settings = &self.settings;
         self.instances.retain(|labels, instance| {
-            let fresh = instance.present && !instance.firing && instance.active_at_ms == now_ms;
-            let before = match (instance.firing, fresh) {
-                (true, _) => AlertState::Firing,
-                (false, true) => AlertState::Inactive,
-                (false, false) => AlertState::Pending,
-            };
-            let after = instance.next(settings, now_ms);
+            let (before, after) = instance.life.step(instance.present, settings.holds, now_ms);
             if before != after {
                 transitions.push(Transition {
                     at: Timestamp(now_ms),
@@ -227,7 +229,6 @@ impl Alerts {
                     value: instance.present.then_some(instance.value),
                 });
             }
-            instance.firing = after == AlertState::Firing;
             after != AlertState::Inactive
         });
     }
@@ -242,7 +243,7 @@ impl Alerts {
         for (labels, instance) in std::mem::take(&mut self.instances) {
             let from = match moved.iter().find(|transition| transition.labels == labels) {
                 Some(transition) => transition.from,
-                None if instance.firing => AlertState::Firing,
+                None if instance.life.firing => AlertState::Firing,
                 None => AlertState::Pending,
             };
             if from == AlertState::Inactive {
@@ -274,7 +275,7 @@ impl Alerts {
                 .written
                 .get_or_insert_with(|| self.settings.written(labels, interner));
             samples.push(Element {
-                labels: if instance.firing {
+                labels: if instance.life.firing {
                     written.firing
                 } else {
                     written.pending
@@ -283,7 +284,7 @@ impl Alerts {
             });
             samples.push(Element {
                 labels: written.for_state,
-                value: instance.active_at_ms.div_euclid(1000) as f64,
+                value: instance.life.active_at_ms.div_euclid(1000) as f64,
             });
         }
         samples
@@ -291,7 +292,10 @@ impl Alerts {
 
     /// The firing instances, in label order.
     pub(crate) fn firing(&self, interner: &Interner, external: &External) -> Vec<Firing> {
-        let firing = self.instances.values().filter(|instance| instance.firing);
+        let firing = self
+            .instances
+            .values()
+            .filter(|instance| instance.life.firing);
         firing
             .map(|instance| Firing {
                 labels: interner.labels(instance.id).clone(),
@@ -299,29 +303,6 @@ impl Alerts {
                 exact: self.settings.annotations.iter().all(|a| a.exact),
             })
             .collect()
-    }
-}
-
-impl Instance {
-    /// The state after this evaluation.
-    fn next(&mut self, settings: &AlertSettings, now_ms: i64) -> AlertState {
-        if self.present {
-            let waited = now_ms - self.active_at_ms >= settings.for_ms;
-            return if self.firing || waited {
-                AlertState::Firing
-            } else {
-                AlertState::Pending
-            };
-        }
-        if !self.firing || settings.keep_firing_for_ms == 0 {
-            return AlertState::Inactive;
-        }
-        let since_ms = *self.kept_since_ms.get_or_insert(now_ms);
-        if now_ms - since_ms < settings.keep_firing_for_ms {
-            AlertState::Firing
-        } else {
-            AlertState::Inactive
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The store, the rules and their state: evaluates one group at one time, whenever it is told to.
 
-use crate::alert::{AlertError, AlertSettings, Alerts};
+use crate::alert::{AlertError, AlertSettings, Alerts, Holds};
 use crate::compat::Compat;
 use crate::eval::{Context, Element, EvalError, MAX_STEPS, Vector};
 use crate::expr::Expr;
@@ -11,6 +11,7 @@ use crate::sample::{Labels, METRIC_NAME, Timestamp, stale_marker};
 use crate::store::Store;
 use crate::template::External;
 use crate::transition::{Outcome, RuleError};
+use crate::trial::{Trial, Tried, Watched};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -56,6 +57,8 @@ pub(crate) enum Work {
         seen: Places,
     },
     Alert(Box<Alerts>),
+    /// An alert that is tried with several settings: nothing comes of it until the end.
+    Trial(Box<Watched>),
 }
 
 impl Engine {
@@ -80,8 +83,10 @@ impl Engine {
                         } => Work::Alert(Box::new(Alerts::new(AlertSettings {
                             group: group.name.clone(),
                             name: rule.name.clone(),
-                            for_ms,
-                            keep_firing_for_ms,
+                            holds: Holds {
+                                for_ms,
+                                keep_firing_for_ms,
+                            },
                             limit: group.limit,
                             labels,
                             annotations,
@@ -109,6 +114,30 @@ impl Engine {
         }
     }
 
+    /// Puts a trial in the place of its alert, which must not have been evaluated yet.
+    pub(crate) fn watch(&mut self, trial: &Trial) {
+        let groups = self.groups.get_mut(trial.group);
+        let Some(rule) = groups.and_then(|group| group.rules.get_mut(trial.rule)) else {
+            return;
+        };
+        if let Work::Alert(alerts) = &rule.work {
+            let alerts = Alerts::clone(alerts);
+            rule.work = Work::Trial(Box::new(Watched::new(trial, alerts, &mut rule.expr)));
+        }
+    }
+
+    /// What became of the trials, in the order of their alerts.
+    pub(crate) fn into_tried(self) -> Vec<Tried> {
+        let interner = self.interner;
+        let rules = self.groups.into_iter().flat_map(|group| group.rules);
+        rules
+            .filter_map(|rule| match rule.work {
+                Work::Trial(watched) => Some(watched.finish(&interner)),
+                Work::Record { .. } | Work::Alert(_) => None,
+            })
+            .collect()
+    }
+
     pub(crate) fn ingest(&mut self, labels: &Labels, at_ms: i64, value: f64) {
         let id = self.interner.id(labels);
         self.store.append(&self.interner, id, at_ms, value);
@@ -134,7 +163,12 @@ impl Engine {
                 query_ms,
                 default_step_ms: self.default_interval_ms,
                 steps_left: MAX_STEPS,
+                given: &[],
             };
+            if let Work::Trial(watched) = &mut rule.work {
+                watched.evaluate(&mut rule.expr, now_ms, &self.external, &mut context);
+                continue;
+            }
             let result = rule
                 .expr
                 .evaluate(&mut context)
@@ -163,6 +197,8 @@ impl Engine {
                         }
                     }
                 }
+                // Seen to above.
+                Work::Trial(_) => Ok(Vec::new()),
             });
             match samples {
                 Ok(samples) => rule.write(&samples, query_ms, &self.interner, &mut self.store),
@@ -186,6 +222,7 @@ impl Engine {
             query_ms: at_ms,
             default_step_ms: self.default_interval_ms,
             steps_left: MAX_STEPS,
+            given: &[],
         };
         expr.evaluate(&mut context)
     }

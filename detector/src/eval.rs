@@ -62,6 +62,15 @@ pub(crate) struct Context<'s> {
     pub(crate) default_step_ms: i64,
     /// How many subquery steps, nested ones included, may still be evaluated.
     pub(crate) steps_left: i64,
+    /// Parts of the expression that have been evaluated at this time already.
+    pub(crate) given: &'s [Given],
+}
+
+/// What became of a part of an expression, and what it took.
+#[derive(Debug, Clone)]
+pub(crate) struct Given {
+    pub(crate) result: Result<Vector, EvalError>,
+    pub(crate) steps: i64,
 }
 
 /// Most subquery steps of one evaluation, against rules that would never finish.
@@ -141,6 +150,16 @@ impl VectorExpr {
             Self::VectorScalar(operation) => operation.evaluate(context),
             Self::VectorVector(operation) => operation.evaluate(context),
             Self::Set(operation) => operation.evaluate(context),
+            Self::Given(number) => {
+                let Some(given) = context.given.get(*number) else {
+                    return Ok(Vector::new());
+                };
+                if given.steps > context.steps_left {
+                    return Err(EvalError::TooManySteps);
+                }
+                context.steps_left -= given.steps;
+                given.result.clone()
+            }
         }
     }
 }

@@ -6,6 +6,8 @@ pub(crate) mod compile;
 pub(crate) mod duration;
 pub(crate) mod matcher;
 mod scan;
+pub(crate) mod threshold;
+mod token;
 mod visit;
 
 use std::sync::Arc;
@@ -67,6 +69,8 @@ pub(crate) enum VectorExpr {
     VectorScalar(Box<VectorScalar>),
     VectorVector(Box<VectorVector>),
     Set(Box<SetOperation>),
+    /// A part that several expressions share: the context has its value under this number.
+    Given(usize),
 }
 
 /// Where an instant or range selector looks.

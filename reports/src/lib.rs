@@ -8,8 +8,8 @@
 //! they tell how sure any of it is.
 //!
 //! In reading order: what a drill leaves ([`record`], [`waits`], [`jsonl`]); alerts judged live and again ([`watcher`]);
-//! what the rules' authors say about them ([`pack`]); the scores ([`score`], [`trials`]); what people and machines read
-//! ([`render`]).
+//! what the rules' authors say about them ([`pack`]); the scores ([`score`], [`trials`]); many settings of an alert judged
+//! side by side ([`tune`]); what people and machines read ([`render`]).
 //!
 //! Nothing here reads a clock, the environment or a file, and the same record gives the same bytes.
 //!
@@ -38,6 +38,7 @@ pub mod record;
 pub mod render;
 pub mod score;
 pub mod trials;
+pub mod tune;
 pub mod waits;
 pub mod watcher;
 

@@ -7,6 +7,7 @@ mod markdown;
 mod plot;
 mod terminal;
 pub mod trials;
+pub mod tune;
 
 pub use html::{Drill, html};
 pub use json::json;

@@ -4,6 +4,7 @@ pub mod alert;
 mod doubt;
 pub mod episode;
 mod flapping;
+mod ground;
 pub mod incident;
 pub mod judge;
 mod spans;
@@ -11,8 +12,9 @@ pub mod stats;
 mod summary;
 
 pub use alert::{AlertScore, Did, FalseAlarm, OnIncident};
+pub(crate) use ground::Ground;
 pub use incident::{Detection, IncidentScore};
-pub(crate) use summary::WEEK_MS;
+
 pub use summary::{Scorecard, Summary};
 
 use crate::jsonl::Record;
@@ -168,13 +170,13 @@ pub fn score_drill(
     params: &ScoreParams,
 ) -> DrillScore {
     let header = &record.header;
-    let end_ms = record.end_ms();
-    let truths = incident::truths(record, end_ms);
+    let ground = Ground::new(record, params);
+    let (truths, end_ms) = (&ground.truths, ground.end_ms);
     let mut found = episodes(&replay.transitions, end_ms);
     deliver(&mut found, params);
     let judged = classify(
         found,
-        &truths,
+        truths,
         &header.benign,
         pack,
         params,
@@ -193,7 +195,7 @@ pub fn score_drill(
             alert::score(
                 alert,
                 &judged,
-                &truths,
+                truths,
                 pack,
                 &starts,
                 never.contains(alert.as_str()),
@@ -207,15 +209,10 @@ pub fn score_drill(
     let missed = incidents
         .iter()
         .any(|incident| !matches!(incident.outcome, Outcome::Early | Outcome::OnTime));
-    let scored = Spans::new([(header.warmup_ms, end_ms)]);
-    let around = Spans::new(
-        truths
-            .iter()
-            .map(|truth| (truth.fault_ms, truth.end_ms + params.grace_ms)),
-    );
     let scored_ms = (header.warmup_ms, end_ms);
-    let eventful = Spans::new(events(&header.benign, scored_ms).chain(around.intervals()));
-    let time = |wanted| firing_time(&judged, &incidents, pack, wanted, &scored, &around);
+    let around = ground.around.intervals();
+    let eventful = Spans::new(events(&header.benign, scored_ms).chain(around));
+    let time = |wanted| firing_time(&judged, &incidents, pack, wanted, &ground);
     DrillScore {
         scenario: header.scenario.clone(),
         family: header.family.clone(),
@@ -244,14 +241,14 @@ pub fn score_drill(
         benign_windows: header.benign.len() as u64,
         benign_trips: trips(&header.benign, &judged, true),
         benign_ticket_trips: trips(&header.benign, &judged, false),
-        exposure_ms: scored.total_ms() - scored.and(&around).total_ms(),
-        quiet_ms: scored.total_ms() - scored.and(&eventful).total_ms(),
+        exposure_ms: ground.exposure_ms(),
+        quiet_ms: ground.scored.total_ms() - ground.scored.and(&eventful).total_ms(),
         page_time: time(Wanted::Page),
         ticket_time: time(Wanted::Ticket),
         audit: record.audit().cloned(),
         waits: record.waits().cloned().collect(),
         lag: record.lag().cloned(),
-        rule_errors: rule_errors(&replay.errors, &truths),
+        rule_errors: rule_errors(&replay.errors, truths),
         incidents,
         episodes: judged,
     }
@@ -274,8 +271,7 @@ fn firing_time(
     incidents: &[IncidentScore],
     pack: &RulePack,
     wanted: Wanted,
-    scored: &Spans,
-    around: &Spans,
+    ground: &Ground,
 ) -> FiringTime {
     let spans = |keep: &dyn Fn(&Judged) -> bool| {
         Spans::new(
@@ -284,12 +280,12 @@ fn firing_time(
                 .filter(|judged| keep(judged))
                 .map(|judged| (judged.episode.start_ms, judged.episode.end_ms)),
         )
-        .and(scored)
+        .and(&ground.scored)
     };
     let firing = spans(&|judged| judged.page == (wanted == Wanted::Page));
     let mut time = FiringTime {
         firing_ms: firing.total_ms(),
-        in_incidents_ms: firing.and(around).total_ms(),
+        in_incidents_ms: firing.and(&ground.around).total_ms(),
         ..FiringTime::default()
     };
     for incident in incidents

@@ -2,7 +2,9 @@
 
 use crate::jsonl::Record;
 use crate::record::{AlertState, Header, Line, Transition, Value};
-use firedrill_detector::{Detector, Labels, Outcome, RuleSet, Sample, Schedule, Timestamp};
+use firedrill_detector::{
+    Detector, Labels, Outcome, RuleSet, Sample, Schedule, Timestamp, Trial, Tried,
+};
 
 /// Evaluates rules on scrapes as they come in. What it says depends on the scrapes alone, so that replaying a record
 /// under its own rules gives its own transitions.
@@ -18,13 +20,19 @@ impl Watcher {
     /// A watcher for the drill of `header`.
     #[must_use]
     pub fn new(rules: RuleSet, header: &Header) -> Self {
+        Self::trying(rules, header, &[])
+    }
+
+    /// A watcher that tries alerts with several settings; they say nothing before [`into_tried`](Self::into_tried).
+    #[must_use]
+    pub fn trying(rules: RuleSet, header: &Header, trials: &[Trial]) -> Self {
         let schedule = Schedule {
             start: Timestamp(header.epoch_ms),
             interval_ms: header.evaluation_interval_ms,
             phase_ms: header.evaluation_phase_ms,
         };
         Self {
-            detector: Detector::new(rules, schedule),
+            detector: Detector::trying(rules, schedule, trials),
             epoch_ms: header.epoch_ms,
             series: Vec::new(),
         }
@@ -54,6 +62,12 @@ impl Watcher {
             }
         }
         lines
+    }
+
+    /// What became of the trials, in the order of their alerts.
+    #[must_use]
+    pub fn into_tried(self) -> Vec<Tried> {
+        self.detector.into_tried()
     }
 
     /// Runs the evaluations before a scrape, then takes it in. Scrapes come in order of their time.
@@ -119,7 +133,7 @@ impl Watcher {
     }
 }
 
-fn state(state: firedrill_detector::AlertState) -> AlertState {
+pub(crate) fn state(state: firedrill_detector::AlertState) -> AlertState {
     match state {
         firedrill_detector::AlertState::Inactive => AlertState::Inactive,
         firedrill_detector::AlertState::Pending => AlertState::Pending,
@@ -164,6 +178,11 @@ impl Replay {
 #[must_use]
 pub fn replay(record: &Record, rules: &RuleSet) -> Replay {
     let mut watcher = Watcher::new(rules.clone(), &record.header);
+    watch(&mut watcher, record)
+}
+
+/// Has a watcher see a whole record.
+pub(crate) fn watch(watcher: &mut Watcher, record: &Record) -> Replay {
     let mut lines = Vec::new();
     for (at_ms, _, samples) in record.scrapes() {
         lines.extend(watcher.scrape(at_ms, &samples));

@@ -5,3 +5,4 @@ mod loading;
 mod promtool;
 mod properties;
 mod random;
+mod trials;

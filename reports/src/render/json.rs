@@ -114,7 +114,7 @@ fn verdict(verdict: Verdict) -> String {
     lower(verdict)
 }
 
-fn share(share: Option<Share>) -> Value {
+pub(super) fn share(share: Option<Share>) -> Value {
     share.map_or(Value::Null, |share| {
         let (lo, hi) = share.wilson();
         json!({ "value": share.value(), "lo": lo, "hi": hi, "method": "wilson", "k": share.count, "n": share.of })

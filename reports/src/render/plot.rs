@@ -3,6 +3,7 @@
 mod lanes;
 mod latency;
 mod series;
+pub(super) mod tradeoff;
 
 pub(super) use latency::latency;
 

@@ -73,7 +73,7 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
     text
 }
 
-fn quiet(text: impl Into<String>) -> Cell {
+pub(super) fn quiet(text: impl Into<String>) -> Cell {
     (text.into(), Tone::Quiet)
 }
 

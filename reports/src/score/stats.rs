@@ -44,6 +44,24 @@ pub fn wilson(share: f64, n: f64) -> (f64, f64) {
     ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
+/// Milliseconds of a week.
+pub(crate) const WEEK_MS: f64 = 7.0 * 24.0 * 3_600_000.0;
+
+/// A count per week of exposure with its exact 95 % interval; nothing without exposure.
+#[must_use]
+pub fn per_week(count: u64, exposure_ms: i64) -> Option<(f64, f64, f64)> {
+    (exposure_ms > 0).then(|| {
+        let weeks = exposure_ms as f64 / WEEK_MS;
+        let (low, high) = garwood(count);
+        (count as f64 / weeks, low / weeks, high / weeks)
+    })
+}
+
+/// Median and 90th percentile of latencies, by nearest rank; `None` inside is a miss.
+pub(crate) fn median_and_p90(latencies: &Latencies) -> Option<[Option<i64>; 2]> {
+    Some([latencies.quantile(0.5)?.ms(), latencies.quantile(0.9)?.ms()])
+}
+
 /// Exact two-sided 95 % bounds for the mean of a Poisson count (Garwood 1936).
 #[must_use]
 pub fn garwood(count: u64) -> (f64, f64) {

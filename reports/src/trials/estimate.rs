@@ -1,6 +1,6 @@
 //! Shares and rates over trials, each with an interval that fits how the trials were drawn.
 
-use crate::score::WEEK_MS;
+use crate::score::stats::WEEK_MS;
 use crate::score::stats::{Share, garwood, wilson};
 use crate::trials::bootstrap::{self, Cluster};
 use std::collections::BTreeMap;

@@ -7,3 +7,4 @@ mod record;
 mod render;
 mod support;
 mod trials;
+mod tune;
