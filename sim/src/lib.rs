@@ -25,6 +25,8 @@ pub mod worker;
 pub mod audit;
 pub mod drill;
 pub mod ledger;
+pub mod vary;
+pub mod whatif;
 
 pub mod cli;
 pub mod commands;

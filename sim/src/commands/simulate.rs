@@ -30,10 +30,7 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let (rules, pack, scenarios) =
         inputs::rules_and(&args.rules, inputs::scenarios(&args.scenarios))?;
     let trials = plans(&scenarios, args.seed, args.trials)?;
-    let threads = args
-        .jobs
-        .unwrap_or_else(cores)
-        .clamp(1, trials.len().max(1));
+    let threads = threads(args.jobs, trials.len());
     for plan in &trials {
         let estimate = Estimate::of(plan, false);
         let checked = estimate.check(&plan.name, args.max_memory.0, threads);
@@ -49,7 +46,11 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
 }
 
 /// All trials: each scenario under as many seeds, one after the other from its own.
-fn plans(scenarios: &[Scenario], seed: Option<u64>, trials: u32) -> Result<Vec<Plan>, Failure> {
+pub(crate) fn plans(
+    scenarios: &[Scenario],
+    seed: Option<u64>,
+    trials: u32,
+) -> Result<Vec<Plan>, Failure> {
     let mut plans = Vec::new();
     for scenario in scenarios {
         let resolve = |seed| {
@@ -66,8 +67,40 @@ fn plans(scenarios: &[Scenario], seed: Option<u64>, trials: u32) -> Result<Vec<P
     Ok(plans)
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from)
+/// How many drills run at a time: as many as asked for, else one a core.
+pub(crate) fn threads(jobs: Option<usize>, drills: usize) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(2, usize::from);
+    jobs.unwrap_or_else(cores).clamp(1, drills.max(1))
+}
+
+/// Tells now and then how many drills are done.
+pub(crate) struct Lines<'a> {
+    terminal: &'a Terminal,
+    drills: usize,
+    started: Instant,
+    last: Mutex<Instant>,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(terminal: &'a Terminal, drills: usize) -> Self {
+        let started = Instant::now();
+        Self {
+            terminal,
+            drills,
+            started,
+            last: Mutex::new(started),
+        }
+    }
+
+    pub(crate) fn tell(&self, done: usize) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() >= LINE_EVERY {
+            *last = Instant::now();
+            let seconds = self.started.elapsed().as_secs();
+            let line = format!("[{seconds:>3}s] {done} of {} drills", self.drills);
+            self.terminal.say(line);
+        }
+    }
 }
 
 /// The first SIGINT or SIGTERM stops every drill where it is.
@@ -188,19 +221,8 @@ fn many(
         args.scenarios.len(),
         args.trials,
     ));
-    let last_line = Mutex::new(started);
-    let progress = |done: usize| {
-        let mut last = last_line.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.elapsed() >= LINE_EVERY {
-            *last = Instant::now();
-            let seconds = started.elapsed().as_secs();
-            terminal.say(format_args!(
-                "[{seconds:>3}s] {done} of {} drills",
-                plans.len()
-            ));
-        }
-    };
-    let scores = on_all_cores(plans, threads, abort, &progress, &|plan| {
+    let lines = Lines::new(terminal, plans.len());
+    let scores = on_all_cores(plans, threads, abort, &|done| lines.tell(done), &|plan| {
         let options = VirtualOptions {
             abort: Some(abort),
             ..VirtualOptions::default()
