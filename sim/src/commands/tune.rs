@@ -164,6 +164,9 @@ fn write(args: &Tune, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>
     let html = dir.join("report.html");
     report::write(&html, &render::tune::html(tuning))?;
     report::write(&dir.join("result.json"), &render::tune::json(tuning))?;
+    for (name, svg) in render::tune::charts(tuning) {
+        report::write(&dir.join(name), &svg)?;
+    }
     run::link(&all.join("latest"), Path::new(&stamp))?;
     let mut written = vec![html];
     let edited = tuner.edited(&tuning.proposal.values);
