@@ -3,8 +3,11 @@
 mod broker;
 mod cleanup;
 mod cli;
+mod confidence;
+mod conformance;
 mod docker;
 mod live;
+mod queueing_theory;
 mod redis_server;
 mod support;
 mod tidy;

@@ -136,10 +136,6 @@ impl Bench {
     pub(crate) fn field(&mut self, id: &str, field: &str) -> Option<String> {
         self.redis.hget(key(&format!("t:{id}")), field).unwrap()
     }
-
-    pub(crate) fn number(&mut self, part: &str) -> Option<i64> {
-        self.redis.get(key(part)).unwrap()
-    }
 }
 
 /// A key of the queue `default`.
