@@ -12,5 +12,6 @@ mod queueing_theory;
 mod redis_server;
 mod support;
 mod tidy;
+mod virtual_drills;
 mod virtual_plans;
 mod wire;
