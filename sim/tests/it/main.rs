@@ -11,6 +11,7 @@ mod live;
 mod queueing_theory;
 mod redis_server;
 mod support;
+mod theory;
 mod tidy;
 mod virtual_drills;
 mod virtual_plans;
