@@ -3,6 +3,11 @@
 //! Waits are from arrival to start of service, in seconds, in the steady state, first come, first served unless said
 //! otherwise. Every function panics when the system is not stable (load of a server 1 or more).
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "theory is compared to many digits, not to the last bit"
+)]
+
 /// How many servers share one queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Servers(pub(crate) u32);
