@@ -6,7 +6,7 @@ use firedrill::audit::Audited;
 use firedrill::engine::Observation;
 use firedrill::engine::virtual_time::{self, Counts, VirtualOptions};
 use firedrill::fault::{Agenda, Deed, Phase, Turn};
-use firedrill::plan::{Plan, arrivals};
+use firedrill::plan::{Plan, Step, arrivals};
 use firedrill_detector::Labels;
 use firedrill_reports::record::{Audit, Mark};
 use proptest::prelude::*;
@@ -57,6 +57,10 @@ fn run(plan: &Plan) -> Seen {
     seen
 }
 
+fn is_outage(step: &Step) -> bool {
+    matches!(step.fault.deed(Phase::Begin), Deed::KillRedis { .. })
+}
+
 /// Every task is in exactly one place, and none was made up.
 fn conserved(plan: &Plan, loses_data: bool, seen: &Seen) -> Result<(), TestCaseError> {
     let audit = &seen.audited.audit;
@@ -78,11 +82,11 @@ fn conserved(plan: &Plan, loses_data: bool, seen: &Seen) -> Result<(), TestCaseE
         audit
     );
     prop_assert!(audit.lost == 0 || loses_data, "{:?}", audit);
-    let outage = plan
-        .timeline
-        .iter()
-        .any(|step| matches!(step.fault.deed(Phase::Begin), Deed::KillRedis { .. }));
-    prop_assert!(audit.rejected == 0 || outage, "{:?}", audit);
+    prop_assert!(
+        audit.rejected == 0 || plan.timeline.iter().any(is_outage),
+        "{:?}",
+        audit
+    );
     prop_assert!(audit.late <= audit.enqueued && audit.executed_twice <= audit.enqueued);
     prop_assert!(audit.failed_executions <= seen.counts.returns);
     prop_assert!(audit.succeeded <= seen.counts.returns);
@@ -98,6 +102,43 @@ fn conserved(plan: &Plan, loses_data: bool, seen: &Seen) -> Result<(), TestCaseE
         "{:?}",
         audit
     );
+    Ok(())
+}
+
+/// At every scrape of the exporter, what came is in a queue, in one state, or has succeeded: while Redis is never down,
+/// everything that came was accepted.
+fn conserved_at_every_scrape(plan: &Plan, seen: &Seen) -> Result<(), TestCaseError> {
+    if plan.timeline.iter().any(is_outage) {
+        return Ok(());
+    }
+    let mut came_us: Vec<i64> = (0..plan.workload.len())
+        .flat_map(|index| arrivals(plan, index))
+        .collect();
+    came_us.sort_unstable();
+    for (at_ms, target, values) in &seen.scrapes {
+        if target != "asynq-exporter/exporter" {
+            continue;
+        }
+        let sum = |name: &str| {
+            let of_name = values
+                .iter()
+                .filter(|(id, _)| seen.labels[id].name() == name);
+            of_name.map(|(_, value)| *value as i64).sum::<i64>()
+        };
+        let queued = sum("asynq_tasks_enqueued_total");
+        let succeeded = sum("asynq_tasks_processed_total") - sum("asynq_tasks_failed_total");
+        // What comes at the very moment of the scrape may be in it or not.
+        let before = came_us.partition_point(|us| *us < at_ms * 1_000) as i64;
+        let until = came_us.partition_point(|us| *us <= at_ms * 1_000) as i64;
+        prop_assert!(
+            (before..=until).contains(&(queued + succeeded)),
+            "{} queued and {} succeeded of {} at {} ms",
+            queued,
+            succeeded,
+            until,
+            at_ms
+        );
+    }
     Ok(())
 }
 
@@ -127,32 +168,35 @@ fn deeds(plan: &Plan) -> Vec<(Turn, i64)> {
 
 /// Every deed was done, once and in time.
 fn done(plan: &Plan, seen: &Seen) -> Result<(), TestCaseError> {
+    // Deeds that look the same in a record, each with its latest time.
+    let mut planned: BTreeMap<(i64, String, String), Vec<i64>> = BTreeMap::new();
     for (turn, by_ms) in deeds(plan) {
-        let step = &plan.timeline[turn.step];
-        let expected = turn.mark(step, 0, true, String::new());
-        let alike = |mark: &&Mark| {
-            let what = (mark.planned_ms, &mark.what, &mark.target);
-            what == (expected.planned_ms, &expected.what, &expected.target)
-        };
-        let twins = plan.timeline.iter().filter(|other| {
-            (other.at_ms, &other.fault, &other.targets, &other.until)
-                == (step.at_ms, &step.fault, &step.targets, &step.until)
+        let mark = turn.mark(&plan.timeline[turn.step], 0, true, String::new());
+        let deed = (mark.planned_ms, mark.what, mark.target);
+        planned.entry(deed).or_default().push(by_ms);
+    }
+    for ((planned_ms, what, target), by_ms) in planned {
+        let marks = seen.marks.iter().filter(|mark| {
+            mark.planned_ms == planned_ms && mark.what == what && mark.target == target
         });
-        let found: Vec<&Mark> = seen.marks.iter().filter(alike).collect();
-        if by_ms < plan.duration_ms {
+        let mut done_ms: Vec<i64> = marks.map(|mark| mark.at_ms).collect();
+        done_ms.sort_unstable();
+        let due = by_ms.iter().filter(|by_ms| **by_ms < plan.duration_ms);
+        prop_assert!(
+            (due.count()..=by_ms.len()).contains(&done_ms.len()),
+            "{} of {} at {} ms: done at {:?}, by {:?}",
+            what,
+            target,
+            planned_ms,
+            done_ms,
+            by_ms
+        );
+        for (done_ms, by_ms) in done_ms.iter().zip(&by_ms) {
             prop_assert!(
-                !found.is_empty() && found.len() <= 2 * twins.count(),
-                "{:?}: {:?}",
-                turn,
-                found
-            );
-        }
-        for mark in found {
-            prop_assert!(
-                (turn.at_ms..=by_ms).contains(&mark.at_ms),
-                "{:?} by {}",
-                mark,
-                by_ms
+                (planned_ms..=*by_ms).contains(done_ms),
+                "{} {}",
+                what,
+                done_ms
             );
         }
     }
@@ -195,6 +239,7 @@ fn check(sketch: &Sketch) -> Result<(), TestCaseError> {
     conserved(&plan, sketch.loses_data(), &whole)?;
     done(&plan, &whole)?;
     alive_again(&plan, &whole)?;
+    conserved_at_every_scrape(&plan, &whole)?;
     prop_assert!(whole.scrapes.is_sorted_by_key(|(at_ms, ..)| *at_ms));
     // The same drill stopped earlier: nothing that happened until then depends on what comes after, and at that moment,
     // too, every task is in one place.
