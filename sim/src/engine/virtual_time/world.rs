@@ -134,11 +134,11 @@ impl<'p> World<'p> {
         self.expect_turn();
     }
 
-    /// Sets the time of the agenda's next turn.
+    /// Sets the time of the agenda's next turn: at once, if it had to wait.
     pub(crate) fn expect_turn(&mut self) {
         if let Some(at_ms) = self.agenda.next_ms() {
             let at = self.options.epoch.plus_millis(at_ms);
-            self.dues.push(at, Happening::Turn);
+            self.dues.push(at.max(self.now), Happening::Turn);
         }
     }
 
