@@ -251,14 +251,22 @@ impl<'p> World<'p> {
             }
             _ => {}
         }
+        let round_trip_us = self.options.harness.round_trip_us;
+        if round_trip_us > 0 {
+            let at = self.now.plus_micros(round_trip_us);
+            let under_way = Box::new((who, ticket, answer));
+            self.dues.push(at, Happening::Answer(under_way));
+            return;
+        }
         self.answers.push_back((who, ticket, answer));
     }
 
     fn handler_begins(&mut self, who: Who, run: RunId, task: &Token) {
         let at_ms = self.since_start_ms();
-        let Some(behaviour) = self.handlers.decide(at_ms, task.execution()) else {
+        let Some(mut behaviour) = self.handlers.decide(at_ms, task.execution()) else {
             return;
         };
+        behaviour.service_us += self.options.harness.overrun_us;
         for step in &behaviour.touched_by {
             self.saw(*step, who);
         }
@@ -306,7 +314,7 @@ impl<'p> World<'p> {
             run,
             outcome: work.outcome,
             elapsed_us: work.service_us,
-            overrun_us: 0,
+            overrun_us: self.options.harness.overrun_us,
         };
         self.step(who, event);
     }
