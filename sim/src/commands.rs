@@ -8,6 +8,7 @@ pub mod run;
 pub mod score;
 
 mod inputs;
+mod live;
 mod progress;
 
 use crate::cli::Colour;
