@@ -59,6 +59,19 @@ pub struct Side<'r> {
     pub score: &'r DrillScore,
 }
 
+/// The model's second drill, on the terms of the live one.
+#[derive(Debug, Clone)]
+pub struct OnTerms<'r> {
+    /// The drill.
+    pub side: Side<'r>,
+    /// What it was run with.
+    pub terms: Terms,
+    /// The same drill as scrapes see it that come some seconds later. Forwarders move due tasks in bulk every few seconds,
+    /// so that a queue's depth has a beat, and where scrapes fall in it is theirs: as timers err, a live drill's wander
+    /// through it, and the model's never do. A live curve between these is explained.
+    pub seen_later: Vec<Record>,
+}
+
 /// Why two records cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("these are records of different drills: they differ in {what}")]
@@ -98,19 +111,21 @@ pub struct Fidelity {
     pub marks: Vec<MarkPair>,
 }
 
-/// Lays a live drill and a model's over each other. `on_terms`: the model's second drill, and the terms it ran on.
+/// Lays a live drill and a model's over each other.
 ///
 /// # Errors
 /// When they are not drills of the same plan, seed and rules.
 pub fn compare(
     live: Side<'_>,
     model: Side<'_>,
-    on_terms: Option<(Side<'_>, Terms)>,
+    on_terms: Option<&OnTerms<'_>>,
 ) -> Result<Fidelity, Unlike> {
     alike(live.record, model.record)?;
     let header = &live.record.header;
-    let (third, terms) = on_terms.unzip();
+    let third = on_terms.map(|on_terms| on_terms.side);
     let third_record = third.map(|side| side.record);
+    let mut third_records: Vec<&Record> = third_record.into_iter().collect();
+    third_records.extend(on_terms.iter().flat_map(|on_terms| &on_terms.seen_later));
     let marks = marks::marks(live.record, model.record, third_record);
     Ok(Fidelity {
         scenario: header.scenario.clone(),
@@ -120,10 +135,10 @@ pub fn compare(
         end_ms: live.record.end_ms().max(model.record.end_ms()),
         evaluation_interval_ms: header.evaluation_interval_ms,
         doubts: doubts(live, model),
-        terms,
+        terms: on_terms.map(|on_terms| on_terms.terms.clone()),
         findings: findings::findings(live.score, model.score, third.map(|side| side.score)),
         instances: transitions::instances(live.record, model.record, third_record),
-        curves: curves::curves(live.record, model.record, third_record, marks.len()),
+        curves: curves::curves(live.record, model.record, &third_records, marks.len()),
         counts: counts::counts(live.record, model.record, third_record),
         marks,
     })

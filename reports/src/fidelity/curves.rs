@@ -2,7 +2,7 @@
 
 use crate::curves::{Line, depths, rates};
 use crate::fidelity::Agreement;
-use crate::fidelity::distance::{Distance, Noise, distance};
+use crate::fidelity::distance::{Distance, Kind, distance};
 use crate::jsonl::Record;
 
 /// A curve in the drills.
@@ -23,33 +23,17 @@ pub struct Curve {
 }
 
 /// The curves: tasks by state, and what asynq and the workers count per second. A curve that is 0 everywhere is left out.
-pub(super) fn curves(
-    live: &Record,
-    model: &Record,
-    third: Option<&Record>,
-    marks: usize,
-) -> Vec<Curve> {
+pub(super) fn curves(live: &Record, model: &Record, third: &[&Record], marks: usize) -> Vec<Curve> {
     let interval_ms = model.header.scrape_interval_ms.max(1);
-    let seconds = interval_ms as f64 / 1e3;
-    let all = [Some(live), Some(model), third];
-    let of = |lines: fn(&Record) -> Vec<Line>| all.map(|record| record.map(lines));
+    let all: Vec<&Record> = [live, model].iter().chain(third).copied().collect();
+    let of = |lines: fn(&Record) -> Vec<Line>| -> Vec<Vec<Line>> {
+        all.iter().map(|record| lines(record)).collect()
+    };
     let groups = [
-        (of(depths), "tasks, ", Noise::Level),
-        (
-            of(processed),
-            "asynq: processed per second",
-            Noise::Counted { seconds },
-        ),
-        (
-            of(failed),
-            "asynq: failed per second",
-            Noise::Counted { seconds },
-        ),
-        (
-            of(jobs),
-            "workers: jobs per second, ",
-            Noise::Counted { seconds },
-        ),
+        (of(depths), "tasks, ", Kind::Level),
+        (of(processed), "asynq: processed per second", Kind::Rate),
+        (of(failed), "asynq: failed per second", Kind::Rate),
+        (of(jobs), "workers: jobs per second, ", Kind::Rate),
     ];
     let grid = Grid::of(model, interval_ms);
     let tolerance = Tolerance {
@@ -59,22 +43,14 @@ pub(super) fn curves(
         shift_ms_max: model.header.evaluation_interval_ms,
     };
     let mut curves = Vec::new();
-    for (lines, what, noise) in groups {
-        let mut names: Vec<&String> = lines
-            .iter()
-            .flatten()
-            .flatten()
-            .map(|(name, _)| name)
-            .collect();
+    for (lines, what, kind) in groups {
+        let mut names: Vec<&String> = lines.iter().flatten().map(|(name, _)| name).collect();
         names.sort_unstable();
         names.dedup();
         for name in names {
-            let values = lines
-                .each_ref()
-                .map(|lines| lines.as_ref().map(|lines| grid.values(lines, name)));
-            let used =
-                |values: &Option<Vec<f64>>| values.iter().flatten().any(|value| *value > 0.0);
-            if !values.iter().any(used) {
+            let values: Vec<Vec<f64>> =
+                lines.iter().map(|lines| grid.values(lines, name)).collect();
+            if !values.iter().flatten().any(|value| *value > 0.0) {
                 continue;
             }
             // A counter without a label to tell it by is named for itself.
@@ -83,7 +59,7 @@ pub(super) fn curves(
             } else {
                 ""
             };
-            curves.push(grid.curve(format!("{what}{label}"), values, noise, &tolerance));
+            curves.push(grid.curve(format!("{what}{label}"), &values, kind, &tolerance));
         }
     }
     curves
@@ -162,29 +138,25 @@ impl Grid {
             .collect()
     }
 
-    fn curve(
-        &self,
-        what: String,
-        [live, model, third]: [Option<Vec<f64>>; 3],
-        noise: Noise,
-        tolerance: &Tolerance,
-    ) -> Curve {
-        let (live, model) = (live.unwrap_or_default(), model.unwrap_or_default());
-        let measure = |model: &[f64]| {
-            let mut distance = distance(&live, model, self.interval_ms, noise);
+    fn curve(&self, what: String, values: &[Vec<f64>], kind: Kind, tolerance: &Tolerance) -> Curve {
+        // The live drill's, the model's, and those of the model on other terms.
+        let (live, models) = values.split_first().expect("a live drill has curves");
+        let (model, third) = models.split_at(1);
+        let measure = |models: &[Vec<f64>]| {
+            let mut distance = distance(live, models, self.interval_ms, kind);
             distance.gap_at_ms += self.first_ms as i64;
             distance
         };
         let is_same = |distance: &Distance| {
             distance.missing <= tolerance.missing_max && distance.is_same(tolerance.shift_ms_max)
         };
-        let distance = measure(&model);
-        let on_terms = third.as_deref().map(measure);
+        let distance = measure(model);
+        let on_terms = (!third.is_empty()).then(|| measure(third));
         Curve {
             agreement: Agreement::of(is_same(&distance), on_terms.as_ref().map(is_same)),
             what,
-            live: self.points(&live),
-            model: self.points(&model),
+            live: self.points(live),
+            model: self.points(&model[0]),
             distance,
             on_terms,
         }

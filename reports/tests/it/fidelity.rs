@@ -2,7 +2,9 @@
 
 use crate::support::{Story, record, scored};
 use firedrill_reports::Record;
-use firedrill_reports::fidelity::{Agreement, Fidelity, LateDeed, Side, Terms, Unlike, compare};
+use firedrill_reports::fidelity::{
+    Agreement, Fidelity, LateDeed, OnTerms, Side, Terms, Unlike, compare,
+};
 use firedrill_reports::record::{AlertState, Audit, Lag, Line, Mark, Transition, Value};
 use firedrill_reports::render::Style;
 use firedrill_reports::render::fidelity::{html, json, terminal};
@@ -82,8 +84,12 @@ fn against(live: &Record, model: &Record, third: Option<&Record>) -> Result<Fide
         record,
         score: &scores[index],
     };
-    let third = third.map(|third| (side(third, 2), Terms::measured(live, model)));
-    compare(side(live, 0), side(model, 1), third)
+    let on_terms = third.map(|third| OnTerms {
+        side: side(third, 2),
+        terms: Terms::measured(live, model),
+        seen_later: Vec::new(),
+    });
+    compare(side(live, 0), side(model, 1), on_terms.as_ref())
 }
 
 /// The aspects that are not the same, with how far they agree.
