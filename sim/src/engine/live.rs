@@ -182,8 +182,9 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
         sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
     }
 
-    let producer = producer.finish(clock).await;
+    // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let ledgers = world.fleet.end().await;
+    let producer = producer.finish(clock).await;
     if !world.redis.is_listening() {
         // The drill ended during an outage: what survived it is part of the audit.
         world.redis.restart(true).await?;
