@@ -48,6 +48,8 @@ pub struct Harness {
     pub round_trip_us: i64,
     /// Virtual microseconds a handler works longer than the plan wants.
     pub overrun_us: i64,
+    /// Virtual milliseconds a scrape sees the world later than its time says.
+    pub scrape_late_ms: i64,
 }
 
 impl Default for VirtualOptions<'_> {

@@ -127,7 +127,8 @@ impl<'p> World<'p> {
         self.step(Who::Producer, Event::Start);
         if self.options.scrape {
             for (target, phase_ms) in self.scrapes.phases() {
-                let first = self.now.plus_millis(phase_ms);
+                let late_ms = self.options.harness.scrape_late_ms;
+                let first = self.now.plus_millis(phase_ms + late_ms);
                 self.dues.push(first, Happening::Scrape(target));
             }
         }
@@ -153,7 +154,7 @@ impl<'p> World<'p> {
             Happening::Scrape(target) => {
                 let again = self.now.plus_millis(self.plan.scrape_interval_ms);
                 self.dues.push(again, Happening::Scrape(target));
-                let at_ms = self.since_start_ms();
+                let at_ms = self.since_start_ms() - self.options.harness.scrape_late_ms;
                 let (now, redis, processes) = (self.now, &mut self.redis, &self.processes);
                 self.scrapes
                     .scrape(target, now, at_ms, redis, processes, sink)?;
