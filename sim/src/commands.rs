@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod clean;
+pub mod fidelity;
 pub mod plan;
 pub mod report;
 pub mod run;

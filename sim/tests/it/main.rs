@@ -4,6 +4,7 @@ mod broker;
 mod cleanup;
 mod cli;
 mod docker;
+mod fidelity;
 mod live;
 mod redis_server;
 mod support;
