@@ -38,6 +38,8 @@ impl Kind {
 pub struct Distance {
     /// Peak of the higher of the averaged curves, in the curve's unit, or what is too little for shares: what they are of.
     pub peak: f64,
+    /// A peak too low for shares of it.
+    pub few: f64,
     /// Mean of the absolute difference, as a share of the peak.
     pub mean: f64,
     /// How much of it two drills of the same system would be apart by chance.
@@ -56,10 +58,12 @@ pub struct Distance {
 
 impl Distance {
     /// Whether the curves are the same: as they are, or shifted by no more than `shift_ms_max`, their mean distance is
-    /// within a hundredth of the peak beyond chance, and no gap is wider than a twentieth.
+    /// within a hundredth of the peak beyond chance (or half a task), and no gap is wider than a twentieth.
     #[must_use]
     pub fn is_same(&self, shift_ms_max: i64) -> bool {
-        let is_near = |mean: f64, gap: f64| mean - self.chance <= MEAN_MAX && gap <= GAP_MAX;
+        // Half a task, or half an event, is no distance: as much as a gap may be where there are few.
+        let mean_max = MEAN_MAX.max(GAP_MAX * self.few / self.peak);
+        let is_near = |mean: f64, gap: f64| mean - self.chance <= mean_max && gap <= GAP_MAX;
         is_near(self.mean, self.gap)
             || (self.shift_ms.abs() <= shift_ms_max && is_near(self.shifted[0], self.shifted[1]))
     }
@@ -70,7 +74,7 @@ impl Distance {
 ///
 /// What is chance shows in the curves themselves: how far each value is from the line through its neighbours. Tasks come
 /// and go within seconds and are seen once in a scrape interval, so that two drills of the same system differ by as much.
-/// What stands still was drawn once, when something stopped it.
+/// What stands still was drawn once.
 pub(super) fn distance(
     live: &[f64],
     models: &[Vec<f64>],
@@ -120,6 +124,7 @@ pub(super) fn distance(
     }
     Distance {
         peak,
+        few: kind.few(),
         mean: here.mean / peak,
         chance: here.chance / peak,
         gap: here.gap / peak,
@@ -197,25 +202,40 @@ impl Averaged {
                 slot.saturating_sub(slots / 2),
                 (slot + slots / 2 + 1).min(values.len()),
             );
-            let average = mean(&values[from..to]);
-            let variance = mean(&off_line[from..to]) / known(&values[from..to]);
-            // A number of tasks that stands still has been drawn once, and averaging makes it no surer.
-            let variance = match kind {
-                Kind::Level if is_still(&values[from..to]) => average,
-                _ if variance.is_nan() => 0.0,
-                _ => variance,
-            };
-            (average, variance)
+            let window = &values[from..to];
+            (mean(window), variance(window, &off_line[from..to], kind))
         });
         let (values, variance) = averages.unzip();
         Self { values, variance }
     }
 }
 
-fn is_still(window: &[f64]) -> bool {
-    let mut known = window.iter().filter(|value| !value.is_nan());
-    let first = known.next();
-    known.all(|value| Some(value) == first)
+/// So many equal numbers of tasks in a row have been drawn once, when something stopped them, and averaging makes them no
+/// surer.
+const STILL: usize = 4;
+
+/// Variance of the average of a window by chance; `off_line`: that of each value.
+fn variance(window: &[f64], off_line: &[f64], kind: Kind) -> f64 {
+    let (mut still, mut loose, mut at) = (0.0, 0.0, 0);
+    let (mut known, mut squares) = (0.0, 0.0);
+    for run in window.chunk_by(|value, next| value == next) {
+        let length = run.len() as f64;
+        if kind == Kind::Level && run.len() >= STILL {
+            still += length * length * run[0];
+        } else if !run[0].is_nan() {
+            loose += length;
+            for square in off_line[at..at + run.len()]
+                .iter()
+                .filter(|value| !value.is_nan())
+            {
+                (known, squares) = (known + 1.0, squares + square);
+            }
+        }
+        at += run.len();
+    }
+    let count = window.iter().filter(|value| !value.is_nan()).count() as f64;
+    let of_each = if known > 0.0 { squares / known } else { 0.0 };
+    (still + loose * of_each) / (count * count)
 }
 
 /// The value between two slots, on the straight line.

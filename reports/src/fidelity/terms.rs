@@ -7,11 +7,13 @@ use std::fmt;
 /// What the harness of a live drill cost: put into the model, it shows whether two drills differ by that alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// Round trip to Redis, median, virtual milliseconds. A worker slot is held for two of them longer than its handler
-    /// works, and a server fetches no more than one task in one.
-    pub round_trip_ms: i64,
-    /// How much longer handlers worked than the plan wanted, median, virtual milliseconds.
-    pub overrun_ms: i64,
+    /// Round trip to Redis, virtual microseconds. A worker slot is held for two of them longer than its handler works, and
+    /// a server fetches no more than one task in one. Where the live drill's slots were ever all busy, it is half of what
+    /// passed between a handler's return and the next one's start there, for that decides how fast a backlog drains; else
+    /// the producer's median.
+    pub round_trip_us: i64,
+    /// How much longer handlers worked than the plan wanted, virtual microseconds: the mean of busy slots, else the median.
+    pub overrun_us: i64,
     /// What took effect later than in the model: signals, and processes and Redis that take their time to start.
     pub deeds: Vec<LateDeed>,
 }
@@ -44,9 +46,17 @@ impl Terms {
                 late_ms,
             })
         };
+        let micros = |busy_ms: f64, else_ms: i64| {
+            let ms = if lag.busy_turn_ms > 0.0 {
+                busy_ms
+            } else {
+                else_ms as f64
+            };
+            (ms * 1e3).round().max(0.0) as i64
+        };
         Self {
-            round_trip_ms: lag.redis_ms[0].max(0),
-            overrun_ms: lag.handler_ms[0].max(0),
+            round_trip_us: micros(lag.busy_turn_ms / 2.0, lag.redis_ms[0]),
+            overrun_us: micros(lag.busy_overrun_ms, lag.handler_ms[0]),
             deeds: live.marks().filter_map(late).collect(),
         }
     }
@@ -61,8 +71,9 @@ impl fmt::Display for Terms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "round trips to Redis of {} ms, handlers {} ms over their time",
-            self.round_trip_ms, self.overrun_ms
+            "round trips to Redis of {:.1} ms, handlers {:.1} ms over their time",
+            self.round_trip_us as f64 / 1e3,
+            self.overrun_us as f64 / 1e3
         )?;
         for deed in &self.deeds {
             write!(f, ", {} {:.1} s late", deed.what, deed.late_ms as f64 / 1e3)?;

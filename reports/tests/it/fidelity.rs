@@ -301,11 +301,19 @@ fn what_took_effect_late_is_told_and_put_into_the_terms() {
         late_ms: 20_000,
     };
     let expected = Terms {
-        round_trip_ms: 18,
-        overrun_ms: 6,
+        round_trip_us: 18_000,
+        overrun_us: 6_000,
         deeds: vec![deed],
     };
     assert_eq!(terms, expected);
+    // What slots lost while they were all busy counts for more than medians.
+    change(&mut late, |line| {
+        if let Line::Lag(lag) = line {
+            (lag.busy_turn_ms, lag.busy_overrun_ms) = (50.5, 9.25);
+        }
+    });
+    let busy = Terms::measured(&late, &model);
+    assert_eq!((busy.round_trip_us, busy.overrun_us), (25_250, 9_250));
     // The model on these terms plans the kill for later.
     let mut third = model.clone();
     marks(&mut third, |mark| {

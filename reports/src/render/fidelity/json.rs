@@ -55,8 +55,8 @@ fn terms(terms: &Terms) -> Value {
         })
     });
     json!({
-        "round_trip_seconds": seconds(terms.round_trip_ms),
-        "handler_overrun_seconds": seconds(terms.overrun_ms),
+        "round_trip_seconds": terms.round_trip_us as f64 / 1e6,
+        "handler_overrun_seconds": terms.overrun_us as f64 / 1e6,
         "late_deeds": deeds.collect::<Vec<_>>(),
     })
 }
