@@ -212,8 +212,8 @@ fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
         is_deed
     });
     let harness = Harness {
-        round_trip_us: terms.round_trip_ms * 1_000,
-        overrun_us: terms.overrun_ms * 1_000,
+        round_trip_us: terms.round_trip_us,
+        overrun_us: terms.overrun_us,
         scrape_late_ms: 0,
     };
     (plan, harness, terms)
@@ -229,5 +229,58 @@ fn exit_of(pairs: &[Fidelity]) -> Exit {
         Exit::Passed
     } else {
         Exit::Inconclusive
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{PlanOptions, Scenario};
+    use firedrill_reports::fidelity::LateDeed;
+
+    const OUTAGE: &str = include_str!("../../../scenarios/redis-outage.yaml");
+    const STORM: &str = include_str!("../../../scenarios/retry-storm-dependency-down.yaml");
+
+    fn plan(text: &str) -> Plan {
+        let scenario = Scenario::parse("s.yaml", text).unwrap();
+        Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap()
+    }
+
+    fn late(what: &str, planned_ms: i64) -> LateDeed {
+        LateDeed {
+            what: what.into(),
+            target: "redis".into(),
+            planned_ms,
+            late_ms: 7_000,
+        }
+    }
+
+    #[test]
+    fn the_model_pays_what_the_live_drill_paid() {
+        let before = plan(OUTAGE);
+        let terms = Terms {
+            round_trip_us: 5_000,
+            overrun_us: 3_000,
+            deeds: vec![late("redis.start", 3_300_000)],
+        };
+        let (after, harness, kept) = on_terms(&before, terms.clone());
+        assert_eq!(kept, terms);
+        assert_eq!((harness.round_trip_us, harness.overrun_us), (5_000, 3_000));
+        let (step, moved) = (&before.timeline[0], &after.timeline[0]);
+        assert_eq!(step.at_ms, moved.at_ms);
+        let ends_ms = |step: &crate::plan::Step| step.until.as_ref().unwrap().at_ms;
+        assert_eq!(ends_ms(step) + 7_000, ends_ms(moved));
+    }
+
+    #[test]
+    fn handlers_know_when_their_faults_are_on() {
+        let before = plan(STORM);
+        let terms = Terms {
+            deeds: vec![late("handler.fail", before.timeline[0].at_ms)],
+            ..Terms::default()
+        };
+        let (after, _, kept) = on_terms(&before, terms);
+        assert_eq!(after, before);
+        assert!(kept.deeds.is_empty());
     }
 }
