@@ -7,6 +7,7 @@ mod confidence;
 mod conformance;
 mod conservation;
 mod docker;
+mod fidelity;
 mod live;
 mod queueing_theory;
 mod redis_server;
