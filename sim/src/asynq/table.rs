@@ -49,7 +49,10 @@ const PAGE: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Pages<V> {
     pages: Vec<Option<Box<Page<V>>>>,
-    #[expect(clippy::vec_box, reason = "a page is large, and moves between the two lists as a whole")]
+    #[expect(
+        clippy::vec_box,
+        reason = "a page is large, and moves between the two lists as a whole"
+    )]
     spare: Vec<Box<Page<V>>>,
 }
 
