@@ -6,7 +6,7 @@ mod draw;
 mod retry_delay;
 mod text;
 
-pub use draw::{Dice, Execution, arrivals};
+pub use draw::{ArrivalTimes, Dice, Execution, arrivals};
 pub use retry_delay::RetryDelay;
 
 use crate::fault::{Fault, Remedy};

@@ -366,6 +366,8 @@ impl<T: Task> QueueOrder<T> {
 
     fn next(&self, rng: &mut ChaCha8Rng) -> Queues<T> {
         match self {
+            // Cloning a list goes a longer way than putting one name into it.
+            Self::Fixed(names) if names.len() == 1 => std::iter::once(names[0].clone()).collect(),
             Self::Fixed(names) => names.clone(),
             Self::Weighted(names) => {
                 let mut shuffled = names.clone();

@@ -6,7 +6,7 @@ use crate::asynq::op::{Op, Reply};
 use crate::asynq::task::Task;
 use crate::clock::Time;
 use crate::ledger::Entry;
-use crate::plan::{Plan, TaskPlan};
+use crate::plan::{ArrivalTimes, Plan, TaskPlan};
 use crate::rng;
 use rand::RngExt;
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ pub trait Mint<T> {
 
 /// One workload entry's schedule.
 struct Source {
-    arrivals: Box<dyn Iterator<Item = i64> + Send>,
+    arrivals: ArrivalTimes,
     next_seq: u64,
     next_at: Option<Time>,
 }
@@ -38,7 +38,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
     #[must_use]
     pub fn new(plan: &Plan, origin: Time, queues: BTreeSet<T::Queue>, mint: M) -> Self {
         let source = |index| Source {
-            arrivals: Box::new(crate::plan::arrivals(plan, index)),
+            arrivals: crate::plan::arrivals(plan, index),
             next_seq: 0,
             next_at: None,
         };

@@ -62,6 +62,18 @@ struct Page<V> {
     used: usize,
 }
 
+impl<V> Page<V> {
+    /// An empty page. Apart, because it takes shape on the stack, and who calls this millions of times needs it rarely.
+    #[cold]
+    #[inline(never)]
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            entries: std::array::from_fn(|_| None),
+            used: 0,
+        })
+    }
+}
+
 impl<V> Default for Pages<V> {
     fn default() -> Self {
         Self {
@@ -100,14 +112,7 @@ impl<I: Copy + Into<u32> + From<u32> + Debug, V: Clone + Debug + Send> Table<I, 
             self.pages.resize_with(page + 1, || None);
         }
         let spare = &mut self.spare;
-        let page = self.pages[page].get_or_insert_with(|| {
-            spare.pop().unwrap_or_else(|| {
-                Box::new(Page {
-                    entries: std::array::from_fn(|_| None),
-                    used: 0,
-                })
-            })
-        });
+        let page = self.pages[page].get_or_insert_with(|| spare.pop().unwrap_or_else(Page::new));
         page.used += usize::from(page.entries[entry].is_none());
         page.entries[entry] = Some(value);
     }

@@ -4,30 +4,49 @@
 use crate::plan::{Arrivals, Plan, Service};
 use crate::rng::{self, Numbered};
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 
 /// Arrival times of workload entry `index`, microseconds since the start, ascending, within the drill.
-pub fn arrivals(plan: &Plan, index: usize) -> impl Iterator<Item = i64> + Send + use<> {
-    let end_us = plan.duration_ms * 1_000;
-    let mut dice = rng::stream(plan.seed, &format!("arrivals/{index}"));
-    let arrivals = plan.workload[index].arrivals.clone();
-    let mut count: u64 = 0;
-    let mut clock_us = 0.0;
-    std::iter::from_fn(move || {
-        let (at_us, until_us) = match &arrivals {
+#[must_use]
+pub fn arrivals(plan: &Plan, index: usize) -> ArrivalTimes {
+    ArrivalTimes {
+        arrivals: plan.workload[index].arrivals.clone(),
+        dice: rng::stream(plan.seed, &format!("arrivals/{index}")),
+        end_us: plan.duration_ms * 1_000,
+        count: 0,
+        clock_us: 0.0,
+    }
+}
+
+/// See [`arrivals`].
+#[derive(Debug, Clone)]
+pub struct ArrivalTimes {
+    arrivals: Arrivals,
+    dice: ChaCha8Rng,
+    end_us: i64,
+    count: u64,
+    clock_us: f64,
+}
+
+impl Iterator for ArrivalTimes {
+    type Item = i64;
+
+    fn next(&mut self) -> Option<i64> {
+        let (at_us, until_us) = match &self.arrivals {
             Arrivals::Poisson {
                 rate_per_sec,
                 from_ms,
                 until_ms,
             } => {
-                clock_us += exponential(dice.random()) / rate_per_sec * 1e6;
-                (*from_ms as f64 * 1e3 + clock_us, until_ms * 1_000)
+                self.clock_us += exponential(self.dice.random()) / rate_per_sec * 1e6;
+                (*from_ms as f64 * 1e3 + self.clock_us, until_ms * 1_000)
             }
             Arrivals::Constant {
                 rate_per_sec,
                 from_ms,
                 until_ms,
             } => (
-                *from_ms as f64 * 1e3 + count as f64 / rate_per_sec * 1e6,
+                *from_ms as f64 * 1e3 + self.count as f64 / rate_per_sec * 1e6,
                 until_ms * 1_000,
             ),
             Arrivals::Burst {
@@ -35,19 +54,17 @@ pub fn arrivals(plan: &Plan, index: usize) -> impl Iterator<Item = i64> + Send +
                 at_ms,
                 over_ms,
             } => {
-                if count >= *total {
+                if self.count >= *total {
                     return None;
                 }
-                (
-                    *at_ms as f64 * 1e3 + *over_ms as f64 * 1e3 * count as f64 / *total as f64,
-                    i64::MAX,
-                )
+                let spread_us = *over_ms as f64 * 1e3 * self.count as f64 / *total as f64;
+                (*at_ms as f64 * 1e3 + spread_us, i64::MAX)
             }
         };
-        count += 1;
+        self.count += 1;
         let at_us = at_us as i64;
-        (at_us < until_us.min(end_us)).then_some(at_us)
-    })
+        (at_us < until_us.min(self.end_us)).then_some(at_us)
+    }
 }
 
 /// One execution, whoever carries it out: what a handler does depends on this and the plan alone.

@@ -60,9 +60,11 @@ impl Ord for Due {
     }
 }
 
-/// The event heap.
+/// The event heap, and one event beside it: what comes soonest of what was pushed lately. A stream of arrivals, each of
+/// which pushes the next, mostly stays out of the heap.
 #[derive(Debug, Default)]
 pub(crate) struct Dues {
+    soon: Option<Due>,
     heap: BinaryHeap<Reverse<Due>>,
     seq: u64,
 }
@@ -71,20 +73,37 @@ impl Dues {
     #[inline]
     pub(crate) fn push(&mut self, at: Time, what: Happening) {
         self.seq += 1;
-        self.heap.push(Reverse(Due {
+        let due = Due {
             at,
             seq: self.seq,
             what,
-        }));
+        };
+        match &mut self.soon {
+            Some(soon) if due < *soon => {
+                let later = std::mem::replace(soon, due);
+                self.heap.push(Reverse(later));
+            }
+            Some(_) => self.heap.push(Reverse(due)),
+            None => self.soon = Some(due),
+        }
     }
 
     /// The next thing to happen, if it does so before `end`.
     #[inline]
     pub(crate) fn pop(&mut self, end: Time) -> Option<(Time, Happening)> {
-        if self.heap.peek()?.0.at >= end {
-            return None;
-        }
-        let Reverse(due) = self.heap.pop()?;
+        let from_heap = match (&self.soon, self.heap.peek()) {
+            (Some(soon), Some(Reverse(first))) => first < soon,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        };
+        let due = if from_heap {
+            if self.heap.peek()?.0.at >= end {
+                return None;
+            }
+            self.heap.pop()?.0
+        } else {
+            self.soon.take_if(|soon| soon.at < end)?
+        };
         Some((due.at, due.what))
     }
 }
