@@ -24,7 +24,7 @@ pub mod unit_test;
 pub mod yaml;
 
 pub use compat::Compat;
-pub use detector::{Detector, RuleWithoutData, Schedule};
+pub use detector::{Detector, RuleWithoutData, Schedule, SeriesRef};
 pub use query::{Query, QueryError};
 pub use rules::{AlertRule, RuleFile, RuleSet};
 pub use sample::{Labels, METRIC_NAME, Sample, Timestamp, is_stale, stale_marker};

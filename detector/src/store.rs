@@ -10,6 +10,8 @@ use crate::sample::is_stale;
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     pub(crate) labels: LabelsId,
+    /// How many series had arrived before it.
+    pub(crate) arrival: u64,
     times: Vec<i64>,
     values: Vec<f64>,
     /// Samples before this position are forgotten but not yet moved out.
@@ -33,10 +35,20 @@ pub(crate) struct Window<'s> {
     pub(crate) resets: Option<&'s [(i64, f64)]>,
 }
 
+/// Where a reader's last window of a series was, as positions that also count what has been moved out.
+///
+/// Windows mostly move on by a sample or none, so looking there first saves the search. Any cursor is right.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cursor {
+    low: usize,
+    high: usize,
+}
+
 impl Series {
-    fn new(labels: LabelsId) -> Self {
+    fn new(labels: LabelsId, arrival: u64) -> Self {
         Self {
             labels,
+            arrival,
             times: Vec::new(),
             values: Vec::new(),
             head: 0,
@@ -91,24 +103,27 @@ impl Series {
         Some((time, self.values[self.head + found]))
     }
 
-    /// The samples with `from_ms <= time <= to_ms`.
-    ///
-    /// `hint` is where the last window of this caller began; windows mostly move on by a sample or none, so that
-    /// looking there first saves the search.
-    pub(crate) fn window(&self, from_ms: i64, to_ms: i64, hint: &mut usize) -> Window<'_> {
+    /// The samples with `from_ms <= time <= to_ms`, and their place for the next time.
+    pub(crate) fn window(&self, from_ms: i64, to_ms: i64, cursor: &mut Cursor) -> Window<'_> {
         let times = self.times();
         let forgotten = self.moved_out + self.head;
-        let low = first_from(times, from_ms, hint.saturating_sub(forgotten));
-        *hint = forgotten + low;
+        let low = first_from(times, from_ms, cursor.low.saturating_sub(forgotten));
         let high = match times.last() {
-            Some(last) if *last <= to_ms => times.len(),
-            _ => low + times[low..].partition_point(|time| *time <= to_ms),
+            Some(last) if *last > to_ms => {
+                // Not beyond the last time, so there is a next millisecond.
+                first_from(times, to_ms + 1, cursor.high.saturating_sub(forgotten))
+            }
+            _ => times.len(),
+        };
+        *cursor = Cursor {
+            low: forgotten + low,
+            high: forgotten + high,
         };
         let times = &times[low..high.max(low)];
         let values = &self.values[self.head + low..self.head + low + times.len()];
-        let resets = match (self.resets.is_empty(), times) {
-            // A fall onto the window's first sample happened outside of the window.
-            (false, [first, .., last]) => {
+        // A fall onto the window's first sample happened outside of the window.
+        let resets = match (self.resets.last(), times) {
+            (Some((newest, _)), [first, .., last]) if newest > first => {
                 let low = self.resets.partition_point(|(time, _)| time <= first);
                 let high = self.resets.partition_point(|(time, _)| time <= last);
                 &self.resets[low..high]
@@ -164,10 +179,11 @@ pub(crate) struct Store {
     /// Position in `series` by label set; `u32::MAX` where there is none.
     by_labels: Vec<u32>,
     by_name: HashMap<Arc<str>, Vec<u32>>,
-    /// Every position handed out since the last removal, in order of arrival.
+    /// The positions of all series, in order of arrival.
     arrivals: Vec<u32>,
+    arrived: u64,
     free: Vec<u32>,
-    removals: u64,
+    changes: u64,
 }
 
 const NOWHERE: u32 = u32::MAX;
@@ -196,7 +212,9 @@ impl Store {
             self.series.push(None);
             u32::try_from(self.series.len() - 1).expect("fewer than 2^32 series fit in memory")
         });
-        self.series[place as usize] = Some(Series::new(labels));
+        self.series[place as usize] = Some(Series::new(labels, self.arrived));
+        self.arrived += 1;
+        self.changes += 1;
         if self.by_labels.len() <= labels.index() {
             self.by_labels.resize(labels.index() + 1, NOWHERE);
         }
@@ -223,9 +241,14 @@ impl Store {
         }
     }
 
-    /// How often series were removed; positions found before a removal are void.
-    pub(crate) fn removals(&self) -> u64 {
-        self.removals
+    /// How many series have arrived so far, those removed included.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// How often series were added or removed. While it stays the same, so do positions and arrivals.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Forgets samples older than `before_ms` and series that have none left.
@@ -247,7 +270,7 @@ impl Store {
             removed = true;
         }
         if removed {
-            self.removals += 1;
+            self.changes += 1;
             let series = &self.series;
             self.arrivals
                 .retain(|place| series[*place as usize].is_some());
@@ -298,17 +321,17 @@ mod tests {
         ] {
             assert_eq!(series.newest_until(at_ms), newest, "{at_ms}");
         }
-        let mut hint = 0;
-        let window = series.window(20, 60, &mut hint);
+        let mut cursor = Cursor::default();
+        let window = series.window(20, 60, &mut cursor);
         assert_eq!(
             (window.times, window.values),
             (&[20, 30, 60][..], &[7.0, 1.0, 2.0][..])
         );
         assert_eq!(window.resets, Some(&[(30, 7.0)][..]));
         // The fall onto the first sample is outside of the window.
-        assert_eq!(series.window(30, 60, &mut hint).resets, Some(&[][..]));
-        assert!(series.window(61, 90, &mut hint).times.is_empty());
-        assert!(series.window(90, 61, &mut hint).times.is_empty());
+        assert_eq!(series.window(30, 60, &mut cursor).resets, Some(&[][..]));
+        assert!(series.window(61, 90, &mut cursor).times.is_empty());
+        assert!(series.window(90, 61, &mut cursor).times.is_empty());
     }
 
     #[test]
@@ -339,7 +362,8 @@ mod tests {
             assert!(store.sample_count() <= 102);
         }
         assert!(store.arrivals(Some("d")).is_empty());
-        assert_eq!(store.removals(), 1);
+        // Two arrivals and a removal.
+        assert_eq!(store.changes(), 3);
         store.append(&interner, other, 10_000, 2.0);
         let place = store.arrivals(Some("d"))[0];
         assert_eq!(

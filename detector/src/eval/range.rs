@@ -15,19 +15,22 @@ impl RangeCall {
         };
         let function = self.function;
         let keeps_name = matches!(function, RangeFunction::First | RangeFunction::Last);
-        let mut vector = Vector::new();
-        self.of
-            .each_window(context, |labels, window, span, context| {
-                let Some(value) = apply(function, parameter, &window, span, context) else {
-                    return;
-                };
-                let labels = if keeps_name {
-                    labels
-                } else {
-                    context.interner.without_name(labels)
-                };
-                vector.push(Element { labels, value });
+        let mut vector = context.buffers.take();
+        let distinct = self
+            .of
+            .each_window(context, |series, window, span, context| {
+                if let Some(value) = apply(function, parameter, &window, span, context) {
+                    let labels = if keeps_name {
+                        series.labels
+                    } else {
+                        series.nameless
+                    };
+                    vector.push(Element { labels, value });
+                }
             })?;
+        if keeps_name || distinct {
+            return Ok(vector);
+        }
         unique(vector, &mut self.seen, context)
     }
 }
@@ -38,7 +41,7 @@ fn apply(
     parameter: f64,
     window: &Window<'_>,
     span: Span,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Option<f64> {
     let values = window.values;
     let count = values.len() as f64;
@@ -80,7 +83,12 @@ fn apply(
         RangeFunction::Last => *values.last()?,
         RangeFunction::Stdvar => variance(values),
         RangeFunction::Stddev => variance(values).sqrt(),
-        RangeFunction::Quantile => math::quantile(parameter, &mut values.to_vec()),
+        RangeFunction::Quantile => {
+            let sorted = &mut context.buffers.numbers;
+            sorted.clear();
+            sorted.extend_from_slice(values);
+            math::quantile(parameter, sorted)
+        }
     })
 }
 
