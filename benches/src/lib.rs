@@ -1,5 +1,7 @@
 //! Inputs shared by the benchmarks: seeded and sized like the jobs people run.
 
+pub mod day;
+
 use firedrill::asynq::message::TaskMessage;
 
 /// A task as a team's producer would send it: a 100-byte JSON payload and a UUID.

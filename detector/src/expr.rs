@@ -15,7 +15,7 @@ use regex::Regex;
 
 use crate::intern::{LabelsId, Memo, Places};
 use crate::sample::Labels;
-use crate::store::Cursor;
+use crate::store::{Cursor, Point};
 use matcher::Matcher;
 
 /// A whole expression.
@@ -158,8 +158,7 @@ pub(crate) struct Collected {
 #[derive(Debug, Clone)]
 pub(crate) struct CollectedSeries {
     pub(crate) labels: LabelsId,
-    pub(crate) times: Vec<i64>,
-    pub(crate) values: Vec<f64>,
+    pub(crate) points: Vec<Point>,
 }
 
 /// A range function applied to its range.

@@ -4,7 +4,7 @@ use crate::expr::{
     At, Collected, CollectedSeries, Found, FoundSeries, RangeExpr, Reference, Selector,
 };
 use crate::intern::{LabelsId, Places};
-use crate::store::{Cursor, Window};
+use crate::store::{Cursor, Point, Window};
 
 use super::{Context, Element, EvalError, Vector, unique};
 
@@ -72,17 +72,17 @@ impl Selector {
 
     /// The newest sample of each series, if it is young enough and no marker came after it.
     pub(super) fn instant(&mut self, context: &mut Context<'_>) -> Vector {
-        self.newest(context, |series, _, value| Element {
+        self.newest(context, |series, point| Element {
             labels: series.labels,
-            value,
+            value: point.value,
         })
     }
 
     /// The times of those samples, in seconds.
     pub(super) fn timestamps(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
-        let vector = self.newest(context, |series, time_ms, _| Element {
+        let vector = self.newest(context, |series, point| Element {
             labels: series.nameless,
-            value: time_ms as f64 / 1000.0,
+            value: point.at_ms as f64 / 1000.0,
         });
         if self.found.distinct_nameless {
             return Ok(vector);
@@ -93,7 +93,7 @@ impl Selector {
     fn newest(
         &mut self,
         context: &mut Context<'_>,
-        element: impl Fn(&FoundSeries, i64, f64) -> Element,
+        element: impl Fn(&FoundSeries, Point) -> Element,
     ) -> Vector {
         self.refresh(context);
         let at_ms = self.reference.time_ms(context);
@@ -101,10 +101,10 @@ impl Selector {
         let mut vector = context.buffers.take();
         for series in &self.found.series {
             let samples = context.store.get(series.place);
-            if let Some((time_ms, value)) = samples.and_then(|s| s.newest_until(at_ms))
-                && time_ms >= oldest_ms
+            if let Some(point) = samples.and_then(|s| s.newest_until(at_ms))
+                && point.at_ms >= oldest_ms
             {
-                vector.push(element(series, time_ms, value));
+                vector.push(element(series, point));
             }
         }
         vector
@@ -157,7 +157,7 @@ impl RangeExpr {
                         continue;
                     };
                     let window = samples.window(from_ms, span.end_ms, &mut series.cursor);
-                    if !window.times.is_empty() {
+                    if !window.points.is_empty() {
                         let of = WindowOf {
                             labels: series.labels,
                             nameless: series.nameless,
@@ -182,8 +182,7 @@ impl RangeExpr {
                 collected.fill(of, span, step_ms, context)?;
                 for series in &collected.series[..collected.used] {
                     let window = Window {
-                        times: &series.times,
-                        values: &series.values,
+                        points: &series.points,
                         resets: None,
                     };
                     let of = WindowOf {
@@ -253,9 +252,10 @@ impl Collected {
             Some(place) => place,
             None => self.open(element.labels),
         };
-        let series = &mut self.series[place];
-        series.times.push(at_ms);
-        series.values.push(element.value);
+        self.series[place].points.push(Point {
+            at_ms,
+            value: element.value,
+        });
     }
 
     /// Starts the next series, in spare memory if there is some.
@@ -265,13 +265,11 @@ impl Collected {
         match self.series.get_mut(place) {
             Some(series) => {
                 series.labels = labels;
-                series.times.clear();
-                series.values.clear();
+                series.points.clear();
             }
             None => self.series.push(CollectedSeries {
                 labels,
-                times: Vec::new(),
-                values: Vec::new(),
+                points: Vec::new(),
             }),
         }
         place
