@@ -315,3 +315,54 @@ fn variance(values: &[f64]) -> f64 {
     }
     (squares.sum + squares.correction) / count
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Windows whose samples lie alike and differently, in turns, against each window by itself.
+    #[test]
+    fn what_one_window_leaves_behind_does_not_show_in_the_next() {
+        let span = Span {
+            end_ms: 300_000,
+            length_ms: 300_000,
+        };
+        let windows: Vec<Vec<Point>> = [
+            &[(10_000, 1.0), (150_000, 5.0), (290_000, 9.0)][..],
+            &[(10_000, 50.0), (150_000, 5.0), (290_000, 70.0)],
+            &[(140_000, 3.0), (150_000, 5.0), (290_000, 9.0)],
+            &[(10_000, 1.0), (290_000, 9.0)],
+            &[(10_000, 1.0), (150_000, 2.0), (160_000, 2.0)],
+            &[(10_000, -1.0), (150_000, 5.0), (290_000, 9.0)],
+            &[(10_000, 1.0)],
+        ]
+        .iter()
+        .map(|window| {
+            let points = window.iter();
+            points
+                .map(|&(at_ms, value)| Point { at_ms, value })
+                .collect()
+        })
+        .collect();
+        for function in [
+            RangeFunction::Rate,
+            RangeFunction::Increase,
+            RangeFunction::Delta,
+        ] {
+            for compat in [Compat::V2, Compat::V3] {
+                let fresh = || Extrapolation::of(function, compat).unwrap();
+                let mut used = fresh();
+                // Every window comes after every other one.
+                let order = (0..49).flat_map(|pair| [pair / 7, pair % 7]);
+                for points in order.map(|place| &windows[place]) {
+                    let window = Window {
+                        points,
+                        resets: None,
+                    };
+                    let alone = fresh().apply(&window, span).map(f64::to_bits);
+                    assert_eq!(used.apply(&window, span).map(f64::to_bits), alone);
+                }
+            }
+        }
+    }
+}

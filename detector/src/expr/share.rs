@@ -145,3 +145,80 @@ impl ScalarExpr {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compat::Compat;
+    use crate::expr::compile::compile;
+
+    /// How many expressions are shared, and how often each selector is left in all of them together.
+    fn check(texts: &[&str], shared: usize, selectors: &[(&str, usize)]) {
+        let mut exprs: Vec<Expr> = texts
+            .iter()
+            .map(|text| compile(text, Compat::V3).unwrap().expr)
+            .collect();
+        let written = BTreeSet::from(["ALERTS".to_owned(), "recorded".to_owned()]);
+        let list = share(exprs.iter_mut(), &written);
+        assert_eq!(list.len(), shared, "{texts:?}");
+        let mut left: BTreeMap<String, usize> = BTreeMap::new();
+        let mut note = |selector: &crate::expr::Selector| {
+            *left.entry(selector.text.clone()).or_default() += 1;
+        };
+        exprs.iter().for_each(|e| e.each_selector(&[], &mut note));
+        for shared in &list {
+            let expr = shared.expr.as_ref().unwrap();
+            expr.each_selector(&[], &mut note);
+        }
+        let selectors = selectors.iter().map(|(text, n)| ((*text).to_owned(), *n));
+        assert_eq!(left, selectors.collect(), "{texts:?}");
+    }
+
+    #[test]
+    fn what_occurs_more_than_once_is_shared() {
+        let ok = "sum(rate(c{status=\"ok\"}[5m])) / sum(rate(c[5m])) < 0.9";
+        let failed = "sum(rate(c{status=\"failed\"}[5m])) / sum(rate(c[5m]))";
+        check(
+            &[
+                ok,
+                &format!("{failed} > 0.1"),
+                &format!("{failed} > 0.25"),
+                "sum(rate(c[5m])) == 0 and sum(increase(c[1h])) > 0",
+            ],
+            2,
+            &[
+                ("c", 2),
+                ("c{status=\"failed\"}", 1),
+                ("c{status=\"ok\"}", 1),
+            ],
+        );
+        check(&["a > 1", "a > 2", "b"], 1, &[("a", 1), ("b", 1)]);
+        check(&["(a - a) / (a - a)"], 2, &[("a", 1)]);
+        check(
+            &["scalar(sum(a))", "vector(scalar(sum(a)))"],
+            1,
+            &[("a", 1)],
+        );
+    }
+
+    #[test]
+    fn what_differs_or_may_change_in_between_is_not() {
+        check(&["rate(a[5m])", "rate(a[6m])"], 0, &[("a", 2)]);
+        check(&["a", "a offset 1m", "a @ 5"], 0, &[("a", 3)]);
+        check(
+            &["a{b=\"c\"}", "a{b!=\"c\"}"],
+            0,
+            &[("a{b=\"c\"}", 1), ("a{b!=\"c\"}", 1)],
+        );
+        check(&["ALERTS > 1", "ALERTS > 2"], 0, &[("ALERTS", 2)]);
+        check(
+            &["recorded + a", "recorded + a"],
+            1,
+            &[("recorded", 2), ("a", 1)],
+        );
+        check(&["{b=\"c\"}", "{b=\"c\"}"], 0, &[("{b=\"c\"}", 2)]);
+        let subquery = "max_over_time(a[5m:1m])";
+        check(&[subquery, subquery], 0, &[("a", 2)]);
+        check(&["vector(1)", "vector(1)"], 0, &[]);
+    }
+}
