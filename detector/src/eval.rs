@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod binary;
+mod extrapolate;
 mod histogram;
 mod map;
 pub(crate) mod math;
