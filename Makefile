@@ -1,5 +1,5 @@
 # The menu. Anything cleverer lives in firedrill itself or in .ci/.
-.PHONY: help drill test lint bench build clean
+.PHONY: help drill test lint bench peers build clean
 
 SPEED ?= 60
 
@@ -24,6 +24,9 @@ lint: ## format, clippy, docs
 
 bench: ## criterion benchmarks
 	cargo bench --locked -p firedrill-benches
+
+peers: ## the simulators and promtool beside ours: speeds and ratios
+	benches/peers/compare
 
 clean: ## end what a killed drill left behind, then remove build output
 	-target/release/firedrill clean

@@ -16,7 +16,7 @@ async fn cycle(broker: &RedisBroker, number: u64) {
     };
     assert_eq!(broker.call(enqueue).await, Ok(Reply::Enqueued(true)));
     let dequeue = Op::Dequeue {
-        queues: vec!["default".into()],
+        queues: std::iter::once("default".into()).collect(),
         lease_expires_s: now.secs() + 30,
     };
     let Ok(Reply::Dequeued(Some(message))) = broker.call(dequeue).await else {

@@ -1,4 +1,16 @@
-//! Inputs shared by the benchmarks: seeded and sized like the jobs people run.
+//! Inputs shared by the benchmarks, seeded and sized like the jobs people run, and the model that simulators are compared
+//! on.
+
+pub mod heap_loop;
+pub mod model;
+
+/// Theory and intervals are sim's; the heap loop is held against them, too.
+#[cfg(test)]
+#[path = "../../sim/tests/it/confidence.rs"]
+mod confidence;
+#[cfg(test)]
+#[path = "../../sim/tests/it/queueing_theory.rs"]
+mod queueing_theory;
 
 pub mod day;
 

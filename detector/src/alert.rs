@@ -1,5 +1,10 @@
 //! The alerts of one rule: pending, firing, kept firing, resolved (Prometheus, rules/alerting.go).
 
+mod life;
+
+pub use life::Holds;
+pub(crate) use life::Life;
+
 use crate::eval::{Element, Vector};
 use crate::intern::{Interner, LabelsId, Memo, Places};
 use crate::rules::LabelTemplate;
@@ -19,8 +24,7 @@ pub(crate) const WRITTEN: [&str; 2] = ["ALERTS", "ALERTS_FOR_STATE"];
 pub(crate) struct AlertSettings {
     pub(crate) group: String,
     pub(crate) name: String,
-    pub(crate) for_ms: i64,
-    pub(crate) keep_firing_for_ms: i64,
+    pub(crate) holds: Holds,
     pub(crate) limit: usize,
     pub(crate) labels: Vec<LabelTemplate>,
     pub(crate) annotations: Vec<LabelTemplate>,
@@ -44,9 +48,7 @@ pub(crate) struct Alerts {
 #[derive(Debug, Clone)]
 struct Instance {
     id: LabelsId,
-    firing: bool,
-    active_at_ms: i64,
-    kept_since_ms: Option<i64>,
+    life: Life,
     value: f64,
     /// The element the annotations are expanded from, when somebody asks.
     source: LabelsId,
@@ -106,6 +108,10 @@ impl Alerts {
         &self.settings.name
     }
 
+    pub(crate) fn group(&self) -> &str {
+        &self.settings.group
+    }
+
     /// Takes in the rule's result at `now_ms`, and puts the samples of `ALERTS` and `ALERTS_FOR_STATE` in its place.
     ///
     /// # Errors
@@ -152,24 +158,34 @@ impl Alerts {
         interner: &mut Interner,
         external: &External,
     ) -> Result<(), AlertError> {
-        let settings = &self.settings;
         self.seen.clear();
         self.ids.clear();
         for (place, element) in result.iter().enumerate() {
-            let build = |labels: &Labels| settings.identity(labels, element.value, external);
-            let id = match &mut self.identity {
-                Some(memo) => memo.apply(element.labels, interner, build),
-                None => {
-                    let labels = build(interner.labels(element.labels));
-                    interner.id(&labels)
-                }
-            };
+            let id = self.identity(*element, interner, external);
             if self.seen.insert(id, place).is_some() {
                 return Err(AlertError::SameLabels(interner.labels(id).clone()));
             }
             self.ids.push(id);
         }
         Ok(())
+    }
+
+    /// The alert label set of an element.
+    pub(crate) fn identity(
+        &mut self,
+        element: Element,
+        interner: &mut Interner,
+        external: &External,
+    ) -> LabelsId {
+        let settings = &self.settings;
+        let build = |labels: &Labels| settings.identity(labels, element.value, external);
+        match &mut self.identity {
+            Some(memo) => memo.apply(element.labels, interner, build),
+            None => {
+                let labels = build(interner.labels(element.labels));
+                interner.id(&labels)
+            }
+        }
     }
 
     /// Updates the instances that the result has, and adds those it has for the first time.
@@ -184,14 +200,11 @@ impl Alerts {
                 instance.present = true;
                 instance.value = element.value;
                 instance.source = element.labels;
-                instance.kept_since_ms = None;
                 continue;
             }
             self.instances.push(Instance {
                 id: *id,
-                firing: false,
-                active_at_ms: now_ms,
-                kept_since_ms: None,
+                life: Life::new(now_ms),
                 value: element.value,
                 source: element.labels,
                 present: true,
@@ -216,20 +229,14 @@ impl Alerts {
     /// Moves every instance on, after `present` has been set, and drops those that are over.
     fn step(&mut self, at: &Moment<'_>) -> Vec<Transition> {
         let settings = &self.settings;
-        let now_ms = at.now_ms;
         let mut transitions = Vec::new();
         self.instances.retain_mut(|instance| {
-            let fresh = instance.present && !instance.firing && instance.active_at_ms == now_ms;
-            let before = match (instance.firing, fresh) {
-                (true, _) => AlertState::Firing,
-                (false, true) => AlertState::Inactive,
-                (false, false) => AlertState::Pending,
-            };
-            let after = instance.next(settings, now_ms);
+            let (before, after) = instance
+                .life
+                .step(instance.present, settings.holds, at.now_ms);
             if before != after {
                 transitions.push(settings.transition(instance, before, after, at));
             }
-            instance.firing = after == AlertState::Firing;
             after != AlertState::Inactive
         });
         transitions
@@ -244,7 +251,7 @@ impl Alerts {
             let labels = at.interner.labels(instance.id);
             let from = match moved.iter().find(|transition| transition.labels == *labels) {
                 Some(transition) => transition.from,
-                None if instance.firing => AlertState::Firing,
+                None if instance.life.firing => AlertState::Firing,
                 None => AlertState::Pending,
             };
             if from != AlertState::Inactive {
@@ -267,7 +274,7 @@ impl Alerts {
             };
             instance.written = Some(written);
             samples.push(Element {
-                labels: if instance.firing {
+                labels: if instance.life.firing {
                     written.firing
                 } else {
                     written.pending
@@ -276,14 +283,17 @@ impl Alerts {
             });
             samples.push(Element {
                 labels: written.for_state,
-                value: instance.active_at_ms.div_euclid(1000) as f64,
+                value: instance.life.active_at_ms.div_euclid(1000) as f64,
             });
         }
     }
 
     /// The firing instances, in label order.
     pub(crate) fn firing(&self, interner: &Interner, external: &External) -> Vec<Firing> {
-        let firing = self.instances.iter().filter(|instance| instance.firing);
+        let firing = self
+            .instances
+            .iter()
+            .filter(|instance| instance.life.firing);
         firing
             .map(|instance| Firing {
                 labels: interner.labels(instance.id).clone(),
@@ -291,29 +301,6 @@ impl Alerts {
                 exact: self.settings.annotations.iter().all(|a| a.exact),
             })
             .collect()
-    }
-}
-
-impl Instance {
-    /// The state after this evaluation.
-    fn next(&mut self, settings: &AlertSettings, now_ms: i64) -> AlertState {
-        if self.present {
-            let waited = now_ms - self.active_at_ms >= settings.for_ms;
-            return if self.firing || waited {
-                AlertState::Firing
-            } else {
-                AlertState::Pending
-            };
-        }
-        if !self.firing || settings.keep_firing_for_ms == 0 {
-            return AlertState::Inactive;
-        }
-        let since_ms = *self.kept_since_ms.get_or_insert(now_ms);
-        if now_ms - since_ms < settings.keep_firing_for_ms {
-            AlertState::Firing
-        } else {
-            AlertState::Inactive
-        }
     }
 }
 

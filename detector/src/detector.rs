@@ -1,10 +1,12 @@
 //! The detector: samples in, transitions out, at the times a server would evaluate.
 
 use crate::engine::{Engine, Work};
+use crate::expr::Selector;
 use crate::intern::LabelsId;
 use crate::rules::RuleSet;
 use crate::sample::{Labels, Sample, Timestamp};
 use crate::transition::Outcome;
+use crate::trial::{Trial, Tried};
 
 /// When groups are evaluated.
 ///
@@ -101,6 +103,25 @@ impl Detector {
         }
     }
 
+    /// A detector that tries alerts with several settings. They report nothing while it runs; what became of them is asked
+    /// for at the end, with [`into_tried`](Self::into_tried). All other rules are evaluated as always.
+    ///
+    /// The trials must have been made from these rules.
+    #[must_use]
+    pub fn trying(rules: RuleSet, schedule: Schedule, trials: &[Trial]) -> Self {
+        let mut detector = Self::new(rules, schedule);
+        for trial in trials {
+            detector.engine.watch(trial);
+        }
+        detector
+    }
+
+    /// What became of the trials, in the order of their alerts.
+    #[must_use]
+    pub fn into_tried(self) -> Vec<Tried> {
+        self.engine.into_tried()
+    }
+
     /// Adds a sample. As in Prometheus, one that is not newer than its series' newest sample is dropped.
     ///
     /// Samples of a time must be in before [`advance`](Self::advance) passes that time.
@@ -152,14 +173,19 @@ impl Detector {
             for rule in &group.rules {
                 let mut selectors = Vec::new();
                 let mut matched = false;
-                rule.expr
-                    .each_selector(&self.engine.shared, &mut |selector| {
-                        matched |= selector.found.ever;
-                        selectors.push(selector.text.clone());
-                    });
+                let mut note = |selector: &Selector| {
+                    matched |= selector.found.ever;
+                    selectors.push(selector.text.clone());
+                };
+                let shared = &self.engine.shared;
+                if let Work::Trial(watched) = &rule.work {
+                    watched.each_selector(shared, &mut note);
+                }
+                rule.expr.each_selector(shared, &mut note);
                 if !matched && !selectors.is_empty() {
                     let name = match &rule.work {
                         Work::Alert(alerts) => alerts.name(),
+                        Work::Trial(watched) => watched.name(),
                         Work::Record { name, .. } => name,
                     };
                     found.push(RuleWithoutData {

@@ -1,6 +1,6 @@
 //! The store, the rules and their state: evaluates one group at one time, whenever it is told to.
 
-use crate::alert::{AlertSettings, Alerts};
+use crate::alert::{AlertSettings, Alerts, Holds};
 use crate::compat::Compat;
 use crate::eval::{Buffers, Context, Element, EvalError, MAX_STEPS, Vector};
 use crate::expr::Expr;
@@ -12,6 +12,7 @@ use crate::sample::{Labels, METRIC_NAME, Timestamp, stale_marker};
 use crate::store::Store;
 use crate::template::External;
 use crate::transition::{Outcome, RuleError};
+use crate::trial::{Trial, Tried, Watched};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -69,6 +70,8 @@ pub(crate) enum Work {
         seen: Places,
     },
     Alert(Box<Alerts>),
+    /// An alert that is tried with several settings: nothing comes of it until the end.
+    Trial(Box<Watched>),
 }
 
 impl Engine {
@@ -93,8 +96,10 @@ impl Engine {
                         } => Work::Alert(Box::new(Alerts::new(AlertSettings {
                             group: group.name.clone(),
                             name: rule.name.clone(),
-                            for_ms,
-                            keep_firing_for_ms,
+                            holds: Holds {
+                                for_ms,
+                                keep_firing_for_ms,
+                            },
                             limit: group.limit,
                             labels,
                             annotations,
@@ -123,6 +128,30 @@ impl Engine {
             ingested: 0,
             buffers: Buffers::default(),
         }
+    }
+
+    /// Puts a trial in the place of its alert, which must not have been evaluated yet.
+    pub(crate) fn watch(&mut self, trial: &Trial) {
+        let groups = self.groups.get_mut(trial.group);
+        let Some(rule) = groups.and_then(|group| group.rules.get_mut(trial.rule)) else {
+            return;
+        };
+        if let Work::Alert(alerts) = &rule.work {
+            let alerts = Alerts::clone(alerts);
+            rule.work = Work::Trial(Box::new(Watched::new(trial, alerts, &mut rule.expr)));
+        }
+    }
+
+    /// What became of the trials, in the order of their alerts.
+    pub(crate) fn into_tried(self) -> Vec<Tried> {
+        let interner = self.interner;
+        let rules = self.groups.into_iter().flat_map(|group| group.rules);
+        rules
+            .filter_map(|rule| match rule.work {
+                Work::Trial(watched) => Some(watched.finish(&interner)),
+                Work::Record { .. } | Work::Alert(_) => None,
+            })
+            .collect()
     }
 
     pub(crate) fn ingest(&mut self, labels: &Labels, at_ms: i64, value: f64) {
@@ -158,7 +187,12 @@ impl Engine {
                 default_step_ms: self.default_interval_ms,
                 steps_left: MAX_STEPS,
                 ingested: self.ingested,
+                given: &[],
             };
+            if let Work::Trial(watched) = &mut rule.work {
+                watched.evaluate(&mut rule.expr, now_ms, &self.external, &mut context);
+                continue;
+            }
             let result = rule
                 .expr
                 .evaluate(&mut context)
@@ -184,6 +218,8 @@ impl Engine {
                         alerts.evaluate(&mut vector, now_ms, interner, &self.external, transitions);
                     done.map(|()| vector).map_err(|error| error.to_string())
                 }
+                // Seen to above.
+                Work::Trial(_) => Ok(Vector::new()),
             });
             match samples {
                 Ok(samples) => {
@@ -214,6 +250,7 @@ impl Engine {
             default_step_ms: self.default_interval_ms,
             steps_left: MAX_STEPS,
             ingested: self.ingested,
+            given: &[],
         };
         expr.evaluate(&mut context)
     }

@@ -68,6 +68,15 @@ pub(crate) struct Context<'s> {
     pub(crate) steps_left: i64,
     /// How many samples have been taken in from outside.
     pub(crate) ingested: u64,
+    /// Parts of the expression that have been evaluated at this time already.
+    pub(crate) given: &'s [Given],
+}
+
+/// What became of a part of an expression, and what it took.
+#[derive(Debug, Clone)]
+pub(crate) struct Given {
+    pub(crate) result: Result<Vector, EvalError>,
+    pub(crate) steps: i64,
 }
 
 /// Vectors that nobody needs any more, so that evaluating allocates nothing once all is of its usual size.
@@ -175,6 +184,7 @@ impl VectorExpr {
             Self::VectorVector(operation) => operation.evaluate(context),
             Self::Set(operation) => operation.evaluate(context),
             Self::Shared(place) => shared(*place, context),
+            Self::Given(number) => given(*number, context),
         }
     }
 }
@@ -203,6 +213,25 @@ fn shared(place: usize, context: &mut Context<'_>) -> Result<Vector, EvalError> 
     let mut vector = context.buffers.take();
     vector.extend_from_slice(&context.shared[place].result);
     Ok(vector)
+}
+
+/// A copy of what a part came to, its steps taken off the budget as if it had been evaluated here.
+fn given(number: usize, context: &mut Context<'_>) -> Result<Vector, EvalError> {
+    let mut vector = context.buffers.take();
+    let Some(given) = context.given.get(number) else {
+        return Ok(vector);
+    };
+    if given.steps > context.steps_left {
+        return Err(EvalError::TooManySteps);
+    }
+    context.steps_left -= given.steps;
+    match &given.result {
+        Ok(result) => {
+            vector.extend_from_slice(result);
+            Ok(vector)
+        }
+        Err(error) => Err(error.clone()),
+    }
 }
 
 fn absent(empty: bool, labels: &mut LabelsOnce, context: &mut Context<'_>) -> Vector {

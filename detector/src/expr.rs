@@ -7,6 +7,8 @@ pub(crate) mod duration;
 pub(crate) mod matcher;
 mod scan;
 pub(crate) mod share;
+pub(crate) mod threshold;
+mod token;
 mod visit;
 
 use std::sync::Arc;
@@ -71,6 +73,8 @@ pub(crate) enum VectorExpr {
     Set(Box<SetOperation>),
     /// An expression that several rules have: its place in the list of shared ones.
     Shared(usize),
+    /// A part of all expressions that an alert is tried with: the context has its value under this number.
+    Given(usize),
 }
 
 /// Where an instant or range selector looks.

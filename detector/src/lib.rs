@@ -9,6 +9,7 @@
 mod alert;
 mod compat;
 mod detector;
+mod edit;
 mod engine;
 mod eval;
 mod expr;
@@ -20,15 +21,20 @@ mod sample;
 mod store;
 mod template;
 mod transition;
+mod trial;
 pub mod unit_test;
 pub mod yaml;
 
+pub use alert::Holds;
 pub use compat::Compat;
 pub use detector::{Detector, RuleWithoutData, Schedule, SeriesRef};
+pub use edit::{Field, FindError, Setting, SettingValue, Settings};
+pub use expr::duration::{format_ms as format_duration_ms, parse_ms as parse_duration_ms};
 pub use query::{Query, QueryError};
 pub use rules::{AlertRule, RuleFile, RuleSet};
 pub use sample::{Labels, METRIC_NAME, Sample, Timestamp, is_stale, stale_marker};
 pub use transition::{AlertState, Outcome, RuleError, Transition};
+pub use trial::{Presence, Step, Trial, TrialError, Tried};
 pub use yaml::{Problem, Problems};
 
 /// How far back an instant selector looks for a sample (Prometheus' `--query.lookback-delta`).

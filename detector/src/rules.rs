@@ -99,6 +99,8 @@ pub struct AlertRule<'r> {
     pub name: &'r str,
     /// The expression as written.
     pub expr: &'r str,
+    /// The group's evaluation interval, in milliseconds, if it has one of its own.
+    pub interval_ms: Option<i64>,
     /// How long the expression must hold, in milliseconds.
     pub for_ms: i64,
     /// How long the alert stays firing once the expression no longer holds, in milliseconds.
@@ -149,6 +151,7 @@ impl RuleSet {
                     group: &group.name,
                     name: &rule.name,
                     expr: &rule.text,
+                    interval_ms: group.interval_ms,
                     for_ms: *for_ms,
                     keep_firing_for_ms: *keep_firing_for_ms,
                     labels: texts(labels),

@@ -14,6 +14,7 @@
 //! ```
 
 mod problem;
+pub(crate) mod source;
 mod tree;
 
 pub use problem::{Mark, Problem, Problems};

@@ -1,8 +1,10 @@
 //! The record as a file: JSON Lines, out as things happen, back in even when the end is missing.
 
-mod check;
+pub(crate) mod check;
 
-use crate::record::{Audit, FORMAT, Header, Impact, Lag, Line, Mark, Transition, Value};
+use crate::record::{
+    Audit, FORMAT, Header, Impact, Lag, Line, Mark, QueueWaits, Transition, Value,
+};
 use firedrill_detector::{Labels, Sample, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -69,19 +71,43 @@ impl<W: Write> RecordWriter<W> {
                 None => {
                     let id = u32::try_from(self.series.len())
                         .map_err(|_| io::Error::other("too many series"))?;
-                    let pairs = labels
-                        .iter()
-                        .map(|(name, value)| (name.to_owned(), value.to_owned()));
-                    self.json(&Line::Series {
-                        id,
-                        labels: pairs.collect(),
-                    })?;
+                    self.series(id, labels)?;
                     self.series.insert(labels.clone(), id);
                     id
                 }
             };
             values.push((id, Value(*value)));
         }
+        self.write(&Line::Scrape {
+            at_ms,
+            target: target.to_owned(),
+            values,
+        })
+    }
+
+    /// Introduces a series under a number of the caller's, for [`Self::numbered`].
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn series(&mut self, id: u32, labels: &Labels) -> io::Result<()> {
+        let pairs = labels
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.json(&Line::Series {
+            id,
+            labels: pairs.collect(),
+        })
+    }
+
+    /// Appends a scrape whose series were introduced before.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn numbered(&mut self, at_ms: i64, target: &str, samples: &[(u32, f64)]) -> io::Result<()> {
+        let values = samples
+            .iter()
+            .map(|(id, value)| (*id, Value(*value)))
+            .collect();
         self.write(&Line::Scrape {
             at_ms,
             target: target.to_owned(),
@@ -291,6 +317,17 @@ impl Record {
         self.lines.iter().find_map(|line| {
             if let Line::Audit(audit) = line {
                 Some(audit)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// How long tasks waited, queue by queue; nothing in records from before 1.1.
+    pub fn waits(&self) -> impl Iterator<Item = &QueueWaits> {
+        self.lines.iter().filter_map(|line| {
+            if let Line::Waits(waits) = line {
+                Some(waits)
             } else {
                 None
             }

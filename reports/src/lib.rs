@@ -4,10 +4,12 @@
 //! all that is ever needed again. [`Watcher`] drives the detector over scrapes while a drill runs, and [`replay`] drives it over
 //! those of a record, so that a record judged by its own rules says what the drill said, and one judged by other rules says
 //! what they would have. [`score_drill`] holds the transitions against ground truth, a [`Scorecard`] puts drills together,
-//! and [`render`] shows it to people and machines.
+//! and [`render`] shows it to people and machines. Many drills of the same scenarios under different seeds are [`trials`]:
+//! they tell how sure any of it is.
 //!
-//! In reading order: what a drill leaves ([`record`], [`jsonl`]); alerts judged live and again ([`watcher`]); what the
-//! rules' authors say about them ([`pack`]); the scores ([`score`]); what people and machines read ([`render`]).
+//! In reading order: what a drill leaves ([`record`], [`waits`], [`jsonl`]); alerts judged live and again ([`watcher`]);
+//! what the rules' authors say about them ([`pack`]); the scores ([`score`], [`trials`]); many settings of an alert judged
+//! side by side ([`tune`]); what people and machines read ([`render`]).
 //!
 //! Nothing here reads a clock, the environment or a file, and the same record gives the same bytes.
 //!
@@ -35,6 +37,9 @@ pub mod pack;
 pub mod record;
 pub mod render;
 pub mod score;
+pub mod trials;
+pub mod tune;
+pub mod waits;
 pub mod watcher;
 
 pub use jsonl::{Record, RecordError, RecordWriter};

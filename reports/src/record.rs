@@ -4,13 +4,14 @@
 //! turns them into Unix time.
 //!
 //! A minor version may add fields and kinds of lines. So unknown fields are left out when reading, and a field that was
-//! not there from the beginning has a default.
+//! not there from the beginning has a default. 1.1 added the waits of every queue ([`QueueWaits`]).
 
+use crate::waits::Waits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Format version written by this release: readers accept the same major version.
-pub const FORMAT: &str = "firedrill-record/1.0";
+pub const FORMAT: &str = "firedrill-record/1.1";
 
 /// First line of a record: enough to score the drill again without any other file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ pub struct Header {
     pub seed: u64,
     /// `live` or `virtual`.
     pub engine: String,
-    /// Virtual seconds per real second.
+    /// Virtual seconds per real second; 0 on the virtual engine, which waits for nothing.
     pub speed: f64,
     /// Unix time in milliseconds of the drill's start.
     pub epoch_ms: i64,
@@ -65,7 +66,7 @@ pub struct RuleText {
 }
 
 /// What a correct rule set should do about an incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wanted {
     /// Somebody should be paged.
@@ -144,13 +145,15 @@ pub enum Line {
     Impact(Impact),
     /// What happened to every task.
     Audit(Audit),
+    /// How long the tasks of a queue waited. Since 1.1.
+    Waits(QueueWaits),
     /// How well the harness kept time.
     Lag(Lag),
     /// Last line: the drill ran to its end.
     Footer {
         /// Virtual time reached.
         at_ms: i64,
-        /// Real seconds the drill took.
+        /// Real seconds the drill took; 0 for a virtual one, whose record does not depend on the machine.
         real_seconds: f64,
         /// Why the drill ended early, if it did.
         aborted: Option<String>,
@@ -297,10 +300,19 @@ pub struct Audit {
     pub late: u64,
     /// Executions that reported failure.
     pub failed_executions: u64,
-    /// Wait from enqueue to first start, seconds: median, 99th percentile, maximum.
+    /// Wait from enqueue to first start, milliseconds: median, 99th percentile, maximum.
     pub wait_ms: [i64; 3],
     /// Examples of lost or doubled task ids, a few.
     pub examples: Vec<String>,
+}
+
+/// How long the tasks of one queue waited from enqueue to their first start; tasks that never started are not in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueueWaits {
+    /// Queue.
+    pub queue: String,
+    /// Virtual milliseconds, as pairs of a wait and how many tasks waited as long, shortest first.
+    pub counts: Waits,
 }
 
 /// How well the harness kept time, all in virtual milliseconds.

@@ -6,6 +6,8 @@ mod json;
 mod markdown;
 mod plot;
 mod terminal;
+pub mod trials;
+pub mod tune;
 
 pub use html::{Drill, html};
 pub use json::json;

@@ -3,6 +3,8 @@
 pub mod alert;
 mod doubt;
 pub mod episode;
+mod flapping;
+mod ground;
 pub mod incident;
 pub mod judge;
 mod spans;
@@ -10,14 +12,17 @@ pub mod stats;
 mod summary;
 
 pub use alert::{AlertScore, Did, FalseAlarm, OnIncident};
+pub(crate) use ground::Ground;
 pub use incident::{Detection, IncidentScore};
+
 pub use summary::{Scorecard, Summary};
 
 use crate::jsonl::Record;
 use crate::pack::{Role, RulePack};
-use crate::record::{Audit, BenignWindow, Lag, Line, Wanted};
+use crate::record::{Audit, BenignWindow, Lag, Line, QueueWaits, Wanted};
 use crate::watcher::Replay;
 use episode::{deliver, episodes};
+use flapping::Starts;
 use judge::{Class, Judged, Outcome, Truth, classify};
 use spans::Spans;
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +86,10 @@ pub struct DrillScore {
     pub episodes: Vec<Judged>,
     /// Start of the first benign window: times of a drill without incident are told from here.
     pub zero_ms: i64,
+    /// The scored part of the drill, `[warm-up, end)` in milliseconds.
+    pub scored_ms: (i64, i64),
+    /// The benign windows themselves.
+    pub benign: Vec<BenignWindow>,
     /// Benign windows, and how many of them had a page.
     pub benign_windows: u64,
     /// Benign windows with at least one page.
@@ -89,16 +98,37 @@ pub struct DrillScore {
     pub benign_ticket_trips: u64,
     /// Scored time outside of all incidents.
     pub exposure_ms: i64,
+    /// Of it, what is in no harmless event (see [`DrillScore::is_in_event`]).
+    pub quiet_ms: i64,
     /// How long pages fired.
     pub page_time: FiringTime,
     /// How long tickets fired.
     pub ticket_time: FiringTime,
     /// What happened to every task.
     pub audit: Option<Audit>,
+    /// How long tasks waited, queue by queue; empty for records that do not tell.
+    pub waits: Vec<QueueWaits>,
     /// How well time was kept.
     pub lag: Option<Lag>,
     /// Evaluation errors of rules, each kind once: what, how often, when first, and whether an incident was on.
     pub rule_errors: Vec<String>,
+}
+
+impl DrillScore {
+    /// Whether something harmless but unusual was going on: a benign window that is not the whole drill. One over the
+    /// whole drill says that nothing happens at all, so its time is quiet.
+    #[must_use]
+    pub fn is_in_event(&self, at_ms: i64) -> bool {
+        events(&self.benign, self.scored_ms).any(|(from, to)| (from..to).contains(&at_ms))
+    }
+}
+
+/// The spans of the benign windows that do not take up all of the scored time.
+fn events(windows: &[BenignWindow], scored_ms: (i64, i64)) -> impl Iterator<Item = (i64, i64)> {
+    windows
+        .iter()
+        .map(|window| (window.starts_ms, window.ends_ms))
+        .filter(move |(from, to)| *from > scored_ms.0 || *to < scored_ms.1)
 }
 
 /// How long alerts fired, and how long the right ones did while they should. Milliseconds.
@@ -140,13 +170,13 @@ pub fn score_drill(
     params: &ScoreParams,
 ) -> DrillScore {
     let header = &record.header;
-    let end_ms = record.end_ms();
-    let truths = incident::truths(record, end_ms);
+    let ground = Ground::new(record, params);
+    let (truths, end_ms) = (&ground.truths, ground.end_ms);
     let mut found = episodes(&replay.transitions, end_ms);
     deliver(&mut found, params);
     let judged = classify(
         found,
-        &truths,
+        truths,
         &header.benign,
         pack,
         params,
@@ -156,6 +186,7 @@ pub fn score_drill(
         .iter()
         .map(|truth| incident::score(record, truth, &judged, pack, params, end_ms))
         .collect();
+    let starts = Starts::new(&replay.transitions, header.warmup_ms);
     let never: BTreeSet<&str> = replay.never_had_data.iter().map(String::as_str).collect();
     let alerts = pack
         .alerts
@@ -164,8 +195,9 @@ pub fn score_drill(
             alert::score(
                 alert,
                 &judged,
-                &truths,
+                truths,
                 pack,
+                &starts,
                 never.contains(alert.as_str()),
             )
         })
@@ -177,20 +209,21 @@ pub fn score_drill(
     let missed = incidents
         .iter()
         .any(|incident| !matches!(incident.outcome, Outcome::Early | Outcome::OnTime));
-    let scored = Spans::new([(header.warmup_ms, end_ms)]);
-    let around = Spans::new(
-        truths
-            .iter()
-            .map(|truth| (truth.fault_ms, truth.end_ms + params.grace_ms)),
-    );
-    let time = |wanted| firing_time(&judged, &incidents, pack, wanted, &scored, &around);
+    let scored_ms = (header.warmup_ms, end_ms);
+    let around = ground.around.intervals();
+    let eventful = Spans::new(events(&header.benign, scored_ms).chain(around));
+    let time = |wanted| firing_time(&judged, &incidents, pack, wanted, &ground);
     DrillScore {
         scenario: header.scenario.clone(),
         family: header.family.clone(),
         summary: header.summary.clone(),
         seed: header.seed,
         epoch_ms: header.epoch_ms,
-        engine: format!("{} at {}x", header.engine, header.speed),
+        engine: if header.speed > 0.0 {
+            format!("{} at {}x", header.engine, header.speed)
+        } else {
+            header.engine.clone()
+        },
         verdict: match (inconclusive.is_empty(), wolf || missed) {
             (false, _) => Verdict::Inconclusive,
             (true, true) => Verdict::Failed,
@@ -203,15 +236,19 @@ pub fn score_drill(
             .map(|truth| truth.fault_ms)
             .or(header.benign.first().map(|window| window.starts_ms))
             .unwrap_or(0),
+        scored_ms,
+        benign: header.benign.clone(),
         benign_windows: header.benign.len() as u64,
         benign_trips: trips(&header.benign, &judged, true),
         benign_ticket_trips: trips(&header.benign, &judged, false),
-        exposure_ms: scored.total_ms() - scored.and(&around).total_ms(),
+        exposure_ms: ground.exposure_ms(),
+        quiet_ms: ground.scored.total_ms() - ground.scored.and(&eventful).total_ms(),
         page_time: time(Wanted::Page),
         ticket_time: time(Wanted::Ticket),
         audit: record.audit().cloned(),
+        waits: record.waits().cloned().collect(),
         lag: record.lag().cloned(),
-        rule_errors: rule_errors(&replay.errors, &truths),
+        rule_errors: rule_errors(&replay.errors, truths),
         incidents,
         episodes: judged,
     }
@@ -234,8 +271,7 @@ fn firing_time(
     incidents: &[IncidentScore],
     pack: &RulePack,
     wanted: Wanted,
-    scored: &Spans,
-    around: &Spans,
+    ground: &Ground,
 ) -> FiringTime {
     let spans = |keep: &dyn Fn(&Judged) -> bool| {
         Spans::new(
@@ -244,12 +280,12 @@ fn firing_time(
                 .filter(|judged| keep(judged))
                 .map(|judged| (judged.episode.start_ms, judged.episode.end_ms)),
         )
-        .and(scored)
+        .and(&ground.scored)
     };
     let firing = spans(&|judged| judged.page == (wanted == Wanted::Page));
     let mut time = FiringTime {
         firing_ms: firing.total_ms(),
-        in_incidents_ms: firing.and(around).total_ms(),
+        in_incidents_ms: firing.and(&ground.around).total_ms(),
         ..FiringTime::default()
     };
     for incident in incidents
@@ -302,4 +338,4 @@ fn rule_errors(errors: &[Line], truths: &[Truth]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,7 +2,9 @@
 
 use crate::jsonl::Record;
 use crate::record::{AlertState, Header, Line, Transition, Value};
-use firedrill_detector::{Detector, Labels, Outcome, RuleSet, Sample, Schedule, Timestamp};
+use firedrill_detector::{
+    Detector, Labels, Outcome, RuleSet, Sample, Schedule, Timestamp, Trial, Tried,
+};
 
 /// Evaluates rules on scrapes as they come in. What it says depends on the scrapes alone, so that replaying a record
 /// under its own rules gives its own transitions.
@@ -10,21 +12,62 @@ use firedrill_detector::{Detector, Labels, Outcome, RuleSet, Sample, Schedule, T
 pub struct Watcher {
     detector: Detector,
     epoch_ms: i64,
+    /// By number.
+    series: Vec<Labels>,
 }
 
 impl Watcher {
     /// A watcher for the drill of `header`.
     #[must_use]
     pub fn new(rules: RuleSet, header: &Header) -> Self {
+        Self::trying(rules, header, &[])
+    }
+
+    /// A watcher that tries alerts with several settings; they say nothing before [`into_tried`](Self::into_tried).
+    #[must_use]
+    pub fn trying(rules: RuleSet, header: &Header, trials: &[Trial]) -> Self {
         let schedule = Schedule {
             start: Timestamp(header.epoch_ms),
             interval_ms: header.evaluation_interval_ms,
             phase_ms: header.evaluation_phase_ms,
         };
         Self {
-            detector: Detector::new(rules, schedule),
+            detector: Detector::trying(rules, schedule, trials),
             epoch_ms: header.epoch_ms,
+            series: Vec::new(),
         }
+    }
+
+    /// Introduces a series, for [`Self::numbered`].
+    pub fn series(&mut self, id: u32, labels: Labels) {
+        let place = id as usize;
+        if place >= self.series.len() {
+            self.series.resize(place + 1, Labels::default());
+        }
+        self.series[place] = labels;
+    }
+
+    /// As [`Self::scrape`], of series that were introduced before; others are left out.
+    pub fn numbered(&mut self, at_ms: i64, samples: &[(u32, f64)]) -> Vec<Line> {
+        let lines = self.advance(at_ms - 1);
+        let at = Timestamp(self.epoch_ms + at_ms);
+        for (id, value) in samples {
+            if let Some(labels) = self.series.get(*id as usize) {
+                let labels = labels.clone();
+                self.detector.ingest(&Sample {
+                    labels,
+                    at,
+                    value: *value,
+                });
+            }
+        }
+        lines
+    }
+
+    /// What became of the trials, in the order of their alerts.
+    #[must_use]
+    pub fn into_tried(self) -> Vec<Tried> {
+        self.detector.into_tried()
     }
 
     /// Runs the evaluations before a scrape, then takes it in. Scrapes come in order of their time.
@@ -90,7 +133,7 @@ impl Watcher {
     }
 }
 
-fn state(state: firedrill_detector::AlertState) -> AlertState {
+pub(crate) fn state(state: firedrill_detector::AlertState) -> AlertState {
     match state {
         firedrill_detector::AlertState::Inactive => AlertState::Inactive,
         firedrill_detector::AlertState::Pending => AlertState::Pending,
@@ -135,6 +178,11 @@ impl Replay {
 #[must_use]
 pub fn replay(record: &Record, rules: &RuleSet) -> Replay {
     let mut watcher = Watcher::new(rules.clone(), &record.header);
+    watch(&mut watcher, record)
+}
+
+/// Has a watcher see a whole record.
+pub(crate) fn watch(watcher: &mut Watcher, record: &Record) -> Replay {
     let mut lines = Vec::new();
     for (at_ms, _, samples) in record.scrapes() {
         lines.extend(watcher.scrape(at_ms, &samples));

@@ -10,29 +10,33 @@ pub mod processor;
 pub mod producer;
 pub mod recoverer;
 pub mod server;
+mod slots;
 
 #[cfg(test)]
 mod tests;
 
-use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Answer, Op};
+use crate::asynq::task::Task;
 use crate::clock::Time;
 use crate::ledger::Entry;
+use std::sync::Arc;
 
 /// Names one execution of a task on one server; never reused by that server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RunId(
-    /// Counts up from 1.
-    pub u64,
-);
+pub struct RunId {
+    /// The worker slot it holds (or held), from 0.
+    pub slot: u32,
+    /// How many executions the slot has seen, this one included.
+    pub serial: u32,
+}
 
 /// What a call was for; the interpreter hands it back with the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ticket {
+pub enum Ticket<T: Task> {
     /// Producer: publish a queue's name.
     Register,
-    /// Producer: the arrival with this index.
-    Enqueue(u64),
+    /// Producer: a task.
+    Enqueue(T::Id),
     /// Processor: fetch the next task.
     Dequeue,
     /// Processor: the finishing write of a run.
@@ -40,12 +44,7 @@ pub enum Ticket {
     /// Heartbeater: server state.
     WriteState,
     /// Heartbeater: leases of these runs, now valid until the time given.
-    ExtendLease {
-        /// The runs whose tasks were named.
-        runs: Vec<RunId>,
-        /// Their new local lease.
-        expires: Time,
-    },
+    ExtendLease(Box<Extension>),
     /// Heartbeater: leave the listings.
     ClearState,
     /// Forwarder.
@@ -56,6 +55,15 @@ pub enum Ticket {
     Recover,
     /// Janitor.
     Clean,
+}
+
+/// Leases that are being prolonged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extension {
+    /// The runs whose tasks were named.
+    pub runs: Vec<RunId>,
+    /// Their new local lease.
+    pub expires: Time,
 }
 
 /// What a timer is for.
@@ -87,7 +95,7 @@ pub enum Outcome {
     /// It returned an error.
     Failure {
         /// The error's text.
-        error: String,
+        error: Arc<str>,
         /// Whether a fault of the plan caused it (and not the task's own failure share).
         by_fault: bool,
     },
@@ -95,17 +103,13 @@ pub enum Outcome {
 
 /// What happens to an actor.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an event is handed over once, by value; boxing each answer would cost more"
-)]
-pub enum Event {
+pub enum Event<T: Task> {
     /// Once, before all others.
     Start,
     /// A timer is due.
     Timer(Timer),
     /// The broker answered.
-    Answer(Ticket, Answer),
+    Answer(Ticket<T>, Answer<T>),
     /// A handler returned.
     HandlerDone {
         /// Which execution.
@@ -123,9 +127,9 @@ pub enum Event {
 
 /// What an actor wants done.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Action {
+pub enum Action<T: Task> {
     /// Send an operation to the broker; the answer comes back with the ticket.
-    Call(Ticket, Op),
+    Call(Ticket<T>, Op<T>),
     /// Wake me at a time.
     Timer(Time, Timer),
     /// Start the handler of a task; its end comes back as [`Event::HandlerDone`], or never.
@@ -133,19 +137,19 @@ pub enum Action {
         /// This execution.
         run: RunId,
         /// The task.
-        message: TaskMessage,
+        task: T,
     },
     /// Append to the ledger.
-    Note(Entry),
+    Note(Entry<T::Id>),
     /// The actor has shut down.
     Exit,
 }
 
 /// Collects what an actor wants done, in order.
-pub type Actions = Vec<Action>;
+pub type Actions<T> = Vec<Action<T>>;
 
 /// The step contract of every actor.
-pub trait Actor {
+pub trait Actor<T: Task> {
     /// Takes one event at virtual time `now` and appends what is to be done.
-    fn on(&mut self, now: Time, event: Event, out: &mut Actions);
+    fn on(&mut self, now: Time, event: Event<T>, out: &mut Actions<T>);
 }

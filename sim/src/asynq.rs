@@ -6,3 +6,5 @@ pub mod keys;
 pub mod message;
 pub mod op;
 pub mod settings;
+pub mod table;
+pub mod task;

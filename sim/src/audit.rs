@@ -1,18 +1,22 @@
 //! The audit: what happened to every task, proven from the producer's list, the workers' ledgers and Redis.
 
-use crate::actor::producer::Arrival;
+mod life;
+
+pub(crate) use life::Life;
+
 use crate::asynq::op::TaskState;
 use crate::clock::Time;
-use crate::ledger::{Entry, Finish};
+use crate::ledger::Entry;
 use crate::plan::Plan;
-use firedrill_reports::record::{Audit, Impact};
+use firedrill_reports::record::{Audit, Impact, QueueWaits};
+use firedrill_reports::waits::Waits;
 use std::collections::BTreeMap;
 
 /// The executions of one process incarnation.
 #[derive(Debug, Clone)]
 pub struct ProcessLedger {
     /// Its ledger.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Entry<String>>,
     /// When the process was killed; executions without an end died then.
     pub killed_at: Option<Time>,
 }
@@ -26,190 +30,263 @@ pub struct Evidence<'a> {
     pub origin: Time,
     /// Virtual time at which the drill ended.
     pub end: Time,
-    /// The producer's list.
-    pub arrivals: &'a [Arrival],
+    /// The producer's ledger.
+    pub producer: &'a [Entry<String>],
     /// One ledger per process incarnation.
     pub ledgers: &'a [ProcessLedger],
     /// What is left in Redis, by task id.
     pub left: &'a BTreeMap<String, TaskState>,
 }
 
-/// What the ledgers say about one task.
-#[derive(Debug, Default)]
-struct Life {
-    first_start: Option<Time>,
-    starts: u64,
-    failures: u64,
-    successes: u64,
-    /// Moments at which a fault hurt this task.
-    harmed: Vec<Time>,
+/// Works the audit out.
+#[must_use]
+pub fn audit(evidence: &Evidence<'_>) -> Audited {
+    let mut lives: BTreeMap<&str, Life> = BTreeMap::new();
+    let mut order: Vec<&str> = Vec::new();
+    for entry in evidence.producer {
+        match entry {
+            Entry::Sent {
+                at, id, workload, ..
+            } => {
+                order.push(id);
+                lives.insert(id, Life::sent(*at, *workload));
+            }
+            Entry::Answered { id, accepted, .. } => {
+                if let Some(life) = lives.get_mut(id.as_str()) {
+                    life.accepted = Some(*accepted);
+                }
+            }
+            Entry::Started { .. } | Entry::Finished { .. } => {}
+        }
+    }
+    for ledger in evidence.ledgers {
+        live_through(ledger, &mut lives);
+    }
+    let mut auditor = Auditor::new(evidence.plan, evidence.origin, evidence.end);
+    for id in order {
+        if let Some(life) = lives.get(id) {
+            auditor.close(life, evidence.left.get(id).copied(), || id.to_owned());
+        }
+    }
+    auditor.finish()
+}
+
+/// Puts one process' executions into the lives of their tasks.
+fn live_through(ledger: &ProcessLedger, lives: &mut BTreeMap<&str, Life>) {
+    // Executions of this process that have not ended, by task and attempt.
+    let mut open: BTreeMap<(&str, i32), u64> = BTreeMap::new();
+    for entry in &ledger.entries {
+        match entry {
+            Entry::Started { at, id, retried } => {
+                if let Some(life) = lives.get_mut(id.as_str()) {
+                    life.started(*at);
+                }
+                *open.entry((id, *retried)).or_default() += 1;
+            }
+            Entry::Finished {
+                at,
+                id,
+                retried,
+                how,
+                ..
+            } => {
+                if let Some(life) = lives.get_mut(id.as_str()) {
+                    life.finished(*at, *how);
+                }
+                if let Some(count) = open.get_mut(&(id.as_str(), *retried)) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+            Entry::Sent { .. } | Entry::Answered { .. } => {}
+        }
+    }
+    let Some(killed_at) = ledger.killed_at else {
+        return;
+    };
+    for ((id, _), _) in open.iter().filter(|(_, count)| **count > 0) {
+        if let Some(life) = lives.get_mut(*id) {
+            life.killed(killed_at);
+        }
+    }
+}
+
+/// Adds lives up, one after the other, in any order.
+#[derive(Debug)]
+pub(crate) struct Auditor {
+    origin: Time,
+    end: Time,
+    /// Longest harmless wait of each workload entry.
+    objectives_ms: Vec<i64>,
+    /// Of each incident: from its start to the start of the next, or the end of the drill.
+    windows: Vec<(Time, Time)>,
+    audit: Audit,
+    impacts: Vec<Impact>,
+    /// Place of each workload entry's queue in `waits`.
+    queues: Vec<usize>,
+    waits: Vec<QueueWaits>,
+}
+
+/// What an audit comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audited {
+    /// What happened to every task.
+    pub audit: Audit,
+    /// What users felt, per incident.
+    pub impacts: Vec<Impact>,
+    /// How long tasks waited for their first start, per queue.
+    pub waits: Vec<QueueWaits>,
 }
 
 /// Spans of virtual time in which one task was harmed; a moment is a span of length 0.
 type Harm = (Time, Time);
 
-/// Works the audit out, and what users felt of each incident.
-#[must_use]
-pub fn audit(evidence: &Evidence<'_>) -> (Audit, Vec<Impact>) {
-    let mut lives = lives(evidence.ledgers);
-    let mut audit = Audit {
-        intended: evidence.arrivals.len() as u64,
-        ..Audit::default()
-    };
-    let mut waits_ms = Vec::new();
-    let mut harms: Vec<Vec<Harm>> = Vec::with_capacity(evidence.arrivals.len());
-    for arrival in evidence.arrivals {
-        let life = lives.remove(&arrival.id).unwrap_or_default();
-        let mut harmed: Vec<Harm> = life.harmed.iter().map(|at| (*at, *at)).collect();
+impl Auditor {
+    /// `end`: when the drill ends, or ended.
+    pub(crate) fn new(plan: &Plan, origin: Time, end: Time) -> Self {
+        let workloads = 0..plan.workload.len();
+        let incidents = &plan.incidents;
+        let window = |at_ms: i64| {
+            let next = incidents
+                .iter()
+                .map(|other| other.at_ms)
+                .filter(|other_ms| *other_ms > at_ms)
+                .min();
+            let stops = next.map_or(end, |next_ms| origin.plus_millis(next_ms));
+            (origin.plus_millis(at_ms), stops)
+        };
+        let untouched = (0..).zip(incidents).map(|(incident, _)| Impact {
+            incident,
+            first_ms: None,
+            last_ms: None,
+            harmed_tasks: 0,
+        });
+        Self {
+            origin,
+            end,
+            objectives_ms: workloads.map(|index| objective_ms(plan, index)).collect(),
+            windows: incidents
+                .iter()
+                .map(|incident| window(incident.at_ms))
+                .collect(),
+            audit: Audit::default(),
+            impacts: untouched.collect(),
+            queues: plan
+                .workload
+                .iter()
+                .map(|task| queue_of(plan, &task.queue))
+                .collect(),
+            waits: plan
+                .queues
+                .iter()
+                .map(|queue| QueueWaits {
+                    queue: queue.name.clone(),
+                    counts: Waits::new(),
+                })
+                .collect(),
+        }
+    }
+
+    /// A task's life is over, or the drill is. `left`: where the task is in Redis; `name` is asked for when it becomes
+    /// an example.
+    pub(crate) fn close(
+        &mut self,
+        life: &Life,
+        left: Option<TaskState>,
+        name: impl FnOnce() -> String,
+    ) {
+        let audit = &mut self.audit;
+        audit.intended += 1;
         // An enqueue that was refused, or that nobody answered before the drill ended.
-        if arrival.accepted != Some(true) && life.starts == 0 {
+        if life.accepted != Some(true) && life.starts == 0 {
             audit.rejected += 1;
-            harms.push(vec![(arrival.sent, arrival.sent)]);
-            continue;
+            self.harmed([(life.sent, life.sent)].into_iter());
+            return;
         }
         audit.enqueued += 1;
-        audit.failed_executions += life.failures;
-        let wait_end = life.first_start.unwrap_or(evidence.end);
-        let wait_ms = wait_end.millis() - arrival.sent.millis();
-        if life.first_start.is_some() {
-            waits_ms.push(wait_ms);
+        audit.failed_executions += u64::from(life.failures);
+        let wait_end = life.first_start().unwrap_or(self.end);
+        let wait_ms = wait_end.millis() - life.sent.millis();
+        if life.first_start().is_some()
+            && let Some(place) = self.queues.get(life.workload as usize)
+        {
+            self.waits[*place].counts.record(wait_ms);
         }
-        let objective_ms = objective_ms(evidence.plan, arrival.workload);
-        if wait_ms > objective_ms {
-            audit.late += 1;
-            harmed.push((arrival.sent.plus_millis(objective_ms), wait_end));
-        }
+        let objective_ms = self.objectives_ms.get(life.workload as usize);
+        let objective_ms = objective_ms.copied().unwrap_or(NO_OBJECTIVE_MS);
+        let late = wait_ms > objective_ms;
+        audit.late += u64::from(late);
         // A repeated execution that no failure asked for.
-        if life.starts > life.failures + 1 {
-            audit.executed_twice += 1;
-        }
-        match evidence.left.get(&arrival.id) {
+        audit.executed_twice += u64::from(life.starts > life.failures + 1);
+        let mut lost = false;
+        match left {
             _ if life.successes > 0 => audit.succeeded += 1,
             Some(TaskState::Archived) => audit.archived += 1,
             Some(_) => audit.still_queued += 1,
             None => {
+                lost = true;
                 audit.lost += 1;
-                harmed.push((wait_end, wait_end));
-                if audit.examples.len() < 5 {
-                    audit.examples.push(format!("lost {}", arrival.id));
+                if audit.examples.len() < EXAMPLES_MAX {
+                    audit.examples.push(format!("lost {}", name()));
                 }
             }
         }
-        harms.push(harmed);
+        if !(late || lost || !life.harmed.is_empty()) {
+            return;
+        }
+        let moments = life.harmed.iter().map(|at| (*at, *at));
+        let waited = late.then(|| (life.sent.plus_millis(objective_ms), wait_end));
+        let lost = lost.then_some((wait_end, wait_end));
+        self.harmed(moments.chain(waited).chain(lost));
     }
-    audit.wait_ms = quantiles(&mut waits_ms);
-    let impacts = impacts(evidence, &harms);
-    (audit, impacts)
+
+    /// Counts one task's harm into every incident it falls into.
+    fn harmed(&mut self, spans: impl Iterator<Item = Harm> + Clone) {
+        for ((starts, stops), impact) in self.windows.iter().zip(&mut self.impacts) {
+            let hits = spans
+                .clone()
+                .filter(|(from, to)| to >= starts && from < stops)
+                .map(|(from, to)| (from.max(*starts), to.min(*stops)));
+            let span = hits.reduce(|(first, last), (from, to)| (first.min(from), last.max(to)));
+            let Some((first, last)) = span else {
+                continue;
+            };
+            let since = |at: Time| at.millis() - self.origin.millis();
+            let (first, last) = (since(first), since(last));
+            impact.harmed_tasks += 1;
+            impact.first_ms = Some(impact.first_ms.map_or(first, |known| known.min(first)));
+            impact.last_ms = Some(impact.last_ms.map_or(last, |known| known.max(last)));
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Audited {
+        let mut all = Waits::new();
+        self.waits.iter().for_each(|queue| all.merge(&queue.counts));
+        let quantile = |q| i64::try_from(all.quantile(q).unwrap_or(0)).unwrap_or(i64::MAX);
+        self.audit.wait_ms = [quantile(0.5), quantile(0.99), quantile(1.0)];
+        Audited {
+            audit: self.audit,
+            impacts: self.impacts,
+            waits: self.waits,
+        }
+    }
 }
 
-fn lives(ledgers: &[ProcessLedger]) -> BTreeMap<String, Life> {
-    let mut lives: BTreeMap<String, Life> = BTreeMap::new();
-    for ledger in ledgers {
-        // Executions of this process that have not ended, by task and attempt.
-        let mut open: BTreeMap<(&str, i32), u64> = BTreeMap::new();
-        for entry in &ledger.entries {
-            match entry {
-                Entry::Started { at, id, retried } => {
-                    let life = lives.entry(id.clone()).or_default();
-                    life.starts += 1;
-                    life.first_start = Some(life.first_start.map_or(*at, |first| first.min(*at)));
-                    *open.entry((id, *retried)).or_default() += 1;
-                }
-                Entry::Finished {
-                    at,
-                    id,
-                    retried,
-                    how,
-                    ..
-                } => {
-                    let life = lives.entry(id.clone()).or_default();
-                    match how {
-                        Finish::Ok => life.successes += 1,
-                        Finish::Failed => life.failures += 1,
-                        Finish::FailedByFault => {
-                            life.failures += 1;
-                            life.harmed.push(*at);
-                        }
-                    }
-                    if let Some(count) = open.get_mut(&(id.as_str(), *retried)) {
-                        *count = count.saturating_sub(1);
-                    }
-                }
-            }
-        }
-        let Some(killed_at) = ledger.killed_at else {
-            continue;
-        };
-        for (id, _) in open
-            .into_iter()
-            .filter(|(_, count)| *count > 0)
-            .map(|(key, _)| key)
-        {
-            lives
-                .entry(id.to_owned())
-                .or_default()
-                .harmed
-                .push(killed_at);
-        }
-    }
-    lives
+/// Examples named in an audit.
+const EXAMPLES_MAX: usize = 5;
+/// A wait nobody reaches: of a task whose queue has no objective.
+const NO_OBJECTIVE_MS: i64 = i64::MAX / 4_000_000;
+
+/// The place of a queue in the plan, which names no queue it does not have.
+fn queue_of(plan: &Plan, name: &str) -> usize {
+    let place = plan.queues.iter().position(|queue| queue.name == name);
+    place.unwrap_or(0)
 }
 
 fn objective_ms(plan: &Plan, workload: usize) -> i64 {
     plan.workload
         .get(workload)
         .and_then(|task| plan.queues.iter().find(|queue| queue.name == task.queue))
-        .map_or(i64::MAX / 4_000_000, |queue| queue.wait_objective_ms)
-}
-
-/// First and last harm of each incident: what falls between its start and the start of the next.
-fn impacts(evidence: &Evidence<'_>, harms: &[Vec<Harm>]) -> Vec<Impact> {
-    let incidents = &evidence.plan.incidents;
-    incidents
-        .iter()
-        .enumerate()
-        .map(|(index, incident)| {
-            let starts = evidence.origin.plus_millis(incident.at_ms);
-            let next = incidents
-                .iter()
-                .map(|other| other.at_ms)
-                .filter(|at_ms| *at_ms > incident.at_ms)
-                .min();
-            let stops = next.map_or(evidence.end, |at_ms| evidence.origin.plus_millis(at_ms));
-            let mut impact = Impact {
-                incident: u32::try_from(index).unwrap_or(u32::MAX),
-                first_ms: None,
-                last_ms: None,
-                harmed_tasks: 0,
-            };
-            for task in harms {
-                let hits = task
-                    .iter()
-                    .filter(|(from, to)| *to >= starts && *from < stops);
-                let Some((first, last)) =
-                    hits.fold(None, |span: Option<(Time, Time)>, (from, to)| {
-                        let (from, to) = ((*from).max(starts), (*to).min(stops));
-                        Some(
-                            span.map_or((from, to), |(first, last)| {
-                                (first.min(from), last.max(to))
-                            }),
-                        )
-                    })
-                else {
-                    continue;
-                };
-                let (first, last) = (since(evidence.origin, first), since(evidence.origin, last));
-                impact.harmed_tasks += 1;
-                impact.first_ms = Some(impact.first_ms.map_or(first, |known| known.min(first)));
-                impact.last_ms = Some(impact.last_ms.map_or(last, |known| known.max(last)));
-            }
-            impact
-        })
-        .collect()
-}
-
-fn since(origin: Time, at: Time) -> i64 {
-    at.millis() - origin.millis()
+        .map_or(NO_OBJECTIVE_MS, |queue| queue.wait_objective_ms)
 }
 
 /// Median, 99th percentile and maximum (nearest rank); zeros when there is nothing.

@@ -1,5 +1,6 @@
 //! What can be typed; no behaviour.
 
+use crate::estimate::Size;
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -37,7 +38,7 @@ pub enum Colour {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Replay incidents live and print the scorecard
+    /// Replay incidents, live or simulated, and print the scorecard
     Run(Run),
     /// Check scenario and rule files; nothing is started
     Check(Check),
@@ -45,6 +46,8 @@ pub enum Command {
     Plan(Plan),
     /// Score recorded drills again, under the same or other rules
     Score(Score),
+    /// Search alert settings, or values of the plan, on many virtual drills; proposes a setting
+    Tune(Tune),
     /// Write the HTML report of recorded drills
     Report(Report),
     /// End what a killed firedrill left behind: processes it started, temporary directories
@@ -82,7 +85,22 @@ pub struct Run {
     /// Rules.
     #[command(flatten)]
     pub rules: Rules,
-    /// Virtual seconds per real second; 1 = real time
+    /// What the drills run on
+    #[arg(long, env = "FIREDRILL_ENGINE", value_enum, default_value_t = Engine::Live, value_name = "ENGINE")]
+    pub engine: Engine,
+    /// Drills of each scenario, each with a seed of its own; virtual engine only
+    #[arg(long, env = "FIREDRILL_TRIALS", default_value_t = 1, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub trials: u32,
+    /// Most memory that virtual drills may need; more is refused before they begin
+    #[arg(
+        long,
+        env = "FIREDRILL_MAX_MEMORY",
+        default_value = "4GiB",
+        value_name = "SIZE"
+    )]
+    pub max_memory: Size,
+    /// Virtual seconds per real second; 1 = real time; live engine only
     #[arg(
         long,
         env = "FIREDRILL_SPEED",
@@ -93,7 +111,7 @@ pub struct Run {
     /// Seed of every random stream, instead of the scenario's
     #[arg(long, env = "FIREDRILL_SEED", value_name = "N")]
     pub seed: Option<u64>,
-    /// Drills side by side, each on its own Redis [default: 4 per core]
+    /// Drills side by side [default: 4 per core live, each on its own Redis; 1 per core virtual]
     #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
     pub jobs: Option<usize>,
     /// Where to get Redis
@@ -121,6 +139,15 @@ pub struct Run {
     /// Print the scorecard as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What drills run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// Real Redis, real worker processes, real faults, compressed time
+    Live,
+    /// The same plan and actors on a model of Redis, in virtual time: milliseconds a drill, same bytes for the same seed
+    Virtual,
 }
 
 /// Where a drill's private Redis comes from. It is always started for the drill alone.
@@ -174,6 +201,77 @@ pub struct Score {
     /// Print the scorecard as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `tune`.
+#[derive(Debug, Args)]
+pub struct Tune {
+    /// Scenario files, to be run under many seeds; or records, or the directories that hold them
+    #[arg(required = true, value_name = "SCENARIO|RUN")]
+    pub inputs: Vec<PathBuf>,
+    /// Rules.
+    #[command(flatten)]
+    pub rules: Rules,
+    /// What to vary: `ALERT.threshold=0.5..0.99`, `ALERT.for=1m..15m`, `ALERT.keep_firing_for=...`, with `/STEP` or as a
+    /// list; or a value of the plan: `workers.NAME.processes=1..8`, `workers.NAME.concurrency=...`,
+    /// `workload.TASK.rate=5/s..20/s`, `workload.TASK.service=250ms..2s`
+    #[arg(long, required = true, value_name = "NAME=RANGE")]
+    pub vary: Vec<String>,
+    /// Virtual drills of each scenario, each with a seed of its own; every third confirms what the others propose
+    #[arg(long, env = "FIREDRILL_TRIALS", default_value_t = 30, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub trials: u32,
+    /// First seed, instead of each scenario's own
+    #[arg(long, env = "FIREDRILL_SEED", value_name = "N")]
+    pub seed: Option<u64>,
+    /// False alarms per quiet week that are acceptable [default: as few as any setting has]
+    #[arg(long, value_name = "PER_WEEK")]
+    pub budget: Option<f64>,
+    /// Judge the whole rule pack under each setting, not only the varied alerts
+    #[arg(long)]
+    pub whole_pack: bool,
+    /// Of the plan: name the first value with which the backlog is gone so soon in nine of ten drills
+    #[arg(long, value_name = "DURATION")]
+    pub drain_within: Option<Span>,
+    /// Drills side by side [default: 1 per core]
+    #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Most memory that virtual drills may need; more is refused before they begin
+    #[arg(
+        long,
+        env = "FIREDRILL_MAX_MEMORY",
+        default_value = "4GiB",
+        value_name = "SIZE"
+    )]
+    pub max_memory: Size,
+    /// Directory for the report and the changed rule files
+    #[arg(
+        long,
+        env = "FIREDRILL_OUT",
+        default_value = "runs",
+        value_name = "DIR"
+    )]
+    pub out: PathBuf,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A span of virtual time, such as `10m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(
+    /// Milliseconds.
+    pub i64,
+);
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ms = crate::scenario::duration::parse(text).filter(|ms| *ms > 0);
+        ms.map(Self)
+            .ok_or_else(|| "a duration such as `90s` or `10m`".to_owned())
+    }
 }
 
 /// `report`.

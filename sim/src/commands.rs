@@ -6,9 +6,12 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod score;
+pub mod tune;
 
 mod inputs;
 mod progress;
+mod simulate;
+mod whatif;
 
 use crate::cli::Colour;
 use crate::exit::Exit;

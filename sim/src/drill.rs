@@ -1,12 +1,16 @@
 //! One drill: plan → engine → detector → record. The one-way street.
 
+use crate::audit::Audited;
 use crate::clock::Time;
-use crate::engine::Observation;
 use crate::engine::live::{self, LiveError, LiveOptions};
+use crate::engine::virtual_time::{self, VirtualOptions};
+use crate::engine::{Ended, Observation};
 use crate::plan::Plan;
 use firedrill_detector::RuleSet;
-use firedrill_reports::record::{BenignWindow, FORMAT, Header, Line, PlannedIncident, RuleText};
-use firedrill_reports::{RecordWriter, Watcher};
+use firedrill_reports::record::{
+    BenignWindow, FORMAT, Header, Lag, Line, PlannedIncident, RuleText, Value,
+};
+use firedrill_reports::{Record, RecordWriter, Watcher};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter};
@@ -61,78 +65,231 @@ pub async fn run_live(
 ) -> Result<Finished, DrillError> {
     let started = Instant::now();
     let ledgers = options.dir.join("ledgers");
-    let write = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| DrillError::Write { path, source }
-    };
-    fs::create_dir_all(&ledgers).map_err(write(&ledgers))?;
-    let resolved = options.dir.join("scenario.resolved.yaml");
-    fs::write(&resolved, plan.to_yaml()).map_err(write(&resolved))?;
-    let record = options.dir.join(RECORD_FILE);
-    let file = File::create_new(&record).map_err(write(&record))?;
-
-    let header = header(plan, rules, options);
-    let mut writer = RecordWriter::new(BufWriter::new(file), &header).map_err(write(&record))?;
-    let mut watcher = Watcher::new(rules.set.clone(), &header);
+    fs::create_dir_all(&ledgers).map_err(cannot_write(&ledgers))?;
+    let header = header(plan, &rules.texts, &EngineFacts::live(options));
+    let mut recording = Recording::create(&options.dir, plan, rules, &header)?;
     let live = LiveOptions {
         dir: ledgers,
         ..options.clone()
     };
-    let ended = live::run(plan, &live, &mut |observation| {
-        for line in take(&mut writer, &mut watcher, observation)? {
-            writer.write(&line)?;
-        }
-        Ok(())
-    })
-    .await?;
-    let lines = watcher.finish(ended.at_ms);
-    let footer = Line::Footer {
-        at_ms: ended.at_ms,
-        real_seconds: started.elapsed().as_secs_f64(),
-        aborted: ended.aborted.then(|| "stopped by signal".to_owned()),
-    };
-    for line in lines.iter().chain([&footer]) {
-        writer.write(line).map_err(write(&record))?;
-    }
+    let ended = live::run(plan, &live, &mut |observation| recording.take(observation)).await?;
+    let record = recording.path.clone();
+    recording
+        .finish(&ended, started.elapsed().as_secs_f64())
+        .map_err(cannot_write(&record))?;
     Ok(Finished {
         record,
         aborted: ended.aborted,
     })
 }
 
-/// Writes an observation; returns what the detector made of it.
-fn take<W: io::Write>(
-    writer: &mut RecordWriter<W>,
-    watcher: &mut Watcher,
-    observation: Observation,
-) -> io::Result<Vec<Line>> {
-    Ok(match observation {
-        Observation::Scrape {
-            at_ms,
-            target,
-            values,
-        } => {
-            let lines = watcher.scrape(at_ms, &values);
-            for line in &lines {
-                writer.write(line)?;
-            }
-            writer.scrape(at_ms, &target, &values)?;
-            Vec::new()
-        }
-        Observation::Mark(mark) => vec![Line::Mark(mark)],
-        Observation::Ledger {
-            audit,
-            impacts,
-            lag,
-        } => impacts
-            .into_iter()
-            .map(Line::Impact)
-            .chain([Line::Audit(audit), Line::Lag(lag)])
-            .collect(),
+/// Runs one drill on the virtual engine and writes its record into `dir`: the same bytes for the same plan and rules.
+///
+/// # Errors
+/// When the record cannot be written.
+pub fn run_virtual(
+    plan: &Plan,
+    rules: &Rules,
+    options: VirtualOptions<'_>,
+    dir: &Path,
+) -> Result<Finished, DrillError> {
+    fs::create_dir_all(dir).map_err(cannot_write(dir))?;
+    let header = header(
+        plan,
+        &rules.texts,
+        &EngineFacts::virtual_time(options.epoch),
+    );
+    let mut recording = Recording::create(dir, plan, rules, &header)?;
+    let record = recording.path.clone();
+    let ended = virtual_time::run(plan, options, &mut |observation| {
+        recording.take(observation)
+    });
+    let (ended, _) = ended.map_err(cannot_write(&record))?;
+    recording
+        .finish(&ended, 0.0)
+        .map_err(cannot_write(&record))?;
+    Ok(Finished {
+        record,
+        aborted: ended.aborted,
     })
 }
 
-fn header(plan: &Plan, rules: &Rules, options: &LiveOptions) -> Header {
+/// Runs one drill on the virtual engine and keeps its record in memory; `samples`: whether the scrapes are part of it.
+/// Without them it can be scored, but not judged by other rules.
+#[must_use]
+pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples: bool) -> Record {
+    let header = header(
+        plan,
+        &rules.texts,
+        &EngineFacts::virtual_time(options.epoch),
+    );
+    let mut watcher = Watcher::new(rules.set.clone(), &header);
+    let mut lines = Vec::new();
+    let ended = virtual_time::run(plan, options, &mut |observation| {
+        match observation {
+            Observation::Series { id, labels } => {
+                if samples {
+                    let pairs = labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned()));
+                    lines.push(Line::Series {
+                        id,
+                        labels: pairs.collect(),
+                    });
+                }
+                watcher.series(id, labels);
+            }
+            Observation::Scrape {
+                at_ms,
+                target,
+                values,
+            } => {
+                lines.extend(watcher.numbered(at_ms, &values));
+                if samples {
+                    let values = values.into_iter().map(|(id, value)| (id, Value(value)));
+                    lines.push(Line::Scrape {
+                        at_ms,
+                        target,
+                        values: values.collect(),
+                    });
+                }
+            }
+            Observation::Mark(mark) => lines.push(Line::Mark(mark)),
+            Observation::Ledger { audited, lag } => lines.extend(ledger_lines(*audited, lag)),
+        }
+        Ok(())
+    });
+    let (ended, _) = ended.expect("the sink never fails");
+    lines.extend(watcher.finish(ended.at_ms));
+    lines.push(footer(&ended, 0.0));
+    Record {
+        header,
+        lines,
+        complete: true,
+    }
+}
+
+/// The header of a plan's virtual record, without rules: what a [`Watcher`] needs to know of the drill.
+#[must_use]
+pub fn virtual_header(plan: &Plan) -> Header {
+    header(plan, &[], &EngineFacts::virtual_time(virtual_time::EPOCH))
+}
+
+/// A record being written, with the detector that watches it.
+struct Recording {
+    path: PathBuf,
+    writer: RecordWriter<BufWriter<File>>,
+    watcher: Watcher,
+}
+
+impl Recording {
+    /// Begins the record of a drill in its own directory.
+    fn create(dir: &Path, plan: &Plan, rules: &Rules, header: &Header) -> Result<Self, DrillError> {
+        let resolved = dir.join("scenario.resolved.yaml");
+        fs::write(&resolved, plan.to_yaml()).map_err(cannot_write(&resolved))?;
+        let path = dir.join(RECORD_FILE);
+        let file = File::create_new(&path).map_err(cannot_write(&path))?;
+        Ok(Self {
+            writer: RecordWriter::new(BufWriter::new(file), header).map_err(cannot_write(&path))?,
+            watcher: Watcher::new(rules.set.clone(), header),
+            path,
+        })
+    }
+
+    /// Writes an observation, and what the detector makes of it.
+    fn take(&mut self, observation: Observation) -> io::Result<()> {
+        match observation {
+            Observation::Series { id, labels } => {
+                self.writer.series(id, &labels)?;
+                self.watcher.series(id, labels);
+            }
+            Observation::Scrape {
+                at_ms,
+                target,
+                values,
+            } => {
+                let lines = self.watcher.numbered(at_ms, &values);
+                self.write(lines)?;
+                self.writer.numbered(at_ms, &target, &values)?;
+            }
+            Observation::Mark(mark) => self.write([Line::Mark(mark)])?,
+            Observation::Ledger { audited, lag } => self.write(ledger_lines(*audited, lag))?,
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, lines: impl IntoIterator<Item = Line>) -> io::Result<()> {
+        lines
+            .into_iter()
+            .try_for_each(|line| self.writer.write(&line))
+    }
+
+    fn finish(mut self, ended: &Ended, real_seconds: f64) -> io::Result<()> {
+        let lines = self.watcher.finish(ended.at_ms);
+        self.write(lines)?;
+        self.write([footer(ended, real_seconds)])
+    }
+}
+
+fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> DrillError + use<> {
+    let path = path.to_path_buf();
+    move |source| DrillError::Write { path, source }
+}
+
+fn ledger_lines(audited: Audited, lag: Lag) -> impl Iterator<Item = Line> {
+    let impacts = audited.impacts.into_iter().map(Line::Impact);
+    let waits = audited.waits.into_iter().map(Line::Waits);
+    impacts
+        .chain([Line::Audit(audited.audit)])
+        .chain(waits)
+        .chain([Line::Lag(lag)])
+}
+
+fn footer(ended: &Ended, real_seconds: f64) -> Line {
+    Line::Footer {
+        at_ms: ended.at_ms,
+        real_seconds,
+        aborted: ended.aborted.then(|| "stopped by signal".to_owned()),
+    }
+}
+
+/// What a record's header says of the engine.
+struct EngineFacts {
+    name: &'static str,
+    speed: f64,
+    epoch: Time,
+    environment: BTreeMap<String, String>,
+}
+
+impl EngineFacts {
+    fn live(options: &LiveOptions) -> Self {
+        let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+        let environment = [
+            ("os", std::env::consts::OS.to_owned()),
+            ("arch", std::env::consts::ARCH.to_owned()),
+            ("cpus", cpus.to_string()),
+            ("redis", options.redis.describe()),
+        ];
+        Self {
+            name: "live",
+            speed: options.speed,
+            epoch: options.epoch,
+            environment: environment
+                .map(|(key, value)| (key.to_owned(), value))
+                .into(),
+        }
+    }
+
+    /// Nothing of the machine: the same drill leaves the same record everywhere.
+    fn virtual_time(epoch: Time) -> Self {
+        Self {
+            name: "virtual",
+            speed: 0.0,
+            epoch,
+            environment: BTreeMap::new(),
+        }
+    }
+}
+
+fn header(plan: &Plan, rules: &[RuleText], engine: &EngineFacts) -> Header {
     let incidents = plan
         .incidents
         .iter()
@@ -150,17 +307,6 @@ fn header(plan: &Plan, rules: &Rules, options: &LiveOptions) -> Header {
         starts_ms: window.at_ms,
         ends_ms: window.until_ms,
     });
-    let environment = [
-        ("os", std::env::consts::OS.to_owned()),
-        ("arch", std::env::consts::ARCH.to_owned()),
-        (
-            "cpus",
-            std::thread::available_parallelism()
-                .map_or(0, usize::from)
-                .to_string(),
-        ),
-        ("redis", options.redis.describe()),
-    ];
     Header {
         format: FORMAT.to_owned(),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -168,22 +314,19 @@ fn header(plan: &Plan, rules: &Rules, options: &LiveOptions) -> Header {
         family: plan.family.clone(),
         summary: plan.summary.clone(),
         seed: plan.seed,
-        engine: "live".to_owned(),
-        speed: options.speed,
-        epoch_ms: options.epoch.millis(),
+        engine: engine.name.to_owned(),
+        speed: engine.speed,
+        epoch_ms: engine.epoch.millis(),
         duration_ms: plan.duration_ms,
         warmup_ms: plan.warmup_ms,
         scrape_interval_ms: plan.scrape_interval_ms,
         evaluation_interval_ms: plan.evaluation_interval_ms,
         evaluation_phase_ms: plan.evaluation_phase_ms,
-        rules: rules.texts.clone(),
+        rules: rules.to_vec(),
         plan: plan.to_yaml(),
         incidents: incidents.collect(),
         benign: benign.collect(),
-        environment: environment
-            .map(|(key, value)| (key.to_owned(), value))
-            .into_iter()
-            .collect::<BTreeMap<_, _>>(),
+        environment: engine.environment.clone(),
     }
 }
 

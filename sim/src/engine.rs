@@ -1,30 +1,73 @@
 //! What an engine promises: a plan in, observations out in order of their time.
 
 pub mod live;
+pub mod virtual_time;
 
-use crate::metrics::Value;
-use firedrill_reports::record::{Audit, Impact, Lag, Mark};
+use crate::audit::Audited;
+use crate::plan::Plan;
+use crate::rng;
+use firedrill_detector::Labels;
+use firedrill_reports::record::{Lag, Mark};
+use rand::RngExt;
+use std::io;
+
+/// Takes observations as they happen.
+pub type Sink<'a> = &'a mut dyn FnMut(Observation) -> io::Result<()>;
+
+/// How a drill ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Virtual milliseconds reached.
+    pub at_ms: i64,
+    /// Whether it was stopped before its time.
+    pub aborted: bool,
+}
+
+/// The exporters' targets come first, then one per worker process.
+const EXPORTERS: [(&str, &str); 2] = [("asynq-exporter", "exporter"), ("redis", "redis")];
+
+/// The targets of a plan as `(job, instance)`, each with the time of its first scrape: Prometheus spreads targets over
+/// the interval, and where each falls is the seed's choice.
+fn targets(plan: &Plan) -> Vec<(&'static str, String, i64)> {
+    let exporters = EXPORTERS.map(|(job, instance)| (job, instance.to_owned()));
+    let workers = plan.processes().into_iter();
+    let workers = workers.map(|(name, _)| ("worker", name));
+    exporters
+        .into_iter()
+        .chain(workers)
+        .map(|(job, instance)| {
+            let mut dice = rng::stream(plan.seed, &format!("scrape/{job}/{instance}"));
+            let phase_ms = dice.random_range(0..plan.scrape_interval_ms.max(1));
+            (job, instance, phase_ms)
+        })
+        .collect()
+}
 
 /// What an engine saw. After this point nothing knows which engine ran.
 #[derive(Debug, Clone)]
 pub enum Observation {
+    /// A series appears for the first time; scrapes refer to it by its number.
+    Series {
+        /// Its number.
+        id: u32,
+        /// All its labels, those of its target included.
+        labels: Labels,
+    },
     /// One scrape of one target, staleness markers included.
     Scrape {
         /// Virtual milliseconds since the start of the drill.
         at_ms: i64,
         /// `job/instance`.
         target: String,
-        /// Series with all their labels, and values.
-        values: Vec<Value>,
+        /// Numbers of series, and values.
+        values: Vec<(u32, f64)>,
     },
     /// A fault or remedy was applied.
     Mark(Mark),
-    /// Last: what happened to every task, what users felt, and how well time was kept.
+    /// Last: what happened to every task, and how well time was kept.
     Ledger {
-        /// What happened to every task.
-        audit: Audit,
-        /// What users felt, per incident.
-        impacts: Vec<Impact>,
+        /// The audit.
+        audited: Box<Audited>,
         /// How well time was kept.
         lag: Lag,
     },

@@ -1,9 +1,10 @@
 //! How a task's handler behaves: a pure decision from the plan, the time, and the task's identity.
 
 use crate::actor::Outcome;
-use crate::actor::producer::Payload;
-use crate::asynq::message::TaskMessage;
-use crate::plan::{Fault, Plan};
+use crate::fault::Fault;
+use crate::plan::{Dice, Execution, Plan};
+use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// What a handler is going to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,76 +14,80 @@ pub struct Behaviour {
     /// What it returns then.
     pub outcome: Outcome,
     /// Steps of the timeline that had a part in this.
-    pub touched_by: Vec<usize>,
+    pub touched_by: SmallVec<[usize; 2]>,
 }
 
-/// Decides for an execution that starts at `at_ms` (virtual milliseconds since the drill's start).
-///
-/// The draw depends on the task's identity and attempt alone, so it is the same whichever worker runs it, on
-/// whichever engine. A task firedrill did not make succeeds at once.
-#[must_use]
-pub fn decide(plan: &Plan, at_ms: i64, message: &TaskMessage) -> Behaviour {
-    let mut behaviour = Behaviour {
-        service_us: 0,
-        outcome: Outcome::Success,
-        touched_by: Vec::new(),
-    };
-    let Some(Payload { workload, seq }) = Payload::decode(&message.payload) else {
-        return behaviour;
-    };
-    let Some(task) = plan.workload.get(workload) else {
-        return behaviour;
-    };
-    let attempt = u32::try_from(message.retried).unwrap_or(0);
-    behaviour.service_us = crate::plan::service_us(plan, workload, seq, attempt);
-    if crate::plan::fails_by_itself(plan, workload, seq, attempt) {
-        behaviour.outcome = Outcome::Failure {
-            error: "job failed".into(),
-            by_fault: false,
+/// A plan and its dice.
+#[derive(Debug, Clone)]
+pub struct Handlers {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    dice: Dice,
+}
+
+impl Handlers {
+    /// The handlers of `plan`.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>) -> Self {
+        let dice = Dice::new(&plan);
+        Self { plan, dice }
+    }
+
+    /// Decides for an execution that starts at `at_ms` (virtual milliseconds since the drill's start). `None` for a task
+    /// that is not of this plan.
+    ///
+    /// The draw depends on the task's identity and attempt alone, so it is the same whichever worker runs it, on
+    /// whichever engine.
+    #[must_use]
+    pub fn decide(&self, at_ms: i64, of: Execution) -> Option<Behaviour> {
+        let plan = &*self.plan;
+        let task = plan.workload.get(of.workload)?;
+        let mut behaviour = Behaviour {
+            service_us: self.dice.service_us(plan, of),
+            outcome: Outcome::Success,
+            touched_by: SmallVec::new(),
         };
-    }
-    for (index, step) in plan.timeline.iter().enumerate() {
-        if at_ms < step.at_ms
-            || step
-                .until
-                .as_ref()
-                .is_some_and(|until| at_ms >= until.at_ms)
-        {
-            continue;
+        if self.dice.fails_by_itself(plan, of) {
+            behaviour.outcome = Outcome::Failure {
+                error: "job failed".into(),
+                by_fault: false,
+            };
         }
-        match &step.fault {
-            Fault::HandlerSlow { task: only, factor }
-                if only.as_ref().is_none_or(|only| *only == task.task) =>
-            {
-                behaviour.service_us = (behaviour.service_us as f64 * factor) as i64;
-                behaviour.touched_by.push(index);
+        for (index, step) in plan.timeline.iter().enumerate() {
+            if !step.is_on(at_ms) {
+                continue;
             }
-            Fault::HandlerFail {
-                task: only,
-                share,
-                error,
-            } if *only == task.task
-                && crate::plan::falls_to_fault(plan, index, workload, seq, attempt, *share) =>
-            {
-                behaviour.outcome = Outcome::Failure {
-                    error: error.clone(),
-                    by_fault: true,
-                };
-                behaviour.touched_by.push(index);
+            match &step.fault {
+                Fault::HandlerSlow { task: only, factor }
+                    if only.as_ref().is_none_or(|only| *only == task.task) =>
+                {
+                    behaviour.service_us = (behaviour.service_us as f64 * factor) as i64;
+                    behaviour.touched_by.push(index);
+                }
+                Fault::HandlerFail {
+                    task: only,
+                    share,
+                    error,
+                } if *only == task.task && self.dice.falls_to_fault(index, of, *share) => {
+                    behaviour.outcome = Outcome::Failure {
+                        error: error.as_str().into(),
+                        by_fault: true,
+                    };
+                    behaviour.touched_by.push(index);
+                }
+                _ => {}
             }
-            _ => {}
         }
+        Some(behaviour)
     }
-    behaviour
-}
 
-/// The step that deadlocks handlers of `process` at `at_ms`, if one does.
-#[must_use]
-pub fn deadlocked_by(plan: &Plan, at_ms: i64, process: &str) -> Option<usize> {
-    plan.timeline.iter().position(|step| {
-        matches!(step.fault, Fault::HandlerDeadlock)
-            && at_ms >= step.at_ms
-            && step.until.as_ref().is_none_or(|until| at_ms < until.at_ms)
-            && step.targets.iter().any(|target| target == process)
-    })
+    /// The step that deadlocks handlers of `process` that end at `at_ms`, if one does.
+    #[must_use]
+    pub fn deadlocked_by(&self, at_ms: i64, process: &str) -> Option<usize> {
+        self.plan.timeline.iter().position(|step| {
+            matches!(step.fault, Fault::HandlerDeadlock)
+                && step.is_on(at_ms)
+                && step.targets.iter().any(|target| target == process)
+        })
+    }
 }

@@ -1,19 +1,40 @@
-//! The ledger: one line for each execution's start and finish, in a file per process that survives SIGKILL.
+//! The ledger: what was sent and answered, and each execution's start and finish; a worker's is a file that survives
+//! SIGKILL.
 
 use crate::clock::Time;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// One line of a worker's ledger.
+/// What a producer or a worker notes of a task: one line of a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum Entry<I> {
+    /// A task was sent to Redis.
+    Sent {
+        /// When.
+        at: Time,
+        /// Task id.
+        id: I,
+        /// Index of the workload entry.
+        workload: u32,
+        /// When the plan wanted it.
+        intended: Time,
+    },
+    /// Redis answered.
+    Answered {
+        /// When.
+        at: Time,
+        /// Task id.
+        id: I,
+        /// Whether the task is in a queue now.
+        accepted: bool,
+    },
     /// A handler was started.
     Started {
         /// When.
         at: Time,
         /// Task id.
-        id: String,
+        id: I,
         /// `retried` of the message: 0 for the first attempt.
         retried: i32,
     },
@@ -22,7 +43,7 @@ pub enum Entry {
         /// When.
         at: Time,
         /// Task id.
-        id: String,
+        id: I,
         /// `retried` of the message.
         retried: i32,
         /// How.
@@ -43,9 +64,18 @@ pub enum Finish {
     FailedByFault,
 }
 
-impl Entry {
+impl Entry<String> {
     fn line(&self) -> String {
         match self {
+            Self::Sent {
+                at,
+                id,
+                workload,
+                intended,
+            } => format!("P {} {workload} {} {id}\n", at.0, intended.0),
+            Self::Answered { at, id, accepted } => {
+                format!("A {} {} {id}\n", at.0, u8::from(*accepted))
+            }
             Self::Started { at, id, retried } => format!("S {} {retried} {id}\n", at.0),
             Self::Finished {
                 at,
@@ -66,15 +96,30 @@ impl Entry {
 
     fn parse(line: &str) -> Option<Self> {
         let mut parts = line.splitn(4, ' ');
-        let (kind, at, retried, rest) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let (at, retried) = (Time(at.parse().ok()?), retried.parse().ok()?);
+        let (kind, at, number, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let at = Time(at.parse().ok()?);
         let how = match kind {
+            "P" => {
+                let (intended, id) = rest.split_once(' ')?;
+                return Some(Self::Sent {
+                    at,
+                    id: id.to_owned(),
+                    workload: number.parse().ok()?,
+                    intended: Time(intended.parse().ok()?),
+                });
+            }
+            "A" => {
+                return Some(Self::Answered {
+                    at,
+                    id: rest.to_owned(),
+                    accepted: number == "1",
+                });
+            }
             "S" => {
                 return Some(Self::Started {
                     at,
                     id: rest.to_owned(),
-                    retried,
+                    retried: number.parse().ok()?,
                 });
             }
             "O" => Finish::Ok,
@@ -86,7 +131,7 @@ impl Entry {
         Some(Self::Finished {
             at,
             id: id.to_owned(),
-            retried,
+            retried: number.parse().ok()?,
             how,
             overrun_us: overrun_us.parse().ok()?,
         })
@@ -112,7 +157,7 @@ impl LedgerFile {
     ///
     /// # Errors
     /// When the write fails, e.g. because the disk is full.
-    pub fn append(&mut self, entry: &Entry) -> io::Result<()> {
+    pub fn append(&mut self, entry: &Entry<String>) -> io::Result<()> {
         self.0.write_all(entry.line().as_bytes())
     }
 }
@@ -121,7 +166,7 @@ impl LedgerFile {
 ///
 /// # Errors
 /// When the file cannot be read, or a line other than the last is damaged.
-pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
+pub fn read(path: &Path) -> io::Result<Vec<Entry<String>>> {
     let text = std::fs::read_to_string(path)?;
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole
@@ -151,6 +196,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("w-0.ledger");
         let entries = vec![
+            Entry::Sent {
+                at: Time(3),
+                id: "a b".into(),
+                workload: 2,
+                intended: Time(1),
+            },
+            Entry::Answered {
+                at: Time(4),
+                id: "a b".into(),
+                accepted: true,
+            },
             Entry::Started {
                 at: Time(5),
                 id: "a b".into(),

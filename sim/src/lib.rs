@@ -4,6 +4,7 @@
 //! ([`actor`]); what carries them out ([`engine`], [`worker`]); what is kept ([`ledger`], [`audit`], [`drill`]).
 
 pub mod clock;
+pub mod fault;
 pub mod plan;
 pub mod rng;
 pub mod scenario;
@@ -14,6 +15,7 @@ pub mod broker;
 pub mod handler;
 
 pub mod engine;
+pub mod estimate;
 pub mod guard;
 pub mod metrics;
 pub mod redis_server;
@@ -23,6 +25,8 @@ pub mod worker;
 pub mod audit;
 pub mod drill;
 pub mod ledger;
+pub mod vary;
+pub mod whatif;
 
 pub mod cli;
 pub mod commands;

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::Check(args) => commands::check::run(&args, &terminal),
         Command::Plan(args) => commands::plan::run(&args, &terminal),
         Command::Score(args) => commands::score::run(&args, &terminal),
+        Command::Tune(args) => commands::tune::run(&args, &terminal),
         Command::Report(args) => commands::report::run(&args, &terminal),
         Command::Clean(args) => commands::clean::run(&args, &terminal),
         Command::Worker => worker::run()

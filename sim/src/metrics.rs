@@ -17,113 +17,192 @@ pub const DURATION_BUCKETS: [f64; 11] = [
 pub type Value = (Labels, f64);
 
 /// Counters of one worker process. They live and die with the process.
-#[derive(Debug, Clone, Default)]
-pub struct WorkerMetrics {
-    /// (task type, queue, status) -> handler returns. As in Go's client, a series appears with its first increment.
-    processed: BTreeMap<(String, String, &'static str), u64>,
-    durations: BTreeMap<(String, String), Histogram>,
+#[derive(Debug, Clone)]
+pub struct WorkerMetrics<K> {
+    kinds: BTreeMap<K, Counters>,
 }
 
+impl<K> Default for WorkerMetrics<K> {
+    fn default() -> Self {
+        Self {
+            kinds: BTreeMap::new(),
+        }
+    }
+}
+
+/// Handler returns of one task type in one queue.
 #[derive(Debug, Clone, Default)]
-struct Histogram {
+struct Counters {
+    success: u64,
+    failed: u64,
     buckets: [u64; DURATION_BUCKETS.len()],
-    count: u64,
     sum: f64,
 }
 
-impl WorkerMetrics {
+/// A series of a worker's `/metrics`, by task type and queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum JobSeries {
+    /// `job_processed_total{status="failed"}`
+    Failed,
+    /// `job_processed_total{status="success"}`
+    Success,
+    /// `job_duration_seconds_bucket`, by the number of its bound; the last is `+Inf`.
+    Bucket(usize),
+    /// `job_duration_seconds_sum`
+    Sum,
+    /// `job_duration_seconds_count`
+    Count,
+}
+
+impl JobSeries {
+    /// The series' labels, without those of the target.
+    #[must_use]
+    pub fn labels(self, task_type: &str, queue: &str) -> Labels {
+        let of = [("task_type", task_type), ("queue", queue)];
+        let with =
+            |name, label, value| Labels::metric(name, of.into_iter().chain([(label, value)]));
+        match self {
+            Self::Failed => with("job_processed_total", "status", "failed"),
+            Self::Success => with("job_processed_total", "status", "success"),
+            Self::Bucket(bound) => {
+                let bound = DURATION_BUCKETS
+                    .get(bound)
+                    .map_or("+Inf".to_owned(), f64::to_string);
+                with("job_duration_seconds_bucket", "le", &bound)
+            }
+            Self::Sum => Labels::metric("job_duration_seconds_sum", of),
+            Self::Count => Labels::metric("job_duration_seconds_count", of),
+        }
+    }
+}
+
+impl<K: Ord> WorkerMetrics<K> {
     /// Counts one handler return that took `seconds` of virtual time.
-    pub fn observe(&mut self, task_type: &str, queue: &str, outcome: &Outcome, seconds: f64) {
-        let status = match outcome {
-            Outcome::Success => "success",
-            Outcome::Failure { .. } => "failed",
-        };
-        *self
-            .processed
-            .entry((task_type.to_owned(), queue.to_owned(), status))
-            .or_default() += 1;
-        let histogram = self
-            .durations
-            .entry((task_type.to_owned(), queue.to_owned()))
-            .or_default();
-        histogram.count += 1;
-        histogram.sum += seconds;
-        for (bound, count) in DURATION_BUCKETS.iter().zip(&mut histogram.buckets) {
-            *count += u64::from(seconds <= *bound);
+    pub fn observe(&mut self, kind: K, outcome: &Outcome, seconds: f64) {
+        let counters = self.kinds.entry(kind).or_default();
+        match outcome {
+            Outcome::Success => counters.success += 1,
+            Outcome::Failure { .. } => counters.failed += 1,
+        }
+        counters.sum += seconds;
+        // Bounds ascend, so that most returns touch few buckets: each is counted where it falls and added up when read.
+        if let Some(bucket) = DURATION_BUCKETS.iter().position(|bound| seconds <= *bound) {
+            counters.buckets[bucket] += 1;
         }
     }
 
-    /// Everything exposed now, in a fixed order.
+    /// Everything exposed now, in a fixed order. As in Go's client, a series appears with its first increment.
+    pub fn each<'k>(&'k self, mut expose: impl FnMut(&'k K, JobSeries, f64)) {
+        for (kind, counters) in &self.kinds {
+            for (series, count) in [
+                (JobSeries::Failed, counters.failed),
+                (JobSeries::Success, counters.success),
+            ] {
+                if count > 0 {
+                    expose(kind, series, count as f64);
+                }
+            }
+        }
+        for (kind, counters) in &self.kinds {
+            let mut below = 0;
+            for (bound, count) in counters.buckets.iter().enumerate() {
+                below += count;
+                expose(kind, JobSeries::Bucket(bound), below as f64);
+            }
+            let count = (counters.success + counters.failed) as f64;
+            expose(kind, JobSeries::Bucket(DURATION_BUCKETS.len()), count);
+            expose(kind, JobSeries::Sum, counters.sum);
+            expose(kind, JobSeries::Count, count);
+        }
+    }
+}
+
+impl WorkerMetrics<(String, String)> {
+    /// Everything exposed now, with its labels.
     #[must_use]
     pub fn values(&self) -> Vec<Value> {
         let mut values = Vec::new();
-        for ((task_type, queue, status), count) in &self.processed {
-            let labels = [
-                ("task_type", task_type.as_str()),
-                ("queue", queue),
-                ("status", status),
-            ];
-            values.push((Labels::metric("job_processed_total", labels), *count as f64));
-        }
-        for ((task_type, queue), histogram) in &self.durations {
-            let labels = [("task_type", task_type.as_str()), ("queue", queue.as_str())];
-            let bounds = DURATION_BUCKETS
-                .iter()
-                .map(f64::to_string)
-                .zip(histogram.buckets);
-            for (bound, count) in bounds.chain([("+Inf".to_owned(), histogram.count)]) {
-                let with_bound = labels.iter().copied().chain([("le", bound.as_str())]);
-                values.push((
-                    Labels::metric("job_duration_seconds_bucket", with_bound),
-                    count as f64,
-                ));
-            }
-            values.push((
-                Labels::metric("job_duration_seconds_sum", labels),
-                histogram.sum,
-            ));
-            values.push((
-                Labels::metric("job_duration_seconds_count", labels),
-                histogram.count as f64,
-            ));
-        }
+        self.each(|(task_type, queue), series, value| {
+            values.push((series.labels(task_type, queue), value));
+        });
         values
     }
 }
 
-/// asynq's collector (`x/metrics`) for one queue: names, kinds and labels as there. `asynq_tasks_enqueued_total` and
-/// `asynq_queue_paused_total` are gauges despite their names.
+/// A series of asynq's collector (`x/metrics`), by queue: names, kinds and labels as there.
+/// `asynq_tasks_enqueued_total` and `asynq_queue_paused_total` are gauges despite their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QueueSeries {
+    /// `asynq_tasks_enqueued_total`, by the number of the state.
+    Tasks(usize),
+    /// `asynq_queue_size`
+    Size,
+    /// `asynq_queue_latency_seconds`
+    Latency,
+    /// `asynq_tasks_processed_total`
+    Processed,
+    /// `asynq_tasks_failed_total`
+    Failed,
+    /// `asynq_queue_paused_total`
+    Paused,
+}
+
+/// The states asynq's collector knows, in the order of [`QueueSeries::Tasks`].
+const STATES: [&str; 6] = [
+    "active",
+    "pending",
+    "scheduled",
+    "retry",
+    "archived",
+    "completed",
+];
+
+impl QueueSeries {
+    /// The series' labels, without those of the target.
+    #[must_use]
+    pub fn labels(self, queue: &str) -> Labels {
+        let name = match self {
+            Self::Tasks(state) => {
+                let state = STATES.get(state).copied().unwrap_or_default();
+                let labels = [("queue", queue), ("state", state)];
+                return Labels::metric("asynq_tasks_enqueued_total", labels);
+            }
+            Self::Size => "asynq_queue_size",
+            Self::Latency => "asynq_queue_latency_seconds",
+            Self::Processed => "asynq_tasks_processed_total",
+            Self::Failed => "asynq_tasks_failed_total",
+            Self::Paused => "asynq_queue_paused_total",
+        };
+        Labels::metric(name, [("queue", queue)])
+    }
+}
+
+/// What asynq's collector exposes of one queue, in a fixed order.
+pub fn each_of_queue(stats: &QueueStats, mut expose: impl FnMut(QueueSeries, f64)) {
+    let counts = [
+        stats.active,
+        stats.pending,
+        stats.scheduled,
+        stats.retry,
+        stats.archived,
+        stats.completed,
+    ];
+    for (state, count) in counts.iter().enumerate() {
+        expose(QueueSeries::Tasks(state), *count as f64);
+    }
+    expose(QueueSeries::Size, counts.iter().sum::<u64>() as f64);
+    expose(QueueSeries::Latency, stats.latency_seconds);
+    expose(QueueSeries::Processed, stats.processed_total as f64);
+    expose(QueueSeries::Failed, stats.failed_total as f64);
+    expose(QueueSeries::Paused, f64::from(u8::from(stats.paused)));
+}
+
+/// What asynq's collector exposes of one queue, with its labels.
 #[must_use]
 pub fn queue_values(queue: &str, stats: &QueueStats) -> Vec<Value> {
-    let states = [
-        ("active", stats.active),
-        ("pending", stats.pending),
-        ("scheduled", stats.scheduled),
-        ("retry", stats.retry),
-        ("archived", stats.archived),
-        ("completed", stats.completed),
-    ];
-    let size: u64 = states.iter().map(|(_, count)| count).sum();
-    let mut values: Vec<Value> = states
-        .iter()
-        .map(|(state, count)| {
-            (
-                Labels::metric(
-                    "asynq_tasks_enqueued_total",
-                    [("queue", queue), ("state", state)],
-                ),
-                *count as f64,
-            )
-        })
-        .collect();
-    let mut push = |name, value| values.push((Labels::metric(name, [("queue", queue)]), value));
-    push("asynq_queue_size", size as f64);
-    push("asynq_queue_latency_seconds", stats.latency_seconds);
-    push("asynq_tasks_processed_total", stats.processed_total as f64);
-    push("asynq_tasks_failed_total", stats.failed_total as f64);
-    push(
-        "asynq_queue_paused_total",
-        f64::from(u8::from(stats.paused)),
-    );
+    let mut values = Vec::new();
+    each_of_queue(stats, |series, value| {
+        values.push((series.labels(queue), value));
+    });
     values
 }

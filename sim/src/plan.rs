@@ -3,10 +3,13 @@
 //! All times are virtual milliseconds since the start of the drill.
 
 mod draw;
+mod retry_delay;
 mod text;
 
-pub use draw::{arrivals, fails_by_itself, falls_to_fault, service_us};
+pub use draw::{Dice, Execution, arrivals};
+pub use retry_delay::RetryDelay;
 
+use crate::fault::{Fault, Remedy};
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
 
@@ -137,7 +140,7 @@ pub enum Service {
 }
 
 /// Worker processes of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerPlan {
     /// Name; the processes are `<name>-0`, `<name>-1`, ...
@@ -152,6 +155,10 @@ pub struct WorkerPlan {
     pub strict_priority: bool,
     /// asynq's `ShutdownTimeout`.
     pub shutdown_timeout_ms: i64,
+    /// asynq's `TaskCheckInterval`.
+    pub task_check_interval_ms: i64,
+    /// asynq's `RetryDelayFunc`.
+    pub retry_delay: RetryDelay,
 }
 
 /// A fault, when, on what, and how it ends.
@@ -168,6 +175,14 @@ pub struct Step {
     pub until: Option<Until>,
 }
 
+impl Step {
+    /// Whether the fault is on at `at_ms`, as planned.
+    #[must_use]
+    pub fn is_on(&self, at_ms: i64) -> bool {
+        at_ms >= self.at_ms && self.until.as_ref().is_none_or(|until| at_ms < until.at_ms)
+    }
+}
+
 /// The end of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -176,88 +191,6 @@ pub struct Until {
     pub at_ms: i64,
     /// What an operator does; `None`: the fault ends by itself.
     pub remedy: Option<Remedy>,
-}
-
-/// Every fault there is. A new one is added here, in `scenario::fault` (how it is written), and where it takes effect:
-/// `engine::live::faults` for processes and Redis, `handler` for handlers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", deny_unknown_fields)]
-pub enum Fault {
-    /// SIGKILL of worker processes.
-    #[serde(rename = "worker.kill")]
-    WorkerKill,
-    /// Handlers of a task type return an error.
-    #[serde(rename = "handler.fail")]
-    HandlerFail {
-        /// Task type.
-        task: String,
-        /// Share of executions that fail, 0 to 1.
-        share: f64,
-        /// The error's text.
-        error: String,
-    },
-    /// Handlers take longer.
-    #[serde(rename = "handler.slow")]
-    HandlerSlow {
-        /// Task type; `None`: all.
-        task: Option<String>,
-        /// How many times longer.
-        factor: f64,
-    },
-    /// Handlers lock each other out for good.
-    #[serde(rename = "handler.deadlock")]
-    HandlerDeadlock,
-    /// SIGKILL of Redis.
-    #[serde(rename = "redis.kill")]
-    RedisKill {
-        /// Whether its data is there when it is started again.
-        keep_data: bool,
-    },
-}
-
-impl Fault {
-    /// The name used in scenarios and records.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::WorkerKill => "worker.kill",
-            Self::HandlerFail { .. } => "handler.fail",
-            Self::HandlerSlow { .. } => "handler.slow",
-            Self::HandlerDeadlock => "handler.deadlock",
-            Self::RedisKill { .. } => "redis.kill",
-        }
-    }
-
-    /// Whether the workers bring it about themselves, knowing the plan and the time.
-    #[must_use]
-    pub fn is_in_handlers(&self) -> bool {
-        matches!(
-            self,
-            Self::HandlerFail { .. } | Self::HandlerSlow { .. } | Self::HandlerDeadlock
-        )
-    }
-}
-
-/// What an operator does about a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Remedy {
-    /// Restart the worker processes.
-    #[serde(rename = "worker.restart")]
-    WorkerRestart,
-    /// Start Redis again.
-    #[serde(rename = "redis.start")]
-    RedisStart,
-}
-
-impl Remedy {
-    /// The name used in scenarios and records.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WorkerRestart => "worker.restart",
-            Self::RedisStart => "redis.start",
-        }
-    }
 }
 
 /// An incident: ground truth for scoring.

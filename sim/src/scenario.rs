@@ -5,7 +5,9 @@ mod fault;
 mod resolve;
 mod workload;
 
-use crate::plan::{Arrivals, Fault, Service};
+use crate::asynq::settings::{SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
+use crate::fault::Fault;
+use crate::plan::{Arrivals, RetryDelay, Service};
 use duration::{as_duration, as_share};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problem, Problems, closest, parse};
 use firedrill_reports::record::Wanted;
@@ -85,6 +87,8 @@ struct Worker {
     queues: Option<Vec<At<String>>>,
     strict_priority: bool,
     shutdown_timeout_ms: i64,
+    task_check_interval_ms: i64,
+    retry_delay: RetryDelay,
 }
 
 #[derive(Debug, Clone)]
@@ -349,8 +353,18 @@ fn read_worker(node: &Node, problems: &mut Problems) -> Option<Worker> {
     });
     let shutdown = fields
         .take("shutdown_timeout")
-        .map_or(Some(crate::asynq::settings::SHUTDOWN_TIMEOUT_MS), |node| {
+        .map_or(Some(SHUTDOWN_TIMEOUT_MS), |node| {
             as_duration(node, "shutdown_timeout", problems)
+        });
+    let task_check = fields
+        .take("task_check_interval")
+        .map_or(Some(TASK_CHECK_INTERVAL_MS), |node| {
+            positive(node, "task_check_interval", problems)
+        });
+    let retry_delay = fields
+        .take("retry_delay")
+        .map_or(Some(RetryDelay::Default), |node| {
+            workload::retry_delay(node, problems)
         });
     fields.finish(problems);
     Some(Worker {
@@ -360,6 +374,8 @@ fn read_worker(node: &Node, problems: &mut Problems) -> Option<Worker> {
         queues,
         strict_priority: strict?,
         shutdown_timeout_ms: shutdown?,
+        task_check_interval_ms: task_check?,
+        retry_delay: retry_delay?,
     })
 }
 

@@ -1,26 +1,56 @@
-//! What Prometheus does with a scrape: target labels, `up`, and staleness markers for what vanished.
+//! What Prometheus does with a scrape: target labels, `up`, and staleness markers for what vanished. Series go by number.
 
 use crate::metrics::Value;
 use firedrill_detector::{Labels, stale_marker};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+
+/// Numbers for the series of one drill, in the order in which they were first seen.
+#[derive(Debug, Clone, Default)]
+pub struct SeriesTable {
+    numbers: BTreeMap<Labels, u32>,
+    new: Vec<(u32, Labels)>,
+}
+
+impl SeriesTable {
+    /// The number of a series.
+    pub fn number(&mut self, labels: &Labels) -> u32 {
+        if let Some(number) = self.numbers.get(labels) {
+            return *number;
+        }
+        let number = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(labels.clone(), number);
+        self.new.push((number, labels.clone()));
+        number
+    }
+
+    /// The series that are new since the last time this was asked.
+    pub fn take_new(&mut self) -> Vec<(u32, Labels)> {
+        std::mem::take(&mut self.new)
+    }
+}
 
 /// A scrape target and what it exposed last.
 #[derive(Debug, Clone)]
 pub struct Target {
     job: String,
     instance: String,
-    exposed: BTreeSet<Labels>,
+    up: u32,
+    /// Numbers of the series it exposed, ascending.
+    exposed: Vec<u32>,
 }
 
 impl Target {
     /// A target that was not scraped yet.
     #[must_use]
-    pub fn new(job: &str, instance: &str) -> Self {
-        Self {
+    pub fn new(job: &str, instance: &str, series: &mut SeriesTable) -> Self {
+        let mut target = Self {
             job: job.to_owned(),
             instance: instance.to_owned(),
-            exposed: BTreeSet::new(),
-        }
+            up: 0,
+            exposed: Vec::new(),
+        };
+        target.up = series.number(&target.with_own(&Labels::metric("up", [])));
+        target
     }
 
     /// `job/instance`.
@@ -29,28 +59,55 @@ impl Target {
         format!("{}/{}", self.job, self.instance)
     }
 
+    /// The number of a series that this target exposes.
+    pub fn number(&self, labels: &Labels, series: &mut SeriesTable) -> u32 {
+        series.number(&self.with_own(labels))
+    }
+
     /// The samples of one scrape: `Some(values)` as exposed, or `None` when it failed. A series that was there before
     /// and is not now gets a staleness marker; a failed scrape marks every series and writes `up` 0 (prometheus
     /// `scrape/scrape.go`).
-    pub fn scraped(&mut self, exposed: Option<Vec<Value>>) -> Vec<Value> {
+    pub fn scraped(&mut self, exposed: Option<Vec<(u32, f64)>>) -> Vec<(u32, f64)> {
         let up = f64::from(u8::from(exposed.is_some()));
-        let mut samples: Vec<Value> = exposed
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(labels, value)| (self.with_target(&labels), value))
-            .collect();
-        let now: BTreeSet<Labels> = samples.iter().map(|(labels, _)| labels.clone()).collect();
-        samples.extend(
-            self.exposed
-                .difference(&now)
-                .map(|gone| (gone.clone(), stale_marker())),
-        );
-        self.exposed = now;
-        samples.push((self.with_target(&Labels::metric("up", [])), up));
+        let mut samples = exposed.unwrap_or_default();
+        let same = self.exposed.len() == samples.len()
+            && self
+                .exposed
+                .iter()
+                .zip(&samples)
+                .all(|(before, (now, _))| before == now);
+        if !same {
+            let mut now: Vec<u32> = samples.iter().map(|(number, _)| *number).collect();
+            now.sort_unstable();
+            let gone = self.exposed.iter();
+            let mut gone: Vec<u32> = gone
+                .filter(|number| now.binary_search(number).is_err())
+                .copied()
+                .collect();
+            gone.sort_unstable();
+            self.exposed = samples.iter().map(|(number, _)| *number).collect();
+            samples.extend(gone.into_iter().map(|number| (number, stale_marker())));
+        }
+        samples.push((self.up, up));
         samples
     }
 
-    fn with_target(&self, labels: &Labels) -> Labels {
+    /// As [`Target::scraped`], of values with their labels.
+    pub fn scraped_values(
+        &mut self,
+        exposed: Option<Vec<Value>>,
+        series: &mut SeriesTable,
+    ) -> Vec<(u32, f64)> {
+        let numbered = exposed.map(|values| {
+            let values = values.iter();
+            values
+                .map(|(labels, value)| (self.number(labels, series), *value))
+                .collect()
+        });
+        self.scraped(numbered)
+    }
+
+    fn with_own(&self, labels: &Labels) -> Labels {
         let own = [
             ("job", self.job.as_str()),
             ("instance", self.instance.as_str()),
@@ -66,16 +123,22 @@ mod tests {
 
     #[test]
     fn what_vanishes_is_marked_once() {
-        let mut target = Target::new("worker", "w-0");
-        let series = |name| Labels::metric(name, []);
-        let full = |name| Labels::metric(name, [("job", "worker"), ("instance", "w-0")]);
-        target.scraped(Some(vec![(series("a"), 1.0), (series("b"), 2.0)]));
-        let second = target.scraped(Some(vec![(series("a"), 3.0)]));
-        assert_eq!(second[0], (full("a"), 3.0));
-        assert!(second[1].0 == full("b") && is_stale(second[1].1));
+        let mut series = SeriesTable::default();
+        let mut target = Target::new("worker", "w-0", &mut series);
+        let own = |name| Labels::metric(name, [("job", "worker"), ("instance", "w-0")]);
+        let a = target.number(&Labels::metric("a", []), &mut series);
+        let b = target.number(&Labels::metric("b", []), &mut series);
+        let named: Vec<(u32, Labels)> = series.take_new();
+        assert_eq!(named, [(0, own("up")), (a, own("a")), (b, own("b"))]);
+        assert!(series.take_new().is_empty());
+        target.scraped(Some(vec![(b, 2.0), (a, 1.0)]));
+        let second = target.scraped(Some(vec![(a, 3.0)]));
+        assert_eq!(second[0], (a, 3.0));
+        assert!(second[1].0 == b && is_stale(second[1].1));
+        assert_eq!(second[2], (0, 1.0));
         let failed = target.scraped(None);
-        assert!(failed[0].0 == full("a") && is_stale(failed[0].1));
-        assert_eq!(failed[1], (full("up"), 0.0));
-        assert_eq!(target.scraped(None), vec![(full("up"), 0.0)]);
+        assert!(failed[0].0 == a && is_stale(failed[0].1));
+        assert_eq!(failed[1], (0, 0.0));
+        assert_eq!(target.scraped(None), [(0, 0.0)]);
     }
 }

@@ -5,24 +5,30 @@
 
 pub mod handlers;
 
-use crate::actor::server::{Server, ServerConfig};
-use crate::actor::{Event, RunId};
+use crate::actor::producer::Payload;
+use crate::actor::server::{Served, ServerConfig};
+use crate::actor::{Event, Outcome, RunId};
 use crate::asynq::message::TaskMessage;
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
 use crate::engine::live::http;
 use crate::engine::live::interpreter::{Host, Outside, drive};
-use crate::handler;
-use crate::ledger::{Entry, LedgerFile};
+use crate::handler::{self, Behaviour};
+use crate::ledger::LedgerFile;
 use crate::metrics::exposition;
-use crate::plan::Plan;
+use crate::plan::{Execution, Plan};
 use anyhow::Context;
 use firedrill_detector::Labels;
 use handlers::{Handlers, Job};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+
+type Server = crate::actor::server::Server<TaskMessage>;
+type Entry = crate::ledger::Entry<String>;
 
 /// All a worker process needs to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -127,18 +133,28 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
         .into_uuid()
         .to_string(),
         concurrency: worker.concurrency as usize,
-        queues: worker.queues.clone(),
+        queues: worker
+            .queues
+            .iter()
+            .map(|(name, priority)| Served {
+                queue: name.clone(),
+                name: name.clone(),
+                priority: *priority,
+            })
+            .collect(),
         strict_priority: worker.strict_priority,
         shutdown_timeout_ms: worker.shutdown_timeout_ms,
+        task_check_interval_ms: worker.task_check_interval_ms,
+        retry_delay: worker.retry_delay,
     };
     let mut server = Server::new(&config, spec.plan.seed, &stream, clock.now());
     let ledger = LedgerFile::open(&spec.ledger)?;
-    let handlers = Handlers::new(spec.plan.clone(), spec.process.clone(), clock, outside_tx);
+    let decisions = handler::Handlers::new(Arc::new(spec.plan));
     let mut process = Process {
-        plan: spec.plan,
+        handlers: Handlers::new(decisions.clone(), spec.process, clock, outside_tx),
+        decisions,
         start: clock.virtual_start,
         ledger,
-        handlers,
     };
     drive(&mut server, &broker, clock, &mut process, outside).await;
     // Handlers that ignore their context die with the process, as in asynq.
@@ -147,15 +163,32 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
 
 /// This process as the host of its server.
 struct Process {
-    plan: Plan,
+    decisions: handler::Handlers,
     start: Time,
     ledger: LedgerFile,
     handlers: Handlers,
 }
 
 impl Host for Process {
-    fn run(&mut self, now: Time, run: RunId, message: TaskMessage) {
-        let behaviour = handler::decide(&self.plan, now.millis() - self.start.millis(), &message);
+    fn run(&mut self, now: Time, run: RunId, task: TaskMessage) {
+        let at_ms = now.millis() - self.start.millis();
+        let decided = Payload::decode(&task.payload).and_then(|Payload { workload, seq }| {
+            let attempt = u32::try_from(task.retried).unwrap_or(0);
+            self.decisions.decide(
+                at_ms,
+                Execution {
+                    workload,
+                    seq,
+                    attempt,
+                },
+            )
+        });
+        // A task firedrill did not make succeeds at once.
+        let behaviour = decided.unwrap_or(Behaviour {
+            service_us: 0,
+            outcome: Outcome::Success,
+            touched_by: SmallVec::new(),
+        });
         self.handlers.start(Job { run, behaviour });
     }
 

@@ -16,7 +16,8 @@ pub(crate) const ACCEPTED: &str =
     "whole numbers with the units y, w, d, h, m, s, ms in this order, like 90s or 1h30m";
 
 /// Reads a duration in milliseconds; `None` if it is not one, or longer than 292 years (Prometheus' own limit).
-pub(crate) fn parse_ms(text: &str) -> Option<i64> {
+#[must_use]
+pub fn parse_ms(text: &str) -> Option<i64> {
     if text == "0" {
         return Some(0);
     }
@@ -38,9 +39,37 @@ pub(crate) fn parse_ms(text: &str) -> Option<i64> {
     (total <= i64::MAX / 1_000_000).then_some(total)
 }
 
+/// Writes a duration as Prometheus does, largest units first; what is not positive is `0s`.
+#[must_use]
+pub fn format_ms(ms: i64) -> String {
+    let mut text = String::new();
+    let mut rest = ms.max(0);
+    // Months and years have no fixed length for people, so weeks are the largest unit that is written.
+    for (unit, length_ms) in &UNITS[1..] {
+        if rest >= *length_ms {
+            text.push_str(&format!("{}{unit}", rest / length_ms));
+            rest %= length_ms;
+        }
+    }
+    if text.is_empty() { "0s".into() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for (ms, text) in [
+            (0, "0s"),
+            (90_000, "1m30s"),
+            (5_400_250, "1h30m250ms"),
+            (8 * 24 * 3_600_000, "1w1d"),
+        ] {
+            assert_eq!(format_ms(ms), text);
+            assert_eq!(parse_ms(text), Some(ms));
+        }
+    }
 
     #[test]
     fn durations() {

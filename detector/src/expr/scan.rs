@@ -4,6 +4,7 @@
 //! this pass refuses, bounds or rewrites those places.
 
 use super::duration;
+use super::token::{Kind, Token, tokens};
 use crate::compat::Compat;
 
 /// Longest accepted expression, in bytes.
@@ -29,51 +30,40 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
         return Err(format!("expression is longer than {MAX_LENGTH} bytes"));
     }
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
     let mut before = Before::Other;
     let mut brackets = 0usize;
     let mut in_braces = false;
     let mut in_grouping = false;
-    let mut tokens = 0;
-    while let Some(char) = rest.chars().next() {
-        let (length, next) = match char {
-            '#' => (rest.find('\n').unwrap_or(rest.len()), before),
-            '"' | '\'' | '`' => {
-                let Some(length) = string_length(rest, char) else {
-                    return Err(format!("string that starts with {char} has no end"));
-                };
+    let mut counted = 0;
+    for token in tokens(text) {
+        let Token { kind, text, .. } = token?;
+        match kind {
+            Kind::Comment | Kind::Space => out.push_str(text),
+            Kind::Quoted(quote) => {
                 let names = in_grouping || (in_braces && before == Before::MatcherStart);
                 if names && compat == Compat::V2 {
                     return Err("names in quotes are not known to Prometheus 2".into());
                 }
-                if char == '`' {
-                    push_as_quoted(&mut out, &rest[1..length - 1]);
-                    rest = &rest[length..];
-                    before = Before::Other;
-                    continue;
+                match quote {
+                    '`' => push_as_quoted(&mut out, &text[1..text.len() - 1]),
+                    _ => out.push_str(text),
                 }
-                (length, Before::Other)
-            }
-            '0'..='9' | '.' => {
-                let length = number_length(rest);
-                let as_duration = brackets > 0 || before == Before::Offset;
-                out.push_str(&number(&rest[..length], as_duration, compat)?);
-                rest = &rest[length..];
                 before = Before::Other;
-                continue;
             }
-            c if c.is_ascii_alphabetic() || c == '_' || c == ':' => {
-                let length = rest
-                    .bytes()
-                    .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':'))
-                    .count();
-                tokens += 1;
-                (length, after_word(&rest[..length]))
+            Kind::Number => {
+                let as_duration = brackets > 0 || before == Before::Offset;
+                out.push_str(&number(text, as_duration, compat)?);
+                before = Before::Other;
             }
-            c if c.is_whitespace() => (c.len_utf8(), before),
-            c => {
-                tokens += 1;
-                match c {
+            Kind::Word => {
+                counted += 1;
+                out.push_str(text);
+                before = after_word(text);
+            }
+            Kind::Symbol(symbol) => {
+                counted += 1;
+                out.push_str(text);
+                match symbol {
                     '[' => brackets += 1,
                     ']' => brackets = brackets.saturating_sub(1),
                     '{' => in_braces = true,
@@ -82,22 +72,18 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
                     ')' => in_grouping = false,
                     _ => {}
                 }
-                let next = match c {
+                before = match symbol {
                     '{' | ',' => Before::MatcherStart,
                     '+' | '-' if before == Before::Offset => Before::Offset,
                     _ => Before::Other,
                 };
-                (c.len_utf8(), next)
             }
-        };
-        if tokens > MAX_TOKENS {
+        }
+        if counted > MAX_TOKENS {
             return Err(format!(
                 "expression has more than {MAX_TOKENS} names, operators and brackets"
             ));
         }
-        out.push_str(&rest[..length]);
-        rest = &rest[length..];
-        before = next;
     }
     Ok(out)
 }
@@ -108,21 +94,6 @@ fn after_word(word: &str) -> Before {
         "by" | "without" | "on" | "ignoring" | "group_left" | "group_right" => Before::Grouping,
         _ => Before::Other,
     }
-}
-
-/// The length of the quoted string at the start, quotes included.
-fn string_length(text: &str, quote: char) -> Option<usize> {
-    let mut escaped = false;
-    for (at, char) in text.char_indices().skip(1) {
-        if escaped {
-            escaped = false;
-        } else if char == quote {
-            return Some(at + 1);
-        } else if char == '\\' && quote != '`' {
-            escaped = true;
-        }
-    }
-    None
 }
 
 /// Writes the raw string in double quotes: the parser would look for escapes in backquotes, Prometheus does not.
@@ -139,25 +110,6 @@ fn push_as_quoted(out: &mut String, raw: &str) {
         }
     }
     out.push('"');
-}
-
-/// The length of the number or duration at the start.
-fn number_length(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let hex = bytes.len() > 1 && bytes[0] == b'0' && matches!(bytes[1], b'x' | b'X');
-    let mut length = 0;
-    while let Some(byte) = bytes.get(length) {
-        let exponent_sign = matches!(byte, b'+' | b'-')
-            && !hex
-            && length > 0
-            && matches!(bytes[length - 1], b'e' | b'E')
-            && bytes.get(length + 1).is_some_and(u8::is_ascii_digit);
-        if !(byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_') || exponent_sign) {
-            break;
-        }
-        length += 1;
-    }
-    length.max(1)
 }
 
 /// Checks a number or duration literal and writes it as the parser likes it.

@@ -1,37 +1,90 @@
-//! Walking over the parts of an expression.
+//! Walking over an expression: its selectors, and the numbers its comparisons compare with.
 
 use super::share::Shared;
-use super::{AggregateOp, Expr, MapFunction, RangeExpr, ScalarExpr, Selector, VectorExpr};
+use super::{
+    AggregateOp, BinaryOp, Expr, MapFunction, RangeExpr, ScalarExpr, Selector, VectorExpr,
+};
 
-/// A direct part of an expression.
-enum Part<'e> {
+/// What a walk meets, in the order written (operators' left sides first).
+pub(crate) enum Met<'e> {
     Selector(&'e Selector),
-    Vector(&'e VectorExpr),
-    Scalar(&'e ScalarExpr),
-    Range(&'e RangeExpr),
+    /// A literal that is one whole side of a comparison.
+    Threshold(f64),
+    /// Before what is inside of it.
+    Subquery,
+    /// The place of a shared expression, which is not walked over.
     Shared(usize),
 }
 
-impl Expr {
-    /// Calls `each` with every selector, in the order they are written (operators' left sides first), those of the
-    /// shared expressions included.
-    pub(crate) fn each_selector(&self, shared: &[Shared], each: &mut dyn FnMut(&Selector)) {
+type Each<'c> = &'c mut dyn FnMut(Met<'_>);
+
+impl Met<'_> {
+    fn each_selector(self, shared: &[Shared], each: &mut dyn FnMut(&Selector)) {
         match self {
-            Self::Scalar(expr) => expr.each_selector(shared, each),
-            Self::Vector(expr) => expr.each_selector(shared, each),
+            Self::Selector(selector) => each(selector),
+            Self::Shared(place) => {
+                if let Some(expr) = shared.get(place).and_then(|shared| shared.expr.as_ref()) {
+                    expr.each_selector(shared, each);
+                }
+            }
+            Self::Threshold(_) | Self::Subquery => {}
+        }
+    }
+}
+
+impl Expr {
+    /// Calls `each` with every selector, those of the shared expressions included.
+    pub(crate) fn each_selector(&self, shared: &[Shared], each: &mut dyn FnMut(&Selector)) {
+        self.walk(&mut |met| met.each_selector(shared, each));
+    }
+
+    /// The literals that are one whole side of a comparison.
+    pub(crate) fn thresholds(&self) -> Vec<f64> {
+        let mut found = Vec::new();
+        self.walk(&mut |met| {
+            if let Met::Threshold(value) = met {
+                found.push(value);
+            }
+        });
+        found
+    }
+
+    fn walk(&self, each: Each<'_>) {
+        match self {
+            Self::Scalar(expr) => expr.walk(each),
+            Self::Vector(expr) => expr.walk(each),
+        }
+    }
+}
+
+impl BinaryOp {
+    /// The number on one side of the operator.
+    fn walk_number(self, side: &ScalarExpr, each: Each<'_>) {
+        match side.literal().filter(|_| self.is_comparison()) {
+            Some(value) => each(Met::Threshold(value)),
+            None => side.walk(each),
         }
     }
 }
 
 impl ScalarExpr {
-    fn each_selector(&self, shared: &[Shared], each: &mut dyn FnMut(&Selector)) {
+    /// The value of a literal, its sign included.
+    pub(crate) fn literal(&self) -> Option<f64> {
+        match self {
+            Self::Number(value) => Some(*value),
+            Self::Negate(of) => of.literal().map(|value| -value),
+            Self::Time | Self::OfVector(_) | Self::Binary { .. } => None,
+        }
+    }
+
+    fn walk(&self, each: Each<'_>) {
         match self {
             Self::Number(_) | Self::Time => {}
-            Self::OfVector(of) => of.each_selector(shared, each),
-            Self::Negate(of) => of.each_selector(shared, each),
-            Self::Binary { left, right, .. } => {
-                left.each_selector(shared, each);
-                right.each_selector(shared, each);
+            Self::OfVector(of) => of.walk(each),
+            Self::Negate(of) => of.walk(each),
+            Self::Binary { op, left, right } => {
+                op.walk_number(left, each);
+                op.walk_number(right, each);
             }
         }
     }
@@ -39,85 +92,82 @@ impl ScalarExpr {
 
 impl VectorExpr {
     /// See [`Expr::each_selector`].
-    pub(super) fn each_selector(&self, shared: &[Shared], each: &mut dyn FnMut(&Selector)) {
-        self.each_part(&mut |part| match part {
-            Part::Selector(selector) => each(selector),
-            Part::Vector(of) => of.each_selector(shared, each),
-            Part::Scalar(of) => of.each_selector(shared, each),
-            Part::Range(RangeExpr::Selector { selector, .. }) => each(selector),
-            Part::Range(RangeExpr::Subquery { of, .. }) => of.each_selector(shared, each),
-            Part::Shared(place) => {
-                if let Some(expr) = shared.get(place).and_then(|shared| shared.expr.as_ref()) {
-                    expr.each_selector(shared, each);
-                }
-            }
-        });
+    pub(crate) fn each_selector(&self, shared: &[Shared], each: &mut dyn FnMut(&Selector)) {
+        self.walk(&mut |met| met.each_selector(shared, each));
     }
 
     /// Whether there is a subquery anywhere inside.
     pub(super) fn has_subquery(&self) -> bool {
         let mut found = false;
-        self.each_part(&mut |part| match part {
-            Part::Vector(of) => found |= of.has_subquery(),
-            Part::Scalar(of) => found |= of.has_subquery(),
-            Part::Range(RangeExpr::Subquery { .. }) => found = true,
-            Part::Range(RangeExpr::Selector { .. }) | Part::Selector(_) | Part::Shared(_) => {}
-        });
+        self.walk(&mut |met| found |= matches!(met, Met::Subquery));
         found
     }
 
-    fn each_part(&self, each: &mut dyn FnMut(Part<'_>)) {
+    /// Whether there is no literal in it that is one whole side of a comparison.
+    pub(crate) fn has_no_threshold(&self) -> bool {
+        let mut none = true;
+        self.walk(&mut |met| none &= !matches!(met, Met::Threshold(_)));
+        none
+    }
+
+    fn walk(&self, each: Each<'_>) {
         match self {
-            Self::Selector(selector) | Self::TimestampOf(selector) => {
-                each(Part::Selector(selector));
-            }
-            Self::OfScalar(of) => each(Part::Scalar(of)),
+            Self::Given(_) => {}
+            Self::Shared(place) => each(Met::Shared(*place)),
+            Self::Selector(selector) => each(Met::Selector(selector)),
+            Self::TimestampOf(selector) => each(Met::Selector(selector)),
+            Self::OfScalar(of) => of.walk(each),
             Self::Range(call) => {
-                each(Part::Range(&call.of));
-                call.parameter.iter().for_each(|of| each(Part::Scalar(of)));
+                call.of.walk(each);
+                if let Some(parameter) = &call.parameter {
+                    parameter.walk(each);
+                }
             }
-            Self::Absent { of, .. } | Self::Sort { of, .. } => each(Part::Vector(of)),
-            Self::AbsentOverTime { of, .. } => each(Part::Range(of)),
+            Self::Absent { of, .. } | Self::Sort { of, .. } => of.walk(each),
+            Self::AbsentOverTime { of, .. } => of.walk(each),
             Self::Map(call) => {
-                each(Part::Vector(&call.of));
+                call.of.walk(each);
                 match &call.function {
                     MapFunction::Round { to: Some(scalar) }
                     | MapFunction::ClampMin(scalar)
-                    | MapFunction::ClampMax(scalar) => each(Part::Scalar(scalar)),
+                    | MapFunction::ClampMax(scalar) => scalar.walk(each),
                     MapFunction::Clamp { min, max } => {
-                        each(Part::Scalar(min));
-                        each(Part::Scalar(max));
+                        min.walk(each);
+                        max.walk(each);
                     }
                     _ => {}
                 }
             }
-            Self::Relabel(relabel) => each(Part::Vector(&relabel.of)),
+            Self::Relabel(relabel) => relabel.of.walk(each),
             Self::HistogramQuantile(call) => {
-                each(Part::Scalar(&call.quantile));
-                each(Part::Vector(&call.of));
+                call.quantile.walk(each);
+                call.of.walk(each);
             }
             Self::Aggregate(aggregate) => {
                 if let AggregateOp::TopK(scalar)
                 | AggregateOp::BottomK(scalar)
                 | AggregateOp::Quantile(scalar) = &aggregate.op
                 {
-                    each(Part::Scalar(scalar));
+                    scalar.walk(each);
                 }
-                each(Part::Vector(&aggregate.of));
+                aggregate.of.walk(each);
+            }
+            Self::VectorScalar(operation) if operation.scalar_first => {
+                operation.op.walk_number(&operation.scalar, each);
+                operation.vector.walk(each);
             }
             Self::VectorScalar(operation) => {
-                each(Part::Vector(&operation.vector));
-                each(Part::Scalar(&operation.scalar));
+                operation.vector.walk(each);
+                operation.op.walk_number(&operation.scalar, each);
             }
             Self::VectorVector(operation) => {
-                each(Part::Vector(&operation.left));
-                each(Part::Vector(&operation.right));
+                operation.left.walk(each);
+                operation.right.walk(each);
             }
             Self::Set(operation) => {
-                each(Part::Vector(&operation.left));
-                each(Part::Vector(&operation.right));
+                operation.left.walk(each);
+                operation.right.walk(each);
             }
-            Self::Shared(place) => each(Part::Shared(*place)),
         }
     }
 
@@ -130,7 +180,8 @@ impl VectorExpr {
             | Self::TimestampOf(_)
             | Self::Range(_)
             | Self::AbsentOverTime { .. }
-            | Self::Shared(_) => {}
+            | Self::Shared(_)
+            | Self::Given(_) => {}
             Self::OfScalar(of) => of.each_root(each),
             Self::Absent { of, .. } | Self::Sort { of, .. } => each(of),
             Self::Map(call) => each(&mut call.of),
@@ -153,13 +204,14 @@ impl VectorExpr {
     }
 }
 
-impl ScalarExpr {
-    fn has_subquery(&self) -> bool {
+impl RangeExpr {
+    fn walk(&self, each: Each<'_>) {
         match self {
-            Self::Number(_) | Self::Time => false,
-            Self::OfVector(of) => of.has_subquery(),
-            Self::Negate(of) => of.has_subquery(),
-            Self::Binary { left, right, .. } => left.has_subquery() || right.has_subquery(),
+            Self::Selector { selector, .. } => each(Met::Selector(selector)),
+            Self::Subquery { of, .. } => {
+                each(Met::Subquery);
+                of.walk(each);
+            }
         }
     }
 }

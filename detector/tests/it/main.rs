@@ -7,3 +7,4 @@ mod loading;
 mod promtool;
 mod properties;
 mod random;
+mod trials;

@@ -5,13 +5,13 @@ use crate::record::{Header, Line};
 use serde::Deserialize;
 
 /// Longest drill that is read: a thousand days.
-pub(super) const DRILL_MS_MAX: i64 = 86_400_000_000;
+pub(crate) const DRILL_MS_MAX: i64 = 86_400_000_000;
 
 /// A clock's error may put something before the start; a day is more than that.
 const DRILL_MS_MIN: i64 = -86_400_000;
 
 /// Kinds of lines this release knows, as [`Line`] spells them.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "header",
     "series",
     "scrape",
@@ -21,6 +21,7 @@ const KINDS: [&str; 11] = [
     "no_data",
     "impact",
     "audit",
+    "waits",
     "lag",
     "footer",
 ];
@@ -112,6 +113,11 @@ fn line_times(line: &Line) -> Vec<i64> {
         Line::Transition(transition) => vec![transition.at_ms],
         Line::Mark(mark) => vec![mark.planned_ms, mark.at_ms],
         Line::Impact(impact) => impact.first_ms.into_iter().chain(impact.last_ms).collect(),
-        Line::Series { .. } | Line::NoData { .. } | Line::Audit(_) | Line::Lag(_) => Vec::new(),
+        // A histogram holds no longer waits than a drill may last.
+        Line::Series { .. }
+        | Line::NoData { .. }
+        | Line::Audit(_)
+        | Line::Waits(_)
+        | Line::Lag(_) => Vec::new(),
     }
 }

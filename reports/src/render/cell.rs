@@ -6,6 +6,7 @@ use crate::record::Wanted;
 use crate::score::judge::{Class, Outcome};
 use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, FalseAlarm, IncidentScore};
+use crate::waits::Waits;
 
 /// How a text should look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,21 @@ pub(super) fn clock(seconds: i64) -> String {
 /// A length of time in minutes and seconds.
 pub(super) fn length(ms: i64) -> String {
     clock((ms as f64 / 1e3).round() as i64)
+}
+
+/// `850 ms`, `12.34 s`, `75:03`.
+fn span(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{:.2} s", ms as f64 / 1e3),
+        _ => length(i64::try_from(ms).unwrap_or(i64::MAX)),
+    }
+}
+
+/// The quantiles of waits that people read: p50, p90, p99, p99.9 and the longest.
+pub(super) fn waits(waits: &Waits) -> [String; 5] {
+    let [p50, p90, p99, p999] = [0.5, 0.9, 0.99, 0.999].map(|q| waits.quantile(q));
+    [p50, p90, p99, p999, waits.max()].map(|wait| wait.map_or("-".into(), span))
 }
 
 /// What an alert did, in a few words: on one of a drill's incidents, or on a drill without any.

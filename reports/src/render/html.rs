@@ -9,7 +9,7 @@ use crate::score::judge::Outcome;
 use crate::{DrillScore, Replay, Scorecard, Verdict};
 use std::fmt::Write;
 
-const STYLE: &str = include_str!("html/style.css");
+pub(super) const STYLE: &str = include_str!("html/style.css");
 
 /// A drill to report on: its record, and what the rules made of it.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ fn badge(verdict: Verdict) -> String {
     format!("<span class=\"badge {}\">{text}</span>", class(tone))
 }
 
-fn class(tone: Tone) -> &'static str {
+pub(super) fn class(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "good",
         Tone::Bad => "bad",
@@ -230,6 +230,11 @@ fn section(page: &mut String, record: &Record, named: &Named<'_>, transitions: &
         ));
         facts.push(("fault lag, max", format!("{} ms", lag.fault_ms_max)));
     }
+    for queue in &drill.waits {
+        let what = format!("waits in {}, p50 / p90 / p99 / p99.9 / max", queue.queue);
+        let waits = cell::waits(&queue.counts).join(" / ");
+        let _ = writeln!(page, "<dt>{}</dt><dd>{waits}</dd>", escape(&what));
+    }
     for (what, value) in facts {
         let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escape(what), escape(&value));
     }
@@ -348,7 +353,7 @@ fn audit_table(page: &mut String, audit: &Audit) {
     );
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

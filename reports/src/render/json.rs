@@ -3,6 +3,7 @@
 use crate::score::judge::{Judged, Truth};
 use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, IncidentScore, Summary};
+use crate::waits::Waits;
 use crate::{Scorecard, Verdict};
 use serde_json::{Value, json};
 
@@ -94,11 +95,11 @@ fn summary(summary: &Summary) -> Value {
     })
 }
 
-fn seconds(ms: i64) -> f64 {
+pub(super) fn seconds(ms: i64) -> f64 {
     ms as f64 / 1e3
 }
 
-fn lower(value: impl std::fmt::Debug) -> String {
+pub(super) fn lower(value: impl std::fmt::Debug) -> String {
     let mut text = String::new();
     for c in format!("{value:?}").chars() {
         if c.is_uppercase() && !text.is_empty() {
@@ -113,7 +114,7 @@ fn verdict(verdict: Verdict) -> String {
     lower(verdict)
 }
 
-fn share(share: Option<Share>) -> Value {
+pub(super) fn share(share: Option<Share>) -> Value {
     share.map_or(Value::Null, |share| {
         let (lo, hi) = share.wilson();
         json!({ "value": share.value(), "lo": lo, "hi": hi, "method": "wilson", "k": share.count, "n": share.of })
@@ -134,6 +135,7 @@ fn drill(drill: &DrillScore) -> Value {
         "episodes": drill.episodes.iter().map(episode).collect::<Vec<_>>(),
         "exposure_seconds": seconds(drill.exposure_ms),
         "audit": drill.audit,
+        "waits": drill_waits(drill),
         "lag": drill.lag,
         "rule_errors": drill.rule_errors,
     })
@@ -247,5 +249,28 @@ fn episode(judged: &Judged) -> Value {
         "delivered_seconds": seconds(judged.episode.delivered_ms),
         "end_seconds": seconds(judged.episode.end_ms),
         "open": judged.episode.open,
+    })
+}
+
+/// By queue; empty for records that do not tell.
+fn drill_waits(drill: &DrillScore) -> Value {
+    let queues = drill
+        .waits
+        .iter()
+        .map(|queue| (queue.queue.clone(), waits(&queue.counts)));
+    Value::Object(queues.collect())
+}
+
+/// Of tasks that started; `null` where none did.
+pub(super) fn waits(waits: &Waits) -> Value {
+    let seconds = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1e3);
+    let quantile = |q: f64| seconds(waits.quantile(q));
+    json!({
+        "tasks": waits.count(),
+        "p50_seconds": quantile(0.5),
+        "p90_seconds": quantile(0.9),
+        "p99_seconds": quantile(0.99),
+        "p99_9_seconds": quantile(0.999),
+        "max_seconds": seconds(waits.max()),
     })
 }

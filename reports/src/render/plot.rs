@@ -1,7 +1,11 @@
 //! The timeline of a drill as inline SVG: queue depth, throughput, alert lanes, on one time axis.
 
 mod lanes;
+mod latency;
 mod series;
+pub(super) mod tradeoff;
+
+pub(super) use latency::latency;
 
 use crate::jsonl::Record;
 use crate::record::Transition;

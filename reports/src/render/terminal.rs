@@ -1,6 +1,6 @@
 //! The scorecard for a terminal.
 
-mod columns;
+pub(super) mod columns;
 
 use crate::render::cell::{self, Named, Tone};
 use crate::{Scorecard, Verdict};
@@ -15,7 +15,7 @@ pub struct Style {
 }
 
 /// A text and how it should look.
-type Cell = (String, Tone);
+pub(super) type Cell = (String, Tone);
 
 /// The scorecard: what every alert did on every drill, what the incidents came to, what happened to the tasks.
 #[must_use]
@@ -73,7 +73,7 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
     text
 }
 
-fn quiet(text: impl Into<String>) -> Cell {
+pub(super) fn quiet(text: impl Into<String>) -> Cell {
     (text.into(), Tone::Quiet)
 }
 
@@ -185,13 +185,13 @@ fn audits(drills: &[Named<'_>], style: Style) -> String {
 }
 
 /// Text without control characters: a name or a note must not steer the terminal.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
 }
 
-fn paint(text: &str, tone: Tone, style: Style) -> String {
+pub(super) fn paint(text: &str, tone: Tone, style: Style) -> String {
     let code = match tone {
         Tone::Good => "32",
         Tone::Bad => "1;31",

@@ -1,7 +1,9 @@
 //! What each alert did on a drill.
 
 use crate::pack::{Role, RulePack};
+use crate::score::flapping::Starts;
 use crate::score::judge::{Class, Judged, Truth};
+use std::collections::BTreeSet;
 
 /// One alert on one drill.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct AlertScore {
     pub on: Vec<OnIncident>,
     /// Firings where it must be silent.
     pub false_alarms: Vec<FalseAlarm>,
+    /// One of its instances fired again and again in a short time, see `flapping`.
+    pub chatters: bool,
     /// Its episodes, judged.
     pub episodes: Vec<Judged>,
     /// None of its selectors matched any series: its silence says nothing.
@@ -62,7 +66,7 @@ pub enum Did {
         let_go_ms: Option<i64>,
         /// When its last episode was over.
         over_ms: Option<i64>,
-        /// Firing episodes beyond the first.
+        /// How often its instances fired again after having fired for this incident, all together.
         flaps: u32,
     },
     /// Fired during or after an incident without counting as its detection.
@@ -103,6 +107,7 @@ pub(super) fn score(
     judged: &[Judged],
     truths: &[Truth],
     pack: &RulePack,
+    starts: &Starts<'_>,
     no_data: bool,
 ) -> AlertScore {
     let own: Vec<Judged> = judged
@@ -117,7 +122,7 @@ pub(super) fn score(
             OnIncident {
                 incident: truth.id,
                 role,
-                did: on_incident(&own, truth, role),
+                did: on_incident(&own, truth, role, starts),
             }
         })
         .collect();
@@ -141,12 +146,13 @@ pub(super) fn score(
             .unwrap_or(Did::Silent),
         on,
         false_alarms,
+        chatters: starts.chatters(alert),
         episodes: own,
         no_data,
     }
 }
 
-fn on_incident(own: &[Judged], truth: &Truth, role: Role) -> Did {
+fn on_incident(own: &[Judged], truth: &Truth, role: Role, starts: &Starts<'_>) -> Did {
     let mine = || {
         own.iter()
             .filter(|judged| judged.incident == Some(truth.id))
@@ -158,13 +164,17 @@ fn on_incident(own: &[Judged], truth: &Truth, role: Role) -> Did {
     if let Some(first) = hits.iter().min_by_key(|episode| episode.start_ms) {
         let last = hits.iter().max_by_key(|episode| episode.end_ms);
         let over_ms = last.filter(|last| !last.open).map(|last| last.end_ms);
+        let severities: BTreeSet<&str> = hits
+            .iter()
+            .map(|episode| episode.severity.as_str())
+            .collect();
         return Did::Detected {
             pending_ms: first.pending_ms,
             fired_ms: first.start_ms,
             in_time: first.start_ms <= truth.deadline_ms,
             let_go_ms: over_ms.filter(|over_ms| *over_ms < truth.end_ms),
             over_ms,
-            flaps: u32::try_from(hits.len() - 1).unwrap_or(u32::MAX),
+            flaps: starts.flaps(&first.alert, &severities, truth.fault_ms..truth.end_ms),
         };
     }
     let beside = [Class::Misattributed, Class::Related, Class::Post];

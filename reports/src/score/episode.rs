@@ -25,32 +25,55 @@ pub struct Episode {
     pub instances: u32,
 }
 
+/// A change of state as far as episodes depend on it. `instance` tells the instances of an alert apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Change<'c, I> {
+    pub(crate) at_ms: i64,
+    pub(crate) alert: &'c str,
+    pub(crate) severity: &'c str,
+    pub(crate) instance: I,
+    pub(crate) from: AlertState,
+    pub(crate) to: AlertState,
+}
+
 /// The episodes of every unit in order of their start. `end_ms` is the end of the drill.
 #[must_use]
 pub fn episodes(transitions: &[Transition], end_ms: i64) -> Vec<Episode> {
-    let mut pending: BTreeMap<(&str, &BTreeMap<String, String>), i64> = BTreeMap::new();
-    let mut firing: BTreeMap<(String, String), (u32, Episode)> = BTreeMap::new();
+    let changes = transitions.iter().map(|transition| Change {
+        at_ms: transition.at_ms,
+        alert: &transition.alert,
+        severity: transition.labels.get("severity").map_or("", String::as_str),
+        instance: &transition.labels,
+        from: transition.from,
+        to: transition.to,
+    });
+    episodes_of(changes, end_ms)
+}
+
+/// See [`episodes`].
+pub(crate) fn episodes_of<'c, I: Ord>(
+    changes: impl Iterator<Item = Change<'c, I>>,
+    end_ms: i64,
+) -> Vec<Episode> {
+    let mut pending: BTreeMap<(&str, I), i64> = BTreeMap::new();
+    let mut firing: BTreeMap<(&str, &str), (u32, Episode)> = BTreeMap::new();
     let mut done = Vec::new();
-    for transition in transitions {
-        let instance = (transition.alert.as_str(), &transition.labels);
-        let severity = transition
-            .labels
-            .get("severity")
-            .cloned()
-            .unwrap_or_default();
-        let unit = (transition.alert.clone(), severity.clone());
-        match transition.to {
+    for change in changes {
+        let instance = (change.alert, change.instance);
+        let unit = (change.alert, change.severity);
+        match change.to {
             AlertState::Pending => {
-                pending.insert(instance, transition.at_ms);
+                pending.insert(instance, change.at_ms);
             }
             AlertState::Firing => {
+                let pending_ms = pending.remove(&instance);
                 let (open, episode) = firing.entry(unit).or_insert_with(|| {
                     let episode = Episode {
-                        alert: transition.alert.clone(),
-                        severity,
-                        pending_ms: pending.get(&instance).copied().unwrap_or(transition.at_ms),
-                        start_ms: transition.at_ms,
-                        delivered_ms: transition.at_ms,
+                        alert: change.alert.to_owned(),
+                        severity: change.severity.to_owned(),
+                        pending_ms: pending_ms.unwrap_or(change.at_ms),
+                        start_ms: change.at_ms,
+                        delivered_ms: change.at_ms,
                         end_ms,
                         open: true,
                         instances: 0,
@@ -59,18 +82,17 @@ pub fn episodes(transitions: &[Transition], end_ms: i64) -> Vec<Episode> {
                 });
                 *open += 1;
                 episode.instances += 1;
-                pending.remove(&instance);
             }
             AlertState::Inactive => {
                 pending.remove(&instance);
-                if transition.from == AlertState::Firing
+                if change.from == AlertState::Firing
                     && let Some((open, _)) = firing.get_mut(&unit)
                 {
                     *open = open.saturating_sub(1);
                     if *open == 0
                         && let Some((_, mut episode)) = firing.remove(&unit)
                     {
-                        episode.end_ms = transition.at_ms;
+                        episode.end_ms = change.at_ms;
                         episode.open = false;
                         done.push(episode);
                     }

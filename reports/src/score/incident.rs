@@ -62,7 +62,7 @@ impl IncidentScore {
 }
 
 /// Incidents as they really happened: the fault starts when its effect was seen, and ends with the last harmed task.
-pub(super) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
+pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
     let seen = |planned_ms: i64| {
         record
             .marks()

@@ -171,13 +171,24 @@ pub fn outcome(
         return Outcome::Censored;
     }
     match first {
-        Some(at) if truth.impact_ms.is_some_and(|impact| at < impact) => Outcome::Early,
-        Some(at) if at <= truth.deadline_ms => Outcome::OnTime,
-        Some(_) => Outcome::Late,
+        Some(at) => truth.detected_at(at),
         None if masks(truth, judged, pack) => Outcome::Masked,
         // The end of an incident that outlasts the drill is the drill's.
         None if drill.end <= truth.end_ms && drill.end < truth.deadline_ms => Outcome::Censored,
         None => Outcome::Missed,
+    }
+}
+
+impl Truth {
+    /// What the incident came to if its first hit began at `at_ms`.
+    pub(crate) fn detected_at(&self, at_ms: i64) -> Outcome {
+        if self.impact_ms.is_some_and(|impact_ms| at_ms < impact_ms) {
+            Outcome::Early
+        } else if at_ms <= self.deadline_ms {
+            Outcome::OnTime
+        } else {
+            Outcome::Late
+        }
     }
 }
 

@@ -27,6 +27,11 @@ impl Spans {
         self.0.iter().map(|(from, to)| to - from).sum()
     }
 
+    /// The intervals, in order.
+    pub(crate) fn intervals(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.0.iter().copied()
+    }
+
     /// What both hold.
     pub(crate) fn and(&self, other: &Self) -> Self {
         let pairs = self

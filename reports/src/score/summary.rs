@@ -3,12 +3,9 @@
 use crate::pack::Role;
 use crate::record::Wanted;
 use crate::score::judge::{Class, Judged, Outcome};
-use crate::score::stats::{Share, garwood};
+use crate::score::stats::{Latencies, Latency, Share, median_and_p90, per_week};
 use crate::score::{AlertScore, DrillScore, FiringTime, IncidentScore, Verdict};
 use std::collections::BTreeMap;
-
-/// Milliseconds of a week.
-const WEEK_MS: f64 = 7.0 * 24.0 * 3_600_000.0;
 
 /// The scores of a set of drills.
 #[derive(Debug, Clone, PartialEq)]
@@ -199,8 +196,8 @@ impl Summary {
                 drills.iter().map(trips).sum(),
                 drills.iter().map(|drill| drill.benign_windows).sum(),
             ),
-            latency_ms: quantiles(&incidents, |detection| detection.delivered_ms),
-            latency_fire_ms: quantiles(&incidents, |detection| detection.fired_ms),
+            latency_ms: latencies(&incidents, |detection| detection.delivered_ms),
+            latency_fire_ms: latencies(&incidents, |detection| detection.fired_ms),
             mean_undetected_ms: mean(
                 incidents
                     .iter()
@@ -232,11 +229,7 @@ impl Summary {
     /// False pages per week with the exact 95 % interval; nothing without exposure.
     #[must_use]
     pub fn false_pages_per_week(&self) -> Option<(f64, f64, f64)> {
-        (self.exposure_ms > 0).then(|| {
-            let weeks = self.exposure_ms as f64 / WEEK_MS;
-            let (low, high) = garwood(self.false_pages);
-            (self.false_pages as f64 / weeks, low / weeks, high / weeks)
-        })
+        per_week(self.false_pages, self.exposure_ms)
     }
 }
 
@@ -291,21 +284,18 @@ impl Sent {
     }
 }
 
-/// Median and 90th percentile of the time from the fault to what `at` tells. A miss is later than anything.
-fn quantiles(
+/// Median and 90th percentile of the time from each fault to what `at` tells.
+fn latencies(
     incidents: &[&IncidentScore],
     at: impl Fn(&crate::score::Detection) -> i64,
 ) -> Option<[Option<i64>; 2]> {
-    let mut latencies: Vec<Option<i64>> = incidents
-        .iter()
-        .map(|incident| {
-            let detection = incident.detection.as_ref();
-            detection.map(|detection| at(detection) - incident.truth.fault_ms)
+    let latencies = Latencies::new(incidents.iter().map(|incident| {
+        let detection = incident.detection.as_ref();
+        detection.map_or(Latency::Missed, |detection| {
+            Latency::Ms(at(detection) - incident.truth.fault_ms)
         })
-        .collect();
-    latencies.sort_by_key(|latency| latency.unwrap_or(i64::MAX));
-    let rank = |q: f64| latencies[((latencies.len() as f64 * q).ceil() as usize).max(1) - 1];
-    (!latencies.is_empty()).then(|| [rank(0.5), rank(0.9)])
+    }));
+    median_and_p90(&latencies)
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {

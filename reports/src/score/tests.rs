@@ -12,8 +12,8 @@ use crate::record::{
 use std::collections::BTreeMap;
 
 /// A drill on paper; all times in seconds.
-struct Paper {
-    record: Record,
+pub(crate) struct Paper {
+    pub(crate) record: Record,
     pack: RulePack,
 }
 
@@ -26,7 +26,7 @@ const CAUSES: &str = "\
 ";
 
 impl Paper {
-    fn new(warmup: i64, end: i64) -> Self {
+    pub(crate) fn new(warmup: i64, end: i64) -> Self {
         let rules = vec![RuleText {
             name: "r.yml".into(),
             text: CAUSES.into(),
@@ -75,7 +75,7 @@ impl Paper {
         }
     }
 
-    fn incident(
+    pub(crate) fn incident(
         mut self,
         cause: &str,
         fault: i64,
@@ -102,7 +102,7 @@ impl Paper {
         self
     }
 
-    fn benign(mut self, from: i64, until: i64) -> Self {
+    pub(crate) fn benign(mut self, from: i64, until: i64) -> Self {
         let window = BenignWindow {
             what: "deploy".into(),
             starts_ms: from * 1000,
@@ -113,7 +113,7 @@ impl Paper {
     }
 
     /// An episode; `pending` is when the alert became pending.
-    fn fires(mut self, alert: &str, pending: i64, start: i64, end: i64) -> Self {
+    pub(crate) fn fires(mut self, alert: &str, pending: i64, start: i64, end: i64) -> Self {
         use AlertState::{Firing, Inactive, Pending};
         for (at, from, to) in [
             (pending, Inactive, Pending),
@@ -135,7 +135,7 @@ impl Paper {
         self
     }
 
-    fn score(mut self) -> DrillScore {
+    pub(crate) fn score(mut self) -> DrillScore {
         // As in a record: in order of time, the footer last.
         self.record.lines.sort_by_key(|line| match line {
             Line::Transition(transition) => transition.at_ms,

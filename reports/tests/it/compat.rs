@@ -1,7 +1,7 @@
 //! Records from other releases of the same major version, and records cut at awkward places.
 
 use crate::support::{Story, file, record};
-use firedrill_reports::record::{Lag, Line};
+use firedrill_reports::record::{FORMAT, Lag, Line};
 use firedrill_reports::{Record, RecordError};
 
 fn text() -> String {
@@ -40,9 +40,33 @@ fn a_lag_line_from_before_round_trips_were_measured_opens() {
 }
 
 #[test]
+fn waits_are_read_back_and_older_records_have_none() {
+    let line = "{\"kind\":\"waits\",\"queue\":\"default\",\"counts\":[[0,120],[2500,3]]}";
+    let newer = text().replacen(
+        "{\"kind\":\"lag\"",
+        &format!("{line}\n{{\"kind\":\"lag\""),
+        1,
+    );
+    let opened = Record::read(newer.as_bytes()).unwrap();
+    let waits: Vec<_> = opened.waits().collect();
+    assert_eq!((waits.len(), waits[0].queue.as_str()), (1, "default"));
+    assert_eq!(waits[0].counts.count(), 123);
+    let written = serde_json::to_string(&Line::Waits(waits[0].clone())).unwrap();
+    // 2500 and 2501 ms are one wait to three digits, told by the shorter.
+    assert_eq!(written, line);
+    let reversed = newer.replacen("[[0,120],[2500,3]]", "[[2500,3],[0,120]]", 1);
+    let error = Record::read(reversed.as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("waits must rise"), "{error}");
+
+    let old = text().replacen(FORMAT, "firedrill-record/1.0", 1);
+    let opened = Record::read(old.as_bytes()).unwrap();
+    assert!(opened.complete && opened.waits().next().is_none());
+}
+
+#[test]
 fn a_newer_minor_version_may_say_more() {
     let newer = text()
-        .replacen("firedrill-record/1.0", "firedrill-record/1.9", 1)
+        .replacen(FORMAT, "firedrill-record/1.9", 1)
         .replacen("\"seed\":7", "\"seed\":7,\"moon\":\"full\"", 1)
         .replacen(
             "\"kind\":\"mark\"",
@@ -53,7 +77,7 @@ fn a_newer_minor_version_may_say_more() {
         Record::read(newer.as_bytes()).unwrap().lines,
         record(Story::Crash).lines
     );
-    let same = newer.replacen("firedrill-record/1.9", "firedrill-record/1.0", 1);
+    let same = newer.replacen("firedrill-record/1.9", FORMAT, 1);
     let error = Record::read(same.as_bytes()).unwrap_err();
     assert!(
         matches!(error, RecordError::Damaged { .. }),

@@ -6,3 +6,5 @@ mod properties;
 mod record;
 mod render;
 mod support;
+mod trials;
+mod tune;

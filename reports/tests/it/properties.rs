@@ -3,9 +3,11 @@
 use crate::support::{Story, pack, record};
 use firedrill_detector::Labels;
 use firedrill_reports::record::{
-    AlertState, BenignWindow, Impact, Line, PlannedIncident, Transition, Wanted,
+    AlertState, BenignWindow, Impact, Line, PlannedIncident, QueueWaits, Transition, Wanted,
 };
 use firedrill_reports::score::judge::{Class, Outcome};
+use firedrill_reports::trials::Trials;
+use firedrill_reports::waits::Waits;
 use firedrill_reports::{Record, RecordWriter, ScoreParams, Scorecard, score_recorded};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -141,6 +143,53 @@ proptest! {
             for share in shares.into_iter().flatten() {
                 let (low, high) = share.wilson();
                 prop_assert!(share.count <= share.of && 0.0 <= low && low <= high && high <= 1.0);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn trials_are_the_same_in_any_order(
+        records in prop::collection::vec((drills(), 0..4_u64, 0..3_usize, 0..100_i64), 0..14),
+        shuffle in any::<u64>(),
+        cut in 0..14_usize,
+    ) {
+        let scores: Vec<_> = records
+            .into_iter()
+            .map(|(mut record, seed, scenario, wait_ms)| {
+                record.header.seed = seed;
+                record.header.scenario = ["a", "b", "c"][scenario].into();
+                let mut counts = Waits::new();
+                counts.record(wait_ms);
+                record.lines.push(Line::Waits(QueueWaits { queue: "q".into(), counts }));
+                let mut score = score_recorded(&record, &pack(), &ScoreParams::default());
+                // Packs may differ in what stands first.
+                score.alerts.rotate_left(wait_ms as usize % 4);
+                score
+            })
+            .collect();
+        let mut ordered = Trials::new();
+        scores.iter().for_each(|score| ordered.add(score));
+        let mut shuffled: Vec<_> = scores.iter().enumerate().collect();
+        shuffled.sort_by_key(|(index, _)| (*index as u64 + 1).wrapping_mul(shuffle | 1) >> 32);
+        let (mut first, mut second) = (Trials::new(), Trials::new());
+        for (place, (_, score)) in shuffled.into_iter().enumerate() {
+            if place < cut { first.add(score) } else { second.add(score) }
+        }
+        second.merge(first);
+        let card = ordered.card();
+        prop_assert_eq!(&card, &second.card());
+        for alert in &card.alerts {
+            for share in [alert.trips, alert.chatter, alert.detections.as_ref().map(|d| d.detected)].into_iter().flatten() {
+                let value = share.value();
+                prop_assert!(share.low <= value + 1e-9 && value <= share.high + 1e-9, "{:?}", share);
+            }
+            if let Some(rate) = alert.false_alarms {
+                let value = rate.per_week();
+                prop_assert!(rate.low_per_week <= value + 1e-9 && value <= rate.high_per_week + 1e-9, "{:?}", rate);
             }
         }
     }

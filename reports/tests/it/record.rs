@@ -1,7 +1,7 @@
 //! Records: what is written reads back, what is cut short still opens, what is foreign is told apart.
 
 use crate::support::{Story, file, record, rules, scored};
-use firedrill_reports::record::{Line, Value};
+use firedrill_reports::record::{FORMAT, Line, Value};
 use firedrill_reports::{Record, RecordError, Verdict, replay};
 use proptest::prelude::*;
 
@@ -39,12 +39,12 @@ fn damage_in_the_middle_is_told_by_line() {
         matches!(error, RecordError::Damaged { line: 5, .. }),
         "{error}"
     );
-    let foreign = text.replacen("firedrill-record/1.0", "firedrill-record/2.0", 1);
+    let foreign = text.replacen(FORMAT, "firedrill-record/2.0", 1);
     assert!(matches!(
         Record::read(foreign.as_bytes()),
         Err(RecordError::Version { .. })
     ));
-    let newer = text.replacen("firedrill-record/1.0", "firedrill-record/1.7", 1);
+    let newer = text.replacen(FORMAT, "firedrill-record/1.7", 1);
     assert!(
         Record::read(newer.as_bytes()).unwrap().complete,
         "a newer minor version is read"

@@ -137,7 +137,7 @@ fn html_is_whole_and_needs_nothing_from_elsewhere() {
 }
 
 /// Every element that is opened is closed, in order.
-fn assert_balanced(page: &str) {
+pub(crate) fn assert_balanced(page: &str) {
     const VOID: [&str; 2] = ["meta", "!DOCTYPE"];
     let mut open: Vec<&str> = Vec::new();
     for tag in page.split('<').skip(1) {

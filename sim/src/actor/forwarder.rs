@@ -3,35 +3,36 @@
 use crate::actor::{Action, Actions, Ticket, Timer};
 use crate::asynq::op::{Answer, Delayed, Op, Reply};
 use crate::asynq::settings::FORWARD_INTERVAL_MS;
+use crate::asynq::task::Task;
 use crate::clock::Time;
 
 /// Every interval, for each queue: scheduled until none is due, then retry until none is due. A failure skips the
 /// rest of the tick.
 #[derive(Debug)]
-pub(crate) struct Forwarder {
-    queues: Vec<String>,
+pub(crate) struct Forwarder<T: Task> {
+    queues: Vec<T::Queue>,
     /// Position in queues x (scheduled, retry) of the call under way.
     at: usize,
 }
 
-impl Forwarder {
-    pub(crate) fn new(queues: Vec<String>) -> Self {
+impl<T: Task> Forwarder<T> {
+    pub(crate) fn new(queues: Vec<T::Queue>) -> Self {
         Self { queues, at: 0 }
     }
 
-    pub(crate) fn start(&self, now: Time, out: &mut Actions) {
+    pub(crate) fn start(&self, now: Time, out: &mut Actions<T>) {
         out.push(Action::Timer(
             now.plus_millis(FORWARD_INTERVAL_MS),
             Timer::Forward,
         ));
     }
 
-    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions) {
+    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions<T>) {
         self.at = 0;
         self.call(now, out);
     }
 
-    pub(crate) fn answered(&mut self, now: Time, answer: &Answer, out: &mut Actions) {
+    pub(crate) fn answered(&mut self, now: Time, answer: &Answer<T>, out: &mut Actions<T>) {
         match answer {
             Ok(Reply::Count(0)) => self.at += 1,
             Ok(_) => {}
@@ -40,7 +41,7 @@ impl Forwarder {
         self.call(now, out);
     }
 
-    fn call(&self, now: Time, out: &mut Actions) {
+    fn call(&self, now: Time, out: &mut Actions<T>) {
         match self.queues.get(self.at / 2) {
             Some(queue) => {
                 let from = if self.at.is_multiple_of(2) {

@@ -3,40 +3,41 @@
 use crate::actor::{Action, Actions, Ticket, Timer};
 use crate::asynq::op::{Answer, Op, Reply};
 use crate::asynq::settings::JANITOR_INTERVAL_MS;
+use crate::asynq::task::Task;
 use crate::clock::Time;
 
 /// Every interval, queue by queue until each is clean; a failed queue is left for the next tick.
 #[derive(Debug)]
-pub(crate) struct Janitor {
-    queues: Vec<String>,
+pub(crate) struct Janitor<T: Task> {
+    queues: Vec<T::Queue>,
     at: usize,
 }
 
-impl Janitor {
-    pub(crate) fn new(queues: Vec<String>) -> Self {
+impl<T: Task> Janitor<T> {
+    pub(crate) fn new(queues: Vec<T::Queue>) -> Self {
         Self { queues, at: 0 }
     }
 
-    pub(crate) fn start(&self, now: Time, out: &mut Actions) {
+    pub(crate) fn start(&self, now: Time, out: &mut Actions<T>) {
         out.push(Action::Timer(
             now.plus_millis(JANITOR_INTERVAL_MS),
             Timer::Clean,
         ));
     }
 
-    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions) {
+    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions<T>) {
         self.at = 0;
         self.call(now, out);
     }
 
-    pub(crate) fn answered(&mut self, now: Time, answer: &Answer, out: &mut Actions) {
+    pub(crate) fn answered(&mut self, now: Time, answer: &Answer<T>, out: &mut Actions<T>) {
         if !matches!(answer, Ok(Reply::Count(deleted)) if *deleted > 0) {
             self.at += 1;
         }
         self.call(now, out);
     }
 
-    fn call(&self, now: Time, out: &mut Actions) {
+    fn call(&self, now: Time, out: &mut Actions<T>) {
         match self.queues.get(self.at) {
             Some(queue) => {
                 let op = Op::DeleteExpiredCompleted {

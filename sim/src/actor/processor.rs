@@ -1,15 +1,15 @@
 //! The processor: fetches one task at a time while a slot is free, runs its handler, and writes the outcome (asynq
 //! `processor.go`).
 
-use crate::actor::server::{InProgress, Running, ServerConfig};
+use crate::actor::server::{Served, ServerConfig, Shared};
+use crate::actor::slots::Running;
 use crate::actor::{Action, Actions, Outcome, RunId, Ticket, Timer};
-use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Answer, Op, Reply};
-use crate::asynq::settings::{
-    DEADLINE_EXCEEDED, LEASE_MS, TASK_CHECK_INTERVAL_MS, default_retry_delay_s,
-};
+use crate::asynq::settings::{DEADLINE_EXCEEDED, LEASE_MS};
+use crate::asynq::task::{Queues, Task};
 use crate::clock::Time;
 use crate::ledger::{Entry, Finish};
+use crate::plan::RetryDelay;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -20,53 +20,46 @@ const FALLBACK_TIMEOUT_MS: i64 = 30 * 60 * 1_000;
 
 /// Fetch loop and workers of one server.
 #[derive(Debug)]
-pub(crate) struct Processor {
-    order: QueueOrder,
-    concurrency: usize,
+pub(crate) struct Processor<T: Task> {
+    order: QueueOrder<T>,
     shutdown_timeout_ms: i64,
+    task_check_interval_ms: i64,
+    retry_delay: RetryDelay,
     rng: ChaCha8Rng,
-    next_run: u64,
     /// The fetch loop holds a slot: a dequeue is under way, or the idle pause after an empty one.
     fetching: bool,
     stopping: bool,
     /// A fetched task whose start waits for the end of a beat; the fetch loop waits with it.
-    to_start: Option<Fetched>,
-    /// Runs whose finishing write is under way: the outcome is decided, the slot still taken.
-    finishing: BTreeMap<RunId, TaskMessage>,
-    /// Runs that are over but whose slot waits for the end of a beat.
-    to_release: Vec<RunId>,
+    to_start: Option<Fetched<T>>,
     /// Handlers that still run although their task was given up (deadline, lost lease, shutdown).
-    zombies: BTreeMap<RunId, TaskMessage>,
+    zombies: BTreeMap<RunId, T>,
 }
 
 #[derive(Debug)]
-struct Fetched {
-    message: TaskMessage,
+struct Fetched<T> {
+    task: T,
     lease_expires: Time,
     fetched_at: Time,
 }
 
-impl Processor {
-    pub(crate) fn new(config: &ServerConfig, rng: ChaCha8Rng) -> Self {
+impl<T: Task> Processor<T> {
+    pub(crate) fn new(config: &ServerConfig<T>, rng: ChaCha8Rng) -> Self {
         Self {
             order: QueueOrder::new(&config.queues, config.strict_priority),
-            concurrency: config.concurrency.max(1),
             shutdown_timeout_ms: config.shutdown_timeout_ms,
+            task_check_interval_ms: config.task_check_interval_ms,
+            retry_delay: config.retry_delay,
             rng,
-            next_run: 0,
             fetching: false,
             stopping: false,
             to_start: None,
-            finishing: BTreeMap::new(),
-            to_release: Vec::new(),
             zombies: BTreeMap::new(),
         }
     }
 
     /// Asks for the next task if a slot is free and no other request is under way.
-    pub(crate) fn fetch(&mut self, now: Time, shared: &InProgress, out: &mut Actions) {
-        let taken = shared.running.len() + self.finishing.len() + self.to_release.len();
-        if self.stopping || self.fetching || self.to_start.is_some() || taken >= self.concurrency {
+    pub(crate) fn fetch(&mut self, now: Time, shared: &Shared<T>, out: &mut Actions<T>) {
+        if self.stopping || self.fetching || self.to_start.is_some() || !shared.slots.has_free() {
             return;
         }
         self.fetching = true;
@@ -84,16 +77,16 @@ impl Processor {
     pub(crate) fn dequeued(
         &mut self,
         now: Time,
-        answer: Answer,
-        shared: &mut InProgress,
-        out: &mut Actions,
+        answer: Answer<T>,
+        shared: &mut Shared<T>,
+        out: &mut Actions<T>,
     ) {
         match answer {
-            Ok(Reply::Dequeued(Some(message))) => {
+            Ok(Reply::Dequeued(Some(task))) => {
                 self.fetching = false;
                 // The lease counts from the request, which is at most a round trip old.
                 let fetched = Fetched {
-                    message,
+                    task,
                     lease_expires: now.plus_millis(LEASE_MS),
                     fetched_at: now,
                 };
@@ -105,7 +98,7 @@ impl Processor {
                 }
             }
             Ok(_) => {
-                let pause_ms = TASK_CHECK_INTERVAL_MS as f64 * self.rng.random_range(0.5..1.5);
+                let pause_ms = self.task_check_interval_ms as f64 * self.rng.random_range(0.5..1.5);
                 out.push(Action::Timer(
                     now.plus_micros((pause_ms * 1e3) as i64),
                     Timer::Poll,
@@ -119,22 +112,28 @@ impl Processor {
         }
     }
 
-    fn start(&mut self, now: Time, fetched: Fetched, shared: &mut InProgress, out: &mut Actions) {
-        self.next_run += 1;
-        let run = RunId(self.next_run);
+    fn start(
+        &mut self,
+        now: Time,
+        fetched: Fetched<T>,
+        shared: &mut Shared<T>,
+        out: &mut Actions<T>,
+    ) {
         let Fetched {
-            message,
+            task,
             lease_expires,
             fetched_at,
         } = fetched;
-        let deadline = processing_deadline(&message, fetched_at);
+        let deadline = processing_deadline(&task, fetched_at);
         let running = Running {
-            message: message.clone(),
+            task: task.clone(),
             started: now,
             deadline,
             lease_expires,
         };
-        shared.running.insert(run, running);
+        let Some(run) = shared.slots.start(running) else {
+            return;
+        };
         if deadline <= now {
             // The handler is not called; the attempt fails at once and consumes a retry.
             self.fail(now, run, DEADLINE_EXCEEDED, shared, out);
@@ -142,11 +141,11 @@ impl Processor {
         }
         out.push(Action::Note(Entry::Started {
             at: now,
-            id: message.id.clone(),
-            retried: message.retried,
+            id: task.id(),
+            retried: task.retried(),
         }));
         out.push(Action::Timer(deadline, Timer::Deadline(run)));
-        out.push(Action::Run { run, message });
+        out.push(Action::Run { run, task });
     }
 
     /// A handler returned: decides the outcome of its task, unless that was decided before. Returns the task and how
@@ -156,13 +155,9 @@ impl Processor {
         now: Time,
         run: RunId,
         outcome: &Outcome,
-        shared: &mut InProgress,
-        out: &mut Actions,
-    ) -> Option<(TaskMessage, Finish)> {
-        let message = match shared.running.get(&run) {
-            Some(running) => running.message.clone(),
-            None => self.zombies.get(&run)?.clone(),
-        };
+        shared: &mut Shared<T>,
+        out: &mut Actions<T>,
+    ) -> Option<(T, Finish)> {
         let how = match outcome {
             Outcome::Success => Finish::Ok,
             Outcome::Failure {
@@ -170,29 +165,23 @@ impl Processor {
             } => Finish::Failed,
             Outcome::Failure { by_fault: true, .. } => Finish::FailedByFault,
         };
-        if self.zombies.remove(&run).is_none() {
-            match outcome {
-                Outcome::Success if message.retention > 0 => {
-                    let op = Op::MarkAsComplete {
-                        message: message.clone(),
-                        now,
-                    };
-                    self.finish(now, run, op, shared, out);
-                }
-                Outcome::Success => self.finish(
-                    now,
-                    run,
-                    Op::Done {
-                        message: message.clone(),
-                        now,
-                    },
-                    shared,
-                    out,
-                ),
-                Outcome::Failure { error, .. } => self.fail(now, run, error, shared, out),
+        let Some(running) = shared.slots.get(run) else {
+            return Some((self.zombies.remove(&run)?, how));
+        };
+        let task = running.task.clone();
+        match outcome {
+            Outcome::Success => {
+                let task = task.clone();
+                let op = if task.retention_s() > 0 {
+                    Op::MarkAsComplete { message: task, now }
+                } else {
+                    Op::Done { message: task, now }
+                };
+                self.finish(now, run, op, shared, out);
             }
+            Outcome::Failure { error, .. } => self.fail(now, run, error, shared, out),
         }
-        Some((message, how))
+        Some((task, how))
     }
 
     /// Retry, or archive when the retries are used up.
@@ -201,23 +190,22 @@ impl Processor {
         now: Time,
         run: RunId,
         error: &str,
-        shared: &mut InProgress,
-        out: &mut Actions,
+        shared: &mut Shared<T>,
+        out: &mut Actions<T>,
     ) {
-        let Some(running) = shared.running.get(&run) else {
+        let Some(running) = shared.slots.get(run) else {
             return;
         };
-        let mut message = running.message.clone();
-        message.error_msg = error.to_owned();
-        message.last_failed_at = now.secs();
-        let op = if message.retried >= message.retry {
+        let mut message = running.task.clone();
+        let op = if message.retried() >= message.retry() {
+            message.failed(error, now.secs(), false);
             Op::Archive { message, now }
         } else {
-            let delay_s = default_retry_delay_s(message.retried, self.rng.random_range(0..30));
-            message.retried += 1;
+            let delay_ms = self.retry_delay.draw_ms(message.retried(), &mut self.rng);
+            message.failed(error, now.secs(), true);
             Op::Retry {
                 message,
-                retry_at_s: now.plus_millis(delay_s * 1_000).secs(),
+                retry_at_s: now.plus_millis(delay_ms).secs(),
                 is_failure: true,
                 now,
             }
@@ -231,18 +219,17 @@ impl Processor {
         &mut self,
         now: Time,
         run: RunId,
-        op: Op,
-        shared: &mut InProgress,
-        out: &mut Actions,
+        op: Op<T>,
+        shared: &mut Shared<T>,
+        out: &mut Actions<T>,
     ) {
-        let Some(running) = shared.running.remove(&run) else {
+        let Some(running) = shared.slots.finish(run) else {
             return;
         };
         if running.lease_expires >= now {
-            self.finishing.insert(run, running.message);
             out.push(Action::Call(Ticket::Finish(run), op));
         } else {
-            self.release(now, run, shared, out);
+            self.finished(now, run, shared, out);
         }
     }
 
@@ -252,25 +239,17 @@ impl Processor {
         &mut self,
         now: Time,
         run: RunId,
-        shared: &mut InProgress,
-        out: &mut Actions,
+        shared: &mut Shared<T>,
+        out: &mut Actions<T>,
     ) {
-        if self.finishing.remove(&run).is_some() {
-            self.release(now, run, shared, out);
-        }
-    }
-
-    fn release(&mut self, now: Time, run: RunId, shared: &InProgress, out: &mut Actions) {
-        if shared.beating {
-            self.to_release.push(run);
-        } else {
+        if shared.slots.release(run, shared.beating) && !shared.beating {
             self.fetch(now, shared, out);
         }
     }
 
     /// A beat has ended: waiting starts and releases go through.
-    pub(crate) fn after_beat(&mut self, now: Time, shared: &mut InProgress, out: &mut Actions) {
-        self.to_release.clear();
+    pub(crate) fn after_beat(&mut self, now: Time, shared: &mut Shared<T>, out: &mut Actions<T>) {
+        shared.slots.release_waiting();
         if let Some(fetched) = self.to_start.take() {
             self.start(now, fetched, shared, out);
         }
@@ -282,13 +261,13 @@ impl Processor {
         &mut self,
         now: Time,
         lost: Vec<RunId>,
-        shared: &mut InProgress,
-        out: &mut Actions,
+        shared: &mut Shared<T>,
+        out: &mut Actions<T>,
     ) {
         for run in lost {
-            if let Some(running) = shared.running.remove(&run) {
-                self.zombies.insert(run, running.message);
-                self.release(now, run, shared, out);
+            if let Some(running) = shared.slots.finish(run) {
+                self.zombies.insert(run, running.task);
+                self.finished(now, run, shared, out);
             }
         }
     }
@@ -297,8 +276,8 @@ impl Processor {
         &mut self,
         now: Time,
         timer: Timer,
-        shared: &mut InProgress,
-        out: &mut Actions,
+        shared: &mut Shared<T>,
+        out: &mut Actions<T>,
     ) {
         match timer {
             Timer::Poll => {
@@ -306,8 +285,8 @@ impl Processor {
                 self.fetch(now, shared, out);
             }
             Timer::Deadline(run) => {
-                if let Some(running) = shared.running.get(&run) {
-                    self.zombies.insert(run, running.message.clone());
+                if let Some(running) = shared.slots.get(run) {
+                    self.zombies.insert(run, running.task.clone());
                     self.fail(now, run, DEADLINE_EXCEEDED, shared, out);
                 }
             }
@@ -317,7 +296,7 @@ impl Processor {
     }
 
     /// Stops fetching and begins to wait for the handlers.
-    pub(crate) fn shutdown(&mut self, now: Time, out: &mut Actions) {
+    pub(crate) fn shutdown(&mut self, now: Time, out: &mut Actions<T>) {
         self.stopping = true;
         out.push(Action::Timer(
             now.plus_millis(self.shutdown_timeout_ms),
@@ -326,34 +305,27 @@ impl Processor {
     }
 
     /// The graceful wait is over: tasks still running go back to the head of their queue, their handlers live on.
-    fn abort(&mut self, now: Time, shared: &mut InProgress, out: &mut Actions) {
-        let runs: Vec<RunId> = shared.running.keys().copied().collect();
-        for run in runs {
-            let Some(message) = shared
-                .running
-                .get(&run)
-                .map(|running| running.message.clone())
-            else {
-                continue;
-            };
+    fn abort(&mut self, now: Time, shared: &mut Shared<T>, out: &mut Actions<T>) {
+        let runs: Vec<(RunId, T)> = shared
+            .slots
+            .iter()
+            .map(|(run, running)| (run, running.task.clone()))
+            .collect();
+        for (run, message) in runs {
             self.zombies.insert(run, message.clone());
             self.finish(now, run, Op::Requeue { message }, shared, out);
         }
     }
 
     /// Whether the graceful shutdown has nothing left to wait for.
-    pub(crate) fn is_drained(&self, shared: &InProgress) -> bool {
-        self.stopping
-            && !self.fetching
-            && self.to_start.is_none()
-            && self.finishing.is_empty()
-            && shared.running.is_empty()
+    pub(crate) fn is_drained(&self, shared: &Shared<T>) -> bool {
+        self.stopping && !self.fetching && self.to_start.is_none() && shared.slots.is_drained()
     }
 }
 
 /// When an attempt must be over, counted from its start (asynq `processor.go`, `computeDeadline`).
-fn processing_deadline(message: &TaskMessage, now: Time) -> Time {
-    match (message.timeout, message.deadline) {
+fn processing_deadline<T: Task>(task: &T, now: Time) -> Time {
+    match (task.timeout_s(), task.deadline_s()) {
         (0, 0) => now.plus_millis(FALLBACK_TIMEOUT_MS),
         (timeout, 0) => now.plus_millis(timeout * 1_000),
         (0, deadline) => Time::from_millis(deadline * 1_000),
@@ -363,19 +335,19 @@ fn processing_deadline(message: &TaskMessage, now: Time) -> Time {
 
 /// The order in which queues are tried.
 #[derive(Debug)]
-enum QueueOrder {
+enum QueueOrder<T: Task> {
     /// One queue, or strict priorities: always the same.
-    Fixed(Vec<String>),
+    Fixed(Queues<T>),
     /// Each name as often as its priority (divided by the common divisor), to be shuffled.
-    Weighted(Vec<String>),
+    Weighted(Vec<T::Queue>),
 }
 
-impl QueueOrder {
-    fn new(queues: &[(String, u32)], strict: bool) -> Self {
-        let mut queues: Vec<(String, u32)> = queues
+impl<T: Task> QueueOrder<T> {
+    fn new(queues: &[Served<T::Queue>], strict: bool) -> Self {
+        let mut queues: Vec<(T::Queue, u32)> = queues
             .iter()
-            .filter(|(_, priority)| *priority > 0)
-            .cloned()
+            .filter(|served| served.priority > 0)
+            .map(|served| (served.queue.clone(), served.priority))
             .collect();
         if strict || queues.len() < 2 {
             queues.sort_by_key(|(_, priority)| std::cmp::Reverse(*priority));
@@ -392,13 +364,13 @@ impl QueueOrder {
         Self::Weighted(repeated)
     }
 
-    fn next(&self, rng: &mut ChaCha8Rng) -> Vec<String> {
+    fn next(&self, rng: &mut ChaCha8Rng) -> Queues<T> {
         match self {
             Self::Fixed(names) => names.clone(),
             Self::Weighted(names) => {
                 let mut shuffled = names.clone();
                 shuffled.shuffle(rng);
-                let mut order: Vec<String> = Vec::new();
+                let mut order = Queues::<T>::new();
                 for name in shuffled {
                     if !order.contains(&name) {
                         order.push(name);

@@ -2,88 +2,57 @@
 
 use crate::actor::{Action, Actions, Actor, Event, Ticket, Timer};
 use crate::asynq::message::TaskMessage;
-use crate::asynq::op::{Answer, Op, Reply};
+use crate::asynq::op::{Op, Reply};
+use crate::asynq::task::Task;
 use crate::clock::Time;
+use crate::ledger::Entry;
 use crate::plan::{Plan, TaskPlan};
 use crate::rng;
 use rand::RngExt;
 use std::collections::BTreeSet;
 
-/// What became of one arrival.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arrival {
-    /// Task id.
-    pub id: String,
-    /// Index of the workload entry.
-    pub workload: usize,
-    /// When the plan wanted it.
-    pub intended: Time,
-    /// When it was sent.
-    pub sent: Time,
-    /// Redis' answer; `None` while it is under way.
-    pub accepted: Option<bool>,
-    /// When it answered.
-    pub answered: Option<Time>,
+/// Makes the tasks of a producer.
+pub trait Mint<T> {
+    /// The task of arrival `seq` of workload entry `workload`.
+    fn mint(&mut self, workload: usize, seq: u64) -> T;
 }
 
 /// One workload entry's schedule.
 struct Source {
-    task: TaskPlan,
     arrivals: Box<dyn Iterator<Item = i64> + Send>,
     next_seq: u64,
     next_at: Option<Time>,
 }
 
-/// Enqueues every arrival of the plan. Its list of arrivals is the first half of the audit.
-pub struct Producer {
+/// Enqueues every arrival of the plan. Its ledger is the first half of the audit.
+pub struct Producer<T: Task, M> {
     origin: Time,
-    seed: u64,
+    queues: BTreeSet<T::Queue>,
     sources: Vec<Source>,
-    arrivals: Vec<Arrival>,
-    /// Accepted or rejected so far, for the progress display.
-    answered: u64,
+    mint: M,
     stopped: bool,
 }
 
-impl Producer {
-    /// A producer for `plan`, whose time 0 is `origin`.
+impl<T: Task, M: Mint<T>> Producer<T, M> {
+    /// A producer for `plan`, whose time 0 is `origin`, that enqueues what `mint` makes into `queues`.
     #[must_use]
-    pub fn new(plan: &Plan, origin: Time) -> Self {
-        let sources = plan
-            .workload
-            .iter()
-            .enumerate()
-            .map(|(index, task)| Source {
-                task: task.clone(),
-                arrivals: Box::new(crate::plan::arrivals(plan, index)),
-                next_seq: 0,
-                next_at: None,
-            })
-            .collect();
+    pub fn new(plan: &Plan, origin: Time, queues: BTreeSet<T::Queue>, mint: M) -> Self {
+        let source = |index| Source {
+            arrivals: Box::new(crate::plan::arrivals(plan, index)),
+            next_seq: 0,
+            next_at: None,
+        };
         Self {
             origin,
-            seed: plan.seed,
-            sources,
-            arrivals: Vec::new(),
-            answered: 0,
+            queues,
+            sources: (0..plan.workload.len()).map(source).collect(),
+            mint,
             stopped: false,
         }
     }
 
-    /// Every arrival so far, in the order sent.
-    #[must_use]
-    pub fn arrivals(&self) -> &[Arrival] {
-        &self.arrivals
-    }
-
-    /// How many arrivals Redis has answered, one way or the other.
-    #[must_use]
-    pub fn answered(&self) -> u64 {
-        self.answered
-    }
-
     /// Sets the timer of a source's next arrival.
-    fn schedule(&mut self, index: usize, out: &mut Actions) {
+    fn schedule(&mut self, index: usize, out: &mut Actions<T>) {
         let origin = self.origin;
         let source = &mut self.sources[index];
         source.next_at = source
@@ -95,64 +64,31 @@ impl Producer {
         }
     }
 
-    fn enqueue(&mut self, now: Time, index: usize, out: &mut Actions) {
+    fn enqueue(&mut self, now: Time, index: usize, out: &mut Actions<T>) {
         let source = &mut self.sources[index];
         let Some(intended) = source.next_at else {
             return;
         };
         let seq = source.next_seq;
         source.next_seq += 1;
-        let id = task_id(self.seed, index, seq);
-        let message = TaskMessage {
-            r#type: source.task.task.clone(),
-            payload: Payload {
-                workload: index,
-                seq,
-            }
-            .encode(),
-            id: id.clone(),
-            queue: source.task.queue.clone(),
-            retry: i32::try_from(source.task.max_retry).unwrap_or(i32::MAX),
-            timeout: source.task.timeout_ms / 1_000,
-            ..TaskMessage::default()
-        };
-        let ticket = Ticket::Enqueue(self.arrivals.len() as u64);
-        self.arrivals.push(Arrival {
-            id,
-            workload: index,
+        let message = self.mint.mint(index, seq);
+        out.push(Action::Note(Entry::Sent {
+            at: now,
+            id: message.id(),
+            workload: u32::try_from(index).unwrap_or(u32::MAX),
             intended,
-            sent: now,
-            accepted: None,
-            answered: None,
-        });
+        }));
+        let ticket = Ticket::Enqueue(message.id());
         out.push(Action::Call(ticket, Op::Enqueue { message, now }));
         self.schedule(index, out);
     }
-
-    fn answered_by(&mut self, now: Time, arrival: u64, answer: &Answer) {
-        if let Some(arrival) = usize::try_from(arrival)
-            .ok()
-            .and_then(|index| self.arrivals.get_mut(index))
-        {
-            // A repeated enqueue whose first reply was lost finds its own hash; the ids are ours alone, so "exists
-            // already" means accepted.
-            arrival.accepted = Some(matches!(answer, Ok(Reply::Enqueued(_))));
-            arrival.answered = Some(now);
-            self.answered += 1;
-        }
-    }
 }
 
-impl Actor for Producer {
-    fn on(&mut self, now: Time, event: Event, out: &mut Actions) {
+impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
+    fn on(&mut self, now: Time, event: Event<T>, out: &mut Actions<T>) {
         match event {
             Event::Start => {
-                let queues: BTreeSet<&String> = self
-                    .sources
-                    .iter()
-                    .map(|source| &source.task.queue)
-                    .collect();
-                for queue in queues {
+                for queue in &self.queues {
                     out.push(Action::Call(
                         Ticket::Register,
                         Op::RegisterQueue {
@@ -165,14 +101,60 @@ impl Actor for Producer {
                 }
             }
             Event::Timer(Timer::Arrival(index)) if !self.stopped => self.enqueue(now, index, out),
-            Event::Answer(Ticket::Enqueue(arrival), answer) => {
-                self.answered_by(now, arrival, &answer)
-            }
+            // A repeated enqueue whose first reply was lost finds its own hash; the ids are ours alone, so "exists
+            // already" means accepted.
+            Event::Answer(Ticket::Enqueue(id), answer) => out.push(Action::Note(Entry::Answered {
+                at: now,
+                id,
+                accepted: matches!(answer, Ok(Reply::Enqueued(_))),
+            })),
             Event::Shutdown => {
                 self.stopped = true;
                 out.push(Action::Exit);
             }
             _ => {}
+        }
+    }
+}
+
+/// Makes the messages that asynq would store.
+#[derive(Debug, Clone)]
+pub struct Messages {
+    seed: u64,
+    workload: Vec<TaskPlan>,
+}
+
+impl Messages {
+    /// Of the tasks of `plan`.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            seed: plan.seed,
+            workload: plan.workload.clone(),
+        }
+    }
+
+    /// The queues they go to.
+    #[must_use]
+    pub fn queues(&self) -> BTreeSet<String> {
+        self.workload
+            .iter()
+            .map(|task| task.queue.clone())
+            .collect()
+    }
+}
+
+impl Mint<TaskMessage> for Messages {
+    fn mint(&mut self, workload: usize, seq: u64) -> TaskMessage {
+        let task = &self.workload[workload];
+        TaskMessage {
+            r#type: task.task.clone(),
+            payload: Payload { workload, seq }.encode(),
+            id: task_id(self.seed, workload, seq),
+            queue: task.queue.clone(),
+            retry: i32::try_from(task.max_retry).unwrap_or(i32::MAX),
+            timeout: task.timeout_ms / 1_000,
+            ..TaskMessage::default()
         }
     }
 }

@@ -1,13 +1,11 @@
 //! The recoverer: takes tasks whose lease ran out long enough ago from their vanished worker (asynq `recoverer.go`).
 
 use crate::actor::{Action, Actions, Ticket, Timer};
-use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Answer, Op, Reply};
-use crate::asynq::settings::{
-    LEASE_EXPIRED, RECOVER_GRACE_MS, RECOVER_INTERVAL_MS, default_retry_delay_s,
-};
+use crate::asynq::settings::{LEASE_EXPIRED, RECOVER_GRACE_MS, RECOVER_INTERVAL_MS};
+use crate::asynq::task::Task;
 use crate::clock::Time;
-use rand::RngExt;
+use crate::plan::RetryDelay;
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 
@@ -15,37 +13,39 @@ use std::collections::VecDeque;
 ///
 /// As in asynq, a failure while listing (one undecodable message is enough) gives up the whole tick, for all queues.
 #[derive(Debug)]
-pub(crate) struct Recoverer {
-    queues: Vec<String>,
+pub(crate) struct Recoverer<T: Task> {
+    queues: Vec<T::Queue>,
     at: usize,
     cutoff_s: i64,
-    found: VecDeque<TaskMessage>,
+    found: VecDeque<T>,
+    retry_delay: RetryDelay,
     rng: ChaCha8Rng,
 }
 
-impl Recoverer {
-    pub(crate) fn new(queues: Vec<String>, rng: ChaCha8Rng) -> Self {
+impl<T: Task> Recoverer<T> {
+    pub(crate) fn new(queues: Vec<T::Queue>, retry_delay: RetryDelay, rng: ChaCha8Rng) -> Self {
         Self {
             queues,
             at: 0,
             cutoff_s: 0,
             found: VecDeque::new(),
+            retry_delay,
             rng,
         }
     }
 
-    pub(crate) fn start(&mut self, now: Time, out: &mut Actions) {
+    pub(crate) fn start(&mut self, now: Time, out: &mut Actions<T>) {
         self.tick(now, out);
     }
 
-    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions) {
+    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions<T>) {
         self.at = 0;
         self.cutoff_s = now.plus_millis(-RECOVER_GRACE_MS).secs();
         self.found.clear();
         self.list(now, out);
     }
 
-    fn list(&mut self, now: Time, out: &mut Actions) {
+    fn list(&mut self, now: Time, out: &mut Actions<T>) {
         match self.queues.get(self.at) {
             Some(queue) => {
                 let op = Op::ListLeaseExpired {
@@ -58,7 +58,7 @@ impl Recoverer {
         }
     }
 
-    pub(crate) fn listed(&mut self, now: Time, answer: Answer, out: &mut Actions) {
+    pub(crate) fn listed(&mut self, now: Time, answer: Answer<T>, out: &mut Actions<T>) {
         match answer {
             Ok(Reply::Messages(messages)) => {
                 self.found.extend(messages);
@@ -70,20 +70,19 @@ impl Recoverer {
     }
 
     /// The previous task was dealt with (or was not: failures are only warnings); goes on with the next.
-    pub(crate) fn recovered(&mut self, now: Time, out: &mut Actions) {
+    pub(crate) fn recovered(&mut self, now: Time, out: &mut Actions<T>) {
         let Some(mut message) = self.found.pop_front() else {
             return self.rest(now, out);
         };
-        message.error_msg = LEASE_EXPIRED.into();
-        message.last_failed_at = now.secs();
-        let op = if message.retried >= message.retry {
+        let op = if message.retried() >= message.retry() {
+            message.failed(LEASE_EXPIRED, now.secs(), false);
             Op::Archive { message, now }
         } else {
-            let delay_s = default_retry_delay_s(message.retried, self.rng.random_range(0..30));
-            message.retried += 1;
+            let delay_ms = self.retry_delay.draw_ms(message.retried(), &mut self.rng);
+            message.failed(LEASE_EXPIRED, now.secs(), true);
             Op::Retry {
                 message,
-                retry_at_s: now.secs() + delay_s,
+                retry_at_s: now.plus_millis(delay_ms).secs(),
                 is_failure: true,
                 now,
             }
@@ -91,7 +90,7 @@ impl Recoverer {
         out.push(Action::Call(Ticket::Recover, op));
     }
 
-    fn rest(&self, now: Time, out: &mut Actions) {
+    fn rest(&self, now: Time, out: &mut Actions<T>) {
         out.push(Action::Timer(
             now.plus_millis(RECOVER_INTERVAL_MS),
             Timer::Recover,

@@ -5,17 +5,19 @@ use crate::actor::heartbeater::Heartbeater;
 use crate::actor::janitor::Janitor;
 use crate::actor::processor::Processor;
 use crate::actor::recoverer::Recoverer;
-use crate::actor::{Action, Actions, Actor, Event, RunId, Ticket, Timer};
-use crate::asynq::message::{ServerInfo, TaskMessage};
+use crate::actor::slots::Slots;
+use crate::actor::{Action, Actions, Actor, Event, Ticket, Timer};
+use crate::asynq::message::ServerInfo;
+use crate::asynq::task::Task;
 use crate::clock::Time;
 use crate::ledger::Entry;
 use crate::metrics::WorkerMetrics;
+use crate::plan::RetryDelay;
 use crate::rng;
-use std::collections::BTreeMap;
 
 /// What a server is started with.
 #[derive(Debug, Clone)]
-pub struct ServerConfig {
+pub struct ServerConfig<T: Task> {
     /// Host name, published.
     pub host: String,
     /// Process id, published.
@@ -24,29 +26,34 @@ pub struct ServerConfig {
     pub server_id: String,
     /// Worker slots.
     pub concurrency: usize,
-    /// Queue names with their priority, as configured.
-    pub queues: Vec<(String, u32)>,
+    /// Queues as configured.
+    pub queues: Vec<Served<T::Queue>>,
     /// Whether higher priorities always come first.
     pub strict_priority: bool,
     /// How long a graceful shutdown waits for handlers, milliseconds.
     pub shutdown_timeout_ms: i64,
+    /// Middle of the idle poll, milliseconds.
+    pub task_check_interval_ms: i64,
+    /// How long a failed task waits for its next attempt.
+    pub retry_delay: RetryDelay,
 }
 
-/// A task in progress.
+/// A queue that a server serves.
 #[derive(Debug, Clone)]
-pub(crate) struct Running {
-    pub(crate) message: TaskMessage,
-    pub(crate) started: Time,
-    pub(crate) deadline: Time,
-    /// Local view of the lease: valid while this is not past.
-    pub(crate) lease_expires: Time,
+pub struct Served<Q> {
+    /// The queue.
+    pub queue: Q,
+    /// Its name, published.
+    pub name: String,
+    /// asynq's priority; a queue of priority 0 is not served.
+    pub priority: u32,
 }
 
 /// What the processor and the heartbeater both know.
-#[derive(Debug, Default)]
-pub(crate) struct InProgress {
+#[derive(Debug)]
+pub(crate) struct Shared<T> {
     /// Tasks the heartbeat loop knows of: leases are extended for these.
-    pub(crate) running: BTreeMap<RunId, Running>,
+    pub(crate) slots: Slots<T>,
     /// Whether a beat is under way. As in asynq, start and finish notices wait for its end (`heartbeat.go`: the
     /// channels are unbuffered), so a slow Redis holds up new tasks and finished slots.
     pub(crate) beating: bool,
@@ -56,24 +63,28 @@ pub(crate) struct InProgress {
 
 /// The whole server.
 #[derive(Debug)]
-pub struct Server {
-    shared: InProgress,
-    processor: Processor,
-    heartbeater: Heartbeater,
-    forwarder: Forwarder,
-    recoverer: Recoverer,
-    janitor: Janitor,
-    metrics: WorkerMetrics,
+pub struct Server<T: Task> {
+    shared: Shared<T>,
+    processor: Processor<T>,
+    heartbeater: Heartbeater<T>,
+    forwarder: Forwarder<T>,
+    recoverer: Recoverer<T>,
+    janitor: Janitor<T>,
+    metrics: WorkerMetrics<T::Kind>,
     stopping: bool,
     clearing: bool,
 }
 
-impl Server {
+impl<T: Task> Server<T> {
     /// A server that has not started yet. The streams `<stream>/processor` and `<stream>/recoverer` of `seed` decide
     /// queue order, idle pauses and retry delays.
     #[must_use]
-    pub fn new(config: &ServerConfig, seed: u64, stream: &str, now: Time) -> Self {
-        let queues: Vec<String> = config.queues.iter().map(|(name, _)| name.clone()).collect();
+    pub fn new(config: &ServerConfig<T>, seed: u64, stream: &str, now: Time) -> Self {
+        let queues: Vec<T::Queue> = config
+            .queues
+            .iter()
+            .map(|served| served.queue.clone())
+            .collect();
         let info = ServerInfo {
             host: config.host.clone(),
             pid: config.pid,
@@ -82,8 +93,9 @@ impl Server {
             queues: config
                 .queues
                 .iter()
-                .map(|(name, priority)| {
-                    (name.clone(), i32::try_from(*priority).unwrap_or(i32::MAX))
+                .map(|served| {
+                    let priority = i32::try_from(served.priority).unwrap_or(i32::MAX);
+                    (served.name.clone(), priority)
                 })
                 .collect(),
             strict_priority: config.strict_priority,
@@ -92,12 +104,14 @@ impl Server {
             active_worker_count: 0,
         };
         Self {
-            shared: InProgress {
+            shared: Shared {
+                slots: Slots::new(config.concurrency),
+                beating: false,
                 status: "active",
-                ..InProgress::default()
             },
             recoverer: Recoverer::new(
                 queues.clone(),
+                config.retry_delay,
                 rng::stream(seed, &format!("{stream}/recoverer")),
             ),
             processor: Processor::new(config, rng::stream(seed, &format!("{stream}/processor"))),
@@ -112,24 +126,24 @@ impl Server {
 
     /// What the process' `/metrics` shows of its jobs.
     #[must_use]
-    pub fn metrics(&self) -> &WorkerMetrics {
+    pub fn metrics(&self) -> &WorkerMetrics<T::Kind> {
         &self.metrics
     }
 
     /// Executions under way as the server knows them.
     #[must_use]
     pub fn in_progress(&self) -> usize {
-        self.shared.running.len()
+        self.shared.slots.running()
     }
 
-    fn after_beat(&mut self, now: Time, out: &mut Actions) {
+    fn after_beat(&mut self, now: Time, out: &mut Actions<T>) {
         if !self.shared.beating {
             self.processor.after_beat(now, &mut self.shared, out);
         }
     }
 
     /// Leaves the listings once the last worker is done.
-    fn maybe_leave(&mut self, out: &mut Actions) {
+    fn maybe_leave(&mut self, out: &mut Actions<T>) {
         if self.stopping
             && !self.clearing
             && !self.shared.beating
@@ -141,8 +155,8 @@ impl Server {
     }
 }
 
-impl Actor for Server {
-    fn on(&mut self, now: Time, event: Event, out: &mut Actions) {
+impl<T: Task> Actor<T> for Server<T> {
+    fn on(&mut self, now: Time, event: Event<T>, out: &mut Actions<T>) {
         match event {
             Event::Start => {
                 self.heartbeater.beat(now, &mut self.shared, out);
@@ -176,17 +190,12 @@ impl Actor for Server {
                 else {
                     return;
                 };
-                self.metrics.observe(
-                    &message.r#type,
-                    &message.queue,
-                    &outcome,
-                    elapsed_us as f64 / 1e6,
-                );
-                let TaskMessage { id, retried, .. } = message;
+                self.metrics
+                    .observe(message.kind(), &outcome, elapsed_us as f64 / 1e6);
                 out.push(Action::Note(Entry::Finished {
                     at: now,
-                    id,
-                    retried,
+                    id: message.id(),
+                    retried: message.retried(),
                     how,
                     overrun_us,
                 }));
@@ -198,11 +207,10 @@ impl Actor for Server {
                     self.heartbeater.state_written(now, &mut self.shared, out);
                     self.after_beat(now, out);
                 }
-                Ticket::ExtendLease { runs, expires } => {
+                Ticket::ExtendLease(extension) => {
                     self.heartbeater.lease_extended(
                         now,
-                        &runs,
-                        expires,
+                        &extension,
                         answer.is_ok(),
                         &mut self.shared,
                         out,

@@ -1,18 +1,32 @@
 //! The server as a machine on paper: events in, actions out, no Redis anywhere.
 
-use super::server::{Server, ServerConfig};
-use super::{Action, Actions, Actor, Event, Outcome, RunId, Ticket, Timer};
+use super::server::{Served, Server, ServerConfig};
+use super::{Actor, Outcome, RunId, Timer};
 use crate::asynq::message::TaskMessage;
-use crate::asynq::op::{Answer, BrokerError, Delayed, Op, Reply};
-use crate::asynq::settings::LEASE_EXPIRED;
+use crate::asynq::op::{BrokerError, Delayed};
+use crate::asynq::settings::{LEASE_EXPIRED, TASK_CHECK_INTERVAL_MS};
 use crate::clock::Time;
 use crate::ledger::{Entry, Finish};
+use crate::plan::RetryDelay;
+
+type Action = super::Action<TaskMessage>;
+type Actions = super::Actions<TaskMessage>;
+type Answer = crate::asynq::op::Answer<TaskMessage>;
+type Event = super::Event<TaskMessage>;
+type Op = crate::asynq::op::Op<TaskMessage>;
+type Reply = crate::asynq::op::Reply<TaskMessage>;
+type Ticket = super::Ticket<TaskMessage>;
+
+/// The first execution in slot 0, the first in slot 1, the second in slot 0.
+const FIRST: RunId = RunId { slot: 0, serial: 1 };
+const BESIDE: RunId = RunId { slot: 1, serial: 1 };
+const SECOND: RunId = RunId { slot: 0, serial: 2 };
 
 const START_MS: i64 = 1_700_000_000_000;
 
 /// Steps a server and keeps what it asked for.
 struct Paper {
-    server: Server,
+    server: Server<TaskMessage>,
     now: Time,
     actions: Actions,
 }
@@ -32,9 +46,15 @@ impl Paper {
             pid: 1,
             server_id: "s".into(),
             concurrency,
-            queues: vec![("default".into(), 1)],
+            queues: vec![Served {
+                queue: "default".into(),
+                name: "default".into(),
+                priority: 1,
+            }],
             strict_priority: false,
             shutdown_timeout_ms: 8_000,
+            task_check_interval_ms: TASK_CHECK_INTERVAL_MS,
+            retry_delay: RetryDelay::Default,
         };
         let now = Time::from_millis(START_MS);
         Self {
@@ -58,9 +78,9 @@ impl Paper {
         self.answer(Ticket::Dequeue, Ok(Reply::Dequeued(Some(message.clone()))))
     }
 
-    fn done(&mut self, run: u64, outcome: Outcome) -> &Actions {
+    fn done(&mut self, run: RunId, outcome: Outcome) -> &Actions {
         self.step(Event::HandlerDone {
-            run: RunId(run),
+            run,
             outcome,
             elapsed_us: 500_000,
             overrun_us: 0,
@@ -125,7 +145,7 @@ fn start_beats_recovers_and_fetches_at_once() {
     let mut paper = Paper::new(2);
     paper.step(Event::Start);
     let ops = paper.ops();
-    assert!(matches!(ops[0], Op::WriteServerState { ttl_s: 10, .. }));
+    assert!(matches!(ops[0], Op::WriteServerState(state) if state.ttl_s == 10));
     assert!(
         matches!(ops[1], Op::ListLeaseExpired { cutoff_s, .. } if *cutoff_s == START_MS / 1000 - 30)
     );
@@ -138,19 +158,19 @@ fn start_beats_recovers_and_fetches_at_once() {
 fn one_dequeue_at_a_time_until_the_slots_are_full() {
     let mut paper = Paper::started(2);
     paper.fetched(&task("a"));
-    assert_eq!((paper.ran(), paper.dequeues()), (Some(RunId(1)), 1));
+    assert_eq!((paper.ran(), paper.dequeues()), (Some(FIRST), 1));
     paper.fetched(&task("b"));
     assert_eq!(
         (paper.ran(), paper.dequeues()),
-        (Some(RunId(2)), 0),
+        (Some(BESIDE), 0),
         "no slot left"
     );
-    paper.done(1, Outcome::Success);
+    paper.done(FIRST, Outcome::Success);
     assert!(
         matches!(paper.ops()[..], [Op::Done { .. }]),
         "the slot is taken until the write is answered"
     );
-    paper.answer(Ticket::Finish(RunId(1)), Ok(Reply::Done));
+    paper.answer(Ticket::Finish(FIRST), Ok(Reply::Done));
     assert_eq!(paper.dequeues(), 1);
 }
 
@@ -178,7 +198,7 @@ fn quirk_a_failed_dequeue_is_repeated_without_a_pause() {
 fn a_failure_is_retried_until_the_retries_are_used_up() {
     let mut paper = Paper::started(1);
     paper.fetched(&task("a"));
-    paper.done(1, failure("503"));
+    paper.done(FIRST, failure("503"));
     let Op::Retry {
         message,
         retry_at_s,
@@ -199,12 +219,12 @@ fn a_failure_is_retried_until_the_retries_are_used_up() {
     };
     assert!(paper.actions.contains(&Action::Note(note)));
 
-    paper.answer(Ticket::Finish(RunId(1)), Ok(Reply::Done));
+    paper.answer(Ticket::Finish(FIRST), Ok(Reply::Done));
     paper.fetched(&TaskMessage {
         retried: 25,
         ..task("a")
     });
-    paper.done(2, failure("503"));
+    paper.done(SECOND, failure("503"));
     assert!(matches!(paper.ops()[..], [Op::Archive { message, .. }] if message.retried == 25));
 }
 
@@ -219,7 +239,7 @@ fn quirk_a_beat_under_way_holds_up_starts_and_slots() {
         Ticket::WriteState,
         Err(BrokerError::Unreachable("slow".into())),
     );
-    assert_eq!(paper.ran(), Some(RunId(1)), "a failed beat is over, too");
+    assert_eq!(paper.ran(), Some(FIRST), "a failed beat is over, too");
 }
 
 #[test]
@@ -229,7 +249,7 @@ fn beats_extend_leases_and_tell_lost_ones_once() {
     paper.later(5_000);
     paper.step(Event::Timer(Timer::Heartbeat));
     paper.answer(Ticket::WriteState, Ok(Reply::Done));
-    let Action::Call(ticket @ Ticket::ExtendLease { .. }, Op::ExtendLease { ids, .. }) =
+    let Action::Call(ticket @ Ticket::ExtendLease(_), Op::ExtendLease { ids, .. }) =
         &paper.actions[0]
     else {
         panic!("{:?}", paper.actions)
@@ -249,7 +269,7 @@ fn beats_extend_leases_and_tell_lost_ones_once() {
         1,
         "the slot is free although the handler still runs"
     );
-    paper.done(1, Outcome::Success);
+    paper.done(FIRST, Outcome::Success);
     assert!(
         paper.ops().is_empty(),
         "quirk: nothing is written with a lost lease"
@@ -269,11 +289,11 @@ fn a_deadline_fails_the_attempt_and_leaves_the_handler_alone() {
         ..task("a")
     });
     paper.later(10_000);
-    paper.step(Event::Timer(Timer::Deadline(RunId(1))));
+    paper.step(Event::Timer(Timer::Deadline(FIRST)));
     assert!(
         matches!(paper.ops()[..], [Op::Retry { message, .. }] if message.error_msg == "context deadline exceeded")
     );
-    paper.done(1, Outcome::Success);
+    paper.done(FIRST, Outcome::Success);
     assert!(paper.ops().is_empty(), "the late return changes nothing");
 }
 
@@ -355,7 +375,7 @@ fn a_graceful_shutdown_waits_then_gives_tasks_back() {
     paper.later(8_000);
     paper.step(Event::Timer(Timer::ShutdownTimeout));
     assert!(matches!(paper.ops()[..], [Op::Requeue { message }] if message.id == "a"));
-    paper.answer(Ticket::Finish(RunId(1)), Ok(Reply::Done));
+    paper.answer(Ticket::Finish(FIRST), Ok(Reply::Done));
     assert!(matches!(paper.ops()[..], [Op::ClearServerState { .. }]));
     paper.answer(Ticket::ClearState, Ok(Reply::Done));
     assert_eq!(paper.actions, [Action::Exit]);

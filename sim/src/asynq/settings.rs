@@ -23,6 +23,12 @@ pub const TASK_CHECK_INTERVAL_MS: i64 = SECOND_MS;
 pub const SHUTDOWN_TIMEOUT_MS: i64 = 8 * SECOND_MS;
 /// How long the client waits before a read or write counts as failed.
 pub const REDIS_TIMEOUT_MS: i64 = 3 * SECOND_MS;
+/// How often the client repeats a command that did not reach Redis.
+pub const REDIS_RETRIES: u32 = 3;
+/// Its pause before the first repetition; each further one is twice as long.
+pub const REDIS_RETRY_PAUSE_MS: i64 = 8;
+/// Its longest pause.
+pub const REDIS_RETRY_PAUSE_MAX_MS: i64 = 512;
 /// Most tasks moved or deleted by one forward or janitor call.
 pub const BATCH: u32 = 100;
 /// Cap of the archive.

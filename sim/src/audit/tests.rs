@@ -1,6 +1,7 @@
 //! Audits by hand. Times in seconds since the start; the incident begins at 100.
 
 use super::*;
+use crate::ledger::Finish;
 use crate::scenario::{PlanOptions, Scenario};
 
 fn plan() -> Plan {
@@ -20,18 +21,23 @@ fn at(seconds: i64) -> Time {
     Time::from_millis(seconds * 1_000)
 }
 
-fn arrival(id: &str, sent: i64, accepted: bool) -> Arrival {
-    Arrival {
-        id: id.into(),
+fn arrival(id: &str, sent: i64, accepted: bool) -> [Entry<String>; 2] {
+    let (id, at, intended) = (id.to_owned(), at(sent), at(sent));
+    let answered = Entry::Answered {
+        at,
+        id: id.clone(),
+        accepted,
+    };
+    let sent = Entry::Sent {
+        at,
+        id,
         workload: 0,
-        intended: at(sent),
-        sent: at(sent),
-        accepted: Some(accepted),
-        answered: Some(at(sent)),
-    }
+        intended,
+    };
+    [sent, answered]
 }
 
-fn started(id: &str, seconds: i64, retried: i32) -> Entry {
+fn started(id: &str, seconds: i64, retried: i32) -> Entry<String> {
     Entry::Started {
         at: at(seconds),
         id: id.into(),
@@ -39,7 +45,7 @@ fn started(id: &str, seconds: i64, retried: i32) -> Entry {
     }
 }
 
-fn finished(id: &str, seconds: i64, retried: i32, how: Finish) -> Entry {
+fn finished(id: &str, seconds: i64, retried: i32, how: Finish) -> Entry<String> {
     Entry::Finished {
         at: at(seconds),
         id: id.into(),
@@ -50,8 +56,8 @@ fn finished(id: &str, seconds: i64, retried: i32, how: Finish) -> Entry {
 }
 
 fn run(
-    arrivals: &[Arrival],
-    ledgers: &[(Vec<Entry>, Option<i64>)],
+    arrivals: &[[Entry<String>; 2]],
+    ledgers: &[(Vec<Entry<String>>, Option<i64>)],
     left: &[(&str, TaskState)],
 ) -> (Audit, Impact) {
     let plan = plan();
@@ -70,12 +76,12 @@ fn run(
         plan: &plan,
         origin: at(0),
         end: at(600),
-        arrivals,
+        producer: arrivals.as_flattened(),
         ledgers: &ledgers,
         left: &left,
     };
-    let (audit, mut impacts) = audit(&evidence);
-    (audit, impacts.remove(0))
+    let mut audited = audit(&evidence);
+    (audited.audit, audited.impacts.remove(0))
 }
 
 #[test]

@@ -3,9 +3,14 @@
 mod reply;
 mod script;
 
+use crate::actor::server::proto;
 use crate::asynq::keys::{self, Queue};
-use crate::asynq::op::{Answer, BrokerError, Delayed, Op, Reply, TaskState};
-use crate::asynq::settings::{ARCHIVE_MAX, BATCH, KEEP_DAYS, REDIS_TIMEOUT_MS};
+use crate::asynq::message::{ServerInfo, TaskMessage, WorkerInfo};
+use crate::asynq::op::{BrokerError, Delayed, InProgress, ServerState, TaskState};
+use crate::asynq::settings::{
+    ARCHIVE_MAX, BATCH, KEEP_DAYS, REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS,
+    REDIS_TIMEOUT_MS,
+};
 use crate::clock::Time;
 use prost::Message;
 use redis::aio::MultiplexedConnection;
@@ -16,15 +21,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
+type Op = crate::asynq::op::Op<TaskMessage>;
+type Reply = crate::asynq::op::Reply<TaskMessage>;
+type Answer = crate::asynq::op::Answer<TaskMessage>;
+
 /// The largest counter value asynq knows.
 const COUNTER_MAX: i64 = i64::MAX;
 /// Least real time a call may take before it counts as failed: at a high speed asynq's 3 s would be shorter than a
 /// hiccup of the machine.
 const TIMEOUT_FLOOR: Duration = Duration::from_secs(1);
-/// asynq's client repeats a command that did not reach Redis: 3 times, after 8 ms doubling up to 512 ms.
-const RETRIES: u32 = 3;
-const RETRY_PAUSE_MIN_MS: f64 = 8.0;
-const RETRY_PAUSE_MAX_MS: f64 = 512.0;
 
 /// How a broker talks to Redis.
 #[derive(Debug, Clone)]
@@ -66,7 +71,7 @@ impl RedisBroker {
     /// When the address is malformed or nobody answers there. The address, which may hold a password, is in no error.
     pub async fn connect(url: &str, options: RedisOptions) -> Result<Self, BrokerError> {
         let client = Client::open(url)
-            .map_err(|error| BrokerError::Refused(format!("bad Redis address: {error}")))?;
+            .map_err(|error| BrokerError::Refused(format!("bad Redis address: {error}").into()))?;
         let broker = Self {
             shared: Arc::new(Shared {
                 client,
@@ -118,7 +123,7 @@ impl RedisBroker {
         F: Fn(MultiplexedConnection) -> R,
         R: Future<Output = Result<T, RedisError>>,
     {
-        let mut pause_ms = RETRY_PAUSE_MIN_MS;
+        let mut pause_ms = REDIS_RETRY_PAUSE_MS;
         let mut tries = 0;
         loop {
             let outcome = match self.connection().await {
@@ -136,15 +141,15 @@ impl RedisBroker {
             if !error.is_timeout() {
                 *self.shared.connection.lock().await = None;
             }
-            if tries == RETRIES {
-                return Err(BrokerError::Unreachable(reason(&error)));
+            if tries == REDIS_RETRIES {
+                return Err(BrokerError::Unreachable(reason(&error).into()));
             }
             tries += 1;
             tokio::time::sleep(Duration::from_secs_f64(
-                pause_ms / 1e3 / self.shared.options.speed,
+                pause_ms as f64 / 1e3 / self.shared.options.speed,
             ))
             .await;
-            pause_ms = (pause_ms * 2.0).min(RETRY_PAUSE_MAX_MS);
+            pause_ms = (pause_ms * 2).min(REDIS_RETRY_PAUSE_MAX_MS);
         }
     }
 
@@ -348,12 +353,13 @@ impl RedisBroker {
                     .await
                     .map(|value| Reply::Count(reply::count(&value)))
             }
-            Op::WriteServerState {
-                info,
-                workers,
-                now,
-                ttl_s,
-            } => {
+            Op::WriteServerState(state) => {
+                let ServerState {
+                    info,
+                    workers,
+                    now,
+                    ttl_s,
+                } = *state;
                 let expires_s = now.secs() + ttl_s;
                 let (server_key, workers_key) = (keys::server(&info), keys::workers(&info));
                 for (index, key) in [(keys::SERVERS, &server_key), (keys::WORKERS, &workers_key)] {
@@ -368,6 +374,7 @@ impl RedisBroker {
                     .arg(self.real_ttl_ms(ttl_s))
                     .arg(info.encode_to_vec());
                 for worker in workers {
+                    let worker = worker_info(&info, worker);
                     call = call.arg(&worker.task_id).arg(worker.encode_to_vec());
                 }
                 self.script_done(call).await
@@ -399,7 +406,9 @@ impl RedisBroker {
                 let call = Call::new(&script::QUEUE_STATS)
                     .keys(parts.map(|part| queue.key(part)))
                     .arg(queue.task_prefix());
-                stats(&self.script(call).await?, now).map(Reply::Stats)
+                stats(&self.script(call).await?, now)
+                    .map(Box::new)
+                    .map(Reply::Stats)
             }
             Op::Queues => self
                 .command(redis::cmd("SMEMBERS").arg(keys::QUEUES), "SMEMBERS")
@@ -451,6 +460,21 @@ impl RedisBroker {
     }
 }
 
+/// A task in progress as its server publishes it.
+fn worker_info(server: &ServerInfo, worker: InProgress<TaskMessage>) -> WorkerInfo {
+    WorkerInfo {
+        host: server.host.clone(),
+        pid: server.pid,
+        server_id: server.server_id.clone(),
+        task_id: worker.task.id,
+        task_type: worker.task.r#type,
+        task_payload: worker.task.payload,
+        queue: worker.task.queue,
+        start_time: Some(proto(worker.started)),
+        deadline: Some(proto(worker.deadline)),
+    }
+}
+
 /// The four counters of a queue in the order the scripts take them.
 fn counters(queue: Queue<'_>, now: Time) -> [String; 4] {
     [
@@ -492,6 +516,6 @@ fn refused(what: &str, error: &RedisError) -> BrokerError {
     {
         BrokerError::NotFound
     } else {
-        BrokerError::Refused(format!("{what}: {text}"))
+        BrokerError::Refused(format!("{what}: {text}").into())
     }
 }

@@ -1,5 +1,6 @@
 //! Reads what people wrote: scenarios, rule files, records. All problems of all files at once.
 
+use crate::cli;
 use crate::commands::Failure;
 use crate::drill::{RECORD_FILE, Rules};
 use crate::exit::Exit;
@@ -25,25 +26,58 @@ pub(crate) fn plan(path: &Path, text: &str, seed: Option<u64>) -> Result<Plan, V
     Plan::resolve(&scenario, &PlanOptions { seed })
 }
 
+/// Reads every scenario, or tells all that is wrong with the form of any of them.
+pub(crate) fn scenarios(paths: &[PathBuf]) -> Result<Vec<Scenario>, Failure> {
+    all(paths, |path| {
+        let text = read(path)?;
+        let name = path.display().to_string();
+        Scenario::parse(&name, &text).map_err(|found| Failure::problems(&found))
+    })
+}
+
 /// Loads every scenario, or tells all that is wrong with any of them.
 pub(crate) fn plans(paths: &[PathBuf], seed: Option<u64>) -> Result<Vec<Plan>, Failure> {
-    let mut plans = Vec::new();
+    all(paths, |path| {
+        let text = read(path)?;
+        plan(path, &text, seed).map_err(|found| Failure::problems(&found))
+    })
+}
+
+/// Loads every file, or tells all that is wrong with any of them.
+fn all<T>(
+    paths: &[PathBuf],
+    load: impl Fn(&Path) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    let mut loaded = Vec::new();
     let mut failure = Failure {
         exit: Exit::Usage,
         messages: Vec::new(),
     };
     for path in paths {
-        let loaded = read(path)
-            .and_then(|text| plan(path, &text, seed).map_err(|found| Failure::problems(&found)));
-        match loaded {
-            Ok(plan) => plans.push(plan),
+        match load(path) {
+            Ok(value) => loaded.push(value),
             Err(found) => failure.messages.extend(found.messages),
         }
     }
     if failure.messages.is_empty() {
-        Ok(plans)
+        Ok(loaded)
     } else {
         Err(failure)
+    }
+}
+
+/// The rules of the command line beside another input, or all that is wrong with either.
+pub(crate) fn rules_and<T>(
+    rules: &cli::Rules,
+    other: Result<T, Failure>,
+) -> Result<(Rules, RulePack, T), Failure> {
+    match (rule_pack(&rules.files, &rules.pages), other) {
+        (Ok((rules, pack)), Ok(other)) => Ok((rules, pack, other)),
+        (Err(mut failure), Err(more)) => {
+            failure.messages.extend(more.messages);
+            Err(failure)
+        }
+        (Err(failure), _) | (_, Err(failure)) => Err(failure),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `firedrill run`: drills side by side, one scorecard, one report.
 
-use crate::cli::{Redis, Run};
+use crate::cli::{Engine, Redis, Run};
 use crate::commands::progress::{Display, Row, State};
 use crate::commands::score::Scored;
-use crate::commands::{Failure, Terminal, inputs, report, score};
+use crate::commands::{Failure, Terminal, inputs, report, score, simulate};
 use crate::drill::{self, DrillError, Finished, Rules};
 use crate::engine::live::{LiveError, LiveOptions};
 use crate::exit::Exit;
@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, watch};
 /// Fastest clock accepted: beyond it, one millisecond of the machine is a second of the drill.
 const SPEED_MAX: f64 = 1_000.0;
 
-/// Runs every scenario live, prints the scorecard, writes the report.
+/// Runs every scenario, prints the scorecard, writes the report.
 ///
 /// # Errors
 /// When an input is wrong (nothing was started), or a drill could not be run.
@@ -37,24 +37,18 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
             args.speed
         )));
     }
-    let rules = inputs::rule_pack(&args.rules.files, &args.rules.pages);
-    let (rules, pack, plans) = match (rules, inputs::plans(&args.scenarios, args.seed)) {
-        (Ok((rules, pack)), Ok(plans)) => (rules, pack, plans),
-        (Err(mut failure), Err(more)) => {
-            failure.messages.extend(more.messages);
-            return Err(failure);
-        }
-        (Err(failure), _) | (_, Err(failure)) => return Err(failure),
-    };
+    if args.trials > 1 && args.engine == Engine::Live {
+        return Err(Failure::usage(
+            "--trials: only the virtual engine runs a scenario under many seeds; add `--engine virtual`",
+        ));
+    }
+    if args.engine == Engine::Virtual {
+        return simulate::run(args, terminal);
+    }
+    let plans = inputs::plans(&args.scenarios, args.seed);
+    let (rules, pack, plans) = inputs::rules_and(&args.rules, plans)?;
     let redis = redis_source(args)?;
-    let now = SystemTime::now();
-    let set = RunSet {
-        args,
-        rules,
-        redis,
-        stamp: stamp(now),
-        started: now,
-    };
+    let set = RunSet::new(args, rules, SystemTime::now());
     let jobs = set.jobs(&plans)?;
     terminal.say(format_args!(
         "{} drill(s), {} side by side, at {}x; longest {} virtual minutes; Redis: {}",
@@ -66,53 +60,61 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
             .map(|plan| plan.duration_ms / 60_000)
             .max()
             .unwrap_or(0),
-        set.redis.describe(),
+        redis.describe(),
     ));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Failure::environment)?;
     let ended = runtime
-        .block_on(run_all(&set, jobs, terminal))
+        .block_on(run_all(&set, &redis, jobs, terminal))
         .map_err(Failure::environment)?;
     finish(&set, &pack, ended, terminal)
 }
 
 /// What all drills of one command share.
-struct RunSet<'a> {
+pub(crate) struct RunSet<'a> {
     args: &'a Run,
-    rules: Rules,
-    redis: RedisSource,
+    pub(crate) rules: Rules,
     stamp: String,
     started: SystemTime,
 }
 
 /// One drill to run.
-struct Job {
-    plan: Plan,
-    dir: PathBuf,
+pub(crate) struct Job {
+    pub(crate) plan: Plan,
+    pub(crate) dir: PathBuf,
 }
 
 /// How one drill ended.
-struct Ended {
-    name: String,
-    outcome: Result<Finished, Failure>,
+pub(crate) struct Ended {
+    pub(crate) name: String,
+    pub(crate) outcome: Result<Finished, Failure>,
 }
 
 /// How all ended.
-struct AllEnded {
-    drills: Vec<Ended>,
-    signal: Option<Exit>,
+pub(crate) struct AllEnded {
+    pub(crate) drills: Vec<Ended>,
+    pub(crate) signal: Option<Exit>,
 }
 
-impl RunSet<'_> {
+impl<'a> RunSet<'a> {
+    pub(crate) fn new(args: &'a Run, rules: Rules, now: SystemTime) -> Self {
+        Self {
+            args,
+            rules,
+            stamp: stamp(now),
+            started: now,
+        }
+    }
+
     fn side_by_side(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         self.args.jobs.unwrap_or(cores * 4).max(1)
     }
 
     /// The drills with their directories, the longest first so that the set ends soonest.
-    fn jobs(&self, plans: &[Plan]) -> Result<Vec<Job>, Failure> {
+    pub(crate) fn jobs(&self, plans: &[Plan]) -> Result<Vec<Job>, Failure> {
         let mut jobs: Vec<Job> = Vec::new();
         for plan in plans {
             let dir = self
@@ -155,13 +157,18 @@ fn redis_source(args: &Run) -> Result<RedisSource, Failure> {
 }
 
 /// UTC time as part of a path, e.g. `20261124T134501Z`.
-fn stamp(now: SystemTime) -> String {
+pub(crate) fn stamp(now: SystemTime) -> String {
     let format = format_description!("[year][month][day]T[hour][minute][second]Z");
     OffsetDateTime::from(now).format(format).unwrap_or_default()
 }
 
 /// Runs the jobs, each on a thread of its own, so many at a time. A signal stops all of them; each cleans up.
-async fn run_all(set: &RunSet<'_>, jobs: Vec<Job>, terminal: &Terminal) -> io::Result<AllEnded> {
+async fn run_all(
+    set: &RunSet<'_>,
+    redis: &RedisSource,
+    jobs: Vec<Job>,
+    terminal: &Terminal,
+) -> io::Result<AllEnded> {
     let exe = std::env::current_exe()?;
     let (abort_tx, abort) = watch::channel(false);
     let (ended_tx, mut ended) = mpsc::unbounded_channel();
@@ -194,7 +201,7 @@ async fn run_all(set: &RunSet<'_>, jobs: Vec<Job>, terminal: &Terminal) -> io::R
             rows[row].state = State::Running;
             let options = LiveOptions {
                 exe: exe.clone(),
-                redis: set.redis.clone(),
+                redis: redis.clone(),
                 speed: set.args.speed,
                 epoch: drill::live_epoch(SystemTime::now()),
                 dir: job.dir,
@@ -263,7 +270,7 @@ fn spawn_drill(
     });
 }
 
-fn failure(error: &DrillError) -> Failure {
+pub(crate) fn failure(error: &DrillError) -> Failure {
     match error {
         DrillError::Live(LiveError::Sink(_)) | DrillError::Write { .. } => {
             Failure::environment(error)
@@ -273,7 +280,7 @@ fn failure(error: &DrillError) -> Failure {
 }
 
 /// Scores what was recorded, prints, writes the reports, and decides the exit code.
-fn finish(
+pub(crate) fn finish(
     set: &RunSet<'_>,
     pack: &RulePack,
     ended: AllEnded,
@@ -377,7 +384,7 @@ fn write_reports(
 }
 
 /// Points a symbolic link at `target`, replacing an older one at once.
-fn link(at: &Path, target: &Path) -> io::Result<()> {
+pub(crate) fn link(at: &Path, target: &Path) -> io::Result<()> {
     let fresh = at.with_extension("new");
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

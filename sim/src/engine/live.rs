@@ -1,38 +1,39 @@
 //! The live engine: a private Redis, real worker processes, real faults, on a virtual clock.
 
 pub mod child;
+pub mod deeds;
 pub mod exporter;
-pub mod faults;
+pub mod fleet;
 pub mod http;
 pub mod interpreter;
 pub mod scraper;
 
 use crate::actor::Event;
-use crate::actor::producer::{Arrival, Producer};
+use crate::actor::producer::{Messages, Producer};
+use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Op, Reply, TaskState};
 use crate::audit::{self, Evidence, ProcessLedger, quantiles};
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
-use crate::engine::Observation;
-use crate::ledger::{self, Entry};
+use crate::engine::{EXPORTERS, Ended, Observation, Sink};
+use crate::fault::Agenda;
+use crate::ledger;
 use crate::plan::Plan;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
-use crate::rng;
-use crate::scrape::Target;
+use crate::scrape::{SeriesTable, Target};
 use child::ChildError;
-use faults::{Agenda, Fleet};
-use firedrill_reports::record::{Lag, Mark};
+use firedrill_reports::record::Lag;
+use fleet::Fleet;
 use interpreter::{Host, Outside, drive};
-use rand::RngExt;
 use scraper::{Addresses, InOrder, Progress, Schedule, scrape_loop};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 /// What a live drill runs with.
 #[derive(Debug, Clone)]
@@ -73,21 +74,6 @@ pub enum LiveError {
     Sink(io::Error),
 }
 
-/// How a live drill ended.
-#[derive(Debug, Clone)]
-pub struct Ended {
-    /// Virtual milliseconds reached.
-    pub at_ms: i64,
-    /// Whether it was stopped before its time.
-    pub aborted: bool,
-}
-
-/// Takes observations as they happen.
-pub type Sink<'a> = &'a mut dyn FnMut(Observation) -> io::Result<()>;
-
-/// The exporters' targets come first, then one per worker process.
-const EXPORTERS: [(&str, &str); 2] = [("asynq-exporter", "exporter"), ("redis", "redis")];
-
 /// Runs `plan` to its end, or until aborted. Whatever happens, no process of the drill is left behind.
 ///
 /// # Errors
@@ -126,10 +112,11 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
 
     let producer = spawn_producer(plan, producer_broker, clock);
     let (progress_tx, mut scrapes) = mpsc::unbounded_channel();
-    let mut targets = spawn_scrapes(plan, clock, &addresses, &progress_tx);
+    let mut series = SeriesTable::default();
+    let mut targets = spawn_scrapes(plan, clock, &addresses, &progress_tx, &mut series);
     drop(progress_tx);
 
-    let mut world = faults::World {
+    let mut world = deeds::World {
         plan,
         clock,
         redis,
@@ -157,7 +144,7 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
                 if clock.now() >= end {
                     break;
                 }
-                let (marks, late_ms) = agenda.run_due(&mut world).await?;
+                let (marks, late_ms) = world.run_due(&mut agenda).await?;
                 fault_ms_max = fault_ms_max.max(late_ms);
                 for mark in marks {
                     sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
@@ -165,7 +152,8 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
             }
             Some(effect) = effects.recv() => {
                 if !std::mem::replace(&mut seen[effect.step], true) {
-                    let mark = faults::effect_mark(plan, options.epoch, &effect);
+                    let at_ms = effect.at.millis() - options.epoch.millis();
+                    let mark = plan.timeline[effect.step].effect_mark(at_ms, &effect.process);
                     sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
                 }
             }
@@ -175,7 +163,10 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
                     options.reached_ms.store(at.millis() - options.epoch.millis(), Ordering::Relaxed);
                 }
                 for (at, target, values) in order.take(progress) {
-                    let values = targets[target].scraped(values);
+                    let values = targets[target].scraped_values(values, &mut series);
+                    for (id, labels) in series.take_new() {
+                        sink(Observation::Series { id, labels }).map_err(LiveError::Sink)?;
+                    }
                     let at_ms = at.millis() - options.epoch.millis();
                     let target = targets[target].name();
                     sink(Observation::Scrape { at_ms, target, values }).map_err(LiveError::Sink)?;
@@ -185,15 +176,13 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
     }
     drop(scrapes);
     let stopped_at = clock.now().min(end);
-    for (index, _) in seen.iter().enumerate().filter(|(_, seen)| !**seen) {
-        if let Some(mark) =
-            faults::missing_effect(plan, index, stopped_at.millis() - options.epoch.millis())
-        {
-            sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
-        }
+    let reached_ms = stopped_at.millis() - options.epoch.millis();
+    let unseen = plan.timeline.iter().zip(&seen).filter(|(_, seen)| !**seen);
+    for mark in unseen.filter_map(|(step, _)| step.missing_effect(reached_ms)) {
+        sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
     }
 
-    let arrivals = producer.finish(clock).await;
+    let producer = producer.finish(clock).await;
     let ledgers = world.fleet.end().await;
     if !world.redis.is_listening() {
         // The drill ended during an outage: what survived it is part of the audit.
@@ -205,66 +194,74 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
         plan,
         origin: options.epoch,
         end: stopped_at,
-        arrivals: &arrivals,
+        producer: &producer,
         ledgers: &ledgers,
         left: &left,
     };
-    let (audit, impacts) = audit::audit(&evidence);
-    let lag = lag(&arrivals, &ledgers, scrape_late_ms, fault_ms_max);
-    sink(Observation::Ledger {
-        audit,
-        impacts,
-        lag,
-    })
-    .map_err(LiveError::Sink)?;
+    let audited = Box::new(audit::audit(&evidence));
+    let lag = lag(&producer, &ledgers, scrape_late_ms, fault_ms_max);
+    sink(Observation::Ledger { audited, lag }).map_err(LiveError::Sink)?;
     Ok(Ended {
-        at_ms: stopped_at.millis() - options.epoch.millis(),
+        at_ms: reached_ms,
         aborted,
     })
 }
 
-/// The producer's task, and the way to ask it.
+type Entry = ledger::Entry<String>;
+type LiveProducer = Producer<TaskMessage, Messages>;
+
+/// The producer's task, what it has noted, and the way to stop it.
 struct ProducerTask {
-    outside: mpsc::UnboundedSender<Outside<Producer>>,
+    outside: mpsc::UnboundedSender<Outside<LiveProducer>>,
+    notes: Arc<Mutex<Vec<Entry>>>,
 }
 
-struct NoHandlers;
+/// The producer's host: it has no handlers, and its ledger is in memory.
+struct Notes(Arc<Mutex<Vec<Entry>>>);
 
-impl Host for NoHandlers {
-    fn run(&mut self, _: Time, _: crate::actor::RunId, _: crate::asynq::message::TaskMessage) {}
-    fn note(&mut self, _: Entry) {}
+impl Host for Notes {
+    fn run(&mut self, _: Time, _: crate::actor::RunId, _: TaskMessage) {}
+
+    fn note(&mut self, entry: Entry) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(entry);
+    }
 }
 
 fn spawn_producer(plan: &Plan, broker: RedisBroker, clock: ClockOrigin) -> ProducerTask {
     let (outside_tx, outside) = mpsc::unbounded_channel();
-    let mut producer = Producer::new(plan, clock.virtual_start);
-    tokio::spawn(
-        async move { drive(&mut producer, &broker, clock, &mut NoHandlers, outside).await },
-    );
+    let messages = Messages::new(plan);
+    let mut producer = Producer::new(plan, clock.virtual_start, messages.queues(), messages);
+    let notes = Arc::new(Mutex::new(Vec::new()));
+    let mut host = Notes(notes.clone());
+    tokio::spawn(async move { drive(&mut producer, &broker, clock, &mut host, outside).await });
     ProducerTask {
         outside: outside_tx,
+        notes,
     }
 }
 
 impl ProducerTask {
-    /// Waits, with a bound, until every arrival sent so far is answered, and takes the list.
-    async fn finish(self, clock: ClockOrigin) -> Vec<Arrival> {
+    /// Waits, with a bound, until every task sent so far is answered, and takes the ledger.
+    async fn finish(self, clock: ClockOrigin) -> Vec<Entry> {
         let patience =
             tokio::time::Instant::now() + clock.real_millis(10_000).max(Duration::from_secs(2));
         loop {
-            let (tx, rx) = oneshot::channel();
-            let look = Box::new(move |producer: &Producer| {
-                let _ = tx.send((producer.answered(), producer.arrivals().to_vec()));
-            });
-            if self.outside.send(Outside::Inspect(look)).is_err() {
-                return Vec::new();
-            }
-            let Ok((answered, arrivals)) = rx.await else {
-                return Vec::new();
-            };
-            if answered == arrivals.len() as u64 || tokio::time::Instant::now() >= patience {
+            let notes = self
+                .notes
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            let sent = notes
+                .iter()
+                .filter(|note| matches!(note, Entry::Sent { .. }));
+            let sent = sent.count();
+            if notes.len() == 2 * sent || tokio::time::Instant::now() >= patience {
+                // A closed channel means the producer has ended already.
                 let _ = self.outside.send(Outside::Event(Event::Shutdown));
-                return arrivals;
+                return notes;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -276,23 +273,11 @@ fn spawn_scrapes(
     clock: ClockOrigin,
     addresses: &Addresses,
     progress: &mpsc::UnboundedSender<Progress>,
+    series: &mut SeriesTable,
 ) -> Vec<Target> {
-    let workers = plan
-        .processes()
-        .into_iter()
-        .map(|(name, _)| ("worker", name));
-    let targets: Vec<(&str, String)> = EXPORTERS
-        .into_iter()
-        .map(|(job, instance)| (job, instance.to_owned()))
-        .chain(workers)
-        .collect();
+    let targets = crate::engine::targets(plan).into_iter().enumerate();
     targets
-        .iter()
-        .enumerate()
-        .map(|(target, (job, instance))| {
-            // Prometheus spreads targets over the interval; where each falls is the seed's choice.
-            let mut dice = rng::stream(plan.seed, &format!("scrape/{job}/{instance}"));
-            let phase_ms = dice.random_range(0..plan.scrape_interval_ms.max(1));
+        .map(|(target, (job, instance, phase_ms))| {
             let schedule = Schedule {
                 target,
                 path: "/metrics",
@@ -306,7 +291,7 @@ fn spawn_scrapes(
                 addresses.clone(),
                 progress.clone(),
             ));
-            Target::new(job, instance)
+            Target::new(job, &instance, series)
         })
         .collect()
 }
@@ -344,21 +329,30 @@ fn read_ledgers(files: Vec<(PathBuf, Option<Time>)>) -> io::Result<Vec<ProcessLe
 }
 
 fn lag(
-    arrivals: &[Arrival],
+    producer: &[Entry],
     ledgers: &[ProcessLedger],
     mut scrape_ms: Vec<i64>,
     fault_ms_max: i64,
 ) -> Lag {
     let micros = |from: Time, to: Time| (to.0 - from.0) / 1_000;
-    let mut enqueue_us: Vec<i64> = arrivals
-        .iter()
-        .map(|arrival| micros(arrival.intended, arrival.sent))
-        .collect();
-    let mut redis_us: Vec<i64> = arrivals
-        .iter()
-        .filter(|arrival| arrival.accepted == Some(true))
-        .filter_map(|arrival| Some(micros(arrival.sent, arrival.answered?)))
-        .collect();
+    let (mut enqueue_us, mut redis_us) = (Vec::new(), Vec::new());
+    let mut sent_at: BTreeMap<&str, Time> = BTreeMap::new();
+    for entry in producer {
+        match entry {
+            Entry::Sent {
+                at, id, intended, ..
+            } => {
+                enqueue_us.push(micros(*intended, *at));
+                sent_at.insert(id, *at);
+            }
+            Entry::Answered {
+                at,
+                id,
+                accepted: true,
+            } => redis_us.extend(sent_at.get(id.as_str()).map(|sent| micros(*sent, *at))),
+            _ => {}
+        }
+    }
     let mut overrun_us = Vec::new();
     let mut handler_us = Vec::new();
     for ledger in ledgers {
@@ -379,6 +373,7 @@ fn lag(
                     let start = started.remove(&(id.as_str(), *retried));
                     handler_us.extend(start.map(|start| micros(start, *at)));
                 }
+                Entry::Sent { .. } | Entry::Answered { .. } => {}
             }
         }
     }
@@ -402,23 +397,4 @@ fn lag(
 /// Milliseconds since the drill's start, as records count.
 fn since_start(clock: ClockOrigin) -> i64 {
     clock.now().millis() - clock.virtual_start.millis()
-}
-
-/// A mark for something done now.
-fn mark(
-    clock: ClockOrigin,
-    planned_ms: i64,
-    what: &str,
-    target: String,
-    verified: bool,
-    note: String,
-) -> Mark {
-    Mark {
-        planned_ms,
-        at_ms: since_start(clock),
-        what: what.to_owned(),
-        target,
-        verified,
-        note,
-    }
 }

@@ -2,9 +2,8 @@
 //! everywhere.
 
 use crate::plan::{Arrivals, Plan, Service};
-use crate::rng;
+use crate::rng::{self, Numbered};
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
 /// Arrival times of workload entry `index`, microseconds since the start, ascending, within the drill.
 pub fn arrivals(plan: &Plan, index: usize) -> impl Iterator<Item = i64> + Send + use<> {
@@ -20,7 +19,7 @@ pub fn arrivals(plan: &Plan, index: usize) -> impl Iterator<Item = i64> + Send +
                 from_ms,
                 until_ms,
             } => {
-                clock_us += exponential(&mut dice) / rate_per_sec * 1e6;
+                clock_us += exponential(dice.random()) / rate_per_sec * 1e6;
                 (*from_ms as f64 * 1e3 + clock_us, until_ms * 1_000)
             }
             Arrivals::Constant {
@@ -51,62 +50,90 @@ pub fn arrivals(plan: &Plan, index: usize) -> impl Iterator<Item = i64> + Send +
     })
 }
 
-/// How long attempt `attempt` of task `seq` of workload entry `index` works, virtual microseconds: at least 1.
-///
-/// Drawn for the task, not for the worker, so that it is the same whoever runs it.
-#[must_use]
-pub fn service_us(plan: &Plan, index: usize, seq: u64, attempt: u32) -> i64 {
-    let mut dice = rng::stream(plan.seed, &format!("service/{index}/{seq}/{attempt}"));
-    let seconds = match plan.workload[index].service {
-        Service::Constant { ms } => ms / 1e3,
-        Service::Exponential { mean_ms } => exponential(&mut dice) * mean_ms / 1e3,
-        Service::Lognormal { mu, sigma } => libm::exp(mu + sigma * normal(&mut dice)),
-    };
-    ((seconds * 1e6) as i64).max(1)
+/// One execution, whoever carries it out: what a handler does depends on this and the plan alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Execution {
+    /// Index of the workload entry.
+    pub workload: usize,
+    /// Number of the arrival within it.
+    pub seq: u64,
+    /// 0 for the first attempt.
+    pub attempt: u32,
 }
 
-/// Whether this attempt fails by the task's own failure share.
-#[must_use]
-pub fn fails_by_itself(plan: &Plan, index: usize, seq: u64, attempt: u32) -> bool {
-    let share = plan.workload[index].fail_share;
-    share > 0.0
-        && unit(&mut rng::stream(
-            plan.seed,
-            &format!("fail/{index}/{seq}/{attempt}"),
-        )) < share
+/// The dice of a plan that are thrown for each execution: named streams, found once.
+#[derive(Debug, Clone)]
+pub struct Dice {
+    service: Vec<Numbered>,
+    fail: Vec<Numbered>,
+    /// Per step of the timeline, then per workload entry.
+    fault: Vec<Vec<Numbered>>,
 }
 
-/// Whether this attempt is among the `share` that step `step` of the timeline hits.
-#[must_use]
-pub fn falls_to_fault(
-    plan: &Plan,
-    step: usize,
-    index: usize,
-    seq: u64,
-    attempt: u32,
-    share: f64,
-) -> bool {
-    share >= 1.0
-        || unit(&mut rng::stream(
-            plan.seed,
-            &format!("fault/{step}/{index}/{seq}/{attempt}"),
-        )) < share
+impl Dice {
+    /// The dice of `plan`.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        let of_each = |name: &str| -> Vec<Numbered> {
+            (0..plan.workload.len())
+                .map(|index| Numbered::new(plan.seed, &format!("{name}/{index}")))
+                .collect()
+        };
+        Self {
+            service: of_each("service"),
+            fail: of_each("fail"),
+            fault: (0..plan.timeline.len())
+                .map(|step| of_each(&format!("fault/{step}")))
+                .collect(),
+        }
+    }
+
+    /// How long an execution works, virtual microseconds: at least 1.
+    #[must_use]
+    pub fn service_us(&self, plan: &Plan, of: Execution) -> i64 {
+        let mut dice = self.service[of.workload].throw(of.seq, of.attempt);
+        let seconds = match plan.workload[of.workload].service {
+            Service::Constant { ms } => ms / 1e3,
+            Service::Exponential { mean_ms } => exponential(dice.next()) * mean_ms / 1e3,
+            Service::Lognormal { mu, sigma } => {
+                libm::exp(mu + sigma * normal(dice.next(), dice.next()))
+            }
+        };
+        ((seconds * 1e6) as i64).max(1)
+    }
+
+    /// Whether an execution fails by the task's own failure share.
+    #[must_use]
+    pub fn fails_by_itself(&self, plan: &Plan, of: Execution) -> bool {
+        let share = plan.workload[of.workload].fail_share;
+        share > 0.0 && unit(self.fail[of.workload].throw(of.seq, of.attempt).next()) < share
+    }
+
+    /// Whether an execution is among the `share` that step `step` of the timeline hits.
+    #[must_use]
+    pub fn falls_to_fault(&self, step: usize, of: Execution, share: f64) -> bool {
+        share >= 1.0
+            || unit(
+                self.fault[step][of.workload]
+                    .throw(of.seq, of.attempt)
+                    .next(),
+            ) < share
+    }
 }
 
 /// Uniform in [0, 1), 53 bits.
-fn unit(dice: &mut ChaCha8Rng) -> f64 {
-    (dice.random::<u64>() >> 11) as f64 / (1_u64 << 53) as f64
+fn unit(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// Exponential with mean 1.
-fn exponential(dice: &mut ChaCha8Rng) -> f64 {
-    -libm::log(1.0 - unit(dice))
+fn exponential(bits: u64) -> f64 {
+    -libm::log(1.0 - unit(bits))
 }
 
 /// Standard normal (Box and Muller).
-fn normal(dice: &mut ChaCha8Rng) -> f64 {
-    let radius = libm::sqrt(2.0 * exponential(dice));
-    radius * libm::cos(2.0 * std::f64::consts::PI * unit(dice))
+fn normal(radius: u64, angle: u64) -> f64 {
+    libm::sqrt(2.0 * exponential(radius)) * libm::cos(2.0 * std::f64::consts::PI * unit(angle))
 }
 
 #[cfg(test)]
@@ -115,6 +142,14 @@ mod tests {
     use crate::scenario::tests::plan_with_arrivals;
     use proptest::prelude::*;
 
+    fn first(seq: u64) -> Execution {
+        Execution {
+            workload: 0,
+            seq,
+            attempt: 0,
+        }
+    }
+
     fn mean(values: &[f64]) -> f64 {
         values.iter().sum::<f64>() / values.len() as f64
     }
@@ -122,8 +157,9 @@ mod tests {
     #[test]
     fn lognormal_service_has_the_mean_and_p95_asked_for() {
         let plan = plan_with_arrivals("{ poisson: 10/s }");
+        let dice = Dice::new(&plan);
         let mut seconds: Vec<f64> = (0..40_000)
-            .map(|seq| service_us(&plan, 0, seq, 0) as f64 / 1e6)
+            .map(|seq| dice.service_us(&plan, first(seq)) as f64 / 1e6)
             .collect();
         seconds.sort_by(f64::total_cmp);
         assert!((mean(&seconds) - 0.5).abs() < 0.01, "{}", mean(&seconds));
@@ -136,8 +172,19 @@ mod tests {
         let times: Vec<i64> = arrivals(&plan, 0).collect();
         assert_eq!((times.len(), times[0]), (60, 60_000_000));
         assert!(times[59] < 61_000_000);
-        assert_ne!(service_us(&plan, 0, 1, 0), service_us(&plan, 0, 1, 1));
-        assert_eq!(service_us(&plan, 0, 1, 0), service_us(&plan, 0, 1, 0));
+        let dice = Dice::new(&plan);
+        let again = Execution {
+            attempt: 1,
+            ..first(1)
+        };
+        assert_ne!(
+            dice.service_us(&plan, first(1)),
+            dice.service_us(&plan, again)
+        );
+        assert_eq!(
+            dice.service_us(&plan, first(1)),
+            Dice::new(&plan).service_us(&plan, first(1))
+        );
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! A plan for people: `firedrill plan`, and the `scenario.resolved.yaml` beside a record.
 
-use crate::plan::{Arrivals, Fault, Plan, Service, Step};
+use crate::fault::Fault;
+use crate::plan::{Arrivals, Plan, RetryDelay, Service, Step};
 use crate::scenario::duration;
 use std::fmt::Write;
 
@@ -50,6 +51,14 @@ impl Plan {
             line(format!(
                 "    shutdown_timeout: {}",
                 d(worker.shutdown_timeout_ms)
+            ));
+            line(format!(
+                "    task_check_interval: {}",
+                d(worker.task_check_interval_ms)
+            ));
+            line(format!(
+                "    retry_delay: {}",
+                retry_delay(worker.retry_delay)
             ));
         }
         line(format!(
@@ -238,6 +247,23 @@ fn service(service: &Service) -> String {
             (mean_ms * 1e3) as i64
         ),
         Service::Constant { ms } => format!("{{ constant: {}us }}", (ms * 1e3) as i64),
+    }
+}
+
+fn retry_delay(delay: RetryDelay) -> String {
+    let d = duration::format;
+    match delay {
+        RetryDelay::Default => "default".into(),
+        RetryDelay::Constant { ms } => format!("{{ constant: {} }}", d(ms)),
+        RetryDelay::Exponential {
+            base_ms,
+            factor,
+            jitter,
+        } => format!(
+            "{{ exponential: {}, factor: {factor}, jitter: {}% }}",
+            d(base_ms),
+            jitter * 100.0
+        ),
     }
 }
 

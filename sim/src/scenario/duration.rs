@@ -96,7 +96,9 @@ pub(crate) fn as_rate(node: &Node, what: &str, problems: &mut Problems) -> Optio
     value
 }
 
-fn rate(text: &str) -> Option<f64> {
+/// Events per second of `10/s`, `30/m` or `500/h`.
+#[must_use]
+pub fn rate(text: &str) -> Option<f64> {
     let (number, unit) = text.split_once('/')?;
     let seconds = match unit.trim() {
         "s" => 1.0,

@@ -1,6 +1,7 @@
 //! The `timeline` of a scenario: how faults are written.
 
-use crate::plan::{Fault, Remedy};
+use crate::fault::{Fault, Remedy};
+
 use crate::scenario::{At, Step, as_share, count, list, one_of, text, time};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problems, Value};
 

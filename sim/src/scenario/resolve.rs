@@ -1,8 +1,7 @@
 //! Scenario to plan: defaults filled, references and times checked, the seed applied.
 
-use crate::plan::{
-    Arrivals, Fault, Incident, Plan, QueuePlan, Remedy, Step, TaskPlan, Until, Window, WorkerPlan,
-};
+use crate::fault::Fault;
+use crate::plan::{Arrivals, Incident, Plan, QueuePlan, Step, TaskPlan, Until, Window, WorkerPlan};
 use crate::rng;
 use crate::scenario::{At, Scenario, Select, duration};
 use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
@@ -207,6 +206,8 @@ impl Resolver<'_> {
                     .collect(),
                 strict_priority: worker.strict_priority,
                 shutdown_timeout_ms: worker.shutdown_timeout_ms,
+                task_check_interval_ms: worker.task_check_interval_ms,
+                retry_delay: worker.retry_delay,
             });
         }
         workers
@@ -292,16 +293,7 @@ impl Resolver<'_> {
     }
 
     fn until(&mut self, step: &super::Step, duration_ms: i64) -> Option<Until> {
-        let fits = |remedy| match step.fault.value {
-            Fault::WorkerKill | Fault::HandlerDeadlock => remedy == Remedy::WorkerRestart,
-            Fault::RedisKill { .. } => remedy == Remedy::RedisStart,
-            Fault::HandlerFail { .. } | Fault::HandlerSlow { .. } => false,
-        };
-        let needs = match step.fault.value {
-            Fault::WorkerKill | Fault::HandlerDeadlock => Some(Remedy::WorkerRestart),
-            Fault::RedisKill { .. } => Some(Remedy::RedisStart),
-            Fault::HandlerFail { .. } | Fault::HandlerSlow { .. } => None,
-        };
+        let needs = step.fault.value.ended_by();
         let name = step.fault.value.name();
         let until = step.until.as_ref()?;
         let at = until.at.as_ref()?;
@@ -311,7 +303,7 @@ impl Resolver<'_> {
                 .push(at.at, format!("{name}: ends at or before its start"));
         }
         match (&until.remedy, needs) {
-            (Some(remedy), _) if !fits(remedy.value) => {
+            (Some(remedy), _) if needs != Some(remedy.value) => {
                 let accepted = needs.map_or(
                     "it ends by itself, leave `remedy` out".to_owned(),
                     |remedy| format!("accepted: {}", remedy.name()),

@@ -1,10 +1,10 @@
 //! The `workload` of a scenario: what comes when, and how long it takes.
 
 use crate::asynq::settings::DEFAULT_MAX_RETRY;
-use crate::plan::{Arrivals, Service};
+use crate::plan::{Arrivals, RetryDelay, Service};
 use crate::scenario::duration::{self, as_duration, as_rate};
 use crate::scenario::{At, Task, as_share, count, positive, read_name, text};
-use firedrill_detector::yaml::{Fields, Node, Problems};
+use firedrill_detector::yaml::{Fields, Node, Problems, Value};
 
 /// asynq's default timeout of a task.
 const DEFAULT_TIMEOUT_MS: i64 = 30 * 60 * 1_000;
@@ -137,6 +137,52 @@ fn service(node: &Node, problems: &mut Problems) -> Option<Service> {
             problems.push(
                 node.at,
                 "service: exactly one of `lognormal`, `exponential` and `constant` is needed",
+            );
+            None
+        }
+    }
+}
+
+/// `default`, `{ constant: 5s }`, or `{ exponential: 1s, factor: 2, jitter: 100% }`.
+pub(super) fn retry_delay(node: &Node, problems: &mut Problems) -> Option<RetryDelay> {
+    if node.text() == Some("default") {
+        return Some(RetryDelay::Default);
+    }
+    if let Value::Scalar { .. } = node.value {
+        node.expected(
+            "retry_delay",
+            "`default`, `{ constant: 5s }` or `{ exponential: 1s, factor: 2, jitter: 100% }`",
+            problems,
+        );
+        return None;
+    }
+    let mut fields = Fields::new(node, "retry_delay", problems)?;
+    let (constant, exponential) = (fields.take("constant"), fields.take("exponential"));
+    let factor = fields.take("factor").map_or(Some(2.0), |node| {
+        let factor = node.as_f64("factor", problems)?;
+        if !(1.0..=100.0).contains(&factor) {
+            node.expected("factor", "a number from 1 to 100", problems);
+            return None;
+        }
+        Some(factor)
+    });
+    let jitter = fields
+        .take("jitter")
+        .map_or(Some(0.0), |node| as_share(node, "jitter", problems));
+    fields.finish(problems);
+    match (constant, exponential) {
+        (Some(node), None) => {
+            positive(node, "constant", problems).map(|ms| RetryDelay::Constant { ms })
+        }
+        (None, Some(node)) => Some(RetryDelay::Exponential {
+            base_ms: positive(node, "exponential", problems)?,
+            factor: factor?,
+            jitter: jitter?,
+        }),
+        _ => {
+            problems.push(
+                node.at,
+                "retry_delay: exactly one of `constant` and `exponential` is needed",
             );
             None
         }

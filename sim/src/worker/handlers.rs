@@ -1,12 +1,10 @@
 //! Handlers on real threads: they really take the time, and really deadlock.
 
-use crate::actor::server::Server;
 use crate::actor::{Event, RunId};
 use crate::clock::ClockOrigin;
 use crate::engine::live::interpreter::Outside;
 use crate::handler::{self, Behaviour};
-use crate::plan::Plan;
-use crate::worker::{Report, report};
+use crate::worker::{Report, Server, report};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -32,7 +30,7 @@ pub(crate) struct Handlers {
 }
 
 struct Shared {
-    plan: Plan,
+    decisions: handler::Handlers,
     process: String,
     clock: ClockOrigin,
     outside: UnboundedSender<Outside<Server>>,
@@ -50,13 +48,13 @@ struct Lock {
 
 impl Handlers {
     pub(crate) fn new(
-        plan: Plan,
+        decisions: handler::Handlers,
         process: String,
         clock: ClockOrigin,
         outside: UnboundedSender<Outside<Server>>,
     ) -> Self {
         let shared = Shared {
-            plan,
+            decisions,
             process,
             clock,
             outside,
@@ -126,7 +124,7 @@ impl Shared {
     /// thread takes them the other way round, and nobody ever comes back.
     fn book(&self, thread: usize) {
         let at_ms = self.clock.now().millis() - self.clock.virtual_start.millis();
-        let Some(step) = handler::deadlocked_by(&self.plan, at_ms, &self.process) else {
+        let Some(step) = self.decisions.deadlocked_by(at_ms, &self.process) else {
             return;
         };
         let (first, second) = if thread.is_multiple_of(2) {

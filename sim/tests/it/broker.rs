@@ -1,11 +1,14 @@
 //! Each operation's effects on a real Redis: keys, types, scores, fields, counters.
 
-use crate::support::{Bench, NOW, key, need, task};
-use firedrill::asynq::message::{ServerInfo, WorkerInfo};
-use firedrill::asynq::op::{BrokerError, Delayed, Op, QueueStats, Reply, TaskState};
+use crate::support::{Bench, NOW, Op, key, need, task};
+use firedrill::asynq::message::ServerInfo;
+use firedrill::asynq::op::{
+    BrokerError, Delayed, InProgress, QueueStats, Reply, ServerState, TaskState,
+};
 use firedrill::redis_server::Persistence;
 use prost::Message;
 use redis::Commands;
+use smallvec::smallvec;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn bench() -> Bench {
@@ -45,7 +48,7 @@ fn enqueue_dequeue_done() {
     );
 
     let dequeue = || Op::Dequeue {
-        queues: vec!["empty".into(), "default".into()],
+        queues: smallvec!["empty".into(), "default".into()],
         lease_expires_s: 77,
     };
     assert_eq!(
@@ -118,7 +121,7 @@ fn paused_and_ghostly_queues_give_nothing() {
     let mut bench = bench();
     bench.enqueue("a");
     let dequeue = || Op::Dequeue {
-        queues: vec!["default".into()],
+        queues: smallvec!["default".into()],
         lease_expires_s: 77,
     };
     let _: () = bench.redis.set(key("paused"), 1).unwrap();
@@ -308,10 +311,10 @@ fn leases_are_extended_listed_and_blocked_by_one_bad_message() {
     assert_eq!(bench.call(expired(500)), Ok(Reply::Messages(vec![message])));
     let _: () = bench.redis.zadd(key("lease"), "bad", 1).unwrap();
     let _: () = bench.redis.hset(key("t:bad"), "msg", b"\xff\xff").unwrap();
-    let Err(BrokerError::Undecodable { key: at, .. }) = bench.call(expired(500)) else {
+    let Err(BrokerError::Undecodable(bad)) = bench.call(expired(500)) else {
         panic!("quirk 5")
     };
-    assert_eq!(at, key("t:bad"));
+    assert_eq!(bad.key, key("t:bad"));
 }
 
 #[test]
@@ -328,7 +331,7 @@ fn kept_tasks_are_completed_and_cleaned() {
         .unwrap();
     bench
         .call(Op::Dequeue {
-            queues: vec!["default".into()],
+            queues: smallvec!["default".into()],
             lease_expires_s: 77,
         })
         .unwrap();
@@ -356,16 +359,17 @@ fn server_state_lives_a_virtual_ten_seconds() {
         server_id: "s".into(),
         ..ServerInfo::default()
     };
-    let worker = WorkerInfo {
-        task_id: "a".into(),
-        ..WorkerInfo::default()
+    let worker = InProgress {
+        task: task("a"),
+        started: NOW,
+        deadline: NOW.plus_millis(1_800_000),
     };
-    let op = Op::WriteServerState {
+    let op = Op::WriteServerState(Box::new(ServerState {
         info: info.clone(),
         workers: vec![worker],
         now: NOW,
         ttl_s: 10,
-    };
+    }));
     assert_eq!(bench.call(op), Ok(Reply::Done));
     let ttl: i64 = bench.redis.pttl("asynq:servers:{h:1:s}").unwrap();
     assert!(
@@ -379,7 +383,10 @@ fn server_state_lives_a_virtual_ten_seconds() {
         .zscore("asynq:servers", "asynq:servers:{h:1:s}")
         .unwrap();
     assert_eq!(score, NOW.secs() + 10, "the index is in virtual time");
-    assert_eq!(bench.call(Op::ClearServerState { info }), Ok(Reply::Done));
+    assert_eq!(
+        bench.call(Op::ClearServerState { info: info.into() }),
+        Ok(Reply::Done)
+    );
     assert_eq!(
         bench
             .redis
@@ -414,7 +421,7 @@ fn stats_and_ids() {
         paused: true,
         ..QueueStats::default()
     };
-    assert_eq!(bench.call(op), Ok(Reply::Stats(expected)));
+    assert_eq!(bench.call(op), Ok(Reply::Stats(Box::new(expected))));
     let Ok(Reply::Ids(ids)) = bench.call(Op::ListIds {
         queue: "default".into(),
     }) else {
@@ -490,7 +497,7 @@ fn tasks_are_conserved() {
             }
             3 | 4 => {
                 let op = Op::Dequeue {
-                    queues: vec!["default".into()],
+                    queues: smallvec!["default".into()],
                     lease_expires_s: now.secs() + 30,
                 };
                 if let Ok(Reply::Dequeued(Some(message))) = bench.call(op) {

@@ -1,13 +1,17 @@
 //! What the tests share: the binary, the project's files, a private Redis.
 
 use firedrill::asynq::message::TaskMessage;
-use firedrill::asynq::op::{Answer, Op};
 use firedrill::broker::redis::{RedisBroker, RedisOptions};
 use firedrill::clock::Time;
 use firedrill::redis_server::{self, Persistence, RedisServer, RedisServerOptions};
 use redis::{Commands, Connection};
+use smallvec::smallvec;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// What a broker of real messages is asked, and answers.
+pub(crate) type Op = firedrill::asynq::op::Op<TaskMessage>;
+pub(crate) type Answer = firedrill::asynq::op::Answer<TaskMessage>;
 
 /// The built binary.
 pub(crate) fn firedrill() -> Command {
@@ -114,7 +118,7 @@ impl Bench {
     pub(crate) fn active(&self, id: &str) -> TaskMessage {
         let message = self.enqueue(id);
         self.call(Op::Dequeue {
-            queues: vec!["default".into()],
+            queues: smallvec!["default".into()],
             lease_expires_s: NOW.secs() + 30,
         })
         .unwrap();

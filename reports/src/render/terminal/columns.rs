@@ -7,7 +7,7 @@ use crate::render::terminal::{Cell, Style, paint, plain};
 const GAP: usize = 2;
 
 /// A table with its header in the first row, and an empty line after it.
-pub(super) fn table(mut rows: Vec<Vec<Cell>>, style: Style) -> String {
+pub(in crate::render) fn table(mut rows: Vec<Vec<Cell>>, style: Style) -> String {
     for (content, _) in rows.iter_mut().flatten() {
         *content = plain(content);
     }

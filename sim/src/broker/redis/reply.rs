@@ -2,13 +2,13 @@
 
 use crate::asynq::keys::Queue;
 use crate::asynq::message::TaskMessage;
-use crate::asynq::op::{BrokerError, QueueStats};
+use crate::asynq::op::{BrokerError, QueueStats, Undecodable};
 use crate::clock::Time;
 use prost::Message;
 use redis::{Value, from_redis_value_ref};
 
 fn unexpected(what: &str) -> BrokerError {
-    BrokerError::Refused(format!("{what}: unexpected reply"))
+    BrokerError::Refused(format!("{what}: unexpected reply").into())
 }
 
 /// An integer reply, 0 if it is none.
@@ -47,9 +47,12 @@ pub(super) fn messages(queue: Queue<'_>, value: Value) -> Result<Vec<TaskMessage
 }
 
 fn decode(queue: Queue<'_>, id: &[u8], bytes: &[u8]) -> Result<TaskMessage, BrokerError> {
-    TaskMessage::decode(bytes).map_err(|error| BrokerError::Undecodable {
-        key: queue.task(&String::from_utf8_lossy(id)),
-        reason: error.to_string(),
+    TaskMessage::decode(bytes).map_err(|error| {
+        let bad = Undecodable {
+            key: queue.task(&String::from_utf8_lossy(id)),
+            reason: error.to_string(),
+        };
+        Box::new(bad).into()
     })
 }
 

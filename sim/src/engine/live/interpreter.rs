@@ -1,20 +1,24 @@
 //! Carries an actor's actions out for real: calls to Redis, timers to the runtime, handlers to the host.
 
-use crate::actor::{Action, Actions, Actor, Event, RunId, Ticket, Timer};
+use crate::actor::{Action, Actor, RunId, Timer};
 use crate::asynq::message::TaskMessage;
-use crate::asynq::op::Answer;
 use crate::broker::redis::RedisBroker;
 use crate::clock::{ClockOrigin, Time};
-use crate::ledger::Entry;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+type Event = crate::actor::Event<TaskMessage>;
+type Ticket = crate::actor::Ticket<TaskMessage>;
+type Actions = crate::actor::Actions<TaskMessage>;
+type Answer = crate::asynq::op::Answer<TaskMessage>;
+type Entry = crate::ledger::Entry<String>;
+
 /// What only the process around an actor can do.
 pub trait Host {
     /// Start a handler; its end is sent as [`Event::HandlerDone`] through the outside channel.
-    fn run(&mut self, now: Time, run: RunId, message: TaskMessage);
+    fn run(&mut self, now: Time, run: RunId, task: TaskMessage);
     /// Append to the ledger.
     fn note(&mut self, entry: Entry);
 }
@@ -32,7 +36,7 @@ pub enum Outside<A> {
 const CALLS_IN_FLIGHT_MAX: usize = 512;
 
 /// Runs `actor` until it exits or every outside sender is gone.
-pub async fn drive<A: Actor, H: Host>(
+pub async fn drive<A: Actor<TaskMessage>, H: Host>(
     actor: &mut A,
     broker: &RedisBroker,
     clock: ClockOrigin,
@@ -62,7 +66,7 @@ pub async fn drive<A: Actor, H: Host>(
                     timer_seq += 1;
                     timers.push(Reverse((at, timer_seq, timer)));
                 }
-                Action::Run { run, message } => host.run(clock.now(), run, message),
+                Action::Run { run, task } => host.run(clock.now(), run, task),
                 Action::Note(entry) => host.note(entry),
                 Action::Exit => return,
             }

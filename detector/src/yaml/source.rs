@@ -1,0 +1,125 @@
+//! Where the scalars of a YAML text stand, byte by byte, for those who change one and nothing else.
+
+use crate::yaml::Mark;
+use saphyr_parser::{Event, Parser, ScalarStyle};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// How a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    /// `|` or `>`; the place is that of the content, the indicator is before it.
+    Block,
+}
+
+/// A scalar as it stands in its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Scalar {
+    /// Bytes, quotes included.
+    pub(crate) range: Range<usize>,
+    pub(crate) form: Form,
+    /// Whether an anchor or a tag stands before it.
+    pub(crate) decorated: bool,
+}
+
+/// The scalars of a text that has been read before, by the place they begin at. One that is nothing at all gives way to
+/// what really stands there.
+pub(crate) fn scalars(text: &str) -> BTreeMap<Mark, Scalar> {
+    // Events count characters.
+    let mut bytes: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+    bytes.push(text.len());
+    let byte = |index: usize| bytes.get(index).copied().unwrap_or(text.len());
+    let mut found: BTreeMap<Mark, Scalar> = BTreeMap::new();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = match event {
+            Ok((Event::DocumentEnd, _)) | Err(_) => break,
+            Ok(event) => event,
+        };
+        let Event::Scalar(_, style, anchor, tag) = event else {
+            continue;
+        };
+        let at = Mark {
+            line: span.start.line().max(1),
+            column: span.start.col() + 1,
+        };
+        let scalar = Scalar {
+            range: byte(span.start.index())..byte(span.end.index()),
+            form: match style {
+                ScalarStyle::Plain => Form::Plain,
+                ScalarStyle::SingleQuoted => Form::SingleQuoted,
+                ScalarStyle::DoubleQuoted => Form::DoubleQuoted,
+                ScalarStyle::Literal | ScalarStyle::Folded => Form::Block,
+            },
+            decorated: anchor != 0 || tag.is_some(),
+        };
+        if found.get(&at).is_none_or(|known| known.range.is_empty()) {
+            found.insert(at, scalar);
+        }
+    }
+    found
+}
+
+impl Scalar {
+    /// Where the bytes `part` of the scalar's value stand in `text`.
+    ///
+    /// Reading a scalar only changes its blanks (lines are folded, indentation goes), so that the other characters are the
+    /// same ones in the same order. Every one is compared on the way.
+    ///
+    /// # Errors
+    /// Why it cannot be said.
+    pub(crate) fn find(
+        &self,
+        text: &str,
+        value: &str,
+        part: Range<usize>,
+    ) -> Result<Range<usize>, &'static str> {
+        if self.decorated {
+            return Err("it has an anchor or a tag");
+        }
+        let written = match self.form {
+            Form::Plain | Form::Block => self.range.clone(),
+            Form::SingleQuoted | Form::DoubleQuoted => self.range.start + 1..self.range.end - 1,
+        };
+        let content = &text[written.clone()];
+        if self.form == Form::DoubleQuoted && content.contains('\\') {
+            return Err("it is a double-quoted text with escapes");
+        }
+        let mut there = content.char_indices().filter(|(_, c)| !is_blank(*c));
+        let (mut start, mut end) = (None, None);
+        for (at, wanted) in value.char_indices().filter(|(_, c)| !is_blank(*c)) {
+            let different = "its text is not what it says";
+            let (place, found) = there.next().ok_or(different)?;
+            if found != wanted {
+                return Err(different);
+            }
+            if at >= part.start && start.is_none() {
+                start = Some(written.start + place);
+            }
+            if at < part.end {
+                end = Some(written.start + place + found.len_utf8());
+            }
+            if found == '\'' && self.form == Form::SingleQuoted {
+                there.next();
+            }
+        }
+        match (start, end) {
+            (Some(start), Some(end)) if start < end => Ok(start..end),
+            _ => Err("there is nothing to be found"),
+        }
+    }
+
+    /// Where the scalar ends in `text`: after its last visible character and its closing quote.
+    pub(crate) fn end(&self, text: &str, value: &str) -> Result<usize, &'static str> {
+        match self.form {
+            Form::Block => Ok(self.find(text, value, 0..value.len())?.end),
+            _ => Ok(self.range.end),
+        }
+    }
+}
+
+fn is_blank(char: char) -> bool {
+    matches!(char, ' ' | '\t' | '\n' | '\r')
+}

@@ -1,0 +1,13 @@
+//! Trials for people and machines: the same tables on a terminal, in Markdown and on a page, and everything as JSON.
+
+mod html;
+mod json;
+mod markdown;
+mod rows;
+mod tables;
+mod terminal;
+
+pub use html::html;
+pub use json::json;
+pub use markdown::markdown;
+pub use terminal::terminal;

@@ -1,0 +1,39 @@
+//! Trials for a pull request or a job's summary page.
+
+use super::tables::{self, NOTE};
+use crate::render::cell::Tone;
+use crate::render::markdown::escape;
+use crate::trials::TrialCard;
+
+/// The trials as Markdown.
+#[must_use]
+pub fn markdown(card: &TrialCard) -> String {
+    let mut text = "## firedrill trials\n\n".to_owned();
+    for (what, value) in tables::summary(card) {
+        text.push_str(&format!("- {what}: {}\n", escape(&value)));
+    }
+    for line in tables::doubts(card) {
+        text.push_str(&format!("- **{}**\n", escape(&line)));
+    }
+    for table in tables::tables(card) {
+        text.push_str(&format!(
+            "\n### {}\n\n{}\n\n| {} |\n|{}\n",
+            table.title,
+            table.note,
+            table.head.join(" | "),
+            " --- |".repeat(table.head.len())
+        ));
+        for row in &table.rows {
+            let cells: Vec<String> = row
+                .iter()
+                .map(|(text, tone)| match tone {
+                    Tone::Bad => format!("**{}**", escape(text)),
+                    _ => escape(text),
+                })
+                .collect();
+            text.push_str(&format!("| {} |\n", cells.join(" | ")));
+        }
+    }
+    text.push_str(&format!("\n{NOTE}\n"));
+    text
+}

@@ -1,0 +1,33 @@
+//! Trials on a terminal.
+
+use super::tables;
+use crate::render::cell::Tone;
+use crate::render::terminal::{Style, columns, paint, plain};
+use crate::trials::TrialCard;
+
+/// The trials: what every alert did to every incident and to what is harmless, how tasks waited, and the summary.
+#[must_use]
+pub fn terminal(card: &TrialCard, style: Style) -> String {
+    let mut text = String::new();
+    for mut table in tables::tables(card) {
+        let mut head: Vec<_> = table
+            .head
+            .iter()
+            .map(|column| ((*column).to_owned(), Tone::Quiet))
+            .collect();
+        if let Some((first, _)) = head.first_mut() {
+            *first = first.to_uppercase();
+        }
+        table.rows.insert(0, head);
+        text.push_str(&columns::table(table.rows, style));
+    }
+    for line in tables::doubts(card) {
+        text.push_str(&paint(&plain(&line), Tone::Middling, style));
+        text.push('\n');
+    }
+    text.push_str("SUMMARY (95 % intervals)\n");
+    for (what, value) in tables::summary(card) {
+        text.push_str(&format!("  {what:<29}{}\n", plain(&value)));
+    }
+    text
+}

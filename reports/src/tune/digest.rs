@@ -1,0 +1,114 @@
+//! What the episodes of one alert come to on one drill, in a few numbers that can be put together with those of others.
+
+use super::Scope;
+use crate::pack::RulePack;
+use crate::record::BenignWindow;
+use crate::score::episode::{Episode, deliver};
+use crate::score::judge::{Class, classify};
+use crate::score::{Ground, ScoreParams};
+
+/// The digest of an alert's episodes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Digest {
+    /// The first right episode on each incident, if there is one.
+    pub(super) first: Vec<Option<First>>,
+    /// Out of the blue, or on a harmless event.
+    pub(super) false_alarms: u32,
+    /// On incidents it is not meant for.
+    pub(super) misattributed: u32,
+    /// Right episodes beyond the first on an incident.
+    pub(super) repeats: u32,
+}
+
+/// The first right episode on an incident. What is less comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct First {
+    pub(super) start_ms: i64,
+    /// Of episodes that begin together, hits come before repeats, ...
+    class: Class,
+    /// ... then alerts go by their names, ...
+    rank: u32,
+    /// ... and then by their order.
+    place: u32,
+    pub(super) delivered_ms: i64,
+}
+
+/// What judging needs to know.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judging<'j> {
+    pub(super) ground: &'j Ground,
+    pub(super) benign: &'j [BenignWindow],
+    pub(super) warmup_ms: i64,
+    pub(super) pack: &'j RulePack,
+    pub(super) params: &'j ScoreParams,
+    pub(super) scope: Scope,
+}
+
+impl Judging<'_> {
+    /// Judges the episodes of one alert, whose name has this rank among all names. Alerts can be judged one by one, since
+    /// neither delivery nor classification looks at an episode of another alert.
+    pub(super) fn digest(&self, mut episodes: Vec<Episode>, rank: u32) -> Digest {
+        let truths = &self.ground.truths;
+        deliver(&mut episodes, self.params);
+        let judged = classify(
+            episodes,
+            truths,
+            self.benign,
+            self.pack,
+            self.params,
+            self.warmup_ms,
+        );
+        let mut digest = Digest {
+            first: vec![None; truths.len()],
+            ..Digest::default()
+        };
+        for (place, judged) in (0_u32..).zip(&judged) {
+            let counts = judged.page || self.scope == Scope::Varied;
+            match judged.class {
+                Class::False | Class::BenignFalse if counts => digest.false_alarms += 1,
+                Class::Misattributed if counts => digest.misattributed += 1,
+                Class::Repeat => digest.repeats += 1,
+                _ => {}
+            }
+            if matches!(judged.class, Class::Hit | Class::Repeat)
+                && let Some(index) = truths
+                    .iter()
+                    .position(|truth| Some(truth.id) == judged.incident)
+            {
+                let first = First {
+                    start_ms: judged.episode.start_ms,
+                    class: judged.class,
+                    rank,
+                    place,
+                    delivered_ms: judged.episode.delivered_ms,
+                };
+                let known = &mut digest.first[index];
+                *known = Some(known.map_or(first, |known| known.min(first)));
+            }
+        }
+        digest
+    }
+}
+
+impl Digest {
+    /// An alert that stayed silent.
+    pub(super) fn silent(incidents: usize) -> Self {
+        Self {
+            first: vec![None; incidents],
+            ..Self::default()
+        }
+    }
+
+    /// Adds what another alert did.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (first, theirs) in self.first.iter_mut().zip(&other.first) {
+            *first = match (*first, *theirs) {
+                (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
+                (ours, theirs) => ours.or(theirs),
+            };
+        }
+        self.false_alarms += other.false_alarms;
+        self.misattributed += other.misattributed;
+        self.repeats += other.repeats;
+    }
+}

@@ -1,0 +1,237 @@
+//! What people and machines read of many drills.
+
+use crate::support::{Story, record, scored};
+use firedrill_reports::record::{AlertState, Line, QueueWaits, Transition};
+use firedrill_reports::render::Style;
+use firedrill_reports::render::trials::{html, json, markdown, terminal};
+use firedrill_reports::score::stats::{Latencies, Latency};
+use firedrill_reports::trials::{TrialCard, Trials};
+use firedrill_reports::waits::Waits;
+use firedrill_reports::{Replay, Scorecard};
+use std::sync::LazyLock;
+
+const SEEDS: u64 = 12;
+
+/// A drill under a seed: its alerts come later by half a minute a seed, under some seeds not at all, and under one the
+/// first of them fires again and again. The deadline is 17 minutes after the fault.
+fn drill(story: Story, seed: u64) -> firedrill_reports::DrillScore {
+    let mut record = record(story);
+    record.header.seed = seed;
+    for incident in &mut record.header.incidents {
+        incident.deadline_ms = incident.starts_ms + 17 * 60_000;
+    }
+    let later_ms = seed as i64 * 30_000;
+    let mut again: Vec<Transition> = Vec::new();
+    for line in &mut record.lines {
+        if let Line::Transition(transition) = line {
+            transition.at_ms += later_ms;
+            if seed == 4 && story == Story::Hang && transition.to == AlertState::Inactive {
+                for minute in 1..=6 {
+                    let (from, to) = match minute % 2 {
+                        1 => (AlertState::Inactive, AlertState::Firing),
+                        _ => (AlertState::Firing, AlertState::Inactive),
+                    };
+                    let at_ms = transition.at_ms + minute * 60_000;
+                    again.push(Transition {
+                        at_ms,
+                        from,
+                        to,
+                        ..transition.clone()
+                    });
+                }
+            }
+        }
+    }
+    if seed % 5 == 3 {
+        record
+            .lines
+            .retain(|line| !matches!(line, Line::Transition(_)));
+    }
+    record.lines.extend(again.into_iter().map(Line::Transition));
+    let mut counts = Waits::new();
+    (0..400).for_each(|task| counts.record(task * task * (1 + seed as i64 % 3)));
+    record.lines.push(Line::Waits(QueueWaits {
+        queue: "default".into(),
+        counts,
+    }));
+    scored(&record).1
+}
+
+static CARD: LazyLock<TrialCard> = LazyLock::new(card);
+
+fn card() -> TrialCard {
+    let mut trials = Trials::new();
+    for seed in 0..SEEDS {
+        for story in [Story::Quiet, Story::Crash, Story::Hang, Story::Night] {
+            trials.add(&drill(story, seed));
+        }
+    }
+    let mut cut = record(Story::Crash);
+    cut.complete = false;
+    trials.add(&scored(&cut).1);
+    trials.card()
+}
+
+const WIDE: Style = Style {
+    colour: false,
+    width: 160,
+};
+
+#[test]
+fn a_terminal_shows_trials_at_a_glance() {
+    insta::assert_snapshot!(terminal(&card(), WIDE));
+}
+
+#[test]
+fn trials_fit_narrow_terminals() {
+    for width in [60, 80, 100] {
+        let text = terminal(
+            &CARD,
+            Style {
+                colour: false,
+                width,
+            },
+        );
+        let (tables, _) = text.split_once("SUMMARY").unwrap();
+        // What is said of single scenarios is a sentence, not a table.
+        let lines = tables
+            .lines()
+            .filter(|line| !line.contains("inconclusive:"));
+        let widest = lines.map(|line| line.chars().count()).max();
+        assert!(widest <= Some(width), "{width}: {text}");
+    }
+}
+
+#[test]
+fn markdown_of_trials() {
+    insta::assert_snapshot!(markdown(&CARD));
+}
+
+#[test]
+fn json_of_trials_has_values_intervals_and_methods() {
+    let value: serde_json::Value = serde_json::from_str(&json(&CARD)).unwrap();
+    assert_eq!(value["schema_version"], "1.0");
+    let hang = &value["scenarios"][0];
+    let part = serde_json::json!({
+        "incident": hang["incidents"][0],
+        "chatter": value["alerts"][3]["chatter"],
+        "waits": hang["waits"],
+    });
+    insta::assert_snapshot!(format!("{part:#}"));
+    let alarms = &value["alerts"][3]["false_alarms_per_quiet_week"];
+    assert_eq!(
+        (&alarms["k"], &alarms["method"]),
+        (&0.into(), &"garwood".into())
+    );
+    let most = 3.689 / (alarms["exposure_seconds"].as_f64().unwrap() / 604_800.0);
+    assert!(
+        (alarms["hi"].as_f64().unwrap() - most).abs() < 0.01,
+        "{alarms}"
+    );
+    assert_eq!(hang["scenario"], "deadlock-all-slots");
+    let stalled = &hang["incidents"][0]["alerts"][0];
+    assert_eq!(stalled["alert"], "JobProcessingStalled");
+    assert_eq!(
+        (&stalled["recall"]["k"], &stalled["recall"]["n"]),
+        (&10.into(), &12.into())
+    );
+    assert_eq!(stalled["latency"]["p90_seconds"], serde_json::Value::Null);
+}
+
+#[test]
+fn the_page_of_trials_is_whole_and_has_a_chart_an_incident() {
+    let page = html(&CARD);
+    assert_eq!(page, html(&CARD));
+    crate::render::assert_balanced(&page);
+    assert_eq!(page.matches("<svg").count(), 2);
+    assert!(!page.contains("http://") && !page.contains("https://"));
+    assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("url("));
+    assert!(page.contains("wanted by +17:00"));
+    assert!(page.contains("JobProcessingStalled 10 of 12"));
+}
+
+#[test]
+fn names_steer_neither_terminal_nor_page_of_trials() {
+    let evil = "<b>x</b> \u{1b}[2J `|` [a](http://b)\nEND";
+    let mut drill = drill(Story::Hang, 1);
+    drill.scenario = evil.into();
+    drill.summary = evil.into();
+    drill.waits[0].queue = evil.into();
+    for alert in &mut drill.alerts {
+        alert.alert = format!("{evil}{}", alert.alert);
+    }
+    for incident in &mut drill.incidents {
+        incident.truth.cause = evil.into();
+    }
+    let mut trials = Trials::new();
+    trials.add(&drill);
+    drill.verdict = firedrill_reports::Verdict::Inconclusive;
+    drill.inconclusive = vec![evil.into()];
+    trials.add(&drill);
+    let card = trials.card();
+    let text = terminal(&card, WIDE);
+    assert!(
+        !text.contains('\u{1b}') && !text.contains("\nEND"),
+        "{text}"
+    );
+    let page = html(&card);
+    crate::render::assert_balanced(&page);
+    assert!(!page.contains("<b>"), "{page}");
+    let text = markdown(&card);
+    assert!(
+        !text.contains("<b>") && !text.contains("](") && !text.contains("\nEND"),
+        "{text}"
+    );
+}
+
+#[test]
+fn waits_of_a_single_drill_are_told_too() {
+    let mut record = record(Story::Quiet);
+    let counts = Waits::decode(&[(4, 90), (1_500, 9), (70_000, 1)]).unwrap();
+    record.lines.push(Line::Waits(QueueWaits {
+        queue: "<default>".into(),
+        counts,
+    }));
+    let (replay, score): (Replay, _) = scored(&record);
+    let card = Scorecard::new(vec![score]);
+    let value: serde_json::Value =
+        serde_json::from_str(&firedrill_reports::render::json(&card)).unwrap();
+    let waits = &value["drills"][0]["waits"]["<default>"];
+    assert_eq!(
+        (&waits["tasks"], &waits["p90_seconds"]),
+        (&100.into(), &0.004.into())
+    );
+    let drill = firedrill_reports::render::Drill {
+        record: &record,
+        replay: &replay,
+    };
+    let page = firedrill_reports::render::html(&[drill], &card);
+    let told = "waits in &lt;default&gt;, p50 / p90 / p99 / p99.9 / max</dt><dd>4 ms / 4 ms / 1.50 s / 1:10 / 1:10</dd>";
+    assert!(page.contains(told), "{page}");
+}
+
+#[test]
+fn several_right_alerts_are_told_together_and_apart() {
+    let mut card = CARD.clone();
+    let incident = &mut card.scenarios[0].incidents[0];
+    let (_, mut quick) = incident.alerts[0].clone();
+    let minute = |latency: &Latency| {
+        latency
+            .ms()
+            .map_or(Latency::Missed, |_| Latency::Ms(60_000))
+    };
+    quick.until_firing = Latencies::new(quick.until_firing.sorted().iter().map(minute));
+    incident.alerts.insert(0, ("JobQueueBacklog".into(), quick));
+    let text = terminal(&card, WIDE);
+    let rows: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("deadlock-all-slots  page"))
+        .collect();
+    assert_eq!(rows.len(), 3, "{text}");
+    assert!(rows[0].contains("any right one"), "{text}");
+    assert!(rows[1].contains("JobQueueBacklog") && rows[1].contains("+1:00 [+1:00, +1:00]"));
+    let page = html(&card);
+    for name in ["any right alert", "JobQueueBacklog", "JobProcessingStalled"] {
+        assert!(page.contains(&format!("\n{name} 10 of 12\n")), "{name}");
+    }
+}

@@ -1,0 +1,67 @@
+//! What is known of one task: when it was sent, and each execution.
+
+use crate::clock::Time;
+use crate::ledger::Finish;
+
+/// The life of one task.
+#[derive(Debug, Clone)]
+pub(crate) struct Life {
+    /// When it was sent to Redis.
+    pub(crate) sent: Time,
+    first_start: Time,
+    /// Index of its workload entry.
+    pub(crate) workload: u32,
+    /// Executions begun.
+    pub(crate) starts: u32,
+    /// Executions that returned an error.
+    pub(crate) failures: u32,
+    /// Executions that returned nil.
+    pub(crate) successes: u32,
+    /// Redis' answer; `None` while there is none.
+    pub(crate) accepted: Option<bool>,
+    /// Moments at which a fault hurt this task.
+    pub(crate) harmed: Vec<Time>,
+}
+
+/// Stands for "not yet".
+const NEVER: Time = Time(i64::MAX);
+
+impl Life {
+    pub(crate) fn sent(at: Time, workload: u32) -> Self {
+        Self {
+            sent: at,
+            first_start: NEVER,
+            workload,
+            starts: 0,
+            failures: 0,
+            successes: 0,
+            accepted: None,
+            harmed: Vec::new(),
+        }
+    }
+
+    pub(crate) fn first_start(&self) -> Option<Time> {
+        (self.first_start != NEVER).then_some(self.first_start)
+    }
+
+    pub(crate) fn started(&mut self, at: Time) {
+        self.starts += 1;
+        self.first_start = self.first_start.min(at);
+    }
+
+    pub(crate) fn finished(&mut self, at: Time, how: Finish) {
+        match how {
+            Finish::Ok => self.successes += 1,
+            Finish::Failed => self.failures += 1,
+            Finish::FailedByFault => {
+                self.failures += 1;
+                self.harmed.push(at);
+            }
+        }
+    }
+
+    /// An execution died with its process.
+    pub(crate) fn killed(&mut self, at: Time) {
+        self.harmed.push(at);
+    }
+}

@@ -1,0 +1,163 @@
+//! The model of a Redis with asynq's data: the same operations with the same effects, in memory.
+//!
+//! What a script does to Redis, step by step and quirk by quirk, is done here to plain collections; a conformance suite
+//! runs the same operations on both and compares all that is left. Time to live is the one thing missing: nothing here
+//! is forgotten by a clock, because no operation but a listing for people looks at what has one.
+
+mod queue;
+mod sorted;
+
+use crate::asynq::op::{Answer, BrokerError, Op, Reply};
+use crate::asynq::task::Task;
+use queue::Queue;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use queue::{Counters, QueueDump, StoredTask};
+
+/// asynq's data in memory.
+#[derive(Debug, Clone)]
+pub struct MemoryBroker<T: Task> {
+    published: BTreeSet<T::Queue>,
+    queues: Vec<(T::Queue, Queue<T>)>,
+    /// Expiry of each published server, Unix seconds: the index `asynq:servers`, and `asynq:workers` beside it.
+    servers: BTreeMap<String, i64>,
+}
+
+impl<T: Task> Default for MemoryBroker<T> {
+    fn default() -> Self {
+        Self {
+            published: BTreeSet::new(),
+            queues: Vec::new(),
+            servers: BTreeMap::new(),
+        }
+    }
+}
+
+impl<T: Task> MemoryBroker<T> {
+    /// Carries out one operation.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotFound`] and [`BrokerError::Refused`], as a script would.
+    pub fn call(&mut self, op: Op<T>) -> Answer<T> {
+        match op {
+            Op::RegisterQueue { queue } => {
+                self.published.insert(queue);
+                Ok(Reply::Done)
+            }
+            Op::Enqueue { message, now } => {
+                let accepted = self.queue(&message.queue()).enqueue(message, now);
+                Ok(Reply::Enqueued(accepted))
+            }
+            Op::Schedule {
+                message,
+                process_at_s,
+            } => {
+                let accepted = self.queue(&message.queue()).schedule(message, process_at_s);
+                Ok(Reply::Enqueued(accepted))
+            }
+            Op::Dequeue {
+                queues,
+                lease_expires_s,
+            } => {
+                let mut next = queues.iter();
+                let taken = next.find_map(|queue| self.queue(queue).dequeue(lease_expires_s));
+                Ok(Reply::Dequeued(taken))
+            }
+            Op::Done { message, now } => {
+                done(self.queue(&message.queue()).done(&message.id(), now))
+            }
+            Op::MarkAsComplete { mut message, now } => {
+                message.completed(now.secs());
+                done(self.queue(&message.queue()).mark_as_complete(message, now))
+            }
+            Op::Requeue { message } => done(self.queue(&message.queue()).requeue(&message.id())),
+            Op::Retry {
+                message,
+                retry_at_s,
+                is_failure,
+                now,
+            } => {
+                let queue = self.queue(&message.queue());
+                done(queue.retry(message, retry_at_s, is_failure, now))
+            }
+            Op::Archive { message, now } => {
+                done(self.queue(&message.queue()).archive(message, now))
+            }
+            Op::ExtendLease {
+                queue,
+                ids,
+                expires_s,
+            } => {
+                self.queue(&queue).extend_lease(&ids, expires_s);
+                Ok(Reply::Done)
+            }
+            Op::Forward { queue, from, now } => {
+                Ok(Reply::Count(self.queue(&queue).forward(from, now)))
+            }
+            Op::ListLeaseExpired { queue, cutoff_s } => {
+                Ok(Reply::Messages(self.queue(&queue).lease_expired(cutoff_s)))
+            }
+            Op::DeleteExpiredCompleted { queue, now_s } => Ok(Reply::Count(
+                self.queue(&queue).delete_expired_completed(now_s),
+            )),
+            Op::WriteServerState(state) => {
+                let key = crate::asynq::keys::server(&state.info);
+                let expires_s = state.now.secs() + state.ttl_s;
+                self.servers.insert(key, expires_s);
+                Ok(Reply::Done)
+            }
+            Op::ClearServerState { info } => {
+                self.servers.remove(&crate::asynq::keys::server(&info));
+                Ok(Reply::Done)
+            }
+            Op::QueueStats { queue, now } => {
+                let stats = self.queue(&queue).stats(now);
+                Ok(Reply::Stats(Box::new(stats)))
+            }
+            Op::Queues => Ok(Reply::Names(self.published.iter().cloned().collect())),
+            Op::ListIds { queue } => Ok(Reply::Ids(self.queue(&queue).ids())),
+        }
+    }
+
+    /// The queue of a name; it comes into being when it is first named, as its keys do.
+    #[inline]
+    fn queue(&mut self, name: &T::Queue) -> &mut Queue<T> {
+        // A handful at most, so looking through beats a map.
+        let place = match self.queues.iter().position(|(known, _)| known == name) {
+            Some(place) => place,
+            None => {
+                self.queues.push((name.clone(), Queue::default()));
+                self.queues.len() - 1
+            }
+        };
+        &mut self.queues[place].1
+    }
+
+    /// How many tasks of a queue are in its archive, and how many in all states.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.queues.iter().map(|(_, queue)| queue.len()).sum()
+    }
+
+    /// Whether no task is queued anywhere.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Everything a queue's keys would hold, for comparison with Redis.
+    #[must_use]
+    pub fn dump(&mut self, queue: &T::Queue) -> QueueDump<T> {
+        self.queue(queue).dump()
+    }
+
+    /// The published servers with their expiry, Unix seconds.
+    #[must_use]
+    pub fn servers(&self) -> &BTreeMap<String, i64> {
+        &self.servers
+    }
+}
+
+fn done<T: Task>(outcome: Result<(), BrokerError>) -> Answer<T> {
+    outcome.map(|()| Reply::Done)
+}

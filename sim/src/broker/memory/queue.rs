@@ -1,0 +1,543 @@
+//! One queue of the model: its tasks and where each of them is.
+
+use super::sorted::SortedSet;
+use crate::asynq::op::{BrokerError, Delayed, QueueStats, TaskState};
+use crate::asynq::settings::{ARCHIVE_MAX, BATCH, KEEP_DAYS};
+use crate::asynq::table::Table;
+use crate::asynq::task::Task;
+use crate::clock::Time;
+use std::collections::{BTreeMap, VecDeque};
+
+/// A task's hash. The hash of a ghost has a state and no message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredTask<T> {
+    /// Field `msg`.
+    pub message: Option<T>,
+    /// Field `state`.
+    pub state: TaskState,
+    /// Field `pending_since`, nanoseconds.
+    pub pending_since: Option<i64>,
+}
+
+/// What is known of an id: its hash, and whether it is in `active` and in `lease`.
+#[derive(Debug, Clone)]
+struct Place<T> {
+    hash: Option<StoredTask<T>>,
+    /// Where in `active` it is, if it is.
+    active: Option<u32>,
+    /// Where in `lease` it is, if it is.
+    lease: Option<u32>,
+}
+
+/// A member of `active`, with a number that tells when it came.
+#[derive(Debug, Clone)]
+struct Active<I> {
+    id: I,
+    arrival: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Lease<I> {
+    id: I,
+    expires_s: i64,
+}
+
+/// All-time and daily counters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// `processed`.
+    pub processed: i64,
+    /// `failed`.
+    pub failed: i64,
+    /// `processed:<day>` by days since the epoch.
+    pub processed_of_day: BTreeMap<i64, i64>,
+    /// `failed:<day>` likewise.
+    pub failed_of_day: BTreeMap<i64, i64>,
+}
+
+/// Everything a queue's keys hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueDump<T: Task> {
+    /// Hashes by id.
+    pub tasks: Vec<(T::Id, StoredTask<T>)>,
+    /// `pending` from the left, the newest first.
+    pub pending: Vec<T::Id>,
+    /// `active` from the left.
+    pub active: Vec<T::Id>,
+    /// `lease` in order.
+    pub lease: Vec<(T::Id, i64)>,
+    /// `scheduled` in order.
+    pub scheduled: Vec<(T::Id, i64)>,
+    /// `retry` in order.
+    pub retry: Vec<(T::Id, i64)>,
+    /// `archived` in order.
+    pub archived: Vec<(T::Id, i64)>,
+    /// `completed` in order.
+    pub completed: Vec<(T::Id, i64)>,
+    /// Counters.
+    pub counters: Counters,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub(super) struct Queue<T: Task> {
+    places: T::Table<Place<T>>,
+    /// The newest in front.
+    pending: VecDeque<T::Id>,
+    active: Vec<Active<T::Id>>,
+    lease: Vec<Lease<T::Id>>,
+    arrivals: u64,
+    scheduled: SortedSet<T::Id>,
+    retry: SortedSet<T::Id>,
+    archived: SortedSet<T::Id>,
+    completed: SortedSet<T::Id>,
+    paused: bool,
+    processed: i64,
+    failed: i64,
+    today: Today,
+    past_days: BTreeMap<i64, Today>,
+}
+
+/// The counters of the day that was counted last.
+#[derive(Debug, Clone, Copy, Default)]
+struct Today {
+    day: i64,
+    processed: i64,
+    failed: i64,
+}
+
+impl<T: Task> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            places: T::Table::default(),
+            pending: VecDeque::new(),
+            active: Vec::new(),
+            lease: Vec::new(),
+            arrivals: 0,
+            scheduled: SortedSet::default(),
+            retry: SortedSet::default(),
+            archived: SortedSet::default(),
+            completed: SortedSet::default(),
+            paused: false,
+            processed: 0,
+            failed: 0,
+            today: Today::default(),
+            past_days: BTreeMap::new(),
+        }
+    }
+}
+
+impl<T: Task> Queue<T> {
+    pub(super) fn enqueue(&mut self, message: T, now: Time) -> bool {
+        let id = message.id();
+        let stored = StoredTask {
+            message: Some(message),
+            state: TaskState::Pending,
+            pending_since: Some(now.0),
+        };
+        if !self.store_new(&id, stored) {
+            return false;
+        }
+        self.pending.push_front(id);
+        true
+    }
+
+    pub(super) fn schedule(&mut self, message: T, process_at_s: i64) -> bool {
+        let id = message.id();
+        let stored = StoredTask {
+            message: Some(message),
+            state: TaskState::Scheduled,
+            pending_since: None,
+        };
+        if !self.store_new(&id, stored) {
+            return false;
+        }
+        self.scheduled.add(process_at_s, id);
+        true
+    }
+
+    /// Writes a new hash, unless there is one.
+    fn store_new(&mut self, id: &T::Id, stored: StoredTask<T>) -> bool {
+        match self.places.get_mut(id) {
+            Some(place) if place.hash.is_some() => return false,
+            Some(place) => place.hash = Some(stored),
+            None => self.places.insert(
+                id.clone(),
+                Place {
+                    hash: Some(stored),
+                    active: None,
+                    lease: None,
+                },
+            ),
+        }
+        true
+    }
+
+    /// `HSET` of a state, and of a message where one is given: it makes the hash where there is none.
+    fn set(&mut self, id: &T::Id, state: TaskState, message: Option<T>) {
+        let stored = StoredTask {
+            message: None,
+            state,
+            pending_since: None,
+        };
+        let hash = match self.places.get_mut(id) {
+            Some(place) => place.hash.get_or_insert(stored),
+            None => {
+                self.places.insert(
+                    id.clone(),
+                    Place {
+                        hash: Some(StoredTask { message, ..stored }),
+                        active: None,
+                        lease: None,
+                    },
+                );
+                return;
+            }
+        };
+        hash.state = state;
+        if message.is_some() {
+            hash.message = message;
+        }
+    }
+
+    /// `DEL` of a hash; answers whether it was there.
+    fn delete(&mut self, id: &T::Id) -> bool {
+        let Some(place) = self.places.get_mut(id) else {
+            return false;
+        };
+        if place.active.is_none() && place.lease.is_none() {
+            return self
+                .places
+                .remove(id)
+                .is_some_and(|place| place.hash.is_some());
+        }
+        place.hash.take().is_some()
+    }
+
+    pub(super) fn dequeue(&mut self, lease_expires_s: i64) -> Option<T> {
+        if self.paused {
+            return None;
+        }
+        let id = self.pending.pop_back()?;
+        let (active_at, lease_at) = (self.active.len(), self.lease.len());
+        let (active_at, lease_at) = (
+            u32::try_from(active_at).unwrap_or(u32::MAX),
+            u32::try_from(lease_at).unwrap_or(u32::MAX),
+        );
+        self.arrivals += 1;
+        self.active.push(Active {
+            id: id.clone(),
+            arrival: self.arrivals,
+        });
+        let Some(place) = self.places.get_mut(&id) else {
+            // Quirk: a ghost. An id without a hash is taken all the same.
+            self.lease.push(Lease {
+                id: id.clone(),
+                expires_s: lease_expires_s,
+            });
+            self.places.insert(
+                id,
+                Place {
+                    hash: Some(StoredTask {
+                        message: None,
+                        state: TaskState::Active,
+                        pending_since: None,
+                    }),
+                    active: Some(active_at),
+                    lease: Some(lease_at),
+                },
+            );
+            return None;
+        };
+        let hash = place.hash.get_or_insert(StoredTask {
+            message: None,
+            state: TaskState::Active,
+            pending_since: None,
+        });
+        hash.state = TaskState::Active;
+        hash.pending_since = None;
+        let message = hash.message.clone();
+        place.active = Some(active_at);
+        match place.lease {
+            Some(at) => self.lease[at as usize].expires_s = lease_expires_s,
+            None => {
+                place.lease = Some(lease_at);
+                self.lease.push(Lease {
+                    id,
+                    expires_s: lease_expires_s,
+                });
+            }
+        }
+        message
+    }
+
+    /// `LREM` from `active` and `ZREM` from `lease`: how every finishing script begins. Not rolled back when the second
+    /// fails.
+    fn leave(&mut self, id: &T::Id) -> Result<(), BrokerError> {
+        let place = self.places.get_mut(id).ok_or(BrokerError::NotFound)?;
+        let active = place.active.take().ok_or(BrokerError::NotFound)? as usize;
+        let lease = place.lease.take();
+        self.active.swap_remove(active);
+        if let Some(moved) = self.active.get(active)
+            && let Some(place) = self.places.get_mut(&moved.id)
+        {
+            place.active = u32::try_from(active).ok();
+        }
+        let lease = lease.ok_or(BrokerError::NotFound)? as usize;
+        self.lease.swap_remove(lease);
+        if let Some(moved) = self.lease.get(lease)
+            && let Some(place) = self.places.get_mut(&moved.id)
+        {
+            place.lease = u32::try_from(lease).ok();
+        }
+        Ok(())
+    }
+
+    pub(super) fn done(&mut self, id: &T::Id, now: Time) -> Result<(), BrokerError> {
+        self.leave(id)?;
+        if !self.delete(id) {
+            return Err(BrokerError::NotFound);
+        }
+        self.count(now, false);
+        Ok(())
+    }
+
+    pub(super) fn mark_as_complete(&mut self, message: T, now: Time) -> Result<(), BrokerError> {
+        let id = message.id();
+        self.leave(&id)?;
+        if !self
+            .completed
+            .add(now.secs() + message.retention_s(), id.clone())
+        {
+            return Err(BrokerError::Refused("mark_as_complete: INTERNAL".into()));
+        }
+        self.set(&id, TaskState::Completed, Some(message));
+        self.count(now, false);
+        Ok(())
+    }
+
+    pub(super) fn requeue(&mut self, id: &T::Id) -> Result<(), BrokerError> {
+        self.leave(id)?;
+        self.pending.push_back(id.clone());
+        self.set(id, TaskState::Pending, None);
+        Ok(())
+    }
+
+    pub(super) fn retry(
+        &mut self,
+        message: T,
+        retry_at_s: i64,
+        is_failure: bool,
+        now: Time,
+    ) -> Result<(), BrokerError> {
+        let id = message.id();
+        self.leave(&id)?;
+        self.retry.add(retry_at_s, id.clone());
+        self.set(&id, TaskState::Retry, Some(message));
+        if is_failure {
+            self.count(now, true);
+        }
+        Ok(())
+    }
+
+    pub(super) fn archive(&mut self, message: T, now: Time) -> Result<(), BrokerError> {
+        let id = message.id();
+        self.leave(&id)?;
+        self.archived.add(now.secs(), id.clone());
+        let old = self
+            .archived
+            .up_to(now.secs() - KEEP_DAYS * 86_400, usize::MAX);
+        self.forget_archived(old);
+        // Quirk: ranks 0 to -10000 go, so 9999 stay.
+        let most = ARCHIVE_MAX as usize;
+        if self.archived.len() >= most {
+            let extra = self.archived.lowest(self.archived.len() - most + 1);
+            self.forget_archived(extra);
+        }
+        self.set(&id, TaskState::Archived, Some(message));
+        self.count(now, true);
+        Ok(())
+    }
+
+    fn forget_archived(&mut self, ids: Vec<T::Id>) {
+        for id in ids {
+            self.delete(&id);
+            self.archived.remove(&id);
+        }
+    }
+
+    pub(super) fn extend_lease(&mut self, ids: &[T::Id], expires_s: i64) {
+        for id in ids {
+            let at = self.places.get(id).and_then(|place| place.lease);
+            if let Some(at) = at {
+                self.lease[at as usize].expires_s = expires_s;
+            }
+        }
+    }
+
+    pub(super) fn forward(&mut self, from: Delayed, now: Time) -> u64 {
+        let source = match from {
+            Delayed::Scheduled => &mut self.scheduled,
+            Delayed::Retry => &mut self.retry,
+        };
+        let due = source.up_to(now.secs(), BATCH as usize);
+        for id in &due {
+            source.remove(id);
+        }
+        for id in &due {
+            self.pending.push_front(id.clone());
+            self.set(id, TaskState::Pending, None);
+            if let Some(hash) = self
+                .places
+                .get_mut(id)
+                .and_then(|place| place.hash.as_mut())
+            {
+                hash.pending_since = Some(now.0);
+            }
+        }
+        due.len() as u64
+    }
+
+    /// In order of expiry, then of ids.
+    pub(super) fn lease_expired(&self, cutoff_s: i64) -> Vec<T> {
+        let mut expired: Vec<&Lease<T::Id>> = self
+            .lease
+            .iter()
+            .filter(|lease| lease.expires_s <= cutoff_s)
+            .collect();
+        expired.sort_by(|a, b| (a.expires_s, &a.id).cmp(&(b.expires_s, &b.id)));
+        expired
+            .into_iter()
+            .filter_map(|lease| self.places.get(&lease.id)?.hash.as_ref()?.message.clone())
+            .collect()
+    }
+
+    pub(super) fn delete_expired_completed(&mut self, now_s: i64) -> u64 {
+        let over = self.completed.up_to(now_s, BATCH as usize);
+        for id in &over {
+            self.delete(id);
+            self.completed.remove(id);
+        }
+        over.len() as u64
+    }
+
+    /// A finished attempt.
+    fn count(&mut self, now: Time, failed: bool) {
+        let day = now.secs().div_euclid(86_400);
+        if day != self.today.day {
+            let kept = self.past_days.remove(&day).unwrap_or(Today {
+                day,
+                ..Today::default()
+            });
+            let past = std::mem::replace(&mut self.today, kept);
+            if past.processed > 0 {
+                self.past_days.insert(past.day, past);
+            }
+        }
+        self.today.processed += 1;
+        self.today.failed += i64::from(failed);
+        // Both totals start anew together, and only the first is looked at.
+        if self.processed == i64::MAX {
+            self.processed = 1;
+            self.failed = if failed { 1 } else { self.failed };
+        } else {
+            self.processed += 1;
+            self.failed += i64::from(failed);
+        }
+    }
+
+    pub(super) fn stats(&self, now: Time) -> QueueStats {
+        let oldest = self.pending.back().and_then(|id| self.places.get(id));
+        let since = oldest
+            .and_then(|place| place.hash.as_ref())
+            .and_then(|hash| hash.pending_since);
+        let latency_ns = since.map_or(0, |since| (now.0 - since).max(0));
+        QueueStats {
+            pending: self.pending.len() as u64,
+            active: self.active.len() as u64,
+            scheduled: self.scheduled.len() as u64,
+            retry: self.retry.len() as u64,
+            archived: self.archived.len() as u64,
+            completed: self.completed.len() as u64,
+            processed_total: u64::try_from(self.processed).unwrap_or(0),
+            failed_total: u64::try_from(self.failed).unwrap_or(0),
+            latency_seconds: latency_ns as f64 / 1e9,
+            paused: self.paused,
+        }
+    }
+
+    /// As `LRANGE` gives it: the latest first.
+    fn active_ids(&self) -> Vec<T::Id> {
+        let mut active: Vec<&Active<T::Id>> = self.active.iter().collect();
+        active.sort_by_key(|member| std::cmp::Reverse(member.arrival));
+        active.into_iter().map(|member| member.id.clone()).collect()
+    }
+
+    pub(super) fn ids(&self) -> Vec<(T::Id, TaskState)> {
+        let pending = self
+            .pending
+            .iter()
+            .map(|id| (id.clone(), TaskState::Pending));
+        let active = self.active_ids().into_iter();
+        let sets = [
+            (&self.scheduled, TaskState::Scheduled),
+            (&self.retry, TaskState::Retry),
+            (&self.archived, TaskState::Archived),
+            (&self.completed, TaskState::Completed),
+        ];
+        let delayed = sets
+            .into_iter()
+            .flat_map(|(set, state)| set.entries().into_iter().map(move |(id, _)| (id, state)));
+        pending
+            .chain(active.map(|id| (id, TaskState::Active)))
+            .chain(delayed)
+            .collect()
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        let sets = [
+            &self.scheduled,
+            &self.retry,
+            &self.archived,
+            &self.completed,
+        ];
+        let delayed: usize = sets.iter().map(|set| set.len()).sum();
+        (self.pending.len() + self.active.len() + delayed) as u64
+    }
+
+    pub(super) fn dump(&self) -> QueueDump<T> {
+        let mut lease: Vec<(T::Id, i64)> = self
+            .lease
+            .iter()
+            .map(|lease| (lease.id.clone(), lease.expires_s))
+            .collect();
+        lease.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+        let tasks = self.places.entries().into_iter();
+        let days = self.past_days.values().chain([&self.today]);
+        let days = days.filter(|today| today.processed > 0);
+        QueueDump {
+            tasks: tasks
+                .filter_map(|(id, place)| Some((id, place.hash?)))
+                .collect(),
+            pending: self.pending.iter().cloned().collect(),
+            active: self.active_ids(),
+            lease,
+            scheduled: self.scheduled.entries(),
+            retry: self.retry.entries(),
+            archived: self.archived.entries(),
+            completed: self.completed.entries(),
+            counters: Counters {
+                processed: self.processed,
+                failed: self.failed,
+                processed_of_day: days
+                    .clone()
+                    .map(|today| (today.day, today.processed))
+                    .collect(),
+                failed_of_day: days
+                    .filter(|today| today.failed > 0)
+                    .map(|today| (today.day, today.failed))
+                    .collect(),
+            },
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `firedrill tune`: settings of alerts, or of the plan, tried out on many virtual drills.
+
+use crate::cli::Tune;
+use crate::commands::simulate::{Lines, on_all_cores, plans, stop_on_signal, threads};
+use crate::commands::{Failure, Terminal, inputs, report, run, whatif};
+use crate::drill::{self, Rules};
+use crate::engine::virtual_time::VirtualOptions;
+use crate::estimate::Estimate;
+use crate::exit::Exit;
+use crate::plan::Plan;
+use firedrill_detector::{Compat, RuleFile, Settings};
+use firedrill_reports::pack::RulePack;
+use firedrill_reports::render;
+use firedrill_reports::tune::{
+    Advice, Axis, Grid, JUDGEMENTS_MAX, Observed, Scope, TuneParams, Tuner, Tuning,
+};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Instant, SystemTime};
+
+/// Tries settings out and proposes one.
+///
+/// # Errors
+/// When an input is wrong or too large (nothing was started).
+pub fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
+    let (of_plan, of_rules): (Vec<&String>, Vec<&String>) =
+        args.vary.iter().partition(|vary| whatif::is_of_plan(vary));
+    match (of_plan.is_empty(), of_rules.is_empty()) {
+        (false, false) => Err(Failure::usage(
+            "--vary: settings of rules and of the plan cannot be varied together: the first need no new drills, the \
+             second do; call tune once for each",
+        )),
+        (false, true) => whatif::run(args, terminal),
+        (true, _) => rules(args, terminal),
+    }
+}
+
+/// A setting of a rule file.
+fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
+    if args.drain_within.is_some() {
+        return Err(Failure::usage(
+            "--drain-within asks about the plan: vary it, for example `--vary workers.NAME.processes=1..8`",
+        ));
+    }
+    let (records, scenarios): (Vec<PathBuf>, Vec<PathBuf>) = args
+        .inputs
+        .iter()
+        .cloned()
+        .partition(|path| is_record(path));
+    let (rules, pack, scenarios) = inputs::rules_and(&args.rules, inputs::scenarios(&scenarios))?;
+    let records = inputs::records(&records)?;
+    let plans = plans(&scenarios, args.seed, args.trials)?;
+    let threads = threads(args.jobs, plans.len());
+    for plan in &plans {
+        let estimate = Estimate::of(plan, true);
+        let checked = estimate.check(&plan.name, args.max_memory.0, threads);
+        checked.map_err(Failure::usage)?;
+    }
+    let interval_ms = plans
+        .first()
+        .map(|plan| plan.evaluation_interval_ms)
+        .or(records
+            .first()
+            .map(|record| record.header.evaluation_interval_ms))
+        .unwrap_or(15_000);
+    let tuner = tuner(args, &rules, pack, interval_ms, plans.len() + records.len())?;
+
+    let started = Instant::now();
+    let abort = Arc::new(AtomicBool::new(false));
+    stop_on_signal(&abort)?;
+    terminal.say(format_args!(
+        "{} virtual drill(s) and {} record(s), {threads} at a time",
+        plans.len(),
+        records.len()
+    ));
+    let lines = Lines::new(terminal, plans.len());
+    let mut observed: Vec<Observed> = records.iter().map(|record| tuner.observe(record)).collect();
+    observed.extend(on_all_cores(
+        &plans,
+        threads,
+        &abort,
+        &|done| lines.tell(done),
+        &|plan| observe(plan, &rules, &tuner, &abort),
+    ));
+    if abort.load(Ordering::Relaxed) {
+        return Ok(Exit::Interrupted);
+    }
+    let drills_s = started.elapsed().as_secs_f64();
+    let tuning = tuner.search(&observed).map_err(Failure::usage)?;
+    if args.json {
+        terminal.result(&render::tune::json(&tuning));
+    } else {
+        terminal.result(&render::tune::terminal(&tuning, terminal.style()));
+    }
+    let written = write(args, &tuner, &tuning).map_err(Failure::environment)?;
+    for path in written {
+        terminal.say(format_args!("wrote {}", path.display()));
+    }
+    terminal.say(format_args!(
+        "drills {drills_s:.1} s, search {:.1} s",
+        started.elapsed().as_secs_f64() - drills_s
+    ));
+    Ok(match tuning.advice() {
+        Advice::Confirmed => Exit::Passed,
+        Advice::Unconfirmed => Exit::Inconclusive,
+        Advice::Worse | Advice::Useless => Exit::GateFailed,
+    })
+}
+
+fn observe(plan: &Plan, rules: &Rules, tuner: &Tuner, abort: &AtomicBool) -> Observed {
+    let options = VirtualOptions {
+        abort: Some(abort),
+        ..VirtualOptions::default()
+    };
+    tuner.observe(&drill::simulate(plan, rules, options, true))
+}
+
+/// A record, or a directory that holds one; everything else is a scenario.
+fn is_record(path: &Path) -> bool {
+    path.is_dir()
+        || path
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+}
+
+fn tuner(
+    args: &Tune,
+    rules: &Rules,
+    pack: RulePack,
+    interval_ms: i64,
+    drills: usize,
+) -> Result<Tuner, Failure> {
+    let files = rules.texts.iter().map(|rule| RuleFile {
+        name: rule.name.clone(),
+        text: rule.text.clone(),
+    });
+    let settings = Settings::load(files.collect(), Compat::default())
+        .map_err(|problems| Failure::problems(&problems))?;
+    let axes = Axis::parse_all(&settings, &args.vary, interval_ms).map_err(|found| Failure {
+        exit: Exit::Usage,
+        messages: found.iter().map(ToString::to_string).collect(),
+    })?;
+    let grid = Grid::new(axes);
+    grid.check(drills, JUDGEMENTS_MAX).map_err(Failure::usage)?;
+    let params = TuneParams {
+        scope: if args.whole_pack {
+            Scope::Pack
+        } else {
+            Scope::Varied
+        },
+        budget_per_week: args.budget,
+        ..TuneParams::default()
+    };
+    Tuner::new(settings, pack, grid, params).map_err(Failure::usage)
+}
+
+/// The report, and the rule files with the proposal in them.
+fn write(args: &Tune, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>> {
+    let stamp = run::stamp(SystemTime::now());
+    let all = args.out.join("tune");
+    let dir = all.join(&stamp);
+    let html = dir.join("report.html");
+    report::write(&html, &render::tune::html(tuning))?;
+    report::write(&dir.join("result.json"), &render::tune::json(tuning))?;
+    run::link(&all.join("latest"), Path::new(&stamp))?;
+    let mut written = vec![html];
+    let edited = tuner.edited(&tuning.proposal.values);
+    for file in edited.map_err(|problem| io::Error::other(problem.to_string()))? {
+        let name = Path::new(&file.name)
+            .file_name()
+            .unwrap_or(file.name.as_ref());
+        let path = dir.join(name);
+        report::write(&path, &file.text)?;
+        written.push(path);
+    }
+    Ok(written)
+}

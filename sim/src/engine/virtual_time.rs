@@ -1,0 +1,80 @@
+//! The virtual engine: the same plan and the same actors on a model of Redis, from event to event without waiting.
+//!
+//! One thread per drill, no clock, no I/O, first come first served among what happens at the same time, and every
+//! random number from a named stream of the plan's seed: the same plan gives the same observations, byte for byte.
+//!
+//! What the model leaves out: a call to a Redis that is up takes no time, and so do starting a process and a scrape.
+
+mod deeds;
+mod dues;
+mod lives;
+mod process;
+mod redis;
+mod scrapes;
+mod token;
+mod world;
+
+use crate::clock::Time;
+use crate::engine::{Ended, Sink};
+use crate::plan::Plan;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicI64};
+use world::World;
+
+/// Where virtual time begins when nobody says otherwise: 2026-01-01T00:00:00Z, so that records do not depend on the day.
+pub const EPOCH: Time = Time::from_millis(1_767_225_600_000);
+
+/// What a virtual drill runs with.
+#[derive(Debug, Clone, Copy)]
+pub struct VirtualOptions<'a> {
+    /// Virtual time 0 of the plan.
+    pub epoch: Time,
+    /// Whether targets are scraped; without, only the audit is observed.
+    pub scrape: bool,
+    /// Becomes true when the drill is to be stopped.
+    pub abort: Option<&'a AtomicBool>,
+    /// Virtual milliseconds reached, for a progress display.
+    pub reached_ms: Option<&'a AtomicI64>,
+}
+
+impl Default for VirtualOptions<'_> {
+    fn default() -> Self {
+        Self {
+            epoch: EPOCH,
+            scrape: true,
+            abort: None,
+            reached_ms: None,
+        }
+    }
+}
+
+/// How much there was to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Tasks sent.
+    pub arrivals: u64,
+    /// Handlers that returned.
+    pub returns: u64,
+    /// Tasks that came back from `retry`.
+    pub retries_due: u64,
+}
+
+impl Counts {
+    /// Events as simulators count them: arrivals, service ends, retries due.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.arrivals + self.returns + self.retries_due
+    }
+}
+
+/// Runs `plan` to its end, or until aborted.
+///
+/// # Errors
+/// When an observation cannot be kept.
+pub fn run(
+    plan: &Plan,
+    options: VirtualOptions<'_>,
+    sink: Sink<'_>,
+) -> io::Result<(Ended, Counts)> {
+    World::new(plan, options).run(sink)
+}

@@ -1,0 +1,116 @@
+//! What is going to happen, by time; first come first served among what happens at the same time.
+
+use crate::actor::{RunId, Ticket, Timer};
+use crate::asynq::op::Answer;
+use crate::clock::Time;
+use crate::engine::virtual_time::token::Token;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+/// An actor, in one of its lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    Producer,
+    /// A worker process, by number, and how often it was started before.
+    Process(u16, u32),
+}
+
+/// Something that is going to happen.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// An actor's timer.
+    Timer(Who, Timer),
+    /// A handler has worked as long as it is going to.
+    HandlerEnds(Who, RunId),
+    /// A call that Redis did not take has failed at last.
+    Answer(Box<(Who, Ticket<Token>, Answer<Token>)>),
+    /// A target is scraped.
+    Scrape(usize),
+    /// The agenda's next turn.
+    Turn,
+    /// The patience with a graceful shutdown is over.
+    Kill(u16, u32),
+}
+
+#[derive(Debug)]
+struct Due {
+    at: Time,
+    seq: u64,
+    what: Happening,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.seq).cmp(&(other.at, other.seq))
+    }
+}
+
+/// The event heap.
+#[derive(Debug, Default)]
+pub(crate) struct Dues {
+    heap: BinaryHeap<Reverse<Due>>,
+    seq: u64,
+}
+
+impl Dues {
+    #[inline]
+    pub(crate) fn push(&mut self, at: Time, what: Happening) {
+        self.seq += 1;
+        self.heap.push(Reverse(Due {
+            at,
+            seq: self.seq,
+            what,
+        }));
+    }
+
+    /// The next thing to happen, if it does so before `end`.
+    #[inline]
+    pub(crate) fn pop(&mut self, end: Time) -> Option<(Time, Happening)> {
+        if self.heap.peek()?.0.at >= end {
+            return None;
+        }
+        let Reverse(due) = self.heap.pop()?;
+        Some((due.at, due.what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn in_order_of_time_then_of_coming(times in prop::collection::vec(0_i64..20, 0..60)) {
+            let mut dues = Dues::default();
+            for (number, at) in times.iter().enumerate() {
+                dues.push(Time(*at), Happening::Scrape(number));
+            }
+            let mut expected: Vec<(i64, usize)> = times.iter().copied().zip(0..).collect();
+            expected.sort_unstable();
+            let popped: Vec<(i64, usize)> = std::iter::from_fn(|| dues.pop(Time(15)))
+                .map(|(at, what)| match what {
+                    Happening::Scrape(number) => (at.0, number),
+                    other => panic!("{other:?}"),
+                })
+                .collect();
+            expected.retain(|(at, _)| *at < 15);
+            prop_assert_eq!(popped, expected);
+        }
+    }
+}

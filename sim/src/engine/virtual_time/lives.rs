@@ -1,0 +1,115 @@
+//! The lives of all tasks, each closed as soon as nothing more can happen to it.
+
+use crate::asynq::op::TaskState;
+use crate::asynq::table::{Pages, Table};
+use crate::audit::{Audited, Auditor, Life};
+use crate::clock::Time;
+use crate::engine::virtual_time::token::Number;
+use crate::ledger::Entry;
+use std::collections::BTreeMap;
+
+/// A life that may still go on.
+#[derive(Debug, Clone)]
+struct Open {
+    life: Life,
+    /// Executions that have not returned.
+    running: u32,
+    /// Whether Redis has forgotten the task.
+    gone: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Lives {
+    open: Pages<Open>,
+    auditor: Auditor,
+}
+
+impl Lives {
+    pub(crate) fn new(auditor: Auditor) -> Self {
+        Self {
+            open: Pages::default(),
+            auditor,
+        }
+    }
+
+    pub(crate) fn note(&mut self, entry: &Entry<Number>) {
+        match entry {
+            Entry::Sent {
+                at, id, workload, ..
+            } => self.open.insert(
+                *id,
+                Open {
+                    life: Life::sent(*at, *workload),
+                    running: 0,
+                    gone: false,
+                },
+            ),
+            Entry::Answered { id, accepted, .. } => {
+                if let Some(open) = self.open.get_mut(id) {
+                    open.life.accepted = Some(*accepted);
+                    // A task that was refused has no other life.
+                    if !accepted {
+                        self.close(*id);
+                    }
+                }
+            }
+            Entry::Started { at, id, .. } => {
+                if let Some(open) = self.open.get_mut(id) {
+                    open.life.started(*at);
+                    open.running += 1;
+                }
+            }
+            Entry::Finished { at, id, how, .. } => {
+                if let Some(open) = self.open.get_mut(id) {
+                    open.life.finished(*at, *how);
+                    open.running = open.running.saturating_sub(1);
+                    self.close_if_over(*id);
+                }
+            }
+        }
+    }
+
+    /// An execution died with its process.
+    pub(crate) fn killed(&mut self, id: Number, at: Time) {
+        if let Some(open) = self.open.get_mut(&id) {
+            open.life.killed(at);
+            open.running = open.running.saturating_sub(1);
+            self.close_if_over(id);
+        }
+    }
+
+    /// Redis has deleted the task, because it succeeded.
+    pub(crate) fn gone(&mut self, id: Number) {
+        if let Some(open) = self.open.get_mut(&id) {
+            open.gone = true;
+            self.close_if_over(id);
+        }
+    }
+
+    fn close_if_over(&mut self, id: Number) {
+        if self
+            .open
+            .get(&id)
+            .is_some_and(|open| open.gone && open.running == 0)
+        {
+            self.close(id);
+        }
+    }
+
+    fn close(&mut self, id: Number) {
+        if let Some(open) = self.open.remove(&id) {
+            // Lost is what succeeded nowhere; a task that Redis deleted because it succeeded never is.
+            self.auditor.close(&open.life, None, String::new);
+        }
+    }
+
+    /// The drill is over: closes what is still open. `left`: where each task is in Redis.
+    pub(crate) fn finish(mut self, left: &BTreeMap<Number, TaskState>) -> Audited {
+        for (id, open) in self.open.entries() {
+            let state = left.get(&id).copied();
+            self.auditor.close(&open.life, state, || id.to_string());
+        }
+        self.auditor.finish()
+    }
+}

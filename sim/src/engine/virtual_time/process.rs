@@ -1,0 +1,146 @@
+//! A worker process of the model: its server, and its handlers at work.
+
+use crate::actor::server::{Served, Server, ServerConfig};
+use crate::actor::{Outcome, RunId};
+use crate::clock::Time;
+use crate::engine::virtual_time::token::{Number, Token, queue_number};
+use crate::plan::{Plan, WorkerPlan};
+use std::collections::BTreeMap;
+
+/// A handler at work, or stuck.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    pub(crate) run: RunId,
+    pub(crate) task: Number,
+    pub(crate) outcome: Outcome,
+    pub(crate) service_us: i64,
+    /// The attempt's deadline, until its timer is set.
+    pub(crate) deadline: Option<Time>,
+}
+
+/// One life of a worker process.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) server: Server<Token>,
+    pub(crate) started: Time,
+    /// By worker slot.
+    handlers: Vec<Option<Work>>,
+    /// Handlers whose slot was given to others while they went on.
+    zombies: BTreeMap<RunId, Work>,
+    /// The deadline of the run that is about to start: the server sets it first.
+    next_deadline: Option<Time>,
+}
+
+/// A worker process, alive or not.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) name: String,
+    config: ServerConfig<Token>,
+    /// How often it was started, this life included.
+    incarnation: u32,
+    pub(crate) life: Option<Life>,
+}
+
+impl Process {
+    pub(crate) fn new(plan: &Plan, name: String, worker: &WorkerPlan) -> Self {
+        let served = |(queue, priority): &(String, u32)| Served {
+            queue: queue_number(plan, queue),
+            name: queue.clone(),
+            priority: *priority,
+        };
+        let config = ServerConfig {
+            host: name.clone(),
+            pid: 1,
+            server_id: String::new(),
+            concurrency: worker.concurrency as usize,
+            queues: worker.queues.iter().map(served).collect(),
+            strict_priority: worker.strict_priority,
+            shutdown_timeout_ms: worker.shutdown_timeout_ms,
+            task_check_interval_ms: worker.task_check_interval_ms,
+            retry_delay: worker.retry_delay,
+        };
+        Self {
+            name,
+            config,
+            incarnation: 0,
+            life: None,
+        }
+    }
+
+    /// Number of the present or last life.
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
+    pub(crate) fn shutdown_timeout_ms(&self) -> i64 {
+        self.config.shutdown_timeout_ms
+    }
+
+    /// Begins a new life.
+    pub(crate) fn start(&mut self, seed: u64, now: Time) {
+        // As a real worker's: the streams of its first life end in 0.
+        let stream = format!("worker/{}/{}", self.name, self.incarnation);
+        self.config.server_id.clone_from(&stream);
+        self.incarnation += 1;
+        self.life = Some(Life {
+            server: Server::new(&self.config, seed, &stream, now),
+            started: now,
+            handlers: vec![None; self.config.concurrency],
+            zombies: BTreeMap::new(),
+            next_deadline: None,
+        });
+    }
+}
+
+impl Life {
+    /// Keeps the deadline of the run that starts next.
+    pub(crate) fn expect_deadline(&mut self, at: Time) {
+        self.next_deadline = Some(at);
+    }
+
+    /// A handler begins.
+    pub(crate) fn begin(&mut self, mut work: Work) {
+        work.deadline = self.next_deadline.take();
+        let slot = work.run.slot as usize;
+        if let Some(before) = self.handlers[slot].replace(work) {
+            self.zombies.insert(before.run, before);
+        }
+    }
+
+    /// The deadline of a run that will not have returned by then, once.
+    pub(crate) fn take_deadline(&mut self, run: RunId) -> Option<Time> {
+        self.work_mut(run)?.deadline.take()
+    }
+
+    /// The deadline of a run, if it comes before the handler's end.
+    pub(crate) fn take_deadline_before(&mut self, run: RunId, ends: Time) -> Option<Time> {
+        let work = self.work_mut(run)?;
+        if work.deadline? > ends {
+            return None;
+        }
+        work.deadline.take()
+    }
+
+    fn work_mut(&mut self, run: RunId) -> Option<&mut Work> {
+        match &mut self.handlers[run.slot as usize] {
+            Some(work) if work.run == run => Some(work),
+            _ => self.zombies.get_mut(&run),
+        }
+    }
+
+    /// A handler returns.
+    pub(crate) fn end(&mut self, run: RunId) -> Option<Work> {
+        let slot = &mut self.handlers[run.slot as usize];
+        if slot.as_ref().is_some_and(|work| work.run == run) {
+            slot.take()
+        } else {
+            self.zombies.remove(&run)
+        }
+    }
+
+    /// The tasks of all handlers that have not returned.
+    pub(crate) fn at_work(&self) -> impl Iterator<Item = Number> {
+        let slots = self.handlers.iter().flatten();
+        slots.chain(self.zombies.values()).map(|work| work.task)
+    }
+}

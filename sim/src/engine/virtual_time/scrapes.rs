@@ -1,0 +1,166 @@
+//! What a Prometheus would have scraped of the model.
+
+use crate::asynq::op::{Op, Reply};
+use crate::clock::Time;
+use crate::engine::virtual_time::process::Process;
+use crate::engine::virtual_time::redis::VirtualRedis;
+use crate::engine::{EXPORTERS, Observation, Sink};
+use crate::metrics::{JobSeries, QueueSeries, each_of_queue};
+use crate::plan::Plan;
+use crate::scrape::{SeriesTable, Target};
+use firedrill_detector::Labels;
+use std::collections::BTreeMap;
+use std::io;
+
+/// A series of a target, without its labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Queue(u16, QueueSeries),
+    Job(u16, JobSeries),
+    Named(&'static str),
+}
+
+/// The targets, with the numbers of the series seen so far.
+#[derive(Debug)]
+pub(crate) struct Scrapes {
+    targets: Vec<(Target, BTreeMap<Key, u32>)>,
+    phases_ms: Vec<i64>,
+    series: SeriesTable,
+    /// Names of the plan's queues, and their numbers in order of names.
+    queues: Vec<String>,
+    queues_by_name: Vec<u16>,
+    kinds: Vec<(String, String)>,
+    connected_clients: usize,
+}
+
+impl Scrapes {
+    pub(crate) fn new(plan: &Plan, kinds: &[(String, String)]) -> Self {
+        let mut series = SeriesTable::default();
+        let mut targets = Vec::new();
+        let mut phases_ms = Vec::new();
+        for (job, instance, phase_ms) in crate::engine::targets(plan) {
+            let target = Target::new(job, &instance, &mut series);
+            targets.push((target, BTreeMap::new()));
+            phases_ms.push(phase_ms);
+        }
+        let queues: Vec<String> = plan.queues.iter().map(|queue| queue.name.clone()).collect();
+        let mut queues_by_name: Vec<u16> = (0..).take(queues.len()).collect();
+        queues_by_name.sort_by_key(|queue| &queues[usize::from(*queue)]);
+        Self {
+            targets,
+            phases_ms,
+            series,
+            queues,
+            queues_by_name,
+            kinds: kinds.to_vec(),
+            // A connection of the producer, one of the exporters, and one of each process, as for real.
+            connected_clients: 2,
+        }
+    }
+
+    /// Each target with the time of its first scrape, milliseconds.
+    pub(crate) fn phases(&self) -> Vec<(usize, i64)> {
+        self.phases_ms.iter().copied().enumerate().collect()
+    }
+
+    pub(crate) fn scrape(
+        &mut self,
+        number: usize,
+        now: Time,
+        at_ms: i64,
+        redis: &mut VirtualRedis,
+        processes: &[Process],
+        sink: Sink<'_>,
+    ) -> io::Result<()> {
+        let mut exposed = Vec::new();
+        let answered = match number {
+            0 => {
+                self.asynq(now, redis, &mut exposed);
+                true
+            }
+            1 => {
+                let alive = processes.iter().filter(|process| process.life.is_some());
+                let clients = self.connected_clients + alive.count();
+                redis_values(now, redis, clients, &mut exposed);
+                true
+            }
+            worker => processes
+                .get(worker - EXPORTERS.len())
+                .is_some_and(|process| worker_values(process, &mut exposed)),
+        };
+        let (target, known) = &mut self.targets[number];
+        let (series, queues, kinds) = (&mut self.series, &self.queues, &self.kinds);
+        let numbered = exposed.into_iter().map(|(key, value)| {
+            let number = *known.entry(key).or_insert_with(|| {
+                let labels = match key {
+                    Key::Queue(queue, of) => of.labels(&queues[usize::from(queue)]),
+                    Key::Job(kind, of) => {
+                        let (task_type, queue) = &kinds[usize::from(kind)];
+                        of.labels(task_type, queue)
+                    }
+                    Key::Named(name) => Labels::metric(name, []),
+                };
+                target.number(&labels, series)
+            });
+            (number, value)
+        });
+        let numbered: Vec<(u32, f64)> = numbered.collect();
+        let values = target.scraped(answered.then_some(numbered));
+        for (id, labels) in series.take_new() {
+            sink(Observation::Series { id, labels })?;
+        }
+        let target = target.name();
+        sink(Observation::Scrape {
+            at_ms,
+            target,
+            values,
+        })
+    }
+
+    /// As the real exporter: without Redis there is no asynq series at all, and the scrape succeeds all the same.
+    fn asynq(&self, now: Time, redis: &mut VirtualRedis, exposed: &mut Vec<(Key, f64)>) {
+        let Ok(Reply::Names(published)) = redis.call(Op::Queues) else {
+            return;
+        };
+        for queue in &self.queues_by_name {
+            if !published.contains(queue) {
+                continue;
+            }
+            let op = Op::QueueStats { queue: *queue, now };
+            if let Ok(Reply::Stats(stats)) = redis.call(op) {
+                each_of_queue(&stats, |series, value| {
+                    exposed.push((Key::Queue(*queue, series), value));
+                });
+            }
+        }
+    }
+}
+
+/// `redis_up` and, while Redis answers, what the exporter reads of `INFO`.
+fn redis_values(now: Time, redis: &VirtualRedis, clients: usize, exposed: &mut Vec<(Key, f64)>) {
+    let uptime_s = redis.uptime_s(now);
+    let up = f64::from(u8::from(uptime_s.is_some()));
+    exposed.push((Key::Named("redis_up"), up));
+    let Some(uptime_s) = uptime_s else { return };
+    let used = redis.used_memory_bytes() as f64;
+    exposed.extend([
+        (Key::Named("redis_memory_used_bytes"), used),
+        (Key::Named("redis_memory_max_bytes"), 0.0),
+        (Key::Named("redis_connected_clients"), clients as f64),
+        (Key::Named("redis_connected_slaves"), 0.0),
+        (Key::Named("redis_uptime_in_seconds"), uptime_s as f64),
+    ]);
+}
+
+/// What a worker's `/metrics` shows; answers whether there is a worker.
+fn worker_values(process: &Process, exposed: &mut Vec<(Key, f64)>) -> bool {
+    let Some(life) = &process.life else {
+        return false;
+    };
+    life.server
+        .metrics()
+        .each(|kind, series, value| exposed.push((Key::Job(*kind, series), value)));
+    let started = life.started.millis() as f64 / 1e3;
+    exposed.push((Key::Named("process_start_time_seconds"), started));
+    true
+}

@@ -1,0 +1,178 @@
+//! What stands for a task in virtual time: a few numbers instead of a message.
+
+use crate::actor::producer::Mint;
+use crate::asynq::table::Pages;
+use crate::asynq::task::Task;
+use crate::plan::{Execution, Plan};
+use std::collections::BTreeSet;
+use std::fmt::{self, Debug};
+
+/// Numbers tasks in the order in which they are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Number(u32);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {} in order of arrival", self.0)
+    }
+}
+
+impl From<u32> for Number {
+    fn from(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+impl From<Number> for u32 {
+    fn from(number: Number) -> Self {
+        number.0
+    }
+}
+
+/// A task. Everything else about it stands in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) number: Number,
+    workload: u32,
+    seq: u32,
+    kind: u16,
+    queue: u16,
+    retried: i32,
+    retry: i32,
+    timeout_s: i32,
+}
+
+impl Token {
+    /// This attempt of it.
+    pub(crate) fn execution(&self) -> Execution {
+        Execution {
+            workload: self.workload as usize,
+            seq: u64::from(self.seq),
+            attempt: u32::try_from(self.retried).unwrap_or(0),
+        }
+    }
+}
+
+impl Task for Token {
+    type Id = Number;
+    /// Position in the plan's queues.
+    type Queue = u16;
+    /// Position in [`Tokens::kinds`].
+    type Kind = u16;
+    type Table<V: Clone + Debug + Send + 'static> = Pages<V>;
+
+    #[inline]
+    fn id(&self) -> Number {
+        self.number
+    }
+
+    #[inline]
+    fn queue(&self) -> u16 {
+        self.queue
+    }
+
+    #[inline]
+    fn kind(&self) -> u16 {
+        self.kind
+    }
+
+    #[inline]
+    fn retry(&self) -> i32 {
+        self.retry
+    }
+
+    #[inline]
+    fn retried(&self) -> i32 {
+        self.retried
+    }
+
+    #[inline]
+    fn timeout_s(&self) -> i64 {
+        i64::from(self.timeout_s)
+    }
+
+    fn deadline_s(&self) -> i64 {
+        0
+    }
+
+    fn retention_s(&self) -> i64 {
+        0
+    }
+
+    fn failed(&mut self, _: &str, _: i64, retries: bool) {
+        self.retried += i32::from(retries);
+    }
+
+    fn completed(&mut self, _: i64) {}
+}
+
+/// Makes the tokens of a plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Tokens {
+    /// What the first task of each workload entry is like.
+    patterns: Vec<Token>,
+    kinds: Vec<(String, String)>,
+    next: u32,
+}
+
+impl Tokens {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let kinds: BTreeSet<(String, String)> = plan
+            .workload
+            .iter()
+            .map(|task| (task.task.clone(), task.queue.clone()))
+            .collect();
+        let kinds: Vec<(String, String)> = kinds.into_iter().collect();
+        let small = |place: Option<usize>| u16::try_from(place.unwrap_or(0)).unwrap_or(u16::MAX);
+        let pattern = |(workload, task): (u32, &crate::plan::TaskPlan)| Token {
+            number: Number(0),
+            workload,
+            seq: 0,
+            kind: small(
+                kinds
+                    .iter()
+                    .position(|kind| kind.0 == task.task && kind.1 == task.queue),
+            ),
+            queue: queue_number(plan, &task.queue),
+            retried: 0,
+            retry: i32::try_from(task.max_retry).unwrap_or(i32::MAX),
+            timeout_s: i32::try_from(task.timeout_ms / 1_000).unwrap_or(i32::MAX),
+        };
+        Self {
+            patterns: (0..).zip(&plan.workload).map(pattern).collect(),
+            kinds,
+            next: 0,
+        }
+    }
+
+    /// Task types with their queues, in order.
+    pub(crate) fn kinds(&self) -> &[(String, String)] {
+        &self.kinds
+    }
+
+    /// The queues they go to.
+    pub(crate) fn queues(&self) -> BTreeSet<u16> {
+        self.patterns.iter().map(|token| token.queue).collect()
+    }
+}
+
+/// The number of a plan's queue.
+pub(crate) fn queue_number(plan: &Plan, name: &str) -> u16 {
+    let place = plan.queues.iter().position(|queue| queue.name == name);
+    // A plan names no queue it does not have, and has at most 65,535.
+    u16::try_from(place.unwrap_or(0)).unwrap_or(u16::MAX)
+}
+
+impl Mint<Token> for Tokens {
+    #[inline]
+    fn mint(&mut self, workload: usize, seq: u64) -> Token {
+        let number = Number(self.next);
+        self.next += 1;
+        Token {
+            number,
+            // The plan's size is checked before it runs: there are fewer tasks than numbers.
+            seq: seq as u32,
+            ..self.patterns[workload]
+        }
+    }
+}
