@@ -32,6 +32,8 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+mod curves;
+pub mod fidelity;
 pub mod jsonl;
 pub mod pack;
 pub mod record;

@@ -4,7 +4,8 @@
 //! turns them into Unix time.
 //!
 //! A minor version may add fields and kinds of lines. So unknown fields are left out when reading, and a field that was
-//! not there from the beginning has a default. 1.1 added the waits of every queue ([`QueueWaits`]).
+//! not there from the beginning has a default. 1.1 added the waits of every queue ([`QueueWaits`]) and what busy slots
+//! lost ([`Lag::busy_turn_ms`]).
 
 use crate::waits::Waits;
 use serde::{Deserialize, Serialize};
@@ -332,4 +333,10 @@ pub struct Lag {
     /// How much longer a worker slot is held than the handler works, because of the harness: two round trips and the
     /// handlers' timer error over the handlers' time, medians. That much capacity is missing.
     pub slot_overhead: f64,
+    /// While all slots of a worker process were taken and tasks waited: from a handler's return to the start of the next
+    /// in its place, mean; 0 when that never was so. Medians of a whole drill say little of it, for a process is slowest
+    /// when it has most to do. Since 1.1.
+    pub busy_turn_ms: f64,
+    /// How much longer these handlers worked than planned, mean. Since 1.1.
+    pub busy_overrun_ms: f64,
 }

@@ -86,6 +86,12 @@ impl Waits {
         (!self.0.is_empty()).then(|| self.0.value_at_quantile(q))
     }
 
+    /// The mean wait in milliseconds, to the precision. Nothing when no task waited.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        (!self.0.is_empty()).then(|| self.0.mean())
+    }
+
     /// The longest wait in milliseconds, rounded up to the precision.
     #[must_use]
     pub fn max(&self) -> Option<u64> {
@@ -172,6 +178,7 @@ mod tests {
             (Waits::new().quantile(0.5), Waits::new().max()),
             (None, None)
         );
+        assert_eq!(Waits::new().mean(), None);
     }
 
     #[test]
@@ -221,6 +228,18 @@ mod tests {
             let text = serde_json::to_string(&whole).unwrap();
             let back: Waits = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(back, whole);
+        }
+
+        #[test]
+        fn the_mean_is_that_of_the_waits_to_the_precision(
+            waits_ms in prop::collection::vec(0..4_000_000_i64, 1..60),
+        ) {
+            let waits = of(&waits_ms);
+            let mean = waits.mean().unwrap();
+            let exact = waits_ms.iter().sum::<i64>() as f64 / waits_ms.len() as f64;
+            prop_assert!((mean - exact).abs() <= exact * 1e-3, "{} {}", mean, exact);
+            let decoded = Waits::decode(&waits.encode()).unwrap();
+            prop_assert_eq!(decoded.mean(), Some(mean));
         }
 
         #[test]

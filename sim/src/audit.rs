@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 /// The executions of one process incarnation.
 #[derive(Debug, Clone)]
 pub struct ProcessLedger {
+    /// Name of the process.
+    pub process: String,
     /// Its ledger.
     pub entries: Vec<Entry<String>>,
     /// When the process was killed; executions without an end died then.

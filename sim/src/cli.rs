@@ -50,6 +50,8 @@ pub enum Command {
     Tune(Tune),
     /// Write the HTML report of recorded drills
     Report(Report),
+    /// Run scenarios on both engines, live and virtual, and report what they differ by
+    Fidelity(Fidelity),
     /// End what a killed firedrill left behind: processes it started, temporary directories
     Clean(Clean),
     /// (internal) an asynq worker process of a drill
@@ -286,6 +288,53 @@ pub struct Report {
     /// The file to write; `-` for standard output
     #[arg(long, short, default_value = "report.html", value_name = "FILE")]
     pub out: PathBuf,
+}
+
+/// `fidelity`.
+#[derive(Debug, Args)]
+pub struct Fidelity {
+    /// Scenario files
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub scenarios: Vec<PathBuf>,
+    /// Rules.
+    #[command(flatten)]
+    pub rules: Rules,
+    /// Virtual seconds per real second of the live drills
+    #[arg(
+        long,
+        env = "FIREDRILL_SPEED",
+        default_value_t = 60.0,
+        value_name = "N"
+    )]
+    pub speed: f64,
+    /// Seed of every random stream, instead of the scenario's
+    #[arg(long, env = "FIREDRILL_SEED", value_name = "N")]
+    pub seed: Option<u64>,
+    /// Live drills side by side, each on its own Redis [default: 4 per core]
+    #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Where to get Redis
+    #[arg(long, env = "FIREDRILL_REDIS", value_enum, default_value_t = Redis::Auto, value_name = "HOW")]
+    pub redis: Redis,
+    /// Image for the Docker way
+    #[arg(
+        long,
+        env = "FIREDRILL_REDIS_IMAGE",
+        default_value = "redis:7",
+        value_name = "IMAGE"
+    )]
+    pub redis_image: String,
+    /// Directory for records and reports: they go to `fidelity/<UTC time>/` in it
+    #[arg(
+        long,
+        env = "FIREDRILL_OUT",
+        default_value = "runs",
+        value_name = "DIR"
+    )]
+    pub out: PathBuf,
+    /// Print the comparison as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `clean`.

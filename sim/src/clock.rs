@@ -31,16 +31,16 @@ impl Time {
         self.0.div_euclid(1_000_000)
     }
 
-    /// This time moved by `millis` milliseconds.
+    /// This time moved by `millis` milliseconds; what would be centuries away is as far as time goes.
     #[must_use]
     pub const fn plus_millis(self, millis: i64) -> Self {
-        Self(self.0 + millis * 1_000_000)
+        Self(self.0.saturating_add(millis.saturating_mul(1_000_000)))
     }
 
-    /// This time moved by `micros` microseconds.
+    /// This time moved by `micros` microseconds, likewise.
     #[must_use]
     pub const fn plus_micros(self, micros: i64) -> Self {
-        Self(self.0 + micros * 1_000)
+        Self(self.0.saturating_add(micros.saturating_mul(1_000)))
     }
 }
 

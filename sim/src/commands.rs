@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod clean;
+pub mod fidelity;
 pub mod plan;
 pub mod report;
 pub mod run;
@@ -9,6 +10,7 @@ pub mod score;
 pub mod tune;
 
 mod inputs;
+mod live;
 mod progress;
 mod simulate;
 mod whatif;

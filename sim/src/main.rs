@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => commands::plan::run(&args, &terminal),
         Command::Score(args) => commands::score::run(&args, &terminal),
         Command::Tune(args) => commands::tune::run(&args, &terminal),
+        Command::Fidelity(args) => commands::fidelity::run(&args, &terminal),
         Command::Report(args) => commands::report::run(&args, &terminal),
         Command::Clean(args) => commands::clean::run(&args, &terminal),
         Command::Worker => worker::run()

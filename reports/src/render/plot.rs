@@ -2,18 +2,19 @@
 
 mod lanes;
 mod latency;
-mod series;
+mod overlay;
 pub(super) mod tradeoff;
 
 pub(super) use latency::latency;
+pub(super) use overlay::overlay;
 
+use crate::curves::{depth_by_state, throughput};
 use crate::jsonl::Record;
 use crate::record::Transition;
 use crate::render::cell;
 use crate::score::DrillScore;
 use plotters::coord::Shift;
 use plotters::prelude::*;
-use series::{depth_by_state, throughput};
 
 const WIDTH: u32 = 1080;
 const CHART_HEIGHT: u32 = 190;

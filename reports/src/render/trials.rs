@@ -1,10 +1,10 @@
 //! Trials for people and machines: the same tables on a terminal, in Markdown and on a page, and everything as JSON.
 
-mod html;
+pub(super) mod html;
 mod json;
 mod markdown;
 mod rows;
-mod tables;
+pub(super) mod tables;
 mod terminal;
 
 pub use html::html;

@@ -2,6 +2,7 @@
 
 mod cards;
 mod compat;
+mod fidelity;
 mod properties;
 mod record;
 mod render;

@@ -64,6 +64,7 @@ fn run(
     let ledgers: Vec<ProcessLedger> = ledgers
         .iter()
         .map(|(entries, killed)| ProcessLedger {
+            process: "w-0".into(),
             entries: entries.clone(),
             killed_at: killed.map(at),
         })

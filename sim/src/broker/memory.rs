@@ -88,6 +88,10 @@ impl<T: Task> MemoryBroker<T> {
                 ids,
                 expires_s,
             } => {
+                if ids.is_empty() {
+                    let reason = "ZADD: wrong number of arguments";
+                    return Err(BrokerError::Refused(reason.into()));
+                }
                 self.queue(&queue).extend_lease(&ids, expires_s);
                 Ok(Reply::Done)
             }
@@ -133,7 +137,7 @@ impl<T: Task> MemoryBroker<T> {
         &mut self.queues[place].1
     }
 
-    /// How many tasks of a queue are in its archive, and how many in all states.
+    /// How many tasks there are, in all queues and all states.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.queues.iter().map(|(_, queue)| queue.len()).sum()

@@ -1,7 +1,8 @@
 //! `firedrill run --engine virtual`: one virtual drill of each scenario, or many with a seed each.
 
 use crate::cli::Run;
-use crate::commands::run::{self, AllEnded, Ended, RunSet};
+use crate::commands::live::{self, AllEnded, Ended};
+use crate::commands::run::{self, RunSet};
 use crate::commands::{Failure, Terminal, inputs, report};
 use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let abort = Arc::new(AtomicBool::new(false));
     stop_on_signal(&abort)?;
     if args.trials == 1 {
-        one_each(args, rules, &pack, trials, threads, &abort, terminal)
+        one_each(args, &rules, &pack, trials, threads, &abort, terminal)
     } else {
         many(args, &rules, &pack, &trials, threads, &abort, terminal)
     }
@@ -172,14 +173,14 @@ pub(crate) fn on_all_cores<T: Send>(
 /// One drill of each scenario, with its record and report, as on the live engine.
 fn one_each(
     args: &Run,
-    rules: Rules,
+    rules: &Rules,
     pack: &RulePack,
     plans: Vec<Plan>,
     threads: usize,
     abort: &AtomicBool,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let set = RunSet::new(args, rules, SystemTime::now());
+    let set = RunSet::new(args, SystemTime::now());
     let jobs = set.jobs(&plans)?;
     let dirs: Vec<(Plan, PathBuf)> = jobs.into_iter().map(|job| (job.plan, job.dir)).collect();
     let plans: Vec<Plan> = dirs.iter().map(|(plan, _)| plan.clone()).collect();
@@ -194,10 +195,10 @@ fn one_each(
             abort: Some(abort),
             ..VirtualOptions::default()
         };
-        let outcome = drill::run_virtual(plan, &set.rules, options, &directory(plan));
+        let outcome = drill::run_virtual(plan, rules, options, &directory(plan));
         Ended {
             name: plan.name.clone(),
-            outcome: outcome.map_err(|error| run::failure(&error)),
+            outcome: outcome.map_err(|error| live::failure(&error)),
         }
     });
     let signal = abort.load(Ordering::Relaxed).then_some(Exit::Interrupted);
@@ -274,13 +275,13 @@ fn print(card: &TrialCard, json: bool, terminal: &Terminal) {
 }
 
 fn write(args: &Run, card: &TrialCard) -> std::io::Result<PathBuf> {
-    let stamp = run::stamp(SystemTime::now());
+    let stamp = live::stamp(SystemTime::now());
     let all = args.out.join("trials");
     let dir = all.join(&stamp);
     let html = dir.join("report.html");
     report::write(&html, &render::trials::html(card))?;
     report::write(&dir.join("result.json"), &render::trials::json(card))?;
     report::write(&dir.join("summary.md"), &render::trials::markdown(card))?;
-    run::link(&all.join("latest"), std::path::Path::new(&stamp))?;
+    live::link(&all.join("latest"), std::path::Path::new(&stamp))?;
     Ok(html)
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::Tune;
 use crate::commands::simulate::{Lines, on_all_cores, plans, stop_on_signal, threads};
-use crate::commands::{Failure, Terminal, inputs, report, run, whatif};
+use crate::commands::{Failure, Terminal, inputs, live, report, whatif};
 use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
 use crate::estimate::Estimate;
@@ -158,13 +158,16 @@ fn tuner(
 
 /// The report, and the rule files with the proposal in them.
 fn write(args: &Tune, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>> {
-    let stamp = run::stamp(SystemTime::now());
+    let stamp = live::stamp(SystemTime::now());
     let all = args.out.join("tune");
     let dir = all.join(&stamp);
     let html = dir.join("report.html");
     report::write(&html, &render::tune::html(tuning))?;
     report::write(&dir.join("result.json"), &render::tune::json(tuning))?;
-    run::link(&all.join("latest"), Path::new(&stamp))?;
+    for (name, svg) in render::tune::charts(tuning) {
+        report::write(&dir.join(name), &svg)?;
+    }
+    live::link(&all.join("latest"), Path::new(&stamp))?;
     let mut written = vec![html];
     let edited = tuner.edited(&tuning.proposal.values);
     for file in edited.map_err(|problem| io::Error::other(problem.to_string()))? {

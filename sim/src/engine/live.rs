@@ -6,13 +6,14 @@ pub mod exporter;
 pub mod fleet;
 pub mod http;
 pub mod interpreter;
+mod lag;
 pub mod scraper;
 
 use crate::actor::Event;
 use crate::actor::producer::{Messages, Producer};
 use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Op, Reply, TaskState};
-use crate::audit::{self, Evidence, ProcessLedger, quantiles};
+use crate::audit::{self, Evidence, ProcessLedger};
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
@@ -23,7 +24,6 @@ use crate::redis_server::private::{PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
 use crate::scrape::{SeriesTable, Target};
 use child::ChildError;
-use firedrill_reports::record::Lag;
 use fleet::Fleet;
 use interpreter::{Host, Outside, drive};
 use scraper::{Addresses, InOrder, Progress, Schedule, scrape_loop};
@@ -182,8 +182,9 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
         sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
     }
 
-    let producer = producer.finish(clock).await;
+    // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let ledgers = world.fleet.end().await;
+    let producer = producer.finish(clock).await;
     if !world.redis.is_listening() {
         // The drill ended during an outage: what survived it is part of the audit.
         world.redis.restart(true).await?;
@@ -199,7 +200,7 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
         left: &left,
     };
     let audited = Box::new(audit::audit(&evidence));
-    let lag = lag(&producer, &ledgers, scrape_late_ms, fault_ms_max);
+    let lag = lag::lag(plan, &producer, &ledgers, scrape_late_ms, fault_ms_max);
     sink(Observation::Ledger { audited, lag }).map_err(LiveError::Sink)?;
     Ok(Ended {
         at_ms: reached_ms,
@@ -320,78 +321,16 @@ fn read_ledgers(files: Vec<(PathBuf, Option<Time>)>) -> io::Result<Vec<ProcessLe
         // A process killed before it began has no ledger.
         .filter(|(path, _)| path.exists())
         .map(|(path, killed_at)| {
+            // `w-0.1.ledger` is of the second life of `w-0`.
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let process = name.split('.').next().unwrap_or_default().to_owned();
             Ok(ProcessLedger {
+                process,
                 entries: ledger::read(&path)?,
                 killed_at,
             })
         })
         .collect()
-}
-
-fn lag(
-    producer: &[Entry],
-    ledgers: &[ProcessLedger],
-    mut scrape_ms: Vec<i64>,
-    fault_ms_max: i64,
-) -> Lag {
-    let micros = |from: Time, to: Time| (to.0 - from.0) / 1_000;
-    let (mut enqueue_us, mut redis_us) = (Vec::new(), Vec::new());
-    let mut sent_at: BTreeMap<&str, Time> = BTreeMap::new();
-    for entry in producer {
-        match entry {
-            Entry::Sent {
-                at, id, intended, ..
-            } => {
-                enqueue_us.push(micros(*intended, *at));
-                sent_at.insert(id, *at);
-            }
-            Entry::Answered {
-                at,
-                id,
-                accepted: true,
-            } => redis_us.extend(sent_at.get(id.as_str()).map(|sent| micros(*sent, *at))),
-            _ => {}
-        }
-    }
-    let mut overrun_us = Vec::new();
-    let mut handler_us = Vec::new();
-    for ledger in ledgers {
-        let mut started: BTreeMap<(&str, i32), Time> = BTreeMap::new();
-        for entry in &ledger.entries {
-            match entry {
-                Entry::Started { at, id, retried } => {
-                    started.insert((id, *retried), *at);
-                }
-                Entry::Finished {
-                    at,
-                    id,
-                    retried,
-                    overrun_us: late_us,
-                    ..
-                } => {
-                    overrun_us.push(*late_us);
-                    let start = started.remove(&(id.as_str(), *retried));
-                    handler_us.extend(start.map(|start| micros(start, *at)));
-                }
-                Entry::Sent { .. } | Entry::Answered { .. } => {}
-            }
-        }
-    }
-    let millis = |values: [i64; 3]| values.map(|us| us / 1_000);
-    let (redis_us, overrun_us) = (quantiles(&mut redis_us), quantiles(&mut overrun_us));
-    let work_us = (quantiles(&mut handler_us)[0] - overrun_us[0]).max(1);
-    Lag {
-        enqueue_ms: millis(quantiles(&mut enqueue_us)),
-        scrape_ms: quantiles(&mut scrape_ms),
-        handler_ms: millis(overrun_us),
-        fault_ms_max,
-        redis_ms: millis(redis_us),
-        slot_overhead: if handler_us.is_empty() {
-            0.0
-        } else {
-            (2 * redis_us[0] + overrun_us[0]) as f64 / work_us as f64
-        },
-    }
 }
 
 /// Milliseconds since the drill's start, as records count.

@@ -3,7 +3,8 @@
 //! One thread per drill, no clock, no I/O, first come first served among what happens at the same time, and every
 //! random number from a named stream of the plan's seed: the same plan gives the same observations, byte for byte.
 //!
-//! What the model leaves out: a call to a Redis that is up takes no time, and so do starting a process and a scrape.
+//! What the model leaves out: a call to a Redis that is up takes no time (but for a [`Harness`]), and so do starting a
+//! process and a scrape.
 
 mod deeds;
 mod dues;
@@ -35,6 +36,20 @@ pub struct VirtualOptions<'a> {
     pub abort: Option<&'a AtomicBool>,
     /// Virtual milliseconds reached, for a progress display.
     pub reached_ms: Option<&'a AtomicI64>,
+    /// What a harness is made to cost.
+    pub harness: Harness,
+}
+
+/// What a live drill's harness costs its workers, put into the model on purpose, to see whether it is what two drills
+/// differ by. Nothing, unless somebody asks for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Harness {
+    /// Virtual microseconds from a call to Redis to its answer.
+    pub round_trip_us: i64,
+    /// Virtual microseconds a handler works longer than the plan wants.
+    pub overrun_us: i64,
+    /// Virtual milliseconds a scrape sees the world later than its time says.
+    pub scrape_late_ms: i64,
 }
 
 impl Default for VirtualOptions<'_> {
@@ -44,6 +59,7 @@ impl Default for VirtualOptions<'_> {
             scrape: true,
             abort: None,
             reached_ms: None,
+            harness: Harness::default(),
         }
     }
 }

@@ -287,6 +287,15 @@ impl Resolver<'_> {
                 for name in names.iter().filter(|name| !processes.contains(&name.value)) {
                     self.unknown(name.at, "worker process", &name.value, processes);
                 }
+                for (index, name) in names.iter().enumerate() {
+                    if names[..index]
+                        .iter()
+                        .any(|before| before.value == name.value)
+                    {
+                        let message = format!("select: `{}` is named twice", name.value);
+                        self.problems.push(name.at, message);
+                    }
+                }
                 names.iter().map(|name| name.value.clone()).collect()
             }
         }

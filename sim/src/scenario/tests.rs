@@ -109,7 +109,7 @@ workload:
 workers:
   - { name: w, processes: 2, concurrency: 10, queues: [low] }
 timeline:
-  - { at: 30m, fault: worker.kill, select: [w-0, w-7], until: { at: 20m, remedy: redis.start } }
+  - { at: 30m, fault: worker.kill, select: [w-0, w-7, w-0], until: { at: 20m, remedy: redis.start } }
   - { at: 31m, fault: redis.kill, until: { at: 32m } }
   - { at: 33m, fault: handler.fail, task: b }
   - { at: 2h, fault: handler.deadlock, select: { count: 5 } }
@@ -125,8 +125,9 @@ incidents:
         accepted: default
     s.yaml:13:50: there is no worker process `w-7`
         did you mean `w-0`? accepted: w-0, w-1
-    s.yaml:13:69: worker.kill: ends at or before its start
-    s.yaml:13:82: redis.start does not end worker.kill
+    s.yaml:13:55: select: `w-0` is named twice
+    s.yaml:13:74: worker.kill: ends at or before its start
+    s.yaml:13:87: redis.start does not end worker.kill
         accepted: worker.restart
     s.yaml:14:42: redis.kill does not end by itself
         write `until: { at: ..., remedy: redis.start }`, or `until: end`

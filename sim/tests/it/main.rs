@@ -3,9 +3,17 @@
 mod broker;
 mod cleanup;
 mod cli;
+mod confidence;
+mod conformance;
+mod conservation;
 mod docker;
+mod fidelity;
 mod live;
+mod queueing_theory;
 mod redis_server;
 mod support;
+mod theory;
 mod tidy;
+mod virtual_drills;
+mod virtual_plans;
 mod wire;

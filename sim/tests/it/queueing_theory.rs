@@ -3,6 +3,11 @@
 //! Waits are from arrival to start of service, in seconds, in the steady state, first come, first served unless said
 //! otherwise. Every function panics when the system is not stable (load of a server 1 or more).
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "theory is compared to many digits, not to the last bit"
+)]
+
 /// How many servers share one queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Servers(pub(crate) u32);
@@ -88,6 +93,22 @@ pub(crate) fn mean_wait_md1_s(arrivals_per_s: f64, service_s: f64) -> f64 {
     mean_wait_mg1_s(arrivals_per_s, ServiceTime::constant(service_s))
 }
 
+/// Mean time until a server that has no work looks for some again, when it does so at intervals spread evenly over 0.5
+/// to 1.5 of `interval_s`: E\[V²\] / 2E\[V\].
+pub(crate) fn mean_time_to_next_look_s(interval_s: f64) -> f64 {
+    interval_s * (1.0 + 1.0 / 12.0) / 2.0
+}
+
+/// Mean wait in M/G/1 whose server looks for work only now and then when it has none: that of M/G/1, and the time to its
+/// next look (the decomposition of Fuhrmann and Cooper 1985).
+pub(crate) fn mean_wait_mg1_looking_s(
+    arrivals_per_s: f64,
+    service: ServiceTime,
+    look_interval_s: f64,
+) -> f64 {
+    mean_wait_mg1_s(arrivals_per_s, service) + mean_time_to_next_look_s(look_interval_s)
+}
+
 /// Mean wait of each class on one server that always takes the most urgent (first) class next and interrupts nobody
 /// (Cobham 1954).
 pub(crate) fn mean_waits_by_priority_s(classes: &[Class]) -> Vec<f64> {
@@ -95,6 +116,20 @@ pub(crate) fn mean_waits_by_priority_s(classes: &[Class]) -> Vec<f64> {
         .iter()
         .map(|class| class.arrivals_per_s * class.service.second_moment() / 2.0)
         .sum();
+    cobham(residual_s, classes.iter().map(|class| class.load()))
+}
+
+/// The same for a server that looks for work only now and then when it has none: an arrival finds it so for the share of
+/// time without load.
+pub(crate) fn mean_waits_by_priority_looking_s(
+    classes: &[Class],
+    look_interval_s: f64,
+) -> Vec<f64> {
+    let work = classes
+        .iter()
+        .map(|class| class.arrivals_per_s * class.service.second_moment() / 2.0);
+    let load: f64 = classes.iter().map(|class| class.load()).sum();
+    let residual_s = work.sum::<f64>() + (1.0 - load) * mean_time_to_next_look_s(look_interval_s);
     cobham(residual_s, classes.iter().map(|class| class.load()))
 }
 
@@ -273,6 +308,25 @@ mod tests {
         close(waits[0], by_hand_s / 0.8, 1e-12);
         close(waits[1], by_hand_s / (0.8 * 0.6), 1e-12);
         close(waits[2], by_hand_s / (0.6 * 0.3), 1e-12);
+    }
+
+    #[test]
+    fn looking_now_and_then_adds_the_time_to_the_next_look() {
+        // An interval that is always the same would add half of it, one spread from 0 to its double two thirds.
+        close(mean_time_to_next_look_s(24.0), 13.0, 1e-12);
+        let service = ServiceTime::lognormal(2.0, 1.0);
+        let alone = Class {
+            arrivals_per_s: 0.3,
+            service,
+        };
+        let waits = mean_waits_by_priority_looking_s(&[alone], 5.0);
+        close(waits[0], mean_wait_mg1_looking_s(0.3, service, 5.0), 1e-12);
+        let two = [alone, alone].map(|class| Class {
+            arrivals_per_s: 0.15,
+            ..class
+        });
+        let waits = mean_waits_by_priority_looking_s(&two, 0.0);
+        close(waits[1], mean_waits_by_priority_s(&two)[1], 1e-12);
     }
 
     #[test]

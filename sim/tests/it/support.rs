@@ -3,7 +3,9 @@
 use firedrill::asynq::message::TaskMessage;
 use firedrill::broker::redis::{RedisBroker, RedisOptions};
 use firedrill::clock::Time;
+use firedrill::plan::Plan;
 use firedrill::redis_server::{self, Persistence, RedisServer, RedisServerOptions};
+use firedrill::scenario::{PlanOptions, Scenario};
 use redis::{Commands, Connection};
 use smallvec::smallvec;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,14 @@ pub(crate) fn firedrill() -> Command {
 /// A file of the project.
 pub(crate) fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// A plan of the scenario `text`.
+pub(crate) fn plan_of(text: &str) -> Plan {
+    let scenario =
+        Scenario::parse("s.yaml", text).unwrap_or_else(|found| panic!("{found:#?}\n{text}"));
+    Plan::resolve(&scenario, &PlanOptions::default())
+        .unwrap_or_else(|found| panic!("{found:#?}\n{text}"))
 }
 
 /// Whether a program is on PATH.
@@ -135,10 +145,6 @@ impl Bench {
 
     pub(crate) fn field(&mut self, id: &str, field: &str) -> Option<String> {
         self.redis.hget(key(&format!("t:{id}")), field).unwrap()
-    }
-
-    pub(crate) fn number(&mut self, part: &str) -> Option<i64> {
-        self.redis.get(key(part)).unwrap()
     }
 }
 

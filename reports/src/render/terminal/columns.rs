@@ -2,6 +2,7 @@
 
 use crate::render::cell::Tone;
 use crate::render::terminal::{Cell, Style, paint, plain};
+use crate::render::trials::tables::Table;
 
 /// Between columns.
 const GAP: usize = 2;
@@ -17,6 +18,19 @@ pub(in crate::render) fn table(mut rows: Vec<Vec<Cell>>, style: Style) -> String
     };
     text.push('\n');
     text
+}
+
+/// A table whose first head says in capitals what its rows are.
+pub(in crate::render) fn titled(mut table: Table, style: Style) -> String {
+    let head = table.head.iter();
+    let mut head: Vec<_> = head
+        .map(|column| ((*column).to_owned(), Tone::Quiet))
+        .collect();
+    if let Some((first, _)) = head.first_mut() {
+        *first = first.to_uppercase();
+    }
+    table.rows.insert(0, head);
+    self::table(table.rows, style)
 }
 
 /// The widths of the columns such that all fit: the widest give way first, down to their longest word. The first column

@@ -43,7 +43,7 @@ pub fn html(card: &TrialCard) -> String {
     page
 }
 
-fn section(page: &mut String, table: &Table) {
+pub(in crate::render) fn section(page: &mut String, table: &Table) {
     let _ = write!(
         page,
         "<section>\n<h2>{}</h2>\n<p class=\"note\">{}</p>\n<div class=\"wide\"><table class=\"trials\">\n<tr>",

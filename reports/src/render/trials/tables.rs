@@ -5,14 +5,14 @@ use crate::render::terminal::Cell;
 use crate::trials::TrialCard;
 
 /// A table with a name for its rows.
-pub(super) struct Table {
+pub(in crate::render) struct Table {
     /// What it is about.
-    pub(super) title: &'static str,
+    pub(in crate::render) title: &'static str,
     /// How to read it.
-    pub(super) note: &'static str,
+    pub(in crate::render) note: &'static str,
     /// Heads of the columns; the first says what a row is.
-    pub(super) head: Vec<&'static str>,
-    pub(super) rows: Vec<Vec<Cell>>,
+    pub(in crate::render) head: Vec<&'static str>,
+    pub(in crate::render) rows: Vec<Vec<Cell>>,
 }
 
 /// How to read the brackets.

@@ -9,17 +9,8 @@ use crate::trials::TrialCard;
 #[must_use]
 pub fn terminal(card: &TrialCard, style: Style) -> String {
     let mut text = String::new();
-    for mut table in tables::tables(card) {
-        let mut head: Vec<_> = table
-            .head
-            .iter()
-            .map(|column| ((*column).to_owned(), Tone::Quiet))
-            .collect();
-        if let Some((first, _)) = head.first_mut() {
-            *first = first.to_uppercase();
-        }
-        table.rows.insert(0, head);
-        text.push_str(&columns::table(table.rows, style));
+    for table in tables::tables(card) {
+        text.push_str(&columns::titled(table, style));
     }
     for line in tables::doubts(card) {
         text.push_str(&paint(&plain(&line), Tone::Middling, style));

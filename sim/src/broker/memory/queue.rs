@@ -541,3 +541,71 @@ impl<T: Task> Queue<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asynq::message::TaskMessage;
+
+    const NOW: Time = Time::from_millis(1_900_000_000_000);
+
+    fn task(id: &str) -> TaskMessage {
+        TaskMessage {
+            id: id.into(),
+            queue: "default".into(),
+            ..TaskMessage::default()
+        }
+    }
+
+    /// As a Redis does whose hash somebody deleted; no operation gets there.
+    #[test]
+    fn a_ghost_is_taken_and_given_to_nobody() {
+        let mut queue: Queue<TaskMessage> = Queue::default();
+        queue.enqueue(task("a"), NOW);
+        queue.places.remove("a");
+        assert_eq!(queue.stats(NOW).latency_seconds, 0.0);
+        assert_eq!(queue.dequeue(77), None);
+        let dump = queue.dump();
+        let ghost = StoredTask {
+            message: None,
+            state: TaskState::Active,
+            pending_since: None,
+        };
+        assert_eq!(dump.tasks, [("a".to_owned(), ghost)]);
+        assert_eq!(
+            (dump.active, dump.lease),
+            (vec!["a".to_owned()], vec![("a".to_owned(), 77)])
+        );
+        assert_eq!(queue.lease_expired(77), [], "recovery skips it");
+        assert_eq!(queue.done(&"a".to_owned(), NOW), Ok(()));
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[test]
+    fn a_lost_lease_takes_the_task_out_of_active_all_the_same() {
+        let mut queue: Queue<TaskMessage> = Queue::default();
+        for id in ["a", "b"] {
+            queue.enqueue(task(id), NOW);
+            queue.dequeue(77);
+        }
+        queue.lease.remove(0);
+        queue.places.get_mut("a").unwrap().lease = None;
+        queue.places.get_mut("b").unwrap().lease = Some(0);
+        let requeued = queue.requeue(&"a".to_owned());
+        assert_eq!(requeued, Err(BrokerError::NotFound));
+        assert_eq!(queue.dump().active, ["b"], "scripts are not rolled back");
+        assert_eq!(queue.requeue(&"b".to_owned()), Ok(()));
+        assert_eq!(queue.requeue(&"a".to_owned()), Err(BrokerError::NotFound));
+    }
+
+    #[test]
+    fn a_paused_queue_gives_nothing() {
+        let mut queue: Queue<TaskMessage> = Queue::default();
+        queue.enqueue(task("a"), NOW);
+        queue.paused = true;
+        assert_eq!(queue.dequeue(77), None);
+        assert!(queue.stats(NOW).paused);
+        queue.paused = false;
+        assert_eq!(queue.dequeue(77), Some(task("a")));
+    }
+}

@@ -19,12 +19,17 @@ pub(crate) struct Restart {
 }
 
 impl World<'_> {
-    /// Does everything of the agenda that is due.
+    /// Does everything of the agenda that is due. As for real, one deed after the other: while processes are being
+    /// restarted, the next one waits.
     pub(crate) fn take_turns(&mut self) {
-        while let Some(turn) = self.agenda.take(self.since_start_ms()) {
+        while self.restarts.is_empty()
+            && let Some(turn) = self.agenda.take(self.since_start_ms())
+        {
             self.carry_out(turn);
         }
-        self.expect_turn();
+        if self.restarts.is_empty() {
+            self.expect_turn();
+        }
     }
 
     fn carry_out(&mut self, turn: Turn) {
@@ -125,12 +130,17 @@ impl World<'_> {
 
     fn ended(&mut self, process: usize, gracefully: bool) {
         self.kill_process(process);
+        let waited = !self.restarts.is_empty();
         for restart in &mut self.restarts {
             let before = restart.stopping.len();
             restart.stopping.retain(|stopping| *stopping != process);
             restart.graceful += usize::from(gracefully && restart.stopping.len() < before);
         }
         self.finish_restarts();
+        if waited && self.restarts.is_empty() {
+            // A turn too many finds nothing to do.
+            self.expect_turn();
+        }
     }
 
     /// Starts the processes of every restart nothing is waited for any more.

@@ -22,7 +22,7 @@ pub(crate) enum Happening {
     Timer(Who, Timer),
     /// A handler has worked as long as it is going to.
     HandlerEnds(Who, RunId),
-    /// A call that Redis did not take has failed at last.
+    /// A call that Redis did not take has failed at last, or one that takes its time is answered.
     Answer(Box<(Who, Ticket<Token>, Answer<Token>)>),
     /// A target is scraped.
     Scrape(usize),

@@ -78,6 +78,7 @@ impl Process {
 
     /// Begins a new life.
     pub(crate) fn start(&mut self, seed: u64, now: Time) {
+        debug_assert!(self.life.is_none(), "one life after the other");
         // As a real worker's: the streams of its first life end in 0.
         let stream = format!("worker/{}/{}", self.name, self.incarnation);
         self.config.server_id.clone_from(&stream);

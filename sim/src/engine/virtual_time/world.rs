@@ -127,18 +127,19 @@ impl<'p> World<'p> {
         self.step(Who::Producer, Event::Start);
         if self.options.scrape {
             for (target, phase_ms) in self.scrapes.phases() {
-                let first = self.now.plus_millis(phase_ms);
+                let late_ms = self.options.harness.scrape_late_ms;
+                let first = self.now.plus_millis(phase_ms + late_ms);
                 self.dues.push(first, Happening::Scrape(target));
             }
         }
         self.expect_turn();
     }
 
-    /// Sets the time of the agenda's next turn.
+    /// Sets the time of the agenda's next turn: at once, if it had to wait.
     pub(crate) fn expect_turn(&mut self) {
         if let Some(at_ms) = self.agenda.next_ms() {
             let at = self.options.epoch.plus_millis(at_ms);
-            self.dues.push(at, Happening::Turn);
+            self.dues.push(at.max(self.now), Happening::Turn);
         }
     }
 
@@ -153,7 +154,7 @@ impl<'p> World<'p> {
             Happening::Scrape(target) => {
                 let again = self.now.plus_millis(self.plan.scrape_interval_ms);
                 self.dues.push(again, Happening::Scrape(target));
-                let at_ms = self.since_start_ms();
+                let at_ms = self.since_start_ms() - self.options.harness.scrape_late_ms;
                 let (now, redis, processes) = (self.now, &mut self.redis, &self.processes);
                 self.scrapes
                     .scrape(target, now, at_ms, redis, processes, sink)?;
@@ -251,14 +252,22 @@ impl<'p> World<'p> {
             }
             _ => {}
         }
+        let round_trip_us = self.options.harness.round_trip_us;
+        if round_trip_us > 0 {
+            let at = self.now.plus_micros(round_trip_us);
+            let under_way = Box::new((who, ticket, answer));
+            self.dues.push(at, Happening::Answer(under_way));
+            return;
+        }
         self.answers.push_back((who, ticket, answer));
     }
 
     fn handler_begins(&mut self, who: Who, run: RunId, task: &Token) {
         let at_ms = self.since_start_ms();
-        let Some(behaviour) = self.handlers.decide(at_ms, task.execution()) else {
+        let Some(mut behaviour) = self.handlers.decide(at_ms, task.execution()) else {
             return;
         };
+        behaviour.service_us += self.options.harness.overrun_us;
         for step in &behaviour.touched_by {
             self.saw(*step, who);
         }
@@ -306,7 +315,7 @@ impl<'p> World<'p> {
             run,
             outcome: work.outcome,
             elapsed_us: work.service_us,
-            overrun_us: 0,
+            overrun_us: self.options.harness.overrun_us,
         };
         self.step(who, event);
     }

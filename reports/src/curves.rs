@@ -1,15 +1,22 @@
-//! What the charts show, from the samples of a record.
+//! Queue depth and throughput over a drill, from the samples of its record: what charts show and comparisons measure.
 
 use crate::jsonl::Record;
 use firedrill_detector::{Labels, is_stale};
 use std::collections::BTreeMap;
 
 /// Name and points (minutes, value).
-type Line = (String, Vec<(f64, f64)>);
+pub(crate) type Line = (String, Vec<(f64, f64)>);
 
 /// `asynq_tasks_enqueued_total` by state, summed over queues: a state that never held a task is left out. While the
 /// series is gone the line has a gap, which is a point without a number.
-pub(super) fn depth_by_state(record: &Record) -> Vec<Line> {
+pub(crate) fn depth_by_state(record: &Record) -> Vec<Line> {
+    let mut lines = depths(record);
+    lines.retain(|(_, points)| points.iter().any(|(_, value)| *value > 0.0));
+    lines
+}
+
+/// As [`depth_by_state`], with the states that never held a task.
+pub(crate) fn depths(record: &Record) -> Vec<Line> {
     let mut lines: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
     for (at_ms, _, samples) in record.scrapes() {
         let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
@@ -28,20 +35,22 @@ pub(super) fn depth_by_state(record: &Record) -> Vec<Line> {
                 .push((at_ms as f64 / 6e4, sum));
         }
     }
-    let used = |points: &Vec<(f64, f64)>| points.iter().any(|(_, value)| *value > 0.0);
-    lines
-        .into_iter()
-        .filter(|(_, points)| used(points))
-        .collect()
+    lines.into_iter().collect()
 }
 
 /// Most points of a line.
 const POINTS_MAX: i64 = 10_000;
 
-/// Jobs per second by outcome, summed over all targets, per scrape interval: increases of `job_processed_total` between
-/// the scrapes of a series, spread over the time between them. After a reset only what was counted since is known, and
-/// stands where it was seen. A target that could not be scraped for a while has not forgotten its counters.
-pub(super) fn throughput(record: &Record) -> Vec<Line> {
+/// Jobs per second by outcome, as the workers count them: see [`rates`].
+pub(crate) fn throughput(record: &Record) -> Vec<Line> {
+    rates(record, "job_processed_total", Some("status"))
+}
+
+/// What a counter says per second, by one of its labels or all together, summed over all targets, per scrape interval:
+/// increases between the scrapes of a series, spread over the time between them. After a reset only what was counted
+/// since is known, and stands where it was seen. A target that could not be scraped for a while has not forgotten its
+/// counters.
+pub(crate) fn rates(record: &Record, counter: &str, by: Option<&str>) -> Vec<Line> {
     // A chart shows no more than so many points, however long the drill was.
     let interval_ms = record
         .header
@@ -49,19 +58,19 @@ pub(super) fn throughput(record: &Record) -> Vec<Line> {
         .max(record.end_ms() / POINTS_MAX)
         .max(1);
     let mut last: BTreeMap<Labels, (i64, f64)> = BTreeMap::new();
-    let mut jobs: BTreeMap<String, Buckets> = BTreeMap::new();
+    let mut lines: BTreeMap<String, Buckets> = BTreeMap::new();
     let mut end_ms = 0;
     for (at_ms, _, samples) in record.scrapes() {
         end_ms = at_ms;
         for (labels, value) in samples {
-            let Some(status) = labels
-                .get("status")
-                .filter(|_| labels.name() == "job_processed_total" && !is_stale(value))
-            else {
+            if labels.name() != counter || is_stale(value) {
+                continue;
+            }
+            let Some(name) = by.map_or(Some(counter), |label| labels.get(label)) else {
                 continue;
             };
-            let buckets = jobs
-                .entry(status.to_owned())
+            let buckets = lines
+                .entry(name.to_owned())
                 .or_insert_with(|| Buckets::new(interval_ms));
             let (from_ms, increase) = match last.get(&labels) {
                 Some((then_ms, before)) if *before <= value => (*then_ms, value - before),
@@ -73,8 +82,9 @@ pub(super) fn throughput(record: &Record) -> Vec<Line> {
     }
     // An interval that the scrapes did not reach the end of would look like a drop.
     let whole = usize::try_from(end_ms / interval_ms).unwrap_or(0);
-    jobs.into_iter()
-        .map(|(status, buckets)| (status, buckets.rates(whole)))
+    lines
+        .into_iter()
+        .map(|(name, buckets)| (name, buckets.rates(whole)))
         .collect()
 }
 

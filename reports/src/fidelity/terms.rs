@@ -1,0 +1,83 @@
+//! What a live drill's harness measured about itself, as terms for a model.
+
+use crate::jsonl::Record;
+use crate::record::Mark;
+use std::fmt;
+
+/// What the harness of a live drill cost: put into the model, it shows whether two drills differ by that alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Round trip to Redis, virtual microseconds. A worker slot is held for two of them longer than its handler works, and
+    /// a server fetches no more than one task in one. Where the live drill's slots were ever all busy, it is half of what
+    /// passed between a handler's return and the next one's start there, for that decides how fast a backlog drains; else
+    /// the producer's median.
+    pub round_trip_us: i64,
+    /// How much longer handlers worked than the plan wanted, virtual microseconds: the mean of busy slots, else the median.
+    pub overrun_us: i64,
+    /// What took effect later than in the model: signals, and processes and Redis that take their time to start.
+    pub deeds: Vec<LateDeed>,
+}
+
+/// A fault or remedy that took effect later than in the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateDeed {
+    /// Kind, e.g. `worker.restart`.
+    pub what: String,
+    /// On what.
+    pub target: String,
+    /// When it was intended.
+    pub planned_ms: i64,
+    /// How much later than in the model, virtual milliseconds, more than 0.
+    pub late_ms: i64,
+}
+
+impl Terms {
+    /// What `live` measured about itself beside a drill of the `model`.
+    #[must_use]
+    pub fn measured(live: &Record, model: &Record) -> Self {
+        let lag = live.lag().cloned().unwrap_or_default();
+        let late = |mark: &Mark| {
+            let twin = model.marks().find(|twin| is_twin(mark, twin))?;
+            let late_ms = mark.at_ms - twin.at_ms;
+            (late_ms > 0).then(|| LateDeed {
+                what: mark.what.clone(),
+                target: mark.target.clone(),
+                planned_ms: mark.planned_ms,
+                late_ms,
+            })
+        };
+        let micros = |busy_ms: f64, else_ms: i64| {
+            let ms = if lag.busy_turn_ms > 0.0 {
+                busy_ms
+            } else {
+                else_ms as f64
+            };
+            (ms * 1e3).round().max(0.0) as i64
+        };
+        Self {
+            round_trip_us: micros(lag.busy_turn_ms / 2.0, lag.redis_ms[0]),
+            overrun_us: micros(lag.busy_overrun_ms, lag.handler_ms[0]),
+            deeds: live.marks().filter_map(late).collect(),
+        }
+    }
+}
+
+/// Whether two marks are of the same deed.
+pub(super) fn is_twin(mark: &Mark, other: &Mark) -> bool {
+    (mark.planned_ms, &mark.what, &mark.target) == (other.planned_ms, &other.what, &other.target)
+}
+
+impl fmt::Display for Terms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "round trips to Redis of {:.1} ms, handlers {:.1} ms over their time",
+            self.round_trip_us as f64 / 1e3,
+            self.overrun_us as f64 / 1e3
+        )?;
+        for deed in &self.deeds {
+            write!(f, ", {} {:.1} s late", deed.what, deed.late_ms as f64 / 1e3)?;
+        }
+        Ok(())
+    }
+}

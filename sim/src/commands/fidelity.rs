@@ -1,0 +1,279 @@
+//! `firedrill fidelity`: every scenario on both engines, and what they differ by.
+
+use crate::asynq::settings::FORWARD_INTERVAL_MS;
+use crate::cli::Fidelity as Args;
+use crate::commands::live::{self, AllEnded, Job, LiveSet};
+use crate::commands::{Failure, Terminal, inputs, report};
+use crate::drill::{self, Rules};
+use crate::engine::virtual_time::{Harness, VirtualOptions};
+use crate::exit::Exit;
+use crate::fault::{Deed, Phase};
+use crate::plan::Plan;
+use firedrill_reports::fidelity::{Agreement, Fidelity, OnTerms, Side, Terms, compare};
+use firedrill_reports::pack::RulePack;
+use firedrill_reports::{DrillScore, Record, Replay, ScoreParams, render, score_drill};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Directories of a scenario's three drills: real Redis and processes; the model; the model on the live drill's terms.
+const LIVE: &str = "live";
+const MODEL: &str = "virtual";
+const ON_TERMS: &str = "virtual-on-terms";
+
+/// Moments within the forwarders' beat of 5 s at which scrapes see the model, besides their own.
+const BEAT_MS: [i64; 4] = [
+    FORWARD_INTERVAL_MS / 5,
+    FORWARD_INTERVAL_MS * 2 / 5,
+    FORWARD_INTERVAL_MS * 3 / 5,
+    FORWARD_INTERVAL_MS * 4 / 5,
+];
+
+/// Runs every scenario live and on the virtual engine, under the same seed and rules, prints and writes the comparison.
+///
+/// # Errors
+/// When an input is wrong (nothing was started), or a drill could not be run.
+pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    live::check_speed(args.speed)?;
+    let plans = inputs::plans(&args.scenarios, args.seed);
+    let (rules, pack, plans) = inputs::rules_and(&args.rules, plans)?;
+    let set = LiveSet {
+        speed: args.speed,
+        jobs: args.jobs,
+        redis: live::redis_source(args.redis, &args.redis_image)?,
+        rules,
+    };
+    let stamp = live::stamp(SystemTime::now());
+    let sets = args.out.join("fidelity");
+    let dir = sets.join(&stamp);
+    let ended = set.run(jobs(&plans, &dir)?, terminal)?;
+    if let Some(exit) = ended.signal {
+        return Ok(exit);
+    }
+    check_ended(ended)?;
+    let mut pairs = Vec::new();
+    for plan in &plans {
+        let dir = dir.join(&plan.name);
+        pairs.push(beside_the_model(plan, &set.rules, &pack, &dir, terminal)?);
+    }
+    if args.json {
+        terminal.result(&render::fidelity::json(&pairs));
+    } else {
+        terminal.result(&render::fidelity::terminal(&pairs, terminal.style()));
+    }
+    let html = dir.join("report.html");
+    report::write(&html, &render::fidelity::html(&pairs))
+        .and_then(|()| report::write(&dir.join("result.json"), &render::fidelity::json(&pairs)))
+        .and_then(|()| live::link(&sets.join("latest"), Path::new(&stamp)))
+        .map_err(Failure::environment)?;
+    terminal.say(format_args!("report: {}", html.display()));
+    Ok(exit_of(&pairs))
+}
+
+/// The live drills, the longest first so that the set ends soonest.
+fn jobs(plans: &[Plan], dir: &Path) -> Result<Vec<Job>, Failure> {
+    let mut jobs: Vec<Job> = Vec::new();
+    for plan in plans {
+        let dir = dir.join(&plan.name).join(LIVE);
+        if jobs.iter().any(|job| job.dir == dir) || dir.exists() {
+            return Err(Failure::usage(format!(
+                "{}: two drills would write there; give scenarios different names",
+                dir.display()
+            )));
+        }
+        jobs.push(Job {
+            plan: plan.clone(),
+            dir,
+        });
+    }
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.duration_ms));
+    Ok(jobs)
+}
+
+/// Nothing is compared unless every live drill left a record.
+fn check_ended(ended: AllEnded) -> Result<(), Failure> {
+    let mut worst: Option<Failure> = None;
+    for drill in ended.drills {
+        let Err(failure) = drill.outcome else {
+            continue;
+        };
+        let named = failure.messages.iter();
+        let messages = named.map(|message| format!("{}: {message}", drill.name));
+        let worst = worst.get_or_insert(Failure {
+            exit: failure.exit,
+            messages: Vec::new(),
+        });
+        worst.exit = worst.exit.max(failure.exit);
+        worst.messages.extend(messages);
+    }
+    worst.map_or(Ok(()), Err)
+}
+
+/// A drill's record with its score.
+struct Drilled {
+    record: Record,
+    score: DrillScore,
+}
+
+impl Drilled {
+    fn read(path: &Path, pack: &RulePack) -> Result<Self, Failure> {
+        let path: PathBuf = path.to_path_buf();
+        let record = inputs::records(std::slice::from_ref(&path))?
+            .pop()
+            .ok_or_else(|| Failure::internal(format!("{}: no record", path.display())))?;
+        let score = score_drill(
+            &record,
+            &Replay::recorded(&record),
+            pack,
+            &ScoreParams::default(),
+        );
+        Ok(Self { record, score })
+    }
+
+    fn side(&self) -> Side<'_> {
+        Side {
+            record: &self.record,
+            score: &self.score,
+        }
+    }
+}
+
+/// Runs the model twice beside a live drill, plainly and on the live drill's terms, and compares.
+fn beside_the_model(
+    plan: &Plan,
+    rules: &Rules,
+    pack: &RulePack,
+    dir: &Path,
+    terminal: &Terminal,
+) -> Result<Fidelity, Failure> {
+    let live = Drilled::read(&dir.join(LIVE), pack)?;
+    let model = |plan: &Plan, harness: Harness, name: &str| {
+        let options = VirtualOptions {
+            harness,
+            ..VirtualOptions::default()
+        };
+        let finished = drill::run_virtual(plan, rules, options, &dir.join(name))
+            .map_err(Failure::environment)?;
+        Drilled::read(&finished.record, pack)
+    };
+    let plain = model(plan, Harness::default(), MODEL)?;
+    let terms = Terms::measured(&live.record, &plain.record);
+    let (plan, harness, terms) = on_terms(plan, terms);
+    let third = model(&plan, harness, ON_TERMS)?;
+    terminal.say(format_args!("{}: {terms}", plan.name));
+    let seen_later = BEAT_MS.map(|scrape_late_ms| {
+        let harness = Harness {
+            scrape_late_ms,
+            ..harness
+        };
+        let options = VirtualOptions {
+            harness,
+            ..VirtualOptions::default()
+        };
+        drill::simulate(&plan, rules, options, true)
+    });
+    let on_terms = OnTerms {
+        side: third.side(),
+        terms,
+        seen_later: seen_later.into(),
+    };
+    compare(live.side(), plain.side(), Some(&on_terms)).map_err(Failure::internal)
+}
+
+/// A plan and harness with which the model pays what a live drill paid, and the terms without what has no part in that:
+/// handlers know the time of their faults as exactly as the model's do.
+fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
+    let mut plan = plan.clone();
+    terms.deeds.retain(|late| {
+        let mut is_deed = false;
+        for step in &mut plan.timeline {
+            let of = |phase| step.fault.deed(phase) != Deed::LeaveToHandlers;
+            let (begins, ends) = (of(Phase::Begin), of(Phase::End));
+            if begins && step.at_ms == late.planned_ms && step.fault.name() == late.what {
+                step.at_ms += late.late_ms;
+                is_deed = true;
+            }
+            if let Some(until) = &mut step.until
+                && let Some(remedy) = until.remedy
+                && ends
+                && until.at_ms == late.planned_ms
+                && remedy.name() == late.what
+            {
+                until.at_ms += late.late_ms;
+                is_deed = true;
+            }
+        }
+        is_deed
+    });
+    let harness = Harness {
+        round_trip_us: terms.round_trip_us,
+        overrun_us: terms.overrun_us,
+        scrape_late_ms: 0,
+    };
+    (plan, harness, terms)
+}
+
+/// A difference is one, whatever another drill failed to prove.
+fn exit_of(pairs: &[Fidelity]) -> Exit {
+    let differs =
+        |pair: &Fidelity| pair.is_conclusive() && pair.agreement() == Agreement::Different;
+    if pairs.iter().any(differs) {
+        Exit::GateFailed
+    } else if pairs.iter().all(Fidelity::is_conclusive) {
+        Exit::Passed
+    } else {
+        Exit::Inconclusive
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{PlanOptions, Scenario};
+    use firedrill_reports::fidelity::LateDeed;
+
+    const OUTAGE: &str = include_str!("../../../scenarios/redis-outage.yaml");
+    const STORM: &str = include_str!("../../../scenarios/retry-storm-dependency-down.yaml");
+
+    fn plan(text: &str) -> Plan {
+        let scenario = Scenario::parse("s.yaml", text).unwrap();
+        Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap()
+    }
+
+    fn late(what: &str, planned_ms: i64) -> LateDeed {
+        LateDeed {
+            what: what.into(),
+            target: "redis".into(),
+            planned_ms,
+            late_ms: 7_000,
+        }
+    }
+
+    #[test]
+    fn the_model_pays_what_the_live_drill_paid() {
+        let before = plan(OUTAGE);
+        let terms = Terms {
+            round_trip_us: 5_000,
+            overrun_us: 3_000,
+            deeds: vec![late("redis.start", 3_300_000)],
+        };
+        let (after, harness, kept) = on_terms(&before, terms.clone());
+        assert_eq!(kept, terms);
+        assert_eq!((harness.round_trip_us, harness.overrun_us), (5_000, 3_000));
+        let (step, moved) = (&before.timeline[0], &after.timeline[0]);
+        assert_eq!(step.at_ms, moved.at_ms);
+        let ends_ms = |step: &crate::plan::Step| step.until.as_ref().unwrap().at_ms;
+        assert_eq!(ends_ms(step) + 7_000, ends_ms(moved));
+    }
+
+    #[test]
+    fn handlers_know_when_their_faults_are_on() {
+        let before = plan(STORM);
+        let terms = Terms {
+            deeds: vec![late("handler.fail", before.timeline[0].at_ms)],
+            ..Terms::default()
+        };
+        let (after, _, kept) = on_terms(&before, terms);
+        assert_eq!(after, before);
+        assert!(kept.deeds.is_empty());
+    }
+}

@@ -1,0 +1,244 @@
+//! Live drills side by side, each on a thread and a Redis of its own.
+
+use crate::cli::Redis;
+use crate::commands::progress::{Display, Row, State};
+use crate::commands::{Failure, Terminal};
+use crate::drill::{self, DrillError, Finished, Rules};
+use crate::engine::live::{LiveError, LiveOptions};
+use crate::exit::Exit;
+use crate::plan::Plan;
+use crate::redis_server;
+use crate::redis_server::private::RedisSource;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::{Duration, SystemTime};
+use time::OffsetDateTime;
+use time::macros::format_description;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+/// Fastest clock accepted: beyond it, one millisecond of the machine is a second of the drill.
+const SPEED_MAX: f64 = 1_000.0;
+
+/// Refuses a speed no machine can keep.
+///
+/// # Errors
+/// When it is one.
+pub(crate) fn check_speed(speed: f64) -> Result<(), Failure> {
+    if speed.is_finite() && speed > 0.0 && speed <= SPEED_MAX {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "--speed {speed}: accepted are numbers above 0 up to {SPEED_MAX}"
+    )))
+}
+
+/// What all live drills of one command share.
+pub(crate) struct LiveSet {
+    /// Virtual seconds per real second.
+    pub(crate) speed: f64,
+    /// Most drills at a time, if somebody said so.
+    pub(crate) jobs: Option<usize>,
+    /// Where each gets its Redis.
+    pub(crate) redis: RedisSource,
+    /// What they are judged by.
+    pub(crate) rules: Rules,
+}
+
+/// One drill to run.
+pub(crate) struct Job {
+    pub(crate) plan: Plan,
+    pub(crate) dir: PathBuf,
+}
+
+/// How one drill ended.
+pub(crate) struct Ended {
+    pub(crate) name: String,
+    pub(crate) outcome: Result<Finished, Failure>,
+}
+
+/// How all ended.
+pub(crate) struct AllEnded {
+    pub(crate) drills: Vec<Ended>,
+    pub(crate) signal: Option<Exit>,
+}
+
+impl LiveSet {
+    fn side_by_side(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        self.jobs.unwrap_or(cores * 4).max(1)
+    }
+
+    /// Says what is about to happen and runs the jobs.
+    ///
+    /// # Errors
+    /// When none could be started. How each of them ended is part of the result.
+    pub(crate) fn run(&self, jobs: Vec<Job>, terminal: &Terminal) -> Result<AllEnded, Failure> {
+        let durations = jobs.iter().map(|job| job.plan.duration_ms / 60_000);
+        terminal.say(format_args!(
+            "{} drill(s), {} side by side, at {}x; longest {} virtual minutes; Redis: {}",
+            jobs.len(),
+            self.side_by_side().min(jobs.len()),
+            self.speed,
+            durations.max().unwrap_or(0),
+            self.redis.describe(),
+        ));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::environment)?;
+        runtime
+            .block_on(run_all(self, jobs, terminal))
+            .map_err(Failure::environment)
+    }
+}
+
+/// The Redis every drill gets one of.
+pub(crate) fn redis_source(redis: Redis, image: &str) -> Result<RedisSource, Failure> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let local = redis_server::find(std::env::split_paths(&path));
+    match (redis, local) {
+        (Redis::Auto | Redis::Local, Some(program)) => Ok(RedisSource::Program(program)),
+        #[cfg(feature = "docker")]
+        (Redis::Auto | Redis::Docker, _)
+            if redis_server::docker::is_available(std::env::var("DOCKER_HOST").ok().as_deref()) =>
+        {
+            Ok(RedisSource::Docker(image.to_owned()))
+        }
+        _ => Err(Failure::environment(
+            redis_server::RedisServerError::NotFound,
+        )),
+    }
+}
+
+/// UTC time as part of a path, e.g. `20261124T134501Z`.
+pub(crate) fn stamp(now: SystemTime) -> String {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    OffsetDateTime::from(now).format(format).unwrap_or_default()
+}
+
+/// Runs the jobs, each on a thread of its own, so many at a time. A signal stops all of them; each cleans up.
+async fn run_all(set: &LiveSet, jobs: Vec<Job>, terminal: &Terminal) -> io::Result<AllEnded> {
+    let exe = std::env::current_exe()?;
+    let (abort_tx, abort) = watch::channel(false);
+    let (ended_tx, mut ended) = mpsc::unbounded_channel();
+    let mut rows: Vec<Row> = jobs
+        .iter()
+        .map(|job| Row {
+            name: job.plan.name.clone(),
+            duration_ms: job.plan.duration_ms,
+            reached_ms: Arc::new(AtomicI64::new(0)),
+            state: State::Waiting,
+        })
+        .collect();
+    let mut display = Display::new(&rows, terminal.is_interactive(), terminal.is_quiet());
+    let mut waiting = jobs.into_iter().enumerate();
+    let mut running = 0;
+    let mut all = AllEnded {
+        drills: Vec::new(),
+        signal: None,
+    };
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        while all.signal.is_none() && running < set.side_by_side() {
+            let Some((row, job)) = waiting.next() else {
+                break;
+            };
+            rows[row].state = State::Running;
+            let options = LiveOptions {
+                exe: exe.clone(),
+                redis: set.redis.clone(),
+                speed: set.speed,
+                epoch: drill::live_epoch(SystemTime::now()),
+                dir: job.dir,
+                abort: abort.clone(),
+                reached_ms: rows[row].reached_ms.clone(),
+            };
+            spawn_drill(row, job.plan, set.rules.clone(), options, ended_tx.clone());
+            running += 1;
+        }
+        if running == 0 {
+            return Ok(all);
+        }
+        tokio::select! {
+            Some((row, drill)) = ended.recv() => {
+                let drill: Ended = drill;
+                running -= 1;
+                rows[row].state = if drill.outcome.is_ok() { State::Done } else { State::Failed };
+                if let Err(failure) = &drill.outcome && all.signal.is_none() {
+                    terminal.say(format_args!("{}: {}", drill.name, failure.messages.join("; ")));
+                }
+                all.drills.push(drill);
+            }
+            _ = interrupt.recv() => stop(&mut all, Exit::Interrupted, &abort_tx, terminal),
+            _ = terminate.recv() => stop(&mut all, Exit::Terminated, &abort_tx, terminal),
+            _ = tick.tick() => {}
+        }
+        display.update(&rows);
+    }
+}
+
+fn stop(all: &mut AllEnded, exit: Exit, abort: &watch::Sender<bool>, terminal: &Terminal) {
+    if all.signal.is_none() {
+        terminal.say("stopping: ending every worker and Redis of the drills");
+        all.signal = Some(exit);
+    }
+    // No receiver left means every drill has ended already.
+    let _ = abort.send(true);
+}
+
+/// The drill's thread starts its children, and they die with it: a panic here leaves nothing behind.
+fn spawn_drill(
+    row: usize,
+    plan: Plan,
+    rules: Rules,
+    options: LiveOptions,
+    ended: mpsc::UnboundedSender<(usize, Ended)>,
+) {
+    std::thread::spawn(move || {
+        let name = plan.name.clone();
+        let work = std::panic::AssertUnwindSafe(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(Failure::environment)?;
+            runtime
+                .block_on(drill::run_live(&plan, &rules, &options))
+                .map_err(|error| failure(&error))
+        });
+        let outcome = std::panic::catch_unwind(work).unwrap_or_else(|_| {
+            Err(Failure::internal(
+                "the drill panicked; its processes were ended",
+            ))
+        });
+        // The receiver waits for every drill it started.
+        let _ = ended.send((row, Ended { name, outcome }));
+    });
+}
+
+pub(crate) fn failure(error: &DrillError) -> Failure {
+    match error {
+        DrillError::Live(LiveError::Sink(_)) | DrillError::Write { .. } => {
+            Failure::environment(error)
+        }
+        DrillError::Live(error) => Failure::environment(error),
+    }
+}
+
+/// Points a symbolic link at `target`, replacing an older one at once.
+pub(crate) fn link(at: &Path, target: &Path) -> io::Result<()> {
+    let fresh = at.with_extension("new");
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    std::os::unix::fs::symlink(target, &fresh)?;
+    fs::rename(&fresh, at)
+}
