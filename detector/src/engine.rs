@@ -138,7 +138,12 @@ impl Engine {
         };
         if let Work::Alert(alerts) = &rule.work {
             let alerts = Alerts::clone(alerts);
-            rule.work = Work::Trial(Box::new(Watched::new(trial, alerts, &mut rule.expr)));
+            rule.work = Work::Trial(Box::new(Watched::new(
+                trial,
+                alerts,
+                &mut rule.expr,
+                &self.shared,
+            )));
         }
     }
 

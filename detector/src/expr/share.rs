@@ -54,6 +54,23 @@ pub(crate) fn share<'e>(
     sharing.list
 }
 
+/// Puts references into an expression in the places of what is in the list already. Nothing may have been evaluated yet.
+pub(crate) fn reuse(expr: &mut VectorExpr, list: &[Shared]) {
+    let known = list.iter().enumerate().filter_map(|(place, shared)| {
+        let expr = shared.expr.as_deref()?;
+        Some((identity(expr), place))
+    });
+    reuse_known(expr, &known.collect());
+}
+
+/// Inside first, since what the list holds refers to the list as well.
+fn reuse_known(expr: &mut VectorExpr, known: &BTreeMap<String, usize>) {
+    expr.each_child(&mut |child| reuse_known(child, known));
+    if let Some(place) = known.get(&identity(expr)) {
+        *expr = VectorExpr::Shared(*place);
+    }
+}
+
 /// A text that two expressions have in common only if they are the same: the whole compiled tree.
 fn identity(expr: &VectorExpr) -> String {
     format!("{expr:?}")
@@ -123,7 +140,7 @@ impl VectorExpr {
 
 impl Expr {
     /// Calls `each` with the outermost vectors.
-    fn each_root<'e>(&'e mut self, each: &mut dyn FnMut(&'e mut VectorExpr)) {
+    pub(crate) fn each_root<'e>(&'e mut self, each: &mut dyn FnMut(&'e mut VectorExpr)) {
         match self {
             Self::Scalar(expr) => expr.each_root(each),
             Self::Vector(expr) => each(expr),
@@ -199,6 +216,30 @@ mod tests {
             1,
             &[("a", 1)],
         );
+    }
+
+    #[test]
+    fn what_is_shared_already_is_found_again() {
+        let texts = [
+            "sum(rate(a[5m])) / sum(rate(b[5m])) > 1",
+            "sum(rate(a[5m])) / sum(rate(b[5m])) > 2",
+            "rate(b[5m]) > 3",
+            "vector(scalar(b)) + b",
+        ];
+        let parse = |text: &str| compile(text, Compat::V3).unwrap().expr;
+        let mut exprs: Vec<Expr> = texts.iter().map(|text| parse(text)).collect();
+        let list = share(exprs.iter_mut(), &BTreeSet::new());
+        assert_eq!(list.len(), 3);
+        for (text, shared) in texts.iter().zip(&exprs) {
+            let mut again = parse(text);
+            again.each_root(&mut |root| reuse(root, &list));
+            assert_eq!(format!("{again:?}"), format!("{shared:?}"), "{text}");
+        }
+        let mut other = parse("sum(rate(a[6m])) / sum(a)");
+        other.each_root(&mut |root| reuse(root, &list));
+        let mut selectors = 0;
+        other.each_selector(&[], &mut |_| selectors += 1);
+        assert_eq!(selectors, 2, "nothing of it is shared");
     }
 
     #[test]

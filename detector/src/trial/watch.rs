@@ -4,7 +4,7 @@ use super::tried::{Seen, Slot, Tried};
 use super::{Trial, Variant};
 use crate::alert::Alerts;
 use crate::eval::{Context, Given, MAX_STEPS};
-use crate::expr::share::Shared;
+use crate::expr::share::{Shared, reuse};
 use crate::expr::{Expr, Selector, VectorExpr};
 use crate::intern::{Interner, LabelsId};
 use crate::sample::Labels;
@@ -31,13 +31,14 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Puts a trial in the place of an alert; the rule's expression becomes the trial's first one.
-    pub(crate) fn new(trial: &Trial, alerts: Alerts, expr: &mut Expr) -> Self {
+    /// Puts a trial in the place of an alert; the rule's expression becomes the trial's first one. What the rules have
+    /// in common, `shared`, is evaluated once for all rules and trials.
+    pub(crate) fn new(trial: &Trial, alerts: Alerts, expr: &mut Expr, shared: &[Shared]) -> Self {
         let mut bases = trial.bases.iter().cloned();
         if let Some(first) = bases.next() {
             *expr = first;
         }
-        Self {
+        let mut watched = Self {
             alerts,
             given: Vec::with_capacity(trial.parts.len()),
             parts: trial.parts.clone(),
@@ -46,7 +47,14 @@ impl Watched {
             seen: vec![Seen::default(); trial.bases.len()],
             instances: Vec::new(),
             numbers: Vec::new(),
+        };
+        // What is left of several expressions has thresholds everywhere, so only the parts are looked through.
+        if watched.others.is_empty() {
+            expr.each_root(&mut |root| reuse(root, shared));
         }
+        let parts = watched.parts.iter_mut();
+        parts.for_each(|part| reuse(part, shared));
+        watched
     }
 
     pub(crate) fn name(&self) -> &str {
