@@ -148,8 +148,20 @@ pub enum Action<T: Task> {
 /// Collects what an actor wants done, in order.
 pub type Actions<T> = Vec<Action<T>>;
 
+/// Takes what an actor wants done, in order: a list, or an interpreter that does it at once.
+pub trait Out<T: Task> {
+    /// Takes one action.
+    fn push(&mut self, action: Action<T>);
+}
+
+impl<T: Task> Out<T> for Actions<T> {
+    fn push(&mut self, action: Action<T>) {
+        Self::push(self, action);
+    }
+}
+
 /// The step contract of every actor.
 pub trait Actor<T: Task> {
-    /// Takes one event at virtual time `now` and appends what is to be done.
-    fn on(&mut self, now: Time, event: Event<T>, out: &mut Actions<T>);
+    /// Takes one event at virtual time `now` and tells `out` what is to be done.
+    fn on(&mut self, now: Time, event: Event<T>, out: &mut impl Out<T>);
 }

@@ -52,7 +52,7 @@ pub struct Throw {
 
 impl Throw {
     /// 64 random bits (SplitMix64).
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         split_mix(&mut self.state)
     }
 }
@@ -93,9 +93,9 @@ mod tests {
         // Five standard deviations around a half, for single bits and for pairs of neighbouring throws.
         for bit in 0..64 {
             for draw in [
-                &|seq| dice.throw(seq, 0).next(),
-                &|seq| dice.throw(seq, 0).next() ^ dice.throw(seq + 1, 0).next(),
-                &|seq| dice.throw(seq, 0).next() ^ dice.throw(seq, 1).next(),
+                &|seq| dice.throw(seq, 0).bits(),
+                &|seq| dice.throw(seq, 0).bits() ^ dice.throw(seq + 1, 0).bits(),
+                &|seq| dice.throw(seq, 0).bits() ^ dice.throw(seq, 1).bits(),
             ] as [&dyn Fn(u64) -> u64; 3]
             {
                 let share = share(draw, bit);
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(fnv1a("a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(draw(42, "a"), 15_680_192_231_515_624_255);
         assert_eq!(
-            Numbered::new(42, "a").throw(1, 0).next(),
+            Numbered::new(42, "a").throw(1, 0).bits(),
             7_999_585_331_587_545_810
         );
         assert_ne!(draw(42, "a"), draw(42, "b"));

@@ -79,6 +79,16 @@ fn scale(record: &mut Record, metric: &str, factor: f64) {
 }
 
 fn against(live: &Record, model: &Record, third: Option<&Record>) -> Result<Fidelity, Unlike> {
+    seen_later(live, model, third, Vec::new())
+}
+
+/// As [`against`], with what scrapes that come later would have seen.
+fn seen_later(
+    live: &Record,
+    model: &Record,
+    third: Option<&Record>,
+    seen_later: Vec<Record>,
+) -> Result<Fidelity, Unlike> {
     let scores = [live, model, third.unwrap_or(model)].map(|record| scored(record).1);
     let side = |record, index: usize| Side {
         record,
@@ -87,7 +97,7 @@ fn against(live: &Record, model: &Record, third: Option<&Record>) -> Result<Fide
     let on_terms = third.map(|third| OnTerms {
         side: side(third, 2),
         terms: Terms::measured(live, model),
-        seen_later: Vec::new(),
+        seen_later,
     });
     compare(side(live, 0), side(model, 1), on_terms.as_ref())
 }
@@ -215,6 +225,24 @@ fn curves_may_be_a_twentieth_of_their_peak_apart_nowhere_more() {
         "{:?}",
         pending.distance
     );
+}
+
+#[test]
+fn a_curve_between_what_scrapes_see_at_several_moments_is_explained() {
+    let live = live(Story::Hang);
+    let scaled = |factor| {
+        let mut model = model(Story::Hang);
+        scale(&mut model, "asynq_tasks_enqueued_total", factor);
+        model
+    };
+    let curves = |later: Vec<Record>| {
+        let low = scaled(0.8);
+        let found = seen_later(&live, &low, Some(&low), later).unwrap();
+        found.aspects()[2]
+    };
+    assert_eq!(curves(vec![scaled(0.7)]), ("curves", Agreement::Different));
+    let around = vec![scaled(0.7), scaled(1.2)];
+    assert_eq!(curves(around), ("curves", Agreement::Explained));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The forwarder: moves due tasks of `scheduled` and `retry` to `pending` (asynq `forwarder.go`).
 
-use crate::actor::{Action, Actions, Ticket, Timer};
+use crate::actor::{Action, Out, Ticket, Timer};
 use crate::asynq::op::{Answer, Delayed, Op, Reply};
 use crate::asynq::settings::FORWARD_INTERVAL_MS;
 use crate::asynq::task::Task;
@@ -20,19 +20,19 @@ impl<T: Task> Forwarder<T> {
         Self { queues, at: 0 }
     }
 
-    pub(crate) fn start(&self, now: Time, out: &mut Actions<T>) {
+    pub(crate) fn start(&self, now: Time, out: &mut impl Out<T>) {
         out.push(Action::Timer(
             now.plus_millis(FORWARD_INTERVAL_MS),
             Timer::Forward,
         ));
     }
 
-    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions<T>) {
+    pub(crate) fn tick(&mut self, now: Time, out: &mut impl Out<T>) {
         self.at = 0;
         self.call(now, out);
     }
 
-    pub(crate) fn answered(&mut self, now: Time, answer: &Answer<T>, out: &mut Actions<T>) {
+    pub(crate) fn answered(&mut self, now: Time, answer: &Answer<T>, out: &mut impl Out<T>) {
         match answer {
             Ok(Reply::Count(0)) => self.at += 1,
             Ok(_) => {}
@@ -41,7 +41,7 @@ impl<T: Task> Forwarder<T> {
         self.call(now, out);
     }
 
-    fn call(&self, now: Time, out: &mut Actions<T>) {
+    fn call(&self, now: Time, out: &mut impl Out<T>) {
         match self.queues.get(self.at / 2) {
             Some(queue) => {
                 let from = if self.at.is_multiple_of(2) {

@@ -1,7 +1,7 @@
 //! The heartbeat loop: publishes the server and prolongs the leases of its tasks (asynq `heartbeat.go`).
 
 use crate::actor::server::Shared;
-use crate::actor::{Action, Actions, Extension, RunId, Ticket, Timer};
+use crate::actor::{Action, Extension, Out, RunId, Ticket, Timer};
 use crate::asynq::message::ServerInfo;
 use crate::asynq::op::{InProgress, Op, ServerState};
 use crate::asynq::settings::{HEARTBEAT_INTERVAL_MS, LEASE_MS, SERVER_STATE_TTL_S};
@@ -30,7 +30,7 @@ impl<T: Task> Heartbeater<T> {
         &mut self,
         now: Time,
         shared: &mut Shared<T>,
-        out: &mut Actions<T>,
+        out: &mut impl Out<T>,
     ) -> Vec<RunId> {
         shared.beating = true;
         self.to_extend.clear();
@@ -69,7 +69,7 @@ impl<T: Task> Heartbeater<T> {
         &mut self,
         now: Time,
         shared: &mut Shared<T>,
-        out: &mut Actions<T>,
+        out: &mut impl Out<T>,
     ) {
         self.extend_next(now, shared, out);
     }
@@ -81,7 +81,7 @@ impl<T: Task> Heartbeater<T> {
         extension: &Extension,
         extended: bool,
         shared: &mut Shared<T>,
-        out: &mut Actions<T>,
+        out: &mut impl Out<T>,
     ) {
         if extended {
             for run in &extension.runs {
@@ -98,7 +98,7 @@ impl<T: Task> Heartbeater<T> {
         self.extend_next(now, shared, out);
     }
 
-    fn extend_next(&mut self, now: Time, shared: &mut Shared<T>, out: &mut Actions<T>) {
+    fn extend_next(&mut self, now: Time, shared: &mut Shared<T>, out: &mut impl Out<T>) {
         let Some((queue, runs)) = self.to_extend.pop_first() else {
             shared.beating = false;
             out.push(Action::Timer(
@@ -122,7 +122,7 @@ impl<T: Task> Heartbeater<T> {
     }
 
     /// Leaves the listings at the end of a graceful shutdown.
-    pub(crate) fn clear(&self, out: &mut Actions<T>) {
+    pub(crate) fn clear(&self, out: &mut impl Out<T>) {
         out.push(Action::Call(
             Ticket::ClearState,
             Op::ClearServerState {

@@ -1,6 +1,6 @@
 //! The janitor: deletes retained tasks whose retention is over (asynq `janitor.go`).
 
-use crate::actor::{Action, Actions, Ticket, Timer};
+use crate::actor::{Action, Out, Ticket, Timer};
 use crate::asynq::op::{Answer, Op, Reply};
 use crate::asynq::settings::JANITOR_INTERVAL_MS;
 use crate::asynq::task::Task;
@@ -18,26 +18,26 @@ impl<T: Task> Janitor<T> {
         Self { queues, at: 0 }
     }
 
-    pub(crate) fn start(&self, now: Time, out: &mut Actions<T>) {
+    pub(crate) fn start(&self, now: Time, out: &mut impl Out<T>) {
         out.push(Action::Timer(
             now.plus_millis(JANITOR_INTERVAL_MS),
             Timer::Clean,
         ));
     }
 
-    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions<T>) {
+    pub(crate) fn tick(&mut self, now: Time, out: &mut impl Out<T>) {
         self.at = 0;
         self.call(now, out);
     }
 
-    pub(crate) fn answered(&mut self, now: Time, answer: &Answer<T>, out: &mut Actions<T>) {
+    pub(crate) fn answered(&mut self, now: Time, answer: &Answer<T>, out: &mut impl Out<T>) {
         if !matches!(answer, Ok(Reply::Count(deleted)) if *deleted > 0) {
             self.at += 1;
         }
         self.call(now, out);
     }
 
-    fn call(&self, now: Time, out: &mut Actions<T>) {
+    fn call(&self, now: Time, out: &mut impl Out<T>) {
         match self.queues.get(self.at) {
             Some(queue) => {
                 let op = Op::DeleteExpiredCompleted {

@@ -3,7 +3,7 @@
 
 use crate::actor::server::{Served, ServerConfig, Shared};
 use crate::actor::slots::Running;
-use crate::actor::{Action, Actions, Outcome, RunId, Ticket, Timer};
+use crate::actor::{Action, Out, Outcome, RunId, Ticket, Timer};
 use crate::asynq::op::{Answer, Op, Reply};
 use crate::asynq::settings::{DEADLINE_EXCEEDED, LEASE_MS};
 use crate::asynq::task::{Queues, Task};
@@ -58,7 +58,7 @@ impl<T: Task> Processor<T> {
     }
 
     /// Asks for the next task if a slot is free and no other request is under way.
-    pub(crate) fn fetch(&mut self, now: Time, shared: &Shared<T>, out: &mut Actions<T>) {
+    pub(crate) fn fetch(&mut self, now: Time, shared: &Shared<T>, out: &mut impl Out<T>) {
         if self.stopping || self.fetching || self.to_start.is_some() || !shared.slots.has_free() {
             return;
         }
@@ -79,7 +79,7 @@ impl<T: Task> Processor<T> {
         now: Time,
         answer: Answer<T>,
         shared: &mut Shared<T>,
-        out: &mut Actions<T>,
+        out: &mut impl Out<T>,
     ) {
         match answer {
             Ok(Reply::Dequeued(Some(task))) => {
@@ -117,7 +117,7 @@ impl<T: Task> Processor<T> {
         now: Time,
         fetched: Fetched<T>,
         shared: &mut Shared<T>,
-        out: &mut Actions<T>,
+        out: &mut impl Out<T>,
     ) {
         let Fetched {
             task,
@@ -156,7 +156,7 @@ impl<T: Task> Processor<T> {
         run: RunId,
         outcome: &Outcome,
         shared: &mut Shared<T>,
-        out: &mut Actions<T>,
+        out: &mut impl Out<T>,
     ) -> Option<(T, Finish)> {
         let how = match outcome {
             Outcome::Success => Finish::Ok,
@@ -191,7 +191,7 @@ impl<T: Task> Processor<T> {
         run: RunId,
         error: &str,
         shared: &mut Shared<T>,
-        out: &mut Actions<T>,
+        out: &mut impl Out<T>,
     ) {
         let Some(running) = shared.slots.get(run) else {
             return;
@@ -221,7 +221,7 @@ impl<T: Task> Processor<T> {
         run: RunId,
         op: Op<T>,
         shared: &mut Shared<T>,
-        out: &mut Actions<T>,
+        out: &mut impl Out<T>,
     ) {
         let Some(running) = shared.slots.finish(run) else {
             return;
@@ -240,7 +240,7 @@ impl<T: Task> Processor<T> {
         now: Time,
         run: RunId,
         shared: &mut Shared<T>,
-        out: &mut Actions<T>,
+        out: &mut impl Out<T>,
     ) {
         if shared.slots.release(run, shared.beating) && !shared.beating {
             self.fetch(now, shared, out);
@@ -248,7 +248,7 @@ impl<T: Task> Processor<T> {
     }
 
     /// A beat has ended: waiting starts and releases go through.
-    pub(crate) fn after_beat(&mut self, now: Time, shared: &mut Shared<T>, out: &mut Actions<T>) {
+    pub(crate) fn after_beat(&mut self, now: Time, shared: &mut Shared<T>, out: &mut impl Out<T>) {
         shared.slots.release_waiting();
         if let Some(fetched) = self.to_start.take() {
             self.start(now, fetched, shared, out);
@@ -262,7 +262,7 @@ impl<T: Task> Processor<T> {
         now: Time,
         lost: Vec<RunId>,
         shared: &mut Shared<T>,
-        out: &mut Actions<T>,
+        out: &mut impl Out<T>,
     ) {
         for run in lost {
             if let Some(running) = shared.slots.finish(run) {
@@ -277,7 +277,7 @@ impl<T: Task> Processor<T> {
         now: Time,
         timer: Timer,
         shared: &mut Shared<T>,
-        out: &mut Actions<T>,
+        out: &mut impl Out<T>,
     ) {
         match timer {
             Timer::Poll => {
@@ -296,7 +296,7 @@ impl<T: Task> Processor<T> {
     }
 
     /// Stops fetching and begins to wait for the handlers.
-    pub(crate) fn shutdown(&mut self, now: Time, out: &mut Actions<T>) {
+    pub(crate) fn shutdown(&mut self, now: Time, out: &mut impl Out<T>) {
         self.stopping = true;
         out.push(Action::Timer(
             now.plus_millis(self.shutdown_timeout_ms),
@@ -305,7 +305,7 @@ impl<T: Task> Processor<T> {
     }
 
     /// The graceful wait is over: tasks still running go back to the head of their queue, their handlers live on.
-    fn abort(&mut self, now: Time, shared: &mut Shared<T>, out: &mut Actions<T>) {
+    fn abort(&mut self, now: Time, shared: &mut Shared<T>, out: &mut impl Out<T>) {
         let runs: Vec<(RunId, T)> = shared
             .slots
             .iter()

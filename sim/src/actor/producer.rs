@@ -1,6 +1,6 @@
 //! The producer: enqueues the plan's arrivals at their intended times, whatever Redis does (open loop).
 
-use crate::actor::{Action, Actions, Actor, Event, Ticket, Timer};
+use crate::actor::{Action, Actor, Event, Out, Ticket, Timer};
 use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Op, Reply};
 use crate::asynq::task::Task;
@@ -52,7 +52,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
     }
 
     /// Sets the timer of a source's next arrival.
-    fn schedule(&mut self, index: usize, out: &mut Actions<T>) {
+    fn schedule(&mut self, index: usize, out: &mut impl Out<T>) {
         let origin = self.origin;
         let source = &mut self.sources[index];
         source.next_at = source
@@ -64,7 +64,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
         }
     }
 
-    fn enqueue(&mut self, now: Time, index: usize, out: &mut Actions<T>) {
+    fn enqueue(&mut self, now: Time, index: usize, out: &mut impl Out<T>) {
         let source = &mut self.sources[index];
         let Some(intended) = source.next_at else {
             return;
@@ -85,7 +85,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
 }
 
 impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
-    fn on(&mut self, now: Time, event: Event<T>, out: &mut Actions<T>) {
+    fn on(&mut self, now: Time, event: Event<T>, out: &mut impl Out<T>) {
         match event {
             Event::Start => {
                 for queue in &self.queues {

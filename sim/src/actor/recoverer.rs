@@ -1,6 +1,6 @@
 //! The recoverer: takes tasks whose lease ran out long enough ago from their vanished worker (asynq `recoverer.go`).
 
-use crate::actor::{Action, Actions, Ticket, Timer};
+use crate::actor::{Action, Out, Ticket, Timer};
 use crate::asynq::op::{Answer, Op, Reply};
 use crate::asynq::settings::{LEASE_EXPIRED, RECOVER_GRACE_MS, RECOVER_INTERVAL_MS};
 use crate::asynq::task::Task;
@@ -34,18 +34,18 @@ impl<T: Task> Recoverer<T> {
         }
     }
 
-    pub(crate) fn start(&mut self, now: Time, out: &mut Actions<T>) {
+    pub(crate) fn start(&mut self, now: Time, out: &mut impl Out<T>) {
         self.tick(now, out);
     }
 
-    pub(crate) fn tick(&mut self, now: Time, out: &mut Actions<T>) {
+    pub(crate) fn tick(&mut self, now: Time, out: &mut impl Out<T>) {
         self.at = 0;
         self.cutoff_s = now.plus_millis(-RECOVER_GRACE_MS).secs();
         self.found.clear();
         self.list(now, out);
     }
 
-    fn list(&mut self, now: Time, out: &mut Actions<T>) {
+    fn list(&mut self, now: Time, out: &mut impl Out<T>) {
         match self.queues.get(self.at) {
             Some(queue) => {
                 let op = Op::ListLeaseExpired {
@@ -58,7 +58,7 @@ impl<T: Task> Recoverer<T> {
         }
     }
 
-    pub(crate) fn listed(&mut self, now: Time, answer: Answer<T>, out: &mut Actions<T>) {
+    pub(crate) fn listed(&mut self, now: Time, answer: Answer<T>, out: &mut impl Out<T>) {
         match answer {
             Ok(Reply::Messages(messages)) => {
                 self.found.extend(messages);
@@ -70,7 +70,7 @@ impl<T: Task> Recoverer<T> {
     }
 
     /// The previous task was dealt with (or was not: failures are only warnings); goes on with the next.
-    pub(crate) fn recovered(&mut self, now: Time, out: &mut Actions<T>) {
+    pub(crate) fn recovered(&mut self, now: Time, out: &mut impl Out<T>) {
         let Some(mut message) = self.found.pop_front() else {
             return self.rest(now, out);
         };
@@ -90,7 +90,7 @@ impl<T: Task> Recoverer<T> {
         out.push(Action::Call(Ticket::Recover, op));
     }
 
-    fn rest(&self, now: Time, out: &mut Actions<T>) {
+    fn rest(&self, now: Time, out: &mut impl Out<T>) {
         out.push(Action::Timer(
             now.plus_millis(RECOVER_INTERVAL_MS),
             Timer::Recover,

@@ -6,7 +6,7 @@ use crate::actor::janitor::Janitor;
 use crate::actor::processor::Processor;
 use crate::actor::recoverer::Recoverer;
 use crate::actor::slots::Slots;
-use crate::actor::{Action, Actions, Actor, Event, Ticket, Timer};
+use crate::actor::{Action, Actor, Event, Out, Ticket, Timer};
 use crate::asynq::message::ServerInfo;
 use crate::asynq::task::Task;
 use crate::clock::Time;
@@ -136,14 +136,14 @@ impl<T: Task> Server<T> {
         self.shared.slots.running()
     }
 
-    fn after_beat(&mut self, now: Time, out: &mut Actions<T>) {
+    fn after_beat(&mut self, now: Time, out: &mut impl Out<T>) {
         if !self.shared.beating {
             self.processor.after_beat(now, &mut self.shared, out);
         }
     }
 
     /// Leaves the listings once the last worker is done.
-    fn maybe_leave(&mut self, out: &mut Actions<T>) {
+    fn maybe_leave(&mut self, out: &mut impl Out<T>) {
         if self.stopping
             && !self.clearing
             && !self.shared.beating
@@ -156,7 +156,7 @@ impl<T: Task> Server<T> {
 }
 
 impl<T: Task> Actor<T> for Server<T> {
-    fn on(&mut self, now: Time, event: Event<T>, out: &mut Actions<T>) {
+    fn on(&mut self, now: Time, event: Event<T>, out: &mut impl Out<T>) {
         match event {
             Event::Start => {
                 self.heartbeater.beat(now, &mut self.shared, out);

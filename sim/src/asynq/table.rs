@@ -49,12 +49,16 @@ const PAGE: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Pages<V> {
     pages: Vec<Option<Box<Page<V>>>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "a page is large, and moves between the two lists as a whole"
+    )]
     spare: Vec<Box<Page<V>>>,
 }
 
 #[derive(Debug, Clone)]
 struct Page<V> {
-    entries: Vec<Option<V>>,
+    entries: [Option<V>; PAGE],
     used: usize,
 }
 
@@ -99,7 +103,7 @@ impl<I: Copy + Into<u32> + From<u32> + Debug, V: Clone + Debug + Send> Table<I, 
         let page = self.pages[page].get_or_insert_with(|| {
             spare.pop().unwrap_or_else(|| {
                 Box::new(Page {
-                    entries: vec![None; PAGE],
+                    entries: std::array::from_fn(|_| None),
                     used: 0,
                 })
             })

@@ -12,6 +12,7 @@ mod lives;
 mod process;
 mod redis;
 mod scrapes;
+mod stage;
 mod token;
 mod world;
 

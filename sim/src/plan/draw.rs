@@ -94,9 +94,9 @@ impl Dice {
         let mut dice = self.service[of.workload].throw(of.seq, of.attempt);
         let seconds = match plan.workload[of.workload].service {
             Service::Constant { ms } => ms / 1e3,
-            Service::Exponential { mean_ms } => exponential(dice.next()) * mean_ms / 1e3,
+            Service::Exponential { mean_ms } => exponential(dice.bits()) * mean_ms / 1e3,
             Service::Lognormal { mu, sigma } => {
-                libm::exp(mu + sigma * normal(dice.next(), dice.next()))
+                libm::exp(mu + sigma * normal(dice.bits(), dice.bits()))
             }
         };
         ((seconds * 1e6) as i64).max(1)
@@ -106,7 +106,7 @@ impl Dice {
     #[must_use]
     pub fn fails_by_itself(&self, plan: &Plan, of: Execution) -> bool {
         let share = plan.workload[of.workload].fail_share;
-        share > 0.0 && unit(self.fail[of.workload].throw(of.seq, of.attempt).next()) < share
+        share > 0.0 && unit(self.fail[of.workload].throw(of.seq, of.attempt).bits()) < share
     }
 
     /// Whether an execution is among the `share` that step `step` of the timeline hits.
@@ -116,7 +116,7 @@ impl Dice {
             || unit(
                 self.fault[step][of.workload]
                     .throw(of.seq, of.attempt)
-                    .next(),
+                    .bits(),
             ) < share
     }
 }

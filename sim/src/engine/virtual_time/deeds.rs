@@ -23,7 +23,7 @@ impl World<'_> {
     /// restarted, the next one waits.
     pub(crate) fn take_turns(&mut self) {
         while self.restarts.is_empty()
-            && let Some(turn) = self.agenda.take(self.since_start_ms())
+            && let Some(turn) = self.agenda.take(self.stage.since_start_ms())
         {
             self.carry_out(turn);
         }
@@ -33,7 +33,7 @@ impl World<'_> {
     }
 
     fn carry_out(&mut self, turn: Turn) {
-        let step = &self.plan.timeline[turn.step];
+        let step = &self.stage.plan.timeline[turn.step];
         let note = match step.fault.deed(turn.phase) {
             Deed::KillWorkers => {
                 let targets = self.numbers(&step.targets);
@@ -45,19 +45,19 @@ impl World<'_> {
             }
             Deed::RestartWorkers => return self.restart(turn),
             Deed::KillRedis { keep_data } => {
-                self.redis.kill();
+                self.stage.redis.kill();
                 let data = if keep_data { "kept" } else { "lost" };
                 format!("SIGKILL; data {data}")
             }
             Deed::StartRedis { keep_data } => {
-                self.redis.start(self.now, keep_data);
+                self.stage.redis.start(self.stage.now, keep_data);
                 "answers PING".to_owned()
             }
             Deed::LeaveToHandlers if turn.phase == Phase::Begin => return,
             Deed::LeaveToHandlers => "by itself".to_owned(),
         };
-        let mark = turn.mark(step, self.since_start_ms(), true, note);
-        self.marks.push(mark);
+        let mark = turn.mark(step, self.stage.since_start_ms(), true, note);
+        self.stage.marks.push(mark);
     }
 
     /// The numbers of processes.
@@ -76,22 +76,22 @@ impl World<'_> {
     }
 
     pub(crate) fn start_process(&mut self, process: usize) {
-        self.processes[process].start(self.plan.seed, self.now);
+        self.processes[process].start(self.stage.plan.seed, self.stage.now);
         self.step(self.who(process), Event::Start);
     }
 
     /// The process is gone, and its handlers with it.
     fn kill_process(&mut self, process: usize) {
         if let Some(life) = self.processes[process].life.take() {
-            for task in life.at_work() {
-                self.lives.killed(task, self.now);
+            for task in life.desk.at_work() {
+                self.stage.lives.killed(task, self.stage.now);
             }
         }
     }
 
     /// As `docker restart` does: SIGTERM, a bounded wait, SIGKILL, a new process under the old name.
     fn restart(&mut self, turn: Turn) {
-        let targets = self.numbers(&self.plan.timeline[turn.step].targets);
+        let targets = self.numbers(&self.stage.plan.timeline[turn.step].targets);
         let alive = |process: &usize| self.processes[*process].life.is_some();
         let stopping: Vec<usize> = targets.iter().copied().filter(alive).collect();
         self.restarts.push(Restart {
@@ -104,8 +104,10 @@ impl World<'_> {
             let patience_ms = self.processes[process].shutdown_timeout_ms() + STOP_SLACK_MS;
             let who = self.who(process);
             if let Who::Process(number, incarnation) = who {
-                let at = self.now.plus_millis(patience_ms);
-                self.dues.push(at, Happening::Kill(number, incarnation));
+                let at = self.stage.now.plus_millis(patience_ms);
+                self.stage
+                    .dues
+                    .push(at, Happening::Kill(number, incarnation));
             }
             self.step(who, Event::Shutdown);
         }
@@ -113,10 +115,8 @@ impl World<'_> {
     }
 
     /// A process has ended its graceful shutdown. Handlers that ignore their context die with it, as in asynq.
-    pub(crate) fn exited(&mut self, who: Who) {
-        if let Who::Process(number, _) = who {
-            self.ended(usize::from(number), true);
-        }
+    pub(crate) fn exited(&mut self, process: usize) {
+        self.ended(process, true);
     }
 
     pub(crate) fn out_of_patience(&mut self, number: u16, incarnation: u32) {
@@ -156,9 +156,11 @@ impl World<'_> {
             }
             let (started, graceful) = (restart.targets.len(), restart.graceful);
             let note = format!("{started} started, {graceful} stopped gracefully before");
-            let step = &self.plan.timeline[restart.turn.step];
-            let mark = restart.turn.mark(step, self.since_start_ms(), true, note);
-            self.marks.push(mark);
+            let step = &self.stage.plan.timeline[restart.turn.step];
+            let mark = restart
+                .turn
+                .mark(step, self.stage.since_start_ms(), true, note);
+            self.stage.marks.push(mark);
         }
     }
 }

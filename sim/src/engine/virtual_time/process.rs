@@ -23,6 +23,12 @@ pub(crate) struct Work {
 pub(crate) struct Life {
     pub(crate) server: Server<Token>,
     pub(crate) started: Time,
+    pub(crate) desk: Desk,
+}
+
+/// The handlers of a process.
+#[derive(Debug)]
+pub(crate) struct Desk {
     /// By worker slot.
     handlers: Vec<Option<Work>>,
     /// Handlers whose slot was given to others while they went on.
@@ -86,40 +92,35 @@ impl Process {
         self.life = Some(Life {
             server: Server::new(&self.config, seed, &stream, now),
             started: now,
-            handlers: vec![None; self.config.concurrency],
-            zombies: BTreeMap::new(),
-            next_deadline: None,
+            desk: Desk {
+                handlers: vec![None; self.config.concurrency],
+                zombies: BTreeMap::new(),
+                next_deadline: None,
+            },
         });
     }
 }
 
-impl Life {
+impl Desk {
     /// Keeps the deadline of the run that starts next.
     pub(crate) fn expect_deadline(&mut self, at: Time) {
         self.next_deadline = Some(at);
     }
 
-    /// A handler begins.
-    pub(crate) fn begin(&mut self, mut work: Work) {
-        work.deadline = self.next_deadline.take();
+    /// A handler begins; answers its deadline.
+    pub(crate) fn begin(&mut self, mut work: Work) -> Option<Time> {
+        let deadline = self.next_deadline.take();
+        work.deadline = deadline;
         let slot = work.run.slot as usize;
         if let Some(before) = self.handlers[slot].replace(work) {
             self.zombies.insert(before.run, before);
         }
+        deadline
     }
 
     /// The deadline of a run that will not have returned by then, once.
     pub(crate) fn take_deadline(&mut self, run: RunId) -> Option<Time> {
         self.work_mut(run)?.deadline.take()
-    }
-
-    /// The deadline of a run, if it comes before the handler's end.
-    pub(crate) fn take_deadline_before(&mut self, run: RunId, ends: Time) -> Option<Time> {
-        let work = self.work_mut(run)?;
-        if work.deadline? > ends {
-            return None;
-        }
-        work.deadline.take()
     }
 
     fn work_mut(&mut self, run: RunId) -> Option<&mut Work> {

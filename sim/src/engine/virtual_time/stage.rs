@@ -1,0 +1,156 @@
+//! What actors act upon: the model's Redis, the event heap, the lives of tasks. It does at once what an actor asks for.
+
+use crate::actor::{Action, Out, RunId, Ticket, Timer};
+use crate::asynq::op::{Answer, Delayed, Op, Reply};
+use crate::clock::Time;
+use crate::engine::virtual_time::dues::{Dues, Happening, Who};
+use crate::engine::virtual_time::lives::Lives;
+use crate::engine::virtual_time::process::{Desk, Work};
+use crate::engine::virtual_time::redis::VirtualRedis;
+use crate::engine::virtual_time::token::{Number, Token};
+use crate::engine::virtual_time::{Counts, VirtualOptions};
+use crate::handler::Handlers;
+use crate::ledger::Entry;
+use crate::plan::Plan;
+use firedrill_reports::record::Mark;
+use std::collections::VecDeque;
+
+/// See the module.
+pub(crate) struct Stage<'p> {
+    pub(crate) plan: &'p Plan,
+    pub(crate) options: VirtualOptions<'p>,
+    pub(crate) now: Time,
+    pub(crate) dues: Dues,
+    pub(crate) redis: VirtualRedis,
+    pub(crate) handlers: Handlers,
+    pub(crate) lives: Lives,
+    /// Steps whose effect was seen.
+    pub(crate) seen: Vec<bool>,
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) counts: Counts,
+    /// Answers that came at once, and wait until the present step is over.
+    pub(crate) answers: VecDeque<(Who, Ticket<Token>, Answer<Token>)>,
+}
+
+/// Does what one actor wants done.
+pub(crate) struct Hands<'s, 'p> {
+    pub(crate) stage: &'s mut Stage<'p>,
+    pub(crate) who: Who,
+    /// A worker process' name, and its handlers.
+    pub(crate) process: Option<(&'s str, &'s mut Desk)>,
+    /// Whether the actor has shut down.
+    pub(crate) exited: bool,
+}
+
+impl Out<Token> for Hands<'_, '_> {
+    #[inline(always)]
+    fn push(&mut self, action: Action<Token>) {
+        match action {
+            Action::Call(ticket, op) => self.stage.call(self.who, ticket, op),
+            Action::Timer(at, Timer::Deadline(_)) => {
+                // Most handlers return before their deadline, and then its timer would do nothing.
+                if let Some((_, desk)) = &mut self.process {
+                    desk.expect_deadline(at);
+                }
+            }
+            Action::Timer(at, timer) => {
+                let timer = Happening::Timer(self.who, timer);
+                self.stage.dues.push(at, timer);
+            }
+            Action::Run { run, task } => {
+                if let Some((name, desk)) = &mut self.process {
+                    self.stage.handler_begins(self.who, name, desk, run, &task);
+                }
+            }
+            Action::Note(entry) => self.stage.note(&entry),
+            Action::Exit => self.exited = true,
+        }
+    }
+}
+
+impl Stage<'_> {
+    pub(crate) fn since_start_ms(&self) -> i64 {
+        self.now.millis() - self.options.epoch.millis()
+    }
+
+    #[inline(always)]
+    fn note(&mut self, entry: &Entry<Number>) {
+        match entry {
+            Entry::Sent { .. } => self.counts.arrivals += 1,
+            Entry::Finished { .. } => self.counts.returns += 1,
+            Entry::Answered { .. } | Entry::Started { .. } => {}
+        }
+        self.lives.note(entry);
+    }
+
+    #[inline(always)]
+    fn call(&mut self, who: Who, ticket: Ticket<Token>, op: Op<Token>) {
+        let done = match &op {
+            Op::Done { message, .. } => Some(message.number),
+            _ => None,
+        };
+        let retry = matches!(
+            op,
+            Op::Forward {
+                from: Delayed::Retry,
+                ..
+            }
+        );
+        let answer = self.redis.call(op);
+        match &answer {
+            Ok(Reply::Done) => {
+                if let Some(number) = done {
+                    self.lives.gone(number);
+                }
+            }
+            Ok(Reply::Count(count)) if retry => self.counts.retries_due += count,
+            _ => {}
+        }
+        let wait = match &answer {
+            Err(_) if !self.redis.is_up() => VirtualRedis::refusal_ms() * 1_000,
+            _ => self.options.harness.round_trip_us,
+        };
+        if wait == 0 {
+            self.answers.push_back((who, ticket, answer));
+        } else {
+            let at = self.now.plus_micros(wait);
+            let under_way = Box::new((who, ticket, answer));
+            self.dues.push(at, Happening::Answer(under_way));
+        }
+    }
+
+    fn handler_begins(&mut self, who: Who, name: &str, desk: &mut Desk, run: RunId, task: &Token) {
+        let at_ms = self.since_start_ms();
+        let Some(mut behaviour) = self.handlers.decide(at_ms, task.execution()) else {
+            return;
+        };
+        behaviour.service_us += self.options.harness.overrun_us;
+        for step in &behaviour.touched_by {
+            self.saw(*step, name);
+        }
+        let ends = self.now.plus_micros(behaviour.service_us);
+        let deadline = desk.begin(Work {
+            run,
+            task: task.number,
+            outcome: behaviour.outcome,
+            service_us: behaviour.service_us,
+            deadline: None,
+        });
+        // The deadline matters to a handler that would not have returned by then.
+        if let Some(at) = deadline.filter(|at| *at <= ends) {
+            desk.take_deadline(run);
+            let timer = Happening::Timer(who, Timer::Deadline(run));
+            self.dues.push(at, timer);
+        }
+        self.dues.push(ends, Happening::HandlerEnds(who, run));
+    }
+
+    /// A step of the timeline has had an effect in a process.
+    pub(crate) fn saw(&mut self, step: usize, process: &str) {
+        if std::mem::replace(&mut self.seen[step], true) {
+            return;
+        }
+        let mark = self.plan.timeline[step].effect_mark(self.since_start_ms(), process);
+        self.marks.push(mark);
+    }
+}
