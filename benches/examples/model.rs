@@ -112,7 +112,7 @@ fn virtual_engine(model: &Model, run: &Run, rules: Option<&RuleFile>) -> Result<
     }
     let (_, counts) = virtual_time::run(&plan, options, &mut |observation| {
         match (observation, &mut watcher) {
-            (Observation::Series { id, labels }, Some(watcher)) => watcher.series(id, labels),
+            (Observation::Series { id, labels }, Some(watcher)) => watcher.series(id, &labels),
             (Observation::Scrape { at_ms, values, .. }, Some(watcher)) => {
                 std::hint::black_box(watcher.numbered(at_ms, &values));
             }

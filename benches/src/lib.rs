@@ -12,6 +12,8 @@ mod confidence;
 #[path = "../../sim/tests/it/queueing_theory.rs"]
 mod queueing_theory;
 
+pub mod day;
+
 use firedrill::asynq::message::TaskMessage;
 
 /// A task as a team's producer would send it: a 100-byte JSON payload and a UUID.

@@ -1,13 +1,11 @@
 //! The alerts of one rule: pending, firing, kept firing, resolved (Prometheus, rules/alerting.go).
 
-use std::collections::BTreeMap;
-
-use crate::eval::{Element, EvalError};
 mod life;
 
 pub use life::Holds;
 pub(crate) use life::Life;
 
+use crate::eval::{Element, Vector};
 use crate::intern::{Interner, LabelsId, Memo, Places};
 use crate::rules::LabelTemplate;
 use crate::sample::{Labels, METRIC_NAME, Timestamp};
@@ -18,6 +16,8 @@ use crate::transition::{AlertState, Transition};
 const ALERT_NAME: &str = "alertname";
 /// The label of `ALERTS` that holds the state.
 const ALERT_STATE: &str = "alertstate";
+/// The metrics that alerting rules write.
+pub(crate) const WRITTEN: [&str; 2] = ["ALERTS", "ALERTS_FOR_STATE"];
 
 /// What stays the same about an alerting rule.
 #[derive(Debug, Clone)]
@@ -34,10 +34,14 @@ pub(crate) struct AlertSettings {
 #[derive(Debug, Clone)]
 pub(crate) struct Alerts {
     settings: AlertSettings,
-    /// Pending and firing instances, by label set in label order.
-    instances: BTreeMap<Labels, Instance>,
+    /// Pending and firing instances in label order.
+    instances: Vec<Instance>,
+    /// Where they are, by label set.
+    places: Places,
     /// From a result's labels to the alert's, if no label depends on the value.
     identity: Option<Memo>,
+    /// The alert's labels by element of the result.
+    ids: Vec<LabelsId>,
     seen: Places,
 }
 
@@ -61,34 +65,20 @@ struct Written {
     for_state: LabelsId,
 }
 
-/// What an evaluation of an alerting rule leaves behind.
-pub(crate) struct Evaluated {
-    pub(crate) transitions: Vec<Transition>,
-    /// Samples of `ALERTS` and `ALERTS_FOR_STATE`.
-    pub(crate) samples: Vec<Element>,
-}
-
 /// Why an alerting rule's result is not accepted.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum AlertError {
-    #[error(transparent)]
-    Eval(#[from] EvalError),
     #[error("vector contains metrics with the same labelset after applying alert labels: {0}")]
     SameLabels(Labels),
-    /// The transitions end the alerts, all of which Prometheus forgets.
     #[error("exceeded limit of {limit} with {count} alerts")]
-    Limit {
-        limit: usize,
-        count: usize,
-        forgotten: Vec<Transition>,
-    },
+    Limit { limit: usize, count: usize },
 }
 
-/// What [`Alerts::forget`] needs to write its transitions.
-struct Forgetting<'f> {
+/// The time of an evaluation, and what its transitions are written with.
+struct Moment<'m> {
     now_ms: i64,
-    interner: &'f Interner,
-    external: &'f External,
+    interner: &'m Interner,
+    external: &'m External,
 }
 
 /// A firing instance as promtool compares it.
@@ -107,7 +97,9 @@ impl Alerts {
         Self {
             identity: constant.then(Memo::default),
             settings,
-            instances: BTreeMap::new(),
+            instances: Vec::new(),
+            places: Places::default(),
+            ids: Vec::new(),
             seen: Places::default(),
         }
     }
@@ -120,72 +112,62 @@ impl Alerts {
         &self.settings.group
     }
 
-    /// Takes in the rule's result at `now_ms`.
+    /// Takes in the rule's result at `now_ms`, and puts the samples of `ALERTS` and `ALERTS_FOR_STATE` in its place.
+    ///
+    /// # Errors
+    ///
+    /// A result that two alerts would have the same labels in changes nothing. One with too many alerts ends them all,
+    /// since Prometheus forgets them.
     pub(crate) fn evaluate(
         &mut self,
-        result: &[Element],
+        result: &mut Vector,
         now_ms: i64,
         interner: &mut Interner,
         external: &External,
-    ) -> Result<Evaluated, AlertError> {
-        let ids = self.identities(result, interner, external)?;
-        for instance in self.instances.values_mut() {
-            instance.present = false;
+        report: &mut dyn FnMut(Transition),
+    ) -> Result<(), AlertError> {
+        self.identify(result, interner, external)?;
+        self.take(result, now_ms, interner);
+        let before = self.instances.len();
+        let at = Moment {
+            now_ms,
+            interner,
+            external,
+        };
+        let transitions = self.step(&at);
+        let (limit, count) = (self.settings.limit, self.instances.len());
+        if limit > 0 && count > limit {
+            self.forget(&at, transitions)
+                .into_iter()
+                .for_each(&mut *report);
+            return Err(AlertError::Limit { limit, count });
         }
-        let mut transitions = Vec::new();
-        for (element, id) in result.iter().zip(ids) {
-            let labels = interner.labels(id);
-            if let Some(instance) = self.instances.get_mut(labels) {
-                instance.present = true;
-                instance.value = element.value;
-                instance.source = element.labels;
-                continue;
-            }
-            let labels = labels.clone();
-            let instance = Instance {
-                id,
-                life: Life::new(now_ms),
-                value: element.value,
-                source: element.labels,
-                present: true,
-                written: None,
-            };
-            self.instances.insert(labels, instance);
+        transitions.into_iter().for_each(report);
+        if count < before {
+            self.index();
         }
-        self.step(now_ms, interner, external, &mut transitions);
-        let count = self.instances.len();
-        if self.settings.limit > 0 && count > self.settings.limit {
-            let at = Forgetting {
-                now_ms,
-                interner,
-                external,
-            };
-            return Err(self.forget(at, transitions));
-        }
-        let samples = self.samples(interner);
-        Ok(Evaluated {
-            transitions,
-            samples,
-        })
+        result.clear();
+        self.write(result, interner);
+        Ok(())
     }
 
-    /// The alert label set of each element.
-    fn identities(
+    /// Finds the alert label set of each element.
+    fn identify(
         &mut self,
         result: &[Element],
         interner: &mut Interner,
         external: &External,
-    ) -> Result<Vec<LabelsId>, AlertError> {
+    ) -> Result<(), AlertError> {
         self.seen.clear();
-        let mut ids = Vec::with_capacity(result.len());
+        self.ids.clear();
         for (place, element) in result.iter().enumerate() {
             let id = self.identity(*element, interner, external);
             if self.seen.insert(id, place).is_some() {
                 return Err(AlertError::SameLabels(interner.labels(id).clone()));
             }
-            ids.push(id);
+            self.ids.push(id);
         }
-        Ok(ids)
+        Ok(())
     }
 
     /// The alert label set of an element.
@@ -206,74 +188,91 @@ impl Alerts {
         }
     }
 
-    /// Moves every instance on, after `present` has been set.
-    fn step(
-        &mut self,
-        now_ms: i64,
-        interner: &Interner,
-        external: &External,
-        transitions: &mut Vec<Transition>,
-    ) {
+    /// Updates the instances that the result has, and adds those it has for the first time.
+    fn take(&mut self, result: &[Element], now_ms: i64, interner: &Interner) {
+        for instance in &mut self.instances {
+            instance.present = false;
+        }
+        let before = self.instances.len();
+        for (element, id) in result.iter().zip(&self.ids) {
+            if let Some(place) = self.places.get(*id) {
+                let instance = &mut self.instances[place];
+                instance.present = true;
+                instance.value = element.value;
+                instance.source = element.labels;
+                continue;
+            }
+            self.instances.push(Instance {
+                id: *id,
+                life: Life::new(now_ms),
+                value: element.value,
+                source: element.labels,
+                present: true,
+                written: None,
+            });
+        }
+        if self.instances.len() > before {
+            self.instances
+                .sort_by(|a, b| interner.labels(a.id).cmp(interner.labels(b.id)));
+            self.index();
+        }
+    }
+
+    /// Notes where the instances are.
+    fn index(&mut self) {
+        self.places.clear();
+        for (place, instance) in self.instances.iter().enumerate() {
+            self.places.insert(instance.id, place);
+        }
+    }
+
+    /// Moves every instance on, after `present` has been set, and drops those that are over.
+    fn step(&mut self, at: &Moment<'_>) -> Vec<Transition> {
         let settings = &self.settings;
-        self.instances.retain(|labels, instance| {
-            let (before, after) = instance.life.step(instance.present, settings.holds, now_ms);
+        let mut transitions = Vec::new();
+        self.instances.retain_mut(|instance| {
+            let (before, after) = instance
+                .life
+                .step(instance.present, settings.holds, at.now_ms);
             if before != after {
-                transitions.push(Transition {
-                    at: Timestamp(now_ms),
-                    group: settings.group.clone(),
-                    alert: settings.name.clone(),
-                    labels: labels.clone(),
-                    annotations: settings.annotations(instance, interner, external),
-                    from: before,
-                    to: after,
-                    value: instance.present.then_some(instance.value),
-                });
+                transitions.push(settings.transition(instance, before, after, at));
             }
             after != AlertState::Inactive
         });
+        transitions
     }
 
     /// Drops every instance. What is reported is the way from the state before this evaluation to inactive.
-    fn forget(&mut self, at: Forgetting<'_>, made: Vec<Transition>) -> AlertError {
-        let settings = &self.settings;
-        let count = self.instances.len();
+    fn forget(&mut self, at: &Moment<'_>, made: Vec<Transition>) -> Vec<Transition> {
         let (mut forgotten, moved): (Vec<_>, Vec<_>) = made
             .into_iter()
             .partition(|transition| transition.to == AlertState::Inactive);
-        for (labels, instance) in std::mem::take(&mut self.instances) {
-            let from = match moved.iter().find(|transition| transition.labels == labels) {
+        for instance in std::mem::take(&mut self.instances) {
+            let labels = at.interner.labels(instance.id);
+            let from = match moved.iter().find(|transition| transition.labels == *labels) {
                 Some(transition) => transition.from,
                 None if instance.life.firing => AlertState::Firing,
                 None => AlertState::Pending,
             };
-            if from == AlertState::Inactive {
-                continue;
+            if from != AlertState::Inactive {
+                let ended = self
+                    .settings
+                    .transition(&instance, from, AlertState::Inactive, at);
+                forgotten.push(ended);
             }
-            forgotten.push(Transition {
-                at: Timestamp(at.now_ms),
-                group: settings.group.clone(),
-                alert: settings.name.clone(),
-                annotations: settings.annotations(&instance, at.interner, at.external),
-                labels,
-                from,
-                to: AlertState::Inactive,
-                value: instance.present.then_some(instance.value),
-            });
         }
-        AlertError::Limit {
-            limit: settings.limit,
-            count,
-            forgotten,
-        }
+        self.places.clear();
+        forgotten
     }
 
-    /// `ALERTS` and `ALERTS_FOR_STATE` for what is pending or firing.
-    fn samples(&mut self, interner: &mut Interner) -> Vec<Element> {
-        let mut samples = Vec::with_capacity(2 * self.instances.len());
-        for (labels, instance) in &mut self.instances {
-            let written = *instance
-                .written
-                .get_or_insert_with(|| self.settings.written(labels, interner));
+    /// Appends `ALERTS` and `ALERTS_FOR_STATE` for what is pending or firing.
+    fn write(&mut self, samples: &mut Vector, interner: &mut Interner) {
+        for instance in &mut self.instances {
+            let written = match instance.written {
+                Some(written) => written,
+                None => self.settings.written(instance.id, interner),
+            };
+            instance.written = Some(written);
             samples.push(Element {
                 labels: if instance.life.firing {
                     written.firing
@@ -287,14 +286,13 @@ impl Alerts {
                 value: instance.life.active_at_ms.div_euclid(1000) as f64,
             });
         }
-        samples
     }
 
     /// The firing instances, in label order.
     pub(crate) fn firing(&self, interner: &Interner, external: &External) -> Vec<Firing> {
         let firing = self
             .instances
-            .values()
+            .iter()
             .filter(|instance| instance.life.firing);
         firing
             .map(|instance| Firing {
@@ -336,7 +334,27 @@ impl AlertSettings {
         self.annotations.iter().map(expand).collect()
     }
 
-    fn written(&self, labels: &Labels, interner: &mut Interner) -> Written {
+    fn transition(
+        &self,
+        instance: &Instance,
+        from: AlertState,
+        to: AlertState,
+        at: &Moment<'_>,
+    ) -> Transition {
+        Transition {
+            at: Timestamp(at.now_ms),
+            group: self.group.clone(),
+            alert: self.name.clone(),
+            labels: at.interner.labels(instance.id).clone(),
+            annotations: self.annotations(instance, at.interner, at.external),
+            from,
+            to,
+            value: instance.present.then_some(instance.value),
+        }
+    }
+
+    fn written(&self, id: LabelsId, interner: &mut Interner) -> Written {
+        let labels = interner.labels(id).clone();
         // Prometheus starts from the rule's labels as written, so one that expands to nothing shows its template.
         let mut series = Labels::from_pairs(
             self.labels
@@ -346,12 +364,12 @@ impl AlertSettings {
         for (name, value) in labels.iter() {
             series = series.with(name, value);
         }
-        let alerts = series.with(METRIC_NAME, "ALERTS");
+        let [alerts, for_state] = WRITTEN.map(|name| series.with(METRIC_NAME, name));
         let state = |state: AlertState| alerts.with(ALERT_STATE, state.as_str());
         Written {
             pending: interner.id(&state(AlertState::Pending)),
             firing: interner.id(&state(AlertState::Firing)),
-            for_state: interner.id(&series.with(METRIC_NAME, "ALERTS_FOR_STATE")),
+            for_state: interner.id(&for_state),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::engine::{Engine, Work};
 use crate::expr::Selector;
+use crate::intern::LabelsId;
 use crate::rules::RuleSet;
-use crate::sample::{Sample, Timestamp};
+use crate::sample::{Labels, Sample, Timestamp};
 use crate::transition::Outcome;
 use crate::trial::{Trial, Tried};
 
@@ -67,6 +68,13 @@ pub struct Detector {
     slots: Vec<(i64, i64)>,
 }
 
+/// A series of one [`Detector`], so that a feeder need not name it again with every sample.
+///
+/// It stays valid for the detector's life and for that of its clones; another detector takes it for some other series,
+/// or panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SeriesRef(LabelsId);
+
 /// A rule whose selectors have not matched a single series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleWithoutData {
@@ -122,6 +130,17 @@ impl Detector {
             .ingest(&sample.labels, sample.at.0, sample.value);
     }
 
+    /// A reference to the series with these labels, for [`append`](Self::append). The series itself begins with its
+    /// first sample.
+    pub fn series(&mut self, labels: &Labels) -> SeriesRef {
+        SeriesRef(self.engine.interner.id(labels))
+    }
+
+    /// Adds a sample as [`ingest`](Self::ingest) does, without looking for its series.
+    pub fn append(&mut self, series: SeriesRef, at: Timestamp, value: f64) {
+        self.engine.append(series.0, at.0, value);
+    }
+
     /// Runs every evaluation slot up to and including `to`, in order of time, then of groups.
     pub fn advance(&mut self, to: Timestamp) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
@@ -158,10 +177,11 @@ impl Detector {
                     matched |= selector.found.ever;
                     selectors.push(selector.text.clone());
                 };
+                let shared = &self.engine.shared;
                 if let Work::Trial(watched) = &rule.work {
-                    watched.each_selector(&mut note);
+                    watched.each_selector(shared, &mut note);
                 }
-                rule.expr.each_selector(&mut note);
+                rule.expr.each_selector(shared, &mut note);
                 if !matched && !selectors.is_empty() {
                     let name = match &rule.work {
                         Work::Alert(alerts) => alerts.name(),

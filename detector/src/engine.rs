@@ -1,10 +1,11 @@
 //! The store, the rules and their state: evaluates one group at one time, whenever it is told to.
 
-use crate::alert::{AlertError, AlertSettings, Alerts, Holds};
+use crate::alert::{AlertSettings, Alerts, Holds};
 use crate::compat::Compat;
-use crate::eval::{Context, Element, EvalError, MAX_STEPS, Vector};
+use crate::eval::{Buffers, Context, Element, EvalError, MAX_STEPS, Vector};
 use crate::expr::Expr;
 use crate::expr::compile::Reach;
+use crate::expr::share::Shared;
 use crate::intern::{Interner, LabelsId, Memo, Places};
 use crate::rules::{RuleKind, RuleSet};
 use crate::sample::{Labels, METRIC_NAME, Timestamp, stale_marker};
@@ -19,12 +20,16 @@ pub(crate) struct Engine {
     pub(crate) interner: Interner,
     pub(crate) store: Store,
     pub(crate) groups: Vec<GroupState>,
+    pub(crate) shared: Vec<Shared>,
     pub(crate) external: External,
     compat: Compat,
     default_interval_ms: i64,
     reach: Reach,
     /// Up to where the store has been trimmed.
     trimmed_ms: i64,
+    /// How many samples have been taken in, those of the rules left out.
+    ingested: u64,
+    buffers: Buffers,
 }
 
 /// A group being evaluated.
@@ -43,8 +48,16 @@ pub(crate) struct RuleState {
     pub(crate) name: String,
     pub(crate) expr: Expr,
     pub(crate) work: Work,
-    /// The series written at the previous successful evaluation, for their markers.
-    written: Vec<LabelsId>,
+    written: Written,
+}
+
+/// The series a rule wrote at its previous successful evaluation, for their markers.
+#[derive(Debug, Clone, Default)]
+struct Written {
+    series: Vec<LabelsId>,
+    /// Those before them, kept for its memory.
+    before: Vec<LabelsId>,
+    seen: Places,
 }
 
 /// What is made of a rule's result.
@@ -94,7 +107,7 @@ impl Engine {
                     },
                     name: rule.name,
                     expr: rule.expr,
-                    written: Vec::new(),
+                    written: Written::default(),
                 })
                 .collect(),
             name: group.name,
@@ -106,11 +119,14 @@ impl Engine {
             interner: Interner::new(),
             store: Store::default(),
             groups: groups.collect(),
+            shared: rules.shared,
             external: External::default(),
             compat: rules.compat,
             default_interval_ms,
             reach: rules.reach,
             trimmed_ms: i64::MIN,
+            ingested: 0,
+            buffers: Buffers::default(),
         }
     }
 
@@ -122,7 +138,12 @@ impl Engine {
         };
         if let Work::Alert(alerts) = &rule.work {
             let alerts = Alerts::clone(alerts);
-            rule.work = Work::Trial(Box::new(Watched::new(trial, alerts, &mut rule.expr)));
+            rule.work = Work::Trial(Box::new(Watched::new(
+                trial,
+                alerts,
+                &mut rule.expr,
+                &self.shared,
+            )));
         }
     }
 
@@ -140,7 +161,12 @@ impl Engine {
 
     pub(crate) fn ingest(&mut self, labels: &Labels, at_ms: i64, value: f64) {
         let id = self.interner.id(labels);
-        self.store.append(&self.interner, id, at_ms, value);
+        self.append(id, at_ms, value);
+    }
+
+    pub(crate) fn append(&mut self, labels: LabelsId, at_ms: i64, value: f64) {
+        self.ingested += 1;
+        self.store.append(&self.interner, labels, at_ms, value);
     }
 
     /// Evaluates the group's rules in order; each sees what those before it wrote.
@@ -158,11 +184,14 @@ impl Engine {
             let mut context = Context {
                 store: &self.store,
                 interner: &mut self.interner,
+                shared: &mut self.shared,
+                buffers: &mut self.buffers,
                 compat: self.compat,
                 now_ms: query_ms,
                 query_ms,
                 default_step_ms: self.default_interval_ms,
                 steps_left: MAX_STEPS,
+                ingested: self.ingested,
                 given: &[],
             };
             if let Work::Trial(watched) = &mut rule.work {
@@ -174,34 +203,35 @@ impl Engine {
                 .evaluate(&mut context)
                 .map_err(|error| error.to_string());
             let interner = &mut self.interner;
-            let samples = result.and_then(|vector| match &mut rule.work {
+            // The vector becomes the samples to write.
+            let samples = result.and_then(|mut vector| match &mut rule.work {
                 Work::Record {
                     name,
                     labels,
                     memo,
                     seen,
-                } => record(vector, name, labels, group.limit, memo, seen, interner),
+                } => {
+                    record(&mut vector, name, labels, memo, seen, interner)?;
+                    check_limit(group.limit, vector.len())?;
+                    Ok(vector)
+                }
                 Work::Alert(alerts) => {
-                    match alerts.evaluate(&vector, now_ms, interner, &self.external) {
-                        Ok(evaluated) => {
-                            let transitions = evaluated.transitions.into_iter();
-                            outcomes.extend(transitions.map(Outcome::Transition));
-                            Ok(evaluated.samples)
-                        }
-                        Err(error) => {
-                            let message = error.to_string();
-                            if let AlertError::Limit { forgotten, .. } = error {
-                                outcomes.extend(forgotten.into_iter().map(Outcome::Transition));
-                            }
-                            Err(message)
-                        }
-                    }
+                    let transitions = &mut |transition| {
+                        outcomes.push(Outcome::Transition(transition));
+                    };
+                    let done =
+                        alerts.evaluate(&mut vector, now_ms, interner, &self.external, transitions);
+                    done.map(|()| vector).map_err(|error| error.to_string())
                 }
                 // Seen to above.
-                Work::Trial(_) => Ok(Vec::new()),
+                Work::Trial(_) => Ok(Vector::new()),
             });
             match samples {
-                Ok(samples) => rule.write(&samples, query_ms, &self.interner, &mut self.store),
+                Ok(samples) => {
+                    rule.written
+                        .write(&samples, query_ms, &self.interner, &mut self.store);
+                    self.buffers.give(samples);
+                }
                 Err(message) => outcomes.push(Outcome::Error(RuleError {
                     at: Timestamp(now_ms),
                     group: group.name.clone(),
@@ -217,11 +247,14 @@ impl Engine {
         let mut context = Context {
             store: &self.store,
             interner: &mut self.interner,
+            shared: &mut self.shared,
+            buffers: &mut self.buffers,
             compat: self.compat,
             now_ms: at_ms,
             query_ms: at_ms,
             default_step_ms: self.default_interval_ms,
             steps_left: MAX_STEPS,
+            ingested: self.ingested,
             given: &[],
         };
         expr.evaluate(&mut context)
@@ -245,40 +278,43 @@ impl Engine {
     }
 }
 
-impl RuleState {
+impl Written {
     /// Appends the samples, and a marker to every series that was written before and is not now.
     fn write(&mut self, samples: &[Element], at_ms: i64, interner: &Interner, store: &mut Store) {
-        let before = std::mem::take(&mut self.written);
+        std::mem::swap(&mut self.series, &mut self.before);
+        self.series.clear();
         for sample in samples {
             if store.append(interner, sample.labels, at_ms, sample.value) {
-                self.written.push(sample.labels);
+                self.series.push(sample.labels);
             }
         }
         // Both lists are in the same order mostly, so the common case is one comparison.
-        if before == self.written {
+        if self.before == self.series {
             return;
         }
-        for labels in before {
-            if !self.written.contains(&labels) {
-                store.append(interner, labels, at_ms, stale_marker());
+        self.seen.clear();
+        for (place, labels) in self.series.iter().enumerate() {
+            self.seen.insert(*labels, place);
+        }
+        for labels in &self.before {
+            if self.seen.get(*labels).is_none() {
+                store.append(interner, *labels, at_ms, stale_marker());
             }
         }
     }
 }
 
-/// The samples of a recording rule.
+/// Makes a vector the samples of a recording rule.
 fn record(
-    vector: Vector,
+    vector: &mut [Element],
     name: &str,
     labels: &[(String, String)],
-    limit: usize,
     memo: &mut Memo,
     seen: &mut Places,
     interner: &mut Interner,
-) -> Result<Vec<Element>, String> {
+) -> Result<(), String> {
     seen.clear();
-    let mut samples = vector;
-    for (place, element) in samples.iter_mut().enumerate() {
+    for (place, element) in vector.iter_mut().enumerate() {
         element.labels = memo.apply(element.labels, interner, |from| {
             let mut recorded = from.with(METRIC_NAME, name);
             for (label, value) in labels {
@@ -293,9 +329,13 @@ fn record(
             ));
         }
     }
-    if limit > 0 && samples.len() > limit {
-        let count = samples.len();
+    Ok(())
+}
+
+/// Whether a recording rule stays within its group's limit, if there is one.
+fn check_limit(limit: usize, count: usize) -> Result<(), String> {
+    if limit > 0 && count > limit {
         return Err(format!("exceeded limit of {limit} with {count} series"));
     }
-    Ok(samples)
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod binary;
+mod extrapolate;
 mod histogram;
 mod map;
 pub(crate) mod math;
@@ -12,6 +13,7 @@ mod select;
 use thiserror::Error;
 
 use crate::compat::Compat;
+use crate::expr::share::{Moment, Shared};
 use crate::expr::{Expr, Keep, LabelsOnce, Projection, ScalarExpr, VectorExpr};
 use crate::intern::{Interner, LabelsId, Places};
 use crate::sample::{Labels, METRIC_NAME};
@@ -53,6 +55,8 @@ pub(crate) enum EvalError {
 pub(crate) struct Context<'s> {
     pub(crate) store: &'s Store,
     pub(crate) interner: &'s mut Interner,
+    pub(crate) shared: &'s mut [Shared],
+    pub(crate) buffers: &'s mut Buffers,
     pub(crate) compat: Compat,
     /// The evaluation time; inside a subquery, the step's.
     pub(crate) now_ms: i64,
@@ -62,6 +66,8 @@ pub(crate) struct Context<'s> {
     pub(crate) default_step_ms: i64,
     /// How many subquery steps, nested ones included, may still be evaluated.
     pub(crate) steps_left: i64,
+    /// How many samples have been taken in from outside.
+    pub(crate) ingested: u64,
     /// Parts of the expression that have been evaluated at this time already.
     pub(crate) given: &'s [Given],
 }
@@ -73,6 +79,33 @@ pub(crate) struct Given {
     pub(crate) steps: i64,
 }
 
+/// Vectors that nobody needs any more, so that evaluating allocates nothing once all is of its usual size.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Buffers {
+    spare: Vec<Vector>,
+    /// Room for sorting numbers.
+    numbers: Vec<f64>,
+}
+
+impl Buffers {
+    /// An empty vector.
+    pub(crate) fn take(&mut self) -> Vector {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Takes a vector's memory back.
+    pub(crate) fn give(&mut self, mut vector: Vector) {
+        vector.clear();
+        self.spare.push(vector);
+    }
+
+    fn one(&mut self, labels: LabelsId, value: f64) -> Vector {
+        let mut vector = self.take();
+        vector.push(Element { labels, value });
+        vector
+    }
+}
+
 /// Most subquery steps of one evaluation, against rules that would never finish.
 pub(crate) const MAX_STEPS: i64 = 1_000_000;
 
@@ -80,10 +113,10 @@ impl Expr {
     /// The value as a vector: a number becomes one element without labels.
     pub(crate) fn evaluate(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
         match self {
-            Self::Scalar(expr) => Ok(vec![Element {
-                labels: LabelsId::EMPTY,
-                value: expr.evaluate(context)?,
-            }]),
+            Self::Scalar(expr) => {
+                let value = expr.evaluate(context)?;
+                Ok(context.buffers.one(LabelsId::EMPTY, value))
+            }
             Self::Vector(expr) => expr.evaluate(context),
         }
     }
@@ -94,10 +127,15 @@ impl ScalarExpr {
         Ok(match self {
             Self::Number(value) => *value,
             Self::Time => context.now_ms as f64 / 1000.0,
-            Self::OfVector(expr) => match expr.evaluate(context)?.as_slice() {
-                [element] => element.value,
-                _ => f64::NAN,
-            },
+            Self::OfVector(expr) => {
+                let vector = expr.evaluate(context)?;
+                let value = match vector.as_slice() {
+                    [element] => element.value,
+                    _ => f64::NAN,
+                };
+                context.buffers.give(vector);
+                value
+            }
             Self::Negate(expr) => -expr.evaluate(context)?,
             Self::Binary { op, left, right } => {
                 let left = left.evaluate(context)?;
@@ -115,22 +153,17 @@ impl ScalarExpr {
 impl VectorExpr {
     pub(crate) fn evaluate(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
         match self {
-            Self::Selector(selector) => Ok(selector.instant(context, |_, value| value)),
-            Self::TimestampOf(selector) => {
-                let mut vector = selector.instant(context, |time_ms, _| time_ms as f64 / 1000.0);
-                for element in &mut vector {
-                    element.labels = context.interner.without_name(element.labels);
-                }
-                let mut seen = Places::default();
-                unique(vector, &mut seen, context)
+            Self::Selector(selector) => Ok(selector.instant(context)),
+            Self::TimestampOf(selector) => selector.timestamps(context),
+            Self::OfScalar(expr) => {
+                let value = expr.evaluate(context)?;
+                Ok(context.buffers.one(LabelsId::EMPTY, value))
             }
-            Self::OfScalar(expr) => Ok(vec![Element {
-                labels: LabelsId::EMPTY,
-                value: expr.evaluate(context)?,
-            }]),
             Self::Range(call) => call.evaluate(context),
             Self::Absent { of, labels } => {
-                let empty = of.evaluate(context)?.is_empty();
+                let vector = of.evaluate(context)?;
+                let empty = vector.is_empty();
+                context.buffers.give(vector);
                 Ok(absent(empty, labels, context))
             }
             Self::AbsentOverTime { of, labels } => {
@@ -150,31 +183,84 @@ impl VectorExpr {
             Self::VectorScalar(operation) => operation.evaluate(context),
             Self::VectorVector(operation) => operation.evaluate(context),
             Self::Set(operation) => operation.evaluate(context),
-            Self::Given(number) => {
-                let Some(given) = context.given.get(*number) else {
-                    return Ok(Vector::new());
-                };
-                if given.steps > context.steps_left {
-                    return Err(EvalError::TooManySteps);
-                }
-                context.steps_left -= given.steps;
-                given.result.clone()
-            }
+            Self::Shared(place) => shared(*place, context),
+            Self::Given(number) => given(*number, context),
         }
+    }
+}
+
+/// A shared expression's value: evaluated by the first who asks, copied for the others.
+fn shared(place: usize, context: &mut Context<'_>) -> Result<Vector, EvalError> {
+    let moment = Moment {
+        now_ms: context.now_ms,
+        query_ms: context.query_ms,
+        ingested: context.ingested,
+    };
+    if context.shared[place].moment != Some(moment) {
+        // Taken out meanwhile, because what is inside may be shared as well.
+        let expr = context.shared[place].expr.take();
+        let mut expr = expr.expect("no expression contains itself");
+        let result = expr.evaluate(context);
+        let entry = &mut context.shared[place];
+        entry.expr = Some(expr);
+        entry.moment = None;
+        let vector = result?;
+        entry.result.clear();
+        entry.result.extend_from_slice(&vector);
+        entry.moment = Some(moment);
+        return Ok(vector);
+    }
+    let mut vector = context.buffers.take();
+    vector.extend_from_slice(&context.shared[place].result);
+    Ok(vector)
+}
+
+/// A copy of what a part came to, its steps taken off the budget as if it had been evaluated here.
+fn given(number: usize, context: &mut Context<'_>) -> Result<Vector, EvalError> {
+    let mut vector = context.buffers.take();
+    let Some(given) = context.given.get(number) else {
+        return Ok(vector);
+    };
+    if given.steps > context.steps_left {
+        return Err(EvalError::TooManySteps);
+    }
+    context.steps_left -= given.steps;
+    match &given.result {
+        Ok(result) => {
+            vector.extend_from_slice(result);
+            Ok(vector)
+        }
+        Err(error) => Err(error.clone()),
     }
 }
 
 fn absent(empty: bool, labels: &mut LabelsOnce, context: &mut Context<'_>) -> Vector {
     if !empty {
-        return Vector::new();
+        return context.buffers.take();
     }
     let id = *labels
         .id
         .get_or_insert_with(|| context.interner.id(&labels.labels));
-    vec![Element {
-        labels: id,
-        value: 1.0,
-    }]
+    context.buffers.one(id, 1.0)
+}
+
+/// Drops the metric names of a vector whose elements have different labels; an error if they no longer have.
+fn without_names(
+    mut vector: Vector,
+    seen: &mut Places,
+    context: &mut Context<'_>,
+) -> Result<Vector, EvalError> {
+    let mut changed = false;
+    for element in &mut vector {
+        let nameless = context.interner.without_name(element.labels);
+        changed |= nameless != element.labels;
+        element.labels = nameless;
+    }
+    if changed {
+        unique(vector, seen, context)
+    } else {
+        Ok(vector)
+    }
 }
 
 /// Passes the vector on unless two of its elements have the same labels.

@@ -6,6 +6,7 @@ pub(crate) mod compile;
 pub(crate) mod duration;
 pub(crate) mod matcher;
 mod scan;
+pub(crate) mod share;
 pub(crate) mod threshold;
 mod token;
 mod visit;
@@ -16,6 +17,7 @@ use regex::Regex;
 
 use crate::intern::{LabelsId, Memo, Places};
 use crate::sample::Labels;
+use crate::store::{Cursor, Point};
 use matcher::Matcher;
 
 /// A whole expression.
@@ -69,7 +71,9 @@ pub(crate) enum VectorExpr {
     VectorScalar(Box<VectorScalar>),
     VectorVector(Box<VectorVector>),
     Set(Box<SetOperation>),
-    /// A part that several expressions share: the context has its value under this number.
+    /// An expression that several rules have: its place in the list of shared ones.
+    Shared(usize),
+    /// A part of all expressions that an alert is tried with: the context has its value under this number.
     Given(usize),
 }
 
@@ -106,9 +110,12 @@ pub(crate) struct Selector {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Found {
     pub(crate) series: Vec<FoundSeries>,
-    /// How many arrivals have been looked at.
-    pub(crate) looked_at: usize,
-    pub(crate) removals: u64,
+    /// Arrivals before this one have been looked at.
+    pub(crate) next_arrival: u64,
+    /// The store's changes when it was looked at.
+    pub(crate) changes: u64,
+    /// Whether the series differ in more than the metric name.
+    pub(crate) distinct_nameless: bool,
     pub(crate) ever: bool,
 }
 
@@ -117,9 +124,12 @@ pub(crate) struct Found {
 pub(crate) struct FoundSeries {
     /// Its position in the store.
     pub(crate) place: u32,
+    pub(crate) arrival: u64,
     pub(crate) labels: LabelsId,
-    /// Where its last window began.
-    pub(crate) hint: usize,
+    /// Its labels without the metric name.
+    pub(crate) nameless: LabelsId,
+    /// Where its last window was.
+    pub(crate) cursor: Cursor,
 }
 
 /// What a range function works on.
@@ -135,7 +145,24 @@ pub(crate) enum RangeExpr {
         /// None: the global evaluation interval.
         step_ms: Option<i64>,
         reference: Reference,
+        collected: Collected,
     },
+}
+
+/// The results of a subquery's steps by series, in label order once complete; kept for their memory.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Collected {
+    pub(crate) places: Places,
+    pub(crate) series: Vec<CollectedSeries>,
+    /// How many of `series` this evaluation has; those beyond are spare.
+    pub(crate) used: usize,
+}
+
+/// One series of a subquery.
+#[derive(Debug, Clone)]
+pub(crate) struct CollectedSeries {
+    pub(crate) labels: LabelsId,
+    pub(crate) points: Vec<Point>,
 }
 
 /// A range function applied to its range.
@@ -257,7 +284,24 @@ pub(crate) struct HistogramQuantile {
     /// By label set: the bound its `le` holds, once asked for.
     pub(crate) bounds: Vec<Option<Option<f64>>>,
     pub(crate) groups: Places,
+    /// The histograms of the last evaluation, kept for their memory.
+    pub(crate) histograms: Vec<Histogram>,
     pub(crate) seen: Places,
+}
+
+/// One classic histogram.
+#[derive(Debug, Clone)]
+pub(crate) struct Histogram {
+    /// Its labels without `le`.
+    pub(crate) labels: LabelsId,
+    pub(crate) buckets: Vec<Bucket>,
+}
+
+/// A bucket of a classic histogram.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bucket {
+    pub(crate) bound: f64,
+    pub(crate) count: f64,
 }
 
 /// Which labels stay when label sets are grouped or matched.
@@ -284,7 +328,19 @@ pub(crate) struct Aggregate {
     pub(crate) op: AggregateOp,
     pub(crate) of: VectorExpr,
     pub(crate) grouping: Projection,
-    pub(crate) groups: Places,
+    pub(crate) places: Places,
+    /// The groups of the last evaluation, kept for their memory.
+    pub(crate) groups: Vec<Group>,
+}
+
+/// The elements of one group of an aggregation, in the order seen.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    /// The group's labels.
+    pub(crate) labels: LabelsId,
+    pub(crate) values: Vec<f64>,
+    /// The elements' labels, where the aggregation asks for them.
+    pub(crate) members: Vec<LabelsId>,
 }
 
 /// See [`Aggregate`].

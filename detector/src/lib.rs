@@ -27,7 +27,7 @@ pub mod yaml;
 
 pub use alert::Holds;
 pub use compat::Compat;
-pub use detector::{Detector, RuleWithoutData, Schedule};
+pub use detector::{Detector, RuleWithoutData, Schedule, SeriesRef};
 pub use edit::{Field, FindError, Setting, SettingValue, Settings};
 pub use expr::duration::{format_ms as format_duration_ms, parse_ms as parse_duration_ms};
 pub use query::{Query, QueryError};

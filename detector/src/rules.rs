@@ -5,6 +5,7 @@ mod load;
 use crate::compat::Compat;
 use crate::expr::Expr;
 use crate::expr::compile::Reach;
+use crate::expr::share::Shared;
 use crate::template::Template;
 use crate::yaml::Problem;
 
@@ -35,6 +36,8 @@ pub struct RuleSet {
     pub(crate) groups: Vec<Group>,
     pub(crate) compat: Compat,
     pub(crate) reach: Reach,
+    /// What several expressions have in common.
+    pub(crate) shared: Vec<Shared>,
     warnings: Vec<Problem>,
 }
 

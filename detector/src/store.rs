@@ -10,8 +10,9 @@ use crate::sample::is_stale;
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     pub(crate) labels: LabelsId,
-    times: Vec<i64>,
-    values: Vec<f64>,
+    /// How many series had arrived before it.
+    pub(crate) arrival: u64,
+    points: Vec<Point>,
     /// Samples before this position are forgotten but not yet moved out.
     head: usize,
     /// How many samples have been moved out.
@@ -24,21 +25,36 @@ pub(crate) struct Series {
     newest_value: f64,
 }
 
+/// A sample, of whatever series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Point {
+    pub(crate) at_ms: i64,
+    pub(crate) value: f64,
+}
+
 /// The samples of one series inside a range window, oldest first, markers left out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window<'s> {
-    pub(crate) times: &'s [i64],
-    pub(crate) values: &'s [f64],
+    pub(crate) points: &'s [Point],
     /// The counter resets inside the window, if the store knows them; `None` means "look for them".
     pub(crate) resets: Option<&'s [(i64, f64)]>,
 }
 
+/// Where a reader's last window of a series was, as positions that also count what has been moved out.
+///
+/// Windows mostly move on by a sample or none, so looking there first saves the search. Any cursor is right.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cursor {
+    low: usize,
+    high: usize,
+}
+
 impl Series {
-    fn new(labels: LabelsId) -> Self {
+    fn new(labels: LabelsId, arrival: u64) -> Self {
         Self {
             labels,
-            times: Vec::new(),
-            values: Vec::new(),
+            arrival,
+            points: Vec::new(),
             head: 0,
             moved_out: 0,
             stale: Vec::new(),
@@ -59,76 +75,80 @@ impl Series {
             self.stale.push(at_ms);
             return true;
         }
-        if let Some(previous) = self.values.last()
-            && value < *previous
+        if let Some(previous) = self.points.last()
+            && value < previous.value
         {
-            self.resets.push((at_ms, *previous));
+            self.resets.push((at_ms, previous.value));
         }
-        self.times.push(at_ms);
-        self.values.push(value);
+        self.points.push(Point { at_ms, value });
         true
     }
 
-    fn times(&self) -> &[i64] {
-        &self.times[self.head..]
+    fn points(&self) -> &[Point] {
+        &self.points[self.head..]
     }
 
-    /// The newest sample at or before `at_ms` (time and value), unless a marker came after it.
-    pub(crate) fn newest_until(&self, at_ms: i64) -> Option<(i64, f64)> {
-        let times = self.times();
-        let found = match times.last() {
-            Some(last) if *last <= at_ms => times.len(),
-            _ => times.partition_point(|time| *time <= at_ms),
+    /// The newest sample at or before `at_ms`, unless a marker came after it.
+    pub(crate) fn newest_until(&self, at_ms: i64) -> Option<Point> {
+        let points = self.points();
+        let found = match points.last() {
+            Some(last) if last.at_ms <= at_ms => points.len(),
+            _ => points.partition_point(|point| point.at_ms <= at_ms),
         };
-        let found = found.checked_sub(1)?;
-        let time = times[found];
+        let point = points[found.checked_sub(1)?];
         if !self.stale.is_empty() {
             let markers = self.stale.partition_point(|marker| *marker <= at_ms);
-            if markers > 0 && self.stale[markers - 1] > time {
+            if markers > 0 && self.stale[markers - 1] > point.at_ms {
                 return None;
             }
         }
-        Some((time, self.values[self.head + found]))
+        Some(point)
     }
 
-    /// The samples with `from_ms <= time <= to_ms`.
-    ///
-    /// `hint` is where the last window of this caller began; windows mostly move on by a sample or none, so that
-    /// looking there first saves the search.
-    pub(crate) fn window(&self, from_ms: i64, to_ms: i64, hint: &mut usize) -> Window<'_> {
-        let times = self.times();
+    /// The samples with `from_ms <= time <= to_ms`, and their place for the next time.
+    pub(crate) fn window(&self, from_ms: i64, to_ms: i64, cursor: &mut Cursor) -> Window<'_> {
+        let points = self.points();
         let forgotten = self.moved_out + self.head;
-        let low = first_from(times, from_ms, hint.saturating_sub(forgotten));
-        *hint = forgotten + low;
-        let high = match times.last() {
-            Some(last) if *last <= to_ms => times.len(),
-            _ => low + times[low..].partition_point(|time| *time <= to_ms),
+        let low = first_from(points, from_ms, cursor.low.saturating_sub(forgotten));
+        let high = match points.last() {
+            Some(last) if last.at_ms > to_ms => {
+                // Not beyond the last time, so there is a next millisecond.
+                first_from(points, to_ms + 1, cursor.high.saturating_sub(forgotten))
+            }
+            _ => points.len(),
         };
-        let times = &times[low..high.max(low)];
-        let values = &self.values[self.head + low..self.head + low + times.len()];
-        let resets = match (self.resets.is_empty(), times) {
-            // A fall onto the window's first sample happened outside of the window.
-            (false, [first, .., last]) => {
-                let low = self.resets.partition_point(|(time, _)| time <= first);
-                let high = self.resets.partition_point(|(time, _)| time <= last);
+        *cursor = Cursor {
+            low: forgotten + low,
+            high: forgotten + high,
+        };
+        let points = &points[low..high.max(low)];
+        // A fall onto the window's first sample happened outside of the window.
+        let resets = match (self.resets.last(), points) {
+            (Some((newest, _)), [first, .., last]) if *newest > first.at_ms => {
+                let until = |point: &Point| {
+                    let at_ms = point.at_ms;
+                    self.resets
+                        .partition_point(|(reset_ms, _)| *reset_ms <= at_ms)
+                };
+                let (low, high) = (until(first), until(last));
                 &self.resets[low..high]
             }
             _ => &[],
         };
         Window {
-            times,
-            values,
+            points,
             resets: Some(resets),
         }
     }
 
     /// Forgets samples older than `before_ms`, but keeps the newest marker and sample's place in time.
     fn trim(&mut self, before_ms: i64) {
-        let gone = self.times().partition_point(|time| *time < before_ms);
+        let gone = self
+            .points()
+            .partition_point(|point| point.at_ms < before_ms);
         self.head += gone;
-        if self.head > 64 && self.head * 2 > self.times.len() {
-            self.times.drain(..self.head);
-            self.values.drain(..self.head);
+        if self.head > 64 && self.head * 2 > self.points.len() {
+            self.points.drain(..self.head);
             self.moved_out += self.head;
             self.head = 0;
         }
@@ -139,22 +159,22 @@ impl Series {
     }
 
     fn is_empty(&self) -> bool {
-        self.times().is_empty() && self.stale.is_empty()
+        self.points().is_empty() && self.stale.is_empty()
     }
 }
 
 /// The position of the first time that is not before `from_ms`, looked for near `guess` first.
-fn first_from(times: &[i64], from_ms: i64, guess: usize) -> usize {
+fn first_from(points: &[Point], from_ms: i64, guess: usize) -> usize {
     /// Further away than this, bisection is faster.
     const NEAR: usize = 4;
-    if guess <= times.len() && (guess == 0 || times[guess - 1] < from_ms) {
-        for (place, time) in times.iter().enumerate().skip(guess).take(NEAR) {
-            if *time >= from_ms {
+    if guess <= points.len() && (guess == 0 || points[guess - 1].at_ms < from_ms) {
+        for (place, point) in points.iter().enumerate().skip(guess).take(NEAR) {
+            if point.at_ms >= from_ms {
                 return place;
             }
         }
     }
-    times.partition_point(|time| *time < from_ms)
+    points.partition_point(|point| point.at_ms < from_ms)
 }
 
 /// All series of one run.
@@ -164,10 +184,11 @@ pub(crate) struct Store {
     /// Position in `series` by label set; `u32::MAX` where there is none.
     by_labels: Vec<u32>,
     by_name: HashMap<Arc<str>, Vec<u32>>,
-    /// Every position handed out since the last removal, in order of arrival.
+    /// The positions of all series, in order of arrival.
     arrivals: Vec<u32>,
+    arrived: u64,
     free: Vec<u32>,
-    removals: u64,
+    changes: u64,
 }
 
 const NOWHERE: u32 = u32::MAX;
@@ -196,7 +217,9 @@ impl Store {
             self.series.push(None);
             u32::try_from(self.series.len() - 1).expect("fewer than 2^32 series fit in memory")
         });
-        self.series[place as usize] = Some(Series::new(labels));
+        self.series[place as usize] = Some(Series::new(labels, self.arrived));
+        self.arrived += 1;
+        self.changes += 1;
         if self.by_labels.len() <= labels.index() {
             self.by_labels.resize(labels.index() + 1, NOWHERE);
         }
@@ -223,9 +246,14 @@ impl Store {
         }
     }
 
-    /// How often series were removed; positions found before a removal are void.
-    pub(crate) fn removals(&self) -> u64 {
-        self.removals
+    /// How many series have arrived so far, those removed included.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// How often series were added or removed. While it stays the same, so do positions and arrivals.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Forgets samples older than `before_ms` and series that have none left.
@@ -247,7 +275,7 @@ impl Store {
             removed = true;
         }
         if removed {
-            self.removals += 1;
+            self.changes += 1;
             let series = &self.series;
             self.arrivals
                 .retain(|place| series[*place as usize].is_some());
@@ -257,7 +285,7 @@ impl Store {
     /// How many samples are held, markers not counted.
     #[cfg(test)]
     pub(crate) fn sample_count(&self) -> usize {
-        self.series.iter().flatten().map(|s| s.times().len()).sum()
+        self.series.iter().flatten().map(|s| s.points().len()).sum()
     }
 }
 
@@ -296,29 +324,32 @@ mod tests {
             (59, None),
             (60, Some((60, 2.0))),
         ] {
-            assert_eq!(series.newest_until(at_ms), newest, "{at_ms}");
+            let found = series.newest_until(at_ms);
+            assert_eq!(found.map(|p| (p.at_ms, p.value)), newest, "{at_ms}");
         }
-        let mut hint = 0;
-        let window = series.window(20, 60, &mut hint);
-        assert_eq!(
-            (window.times, window.values),
-            (&[20, 30, 60][..], &[7.0, 1.0, 2.0][..])
-        );
+        let mut cursor = Cursor::default();
+        let window = series.window(20, 60, &mut cursor);
+        let points: Vec<_> = window.points.iter().map(|p| (p.at_ms, p.value)).collect();
+        assert_eq!(points, [(20, 7.0), (30, 1.0), (60, 2.0)]);
         assert_eq!(window.resets, Some(&[(30, 7.0)][..]));
         // The fall onto the first sample is outside of the window.
-        assert_eq!(series.window(30, 60, &mut hint).resets, Some(&[][..]));
-        assert!(series.window(61, 90, &mut hint).times.is_empty());
-        assert!(series.window(90, 61, &mut hint).times.is_empty());
+        assert_eq!(series.window(30, 60, &mut cursor).resets, Some(&[][..]));
+        assert!(series.window(61, 90, &mut cursor).points.is_empty());
+        assert!(series.window(90, 61, &mut cursor).points.is_empty());
     }
 
     #[test]
     fn any_hint_finds_the_same() {
-        let times: Vec<i64> = (0..20).map(|n| n * n).collect();
+        let point = |n: i64| Point {
+            at_ms: n * n,
+            value: 0.0,
+        };
+        let points: Vec<Point> = (0..20).map(point).collect();
         for from_ms in -1..400 {
-            let expected = times.partition_point(|time| *time < from_ms);
+            let expected = points.partition_point(|point| point.at_ms < from_ms);
             for guess in 0..25 {
                 assert_eq!(
-                    first_from(&times, from_ms, guess),
+                    first_from(&points, from_ms, guess),
                     expected,
                     "{from_ms} {guess}"
                 );
@@ -339,12 +370,16 @@ mod tests {
             assert!(store.sample_count() <= 102);
         }
         assert!(store.arrivals(Some("d")).is_empty());
-        assert_eq!(store.removals(), 1);
+        // Two arrivals and a removal.
+        assert_eq!(store.changes(), 3);
         store.append(&interner, other, 10_000, 2.0);
         let place = store.arrivals(Some("d"))[0];
         assert_eq!(
             store.get(place).unwrap().newest_until(10_000),
-            Some((10_000, 2.0))
+            Some(Point {
+                at_ms: 10_000,
+                value: 2.0
+            })
         );
     }
 }

@@ -21,14 +21,11 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use crate::alert::Holds;
+use crate::alert::{Holds, WRITTEN};
 use crate::expr::compile::compile;
 use crate::expr::threshold::{self, Threshold};
 use crate::expr::{BinaryOp, Expr, Outcome, VectorExpr};
 use crate::rules::{Group, Rule, RuleKind, RuleSet};
-
-/// The series written for alerts.
-const ALERT_SERIES: [&str; 2] = ["ALERTS", "ALERTS_FOR_STATE"];
 
 /// An alert and the thresholds to try.
 #[derive(Debug, Clone)]
@@ -36,8 +33,8 @@ pub struct Trial {
     pub(crate) group: usize,
     pub(crate) rule: usize,
     holds: Holds,
-    /// The parts that all of the expressions share.
-    shared: Vec<VectorExpr>,
+    /// What all of the expressions have in common.
+    parts: Vec<VectorExpr>,
     /// The expressions that have to be evaluated.
     bases: Vec<Expr>,
     /// What is made of them, by set of thresholds.
@@ -132,7 +129,7 @@ impl Trial {
             group,
             rule,
             holds,
-            shared: Vec::new(),
+            parts: Vec::new(),
             bases: Vec::new(),
             variants: Vec::with_capacity(thresholds.len()),
         };
@@ -156,7 +153,7 @@ impl Trial {
             });
             trial.variants.push(Variant { base, filter });
         }
-        trial.shared = share::parts(&mut trial.bases);
+        trial.parts = share::parts(&mut trial.bases);
         Ok(trial)
     }
 
@@ -200,16 +197,14 @@ fn check_apart(rules: &RuleSet, group: &Group, alert: &Rule) -> Result<(), Trial
     }
     for rule in rules.groups.iter().flat_map(|group| &group.rules) {
         let mut reading = None;
-        rule.expr.each_selector(&mut |selector| {
+        rule.expr.each_selector(&rules.shared, &mut |selector| {
             let accepts = |label: &str, value: &str| {
                 let own = selector.matchers.iter().filter(|m| m.label == label);
                 own.clone().all(|matcher| matcher.accepts(value))
             };
             let reads_alerts = match selector.name.as_deref() {
-                Some(name) => ALERT_SERIES.contains(&name),
-                None => ALERT_SERIES
-                    .iter()
-                    .any(|name| accepts(crate::METRIC_NAME, name)),
+                Some(name) => WRITTEN.contains(&name),
+                None => WRITTEN.iter().any(|name| accepts(crate::METRIC_NAME, name)),
             };
             if reads_alerts && accepts("alertname", &alert.name) && reading.is_none() {
                 reading = Some(selector.text.clone());

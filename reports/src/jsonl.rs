@@ -260,10 +260,7 @@ impl Record {
         let mut series: Vec<Labels> = Vec::new();
         self.lines.iter().filter_map(move |line| match line {
             Line::Series { labels, .. } => {
-                let pairs = labels
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), value.as_str()));
-                series.push(Labels::from_pairs(pairs));
+                series.push(to_labels(labels));
                 None
             }
             Line::Scrape {
@@ -366,6 +363,14 @@ impl Record {
             _ => None,
         })
     }
+}
+
+/// The labels of a series as the detector has them.
+pub(crate) fn to_labels(labels: &BTreeMap<String, String>) -> Labels {
+    let pairs = labels
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()));
+    Labels::from_pairs(pairs)
 }
 
 /// `firedrill-record/1` of `firedrill-record/1.0`.

@@ -1,10 +1,11 @@
 //! Drives the detector over scrapes: the same way while a drill runs and when its record is judged again.
 
-use crate::jsonl::Record;
+use crate::jsonl::{Record, to_labels};
 use crate::record::{AlertState, Header, Line, Transition, Value};
 use firedrill_detector::{
-    Detector, Labels, Outcome, RuleSet, Sample, Schedule, Timestamp, Trial, Tried,
+    Detector, Labels, Outcome, RuleSet, Schedule, SeriesRef, Timestamp, Trial, Tried,
 };
+use std::collections::BTreeMap;
 
 /// Evaluates rules on scrapes as they come in. What it says depends on the scrapes alone, so that replaying a record
 /// under its own rules gives its own transitions.
@@ -12,8 +13,34 @@ use firedrill_detector::{
 pub struct Watcher {
     detector: Detector,
     epoch_ms: i64,
-    /// By number.
-    series: Vec<Labels>,
+    series: Numbered,
+}
+
+/// The detector's series by the numbers they were introduced under.
+#[derive(Debug, Default)]
+struct Numbered {
+    /// Those from zero on without a gap, as records number them.
+    dense: Vec<SeriesRef>,
+    /// All others, so that a number that is far off takes no more memory than any other.
+    sparse: BTreeMap<u32, SeriesRef>,
+}
+
+impl Numbered {
+    fn insert(&mut self, id: u32, series: SeriesRef) {
+        let place = id as usize;
+        if let Some(known) = self.dense.get_mut(place) {
+            *known = series;
+        } else if place == self.dense.len() {
+            self.dense.push(series);
+        } else {
+            self.sparse.insert(id, series);
+        }
+    }
+
+    fn get(&self, id: u32) -> Option<SeriesRef> {
+        let dense = self.dense.get(id as usize);
+        dense.or_else(|| self.sparse.get(&id)).copied()
+    }
 }
 
 impl Watcher {
@@ -34,31 +61,27 @@ impl Watcher {
         Self {
             detector: Detector::trying(rules, schedule, trials),
             epoch_ms: header.epoch_ms,
-            series: Vec::new(),
+            series: Numbered::default(),
         }
     }
 
-    /// Introduces a series, for [`Self::numbered`].
-    pub fn series(&mut self, id: u32, labels: Labels) {
-        let place = id as usize;
-        if place >= self.series.len() {
-            self.series.resize(place + 1, Labels::default());
-        }
-        self.series[place] = labels;
+    /// Introduces a series, for [`Self::numbered`]; a number given twice means the latest.
+    pub fn series(&mut self, id: u32, labels: &Labels) {
+        let series = self.detector.series(labels);
+        self.series.insert(id, series);
     }
 
     /// As [`Self::scrape`], of series that were introduced before; others are left out.
     pub fn numbered(&mut self, at_ms: i64, samples: &[(u32, f64)]) -> Vec<Line> {
+        self.take(at_ms, samples.iter().copied())
+    }
+
+    fn take(&mut self, at_ms: i64, samples: impl Iterator<Item = (u32, f64)>) -> Vec<Line> {
         let lines = self.advance(at_ms - 1);
         let at = Timestamp(self.epoch_ms + at_ms);
         for (id, value) in samples {
-            if let Some(labels) = self.series.get(*id as usize) {
-                let labels = labels.clone();
-                self.detector.ingest(&Sample {
-                    labels,
-                    at,
-                    value: *value,
-                });
+            if let Some(series) = self.series.get(id) {
+                self.detector.append(series, at, value);
             }
         }
         lines
@@ -75,11 +98,8 @@ impl Watcher {
         let lines = self.advance(at_ms - 1);
         let at = Timestamp(self.epoch_ms + at_ms);
         for (labels, value) in samples {
-            self.detector.ingest(&Sample {
-                labels: labels.clone(),
-                at,
-                value: *value,
-            });
+            let series = self.detector.series(labels);
+            self.detector.append(series, at, *value);
         }
         lines
     }
@@ -184,8 +204,15 @@ pub fn replay(record: &Record, rules: &RuleSet) -> Replay {
 /// Has a watcher see a whole record.
 pub(crate) fn watch(watcher: &mut Watcher, record: &Record) -> Replay {
     let mut lines = Vec::new();
-    for (at_ms, _, samples) in record.scrapes() {
-        lines.extend(watcher.scrape(at_ms, &samples));
+    for line in &record.lines {
+        match line {
+            Line::Series { id, labels } => watcher.series(*id, &to_labels(labels)),
+            Line::Scrape { at_ms, values, .. } => {
+                let samples = values.iter().map(|(id, value)| (*id, value.0));
+                lines.extend(watcher.take(*at_ms, samples));
+            }
+            _ => {}
+        }
     }
     lines.extend(watcher.finish(record.end_ms()));
     let mut replay = Replay::default();

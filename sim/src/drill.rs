@@ -135,7 +135,7 @@ pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples
                         labels: pairs.collect(),
                     });
                 }
-                watcher.series(id, labels);
+                watcher.series(id, &labels);
             }
             Observation::Scrape {
                 at_ms,
@@ -199,7 +199,7 @@ impl Recording {
         match observation {
             Observation::Series { id, labels } => {
                 self.writer.series(id, &labels)?;
-                self.watcher.series(id, labels);
+                self.watcher.series(id, &labels);
             }
             Observation::Scrape {
                 at_ms,

@@ -3,15 +3,8 @@
 use super::math::{self, Compensated, nan_last};
 use super::{Context, Element, EvalError, Vector};
 use crate::compat::Compat;
-use crate::expr::{Aggregate, AggregateOp};
+use crate::expr::{Aggregate, AggregateOp, Group, Keep};
 use crate::intern::LabelsId;
-
-/// One group: its labels and its elements in the order seen.
-struct Group {
-    labels: LabelsId,
-    values: Vec<f64>,
-    members: Vec<LabelsId>,
-}
 
 impl Aggregate {
     pub(super) fn evaluate(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
@@ -21,131 +14,117 @@ impl Aggregate {
             | AggregateOp::Quantile(scalar) => scalar.evaluate(context)?,
             _ => 0.0,
         };
-        let vector = self.of.evaluate(context)?;
-        match &self.op {
-            AggregateOp::TopK(_) | AggregateOp::BottomK(_) => {
-                let descending = matches!(self.op, AggregateOp::TopK(_));
-                // Asked for even when there is nothing to choose from.
-                if parameter.is_nan() || parameter.abs() > 9.2e18 {
-                    return Err(EvalError::BadCount(parameter));
-                }
-                let groups = self.group(&vector, true, context);
-                Ok(select(groups, parameter.trunc(), descending))
-            }
-            AggregateOp::CountValues(label) => {
-                let label = label.clone();
-                let mut counted = vector;
-                for element in &mut counted {
-                    let value = plain(element.value);
-                    let labels = context.interner.labels(element.labels).with(&label, &value);
-                    element.labels = context.interner.id(&labels);
-                }
-                let groups = self.group(&counted, false, context);
-                Ok(reduce(groups, |values| values.len() as f64))
-            }
-            AggregateOp::Quantile(_) => {
-                let groups = self.group(&vector, false, context);
-                Ok(reduce(groups, |values| math::quantile(parameter, values)))
-            }
-            AggregateOp::Sum => {
-                let compat = context.compat;
-                let groups = self.group(&vector, false, context);
-                Ok(reduce(groups, |values| sum(values, compat)))
-            }
-            AggregateOp::Avg => {
-                let compat = context.compat;
-                let groups = self.group(&vector, false, context);
-                Ok(reduce(groups, |values| match compat {
-                    Compat::V2 => math::plain_running_mean(values),
-                    Compat::V3 => math::mean(values, compat),
-                }))
-            }
-            AggregateOp::Min => {
-                let groups = self.group(&vector, false, context);
-                Ok(reduce(groups, |values| extreme(values, |a, b| a < b)))
-            }
-            AggregateOp::Max => {
-                let groups = self.group(&vector, false, context);
-                Ok(reduce(groups, |values| extreme(values, |a, b| a > b)))
-            }
-            AggregateOp::Count => {
-                let groups = self.group(&vector, false, context);
-                Ok(reduce(groups, |values| values.len() as f64))
-            }
-            AggregateOp::Group => {
-                let groups = self.group(&vector, false, context);
-                Ok(reduce(groups, |_| 1.0))
-            }
-            AggregateOp::Stddev | AggregateOp::Stdvar => {
-                let root = matches!(self.op, AggregateOp::Stddev);
-                let compat = context.compat;
-                let groups = self.group(&vector, false, context);
-                Ok(reduce(groups, |values| {
-                    let variance = variance(values, compat);
-                    if root { variance.sqrt() } else { variance }
-                }))
+        let mut vector = self.of.evaluate(context)?;
+        let chooses = matches!(self.op, AggregateOp::TopK(_) | AggregateOp::BottomK(_));
+        // Asked for even when there is nothing to choose from.
+        if chooses && (parameter.is_nan() || parameter.abs() > 9.2e18) {
+            return Err(EvalError::BadCount(parameter));
+        }
+        if let AggregateOp::CountValues(label) = &self.op {
+            for element in &mut vector {
+                let value = plain(element.value);
+                let labels = context.interner.labels(element.labels).with(label, &value);
+                element.labels = context.interner.id(&labels);
             }
         }
+        let used = self.group(&vector, chooses, context);
+        context.buffers.give(vector);
+        let compat = context.compat;
+        let mut result = context.buffers.take();
+        let groups = &mut self.groups[..used];
+        let mut reduce = |function: &mut dyn FnMut(&mut [f64]) -> f64| {
+            result.extend(groups.iter_mut().map(|group| Element {
+                labels: group.labels,
+                value: function(&mut group.values),
+            }));
+        };
+        match &self.op {
+            AggregateOp::TopK(_) => select(groups, parameter.trunc(), true, &mut result),
+            AggregateOp::BottomK(_) => select(groups, parameter.trunc(), false, &mut result),
+            AggregateOp::CountValues(_) | AggregateOp::Count => {
+                reduce(&mut |values| values.len() as f64);
+            }
+            AggregateOp::Quantile(_) => reduce(&mut |values| math::quantile(parameter, values)),
+            AggregateOp::Sum => reduce(&mut |values| sum(values, compat)),
+            AggregateOp::Avg => reduce(&mut |values| match compat {
+                Compat::V2 => math::plain_running_mean(values),
+                Compat::V3 => math::mean(values, compat),
+            }),
+            AggregateOp::Min => reduce(&mut |values| extreme(values, |a, b| a < b)),
+            AggregateOp::Max => reduce(&mut |values| extreme(values, |a, b| a > b)),
+            AggregateOp::Group => reduce(&mut |_| 1.0),
+            AggregateOp::Stddev => reduce(&mut |values| variance(values, compat).sqrt()),
+            AggregateOp::Stdvar => reduce(&mut |values| variance(values, compat)),
+        }
+        Ok(result)
     }
 
-    /// Splits the vector into groups, in order of first appearance.
+    /// Splits the vector into groups, in order of first appearance, and says how many there are.
     fn group(
         &mut self,
         vector: &[Element],
         with_members: bool,
         context: &mut Context<'_>,
-    ) -> Vec<Group> {
-        self.groups.clear();
-        let mut groups: Vec<Group> = Vec::new();
+    ) -> usize {
+        if vector.is_empty() {
+            return 0;
+        }
+        let everything = Keep::Only(Vec::new());
+        if self.grouping.keep == everything && !with_members {
+            // The common case: one group, whatever the labels are.
+            let values = &mut self.open(0, LabelsId::EMPTY).values;
+            values.extend(vector.iter().map(|element| element.value));
+            return 1;
+        }
+        let mut used = 0;
+        self.places.clear();
         for element in vector {
             let labels = self.grouping.apply(element.labels, context.interner);
-            let place = match self.groups.insert(labels, groups.len()) {
-                Some(place) => place,
+            let group = match self.places.insert(labels, used) {
+                Some(place) => &mut self.groups[place],
                 None => {
-                    groups.push(Group {
-                        labels,
-                        values: Vec::new(),
-                        members: Vec::new(),
-                    });
-                    groups.len() - 1
+                    used += 1;
+                    self.open(used - 1, labels)
                 }
             };
-            groups[place].values.push(element.value);
+            group.values.push(element.value);
             if with_members {
-                groups[place].members.push(element.labels);
+                group.members.push(element.labels);
             }
         }
-        groups
+        used
     }
-}
 
-fn reduce(groups: Vec<Group>, mut function: impl FnMut(&mut [f64]) -> f64) -> Vector {
-    let element = |mut group: Group| Element {
-        labels: group.labels,
-        value: function(&mut group.values),
-    };
-    groups.into_iter().map(element).collect()
+    /// Starts a group at `place`, in spare memory if there is some.
+    fn open(&mut self, place: usize, labels: LabelsId) -> &mut Group {
+        if place == self.groups.len() {
+            self.groups.push(Group {
+                labels,
+                values: Vec::new(),
+                members: Vec::new(),
+            });
+        }
+        let group = &mut self.groups[place];
+        group.labels = labels;
+        group.values.clear();
+        group.members.clear();
+        group
+    }
 }
 
 /// `topk`, `bottomk`: the first `count` by value; of equals, those seen first.
-fn select(groups: Vec<Group>, count: f64, descending: bool) -> Vector {
+fn select(groups: &[Group], count: f64, descending: bool, selected: &mut Vector) {
     let count = if count < 1.0 { 0 } else { count as usize };
-    let mut selected = Vector::new();
     for group in groups {
-        let mut members: Vec<Element> = group
-            .members
-            .iter()
-            .zip(&group.values)
-            .map(|(labels, value)| Element {
-                labels: *labels,
-                value: *value,
-            })
-            .collect();
-        members.sort_by(|a, b| nan_last(a.value, b.value, descending));
-        members.truncate(count);
-        selected.append(&mut members);
+        let start = selected.len();
+        let members = group.members.iter().zip(&group.values);
+        selected.extend(members.map(|(labels, value)| Element {
+            labels: *labels,
+            value: *value,
+        }));
+        selected[start..].sort_by(|a, b| nan_last(a.value, b.value, descending));
+        selected.truncate(start.saturating_add(count));
     }
-    selected
 }
 
 fn sum(values: &[f64], compat: Compat) -> f64 {

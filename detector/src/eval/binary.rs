@@ -1,6 +1,6 @@
 //! Operators between vectors and numbers.
 
-use super::{Context, Element, EvalError, Vector, unique};
+use super::{Context, Element, EvalError, Vector, unique, without_names};
 use crate::compat::Compat;
 use crate::expr::{
     BinaryOp, Cardinality, Outcome, SetOp, SetOperation, VectorScalar, VectorVector,
@@ -44,10 +44,7 @@ impl VectorScalar {
         if outcome == Outcome::Filter {
             return Ok(vector);
         }
-        for element in &mut vector {
-            element.labels = context.interner.without_name(element.labels);
-        }
-        unique(vector, &mut self.seen, context)
+        without_names(vector, &mut self.seen, context)
     }
 }
 
@@ -55,9 +52,22 @@ impl VectorVector {
     pub(super) fn evaluate(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
         let left = self.left.evaluate(context)?;
         let right = self.right.evaluate(context)?;
-        if left.is_empty() || right.is_empty() {
-            return Ok(Vector::new());
-        }
+        let result = if left.is_empty() || right.is_empty() {
+            Ok(context.buffers.take())
+        } else {
+            self.combine(&left, &right, context)
+        };
+        context.buffers.give(left);
+        context.buffers.give(right);
+        result
+    }
+
+    fn combine(
+        &mut self,
+        left: &[Element],
+        right: &[Element],
+        context: &mut Context<'_>,
+    ) -> Result<Vector, EvalError> {
         let many_right = matches!(
             self.cardinality,
             Cardinality::Group {
@@ -66,9 +76,9 @@ impl VectorVector {
             }
         );
         let (many, one) = if many_right {
-            (&right, &left)
+            (right, left)
         } else {
-            (&left, &right)
+            (left, right)
         };
         self.index_one_side(one, many_right, context)?;
         self.used.clear();
@@ -76,7 +86,7 @@ impl VectorVector {
         seen_results.clear();
         // Since 3.9 an element counts as a match even if the comparison then drops it.
         let check_first = context.compat == Compat::V3;
-        let mut vector = Vector::new();
+        let mut vector = context.buffers.take();
         for element in many {
             let key = self.matching.apply(element.labels, context.interner);
             let Some(place) = self.ones.get(key) else {
@@ -183,15 +193,17 @@ impl SetOperation {
                     let key = self.matching.apply(element.labels, context.interner);
                     self.keys.get(key).is_some() == wanted
                 });
+                context.buffers.give(right);
                 Ok(left)
             }
             SetOp::Or => {
-                for element in right {
+                for element in &right {
                     let key = self.matching.apply(element.labels, context.interner);
                     if self.keys.get(key).is_none() {
-                        left.push(element);
+                        left.push(*element);
                     }
                 }
+                context.buffers.give(right);
                 unique(left, &mut self.seen, context)
             }
         }

@@ -3,52 +3,46 @@
 use super::math::nan_first;
 use super::{Context, Element, EvalError, Vector, unique};
 use crate::compat::Compat;
-use crate::expr::HistogramQuantile;
+use crate::expr::{Bucket, Histogram, HistogramQuantile};
 use crate::intern::LabelsId;
 
 /// The label that holds a bucket's upper bound.
 const BOUND: &str = "le";
-
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    bound: f64,
-    count: f64,
-}
 
 impl HistogramQuantile {
     pub(super) fn evaluate(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
         let phi = self.quantile.evaluate(context)?;
         let vector = self.of.evaluate(context)?;
         self.groups.clear();
-        let mut histograms: Vec<(LabelsId, Vec<Bucket>)> = Vec::new();
-        for element in vector {
+        let mut used = 0;
+        for element in &vector {
             let Some(bound) = self.bound(element.labels, context) else {
                 continue;
             };
             // The metric name takes part in the grouping and is dropped afterwards.
-            let key = self
+            let labels = self
                 .without_le
                 .apply(element.labels, context.interner, |labels| {
                     labels.retain(|name| name != BOUND)
                 });
-            let place = match self.groups.insert(key, histograms.len()) {
-                Some(place) => place,
-                None => {
-                    histograms.push((key, Vec::new()));
-                    histograms.len() - 1
-                }
-            };
-            histograms[place].1.push(Bucket {
+            let place = self.groups.insert(labels, used).unwrap_or_else(|| {
+                open(&mut self.histograms, used, labels);
+                used += 1;
+                used - 1
+            });
+            self.histograms[place].buckets.push(Bucket {
                 bound,
                 count: element.value,
             });
         }
-        let compat = context.compat;
-        let element = |(labels, buckets)| Element {
-            labels: context.interner.without_name(labels),
-            value: quantile(phi, buckets, compat),
-        };
-        let result = histograms.into_iter().map(element).collect();
+        context.buffers.give(vector);
+        let mut result = context.buffers.take();
+        for histogram in &mut self.histograms[..used] {
+            result.push(Element {
+                labels: context.interner.without_name(histogram.labels),
+                value: quantile(phi, &mut histogram.buckets, context.compat),
+            });
+        }
         unique(result, &mut self.seen, context)
     }
 
@@ -63,8 +57,23 @@ impl HistogramQuantile {
     }
 }
 
-/// The φ-quantile of one histogram, interpolating linearly inside the bucket it falls into.
-fn quantile(phi: f64, mut buckets: Vec<Bucket>, compat: Compat) -> f64 {
+/// Starts a histogram at `place`, in spare memory if there is some.
+fn open(histograms: &mut Vec<Histogram>, place: usize, labels: LabelsId) {
+    match histograms.get_mut(place) {
+        Some(histogram) => {
+            histogram.labels = labels;
+            histogram.buckets.clear();
+        }
+        None => histograms.push(Histogram {
+            labels,
+            buckets: Vec::new(),
+        }),
+    }
+}
+
+/// The φ-quantile of one histogram, interpolating linearly inside the bucket it falls into. Sorts the buckets and
+/// mends them.
+fn quantile(phi: f64, buckets: &mut Vec<Bucket>, compat: Compat) -> f64 {
     if phi.is_nan() {
         return f64::NAN;
     }
@@ -81,8 +90,8 @@ fn quantile(phi: f64, mut buckets: Vec<Bucket>, compat: Compat) -> f64 {
     {
         return f64::NAN;
     }
-    let mut buckets = merge(buckets);
-    make_monotonic(&mut buckets, compat);
+    merge(buckets);
+    make_monotonic(buckets, compat);
     let highest = buckets.len() - 1;
     let total = buckets[highest].count;
     if highest == 0 || total == 0.0 {
@@ -110,15 +119,14 @@ fn quantile(phi: f64, mut buckets: Vec<Bucket>, compat: Compat) -> f64 {
 }
 
 /// Adds up the buckets with equal bounds (`"1"` and `"1.0"`).
-fn merge(buckets: Vec<Bucket>) -> Vec<Bucket> {
-    let mut merged: Vec<Bucket> = Vec::with_capacity(buckets.len());
-    for bucket in buckets {
-        match merged.last_mut() {
-            Some(last) if last.bound == bucket.bound => last.count += bucket.count,
-            _ => merged.push(bucket),
+fn merge(buckets: &mut Vec<Bucket>) {
+    buckets.dedup_by(|bucket, last| {
+        let same = last.bound == bucket.bound;
+        if same {
+            last.count += bucket.count;
         }
-    }
-    merged
+        same
+    });
 }
 
 /// Raises counts that fall below the bucket before them.
@@ -142,11 +150,11 @@ mod tests {
 
     fn check(counts: &[(f64, f64)], phi: f64, expected: f64) {
         for compat in [Compat::V2, Compat::V3] {
-            let buckets = counts
+            let mut buckets = counts
                 .iter()
                 .map(|&(bound, count)| Bucket { bound, count })
                 .collect();
-            let got = quantile(phi, buckets, compat);
+            let got = quantile(phi, &mut buckets, compat);
             let same = (got - expected).abs() < 1e-12 || got.is_nan() && expected.is_nan();
             assert!(
                 same || got == expected,

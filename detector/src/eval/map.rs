@@ -1,7 +1,7 @@
 //! Functions applied to each element by itself.
 
 use super::math::{self, go_max, go_min};
-use super::{Context, EvalError, Vector, unique};
+use super::{Context, EvalError, Vector, without_names};
 use crate::expr::{CalendarField, MapCall, MapFunction};
 
 impl MapCall {
@@ -53,10 +53,7 @@ impl MapCall {
                 each(&mut vector, |x| calendar(field, x));
             }
         }
-        for element in &mut vector {
-            element.labels = context.interner.without_name(element.labels);
-        }
-        unique(vector, &mut self.seen, context)
+        without_names(vector, &mut self.seen, context)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Functions from a series' samples in a window to one number.
 
+use super::extrapolate::{Extrapolation, falls};
 use super::math::{self, Compensated};
-use super::select::Span;
 use super::{Context, Element, EvalError, Vector, unique};
 use crate::compat::Compat;
 use crate::expr::{RangeCall, RangeFunction};
-use crate::store::Window;
+use crate::store::{Point, Window};
 
 impl RangeCall {
     pub(super) fn evaluate(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
@@ -15,142 +15,103 @@ impl RangeCall {
         };
         let function = self.function;
         let keeps_name = matches!(function, RangeFunction::First | RangeFunction::Last);
-        let mut vector = Vector::new();
-        self.of
-            .each_window(context, |labels, window, span, context| {
-                let Some(value) = apply(function, parameter, &window, span, context) else {
-                    return;
-                };
-                let labels = if keeps_name {
-                    labels
-                } else {
-                    context.interner.without_name(labels)
-                };
-                vector.push(Element { labels, value });
-            })?;
+        let mut vector = context.buffers.take();
+        let distinct = match Extrapolation::of(function, context.compat) {
+            Some(mut extrapolation) => self.of.each_window(context, |series, window, span, _| {
+                if let Some(value) = extrapolation.apply(&window, span) {
+                    let labels = series.nameless;
+                    vector.push(Element { labels, value });
+                }
+            }),
+            None => self.of.each_window(context, |series, window, _, context| {
+                if let Some(value) = apply(function, parameter, &window, context) {
+                    let labels = if keeps_name {
+                        series.labels
+                    } else {
+                        series.nameless
+                    };
+                    vector.push(Element { labels, value });
+                }
+            }),
+        }?;
+        if keeps_name || distinct {
+            return Ok(vector);
+        }
         unique(vector, &mut self.seen, context)
     }
 }
 
-/// The function's value for one series, whose window holds at least one sample.
+/// The value of any other function for one series, whose window holds at least one sample.
 fn apply(
     function: RangeFunction,
     parameter: f64,
     window: &Window<'_>,
-    span: Span,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Option<f64> {
-    let values = window.values;
-    let count = values.len() as f64;
+    let points = window.points;
+    let (first, last) = (points.first()?, points.last()?);
     Some(match function {
-        RangeFunction::Rate | RangeFunction::Increase | RangeFunction::Delta => {
-            extrapolated(function, window, span, context.compat)?
-        }
         RangeFunction::Irate => {
-            let ([.., before, last], [.., time_before, time]) = (values, window.times) else {
+            let [.., before, last] = points else {
                 return None;
             };
-            let raw = if last < before { *last } else { last - before };
-            raw / ((time - time_before) as f64 / 1000.0)
+            let raw = if last.value < before.value {
+                last.value
+            } else {
+                last.value - before.value
+            };
+            raw / ((last.at_ms - before.at_ms) as f64 / 1000.0)
         }
         RangeFunction::Idelta => {
-            let [.., before, last] = values else {
+            let [.., before, last] = points else {
                 return None;
             };
-            last - before
+            last.value - before.value
         }
-        RangeFunction::Deriv => regression(window, *window.times.first()?)?.slope,
+        RangeFunction::Deriv => regression(points, first.at_ms)?.slope,
         RangeFunction::PredictLinear => {
-            let line = regression(window, context.now_ms)?;
+            let line = regression(points, context.now_ms)?;
             line.slope * parameter + line.intercept
         }
-        RangeFunction::Resets => values.windows(2).filter(|pair| pair[1] < pair[0]).count() as f64,
+        RangeFunction::Resets => match window.resets {
+            Some(resets) => resets.len() as f64,
+            None => falls(points).count() as f64,
+        },
+        RangeFunction::Count => points.len() as f64,
+        RangeFunction::Present => 1.0,
+        RangeFunction::First => first.value,
+        RangeFunction::Last => last.value,
+        _ => {
+            let values = &mut context.buffers.numbers;
+            values.clear();
+            values.extend(points.iter().map(|point| point.value));
+            over_time(function, parameter, values, context.compat)?
+        }
+    })
+}
+
+/// The value of a function that does not look at the samples' times. May sort the values.
+fn over_time(
+    function: RangeFunction,
+    parameter: f64,
+    values: &mut [f64],
+    compat: Compat,
+) -> Option<f64> {
+    Some(match function {
         RangeFunction::Changes => {
             let changed =
                 |pair: &&[f64]| pair[0] != pair[1] && !(pair[0].is_nan() && pair[1].is_nan());
             values.windows(2).filter(changed).count() as f64
         }
         RangeFunction::Sum => math::sum(values.iter().copied()),
-        RangeFunction::Avg => math::mean(values, context.compat),
+        RangeFunction::Avg => math::mean(values, compat),
         RangeFunction::Min => extreme(values, |value, best| value < best)?,
         RangeFunction::Max => extreme(values, |value, best| value > best)?,
-        RangeFunction::Count => count,
-        RangeFunction::Present => 1.0,
-        RangeFunction::First => *values.first()?,
-        RangeFunction::Last => *values.last()?,
         RangeFunction::Stdvar => variance(values),
         RangeFunction::Stddev => variance(values).sqrt(),
-        RangeFunction::Quantile => math::quantile(parameter, &mut values.to_vec()),
+        RangeFunction::Quantile => math::quantile(parameter, values),
+        _ => return None,
     })
-}
-
-/// `rate`, `increase` and `delta`: the change seen, extended towards the window's ends.
-fn extrapolated(
-    function: RangeFunction,
-    window: &Window<'_>,
-    span: Span,
-    compat: Compat,
-) -> Option<f64> {
-    let (values, times) = (window.values, window.times);
-    let ([first, .., last], [first_ms, .., last_ms]) = (values, times) else {
-        return None;
-    };
-    let is_counter = function != RangeFunction::Delta;
-    let mut raw = last - first;
-    if is_counter {
-        match window.resets {
-            Some(resets) => resets.iter().for_each(|(_, previous)| raw += previous),
-            None => {
-                let falls = values.windows(2).filter(|pair| pair[1] < pair[0]);
-                falls.for_each(|pair| raw += pair[0]);
-            }
-        }
-    }
-    let seconds = |ms: i64| ms as f64 / 1000.0;
-    let sampled = seconds(last_ms - first_ms);
-    let average = sampled / (times.len() - 1) as f64;
-    let threshold = average * 1.1;
-    let start_ms = span.end_ms.saturating_sub(span.length_ms);
-    let mut to_start = seconds(first_ms - start_ms);
-    let mut to_end = seconds(span.end_ms - last_ms);
-    // A counter starts at zero, so it is not extended to before it would have been zero.
-    let to_zero = if is_counter && raw > 0.0 && *first >= 0.0 {
-        sampled * (first / raw)
-    } else {
-        f64::INFINITY
-    };
-    // Prometheus swapped these two steps in 2.51 (promql/functions.go, extrapolatedRate).
-    let total = match compat {
-        Compat::V2 => {
-            if to_zero < to_start {
-                to_start = to_zero;
-            }
-            if to_start >= threshold {
-                to_start = average / 2.0;
-            }
-            if to_end >= threshold {
-                to_end = average / 2.0;
-            }
-            sampled + to_start + to_end
-        }
-        Compat::V3 => {
-            if to_start >= threshold {
-                to_start = average / 2.0;
-            }
-            if to_zero < to_start {
-                to_start = to_zero;
-            }
-            if to_end >= threshold {
-                to_end = average / 2.0;
-            }
-            sampled + to_start + to_end
-        }
-    };
-    let mut factor = total / sampled;
-    if function == RangeFunction::Rate {
-        factor /= seconds(span.length_ms);
-    }
-    Some(raw * factor)
 }
 
 /// A line through the samples.
@@ -160,13 +121,12 @@ struct Line {
 }
 
 /// Least squares over at least two samples, with time counted from `origin_ms`.
-fn regression(window: &Window<'_>, origin_ms: i64) -> Option<Line> {
-    let (times, values) = (window.times, window.values);
-    if values.len() < 2 {
+fn regression(points: &[Point], origin_ms: i64) -> Option<Line> {
+    if points.len() < 2 {
         return None;
     }
-    let initial = values[0];
-    if values.iter().all(|value| *value == initial) {
+    let initial = points[0].value;
+    if points.iter().all(|point| point.value == initial) {
         return Some(if initial.is_infinite() {
             Line {
                 slope: f64::NAN,
@@ -180,14 +140,14 @@ fn regression(window: &Window<'_>, origin_ms: i64) -> Option<Line> {
         });
     }
     let [mut x_sum, mut y_sum, mut xy_sum, mut xx_sum] = [Compensated::default(); 4];
-    for (time, y) in times.iter().zip(values) {
-        let x = (time - origin_ms) as f64 / 1000.0;
+    for Point { at_ms, value: y } in points {
+        let x = (at_ms - origin_ms) as f64 / 1000.0;
         x_sum.add(x);
         y_sum.add(*y);
         xy_sum.add(x * y);
         xx_sum.add(x * x);
     }
-    let count = values.len() as f64;
+    let count = points.len() as f64;
     let plain = |sum: Compensated| sum.sum + sum.correction;
     let (x, y, xy, xx) = (plain(x_sum), plain(y_sum), plain(xy_sum), plain(xx_sum));
     let slope = (xy - x * y / count) / (xx - x * x / count);

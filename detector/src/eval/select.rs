@@ -1,10 +1,12 @@
 //! Selectors: which series, and which of their samples.
 
-use crate::expr::{At, FoundSeries, RangeExpr, Reference, Selector};
-use crate::intern::LabelsId;
-use crate::store::Window;
+use crate::expr::{
+    At, Collected, CollectedSeries, Found, FoundSeries, RangeExpr, Reference, Selector,
+};
+use crate::intern::{LabelsId, Places};
+use crate::store::{Cursor, Point, Window};
 
-use super::{Context, Element, EvalError, Vector};
+use super::{Context, Element, EvalError, Vector, unique};
 
 impl Reference {
     /// The time looked at when evaluating at `context.now_ms`.
@@ -19,64 +21,102 @@ impl Reference {
 }
 
 impl Selector {
-    /// Looks at the series that arrived since the last time.
-    fn refresh(&mut self, context: &Context<'_>) {
+    /// Looks at the series that came or went since the last time.
+    fn refresh(&mut self, context: &mut Context<'_>) {
+        if self.found.changes != context.store.changes() {
+            self.look(context);
+        }
+    }
+
+    fn look(&mut self, context: &mut Context<'_>) {
         let (store, found) = (context.store, &mut self.found);
-        if found.removals != store.removals() {
-            found.series.clear();
-            found.looked_at = 0;
-            found.removals = store.removals();
-        }
+        found.changes = store.changes();
+        let alive = |found: &FoundSeries| {
+            let series = store.get(found.place);
+            series.is_some_and(|series| series.arrival == found.arrival)
+        };
+        found.series.retain(alive);
         let arrivals = store.arrivals(self.name.as_deref());
-        if found.looked_at == arrivals.len() {
-            return;
-        }
-        for place in &arrivals[found.looked_at..] {
+        let first_new = found.next_arrival;
+        let known = arrivals.partition_point(|place| {
+            let series = store.get(*place);
+            series.is_some_and(|series| series.arrival < first_new)
+        });
+        found.next_arrival = store.arrived();
+        let before = found.series.len();
+        for place in &arrivals[known..] {
             let Some(series) = store.get(*place) else {
                 continue;
             };
             let labels = context.interner.labels(series.labels);
             if self.matchers.iter().all(|matcher| matcher.matches(labels)) {
-                let at = found
-                    .series
-                    .partition_point(|other| context.interner.labels(other.labels) < labels);
-                let series = FoundSeries {
+                found.series.push(FoundSeries {
                     place: *place,
+                    arrival: series.arrival,
                     labels: series.labels,
-                    hint: 0,
-                };
-                found.series.insert(at, series);
-                found.ever = true;
+                    nameless: context.interner.without_name(series.labels),
+                    cursor: Cursor::default(),
+                });
             }
         }
-        found.looked_at = arrivals.len();
+        if found.series.len() == before {
+            return;
+        }
+        found.ever = true;
+        let interner = &*context.interner;
+        found
+            .series
+            .sort_by(|a, b| interner.labels(a.labels).cmp(interner.labels(b.labels)));
+        found.distinct_nameless = found.are_distinct_nameless();
     }
 
     /// The newest sample of each series, if it is young enough and no marker came after it.
-    pub(super) fn instant(
+    pub(super) fn instant(&mut self, context: &mut Context<'_>) -> Vector {
+        self.newest(context, |series, point| Element {
+            labels: series.labels,
+            value: point.value,
+        })
+    }
+
+    /// The times of those samples, in seconds.
+    pub(super) fn timestamps(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
+        let vector = self.newest(context, |series, point| Element {
+            labels: series.nameless,
+            value: point.at_ms as f64 / 1000.0,
+        });
+        if self.found.distinct_nameless {
+            return Ok(vector);
+        }
+        unique(vector, &mut Places::default(), context)
+    }
+
+    fn newest(
         &mut self,
-        context: &Context<'_>,
-        value: impl Fn(i64, f64) -> f64,
+        context: &mut Context<'_>,
+        element: impl Fn(&FoundSeries, Point) -> Element,
     ) -> Vector {
         self.refresh(context);
         let at_ms = self.reference.time_ms(context);
         let oldest_ms = context.compat.window_start_ms(at_ms, crate::LOOKBACK_MS);
-        let mut vector = Vector::with_capacity(self.found.series.len());
-        for FoundSeries { place, labels, .. } in &self.found.series {
-            let newest = context
-                .store
-                .get(*place)
-                .and_then(|s| s.newest_until(at_ms));
-            if let Some((time_ms, number)) = newest
-                && time_ms >= oldest_ms
+        let mut vector = context.buffers.take();
+        for series in &self.found.series {
+            let samples = context.store.get(series.place);
+            if let Some(point) = samples.and_then(|s| s.newest_until(at_ms))
+                && point.at_ms >= oldest_ms
             {
-                vector.push(Element {
-                    labels: *labels,
-                    value: value(time_ms, number),
-                });
+                vector.push(element(series, point));
             }
         }
         vector
+    }
+}
+
+impl Found {
+    fn are_distinct_nameless(&self) -> bool {
+        let mut seen = Places::default();
+        seen.clear();
+        let mut all = self.series.iter().zip(0..);
+        all.all(|(series, place)| seen.insert(series.nameless, place).is_none())
     }
 }
 
@@ -87,13 +127,22 @@ pub(super) struct Span {
     pub(super) length_ms: i64,
 }
 
+/// Whose window it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WindowOf {
+    pub(super) labels: LabelsId,
+    /// The labels without the metric name.
+    pub(super) nameless: LabelsId,
+}
+
 impl RangeExpr {
-    /// Calls `each` with every series that has samples in the range, in label order.
+    /// Calls `each` with every series that has samples in the range, in label order. True if it is known that they
+    /// differ in more than the metric name.
     pub(super) fn each_window(
         &mut self,
         context: &mut Context<'_>,
-        mut each: impl FnMut(LabelsId, Window<'_>, Span, &mut Context<'_>),
-    ) -> Result<(), EvalError> {
+        mut each: impl FnMut(WindowOf, Window<'_>, Span, &mut Context<'_>),
+    ) -> Result<bool, EvalError> {
         match self {
             Self::Selector { selector, range_ms } => {
                 selector.refresh(context);
@@ -107,35 +156,44 @@ impl RangeExpr {
                     let Some(samples) = store.get(series.place) else {
                         continue;
                     };
-                    let window = samples.window(from_ms, span.end_ms, &mut series.hint);
-                    if !window.times.is_empty() {
-                        each(series.labels, window, span, context);
+                    let window = samples.window(from_ms, span.end_ms, &mut series.cursor);
+                    if !window.points.is_empty() {
+                        let of = WindowOf {
+                            labels: series.labels,
+                            nameless: series.nameless,
+                        };
+                        each(of, window, span, context);
                     }
                 }
+                Ok(selector.found.distinct_nameless)
             }
             Self::Subquery {
                 of,
                 range_ms,
                 step_ms,
                 reference,
+                collected,
             } => {
                 let span = Span {
                     end_ms: reference.time_ms(context),
                     length_ms: *range_ms,
                 };
                 let step_ms = step_ms.unwrap_or(context.default_step_ms).max(1);
-                let collected = steps(of, span, step_ms, context)?;
-                for (labels, times, values) in &collected {
+                collected.fill(of, span, step_ms, context)?;
+                for series in &collected.series[..collected.used] {
                     let window = Window {
-                        times,
-                        values,
+                        points: &series.points,
                         resets: None,
                     };
-                    each(*labels, window, span, context);
+                    let of = WindowOf {
+                        labels: series.labels,
+                        nameless: context.interner.without_name(series.labels),
+                    };
+                    each(of, window, span, context);
                 }
+                Ok(false)
             }
         }
-        Ok(())
     }
 
     /// Whether no series has a sample in the range.
@@ -146,56 +204,74 @@ impl RangeExpr {
     }
 }
 
-type Collected = Vec<(LabelsId, Vec<i64>, Vec<f64>)>;
-
-/// Evaluates at every multiple of the step inside the span, and sorts the results by series.
-fn steps(
-    of: &mut crate::expr::VectorExpr,
-    span: Span,
-    step_ms: i64,
-    context: &mut Context<'_>,
-) -> Result<Collected, EvalError> {
-    let outer_ms = context.now_ms;
-    let from_ms = context.compat.window_start_ms(span.end_ms, span.length_ms);
-    // The first multiple of the step at or after the start; the last one at or before the end.
-    let first = from_ms.div_euclid(step_ms) + i64::from(from_ms.rem_euclid(step_ms) != 0);
-    let last = span.end_ms.div_euclid(step_ms);
-    let count = last.saturating_sub(first).saturating_add(1).max(0);
-    if count > context.steps_left {
-        return Err(EvalError::TooManySteps);
-    }
-    context.steps_left -= count;
-    let mut places = crate::intern::Places::default();
-    places.clear();
-    let mut collected = Collected::new();
-    for step in first..=last {
-        context.now_ms = step * step_ms;
-        let vector = match of.evaluate(context) {
-            Ok(vector) => vector,
-            Err(error) => {
-                context.now_ms = outer_ms;
-                return Err(error);
-            }
-        };
-        for element in vector {
-            let place = match places.get(element.labels) {
-                Some(place) => place,
-                None => {
-                    places.insert(element.labels, collected.len());
-                    collected.push((element.labels, Vec::new(), Vec::new()));
-                    collected.len() - 1
+impl Collected {
+    /// Evaluates at every multiple of the step inside the span, and sorts the results by series.
+    fn fill(
+        &mut self,
+        of: &mut crate::expr::VectorExpr,
+        span: Span,
+        step_ms: i64,
+        context: &mut Context<'_>,
+    ) -> Result<(), EvalError> {
+        let outer_ms = context.now_ms;
+        let from_ms = context.compat.window_start_ms(span.end_ms, span.length_ms);
+        // The first multiple of the step at or after the start; the last one at or before the end.
+        let first = from_ms.div_euclid(step_ms) + i64::from(from_ms.rem_euclid(step_ms) != 0);
+        let last = span.end_ms.div_euclid(step_ms);
+        let count = last.saturating_sub(first).saturating_add(1).max(0);
+        if count > context.steps_left {
+            return Err(EvalError::TooManySteps);
+        }
+        context.steps_left -= count;
+        self.places.clear();
+        self.used = 0;
+        for step in first..=last {
+            context.now_ms = step * step_ms;
+            let vector = match of.evaluate(context) {
+                Ok(vector) => vector,
+                Err(error) => {
+                    context.now_ms = outer_ms;
+                    return Err(error);
                 }
             };
-            collected[place].1.push(context.now_ms);
-            collected[place].2.push(element.value);
+            for element in &vector {
+                self.add(*element, context.now_ms);
+            }
+            context.buffers.give(vector);
         }
+        context.now_ms = outer_ms;
+        let interner = &*context.interner;
+        // Label sets differ, so that this sort, which allocates nothing, has one result.
+        self.series[..self.used]
+            .sort_unstable_by(|a, b| interner.labels(a.labels).cmp(interner.labels(b.labels)));
+        Ok(())
     }
-    context.now_ms = outer_ms;
-    collected.sort_by(|a, b| {
-        context
-            .interner
-            .labels(a.0)
-            .cmp(context.interner.labels(b.0))
-    });
-    Ok(collected)
+
+    fn add(&mut self, element: Element, at_ms: i64) {
+        let place = match self.places.insert(element.labels, self.used) {
+            Some(place) => place,
+            None => self.open(element.labels),
+        };
+        self.series[place].points.push(Point {
+            at_ms,
+            value: element.value,
+        });
+    }
+
+    /// Starts the next series, in spare memory if there is some.
+    fn open(&mut self, labels: LabelsId) -> usize {
+        let place = self.used;
+        self.used += 1;
+        match self.series.get_mut(place) {
+            Some(series) => {
+                series.labels = labels;
+                series.points.clear();
+            }
+            None => self.series.push(CollectedSeries {
+                labels,
+                points: Vec::new(),
+            }),
+        }
+        place
+    }
 }

@@ -8,8 +8,8 @@ use promql_parser::parser::{self, AtModifier, Offset, token};
 
 use super::matcher::{Matcher, Test, anchored};
 use super::{
-    At, Expr, Found, Keep, LabelsOnce, MapCall, MapFunction, Projection, RangeExpr, Reference,
-    ScalarExpr, Selector, VectorExpr, scan,
+    At, Collected, Expr, Found, Keep, LabelsOnce, MapCall, MapFunction, Projection, RangeExpr,
+    Reference, ScalarExpr, Selector, VectorExpr, scan,
 };
 use crate::compat::Compat;
 use crate::intern::{Memo, Places};
@@ -276,6 +276,7 @@ impl Compiler {
             range_ms,
             step_ms,
             reference,
+            collected: Collected::default(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Walking over an expression: its selectors, and the numbers its comparisons compare with.
 
+use super::share::Shared;
 use super::{
     AggregateOp, BinaryOp, Expr, MapFunction, RangeExpr, ScalarExpr, Selector, VectorExpr,
 };
@@ -9,18 +10,32 @@ pub(crate) enum Met<'e> {
     Selector(&'e Selector),
     /// A literal that is one whole side of a comparison.
     Threshold(f64),
+    /// Before what is inside of it.
+    Subquery,
+    /// The place of a shared expression, which is not walked over.
+    Shared(usize),
 }
 
 type Each<'c> = &'c mut dyn FnMut(Met<'_>);
 
-impl Expr {
-    /// Calls `each` with every selector.
-    pub(crate) fn each_selector(&self, each: &mut dyn FnMut(&Selector)) {
-        self.walk(&mut |met| {
-            if let Met::Selector(selector) = met {
-                each(selector);
+impl Met<'_> {
+    fn each_selector(self, shared: &[Shared], each: &mut dyn FnMut(&Selector)) {
+        match self {
+            Self::Selector(selector) => each(selector),
+            Self::Shared(place) => {
+                if let Some(expr) = shared.get(place).and_then(|shared| shared.expr.as_ref()) {
+                    expr.each_selector(shared, each);
+                }
             }
-        });
+            Self::Threshold(_) | Self::Subquery => {}
+        }
+    }
+}
+
+impl Expr {
+    /// Calls `each` with every selector, those of the shared expressions included.
+    pub(crate) fn each_selector(&self, shared: &[Shared], each: &mut dyn FnMut(&Selector)) {
+        self.walk(&mut |met| met.each_selector(shared, each));
     }
 
     /// The literals that are one whole side of a comparison.
@@ -76,13 +91,16 @@ impl ScalarExpr {
 }
 
 impl VectorExpr {
-    /// Calls `each` with every selector.
-    pub(crate) fn each_selector(&self, each: &mut dyn FnMut(&Selector)) {
-        self.walk(&mut |met| {
-            if let Met::Selector(selector) = met {
-                each(selector);
-            }
-        });
+    /// See [`Expr::each_selector`].
+    pub(crate) fn each_selector(&self, shared: &[Shared], each: &mut dyn FnMut(&Selector)) {
+        self.walk(&mut |met| met.each_selector(shared, each));
+    }
+
+    /// Whether there is a subquery anywhere inside.
+    pub(super) fn has_subquery(&self) -> bool {
+        let mut found = false;
+        self.walk(&mut |met| found |= matches!(met, Met::Subquery));
+        found
     }
 
     /// Whether there is no literal in it that is one whole side of a comparison.
@@ -95,6 +113,7 @@ impl VectorExpr {
     fn walk(&self, each: Each<'_>) {
         match self {
             Self::Given(_) => {}
+            Self::Shared(place) => each(Met::Shared(*place)),
             Self::Selector(selector) => each(Met::Selector(selector)),
             Self::TimestampOf(selector) => each(Met::Selector(selector)),
             Self::OfScalar(of) => of.walk(each),
@@ -151,13 +170,48 @@ impl VectorExpr {
             }
         }
     }
+
+    /// Calls `each` with the outermost vectors inside that are evaluated at the same time as this one. Vectors inside
+    /// scalars that are no operator's operand are left out.
+    pub(super) fn each_child<'e>(&'e mut self, each: &mut dyn FnMut(&'e mut Self)) {
+        match self {
+            // A subquery's vector is evaluated at other times.
+            Self::Selector(_)
+            | Self::TimestampOf(_)
+            | Self::Range(_)
+            | Self::AbsentOverTime { .. }
+            | Self::Shared(_)
+            | Self::Given(_) => {}
+            Self::OfScalar(of) => of.each_root(each),
+            Self::Absent { of, .. } | Self::Sort { of, .. } => each(of),
+            Self::Map(call) => each(&mut call.of),
+            Self::Relabel(relabel) => each(&mut relabel.of),
+            Self::HistogramQuantile(call) => each(&mut call.of),
+            Self::Aggregate(aggregate) => each(&mut aggregate.of),
+            Self::VectorScalar(operation) => {
+                each(&mut operation.vector);
+                operation.scalar.each_root(each);
+            }
+            Self::VectorVector(operation) => {
+                each(&mut operation.left);
+                each(&mut operation.right);
+            }
+            Self::Set(operation) => {
+                each(&mut operation.left);
+                each(&mut operation.right);
+            }
+        }
+    }
 }
 
 impl RangeExpr {
     fn walk(&self, each: Each<'_>) {
         match self {
             Self::Selector { selector, .. } => each(Met::Selector(selector)),
-            Self::Subquery { of, .. } => of.walk(each),
+            Self::Subquery { of, .. } => {
+                each(Met::Subquery);
+                of.walk(each);
+            }
         }
     }
 }

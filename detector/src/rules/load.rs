@@ -1,9 +1,13 @@
 //! Reading rule files: strict keys, checked values, compiled expressions, and every problem with its place.
 
+use std::collections::BTreeSet;
+
 use super::{Group, LabelTemplate, Rule, RuleFile, RuleKind, RuleSet};
+use crate::alert;
 use crate::compat::Compat;
 use crate::expr::compile::{Compiled, Reach, compile, is_label_name};
 use crate::expr::duration;
+use crate::expr::share::{Shared, share};
 use crate::sample::METRIC_NAME;
 use crate::template::{Template, TemplateError};
 use crate::yaml::{Fields, Node, Problem, Problems, Value, parse};
@@ -30,11 +34,27 @@ pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Ve
         return Err(failures);
     }
     Ok(RuleSet {
+        shared: shared(&mut groups),
         groups,
         compat,
         reach,
         warnings,
     })
+}
+
+/// Moves what several rules have in common out of their expressions.
+fn shared(groups: &mut [Group]) -> Vec<Shared> {
+    let mut rules: Vec<&mut Rule> = groups
+        .iter_mut()
+        .flat_map(|group| &mut group.rules)
+        .collect();
+    let mut written = BTreeSet::from(alert::WRITTEN.map(str::to_owned));
+    for rule in &rules {
+        if matches!(rule.kind, RuleKind::Record { .. }) {
+            written.insert(rule.name.clone());
+        }
+    }
+    share(rules.iter_mut().map(|rule| &mut rule.expr), &written)
 }
 
 struct Loader<'f> {

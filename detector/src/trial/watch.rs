@@ -4,6 +4,7 @@ use super::tried::{Seen, Slot, Tried};
 use super::{Trial, Variant};
 use crate::alert::Alerts;
 use crate::eval::{Context, Given, MAX_STEPS};
+use crate::expr::share::{Shared, reuse};
 use crate::expr::{Expr, Selector, VectorExpr};
 use crate::intern::{Interner, LabelsId};
 use crate::sample::Labels;
@@ -14,8 +15,10 @@ use crate::template::External;
 pub(crate) struct Watched {
     /// The alert, for its instances' labels; its own state is not used.
     alerts: Alerts,
-    /// Parts that all expressions share.
-    shared: Vec<VectorExpr>,
+    /// What all expressions have in common.
+    parts: Vec<VectorExpr>,
+    /// What the parts came to at the latest evaluation, kept for its memory.
+    given: Vec<Given>,
     /// All expressions but the first, which is the rule's.
     others: Vec<Expr>,
     variants: Vec<Variant>,
@@ -28,30 +31,41 @@ pub(crate) struct Watched {
 }
 
 impl Watched {
-    /// Puts a trial in the place of an alert; the rule's expression becomes the trial's first one.
-    pub(crate) fn new(trial: &Trial, alerts: Alerts, expr: &mut Expr) -> Self {
+    /// Puts a trial in the place of an alert; the rule's expression becomes the trial's first one. What the rules have
+    /// in common, `shared`, is evaluated once for all rules and trials.
+    pub(crate) fn new(trial: &Trial, alerts: Alerts, expr: &mut Expr, shared: &[Shared]) -> Self {
         let mut bases = trial.bases.iter().cloned();
         if let Some(first) = bases.next() {
             *expr = first;
         }
-        Self {
+        let mut watched = Self {
             alerts,
-            shared: trial.shared.clone(),
+            given: Vec::with_capacity(trial.parts.len()),
+            parts: trial.parts.clone(),
             others: bases.collect(),
             variants: trial.variants.clone(),
             seen: vec![Seen::default(); trial.bases.len()],
             instances: Vec::new(),
             numbers: Vec::new(),
+        };
+        // What is left of several expressions has thresholds everywhere, so only the parts are looked through.
+        if watched.others.is_empty() {
+            expr.each_root(&mut |root| reuse(root, shared));
         }
+        let parts = watched.parts.iter_mut();
+        parts.for_each(|part| reuse(part, shared));
+        watched
     }
 
     pub(crate) fn name(&self) -> &str {
         self.alerts.name()
     }
 
-    /// Calls `each` with the selectors of the shared parts.
-    pub(crate) fn each_selector(&self, each: &mut dyn FnMut(&Selector)) {
-        self.shared.iter().for_each(|part| part.each_selector(each));
+    /// Calls `each` with the selectors of the parts, those of the expressions that rules share included.
+    pub(crate) fn each_selector(&self, shared: &[Shared], each: &mut dyn FnMut(&Selector)) {
+        self.parts
+            .iter()
+            .for_each(|part| part.each_selector(shared, each));
     }
 
     /// Evaluates every expression. `context` is that of the rule, which they have to themselves one after the other.
@@ -63,28 +77,33 @@ impl Watched {
         context: &mut Context<'_>,
     ) {
         let query_ms = context.query_ms;
-        let given: Vec<Given> = self
-            .shared
-            .iter_mut()
-            .map(|part| {
-                context.steps_left = MAX_STEPS;
-                context.now_ms = query_ms;
-                let result = part.evaluate(context);
-                let steps = MAX_STEPS - context.steps_left;
-                Given { result, steps }
-            })
-            .collect();
+        for given in self.given.drain(..) {
+            given
+                .result
+                .into_iter()
+                .for_each(|vector| context.buffers.give(vector));
+        }
+        for part in &mut self.parts {
+            context.steps_left = MAX_STEPS;
+            context.now_ms = query_ms;
+            let result = part.evaluate(context);
+            let steps = MAX_STEPS - context.steps_left;
+            self.given.push(Given { result, steps });
+        }
         let exprs = std::iter::once(first).chain(&mut self.others);
         for (index, expr) in exprs.enumerate() {
             let mut context = Context {
                 store: context.store,
                 interner: &mut *context.interner,
+                shared: &mut *context.shared,
+                buffers: &mut *context.buffers,
                 compat: context.compat,
                 now_ms: query_ms,
                 query_ms,
                 default_step_ms: context.default_step_ms,
                 steps_left: MAX_STEPS,
-                given: &given,
+                ingested: context.ingested,
+                given: &self.given,
             };
             let result = expr.evaluate(&mut context);
             let Some(seen) = self.seen.get_mut(index) else {
@@ -93,11 +112,12 @@ impl Watched {
             let mut error = None;
             match result {
                 Ok(vector) => {
-                    for element in vector {
-                        let id = self.alerts.identity(element, context.interner, external);
+                    for element in &vector {
+                        let id = self.alerts.identity(*element, context.interner, external);
                         let number = number(&mut self.numbers, &mut self.instances, id);
                         seen.elements.push((number, element.value));
                     }
+                    context.buffers.give(vector);
                 }
                 Err(message) => error = Some(message.to_string()),
             }

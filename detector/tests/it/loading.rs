@@ -202,7 +202,7 @@ fn annotations_beyond_us_are_shown_as_written() {
 
 #[test]
 fn rules_without_data_are_named() {
-    let text = "groups: [{ name: g, rules: [{ alert: A, expr: 'missing > 1' }, { alert: B, expr: 'vector(1)' }, { record: r, expr: 'b{c=\"d\"}' }] }]";
+    let text = "groups: [{ name: g, rules: [{ alert: A, expr: 'missing > 1' }, { alert: B, expr: 'vector(1)' }, { record: r, expr: 'b{c=\"d\"}' }, { alert: D, expr: 'missing > 2' }] }]";
     let mut detector = Detector::new(load(text, Compat::V3).unwrap(), SCHEDULE);
     detector.advance(Timestamp(60_000));
     let named: Vec<_> = detector
@@ -214,7 +214,8 @@ fn rules_without_data_are_named() {
         named,
         [
             ("A".to_owned(), vec!["missing".to_owned()]),
-            ("r".to_owned(), vec!["b{c=\"d\"}".to_owned()])
+            ("r".to_owned(), vec!["b{c=\"d\"}".to_owned()]),
+            ("D".to_owned(), vec!["missing".to_owned()])
         ]
     );
 }

@@ -1,6 +1,8 @@
 //! Everything that takes more than one module: promtool's verdicts, properties, the shipped rules.
 
+mod allocations;
 mod differential;
+mod incremental;
 mod loading;
 mod promtool;
 mod properties;

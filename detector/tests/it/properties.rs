@@ -107,6 +107,18 @@ proptest! {
     }
 
     #[test]
+    fn references_are_as_good_as_labels(samples in samples()) {
+        let mut detector = detector(0);
+        for sample in &samples {
+            let series = detector.series(&sample.labels);
+            prop_assert_eq!(detector.series(&sample.labels), series);
+            detector.append(series, sample.at, sample.value);
+        }
+        let outcomes = detector.advance(Timestamp(1_500_000));
+        prop_assert_eq!(shown(&outcomes), shown(&batch(&samples, 0)));
+    }
+
+    #[test]
     fn only_legal_transitions(samples in samples(), phase_ms in 0..90_000i64) {
         let mut states: BTreeMap<(String, Labels), AlertState> = BTreeMap::new();
         let mut last = Timestamp(i64::MIN);
@@ -128,4 +140,30 @@ proptest! {
             prop_assert_eq!(before, transition.from);
         }
     }
+}
+
+#[test]
+fn a_reference_outlives_its_samples() {
+    const HOUR_MS: i64 = 3_600_000;
+    let mut detector = detector(0);
+    let labels = Labels::metric("g", [("job", "y"), ("i", "1")]);
+    let series = detector.series(&labels);
+    let mut fired_at = Vec::new();
+    for hour in 1..=3 {
+        // Between two of these samples the series is forgotten, and its place is taken by another one.
+        let other = Labels::metric("g", [("job", "z"), ("hour", &hour.to_string())]);
+        let other = detector.series(&other);
+        detector.append(series, Timestamp(hour * HOUR_MS), 6.0);
+        detector.append(other, Timestamp(hour * HOUR_MS + HOUR_MS / 2), 6.0);
+        for outcome in detector.advance(Timestamp(hour * HOUR_MS + HOUR_MS * 9 / 10)) {
+            let Outcome::Transition(t) = outcome else {
+                continue;
+            };
+            let of_series = t.labels.get("job") == Some("y") && t.alert == "AtOnce";
+            if of_series && t.to == AlertState::Firing {
+                fired_at.push(t.at.0 / HOUR_MS);
+            }
+        }
+    }
+    assert_eq!(fired_at, [1, 2, 3]);
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{Story, file, record, rules, scored};
 use firedrill_reports::record::{FORMAT, Line, Value};
-use firedrill_reports::{Record, RecordError, Verdict, replay};
+use firedrill_reports::{Record, RecordError, Verdict, Watcher, replay};
 use proptest::prelude::*;
 
 #[test]
@@ -15,6 +15,43 @@ fn a_replay_under_its_own_rules_says_what_the_drill_said() {
             recorded.is_empty(),
             matches!(story, Story::Quiet | Story::Crash)
         );
+    }
+}
+
+/// Records number series from zero on, but nobody has to: a number that is far off costs no more than any other.
+#[test]
+fn series_may_have_any_numbers() {
+    let record = record(Story::Hang);
+    for number in [
+        |place: usize| place as u32,
+        |place: usize| u32::MAX - place as u32,
+        |place: usize| (place as u32 + 1) % 3 * 1_000_000_000,
+    ] {
+        let mut watcher = Watcher::new(rules(), &record.header);
+        let mut known = Vec::new();
+        let mut lines = Vec::new();
+        for (at_ms, _, samples) in record.scrapes() {
+            let mut numbered = vec![(77, 1.0)];
+            for (labels, value) in &samples {
+                let place = known.iter().position(|other| other == labels);
+                let place = place.unwrap_or_else(|| {
+                    watcher.series(number(known.len()), labels);
+                    known.push(labels.clone());
+                    known.len() - 1
+                });
+                numbered.push((number(place), *value));
+            }
+            lines.extend(watcher.numbered(at_ms, &numbered));
+        }
+        lines.extend(watcher.finish(record.end_ms()));
+        assert!(known.len() > 1);
+        let expected: Vec<Line> = record
+            .transitions()
+            .cloned()
+            .map(Line::Transition)
+            .collect();
+        lines.retain(|line| matches!(line, Line::Transition(_)));
+        assert_eq!(lines, expected);
     }
 }
 

@@ -3,9 +3,9 @@
 //! Waits of one run depend on each other, so their variance says nothing about the error of their mean. Means of
 //! independent runs, or of stretches of one run much longer than the queue's memory, do.
 
-#![expect(
+#![allow(
     clippy::disallowed_methods,
-    reason = "theory is compared to many digits, not to the last bit"
+    reason = "theory is compared to many digits, not to the last bit; allowed everywhere in the benches, which read this too"
 )]
 
 /// A mean and how far the true one may be from it.

@@ -79,6 +79,7 @@ impl Compiler {
                         without_le: Memo::default(),
                         bounds: Vec::new(),
                         groups: Places::default(),
+                        histograms: Vec::new(),
                         seen: Places::default(),
                     },
                 ))))

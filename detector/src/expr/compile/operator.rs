@@ -55,7 +55,8 @@ impl Compiler {
             op,
             of: self.vector(&aggregate.expr, &name)?,
             grouping: Projection::new(keep),
-            groups: Places::default(),
+            places: Places::default(),
+            groups: Vec::new(),
         })))
     }
 
