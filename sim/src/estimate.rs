@@ -179,7 +179,7 @@ impl std::str::FromStr for Size {
     fn from_str(text: &str) -> Result<Self, String> {
         let found = UNITS.into_iter().find_map(|(unit, bytes)| {
             let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-            (number.is_finite() && number > 0.0).then(|| Self((number * bytes as f64) as u64))
+            (number.is_finite() && number > 0.0).then_some(Self((number * bytes as f64) as u64))
         });
         found.ok_or_else(|| "a size such as 4GiB or 512MiB".to_owned())
     }

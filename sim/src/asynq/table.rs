@@ -49,10 +49,6 @@ const PAGE: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Pages<V> {
     pages: Vec<Option<Box<Page<V>>>>,
-    #[expect(
-        clippy::vec_box,
-        reason = "a page is large, and moves between the two lists as a whole"
-    )]
     spare: Vec<Box<Page<V>>>,
 }
 
