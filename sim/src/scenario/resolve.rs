@@ -265,8 +265,33 @@ impl Resolver<'_> {
                 until,
             });
         }
+        self.outages();
         steps.sort_by_key(|step| step.at_ms);
         steps
+    }
+
+    /// A Redis that is down cannot be killed, and one that was started is not down.
+    fn outages(&mut self) {
+        let scenario = self.scenario;
+        let mut outages: Vec<(i64, i64, Mark)> = Vec::new();
+        for step in &scenario.timeline {
+            if !matches!(step.fault.value, Fault::RedisKill { .. }) {
+                continue;
+            }
+            let ends = step.until.as_ref().and_then(|until| until.at.as_ref());
+            let ends_ms = ends.map_or(i64::MAX, |at| at.value);
+            outages.push((step.at.value, ends_ms, step.fault.at));
+        }
+        outages.sort_by_key(|(starts_ms, ..)| *starts_ms);
+        for pair in outages.windows(2) {
+            let [(_, ends_ms, _), (starts_ms, _, at)] = pair else {
+                continue;
+            };
+            if starts_ms < ends_ms {
+                let problem = "redis.kill: Redis is still down from the outage before";
+                self.problems.push(*at, problem);
+            }
+        }
     }
 
     fn select(&mut self, select: &At<Select>, processes: &[String]) -> Vec<String> {

@@ -111,6 +111,7 @@ workers:
 timeline:
   - { at: 30m, fault: worker.kill, select: [w-0, w-7, w-0], until: { at: 20m, remedy: redis.start } }
   - { at: 31m, fault: redis.kill, until: { at: 32m } }
+  - { at: 31m30s, fault: redis.kill, until: { at: 40m, remedy: redis.start } }
   - { at: 33m, fault: handler.fail, task: b }
   - { at: 2h, fault: handler.deadlock, select: { count: 5 } }
 incidents:
@@ -131,11 +132,12 @@ incidents:
         accepted: worker.restart
     s.yaml:14:42: redis.kill does not end by itself
         write `until: { at: ..., remedy: redis.start }`, or `until: end`
-    s.yaml:15:23: there is no task `b`
+    s.yaml:15:26: redis.kill: Redis is still down from the outage before
+    s.yaml:16:23: there is no task `b`
         did you mean `a`? accepted: a
-    s.yaml:16:11: at: 2h is after the end of the drill (1h)
-    s.yaml:16:48: select: 5 processes, but the scenario has 2
-    s.yaml:18:5: incident: ends at or before its start
+    s.yaml:17:11: at: 2h is after the end of the drill (1h)
+    s.yaml:17:48: select: 5 processes, but the scenario has 2
+    s.yaml:19:5: incident: ends at or before its start
     ");
 }
 
