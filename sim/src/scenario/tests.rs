@@ -19,9 +19,13 @@ pub(crate) fn plan_with_arrivals(arrivals: &str) -> Plan {
 }
 
 fn shipped() -> Vec<(String, String)> {
-    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios");
-    let mut files: Vec<_> = std::fs::read_dir(dir)
-        .unwrap()
+    let folders = [
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios"),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/catalogue"),
+    ];
+    let mut files: Vec<_> = folders
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
             path.extension()

@@ -19,8 +19,12 @@ use std::sync::LazyLock;
 
 /// Names of the shipped scenarios with their texts.
 fn scenarios() -> BTreeMap<String, String> {
-    let files = fs::read_dir(project("scenarios")).unwrap();
-    let paths = files.map(|entry| entry.unwrap().path());
+    let folders =
+        ["scenarios", "scenarios/catalogue"].map(|folder| fs::read_dir(project(folder)).unwrap());
+    let paths = folders
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path());
     let yaml = paths.filter(|path| path.extension().is_some_and(|kind| kind == "yaml"));
     yaml.map(|path| {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
