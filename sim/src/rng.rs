@@ -1,5 +1,9 @@
 //! Named random streams from one seed, the same on every machine.
 
+mod exponential;
+
+pub(crate) use exponential::{exponential, unit};
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

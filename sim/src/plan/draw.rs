@@ -2,7 +2,7 @@
 //! everywhere.
 
 use crate::plan::{Arrivals, Plan, Service};
-use crate::rng::{self, Numbered};
+use crate::rng::{self, Numbered, Throw, exponential, unit};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -38,7 +38,7 @@ impl Iterator for ArrivalTimes {
                 from_ms,
                 until_ms,
             } => {
-                self.clock_us += exponential(self.dice.random()) / rate_per_sec * 1e6;
+                self.clock_us += exponential(|| self.dice.random()) / rate_per_sec * 1e6;
                 (*from_ms as f64 * 1e3 + self.clock_us, until_ms * 1_000)
             }
             Arrivals::Constant {
@@ -111,10 +111,8 @@ impl Dice {
         let mut dice = self.service[of.workload].throw(of.seq, of.attempt);
         let seconds = match plan.workload[of.workload].service {
             Service::Constant { ms } => ms / 1e3,
-            Service::Exponential { mean_ms } => exponential(dice.bits()) * mean_ms / 1e3,
-            Service::Lognormal { mu, sigma } => {
-                libm::exp(mu + sigma * normal(dice.bits(), dice.bits()))
-            }
+            Service::Exponential { mean_ms } => exponential(|| dice.bits()) * mean_ms / 1e3,
+            Service::Lognormal { mu, sigma } => libm::exp(mu + sigma * normal(&mut dice)),
         };
         ((seconds * 1e6) as i64).max(1)
     }
@@ -138,19 +136,10 @@ impl Dice {
     }
 }
 
-/// Uniform in [0, 1), 53 bits.
-fn unit(bits: u64) -> f64 {
-    (bits >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// Exponential with mean 1.
-fn exponential(bits: u64) -> f64 {
-    -libm::log(1.0 - unit(bits))
-}
-
 /// Standard normal (Box and Muller).
-fn normal(radius: u64, angle: u64) -> f64 {
-    libm::sqrt(2.0 * exponential(radius)) * libm::cos(2.0 * std::f64::consts::PI * unit(angle))
+fn normal(dice: &mut Throw) -> f64 {
+    let radius = libm::sqrt(2.0 * exponential(|| dice.bits()));
+    radius * libm::cos(2.0 * std::f64::consts::PI * unit(dice.bits()))
 }
 
 #[cfg(test)]

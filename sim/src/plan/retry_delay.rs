@@ -1,6 +1,7 @@
 //! How long a failed task waits for its next attempt.
 
 use crate::asynq::settings::default_retry_delay_s;
+use crate::rng::unit;
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +45,7 @@ impl RetryDelay {
                 jitter,
             } => {
                 let delay_ms = base_ms as f64 * libm::pow(factor, f64::from(retried.max(0)));
-                let unit = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+                let unit = unit(rng.next_u64());
                 (delay_ms * (1.0 + jitter * unit)).min(DELAY_MAX_MS) as i64
             }
         }
