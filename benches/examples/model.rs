@@ -121,7 +121,8 @@ fn virtual_engine(model: &Model, run: &Run, rules: Option<&RuleFile>) -> Result<
         Ok(())
     })?;
     Ok(Outcome {
-        arrivals: counts.arrivals,
+        // The backlog was there already, as far as the model goes.
+        arrivals: counts.arrivals - run.backlog as u64,
         service_ends: counts.returns,
         retries_due: counts.retries_due,
         ..Outcome::default()
