@@ -198,9 +198,9 @@ impl Engine {
                 watched.evaluate(&mut rule.expr, now_ms, &self.external, &mut context);
                 continue;
             }
-            let result = rule
-                .expr
-                .evaluate(&mut context)
+            let result = context
+                .check_room()
+                .and_then(|()| rule.expr.evaluate(&mut context))
                 .map_err(|error| error.to_string());
             let interner = &mut self.interner;
             // The vector becomes the samples to write.

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::compat::Compat;
 use crate::expr::share::{Moment, Shared};
 use crate::expr::{Expr, Keep, LabelsOnce, Projection, ScalarExpr, VectorExpr};
-use crate::intern::{Interner, LabelsId, Places};
+use crate::intern::{Interner, LABEL_SETS_MAX, LabelsId, Places};
 use crate::sample::{Labels, METRIC_NAME};
 use crate::store::Store;
 
@@ -47,8 +47,16 @@ pub(crate) enum EvalError {
     GroupNotUnique(Labels),
     #[error("parameter value {0} of topk/bottomk is not a whole number of elements")]
     BadCount(f64),
-    #[error("subqueries take more than {MAX_STEPS} steps together")]
+    #[error(
+        "subqueries take more than {MAX_STEPS} steps together ({ELEMENTS_PER_STEP} elements of a result count as another step)"
+    )]
     TooManySteps,
+    #[error("a value of the label {0} would be longer than {LABEL_VALUE_MAX} bytes")]
+    LongLabel(String),
+    #[error(
+        "label sets take more than {LABEL_SETS_MAX} bytes; the rules make new ones at every evaluation"
+    )]
+    TooManyLabelSets,
 }
 
 /// What an evaluation may look at. Times are milliseconds since the epoch.
@@ -70,6 +78,25 @@ pub(crate) struct Context<'s> {
     pub(crate) ingested: u64,
     /// Parts of the expression that have been evaluated at this time already.
     pub(crate) given: &'s [Given],
+}
+
+impl Context<'_> {
+    /// Fails when the label sets take as much memory as they may.
+    pub(crate) fn check_room(&self) -> Result<(), EvalError> {
+        if self.interner.is_full() {
+            return Err(EvalError::TooManyLabelSets);
+        }
+        Ok(())
+    }
+
+    /// Takes subquery steps off the budget.
+    fn take_steps(&mut self, count: i64) -> Result<(), EvalError> {
+        if count > self.steps_left {
+            return Err(EvalError::TooManySteps);
+        }
+        self.steps_left -= count;
+        Ok(())
+    }
 }
 
 /// What became of a part of an expression, and what it took.
@@ -108,6 +135,12 @@ impl Buffers {
 
 /// Most subquery steps of one evaluation, against rules that would never finish.
 pub(crate) const MAX_STEPS: i64 = 1_000_000;
+
+/// So many elements of a subquery's step count as another step, since they are kept until its last.
+const ELEMENTS_PER_STEP: usize = 16;
+
+/// Longest value that a label function makes, bytes. Label functions inside each other could double it each time.
+const LABEL_VALUE_MAX: usize = 64 * 1024;
 
 impl Expr {
     /// The value as a vector: a number becomes one element without labels.
@@ -221,10 +254,7 @@ fn given(number: usize, context: &mut Context<'_>) -> Result<Vector, EvalError> 
     let Some(given) = context.given.get(number) else {
         return Ok(vector);
     };
-    if given.steps > context.steps_left {
-        return Err(EvalError::TooManySteps);
-    }
-    context.steps_left -= given.steps;
+    context.take_steps(given.steps)?;
     match &given.result {
         Ok(result) => {
             vector.extend_from_slice(result);

@@ -10,6 +10,7 @@ pub(crate) mod share;
 pub(crate) mod threshold;
 mod token;
 mod visit;
+mod weight;
 
 use std::sync::Arc;
 

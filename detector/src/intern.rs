@@ -23,7 +23,12 @@ pub(crate) struct Interner {
     sets: Vec<Labels>,
     ids: HashMap<Labels, LabelsId>,
     nameless: Memo,
+    /// About what the label sets take in memory.
+    bytes: usize,
 }
+
+/// Most bytes of label sets. Rules can make new ones at every evaluation, and nothing is forgotten.
+pub(crate) const LABEL_SETS_MAX: usize = 2 << 30;
 
 impl Interner {
     pub(crate) fn new() -> Self {
@@ -31,6 +36,7 @@ impl Interner {
             sets: Vec::new(),
             ids: HashMap::new(),
             nameless: Memo::default(),
+            bytes: 0,
         };
         interner.id(&Labels::default());
         interner
@@ -41,9 +47,15 @@ impl Interner {
             return *id;
         }
         let id = u32::try_from(self.sets.len()).expect("fewer than 2^32 label sets fit in memory");
+        self.bytes = self.bytes.saturating_add(size(labels));
         self.sets.push(labels.clone());
         self.ids.insert(labels.clone(), LabelsId(id));
         LabelsId(id)
+    }
+
+    /// Whether the label sets take as much memory as they may: nothing should make more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes > LABEL_SETS_MAX
     }
 
     pub(crate) fn labels(&self, id: LabelsId) -> &Labels {
@@ -60,6 +72,14 @@ impl Interner {
         self.nameless.set(id, result);
         result
     }
+}
+
+/// About what a label set takes, with its place in the table.
+fn size(labels: &Labels) -> usize {
+    let pairs = labels
+        .iter()
+        .map(|(name, value)| 64 + name.len() + value.len());
+    pairs.fold(128, usize::saturating_add)
 }
 
 /// A remembered function from label sets to label sets.
@@ -82,6 +102,22 @@ impl Memo {
             self.known.resize(id.index() + 1, 0);
         }
         self.known[id.index()] = result.0 + 1;
+    }
+
+    /// As [`Self::apply`], when computing may fail.
+    pub(crate) fn try_apply<E>(
+        &mut self,
+        id: LabelsId,
+        interner: &mut Interner,
+        compute: impl FnOnce(&Labels) -> Result<Labels, E>,
+    ) -> Result<LabelsId, E> {
+        if let Some(known) = self.get(id) {
+            return Ok(known);
+        }
+        let labels = compute(interner.labels(id))?;
+        let result = interner.id(&labels);
+        self.set(id, result);
+        Ok(result)
     }
 
     /// The remembered result, or the one `compute` gives.

@@ -11,6 +11,9 @@ use crate::go_format;
 use crate::sample::Labels;
 use functions::Function;
 
+/// Longest text a template expands to, bytes. Labels made from labels, evaluation after evaluation, could double each time.
+const EXPANDED_MAX: usize = 64 * 1024;
+
 /// A parsed template.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Template {
@@ -59,6 +62,8 @@ pub(crate) enum TemplateError {
     Syntax(String),
     #[error("template uses {0}, which is not supported")]
     Unsupported(String),
+    #[error("template is refused: {0}")]
+    Limit(String),
 }
 
 /// What a template is expanded with.
@@ -113,6 +118,8 @@ impl Template {
         })
     }
 
+    /// The text with everything put in. One that gets too long is replaced by an error, in Prometheus' words for what
+    /// cannot be expanded (rules/alerting.go).
     pub(crate) fn expand(&self, data: Data<'_>) -> String {
         let mut out = String::new();
         for part in &self.parts {
@@ -120,8 +127,17 @@ impl Template {
                 Part::Text(text) => out.push_str(text),
                 Part::Action(term) => out.push_str(&term.show(data).into_text()),
             }
+            if out.len() > EXPANDED_MAX && !self.is_verbatim() {
+                return format!(
+                    "<error expanding template: the result is longer than {EXPANDED_MAX} bytes>"
+                );
+            }
         }
         out
+    }
+
+    fn is_verbatim(&self) -> bool {
+        matches!(self.parts.as_slice(), [] | [Part::Text(_)])
     }
 }
 
@@ -154,11 +170,18 @@ impl Term {
             Self::Literal(text) => Shown::Text(text.clone()),
             Self::Call(function, of) => Shown::Text(function.apply(of.show(data))),
             Self::Printf(pieces) => {
-                let show = |piece: &Piece| match piece {
-                    Piece::Text(text) => text.clone(),
-                    Piece::Verb(verb, term) => verb.print(term.show(data)),
-                };
-                Shown::Text(pieces.iter().map(show).collect())
+                let mut text = String::new();
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(piece) => text.push_str(piece),
+                        Piece::Verb(verb, term) => text.push_str(&verb.print(term.show(data))),
+                    }
+                    // Too long already, whatever follows.
+                    if text.len() > EXPANDED_MAX {
+                        break;
+                    }
+                }
+                Shown::Text(text)
             }
         }
     }

@@ -8,7 +8,10 @@ use crate::record::{
 use firedrill_detector::{Labels, Sample, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
+
+/// Longest line that is read, bytes. The longest that are written are headers with the text of every rule file.
+const LINE_MAX: u64 = 64 << 20;
 
 /// The first line.
 #[derive(Serialize, Deserialize)]
@@ -143,6 +146,12 @@ pub enum RecordError {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Read(#[from] io::Error),
+    /// A line that nothing wrote as a record: reading it would take all memory.
+    #[error("line {line} has more than {LINE_MAX} bytes: this is no record")]
+    LongLine {
+        /// Line, from 1.
+        line: usize,
+    },
     /// It is empty.
     #[error("the record is empty")]
     Empty,
@@ -191,15 +200,42 @@ pub enum RecordError {
     },
 }
 
+/// Lines with their numbers from 1, none of them longer than [`LINE_MAX`]. Bytes, not text: a cut may go through a
+/// character.
+struct Lines<R> {
+    input: R,
+    line: usize,
+}
+
+impl<R: BufRead> Iterator for Lines<R> {
+    type Item = Result<(usize, Vec<u8>), RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.line += 1;
+        let mut text = Vec::new();
+        let mut bounded = self.input.by_ref().take(LINE_MAX + 1);
+        match bounded.read_until(b'\n', &mut text) {
+            Ok(0) => return None,
+            Ok(_) => {}
+            Err(error) => return Some(Err(error.into())),
+        }
+        if text.last() == Some(&b'\n') {
+            text.pop();
+        } else if text.len() as u64 > LINE_MAX {
+            return Some(Err(RecordError::LongLine { line: self.line }));
+        }
+        Some(Ok((self.line, text)))
+    }
+}
+
 impl Record {
     /// Reads a record back. A last line that was cut short is left out, and the record is incomplete then.
     ///
     /// # Errors
     /// See [`RecordError`].
     pub fn read(input: impl BufRead) -> Result<Self, RecordError> {
-        // Bytes, not text: a cut may go through a character.
-        let mut input = input.split(b'\n').enumerate();
-        let first = input.next().ok_or(RecordError::Empty)?.1?;
+        let mut input = Lines { input, line: 0 };
+        let first = input.next().ok_or(RecordError::Empty)??.1;
         let damaged = |line| move |source| RecordError::Damaged { line, source };
         let version: Version = serde_json::from_slice(&first).map_err(damaged(1))?;
         if major(&version.format) != major(FORMAT) {
@@ -218,22 +254,22 @@ impl Record {
         };
         let mut series = 0_u32;
         let mut broken: Option<RecordError> = None;
-        for (index, text) in input {
+        for line in input {
             // A damaged line is forgiven only where nothing follows it.
             if let Some(error) = broken {
                 return Err(error);
             }
-            let text = text?;
+            let (number, text) = line?;
             match serde_json::from_slice::<Line>(&text) {
                 Ok(line) => {
-                    check::line(index + 1, &line, &mut series)?;
+                    check::line(number, &line, &mut series)?;
                     record.complete |= matches!(line, Line::Footer { .. });
                     record.lines.push(line);
                 }
                 Err(_) if is_newer && check::is_foreign(&text) => {}
                 Err(source) => {
                     broken = Some(RecordError::Damaged {
-                        line: index + 1,
+                        line: number,
                         source,
                     });
                 }

@@ -25,6 +25,7 @@ impl Aggregate {
                 let value = plain(element.value);
                 let labels = context.interner.labels(element.labels).with(label, &value);
                 element.labels = context.interner.id(&labels);
+                context.check_room()?;
             }
         }
         let used = self.group(&vector, chooses, context);

@@ -103,6 +103,7 @@ impl VectorVector {
                 continue;
             }
             let labels = self.result_labels(*element, partner, context);
+            context.check_room()?;
             let taken = match self.cardinality {
                 Cardinality::OneToOne => self.used.insert(key, 0),
                 // Keys need no part in this: equal result labels are an error across keys as well.

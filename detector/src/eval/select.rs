@@ -6,7 +6,7 @@ use crate::expr::{
 use crate::intern::{LabelsId, Places};
 use crate::store::{Cursor, Point, Window};
 
-use super::{Context, Element, EvalError, Vector, unique};
+use super::{Context, ELEMENTS_PER_STEP, Element, EvalError, Vector, unique};
 
 impl Reference {
     /// The time looked at when evaluating at `context.now_ms`.
@@ -219,15 +219,16 @@ impl Collected {
         let first = from_ms.div_euclid(step_ms) + i64::from(from_ms.rem_euclid(step_ms) != 0);
         let last = span.end_ms.div_euclid(step_ms);
         let count = last.saturating_sub(first).saturating_add(1).max(0);
-        if count > context.steps_left {
-            return Err(EvalError::TooManySteps);
-        }
-        context.steps_left -= count;
+        context.take_steps(count)?;
         self.places.clear();
         self.used = 0;
         for step in first..=last {
             context.now_ms = step * step_ms;
-            let vector = match of.evaluate(context) {
+            let vector = match of.evaluate(context).and_then(|vector| {
+                let more = vector.len() / ELEMENTS_PER_STEP;
+                context.take_steps(i64::try_from(more).unwrap_or(i64::MAX))?;
+                Ok(vector)
+            }) {
                 Ok(vector) => vector,
                 Err(error) => {
                     context.now_ms = outer_ms;

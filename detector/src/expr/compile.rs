@@ -5,8 +5,9 @@ mod operator;
 
 use promql_parser::label::MatchOp;
 use promql_parser::parser::{self, AtModifier, Offset, token};
+use regex::Regex;
 
-use super::matcher::{Matcher, Test, anchored};
+use super::matcher::{Matcher, Test, anchored, weigh};
 use super::{
     At, Collected, Expr, Found, Keep, LabelsOnce, MapCall, MapFunction, Projection, RangeExpr,
     Reference, ScalarExpr, Selector, VectorExpr, scan,
@@ -45,6 +46,10 @@ impl Reach {
 pub(crate) struct Compiled {
     pub(crate) expr: Expr,
     pub(crate) reach: Reach,
+    /// How many selectors, operators, functions and literals it has.
+    pub(crate) parts: usize,
+    /// How large its regular expressions are; see [`super::weight`].
+    pub(crate) regexes: usize,
 }
 
 /// Compiles the text of an instant vector or scalar expression; the error says what is wrong with it.
@@ -54,6 +59,8 @@ pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled, String> {
     let mut compiler = Compiler {
         compat,
         depth: 0,
+        parts: 0,
+        regexes: 0,
         start: Start::Back(0),
         reach: Reach::default(),
     };
@@ -73,6 +80,8 @@ pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled, String> {
     Ok(Compiled {
         expr,
         reach: compiler.reach,
+        parts: compiler.parts,
+        regexes: compiler.regexes,
     })
 }
 
@@ -133,6 +142,8 @@ impl Typed {
 struct Compiler {
     compat: Compat,
     depth: usize,
+    parts: usize,
+    regexes: usize,
     start: Start,
     reach: Reach,
 }
@@ -142,6 +153,7 @@ type Result<T, E = String> = std::result::Result<T, E>;
 impl Compiler {
     fn typed(&mut self, expr: &parser::Expr) -> Result<Typed> {
         self.depth += 1;
+        self.parts += 1;
         if self.depth > MAX_DEPTH {
             return Err(format!(
                 "expression is nested more than {MAX_DEPTH} levels deep"
@@ -236,8 +248,8 @@ impl Compiler {
                 }
                 MatchOp::Equal => Test::Equal(matcher.value.clone()),
                 MatchOp::NotEqual => Test::NotEqual(matcher.value.clone()),
-                MatchOp::Re(_) => Test::Regex(anchored(&matcher.value, self.compat)?),
-                MatchOp::NotRe(_) => Test::NotRegex(anchored(&matcher.value, self.compat)?),
+                MatchOp::Re(_) => Test::Regex(self.regex(&matcher.value)?),
+                MatchOp::NotRe(_) => Test::NotRegex(self.regex(&matcher.value)?),
             };
             matchers.push(Matcher {
                 label: matcher.name.clone(),
@@ -261,6 +273,13 @@ impl Compiler {
             reference,
             found: Found::default(),
         }))
+    }
+
+    fn regex(&mut self, pattern: &str) -> Result<Regex> {
+        let weight = weigh(pattern, self.compat)?;
+        self.regexes = self.regexes.saturating_add(weight);
+        scan::check_weight(self.regexes)?;
+        anchored(pattern, self.compat)
     }
 
     fn subquery(&mut self, subquery: &parser::SubqueryExpr) -> Result<RangeExpr> {

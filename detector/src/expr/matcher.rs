@@ -2,6 +2,7 @@
 
 use regex::Regex;
 
+use super::weight;
 use crate::compat::Compat;
 use crate::sample::Labels;
 
@@ -42,16 +43,26 @@ impl Matcher {
 /// Go; `[` inside brackets is an ordinary character; `{` that does not start a repetition is one too; `a**` and
 /// repetitions beyond 1000 are errors.
 pub(crate) fn anchored(pattern: &str, compat: Compat) -> Result<Regex, String> {
-    let translated = translate(pattern)?;
-    let anchored = match compat {
-        Compat::V2 => format!("^(?:{translated})$"),
-        Compat::V3 => format!("^(?s:{translated})$"),
-    };
-    Regex::new(&anchored).map_err(|error| {
+    Regex::new(&translated(pattern, compat)?).map_err(|error| {
         // The engine's message quotes the translated pattern over several lines; its last line says why.
         let reason = error.to_string();
         let reason = reason.lines().last().unwrap_or_default().trim();
         format!("regular expression {pattern:?} is not supported: {reason}")
+    })
+}
+
+/// How large the pattern becomes when [`anchored`] compiles it; see [`weight`].
+pub(super) fn weigh(pattern: &str, compat: Compat) -> Result<usize, String> {
+    // What the engine cannot read it refuses itself, with a reason.
+    Ok(weight::of(&translated(pattern, compat)?).unwrap_or(0))
+}
+
+/// The pattern in Rust's syntax, with its anchors.
+fn translated(pattern: &str, compat: Compat) -> Result<String, String> {
+    let translated = translate(pattern)?;
+    Ok(match compat {
+        Compat::V2 => format!("^(?:{translated})$"),
+        Compat::V3 => format!("^(?s:{translated})$"),
     })
 }
 

@@ -4,8 +4,11 @@
 //! this pass refuses, bounds or rewrites those places.
 
 use super::duration;
+use super::matcher::weigh;
 use super::token::{Kind, Token, tokens};
+use super::weight;
 use crate::compat::Compat;
+use promql_parser::util::unquote_string;
 
 /// Longest accepted expression, in bytes.
 const MAX_LENGTH: usize = 64 * 1024;
@@ -22,6 +25,8 @@ enum Before {
     Offset,
     /// `by`, `on` and the like
     Grouping,
+    /// `=~`, `!~`
+    Regex,
 }
 
 /// The text to hand to the parser, or why not to.
@@ -35,6 +40,7 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
     let mut in_braces = false;
     let mut in_grouping = false;
     let mut counted = 0;
+    let mut regexes = 0usize;
     for token in tokens(text) {
         let Token { kind, text, .. } = token?;
         match kind {
@@ -43,6 +49,14 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
                 let names = in_grouping || (in_braces && before == Before::MatcherStart);
                 if names && compat == Compat::V2 {
                     return Err("names in quotes are not known to Prometheus 2".into());
+                }
+                // The parser compiles them, so they are weighed before it sees them.
+                if before == Before::Regex
+                    && let Ok(pattern) = unquote_string(text)
+                {
+                    let larger = weigh(&pattern, compat)?.max(weight::of_parsers(&pattern));
+                    regexes = regexes.saturating_add(larger);
+                    check_weight(regexes)?;
                 }
                 match quote {
                     '`' => push_as_quoted(&mut out, &text[1..text.len() - 1]),
@@ -74,6 +88,7 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
                 }
                 before = match symbol {
                     '{' | ',' => Before::MatcherStart,
+                    '~' => Before::Regex,
                     '+' | '-' if before == Before::Offset => Before::Offset,
                     _ => Before::Other,
                 };
@@ -86,6 +101,18 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
         }
     }
     Ok(out)
+}
+
+/// Whether all regular expressions of an expression together are small enough.
+pub(super) fn check_weight(weight: usize) -> Result<(), String> {
+    if weight <= weight::EXPRESSION_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "the regular expressions of the expression are too large: about {weight} states, accepted are {}; repeat less \
+         often, or split the rule",
+        weight::EXPRESSION_MAX
+    ))
 }
 
 fn after_word(word: &str) -> Before {

@@ -8,6 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Expr, ScalarExpr, VectorExpr};
 use crate::eval::{Element, Vector};
 
+/// Most bytes of identities that are compared, against rules made to have long ones. What comes after is not shared, which
+/// changes no result.
+const IDENTITIES_MAX: usize = 128 << 20;
+
 /// An expression of several rules, and its latest result.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
@@ -39,9 +43,16 @@ pub(crate) fn share<'e>(
         expr.each_root(&mut |root| roots.push(root));
     }
     let mut occurrences = BTreeMap::new();
+    let mut bytes = 0;
+    let mut counted = 0;
     for root in &mut roots {
-        count(root, written, &mut occurrences);
+        if bytes > IDENTITIES_MAX {
+            break;
+        }
+        bytes += count(root, written, &mut occurrences);
+        counted += 1;
     }
+    roots.truncate(counted);
     let mut sharing = Sharing {
         written,
         occurrences,
@@ -76,11 +87,20 @@ fn identity(expr: &VectorExpr) -> String {
     format!("{expr:?}")
 }
 
-fn count(expr: &mut VectorExpr, written: &BTreeSet<String>, found: &mut BTreeMap<String, usize>) {
+/// Counts the expression and those inside it, and says how long their identities are.
+fn count(
+    expr: &mut VectorExpr,
+    written: &BTreeSet<String>,
+    found: &mut BTreeMap<String, usize>,
+) -> usize {
+    let mut bytes = 0;
     if expr.is_sharable(written) {
-        *found.entry(identity(expr)).or_default() += 1;
+        let identity = identity(expr);
+        bytes += identity.len();
+        *found.entry(identity).or_default() += 1;
     }
-    expr.each_child(&mut |child| count(child, written, found));
+    expr.each_child(&mut |child| bytes += count(child, written, found));
+    bytes
 }
 
 struct Sharing<'w> {

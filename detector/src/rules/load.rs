@@ -12,8 +12,20 @@ use crate::sample::METRIC_NAME;
 use crate::template::{Template, TemplateError};
 use crate::yaml::{Fields, Node, Problem, Problems, Value, parse};
 
+/// Most rules of all files together.
+const RULES_MAX: usize = 20_000;
+/// Most labels, and most annotations, of a rule.
+const LABELS_MAX: usize = 256;
+/// Most text of labels and annotations of all files together, bytes; a group's labels count for each of its rules.
+const TEXTS_MAX: usize = 64 << 20;
+/// Most parts (selectors, operators, functions, numbers) of the expressions of all files together; each is half a kilobyte.
+const PARTS_MAX: usize = 500_000;
+/// Largest regular expressions of all files together, states; a few hundred megabytes at worst.
+const REGEXES_MAX: usize = 1_500_000;
+
 pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Vec<Problem>> {
     let mut groups = Vec::new();
+    let mut taken = Taken::default();
     let mut failures = Vec::new();
     let mut warnings = Vec::new();
     let mut reach = Reach::default();
@@ -24,8 +36,10 @@ pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Ve
             problems: Problems::new(file.name.clone()),
             warnings: Problems::new(file.name.clone()),
             reach: Reach::default(),
+            taken,
         };
         groups.extend(loader.file(&file.text));
+        taken = loader.taken;
         reach = reach.merge(loader.reach);
         failures.extend(loader.problems.into_vec());
         warnings.extend(loader.warnings.into_vec());
@@ -57,12 +71,24 @@ fn shared(groups: &mut [Group]) -> Vec<Shared> {
     share(rules.iter_mut().map(|rule| &mut rule.expr), &written)
 }
 
+/// What the rules read so far take, against what hostile files would make of it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken {
+    rules: usize,
+    texts: usize,
+    parts: usize,
+    regexes: usize,
+    /// Whether it has been too much, and told.
+    full: bool,
+}
+
 struct Loader<'f> {
     file: &'f str,
     compat: Compat,
     problems: Problems,
     warnings: Problems,
     reach: Reach,
+    taken: Taken,
 }
 
 impl Loader<'_> {
@@ -78,11 +104,12 @@ impl Loader<'_> {
             .and_then(|node| node.as_seq("groups", &mut self.problems));
         fields.finish(&mut self.problems);
         let mut groups: Vec<Group> = Vec::new();
+        let mut names = BTreeSet::new();
         for node in nodes.unwrap_or_default() {
             let Some(group) = self.group(node) else {
                 continue;
             };
-            if groups.iter().any(|other| other.name == group.name) {
+            if !names.insert(group.name.clone()) {
                 self.problems.push_with_hint(
                     node.at,
                     format!("group {:?} is in this file twice", group.name),
@@ -112,11 +139,13 @@ impl Loader<'_> {
         let limit = limit.and_then(|node| self.whole_number(node, "limit"));
         let query_offset_ms = self.duration(query_offset).unwrap_or(0);
         let nodes = rules.and_then(|node| node.as_seq("rules", &mut self.problems));
-        let rules = nodes
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|node| self.rule(node, &labels))
-            .collect();
+        let mut read = Vec::new();
+        for node in nodes.unwrap_or_default() {
+            if !self.has_room(node) {
+                break;
+            }
+            read.extend(self.rule(node, &labels));
+        }
         // The evaluation itself looks this much further back.
         self.reach.back_ms = self.reach.back_ms.saturating_add(query_offset_ms);
         Some(Group {
@@ -125,8 +154,40 @@ impl Loader<'_> {
             interval_ms,
             limit: limit.unwrap_or(0),
             query_offset_ms,
-            rules,
+            rules: read,
         })
+    }
+
+    /// Counts a rule. False when there are too many or they take too much, with a problem the first time.
+    fn has_room(&mut self, node: &Node) -> bool {
+        self.taken.rules += 1;
+        let Taken {
+            rules,
+            texts,
+            parts,
+            regexes,
+            full,
+        } = self.taken;
+        if full {
+            return false;
+        }
+        for (taken, limit, what) in [
+            (rules, RULES_MAX, "rules"),
+            (texts, TEXTS_MAX, "bytes of labels and annotations"),
+            (parts, PARTS_MAX, "parts of expressions"),
+            (regexes, REGEXES_MAX, "states of regular expressions"),
+        ] {
+            if taken > limit {
+                self.taken.full = true;
+                self.problems.push_with_hint(
+                    node.at,
+                    format!("the rule files have more than {limit} {what} together"),
+                    "load fewer files at a time; the rules from here on were not read",
+                );
+                return false;
+            }
+        }
+        true
     }
 
     fn rule(&mut self, node: &Node, group_labels: &[(&Node, String, String)]) -> Option<Rule> {
@@ -178,10 +239,12 @@ impl Loader<'_> {
             merged.extend(own);
         }
         merged.sort_by(|a, b| a.1.cmp(&b.1));
+        self.take_texts(&merged);
         let kind = if is_alert {
             let mut annotations =
                 annotations.map_or_else(Vec::new, |node| self.labels(node, "annotation"));
             annotations.sort_by(|a, b| a.1.cmp(&b.1));
+            self.take_texts(&annotations);
             RuleKind::Alert {
                 for_ms: self.duration(wait).unwrap_or(0),
                 keep_firing_for_ms: self.duration(keep).unwrap_or(0),
@@ -223,6 +286,8 @@ impl Loader<'_> {
         match compile(text, self.compat) {
             Ok(compiled) => {
                 self.reach = self.reach.merge(compiled.reach);
+                self.taken.parts = self.taken.parts.saturating_add(compiled.parts);
+                self.taken.regexes = self.taken.regexes.saturating_add(compiled.regexes);
                 Some(compiled)
             }
             Err(message) => {
@@ -230,6 +295,14 @@ impl Loader<'_> {
                 None
             }
         }
+    }
+
+    fn take_texts(&mut self, labels: &[(&Node, String, String)]) {
+        let bytes: usize = labels
+            .iter()
+            .map(|(_, name, text)| name.len() + text.len())
+            .sum();
+        self.taken.texts = self.taken.texts.saturating_add(bytes);
     }
 
     /// A scalar that is not empty.
@@ -266,6 +339,13 @@ impl Loader<'_> {
         let Some(entries) = node.as_map(what, &mut self.problems) else {
             return Vec::new();
         };
+        if entries.len() > LABELS_MAX {
+            self.problems.push(
+                node.at,
+                format!("{} {what}s, accepted are {LABELS_MAX}", entries.len()),
+            );
+            return Vec::new();
+        }
         let mut labels = Vec::new();
         for (key, value) in entries {
             let Some(name) = key.as_str("a name", &mut self.problems) else {
@@ -297,7 +377,9 @@ impl Loader<'_> {
         let template = Template::parse(&text).unwrap_or_else(|error| {
             let message = format!("label {name:?}: {error}");
             match error {
-                TemplateError::Syntax(_) => self.problems.push(node.at, message),
+                TemplateError::Syntax(_) | TemplateError::Limit(_) => {
+                    self.problems.push(node.at, message);
+                }
                 TemplateError::Unsupported(_) => self.problems.push_with_hint(
                     node.at,
                     message,
@@ -320,7 +402,9 @@ impl Loader<'_> {
         let template = Template::parse(&text).unwrap_or_else(|error| {
             let message = format!("annotation {name:?}: {error}");
             match error {
-                TemplateError::Syntax(_) => self.problems.push(node.at, message),
+                TemplateError::Syntax(_) | TemplateError::Limit(_) => {
+                    self.problems.push(node.at, message);
+                }
                 TemplateError::Unsupported(_) => {
                     exact = false;
                     let hint = "the annotation is shown as it is written; alerts are not affected";
@@ -346,5 +430,40 @@ fn is_metric_name(name: &str, compat: Compat) -> bool {
             name.bytes().next().is_some_and(starts)
                 && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regular_expressions_of_all_rules_are_added_up() {
+        let mut loader = Loader {
+            file: "rules.yml",
+            compat: Compat::V3,
+            problems: Problems::new("rules.yml"),
+            warnings: Problems::new("rules.yml"),
+            reach: Reach::default(),
+            taken: Taken::default(),
+        };
+        let rule = "{ alert: A, expr: 'x{a=~\"(b|c){900}\"}' }";
+        loader.file(&format!("groups: [{{ name: g, rules: [{rule}, {rule}] }}]"));
+        let two = loader.taken.regexes;
+        assert!((1800..50_000).contains(&two), "{two}");
+        // What so many rules more would make, without the time they take.
+        loader.taken.regexes *= REGEXES_MAX / two + 1;
+        for name in ["h", "i"] {
+            loader.file(&format!(
+                "groups: [{{ name: {name}, rules: [{rule}, {rule}] }}]"
+            ));
+        }
+        let problems = loader.problems.into_vec();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(
+            problems[0]
+                .message
+                .contains("states of regular expressions")
+        );
     }
 }

@@ -5,6 +5,15 @@ use super::{Part, Piece, Template, TemplateError, Term, Verb};
 
 type Result<T> = std::result::Result<T, TemplateError>;
 
+/// Longest template with an action in it, bytes.
+const LENGTH_MAX: usize = 64 * 1024;
+/// Most function calls and parentheses in one action: each may nest what is before it, and expanding recurses.
+const CALLS_MAX: usize = 100;
+
+fn limit<T>(what: impl Into<String>) -> Result<T> {
+    Err(TemplateError::Limit(what.into()))
+}
+
 fn syntax<T>(why: impl Into<String>) -> Result<T> {
     Err(TemplateError::Syntax(why.into()))
 }
@@ -73,6 +82,12 @@ pub(super) fn template(text: &str) -> Result<Template> {
     let mut parts = Vec::new();
     let mut rest = text;
     let mut trim_next = false;
+    if text.len() > LENGTH_MAX && text.contains("{{") {
+        return limit(format!(
+            "it has {} bytes, accepted are {LENGTH_MAX}",
+            text.len()
+        ));
+    }
     loop {
         let Some(open) = rest.find("{{") else {
             push_text(&mut parts, rest, trim_next, false);
@@ -218,7 +233,7 @@ fn action(body: &str) -> Result<Term> {
     let mut parser = Parser {
         tokens,
         at: 0,
-        depth: 0,
+        calls: 0,
     };
     let term = parser.pipeline()?;
     match parser.next() {
@@ -230,7 +245,8 @@ fn action(body: &str) -> Result<Term> {
 struct Parser {
     tokens: Vec<Token>,
     at: usize,
-    depth: usize,
+    /// Function calls and parentheses so far.
+    calls: usize,
 }
 
 impl Parser {
@@ -245,17 +261,23 @@ impl Parser {
     }
 
     fn pipeline(&mut self) -> Result<Term> {
-        self.depth += 1;
-        if self.depth > 50 {
-            return syntax("parentheses are nested too deep");
-        }
         let mut term = self.command(None)?;
         while self.peek() == Some(&Token::Pipe) {
             self.at += 1;
             term = self.command(Some(term))?;
         }
-        self.depth -= 1;
         Ok(term)
+    }
+
+    /// Counts a function call or a parenthesis.
+    fn call(&mut self) -> Result<()> {
+        self.calls += 1;
+        if self.calls > CALLS_MAX {
+            return limit(format!(
+                "an action has more than {CALLS_MAX} function calls and parentheses"
+            ));
+        }
+        Ok(())
     }
 
     /// A value, or a function with its arguments; `piped` is the last argument.
@@ -271,6 +293,7 @@ impl Parser {
             }
         };
         self.at += 1;
+        self.call()?;
         if KNOWN.contains(&function.as_str()) {
             return unsupported(format!("{function:?}"));
         }
@@ -315,6 +338,7 @@ impl Parser {
             None => syntax("a value is missing"),
             Some(Token::Text(text)) => Ok(Term::Literal(text)),
             Some(Token::Open) => {
+                self.call()?;
                 let term = self.pipeline()?;
                 match self.next() {
                     Some(Token::Close) => Ok(term),

@@ -1,11 +1,21 @@
 //! Reading test files.
 
+use std::collections::BTreeSet;
+
 use super::{AlertCase, ExpectedAlert, ExpressionCase, Input, Test, TestFile, series};
 use crate::expr::duration;
 use crate::sample::Labels;
 use crate::yaml::{Fields, Node, Problems, parse};
 
 const MINUTE_MS: i64 = 60_000;
+/// Most evaluations of the tests of a file together; promtool would take more, and hours.
+const STEPS_MAX: i64 = 1_000_000;
+
+/// What the rest of a test file may still take.
+struct Left {
+    samples: usize,
+    steps: i64,
+}
 
 pub(super) fn test_file(name: &str, text: &str, problems: &mut Problems) -> Option<TestFile> {
     let root = parse(text, problems)?;
@@ -21,10 +31,26 @@ pub(super) fn test_file(name: &str, text: &str, problems: &mut Problems) -> Opti
         .unwrap_or(MINUTE_MS);
     let nodes = tests.and_then(|node| node.as_seq("tests", problems));
     let nodes = nodes.unwrap_or_default();
-    let tests = nodes
-        .iter()
-        .filter_map(|node| test(node, evaluation_interval_ms, problems));
-    let tests = tests.collect();
+    let mut left = Left {
+        samples: series::MAX_SAMPLES,
+        steps: STEPS_MAX,
+    };
+    let mut tests = Vec::new();
+    for node in nodes {
+        let Some(test) = test(node, evaluation_interval_ms, &mut left, problems) else {
+            continue;
+        };
+        left.steps -= (test.last_eval_time_ms() / evaluation_interval_ms).saturating_add(1);
+        if left.steps < 0 {
+            problems.push_with_hint(
+                node.at,
+                format!("the tests of the file take more than {STEPS_MAX} evaluations together"),
+                "split the file, test at earlier times, or lengthen `evaluation_interval`",
+            );
+            break;
+        }
+        tests.push(test);
+    }
     Some(TestFile {
         name: name.to_owned(),
         rule_files: texts(rule_files, "rule_files", problems),
@@ -37,7 +63,12 @@ pub(super) fn test_file(name: &str, text: &str, problems: &mut Problems) -> Opti
     })
 }
 
-fn test(node: &Node, default_interval_ms: i64, problems: &mut Problems) -> Option<Test> {
+fn test(
+    node: &Node,
+    default_interval_ms: i64,
+    left: &mut Left,
+    problems: &mut Problems,
+) -> Option<Test> {
     let mut fields = Fields::new(node, "test", problems)?;
     let name = fields.take("name");
     let interval = fields.take("interval");
@@ -52,13 +83,13 @@ fn test(node: &Node, default_interval_ms: i64, problems: &mut Problems) -> Optio
         .unwrap_or(default_interval_ms);
     let mut inputs: Vec<Input> = Vec::new();
     for node in items(input, "input_series", problems) {
-        let Some(input) = input_series(node, interval_ms, problems) else {
-            continue;
-        };
-        // Of a series given twice, the last one counts.
-        inputs.retain(|other| other.labels != input.labels);
-        inputs.push(input);
+        inputs.extend(input_series(node, interval_ms, left, problems));
     }
+    // Of a series given twice, the last one counts.
+    let mut seen = BTreeSet::new();
+    inputs.reverse();
+    inputs.retain(|input| seen.insert(input.labels.clone()));
+    inputs.reverse();
     let text = |node: Option<&Node>, what, problems: &mut Problems| {
         let text = node.and_then(|node| node.as_str(what, problems));
         text.unwrap_or_default().to_owned()
@@ -80,7 +111,12 @@ fn test(node: &Node, default_interval_ms: i64, problems: &mut Problems) -> Optio
     })
 }
 
-fn input_series(node: &Node, interval_ms: i64, problems: &mut Problems) -> Option<Input> {
+fn input_series(
+    node: &Node,
+    interval_ms: i64,
+    left: &mut Left,
+    problems: &mut Problems,
+) -> Option<Input> {
     let mut fields = Fields::new(node, "input series", problems)?;
     let series = fields.required("series", problems);
     let values = fields.required("values", problems);
@@ -93,7 +129,7 @@ fn input_series(node: &Node, interval_ms: i64, problems: &mut Problems) -> Optio
     );
     let values = checked(
         values,
-        series::values(values.as_str("values", problems)?),
+        series::values(values.as_str("values", problems)?, &mut left.samples),
         problems,
     )?;
     let sample = |(at, value): (usize, Option<f64>)| {
@@ -210,8 +246,18 @@ fn texts(node: Option<&Node>, what: &str, problems: &mut Problems) -> Vec<String
 
 fn pairs(node: Option<&Node>, what: &str, problems: &mut Problems) -> Vec<(String, String)> {
     let entries = node.and_then(|node| node.as_map(what, problems));
+    let entries = entries.unwrap_or_default();
+    if let (Some(node), true) = (node, entries.len() > series::LABELS_MAX) {
+        let message = format!(
+            "{what}: {} entries, accepted are {}",
+            entries.len(),
+            series::LABELS_MAX
+        );
+        problems.push(node.at, message);
+        return Vec::new();
+    }
     let mut pairs = Vec::new();
-    for (key, value) in entries.unwrap_or_default() {
+    for (key, value) in entries {
         let name = key.as_str(what, problems);
         let text = if value.is_null() {
             Some("")

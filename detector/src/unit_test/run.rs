@@ -30,7 +30,7 @@ impl Test {
         run.failures
     }
 
-    fn last_eval_time_ms(&self) -> i64 {
+    pub(super) fn last_eval_time_ms(&self) -> i64 {
         let alerts = self.alerts.iter().map(|case| case.eval_time_ms);
         let expressions = self.expressions.iter().map(|case| case.eval_time_ms);
         alerts.chain(expressions).max().unwrap_or(0)

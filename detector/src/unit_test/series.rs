@@ -2,8 +2,11 @@
 
 use crate::sample::{Labels, METRIC_NAME, stale_marker};
 
-/// Most samples one series may have; promtool would take more, and minutes.
-const MAX_SAMPLES: usize = 1_000_000;
+/// Most samples the series of a test file may have together; promtool would take more, and minutes.
+pub(super) const MAX_SAMPLES: usize = 5_000_000;
+
+/// Most labels of a series.
+pub(super) const LABELS_MAX: usize = 256;
 
 /// Reads `name{a="b", …}`, `{a="b"}` or `name`.
 pub(super) fn metric(text: &str) -> Result<Labels, String> {
@@ -52,6 +55,9 @@ pub(super) fn metric(text: &str) -> Result<Labels, String> {
             return fail("a label's value is not quoted");
         };
         pairs.push((label.into(), value));
+        if pairs.len() > LABELS_MAX {
+            return Err(format!("a series has more than {LABELS_MAX} labels"));
+        }
         rest = after.trim_start();
         match rest.strip_prefix(',') {
             Some(after) => rest = after.trim_start(),
@@ -88,8 +94,8 @@ fn quoted(text: &str) -> Option<(String, &str)> {
 /// Reads values: one entry per interval, `None` for a gap.
 ///
 /// `a`, `a+bxn` and `a-bxn` (n+1 samples, each the one before plus or minus b), `axn` (n+1 times a), `_`, `_xn`
-/// (n gaps), `stale`.
-pub(super) fn values(text: &str) -> Result<Vec<Option<f64>>, String> {
+/// (n gaps), `stale`. The samples are taken off `left`, which is what the test file may still have.
+pub(super) fn values(text: &str, left: &mut usize) -> Result<Vec<Option<f64>>, String> {
     let mut values = Vec::new();
     for item in text.split_ascii_whitespace() {
         let fail = || {
@@ -101,9 +107,11 @@ pub(super) fn values(text: &str) -> Result<Vec<Option<f64>>, String> {
             Some((body, times)) => (body, Some(times.parse::<usize>().map_err(|_| fail())?)),
             None => (item, None),
         };
-        if values.len().saturating_add(times.unwrap_or(0)) > MAX_SAMPLES {
-            return Err(format!("a series has more than {MAX_SAMPLES} samples"));
-        }
+        // One more than it says, or one that does not say.
+        let most = times.unwrap_or(0).saturating_add(1);
+        *left = left.checked_sub(most).ok_or_else(|| {
+            format!("the test file has more than {MAX_SAMPLES} samples; split it, or lengthen the interval")
+        })?;
         match body {
             "_" => values.extend(std::iter::repeat_n(None, times.unwrap_or(1))),
             "stale" if times.is_none() => values.push(Some(stale_marker())),
@@ -183,7 +191,11 @@ mod tests {
                 Some(value) if is_stale(*value) => "stale".to_owned(),
                 Some(value) => value.to_string(),
             };
-            values(text).unwrap().iter().map(shown).collect()
+            values(text, &mut { 100 })
+                .unwrap()
+                .iter()
+                .map(shown)
+                .collect()
         };
         assert_eq!(
             read("10-3x2 _x2 4 _ stale 1"),
@@ -195,7 +207,7 @@ mod tests {
         );
         assert_eq!(read("Inf -Inf NaN 0x1"), ["inf", "-inf", "NaN", "0", "0"]);
         for bad in ["1+2", "x3", "1xx2", "a", "_x", "1+2x-1", "1x9999999"] {
-            assert!(values(bad).is_err(), "{bad}");
+            assert!(values(bad, &mut { MAX_SAMPLES }).is_err(), "{bad}");
         }
     }
 }

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// Most problems of a file that are told; nobody reads more, and a hostile file may have millions.
+const PROBLEMS_MAX: usize = 1000;
+/// Longest message or hint, characters; it may quote what is in the file.
+const MESSAGE_MAX: usize = 2000;
+
 /// A place in a text; both numbers count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark {
@@ -47,6 +52,8 @@ impl std::error::Error for Problem {}
 pub struct Problems {
     file: String,
     found: Vec<Problem>,
+    /// How many there are beyond [`PROBLEMS_MAX`].
+    untold: usize,
 }
 
 impl Problems {
@@ -55,6 +62,7 @@ impl Problems {
         Self {
             file: file.into(),
             found: Vec::new(),
+            untold: 0,
         }
     }
 
@@ -74,12 +82,16 @@ impl Problems {
     }
 
     fn add(&mut self, at: Mark, message: String, hint: Option<String>) {
+        if self.found.len() == PROBLEMS_MAX {
+            self.untold += 1;
+            return;
+        }
         self.found.push(Problem {
             file: self.file.clone(),
             line: at.line,
             column: at.column,
-            message,
-            hint,
+            message: shortened(message),
+            hint: hint.map(shortened),
         });
     }
 
@@ -92,14 +104,36 @@ impl Problems {
     /// How many problems there are so far.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.found.len()
+        self.found.len() + self.untold
     }
 
-    /// The problems in order of their place.
+    /// The problems in order of their place; of very many, the first thousand found, and how many more there are.
     #[must_use]
     pub fn into_vec(mut self) -> Vec<Problem> {
         self.found
             .sort_by_key(|problem| (problem.line, problem.column));
+        if let (Some(last), 1..) = (self.found.last(), self.untold) {
+            let (line, column) = (last.line, last.column);
+            self.found.push(Problem {
+                file: self.file,
+                line,
+                column,
+                message: format!("{} more problems are not listed", self.untold),
+                hint: Some("correct the others first".into()),
+            });
+        }
         self.found
     }
+}
+
+/// The text, its middle left out when it is too long.
+fn shortened(text: String) -> String {
+    let count = text.chars().count();
+    if count <= MESSAGE_MAX {
+        return text;
+    }
+    let half = MESSAGE_MAX / 2;
+    let start: String = text.chars().take(half).collect();
+    let end: String = text.chars().skip(count - half).collect();
+    format!("{start} [{} characters] {end}", count - 2 * half)
 }

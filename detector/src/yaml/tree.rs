@@ -4,7 +4,7 @@ use crate::yaml::{Mark, Problems};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 /// Longest text accepted, bytes.
-const TEXT_MAX: usize = 8 << 20;
+pub const TEXT_MAX: usize = 8 << 20;
 /// Deepest nesting accepted.
 const DEPTH_MAX: usize = 64;
 /// Most nodes accepted.
@@ -48,7 +48,7 @@ pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
     if text.len() > TEXT_MAX {
         problems.push(
             start,
-            format!("the file has {} bytes, accepted are {TEXT_MAX}", text.len()),
+            format!("the file has more than {TEXT_MAX} bytes; split it"),
         );
         return None;
     }

@@ -2,6 +2,7 @@
 
 mod allocations;
 mod differential;
+mod hostile;
 mod incremental;
 mod loading;
 mod promtool;

@@ -6,18 +6,30 @@ use crate::drill::{RECORD_FILE, Rules};
 use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
-use firedrill_detector::yaml::Problem;
+use firedrill_detector::yaml::{Problem, TEXT_MAX};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::Record;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::RuleText;
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Reads a file a person named.
+/// Reads a file a person named; of one that is too long, only so much that it is refused.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    let failure = |error| Failure::usage(format!("{}: {error}", path.display()));
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(TEXT_MAX as u64 + 1).read_to_end(&mut bytes))
+        .map_err(failure)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        // The cut went through a character.
+        Err(error) if error.as_bytes().len() > TEXT_MAX => {
+            Ok(String::from_utf8_lossy(error.as_bytes()).into_owned())
+        }
+        Err(error) => Err(Failure::usage(format!("{}: {error}", path.display()))),
+    }
 }
 
 /// Loads one scenario file as a plan.

@@ -5,7 +5,6 @@ use promql_parser::parser;
 
 use super::{Compiler, Result, Typed, is_label_name, string};
 use crate::compat::Compat;
-use crate::expr::matcher::anchored;
 use crate::expr::{
     CalendarField, HistogramQuantile, LabelsOnce, MapCall, MapFunction, RangeCall, RangeFunction,
     Relabel, RelabelHow, ScalarExpr, VectorExpr,
@@ -159,7 +158,7 @@ impl Compiler {
         let regex = string(argument(args, 4, name)?, name)?;
         let how = RelabelHow::Replace {
             source,
-            regex: anchored(&regex, self.compat)?,
+            regex: self.regex(&regex)?,
             replacement,
         };
         self.relabel(args, name, target, how)
