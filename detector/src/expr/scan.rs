@@ -50,6 +50,7 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
                 if names && compat == Compat::V2 {
                     return Err("names in quotes are not known to Prometheus 2".into());
                 }
+                check_escapes(quote, text)?;
                 // The parser compiles them, so they are weighed before it sees them.
                 if before == Before::Regex
                     && let Ok(pattern) = unquote_string(text)
@@ -101,6 +102,20 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
         }
     }
     Ok(out)
+}
+
+/// Refuses a backslash before a character that is not ASCII: no such escape is known, and the parser panics on it.
+fn check_escapes(quote: char, text: &str) -> Result<(), String> {
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        if char == '\\'
+            && quote != '`'
+            && let Some(escaped) = chars.next().filter(|escaped| !escaped.is_ascii())
+        {
+            return Err(format!("a string has the unknown escape \\{escaped}"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether all regular expressions of an expression together are small enough.
@@ -207,6 +222,7 @@ mod tests {
         };
         same(r#"sum by (job) (rate(a{b=~"x|y"}[5m] offset -1h30m)) > 1e-3 # 5_"#);
         same("a{b='\\'5_'} + .5 - 0x1F");
+        same("a{b='ä\\\\ä'}");
         check(
             r#"a{b=~`\d"+`}"#,
             Ok(r#"a{b=~"\\d\"+"}"#),
@@ -227,6 +243,8 @@ mod tests {
             ("a[99999999y]", "not a duration"),
             ("a[5m1h]", "not a duration"),
             ("a{b=\"c}", "has no end"),
+            ("a{b=\"\\ä\"}", "unknown escape \\ä"),
+            ("a{b=~'\\\\\\琍_'}", "unknown escape \\琍"),
         ] {
             check(text, Err(part), Err(part));
         }

@@ -106,3 +106,43 @@ proptest! {
         prop_assert_eq!(back, expected);
     }
 }
+
+/// A file without an end of line is not read into memory as a whole.
+#[test]
+fn a_line_without_end_is_refused() {
+    let endless = std::io::BufReader::new(std::io::repeat(b'x'));
+    let error = Record::read(endless).unwrap_err();
+    assert!(
+        matches!(error, RecordError::LongLine { line: 1 }),
+        "{error}"
+    );
+    // The parser gives up on nesting by itself.
+    let deep = format!("{}{}", "[".repeat(1 << 20), "]".repeat(1 << 20));
+    let error = Record::read(deep.as_bytes()).unwrap_err();
+    assert!(
+        matches!(error, RecordError::Damaged { line: 1, .. }),
+        "{error}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Any text, and a record with something else in the place of a few bytes, is read or refused.
+    #[test]
+    fn any_text_is_answered(
+        text in any::<String>(),
+        at in any::<prop::sample::Index>(),
+        length in 0_usize..12,
+        put in prop::sample::select(vec![
+            "", "-1", "9223372036854775807", "1e400", "null", "[", "}", "\"", "\\ud800", "\n", "\u{0}", "\u{e9}",
+        ]),
+    ) {
+        let _ = Record::read(text.as_bytes());
+        let mut bytes = file(Story::Hang);
+        let from = at.index(bytes.len());
+        let until = (from + length).min(bytes.len());
+        bytes.splice(from..until, put.bytes());
+        let _ = Record::read(bytes.as_slice());
+    }
+}

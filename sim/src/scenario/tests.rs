@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::Plan;
+use proptest::prelude::*;
 
 pub(crate) fn plan_of(text: &str) -> Result<Plan, Vec<Problem>> {
     Plan::resolve(&Scenario::parse("s.yaml", text)?, &PlanOptions::default())
@@ -143,6 +144,31 @@ incidents:
     s.yaml:17:48: select: 5 processes, but the scenario has 2
     s.yaml:19:5: incident: ends at or before its start
     ");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Any text, and shipped scenarios with something else in the place of a few characters, are read or refused.
+    #[test]
+    fn any_text_is_answered(
+        text in any::<String>(),
+        file in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        length in 0_usize..12,
+        put in prop::sample::select(vec![
+            "", "-1", "0", "99999999999999999999", "1e308", ".nan", "9999999h", "1ms", "[", "{", "&a", "*a", "\n", ": ", "'", "\u{0}",
+        ]),
+    ) {
+        let _ = plan_of(&text);
+        let shipped = shipped();
+        let (_, original) = file.get(&shipped);
+        let mut chars: Vec<char> = original.chars().collect();
+        let from = at.index(chars.len());
+        let until = (from + length).min(chars.len());
+        chars.splice(from..until, put.chars());
+        let _ = plan_of(&chars.into_iter().collect::<String>());
+    }
 }
 
 fn report(text: &str) -> String {
