@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Severities that reach a person where a pack says nothing.
 const DEFAULT_PAGES: [&str; 2] = ["page", "critical"];
 
+/// So many unknown alerts of a file are told with what was probably meant: that looks at every alert there is.
+const HINTS_MAX: usize = 20;
+
 /// Rules and how they want to be judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RulePack {
@@ -47,6 +50,7 @@ impl RulePack {
             expects: BTreeMap::new(),
             accepts: BTreeMap::new(),
         };
+        let known = alerts.iter().map(String::as_str).collect();
         let mut found = Vec::new();
         for rule in rules {
             let mut problems = Problems::new(&rule.name);
@@ -59,7 +63,7 @@ impl RulePack {
                         line: index + 1,
                         column: 1 + line.len() - line.trim_start().len(),
                     };
-                    pack.directive(directive.trim(), at, &mut problems);
+                    pack.directive(directive.trim(), at, &known, &mut problems);
                 }
             }
             found.extend(problems.into_vec());
@@ -74,7 +78,7 @@ impl RulePack {
         }
     }
 
-    fn directive(&mut self, text: &str, at: Mark, problems: &mut Problems) {
+    fn directive(&mut self, text: &str, at: Mark, known: &BTreeSet<&str>, problems: &mut Problems) {
         let names = |list: &str| {
             let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
             (!names.iter().any(String::is_empty)).then_some(names)
@@ -92,13 +96,18 @@ impl RulePack {
                 .split_once(verb)
                 .and_then(|(_, list)| names(list))
                 .map(|found| {
-                    for name in found.iter().filter(|name| !self.alerts.contains(name)) {
+                    for name in found.iter().filter(|name| !known.contains(name.as_str())) {
+                        let message = format!("there is no alert `{name}`");
+                        if problems.len() >= HINTS_MAX {
+                            problems.push(at, message);
+                            continue;
+                        }
                         let known = format!("accepted: {}", self.alerts.join(", "));
                         let hint = closest(name, self.alerts.iter().map(String::as_str))
                             .map_or(known.clone(), |close| {
                                 format!("did you mean `{close}`? {known}")
                             });
-                        problems.push_with_hint(at, format!("there is no alert `{name}`"), hint);
+                        problems.push_with_hint(at, message, hint);
                     }
                     let map = if *verb == "expects" {
                         &mut self.expects
@@ -144,6 +153,20 @@ mod tests {
             text: text.into(),
         }];
         RulePack::parse(&rules, &["Down".into(), "Slow".into()])
+    }
+
+    #[test]
+    fn many_unknown_alerts_are_told_without_looking_for_what_was_meant() {
+        let names: Vec<String> = (0..200_000).map(|n| format!("Dwn{n}")).collect();
+        let text = format!("# firedrill: cause deadlock expects {}\n", names.join(","));
+        let problems = parse(&text).unwrap_err();
+        assert_eq!(problems.len(), 1001);
+        let hints = problems.iter().filter(|problem| problem.hint.is_some());
+        assert_eq!(hints.count(), HINTS_MAX + 1);
+        assert_eq!(
+            problems[1000].message,
+            "199000 more problems are not listed"
+        );
     }
 
     #[test]
