@@ -1,19 +1,36 @@
 //! Reading test files.
 
 use super::{AlertCase, ExpectedAlert, ExpressionCase, Input, Test, TestFile, series};
+use crate::alert::ALERT_NAME;
+use crate::compat::Compat;
 use crate::expr::duration;
 use crate::sample::Labels;
 use crate::yaml::{Fields, Node, Problems, parse};
 
 const MINUTE_MS: i64 = 60_000;
 
-pub(super) fn test_file(name: &str, text: &str, problems: &mut Problems) -> Option<TestFile> {
+pub(super) fn test_file(
+    name: &str,
+    text: &str,
+    compat: Compat,
+    problems: &mut Problems,
+) -> Option<TestFile> {
+    // A file in which nothing is written tests nothing, and succeeds.
+    let is_nothing = |line: &str| line.is_empty() || line.starts_with('#') || line == "---";
+    let text = if text.lines().map(str::trim).all(is_nothing) {
+        "{}"
+    } else {
+        text
+    };
     let root = parse(text, problems)?;
     let mut fields = Fields::new(&root, "test file", problems)?;
     let rule_files = fields.take("rule_files");
     let interval = fields.take("evaluation_interval");
     let order = fields.take("group_eval_order");
-    let fuzzy = fields.take("fuzzy_compare");
+    let fuzzy = match compat {
+        Compat::V2 => None,
+        Compat::V3 => fields.take("fuzzy_compare"),
+    };
     let tests = fields.take("tests");
     fields.finish(problems);
     let evaluation_interval_ms = time(interval, problems)
@@ -25,11 +42,19 @@ pub(super) fn test_file(name: &str, text: &str, problems: &mut Problems) -> Opti
         .iter()
         .filter_map(|node| test(node, evaluation_interval_ms, problems));
     let tests = tests.collect();
+    let order_at = order.map_or(root.at, |node| node.at);
+    let group_eval_order = texts(order, "group_eval_order", problems);
+    for (place, group) in group_eval_order.iter().enumerate() {
+        if group_eval_order[..place].contains(group) {
+            let message = format!("group name repeated in evaluation order: {group}");
+            problems.push(order_at, message);
+        }
+    }
     Some(TestFile {
         name: name.to_owned(),
         rule_files: texts(rule_files, "rule_files", problems),
         evaluation_interval_ms,
-        group_eval_order: texts(order, "group_eval_order", problems),
+        group_eval_order,
         fuzzy_compare: fuzzy
             .and_then(|node| node.as_bool("fuzzy_compare", problems))
             .unwrap_or(false),
@@ -112,7 +137,11 @@ fn alert_case(node: &Node, problems: &mut Problems) -> Option<AlertCase> {
     let alert = fields.required("alertname", problems);
     let expected = fields.take("exp_alerts");
     fields.finish(problems);
+    let alert_at = alert?.at;
     let alert = alert?.as_str("alertname", problems)?.to_owned();
+    if alert.is_empty() {
+        problems.push(alert_at, "alertname is empty");
+    }
     let mut alerts = Vec::new();
     for node in items(expected, "exp_alerts", problems) {
         let Some(mut fields) = Fields::new(node, "expected alert", problems) else {
@@ -121,11 +150,14 @@ fn alert_case(node: &Node, problems: &mut Problems) -> Option<AlertCase> {
         let labels = fields.take("exp_labels");
         let annotations = fields.take("exp_annotations");
         fields.finish(problems);
-        let labels = Labels::from_pairs(pairs(labels, "exp_labels", problems));
+        let mut labels = pairs(labels, "exp_labels", problems);
+        labels.retain(|(name, _)| name != ALERT_NAME);
+        labels.push((ALERT_NAME.to_owned(), alert.clone()));
+        labels.sort();
         let mut annotations = pairs(annotations, "exp_annotations", problems);
         annotations.sort();
         alerts.push(ExpectedAlert {
-            labels: labels.with("alertname", &alert),
+            labels,
             annotations,
         });
     }
@@ -175,6 +207,8 @@ fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCas
         };
         samples.extend(labels.zip(value));
     }
+    // promtool's order of two that have equal labels is the other way round.
+    samples.reverse();
     samples.sort_by(|a, b| a.0.cmp(&b.0));
     Some(ExpressionCase {
         line: node.at.line,
