@@ -1,4 +1,7 @@
-//! Numbers as Go prints them, for templates.
+//! Numbers, texts and durations as Go prints them, for templates and messages.
+
+use crate::compat::Compat;
+use crate::expr::compile::is_label_name;
 
 /// `%v`: the shortest digits that read back as the same number.
 pub(crate) fn shortest(value: f64) -> String {
@@ -65,6 +68,21 @@ pub(crate) fn quoted(text: &str) -> String {
     }
     out.push('"');
     out
+}
+
+/// A label set as Prometheus prints it: `{__name__="a", b="c"}`.
+pub(crate) fn braced<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
+    let shown: Vec<String> = pairs
+        .map(|(name, value)| {
+            let value = quoted(value);
+            // Names beyond the classic ones exist in the third generation only, which quotes them.
+            match is_label_name(name, Compat::V2) {
+                true => format!("{name}={value}"),
+                false => format!("{}={value}", quoted(name)),
+            }
+        })
+        .collect();
+    format!("{{{}}}", shown.join(", "))
 }
 
 /// Whether `strconv.Quote` leaves the character alone. Rust escapes the same ones for debugging, but for combining

@@ -2,23 +2,35 @@
 
 use super::ExpectedAlert;
 use super::failure::{Finding, NOT_EXPANDED, TestFailure};
-use crate::compat::Compat;
-use crate::expr::compile::is_label_name;
 use crate::go_format;
 use crate::sample::Labels;
 
-/// Errors to which this crate adds the label set that Prometheus leaves out.
-const UNNAMED: [&str; 3] = [
-    "vector cannot contain metrics with the same labelset",
-    "vector contains metrics with the same labelset after applying alert labels",
-    "vector contains metrics with the same labelset after applying rule labels",
+/// Errors into which this crate puts the label set that Prometheus leaves out: what is before it, and what follows.
+const UNNAMED: [(&str, &str); 5] = [
+    ("vector cannot contain metrics with the same labelset", ""),
+    (
+        "vector contains metrics with the same labelset after applying alert labels",
+        "",
+    ),
+    (
+        "vector contains metrics with the same labelset after applying rule labels",
+        "",
+    ),
+    (
+        "multiple matches for labels",
+        ": many-to-one matching must be explicit (group_left/group_right)",
+    ),
+    (
+        "multiple matches for labels",
+        ": grouping labels must ensure unique matches",
+    ),
 ];
 
 impl TestFailure {
     /// The failure as promtool prints it, without a newline at the end.
     ///
-    /// Only the reason why an expression cannot be read or evaluated may have other words; promtool names two of the
-    /// series that are in each other's way, in no defined order.
+    /// Only the reason why an expression is refused has other words. Where two series are in each other's way, promtool names
+    /// them in no defined order.
     #[must_use]
     pub fn as_promtool(&self) -> String {
         match &self.finding {
@@ -66,12 +78,15 @@ impl TestFailure {
 }
 
 /// The error without the label set that Prometheus does not name.
-fn unnamed(error: &str) -> &str {
-    let known = UNNAMED.iter().find(|known| {
-        let rest = error.strip_prefix(**known);
-        rest.is_some_and(|rest| rest.starts_with(": "))
+fn unnamed(error: &str) -> String {
+    let known = UNNAMED.iter().find(|(before, after)| {
+        let rest = error.strip_prefix(before);
+        rest.is_some_and(|rest| rest.starts_with([':', ' ']) && rest.ends_with(after))
     });
-    known.copied().unwrap_or(error)
+    match known {
+        Some((before, after)) => format!("{before}{after}"),
+        None => error.to_owned(),
+    }
 }
 
 fn alerts(alerts: &[ExpectedAlert]) -> String {
@@ -100,33 +115,19 @@ fn samples(samples: &[(Labels, f64)]) -> String {
         .iter()
         .map(|(labels, value)| {
             let value = go_format::shortest_exponential(*value);
-            format!("{} {value}", braced(labels.iter()))
+            format!("{} {value}", go_format::braced(labels.iter()))
         })
         .collect();
     shown.join(", ")
 }
 
-/// `{a="b", c="d"}`.
+/// See [`go_format::braced`].
 pub(super) fn pairs(pairs: &[(String, String)]) -> String {
-    braced(
+    go_format::braced(
         pairs
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str())),
     )
-}
-
-fn braced<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
-    let shown: Vec<String> = pairs
-        .map(|(name, value)| {
-            let value = go_format::quoted(value);
-            // Names beyond the classic ones exist in the third generation only, which quotes them.
-            match is_label_name(name, Compat::V2) {
-                true => format!("{name}={value}"),
-                false => format!("{}={value}", go_format::quoted(name)),
-            }
-        })
-        .collect();
-    format!("{{{}}}", shown.join(", "))
 }
 
 /// Units of `model.Duration` (prometheus/common), their length, and whether they stand for whole multiples only.
@@ -178,7 +179,18 @@ mod tests {
 
     #[test]
     fn only_label_sets_are_left_out() {
-        assert_eq!(unnamed("multiple matches: a"), "multiple matches: a");
-        assert_eq!(unnamed(&format!("{}: {{a=\"b\"}}", UNNAMED[0])), UNNAMED[0]);
+        assert_eq!(
+            unnamed("multiple matches for labels: a"),
+            "multiple matches for labels: a"
+        );
+        for (before, after) in UNNAMED {
+            let label_set = if after.is_empty() {
+                ": {a=\"b\"}"
+            } else {
+                " {a=\"b\"}"
+            };
+            let error = format!("{before}{label_set}{after}");
+            assert_eq!(unnamed(&error), format!("{before}{after}"));
+        }
     }
 }

@@ -212,11 +212,8 @@ impl Run<'_> {
     }
 
     /// Whether the values count as equal: exactly, or within one unit in the last place with `fuzzy_compare`.
+    /// NaN is equal to nothing, as in both generations of promtool.
     fn equal(&self, found: f64, expected: f64) -> bool {
-        if found.is_nan() && expected.is_nan() {
-            // promtool 2 compares floats as Go does, where NaN differs from itself.
-            return self.compat == Compat::V3;
-        }
         found == expected
             || self.file.fuzzy_compare
                 && (found.next_up() == expected || found.next_down() == expected)

@@ -75,14 +75,29 @@ fn quoted(text: &str) -> Option<(String, &str)> {
             continue;
         }
         match chars.next()?.1 {
+            'a' => value.push('\u{7}'),
+            'b' => value.push('\u{8}'),
+            'f' => value.push('\u{c}'),
             'n' => value.push('\n'),
-            't' => value.push('\t'),
             'r' => value.push('\r'),
+            't' => value.push('\t'),
+            'v' => value.push('\u{b}'),
+            'u' => value.push(hexadecimal(&mut chars, 4)?),
+            'U' => value.push(hexadecimal(&mut chars, 8)?),
             same @ ('\\' | '"' | '\'') => value.push(same),
             _ => return None,
         }
     }
     None
+}
+
+/// The character whose code is written in so many hexadecimal digits.
+fn hexadecimal(chars: &mut impl Iterator<Item = (usize, char)>, digits: usize) -> Option<char> {
+    let mut code = 0;
+    for _ in 0..digits {
+        code = code * 16 + chars.next()?.1.to_digit(16)?;
+    }
+    char::from_u32(code)
 }
 
 /// Reads values: one entry per interval, `None` for a gap.
@@ -163,6 +178,8 @@ mod tests {
     fn series_and_values() {
         let labels = metric(r#"m{a="x", b='y"',}"#).unwrap();
         assert_eq!(labels, Labels::metric("m", [("a", "x"), ("b", "y\"")]));
+        let labels = metric(r#"{a="\u2603\U0001F600\a"}"#).unwrap();
+        assert_eq!(labels.get("a"), Some("☃😀\u{7}"));
         assert_eq!(metric("{}").unwrap(), Labels::default());
         assert_eq!(metric("a:b").unwrap().name(), "a:b");
         for bad in [

@@ -1,7 +1,8 @@
 //! `firedrill test rules`: what `promtool test rules` does, with its output and exit codes, on all cores.
 //!
-//! Other words than promtool's stand where a file cannot be read as YAML, as a test or as rules: those problems come with
-//! file, line and column, all at once, and once for a test file, not once for each of its tests.
+//! Other words than promtool's stand where a file cannot be read as YAML, as a test or as rules, and why an expression is
+//! refused. Problems of files come with line and column, all at once as one error of the test file, and nothing of it is run;
+//! promtool tells one problem, of rule files once for each test.
 
 mod glob;
 mod junit;
@@ -94,8 +95,8 @@ struct Report {
 }
 
 enum Ended {
-    /// Nothing could be run; one message a problem.
-    Aborted(Vec<String>),
+    /// Nothing could be run, and why.
+    Aborted(String),
     Ran(Vec<TestRun>),
 }
 
@@ -109,7 +110,7 @@ impl Report {
 
     fn errors(&self) -> Vec<String> {
         match &self.ended {
-            Ended::Aborted(messages) => messages.clone(),
+            Ended::Aborted(message) => vec![message.clone()],
             Ended::Ran(runs) => {
                 let failures = runs.iter().flat_map(|run| &run.failures);
                 failures.map(|failure| failure.as_promtool()).collect()
@@ -187,23 +188,18 @@ fn test(path: &Path, options: &RunOptions) -> Report {
     };
     report.ended = match ran(path, options, &mut report) {
         Ok(runs) => Ended::Ran(runs),
-        Err(messages) => Ended::Aborted(messages),
+        Err(message) => Ended::Aborted(message),
     };
     report
 }
 
-fn ran(
-    path: &Path,
-    options: &RunOptions,
-    report: &mut Report,
-) -> Result<Vec<TestRun>, Vec<String>> {
-    let shown = |problems: Vec<Problem>| problems.iter().map(ToString::to_string).collect();
+fn ran(path: &Path, options: &RunOptions, report: &mut Report) -> Result<Vec<TestRun>, String> {
     let text = read(path)?;
     let file = TestFile::parse_as(&report.file, &text, options.compat).map_err(shown)?;
     let mut rules = Vec::new();
     for named in file.rule_files() {
         let pattern = glob::beside(path, named);
-        let found = glob::files(&pattern).map_err(|error| vec![error.to_string()])?;
+        let found = glob::files(&pattern).map_err(|error| error.to_string())?;
         if found.is_empty() {
             report.unmatched.push(pattern);
         }
@@ -216,11 +212,16 @@ fn ran(
             name: path.display().to_string(),
         })
     });
-    let rules = rules.collect::<Result<Vec<RuleFile>, Vec<String>>>()?;
+    let rules = rules.collect::<Result<Vec<RuleFile>, String>>()?;
     report.began = Some(SystemTime::now());
     file.run_each(&rules, options).map_err(shown)
 }
 
-fn read(path: &Path) -> Result<String, Vec<String>> {
-    std::fs::read_to_string(path).map_err(|error| vec![format!("open {}: {error}", path.display())])
+fn shown(problems: Vec<Problem>) -> String {
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("open {}: {error}", path.display()))
 }

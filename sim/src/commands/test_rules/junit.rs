@@ -16,9 +16,9 @@ fn suite(report: &Report) -> String {
     let mut cases = String::new();
     let (mut tests, mut failures, mut errors) = (0, 0, 0);
     match &report.ended {
-        Ended::Aborted(messages) => {
+        Ended::Aborted(message) => {
             (tests, errors) = (1, 1);
-            let message = escaped(&messages.join("\n"));
+            let message = escaped(message);
             let _ = write!(
                 cases,
                 "<testcase name=\"unknown\"><error>{message}</error></testcase>"
