@@ -4,7 +4,7 @@ mod aggregate;
 mod binary;
 mod extrapolate;
 mod histogram;
-mod map;
+pub(crate) mod map;
 pub(crate) mod math;
 mod range;
 mod relabel;

@@ -93,6 +93,9 @@ fn is_printable(char: char) -> bool {
 
 /// `time.Duration`: `1h0m0s`, `1.5s`, `250ms`.
 pub(crate) fn duration(ms: i64) -> String {
+    if ms < 0 {
+        return format!("-{}", duration(ms.saturating_neg()));
+    }
     if (1..1000).contains(&ms) {
         return format!("{ms}ms");
     }
@@ -181,6 +184,7 @@ mod tests {
             (1500, "1.5s"),
             (60_000, "1m0s"),
             (3_600_020, "1h0m0.02s"),
+            (-100_000, "-1m40s"),
         ] {
             assert_eq!(duration(ms), text);
         }

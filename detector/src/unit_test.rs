@@ -29,6 +29,7 @@ mod parse;
 mod promtool;
 mod run;
 mod series;
+mod start;
 
 pub use failure::TestFailure;
 
@@ -56,6 +57,8 @@ pub struct TestFile {
 struct Test {
     name: String,
     line: usize,
+    /// When it begins, in milliseconds since 1970. All other times of the test count from here.
+    start_ms: i64,
     input: Vec<Input>,
     external_labels: Labels,
     external_url: String,
@@ -157,7 +160,8 @@ impl TestFile {
         Self::parse_as(name, text, Compat::default())
     }
 
-    /// Reads a test file; keys which that generation does not know are unknown (`fuzzy_compare` in the second).
+    /// Reads a test file; keys which that generation does not know are unknown (the second knows no
+    /// `fuzzy_compare` and `start_timestamp`).
     ///
     /// # Errors
     ///

@@ -31,6 +31,8 @@ pub(super) enum Finding {
         rule: String,
         group: String,
         error: String,
+        /// When, which promtool counts from there, not from the test's beginning.
+        since_1970_ms: i64,
     },
     Alert {
         alert: String,
@@ -63,7 +65,9 @@ impl fmt::Display for TestFailure {
         }
         let at = duration::format_ms(self.at_ms);
         match &self.finding {
-            Finding::Rule { rule, group, error } => {
+            Finding::Rule {
+                rule, group, error, ..
+            } => {
                 write!(f, "at {at}: rule {rule} of group {group}: {error}")
             }
             Finding::Alert {

@@ -1,6 +1,6 @@
 //! Reading test files.
 
-use super::{AlertCase, ExpectedAlert, ExpressionCase, Input, Test, TestFile, series};
+use super::{AlertCase, ExpectedAlert, ExpressionCase, Input, Test, TestFile, series, start};
 use crate::alert::ALERT_NAME;
 use crate::compat::Compat;
 use crate::expr::duration;
@@ -40,7 +40,7 @@ pub(super) fn test_file(
     let nodes = nodes.unwrap_or_default();
     let tests = nodes
         .iter()
-        .filter_map(|node| test(node, evaluation_interval_ms, problems));
+        .filter_map(|node| test(node, evaluation_interval_ms, compat, problems));
     let tests = tests.collect();
     let order_at = order.map_or(root.at, |node| node.at);
     let group_eval_order = texts(order, "group_eval_order", problems);
@@ -62,7 +62,12 @@ pub(super) fn test_file(
     })
 }
 
-fn test(node: &Node, default_interval_ms: i64, problems: &mut Problems) -> Option<Test> {
+fn test(
+    node: &Node,
+    default_interval_ms: i64,
+    compat: Compat,
+    problems: &mut Problems,
+) -> Option<Test> {
     let mut fields = Fields::new(node, "test", problems)?;
     let name = fields.take("name");
     let interval = fields.take("interval");
@@ -71,6 +76,10 @@ fn test(node: &Node, default_interval_ms: i64, problems: &mut Problems) -> Optio
     let external_url = fields.take("external_url");
     let alerts = fields.take("alert_rule_test");
     let expressions = fields.take("promql_expr_test");
+    let start = match compat {
+        Compat::V2 => None,
+        Compat::V3 => fields.take("start_timestamp"),
+    };
     fields.finish(problems);
     let interval_ms = time(interval, problems)
         .filter(|ms| *ms > 0)
@@ -91,6 +100,7 @@ fn test(node: &Node, default_interval_ms: i64, problems: &mut Problems) -> Optio
     Some(Test {
         name: text(name, "name", problems),
         line: node.at.line,
+        start_ms: start_ms(start, problems).unwrap_or(0),
         input: inputs,
         external_labels: Labels::from_pairs(pairs(external_labels, "external_labels", problems)),
         external_url: text(external_url, "external_url", problems),
@@ -257,6 +267,15 @@ fn pairs(node: Option<&Node>, what: &str, problems: &mut Problems) -> Vec<(Strin
         }
     }
     pairs
+}
+
+fn start_ms(node: Option<&Node>, problems: &mut Problems) -> Option<i64> {
+    let node = node?;
+    let text = node.as_str("start_timestamp", problems)?;
+    let parsed = start::parse_ms(text);
+    let parsed =
+        parsed.ok_or_else(|| format!("{text:?} is not a time; accepted are {}", start::ACCEPTED));
+    checked(node, parsed, problems)
 }
 
 fn time(node: Option<&Node>, problems: &mut Problems) -> Option<i64> {

@@ -34,8 +34,13 @@ impl TestFailure {
     #[must_use]
     pub fn as_promtool(&self) -> String {
         match &self.finding {
-            Finding::Rule { rule, error, .. } => {
-                let at = go_format::duration(self.at_ms);
+            Finding::Rule {
+                rule,
+                error,
+                since_1970_ms,
+                ..
+            } => {
+                let at = go_format::duration(*since_1970_ms);
                 format!("    rule: {rule}, time: {at}, err: {}", unnamed(error))
             }
             Finding::Alert {

@@ -69,7 +69,8 @@ impl Run<'_> {
             let mut outcomes = Vec::new();
             for group in &order {
                 if dues.groups[*group].falls_due(now_ms) {
-                    self.engine.evaluate_group(*group, now_ms, &mut outcomes);
+                    let at_ms = self.test.start_ms.saturating_add(now_ms);
+                    self.engine.evaluate_group(*group, at_ms, &mut outcomes);
                 }
             }
             let mut failed = false;
@@ -80,6 +81,7 @@ impl Run<'_> {
                         rule: error.rule,
                         group: error.group,
                         error: error.message,
+                        since_1970_ms: error.at.0,
                     };
                     self.fail(self.test.line, now_ms, finding);
                 }
@@ -131,9 +133,11 @@ impl Run<'_> {
     }
 
     fn load_until(&mut self, now_ms: i64) {
+        let start_ms = self.test.start_ms;
         for (input, next) in self.test.input.iter().zip(&mut self.next_sample) {
             while let Some((at_ms, value)) = input.samples.get(*next).filter(|s| s.0 <= now_ms) {
-                self.engine.ingest(&input.labels, *at_ms, *value);
+                let at_ms = start_ms.saturating_add(*at_ms);
+                self.engine.ingest(&input.labels, at_ms, *value);
                 *next += 1;
             }
         }
@@ -180,7 +184,8 @@ impl Run<'_> {
             result,
         };
         let result = compile(&case.expr, self.compat).and_then(|mut compiled| {
-            let result = self.engine.query(&mut compiled.expr, case.eval_time_ms);
+            let at_ms = self.test.start_ms.saturating_add(case.eval_time_ms);
+            let result = self.engine.query(&mut compiled.expr, at_ms);
             result.map_err(|error| error.to_string())
         });
         let vector = match result {

@@ -316,7 +316,7 @@ fn problems_come_all_at_once_with_their_places() {
       FAILED:
     t.yml:2:13: "1x" is not a duration; accepted are whole numbers with the units y, w, d, h, m, s, ms in this order, like 90s or 1h30m
     t.yml:3:3: unknown key `foo` in test
-        accepted: name, interval, input_series, external_labels, external_url, alert_rule_test, promql_expr_test
+        accepted: name, interval, input_series, external_labels, external_url, alert_rule_test, promql_expr_test, start_timestamp
     t.yml:4:28: "m{" is not a series: a label has no =
     t.yml:4:42: "1y" is no sample value; accepted are numbers, a+bxn, a-bxn, axn, _, _xn and stale
     "#);
@@ -342,6 +342,33 @@ fn fuzzy_compare_is_known_to_the_third_generation_only() {
     assert_eq!(codes("v2"), [Some(1), Some(1)]);
     let (_, _, err) = ours(dir.path(), &["--compat", "v2", "fuzzy.yml"]);
     assert!(err.contains("unknown key `fuzzy_compare`"), "{err}");
+}
+
+#[test]
+fn a_test_may_begin_at_a_time_of_its_own() {
+    let dir = folder(&[
+        (
+            "r.rules",
+            "groups: [{ name: g, rules: [{ alert: Leap, expr: 'day_of_month() == 29 and on () m > 1', for: 1m }] }]",
+        ),
+        (
+            "t.yml",
+            "rule_files: [r.rules]\n\
+             tests:\n\
+             - interval: 1m\n\
+             \x20 start_timestamp: 2024-02-29T00:00:00+01:00\n\
+             \x20 input_series: [{ series: m, values: 2x120 }]\n\
+             \x20 alert_rule_test: [{ eval_time: 60m, alertname: Leap }, { eval_time: 61m, alertname: Leap, exp_alerts: [{}] }]\n\
+             \x20 promql_expr_test:\n\
+             \x20 - { expr: time(), eval_time: 1h, exp_samples: [{ value: 1709164800 }] }\n\
+             \x20 - { expr: timestamp(m), eval_time: 61m, exp_samples: [{ value: 1709164860, labels: '{}' }] }\n",
+        ),
+    ]);
+    let said = ours(dir.path(), &["t.yml"]);
+    assert_eq!(said, (Some(0), "  SUCCESS\n\n".into(), String::new()));
+    let (code, _, err) = ours(dir.path(), &["--compat", "v2", "t.yml"]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("unknown key `start_timestamp`"), "{err}");
 }
 
 #[test]
