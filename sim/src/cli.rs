@@ -44,7 +44,7 @@ pub enum Command {
     Check(Check),
     /// Show what a scenario would do, with every default filled and every undo step
     Plan(Plan),
-    /// Run unit tests, of rules
+    /// Run unit tests of rules, as `promtool test` does
     Test(Test),
     /// Score recorded drills again, under the same or other rules
     Score(Score),

@@ -81,9 +81,15 @@ fn test(
         Compat::V3 => fields.take("start_timestamp"),
     };
     fields.finish(problems);
+    // Since 2.49 samples are `evaluation_interval` apart if nothing is said; before, all were at the beginning, where the
+    // first one stays.
+    let unsaid_ms = match compat {
+        Compat::V2 => 0,
+        Compat::V3 => default_interval_ms,
+    };
     let interval_ms = time(interval, problems)
         .filter(|ms| *ms > 0)
-        .unwrap_or(default_interval_ms);
+        .unwrap_or(unsaid_ms);
     let mut inputs: Vec<Input> = Vec::new();
     for node in items(input, "input_series", problems) {
         let Some(input) = input_series(node, interval_ms, problems) else {

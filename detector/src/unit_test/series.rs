@@ -116,6 +116,10 @@ pub(super) fn values(text: &str) -> Result<Vec<Option<f64>>, String> {
             Some((body, times)) => (body, Some(times.parse::<usize>().map_err(|_| fail())?)),
             None => (item, None),
         };
+        // promtool reads `Infx2` as one word.
+        if times.is_some() && body.ends_with(|c: char| c.is_ascii_alphabetic()) {
+            return Err(fail());
+        }
         if values.len().saturating_add(times.unwrap_or(0)) > MAX_SAMPLES {
             return Err(format!("a series has more than {MAX_SAMPLES} samples"));
         }
@@ -211,7 +215,17 @@ mod tests {
             ["-1", "1", "5", "5", "1000", "1000.1"]
         );
         assert_eq!(read("Inf -Inf NaN 0x1"), ["inf", "-inf", "NaN", "0", "0"]);
-        for bad in ["1+2", "x3", "1xx2", "a", "_x", "1+2x-1", "1x9999999"] {
+        for bad in [
+            "1+2",
+            "x3",
+            "1xx2",
+            "a",
+            "_x",
+            "1+2x-1",
+            "1x9999999",
+            "Infx2",
+            "-NaNx1",
+        ] {
             assert!(values(bad).is_err(), "{bad}");
         }
     }

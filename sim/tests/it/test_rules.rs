@@ -156,6 +156,10 @@ fn files_of_all_kinds_get_the_same_output_byte_for_byte() {
             "bad-pattern.yml",
             "rule_files: [missing.yml, 'rules/[.yml']\ntests: [{ interval: 1m }]",
         ),
+        (
+            "no-interval.yml",
+            "tests: [{ input_series: [{ series: m, values: _ 1 2 3 }], promql_expr_test: [{ expr: m, eval_time: 2m }, { expr: 'count_over_time(m[5m])', eval_time: 1m }] }]",
+        ),
         ("empty.yml", ""),
         ("comments.yml", "# nothing\n---\n"),
         (
@@ -181,6 +185,7 @@ fn files_of_all_kinds_get_the_same_output_byte_for_byte() {
         "passing.yml",
         "no-match.yml",
         "bad-pattern.yml",
+        "no-interval.yml",
         "empty.yml",
         "comments.yml",
         "untested.yml",
