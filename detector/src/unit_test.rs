@@ -81,8 +81,8 @@ struct AlertCase {
     expected: Vec<ExpectedAlert>,
 }
 
-/// An alert that fires, or should: labels and annotations in order of names. Labels are kept as they are written, because
-/// to promtool an expected label with an empty value is not the same as none.
+/// An alert that fires, or should: labels and annotations in order of names. Labels are kept as they are written,
+/// because to promtool an expected label with an empty value is not the same as none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct ExpectedAlert {
     labels: Vec<(String, String)>,
@@ -210,7 +210,8 @@ impl TestFile {
         Ok(failures.collect())
     }
 
-    /// Whether `options` choose any test of the file. If not, promtool does not look at the rule files, and none are needed.
+    /// Whether `options` choose any test of the file. If not, promtool does not look at the rule files, and none are
+    /// needed.
     #[must_use]
     pub fn is_tested(&self, options: &RunOptions) -> bool {
         self.chosen(options).next().is_some()

@@ -81,8 +81,8 @@ fn test(
         Compat::V3 => fields.take("start_timestamp"),
     };
     fields.finish(problems);
-    // Since 2.49 samples are `evaluation_interval` apart if nothing is said; before, all were at the beginning, where the
-    // first one stays.
+    // Since 2.49 samples are `evaluation_interval` apart if nothing is said; before, all were at the beginning, where
+    // the first one stays.
     let unsaid_ms = match compat {
         Compat::V2 => 0,
         Compat::V3 => default_interval_ms,

@@ -29,8 +29,8 @@ const UNNAMED: [(&str, &str); 5] = [
 impl TestFailure {
     /// The failure as promtool prints it, without a newline at the end.
     ///
-    /// Only the reason why an expression is refused has other words. Where two series are in each other's way, promtool names
-    /// them in no defined order.
+    /// Only the reason why an expression is refused has other words. Where two series are in each other's way, promtool
+    /// names them in no defined order.
     #[must_use]
     pub fn as_promtool(&self) -> String {
         match &self.finding {

@@ -63,6 +63,7 @@ impl Run<'_> {
         let test = self.test;
         let mut cases: Vec<&AlertCase> = test.alerts.iter().collect();
         cases.sort_by_key(|case| case.eval_time_ms);
+        let mut cases = cases.into_iter().peekable();
         let mut now_ms = 0;
         while now_ms <= last_ms {
             self.load_until(now_ms);
@@ -92,10 +93,8 @@ impl Run<'_> {
             }
             dues.all.falls_due(now_ms);
             let next_ms = dues.next_ms();
-            for case in &cases {
-                if (now_ms..next_ms).contains(&case.eval_time_ms) {
-                    self.check_alerts(case);
-                }
+            while let Some(case) = cases.next_if(|case| case.eval_time_ms < next_ms) {
+                self.check_alerts(case);
             }
             now_ms = next_ms;
         }

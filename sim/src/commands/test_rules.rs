@@ -1,8 +1,8 @@
 //! `firedrill test rules`: what `promtool test rules` does, with its output and exit codes, on all cores.
 //!
-//! Other words than promtool's stand where a file cannot be read as YAML, as a test or as rules, and why an expression is
-//! refused. Problems of files come with line and column, all at once as one error of the test file, and nothing of it is run;
-//! promtool tells one problem, of rule files once for each test.
+//! Other words than promtool's stand where a file cannot be read as YAML, as a test or as rules, and why an expression
+//! is refused. Problems of files come with line and column, all at once as one error of the test file, and nothing of it
+//! is run; promtool tells one problem, of rule files once for each test.
 
 mod glob;
 mod junit;
@@ -21,8 +21,8 @@ use std::time::SystemTime;
 /// Runs the tests of all files, side by side, and tells of them in order.
 ///
 /// # Errors
-/// When a test file is not there, with promtool's exit code; when a pattern of `--run` is none; when the JUnit file cannot
-/// be written. A file that cannot be read, or is no test file, counts as failed like a test.
+/// When a test file is not there, with promtool's exit code; when a pattern of `--run` is none; when the JUnit file
+/// cannot be written. A file that cannot be read, or is no test file, counts as failed like a test.
 pub fn run(args: &Test, _: &Terminal) -> Result<Exit, Failure> {
     let Tested::Rules(rules) = &args.what;
     files_are_there(&rules.files)?;

@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 #[error("syntax error in pattern")]
 pub(super) struct BadPattern;
 
-/// A pattern of a test file as seen from where we are: relative patterns are relative to the test file. The empty pattern
-/// stays what it is, and matches nothing.
+/// A pattern of a test file as seen from where we are: relative patterns are relative to the test file. The empty
+/// pattern stays what it is, and matches nothing.
 pub(super) fn beside(test_file: &Path, pattern: &str) -> String {
     if pattern.is_empty() || Path::new(pattern).is_absolute() {
         return pattern.to_owned();
