@@ -6,7 +6,7 @@
 pub enum Exit {
     /// Done; every gate passed, or none was asked for.
     Passed = 0,
-    /// A gate failed: an incident was missed or paged late, an alert cried wolf, or two engines differ.
+    /// A gate failed: an incident was missed or paged late, an alert cried wolf, two engines differ, or a test failed.
     GateFailed = 1,
     /// Bad usage, scenario, rule file or record; nothing was started.
     Usage = 2,
@@ -30,7 +30,7 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
     0  passed (or --no-gate)
-    1  gate failed: an incident missed or paged late, a false alarm, or engines that differ
+    1  gate failed: incident missed or paged late, false alarm, engines that differ, failed test
     2  bad usage, scenario, rule file or record; nothing was started
     3  inconclusive: a fault had no effect, too much lag, or an incomplete record
     4  refused by a safety rail; nothing was touched

@@ -47,7 +47,16 @@ pub(crate) fn anchored(pattern: &str, compat: Compat) -> Result<Regex, String> {
         Compat::V2 => format!("^(?:{translated})$"),
         Compat::V3 => format!("^(?s:{translated})$"),
     };
-    Regex::new(&anchored).map_err(|error| {
+    regex(pattern, &anchored)
+}
+
+/// Compiles a pattern in Go's syntax that may match anywhere; see [`anchored`].
+pub(crate) fn unanchored(pattern: &str) -> Result<Regex, String> {
+    regex(pattern, &translate(pattern)?)
+}
+
+fn regex(pattern: &str, translated: &str) -> Result<Regex, String> {
+    Regex::new(translated).map_err(|error| {
         // The engine's message quotes the translated pattern over several lines; its last line says why.
         let reason = error.to_string();
         let reason = reason.lines().last().unwrap_or_default().trim();

@@ -12,6 +12,7 @@ mod live;
 mod queueing_theory;
 mod redis_server;
 mod support;
+mod test_rules;
 mod theory;
 mod tidy;
 mod virtual_drills;
