@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::documents::{self, List, Origin};
 use super::{Group, LabelTemplate, Rule, RuleFile, RuleKind, RuleSet};
 use crate::alert;
 use crate::compat::Compat;
@@ -10,7 +11,7 @@ use crate::expr::duration;
 use crate::expr::share::{Shared, share};
 use crate::sample::METRIC_NAME;
 use crate::template::{Template, TemplateError};
-use crate::yaml::{Fields, Node, Problem, Problems, Value, parse};
+use crate::yaml::{Fields, Node, Problem, Problems, Value};
 
 pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Vec<Problem>> {
     let mut groups = Vec::new();
@@ -67,26 +68,29 @@ struct Loader<'f> {
 
 impl Loader<'_> {
     fn file(&mut self, text: &str) -> Vec<Group> {
-        let Some(root) = parse(text, &mut self.problems) else {
+        let Some(roots) = documents::read(text, &mut self.problems) else {
             return Vec::new();
         };
-        let Some(mut fields) = Fields::new(&root, "rule file", &mut self.problems) else {
-            return Vec::new();
-        };
-        let nodes = fields
-            .take("groups")
-            .and_then(|node| node.as_seq("groups", &mut self.problems));
-        fields.finish(&mut self.problems);
+        let lists = documents::lists(&roots, &mut self.problems, &mut self.warnings);
+        lists
+            .into_iter()
+            .flat_map(|list| self.list(&list))
+            .collect()
+    }
+
+    /// The groups of a rule file or of one resource, within which their names are unique.
+    fn list(&mut self, list: &List<'_>) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
-        for node in nodes.unwrap_or_default() {
-            let Some(group) = self.group(node) else {
+        for node in list.groups {
+            let Some(group) = self.group(node, list.origin) else {
                 continue;
             };
             if groups.iter().any(|other| other.name == group.name) {
+                let origin = list.origin.name();
                 self.problems.push_with_hint(
                     node.at,
-                    format!("group {:?} is in this file twice", group.name),
-                    "give each group of a file a name of its own",
+                    format!("group {:?} is in this {origin} twice", group.name),
+                    format!("give each group of a {origin} a name of its own"),
                 );
             }
             groups.push(group);
@@ -94,7 +98,7 @@ impl Loader<'_> {
         groups
     }
 
-    fn group(&mut self, node: &Node) -> Option<Group> {
+    fn group(&mut self, node: &Node, origin: Origin) -> Option<Group> {
         let mut fields = Fields::new(node, "rule group", &mut self.problems)?;
         let name = fields.required("name", &mut self.problems);
         let interval = fields.take("interval");
@@ -104,6 +108,10 @@ impl Loader<'_> {
             Compat::V3 => (fields.take("query_offset"), fields.take("labels")),
         };
         let rules = fields.take("rules");
+        if origin == Origin::Resource {
+            // Thanos' word: Prometheus has no use for it.
+            fields.take("partial_response_strategy");
+        }
         fields.finish(&mut self.problems);
 
         let name = name.and_then(|node| self.text(node, "the group's name"));

@@ -24,6 +24,9 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
                     }],
                     &[],
                 )?;
+                for warning in rules.set.warnings() {
+                    terminal.say(format_args!("warning: {warning}"));
+                }
                 Ok(format!("{} alerting rules", rules.set.alerts().count()))
             } else {
                 let plan = inputs::plan(path, &text, None)
@@ -48,7 +51,9 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
     }
 }
 
-/// A rule file has `groups:` at its top level, a scenario never has.
+/// A rule file has `groups:` at its top level, a Kubernetes resource `apiVersion:` and `kind:`; a scenario never has.
 fn is_rule_file(text: &str) -> bool {
-    text.lines().any(|line| line.starts_with("groups:"))
+    let begins = ["groups:", "apiVersion:", "kind:"];
+    text.lines()
+        .any(|line| begins.iter().any(|begin| line.starts_with(begin)))
 }
