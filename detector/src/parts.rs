@@ -62,9 +62,9 @@ pub enum PartKind {
         /// The whole of it.
         query: Query,
         /// What stands on the left.
-        left: Operand,
+        left: Box<Operand>,
         /// What stands on the right.
-        right: Operand,
+        right: Box<Operand>,
     },
     /// `absent(...)` or `absent_over_time(...)`.
     Absent {
@@ -87,6 +87,8 @@ pub struct Operand {
     pub number: Option<f64>,
     /// The selectors inside.
     pub selectors: Vec<SeriesSelector>,
+    /// Whether a condition inside may take away all it has.
+    pub has_condition: bool,
 }
 
 /// Which series a selector means.
@@ -275,8 +277,8 @@ impl Walk {
             let kind = PartKind::Operation {
                 op: op.clone(),
                 query,
-                left,
-                right,
+                left: Box::new(left),
+                right: Box::new(right),
             };
             self.push(expr.to_string(), kind, standing);
         }
@@ -312,6 +314,7 @@ impl Walk {
             text: bare(expr).to_string(),
             number: query.number(),
             selectors: self.selectors(expr),
+            has_condition: has_condition(expr),
             query,
         })
     }
@@ -323,6 +326,38 @@ impl Walk {
             compiled.expr.each_selector(&[], &mut note);
         }
         found
+    }
+}
+
+/// Whether there is a comparison that filters, or a set operator, anywhere inside.
+fn has_condition(expr: &parser::Expr) -> bool {
+    match expr {
+        parser::Expr::Paren(paren) => has_condition(&paren.expr),
+        parser::Expr::Unary(unary) => has_condition(&unary.expr),
+        parser::Expr::Aggregate(aggregate) => has_condition(&aggregate.expr),
+        parser::Expr::Subquery(subquery) => has_condition(&subquery.expr),
+        parser::Expr::Call(call) => {
+            call.func.name.starts_with("absent")
+                || call
+                    .args
+                    .args
+                    .iter()
+                    .any(|argument| has_condition(argument))
+        }
+        parser::Expr::Binary(binary) => {
+            let modifier = binary.modifier.as_ref();
+            let filters = binary.op.is_comparison_operator()
+                && !modifier.is_some_and(|modifier| modifier.return_bool);
+            filters
+                || binary.op.is_set_operator()
+                || has_condition(&binary.lhs)
+                || has_condition(&binary.rhs)
+        }
+        parser::Expr::NumberLiteral(_)
+        | parser::Expr::StringLiteral(_)
+        | parser::Expr::VectorSelector(_)
+        | parser::Expr::MatrixSelector(_)
+        | parser::Expr::Extension(_) => false,
     }
 }
 
