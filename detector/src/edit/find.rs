@@ -7,7 +7,7 @@ use crate::compat::Compat;
 use crate::expr::threshold;
 use crate::rules::documents::{self, List};
 use crate::rules::{AlertRule, RuleFile, RuleSet};
-use crate::yaml::source::{Scalar, scalars};
+use crate::yaml::source::{Scalar, mark_of, scalars};
 use crate::yaml::{Mark, Node, Problems, Value};
 
 /// Everything that can be set in files that have been loaded as `rules`.
@@ -133,14 +133,9 @@ fn of_alert(
 
 /// The place of what is replaced; `otherwise` where nothing is.
 fn mark(text: &str, otherwise: Mark, place: &Result<Place, String>) -> Mark {
-    let Ok(Place::Replace(range)) = place else {
-        return otherwise;
-    };
-    let before = &text[..range.start];
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    Mark {
-        line: before.matches('\n').count() + 1,
-        column: line.chars().count() + 1,
+    match place {
+        Ok(Place::Replace(range)) => mark_of(text, range.start),
+        _ => otherwise,
     }
 }
 

@@ -8,10 +8,12 @@ use crate::alert;
 use crate::compat::Compat;
 use crate::expr::compile::{Compiled, Reach, compile, is_label_name};
 use crate::expr::duration;
+use crate::expr::place;
 use crate::expr::share::{Shared, share};
 use crate::sample::METRIC_NAME;
 use crate::template::{Template, TemplateError};
-use crate::yaml::{Fields, Node, Problem, Problems, Value};
+use crate::yaml::source::{mark_of, scalars};
+use crate::yaml::{Fields, Mark, Node, Problem, Problems, Value};
 
 pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Vec<Problem>> {
     let mut groups = Vec::new();
@@ -21,12 +23,13 @@ pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Ve
     for file in files {
         let mut loader = Loader {
             file: &file.name,
+            source: &file.text,
             compat,
             problems: Problems::new(file.name.clone()),
             warnings: Problems::new(file.name.clone()),
             reach: Reach::default(),
         };
-        groups.extend(loader.file(&file.text));
+        groups.extend(loader.file());
         reach = reach.merge(loader.reach);
         failures.extend(loader.problems.into_vec());
         warnings.extend(loader.warnings.into_vec());
@@ -60,6 +63,7 @@ fn shared(groups: &mut [Group]) -> Vec<Shared> {
 
 struct Loader<'f> {
     file: &'f str,
+    source: &'f str,
     compat: Compat,
     problems: Problems,
     warnings: Problems,
@@ -67,8 +71,8 @@ struct Loader<'f> {
 }
 
 impl Loader<'_> {
-    fn file(&mut self, text: &str) -> Vec<Group> {
-        let Some(roots) = documents::read(text, &mut self.problems) else {
+    fn file(&mut self) -> Vec<Group> {
+        let Some(roots) = documents::read(self.source, &mut self.problems) else {
             return Vec::new();
         };
         let lists = documents::lists(&roots, &mut self.problems, &mut self.warnings);
@@ -234,10 +238,19 @@ impl Loader<'_> {
                 Some(compiled)
             }
             Err(message) => {
-                self.problems.push(node.at, message);
+                let at = self.place(node, text, &message).unwrap_or(node.at);
+                self.problems.push(at, message);
                 None
             }
         }
+    }
+
+    /// Where in the file an expression is wrong, if that can be said exactly.
+    fn place(&self, node: &Node, text: &str, message: &str) -> Option<Mark> {
+        let part = place::offending(text, message)?;
+        let scalars = scalars(self.source);
+        let found = scalars.get(&node.at)?.find(self.source, text, part).ok()?;
+        Some(mark_of(self.source, found.start))
     }
 
     /// A scalar that is not empty.

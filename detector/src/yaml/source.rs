@@ -62,6 +62,16 @@ pub(crate) fn scalars(text: &str) -> BTreeMap<Mark, Scalar> {
     found
 }
 
+/// The line and column of a byte of `text`.
+pub(crate) fn mark_of(text: &str, byte: usize) -> Mark {
+    let before = &text[..byte];
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    Mark {
+        line: before.matches('\n').count() + 1,
+        column: line.chars().count() + 1,
+    }
+}
+
 impl Scalar {
     /// Where the bytes `part` of the scalar's value stand in `text`.
     ///

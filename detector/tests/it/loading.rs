@@ -329,3 +329,35 @@ fn settings_of_kubernetes_resources_can_be_changed() {
         );
     }
 }
+
+#[test]
+fn expressions_are_wrong_at_a_line_and_a_column() {
+    for (expr, place) in [
+        ("expr: sum(rate(x[5m])", "5:14:"),
+        ("expr: 'a + foo(x)'", "5:16:"),
+        ("expr: \"a + foo(x)\"", "5:16:"),
+        ("expr: 'x{a=''b''} + foo(x)'", "5:25:"),
+        // An escape in front of it: the scalar's own place.
+        ("expr: \"x{a=\\\"b\\\"} + foo(x)\"", "5:11:"),
+        (
+            "expr: |\n      sum(x)\n        # and\n        / foo(y)\n",
+            "8:11:",
+        ),
+        (
+            "expr: >-\n      sum(x)\n        / sum(rate(y[5m])\n        > 1\n",
+            "7:14:",
+        ),
+        ("expr: |\n      é{a=\"b\"} > foo(x)\n", "6:7:"),
+        ("expr: |\n      x{a=\"é\"} > foo(x)\n", "6:18:"),
+        ("expr:\n      sum(x) /\n      foo(y)\n", "7:7:"),
+        // Nothing says what is wrong with it, but for the expression itself.
+        ("expr: |\n      sum(x)\n        y\n", "6:7:"),
+    ] {
+        let text = format!("groups:\n- name: g\n  rules:\n  - alert: A\n    {expr}");
+        let problems = load(&text, Compat::V3).map(|_| ()).unwrap_err();
+        assert!(
+            problems[0].starts_with(&format!("rules.yml:{place}")),
+            "{expr}\n{problems:?}, expected at {place}"
+        );
+    }
+}
