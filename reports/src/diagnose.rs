@@ -8,6 +8,7 @@
 mod findings;
 mod hint;
 mod observe;
+mod questions;
 mod tally;
 
 use crate::jsonl::Record;

@@ -16,7 +16,9 @@ pub(super) fn of_rule(anatomy: &Anatomy, tally: &RuleTally, known: &Known) -> Ru
             selectors.push(sight(selector, known));
         }
     }
-    let no_data = !selectors.is_empty() && selectors.iter().all(|sight| sight.series == 0);
+    // What holds for the want of series, as absent() does, has spoken.
+    let no_data =
+        tally.held == 0 && !selectors.is_empty() && selectors.iter().all(|sight| sight.series == 0);
     let mut looking = Looking {
         tally,
         known,

@@ -66,12 +66,16 @@ fn of_label(selector: &SeriesSelector, label: &str, candidates: &[&Labels]) -> S
         .iter()
         .find_map(|wanted| closest(wanted, values.iter().copied()));
     let listed = list(&values).unwrap_or_default();
-    let not = match wanted.first() {
-        Some(wanted) => format!(", not {wanted}"),
-        None => String::new(),
-    };
-    let meant = close.map_or(String::new(), |close| format!(" Did you mean {close}?"));
-    format!("{label} has the values {listed}{not}.{meant}")
+    match (wanted.first(), close) {
+        (Some(wanted), Some(close)) => {
+            format!("{label} has the values {listed}, not {wanted}. Did you mean {close}?")
+        }
+        // Counters begin with the first event they count.
+        (Some(wanted), None) => format!(
+            "{label} has the values {listed}, not {wanted}; if {wanted} is right, add a record that brings it about."
+        ),
+        (None, _) => format!("{label} has the values {listed}."),
+    }
 }
 
 /// A few words in a row; none of none.
@@ -155,7 +159,7 @@ mod tests {
             ),
             (
                 "jobs_processed_total{status=\"error\"}",
-                "did you mean job_processed_total? status has the values failed, success, not error.",
+                "did you mean job_processed_total? status has the values failed, success, not error; if error is right, add a record that brings it about.",
             ),
             (
                 "job_processed_total{queue=~\"a|b\"}",
@@ -165,7 +169,10 @@ mod tests {
                 "job_processed_total{status=\"failed\", instance=\"w-0\"}",
                 "every label has such a value, but no series has all of them at once",
             ),
-            ("{job=\"x\"}", "job has the values worker, not x."),
+            (
+                "{job=\"x\"}",
+                "job has the values worker, not x; if x is right, add a record that brings it about.",
+            ),
         ] {
             assert_eq!(hint(selector), wanted, "{selector}");
         }

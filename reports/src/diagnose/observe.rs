@@ -1,6 +1,10 @@
 //! Runs the rules over one record, as a drill does, and asks every part of them at every evaluation.
+//!
+//! Parts are asked when their group has been evaluated, so that a rule that stands before the recording rule it reads is
+//! asked of a newer value than it saw. Transitions, and how long an expression held, are those of the evaluation itself.
 
 use super::Diagnoser;
+use super::questions::Questions;
 use super::tally::{Answer, Before, RuleTally, Vanished, low_side};
 use crate::jsonl::{Record, to_labels};
 use crate::record::Line;
@@ -82,42 +86,6 @@ pub(super) fn record(diagnoser: &mut Diagnoser, record: &Record) {
     let seen = std::mem::take(&mut run.seen);
     for labels in seen {
         diagnoser.known.entry(labels).or_default().insert(place);
-    }
-}
-
-/// Every expression that is asked, once: many rules have parts in common.
-struct Questions {
-    queries: Vec<Query>,
-    /// Of every rule: the whole, then of every part the whole, the left and the right.
-    places: Vec<(usize, Vec<[Option<usize>; 3]>)>,
-}
-
-impl Questions {
-    fn new(anatomies: &[Anatomy]) -> Self {
-        let mut queries = Vec::new();
-        let mut known: BTreeMap<String, usize> = BTreeMap::new();
-        // Two expressions are the same if their compiled trees are.
-        let mut place = |query: &Query| {
-            *known.entry(format!("{query:?}")).or_insert_with(|| {
-                queries.push(query.clone());
-                queries.len() - 1
-            })
-        };
-        let places = anatomies
-            .iter()
-            .map(|anatomy| {
-                let parts = anatomy.parts.iter().map(|part| match &part.kind {
-                    PartKind::Selector(_) => [None; 3],
-                    PartKind::Operation {
-                        query, left, right, ..
-                    } => [query, &left.query, &right.query].map(|query| Some(place(query))),
-                    PartKind::Absent { query, .. } => [Some(place(query)), None, None],
-                });
-                let parts = parts.collect();
-                (place(&anatomy.query), parts)
-            })
-            .collect();
-        Self { queries, places }
     }
 }
 

@@ -132,6 +132,14 @@ fn traps_are_told_with_their_figures() {
     assert_eq!(found[0].0, FindingKind::NeverAbsent);
     let (_, found) = findings("absent(job_processed_total)", "", &[Story::Crash]);
     assert_eq!(found, []);
+    let (state, found) = findings("absent(missing)", "", &[Story::Quiet]);
+    assert_eq!(state, RuleState::Trap);
+    assert!(
+        found
+            .iter()
+            .any(|(kind, _)| *kind == FindingKind::AlwaysAbsent),
+        "{found:?}"
+    );
     let still = "rate(job_processed_total[5m]) == 0";
     let (state, found) = findings(still, "    for: 2h", &[Story::Hang]);
     assert_eq!(state, RuleState::Trap);
