@@ -30,9 +30,9 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
     0  passed (or --no-gate)
-    1  gate failed: an incident missed or paged late, a false alarm, a rule that cannot fire, or engines that differ
+    1  gate failed: incident missed or paged late, false alarm, dead rule, engines that differ
     2  bad usage, scenario, rule file or record; nothing was started
-    3  inconclusive: a fault had no effect, too much lag, no alert with data, or an incomplete record
+    3  inconclusive: a fault had no effect, too much lag, no data, or an incomplete record
     4  refused by a safety rail; nothing was touched
     6  cleanup incomplete
     7  environment: no Redis to be had, no port, no disk
