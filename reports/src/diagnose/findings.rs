@@ -291,12 +291,12 @@ impl Looking<'_> {
                 &part.text,
                 "held at every evaluation: what it looks for is never there",
             );
-        } else if counted.whole.seen == 0 && of.iter().any(|selector| self.has_data(selector)) {
+        } else if counted.scored == 0 && of.iter().any(|selector| self.has_data(selector)) {
             self.say(
                 Grade::Trap,
                 FindingKind::NeverAbsent,
                 &part.text,
-                "never held: what it looks for was there at every evaluation",
+                "never held after the warm-up: what it looks for was there at every evaluation",
             );
         }
     }

@@ -39,6 +39,7 @@ pub(super) fn record(diagnoser: &mut Diagnoser, record: &Record) {
         record: place,
         scenario: &header.scenario,
         epoch_ms: header.epoch_ms,
+        warmup_ms: header.warmup_ms,
         detector: Detector::new(diagnoser.rules.clone(), schedule),
         anatomies: &diagnoser.anatomies,
         questions: Questions::new(&diagnoser.anatomies),
@@ -94,6 +95,7 @@ struct Run<'d> {
     record: usize,
     scenario: &'d str,
     epoch_ms: i64,
+    warmup_ms: i64,
     detector: Detector,
     anatomies: &'d [Anatomy],
     questions: Questions,
@@ -229,6 +231,7 @@ impl Run<'_> {
                     values.take(answer, self.record, at_ms);
                 }
             }
+            counted.scored += u64::from(at_ms >= self.warmup_ms && has_values(whole));
             counted.both += u64::from(has_values(left) && has_values(right));
             let low = low_side(&part.kind).and_then(|is_left| if is_left { left } else { right });
             if let Some(Ok(values)) = low {

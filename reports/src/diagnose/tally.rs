@@ -28,6 +28,8 @@ pub(super) struct PartTally {
     pub(super) whole: Values,
     pub(super) left: Values,
     pub(super) right: Values,
+    /// Evaluations after the warm-up at which the whole had values: before it, not everything has been scraped.
+    pub(super) scored: u64,
     /// Evaluations at which both sides had values.
     pub(super) both: u64,
     /// Where what is compared with a low number was gone during an incident.

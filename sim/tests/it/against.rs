@@ -195,3 +195,20 @@ fn kubernetes_resources_are_rule_files_everywhere() {
         "{edited}"
     );
 }
+
+#[test]
+fn what_is_never_absent_is_a_trap() {
+    let dir = tempfile::tempdir().unwrap();
+    let runs = records(dir.path(), &runbook(), &["healthy"]);
+    let rules = "groups: [{ name: g, rules: [{ alert: A, expr: absent(up) }] }]\n";
+    fs::write(dir.path().join("r.yml"), rules).unwrap();
+    // At the first evaluation nothing has been scraped yet.
+    let (code, out, _) = run(dir.path(), &["check", "r.yml", "--against", &runs[0]]);
+    assert_eq!(code, Some(0));
+    assert!(
+        out.contains(
+            "trap: `absent(up)` never held after the warm-up: what it looks for was there at every evaluation"
+        ),
+        "{out}"
+    );
+}
