@@ -31,6 +31,14 @@ impl Matcher {
         }
     }
 
+    /// The value that alone is accepted.
+    pub(crate) fn equal_to(&self) -> Option<&str> {
+        match &self.test {
+            Test::Equal(wanted) => Some(wanted),
+            Test::NotEqual(_) | Test::Regex(_) | Test::NotRegex(_) => None,
+        }
+    }
+
     pub(crate) fn matches(&self, labels: &Labels) -> bool {
         self.accepts(labels.get(&self.label).unwrap_or(""))
     }

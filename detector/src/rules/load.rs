@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use super::documents::{self, List, Origin};
 use super::{Group, LabelTemplate, Rule, RuleFile, RuleKind, RuleSet};
 use crate::alert;
 use crate::compat::Compat;
 use crate::expr::compile::{Compiled, Reach, compile, is_label_name};
 use crate::expr::duration;
+use crate::expr::place;
 use crate::expr::share::{Shared, share};
 use crate::sample::METRIC_NAME;
 use crate::template::{Template, TemplateError};
-use crate::yaml::{Fields, Node, Problem, Problems, Value, parse};
+use crate::yaml::source::{mark_of, scalars};
+use crate::yaml::{Fields, Mark, Node, Problem, Problems, Value};
 
 pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Vec<Problem>> {
     let mut groups = Vec::new();
@@ -20,12 +23,13 @@ pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Ve
     for file in files {
         let mut loader = Loader {
             file: &file.name,
+            source: &file.text,
             compat,
             problems: Problems::new(file.name.clone()),
             warnings: Problems::new(file.name.clone()),
             reach: Reach::default(),
         };
-        groups.extend(loader.file(&file.text));
+        groups.extend(loader.file());
         reach = reach.merge(loader.reach);
         failures.extend(loader.problems.into_vec());
         warnings.extend(loader.warnings.into_vec());
@@ -59,6 +63,7 @@ fn shared(groups: &mut [Group]) -> Vec<Shared> {
 
 struct Loader<'f> {
     file: &'f str,
+    source: &'f str,
     compat: Compat,
     problems: Problems,
     warnings: Problems,
@@ -66,27 +71,30 @@ struct Loader<'f> {
 }
 
 impl Loader<'_> {
-    fn file(&mut self, text: &str) -> Vec<Group> {
-        let Some(root) = parse(text, &mut self.problems) else {
+    fn file(&mut self) -> Vec<Group> {
+        let Some(roots) = documents::read(self.source, &mut self.problems) else {
             return Vec::new();
         };
-        let Some(mut fields) = Fields::new(&root, "rule file", &mut self.problems) else {
-            return Vec::new();
-        };
-        let nodes = fields
-            .take("groups")
-            .and_then(|node| node.as_seq("groups", &mut self.problems));
-        fields.finish(&mut self.problems);
+        let lists = documents::lists(&roots, &mut self.problems, &mut self.warnings);
+        lists
+            .into_iter()
+            .flat_map(|list| self.list(&list))
+            .collect()
+    }
+
+    /// The groups of a rule file or of one resource, within which their names are unique.
+    fn list(&mut self, list: &List<'_>) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
-        for node in nodes.unwrap_or_default() {
-            let Some(group) = self.group(node) else {
+        for node in list.groups {
+            let Some(group) = self.group(node, list.origin) else {
                 continue;
             };
             if groups.iter().any(|other| other.name == group.name) {
+                let origin = list.origin.name();
                 self.problems.push_with_hint(
                     node.at,
-                    format!("group {:?} is in this file twice", group.name),
-                    "give each group of a file a name of its own",
+                    format!("group {:?} is in this {origin} twice", group.name),
+                    format!("give each group of a {origin} a name of its own"),
                 );
             }
             groups.push(group);
@@ -94,7 +102,7 @@ impl Loader<'_> {
         groups
     }
 
-    fn group(&mut self, node: &Node) -> Option<Group> {
+    fn group(&mut self, node: &Node, origin: Origin) -> Option<Group> {
         let mut fields = Fields::new(node, "rule group", &mut self.problems)?;
         let name = fields.required("name", &mut self.problems);
         let interval = fields.take("interval");
@@ -104,6 +112,10 @@ impl Loader<'_> {
             Compat::V3 => (fields.take("query_offset"), fields.take("labels")),
         };
         let rules = fields.take("rules");
+        if origin == Origin::Resource {
+            // Thanos' word: Prometheus has no use for it.
+            fields.take("partial_response_strategy");
+        }
         fields.finish(&mut self.problems);
 
         let name = name.and_then(|node| self.text(node, "the group's name"));
@@ -226,10 +238,19 @@ impl Loader<'_> {
                 Some(compiled)
             }
             Err(message) => {
-                self.problems.push(node.at, message);
+                let at = self.place(node, text, &message).unwrap_or(node.at);
+                self.problems.push(at, message);
                 None
             }
         }
+    }
+
+    /// Where in the file an expression is wrong, if that can be said exactly.
+    fn place(&self, node: &Node, text: &str, message: &str) -> Option<Mark> {
+        let part = place::offending(text, message)?;
+        let scalars = scalars(self.source);
+        let found = scalars.get(&node.at)?.find(self.source, text, part).ok()?;
+        Some(mark_of(self.source, found.start))
     }
 
     /// A scalar that is not empty.

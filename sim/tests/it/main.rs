@@ -1,5 +1,6 @@
 //! Tests of firedrill against the real things: Redis, processes, signals, the command line.
 
+mod against;
 mod broker;
 mod cleanup;
 mod cli;
