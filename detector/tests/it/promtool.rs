@@ -6,43 +6,17 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{Compat, RuleFile};
+
+use crate::oracle::Oracle;
 
 /// A folder of test files and their rules.
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
         .join(name)
-}
-
-/// Whether `promtool` can be run; without it the caller skips, which continuous integration does not allow.
-pub(crate) fn promtool_is_there() -> bool {
-    if Command::new("promtool").arg("--version").output().is_ok() {
-        return true;
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "promtool is needed in continuous integration"
-    );
-    eprintln!("skipped: needs promtool");
-    false
-}
-
-/// What promtool says about a test file.
-fn promtool(path: &Path) -> (bool, String) {
-    let output = Command::new("promtool")
-        .args(["test", "rules"])
-        .arg(path)
-        .output()
-        .expect("promtool runs");
-    let text = [output.stdout, output.stderr].concat();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&text).into_owned(),
-    )
 }
 
 /// What we say about a test file.
@@ -99,11 +73,21 @@ fn our_verdicts() {
 
 #[test]
 fn promtools_verdicts() {
-    if !promtool_is_there() {
-        return;
+    if let Some(oracle) = Oracle::prometheus_2() {
+        judges_as_named(&oracle, "promtool");
     }
-    for path in test_files("promtool") {
-        let (passed, text) = promtool(&path);
+}
+
+#[test]
+fn promtools_verdicts_3() {
+    if let Some(oracle) = Oracle::prometheus_3() {
+        judges_as_named(&oracle, "prometheus3");
+    }
+}
+
+fn judges_as_named(oracle: &Oracle, name: &str) {
+    for path in test_files(name) {
+        let (passed, text) = oracle.verdict(&path);
         assert_eq!(passed, !must_fail(&path), "{}:\n{text}", path.display());
     }
 }
@@ -157,7 +141,7 @@ const FAILING: &[&str] = &[
 
 #[test]
 fn both_refuse() {
-    let with_promtool = promtool_is_there();
+    let oracle = Oracle::prometheus_2();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("test.yml");
     for expr in FAILING {
@@ -173,8 +157,8 @@ fn both_refuse() {
         std::fs::write(&path, text).expect("it can be written");
         let (passed, _) = ours(&path, Compat::V2);
         assert!(!passed, "we accept {expr}");
-        if with_promtool {
-            let (passed, _) = promtool(&path);
+        if let Some(oracle) = &oracle {
+            let (passed, _) = oracle.verdict(&path);
             assert!(!passed, "promtool accepts {expr}");
         }
     }
