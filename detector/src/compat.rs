@@ -10,6 +10,7 @@
 /// | `sum`, `avg` | plain | compensated |
 /// | filter comparisons between vectors | uniqueness checked after filtering | before (3.9) |
 /// | regular expressions | `.` stops at a newline | `.` matches a newline |
+/// | `predict_linear` of a subquery with `@` | evaluated | refused: 3.14 finds nothing, later versions do |
 /// | group keys `labels`, `query_offset`; `first_over_time`; numbers as durations | refused | accepted |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Compat {

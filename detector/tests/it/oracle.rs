@@ -1,5 +1,10 @@
 //! Whom the tests ask: the `promtool` of Prometheus 2 and that of Prometheus 3.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests are told by the environment where programs are"
+)]
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
@@ -161,13 +166,13 @@ fn samples(text: &str) -> BTreeMap<Labels, f64> {
         };
         let close = open + rest[open..].find(ends).expect("labels end");
         let name = rest[..open].trim_start_matches([',', ' ']);
-        let mut pairs: Vec<(&str, &str)> = rest[open + 1..close]
+        let mut pairs: Vec<(&str, String)> = rest[open + 1..close]
             .split(", ")
             .filter_map(|pair| pair.split_once('='))
-            .map(|(name, value)| (name, value.trim_matches('"')))
+            .map(|(name, value)| (name, unquoted(value)))
             .collect();
         if !name.is_empty() {
-            pairs.push(("__name__", name));
+            pairs.push(("__name__", name.to_owned()));
         }
         rest = rest[close + 1..].trim_start();
         let end = rest.find(',').unwrap_or(rest.len());
@@ -176,4 +181,10 @@ fn samples(text: &str) -> BTreeMap<Labels, f64> {
         rest = &rest[end..];
     }
     samples
+}
+
+/// A label value out of its quotes.
+fn unquoted(value: &str) -> String {
+    let inside = value.trim_matches('"');
+    inside.replace("\\n", "\n").replace("\\\\", "\\")
 }

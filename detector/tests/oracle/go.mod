@@ -1,4 +1,4 @@
-// The promtool of Prometheus 3, pinned, as the oracle of Compat::V3: `go build tool` puts it into a file.
+// The promtool of Prometheus 3, pinned: the oracle of Compat::V3. `.ci/promtool3` builds it. No code of ours is here.
 module firedrill/oracle
 
 go 1.26
