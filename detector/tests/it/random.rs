@@ -147,6 +147,9 @@ pub(crate) fn rules(random: &mut Random, compat: Compat) -> String {
             "{ job: 'of-{{ $labels.job }}', severity: page }",
             "{ v: '{{ $value }}' }",
             "{ e: '{{ $labels.nope }}' }",
+            "{ h: '{{ $value | humanize }} {{ humanizeDuration $value }}' }",
+            "{ h: '{{ humanize1024 $value }}', p: '{{ humanizePercentage $value }}' }",
+            "{ f: '{{ printf \"%.3g %.1f\" $value $value }}', team: '' }",
         ]);
         let range = range(random);
         let of = plain_selector(random);

@@ -212,6 +212,7 @@ fn grouping(random: &mut Random) -> &'static str {
         "without (job)",
         "by (__name__)",
         "by (nope)",
+        "by (\"job\", i)",
     ])
 }
 
@@ -258,6 +259,7 @@ fn any_selector(random: &mut Random) -> String {
                 "n{v!~\"a.+\"}",
                 "n{v=~\"a[^.]*b|\"}",
                 "b_bucket",
+                "{\"g\",job=\"x\"}",
             ])
             .into();
     }
@@ -343,7 +345,7 @@ fn step(random: &mut Random) -> &'static str {
 
 /// Operators side by side without parentheses: what binds how.
 fn chain(random: &mut Random, depth: usize) -> String {
-    let mut text = format!("{}{}", random.pick(&["", "", "-"]), selector(random));
+    let mut text = format!("{}{}", random.pick(&["", "-", "+"]), selector(random));
     for _ in 0..=depth {
         let op = match random.below(3) {
             0 => random.pick(&["and", "or", "unless"]).to_owned(),
