@@ -163,6 +163,16 @@ fn generations_know_different_keys() {
         ("x > 1_000", false, true),
         ("x > 5m", false, true),
         ("rate(x[1e300])", false, false),
+        ("timestamp(x @ 600 offset 1m)", false, false),
+        ("timestamp(x @ 600)", true, true),
+        ("predict_linear(x[5m:1m] @ 600, 60)", true, false),
+        ("predict_linear((x @ 600)[5m:1m], 60)", true, true),
+        (
+            "quantile_over_time(scalar(x), x[5m:1m] @ end())",
+            true,
+            false,
+        ),
+        ("quantile_over_time(1 - 0.5, x[5m:1m] @ end())", true, true),
     ] {
         let text = format!("alert: A, expr: '{expr}'");
         assert_eq!(rule(&text, Compat::V2).is_ok(), compat_2, "{expr}");

@@ -4,6 +4,7 @@ mod allocations;
 mod differential;
 mod incremental;
 mod loading;
+mod oracle;
 mod promtool;
 mod properties;
 mod random;

@@ -10,6 +10,7 @@ mod conservation;
 mod docker;
 mod fidelity;
 mod live;
+mod prometheus;
 mod queueing_theory;
 mod redis_server;
 mod support;
