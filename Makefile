@@ -1,5 +1,5 @@
 # The menu. Anything cleverer lives in firedrill itself or in .ci/.
-.PHONY: help drill test lint bench peers build clean
+.PHONY: help drill test lint bench peers fidelity build clean
 
 SPEED ?= 60
 
@@ -10,6 +10,9 @@ drill: ## replay the flagship incidents on private Redis servers and write the H
 	@.ci/install redis-server
 	cargo build --release --locked -q -p firedrill
 	target/release/firedrill run --no-gate --speed $(SPEED) scenarios/*.yaml
+
+fidelity: build ## both engines on the flagship incidents, and what they differ by
+	.ci/fidelity runs
 
 build: ## the release binary: target/release/firedrill
 	cargo build --release --locked -p firedrill

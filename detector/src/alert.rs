@@ -13,7 +13,7 @@ use crate::template::{Data, External};
 use crate::transition::{AlertState, Transition};
 
 /// The label every alert carries its rule's name in.
-const ALERT_NAME: &str = "alertname";
+pub(crate) const ALERT_NAME: &str = "alertname";
 /// The label of `ALERTS` that holds the state.
 const ALERT_STATE: &str = "alertstate";
 /// The metrics that alerting rules write.

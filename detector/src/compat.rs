@@ -10,6 +10,9 @@
 /// | `sum`, `avg` | plain | compensated |
 /// | filter comparisons between vectors | uniqueness checked after filtering | before (3.9) |
 /// | regular expressions | `.` stops at a newline | `.` matches a newline |
+/// | samples of a test without `interval` | all at the beginning | `evaluation_interval` apart (2.49) |
+/// | `fuzzy_compare` (3.5) and `start_timestamp` (3.9) in test files | refused | accepted |
+/// | `predict_linear` of a subquery with `@` | evaluated | refused: 3.14 finds nothing, later versions do |
 /// | group keys `labels`, `query_offset`; `first_over_time`; numbers as durations | refused | accepted |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Compat {

@@ -153,6 +153,11 @@ impl Detector {
         outcomes
     }
 
+    /// When each group is evaluated next, in the order of files and groups.
+    pub fn next_evaluations(&self) -> impl Iterator<Item = Timestamp> {
+        self.slots.iter().map(|(at_ms, _)| Timestamp(*at_ms))
+    }
+
     pub(crate) fn engine(&mut self) -> &mut Engine {
         &mut self.engine
     }

@@ -4,7 +4,7 @@ mod aggregate;
 mod binary;
 mod extrapolate;
 mod histogram;
-mod map;
+pub(crate) mod map;
 pub(crate) mod math;
 mod range;
 mod relabel;
@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::compat::Compat;
 use crate::expr::share::{Moment, Shared};
 use crate::expr::{Expr, Keep, LabelsOnce, Projection, ScalarExpr, VectorExpr};
+use crate::go_format::braced;
 use crate::intern::{Interner, LABEL_SETS_MAX, LabelsId, Places};
 use crate::sample::{Labels, METRIC_NAME};
 use crate::store::Store;
@@ -35,10 +36,16 @@ pub(crate) enum EvalError {
     #[error("vector cannot contain metrics with the same labelset: {0}")]
     SameLabels(Labels),
     #[error(
-        "found duplicate series for the match group {group} on the {side} hand-side of the operation; \
-         many-to-many matching not allowed: matching labels must be unique on one side"
+        "found duplicate series for the match group {} on the {side} hand-side of the operation: [{}, {}];\
+         many-to-many matching not allowed: matching labels must be unique on one side",
+        braced(group.iter()), braced(second.iter()), braced(first.iter())
     )]
-    ManyToMany { group: Labels, side: &'static str },
+    ManyToMany {
+        group: Labels,
+        side: &'static str,
+        first: Labels,
+        second: Labels,
+    },
     #[error(
         "multiple matches for labels {0}: many-to-one matching must be explicit (group_left/group_right)"
     )]

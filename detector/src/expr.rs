@@ -5,6 +5,7 @@
 pub(crate) mod compile;
 pub(crate) mod duration;
 pub(crate) mod matcher;
+pub(crate) mod place;
 mod scan;
 pub(crate) mod share;
 pub(crate) mod threshold;

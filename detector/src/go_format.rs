@@ -1,4 +1,7 @@
-//! Numbers as Go prints them, for templates.
+//! Numbers, texts and durations as Go prints them, for templates and messages.
+
+use crate::compat::Compat;
+use crate::expr::compile::is_label_name;
 
 /// `%v`: the shortest digits that read back as the same number.
 pub(crate) fn shortest(value: f64) -> String {
@@ -25,6 +28,89 @@ pub(crate) fn exponential(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$e}");
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     format!("{digits}{}", with_sign(exponent.parse().unwrap_or(0)))
+}
+
+/// `strconv.FormatFloat(value, 'E', -1, 64)`: the shortest digits, always with an exponent.
+pub(crate) fn shortest_exponential(value: f64) -> String {
+    if let Some(special) = special(value) {
+        return special;
+    }
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent = with_sign(exponent.parse().unwrap_or(0));
+    format!("{digits}{}", exponent.to_ascii_uppercase())
+}
+
+/// `%q`: in double quotes, with what cannot be printed escaped.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for char in text.chars() {
+        match char {
+            '"' | '\\' => out.extend(['\\', char]),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{b}' => out.push_str("\\v"),
+            _ if is_printable(char) => out.push(char),
+            _ => {
+                let code = u32::from(char);
+                out.push_str(&match code {
+                    0..0x80 => format!("\\x{code:02x}"),
+                    0x80..0x1_0000 => format!("\\u{code:04x}"),
+                    _ => format!("\\U{code:08x}"),
+                });
+            }
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A label set as Prometheus prints it: `{__name__="a", b="c"}`.
+pub(crate) fn braced<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> String {
+    let shown: Vec<String> = pairs
+        .map(|(name, value)| {
+            let value = quoted(value);
+            // Names beyond the classic ones exist in the third generation only, which quotes them.
+            match is_label_name(name, Compat::V2) {
+                true => format!("{name}={value}"),
+                false => format!("{}={value}", quoted(name)),
+            }
+        })
+        .collect();
+    format!("{{{}}}", shown.join(", "))
+}
+
+/// Whether `strconv.Quote` leaves the character alone. Rust escapes the same ones for debugging, but for combining
+/// characters at the beginning of a text.
+fn is_printable(char: char) -> bool {
+    char == '\'' || format!("a{char}").escape_debug().count() == 2
+}
+
+/// `time.Duration`: `1h0m0s`, `1.5s`, `250ms`.
+pub(crate) fn duration(ms: i64) -> String {
+    if ms < 0 {
+        return format!("-{}", duration(ms.saturating_neg()));
+    }
+    if (1..1000).contains(&ms) {
+        return format!("{ms}ms");
+    }
+    let (hours, minutes, seconds, rest) =
+        (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
+    let fraction = format!("{rest:03}");
+    let fraction = match fraction.trim_end_matches('0') {
+        "" => String::new(),
+        digits => format!(".{digits}"),
+    };
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}{fraction}s"),
+        (0, _) => format!("{minutes}m{seconds}{fraction}s"),
+        _ => format!("{hours}h{minutes}m{seconds}{fraction}s"),
+    }
 }
 
 fn special(value: f64) -> Option<String> {
@@ -77,6 +163,32 @@ fn with_sign(exponent: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_go_writes_them() {
+        for (value, text) in [
+            (1.0, "1E+00"),
+            (0.1 + 0.2, "3.0000000000000004E-01"),
+            (-1e300, "-1E+300"),
+            (f64::NEG_INFINITY, "-Inf"),
+        ] {
+            assert_eq!(shortest_exponential(value), text);
+        }
+        assert_eq!(
+            quoted("a\"\\'\n\u{1}\u{7f}\u{a0}é\u{301}☃\u{e0001}"),
+            "\"a\\\"\\\\'\\n\\x01\\x7f\\u00a0é\u{301}☃\\U000e0001\""
+        );
+        for (ms, text) in [
+            (0, "0s"),
+            (250, "250ms"),
+            (1500, "1.5s"),
+            (60_000, "1m0s"),
+            (3_600_020, "1h0m0.02s"),
+            (-100_000, "-1m40s"),
+        ] {
+            assert_eq!(duration(ms), text);
+        }
+    }
 
     #[test]
     fn as_go_prints_them() {

@@ -33,9 +33,20 @@ impl Query {
     /// [`QueryError::Refused`] if Prometheus would refuse it, or it cannot be evaluated exactly.
     pub fn parse(text: &str, compat: Compat) -> Result<Self, QueryError> {
         let compiled = compile(text, compat).map_err(QueryError::Refused)?;
-        Ok(Self {
-            expr: compiled.expr,
-        })
+        Ok(Self::new(compiled.expr))
+    }
+
+    pub(crate) fn new(expr: Expr) -> Self {
+        Self { expr }
+    }
+
+    /// The value of an expression that is a number as written, its sign included.
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        match &self.expr {
+            Expr::Scalar(expr) => expr.literal(),
+            Expr::Vector(_) => None,
+        }
     }
 }
 

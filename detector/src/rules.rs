@@ -1,5 +1,6 @@
 //! Rule groups as loaded: what to evaluate, how often, and what to make of the results.
 
+pub(crate) mod documents;
 mod load;
 
 use crate::compat::Compat;

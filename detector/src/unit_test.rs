@@ -24,13 +24,19 @@
 //! assert!(failures.is_empty());
 //! ```
 
+mod failure;
 mod parse;
+mod promtool;
 mod run;
 mod series;
+mod start;
 
-use std::fmt;
+pub use failure::TestFailure;
+
+use regex::Regex;
 
 use crate::compat::Compat;
+use crate::expr::matcher;
 use crate::rules::{RuleFile, RuleSet};
 use crate::sample::Labels;
 use crate::yaml::{Problem, Problems};
@@ -51,6 +57,8 @@ pub struct TestFile {
 struct Test {
     name: String,
     line: usize,
+    /// When it begins, in milliseconds since 1970. All other times of the test count from here.
+    start_ms: i64,
     input: Vec<Input>,
     external_labels: Labels,
     external_url: String,
@@ -73,10 +81,11 @@ struct AlertCase {
     expected: Vec<ExpectedAlert>,
 }
 
-/// An alert that should be firing, in label order.
+/// An alert that fires, or should: labels and annotations in order of names. Labels are kept as they are written,
+/// because to promtool an expected label with an empty value is not the same as none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct ExpectedAlert {
-    labels: Labels,
+    labels: Vec<(String, String)>,
     annotations: Vec<(String, String)>,
 }
 
@@ -88,38 +97,78 @@ struct ExpressionCase {
     expected: Vec<(Labels, f64)>,
 }
 
-/// Something that did not come out as expected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TestFailure {
-    /// The test file.
-    pub file: String,
-    /// The line of the case (of the test, if a rule could not be evaluated).
-    pub line: usize,
-    /// The test's name, or the empty string.
-    pub test: String,
-    /// What was expected and what came out, over several lines.
-    pub message: String,
+/// How tests are run, beside what their file says.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Which Prometheus to agree with.
+    pub compat: Compat,
+    /// When groups are evaluated.
+    pub pace: Pace,
+    /// Which tests are run; `None` is all.
+    pub names: Option<NameFilter>,
 }
 
-impl fmt::Display for TestFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.file, self.line)?;
-        if !self.test.is_empty() {
-            write!(f, "{}: ", self.test)?;
-        }
-        f.write_str(&self.message)
+/// When the groups of a test are evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// All of them every `evaluation_interval`, whatever their own `interval` says, as in promtool.
+    #[default]
+    Together,
+    /// Each at its own `interval`, as on a server; those that have none every `evaluation_interval`.
+    GroupIntervals,
+}
+
+/// Chooses tests by their names, as promtool's `--run`.
+#[derive(Debug, Clone)]
+pub struct NameFilter(Regex);
+
+impl NameFilter {
+    /// Accepts the names that any of the patterns (RE2, not anchored) matches.
+    ///
+    /// # Errors
+    ///
+    /// Why a pattern is not one.
+    pub fn parse(patterns: &[String]) -> Result<Self, String> {
+        matcher::unanchored(&patterns.join("|")).map(Self)
+    }
+
+    /// Whether a test of this name is run.
+    #[must_use]
+    pub fn accepts(&self, name: &str) -> bool {
+        self.0.is_match(name)
     }
 }
 
+/// A test that was run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestRun {
+    /// The test's place in its file, from 0.
+    pub index: usize,
+    /// The test's name, or the empty string.
+    pub name: String,
+    /// What did not come out as expected, in promtool's order.
+    pub failures: Vec<TestFailure>,
+}
+
 impl TestFile {
-    /// Reads a test file.
+    /// Reads a test file as the newest generation of promtool does.
     ///
     /// # Errors
     ///
     /// All problems of the file.
     pub fn parse(name: &str, text: &str) -> Result<Self, Vec<Problem>> {
+        Self::parse_as(name, text, Compat::default())
+    }
+
+    /// Reads a test file; keys which that generation does not know are unknown (the second knows no
+    /// `fuzzy_compare` and `start_timestamp`).
+    ///
+    /// # Errors
+    ///
+    /// All problems of the file.
+    pub fn parse_as(name: &str, text: &str, compat: Compat) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::new(name);
-        let file = parse::test_file(name, text, &mut problems);
+        let file = parse::test_file(name, text, compat, &mut problems);
         match file {
             Some(file) if problems.is_empty() => Ok(file),
             _ => Err(problems.into_vec()),
@@ -151,11 +200,53 @@ impl TestFile {
         rules: &[RuleFile],
         compat: Compat,
     ) -> Result<Vec<TestFailure>, Vec<Problem>> {
+        let options = RunOptions {
+            compat,
+            ..RunOptions::default()
+        };
         let rules = RuleSet::load(rules, compat)?;
-        let runs = self
-            .tests
-            .iter()
-            .flat_map(|test| test.run(self, rules.clone(), compat));
+        let runs = self.chosen(&options);
+        let failures = runs.flat_map(|(_, test)| test.run(self, rules.clone(), &options));
+        Ok(failures.collect())
+    }
+
+    /// Whether `options` choose any test of the file. If not, promtool does not look at the rule files, and none are
+    /// needed.
+    #[must_use]
+    pub fn is_tested(&self, options: &RunOptions) -> bool {
+        self.chosen(options).next().is_some()
+    }
+
+    /// Runs the tests that `options` choose over the rules; when there are none, the rules are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// All problems of the rule files.
+    pub fn run_each(
+        &self,
+        rules: &[RuleFile],
+        options: &RunOptions,
+    ) -> Result<Vec<TestRun>, Vec<Problem>> {
+        if !self.is_tested(options) {
+            return Ok(Vec::new());
+        }
+        let rules = RuleSet::load(rules, options.compat)?;
+        let runs = self.chosen(options).map(|(index, test)| TestRun {
+            index,
+            name: test.name.clone(),
+            failures: test.run(self, rules.clone(), options),
+        });
         Ok(runs.collect())
+    }
+
+    fn chosen(&self, options: &RunOptions) -> impl Iterator<Item = (usize, &Test)> {
+        let accepts = |test: &Test| match &options.names {
+            Some(filter) => filter.accepts(&test.name),
+            None => true,
+        };
+        self.tests
+            .iter()
+            .enumerate()
+            .filter(move |(_, test)| accepts(test))
     }
 }

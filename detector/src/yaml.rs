@@ -18,7 +18,7 @@ pub(crate) mod source;
 mod tree;
 
 pub use problem::{Mark, Problem, Problems};
-pub use tree::{Node, TEXT_MAX, Value, parse};
+pub use tree::{Node, TEXT_MAX, Value, parse, parse_all};
 
 /// The keys of a mapping, taken one by one; what nobody asked for is unknown.
 #[derive(Debug)]

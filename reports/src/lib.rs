@@ -9,7 +9,7 @@
 //!
 //! In reading order: what a drill leaves ([`record`], [`waits`], [`jsonl`]); alerts judged live and again ([`watcher`]);
 //! what the rules' authors say about them ([`pack`]); the scores ([`score`], [`trials`]); many settings of an alert judged
-//! side by side ([`tune`]); what people and machines read ([`render`]).
+//! side by side ([`tune`]); why rules say nothing ([`diagnose`]); what people and machines read ([`render`]).
 //!
 //! Nothing here reads a clock, the environment or a file, and the same record gives the same bytes.
 //!
@@ -33,6 +33,7 @@
 //! ```
 
 mod curves;
+pub mod diagnose;
 pub mod fidelity;
 pub mod jsonl;
 pub mod pack;
@@ -44,6 +45,7 @@ pub mod tune;
 pub mod waits;
 pub mod watcher;
 
+pub use diagnose::{Diagnoser, Diagnosis};
 pub use jsonl::{Record, RecordError, RecordWriter};
 pub use score::{DrillScore, ScoreParams, Scorecard, Verdict, score_drill, score_recorded};
 pub use watcher::{Replay, Watcher, replay};

@@ -1,6 +1,7 @@
 //! A scorecard for people and machines. Every renderer is a function of its arguments: no clock, no environment.
 
 mod cell;
+pub mod diagnose;
 pub mod fidelity;
 mod html;
 mod json;

@@ -188,7 +188,7 @@ pub fn score_drill(
         .collect();
     let starts = Starts::new(&replay.transitions, header.warmup_ms);
     let never: BTreeSet<&str> = replay.never_had_data.iter().map(String::as_str).collect();
-    let alerts = pack
+    let alerts: Vec<AlertScore> = pack
         .alerts
         .iter()
         .map(|alert| {
@@ -202,7 +202,8 @@ pub fn score_drill(
             )
         })
         .collect();
-    let inconclusive = doubt::inconclusive(record, &incidents);
+    let mut inconclusive = doubt::inconclusive(record, &incidents);
+    inconclusive.extend(doubt::without_data(&alerts, &incidents));
     let wolf = judged
         .iter()
         .any(|judged| judged.page && matches!(judged.class, Class::False | Class::BenignFalse));

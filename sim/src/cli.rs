@@ -44,6 +44,8 @@ pub enum Command {
     Check(Check),
     /// Show what a scenario would do, with every default filled and every undo step
     Plan(Plan),
+    /// Run unit tests of rules, as `promtool test` does
+    Test(Test),
     /// Score recorded drills again, under the same or other rules
     Score(Score),
     /// Search alert settings, or values of the plan, on many virtual drills; proposes a setting
@@ -166,9 +168,15 @@ pub enum Redis {
 /// `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Scenario files (`version: firedrill/v1`) and rule files (`groups:`)
+    /// Scenario files (`version: firedrill/v1`) and rule files (`groups:`, or PrometheusRule resources)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Records, or the directories that hold them: says what each rule saw in them, and why it cannot fire
+    #[arg(long, value_name = "RUN", num_args = 1..)]
+    pub against: Vec<PathBuf>,
+    /// Print what is found in the records as JSON
+    #[arg(long, requires = "against")]
+    pub json: bool,
 }
 
 /// `plan`.
@@ -183,6 +191,50 @@ pub struct Plan {
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// What to test.
+    #[command(subcommand)]
+    pub what: Tested,
+    /// Also write the results to this file as JUnit XML
+    #[arg(long, global = true, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+/// What can be tested.
+#[derive(Debug, Subcommand)]
+pub enum Tested {
+    /// Run test files of `promtool test rules`, with its output and exit codes
+    Rules(TestRules),
+}
+
+/// `test rules`.
+#[derive(Debug, Args)]
+pub struct TestRules {
+    /// Test files; the rule files they name are relative to them
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Run only tests whose names the regular expression matches; may be given several times
+    #[arg(long, value_name = "REGEX")]
+    pub run: Vec<String>,
+    /// Prometheus generation to agree with
+    #[arg(long, value_enum, default_value_t = Generation::V3, value_name = "VERSION")]
+    pub compat: Generation,
+    /// Evaluate each group at its own `interval`, as a server does; promtool evaluates all at `evaluation_interval`
+    #[arg(long)]
+    pub honour_group_interval: bool,
+}
+
+/// A Prometheus generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generation {
+    /// As Prometheus 2.42
+    V2,
+    /// As Prometheus 3.14
+    V3,
 }
 
 /// `score`.

@@ -7,6 +7,7 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod score;
+pub mod test_rules;
 pub mod tune;
 
 mod inputs;

@@ -6,11 +6,12 @@
 pub enum Exit {
     /// Done; every gate passed, or none was asked for.
     Passed = 0,
-    /// A gate failed: an incident was missed or paged late, an alert cried wolf, or two engines differ.
+    /// A gate failed: an incident was missed or paged late, an alert cried wolf, a rule cannot fire, two engines differ, or a
+    /// test failed.
     GateFailed = 1,
     /// Bad usage, scenario, rule file or record; nothing was started.
     Usage = 2,
-    /// Inconclusive: a fault had no effect, the harness lagged too much, or a record is incomplete.
+    /// Inconclusive: a fault had no effect, the harness lagged too much, no alert had data, or a record is incomplete.
     Inconclusive = 3,
     /// Refused by a safety rail; nothing was touched.
     Refused = 4,
@@ -30,9 +31,9 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
     0  passed (or --no-gate)
-    1  gate failed: an incident missed or paged late, a false alarm, or engines that differ
+    1  gate failed: incident missed or paged late, false alarm, dead rule, engines that differ, failed test
     2  bad usage, scenario, rule file or record; nothing was started
-    3  inconclusive: a fault had no effect, too much lag, or an incomplete record
+    3  inconclusive: a fault had no effect, too much lag, no data, or an incomplete record
     4  refused by a safety rail; nothing was touched
     6  cleanup incomplete
     7  environment: no Redis to be had, no port, no disk

@@ -22,9 +22,11 @@ use firedrill_detector::Labels;
 use handlers::{Handlers, Job};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, Write};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 type Server = crate::actor::server::Server<TaskMessage>;
@@ -40,6 +42,8 @@ pub struct WorkerSpec {
     pub process: String,
     /// How often this process was started before.
     pub incarnation: u32,
+    /// The port it had before, 0 at its first start.
+    pub port: u16,
     /// Where Redis is.
     pub redis_url: String,
     /// File to append executions to.
@@ -87,12 +91,20 @@ fn report(report: &Report) {
     let _ = std::io::stdout().lock().write_all(line.as_bytes());
 }
 
+/// A process keeps its port over restarts, as a service with a port of its own does, unless somebody took it meanwhile.
+async fn listen(port: u16) -> io::Result<TcpListener> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
+    }
+}
+
 async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     let options = RedisOptions::at_speed(spec.speed);
     let broker = RedisBroker::connect(&spec.redis_url, options)
         .await
         .context("worker cannot reach Redis")?;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let listener = listen(spec.port).await?;
     report(&Report::Ready {
         port: listener.local_addr()?.port(),
     });

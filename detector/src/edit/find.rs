@@ -5,21 +5,25 @@ use std::collections::BTreeMap;
 use super::{Field, Place, Setting, SettingValue};
 use crate::compat::Compat;
 use crate::expr::threshold;
+use crate::rules::documents::{self, List};
 use crate::rules::{AlertRule, RuleFile, RuleSet};
-use crate::yaml::source::{Scalar, scalars};
-use crate::yaml::{Mark, Node, Problems, Value, parse};
+use crate::yaml::source::{Scalar, mark_of, scalars};
+use crate::yaml::{Mark, Node, Problems, Value};
 
 /// Everything that can be set in files that have been loaded as `rules`.
 pub(super) fn settings(files: &[RuleFile], rules: &RuleSet, compat: Compat) -> Vec<Setting> {
     let mut found = Vec::new();
     let mut alerts = rules.alerts().enumerate();
     for (file_index, file) in files.iter().enumerate() {
-        let Some(root) = parse(&file.text, &mut Problems::new(&file.name)) else {
+        // They have been loaded, so that there is nothing to tell.
+        let mut told = Problems::new(&file.name);
+        let Some(roots) = documents::read(&file.text, &mut told) else {
             continue;
         };
+        let lists = documents::lists(&roots, &mut told, &mut Problems::new(&file.name));
         let scalars = scalars(&file.text);
         // Rules were loaded in the order of the tree.
-        for node in alert_nodes(&root) {
+        for node in lists.iter().flat_map(alert_nodes) {
             let Some((rule, alert)) = alerts.next() else {
                 break;
             };
@@ -46,19 +50,16 @@ pub(super) fn settings(files: &[RuleFile], rules: &RuleSet, compat: Compat) -> V
     found
 }
 
-fn alert_nodes(root: &Node) -> impl Iterator<Item = &Node> {
-    items(root, "groups")
+fn alert_nodes<'n>(list: &List<'n>) -> impl Iterator<Item = &'n Node> + use<'n> {
+    list.groups
         .iter()
-        .flat_map(|group| items(group, "rules"))
+        .flat_map(
+            |group| match get(group, "rules").map(|(_, value)| &value.value) {
+                Some(Value::Sequence(rules)) => rules.as_slice(),
+                _ => &[],
+            },
+        )
         .filter(|rule| get(rule, "alert").is_some_and(|(_, value)| !value.is_null()))
-}
-
-/// The items of the list under a key.
-fn items<'n>(node: &'n Node, name: &str) -> &'n [Node] {
-    match get(node, name).map(|(_, value)| &value.value) {
-        Some(Value::Sequence(items)) => items,
-        _ => &[],
-    }
 }
 
 /// A key of a mapping and its value.
@@ -132,14 +133,9 @@ fn of_alert(
 
 /// The place of what is replaced; `otherwise` where nothing is.
 fn mark(text: &str, otherwise: Mark, place: &Result<Place, String>) -> Mark {
-    let Ok(Place::Replace(range)) = place else {
-        return otherwise;
-    };
-    let before = &text[..range.start];
-    let line = before.rsplit('\n').next().unwrap_or_default();
-    Mark {
-        line: before.matches('\n').count() + 1,
-        column: line.chars().count() + 1,
+    match place {
+        Ok(Place::Replace(range)) => mark_of(text, range.start),
+        _ => otherwise,
     }
 }
 

@@ -134,10 +134,13 @@ impl VectorVector {
         self.ones.clear();
         for (place, element) in one.iter().enumerate() {
             let key = self.matching.apply(element.labels, context.interner);
-            if self.ones.insert(key, place).is_some() {
+            if let Some(first) = self.ones.insert(key, place) {
+                let labels = |id| context.interner.labels(id).clone();
                 return Err(EvalError::ManyToMany {
-                    group: context.interner.labels(key).clone(),
+                    group: labels(key),
                     side: if many_right { "left" } else { "right" },
+                    first: labels(one[first].labels),
+                    second: labels(element.labels),
                 });
             }
         }

@@ -135,7 +135,7 @@ fn civil(days: i64) -> Date {
 }
 
 /// Days from 1970-01-01 to the date.
-fn days_before(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_before(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

@@ -54,8 +54,17 @@ pub(crate) struct Compiled {
 
 /// Compiles the text of an instant vector or scalar expression; the error says what is wrong with it.
 pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled, String> {
+    compile_parsed(&parse(text, compat)?, compat)
+}
+
+/// The parser's tree of a text.
+pub(crate) fn parse(text: &str, compat: Compat) -> Result<parser::Expr, String> {
     let prepared = scan::prepare(text, compat)?;
-    let parsed = parser::parse(&prepared).map_err(|error| explain(&prepared, error))?;
+    parser::parse(&prepared).map_err(|error| explain(&prepared, error))
+}
+
+/// Compiles a tree, or a part of one that is evaluated when the whole is.
+pub(crate) fn compile_parsed(parsed: &parser::Expr, compat: Compat) -> Result<Compiled, String> {
     let mut compiler = Compiler {
         compat,
         depth: 0,
@@ -64,7 +73,7 @@ pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled, String> {
         start: Start::Back(0),
         reach: Reach::default(),
     };
-    let expr = match compiler.typed(&parsed)? {
+    let expr = match compiler.typed(parsed)? {
         Typed::Scalar(expr) => Expr::Scalar(expr),
         Typed::Vector(expr) => Expr::Vector(expr),
         Typed::Range(_) => {
@@ -369,6 +378,6 @@ pub(crate) fn is_label_name(name: &str, compat: Compat) -> bool {
 }
 
 /// The token's spelling, for dispatch.
-fn spelling(op: token::TokenType) -> String {
+pub(crate) fn spelling(op: token::TokenType) -> String {
     op.to_string()
 }

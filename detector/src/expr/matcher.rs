@@ -32,6 +32,14 @@ impl Matcher {
         }
     }
 
+    /// The value that alone is accepted.
+    pub(crate) fn equal_to(&self) -> Option<&str> {
+        match &self.test {
+            Test::Equal(wanted) => Some(wanted),
+            Test::NotEqual(_) | Test::Regex(_) | Test::NotRegex(_) => None,
+        }
+    }
+
     pub(crate) fn matches(&self, labels: &Labels) -> bool {
         self.accepts(labels.get(&self.label).unwrap_or(""))
     }
@@ -43,7 +51,16 @@ impl Matcher {
 /// Go; `[` inside brackets is an ordinary character; `{` that does not start a repetition is one too; `a**` and
 /// repetitions beyond 1000 are errors.
 pub(crate) fn anchored(pattern: &str, compat: Compat) -> Result<Regex, String> {
-    Regex::new(&translated(pattern, compat)?).map_err(|error| {
+    regex(pattern, &translated(pattern, compat)?)
+}
+
+/// Compiles a pattern in Go's syntax that may match anywhere; see [`anchored`].
+pub(crate) fn unanchored(pattern: &str) -> Result<Regex, String> {
+    regex(pattern, &translate(pattern)?)
+}
+
+fn regex(pattern: &str, translated: &str) -> Result<Regex, String> {
+    Regex::new(translated).map_err(|error| {
         // The engine's message quotes the translated pattern over several lines; its last line says why.
         let reason = error.to_string();
         let reason = reason.lines().last().unwrap_or_default().trim();

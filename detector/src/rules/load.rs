@@ -1,16 +1,19 @@
 //! Reading rule files: strict keys, checked values, compiled expressions, and every problem with its place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::documents::{self, List, Origin};
 use super::{Group, LabelTemplate, Rule, RuleFile, RuleKind, RuleSet};
 use crate::alert;
 use crate::compat::Compat;
 use crate::expr::compile::{Compiled, Reach, compile, is_label_name};
 use crate::expr::duration;
+use crate::expr::place;
 use crate::expr::share::{Shared, share};
 use crate::sample::METRIC_NAME;
 use crate::template::{Template, TemplateError};
-use crate::yaml::{Fields, Node, Problem, Problems, Value, parse};
+use crate::yaml::source::{Scalar, mark_of, scalars};
+use crate::yaml::{Fields, Mark, Node, Problem, Problems, Value};
 
 /// Most rules of all files together.
 const RULES_MAX: usize = 20_000;
@@ -22,6 +25,8 @@ const TEXTS_MAX: usize = 64 << 20;
 const PARTS_MAX: usize = 500_000;
 /// Largest regular expressions of all files together, states; a few hundred megabytes at worst.
 const REGEXES_MAX: usize = 1_500_000;
+/// So many problems of a file are placed inside their expressions: that looks at the whole file for each.
+const PLACED_MAX: usize = 100;
 
 pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Vec<Problem>> {
     let mut groups = Vec::new();
@@ -31,14 +36,10 @@ pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Ve
     let mut reach = Reach::default();
     for file in files {
         let mut loader = Loader {
-            file: &file.name,
-            compat,
-            problems: Problems::new(file.name.clone()),
-            warnings: Problems::new(file.name.clone()),
-            reach: Reach::default(),
             taken,
+            ..Loader::new(file, compat)
         };
-        groups.extend(loader.file(&file.text));
+        groups.extend(loader.file());
         taken = loader.taken;
         reach = reach.merge(loader.reach);
         failures.extend(loader.problems.into_vec());
@@ -84,6 +85,9 @@ struct Taken {
 
 struct Loader<'f> {
     file: &'f str,
+    source: &'f str,
+    /// What of the source is needed to place problems, read when there is the first.
+    scalars: Option<BTreeMap<Mark, Scalar>>,
     compat: Compat,
     problems: Problems,
     warnings: Problems,
@@ -91,29 +95,45 @@ struct Loader<'f> {
     taken: Taken,
 }
 
-impl Loader<'_> {
-    fn file(&mut self, text: &str) -> Vec<Group> {
-        let Some(root) = parse(text, &mut self.problems) else {
+impl<'f> Loader<'f> {
+    fn new(file: &'f RuleFile, compat: Compat) -> Self {
+        Self {
+            file: &file.name,
+            source: &file.text,
+            scalars: None,
+            compat,
+            problems: Problems::new(file.name.clone()),
+            warnings: Problems::new(file.name.clone()),
+            reach: Reach::default(),
+            taken: Taken::default(),
+        }
+    }
+
+    fn file(&mut self) -> Vec<Group> {
+        let Some(roots) = documents::read(self.source, &mut self.problems) else {
             return Vec::new();
         };
-        let Some(mut fields) = Fields::new(&root, "rule file", &mut self.problems) else {
-            return Vec::new();
-        };
-        let nodes = fields
-            .take("groups")
-            .and_then(|node| node.as_seq("groups", &mut self.problems));
-        fields.finish(&mut self.problems);
+        let lists = documents::lists(&roots, &mut self.problems, &mut self.warnings);
+        lists
+            .into_iter()
+            .flat_map(|list| self.list(&list))
+            .collect()
+    }
+
+    /// The groups of a rule file or of one resource, within which their names are unique.
+    fn list(&mut self, list: &List<'_>) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         let mut names = BTreeSet::new();
-        for node in nodes.unwrap_or_default() {
-            let Some(group) = self.group(node) else {
+        for node in list.groups {
+            let Some(group) = self.group(node, list.origin) else {
                 continue;
             };
             if !names.insert(group.name.clone()) {
+                let origin = list.origin.name();
                 self.problems.push_with_hint(
                     node.at,
-                    format!("group {:?} is in this file twice", group.name),
-                    "give each group of a file a name of its own",
+                    format!("group {:?} is in this {origin} twice", group.name),
+                    format!("give each group of a {origin} a name of its own"),
                 );
             }
             groups.push(group);
@@ -121,7 +141,7 @@ impl Loader<'_> {
         groups
     }
 
-    fn group(&mut self, node: &Node) -> Option<Group> {
+    fn group(&mut self, node: &Node, origin: Origin) -> Option<Group> {
         let mut fields = Fields::new(node, "rule group", &mut self.problems)?;
         let name = fields.required("name", &mut self.problems);
         let interval = fields.take("interval");
@@ -131,6 +151,10 @@ impl Loader<'_> {
             Compat::V3 => (fields.take("query_offset"), fields.take("labels")),
         };
         let rules = fields.take("rules");
+        if origin == Origin::Resource {
+            // Thanos' word: Prometheus has no use for it.
+            fields.take("partial_response_strategy");
+        }
         fields.finish(&mut self.problems);
 
         let name = name.and_then(|node| self.text(node, "the group's name"));
@@ -291,10 +315,22 @@ impl Loader<'_> {
                 Some(compiled)
             }
             Err(message) => {
-                self.problems.push(node.at, message);
+                let at = self.place(node, text, &message).unwrap_or(node.at);
+                self.problems.push(at, message);
                 None
             }
         }
+    }
+
+    /// Where in the file an expression is wrong, if that can be said exactly.
+    fn place(&mut self, node: &Node, text: &str, message: &str) -> Option<Mark> {
+        if self.problems.len() >= PLACED_MAX {
+            return None;
+        }
+        let part = place::offending(text, message)?;
+        let scalars = self.scalars.get_or_insert_with(|| scalars(self.source));
+        let found = scalars.get(&node.at)?.find(self.source, text, part).ok()?;
+        Some(mark_of(self.source, found.start))
     }
 
     fn take_texts(&mut self, labels: &[(&Node, String, String)]) {
@@ -439,24 +475,20 @@ mod tests {
 
     #[test]
     fn regular_expressions_of_all_rules_are_added_up() {
-        let mut loader = Loader {
-            file: "rules.yml",
-            compat: Compat::V3,
-            problems: Problems::new("rules.yml"),
-            warnings: Problems::new("rules.yml"),
-            reach: Reach::default(),
-            taken: Taken::default(),
-        };
         let rule = "{ alert: A, expr: 'x{a=~\"(b|c){900}\"}' }";
-        loader.file(&format!("groups: [{{ name: g, rules: [{rule}, {rule}] }}]"));
+        let [first, second, third] = ["g", "h", "i"].map(|group| RuleFile {
+            name: "rules.yml".into(),
+            text: format!("groups: [{{ name: {group}, rules: [{rule}, {rule}] }}]"),
+        });
+        let mut loader = Loader::new(&first, Compat::V3);
+        loader.file();
         let two = loader.taken.regexes;
         assert!((1800..50_000).contains(&two), "{two}");
         // What so many rules more would make, without the time they take.
         loader.taken.regexes *= REGEXES_MAX / two + 1;
-        for name in ["h", "i"] {
-            loader.file(&format!(
-                "groups: [{{ name: {name}, rules: [{rule}, {rule}] }}]"
-            ));
+        for file in [&second, &third] {
+            loader.source = &file.text;
+            loader.file();
         }
         let problems = loader.problems.into_vec();
         assert_eq!(problems.len(), 1, "{problems:?}");

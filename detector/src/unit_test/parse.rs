@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{AlertCase, ExpectedAlert, ExpressionCase, Input, Test, TestFile, series};
+use super::{AlertCase, ExpectedAlert, ExpressionCase, Input, Test, TestFile, series, start};
+use crate::alert::ALERT_NAME;
+use crate::compat::Compat;
 use crate::expr::duration;
 use crate::sample::Labels;
 use crate::yaml::{Fields, Node, Problems, parse};
@@ -17,13 +19,28 @@ struct Left {
     steps: i64,
 }
 
-pub(super) fn test_file(name: &str, text: &str, problems: &mut Problems) -> Option<TestFile> {
+pub(super) fn test_file(
+    name: &str,
+    text: &str,
+    compat: Compat,
+    problems: &mut Problems,
+) -> Option<TestFile> {
+    // A file in which nothing is written tests nothing, and succeeds.
+    let is_nothing = |line: &str| line.is_empty() || line.starts_with('#') || line == "---";
+    let text = if text.lines().map(str::trim).all(is_nothing) {
+        "{}"
+    } else {
+        text
+    };
     let root = parse(text, problems)?;
     let mut fields = Fields::new(&root, "test file", problems)?;
     let rule_files = fields.take("rule_files");
     let interval = fields.take("evaluation_interval");
     let order = fields.take("group_eval_order");
-    let fuzzy = fields.take("fuzzy_compare");
+    let fuzzy = match compat {
+        Compat::V2 => None,
+        Compat::V3 => fields.take("fuzzy_compare"),
+    };
     let tests = fields.take("tests");
     fields.finish(problems);
     let evaluation_interval_ms = time(interval, problems)
@@ -37,7 +54,7 @@ pub(super) fn test_file(name: &str, text: &str, problems: &mut Problems) -> Opti
     };
     let mut tests = Vec::new();
     for node in nodes {
-        let Some(test) = test(node, evaluation_interval_ms, &mut left, problems) else {
+        let Some(test) = test(node, evaluation_interval_ms, compat, &mut left, problems) else {
             continue;
         };
         left.steps -= (test.last_eval_time_ms() / evaluation_interval_ms).saturating_add(1);
@@ -51,11 +68,20 @@ pub(super) fn test_file(name: &str, text: &str, problems: &mut Problems) -> Opti
         }
         tests.push(test);
     }
+    let order_at = order.map_or(root.at, |node| node.at);
+    let group_eval_order = texts(order, "group_eval_order", problems);
+    let mut seen = BTreeSet::new();
+    for group in &group_eval_order {
+        if !seen.insert(group) {
+            let message = format!("group name repeated in evaluation order: {group}");
+            problems.push(order_at, message);
+        }
+    }
     Some(TestFile {
         name: name.to_owned(),
         rule_files: texts(rule_files, "rule_files", problems),
         evaluation_interval_ms,
-        group_eval_order: texts(order, "group_eval_order", problems),
+        group_eval_order,
         fuzzy_compare: fuzzy
             .and_then(|node| node.as_bool("fuzzy_compare", problems))
             .unwrap_or(false),
@@ -66,6 +92,7 @@ pub(super) fn test_file(name: &str, text: &str, problems: &mut Problems) -> Opti
 fn test(
     node: &Node,
     default_interval_ms: i64,
+    compat: Compat,
     left: &mut Left,
     problems: &mut Problems,
 ) -> Option<Test> {
@@ -77,10 +104,20 @@ fn test(
     let external_url = fields.take("external_url");
     let alerts = fields.take("alert_rule_test");
     let expressions = fields.take("promql_expr_test");
+    let start = match compat {
+        Compat::V2 => None,
+        Compat::V3 => fields.take("start_timestamp"),
+    };
     fields.finish(problems);
+    // Since 2.49 samples are `evaluation_interval` apart if nothing is said; before, all were at the beginning, where
+    // the first one stays.
+    let unsaid_ms = match compat {
+        Compat::V2 => 0,
+        Compat::V3 => default_interval_ms,
+    };
     let interval_ms = time(interval, problems)
         .filter(|ms| *ms > 0)
-        .unwrap_or(default_interval_ms);
+        .unwrap_or(unsaid_ms);
     let mut inputs: Vec<Input> = Vec::new();
     for node in items(input, "input_series", problems) {
         inputs.extend(input_series(node, interval_ms, left, problems));
@@ -97,6 +134,7 @@ fn test(
     Some(Test {
         name: text(name, "name", problems),
         line: node.at.line,
+        start_ms: start_ms(start, problems).unwrap_or(0),
         input: inputs,
         external_labels: Labels::from_pairs(pairs(external_labels, "external_labels", problems)),
         external_url: text(external_url, "external_url", problems),
@@ -148,7 +186,11 @@ fn alert_case(node: &Node, problems: &mut Problems) -> Option<AlertCase> {
     let alert = fields.required("alertname", problems);
     let expected = fields.take("exp_alerts");
     fields.finish(problems);
+    let alert_at = alert?.at;
     let alert = alert?.as_str("alertname", problems)?.to_owned();
+    if alert.is_empty() {
+        problems.push(alert_at, "alertname is empty");
+    }
     let mut alerts = Vec::new();
     for node in items(expected, "exp_alerts", problems) {
         let Some(mut fields) = Fields::new(node, "expected alert", problems) else {
@@ -157,11 +199,14 @@ fn alert_case(node: &Node, problems: &mut Problems) -> Option<AlertCase> {
         let labels = fields.take("exp_labels");
         let annotations = fields.take("exp_annotations");
         fields.finish(problems);
-        let labels = Labels::from_pairs(pairs(labels, "exp_labels", problems));
+        let mut labels = pairs(labels, "exp_labels", problems);
+        labels.retain(|(name, _)| name != ALERT_NAME);
+        labels.push((ALERT_NAME.to_owned(), alert.clone()));
+        labels.sort();
         let mut annotations = pairs(annotations, "exp_annotations", problems);
         annotations.sort();
         alerts.push(ExpectedAlert {
-            labels: labels.with("alertname", &alert),
+            labels,
             annotations,
         });
     }
@@ -211,6 +256,8 @@ fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCas
         };
         samples.extend(labels.zip(value));
     }
+    // promtool's order of two that have equal labels is the other way round.
+    samples.reverse();
     samples.sort_by(|a, b| a.0.cmp(&b.0));
     Some(ExpressionCase {
         line: node.at.line,
@@ -269,6 +316,15 @@ fn pairs(node: Option<&Node>, what: &str, problems: &mut Problems) -> Vec<(Strin
         }
     }
     pairs
+}
+
+fn start_ms(node: Option<&Node>, problems: &mut Problems) -> Option<i64> {
+    let node = node?;
+    let text = node.as_str("start_timestamp", problems)?;
+    let parsed = start::parse_ms(text);
+    let parsed =
+        parsed.ok_or_else(|| format!("{text:?} is not a time; accepted are {}", start::ACCEPTED));
+    checked(node, parsed, problems)
 }
 
 fn time(node: Option<&Node>, problems: &mut Problems) -> Option<i64> {

@@ -1,23 +1,29 @@
 //! Running tests step by step, as promtool does (cmd/promtool/unittest.go).
 
-use std::collections::BTreeSet;
-
-use super::{AlertCase, ExpectedAlert, ExpressionCase, Test, TestFailure, TestFile};
+use super::failure::{Compared, Finding};
+use super::{
+    AlertCase, ExpectedAlert, ExpressionCase, Pace, RunOptions, Test, TestFailure, TestFile,
+};
 use crate::compat::Compat;
 use crate::engine::{Engine, Work};
 use crate::expr::compile::compile;
-use crate::go_format;
 use crate::rules::RuleSet;
-use crate::sample::{Labels, is_stale};
+use crate::sample::Labels;
 use crate::template::External;
 use crate::transition::Outcome;
 
 impl Test {
-    pub(super) fn run(&self, file: &TestFile, rules: RuleSet, compat: Compat) -> Vec<TestFailure> {
+    pub(super) fn run(
+        &self,
+        file: &TestFile,
+        rules: RuleSet,
+        options: &RunOptions,
+    ) -> Vec<TestFailure> {
         let mut run = Run {
             test: self,
             file,
-            compat,
+            compat: options.compat,
+            pace: options.pace,
             engine: Engine::new(rules, file.evaluation_interval_ms),
             next_sample: vec![0; self.input.len()],
             failures: Vec::new(),
@@ -41,6 +47,7 @@ struct Run<'t> {
     test: &'t Test,
     file: &'t TestFile,
     compat: Compat,
+    pace: Pace,
     engine: Engine,
     /// How many samples of each input series have been loaded.
     next_sample: Vec<usize>,
@@ -50,37 +57,65 @@ struct Run<'t> {
 impl Run<'_> {
     fn steps(&mut self) {
         let order = self.group_order();
-        let step_ms = self.file.evaluation_interval_ms;
         let last_ms = self.test.last_eval_time_ms();
+        let mut dues = self.dues();
+        // promtool goes by the time that is asked for, then by the place in the file.
+        let test = self.test;
+        let mut cases: Vec<&AlertCase> = test.alerts.iter().collect();
+        cases.sort_by_key(|case| case.eval_time_ms);
+        let mut cases = cases.into_iter().peekable();
         let mut now_ms = 0;
         while now_ms <= last_ms {
             self.load_until(now_ms);
             let mut outcomes = Vec::new();
             for group in &order {
-                self.engine.evaluate_group(*group, now_ms, &mut outcomes);
+                if dues.groups[*group].falls_due(now_ms) {
+                    let at_ms = self.test.start_ms.saturating_add(now_ms);
+                    self.engine.evaluate_group(*group, at_ms, &mut outcomes);
+                }
             }
             let mut failed = false;
             for outcome in outcomes {
                 if let Outcome::Error(error) = outcome {
                     failed = true;
-                    let message = format!("at {}: {error}", shown_time(now_ms));
-                    self.fail(self.test.line, message);
+                    let finding = Finding::Rule {
+                        rule: error.rule,
+                        group: error.group,
+                        error: error.message,
+                        since_1970_ms: error.at.0,
+                    };
+                    self.fail(self.test.line, now_ms, finding);
                 }
             }
             // A rule that cannot be evaluated ends the test.
             if failed {
                 return;
             }
-            let test = self.test;
-            for case in &test.alerts {
-                if (now_ms..now_ms.saturating_add(step_ms)).contains(&case.eval_time_ms) {
-                    self.check_alerts(case);
-                }
+            dues.all.falls_due(now_ms);
+            let next_ms = dues.next_ms();
+            while let Some(case) = cases.next_if(|case| case.eval_time_ms < next_ms) {
+                self.check_alerts(case);
             }
-            now_ms = now_ms.saturating_add(step_ms);
+            now_ms = next_ms;
         }
         for case in &self.test.expressions {
             self.check_expression(case);
+        }
+    }
+
+    fn dues(&self) -> Dues {
+        let step_ms = self.file.evaluation_interval_ms;
+        let due = |interval_ms| Due {
+            at_ms: 0,
+            interval_ms,
+        };
+        let groups = self.engine.groups.iter().map(|group| match self.pace {
+            Pace::Together => due(step_ms),
+            Pace::GroupIntervals => due(group.interval_ms.unwrap_or(step_ms)),
+        });
+        Dues {
+            all: due(step_ms),
+            groups: groups.collect(),
         }
     }
 
@@ -97,9 +132,11 @@ impl Run<'_> {
     }
 
     fn load_until(&mut self, now_ms: i64) {
+        let start_ms = self.test.start_ms;
         for (input, next) in self.test.input.iter().zip(&mut self.next_sample) {
             while let Some((at_ms, value)) = input.samples.get(*next).filter(|s| s.0 <= now_ms) {
-                self.engine.ingest(&input.labels, *at_ms, *value);
+                let at_ms = start_ms.saturating_add(*at_ms);
+                self.engine.ingest(&input.labels, at_ms, *value);
                 *next += 1;
             }
         }
@@ -117,8 +154,10 @@ impl Run<'_> {
             }
             for firing in alerts.firing(&self.engine.interner, &self.engine.external) {
                 exact &= firing.exact;
+                let labels = firing.labels.iter();
+                let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
                 found.push(ExpectedAlert {
-                    labels: firing.labels,
+                    labels: labels.collect(),
                     annotations: firing.annotations,
                 });
             }
@@ -127,32 +166,31 @@ impl Run<'_> {
         if found == case.expected {
             return;
         }
-        let mut message = format!(
-            "alert {} at {}:\n  expected: {}\n  firing:   {}",
-            case.alert,
-            shown_time(case.eval_time_ms),
-            listed(&case.expected, shown_alert),
-            listed(&found, shown_alert),
-        );
-        if !exact {
-            message.push_str("\n  note: an annotation uses a template that is not supported and was not expanded");
-        }
-        self.fail(case.line, message);
+        let finding = Finding::Alert {
+            alert: case.alert.clone(),
+            compared: Compared {
+                expected: case.expected.clone(),
+                found,
+            },
+            exact,
+        };
+        self.fail(case.line, case.eval_time_ms, finding);
     }
 
     fn check_expression(&mut self, case: &ExpressionCase) {
-        let at = shown_time(case.eval_time_ms);
+        let failed = |result| Finding::Expression {
+            expr: case.expr.clone(),
+            result,
+        };
         let result = compile(&case.expr, self.compat).and_then(|mut compiled| {
-            let result = self.engine.query(&mut compiled.expr, case.eval_time_ms);
+            let at_ms = self.test.start_ms.saturating_add(case.eval_time_ms);
+            let result = self.engine.query(&mut compiled.expr, at_ms);
             result.map_err(|error| error.to_string())
         });
         let vector = match result {
             Ok(vector) => vector,
             Err(error) => {
-                return self.fail(
-                    case.line,
-                    format!("expression {} at {at}: {error}", case.expr),
-                );
+                return self.fail(case.line, case.eval_time_ms, failed(Err(error)));
             }
         };
         let mut found: Vec<(Labels, f64)> = vector
@@ -169,78 +207,60 @@ impl Run<'_> {
                 .zip(&case.expected)
                 .all(|(found, expected)| found.0 == expected.0 && self.equal(found.1, expected.1));
         if !same {
-            let message = format!(
-                "expression {} at {at}:\n  expected: {}\n  found:    {}",
-                case.expr,
-                listed(&case.expected, shown_sample),
-                listed(&found, shown_sample),
-            );
-            self.fail(case.line, message);
+            let compared = Compared {
+                expected: case.expected.clone(),
+                found,
+            };
+            self.fail(case.line, case.eval_time_ms, failed(Ok(compared)));
         }
     }
 
     /// Whether the values count as equal: exactly, or within one unit in the last place with `fuzzy_compare`.
+    /// NaN is equal to nothing, as in both generations of promtool.
     fn equal(&self, found: f64, expected: f64) -> bool {
-        if found.is_nan() && expected.is_nan() {
-            // promtool 2 compares floats as Go does, where NaN differs from itself.
-            return self.compat == Compat::V3;
-        }
         found == expected
             || self.file.fuzzy_compare
                 && (found.next_up() == expected || found.next_down() == expected)
     }
 
-    fn fail(&mut self, line: usize, message: String) {
+    fn fail(&mut self, line: usize, at_ms: i64, finding: Finding) {
         self.failures.push(TestFailure {
             file: self.file.name.clone(),
             line,
             test: self.test.name.clone(),
-            message,
+            at_ms,
+            finding,
         });
     }
 }
 
-/// `1h2m3s`, for messages.
-fn shown_time(ms: i64) -> String {
-    let (hours, minutes) = (ms / 3_600_000, ms / 60_000 % 60);
-    let seconds = ms % 60_000 / 1000;
-    let millis = ms % 1000;
-    let parts = [(hours, "h"), (minutes, "m"), (seconds, "s"), (millis, "ms")];
-    let shown: String = parts
-        .iter()
-        .filter(|(number, _)| *number != 0)
-        .map(|(number, unit)| format!("{number}{unit}"))
-        .collect();
-    if shown.is_empty() { "0s".into() } else { shown }
+/// What is evaluated every so often, from 0 on.
+struct Due {
+    at_ms: i64,
+    interval_ms: i64,
 }
 
-fn shown_alert(alert: &ExpectedAlert) -> String {
-    let annotations: BTreeSet<String> = alert
-        .annotations
-        .iter()
-        .map(|(name, text)| format!("{name}={text:?}"))
-        .collect();
-    let annotations: Vec<String> = annotations.into_iter().collect();
-    format!(
-        "{} annotations {{{}}}",
-        alert.labels,
-        annotations.join(", ")
-    )
-}
-
-fn shown_sample((labels, value): &(Labels, f64)) -> String {
-    let value = if is_stale(*value) {
-        "stale".into()
-    } else {
-        go_format::shortest(*value)
-    };
-    format!("{labels} {value}")
-}
-
-fn listed<T>(items: &[T], show: impl Fn(&T) -> String) -> String {
-    if items.is_empty() {
-        return "nothing".into();
+impl Due {
+    /// Whether it is due now; then it is due again after its interval.
+    fn falls_due(&mut self, now_ms: i64) -> bool {
+        let due = self.at_ms <= now_ms;
+        if due {
+            self.at_ms = self.at_ms.saturating_add(self.interval_ms);
+        }
+        due
     }
-    let shown: Vec<String> = items.iter().map(show).collect();
-    shown.join("\n            ")
+}
+
+/// When what is due. There are steps at each `evaluation_interval` even if no group is due then, because samples are
+/// loaded at steps.
+struct Dues {
+    all: Due,
+    groups: Vec<Due>,
+}
+
+impl Dues {
+    fn next_ms(&self) -> i64 {
+        let groups = self.groups.iter().map(|due| due.at_ms);
+        groups.fold(self.all.at_ms, i64::min)
+    }
 }

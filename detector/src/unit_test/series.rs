@@ -81,14 +81,29 @@ fn quoted(text: &str) -> Option<(String, &str)> {
             continue;
         }
         match chars.next()?.1 {
+            'a' => value.push('\u{7}'),
+            'b' => value.push('\u{8}'),
+            'f' => value.push('\u{c}'),
             'n' => value.push('\n'),
-            't' => value.push('\t'),
             'r' => value.push('\r'),
+            't' => value.push('\t'),
+            'v' => value.push('\u{b}'),
+            'u' => value.push(hexadecimal(&mut chars, 4)?),
+            'U' => value.push(hexadecimal(&mut chars, 8)?),
             same @ ('\\' | '"' | '\'') => value.push(same),
             _ => return None,
         }
     }
     None
+}
+
+/// The character whose code is written in so many hexadecimal digits.
+fn hexadecimal(chars: &mut impl Iterator<Item = (usize, char)>, digits: usize) -> Option<char> {
+    let mut code = 0;
+    for _ in 0..digits {
+        code = code * 16 + chars.next()?.1.to_digit(16)?;
+    }
+    char::from_u32(code)
 }
 
 /// Reads values: one entry per interval, `None` for a gap.
@@ -107,6 +122,10 @@ pub(super) fn values(text: &str, left: &mut usize) -> Result<Vec<Option<f64>>, S
             Some((body, times)) => (body, Some(times.parse::<usize>().map_err(|_| fail())?)),
             None => (item, None),
         };
+        // promtool reads `Infx2` as one word.
+        if times.is_some() && body.ends_with(|c: char| c.is_ascii_alphabetic()) {
+            return Err(fail());
+        }
         // One more than it says, or one that does not say.
         let most = times.unwrap_or(0).saturating_add(1);
         *left = left.checked_sub(most).ok_or_else(|| {
@@ -171,6 +190,8 @@ mod tests {
     fn series_and_values() {
         let labels = metric(r#"m{a="x", b='y"',}"#).unwrap();
         assert_eq!(labels, Labels::metric("m", [("a", "x"), ("b", "y\"")]));
+        let labels = metric(r#"{a="\u2603\U0001F600\a"}"#).unwrap();
+        assert_eq!(labels.get("a"), Some("☃😀\u{7}"));
         assert_eq!(metric("{}").unwrap(), Labels::default());
         assert_eq!(metric("a:b").unwrap().name(), "a:b");
         for bad in [
@@ -206,7 +227,17 @@ mod tests {
             ["-1", "1", "5", "5", "1000", "1000.1"]
         );
         assert_eq!(read("Inf -Inf NaN 0x1"), ["inf", "-inf", "NaN", "0", "0"]);
-        for bad in ["1+2", "x3", "1xx2", "a", "_x", "1+2x-1", "1x9999999"] {
+        for bad in [
+            "1+2",
+            "x3",
+            "1xx2",
+            "a",
+            "_x",
+            "1+2x-1",
+            "1x9999999",
+            "Infx2",
+            "-NaNx1",
+        ] {
             assert!(values(bad, &mut { MAX_SAMPLES }).is_err(), "{bad}");
         }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Scalar {
     pub(crate) decorated: bool,
 }
 
-/// The scalars of a text that has been read before, by the place they begin at. One that is nothing at all gives way to
+/// The scalars of a text that has been read before, of all its documents, by the place they begin at. One that is nothing at all gives way to
 /// what really stands there.
 pub(crate) fn scalars(text: &str) -> BTreeMap<Mark, Scalar> {
     // Events count characters.
@@ -35,7 +35,7 @@ pub(crate) fn scalars(text: &str) -> BTreeMap<Mark, Scalar> {
     let mut found: BTreeMap<Mark, Scalar> = BTreeMap::new();
     for event in Parser::new_from_str(text) {
         let (event, span) = match event {
-            Ok((Event::DocumentEnd, _)) | Err(_) => break,
+            Err(_) => break,
             Ok(event) => event,
         };
         let Event::Scalar(_, style, anchor, tag) = event else {
@@ -60,6 +60,16 @@ pub(crate) fn scalars(text: &str) -> BTreeMap<Mark, Scalar> {
         }
     }
     found
+}
+
+/// The line and column of a byte of `text`.
+pub(crate) fn mark_of(text: &str, byte: usize) -> Mark {
+    let before = &text[..byte];
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    Mark {
+        line: before.matches('\n').count() + 1,
+        column: line.chars().count() + 1,
+    }
 }
 
 impl Scalar {

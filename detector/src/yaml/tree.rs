@@ -44,6 +44,20 @@ enum Open {
 /// Parses the first document of `text`. `None`, with a problem, when there is none or it is broken; duplicate keys are
 /// problems, too, but do not stop the reading.
 pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
+    read(text, 1, problems)?.into_iter().next()
+}
+
+/// Parses all documents of `text`, empty ones left out. `None`, with a problem, as for [`parse`].
+pub fn parse_all(text: &str, problems: &mut Problems) -> Option<Vec<Node>> {
+    let mut documents = read(text, usize::MAX, problems)?;
+    if documents.len() > 1 {
+        documents.retain(|document| !document.is_null());
+    }
+    Some(documents)
+}
+
+/// At least one document, at most `most`.
+fn read(text: &str, most: usize, problems: &mut Problems) -> Option<Vec<Node>> {
     let start = Mark { line: 1, column: 1 };
     if text.len() > TEXT_MAX {
         problems.push(
@@ -52,6 +66,7 @@ pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
         );
         return None;
     }
+    let mut documents: Vec<Node> = Vec::new();
     let mut open: Vec<Open> = Vec::new();
     let mut nodes = 0_usize;
     for event in Parser::new_from_str(text) {
@@ -119,11 +134,18 @@ pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
                 );
                 return None;
             }
-            Event::DocumentEnd | Event::StreamEnd => break,
-            Event::Nothing | Event::StreamStart | Event::DocumentStart(_) => continue,
+            Event::StreamEnd => break,
+            Event::DocumentEnd | Event::Nothing | Event::StreamStart | Event::DocumentStart(_) => {
+                continue;
+            }
         };
         match open.last_mut() {
-            None => return Some(node),
+            None => {
+                documents.push(node);
+                if documents.len() >= most {
+                    break;
+                }
+            }
             Some(Open::Sequence(_, items)) => items.push(node),
             Some(Open::Mapping(_, entries, key)) => match key.take() {
                 None => *key = Some(node),
@@ -131,8 +153,11 @@ pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
             },
         }
     }
-    problems.push(start, "the file is empty");
-    None
+    if documents.is_empty() {
+        problems.push(start, "the file is empty");
+        return None;
+    }
+    Some(documents)
 }
 
 fn mark(span: &Span) -> Mark {

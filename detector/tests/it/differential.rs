@@ -1,6 +1,7 @@
 //! Random expressions over random series: our values against promtool's.
 //!
-//! `FIREDRILL_DIFF_CASES` sets how many expressions are compared (default 400), `FIREDRILL_DIFF_SEED` where to start.
+//! `FIREDRILL_DIFF_CASES` sets how many expressions are compared (default 500), `FIREDRILL_DIFF_SEED` where to start. `.ci/long`
+//! compares many more, also with the promtool of Prometheus 3.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,16 +10,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
-use std::process::Command;
 
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{
-    Compat, Detector, Labels, Outcome, Query, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    Compat, Detector, Outcome, Query, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 
-use crate::promtool::promtool_is_there;
-use crate::random::{Random, expression, rules, series};
+use crate::oracle::{Answer, Case, Oracle};
+use crate::random::{LONGEST_QUERY_OFFSET_MS, Random, expression, rules, series};
 
 const SAMPLES: usize = 60;
 const STEP_MS: i64 = 30_000;
@@ -28,14 +27,6 @@ const TRIES: usize = 12;
 
 const RULES: &str = "random.rules.yml";
 
-/// A result: values by labels, or an error (whose wording is nobody's business).
-type Answer = Option<BTreeMap<Labels, f64>>;
-
-struct Case {
-    expr: String,
-    at_ms: i64,
-}
-
 fn number(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
     text.and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -43,14 +34,39 @@ fn number(name: &str, default: u64) -> u64 {
 
 #[test]
 fn random_expressions() {
-    if !promtool_is_there() {
-        return;
+    if let Some(oracle) = Oracle::prometheus_2() {
+        compare_expressions(&oracle);
     }
-    let cases = number("FIREDRILL_DIFF_CASES", 400);
+}
+
+#[test]
+fn random_expressions_3() {
+    if let Some(oracle) = Oracle::prometheus_3() {
+        compare_expressions(&oracle);
+    }
+}
+
+/// Random rules: the series of alerts and recording rules, at every step.
+#[test]
+fn random_rules() {
+    if let Some(oracle) = Oracle::prometheus_2() {
+        compare_rules(&oracle);
+    }
+}
+
+#[test]
+fn random_rules_3() {
+    if let Some(oracle) = Oracle::prometheus_3() {
+        compare_rules(&oracle);
+    }
+}
+
+fn compare_expressions(oracle: &Oracle) {
+    let cases = number("FIREDRILL_DIFF_CASES", 500);
     let seed = number("FIREDRILL_DIFF_SEED", 1);
     let files = cases.div_ceil(PER_FILE as u64);
     let mut different = Vec::new();
-    let (mut errors, mut empty) = (0, 0);
+    let (mut errors, mut empty, mut defects) = (0, 0, 0);
     for file in 0..files {
         let file_seed = seed.wrapping_add(file);
         let mut random = Random(file_seed);
@@ -65,12 +81,16 @@ fn random_expressions() {
                 }
             })
             .collect();
-        let mut detector = loaded(&series, None);
+        // What is refused for a defect of theirs has no answer to compare.
+        let all = open.len();
+        open.retain(|case| !refused_for_a_defect(case, oracle.compat));
+        defects += all - open.len();
+        let mut detector = loaded(&series, None, oracle.compat);
         for attempt in 0..TRIES {
-            let theirs = promtools_answers(&series, &open, None);
+            let theirs = promtools_answers(oracle, &series, &open, None);
             open.retain(|case| {
-                let our = answer(&mut detector, case);
-                let their = &theirs[&(case.expr.clone(), case.at_ms)];
+                let our = answer(&mut detector, case, oracle.compat);
+                let their = &theirs[case];
                 if attempt == 0 {
                     errors += usize::from(our.is_none());
                     empty += usize::from(our.as_ref().is_some_and(BTreeMap::is_empty));
@@ -90,8 +110,8 @@ fn random_expressions() {
         }
     }
     println!(
-        "{} expressions compared: {errors} errors, {empty} empty",
-        files * PER_FILE as u64
+        "{} expressions compared: {errors} errors, {empty} empty; {defects} left out",
+        files as usize * PER_FILE - defects
     );
     assert!(
         different.is_empty(),
@@ -101,20 +121,15 @@ fn random_expressions() {
     );
 }
 
-/// Random rules: the series of alerts and recording rules, at every step.
-#[test]
-fn random_rules() {
-    if !promtool_is_there() {
-        return;
-    }
-    let files = number("FIREDRILL_DIFF_CASES", 400).div_ceil(PER_FILE as u64);
+fn compare_rules(oracle: &Oracle) {
+    let files = number("FIREDRILL_DIFF_CASES", 500).div_ceil(PER_FILE as u64);
     let seed = number("FIREDRILL_DIFF_SEED", 1).wrapping_add(1 << 32);
     let mut compared = 0;
     for file in 0..files {
         let file_seed = seed.wrapping_add(file);
         let mut random = Random(file_seed);
         let series = series(&mut random, SAMPLES);
-        let rules = rules(&mut random);
+        let rules = rules(&mut random, oracle.compat);
         let cases: Vec<Case> = (0..SAMPLES as i64)
             .flat_map(|step| {
                 ["ALERTS", "ALERTS_FOR_STATE", "{from=\"rule\"}"].map(|expr| Case {
@@ -125,14 +140,16 @@ fn random_rules() {
             .collect();
         // Sums of counters hit their thresholds exactly now and then, so this too gets several chances.
         let agreed = (0..TRIES).any(|attempt| {
-            let theirs = promtools_answers(&series, &cases, Some(&rules));
-            let mut detector = loaded(&series, Some(&rules));
+            let theirs = promtools_answers(oracle, &series, &cases, Some(&rules));
+            let mut detector = loaded(&series, Some(&rules), oracle.compat);
             cases.iter().all(|case| {
-                let errors = detector.advance(Timestamp(case.at_ms)).into_iter();
+                // Results of a group with a query offset are written that far back.
+                let reached = Timestamp(case.at_ms + LONGEST_QUERY_OFFSET_MS);
+                let errors = detector.advance(reached).into_iter();
                 let errors: Vec<_> = errors.filter(|o| matches!(o, Outcome::Error(_))).collect();
                 assert!(errors.is_empty(), "seed {file_seed}: {errors:?}\n{rules}");
-                let our = answer(&mut detector, case);
-                let their = &theirs[&(case.expr.clone(), case.at_ms)];
+                let our = answer(&mut detector, case, oracle.compat);
+                let their = &theirs[case];
                 compared += our.as_ref().map_or(0, BTreeMap::len);
                 let same = same(&our, their);
                 assert!(
@@ -150,7 +167,7 @@ fn random_rules() {
     assert!(compared > 100, "rules that never do anything prove nothing");
 }
 
-fn loaded(series: &[(String, String)], rules: Option<&str>) -> Detector {
+fn loaded(series: &[(String, String)], rules: Option<&str>, compat: Compat) -> Detector {
     let schedule = Schedule {
         start: Timestamp(0),
         interval_ms: STEP_MS,
@@ -160,7 +177,7 @@ fn loaded(series: &[(String, String)], rules: Option<&str>) -> Detector {
         name: RULES.into(),
         text: text.into(),
     });
-    let rules = RuleSet::load(files.as_slice(), Compat::V2).expect("the rules are fine");
+    let rules = RuleSet::load(files.as_slice(), compat).expect("the rules are fine");
     let mut detector = Detector::new(rules, schedule);
     // The reader of test files knows the notation.
     let test = TestFile::parse("random.yml", &file(series, &[], false)).expect("it is a test file");
@@ -176,10 +193,14 @@ fn loaded(series: &[(String, String)], rules: Option<&str>) -> Detector {
     detector
 }
 
-fn answer(detector: &mut Detector, case: &Case) -> Answer {
-    let query = Query::parse(&case.expr, Compat::V2).ok()?;
+fn answer(detector: &mut Detector, case: &Case, compat: Compat) -> Answer {
+    let query = Query::parse(&case.expr, compat).ok()?;
     let values = detector.query(&query, Timestamp(case.at_ms)).ok()?;
     Some(values.into_iter().collect())
+}
+
+fn refused_for_a_defect(case: &Case, compat: Compat) -> bool {
+    Query::parse(&case.expr, compat).is_err_and(|why| why.to_string().contains("a defect"))
 }
 
 /// Equal up to the rounding that another order of additions causes.
@@ -225,110 +246,18 @@ fn file(series: &[(String, String)], cases: &[Case], with_rules: bool) -> String
     text
 }
 
+/// What promtool makes of `cases` over `series`, with or without rules.
 fn promtools_answers(
+    oracle: &Oracle,
     series: &[(String, String)],
     cases: &[Case],
     rules: Option<&str>,
-) -> BTreeMap<(String, i64), Answer> {
+) -> BTreeMap<Case, Answer> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("random.yml");
     std::fs::write(&path, file(series, cases, rules.is_some())).expect("it can be written");
     if let Some(rules) = rules {
         std::fs::write(path.with_file_name(RULES), rules).expect("it can be written");
     }
-    let output = run(&path);
-    // What promtool does not mention came out empty, as expected.
-    let mut answers: BTreeMap<_, _> = cases
-        .iter()
-        .map(|case| ((case.expr.clone(), case.at_ms), Some(BTreeMap::new())))
-        .collect();
-    let mut current = None;
-    for line in output.lines() {
-        let line = line.trim();
-        if let Some(rest) = line.strip_prefix("expr: \"") {
-            let (expr, rest) = rest
-                .split_once("\", time: ")
-                .expect("promtool names the time");
-            let expr = expr.replace("\\\"", "\"").replace("\\\\", "\\");
-            let (time, rest) = rest.split_once(',').expect("promtool goes on");
-            let key = (expr, millis(time));
-            if rest.trim_start().starts_with("err:") {
-                answers.insert(key, None);
-            } else {
-                current = Some(key);
-            }
-        } else if let Some(got) = line.strip_prefix("got: ") {
-            let key = current.take().expect("an expression comes first");
-            answers.insert(key, Some(samples(got)));
-        } else if line.contains("FAILED")
-            || line.contains("SUCCESS")
-            || line.starts_with("exp:")
-            || line.starts_with("Unit Testing")
-            || line.is_empty()
-        {
-            continue;
-        } else {
-            panic!("promtool said: {line}\n{output}");
-        }
-    }
-    answers
-}
-
-fn run(path: &Path) -> String {
-    let output = Command::new("promtool")
-        .args(["test", "rules"])
-        .arg(path)
-        .output()
-        .expect("promtool runs");
-    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
-}
-
-/// Go's way to write a duration: `1h2m3s`, `1.5s`, `14.999s`, `250ms`.
-fn millis(text: &str) -> i64 {
-    let mut rest = text;
-    let mut total = 0.0;
-    while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .expect("a unit follows");
-        let number: f64 = rest[..digits].parse().expect("a number");
-        rest = &rest[digits..];
-        let (unit, length) = [("ms", 1.0), ("h", 3.6e6), ("m", 6e4), ("s", 1e3)]
-            .into_iter()
-            .find(|(unit, _)| rest.starts_with(unit))
-            .expect("a unit");
-        total += number * length;
-        rest = &rest[unit.len()..];
-    }
-    total.round() as i64
-}
-
-/// Reads `{__name__="a", i="1"} 1E+00, {…} 2E+00`; `nil` is nothing.
-fn samples(text: &str) -> BTreeMap<Labels, f64> {
-    let mut samples = BTreeMap::new();
-    let mut rest = text;
-    while let Some(open) = rest.find('{') {
-        // Label values may hold braces, names do not hold quotes.
-        let mut quoted = false;
-        let ends = |c: char| {
-            quoted ^= c == '"';
-            c == '}' && !quoted
-        };
-        let close = open + rest[open..].find(ends).expect("labels end");
-        let name = rest[..open].trim_start_matches([',', ' ']);
-        let mut pairs: Vec<(&str, &str)> = rest[open + 1..close]
-            .split(", ")
-            .filter_map(|pair| pair.split_once('='))
-            .map(|(name, value)| (name, value.trim_matches('"')))
-            .collect();
-        if !name.is_empty() {
-            pairs.push(("__name__", name));
-        }
-        rest = rest[close + 1..].trim_start();
-        let end = rest.find(',').unwrap_or(rest.len());
-        let value = rest[..end].trim().parse().expect("a number");
-        samples.insert(Labels::from_pairs(pairs), value);
-        rest = &rest[end..];
-    }
-    samples
+    oracle.answers(&path, cases)
 }

@@ -1,7 +1,8 @@
 //! What rule files are refused for, in which words, and what is accepted.
 
 use firedrill_detector::{
-    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, SettingValue, Settings,
+    Timestamp,
 };
 
 const SCHEDULE: Schedule = Schedule {
@@ -162,6 +163,16 @@ fn generations_know_different_keys() {
         ("x > 1_000", false, true),
         ("x > 5m", false, true),
         ("rate(x[1e300])", false, false),
+        ("timestamp(x @ 600 offset 1m)", false, false),
+        ("timestamp(x @ 600)", true, true),
+        ("predict_linear(x[5m:1m] @ 600, 60)", true, false),
+        ("predict_linear((x @ 600)[5m:1m], 60)", true, true),
+        (
+            "quantile_over_time(scalar(x), x[5m:1m] @ end())",
+            true,
+            false,
+        ),
+        ("quantile_over_time(1 - 0.5, x[5m:1m] @ end())", true, true),
     ] {
         let text = format!("alert: A, expr: '{expr}'");
         assert_eq!(rule(&text, Compat::V2).is_ok(), compat_2, "{expr}");
@@ -218,4 +229,145 @@ fn rules_without_data_are_named() {
             ("D".to_owned(), vec!["missing".to_owned()])
         ]
     );
+}
+
+const RESOURCES: &str = r#"---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: other }
+data: { a: b }
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: jobs
+  labels: { release: prometheus }
+spec:
+  groups:
+  - name: g
+    partial_response_strategy: warn
+    rules:
+    - alert: A
+      expr: x > 1
+---
+apiVersion: v1
+kind: List
+items:
+- apiVersion: monitoring.coreos.com/v1
+  kind: PrometheusRule
+  metadata: { name: more }
+  spec:
+    groups:
+    - name: g
+      rules:
+      - alert: B
+        expr: |
+          y
+            > 2
+        for: 5m
+"#;
+
+#[test]
+fn kubernetes_resources_are_read_like_rule_files() {
+    let rules = load(RESOURCES, Compat::V3).unwrap();
+    let found: Vec<_> = rules
+        .alerts()
+        .map(|alert| (alert.group, alert.name, alert.line))
+        .collect();
+    assert_eq!(found, [("g", "A", 17), ("g", "B", 30)]);
+    let warnings: Vec<String> = rules.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        ["rules.yml:3:7: a resource of the kind ConfigMap has no rules; it is left out"]
+    );
+}
+
+#[test]
+fn problems_of_kubernetes_resources_have_their_place() {
+    let text = RESOURCES
+        .replace("for: 5m", "fro: 5m")
+        .replace("kind: List\n", "kind: List\nitmes: []\n")
+        .replacen("coreos.com/v1", "coreos.com/v2", 1);
+    assert_eq!(
+        load(&text, Compat::V3).map(|_| ()).unwrap_err(),
+        [
+            "rules.yml:7:13: `monitoring.coreos.com/v2` is no known version of PrometheusRule\n    accepted: monitoring.coreos.com/v1",
+            "rules.yml:22:1: unknown key `itmes` in resource\n    did you mean `items`? accepted: kind, apiVersion, metadata, items",
+            "rules.yml:35:9: unknown key `fro` in rule\n    did you mean `for`? accepted: record, alert, expr, for, keep_firing_for, labels, annotations",
+        ]
+    );
+    let twice = RESOURCES.replacen(
+        "  - name: g\n",
+        "  - { name: g, rules: [] }\n  - name: g\n",
+        1,
+    );
+    let problems = load(&twice, Compat::V3).map(|_| ()).unwrap_err();
+    assert!(
+        problems[0].contains("in this resource twice"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn settings_of_kubernetes_resources_can_be_changed() {
+    let file = RuleFile {
+        name: "rules.yml".into(),
+        text: RESOURCES.into(),
+    };
+    let settings = Settings::load(vec![file], Compat::V3).unwrap();
+    for (name, value, from, to) in [
+        ("B.threshold", SettingValue::Number(7.5), "> 2", "> 7.5"),
+        (
+            "B.for",
+            SettingValue::Milliseconds(60_000),
+            "for: 5m",
+            "for: 1m",
+        ),
+        (
+            "A.for",
+            SettingValue::Milliseconds(60_000),
+            "expr: x > 1\n",
+            "expr: x > 1\n      for: 1m\n",
+        ),
+    ] {
+        let setting = settings.find(name).unwrap();
+        let changed = settings.change(setting, value).unwrap();
+        assert_eq!(
+            changed.files()[0].text,
+            RESOURCES.replace(from, to),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn expressions_are_wrong_at_a_line_and_a_column() {
+    for (expr, place) in [
+        ("expr: sum(rate(x[5m])", "5:14:"),
+        ("expr: 'a + foo(x)'", "5:16:"),
+        ("expr: \"a + foo(x)\"", "5:16:"),
+        ("expr: 'x{a=''b''} + foo(x)'", "5:25:"),
+        // An escape in front of it: the scalar's own place.
+        ("expr: \"x{a=\\\"b\\\"} + foo(x)\"", "5:11:"),
+        (
+            "expr: |\n      sum(x)\n        # and\n        / foo(y)\n",
+            "8:11:",
+        ),
+        (
+            "expr: >-\n      sum(x)\n        / sum(rate(y[5m])\n        > 1\n",
+            "7:14:",
+        ),
+        ("expr: |\n      é{a=\"b\"} > foo(x)\n", "6:7:"),
+        ("expr: |\n      x{a=\"é\"} > foo(x)\n", "6:18:"),
+        ("expr:\n      sum(x) /\n      foo(y)\n", "7:7:"),
+        // Nothing says what is wrong with it, but for the expression itself.
+        ("expr: |\n      sum(x)\n        y\n", "6:7:"),
+    ] {
+        let text = format!("groups:\n- name: g\n  rules:\n  - alert: A\n    {expr}");
+        let problems = load(&text, Compat::V3).map(|_| ()).unwrap_err();
+        assert!(
+            problems[0].starts_with(&format!("rules.yml:{place}")),
+            "{expr}\n{problems:?}, expected at {place}"
+        );
+    }
 }

@@ -5,6 +5,7 @@ mod differential;
 mod hostile;
 mod incremental;
 mod loading;
+mod oracle;
 mod promtool;
 mod properties;
 mod random;

@@ -6,43 +6,17 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{Compat, RuleFile};
+
+use crate::oracle::Oracle;
 
 /// A folder of test files and their rules.
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
         .join(name)
-}
-
-/// Whether `promtool` can be run; without it the caller skips, which continuous integration does not allow.
-pub(crate) fn promtool_is_there() -> bool {
-    if Command::new("promtool").arg("--version").output().is_ok() {
-        return true;
-    }
-    assert!(
-        std::env::var("CI").as_deref() != Ok("true"),
-        "promtool is needed in continuous integration"
-    );
-    eprintln!("skipped: needs promtool");
-    false
-}
-
-/// What promtool says about a test file.
-fn promtool(path: &Path) -> (bool, String) {
-    let output = Command::new("promtool")
-        .args(["test", "rules"])
-        .arg(path)
-        .output()
-        .expect("promtool runs");
-    let text = [output.stdout, output.stderr].concat();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&text).into_owned(),
-    )
 }
 
 /// What we say about a test file.
@@ -99,16 +73,26 @@ fn our_verdicts() {
 
 #[test]
 fn promtools_verdicts() {
-    if !promtool_is_there() {
-        return;
+    if let Some(oracle) = Oracle::prometheus_2() {
+        judges_as_named(&oracle, "promtool");
     }
-    for path in test_files("promtool") {
-        let (passed, text) = promtool(&path);
+}
+
+#[test]
+fn promtools_verdicts_3() {
+    if let Some(oracle) = Oracle::prometheus_3() {
+        judges_as_named(&oracle, "prometheus3");
+    }
+}
+
+fn judges_as_named(oracle: &Oracle, name: &str) {
+    for path in test_files(name) {
+        let (passed, text) = oracle.verdict(&path);
         assert_eq!(passed, !must_fail(&path), "{}:\n{text}", path.display());
     }
 }
 
-/// Expressions Prometheus 2 does not evaluate, over the series of the test below.
+/// Expressions no Prometheus evaluates, over the series of the test below.
 const FAILING: &[&str] = &[
     // Many on both sides, or more than one side allows.
     "a * on(job) lim",
@@ -136,13 +120,18 @@ const FAILING: &[&str] = &[
     "exp(Inf)",
     "vector(a)",
     "topk(NaN, a)",
-    r#"count_values("1a", a)"#,
-    r#"label_replace(a, "1a", "x", "i", ".*")"#,
     r#"label_replace(a, "b", "x", "i", "(")"#,
     r#"a{b=~"a**"}"#,
     r#"a{b=~".{0,1001}"}"#,
     r#"{a="x" or b="y"}"#,
-    // What only Prometheus 3 knows.
+    r#"sum by ("") (a)"#,
+    "limitk(1, a)",
+];
+
+/// Expressions only Prometheus 3 knows, and those that not even we know.
+const NEW: &[&str] = &[
+    r#"count_values("1a", a)"#,
+    r#"label_replace(a, "1a", "x", "i", ".*")"#,
     "a > 5m",
     "a > 1_000",
     "rate(a[60])",
@@ -151,16 +140,29 @@ const FAILING: &[&str] = &[
     "first_over_time(a[5m])",
     r#"sum by ("job") (a)"#,
     r#"{"a"}"#,
-    "limitk(1, a)",
     "a + fill(0) b",
 ];
 
 #[test]
 fn both_refuse() {
-    let with_promtool = promtool_is_there();
+    let oracle = Oracle::prometheus_2();
+    refused(FAILING.iter().chain(NEW), Compat::V2, oracle.as_ref());
+}
+
+#[test]
+fn both_refuse_3() {
+    let oracle = Oracle::prometheus_3();
+    refused(FAILING.iter(), Compat::V3, oracle.as_ref());
+}
+
+fn refused<'t>(
+    expressions: impl Iterator<Item = &'t &'t str>,
+    compat: Compat,
+    oracle: Option<&Oracle>,
+) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("test.yml");
-    for expr in FAILING {
+    for expr in expressions {
         let text = format!(
             "tests:\n- interval: 1m\n  input_series:\n\
              \x20 - {{ series: 'a{{i=\"1\",job=\"x\"}}', values: '10' }}\n\
@@ -171,10 +173,10 @@ fn both_refuse() {
              \x20 promql_expr_test: [{{ expr: '{expr}' }}]\n"
         );
         std::fs::write(&path, text).expect("it can be written");
-        let (passed, _) = ours(&path, Compat::V2);
+        let (passed, _) = ours(&path, compat);
         assert!(!passed, "we accept {expr}");
-        if with_promtool {
-            let (passed, _) = promtool(&path);
+        if let Some(oracle) = oracle {
+            let (passed, _) = oracle.verdict(&path);
             assert!(!passed, "promtool accepts {expr}");
         }
     }

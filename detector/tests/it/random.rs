@@ -1,4 +1,12 @@
-//! Random series and expressions from a seed.
+//! Random series, expressions and rules from a seed.
+
+mod expression;
+mod number;
+
+use firedrill_detector::Compat;
+
+pub(crate) use expression::expression;
+use expression::{plain_selector, range};
 
 /// A small generator (SplitMix64); the same seed gives the same cases everywhere.
 #[derive(Debug, Clone)]
@@ -26,7 +34,8 @@ impl Random {
     }
 }
 
-/// Series in promtool's notation: gauges `g`, counters `c`, buckets `h_bucket`, limits `lim`.
+/// Series in promtool's notation: gauges `g`, counters `c`, buckets `h_bucket`, buckets no exporter would write
+/// `b_bucket`, limits `lim`, texts `n`.
 pub(crate) fn series(random: &mut Random, samples: usize) -> Vec<(String, String)> {
     let mut series = Vec::new();
     for (place, (job, i)) in [("x", "1"), ("x", "2"), ("y", "1"), ("y", "3")]
@@ -55,6 +64,19 @@ pub(crate) fn series(random: &mut Random, samples: usize) -> Vec<(String, String
             let labels = format!("h_bucket{{job=\"{job}\",le=\"{bound}\"}}");
             series.push((labels, format!("0+{total}x{samples}")));
         }
+    }
+    for (job, bounds) in [
+        ("x", ["0.5", "1", "1.0", "2", "+Inf"]),
+        ("y", ["-1", "0", "1", "7", "x"]),
+        ("z", ["1", "2", "4", "8", "+Inf"]),
+    ] {
+        for bound in bounds {
+            let labels = format!("b_bucket{{job=\"{job}\",le=\"{bound}\"}}");
+            series.push((labels, values(random, true, 0.0, samples)));
+        }
+    }
+    for (text, value) in [("a\\nb", 1), ("a.b", 2), ("ab", 3), ("", 4)] {
+        series.push((format!("n{{v=\"{text}\"}}"), format!("{value}x{samples}")));
     }
     series
 }
@@ -92,230 +114,24 @@ fn values(random: &mut Random, counter: bool, own: f64, samples: usize) -> Strin
     items.join(" ")
 }
 
-/// A random expression of the supported subset.
-pub(crate) fn expression(random: &mut Random, depth: usize) -> String {
-    let deeper = |random: &mut Random| expression(random, depth - 1);
-    if depth == 0 {
-        return if random.chance(55) {
-            range_call(random)
-        } else {
-            selector(random)
-        };
-    }
-    match random.below(13) {
-        0 => selector(random),
-        1 | 2 => range_call(random),
-        3 | 4 => {
-            let op = random.pick(&[
-                "sum", "min", "max", "avg", "count", "group", "stddev", "stdvar",
-            ]);
-            format!("{op} {} ({})", grouping(random), deeper(random))
-        }
-        5 => match random.below(4) {
-            0 => format!("sum(topk({}, {}))", random.below(4), deeper(random)),
-            1 => format!("sum(bottomk({}, {}))", random.below(4), deeper(random)),
-            2 => format!(
-                "quantile {} (0.{}, {})",
-                grouping(random),
-                random.below(10),
-                deeper(random)
-            ),
-            _ => format!(
-                "count_values {} (\"v\", {})",
-                grouping(random),
-                plain_selector(random)
-            ),
-        },
-        6 | 7 => {
-            let op = operator(random);
-            let number = random.pick(&["0.3137", "2", "7.03", "-1", "11", "0", "100"]);
-            if random.chance(25) {
-                format!("{number} {op} ({})", deeper(random))
-            } else {
-                format!("({}) {op} {number}", deeper(random))
-            }
-        }
-        8 | 9 => {
-            let op = operator(random);
-            let group = if random.chance(30) {
-                random.pick(&[
-                    "group_left",
-                    "group_left(team)",
-                    "group_right",
-                    "group_right(i)",
-                ])
-            } else {
-                ""
-            };
-            let matching = match (matching(random), group) {
-                ("", "") => "",
-                ("", _) => "on(job)",
-                (matching, _) => matching,
-            };
-            format!(
-                "({}) {op} {matching} {group} ({})",
-                deeper(random),
-                deeper(random)
-            )
-        }
-        10 => {
-            let op = random.pick(&["and", "or", "unless"]);
-            format!(
-                "({}) {op} {} ({})",
-                deeper(random),
-                matching(random),
-                deeper(random)
-            )
-        }
-        11 => {
-            let of = deeper(random);
-            match random.below(12) {
-                0 => format!("clamp({of}, 1, 20)"),
-                1 => format!("clamp_min({of}, 3)"),
-                2 => format!("clamp_max({of}, 3)"),
-                3 => format!("label_replace({of}, \"k\", \"$1-\", \"job\", \"(.*)\")"),
-                4 => format!("label_join({of}, \"i\", \"/\", \"job\", \"i\")"),
-                5 => format!("absent({of})"),
-                6 => format!("timestamp({of})"),
-                7 => format!("sort_desc({of})"),
-                8 => format!("vector(scalar({of}))"),
-                9 => format!("-({of})"),
-                10 => format!("hour({of} * 1000)"),
-                _ => format!(
-                    "{}({of})",
-                    random.pick(&["abs", "sqrt", "sgn", "ln", "exp", "day_of_week"])
-                ),
-            }
-        }
-        _ => {
-            let phi = random.pick(&["0.5", "0.9", "0.99", "0", "1"]);
-            let range = range(random);
-            match random.below(3) {
-                0 => format!("histogram_quantile({phi}, h_bucket)"),
-                1 => format!("histogram_quantile({phi}, rate(h_bucket[{range}]))"),
-                _ => format!("histogram_quantile({phi}, sum by (le) (rate(h_bucket[{range}])))"),
-            }
-        }
-    }
-}
-
-fn operator(random: &mut Random) -> String {
-    if random.chance(50) {
-        return random.pick(&["+", "-", "*", "/", "%", "^"]).into();
-    }
-    let op = random.pick(&["==", "!=", ">", ">=", "<", "<="]);
-    if random.chance(25) {
-        format!("{op} bool")
-    } else {
-        op.into()
-    }
-}
-
-fn grouping(random: &mut Random) -> &'static str {
-    random.pick(&[
-        "",
-        "by (job)",
-        "by (i)",
-        "without (i)",
-        "by (job, i)",
-        "without (job)",
-        "by (__name__)",
-        "by (nope)",
-    ])
-}
-
-fn matching(random: &mut Random) -> &'static str {
-    random.pick(&[
-        "",
-        "",
-        "on(job)",
-        "on(job, i)",
-        "ignoring(i)",
-        "ignoring(team)",
-        "on()",
-        "ignoring(i, team)",
-    ])
-}
-
-fn plain_selector(random: &mut Random) -> String {
-    let name = random.pick(&["g", "c", "lim", "g", "c", "nope"]);
-    let matchers = random.pick(&[
-        "",
-        "",
-        "",
-        "{job=\"x\"}",
-        "{job!=\"x\"}",
-        "{i=~\"1|3\"}",
-        "{i!~\"[12]\"}",
-        "{i=\"\"}",
-        "{job=~\"x|\",i=\"1\"}",
-    ]);
-    format!("{name}{matchers}")
-}
-
-fn modifiers(random: &mut Random) -> &'static str {
-    if random.chance(80) {
-        return "";
-    }
-    random.pick(&[
-        " offset 1m",
-        " offset 90s",
-        " offset -1m",
-        " @ 600",
-        " @ 301 offset 30s",
-        " @ end()",
-    ])
-}
-
-fn selector(random: &mut Random) -> String {
-    format!("{}{}", plain_selector(random), modifiers(random))
-}
-
-fn range(random: &mut Random) -> &'static str {
-    random.pick(&[
-        "1m", "2m", "3m", "5m", "10m", "90s", "4m59s", "30s", "15m", "301s",
-    ])
-}
-
-fn range_call(random: &mut Random) -> String {
-    let range = range(random);
-    let of = if random.chance(80) {
-        format!("{}[{range}]", plain_selector(random))
-    } else {
-        let step = random.pick(&["1m", "30s", "45s", "2m", ""]);
-        let inner = match random.below(4) {
-            0 => format!("rate({}[2m])", plain_selector(random)),
-            1 => format!("sum by (job) ({})", plain_selector(random)),
-            2 => format!("({} > 15)", plain_selector(random)),
-            _ => selector(random),
-        };
-        format!("({inner})[{range}:{step}]")
-    };
-    let of = format!("{of}{}", modifiers(random));
-    match random.below(14) {
-        0..=2 => format!("rate({of})"),
-        3 | 4 => format!("increase({of})"),
-        5 => format!("delta({of})"),
-        6 => format!("{}({of})", random.pick(&["irate", "idelta", "deriv"])),
-        7 => format!("predict_linear({of}, 600)"),
-        8 => format!("{}({of})", random.pick(&["resets", "changes"])),
-        9 => format!("quantile_over_time(0.{}, {of})", random.below(10)),
-        10 => format!("absent_over_time({of})"),
-        _ => {
-            let over = random.pick(&[
-                "sum", "avg", "min", "max", "count", "present", "last", "stddev", "stdvar",
-            ]);
-            format!("{over}_over_time({of})")
-        }
-    }
-}
+/// The longest `query_offset` of [`rules`].
+pub(crate) const LONGEST_QUERY_OFFSET_MS: i64 = 60_000;
 
 /// A rule file of recording rules and alerts whose evaluation cannot fail.
-pub(crate) fn rules(random: &mut Random) -> String {
-    let mut text = String::from("groups:\n- name: first\n  rules:\n");
+pub(crate) fn rules(random: &mut Random, compat: Compat) -> String {
+    let mut text = String::from("groups:\n");
     for place in 0..12 {
-        if place == 6 {
-            text.push_str("- name: second\n  rules:\n");
+        if place % 6 == 0 {
+            let name = if place == 0 { "first" } else { "second" };
+            text.push_str(&format!("- name: {name}\n"));
+            if compat == Compat::V3 && random.chance(50) {
+                text.push_str("  labels: { zone: a, severity: none }\n");
+            }
+            if compat == Compat::V3 && random.chance(30) {
+                let offset = random.pick(&["30s", "1m", "45s"]);
+                text.push_str(&format!("  query_offset: {offset}\n"));
+            }
+            text.push_str("  rules:\n");
         }
         if place % 6 == 0 {
             let of = plain_selector(random);
@@ -331,6 +147,9 @@ pub(crate) fn rules(random: &mut Random) -> String {
             "{ job: 'of-{{ $labels.job }}', severity: page }",
             "{ v: '{{ $value }}' }",
             "{ e: '{{ $labels.nope }}' }",
+            "{ h: '{{ $value | humanize }} {{ humanizeDuration $value }}' }",
+            "{ h: '{{ humanize1024 $value }}', p: '{{ humanizePercentage $value }}' }",
+            "{ f: '{{ printf \"%.3g %.1f\" $value $value }}', team: '' }",
         ]);
         let range = range(random);
         let of = plain_selector(random);

@@ -204,3 +204,20 @@ pub(super) fn paint(text: &str, tone: Tone, style: Style) -> String {
         text.to_owned()
     }
 }
+
+/// Lines no longer than the terminal is wide, unless a word is.
+pub(super) fn paragraph(text: &str, indent: &str, style: Style) -> String {
+    let mut lines = vec![indent.to_owned()];
+    for word in plain(text).split(' ') {
+        let line = lines.last_mut().expect("there is one from the beginning");
+        let is_first = line.len() == indent.len();
+        if is_first || line.chars().count() + 1 + word.chars().count() <= style.width {
+            line.push_str(if is_first { "" } else { " " });
+            line.push_str(word);
+        } else {
+            lines.push(format!("{indent}{word}"));
+        }
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}

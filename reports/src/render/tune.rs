@@ -21,6 +21,12 @@ pub fn charts(tuning: &Tuning) -> Vec<(&'static str, String)> {
     ];
     drawn
         .into_iter()
-        .filter_map(|(name, svg)| Some((name, svg.ok()?)))
+        .filter_map(|(name, svg)| Some((name, standalone(&svg.ok()?))))
         .collect()
+}
+
+/// A chart that stands on a page has no name space, and takes its colours from there; a file needs its own.
+fn standalone(svg: &str) -> String {
+    let head = "<svg xmlns=\"http://www.w3.org/2000/svg\" style=\"background:#fff;color:#222\" ";
+    svg.replacen("<svg ", head, 1)
 }

@@ -1,8 +1,8 @@
 //! When a drill proves nothing.
 
 use crate::jsonl::Record;
-use crate::score::IncidentScore;
 use crate::score::judge::Outcome;
+use crate::score::{AlertScore, IncidentScore};
 
 /// Most capacity of the workers that the harness may cost before queues behave differently.
 const SLOT_OVERHEAD_MAX: f64 = 0.25;
@@ -71,4 +71,12 @@ pub(super) fn inconclusive(record: &Record, incidents: &[IncidentScore]) -> Vec<
         }
     }
     why
+}
+
+/// Why the silence of alerts proves nothing: none of them had data. Where there was an incident, it was missed, which is
+/// worse.
+pub(super) fn without_data(alerts: &[AlertScore], incidents: &[IncidentScore]) -> Option<String> {
+    let blind = |alert: &AlertScore| alert.no_data && alert.episodes.is_empty();
+    let all = incidents.is_empty() && !alerts.is_empty() && alerts.iter().all(blind);
+    all.then(|| "none of the alerts had data: their silence says nothing".to_owned())
 }

@@ -89,12 +89,13 @@ impl Scorecard {
         Self {
             summary: Summary::new(&drills, Wanted::Page),
             tickets: has_tickets.then(|| Summary::new(&drills, Wanted::Ticket)),
-            never_fired: names(&drills, |all| {
+            never_fired: names(conclusive(&drills), |all| {
                 all.iter().all(|alert| alert.episodes.is_empty())
                     && all.iter().any(|alert| !alert.no_data)
             }),
-            never_had_data: names(&drills, |all| all.iter().all(|alert| alert.no_data)),
-            always_firing: names(&drills, |all| {
+            // That an alert had no data may be why a drill is not conclusive.
+            never_had_data: names(drills.iter(), |all| all.iter().all(|alert| alert.no_data)),
+            always_firing: names(conclusive(&drills), |all| {
                 all.iter().all(|alert| fired_throughout(alert))
             }),
             drills,
@@ -115,14 +116,20 @@ impl Scorecard {
     }
 }
 
-/// The alerts, in order, whose scores in the conclusive drills are such as `fits` says.
-fn names(drills: &[DrillScore], fits: impl Fn(&[&AlertScore]) -> bool) -> Vec<String> {
+fn conclusive(drills: &[DrillScore]) -> impl Iterator<Item = &DrillScore> {
+    drills
+        .iter()
+        .filter(|drill| drill.verdict != Verdict::Inconclusive)
+}
+
+/// The alerts, in order, whose scores in the drills are such as `fits` says.
+fn names<'d>(
+    drills: impl Iterator<Item = &'d DrillScore>,
+    fits: impl Fn(&[&AlertScore]) -> bool,
+) -> Vec<String> {
     let mut order: Vec<&str> = Vec::new();
     let mut scores: BTreeMap<&str, Vec<&AlertScore>> = BTreeMap::new();
-    let conclusive = drills
-        .iter()
-        .filter(|drill| drill.verdict != Verdict::Inconclusive);
-    for alert in conclusive.flat_map(|drill| &drill.alerts) {
+    for alert in drills.flat_map(|drill| &drill.alerts) {
         let name = alert.alert.as_str();
         if !scores.contains_key(name) {
             order.push(name);

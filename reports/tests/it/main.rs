@@ -2,6 +2,7 @@
 
 mod cards;
 mod compat;
+mod diagnose;
 mod fidelity;
 mod properties;
 mod record;

@@ -4,7 +4,7 @@ use crate::cli::Redis;
 use crate::commands::progress::{Display, Row, State};
 use crate::commands::{Failure, Terminal};
 use crate::drill::{self, DrillError, Finished, Rules};
-use crate::engine::live::{LiveError, LiveOptions};
+use crate::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
 use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::redis_server;
@@ -157,6 +157,7 @@ async fn run_all(set: &LiveSet, jobs: Vec<Job>, terminal: &Terminal) -> io::Resu
                 redis: set.redis.clone(),
                 speed: set.speed,
                 epoch: drill::live_epoch(SystemTime::now()),
+                targets_file: job.dir.join(TARGETS_FILE),
                 dir: job.dir,
                 abort: abort.clone(),
                 reached_ms: rows[row].reached_ms.clone(),

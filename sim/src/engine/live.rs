@@ -8,6 +8,9 @@ pub mod http;
 pub mod interpreter;
 mod lag;
 pub mod scraper;
+mod targets_file;
+
+pub use targets_file::TARGETS_FILE;
 
 use crate::actor::Event;
 use crate::actor::producer::{Messages, Producer};
@@ -33,6 +36,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use targets_file::TargetsFile;
 use tokio::sync::{mpsc, watch};
 
 /// What a live drill runs with.
@@ -48,6 +52,8 @@ pub struct LiveOptions {
     pub epoch: Time,
     /// Directory for the ledgers.
     pub dir: PathBuf,
+    /// Where to tell the targets' addresses while the drill runs, for a Prometheus beside it.
+    pub targets_file: PathBuf,
     /// Turns true when the drill is to be stopped.
     pub abort: watch::Receiver<bool>,
     /// Virtual milliseconds reached, for a progress display.
@@ -109,6 +115,10 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
             .map_err(system("exporter port"))?,
     );
     fleet.publish(&addresses, EXPORTERS.len());
+    let targets_file = TargetsFile::new(&options.targets_file, names(plan));
+    targets_file
+        .write(&addresses)
+        .map_err(system(TARGETS_FILE))?;
 
     let producer = spawn_producer(plan, producer_broker, clock);
     let (progress_tx, mut scrapes) = mpsc::unbounded_channel();
@@ -122,6 +132,7 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
         redis,
         fleet,
         addresses,
+        targets_file,
         first_worker: EXPORTERS.len(),
     };
     let mut agenda = Agenda::new(plan);
@@ -295,6 +306,12 @@ fn spawn_scrapes(
             Target::new(job, &instance, series)
         })
         .collect()
+}
+
+/// Jobs and instances of a plan's targets, by number.
+fn names(plan: &Plan) -> Vec<(&'static str, String)> {
+    let targets = crate::engine::targets(plan).into_iter();
+    targets.map(|(job, instance, _)| (job, instance)).collect()
 }
 
 async fn left_in_redis(

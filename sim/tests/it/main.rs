@@ -1,5 +1,6 @@
 //! Tests of firedrill against the real things: Redis, processes, signals, the command line.
 
+mod against;
 mod broker;
 mod cleanup;
 mod cli;
@@ -9,9 +10,11 @@ mod conservation;
 mod docker;
 mod fidelity;
 mod live;
+mod prometheus;
 mod queueing_theory;
 mod redis_server;
 mod support;
+mod test_rules;
 mod theory;
 mod tidy;
 mod virtual_drills;

@@ -54,7 +54,7 @@ fn arrows_point_one_way() {
     );
     assert_eq!(
         ours("firedrill-benches"),
-        ["firedrill", "firedrill-detector"]
+        ["firedrill", "firedrill-detector", "firedrill-reports"]
     );
 }
 

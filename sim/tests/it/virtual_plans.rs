@@ -148,9 +148,31 @@ pub(crate) fn sketch() -> impl Strategy<Value = Sketch> {
                 strict,
                 workload,
                 workers,
-                timeline,
+                timeline: without_overlapping_outages(timeline),
             },
         )
+}
+
+/// A Redis that is down is not killed again: scenarios that say so are refused.
+fn without_overlapping_outages(timeline: Vec<Trouble>) -> Vec<Trouble> {
+    let mut outages: Vec<(u32, u32)> = Vec::new();
+    let keep = |trouble: &Trouble| {
+        if !matches!(trouble.what, Kind::Redis { .. }) {
+            return true;
+        }
+        let (starts, ends) = (
+            trouble.at_percent,
+            trouble.at_percent + trouble.length_percent,
+        );
+        let free = outages
+            .iter()
+            .all(|(other_starts, other_ends)| ends <= *other_starts || starts >= *other_ends);
+        if free {
+            outages.push((starts, ends));
+        }
+        free
+    };
+    timeline.into_iter().filter(keep).collect()
 }
 
 impl Sketch {

@@ -6,8 +6,8 @@ use promql_parser::parser;
 use super::{Compiler, Result, Typed, is_label_name, string};
 use crate::compat::Compat;
 use crate::expr::{
-    CalendarField, HistogramQuantile, LabelsOnce, MapCall, MapFunction, RangeCall, RangeFunction,
-    Relabel, RelabelHow, ScalarExpr, VectorExpr,
+    At, CalendarField, HistogramQuantile, LabelsOnce, MapCall, MapFunction, RangeCall, RangeExpr,
+    RangeFunction, Reference, Relabel, RelabelHow, ScalarExpr, VectorExpr,
 };
 use crate::intern::{Memo, Places};
 use crate::sample::{Labels, METRIC_NAME};
@@ -60,6 +60,14 @@ impl Compiler {
             }
             "timestamp" => match self.vector(argument(&args, 0, name)?, name)? {
                 VectorExpr::Selector(selector) => {
+                    // `promql/engine.go`, rangeEvalTimestampFunctionOverVectorSelector: the offset is replaced by what
+                    // `@` needs, yet decides which samples were read, together with the rest of the expression.
+                    let Reference { at, offset_ms } = selector.reference;
+                    if at != At::Evaluation && offset_ms != 0 {
+                        return Err("timestamp() of a selector with both `@` and `offset` forgets the offset in \
+                             Prometheus, a defect; write the time that is meant behind `@`"
+                            .into());
+                    }
                     Ok(Typed::Vector(VectorExpr::TimestampOf(selector)))
                 }
                 of => Ok(map(MapFunction::Timestamp, of)),
@@ -112,9 +120,16 @@ impl Compiler {
             }
             _ => (argument(args, 0, name)?, None),
         };
+        let of = self.range(of, name)?;
+        if self.compat == Compat::V3 && loses_its_subquery(function, parameter.as_ref(), &of) {
+            return Err(format!(
+                "{name}() of a subquery with `@` finds nothing in Prometheus 3.14, a defect that later versions do not \
+                 have (prometheus issue 18610); `@` inside the subquery works in all of them"
+            ));
+        }
         Ok(Typed::Vector(VectorExpr::Range(Box::new(RangeCall {
             function,
-            of: self.range(of, name)?,
+            of,
             parameter,
             seen: Places::default(),
         }))))
@@ -212,6 +227,31 @@ fn argument<'e>(args: &[&'e parser::Expr], at: usize, name: &str) -> Result<&'e 
     args.get(at)
         .copied()
         .ok_or_else(|| format!("{name}() needs at least {} arguments", at + 1))
+}
+
+/// Whether Prometheus 3.14 drops the call's subquery: one with `@` is wrapped for being the same at every step, and is
+/// then not recognized unless the whole call is (`promql/engine.go`, preprocessExprHelper).
+fn loses_its_subquery(
+    function: RangeFunction,
+    parameter: Option<&ScalarExpr>,
+    of: &RangeExpr,
+) -> bool {
+    let RangeExpr::Subquery { reference, .. } = of else {
+        return false;
+    };
+    reference.at != At::Evaluation
+        && parameter
+            .is_some_and(|number| function == RangeFunction::PredictLinear || !is_fixed(number))
+}
+
+/// Whether a number is made of literals. One taken from series at a fixed time is fixed to Prometheus, too, and not here.
+fn is_fixed(number: &ScalarExpr) -> bool {
+    match number {
+        ScalarExpr::Number(_) => true,
+        ScalarExpr::Negate(of) => is_fixed(of),
+        ScalarExpr::Binary { left, right, .. } => is_fixed(left) && is_fixed(right),
+        ScalarExpr::Time | ScalarExpr::OfVector(_) => false,
+    }
 }
 
 fn range_function(name: &str) -> Option<RangeFunction> {

@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::render::cell::Tone;
-use crate::render::terminal::{Cell, Style, columns, paint, plain, quiet};
+use crate::render::terminal::{Cell, Style, columns, paint, paragraph, plain, quiet};
 use crate::tune::{Figures, Tuning};
 
 /// The search: the setting now and proposed, what either comes to, the trade-off, how sure that is, and what held-out drills
@@ -58,23 +58,6 @@ pub fn terminal(tuning: &Tuning, style: Style) -> String {
     out.push_str(&paint(&verdict, tone, style));
     out.push('\n');
     out
-}
-
-/// Lines no longer than the terminal is wide, unless a word is.
-fn paragraph(text: &str, indent: &str, style: Style) -> String {
-    let mut lines = vec![indent.to_owned()];
-    for word in plain(text).split(' ') {
-        let line = lines.last_mut().expect("there is one from the beginning");
-        let is_first = line.len() == indent.len();
-        if is_first || line.chars().count() + 1 + word.chars().count() <= style.width {
-            line.push_str(if is_first { "" } else { " " });
-            line.push_str(word);
-        } else {
-            lines.push(format!("{indent}{word}"));
-        }
-    }
-    lines.push(String::new());
-    lines.join("\n")
 }
 
 fn figures(title: &str, now: &Figures, proposed: &Figures, style: Style) -> String {

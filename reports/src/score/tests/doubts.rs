@@ -105,3 +105,28 @@ fn handlers_may_overrun_by_a_scrape_interval() {
         (Verdict::Passed, Verdict::Inconclusive)
     );
 }
+
+#[test]
+fn silence_without_data_passes_nothing() {
+    let paper = |blind: &[&str]| {
+        let mut paper = Paper::new(600, 3600).benign(0, 3600);
+        let lines = blind.iter().map(|rule| Line::NoData {
+            rule: (*rule).to_owned(),
+        });
+        paper.record.lines.extend(lines);
+        paper
+    };
+    let all = paper(&[]).score().alerts;
+    let names: Vec<&str> = all.iter().map(|alert| alert.alert.as_str()).collect();
+    assert_eq!(paper(&names[1..]).score().verdict, Verdict::Passed);
+    let blind = paper(&names).score();
+    assert_eq!(blind.verdict, Verdict::Inconclusive);
+    assert_eq!(
+        blind.inconclusive,
+        ["none of the alerts had data: their silence says nothing"]
+    );
+    assert_eq!(Scorecard::new(vec![blind]).never_had_data, names);
+    // An incident nobody could see was missed all the same.
+    let missed = paper(&names).incident("db_slow", 1200, None, 2400, 1500);
+    assert_eq!(missed.score().verdict, Verdict::Failed);
+}

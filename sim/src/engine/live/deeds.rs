@@ -4,6 +4,7 @@ use crate::clock::ClockOrigin;
 use crate::engine::live::LiveError;
 use crate::engine::live::fleet::Fleet;
 use crate::engine::live::scraper::Addresses;
+use crate::engine::live::targets_file::{TARGETS_FILE, TargetsFile};
 use crate::fault::{Agenda, Deed, Phase, Turn};
 use crate::plan::Plan;
 use crate::redis_server::private::PrivateRedis;
@@ -16,6 +17,7 @@ pub(crate) struct World<'a> {
     pub(crate) redis: PrivateRedis,
     pub(crate) fleet: Fleet,
     pub(crate) addresses: Addresses,
+    pub(crate) targets_file: TargetsFile,
     /// Number of the first worker among the scrape targets.
     pub(crate) first_worker: usize,
 }
@@ -55,6 +57,9 @@ impl World<'_> {
             Deed::RestartWorkers => {
                 let note = self.fleet.restart(&step.targets, clock).await?;
                 self.fleet.publish(&self.addresses, self.first_worker);
+                self.targets_file
+                    .write(&self.addresses)
+                    .map_err(|error| LiveError::System(TARGETS_FILE, error))?;
                 (true, note)
             }
             Deed::KillRedis { keep_data } => {

@@ -41,6 +41,7 @@ impl Fleet {
                 plan: plan.clone(),
                 process,
                 incarnation: 0,
+                port: 0,
                 redis_url: redis_url.clone(),
                 ledger: PathBuf::new(),
                 speed: options.speed,
@@ -74,6 +75,7 @@ impl Fleet {
             .join(format!("{process}.{}.ledger", spec.incarnation));
         let child = WorkerChild::start(&self.exe, spec, self.effects.clone()).await?;
         spec.incarnation += 1;
+        spec.port = child.address.port();
         self.running.insert(process.to_owned(), child);
         Ok(())
     }

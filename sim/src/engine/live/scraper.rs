@@ -26,7 +26,8 @@ impl Addresses {
             .insert(target, address);
     }
 
-    fn get(&self, target: usize) -> Option<SocketAddr> {
+    /// The address of target number `target`, if it ever had one.
+    pub(crate) fn get(&self, target: usize) -> Option<SocketAddr> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

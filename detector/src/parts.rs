@@ -1,0 +1,444 @@
+//! What an expression is made of, for those who want to know why it says nothing: every part can be asked on its own.
+
+use promql_parser::parser;
+
+use crate::compat::Compat;
+use crate::expr::Selector;
+use crate::expr::compile::{compile_parsed, parse, spelling};
+use crate::expr::matcher::Matcher;
+use crate::query::Query;
+use crate::rules::{Rule, RuleKind, RuleSet};
+use crate::sample::Labels;
+
+/// A rule of any kind, and the parts of its expression.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Anatomy {
+    /// Position of its group among all groups, in the order of files and groups.
+    pub group_place: usize,
+    /// The group's name.
+    pub group: String,
+    /// The alert's name, or the recorded metric's.
+    pub name: String,
+    /// Whether it is an alert.
+    pub is_alert: bool,
+    /// How long an alert's expression must hold, in milliseconds; 0 for a recording rule.
+    pub for_ms: i64,
+    /// How much earlier than its evaluation time it looks, in milliseconds.
+    pub query_offset_ms: i64,
+    /// The rule file's name.
+    pub file: String,
+    /// The line the rule starts on.
+    pub line: usize,
+    /// The expression as written.
+    pub expr: String,
+    /// The whole of it, to be asked.
+    pub query: Query,
+    /// Its parts, outer ones first.
+    pub parts: Vec<Part>,
+}
+
+/// A part of an expression.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Part {
+    /// As the parser prints it.
+    pub text: String,
+    /// What it is.
+    pub kind: PartKind,
+    /// The whole expression has no value where this part has none.
+    pub is_needed: bool,
+}
+
+/// See [`Part`]. Operations inside of subqueries are left out: they are evaluated at other times than the rule.
+#[derive(Debug, Clone)]
+pub enum PartKind {
+    /// A selector, of a range or not.
+    Selector(SeriesSelector),
+    /// Two operands and the operator between them.
+    Operation {
+        /// `==`, `/`, `and` ...
+        op: String,
+        /// The whole of it.
+        query: Query,
+        /// What stands on the left.
+        left: Box<Operand>,
+        /// What stands on the right.
+        right: Box<Operand>,
+    },
+    /// `absent(...)` or `absent_over_time(...)`.
+    Absent {
+        /// The whole of it.
+        query: Query,
+        /// What is or is not there.
+        of: Vec<SeriesSelector>,
+    },
+}
+
+/// One side of an operation.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Operand {
+    /// As the parser prints it.
+    pub text: String,
+    /// To be asked.
+    pub query: Query,
+    /// Its value if it is a literal.
+    pub number: Option<f64>,
+    /// The selectors inside.
+    pub selectors: Vec<SeriesSelector>,
+    /// Whether a condition inside may take away all it has.
+    pub has_condition: bool,
+}
+
+/// Which series a selector means.
+#[derive(Debug, Clone)]
+pub struct SeriesSelector {
+    text: String,
+    name: Option<String>,
+    matchers: Vec<Matcher>,
+}
+
+impl SeriesSelector {
+    fn new(selector: &Selector) -> Self {
+        Self {
+            text: selector.text.clone(),
+            name: selector.name.as_deref().map(str::to_owned),
+            matchers: selector.matchers.clone(),
+        }
+    }
+
+    /// As the parser prints it, without range and modifiers.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The metric name it asks for, if it asks for one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The labels it looks at besides the name, in the order written.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.matchers.iter().map(|matcher| matcher.label.as_str())
+    }
+
+    /// Whether it means this series.
+    #[must_use]
+    pub fn matches(&self, labels: &Labels) -> bool {
+        self.name
+            .as_deref()
+            .is_none_or(|name| name == labels.name())
+            && self.matchers.iter().all(|matcher| matcher.matches(labels))
+    }
+
+    /// Whether its matchers of one label accept this series, whatever its name.
+    #[must_use]
+    pub fn accepts(&self, label: &str, labels: &Labels) -> bool {
+        let mut own = self
+            .matchers
+            .iter()
+            .filter(|matcher| matcher.label == label);
+        own.all(|matcher| matcher.matches(labels))
+    }
+
+    /// The values it asks one label to be equal to.
+    pub fn wanted<'s>(&'s self, label: &'s str) -> impl Iterator<Item = &'s str> {
+        self.matchers
+            .iter()
+            .filter(move |matcher| matcher.label == label)
+            .filter_map(Matcher::equal_to)
+    }
+}
+
+impl RuleSet {
+    /// All rules, recording rules included, in the order of files, groups and rules, with the parts of their expressions.
+    #[must_use]
+    pub fn anatomies(&self) -> Vec<Anatomy> {
+        let mut all = Vec::new();
+        for (group_place, group) in self.groups.iter().enumerate() {
+            for rule in &group.rules {
+                let Some((query, parts)) = parts(rule, self.compat) else {
+                    continue;
+                };
+                all.push(Anatomy {
+                    group_place,
+                    group: group.name.clone(),
+                    name: rule.name.clone(),
+                    is_alert: matches!(rule.kind, RuleKind::Alert { .. }),
+                    for_ms: match rule.kind {
+                        RuleKind::Alert { for_ms, .. } => for_ms,
+                        RuleKind::Record { .. } => 0,
+                    },
+                    query_offset_ms: group.query_offset_ms,
+                    file: group.file.clone(),
+                    line: rule.line,
+                    expr: rule.text.clone(),
+                    query,
+                    parts,
+                });
+            }
+        }
+        all
+    }
+}
+
+/// A rule's text has been compiled before, so that there always is something.
+fn parts(rule: &Rule, compat: Compat) -> Option<(Query, Vec<Part>)> {
+    let parsed = parse(&rule.text, compat).ok()?;
+    let mut walk = Walk {
+        compat,
+        parts: Vec::new(),
+    };
+    walk.expr(&parsed, Standing::NEEDED);
+    Some((walk.query(&parsed)?, walk.parts))
+}
+
+/// What is known of the place an expression stands at.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    is_needed: bool,
+    in_subquery: bool,
+}
+
+impl Standing {
+    const NEEDED: Self = Self {
+        is_needed: true,
+        in_subquery: false,
+    };
+
+    fn needed_if(self, also: bool) -> Self {
+        Self {
+            is_needed: self.is_needed && also,
+            ..self
+        }
+    }
+}
+
+struct Walk {
+    compat: Compat,
+    parts: Vec<Part>,
+}
+
+impl Walk {
+    fn expr(&mut self, expr: &parser::Expr, standing: Standing) {
+        match expr {
+            parser::Expr::Paren(paren) => self.expr(&paren.expr, standing),
+            parser::Expr::Unary(unary) => self.expr(&unary.expr, standing),
+            parser::Expr::Aggregate(aggregate) => {
+                if let Some(parameter) = &aggregate.param {
+                    self.expr(parameter, standing.needed_if(false));
+                }
+                self.expr(&aggregate.expr, standing);
+            }
+            parser::Expr::VectorSelector(selector) => self.selector(selector, standing),
+            parser::Expr::MatrixSelector(matrix) => self.selector(&matrix.vs, standing),
+            parser::Expr::Subquery(subquery) => {
+                let inside = Standing {
+                    in_subquery: true,
+                    ..standing
+                };
+                self.expr(&subquery.expr, inside);
+            }
+            parser::Expr::Binary(binary) => self.operation(expr, binary, standing),
+            parser::Expr::Call(call) => self.call(expr, call, standing),
+            parser::Expr::NumberLiteral(_)
+            | parser::Expr::StringLiteral(_)
+            | parser::Expr::Extension(_) => {}
+        }
+    }
+
+    fn push(&mut self, text: String, kind: PartKind, standing: Standing) {
+        self.parts.push(Part {
+            text,
+            kind,
+            is_needed: standing.is_needed,
+        });
+    }
+
+    fn selector(&mut self, selector: &parser::VectorSelector, standing: Standing) {
+        let whole = parser::Expr::VectorSelector(selector.clone());
+        for found in self.selectors(&whole) {
+            self.push(found.text.clone(), PartKind::Selector(found), standing);
+        }
+    }
+
+    fn operation(&mut self, expr: &parser::Expr, binary: &parser::BinaryExpr, standing: Standing) {
+        let op = spelling(binary.op).to_ascii_lowercase();
+        if !standing.in_subquery
+            && let (Some(query), Some(left), Some(right)) = (
+                self.query(expr),
+                self.operand(&binary.lhs),
+                self.operand(&binary.rhs),
+            )
+        {
+            let kind = PartKind::Operation {
+                op: op.clone(),
+                query,
+                left: Box::new(left),
+                right: Box::new(right),
+            };
+            self.push(expr.to_string(), kind, standing);
+        }
+        self.expr(&binary.lhs, standing.needed_if(op != "or"));
+        let right = !matches!(op.as_str(), "or" | "unless");
+        self.expr(&binary.rhs, standing.needed_if(right));
+    }
+
+    fn call(&mut self, expr: &parser::Expr, call: &parser::Call, standing: Standing) {
+        let is_absent = call.func.name.starts_with("absent");
+        if is_absent
+            && !standing.in_subquery
+            && let Some(query) = self.query(expr)
+        {
+            let of = self.selectors(expr);
+            self.push(expr.to_string(), PartKind::Absent { query, of }, standing);
+        }
+        // scalar() of nothing is NaN, which is a value.
+        let inside = standing.needed_if(!is_absent && call.func.name != "scalar");
+        for argument in &call.args.args {
+            self.expr(argument, inside);
+        }
+    }
+
+    fn query(&self, expr: &parser::Expr) -> Option<Query> {
+        let compiled = compile_parsed(expr, self.compat).ok()?;
+        Some(Query::new(compiled.expr))
+    }
+
+    fn operand(&self, expr: &parser::Expr) -> Option<Operand> {
+        let query = self.query(expr)?;
+        Some(Operand {
+            text: bare(expr).to_string(),
+            number: query.number(),
+            selectors: self.selectors(expr),
+            has_condition: has_condition(expr),
+            query,
+        })
+    }
+
+    fn selectors(&self, expr: &parser::Expr) -> Vec<SeriesSelector> {
+        let mut found = Vec::new();
+        if let Ok(compiled) = compile_parsed(expr, self.compat) {
+            let mut note = |selector: &Selector| found.push(SeriesSelector::new(selector));
+            compiled.expr.each_selector(&[], &mut note);
+        }
+        found
+    }
+}
+
+/// Whether there is a comparison that filters, or a set operator, anywhere inside.
+fn has_condition(expr: &parser::Expr) -> bool {
+    match expr {
+        parser::Expr::Paren(paren) => has_condition(&paren.expr),
+        parser::Expr::Unary(unary) => has_condition(&unary.expr),
+        parser::Expr::Aggregate(aggregate) => has_condition(&aggregate.expr),
+        parser::Expr::Subquery(subquery) => has_condition(&subquery.expr),
+        parser::Expr::Call(call) => {
+            call.func.name.starts_with("absent")
+                || call
+                    .args
+                    .args
+                    .iter()
+                    .any(|argument| has_condition(argument))
+        }
+        parser::Expr::Binary(binary) => {
+            let modifier = binary.modifier.as_ref();
+            let filters = binary.op.is_comparison_operator()
+                && !modifier.is_some_and(|modifier| modifier.return_bool);
+            filters
+                || binary.op.is_set_operator()
+                || has_condition(&binary.lhs)
+                || has_condition(&binary.rhs)
+        }
+        parser::Expr::NumberLiteral(_)
+        | parser::Expr::StringLiteral(_)
+        | parser::Expr::VectorSelector(_)
+        | parser::Expr::MatrixSelector(_)
+        | parser::Expr::Extension(_) => false,
+    }
+}
+
+/// Without the parentheses around it.
+fn bare(expr: &parser::Expr) -> &parser::Expr {
+    match expr {
+        parser::Expr::Paren(paren) => bare(&paren.expr),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::RuleFile;
+
+    fn parts_of(expr: &str) -> Vec<String> {
+        let file = RuleFile {
+            name: "r.yml".into(),
+            text: format!("groups: [{{ name: g, rules: [{{ alert: A, expr: '{expr}' }}] }}]"),
+        };
+        let rules = RuleSet::load(&[file], Compat::V3).unwrap();
+        let anatomy = rules.anatomies().remove(0);
+        let described = anatomy.parts.iter().map(|part| {
+            let kind = match &part.kind {
+                PartKind::Selector(_) => "selector".to_owned(),
+                PartKind::Operation {
+                    op, left, right, ..
+                } => {
+                    format!("{op} of {} and {}", left.text, right.text)
+                }
+                PartKind::Absent { of, .. } => format!("absent, {} selectors", of.len()),
+            };
+            let needed = if part.is_needed { "" } else { " (not needed)" };
+            format!("{}: {kind}{needed}", part.text)
+        });
+        described.collect()
+    }
+
+    #[test]
+    fn what_is_needed_depends_on_the_operators() {
+        assert_eq!(
+            parts_of("sum(rate(a[5m])) / (b) < 0.9 or absent(c)"),
+            [
+                "sum(rate(a[5m])) / (b) < 0.9 or absent(c): or of sum(rate(a[5m])) / (b) < 0.9 and absent(c)",
+                "sum(rate(a[5m])) / (b) < 0.9: < of sum(rate(a[5m])) / (b) and 0.9 (not needed)",
+                "sum(rate(a[5m])) / (b): / of sum(rate(a[5m])) and b (not needed)",
+                "a: selector (not needed)",
+                "b: selector (not needed)",
+                "absent(c): absent, 1 selectors (not needed)",
+                "c: selector (not needed)",
+            ]
+        );
+        assert_eq!(
+            parts_of("max_over_time((a > 1)[1h:1m]) unless b > scalar(c)"),
+            [
+                "max_over_time((a > 1)[1h:1m]) unless b > scalar(c): unless of max_over_time((a > 1)[1h:1m]) and b > scalar(c)",
+                "a: selector",
+                "b > scalar(c): > of b and scalar(c) (not needed)",
+                "b: selector (not needed)",
+                "c: selector (not needed)",
+            ]
+        );
+    }
+
+    #[test]
+    fn selectors_say_which_series_they_mean() {
+        let file = RuleFile {
+            name: "r.yml".into(),
+            text: "groups: [{ name: g, rules: [{ record: r, expr: 'a{b=\"x\", c=~\"y.*\"}' }] }]"
+                .into(),
+        };
+        let anatomies = RuleSet::load(&[file], Compat::V3).unwrap().anatomies();
+        let PartKind::Selector(selector) = &anatomies[0].parts[0].kind else {
+            panic!("{anatomies:?}");
+        };
+        let series = |b, c| Labels::metric("a", [("b", b), ("c", c)]);
+        assert!(selector.matches(&series("x", "yes")));
+        assert!(!selector.matches(&series("x", "no")));
+        assert!(selector.accepts("b", &series("x", "no")));
+        assert_eq!(selector.wanted("b").collect::<Vec<_>>(), ["x"]);
+        assert_eq!(selector.wanted("c").count(), 0);
+    }
+}

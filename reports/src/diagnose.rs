@@ -1,0 +1,200 @@
+//! Why rules say nothing: every rule held against records, part by part.
+//!
+//! A rule that never fires may have had no reason to, or it may be one that cannot: a metric nobody exports, a label with
+//! another value, a comparison with a series that vanishes with its process. [`Diagnoser::observe`] evaluates the rules
+//! over records as a drill does and asks every part of every expression at every evaluation; [`Diagnoser::finish`] says
+//! what follows from it. What is said holds for these records: metrics that no scenario in them brings about are missing.
+
+mod findings;
+mod hint;
+mod observe;
+mod questions;
+mod tally;
+
+use crate::jsonl::Record;
+use firedrill_detector::{Anatomy, Labels, RuleSet};
+use std::collections::{BTreeMap, BTreeSet};
+use tally::RuleTally;
+
+/// Most values of a label that are listed.
+const VALUES_MAX: usize = 8;
+
+/// All rules, diagnosed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnosis {
+    /// The records, as scenario and seed.
+    pub records: Vec<String>,
+    /// The rules in the order of files, groups and rules, recording rules included.
+    pub rules: Vec<RuleDiagnosis>,
+}
+
+/// One rule, diagnosed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleDiagnosis {
+    /// The rule group.
+    pub group: String,
+    /// The alert's name, or the recorded metric's.
+    pub name: String,
+    /// Whether it is an alert.
+    pub is_alert: bool,
+    /// The rule file.
+    pub file: String,
+    /// The line the rule starts on.
+    pub line: usize,
+    /// The expression as written.
+    pub expr: String,
+    /// What it comes to.
+    pub state: RuleState,
+    /// At how many evaluations its expression was asked.
+    pub evaluations: u64,
+    /// At how many of them it had a value, which for an alert means that it held.
+    pub held: u64,
+    /// In how many records the alert fired.
+    pub fired_in: u64,
+    /// What its selectors saw, each once.
+    pub selectors: Vec<SelectorSight>,
+    /// What is to be said, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// What a rule comes to in the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RuleState {
+    /// None of its selectors matched any series: unscorable.
+    NoData,
+    /// Something it needs was never there.
+    CannotFire,
+    /// It works, with a trap.
+    Trap,
+    /// Nothing is wrong with it.
+    Fine,
+}
+
+/// What a selector matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelectorSight {
+    /// As the parser prints it.
+    pub text: String,
+    /// How many series, of all records together.
+    pub series: usize,
+    /// In how many records there was one.
+    pub records: usize,
+    /// The values of each label but the name.
+    pub labels: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Something to be said of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub grade: Grade,
+    /// A stable name for machines.
+    pub kind: FindingKind,
+    /// The part of the expression it is about.
+    pub part: String,
+    /// What is the matter.
+    pub message: String,
+    /// What to do about it, if that can be said.
+    pub hint: Option<String>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grade {
+    /// The rule cannot fire as long as this is so.
+    Dead,
+    /// The rule is silent, or fires, where one would not expect it.
+    Trap,
+    /// Good to know.
+    Note,
+}
+
+/// What a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FindingKind {
+    /// A selector matched no series.
+    NothingMatched,
+    /// A side of an operation was empty at all evaluations although its selectors matched series.
+    EmptySide,
+    /// Two sides had values, but never with labels in common.
+    NothingInCommon,
+    /// What is compared with a low number vanished during an incident, and the comparison with it.
+    Vanished,
+    /// A quotient was not a number.
+    ZeroByZero,
+    /// What is asked to be absent never was.
+    NeverAbsent,
+    /// What is asked to be absent was so from the first evaluation to the last.
+    AlwaysAbsent,
+    /// The expression never held as long as `for` asks.
+    ForTooLong,
+    /// The rule could not be evaluated.
+    Failed,
+    /// A comparison had both sides and never held.
+    NeverHeld,
+}
+
+/// Looks at rules over records.
+#[derive(Debug)]
+pub struct Diagnoser {
+    rules: RuleSet,
+    anatomies: Vec<Anatomy>,
+    tallies: Vec<RuleTally>,
+    records: Vec<String>,
+    /// All series there ever were, those the rules write included, by the records they were in.
+    known: BTreeMap<Labels, BTreeSet<usize>>,
+}
+
+impl Diagnoser {
+    /// Nothing has been looked at yet.
+    #[must_use]
+    pub fn new(rules: &RuleSet) -> Self {
+        let anatomies = rules.anatomies();
+        Self {
+            tallies: anatomies.iter().map(RuleTally::new).collect(),
+            anatomies,
+            rules: rules.clone(),
+            records: Vec::new(),
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// Evaluates the rules over a record. The record's own rules have no part in it.
+    pub fn observe(&mut self, record: &Record) {
+        observe::record(self, record);
+    }
+
+    /// What follows from all records together.
+    #[must_use]
+    pub fn finish(self) -> Diagnosis {
+        let rules = self.anatomies.iter().zip(&self.tallies);
+        let rules = rules.map(|(anatomy, tally)| findings::of_rule(anatomy, tally, &self.known));
+        Diagnosis {
+            rules: rules.collect(),
+            records: self.records,
+        }
+    }
+}
+
+impl Diagnosis {
+    /// Whether every rule can fire.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.rules
+            .iter()
+            .all(|rule| rule.state > RuleState::CannotFire)
+    }
+}
+
+impl RuleState {
+    /// In one word or two.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoData => "unscorable: no data",
+            Self::CannotFire => "cannot fire",
+            Self::Trap => "trap",
+            Self::Fine => "ok",
+        }
+    }
+}

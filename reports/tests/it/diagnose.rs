@@ -1,0 +1,189 @@
+//! What is found in rules that are held against drills on paper.
+
+use crate::support::{RULES, Story, record};
+use firedrill_detector::{Compat, RuleFile, RuleSet};
+use firedrill_reports::diagnose::{FindingKind, RuleState};
+use firedrill_reports::render::{Style, diagnose};
+use firedrill_reports::{Diagnoser, Diagnosis};
+
+const PLAIN: Style = Style {
+    colour: false,
+    width: 120,
+};
+
+fn diagnosis(text: &str, stories: &[Story]) -> Diagnosis {
+    let file = RuleFile {
+        name: "rules.yml".into(),
+        text: text.into(),
+    };
+    let rules = RuleSet::load(&[file], Compat::default()).unwrap_or_else(|e| panic!("{e:#?}"));
+    let mut diagnoser = Diagnoser::new(&rules);
+    for story in stories {
+        diagnoser.observe(&record(*story));
+    }
+    diagnoser.finish()
+}
+
+/// The findings of one alert's expression.
+fn findings(expr: &str, more: &str, stories: &[Story]) -> (RuleState, Vec<(FindingKind, String)>) {
+    let text = format!("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: {expr}\n{more}");
+    let found = diagnosis(&text, stories).rules.remove(0);
+    let kinds = found.findings.into_iter();
+    (
+        found.state,
+        kinds
+            .filter(|finding| finding.kind != FindingKind::NeverHeld)
+            .map(|finding| {
+                (
+                    finding.kind,
+                    finding.message + &finding.hint.unwrap_or_default(),
+                )
+            })
+            .collect(),
+    )
+}
+
+#[test]
+fn the_runbook_waits_for_a_zero_that_never_comes() {
+    let found = diagnosis(RULES, &[Story::Crash]);
+    let stalled = found
+        .rules
+        .iter()
+        .find(|rule| rule.name == "JobProcessingStalled");
+    let stalled = stalled.expect("it is in the file");
+    assert_eq!(stalled.state, RuleState::Trap);
+    assert_eq!(stalled.findings[0].kind, FindingKind::Vanished);
+    assert_eq!(
+        stalled.findings[0].part,
+        "sum(rate(job_processed_total[5m])) == 0"
+    );
+    // There is no failed job on paper.
+    assert!(!found.is_sound());
+    insta::assert_snapshot!(diagnose::terminal(&found, PLAIN));
+    insta::assert_snapshot!(diagnose::json(&found));
+    // Workers that stand still keep their series: there the alert fires.
+    let found = diagnosis(RULES, &[Story::Hang]);
+    assert!(found.rules[3].fired_in == 1 && found.rules[3].state == RuleState::Fine);
+}
+
+#[test]
+fn an_alert_that_fires_all_the_same_has_no_trap() {
+    let expr = "sum(rate(job_processed_total[5m])) == 0 or absent(job_processed_total)";
+    assert_eq!(
+        findings(expr, "", &[Story::Crash]),
+        (RuleState::Fine, vec![])
+    );
+    let low = "sum(rate(job_processed_total[5m])) < 1";
+    let (state, found) = findings(low, "    for: 10m", &[Story::Crash]);
+    assert_eq!(
+        (state, found[0].0),
+        (RuleState::Trap, FindingKind::Vanished)
+    );
+}
+
+#[test]
+fn what_cannot_fire_is_told_with_what_was_meant() {
+    let (state, found) = findings(
+        "sum(rate(job_processed_total{status=\"sucess\"}[5m])) > 1",
+        "",
+        &[Story::Quiet],
+    );
+    assert_eq!(state, RuleState::NoData);
+    assert!(found[0].1.ends_with("Did you mean success?"), "{found:?}");
+    for (expr, kind) in [
+        (
+            "job_processed_total / job_processd_total > 1",
+            FindingKind::NothingMatched,
+        ),
+        (
+            "job_processed_total / asynq_tasks_enqueued_total > 1",
+            FindingKind::NothingInCommon,
+        ),
+        ("deriv(job_processed_total[5s]) > 1", FindingKind::EmptySide),
+        (
+            "job_processed_total > 1 and missing > 1",
+            FindingKind::NothingMatched,
+        ),
+    ] {
+        let (state, found) = findings(expr, "", &[Story::Quiet]);
+        assert_eq!(state, RuleState::CannotFire, "{expr}: {found:?}");
+        assert_eq!((found.len(), found[0].0), (1, kind), "{expr}: {found:?}");
+    }
+    // A branch that is missing does not keep the other from firing.
+    let (state, found) = findings(
+        "missing > 1 or job_processed_total > 1e9",
+        "",
+        &[Story::Quiet],
+    );
+    assert_eq!(
+        (state, found[0].0),
+        (RuleState::Trap, FindingKind::NothingMatched)
+    );
+}
+
+#[test]
+fn traps_are_told_with_their_figures() {
+    let ratio = "sum(rate(job_processed_total[5m])) / sum(rate(job_processed_total[5m])) < 0.5";
+    let (_, found) = findings(ratio, "", &[Story::Hang]);
+    assert_eq!(found[0].0, FindingKind::ZeroByZero);
+    // 70 minutes without progress, less the five that the rate still sees some: 65 x 4 evaluations.
+    assert!(found[0].1.starts_with("was 0/0 at 26"), "{found:?}");
+    let (_, found) = findings("absent(job_processed_total)", "", &[Story::Hang]);
+    assert_eq!(found[0].0, FindingKind::NeverAbsent);
+    let (_, found) = findings("absent(job_processed_total)", "", &[Story::Crash]);
+    assert_eq!(found, []);
+    let (state, found) = findings("absent(missing)", "", &[Story::Quiet]);
+    assert_eq!(state, RuleState::Trap);
+    assert!(
+        found
+            .iter()
+            .any(|(kind, _)| *kind == FindingKind::AlwaysAbsent),
+        "{found:?}"
+    );
+    let still = "rate(job_processed_total[5m]) == 0";
+    let (state, found) = findings(still, "    for: 2h", &[Story::Hang]);
+    assert_eq!(state, RuleState::Trap);
+    assert_eq!(found[0].0, FindingKind::ForTooLong);
+    assert!(
+        found[0].1.starts_with("held for 1h5m") && found[0].1.contains("asks for 2h"),
+        "{found:?}"
+    );
+    let short = findings(still, "    for: 30m", &[Story::Hang]);
+    assert_eq!(short, (RuleState::Fine, vec![]));
+}
+
+#[test]
+fn recorded_series_count_as_data() {
+    let text = "groups:\n- name: g\n  rules:\n  - record: job:rate\n    expr: sum by (status) (rate(job_processed_total[5m]))\n  - { alert: A, expr: 'job:rate{status=\"success\"} > 1e9' }\n  - { alert: B, expr: 'count(ALERTS{alertname=\"A\"}) > 5' }\n  - { alert: C, expr: 'job:rate > 1' }\n  - { alert: D, expr: 'count(ALERTS{alertname=\"C\"}) > 5' }\n";
+    let found = diagnosis(text, &[Story::Quiet]);
+    let states: Vec<_> = found
+        .rules
+        .iter()
+        .map(|rule| (rule.name.as_str(), rule.state))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            ("job:rate", RuleState::Fine),
+            ("A", RuleState::Fine),
+            ("B", RuleState::NoData),
+            ("C", RuleState::Fine),
+            ("D", RuleState::Fine)
+        ]
+    );
+}
+
+#[test]
+fn records_add_up() {
+    let expr = "absent(job_processed_total)";
+    let both = findings(expr, "", &[Story::Quiet, Story::Crash]);
+    assert_eq!(both, (RuleState::Fine, vec![]));
+    let text = format!("groups: [{{ name: g, rules: [{{ alert: A, expr: '{expr}' }}] }}]");
+    let found = diagnosis(&text, &[Story::Quiet, Story::Crash]);
+    let sight = &found.rules[0].selectors[0];
+    assert_eq!(
+        (sight.series, sight.records, found.records.len()),
+        (1, 2, 2)
+    );
+    assert_eq!(found, diagnosis(&text, &[Story::Quiet, Story::Crash]));
+}

@@ -1,0 +1,77 @@
+//! Results as JUnit XML, as promtool's `--junit` writes them (util/junitxml), but for the time, which is in UTC.
+
+use super::{Ended, Report};
+use std::fmt::Write;
+use std::time::SystemTime;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// The whole document, without a newline at the end.
+pub(super) fn document(reports: &[Report]) -> String {
+    let suites: String = reports.iter().map(suite).collect();
+    format!("<testsuites>{suites}</testsuites>")
+}
+
+fn suite(report: &Report) -> String {
+    let mut cases = String::new();
+    let (mut tests, mut failures, mut errors) = (0, 0, 0);
+    match &report.ended {
+        Ended::Aborted(message) => {
+            (tests, errors) = (1, 1);
+            let message = escaped(message);
+            let _ = write!(
+                cases,
+                "<testcase name=\"unknown\"><error>{message}</error></testcase>"
+            );
+        }
+        Ended::Ran(runs) => {
+            for run in runs {
+                tests += 1;
+                failures += run.failures.len();
+                let name = match run.name.as_str() {
+                    "" => format!("unnamed#{}", run.index),
+                    name => name.to_owned(),
+                };
+                let _ = write!(cases, "<testcase name=\"{}\">", escaped(&name));
+                for failure in &run.failures {
+                    let text = escaped(&failure.as_promtool());
+                    let _ = write!(cases, "<failure>{text}</failure>");
+                }
+                cases.push_str("</testcase>");
+            }
+        }
+    }
+    format!(
+        "<testsuite name=\"{}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" \
+         timestamp=\"{}\">{cases}</testsuite>",
+        escaped(&report.file),
+        report.began.map_or_else(String::new, shown_time),
+    )
+}
+
+fn shown_time(at: SystemTime) -> String {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+    let shown = OffsetDateTime::from(at).format(format);
+    // All parts are numbers a date always has.
+    shown.expect("a date has all parts of the format")
+}
+
+/// Text for an element or an attribute; what XML cannot hold becomes the replacement character.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&#34;"),
+            '\'' => out.push_str("&#39;"),
+            '\t' => out.push_str("&#x9;"),
+            '\n' => out.push_str("&#xA;"),
+            '\r' => out.push_str("&#xD;"),
+            '\0'..' ' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            _ => out.push(char),
+        }
+    }
+    out
+}

@@ -1,0 +1,100 @@
+//! `targets.json`: where a drill's targets are now, as Prometheus' file-based service discovery reads it.
+
+use crate::engine::live::scraper::Addresses;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Name of the file inside a run's directory.
+pub const TARGETS_FILE: &str = "targets.json";
+
+/// The file, kept up to date by whoever starts processes. It is there as long as the drill runs: dropping this removes
+/// it, and a Prometheus that watches it lets go of the targets.
+#[derive(Debug)]
+pub(crate) struct TargetsFile {
+    path: PathBuf,
+    /// Job and instance by number of target.
+    targets: Vec<(&'static str, String)>,
+}
+
+/// One group of the file (prometheus `discovery/targetgroup/targetgroup.go`).
+#[derive(Serialize)]
+struct Group<'a> {
+    targets: [String; 1],
+    labels: BTreeMap<&'static str, &'a str>,
+}
+
+impl TargetsFile {
+    /// A file of its own for each drill; nothing is written yet.
+    pub(crate) fn new(path: &Path, targets: Vec<(&'static str, String)>) -> Self {
+        let path = path.to_path_buf();
+        Self { path, targets }
+    }
+
+    /// Writes the present addresses, under the job and instance that the record has them under. A target that was
+    /// killed keeps its last address, so that scrapes of it fail as they would anywhere. Readers see the file before or
+    /// after, never in between.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn write(&self, addresses: &Addresses) -> io::Result<()> {
+        let groups: Vec<Group<'_>> = self
+            .targets
+            .iter()
+            .enumerate()
+            .filter_map(|(target, (job, instance))| {
+                let address = addresses.get(target)?;
+                Some(Group {
+                    targets: [address.to_string()],
+                    labels: BTreeMap::from([("job", *job), ("instance", instance.as_str())]),
+                })
+            })
+            .collect();
+        // Not `.json`, or a pattern such as `*.json` would find the targets twice.
+        let fresh = self.path.with_extension("new");
+        fs::write(&fresh, serde_json::to_string_pretty(&groups)?)?;
+        fs::rename(&fresh, &self.path)
+    }
+}
+
+impl Drop for TargetsFile {
+    fn drop(&mut self) {
+        // It was never written when the drill could not begin; and a directory that is gone took it along.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_tells_what_is_known_and_goes_with_the_drill() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(TARGETS_FILE);
+        let targets = vec![("redis", "redis".to_owned()), ("worker", "w-0".to_owned())];
+        let file = TargetsFile::new(&path, targets);
+        let addresses = Addresses::default();
+        addresses.set(1, ([127, 0, 0, 1], 4000).into());
+        file.write(&addresses).unwrap();
+        addresses.set(1, ([127, 0, 0, 1], 5000).into());
+        file.write(&addresses).unwrap();
+        insta::assert_snapshot!(fs::read_to_string(&path).unwrap(), @r#"
+        [
+          {
+            "targets": [
+              "127.0.0.1:5000"
+            ],
+            "labels": {
+              "instance": "w-0",
+              "job": "worker"
+            }
+          }
+        ]
+        "#);
+        drop(file);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}
