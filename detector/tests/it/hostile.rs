@@ -173,6 +173,12 @@ fn hostile_rules_are_refused() {
             "parts of expressions",
         ),
         (
+            "many wrong expressions",
+            rules(std::iter::repeat_n("alert: A, expr: 'nope(x)'", 20_000)),
+            "rules.yml:4:24:",
+            "unknown function",
+        ),
+        (
             "a long duration",
             rules(["alert: A, expr: x, for: 999999999999999999999999y"]),
             "rules.yml:4:",
@@ -332,6 +338,17 @@ fn hostile_test_files_are_refused() {
             tests(&"- promql_expr_test: [{ expr: x, eval_time: 15m }]\n".repeat(50)),
             "test.yml:4:",
             "1000000 evaluations",
+        ),
+        (
+            "many groups in order",
+            format!(
+                "group_eval_order:\n{}- a\n- a\n",
+                (0..200_000)
+                    .map(|n| format!("- g{n}\n"))
+                    .collect::<String>()
+            ),
+            "test.yml:2:",
+            "group name repeated in evaluation order: a",
         ),
         (
             "a long series",
