@@ -57,6 +57,7 @@ pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled, String> {
         start: Start::Back(0),
         reach: Reach::default(),
         fixed: 0,
+        subqueries: 0,
     };
     let expr = match compiler.typed(&parsed)? {
         Typed::Scalar(expr) => Expr::Scalar(expr),
@@ -138,6 +139,8 @@ struct Compiler {
     reach: Reach,
     /// How many `@` were met.
     fixed: usize,
+    /// How many subqueries are around this.
+    subqueries: usize,
 }
 
 type Result<T, E = String> = std::result::Result<T, E>;
@@ -274,7 +277,9 @@ impl Compiler {
         let outer = self.start;
         self.start = outer.seen_through(&reference, range_ms);
         let fixed_before = self.fixed;
+        self.subqueries += 1;
         let of = self.vector(&subquery.expr, "a subquery")?;
+        self.subqueries -= 1;
         self.start = outer;
         if self.fixed > fixed_before && reference.offset_ms < 0 {
             // `promql/engine.go`: what `@` needs is worked out anew for the subquery's first step, except when that is the
