@@ -72,6 +72,8 @@ pub(crate) fn compile_parsed(parsed: &parser::Expr, compat: Compat) -> Result<Co
         regexes: 0,
         start: Start::Back(0),
         reach: Reach::default(),
+        fixed: 0,
+        subqueries: 0,
     };
     let expr = match compiler.typed(parsed)? {
         Typed::Scalar(expr) => Expr::Scalar(expr),
@@ -155,6 +157,10 @@ struct Compiler {
     regexes: usize,
     start: Start,
     reach: Reach,
+    /// How many `@` were met.
+    fixed: usize,
+    /// How many subqueries are around this.
+    subqueries: usize,
 }
 
 type Result<T, E = String> = std::result::Result<T, E>;
@@ -235,6 +241,7 @@ impl Compiler {
         range_ms: i64,
     ) -> Result<Box<Selector>> {
         let reference = reference(selector.offset.as_ref(), selector.at.as_ref())?;
+        self.fixed += usize::from(reference.at != At::Evaluation);
         match self.start.seen_through(&reference, range_ms) {
             Start::Back(ms) => self.reach.back_ms = self.reach.back_ms.max(ms),
             Start::Fixed(ms) => {
@@ -297,8 +304,19 @@ impl Compiler {
         let step_ms = subquery.step.map(millis).transpose()?;
         let outer = self.start;
         self.start = outer.seen_through(&reference, range_ms);
+        let fixed_before = self.fixed;
+        self.subqueries += 1;
         let of = self.vector(&subquery.expr, "a subquery")?;
+        self.subqueries -= 1;
         self.start = outer;
+        if self.fixed > fixed_before && reference.offset_ms < 0 {
+            // `promql/engine.go`: what `@` needs is worked out anew for the subquery's first step, except when that is the
+            // evaluation time, and then the subquery's offset is taken for the selector's.
+            return Err("`@` inside a subquery with a negative offset is a defect of Prometheus: what it finds depends on \
+                 whether a step falls on the evaluation time"
+                .into());
+        }
+        self.fixed += usize::from(reference.at != At::Evaluation);
         Ok(RangeExpr::Subquery {
             of: Box::new(of),
             range_ms,

@@ -165,6 +165,15 @@ fn generations_know_different_keys() {
         ("rate(x[1e300])", false, false),
         ("timestamp(x @ 600 offset 1m)", false, false),
         ("timestamp(x @ 600)", true, true),
+        (
+            "max_over_time((predict_linear(x[5m] @ 600, 60))[5m:1m])",
+            false,
+            true,
+        ),
+        ("predict_linear(x[5m] @ 600, 60)", true, true),
+        ("sum_over_time((x @ 600)[5m:1m] offset -1m)", false, false),
+        ("sum_over_time((x @ 600)[5m:1m] offset 1m)", true, true),
+        ("sum_over_time(x[5m:1m] offset -1m)", true, true),
         ("predict_linear(x[5m:1m] @ 600, 60)", true, false),
         ("predict_linear((x @ 600)[5m:1m], 60)", true, true),
         (

@@ -127,6 +127,15 @@ impl Compiler {
                  have (prometheus issue 18610); `@` inside the subquery works in all of them"
             ));
         }
+        if self.compat == Compat::V2
+            && self.subqueries > 0
+            && matches!(&of, RangeExpr::Selector { selector, .. } if selector.reference.at != At::Evaluation)
+            && varies(function, parameter.as_ref())
+        {
+            return Err(format!(
+                "{name}() of a selector with `@` inside a subquery loses samples from step to step in Prometheus 2, a defect"
+            ));
+        }
         Ok(Typed::Vector(VectorExpr::Range(Box::new(RangeCall {
             function,
             of,
@@ -239,9 +248,12 @@ fn loses_its_subquery(
     let RangeExpr::Subquery { reference, .. } = of else {
         return false;
     };
-    reference.at != At::Evaluation
-        && parameter
-            .is_some_and(|number| function == RangeFunction::PredictLinear || !is_fixed(number))
+    reference.at != At::Evaluation && varies(function, parameter)
+}
+
+/// Whether a call on data at a fixed time may differ from step to step.
+fn varies(function: RangeFunction, parameter: Option<&ScalarExpr>) -> bool {
+    parameter.is_some_and(|number| function == RangeFunction::PredictLinear || !is_fixed(number))
 }
 
 /// Whether a number is made of literals. One taken from series at a fixed time is fixed to Prometheus, too, and not here.

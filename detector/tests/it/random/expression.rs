@@ -254,7 +254,7 @@ fn any_selector(random: &mut Random) -> String {
             .pick(&[
                 "{__name__=~\"g|c\",job=\"x\"}",
                 "{__name__=~\"g|lim\"}",
-                "{job=\"y\",i=\"1\"}",
+                "{__name__=~\".\",job=\"y\",i=\"1\"}",
                 "n{v=~\"a.b\"}",
                 "n{v!~\"a.+\"}",
                 "n{v=~\"a[^.]*b|\"}",
