@@ -49,7 +49,7 @@ pub enum TooMuch {
         /// Drills at the same time.
         side_by_side: u64,
     },
-    /// It would go on for hours.
+    /// It would go on for long.
     #[error(
         "{name}: about {events} events (tasks {tasks}; the rest are idle polls and heartbeats), more than {EVENTS_MAX}: it \
          would go on for long; lower the rate or the duration, or raise `task_check_interval`"

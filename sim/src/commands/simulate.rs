@@ -37,12 +37,11 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         let checked = estimate.check(&plan.name, args.max_memory.0, threads);
         checked.map_err(Failure::usage)?;
     }
-    let abort = Arc::new(AtomicBool::new(false));
-    stop_on_signal(&abort)?;
+    let stop = Stop::on_signal()?;
     if args.trials == 1 {
-        one_each(args, &rules, &pack, trials, threads, &abort, terminal)
+        one_each(args, &rules, &pack, trials, threads, &stop, terminal)
     } else {
-        many(args, &rules, &pack, &trials, threads, &abort, terminal)
+        many(args, &rules, &pack, &trials, threads, &stop, terminal)
     }
 }
 
@@ -104,41 +103,68 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The first SIGINT or SIGTERM stops every drill where it is.
-pub(crate) fn stop_on_signal(abort: &Arc<AtomicBool>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::environment)?;
-    let abort = abort.clone();
-    let (ready_tx, ready) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        runtime.block_on(async move {
-            let listen = || {
-                Ok((
-                    signal(SignalKind::interrupt())?,
-                    signal(SignalKind::terminate())?,
-                ))
-            };
-            let listening: io::Result<(Signal, Signal)> = listen();
-            match listening {
-                Ok((mut interrupt, mut terminate)) => {
-                    // Nobody waits any more only when the command has ended.
-                    let _ = ready_tx.send(Ok(()));
-                    tokio::select! {
-                        _ = interrupt.recv() => {}
-                        _ = terminate.recv() => {}
+/// What a signal does to virtual drills: the first SIGINT or SIGTERM stops each of them where it is.
+pub(crate) struct Stop {
+    /// Becomes true when the drills are to be stopped.
+    pub(crate) abort: Arc<AtomicBool>,
+    terminated: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When signals cannot be listened for.
+    pub(crate) fn on_signal() -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::environment)?;
+        let stop = Self {
+            abort: Arc::default(),
+            terminated: Arc::default(),
+        };
+        let (abort, terminated) = (stop.abort.clone(), stop.terminated.clone());
+        let (ready_tx, ready) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            runtime.block_on(async move {
+                let listen = || {
+                    Ok((
+                        signal(SignalKind::interrupt())?,
+                        signal(SignalKind::terminate())?,
+                    ))
+                };
+                let listening: io::Result<(Signal, Signal)> = listen();
+                match listening {
+                    Ok((mut interrupt, mut terminate)) => {
+                        // Nobody waits any more only when the command has ended.
+                        let _ = ready_tx.send(Ok(()));
+                        tokio::select! {
+                            _ = interrupt.recv() => {}
+                            _ = terminate.recv() => terminated.store(true, Ordering::Relaxed),
+                        }
+                        abort.store(true, Ordering::Release);
                     }
-                    abort.store(true, Ordering::Relaxed);
+                    Err(error) => {
+                        let _ = ready_tx.send(Err(error));
+                    }
                 }
-                Err(error) => {
-                    let _ = ready_tx.send(Err(error));
-                }
-            }
+            });
         });
-    });
-    let listening = ready.recv().map_err(Failure::internal)?;
-    listening.map_err(Failure::environment)
+        let listening = ready.recv().map_err(Failure::internal)?;
+        listening.map_err(Failure::environment)?;
+        Ok(stop)
+    }
+
+    /// The exit code, if a signal has come.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        let signal = if self.terminated.load(Ordering::Relaxed) {
+            Exit::Terminated
+        } else {
+            Exit::Interrupted
+        };
+        self.abort.load(Ordering::Acquire).then_some(signal)
+    }
 }
 
 /// Does `work` for every plan, some at a time; answers are in the order of the plans.
@@ -177,7 +203,7 @@ fn one_each(
     pack: &RulePack,
     plans: Vec<Plan>,
     threads: usize,
-    abort: &AtomicBool,
+    stop: &Stop,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let set = RunSet::new(args, SystemTime::now());
@@ -190,9 +216,9 @@ fn one_each(
             .find(|(other, _)| other.name == plan.name && other.seed == plan.seed);
         found.map(|(_, dir)| dir.clone()).unwrap_or_default()
     };
-    let drills = on_all_cores(&plans, threads, abort, &|_| {}, &|plan| {
+    let drills = on_all_cores(&plans, threads, &stop.abort, &|_| {}, &|plan| {
         let options = VirtualOptions {
-            abort: Some(abort),
+            abort: Some(&stop.abort),
             ..VirtualOptions::default()
         };
         let outcome = drill::run_virtual(plan, rules, options, &directory(plan));
@@ -201,7 +227,7 @@ fn one_each(
             outcome: outcome.map_err(|error| live::failure(&error)),
         }
     });
-    let signal = abort.load(Ordering::Relaxed).then_some(Exit::Interrupted);
+    let signal = stop.exit();
     run::finish(&set, pack, AllEnded { drills, signal }, terminal)
 }
 
@@ -212,7 +238,7 @@ fn many(
     pack: &RulePack,
     plans: &[Plan],
     threads: usize,
-    abort: &AtomicBool,
+    stop: &Stop,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let started = Instant::now();
@@ -223,17 +249,23 @@ fn many(
         args.trials,
     ));
     let lines = Lines::new(terminal, plans.len());
-    let scores = on_all_cores(plans, threads, abort, &|done| lines.tell(done), &|plan| {
-        let options = VirtualOptions {
-            abort: Some(abort),
-            ..VirtualOptions::default()
-        };
-        let record = drill::simulate(plan, rules, options, false);
-        let replay = Replay::recorded(&record);
-        score_drill(&record, &replay, pack, &ScoreParams::default())
-    });
-    if abort.load(Ordering::Relaxed) {
-        return Ok(Exit::Interrupted);
+    let scores = on_all_cores(
+        plans,
+        threads,
+        &stop.abort,
+        &|done| lines.tell(done),
+        &|plan| {
+            let options = VirtualOptions {
+                abort: Some(&stop.abort),
+                ..VirtualOptions::default()
+            };
+            let record = drill::simulate(plan, rules, options, false);
+            let replay = Replay::recorded(&record);
+            score_drill(&record, &replay, pack, &ScoreParams::default())
+        },
+    );
+    if let Some(exit) = stop.exit() {
+        return Ok(exit);
     }
     let mut trials = Trials::new();
     scores.iter().for_each(|score| trials.add(score));

@@ -1,7 +1,7 @@
 //! `firedrill tune`: settings of alerts, or of the plan, tried out on many virtual drills.
 
 use crate::cli::Tune;
-use crate::commands::simulate::{Lines, on_all_cores, plans, stop_on_signal, threads};
+use crate::commands::simulate::{Lines, Stop, on_all_cores, plans, threads};
 use crate::commands::{Failure, Terminal, inputs, live, report, whatif};
 use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
@@ -16,8 +16,7 @@ use firedrill_reports::tune::{
 };
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Instant, SystemTime};
 
 /// Tries settings out and proposes one.
@@ -68,8 +67,7 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let tuner = tuner(args, &rules, pack, interval_ms, plans.len() + records.len())?;
 
     let started = Instant::now();
-    let abort = Arc::new(AtomicBool::new(false));
-    stop_on_signal(&abort)?;
+    let stop = Stop::on_signal()?;
     terminal.say(format_args!(
         "{} virtual drill(s) and {} record(s), {threads} at a time",
         plans.len(),
@@ -80,12 +78,12 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     observed.extend(on_all_cores(
         &plans,
         threads,
-        &abort,
+        &stop.abort,
         &|done| lines.tell(done),
-        &|plan| observe(plan, &rules, &tuner, &abort),
+        &|plan| observe(plan, &rules, &tuner, &stop.abort),
     ));
-    if abort.load(Ordering::Relaxed) {
-        return Ok(Exit::Interrupted);
+    if let Some(exit) = stop.exit() {
+        return Ok(exit);
     }
     let drills_s = started.elapsed().as_secs_f64();
     let tuning = tuner.search(&observed).map_err(Failure::usage)?;

@@ -1,7 +1,7 @@
 //! `firedrill tune` over the plan: how many workers, slots, or arrivals until the backlog drains in time.
 
 use crate::cli::Tune;
-use crate::commands::simulate::{Lines, on_all_cores, plans, stop_on_signal, threads};
+use crate::commands::simulate::{Lines, Stop, on_all_cores, plans, threads};
 use crate::commands::{Failure, Terminal, inputs};
 use crate::estimate::Estimate;
 use crate::exit::Exit;
@@ -9,8 +9,6 @@ use crate::scenario::duration;
 use crate::vary::{PlanAxis, each_combination};
 use crate::whatif::{Came, simulate};
 use serde_json::json;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Most drills of one call.
 const DRILLS_MAX: usize = 100_000;
@@ -87,14 +85,17 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         let checked = estimate.check(&plan.name, args.max_memory.0, threads);
         checked.map_err(Failure::usage)?;
     }
-    let abort = Arc::new(AtomicBool::new(false));
-    stop_on_signal(&abort)?;
+    let stop = Stop::on_signal()?;
     let lines = Lines::new(terminal, jobs.len());
-    let came = on_all_cores(&jobs, threads, &abort, &|done| lines.tell(done), &|plan| {
-        simulate(plan, &abort)
-    });
-    if abort.load(Ordering::Relaxed) {
-        return Ok(Exit::Interrupted);
+    let came = on_all_cores(
+        &jobs,
+        threads,
+        &stop.abort,
+        &|done| lines.tell(done),
+        &|plan| simulate(plan, &stop.abort),
+    );
+    if let Some(exit) = stop.exit() {
+        return Ok(exit);
     }
     for (row, came) in rows.iter_mut().zip(came.chunks(args.trials as usize)) {
         row.came = came.to_vec();

@@ -156,3 +156,32 @@ fn what_is_no_record_is_said_to_be_none() {
     assert_eq!(code, Some(2));
     assert!(err.contains("line 1 is damaged"), "{err}");
 }
+
+#[test]
+fn a_signal_ends_virtual_drills_with_its_own_code() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = firedrill()
+            .current_dir(dir.path())
+            .args([
+                "run", "--engine", "virtual", "--trials", "100000", "--rules",
+            ])
+            .arg(project("scenarios/rules/runbook.yml"))
+            .arg(project("scenarios/healthy.yaml"))
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Its first line comes when it listens for signals, before the first drill.
+        let mut line = String::new();
+        let mut talk = std::io::BufReader::new(child.stderr.take().unwrap());
+        std::io::BufRead::read_line(&mut talk, &mut line).unwrap();
+        assert!(line.contains("100000 virtual drills"), "{line}");
+        let sent = std::process::Command::new("kill")
+            .args([signal, &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}");
+    }
+}
