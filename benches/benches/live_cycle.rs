@@ -2,7 +2,7 @@
 //! round trip sets.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use firedrill::asynq::op::{Op, Reply};
+use firedrill::asynq::op::{Accepted, Op, Reply};
 use firedrill::broker::redis::{RedisBroker, RedisOptions};
 use firedrill::clock::Time;
 use firedrill::redis_server::{self, RedisServer, RedisServerOptions};
@@ -14,7 +14,10 @@ async fn cycle(broker: &RedisBroker, number: u64) {
         message: task(number),
         now,
     };
-    assert_eq!(broker.call(enqueue).await, Ok(Reply::Enqueued(true)));
+    assert_eq!(
+        broker.call(enqueue).await,
+        Ok(Reply::Enqueued(Accepted::New))
+    );
     let dequeue = Op::Dequeue {
         queues: std::iter::once("default".into()).collect(),
         lease_expires_s: now.secs() + 30,

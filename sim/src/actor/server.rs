@@ -100,7 +100,7 @@ impl<T: Task> Server<T> {
                 .collect(),
             strict_priority: config.strict_priority,
             status: "active".into(),
-            start_time: Some(proto(now)),
+            start_time: Some(now.into()),
             active_worker_count: 0,
         };
         Self {
@@ -231,13 +231,5 @@ impl<T: Task> Actor<T> for Server<T> {
             }
         }
         self.maybe_leave(out);
-    }
-}
-
-/// A point in time as protobuf's Timestamp.
-pub(crate) fn proto(at: Time) -> crate::asynq::message::ProtoTimestamp {
-    crate::asynq::message::ProtoTimestamp {
-        seconds: at.secs(),
-        nanos: i32::try_from(at.0.rem_euclid(1_000_000_000)).unwrap_or(0),
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::asynq::message::ServerInfo;
 use crate::clock::Time;
+use md5::{Digest, Md5};
+use uuid::Uuid;
 
 /// Names of all published queues (SET).
 pub const QUEUES: &str = "asynq:queues";
@@ -9,6 +11,11 @@ pub const QUEUES: &str = "asynq:queues";
 pub const SERVERS: &str = "asynq:servers";
 /// Worker keys by expiry (ZSET).
 pub const WORKERS: &str = "asynq:workers";
+
+/// Scheduler keys by expiry (ZSET).
+pub const SCHEDULERS: &str = "asynq:schedulers";
+/// Pub/sub channel of cancellations; a message is a task id.
+pub const CANCEL: &str = "asynq:cancel";
 
 /// The keys of one queue. The braces make all of them one Redis Cluster slot.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +42,31 @@ impl Queue<'_> {
     #[must_use]
     pub fn task(self, id: &str) -> String {
         self.key(&format!("t:{id}"))
+    }
+
+    /// The tasks that wait in a group (ZSET).
+    #[must_use]
+    pub fn group(self, group: &str) -> String {
+        self.key(&format!("g:{group}"))
+    }
+
+    /// Tasks taken out of a group for one aggregation (ZSET).
+    #[must_use]
+    pub fn aggregation_set(self, group: &str, set: Uuid) -> String {
+        self.key(&format!("g:{group}:{set}"))
+    }
+
+    /// The uniqueness lock of a task. asynq distinguishes a payload that is absent (Go's nil) from an empty one.
+    #[must_use]
+    pub fn unique(self, task_type: &str, payload: Option<&[u8]>) -> String {
+        let hex = |payload| {
+            Md5::digest(payload)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
+        };
+        let digest: String = payload.map(hex).unwrap_or_default();
+        self.key(&format!("unique:{task_type}:{digest}"))
     }
 
     /// A counter (`processed` or `failed`) of the UTC day of `now`.
@@ -67,6 +99,18 @@ pub fn workers(info: &ServerInfo) -> String {
     )
 }
 
+/// The key of a scheduler's entries (LIST), by `<host>:<pid>:<uuid>`.
+#[must_use]
+pub fn scheduler(scheduler: &str) -> String {
+    format!("asynq:schedulers:{{{scheduler}}}")
+}
+
+/// The history of a scheduler's entry (ZSET), by the entry's id.
+#[must_use]
+pub fn scheduler_history(entry: &str) -> String {
+    format!("asynq:scheduler_history:{entry}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +124,18 @@ mod tests {
         assert_eq!(
             queue.daily("processed", at),
             "asynq:{default}:processed:2023-11-14"
+        );
+        let unique = |payload| queue.unique("email:send", payload);
+        let digest = "b0830eb55b322318d82bb90de3c8e3df";
+        assert_eq!(
+            unique(Some(br#"{"to":7}"#.as_slice())),
+            format!("asynq:{{default}}:unique:email:send:{digest}")
+        );
+        assert_eq!(unique(None), "asynq:{default}:unique:email:send:");
+        let empty = unique(Some(b"".as_slice()));
+        assert!(
+            empty.ends_with(":d41d8cd98f00b204e9800998ecf8427e"),
+            "{empty}"
         );
         let info = ServerInfo {
             host: "h1".into(),

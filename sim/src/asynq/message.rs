@@ -1,5 +1,6 @@
 //! asynq's protobuf messages, derived by hand from its wire format (package `asynq`, proto3).
 
+use crate::clock::Time;
 use prost::Message;
 use std::collections::BTreeMap;
 
@@ -64,6 +65,23 @@ pub struct ProtoTimestamp {
     pub nanos: i32,
 }
 
+impl ProtoTimestamp {
+    /// Go's zero time, 0001-01-01: what asynq writes for "never". An absent timestamp would mean the Unix epoch.
+    pub const NEVER: Self = Self {
+        seconds: -62_135_596_800,
+        nanos: 0,
+    };
+}
+
+impl From<Time> for ProtoTimestamp {
+    fn from(at: Time) -> Self {
+        Self {
+            seconds: at.secs(),
+            nanos: i32::try_from(at.0.rem_euclid(1_000_000_000)).unwrap_or(0),
+        }
+    }
+}
+
 /// A worker server as published in `asynq:servers:{...}`.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct ServerInfo {
@@ -126,4 +144,41 @@ pub struct WorkerInfo {
     /// Processing deadline (not the lease).
     #[prost(message, optional, tag = "9")]
     pub deadline: Option<ProtoTimestamp>,
+}
+
+/// A periodic task as published in `asynq:schedulers:{...}`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SchedulerEntry {
+    /// UUID of the entry, new for every registration.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    /// Cron spec.
+    #[prost(string, tag = "2")]
+    pub spec: String,
+    /// Task type.
+    #[prost(string, tag = "3")]
+    pub task_type: String,
+    /// Payload.
+    #[prost(bytes = "vec", tag = "4")]
+    pub task_payload: Vec<u8>,
+    /// Options in words, e.g. `Queue("low")`.
+    #[prost(string, repeated, tag = "5")]
+    pub enqueue_options: Vec<String>,
+    /// When it is due next.
+    #[prost(message, optional, tag = "6")]
+    pub next_enqueue_time: Option<ProtoTimestamp>,
+    /// When it was due last; [`ProtoTimestamp::NEVER`] before the first time.
+    #[prost(message, optional, tag = "7")]
+    pub prev_enqueue_time: Option<ProtoTimestamp>,
+}
+
+/// A member of an entry's history `asynq:scheduler_history:<id>`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SchedulerEnqueueEvent {
+    /// Id of the task that was enqueued.
+    #[prost(string, tag = "1")]
+    pub task_id: String,
+    /// When.
+    #[prost(message, optional, tag = "2")]
+    pub enqueue_time: Option<ProtoTimestamp>,
 }

@@ -5,9 +5,11 @@
 //!
 //! Operations and answers are handed on by value millions of times a second, so what is rare and large is boxed.
 
-use crate::asynq::message::ServerInfo;
+use crate::asynq::message::{SchedulerEnqueueEvent, SchedulerEntry, ServerInfo};
 use crate::asynq::task::{Queues, Task};
 use crate::clock::Time;
+use std::sync::Arc;
+use uuid::Uuid;
 
 /// One request to the broker.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +32,46 @@ pub enum Op<T: Task> {
         message: T,
         /// When it is due, Unix seconds.
         process_at_s: i64,
+    },
+    /// Put a task into `pending` if nobody holds its uniqueness lock. Answer: [`Reply::Enqueued`].
+    ///
+    /// Quirk: when the id exists already, the lock that was just taken stays.
+    EnqueueUnique {
+        /// The task; [`Task::lock`] names the lock.
+        message: T,
+        /// How long the lock is held at most, seconds.
+        lock_ttl_s: i64,
+        /// Written to `pending_since` in nanoseconds.
+        now: Time,
+    },
+    /// Put a task into `scheduled` if nobody holds its uniqueness lock. Answer: [`Reply::Enqueued`].
+    ScheduleUnique {
+        /// The task.
+        message: T,
+        /// When it is due, Unix seconds.
+        process_at_s: i64,
+        /// How long the lock is held at most, seconds; asynq counts the wait in.
+        lock_ttl_s: i64,
+        /// Start of the lock.
+        now: Time,
+    },
+    /// Put a task into its group, to be aggregated. Answer: [`Reply::Enqueued`].
+    AddToGroup {
+        /// The task; [`Task::group`] names the group.
+        message: T,
+        /// Its score in the group.
+        now: Time,
+    },
+    /// Put a task into its group if nobody holds its uniqueness lock. Answer: [`Reply::Enqueued`].
+    ///
+    /// Quirk: the hash gets no field `unique_key`, so nothing but the lock's time to live releases it.
+    AddToGroupUnique {
+        /// The task.
+        message: T,
+        /// How long the lock is held at most, seconds.
+        lock_ttl_s: i64,
+        /// Its score in the group.
+        now: Time,
     },
     /// Take the next task, trying the queues in the order given. Answer: [`Reply::Dequeued`].
     Dequeue {
@@ -107,6 +149,83 @@ pub enum Op<T: Task> {
         /// Janitor's now, Unix seconds.
         now_s: i64,
     },
+    /// Keep what a handler has to say (`HSET result`), whether or not the task still exists. Answer: [`Reply::Done`].
+    WriteResult {
+        /// The task.
+        message: T,
+        /// Opaque to asynq.
+        result: Arc<[u8]>,
+    },
+    /// Names of the groups that have tasks waiting. Answer: [`Reply::Groups`].
+    ListGroups {
+        /// Queue name.
+        queue: T::Queue,
+    },
+    /// Take a group's tasks out into a set, if it is time. Answer: [`Reply::Taken`].
+    AggregationCheck {
+        /// Queue name.
+        queue: T::Queue,
+        /// Group name.
+        group: T::Group,
+        /// Names the set to be made.
+        set: Uuid,
+        /// When it is time.
+        limits: GroupLimits,
+        /// Time of the check.
+        now: Time,
+    },
+    /// The messages of a set, in order of their score. Answer: [`Reply::AggregationSet`].
+    ReadAggregationSet {
+        /// Queue name.
+        queue: T::Queue,
+        /// Group name.
+        group: T::Group,
+        /// The set.
+        set: Uuid,
+    },
+    /// Delete a set and its tasks: they were aggregated. Nothing is counted, no lock released. Answer: [`Reply::Done`].
+    DeleteAggregationSet {
+        /// Queue name.
+        queue: T::Queue,
+        /// Group name.
+        group: T::Group,
+        /// The set.
+        set: Uuid,
+    },
+    /// Put the tasks of sets whose deadline has passed back into their groups. Answer: [`Reply::Done`].
+    ///
+    /// Quirk: the names of the groups are not published again.
+    ReclaimAggregationSets {
+        /// Queue name.
+        queue: T::Queue,
+        /// Unix seconds.
+        now_s: i64,
+    },
+    /// Stop handing out tasks of a queue, which need not exist. Answer: [`Reply::Changed`].
+    Pause {
+        /// Queue name.
+        queue: T::Queue,
+        /// Written as the flag's value.
+        now: Time,
+    },
+    /// Go on handing out tasks of a queue. Answer: [`Reply::Changed`].
+    Unpause {
+        /// Queue name.
+        queue: T::Queue,
+    },
+    /// Publish a scheduler's entries. Answer: [`Reply::Done`].
+    WriteSchedulerEntries(Box<SchedulerState>),
+    /// Remove a scheduler from the listings, and the history of its entries. Answer: [`Reply::Done`].
+    ClearSchedulerEntries(Box<SchedulerState>),
+    /// Keep in an entry's history (the last 1000) that it has enqueued a task. Answer: [`Reply::Done`].
+    RecordEnqueueEvent {
+        /// Id of the entry.
+        entry: Arc<str>,
+        /// What was enqueued, and when.
+        event: Box<SchedulerEnqueueEvent>,
+    },
+    /// Ask whether Redis is there. Answer: [`Reply::Done`].
+    Ping,
     /// Publish the server and its tasks in progress. Answer: [`Reply::Done`].
     WriteServerState(Box<ServerState<T>>),
     /// Remove the server from the listings. Answer: [`Reply::Done`].
@@ -154,6 +273,30 @@ pub struct InProgress<T> {
     pub deadline: Time,
 }
 
+/// A scheduler and its entries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SchedulerState {
+    /// `<host>:<pid>:<uuid>`.
+    pub scheduler: String,
+    /// Its entries.
+    pub entries: Vec<SchedulerEntry>,
+    /// Writer's now.
+    pub now: Time,
+    /// Time to live, seconds of the caller's (possibly virtual) clock.
+    pub ttl_s: i64,
+}
+
+/// When a group's tasks are aggregated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupLimits {
+    /// How long the group waits for another task, seconds.
+    pub grace_s: i64,
+    /// How long the first task waits at most, seconds; 0 = no limit.
+    pub max_delay_s: i64,
+    /// As many tasks are enough, and at most as many are taken; 0 = no limit.
+    pub max_size: u32,
+}
+
 /// A set of tasks that wait for their time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delayed {
@@ -178,6 +321,8 @@ pub enum TaskState {
     Archived,
     /// Succeeded and retained.
     Completed,
+    /// Waits in a group.
+    Aggregating,
 }
 
 /// Numbers of one queue, as asynq's inspector gives them.
@@ -201,6 +346,8 @@ pub struct QueueStats {
     pub failed_total: u64,
     /// Age of the oldest pending task in seconds, 0 if it has no `pending_since`.
     pub latency_seconds: f64,
+    /// Waiting in groups (tasks of an aggregation under way are in no group).
+    pub aggregating: u64,
     /// Whether the queue is paused.
     pub paused: bool,
 }
@@ -210,20 +357,44 @@ pub struct QueueStats {
 pub enum Reply<T: Task> {
     /// The operation took effect.
     Done,
-    /// Whether the task was accepted; `false`: its id exists already in this queue.
-    Enqueued(bool),
+    /// Whether the task was accepted.
+    Enqueued(Accepted),
     /// The task taken, or none (queue empty, paused, or a ghost without hash).
     Dequeued(Option<T>),
     /// How many were moved or deleted.
     Count(u64),
     /// Messages.
     Messages(Vec<T>),
+    /// Names of groups.
+    Groups(Vec<T::Group>),
+    /// Whether tasks were taken out of a group.
+    Taken(bool),
+    /// The tasks of an aggregation set.
+    AggregationSet {
+        /// In order of their score.
+        messages: Vec<T>,
+        /// When they go back to their group, Unix seconds.
+        deadline_s: i64,
+    },
+    /// Whether there was anything to change.
+    Changed(bool),
     /// Numbers of a queue.
     Stats(Box<QueueStats>),
     /// Names.
     Names(Vec<T::Queue>),
     /// Task ids with their state.
     Ids(Vec<(T::Id, TaskState)>),
+}
+
+/// Whether a task was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It was.
+    New,
+    /// Its id exists already in this queue, in any state (asynq: `ErrTaskIDConflict`).
+    IdConflict,
+    /// Another task holds the uniqueness lock (asynq: `ErrDuplicateTask`).
+    Duplicate,
 }
 
 /// Why an operation failed.

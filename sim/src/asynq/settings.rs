@@ -37,6 +37,26 @@ pub const ARCHIVE_MAX: u32 = 10_000;
 pub const KEEP_DAYS: i64 = 90;
 /// Default of `MaxRetry`.
 pub const DEFAULT_MAX_RETRY: i32 = 25;
+/// How long an aggregation may take before its tasks go back to their group.
+pub const AGGREGATION_TIMEOUT_S: i64 = 120;
+/// Longest pause between the aggregator's checks; a shorter grace period shortens it.
+pub const AGGREGATION_INTERVAL_MS: i64 = 7 * SECOND_MS;
+/// Most aggregation checks of a server at a time.
+pub const AGGREGATION_CHECKS_MAX: usize = 3;
+/// Pause between health checks; the first comes after one.
+pub const HEALTH_CHECK_INTERVAL_MS: i64 = 15 * SECOND_MS;
+/// Pause between a scheduler's heartbeats; the first comes after one.
+pub const SCHEDULER_HEARTBEAT_INTERVAL_MS: i64 = 10 * SECOND_MS;
+/// Time to live of the published entries.
+pub const SCHEDULER_TTL_S: i64 = 20;
+/// Events kept of each entry.
+pub const SCHEDULER_HISTORY_MAX: u32 = 1_000;
+/// Default of `Timeout` when there is no deadline either.
+pub const DEFAULT_TIMEOUT_S: i64 = 30 * 60;
+/// Default queue.
+pub const DEFAULT_QUEUE: &str = "default";
+/// Error text of an attempt that was cancelled.
+pub const CANCELED: &str = "context canceled";
 /// Error text of a task whose worker vanished.
 pub const LEASE_EXPIRED: &str = "asynq: task lease expired";
 /// Error text of an attempt that ran into its deadline.

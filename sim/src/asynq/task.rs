@@ -15,6 +15,10 @@ pub trait Task: Clone + PartialEq + Debug + Send + 'static {
     type Queue: Clone + Ord + Debug + Send + 'static;
     /// What the middleware counts by: task type and queue.
     type Kind: Clone + Ord + Debug + Send + 'static;
+    /// Names a uniqueness lock within a queue.
+    type Lock: Clone + Ord + Debug + Send + 'static;
+    /// Names a group within a queue.
+    type Group: Clone + Ord + Debug + Send + 'static;
     /// Holds something about each task.
     type Table<V: Clone + Debug + Send + 'static>: Table<Self::Id, V>;
 
@@ -34,6 +38,10 @@ pub trait Task: Clone + PartialEq + Debug + Send + 'static {
     fn deadline_s(&self) -> i64;
     /// Seconds to keep after success, 0 = delete at once.
     fn retention_s(&self) -> i64;
+    /// The uniqueness lock it holds or wants.
+    fn lock(&self) -> Option<Self::Lock>;
+    /// The group it is aggregated with.
+    fn group(&self) -> Option<Self::Group>;
     /// Notes a failure at a Unix second; `retries`: that it uses up a retry.
     fn failed(&mut self, error: &str, at_s: i64, retries: bool);
     /// Notes the Unix second of its completion.
@@ -47,6 +55,9 @@ impl Task for TaskMessage {
     type Id = String;
     type Queue = String;
     type Kind = (String, String);
+    /// The full Redis key.
+    type Lock = String;
+    type Group = String;
     type Table<V: Clone + Debug + Send + 'static> = BTreeMap<String, V>;
 
     fn id(&self) -> String {
@@ -79,6 +90,18 @@ impl Task for TaskMessage {
 
     fn retention_s(&self) -> i64 {
         self.retention
+    }
+
+    fn lock(&self) -> Option<String> {
+        Some(&self.unique_key)
+            .filter(|key| !key.is_empty())
+            .cloned()
+    }
+
+    fn group(&self) -> Option<String> {
+        Some(&self.group_key)
+            .filter(|name| !name.is_empty())
+            .cloned()
     }
 
     fn failed(&mut self, error: &str, at_s: i64, retries: bool) {

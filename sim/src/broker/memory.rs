@@ -4,6 +4,9 @@
 //! runs the same operations on both and compares all that is left. Time to live is the one thing missing: nothing here
 //! is forgotten by a clock, because no operation but a listing for people looks at what has one.
 
+mod dump;
+mod groups;
+mod locks;
 mod queue;
 mod sorted;
 
@@ -12,7 +15,7 @@ use crate::asynq::task::Task;
 use queue::Queue;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use queue::{Counters, QueueDump, StoredTask};
+pub use dump::{AggregationSet, Counters, QueueDump, Scored, StoredTask};
 
 /// asynq's data in memory.
 #[derive(Debug, Clone)]
@@ -55,6 +58,39 @@ impl<T: Task> MemoryBroker<T> {
                 let accepted = self.queue(&message.queue()).schedule(message, process_at_s);
                 Ok(Reply::Enqueued(accepted))
             }
+            Op::EnqueueUnique {
+                message,
+                lock_ttl_s,
+                now,
+            } => {
+                let queue = self.queue(&message.queue());
+                Ok(Reply::Enqueued(
+                    queue.enqueue_unique(message, lock_ttl_s, now),
+                ))
+            }
+            Op::ScheduleUnique {
+                message,
+                process_at_s,
+                lock_ttl_s,
+                now,
+            } => {
+                let queue = self.queue(&message.queue());
+                let accepted = queue.schedule_unique(message, process_at_s, lock_ttl_s, now);
+                Ok(Reply::Enqueued(accepted))
+            }
+            Op::AddToGroup { message, now } => {
+                let queue = self.queue(&message.queue());
+                Ok(Reply::Enqueued(queue.add_to_group(message, None, now)))
+            }
+            Op::AddToGroupUnique {
+                message,
+                lock_ttl_s,
+                now,
+            } => {
+                let queue = self.queue(&message.queue());
+                let accepted = queue.add_to_group(message, Some(lock_ttl_s), now);
+                Ok(Reply::Enqueued(accepted))
+            }
             Op::Dequeue {
                 queues,
                 lease_expires_s,
@@ -63,9 +99,7 @@ impl<T: Task> MemoryBroker<T> {
                 let taken = next.find_map(|queue| self.queue(queue).dequeue(lease_expires_s));
                 Ok(Reply::Dequeued(taken))
             }
-            Op::Done { message, now } => {
-                done(self.queue(&message.queue()).done(&message.id(), now))
-            }
+            Op::Done { message, now } => done(self.queue(&message.queue()).done(&message, now)),
             Op::MarkAsComplete { mut message, now } => {
                 message.completed(now.secs());
                 done(self.queue(&message.queue()).mark_as_complete(message, now))
@@ -104,6 +138,45 @@ impl<T: Task> MemoryBroker<T> {
             Op::DeleteExpiredCompleted { queue, now_s } => Ok(Reply::Count(
                 self.queue(&queue).delete_expired_completed(now_s),
             )),
+            Op::WriteResult { message, result } => {
+                let queue = self.queue(&message.queue());
+                queue.write_result(message.id(), result);
+                Ok(Reply::Done)
+            }
+            Op::ListGroups { queue } => Ok(Reply::Groups(self.queue(&queue).groups.names())),
+            Op::AggregationCheck {
+                queue,
+                group,
+                set,
+                limits,
+                now,
+            } => {
+                let taken = self.queue(&queue).groups.check(group, set, limits, now);
+                Ok(Reply::Taken(taken))
+            }
+            Op::ReadAggregationSet { queue, group, set } => {
+                let read = self.queue(&queue).aggregation_set(&group, set);
+                let (messages, deadline_s) = read.ok_or(BrokerError::NotFound)?;
+                Ok(Reply::AggregationSet {
+                    messages,
+                    deadline_s,
+                })
+            }
+            Op::DeleteAggregationSet { queue, group, set } => {
+                self.queue(&queue).delete_aggregation_set(&group, set);
+                Ok(Reply::Done)
+            }
+            Op::ReclaimAggregationSets { queue, now_s } => {
+                self.queue(&queue).groups.reclaim(now_s);
+                Ok(Reply::Done)
+            }
+            Op::Pause { queue, now } => Ok(Reply::Changed(self.queue(&queue).pause(now))),
+            Op::Unpause { queue } => Ok(Reply::Changed(self.queue(&queue).unpause())),
+            // What a scheduler publishes is for listings alone: no decision depends on it.
+            Op::WriteSchedulerEntries(_)
+            | Op::ClearSchedulerEntries(_)
+            | Op::RecordEnqueueEvent { .. }
+            | Op::Ping => Ok(Reply::Done),
             Op::WriteServerState(state) => {
                 let key = crate::asynq::keys::server(&state.info);
                 let expires_s = state.now.secs() + state.ttl_s;

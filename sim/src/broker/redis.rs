@@ -1,12 +1,14 @@
 //! The real broker: one operation, one Lua script or plain command, many in flight on one connection.
 
+mod aggregate;
+mod enqueue;
+mod presence;
 mod reply;
 mod script;
 
-use crate::actor::server::proto;
 use crate::asynq::keys::{self, Queue};
-use crate::asynq::message::{ServerInfo, TaskMessage, WorkerInfo};
-use crate::asynq::op::{BrokerError, Delayed, InProgress, ServerState, TaskState};
+use crate::asynq::message::TaskMessage;
+use crate::asynq::op::{BrokerError, Delayed, TaskState};
 use crate::asynq::settings::{
     ARCHIVE_MAX, BATCH, KEEP_DAYS, REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS,
     REDIS_TIMEOUT_MS,
@@ -192,31 +194,31 @@ impl RedisBroker {
                     .await?;
                 Ok(Reply::Done)
             }
-            Op::Enqueue { message, now } => {
-                let queue = Queue(&message.queue);
-                let call = Call::new(&script::ENQUEUE)
-                    .keys([queue.task(&message.id), queue.key("pending")])
-                    .arg(message.encode_to_vec())
-                    .arg(&message.id)
-                    .arg(now.0);
-                self.script(call)
-                    .await
-                    .map(|value| Reply::Enqueued(value == Value::Int(1)))
-            }
+            Op::Enqueue { message, now } => self.enqueue(message, now).await,
+            Op::EnqueueUnique {
+                message,
+                lock_ttl_s,
+                now,
+            } => self.enqueue_unique(message, lock_ttl_s, now).await,
             Op::Schedule {
                 message,
                 process_at_s,
+            } => self.schedule(message, process_at_s).await,
+            Op::ScheduleUnique {
+                message,
+                process_at_s,
+                lock_ttl_s,
+                ..
             } => {
-                let queue = Queue(&message.queue);
-                let call = Call::new(&script::SCHEDULE)
-                    .keys([queue.task(&message.id), queue.key("scheduled")])
-                    .arg(message.encode_to_vec())
-                    .arg(process_at_s)
-                    .arg(&message.id);
-                self.script(call)
+                self.schedule_unique(message, process_at_s, lock_ttl_s)
                     .await
-                    .map(|value| Reply::Enqueued(value == Value::Int(1)))
             }
+            Op::AddToGroup { message, now } => self.add_to_group(message, None, now).await,
+            Op::AddToGroupUnique {
+                message,
+                lock_ttl_s,
+                now,
+            } => self.add_to_group(message, Some(lock_ttl_s), now).await,
             Op::Dequeue {
                 queues,
                 lease_expires_s,
@@ -353,43 +355,53 @@ impl RedisBroker {
                     .await
                     .map(|value| Reply::Count(reply::count(&value)))
             }
-            Op::WriteServerState(state) => {
-                let ServerState {
-                    info,
-                    workers,
-                    now,
-                    ttl_s,
-                } = *state;
-                let expires_s = now.secs() + ttl_s;
-                let (server_key, workers_key) = (keys::server(&info), keys::workers(&info));
-                for (index, key) in [(keys::SERVERS, &server_key), (keys::WORKERS, &workers_key)] {
-                    self.command::<()>(
-                        redis::cmd("ZADD").arg(index).arg(expires_s).arg(key),
-                        "ZADD",
-                    )
-                    .await?;
-                }
-                let mut call = Call::new(&script::WRITE_SERVER_STATE)
-                    .keys([server_key, workers_key])
-                    .arg(self.real_ttl_ms(ttl_s))
-                    .arg(info.encode_to_vec());
-                for worker in workers {
-                    let worker = worker_info(&info, worker);
-                    call = call.arg(&worker.task_id).arg(worker.encode_to_vec());
-                }
-                self.script_done(call).await
+            Op::WriteResult { message, result } => {
+                let mut command = redis::cmd("HSET");
+                let key = Queue(&message.queue).task(&message.id);
+                command.arg(key).arg("result").arg(&*result);
+                self.command::<()>(&command, "HSET").await?;
+                Ok(Reply::Done)
             }
-            Op::ClearServerState { info } => {
-                let (server_key, workers_key) = (keys::server(&info), keys::workers(&info));
-                for (index, key) in [(keys::SERVERS, &server_key), (keys::WORKERS, &workers_key)] {
-                    self.command::<()>(redis::cmd("ZREM").arg(index).arg(key), "ZREM")
-                        .await?;
-                }
-                self.script_done(
-                    Call::new(&script::CLEAR_SERVER_STATE).keys([server_key, workers_key]),
-                )
-                .await
+            Op::ListGroups { queue } => self.list_groups(Queue(&queue)).await,
+            Op::AggregationCheck {
+                queue,
+                group,
+                set,
+                limits,
+                now,
+            } => {
+                self.aggregation_check(Queue(&queue), &group, set, limits, now)
+                    .await
             }
+            Op::ReadAggregationSet { queue, group, set } => {
+                self.read_aggregation_set(Queue(&queue), &group, set).await
+            }
+            Op::DeleteAggregationSet { queue, group, set } => {
+                self.delete_aggregation_set(Queue(&queue), &group, set)
+                    .await
+            }
+            Op::ReclaimAggregationSets { queue, now_s } => {
+                self.reclaim_aggregation_sets(Queue(&queue), now_s).await
+            }
+            Op::Pause { queue, now } => {
+                let mut command = redis::cmd("SET");
+                command.arg(Queue(&queue).key("paused")).arg(now.secs());
+                let set: Option<String> = self.command(command.arg("NX"), "SET").await?;
+                Ok(Reply::Changed(set.is_some()))
+            }
+            Op::Unpause { queue } => {
+                let key = Queue(&queue).key("paused");
+                let deleted: u64 = self.command(redis::cmd("DEL").arg(key), "DEL").await?;
+                Ok(Reply::Changed(deleted > 0))
+            }
+            Op::WriteSchedulerEntries(state) => self.write_scheduler_entries(&state).await,
+            Op::ClearSchedulerEntries(state) => self.clear_scheduler_entries(&state).await,
+            Op::RecordEnqueueEvent { entry, event } => {
+                self.record_enqueue_event(&entry, &event).await
+            }
+            Op::Ping => self.ping().await.map(|()| Reply::Done),
+            Op::WriteServerState(state) => self.write_server_state(*state).await,
+            Op::ClearServerState { info } => self.clear_server_state(&info).await,
             Op::QueueStats { queue, now } => {
                 let queue = Queue(&queue);
                 let parts = [
@@ -402,10 +414,12 @@ impl RedisBroker {
                     "processed",
                     "failed",
                     "paused",
+                    "groups",
                 ];
                 let call = Call::new(&script::QUEUE_STATS)
                     .keys(parts.map(|part| queue.key(part)))
-                    .arg(queue.task_prefix());
+                    .arg(queue.task_prefix())
+                    .arg(queue.group(""));
                 stats(&self.script(call).await?, now)
                     .map(Box::new)
                     .map(Reply::Stats)
@@ -449,29 +463,35 @@ impl RedisBroker {
                 .map(|(part, state)| (command, queue.key(part), *state))
                 .collect::<Vec<_>>()
         };
+        let groups: Vec<String> = self
+            .command(redis::cmd("SMEMBERS").arg(queue.key("groups")), "SMEMBERS")
+            .await?;
+        let sets_left: Vec<String> = self
+            .command(
+                redis::cmd("ZRANGE")
+                    .arg(queue.key("aggregation_sets"))
+                    .arg(0)
+                    .arg(-1),
+                "ZRANGE",
+            )
+            .await?;
+        let grouped = groups
+            .iter()
+            .map(|group| queue.group(group))
+            .chain(sets_left)
+            .map(|key| ("ZRANGE", key, TaskState::Aggregating));
         let mut found = Vec::new();
-        for (command, key, state) in of("LRANGE", &lists).into_iter().chain(of("ZRANGE", &sets)) {
+        for (command, key, state) in of("LRANGE", &lists)
+            .into_iter()
+            .chain(of("ZRANGE", &sets))
+            .chain(grouped)
+        {
             let ids: Vec<String> = self
                 .command(redis::cmd(command).arg(key).arg(0).arg(-1), command)
                 .await?;
             found.extend(ids.into_iter().map(|id| (id, state)));
         }
         Ok(Reply::Ids(found))
-    }
-}
-
-/// A task in progress as its server publishes it.
-fn worker_info(server: &ServerInfo, worker: InProgress<TaskMessage>) -> WorkerInfo {
-    WorkerInfo {
-        host: server.host.clone(),
-        pid: server.pid,
-        server_id: server.server_id.clone(),
-        task_id: worker.task.id,
-        task_type: worker.task.r#type,
-        task_payload: worker.task.payload,
-        queue: worker.task.queue,
-        start_time: Some(proto(worker.started)),
-        deadline: Some(proto(worker.deadline)),
     }
 }
 

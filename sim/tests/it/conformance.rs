@@ -10,7 +10,7 @@ mod state;
 
 use crate::support::{Answer, Bench, NOW, Op, key, need, task};
 use firedrill::asynq::message::TaskMessage;
-use firedrill::asynq::op::Reply;
+use firedrill::asynq::op::{Accepted, Reply};
 use firedrill::broker::memory::MemoryBroker;
 use firedrill::redis_server::Persistence;
 use keeping::*;
@@ -76,7 +76,7 @@ trait Broker {
             message: message.clone(),
             now: NOW,
         };
-        assert_eq!(self.call(op), Ok(Reply::Enqueued(true)));
+        assert_eq!(self.call(op), Ok(Reply::Enqueued(Accepted::New)));
         message
     }
 

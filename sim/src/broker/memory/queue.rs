@@ -1,28 +1,22 @@
 //! One queue of the model: its tasks and where each of them is.
 
+use super::dump::StoredTask;
+use super::groups::Groups;
+use super::locks::Locks;
 use super::sorted::SortedSet;
-use crate::asynq::op::{BrokerError, Delayed, QueueStats, TaskState};
+use crate::asynq::op::{Accepted, BrokerError, Delayed, QueueStats, TaskState};
 use crate::asynq::settings::{ARCHIVE_MAX, BATCH, KEEP_DAYS};
 use crate::asynq::table::Table;
 use crate::asynq::task::Task;
 use crate::clock::Time;
 use std::collections::{BTreeMap, VecDeque};
-
-/// A task's hash. The hash of a ghost has a state and no message.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredTask<T> {
-    /// Field `msg`.
-    pub message: Option<T>,
-    /// Field `state`.
-    pub state: TaskState,
-    /// Field `pending_since`, nanoseconds.
-    pub pending_since: Option<i64>,
-}
+use std::sync::Arc;
+use uuid::Uuid;
 
 /// What is known of an id: its hash, and whether it is in `active` and in `lease`.
 #[derive(Debug, Clone)]
-struct Place<T> {
-    hash: Option<StoredTask<T>>,
+pub(super) struct Place<T: Task> {
+    pub(super) hash: Option<StoredTask<T>>,
     /// Where in `active` it is, if it is.
     active: Option<u32>,
     /// Where in `lease` it is, if it is.
@@ -31,79 +25,48 @@ struct Place<T> {
 
 /// A member of `active`, with a number that tells when it came.
 #[derive(Debug, Clone)]
-struct Active<I> {
+pub(super) struct Active<I> {
     id: I,
     arrival: u64,
 }
 
 #[derive(Debug, Clone)]
-struct Lease<I> {
-    id: I,
-    expires_s: i64,
-}
-
-/// All-time and daily counters.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// `processed`.
-    pub processed: i64,
-    /// `failed`.
-    pub failed: i64,
-    /// `processed:<day>` by days since the epoch.
-    pub processed_of_day: BTreeMap<i64, i64>,
-    /// `failed:<day>` likewise.
-    pub failed_of_day: BTreeMap<i64, i64>,
-}
-
-/// Everything a queue's keys hold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueueDump<T: Task> {
-    /// Hashes by id.
-    pub tasks: Vec<(T::Id, StoredTask<T>)>,
-    /// `pending` from the left, the newest first.
-    pub pending: Vec<T::Id>,
-    /// `active` from the left.
-    pub active: Vec<T::Id>,
-    /// `lease` in order.
-    pub lease: Vec<(T::Id, i64)>,
-    /// `scheduled` in order.
-    pub scheduled: Vec<(T::Id, i64)>,
-    /// `retry` in order.
-    pub retry: Vec<(T::Id, i64)>,
-    /// `archived` in order.
-    pub archived: Vec<(T::Id, i64)>,
-    /// `completed` in order.
-    pub completed: Vec<(T::Id, i64)>,
-    /// Counters.
-    pub counters: Counters,
+pub(super) struct Lease<I> {
+    pub(super) id: I,
+    pub(super) expires_s: i64,
 }
 
 /// See the module.
 #[derive(Debug, Clone)]
 pub(super) struct Queue<T: Task> {
-    places: T::Table<Place<T>>,
+    pub(super) places: T::Table<Place<T>>,
     /// The newest in front.
-    pending: VecDeque<T::Id>,
+    pub(super) pending: VecDeque<T::Id>,
     active: Vec<Active<T::Id>>,
-    lease: Vec<Lease<T::Id>>,
+    pub(super) lease: Vec<Lease<T::Id>>,
     arrivals: u64,
-    scheduled: SortedSet<T::Id>,
-    retry: SortedSet<T::Id>,
-    archived: SortedSet<T::Id>,
-    completed: SortedSet<T::Id>,
-    paused: bool,
-    processed: i64,
-    failed: i64,
-    today: Today,
-    past_days: BTreeMap<i64, Today>,
+    pub(super) scheduled: SortedSet<T::Id>,
+    pub(super) retry: SortedSet<T::Id>,
+    pub(super) archived: SortedSet<T::Id>,
+    pub(super) completed: SortedSet<T::Id>,
+    pub(super) groups: Groups<T>,
+    pub(super) locks: Locks<T>,
+    /// Field `result`, apart because few tasks have it; an id that is only here has a hash of nothing else.
+    pub(super) results: BTreeMap<T::Id, Arc<[u8]>>,
+    /// Value of the flag: Unix seconds.
+    pub(super) paused: Option<i64>,
+    pub(super) processed: i64,
+    pub(super) failed: i64,
+    pub(super) today: Today,
+    pub(super) past_days: BTreeMap<i64, Today>,
 }
 
 /// The counters of the day that was counted last.
 #[derive(Debug, Clone, Copy, Default)]
-struct Today {
-    day: i64,
-    processed: i64,
-    failed: i64,
+pub(super) struct Today {
+    pub(super) day: i64,
+    pub(super) processed: i64,
+    pub(super) failed: i64,
 }
 
 impl<T: Task> Default for Queue<T> {
@@ -118,7 +81,10 @@ impl<T: Task> Default for Queue<T> {
             retry: SortedSet::default(),
             archived: SortedSet::default(),
             completed: SortedSet::default(),
-            paused: false,
+            groups: Groups::default(),
+            locks: Locks::default(),
+            results: BTreeMap::new(),
+            paused: None,
             processed: 0,
             failed: 0,
             today: Today::default(),
@@ -128,36 +94,109 @@ impl<T: Task> Default for Queue<T> {
 }
 
 impl<T: Task> Queue<T> {
-    pub(super) fn enqueue(&mut self, message: T, now: Time) -> bool {
-        let id = message.id();
-        let stored = StoredTask {
-            message: Some(message),
-            state: TaskState::Pending,
-            pending_since: Some(now.0),
-        };
-        if !self.store_new(&id, stored) {
-            return false;
-        }
-        self.pending.push_front(id);
-        true
+    #[inline]
+    pub(super) fn enqueue(&mut self, message: T, now: Time) -> Accepted {
+        self.put_pending(message, now, None)
     }
 
-    pub(super) fn schedule(&mut self, message: T, process_at_s: i64) -> bool {
+    pub(super) fn enqueue_unique(&mut self, message: T, lock_ttl_s: i64, now: Time) -> Accepted {
+        let lock = message.lock();
+        if !self
+            .locks
+            .take(lock.as_ref(), &message.id(), lock_ttl_s, now)
+        {
+            return Accepted::Duplicate;
+        }
+        self.put_pending(message, now, lock)
+    }
+
+    #[inline]
+    fn put_pending(&mut self, message: T, now: Time, unique_key: Option<T::Lock>) -> Accepted {
         let id = message.id();
         let stored = StoredTask {
-            message: Some(message),
-            state: TaskState::Scheduled,
-            pending_since: None,
+            pending_since: Some(now.0),
+            unique_key,
+            ..StoredTask::new(message, TaskState::Pending)
         };
         if !self.store_new(&id, stored) {
-            return false;
+            return Accepted::IdConflict;
+        }
+        self.pending.push_front(id);
+        Accepted::New
+    }
+
+    pub(super) fn schedule(&mut self, message: T, process_at_s: i64) -> Accepted {
+        self.put_scheduled(message, process_at_s, None)
+    }
+
+    pub(super) fn schedule_unique(
+        &mut self,
+        message: T,
+        process_at_s: i64,
+        lock_ttl_s: i64,
+        now: Time,
+    ) -> Accepted {
+        let lock = message.lock();
+        if !self
+            .locks
+            .take(lock.as_ref(), &message.id(), lock_ttl_s, now)
+        {
+            return Accepted::Duplicate;
+        }
+        self.put_scheduled(message, process_at_s, lock)
+    }
+
+    fn put_scheduled(
+        &mut self,
+        message: T,
+        process_at_s: i64,
+        unique_key: Option<T::Lock>,
+    ) -> Accepted {
+        let id = message.id();
+        let stored = StoredTask {
+            unique_key,
+            ..StoredTask::new(message, TaskState::Scheduled)
+        };
+        if !self.store_new(&id, stored) {
+            return Accepted::IdConflict;
         }
         self.scheduled.add(process_at_s, id);
-        true
+        Accepted::New
+    }
+
+    /// With a uniqueness lock if a time to live is given for it. Quirk: the hash does not name the lock.
+    pub(super) fn add_to_group(
+        &mut self,
+        message: T,
+        lock_ttl_s: Option<i64>,
+        now: Time,
+    ) -> Accepted {
+        let (id, group, lock) = (message.id(), message.group(), message.lock());
+        if let Some(ttl_s) = lock_ttl_s
+            && !self.locks.take(lock.as_ref(), &id, ttl_s, now)
+        {
+            return Accepted::Duplicate;
+        }
+        let stored = StoredTask {
+            group: group.clone(),
+            ..StoredTask::new(message, TaskState::Aggregating)
+        };
+        if !self.store_new(&id, stored) {
+            return Accepted::IdConflict;
+        }
+        if let Some(group) = group {
+            self.groups.publish(group.clone());
+            self.groups.add(group, now.secs(), id);
+        }
+        Accepted::New
     }
 
     /// Writes a new hash, unless there is one.
+    #[inline]
     fn store_new(&mut self, id: &T::Id, stored: StoredTask<T>) -> bool {
+        if !self.results.is_empty() && self.results.contains_key(id) {
+            return false;
+        }
         match self.places.get_mut(id) {
             Some(place) if place.hash.is_some() => return false,
             Some(place) => place.hash = Some(stored),
@@ -175,11 +214,7 @@ impl<T: Task> Queue<T> {
 
     /// `HSET` of a state, and of a message where one is given: it makes the hash where there is none.
     fn set(&mut self, id: &T::Id, state: TaskState, message: Option<T>) {
-        let stored = StoredTask {
-            message: None,
-            state,
-            pending_since: None,
-        };
+        let stored = StoredTask::ghost(state);
         let hash = match self.places.get_mut(id) {
             Some(place) => place.hash.get_or_insert(stored),
             None => {
@@ -201,21 +236,24 @@ impl<T: Task> Queue<T> {
     }
 
     /// `DEL` of a hash; answers whether it was there.
+    #[inline]
     fn delete(&mut self, id: &T::Id) -> bool {
+        let result = !self.results.is_empty() && self.results.remove(id).is_some();
         let Some(place) = self.places.get_mut(id) else {
-            return false;
+            return result;
         };
         if place.active.is_none() && place.lease.is_none() {
             return self
                 .places
                 .remove(id)
-                .is_some_and(|place| place.hash.is_some());
+                .is_some_and(|place| place.hash.is_some())
+                || result;
         }
-        place.hash.take().is_some()
+        place.hash.take().is_some() || result
     }
 
     pub(super) fn dequeue(&mut self, lease_expires_s: i64) -> Option<T> {
-        if self.paused {
+        if self.paused.is_some() {
             return None;
         }
         let id = self.pending.pop_back()?;
@@ -238,22 +276,16 @@ impl<T: Task> Queue<T> {
             self.places.insert(
                 id,
                 Place {
-                    hash: Some(StoredTask {
-                        message: None,
-                        state: TaskState::Active,
-                        pending_since: None,
-                    }),
+                    hash: Some(StoredTask::ghost(TaskState::Active)),
                     active: Some(active_at),
                     lease: Some(lease_at),
                 },
             );
             return None;
         };
-        let hash = place.hash.get_or_insert(StoredTask {
-            message: None,
-            state: TaskState::Active,
-            pending_since: None,
-        });
+        let hash = place
+            .hash
+            .get_or_insert_with(|| StoredTask::ghost(TaskState::Active));
         hash.state = TaskState::Active;
         hash.pending_since = None;
         let message = hash.message.clone();
@@ -293,12 +325,15 @@ impl<T: Task> Queue<T> {
         Ok(())
     }
 
-    pub(super) fn done(&mut self, id: &T::Id, now: Time) -> Result<(), BrokerError> {
-        self.leave(id)?;
-        if !self.delete(id) {
+    #[inline]
+    pub(super) fn done(&mut self, message: &T, now: Time) -> Result<(), BrokerError> {
+        let id = message.id();
+        self.leave(&id)?;
+        if !self.delete(&id) {
             return Err(BrokerError::NotFound);
         }
         self.count(now, false);
+        self.locks.release(message.lock().as_ref(), &id);
         Ok(())
     }
 
@@ -311,8 +346,10 @@ impl<T: Task> Queue<T> {
         {
             return Err(BrokerError::Refused("mark_as_complete: INTERNAL".into()));
         }
+        let lock = message.lock();
         self.set(&id, TaskState::Completed, Some(message));
         self.count(now, false);
+        self.locks.release(lock.as_ref(), &id);
         Ok(())
     }
 
@@ -385,6 +422,13 @@ impl<T: Task> Queue<T> {
             source.remove(id);
         }
         for id in &due {
+            let hash = self.places.get(id).and_then(|place| place.hash.as_ref());
+            // Quirk: the name of the group is not published again.
+            if let Some(group) = hash.and_then(|hash| hash.group.clone()) {
+                self.groups.add(group, now.secs(), id.clone());
+                self.set(id, TaskState::Aggregating, None);
+                continue;
+            }
             self.pending.push_front(id.clone());
             self.set(id, TaskState::Pending, None);
             if let Some(hash) = self
@@ -419,6 +463,38 @@ impl<T: Task> Queue<T> {
             self.completed.remove(id);
         }
         over.len() as u64
+    }
+
+    /// The messages of an aggregation set in order of their score; those without one are left out.
+    pub(super) fn aggregation_set(&self, group: &T::Group, set: Uuid) -> Option<(Vec<T>, i64)> {
+        let (members, deadline_s) = self.groups.set(group, set)?;
+        let messages = members
+            .into_iter()
+            .filter_map(|id| self.places.get(&id)?.hash.as_ref()?.message.clone());
+        Some((messages.collect(), deadline_s))
+    }
+
+    pub(super) fn delete_aggregation_set(&mut self, group: &T::Group, set: Uuid) {
+        for (id, _) in self.groups.remove_set(group, set) {
+            self.delete(&id);
+        }
+    }
+
+    /// `SET NX` of the flag; answers whether it was not there.
+    pub(super) fn pause(&mut self, now: Time) -> bool {
+        let before = self.paused;
+        self.paused = before.or(Some(now.secs()));
+        before.is_none()
+    }
+
+    /// Answers whether the flag was there.
+    pub(super) fn unpause(&mut self) -> bool {
+        self.paused.take().is_some()
+    }
+
+    /// Quirk: nobody looks whether there is a task.
+    pub(super) fn write_result(&mut self, id: T::Id, result: Arc<[u8]>) {
+        self.results.insert(id, result);
     }
 
     /// A finished attempt.
@@ -459,15 +535,16 @@ impl<T: Task> Queue<T> {
             retry: self.retry.len() as u64,
             archived: self.archived.len() as u64,
             completed: self.completed.len() as u64,
+            aggregating: self.groups.waiting(),
             processed_total: u64::try_from(self.processed).unwrap_or(0),
             failed_total: u64::try_from(self.failed).unwrap_or(0),
             latency_seconds: latency_ns as f64 / 1e9,
-            paused: self.paused,
+            paused: self.paused.is_some(),
         }
     }
 
     /// As `LRANGE` gives it: the latest first.
-    fn active_ids(&self) -> Vec<T::Id> {
+    pub(super) fn active_ids(&self) -> Vec<T::Id> {
         let mut active: Vec<&Active<T::Id>> = self.active.iter().collect();
         active.sort_by_key(|member| std::cmp::Reverse(member.arrival));
         active.into_iter().map(|member| member.id.clone()).collect()
@@ -488,9 +565,11 @@ impl<T: Task> Queue<T> {
         let delayed = sets
             .into_iter()
             .flat_map(|(set, state)| set.entries().into_iter().map(move |(id, _)| (id, state)));
+        let grouped = self.groups.ids().into_iter();
         pending
             .chain(active.map(|id| (id, TaskState::Active)))
             .chain(delayed)
+            .chain(grouped.map(|id| (id, TaskState::Aggregating)))
             .collect()
     }
 
@@ -502,43 +581,7 @@ impl<T: Task> Queue<T> {
             &self.completed,
         ];
         let delayed: usize = sets.iter().map(|set| set.len()).sum();
-        (self.pending.len() + self.active.len() + delayed) as u64
-    }
-
-    pub(super) fn dump(&self) -> QueueDump<T> {
-        let mut lease: Vec<(T::Id, i64)> = self
-            .lease
-            .iter()
-            .map(|lease| (lease.id.clone(), lease.expires_s))
-            .collect();
-        lease.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
-        let tasks = self.places.entries().into_iter();
-        let days = self.past_days.values().chain([&self.today]);
-        let days = days.filter(|today| today.processed > 0);
-        QueueDump {
-            tasks: tasks
-                .filter_map(|(id, place)| Some((id, place.hash?)))
-                .collect(),
-            pending: self.pending.iter().cloned().collect(),
-            active: self.active_ids(),
-            lease,
-            scheduled: self.scheduled.entries(),
-            retry: self.retry.entries(),
-            archived: self.archived.entries(),
-            completed: self.completed.entries(),
-            counters: Counters {
-                processed: self.processed,
-                failed: self.failed,
-                processed_of_day: days
-                    .clone()
-                    .map(|today| (today.day, today.processed))
-                    .collect(),
-                failed_of_day: days
-                    .filter(|today| today.failed > 0)
-                    .map(|today| (today.day, today.failed))
-                    .collect(),
-            },
-        }
+        (self.pending.len() + self.active.len() + delayed) as u64 + self.groups.len()
     }
 }
 
@@ -566,18 +609,14 @@ mod tests {
         assert_eq!(queue.stats(NOW).latency_seconds, 0.0);
         assert_eq!(queue.dequeue(77), None);
         let dump = queue.dump();
-        let ghost = StoredTask {
-            message: None,
-            state: TaskState::Active,
-            pending_since: None,
-        };
+        let ghost = StoredTask::ghost(TaskState::Active);
         assert_eq!(dump.tasks, [("a".to_owned(), ghost)]);
         assert_eq!(
             (dump.active, dump.lease),
             (vec!["a".to_owned()], vec![("a".to_owned(), 77)])
         );
         assert_eq!(queue.lease_expired(77), [], "recovery skips it");
-        assert_eq!(queue.done(&"a".to_owned(), NOW), Ok(()));
+        assert_eq!(queue.done(&task("a"), NOW), Ok(()));
         assert_eq!(queue.len(), 0);
     }
 
@@ -602,10 +641,12 @@ mod tests {
     fn a_paused_queue_gives_nothing() {
         let mut queue: Queue<TaskMessage> = Queue::default();
         queue.enqueue(task("a"), NOW);
-        queue.paused = true;
+        assert!(queue.pause(NOW));
+        assert!(!queue.pause(NOW), "already");
         assert_eq!(queue.dequeue(77), None);
         assert!(queue.stats(NOW).paused);
-        queue.paused = false;
+        assert!(queue.unpause());
+        assert!(!queue.unpause(), "already");
         assert_eq!(queue.dequeue(77), Some(task("a")));
     }
 }

@@ -58,7 +58,7 @@ fn decode(queue: Queue<'_>, id: &[u8], bytes: &[u8]) -> Result<TaskMessage, Brok
 
 /// The reply of `queue_stats`.
 pub(super) fn stats(value: &Value, now: Time) -> Result<QueueStats, BrokerError> {
-    type Row = (u64, u64, u64, u64, u64, u64, u64, u64, u64, String);
+    type Row = (u64, u64, u64, u64, u64, u64, u64, u64, u64, String, u64);
     let row: Row = from_redis_value_ref(value).map_err(|_| unexpected("queue_stats"))?;
     let (
         pending,
@@ -71,6 +71,7 @@ pub(super) fn stats(value: &Value, now: Time) -> Result<QueueStats, BrokerError>
         failed_total,
         paused,
         since,
+        aggregating,
     ) = row;
     let latency_ns = since
         .parse::<i64>()
@@ -82,6 +83,7 @@ pub(super) fn stats(value: &Value, now: Time) -> Result<QueueStats, BrokerError>
         retry,
         archived,
         completed,
+        aggregating,
         processed_total,
         failed_total,
         latency_seconds: latency_ns as f64 / 1e9,

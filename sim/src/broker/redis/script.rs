@@ -22,6 +22,9 @@ macro_rules! scripts {
 scripts! {
     ENQUEUE = "enqueue";
     SCHEDULE = "schedule";
+    ENQUEUE_UNIQUE = "enqueue_unique";
+    SCHEDULE_UNIQUE = "schedule_unique";
+    ADD_TO_GROUP = "add_to_group";
     DEQUEUE = "dequeue";
     DONE = "done";
     MARK_AS_COMPLETE = "mark_as_complete";
@@ -31,6 +34,12 @@ scripts! {
     FORWARD = "forward";
     LIST_LEASE_EXPIRED = "list_lease_expired";
     DELETE_EXPIRED_COMPLETED = "delete_expired_completed";
+    AGGREGATION_CHECK = "aggregation_check";
+    READ_AGGREGATION_SET = "read_aggregation_set";
+    DELETE_AGGREGATION_SET = "delete_aggregation_set";
+    RECLAIM_AGGREGATION_SETS = "reclaim_aggregation_sets";
+    WRITE_SCHEDULER_ENTRIES = "write_scheduler_entries";
+    RECORD_ENQUEUE_EVENT = "record_enqueue_event";
     WRITE_SERVER_STATE = "write_server_state";
     CLEAR_SERVER_STATE = "clear_server_state";
     QUEUE_STATS = "queue_stats";

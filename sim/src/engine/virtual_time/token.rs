@@ -59,6 +59,9 @@ impl Task for Token {
     type Queue = u16;
     /// Position in [`Tokens::kinds`].
     type Kind = u16;
+    /// Plans have no unique tasks and no groups yet.
+    type Lock = std::convert::Infallible;
+    type Group = std::convert::Infallible;
     type Table<V: Clone + Debug + Send + 'static> = Pages<V>;
 
     #[inline]
@@ -97,6 +100,14 @@ impl Task for Token {
 
     fn retention_s(&self) -> i64 {
         0
+    }
+
+    fn lock(&self) -> Option<Self::Lock> {
+        None
+    }
+
+    fn group(&self) -> Option<Self::Group> {
+        None
     }
 
     fn failed(&mut self, _: &str, _: i64, retries: bool) {

@@ -4,7 +4,7 @@ use super::state::{Content, State};
 use super::{Broker, DAY, InMemory};
 use crate::support::{NOW, Op, task};
 use firedrill::asynq::message::{ServerInfo, TaskMessage};
-use firedrill::asynq::op::{QueueStats, Reply, ServerState, TaskState};
+use firedrill::asynq::op::{Accepted, QueueStats, Reply, ServerState, TaskState};
 use firedrill::broker::memory::MemoryBroker;
 use firedrill::clock::Time;
 use std::collections::BTreeMap;
@@ -180,5 +180,5 @@ pub(super) fn a_task_can_be_the_one_the_archive_drops(broker: &mut impl Broker) 
     assert!(archived.iter().all(|(id, _)| id != "a"));
     assert_eq!(broker.stored("a"), message);
     let op = Op::Enqueue { message, now: NOW };
-    assert_eq!(broker.call(op), Ok(Reply::Enqueued(false)));
+    assert_eq!(broker.call(op), Ok(Reply::Enqueued(Accepted::IdConflict)));
 }

@@ -3,7 +3,7 @@
 use super::{Broker, DAY};
 use crate::support::{Answer, NOW, Op, task};
 use firedrill::asynq::message::TaskMessage;
-use firedrill::asynq::op::{BrokerError, Delayed, Reply};
+use firedrill::asynq::op::{Accepted, BrokerError, Delayed, Reply};
 use smallvec::smallvec;
 use std::collections::BTreeSet;
 
@@ -61,7 +61,10 @@ pub(super) fn an_id_is_taken_until_its_task_is_gone(broker: &mut impl Broker) {
         };
         [broker(Op::Enqueue { message, now: NOW }), broker(scheduled)]
     };
-    let refused = [Ok(Reply::Enqueued(false)), Ok(Reply::Enqueued(false))];
+    let refused = [
+        Ok(Reply::Enqueued(Accepted::IdConflict)),
+        Ok(Reply::Enqueued(Accepted::IdConflict)),
+    ];
     broker.enqueue("a");
     assert_eq!(again(&mut |op| broker.call(op)), refused, "pending");
     let message = broker.dequeue().unwrap();
@@ -87,7 +90,7 @@ pub(super) fn an_id_is_taken_until_its_task_is_gone(broker: &mut impl Broker) {
         message: elsewhere,
         now: NOW,
     };
-    assert_eq!(broker.call(op), Ok(Reply::Enqueued(true)));
+    assert_eq!(broker.call(op), Ok(Reply::Enqueued(Accepted::New)));
     let forward = Op::Forward {
         queue: "default".into(),
         from: Delayed::Retry,
@@ -200,7 +203,7 @@ pub(super) fn forward_moves_what_is_due_a_hundred_at_a_time(broker: &mut impl Br
             message: task(&format!("{n:03}")),
             process_at_s: NOW.secs() - n % 2,
         };
-        assert_eq!(broker.call(op), Ok(Reply::Enqueued(true)));
+        assert_eq!(broker.call(op), Ok(Reply::Enqueued(Accepted::New)));
     }
     let later = Op::Schedule {
         message: task("later"),

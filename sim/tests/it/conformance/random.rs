@@ -3,21 +3,23 @@
 use super::state;
 use super::{Broker, InMemory, OnRedis};
 use crate::support::{Answer, NOW, Op, need, task};
+use firedrill::asynq::keys::Queue;
 use firedrill::asynq::message::{ServerInfo, TaskMessage};
-use firedrill::asynq::op::{BrokerError, Delayed, Reply, ServerState};
+use firedrill::asynq::op::{BrokerError, Delayed, GroupLimits, Reply, ServerState};
 use firedrill::clock::Time;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use redis::{Commands, FlushAllOptions};
 use smallvec::smallvec;
 use std::cell::RefCell;
+use uuid::Uuid;
 
 const QUEUES: [&str; 2] = ["default", "low"];
 /// Half a minute before midnight UTC.
 const START: Time = NOW.plus_millis(((6 * 3_600 + 13 * 60 + 19) - 30) * 1_000);
 /// Few, so that operations meet.
 const IDS: u8 = 5;
-const CASES: u32 = 300;
+const CASES: u32 = 400;
 
 /// One task of the few there are.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +27,9 @@ struct Which {
     id: u8,
     low: bool,
 }
+
+/// Name of a group.
+type Group = &'static str;
 
 #[derive(Debug, Clone, Copy)]
 enum Finishing {
@@ -45,6 +50,34 @@ enum Step {
     },
     Enqueue(Which),
     Schedule(Which, i64),
+    EnqueueUnique(Which, u8),
+    ScheduleUnique(Which, u8, i64),
+    AddToGroup(Which, Group, Option<u8>),
+    Result(Which),
+    Check {
+        low: bool,
+        group: Group,
+        limits: GroupLimits,
+    },
+    /// Of the set that was made so many checks ago.
+    ReadSet {
+        ago: usize,
+    },
+    DeleteSet {
+        ago: usize,
+    },
+    Reclaim {
+        low: bool,
+    },
+    Groups {
+        low: bool,
+    },
+    Pause {
+        low: bool,
+    },
+    Unpause {
+        low: bool,
+    },
     Dequeue {
         low_first: bool,
         lease_s: i64,
@@ -102,6 +135,22 @@ fn finishing() -> impl Strategy<Value = Finishing> {
     ]
 }
 
+fn payload() -> impl Strategy<Value = u8> {
+    0..2_u8
+}
+
+fn group() -> impl Strategy<Value = Group> {
+    prop_oneof![Just("g"), Just("h:i")]
+}
+
+fn limits() -> impl Strategy<Value = GroupLimits> {
+    (0..20_i64, 0..30_i64, 0..3_u32).prop_map(|(grace_s, max_delay_s, max_size)| GroupLimits {
+        grace_s,
+        max_delay_s,
+        max_size,
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let low = || prop::bool::weighted(0.3);
     let from = prop_oneof![Just(Delayed::Scheduled), Just(Delayed::Retry)];
@@ -117,6 +166,20 @@ fn step() -> impl Strategy<Value = Step> {
         1 => low().prop_map(|low| Step::Register { low }),
         12 => which().prop_map(Step::Enqueue),
         3 => (which(), -5..30_i64).prop_map(|(which, in_s)| Step::Schedule(which, in_s)),
+        5 => (which(), payload()).prop_map(|(which, payload)| Step::EnqueueUnique(which, payload)),
+        2 => (which(), payload(), -5..30_i64)
+            .prop_map(|(which, payload, in_s)| Step::ScheduleUnique(which, payload, in_s)),
+        6 => (which(), group(), prop::option::weighted(0.3, payload()))
+            .prop_map(|(which, group, payload)| Step::AddToGroup(which, group, payload)),
+        2 => which().prop_map(Step::Result),
+        6 => (low(), group(), limits())
+            .prop_map(|(low, group, limits)| Step::Check { low, group, limits }),
+        2 => (0..3_usize).prop_map(|ago| Step::ReadSet { ago }),
+        2 => (0..3_usize).prop_map(|ago| Step::DeleteSet { ago }),
+        2 => low().prop_map(|low| Step::Reclaim { low }),
+        1 => low().prop_map(|low| Step::Groups { low }),
+        1 => low().prop_map(|low| Step::Pause { low }),
+        4 => low().prop_map(|low| Step::Unpause { low }),
         12 => (any::<bool>(), 0..40_i64)
             .prop_map(|(low_first, lease_s)| Step::Dequeue { low_first, lease_s }),
         8 => (0..4_usize, finishing()).prop_map(|(ago, how)| Step::FinishTaken { ago, how }),
@@ -145,6 +208,19 @@ fn message(which: Which) -> TaskMessage {
     }
 }
 
+/// Redis' own clock ends locks, and it does not move with ours: these outlast every sequence.
+const LOCK_TTL_S: i64 = 10_000_000_000;
+
+/// A task whose payload alone decides which lock it wants.
+fn unique(which: Which, payload: u8) -> TaskMessage {
+    let payload = payload.to_string().into_bytes();
+    TaskMessage {
+        unique_key: Queue(&queue(which.low)).unique("email:send", Some(&payload)),
+        payload,
+        ..message(which)
+    }
+}
+
 fn server(number: u8) -> ServerInfo {
     ServerInfo {
         host: "h".into(),
@@ -160,6 +236,9 @@ struct Pair<'a> {
     now: Time,
     taken: Vec<TaskMessage>,
     recovered: usize,
+    /// Aggregation sets made, by queue, group and name.
+    sets: Vec<(String, String, Uuid)>,
+    checks: u128,
 }
 
 impl Pair<'_> {
@@ -180,6 +259,72 @@ impl Pair<'_> {
                 message: message(which),
                 process_at_s: secs(in_s),
             },
+            Step::EnqueueUnique(which, payload) => Op::EnqueueUnique {
+                message: unique(which, payload),
+                lock_ttl_s: LOCK_TTL_S,
+                now,
+            },
+            Step::ScheduleUnique(which, payload, in_s) => Op::ScheduleUnique {
+                message: unique(which, payload),
+                process_at_s: secs(in_s),
+                lock_ttl_s: LOCK_TTL_S,
+                now,
+            },
+            Step::AddToGroup(which, group, payload) => {
+                let message = payload.map_or_else(|| message(which), |p| unique(which, p));
+                let message = TaskMessage {
+                    group_key: group.into(),
+                    ..message
+                };
+                match payload {
+                    None => Op::AddToGroup { message, now },
+                    Some(_) => Op::AddToGroupUnique {
+                        message,
+                        lock_ttl_s: LOCK_TTL_S,
+                        now,
+                    },
+                }
+            }
+            Step::Result(which) => Op::WriteResult {
+                message: message(which),
+                result: b"result".as_slice().into(),
+            },
+            Step::Check { low, group, limits } => {
+                self.checks += 1;
+                let (queue, group, set) =
+                    (queue(low), group.to_owned(), Uuid::from_u128(self.checks));
+                let check = Op::AggregationCheck {
+                    queue: queue.clone(),
+                    group: group.clone(),
+                    set,
+                    limits,
+                    now,
+                };
+                if self.call(check)? == Ok(Reply::Taken(true)) {
+                    self.sets.push((queue, group, set));
+                }
+                return Ok(());
+            }
+            Step::ReadSet { ago } | Step::DeleteSet { ago } => {
+                let Some((queue, group, set)) = self.sets.iter().rev().nth(ago).cloned() else {
+                    return Ok(());
+                };
+                if matches!(step, Step::ReadSet { .. }) {
+                    Op::ReadAggregationSet { queue, group, set }
+                } else {
+                    Op::DeleteAggregationSet { queue, group, set }
+                }
+            }
+            Step::Reclaim { low } => Op::ReclaimAggregationSets {
+                queue: queue(low),
+                now_s: secs(0),
+            },
+            Step::Groups { low } => Op::ListGroups { queue: queue(low) },
+            Step::Pause { low } => Op::Pause {
+                queue: queue(low),
+                now,
+            },
+            Step::Unpause { low } => Op::Unpause { queue: queue(low) },
             Step::Dequeue { low_first, lease_s } => Op::Dequeue {
                 queues: smallvec![queue(low_first), queue(!low_first)],
                 lease_expires_s: secs(lease_s),
@@ -305,6 +450,14 @@ fn comparable(answer: Answer) -> Answer {
             names.sort();
             Ok(Reply::Names(names))
         }
+        Ok(Reply::Groups(mut names)) => {
+            names.sort();
+            Ok(Reply::Groups(names))
+        }
+        Ok(Reply::Ids(mut ids)) => {
+            ids.sort();
+            Ok(Reply::Ids(ids))
+        }
         Err(BrokerError::Refused(text)) => {
             let what = text.split(':').next().unwrap_or_default();
             Err(BrokerError::Refused(what.into()))
@@ -318,13 +471,13 @@ fn redis_and_the_model_hold_the_same_after_every_operation() {
     need!("redis-server");
     let redis = RefCell::new(OnRedis::new());
     // What the sequences came to, so that it is seen when they come to nothing.
-    let reached = RefCell::new([0_usize; 5]);
+    let reached = RefCell::new([0_usize; 6]);
     let config = Config {
         cases: CASES,
         failure_persistence: None,
         ..Config::default()
     };
-    let sequences = prop::collection::vec(step(), 1..90);
+    let sequences = prop::collection::vec(step(), 1..110);
     let outcome = TestRunner::new(config).run(&sequences, |steps| {
         let mut redis = redis.borrow_mut();
         let _: () = redis
@@ -338,6 +491,8 @@ fn redis_and_the_model_hold_the_same_after_every_operation() {
             now: START,
             taken: Vec::new(),
             recovered: 0,
+            sets: Vec::new(),
+            checks: 0,
         };
         for step in steps {
             pair.take(step)?;
@@ -349,6 +504,7 @@ fn redis_and_the_model_hold_the_same_after_every_operation() {
             processed.unwrap_or(0).unsigned_abs() as usize,
             failed.unwrap_or(0).unsigned_abs() as usize,
             pair.memory.set("archived").len() + pair.memory.set("completed").len(),
+            pair.sets.len(),
         ];
         for (sum, count) in reached.borrow_mut().iter_mut().zip(came_to) {
             *sum += count;

@@ -144,8 +144,36 @@ fn of_queue(queue: Queue<'_>, dump: QueueDump<TaskMessage>, state: &mut State) {
     ] {
         put(state, &queue.key(part), Content::Sorted(set));
     }
+    let mut hashes: BTreeMap<String, BTreeMap<String, Vec<u8>>> = BTreeMap::new();
     for (id, stored) in dump.tasks {
-        put(state, &queue.task(&id), Content::Hash(fields(&stored)));
+        hashes.insert(id, fields(&stored));
+    }
+    for (id, result) in dump.results {
+        let hash = hashes.entry(id).or_default();
+        hash.insert("result".to_owned(), result.to_vec());
+    }
+    for (id, hash) in hashes {
+        put(state, &queue.task(&id), Content::Hash(hash));
+    }
+    let names = dump.group_names.into_iter().collect();
+    put(state, &queue.key("groups"), Content::Set(names));
+    for (group, waiting) in dump.groups {
+        put(state, &queue.group(&group), Content::Sorted(waiting));
+    }
+    let mut sets: Vec<(String, i64)> = Vec::new();
+    for set in dump.aggregation_sets {
+        let key = queue.aggregation_set(&set.group, set.set);
+        put(state, &key, Content::Sorted(set.members));
+        sets.push((key, set.deadline_s));
+    }
+    sets.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+    put(state, &queue.key("aggregation_sets"), Content::Sorted(sets));
+    for (lock, holder) in dump.locks {
+        put(state, &lock, Content::Text(holder.into_bytes()));
+    }
+    if let Some(since_s) = dump.paused {
+        let text = since_s.to_string().into_bytes();
+        put(state, &queue.key("paused"), Content::Text(text));
     }
     let counters = dump.counters;
     for (part, count) in [
@@ -173,6 +201,7 @@ fn fields(stored: &StoredTask<TaskMessage>) -> BTreeMap<String, Vec<u8>> {
         TaskState::Retry => "retry",
         TaskState::Archived => "archived",
         TaskState::Completed => "completed",
+        TaskState::Aggregating => "aggregating",
     };
     let message = stored.message.as_ref().map(Message::encode_to_vec);
     let since = stored.pending_since.map(|ns| ns.to_string().into_bytes());
@@ -180,6 +209,11 @@ fn fields(stored: &StoredTask<TaskMessage>) -> BTreeMap<String, Vec<u8>> {
         ("state", Some(state.as_bytes().to_vec())),
         ("msg", message),
         ("pending_since", since),
+        (
+            "unique_key",
+            stored.unique_key.clone().map(String::into_bytes),
+        ),
+        ("group", stored.group.clone().map(String::into_bytes)),
     ];
     let there = fields.into_iter();
     there
