@@ -289,7 +289,7 @@ pub struct Audit {
     pub rejected: u64,
     /// Tasks with at least one successful execution.
     pub succeeded: u64,
-    /// Archived (retries exhausted or skipped).
+    /// Given up: archived (retries exhausted or skipped), or revoked by its handler.
     pub archived: u64,
     /// Still in Redis at the end: pending, active, scheduled or retry.
     pub still_queued: u64,

@@ -3,7 +3,9 @@
 //! No actor reads a clock, draws from a global generator, or talks to Redis. The live engine carries [`Action::Call`]
 //! to Redis and [`Action::Timer`] to the runtime; a simulation can carry them to a model and an event heap.
 
+pub(crate) mod aggregator;
 pub mod forwarder;
+pub(crate) mod health;
 pub mod heartbeater;
 pub mod janitor;
 pub mod processor;
@@ -15,10 +17,12 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-use crate::asynq::op::{Answer, Op};
+use crate::asynq::client::Submission;
+use crate::asynq::op::{Answer, BrokerError, Op};
 use crate::asynq::task::Task;
 use crate::clock::Time;
 use crate::ledger::Entry;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Names one execution of a task on one server; never reused by that server.
@@ -39,6 +43,8 @@ pub enum Ticket<T: Task> {
     Enqueue(T::Id),
     /// Processor: fetch the next task.
     Dequeue,
+    /// Processor: what a handler had to say before it returned.
+    WriteResult(RunId),
     /// Processor: the finishing write of a run.
     Finish(RunId),
     /// Heartbeater: server state.
@@ -53,8 +59,14 @@ pub enum Ticket<T: Task> {
     ListExpired,
     /// Recoverer: retry or archive of one task.
     Recover,
+    /// Recoverer: aggregation sets of a queue that were left behind.
+    Reclaim,
     /// Janitor.
     Clean,
+    /// Aggregator: a step of one of its checks.
+    Aggregate(u8),
+    /// Health checker.
+    Ping,
 }
 
 /// Leases that are being prolonged.
@@ -85,6 +97,47 @@ pub enum Timer {
     Recover,
     /// Janitor.
     Clean,
+    /// Aggregator.
+    Aggregate,
+    /// Health checker.
+    Ping,
+}
+
+/// What an error asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// A retry, while there are retries left.
+    #[default]
+    Failure,
+    /// A retry that uses none up and is not counted, because the server's `IsFailure` says so. Quirk: a task without
+    /// retries left is archived, and counted, all the same.
+    NotAFailure,
+    /// The archive at once (asynq: `SkipRetry`).
+    SkipRetry,
+    /// To be forgotten: done, and not kept even when it has a retention (asynq: `RevokeTask`).
+    Revoke,
+}
+
+impl ErrorKind {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [
+        Self::Failure,
+        Self::NotAFailure,
+        Self::SkipRetry,
+        Self::Revoke,
+    ];
+
+    /// How it is written in scenarios.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failure => "failure",
+            Self::NotAFailure => "not_a_failure",
+            Self::SkipRetry => "skip_retry",
+            Self::Revoke => "revoke",
+        }
+    }
 }
 
 /// How a handler ended.
@@ -96,6 +149,8 @@ pub enum Outcome {
     Failure {
         /// The error's text.
         error: Arc<str>,
+        /// What the error asks for.
+        kind: ErrorKind,
         /// Whether a fault of the plan caused it (and not the task's own failure share).
         by_fault: bool,
     },
@@ -116,13 +171,39 @@ pub enum Event<T: Task> {
         run: RunId,
         /// With what.
         outcome: Outcome,
+        /// What it gave its result writer before.
+        result: Option<Arc<[u8]>>,
         /// How long it ran, virtual microseconds.
         elapsed_us: i64,
         /// How much longer that was than the plan wanted, virtual microseconds: the harness' own timer error.
         overrun_us: i64,
     },
+    /// Somebody asks to cancel a task, of this server or another.
+    Cancel(T::Id),
+    /// The host has aggregated the tasks of a group; an error leaves them to go back to their group.
+    Aggregated {
+        /// Which of the aggregator's checks.
+        check: u8,
+        /// The task to be enqueued in their place.
+        task: Result<Box<Submission<T>>, Arc<str>>,
+    },
+    /// SIGTSTP: stop fetching, and go on otherwise.
+    Stop,
     /// SIGTERM: stop fetching, wait for handlers, give the rest back.
     Shutdown,
+}
+
+/// Tasks of a group that are to become one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Aggregation<T: Task> {
+    /// Which of the aggregator's checks.
+    pub check: u8,
+    /// Their queue.
+    pub queue: T::Queue,
+    /// Their group.
+    pub group: T::Group,
+    /// The tasks, the first to come first.
+    pub tasks: Vec<T>,
 }
 
 /// What an actor wants done.
@@ -139,6 +220,10 @@ pub enum Action<T: Task> {
         /// The task.
         task: T,
     },
+    /// Aggregate the tasks of a group; comes back as [`Event::Aggregated`].
+    Aggregate(Box<Aggregation<T>>),
+    /// Redis answered a health check, or did not.
+    Health(Result<(), Box<BrokerError>>),
     /// Append to the ledger.
     Note(Entry<T::Id>),
     /// The actor has shut down.

@@ -119,6 +119,8 @@ pub(crate) struct Auditor {
     end: Time,
     /// Longest harmless wait of each workload entry.
     objectives_ms: Vec<i64>,
+    /// How long after its arrival a task of each workload entry is due.
+    delays_ms: Vec<i64>,
     /// Of each incident: from its start to the start of the next, or the end of the drill.
     windows: Vec<(Time, Time)>,
     audit: Audit,
@@ -165,6 +167,7 @@ impl Auditor {
         Self {
             origin,
             end,
+            delays_ms: plan.workload.iter().map(|task| task.delay_ms).collect(),
             objectives_ms: workloads.map(|index| objective_ms(plan, index)).collect(),
             windows: incidents
                 .iter()
@@ -206,8 +209,11 @@ impl Auditor {
         }
         audit.enqueued += 1;
         audit.failed_executions += u64::from(life.failures);
-        let wait_end = life.first_start().unwrap_or(self.end);
-        let wait_ms = wait_end.millis() - life.sent.millis();
+        // A task that is not due yet keeps nobody waiting.
+        let delay_ms = self.delays_ms.get(life.workload as usize);
+        let due = life.sent.plus_millis(delay_ms.copied().unwrap_or(0));
+        let wait_end = life.first_start().unwrap_or(self.end).max(due);
+        let wait_ms = wait_end.millis() - due.millis();
         if life.first_start().is_some()
             && let Some(place) = self.queues.get(life.workload as usize)
         {
@@ -223,6 +229,7 @@ impl Auditor {
         match left {
             _ if life.successes > 0 => audit.succeeded += 1,
             Some(TaskState::Archived) => audit.archived += 1,
+            None if life.revoked => audit.archived += 1,
             Some(_) => audit.still_queued += 1,
             None => {
                 lost = true;
@@ -236,7 +243,7 @@ impl Auditor {
             return;
         }
         let moments = life.harmed.iter().map(|at| (*at, *at));
-        let waited = late.then(|| (life.sent.plus_millis(objective_ms), wait_end));
+        let waited = late.then(|| (due.plus_millis(objective_ms), wait_end));
         let lost = lost.then_some((wait_end, wait_end));
         self.harmed(moments.chain(waited).chain(lost));
     }

@@ -1,6 +1,6 @@
 //! How a task's handler behaves: a pure decision from the plan, the time, and the task's identity.
 
-use crate::actor::Outcome;
+use crate::actor::{ErrorKind, Outcome};
 use crate::fault::Fault;
 use crate::plan::{Dice, Execution, Plan};
 use smallvec::SmallVec;
@@ -13,8 +13,20 @@ pub struct Behaviour {
     pub service_us: i64,
     /// What it returns then.
     pub outcome: Outcome,
+    /// What it gives its result writer before that.
+    pub result: Option<Arc<[u8]>>,
     /// Steps of the timeline that had a part in this.
     pub touched_by: SmallVec<[usize; 2]>,
+}
+
+/// What a task's own failures say; asynq's errors come wrapped, as Go code wraps them.
+fn error_text(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Failure => "job failed",
+        ErrorKind::NotAFailure => "job failed: not counted",
+        ErrorKind::SkipRetry => "job failed: skip retry for the task",
+        ErrorKind::Revoke => "job failed: revoke task",
+    }
 }
 
 /// A plan and its dice.
@@ -45,11 +57,13 @@ impl Handlers {
         let mut behaviour = Behaviour {
             service_us: self.dice.service_us(plan, of),
             outcome: Outcome::Success,
+            result: task.result.as_deref().map(|text| text.as_bytes().into()),
             touched_by: SmallVec::new(),
         };
         if self.dice.fails_by_itself(plan, of) {
             behaviour.outcome = Outcome::Failure {
-                error: "job failed".into(),
+                error: error_text(task.fail_as).into(),
+                kind: task.fail_as,
                 by_fault: false,
             };
         }
@@ -71,6 +85,7 @@ impl Handlers {
                 } if *only == task.task && self.dice.falls_to_fault(index, of, *share) => {
                     behaviour.outcome = Outcome::Failure {
                         error: error.as_str().into(),
+                        kind: ErrorKind::Failure,
                         by_fault: true,
                     };
                     behaviour.touched_by.push(index);

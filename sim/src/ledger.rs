@@ -62,6 +62,8 @@ pub enum Finish {
     Failed,
     /// Failure caused by a fault of the plan.
     FailedByFault,
+    /// The handler wants the task to be forgotten.
+    Revoked,
 }
 
 impl Entry<String> {
@@ -88,6 +90,7 @@ impl Entry<String> {
                     Finish::Ok => 'O',
                     Finish::Failed => 'E',
                     Finish::FailedByFault => 'X',
+                    Finish::Revoked => 'R',
                 };
                 format!("{how} {} {retried} {overrun_us} {id}\n", at.0)
             }
@@ -125,6 +128,7 @@ impl Entry<String> {
             "O" => Finish::Ok,
             "E" => Finish::Failed,
             "X" => Finish::FailedByFault,
+            "R" => Finish::Revoked,
             _ => return None,
         };
         let (overrun_us, id) = rest.split_once(' ')?;

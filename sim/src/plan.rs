@@ -9,6 +9,7 @@ mod text;
 pub use draw::{ArrivalTimes, Dice, Execution, arrivals};
 pub use retry_delay::RetryDelay;
 
+use crate::actor::ErrorKind;
 use crate::fault::{Fault, Remedy};
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,21 @@ pub struct TaskPlan {
     pub timeout_ms: i64,
     /// Share of executions that fail anyway, 0 to 1.
     pub fail_share: f64,
+    /// What the error of those asks for.
+    #[serde(default)]
+    pub fail_as: ErrorKind,
+    /// asynq's `ProcessIn`.
+    #[serde(default)]
+    pub delay_ms: i64,
+    /// asynq's `Deadline`, counted from the arrival.
+    #[serde(default)]
+    pub deadline_ms: Option<i64>,
+    /// asynq's `Retention`.
+    #[serde(default)]
+    pub retention_ms: i64,
+    /// What its handler writes as the task's result.
+    #[serde(default)]
+    pub result: Option<String>,
 }
 
 /// When tasks are enqueued: always open loop, whatever the system does.
@@ -159,6 +175,23 @@ pub struct WorkerPlan {
     pub task_check_interval_ms: i64,
     /// asynq's `RetryDelayFunc`.
     pub retry_delay: RetryDelay,
+    /// Whether and when groups are aggregated.
+    #[serde(default)]
+    pub groups: Option<GroupPlan>,
+}
+
+/// How a server aggregates the tasks of groups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupPlan {
+    /// asynq's `GroupGracePeriod`.
+    pub grace_period_ms: i64,
+    /// asynq's `GroupMaxDelay`, 0 = none.
+    pub max_delay_ms: i64,
+    /// asynq's `GroupMaxSize`, 0 = none.
+    pub max_size: u32,
+    /// Type of the task that takes their place.
+    pub into: String,
 }
 
 /// A fault, when, on what, and how it ends.

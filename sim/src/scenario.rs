@@ -5,9 +5,10 @@ mod fault;
 mod resolve;
 mod workload;
 
+use crate::actor::ErrorKind;
 use crate::asynq::settings::{SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
 use crate::fault::Fault;
-use crate::plan::{Arrivals, RetryDelay, Service};
+use crate::plan::{Arrivals, GroupPlan, RetryDelay, Service};
 use duration::{as_duration, as_share};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problem, Problems, closest, parse};
 use firedrill_reports::record::Wanted;
@@ -77,6 +78,11 @@ struct Task {
     max_retry: u32,
     timeout_ms: i64,
     fail_share: f64,
+    fail_as: ErrorKind,
+    delay_ms: i64,
+    deadline_ms: Option<i64>,
+    retention_ms: i64,
+    result: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -89,6 +95,7 @@ struct Worker {
     shutdown_timeout_ms: i64,
     task_check_interval_ms: i64,
     retry_delay: RetryDelay,
+    groups: Option<GroupPlan>,
 }
 
 #[derive(Debug, Clone)]
@@ -366,6 +373,10 @@ fn read_worker(node: &Node, problems: &mut Problems) -> Option<Worker> {
         .map_or(Some(RetryDelay::Default), |node| {
             workload::retry_delay(node, problems)
         });
+    let groups = match fields.take("groups") {
+        Some(node) => Some(read_groups(node, problems)?),
+        None => None,
+    };
     fields.finish(problems);
     Some(Worker {
         name: name?,
@@ -376,6 +387,40 @@ fn read_worker(node: &Node, problems: &mut Problems) -> Option<Worker> {
         shutdown_timeout_ms: shutdown?,
         task_check_interval_ms: task_check?,
         retry_delay: retry_delay?,
+        groups,
+    })
+}
+
+/// asynq's `GroupGracePeriod`.
+const GRACE_PERIOD_MS: i64 = 60_000;
+
+fn read_groups(node: &Node, problems: &mut Problems) -> Option<GroupPlan> {
+    let mut fields = Fields::new(node, "groups", problems)?;
+    let grace_period = fields
+        .take("grace_period")
+        .map_or(Some(GRACE_PERIOD_MS), |node| {
+            let ms = positive(node, "grace_period", problems)?;
+            // asynq panics.
+            if ms < 1_000 {
+                node.expected("grace_period", "at least 1s", problems);
+            }
+            Some(ms)
+        });
+    let max_delay = fields
+        .take("max_delay")
+        .map_or(Some(0), |node| as_duration(node, "max_delay", problems));
+    let max_size = fields.take("max_size").map_or(Some(0), |node| {
+        count(node, "max_size", 0..=100_000, problems)
+    });
+    let into = fields
+        .required("into", problems)
+        .and_then(|node| read_name(node, "into", problems));
+    fields.finish(problems);
+    Some(GroupPlan {
+        grace_period_ms: grace_period?,
+        max_delay_ms: max_delay?,
+        max_size: max_size?,
+        into: into?.value,
     })
 }
 

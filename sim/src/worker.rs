@@ -7,8 +7,11 @@ pub mod handlers;
 
 use crate::actor::producer::Payload;
 use crate::actor::server::{Served, ServerConfig};
-use crate::actor::{Event, Outcome, RunId};
+use crate::actor::{Aggregation, Event, Outcome, RunId};
+use crate::asynq::client::{NewTask, Submission};
 use crate::asynq::message::TaskMessage;
+use crate::asynq::op::{BrokerError, GroupLimits};
+use crate::asynq::settings::HEALTH_CHECK_INTERVAL_MS;
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
 use crate::engine::live::http;
@@ -20,13 +23,16 @@ use crate::plan::{Execution, Plan};
 use anyhow::Context;
 use firedrill_detector::Labels;
 use handlers::{Handlers, Job};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::io::{self, BufRead, Write};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 type Server = crate::actor::server::Server<TaskMessage>;
@@ -124,8 +130,12 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     let clock = clock_rx.await.context("the parent sent no clock")?;
 
     let (outside_tx, outside) = mpsc::unbounded_channel();
-    serve_metrics(listener, outside_tx.clone(), clock.now());
-    shut_down_on_sigterm(outside_tx.clone())?;
+    let health = Arc::new(Mutex::new(Ok(())));
+    serve_pages(listener, outside_tx.clone(), clock.now(), health.clone());
+    on_signal(SignalKind::terminate(), &outside_tx, || Event::Shutdown)?;
+    on_signal(SignalKind::interrupt(), &outside_tx, || Event::Shutdown)?;
+    let suspend = SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw());
+    on_signal(suspend, &outside_tx, || Event::Stop)?;
 
     let worker = spec
         .plan
@@ -158,11 +168,21 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
         shutdown_timeout_ms: worker.shutdown_timeout_ms,
         task_check_interval_ms: worker.task_check_interval_ms,
         retry_delay: worker.retry_delay,
+        groups: worker.groups.as_ref().map(|groups| GroupLimits {
+            grace_s: groups.grace_period_ms / 1_000,
+            max_delay_s: groups.max_delay_ms / 1_000,
+            max_size: groups.max_size,
+        }),
+        health_check_interval_ms: Some(HEALTH_CHECK_INTERVAL_MS),
     };
     let mut server = Server::new(&config, spec.plan.seed, &stream, clock.now());
     let ledger = LedgerFile::open(&spec.ledger)?;
+    let ids = crate::rng::stream(spec.plan.seed, &format!("{stream}/aggregated"));
     let decisions = handler::Handlers::new(Arc::new(spec.plan));
     let mut process = Process {
+        into: worker.groups.map(|groups| groups.into),
+        ids,
+        health,
         handlers: Handlers::new(decisions.clone(), spec.process, clock, outside_tx),
         decisions,
         start: clock.virtual_start,
@@ -175,30 +195,56 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
 
 /// This process as the host of its server.
 struct Process {
+    /// Type of the tasks that take the place of a group's.
+    into: Option<String>,
+    /// Draws their ids.
+    ids: ChaCha8Rng,
+    health: Arc<Mutex<Health>>,
     decisions: handler::Handlers,
     start: Time,
     ledger: LedgerFile,
     handlers: Handlers,
 }
 
+impl Process {
+    /// Which of the plan's executions this is. A task somebody else made behaves like the plan's tasks of its type.
+    fn execution(&self, task: &TaskMessage) -> Option<Execution> {
+        let attempt = u32::try_from(task.retried).unwrap_or(0);
+        let plan = &self.decisions.plan.workload;
+        let (workload, seq) = match Payload::decode(&task.payload) {
+            Some(Payload { workload, seq })
+                if plan.get(workload).is_some_and(|p| p.task == task.r#type) =>
+            {
+                (workload, seq)
+            }
+            _ => {
+                let mut id = [0_u8; 8];
+                for (place, byte) in (0..8).cycle().zip(task.id.bytes()) {
+                    id[place] = byte.wrapping_add(id[place].rotate_left(3));
+                }
+                let workload = plan.iter().position(|p| p.task == task.r#type)?;
+                (workload, u64::from_le_bytes(id))
+            }
+        };
+        Some(Execution {
+            workload,
+            seq,
+            attempt,
+        })
+    }
+}
+
 impl Host for Process {
     fn run(&mut self, now: Time, run: RunId, task: TaskMessage) {
         let at_ms = now.millis() - self.start.millis();
-        let decided = Payload::decode(&task.payload).and_then(|Payload { workload, seq }| {
-            let attempt = u32::try_from(task.retried).unwrap_or(0);
-            self.decisions.decide(
-                at_ms,
-                Execution {
-                    workload,
-                    seq,
-                    attempt,
-                },
-            )
-        });
-        // A task firedrill did not make succeeds at once.
+        let decided = self
+            .execution(&task)
+            .and_then(|execution| self.decisions.decide(at_ms, execution));
+        // A task of a type the plan does not have succeeds at once.
         let behaviour = decided.unwrap_or(Behaviour {
             service_us: 0,
             outcome: Outcome::Success,
+            result: None,
             touched_by: SmallVec::new(),
         });
         self.handlers.start(Job { run, behaviour });
@@ -214,12 +260,41 @@ impl Host for Process {
             std::process::exit(1);
         }
     }
+
+    /// The aggregation function: one task whose payload is the JSON list of the payloads.
+    fn aggregate(
+        &mut self,
+        now: Time,
+        aggregation: Aggregation<TaskMessage>,
+    ) -> Result<Submission<TaskMessage>, Arc<str>> {
+        let into = self.into.clone().ok_or("no aggregation in the plan")?;
+        let text = |task: &TaskMessage| String::from_utf8_lossy(&task.payload).into_owned();
+        let payloads: Vec<String> = aggregation.tasks.iter().map(text).collect();
+        let payload = serde_json::to_vec(&payloads).map_err(|error| error.to_string())?;
+        let task = NewTask {
+            task_type: into,
+            payload: Some(payload),
+            queue: Some(aggregation.queue),
+            ..NewTask::default()
+        };
+        let id = uuid::Builder::from_random_bytes(self.ids.random()).into_uuid();
+        task.submission(now, || id.to_string())
+            .map_err(|error| error.to_string().into())
+    }
+
+    fn health(&mut self, health: Health) {
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    }
 }
 
-fn serve_metrics(
+/// What the last health check said.
+type Health = Result<(), Box<BrokerError>>;
+
+fn serve_pages(
     listener: tokio::net::TcpListener,
     outside: mpsc::UnboundedSender<Outside<Server>>,
     started: Time,
+    health: Arc<Mutex<Health>>,
 ) {
     let values = move || {
         let outside = outside.clone();
@@ -237,14 +312,26 @@ fn serve_metrics(
             Some(exposition::encode(&values))
         }
     };
-    tokio::spawn(http::serve(listener, "/metrics", values));
+    let well = move || {
+        let health = health.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = health.is_ok().then(|| "ok\n".to_owned());
+        std::future::ready(text)
+    };
+    let pages = http::page("/metrics", values).merge(http::page("/healthz", well));
+    tokio::spawn(http::serve(listener, pages));
 }
 
-fn shut_down_on_sigterm(outside: mpsc::UnboundedSender<Outside<Server>>) -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+/// Tells the server of a signal, each time. As in asynq, those after the first SIGTERM change nothing.
+fn on_signal(
+    kind: SignalKind,
+    outside: &mpsc::UnboundedSender<Outside<Server>>,
+    event: fn() -> Event<TaskMessage>,
+) -> io::Result<()> {
+    let mut signals = signal(kind)?;
+    let outside = outside.clone();
     tokio::spawn(async move {
-        if terminate.recv().await.is_some() {
-            let _ = outside.send(Outside::Event(Event::Shutdown));
+        while signals.recv().await.is_some() {
+            let _ = outside.send(Outside::Event(event()));
         }
     });
     Ok(())

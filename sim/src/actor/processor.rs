@@ -3,9 +3,9 @@
 
 use crate::actor::server::{Served, ServerConfig, Shared};
 use crate::actor::slots::Running;
-use crate::actor::{Action, Out, Outcome, RunId, Ticket, Timer};
+use crate::actor::{Action, ErrorKind, Out, Outcome, RunId, Ticket, Timer};
 use crate::asynq::op::{Answer, Op, Reply};
-use crate::asynq::settings::{DEADLINE_EXCEEDED, LEASE_MS};
+use crate::asynq::settings::{CANCELED, DEADLINE_EXCEEDED, LEASE_MS};
 use crate::asynq::task::{Queues, Task};
 use crate::clock::Time;
 use crate::ledger::{Entry, Finish};
@@ -14,6 +14,7 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Processing time of a task that has neither timeout nor deadline (asynq falls back to 30 minutes).
 const FALLBACK_TIMEOUT_MS: i64 = 30 * 60 * 1_000;
@@ -33,6 +34,8 @@ pub(crate) struct Processor<T: Task> {
     to_start: Option<Fetched<T>>,
     /// Handlers that still run although their task was given up (deadline, lost lease, shutdown).
     zombies: BTreeMap<RunId, T>,
+    /// Handlers that have returned this but for their result, which is being written.
+    writing: BTreeMap<RunId, Outcome>,
 }
 
 #[derive(Debug)]
@@ -54,6 +57,7 @@ impl<T: Task> Processor<T> {
             stopping: false,
             to_start: None,
             zombies: BTreeMap::new(),
+            writing: BTreeMap::new(),
         }
     }
 
@@ -136,7 +140,7 @@ impl<T: Task> Processor<T> {
         };
         if deadline <= now {
             // The handler is not called; the attempt fails at once and consumes a retry.
-            self.fail(now, run, DEADLINE_EXCEEDED, shared, out);
+            self.fail(now, run, DEADLINE_EXCEEDED, ErrorKind::Failure, shared, out);
             return;
         }
         out.push(Action::Note(Entry::Started {
@@ -155,11 +159,16 @@ impl<T: Task> Processor<T> {
         now: Time,
         run: RunId,
         outcome: &Outcome,
+        result: Option<Arc<[u8]>>,
         shared: &mut Shared<T>,
         out: &mut impl Out<T>,
     ) -> Option<(T, Finish)> {
         let how = match outcome {
             Outcome::Success => Finish::Ok,
+            Outcome::Failure {
+                kind: ErrorKind::Revoke,
+                ..
+            } => Finish::Revoked,
             Outcome::Failure {
                 by_fault: false, ..
             } => Finish::Failed,
@@ -169,23 +178,120 @@ impl<T: Task> Processor<T> {
             return Some((self.zombies.remove(&run)?, how));
         };
         let task = running.task.clone();
-        match outcome {
-            Outcome::Success => {
-                let task = task.clone();
-                let op = if task.retention_s() > 0 {
-                    Op::MarkAsComplete { message: task, now }
-                } else {
-                    Op::Done { message: task, now }
-                };
-                self.finish(now, run, op, shared, out);
+        match result {
+            None => self.conclude(now, run, outcome, shared, out),
+            // The handler waits for its result writer, and returns then.
+            Some(result) => {
+                self.writing.insert(run, outcome.clone());
+                let message = task.clone();
+                let op = Op::WriteResult { message, result };
+                out.push(Action::Call(Ticket::WriteResult(run), op));
             }
-            Outcome::Failure { error, .. } => self.fail(now, run, error, shared, out),
         }
         Some((task, how))
     }
 
-    /// Retry, or archive when the retries are used up.
+    /// The result is written, or not: a handler whose result writer fails returns its error.
+    pub(crate) fn result_written(
+        &mut self,
+        now: Time,
+        run: RunId,
+        answer: &Answer<T>,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        let Some(outcome) = self.writing.remove(&run) else {
+            return;
+        };
+        match (answer, &outcome) {
+            (Err(error), Outcome::Success) => {
+                let error = format!("failed to write task result: {error}");
+                self.fail(now, run, &error, ErrorKind::Failure, shared, out);
+            }
+            _ => self.conclude(now, run, &outcome, shared, out),
+        }
+    }
+
+    /// What becomes of a task whose handler returned.
+    fn conclude(
+        &mut self,
+        now: Time,
+        run: RunId,
+        outcome: &Outcome,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        match outcome {
+            Outcome::Success => {
+                let Some(running) = shared.slots.get(run) else {
+                    return;
+                };
+                let message = running.task.clone();
+                let op = if message.retention_s() > 0 {
+                    Op::MarkAsComplete { message, now }
+                } else {
+                    Op::Done { message, now }
+                };
+                self.finish(now, run, op, shared, out);
+            }
+            Outcome::Failure { error, kind, .. } => {
+                self.fail(now, run, error, *kind, shared, out);
+            }
+        }
+    }
+
+    /// Retry, or archive when the retries are used up or not wanted; a revoked task is done.
     fn fail(
+        &mut self,
+        now: Time,
+        run: RunId,
+        error: &str,
+        kind: ErrorKind,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        let Some(running) = shared.slots.get(run) else {
+            return;
+        };
+        let mut message = running.task.clone();
+        let exhausted = message.retried() >= message.retry();
+        let op = if kind == ErrorKind::Revoke {
+            Op::Done { message, now }
+        } else if exhausted || kind == ErrorKind::SkipRetry {
+            message.failed(error, now.secs(), false);
+            Op::Archive { message, now }
+        } else {
+            let is_failure = kind != ErrorKind::NotAFailure;
+            let delay_ms = self.retry_delay.draw_ms(message.retried(), &mut self.rng);
+            message.failed(error, now.secs(), is_failure);
+            Op::Retry {
+                message,
+                retry_at_s: now.plus_millis(delay_ms).secs(),
+                is_failure,
+                now,
+            }
+        };
+        self.finish(now, run, op, shared, out);
+    }
+
+    /// Cancels a task if it is in progress here. Its handler is told and may go on; the attempt has failed.
+    pub(crate) fn cancel(
+        &mut self,
+        now: Time,
+        id: &T::Id,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        let mut runs = shared.slots.iter();
+        let run = runs.find_map(|(run, running)| (running.task.id() == *id).then_some(run));
+        drop(runs);
+        if let Some(run) = run {
+            self.abandon(now, run, CANCELED, shared, out);
+        }
+    }
+
+    /// An attempt fails although its handler has not returned.
+    fn abandon(
         &mut self,
         now: Time,
         run: RunId,
@@ -196,21 +302,11 @@ impl<T: Task> Processor<T> {
         let Some(running) = shared.slots.get(run) else {
             return;
         };
-        let mut message = running.task.clone();
-        let op = if message.retried() >= message.retry() {
-            message.failed(error, now.secs(), false);
-            Op::Archive { message, now }
-        } else {
-            let delay_ms = self.retry_delay.draw_ms(message.retried(), &mut self.rng);
-            message.failed(error, now.secs(), true);
-            Op::Retry {
-                message,
-                retry_at_s: now.plus_millis(delay_ms).secs(),
-                is_failure: true,
-                now,
-            }
-        };
-        self.finish(now, run, op, shared, out);
+        // A handler that waits for its result writer has been heard of.
+        if self.writing.remove(&run).is_none() {
+            self.zombies.insert(run, running.task.clone());
+        }
+        self.fail(now, run, error, ErrorKind::Failure, shared, out);
     }
 
     /// The finishing write. Quirk: with an expired local lease nothing is written and nothing is said; the recoverer
@@ -266,7 +362,9 @@ impl<T: Task> Processor<T> {
     ) {
         for run in lost {
             if let Some(running) = shared.slots.finish(run) {
-                self.zombies.insert(run, running.task);
+                if self.writing.remove(&run).is_none() {
+                    self.zombies.insert(run, running.task);
+                }
                 self.finished(now, run, shared, out);
             }
         }
@@ -284,20 +382,20 @@ impl<T: Task> Processor<T> {
                 self.fetching = false;
                 self.fetch(now, shared, out);
             }
-            Timer::Deadline(run) => {
-                if let Some(running) = shared.slots.get(run) {
-                    self.zombies.insert(run, running.task.clone());
-                    self.fail(now, run, DEADLINE_EXCEEDED, shared, out);
-                }
-            }
+            Timer::Deadline(run) => self.abandon(now, run, DEADLINE_EXCEEDED, shared, out),
             Timer::ShutdownTimeout => self.abort(now, shared, out),
             _ => {}
         }
     }
 
+    /// Stops fetching.
+    pub(crate) fn stop(&mut self) {
+        self.stopping = true;
+    }
+
     /// Stops fetching and begins to wait for the handlers.
     pub(crate) fn shutdown(&mut self, now: Time, out: &mut impl Out<T>) {
-        self.stopping = true;
+        self.stop();
         out.push(Action::Timer(
             now.plus_millis(self.shutdown_timeout_ms),
             Timer::ShutdownTimeout,
@@ -312,7 +410,9 @@ impl<T: Task> Processor<T> {
             .map(|(run, running)| (run, running.task.clone()))
             .collect();
         for (run, message) in runs {
-            self.zombies.insert(run, message.clone());
+            if self.writing.remove(&run).is_none() {
+                self.zombies.insert(run, message.clone());
+            }
             self.finish(now, run, Op::Requeue { message }, shared, out);
         }
     }

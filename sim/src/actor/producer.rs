@@ -1,6 +1,7 @@
 //! The producer: enqueues the plan's arrivals at their intended times, whatever Redis does (open loop).
 
 use crate::actor::{Action, Actor, Event, Out, Ticket, Timer};
+use crate::asynq::client::Submission;
 use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Op, Reply};
 use crate::asynq::task::Task;
@@ -13,8 +14,8 @@ use std::collections::BTreeSet;
 
 /// Makes the tasks of a producer.
 pub trait Mint<T> {
-    /// The task of arrival `seq` of workload entry `workload`.
-    fn mint(&mut self, workload: usize, seq: u64) -> T;
+    /// The task of arrival `seq` of workload entry `workload`, as it is submitted at `now`.
+    fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<T>;
 }
 
 /// One workload entry's schedule.
@@ -71,15 +72,15 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
         };
         let seq = source.next_seq;
         source.next_seq += 1;
-        let message = self.mint.mint(index, seq);
+        let submission = self.mint.mint(index, seq, now);
+        let id = submission.message.id();
         out.push(Action::Note(Entry::Sent {
             at: now,
-            id: message.id(),
+            id: id.clone(),
             workload: u32::try_from(index).unwrap_or(u32::MAX),
             intended,
         }));
-        let ticket = Ticket::Enqueue(message.id());
-        out.push(Action::Call(ticket, Op::Enqueue { message, now }));
+        out.push(Action::Call(Ticket::Enqueue(id), submission.op(now)));
         self.schedule(index, out);
     }
 }
@@ -145,16 +146,22 @@ impl Messages {
 }
 
 impl Mint<TaskMessage> for Messages {
-    fn mint(&mut self, workload: usize, seq: u64) -> TaskMessage {
+    fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<TaskMessage> {
         let task = &self.workload[workload];
-        TaskMessage {
+        let message = TaskMessage {
             r#type: task.task.clone(),
             payload: Payload { workload, seq }.encode(),
             id: task_id(self.seed, workload, seq),
             queue: task.queue.clone(),
             retry: i32::try_from(task.max_retry).unwrap_or(i32::MAX),
             timeout: task.timeout_ms / 1_000,
+            deadline: task.deadline_ms.map_or(0, |ms| now.plus_millis(ms).secs()),
+            retention: task.retention_ms / 1_000,
             ..TaskMessage::default()
+        };
+        Submission {
+            process_at: (task.delay_ms > 0).then(|| now.plus_millis(task.delay_ms)),
+            ..Submission::now(message)
         }
     }
 }

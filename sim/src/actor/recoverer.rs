@@ -9,9 +9,10 @@ use crate::plan::RetryDelay;
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 
-/// At start and every minute: list the expired leases of all queues, then retry or archive each task.
+/// At start and every minute: list the expired leases of all queues, retry or archive each task, and put tasks of stale
+/// aggregation sets back into their groups.
 ///
-/// As in asynq, a failure while listing (one undecodable message is enough) gives up the whole tick, for all queues.
+/// Quirk: a failure while listing (one undecodable message is enough) gives up on the leases of all queues.
 #[derive(Debug)]
 pub(crate) struct Recoverer<T: Task> {
     queues: Vec<T::Queue>,
@@ -65,14 +66,38 @@ impl<T: Task> Recoverer<T> {
                 self.at += 1;
                 self.list(now, out);
             }
-            _ => self.rest(now, out),
+            _ => self.reclaim_first(now, out),
         }
+    }
+
+    /// Leases are dealt with: aggregation sets are next, queue by queue, whatever comes of each.
+    fn reclaim_first(&mut self, now: Time, out: &mut impl Out<T>) {
+        self.at = 0;
+        self.reclaim(now, out);
+    }
+
+    fn reclaim(&mut self, now: Time, out: &mut impl Out<T>) {
+        match self.queues.get(self.at) {
+            Some(queue) => {
+                let op = Op::ReclaimAggregationSets {
+                    queue: queue.clone(),
+                    now_s: now.secs(),
+                };
+                out.push(Action::Call(Ticket::Reclaim, op));
+            }
+            None => self.rest(now, out),
+        }
+    }
+
+    pub(crate) fn reclaimed(&mut self, now: Time, out: &mut impl Out<T>) {
+        self.at += 1;
+        self.reclaim(now, out);
     }
 
     /// The previous task was dealt with (or was not: failures are only warnings); goes on with the next.
     pub(crate) fn recovered(&mut self, now: Time, out: &mut impl Out<T>) {
         let Some(mut message) = self.found.pop_front() else {
-            return self.rest(now, out);
+            return self.reclaim_first(now, out);
         };
         let op = if message.retried() >= message.retry() {
             message.failed(LEASE_EXPIRED, now.secs(), false);

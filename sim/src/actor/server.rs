@@ -1,6 +1,8 @@
 //! A worker server: asynq's `Server` with its background loops, on one set of tasks in progress.
 
+use crate::actor::aggregator::Aggregator;
 use crate::actor::forwarder::Forwarder;
+use crate::actor::health::HealthChecker;
 use crate::actor::heartbeater::Heartbeater;
 use crate::actor::janitor::Janitor;
 use crate::actor::processor::Processor;
@@ -8,6 +10,7 @@ use crate::actor::recoverer::Recoverer;
 use crate::actor::slots::Slots;
 use crate::actor::{Action, Actor, Event, Out, Ticket, Timer};
 use crate::asynq::message::ServerInfo;
+use crate::asynq::op::GroupLimits;
 use crate::asynq::task::Task;
 use crate::clock::Time;
 use crate::ledger::Entry;
@@ -36,6 +39,10 @@ pub struct ServerConfig<T: Task> {
     pub task_check_interval_ms: i64,
     /// How long a failed task waits for its next attempt.
     pub retry_delay: RetryDelay,
+    /// When groups are aggregated; `None`: never, as in a server without an aggregation function.
+    pub groups: Option<GroupLimits>,
+    /// Pause between health checks, milliseconds; `None`: none, as in a server without a callback for them.
+    pub health_check_interval_ms: Option<i64>,
 }
 
 /// A queue that a server serves.
@@ -70,6 +77,8 @@ pub struct Server<T: Task> {
     forwarder: Forwarder<T>,
     recoverer: Recoverer<T>,
     janitor: Janitor<T>,
+    aggregator: Option<Aggregator<T>>,
+    health: HealthChecker,
     metrics: WorkerMetrics<T::Kind>,
     stopping: bool,
     clearing: bool,
@@ -117,6 +126,11 @@ impl<T: Task> Server<T> {
             processor: Processor::new(config, rng::stream(seed, &format!("{stream}/processor"))),
             heartbeater: Heartbeater::new(info),
             forwarder: Forwarder::new(queues.clone()),
+            aggregator: config.groups.map(|groups| {
+                let dice = rng::stream(seed, &format!("{stream}/aggregator"));
+                Aggregator::new(queues.clone(), groups, dice)
+            }),
+            health: HealthChecker::new(config.health_check_interval_ms),
             janitor: Janitor::new(queues),
             metrics: WorkerMetrics::default(),
             stopping: false,
@@ -148,6 +162,7 @@ impl<T: Task> Server<T> {
             && !self.clearing
             && !self.shared.beating
             && self.processor.is_drained(&self.shared)
+            && self.aggregator.as_ref().is_none_or(Aggregator::is_idle)
         {
             self.clearing = true;
             self.heartbeater.clear(out);
@@ -163,6 +178,10 @@ impl<T: Task> Actor<T> for Server<T> {
                 self.recoverer.start(now, out);
                 self.forwarder.start(now, out);
                 self.janitor.start(now, out);
+                if let Some(aggregator) = &self.aggregator {
+                    aggregator.start(now, out);
+                }
+                self.health.start(now, out);
                 self.processor.fetch(now, &self.shared, out);
             }
             Event::Timer(Timer::Heartbeat) => {
@@ -174,6 +193,12 @@ impl<T: Task> Actor<T> for Server<T> {
             Event::Timer(Timer::Forward) if !self.stopping => self.forwarder.tick(now, out),
             Event::Timer(Timer::Recover) if !self.stopping => self.recoverer.tick(now, out),
             Event::Timer(Timer::Clean) if !self.stopping => self.janitor.tick(now, out),
+            Event::Timer(Timer::Aggregate) if !self.stopping => {
+                if let Some(aggregator) = &mut self.aggregator {
+                    aggregator.tick(now, out);
+                }
+            }
+            Event::Timer(Timer::Ping) if !self.stopping => self.health.tick(out),
             Event::Timer(timer @ (Timer::Poll | Timer::Deadline(_) | Timer::ShutdownTimeout)) => {
                 self.processor.timer(now, timer, &mut self.shared, out);
             }
@@ -181,12 +206,14 @@ impl<T: Task> Actor<T> for Server<T> {
             Event::HandlerDone {
                 run,
                 outcome,
+                result,
                 elapsed_us,
                 overrun_us,
             } => {
-                let Some((message, how)) =
-                    self.processor
-                        .handler_done(now, run, &outcome, &mut self.shared, out)
+                let shared = &mut self.shared;
+                let Some((message, how)) = self
+                    .processor
+                    .handler_done(now, run, &outcome, result, shared, out)
                 else {
                     return;
                 };
@@ -220,10 +247,35 @@ impl<T: Task> Actor<T> for Server<T> {
                 Ticket::Forward => self.forwarder.answered(now, &answer, out),
                 Ticket::ListExpired => self.recoverer.listed(now, answer, out),
                 Ticket::Recover => self.recoverer.recovered(now, out),
+                Ticket::Reclaim => self.recoverer.reclaimed(now, out),
+                Ticket::WriteResult(run) => {
+                    self.processor
+                        .result_written(now, run, &answer, &mut self.shared, out);
+                }
+                Ticket::Aggregate(check) => {
+                    if let Some(aggregator) = &mut self.aggregator {
+                        aggregator.answered(now, check, answer, out);
+                    }
+                }
+                Ticket::Ping => self.health.answered(now, answer, out),
                 Ticket::Clean => self.janitor.answered(now, &answer, out),
                 Ticket::ClearState => out.push(Action::Exit),
                 Ticket::Register | Ticket::Enqueue(_) => {}
             },
+            Event::Cancel(id) => self.processor.cancel(now, &id, &mut self.shared, out),
+            Event::Aggregated { check, task } => {
+                if let Some(aggregator) = &mut self.aggregator {
+                    aggregator.aggregated(now, check, task, out);
+                }
+            }
+            Event::Stop => {
+                if !self.stopping {
+                    self.shared.status = "stopped";
+                }
+                self.processor.stop();
+            }
+            // As in asynq, a signal during the shutdown changes nothing.
+            Event::Shutdown if self.stopping => {}
             Event::Shutdown => {
                 self.stopping = true;
                 self.shared.status = "closed";

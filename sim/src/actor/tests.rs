@@ -1,7 +1,7 @@
 //! The server as a machine on paper: events in, actions out, no Redis anywhere.
 
 use super::server::{Served, Server, ServerConfig};
-use super::{Actor, Outcome, RunId, Timer};
+use super::{Actor, ErrorKind, Outcome, RunId, Timer};
 use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{BrokerError, Delayed};
 use crate::asynq::settings::{LEASE_EXPIRED, TASK_CHECK_INTERVAL_MS};
@@ -55,6 +55,8 @@ impl Paper {
             shutdown_timeout_ms: 8_000,
             task_check_interval_ms: TASK_CHECK_INTERVAL_MS,
             retry_delay: RetryDelay::Default,
+            groups: None,
+            health_check_interval_ms: Some(15_000),
         };
         let now = Time::from_millis(START_MS);
         Self {
@@ -82,6 +84,7 @@ impl Paper {
         self.step(Event::HandlerDone {
             run,
             outcome,
+            result: None,
             elapsed_us: 500_000,
             overrun_us: 0,
         })
@@ -136,6 +139,7 @@ fn task(id: &str) -> TaskMessage {
 fn failure(error: &str) -> Outcome {
     Outcome::Failure {
         error: error.into(),
+        kind: ErrorKind::Failure,
         by_fault: true,
     }
 }
@@ -314,6 +318,11 @@ fn the_recoverer_retries_or_archives_what_vanished_workers_held() {
     paper.answer(Ticket::Recover, Err(BrokerError::NotFound));
     assert!(matches!(paper.ops()[..], [Op::Archive { message, .. }] if message.id == "b"));
     paper.answer(Ticket::Recover, Ok(Reply::Done));
+    assert!(matches!(
+        paper.ops()[..],
+        [Op::ReclaimAggregationSets { .. }]
+    ));
+    paper.answer(Ticket::Reclaim, Ok(Reply::Done));
     assert_eq!(
         paper.actions,
         [Action::Timer(paper.now.plus_millis(60_000), Timer::Recover)]
@@ -379,4 +388,140 @@ fn a_graceful_shutdown_waits_then_gives_tasks_back() {
     assert!(matches!(paper.ops()[..], [Op::ClearServerState { .. }]));
     paper.answer(Ticket::ClearState, Ok(Reply::Done));
     assert_eq!(paper.actions, [Action::Exit]);
+}
+
+fn wants(kind: ErrorKind) -> Outcome {
+    Outcome::Failure {
+        error: "no".into(),
+        kind,
+        by_fault: false,
+    }
+}
+
+/// What a handler's error leads to, for a task with `retried` of 2 retries done, kept for an hour if it succeeds.
+fn led_to(kind: ErrorKind, retried: i32) -> Op {
+    let mut paper = Paper::started(1);
+    paper.fetched(&TaskMessage {
+        retry: 2,
+        retried,
+        retention: 3600,
+        ..task("a")
+    });
+    paper.done(FIRST, wants(kind));
+    paper.ops()[0].clone()
+}
+
+#[test]
+fn an_error_says_what_it_wants() {
+    for retried in [0, 2] {
+        assert!(matches!(
+            led_to(ErrorKind::Revoke, retried),
+            Op::Done { .. }
+        ));
+        let Op::Archive { message, .. } = led_to(ErrorKind::SkipRetry, retried) else {
+            panic!("skipped");
+        };
+        assert_eq!((message.retried, &*message.error_msg), (retried, "no"));
+    }
+    let Op::Retry {
+        message,
+        is_failure: false,
+        ..
+    } = led_to(ErrorKind::NotAFailure, 0)
+    else {
+        panic!("not counted");
+    };
+    assert_eq!(message.retried, 0, "no retry is used up");
+    let exhausted = led_to(ErrorKind::NotAFailure, 2);
+    assert!(
+        matches!(exhausted, Op::Archive { .. }),
+        "a quirk: nobody asks IsFailure then"
+    );
+}
+
+#[test]
+fn a_result_is_written_before_the_task_is_finished() {
+    let returned = || Event::HandlerDone {
+        run: FIRST,
+        outcome: Outcome::Success,
+        result: Some(b"42".as_slice().into()),
+        elapsed_us: 1,
+        overrun_us: 0,
+    };
+    let mut paper = Paper::started(1);
+    paper.fetched(&task("a"));
+    paper.step(returned());
+    assert!(matches!(paper.ops()[..], [Op::WriteResult { .. }]));
+    paper.answer(Ticket::WriteResult(FIRST), Ok(Reply::Done));
+    assert!(matches!(paper.ops()[..], [Op::Done { .. }]));
+
+    let mut paper = Paper::started(1);
+    paper.fetched(&task("a"));
+    paper.step(returned());
+    let full = BrokerError::Refused("OOM".into());
+    paper.answer(Ticket::WriteResult(FIRST), Err(full));
+    let [Op::Retry { message, .. }] = paper.ops()[..] else {
+        panic!("{:?}", paper.actions);
+    };
+    assert!(
+        message
+            .error_msg
+            .starts_with("failed to write task result: "),
+        "{message:?}"
+    );
+}
+
+#[test]
+fn a_cancelled_task_has_failed_and_its_handler_goes_on() {
+    let mut paper = Paper::started(1);
+    paper.fetched(&task("a"));
+    paper.step(Event::Cancel("somebody else's".into()));
+    assert!(paper.actions.is_empty());
+    paper.step(Event::Cancel("a".into()));
+    let [Op::Retry { message, .. }] = paper.ops()[..] else {
+        panic!("{:?}", paper.actions);
+    };
+    assert_eq!(
+        (&*message.error_msg, message.retried),
+        ("context canceled", 1)
+    );
+    paper.done(FIRST, Outcome::Success);
+    assert!(
+        paper.ops().is_empty(),
+        "its return comes too late: {:?}",
+        paper.actions
+    );
+}
+
+#[test]
+fn a_stopped_server_beats_on_and_fetches_nothing() {
+    let mut paper = Paper::started(2);
+    paper.step(Event::Stop);
+    paper.fetched(&task("a"));
+    assert_eq!(
+        (paper.ran(), paper.dequeues()),
+        (Some(FIRST), 0),
+        "one was under way"
+    );
+    paper.done(FIRST, Outcome::Success);
+    paper.answer(Ticket::Finish(FIRST), Ok(Reply::Done));
+    assert_eq!(paper.dequeues(), 0);
+    paper.step(Event::Timer(Timer::Heartbeat));
+    let [Op::WriteServerState(state)] = paper.ops()[..] else {
+        panic!("{:?}", paper.actions);
+    };
+    assert_eq!(state.info.status, "stopped");
+}
+
+#[test]
+fn redis_is_asked_how_it_is() {
+    let mut paper = Paper::started(1);
+    paper.step(Event::Timer(Timer::Ping));
+    assert!(matches!(paper.ops()[..], [Op::Ping]));
+    let gone = BrokerError::Unreachable("gone".into());
+    let actions = paper.answer(Ticket::Ping, Err(gone));
+    assert!(matches!(
+        actions[..],
+        [Action::Health(Err(_)), Action::Timer(_, Timer::Ping)]
+    ));
 }

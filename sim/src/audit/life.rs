@@ -15,6 +15,8 @@ pub(crate) struct Life {
     pub(crate) starts: u32,
     /// Executions that returned an error.
     pub(crate) failures: u32,
+    /// Whether a handler wanted it to be forgotten.
+    pub(crate) revoked: bool,
     /// Executions that returned nil.
     pub(crate) successes: u32,
     /// Redis' answer; `None` while there is none.
@@ -34,6 +36,7 @@ impl Life {
             workload,
             starts: 0,
             failures: 0,
+            revoked: false,
             successes: 0,
             accepted: None,
             harmed: Vec::new(),
@@ -53,6 +56,7 @@ impl Life {
         match how {
             Finish::Ok => self.successes += 1,
             Finish::Failed => self.failures += 1,
+            Finish::Revoked => self.revoked = true,
             Finish::FailedByFault => {
                 self.failures += 1;
                 self.harmed.push(at);

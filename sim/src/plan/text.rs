@@ -1,5 +1,6 @@
 //! A plan for people: `firedrill plan`, and the `scenario.resolved.yaml` beside a record.
 
+use crate::actor::ErrorKind;
 use crate::fault::Fault;
 use crate::plan::{Arrivals, Plan, RetryDelay, Service, Step};
 use crate::scenario::duration;
@@ -39,6 +40,21 @@ impl Plan {
             line(format!("    max_retry: {}", task.max_retry));
             line(format!("    timeout: {}", d(task.timeout_ms)));
             line(format!("    fail: {}%", task.fail_share * 100.0));
+            if task.fail_as != ErrorKind::Failure {
+                line(format!("    fail_as: {}", task.fail_as.name()));
+            }
+            if task.delay_ms > 0 {
+                line(format!("    delay: {}", d(task.delay_ms)));
+            }
+            if let Some(ms) = task.deadline_ms {
+                line(format!("    deadline: {}", d(ms)));
+            }
+            if task.retention_ms > 0 {
+                line(format!("    retention: {}", d(task.retention_ms)));
+            }
+            if let Some(result) = &task.result {
+                line(format!("    result: {}", quote(result)));
+            }
         }
         line("workers:".into());
         for worker in &self.workers {
@@ -60,6 +76,15 @@ impl Plan {
                 "    retry_delay: {}",
                 retry_delay(worker.retry_delay)
             ));
+            if let Some(groups) = &worker.groups {
+                line(format!(
+                    "    groups: {{ grace_period: {}, max_delay: {}, max_size: {}, into: {} }}",
+                    d(groups.grace_period_ms),
+                    d(groups.max_delay_ms),
+                    groups.max_size,
+                    quote(&groups.into)
+                ));
+            }
         }
         line(format!(
             "scrape: {{ interval: {}, timeout: {} }}",

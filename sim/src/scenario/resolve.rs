@@ -158,6 +158,11 @@ impl Resolver<'_> {
                 max_retry: task.max_retry,
                 timeout_ms: task.timeout_ms,
                 fail_share: task.fail_share,
+                fail_as: task.fail_as,
+                delay_ms: task.delay_ms,
+                deadline_ms: task.deadline_ms,
+                retention_ms: task.retention_ms,
+                result: task.result.clone(),
             });
         }
         tasks
@@ -208,6 +213,7 @@ impl Resolver<'_> {
                 shutdown_timeout_ms: worker.shutdown_timeout_ms,
                 task_check_interval_ms: worker.task_check_interval_ms,
                 retry_delay: worker.retry_delay,
+                groups: worker.groups.clone(),
             });
         }
         workers

@@ -1,9 +1,10 @@
 //! The `workload` of a scenario: what comes when, and how long it takes.
 
+use crate::actor::ErrorKind;
 use crate::asynq::settings::DEFAULT_MAX_RETRY;
 use crate::plan::{Arrivals, RetryDelay, Service};
 use crate::scenario::duration::{self, as_duration, as_rate};
-use crate::scenario::{At, Task, as_share, count, positive, read_name, text};
+use crate::scenario::{At, Task, as_share, count, one_of, positive, read_name, text};
 use firedrill_detector::yaml::{Fields, Node, Problems, Value};
 
 /// asynq's default timeout of a task.
@@ -43,6 +44,21 @@ pub(super) fn task(node: &Node, problems: &mut Problems) -> Option<Task> {
     let fail_share = fields
         .take("fail")
         .map_or(Some(0.0), |node| as_share(node, "fail", problems));
+    let fail_as = fields
+        .take("fail_as")
+        .map_or(Some(ErrorKind::Failure), |node| {
+            read_fail_as(node, problems)
+        });
+    let delay_ms = fields
+        .take("delay")
+        .map_or(Some(0), |node| as_duration(node, "delay", problems));
+    let deadline = fields.take("deadline");
+    let deadline_ms = deadline.and_then(|node| positive(node, "deadline", problems));
+    let retention_ms = fields
+        .take("retention")
+        .map_or(Some(0), |node| as_duration(node, "retention", problems));
+    let result = fields.take("result");
+    let result = result.and_then(|node| text(node, "result", problems));
     fields.finish(problems);
     Some(Task {
         task: task?,
@@ -52,7 +68,18 @@ pub(super) fn task(node: &Node, problems: &mut Problems) -> Option<Task> {
         max_retry: max_retry?,
         timeout_ms: timeout_ms?,
         fail_share: fail_share?,
+        fail_as: fail_as?,
+        delay_ms: delay_ms?,
+        deadline_ms,
+        retention_ms: retention_ms?,
+        result,
     })
+}
+
+fn read_fail_as(node: &Node, problems: &mut Problems) -> Option<ErrorKind> {
+    let names = ErrorKind::ALL.map(ErrorKind::name);
+    let name = one_of(node, "fail_as", &names, problems)?.value;
+    ErrorKind::ALL.into_iter().find(|kind| kind.name() == name)
 }
 
 fn arrivals(node: &Node, problems: &mut Problems) -> Option<Arrivals> {

@@ -113,6 +113,7 @@ impl Shared {
         let event = Event::HandlerDone {
             run: job.run,
             outcome: job.behaviour.outcome,
+            result: job.behaviour.result,
             elapsed_us,
             overrun_us: elapsed_us - service_us,
         };

@@ -50,7 +50,7 @@ where
 {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    tokio::spawn(http::serve(listener, "/metrics", text));
+    tokio::spawn(http::serve(listener, http::page("/metrics", text)));
     Ok(address)
 }
 

@@ -1,4 +1,4 @@
-//! `/metrics` over HTTP on loopback: the little that targets and the scraper need.
+//! `/metrics` and `/healthz` over HTTP on loopback: the little that targets and the scraper need.
 
 use crate::metrics::exposition::{CONTENT_TYPE, MAX_BODY_BYTES};
 use axum::Router;
@@ -13,11 +13,16 @@ use std::future::Future;
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Serves `text()` under `path` until the task is dropped; `None` is answered with 503.
-pub async fn serve<F, R>(listener: TcpListener, path: &'static str, text: F)
+/// Serves pages until the task is dropped.
+pub async fn serve(listener: TcpListener, pages: Router) {
+    let _ = axum::serve(listener, pages).await;
+}
+
+/// A page that shows `text()`; `None` is answered with 503.
+pub fn page<F, R>(path: &'static str, text: F) -> Router
 where
     F: Fn() -> R + Clone + Send + Sync + 'static,
-    R: Future<Output = Option<String>> + Send,
+    R: Future<Output = Option<String>> + Send + 'static,
 {
     let handler = move || {
         let text = text.clone();
@@ -28,7 +33,7 @@ where
             }
         }
     };
-    let _ = axum::serve(listener, Router::new().route(path, get(handler))).await;
+    Router::new().route(path, get(handler))
 }
 
 /// Fetches `path` from `address`; `None` when it cannot be had (refused, not 200, too large, not text). The caller

@@ -1,17 +1,20 @@
 //! Carries an actor's actions out for real: calls to Redis, timers to the runtime, handlers to the host.
 
-use crate::actor::{Action, Actor, RunId, Timer};
+use crate::actor::{Action, Actor, Aggregation, RunId, Timer};
 use crate::asynq::message::TaskMessage;
+use crate::asynq::op::BrokerError;
 use crate::broker::redis::RedisBroker;
 use crate::clock::{ClockOrigin, Time};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
 type Event = crate::actor::Event<TaskMessage>;
 type Ticket = crate::actor::Ticket<TaskMessage>;
 type Actions = crate::actor::Actions<TaskMessage>;
+type Submission = crate::asynq::client::Submission<TaskMessage>;
 type Answer = crate::asynq::op::Answer<TaskMessage>;
 type Entry = crate::ledger::Entry<String>;
 
@@ -21,6 +24,20 @@ pub trait Host {
     fn run(&mut self, now: Time, run: RunId, task: TaskMessage);
     /// Append to the ledger.
     fn note(&mut self, entry: Entry);
+    /// Makes one task of the tasks of a group; an error leaves them to go back to their group.
+    ///
+    /// # Errors
+    /// What the aggregation function says.
+    fn aggregate(
+        &mut self,
+        now: Time,
+        _: Aggregation<TaskMessage>,
+    ) -> Result<Submission, Arc<str>> {
+        let _ = now;
+        Err("this process aggregates nothing".into())
+    }
+    /// Redis answered a health check, or did not.
+    fn health(&mut self, _: Result<(), Box<BrokerError>>) {}
 }
 
 /// What reaches an actor from outside.
@@ -48,6 +65,7 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
     let mut timers: BinaryHeap<Reverse<(Time, u64, Timer)>> = BinaryHeap::new();
     let mut timer_seq = 0;
     let mut actions: Actions = Vec::new();
+    let mut aggregated: Vec<Event> = Vec::new();
     actor.on(clock.now(), Event::Start, &mut actions);
     loop {
         for action in actions.drain(..) {
@@ -68,8 +86,18 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
                 }
                 Action::Run { run, task } => host.run(clock.now(), run, task),
                 Action::Note(entry) => host.note(entry),
+                Action::Aggregate(aggregation) => {
+                    let check = aggregation.check;
+                    let task = host.aggregate(clock.now(), *aggregation).map(Box::new);
+                    aggregated.push(Event::Aggregated { check, task });
+                }
+                Action::Health(health) => host.health(health),
                 Action::Exit => return,
             }
+        }
+        if let Some(event) = aggregated.pop() {
+            actor.on(clock.now(), event, &mut actions);
+            continue;
         }
         let now = clock.now();
         if let Some(Reverse((at, _, timer))) = timers.peek()

@@ -64,6 +64,9 @@ impl Process {
             shutdown_timeout_ms: worker.shutdown_timeout_ms,
             task_check_interval_ms: worker.task_check_interval_ms,
             retry_delay: worker.retry_delay,
+            // No task of a plan is in a group, and nobody listens to health checks.
+            groups: None,
+            health_check_interval_ms: None,
         };
         Self {
             name,

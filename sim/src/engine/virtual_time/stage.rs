@@ -62,6 +62,8 @@ impl Out<Token> for Hands<'_, '_> {
                     self.stage.handler_begins(self.who, name, desk, run, &task);
                 }
             }
+            // Servers of the model have no groups and no health checks.
+            Action::Aggregate(_) | Action::Health(_) => {}
             Action::Note(entry) => self.stage.note(&entry),
             Action::Exit => self.exited = true,
         }

@@ -1,9 +1,11 @@
 //! What stands for a task in virtual time: a few numbers instead of a message.
 
 use crate::actor::producer::Mint;
+use crate::asynq::client::Submission;
 use crate::asynq::table::Pages;
 use crate::asynq::task::Task;
-use crate::plan::{Execution, Plan};
+use crate::clock::Time;
+use crate::plan::{Execution, Plan, TaskPlan};
 use std::collections::BTreeSet;
 use std::fmt::{self, Debug};
 
@@ -40,6 +42,9 @@ pub(crate) struct Token {
     retried: i32,
     retry: i32,
     timeout_s: i32,
+    retention_s: i32,
+    /// Unix seconds, 0 = none.
+    deadline_s: i64,
 }
 
 impl Token {
@@ -94,12 +99,14 @@ impl Task for Token {
         i64::from(self.timeout_s)
     }
 
+    #[inline]
     fn deadline_s(&self) -> i64 {
-        0
+        self.deadline_s
     }
 
+    #[inline]
     fn retention_s(&self) -> i64 {
-        0
+        i64::from(self.retention_s)
     }
 
     fn lock(&self) -> Option<Self::Lock> {
@@ -117,11 +124,18 @@ impl Task for Token {
     fn completed(&mut self, _: i64) {}
 }
 
+/// What the tasks of a workload entry have in common.
+#[derive(Debug, Clone)]
+struct Pattern {
+    token: Token,
+    delay_ms: i64,
+    deadline_ms: Option<i64>,
+}
+
 /// Makes the tokens of a plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens {
-    /// What the first task of each workload entry is like.
-    patterns: Vec<Token>,
+    patterns: Vec<Pattern>,
     kinds: Vec<(String, String)>,
     next: u32,
 }
@@ -135,7 +149,8 @@ impl Tokens {
             .collect();
         let kinds: Vec<(String, String)> = kinds.into_iter().collect();
         let small = |place: Option<usize>| u16::try_from(place.unwrap_or(0)).unwrap_or(u16::MAX);
-        let pattern = |(workload, task): (u32, &crate::plan::TaskPlan)| Token {
+        let whole_seconds = |ms: i64| i32::try_from(ms / 1_000).unwrap_or(i32::MAX);
+        let token = |(workload, task): (u32, &TaskPlan)| Token {
             number: Number(0),
             workload,
             seq: 0,
@@ -147,7 +162,14 @@ impl Tokens {
             queue: queue_number(plan, &task.queue),
             retried: 0,
             retry: i32::try_from(task.max_retry).unwrap_or(i32::MAX),
-            timeout_s: i32::try_from(task.timeout_ms / 1_000).unwrap_or(i32::MAX),
+            timeout_s: whole_seconds(task.timeout_ms),
+            retention_s: whole_seconds(task.retention_ms),
+            deadline_s: 0,
+        };
+        let pattern = |(workload, task): (u32, &TaskPlan)| Pattern {
+            token: token((workload, task)),
+            delay_ms: task.delay_ms,
+            deadline_ms: task.deadline_ms,
         };
         Self {
             patterns: (0..).zip(&plan.workload).map(pattern).collect(),
@@ -163,7 +185,10 @@ impl Tokens {
 
     /// The queues they go to.
     pub(crate) fn queues(&self) -> BTreeSet<u16> {
-        self.patterns.iter().map(|token| token.queue).collect()
+        self.patterns
+            .iter()
+            .map(|pattern| pattern.token.queue)
+            .collect()
     }
 }
 
@@ -176,14 +201,22 @@ pub(crate) fn queue_number(plan: &Plan, name: &str) -> u16 {
 
 impl Mint<Token> for Tokens {
     #[inline]
-    fn mint(&mut self, workload: usize, seq: u64) -> Token {
+    fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<Token> {
         let number = Number(self.next);
         self.next += 1;
-        Token {
+        let pattern = &self.patterns[workload];
+        let mut message = Token {
             number,
             // The plan's size is checked before it runs: there are fewer tasks than numbers.
             seq: seq as u32,
-            ..self.patterns[workload]
+            ..pattern.token
+        };
+        if let Some(ms) = pattern.deadline_ms {
+            message.deadline_s = now.plus_millis(ms).secs();
+        }
+        Submission {
+            process_at: (pattern.delay_ms > 0).then(|| now.plus_millis(pattern.delay_ms)),
+            ..Submission::now(message)
         }
     }
 }
