@@ -1,8 +1,9 @@
 //! A day of `job_processed_total`: 15 s scrapes with an incident and a stall inside. Ratios stay off the runbook's
 //! thresholds, so that no verdict hangs on the order of additions.
 
+use firedrill_detector::detector::SeriesRef;
 use firedrill_detector::{
-    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Schedule, SeriesRef, Timestamp,
+    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Schedule, Timestamp,
 };
 
 use crate::RUNBOOK;

@@ -16,7 +16,7 @@ use std::ops::Range;
 use thiserror::Error;
 
 use crate::compat::Compat;
-use crate::expr::duration::format_ms;
+use crate::duration::format_ms;
 use crate::rules::{RuleFile, RuleSet};
 use crate::yaml::{Problem, closest};
 

@@ -3,7 +3,6 @@
 //! Nodes that map label sets to label sets remember their answers, so a tree is changed by evaluating it.
 
 pub(crate) mod compile;
-pub(crate) mod duration;
 pub(crate) mod matcher;
 pub(crate) mod place;
 mod scan;

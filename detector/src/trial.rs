@@ -204,7 +204,9 @@ fn check_apart(rules: &RuleSet, group: &Group, alert: &Rule) -> Result<(), Trial
             };
             let reads_alerts = match selector.name.as_deref() {
                 Some(name) => WRITTEN.contains(&name),
-                None => WRITTEN.iter().any(|name| accepts(crate::METRIC_NAME, name)),
+                None => WRITTEN
+                    .iter()
+                    .any(|name| accepts(crate::sample::METRIC_NAME, name)),
             };
             if reads_alerts && accepts("alertname", &alert.name) && reading.is_none() {
                 reading = Some(selector.text.clone());

@@ -2,7 +2,8 @@
 //!
 //! With `--copies 100` each record is judged so many times under seeds of its own, to see what that takes.
 
-use firedrill_detector::{Compat, RuleFile, Settings};
+use firedrill_detector::tuning::Settings;
+use firedrill_detector::{Compat, RuleFile};
 use firedrill_reports::Record;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::RuleText;

@@ -1,7 +1,8 @@
 //! Queue depth and throughput over a drill, from the samples of its record: what charts show and comparisons measure.
 
 use crate::jsonl::Record;
-use firedrill_detector::{Labels, is_stale};
+use firedrill_detector::Labels;
+use firedrill_detector::sample::is_stale;
 use std::collections::BTreeMap;
 
 /// Name and points (minutes, value).
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
     use crate::RecordWriter;
     use crate::record::{FORMAT, Header};
-    use firedrill_detector::stale_marker;
+    use firedrill_detector::sample::stale_marker;
 
     /// The rates that a counter's samples, one every 10 s from second 4 on, come to.
     fn rates(samples: &[Option<f64>]) -> Vec<f64> {

@@ -12,7 +12,8 @@ mod questions;
 mod tally;
 
 use crate::jsonl::Record;
-use firedrill_detector::{Anatomy, Labels, RuleSet};
+use firedrill_detector::anatomy::Anatomy;
+use firedrill_detector::{Labels, RuleSet};
 use std::collections::{BTreeMap, BTreeSet};
 use tally::RuleTally;
 

@@ -178,7 +178,7 @@ impl PartialEq for Value {
 impl From<Value> for serde_json::Value {
     fn from(value: Value) -> Self {
         let v = value.0;
-        if firedrill_detector::is_stale(v) {
+        if firedrill_detector::sample::is_stale(v) {
             "stale".into()
         } else if v.is_nan() {
             "NaN".into()
@@ -203,7 +203,7 @@ impl TryFrom<serde_json::Value> for Value {
         match &value {
             serde_json::Value::Number(n) => n.as_f64().map(Self),
             serde_json::Value::String(text) => match text.as_str() {
-                "stale" => Some(Self(firedrill_detector::stale_marker())),
+                "stale" => Some(Self(firedrill_detector::sample::stale_marker())),
                 "NaN" => Some(Self(f64::NAN)),
                 "+Inf" => Some(Self(f64::INFINITY)),
                 "-Inf" => Some(Self(f64::NEG_INFINITY)),

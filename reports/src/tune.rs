@@ -7,7 +7,8 @@
 //! and confirms it on drills that had no part in the choice. [`Tuner::edited`] writes it into the rule files.
 //!
 //! ```
-//! use firedrill_detector::{RuleFile, Settings};
+//! use firedrill_detector::RuleFile;
+//! use firedrill_detector::tuning::Settings;
 //! use firedrill_reports::Record;
 //! use firedrill_reports::pack::RulePack;
 //! use firedrill_reports::render::{Style, tune};
@@ -60,8 +61,9 @@ pub use search::{Advice, Confirmation, FrontPoint, Proposal, SearchError, Tuning
 
 use crate::pack::RulePack;
 use crate::score::ScoreParams;
+use firedrill_detector::tuning::{SettingValue, Settings, TrialError};
 use firedrill_detector::yaml::Problem;
-use firedrill_detector::{RuleFile, RuleSet, SettingValue, Settings, TrialError};
+use firedrill_detector::{RuleFile, RuleSet};
 use std::collections::BTreeMap;
 use thiserror::Error;
 use unit::Unit;

@@ -2,9 +2,9 @@
 
 use crate::jsonl::{Record, to_labels};
 use crate::record::{AlertState, Header, Line, Transition, Value};
-use firedrill_detector::{
-    Detector, Labels, Outcome, RuleSet, Schedule, SeriesRef, Timestamp, Trial, Tried,
-};
+use firedrill_detector::detector::SeriesRef;
+use firedrill_detector::tuning::{Trial, Tried};
+use firedrill_detector::{Detector, Labels, Outcome, RuleSet, Schedule, Timestamp};
 use std::collections::BTreeMap;
 
 /// Evaluates rules on scrapes as they come in. What it says depends on the scrapes alone, so that replaying a record

@@ -1,7 +1,8 @@
 //! What Prometheus does with a scrape: target labels, `up`, and staleness markers for what vanished. Series go by number.
 
 use crate::metrics::Value;
-use firedrill_detector::{Labels, stale_marker};
+use firedrill_detector::Labels;
+use firedrill_detector::sample::stale_marker;
 use std::collections::BTreeMap;
 
 /// Numbers for the series of one drill, in the order in which they were first seen.
@@ -119,7 +120,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firedrill_detector::is_stale;
+    use firedrill_detector::sample::is_stale;
 
     #[test]
     fn what_vanishes_is_marked_once() {

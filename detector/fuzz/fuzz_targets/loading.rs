@@ -3,9 +3,8 @@
 #![no_main]
 
 use firedrill_detector::unit_test::TestFile;
-use firedrill_detector::{
-    Compat, Detector, Labels, RuleFile, Sample, Schedule, Settings, Timestamp,
-};
+use firedrill_detector::{Compat, Detector, Labels, RuleFile, Sample, Schedule, Timestamp};
+use firedrill_detector::tuning::Settings;
 use libfuzzer_sys::fuzz_target;
 
 const SCHEDULE: Schedule = Schedule {

@@ -3,11 +3,11 @@
 //! The parser accepts a little more and a little less than Prometheus, and computes with durations that overflow;
 //! this pass refuses, bounds or rewrites those places.
 
-use super::duration;
 use super::matcher::weigh;
 use super::token::{Kind, Token, tokens};
 use super::weight;
 use crate::compat::Compat;
+use crate::duration;
 use promql_parser::util::unquote_string;
 
 /// Longest accepted expression, in bytes.

@@ -7,9 +7,9 @@
 use std::ops::Range;
 
 use super::compile::compile;
-use super::duration;
 use super::token::{Kind, tokens};
 use crate::compat::Compat;
+use crate::duration;
 
 /// A threshold and where it stands.
 #[derive(Debug, Clone, PartialEq)]

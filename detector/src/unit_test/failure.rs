@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::ExpectedAlert;
 use super::promtool::pairs;
-use crate::expr::duration;
+use crate::duration;
 use crate::go_format;
 use crate::sample::{Labels, is_stale};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{AlertCase, ExpectedAlert, ExpressionCase, Input, Test, TestFile, series, start};
 use crate::alert::ALERT_NAME;
 use crate::compat::Compat;
-use crate::expr::duration;
+use crate::duration;
 use crate::sample::Labels;
 use crate::yaml::{Fields, Node, Problems, parse};
 

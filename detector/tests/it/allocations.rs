@@ -1,9 +1,8 @@
 //! On a steady path, taking samples in and evaluating rules asks for no memory.
 
 use allocation_counter::measure;
-use firedrill_detector::{
-    Compat, Detector, Labels, RuleFile, RuleSet, Schedule, SeriesRef, Timestamp,
-};
+use firedrill_detector::detector::SeriesRef;
+use firedrill_detector::{Compat, Detector, Labels, RuleFile, RuleSet, Schedule, Timestamp};
 
 const STEP_MS: i64 = 15_000;
 

@@ -11,9 +11,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use firedrill_detector::query::Query;
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{
-    Compat, Detector, Outcome, Query, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    Compat, Detector, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 
 use crate::oracle::{Answer, Case, Oracle};

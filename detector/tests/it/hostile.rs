@@ -1,9 +1,9 @@
 //! Files made to break the reader: each is refused with its place and a reason, or read, in bounded memory and work.
 
+use firedrill_detector::query::{Query, QueryError};
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{
-    Compat, Detector, Labels, Outcome, Problem, Query, QueryError, RuleFile, RuleSet, Sample,
-    Schedule, Timestamp,
+    Compat, Detector, Labels, Outcome, Problem, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 use proptest::prelude::*;
 

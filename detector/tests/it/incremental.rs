@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use firedrill_detector::query::Query;
+use firedrill_detector::sample::METRIC_NAME;
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{
-    Compat, Detector, Labels, METRIC_NAME, Outcome, Query, RuleFile, RuleSet, Sample, Schedule,
-    Timestamp,
+    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 use proptest::prelude::*;
 

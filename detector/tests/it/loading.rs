@@ -1,8 +1,8 @@
 //! What rule files are refused for, in which words, and what is accepted.
 
+use firedrill_detector::tuning::{SettingValue, Settings};
 use firedrill_detector::{
-    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, SettingValue, Settings,
-    Timestamp,
+    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 
 const SCHEDULE: Schedule = Schedule {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use firedrill_detector::sample::stale_marker;
 use firedrill_detector::{
     AlertState, Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
-    stale_marker,
 };
 use proptest::prelude::*;
 

@@ -1,8 +1,9 @@
 //! A trial says what a detector with the changed rules says.
 
+use firedrill_detector::sample::stale_marker;
+use firedrill_detector::tuning::{Holds, SettingValue, Settings, Trial, TrialError, Tried};
 use firedrill_detector::{
-    AlertState, Compat, Detector, Holds, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule,
-    SettingValue, Settings, Timestamp, Trial, TrialError, Tried, stale_marker,
+    AlertState, Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -114,7 +115,7 @@ fn of_alert(outcomes: &[Outcome], alert: &str) -> (Vec<String>, Vec<String>) {
 fn of_trial(tried: &Tried, variant: usize, holds: Holds) -> (Vec<String>, Vec<String>) {
     let presence = tried.presence(variant).expect("it was tried");
     let steps = presence.steps(holds);
-    let show = |step: &firedrill_detector::Step| {
+    let show = |step: &firedrill_detector::tuning::Step| {
         let labels = &tried.instances()[step.instance];
         format!(
             "{} {labels} {} {} {:?}",

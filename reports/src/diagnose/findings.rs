@@ -2,8 +2,10 @@
 
 use super::tally::{PartTally, RuleTally, Values, low_side};
 use super::{Finding, FindingKind, Grade, RuleDiagnosis, RuleState, SelectorSight, hint};
-use firedrill_detector::format_duration_ms;
-use firedrill_detector::{Anatomy, Labels, METRIC_NAME, Operand, Part, PartKind, SeriesSelector};
+use firedrill_detector::Labels;
+use firedrill_detector::anatomy::{Anatomy, Operand, Part, PartKind, SeriesSelector};
+use firedrill_detector::duration::format_ms;
+use firedrill_detector::sample::METRIC_NAME;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All series there were, by the records they were in.
@@ -239,7 +241,7 @@ impl Looking<'_> {
                 first.record,
                 first.cause,
                 first.series,
-                format_duration_ms(first.after_ms / 1000 * 1000),
+                format_ms(first.after_ms / 1000 * 1000),
             ),
             hint: Some(format!(
                 "{} was nothing then, not 0: add a branch such as `or absent(...)`, or look at a series that stays, such as \
@@ -313,9 +315,9 @@ impl Looking<'_> {
                 &one_line(&anatomy.expr),
                 format!(
                     "held for {} in a row at most, and `for` asks for {}: {} short",
-                    format_duration_ms(longest_ms),
-                    format_duration_ms(anatomy.for_ms),
-                    format_duration_ms(anatomy.for_ms - longest_ms)
+                    format_ms(longest_ms),
+                    format_ms(anatomy.for_ms),
+                    format_ms(anatomy.for_ms - longest_ms)
                 ),
             );
         }

@@ -1,8 +1,10 @@
 //! What a selector that matched nothing was probably meant to be.
 
 use super::VALUES_MAX;
+use firedrill_detector::Labels;
+use firedrill_detector::anatomy::SeriesSelector;
+use firedrill_detector::sample::METRIC_NAME;
 use firedrill_detector::yaml::closest;
-use firedrill_detector::{Labels, METRIC_NAME, SeriesSelector};
 use std::collections::BTreeSet;
 
 /// What there is instead of what the selector asks for: the closest metric, then the labels that stand in its way.
@@ -116,7 +118,8 @@ fn similar<'k>(name: &str, known: &[&'k Labels]) -> Option<&'k str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firedrill_detector::{Compat, PartKind, RuleFile, RuleSet};
+    use firedrill_detector::anatomy::PartKind;
+    use firedrill_detector::{Compat, RuleFile, RuleSet};
 
     fn hint(selector: &str) -> String {
         let text = format!("groups: [{{ name: g, rules: [{{ record: r, expr: '{selector}' }}] }}]");

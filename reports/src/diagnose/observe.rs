@@ -10,10 +10,11 @@ use crate::jsonl::{Record, to_labels};
 use crate::record::Line;
 use crate::score::incident::truths;
 use crate::score::judge::Truth;
-use firedrill_detector::{
-    AlertState, Anatomy, Compat, Detector, Labels, Outcome, PartKind, Query, Schedule, SeriesRef,
-    Timestamp, is_stale,
-};
+use firedrill_detector::anatomy::{Anatomy, PartKind};
+use firedrill_detector::detector::SeriesRef;
+use firedrill_detector::query::Query;
+use firedrill_detector::sample::is_stale;
+use firedrill_detector::{AlertState, Compat, Detector, Labels, Outcome, Schedule, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What rules write: the series of alerts.

@@ -1,6 +1,7 @@
 //! What the rules are asked: many have parts in common, which are asked once.
 
-use firedrill_detector::{Anatomy, PartKind, Query};
+use firedrill_detector::anatomy::{Anatomy, PartKind};
+use firedrill_detector::query::Query;
 use std::collections::BTreeMap;
 
 /// Every expression that is asked, once: many rules have parts in common.

@@ -1,6 +1,7 @@
 //! What was counted of a rule and its parts, over all evaluations of all records.
 
-use firedrill_detector::{Anatomy, Labels, PartKind};
+use firedrill_detector::Labels;
+use firedrill_detector::anatomy::{Anatomy, PartKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The values of an expression at one evaluation, or why it has none.

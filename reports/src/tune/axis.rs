@@ -1,8 +1,9 @@
 //! What is varied: settings of alerts and the values to try, as a person writes them.
 
 use super::decimal::Decimal;
+use firedrill_detector::duration::parse_ms;
+use firedrill_detector::tuning::{Field, FindError, Setting, SettingValue, Settings};
 use firedrill_detector::yaml::closest;
-use firedrill_detector::{Field, FindError, Setting, SettingValue, Settings, parse_duration_ms};
 use thiserror::Error;
 
 /// Most values of one axis.
@@ -182,7 +183,7 @@ struct Units {
 impl Kind {
     fn read(self, text: &str) -> Result<Decimal, Wrong> {
         let text = text.trim();
-        let duration = parse_duration_ms(text).filter(|_| !text.is_empty());
+        let duration = parse_ms(text).filter(|_| !text.is_empty());
         let (read, expected) = match self {
             Self::Number => {
                 let seconds = duration.map(|ms| Decimal {

@@ -1,7 +1,7 @@
 //! The grid: every combination of the axes' values.
 
 use super::axis::Axis;
-use firedrill_detector::SettingValue;
+use firedrill_detector::tuning::SettingValue;
 use std::time::Duration;
 use thiserror::Error;
 

@@ -10,7 +10,8 @@ use crate::score::Ground;
 use crate::score::episode::{Change, episodes, episodes_of};
 use crate::score::judge::Outcome;
 use crate::watcher::{Watcher, state, watch};
-use firedrill_detector::{Labels, Presence, Tried};
+use firedrill_detector::Labels;
+use firedrill_detector::tuning::{Presence, Tried};
 use std::collections::BTreeMap;
 
 /// What one record says about every setting. Much smaller than the record, which can be let go.
@@ -221,7 +222,7 @@ impl Table {
             which: Vec::with_capacity(unit.variants * unit.holds.len()),
         };
         let mut known = BTreeMap::from([(silent, 0_u32)]);
-        let rules: Vec<(&Tried, &firedrill_detector::Trial)> = unit
+        let rules: Vec<(&Tried, &firedrill_detector::tuning::Trial)> = unit
             .trials
             .iter()
             .filter_map(|(position, trial)| Some((tried.get(position)?, trial)))

@@ -93,7 +93,8 @@ fn neighbours(grid: &Grid, setting: usize) -> Neighbours {
 mod tests {
     use super::*;
     use crate::tune::Axis;
-    use firedrill_detector::{Compat, RuleFile, Settings};
+    use firedrill_detector::tuning::Settings;
+    use firedrill_detector::{Compat, RuleFile};
 
     /// The middle of the settings marked `x` in a picture with a row per value of the first axis.
     fn check(picture: &[&str], expected: (usize, usize)) {

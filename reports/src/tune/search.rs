@@ -6,7 +6,7 @@ use super::observe::Observed;
 use super::plateau;
 use super::{Grid, TuneParams, Tuner};
 use crate::score::stats::WEEK_MS;
-use firedrill_detector::SettingValue;
+use firedrill_detector::tuning::SettingValue;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 

@@ -1,7 +1,8 @@
 //! A varied alert: what is tried of it, and which of that each setting of the grid asks for.
 
 use super::{Axis, Grid, TuneError};
-use firedrill_detector::{Field, Holds, RuleSet, SettingValue, Trial};
+use firedrill_detector::RuleSet;
+use firedrill_detector::tuning::{Field, Holds, SettingValue, Trial};
 
 /// An alert some of whose settings are varied, with the other rules of its name, which make episodes together with it.
 #[derive(Debug, Clone)]

@@ -99,7 +99,7 @@ proptest! {
     fn values_keep_their_bits(bits in any::<u64>()) {
         let value = f64::from_bits(bits);
         // Of the many NaNs only the staleness marker is told apart.
-        let kept = if value.is_nan() && !firedrill_detector::is_stale(value) { f64::NAN } else { value };
+        let kept = if value.is_nan() && !firedrill_detector::sample::is_stale(value) { f64::NAN } else { value };
         let line = Line::Scrape { at_ms: 1, target: "t".into(), values: vec![(0, Value(value))] };
         let back: Line = serde_json::from_str(&serde_json::to_string(&line).unwrap()).unwrap();
         let expected = Line::Scrape { at_ms: 1, target: "t".into(), values: vec![(0, Value(kept))] };

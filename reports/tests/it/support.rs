@@ -1,6 +1,7 @@
 //! A drill on paper: the samples a Prometheus would have scraped, judged by real rules through the real detector.
 
-use firedrill_detector::{Compat, Labels, RuleFile, RuleSet, stale_marker};
+use firedrill_detector::sample::stale_marker;
+use firedrill_detector::{Compat, Labels, RuleFile, RuleSet};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{
     Audit, BenignWindow, FORMAT, Header, Impact, Lag, Line, Mark, PlannedIncident, RuleText, Wanted,

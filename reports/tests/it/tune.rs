@@ -6,7 +6,8 @@ mod search;
 mod shown;
 
 use crate::support::{RULES, Story, pack, record};
-use firedrill_detector::{Compat, RuleFile, RuleSet, Settings};
+use firedrill_detector::tuning::Settings;
+use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::record::{BenignWindow, Impact, Line, PlannedIncident, Value, Wanted};
 use firedrill_reports::score::Summary;
 use firedrill_reports::tune::{Axis, Grid, TuneParams, Tuner, Tuning};
@@ -74,7 +75,7 @@ fn drill(
                 if *present {
                     total
                 } else {
-                    firedrill_detector::stale_marker()
+                    firedrill_detector::sample::stale_marker()
                 }
             };
             if *present || there {

@@ -8,7 +8,8 @@ use crate::engine::virtual_time::VirtualOptions;
 use crate::estimate::Estimate;
 use crate::exit::Exit;
 use crate::plan::Plan;
-use firedrill_detector::{Compat, RuleFile, Settings};
+use firedrill_detector::tuning::Settings;
+use firedrill_detector::{Compat, RuleFile};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::render;
 use firedrill_reports::tune::{

@@ -1,7 +1,8 @@
 //! Prometheus' text exposition format, both ways (`text/plain; version=0.0.4`).
 
 use crate::metrics::Value;
-use firedrill_detector::{Labels, METRIC_NAME};
+use firedrill_detector::Labels;
+use firedrill_detector::sample::METRIC_NAME;
 use std::fmt::Write;
 
 /// Content type of the text form.

@@ -120,7 +120,8 @@ fn a_crash_is_recorded_detected_audited_and_scored_again() {
         fault_ms.contains(&at_ms)
             && target == "worker/w-0"
             && samples.iter().any(|(labels, value)| {
-                labels.name() == "job_processed_total" && firedrill_detector::is_stale(*value)
+                labels.name() == "job_processed_total"
+                    && firedrill_detector::sample::is_stale(*value)
             })
     });
     assert!(stale);
@@ -273,7 +274,7 @@ fn a_redis_outage_loses_nothing_that_was_accepted() {
             "redis/redis" => assert_eq!((value("up"), value("redis_up")), (Some(1.0), Some(0.0))),
             "asynq-exporter/exporter" => {
                 assert_eq!(value("up"), Some(1.0), "the exporter itself is fine");
-                assert!(value("asynq_queue_size").is_none_or(firedrill_detector::is_stale));
+                assert!(value("asynq_queue_size").is_none_or(firedrill_detector::sample::is_stale));
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use crate::render::json::{lower, seconds, share};
 use crate::tune::{Confidence, Figures, Tuning};
-use firedrill_detector::SettingValue;
+use firedrill_detector::tuning::SettingValue;
 use serde_json::{Value, json};
 
 /// Version of the form.

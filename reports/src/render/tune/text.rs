@@ -3,7 +3,7 @@
 use crate::render::cell::{self, Tone};
 use crate::score::stats::Share;
 use crate::tune::{Advice, Figures, Scope, Tuning};
-use firedrill_detector::SettingValue;
+use firedrill_detector::tuning::SettingValue;
 
 /// Most settings of the front that are listed.
 const FRONT_MAX: usize = 15;

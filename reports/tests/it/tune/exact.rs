@@ -2,7 +2,8 @@
 
 use super::{drill, load, settings, summary, tuner};
 use crate::support::pack;
-use firedrill_detector::{Compat, Holds, RuleFile, SettingValue, Settings, Trial};
+use firedrill_detector::tuning::{Holds, SettingValue, Settings, Trial};
+use firedrill_detector::{Compat, RuleFile};
 use firedrill_reports::record::{Transition, Value};
 use firedrill_reports::score::Summary;
 use firedrill_reports::tune::{Axis, Figures, Grid, Scope, TuneParams, Tuner};
