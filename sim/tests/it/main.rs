@@ -9,6 +9,7 @@ mod conformance;
 mod conservation;
 mod docker;
 mod fidelity;
+mod interop;
 mod live;
 mod prometheus;
 mod queueing_theory;
