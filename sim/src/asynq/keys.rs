@@ -9,6 +9,10 @@ pub const QUEUES: &str = "asynq:queues";
 pub const SERVERS: &str = "asynq:servers";
 /// Worker keys by expiry (ZSET).
 pub const WORKERS: &str = "asynq:workers";
+/// Scheduler keys by expiry (ZSET).
+pub const SCHEDULERS: &str = "asynq:schedulers";
+/// Channel on which ids of tasks to be cancelled are published.
+pub const CANCEL: &str = "asynq:cancel";
 
 /// The keys of one queue. The braces make all of them one Redis Cluster slot.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +41,12 @@ impl Queue<'_> {
         self.key(&format!("t:{id}"))
     }
 
+    /// The tasks that wait in a group (ZSET).
+    #[must_use]
+    pub fn group(self, group: &str) -> String {
+        self.key(&format!("g:{group}"))
+    }
+
     /// A counter (`processed` or `failed`) of the UTC day of `now`.
     #[must_use]
     pub fn daily(self, counter: &str, now: Time) -> String {
@@ -47,6 +57,12 @@ impl Queue<'_> {
         });
         self.key(&format!("{counter}:{year:04}-{month:02}-{day:02}"))
     }
+}
+
+/// The enqueues of one scheduler entry by time (ZSET).
+#[must_use]
+pub fn scheduler_history(entry_id: &str) -> String {
+    format!("asynq:scheduler_history:{entry_id}")
 }
 
 /// The key of a server's own state (STRING).

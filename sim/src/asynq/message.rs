@@ -127,3 +127,54 @@ pub struct WorkerInfo {
     #[prost(message, optional, tag = "9")]
     pub deadline: Option<ProtoTimestamp>,
 }
+
+/// A periodic task as its scheduler publishes it in the list `asynq:schedulers:{...}`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SchedulerEntry {
+    /// UUID, new with every registration.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    /// Cron specification.
+    #[prost(string, tag = "2")]
+    pub spec: String,
+    /// Task type.
+    #[prost(string, tag = "3")]
+    pub task_type: String,
+    /// Payload.
+    #[prost(bytes = "vec", tag = "4")]
+    pub task_payload: Vec<u8>,
+    /// Options of the enqueue as texts, e.g. `Queue("default")`.
+    #[prost(string, repeated, tag = "5")]
+    pub enqueue_options: Vec<String>,
+    /// When it is enqueued next.
+    #[prost(message, optional, tag = "6")]
+    pub next_enqueue_time: Option<ProtoTimestamp>,
+    /// When it was enqueued last; the year 1 if never.
+    #[prost(message, optional, tag = "7")]
+    pub prev_enqueue_time: Option<ProtoTimestamp>,
+}
+
+/// One enqueue by a scheduler, a member of the set `asynq:scheduler_history:<entry id>`.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SchedulerEnqueueEvent {
+    /// Id of the task that was enqueued.
+    #[prost(string, tag = "1")]
+    pub task_id: String,
+    /// When.
+    #[prost(message, optional, tag = "2")]
+    pub enqueue_time: Option<ProtoTimestamp>,
+}
+
+impl ProtoTimestamp {
+    /// What Go writes for a time that never was: the first second of the year 1.
+    pub const GO_ZERO: Self = Self {
+        seconds: -62_135_596_800,
+        nanos: 0,
+    };
+
+    /// Whether it stands for "never", in Go's way or by being absent.
+    #[must_use]
+    pub fn is_never(at: Option<Self>) -> bool {
+        at.is_none_or(|at| at == Self::GO_ZERO)
+    }
+}

@@ -1,7 +1,7 @@
 //! The real broker: one operation, one Lua script or plain command, many in flight on one connection.
 
 mod reply;
-mod script;
+pub(crate) mod script;
 
 use crate::actor::server::proto;
 use crate::asynq::keys::{self, Queue};
@@ -153,7 +153,8 @@ impl RedisBroker {
         }
     }
 
-    async fn command<T: FromRedisValue>(
+    /// Runs one command, named `what` in errors.
+    pub(crate) async fn command<T: FromRedisValue>(
         &self,
         command: &Cmd,
         what: &str,
@@ -164,7 +165,8 @@ impl RedisBroker {
         .await
     }
 
-    async fn script(&self, call: Call) -> Result<Value, BrokerError> {
+    /// Runs one script.
+    pub(crate) async fn script(&self, call: Call) -> Result<Value, BrokerError> {
         let call = &call;
         self.attempt(call.name, |mut connection| async move {
             call.invoke(&mut connection).await
