@@ -9,6 +9,7 @@ mod conformance;
 mod conservation;
 mod docker;
 mod fidelity;
+mod inspector;
 mod live;
 mod prometheus;
 mod queueing_theory;

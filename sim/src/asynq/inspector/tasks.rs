@@ -81,8 +81,8 @@ impl Inspector {
         let Some(encoded) = bytes(&parts[2]) else {
             return Err(foreign(key, Odd::NoMessage { listed: state }));
         };
-        let message = TaskMessage::decode(encoded)
-            .map_err(|error| foreign(key, Odd::Undecodable(error.to_string())))?;
+        let message =
+            TaskMessage::decode(encoded).map_err(|error| foreign(key, undecodable(&error)))?;
         let lease = score(&parts[1]);
         Ok(TaskInfo {
             message,
@@ -309,7 +309,13 @@ impl TaskList {
             odd(Odd::NoLease);
         }
         if let Some(reason) = text(&row[3]) {
-            odd(Odd::Unreadable(reason));
+            odd(match text(&row[4]).filter(|found| found != "hash") {
+                Some(found) => Odd::WrongType {
+                    expected: KeyType::Hash,
+                    found,
+                },
+                None => Odd::Unreadable(reason),
+            });
             return;
         }
         let stored = text(&row[5]);
@@ -323,7 +329,7 @@ impl TaskList {
         let message = match TaskMessage::decode(encoded) {
             Ok(message) => message,
             Err(error) => {
-                odd(Odd::Undecodable(error.to_string()));
+                odd(undecodable(&error));
                 return;
             }
         };
@@ -369,6 +375,13 @@ fn not_found(queue: &str, id: &str) -> InspectError {
         queue: queue.to_owned(),
         id: id.to_owned(),
     }
+}
+
+/// What is odd about bytes that are no message. Go, too, refuses strings that are no UTF-8.
+fn undecodable(error: &prost::DecodeError) -> Odd {
+    let reason = error.to_string();
+    let reason = reason.strip_prefix("failed to decode Protobuf message: ");
+    Odd::Undecodable(reason.map_or_else(|| error.to_string(), str::to_owned))
 }
 
 fn foreign(key: String, what: Odd) -> InspectError {
