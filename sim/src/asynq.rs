@@ -3,6 +3,7 @@
 //! Compatible with `github.com/hibiken/asynq` 0.26: what is written to Redis is what asynq itself would write.
 
 pub mod client;
+pub mod inspector;
 pub mod keys;
 pub mod message;
 pub mod op;

@@ -212,11 +212,7 @@ impl Process {
         let attempt = u32::try_from(task.retried).unwrap_or(0);
         let plan = &self.decisions.plan.workload;
         let (workload, seq) = match Payload::decode(&task.payload) {
-            Some(Payload { workload, seq })
-                if plan.get(workload).is_some_and(|p| p.task == task.r#type) =>
-            {
-                (workload, seq)
-            }
+            Some(Payload { workload, seq }) if workload < plan.len() => (workload, seq),
             _ => {
                 let mut id = [0_u8; 8];
                 for (place, byte) in (0..8).cycle().zip(task.id.bytes()) {

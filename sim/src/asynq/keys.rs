@@ -11,7 +11,6 @@ pub const QUEUES: &str = "asynq:queues";
 pub const SERVERS: &str = "asynq:servers";
 /// Worker keys by expiry (ZSET).
 pub const WORKERS: &str = "asynq:workers";
-
 /// Scheduler keys by expiry (ZSET).
 pub const SCHEDULERS: &str = "asynq:schedulers";
 /// Pub/sub channel of cancellations; a message is a task id.
@@ -81,6 +80,12 @@ impl Queue<'_> {
     }
 }
 
+/// The enqueues of one scheduler entry by time (ZSET).
+#[must_use]
+pub fn scheduler_history(entry_id: &str) -> String {
+    format!("asynq:scheduler_history:{entry_id}")
+}
+
 /// The key of a server's own state (STRING).
 #[must_use]
 pub fn server(info: &ServerInfo) -> String {
@@ -103,12 +108,6 @@ pub fn workers(info: &ServerInfo) -> String {
 #[must_use]
 pub fn scheduler(scheduler: &str) -> String {
     format!("asynq:schedulers:{{{scheduler}}}")
-}
-
-/// The history of a scheduler's entry (ZSET), by the entry's id.
-#[must_use]
-pub fn scheduler_history(entry: &str) -> String {
-    format!("asynq:scheduler_history:{entry}")
 }
 
 #[cfg(test)]

@@ -182,3 +182,11 @@ pub struct SchedulerEnqueueEvent {
     #[prost(message, optional, tag = "2")]
     pub enqueue_time: Option<ProtoTimestamp>,
 }
+
+impl ProtoTimestamp {
+    /// Whether it stands for "never", in Go's way or by being absent.
+    #[must_use]
+    pub fn is_never(at: Option<Self>) -> bool {
+        at.is_none_or(|at| at == Self::NEVER)
+    }
+}

@@ -321,8 +321,41 @@ pub enum TaskState {
     Archived,
     /// Succeeded and retained.
     Completed,
-    /// Waits in a group.
+    /// Waits in its group.
     Aggregating,
+}
+
+impl TaskState {
+    /// Every state, in the order in which asynq numbers them.
+    pub const ALL: [Self; 7] = [
+        Self::Active,
+        Self::Pending,
+        Self::Scheduled,
+        Self::Retry,
+        Self::Archived,
+        Self::Completed,
+        Self::Aggregating,
+    ];
+
+    /// Its name, as in the field `state` of a task's hash.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Pending => "pending",
+            Self::Scheduled => "scheduled",
+            Self::Retry => "retry",
+            Self::Archived => "archived",
+            Self::Completed => "completed",
+            Self::Aggregating => "aggregating",
+        }
+    }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
 }
 
 /// Numbers of one queue, as asynq's inspector gives them.

@@ -5,7 +5,7 @@ mod enqueue;
 mod link;
 mod presence;
 mod reply;
-mod script;
+pub(crate) mod script;
 
 use crate::asynq::keys::{self, Queue};
 use crate::asynq::message::TaskMessage;
@@ -14,7 +14,6 @@ use crate::asynq::settings::{ARCHIVE_MAX, BATCH, KEEP_DAYS};
 use crate::clock::Time;
 pub use link::{RedisBroker, RedisOptions};
 use prost::Message;
-use redis::Value;
 use reply::{message, messages, stats};
 use script::Call;
 

@@ -9,6 +9,7 @@ mod conformance;
 mod conservation;
 mod docker;
 mod fidelity;
+mod inspector;
 mod interop;
 mod live;
 mod prometheus;

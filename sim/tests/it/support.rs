@@ -121,7 +121,11 @@ impl Bench {
     }
 
     pub(crate) fn call(&self, op: Op) -> Answer {
-        self.runtime.block_on(self.broker.call(op))
+        self.block_on(self.broker.call(op))
+    }
+
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
     }
 
     /// Enqueues a task.

@@ -138,7 +138,8 @@ impl RedisBroker {
         }
     }
 
-    pub(super) async fn command<T: FromRedisValue>(
+    /// Runs one command, named `what` in errors.
+    pub(crate) async fn command<T: FromRedisValue>(
         &self,
         command: &Cmd,
         what: &str,
@@ -149,7 +150,8 @@ impl RedisBroker {
         .await
     }
 
-    pub(super) async fn script(&self, call: Call) -> Result<Value, BrokerError> {
+    /// Runs one script.
+    pub(crate) async fn script(&self, call: Call) -> Result<Value, BrokerError> {
         let call = &call;
         self.attempt(call.name, |mut connection| async move {
             call.invoke(&mut connection).await

@@ -5,16 +5,24 @@ use redis::{RedisError, Script, ToRedisArgs, Value};
 use std::sync::LazyLock;
 
 /// A script with its name, for error texts.
-pub(super) struct Named {
+pub(crate) struct Named {
     name: &'static str,
     script: Script,
 }
 
+impl Named {
+    pub(crate) fn new(name: &'static str, source: &str) -> Self {
+        Self {
+            name,
+            script: Script::new(source),
+        }
+    }
+}
+
 macro_rules! scripts {
     ($($constant:ident = $file:literal;)*) => {
-        $(pub(super) static $constant: LazyLock<Named> = LazyLock::new(|| Named {
-            name: $file,
-            script: Script::new(include_str!(concat!("../../asynq/lua/", $file, ".lua"))),
+        $(pub(super) static $constant: LazyLock<Named> = LazyLock::new(|| {
+            Named::new($file, include_str!(concat!("../../asynq/lua/", $file, ".lua")))
         });)*
     };
 }
@@ -46,7 +54,7 @@ scripts! {
 }
 
 /// One call of a script: `EVALSHA`, and the script itself when Redis does not know it (any more).
-pub(super) struct Call {
+pub(crate) struct Call {
     pub(super) name: &'static str,
     script: &'static Script,
     keys: Vec<String>,
@@ -54,7 +62,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(named: &'static Named) -> Self {
+    pub(crate) fn new(named: &'static Named) -> Self {
         Self {
             name: named.name,
             script: &named.script,
@@ -63,12 +71,12 @@ impl Call {
         }
     }
 
-    pub(super) fn keys(mut self, keys: impl IntoIterator<Item = String>) -> Self {
+    pub(crate) fn keys(mut self, keys: impl IntoIterator<Item = String>) -> Self {
         self.keys.extend(keys);
         self
     }
 
-    pub(super) fn arg(mut self, arg: impl ToRedisArgs) -> Self {
+    pub(crate) fn arg(mut self, arg: impl ToRedisArgs) -> Self {
         self.args.extend(arg.to_redis_args());
         self
     }

@@ -6,7 +6,6 @@
 
 use firedrill::asynq::keys::{self, Queue};
 use firedrill::asynq::message::TaskMessage;
-use firedrill::asynq::op::TaskState;
 use firedrill::broker::memory::{MemoryBroker, QueueDump, StoredTask};
 use firedrill::clock::Time;
 use prost::Message;
@@ -194,15 +193,7 @@ fn of_queue(queue: Queue<'_>, dump: QueueDump<TaskMessage>, state: &mut State) {
 }
 
 fn fields(stored: &StoredTask<TaskMessage>) -> BTreeMap<String, Vec<u8>> {
-    let state = match stored.state {
-        TaskState::Active => "active",
-        TaskState::Pending => "pending",
-        TaskState::Scheduled => "scheduled",
-        TaskState::Retry => "retry",
-        TaskState::Archived => "archived",
-        TaskState::Completed => "completed",
-        TaskState::Aggregating => "aggregating",
-    };
+    let state = stored.state.name();
     let message = stored.message.as_ref().map(Message::encode_to_vec);
     let since = stored.pending_since.map(|ns| ns.to_string().into_bytes());
     let fields = [

@@ -7,7 +7,7 @@ use crate::support::{Bench, Op, key, plan_of, task};
 use firedrill::actor::RunId;
 use firedrill::actor::producer::{Messages, Producer, task_id};
 use firedrill::asynq::message::TaskMessage;
-use firedrill::asynq::op::{QueueStats, Reply, TaskState};
+use firedrill::asynq::op::{Accepted, QueueStats, Reply, TaskState};
 use firedrill::broker::redis::{RedisBroker, RedisOptions};
 use firedrill::clock::{ClockOrigin, Time};
 use firedrill::engine::live::interpreter::{Host, Outside, drive};
@@ -46,7 +46,7 @@ impl Yard {
         self.bench.call(Op::RegisterQueue { queue }).unwrap();
         let now = time_of_day();
         let answer = self.bench.call(Op::Enqueue { message, now });
-        assert_eq!(answer, Ok(Reply::Enqueued(true)));
+        assert_eq!(answer, Ok(Reply::Enqueued(Accepted::New)));
     }
 
     /// The tasks of `default` with their states, as we read them.
@@ -181,7 +181,7 @@ fn a_task_that_we_schedule_is_done_by_go_when_it_is_due() {
         message: task("a"),
         process_at_s: due_s,
     };
-    assert_eq!(yard.bench.call(op), Ok(Reply::Enqueued(true)));
+    assert_eq!(yard.bench.call(op), Ok(Reply::Enqueued(Accepted::New)));
     let listed = yard.go.ask(
         "list_tasks",
         json!({ "queue": "default", "state": "scheduled" }),

@@ -9,7 +9,7 @@ use super::worker::{Asks, OurWorker, time_of_day};
 use super::{eventually, eventually_within, need_peers};
 use crate::support::{Bench, Op, key, skip_unless_long, task};
 use firedrill::asynq::message::TaskMessage;
-use firedrill::asynq::op::{Reply, TaskState};
+use firedrill::asynq::op::{Accepted, Reply, TaskState};
 use firedrill::redis_server::Persistence;
 use prost::Message;
 use redis::Commands;
@@ -48,7 +48,7 @@ impl Yard {
             };
             let now = time_of_day();
             let answer = self.bench.call(Op::Enqueue { message, now });
-            assert_eq!(answer, Ok(Reply::Enqueued(true)));
+            assert_eq!(answer, Ok(Reply::Enqueued(Accepted::New)));
         }
         (0..count).map(id).collect()
     }
