@@ -11,6 +11,7 @@ pub mod janitor;
 pub mod processor;
 pub mod producer;
 pub mod recoverer;
+pub(crate) mod scheduler;
 pub mod server;
 mod slots;
 
@@ -41,6 +42,10 @@ pub enum Ticket<T: Task> {
     Register,
     /// Producer: a task.
     Enqueue(T::Id),
+    /// Scheduler: its entries.
+    Publish,
+    /// Scheduler: an event of an entry's history.
+    Record,
     /// Processor: fetch the next task.
     Dequeue,
     /// Processor: what a handler had to say before it returned.
@@ -51,7 +56,7 @@ pub enum Ticket<T: Task> {
     WriteState,
     /// Heartbeater: leases of these runs, now valid until the time given.
     ExtendLease(Box<Extension>),
-    /// Heartbeater: leave the listings.
+    /// Heartbeater, scheduler: leave the listings.
     ClearState,
     /// Forwarder.
     Forward,
@@ -83,6 +88,8 @@ pub struct Extension {
 pub enum Timer {
     /// Producer: the next arrival of a workload entry.
     Arrival(usize),
+    /// Scheduler: publish the entries.
+    Publish,
     /// Processor: the idle pause is over.
     Poll,
     /// Processor: a run's processing deadline.

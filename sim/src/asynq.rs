@@ -7,6 +7,7 @@ pub mod inspector;
 pub mod keys;
 pub mod message;
 pub mod op;
+pub mod options;
 pub mod settings;
 pub mod table;
 pub mod task;

@@ -1,6 +1,7 @@
 //! How much memory and how many events a virtual drill may take at most, known before it begins.
 
-use crate::plan::{Arrivals, Plan};
+use crate::clock::Time;
+use crate::plan::{Arrivals, Plan, arrivals};
 use std::fmt;
 
 /// What one queued task takes in the model: its hash and place, its life, its entries in a queue.
@@ -76,19 +77,25 @@ impl Estimate {
     /// Of one drill of `plan`; `samples`: whether its scrapes are kept in memory.
     #[must_use]
     pub fn of(plan: &Plan, samples: bool) -> Self {
-        let tasks = plan.workload.iter().map(|task| match task.arrivals {
-            Arrivals::Poisson {
-                rate_per_sec,
-                from_ms,
-                until_ms,
-            }
-            | Arrivals::Constant {
-                rate_per_sec,
-                from_ms,
-                until_ms,
-            } => rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3,
-            Arrivals::Burst { count, .. } => count as f64,
-        });
+        let tasks = plan
+            .workload
+            .iter()
+            .enumerate()
+            .map(|(index, task)| match task.arrivals {
+                Arrivals::Poisson {
+                    rate_per_sec,
+                    from_ms,
+                    until_ms,
+                }
+                | Arrivals::Constant {
+                    rate_per_sec,
+                    from_ms,
+                    until_ms,
+                } => rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3,
+                Arrivals::Burst { count, .. } => count as f64,
+                // Once a second at most.
+                Arrivals::Cron { .. } => arrivals(plan, index, Time(0)).count() as f64,
+            });
         let tasks = tasks.sum::<f64>();
         let seconds = plan.duration_ms as f64 / 1e3;
         let polls = plan.workers.iter().map(|worker| {

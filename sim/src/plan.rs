@@ -2,6 +2,7 @@
 //!
 //! All times are virtual milliseconds since the start of the drill.
 
+pub mod cron;
 mod draw;
 mod retry_delay;
 mod text;
@@ -120,6 +121,11 @@ pub enum Arrivals {
         from_ms: i64,
         /// No arrivals from here on.
         until_ms: i64,
+    },
+    /// When a periodic task is due, as asynq's scheduler knows it.
+    Cron {
+        /// Five fields or a descriptor, in UTC.
+        spec: String,
     },
     /// Many at once.
     Burst {

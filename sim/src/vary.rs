@@ -49,9 +49,9 @@ pub enum VaryError {
     /// Too many values.
     #[error("--vary {0}: more than {VALUES_MAX} values; take a larger step")]
     TooMany(String),
-    /// A burst has no rate.
-    #[error("--vary {0}: the task arrives in a burst, which has no rate")]
-    Burst(String),
+    /// A burst and a calendar have no rate.
+    #[error("--vary {0}: the task arrives in a burst or by the calendar, which has no rate")]
+    NoRate(String),
 }
 
 /// Most values of one axis.
@@ -153,7 +153,9 @@ impl PlanAxis {
                     | Arrivals::Constant { rate_per_sec, .. } => {
                         *rate_per_sec = value;
                     }
-                    Arrivals::Burst { .. } => return Err(VaryError::Burst(self.name.clone())),
+                    Arrivals::Burst { .. } | Arrivals::Cron { .. } => {
+                        return Err(VaryError::NoRate(self.name.clone()));
+                    }
                 }
             }
         }

@@ -1,9 +1,10 @@
 //! The producer: enqueues the plan's arrivals at their intended times, whatever Redis does (open loop).
 
+use crate::actor::scheduler::Scheduler;
 use crate::actor::{Action, Actor, Event, Out, Ticket, Timer};
 use crate::asynq::client::Submission;
 use crate::asynq::message::TaskMessage;
-use crate::asynq::op::{Op, Reply};
+use crate::asynq::op::{Accepted, Op, Reply};
 use crate::asynq::task::Task;
 use crate::clock::Time;
 use crate::ledger::Entry;
@@ -31,6 +32,7 @@ pub struct Producer<T: Task, M> {
     queues: BTreeSet<T::Queue>,
     sources: Vec<Source>,
     mint: M,
+    scheduler: Option<Scheduler<T>>,
     stopped: bool,
 }
 
@@ -39,7 +41,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
     #[must_use]
     pub fn new(plan: &Plan, origin: Time, queues: BTreeSet<T::Queue>, mint: M) -> Self {
         let source = |index| Source {
-            arrivals: crate::plan::arrivals(plan, index),
+            arrivals: crate::plan::arrivals(plan, index, origin),
             next_seq: 0,
             next_at: None,
         };
@@ -48,8 +50,16 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             queues,
             sources: (0..plan.workload.len()).map(source).collect(),
             mint,
+            scheduler: None,
             stopped: false,
         }
+    }
+
+    /// Publishes the plan's periodic tasks as a scheduler of this host and process would.
+    #[must_use]
+    pub fn publishing(mut self, plan: &Plan, host: &str, pid: u32) -> Self {
+        self.scheduler = Scheduler::of(plan, host, pid);
+        self
     }
 
     /// Sets the timer of a source's next arrival.
@@ -62,6 +72,10 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             .map(|micros| origin.plus_micros(micros));
         if let Some(at) = source.next_at {
             out.push(Action::Timer(at, Timer::Arrival(index)));
+        }
+        let next = source.next_at;
+        if let Some(scheduler) = &mut self.scheduler {
+            scheduler.due(index, next);
         }
     }
 
@@ -80,6 +94,9 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             workload: u32::try_from(index).unwrap_or(u32::MAX),
             intended,
         }));
+        if let Some(scheduler) = &mut self.scheduler {
+            scheduler.sent(now, index, &id);
+        }
         out.push(Action::Call(Ticket::Enqueue(id), submission.op(now)));
         self.schedule(index, out);
     }
@@ -100,18 +117,39 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
                 for index in 0..self.sources.len() {
                     self.schedule(index, out);
                 }
+                if let Some(scheduler) = &self.scheduler {
+                    scheduler.rest(now, out);
+                }
+            }
+            Event::Timer(Timer::Publish) if !self.stopped => {
+                if let Some(scheduler) = &self.scheduler {
+                    scheduler.publish(now, out);
+                }
             }
             Event::Timer(Timer::Arrival(index)) if !self.stopped => self.enqueue(now, index, out),
             // A repeated enqueue whose first reply was lost finds its own hash; the ids are ours alone, so "exists
             // already" means accepted.
-            Event::Answer(Ticket::Enqueue(id), answer) => out.push(Action::Note(Entry::Answered {
-                at: now,
-                id,
-                accepted: matches!(answer, Ok(Reply::Enqueued(_))),
-            })),
+            Event::Answer(Ticket::Enqueue(id), answer) => {
+                let accepted = matches!(
+                    answer,
+                    Ok(Reply::Enqueued(Accepted::New | Accepted::IdConflict))
+                );
+                if let Some(scheduler) = &mut self.scheduler {
+                    scheduler.answered(now, &id, accepted, out);
+                }
+                out.push(Action::Note(Entry::Answered {
+                    at: now,
+                    id,
+                    accepted,
+                }));
+            }
+            Event::Answer(Ticket::ClearState, _) => out.push(Action::Exit),
             Event::Shutdown => {
                 self.stopped = true;
-                out.push(Action::Exit);
+                match &self.scheduler {
+                    Some(scheduler) => scheduler.leave(now, out),
+                    None => out.push(Action::Exit),
+                }
             }
             _ => {}
         }

@@ -260,7 +260,7 @@ impl<T: Task> Actor<T> for Server<T> {
                 Ticket::Ping => self.health.answered(now, answer, out),
                 Ticket::Clean => self.janitor.answered(now, &answer, out),
                 Ticket::ClearState => out.push(Action::Exit),
-                Ticket::Register | Ticket::Enqueue(_) => {}
+                Ticket::Register | Ticket::Enqueue(_) | Ticket::Publish | Ticket::Record => {}
             },
             Event::Cancel(id) => self.processor.cancel(now, &id, &mut self.shared, out),
             Event::Aggregated { check, task } => {

@@ -4,13 +4,13 @@ use crate::asynq::message::TaskMessage;
 use crate::asynq::table::Table;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 
 /// What the actors' decisions depend on. Live, this is the [`TaskMessage`] itself; a simulation of millions of tasks uses
 /// a few numbers in its place, and the actors are the same.
 pub trait Task: Clone + PartialEq + Debug + Send + 'static {
     /// Names a task within its queue.
-    type Id: Clone + Ord + Debug + Send + 'static;
+    type Id: Clone + Ord + Debug + Display + Send + 'static;
     /// Names a queue.
     type Queue: Clone + Ord + Debug + Send + 'static;
     /// What the middleware counts by: task type and queue.

@@ -224,6 +224,7 @@ type LiveProducer = Producer<TaskMessage, Messages>;
 
 /// The producer's task, what it has noted, and the way to stop it.
 struct ProducerTask {
+    done: tokio::task::JoinHandle<()>,
     outside: mpsc::UnboundedSender<Outside<LiveProducer>>,
     notes: Arc<Mutex<Vec<Entry>>>,
 }
@@ -245,11 +246,15 @@ impl Host for Notes {
 fn spawn_producer(plan: &Plan, broker: RedisBroker, clock: ClockOrigin) -> ProducerTask {
     let (outside_tx, outside) = mpsc::unbounded_channel();
     let messages = Messages::new(plan);
-    let mut producer = Producer::new(plan, clock.virtual_start, messages.queues(), messages);
+    let mut producer = Producer::new(plan, clock.virtual_start, messages.queues(), messages)
+        .publishing(plan, "firedrill", std::process::id());
     let notes = Arc::new(Mutex::new(Vec::new()));
     let mut host = Notes(notes.clone());
-    tokio::spawn(async move { drive(&mut producer, &broker, clock, &mut host, outside).await });
+    let done = tokio::spawn(async move {
+        drive(&mut producer, &broker, clock, &mut host, outside).await;
+    });
     ProducerTask {
+        done,
         outside: outside_tx,
         notes,
     }
@@ -273,6 +278,8 @@ impl ProducerTask {
             if notes.len() == 2 * sent || tokio::time::Instant::now() >= patience {
                 // A closed channel means the producer has ended already.
                 let _ = self.outside.send(Outside::Event(Event::Shutdown));
+                // It leaves the listings of schedulers, if Redis is there.
+                let _ = tokio::time::timeout(Duration::from_secs(1), self.done).await;
                 return notes;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,20 +1,28 @@
 //! What the seed decides: arrivals, service times, failures. Portable maths only, so that a seed means the same
 //! everywhere.
 
+use crate::clock::Time;
+use crate::plan::cron::Spec;
 use crate::plan::{Arrivals, Plan, Service};
 use crate::rng::{self, Numbered, Throw, exponential, unit};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// Arrival times of workload entry `index`, microseconds since the start, ascending, within the drill.
+/// Arrival times of workload entry `index`, microseconds since the start, ascending, within the drill. `origin`: when the
+/// drill starts, for what goes by the calendar.
 #[must_use]
-pub fn arrivals(plan: &Plan, index: usize) -> ArrivalTimes {
+pub fn arrivals(plan: &Plan, index: usize, origin: Time) -> ArrivalTimes {
     ArrivalTimes {
         arrivals: plan.workload[index].arrivals.clone(),
         dice: rng::stream(plan.seed, &format!("arrivals/{index}")),
         end_us: plan.duration_ms * 1_000,
         count: 0,
         clock_us: 0.0,
+        calendar: match &plan.workload[index].arrivals {
+            // A plan's specifications were read before.
+            Arrivals::Cron { spec } => Spec::parse(spec).ok().map(|spec| (spec, origin, origin)),
+            _ => None,
+        },
     }
 }
 
@@ -26,6 +34,8 @@ pub struct ArrivalTimes {
     end_us: i64,
     count: u64,
     clock_us: f64,
+    /// A specification, when the drill starts, and when it was due last.
+    calendar: Option<(Spec, Time, Time)>,
 }
 
 impl Iterator for ArrivalTimes {
@@ -49,6 +59,11 @@ impl Iterator for ArrivalTimes {
                 *from_ms as f64 * 1e3 + self.count as f64 / rate_per_sec * 1e6,
                 until_ms * 1_000,
             ),
+            Arrivals::Cron { .. } => {
+                let (spec, origin, last) = self.calendar.as_mut()?;
+                *last = spec.next_after(*last)?;
+                (((last.0 - origin.0) / 1_000) as f64, i64::MAX)
+            }
             Arrivals::Burst {
                 count: total,
                 at_ms,
@@ -175,7 +190,7 @@ mod tests {
     #[test]
     fn a_burst_is_whole_and_a_retry_draws_anew() {
         let plan = plan_with_arrivals("{ burst: { count: 60, at: 1m, over: 1s } }");
-        let times: Vec<i64> = arrivals(&plan, 0).collect();
+        let times: Vec<i64> = arrivals(&plan, 0, Time(0)).collect();
         assert_eq!((times.len(), times[0]), (60, 60_000_000));
         assert!(times[59] < 61_000_000);
         let dice = Dice::new(&plan);
@@ -197,7 +212,7 @@ mod tests {
         #[test]
         fn arrivals_stay_in_their_window_at_their_rate(rate in 1_u32..50, from in 0_i64..5) {
             let plan = plan_with_arrivals(&format!("{{ poisson: {rate}/s, from: {from}m, until: 9m }}"));
-            let times: Vec<i64> = arrivals(&plan, 0).collect();
+            let times: Vec<i64> = arrivals(&plan, 0, Time(0)).collect();
             let window = from * 60_000_000..9 * 60_000_000;
             prop_assert!(times.iter().all(|at| window.contains(at)) && times.is_sorted());
             let expected = f64::from(rate) * (9 - from) as f64 * 60.0;

@@ -248,6 +248,7 @@ fn arrivals(arrivals: &Arrivals) -> String {
                 d(*until_ms)
             )
         }
+        Arrivals::Cron { spec } => format!("{{ cron: {} }}", quote(spec)),
         Arrivals::Burst {
             count,
             at_ms,

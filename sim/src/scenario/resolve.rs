@@ -139,6 +139,7 @@ impl Resolver<'_> {
                         );
                     }
                 }
+                Arrivals::Cron { .. } => {}
                 Arrivals::Burst { at_ms, .. } => {
                     self.within(
                         "burst",

@@ -2,6 +2,7 @@
 
 use crate::actor::ErrorKind;
 use crate::asynq::settings::DEFAULT_MAX_RETRY;
+use crate::plan::cron::Spec;
 use crate::plan::{Arrivals, RetryDelay, Service};
 use crate::scenario::duration::{self, as_duration, as_rate};
 use crate::scenario::{At, Task, as_share, count, one_of, positive, read_name, text};
@@ -87,6 +88,7 @@ fn arrivals(node: &Node, problems: &mut Problems) -> Option<Arrivals> {
     let poisson = fields.take("poisson");
     let constant = fields.take("constant");
     let burst = fields.take("burst");
+    let cron = fields.take("cron");
     let from = fields
         .take("from")
         .map_or(Some(0), |node| as_duration(node, "from", problems));
@@ -94,8 +96,8 @@ fn arrivals(node: &Node, problems: &mut Problems) -> Option<Arrivals> {
         .take("until")
         .map_or(Some(i64::MAX), |node| as_duration(node, "until", problems));
     fields.finish(problems);
-    match (poisson, constant, burst) {
-        (Some(node), None, None) => {
+    match (poisson, constant, burst, cron) {
+        (Some(node), None, None, None) => {
             let rate_per_sec = as_rate(node, "poisson", problems)?;
             Some(Arrivals::Poisson {
                 rate_per_sec,
@@ -103,7 +105,7 @@ fn arrivals(node: &Node, problems: &mut Problems) -> Option<Arrivals> {
                 until_ms: until?,
             })
         }
-        (None, Some(node), None) => {
+        (None, Some(node), None, None) => {
             let rate_per_sec = as_rate(node, "constant", problems)?;
             Some(Arrivals::Constant {
                 rate_per_sec,
@@ -111,7 +113,14 @@ fn arrivals(node: &Node, problems: &mut Problems) -> Option<Arrivals> {
                 until_ms: until?,
             })
         }
-        (None, None, Some(node)) => {
+        (None, None, None, Some(node)) => {
+            let spec = node.as_str("cron", problems)?;
+            if let Err(error) = Spec::parse(spec) {
+                problems.push(node.at, format!("cron: {error}"));
+            }
+            Some(Arrivals::Cron { spec: spec.into() })
+        }
+        (None, None, Some(node), None) => {
             let mut fields = Fields::new(node, "burst", problems)?;
             let total = fields
                 .required("count", problems)
@@ -132,7 +141,7 @@ fn arrivals(node: &Node, problems: &mut Problems) -> Option<Arrivals> {
         _ => {
             problems.push(
                 node.at,
-                "arrivals: exactly one of `poisson`, `constant` and `burst` is needed",
+                "arrivals: exactly one of `poisson`, `constant`, `burst` and `cron` is needed",
             );
             None
         }

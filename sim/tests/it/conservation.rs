@@ -3,6 +3,7 @@
 use crate::support::plan_of;
 use crate::virtual_plans::{Sketch, sketch};
 use firedrill::audit::Audited;
+use firedrill::clock::Time;
 use firedrill::engine::Observation;
 use firedrill::engine::virtual_time::{self, Counts, VirtualOptions};
 use firedrill::fault::{Agenda, Deed, Phase, Turn};
@@ -65,7 +66,7 @@ fn is_outage(step: &Step) -> bool {
 fn conserved(plan: &Plan, loses_data: bool, seen: &Seen) -> Result<(), TestCaseError> {
     let audit = &seen.audited.audit;
     let planned = (0..plan.workload.len())
-        .map(|index| arrivals(plan, index).count() as u64)
+        .map(|index| arrivals(plan, index, Time(0)).count() as u64)
         .sum::<u64>();
     prop_assert_eq!(audit.intended, planned);
     prop_assert_eq!(seen.counts.arrivals, planned);
@@ -112,7 +113,7 @@ fn conserved_at_every_scrape(plan: &Plan, seen: &Seen) -> Result<(), TestCaseErr
         return Ok(());
     }
     let mut came_us: Vec<i64> = (0..plan.workload.len())
-        .flat_map(|index| arrivals(plan, index))
+        .flat_map(|index| arrivals(plan, index, Time(0)))
         .collect();
     came_us.sort_unstable();
     for (at_ms, target, values) in &seen.scrapes {
