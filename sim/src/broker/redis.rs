@@ -27,6 +27,10 @@ type Answer = crate::asynq::op::Answer<TaskMessage>;
 
 /// The largest counter value asynq knows.
 const COUNTER_MAX: i64 = i64::MAX;
+/// Task hashes sampled of each list, set and group for the estimate of a queue's memory, and groups sampled (asynq
+/// `internal/rdb/inspect.go`).
+const MEMORY_TASKS: u32 = 20;
+const MEMORY_GROUPS: u32 = 5;
 /// Least real time a call may take before it counts as failed: at a high speed asynq's 3 s would be shorter than a
 /// hiccup of the machine.
 const TIMEOUT_FLOOR: Duration = Duration::from_secs(1);
@@ -179,6 +183,30 @@ impl RedisBroker {
     /// A virtual time to live as real milliseconds for Redis' own clock, at least 1.
     fn real_ttl_ms(&self, ttl_s: i64) -> i64 {
         ((ttl_s as f64 * 1e3 / self.shared.options.speed) as i64).max(1)
+    }
+
+    /// Estimates the bytes that a queue and its tasks take, from a sample of their hashes as asynq does.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn queue_memory_bytes(&self, queue: &str) -> Result<u64, BrokerError> {
+        let queue = Queue(queue);
+        let parts = [
+            "active",
+            "pending",
+            "scheduled",
+            "retry",
+            "archived",
+            "completed",
+            "groups",
+        ];
+        let call = Call::new(&script::QUEUE_MEMORY)
+            .keys(parts.map(|part| queue.key(part)))
+            .arg(queue.task_prefix())
+            .arg(MEMORY_TASKS)
+            .arg(MEMORY_GROUPS)
+            .arg(queue.key("g:"));
+        self.script(call).await.map(|value| reply::count(&value))
     }
 
     /// Carries out one operation.

@@ -5,9 +5,14 @@
 
 mod by_go;
 mod by_us;
+mod command_line;
+mod equality;
+mod exporter;
+mod inspected;
 mod peer;
 mod programs;
 mod shared_queue;
+mod stock;
 mod worker;
 
 use std::time::{Duration, Instant};

@@ -34,6 +34,7 @@ scripts! {
     WRITE_SERVER_STATE = "write_server_state";
     CLEAR_SERVER_STATE = "clear_server_state";
     QUEUE_STATS = "queue_stats";
+    QUEUE_MEMORY = "queue_memory";
 }
 
 /// One call of a script: `EVALSHA`, and the script itself when Redis does not know it (any more).
