@@ -17,12 +17,13 @@ fidelity: build ## both engines on the flagship incidents, and what they differ 
 build: ## the release binary: target/release/firedrill
 	cargo build --release --locked -p firedrill
 
-test: ## all tests; needs redis-server and promtool
+test: ## all tests; needs redis-server, promtool and go
 	cargo test --workspace --locked
 
-lint: ## format, clippy, docs
+lint: ## format, clippy, vet, docs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	.ci/go
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked -q
 
 bench: ## criterion benchmarks

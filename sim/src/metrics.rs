@@ -177,6 +177,12 @@ impl QueueSeries {
     }
 }
 
+/// The labels of asynq's estimate of the bytes a queue takes. Only a real Redis can be asked for it: no [`QueueSeries`].
+#[must_use]
+pub fn memory_labels(queue: &str) -> Labels {
+    Labels::metric("asynq_queue_memory_usage_approx_bytes", [("queue", queue)])
+}
+
 /// What asynq's collector exposes of one queue, in a fixed order.
 pub fn each_of_queue(stats: &QueueStats, mut expose: impl FnMut(QueueSeries, f64)) {
     let counts = [

@@ -6,7 +6,7 @@
 mod keeping;
 mod passing;
 mod random;
-mod state;
+pub(crate) mod state;
 
 use crate::support::{Answer, Bench, NOW, Op, key, need, task};
 use firedrill::asynq::message::TaskMessage;

@@ -191,7 +191,7 @@ impl Inspector {
         let since = text(&parts[5]).and_then(|since| since.parse::<i64>().ok());
         Ok(QueueInfo {
             queue: name.to_owned(),
-            memory_bytes: self.queue_memory(queue).await?,
+            memory_bytes: self.queue_memory_bytes(queue.0).await?,
             latency_ns: since
                 .filter(|since| *since != 0)
                 .map_or(0, |since| now.0.saturating_sub(since)),
@@ -213,7 +213,12 @@ impl Inspector {
         })
     }
 
-    async fn queue_memory(&self, queue: Queue<'_>) -> Result<u64, InspectError> {
+    /// Estimates the bytes that a queue and its tasks take, from a sample of their hashes as asynq does.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn queue_memory_bytes(&self, queue: &str) -> Result<u64, InspectError> {
+        let queue = Queue(queue);
         let sets = [
             "active",
             "pending",

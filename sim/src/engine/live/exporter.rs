@@ -1,10 +1,11 @@
 //! The exporters of a drill: asynq's collector and a few of Redis' own numbers, read from Redis at scrape time.
 
+use crate::asynq::inspector::Inspector;
 use crate::asynq::op::{Op, Reply};
 use crate::broker::redis::RedisBroker;
 use crate::clock::ClockOrigin;
 use crate::engine::live::http;
-use crate::metrics::{Value, exposition, queue_values};
+use crate::metrics::{Value, exposition, memory_labels, queue_values};
 use firedrill_detector::Labels;
 use std::io;
 use std::net::SocketAddr;
@@ -59,6 +60,7 @@ async fn asynq_values(broker: &RedisBroker, clock: ClockOrigin) -> Option<Vec<Va
         return None;
     };
     queues.sort();
+    let inspector = Inspector::new(broker.clone());
     let mut values = Vec::new();
     for queue in queues {
         let op = Op::QueueStats {
@@ -69,7 +71,11 @@ async fn asynq_values(broker: &RedisBroker, clock: ClockOrigin) -> Option<Vec<Va
             return None;
         };
         values.extend(queue_values(&queue, &stats));
+        let memory_bytes = inspector.queue_memory_bytes(&queue).await.ok()?;
+        values.push((memory_labels(&queue), memory_bytes as f64));
     }
+    // As Go's client: metric by metric, so that each is announced once.
+    values.sort_by(|(labels, _), (other, _)| labels.name().cmp(other.name()));
     Some(values)
 }
 

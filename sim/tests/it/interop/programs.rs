@@ -12,6 +12,8 @@ pub(crate) struct Programs {
     pub(crate) peer: PathBuf,
     /// The same client and inspector under a clock of its own.
     pub(crate) bubble: PathBuf,
+    /// asynq's own command line.
+    pub(crate) asynq: PathBuf,
 }
 
 /// The programs, which are there now.
@@ -22,16 +24,20 @@ pub(crate) fn programs() -> &'static Programs {
         let programs = Programs {
             peer: dir.join("peer"),
             bubble: dir.join("bubble"),
+            asynq: dir.join("asynq"),
         };
-        go(&["build", "-o"], &programs.peer, "./peer");
-        go(&["test", "-c", "-o"], &programs.bubble, "./bubble");
+        go("", &["build", "-o"], &programs.peer, "./peer");
+        go("", &["test", "-c", "-o"], &programs.bubble, "./bubble");
+        let command_line = "github.com/hibiken/asynq/tools/asynq";
+        go("cli", &["build", "-o"], &programs.asynq, command_line);
         programs
     })
 }
 
-fn go(verb: &[&str], out: &Path, package: &str) {
+/// Go, in one of the modules.
+fn go(module: &str, verb: &[&str], out: &Path, package: &str) {
     let output = Command::new("go")
-        .current_dir(project("sim/tests/interop"))
+        .current_dir(project("sim/tests/interop").join(module))
         .args(verb)
         .arg(out)
         .arg(package)
