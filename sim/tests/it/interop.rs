@@ -12,6 +12,7 @@ mod peer;
 mod programs;
 mod shared_queue;
 mod stock;
+mod table;
 mod worker;
 
 use std::time::{Duration, Instant};

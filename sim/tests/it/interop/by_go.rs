@@ -313,3 +313,45 @@ fn a_task_that_our_worker_gives_back_keeps_its_retries() {
     let since: Option<String> = yard.bench.redis.hget(key("t:a"), "pending_since").unwrap();
     assert_eq!(since, None);
 }
+
+#[test]
+fn tasks_of_go_are_taken_by_our_worker_in_their_order() {
+    need_peers!();
+    let (bench, mut go) = bench_and_go();
+    let ids: Vec<String> = (0..20).map(|number| format!("task-{number}")).collect();
+    for id in &ids {
+        go.ask("enqueue", json!({ "type": "email:send", "task_id": id }));
+    }
+    let ours = OurWorker::start(&bench.server.url());
+    eventually("all to be started", || {
+        (ours.started() == ids.len()).then_some(())
+    });
+    let started = ours.ledger().into_iter().filter_map(|entry| match entry {
+        Entry::Started { id, .. } => Some(id),
+        _ => None,
+    });
+    assert_eq!(started.collect::<Vec<_>>(), ids);
+}
+
+#[test]
+fn what_go_kept_is_cleaned_away_by_our_janitor() {
+    need_peers!();
+    let (mut bench, mut go) = bench_and_go();
+    go.ask(
+        "enqueue",
+        json!({ "type": "write-result", "payload": "x", "task_id": "a", "retention_ms": 1_000 }),
+    );
+    go.ask(
+        "serve",
+        json!({ "task_check_ms": 10, "janitor_ms": 3_600_000 }),
+    );
+    eventually("Go to keep it", || {
+        (bench.set("completed").len() == 1).then_some(())
+    });
+    let _ours = OurWorker::start(&bench.server.url());
+    eventually("our janitor", || {
+        bench.set("completed").is_empty().then_some(())
+    });
+    let left: bool = bench.redis.exists(key("t:a")).unwrap();
+    assert!(!left);
+}

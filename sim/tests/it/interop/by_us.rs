@@ -304,6 +304,53 @@ fn a_task_in_progress_in_go_is_read_by_us() {
     assert_eq!((stats.processed_total, stats.latency_seconds), (0, 0.0));
 }
 
+#[test]
+fn tasks_of_ours_are_taken_by_go_in_their_order() {
+    need_peers!();
+    let bench = Bench::new(Persistence::None, 1.0);
+    let ids: Vec<String> = (0..20).map(|number| format!("task-{number}")).collect();
+    for id in &ids {
+        bench.enqueue(id);
+    }
+    let mut go = Peer::start(&single(bench.server.port(), 0));
+    go.ask("serve", json!({ "concurrency": 1, "task_check_ms": 10 }));
+    for id in &ids {
+        go.wait_for("finished", id);
+    }
+    assert_eq!(go.ids("started"), ids);
+}
+
+#[test]
+fn what_we_kept_is_cleaned_away_by_gos_janitor() {
+    need_peers!();
+    let mut bench = Bench::new(Persistence::None, 1.0);
+    let now = time_of_day();
+    for (id, retention) in [("short", 1), ("long", 3_600)] {
+        let message = TaskMessage {
+            retention,
+            ..task(id)
+        };
+        let enqueued = Op::Enqueue {
+            message: message.clone(),
+            now,
+        };
+        bench.call(enqueued).unwrap();
+        let taken = Op::Dequeue {
+            queues: std::iter::once("default".to_owned()).collect(),
+            lease_expires_s: now.secs() + 30,
+        };
+        bench.call(taken).unwrap();
+        bench.call(Op::MarkAsComplete { message, now }).unwrap();
+    }
+    let mut go = Peer::start(&single(bench.server.port(), 0));
+    go.ask("serve", json!({ "janitor_ms": 50 }));
+    eventually("Go's janitor", || {
+        (bench.set("completed").len() == 1).then_some(())
+    });
+    let left: Vec<String> = bench.redis.keys(key("t:*")).unwrap();
+    assert_eq!(left, [key("t:long")]);
+}
+
 const DRILL: &str = "\
 version: firedrill/v1
 name: to-go

@@ -143,13 +143,18 @@ impl Peer {
         }
     }
 
+    /// The ids of the events of a kind that were told so far, but for those waited for.
+    pub(crate) fn ids(&mut self, event: &str) -> Vec<String> {
+        self.seen.extend(self.events.try_iter());
+        let of_kind = self.seen.iter().filter(|told| told["event"] == event);
+        of_kind
+            .map(|told| told["id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
     /// How many events of a kind were told so far.
     pub(crate) fn count(&mut self, event: &str) -> usize {
-        self.seen.extend(self.events.try_iter());
-        self.seen
-            .iter()
-            .filter(|told| told["event"] == event)
-            .count()
+        self.ids(event).len()
     }
 
     /// Process id.
