@@ -5,10 +5,13 @@
 mod by_go;
 mod by_us;
 mod command_line;
+mod endings;
 mod equality;
 mod exporter;
 mod inspected;
+mod options;
 mod peer;
+mod periodic;
 mod programs;
 mod shared_queue;
 mod stock;

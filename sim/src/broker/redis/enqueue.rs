@@ -1,13 +1,16 @@
 //! Operations of a producer: each puts a new task somewhere.
 
 use super::script::{self, Call};
-use super::{RedisBroker, Reply};
+use super::{Op, RedisBroker, Reply};
+use crate::asynq::client::{NewTaskError, Submission};
 use crate::asynq::keys::Queue;
 use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Accepted, BrokerError};
 use crate::clock::Time;
+use futures_util::future::{join, join_all};
 use prost::Message;
 use redis::Value;
+use std::collections::BTreeSet;
 
 type Answer = Result<Reply, BrokerError>;
 
@@ -95,6 +98,38 @@ impl RedisBroker {
             call = call.arg(self.real_ttl_ms(ttl_s));
         }
         self.accepted(call).await
+    }
+
+    /// Enqueues or schedules many tasks with one moment for all, as calls in a row that do not wait for each other's answers;
+    /// each stands for itself (asynq's batch enqueue). The queues' names are published first.
+    ///
+    /// Unlike asynq, which reports a task whose id exists already as a success, each answer is the true one.
+    ///
+    /// # Errors
+    /// When a task is unique or has a group; then none is enqueued. What became of each stands in its own answer.
+    pub async fn enqueue_batch(
+        &self,
+        tasks: Vec<Submission<TaskMessage>>,
+        now: Time,
+    ) -> Result<Vec<Result<Accepted, BrokerError>>, NewTaskError> {
+        tasks.iter().try_for_each(Submission::batchable)?;
+        let queues: BTreeSet<String> = tasks
+            .iter()
+            .map(|task| task.message.queue.clone())
+            .collect();
+        let publish = |queue: String| self.call(Op::RegisterQueue { queue });
+        let published = join_all(queues.into_iter().map(publish));
+        let enqueued = join_all(tasks.into_iter().map(|task| self.call(task.op(now))));
+        // In this order, so that the names are on their way first. Names that did not arrive hide tasks from tools, and
+        // no task.
+        let (_, answers) = join(published, enqueued).await;
+        let accepted = |answer: Answer| match answer? {
+            Reply::Enqueued(accepted) => Ok(accepted),
+            other => Err(BrokerError::Refused(
+                format!("enqueue: unexpected reply {other:?}").into(),
+            )),
+        };
+        Ok(answers.into_iter().map(accepted).collect())
     }
 
     async fn accepted(&self, call: Call) -> Answer {

@@ -13,12 +13,12 @@ use smallvec::smallvec;
 use std::process::Command;
 
 /// The command line, on a Redis of ours.
-struct CommandLine {
-    bench: Bench,
+pub(super) struct CommandLine {
+    pub(super) bench: Bench,
 }
 
 impl CommandLine {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             bench: Bench::new(Persistence::None, 1.0),
         }
@@ -26,7 +26,7 @@ impl CommandLine {
 
     /// What it prints.
     #[track_caller]
-    fn run(&self, arguments: &str) -> String {
+    pub(super) fn run(&self, arguments: &str) -> String {
         let output = Command::new(&programs().asynq)
             .args(["--uri", &format!("127.0.0.1:{}", self.bench.server.port())])
             .args(arguments.split(' '))

@@ -143,6 +143,17 @@ impl Peer {
         }
     }
 
+    /// Waits for an event about a task of a type.
+    #[track_caller]
+    pub(crate) fn wait_for_type(&mut self, event: &str, of: &str) -> Value {
+        super::eventually(&format!("`{event}` of a task of type {of}"), || {
+            self.seen.extend(self.events.try_iter());
+            let fits = |told: &Value| told["event"] == event && told["type"] == of;
+            let at = self.seen.iter().position(fits)?;
+            Some(self.seen.remove(at))
+        })
+    }
+
     /// The ids of the events of a kind that were told so far, but for those waited for.
     pub(crate) fn ids(&mut self, event: &str) -> Vec<String> {
         self.seen.extend(self.events.try_iter());

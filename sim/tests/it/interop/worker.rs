@@ -26,6 +26,10 @@ workload:
   - { task: fails, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 1ms }, fail: 100% }
   - { task: hangs, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 12h } }
   - { task: lasts, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 300ms } }
+  - { task: skips, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 1ms }, fail: 100%, fail_as: skip_retry }
+  - { task: revokes, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 1ms }, fail: 100%, fail_as: revoke }
+  - { task: waits, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 1ms }, fail: 100%, fail_as: not_a_failure }
+  - { task: tells, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 1ms }, result: \"42\" }
 workers:
   - name: w
     processes: 1
@@ -33,6 +37,7 @@ workers:
     shutdown_timeout: 200ms
     task_check_interval: 20ms
     retry_delay: { constant: 1s }
+    groups: { grace_period: 1s, into: digest }
 ";
 
 /// What our handler does with a task; a task that asks for nothing succeeds at once.
@@ -150,10 +155,15 @@ impl OurWorker {
         self.child.wait().unwrap();
     }
 
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
     /// SIGTERM, and waits for the graceful end.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         self.child.wait().unwrap()
     }
 }
