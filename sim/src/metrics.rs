@@ -196,7 +196,9 @@ pub fn each_of_queue(stats: &QueueStats, mut expose: impl FnMut(QueueSeries, f64
     for (state, count) in counts.iter().enumerate() {
         expose(QueueSeries::Tasks(state), *count as f64);
     }
-    expose(QueueSeries::Size, counts.iter().sum::<u64>() as f64);
+    // Tasks that wait in groups have no series of their own.
+    let size = counts.iter().sum::<u64>() + stats.aggregating;
+    expose(QueueSeries::Size, size as f64);
     expose(QueueSeries::Latency, stats.latency_seconds);
     expose(QueueSeries::Processed, stats.processed_total as f64);
     expose(QueueSeries::Failed, stats.failed_total as f64);

@@ -377,7 +377,8 @@ pub struct QueueStats {
     pub processed_total: u64,
     /// All-time failed attempts.
     pub failed_total: u64,
-    /// Age of the oldest pending task in seconds, 0 if it has no `pending_since`.
+    /// Age of the oldest pending task in seconds, 0 if it has no `pending_since`; negative if the clock of whoever enqueued
+    /// it is ahead.
     pub latency_seconds: f64,
     /// Waiting in groups (tasks of an aggregation under way are in no group).
     pub aggregating: u64,

@@ -527,7 +527,7 @@ impl<T: Task> Queue<T> {
         let since = oldest
             .and_then(|place| place.hash.as_ref())
             .and_then(|hash| hash.pending_since);
-        let latency_ns = since.map_or(0, |since| (now.0 - since).max(0));
+        let latency_ns = since.map_or(0, |since| now.0.saturating_sub(since));
         QueueStats {
             pending: self.pending.len() as u64,
             active: self.active.len() as u64,

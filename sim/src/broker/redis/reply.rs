@@ -75,7 +75,7 @@ pub(super) fn stats(value: &Value, now: Time) -> Result<QueueStats, BrokerError>
     ) = row;
     let latency_ns = since
         .parse::<i64>()
-        .map_or(0, |since| (now.0 - since).max(0));
+        .map_or(0, |since| now.0.saturating_sub(since));
     Ok(QueueStats {
         pending,
         active,

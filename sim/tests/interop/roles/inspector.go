@@ -2,6 +2,8 @@ package roles
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/hibiken/asynq"
 )
@@ -85,7 +87,12 @@ func each[A, B any](of []A, as func(A) B) []B {
 
 func (p *Peer) addInspector() {
 	i := func() *asynq.Inspector { return p.inspector }
-	add(p, "queues", func(struct{}) (any, error) { return i().Queues() })
+	// Names come in the order of a Redis set, which is none.
+	add(p, "queues", func(struct{}) (any, error) {
+		names, err := i().Queues()
+		slices.Sort(names)
+		return names, err
+	})
 	add(p, "queue_info", func(a ofQueue) (any, error) { return p.queueInfo(a.Queue) })
 	add(p, "history", p.history)
 	add(p, "delete_queue", func(a struct {
@@ -98,6 +105,7 @@ func (p *Peer) addInspector() {
 	add(p, "unpause_queue", func(a ofQueue) (any, error) { return nil, i().UnpauseQueue(a.Queue) })
 	add(p, "groups", func(a ofQueue) (any, error) {
 		groups, err := i().Groups(a.Queue)
+		slices.SortFunc(groups, func(a, b *asynq.GroupInfo) int { return strings.Compare(a.Group, b.Group) })
 		return each(groups, func(g *asynq.GroupInfo) any { return map[string]any{"group": g.Group, "size": g.Size} }), err
 	})
 

@@ -116,7 +116,8 @@ pub(super) fn stats_and_ids(broker: &mut impl Broker) {
         })))
     };
     assert_eq!(broker.call(stats(NOW.plus_millis(2_500))), expected(2.5));
-    assert_eq!(broker.call(stats(NOW.plus_millis(-10))), expected(0.0));
+    // As asynq's own collector has it when clocks differ.
+    assert_eq!(broker.call(stats(NOW.plus_millis(-10))), expected(-0.01));
     let op = Op::ListIds {
         queue: "default".into(),
     };

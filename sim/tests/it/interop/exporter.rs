@@ -4,7 +4,7 @@ use super::need_peers;
 use super::peer::{Peer, single};
 use super::stock::stock;
 use super::worker::time_of_day;
-use crate::support::{Bench, Op, task};
+use crate::support::{Bench, Op, key, task};
 use firedrill::asynq::message::TaskMessage;
 use firedrill::broker::redis::{RedisBroker, RedisOptions};
 use firedrill::clock::ClockOrigin;
@@ -70,7 +70,7 @@ fn ours(url: &str) -> Exposed {
 #[test]
 fn our_exporter_says_what_asynqs_collector_says() {
     need_peers!();
-    let bench = Bench::new(Persistence::None, 1.0);
+    let mut bench = Bench::new(Persistence::None, 1.0);
     let mut go = Peer::start(&single(bench.server.port(), 0));
     let url = bench.server.url();
     let compare = |go: &mut Peer, when: &str| {
@@ -107,6 +107,21 @@ fn our_exporter_says_what_asynqs_collector_says() {
         bench.call(Op::Enqueue { message, now }).unwrap();
     }
     assert_eq!(compare(&mut go, "two queues"), 2 * of_one);
+    for id in ["x", "y"] {
+        go.ask(
+            "enqueue",
+            json!({ "type": "t", "payload": "x", "task_id": id, "group": "g" }),
+        );
+    }
+    compare(&mut go, "tasks wait in a group");
+    // The age of a task from a clock that is ahead is negative on either side.
+    redis::cmd("DEL")
+        .arg(key("pending"))
+        .exec(&mut bench.redis)
+        .unwrap();
+    let (message, now) = (task("z"), time_of_day().plus_millis(3_600_000));
+    bench.call(Op::Enqueue { message, now }).unwrap();
+    compare(&mut go, "a clock is ahead");
     go.ask("pause_queue", json!({ "queue": "default" }));
     compare(&mut go, "one of them is paused");
 }
