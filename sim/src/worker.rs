@@ -9,6 +9,7 @@ use crate::actor::producer::Payload;
 use crate::actor::server::{Served, ServerConfig};
 use crate::actor::{Event, Outcome, RunId};
 use crate::asynq::message::TaskMessage;
+use crate::broker::redis::address::Address;
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
 use crate::engine::live::http;
@@ -45,7 +46,7 @@ pub struct WorkerSpec {
     /// The port it had before, 0 at its first start.
     pub port: u16,
     /// Where Redis is.
-    pub redis_url: String,
+    pub redis: Address,
     /// File to append executions to.
     pub ledger: PathBuf,
     /// Virtual seconds per real second.
@@ -101,7 +102,7 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
 
 async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     let options = RedisOptions::at_speed(spec.speed);
-    let broker = RedisBroker::connect(&spec.redis_url, options)
+    let broker = RedisBroker::open(&spec.redis, options)
         .await
         .context("worker cannot reach Redis")?;
     let listener = listen(spec.port).await?;

@@ -1,13 +1,17 @@
 //! The real broker: one operation, one Lua script or plain command, many in flight on one connection.
 
+pub mod address;
+mod dial;
 mod link;
 mod reply;
 mod script;
+pub mod subscription;
+mod trouble;
 
 use crate::actor::server::proto;
 use crate::asynq::keys::{self, Queue};
 use crate::asynq::message::{ServerInfo, TaskMessage, WorkerInfo};
-use crate::asynq::op::{Delayed, InProgress, ServerState, TaskState};
+use crate::asynq::op::{BrokerError, Delayed, InProgress, ServerState, TaskState};
 use crate::asynq::settings::{ARCHIVE_MAX, BATCH, KEEP_DAYS};
 use crate::clock::Time;
 pub use link::{RedisBroker, RedisOptions};

@@ -92,11 +92,12 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
     };
     let redis = PrivateRedis::start(&options.exe, &options.redis, persistence).await?;
     let redis_options = RedisOptions::at_speed(options.speed);
-    let producer_broker = RedisBroker::connect(&redis.url(), redis_options.clone()).await?;
-    let exporter_broker = RedisBroker::connect(&redis.url(), redis_options).await?;
+    let address = redis.address();
+    let producer_broker = RedisBroker::open(&address, redis_options.clone()).await?;
+    let exporter_broker = RedisBroker::open(&address, redis_options).await?;
 
     let (effects_tx, mut effects) = mpsc::unbounded_channel();
-    let mut fleet = Fleet::start(plan, options, redis.url(), effects_tx).await?;
+    let mut fleet = Fleet::start(plan, options, &address, effects_tx).await?;
     let clock = ClockOrigin::start(options.epoch, options.speed);
     fleet.begin(clock).await?;
 

@@ -1,5 +1,6 @@
 //! A drill's own Redis, however it was had.
 
+use crate::broker::redis::address::Address;
 use crate::redis_server::{
     ANSWERS_WITHIN, Persistence, RedisServer, RedisServerError, RedisServerOptions,
 };
@@ -71,14 +72,19 @@ impl PrivateRedis {
         }
     }
 
-    /// Where it is, password included: for connecting, not for printing.
+    /// Where it is, password included.
+    ///
+    /// # Panics
+    /// Never: the addresses of our own servers are well-formed.
     #[must_use]
-    pub fn url(&self) -> String {
-        match self {
+    pub fn address(&self) -> Address {
+        let url = match self {
             Self::Program(server) => server.url(),
             #[cfg(feature = "docker")]
             Self::Docker { container, .. } => container.url(),
-        }
+        };
+        url.parse()
+            .expect("a loopback port and a password of letters and digits")
     }
 
     /// Whether it answers `PING` and has loaded its data.

@@ -1,12 +1,13 @@
 //! The Lua scripts, one a file, and how they are called.
 
-use redis::aio::MultiplexedConnection;
-use redis::{RedisError, Script, ToRedisArgs, Value};
+use redis::aio::ConnectionLike;
+use redis::{Cmd, ErrorKind, RedisError, Script, ServerErrorKind, ToRedisArgs, Value};
 use std::sync::LazyLock;
 
 /// A script with its name, for error texts.
 pub(super) struct Named {
     name: &'static str,
+    text: &'static str,
     script: Script,
 }
 
@@ -14,6 +15,7 @@ macro_rules! scripts {
     ($($constant:ident = $file:literal;)*) => {
         $(pub(super) static $constant: LazyLock<Named> = LazyLock::new(|| Named {
             name: $file,
+            text: include_str!(concat!("../../asynq/lua/", $file, ".lua")),
             script: Script::new(include_str!(concat!("../../asynq/lua/", $file, ".lua"))),
         });)*
     };
@@ -36,10 +38,11 @@ scripts! {
     QUEUE_STATS = "queue_stats";
 }
 
-/// One call of a script: `EVALSHA`, and the script itself when Redis does not know it (any more).
+/// One call of a script: `EVALSHA`, and `EVAL` when Redis does not know it (any more). As go-redis, which never loads a
+/// script by itself: in a cluster that would need all nodes.
 pub(super) struct Call {
     pub(super) name: &'static str,
-    script: &'static Script,
+    named: &'static Named,
     keys: Vec<String>,
     args: Vec<Vec<u8>>,
 }
@@ -48,7 +51,7 @@ impl Call {
     pub(super) fn new(named: &'static Named) -> Self {
         Self {
             name: named.name,
-            script: &named.script,
+            named,
             keys: Vec::new(),
             args: Vec::new(),
         }
@@ -66,15 +69,25 @@ impl Call {
 
     pub(super) async fn invoke(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut impl ConnectionLike,
     ) -> Result<Value, RedisError> {
-        let mut invocation = self.script.prepare_invoke();
-        for key in &self.keys {
-            invocation.key(key);
+        let known = self.command("EVALSHA", self.named.script.get_hash());
+        match known.query_async(connection).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.command("EVAL", self.named.text)
+                    .query_async(connection)
+                    .await
+            }
+            answer => answer,
         }
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let mut command = redis::cmd(name);
+        command.arg(script).arg(self.keys.len()).arg(&self.keys);
         for arg in &self.args {
-            invocation.arg(arg.as_slice());
+            command.arg(arg.as_slice());
         }
-        invocation.invoke_async(connection).await
+        command
     }
 }
