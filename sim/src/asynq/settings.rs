@@ -23,6 +23,8 @@ pub const TASK_CHECK_INTERVAL_MS: i64 = SECOND_MS;
 pub const SHUTDOWN_TIMEOUT_MS: i64 = 8 * SECOND_MS;
 /// How long the client waits before a read or write counts as failed.
 pub const REDIS_TIMEOUT_MS: i64 = 3 * SECOND_MS;
+/// How long it waits for a connection, handshakes included.
+pub const REDIS_DIAL_TIMEOUT_MS: i64 = 5 * SECOND_MS;
 /// How often the client repeats a command that did not reach Redis.
 pub const REDIS_RETRIES: u32 = 3;
 /// Its pause before the first repetition; each further one is twice as long.

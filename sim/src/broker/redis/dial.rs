@@ -1,6 +1,8 @@
 //! From an address to a connection: certificates, sentinels, clusters.
 
-use crate::asynq::settings::{REDIS_REDIRECTS, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS};
+use crate::asynq::settings::{
+    REDIS_DIAL_TIMEOUT_MS, REDIS_REDIRECTS, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS,
+};
 use crate::broker::redis::address::{Address, Host, Login, Place, Tls};
 use crate::broker::redis::trouble::Trouble;
 use crate::broker::redis::{BrokerError, RedisOptions};
@@ -38,14 +40,6 @@ impl Connection {
             }
         }
     }
-
-    /// Receives what is published from now on.
-    pub(super) async fn subscribe(&mut self, channel: &str) -> Result<(), RedisError> {
-        match self {
-            Self::Server(connection) => connection.subscribe(channel).await,
-            Self::Cluster(connection) => connection.subscribe(channel).await,
-        }
-    }
 }
 
 impl ConnectionLike for Connection {
@@ -76,10 +70,14 @@ impl ConnectionLike for Connection {
     }
 }
 
+/// Least real time that connecting may take: TLS reads the machine's certificates and computes.
+const DIAL_FLOOR: Duration = Duration::from_secs(3);
+
 /// Makes connections to one address.
 pub(super) struct Dialer {
     pub(super) address: Address,
     certificates: Option<TlsCertificates>,
+    dial_timeout: Duration,
     timeout: Duration,
     speed: f64,
 }
@@ -98,54 +96,80 @@ impl Dialer {
         Ok(Self {
             address,
             certificates,
+            dial_timeout: Duration::from_secs_f64(
+                REDIS_DIAL_TIMEOUT_MS as f64 / 1e3 / options.speed,
+            )
+            .max(DIAL_FLOOR),
             timeout: options.timeout,
             speed: options.speed,
         })
     }
 
-    /// Connects. With `pushes`, the connection can subscribe, and what is published goes there.
+    /// Connects.
     ///
     /// # Errors
     /// A [`Trouble`] whose text says what to do about it.
-    pub(super) async fn dial(
-        &self,
-        pushes: Option<UnboundedSender<PushInfo>>,
-    ) -> Result<Connection, Trouble> {
-        let unconnected = |error: &RedisError| Trouble::connecting(&self.address, error);
+    pub(super) async fn dial(&self) -> Result<Connection, Trouble> {
         match &self.address.place {
-            Place::Server(host) => self.server(self.tcp(host), host, pushes).await,
+            Place::Cluster(nodes) => self.cluster(nodes).await.map(Connection::Cluster),
+            _ => self.dial_one(&[], None).await.map(Connection::Server),
+        }
+    }
+
+    /// Connects to one server, of a cluster to the first that answers: of `nodes`, then of those in the address. With
+    /// `pushes`, the connection can subscribe, and what is published goes there.
+    ///
+    /// # Errors
+    /// A [`Trouble`] whose text says what to do about it.
+    pub(super) async fn dial_one(
+        &self,
+        nodes: &[Host],
+        pushes: Option<UnboundedSender<PushInfo>>,
+    ) -> Result<MultiplexedConnection, Trouble> {
+        match &self.address.place {
+            Place::Server(host) => self.server(host, pushes).await,
             Place::Socket(path) => {
-                let info = self.info(ConnectionAddr::Unix(path.clone()), &self.address.login);
-                self.open(info.map_err(|error| unconnected(&error))?, None, pushes)
+                let connect = async {
+                    let at = ConnectionAddr::Unix(path.clone());
+                    let info = self.info(at, &self.address.login)?;
+                    self.open(info, None, pushes).await
+                };
+                connect
                     .await
-                    .map(Connection::Server)
-                    .map_err(|error| unconnected(&error))
+                    .map_err(|error| Trouble::connecting(&self.address, &error))
             }
-            Place::Cluster(nodes) => self.cluster(nodes, pushes).await,
+            Place::Cluster(named) => {
+                let mut outcome = None;
+                for node in nodes.iter().chain(named) {
+                    match self.server(node, pushes.clone()).await {
+                        Ok(connection) => return Ok(connection),
+                        Err(trouble) => outcome = Some(trouble),
+                    }
+                }
+                Err(outcome.expect("an address names at least one node"))
+            }
             Place::Sentinel {
                 sentinels,
                 master,
                 login,
             } => {
                 let host = self.master(sentinels, master, login).await?;
-                self.server(self.tcp(&host), &host, pushes).await
+                self.server(&host, pushes).await
             }
         }
     }
 
     async fn server(
         &self,
-        at: ConnectionAddr,
         host: &Host,
         pushes: Option<UnboundedSender<PushInfo>>,
-    ) -> Result<Connection, Trouble> {
+    ) -> Result<MultiplexedConnection, Trouble> {
         let connect = async {
-            let info = self.info(at, &self.address.login)?;
+            let info = self.info(self.tcp(host), &self.address.login)?;
             self.open(info, Some(host), pushes).await
         };
         connect
             .await
-            .map(Connection::Server)
             .map_err(|error| Trouble::connecting_to(&self.address, &host.to_string(), &error))
     }
 
@@ -156,7 +180,7 @@ impl Dialer {
         pushes: Option<UnboundedSender<PushInfo>>,
     ) -> Result<MultiplexedConnection, RedisError> {
         let mut config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
+            .set_connection_timeout(Some(self.dial_timeout))
             .set_response_timeout(Some(self.timeout));
         let mut info = info;
         if let Some(pushes) = pushes {
@@ -179,11 +203,7 @@ impl Dialer {
             .await
     }
 
-    async fn cluster(
-        &self,
-        nodes: &[Host],
-        pushes: Option<UnboundedSender<PushInfo>>,
-    ) -> Result<Connection, Trouble> {
+    async fn cluster(&self, nodes: &[Host]) -> Result<ClusterConnection, Trouble> {
         let pause_ms = |ms: i64| ((ms as f64 / self.speed) as u64).max(1);
         let connect = async {
             let infos = nodes
@@ -194,21 +214,16 @@ impl Dialer {
                 .retries(REDIS_REDIRECTS)
                 .min_retry_wait(pause_ms(REDIS_RETRY_PAUSE_MS))
                 .max_retry_wait(pause_ms(REDIS_RETRY_PAUSE_MAX_MS))
-                .connection_timeout(self.timeout)
+                .connection_timeout(self.dial_timeout)
                 .response_timeout(self.timeout)
                 .overall_response_timeout(Some(self.timeout));
             if let Some(certificates) = &self.certificates {
                 builder = builder.certs(certificates.clone());
             }
-            if let Some(pushes) = pushes {
-                builder = builder
-                    .use_protocol(ProtocolVersion::RESP3)
-                    .push_sender(pushes);
-            }
             builder.build()?.get_async_connection().await
         };
         match connect.await {
-            Ok(connection) => Ok(Connection::Cluster(connection)),
+            Ok(connection) => Ok(connection),
             Err(error) => Err(self.why_no_cluster(nodes, &error).await),
         }
     }
@@ -217,18 +232,13 @@ impl Dialer {
     async fn why_no_cluster(&self, nodes: &[Host], error: &RedisError) -> Trouble {
         let mut trouble = Trouble::connecting(&self.address, error);
         for node in nodes {
-            match self.server(self.tcp(node), node, None).await {
+            match self.server(node, None).await {
                 Ok(mut connection) => {
-                    let slots = connection.ask_one(redis::cmd("CLUSTER").arg("SLOTS")).await;
-                    match slots {
-                        Ok(_) => {}
-                        Err(error) => {
-                            return Trouble::connecting_to(
-                                &self.address,
-                                &node.to_string(),
-                                &error,
-                            );
-                        }
+                    let mut command = redis::cmd("CLUSTER");
+                    command.arg("SLOTS");
+                    if let Err(error) = command.query_async::<Value>(&mut connection).await {
+                        let at = node.to_string();
+                        return Trouble::connecting_to(&self.address, &at, &error);
                     }
                 }
                 Err(found) => trouble = found,

@@ -8,7 +8,7 @@ use crate::broker::redis::Answer;
 use crate::broker::redis::address::Address;
 use crate::broker::redis::dial::{Connection, Dialer};
 use crate::broker::redis::script::Call;
-use crate::broker::redis::trouble::Trouble;
+use crate::broker::redis::trouble::{Kind, Trouble};
 use redis::{Cmd, FromRedisValue, RedisError, Value, from_redis_value_ref};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -86,6 +86,12 @@ impl RedisBroker {
                 slot: Mutex::default(),
             }),
         };
+        // A host that keeps silent does so every time, and people wait.
+        if let Err(trouble) = broker.shared.connection().await
+            && trouble.kind == Kind::Silent
+        {
+            return Err(trouble.into());
+        }
         broker.ping().await?;
         Ok(broker)
     }
@@ -166,7 +172,8 @@ impl RedisBroker {
                 Ok((number, connection)) => match request(connection).await {
                     Ok(value) => return Ok(value),
                     Err(error) => {
-                        let trouble = Trouble::asking(what, &error);
+                        let address = &self.shared.dialer.address;
+                        let trouble = Trouble::asking(address, what, &error);
                         if trouble.kind.is_of_connection() {
                             self.shared.give_up(number).await;
                         }
@@ -200,7 +207,7 @@ impl Shared {
             Some((at, trouble)) if *at >= asked => return Err(trouble.clone()),
             _ => {}
         }
-        match self.dialer.dial(None).await {
+        match self.dialer.dial().await {
             Ok(connection) => {
                 slot.number += 1;
                 slot.connection = Some(connection.clone());

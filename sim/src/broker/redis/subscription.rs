@@ -2,7 +2,8 @@
 
 use crate::asynq::settings::{SUBSCRIBE_PING_MS, SUBSCRIBE_REPAIR_MS, SUBSCRIBE_RETRY_MS};
 use crate::broker::redis::RedisBroker;
-use crate::broker::redis::dial::Connection;
+use crate::broker::redis::address::Host;
+use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, Value, from_redis_value_ref};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -48,15 +49,7 @@ async fn listen(broker: RedisBroker, channel: String, payloads: mpsc::UnboundedS
     let mut pause = real(SUBSCRIBE_RETRY_MS);
     loop {
         let (push_tx, mut pushes) = mpsc::unbounded_channel();
-        let established = match broker.shared.dialer.dial(Some(push_tx)).await {
-            Ok(mut connection) => connection
-                .subscribe(&channel)
-                .await
-                .is_ok()
-                .then_some(connection),
-            Err(_) => None,
-        };
-        if let Some(mut connection) = established {
+        if let Some(mut connection) = establish(&broker, &channel, push_tx).await {
             pause = real(SUBSCRIBE_REPAIR_MS);
             let idle = real(SUBSCRIBE_PING_MS);
             if hear(&mut connection, &mut pushes, idle, &payloads)
@@ -70,9 +63,50 @@ async fn listen(broker: RedisBroker, channel: String, payloads: mpsc::UnboundedS
     }
 }
 
+/// A connection of its own that is subscribed. In a cluster any node will do: each passes on what is published to all.
+async fn establish(
+    broker: &RedisBroker,
+    channel: &str,
+    pushes: mpsc::UnboundedSender<PushInfo>,
+) -> Option<MultiplexedConnection> {
+    let dialer = &broker.shared.dialer;
+    let nodes = if dialer.address.is_cluster() {
+        masters(broker).await
+    } else {
+        Vec::new()
+    };
+    let mut connection = dialer.dial_one(&nodes, Some(pushes)).await.ok()?;
+    connection.subscribe(channel).await.ok()?;
+    Some(connection)
+}
+
+/// The masters as the cluster itself knows them, which may be others than the address names; none while it does not
+/// answer.
+async fn masters(broker: &RedisBroker) -> Vec<Host> {
+    let mut command = redis::cmd("CLUSTER");
+    command.arg("SLOTS");
+    let Ok(Value::Array(ranges)) = broker.ask_one(&command, "CLUSTER SLOTS").await else {
+        return Vec::new();
+    };
+    // First slot, last slot, and the nodes, the master first: host, port and more.
+    let master = |range: &Value| {
+        let Value::Array(range) = range else {
+            return None;
+        };
+        let Some(Value::Array(node)) = range.get(2) else {
+            return None;
+        };
+        Some(Host {
+            name: from_redis_value_ref(node.first()?).ok()?,
+            port: from_redis_value_ref(node.get(1)?).ok()?,
+        })
+    };
+    ranges.iter().filter_map(master).collect()
+}
+
 /// Hands messages on until the connection is lost, or breaks when nobody wants them any more.
 async fn hear(
-    connection: &mut Connection,
+    connection: &mut MultiplexedConnection,
     pushes: &mut mpsc::UnboundedReceiver<PushInfo>,
     idle: Duration,
     payloads: &mpsc::UnboundedSender<Vec<u8>>,
@@ -87,16 +121,14 @@ async fn hear(
                         return ControlFlow::Break(());
                     }
                 }
-                // A cluster's connection subscribes anew by itself, on another node if need be.
-                PushKind::Disconnection if matches!(connection, Connection::Server(_)) => {
-                    return ControlFlow::Continue(());
-                }
+                PushKind::Disconnection => return ControlFlow::Continue(()),
                 _ => {}
             },
             Ok(None) => return ControlFlow::Continue(()),
             // A connection that went silent is found out by asking.
             Err(_) => {
-                if connection.ask_one(&redis::cmd("PING")).await.is_err() {
+                let pong = redis::cmd("PING").query_async::<Value>(connection).await;
+                if pong.is_err() {
                     return ControlFlow::Continue(());
                 }
             }

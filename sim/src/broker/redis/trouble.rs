@@ -4,6 +4,9 @@ use crate::asynq::op::BrokerError;
 use crate::broker::redis::address::{Address, Place};
 use redis::{ErrorKind, RedisError};
 
+const ASKS_FOR_PASSWORD: &str =
+    "Redis asks for a password: write redis://user:password@host:port, or :password without a user";
+
 /// Why a connection could not be made, or a request not be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Trouble {
@@ -72,8 +75,15 @@ impl Kind {
 }
 
 impl Trouble {
-    /// A request that failed; `what` names it.
-    pub(super) fn asking(what: &str, error: &RedisError) -> Self {
+    /// A request to `address` that failed; `what` names it.
+    pub(super) fn asking(address: &Address, what: &str, error: &RedisError) -> Self {
+        if address.is_cluster() && matches!(error.code(), Some("MOVED" | "ASK")) {
+            // It was followed already: the node it leads to is gone, and the others have not replaced it yet.
+            return Self {
+                kind: Kind::Busy,
+                text: format!("the master of the key is gone ({error})"),
+            };
+        }
         let kind = Kind::of(error);
         let text = match kind {
             Kind::Silent => "timed out".into(),
@@ -83,6 +93,11 @@ impl Trouble {
                     "{what}: the key is on another node ({error}): this Redis is part of a cluster, so write \
                      redis-cluster://host:port"
                 ),
+                Some("READONLY") => format!(
+                    "{what}: READONLY: this is a replica, which takes no writes; give the address of its master, or of \
+                     the sentinels"
+                ),
+                Some("NOAUTH") => format!("{what}: {ASKS_FOR_PASSWORD}"),
                 _ => format!("{what}: {error}"),
             },
         };
@@ -158,18 +173,26 @@ fn explain(address: &Address, error: &RedisError) -> String {
     let socket = matches!(address.place, Place::Socket(_));
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if error.is_timeout() {
-        return "does not answer in time".into();
+        let hint = if encrypted {
+            "; if it does not speak TLS, write redis instead of rediss"
+        } else {
+            ""
+        };
+        return format!("does not answer in time{hint}");
     }
-    if says(&["UnknownIssuer", "CaUsedAsEndEntity"]) {
+    if says(&["UnknownIssuer", "BadSignature", "CaUsedAsEndEntity"]) {
         return "its certificate is signed by nobody this machine believes: name the signer's with ?cacert=FILE \
                 (or believe anybody: ?insecure=true)"
             .into();
     }
-    if says(&["NotValidForName"]) {
+    if says(&["NotValidForName", "not valid for name"]) {
         return format!("its certificate is for another name: say which with ?sni=NAME ({text})");
     }
     if says(&["CertificateRequired", "certificate required"]) {
         return "it asks for a certificate of ours: ?cert=FILE&key=FILE".into();
+    }
+    if says(&["fatal alert: UnknownCA", "fatal alert: BadCertificate"]) {
+        return "does not believe our certificate (?cert=)".into();
     }
     if says(&["invalid peer certificate"]) {
         return format!("its certificate is refused: {text}");
@@ -188,7 +211,7 @@ fn explain(address: &Address, error: &RedisError) -> String {
         return "is not part of a cluster: write redis:// instead of redis-cluster://".into();
     }
     if says(&["NOAUTH"]) {
-        return "asks for a password: write redis://user:password@host:port, or :password without a user".into();
+        return ASKS_FOR_PASSWORD.into();
     }
     if is_about_login(error) {
         return "refuses this user or password".into();

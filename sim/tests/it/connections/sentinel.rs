@@ -1,0 +1,120 @@
+//! A master with a replica and three sentinels that watch them.
+
+use super::failover::{Mill, a_master_dies};
+use super::nodes::Node;
+use super::{connect, enqueue, runtime, until};
+use crate::support::need;
+use firedrill::asynq::op::{BrokerError, Reply};
+use redis::Value;
+use std::time::Duration;
+
+const NAME: &str = "main";
+
+struct Watched {
+    master: Node,
+    replica: Node,
+    sentinels: Vec<Node>,
+}
+
+impl Watched {
+    fn start() -> Self {
+        let master = Node::start(&["--repl-diskless-sync-delay", "0"]);
+        let port = master.port.to_string();
+        let replica = Node::start(&["--replicaof", "127.0.0.1", &port]);
+        let configuration = format!(
+            "sentinel monitor {NAME} 127.0.0.1 {port} 2\n\
+             sentinel down-after-milliseconds {NAME} 500\n\
+             sentinel failover-timeout {NAME} 3000\n"
+        );
+        let sentinels = (0..3).map(|_| Node::sentinel(&configuration)).collect();
+        let watched = Self {
+            master,
+            replica,
+            sentinels,
+        };
+        until("the sentinels see all", Duration::from_secs(20), || {
+            watched.replica.info("master_link_status") == "up"
+                && watched.sentinels.iter().all(sees_all)
+        });
+        watched
+    }
+
+    fn address(&self) -> String {
+        let hosts: Vec<String> = self
+            .sentinels
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.port))
+            .collect();
+        format!("redis-sentinel://{}/{NAME}", hosts.join(","))
+    }
+}
+
+/// Whether a sentinel knows the replica and both other sentinels.
+fn sees_all(sentinel: &Node) -> bool {
+    let masters: Vec<Vec<String>> = redis::cmd("SENTINEL")
+        .arg("MASTERS")
+        .query(&mut sentinel.connection())
+        .unwrap();
+    let has = |field: &str, value: &str| {
+        masters[0]
+            .windows(2)
+            .any(|pair| pair[0] == field && pair[1] == value)
+    };
+    has("num-slaves", "1") && has("num-other-sentinels", "2")
+}
+
+#[test]
+fn the_master_is_found_and_found_again() {
+    need!("redis-server");
+    let mut watched = Watched::start();
+    what_is_said(&watched);
+
+    // One sentinel is gone for good: the others know as much.
+    watched.sentinels[0].kill();
+    let address = format!("{}/3", watched.address());
+    let mut mill = Mill::start(&address);
+    a_master_dies(&mut mill, &mut watched.master, &watched.replica, 3);
+    assert_eq!(watched.replica.info("role"), "master");
+}
+
+fn what_is_said(watched: &Watched) {
+    let runtime = runtime();
+    let says = |address: &str, words: &str| {
+        let Err(text) = connect(&runtime, address) else {
+            panic!("{address} connects");
+        };
+        assert!(text.contains(words), "{address}: {text}");
+    };
+    let sentinel = watched.sentinels[0].port;
+    says(
+        &format!("redis-sentinel://127.0.0.1:{sentinel}/mian"),
+        &format!("the sentinel 127.0.0.1:{sentinel} knows no master named mian; it knows: {NAME}"),
+    );
+    let master = watched.master.port;
+    says(
+        &format!("redis-sentinel://127.0.0.1:{master}/{NAME}"),
+        &format!("127.0.0.1:{master} is no sentinel: is it the Redis itself?"),
+    );
+    says(
+        &format!("redis-sentinel://127.0.0.1:1/{NAME}"),
+        "the sentinel 127.0.0.1:1 does not answer",
+    );
+
+    // A replica takes no writes, says so after asynq's repetitions, and answers what only reads.
+    let replica = connect(&runtime, &watched.replica.url()).unwrap();
+    match enqueue(&runtime, &replica, "on the replica") {
+        Err(BrokerError::Refused(text)) => assert!(text.contains("READONLY"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+    let calls: Value = redis::cmd("INFO")
+        .arg("commandstats")
+        .query(&mut watched.replica.connection())
+        .unwrap();
+    let calls = format!("{calls:?}");
+    assert!(
+        calls.contains("cmdstat_evalsha:calls=4,"),
+        "four attempts: {calls}"
+    );
+    let queues = runtime.block_on(replica.call(crate::support::Op::Queues));
+    assert_eq!(queues, Ok(Reply::Names(Vec::new())));
+}
