@@ -237,3 +237,82 @@ fn explain(address: &Address, error: &RedisError) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redis::parse_redis_value;
+    use std::io;
+
+    fn said(reply: &str) -> RedisError {
+        parse_redis_value(format!("-{reply}\r\n").as_bytes())
+            .and_then(redis::Value::extract_error)
+            .expect_err("an error reply")
+    }
+
+    #[test]
+    fn what_asynqs_client_repeats_is_repeated_and_nothing_else() {
+        for (reply, kind) in [
+            (
+                "READONLY You can't write against a read only replica.",
+                Kind::Replica,
+            ),
+            ("LOADING Redis is loading the dataset in memory", Kind::Busy),
+            ("MASTERDOWN Link with MASTER is down", Kind::Busy),
+            ("CLUSTERDOWN The cluster is down", Kind::Busy),
+            (
+                "TRYAGAIN Multiple keys request during rehashing of slot",
+                Kind::Busy,
+            ),
+            ("ERR max number of clients reached", Kind::Lost),
+            (
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                Kind::Refused,
+            ),
+            (
+                "NOSCRIPT No matching script. Please use EVAL.",
+                Kind::Refused,
+            ),
+            ("WRONGTYPE Operation against a key", Kind::Refused),
+            ("BUSY Redis is busy running a script", Kind::Refused),
+            (
+                "MISCONF Redis is configured to save RDB snapshots",
+                Kind::Refused,
+            ),
+            ("NOPERM this user has no permissions", Kind::Refused),
+            ("INTERNAL", Kind::Refused),
+            ("NOT FOUND", Kind::NotFound),
+        ] {
+            assert_eq!(Kind::of(&said(reply)), kind, "{reply}");
+        }
+        for (kind_of_io, kind) in [
+            (io::ErrorKind::TimedOut, Kind::Silent),
+            (io::ErrorKind::UnexpectedEof, Kind::Lost),
+            (io::ErrorKind::ConnectionReset, Kind::Lost),
+            (io::ErrorKind::ConnectionRefused, Kind::Lost),
+            (io::ErrorKind::BrokenPipe, Kind::Lost),
+        ] {
+            let error = RedisError::from(io::Error::from(kind_of_io));
+            assert_eq!(Kind::of(&error), kind, "{kind_of_io}");
+        }
+        let passing = [Kind::Replica, Kind::Busy, Kind::Lost, Kind::Silent];
+        assert!(passing.iter().all(|kind| kind.is_passing()));
+        assert!(!Kind::Refused.is_passing() && !Kind::NotFound.is_passing());
+    }
+
+    #[test]
+    fn a_key_elsewhere_is_passing_in_a_cluster_and_a_hint_outside() {
+        let moved = said("MOVED 5718 127.0.0.1:7001");
+        let of = |address: &str| {
+            let address = address.parse().expect("an address");
+            Trouble::asking(&address, "enqueue", &moved)
+        };
+        assert_eq!(of("redis-cluster://h:1").kind, Kind::Busy);
+        let outside = of("redis://h:1");
+        assert_eq!(outside.kind, Kind::Refused);
+        assert!(
+            outside.text.contains("write redis-cluster://"),
+            "{outside:?}"
+        );
+    }
+}

@@ -9,6 +9,8 @@ use redis::Value;
 use std::time::Duration;
 
 const NAME: &str = "main";
+/// A user of the servers, as options of redis-server.
+const USER: [&str; 7] = ["--user", "ann", "on", ">hunter2", "~*", "&*", "+@all"];
 
 struct Watched {
     master: Node,
@@ -18,13 +20,14 @@ struct Watched {
 
 impl Watched {
     fn start() -> Self {
-        let master = Node::start(&["--repl-diskless-sync-delay", "0"]);
+        let master = Node::start(&[&USER, &["--repl-diskless-sync-delay", "0"][..]].concat());
         let port = master.port.to_string();
-        let replica = Node::start(&["--replicaof", "127.0.0.1", &port]);
+        let replica = Node::start(&[&USER, &["--replicaof", "127.0.0.1", &port][..]].concat());
         let configuration = format!(
             "sentinel monitor {NAME} 127.0.0.1 {port} 2\n\
              sentinel down-after-milliseconds {NAME} 500\n\
-             sentinel failover-timeout {NAME} 3000\n"
+             sentinel failover-timeout {NAME} 3000\n\
+             user sam on >hunter3 ~* &* +@all\n"
         );
         let sentinels = (0..3).map(|_| Node::sentinel(&configuration)).collect();
         let watched = Self {
@@ -71,7 +74,10 @@ fn the_master_is_found_and_found_again() {
 
     // One sentinel is gone for good: the others know as much.
     watched.sentinels[0].kill();
-    let address = format!("{}/3", watched.address());
+    let address = format!(
+        "{}/3?sentinel_user=sam&sentinel_password=hunter3",
+        watched.address().replace("://", "://ann:hunter2@")
+    );
     let mut mill = Mill::start(&address);
     a_master_dies(&mut mill, &mut watched.master, &watched.replica, 3);
     assert_eq!(watched.replica.info("role"), "master");
@@ -89,6 +95,14 @@ fn what_is_said(watched: &Watched) {
     says(
         &format!("redis-sentinel://127.0.0.1:{sentinel}/mian"),
         &format!("the sentinel 127.0.0.1:{sentinel} knows no master named mian; it knows: {NAME}"),
+    );
+    says(
+        &format!("redis-sentinel://127.0.0.1:{sentinel}/{NAME}?sentinel_password=wrong"),
+        "add ?sentinel_password=...",
+    );
+    says(
+        &format!("redis-sentinel://ann:wrong@127.0.0.1:{sentinel}/{NAME}"),
+        "refuses this user or password",
     );
     let master = watched.master.port;
     says(
