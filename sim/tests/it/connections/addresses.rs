@@ -1,9 +1,10 @@
 //! One server behind each kind of address, and what people are told when it is the wrong one.
 
 use super::nodes::{Certificates, Node, free_port};
-use super::{connect, enqueue, runtime};
+use super::{connect, enqueue, runtime, until};
 use crate::support::need;
 use firedrill::asynq::op::Reply;
+use std::time::Duration;
 
 /// Connects and works.
 fn works(address: &str) {
@@ -87,7 +88,7 @@ fn tls_believes_whom_it_is_told_to() {
     need!("redis-server");
     let certificates = Certificates::new();
     let others = Certificates::new();
-    let (node, port) = certificates.server("ip", "no");
+    let (node, port) = certificates.server("ip", "no", &[]);
     let ca = certificates.path("ca.pem");
     let ca = ca.display();
     let at = format!("127.0.0.1:{port}");
@@ -123,7 +124,7 @@ fn tls_by_name_and_with_a_certificate_of_ours() {
     need!("redis-server");
     let certificates = Certificates::new();
     let path = |file: &str| certificates.path(file).display().to_string();
-    let (_node, port) = certificates.server("name", "yes");
+    let (_node, port) = certificates.server("name", "yes", &[]);
     let with = format!(
         "rediss://127.0.0.1:{port}?cacert={}&cert={}&key={}",
         path("ca.pem"),
@@ -138,5 +139,36 @@ fn tls_by_name_and_with_a_certificate_of_ours() {
             path("ca.pem")
         ),
         "asks for a certificate of ours",
+    );
+}
+
+#[test]
+fn tls_to_a_cluster() {
+    need!("redis-server");
+    let certificates = Certificates::new();
+    let (node, port) = certificates.server(
+        "ip",
+        "no",
+        &["--cluster-enabled", "yes", "--tls-cluster", "yes"],
+    );
+    redis::cmd("CLUSTER")
+        .arg(&["ADDSLOTSRANGE", "0", "16383"])
+        .exec(&mut node.connection())
+        .unwrap();
+    until("the cluster is whole", Duration::from_secs(10), || {
+        let mut connection = node.connection();
+        let info: String = redis::cmd("CLUSTER")
+            .arg("INFO")
+            .query(&mut connection)
+            .unwrap();
+        info.contains("cluster_state:ok")
+    });
+    let ca = certificates.path("ca.pem");
+    let at = format!("rediss-cluster://127.0.0.1:{port}");
+    works(&format!("{at}?cacert={}", ca.display()));
+    says(&at, "signed by nobody this machine believes");
+    says(
+        &format!("redis-cluster://127.0.0.1:{port}"),
+        "write rediss instead of redis",
     );
 }

@@ -172,22 +172,29 @@ impl Certificates {
         self.dir.path().join(file)
     }
 
-    /// A server that speaks TLS on a port of its own, beside its plain one. The certificate is for `file`.
-    pub(super) fn server(&self, file: &str, clients: &str) -> (Node, u16) {
+    /// A server that speaks TLS on a port of its own, beside its plain one. The certificate is for `file`; `clients` says
+    /// whether ours is asked for.
+    pub(super) fn server(&self, file: &str, clients: &str, more: &[&str]) -> (Node, u16) {
         let port = free_port();
         let path = |name: String| self.path(&name).display().to_string();
-        let node = Node::start(&[
-            "--tls-port",
-            &port.to_string(),
-            "--tls-ca-cert-file",
-            &path("ca.pem".into()),
-            "--tls-cert-file",
-            &path(format!("{file}.pem")),
-            "--tls-key-file",
-            &path(format!("{file}.key")),
-            "--tls-auth-clients",
-            clients,
-        ]);
+        let node = Node::start(
+            &[
+                &[
+                    "--tls-port",
+                    &port.to_string(),
+                    "--tls-ca-cert-file",
+                    &path("ca.pem".into()),
+                    "--tls-cert-file",
+                    &path(format!("{file}.pem")),
+                    "--tls-key-file",
+                    &path(format!("{file}.key")),
+                    "--tls-auth-clients",
+                    clients,
+                ][..],
+                more,
+            ]
+            .concat(),
+        );
         (node, port)
     }
 }
