@@ -6,6 +6,7 @@ mod link;
 mod reply;
 mod script;
 pub mod subscription;
+mod sweep;
 mod trouble;
 
 use crate::actor::server::proto;

@@ -91,6 +91,27 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
         Persistence::None
     };
     let redis = PrivateRedis::start(&options.exe, &options.redis, persistence).await?;
+    let given = match &redis {
+        PrivateRedis::Given(given) => Some(given.clone()),
+        _ => None,
+    };
+    let ended = run_on(redis, plan, options, sink).await;
+    if let Some(given) = given {
+        let queues = plan.queues.iter().map(|queue| queue.name.as_str());
+        let cleaned = given.clean(queues).await;
+        if ended.is_ok() {
+            cleaned?;
+        }
+    }
+    ended
+}
+
+async fn run_on(
+    redis: PrivateRedis,
+    plan: &Plan,
+    options: &LiveOptions,
+    sink: Sink<'_>,
+) -> Result<Ended, LiveError> {
     let redis_options = RedisOptions::at_speed(options.speed);
     let address = redis.address();
     let producer_broker = RedisBroker::open(&address, redis_options.clone()).await?;

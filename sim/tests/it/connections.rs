@@ -3,6 +3,7 @@
 mod addresses;
 mod cluster;
 mod failover;
+mod given;
 mod nodes;
 mod sentinel;
 

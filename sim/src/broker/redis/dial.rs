@@ -159,7 +159,11 @@ impl Dialer {
         }
     }
 
-    async fn server(
+    /// Connects to one host with the login and encryption of the address.
+    ///
+    /// # Errors
+    /// As [`Self::dial`].
+    pub(super) async fn server(
         &self,
         host: &Host,
         pushes: Option<UnboundedSender<PushInfo>>,

@@ -2,7 +2,6 @@
 
 use crate::asynq::settings::{SUBSCRIBE_PING_MS, SUBSCRIBE_REPAIR_MS, SUBSCRIBE_RETRY_MS};
 use crate::broker::redis::RedisBroker;
-use crate::broker::redis::address::Host;
 use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, Value, from_redis_value_ref};
 use std::ops::ControlFlow;
@@ -71,37 +70,14 @@ async fn establish(
 ) -> Option<MultiplexedConnection> {
     let dialer = &broker.shared.dialer;
     let nodes = if dialer.address.is_cluster() {
-        masters(broker).await
+        // None while the cluster does not answer; then those of the address are tried.
+        broker.masters().await.unwrap_or_default()
     } else {
         Vec::new()
     };
     let mut connection = dialer.dial_one(&nodes, Some(pushes)).await.ok()?;
     connection.subscribe(channel).await.ok()?;
     Some(connection)
-}
-
-/// The masters as the cluster itself knows them, which may be others than the address names; none while it does not
-/// answer.
-async fn masters(broker: &RedisBroker) -> Vec<Host> {
-    let mut command = redis::cmd("CLUSTER");
-    command.arg("SLOTS");
-    let Ok(Value::Array(ranges)) = broker.ask_one(&command, "CLUSTER SLOTS").await else {
-        return Vec::new();
-    };
-    // First slot, last slot, and the nodes, the master first: host, port and more.
-    let master = |range: &Value| {
-        let Value::Array(range) = range else {
-            return None;
-        };
-        let Some(Value::Array(node)) = range.get(2) else {
-            return None;
-        };
-        Some(Host {
-            name: from_redis_value_ref(node.first()?).ok()?,
-            port: from_redis_value_ref(node.get(1)?).ok()?,
-        })
-    };
-    ranges.iter().filter_map(master).collect()
 }
 
 /// Hands messages on until the connection is lost, or breaks when nobody wants them any more.
