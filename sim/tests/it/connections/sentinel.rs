@@ -5,7 +5,7 @@ use super::nodes::Node;
 use super::{connect, enqueue, runtime, until};
 use crate::support::need;
 use firedrill::asynq::op::{BrokerError, Reply};
-use redis::Value;
+use redis::{Commands, Value};
 use std::time::Duration;
 
 const NAME: &str = "main";
@@ -131,4 +131,46 @@ fn what_is_said(watched: &Watched) {
     );
     let queues = runtime.block_on(replica.call(crate::support::Op::Queues));
     assert_eq!(queues, Ok(Reply::Names(Vec::new())));
+}
+
+#[test]
+fn a_master_that_became_a_replica_is_left_for_the_new_one() {
+    need!("redis-server");
+    let (old, new) = (Node::start(&[]), Node::start(&[]));
+    let sentinel = Node::sentinel(&format!(
+        "sentinel monitor {NAME} 127.0.0.1 {} 1\n",
+        old.port
+    ));
+    let runtime = runtime();
+    let address = format!("redis-sentinel://127.0.0.1:{}/{NAME}", sentinel.port);
+    let broker = connect(&runtime, &address).unwrap();
+    assert_eq!(
+        enqueue(&runtime, &broker, "before"),
+        Ok(Reply::Enqueued(true))
+    );
+
+    // The sentinel is told of another master, and the old one to follow it. Its connections stay, and are of no use.
+    let mut to_sentinel = sentinel.connection();
+    let port = new.port.to_string();
+    for command in [
+        &["REMOVE", NAME][..],
+        &["MONITOR", NAME, "127.0.0.1", &port, "1"][..],
+    ] {
+        redis::cmd("SENTINEL")
+            .arg(command)
+            .exec(&mut to_sentinel)
+            .unwrap();
+    }
+    redis::cmd("REPLICAOF")
+        .arg("127.0.0.1")
+        .arg(&port)
+        .exec(&mut old.connection())
+        .unwrap();
+    assert_eq!(
+        enqueue(&runtime, &broker, "after"),
+        Ok(Reply::Enqueued(true)),
+        "READONLY, and again elsewhere"
+    );
+    let there: bool = new.connection().exists("asynq:{default}:t:after").unwrap();
+    assert!(there);
 }
