@@ -1,6 +1,7 @@
 //! The real broker: one operation, one Lua script or plain command, many in flight on one connection.
 
 pub mod address;
+mod connection;
 mod dial;
 mod link;
 mod reply;

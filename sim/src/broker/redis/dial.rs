@@ -4,71 +4,23 @@ use crate::asynq::settings::{
     REDIS_DIAL_TIMEOUT_MS, REDIS_REDIRECTS, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS,
 };
 use crate::broker::redis::address::{Address, Host, Login, Place, Tls};
+use crate::broker::redis::connection::Connection;
 use crate::broker::redis::trouble::Trouble;
 use crate::broker::redis::{BrokerError, RedisOptions};
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::io::AsyncDNSResolver;
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo,
-    IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError,
-    RedisFuture, TlsCertificates, Value, from_redis_value_ref,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
+    IntoConnectionInfo, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError, RedisFuture,
+    TlsCertificates, Value, from_redis_value_ref,
 };
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
-
-/// A connection to a server or to a whole cluster. Cheap to clone; many requests at a time.
-#[derive(Clone)]
-pub(super) enum Connection {
-    Server(MultiplexedConnection),
-    Cluster(ClusterConnection),
-}
-
-impl Connection {
-    /// Asks one node, whichever, what any of them can answer.
-    pub(super) async fn ask_one(&mut self, command: &Cmd) -> Result<Value, RedisError> {
-        match self {
-            Self::Server(connection) => command.query_async(connection).await,
-            Self::Cluster(connection) => {
-                let anywhere = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
-                connection.route_command(command.clone(), anywhere).await
-            }
-        }
-    }
-}
-
-impl ConnectionLike for Connection {
-    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        match self {
-            Self::Server(connection) => connection.req_packed_command(command),
-            Self::Cluster(connection) => connection.req_packed_command(command),
-        }
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        pipeline: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
-        match self {
-            Self::Server(connection) => connection.req_packed_commands(pipeline, offset, count),
-            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
-        }
-    }
-
-    fn get_db(&self) -> i64 {
-        match self {
-            Self::Server(connection) => connection.get_db(),
-            Self::Cluster(connection) => connection.get_db(),
-        }
-    }
-}
 
 /// Least real time that connecting may take: TLS reads the machine's certificates and computes.
 const DIAL_FLOOR: Duration = Duration::from_secs(3);

@@ -6,7 +6,8 @@ use crate::asynq::settings::{
 };
 use crate::broker::redis::Answer;
 use crate::broker::redis::address::Address;
-use crate::broker::redis::dial::{Connection, Dialer};
+use crate::broker::redis::connection::Connection;
+use crate::broker::redis::dial::Dialer;
 use crate::broker::redis::script::Call;
 use crate::broker::redis::trouble::{Kind, Trouble};
 use redis::{Cmd, FromRedisValue, RedisError, Value, from_redis_value_ref};
