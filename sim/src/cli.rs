@@ -1,8 +1,10 @@
 //! What can be typed; no behaviour.
 
+use crate::broker::redis::address::{Address, AddressError};
 use crate::estimate::Size;
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -118,8 +120,10 @@ pub struct Run {
     /// Drills side by side [default: 4 per core live, each on its own Redis; 1 per core virtual]
     #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
     pub jobs: Option<usize>,
-    /// Where to get Redis
-    #[arg(long, env = "FIREDRILL_REDIS", value_enum, default_value_t = Redis::Auto, value_name = "HOW")]
+    /// Where to get Redis: `auto` (a redis-server or valkey-server on PATH, else Docker), `local`, `docker`, or the address
+    /// of an empty one: host:port, redis://[user:password@]host[:port][/db] (rediss:// for TLS: ?cacert=FILE&sni=NAME...),
+    /// unix:///path[?db=n], redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/master[/db]
+    #[arg(long, env = "FIREDRILL_REDIS", hide_env_values = true, value_parser = redis, default_value = "auto", value_name = "WHERE")]
     pub redis: Redis,
     /// Image for the Docker way
     #[arg(
@@ -154,15 +158,32 @@ pub enum Engine {
     Virtual,
 }
 
-/// Where a drill's private Redis comes from. It is always started for the drill alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// Where a drill's Redis comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redis {
-    /// A redis-server or valkey-server on PATH, else Docker
+    /// A redis-server or valkey-server on PATH, else Docker.
     Auto,
-    /// A redis-server or valkey-server on PATH
+    /// A redis-server or valkey-server on PATH.
     Local,
-    /// A container
+    /// A container.
     Docker,
+    /// One that runs already.
+    Given(Box<Address>),
+    /// An address that cannot be read. Told by the command: a parser's errors repeat what was typed, passwords included.
+    Unreadable(AddressError),
+}
+
+/// Reads `--redis`.
+fn redis(text: &str) -> Result<Redis, Infallible> {
+    Ok(match text {
+        "auto" => Redis::Auto,
+        "local" => Redis::Local,
+        "docker" => Redis::Docker,
+        _ => match text.parse() {
+            Ok(address) => Redis::Given(Box::new(address)),
+            Err(error) => Redis::Unreadable(error),
+        },
+    })
 }
 
 /// `check`.
@@ -365,8 +386,10 @@ pub struct Fidelity {
     /// Live drills side by side, each on its own Redis [default: 4 per core]
     #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
     pub jobs: Option<usize>,
-    /// Where to get Redis
-    #[arg(long, env = "FIREDRILL_REDIS", value_enum, default_value_t = Redis::Auto, value_name = "HOW")]
+    /// Where to get Redis: `auto` (a redis-server or valkey-server on PATH, else Docker), `local`, `docker`, or the address
+    /// of an empty one: host:port, redis://[user:password@]host[:port][/db] (rediss:// for TLS: ?cacert=FILE&sni=NAME...),
+    /// unix:///path[?db=n], redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/master[/db]
+    #[arg(long, env = "FIREDRILL_REDIS", hide_env_values = true, value_parser = redis, default_value = "auto", value_name = "WHERE")]
     pub redis: Redis,
     /// Image for the Docker way
     #[arg(

@@ -52,6 +52,15 @@ impl Failure {
         }
     }
 
+    /// Refused for safety's sake.
+    #[must_use]
+    pub fn refused(message: impl Display) -> Self {
+        Self {
+            exit: Exit::Refused,
+            messages: vec![message.to_string()],
+        }
+    }
+
     /// Something the environment lacks.
     #[must_use]
     pub fn environment(error: impl Display) -> Self {

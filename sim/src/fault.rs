@@ -47,6 +47,14 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// Whether it needs a Redis that may be stopped.
+    #[must_use]
+    pub fn is_of_redis(&self) -> bool {
+        matches!(self, Self::RedisKill { .. })
+    }
+}
+
 /// What an operator does about a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Remedy {

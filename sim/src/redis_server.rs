@@ -2,6 +2,7 @@
 
 #[cfg(feature = "docker")]
 pub mod docker;
+pub mod given;
 pub mod leftovers;
 pub mod private;
 
@@ -91,6 +92,23 @@ pub enum RedisServerError {
         /// End of its log.
         why: String,
     },
+    /// The Redis that was given does not do.
+    #[error("the Redis that was given: {0}")]
+    Given(String),
+    /// The Redis that was given holds something.
+    #[error(
+        "{address} holds {keys} keys. A drill counts what is in its queues and removes it in the end, so it wants an \
+         empty database: another number at the end of the address, or a Redis of its own"
+    )]
+    NotEmpty {
+        /// Which Redis.
+        address: String,
+        /// How many keys.
+        keys: u64,
+    },
+    /// The Redis that was given is not ours to stop or start.
+    #[error("a Redis that was given is not stopped or started by a drill")]
+    NotOurs,
     /// The container way failed.
     #[error("Redis in a container: {0}")]
     Container(String),

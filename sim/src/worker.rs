@@ -12,6 +12,7 @@ use crate::asynq::client::{NewTask, Submission};
 use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{BrokerError, GroupLimits};
 use crate::asynq::settings::HEALTH_CHECK_INTERVAL_MS;
+use crate::broker::redis::address::Address;
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
 use crate::engine::live::http;
@@ -51,7 +52,7 @@ pub struct WorkerSpec {
     /// The port it had before, 0 at its first start.
     pub port: u16,
     /// Where Redis is.
-    pub redis_url: String,
+    pub redis: Address,
     /// File to append executions to.
     pub ledger: PathBuf,
     /// Virtual seconds per real second.
@@ -107,7 +108,7 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
 
 async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     let options = RedisOptions::at_speed(spec.speed);
-    let broker = RedisBroker::connect(&spec.redis_url, options)
+    let broker = RedisBroker::open(&spec.redis, options)
         .await
         .context("worker cannot reach Redis")?;
     let listener = listen(spec.port).await?;

@@ -49,7 +49,7 @@ async fn data_survives_a_kill_and_nothing_survives_the_drop() {
     let mut server = PrivateRedis::start(exe(), &source, Persistence::AppendOnly)
         .await
         .unwrap();
-    let url = server.url();
+    let url = server.address().url().to_owned();
     let PrivateRedis::Docker { container, .. } = &server else {
         panic!("not a container");
     };
@@ -83,7 +83,7 @@ async fn data_survives_a_kill_and_nothing_survives_the_drop() {
     }
 
     server.restart(true).await.unwrap();
-    assert_eq!(server.url(), url);
+    assert_eq!(server.address().url(), url);
     assert_eq!(connection(&url).unwrap().get("kept"), Ok(7));
 
     drop(server);

@@ -23,12 +23,22 @@ pub const TASK_CHECK_INTERVAL_MS: i64 = SECOND_MS;
 pub const SHUTDOWN_TIMEOUT_MS: i64 = 8 * SECOND_MS;
 /// How long the client waits before a read or write counts as failed.
 pub const REDIS_TIMEOUT_MS: i64 = 3 * SECOND_MS;
+/// How long it waits for a connection, handshakes included.
+pub const REDIS_DIAL_TIMEOUT_MS: i64 = 5 * SECOND_MS;
 /// How often the client repeats a command that did not reach Redis.
 pub const REDIS_RETRIES: u32 = 3;
 /// Its pause before the first repetition; each further one is twice as long.
 pub const REDIS_RETRY_PAUSE_MS: i64 = 8;
 /// Its longest pause.
 pub const REDIS_RETRY_PAUSE_MAX_MS: i64 = 512;
+/// How often a cluster's client follows a key to another node, per attempt.
+pub const REDIS_REDIRECTS: u32 = 3;
+/// Pause between attempts to subscribe for the first time.
+pub const SUBSCRIBE_RETRY_MS: i64 = 5 * SECOND_MS;
+/// The same once a subscription was established and is to be mended (go-redis, `PubSub`).
+pub const SUBSCRIBE_REPAIR_MS: i64 = 100;
+/// How long a subscription may be idle before its connection is tried.
+pub const SUBSCRIBE_PING_MS: i64 = 3 * SECOND_MS;
 /// Most tasks moved or deleted by one forward or janitor call.
 pub const BATCH: u32 = 100;
 /// Cap of the archive.

@@ -1,11 +1,17 @@
 //! The real broker: one operation, one Lua script or plain command, many in flight on one connection.
 
+pub mod address;
 mod aggregate;
+mod connection;
+mod dial;
 mod enqueue;
 mod link;
 mod presence;
 mod reply;
 pub(crate) mod script;
+pub mod subscription;
+mod sweep;
+mod trouble;
 
 use crate::asynq::keys::{self, Queue};
 use crate::asynq::message::TaskMessage;

@@ -39,7 +39,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let set = LiveSet {
         speed: args.speed,
         jobs: args.jobs,
-        redis: live::redis_source(args.redis, &args.redis_image)?,
+        redis: live::redis_source(args.redis.clone(), &args.redis_image)?,
         rules,
     };
     let stamp = live::stamp(SystemTime::now());

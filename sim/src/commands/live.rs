@@ -1,5 +1,6 @@
 //! Live drills side by side, each on a thread and a Redis of its own.
 
+use crate::broker::redis::address::Address;
 use crate::cli::Redis;
 use crate::commands::progress::{Display, Row, State};
 use crate::commands::{Failure, Terminal};
@@ -8,6 +9,7 @@ use crate::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
 use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::redis_server;
+use crate::redis_server::RedisServerError;
 use crate::redis_server::private::RedisSource;
 use std::fs;
 use std::io;
@@ -69,7 +71,11 @@ pub(crate) struct AllEnded {
 impl LiveSet {
     fn side_by_side(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        self.jobs.unwrap_or(cores * 4).max(1)
+        match self.redis {
+            // They would get into each other's queues.
+            RedisSource::Given(_) => 1,
+            _ => self.jobs.unwrap_or(cores * 4).max(1),
+        }
     }
 
     /// Says what is about to happen and runs the jobs.
@@ -77,6 +83,9 @@ impl LiveSet {
     /// # Errors
     /// When none could be started. How each of them ended is part of the result.
     pub(crate) fn run(&self, jobs: Vec<Job>, terminal: &Terminal) -> Result<AllEnded, Failure> {
+        if let RedisSource::Given(address) = &self.redis {
+            leaves_redis_alone(address, &jobs)?;
+        }
         let durations = jobs.iter().map(|job| job.plan.duration_ms / 60_000);
         terminal.say(format_args!(
             "{} drill(s), {} side by side, at {}x; longest {} virtual minutes; Redis: {}",
@@ -96,11 +105,28 @@ impl LiveSet {
     }
 }
 
+/// Refuses drills that stop a Redis that is not theirs.
+fn leaves_redis_alone(address: &Address, jobs: &[Job]) -> Result<(), Failure> {
+    for Job { plan, .. } in jobs {
+        if plan.timeline.iter().any(|step| step.fault.is_of_redis()) {
+            return Err(Failure::refused(format!(
+                "{}: the scenario kills Redis, and {address} is not the drill's own; leave --redis away, and it gets one",
+                plan.name
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The Redis every drill gets one of.
 pub(crate) fn redis_source(redis: Redis, image: &str) -> Result<RedisSource, Failure> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let local = redis_server::find(std::env::split_paths(&path));
     match (redis, local) {
+        (Redis::Given(address), _) => Ok(RedisSource::Given(address)),
+        (Redis::Unreadable(error), _) => Err(Failure::usage(format!(
+            "--redis takes auto, local, docker or an address; this address does not do: {error}"
+        ))),
         (Redis::Auto | Redis::Local, Some(program)) => Ok(RedisSource::Program(program)),
         #[cfg(feature = "docker")]
         (Redis::Auto | Redis::Docker, _)
@@ -108,9 +134,7 @@ pub(crate) fn redis_source(redis: Redis, image: &str) -> Result<RedisSource, Fai
         {
             Ok(RedisSource::Docker(image.to_owned()))
         }
-        _ => Err(Failure::environment(
-            redis_server::RedisServerError::NotFound,
-        )),
+        _ => Err(Failure::environment(RedisServerError::NotFound)),
     }
 }
 
@@ -226,6 +250,9 @@ fn spawn_drill(
 
 pub(crate) fn failure(error: &DrillError) -> Failure {
     match error {
+        DrillError::Live(LiveError::Redis(
+            error @ (RedisServerError::NotEmpty { .. } | RedisServerError::NotOurs),
+        )) => Failure::refused(error),
         DrillError::Live(LiveError::Sink(_)) | DrillError::Write { .. } => {
             Failure::environment(error)
         }

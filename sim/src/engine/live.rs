@@ -91,12 +91,34 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<E
         Persistence::None
     };
     let redis = PrivateRedis::start(&options.exe, &options.redis, persistence).await?;
+    let given = match &redis {
+        PrivateRedis::Given(given) => Some(given.clone()),
+        _ => None,
+    };
+    let ended = run_on(redis, plan, options, sink).await;
+    if let Some(given) = given {
+        let queues = plan.queues.iter().map(|queue| queue.name.as_str());
+        let cleaned = given.clean(queues).await;
+        if ended.is_ok() {
+            cleaned?;
+        }
+    }
+    ended
+}
+
+async fn run_on(
+    redis: PrivateRedis,
+    plan: &Plan,
+    options: &LiveOptions,
+    sink: Sink<'_>,
+) -> Result<Ended, LiveError> {
     let redis_options = RedisOptions::at_speed(options.speed);
-    let producer_broker = RedisBroker::connect(&redis.url(), redis_options.clone()).await?;
-    let exporter_broker = RedisBroker::connect(&redis.url(), redis_options).await?;
+    let address = redis.address();
+    let producer_broker = RedisBroker::open(&address, redis_options.clone()).await?;
+    let exporter_broker = RedisBroker::open(&address, redis_options).await?;
 
     let (effects_tx, mut effects) = mpsc::unbounded_channel();
-    let mut fleet = Fleet::start(plan, options, redis.url(), effects_tx).await?;
+    let mut fleet = Fleet::start(plan, options, &address, effects_tx).await?;
     let clock = ClockOrigin::start(options.epoch, options.speed);
     fleet.begin(clock).await?;
 

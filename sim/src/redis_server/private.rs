@@ -1,5 +1,7 @@
 //! A drill's own Redis, however it was had.
 
+use crate::broker::redis::address::Address;
+use crate::redis_server::given::GivenRedis;
 use crate::redis_server::{
     ANSWERS_WITHIN, Persistence, RedisServer, RedisServerError, RedisServerOptions,
 };
@@ -9,7 +11,7 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "docker")]
 use crate::redis_server::docker::RedisContainer;
 
-/// Where a drill's Redis comes from. It is always started for the drill alone.
+/// Where a drill's Redis comes from. It is started for the drill alone, unless one is given.
 #[derive(Debug, Clone)]
 pub enum RedisSource {
     /// A `redis-server` or `valkey-server` executable.
@@ -17,6 +19,8 @@ pub enum RedisSource {
     /// A container of this image.
     #[cfg(feature = "docker")]
     Docker(String),
+    /// One that runs already, with an empty database for us.
+    Given(Box<Address>),
 }
 
 impl RedisSource {
@@ -29,11 +33,12 @@ impl RedisSource {
                 .map_or_else(String::new, |name| name.display().to_string()),
             #[cfg(feature = "docker")]
             Self::Docker(image) => format!("container {image}"),
+            Self::Given(address) => address.to_string(),
         }
     }
 }
 
-/// A running private Redis. Dropping it ends it.
+/// A drill's Redis. Dropping it ends it, unless it was given.
 #[derive(Debug)]
 pub enum PrivateRedis {
     /// A process.
@@ -46,6 +51,8 @@ pub enum PrivateRedis {
         /// Its image and persistence, to make it anew without its data.
         made_of: (String, Persistence),
     },
+    /// Somebody else's.
+    Given(GivenRedis),
 }
 
 impl PrivateRedis {
@@ -68,17 +75,24 @@ impl PrivateRedis {
                 container: Box::new(RedisContainer::start(exe, image, persistence).await?),
                 made_of: (image.clone(), persistence),
             }),
+            RedisSource::Given(address) => Ok(Self::Given(GivenRedis::take(address).await?)),
         }
     }
 
-    /// Where it is, password included: for connecting, not for printing.
+    /// Where it is, password included.
+    ///
+    /// # Panics
+    /// Never: the addresses of our own servers are well-formed.
     #[must_use]
-    pub fn url(&self) -> String {
-        match self {
+    pub fn address(&self) -> Address {
+        let url = match self {
             Self::Program(server) => server.url(),
             #[cfg(feature = "docker")]
             Self::Docker { container, .. } => container.url(),
-        }
+            Self::Given(given) => return given.address().clone(),
+        };
+        url.parse()
+            .expect("a loopback port and a password of letters and digits")
     }
 
     /// Whether it answers `PING` and has loaded its data.
@@ -88,6 +102,8 @@ impl PrivateRedis {
             Self::Program(server) => server.is_listening(),
             #[cfg(feature = "docker")]
             Self::Docker { container, .. } => container.is_listening(),
+            // No drill stops it, so no drill has to ask.
+            Self::Given(_) => true,
         }
     }
 
@@ -102,6 +118,7 @@ impl PrivateRedis {
                 .map_err(|error| RedisServerError::Start("redis".into(), error)),
             #[cfg(feature = "docker")]
             Self::Docker { container, .. } => container.kill().await,
+            Self::Given(_) => Err(RedisServerError::NotOurs),
         }
     }
 
@@ -112,6 +129,7 @@ impl PrivateRedis {
     pub async fn restart(&mut self, keep_data: bool) -> Result<(), RedisServerError> {
         match self {
             Self::Program(server) => server.relaunch(keep_data)?,
+            Self::Given(_) => return Err(RedisServerError::NotOurs),
             #[cfg(feature = "docker")]
             Self::Docker { container, .. } if keep_data => container.restart().await?,
             #[cfg(feature = "docker")]

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 const DAY: &str = "2030-03-17";
 
 /// A broker that can be looked into.
-trait Broker {
+pub(crate) trait Broker {
     fn call(&mut self, op: Op) -> Answer;
 
     /// Everything it holds.
@@ -164,6 +164,14 @@ macro_rules! conformance {
             use super::*;
             $(#[test] fn $body() { super::$body(&mut InMemory::new()); })*
             $(#[test] fn $body_of() { super::$body_of(&mut InMemory::holding($holding())); })*
+        }
+
+        /// Runs the bodies that begin with nothing one after the other, each on a fresh broker.
+        pub(crate) fn every_body<B: Broker>(mut fresh: impl FnMut() -> B) {
+            $(
+                println!("{}", stringify!($body));
+                $body(&mut fresh());
+            )*
         }
     };
 }

@@ -6,6 +6,7 @@ mod cleanup;
 mod cli;
 mod confidence;
 mod conformance;
+mod connections;
 mod conservation;
 mod docker;
 mod fidelity;

@@ -5,11 +5,14 @@ use crate::asynq::settings::{
     REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS, REDIS_TIMEOUT_MS,
 };
 use crate::broker::redis::Answer;
+use crate::broker::redis::address::Address;
+use crate::broker::redis::connection::Connection;
+use crate::broker::redis::dial::Dialer;
 use crate::broker::redis::script::Call;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError, Value};
+use crate::broker::redis::trouble::{Kind, Trouble};
+use redis::{Cmd, FromRedisValue, RedisError, Value, from_redis_value_ref};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 /// Least real time a call may take before it counts as failed: at a high speed asynq's 3 s would be shorter than a
@@ -37,105 +40,96 @@ impl RedisOptions {
     }
 }
 
-/// A connection to Redis that heals: a call that finds it broken fails, a later one connects anew. Cheap to clone.
+/// A connection to Redis that heals: a call that finds it broken fails, a later one connects anew, by way of the sentinels
+/// if there are some. Cheap to clone.
 #[derive(Clone)]
 pub struct RedisBroker {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
-    client: Client,
-    options: RedisOptions,
-    connection: Mutex<Option<MultiplexedConnection>>,
+pub(super) struct Shared {
+    pub(super) dialer: Dialer,
+    pub(super) options: RedisOptions,
+    slot: Mutex<Slot>,
+}
+
+/// The connection all calls share.
+#[derive(Default)]
+struct Slot {
+    connection: Option<Connection>,
+    /// Counts connections, so that a call gives up only the one it used.
+    number: u64,
+    /// When connecting failed last, and why: whoever waited for it shares the outcome.
+    failed: Option<(Instant, Trouble)>,
 }
 
 impl RedisBroker {
-    /// Connects to `redis://host:port[/db]`.
+    /// Connects to an address as people write it; see [`Address`].
     ///
     /// # Errors
     /// When the address is malformed or nobody answers there. The address, which may hold a password, is in no error.
-    pub async fn connect(url: &str, options: RedisOptions) -> Result<Self, BrokerError> {
-        let client = Client::open(url)
+    pub async fn connect(address: &str, options: RedisOptions) -> Result<Self, BrokerError> {
+        let address: Address = address
+            .parse()
             .map_err(|error| BrokerError::Refused(format!("bad Redis address: {error}").into()))?;
+        Self::open(&address, options).await
+    }
+
+    /// Connects to an address.
+    ///
+    /// # Errors
+    /// When a certificate cannot be read or nobody answers there; the text says what to do about it.
+    pub async fn open(address: &Address, options: RedisOptions) -> Result<Self, BrokerError> {
         let broker = Self {
             shared: Arc::new(Shared {
-                client,
+                dialer: Dialer::new(address.clone(), &options)?,
                 options,
-                connection: Mutex::new(None),
+                slot: Mutex::default(),
             }),
         };
+        // A host that keeps silent does so every time, and people wait.
+        if let Err(trouble) = broker.shared.connection().await
+            && trouble.kind == Kind::Silent
+        {
+            return Err(trouble.into());
+        }
         broker.ping().await?;
         Ok(broker)
     }
 
-    /// `PING`.
+    /// `PING`, of one node if it is a cluster.
     ///
     /// # Errors
     /// When Redis does not answer.
     pub async fn ping(&self) -> Result<(), BrokerError> {
-        self.command(&redis::cmd("PING"), "PING").await
+        self.ask_one(&redis::cmd("PING"), "PING").await.map(|_| ())
     }
 
-    /// `INFO`, the default sections.
+    /// `INFO`, the default sections; of one node if it is a cluster.
     ///
     /// # Errors
     /// When Redis does not answer.
     pub async fn info(&self) -> Result<String, BrokerError> {
-        self.command(&redis::cmd("INFO"), "INFO").await
+        let value = self.ask_one(&redis::cmd("INFO"), "INFO").await?;
+        from_redis_value_ref(&value)
+            .map_err(|_| BrokerError::Refused("INFO: unexpected reply".into()))
     }
 
-    async fn connection(&self) -> Result<MultiplexedConnection, RedisError> {
-        let mut slot = self.shared.connection.lock().await;
-        if let Some(connection) = &*slot {
-            return Ok(connection.clone());
-        }
-        let timeout = Some(self.shared.options.timeout);
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(timeout)
-            .set_response_timeout(timeout);
-        let connection = self
-            .shared
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
-        *slot = Some(connection.clone());
-        Ok(connection)
+    /// `PUBLISH`: how many have received it, as far as the node that was asked knows.
+    ///
+    /// # Errors
+    /// When Redis does not answer or refuses.
+    pub async fn publish(&self, channel: &str, payload: &[u8]) -> Result<u64, BrokerError> {
+        let mut command = redis::cmd("PUBLISH");
+        command.arg(channel).arg(payload);
+        self.command(&command, "PUBLISH").await
     }
 
-    /// Runs a request, repeating it as asynq's client does when it did not get through.
-    async fn attempt<T, F, R>(&self, what: &str, request: F) -> Result<T, BrokerError>
-    where
-        F: Fn(MultiplexedConnection) -> R,
-        R: Future<Output = Result<T, RedisError>>,
-    {
-        let mut pause_ms = REDIS_RETRY_PAUSE_MS;
-        let mut tries = 0;
-        loop {
-            let outcome = match self.connection().await {
-                Ok(connection) => request(connection).await,
-                Err(error) => Err(error),
-            };
-            let error = match outcome {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            if !is_unreachable(&error) {
-                return Err(refused(what, &error));
-            }
-            // A timeout leaves the connection usable; anything else means it is gone.
-            if !error.is_timeout() {
-                *self.shared.connection.lock().await = None;
-            }
-            if tries == REDIS_RETRIES {
-                return Err(BrokerError::Unreachable(reason(&error).into()));
-            }
-            tries += 1;
-            tokio::time::sleep(Duration::from_secs_f64(
-                pause_ms as f64 / 1e3 / self.shared.options.speed,
-            ))
-            .await;
-            pause_ms = (pause_ms * 2).min(REDIS_RETRY_PAUSE_MAX_MS);
-        }
+    pub(super) async fn ask_one(&self, command: &Cmd, what: &str) -> Result<Value, BrokerError> {
+        self.attempt(what, |mut connection| async move {
+            connection.ask_one(command).await
+        })
+        .await
     }
 
     /// Runs one command, named `what` in errors.
@@ -167,34 +161,74 @@ impl RedisBroker {
     pub(super) fn real_ttl_ms(&self, ttl_s: i64) -> i64 {
         ((ttl_s as f64 * 1e3 / self.shared.options.speed) as i64).max(1)
     }
-}
 
-fn is_unreachable(error: &RedisError) -> bool {
-    error.is_io_error()
-        || error.is_timeout()
-        || error.is_connection_dropped()
-        || error.is_connection_refusal()
-        || matches!(
-            error.code(),
-            Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN")
-        )
-}
-
-fn reason(error: &RedisError) -> String {
-    if error.is_timeout() {
-        "timed out".into()
-    } else {
-        error.to_string()
+    /// Runs a request, repeating it as asynq's client does when it did not get through.
+    async fn attempt<T, F, R>(&self, what: &str, request: F) -> Result<T, BrokerError>
+    where
+        F: Fn(Connection) -> R,
+        R: Future<Output = Result<T, RedisError>>,
+    {
+        let mut pause_ms = REDIS_RETRY_PAUSE_MS;
+        let mut tries = 0;
+        loop {
+            let trouble = match self.shared.connection().await {
+                Ok((number, connection)) => match request(connection).await {
+                    Ok(value) => return Ok(value),
+                    Err(error) => {
+                        let address = &self.shared.dialer.address;
+                        let trouble = Trouble::asking(address, what, &error);
+                        if trouble.kind.is_of_connection() {
+                            self.shared.give_up(number).await;
+                        }
+                        trouble
+                    }
+                },
+                Err(trouble) => trouble,
+            };
+            if !trouble.kind.is_passing() || tries == REDIS_RETRIES {
+                return Err(trouble.into());
+            }
+            tries += 1;
+            tokio::time::sleep(Duration::from_secs_f64(
+                pause_ms as f64 / 1e3 / self.shared.options.speed,
+            ))
+            .await;
+            pause_ms = (pause_ms * 2).min(REDIS_RETRY_PAUSE_MAX_MS);
+        }
     }
 }
 
-fn refused(what: &str, error: &RedisError) -> BrokerError {
-    let text = error.to_string();
-    if text.contains("NOT FOUND")
-        || (error.code() == Some("NOT") && error.detail() == Some("FOUND"))
-    {
-        BrokerError::NotFound
-    } else {
-        BrokerError::Refused(format!("{what}: {text}").into())
+impl Shared {
+    /// The connection with its number, made now if there is none.
+    async fn connection(&self) -> Result<(u64, Connection), Trouble> {
+        let asked = Instant::now();
+        let mut slot = self.slot.lock().await;
+        if let Some(connection) = &slot.connection {
+            return Ok((slot.number, connection.clone()));
+        }
+        match &slot.failed {
+            Some((at, trouble)) if *at >= asked => return Err(trouble.clone()),
+            _ => {}
+        }
+        match self.dialer.dial().await {
+            Ok(connection) => {
+                slot.number += 1;
+                slot.connection = Some(connection.clone());
+                Ok((slot.number, connection))
+            }
+            Err(trouble) => {
+                slot.failed = Some((Instant::now(), trouble.clone()));
+                Err(trouble)
+            }
+        }
+    }
+
+    /// Gives a connection up, so that the next call makes another. A cluster's finds its way by itself, and knows nodes
+    /// that the address does not name.
+    async fn give_up(&self, number: u64) {
+        let mut slot = self.slot.lock().await;
+        if slot.number == number && !matches!(slot.connection, Some(Connection::Cluster(_))) {
+            slot.connection = None;
+        }
     }
 }

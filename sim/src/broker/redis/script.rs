@@ -1,20 +1,22 @@
 //! The Lua scripts, one a file, and how they are called.
 
-use redis::aio::MultiplexedConnection;
-use redis::{RedisError, Script, ToRedisArgs, Value};
+use redis::aio::ConnectionLike;
+use redis::{Cmd, ErrorKind, RedisError, Script, ServerErrorKind, ToRedisArgs, Value};
 use std::sync::LazyLock;
 
 /// A script with its name, for error texts.
 pub(crate) struct Named {
     name: &'static str,
+    text: &'static str,
     script: Script,
 }
 
 impl Named {
-    pub(crate) fn new(name: &'static str, source: &str) -> Self {
+    pub(crate) fn new(name: &'static str, text: &'static str) -> Self {
         Self {
             name,
-            script: Script::new(source),
+            text,
+            script: Script::new(text),
         }
     }
 }
@@ -53,10 +55,11 @@ scripts! {
     QUEUE_STATS = "queue_stats";
 }
 
-/// One call of a script: `EVALSHA`, and the script itself when Redis does not know it (any more).
+/// One call of a script: `EVALSHA`, and `EVAL` when Redis does not know it (any more). As go-redis, which never loads a
+/// script by itself: in a cluster that would need all nodes.
 pub(crate) struct Call {
     pub(super) name: &'static str,
-    script: &'static Script,
+    named: &'static Named,
     keys: Vec<String>,
     args: Vec<Vec<u8>>,
 }
@@ -65,7 +68,7 @@ impl Call {
     pub(crate) fn new(named: &'static Named) -> Self {
         Self {
             name: named.name,
-            script: &named.script,
+            named,
             keys: Vec::new(),
             args: Vec::new(),
         }
@@ -83,15 +86,25 @@ impl Call {
 
     pub(super) async fn invoke(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut impl ConnectionLike,
     ) -> Result<Value, RedisError> {
-        let mut invocation = self.script.prepare_invoke();
-        for key in &self.keys {
-            invocation.key(key);
+        let known = self.command("EVALSHA", self.named.script.get_hash());
+        match known.query_async(connection).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.command("EVAL", self.named.text)
+                    .query_async(connection)
+                    .await
+            }
+            answer => answer,
         }
+    }
+
+    fn command(&self, name: &str, script: &str) -> Cmd {
+        let mut command = redis::cmd(name);
+        command.arg(script).arg(self.keys.len()).arg(&self.keys);
         for arg in &self.args {
-            invocation.arg(arg.as_slice());
+            command.arg(arg.as_slice());
         }
-        invocation.invoke_async(connection).await
+        command
     }
 }

@@ -1,5 +1,6 @@
 //! The worker processes of a drill: started, killed, restarted, ended.
 
+use crate::broker::redis::address::Address;
 use crate::clock::{ClockOrigin, Time};
 use crate::engine::live::child::{Effect, WorkerChild};
 use crate::engine::live::scraper::Addresses;
@@ -31,7 +32,7 @@ impl Fleet {
     pub(crate) async fn start(
         plan: &Plan,
         options: &LiveOptions,
-        redis_url: String,
+        redis: &Address,
         effects: UnboundedSender<Effect>,
     ) -> Result<Self, LiveError> {
         let specs = plan
@@ -42,7 +43,7 @@ impl Fleet {
                 process,
                 incarnation: 0,
                 port: 0,
-                redis_url: redis_url.clone(),
+                redis: redis.clone(),
                 ledger: PathBuf::new(),
                 speed: options.speed,
             })

@@ -83,7 +83,7 @@ impl OurWorker {
             process: "w-0".into(),
             incarnation: 0,
             port: 0,
-            redis_url: redis_url.into(),
+            redis: redis_url.parse().unwrap(),
             ledger: dir.path().join("ledger"),
             speed: 1.0,
         };
