@@ -1,9 +1,15 @@
 //! The notation for series: `name{a="b"}` and `1 2+3x4 _ stale`.
 
+use crate::compat::Compat;
+use crate::number;
 use crate::sample::{Labels, METRIC_NAME, stale_marker};
 
 /// Most samples the series of a test file may have together; promtool would take more, and minutes.
 pub(super) const MAX_SAMPLES: usize = 5_000_000;
+
+/// Why a test with native histograms is refused.
+pub(super) const NO_HISTOGRAMS: &str =
+    "native histograms are not supported: their samples cannot be evaluated exactly here";
 
 /// Most labels of a series.
 pub(super) const LABELS_MAX: usize = 256;
@@ -110,7 +116,14 @@ fn hexadecimal(chars: &mut impl Iterator<Item = (usize, char)>, digits: usize) -
 ///
 /// `a`, `a+bxn` and `a-bxn` (n+1 samples, each the one before plus or minus b), `axn` (n+1 times a), `_`, `_xn`
 /// (n gaps), `stale`. The samples are taken off `left`, which is what the test file may still have.
-pub(super) fn values(text: &str, left: &mut usize) -> Result<Vec<Option<f64>>, String> {
+pub(super) fn values(
+    text: &str,
+    compat: Compat,
+    left: &mut usize,
+) -> Result<Vec<Option<f64>>, String> {
+    if text.contains("{{") {
+        return Err(format!("{text:?}: {NO_HISTOGRAMS}"));
+    }
     let mut values = Vec::new();
     for item in text.split_ascii_whitespace() {
         let fail = || {
@@ -135,7 +148,7 @@ pub(super) fn values(text: &str, left: &mut usize) -> Result<Vec<Option<f64>>, S
             "_" => values.extend(std::iter::repeat_n(None, times.unwrap_or(1))),
             "stale" if times.is_none() => values.push(Some(stale_marker())),
             _ => {
-                let (start, step) = start_and_step(body).ok_or_else(fail)?;
+                let (start, step) = start_and_step(body, compat).ok_or_else(fail)?;
                 if step.is_some() && times.is_none() {
                     return Err(fail());
                 }
@@ -153,8 +166,8 @@ pub(super) fn values(text: &str, left: &mut usize) -> Result<Vec<Option<f64>>, S
 }
 
 /// `a`, `a+b` or `a-b`.
-fn start_and_step(text: &str) -> Option<(f64, Option<f64>)> {
-    if let Some(value) = number(text) {
+fn start_and_step(text: &str, compat: Compat) -> Option<(f64, Option<f64>)> {
+    if let Some(value) = number(text, compat) {
         return Some((value, None));
     }
     // The sign that separates the two is the last one that is no exponent's.
@@ -162,22 +175,22 @@ fn start_and_step(text: &str) -> Option<(f64, Option<f64>)> {
     let is_separator =
         |at: &usize| matches!(bytes[*at], b'+' | b'-') && !matches!(bytes[at - 1], b'e' | b'E');
     let at = (1..bytes.len()).rev().find(is_separator)?;
-    let step = number(&text[at + 1..])?;
+    let step = number(&text[at + 1..], compat)?;
     let step = if bytes[at] == b'-' { -step } else { step };
-    Some((number(&text[..at])?, Some(step)))
+    Some((number(&text[..at], compat)?, Some(step)))
 }
 
 /// A number as PromQL writes it in series, where `0x3` is no hexadecimal number but four times 0.
-pub(super) fn number(text: &str) -> Option<f64> {
+fn number(text: &str, compat: Compat) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
     match unsigned.to_ascii_lowercase().as_str() {
         "inf" => Some(sign * f64::INFINITY),
         "nan" => Some(f64::NAN),
-        lower if lower.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
-            unsigned.parse().ok().map(|value: f64| sign * value)
+        _ => {
+            let plain = number::without_separators(unsigned, compat)?;
+            number::decimal(&plain).map(|value| sign * value)
         }
-        _ => None,
     }
 }
 
@@ -212,7 +225,7 @@ mod tests {
                 Some(value) if is_stale(*value) => "stale".to_owned(),
                 Some(value) => value.to_string(),
             };
-            values(text, &mut { 100 })
+            values(text, Compat::V3, &mut { 100 })
                 .unwrap()
                 .iter()
                 .map(shown)
@@ -226,6 +239,11 @@ mod tests {
             read("-1+2x1 5x1 1e3+1e-1x1"),
             ["-1", "1", "5", "5", "1000", "1000.1"]
         );
+        assert_eq!(
+            read("1_000+1_0x1 .5_0 017 08 1e1_0"),
+            ["1000", "1010", "0.5", "15", "8", "10000000000"]
+        );
+        assert!(values("1_000", Compat::V2, &mut { 1 }).is_err());
         assert_eq!(read("Inf -Inf NaN 0x1"), ["inf", "-inf", "NaN", "0", "0"]);
         for bad in [
             "1+2",
@@ -237,8 +255,15 @@ mod tests {
             "1x9999999",
             "Infx2",
             "-NaNx1",
+            "1__0",
+            "1_",
+            "1e400",
+            "{{schema:0}}",
         ] {
-            assert!(values(bad, &mut { MAX_SAMPLES }).is_err(), "{bad}");
+            assert!(
+                values(bad, Compat::V3, &mut { MAX_SAMPLES }).is_err(),
+                "{bad}"
+            );
         }
     }
 }
