@@ -339,3 +339,41 @@ fn check_limit(limit: usize, count: usize) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::RuleFile;
+
+    #[test]
+    fn rules_fail_when_label_sets_take_too_much() {
+        let file = RuleFile {
+            name: "r.yml".into(),
+            text:
+                "groups: [{ name: g, rules: [{ record: r, expr: m }, { alert: A, expr: m > 0 }] }]"
+                    .into(),
+        };
+        let mut engine = Engine::new(RuleSet::load(&[file], Compat::V3).unwrap(), 60_000);
+        engine.ingest(&Labels::metric("m", []), 0, 1.0);
+        let evaluate = |engine: &mut Engine, at_ms| {
+            let mut outcomes = Vec::new();
+            engine.evaluate_group(0, at_ms, &mut outcomes);
+            outcomes
+        };
+        assert!(matches!(
+            evaluate(&mut engine, 0).as_slice(),
+            [Outcome::Transition(_)]
+        ));
+        engine.interner.fill();
+        let outcomes = evaluate(&mut engine, 60_000);
+        let [Outcome::Error(recording), Outcome::Error(alerting)] = outcomes.as_slice() else {
+            panic!("{outcomes:?}");
+        };
+        for error in [recording, alerting] {
+            assert!(
+                error.message.starts_with("label sets take more than"),
+                "{error}"
+            );
+        }
+    }
+}
