@@ -13,7 +13,7 @@ use crate::expr::compile::compile;
 use crate::rules::RuleSet;
 use crate::sample::Labels;
 use crate::template::External;
-use crate::transition::Outcome;
+use crate::transition::{Outcome, RuleError};
 use crate::yaml::{Problem, Problems};
 
 /// Most evaluations of a file's tests together, each of a rule at a time, and one for each group at a time beside them.
@@ -134,24 +134,19 @@ impl Run<'_> {
         let mut now_ms = 0;
         while now_ms <= last_ms {
             self.load_until(now_ms);
-            let mut outcomes = Vec::new();
+            let mut failed = false;
             for group in &order {
                 if dues.groups[*group].falls_due(now_ms) {
-                    let at_ms = self.test.start_ms.saturating_add(now_ms);
-                    self.engine.evaluate_group(*group, at_ms, &mut outcomes);
-                }
-            }
-            let mut failed = false;
-            for outcome in outcomes {
-                if let Outcome::Error(error) = outcome {
-                    failed = true;
-                    let finding = Finding::Rule {
-                        rule: error.rule,
-                        group: error.group,
-                        error: error.message,
-                        since_1970_ms: error.at.0,
-                    };
-                    self.fail(self.test.at.line, now_ms, finding);
+                    for error in self.evaluate(*group, now_ms) {
+                        failed = true;
+                        let finding = Finding::Rule {
+                            rule: error.rule,
+                            group: error.group,
+                            error: error.message,
+                            since_1970_ms: error.at.0,
+                        };
+                        self.fail(self.test.at.line, now_ms, finding);
+                    }
                 }
             }
             // A rule that cannot be evaluated ends the test.
@@ -169,6 +164,27 @@ impl Run<'_> {
             self.check_expression(case);
         }
         Ended::AtLast
+    }
+
+    /// Evaluates a group. What went wrong comes in the order of its rules.
+    fn evaluate(&mut self, group: usize, now_ms: i64) -> Vec<RuleError> {
+        let at_ms = self.test.start_ms.saturating_add(now_ms);
+        let mut outcomes = Vec::new();
+        self.engine.evaluate_group(group, at_ms, &mut outcomes);
+        let mut unwritten = std::mem::take(&mut self.engine.unwritten)
+            .into_iter()
+            .peekable();
+        let mut errors = Vec::new();
+        for (place, outcome) in outcomes.into_iter().enumerate() {
+            while let Some(early) = unwritten.next_if(|unwritten| unwritten.place <= place) {
+                errors.push(early.error);
+            }
+            if let Outcome::Error(error) = outcome {
+                errors.push(error);
+            }
+        }
+        errors.extend(unwritten.map(|unwritten| unwritten.error));
+        errors
     }
 
     fn dues(&self) -> Dues {
