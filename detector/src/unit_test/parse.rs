@@ -145,7 +145,7 @@ fn test(
             .collect(),
         expressions: items(expressions, "promql_expr_test", problems)
             .iter()
-            .filter_map(|node| expression_case(node, problems))
+            .filter_map(|node| expression_case(node, compat, problems))
             .collect(),
     })
 }
@@ -164,7 +164,7 @@ fn input_series(
     let (series, values) = (series?, values?);
     let labels = checked(
         series,
-        series::metric(series.as_str("series", problems)?),
+        series::metric(series.as_str("series", problems)?, compat),
         problems,
     );
     let values = checked(
@@ -225,7 +225,7 @@ fn alert_case(node: &Node, problems: &mut Problems) -> Option<AlertCase> {
     })
 }
 
-fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCase> {
+fn expression_case(node: &Node, compat: Compat, problems: &mut Problems) -> Option<ExpressionCase> {
     let mut fields = Fields::new(node, "expression test", problems)?;
     let expr = fields.required("expr", problems);
     let eval_time = fields.take("eval_time");
@@ -249,7 +249,7 @@ fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCas
                 let metric = if text.trim().is_empty() {
                     Ok(Labels::default())
                 } else {
-                    series::metric(text)
+                    series::metric(text, compat)
                 };
                 checked(node, metric, problems)
             }

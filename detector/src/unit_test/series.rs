@@ -14,8 +14,8 @@ pub(super) const NO_HISTOGRAMS: &str =
 /// Most labels of a series.
 pub(super) const LABELS_MAX: usize = 256;
 
-/// Reads `name{a="b", …}`, `{a="b"}` or `name`.
-pub(super) fn metric(text: &str) -> Result<Labels, String> {
+/// Reads `name{a="b", …}`, `{a="b"}` or `name`; for the third generation also names in quotes, `{"a.name", "a.b"="c"}`.
+pub(super) fn metric(text: &str, compat: Compat) -> Result<Labels, String> {
     let text = text.trim();
     let (name, rest) = match text.find('{') {
         Some(brace) => (text[..brace].trim(), Some(&text[brace + 1..])),
@@ -50,17 +50,43 @@ pub(super) fn metric(text: &str) -> Result<Labels, String> {
                 fail("something follows the }")
             };
         }
-        let Some((label, after)) = rest.split_once('=') else {
-            return fail("a label has no =");
+        let name_in_quotes = match compat {
+            Compat::V2 => None,
+            Compat::V3 => quoted(rest),
         };
-        let label = label.trim();
-        if !word(label) || label.contains(':') {
-            return fail("bad label name");
-        }
+        let (label, after) = match name_in_quotes {
+            Some((name, after)) => match after.trim_start().strip_prefix('=') {
+                Some(after) => (name, after),
+                None if pairs.iter().any(|(label, _)| label == METRIC_NAME) => {
+                    return fail("it has two names");
+                }
+                // A name by itself is the metric's.
+                None => {
+                    pairs.push((METRIC_NAME.into(), name));
+                    rest = after.trim_start();
+                    match rest.strip_prefix(',') {
+                        Some(after) => rest = after.trim_start(),
+                        None if rest.starts_with('}') => {}
+                        None => return fail("labels are separated by commas and closed by }"),
+                    }
+                    continue;
+                }
+            },
+            None => {
+                let Some((label, after)) = rest.split_once('=') else {
+                    return fail("a label has no =");
+                };
+                let label = label.trim();
+                if !word(label) || label.contains(':') {
+                    return fail("bad label name");
+                }
+                (label.to_owned(), after)
+            }
+        };
         let Some((value, after)) = quoted(after.trim_start()) else {
             return fail("a label's value is not quoted");
         };
-        pairs.push((label.into(), value));
+        pairs.push((label, value));
         if pairs.len() > LABELS_MAX {
             return Err(format!("a series has more than {LABELS_MAX} labels"));
         }
@@ -201,12 +227,12 @@ mod tests {
 
     #[test]
     fn series_and_values() {
-        let labels = metric(r#"m{a="x", b='y"',}"#).unwrap();
+        let labels = metric(r#"m{a="x", b='y"',}"#, Compat::V3).unwrap();
         assert_eq!(labels, Labels::metric("m", [("a", "x"), ("b", "y\"")]));
-        let labels = metric(r#"{a="\u2603\U0001F600\a"}"#).unwrap();
+        let labels = metric(r#"{a="\u2603\U0001F600\a"}"#, Compat::V3).unwrap();
         assert_eq!(labels.get("a"), Some("☃😀\u{7}"));
-        assert_eq!(metric("{}").unwrap(), Labels::default());
-        assert_eq!(metric("a:b").unwrap().name(), "a:b");
+        assert_eq!(metric("{}", Compat::V3).unwrap(), Labels::default());
+        assert_eq!(metric("a:b", Compat::V3).unwrap().name(), "a:b");
         for bad in [
             "",
             "m{",
@@ -216,8 +242,14 @@ mod tests {
             "1m",
             "m{a=\"b\" c=\"d\"}",
         ] {
-            assert!(metric(bad).is_err(), "{bad}");
+            assert!(metric(bad, Compat::V3).is_err(), "{bad}");
         }
+
+        let named = r#"{"a.name", "b.c"="d", e="f"}"#;
+        let labels = Labels::from_pairs([("__name__", "a.name"), ("b.c", "d"), ("e", "f")]);
+        assert_eq!(metric(named, Compat::V3), Ok(labels));
+        assert!(metric(named, Compat::V2).is_err());
+        assert!(metric(r#"m{"a.name"}"#, Compat::V3).is_err());
 
         let read = |text: &str| -> Vec<String> {
             let shown = |value: &Option<f64>| match value {
