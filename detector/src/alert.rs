@@ -5,6 +5,8 @@ mod life;
 pub use life::Holds;
 pub(crate) use life::Life;
 
+use std::collections::BTreeMap;
+
 use crate::eval::{Element, Vector};
 use crate::intern::{Interner, LabelsId, Memo, Places};
 use crate::rules::LabelTemplate;
@@ -247,10 +249,14 @@ impl Alerts {
         let (mut forgotten, moved): (Vec<_>, Vec<_>) = made
             .into_iter()
             .partition(|transition| transition.to == AlertState::Inactive);
+        let moved: BTreeMap<&Labels, AlertState> = moved
+            .iter()
+            .map(|transition| (&transition.labels, transition.from))
+            .collect();
         for instance in std::mem::take(&mut self.instances) {
             let labels = at.interner.labels(instance.id);
-            let from = match moved.iter().find(|transition| transition.labels == *labels) {
-                Some(transition) => transition.from,
+            let from = match moved.get(labels) {
+                Some(from) => *from,
                 None if instance.life.firing => AlertState::Firing,
                 None => AlertState::Pending,
             };

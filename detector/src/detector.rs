@@ -153,6 +153,27 @@ impl Detector {
         outcomes
     }
 
+    /// Leaves out every evaluation slot up to and including `to`, as a server does that was too busy, or not there, and says
+    /// how many those are. Later slots stay where they are.
+    ///
+    /// [`advance`](Self::advance) never misses a slot: it is a server that keeps up. One whose evaluation takes longer than
+    /// the group's interval counts the slots that went by meanwhile as missed and goes on with the next one; a `for` that
+    /// has begun goes on through the gap, and series that stopped in it get their markers at the next evaluation (Prometheus,
+    /// rules/group.go, Group.run).
+    pub fn skip(&mut self, to: Timestamp) -> u64 {
+        let mut missed = 0;
+        for (next_ms, interval_ms) in &mut self.slots {
+            if *next_ms > to.0 {
+                continue;
+            }
+            let slots = to.0.abs_diff(*next_ms) / interval_ms.unsigned_abs().max(1) + 1;
+            let length_ms = i64::try_from(slots).unwrap_or(i64::MAX);
+            *next_ms = next_ms.saturating_add(length_ms.saturating_mul(*interval_ms));
+            missed += slots;
+        }
+        missed
+    }
+
     /// When each group is evaluated next, in the order of files and groups.
     pub fn next_evaluations(&self) -> impl Iterator<Item = Timestamp> {
         self.slots.iter().map(|(at_ms, _)| Timestamp(*at_ms))
@@ -202,5 +223,49 @@ impl Detector {
             }
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compat::Compat;
+    use crate::rules::RuleFile;
+    use crate::transition::AlertState;
+
+    #[test]
+    fn missed_slots_keep_the_grid_and_what_has_begun() {
+        let file = RuleFile {
+            name: "r.yml".into(),
+            text: "groups: [{ name: g, rules: [{ alert: A, expr: m > 0, for: 5m }] }]".into(),
+        };
+        let rules = RuleSet::load(&[file], Compat::V3).unwrap();
+        let schedule = Schedule {
+            start: Timestamp(0),
+            interval_ms: 60_000,
+            phase_ms: 10_000,
+        };
+        let mut detector = Detector::new(rules, schedule);
+        for minute in 0..20 {
+            detector.ingest(&Sample {
+                labels: Labels::metric("m", []),
+                at: Timestamp(minute * 60_000),
+                value: 1.0,
+            });
+        }
+        assert_eq!(detector.skip(Timestamp(9_999)), 0);
+        assert_eq!(detector.advance(Timestamp(70_000)).len(), 1);
+        // The slots at 130, 190, ... 430 s are missed; that at 490 s is the next.
+        assert_eq!(detector.skip(Timestamp(489_999)), 6);
+        let outcomes = detector.advance(Timestamp(600_000));
+        let [Outcome::Transition(fired)] = outcomes.as_slice() else {
+            panic!("{outcomes:?}");
+        };
+        assert_eq!(
+            (fired.at, fired.to),
+            (Timestamp(490_000), AlertState::Firing)
+        );
+        detector.skip(Timestamp(i64::MAX));
+        assert_eq!(detector.advance(Timestamp(i64::MAX)), []);
     }
 }

@@ -30,6 +30,17 @@ pub(crate) struct Engine {
     /// How many samples have been taken in, those of the rules left out.
     ingested: u64,
     buffers: Buffers,
+    /// Samples of the group evaluated last that the store did not take, of each rule the last one.
+    pub(crate) unwritten: Vec<Unwritten>,
+}
+
+/// What a rule could not write, as when two rules make the same series. A server notes that as the rule's error and goes
+/// on; promtool ends the test.
+#[derive(Debug, Clone)]
+pub(crate) struct Unwritten {
+    /// How many outcomes there were before it.
+    pub(crate) place: usize,
+    pub(crate) error: RuleError,
 }
 
 /// A group being evaluated.
@@ -127,6 +138,7 @@ impl Engine {
             trimmed_ms: i64::MIN,
             ingested: 0,
             buffers: Buffers::default(),
+            unwritten: Vec::new(),
         }
     }
 
@@ -180,6 +192,7 @@ impl Engine {
             return;
         };
         let query_ms = now_ms.saturating_sub(group.query_offset_ms);
+        self.unwritten.clear();
         for rule in &mut group.rules {
             let mut context = Context {
                 store: &self.store,
@@ -228,8 +241,21 @@ impl Engine {
             });
             match samples {
                 Ok(samples) => {
-                    rule.written
-                        .write(&samples, query_ms, &self.interner, &mut self.store);
+                    let refused =
+                        rule.written
+                            .write(&samples, query_ms, &self.interner, &mut self.store);
+                    if let Some(Element { labels, value }) = refused {
+                        let message = self.store.refusal(labels, query_ms, value, self.compat);
+                        self.unwritten.push(Unwritten {
+                            place: outcomes.len(),
+                            error: RuleError {
+                                at: Timestamp(now_ms),
+                                group: group.name.clone(),
+                                rule: rule.name.clone(),
+                                message,
+                            },
+                        });
+                    }
                     self.buffers.give(samples);
                 }
                 Err(message) => outcomes.push(Outcome::Error(RuleError {
@@ -279,18 +305,28 @@ impl Engine {
 }
 
 impl Written {
-    /// Appends the samples, and a marker to every series that was written before and is not now.
-    fn write(&mut self, samples: &[Element], at_ms: i64, interner: &Interner, store: &mut Store) {
+    /// Appends the samples, and a marker to every series that was written before and is not now. Gives back the last
+    /// sample that was not taken, if any.
+    fn write(
+        &mut self,
+        samples: &[Element],
+        at_ms: i64,
+        interner: &Interner,
+        store: &mut Store,
+    ) -> Option<Element> {
+        let mut refused = None;
         std::mem::swap(&mut self.series, &mut self.before);
         self.series.clear();
         for sample in samples {
             if store.append(interner, sample.labels, at_ms, sample.value) {
                 self.series.push(sample.labels);
+            } else {
+                refused = Some(*sample);
             }
         }
         // Both lists are in the same order mostly, so the common case is one comparison.
         if self.before == self.series {
-            return;
+            return refused;
         }
         self.seen.clear();
         for (place, labels) in self.series.iter().enumerate() {
@@ -301,6 +337,7 @@ impl Written {
                 store.append(interner, *labels, at_ms, stale_marker());
             }
         }
+        refused
     }
 }
 
@@ -338,4 +375,42 @@ fn check_limit(limit: usize, count: usize) -> Result<(), String> {
         return Err(format!("exceeded limit of {limit} with {count} series"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::RuleFile;
+
+    #[test]
+    fn rules_fail_when_label_sets_take_too_much() {
+        let file = RuleFile {
+            name: "r.yml".into(),
+            text:
+                "groups: [{ name: g, rules: [{ record: r, expr: m }, { alert: A, expr: m > 0 }] }]"
+                    .into(),
+        };
+        let mut engine = Engine::new(RuleSet::load(&[file], Compat::V3).unwrap(), 60_000);
+        engine.ingest(&Labels::metric("m", []), 0, 1.0);
+        let evaluate = |engine: &mut Engine, at_ms| {
+            let mut outcomes = Vec::new();
+            engine.evaluate_group(0, at_ms, &mut outcomes);
+            outcomes
+        };
+        assert!(matches!(
+            evaluate(&mut engine, 0).as_slice(),
+            [Outcome::Transition(_)]
+        ));
+        engine.interner.fill();
+        let outcomes = evaluate(&mut engine, 60_000);
+        let [Outcome::Error(recording), Outcome::Error(alerting)] = outcomes.as_slice() else {
+            panic!("{outcomes:?}");
+        };
+        for error in [recording, alerting] {
+            assert!(
+                error.message.starts_with("label sets take more than"),
+                "{error}"
+            );
+        }
+    }
 }

@@ -55,7 +55,7 @@ pub(crate) enum EvalError {
     #[error("parameter value {0} of topk/bottomk is not a whole number of elements")]
     BadCount(f64),
     #[error(
-        "subqueries take more than {MAX_STEPS} steps together ({ELEMENTS_PER_STEP} elements of a result count as another step)"
+        "subqueries take more than {MAX_STEPS} steps together ({ELEMENTS_PER_STEP} elements of a result, or {POINTS_PER_STEP} samples of windows, count as another step)"
     )]
     TooManySteps,
     #[error("a value of the label {0} would be longer than {LABEL_VALUE_MAX} bytes")]
@@ -145,6 +145,8 @@ pub(crate) const MAX_STEPS: i64 = 1_000_000;
 
 /// So many elements of a subquery's step count as another step, since they are kept until its last.
 const ELEMENTS_PER_STEP: usize = 16;
+/// So many samples that a function inside a subquery reads take about as long as a step.
+const POINTS_PER_STEP: usize = 1000;
 
 /// Longest value that a label function makes, bytes. Label functions inside each other could double it each time.
 const LABEL_VALUE_MAX: usize = 64 * 1024;

@@ -3,6 +3,7 @@
 //! Nodes that map label sets to label sets remember their answers, so a tree is changed by evaluating it.
 
 pub(crate) mod compile;
+mod grammar;
 pub(crate) mod matcher;
 pub(crate) mod place;
 mod scan;

@@ -20,6 +20,11 @@ pub(crate) fn fixed(value: f64, decimals: usize) -> String {
     special(value).unwrap_or_else(|| format!("{value:.decimals$}"))
 }
 
+/// `strconv.FormatFloat(value, 'f', -1, 64)`: the shortest digits, never with an exponent.
+pub(crate) fn plain(value: f64) -> String {
+    special(value).unwrap_or_else(|| format!("{value}"))
+}
+
 /// `%.<decimals>e`
 pub(crate) fn exponential(value: f64, decimals: usize) -> String {
     if let Some(special) = special(value) {

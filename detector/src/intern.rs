@@ -58,6 +58,12 @@ impl Interner {
         self.bytes > LABEL_SETS_MAX
     }
 
+    /// Makes it as full as it may be, which takes gigabytes otherwise.
+    #[cfg(test)]
+    pub(crate) fn fill(&mut self) {
+        self.bytes = LABEL_SETS_MAX + 1;
+    }
+
     pub(crate) fn labels(&self, id: LabelsId) -> &Labels {
         &self.sets[id.index()]
     }

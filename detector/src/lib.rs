@@ -24,6 +24,7 @@ mod eval;
 mod expr;
 mod go_format;
 mod intern;
+mod number;
 pub mod query;
 pub mod rules;
 pub mod sample;

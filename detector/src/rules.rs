@@ -8,7 +8,7 @@ use crate::expr::Expr;
 use crate::expr::compile::Reach;
 use crate::expr::share::Shared;
 use crate::template::Template;
-use crate::yaml::Problem;
+use crate::yaml::{Problem, UnknownKeys};
 
 /// A rule file: its name, for messages, and its text. Reading it is the caller's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,7 +135,20 @@ impl RuleSet {
     ///
     /// All problems of all files, in order, each with file, line and column.
     pub fn load(files: &[RuleFile], compat: Compat) -> Result<Self, Vec<Problem>> {
-        load::rule_set(files, compat)
+        Self::load_with(files, compat, UnknownKeys::Refused)
+    }
+
+    /// The same, with a say about keys that no rule file has.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), unknown keys left out if they are to be ignored.
+    pub fn load_with(
+        files: &[RuleFile],
+        compat: Compat,
+        unknown_keys: UnknownKeys,
+    ) -> Result<Self, Vec<Problem>> {
+        load::rule_set(files, compat, unknown_keys)
     }
 
     /// The alerting rules, in the order of files, groups and rules.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::compat::Compat;
+use crate::go_format;
 use crate::intern::{Interner, LabelsId};
 use crate::sample::is_stale;
 
@@ -209,6 +211,28 @@ impl Store {
         match &mut self.series[place as usize] {
             Some(series) => series.append(at_ms, value),
             None => false,
+        }
+    }
+
+    /// Why [`append`](Self::append) did not take a sample, as the storage of Prometheus says it (tsdb/head_append.go,
+    /// memSeries.appendable).
+    pub(crate) fn refusal(
+        &self,
+        labels: LabelsId,
+        at_ms: i64,
+        value: f64,
+        compat: Compat,
+    ) -> String {
+        let place = self.by_labels.get(labels.index());
+        let series = place.and_then(|place| self.get(*place));
+        match series.filter(|series| series.newest == at_ms) {
+            None => "out of order sample".into(),
+            Some(_) if compat == Compat::V2 => "duplicate sample for timestamp".into(),
+            Some(series) => format!(
+                "duplicate sample for timestamp {at_ms}; overrides not allowed: existing {}, new value {}",
+                go_format::shortest(series.newest_value),
+                go_format::shortest(value)
+            ),
         }
     }
 

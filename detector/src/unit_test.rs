@@ -24,6 +24,8 @@
 //! assert!(failures.is_empty());
 //! ```
 
+mod data;
+mod diff;
 mod failure;
 mod parse;
 mod promtool;
@@ -31,7 +33,9 @@ mod run;
 mod series;
 mod start;
 
+pub use data::Data;
 pub use failure::TestFailure;
+pub use promtool::Comparison;
 
 use regex::Regex;
 
@@ -39,7 +43,7 @@ use crate::compat::Compat;
 use crate::expr::matcher;
 use crate::rules::{RuleFile, RuleSet};
 use crate::sample::Labels;
-use crate::yaml::{Problem, Problems};
+use crate::yaml::{Mark, Problem, Problems, UnknownKeys};
 
 /// A test file that has been read.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +60,7 @@ pub struct TestFile {
 #[derive(Debug, Clone, PartialEq)]
 struct Test {
     name: String,
-    line: usize,
+    at: Mark,
     /// When it begins, in milliseconds since 1970. All other times of the test count from here.
     start_ms: i64,
     input: Vec<Input>,
@@ -106,6 +110,21 @@ pub struct RunOptions {
     pub pace: Pace,
     /// Which tests are run; `None` is all.
     pub names: Option<NameFilter>,
+    /// What to make of unknown keys in rule files, as promtool's `--ignore-unknown-fields`. In test files they are always
+    /// refused, by promtool as well.
+    pub unknown_keys: UnknownKeys,
+    /// What is kept of a test besides its failures.
+    pub keep: Keep,
+}
+
+/// What is kept of a test that was run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// Its failures.
+    #[default]
+    Failures,
+    /// All samples of its end as well, as [`TestRun::data`].
+    Data,
 }
 
 /// When the groups of a test are evaluated.
@@ -148,6 +167,23 @@ pub struct TestRun {
     pub name: String,
     /// What did not come out as expected, in promtool's order.
     pub failures: Vec<TestFailure>,
+    /// All samples at its end, if they were to be kept and every rule could be evaluated.
+    pub data: Option<Data>,
+}
+
+impl TestRun {
+    /// The test's name; of one that has none, its place.
+    #[must_use]
+    pub fn shown_name(&self) -> String {
+        shown_name(&self.name, self.index)
+    }
+}
+
+fn shown_name(name: &str, index: usize) -> String {
+    match name {
+        "" => format!("unnamed#{index}"),
+        name => name.to_owned(),
+    }
 }
 
 impl TestFile {
@@ -204,10 +240,8 @@ impl TestFile {
             compat,
             ..RunOptions::default()
         };
-        let rules = RuleSet::load(rules, compat)?;
-        let runs = self.chosen(&options);
-        let failures = runs.flat_map(|(_, test)| test.run(self, rules.clone(), &options));
-        Ok(failures.collect())
+        let runs = self.run_each(rules, &options)?;
+        Ok(runs.flat_map(|run| run.failures).collect())
     }
 
     /// Whether `options` choose any test of the file. If not, promtool does not look at the rule files, and none are
@@ -217,30 +251,31 @@ impl TestFile {
         self.chosen(options).next().is_some()
     }
 
-    /// Runs the tests that `options` choose over the rules; when there are none, the rules are not looked at.
+    /// Loads the rules and gives the tests that `options` choose, each of which is run when it is asked for. When there are
+    /// none, the rules are not looked at.
     ///
     /// # Errors
     ///
-    /// All problems of the rule files.
-    pub fn run_each(
-        &self,
+    /// All problems of the rule files, or the test from which on the file would take too long to run.
+    pub fn run_each<'f>(
+        &'f self,
         rules: &[RuleFile],
-        options: &RunOptions,
-    ) -> Result<Vec<TestRun>, Vec<Problem>> {
-        if !self.is_tested(options) {
-            return Ok(Vec::new());
-        }
-        let rules = RuleSet::load(rules, options.compat)?;
-        let runs = self.chosen(options).map(|(index, test)| TestRun {
-            index,
-            name: test.name.clone(),
-            failures: test.run(self, rules.clone(), options),
-        });
-        Ok(runs.collect())
+        options: &'f RunOptions,
+    ) -> Result<impl Iterator<Item = TestRun> + use<'f>, Vec<Problem>> {
+        let rules = match self.is_tested(options) {
+            true => RuleSet::load_with(rules, options.compat, options.unknown_keys)?,
+            false => RuleSet::load(&[], options.compat)?,
+        };
+        run::check_evaluations(self, self.chosen(options), &rules, options.pace)?;
+        let chosen = self.chosen(options);
+        Ok(chosen.map(move |(index, test)| test.run(self, index, rules.clone(), options)))
     }
 
-    fn chosen(&self, options: &RunOptions) -> impl Iterator<Item = (usize, &Test)> {
-        let accepts = |test: &Test| match &options.names {
+    fn chosen<'f>(
+        &'f self,
+        options: &'f RunOptions,
+    ) -> impl Iterator<Item = (usize, &'f Test)> + use<'f> {
+        let accepts = move |test: &Test| match &options.names {
             Some(filter) => filter.accepts(&test.name),
             None => true,
         };

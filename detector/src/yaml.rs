@@ -17,7 +17,7 @@ mod problem;
 pub(crate) mod source;
 mod tree;
 
-pub use problem::{Mark, Problem, Problems};
+pub use problem::{Mark, Problem, Problems, UnknownKeys};
 pub use tree::{Node, TEXT_MAX, Value, parse, parse_all};
 
 /// The keys of a mapping, taken one by one; what nobody asked for is unknown.
@@ -62,8 +62,11 @@ impl<'n> Fields<'n> {
         value
     }
 
-    /// Reports every key that was not asked for, with the accepted ones.
+    /// Reports every key that was not asked for, with the accepted ones, unless unknown keys are to be ignored.
     pub fn finish(self, problems: &mut Problems) {
+        if problems.unknown_keys() == UnknownKeys::Ignored {
+            return;
+        }
         for (key, _) in self.entries {
             match key.text() {
                 Some(name) if self.known.contains(&name) => {}

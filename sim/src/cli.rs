@@ -247,6 +247,15 @@ pub struct TestRules {
     /// Evaluate each group at its own `interval`, as a server does; promtool evaluates all at `evaluation_interval`
     #[arg(long)]
     pub honour_group_interval: bool,
+    /// Show alerts that are not as expected as one text in colours, instead of both lists
+    #[arg(long)]
+    pub diff: bool,
+    /// Tell when tests begin and end, and all samples at their end
+    #[arg(long)]
+    pub debug: bool,
+    /// Accept unknown keys in rule files
+    #[arg(long)]
+    pub ignore_unknown_fields: bool,
 }
 
 /// A Prometheus generation.

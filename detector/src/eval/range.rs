@@ -2,7 +2,7 @@
 
 use super::extrapolate::{Extrapolation, falls};
 use super::math::{self, Compensated};
-use super::{Context, Element, EvalError, Vector, unique};
+use super::{Context, Element, EvalError, POINTS_PER_STEP, Vector, unique};
 use crate::compat::Compat;
 use crate::expr::{RangeCall, RangeFunction};
 use crate::store::{Point, Window};
@@ -16,6 +16,7 @@ impl RangeCall {
         let function = self.function;
         let keeps_name = matches!(function, RangeFunction::First | RangeFunction::Last);
         let mut vector = context.buffers.take();
+        let mut points = 0usize;
         let distinct = match Extrapolation::of(function, context.compat) {
             Some(mut extrapolation) => self.of.each_window(context, |series, window, span, _| {
                 if let Some(value) = extrapolation.apply(&window, span) {
@@ -24,6 +25,7 @@ impl RangeCall {
                 }
             }),
             None => self.of.each_window(context, |series, window, _, context| {
+                points = points.saturating_add(window.points.len());
                 if let Some(value) = apply(function, parameter, &window, context) {
                     let labels = if keeps_name {
                         series.labels
@@ -34,11 +36,30 @@ impl RangeCall {
                 }
             }),
         }?;
+        // Outside of subqueries a window is read once, and costs no more than it took to fill it.
+        if context.now_ms != context.query_ms && reads_all(function) {
+            let steps = i64::try_from(points / POINTS_PER_STEP).unwrap_or(i64::MAX);
+            context.take_steps(steps)?;
+        }
         if keeps_name || distinct {
             return Ok(vector);
         }
         unique(vector, &mut self.seen, context)
     }
+}
+
+/// Whether a function looks at every sample of a window; the others look at its ends, or at what is known of it.
+fn reads_all(function: RangeFunction) -> bool {
+    !matches!(
+        function,
+        RangeFunction::Irate
+            | RangeFunction::Idelta
+            | RangeFunction::Resets
+            | RangeFunction::Count
+            | RangeFunction::Present
+            | RangeFunction::First
+            | RangeFunction::Last
+    )
 }
 
 /// The value of any other function for one series, whose window holds at least one sample.

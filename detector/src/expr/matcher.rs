@@ -56,7 +56,15 @@ pub(crate) fn anchored(pattern: &str, compat: Compat) -> Result<Regex, String> {
 
 /// Compiles a pattern in Go's syntax that may match anywhere; see [`anchored`].
 pub(crate) fn unanchored(pattern: &str) -> Result<Regex, String> {
-    regex(pattern, &translate(pattern)?)
+    let translated = translate(pattern)?;
+    let weight = weight::of(&translated).unwrap_or(0);
+    if weight > weight::EXPRESSION_MAX {
+        return Err(format!(
+            "regular expression {pattern:?} is too large: about {weight} states, accepted are {}",
+            weight::EXPRESSION_MAX
+        ));
+    }
+    regex(pattern, &translated)
 }
 
 fn regex(pattern: &str, translated: &str) -> Result<Regex, String> {

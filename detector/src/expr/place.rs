@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::grammar;
 use super::token::{Kind, Token, tokens};
 
 /// The bytes of `text` that `message` is about.
@@ -29,6 +30,7 @@ pub(crate) fn offending(text: &str, message: &str) -> Option<Range<usize>> {
         }
     }
     named_function(&read, message)
+        .or_else(|| grammar::dead_end(text, &read, message))
         .or_else(|| only(read.iter().filter(|token| is_named(token, message))))
 }
 
@@ -129,7 +131,7 @@ mod tests {
             ("x{a=~\"b**\", c=\"b**\"}", None),
             ("x{a=~\"b**\", c=\"d\"}", Some((5, "\"b**\""))),
             ("x $ y", Some((2, "$"))),
-            ("x y", None),
+            ("x y", Some((2, "y"))),
         ] {
             let message = compile(text, Compat::V3).unwrap_err();
             let found = offending(text, &message).map(|range| (range.start, &text[range]));

@@ -8,6 +8,7 @@ use super::token::{Kind, Token, tokens};
 use super::weight;
 use crate::compat::Compat;
 use crate::duration;
+use crate::number;
 use promql_parser::util::unquote_string;
 
 /// Longest accepted expression, in bytes.
@@ -173,19 +174,8 @@ fn number(token: &str, as_duration: bool, compat: Compat) -> Result<String, Stri
         }
         return Ok(token.into());
     }
-    if token.contains('_') {
-        let bytes = token.as_bytes();
-        let digit = |at: Option<usize>| {
-            at.and_then(|at| bytes.get(at))
-                .is_some_and(u8::is_ascii_hexdigit)
-        };
-        let misplaced =
-            |at: usize| bytes[at] == b'_' && !(digit(at.checked_sub(1)) && digit(Some(at + 1)));
-        if compat == Compat::V2 || (0..bytes.len()).any(misplaced) {
-            return Err(format!("{token:?} is not a number"));
-        }
-    }
-    let plain = token.replace('_', "");
+    let refused = || format!("{token:?} is not a number");
+    let plain = number::without_separators(token, compat).ok_or_else(refused)?;
     if as_duration {
         // Bounded here because the parser would panic on what does not fit into a duration.
         let seconds: Option<f64> = plain.parse().ok();
@@ -197,7 +187,11 @@ fn number(token: &str, as_duration: bool, compat: Compat) -> Result<String, Stri
             ));
         }
     }
-    Ok(plain)
+    // Go's parser refuses what is out of range, the parser here makes infinity of it.
+    if plain.parse().is_ok_and(f64::is_infinite) {
+        return Err(format!("{token:?} is too large for a number"));
+    }
+    Ok(plain.into_owned())
 }
 
 #[cfg(test)]
@@ -229,6 +223,9 @@ mod tests {
             Ok(r#"a{b=~"\\d\"+"}"#),
         );
         check("a > 1_000", Err("not a number"), Ok("a > 1000"));
+        check("a > 0x_1F", Err("not a number"), Ok("a > 0x1F"));
+        check("a > 1_e3", Err("not a number"), Err("not a number"));
+        check("a > 1e400", Err("too large"), Err("too large"));
         check("a > 5m", Err("stand for a number"), Ok("a > 5m"));
         check("rate(a[60])", Err("not a duration"), Ok("rate(a[60])"));
         check("a offset -5", Err("not a duration"), Ok("a offset -5"));

@@ -13,7 +13,7 @@ use crate::expr::share::{Shared, share};
 use crate::sample::METRIC_NAME;
 use crate::template::{Template, TemplateError};
 use crate::yaml::source::{Scalar, mark_of, scalars};
-use crate::yaml::{Fields, Mark, Node, Problem, Problems, Value};
+use crate::yaml::{Fields, Mark, Node, Problem, Problems, UnknownKeys, Value};
 
 /// Most rules of all files together.
 const RULES_MAX: usize = 20_000;
@@ -28,7 +28,11 @@ const REGEXES_MAX: usize = 1_500_000;
 /// So many problems of a file are placed inside their expressions: that looks at the whole file for each.
 const PLACED_MAX: usize = 100;
 
-pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Vec<Problem>> {
+pub(super) fn rule_set(
+    files: &[RuleFile],
+    compat: Compat,
+    unknown_keys: UnknownKeys,
+) -> Result<RuleSet, Vec<Problem>> {
     let mut groups = Vec::new();
     let mut taken = Taken::default();
     let mut failures = Vec::new();
@@ -37,7 +41,7 @@ pub(super) fn rule_set(files: &[RuleFile], compat: Compat) -> Result<RuleSet, Ve
     for file in files {
         let mut loader = Loader {
             taken,
-            ..Loader::new(file, compat)
+            ..Loader::new(file, compat, unknown_keys)
         };
         groups.extend(loader.file());
         taken = loader.taken;
@@ -96,13 +100,13 @@ struct Loader<'f> {
 }
 
 impl<'f> Loader<'f> {
-    fn new(file: &'f RuleFile, compat: Compat) -> Self {
+    fn new(file: &'f RuleFile, compat: Compat, unknown_keys: UnknownKeys) -> Self {
         Self {
             file: &file.name,
             source: &file.text,
             scalars: None,
             compat,
-            problems: Problems::new(file.name.clone()),
+            problems: Problems::new(file.name.clone()).with_unknown_keys(unknown_keys),
             warnings: Problems::new(file.name.clone()),
             reach: Reach::default(),
             taken: Taken::default(),
@@ -480,7 +484,7 @@ mod tests {
             name: "rules.yml".into(),
             text: format!("groups: [{{ name: {group}, rules: [{rule}, {rule}] }}]"),
         });
-        let mut loader = Loader::new(&first, Compat::V3);
+        let mut loader = Loader::new(&first, Compat::V3, UnknownKeys::Refused);
         loader.file();
         let two = loader.taken.regexes;
         assert!((1800..50_000).contains(&two), "{two}");

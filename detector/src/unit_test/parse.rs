@@ -6,8 +6,9 @@ use super::{AlertCase, ExpectedAlert, ExpressionCase, Input, Test, TestFile, ser
 use crate::alert::ALERT_NAME;
 use crate::compat::Compat;
 use crate::duration;
+use crate::number;
 use crate::sample::Labels;
-use crate::yaml::{Fields, Node, Problems, parse};
+use crate::yaml::{Fields, Node, Problems, Value, parse};
 
 const MINUTE_MS: i64 = 60_000;
 /// Most evaluations of the tests of a file together; promtool would take more, and hours.
@@ -120,7 +121,7 @@ fn test(
         .unwrap_or(unsaid_ms);
     let mut inputs: Vec<Input> = Vec::new();
     for node in items(input, "input_series", problems) {
-        inputs.extend(input_series(node, interval_ms, left, problems));
+        inputs.extend(input_series(node, interval_ms, compat, left, problems));
     }
     // Of a series given twice, the last one counts.
     let mut seen = BTreeSet::new();
@@ -133,7 +134,7 @@ fn test(
     };
     Some(Test {
         name: text(name, "name", problems),
-        line: node.at.line,
+        at: node.at,
         start_ms: start_ms(start, problems).unwrap_or(0),
         input: inputs,
         external_labels: Labels::from_pairs(pairs(external_labels, "external_labels", problems)),
@@ -144,7 +145,7 @@ fn test(
             .collect(),
         expressions: items(expressions, "promql_expr_test", problems)
             .iter()
-            .filter_map(|node| expression_case(node, problems))
+            .filter_map(|node| expression_case(node, compat, problems))
             .collect(),
     })
 }
@@ -152,6 +153,7 @@ fn test(
 fn input_series(
     node: &Node,
     interval_ms: i64,
+    compat: Compat,
     left: &mut Left,
     problems: &mut Problems,
 ) -> Option<Input> {
@@ -162,12 +164,16 @@ fn input_series(
     let (series, values) = (series?, values?);
     let labels = checked(
         series,
-        series::metric(series.as_str("series", problems)?),
+        series::metric(series.as_str("series", problems)?, compat),
         problems,
     );
     let values = checked(
         values,
-        series::values(values.as_str("values", problems)?, &mut left.samples),
+        series::values(
+            values.as_str("values", problems)?,
+            compat,
+            &mut left.samples,
+        ),
         problems,
     )?;
     let sample = |(at, value): (usize, Option<f64>)| {
@@ -219,7 +225,7 @@ fn alert_case(node: &Node, problems: &mut Problems) -> Option<AlertCase> {
     })
 }
 
-fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCase> {
+fn expression_case(node: &Node, compat: Compat, problems: &mut Problems) -> Option<ExpressionCase> {
     let mut fields = Fields::new(node, "expression test", problems)?;
     let expr = fields.required("expr", problems);
     let eval_time = fields.take("eval_time");
@@ -232,6 +238,9 @@ fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCas
         };
         let labels = fields.take("labels");
         let value = fields.take("value");
+        if let Some(node) = fields.take("histogram") {
+            problems.push(node.at, series::NO_HISTOGRAMS);
+        }
         fields.finish(problems);
         let labels = match labels {
             None => Some(Labels::default()),
@@ -240,7 +249,7 @@ fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCas
                 let metric = if text.trim().is_empty() {
                     Ok(Labels::default())
                 } else {
-                    series::metric(text)
+                    series::metric(text, compat)
                 };
                 checked(node, metric, problems)
             }
@@ -248,9 +257,11 @@ fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCas
         let value = match value {
             None => Some(0.0),
             Some(node) => {
-                let text = node.as_str("value", problems).unwrap_or_default();
-                let number = yaml_number(text);
-                let number = number.ok_or_else(|| format!("{text:?} is not a number"));
+                let number = match &node.value {
+                    Value::Scalar { text, plain: true } => number::yaml(text),
+                    _ => None,
+                };
+                let number = number.ok_or_else(|| format!("{} is not a number", node.found()));
                 checked(node, number, problems)
             }
         };
@@ -265,19 +276,6 @@ fn expression_case(node: &Node, problems: &mut Problems) -> Option<ExpressionCas
         expr: expr?.as_str("expr", problems)?.to_owned(),
         expected: samples,
     })
-}
-
-/// A number as YAML writes it, where infinity is `.inf`.
-fn yaml_number(text: &str) -> Option<f64> {
-    match text.trim_start_matches(['-', '+']) {
-        ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN" => {
-            series::number(&text.replacen('.', "", 1))
-        }
-        digits if digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
-            series::number(text)
-        }
-        _ => None,
-    }
 }
 
 fn items<'n>(node: Option<&'n Node>, what: &str, problems: &mut Problems) -> &'n [Node] {

@@ -1,7 +1,7 @@
 //! Failures in the words of `promtool test rules` (cmd/promtool/unittest.go), blanks at the ends of lines included.
 
-use super::ExpectedAlert;
 use super::failure::{Finding, NOT_EXPANDED, TestFailure};
+use super::{ExpectedAlert, diff};
 use crate::go_format;
 use crate::sample::Labels;
 
@@ -26,13 +26,26 @@ const UNNAMED: [(&str, &str); 5] = [
     ),
 ];
 
+/// Before every line of alerts.
+const INDENT: &str = "            ";
+
+/// How alerts that should be equal are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Comparison {
+    /// What was expected, then what was found.
+    #[default]
+    Both,
+    /// One text in which what is missing, too much or different is coloured, as with promtool's `--diff`.
+    Diff,
+}
+
 impl TestFailure {
     /// The failure as promtool prints it, without a newline at the end.
     ///
     /// Only the reason why an expression is refused has other words. Where two series are in each other's way, promtool
     /// names them in no defined order.
     #[must_use]
-    pub fn as_promtool(&self) -> String {
+    pub fn as_promtool(&self, comparison: Comparison) -> String {
         match &self.finding {
             Finding::Rule {
                 rule,
@@ -56,12 +69,19 @@ impl TestFailure {
                     true => String::new(),
                     false => format!("\n        {NOT_EXPANDED}"),
                 };
-                format!(
-                    "{name}    alertname: {alert}, time: {}, \n        exp:{}, \n        got:{}{note}",
-                    duration(self.at_ms),
-                    alerts(&compared.expected),
-                    alerts(&compared.found),
-                )
+                let compared = match comparison {
+                    Comparison::Both => format!(
+                        "exp:{}, \n        got:{}",
+                        alerts(&compared.expected),
+                        alerts(&compared.found)
+                    ),
+                    Comparison::Diff => {
+                        let diff = diff::alerts(&compared.expected, &compared.found);
+                        format!("diff: {}", diff.replace('\n', &format!("\n{INDENT}")))
+                    }
+                };
+                let at = duration(self.at_ms);
+                format!("{name}    alertname: {alert}, time: {at}, \n        {compared}{note}")
             }
             Finding::Expression { expr, result } => {
                 let case = format!(
@@ -98,7 +118,6 @@ fn alerts(alerts: &[ExpectedAlert]) -> String {
     if alerts.is_empty() {
         return "[]".into();
     }
-    const INDENT: &str = "            ";
     let shown: Vec<String> = alerts
         .iter()
         .enumerate()

@@ -1,8 +1,11 @@
 //! Running tests step by step, as promtool does (cmd/promtool/unittest.go).
 
+use std::collections::BTreeMap;
+
 use super::failure::{Compared, Finding};
 use super::{
-    AlertCase, ExpectedAlert, ExpressionCase, Pace, RunOptions, Test, TestFailure, TestFile,
+    AlertCase, Data, ExpectedAlert, ExpressionCase, Keep, Pace, RunOptions, Test, TestFailure,
+    TestFile, TestRun,
 };
 use crate::compat::Compat;
 use crate::engine::{Engine, Work};
@@ -10,15 +13,62 @@ use crate::expr::compile::compile;
 use crate::rules::RuleSet;
 use crate::sample::Labels;
 use crate::template::External;
-use crate::transition::Outcome;
+use crate::transition::{Outcome, RuleError};
+use crate::yaml::{Problem, Problems};
+
+/// Most evaluations of a file's tests together, each of a rule at a time, and one for each group at a time beside them.
+const EVALUATIONS_MAX: i64 = 100_000_000;
+
+/// Whether the tests can be run in bounded time.
+///
+/// # Errors
+///
+/// The test from which on it is too much.
+pub(super) fn check_evaluations<'t>(
+    file: &TestFile,
+    tests: impl Iterator<Item = (usize, &'t Test)>,
+    rules: &RuleSet,
+    pace: Pace,
+) -> Result<(), Vec<Problem>> {
+    let mut left = EVALUATIONS_MAX;
+    for (_, test) in tests {
+        for group in &rules.groups {
+            let interval_ms = pace.interval_ms(group.interval_ms, file.evaluation_interval_ms);
+            let times = (test.last_eval_time_ms() / interval_ms).saturating_add(1);
+            let rules = i64::try_from(group.rules.len()).unwrap_or(i64::MAX);
+            left = left.saturating_sub(times.saturating_mul(rules.saturating_add(1)));
+        }
+        if left < 0 {
+            let mut problems = Problems::new(file.name.clone());
+            problems.push_with_hint(
+                test.at,
+                format!("the tests of the file take more than {EVALUATIONS_MAX} evaluations of rules together"),
+                "split the file, test at earlier times, or lengthen the intervals",
+            );
+            return Err(problems.into_vec());
+        }
+    }
+    Ok(())
+}
+
+impl Pace {
+    /// How often a group is evaluated whose own interval, if it has one, is `own_ms`.
+    fn interval_ms(self, own_ms: Option<i64>, evaluation_interval_ms: i64) -> i64 {
+        match self {
+            Self::Together => evaluation_interval_ms,
+            Self::GroupIntervals => own_ms.unwrap_or(evaluation_interval_ms),
+        }
+    }
+}
 
 impl Test {
     pub(super) fn run(
         &self,
         file: &TestFile,
+        index: usize,
         rules: RuleSet,
         options: &RunOptions,
-    ) -> Vec<TestFailure> {
+    ) -> TestRun {
         let mut run = Run {
             test: self,
             file,
@@ -32,8 +82,17 @@ impl Test {
             labels: self.external_labels.clone(),
             url: self.external_url.clone(),
         };
-        run.steps();
-        run.failures
+        let ended = run.steps();
+        let data = match (ended, options.keep) {
+            (Ended::AtLast, Keep::Data) => Some(Data::of(&run.engine, self, options.compat)),
+            (Ended::AtError, _) | (_, Keep::Failures) => None,
+        };
+        TestRun {
+            index,
+            name: self.name.clone(),
+            failures: run.failures,
+            data,
+        }
     }
 
     pub(super) fn last_eval_time_ms(&self) -> i64 {
@@ -54,8 +113,16 @@ struct Run<'t> {
     failures: Vec<TestFailure>,
 }
 
+/// Where a test ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    AtLast,
+    /// A rule could not be evaluated.
+    AtError,
+}
+
 impl Run<'_> {
-    fn steps(&mut self) {
+    fn steps(&mut self) -> Ended {
         let order = self.group_order();
         let last_ms = self.test.last_eval_time_ms();
         let mut dues = self.dues();
@@ -67,29 +134,24 @@ impl Run<'_> {
         let mut now_ms = 0;
         while now_ms <= last_ms {
             self.load_until(now_ms);
-            let mut outcomes = Vec::new();
+            let mut failed = false;
             for group in &order {
                 if dues.groups[*group].falls_due(now_ms) {
-                    let at_ms = self.test.start_ms.saturating_add(now_ms);
-                    self.engine.evaluate_group(*group, at_ms, &mut outcomes);
-                }
-            }
-            let mut failed = false;
-            for outcome in outcomes {
-                if let Outcome::Error(error) = outcome {
-                    failed = true;
-                    let finding = Finding::Rule {
-                        rule: error.rule,
-                        group: error.group,
-                        error: error.message,
-                        since_1970_ms: error.at.0,
-                    };
-                    self.fail(self.test.line, now_ms, finding);
+                    for error in self.evaluate(*group, now_ms) {
+                        failed = true;
+                        let finding = Finding::Rule {
+                            rule: error.rule,
+                            group: error.group,
+                            error: error.message,
+                            since_1970_ms: error.at.0,
+                        };
+                        self.fail(self.test.at.line, now_ms, finding);
+                    }
                 }
             }
             // A rule that cannot be evaluated ends the test.
             if failed {
-                return;
+                return Ended::AtError;
             }
             dues.all.falls_due(now_ms);
             let next_ms = dues.next_ms();
@@ -101,6 +163,28 @@ impl Run<'_> {
         for case in &self.test.expressions {
             self.check_expression(case);
         }
+        Ended::AtLast
+    }
+
+    /// Evaluates a group. What went wrong comes in the order of its rules.
+    fn evaluate(&mut self, group: usize, now_ms: i64) -> Vec<RuleError> {
+        let at_ms = self.test.start_ms.saturating_add(now_ms);
+        let mut outcomes = Vec::new();
+        self.engine.evaluate_group(group, at_ms, &mut outcomes);
+        let mut unwritten = std::mem::take(&mut self.engine.unwritten)
+            .into_iter()
+            .peekable();
+        let mut errors = Vec::new();
+        for (place, outcome) in outcomes.into_iter().enumerate() {
+            while let Some(early) = unwritten.next_if(|unwritten| unwritten.place <= place) {
+                errors.push(early.error);
+            }
+            if let Outcome::Error(error) = outcome {
+                errors.push(error);
+            }
+        }
+        errors.extend(unwritten.map(|unwritten| unwritten.error));
+        errors
     }
 
     fn dues(&self) -> Dues {
@@ -109,10 +193,8 @@ impl Run<'_> {
             at_ms: 0,
             interval_ms,
         };
-        let groups = self.engine.groups.iter().map(|group| match self.pace {
-            Pace::Together => due(step_ms),
-            Pace::GroupIntervals => due(group.interval_ms.unwrap_or(step_ms)),
-        });
+        let groups = self.engine.groups.iter();
+        let groups = groups.map(|group| due(self.pace.interval_ms(group.interval_ms, step_ms)));
         Dues {
             all: due(step_ms),
             groups: groups.collect(),
@@ -121,13 +203,14 @@ impl Run<'_> {
 
     /// Groups by their place in `group_eval_order`; those not listed count as first, as in promtool.
     fn group_order(&self) -> Vec<usize> {
+        let order = self.file.group_eval_order.iter();
+        let places: BTreeMap<&str, usize> = order.map(String::as_str).zip(0..).collect();
         let place = |group: &usize| {
-            let name = &self.engine.groups[*group].name;
-            let order = &self.file.group_eval_order;
-            order.iter().position(|other| other == name).unwrap_or(0)
+            let name = self.engine.groups[*group].name.as_str();
+            places.get(name).copied().unwrap_or(0)
         };
         let mut order: Vec<usize> = (0..self.engine.groups.len()).collect();
-        order.sort_by_key(place);
+        order.sort_by_cached_key(place);
         order
     }
 

@@ -1,15 +1,21 @@
 //! The notation for series: `name{a="b"}` and `1 2+3x4 _ stale`.
 
+use crate::compat::Compat;
+use crate::number;
 use crate::sample::{Labels, METRIC_NAME, stale_marker};
 
 /// Most samples the series of a test file may have together; promtool would take more, and minutes.
 pub(super) const MAX_SAMPLES: usize = 5_000_000;
 
+/// Why a test with native histograms is refused.
+pub(super) const NO_HISTOGRAMS: &str =
+    "native histograms are not supported: their samples cannot be evaluated exactly here";
+
 /// Most labels of a series.
 pub(super) const LABELS_MAX: usize = 256;
 
-/// Reads `name{a="b", …}`, `{a="b"}` or `name`.
-pub(super) fn metric(text: &str) -> Result<Labels, String> {
+/// Reads `name{a="b", …}`, `{a="b"}` or `name`; for the third generation also names in quotes, `{"a.name", "a.b"="c"}`.
+pub(super) fn metric(text: &str, compat: Compat) -> Result<Labels, String> {
     let text = text.trim();
     let (name, rest) = match text.find('{') {
         Some(brace) => (text[..brace].trim(), Some(&text[brace + 1..])),
@@ -44,17 +50,43 @@ pub(super) fn metric(text: &str) -> Result<Labels, String> {
                 fail("something follows the }")
             };
         }
-        let Some((label, after)) = rest.split_once('=') else {
-            return fail("a label has no =");
+        let name_in_quotes = match compat {
+            Compat::V2 => None,
+            Compat::V3 => quoted(rest),
         };
-        let label = label.trim();
-        if !word(label) || label.contains(':') {
-            return fail("bad label name");
-        }
+        let (label, after) = match name_in_quotes {
+            Some((name, after)) => match after.trim_start().strip_prefix('=') {
+                Some(after) => (name, after),
+                None if pairs.iter().any(|(label, _)| label == METRIC_NAME) => {
+                    return fail("it has two names");
+                }
+                // A name by itself is the metric's.
+                None => {
+                    pairs.push((METRIC_NAME.into(), name));
+                    rest = after.trim_start();
+                    match rest.strip_prefix(',') {
+                        Some(after) => rest = after.trim_start(),
+                        None if rest.starts_with('}') => {}
+                        None => return fail("labels are separated by commas and closed by }"),
+                    }
+                    continue;
+                }
+            },
+            None => {
+                let Some((label, after)) = rest.split_once('=') else {
+                    return fail("a label has no =");
+                };
+                let label = label.trim();
+                if !word(label) || label.contains(':') {
+                    return fail("bad label name");
+                }
+                (label.to_owned(), after)
+            }
+        };
         let Some((value, after)) = quoted(after.trim_start()) else {
             return fail("a label's value is not quoted");
         };
-        pairs.push((label.into(), value));
+        pairs.push((label, value));
         if pairs.len() > LABELS_MAX {
             return Err(format!("a series has more than {LABELS_MAX} labels"));
         }
@@ -110,7 +142,14 @@ fn hexadecimal(chars: &mut impl Iterator<Item = (usize, char)>, digits: usize) -
 ///
 /// `a`, `a+bxn` and `a-bxn` (n+1 samples, each the one before plus or minus b), `axn` (n+1 times a), `_`, `_xn`
 /// (n gaps), `stale`. The samples are taken off `left`, which is what the test file may still have.
-pub(super) fn values(text: &str, left: &mut usize) -> Result<Vec<Option<f64>>, String> {
+pub(super) fn values(
+    text: &str,
+    compat: Compat,
+    left: &mut usize,
+) -> Result<Vec<Option<f64>>, String> {
+    if text.contains("{{") {
+        return Err(format!("{text:?}: {NO_HISTOGRAMS}"));
+    }
     let mut values = Vec::new();
     for item in text.split_ascii_whitespace() {
         let fail = || {
@@ -135,7 +174,7 @@ pub(super) fn values(text: &str, left: &mut usize) -> Result<Vec<Option<f64>>, S
             "_" => values.extend(std::iter::repeat_n(None, times.unwrap_or(1))),
             "stale" if times.is_none() => values.push(Some(stale_marker())),
             _ => {
-                let (start, step) = start_and_step(body).ok_or_else(fail)?;
+                let (start, step) = start_and_step(body, compat).ok_or_else(fail)?;
                 if step.is_some() && times.is_none() {
                     return Err(fail());
                 }
@@ -153,8 +192,8 @@ pub(super) fn values(text: &str, left: &mut usize) -> Result<Vec<Option<f64>>, S
 }
 
 /// `a`, `a+b` or `a-b`.
-fn start_and_step(text: &str) -> Option<(f64, Option<f64>)> {
-    if let Some(value) = number(text) {
+fn start_and_step(text: &str, compat: Compat) -> Option<(f64, Option<f64>)> {
+    if let Some(value) = number(text, compat) {
         return Some((value, None));
     }
     // The sign that separates the two is the last one that is no exponent's.
@@ -162,22 +201,22 @@ fn start_and_step(text: &str) -> Option<(f64, Option<f64>)> {
     let is_separator =
         |at: &usize| matches!(bytes[*at], b'+' | b'-') && !matches!(bytes[at - 1], b'e' | b'E');
     let at = (1..bytes.len()).rev().find(is_separator)?;
-    let step = number(&text[at + 1..])?;
+    let step = number(&text[at + 1..], compat)?;
     let step = if bytes[at] == b'-' { -step } else { step };
-    Some((number(&text[..at])?, Some(step)))
+    Some((number(&text[..at], compat)?, Some(step)))
 }
 
 /// A number as PromQL writes it in series, where `0x3` is no hexadecimal number but four times 0.
-pub(super) fn number(text: &str) -> Option<f64> {
+fn number(text: &str, compat: Compat) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
     match unsigned.to_ascii_lowercase().as_str() {
         "inf" => Some(sign * f64::INFINITY),
         "nan" => Some(f64::NAN),
-        lower if lower.starts_with(|c: char| c.is_ascii_digit() || c == '.') => {
-            unsigned.parse().ok().map(|value: f64| sign * value)
+        _ => {
+            let plain = number::without_separators(unsigned, compat)?;
+            number::decimal(&plain).map(|value| sign * value)
         }
-        _ => None,
     }
 }
 
@@ -188,12 +227,12 @@ mod tests {
 
     #[test]
     fn series_and_values() {
-        let labels = metric(r#"m{a="x", b='y"',}"#).unwrap();
+        let labels = metric(r#"m{a="x", b='y"',}"#, Compat::V3).unwrap();
         assert_eq!(labels, Labels::metric("m", [("a", "x"), ("b", "y\"")]));
-        let labels = metric(r#"{a="\u2603\U0001F600\a"}"#).unwrap();
+        let labels = metric(r#"{a="\u2603\U0001F600\a"}"#, Compat::V3).unwrap();
         assert_eq!(labels.get("a"), Some("☃😀\u{7}"));
-        assert_eq!(metric("{}").unwrap(), Labels::default());
-        assert_eq!(metric("a:b").unwrap().name(), "a:b");
+        assert_eq!(metric("{}", Compat::V3).unwrap(), Labels::default());
+        assert_eq!(metric("a:b", Compat::V3).unwrap().name(), "a:b");
         for bad in [
             "",
             "m{",
@@ -203,8 +242,14 @@ mod tests {
             "1m",
             "m{a=\"b\" c=\"d\"}",
         ] {
-            assert!(metric(bad).is_err(), "{bad}");
+            assert!(metric(bad, Compat::V3).is_err(), "{bad}");
         }
+
+        let named = r#"{"a.name", "b.c"="d", e="f"}"#;
+        let labels = Labels::from_pairs([("__name__", "a.name"), ("b.c", "d"), ("e", "f")]);
+        assert_eq!(metric(named, Compat::V3), Ok(labels));
+        assert!(metric(named, Compat::V2).is_err());
+        assert!(metric(r#"m{"a.name"}"#, Compat::V3).is_err());
 
         let read = |text: &str| -> Vec<String> {
             let shown = |value: &Option<f64>| match value {
@@ -212,7 +257,7 @@ mod tests {
                 Some(value) if is_stale(*value) => "stale".to_owned(),
                 Some(value) => value.to_string(),
             };
-            values(text, &mut { 100 })
+            values(text, Compat::V3, &mut { 100 })
                 .unwrap()
                 .iter()
                 .map(shown)
@@ -226,6 +271,11 @@ mod tests {
             read("-1+2x1 5x1 1e3+1e-1x1"),
             ["-1", "1", "5", "5", "1000", "1000.1"]
         );
+        assert_eq!(
+            read("1_000+1_0x1 .5_0 017 08 1e1_0"),
+            ["1000", "1010", "0.5", "15", "8", "10000000000"]
+        );
+        assert!(values("1_000", Compat::V2, &mut { 1 }).is_err());
         assert_eq!(read("Inf -Inf NaN 0x1"), ["inf", "-inf", "NaN", "0", "0"]);
         for bad in [
             "1+2",
@@ -237,8 +287,15 @@ mod tests {
             "1x9999999",
             "Infx2",
             "-NaNx1",
+            "1__0",
+            "1_",
+            "1e400",
+            "{{schema:0}}",
         ] {
-            assert!(values(bad, &mut { MAX_SAMPLES }).is_err(), "{bad}");
+            assert!(
+                values(bad, Compat::V3, &mut { MAX_SAMPLES }).is_err(),
+                "{bad}"
+            );
         }
     }
 }

@@ -47,10 +47,21 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// What to make of keys that nobody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownKeys {
+    /// Each is a problem.
+    #[default]
+    Refused,
+    /// They are nobody's business.
+    Ignored,
+}
+
 /// Collects the problems of one file.
 #[derive(Debug, Clone, Default)]
 pub struct Problems {
     file: String,
+    unknown_keys: UnknownKeys,
     found: Vec<Problem>,
     /// How many there are beyond [`PROBLEMS_MAX`].
     untold: usize,
@@ -61,9 +72,21 @@ impl Problems {
     pub fn new(file: impl Into<String>) -> Self {
         Self {
             file: file.into(),
-            found: Vec::new(),
-            untold: 0,
+            ..Self::default()
         }
+    }
+
+    /// The same, with something else to be made of unknown keys.
+    #[must_use]
+    pub fn with_unknown_keys(self, unknown_keys: UnknownKeys) -> Self {
+        Self {
+            unknown_keys,
+            ..self
+        }
+    }
+
+    pub(super) fn unknown_keys(&self) -> UnknownKeys {
+        self.unknown_keys
     }
 
     /// Adds a problem.

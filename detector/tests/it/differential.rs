@@ -12,13 +12,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use firedrill_detector::query::Query;
-use firedrill_detector::unit_test::TestFile;
+use firedrill_detector::unit_test::{Comparison, TestFile};
 use firedrill_detector::{
     Compat, Detector, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 
 use crate::oracle::{Answer, Case, Oracle};
-use crate::random::{LONGEST_QUERY_OFFSET_MS, Random, expression, rules, series};
+use crate::random::{
+    LONGEST_QUERY_OFFSET_MS, Random, SLOTS_PER_SCRAPE, expression, failing_rules, rules, series,
+};
 
 const SAMPLES: usize = 60;
 const STEP_MS: i64 = 30_000;
@@ -60,6 +62,92 @@ fn random_rules_3() {
     if let Some(oracle) = Oracle::prometheus_3() {
         compare_rules(&oracle);
     }
+}
+
+/// Random rules that may fail: every word promtool says of a test file.
+#[test]
+fn random_failures() {
+    if let Some(oracle) = Oracle::prometheus_2() {
+        compare_failures(&oracle);
+    }
+}
+
+#[test]
+fn random_failures_3() {
+    if let Some(oracle) = Oracle::prometheus_3() {
+        compare_failures(&oracle);
+    }
+}
+
+fn compare_failures(oracle: &Oracle) {
+    let files = number("FIREDRILL_DIFF_CASES", 500).div_ceil(20);
+    let seed = number("FIREDRILL_DIFF_SEED", 1).wrapping_add(1 << 33);
+    let (mut failed, mut fired) = (0, 0);
+    for file_seed in (0..files).map(|file| seed.wrapping_add(file)) {
+        let mut random = Random(file_seed);
+        let series = series(&mut random, SAMPLES);
+        let rules = failing_rules(&mut random);
+        let mut test = file(&series, &[], true);
+        test.push_str(
+            "  external_labels: { zone: 'zöne' }\n  external_url: http://h/p\n  alert_rule_test:\n",
+        );
+        for _ in 0..10 {
+            let at_ms = random.below(SAMPLES * 2) as i64 * STEP_MS / 2;
+            let name = random.below(3);
+            writeln!(test, "  - {{ eval_time: {at_ms}ms, alertname: A{name} }}")
+                .expect("strings take all");
+        }
+        let rule_file = RuleFile {
+            name: RULES.into(),
+            text: rules.clone(),
+        };
+        let read =
+            TestFile::parse_as("random.yml", &test, oracle.compat).expect("it is a test file");
+        let failures = read
+            .run(&[rule_file], oracle.compat)
+            .expect("the rules are fine");
+        let failures = failures
+            .iter()
+            .map(|failure| failure.as_promtool(Comparison::Both));
+        let ours: Vec<String> = failures.collect();
+        failed += usize::from(ours.iter().any(|words| words.contains("err:")));
+        fired += usize::from(ours.iter().any(|words| words.contains("got:")));
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("random.yml");
+        std::fs::write(&path, &test).expect("it can be written");
+        std::fs::write(path.with_file_name(RULES), &rules).expect("it can be written");
+        let (passed, theirs) = oracle.verdict(&path);
+        // Both streams come together, so empty lines and the file's name are in between.
+        let words = |text: &str| -> Vec<String> {
+            let lines = text.lines().filter(|line| {
+                let is_frame =
+                    ["  FAILED:", "  SUCCESS"].contains(line) || line.starts_with("Unit Testing:");
+                !is_frame && !line.is_empty()
+            });
+            // Of several alerts that cannot be written promtool names one, in no defined order.
+            let without_sample =
+                |line: &str| match line.split_once("duplicate sample for timestamp") {
+                    Some((before, _)) => before.to_owned(),
+                    None => line.to_owned(),
+                };
+            lines.map(without_sample).collect()
+        };
+        assert_eq!(
+            passed,
+            ours.is_empty(),
+            "seed {file_seed}: {theirs}\n{rules}"
+        );
+        assert_eq!(
+            words(&ours.join("\n")),
+            words(&theirs),
+            "seed {file_seed}:\n{rules}"
+        );
+    }
+    println!("{files} test files compared: rules failed in {failed}, alerts fired in {fired}");
+    assert!(
+        failed > 0 && fired > 0,
+        "rules that never do anything prove nothing"
+    );
 }
 
 fn compare_expressions(oracle: &Oracle) {
@@ -228,7 +316,9 @@ fn file(series: &[(String, String)], cases: &[Case], with_rules: bool) -> String
             "rule_files: [{RULES}]\ngroup_eval_order: [first, second]\n"
         ));
     }
-    text.push_str("evaluation_interval: 30s\ntests:\n- interval: 30s\n  input_series:\n");
+    text.push_str("evaluation_interval: 30s\ntests:\n- interval: ");
+    let slot_ms = STEP_MS / SLOTS_PER_SCRAPE as i64;
+    writeln!(text, "{slot_ms}ms\n  input_series:").expect("strings take all");
     for (series, values) in series {
         writeln!(text, "  - {{ series: '{series}', values: '{values}' }}")
             .expect("strings take all");

@@ -413,6 +413,47 @@ fn what_explodes_when_evaluated_fails() {
     }
 }
 
+/// A hundred levels of sixty kilobytes are six megabytes of what is compared to find equal parts; so many rules have more
+/// than may be compared, and the last ones share nothing.
+#[test]
+fn rules_too_large_to_compare_are_evaluated_all_the_same() {
+    let value = "x".repeat(60_000);
+    let expr = format!("{}m{{a=\"{value}\"}}{}", "abs(".repeat(90), ")".repeat(90));
+    let rules = bounded("identities", || {
+        load(rules(
+            (0..40).map(|rule| format!("alert: A{rule}, expr: '{expr} > 0'")),
+        ))
+    });
+    let schedule = Schedule {
+        start: Timestamp(0),
+        interval_ms: 60_000,
+        phase_ms: 0,
+    };
+    let mut detector = Detector::new(rules.expect("they are large, not wrong"), schedule);
+    detector.ingest(&Sample {
+        labels: Labels::metric("m", [("a", value.as_str())]),
+        at: Timestamp(0),
+        value: 1.0,
+    });
+    let outcomes = bounded("evaluation", || detector.advance(Timestamp(0)));
+    assert_eq!(outcomes.len(), 40);
+}
+
+/// Every step reads a long window: a thousand samples count as another step.
+#[test]
+fn windows_inside_of_subqueries_are_charged() {
+    let text = "tests: [{ interval: 1s, input_series: [{ series: m, values: '0+1x100000' }], promql_expr_test: \
+                [{ expr: 'max_over_time(sum_over_time(m[1d])[1d:1s])', eval_time: 1d }] }]";
+    let test = TestFile::parse("t.yml", &format!("evaluation_interval: 1d\n{text}"))
+        .expect("it is a test file");
+    let failures = bounded("windows", || test.run(&[], Compat::V3)).expect("there are no rules");
+    assert!(
+        failures[0].to_string().contains("samples of windows"),
+        "{}",
+        failures[0]
+    );
+}
+
 #[test]
 fn alerts_whose_labels_double_stop_growing() {
     let text = rules([

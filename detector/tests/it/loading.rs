@@ -369,8 +369,10 @@ fn expressions_are_wrong_at_a_line_and_a_column() {
         ("expr: |\n      é{a=\"b\"} > foo(x)\n", "6:7:"),
         ("expr: |\n      x{a=\"é\"} > foo(x)\n", "6:18:"),
         ("expr:\n      sum(x) /\n      foo(y)\n", "7:7:"),
-        // Nothing says what is wrong with it, but for the expression itself.
-        ("expr: |\n      sum(x)\n        y\n", "6:7:"),
+        // The parser only says that it is wrong; this is where nothing can go on.
+        ("expr: |\n      sum(x)\n        y\n", "7:9:"),
+        ("expr: 'a > > 1'", "5:16:"),
+        ("expr: a and", "5:13:"),
     ] {
         let text = format!("groups:\n- name: g\n  rules:\n  - alert: A\n    {expr}");
         let problems = load(&text, Compat::V3).map(|_| ()).unwrap_err();

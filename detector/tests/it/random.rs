@@ -34,10 +34,13 @@ impl Random {
     }
 }
 
+/// A test file has one interval for all samples: it is this part of that between scrapes, so that scrapes can be late.
+pub(crate) const SLOTS_PER_SCRAPE: usize = 6;
+
 /// Series in promtool's notation: gauges `g`, counters `c`, buckets `h_bucket`, buckets no exporter would write
 /// `b_bucket`, limits `lim`, texts `n`.
 pub(crate) fn series(random: &mut Random, samples: usize) -> Vec<(String, String)> {
-    let mut series = Vec::new();
+    let mut series: Vec<(String, Vec<String>)> = Vec::new();
     for (place, (job, i)) in [("x", "1"), ("x", "2"), ("y", "1"), ("y", "3")]
         .iter()
         .enumerate()
@@ -62,7 +65,8 @@ pub(crate) fn series(random: &mut Random, samples: usize) -> Vec<(String, String
         for (bound, slope) in ["0.1", "0.5", "2", "+Inf"].iter().zip(slope) {
             total += slope;
             let labels = format!("h_bucket{{job=\"{job}\",le=\"{bound}\"}}");
-            series.push((labels, format!("0+{total}x{samples}")));
+            let items = (0..=samples).map(|sample| (total * sample).to_string());
+            series.push((labels, items.collect()));
         }
     }
     for (job, bounds) in [
@@ -75,13 +79,41 @@ pub(crate) fn series(random: &mut Random, samples: usize) -> Vec<(String, String
             series.push((labels, values(random, true, 0.0, samples)));
         }
     }
-    for (text, value) in [("a\\nb", 1), ("a.b", 2), ("ab", 3), ("", 4)] {
-        series.push((format!("n{{v=\"{text}\"}}"), format!("{value}x{samples}")));
+    for (text, value) in [("a\\nb", 1), ("a.b", 2), ("ab", 3), ("", 4), ("ä☃", 5)] {
+        let items = vec![value.to_string(); samples + 1];
+        series.push((format!("n{{v=\"{text}\"}}"), items));
     }
-    series
+    // Half of the files are scraped like clockwork, the others a little later each time.
+    let latest = if random.chance(50) {
+        0
+    } else {
+        SLOTS_PER_SCRAPE - 1
+    };
+    let spread = series
+        .into_iter()
+        .map(|(labels, items)| (labels, spread(random, items, latest)));
+    spread.collect()
 }
 
-fn values(random: &mut Random, counter: bool, own: f64, samples: usize) -> String {
+/// The scrapes of a series in slots, each up to `latest` slots late. What was missed is a gap.
+fn spread(random: &mut Random, items: Vec<String>, latest: usize) -> String {
+    let mut text = Vec::new();
+    let mut next_slot = 0;
+    for (scrape, item) in items.into_iter().enumerate() {
+        let slot = scrape * SLOTS_PER_SCRAPE + random.below(latest + 1);
+        if item == "_" {
+            continue;
+        }
+        if slot > next_slot {
+            text.push(format!("_x{}", slot - next_slot));
+        }
+        text.push(item);
+        next_slot = slot + 1;
+    }
+    text.join(" ")
+}
+
+fn values(random: &mut Random, counter: bool, own: f64, samples: usize) -> Vec<String> {
     let mut value = own + random.below(40) as f64;
     let mut items = Vec::new();
     while items.len() < samples {
@@ -111,7 +143,7 @@ fn values(random: &mut Random, counter: bool, own: f64, samples: usize) -> Strin
         }
         items.push(value.to_string());
     }
-    items.join(" ")
+    items
 }
 
 /// The longest `query_offset` of [`rules`].
@@ -167,6 +199,47 @@ pub(crate) fn rules(random: &mut Random, compat: Compat) -> String {
         text.push_str(&format!(
             "  - {{ alert: 'A{place}', expr: '{expr}', for: {wait}, keep_firing_for: {keep}, labels: {labels} }}\n"
         ));
+    }
+    text
+}
+
+/// A rule file whose rules fail now and then, over limits and for equal label sets, whose groups have intervals of their own,
+/// which promtool does not go by, and whose alerts know the server's labels.
+pub(crate) fn failing_rules(random: &mut Random) -> String {
+    let mut text = String::from("groups:\n");
+    for group in ["first", "second"] {
+        text.push_str(&format!("- name: {group}\n"));
+        if random.chance(50) {
+            let interval = random.pick(&["10s", "1m", "45s"]);
+            text.push_str(&format!("  interval: {interval}\n"));
+        }
+        if random.chance(60) {
+            text.push_str(&format!("  limit: {}\n", 1 + random.below(6)));
+        }
+        text.push_str("  rules:\n");
+        for place in 0..3 {
+            let of = plain_selector(random);
+            let above = 10 + random.below(40);
+            if random.chance(30) {
+                let labels = random.pick(&["{}", "{}", "{ i: '' }", "{ job: same }"]);
+                text.push_str(&format!(
+                    "  - {{ record: 'r{place}', expr: '{of} > {above}', labels: {labels} }}\n"
+                ));
+                continue;
+            }
+            let wait = random.pick(&["0s", "30s", "1m"]);
+            let labels = random.pick(&[
+                "{}",
+                "{}",
+                "{ i: '' }",
+                "{ zone: '{{ $externalLabels.zone }}', size: 'ä {{ $value | humanize }} ☃' }",
+                "{ zone: '{{ $externalLabels.zone }}', url: '{{ $externalURL }}' }",
+            ]);
+            text.push_str(&format!(
+                "  - {{ alert: 'A{place}', expr: '{of} > {above}', for: {wait}, labels: {labels}, annotations: \
+                 {{ at: '{{{{ $value }}}} in {{{{ $externalLabels.zone }}}} {{{{ $labels.job }}}} ä' }} }}\n"
+            ));
+        }
     }
     text
 }

@@ -151,3 +151,48 @@ pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(path: &Path) -> String {
+        let failure = read(path).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        failure.messages.join("\n")
+    }
+
+    #[test]
+    fn no_more_is_read_than_is_needed_to_refuse_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("huge.yml");
+        // A hundred megabytes on disk and none in it.
+        File::create(&path).unwrap().set_len(100 << 20).unwrap();
+        for path in [path.as_path(), Path::new("/dev/zero")] {
+            assert_eq!(
+                read(path).unwrap().len(),
+                TEXT_MAX + 1,
+                "{}",
+                path.display()
+            );
+        }
+    }
+
+    #[test]
+    fn a_cut_through_a_character_is_no_wrong_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("long.yml");
+        std::fs::write(&path, "☃".repeat(TEXT_MAX / 3 + 1)).unwrap();
+        assert!(read(&path).unwrap().len() > TEXT_MAX);
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = dir.path().join("bytes.yml");
+        std::fs::write(&bytes, b"a: \xff").unwrap();
+        assert!(failure(&bytes).contains("bytes.yml: invalid utf-8"));
+        assert!(failure(dir.path()).contains("directory"));
+        assert!(failure(&dir.path().join("missing.yml")).contains("missing.yml: No such file"));
+    }
+}

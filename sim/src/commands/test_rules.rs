@@ -10,13 +10,16 @@ mod junit;
 use crate::cli::{Generation, Test, TestRules, Tested};
 use crate::commands::{Failure, Terminal};
 use crate::exit::Exit;
-use firedrill_detector::unit_test::{NameFilter, Pace, RunOptions, TestFile, TestRun};
+use firedrill_detector::unit_test::{
+    Comparison, Keep, NameFilter, Pace, RunOptions, TestFile, TestRun,
+};
+use firedrill_detector::yaml::UnknownKeys;
 use firedrill_detector::{Compat, Problem, RuleFile};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Runs the tests of all files, side by side, and tells of them in order.
 ///
@@ -27,17 +30,21 @@ pub fn run(args: &Test, _: &Terminal) -> Result<Exit, Failure> {
     let Tested::Rules(rules) = &args.what;
     files_are_there(&rules.files)?;
     let options = options(rules)?;
+    let comparison = match rules.diff {
+        true => Comparison::Diff,
+        false => Comparison::Both,
+    };
     let mut reports = Vec::new();
     let mut failed = false;
     side_by_side(&rules.files, &options, |report| {
         failed |= report.failed();
-        report.print(options.compat);
+        report.print(options.compat, comparison);
         if args.junit.is_some() {
             reports.push(report);
         }
     });
     if let Some(path) = &args.junit {
-        let written = std::fs::write(path, junit::document(&reports));
+        let written = std::fs::write(path, junit::document(&reports, comparison));
         written.map_err(|error| Failure::environment(format!("{}: {error}", path.display())))?;
     }
     Ok(if failed {
@@ -81,6 +88,14 @@ fn options(args: &TestRules) -> Result<RunOptions, Failure> {
             false => Pace::Together,
         },
         names,
+        unknown_keys: match args.ignore_unknown_fields {
+            true => UnknownKeys::Ignored,
+            false => UnknownKeys::Refused,
+        },
+        keep: match args.debug {
+            true => Keep::Data,
+            false => Keep::Failures,
+        },
     })
 }
 
@@ -91,36 +106,59 @@ struct Report {
     /// Patterns of `rule_files` without a match.
     unmatched: Vec<String>,
     began: Option<SystemTime>,
+    keep: Keep,
     ended: Ended,
 }
 
 enum Ended {
     /// Nothing could be run, and why.
     Aborted(String),
-    Ran(Vec<TestRun>),
+    Ran(Vec<Timed>),
+}
+
+/// A test that was run, and how long that took.
+struct Timed {
+    run: TestRun,
+    took: Duration,
 }
 
 impl Report {
     fn failed(&self) -> bool {
         match &self.ended {
             Ended::Aborted(_) => true,
-            Ended::Ran(runs) => runs.iter().any(|run| !run.failures.is_empty()),
+            Ended::Ran(tests) => tests.iter().any(|test| !test.run.failures.is_empty()),
         }
     }
 
-    fn errors(&self) -> Vec<String> {
+    fn errors(&self, comparison: Comparison) -> Vec<String> {
         match &self.ended {
             Ended::Aborted(message) => vec![message.clone()],
-            Ended::Ran(runs) => {
-                let failures = runs.iter().flat_map(|run| &run.failures);
-                failures.map(|failure| failure.as_promtool()).collect()
+            Ended::Ran(tests) => {
+                let failures = tests.iter().flat_map(|test| &test.run.failures);
+                let shown = failures.map(|failure| failure.as_promtool(comparison));
+                shown.collect()
             }
         }
     }
 
+    /// What promtool tells of tests with `--debug`; the beginning of each, too, since it is told at the end here.
+    fn debug_lines(&self) -> Vec<String> {
+        let Ended::Ran(tests) = &self.ended else {
+            return Vec::new();
+        };
+        let lines = tests.iter().flat_map(|Timed { run, took }| {
+            let name = run.shown_name();
+            let data = run.data.as_ref().map(|data| format!("DEBUG: {data}"));
+            let begin = format!("DEBUG: Starting test {name}");
+            let end = format!("DEBUG: Test {name} finished, took {took:?}");
+            [Some(begin), data, Some(end)].into_iter().flatten()
+        });
+        lines.collect()
+    }
+
     /// Prints as promtool does: failures to standard error, the rest and an empty line for each to standard output. A
     /// reader that went away is no error.
-    fn print(&self, compat: Compat) {
+    fn print(&self, compat: Compat, comparison: Comparison) {
         let out = |line: &str| {
             let _ = writeln!(std::io::stdout(), "{line}");
         };
@@ -134,9 +172,14 @@ impl Report {
         for pattern in &self.unmatched {
             err(&format!("  WARNING: no file match pattern {pattern}"));
         }
+        if self.keep == Keep::Data {
+            for line in self.debug_lines() {
+                err(&line);
+            }
+        }
         if self.failed() {
             err("  FAILED:");
-            for error in self.errors() {
+            for error in self.errors(comparison) {
                 err(&error);
                 out("");
             }
@@ -184,16 +227,17 @@ fn test(path: &Path, options: &RunOptions) -> Report {
         file: path.display().to_string(),
         unmatched: Vec::new(),
         began: None,
+        keep: options.keep,
         ended: Ended::Ran(Vec::new()),
     };
     report.ended = match ran(path, options, &mut report) {
-        Ok(runs) => Ended::Ran(runs),
+        Ok(tests) => Ended::Ran(tests),
         Err(message) => Ended::Aborted(message),
     };
     report
 }
 
-fn ran(path: &Path, options: &RunOptions, report: &mut Report) -> Result<Vec<TestRun>, String> {
+fn ran(path: &Path, options: &RunOptions, report: &mut Report) -> Result<Vec<Timed>, String> {
     let text = read(path)?;
     let file = TestFile::parse_as(&report.file, &text, options.compat).map_err(shown)?;
     let mut rules = Vec::new();
@@ -214,7 +258,16 @@ fn ran(path: &Path, options: &RunOptions, report: &mut Report) -> Result<Vec<Tes
     });
     let rules = rules.collect::<Result<Vec<RuleFile>, String>>()?;
     report.began = Some(SystemTime::now());
-    file.run_each(&rules, options).map_err(shown)
+    let mut runs = file.run_each(&rules, options).map_err(shown)?;
+    let mut tests = Vec::new();
+    loop {
+        let began = Instant::now();
+        let Some(run) = runs.next() else {
+            return Ok(tests);
+        };
+        let took = began.elapsed();
+        tests.push(Timed { run, took });
+    }
 }
 
 fn shown(problems: Vec<Problem>) -> String {

@@ -1,18 +1,22 @@
 //! Results as JUnit XML, as promtool's `--junit` writes them (util/junitxml), but for the time, which is in UTC.
 
-use super::{Ended, Report};
+use super::{Ended, Report, Timed};
+use firedrill_detector::unit_test::Comparison;
 use std::fmt::Write;
 use std::time::SystemTime;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 /// The whole document, without a newline at the end.
-pub(super) fn document(reports: &[Report]) -> String {
-    let suites: String = reports.iter().map(suite).collect();
+pub(super) fn document(reports: &[Report], comparison: Comparison) -> String {
+    let suites: String = reports
+        .iter()
+        .map(|report| suite(report, comparison))
+        .collect();
     format!("<testsuites>{suites}</testsuites>")
 }
 
-fn suite(report: &Report) -> String {
+fn suite(report: &Report, comparison: Comparison) -> String {
     let mut cases = String::new();
     let (mut tests, mut failures, mut errors) = (0, 0, 0);
     match &report.ended {
@@ -24,17 +28,14 @@ fn suite(report: &Report) -> String {
                 "<testcase name=\"unknown\"><error>{message}</error></testcase>"
             );
         }
-        Ended::Ran(runs) => {
-            for run in runs {
+        Ended::Ran(timed) => {
+            for Timed { run, .. } in timed {
                 tests += 1;
                 failures += run.failures.len();
-                let name = match run.name.as_str() {
-                    "" => format!("unnamed#{}", run.index),
-                    name => name.to_owned(),
-                };
-                let _ = write!(cases, "<testcase name=\"{}\">", escaped(&name));
+                let name = escaped(&run.shown_name());
+                let _ = write!(cases, "<testcase name=\"{name}\">");
                 for failure in &run.failures {
-                    let text = escaped(&failure.as_promtool());
+                    let text = escaped(&failure.as_promtool(comparison));
                     let _ = write!(cases, "<failure>{text}</failure>");
                 }
                 cases.push_str("</testcase>");
