@@ -1,7 +1,6 @@
 //! What can be typed after `firedrill asynq`: the grammar of asynq's own command line (`tools/asynq`), its names and
 //! short flags. What that command line would refuse is taken here, too, so that the answer can say what was meant.
 
-use clap::builder::ArgPredicate;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -100,7 +99,7 @@ pub struct Target {
     /// Connect with TLS
     #[arg(long, global = true, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true,
-          hide_default_value = true, default_value_if("tls_server", ArgPredicate::IsPresent, "true"))]
+          hide_default_value = true)]
     pub tls: bool,
     /// Name on the server's certificate, if it is not the host's; means --tls
     #[arg(
@@ -118,6 +117,14 @@ pub struct Target {
     /// asynq's configuration file, which is not read here
     #[arg(long, global = true, hide = true, value_name = "FILE")]
     pub config: Option<String>,
+}
+
+impl Target {
+    /// Whether TLS is asked for, in so many words or by naming the server.
+    #[must_use]
+    pub fn uses_tls(&self) -> bool {
+        self.tls || self.tls_server.is_some()
+    }
 }
 
 /// The nouns.

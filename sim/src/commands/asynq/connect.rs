@@ -39,7 +39,7 @@ impl Place {
             ));
         }
         let login = target.username.is_some() || target.password.is_some();
-        if login || target.db.is_some() || target.tls || target.insecure {
+        if login || target.db.is_some() || target.uses_tls() || target.insecure {
             return Err(
                 "--redis URL says everything: put user, password, database and TLS into it, e.g. \
                  rediss://user:password@host:6379/2"
@@ -57,7 +57,7 @@ impl Place {
     fn of_uri(target: &Target, uri: Option<&str>) -> Result<Self, String> {
         let address = uri.unwrap_or(DEFAULT_URI);
         has_port(address)?;
-        let tls = if target.tls { "s" } else { "" };
+        let tls = if target.uses_tls() { "s" } else { "" };
         let mut url = format!("redis{tls}://{}{address}", login(target));
         let mut shown = address.to_owned();
         let mut typed = "firedrill asynq".to_owned();
@@ -81,7 +81,7 @@ impl Place {
         for address in target.cluster_addrs.split(',') {
             has_port(address)?;
         }
-        let tls = if target.tls { "s" } else { "" };
+        let tls = if target.uses_tls() { "s" } else { "" };
         let url = format!(
             "redis{tls}-cluster://{}{}{}",
             login(target),
@@ -128,7 +128,7 @@ fn tls_options(target: &Target) -> String {
     if let Some(name) = &target.tls_server {
         options.push(format!("sni={}", percent_encoded(name)));
     }
-    if target.insecure && target.tls {
+    if target.insecure && target.uses_tls() {
         options.push("insecure=true".to_owned());
     }
     match options.is_empty() {
@@ -177,18 +177,26 @@ fn percent_encoded(text: &str) -> String {
 
 /// A URL with `***` for the password and without options, which may hold passwords, too.
 pub(super) fn without_password(url: &str) -> String {
-    let url = url.split_once('?').map_or(url, |(url, _)| url);
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url
-            .rsplit_once('@')
-            .map_or(url, |(_, host)| host)
-            .to_owned();
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains(['@', ':', '/']) => (format!("{scheme}://"), rest),
+        _ => (String::new(), url),
     };
-    match rest.rsplit_once('@') {
-        None => url.to_owned(),
-        Some((login, host)) => match login.split_once(':') {
-            None => format!("{scheme}://{login}@{host}"),
-            Some((user, _)) => format!("{scheme}://{user}:***@{host}"),
+    let at = rest.rfind('@');
+    let (login, host) = match at {
+        Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
+        None => (None, rest),
+    };
+    let host = host.split('?').next().unwrap_or_default();
+    match login {
+        None => format!("{scheme}{host}"),
+        // Where the login ends is anybody's guess.
+        Some(login) if login.contains(['?', '/', '@']) => format!("{scheme}***"),
+        Some(login) => match login.split_once(':') {
+            None => format!(
+                "{scheme}{}@{host}",
+                if scheme.is_empty() { "***" } else { login }
+            ),
+            Some((user, _)) => format!("{scheme}{user}:***@{host}"),
         },
     }
 }
@@ -278,6 +286,24 @@ mod tests {
         ] {
             let message = place(flags).unwrap_err();
             assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn no_password_is_shown_of_any_url() {
+        for (url, shown) in [
+            ("redis://h:1/2", "redis://h:1/2"),
+            ("redis://u:pw@h:1", "redis://u:***@h:1"),
+            ("redis://u@h:1?x=pw", "redis://u@h:1"),
+            ("pw@nonsense://", "***@nonsense://"),
+            ("redis://u:p?w@h", "redis://***"),
+            (
+                "redis-sentinel://h:1/m?sentinel_password=p@w",
+                "redis-sentinel://***",
+            ),
+            ("u:pw@h:1", "u:***@h:1"),
+        ] {
+            assert_eq!(without_password(url), shown);
         }
     }
 

@@ -458,11 +458,7 @@ fn numbered(page: crate::cli::asynq::Page, command: &str) -> Option<Misread> {
 /// A subcommand that is not there.
 fn unknown(words: &[String], noun: &str, names: &[&str]) -> Misread {
     let word = words.first().map_or("", String::as_str);
-    let rest: String = words
-        .iter()
-        .skip(1)
-        .map(|word| format!(" {}", quoted(word)))
-        .collect();
+    let rest = rest_of(words);
     let misread = Misread::new(format!("unknown command {word:?} for \"asynq {noun}\""));
     let close = match word {
         "show" | "get" | "info" | "describe" | "view" => {
@@ -487,11 +483,7 @@ fn other(words: &[String]) -> Misread {
         "queue", "task", "group", "server", "cron", "stats", "runbook",
     ];
     let word = words.first().map_or("", String::as_str);
-    let rest: String = words
-        .iter()
-        .skip(1)
-        .map(|word| format!(" {}", quoted(word)))
-        .collect();
+    let rest = rest_of(words);
     let misread = Misread::new(format!("unknown command {word:?} for \"asynq\""));
     match word {
         "dash" => {
@@ -524,23 +516,95 @@ fn other(words: &[String]) -> Misread {
     }
 }
 
-/// The words of a line with `--redis` in the place of `--uri`, as a line to be typed.
-pub(super) fn with_redis(words: &[String]) -> String {
-    let mut line = "firedrill asynq".to_owned();
+/// What was typed after the first word, with a blank before it.
+fn rest_of(words: &[String]) -> String {
+    match words.get(1..).unwrap_or_default() {
+        [] => String::new(),
+        rest => format!(" {}", repeated(rest)),
+    }
+}
+
+/// Words as they were typed, to be typed again: without passwords, which are left to whoever types them.
+pub(super) fn repeated(words: &[String]) -> String {
+    let mut line = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let url = match word.as_str() {
-            "-u" | "--uri" => words.next().map(String::as_str),
-            word => word
-                .strip_prefix("--uri=")
-                .or_else(|| word.strip_prefix("-u="))
-                .or_else(|| word.strip_prefix("-u")),
-        };
-        line.push(' ');
-        match url {
-            Some(url) => line.push_str(&format!("--redis {}", quoted(&without_password(url)))),
-            None => line.push_str(&quoted(word)),
+        let (flag, value) = word.split_once('=').unwrap_or((word, ""));
+        let joined = word.starts_with("-p") && word.len() > 2;
+        match flag {
+            "-p" | "--password" if value.is_empty() => {
+                words.next();
+                line.push(format!("{flag} <password>"));
+            }
+            _ if flag == "--password" || joined => line.push("-p <password>".to_owned()),
+            _ if value.contains("://") => {
+                line.push(format!("{flag}={}", quoted(&without_password(value))));
+            }
+            _ if word.contains("://") => line.push(quoted(&without_password(word))),
+            _ => line.push(quoted(word)),
         }
     }
-    line
+    line.join(" ")
+}
+
+/// The words of a line with `--redis` in the place of `--uri`, as a line to be typed.
+pub(super) fn with_redis(words: &[String]) -> String {
+    let swapped = words.iter().map(|word| match word.as_str() {
+        "-u" | "--uri" => "--redis".to_owned(),
+        word => {
+            let short = word.strip_prefix("-u").filter(|_| !word.starts_with("--"));
+            match word.strip_prefix("--uri=").or(short) {
+                Some(url) => format!("--redis={}", url.trim_start_matches('=')),
+                None => word.to_owned(),
+            }
+        }
+    });
+    format!("firedrill asynq {}", repeated(&swapped.collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_is_to_be_typed_again_holds_no_password() {
+        for (line, again) in [
+            ("-p s3cret task ls", "-p <password> task ls"),
+            ("-ps3cret task ls", "-p <password> task ls"),
+            ("--password=s3cret stats", "-p <password> stats"),
+            ("--password s3cret stats", "--password <password> stats"),
+            (
+                "--redis redis://u:s3cret@h:1 stats",
+                "--redis 'redis://u:***@h:1' stats",
+            ),
+            (
+                "--redis=redis://u:s3cret@h:1 stats",
+                "--redis='redis://u:***@h:1' stats",
+            ),
+        ] {
+            assert_eq!(repeated(&words(line)), again);
+        }
+        for line in [
+            "-u redis://u:s3cret@h:1 stats",
+            "--uri redis://u:s3cret@h:1 stats",
+        ] {
+            assert_eq!(
+                with_redis(&words(line)),
+                "firedrill asynq --redis 'redis://u:***@h:1' stats"
+            );
+        }
+        for line in [
+            "-uredis://u:s3cret@h:1 stats",
+            "--uri=redis://u:s3cret@h:1 stats",
+        ] {
+            assert_eq!(
+                with_redis(&words(line)),
+                "firedrill asynq --redis='redis://u:***@h:1' stats"
+            );
+        }
+    }
 }

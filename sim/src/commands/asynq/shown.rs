@@ -190,8 +190,8 @@ mod tests {
         let rows = [vec!["é".to_owned(), "a\nb\u{1b}[2J\u{202e}".to_owned()]];
         assert_eq!(
             table(&["ID", "Last Error"], &rows),
-            "ID  Last Error               \n\
-             --  ----------               \n\
+            "ID  Last Error             \n\
+             --  ----------             \n\
              é   a\\nb\\u{1b}[2J\\u{202e}  \n"
         );
     }

@@ -1,8 +1,7 @@
 //! From words to a [`Line`], or to what is wrong with them.
 
 use crate::cli::asynq::Line;
-use crate::commands::asynq::connect::quoted;
-use crate::commands::asynq::misread::{Misread, misread};
+use crate::commands::asynq::misread::{Misread, misread, repeated};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Parser};
 use firedrill_detector::yaml::closest;
@@ -30,6 +29,12 @@ pub(super) fn understand(words: &[String]) -> Understood {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 Understood::Help(error.render().to_string())
+            }
+            ErrorKind::MissingSubcommand => {
+                let mut line = Line::command();
+                line.build();
+                let (command, _) = addressed(&line, words);
+                Understood::Help(command.clone().render_help().to_string())
             }
             _ => Understood::Not(Box::new(explained(&error, words)), None),
         },
@@ -85,6 +90,8 @@ fn unknown_flag(command: &Command, path: &str, flag: &str, words: &[String]) -> 
         .split('=')
         .next()
         .unwrap_or_default();
+    // Without its value, which may be a password.
+    let flag = flag.split('=').next().unwrap_or_default();
     let mut misread = Misread::new(format!(
         "unknown flag: {flag} for \"asynq {}\"",
         path.trim_end()
@@ -93,11 +100,11 @@ fn unknown_flag(command: &Command, path: &str, flag: &str, words: &[String]) -> 
         let meant = words.iter().map(|word| {
             let given = word.trim_start_matches('-').split('=').next();
             match word.starts_with("--") && given == Some(name) {
-                true => quoted(&word.replacen(&format!("--{name}"), &format!("--{close}"), 1)),
-                false => quoted(word),
+                true => word.replacen(&format!("--{name}"), &format!("--{close}"), 1),
+                false => word.clone(),
             }
         });
-        misread.typed.push(meant.collect::<Vec<_>>().join(" "));
+        misread.typed.push(repeated(&meant.collect::<Vec<_>>()));
     }
     let own: Vec<String> = own.iter().map(|flag| format!("--{flag}")).collect();
     misread.note = Some(match own.is_empty() {
