@@ -96,7 +96,9 @@ fn unknown_flag(command: &Command, path: &str, flag: &str, words: &[String]) -> 
         "unknown flag: {flag} for \"asynq {}\"",
         path.trim_end()
     ));
-    if let Some(close) = closest(&name.replace('-', "_"), all.iter().map(String::as_str)) {
+    if flag.starts_with("--")
+        && let Some(close) = closest(&name.replace('-', "_"), all.iter().map(String::as_str))
+    {
         let meant = words.iter().map(|word| {
             let given = word.trim_start_matches('-').split('=').next();
             match word.starts_with("--") && given == Some(name) {
