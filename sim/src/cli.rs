@@ -1,5 +1,7 @@
 //! What can be typed; no behaviour.
 
+pub mod asynq;
+
 use crate::broker::redis::address::{Address, AddressError};
 use crate::estimate::Size;
 use crate::exit;
@@ -56,6 +58,9 @@ pub enum Command {
     Report(Report),
     /// Run scenarios on both engines, live and virtual, and report what they differ by
     Fidelity(Fidelity),
+    /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line
+    #[command(disable_help_flag = true)]
+    Asynq(asynq::Asynq),
     /// End what a killed firedrill left behind: processes it started, temporary directories
     Clean(Clean),
     /// (internal) an asynq worker process of a drill

@@ -1,5 +1,6 @@
 //! What the verbs do: arguments in, files and text out, an exit code at the end.
 
+pub mod asynq;
 pub mod check;
 pub mod clean;
 pub mod fidelity;

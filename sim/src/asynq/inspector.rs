@@ -69,6 +69,12 @@ impl Inspector {
         Self { broker }
     }
 
+    /// What it talks to Redis by.
+    #[must_use]
+    pub const fn broker(&self) -> &RedisBroker {
+        &self.broker
+    }
+
     /// Redis' `INFO`, the default sections.
     ///
     /// # Errors

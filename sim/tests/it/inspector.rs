@@ -1,8 +1,8 @@
 //! The inspector against a real Redis: what it shows, what it changes, and that looking changes nothing.
 
 mod bulk;
-mod filled;
+pub(crate) mod filled;
 mod looking;
-mod odd;
+pub(crate) mod odd;
 mod processes;
 mod tasks;

@@ -144,6 +144,30 @@ impl Refusal {
 }
 
 impl InspectError {
+    /// The code that asynq puts before the text.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::QueueNotFound(_) | Self::QueueNotEmpty(_) | Self::TaskNotFound { .. } => {
+                Some("NOT_FOUND")
+            }
+            Self::QueueActive(_)
+            | Self::NoDays
+            | Self::Running
+            | Self::AlreadyPending
+            | Self::AlreadyArchived { .. }
+            | Self::ArchiveActive
+            | Self::DeleteActive
+            | Self::NotScheduled => Some("FAILED_PRECONDITION"),
+            Self::NotListed { .. } => Some("UNKNOWN"),
+            Self::BlankQueue
+            | Self::AlreadyPaused(_)
+            | Self::NotPaused(_)
+            | Self::Foreign(_)
+            | Self::Broker(_) => None,
+        }
+    }
+
     /// Why Redis refused it, if it did and the reason is a known one.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
