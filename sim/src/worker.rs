@@ -9,10 +9,12 @@ use crate::actor::producer::Payload;
 use crate::actor::server::{Served, ServerConfig};
 use crate::actor::{Aggregation, Event, Outcome, RunId};
 use crate::asynq::client::{NewTask, Submission};
+use crate::asynq::keys;
 use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{BrokerError, GroupLimits};
 use crate::asynq::settings::HEALTH_CHECK_INTERVAL_MS;
 use crate::broker::redis::address::Address;
+use crate::broker::redis::subscription::Subscription;
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
 use crate::engine::live::http;
@@ -135,6 +137,7 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     serve_pages(listener, outside_tx.clone(), clock.now(), health.clone());
     on_signal(SignalKind::terminate(), &outside_tx, || Event::Shutdown)?;
     on_signal(SignalKind::interrupt(), &outside_tx, || Event::Shutdown)?;
+    cancel_on_request(broker.subscribe(keys::CANCEL), outside_tx.clone());
     let suspend = SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw());
     on_signal(suspend, &outside_tx, || Event::Stop)?;
 
@@ -316,6 +319,20 @@ fn serve_pages(
     };
     let pages = http::page("/metrics", values).merge(http::page("/healthz", well));
     tokio::spawn(http::serve(listener, pages));
+}
+
+/// Hands the ids of tasks to be cancelled to the server, which knows its own.
+fn cancel_on_request(mut requests: Subscription, outside: mpsc::UnboundedSender<Outside<Server>>) {
+    tokio::spawn(async move {
+        loop {
+            let Ok(id) = String::from_utf8(requests.next().await) else {
+                continue;
+            };
+            if outside.send(Outside::Event(Event::Cancel(id))).is_err() {
+                return;
+            }
+        }
+    });
 }
 
 /// Tells the server of a signal, each time. As in asynq, those after the first SIGTERM change nothing.

@@ -63,7 +63,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
     }
 
     /// Sets the timer of a source's next arrival.
-    fn schedule(&mut self, index: usize, out: &mut impl Out<T>) {
+    fn schedule(&mut self, now: Time, index: usize, out: &mut impl Out<T>) {
         let origin = self.origin;
         let source = &mut self.sources[index];
         source.next_at = source
@@ -73,9 +73,8 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
         if let Some(at) = source.next_at {
             out.push(Action::Timer(at, Timer::Arrival(index)));
         }
-        let next = source.next_at;
         if let Some(scheduler) = &mut self.scheduler {
-            scheduler.due(index, next);
+            scheduler.due(now, index);
         }
     }
 
@@ -98,7 +97,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             scheduler.sent(now, index, &id);
         }
         out.push(Action::Call(Ticket::Enqueue(id), submission.op(now)));
-        self.schedule(index, out);
+        self.schedule(now, index, out);
     }
 }
 
@@ -115,7 +114,7 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
                     ));
                 }
                 for index in 0..self.sources.len() {
-                    self.schedule(index, out);
+                    self.schedule(now, index, out);
                 }
                 if let Some(scheduler) = &self.scheduler {
                     scheduler.rest(now, out);

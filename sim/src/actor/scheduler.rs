@@ -10,6 +10,7 @@ use crate::asynq::options::option_texts;
 use crate::asynq::settings::{SCHEDULER_HEARTBEAT_INTERVAL_MS, SCHEDULER_TTL_S};
 use crate::asynq::task::Task;
 use crate::clock::Time;
+use crate::plan::cron::Spec;
 use crate::plan::{Arrivals, Plan};
 use crate::rng;
 use rand::RngExt;
@@ -21,7 +22,7 @@ pub(crate) struct Scheduler<T: Task> {
     /// `<host>:<pid>:<uuid>`.
     name: String,
     /// By workload entry.
-    entries: BTreeMap<usize, SchedulerEntry>,
+    entries: BTreeMap<usize, (Spec, SchedulerEntry)>,
     /// Tasks on their way to Redis, and the workload entry of each.
     under_way: BTreeMap<T::Id, usize>,
 }
@@ -32,12 +33,14 @@ impl<T: Task> Scheduler<T> {
         let mut ids = rng::stream(plan.seed, "scheduler/ids");
         let mut uuid = || uuid::Builder::from_random_bytes(ids.random()).into_uuid();
         let name = format!("{host}:{pid}:{}", uuid());
-        let entries: BTreeMap<usize, SchedulerEntry> = (0..)
+        let entries: BTreeMap<usize, (Spec, SchedulerEntry)> = (0..)
             .zip(&plan.workload)
             .filter_map(|(index, task)| {
                 let Arrivals::Cron { spec } = &task.arrivals else {
                     return None;
                 };
+                // A plan's specifications were read before.
+                let when = Spec::parse(spec).ok()?;
                 let entry = SchedulerEntry {
                     id: uuid().to_string(),
                     spec: spec.clone(),
@@ -47,7 +50,7 @@ impl<T: Task> Scheduler<T> {
                     next_enqueue_time: None,
                     prev_enqueue_time: Some(ProtoTimestamp::NEVER),
                 };
-                Some((index, entry))
+                Some((index, (when, entry)))
             })
             .collect();
         (!entries.is_empty()).then_some(Self {
@@ -65,16 +68,17 @@ impl<T: Task> Scheduler<T> {
         ));
     }
 
-    /// An entry is due at `next`, or never again.
-    pub(crate) fn due(&mut self, workload: usize, next: Option<Time>) {
-        if let Some(entry) = self.entries.get_mut(&workload) {
+    /// Works out when an entry is due next, be it after the end of the drill.
+    pub(crate) fn due(&mut self, now: Time, workload: usize) {
+        if let Some((spec, entry)) = self.entries.get_mut(&workload) {
+            let next = spec.next_after(now);
             entry.next_enqueue_time = Some(next.map_or(ProtoTimestamp::NEVER, Into::into));
         }
     }
 
     /// A task is on its way.
     pub(crate) fn sent(&mut self, now: Time, workload: usize, id: &T::Id) {
-        if let Some(entry) = self.entries.get_mut(&workload) {
+        if let Some((_, entry)) = self.entries.get_mut(&workload) {
             entry.prev_enqueue_time = Some(now.into());
             self.under_way.insert(id.clone(), workload);
         }
@@ -84,7 +88,7 @@ impl<T: Task> Scheduler<T> {
     pub(crate) fn answered(&mut self, now: Time, id: &T::Id, taken: bool, out: &mut impl Out<T>) {
         let entry = self.under_way.remove(id);
         let entry = entry.and_then(|workload| self.entries.get(&workload));
-        if let Some(entry) = entry.filter(|_| taken) {
+        if let Some((_, entry)) = entry.filter(|_| taken) {
             let event = SchedulerEnqueueEvent {
                 task_id: id.to_string(),
                 enqueue_time: Some(now.into()),
@@ -100,7 +104,11 @@ impl<T: Task> Scheduler<T> {
     fn state(&self, now: Time) -> Box<SchedulerState> {
         Box::new(SchedulerState {
             scheduler: self.name.clone(),
-            entries: self.entries.values().cloned().collect(),
+            entries: self
+                .entries
+                .values()
+                .map(|(_, entry)| entry.clone())
+                .collect(),
             now,
             ttl_s: SCHEDULER_TTL_S,
         })
