@@ -126,8 +126,8 @@ pub struct Run {
     #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
     pub jobs: Option<usize>,
     /// Where to get Redis: `auto` (a redis-server or valkey-server on PATH, else Docker), `local`, `docker`, or the address
-    /// of an empty one: host:port, redis://[user:password@]host[:port][/db] (rediss:// for TLS: ?cacert=FILE&sni=NAME...),
-    /// unix:///path[?db=n], redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/master[/db]
+    /// of an empty one: host:port, redis://user:password@host:port/db (rediss:// for TLS: ?cacert=FILE&sni=NAME...),
+    /// unix:///path?db=n, redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/master/db
     #[arg(long, env = "FIREDRILL_REDIS", hide_env_values = true, value_parser = redis, default_value = "auto", value_name = "WHERE")]
     pub redis: Redis,
     /// Image for the Docker way
@@ -401,8 +401,8 @@ pub struct Fidelity {
     #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
     pub jobs: Option<usize>,
     /// Where to get Redis: `auto` (a redis-server or valkey-server on PATH, else Docker), `local`, `docker`, or the address
-    /// of an empty one: host:port, redis://[user:password@]host[:port][/db] (rediss:// for TLS: ?cacert=FILE&sni=NAME...),
-    /// unix:///path[?db=n], redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/master[/db]
+    /// of an empty one: host:port, redis://user:password@host:port/db (rediss:// for TLS: ?cacert=FILE&sni=NAME...),
+    /// unix:///path?db=n, redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/master/db
     #[arg(long, env = "FIREDRILL_REDIS", hide_env_values = true, value_parser = redis, default_value = "auto", value_name = "WHERE")]
     pub redis: Redis,
     /// Image for the Docker way

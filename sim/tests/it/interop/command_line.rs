@@ -4,7 +4,7 @@ use super::programs::programs;
 use super::stock::{Change, ids, stock, stock_but};
 use super::worker::{Asks, OurWorker, time_of_day};
 use super::{eventually, need_peers};
-use crate::support::{Bench, Op, task};
+use crate::support::{Bench, Op, firedrill, task};
 use firedrill::asynq::message::TaskMessage;
 use firedrill::asynq::op::{Reply, TaskState};
 use firedrill::redis_server::Persistence;
@@ -355,4 +355,111 @@ fn what_the_command_line_enqueues_reaches_us() {
     assert_eq!(asynq.take(), Some(expected));
     asynq.run("task enqueue --type_name=email:send --payload=x --id=b --process_in=1h");
     assert!(ids(&asynq.bench).contains(&("b".to_owned(), TaskState::Scheduled)));
+}
+
+/// Two tasks of ours that wait in a group.
+fn grouped(bench: &Bench) {
+    for id in ["a", "b"] {
+        let message = TaskMessage {
+            group_key: "g".into(),
+            ..task(id)
+        };
+        let now = time_of_day();
+        bench.call(Op::AddToGroup { message, now }).unwrap();
+    }
+}
+
+#[test]
+fn the_command_line_lists_our_groups() {
+    need_peers!();
+    let asynq = CommandLine::new();
+    stock(&asynq.bench);
+    grouped(&asynq.bench);
+    assert_eq!(asynq.run("group ls --queue=default"), "g\n");
+    let table = asynq.table("task ls --queue=default --state=aggregating --group=g");
+    assert_eq!(table[0], ["ID", "Type", "Payload", "Group"]);
+    let ids: Vec<&str> = table[2..].iter().map(|row| &*row[0]).collect();
+    assert_eq!(ids, ["a", "b"]);
+    let ran = asynq.run("task runall --queue=default --state=aggregating --group=g");
+    assert!(ran.contains("2 tasks"), "{ran}");
+    assert_eq!(
+        asynq.take().map(|message| message.id).as_deref(),
+        Some("first")
+    );
+}
+
+#[test]
+fn the_command_line_cancels_a_task_in_our_worker() {
+    need_peers!();
+    let mut asynq = CommandLine::new();
+    asynq.run("task enqueue --type_name=hangs --payload={} --id=a");
+    let worker = OurWorker::start(&asynq.bench.server.url());
+    worker.wait_for_start("a");
+    eventually("the cancellation", || {
+        // Whoever subscribes late has missed it.
+        asynq.run("task cancel a");
+        let again = asynq.bench.set("retry");
+        (again.len() == 1).then_some(())
+    });
+    let told = asynq.run("task inspect --queue=default --id=a");
+    assert!(told.contains("context canceled"), "{told}");
+}
+
+#[test]
+fn our_command_line_prints_what_the_real_one_prints() {
+    need_peers!();
+    let asynq = CommandLine::new();
+    stock(&asynq.bench);
+    grouped(&asynq.bench);
+    let ours = |arguments: &str| {
+        let output = firedrill()
+            .args([
+                "asynq",
+                "--uri",
+                &format!("127.0.0.1:{}", asynq.bench.server.port()),
+            ])
+            .args(arguments.split(' '))
+            .env("TZ", "UTC")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let states = [
+        "pending",
+        "active",
+        "scheduled",
+        "retry",
+        "archived",
+        "completed",
+    ];
+    let lists = states.map(|state| format!("task ls --queue=default --state={state}"));
+    let inspected = ["first", "taken", "later", "again", "never", "kept", "a"]
+        .map(|id| format!("task inspect --queue=default --id={id}"));
+    let others = [
+        "task ls --queue=default --state=aggregating --group=g",
+        "task ls --queue=default --state=pending --page=2 --size=1",
+        "task ls --queue=default --state=scheduled --page=7",
+        "queue ls",
+        "queue inspect default",
+        "queue history default --days=3",
+        "group ls --queue=default",
+        "server ls",
+        "cron ls",
+    ]
+    .map(str::to_owned);
+    for arguments in lists.iter().chain(&inspected).chain(&others) {
+        // Both say how long ago or until when, and the second may change between the two.
+        let mut said = None;
+        for _ in 0..5 {
+            let pair = (ours(arguments), asynq.run(arguments));
+            let same = pair.0 == pair.1;
+            said = Some(pair);
+            if same {
+                break;
+            }
+        }
+        let (ours, real) = said.unwrap();
+        assert_eq!(ours, real, "{arguments}");
+    }
 }
