@@ -487,3 +487,61 @@ impl<T: Task> QueueOrder<T> {
 fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asynq::message::TaskMessage;
+    use crate::rng;
+
+    fn order(priorities: &[(&str, u32)], strict: bool) -> QueueOrder<TaskMessage> {
+        let served: Vec<Served<String>> = priorities
+            .iter()
+            .map(|(name, priority)| Served {
+                queue: (*name).to_owned(),
+                name: (*name).to_owned(),
+                priority: *priority,
+            })
+            .collect();
+        QueueOrder::new(&served, strict)
+    }
+
+    #[test]
+    fn strict_priorities_are_always_tried_from_the_highest_down() {
+        let order = order(
+            &[("low", 1), ("critical", 6), ("off", 0), ("default", 3)],
+            true,
+        );
+        let mut rng = rng::stream(1, "test");
+        for _ in 0..20 {
+            assert_eq!(order.next(&mut rng)[..], ["critical", "default", "low"]);
+        }
+    }
+
+    #[test]
+    fn weighted_priorities_are_shares_of_first_tries_and_every_queue_is_tried() {
+        let order = order(&[("critical", 6), ("default", 3), ("low", 1)], false);
+        let mut rng = rng::stream(1, "test");
+        let rounds = 20_000;
+        let mut first: BTreeMap<String, u32> = BTreeMap::new();
+        for _ in 0..rounds {
+            let queues = order.next(&mut rng);
+            assert_eq!(queues.len(), 3);
+            *first.entry(queues[0].clone()).or_default() += 1;
+        }
+        for (queue, share) in [("critical", 0.6), ("default", 0.3), ("low", 0.1)] {
+            let had = f64::from(first[queue]) / f64::from(rounds);
+            // Six standard deviations.
+            let slack = 6.0 * (share * (1.0 - share) / f64::from(rounds)).sqrt();
+            assert!((had - share).abs() < slack, "{queue}: {had}");
+        }
+    }
+
+    #[test]
+    fn a_common_divisor_changes_nothing_but_the_length_of_the_list() {
+        let QueueOrder::Weighted(names) = order(&[("a", 6), ("b", 3)], false) else {
+            panic!("two queues are weighted");
+        };
+        assert_eq!(names, ["a", "a", "b"]);
+    }
+}

@@ -162,3 +162,15 @@ fn a_queue_paused_by_us_rests_in_go() {
     assert_eq!(bench.call(Op::Unpause { queue }), Ok(Reply::Changed(true)));
     go.wait_for("finished", "rests");
 }
+
+#[test]
+fn our_workers_health_check_tells_whether_redis_is_there() {
+    need_peers!();
+    let mut bench = Bench::new(Persistence::None, 1.0);
+    let ours = OurWorker::start_at_speed(&bench.server.url(), 60.0);
+    assert_eq!(ours.health(), "HTTP/1.1 200 OK");
+    bench.server.kill().unwrap();
+    eventually("bad news", || ours.health().contains("503").then_some(()));
+    bench.server.restart(false).unwrap();
+    eventually("good news", || ours.health().contains("200").then_some(()));
+}

@@ -5,10 +5,11 @@ use crate::support::{firedrill, plan_of};
 use firedrill::actor::producer::Payload;
 use firedrill::clock::{ClockOrigin, Time};
 use firedrill::ledger::{self, Entry};
-use firedrill::worker::WorkerSpec;
+use firedrill::worker::{Report, WorkerSpec};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -70,6 +71,7 @@ pub(crate) struct OurWorker {
     child: Child,
     /// The worker ends when this is closed.
     _stdin: ChildStdin,
+    port: u16,
     spec: WorkerSpec,
     _dir: TempDir,
 }
@@ -77,6 +79,11 @@ pub(crate) struct OurWorker {
 impl OurWorker {
     /// Starts it at the time of day; it is at work when this returns.
     pub(crate) fn start(redis_url: &str) -> Self {
+        Self::start_at_speed(redis_url, 1.0)
+    }
+
+    /// The same, with so many seconds of its own to a real one.
+    pub(crate) fn start_at_speed(redis_url: &str, speed: f64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let spec = WorkerSpec {
             plan: plan_of(SCENARIO),
@@ -85,7 +92,7 @@ impl OurWorker {
             port: 0,
             redis: redis_url.parse().unwrap(),
             ledger: dir.path().join("ledger"),
-            speed: 1.0,
+            speed,
         };
         let mut child = firedrill()
             .arg("worker")
@@ -98,11 +105,14 @@ impl OurWorker {
         let mut ready = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut ready).unwrap();
-        assert!(ready.contains("ready"), "{ready}");
-        let clock = ClockOrigin::start(time_of_day(), 1.0);
+        let Ok(Report::Ready { port }) = serde_json::from_str(&ready) else {
+            panic!("{ready}");
+        };
+        let clock = ClockOrigin::start(time_of_day(), speed);
         writeln!(stdin, "{}", serde_json::to_string(&clock).unwrap()).unwrap();
         Self {
             child,
+            port,
             _stdin: stdin,
             spec,
             _dir: dir,
@@ -142,6 +152,16 @@ impl OurWorker {
             _ => None,
         };
         self.ledger().into_iter().filter_map(id).collect()
+    }
+
+    /// The first line of what its `/healthz` answers.
+    pub(crate) fn health(&self) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        let request = "GET /healthz HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut status = String::new();
+        BufReader::new(stream).read_line(&mut status).unwrap();
+        status.trim().to_owned()
     }
 
     /// Process id.
