@@ -96,17 +96,20 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Words of Redis' errors. Codes such as `READONLY` are spelled by the client in ways of its own.
-    const SIGNS: [(&'static str, Self); 11] = [
+    /// Words of Redis' errors, and of what `broker::redis` makes of them.
+    const SIGNS: [(&'static str, Self); 14] = [
         ("the wrong kind of value", Self::WrongType),
         ("a read only replica", Self::ReadOnly),
+        ("READONLY", Self::ReadOnly),
         ("not allowed when used memory", Self::OutOfMemory),
         ("Authentication required", Self::Password),
+        ("asks for a password", Self::Password),
         ("invalid username-password pair", Self::Password),
         ("invalid password", Self::Password),
         ("no permissions to", Self::Permission),
         ("MISCONF", Self::Unsaved),
         ("cluster support disabled", Self::NoCluster),
+        ("is not part of a cluster", Self::NoCluster),
         ("unknown command", Self::TooOld),
         ("Unknown Redis command", Self::TooOld),
     ];
