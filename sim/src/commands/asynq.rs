@@ -145,7 +145,7 @@ async fn connect(place: &Place) -> Result<Inspector, Answer> {
 async fn carry_out(session: &mut Session<'_>, line: &Line) {
     match &line.command {
         Command::Queue(command) => match command {
-            Queue::List => queues::list(session, line.target.cluster).await,
+            Queue::List => queues::list(session).await,
             Queue::Inspect { queues } => queues::inspect(session, queues).await,
             Queue::History { queues, days } => queues::history(session, queues, *days).await,
             Queue::Pause { queues } => queues::pause(session, queues).await,
@@ -174,7 +174,7 @@ async fn carry_out(session: &mut Session<'_>, line: &Line) {
         Command::Cron(Cron::History { entries, page }) => {
             processes::events(session, entries, *page).await;
         }
-        Command::Stats => stats::stats(session, line.target.cluster).await,
+        Command::Stats => stats::stats(session).await,
         Command::Other(words) => redis_line::count(session, words).await,
         Command::Group(Group::Other(_))
         | Command::Server(Server::Other(_))

@@ -1,10 +1,10 @@
 //! Every way to a Redis: sockets, TLS, users, clusters, sentinels, and what happens when a master dies.
 
 mod addresses;
-mod cluster;
+pub(crate) mod cluster;
 mod failover;
 mod given;
-mod nodes;
+pub(crate) mod nodes;
 mod sentinel;
 
 use crate::support::{Answer, NOW, Op, task};

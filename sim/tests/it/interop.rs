@@ -4,6 +4,7 @@
 
 mod by_go;
 mod by_us;
+mod clustered;
 mod command_line;
 mod endings;
 mod equality;

@@ -1,5 +1,6 @@
 //! Which Redis is meant.
 
+use crate::broker::redis::address::Address;
 use crate::cli::asynq::Target;
 use std::fmt::Write;
 
@@ -18,6 +19,12 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Whether a cluster was named, by the flag or by the address.
+    pub(super) fn is_cluster(&self) -> bool {
+        let address = self.url.parse::<Address>();
+        address.is_ok_and(|address| address.is_cluster())
+    }
+
     /// What the flags name. The error says what is wrong with them.
     pub(super) fn of(target: &Target) -> Result<Self, String> {
         if target.config.is_some() {

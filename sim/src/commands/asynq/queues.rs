@@ -22,7 +22,7 @@ pub(super) const SHOWN_STATES: [TaskState; 7] = [
 const DAYS_MAX: i64 = 10_000;
 
 /// `queue ls`.
-pub(super) async fn list(session: &mut Session<'_>, cluster: bool) {
+pub(super) async fn list(session: &mut Session<'_>) {
     let queues = match session.inspector.queues().await {
         Ok(queues) => queues,
         Err(error) => {
@@ -30,7 +30,7 @@ pub(super) async fn list(session: &mut Session<'_>, cluster: bool) {
             return session.failed(lead, &error, About::default()).await;
         }
     };
-    if cluster {
+    if session.place.is_cluster() {
         return list_with_nodes(session, queues).await;
     }
     if session.json {

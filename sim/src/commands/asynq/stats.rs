@@ -58,7 +58,8 @@ struct QueueStats<'s> {
 }
 
 /// `stats`.
-pub(super) async fn stats(session: &mut Session<'_>, cluster: bool) {
+pub(super) async fn stats(session: &mut Session<'_>) {
+    let cluster = session.place.is_cluster();
     let queues = match session.inspector.queues().await {
         Ok(queues) => queues,
         Err(error) => {

@@ -18,13 +18,13 @@ use tokio::runtime::Runtime;
 const QUEUES: [&str; 3] = ["default", "low", "mail"];
 
 /// Three masters, then the rest as their replicas.
-pub(super) struct Cluster {
-    pub(super) nodes: Vec<Node>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
 }
 
 impl Cluster {
     /// Six nodes, joined by `redis-cli --cluster create`.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let nodes: Vec<Node> = (0..6)
             .map(|_| {
                 Node::start(&[
@@ -74,7 +74,7 @@ impl Cluster {
         (masters, linked) == (3, 3)
     }
 
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         let hosts: Vec<String> = self.nodes[..3]
             .iter()
             .map(|node| format!("127.0.0.1:{}", node.port))

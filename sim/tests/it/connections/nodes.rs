@@ -14,9 +14,9 @@ const PORT_END: u16 = 55_000;
 const PORT_BEGIN: u16 = 21_000;
 
 /// One process in a directory of its own.
-pub(super) struct Node {
+pub(crate) struct Node {
     child: Option<Child>,
-    pub(super) port: u16,
+    pub(crate) port: u16,
     /// Removed after the process has ended.
     _dir: TempDir,
 }
