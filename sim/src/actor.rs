@@ -179,7 +179,7 @@ pub enum Event<T: Task> {
         /// With what.
         outcome: Outcome,
         /// What it gave its result writer before.
-        result: Option<Arc<[u8]>>,
+        result: Option<Arc<Vec<u8>>>,
         /// How long it ran, virtual microseconds.
         elapsed_us: i64,
         /// How much longer that was than the plan wanted, virtual microseconds: the harness' own timer error.

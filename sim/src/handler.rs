@@ -14,7 +14,7 @@ pub struct Behaviour {
     /// What it returns then.
     pub outcome: Outcome,
     /// What it gives its result writer before that.
-    pub result: Option<Arc<[u8]>>,
+    pub result: Option<Arc<Vec<u8>>>,
     /// Steps of the timeline that had a part in this.
     pub touched_by: SmallVec<[usize; 2]>,
 }
@@ -57,7 +57,10 @@ impl Handlers {
         let mut behaviour = Behaviour {
             service_us: self.dice.service_us(plan, of),
             outcome: Outcome::Success,
-            result: task.result.as_deref().map(|text| text.as_bytes().into()),
+            result: task
+                .result
+                .as_deref()
+                .map(|text| Arc::new(text.as_bytes().to_vec())),
             touched_by: SmallVec::new(),
         };
         if self.dice.fails_by_itself(plan, of) {

@@ -2,7 +2,7 @@
 
 use crate::actor::{Action, Aggregation, Out, Ticket, Timer};
 use crate::asynq::client::Submission;
-use crate::asynq::op::{Accepted, Answer, GroupLimits, Op, Reply};
+use crate::asynq::op::{Accepted, AggregationCheck, Answer, GroupLimits, Op, Reply};
 use crate::asynq::settings::{AGGREGATION_CHECKS_MAX, AGGREGATION_INTERVAL_MS};
 use crate::asynq::task::Task;
 use crate::clock::Time;
@@ -110,13 +110,13 @@ impl<T: Task> Aggregator<T> {
                     name,
                     deadline_s: 0,
                 });
-                Op::AggregationCheck {
+                Op::AggregationCheck(Box::new(AggregationCheck {
                     queue: queue.clone(),
                     group,
                     set: name,
                     limits: self.limits,
                     now: check.at,
-                }
+                }))
             }
             _ => {
                 let Some(queue) = check.queues.pop_front() else {

@@ -159,7 +159,7 @@ impl<T: Task> Processor<T> {
         now: Time,
         run: RunId,
         outcome: &Outcome,
-        result: Option<Arc<[u8]>>,
+        result: Option<Arc<Vec<u8>>>,
         shared: &mut Shared<T>,
         out: &mut impl Out<T>,
     ) -> Option<(T, Finish)> {

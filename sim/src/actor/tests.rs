@@ -444,7 +444,7 @@ fn a_result_is_written_before_the_task_is_finished() {
     let returned = || Event::HandlerDone {
         run: FIRST,
         outcome: Outcome::Success,
-        result: Some(b"42".as_slice().into()),
+        result: Some(b"42".to_vec().into()),
         elapsed_us: 1,
         overrun_us: 0,
     };

@@ -2,7 +2,7 @@
 
 use crate::asynq::keys::Queue;
 use crate::asynq::message::TaskMessage;
-use crate::asynq::op::Op;
+use crate::asynq::op::{Op, ScheduleUnique};
 use crate::asynq::settings::{DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT_S};
 use crate::asynq::task::Task;
 use crate::clock::Time;
@@ -164,12 +164,12 @@ impl<T: Task> Submission<T> {
                 message,
                 process_at_s: at.secs(),
             },
-            (Some(at), Some(lock_ttl_s)) => Op::ScheduleUnique {
+            (Some(at), Some(lock_ttl_s)) => Op::ScheduleUnique(Box::new(ScheduleUnique {
                 message,
                 process_at_s: at.secs(),
                 lock_ttl_s,
                 now,
-            },
+            })),
             (None, None) if message.group().is_some() => Op::AddToGroup { message, now },
             (None, Some(lock_ttl_s)) if message.group().is_some() => Op::AddToGroupUnique {
                 message,
@@ -311,16 +311,11 @@ mod tests {
             process_at: later,
             ..grouped
         };
-        let Op::ScheduleUnique {
-            message,
-            process_at_s,
-            lock_ttl_s,
-            ..
-        } = op(later)
-        else {
+        let Op::ScheduleUnique(task) = op(later) else {
             panic!("a task that is not due is scheduled, even with a group");
         };
-        assert_eq!((process_at_s, lock_ttl_s), (1_700_000_090, 151));
+        assert_eq!((task.process_at_s, task.lock_ttl_s), (1_700_000_090, 151));
+        let message = task.message;
         assert_eq!(message.group_key, "g");
         assert_eq!(message.unique_key, "asynq:{default}:unique:email:send:");
     }

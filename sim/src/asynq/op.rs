@@ -45,16 +45,7 @@ pub enum Op<T: Task> {
         now: Time,
     },
     /// Put a task into `scheduled` if nobody holds its uniqueness lock. Answer: [`Reply::Enqueued`].
-    ScheduleUnique {
-        /// The task.
-        message: T,
-        /// When it is due, Unix seconds.
-        process_at_s: i64,
-        /// How long the lock is held at most, seconds; asynq counts the wait in.
-        lock_ttl_s: i64,
-        /// Start of the lock.
-        now: Time,
-    },
+    ScheduleUnique(Box<ScheduleUnique<T>>),
     /// Put a task into its group, to be aggregated. Answer: [`Reply::Enqueued`].
     AddToGroup {
         /// The task; [`Task::group`] names the group.
@@ -154,7 +145,7 @@ pub enum Op<T: Task> {
         /// The task.
         message: T,
         /// Opaque to asynq.
-        result: Arc<[u8]>,
+        result: Arc<Vec<u8>>,
     },
     /// Names of the groups that have tasks waiting. Answer: [`Reply::Groups`].
     ListGroups {
@@ -162,18 +153,7 @@ pub enum Op<T: Task> {
         queue: T::Queue,
     },
     /// Take a group's tasks out into a set, if it is time. Answer: [`Reply::Taken`].
-    AggregationCheck {
-        /// Queue name.
-        queue: T::Queue,
-        /// Group name.
-        group: T::Group,
-        /// Names the set to be made.
-        set: Uuid,
-        /// When it is time.
-        limits: GroupLimits,
-        /// Time of the check.
-        now: Time,
-    },
+    AggregationCheck(Box<AggregationCheck<T>>),
     /// The messages of a set, in order of their score. Answer: [`Reply::AggregationSet`].
     ReadAggregationSet {
         /// Queue name.
@@ -284,6 +264,34 @@ pub struct SchedulerState {
     pub now: Time,
     /// Time to live, seconds of the caller's (possibly virtual) clock.
     pub ttl_s: i64,
+}
+
+/// A unique task that is not due yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScheduleUnique<T> {
+    /// The task.
+    pub message: T,
+    /// When it is due, Unix seconds.
+    pub process_at_s: i64,
+    /// How long the lock is held at most, seconds; asynq counts the wait in.
+    pub lock_ttl_s: i64,
+    /// Start of the lock.
+    pub now: Time,
+}
+
+/// A group to be looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AggregationCheck<T: Task> {
+    /// Queue name.
+    pub queue: T::Queue,
+    /// Group name.
+    pub group: T::Group,
+    /// Names the set to be made.
+    pub set: Uuid,
+    /// When it is time.
+    pub limits: GroupLimits,
+    /// Time of the check.
+    pub now: Time,
 }
 
 /// When a group's tasks are aggregated.

@@ -68,14 +68,9 @@ impl<T: Task> MemoryBroker<T> {
                     queue.enqueue_unique(message, lock_ttl_s, now),
                 ))
             }
-            Op::ScheduleUnique {
-                message,
-                process_at_s,
-                lock_ttl_s,
-                now,
-            } => {
-                let queue = self.queue(&message.queue());
-                let accepted = queue.schedule_unique(message, process_at_s, lock_ttl_s, now);
+            Op::ScheduleUnique(task) => {
+                let queue = self.queue(&task.message.queue());
+                let accepted = queue.schedule_unique(*task);
                 Ok(Reply::Enqueued(accepted))
             }
             Op::AddToGroup { message, now } => {
@@ -144,14 +139,9 @@ impl<T: Task> MemoryBroker<T> {
                 Ok(Reply::Done)
             }
             Op::ListGroups { queue } => Ok(Reply::Groups(self.queue(&queue).groups.names())),
-            Op::AggregationCheck {
-                queue,
-                group,
-                set,
-                limits,
-                now,
-            } => {
-                let taken = self.queue(&queue).groups.check(group, set, limits, now);
+            Op::AggregationCheck(check) => {
+                let groups = &mut self.queue(&check.queue).groups;
+                let taken = groups.check(check.group, check.set, check.limits, check.now);
                 Ok(Reply::Taken(taken))
             }
             Op::ReadAggregationSet { queue, group, set } => {

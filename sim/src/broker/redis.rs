@@ -52,15 +52,7 @@ impl RedisBroker {
                 message,
                 process_at_s,
             } => self.schedule(message, process_at_s).await,
-            Op::ScheduleUnique {
-                message,
-                process_at_s,
-                lock_ttl_s,
-                ..
-            } => {
-                self.schedule_unique(message, process_at_s, lock_ttl_s)
-                    .await
-            }
+            Op::ScheduleUnique(task) => self.schedule_unique(&task).await,
             Op::AddToGroup { message, now } => self.add_to_group(message, None, now).await,
             Op::AddToGroupUnique {
                 message,
@@ -211,16 +203,7 @@ impl RedisBroker {
                 Ok(Reply::Done)
             }
             Op::ListGroups { queue } => self.list_groups(Queue(&queue)).await,
-            Op::AggregationCheck {
-                queue,
-                group,
-                set,
-                limits,
-                now,
-            } => {
-                self.aggregation_check(Queue(&queue), &group, set, limits, now)
-                    .await
-            }
+            Op::AggregationCheck(check) => self.aggregation_check(&check).await,
             Op::ReadAggregationSet { queue, group, set } => {
                 self.read_aggregation_set(Queue(&queue), &group, set).await
             }

@@ -81,7 +81,7 @@ pub struct QueueDump<T: Task> {
     /// Hashes by id.
     pub tasks: Vec<(T::Id, StoredTask<T>)>,
     /// Fields `result` by id, also of ids that have no hash otherwise.
-    pub results: Vec<(T::Id, Arc<[u8]>)>,
+    pub results: Vec<(T::Id, Arc<Vec<u8>>)>,
     /// `pending` from the left, the newest first.
     pub pending: Vec<T::Id>,
     /// `active` from the left.

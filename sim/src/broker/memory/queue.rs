@@ -4,7 +4,7 @@ use super::dump::StoredTask;
 use super::groups::Groups;
 use super::locks::Locks;
 use super::sorted::SortedSet;
-use crate::asynq::op::{Accepted, BrokerError, Delayed, QueueStats, TaskState};
+use crate::asynq::op::{Accepted, BrokerError, Delayed, QueueStats, ScheduleUnique, TaskState};
 use crate::asynq::settings::{ARCHIVE_MAX, BATCH, KEEP_DAYS};
 use crate::asynq::table::Table;
 use crate::asynq::task::Task;
@@ -52,7 +52,7 @@ pub(super) struct Queue<T: Task> {
     pub(super) groups: Groups<T>,
     pub(super) locks: Locks<T>,
     /// Field `result`, apart because few tasks have it; an id that is only here has a hash of nothing else.
-    pub(super) results: BTreeMap<T::Id, Arc<[u8]>>,
+    pub(super) results: BTreeMap<T::Id, Arc<Vec<u8>>>,
     /// Value of the flag: Unix seconds.
     pub(super) paused: Option<i64>,
     pub(super) processed: i64,
@@ -129,13 +129,13 @@ impl<T: Task> Queue<T> {
         self.put_scheduled(message, process_at_s, None)
     }
 
-    pub(super) fn schedule_unique(
-        &mut self,
-        message: T,
-        process_at_s: i64,
-        lock_ttl_s: i64,
-        now: Time,
-    ) -> Accepted {
+    pub(super) fn schedule_unique(&mut self, task: ScheduleUnique<T>) -> Accepted {
+        let ScheduleUnique {
+            message,
+            process_at_s,
+            lock_ttl_s,
+            now,
+        } = task;
         let lock = message.lock();
         if !self
             .locks
@@ -493,7 +493,7 @@ impl<T: Task> Queue<T> {
     }
 
     /// Quirk: nobody looks whether there is a task.
-    pub(super) fn write_result(&mut self, id: T::Id, result: Arc<[u8]>) {
+    pub(super) fn write_result(&mut self, id: T::Id, result: Arc<Vec<u8>>) {
         self.results.insert(id, result);
     }
 

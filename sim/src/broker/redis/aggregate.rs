@@ -4,9 +4,9 @@ use super::reply::{count, messages};
 use super::script::{self, Call};
 use super::{RedisBroker, Reply};
 use crate::asynq::keys::Queue;
-use crate::asynq::op::{BrokerError, GroupLimits};
+use crate::asynq::message::TaskMessage;
+use crate::asynq::op::{AggregationCheck, BrokerError};
 use crate::asynq::settings::AGGREGATION_TIMEOUT_S;
-use crate::clock::Time;
 use uuid::Uuid;
 
 type Answer = Result<Reply, BrokerError>;
@@ -18,18 +18,19 @@ impl RedisBroker {
             .map(Reply::Groups)
     }
 
-    pub(super) async fn aggregation_check(
-        &self,
-        queue: Queue<'_>,
-        group: &str,
-        set: Uuid,
-        limits: GroupLimits,
-        now: Time,
-    ) -> Answer {
+    pub(super) async fn aggregation_check(&self, check: &AggregationCheck<TaskMessage>) -> Answer {
+        let AggregationCheck {
+            queue,
+            group,
+            set,
+            limits,
+            now,
+        } = check;
+        let queue = Queue(queue);
         let call = Call::new(&script::AGGREGATION_CHECK)
             .keys([
                 queue.group(group),
-                queue.aggregation_set(group, set),
+                queue.aggregation_set(group, *set),
                 queue.key("aggregation_sets"),
                 queue.key("groups"),
             ])

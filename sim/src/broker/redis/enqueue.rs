@@ -5,7 +5,7 @@ use super::{Op, RedisBroker, Reply};
 use crate::asynq::client::{NewTaskError, Submission};
 use crate::asynq::keys::Queue;
 use crate::asynq::message::TaskMessage;
-use crate::asynq::op::{Accepted, BrokerError};
+use crate::asynq::op::{Accepted, BrokerError, ScheduleUnique};
 use crate::clock::Time;
 use futures_util::future::{join, join_all};
 use prost::Message;
@@ -55,12 +55,13 @@ impl RedisBroker {
         self.accepted(call).await
     }
 
-    pub(super) async fn schedule_unique(
-        &self,
-        message: TaskMessage,
-        process_at_s: i64,
-        lock_ttl_s: i64,
-    ) -> Answer {
+    pub(super) async fn schedule_unique(&self, task: &ScheduleUnique<TaskMessage>) -> Answer {
+        let ScheduleUnique {
+            message,
+            process_at_s,
+            lock_ttl_s,
+            ..
+        } = task;
         let queue = Queue(&message.queue);
         let call = Call::new(&script::SCHEDULE_UNIQUE)
             .keys([
@@ -69,9 +70,9 @@ impl RedisBroker {
                 queue.key("scheduled"),
             ])
             .arg(&message.id)
-            .arg(self.real_ttl_ms(lock_ttl_s))
+            .arg(self.real_ttl_ms(*lock_ttl_s))
             .arg(message.encode_to_vec())
-            .arg(process_at_s);
+            .arg(*process_at_s);
         self.accepted(call).await
     }
 

@@ -43,8 +43,8 @@ pub(crate) struct Token {
     retry: i32,
     timeout_s: i32,
     retention_s: i32,
-    /// Unix seconds, 0 = none.
-    deadline_s: i64,
+    /// Unix seconds, 0 = none; good until 2106, and small.
+    deadline_s: u32,
 }
 
 impl Token {
@@ -101,7 +101,7 @@ impl Task for Token {
 
     #[inline]
     fn deadline_s(&self) -> i64 {
-        self.deadline_s
+        i64::from(self.deadline_s)
     }
 
     #[inline]
@@ -212,7 +212,7 @@ impl Mint<Token> for Tokens {
             ..pattern.token
         };
         if let Some(ms) = pattern.deadline_ms {
-            message.deadline_s = now.plus_millis(ms).secs();
+            message.deadline_s = u32::try_from(now.plus_millis(ms).secs()).unwrap_or(u32::MAX);
         }
         Submission {
             process_at: (pattern.delay_ms > 0).then(|| now.plus_millis(pattern.delay_ms)),

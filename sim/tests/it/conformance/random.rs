@@ -264,12 +264,14 @@ impl Pair<'_> {
                 lock_ttl_s: LOCK_TTL_S,
                 now,
             },
-            Step::ScheduleUnique(which, payload, in_s) => Op::ScheduleUnique {
-                message: unique(which, payload),
-                process_at_s: secs(in_s),
-                lock_ttl_s: LOCK_TTL_S,
-                now,
-            },
+            Step::ScheduleUnique(which, payload, in_s) => {
+                Op::ScheduleUnique(Box::new(firedrill::asynq::op::ScheduleUnique {
+                    message: unique(which, payload),
+                    process_at_s: secs(in_s),
+                    lock_ttl_s: LOCK_TTL_S,
+                    now,
+                }))
+            }
             Step::AddToGroup(which, group, payload) => {
                 let message = payload.map_or_else(|| message(which), |p| unique(which, p));
                 let message = TaskMessage {
@@ -287,19 +289,20 @@ impl Pair<'_> {
             }
             Step::Result(which) => Op::WriteResult {
                 message: message(which),
-                result: b"result".as_slice().into(),
+                result: b"result".to_vec().into(),
             },
             Step::Check { low, group, limits } => {
                 self.checks += 1;
                 let (queue, group, set) =
                     (queue(low), group.to_owned(), Uuid::from_u128(self.checks));
-                let check = Op::AggregationCheck {
-                    queue: queue.clone(),
-                    group: group.clone(),
-                    set,
-                    limits,
-                    now,
-                };
+                let check =
+                    Op::AggregationCheck(Box::new(firedrill::asynq::op::AggregationCheck {
+                        queue: queue.clone(),
+                        group: group.clone(),
+                        set,
+                        limits,
+                        now,
+                    }));
                 if self.call(check)? == Ok(Reply::Taken(true)) {
                     self.sets.push((queue, group, set));
                 }

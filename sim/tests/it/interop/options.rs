@@ -193,14 +193,16 @@ fn a_set_that_a_dead_aggregator_of_go_left_is_put_back_and_aggregated_by_our_wor
         max_delay_s: 0,
         max_size: 1,
     };
-    let taken = bench.call(Op::AggregationCheck {
-        queue: "default".into(),
-        group: "g".into(),
-        set,
-        limits,
-        // Long ago, so that its deadline has passed.
-        now: time_of_day().plus_millis(-300_000),
-    });
+    let taken = bench.call(Op::AggregationCheck(Box::new(
+        firedrill::asynq::op::AggregationCheck {
+            queue: "default".into(),
+            group: "g".into(),
+            set,
+            limits,
+            // Long ago, so that its deadline has passed.
+            now: time_of_day().plus_millis(-300_000),
+        },
+    )));
     assert_eq!(taken, Ok(Reply::Taken(true)));
     let counted = go.ask("queue_info", json!({ "queue": "default" }));
     assert_eq!(counted["aggregating"], 0, "a quirk: nobody counts them");

@@ -89,23 +89,25 @@ impl Work {
             },
             Self::Tell { result } => Op::WriteResult {
                 message: taken.last()?.clone(),
-                result: [b'0' + result].into(),
+                result: vec![b'0' + result].into(),
             },
             Self::Clean { queue } => Op::DeleteExpiredCompleted {
                 queue: queue.to_owned(),
                 now_s: now.secs(),
             },
-            Self::Aggregate { queue, group, set } => Op::AggregationCheck {
-                queue: queue.to_owned(),
-                group: group.into(),
-                set: uuid(set),
-                limits: GroupLimits {
-                    grace_s: 1,
-                    max_delay_s: 0,
-                    max_size: 3,
-                },
-                now,
-            },
+            Self::Aggregate { queue, group, set } => {
+                Op::AggregationCheck(Box::new(firedrill::asynq::op::AggregationCheck {
+                    queue: queue.to_owned(),
+                    group: group.into(),
+                    set: uuid(set),
+                    limits: GroupLimits {
+                        grace_s: 1,
+                        max_delay_s: 0,
+                        max_size: 3,
+                    },
+                    now,
+                }))
+            }
             Self::Aggregated { queue, group, set } => Op::DeleteAggregationSet {
                 queue: queue.to_owned(),
                 group: group.into(),
