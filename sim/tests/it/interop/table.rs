@@ -23,7 +23,7 @@ fn tests_in_code() -> BTreeSet<String> {
 
 /// Tests that the table names; a name without a file is of the file named last in its cell.
 fn tests_in_table() -> BTreeSet<String> {
-    let text = fs::read_to_string(project("sim/tests/interop/README.md")).unwrap();
+    let text = fs::read_to_string(project("sim/README.md")).unwrap();
     let mut found = BTreeSet::new();
     let rows = text.lines().filter(|line| line.starts_with("| "));
     for cell in rows.skip(2).flat_map(|row| row.split('|').skip(2)) {
