@@ -1,33 +1,46 @@
 //! asynq's own command line: what it reads of what we wrote, what it changes, and what it enqueues.
+//!
+//! Its module is not among those the Go module pins, so it is to be brought along: `FIREDRILL_ASYNQ` names it, and
+//! `.ci/asynq-cli` builds it where that can be. Without it the caller skips, in continuous integration, too; once it is
+//! named it must be there.
 
-use super::programs::programs;
+use super::eventually;
 use super::stock::{Change, ids, stock, stock_but};
 use super::worker::{Asks, OurWorker, time_of_day};
-use super::{eventually, need_peers};
-use crate::support::{Bench, Op, firedrill, task};
-use firedrill::asynq::message::TaskMessage;
-use firedrill::asynq::op::{Reply, TaskState};
+use crate::support::{Bench, Op, firedrill, need, task};
+use firedrill::asynq::message::{
+    ProtoTimestamp, SchedulerEnqueueEvent, SchedulerEntry, TaskMessage,
+};
+use firedrill::asynq::op::{Reply, SchedulerState, TaskState};
 use firedrill::redis_server::Persistence;
 use serde_json::{Value, json};
 use smallvec::smallvec;
+use std::ffi::OsString;
 use std::process::Command;
 
+/// Where asynq's command line is.
+const ASYNQ: &str = "FIREDRILL_ASYNQ";
+
 /// The command line, on a Redis of ours.
-pub(super) struct CommandLine {
-    pub(super) bench: Bench,
+struct CommandLine {
+    program: OsString,
+    bench: Bench,
 }
 
 impl CommandLine {
-    pub(super) fn new() -> Self {
-        Self {
-            bench: Bench::new(Persistence::None, 1.0),
-        }
+    fn find() -> Option<Self> {
+        let Some(program) = std::env::var_os(ASYNQ) else {
+            println!("skipped: needs asynq's command line (set {ASYNQ})");
+            return None;
+        };
+        let bench = Bench::new(Persistence::None, 1.0);
+        Some(Self { program, bench })
     }
 
     /// What it prints.
     #[track_caller]
-    pub(super) fn run(&self, arguments: &str) -> String {
-        let output = Command::new(&programs().asynq)
+    fn run(&self, arguments: &str) -> String {
+        let output = Command::new(&self.program)
             .args(["--uri", &format!("127.0.0.1:{}", self.bench.server.port())])
             .args(arguments.split(' '))
             // It takes variables such as DB for its own, and a file at home for its configuration.
@@ -69,6 +82,17 @@ impl CommandLine {
     }
 }
 
+/// Skips the test without the command line.
+macro_rules! command_line {
+    () => {{
+        need!("redis-server");
+        let Some(command_line) = CommandLine::find() else {
+            return;
+        };
+        command_line
+    }};
+}
+
 /// Whether a cell says so, a moment later.
 fn in_an_hour(cell: &str) -> bool {
     cell.starts_with("in 1h0m") || cell.starts_with("in 59m")
@@ -76,8 +100,7 @@ fn in_an_hour(cell: &str) -> bool {
 
 #[test]
 fn the_command_line_lists_our_tasks_in_every_state() {
-    need_peers!();
-    let asynq = CommandLine::new();
+    let asynq = command_line!();
     stock(&asynq.bench);
     for (state, rows) in [
         (
@@ -112,8 +135,7 @@ fn the_command_line_lists_our_tasks_in_every_state() {
 
 #[test]
 fn the_command_line_counts_our_queue() {
-    need_peers!();
-    let asynq = CommandLine::new();
+    let asynq = command_line!();
     stock(&asynq.bench);
     assert_eq!(asynq.run("queue ls"), "default\n");
     let states = [
@@ -162,8 +184,7 @@ fn the_command_line_counts_our_queue() {
 
 #[test]
 fn the_command_line_inspects_our_tasks() {
-    need_peers!();
-    let asynq = CommandLine::new();
+    let asynq = command_line!();
     stock(&asynq.bench);
     for (id, told) in [
         (
@@ -203,8 +224,7 @@ fn the_command_line_inspects_our_tasks() {
 
 #[test]
 fn the_command_line_lists_our_worker_with_its_task_in_progress() {
-    need_peers!();
-    let asynq = CommandLine::new();
+    let asynq = command_line!();
     let message = TaskMessage {
         payload: Asks::Hangs.payload().into_bytes(),
         ..task("a")
@@ -248,9 +268,8 @@ fn the_command_line_lists_our_worker_with_its_task_in_progress() {
 
 #[test]
 fn what_the_command_line_does_to_our_tasks_is_what_we_find() {
-    need_peers!();
     use TaskState::{Archived, Pending};
-    let mut asynq = CommandLine::new();
+    let mut asynq = command_line!();
     let changes: [(&str, &str, &[Change<'_>]); 8] = [
         (
             "task run --queue=default --id=again",
@@ -305,8 +324,7 @@ fn what_the_command_line_does_to_our_tasks_is_what_we_find() {
 
 #[test]
 fn a_queue_paused_or_removed_by_the_command_line_is_so_for_us() {
-    need_peers!();
-    let asynq = CommandLine::new();
+    let asynq = command_line!();
     let queue = || "default".to_owned();
     asynq
         .bench
@@ -334,8 +352,7 @@ fn a_queue_paused_or_removed_by_the_command_line_is_so_for_us() {
 
 #[test]
 fn what_the_command_line_enqueues_reaches_us() {
-    need_peers!();
-    let asynq = CommandLine::new();
+    let asynq = command_line!();
     asynq.run(
         "task enqueue --type_name=email:send --payload=x --id=a --retry=3 --timeout=90s --deadline=2033-05-18T03:33:20Z \
          --retention=2m --unique=1m",
@@ -371,8 +388,7 @@ fn grouped(bench: &Bench) {
 
 #[test]
 fn the_command_line_lists_our_groups() {
-    need_peers!();
-    let asynq = CommandLine::new();
+    let asynq = command_line!();
     stock(&asynq.bench);
     grouped(&asynq.bench);
     assert_eq!(asynq.run("group ls --queue=default"), "g\n");
@@ -390,8 +406,7 @@ fn the_command_line_lists_our_groups() {
 
 #[test]
 fn the_command_line_cancels_a_task_in_our_worker() {
-    need_peers!();
-    let mut asynq = CommandLine::new();
+    let mut asynq = command_line!();
     asynq.run("task enqueue --type_name=hangs --payload={} --id=a");
     let worker = OurWorker::start(&asynq.bench.server.url());
     worker.wait_for_start("a");
@@ -407,8 +422,7 @@ fn the_command_line_cancels_a_task_in_our_worker() {
 
 #[test]
 fn our_command_line_prints_what_the_real_one_prints() {
-    need_peers!();
-    let asynq = CommandLine::new();
+    let asynq = command_line!();
     stock(&asynq.bench);
     grouped(&asynq.bench);
     let ours = |arguments: &str| {
@@ -462,4 +476,56 @@ fn our_command_line_prints_what_the_real_one_prints() {
         let (ours, real) = said.unwrap();
         assert_eq!(ours, real, "{arguments}");
     }
+}
+
+#[test]
+fn the_command_line_lists_our_worker_that_was_told_to_stop() {
+    let asynq = command_line!();
+    let ours = OurWorker::start(&asynq.bench.server.url());
+    ours.signal(rustix::process::Signal::TSTP);
+    eventually("the stop", || {
+        asynq.run("server ls").contains("stopped").then_some(())
+    });
+}
+
+#[test]
+fn the_command_line_lists_our_periodic_tasks_and_their_history() {
+    let asynq = command_line!();
+    let now = time_of_day();
+    let entry = SchedulerEntry {
+        id: "e1".into(),
+        spec: "@every 2s".into(),
+        task_type: "report:make".into(),
+        enqueue_options: vec!["Queue(\"low\")".into()],
+        next_enqueue_time: Some(now.into()),
+        prev_enqueue_time: Some(ProtoTimestamp::NEVER),
+        ..SchedulerEntry::default()
+    };
+    let state = SchedulerState {
+        scheduler: "h1:42:s1".into(),
+        entries: vec![entry],
+        now,
+        ttl_s: 20,
+    };
+    asynq
+        .bench
+        .call(Op::WriteSchedulerEntries(Box::new(state)))
+        .unwrap();
+    let event = SchedulerEnqueueEvent {
+        task_id: "task 1".into(),
+        enqueue_time: Some(now.into()),
+    };
+    asynq
+        .bench
+        .call(Op::RecordEnqueueEvent {
+            entry: "e1".into(),
+            event: Box::new(event),
+        })
+        .unwrap();
+    let listed = asynq.run("cron ls");
+    assert!(
+        listed.contains("@every 2s") && listed.contains("report:make"),
+        "{listed}"
+    );
+    assert!(asynq.run("cron history e1").contains("task 1"));
 }

@@ -12,8 +12,6 @@ pub(crate) struct Programs {
     pub(crate) peer: PathBuf,
     /// The same client and inspector under a clock of its own.
     pub(crate) bubble: PathBuf,
-    /// asynq's own command line.
-    pub(crate) asynq: PathBuf,
 }
 
 /// The programs, which are there now.
@@ -24,20 +22,16 @@ pub(crate) fn programs() -> &'static Programs {
         let programs = Programs {
             peer: dir.join("peer"),
             bubble: dir.join("bubble"),
-            asynq: dir.join("asynq"),
         };
-        go("", &["build", "-o"], &programs.peer, "./peer");
-        go("", &["test", "-c", "-o"], &programs.bubble, "./bubble");
-        let command_line = "github.com/hibiken/asynq/tools/asynq";
-        go("cli", &["build", "-o"], &programs.asynq, command_line);
+        go(&["build", "-o"], &programs.peer, "./peer");
+        go(&["test", "-c", "-o"], &programs.bubble, "./bubble");
         programs
     })
 }
 
-/// Go, in one of the modules.
-fn go(module: &str, verb: &[&str], out: &Path, package: &str) {
+fn go(verb: &[&str], out: &Path, package: &str) {
     let output = Command::new("go")
-        .current_dir(project("sim/tests/interop").join(module))
+        .current_dir(project("sim/tests/interop"))
         .args(verb)
         .arg(out)
         .arg(package)
