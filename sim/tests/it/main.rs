@@ -18,6 +18,7 @@ mod prometheus;
 mod queueing_theory;
 mod redis_server;
 mod support;
+mod task_options;
 mod test_rules;
 mod theory;
 mod tidy;
