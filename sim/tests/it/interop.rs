@@ -20,10 +20,20 @@ mod stock;
 mod table;
 mod worker;
 
+use crate::support::Bench;
+use firedrill::redis_server::Persistence;
+use peer::{Peer, single};
 use std::time::{Duration, Instant};
 
 /// How long anything may take that the tests wait for; a loaded machine is slow, and what never comes takes this long.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A Redis, and a Go process on it.
+fn bench_and_go() -> (Bench, Peer) {
+    let bench = Bench::new(Persistence::None, 1.0);
+    let go = Peer::start(&single(bench.server.port(), 0));
+    (bench, go)
+}
 
 /// Looks until there is something to be seen.
 #[track_caller]

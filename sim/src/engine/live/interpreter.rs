@@ -30,14 +30,13 @@ pub trait Host {
     /// What the aggregation function says.
     fn aggregate(
         &mut self,
-        now: Time,
-        _: Aggregation<TaskMessage>,
+        _now: Time,
+        _of: Aggregation<TaskMessage>,
     ) -> Result<Submission, Arc<str>> {
-        let _ = now;
         Err("this process aggregates nothing".into())
     }
     /// Redis answered a health check, or did not.
-    fn health(&mut self, _: Result<(), Box<BrokerError>>) {}
+    fn health(&mut self, _health: Result<(), Box<BrokerError>>) {}
 }
 
 /// What reaches an actor from outside.

@@ -1,13 +1,12 @@
 //! What Go's client enqueues: every option of a task, and what our worker does with it.
 
-use super::peer::{Peer, single};
+use super::peer::Peer;
 use super::worker::{Asks, OurWorker, time_of_day};
-use super::{eventually, need_peers};
+use super::{bench_and_go, eventually, need_peers};
 use crate::support::{Bench, Op, key};
 use firedrill::asynq::message::TaskMessage;
 use firedrill::asynq::op::Reply;
 use firedrill::ledger::Entry;
-use firedrill::redis_server::Persistence;
 use redis::Commands;
 use serde_json::{Value, json};
 use smallvec::smallvec;
@@ -49,12 +48,6 @@ impl Yard {
     fn queue_info(&mut self) -> Value {
         self.go.ask("queue_info", json!({ "queue": "default" }))
     }
-}
-
-fn bench_and_go() -> (Bench, Peer) {
-    let bench = Bench::new(Persistence::None, 1.0);
-    let go = Peer::start(&single(bench.server.port(), 0));
-    (bench, go)
 }
 
 fn dequeued(bench: &Bench, queue: &str) -> TaskMessage {

@@ -1,8 +1,8 @@
 //! How a task ends: what handlers ask for, cancellation, and servers that stop.
 
-use super::peer::{Peer, single};
+use super::peer::Peer;
 use super::worker::{OurWorker, time_of_day};
-use super::{eventually, need_peers};
+use super::{bench_and_go, eventually, need_peers};
 use crate::support::{Bench, Op, key, task};
 use firedrill::asynq::inspector::Inspector;
 use firedrill::asynq::message::TaskMessage;
@@ -11,12 +11,6 @@ use firedrill::redis_server::Persistence;
 use redis::Commands;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-
-fn bench_and_go() -> (Bench, Peer) {
-    let bench = Bench::new(Persistence::None, 1.0);
-    let go = Peer::start(&single(bench.server.port(), 0));
-    (bench, go)
-}
 
 fn wait_for(go: &mut Peer, id: &str, state: &str) -> Value {
     eventually(&format!("{id} to be {state}"), || {

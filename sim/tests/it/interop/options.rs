@@ -1,22 +1,15 @@
 //! Unique tasks, groups and batches, which one side makes and the other works off.
 
-use super::peer::{Peer, single};
+use super::peer::Peer;
 use super::worker::{OurWorker, time_of_day};
-use super::{eventually, need_peers};
+use super::{bench_and_go, eventually, need_peers};
 use crate::support::{Bench, Op, key};
 use firedrill::asynq::client::NewTask;
 use firedrill::asynq::message::TaskMessage;
 use firedrill::asynq::op::{Accepted, Reply};
-use firedrill::redis_server::Persistence;
 use redis::Commands;
 use serde_json::{Value, json};
 use std::time::Duration;
-
-fn bench_and_go() -> (Bench, Peer) {
-    let bench = Bench::new(Persistence::None, 1.0);
-    let go = Peer::start(&single(bench.server.port(), 0));
-    (bench, go)
-}
 
 /// A Go server that looks often and aggregates as soon as asynq allows.
 fn serve(go: &mut Peer) {
