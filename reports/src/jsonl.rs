@@ -3,7 +3,7 @@
 pub(crate) mod check;
 
 use crate::record::{
-    Audit, FORMAT, Header, Impact, Lag, Line, Mark, QueueWaits, Transition, Value,
+    Audit, FORMAT, Header, Impact, Interference, Lag, Line, Mark, QueueWaits, Transition, Value,
 };
 use firedrill_detector::{Labels, Sample, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -329,6 +329,23 @@ impl Record {
         self.lines.iter().filter_map(|line| {
             if let Line::Mark(mark) = line {
                 Some(mark)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// Whether marks and incidents refer to steps, as they do since 1.2.
+    #[must_use]
+    pub fn has_steps(&self) -> bool {
+        minor(&self.header.format) >= 2
+    }
+
+    /// What was done from outside.
+    pub fn interference(&self) -> impl Iterator<Item = &Interference> {
+        self.lines.iter().filter_map(|line| {
+            if let Line::Interference(interference) = line {
+                Some(interference)
             } else {
                 None
             }

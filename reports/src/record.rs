@@ -5,14 +5,17 @@
 //!
 //! A minor version may add fields and kinds of lines. So unknown fields are left out when reading, and a field that was
 //! not there from the beginning has a default. 1.1 added the waits of every queue ([`QueueWaits`]) and what busy slots
-//! lost ([`Lag::busy_turn_ms`]).
+//! lost ([`Lag::busy_turn_ms`]). 1.2 added the steps of the timeline, to which marks and incidents refer by id
+//! ([`PlannedStep`]), delivery ([`Header::group_wait_ms`]), what was done from outside ([`Interference`]), the longest
+//! single delays ([`Gap`]), what no step explains ([`Unexplained`]), and whether an alert let go only because its data was
+//! gone ([`Transition::data_gone`]).
 
 use crate::waits::Waits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Format version written by this release: readers accept the same major version.
-pub const FORMAT: &str = "firedrill-record/1.1";
+pub const FORMAT: &str = "firedrill-record/1.2";
 
 /// First line of a record: enough to score the drill again without any other file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,16 +48,55 @@ pub struct Header {
     pub evaluation_interval_ms: i64,
     /// Phase of the rule groups' evaluation slots within the interval, drawn from the seed.
     pub evaluation_phase_ms: i64,
+    /// Alertmanager's `group_wait`: from the first firing of a group to its notification. Since 1.2; 30 s before.
+    #[serde(default = "default_group_wait_ms")]
+    pub group_wait_ms: i64,
+    /// Alertmanager's `group_interval`: between notifications of a group that is still there. Since 1.2; 5 min before.
+    #[serde(default = "default_group_interval_ms")]
+    pub group_interval_ms: i64,
     /// Rule files, name and text, as they were.
     pub rules: Vec<RuleText>,
     /// The scenario as meant (YAML, defaults filled).
     pub plan: String,
+    /// Steps of the timeline: what marks and incidents refer to. Since 1.2.
+    #[serde(default)]
+    pub steps: Vec<PlannedStep>,
     /// Ground truth: incidents of the plan.
     pub incidents: Vec<PlannedIncident>,
     /// Windows in which every page is a false alarm.
     pub benign: Vec<BenignWindow>,
     /// Facts about the machine and Redis, for people. No secrets.
     pub environment: BTreeMap<String, String>,
+}
+
+/// Default of [`Header::group_wait_ms`], Alertmanager's own.
+pub const GROUP_WAIT_MS: i64 = 30_000;
+/// Default of [`Header::group_interval_ms`], Alertmanager's own.
+pub const GROUP_INTERVAL_MS: i64 = 300_000;
+
+fn default_group_wait_ms() -> i64 {
+    GROUP_WAIT_MS
+}
+
+fn default_group_interval_ms() -> i64 {
+    GROUP_INTERVAL_MS
+}
+
+/// A fault of the timeline as planned, and what ends it. Since 1.2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its name in the scenario, unique in the drill.
+    pub id: String,
+    /// Kind of fault, e.g. `worker.kill`.
+    pub fault: String,
+    /// Kind of remedy, e.g. `worker.restart`; `None`: it ends by itself, or with the drill.
+    pub remedy: Option<String>,
+    /// Planned start.
+    pub starts_ms: i64,
+    /// Planned end; `None`: with the drill.
+    pub ends_ms: Option<i64>,
+    /// On what, e.g. `w-0`.
+    pub targets: Vec<String>,
 }
 
 /// A rule file by value.
@@ -91,6 +133,13 @@ pub struct PlannedIncident {
     pub ends_ms: i64,
     /// Latest good detection.
     pub deadline_ms: i64,
+    /// The step that causes it: its marks say when the incident really began and ended. `None`: its times are its own; in
+    /// records before 1.2: those of the marks planned for the same time. Since 1.2.
+    #[serde(default)]
+    pub step: Option<String>,
+    /// Queues whose tasks it can harm; empty: any. An alert for another queue does not see it. Since 1.2.
+    #[serde(default)]
+    pub queues: Vec<String>,
 }
 
 /// A window in which pages are false alarms.
@@ -142,6 +191,8 @@ pub enum Line {
         /// Alert or recorded metric.
         rule: String,
     },
+    /// Something was done, or went wrong, that no step of the plan explains. Since 1.2.
+    Interference(Interference),
     /// What users felt of an incident, measured from the ledger.
     Impact(Impact),
     /// What happened to every task.
@@ -217,21 +268,89 @@ impl TryFrom<serde_json::Value> for Value {
     }
 }
 
+/// Which end of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It begins.
+    Begin,
+    /// It is ended, by a remedy or by itself.
+    End,
+}
+
 /// A fault or remedy that was applied.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
+    /// The step's [`PlannedStep::id`]. `None` in records before 1.2.
+    #[serde(default)]
+    pub step: Option<String>,
+    /// Which end of the step. `None` in records before 1.2.
+    #[serde(default)]
+    pub phase: Option<Phase>,
     /// When it was intended.
     pub planned_ms: i64,
     /// When it was done and its effect verified.
     pub at_ms: i64,
     /// Kind, e.g. `worker.kill`, `redis.start`.
     pub what: String,
-    /// On what, e.g. `w-0, w-1`.
-    pub target: String,
+    /// On what, e.g. `w-0` and `w-1`. One text with commas in records before 1.2.
+    #[serde(alias = "target", deserialize_with = "targets")]
+    pub targets: Vec<String>,
     /// Whether the effect was seen (process gone, port closed, handler stuck ...); `false` makes the drill inconclusive.
     pub verified: bool,
-    /// Details for people.
-    pub note: String,
+    /// What the probe saw, for people. Called `note` in records before 1.2.
+    #[serde(alias = "note")]
+    pub saw: String,
+}
+
+fn targets<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Either::deserialize(deserializer)? {
+        Either::List(list) => list,
+        Either::Text(text) => text.split(", ").map(str::to_owned).collect(),
+    })
+}
+
+/// What no step of the plan did. One such line makes a drill inconclusive. Since 1.2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interference {
+    /// When it was seen, or began.
+    pub at_ms: i64,
+    /// When it was over, where that is known.
+    #[serde(default)]
+    pub until_ms: Option<i64>,
+    /// What happened.
+    pub what: Meddling,
+    /// To whom, e.g. `w-0`, `redis`, `firedrill`, a queue.
+    pub subject: String,
+    /// What was seen, for people.
+    pub saw: String,
+}
+
+/// Kinds of interference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meddling {
+    /// A process ended.
+    Ended,
+    /// A process was stopped (SIGSTOP), or got no processor, for a time.
+    Stopped,
+    /// Another server answers where the drill's Redis was, or it was restarted.
+    Replaced,
+    /// A target that should be up could not be scraped.
+    Unreachable,
+    /// Somebody else wrote to the drill's Redis: keys, tasks or clients that are not the drill's.
+    ForeignData,
+    /// A ledger is missing, cut short or damaged.
+    Ledger,
+    /// What a newer firedrill may add.
+    #[serde(other)]
+    Other,
 }
 
 /// State of an alert instance.
@@ -263,6 +382,17 @@ pub struct Transition {
     pub to: AlertState,
     /// Value of the expression, when the instance is in its result.
     pub value: Option<Value>,
+    /// It became inactive only because the series behind it vanished: not a sign that all is well. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub data_gone: bool,
+    /// The series behind it had vanished while it fired, and the condition held as soon as they were back: the same alarm
+    /// goes on. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub data_back: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// User impact of one incident, from the ledger.
@@ -276,6 +406,9 @@ pub struct Impact {
     pub last_ms: Option<i64>,
     /// How many tasks were harmed.
     pub harmed_tasks: u64,
+    /// Queues of the harmed tasks, in order. Since 1.2.
+    #[serde(default)]
+    pub queues: Vec<String>,
 }
 
 /// Proof of what happened to every task of the drill.
@@ -304,6 +437,27 @@ pub struct Audit {
     /// Wait from enqueue to first start, milliseconds: median, 99th percentile, maximum.
     pub wait_ms: [i64; 3],
     /// Examples of lost or doubled task ids, a few.
+    pub examples: Vec<String>,
+    /// What no step of the plan explains; anything in it makes the drill inconclusive. Since 1.2.
+    #[serde(default)]
+    pub unexplained: Unexplained,
+}
+
+/// Tasks that came to something no step of the plan explains. Since 1.2.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unexplained {
+    /// Rejected outside of every window in which Redis was away by plan.
+    pub rejected: u64,
+    /// Lost without a step that loses data or handlers.
+    pub lost: u64,
+    /// Run again although nothing in the plan repeats them.
+    pub run_twice: u64,
+    /// Tasks of the drill that nobody in the drill enqueued.
+    pub foreign: u64,
+    /// Workload entries, by task type, that never came.
+    pub never_came: Vec<String>,
+    /// Examples of task ids, a few.
     pub examples: Vec<String>,
 }
 
@@ -339,4 +493,38 @@ pub struct Lag {
     pub busy_turn_ms: f64,
     /// How much longer these handlers worked than planned, mean. Since 1.1.
     pub busy_overrun_ms: f64,
+    /// The longest single delays, the worst of each kind and subject: a short stall is in no percentile. Since 1.2.
+    pub gaps: Vec<Gap>,
+}
+
+/// One delay. Since 1.2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Of what.
+    pub what: GapKind,
+    /// Of whom: a target, a process, `producer`, `firedrill`.
+    pub subject: String,
+    /// When it began, virtual milliseconds since the drill's start.
+    pub at_ms: i64,
+    /// How long it was beyond what the plan wants, virtual milliseconds.
+    pub ms: i64,
+}
+
+/// What was delayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapKind {
+    /// From one scrape of a target to the next.
+    Scrape,
+    /// An enqueue.
+    Enqueue,
+    /// A round trip to Redis.
+    RoundTrip,
+    /// A handler, beyond its planned time.
+    Handler,
+    /// The harness, a worker or Redis got no processor.
+    Stall,
+    /// What a newer firedrill may add.
+    #[serde(other)]
+    Other,
 }

@@ -163,6 +163,7 @@ impl Auditor {
             first_ms: None,
             last_ms: None,
             harmed_tasks: 0,
+            queues: Vec::new(),
         });
         Self {
             origin,

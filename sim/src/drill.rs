@@ -8,7 +8,8 @@ use crate::engine::{Ended, Observation};
 use crate::plan::Plan;
 use firedrill_detector::RuleSet;
 use firedrill_reports::record::{
-    BenignWindow, FORMAT, Header, Lag, Line, PlannedIncident, RuleText, Value,
+    BenignWindow, FORMAT, GROUP_INTERVAL_MS, GROUP_WAIT_MS, Header, Lag, Line, PlannedIncident,
+    PlannedStep, RuleText, Value,
 };
 use firedrill_reports::{Record, RecordWriter, Watcher};
 use std::collections::BTreeMap;
@@ -301,7 +302,25 @@ fn header(plan: &Plan, rules: &[RuleText], engine: &EngineFacts) -> Header {
             starts_ms: incident.at_ms,
             ends_ms: incident.until_ms,
             deadline_ms: incident.deadline_ms,
+            step: plan
+                .timeline
+                .iter()
+                .find(|step| step.at_ms == incident.at_ms)
+                .map(|step| step.id.clone()),
+            queues: Vec::new(),
         });
+    let steps = plan.timeline.iter().map(|step| PlannedStep {
+        id: step.id.clone(),
+        fault: step.fault.name().to_owned(),
+        remedy: step
+            .until
+            .as_ref()
+            .and_then(|until| until.remedy)
+            .map(|remedy| remedy.name().to_owned()),
+        starts_ms: step.at_ms,
+        ends_ms: step.until.as_ref().map(|until| until.at_ms),
+        targets: step.targets.clone(),
+    });
     let benign = plan.benign.iter().map(|window| BenignWindow {
         what: window.what.clone(),
         starts_ms: window.at_ms,
@@ -322,8 +341,11 @@ fn header(plan: &Plan, rules: &[RuleText], engine: &EngineFacts) -> Header {
         scrape_interval_ms: plan.scrape_interval_ms,
         evaluation_interval_ms: plan.evaluation_interval_ms,
         evaluation_phase_ms: plan.evaluation_phase_ms,
+        group_wait_ms: GROUP_WAIT_MS,
+        group_interval_ms: GROUP_INTERVAL_MS,
         rules: rules.to_vec(),
         plan: plan.to_yaml(),
+        steps: steps.collect(),
         incidents: incidents.collect(),
         benign: benign.collect(),
         environment: engine.environment.clone(),

@@ -204,6 +204,8 @@ pub struct GroupPlan {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
+    /// Its name, unique in the plan.
+    pub id: String,
     /// When it begins.
     pub at_ms: i64,
     /// What is done.

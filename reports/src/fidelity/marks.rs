@@ -55,7 +55,7 @@ pub(super) fn marks(live: &Record, model: &Record, third: Option<&Record>) -> Ve
         };
         MarkPair {
             what: mark.what.clone(),
-            target: mark.target.clone(),
+            target: mark.targets.join(", "),
             planned_ms: mark.planned_ms,
             live_ms,
             model_ms,
@@ -67,5 +67,6 @@ pub(super) fn marks(live: &Record, model: &Record, third: Option<&Record>) -> Ve
 }
 
 fn is_alike(mark: &Mark, other: &Mark) -> bool {
-    (&mark.what, &mark.target) == (&other.what, &other.target)
+    (&mark.step, &mark.phase, &mark.what, &mark.targets)
+        == (&other.step, &other.phase, &other.what, &other.targets)
 }

@@ -41,7 +41,7 @@ impl Terms {
             let late_ms = mark.at_ms - twin.at_ms;
             (late_ms > 0).then(|| LateDeed {
                 what: mark.what.clone(),
-                target: mark.target.clone(),
+                target: mark.targets.join(", "),
                 planned_ms: mark.planned_ms,
                 late_ms,
             })
@@ -64,7 +64,7 @@ impl Terms {
 
 /// Whether two marks are of the same deed.
 pub(super) fn is_twin(mark: &Mark, other: &Mark) -> bool {
-    (mark.planned_ms, &mark.what, &mark.target) == (other.planned_ms, &other.what, &other.target)
+    (mark.planned_ms, &mark.what, &mark.targets) == (other.planned_ms, &other.what, &other.targets)
 }
 
 impl fmt::Display for Terms {

@@ -11,7 +11,7 @@ pub(crate) const DRILL_MS_MAX: i64 = 86_400_000_000;
 const DRILL_MS_MIN: i64 = -86_400_000;
 
 /// Kinds of lines this release knows, as [`Line`] spells them.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "header",
     "series",
     "scrape",
@@ -19,6 +19,7 @@ const KINDS: [&str; 12] = [
     "transition",
     "rule_error",
     "no_data",
+    "interference",
     "impact",
     "audit",
     "waits",
@@ -113,11 +114,9 @@ fn line_times(line: &Line) -> Vec<i64> {
         Line::Transition(transition) => vec![transition.at_ms],
         Line::Mark(mark) => vec![mark.planned_ms, mark.at_ms],
         Line::Impact(impact) => impact.first_ms.into_iter().chain(impact.last_ms).collect(),
+        Line::Interference(found) => [found.at_ms].into_iter().chain(found.until_ms).collect(),
         // A histogram holds no longer waits than a drill may last.
-        Line::Series { .. }
-        | Line::NoData { .. }
-        | Line::Audit(_)
-        | Line::Waits(_)
-        | Line::Lag(_) => Vec::new(),
+        Line::Series { .. } | Line::NoData { .. } | Line::Audit(_) | Line::Waits(_) => Vec::new(),
+        Line::Lag(lag) => lag.gaps.iter().map(|gap| gap.at_ms).collect(),
     }
 }

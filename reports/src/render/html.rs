@@ -247,8 +247,8 @@ fn section(page: &mut String, record: &Record, named: &Named<'_>, transitions: &
             "<dt>{} {}</dt><dd>{}: {}</dd>",
             escape(&cell::length(mark.at_ms)),
             escape(&mark.what),
-            escape(&mark.target),
-            escape(&mark.note)
+            escape(&mark.targets.join(", ")),
+            escape(&mark.saw)
         );
     }
     let _ = write!(

@@ -24,8 +24,13 @@ pub(super) fn inconclusive(record: &Record, incidents: &[IncidentScore]) -> Vec<
     for mark in record.marks().filter(|mark| !mark.verified) {
         why.push(format!(
             "{} on {} had no effect: {}",
-            mark.what, mark.target, mark.note
+            mark.what,
+            mark.targets.join(", "),
+            mark.saw
         ));
+    }
+    for found in record.interference() {
+        why.push(format!("interference: {}: {}", found.subject, found.saw));
     }
     for incident in incidents
         .iter()

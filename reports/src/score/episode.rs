@@ -183,6 +183,8 @@ mod tests {
             from,
             to,
             value: None,
+            data_gone: false,
+            data_back: false,
         }
     }
 

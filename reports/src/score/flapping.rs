@@ -75,6 +75,8 @@ mod tests {
             from: AlertState::Pending,
             to: AlertState::Firing,
             value: None,
+            data_gone: false,
+            data_back: false,
         }
     }
 

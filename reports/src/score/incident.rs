@@ -2,6 +2,7 @@
 
 use crate::jsonl::Record;
 use crate::pack::{Role, RulePack};
+use crate::record::Phase;
 use crate::score::ScoreParams;
 use crate::score::judge::{Class, Judged, Outcome, Truth, outcome};
 use crate::score::spans::Spans;
@@ -63,10 +64,16 @@ impl IncidentScore {
 
 /// Incidents as they really happened: the fault starts when its effect was seen, and ends with the last harmed task.
 pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
-    let seen = |planned_ms: i64| {
-        record
-            .marks()
-            .find(|mark| mark.verified && mark.planned_ms == planned_ms)
+    // Records before 1.2 have no steps: what was planned for the same time is taken for the incident's.
+    let has_steps = record.has_steps();
+    let seen = |step: Option<&str>, phase: Phase, planned_ms: i64| {
+        record.marks().filter(|mark| mark.verified).find(|mark| {
+            if has_steps {
+                step.is_some() && mark.step.as_deref() == step && mark.phase == Some(phase)
+            } else {
+                mark.planned_ms == planned_ms
+            }
+        })
     };
     record
         .header
@@ -74,8 +81,12 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
         .iter()
         .map(|planned| {
             let impact = record.impact(planned.id);
-            let fault_ms = seen(planned.starts_ms).map_or(planned.starts_ms, |mark| mark.at_ms);
-            let over_ms = seen(planned.ends_ms).map_or(planned.ends_ms, |mark| mark.at_ms);
+            let step = planned.step.as_deref();
+            let at = |phase, planned_ms| {
+                seen(step, phase, planned_ms).map_or(planned_ms, |mark| mark.at_ms)
+            };
+            let fault_ms = at(Phase::Begin, planned.starts_ms);
+            let over_ms = at(Phase::End, planned.ends_ms);
             let last_ms = impact.and_then(|impact| impact.last_ms).unwrap_or(over_ms);
             Truth {
                 id: planned.id,

@@ -54,6 +54,9 @@ impl Paper {
             scrape_interval_ms: 15_000,
             evaluation_interval_ms: 60_000,
             evaluation_phase_ms: 0,
+            group_wait_ms: crate::record::GROUP_WAIT_MS,
+            group_interval_ms: crate::record::GROUP_INTERVAL_MS,
+            steps: Vec::new(),
             rules,
             plan: String::new(),
             incidents: Vec::new(),
@@ -91,6 +94,8 @@ impl Paper {
             starts_ms: fault * 1000,
             ends_ms: end * 1000,
             deadline_ms: deadline * 1000,
+            step: None,
+            queues: Vec::new(),
         });
         let (first_ms, last_ms) = (impact.map(|at| at * 1000), impact.map(|_| end * 1000));
         self.record.lines.push(Line::Impact(Impact {
@@ -98,6 +103,7 @@ impl Paper {
             first_ms,
             last_ms,
             harmed_tasks: 9,
+            queues: Vec::new(),
         }));
         self
     }
@@ -129,6 +135,8 @@ impl Paper {
                     from,
                     to,
                     value: None,
+                    data_gone: false,
+                    data_back: false,
                 }));
             }
         }

@@ -165,6 +165,8 @@ fn a_state_of_one_drill_alone_may_last_an_evaluation_interval() {
                 from,
                 to,
                 value: None,
+                data_gone: false,
+                data_back: false,
             })
         };
         let (inactive, pending) = (AlertState::Inactive, AlertState::Pending);

@@ -28,6 +28,8 @@ fn incident(id: usize, starts_ms: i64, length_ms: i64, within_ms: i64) -> Planne
         starts_ms,
         ends_ms: starts_ms + length_ms,
         deadline_ms: starts_ms + within_ms,
+        step: None,
+        queues: vec![],
     }
 }
 
@@ -43,6 +45,8 @@ fn life(alert: &str, severity: &str, times: &[i64]) -> Vec<Transition> {
         from: states[step % 3],
         to: states[(step + 1) % 3],
         value: None,
+        data_gone: false,
+        data_back: false,
     });
     steps.collect()
 }
@@ -67,7 +71,7 @@ prop_compose! {
             record.header.incidents.push(incident(id, *at, *length, *within));
             let first_ms = is_felt.then_some(at + length / 3);
             let last_ms = is_felt.then_some(at + length + 60_000);
-            lines.push(Line::Impact(Impact { incident: id as u32, first_ms, last_ms, harmed_tasks: 1 }));
+            lines.push(Line::Impact(Impact { incident: id as u32, first_ms, last_ms, harmed_tasks: 1, queues: Vec::new() }));
         }
         let names = pack().alerts;
         let mut transitions: BTreeMap<(usize, usize), Vec<Transition>> = BTreeMap::new();

@@ -4,7 +4,8 @@ use firedrill_detector::sample::stale_marker;
 use firedrill_detector::{Compat, Labels, RuleFile, RuleSet};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{
-    Audit, BenignWindow, FORMAT, Header, Impact, Lag, Line, Mark, PlannedIncident, RuleText, Wanted,
+    Audit, BenignWindow, FORMAT, GROUP_INTERVAL_MS, GROUP_WAIT_MS, Header, Impact, Lag, Line, Mark,
+    Phase, PlannedIncident, RuleText, Wanted,
 };
 use firedrill_reports::{
     DrillScore, Record, RecordWriter, Replay, ScoreParams, Watcher, score_drill,
@@ -63,6 +64,8 @@ fn header(story: Story, minutes: i64) -> Header {
         starts_ms: 1_800_000,
         ends_ms: ends * 60_000,
         deadline_ms: 1_800_000 + 180_000,
+        step: Some("crash".into()),
+        queues: vec![],
     };
     let window = |starts_ms| BenignWindow {
         what: "<nothing> & all".into(),
@@ -84,6 +87,9 @@ fn header(story: Story, minutes: i64) -> Header {
         scrape_interval_ms: 15_000,
         evaluation_interval_ms: 15_000,
         evaluation_phase_ms: 3_000,
+        group_wait_ms: GROUP_WAIT_MS,
+        group_interval_ms: GROUP_INTERVAL_MS,
+        steps: vec![],
         rules: vec![RuleText {
             name: "runbook.yml".into(),
             text: RULES.into(),
@@ -150,12 +156,14 @@ pub(crate) fn file(story: Story) -> Vec<u8> {
     let mut lines = watcher.finish(end_ms);
     if !header.incidents.is_empty() {
         lines.push(Line::Mark(Mark {
+            step: Some("crash".into()),
+            phase: Some(Phase::Begin),
             planned_ms: 1_800_000,
             at_ms: 1_800_100,
             what: "worker.kill".into(),
-            target: "w-0".into(),
+            targets: vec!["w-0".into()],
             verified: true,
-            note: "SIGKILL".into(),
+            saw: "SIGKILL".into(),
         }));
         let last_ms = Some(header.incidents[0].ends_ms + 120_000);
         lines.push(Line::Impact(Impact {
@@ -163,6 +171,7 @@ pub(crate) fn file(story: Story) -> Vec<u8> {
             first_ms: Some(1_860_000),
             last_ms,
             harmed_tasks: 15_000,
+            queues: Vec::new(),
         }));
     }
     let audit = Audit {

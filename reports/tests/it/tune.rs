@@ -47,6 +47,8 @@ fn drill(
             starts_ms: start * MINUTE_MS,
             ends_ms: (start + length) * MINUTE_MS,
             deadline_ms: (start + 6) * MINUTE_MS,
+            step: None,
+            queues: vec![],
         })
         .collect();
     record.lines.clear();
@@ -98,6 +100,7 @@ fn drill(
             first_ms: Some(planned.starts_ms + 2 * MINUTE_MS),
             last_ms: Some(planned.ends_ms),
             harmed_tasks: 10,
+            queues: Vec::new(),
         }));
     }
     record.lines.push(Line::Footer {

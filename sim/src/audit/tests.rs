@@ -3,6 +3,7 @@
 use super::*;
 use crate::ledger::Finish;
 use crate::scenario::{PlanOptions, Scenario};
+use firedrill_reports::record::Unexplained;
 
 fn plan() -> Plan {
     let text = "version: firedrill/v1\nname: t\nfamily: worker-crashed\nsummary: s\nduration: 10m\n\
@@ -113,6 +114,7 @@ fn every_fate_is_told_apart() {
     ];
     let (audit, impact) = run(&arrivals, &[(ledger, None)], &left);
     let expected = Audit {
+        unexplained: Unexplained::default(),
         intended: 6,
         enqueued: 5,
         rejected: 1,

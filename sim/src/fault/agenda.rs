@@ -2,16 +2,8 @@
 
 use crate::plan::{Plan, Step};
 use firedrill_reports::record::Mark;
+pub use firedrill_reports::record::Phase;
 use std::collections::VecDeque;
-
-/// Whether a fault begins or is ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// It begins.
-    Begin,
-    /// It is ended, by a remedy or by itself.
-    End,
-}
 
 /// One thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,32 +59,34 @@ impl Agenda {
 impl Turn {
     /// The mark of this turn, done at `at_ms` with an effect that was looked at.
     #[must_use]
-    pub fn mark(&self, step: &Step, at_ms: i64, verified: bool, note: String) -> Mark {
+    pub fn mark(&self, step: &Step, at_ms: i64, verified: bool, saw: String) -> Mark {
         let what = match (self.phase, step.fault.ended_by()) {
             (Phase::Begin, _) => step.fault.name().to_owned(),
             (Phase::End, Some(remedy)) => remedy.name().to_owned(),
             (Phase::End, None) => format!("{} ends", step.fault.name()),
         };
         Mark {
+            step: Some(step.id.clone()),
+            phase: Some(self.phase),
             planned_ms: self.at_ms,
             at_ms,
             what,
-            target: step.target(),
+            targets: step.targets(),
             verified,
-            note,
+            saw,
         }
     }
 }
 
 impl Step {
     /// On what it is done, for people.
-    fn target(&self) -> String {
+    fn targets(&self) -> Vec<String> {
         if !self.targets.is_empty() {
-            self.targets.join(", ")
+            self.targets.clone()
         } else if self.fault.is_in_handlers() {
-            "handlers".to_owned()
+            vec!["handlers".to_owned()]
         } else {
-            "redis".to_owned()
+            vec!["redis".to_owned()]
         }
     }
 
@@ -100,12 +94,14 @@ impl Step {
     #[must_use]
     pub fn effect_mark(&self, at_ms: i64, process: &str) -> Mark {
         Mark {
+            step: Some(self.id.clone()),
+            phase: Some(Phase::Begin),
             planned_ms: self.at_ms,
             at_ms,
             what: self.fault.name().to_owned(),
-            target: self.target(),
+            targets: self.targets(),
             verified: true,
-            note: format!("first effect in {process}"),
+            saw: format!("first effect in {process}"),
         }
     }
 
@@ -113,12 +109,14 @@ impl Step {
     #[must_use]
     pub fn missing_effect(&self, reached_ms: i64) -> Option<Mark> {
         (self.fault.is_in_handlers() && self.at_ms < reached_ms).then(|| Mark {
+            step: Some(self.id.clone()),
+            phase: Some(Phase::Begin),
             planned_ms: self.at_ms,
             at_ms: reached_ms,
             what: self.fault.name().to_owned(),
-            target: "handlers".into(),
+            targets: self.targets(),
             verified: false,
-            note: "no handler was affected".into(),
+            saw: "no handler was affected".into(),
         })
     }
 }

@@ -265,7 +265,19 @@ impl Resolver<'_> {
                 }
             }
             let until = self.until(step, duration_ms);
+            let fault = step.fault.value.name();
+            let id = (1..)
+                .map(|n| {
+                    if n == 1 {
+                        fault.to_owned()
+                    } else {
+                        format!("{fault}-{n}")
+                    }
+                })
+                .find(|id| steps.iter().all(|other: &Step| other.id != *id))
+                .unwrap_or_default();
             steps.push(Step {
+                id,
                 at_ms: step.at.value,
                 fault: step.fault.value.clone(),
                 targets,

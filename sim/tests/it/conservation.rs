@@ -170,22 +170,22 @@ fn deeds(plan: &Plan) -> Vec<(Turn, i64)> {
 /// Every deed was done, once and in time.
 fn done(plan: &Plan, seen: &Seen) -> Result<(), TestCaseError> {
     // Deeds that look the same in a record, each with its latest time.
-    let mut planned: BTreeMap<(i64, String, String), Vec<i64>> = BTreeMap::new();
+    let mut planned: BTreeMap<(i64, String, Vec<String>), Vec<i64>> = BTreeMap::new();
     for (turn, by_ms) in deeds(plan) {
         let mark = turn.mark(&plan.timeline[turn.step], 0, true, String::new());
-        let deed = (mark.planned_ms, mark.what, mark.target);
+        let deed = (mark.planned_ms, mark.what, mark.targets);
         planned.entry(deed).or_default().push(by_ms);
     }
     for ((planned_ms, what, target), by_ms) in planned {
         let marks = seen.marks.iter().filter(|mark| {
-            mark.planned_ms == planned_ms && mark.what == what && mark.target == target
+            mark.planned_ms == planned_ms && mark.what == what && mark.targets == target
         });
         let mut done_ms: Vec<i64> = marks.map(|mark| mark.at_ms).collect();
         done_ms.sort_unstable();
         let due = by_ms.iter().filter(|by_ms| **by_ms < plan.duration_ms);
         prop_assert!(
             (due.count()..=by_ms.len()).contains(&done_ms.len()),
-            "{} of {} at {} ms: done at {:?}, by {:?}",
+            "{} of {:?} at {} ms: done at {:?}, by {:?}",
             what,
             target,
             planned_ms,
@@ -285,7 +285,7 @@ fn deeds_wait_for_each_other() {
     done(&plan, &seen).unwrap();
     alive_again(&plan, &seen).unwrap();
     let deeds = seen.marks.iter().map(|mark| {
-        let note = mark.note.split(';').next().unwrap_or_default();
+        let note = mark.saw.split(';').next().unwrap_or_default();
         (mark.at_ms / 1_000, mark.what.as_str(), note)
     });
     let deeds: Vec<_> = deeds.filter(|deed| deed.1 != "handler.deadlock").collect();

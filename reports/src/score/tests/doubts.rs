@@ -76,12 +76,14 @@ fn a_harness_that_costs_a_quarter_of_the_capacity_proves_nothing() {
 fn a_fault_without_effect_proves_nothing() {
     let mut paper = Paper::new(600, 3600).incident("db_slow", 1200, None, 2400, 1500);
     paper.record.lines.push(Line::Mark(crate::record::Mark {
+        step: None,
+        phase: None,
         planned_ms: 1_200_000,
         at_ms: 1_200_000,
         what: "handler.slow".into(),
-        target: "handlers".into(),
+        targets: vec!["handlers".into()],
         verified: false,
-        note: "no handler was affected".into(),
+        saw: "no handler was affected".into(),
     }));
     let score = paper.score();
     assert_eq!(score.verdict, Verdict::Inconclusive);

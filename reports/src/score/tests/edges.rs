@@ -171,14 +171,17 @@ fn an_incident_starts_when_its_fault_was_seen() {
     let mut paper = Paper::new(600, 9000)
         .incident("db_slow", 1200, Some(1190), 2400, 1500)
         .fires("JobLatencyHigh", 1250, 1520, 2400);
+    paper.record.header.format = "firedrill-record/1.1".into();
     for (planned, at) in [(1200, 1230), (2400, 2460)] {
         paper.record.lines.push(Line::Mark(crate::record::Mark {
+            step: None,
+            phase: None,
             planned_ms: planned * 1000,
             at_ms: at * 1000,
             what: "handler.slow".into(),
-            target: "handlers".into(),
+            targets: vec!["handlers".into()],
             verified: true,
-            note: String::new(),
+            saw: String::new(),
         }));
     }
     let score = paper.score();

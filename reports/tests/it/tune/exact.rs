@@ -116,6 +116,8 @@ proptest! {
                 from: state(step.from),
                 to: state(step.to),
                 value: step.value.map(Value),
+                data_gone: false,
+                data_back: false,
             }).collect();
             let mut changed = settings.clone();
             for (key, value) in [

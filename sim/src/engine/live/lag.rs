@@ -77,6 +77,7 @@ pub(crate) fn lag(
         },
         busy_turn_ms: busy.turn_us.mean() / 1e3,
         busy_overrun_ms: busy.overrun_us.mean() / 1e3,
+        gaps: Vec::new(),
     }
 }
 
