@@ -127,14 +127,14 @@ pub struct PlannedIncident {
     pub cause: String,
     /// Which class of alert it deserves.
     pub wanted: Wanted,
-    /// Planned fault start.
+    /// Planned start: the step's, or later.
     pub starts_ms: i64,
-    /// Planned end of the fault (remedy applied), or the drill's end.
+    /// Planned end: the step's (remedy applied), its own, or the drill's.
     pub ends_ms: i64,
     /// Latest good detection.
     pub deadline_ms: i64,
-    /// The step that causes it: its marks say when the incident really began and ended. `None`: its times are its own; in
-    /// records before 1.2: those of the marks planned for the same time. Since 1.2.
+    /// The step behind it: what its marks say of when it really began and ended moves the incident, too. `None`: its times
+    /// are its own; in records before 1.2: those of the marks planned for the same time. Since 1.2.
     #[serde(default)]
     pub step: Option<String>,
     /// Queues whose tasks it can harm; empty: any. An alert for another queue does not see it. Since 1.2.

@@ -302,12 +302,8 @@ fn header(plan: &Plan, rules: &[RuleText], engine: &EngineFacts) -> Header {
             starts_ms: incident.at_ms,
             ends_ms: incident.until_ms,
             deadline_ms: incident.deadline_ms,
-            step: plan
-                .timeline
-                .iter()
-                .find(|step| step.at_ms == incident.at_ms)
-                .map(|step| step.id.clone()),
-            queues: Vec::new(),
+            step: incident.step.clone(),
+            queues: plan.queues_within_reach(incident),
         });
     let steps = plan.timeline.iter().map(|step| PlannedStep {
         id: step.id.clone(),

@@ -48,6 +48,26 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// The causes, as the runbook knows them, that it can be behind; any fault can be behind `other`.
+    #[must_use]
+    pub fn causes(&self) -> &'static [&'static str] {
+        match self {
+            // Processes are killed when memory runs out, too.
+            Self::WorkerKill => &["worker-crashed", "resource-exhaustion", "other"],
+            // A pool without connections makes handlers fail, or wait.
+            Self::HandlerFail { .. } => &["retry-storm", "resource-exhaustion", "other"],
+            Self::HandlerSlow { .. } => &["slow-jobs", "resource-exhaustion", "other"],
+            Self::HandlerDeadlock => &["deadlock", "other"],
+            Self::RedisKill { .. } => &["redis-down", "other"],
+        }
+    }
+
+    /// Whether it can be behind an incident of this cause.
+    #[must_use]
+    pub fn can_be_behind(&self, cause: &str) -> bool {
+        self.causes().contains(&cause)
+    }
+
     /// Whether it needs a Redis that may be stopped.
     #[must_use]
     pub fn is_of_redis(&self) -> bool {

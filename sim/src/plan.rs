@@ -14,6 +14,7 @@ use crate::actor::ErrorKind;
 use crate::fault::{Fault, Remedy};
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What one drill is going to do. Plain data: handed to worker processes and printed for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -242,9 +243,13 @@ pub struct Incident {
     pub cause: String,
     /// Which class of alert it deserves.
     pub wanted: Wanted,
-    /// Start of the fault.
+    /// The step that is behind it: when that happens earlier or later than planned, so does the incident. `None`: its
+    /// times stand as they are.
+    #[serde(default)]
+    pub step: Option<String>,
+    /// Start, at or after the step's.
     pub at_ms: i64,
-    /// End of the fault.
+    /// End.
     pub until_ms: i64,
     /// Latest good detection.
     pub deadline_ms: i64,
@@ -262,6 +267,13 @@ pub struct Window {
     pub until_ms: i64,
 }
 
+impl WorkerPlan {
+    /// Names of the queues it serves.
+    fn serves(&self) -> impl Iterator<Item = &str> {
+        self.queues.iter().map(|(queue, _)| queue.as_str())
+    }
+}
+
 impl Plan {
     /// Every worker process: its name and what it is.
     #[must_use]
@@ -275,6 +287,62 @@ impl Plan {
             .iter()
             .flat_map(|worker| names(worker).into_iter().map(move |name| (name, worker)))
             .collect()
+    }
+
+    /// The step of the timeline with this id.
+    #[must_use]
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.timeline.iter().find(|step| step.id == id)
+    }
+
+    /// Queues whose tasks an incident can harm, in the plan's order; empty: any.
+    ///
+    /// A fault harms more than it hits: slow tasks take the slots of others, and what a dead worker leaves undone is a
+    /// load for the rest. So the queues of all workers that share queues with those that are hit belong to it.
+    #[must_use]
+    pub fn queues_within_reach(&self, incident: &Incident) -> Vec<String> {
+        let step = incident.step.as_deref().and_then(|id| self.step(id));
+        let Some(step) = step else {
+            return Vec::new();
+        };
+        let mut reached: BTreeSet<&str> = match &step.fault {
+            Fault::RedisKill { .. } | Fault::HandlerSlow { task: None, .. } => return Vec::new(),
+            Fault::HandlerFail { task, .. }
+            | Fault::HandlerSlow {
+                task: Some(task), ..
+            } => {
+                let of_task = self.workload.iter().filter(|entry| entry.task == *task);
+                of_task.map(|entry| entry.queue.as_str()).collect()
+            }
+            Fault::WorkerKill | Fault::HandlerDeadlock => {
+                let processes = self.processes().into_iter();
+                let hit = processes.filter(|(name, _)| step.targets.contains(name));
+                hit.flat_map(|(_, worker)| worker.serves()).collect()
+            }
+        };
+        loop {
+            let before = reached.len();
+            for worker in &self.workers {
+                if worker.serves().any(|queue| reached.contains(queue)) {
+                    reached.extend(worker.serves());
+                }
+            }
+            if reached.len() == before {
+                break;
+            }
+        }
+        if self
+            .queues
+            .iter()
+            .all(|queue| reached.contains(queue.name.as_str()))
+        {
+            return Vec::new();
+        }
+        let reached = self
+            .queues
+            .iter()
+            .filter(|queue| reached.contains(queue.name.as_str()));
+        reached.map(|queue| queue.name.clone()).collect()
     }
 
     /// Whether Redis has to keep its data over a SIGKILL.

@@ -3,6 +3,7 @@
 pub mod duration;
 mod fault;
 mod resolve;
+mod truth;
 mod workload;
 
 use crate::actor::ErrorKind;
@@ -11,10 +12,10 @@ use crate::fault::Fault;
 use crate::plan::{Arrivals, GroupPlan, RetryDelay, Service};
 use duration::{as_duration, as_share};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problem, Problems, closest, parse};
-use firedrill_reports::record::Wanted;
 
 pub use fault::Select;
 pub use resolve::PlanOptions;
+use truth::{Benign, Incident};
 
 /// The only version there is.
 const VERSION: &str = "firedrill/v1";
@@ -100,27 +101,12 @@ struct Worker {
 
 #[derive(Debug, Clone)]
 struct Step {
+    /// As named; `None`: after its fault.
+    id: Option<At<String>>,
     at: At<i64>,
     fault: At<Fault>,
     select: Option<At<Select>>,
     until: Option<fault::Until>,
-}
-
-#[derive(Debug, Clone)]
-struct Incident {
-    cause: String,
-    wanted: Wanted,
-    within_ms: i64,
-    at: Option<At<i64>>,
-    until: Option<At<i64>>,
-    here: Mark,
-}
-
-#[derive(Debug, Clone)]
-struct Benign {
-    what: String,
-    at: At<i64>,
-    until: Option<At<i64>>,
 }
 
 impl Scenario {
@@ -188,10 +174,10 @@ impl Scenario {
             .map(|node| list(node, "timeline", problems, fault::step));
         let incidents = fields
             .take("incidents")
-            .map(|node| list(node, "incidents", problems, read_incident));
+            .map(|node| list(node, "incidents", problems, truth::incident));
         let benign = fields
             .take("benign")
-            .map(|node| list(node, "benign", problems, read_benign));
+            .map(|node| list(node, "benign", problems, truth::benign));
         fields.finish(problems);
         Some(Self {
             file: file.to_owned(),
@@ -436,56 +422,6 @@ fn read_scrape(node: &Node, problems: &mut Problems) -> (Option<i64>, Option<i64
         .and_then(|node| positive(node, "timeout", problems));
     fields.finish(problems);
     (interval, timeout)
-}
-
-fn read_incident(node: &Node, problems: &mut Problems) -> Option<Incident> {
-    let mut fields = Fields::new(node, "incident", problems)?;
-    let cause = fields
-        .required("cause", problems)
-        .and_then(|node| one_of(node, "cause", &FAMILIES[..7], problems));
-    let wanted = fields.required("wanted", problems).and_then(|node| {
-        let wanted = one_of(node, "wanted", &["page", "ticket"], problems)?;
-        Some(if wanted.value == "page" {
-            Wanted::Page
-        } else {
-            Wanted::Ticket
-        })
-    });
-    let within_ms = fields
-        .required("within", problems)
-        .and_then(|node| positive(node, "within", problems));
-    let at = fields.take("at").map(|node| time(node, "at", problems));
-    let until = fields
-        .take("until")
-        .map(|node| time(node, "until", problems));
-    fields.finish(problems);
-    Some(Incident {
-        cause: cause?.value,
-        wanted: wanted?,
-        within_ms: within_ms?,
-        at: at.flatten(),
-        until: until.flatten(),
-        here: node.at,
-    })
-}
-
-fn read_benign(node: &Node, problems: &mut Problems) -> Option<Benign> {
-    let mut fields = Fields::new(node, "benign window", problems)?;
-    let what = fields
-        .required("what", problems)
-        .and_then(|node| text(node, "what", problems));
-    let at = fields
-        .required("at", problems)
-        .and_then(|node| time(node, "at", problems));
-    let until = fields
-        .take("until")
-        .map(|node| time(node, "until", problems));
-    fields.finish(problems);
-    Some(Benign {
-        what: what?,
-        at: at?,
-        until: until.flatten(),
-    })
 }
 
 #[cfg(test)]

@@ -24,10 +24,9 @@ pub struct MarkPair {
     pub agreement: Agreement,
 }
 
-/// Pairs the marks of the drills. On other terms a deed is planned for another time: the n-th of its kind is its twin.
+/// Pairs the marks of the drills: those of the same end of the same step, whenever it was planned and done.
 pub(super) fn marks(live: &Record, model: &Record, third: Option<&Record>) -> Vec<MarkPair> {
     let interval_ms = live.header.evaluation_interval_ms;
-    let effect = |mark: &Mark| mark.verified.then_some(mark.at_ms);
     let mut known: Vec<&Mark> = live.marks().collect();
     for mark in model.marks() {
         if !known.iter().any(|other| is_twin(mark, other)) {
@@ -37,17 +36,10 @@ pub(super) fn marks(live: &Record, model: &Record, third: Option<&Record>) -> Ve
     let pair = |mark: &&Mark| {
         let twin = |record: &Record| {
             let found = record.marks().find(|other| is_twin(mark, other));
-            found.and_then(effect)
+            found.and_then(|mark| mark.verified.then_some(mark.at_ms))
         };
         let (live_ms, model_ms) = (twin(live), twin(model));
-        let number = model
-            .marks()
-            .filter(|other| is_alike(mark, other))
-            .position(|other| is_twin(mark, other));
-        let on_terms_ms = third.zip(number).and_then(|(third, number)| {
-            let mut alike = third.marks().filter(|other| is_alike(mark, other));
-            alike.nth(number).and_then(effect)
-        });
+        let on_terms_ms = third.and_then(twin);
         let is_near = |of_model: Option<i64>| match (live_ms, of_model) {
             (Some(a), Some(b)) => (a - b).abs() <= interval_ms,
             (None, None) => true,
@@ -64,9 +56,4 @@ pub(super) fn marks(live: &Record, model: &Record, third: Option<&Record>) -> Ve
         }
     };
     known.iter().map(pair).collect()
-}
-
-fn is_alike(mark: &Mark, other: &Mark) -> bool {
-    (&mark.step, &mark.phase, &mark.what, &mark.targets)
-        == (&other.step, &other.phase, &other.what, &other.targets)
 }

@@ -1,7 +1,7 @@
 //! What a live drill's harness measured about itself, as terms for a model.
 
 use crate::jsonl::Record;
-use crate::record::Mark;
+use crate::record::{Mark, Phase};
 use std::fmt;
 
 /// What the harness of a live drill cost: put into the model, it shows whether two drills differ by that alone.
@@ -21,6 +21,10 @@ pub struct Terms {
 /// A fault or remedy that took effect later than in the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LateDeed {
+    /// Id of its step.
+    pub step: String,
+    /// Which end of the step.
+    pub phase: Phase,
     /// Kind, e.g. `worker.restart`.
     pub what: String,
     /// On what.
@@ -39,7 +43,9 @@ impl Terms {
         let late = |mark: &Mark| {
             let twin = model.marks().find(|twin| is_twin(mark, twin))?;
             let late_ms = mark.at_ms - twin.at_ms;
-            (late_ms > 0).then(|| LateDeed {
+            (late_ms > 0).then_some(LateDeed {
+                step: mark.step.clone()?,
+                phase: mark.phase?,
                 what: mark.what.clone(),
                 target: mark.targets.join(", "),
                 planned_ms: mark.planned_ms,
@@ -62,9 +68,9 @@ impl Terms {
     }
 }
 
-/// Whether two marks are of the same deed.
+/// Whether two marks are of the same end of the same step. Marks of records before 1.2 name no step and have no twin.
 pub(super) fn is_twin(mark: &Mark, other: &Mark) -> bool {
-    (mark.planned_ms, &mark.what, &mark.targets) == (other.planned_ms, &other.what, &other.targets)
+    mark.step.is_some() && (&mark.step, mark.phase) == (&other.step, other.phase)
 }
 
 impl fmt::Display for Terms {

@@ -2,7 +2,7 @@
 
 use crate::jsonl::Record;
 use crate::pack::{Role, RulePack};
-use crate::record::Phase;
+use crate::record::{Phase, PlannedIncident};
 use crate::score::ScoreParams;
 use crate::score::judge::{Class, Judged, Outcome, Truth, outcome};
 use crate::score::spans::Spans;
@@ -62,31 +62,44 @@ impl IncidentScore {
     }
 }
 
+/// How much earlier or later than planned a moment of an incident came. What lies at or after the planned end of the step
+/// behind it moves with that end, what lies before it with the step's beginning; an incident without a step has times of
+/// its own.
+fn moved_ms(record: &Record, planned: &PlannedIncident, planned_ms: i64) -> i64 {
+    let mut marks = record.marks().filter(|mark| mark.verified);
+    let found = if record.has_steps() {
+        let Some(id) = planned.step.as_deref() else {
+            return 0;
+        };
+        let step = record.header.steps.iter().find(|step| step.id == id);
+        let ends_ms = step.and_then(|step| step.ends_ms);
+        let phase = match ends_ms {
+            Some(ends_ms) if planned_ms >= ends_ms => Phase::End,
+            _ => Phase::Begin,
+        };
+        // The end of the drill ends an incident, too, and nothing moves it.
+        if ends_ms.is_none() && planned_ms >= record.header.duration_ms {
+            return 0;
+        }
+        marks.find(|mark| mark.step.as_deref() == Some(id) && mark.phase == Some(phase))
+    } else {
+        // Records before 1.2 have no steps: what was planned for the same time is taken for the incident's.
+        marks.find(|mark| mark.planned_ms == planned_ms)
+    };
+    found.map_or(0, |mark| mark.at_ms.saturating_sub(mark.planned_ms))
+}
+
 /// Incidents as they really happened: the fault starts when its effect was seen, and ends with the last harmed task.
 pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
-    // Records before 1.2 have no steps: what was planned for the same time is taken for the incident's.
-    let has_steps = record.has_steps();
-    let seen = |step: Option<&str>, phase: Phase, planned_ms: i64| {
-        record.marks().filter(|mark| mark.verified).find(|mark| {
-            if has_steps {
-                step.is_some() && mark.step.as_deref() == step && mark.phase == Some(phase)
-            } else {
-                mark.planned_ms == planned_ms
-            }
-        })
-    };
     record
         .header
         .incidents
         .iter()
         .map(|planned| {
             let impact = record.impact(planned.id);
-            let step = planned.step.as_deref();
-            let at = |phase, planned_ms| {
-                seen(step, phase, planned_ms).map_or(planned_ms, |mark| mark.at_ms)
-            };
-            let fault_ms = at(Phase::Begin, planned.starts_ms);
-            let over_ms = at(Phase::End, planned.ends_ms);
+            let at = |planned_ms| planned_ms + moved_ms(record, planned, planned_ms);
+            let fault_ms = at(planned.starts_ms);
+            let over_ms = at(planned.ends_ms);
             let last_ms = impact.and_then(|impact| impact.last_ms).unwrap_or(over_ms);
             Truth {
                 id: planned.id,

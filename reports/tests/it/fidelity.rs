@@ -5,7 +5,7 @@ use firedrill_reports::Record;
 use firedrill_reports::fidelity::{
     Agreement, Fidelity, LateDeed, OnTerms, Side, Terms, Unlike, compare,
 };
-use firedrill_reports::record::{AlertState, Audit, Lag, Line, Mark, Transition, Value};
+use firedrill_reports::record::{AlertState, Audit, Lag, Line, Mark, Phase, Transition, Value};
 use firedrill_reports::render::Style;
 use firedrill_reports::render::fidelity::{html, json, terminal};
 use std::collections::BTreeMap;
@@ -325,6 +325,8 @@ fn what_took_effect_late_is_told_and_put_into_the_terms() {
     );
     let terms = Terms::measured(&late, &model);
     let deed = LateDeed {
+        step: "crash".into(),
+        phase: Phase::Begin,
         what: "worker.kill".into(),
         target: "w-0".into(),
         planned_ms: 1_800_000,

@@ -61,11 +61,16 @@ fn file(path: &Path, terminal: &Terminal) -> Result<(String, Option<Rules>), Fai
     }
     let plan = inputs::plan(path, &text, None).map_err(|problems| Failure::problems(&problems))?;
     let minutes = plan.duration_ms / 60_000;
-    let what = format!(
+    let mut what = format!(
         "scenario {}, {minutes} min, {} incident(s)",
         plan.name,
         plan.incidents.len()
     );
+    let told = plan.incidents.iter().map(|incident| plan.told(incident));
+    let told: Vec<String> = told.collect();
+    if !told.is_empty() {
+        what.push_str(&format!(": {}", told.join("; ")));
+    }
     Ok((what, None))
 }
 

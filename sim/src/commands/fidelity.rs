@@ -184,25 +184,19 @@ fn beside_the_model(
 fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
     let mut plan = plan.clone();
     terms.deeds.retain(|late| {
-        let mut is_deed = false;
-        for step in &mut plan.timeline {
-            let of = |phase| step.fault.deed(phase) != Deed::LeaveToHandlers;
-            let (begins, ends) = (of(Phase::Begin), of(Phase::End));
-            if begins && step.at_ms == late.planned_ms && step.fault.name() == late.what {
-                step.at_ms += late.late_ms;
-                is_deed = true;
-            }
-            if let Some(until) = &mut step.until
-                && let Some(remedy) = until.remedy
-                && ends
-                && until.at_ms == late.planned_ms
-                && remedy.name() == late.what
-            {
-                until.at_ms += late.late_ms;
-                is_deed = true;
-            }
+        let mut steps = plan.timeline.iter_mut();
+        let Some(step) = steps.find(|step| step.id == late.step) else {
+            return false;
+        };
+        if step.fault.deed(late.phase) == Deed::LeaveToHandlers {
+            return false;
         }
-        is_deed
+        match (late.phase, &mut step.until) {
+            (Phase::Begin, _) => step.at_ms += late.late_ms,
+            (Phase::End, Some(until)) => until.at_ms += late.late_ms,
+            (Phase::End, None) => return false,
+        }
+        true
     });
     let harness = Harness {
         round_trip_us: terms.round_trip_us,
@@ -239,11 +233,13 @@ mod tests {
         Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap()
     }
 
-    fn late(what: &str, planned_ms: i64) -> LateDeed {
+    fn late(step: &str, phase: Phase) -> LateDeed {
         LateDeed {
-            what: what.into(),
-            target: "redis".into(),
-            planned_ms,
+            step: step.into(),
+            phase,
+            what: "whatever".into(),
+            target: "anybody".into(),
+            planned_ms: 0,
             late_ms: 7_000,
         }
     }
@@ -254,7 +250,7 @@ mod tests {
         let terms = Terms {
             round_trip_us: 5_000,
             overrun_us: 3_000,
-            deeds: vec![late("redis.start", 3_300_000)],
+            deeds: vec![late("redis.kill", Phase::End)],
         };
         let (after, harness, kept) = on_terms(&before, terms.clone());
         assert_eq!(kept, terms);
@@ -269,7 +265,7 @@ mod tests {
     fn handlers_know_when_their_faults_are_on() {
         let before = plan(STORM);
         let terms = Terms {
-            deeds: vec![late("handler.fail", before.timeline[0].at_ms)],
+            deeds: vec![late("handler.fail", Phase::Begin)],
             ..Terms::default()
         };
         let (after, _, kept) = on_terms(&before, terms);

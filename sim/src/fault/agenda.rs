@@ -37,7 +37,16 @@ impl Agenda {
                 phase: Phase::End,
             }));
         }
-        turns.sort_by_key(|turn| turn.at_ms);
+        // At one moment, what ends is ended before anything begins, and Redis is back before the workers that need it.
+        turns.sort_by_key(|turn| {
+            let fault = &plan.timeline[turn.step].fault;
+            let rank = match turn.phase {
+                Phase::End if fault.is_of_redis() => 0,
+                Phase::End => 1,
+                Phase::Begin => 2,
+            };
+            (turn.at_ms, rank)
+        });
         Self(turns.into())
     }
 

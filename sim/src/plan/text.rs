@@ -2,7 +2,7 @@
 
 use crate::actor::ErrorKind;
 use crate::fault::Fault;
-use crate::plan::{Arrivals, Plan, RetryDelay, Service, Step};
+use crate::plan::{Arrivals, Incident, Plan, RetryDelay, Service, Step};
 use crate::scenario::duration;
 use std::fmt::Write;
 
@@ -99,7 +99,7 @@ impl Plan {
             line("timeline:".into());
         }
         for step in &self.timeline {
-            line(format!("  - {{ {} }}", self.step(step)));
+            line(format!("  - {{ {} }}", as_written(step)));
         }
         if !self.incidents.is_empty() {
             line("incidents:".into());
@@ -108,8 +108,17 @@ impl Plan {
             let wanted = format!("{:?}", incident.wanted).to_lowercase();
             let (at, until) = (d(incident.at_ms), d(incident.until_ms));
             let within = d(incident.deadline_ms - incident.at_ms);
+            let step = incident.step.as_deref().and_then(|id| self.step(id));
+            let of = step.map_or(String::new(), |step| {
+                let unusual = if step.fault.can_be_behind(&incident.cause) {
+                    ""
+                } else {
+                    ", unusual_cause: true"
+                };
+                format!(", of: {}{unusual}", quote(&step.id))
+            });
             line(format!(
-                "  - {{ cause: {}, wanted: {wanted}, at: {at}, until: {until}, within: {within} }}",
+                "  - {{ cause: {}{of}, wanted: {wanted}, at: {at}, until: {until}, within: {within} }}",
                 incident.cause
             ));
         }
@@ -126,45 +135,13 @@ impl Plan {
         text
     }
 
-    fn step(&self, step: &Step) -> String {
-        let mut text = format!(
-            "at: {}, fault: {}",
-            duration::format(step.at_ms),
-            step.fault.name()
-        );
-        let _ = match &step.fault {
-            Fault::WorkerKill | Fault::HandlerDeadlock => {
-                let names: Vec<String> = step.targets.iter().map(|name| quote(name)).collect();
-                write!(text, ", select: [{}]", names.join(", "))
-            }
-            Fault::HandlerFail { task, share, error } => {
-                write!(
-                    text,
-                    ", task: {}, share: {}%, error: {}",
-                    quote(task),
-                    share * 100.0,
-                    quote(error)
-                )
-            }
-            Fault::HandlerSlow { task, factor } => {
-                let task = task
-                    .as_ref()
-                    .map_or(String::new(), |task| format!(", task: {}", quote(task)));
-                write!(text, "{task}, factor: {factor}")
-            }
-            Fault::RedisKill { keep_data } => write!(text, ", keep_data: {keep_data}"),
-        };
-        if let Some(until) = &step.until {
-            let remedy = until.remedy.map_or(String::new(), |remedy| {
-                format!(", remedy: {}", remedy.name())
-            });
-            let _ = write!(
-                text,
-                ", until: {{ at: {}{remedy} }}",
-                duration::format(until.at_ms)
-            );
+    /// An incident in a few words: its cause, and the step behind it.
+    #[must_use]
+    pub fn told(&self, incident: &Incident) -> String {
+        match &incident.step {
+            Some(step) => format!("{} of step {step}", incident.cause),
+            None => format!("{} with times of its own", incident.cause),
         }
-        text
     }
 
     /// The plan with its timeline in words: what would be done, undone, and expected.
@@ -177,6 +154,7 @@ impl Plan {
             } else {
                 format!(" on {}", step.targets.join(", "))
             };
+            let on = format!("{on}{}", named(step));
             events.push((step.at_ms, format!("do    {}{on}", step.fault.name())));
             match &step.until {
                 Some(until) => {
@@ -198,7 +176,7 @@ impl Plan {
             let wanted = format!("{:?}", incident.wanted).to_lowercase();
             events.push((
                 incident.deadline_ms,
-                format!("want  a {wanted} for {} by now", incident.cause),
+                format!("want  a {wanted} for {} by now", self.told(incident)),
             ));
         }
         for window in &self.benign {
@@ -220,6 +198,58 @@ impl Plan {
             );
         }
         text
+    }
+}
+
+/// A step as an entry of a timeline.
+fn as_written(step: &Step) -> String {
+    let mut text = format!(
+        "id: {}, at: {}, fault: {}",
+        quote(&step.id),
+        duration::format(step.at_ms),
+        step.fault.name()
+    );
+    let _ = match &step.fault {
+        Fault::WorkerKill | Fault::HandlerDeadlock => {
+            let names: Vec<String> = step.targets.iter().map(|name| quote(name)).collect();
+            write!(text, ", select: [{}]", names.join(", "))
+        }
+        Fault::HandlerFail { task, share, error } => {
+            write!(
+                text,
+                ", task: {}, share: {}%, error: {}",
+                quote(task),
+                share * 100.0,
+                quote(error)
+            )
+        }
+        Fault::HandlerSlow { task, factor } => {
+            let task = task
+                .as_ref()
+                .map_or(String::new(), |task| format!(", task: {}", quote(task)));
+            write!(text, "{task}, factor: {factor}")
+        }
+        Fault::RedisKill { keep_data } => write!(text, ", keep_data: {keep_data}"),
+    };
+    if let Some(until) = &step.until {
+        let remedy = until.remedy.map_or(String::new(), |remedy| {
+            format!(", remedy: {}", remedy.name())
+        });
+        let _ = write!(
+            text,
+            ", until: {{ at: {}{remedy} }}",
+            duration::format(until.at_ms)
+        );
+    }
+    text
+}
+
+/// The id of a step, where its fault does not say it.
+fn named(step: &Step) -> String {
+    if step.id == step.fault.name() {
+        String::new()
+    } else {
+        format!(" (step {})", step.id)
     }
 }
 

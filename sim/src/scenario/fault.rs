@@ -2,7 +2,7 @@
 
 use crate::fault::{Fault, Remedy};
 
-use crate::scenario::{At, Step, as_share, count, list, one_of, text, time};
+use crate::scenario::{At, Step, as_share, count, list, one_of, read_name, text, time};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problems, Value};
 
 /// Every fault, for error messages; `read` knows their parameters.
@@ -43,6 +43,9 @@ pub(super) fn step(node: &Node, problems: &mut Problems) -> Option<Step> {
     let kind = fields
         .required("fault", problems)
         .and_then(|node| one_of(node, "fault", &FAULTS, problems));
+    let id = fields
+        .take("id")
+        .map(|node| read_name(node, "id", problems));
     let until = fields.take("until").map(|node| read_until(node, problems));
     let kind = kind?;
     let mut select = None;
@@ -100,6 +103,7 @@ pub(super) fn step(node: &Node, problems: &mut Problems) -> Option<Step> {
     };
     fields.finish(problems);
     Some(Step {
+        id: id.flatten(),
         at: at?,
         fault: At {
             at: kind.at,

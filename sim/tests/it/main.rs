@@ -11,6 +11,7 @@ mod connections;
 mod conservation;
 mod docker;
 mod fidelity;
+mod ground_truth;
 mod inspector;
 mod interop;
 mod live;

@@ -148,31 +148,45 @@ pub(crate) fn sketch() -> impl Strategy<Value = Sketch> {
                 strict,
                 workload,
                 workers,
-                timeline: without_overlapping_outages(timeline),
+                timeline: without_overlaps(timeline),
             },
         )
 }
 
-/// A Redis that is down is not killed again: scenarios that say so are refused.
-fn without_overlapping_outages(timeline: Vec<Trouble>) -> Vec<Trouble> {
-    let mut outages: Vec<(u32, u32)> = Vec::new();
-    let keep = |trouble: &Trouble| {
-        if !matches!(trouble.what, Kind::Redis { .. }) {
-            return true;
+/// Steps that get in each other's way are refused: what is down is not broken again, and no worker starts without Redis.
+fn without_overlaps(timeline: Vec<Trouble>) -> Vec<Trouble> {
+    let mut kept: Vec<Trouble> = Vec::new();
+    for trouble in timeline {
+        if kept.iter().all(|other| goes_with(other, &trouble)) {
+            kept.push(trouble);
         }
-        let (starts, ends) = (
-            trouble.at_percent,
-            trouble.at_percent + trouble.length_percent,
-        );
-        let free = outages
-            .iter()
-            .all(|(other_starts, other_ends)| ends <= *other_starts || starts >= *other_ends);
-        if free {
-            outages.push((starts, ends));
-        }
-        free
+    }
+    kept
+}
+
+fn goes_with(one: &Trouble, other: &Trouble) -> bool {
+    // The end of the drill is later than any time in it.
+    let span = |trouble: &Trouble| {
+        let ends = trouble.at_percent + trouble.length_percent;
+        (trouble.at_percent, if ends < 100 { ends } else { u32::MAX })
     };
-    timeline.into_iter().filter(keep).collect()
+    let ((starts, ends), (other_starts, other_ends)) = (span(one), span(other));
+    let apart = ends <= other_starts || starts >= other_ends;
+    let of_redis = |trouble: &Trouble| matches!(trouble.what, Kind::Redis { .. });
+    let of_workers =
+        |trouble: &Trouble| matches!(trouble.what, Kind::Kill { .. } | Kind::Deadlock { .. });
+    let within =
+        |moment: u32, starts: u32, ends: u32| moment < u32::MAX && starts < moment && moment < ends;
+    if (of_redis(one) && of_redis(other)) || (of_workers(one) && of_workers(other)) {
+        return apart;
+    }
+    if of_redis(one) && of_workers(other) {
+        return !within(other_ends, starts, ends);
+    }
+    if of_workers(one) && of_redis(other) {
+        return !within(ends, other_starts, other_ends);
+    }
+    true
 }
 
 impl Sketch {

@@ -48,6 +48,8 @@ fn scenario(pair: &Fidelity) -> Value {
 fn terms(terms: &Terms) -> Value {
     let deeds = terms.deeds.iter().map(|deed| {
         json!({
+            "step": deed.step,
+            "phase": deed.phase,
             "what": deed.what,
             "target": deed.target,
             "planned_seconds": seconds(deed.planned_ms),

@@ -1,6 +1,7 @@
 //! The edges of incidents and episodes.
 
 use super::*;
+use crate::record::{Phase, PlannedStep};
 
 #[test]
 fn an_alert_from_the_warm_up_is_ignored_but_can_mask() {
@@ -196,6 +197,71 @@ fn an_incident_starts_when_its_fault_was_seen() {
         "a task in flight is harmed with the fault, not before it"
     );
     assert_eq!(outcomes(&score), [Outcome::OnTime]);
+}
+
+/// A step of the timeline, seconds, and when it really began and ended.
+fn step(paper: &mut Paper, id: &str, planned: (i64, i64), seen: (i64, i64)) {
+    let fault = "handler.slow".to_owned();
+    paper.record.header.steps.push(PlannedStep {
+        id: id.into(),
+        fault: fault.clone(),
+        remedy: None,
+        starts_ms: planned.0 * 1000,
+        ends_ms: Some(planned.1 * 1000),
+        targets: Vec::new(),
+    });
+    let ends = [
+        (Phase::Begin, planned.0, seen.0),
+        (Phase::End, planned.1, seen.1),
+    ];
+    for (phase, planned, at) in ends {
+        paper.record.lines.push(Line::Mark(crate::record::Mark {
+            step: Some(id.into()),
+            phase: Some(phase),
+            planned_ms: planned * 1000,
+            at_ms: at * 1000,
+            what: fault.clone(),
+            targets: vec!["handlers".into()],
+            verified: true,
+            saw: String::new(),
+        }));
+    }
+}
+
+#[test]
+fn an_incident_moves_with_its_own_step_and_with_no_other() {
+    let mut paper = Paper::new(600, 9000)
+        .incident("db_slow", 1200, None, 2400, 1500)
+        .incident("poison_job", 1200, None, 2400, 1500)
+        // Of the first step again: while it lasts, and beyond its end.
+        .incident("worker_stall", 1800, None, 2700, 2000)
+        // Of no step.
+        .incident("worker_stall", 1200, None, 2400, 1500);
+    step(&mut paper, "db", (1200, 2400), (1230, 2460));
+    step(&mut paper, "poison", (1200, 2400), (1207, 2403));
+    for (incident, step) in ["db", "poison", "db"].into_iter().enumerate() {
+        paper.record.header.incidents[incident].step = Some(step.into());
+    }
+    paper
+        .record
+        .lines
+        .retain(|line| !matches!(line, Line::Impact(_)));
+    let truths = paper.score().incidents;
+    let truths: Vec<_> = truths
+        .iter()
+        .map(|incident| &incident.truth)
+        .map(|truth| (truth.fault_ms, truth.deadline_ms, truth.end_ms))
+        .map(|(fault, deadline, end)| (fault / 1000, deadline / 1000, end / 1000))
+        .collect();
+    assert_eq!(
+        truths,
+        [
+            (1230, 1530, 2460),
+            (1207, 1507, 2403),
+            (1830, 2030, 2760),
+            (1200, 1500, 2400)
+        ]
+    );
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! Steps that get in each other's way: what one has broken another would break again, or mend too early, and the ground
+//! truth of both would be wrong.
+//!
+//! | while this is on | this is refused |
+//! | --- | --- |
+//! | `worker.kill` or `handler.deadlock` | either of them on one of the same processes: it would find nothing to break, and the first remedy would end both |
+//! | `redis.kill` | another `redis.kill` |
+//! | `redis.kill` | `worker.restart`: a worker does not start without Redis |
+//!
+//! Each is on from its `at` to its remedy, or to the end of the drill. One may begin at the very moment another ends. All
+//! else goes together: factors of `handler.slow` are multiplied, and an execution fails when one `handler.fail` or the
+//! other hits it.
+
+use crate::fault::{Deed, Fault, Phase, Remedy};
+use crate::plan::Step;
+use crate::scenario::duration;
+use crate::scenario::resolve::Resolver;
+
+impl Resolver<'_> {
+    /// Refuses steps of a timeline, in order of their times, that get in each other's way.
+    pub(super) fn in_each_others_way(&mut self, timeline: &[Step]) {
+        for (place, later) in timeline.iter().enumerate() {
+            for earlier in timeline[..place]
+                .iter()
+                .filter(|step| is_still_on(step, later))
+            {
+                if let Some(what) = held_by_both(earlier, later) {
+                    let at = self.place(later);
+                    let message = format!(
+                        "{}: {what} is {} already at {}, by {}",
+                        later.fault.name(),
+                        state(&earlier.fault),
+                        duration::format(later.at_ms),
+                        self.names(&[earlier]).join("")
+                    );
+                    let hint = match &earlier.until {
+                        Some(until) => format!("that ends at {}", duration::format(until.at_ms)),
+                        None => "that ends with the drill".to_owned(),
+                    };
+                    self.problems.push_with_hint(at, message, hint);
+                }
+            }
+        }
+        for step in timeline {
+            self.restarted_without_redis(step, timeline);
+        }
+    }
+
+    fn restarted_without_redis(&mut self, step: &Step, timeline: &[Step]) {
+        let Some(until) = &step.until else { return };
+        if step.fault.deed(Phase::End) != Deed::RestartWorkers {
+            return;
+        }
+        let outage = timeline.iter().find(|other| {
+            other.fault.is_of_redis() && other.at_ms < until.at_ms && ends_ms(other) > until.at_ms
+        });
+        if let Some(outage) = outage {
+            let at = self.place(step);
+            let message = format!(
+                "{}: workers cannot be restarted at {}, Redis is down then, by {}",
+                step.fault.name(),
+                duration::format(until.at_ms),
+                self.names(&[outage]).join("")
+            );
+            self.problems
+                .push_with_hint(at, message, "restart them when Redis is back");
+        }
+    }
+}
+
+fn ends_ms(step: &Step) -> i64 {
+    step.until.as_ref().map_or(i64::MAX, |until| until.at_ms)
+}
+
+/// `earlier` begins first, or at the same time.
+fn is_still_on(earlier: &Step, later: &Step) -> bool {
+    ends_ms(earlier) > later.at_ms
+}
+
+/// What both of them take away: Redis, or a process.
+fn held_by_both(earlier: &Step, later: &Step) -> Option<String> {
+    let mends = |step: &Step| step.fault.ended_by();
+    match (mends(earlier)?, mends(later)?) {
+        (Remedy::RedisStart, Remedy::RedisStart) => Some("Redis".to_owned()),
+        (Remedy::WorkerRestart, Remedy::WorkerRestart) => {
+            let both = |name: &&String| earlier.targets.contains(name);
+            later.targets.iter().find(both).cloned()
+        }
+        _ => None,
+    }
+}
+
+fn state(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::HandlerDeadlock => "deadlocked",
+        _ => "down",
+    }
+}
