@@ -6,6 +6,10 @@
 //! # firedrill: cause worker-crashed accepts BacklogGrowing
 //! ```
 
+mod pages;
+
+pub use pages::{PagesError, Severities};
+
 use crate::record::RuleText;
 use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +27,8 @@ pub struct RulePack {
     pub alerts: Vec<String>,
     /// Severities that count as a page.
     pub pages: BTreeSet<String>,
+    /// What the rule files say of pages, and where.
+    said: Vec<pages::Said>,
     expects: BTreeMap<String, Vec<String>>,
     accepts: BTreeMap<String, Vec<String>>,
 }
@@ -47,6 +53,7 @@ impl RulePack {
         let mut pack = Self {
             alerts: alerts.to_vec(),
             pages: BTreeSet::new(),
+            said: Vec::new(),
             expects: BTreeMap::new(),
             accepts: BTreeMap::new(),
         };
@@ -63,7 +70,7 @@ impl RulePack {
                         line: index + 1,
                         column: 1 + line.len() - line.trim_start().len(),
                     };
-                    pack.directive(directive.trim(), at, &known, &mut problems);
+                    pack.directive(directive.trim(), &rule.name, at, &known, &mut problems);
                 }
             }
             found.extend(problems.into_vec());
@@ -78,7 +85,14 @@ impl RulePack {
         }
     }
 
-    fn directive(&mut self, text: &str, at: Mark, known: &BTreeSet<&str>, problems: &mut Problems) {
+    fn directive(
+        &mut self,
+        text: &str,
+        file: &str,
+        at: Mark,
+        known: &BTreeSet<&str>,
+        problems: &mut Problems,
+    ) {
         let names = |list: &str| {
             let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
             (!names.iter().any(String::is_empty)).then_some(names)
@@ -89,7 +103,8 @@ impl RulePack {
                 text.split_once('=')
                     .and_then(|(_, list)| names(list))
                     .map(|found| {
-                        self.pages.extend(found);
+                        self.pages.extend(found.iter().cloned());
+                        self.said.push((file.to_owned(), at, found));
                     })
             }
             ["cause", cause, verb @ ("expects" | "accepts"), _, ..] => text
@@ -125,6 +140,14 @@ impl RulePack {
                 "accepted: `pages = SEVERITY, ...`, `cause CAUSE expects ALERT, ...`, `cause CAUSE accepts ALERT, ...`",
             );
         }
+    }
+
+    /// Whether the pack says of a cause that this alert is right for it. Where it says nothing of the cause, any of its alerts
+    /// will do, and none is missed as long as another one fires.
+    #[must_use]
+    pub fn expects(&self, cause: &str, alert: &str) -> bool {
+        let names = self.expects.get(cause);
+        names.is_some_and(|names| names.iter().any(|name| name == alert))
     }
 
     /// What an alert is to incidents of a cause. A pack that says nothing of a cause means: any of its alerts will do. One

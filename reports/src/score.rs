@@ -19,7 +19,8 @@ pub use summary::{Scorecard, Summary};
 
 use crate::jsonl::Record;
 use crate::pack::{Role, RulePack};
-use crate::record::{Audit, BenignWindow, Lag, Line, QueueWaits, Wanted};
+use crate::record::{Audit, BenignWindow, Header, Lag, Line, QueueWaits, Wanted};
+use crate::record::{GROUP_INTERVAL_MS, GROUP_WAIT_MS};
 use crate::watcher::Replay;
 use episode::{deliver, episodes};
 use flapping::Starts;
@@ -27,31 +28,61 @@ use judge::{Class, Judged, Outcome, Truth, classify};
 use spans::Spans;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long after an incident its alerts are neither hits nor false, and how long a page takes to be delivered.
+/// How long after an incident its alerts are neither hits nor false, and how pages are delivered where that is not as the
+/// record's header has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScoreParams {
     /// Grace after an incident's end.
     pub grace_ms: i64,
-    /// Alertmanager's `group_wait`: from the first firing of a group to its notification.
-    pub group_wait_ms: i64,
-    /// Alertmanager's `group_interval`: between notifications of a group that is still there.
-    pub group_interval_ms: i64,
+    /// [`Delivery::group_wait_ms`], instead of the header's.
+    pub group_wait_ms: Option<i64>,
+    /// [`Delivery::group_interval_ms`], instead of the header's.
+    pub group_interval_ms: Option<i64>,
 }
 
 impl Default for ScoreParams {
     fn default() -> Self {
         Self {
             grace_ms: 600_000,
-            group_wait_ms: 30_000,
-            group_interval_ms: 300_000,
+            group_wait_ms: None,
+            group_interval_ms: None,
         }
     }
+}
+
+impl ScoreParams {
+    /// How pages of a drill with this header are delivered.
+    #[must_use]
+    pub fn delivery(&self, header: &Header) -> Delivery {
+        Delivery {
+            group_wait_ms: self.group_wait_ms.unwrap_or(header.group_wait_ms),
+            group_interval_ms: self.group_interval_ms.unwrap_or(header.group_interval_ms),
+        }
+    }
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            group_wait_ms: GROUP_WAIT_MS,
+            group_interval_ms: GROUP_INTERVAL_MS,
+        }
+    }
+}
+
+/// How Alertmanager groups notifications; its own defaults. Milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Delivery {
+    /// `group_wait`: from the first firing of a group to its notification.
+    pub group_wait_ms: i64,
+    /// `group_interval`: between notifications of a group that is still there.
+    pub group_interval_ms: i64,
 }
 
 /// What a set of rules came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Every incident was detected by its deadline and nothing cried wolf.
+    /// Somebody was told of every incident by its deadline, and nothing cried wolf.
     Passed,
     /// Not so.
     Failed,
@@ -74,6 +105,8 @@ pub struct DrillScore {
     pub epoch_ms: i64,
     /// Engine and speed, for people.
     pub engine: String,
+    /// How pages were delivered.
+    pub delivery: Delivery,
     /// What it came to.
     pub verdict: Verdict,
     /// Why it proves nothing.
@@ -173,7 +206,8 @@ pub fn score_drill(
     let ground = Ground::new(record, params);
     let (truths, end_ms) = (&ground.truths, ground.end_ms);
     let mut found = episodes(&replay.transitions, end_ms);
-    deliver(&mut found, params);
+    let delivery = params.delivery(header);
+    deliver(&mut found, delivery);
     let judged = classify(
         found,
         truths,
@@ -225,6 +259,7 @@ pub fn score_drill(
         } else {
             header.engine.clone()
         },
+        delivery,
         verdict: match (inconclusive.is_empty(), wolf || missed) {
             (false, _) => Verdict::Inconclusive,
             (true, true) => Verdict::Failed,

@@ -12,7 +12,9 @@ mod card;
 mod estimate;
 mod row;
 
-pub use card::{AlertTrials, CauseTrials, Detections, IncidentTrials, ScenarioTrials, TrialCard};
+pub use card::{
+    AlertOn, AlertTrials, CauseTrials, Detections, IncidentTrials, ScenarioTrials, TrialCard,
+};
 pub use estimate::{Estimate, Method, Rate};
 
 use crate::waits::Waits;

@@ -87,6 +87,36 @@ pub struct Rules {
     pub pages: Vec<String>,
 }
 
+/// How alerts that fire reach a person.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Delivery {
+    /// Alertmanager's group_wait: from the first firing of an alert to its notification, on which `within` is judged
+    /// [default: 30s; of a record, as it was]
+    #[arg(long, env = "FIREDRILL_GROUP_WAIT", value_name = "DURATION")]
+    pub group_wait: Option<Wait>,
+    /// Alertmanager's group_interval: between notifications of an alert that is still there
+    /// [default: 5m; of a record, as it was]
+    #[arg(long, env = "FIREDRILL_GROUP_INTERVAL", value_name = "DURATION")]
+    pub group_interval: Option<Span>,
+}
+
+/// A span of virtual time that may be nothing, such as `0s` or `30s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait(
+    /// Milliseconds.
+    pub i64,
+);
+
+impl std::str::FromStr for Wait {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ms = crate::scenario::duration::parse(text).filter(|ms| *ms >= 0);
+        ms.map(Self)
+            .ok_or_else(|| "a duration such as `0s` or `30s`".to_owned())
+    }
+}
+
 /// `run`.
 #[derive(Debug, Args)]
 pub struct Run {
@@ -96,6 +126,9 @@ pub struct Run {
     /// Rules.
     #[command(flatten)]
     pub rules: Rules,
+    /// Delivery.
+    #[command(flatten)]
+    pub delivery: Delivery,
     /// What the drills run on
     #[arg(long, env = "FIREDRILL_ENGINE", value_enum, default_value_t = Engine::Live, value_name = "ENGINE")]
     pub engine: Engine,
@@ -284,6 +317,9 @@ pub struct Score {
     /// Severities that count as a page; replaces what the rule files say
     #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
     pub pages: Vec<String>,
+    /// Delivery.
+    #[command(flatten)]
+    pub delivery: Delivery,
     /// Missed incidents and false alarms do not fail the command
     #[arg(long)]
     pub no_gate: bool,
@@ -301,6 +337,9 @@ pub struct Tune {
     /// Rules.
     #[command(flatten)]
     pub rules: Rules,
+    /// Delivery.
+    #[command(flatten)]
+    pub delivery: Delivery,
     /// What to vary: `ALERT.threshold=0.5..0.99`, `ALERT.for=1m..15m`, `ALERT.keep_firing_for=...`, with `/STEP` or as a
     /// list; or a value of the plan: `workers.NAME.processes=1..8`, `workers.NAME.concurrency=...`,
     /// `workload.TASK.rate=5/s..20/s`, `workload.TASK.service=250ms..2s`
@@ -372,6 +411,12 @@ pub struct Report {
     /// Rule files to judge, instead of those in the record
     #[arg(long = "rules", value_name = "FILE", value_delimiter = ',')]
     pub rules: Vec<PathBuf>,
+    /// Severities that count as a page; replaces what the rule files say
+    #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
+    pub pages: Vec<String>,
+    /// Delivery.
+    #[command(flatten)]
+    pub delivery: Delivery,
     /// The file to write; `-` for standard output
     #[arg(long, short, default_value = "report.html", value_name = "FILE")]
     pub out: PathBuf,
@@ -386,6 +431,9 @@ pub struct Fidelity {
     /// Rules.
     #[command(flatten)]
     pub rules: Rules,
+    /// Delivery.
+    #[command(flatten)]
+    pub delivery: Delivery,
     /// Virtual seconds per real second of the live drills
     #[arg(
         long,
@@ -452,6 +500,30 @@ pub struct Guard {
     /// Program and arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     pub command: Vec<OsString>,
+}
+
+impl Delivery {
+    /// As parameters of scoring: what was said here goes before what a record's header says.
+    #[must_use]
+    pub fn params(&self) -> firedrill_reports::ScoreParams {
+        firedrill_reports::ScoreParams {
+            group_wait_ms: self.group_wait.map(|wait| wait.0),
+            group_interval_ms: self.group_interval.map(|interval| interval.0),
+            ..firedrill_reports::ScoreParams::default()
+        }
+    }
+
+    /// For new drills: what was not said is as Alertmanager has it.
+    #[must_use]
+    pub fn of_new_drills(&self) -> firedrill_reports::score::Delivery {
+        let default = firedrill_reports::score::Delivery::default();
+        firedrill_reports::score::Delivery {
+            group_wait_ms: self.group_wait.map_or(default.group_wait_ms, |wait| wait.0),
+            group_interval_ms: self
+                .group_interval
+                .map_or(default.group_interval_ms, |interval| interval.0),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use crate::engine::{Ended, Observation};
 use crate::plan::Plan;
 use firedrill_detector::RuleSet;
 use firedrill_reports::record::{
-    BenignWindow, FORMAT, GROUP_INTERVAL_MS, GROUP_WAIT_MS, Header, Lag, Line, PlannedIncident,
-    PlannedStep, RuleText, Value,
+    BenignWindow, FORMAT, Header, Lag, Line, PlannedIncident, PlannedStep, RuleText, Value,
 };
+use firedrill_reports::score::Delivery;
 use firedrill_reports::{Record, RecordWriter, Watcher};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -25,6 +25,8 @@ pub struct Rules {
     pub texts: Vec<RuleText>,
     /// The same, loaded.
     pub set: RuleSet,
+    /// How what fires is delivered.
+    pub delivery: Delivery,
 }
 
 /// Why a drill has no complete record.
@@ -67,7 +69,12 @@ pub async fn run_live(
     let started = Instant::now();
     let ledgers = options.dir.join("ledgers");
     fs::create_dir_all(&ledgers).map_err(cannot_write(&ledgers))?;
-    let header = header(plan, &rules.texts, &EngineFacts::live(options));
+    let header = header(
+        plan,
+        &rules.texts,
+        rules.delivery,
+        &EngineFacts::live(options),
+    );
     let mut recording = Recording::create(&options.dir, plan, rules, &header)?;
     let live = LiveOptions {
         dir: ledgers,
@@ -98,6 +105,7 @@ pub fn run_virtual(
     let header = header(
         plan,
         &rules.texts,
+        rules.delivery,
         &EngineFacts::virtual_time(options.epoch),
     );
     let mut recording = Recording::create(dir, plan, rules, &header)?;
@@ -122,6 +130,7 @@ pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples
     let header = header(
         plan,
         &rules.texts,
+        rules.delivery,
         &EngineFacts::virtual_time(options.epoch),
     );
     let mut watcher = Watcher::new(rules.set.clone(), &header);
@@ -171,7 +180,8 @@ pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples
 /// The header of a plan's virtual record, without rules: what a [`Watcher`] needs to know of the drill.
 #[must_use]
 pub fn virtual_header(plan: &Plan) -> Header {
-    header(plan, &[], &EngineFacts::virtual_time(virtual_time::EPOCH))
+    let engine = EngineFacts::virtual_time(virtual_time::EPOCH);
+    header(plan, &[], Delivery::default(), &engine)
 }
 
 /// A record being written, with the detector that watches it.
@@ -290,7 +300,7 @@ impl EngineFacts {
     }
 }
 
-fn header(plan: &Plan, rules: &[RuleText], engine: &EngineFacts) -> Header {
+fn header(plan: &Plan, rules: &[RuleText], delivery: Delivery, engine: &EngineFacts) -> Header {
     let incidents = plan
         .incidents
         .iter()
@@ -337,8 +347,8 @@ fn header(plan: &Plan, rules: &[RuleText], engine: &EngineFacts) -> Header {
         scrape_interval_ms: plan.scrape_interval_ms,
         evaluation_interval_ms: plan.evaluation_interval_ms,
         evaluation_phase_ms: plan.evaluation_phase_ms,
-        group_wait_ms: GROUP_WAIT_MS,
-        group_interval_ms: GROUP_INTERVAL_MS,
+        group_wait_ms: delivery.group_wait_ms,
+        group_interval_ms: delivery.group_interval_ms,
         rules: rules.to_vec(),
         plan: plan.to_yaml(),
         steps: steps.collect(),

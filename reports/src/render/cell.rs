@@ -3,10 +3,13 @@
 use crate::Scorecard;
 use crate::pack::Role;
 use crate::record::Wanted;
+use crate::score::Delivery;
 use crate::score::judge::{Class, Outcome};
 use crate::score::stats::Share;
-use crate::score::{AlertScore, Did, DrillScore, FalseAlarm, IncidentScore};
+use crate::score::{AlertScore, Did, DrillScore, FalseAlarm, IncidentScore, OnIncident};
 use crate::waits::Waits;
+use firedrill_detector::duration::format_ms;
+use std::collections::BTreeSet;
 
 /// How a text should look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,7 @@ pub(super) fn alert(drill: &DrillScore, alert: &AlertScore, on: Option<usize>) -
     let incident = on.and_then(|index| Some((drill.incidents.get(index)?, alert.on.get(index)?)));
     let zero_ms = incident.map_or(drill.zero_ms, |(incident, _)| incident.truth.fault_ms);
     let (text, tone) = match incident {
-        Some((_, on)) => on_incident(alert, &on.did, on.role, zero_ms),
+        Some((_, on)) => on_incident(alert, on, zero_ms),
         None if alert.no_data => ("no data".into(), Tone::Middling),
         None => ("silent".into(), Tone::Good),
     };
@@ -104,18 +107,18 @@ fn false_alarms(alarms: &[FalseAlarm], zero_ms: i64) -> Option<(String, Tone)> {
     }
 }
 
-fn on_incident(alert: &AlertScore, did: &Did, role: Role, zero_ms: i64) -> (String, Tone) {
+fn on_incident(alert: &AlertScore, on: &OnIncident, zero_ms: i64) -> (String, Tone) {
     let at = |ms: i64| since(ms, zero_ms);
-    match did {
+    match &on.did {
         Did::CriedWolf { at_ms } => (format!("FALSE {}", at(*at_ms)), Tone::Bad),
         Did::Detected {
-            fired_ms,
+            delivered_ms,
             in_time,
             let_go_ms,
             flaps,
             ..
         } => {
-            let mut text = at(*fired_ms);
+            let mut text = at(*delivered_ms);
             if !in_time {
                 text.push_str(" late");
             }
@@ -134,7 +137,10 @@ fn on_incident(alert: &AlertScore, did: &Did, role: Role, zero_ms: i64) -> (Stri
             };
             (text, tone)
         }
-        Did::Beside { at_ms, class, page } => match (class, role, page) {
+        Did::Beside { at_ms, class, page } => match (class, on.role, page) {
+            (Class::Post, ..) if !on.by_name => {
+                (format!("{} afterwards", at(*at_ms)), Tone::Middling)
+            }
             (Class::Post, ..) => (format!("MISSED, fired {}", at(*at_ms)), Tone::Bad),
             (_, Role::Expected, false) => (format!("{} only a ticket", at(*at_ms)), Tone::Middling),
             (Class::Related, ..) => (format!("{} symptom", at(*at_ms)), Tone::Middling),
@@ -264,6 +270,32 @@ pub(super) fn outcome(incident: &IncidentScore) -> (&'static str, Tone) {
     }
 }
 
+/// From the fault until the alert was pending, from then until it fired, and from then until somebody was told.
+pub(super) fn parts(incident: &IncidentScore) -> String {
+    incident.detection.as_ref().map_or("-".into(), |found| {
+        let [signal, hold, delivery] = [
+            found.pending_ms - incident.truth.fault_ms,
+            found.fired_ms - found.pending_ms,
+            found.delivered_ms - found.fired_ms,
+        ]
+        .map(length);
+        format!("{signal}+{hold}+{delivery}")
+    })
+}
+
+/// How pages were delivered: as Alertmanager does with these settings.
+fn delivery(delivery: Delivery) -> String {
+    let [wait, interval] = [delivery.group_wait_ms, delivery.group_interval_ms].map(format_ms);
+    format!("group_wait {wait}, group_interval {interval}")
+}
+
+/// The distinct ways in which pages of all drills were delivered.
+pub(super) fn deliveries(all: impl Iterator<Item = Delivery>) -> String {
+    let all: BTreeSet<Delivery> = all.collect();
+    let all: Vec<String> = all.into_iter().map(delivery).collect();
+    all.join("; ")
+}
+
 /// When the last right alert was over, counted from the end of the incident.
 pub(super) fn reset(incident: &IncidentScore) -> String {
     let least = if incident.reset_open { ">= " } else { "" };
@@ -317,6 +349,10 @@ pub(super) fn summary(card: &Scorecard) -> Vec<(&'static str, String)> {
                 }),
         ),
     ];
+    lines.push((
+        "delivery, as Alertmanager's",
+        deliveries(card.drills.iter().map(|drill| drill.delivery)),
+    ));
     let (undetected, total) = summary.undetected_ms;
     if total > 0 {
         let percent = undetected as f64 / total as f64 * 100.0;

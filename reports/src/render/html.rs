@@ -39,7 +39,7 @@ pub fn html(drills: &[Drill<'_>], card: &Scorecard) -> String {
     matrix(
         &mut page,
         "Incidents",
-        "When each alert fired, counted from the start of the fault.",
+        "When somebody was told by each alert, counted from the start of the fault.",
         &incidents,
     );
     matrix(
@@ -126,7 +126,7 @@ fn outcomes(page: &mut String, drills: &[&Named<'_>]) {
     }
     page.push_str(
         "<section>\n<h2>What the incidents came to</h2>\n<div class=\"wide\"><table>\n<tr><th>drill</th><th>wanted</th><th>outcome</th>\
-         <th>first page</th><th>signal + hold</th><th>after first harm</th><th>over</th><th>first task harmed</th><th>impact</th><th>untold</th><th>tasks harmed</th></tr>\n",
+         <th>first page</th><th>signal + hold + delivery</th><th>after first harm</th><th>over</th><th>first task harmed</th><th>impact</th><th>untold</th><th>tasks harmed</th></tr>\n",
     );
     for Named { drill, name, .. } in drills {
         for (index, incident) in drill.incidents.iter().enumerate() {
@@ -137,25 +137,19 @@ fn outcomes(page: &mut String, drills: &[&Named<'_>]) {
             let truth = &incident.truth;
             let (outcome, tone) = cell::outcome(incident);
             let at = |ms: i64| cell::since(ms, truth.fault_ms);
-            let (when, parts) =
-                incident
-                    .detection
-                    .as_ref()
-                    .map_or((String::new(), "-".to_owned()), |d| {
-                        let (signal, hold) =
-                            (d.pending_ms - truth.fault_ms, d.fired_ms - d.pending_ms);
-                        (
-                            format!(" {}", at(d.fired_ms)),
-                            format!("{} + {}", cell::length(signal), cell::length(hold)),
-                        )
-                    });
+            let when = incident
+                .detection
+                .as_ref()
+                .map_or(String::new(), |d| format!(" {}", at(d.delivered_ms)));
             let cells = [
                 cell::wanted(incident),
                 format!("{outcome}{when}"),
                 incident.first_page.clone().unwrap_or_else(|| "none".into()),
-                parts,
+                cell::parts(incident),
                 match (&incident.detection, truth.impact_ms) {
-                    (Some(detection), Some(harm_ms)) => cell::since(detection.fired_ms, harm_ms),
+                    (Some(detection), Some(harm_ms)) => {
+                        cell::since(detection.delivered_ms, harm_ms)
+                    }
                     _ => "-".into(),
                 },
                 incident
@@ -270,9 +264,10 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
         let deadline = cell::since(incident.truth.deadline_ms, incident.truth.fault_ms);
         let told = match (&incident.detection, incident.outcome) {
             (Some(d), _) => format!(
-                "{} fired {} after the fault ({outcome}; wanted by {deadline}).",
+                "{} told somebody {} after the fault ({outcome}; wanted by {deadline}): signal, hold and delivery took {}.",
                 d.alert,
-                cell::since(d.fired_ms, incident.truth.fault_ms)
+                cell::since(d.delivered_ms, incident.truth.fault_ms),
+                cell::parts(incident)
             ),
             (None, Outcome::Missed) => format!(
                 "Nobody was {} about this {} incident (wanted by {deadline}); {} tasks were harmed for {} minutes.",
@@ -297,7 +292,9 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
             {
                 let at = cell::since(ms, incident.truth.fault_ms);
                 let name = &alert.alert;
-                let text = format!("{name} let go by itself at {at} while the incident went on.");
+                let text = format!(
+                    "{name} let go by itself at {at} while the fault and its harm went on."
+                );
                 found.push((text, Tone::Bad));
             }
         }

@@ -128,6 +128,8 @@ fn drill(drill: &DrillScore) -> Value {
         "seed": drill.seed,
         "started_unix_seconds": seconds(drill.epoch_ms),
         "engine": drill.engine,
+        "group_wait_seconds": seconds(drill.delivery.group_wait_ms),
+        "group_interval_seconds": seconds(drill.delivery.group_interval_ms),
         "verdict": verdict(drill.verdict),
         "inconclusive": drill.inconclusive,
         "incidents": drill.incidents.iter().map(incident).collect::<Vec<_>>(),
@@ -152,6 +154,7 @@ fn incident(incident: &IncidentScore) -> Value {
         "seen_after": incident.seen_after,
         "fault_seconds": seconds(truth.fault_ms),
         "impact_start_seconds": truth.impact_ms.map(seconds),
+        "fault_over_seconds": seconds(truth.fault_over_ms),
         "end_seconds": seconds(truth.end_ms),
         "deadline_seconds": seconds(truth.deadline_ms),
         "detection": incident.detection.as_ref().map(|detection| json!({
@@ -159,8 +162,8 @@ fn incident(incident: &IncidentScore) -> Value {
             "signal_lag_seconds": seconds(detection.pending_ms - truth.fault_ms),
             "hold_seconds": seconds(detection.fired_ms - detection.pending_ms),
             "delivery_seconds": seconds(detection.delivered_ms - detection.fired_ms),
-            "from_fault_seconds": seconds(detection.fired_ms - truth.fault_ms),
-            "from_first_harm_seconds": truth.impact_ms.map(|impact| seconds(detection.fired_ms - impact)),
+            "from_fault_seconds": seconds(detection.delivered_ms - truth.fault_ms),
+            "from_first_harm_seconds": truth.impact_ms.map(|impact| seconds(detection.delivered_ms - impact)),
         })),
         "first_page": incident.first_page,
         "first_page_role": incident.first_page_role.map(lower),
@@ -168,6 +171,7 @@ fn incident(incident: &IncidentScore) -> Value {
         "impact_seconds": seconds(incident.impact_ms),
         "undetected_seconds": seconds(incident.undetected_ms),
         "reset_seconds": incident.reset_ms.map(seconds),
+        "self_resolved_seconds": incident.let_go_ms.map(|ms| seconds(ms - truth.fault_ms)),
         "reset_is_at_least": incident.reset_open,
         "gap_seconds": seconds(incident.gap_ms),
     })
@@ -178,6 +182,7 @@ fn alert(drill: &DrillScore, alert: &AlertScore) -> Value {
         let mut value = did(&on.did, &incident.truth);
         value["incident"] = on.incident.into();
         value["role"] = lower(on.role).into();
+        value["expected_by_name"] = on.by_name.into();
         value
     });
     let false_alarms = alert.false_alarms.iter().map(
@@ -213,6 +218,7 @@ fn did(did: &Did, truth: &Truth) -> Value {
         Did::Detected {
             pending_ms,
             fired_ms,
+            delivered_ms,
             in_time,
             let_go_ms,
             over_ms,
@@ -220,10 +226,11 @@ fn did(did: &Did, truth: &Truth) -> Value {
         } => json!({
             "did": "detected",
             "in_time": in_time,
-            "from_fault_seconds": since(*fired_ms),
-            "from_first_harm_seconds": truth.impact_ms.map(|harm_ms| seconds(fired_ms - harm_ms)),
+            "from_fault_seconds": since(*delivered_ms),
+            "from_first_harm_seconds": truth.impact_ms.map(|harm_ms| seconds(delivered_ms - harm_ms)),
             "signal_lag_seconds": since(*pending_ms),
             "hold_seconds": seconds(fired_ms - pending_ms),
+            "delivery_seconds": seconds(delivered_ms - fired_ms),
             "self_resolved_seconds": let_go_ms.map(since),
             "resolved_seconds": over_ms.map(since),
             "flaps": flaps,

@@ -99,6 +99,7 @@ fn outcomes(drills: &[&Named<'_>], style: Style) -> String {
         "INCIDENT",
         "wanted",
         "outcome",
+        "signal+hold+delivery",
         "first page",
         "first harm",
         "impact, of it untold",
@@ -113,8 +114,8 @@ fn outcomes(drills: &[&Named<'_>], style: Style) -> String {
             let when = incident.detection.as_ref().map_or_else(
                 || outcome.to_owned(),
                 |detection| {
-                    let fired = cell::since(detection.fired_ms, truth.fault_ms);
-                    format!("{outcome} {fired}")
+                    let told = cell::since(detection.delivered_ms, truth.fault_ms);
+                    format!("{outcome} {told}")
                 },
             );
             let number = match drill.incidents.len() {
@@ -125,6 +126,7 @@ fn outcomes(drills: &[&Named<'_>], style: Style) -> String {
                 quiet(format!("{name}{number}")),
                 quiet(cell::wanted(incident)),
                 (when, tone),
+                quiet(cell::parts(incident)),
                 quiet(incident.first_page.clone().unwrap_or_else(|| "none".into())),
                 quiet(
                     truth

@@ -1,6 +1,7 @@
 //! What each alert did on a drill.
 
 use crate::pack::{Role, RulePack};
+use crate::score::episode::Episode;
 use crate::score::flapping::Starts;
 use crate::score::judge::{Class, Judged, Truth};
 use std::collections::BTreeSet;
@@ -33,6 +34,8 @@ pub struct OnIncident {
     pub incident: u32,
     /// What the alert is to its cause.
     pub role: Role,
+    /// Whether the pack expects this very alert, and not just any of its alerts.
+    pub by_name: bool,
     /// What it did.
     pub did: Did,
 }
@@ -40,7 +43,7 @@ pub struct OnIncident {
 /// A firing where an alert must be silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FalseAlarm {
-    /// When it fired.
+    /// When somebody was told.
     pub at_ms: i64,
     /// Whether somebody was paged; else it was a ticket, which fails no gate.
     pub page: bool,
@@ -51,7 +54,7 @@ pub struct FalseAlarm {
 pub enum Did {
     /// Fired where it must be silent; the first time.
     CriedWolf {
-        /// First false firing.
+        /// When somebody was told of the first false firing.
         at_ms: i64,
     },
     /// Saw the incident.
@@ -60,9 +63,11 @@ pub enum Did {
         pending_ms: i64,
         /// When it fired.
         fired_ms: i64,
+        /// When somebody was told.
+        delivered_ms: i64,
         /// Whether that was by the deadline.
         in_time: bool,
-        /// When it let go although the incident went on.
+        /// When it let go although the fault and its harm went on.
         let_go_ms: Option<i64>,
         /// When its last episode was over.
         over_ms: Option<i64>,
@@ -71,18 +76,18 @@ pub enum Did {
     },
     /// Fired during or after an incident without counting as its detection.
     Beside {
-        /// First such firing.
+        /// When somebody was told of the first such firing.
         at_ms: i64,
         /// As what it counts.
         class: Class,
         /// Whether somebody was paged.
         page: bool,
     },
-    /// Should have seen the incident, and did not.
+    /// The pack expects it to see the incident, and it did not.
     Missed,
     /// Was firing already when the incident began.
     Masked,
-    /// Silent, rightly.
+    /// Silent, rightly, or where any other alert would do.
     Silent,
 }
 
@@ -119,10 +124,12 @@ pub(super) fn score(
         .iter()
         .map(|truth| {
             let role = pack.role(&truth.cause, alert);
+            let by_name = pack.expects(&truth.cause, alert);
             OnIncident {
                 incident: truth.id,
                 role,
-                did: on_incident(&own, truth, role, starts),
+                by_name,
+                did: on_incident(&own, truth, role, by_name, starts),
             }
         })
         .collect();
@@ -130,7 +137,7 @@ pub(super) fn score(
         .iter()
         .filter(|judged| matches!(judged.class, Class::False | Class::BenignFalse))
         .map(|judged| FalseAlarm {
-            at_ms: judged.episode.start_ms,
+            at_ms: judged.episode.delivered_ms,
             page: judged.page,
         })
         .collect();
@@ -152,7 +159,13 @@ pub(super) fn score(
     }
 }
 
-fn on_incident(own: &[Judged], truth: &Truth, role: Role, starts: &Starts<'_>) -> Did {
+fn on_incident(
+    own: &[Judged],
+    truth: &Truth,
+    role: Role,
+    by_name: bool,
+    starts: &Starts<'_>,
+) -> Did {
     let mine = || {
         own.iter()
             .filter(|judged| judged.incident == Some(truth.id))
@@ -161,7 +174,8 @@ fn on_incident(own: &[Judged], truth: &Truth, role: Role, starts: &Starts<'_>) -
         .filter(|judged| matches!(judged.class, Class::Hit | Class::Repeat))
         .map(|judged| &judged.episode)
         .collect();
-    if let Some(first) = hits.iter().min_by_key(|episode| episode.start_ms) {
+    let told = |episode: &&&Episode| (episode.delivered_ms, episode.start_ms);
+    if let Some(first) = hits.iter().min_by_key(told) {
         let last = hits.iter().max_by_key(|episode| episode.end_ms);
         let over_ms = last.filter(|last| !last.open).map(|last| last.end_ms);
         let severities: BTreeSet<&str> = hits
@@ -171,8 +185,9 @@ fn on_incident(own: &[Judged], truth: &Truth, role: Role, starts: &Starts<'_>) -
         return Did::Detected {
             pending_ms: first.pending_ms,
             fired_ms: first.start_ms,
-            in_time: first.start_ms <= truth.deadline_ms,
-            let_go_ms: over_ms.filter(|over_ms| *over_ms < truth.end_ms),
+            delivered_ms: first.delivered_ms,
+            in_time: first.delivered_ms <= truth.deadline_ms,
+            let_go_ms: over_ms.filter(|over_ms| truth.goes_on_after(*over_ms)),
             over_ms,
             flaps: starts.flaps(&first.alert, &severities, truth.fault_ms..truth.end_ms),
         };
@@ -180,7 +195,7 @@ fn on_incident(own: &[Judged], truth: &Truth, role: Role, starts: &Starts<'_>) -
     let beside = [Class::Misattributed, Class::Related, Class::Post];
     if let Some(judged) = mine().find(|judged| beside.contains(&judged.class)) {
         return Did::Beside {
-            at_ms: judged.episode.start_ms,
+            at_ms: judged.episode.delivered_ms,
             class: judged.class,
             page: judged.page,
         };
@@ -190,7 +205,7 @@ fn on_incident(own: &[Judged], truth: &Truth, role: Role, starts: &Starts<'_>) -
     };
     match role {
         Role::Expected if own.iter().any(was_on) => Did::Masked,
-        Role::Expected => Did::Missed,
-        Role::Accepted | Role::Other => Did::Silent,
+        Role::Expected if by_name => Did::Missed,
+        Role::Expected | Role::Accepted | Role::Other => Did::Silent,
     }
 }

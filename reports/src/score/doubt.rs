@@ -65,10 +65,10 @@ pub(super) fn inconclusive(record: &Record, incidents: &[IncidentScore]) -> Vec<
         }
         for incident in incidents {
             if let Some(detection) = &incident.detection
-                && (detection.fired_ms - incident.truth.deadline_ms).abs() <= worst
+                && (detection.delivered_ms - incident.truth.deadline_ms).abs() <= worst
             {
                 why.push(format!(
-                    "{} fired within the harness' lag ({:.1} s) of the deadline; try a lower --speed",
+                    "somebody was told of {} within the harness' lag ({:.1} s) of the deadline; try a lower --speed",
                     detection.alert,
                     worst as f64 / 1e3
                 ));

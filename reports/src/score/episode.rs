@@ -1,7 +1,7 @@
 //! Firing episodes: maximal intervals in which at least one instance of an alert fires.
 
 use crate::record::{AlertState, Transition};
-use crate::score::ScoreParams;
+use crate::score::Delivery;
 use std::collections::BTreeMap;
 
 /// One firing episode of a unit (alert name and severity).
@@ -110,13 +110,14 @@ pub(crate) fn episodes_of<'c, I: Ord>(
 /// When Alertmanager tells of each episode, grouping by unit: `group_wait` after the first firing of a group, and every
 /// `group_interval` from then on as long as the group is there. A group goes with the notification that all is over, so
 /// an alert that fires again before that waits for the next turn. `episodes` are in order of their start.
-pub fn deliver(episodes: &mut [Episode], params: &ScoreParams) {
-    let interval_ms = params.group_interval_ms.max(1);
+pub fn deliver(episodes: &mut [Episode], delivery: Delivery) {
+    let interval_ms = delivery.group_interval_ms.max(1);
     let turn = |group_ms: i64, at_ms: i64| {
-        let first_ms = group_ms + params.group_wait_ms;
-        let behind_ms = (at_ms - first_ms).max(0);
+        let first_ms = group_ms.saturating_add(delivery.group_wait_ms.max(0));
+        let behind_ms = at_ms.saturating_sub(first_ms).max(0);
         // Rounded up to whole intervals.
-        first_ms + (behind_ms + interval_ms - 1) / interval_ms * interval_ms
+        let turns = behind_ms / interval_ms + i64::from(behind_ms % interval_ms > 0);
+        first_ms.saturating_add(turns.saturating_mul(interval_ms))
     };
     // Of each unit: since when its group is there, and until when.
     let mut groups: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
@@ -158,7 +159,11 @@ mod tests {
             episode(331, 400),
             episode(2_000, 2_010),
         ];
-        deliver(&mut found, &ScoreParams::default());
+        let delivery = Delivery {
+            group_wait_ms: 30_000,
+            group_interval_ms: 300_000,
+        };
+        deliver(&mut found, delivery);
         // The group of the first goes at 330 s; the next one, begun at 331 s, goes at 661 s.
         assert_eq!(
             found.map(|episode| episode.delivered_ms / 1000),

@@ -16,7 +16,7 @@ pub struct Detection {
     pub pending_ms: i64,
     /// When it fired.
     pub fired_ms: i64,
-    /// When somebody was told.
+    /// When somebody was told: what the incident's outcome goes by.
     pub delivered_ms: i64,
 }
 
@@ -31,7 +31,7 @@ pub struct IncidentScore {
     pub past_deadline: bool,
     /// An expected alert fired, but only after it was over.
     pub seen_after: bool,
-    /// Who saw it first, if anybody did.
+    /// Of whom somebody was told first, if of anybody.
     pub detection: Option<Detection>,
     /// First page of any kind while it was on: the diagnosis people were given.
     pub first_page: Option<String>,
@@ -43,8 +43,10 @@ pub struct IncidentScore {
     pub impact_ms: i64,
     /// Part of the impact that passed before anybody was told.
     pub undetected_ms: i64,
-    /// End of the last hit minus end of the incident; negative: let go while it was still on.
+    /// End of the last hit minus end of the incident.
     pub reset_ms: Option<i64>,
+    /// End of the last hit where that was too soon: the fault went on and so did the harm.
+    pub let_go_ms: Option<i64>,
     /// The last hit was still firing when the drill ended: `reset_ms` is the least it can be.
     pub reset_open: bool,
     /// Time while it was on and detected, with no right alert firing.
@@ -110,6 +112,8 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
                 impact_ms: impact
                     .and_then(|impact| impact.first_ms)
                     .map(|first_ms| first_ms.max(fault_ms)),
+                fault_over_ms: over_ms,
+                last_harm_ms: impact.and_then(|impact| impact.last_ms),
                 end_ms: over_ms.max(last_ms).min(end_ms.max(fault_ms)),
                 deadline_ms: planned.deadline_ms + (fault_ms - planned.starts_ms),
             }
@@ -135,7 +139,7 @@ pub(super) fn score(
     let right: Vec<_> = of(Class::Hit).chain(of(Class::Repeat)).collect();
     let detection = right
         .iter()
-        .min_by_key(|episode| episode.start_ms)
+        .min_by_key(|episode| (episode.delivered_ms, episode.start_ms))
         .map(|episode| Detection {
             alert: episode.alert.clone(),
             pending_ms: episode.pending_ms,
@@ -150,7 +154,7 @@ pub(super) fn score(
                 && judged.class != Class::Ignored
                 && around.contains(&judged.episode.start_ms)
         })
-        .min_by_key(|judged| judged.episode.start_ms)
+        .min_by_key(|judged| (judged.episode.delivered_ms, judged.episode.start_ms))
         .map(|judged| judged.episode.alert.clone());
     let impact_start = truth.impact_ms.unwrap_or(truth.end_ms);
     let impact_ms = (truth.end_ms - impact_start).max(0);
@@ -168,7 +172,7 @@ pub(super) fn score(
         outcome: outcome(truth, judged, pack, record.header.warmup_ms..end_ms),
         past_deadline: detection
             .as_ref()
-            .is_some_and(|detection| detection.fired_ms > truth.deadline_ms),
+            .is_some_and(|detection| detection.delivered_ms > truth.deadline_ms),
         seen_after: detection.is_none() && of(Class::Post).next().is_some(),
         detection,
         first_page_role: first_page
@@ -181,6 +185,10 @@ pub(super) fn score(
         impact_ms,
         undetected_ms,
         reset_ms: last.map(|episode| episode.end_ms - truth.end_ms),
+        let_go_ms: last
+            .filter(|episode| !episode.open)
+            .map(|episode| episode.end_ms)
+            .filter(|over_ms| truth.goes_on_after(*over_ms)),
         reset_open: last.is_some_and(|episode| episode.open),
         gap_ms,
         truth: truth.clone(),

@@ -18,9 +18,13 @@ pub struct Truth {
     pub fault_ms: i64,
     /// First harmed task.
     pub impact_ms: Option<i64>,
+    /// End of the fault itself: the remedy was applied, or its time was up.
+    pub fault_over_ms: i64,
+    /// Last harmed task.
+    pub last_harm_ms: Option<i64>,
     /// End of the fault or of its impact, whichever is later.
     pub end_ms: i64,
-    /// Latest good detection.
+    /// Latest good detection: somebody must have been told by then.
     pub deadline_ms: i64,
 }
 
@@ -61,11 +65,11 @@ pub struct Judged {
 /// What an incident came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Detected before any task was harmed.
+    /// Somebody was told before any task was harmed.
     Early,
-    /// Detected by the deadline.
+    /// Somebody was told by the deadline.
     OnTime,
-    /// Detected after the deadline, while it was on.
+    /// A right alert fired while it was on, and somebody was told of it after the deadline.
     Late,
     /// Not detected.
     Missed,
@@ -164,14 +168,14 @@ pub fn outcome(
 ) -> Outcome {
     let first = judged
         .iter()
-        .filter(|judged| judged.class == Class::Hit && judged.incident == Some(truth.id))
-        .map(|judged| judged.episode.start_ms)
+        .filter(|judged| judged.detects(truth))
+        .map(|judged| judged.episode.delivered_ms)
         .min();
     if truth.fault_ms < drill.start {
         return Outcome::Censored;
     }
     match first {
-        Some(at) => truth.detected_at(at),
+        Some(at) => truth.told_at(at),
         None if masks(truth, judged, pack) => Outcome::Masked,
         // The end of an incident that outlasts the drill is the drill's.
         None if drill.end <= truth.end_ms && drill.end < truth.deadline_ms => Outcome::Censored,
@@ -180,8 +184,8 @@ pub fn outcome(
 }
 
 impl Truth {
-    /// What the incident came to if its first hit began at `at_ms`.
-    pub(crate) fn detected_at(&self, at_ms: i64) -> Outcome {
+    /// What the incident came to if somebody was told of it first at `at_ms`.
+    pub(crate) fn told_at(&self, at_ms: i64) -> Outcome {
         if self.impact_ms.is_some_and(|impact_ms| at_ms < impact_ms) {
             Outcome::Early
         } else if at_ms <= self.deadline_ms {
@@ -189,6 +193,18 @@ impl Truth {
         } else {
             Outcome::Late
         }
+    }
+
+    /// Whether an alert that was over at `over_ms` let go too soon: the fault went on, and so did the harm.
+    pub(crate) fn goes_on_after(&self, over_ms: i64) -> bool {
+        over_ms < self.fault_over_ms && self.last_harm_ms.is_some_and(|last_ms| over_ms < last_ms)
+    }
+}
+
+impl Judged {
+    /// Whether it is a detection of the incident, the first of its alert or a later one.
+    pub(crate) fn detects(&self, truth: &Truth) -> bool {
+        matches!(self.class, Class::Hit | Class::Repeat) && self.incident == Some(truth.id)
     }
 }
 

@@ -82,8 +82,19 @@ pub struct IncidentTrials {
     pub deadline_ms: i64,
     /// What all right alerts together made of it.
     pub any: Detections,
-    /// What each alert that is right for it made of it, in the order of the pack.
-    pub alerts: Vec<(String, Detections)>,
+    /// What each alert made of it that the pack expects there by its name, or that detected it; in the order of the pack.
+    pub alerts: Vec<AlertOn>,
+}
+
+/// One alert on one incident.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertOn {
+    /// Alert name.
+    pub alert: String,
+    /// Whether the pack expects it there by its name; where not, any other alert would do.
+    pub by_name: bool,
+    /// What it made of it.
+    pub seen: Detections,
 }
 
 /// Incidents of one cause.
@@ -125,6 +136,8 @@ pub struct AlertTrials {
     pub trials: u64,
     /// Drills in which none of its selectors matched any series.
     pub no_data: u64,
+    /// Whether the pack expects it by its name on any of the incidents.
+    pub by_name: bool,
     /// What it made of the incidents it is right for; nothing where there are none.
     pub detections: Option<Detections>,
     /// Pages where it must be silent, in quiet time.

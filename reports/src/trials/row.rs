@@ -49,8 +49,9 @@ pub(super) struct AlertRow {
     pub(super) trips: u64,
     /// Incidents of a cause it is not right for, and during which it fired.
     pub(super) misattributed: u64,
-    /// What it made of the incidents it is right for, by their number in the plan.
-    pub(super) on: Vec<(u32, Sighting)>,
+    /// What it made of the incidents it is right for, by their number in the plan; and whether the pack expects it there by
+    /// its name.
+    pub(super) on: Vec<(u32, bool, Sighting)>,
 }
 
 /// What was seen of an incident that should have been.
@@ -126,7 +127,7 @@ impl IncidentRow {
                 until_told: since(|detection| detection.delivered_ms),
                 in_time: matches!(incident.outcome, Outcome::Early | Outcome::OnTime),
                 masked: incident.outcome == Outcome::Masked,
-                let_go: incident.reset_ms.is_some_and(|ms| ms < 0),
+                let_go: incident.let_go_ms.is_some(),
                 flaps: flaps.sum(),
             },
         }
@@ -167,8 +168,8 @@ impl AlertRow {
                     on.role == Role::Expected && incident.outcome != Outcome::Censored
                 })
                 .map(|(on, incident)| {
-                    let sighting = Sighting::new(alert, &on.did, incident);
-                    (on.incident, sighting)
+                    let sighting = Sighting::new(&on.did, incident);
+                    (on.incident, on.by_name, sighting)
                 })
                 .collect(),
         }
@@ -176,10 +177,11 @@ impl AlertRow {
 }
 
 impl Sighting {
-    fn new(alert: &AlertScore, did: &Did, incident: &IncidentScore) -> Self {
+    fn new(did: &Did, incident: &IncidentScore) -> Self {
         let truth = &incident.truth;
         let Did::Detected {
             fired_ms,
+            delivered_ms,
             in_time,
             let_go_ms,
             flaps,
@@ -195,16 +197,9 @@ impl Sighting {
                 flaps: 0,
             };
         };
-        let told_ms = alert
-            .episodes
-            .iter()
-            .filter(|judged| judged.class == Class::Hit && judged.incident == Some(truth.id))
-            .map(|judged| judged.episode.delivered_ms)
-            .min()
-            .unwrap_or(*fired_ms);
         Self {
             until_firing: Latency::Ms(fired_ms - truth.fault_ms),
-            until_told: Latency::Ms(told_ms - truth.fault_ms),
+            until_told: Latency::Ms(delivered_ms - truth.fault_ms),
             in_time: *in_time,
             masked: false,
             let_go: let_go_ms.is_some(),

@@ -60,7 +60,14 @@ fn an_incident_over_ten_seeds() {
         panic!("{:?}", scenario.incidents)
     };
     assert_eq!((incident.deadline_ms, incident.id), (420_000, 0));
-    let [(name, stalled)] = &incident.alerts[..] else {
+    let [
+        AlertOn {
+            alert: name,
+            seen: stalled,
+            ..
+        },
+    ] = &incident.alerts[..]
+    else {
         panic!("no other alert is right: {:?}", incident.alerts)
     };
     assert_eq!(name, "QueueStalled");

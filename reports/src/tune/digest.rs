@@ -5,7 +5,7 @@ use crate::pack::RulePack;
 use crate::record::BenignWindow;
 use crate::score::episode::{Episode, deliver};
 use crate::score::judge::{Class, classify};
-use crate::score::{Ground, ScoreParams};
+use crate::score::{Delivery, Ground, ScoreParams};
 
 /// The digest of an alert's episodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,14 +23,15 @@ pub(super) struct Digest {
 /// The first right episode on an incident. What is less comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct First {
-    pub(super) start_ms: i64,
-    /// Of episodes that begin together, hits come before repeats, ...
+    pub(super) delivered_ms: i64,
+    /// Of episodes that are told together, those come first that began first, ...
+    start_ms: i64,
+    /// ... hits come before repeats, ...
     class: Class,
     /// ... then alerts go by their names, ...
     rank: u32,
     /// ... and then by their order.
     place: u32,
-    pub(super) delivered_ms: i64,
 }
 
 /// What judging needs to know.
@@ -41,6 +42,7 @@ pub(super) struct Judging<'j> {
     pub(super) warmup_ms: i64,
     pub(super) pack: &'j RulePack,
     pub(super) params: &'j ScoreParams,
+    pub(super) delivery: Delivery,
     pub(super) scope: Scope,
 }
 
@@ -49,7 +51,7 @@ impl Judging<'_> {
     /// neither delivery nor classification looks at an episode of another alert.
     pub(super) fn digest(&self, mut episodes: Vec<Episode>, rank: u32) -> Digest {
         let truths = &self.ground.truths;
-        deliver(&mut episodes, self.params);
+        deliver(&mut episodes, self.delivery);
         let judged = classify(
             episodes,
             truths,
@@ -76,11 +78,11 @@ impl Judging<'_> {
                     .position(|truth| Some(truth.id) == judged.incident)
             {
                 let first = First {
+                    delivered_ms: judged.episode.delivered_ms,
                     start_ms: judged.episode.start_ms,
                     class: judged.class,
                     rank,
                     place,
-                    delivered_ms: judged.episode.delivered_ms,
                 };
                 let known = &mut digest.first[index];
                 *known = Some(known.map_or(first, |known| known.min(first)));

@@ -93,6 +93,7 @@ impl Tuner {
             warmup_ms: record.header.warmup_ms,
             pack: &self.pack,
             params,
+            delivery: params.delivery(&record.header),
             scope: self.params.scope,
         };
         let mut trials: Vec<_> = self
@@ -295,7 +296,7 @@ fn tally(digest: &Digest, ground: &Ground, counted: &[bool]) -> Tally {
         if let Some(first) = first {
             tally.detected += 1;
             let in_time = matches!(
-                truth.detected_at(first.start_ms),
+                truth.told_at(first.delivered_ms),
                 Outcome::Early | Outcome::OnTime
             );
             tally.in_time += u32::from(in_time);

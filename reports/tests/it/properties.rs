@@ -123,7 +123,7 @@ proptest! {
             let episode = &judged.episode;
             prop_assert!(episode.pending_ms <= episode.start_ms && episode.start_ms <= episode.end_ms);
             let wait_ms = episode.delivered_ms - episode.start_ms;
-            prop_assert!((0..=params.group_wait_ms.max(params.group_interval_ms)).contains(&wait_ms));
+            prop_assert!((0..=record.header.group_wait_ms.max(record.header.group_interval_ms)).contains(&wait_ms));
             prop_assert_eq!(judged.class == Class::Ignored, episode.start_ms < warmup_ms);
             if judged.class == Class::Hit {
                 prop_assert!(pairs.insert((judged.incident, &episode.alert, &episode.severity)));

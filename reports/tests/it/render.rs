@@ -132,7 +132,7 @@ fn html_is_whole_and_needs_nothing_from_elsewhere() {
     assert!(!page.contains("http://") && !page.contains("https://"));
     assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("url("));
     assert!(page.contains("JobProcessingStalled let go by itself at +"));
-    assert!(page.contains("JobProcessingStalled cried wolf at +14:"));
+    assert!(page.contains("JobProcessingStalled cried wolf at +15:"));
     assert!(page.contains("Nobody was paged about this worker-crashed incident"));
 }
 

@@ -5,7 +5,7 @@ use firedrill_reports::record::{AlertState, Line, QueueWaits, Transition};
 use firedrill_reports::render::Style;
 use firedrill_reports::render::trials::{html, json, markdown, terminal};
 use firedrill_reports::score::stats::{Latencies, Latency};
-use firedrill_reports::trials::{TrialCard, Trials};
+use firedrill_reports::trials::{AlertOn, TrialCard, Trials};
 use firedrill_reports::waits::Waits;
 use firedrill_reports::{Replay, Scorecard};
 use std::sync::LazyLock;
@@ -214,14 +214,19 @@ fn waits_of_a_single_drill_are_told_too() {
 fn several_right_alerts_are_told_together_and_apart() {
     let mut card = CARD.clone();
     let incident = &mut card.scenarios[0].incidents[0];
-    let (_, mut quick) = incident.alerts[0].clone();
+    let mut quick = incident.alerts[0].seen.clone();
     let minute = |latency: &Latency| {
         latency
             .ms()
             .map_or(Latency::Missed, |_| Latency::Ms(60_000))
     };
-    quick.until_firing = Latencies::new(quick.until_firing.sorted().iter().map(minute));
-    incident.alerts.insert(0, ("JobQueueBacklog".into(), quick));
+    quick.until_told = Latencies::new(quick.until_told.sorted().iter().map(minute));
+    let quick = AlertOn {
+        alert: "JobQueueBacklog".into(),
+        by_name: true,
+        seen: quick,
+    };
+    incident.alerts.insert(0, quick);
     let text = terminal(&card, WIDE);
     let rows: Vec<&str> = text
         .lines()

@@ -52,7 +52,7 @@ fn file(path: &Path, terminal: &Terminal) -> Result<(String, Option<Rules>), Fai
     let text = inputs::read(path)?;
     if is_rule_file(&text) {
         let name = path.display().to_string();
-        let (rules, _) = inputs::pack(vec![RuleText { name, text }], &[])?;
+        let rules = inputs::rule_file(RuleText { name, text })?;
         for warning in rules.set.warnings() {
             terminal.say(format_args!("warning: {warning}"));
         }

@@ -9,8 +9,9 @@ use crate::scenario::{PlanOptions, Scenario};
 use firedrill_detector::yaml::{Problem, TEXT_MAX};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::Record;
-use firedrill_reports::pack::RulePack;
+use firedrill_reports::pack::{RulePack, Severities};
 use firedrill_reports::record::RuleText;
+use firedrill_reports::score::Delivery;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -81,10 +82,14 @@ fn all<T>(
 /// The rules of the command line beside another input, or all that is wrong with either.
 pub(crate) fn rules_and<T>(
     rules: &cli::Rules,
+    delivery: cli::Delivery,
     other: Result<T, Failure>,
 ) -> Result<(Rules, RulePack, T), Failure> {
     match (rule_pack(&rules.files, &rules.pages), other) {
-        (Ok((rules, pack)), Ok(other)) => Ok((rules, pack, other)),
+        (Ok((rules, pack)), Ok(other)) => {
+            let delivery = delivery.of_new_drills();
+            Ok((Rules { delivery, ..rules }, pack, other))
+        }
         (Err(mut failure), Err(more)) => {
             failure.messages.extend(more.messages);
             Err(failure)
@@ -103,7 +108,11 @@ pub(crate) fn rules(texts: Vec<RuleText>) -> Result<Rules, Vec<Problem>> {
         })
         .collect();
     let set = RuleSet::load(&files, Compat::default())?;
-    Ok(Rules { texts, set })
+    Ok(Rules {
+        texts,
+        set,
+        delivery: Delivery::default(),
+    })
 }
 
 /// Reads and loads rule files with what their comments say about scoring.
@@ -118,19 +127,46 @@ pub(crate) fn rule_pack(paths: &[PathBuf], pages: &[String]) -> Result<(Rules, R
     pack(texts, pages)
 }
 
-/// Loads rule texts with what their comments say about scoring.
+/// Loads rule texts with what their comments say about scoring. `pages`, if there are any, replace the severities that page.
+/// Severities that no alert has are refused, and so is a pack that would page nobody.
 pub(crate) fn pack(texts: Vec<RuleText>, pages: &[String]) -> Result<(Rules, RulePack), Failure> {
+    let (rules, mut pack) = commented(texts)?;
+    let severities = Severities::of(&rules.set);
+    if !pages.is_empty() {
+        let replaced = pack.page_on(pages, &severities);
+        replaced.map_err(|wrong| Failure {
+            exit: Exit::Usage,
+            messages: wrong
+                .iter()
+                .map(|error| format!("--pages: {error}"))
+                .collect(),
+        })?;
+    }
+    pack.check_said_pages(&severities)
+        .map_err(|problems| Failure::problems(&problems))?;
+    let names: Vec<&str> = rules.texts.iter().map(|rule| rule.name.as_str()).collect();
+    pack.check_any_pages(&severities)
+        .map_err(|error| Failure::usage(format!("{}: {error}", names.join(", "))))?;
+    Ok((rules, pack))
+}
+
+/// One rule file by itself, which may be a part of a pack: its alerts need not page.
+pub(crate) fn rule_file(text: RuleText) -> Result<Rules, Failure> {
+    let (rules, pack) = commented(vec![text])?;
+    pack.check_said_pages(&Severities::of(&rules.set))
+        .map_err(|problems| Failure::problems(&problems))?;
+    Ok(rules)
+}
+
+fn commented(texts: Vec<RuleText>) -> Result<(Rules, RulePack), Failure> {
     let rules = rules(texts).map_err(|problems| Failure::problems(&problems))?;
     let alerts: Vec<String> = rules
         .set
         .alerts()
         .map(|alert| alert.name.to_owned())
         .collect();
-    let mut pack =
+    let pack =
         RulePack::parse(&rules.texts, &alerts).map_err(|problems| Failure::problems(&problems))?;
-    if !pages.is_empty() {
-        pack.pages = pages.iter().cloned().collect();
-    }
     Ok((rules, pack))
 }
 

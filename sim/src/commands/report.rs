@@ -14,7 +14,8 @@ use std::path::Path;
 /// # Errors
 /// When a record cannot be read or the report cannot be written.
 pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
-    let scored = score::scored(&args.runs, &args.rules, &[])?;
+    let params = args.delivery.params();
+    let scored = score::scored(&args.runs, &args.rules, &args.pages, &params)?;
     let card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
     let drills: Vec<render::Drill<'_>> = scored.iter().map(score::Scored::drill).collect();
     let html = render::html(&drills, &card);

@@ -27,7 +27,7 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         return simulate::run(args, terminal);
     }
     let plans = inputs::plans(&args.scenarios, args.seed);
-    let (rules, pack, plans) = inputs::rules_and(&args.rules, plans)?;
+    let (rules, pack, plans) = inputs::rules_and(&args.rules, args.delivery, plans)?;
     let live = LiveSet {
         speed: args.speed,
         jobs: args.jobs,

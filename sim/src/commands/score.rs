@@ -14,7 +14,12 @@ use std::path::PathBuf;
 /// # Errors
 /// When a record or rule file cannot be read.
 pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
-    let scored = scored(&args.runs, &args.rules, &args.pages)?;
+    let scored = scored(
+        &args.runs,
+        &args.rules,
+        &args.pages,
+        &args.delivery.params(),
+    )?;
     let card = Scorecard::new(scored.into_iter().map(|scored| scored.score).collect());
     print(&card, args.json, terminal)?;
     Ok(if args.no_gate {
@@ -46,6 +51,7 @@ pub(crate) fn scored(
     runs: &[PathBuf],
     rules: &[PathBuf],
     pages: &[String],
+    params: &ScoreParams,
 ) -> Result<Vec<Scored>, Failure> {
     let other: Option<Vec<RuleText>> = if rules.is_empty() {
         None
@@ -59,7 +65,7 @@ pub(crate) fn scored(
             let texts = other.clone().unwrap_or_else(|| record.header.rules.clone());
             let (rules, pack) = inputs::pack(texts, pages)?;
             let replayed = replay(&record, &rules.set);
-            let score = score_drill(&record, &replayed, &pack, &ScoreParams::default());
+            let score = score_drill(&record, &replayed, &pack, params);
             Ok(Scored {
                 record,
                 replay: replayed,

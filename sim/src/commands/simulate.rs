@@ -28,8 +28,11 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// # Errors
 /// When an input is wrong or too large (nothing was started), or a record cannot be written.
 pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
-    let (rules, pack, scenarios) =
-        inputs::rules_and(&args.rules, inputs::scenarios(&args.scenarios))?;
+    let (rules, pack, scenarios) = inputs::rules_and(
+        &args.rules,
+        args.delivery,
+        inputs::scenarios(&args.scenarios),
+    )?;
     let trials = plans(&scenarios, args.seed, args.trials)?;
     let threads = threads(args.jobs, trials.len());
     for plan in &trials {

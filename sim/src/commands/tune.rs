@@ -49,7 +49,8 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         .iter()
         .cloned()
         .partition(|path| is_record(path));
-    let (rules, pack, scenarios) = inputs::rules_and(&args.rules, inputs::scenarios(&scenarios))?;
+    let (rules, pack, scenarios) =
+        inputs::rules_and(&args.rules, args.delivery, inputs::scenarios(&scenarios))?;
     let records = inputs::records(&records)?;
     let plans = plans(&scenarios, args.seed, args.trials)?;
     let threads = threads(args.jobs, plans.len());
@@ -149,6 +150,7 @@ fn tuner(
         } else {
             Scope::Varied
         },
+        score: args.delivery.params(),
         budget_per_week: args.budget,
         ..TuneParams::default()
     };

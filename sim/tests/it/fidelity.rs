@@ -147,6 +147,7 @@ fn saturated(harness: Harness) -> Record {
     let rules = Rules {
         texts: Vec::new(),
         set: RuleSet::load(&[], Compat::default()).unwrap(),
+        delivery: Default::default(),
     };
     let options = VirtualOptions {
         harness,

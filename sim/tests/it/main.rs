@@ -23,6 +23,7 @@ mod task_options;
 mod test_rules;
 mod theory;
 mod tidy;
+mod verdicts;
 mod virtual_drills;
 mod virtual_plans;
 mod wire;

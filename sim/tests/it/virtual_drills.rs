@@ -46,6 +46,7 @@ fn runbook() -> Rules {
     Rules {
         set: RuleSet::load(&[file], Compat::default()).unwrap(),
         texts: vec![text],
+        delivery: Default::default(),
     }
 }
 

@@ -91,7 +91,7 @@ fn curves(incident: &IncidentTrials) -> Vec<Curve<'_>> {
     };
     let any = (incident.alerts.len() != 1).then(|| Curve {
         name: curve("any right alert", &incident.any),
-        latencies: &incident.any.until_firing,
+        latencies: &incident.any.until_told,
         colour: ANY,
         width: 5,
     });
@@ -100,9 +100,9 @@ fn curves(incident: &IncidentTrials) -> Vec<Curve<'_>> {
         .alerts
         .iter()
         .zip(colours)
-        .map(|((name, seen), (_, colour))| Curve {
-            name: curve(name, seen),
-            latencies: &seen.until_firing,
+        .map(|(on, (_, colour))| Curve {
+            name: curve(&on.alert, &on.seen),
+            latencies: &on.seen.until_told,
             colour: *colour,
             width: 2,
         });

@@ -59,9 +59,10 @@ fn scenario(scenario: &ScenarioTrials) -> Value {
 }
 
 fn incident(incident: &IncidentTrials) -> Value {
-    let alerts = incident.alerts.iter().map(|(name, seen)| {
-        let mut value = detections(seen);
-        value["alert"] = name.clone().into();
+    let alerts = incident.alerts.iter().map(|on| {
+        let mut value = detections(&on.seen);
+        value["alert"] = on.alert.clone().into();
+        value["expected_by_name"] = on.by_name.into();
         value
     });
     json!({
@@ -86,6 +87,7 @@ fn alert(alert: &AlertTrials) -> Value {
         "alert": alert.alert,
         "trials": alert.trials,
         "no_data": alert.no_data,
+        "expected_by_name": alert.by_name,
         "detections": alert.detections.as_ref().map(detections),
         "false_pages": alert.false_pages,
         "false_tickets": alert.false_tickets,

@@ -63,35 +63,32 @@ pub(super) fn incidents(scenario: &ScenarioTrials) -> Vec<Vec<Cell>> {
             ]
         };
         if incident.alerts.len() != 1 {
-            let what = match incident.alerts.len() {
-                0 => "none is right",
-                _ => "any right one",
-            };
-            let mut row = start(what);
-            row.extend(detections(Some(&incident.any), &incident.any.until_firing));
+            let mut row = start("any right one");
+            row.extend(detections(Some(&incident.any), &incident.any.until_told));
             row.push(nothing());
             row.extend(habits(Some(&incident.any)));
             rows.push(row);
         }
         for alert in &scenario.alerts {
-            let right = incident
-                .alerts
-                .iter()
-                .find(|(name, _)| *name == alert.alert);
+            let right = incident.alerts.iter().find(|on| on.alert == alert.alert);
             let is_first = index == 0;
             let wolf = alert.false_pages + alert.false_tickets > 0 && is_first;
-            let seen = right.map(|(_, seen)| seen);
+            let seen = right.map(|on| &on.seen);
             if seen.is_none() && !wolf {
                 continue;
             }
             let mut row = start(&alert.alert);
             match seen {
                 Some(seen) if alert.no_data == alert.trials => {
-                    let mut cells = detections(Some(seen), &seen.until_firing);
+                    let mut cells = detections(Some(seen), &seen.until_told);
                     cells[0] = ("no data".into(), Tone::Bad);
                     row.extend(cells);
                 }
-                Some(seen) => row.extend(detections(Some(seen), &seen.until_firing)),
+                Some(seen) => {
+                    let cells = detections(Some(seen), &seen.until_told);
+                    let by_name = right.is_some_and(|on| on.by_name);
+                    row.extend(cells.into_iter().map(|cell| told(cell, by_name)));
+                }
                 None => row.extend(detections(None, &Latencies::default())),
             }
             // Of several incidents the first row tells of the drill as a whole.
@@ -178,6 +175,11 @@ fn good(found: Estimate) -> Cell {
     (share(found), tone)
 }
 
+/// An alert that nobody asked for by its name need not have seen anything.
+fn told((text, tone): Cell, by_name: bool) -> Cell {
+    (text, if by_name { tone } else { Tone::Quiet })
+}
+
 /// A share that should be nothing.
 fn bad(found: Estimate) -> Cell {
     let tone = if found.count == 0 {
@@ -218,7 +220,9 @@ pub(super) fn alert(alert: &AlertTrials) -> Vec<Cell> {
     let mut row = vec![quiet(&alert.alert)];
     row.extend(match seen {
         _ if alert.no_data == alert.trials => [("no data".into(), Tone::Middling), nothing()],
-        Some(seen) => [good(seen.detected), good(seen.by_deadline)],
+        Some(seen) => {
+            [good(seen.detected), good(seen.by_deadline)].map(|cell| told(cell, alert.by_name))
+        }
         None => [quiet("no incident"), nothing()],
     });
     row.push(alert.false_alarms.map_or_else(nothing, |found| {

@@ -25,7 +25,7 @@ pub(super) fn tables(card: &TrialCard) -> Vec<Table> {
     let mut tables = vec![
         Table {
             title: "Incidents",
-            note: "What each right alert made of them; times run from the fault to the alert's firing.",
+            note: "What each right alert made of them; times run from the fault until somebody was told.",
             head: vec![
                 "incident", "wanted", "alert", "detected", "in time", "median", "p90", "false",
                 "flaps", "lets go",

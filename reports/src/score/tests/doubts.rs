@@ -44,7 +44,7 @@ fn lag_that_could_have_decided_makes_a_drill_inconclusive() {
     };
     assert_eq!(with(1_000, 1400), Verdict::Passed);
     assert_eq!(
-        with(1_000, 1499),
+        with(1_000, 1469),
         Verdict::Inconclusive,
         "within the lag of the deadline"
     );

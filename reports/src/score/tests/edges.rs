@@ -31,8 +31,16 @@ fn the_edges_of_an_incident() {
         "firing already when it begins"
     );
     assert_eq!(at(1200), (Class::Hit, Outcome::OnTime));
-    assert_eq!(at(1500), (Class::Hit, Outcome::OnTime), "at the deadline");
-    assert_eq!(at(1501), (Class::Hit, Outcome::Late));
+    assert_eq!(
+        at(1470),
+        (Class::Hit, Outcome::OnTime),
+        "told at the deadline"
+    );
+    assert_eq!(
+        at(1471),
+        (Class::Hit, Outcome::Late),
+        "fired before it, and told after it"
+    );
     assert_eq!(at(2399), (Class::Hit, Outcome::Late));
     assert_eq!(at(2400), (Class::Post, Outcome::Missed));
     assert_eq!(at(2999), (Class::Post, Outcome::Missed));
@@ -113,6 +121,7 @@ fn an_alert_is_judged_by_the_incident_it_saw() {
     let stalled = &score.alerts[1];
     assert_eq!(stalled.on[0].did, Did::Silent);
     let seen = Did::Detected {
+        delivered_ms: 4_930_000,
         pending_ms: 4_800_000,
         fired_ms: 4_900_000,
         in_time: true,
@@ -171,7 +180,7 @@ fn impact_does_not_move_the_deadline() {
 fn an_incident_starts_when_its_fault_was_seen() {
     let mut paper = Paper::new(600, 9000)
         .incident("db_slow", 1200, Some(1190), 2400, 1500)
-        .fires("JobLatencyHigh", 1250, 1520, 2400);
+        .fires("JobLatencyHigh", 1250, 1500, 2400);
     paper.record.header.format = "firedrill-record/1.1".into();
     for (planned, at) in [(1200, 1230), (2400, 2460)] {
         paper.record.lines.push(Line::Mark(crate::record::Mark {
@@ -293,4 +302,90 @@ fn an_incident_that_outlasts_the_drill_ends_with_it() {
             ..
         }
     ));
+}
+
+#[test]
+fn an_alert_lets_go_only_while_harm_goes_on() {
+    let let_go = |fault_over: i64, last_harm: Option<i64>, over: i64| {
+        let mut paper = Paper::new(600, 9000)
+            .incident("db_slow", 1200, Some(1260), fault_over, 1500)
+            .fires("JobLatencyHigh", 1300, 1400, over);
+        for line in &mut paper.record.lines {
+            if let Line::Impact(impact) = line {
+                impact.first_ms = last_harm.map(|_| 1_260_000);
+                impact.last_ms = last_harm.map(|at| at * 1000);
+            }
+        }
+        let score = paper.score();
+        let Did::Detected { let_go_ms, .. } = score.alerts[0].did else {
+            panic!()
+        };
+        assert_eq!(score.incidents[0].let_go_ms, let_go_ms);
+        let_go_ms.is_some()
+    };
+    assert!(let_go(6000, Some(6600), 4800));
+    assert!(
+        !let_go(6000, Some(6600), 6100),
+        "the remedy came, and the rest is drained"
+    );
+    assert!(!let_go(6000, Some(4000), 4800), "nobody is harmed any more");
+    assert!(!let_go(6000, None, 4800), "nobody ever was");
+}
+
+#[test]
+fn pages_are_delivered_as_the_header_says_unless_somebody_says_otherwise() {
+    let paper = |wait_ms: i64| {
+        let mut paper = Paper::new(600, 9000)
+            .incident("db_slow", 1200, None, 3600, 1500)
+            .fires("JobLatencyHigh", 1300, 1400, 3600);
+        paper.record.header.group_wait_ms = wait_ms;
+        paper
+    };
+    let told = |score: &DrillScore| score.incidents[0].detection.as_ref().unwrap().delivered_ms;
+    let slow = paper(120_000).score();
+    assert_eq!(
+        (outcomes(&slow), told(&slow)),
+        (vec![Outcome::Late], 1_520_000)
+    );
+    assert_eq!(slow.delivery.group_wait_ms, 120_000);
+    let Paper { record, pack } = paper(120_000);
+    let params = ScoreParams {
+        group_wait_ms: Some(0),
+        ..ScoreParams::default()
+    };
+    let quick = score_recorded(&record, &pack, &params);
+    assert_eq!(
+        (outcomes(&quick), told(&quick)),
+        (vec![Outcome::OnTime], 1_400_000)
+    );
+}
+
+#[test]
+fn an_alert_is_missed_only_where_it_is_expected_by_name() {
+    let drill = || {
+        Paper::new(600, 9000)
+            .incident("unheard_of", 1200, None, 3600, 1800)
+            .fires("FailureRatio", 1300, 1400, 3600)
+    };
+    let score = drill().score();
+    assert_eq!(score.verdict, Verdict::Passed);
+    let dids: Vec<&Did> = score.alerts.iter().map(|alert| &alert.did).collect();
+    assert!(matches!(dids[2], Did::Detected { in_time: true, .. }));
+    assert!(
+        [0, 1, 3].iter().all(|other| *dids[*other] == Did::Silent),
+        "one of the pack paged: {dids:?}"
+    );
+    let mut named = drill();
+    named.record.header.incidents[0].cause = "db_slow".into();
+    let score = named.score();
+    assert_eq!(score.alerts[0].did, Did::Missed);
+    assert_eq!(outcomes(&score), [Outcome::Missed]);
+    let mut nobody = drill();
+    nobody
+        .record
+        .lines
+        .retain(|line| !matches!(line, Line::Transition(_)));
+    let score = nobody.score();
+    assert_eq!(outcomes(&score), [Outcome::Missed]);
+    assert!(score.alerts.iter().all(|alert| alert.did == Did::Silent));
 }

@@ -1,6 +1,8 @@
 //! Sums over the rows of all drills.
 
-use super::{AlertTrials, CauseTrials, Detections, IncidentTrials, ScenarioTrials, TrialCard};
+use super::{
+    AlertOn, AlertTrials, CauseTrials, Detections, IncidentTrials, ScenarioTrials, TrialCard,
+};
 use crate::record::Wanted;
 use crate::trials::Trials;
 use crate::trials::estimate::{Estimate, Rate, Tally};
@@ -103,7 +105,13 @@ fn incidents(rows: &[&Row]) -> Vec<IncidentTrials> {
             let (_, first) = all.first()?;
             let alerts = names.iter().filter_map(|name| {
                 let seen = sightings(rows, name, |incident| incident == id);
-                Some(((*name).to_owned(), Detections::new(&seen)?))
+                let by_name = is_expected(rows, name, |incident| incident == id);
+                let seen = Detections::new(&seen)?;
+                (by_name || seen.detected.count > 0).then(|| AlertOn {
+                    alert: (*name).to_owned(),
+                    by_name,
+                    seen,
+                })
             });
             Some(IncidentTrials {
                 id,
@@ -157,6 +165,7 @@ fn alerts(rows: &[&Row]) -> Vec<AlertTrials> {
                 alert: name.to_owned(),
                 trials: own.len() as u64,
                 no_data: sum(|alert| u64::from(alert.no_data)),
+                by_name: is_expected(rows, name, |_| true),
                 detections: Detections::new(&sightings(rows, name, |_| true)),
                 false_pages: sum(|alert| alert.false_pages),
                 false_tickets: sum(|alert| alert.false_tickets),
@@ -197,8 +206,18 @@ fn sightings<'r>(
     is_meant: impl Fn(u32) -> bool,
 ) -> Vec<(u64, &'r Sighting)> {
     each(rows, name)
-        .flat_map(|(row, alert)| alert.on.iter().map(move |(id, seen)| (row.seed, *id, seen)))
+        .flat_map(|(row, alert)| {
+            let on = alert.on.iter();
+            on.map(move |(id, _, seen)| (row.seed, *id, seen))
+        })
         .filter(|(_, id, _)| is_meant(*id))
         .map(|(seed, _, seen)| (seed, seen))
         .collect()
+}
+
+/// Whether a pack expects an alert by its name on an incident that `is_meant`.
+fn is_expected(rows: &[&Row], name: &str, is_meant: impl Fn(u32) -> bool) -> bool {
+    each(rows, name)
+        .flat_map(|(_, alert)| &alert.on)
+        .any(|(id, by_name, _)| *by_name && is_meant(*id))
 }
