@@ -7,10 +7,10 @@ pub(crate) use life::Life;
 use crate::asynq::op::TaskState;
 use crate::clock::Time;
 use crate::ledger::Entry;
-use crate::plan::Plan;
+use crate::plan::{Arrivals, Plan};
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
 use firedrill_reports::waits::Waits;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The executions of one process incarnation.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
                     life.accepted = Some(*accepted);
                 }
             }
-            Entry::Started { .. } | Entry::Finished { .. } => {}
+            Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
         }
     }
     for ledger in evidence.ledgers {
@@ -99,6 +99,11 @@ fn live_through(ledger: &ProcessLedger, lives: &mut BTreeMap<&str, Life>) {
                     *count = count.saturating_sub(1);
                 }
             }
+            Entry::GivenUp { at, id, .. } => {
+                if let Some(life) = lives.get_mut(id.as_str()) {
+                    life.given_up(*at);
+                }
+            }
             Entry::Sent { .. } | Entry::Answered { .. } => {}
         }
     }
@@ -125,6 +130,10 @@ pub(crate) struct Auditor {
     windows: Vec<(Time, Time)>,
     audit: Audit,
     impacts: Vec<Impact>,
+    /// Of each incident: places of the harmed tasks' queues in `waits`.
+    harmed_queues: Vec<BTreeSet<usize>>,
+    /// Of each workload entry.
+    entries: Vec<Coming>,
     /// Place of each workload entry's queue in `waits`.
     queues: Vec<usize>,
     waits: Vec<QueueWaits>,
@@ -169,13 +178,18 @@ impl Auditor {
             origin,
             end,
             delays_ms: plan.workload.iter().map(|task| task.delay_ms).collect(),
-            objectives_ms: workloads.map(|index| objective_ms(plan, index)).collect(),
+            objectives_ms: workloads
+                .clone()
+                .map(|index| objective_ms(plan, index))
+                .collect(),
             windows: incidents
                 .iter()
                 .map(|incident| window(incident.at_ms))
                 .collect(),
             audit: Audit::default(),
             impacts: untouched.collect(),
+            harmed_queues: vec![BTreeSet::new(); incidents.len()],
+            entries: workloads.map(|index| Coming::of(plan, index)).collect(),
             queues: plan
                 .workload
                 .iter()
@@ -200,12 +214,15 @@ impl Auditor {
         left: Option<TaskState>,
         name: impl FnOnce() -> String,
     ) {
+        if let Some(entry) = self.entries.get_mut(life.workload as usize) {
+            entry.came = true;
+        }
         let audit = &mut self.audit;
         audit.intended += 1;
         // An enqueue that was refused, or that nobody answered before the drill ended.
         if life.accepted != Some(true) && life.starts == 0 {
             audit.rejected += 1;
-            self.harmed([(life.sent, life.sent)].into_iter());
+            self.harmed(life, [(life.sent, life.sent)].into_iter());
             return;
         }
         audit.enqueued += 1;
@@ -213,7 +230,12 @@ impl Auditor {
         // A task that is not due yet keeps nobody waiting.
         let delay_ms = self.delays_ms.get(life.workload as usize);
         let due = life.sent.plus_millis(delay_ms.copied().unwrap_or(0));
-        let wait_end = life.first_start().unwrap_or(self.end).max(due);
+        // What was archived without ever being started is waited for no longer.
+        let dropped = match (life.first_start(), left) {
+            (None, Some(TaskState::Archived)) => life.given_up_at(),
+            _ => None,
+        };
+        let wait_end = life.first_start().or(dropped).unwrap_or(self.end).max(due);
         let wait_ms = wait_end.millis() - due.millis();
         if life.first_start().is_some()
             && let Some(place) = self.queues.get(life.workload as usize)
@@ -240,18 +262,21 @@ impl Auditor {
                 }
             }
         }
-        if !(late || lost || !life.harmed.is_empty()) {
+        let over = lost || dropped.is_some();
+        if !(late || over || !life.harmed.is_empty()) {
             return;
         }
         let moments = life.harmed.iter().map(|at| (*at, *at));
         let waited = late.then(|| (due.plus_millis(objective_ms), wait_end));
-        let lost = lost.then_some((wait_end, wait_end));
-        self.harmed(moments.chain(waited).chain(lost));
+        let over = over.then_some((wait_end, wait_end));
+        self.harmed(life, moments.chain(waited).chain(over));
     }
 
     /// Counts one task's harm into every incident it falls into.
-    fn harmed(&mut self, spans: impl Iterator<Item = Harm> + Clone) {
-        for ((starts, stops), impact) in self.windows.iter().zip(&mut self.impacts) {
+    fn harmed(&mut self, life: &Life, spans: impl Iterator<Item = Harm> + Clone) {
+        let queue = self.queues.get(life.workload as usize);
+        let incidents = self.windows.iter().zip(&mut self.impacts);
+        for (((starts, stops), impact), queues) in incidents.zip(&mut self.harmed_queues) {
             let hits = spans
                 .clone()
                 .filter(|(from, to)| to >= starts && from < stops)
@@ -263,20 +288,66 @@ impl Auditor {
             let since = |at: Time| at.millis() - self.origin.millis();
             let (first, last) = (since(first), since(last));
             impact.harmed_tasks += 1;
+            queues.extend(queue);
             impact.first_ms = Some(impact.first_ms.map_or(first, |known| known.min(first)));
             impact.last_ms = Some(impact.last_ms.map_or(last, |known| known.max(last)));
         }
+    }
+
+    /// Types of the tasks none of which came, although the drill lasted long enough. That none comes by chance proves
+    /// nothing, unless nothing at all came.
+    fn never_came(&self) -> Vec<String> {
+        let nothing = self.entries.iter().all(|entry| !entry.came);
+        let lasted = Time(self.end.0.saturating_sub(self.origin.0));
+        let is_missing = |entry: &&Coming| {
+            !entry.came
+                && match entry.first {
+                    Some(first) => first < lasted,
+                    None => nothing || !entry.by_chance,
+                }
+        };
+        let missing = self.entries.iter().filter(is_missing);
+        let mut types: Vec<String> = missing.map(|entry| entry.task.clone()).collect();
+        types.sort();
+        types.dedup();
+        types
     }
 
     pub(crate) fn finish(mut self) -> Audited {
         let mut all = Waits::new();
         self.waits.iter().for_each(|queue| all.merge(&queue.counts));
         let quantile = |q| i64::try_from(all.quantile(q).unwrap_or(0)).unwrap_or(i64::MAX);
+        for (impact, queues) in self.impacts.iter_mut().zip(&self.harmed_queues) {
+            let names = queues.iter().map(|place| self.waits[*place].queue.clone());
+            impact.queues = names.collect();
+        }
+        self.audit.unexplained.never_came = self.never_came();
         self.audit.wait_ms = [quantile(0.5), quantile(0.99), quantile(1.0)];
         Audited {
             audit: self.audit,
             impacts: self.impacts,
             waits: self.waits,
+        }
+    }
+}
+
+/// Whether tasks of a workload entry came, and when the first was to come.
+#[derive(Debug)]
+struct Coming {
+    task: String,
+    came: bool,
+    first: Option<Time>,
+    by_chance: bool,
+}
+
+impl Coming {
+    fn of(plan: &Plan, index: usize) -> Self {
+        let first = crate::plan::arrivals(plan, index).next();
+        Self {
+            task: plan.workload[index].task.clone(),
+            came: false,
+            first: first.map(|micros| Time(0).plus_micros(micros)),
+            by_chance: matches!(plan.workload[index].arrivals, Arrivals::Poisson { .. }),
         }
     }
 }

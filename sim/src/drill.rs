@@ -73,7 +73,7 @@ pub async fn run_live(
         plan,
         &rules.texts,
         rules.delivery,
-        &EngineFacts::live(options),
+        &EngineFacts::live(plan, options),
     );
     let mut recording = Recording::create(&options.dir, plan, rules, &header)?;
     let live = LiveOptions {
@@ -106,7 +106,7 @@ pub fn run_virtual(
         plan,
         &rules.texts,
         rules.delivery,
-        &EngineFacts::virtual_time(options.epoch),
+        &EngineFacts::virtual_time(plan),
     );
     let mut recording = Recording::create(dir, plan, rules, &header)?;
     let record = recording.path.clone();
@@ -131,7 +131,7 @@ pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples
         plan,
         &rules.texts,
         rules.delivery,
-        &EngineFacts::virtual_time(options.epoch),
+        &EngineFacts::virtual_time(plan),
     );
     let mut watcher = Watcher::new(rules.set.clone(), &header);
     let mut lines = Vec::new();
@@ -180,7 +180,7 @@ pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples
 /// The header of a plan's virtual record, without rules: what a [`Watcher`] needs to know of the drill.
 #[must_use]
 pub fn virtual_header(plan: &Plan) -> Header {
-    let engine = EngineFacts::virtual_time(virtual_time::EPOCH);
+    let engine = EngineFacts::virtual_time(plan);
     header(plan, &[], Delivery::default(), &engine)
 }
 
@@ -271,13 +271,14 @@ struct EngineFacts {
 }
 
 impl EngineFacts {
-    fn live(options: &LiveOptions) -> Self {
+    fn live(plan: &Plan, options: &LiveOptions) -> Self {
         let cpus = std::thread::available_parallelism().map_or(0, usize::from);
         let environment = [
             ("os", std::env::consts::OS.to_owned()),
             ("arch", std::env::consts::ARCH.to_owned()),
             ("cpus", cpus.to_string()),
             ("redis", options.redis.describe()),
+            ("clock", clock_told(plan, options.speed)),
         ];
         Self {
             name: "live",
@@ -290,11 +291,11 @@ impl EngineFacts {
     }
 
     /// Nothing of the machine: the same drill leaves the same record everywhere.
-    fn virtual_time(epoch: Time) -> Self {
+    fn virtual_time(plan: &Plan) -> Self {
         Self {
             name: "virtual",
             speed: 0.0,
-            epoch,
+            epoch: plan.starts.on_the_calendar(),
             environment: BTreeMap::new(),
         }
     }
@@ -358,11 +359,36 @@ fn header(plan: &Plan, rules: &[RuleText], delivery: Delivery, engine: &EngineFa
     }
 }
 
-/// The virtual start of a live drill: a whole second of real time, so that Redis' own clock and the drill's agree.
+/// Whether a drill at this speed runs on the real time of day: whoever takes part from outside (workers, a Prometheus)
+/// knows no other.
 #[must_use]
-pub fn live_epoch(now: std::time::SystemTime) -> Time {
+pub fn is_in_real_time(speed: f64) -> bool {
+    speed == 1.0
+}
+
+/// The virtual start of a live drill: the plan's minute of the week, the next one there is, so that all that Redis' own
+/// clock is to expire lies in its future. At speed 1 it is the real time, to the second.
+#[must_use]
+pub fn live_epoch(now: std::time::SystemTime, plan: &Plan, speed: f64) -> Time {
     let since = now
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();
-    Time::from_millis(i64::try_from(since.as_secs()).unwrap_or(0) * 1_000)
+    let now = Time::from_millis(i64::try_from(since.as_secs()).unwrap_or(0) * 1_000);
+    if is_in_real_time(speed) {
+        now
+    } else {
+        plan.starts.next_from(now)
+    }
+}
+
+/// What a live record says of its time of day.
+fn clock_told(plan: &Plan, speed: f64) -> String {
+    if is_in_real_time(speed) {
+        format!(
+            "real time, as always at speed 1; the scenario starts at {}, which only its arrivals know",
+            plan.starts
+        )
+    } else {
+        format!("starts at {} UTC", plan.starts)
+    }
 }

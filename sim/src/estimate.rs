@@ -1,6 +1,5 @@
 //! How much memory and how many events a virtual drill may take at most, known before it begins.
 
-use crate::clock::Time;
 use crate::plan::{Arrivals, Plan, arrivals};
 use std::fmt;
 
@@ -94,7 +93,7 @@ impl Estimate {
                 } => rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3,
                 Arrivals::Burst { count, .. } => count as f64,
                 // Once a second at most.
-                Arrivals::Cron { .. } => arrivals(plan, index, Time(0)).count() as f64,
+                Arrivals::Cron { .. } => arrivals(plan, index).count() as f64,
             });
         let tasks = tasks.sum::<f64>();
         let seconds = plan.duration_ms as f64 / 1e3;

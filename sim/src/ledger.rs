@@ -51,6 +51,15 @@ pub enum Entry<I> {
         /// How much longer the handler took than the plan wanted, virtual microseconds.
         overrun_us: i64,
     },
+    /// A task was given up: it goes to the archive, whether a handler ever saw it or not.
+    GivenUp {
+        /// When.
+        at: Time,
+        /// Task id.
+        id: I,
+        /// `retried` of the message.
+        retried: i32,
+    },
 }
 
 /// How an execution ended.
@@ -79,6 +88,7 @@ impl Entry<String> {
                 format!("A {} {} {id}\n", at.0, u8::from(*accepted))
             }
             Self::Started { at, id, retried } => format!("S {} {retried} {id}\n", at.0),
+            Self::GivenUp { at, id, retried } => format!("G {} {retried} {id}\n", at.0),
             Self::Finished {
                 at,
                 id,
@@ -120,6 +130,13 @@ impl Entry<String> {
             }
             "S" => {
                 return Some(Self::Started {
+                    at,
+                    id: rest.to_owned(),
+                    retried: number.parse().ok()?,
+                });
+            }
+            "G" => {
+                return Some(Self::GivenUp {
                     at,
                     id: rest.to_owned(),
                     retried: number.parse().ok()?,
@@ -222,6 +239,11 @@ mod tests {
                 retried: 0,
                 how: Finish::FailedByFault,
                 overrun_us: -3,
+            },
+            Entry::GivenUp {
+                at: Time(10),
+                id: "a b".into(),
+                retried: 25,
             },
         ];
         let mut file = LedgerFile::open(&path).unwrap();

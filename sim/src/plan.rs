@@ -5,10 +5,12 @@
 pub mod cron;
 mod draw;
 mod retry_delay;
+mod start;
 mod text;
 
 pub use draw::{ArrivalTimes, Dice, Execution, arrivals};
 pub use retry_delay::RetryDelay;
+pub use start::Start;
 
 use crate::actor::ErrorKind;
 use crate::fault::{Fault, Remedy};
@@ -28,6 +30,9 @@ pub struct Plan {
     pub summary: String,
     /// Seed of every random stream.
     pub seed: u64,
+    /// When in the week it starts.
+    #[serde(default)]
+    pub starts: Start,
     /// Length.
     pub duration_ms: i64,
     /// Episodes that start before this are not scored.

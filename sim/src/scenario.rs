@@ -9,7 +9,7 @@ mod workload;
 use crate::actor::ErrorKind;
 use crate::asynq::settings::{SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
 use crate::fault::Fault;
-use crate::plan::{Arrivals, GroupPlan, RetryDelay, Service};
+use crate::plan::{Arrivals, GroupPlan, RetryDelay, Service, Start};
 use duration::{as_duration, as_share};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problem, Problems, closest, parse};
 
@@ -49,6 +49,7 @@ pub struct Scenario {
     family: At<String>,
     summary: String,
     seed: u64,
+    starts: Start,
     duration: At<i64>,
     warmup: Option<At<i64>>,
     queues: Vec<Queue>,
@@ -143,6 +144,13 @@ impl Scenario {
         let seed = fields
             .take("seed")
             .map_or(Some(1), |node| node.as_u64("seed", problems));
+        let starts = fields
+            .take("starts")
+            .map_or(Some(Start::default()), |node| {
+                let starts = node.as_str("starts", problems)?.parse();
+                let expected = |expected: String| node.expected("starts", &expected, problems);
+                starts.map_err(expected).ok()
+            });
         let duration = fields
             .required("duration", problems)
             .and_then(|node| time(node, "duration", problems));
@@ -185,6 +193,7 @@ impl Scenario {
             family: family?,
             summary: summary?,
             seed: seed?,
+            starts: starts?,
             duration: duration?,
             warmup,
             queues: queues?,

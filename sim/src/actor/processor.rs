@@ -323,6 +323,9 @@ impl<T: Task> Processor<T> {
             return;
         };
         if running.lease_expires >= now {
+            if let Op::Archive { message, .. } = &op {
+                out.push(given_up(now, message));
+            }
             out.push(Action::Call(Ticket::Finish(run), op));
         } else {
             self.finished(now, run, shared, out);
@@ -421,6 +424,15 @@ impl<T: Task> Processor<T> {
     pub(crate) fn is_drained(&self, shared: &Shared<T>) -> bool {
         self.stopping && !self.fetching && self.to_start.is_none() && shared.slots.is_drained()
     }
+}
+
+/// The note that a task goes to the archive.
+pub(crate) fn given_up<T: Task>(now: Time, task: &T) -> Action<T> {
+    Action::Note(Entry::GivenUp {
+        at: now,
+        id: task.id(),
+        retried: task.retried(),
+    })
 }
 
 /// When an attempt must be over, counted from its start (asynq `processor.go`, `computeDeadline`).

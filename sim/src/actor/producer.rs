@@ -41,7 +41,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
     #[must_use]
     pub fn new(plan: &Plan, origin: Time, queues: BTreeSet<T::Queue>, mint: M) -> Self {
         let source = |index| Source {
-            arrivals: crate::plan::arrivals(plan, index, origin),
+            arrivals: crate::plan::arrivals(plan, index),
             next_seq: 0,
             next_at: None,
         };
@@ -58,7 +58,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
     /// Publishes the plan's periodic tasks as a scheduler of this host and process would.
     #[must_use]
     pub fn publishing(mut self, plan: &Plan, host: &str, pid: u32) -> Self {
-        self.scheduler = Scheduler::of(plan, host, pid);
+        self.scheduler = Scheduler::of(plan, self.origin, host, pid);
         self
     }
 

@@ -1,5 +1,6 @@
 //! The recoverer: takes tasks whose lease ran out long enough ago from their vanished worker (asynq `recoverer.go`).
 
+use crate::actor::processor::given_up;
 use crate::actor::{Action, Out, Ticket, Timer};
 use crate::asynq::op::{Answer, Op, Reply};
 use crate::asynq::settings::{LEASE_EXPIRED, RECOVER_GRACE_MS, RECOVER_INTERVAL_MS};
@@ -101,6 +102,7 @@ impl<T: Task> Recoverer<T> {
         };
         let op = if message.retried() >= message.retry() {
             message.failed(LEASE_EXPIRED, now.secs(), false);
+            out.push(given_up(now, &message));
             Op::Archive { message, now }
         } else {
             let delay_ms = self.retry_delay.draw_ms(message.retried(), &mut self.rng);

@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Scheduler<T: Task> {
     /// `<host>:<pid>:<uuid>`.
     name: String,
+    /// How far the plan's calendar is ahead of the clock, nanoseconds.
+    calendar_ahead: i64,
     /// By workload entry.
     entries: BTreeMap<usize, (Spec, SchedulerEntry)>,
     /// Tasks on their way to Redis, and the workload entry of each.
@@ -28,8 +30,8 @@ pub(crate) struct Scheduler<T: Task> {
 }
 
 impl<T: Task> Scheduler<T> {
-    /// The periodic tasks of `plan`, if it has any. `host` and `pid` are published.
-    pub(crate) fn of(plan: &Plan, host: &str, pid: u32) -> Option<Self> {
+    /// The periodic tasks of `plan`, if it has any, whose time 0 is `origin`. `host` and `pid` are published.
+    pub(crate) fn of(plan: &Plan, origin: Time, host: &str, pid: u32) -> Option<Self> {
         let mut ids = rng::stream(plan.seed, "scheduler/ids");
         let mut uuid = || uuid::Builder::from_random_bytes(ids.random()).into_uuid();
         let name = format!("{host}:{pid}:{}", uuid());
@@ -55,6 +57,7 @@ impl<T: Task> Scheduler<T> {
             .collect();
         (!entries.is_empty()).then_some(Self {
             name,
+            calendar_ahead: plan.starts.on_the_calendar().0.saturating_sub(origin.0),
             entries,
             under_way: BTreeMap::new(),
         })
@@ -71,7 +74,9 @@ impl<T: Task> Scheduler<T> {
     /// Works out when an entry is due next, be it after the end of the drill.
     pub(crate) fn due(&mut self, now: Time, workload: usize) {
         if let Some((spec, entry)) = self.entries.get_mut(&workload) {
-            let next = spec.next_after(now);
+            let ahead = self.calendar_ahead;
+            let next = spec.next_after(Time(now.0.saturating_add(ahead)));
+            let next = next.map(|at| Time(at.0.saturating_sub(ahead)));
             entry.next_enqueue_time = Some(next.map_or(ProtoTimestamp::NEVER, Into::into));
         }
     }

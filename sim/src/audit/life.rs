@@ -9,6 +9,7 @@ pub(crate) struct Life {
     /// When it was sent to Redis.
     pub(crate) sent: Time,
     first_start: Time,
+    given_up: Time,
     /// Index of its workload entry.
     pub(crate) workload: u32,
     /// Executions begun.
@@ -33,6 +34,7 @@ impl Life {
         Self {
             sent: at,
             first_start: NEVER,
+            given_up: NEVER,
             workload,
             starts: 0,
             failures: 0,
@@ -45,6 +47,16 @@ impl Life {
 
     pub(crate) fn first_start(&self) -> Option<Time> {
         (self.first_start != NEVER).then_some(self.first_start)
+    }
+
+    /// When it went to the archive, last.
+    pub(crate) fn given_up_at(&self) -> Option<Time> {
+        (self.given_up != NEVER).then_some(self.given_up)
+    }
+
+    /// It goes to the archive. That may fail, and be done again.
+    pub(crate) fn given_up(&mut self, at: Time) {
+        self.given_up = self.given_up_at().map_or(at, |before| before.max(at));
     }
 
     pub(crate) fn started(&mut self, at: Time) {

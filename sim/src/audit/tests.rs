@@ -183,6 +183,45 @@ fn failures_count_as_harm_only_when_the_fault_made_them() {
 }
 
 #[test]
+fn what_is_archived_without_a_start_is_harmed_until_then() {
+    let arrivals = [
+        arrival("late", 150, true),
+        arrival("early", 290, true),
+        arrival("failed", 160, true),
+    ];
+    let given_up = |id: &str, seconds: i64| Entry::GivenUp {
+        at: at(seconds),
+        id: id.into(),
+        retried: 0,
+    };
+    let ledger = vec![
+        started("failed", 161, 0),
+        finished("failed", 162, 0, Finish::Failed),
+        given_up("failed", 162),
+        // The write failed, and was made again.
+        given_up("late", 280),
+        given_up("late", 300),
+        given_up("early", 310),
+    ];
+    let left = ["late", "early", "failed"].map(|id| (id, TaskState::Archived));
+    let (audit, impact) = run(&arrivals, &[(ledger, None)], &left);
+    assert_eq!((audit.archived, audit.late), (3, 1));
+    assert_eq!(
+        (impact.first_ms, impact.last_ms, impact.harmed_tasks),
+        (Some(210_000), Some(310_000), 2)
+    );
+    assert_eq!(impact.queues, ["default"]);
+    assert!(audit.unexplained.never_came.is_empty());
+}
+
+#[test]
+fn what_never_came_is_named() {
+    let (audit, impact) = run(&[], &[], &[]);
+    assert_eq!(audit.unexplained.never_came, ["a"]);
+    assert!(impact.queues.is_empty());
+}
+
+#[test]
 fn quantiles_are_nearest_rank() {
     assert_eq!(quantiles(&mut []), [0, 0, 0]);
     assert_eq!(quantiles(&mut [5]), [5, 5, 5]);

@@ -95,6 +95,9 @@ impl LiveSet {
             durations.max().unwrap_or(0),
             self.redis.describe(),
         ));
+        if drill::is_in_real_time(self.speed) {
+            terminal.say("at speed 1 the clock is the real one: rules see the real time of day, not the scenario's `starts`");
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -180,7 +183,7 @@ async fn run_all(set: &LiveSet, jobs: Vec<Job>, terminal: &Terminal) -> io::Resu
                 exe: exe.clone(),
                 redis: set.redis.clone(),
                 speed: set.speed,
-                epoch: drill::live_epoch(SystemTime::now()),
+                epoch: drill::live_epoch(SystemTime::now(), &job.plan, set.speed),
                 targets_file: job.dir.join(TARGETS_FILE),
                 dir: job.dir,
                 abort: abort.clone(),

@@ -9,6 +9,7 @@ pub mod interpreter;
 mod lag;
 pub mod scraper;
 mod targets_file;
+pub mod uptime;
 
 pub use targets_file::TARGETS_FILE;
 
@@ -123,6 +124,7 @@ async fn run_on(
     fleet.begin(clock).await?;
 
     let addresses = Addresses::default();
+    let uptime = uptime::Uptime::new(clock);
     let system = |what| move |error| LiveError::System(what, error);
     addresses.set(
         0,
@@ -132,7 +134,7 @@ async fn run_on(
     );
     addresses.set(
         1,
-        exporter::serve_redis(exporter_broker.clone())
+        exporter::serve_redis(exporter_broker.clone(), uptime.clone())
             .await
             .map_err(system("exporter port"))?,
     );
@@ -155,6 +157,7 @@ async fn run_on(
         fleet,
         addresses,
         targets_file,
+        uptime,
         first_worker: EXPORTERS.len(),
     };
     let mut agenda = Agenda::new(plan);

@@ -16,21 +16,15 @@ mod stage;
 mod token;
 mod world;
 
-use crate::clock::Time;
 use crate::engine::{Ended, Sink};
 use crate::plan::Plan;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use world::World;
 
-/// Where virtual time begins when nobody says otherwise: 2026-01-01T00:00:00Z, so that records do not depend on the day.
-pub const EPOCH: Time = Time::from_millis(1_767_225_600_000);
-
 /// What a virtual drill runs with.
 #[derive(Debug, Clone, Copy)]
 pub struct VirtualOptions<'a> {
-    /// Virtual time 0 of the plan.
-    pub epoch: Time,
     /// Whether targets are scraped; without, only the audit is observed.
     pub scrape: bool,
     /// Becomes true when the drill is to be stopped.
@@ -56,7 +50,6 @@ pub struct Harness {
 impl Default for VirtualOptions<'_> {
     fn default() -> Self {
         Self {
-            epoch: EPOCH,
             scrape: true,
             abort: None,
             reached_ms: None,

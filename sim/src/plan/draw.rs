@@ -8,10 +8,11 @@ use crate::rng::{self, Numbered, Throw, exponential, unit};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// Arrival times of workload entry `index`, microseconds since the start, ascending, within the drill. `origin`: when the
-/// drill starts, for what goes by the calendar.
+/// Arrival times of workload entry `index`, microseconds since the start, ascending, within the drill. What goes by the
+/// calendar goes by the plan's, so it comes at the same times on every engine and day.
 #[must_use]
-pub fn arrivals(plan: &Plan, index: usize, origin: Time) -> ArrivalTimes {
+pub fn arrivals(plan: &Plan, index: usize) -> ArrivalTimes {
+    let origin = plan.starts.on_the_calendar();
     ArrivalTimes {
         arrivals: plan.workload[index].arrivals.clone(),
         dice: rng::stream(plan.seed, &format!("arrivals/{index}")),
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn a_burst_is_whole_and_a_retry_draws_anew() {
         let plan = plan_with_arrivals("{ burst: { count: 60, at: 1m, over: 1s } }");
-        let times: Vec<i64> = arrivals(&plan, 0, Time(0)).collect();
+        let times: Vec<i64> = arrivals(&plan, 0).collect();
         assert_eq!((times.len(), times[0]), (60, 60_000_000));
         assert!(times[59] < 61_000_000);
         let dice = Dice::new(&plan);
@@ -212,7 +213,7 @@ mod tests {
         #[test]
         fn arrivals_stay_in_their_window_at_their_rate(rate in 1_u32..50, from in 0_i64..5) {
             let plan = plan_with_arrivals(&format!("{{ poisson: {rate}/s, from: {from}m, until: 9m }}"));
-            let times: Vec<i64> = arrivals(&plan, 0, Time(0)).collect();
+            let times: Vec<i64> = arrivals(&plan, 0).collect();
             let window = from * 60_000_000..9 * 60_000_000;
             prop_assert!(times.iter().all(|at| window.contains(at)) && times.is_sorted());
             let expected = f64::from(rate) * (9 - from) as f64 * 60.0;

@@ -21,6 +21,7 @@ impl Plan {
         line(format!("family: {}", self.family));
         line(format!("summary: {}", quote(&self.summary)));
         line(format!("seed: {}", self.seed));
+        line(format!("starts: {}", quote(&self.starts.to_string())));
         line(format!("duration: {}", d(self.duration_ms)));
         line(format!("warmup: {}", d(self.warmup_ms)));
         line("queues:".into());

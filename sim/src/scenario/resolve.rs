@@ -79,6 +79,7 @@ impl Resolver<'_> {
             family: scenario.family.value.clone(),
             summary: scenario.summary.clone(),
             seed,
+            starts: scenario.starts,
             duration_ms,
             warmup_ms: self.warmup(&incidents, &benign, duration_ms),
             queues: queues.collect(),

@@ -3,7 +3,6 @@
 use crate::support::plan_of;
 use crate::virtual_plans::{Sketch, sketch};
 use firedrill::audit::Audited;
-use firedrill::clock::Time;
 use firedrill::engine::Observation;
 use firedrill::engine::virtual_time::{self, Counts, VirtualOptions};
 use firedrill::fault::{Agenda, Deed, Phase, Turn};
@@ -66,7 +65,7 @@ fn is_outage(step: &Step) -> bool {
 fn conserved(plan: &Plan, loses_data: bool, seen: &Seen) -> Result<(), TestCaseError> {
     let audit = &seen.audited.audit;
     let planned = (0..plan.workload.len())
-        .map(|index| arrivals(plan, index, Time(0)).count() as u64)
+        .map(|index| arrivals(plan, index).count() as u64)
         .sum::<u64>();
     prop_assert_eq!(audit.intended, planned);
     prop_assert_eq!(seen.counts.arrivals, planned);
@@ -113,7 +112,7 @@ fn conserved_at_every_scrape(plan: &Plan, seen: &Seen) -> Result<(), TestCaseErr
         return Ok(());
     }
     let mut came_us: Vec<i64> = (0..plan.workload.len())
-        .flat_map(|index| arrivals(plan, index, Time(0)))
+        .flat_map(|index| arrivals(plan, index))
         .collect();
     came_us.sort_unstable();
     for (at_ms, target, values) in &seen.scrapes {

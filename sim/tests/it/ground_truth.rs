@@ -1,12 +1,15 @@
 //! Ground truth: every incident has the times of its own step, on both engines.
 
-use crate::support::{firedrill, need};
+use crate::support::{firedrill, need, plan_of};
+use firedrill::clock::Time;
+use firedrill::drill as drills;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::Phase;
 use firedrill_reports::{Record, ScoreParams, score_recorded};
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 const RULES: &str = "\
 groups:
@@ -15,6 +18,12 @@ groups:
   - alert: QueueOld
     expr: max by (queue) (asynq_queue_latency_seconds) > 60
     labels: { severity: page }
+  - alert: Morning
+    expr: hour() == 9 and day_of_week() == 1
+    labels: { severity: none }
+  - alert: Night
+    expr: hour() == 0
+    labels: { severity: none }
 ";
 
 /// Four faults, two of them at one time, and incidents in another order.
@@ -70,7 +79,11 @@ const VIRTUAL: [&str; 2] = ["--engine", "virtual"];
 const LIVE: [&str; 2] = ["--speed", "30"];
 
 fn each_has_its_own_times(record: &Record) {
-    let pack = RulePack::parse(&record.header.rules, &["QueueOld".to_owned()]).unwrap();
+    let pack = RulePack::parse(
+        &record.header.rules,
+        &["QueueOld", "Morning", "Night"].map(str::to_owned),
+    )
+    .unwrap();
     let score = score_recorded(record, &pack, &ScoreParams::default());
     let steps = [
         "handler.fail",
@@ -111,4 +124,124 @@ fn every_incident_has_its_own_steps_times_in_virtual_time() {
 fn every_incident_has_its_own_steps_times_for_real() {
     need!("redis-server");
     each_has_its_own_times(&drill(FOUR, &LIVE));
+}
+
+/// A morning: a long job keeps others waiting beyond their deadline, a task of another day never comes, Redis is restarted.
+const MORNING: &str = "\
+version: firedrill/v1
+name: morning
+family: other
+summary: A long job holds the only slot for three minutes; later Redis is gone for one.
+seed: 5
+starts: Mon 09:00
+duration: 12m
+warmup: 1m
+queues: { default: { wait_objective: 30s }, other: }
+workload:
+  - task: foo
+    queue: default
+    arrivals: { constant: 0.5/s, until: 6m }
+    service: { constant: 200ms }
+    deadline: 60s
+    max_retry: 0
+  - { task: long, queue: default, arrivals: { burst: { count: 1, at: 2m } }, service: { constant: 3m } }
+  - { task: tick, queue: other, arrivals: { cron: \"* 9 * * MON\" }, service: { constant: 100ms } }
+  - { task: yearly, queue: other, arrivals: { cron: \"0 0 24 12 *\" }, service: { constant: 100ms } }
+workers:
+  - { name: w, concurrency: 1, queues: [default] }
+  - { name: o, concurrency: 1, queues: [other] }
+timeline:
+  - { at: 8m, fault: redis.kill, until: { at: 9m, remedy: redis.start } }
+incidents:
+  - { cause: other, wanted: page, within: 1m, at: 2m, until: 4m }
+  - { cause: redis-down, wanted: page, within: 1m }
+";
+
+fn is_a_morning(record: &Record) {
+    // Monday, 09:00, whatever week.
+    let minute = record.header.epoch_ms / 60_000 + 3 * 1_440;
+    assert_eq!(
+        (record.header.epoch_ms % 60_000, minute % 10_080),
+        (0, 9 * 60)
+    );
+    let fired = |alert: &str| {
+        record
+            .transitions()
+            .any(|transition| transition.alert == alert)
+    };
+    assert!(fired("Morning") && !fired("Night"));
+
+    // Every task is on the plan's calendar: 180 of foo, one long, a tick a minute from 09:01 to 09:11.
+    let audit = record.audit().unwrap();
+    assert_eq!(audit.intended, 180 + 1 + 11, "{audit:?}");
+    assert_eq!(audit.unexplained.never_came, ["yearly"]);
+
+    // What came from 2:00 to 4:00 was archived at 5:00 without being started, and is not waited for until the end.
+    assert!(audit.archived >= 50, "{audit:?}");
+    let impact = record.impact(0).unwrap();
+    let (first_ms, last_ms) = (impact.first_ms.unwrap(), impact.last_ms.unwrap());
+    assert!((145_000..190_000).contains(&first_ms), "{first_ms}");
+    assert!((295_000..400_000).contains(&last_ms), "{last_ms}");
+    assert_eq!(impact.queues, ["default"]);
+
+    // Redis was up before the drill, and is young after its restart.
+    let mut marks = record.marks();
+    let restarted_ms = marks
+        .find(|mark| mark.step.as_deref() == Some("redis.kill") && mark.phase == Some(Phase::End))
+        .unwrap()
+        .at_ms;
+    let mut after = 0;
+    for (at_ms, target, samples) in record.scrapes() {
+        let of_uptime = |(labels, _): &&(firedrill_detector::Labels, f64)| {
+            labels.name() == "redis_uptime_in_seconds"
+        };
+        let found = samples.iter().find(of_uptime).map(|(_, value)| *value);
+        let Some(seconds) = found.filter(|value| target.starts_with("redis/") && !value.is_nan())
+        else {
+            continue;
+        };
+        if at_ms < restarted_ms {
+            assert!(seconds >= 86_400.0, "{seconds} at {at_ms}");
+        } else {
+            let expected = (at_ms - restarted_ms) as f64 / 1e3;
+            assert!(
+                (seconds - expected).abs() < 60.0,
+                "{seconds}, not {expected}"
+            );
+            after += 1;
+        }
+    }
+    assert!(after > 0);
+}
+
+#[test]
+fn a_morning_is_the_same_in_virtual_time() {
+    is_a_morning(&drill(MORNING, &VIRTUAL));
+}
+
+#[test]
+fn a_morning_is_the_same_for_real() {
+    need!("redis-server");
+    let record = drill(MORNING, &LIVE);
+    is_a_morning(&record);
+    assert_eq!(
+        record.header.environment["clock"],
+        "starts at Mon 09:00 UTC"
+    );
+}
+
+#[test]
+fn only_a_drill_at_speed_1_runs_on_the_real_time_of_day() {
+    let plan = plan_of(MORNING);
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_700);
+    let at = |speed| drills::live_epoch(now, &plan, speed).millis();
+    assert_eq!(at(1.0), 1_700_000_000_000);
+    // The Monday after that Tuesday, so that what Redis expires by its own clock is in its future.
+    assert_eq!(at(60.0), 1_700_470_800_000);
+    assert_eq!(
+        at(60.0),
+        plan.starts
+            .next_from(Time::from_millis(1_700_000_000_000))
+            .millis()
+    );
 }

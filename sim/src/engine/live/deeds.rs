@@ -5,6 +5,7 @@ use crate::engine::live::LiveError;
 use crate::engine::live::fleet::Fleet;
 use crate::engine::live::scraper::Addresses;
 use crate::engine::live::targets_file::{TARGETS_FILE, TargetsFile};
+use crate::engine::live::uptime::Uptime;
 use crate::fault::{Agenda, Deed, Phase, Turn};
 use crate::plan::Plan;
 use crate::redis_server::private::PrivateRedis;
@@ -18,6 +19,7 @@ pub(crate) struct World<'a> {
     pub(crate) fleet: Fleet,
     pub(crate) addresses: Addresses,
     pub(crate) targets_file: TargetsFile,
+    pub(crate) uptime: Uptime,
     /// Number of the first worker among the scrape targets.
     pub(crate) first_worker: usize,
 }
@@ -69,6 +71,7 @@ impl World<'_> {
             }
             Deed::StartRedis { keep_data } => {
                 self.redis.restart(keep_data).await?;
+                self.uptime.restarted();
                 (self.redis.is_listening(), "answers PING".to_owned())
             }
             Deed::LeaveToHandlers if turn.phase == Phase::Begin => return Ok(None),

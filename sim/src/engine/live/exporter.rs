@@ -5,6 +5,7 @@ use crate::asynq::op::{Op, Reply};
 use crate::broker::redis::RedisBroker;
 use crate::clock::ClockOrigin;
 use crate::engine::live::http;
+use crate::engine::live::uptime::Uptime;
 use crate::metrics::{Value, exposition, memory_labels, queue_values};
 use firedrill_detector::Labels;
 use std::io;
@@ -28,17 +29,16 @@ pub async fn serve_asynq(broker: RedisBroker, clock: ClockOrigin) -> io::Result<
     serve(text).await
 }
 
-/// Serves `redis_up` and, while Redis answers, memory and client counts under redis_exporter's names.
+/// Serves `redis_up` and, while Redis answers, memory, client counts and its uptime (virtual) under redis_exporter's names.
 ///
 /// # Errors
 /// When no loopback port can be opened.
-pub async fn serve_redis(broker: RedisBroker) -> io::Result<SocketAddr> {
+pub async fn serve_redis(broker: RedisBroker, uptime: Uptime) -> io::Result<SocketAddr> {
     let text = move || {
-        let broker = broker.clone();
+        let (broker, uptime) = (broker.clone(), uptime.clone());
         async move {
-            Some(exposition::encode(&redis_values(
-                broker.info().await.ok().as_deref(),
-            )))
+            let info = broker.info().await.ok();
+            Some(exposition::encode(&redis_values(info.as_deref(), &uptime)))
         }
     };
     serve(text).await
@@ -79,7 +79,10 @@ async fn asynq_values(broker: &RedisBroker, clock: ClockOrigin) -> Option<Vec<Va
     Some(values)
 }
 
-fn redis_values(info: Option<&str>) -> Vec<Value> {
+/// Real seconds, which mean nothing to a drill.
+const UPTIME: &str = "uptime_in_seconds";
+
+fn redis_values(info: Option<&str>, uptime: &Uptime) -> Vec<Value> {
     let up = f64::from(u8::from(info.is_some()));
     let mut values = vec![(Labels::metric("redis_up", []), up)];
     let fields = [
@@ -87,15 +90,19 @@ fn redis_values(info: Option<&str>) -> Vec<Value> {
         ("maxmemory", "redis_memory_max_bytes"),
         ("connected_clients", "redis_connected_clients"),
         ("connected_slaves", "redis_connected_slaves"),
-        ("uptime_in_seconds", "redis_uptime_in_seconds"),
+        (UPTIME, "redis_uptime_in_seconds"),
     ];
     for line in info.unwrap_or_default().lines() {
         let Some((field, value)) = line.split_once(':') else {
             continue;
         };
-        if let Some((_, name)) = fields.iter().find(|(known, _)| *known == field)
+        if let Some((field, name)) = fields.iter().find(|(known, _)| *known == field)
             && let Ok(value) = value.trim().parse()
         {
+            let value = match *field {
+                UPTIME => uptime.seconds(value) as f64,
+                _ => value,
+            };
             values.push((Labels::metric(name, []), value));
         }
     }

@@ -56,7 +56,7 @@ pub(crate) fn lag(
                     let start = started.remove(&(id.as_str(), *retried));
                     handler_us.extend(start.map(|start| micros(start, *at)));
                 }
-                Entry::Sent { .. } | Entry::Answered { .. } => {}
+                Entry::Sent { .. } | Entry::Answered { .. } | Entry::GivenUp { .. } => {}
             }
         }
     }
@@ -137,7 +137,7 @@ fn busy(plan: &Plan, ledgers: &[ProcessLedger], sent_at: &BTreeMap<&str, Time>) 
                     }
                     running = running.saturating_sub(1);
                 }
-                Entry::Sent { .. } | Entry::Answered { .. } => {}
+                Entry::Sent { .. } | Entry::Answered { .. } | Entry::GivenUp { .. } => {}
             }
         }
     }

@@ -54,6 +54,11 @@ impl Lives {
                     }
                 }
             }
+            Entry::GivenUp { at, id, .. } => {
+                if let Some(open) = self.open.get_mut(id) {
+                    open.life.given_up(*at);
+                }
+            }
             Entry::Started { at, id, .. } => {
                 if let Some(open) = self.open.get_mut(id) {
                     open.life.started(*at);

@@ -4,6 +4,7 @@ use crate::asynq::op::{Answer, BrokerError, Op};
 use crate::asynq::settings::{REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS};
 use crate::broker::memory::MemoryBroker;
 use crate::clock::Time;
+use crate::engine::REDIS_UP_BEFORE_MS;
 use crate::engine::virtual_time::token::Token;
 
 /// What an empty Redis uses, and each queued task on top: measured on Redis 7.0 with 100-byte payloads.
@@ -18,10 +19,11 @@ pub(crate) struct VirtualRedis {
 }
 
 impl VirtualRedis {
-    pub(crate) fn started(now: Time) -> Self {
+    /// One that has been up for some time when a drill begins at `now`.
+    pub(crate) fn at_start(now: Time) -> Self {
         Self {
             data: MemoryBroker::default(),
-            up_since: Some(now),
+            up_since: Some(now.plus_millis(-REDIS_UP_BEFORE_MS)),
         }
     }
 
@@ -81,7 +83,8 @@ mod tests {
     #[test]
     fn a_refused_call_fails_after_the_clients_pauses() {
         assert_eq!(VirtualRedis::refusal_ms(), 8 + 16 + 32);
-        let mut redis = VirtualRedis::started(Time(0));
+        let mut redis = VirtualRedis::at_start(Time(0));
+        assert_eq!(redis.uptime_s(Time(0)), Some(86_400));
         redis.kill();
         assert!(matches!(
             redis.call(Op::Queues),

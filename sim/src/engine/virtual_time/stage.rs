@@ -19,6 +19,8 @@ use std::collections::VecDeque;
 pub(crate) struct Stage<'p> {
     pub(crate) plan: &'p Plan,
     pub(crate) options: VirtualOptions<'p>,
+    /// Time 0 of the plan.
+    pub(crate) epoch: Time,
     pub(crate) now: Time,
     pub(crate) dues: Dues,
     pub(crate) redis: VirtualRedis,
@@ -72,7 +74,7 @@ impl Out<Token> for Hands<'_, '_> {
 
 impl Stage<'_> {
     pub(crate) fn since_start_ms(&self) -> i64 {
-        self.now.millis() - self.options.epoch.millis()
+        self.now.millis() - self.epoch.millis()
     }
 
     #[inline(always)]
@@ -80,7 +82,7 @@ impl Stage<'_> {
         match entry {
             Entry::Sent { .. } => self.counts.arrivals += 1,
             Entry::Finished { .. } => self.counts.returns += 1,
-            Entry::Answered { .. } | Entry::Started { .. } => {}
+            Entry::Answered { .. } | Entry::Started { .. } | Entry::GivenUp { .. } => {}
         }
         self.lives.note(entry);
     }

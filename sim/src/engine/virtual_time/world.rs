@@ -42,7 +42,7 @@ pub(crate) struct World<'p> {
 
 impl<'p> World<'p> {
     pub(crate) fn new(plan: &'p Plan, options: VirtualOptions<'p>) -> Self {
-        let start = options.epoch;
+        let start = plan.starts.on_the_calendar();
         let end = start.plus_millis(plan.duration_ms);
         let tokens = Tokens::new(plan);
         let processes = plan.processes();
@@ -61,9 +61,10 @@ impl<'p> World<'p> {
             stage: Stage {
                 plan,
                 options,
+                epoch: start,
                 now: start,
                 dues: Dues::default(),
-                redis: VirtualRedis::started(start),
+                redis: VirtualRedis::at_start(start),
                 handlers: Handlers::new(Arc::new(plan.clone())),
                 lives: Lives::new(Auditor::new(plan, start, end)),
                 seen: vec![false; plan.timeline.len()],
@@ -126,7 +127,7 @@ impl<'p> World<'p> {
     /// Sets the time of the agenda's next turn: at once, if it had to wait.
     pub(crate) fn expect_turn(&mut self) {
         if let Some(at_ms) = self.agenda.next_ms() {
-            let at = self.stage.options.epoch.plus_millis(at_ms);
+            let at = self.stage.epoch.plus_millis(at_ms);
             self.stage
                 .dues
                 .push(at.max(self.stage.now), Happening::Turn);

@@ -1,0 +1,176 @@
+//! When in the week a drill starts, so that what goes by the calendar means the same on both engines, whatever day it is.
+
+use crate::clock::Time;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+const MINUTE_MS: i64 = 60_000;
+const DAY_MINUTES: i64 = 24 * 60;
+const WEEK_MINUTES: i64 = 7 * DAY_MINUTES;
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+/// 1970-01-01 was a Thursday.
+const EPOCH_MINUTE: i64 = 3 * DAY_MINUTES;
+/// From here on plans look for their day: 2026-01-01T00:00:00Z, a Thursday, so that records do not depend on the day.
+const CALENDAR: Time = Time::from_millis(1_767_225_600_000);
+
+/// A minute of the week, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Start {
+    /// Since Monday, 00:00.
+    minute: i64,
+}
+
+impl Default for Start {
+    /// Thursday, 00:00.
+    fn default() -> Self {
+        Self {
+            minute: EPOCH_MINUTE,
+        }
+    }
+}
+
+impl Start {
+    /// The first such minute from the beginning of 2026 on: when the plan's drills start, as far as its calendar goes
+    /// (`cron`), and as far as anything goes on the virtual engine.
+    #[must_use]
+    pub fn on_the_calendar(self) -> Time {
+        self.next_from(CALENDAR)
+    }
+
+    /// The first such minute that is not before `now`.
+    #[must_use]
+    pub fn next_from(self, now: Time) -> Time {
+        let now_minute = (now.0 - 1).div_euclid(MINUTE_MS * 1_000_000) + 1;
+        let of_week = (now_minute + EPOCH_MINUTE).rem_euclid(WEEK_MINUTES);
+        let ahead = (self.minute - of_week).rem_euclid(WEEK_MINUTES);
+        Time::from_millis((now_minute + ahead) * MINUTE_MS)
+    }
+}
+
+impl FromStr for Start {
+    type Err = String;
+
+    /// Reads `09:00` (of a Thursday) or `Mon 09:00`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || "a time of day in UTC such as `09:00`, or `Mon 09:00`".to_owned();
+        let (day, clock) = match text.split_once(' ') {
+            Some((day, clock)) => {
+                let day = DAYS
+                    .iter()
+                    .position(|known| known.eq_ignore_ascii_case(day));
+                (day.ok_or_else(form)? as i64, clock)
+            }
+            None => (EPOCH_MINUTE / DAY_MINUTES, text),
+        };
+        let number = |text: &str, limit: i64| {
+            let digits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+            let number = digits.then(|| text.parse().ok()).flatten();
+            number.filter(|number: &i64| *number < limit)
+        };
+        let (hour, minute) = clock.split_once(':').ok_or_else(form)?;
+        let (hour, minute) = (number(hour, 24), number(minute, 60));
+        let (hour, minute) = (hour.ok_or_else(form)?, minute.ok_or_else(form)?);
+        Ok(Self {
+            minute: day * DAY_MINUTES + hour * 60 + minute,
+        })
+    }
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let day = usize::try_from(self.minute / DAY_MINUTES).unwrap_or(0);
+        let of_day = self.minute % DAY_MINUTES;
+        let day = DAYS.get(day).copied().unwrap_or_default();
+        write!(f, "{day} {:02}:{:02}", of_day / 60, of_day % 60)
+    }
+}
+
+impl From<Start> for String {
+    fn from(start: Start) -> Self {
+        start.to_string()
+    }
+}
+
+impl TryFrom<String> for Start {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::OffsetDateTime;
+
+    fn shown(at: Time) -> String {
+        let at = OffsetDateTime::from_unix_timestamp(at.secs()).unwrap();
+        format!("{} {} {}", at.weekday(), at.date(), at.time())
+    }
+
+    #[test]
+    fn a_minute_of_the_week_is_found_from_any_moment_on() {
+        let start = |text: &str| text.parse::<Start>().unwrap();
+        assert_eq!(Start::default().on_the_calendar(), CALENDAR);
+        for (text, calendar, from_now) in [
+            (
+                "00:00",
+                "Thursday 2026-01-01 0:00:00.0",
+                "Thursday 2023-11-16 0:00:00.0",
+            ),
+            (
+                "09:30",
+                "Thursday 2026-01-01 9:30:00.0",
+                "Thursday 2023-11-16 9:30:00.0",
+            ),
+            (
+                "Mon 09:00",
+                "Monday 2026-01-05 9:00:00.0",
+                "Monday 2023-11-20 9:00:00.0",
+            ),
+            (
+                "tue 22:13",
+                "Tuesday 2026-01-06 22:13:00.0",
+                "Tuesday 2023-11-21 22:13:00.0",
+            ),
+            (
+                "Tue 22:14",
+                "Tuesday 2026-01-06 22:14:00.0",
+                "Tuesday 2023-11-14 22:14:00.0",
+            ),
+            (
+                "Sun 23:59",
+                "Sunday 2026-01-04 23:59:00.0",
+                "Sunday 2023-11-19 23:59:00.0",
+            ),
+        ] {
+            let start = start(text);
+            assert_eq!(shown(start.on_the_calendar()), calendar);
+            // Tuesday 2023-11-14 22:13:20
+            let now = Time::from_millis(1_700_000_000_000);
+            assert_eq!(shown(start.next_from(now)), from_now);
+            assert_eq!(start.to_string().parse::<Start>(), Ok(start));
+        }
+    }
+
+    #[test]
+    fn what_is_no_minute_of_the_week_is_refused() {
+        for text in [
+            "",
+            "9:00",
+            "24:00",
+            "09:60",
+            "Mo 09:00",
+            "Mon",
+            "Mon 09:00:00",
+            "-1:00",
+            "09:+1",
+            "Mon  09:00",
+        ] {
+            assert!(text.parse::<Start>().is_err(), "{text}");
+        }
+    }
+}
