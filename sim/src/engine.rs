@@ -4,6 +4,7 @@ pub mod live;
 pub mod virtual_time;
 
 use crate::audit::Audited;
+use crate::clock::Time;
 use crate::plan::Plan;
 use crate::rng;
 use firedrill_detector::Labels;
@@ -23,9 +24,18 @@ pub struct Ended {
     pub aborted: bool,
 }
 
-/// A drill meets a fleet at work, not one that is being set up: its Redis counts as up for a day when it begins. So a rule
-/// about a restart does not take the drill's start for one.
-const REDIS_UP_BEFORE_MS: i64 = 24 * 3_600_000;
+/// A drill meets a fleet at work, not one that is being set up: its Redis and workers count as up for a day when it
+/// begins. So a rule about a restart does not take the drill's start for one.
+const UP_BEFORE_MS: i64 = 24 * 3_600_000;
+
+/// When a process started, for its metrics: `now`, but the first of its name was there before the drill.
+pub(crate) fn counts_as_started(now: Time, incarnation: u32) -> Time {
+    if incarnation == 0 {
+        now.plus_millis(-UP_BEFORE_MS)
+    } else {
+        now
+    }
+}
 
 /// The exporters' targets come first, then one per worker process.
 const EXPORTERS: [(&str, &str); 2] = [("asynq-exporter", "exporter"), ("redis", "redis")];

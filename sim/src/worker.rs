@@ -17,6 +17,7 @@ use crate::broker::redis::address::Address;
 use crate::broker::redis::subscription::Subscription;
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
+use crate::engine::counts_as_started;
 use crate::engine::live::http;
 use crate::engine::live::interpreter::{Host, Outside, drive};
 use crate::handler::{self, Behaviour};
@@ -134,7 +135,8 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
 
     let (outside_tx, outside) = mpsc::unbounded_channel();
     let health = Arc::new(Mutex::new(Ok(())));
-    serve_pages(listener, outside_tx.clone(), clock.now(), health.clone());
+    let started = counts_as_started(clock.now(), spec.incarnation);
+    serve_pages(listener, outside_tx.clone(), started, health.clone());
     on_signal(SignalKind::terminate(), &outside_tx, || Event::Shutdown)?;
     on_signal(SignalKind::interrupt(), &outside_tx, || Event::Shutdown)?;
     cancel_on_request(broker.subscribe(keys::CANCEL), outside_tx.clone());

@@ -99,7 +99,8 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
         .iter()
         .map(|planned| {
             let impact = record.impact(planned.id);
-            let at = |planned_ms| planned_ms + moved_ms(record, planned, planned_ms);
+            let at =
+                |planned_ms: i64| planned_ms.saturating_add(moved_ms(record, planned, planned_ms));
             let fault_ms = at(planned.starts_ms);
             let over_ms = at(planned.ends_ms);
             let last_ms = impact.and_then(|impact| impact.last_ms).unwrap_or(over_ms);
@@ -115,7 +116,9 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
                 fault_over_ms: over_ms,
                 last_harm_ms: impact.and_then(|impact| impact.last_ms),
                 end_ms: over_ms.max(last_ms).min(end_ms.max(fault_ms)),
-                deadline_ms: planned.deadline_ms + (fault_ms - planned.starts_ms),
+                deadline_ms: planned
+                    .deadline_ms
+                    .saturating_add(fault_ms.saturating_sub(planned.starts_ms)),
             }
         })
         .collect()

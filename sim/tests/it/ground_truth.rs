@@ -184,6 +184,17 @@ fn is_a_morning(record: &Record) {
     assert!((295_000..400_000).contains(&last_ms), "{last_ms}");
     assert_eq!(impact.queues, ["default"]);
 
+    // Nobody restarted the workers, and they were not born with the drill.
+    let day_before = record.header.epoch_ms as f64 / 1e3 - 86_400.0;
+    let born = record.scrapes().flat_map(|(_, _, samples)| {
+        let of_birth = samples
+            .into_iter()
+            .filter(|(labels, _)| labels.name() == "process_start_time_seconds");
+        of_birth.map(|(_, value)| value).collect::<Vec<_>>()
+    });
+    let born: Vec<f64> = born.filter(|value| !value.is_nan()).collect();
+    assert!(!born.is_empty() && born.iter().all(|at| (at - day_before).abs() < 60.0));
+
     // Redis was up before the drill, and is young after its restart.
     let mut marks = record.marks();
     let restarted_ms = marks

@@ -1,7 +1,7 @@
 //! How long the drill's Redis has been up, in virtual time: Redis itself counts real seconds.
 
 use crate::clock::{ClockOrigin, Time};
-use crate::engine::REDIS_UP_BEFORE_MS;
+use crate::engine::UP_BEFORE_MS;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Redis' own count of real seconds is cut off, and its clock is read ten times a second.
@@ -27,7 +27,7 @@ impl Uptime {
     #[must_use]
     pub fn new(clock: ClockOrigin) -> Self {
         let started = clock.virtual_start;
-        let since = started.plus_millis(-REDIS_UP_BEFORE_MS);
+        let since = started.plus_millis(-UP_BEFORE_MS);
         Self {
             clock,
             state: Arc::new(Mutex::new(State { since, started })),

@@ -3,6 +3,7 @@
 use crate::actor::server::{Served, Server, ServerConfig};
 use crate::actor::{Outcome, RunId};
 use crate::clock::Time;
+use crate::engine::counts_as_started;
 use crate::engine::virtual_time::token::{Number, Token, queue_number};
 use crate::plan::{Plan, WorkerPlan};
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ pub(crate) struct Work {
 #[derive(Debug)]
 pub(crate) struct Life {
     pub(crate) server: Server<Token>,
+    /// As its metrics tell it.
     pub(crate) started: Time,
     pub(crate) desk: Desk,
 }
@@ -91,10 +93,11 @@ impl Process {
         // As a real worker's: the streams of its first life end in 0.
         let stream = format!("worker/{}/{}", self.name, self.incarnation);
         self.config.server_id.clone_from(&stream);
+        let started = counts_as_started(now, self.incarnation);
         self.incarnation += 1;
         self.life = Some(Life {
             server: Server::new(&self.config, seed, &stream, now),
-            started: now,
+            started,
             desk: Desk {
                 handlers: vec![None; self.config.concurrency],
                 zombies: BTreeMap::new(),

@@ -4,7 +4,7 @@ use crate::asynq::op::{Answer, BrokerError, Op};
 use crate::asynq::settings::{REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS};
 use crate::broker::memory::MemoryBroker;
 use crate::clock::Time;
-use crate::engine::REDIS_UP_BEFORE_MS;
+use crate::engine::UP_BEFORE_MS;
 use crate::engine::virtual_time::token::Token;
 
 /// What an empty Redis uses, and each queued task on top: measured on Redis 7.0 with 100-byte payloads.
@@ -23,7 +23,7 @@ impl VirtualRedis {
     pub(crate) fn at_start(now: Time) -> Self {
         Self {
             data: MemoryBroker::default(),
-            up_since: Some(now.plus_millis(-REDIS_UP_BEFORE_MS)),
+            up_since: Some(now.plus_millis(-UP_BEFORE_MS)),
         }
     }
 
