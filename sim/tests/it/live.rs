@@ -45,7 +45,7 @@ evaluation: { interval: 5s }
 timeline:
   - { at: 2m, fault: worker.kill, select: all, until: { at: 5m, remedy: worker.restart } }
 incidents:
-  - { cause: worker-crashed, wanted: page, within: 1m }
+  - { cause: worker-crashed, wanted: page, within: 2m }
 ";
 
 struct Drilled {
