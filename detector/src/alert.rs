@@ -1,7 +1,9 @@
 //! The alerts of one rule: pending, firing, kept firing, resolved (Prometheus, rules/alerting.go).
 
+mod absence;
 mod life;
 
+pub(crate) use absence::Absence;
 pub use life::Holds;
 pub(crate) use life::Life;
 
@@ -45,6 +47,8 @@ pub(crate) struct Alerts {
     /// The alert's labels by element of the result.
     ids: Vec<LabelsId>,
     seen: Places,
+    /// Instances that the latest result has not, and the one before had.
+    vanished: Vec<LabelsId>,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +60,8 @@ struct Instance {
     source: LabelsId,
     /// Whether the latest result has it.
     present: bool,
+    /// Whether the one before had it.
+    was_present: bool,
     written: Option<Written>,
 }
 
@@ -103,11 +109,22 @@ impl Alerts {
             places: Places::default(),
             ids: Vec::new(),
             seen: Places::default(),
+            vanished: Vec::new(),
         }
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// The instances that the latest result has not, and the one before had.
+    pub(crate) fn vanished(&self) -> &[LabelsId] {
+        &self.vanished
+    }
+
+    /// Whether an element's instance depends on its labels alone.
+    pub(crate) fn is_constant(&self) -> bool {
+        self.identity.is_some()
     }
 
     pub(crate) fn group(&self) -> &str {
@@ -193,6 +210,7 @@ impl Alerts {
     /// Updates the instances that the result has, and adds those it has for the first time.
     fn take(&mut self, result: &[Element], now_ms: i64, interner: &Interner) {
         for instance in &mut self.instances {
+            instance.was_present = instance.present;
             instance.present = false;
         }
         let before = self.instances.len();
@@ -210,9 +228,14 @@ impl Alerts {
                 value: element.value,
                 source: element.labels,
                 present: true,
+                was_present: false,
                 written: None,
             });
         }
+        self.vanished.clear();
+        let gone = |instance: &&Instance| instance.was_present && !instance.present;
+        let gone = self.instances.iter().filter(gone);
+        self.vanished.extend(gone.map(|instance| instance.id));
         if self.instances.len() > before {
             self.instances
                 .sort_by(|a, b| interner.labels(a.id).cmp(interner.labels(b.id)));
@@ -356,6 +379,8 @@ impl AlertSettings {
             from,
             to,
             value: instance.present.then_some(instance.value),
+            data_gone: false,
+            data_back: false,
         }
     }
 

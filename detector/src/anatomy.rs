@@ -3,9 +3,9 @@
 use promql_parser::parser;
 
 use crate::compat::Compat;
-use crate::expr::Selector;
-use crate::expr::compile::{compile_parsed, parse, spelling};
+use crate::expr::compile::{compile, compile_parsed, parse, spelling};
 use crate::expr::matcher::Matcher;
+use crate::expr::{Expr, Selector, VectorExpr};
 use crate::query::Query;
 use crate::rules::{Rule, RuleKind, RuleSet};
 use crate::sample::Labels;
@@ -105,6 +105,18 @@ impl SeriesSelector {
             text: selector.text.clone(),
             name: selector.name.as_deref().map(str::to_owned),
             matchers: selector.matchers.clone(),
+        }
+    }
+
+    /// Reads a selector like `name{label="value"}`, without range and modifiers.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn parse(text: &str, compat: Compat) -> Result<Self, String> {
+        match compile(text, compat)?.expr {
+            Expr::Vector(VectorExpr::Selector(selector)) => Ok(Self::new(&selector)),
+            _ => Err("it is no selector".into()),
         }
     }
 

@@ -1,10 +1,14 @@
 //! The store, the rules and their state: evaluates one group at one time, whenever it is told to.
 
-use crate::alert::{AlertSettings, Alerts, Holds};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::alert::{Absence, AlertSettings, Alerts, Holds};
 use crate::compat::Compat;
 use crate::eval::{Buffers, Context, Element, EvalError, MAX_STEPS, Vector};
 use crate::expr::Expr;
 use crate::expr::compile::Reach;
+use crate::expr::shadow;
 use crate::expr::share::Shared;
 use crate::intern::{Interner, LabelsId, Memo, Places};
 use crate::rules::{RuleKind, RuleSet};
@@ -21,6 +25,8 @@ pub(crate) struct Engine {
     pub(crate) store: Store,
     pub(crate) groups: Vec<GroupState>,
     pub(crate) shared: Vec<Shared>,
+    /// Names of recorded metrics whose series come and go with conditions.
+    conditional: Arc<BTreeSet<String>>,
     pub(crate) external: External,
     compat: Compat,
     default_interval_ms: i64,
@@ -60,6 +66,9 @@ pub(crate) struct RuleState {
     pub(crate) expr: Expr,
     pub(crate) work: Work,
     written: Written,
+    absence: Absence,
+    /// The expression without its conditions, made when it is asked for first; none inside if there is none.
+    shadow: Option<Option<Box<Expr>>>,
 }
 
 /// The series a rule wrote at its previous successful evaluation, for their markers.
@@ -119,6 +128,8 @@ impl Engine {
                     name: rule.name,
                     expr: rule.expr,
                     written: Written::default(),
+                    absence: Absence::default(),
+                    shadow: None,
                 })
                 .collect(),
             name: group.name,
@@ -131,6 +142,7 @@ impl Engine {
             store: Store::default(),
             groups: groups.collect(),
             shared: rules.shared,
+            conditional: rules.conditional,
             external: External::default(),
             compat: rules.compat,
             default_interval_ms,
@@ -155,6 +167,7 @@ impl Engine {
                 alerts,
                 &mut rule.expr,
                 &self.shared,
+                &self.conditional,
             )));
         }
     }
@@ -194,6 +207,7 @@ impl Engine {
         let query_ms = now_ms.saturating_sub(group.query_offset_ms);
         self.unwritten.clear();
         for rule in &mut group.rules {
+            let before = outcomes.len();
             let mut context = Context {
                 store: &self.store,
                 interner: &mut self.interner,
@@ -258,13 +272,56 @@ impl Engine {
                     }
                     self.buffers.give(samples);
                 }
-                Err(message) => outcomes.push(Outcome::Error(RuleError {
-                    at: Timestamp(now_ms),
-                    group: group.name.clone(),
-                    rule: rule.name.clone(),
-                    message,
-                })),
+                Err(message) => {
+                    // A limit makes the rule forget its alerts; other errors leave all as it is.
+                    if outcomes.len() > before {
+                        rule.absence.clear();
+                    }
+                    outcomes.push(Outcome::Error(RuleError {
+                        at: Timestamp(now_ms),
+                        group: group.name.clone(),
+                        rule: rule.name.clone(),
+                        message,
+                    }));
+                    continue;
+                }
             }
+            let Work::Alert(alerts) = &mut rule.work else {
+                continue;
+            };
+            let asks = !alerts.vanished().is_empty() || rule.absence.is_waiting();
+            if !asks && rule.absence.is_empty() {
+                continue;
+            }
+            let there = asks
+                .then(|| {
+                    let shadow = rule.shadow.get_or_insert_with(|| {
+                        let of = shadow::of(&rule.expr, &self.shared, &self.conditional);
+                        of.filter(|_| alerts.is_constant()).map(Box::new)
+                    });
+                    let mut context = Context {
+                        store: &self.store,
+                        interner: &mut self.interner,
+                        shared: &mut self.shared,
+                        buffers: &mut self.buffers,
+                        compat: self.compat,
+                        now_ms: query_ms,
+                        query_ms,
+                        default_step_ms: self.default_interval_ms,
+                        steps_left: MAX_STEPS,
+                        ingested: self.ingested,
+                        given: &[],
+                    };
+                    instances(shadow.as_deref_mut()?, alerts, &self.external, &mut context)
+                })
+                .flatten();
+            let reported = &mut outcomes[before..];
+            rule.absence.take(
+                alerts.vanished(),
+                there.as_ref(),
+                reported,
+                &mut self.interner,
+            );
         }
     }
 
@@ -302,6 +359,25 @@ impl Engine {
             self.trimmed_ms = before_ms;
         }
     }
+}
+
+/// The instances an alert would have for the elements of an expression; none if it cannot be evaluated.
+fn instances(
+    expr: &mut Expr,
+    alerts: &mut Alerts,
+    external: &External,
+    context: &mut Context<'_>,
+) -> Option<Places> {
+    context.check_room().ok()?;
+    let vector = expr.evaluate(context).ok()?;
+    let mut found = Places::default();
+    found.clear();
+    for (place, element) in vector.iter().enumerate() {
+        let id = alerts.identity(*element, context.interner, external);
+        found.insert(id, place);
+    }
+    context.buffers.give(vector);
+    Some(found)
 }
 
 impl Written {

@@ -7,6 +7,7 @@ mod grammar;
 pub(crate) mod matcher;
 pub(crate) mod place;
 mod scan;
+pub(crate) mod shadow;
 pub(crate) mod share;
 pub(crate) mod threshold;
 mod token;

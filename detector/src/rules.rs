@@ -3,6 +3,9 @@
 pub(crate) mod documents;
 mod load;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::compat::Compat;
 use crate::expr::Expr;
 use crate::expr::compile::Reach;
@@ -39,6 +42,8 @@ pub struct RuleSet {
     pub(crate) reach: Reach,
     /// What several expressions have in common.
     pub(crate) shared: Vec<Shared>,
+    /// Names of recorded metrics whose series come and go with conditions.
+    pub(crate) conditional: Arc<BTreeSet<String>>,
     warnings: Vec<Problem>,
 }
 

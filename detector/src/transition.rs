@@ -55,6 +55,13 @@ pub struct Transition {
     pub to: AlertState,
     /// The expression's value, if it had one at this evaluation.
     pub value: Option<f64>,
+    /// It became inactive only because the series behind it have vanished: its condition could not be looked at.
+    ///
+    /// Never so where absence is what the expression asks for (`absent()`, series of alerts, metrics recorded by rules
+    /// with conditions), and where a label depends on the value.
+    pub data_gone: bool,
+    /// The series behind it had vanished, and the condition held at the first evaluation that had them again.
+    pub data_back: bool,
 }
 
 /// A rule whose evaluation failed; its alerts keep their states.

@@ -4,14 +4,17 @@
 //! # firedrill: pages = warning, critical
 //! # firedrill: cause worker-crashed expects WorkerDown, QueueStalled
 //! # firedrill: cause worker-crashed accepts BacklogGrowing
+//! # firedrill: cause slow-jobs expects QueueHealth{queue="realtime"}
 //! ```
 
+mod meant;
 mod pages;
 
 pub use pages::{PagesError, Severities};
 
 use crate::record::RuleText;
 use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
+use meant::Meant;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Severities that reach a person where a pack says nothing.
@@ -29,8 +32,8 @@ pub struct RulePack {
     pub pages: BTreeSet<String>,
     /// What the rule files say of pages, and where.
     said: Vec<pages::Said>,
-    expects: BTreeMap<String, Vec<String>>,
-    accepts: BTreeMap<String, Vec<String>>,
+    expects: BTreeMap<String, Vec<Meant>>,
+    accepts: BTreeMap<String, Vec<Meant>>,
 }
 
 /// What an alert is to an incident.
@@ -109,9 +112,17 @@ impl RulePack {
             }
             ["cause", cause, verb @ ("expects" | "accepts"), _, ..] => text
                 .split_once(verb)
-                .and_then(|(_, list)| names(list))
+                .map(|(_, list)| {
+                    Meant::list(list).unwrap_or_else(|error| {
+                        let message =
+                            format!("cannot read the directive `firedrill: {text}`: {error}");
+                        problems.push(at, message);
+                        Vec::new()
+                    })
+                })
                 .map(|found| {
-                    for name in found.iter().filter(|name| !known.contains(name.as_str())) {
+                    let names = found.iter().map(|meant| &meant.alert);
+                    for name in names.filter(|name| !known.contains(name.as_str())) {
                         let message = format!("there is no alert `{name}`");
                         if problems.len() >= HINTS_MAX {
                             problems.push(at, message);
@@ -137,7 +148,7 @@ impl RulePack {
             problems.push_with_hint(
                 at,
                 format!("cannot read the directive `firedrill: {text}`"),
-                "accepted: `pages = SEVERITY, ...`, `cause CAUSE expects ALERT, ...`, `cause CAUSE accepts ALERT, ...`",
+                "accepted: `pages = SEVERITY, ...`, `cause CAUSE expects ALERT, ...`, `cause CAUSE accepts ALERT, ...`, where ALERT may be `NAME{label=\"value\"}`",
             );
         }
     }
@@ -147,16 +158,26 @@ impl RulePack {
     #[must_use]
     pub fn expects(&self, cause: &str, alert: &str) -> bool {
         let names = self.expects.get(cause);
-        names.is_some_and(|names| names.iter().any(|name| name == alert))
+        names.is_some_and(|names| names.iter().any(|meant| meant.alert == alert))
     }
 
     /// What an alert is to incidents of a cause. A pack that says nothing of a cause means: any of its alerts will do. One
     /// that only accepts alerts for it has no right one.
     #[must_use]
     pub fn role(&self, cause: &str, alert: &str) -> Role {
-        let named = |map: &BTreeMap<String, Vec<String>>| {
-            map.get(cause)
-                .map(|names| names.iter().any(|name| name == alert))
+        self.role_where(cause, |meant| meant.alert == alert)
+    }
+
+    /// What an alert instance is to incidents of a cause: as [`role`](Self::role), where directives may mean instances with
+    /// certain labels only.
+    #[must_use]
+    pub fn role_of(&self, cause: &str, alert: &str, labels: &BTreeMap<String, String>) -> Role {
+        self.role_where(cause, |meant| meant.alert == alert && meant.accepts(labels))
+    }
+
+    fn role_where(&self, cause: &str, is_it: impl Fn(&Meant) -> bool) -> Role {
+        let named = |map: &BTreeMap<String, Vec<Meant>>| {
+            map.get(cause).map(|names| names.iter().any(&is_it))
         };
         match (named(&self.expects), named(&self.accepts)) {
             (Some(true), _) | (None, None) => Role::Expected,

@@ -8,6 +8,7 @@ mod ground;
 pub mod incident;
 pub mod judge;
 mod spans;
+pub mod standing;
 pub mod stats;
 mod summary;
 
@@ -15,16 +16,17 @@ pub use alert::{AlertScore, Did, FalseAlarm, OnIncident};
 pub(crate) use ground::Ground;
 pub use incident::{Detection, IncidentScore};
 
+pub use standing::Standing;
 pub use summary::{Scorecard, Summary};
 
 use crate::jsonl::Record;
-use crate::pack::{Role, RulePack};
+use crate::pack::RulePack;
 use crate::record::{Audit, BenignWindow, Header, Lag, Line, QueueWaits, Wanted};
 use crate::record::{GROUP_INTERVAL_MS, GROUP_WAIT_MS};
 use crate::watcher::Replay;
 use episode::{deliver, episodes};
 use flapping::Starts;
-use judge::{Class, Judged, Outcome, Truth, classify};
+use judge::{Judged, Outcome, Truth, classify};
 use spans::Spans;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,6 +119,8 @@ pub struct DrillScore {
     pub alerts: Vec<AlertScore>,
     /// All judged episodes.
     pub episodes: Vec<Judged>,
+    /// Alerts that were on before anything was wrong; a page among them fails the gate.
+    pub standing: Vec<Standing>,
     /// Start of the first benign window: times of a drill without incident are told from here.
     pub zero_ms: i64,
     /// The scored part of the drill, `[warm-up, end)` in milliseconds.
@@ -208,14 +212,7 @@ pub fn score_drill(
     let mut found = episodes(&replay.transitions, end_ms);
     let delivery = params.delivery(header);
     deliver(&mut found, delivery);
-    let judged = classify(
-        found,
-        truths,
-        &header.benign,
-        pack,
-        params,
-        header.warmup_ms,
-    );
+    let judged = classify(found, truths, pack, params, header);
     let incidents: Vec<IncidentScore> = truths
         .iter()
         .map(|truth| incident::score(record, truth, &judged, pack, params, end_ms))
@@ -238,9 +235,10 @@ pub fn score_drill(
         .collect();
     let mut inconclusive = doubt::inconclusive(record, &incidents);
     inconclusive.extend(doubt::without_data(&alerts, &incidents));
-    let wolf = judged
-        .iter()
-        .any(|judged| judged.page && matches!(judged.class, Class::False | Class::BenignFalse));
+    let wolf = judged.iter().any(|judged| judged.page && judged.is_false());
+    if !wolf {
+        inconclusive.extend(standing::undecided(&judged, &incidents));
+    }
     let missed = incidents
         .iter()
         .any(|incident| !matches!(incident.outcome, Outcome::Early | Outcome::OnTime));
@@ -266,6 +264,7 @@ pub fn score_drill(
             (true, false) => Verdict::Passed,
         },
         inconclusive,
+        standing: standing::standing(&judged),
         alerts,
         zero_ms: truths
             .first()
@@ -293,11 +292,9 @@ pub fn score_drill(
 /// How many harmless windows had a page, or a ticket.
 fn trips(windows: &[BenignWindow], judged: &[Judged], page: bool) -> u64 {
     let tripped = |window: &&BenignWindow| {
-        judged.iter().any(|judged| {
-            judged.page == page
-                && judged.class == Class::BenignFalse
-                && (window.starts_ms..window.ends_ms).contains(&judged.episode.start_ms)
-        })
+        judged
+            .iter()
+            .any(|judged| judged.page == page && judged.trips(window))
     };
     windows.iter().filter(tripped).count() as u64
 }
@@ -331,10 +328,12 @@ fn firing_time(
         let truth = &incident.truth;
         let while_on = Spans::new([(truth.fault_ms, truth.end_ms)]);
         // A page does for a ticket, never the other way round.
-        let right = spans(&|judged| {
-            (judged.page || wanted == Wanted::Ticket)
-                && pack.role(&truth.cause, &judged.episode.alert) == Role::Expected
-        });
+        let able = judged
+            .iter()
+            .filter(|judged| judged.page || wanted == Wanted::Ticket);
+        let firings = able.flat_map(|judged| judged.right(truth, pack));
+        let right = Spans::new(firings.map(|firing| (firing.start_ms, firing.end_ms)));
+        let right = right.and(&ground.scored);
         time.right_ms += right.and(&while_on).total_ms();
         time.incidents_ms += while_on.total_ms();
     }

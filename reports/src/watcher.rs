@@ -142,8 +142,8 @@ impl Watcher {
                     from: state(transition.from),
                     to: state(transition.to),
                     value: transition.value.map(Value),
-                    data_gone: false,
-                    data_back: false,
+                    data_gone: transition.data_gone,
+                    data_back: transition.data_back,
                 }),
                 Outcome::Error(error) => Line::RuleError {
                     at_ms: error.at.0 - epoch_ms,

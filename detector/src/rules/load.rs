@@ -8,8 +8,8 @@ use crate::alert;
 use crate::compat::Compat;
 use crate::duration;
 use crate::expr::compile::{Compiled, Reach, compile, is_label_name};
-use crate::expr::place;
 use crate::expr::share::{Shared, share};
+use crate::expr::{place, shadow};
 use crate::sample::METRIC_NAME;
 use crate::template::{Template, TemplateError};
 use crate::yaml::source::{Scalar, mark_of, scalars};
@@ -52,8 +52,14 @@ pub(super) fn rule_set(
     if !failures.is_empty() {
         return Err(failures);
     }
+    let shared = shared(&mut groups);
+    let rules = groups.iter().flat_map(|group| &group.rules);
+    let recorded = rules
+        .filter(|rule| matches!(rule.kind, RuleKind::Record { .. }))
+        .map(|rule| (rule.name.as_str(), &rule.expr));
     Ok(RuleSet {
-        shared: shared(&mut groups),
+        conditional: shadow::conditional(recorded, &shared).into(),
+        shared,
         groups,
         compat,
         reach,

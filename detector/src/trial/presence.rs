@@ -12,6 +12,7 @@ use crate::transition::AlertState;
 #[derive(Debug, Clone)]
 pub struct Presence<'t> {
     seen: &'t Seen,
+    shadow: Option<&'t Seen>,
     filter: Option<Filter>,
     /// The evaluations that did not fail: their times and slots.
     times: Vec<i64>,
@@ -42,12 +43,17 @@ pub struct Step {
     pub to: AlertState,
     /// The expression's value, if it had one at this evaluation.
     pub value: Option<f64>,
+    /// As [`Transition::data_gone`](crate::transition::Transition::data_gone).
+    pub data_gone: bool,
+    /// As [`Transition::data_back`](crate::transition::Transition::data_back).
+    pub data_back: bool,
 }
 
 impl<'t> Presence<'t> {
-    pub(super) fn new(tried: &Tried, seen: &'t Seen, filter: Option<Filter>) -> Self {
+    pub(super) fn new(tried: &'t Tried, seen: &'t Seen, filter: Option<Filter>) -> Self {
         let mut presence = Self {
             seen,
+            shadow: tried.shadow.as_ref(),
             filter,
             times: Vec::with_capacity(seen.slots.len()),
             slots: Vec::with_capacity(seen.slots.len()),
@@ -111,11 +117,17 @@ impl<'t> Presence<'t> {
         let mut steps = Vec::new();
         for runs in self.runs.chunk_by(|a, b| a.instance == b.instance) {
             let mut life = None;
+            // Whether the data have been gone since the run before.
+            let mut away = false;
             for (index, run) in runs.iter().enumerate() {
                 let next = runs.get(index + 1).map_or(self.times.len(), |run| run.from);
+                let returns = away && life.is_none();
                 let mut current = life
                     .take()
                     .unwrap_or_else(|| Life::new(self.times[run.from]));
+                let back_to = self.back_to(run.instance, run.to..next);
+                away = back_to == next;
+                let first = steps.len();
                 let mut walk = |present, range| {
                     self.walk(
                         &mut current,
@@ -125,8 +137,18 @@ impl<'t> Presence<'t> {
                         &mut steps,
                     )
                 };
-                if walk(true, run.from..run.to) && walk(false, run.to..next) {
+                let goes_on = walk(true, run.from..run.to) && walk(false, run.to..next);
+                if goes_on {
                     life = Some(current);
+                }
+                for step in &mut steps[first..] {
+                    match step.to {
+                        AlertState::Inactive => {
+                            let at = self.times.partition_point(|time| *time < step.at.0);
+                            step.data_gone = at < back_to;
+                        }
+                        AlertState::Pending | AlertState::Firing => step.data_back = returns,
+                    }
                 }
             }
         }
@@ -154,6 +176,8 @@ impl<'t> Presence<'t> {
                     from,
                     to,
                     value: present.then(|| self.value(at, instance)).flatten(),
+                    data_gone: false,
+                    data_back: false,
                 });
             }
             if to == AlertState::Inactive {
@@ -166,6 +190,20 @@ impl<'t> Presence<'t> {
             at += self.times[at..range.end].partition_point(|time| *time < due_ms);
         }
         true
+    }
+
+    /// The first of these evaluations, none of which finds the instance, that has its data; the end if none has.
+    fn back_to(&self, instance: u32, range: Range<usize>) -> usize {
+        let is_there = |at: &usize| {
+            let Some(shadow) = self.shadow else {
+                return true;
+            };
+            let slot = self.slots[*at];
+            let elements = &shadow.elements[shadow.elements_of(slot)];
+            shadow.slots[slot].error.is_some()
+                || elements.iter().any(|(other, _)| *other == instance)
+        };
+        range.clone().find(is_there).unwrap_or(range.end)
     }
 
     /// An element that the filter drops may have the same labels as one that it keeps.

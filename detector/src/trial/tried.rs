@@ -14,6 +14,8 @@ pub struct Tried {
     /// In label order.
     pub(super) instances: Vec<Labels>,
     pub(super) seen: Vec<Seen>,
+    /// Where the data of instances were; none if that cannot be said.
+    pub(super) shadow: Option<Seen>,
     pub(super) variants: Vec<Variant>,
 }
 

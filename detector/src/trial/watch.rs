@@ -1,9 +1,12 @@
 //! A trial while a detector runs: its expressions are evaluated, and their values noted.
 
+use std::collections::BTreeSet;
+
 use super::tried::{Seen, Slot, Tried};
 use super::{Trial, Variant};
 use crate::alert::Alerts;
 use crate::eval::{Context, Given, MAX_STEPS};
+use crate::expr::shadow;
 use crate::expr::share::{Shared, reuse};
 use crate::expr::{Expr, Selector, VectorExpr};
 use crate::intern::{Interner, LabelsId};
@@ -24,16 +27,34 @@ pub(crate) struct Watched {
     variants: Vec<Variant>,
     /// By expression.
     seen: Vec<Seen>,
+    /// The expression without its conditions, which is the same whatever the thresholds; none if there is none.
+    shadow: Option<Shadow>,
     /// Instances in the order they came.
     instances: Vec<LabelsId>,
     /// By label set: the number of the instance.
     numbers: Vec<Option<u32>>,
 }
 
+/// Where the data of instances are.
+#[derive(Debug, Clone)]
+enum Shadow {
+    /// Where the first expression has them: its conditions are tried apart from it.
+    First,
+    /// To be evaluated beside the others.
+    Own(Box<Expr>, Seen),
+}
+
 impl Watched {
     /// Puts a trial in the place of an alert; the rule's expression becomes the trial's first one. What the rules have
     /// in common, `shared`, is evaluated once for all rules and trials.
-    pub(crate) fn new(trial: &Trial, alerts: Alerts, expr: &mut Expr, shared: &[Shared]) -> Self {
+    pub(crate) fn new(
+        trial: &Trial,
+        alerts: Alerts,
+        expr: &mut Expr,
+        shared: &[Shared],
+        conditional: &BTreeSet<String>,
+    ) -> Self {
+        let shadow = shadow::of(expr, shared, conditional).filter(|_| alerts.is_constant());
         let mut bases = trial.bases.iter().cloned();
         if let Some(first) = bases.next() {
             *expr = first;
@@ -45,6 +66,7 @@ impl Watched {
             others: bases.collect(),
             variants: trial.variants.clone(),
             seen: vec![Seen::default(); trial.bases.len()],
+            shadow: None,
             instances: Vec::new(),
             numbers: Vec::new(),
         };
@@ -54,6 +76,13 @@ impl Watched {
         }
         let parts = watched.parts.iter_mut();
         parts.for_each(|part| reuse(part, shared));
+        let is_first = |shadow: &Expr| {
+            watched.others.is_empty() && format!("{shadow:?}") == format!("{expr:?}")
+        };
+        watched.shadow = shadow.map(|shadow| match is_first(&shadow) {
+            true => Shadow::First,
+            false => Shadow::Own(Box::new(shadow), Seen::default()),
+        });
         watched
     }
 
@@ -90,8 +119,12 @@ impl Watched {
             let steps = MAX_STEPS - context.steps_left;
             self.given.push(Given { result, steps });
         }
+        let own = match &mut self.shadow {
+            Some(Shadow::Own(expr, seen)) => Some((&mut **expr, seen)),
+            Some(Shadow::First) | None => None,
+        };
         let exprs = std::iter::once(first).chain(&mut self.others);
-        for (index, expr) in exprs.enumerate() {
+        for (expr, seen) in exprs.zip(&mut self.seen).chain(own) {
             let mut context = Context {
                 store: context.store,
                 interner: &mut *context.interner,
@@ -106,9 +139,6 @@ impl Watched {
                 given: &self.given,
             };
             let result = expr.evaluate(&mut context);
-            let Some(seen) = self.seen.get_mut(index) else {
-                return;
-            };
             let mut error = None;
             match result {
                 Ok(vector) => {
@@ -140,13 +170,23 @@ impl Watched {
         }
         let instances: Vec<Labels> = order.iter().map(|number| labels(number).clone()).collect();
         let mut seen = self.seen;
-        for (number, _) in seen.iter_mut().flat_map(|seen| &mut seen.elements) {
+        let mut shadow = self.shadow;
+        let own = match &mut shadow {
+            Some(Shadow::Own(_, seen)) => Some(seen),
+            Some(Shadow::First) | None => None,
+        };
+        let all = seen.iter_mut().chain(own);
+        for (number, _) in all.flat_map(|seen| &mut seen.elements) {
             *number = rank[*number as usize];
         }
         Tried {
             group: self.alerts.group().to_owned(),
             alert: self.alerts.name().to_owned(),
             instances,
+            shadow: shadow.map(|shadow| match shadow {
+                Shadow::First => seen.first().cloned().unwrap_or_default(),
+                Shadow::Own(_, seen) => seen,
+            }),
             seen,
             variants: self.variants,
         }

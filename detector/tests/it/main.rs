@@ -1,5 +1,6 @@
 //! Everything that takes more than one module: promtool's verdicts, properties, the shipped rules.
 
+mod absence;
 mod allocations;
 mod differential;
 mod hostile;

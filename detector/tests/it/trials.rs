@@ -99,8 +99,8 @@ fn of_alert(outcomes: &[Outcome], alert: &str) -> (Vec<String>, Vec<String>) {
         match outcome {
             Outcome::Transition(t) if t.alert == alert => {
                 steps.push(format!(
-                    "{} {} {} {} {:?}",
-                    t.at.0, t.labels, t.from, t.to, t.value
+                    "{} {} {} {} {:?} {} {}",
+                    t.at.0, t.labels, t.from, t.to, t.value, t.data_gone, t.data_back
                 ));
             }
             Outcome::Error(error) if error.rule == alert => {
@@ -118,8 +118,8 @@ fn of_trial(tried: &Tried, variant: usize, holds: Holds) -> (Vec<String>, Vec<St
     let show = |step: &firedrill_detector::tuning::Step| {
         let labels = &tried.instances()[step.instance];
         format!(
-            "{} {labels} {} {} {:?}",
-            step.at.0, step.from, step.to, step.value
+            "{} {labels} {} {} {:?} {} {}",
+            step.at.0, step.from, step.to, step.value, step.data_gone, step.data_back
         )
     };
     let errors = presence.errors().iter();

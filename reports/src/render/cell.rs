@@ -3,10 +3,10 @@
 use crate::Scorecard;
 use crate::pack::Role;
 use crate::record::Wanted;
-use crate::score::Delivery;
 use crate::score::judge::{Class, Outcome};
 use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, FalseAlarm, IncidentScore, OnIncident};
+use crate::score::{Delivery, Standing};
 use crate::waits::Waits;
 use firedrill_detector::duration::format_ms;
 use std::collections::BTreeSet;
@@ -88,6 +88,19 @@ fn told_with(drill: &DrillScore, at_ms: i64) -> Option<usize> {
 
 /// `FALSE +15:07`, `3 FALSE from +2:15`; a ticket that was not needed wakes nobody.
 fn false_alarms(alarms: &[FalseAlarm], zero_ms: i64) -> Option<(String, Tone)> {
+    let standing = alarms.iter().filter(|alarm| alarm.since_ms.is_some());
+    if let Some(FalseAlarm {
+        page,
+        since_ms: Some(since_ms),
+        ..
+    }) = standing.max_by_key(|alarm| alarm.page)
+    {
+        let at = since(*since_ms, zero_ms);
+        return Some(match page {
+            true => (format!("ON SINCE {at}"), Tone::Bad),
+            false => (format!("ticket on since {at}"), Tone::Middling),
+        });
+    }
     let pages: Vec<i64> = alarms
         .iter()
         .filter(|alarm| alarm.page)
@@ -143,6 +156,7 @@ fn on_incident(alert: &AlertScore, on: &OnIncident, zero_ms: i64) -> (String, To
             }
             (Class::Post, ..) => (format!("MISSED, fired {}", at(*at_ms)), Tone::Bad),
             (_, Role::Expected, false) => (format!("{} only a ticket", at(*at_ms)), Tone::Middling),
+            (Class::Chance, ..) => (format!("{} by chance?", at(*at_ms)), Tone::Middling),
             (Class::Related, ..) => (format!("{} symptom", at(*at_ms)), Tone::Middling),
             _ => (format!("{} wrong alert", at(*at_ms)), Tone::Middling),
         },
@@ -287,6 +301,27 @@ pub(super) fn parts(incident: &IncidentScore) -> String {
 fn delivery(delivery: Delivery) -> String {
     let [wait, interval] = [delivery.group_wait_ms, delivery.group_interval_ms].map(format_ms);
     format!("group_wait {wait}, group_interval {interval}")
+}
+
+/// An alert that was on before anything was wrong, in a sentence.
+pub(super) fn standing(found: &Standing) -> (String, Tone) {
+    let at = |ms: i64| clock((ms as f64 / 1e3).round() as i64);
+    let until = found
+        .until_ms
+        .map_or("to the end".into(), |ms| format!("until {}", at(ms)));
+    let text = format!(
+        "{} was on before anything was wrong: its condition held from {} on, it fired at {} and went on {until}",
+        found.alert,
+        at(found.since_ms),
+        at(found.fired_ms)
+    );
+    match found.page {
+        true => (text, Tone::Bad),
+        false => (
+            format!("{text} (a ticket, which fails no gate)"),
+            Tone::Middling,
+        ),
+    }
 }
 
 /// The distinct ways in which pages of all drills were delivered.

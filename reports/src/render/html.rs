@@ -298,7 +298,7 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
                 found.push((text, Tone::Bad));
             }
         }
-        for alarm in &alert.false_alarms {
+        for alarm in alert.false_alarms.iter().filter(|a| a.since_ms.is_none()) {
             let at = cell::since(alarm.at_ms, drill.zero_ms);
             found.push(if alarm.page {
                 let text = format!("{} cried wolf at {at}: nothing was wrong.", alert.alert);
@@ -309,6 +309,7 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
             });
         }
     }
+    found.extend(drill.standing.iter().map(cell::standing));
     for error in &drill.rule_errors {
         found.push((format!("Rule error: {error}."), Tone::Bad));
     }

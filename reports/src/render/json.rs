@@ -2,7 +2,7 @@
 
 use crate::score::judge::{Judged, Truth};
 use crate::score::stats::Share;
-use crate::score::{AlertScore, Did, DrillScore, IncidentScore, Summary};
+use crate::score::{AlertScore, Did, DrillScore, IncidentScore, Standing, Summary};
 use crate::waits::Waits;
 use crate::{Scorecard, Verdict};
 use serde_json::{Value, json};
@@ -135,6 +135,7 @@ fn drill(drill: &DrillScore) -> Value {
         "incidents": drill.incidents.iter().map(incident).collect::<Vec<_>>(),
         "alerts": drill.alerts.iter().map(|score| alert(drill, score)).collect::<Vec<_>>(),
         "episodes": drill.episodes.iter().map(episode).collect::<Vec<_>>(),
+        "standing": drill.standing.iter().map(standing).collect::<Vec<_>>(),
         "exposure_seconds": seconds(drill.exposure_ms),
         "audit": drill.audit,
         "waits": drill_waits(drill),
@@ -185,9 +186,12 @@ fn alert(drill: &DrillScore, alert: &AlertScore) -> Value {
         value["expected_by_name"] = on.by_name.into();
         value
     });
-    let false_alarms = alert.false_alarms.iter().map(
-        |alarm| json!({ "at_seconds": seconds(alarm.at_ms - drill.zero_ms), "page": alarm.page }),
-    );
+    let false_alarms = alert.false_alarms.iter().map(|alarm| {
+        json!({
+            "at_seconds": seconds(alarm.at_ms - drill.zero_ms), "page": alarm.page,
+            "on_since_seconds": alarm.since_ms.map(|ms| seconds(ms - drill.zero_ms)),
+        })
+    });
     // What the most telling thing was, and on which incident.
     let told = alert
         .on
@@ -242,6 +246,18 @@ fn did(did: &Did, truth: &Truth) -> Value {
         Did::Masked => json!({ "did": "masked" }),
         Did::Silent => json!({ "did": "silent" }),
     }
+}
+
+/// Times count from the start of the drill.
+fn standing(found: &Standing) -> Value {
+    json!({
+        "alert": found.alert,
+        "severity": found.severity,
+        "page": found.page,
+        "since_seconds": seconds(found.since_ms),
+        "firing_seconds": seconds(found.fired_ms),
+        "end_seconds": found.until_ms.map(seconds),
+    })
 }
 
 fn episode(judged: &Judged) -> Value {

@@ -27,6 +27,12 @@ pub fn markdown(card: &Scorecard) -> String {
         for why in &drill.inconclusive {
             text.push_str(&format!("- **{name} is inconclusive**: {}\n", escape(why)));
         }
+        for found in &drill.standing {
+            text.push_str(&format!(
+                "- **{name}**: {}\n",
+                escape(&cell::standing(found).0)
+            ));
+        }
         for error in &drill.rule_errors {
             text.push_str(&format!("- **rule error in {name}**: {}\n", escape(error)));
         }

@@ -41,6 +41,14 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
         }
     }
     for Named { drill, name, .. } in &drills {
+        for found in &drill.standing {
+            let (told, tone) = cell::standing(found);
+            let line = format!("{name}: {told}");
+            text.push_str(&paint(&plain(&line), tone, style));
+            text.push('\n');
+        }
+    }
+    for Named { drill, name, .. } in &drills {
         for error in &drill.rule_errors {
             let line = format!("{name}: rule error: {error}");
             text.push_str(&paint(&plain(&line), Tone::Bad, style));

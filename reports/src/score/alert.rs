@@ -47,6 +47,8 @@ pub struct FalseAlarm {
     pub at_ms: i64,
     /// Whether somebody was paged; else it was a ticket, which fails no gate.
     pub page: bool,
+    /// Of one that was there before anything was wrong: since when its condition held.
+    pub since_ms: Option<i64>,
 }
 
 /// What an alert did on a drill.
@@ -129,16 +131,17 @@ pub(super) fn score(
                 incident: truth.id,
                 role,
                 by_name,
-                did: on_incident(&own, truth, role, by_name, starts),
+                did: on_incident(&own, truth, pack, by_name, starts),
             }
         })
         .collect();
     let false_alarms: Vec<FalseAlarm> = own
         .iter()
-        .filter(|judged| matches!(judged.class, Class::False | Class::BenignFalse))
+        .filter(|judged| judged.is_false())
         .map(|judged| FalseAlarm {
             at_ms: judged.episode.delivered_ms,
             page: judged.page,
+            since_ms: (judged.class == Class::Standing).then_some(judged.episode.pending_ms),
         })
         .collect();
     let telling = on.iter().min_by_key(|on| on.did.rank());
@@ -162,7 +165,7 @@ pub(super) fn score(
 fn on_incident(
     own: &[Judged],
     truth: &Truth,
-    role: Role,
+    pack: &RulePack,
     by_name: bool,
     starts: &Starts<'_>,
 ) -> Did {
@@ -192,7 +195,12 @@ fn on_incident(
             flaps: starts.flaps(&first.alert, &severities, truth.fault_ms..truth.end_ms),
         };
     }
-    let beside = [Class::Misattributed, Class::Related, Class::Post];
+    let beside = [
+        Class::Misattributed,
+        Class::Related,
+        Class::Post,
+        Class::Chance,
+    ];
     if let Some(judged) = mine().find(|judged| beside.contains(&judged.class)) {
         return Did::Beside {
             at_ms: judged.episode.delivered_ms,
@@ -200,12 +208,12 @@ fn on_incident(
             page: judged.page,
         };
     }
-    let was_on = |judged: &Judged| {
-        judged.episode.start_ms < truth.fault_ms && judged.episode.end_ms > truth.fault_ms
-    };
-    match role {
-        Role::Expected if own.iter().any(was_on) => Did::Masked,
-        Role::Expected if by_name => Did::Missed,
-        Role::Expected | Role::Accepted | Role::Other => Did::Silent,
+    let was_on = |judged: &Judged| judged.is_on_at_start(truth, pack);
+    if own.iter().any(was_on) {
+        Did::Masked
+    } else if by_name {
+        Did::Missed
+    } else {
+        Did::Silent
     }
 }

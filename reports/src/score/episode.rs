@@ -2,6 +2,7 @@
 
 use crate::record::{AlertState, Transition};
 use crate::score::Delivery;
+use firedrill_detector::Labels;
 use std::collections::BTreeMap;
 
 /// One firing episode of a unit (alert name and severity).
@@ -11,7 +12,7 @@ pub struct Episode {
     pub alert: String,
     /// Its `severity` label, or nothing.
     pub severity: String,
-    /// When the instance that opened it became pending.
+    /// When the condition of the instance that opened it began to hold: what the episode is due to was there by then.
     pub pending_ms: i64,
     /// First firing.
     pub start_ms: i64,
@@ -21,8 +22,47 @@ pub struct Episode {
     pub end_ms: i64,
     /// Whether it was still firing at the end of the drill.
     pub open: bool,
+    /// It let go only because its series vanished, and they never came back.
+    pub data_gone: bool,
     /// Firing starts of single instances inside it.
     pub instances: u32,
+    /// The instances that fired in it, in order of their start; none where it is itself the firing of one of them.
+    pub firings: Vec<Firing>,
+}
+
+/// One instance of an alert, firing. Where its series vanish and the condition holds as soon as they are back, it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Firing {
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// When its condition began to hold.
+    pub pending_ms: i64,
+    /// When it fired.
+    pub start_ms: i64,
+    /// When somebody was told of it.
+    pub delivered_ms: i64,
+    /// When it was over, or the end of the drill.
+    pub end_ms: i64,
+    /// Whether it was still firing at the end of the drill.
+    pub open: bool,
+}
+
+/// Labels that tell the instances of an alert apart.
+pub(crate) trait Instance: Ord + Copy {
+    fn to_map(self) -> BTreeMap<String, String>;
+}
+
+impl Instance for &BTreeMap<String, String> {
+    fn to_map(self) -> BTreeMap<String, String> {
+        self.clone()
+    }
+}
+
+impl Instance for &Labels {
+    fn to_map(self) -> BTreeMap<String, String> {
+        let pairs = self.iter();
+        pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+    }
 }
 
 /// A change of state as far as episodes depend on it. `instance` tells the instances of an alert apart.
@@ -34,6 +74,8 @@ pub(crate) struct Change<'c, I> {
     pub(crate) instance: I,
     pub(crate) from: AlertState,
     pub(crate) to: AlertState,
+    pub(crate) data_gone: bool,
+    pub(crate) data_back: bool,
 }
 
 /// The episodes of every unit in order of their start. `end_ms` is the end of the drill.
@@ -46,16 +88,57 @@ pub fn episodes(transitions: &[Transition], end_ms: i64) -> Vec<Episode> {
         instance: &transition.labels,
         from: transition.from,
         to: transition.to,
+        data_gone: transition.data_gone,
+        data_back: transition.data_back,
     });
-    episodes_of(changes, end_ms)
+    episodes_of(changes.collect(), end_ms)
+}
+
+/// Leaves out what only the coming and going of data made of alarms that went on: from where a firing instance let go
+/// because its series vanished to where it fires again because they are back.
+fn bridged<I: Ord + Copy>(changes: &mut Vec<Change<'_, I>>) {
+    if !changes.iter().any(|change| change.data_back) {
+        return;
+    }
+    // Of each instance that is away: the changes since it fired.
+    let mut away: BTreeMap<(&str, I), Vec<usize>> = BTreeMap::new();
+    let mut bridged = vec![false; changes.len()];
+    for (index, change) in changes.iter().enumerate() {
+        let instance = (change.alert, change.instance);
+        match (change.from, change.to) {
+            (AlertState::Firing, AlertState::Inactive) if change.data_gone => {
+                away.insert(instance, vec![index]);
+            }
+            (_, AlertState::Firing) if change.data_back => {
+                // One that only waited before its data went begins now.
+                for since in away.remove(&instance).into_iter().flatten() {
+                    bridged[since] = true;
+                    bridged[index] = true;
+                }
+            }
+            _ if change.data_back || change.data_gone => {
+                if let Some(since) = away.get_mut(&instance) {
+                    since.push(index);
+                }
+            }
+            _ => {
+                away.remove(&instance);
+            }
+        }
+    }
+    let mut bridged = bridged.into_iter();
+    changes.retain(|_| bridged.next() != Some(true));
 }
 
 /// See [`episodes`].
-pub(crate) fn episodes_of<'c, I: Ord>(
-    changes: impl Iterator<Item = Change<'c, I>>,
+pub(crate) fn episodes_of<I: Instance>(
+    mut changes: Vec<Change<'_, I>>,
     end_ms: i64,
 ) -> Vec<Episode> {
+    bridged(&mut changes);
     let mut pending: BTreeMap<(&str, I), i64> = BTreeMap::new();
+    // Since when those waited whose data are away.
+    let mut waited: BTreeMap<(&str, I), i64> = BTreeMap::new();
     let mut firing: BTreeMap<(&str, &str), (u32, Episode)> = BTreeMap::new();
     let mut done = Vec::new();
     for change in changes {
@@ -63,37 +146,59 @@ pub(crate) fn episodes_of<'c, I: Ord>(
         let unit = (change.alert, change.severity);
         match change.to {
             AlertState::Pending => {
-                pending.insert(instance, change.at_ms);
+                let since_ms = waited.remove(&instance).filter(|_| change.data_back);
+                pending.insert(instance, since_ms.unwrap_or(change.at_ms));
             }
             AlertState::Firing => {
-                let pending_ms = pending.remove(&instance);
+                let pending_ms = pending.remove(&instance).unwrap_or(change.at_ms);
                 let (open, episode) = firing.entry(unit).or_insert_with(|| {
                     let episode = Episode {
                         alert: change.alert.to_owned(),
                         severity: change.severity.to_owned(),
-                        pending_ms: pending_ms.unwrap_or(change.at_ms),
+                        pending_ms,
                         start_ms: change.at_ms,
                         delivered_ms: change.at_ms,
                         end_ms,
                         open: true,
+                        data_gone: false,
                         instances: 0,
+                        firings: Vec::new(),
                     };
                     (0, episode)
                 });
                 *open += 1;
                 episode.instances += 1;
+                episode.firings.push(Firing {
+                    labels: change.instance.to_map(),
+                    pending_ms,
+                    start_ms: change.at_ms,
+                    delivered_ms: change.at_ms,
+                    end_ms,
+                    open: true,
+                });
             }
             AlertState::Inactive => {
-                pending.remove(&instance);
+                if let Some(since_ms) = pending.remove(&instance)
+                    && change.data_gone
+                {
+                    waited.insert(instance, since_ms);
+                }
                 if change.from == AlertState::Firing
-                    && let Some((open, _)) = firing.get_mut(&unit)
+                    && let Some((open, episode)) = firing.get_mut(&unit)
                 {
                     *open = open.saturating_sub(1);
+                    let labels = change.instance.to_map();
+                    let mut own = episode.firings.iter_mut().rev();
+                    if let Some(ended) = own.find(|other| other.open && other.labels == labels) {
+                        ended.end_ms = change.at_ms;
+                        ended.open = false;
+                    }
                     if *open == 0
                         && let Some((_, mut episode)) = firing.remove(&unit)
                     {
                         episode.end_ms = change.at_ms;
                         episode.open = false;
+                        episode.data_gone = change.data_gone;
                         done.push(episode);
                     }
                 }
@@ -128,6 +233,9 @@ pub fn deliver(episodes: &mut [Episode], delivery: Delivery) {
             _ => episode.start_ms,
         };
         episode.delivered_ms = turn(group_ms, episode.start_ms);
+        for firing in &mut episode.firings {
+            firing.delivered_ms = turn(group_ms, firing.start_ms);
+        }
         let gone_ms = if episode.open {
             i64::MAX
         } else {
@@ -151,7 +259,9 @@ mod tests {
             delivered_ms: 0,
             end_ms: end_s * 1000,
             open: false,
+            data_gone: false,
             instances: 1,
+            firings: Vec::new(),
         };
         let mut found = [
             episode(0, 40),
@@ -191,6 +301,57 @@ mod tests {
             data_gone: false,
             data_back: false,
         }
+    }
+
+    #[test]
+    fn an_alarm_goes_on_over_a_gap_in_its_data() {
+        use AlertState::{Firing, Inactive, Pending};
+        let change = |at_ms, from, to, data_gone, data_back| Transition {
+            from,
+            data_gone,
+            data_back,
+            ..transition(at_ms, "a", to)
+        };
+        let spans = |transitions: &[Transition]| -> Vec<_> {
+            let found = episodes(transitions, 100);
+            found
+                .iter()
+                .map(|e| (e.pending_ms, e.start_ms, e.end_ms, e.open, e.data_gone))
+                .collect()
+        };
+        let mut goes_on = vec![
+            change(5, Inactive, Pending, false, false),
+            change(10, Pending, Firing, false, false),
+            change(20, Firing, Inactive, true, false),
+        ];
+        assert_eq!(spans(&goes_on), [(5, 10, 20, false, true)]);
+        goes_on.extend([
+            change(30, Inactive, Pending, false, true),
+            change(32, Pending, Inactive, true, false),
+            change(35, Inactive, Pending, false, true),
+            change(40, Pending, Firing, false, true),
+        ]);
+        assert_eq!(spans(&goes_on), [(5, 10, 100, true, false)]);
+        goes_on[3].data_back = false;
+        goes_on[4].data_gone = false;
+        goes_on[5].data_back = false;
+        goes_on[6].data_back = false;
+        assert_eq!(
+            spans(&goes_on),
+            [(5, 10, 20, false, true), (35, 40, 100, true, false)],
+            "data that were back without the condition end it"
+        );
+        let waits = [
+            change(5, Inactive, Pending, false, false),
+            change(10, Pending, Inactive, true, false),
+            change(20, Inactive, Pending, false, true),
+            change(30, Pending, Firing, false, true),
+        ];
+        assert_eq!(
+            spans(&waits),
+            [(5, 30, 100, true, false)],
+            "its condition began before the gap"
+        );
     }
 
     #[test]

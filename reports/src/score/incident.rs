@@ -108,6 +108,13 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
                 id: planned.id,
                 cause: planned.cause.clone(),
                 wanted: planned.wanted,
+                queues: planned
+                    .queues
+                    .iter()
+                    .chain(impact.into_iter().flat_map(|impact| &impact.queues))
+                    .cloned()
+                    .collect(),
+                begun_ms: fault_ms.min(planned.starts_ms),
                 fault_ms,
                 // Tasks in flight when the fault struck are harmed with it, not before it.
                 impact_ms: impact
@@ -154,11 +161,24 @@ pub(super) fn score(
         .iter()
         .filter(|judged| {
             judged.page
-                && judged.class != Class::Ignored
+                && !matches!(judged.class, Class::Ignored | Class::Standing)
                 && around.contains(&judged.episode.start_ms)
         })
-        .min_by_key(|judged| (judged.episode.delivered_ms, judged.episode.start_ms))
-        .map(|judged| judged.episode.alert.clone());
+        .min_by_key(|judged| (judged.episode.delivered_ms, judged.episode.start_ms));
+    // The instance that it told of: the right alert for another queue is not right.
+    let role = |page: &Judged| {
+        let opening = page.episode.firings.first();
+        let is_its_own = opening.is_none_or(|firing| truth.is_seen_by(&firing.labels));
+        match page.detects(truth) {
+            true => Role::Expected,
+            false if !is_its_own => Role::Other,
+            false => opening.map_or(Role::Other, |firing| {
+                pack.role_of(&truth.cause, &page.episode.alert, &firing.labels)
+            }),
+        }
+    };
+    let first_page_role = first_page.map(role);
+    let first_page = first_page.map(|judged| judged.episode.alert.clone());
     let impact_start = truth.impact_ms.unwrap_or(truth.end_ms);
     let impact_ms = (truth.end_ms - impact_start).max(0);
     let undetected_ms = detection.as_ref().map_or(impact_ms, |detection| {
@@ -178,9 +198,7 @@ pub(super) fn score(
             .is_some_and(|detection| detection.delivered_ms > truth.deadline_ms),
         seen_after: detection.is_none() && of(Class::Post).next().is_some(),
         detection,
-        first_page_role: first_page
-            .as_ref()
-            .map(|alert| pack.role(&truth.cause, alert)),
+        first_page_role,
         first_page,
         harmed_tasks: record
             .impact(truth.id)

@@ -1,9 +1,10 @@
 //! Classifies episodes against ground truth: which incident each one saw, and what each incident came to.
 
 use crate::pack::{Role, RulePack};
-use crate::record::{BenignWindow, Wanted};
+use crate::record::{BenignWindow, Header, Wanted};
 use crate::score::ScoreParams;
-use crate::score::episode::Episode;
+use crate::score::episode::{Episode, Firing};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Ground truth of one incident, as measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +15,11 @@ pub struct Truth {
     pub cause: String,
     /// Which class of alert it deserves.
     pub wanted: Wanted,
-    /// Fault start.
+    /// Queues whose tasks it can harm or has harmed; empty: any.
+    pub queues: BTreeSet<String>,
+    /// When the fault was about to be applied: what began before that is not due to it.
+    pub begun_ms: i64,
+    /// Fault start: its effect was seen.
     pub fault_ms: i64,
     /// First harmed task.
     pub impact_ms: Option<i64>,
@@ -31,12 +36,18 @@ pub struct Truth {
 /// What an episode was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// Began in the warm-up.
+    /// Began in the warm-up, and was over in it: a ticket, or a page before everything had been scraped once.
     Ignored,
+    /// Was there before anything was wrong: on in the warm-up, or since its condition held then, or beyond an incident it was
+    /// not due to until the next. False, and due to no incident.
+    Standing,
     /// An expected alert while the incident was on.
     Hit,
     /// Another hit of an alert that had hit this incident before.
     Repeat,
+    /// An expected alert while the incident was on, whose condition held before it began: a detection or chance, nobody can
+    /// tell.
+    Chance,
     /// An expected alert after the incident, within the grace.
     Post,
     /// A fair symptom.
@@ -79,20 +90,93 @@ pub enum Outcome {
     Censored,
 }
 
-/// Classifies every episode: the first rule that applies.
+/// Classifies every episode by what the instance that opened it was due to: the first rule that applies. An instance that
+/// joins an episode later is one of its own where it is the first of them to see an incident.
 #[must_use]
 pub fn classify(
     episodes: Vec<Episode>,
     truths: &[Truth],
-    benign: &[BenignWindow],
     pack: &RulePack,
     params: &ScoreParams,
-    warmup_ms: i64,
+    header: &Header,
 ) -> Vec<Judged> {
+    let judging = Judging {
+        truths,
+        pack,
+        params,
+        header,
+    };
     let mut judged: Vec<Judged> = Vec::new();
     for episode in episodes {
-        let page = pack.pages.contains(&episode.severity);
-        let (class, incident) = class_of(&episode, page, truths, benign, pack, params, warmup_ms);
+        judging.unit(episode, &mut judged);
+    }
+    judged
+}
+
+struct Judging<'j> {
+    truths: &'j [Truth],
+    pack: &'j RulePack,
+    params: &'j ScoreParams,
+    header: &'j Header,
+}
+
+impl Judging<'_> {
+    /// One episode of a unit, and the incidents its instances saw.
+    fn unit(&self, mut episode: Episode, judged: &mut Vec<Judged>) {
+        let page = self.pack.pages.contains(&episode.severity);
+        let classes: Vec<(Class, Option<u32>)> = episode
+            .firings
+            .iter()
+            .map(|firing| self.class_of(&episode.alert, page, firing))
+            .collect();
+        // Of those that open it together, one that saw an incident speaks for all.
+        let together = episode.firings.iter().zip(&classes);
+        let opening: Vec<usize> = together
+            .enumerate()
+            .filter(|(_, (firing, _))| firing.start_ms == episode.start_ms)
+            .map(|(place, _)| place)
+            .collect();
+        let hit = opening
+            .iter()
+            .find(|place| classes[**place].0 == Class::Hit);
+        let Some(opener) = hit.or(opening.first()).copied() else {
+            return;
+        };
+        let first = judged.len();
+        episode.pending_ms = episode.firings[opener].pending_ms;
+        let joining = episode.firings.clone();
+        let (alert, severity) = (episode.alert.clone(), episode.severity.clone());
+        self.push(episode, page, classes[opener], judged);
+        for (firing, class) in joining.into_iter().zip(classes) {
+            let known = |other: &Judged| {
+                matches!(other.class, Class::Hit | Class::Repeat) && other.incident == class.1
+            };
+            if class.0 != Class::Hit || judged[first..].iter().any(known) {
+                continue;
+            }
+            let own = Episode {
+                alert: alert.clone(),
+                severity: severity.clone(),
+                pending_ms: firing.pending_ms,
+                start_ms: firing.start_ms,
+                delivered_ms: firing.delivered_ms,
+                end_ms: firing.end_ms,
+                open: firing.open,
+                data_gone: false,
+                instances: 1,
+                firings: vec![firing],
+            };
+            self.push(own, page, class, judged);
+        }
+    }
+
+    fn push(
+        &self,
+        episode: Episode,
+        page: bool,
+        (class, incident): (Class, Option<u32>),
+        judged: &mut Vec<Judged>,
+    ) {
         let seen = class == Class::Hit
             && judged.iter().any(|other| {
                 other.class == Class::Hit
@@ -107,55 +191,69 @@ pub fn classify(
             incident,
         });
     }
-    judged
-}
 
-fn class_of(
-    episode: &Episode,
-    page: bool,
-    truths: &[Truth],
-    benign: &[BenignWindow],
-    pack: &RulePack,
-    params: &ScoreParams,
-    warmup_ms: i64,
-) -> (Class, Option<u32>) {
-    let start = episode.start_ms;
-    if start < warmup_ms {
-        return (Class::Ignored, None);
+    fn class_of(&self, alert: &str, page: bool, firing: &Firing) -> (Class, Option<u32>) {
+        let (start, since) = (firing.start_ms, firing.pending_ms);
+        let warmup_ms = self.header.warmup_ms;
+        let goes_on_at = |at_ms: i64| firing.open || firing.end_ms > at_ms;
+        if start < warmup_ms {
+            // Before everything has been scraped once, what is there looks absent.
+            let settled_ms =
+                2 * self.header.scrape_interval_ms + self.header.evaluation_interval_ms;
+            let is_over_at_once = start < settled_ms && !goes_on_at(settled_ms);
+            let stands = goes_on_at(warmup_ms) || (page && !is_over_at_once);
+            return match stands {
+                true => (Class::Standing, None),
+                false => (Class::Ignored, None),
+            };
+        }
+        let role = |truth: &Truth| match self.pack.role_of(&truth.cause, alert, &firing.labels) {
+            _ if !truth.is_seen_by(&firing.labels) => Role::Other,
+            // A ticket does not satisfy an incident that deserves a page.
+            Role::Expected if truth.wanted == Wanted::Page && !page => Role::Accepted,
+            role => role,
+        };
+        // Of several incidents the latest begun, then the lowest number.
+        let latest = |fits: &dyn Fn(&Truth) -> bool| {
+            self.truths
+                .iter()
+                .filter(|truth| fits(truth))
+                .max_by_key(|truth| (truth.fault_ms, std::cmp::Reverse(truth.id)))
+        };
+        let during = |truth: &Truth| (truth.begun_ms..truth.end_ms).contains(&start);
+        let around =
+            |truth: &Truth| (truth.begun_ms..truth.end_ms + self.params.grace_ms).contains(&start);
+        let due = |truth: &Truth| since >= truth.begun_ms;
+        if since < warmup_ms && latest(&|truth| around(truth) && !due(truth)).is_some() {
+            return (Class::Standing, None);
+        }
+        if let Some(truth) =
+            latest(&|truth| during(truth) && due(truth) && role(truth) == Role::Expected)
+        {
+            return (Class::Hit, Some(truth.id));
+        }
+        if let Some(truth) = latest(&|truth| during(truth) && role(truth) == Role::Expected) {
+            let stays = |later: &Truth| later.fault_ms > start && goes_on_at(later.fault_ms);
+            return match latest(&stays) {
+                Some(_) => (Class::Standing, None),
+                None => (Class::Chance, Some(truth.id)),
+            };
+        }
+        if let Some(truth) = latest(&|truth| around(truth) && role(truth) == Role::Expected) {
+            return (Class::Post, Some(truth.id));
+        }
+        if let Some(truth) = latest(&|truth| around(truth) && role(truth) == Role::Accepted) {
+            return (Class::Related, Some(truth.id));
+        }
+        if let Some(truth) = latest(&around) {
+            return (Class::Misattributed, Some(truth.id));
+        }
+        let mut benign = self.header.benign.iter();
+        if benign.any(|window| (window.starts_ms..window.ends_ms).contains(&start)) {
+            return (Class::BenignFalse, None);
+        }
+        (Class::False, None)
     }
-    let role = |truth: &Truth| match pack.role(&truth.cause, &episode.alert) {
-        // A ticket does not satisfy an incident that deserves a page.
-        Role::Expected if truth.wanted == Wanted::Page && !page => Role::Accepted,
-        role => role,
-    };
-    // Of several incidents the latest begun, then the lowest number.
-    let latest = |fits: &dyn Fn(&Truth) -> bool| {
-        truths
-            .iter()
-            .filter(|truth| fits(truth))
-            .max_by_key(|truth| (truth.fault_ms, std::cmp::Reverse(truth.id)))
-    };
-    let during = |truth: &Truth| (truth.fault_ms..truth.end_ms).contains(&start);
-    let around = |truth: &Truth| (truth.fault_ms..truth.end_ms + params.grace_ms).contains(&start);
-    if let Some(truth) = latest(&|truth| during(truth) && role(truth) == Role::Expected) {
-        return (Class::Hit, Some(truth.id));
-    }
-    if let Some(truth) = latest(&|truth| around(truth) && role(truth) == Role::Expected) {
-        return (Class::Post, Some(truth.id));
-    }
-    if let Some(truth) = latest(&|truth| around(truth) && role(truth) == Role::Accepted) {
-        return (Class::Related, Some(truth.id));
-    }
-    if let Some(truth) = latest(&around) {
-        return (Class::Misattributed, Some(truth.id));
-    }
-    if benign
-        .iter()
-        .any(|window| (window.starts_ms..window.ends_ms).contains(&start))
-    {
-        return (Class::BenignFalse, None);
-    }
-    (Class::False, None)
 }
 
 /// What an incident came to. `drill` is the scored part of the drill, `[warm-up, end)`.
@@ -201,7 +299,53 @@ impl Truth {
     }
 }
 
+impl Truth {
+    /// Whether an alert instance with these labels can be about it: one for another queue is not.
+    pub(crate) fn is_seen_by(&self, labels: &BTreeMap<String, String>) -> bool {
+        let queue = labels.get("queue");
+        self.queues.is_empty() || queue.is_none_or(|queue| self.queues.contains(queue))
+    }
+}
+
 impl Judged {
+    /// The instances in it that are right for an incident.
+    pub(crate) fn right<'j>(
+        &'j self,
+        truth: &'j Truth,
+        pack: &'j RulePack,
+    ) -> impl Iterator<Item = &'j Firing> {
+        self.episode.firings.iter().filter(|firing| {
+            pack.role_of(&truth.cause, &self.episode.alert, &firing.labels) == Role::Expected
+                && truth.is_seen_by(&firing.labels)
+        })
+    }
+
+    /// Whether one of its instances that are right for an incident was firing when that began.
+    pub(crate) fn is_on_at_start(&self, truth: &Truth, pack: &RulePack) -> bool {
+        self.right(truth, pack)
+            .any(|firing| firing.start_ms < truth.fault_ms && firing.end_ms > truth.fault_ms)
+    }
+
+    /// Whether it cries wolf: out of the blue, on a harmless event, or all the time.
+    pub(crate) fn is_false(&self) -> bool {
+        matches!(
+            self.class,
+            Class::False | Class::BenignFalse | Class::Standing
+        )
+    }
+
+    /// Whether it spoils a harmless event.
+    pub(crate) fn trips(&self, window: &BenignWindow) -> bool {
+        let episode = &self.episode;
+        match self.class {
+            Class::BenignFalse => (window.starts_ms..window.ends_ms).contains(&episode.start_ms),
+            Class::Standing => {
+                episode.start_ms < window.ends_ms && episode.end_ms > window.starts_ms
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it is a detection of the incident, the first of its alert or a later one.
     pub(crate) fn detects(&self, truth: &Truth) -> bool {
         matches!(self.class, Class::Hit | Class::Repeat) && self.incident == Some(truth.id)
@@ -210,9 +354,6 @@ impl Judged {
 
 fn masks(truth: &Truth, judged: &[Judged], pack: &RulePack) -> bool {
     judged.iter().any(|judged| {
-        pack.role(&truth.cause, &judged.episode.alert) == Role::Expected
-            && (judged.page || truth.wanted == Wanted::Ticket)
-            && judged.episode.start_ms < truth.fault_ms
-            && judged.episode.end_ms > truth.fault_ms
+        (judged.page || truth.wanted == Wanted::Ticket) && judged.is_on_at_start(truth, pack)
     })
 }

@@ -143,12 +143,11 @@ fn names<'d>(
         .collect()
 }
 
-/// On before scoring began, and still on at the end.
+/// On before anything was wrong, and to the end but for gaps in its data.
 fn fired_throughout(alert: &AlertScore) -> bool {
-    alert
-        .episodes
-        .iter()
-        .any(|judged| judged.class == Class::Ignored && judged.episode.open)
+    alert.episodes.iter().any(|judged| {
+        judged.class == Class::Standing && (judged.episode.open || judged.episode.data_gone)
+    })
 }
 
 impl Summary {
@@ -171,7 +170,7 @@ impl Summary {
         let total = incidents.len() as u64;
         let detected = count(&[Outcome::Early, Outcome::OnTime, Outcome::Late]);
         let sent = Sent::new(&drills, wanted);
-        let wrong = sent.of(&[Class::False, Class::BenignFalse]);
+        let wrong = sent.of(&[Class::False, Class::BenignFalse, Class::Standing]);
         let mistaken = sent.of(&[Class::Misattributed]);
         let right = sent.of(&[Class::Hit]);
         let time = |drill: &DrillScore| match wanted {

@@ -1,10 +1,13 @@
 //! Scoring by hand: the worked example, and the edge cases.
 
+mod causes;
 mod doubts;
 mod edges;
 mod tables;
 
+use super::judge::Class;
 use super::*;
+use crate::pack::Role;
 use crate::record::Transition;
 use crate::record::{
     AlertState, BenignWindow, FORMAT, Header, Impact, PlannedIncident, RuleText, Wanted,
@@ -14,7 +17,7 @@ use std::collections::BTreeMap;
 /// A drill on paper; all times in seconds.
 pub(crate) struct Paper {
     pub(crate) record: Record,
-    pack: RulePack,
+    pub(crate) pack: RulePack,
 }
 
 const CAUSES: &str = "\

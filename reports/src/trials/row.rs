@@ -143,12 +143,10 @@ impl AlertRow {
                 .filter(|judged| judged.page == page && is_false_in_quiet(drill, judged));
             wrong.count() as u64
         };
-        let trips = drill.benign.iter().filter(|window| {
-            alert.episodes.iter().any(|judged| {
-                judged.class == Class::BenignFalse
-                    && (window.starts_ms..window.ends_ms).contains(&judged.episode.start_ms)
-            })
-        });
+        let trips = drill
+            .benign
+            .iter()
+            .filter(|window| alert.episodes.iter().any(|judged| judged.trips(window)));
         let misattributed = drill.incidents.iter().filter(|incident| {
             alert.episodes.iter().any(|judged| {
                 judged.class == Class::Misattributed && judged.incident == Some(incident.truth.id)
@@ -212,7 +210,7 @@ impl Sighting {
 fn is_false_in_quiet(drill: &DrillScore, judged: &Judged) -> bool {
     match judged.class {
         Class::False => true,
-        Class::BenignFalse => !drill.is_in_event(judged.episode.start_ms),
+        Class::BenignFalse | Class::Standing => !drill.is_in_event(judged.episode.start_ms),
         _ => false,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Scope;
 use crate::pack::RulePack;
-use crate::record::BenignWindow;
+use crate::record::Header;
 use crate::score::episode::{Episode, deliver};
 use crate::score::judge::{Class, classify};
 use crate::score::{Delivery, Ground, ScoreParams};
@@ -38,8 +38,7 @@ pub(super) struct First {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Judging<'j> {
     pub(super) ground: &'j Ground,
-    pub(super) benign: &'j [BenignWindow],
-    pub(super) warmup_ms: i64,
+    pub(super) header: &'j Header,
     pub(super) pack: &'j RulePack,
     pub(super) params: &'j ScoreParams,
     pub(super) delivery: Delivery,
@@ -52,14 +51,7 @@ impl Judging<'_> {
     pub(super) fn digest(&self, mut episodes: Vec<Episode>, rank: u32) -> Digest {
         let truths = &self.ground.truths;
         deliver(&mut episodes, self.delivery);
-        let judged = classify(
-            episodes,
-            truths,
-            self.benign,
-            self.pack,
-            self.params,
-            self.warmup_ms,
-        );
+        let judged = classify(episodes, truths, self.pack, self.params, self.header);
         let mut digest = Digest {
             first: vec![None; truths.len()],
             ..Digest::default()
@@ -67,7 +59,9 @@ impl Judging<'_> {
         for (place, judged) in (0_u32..).zip(&judged) {
             let counts = judged.page || self.scope == Scope::Varied;
             match judged.class {
-                Class::False | Class::BenignFalse if counts => digest.false_alarms += 1,
+                Class::False | Class::BenignFalse | Class::Standing if counts => {
+                    digest.false_alarms += 1
+                }
                 Class::Misattributed if counts => digest.misattributed += 1,
                 Class::Repeat => digest.repeats += 1,
                 _ => {}

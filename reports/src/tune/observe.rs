@@ -89,8 +89,7 @@ impl Tuner {
         let ground = Ground::new(record, params);
         let judging = Judging {
             ground: &ground,
-            benign: &record.header.benign,
-            warmup_ms: record.header.warmup_ms,
+            header: &record.header,
             pack: &self.pack,
             params,
             delivery: params.delivery(&record.header),
@@ -255,6 +254,8 @@ impl Table {
                             instance: labels,
                             from: state(step.from),
                             to: state(step.to),
+                            data_gone: step.data_gone,
+                            data_back: step.data_back,
                         }
                     }));
                 }
@@ -266,7 +267,7 @@ impl Table {
                     table.which.push(0);
                     continue;
                 }
-                let digest = judging.digest(episodes_of(changes.into_iter(), end_ms), rank);
+                let digest = judging.digest(episodes_of(changes, end_ms), rank);
                 let next = known.len() as u32;
                 let number = *known.entry(digest.clone()).or_insert_with(|| {
                     table.digests.push(digest);

@@ -55,6 +55,7 @@ fn a_false_alarm_does_not_hide_a_detection() {
     stalled.false_alarms.push(FalseAlarm {
         at_ms: 6_900_000,
         page: true,
+        since_ms: None,
     });
     let text = terminal(&Scorecard::new(vec![score]), WIDE);
     assert!(

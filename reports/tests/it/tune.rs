@@ -11,7 +11,7 @@ use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::record::{BenignWindow, Impact, Line, PlannedIncident, Value, Wanted};
 use firedrill_reports::score::Summary;
 use firedrill_reports::tune::{Axis, Grid, TuneParams, Tuner, Tuning};
-use firedrill_reports::{Record, ScoreParams, Scorecard, replay, score_drill};
+use firedrill_reports::{Record, ScoreParams, Scorecard, Verdict, replay, score_drill};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -137,7 +137,14 @@ fn summary(record: &Record, files: &[RuleFile], alert: Option<&str>) -> Summary 
             .transitions
             .retain(|transition| transition.alert == alert);
     }
-    let score = score_drill(record, &replayed, &pack(), &ScoreParams::default());
+    let mut score = score_drill(record, &replayed, &pack(), &ScoreParams::default());
+    // What depends on the rules makes no drill inconclusive in a search: it counts as missed there.
+    score
+        .inconclusive
+        .retain(|why| !why.contains("was pending already"));
+    if score.inconclusive.is_empty() && score.verdict == Verdict::Inconclusive {
+        score.verdict = Verdict::Failed;
+    }
     Scorecard::new(vec![score]).summary
 }
 

@@ -127,3 +127,70 @@ fn a_page_is_judged_when_it_is_delivered() {
         "named in the summary: {out}"
     );
 }
+
+/// Pages that are always on: no maximum makes the quotient infinite, and a number is there whatever happens.
+const ALWAYS_ON: [&str; 2] = [
+    "redis_memory_used_bytes / redis_memory_max_bytes > 0.9",
+    "vector(1)",
+];
+
+fn always_on(dir: &Path, expr: &str, wait: &str) {
+    let rule = format!(
+        "  - {{ alert: AlwaysOn, expr: '{expr}', for: {wait}, labels: {{ severity: critical }} }}\n"
+    );
+    rules(dir, "", &rule);
+}
+
+#[test]
+fn a_page_that_is_always_on_fails_the_gate_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    for expr in ALWAYS_ON {
+        for wait in ["0s", "5m", "20m", "35m"] {
+            always_on(dir.path(), expr, wait);
+            for set in [&["worker-crash-all"][..], &["healthy", "redis-outage"]] {
+                let _ = fs::remove_dir_all(dir.path().join("runs"));
+                let (code, card, err) = simulated(dir.path(), set, &[]);
+                let what = format!("{expr} for {wait} on {set:?}: {err}");
+                assert_eq!(code, Some(1), "{what}");
+                assert_eq!(card["verdict"], "failed", "{what}");
+                for drill in card["drills"].as_array().unwrap() {
+                    assert_eq!(drill["verdict"], "failed", "{what}");
+                    for incident in drill["incidents"].as_array().unwrap() {
+                        assert!(incident["detection"].is_null(), "{what}: {incident}");
+                    }
+                }
+            }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    always_on(dir.path(), ALWAYS_ON[0], "5m");
+    let (_, card, _) = simulated(dir.path(), &["redis-outage"], &[]);
+    assert_eq!(
+        card["always_firing"][0], "AlwaysOn",
+        "its series vanished for a while"
+    );
+    let standing = &card["drills"][0]["standing"];
+    assert_eq!(standing.as_array().unwrap().len(), 1, "one alarm");
+    assert!(standing[0]["end_seconds"].is_null());
+    let record = "runs/redis-outage/latest/record.jsonl";
+    let (code, out, _) = run(dir.path(), &["score", record]);
+    assert_eq!(code, Some(1));
+    assert!(
+        out.contains("redis-outage: AlwaysOn was on before anything was wrong"),
+        "{out}"
+    );
+    let (code, ..) = simulated(dir.path(), &["healthy"], &["--trials", "3"]);
+    assert_eq!(code, Some(1), "under many seeds, too");
+}
+
+#[test]
+fn a_ticket_that_is_always_on_is_named_and_fails_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let ticket =
+        "  - { alert: Ticket, expr: 'vector(1)', labels: { severity: info } }\n".to_owned();
+    rules(dir.path(), "", &(ticket + FAILING));
+    let (code, card, err) = simulated(dir.path(), &["healthy"], &[]);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(card["always_firing"][0], "Ticket");
+    assert_eq!(card["drills"][0]["standing"][0]["page"], false);
+}

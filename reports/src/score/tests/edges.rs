@@ -4,16 +4,17 @@ use super::*;
 use crate::record::{Phase, PlannedStep};
 
 #[test]
-fn an_alert_from_the_warm_up_is_ignored_but_can_mask() {
+fn an_alert_from_the_warm_up_stands_and_masks() {
     let score = Paper::new(600, 3600)
         .incident("db_slow", 1200, Some(1200), 2400, 1500)
         .fires("JobLatencyHigh", 300, 500, 1800)
         .score();
     assert_eq!(
         (classes(&score), outcomes(&score)),
-        (vec![Class::Ignored], vec![Outcome::Masked])
+        (vec![Class::Standing], vec![Outcome::Masked])
     );
-    assert_eq!(score.alerts[0].did, Did::Masked);
+    assert_eq!(score.alerts[0].on[0].did, Did::Masked);
+    assert_eq!(score.verdict, Verdict::Failed);
 }
 
 #[test]

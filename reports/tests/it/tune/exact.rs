@@ -44,8 +44,8 @@ fn shown(transitions: &[Transition], alert: &str) -> Vec<String> {
         .filter(|transition| transition.alert == alert);
     own.map(|t| {
         format!(
-            "{} {:?} {:?} {:?} {:?}",
-            t.at_ms, t.labels, t.from, t.to, t.value
+            "{} {:?} {:?} {:?} {:?} {} {}",
+            t.at_ms, t.labels, t.from, t.to, t.value, t.data_gone, t.data_back
         )
     })
     .collect()
@@ -116,8 +116,8 @@ proptest! {
                 from: state(step.from),
                 to: state(step.to),
                 value: step.value.map(Value),
-                data_gone: false,
-                data_back: false,
+                data_gone: step.data_gone,
+                data_back: step.data_back,
             }).collect();
             let mut changed = settings.clone();
             for (key, value) in [
