@@ -178,6 +178,14 @@ impl Diagnoser {
 }
 
 impl Diagnosis {
+    /// What is said of these alerts only.
+    #[must_use]
+    pub fn only(mut self, alerts: &[String]) -> Self {
+        self.rules
+            .retain(|rule| rule.is_alert && alerts.contains(&rule.name));
+        self
+    }
+
     /// Whether every rule can fire.
     #[must_use]
     pub fn is_sound(&self) -> bool {

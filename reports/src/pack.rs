@@ -32,6 +32,8 @@ pub struct RulePack {
     pub pages: BTreeSet<String>,
     /// What the rule files say of pages, and where.
     said: Vec<pages::Said>,
+    /// Alerts that may be without data.
+    no_data_ok: BTreeSet<String>,
     expects: BTreeMap<String, Vec<Meant>>,
     accepts: BTreeMap<String, Vec<Meant>>,
 }
@@ -57,6 +59,7 @@ impl RulePack {
             alerts: alerts.to_vec(),
             pages: BTreeSet::new(),
             said: Vec::new(),
+            no_data_ok: BTreeSet::new(),
             expects: BTreeMap::new(),
             accepts: BTreeMap::new(),
         };
@@ -142,13 +145,26 @@ impl RulePack {
                     };
                     map.entry((*cause).to_owned()).or_default().extend(found);
                 }),
+            ["no-data-ok", ..] => text.split_once("no-data-ok").and_then(|(_, list)| {
+                let found = names(list)?;
+                for name in found.iter().filter(|name| !known.contains(name.as_str())) {
+                    let close = closest(name, self.alerts.iter().map(String::as_str));
+                    let accepted = format!("accepted: {}", self.alerts.join(", "));
+                    let hint = close.map_or(accepted.clone(), |close| {
+                        format!("did you mean `{close}`? {accepted}")
+                    });
+                    problems.push_with_hint(at, format!("there is no alert `{name}`"), hint);
+                }
+                self.no_data_ok.extend(found);
+                Some(())
+            }),
             _ => None,
         };
         if parsed.is_none() {
             problems.push_with_hint(
                 at,
                 format!("cannot read the directive `firedrill: {text}`"),
-                "accepted: `pages = SEVERITY, ...`, `cause CAUSE expects ALERT, ...`, `cause CAUSE accepts ALERT, ...`, where ALERT may be `NAME{label=\"value\"}`",
+                "accepted: `pages = SEVERITY, ...`, `no-data-ok ALERT, ...`, `cause CAUSE expects ALERT, ...`, `cause CAUSE accepts ALERT, ...`, where ALERT may be `NAME{label=\"value\"}`",
             );
         }
     }
@@ -159,6 +175,12 @@ impl RulePack {
     pub fn expects(&self, cause: &str, alert: &str) -> bool {
         let names = self.expects.get(cause);
         names.is_some_and(|names| names.iter().any(|meant| meant.alert == alert))
+    }
+
+    /// Whether an alert may be without data: a rule that looks at what drills do not have.
+    #[must_use]
+    pub fn may_be_without_data(&self, alert: &str) -> bool {
+        self.no_data_ok.contains(alert)
     }
 
     /// What an alert is to incidents of a cause. A pack that says nothing of a cause means: any of its alerts will do. One
@@ -253,5 +275,9 @@ mod tests {
         assert!(text[0].starts_with("r.yml:1:1: cannot read the directive `firedrill: page = x`"));
         assert!(text[1].starts_with("r.yml:2:1: cannot read"));
         assert!(text[2].contains("did you mean `Slow`?"));
+        let problems = parse("# firedrill: no-data-ok Slwo\n").unwrap_err();
+        assert!(problems[0].to_string().contains("did you mean `Slow`?"));
+        let pack = parse("# firedrill: no-data-ok Slow\n").unwrap();
+        assert!(pack.may_be_without_data("Slow") && !pack.may_be_without_data("Down"));
     }
 }

@@ -118,15 +118,18 @@ fn sight_line(sight: &SelectorSight, records: usize) -> String {
 /// The same as JSON, pretty-printed.
 #[must_use]
 pub fn json(diagnosis: &Diagnosis) -> String {
-    let value = json!({
+    let mut text = format!("{:#}", value(diagnosis));
+    text.push('\n');
+    text
+}
+
+pub(super) fn value(diagnosis: &Diagnosis) -> Value {
+    json!({
         "schema_version": SCHEMA_VERSION,
         "sound": diagnosis.is_sound(),
         "records": diagnosis.records,
         "rules": diagnosis.rules.iter().map(rule).collect::<Vec<_>>(),
-    });
-    let mut text = format!("{value:#}");
-    text.push('\n');
-    text
+    })
 }
 
 fn rule(rule: &RuleDiagnosis) -> Value {

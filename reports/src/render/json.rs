@@ -1,5 +1,6 @@
 //! The scorecard for machines. Times are seconds; names carry the unit. Additive within a major `schema_version`.
 
+use crate::render::diagnose;
 use crate::score::judge::{Judged, Truth};
 use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, IncidentScore, Standing, Summary};
@@ -21,6 +22,8 @@ pub fn json(card: &Scorecard) -> String {
         "tickets": card.tickets.as_ref().map(summary),
         "never_fired": card.never_fired,
         "never_had_data": card.never_had_data,
+        "dead_rules": card.dead,
+        "diagnosis": card.diagnosis.as_ref().map(diagnose::value),
         "always_firing": card.always_firing,
     });
     let mut text = format!("{value:#}");

@@ -3,6 +3,7 @@
 pub(super) mod columns;
 
 use crate::render::cell::{self, Named, Tone};
+use crate::render::diagnose;
 use crate::{Scorecard, Verdict};
 
 /// How to lay out text.
@@ -55,6 +56,11 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
             text.push('\n');
         }
     }
+    if let Some(diagnosis) = &card.diagnosis {
+        text.push_str("RULES WITHOUT DATA ");
+        text.push_str(&diagnose::terminal(diagnosis, style));
+        text.push('\n');
+    }
     text.push_str("SUMMARY (95 % intervals)\n");
     for (what, value) in cell::summary(card) {
         text.push_str(&format!("  {what:<37}{}\n", plain(&value)));
@@ -65,7 +71,7 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
             Tone::Good,
         ),
         Verdict::Failed => (
-            "FAILED: an incident was missed or paged late, or an alert cried wolf",
+            "FAILED: an incident was missed or paged late, an alert cried wolf, or a rule had no data",
             Tone::Bad,
         ),
         Verdict::Inconclusive => (

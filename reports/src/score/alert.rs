@@ -25,6 +25,8 @@ pub struct AlertScore {
     pub episodes: Vec<Judged>,
     /// None of its selectors matched any series: its silence says nothing.
     pub no_data: bool,
+    /// The pack says that it may be without data.
+    pub no_data_ok: bool,
 }
 
 /// One alert on one incident.
@@ -159,6 +161,7 @@ pub(super) fn score(
         chatters: starts.chatters(alert),
         episodes: own,
         no_data,
+        no_data_ok: pack.may_be_without_data(alert),
     }
 }
 

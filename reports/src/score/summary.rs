@@ -1,5 +1,6 @@
 //! All drills together: shares from sums, intervals on every number.
 
+use crate::diagnose::Diagnosis;
 use crate::pack::Role;
 use crate::record::Wanted;
 use crate::score::judge::{Class, Judged, Outcome};
@@ -20,6 +21,10 @@ pub struct Scorecard {
     pub never_fired: Vec<String>,
     /// Alerts none of whose selectors matched any series in any drill: their silence says nothing.
     pub never_had_data: Vec<String>,
+    /// Those of them that fail the gate: the pack does not say that they may be without data, and others had some.
+    pub dead: Vec<String>,
+    /// What those looked for and what there is instead, if somebody has asked.
+    pub diagnosis: Option<Diagnosis>,
     /// Alerts that fired through every drill: they say nothing, either.
     pub always_firing: Vec<String>,
 }
@@ -86,7 +91,17 @@ impl Scorecard {
                     .iter()
                     .any(|incident| incident.truth.wanted == Wanted::Ticket)
         });
+        // Where no alert has data, it is the drills that prove nothing.
+        let any_data = drills
+            .iter()
+            .flat_map(|drill| &drill.alerts)
+            .any(|alert| !alert.no_data);
+        let dead = names(drills.iter(), |all| {
+            any_data && all.iter().all(|alert| alert.no_data && !alert.no_data_ok)
+        });
         Self {
+            dead,
+            diagnosis: None,
             summary: Summary::new(&drills, Wanted::Page),
             tickets: has_tickets.then(|| Summary::new(&drills, Wanted::Ticket)),
             never_fired: names(conclusive(&drills), |all| {
@@ -102,11 +117,11 @@ impl Scorecard {
         }
     }
 
-    /// Failed if any drill failed; else inconclusive if any was.
+    /// Failed if any drill failed or a rule is dead; else inconclusive if any was.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let any = |verdict| self.drills.iter().any(|drill| drill.verdict == verdict);
-        if any(Verdict::Failed) {
+        if any(Verdict::Failed) || !self.dead.is_empty() {
             Verdict::Failed
         } else if any(Verdict::Inconclusive) {
             Verdict::Inconclusive

@@ -6,6 +6,7 @@ use crate::commands::score::Scored;
 use crate::commands::{Failure, Terminal, inputs, report, score, simulate};
 use crate::exit::Exit;
 use crate::plan::Plan;
+use firedrill_detector::RuleSet;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{Replay, ScoreParams, Scorecard, render, score_drill};
 use std::io;
@@ -36,7 +37,7 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     };
     let set = RunSet::new(args, SystemTime::now());
     let ended = live.run(set.jobs(&plans)?, terminal)?;
-    finish(&set, &pack, ended, terminal)
+    finish(&set, &live.rules.set, &pack, ended, terminal)
 }
 
 /// What all drills of one command share.
@@ -83,6 +84,7 @@ impl<'a> RunSet<'a> {
 /// Scores what was recorded, prints, writes the reports, and decides the exit code.
 pub(crate) fn finish(
     set: &RunSet<'_>,
+    rules: &RuleSet,
     pack: &RulePack,
     ended: AllEnded,
     terminal: &Terminal,
@@ -99,6 +101,7 @@ pub(crate) fn finish(
                     scored.push((
                         finished.record,
                         Scored {
+                            rules: rules.clone(),
                             record,
                             replay,
                             score,
@@ -121,12 +124,14 @@ pub(crate) fn finish(
             }
         }
     }
-    let card = Scorecard::new(
+    let mut card = Scorecard::new(
         scored
             .iter()
             .map(|(_, scored)| scored.score.clone())
             .collect(),
     );
+    let all: Vec<&Scored> = scored.iter().map(|(_, scored)| scored).collect();
+    score::explain(&mut card, &all);
     if !scored.is_empty() {
         score::print(&card, set.args.json, terminal)?;
         let written = write_reports(set, &scored, &card).map_err(Failure::environment)?;
@@ -161,7 +166,9 @@ fn write_reports(
 ) -> io::Result<PathBuf> {
     for (path, scored) in scored {
         let dir = path.parent().unwrap_or(Path::new("."));
-        let single = Scorecard::new(vec![scored.score.clone()]);
+        let mut single = Scorecard::new(vec![scored.score.clone()]);
+        // Whether a rule is dead is a matter of the whole set.
+        single.dead.retain(|alert| card.dead.contains(alert));
         report::write(
             &dir.join("report.html"),
             &render::html(&[scored.drill()], &single),

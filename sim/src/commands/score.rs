@@ -3,9 +3,11 @@
 use crate::cli::Score;
 use crate::commands::{Failure, Terminal, inputs};
 use crate::exit::Exit;
+use firedrill_detector::RuleSet;
 use firedrill_reports::record::RuleText;
 use firedrill_reports::{
-    DrillScore, Record, Replay, ScoreParams, Scorecard, Verdict, render, replay, score_drill,
+    Diagnoser, DrillScore, Record, Replay, ScoreParams, Scorecard, Verdict, render, replay,
+    score_drill,
 };
 use std::path::PathBuf;
 
@@ -20,7 +22,8 @@ pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
         &args.pages,
         &args.delivery.params(),
     )?;
-    let card = Scorecard::new(scored.into_iter().map(|scored| scored.score).collect());
+    let mut card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
+    explain(&mut card, &scored.iter().collect::<Vec<_>>());
     print(&card, args.json, terminal)?;
     Ok(if args.no_gate {
         Exit::Passed
@@ -34,6 +37,8 @@ pub(crate) struct Scored {
     pub(crate) record: Record,
     pub(crate) replay: Replay,
     pub(crate) score: DrillScore,
+    /// What it was judged by.
+    pub(crate) rules: RuleSet,
 }
 
 impl Scored {
@@ -70,9 +75,26 @@ pub(crate) fn scored(
                 record,
                 replay: replayed,
                 score,
+                rules: rules.set,
             })
         })
         .collect()
+}
+
+/// Says of the rules without data what they looked for and what there is instead.
+pub(crate) fn explain(card: &mut Scorecard, scored: &[&Scored]) {
+    let has_dead = |scored: &&&Scored| {
+        let mut names = scored.rules.alerts().map(|alert| alert.name);
+        names.any(|name| card.dead.iter().any(|dead| dead == name))
+    };
+    let Some(first) = scored.iter().find(has_dead) else {
+        return;
+    };
+    let mut diagnoser = Diagnoser::new(&first.rules);
+    for scored in scored {
+        diagnoser.observe(&scored.record);
+    }
+    card.diagnosis = Some(diagnoser.finish().only(&card.dead));
 }
 
 /// Prints a scorecard as asked.

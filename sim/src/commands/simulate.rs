@@ -12,7 +12,8 @@ use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::trials::{TrialCard, Trials};
-use firedrill_reports::{Replay, ScoreParams, Verdict, render, score_drill};
+use firedrill_reports::{Diagnoser, DrillScore, Replay, ScoreParams, Verdict, render, score_drill};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -231,7 +232,13 @@ fn one_each(
         }
     });
     let signal = stop.exit();
-    run::finish(&set, pack, AllEnded { drills, signal }, terminal)
+    run::finish(
+        &set,
+        &rules.set,
+        pack,
+        AllEnded { drills, signal },
+        terminal,
+    )
 }
 
 /// Many drills of each scenario: only what they come to is kept.
@@ -282,6 +289,13 @@ fn many(
         Verdict::Failed => Exit::GateFailed,
         Verdict::Inconclusive => Exit::Inconclusive,
     };
+    let gate = match dead(&scores) {
+        dead if dead.is_empty() => gate,
+        dead => {
+            terminal.say(without_data(args, rules, plans, &dead, terminal));
+            Exit::GateFailed
+        }
+    };
     let seconds = started.elapsed().as_secs_f64();
     let one = scores.iter().find(|score| score.verdict != Verdict::Passed);
     let again = one.map_or(String::new(), |score| {
@@ -299,6 +313,49 @@ fn many(
     } else {
         gate
     })
+}
+
+/// Alerts that had no data in any of the drills, though others had, and though their pack does not say that they may.
+fn dead(scores: &[DrillScore]) -> Vec<String> {
+    let all = || scores.iter().flat_map(|score| &score.alerts);
+    let with_data: BTreeSet<&str> = all()
+        .filter(|alert| !alert.no_data || alert.no_data_ok)
+        .map(|alert| alert.alert.as_str())
+        .collect();
+    let names: BTreeSet<&str> = all().map(|alert| alert.alert.as_str()).collect();
+    if all().all(|alert| alert.no_data) {
+        return Vec::new();
+    }
+    let dead = names.difference(&with_data);
+    dead.map(|name| (*name).to_owned()).collect()
+}
+
+/// What rules without data looked for and what there is instead, seen in one drill of each scenario.
+fn without_data(
+    args: &Run,
+    rules: &Rules,
+    plans: &[Plan],
+    dead: &[String],
+    terminal: &Terminal,
+) -> String {
+    let mut diagnoser = Diagnoser::new(&rules.set);
+    for plan in plans
+        .chunks(args.trials as usize)
+        .filter_map(<[Plan]>::first)
+    {
+        diagnoser.observe(&drill::simulate(
+            plan,
+            rules,
+            VirtualOptions::default(),
+            true,
+        ));
+    }
+    let diagnosis = diagnoser.finish().only(dead);
+    let told = render::diagnose::terminal(&diagnosis, terminal.style());
+    format!(
+        "rules without data fail the gate: {}\n{told}",
+        dead.join(", ")
+    )
 }
 
 fn print(card: &TrialCard, json: bool, terminal: &Terminal) {

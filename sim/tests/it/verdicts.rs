@@ -194,3 +194,28 @@ fn a_ticket_that_is_always_on_is_named_and_fails_nothing() {
     assert_eq!(card["always_firing"][0], "Ticket");
     assert_eq!(card["drills"][0]["standing"][0]["page"], false);
 }
+
+#[test]
+fn a_rule_without_data_fails_the_gate_by_name_with_what_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let dead = "  - { alert: Dead, expr: 'asynq_queue_sizes{queue=\"default\"} > 1000000', labels: { severity: critical } }\n".to_owned();
+    let both = dead + FAILING;
+    rules(dir.path(), "", &both);
+    let (code, card, err) = simulated(dir.path(), &["healthy"], &[]);
+    assert_eq!(code, Some(1), "{err}");
+    assert_eq!(card["dead_rules"][0], "Dead");
+    let rule = &card["diagnosis"]["rules"][0];
+    assert_eq!(rule["rule"], "Dead");
+    let hint = rule["findings"][0]["hint"].as_str().unwrap();
+    assert!(hint.contains("did you mean asynq_queue_size?"), "{hint}");
+    let (code, out, _) = run(dir.path(), &["score", "runs/healthy/latest/record.jsonl"]);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("did you mean asynq_queue_size?"), "{out}");
+    let (code, ..) = simulated(dir.path(), &["healthy"], &["--trials", "2"]);
+    assert_eq!(code, Some(1));
+    let dir = tempfile::tempdir().unwrap();
+    rules(dir.path(), "# firedrill: no-data-ok Dead", &both);
+    let (code, card, err) = simulated(dir.path(), &["healthy"], &[]);
+    assert_eq!(code, Some(0), "{err} {card}");
+    assert_eq!(card["never_had_data"][0], "Dead");
+}
