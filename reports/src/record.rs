@@ -395,6 +395,10 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
 /// User impact of one incident, from the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Impact {
@@ -428,6 +432,9 @@ pub struct Audit {
     pub still_queued: u64,
     /// Enqueued, never succeeded, and nowhere to be found.
     pub lost: u64,
+    /// Enqueued and nowhere to be found, but a ledger that may tell of its success is missing or damaged. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub untold: u64,
     /// Executed again although no failure was reported for the earlier execution.
     pub executed_twice: u64,
     /// Tasks that waited longer than their queue's objective before their first start.
@@ -493,6 +500,10 @@ pub struct Lag {
     pub busy_turn_ms: f64,
     /// How much longer these handlers worked than planned, mean. Since 1.1.
     pub busy_overrun_ms: f64,
+    /// The same, added up minute by minute: the minute's start, and how many milliseconds the whole fleet's work of it was
+    /// lost. Minutes in which nothing was are left out. Since 1.2.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost_ms: Vec<(i64, i64)>,
     /// The longest single delays, the worst of each kind and subject: a short stall is in no percentile. Since 1.2.
     pub gaps: Vec<Gap>,
 }

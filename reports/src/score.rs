@@ -233,7 +233,13 @@ pub fn score_drill(
             )
         })
         .collect();
-    let mut inconclusive = doubt::inconclusive(record, &incidents);
+    let alarms = doubt::Alarms {
+        incidents: &incidents,
+        judged: &judged,
+        transitions: &replay.transitions,
+        pack,
+    };
+    let mut inconclusive = doubt::inconclusive(record, alarms);
     inconclusive.extend(doubt::without_data(&alerts, &incidents));
     let wolf = judged.iter().any(|judged| judged.page && judged.is_false());
     if !wolf {

@@ -1,13 +1,16 @@
 //! The audit: what happened to every task, proven from the producer's list, the workers' ledgers and Redis.
 
+mod absences;
 mod life;
 
+pub use absences::{Absences, REDIS};
 pub(crate) use life::Life;
 
 use crate::asynq::op::TaskState;
+use crate::asynq::settings::{ARCHIVE_MAX, DEFAULT_TIMEOUT_S, REDIS_TIMEOUT_MS};
 use crate::clock::Time;
 use crate::ledger::Entry;
-use crate::plan::{Arrivals, Plan};
+use crate::plan::{Arrivals, Plan, TaskPlan};
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
 use firedrill_reports::waits::Waits;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,11 +41,18 @@ pub struct Evidence<'a> {
     pub ledgers: &'a [ProcessLedger],
     /// What is left in Redis, by task id.
     pub left: &'a BTreeMap<String, TaskState>,
+    /// When the plan had processes or Redis away.
+    pub absences: Absences,
+    /// Whether every process' ledger is there and whole. If not, a task that is nowhere to be found may have succeeded.
+    pub ledgers_whole: bool,
 }
 
 /// Works the audit out.
 #[must_use]
 pub fn audit(evidence: &Evidence<'_>) -> Audited {
+    let mut auditor = Auditor::new(evidence.plan, evidence.origin, evidence.end);
+    auditor.absences = evidence.absences.clone();
+    auditor.ledgers_whole = evidence.ledgers_whole;
     let mut lives: BTreeMap<&str, Life> = BTreeMap::new();
     let mut order: Vec<&str> = Vec::new();
     for entry in evidence.producer {
@@ -53,18 +63,19 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
                 order.push(id);
                 lives.insert(id, Life::sent(*at, *workload));
             }
-            Entry::Answered { id, accepted, .. } => {
+            Entry::Answered { at, id, accepted } => {
                 if let Some(life) = lives.get_mut(id.as_str()) {
-                    life.accepted = Some(*accepted);
+                    auditor.answered(life, *at, *accepted);
                 }
             }
             Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
         }
     }
+    live_through(evidence.ledgers, &auditor, &mut lives);
     for ledger in evidence.ledgers {
-        live_through(ledger, &mut lives);
+        die_with(ledger, &mut lives);
     }
-    let mut auditor = Auditor::new(evidence.plan, evidence.origin, evidence.end);
+    auditor.strangers(foreign(evidence, &lives));
     for id in order {
         if let Some(life) = lives.get(id) {
             auditor.close(life, evidence.left.get(id).copied(), || id.to_owned());
@@ -73,30 +84,42 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
     auditor.finish()
 }
 
-/// Puts one process' executions into the lives of their tasks.
-fn live_through(ledger: &ProcessLedger, lives: &mut BTreeMap<&str, Life>) {
-    // Executions of this process that have not ended, by task and attempt.
-    let mut open: BTreeMap<(&str, i32), u64> = BTreeMap::new();
-    for entry in &ledger.entries {
-        match entry {
-            Entry::Started { at, id, retried } => {
-                if let Some(life) = lives.get_mut(id.as_str()) {
-                    life.started(*at);
-                }
-                *open.entry((id, *retried)).or_default() += 1;
+/// Ids of tasks that were executed or are in Redis, and that the producer has not sent.
+fn foreign<'a>(evidence: &Evidence<'a>, lives: &BTreeMap<&str, Life>) -> BTreeSet<&'a str> {
+    let executed = evidence.ledgers.iter().flat_map(|ledger| &ledger.entries);
+    executed
+        .filter_map(|entry| match entry {
+            Entry::Started { id, .. } => Some(id.as_str()),
+            _ => None,
+        })
+        .chain(evidence.left.keys().map(String::as_str))
+        .filter(|id| !lives.contains_key(id))
+        .collect()
+}
+
+/// Puts all executions, in order of their time, into the lives of their tasks.
+fn live_through(ledgers: &[ProcessLedger], auditor: &Auditor, lives: &mut BTreeMap<&str, Life>) {
+    let mut entries: Vec<(Time, &Entry<String>)> = ledgers
+        .iter()
+        .flat_map(|ledger| &ledger.entries)
+        .filter_map(|entry| match entry {
+            Entry::Started { at, .. } | Entry::Finished { at, .. } | Entry::GivenUp { at, .. } => {
+                Some((*at, entry))
             }
-            Entry::Finished {
-                at,
-                id,
-                retried,
-                how,
-                ..
-            } => {
+            Entry::Sent { .. } | Entry::Answered { .. } => None,
+        })
+        .collect();
+    entries.sort_by_key(|(at, _)| *at);
+    for (_, entry) in entries {
+        match entry {
+            Entry::Started { at, id, .. } => {
+                if let Some(life) = lives.get_mut(id.as_str()) {
+                    auditor.started(life, *at);
+                }
+            }
+            Entry::Finished { at, id, how, .. } => {
                 if let Some(life) = lives.get_mut(id.as_str()) {
                     life.finished(*at, *how);
-                }
-                if let Some(count) = open.get_mut(&(id.as_str(), *retried)) {
-                    *count = count.saturating_sub(1);
                 }
             }
             Entry::GivenUp { at, id, .. } => {
@@ -107,9 +130,25 @@ fn live_through(ledger: &ProcessLedger, lives: &mut BTreeMap<&str, Life>) {
             Entry::Sent { .. } | Entry::Answered { .. } => {}
         }
     }
+}
+
+/// Executions that had not ended when their process did.
+fn die_with(ledger: &ProcessLedger, lives: &mut BTreeMap<&str, Life>) {
     let Some(killed_at) = ledger.killed_at else {
         return;
     };
+    let mut open: BTreeMap<(&str, i32), u64> = BTreeMap::new();
+    for entry in &ledger.entries {
+        match entry {
+            Entry::Started { id, retried, .. } => *open.entry((id, *retried)).or_default() += 1,
+            Entry::Finished { id, retried, .. } => {
+                if let Some(count) = open.get_mut(&(id.as_str(), *retried)) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+            Entry::Sent { .. } | Entry::Answered { .. } | Entry::GivenUp { .. } => {}
+        }
+    }
     for ((id, _), _) in open.iter().filter(|(_, count)| **count > 0) {
         if let Some(life) = lives.get_mut(*id) {
             life.killed(killed_at);
@@ -122,6 +161,12 @@ fn live_through(ledger: &ProcessLedger, lives: &mut BTreeMap<&str, Life>) {
 pub(crate) struct Auditor {
     origin: Time,
     end: Time,
+    pub(crate) absences: Absences,
+    ledgers_whole: bool,
+    /// Lost tasks that failed: the archive may have had no room for them.
+    lost_failures: u64,
+    /// How long an attempt at a task of each workload entry may take, and after its arrival.
+    limits: Vec<Limits>,
     /// Longest harmless wait of each workload entry.
     objectives_ms: Vec<i64>,
     /// How long after its arrival a task of each workload entry is due.
@@ -177,6 +222,10 @@ impl Auditor {
         Self {
             origin,
             end,
+            absences: Absences::default(),
+            ledgers_whole: true,
+            lost_failures: 0,
+            limits: plan.workload.iter().map(Limits::of).collect(),
             delays_ms: plan.workload.iter().map(|task| task.delay_ms).collect(),
             objectives_ms: workloads
                 .clone()
@@ -206,13 +255,54 @@ impl Auditor {
         }
     }
 
+    /// Redis answered an enqueue.
+    pub(crate) fn answered(&self, life: &mut Life, at: Time, accepted: bool) {
+        life.accepted = Some(accepted);
+        life.unexplained |= !accepted && !self.explains_rejection(life.sent, at);
+    }
+
+    /// Whether Redis was away by plan at any moment of a call, or just before it: clients need a moment to find back.
+    fn explains_rejection(&self, sent: Time, answered: Time) -> bool {
+        let from = sent.plus_millis(-REDIS_TIMEOUT_MS);
+        self.absences.was_away(REDIS, from, answered)
+    }
+
+    /// An execution began. One that repeats another which did not fail has a reason: somebody was away meanwhile, or the
+    /// other took too long.
+    pub(crate) fn started(&self, life: &mut Life, at: Time) {
+        if life.starts > 0 && !life.failed {
+            let limits = self.limits.get(life.workload as usize);
+            let since = life.last_start;
+            let explained = self.absences.was_anybody_away(since, at)
+                || limits.is_some_and(|limits| limits.explain_repeat(life.sent, since, at));
+            life.unexplained |= !explained;
+        }
+        life.started(at);
+    }
+
+    /// Tasks that nobody in the drill enqueued.
+    fn strangers(&mut self, ids: BTreeSet<&str>) {
+        self.audit.unexplained.foreign = ids.len() as u64;
+        for id in ids {
+            self.example("foreign", || id.to_owned());
+        }
+    }
+
+    fn example(&mut self, what: &str, name: impl Fn() -> String) {
+        let examples = &mut self.audit.unexplained.examples;
+        let alike = examples.iter().filter(|example| example.starts_with(what));
+        if alike.count() < EXAMPLES_MAX {
+            examples.push(format!("{what} {}", name()));
+        }
+    }
+
     /// A task's life is over, or the drill is. `left`: where the task is in Redis; `name` is asked for when it becomes
     /// an example.
     pub(crate) fn close(
         &mut self,
         life: &Life,
         left: Option<TaskState>,
-        name: impl FnOnce() -> String,
+        name: impl Fn() -> String,
     ) {
         if let Some(entry) = self.entries.get_mut(life.workload as usize) {
             entry.came = true;
@@ -222,6 +312,12 @@ impl Auditor {
         // An enqueue that was refused, or that nobody answered before the drill ended.
         if life.accepted != Some(true) && life.starts == 0 {
             audit.rejected += 1;
+            let unanswered =
+                life.accepted.is_none() && !self.explains_rejection(life.sent, self.end);
+            if life.unexplained || unanswered {
+                self.audit.unexplained.rejected += 1;
+                self.example("rejected", &name);
+            }
             self.harmed(life, [(life.sent, life.sent)].into_iter());
             return;
         }
@@ -247,13 +343,15 @@ impl Auditor {
         let late = wait_ms > objective_ms;
         audit.late += u64::from(late);
         // A repeated execution that no failure asked for.
-        audit.executed_twice += u64::from(life.starts > life.failures + 1);
+        let twice = life.starts > life.failures + 1;
+        audit.executed_twice += u64::from(twice);
         let mut lost = false;
         match left {
             _ if life.successes > 0 => audit.succeeded += 1,
             Some(TaskState::Archived) => audit.archived += 1,
             None if life.revoked => audit.archived += 1,
             Some(_) => audit.still_queued += 1,
+            None if !self.ledgers_whole => audit.untold += 1,
             None => {
                 lost = true;
                 audit.lost += 1;
@@ -261,6 +359,16 @@ impl Auditor {
                     audit.examples.push(format!("lost {}", name()));
                 }
             }
+        }
+        if twice && life.unexplained {
+            self.audit.unexplained.run_twice += 1;
+            self.example("run twice", &name);
+        }
+        if lost && self.absences.data_lost().is_none_or(|at| at < life.sent) {
+            self.audit.unexplained.lost += 1;
+            let archived = life.failures > 0 || life.given_up_at().is_some();
+            self.lost_failures += u64::from(archived);
+            self.example("lost", &name);
         }
         let over = lost || dropped.is_some();
         if !(late || over || !life.harmed.is_empty()) {
@@ -314,6 +422,10 @@ impl Auditor {
     }
 
     pub(crate) fn finish(mut self) -> Audited {
+        // asynq drops the oldest of a full archive.
+        if self.audit.archived >= u64::from(ARCHIVE_MAX) {
+            self.audit.unexplained.lost -= self.lost_failures;
+        }
         let mut all = Waits::new();
         self.waits.iter().for_each(|queue| all.merge(&queue.counts));
         let quantile = |q| i64::try_from(all.quantile(q).unwrap_or(0)).unwrap_or(i64::MAX);
@@ -349,6 +461,38 @@ impl Coming {
             first: first.map(|micros| Time(0).plus_micros(micros)),
             by_chance: matches!(plan.workload[index].arrivals, Arrivals::Poisson { .. }),
         }
+    }
+}
+
+/// How long an attempt at a task may take before it is given up, and repeated although its handler goes on.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    timeout_ms: i64,
+    /// From the arrival.
+    deadline_ms: Option<i64>,
+}
+
+impl Limits {
+    fn of(task: &TaskPlan) -> Self {
+        let timeout_ms = match (task.timeout_ms, task.deadline_ms) {
+            (0, None) => DEFAULT_TIMEOUT_S * 1_000,
+            (0, Some(_)) => i64::MAX,
+            (timeout_ms, _) => timeout_ms,
+        };
+        Self {
+            timeout_ms,
+            deadline_ms: task.deadline_ms,
+        }
+    }
+
+    /// Whether an attempt that began at `since` at a task sent at `sent` was to be given up by `at`; asynq counts whole
+    /// seconds.
+    fn explain_repeat(&self, sent: Time, since: Time, at: Time) -> bool {
+        let at = at.plus_millis(1_000);
+        at >= since.plus_millis(self.timeout_ms)
+            || self
+                .deadline_ms
+                .is_some_and(|deadline_ms| at >= sent.plus_millis(deadline_ms))
     }
 }
 

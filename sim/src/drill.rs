@@ -163,6 +163,7 @@ pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples
                 }
             }
             Observation::Mark(mark) => lines.push(Line::Mark(mark)),
+            Observation::Interference(found) => lines.push(Line::Interference(found)),
             Observation::Ledger { audited, lag } => lines.extend(ledger_lines(*audited, lag)),
         }
         Ok(())
@@ -222,6 +223,7 @@ impl Recording {
                 self.writer.numbered(at_ms, &target, &values)?;
             }
             Observation::Mark(mark) => self.write([Line::Mark(mark)])?,
+            Observation::Interference(found) => self.write([Line::Interference(found)])?,
             Observation::Ledger { audited, lag } => self.write(ledger_lines(*audited, lag))?,
         }
         Ok(())

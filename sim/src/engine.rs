@@ -8,7 +8,7 @@ use crate::clock::Time;
 use crate::plan::Plan;
 use crate::rng;
 use firedrill_detector::Labels;
-use firedrill_reports::record::{Lag, Mark};
+use firedrill_reports::record::{Interference, Lag, Mark};
 use rand::RngExt;
 use std::io;
 
@@ -78,6 +78,8 @@ pub enum Observation {
     },
     /// A fault or remedy was applied.
     Mark(Mark),
+    /// Something happened that no step of the plan did.
+    Interference(Interference),
     /// Last: what happened to every task, and how well time was kept.
     Ledger {
         /// The audit.

@@ -1,9 +1,9 @@
 //! The ledger: what was sent and answered, and each execution's start and finish; a worker's is a file that survives
-//! SIGKILL.
+//! SIGKILL. Its lines are numbered, so that one that is gone is missed.
 
 use crate::clock::Time;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// What a producer or a worker notes of a task: one line of a ledger.
@@ -161,17 +161,23 @@ impl Entry<String> {
 
 /// Appends entries to a file, each with one unbuffered write: what was written stays when the process is killed.
 #[derive(Debug)]
-pub struct LedgerFile(File);
+pub struct LedgerFile {
+    file: File,
+    /// Lines written.
+    count: u64,
+}
 
 impl LedgerFile {
-    /// Opens (or creates) the file for appending.
+    /// Makes the file.
     ///
     /// # Errors
-    /// When the file cannot be opened.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self(
-            OpenOptions::new().create(true).append(true).open(path)?,
-        ))
+    /// When it cannot be made, e.g. because it is there already.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .open(path)?;
+        Ok(Self { file, count: 0 })
     }
 
     /// Appends one entry.
@@ -179,33 +185,63 @@ impl LedgerFile {
     /// # Errors
     /// When the write fails, e.g. because the disk is full.
     pub fn append(&mut self, entry: &Entry<String>) -> io::Result<()> {
-        self.0.write_all(entry.line().as_bytes())
+        self.count += 1;
+        let line = format!("{} {}", self.count, entry.line());
+        self.file.write_all(line.as_bytes())
     }
 }
 
-/// Reads a ledger back. A last line cut short by a crash is left out.
+/// What a ledger says, as far as it can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// All entries that can be read. A last line cut short by a crash is left out.
+    pub entries: Vec<Entry<String>>,
+    /// What is wrong with it, if something is: then it is not known what else was in it.
+    pub damage: Option<String>,
+}
+
+/// Reads a ledger back, however damaged it is.
 ///
 /// # Errors
-/// When the file cannot be read, or a line other than the last is damaged.
-pub fn read(path: &Path) -> io::Result<Vec<Entry<String>>> {
-    let text = std::fs::read_to_string(path)?;
+/// When the file cannot be read.
+pub fn contents(mut file: impl Read) -> io::Result<Contents> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole
-        .lines()
-        .enumerate()
-        .map(|(index, line)| {
-            Entry::parse(line).ok_or_else(|| {
-                io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    format!(
-                        "{}:{}: damaged ledger line `{line}`",
-                        path.display(),
-                        index + 1
-                    ),
-                )
-            })
-        })
-        .collect()
+    let mut found = Contents {
+        entries: Vec::new(),
+        damage: None,
+    };
+    for (expected, line) in (1..).zip(whole.lines()) {
+        let entry = line
+            .split_once(' ')
+            .and_then(|(number, rest)| Some((number.parse::<u64>().ok()?, Entry::parse(rest)?)));
+        let damage = match entry {
+            Some((number, entry)) => {
+                found.entries.push(entry);
+                (number != expected).then(|| format!("line {expected} has the number {number}"))
+            }
+            None => Some(format!("line {expected} is `{}`", line.escape_debug())),
+        };
+        found.damage = found.damage.or(damage);
+    }
+    Ok(found)
+}
+
+/// Reads an undamaged ledger back.
+///
+/// # Errors
+/// When the file cannot be read, or is damaged.
+pub fn read(path: &Path) -> io::Result<Vec<Entry<String>>> {
+    let found = contents(File::open(path)?)?;
+    match found.damage {
+        None => Ok(found.entries),
+        Some(damage) => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{}: damaged ledger: {damage}", path.display()),
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -246,9 +282,32 @@ mod tests {
                 retried: 25,
             },
         ];
-        let mut file = LedgerFile::open(&path).unwrap();
+        let mut file = LedgerFile::create(&path).unwrap();
         entries.iter().for_each(|entry| file.append(entry).unwrap());
-        file.0.write_all(b"S 77 0 cu").unwrap();
+        file.file.write_all(b"5 S 77 0 cu").unwrap();
         assert_eq!(read(&path).unwrap(), entries);
+
+        // Whatever is taken out of it is missed, and the rest is still told.
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let without = |gone: usize| {
+            let mut left = lines.clone();
+            left.remove(gone);
+            contents(left.join("\n").as_bytes()).unwrap()
+        };
+        for gone in 0..3 {
+            let found = without(gone);
+            assert_eq!(found.entries.len(), 3);
+            let expected = format!("line {} has the number {}", gone + 1, gone + 2);
+            assert_eq!(found.damage, Some(expected));
+        }
+        let torn = text.replace("3 S 5", "3 ? 5");
+        let found = contents(torn.as_bytes()).unwrap();
+        assert_eq!(found.entries.len(), 3);
+        assert_eq!(found.damage.as_deref(), Some("line 3 is `3 ? 5 0 a b`"));
+        assert!(
+            LedgerFile::create(&path).is_err(),
+            "another's is not gone on with"
+        );
     }
 }

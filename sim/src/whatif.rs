@@ -69,7 +69,7 @@ pub fn simulate(plan: &Plan, abort: &AtomicBool) -> Came {
                 }
                 depths.extend(depth.map(|depth| (at_ms, depth)));
             }
-            Observation::Mark(_) => {}
+            Observation::Mark(_) | Observation::Interference(_) => {}
             Observation::Ledger { audited, .. } => {
                 came.wait_p99_ms = audited.audit.wait_ms[1];
                 came.late = audited.audit.late;

@@ -20,11 +20,13 @@ use crate::clock::{ClockOrigin, Time};
 use crate::engine::counts_as_started;
 use crate::engine::live::http;
 use crate::engine::live::interpreter::{Host, Outside, drive};
+use crate::engine::live::watch::Pulse;
 use crate::handler::{self, Behaviour};
 use crate::ledger::LedgerFile;
 use crate::metrics::exposition;
 use crate::plan::{Execution, Plan};
 use anyhow::Context;
+use axum::Router;
 use firedrill_detector::Labels;
 use handlers::{Handlers, Job};
 use rand::RngExt;
@@ -35,6 +37,7 @@ use std::io::{self, BufRead, Write};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -56,8 +59,10 @@ pub struct WorkerSpec {
     pub port: u16,
     /// Where Redis is.
     pub redis: Address,
-    /// File to append executions to.
+    /// File to append executions to; it is made before the process reports that it is ready.
     pub ledger: PathBuf,
+    /// What its answers to scrapes carry.
+    pub token: String,
     /// Virtual seconds per real second.
     pub speed: f64,
 }
@@ -66,7 +71,8 @@ pub struct WorkerSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
 pub enum Report {
-    /// Connected, and `/metrics` is served on this loopback port; waits for the clock.
+    /// Connected, `/metrics` is served on this loopback port, and signals mean what they mean to asynq's servers; waits
+    /// for the clock.
     Ready {
         /// TCP port.
         port: u16,
@@ -78,7 +84,17 @@ pub enum Report {
         /// When.
         at: Time,
     },
+    /// The process did not get to run for a time.
+    Stalled {
+        /// Since when.
+        at: Time,
+        /// For how many virtual milliseconds.
+        ms: i64,
+    },
 }
+
+/// Stalls are told from this length on, real time.
+const STALL_TOLD: Duration = Duration::from_millis(50);
 
 /// Runs a worker until SIGTERM has been honoured or the parent is gone.
 ///
@@ -115,12 +131,19 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
         .await
         .context("worker cannot reach Redis")?;
     let listener = listen(spec.port).await?;
+    let ledger = LedgerFile::create(&spec.ledger).context("the worker's ledger")?;
+    let (outside_tx, mut outside) = mpsc::unbounded_channel();
+    // Before anybody is told that this process is ready: it takes signals from then on.
+    on_signal(SignalKind::terminate(), &outside_tx, || Event::Shutdown)?;
+    on_signal(SignalKind::interrupt(), &outside_tx, || Event::Shutdown)?;
+    let suspend = SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw());
+    on_signal(suspend, &outside_tx, || Event::Stop)?;
     report(&Report::Ready {
         port: listener.local_addr()?.port(),
     });
 
     // The rest of stdin is read by a thread of its own: a clock line, then silence until the parent is gone.
-    let (clock_tx, clock_rx) = oneshot::channel();
+    let (clock_tx, mut clock_rx) = oneshot::channel();
     std::thread::spawn(move || {
         let mut lines = std::io::stdin().lock().lines();
         if let Some(Ok(line)) = lines.next()
@@ -131,17 +154,27 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
         }
         std::process::exit(0);
     });
-    let clock = clock_rx.await.context("the parent sent no clock")?;
-
-    let (outside_tx, outside) = mpsc::unbounded_channel();
+    let mut early = Vec::new();
+    let clock = loop {
+        tokio::select! {
+            clock = &mut clock_rx => break clock.context("the parent sent no clock")?,
+            Some(event) = outside.recv() => match event {
+                // There is nothing to wait for.
+                Outside::Event(Event::Shutdown) => std::process::exit(0),
+                event => early.push(event),
+            }
+        }
+    };
+    for event in early {
+        // The receiver is ours.
+        let _ = outside_tx.send(event);
+    }
     let health = Arc::new(Mutex::new(Ok(())));
     let started = counts_as_started(clock.now(), spec.incarnation);
-    serve_pages(listener, outside_tx.clone(), started, health.clone());
-    on_signal(SignalKind::terminate(), &outside_tx, || Event::Shutdown)?;
-    on_signal(SignalKind::interrupt(), &outside_tx, || Event::Shutdown)?;
+    let pages = pages(outside_tx.clone(), started, health.clone());
+    tokio::spawn(http::serve(listener, http::signed(pages, &spec.token)));
     cancel_on_request(broker.subscribe(keys::CANCEL), outside_tx.clone());
-    let suspend = SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw());
-    on_signal(suspend, &outside_tx, || Event::Stop)?;
+    tell_of_stalls(clock);
 
     let worker = spec
         .plan
@@ -182,7 +215,6 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
         health_check_interval_ms: Some(HEALTH_CHECK_INTERVAL_MS),
     };
     let mut server = Server::new(&config, spec.plan.seed, &stream, clock.now());
-    let ledger = LedgerFile::open(&spec.ledger)?;
     let ids = crate::rng::stream(spec.plan.seed, &format!("{stream}/aggregated"));
     let decisions = handler::Handlers::new(Arc::new(spec.plan));
     let mut process = Process {
@@ -292,12 +324,11 @@ impl Host for Process {
 /// What the last health check said.
 type Health = Result<(), Box<BrokerError>>;
 
-fn serve_pages(
-    listener: tokio::net::TcpListener,
+fn pages(
     outside: mpsc::UnboundedSender<Outside<Server>>,
     started: Time,
     health: Arc<Mutex<Health>>,
-) {
+) -> Router {
     let values = move || {
         let outside = outside.clone();
         async move {
@@ -319,8 +350,21 @@ fn serve_pages(
         let text = health.is_ok().then(|| "ok\n".to_owned());
         std::future::ready(text)
     };
-    let pages = http::page("/metrics", values).merge(http::page("/healthz", well));
-    tokio::spawn(http::serve(listener, pages));
+    http::page("/metrics", values).merge(http::page("/healthz", well))
+}
+
+/// Tells the parent when this process did not get to run.
+fn tell_of_stalls(clock: ClockOrigin) {
+    let told_ms = (STALL_TOLD.as_secs_f64() * 1e3 * clock.speed) as i64;
+    tokio::spawn(async move {
+        let mut pulse = Pulse::new(clock);
+        loop {
+            let (at, ms) = pulse.beat().await;
+            if ms >= told_ms {
+                report(&Report::Stalled { at, ms });
+            }
+        }
+    });
 }
 
 /// Hands the ids of tasks to be cancelled to the server, which knows its own.

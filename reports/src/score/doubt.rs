@@ -1,18 +1,37 @@
 //! When a drill proves nothing.
 
+mod delays;
+
 use crate::jsonl::Record;
-use crate::score::judge::Outcome;
+use crate::pack::RulePack;
+use crate::record::{Audit, Lag, Transition};
+use crate::score::judge::{Judged, Outcome};
 use crate::score::{AlertScore, IncidentScore};
 
 /// Most capacity of the workers that the harness may cost before queues behave differently.
 const SLOT_OVERHEAD_MAX: f64 = 0.25;
 
-/// Why a drill proves nothing. With L the worst of the lags (99th percentile of enqueue and scrape, fault lag, and what
-/// handlers overran beyond one scrape interval): it is inconclusive when L exceeds an evaluation interval, for then any
-/// firing may be off by one or more evaluations; or when a detection lies within L of its deadline, for then the lag
-/// may have decided. It is also inconclusive when the harness cost the workers a quarter of their capacity; when it was
-/// cut short or stopped; when a fault had no effect; and when an incident was cut off before anybody could have seen it.
-pub(super) fn inconclusive(record: &Record, incidents: &[IncidentScore]) -> Vec<String> {
+/// What alerts did on a drill; nothing at all where only the drill itself is asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Alarms<'a> {
+    pub(super) incidents: &'a [IncidentScore],
+    pub(super) judged: &'a [Judged],
+    pub(super) transitions: &'a [Transition],
+    pub(super) pack: &'a RulePack,
+}
+
+/// Why a drill proves nothing.
+///
+/// It was cut short, stopped or interfered with; a fault had no effect; tasks came to what no step of the plan explains;
+/// nothing came; an incident was cut off before anybody could have seen it. And what the harness was late with:
+///
+/// * With L the worst of the lags (99th percentile of enqueue and scrape, fault lag, and what handlers overran beyond one
+///   scrape interval): L exceeds an evaluation interval, for then any firing may be off by one or more evaluations.
+/// * The harness cost the workers a quarter of their capacity.
+/// * A detection lies within L of its deadline, or within the longest single delay since its fault, or within the time
+///   that the work lost to the harness since then would have taken the whole fleet: a backlog grows by as much.
+/// * A single delay may have made an alarm, or kept one from being raised; see [`delays`].
+pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
     let header = &record.header;
     let mut why = Vec::new();
     if !record.complete {
@@ -30,9 +49,14 @@ pub(super) fn inconclusive(record: &Record, incidents: &[IncidentScore]) -> Vec<
         ));
     }
     for found in record.interference() {
-        why.push(format!("interference: {}: {}", found.subject, found.saw));
+        let minute = found.at_ms as f64 / 6e4;
+        why.push(format!(
+            "interference: {}: {} in minute {minute:.1}; no step of the plan did that",
+            found.subject, found.saw
+        ));
     }
-    for incident in incidents
+    for incident in alarms
+        .incidents
         .iter()
         .filter(|incident| incident.outcome == Outcome::Censored)
     {
@@ -43,12 +67,11 @@ pub(super) fn inconclusive(record: &Record, incidents: &[IncidentScore]) -> Vec<
             format!("the drill ended before the deadline of the {cause} incident")
         });
     }
+    if let Some(audit) = record.audit() {
+        why.extend(unexplained(audit));
+    }
     if let Some(lag) = record.lag() {
-        let handlers = (lag.handler_ms[1] - header.scrape_interval_ms).max(0);
-        let worst = lag.enqueue_ms[1]
-            .max(lag.scrape_ms[1])
-            .max(lag.fault_ms_max)
-            .max(handlers);
+        let worst = worst(record, lag);
         if worst > header.evaluation_interval_ms {
             why.push(format!(
                 "the harness lagged by {:.1} s of virtual time, more than an evaluation interval; try a lower --speed",
@@ -63,17 +86,107 @@ pub(super) fn inconclusive(record: &Record, incidents: &[IncidentScore]) -> Vec<
                 lag.redis_ms[0]
             ));
         }
-        for incident in incidents {
-            if let Some(detection) = &incident.detection
-                && (detection.delivered_ms - incident.truth.deadline_ms).abs() <= worst
-            {
-                why.push(format!(
-                    "somebody was told of {} within the harness' lag ({:.1} s) of the deadline; try a lower --speed",
-                    detection.alert,
-                    worst as f64 / 1e3
-                ));
-            }
+        why.extend(near_deadlines(record, lag, alarms.incidents));
+        why.extend(delays::doubts(record, lag, alarms));
+    }
+    why
+}
+
+/// The worst lag but for single delays.
+fn worst(record: &Record, lag: &Lag) -> i64 {
+    let handlers = (lag.handler_ms[1] - record.header.scrape_interval_ms).max(0);
+    lag.enqueue_ms[1]
+        .max(lag.scrape_ms[1])
+        .max(lag.fault_ms_max)
+        .max(handlers)
+}
+
+/// Detections that lag may have brought to the wrong side of their deadline.
+fn near_deadlines(record: &Record, lag: &Lag, incidents: &[IncidentScore]) -> Vec<String> {
+    let mut why = Vec::new();
+    for incident in incidents {
+        let Some(detection) = &incident.detection else {
+            continue;
+        };
+        let since = (incident.truth.fault_ms, detection.delivered_ms);
+        let single = delays::longest(record, lag, since);
+        let lost = lost(lag, since);
+        let lag = worst(record, lag).max(single).max(lost);
+        if (detection.delivered_ms - incident.truth.deadline_ms).abs() <= lag {
+            why.push(format!(
+                "somebody was told of {} within the harness' lag ({:.1} s) of the deadline; try a lower --speed",
+                detection.alert,
+                lag as f64 / 1e3
+            ));
         }
+    }
+    why
+}
+
+/// How much of the whole fleet's work was lost to the harness, milliseconds: a backlog that grows, or one that drains, is
+/// as much further on.
+fn lost(lag: &Lag, (from_ms, to_ms): (i64, i64)) -> i64 {
+    let minute = 60_000;
+    let within = lag
+        .lost_ms
+        .iter()
+        .filter(|(at_ms, _)| *at_ms + minute > from_ms && *at_ms <= to_ms);
+    let lost: i64 = within.map(|(_, ms)| ms).sum();
+    if lost == 0 {
+        return 0;
+    }
+    // Round trips that no busy slot has waited for are lost all the same once slots are busy.
+    lost.max(((to_ms - from_ms) as f64 * lag.slot_overhead) as i64)
+}
+
+/// Tasks that came to what no step of the plan explains.
+fn unexplained(audit: &Audit) -> Vec<String> {
+    let found = &audit.unexplained;
+    let mut why = Vec::new();
+    let example = |what: &str| {
+        let mut of = found.examples.iter();
+        let id = of.find_map(|example| example.strip_prefix(what)?.strip_prefix(' '));
+        id.map_or_else(String::new, |id| format!(", e.g. {id}"))
+    };
+    let mut count = |count: u64, what: &str, say: &str| {
+        if count > 0 {
+            let tasks = if count == 1 { "task was" } else { "tasks were" };
+            why.push(format!("{count} {tasks} {say}{}", example(what)));
+        }
+    };
+    count(
+        found.rejected,
+        "rejected",
+        "rejected while no step of the plan had Redis away",
+    );
+    count(
+        found.lost,
+        "lost",
+        "lost, and no step of the plan loses any",
+    );
+    count(
+        found.run_twice,
+        "run twice",
+        "run again, and no step of the plan repeats any",
+    );
+    count(
+        found.foreign,
+        "foreign",
+        "in the drill's queues that nobody in the drill enqueued",
+    );
+    if audit.untold > 0 {
+        why.push(format!(
+            "what became of {} tasks cannot be told without the ledgers",
+            audit.untold
+        ));
+    }
+    for task in &found.never_came {
+        why.push(format!(
+            "nothing of the workload `{task}` was ever enqueued"
+        ));
+    }
+    if audit.enqueued == 0 {
+        why.push("nothing was enqueued: alerts had nothing to look at".to_owned());
     }
     why
 }

@@ -39,7 +39,7 @@ impl Ground {
     }
 
     /// Why the record proves nothing about an alert that stays silent. One for which this is empty is not in doubt under
-    /// any rules, but for detections that the harness' lag brought to the wrong side of a deadline.
+    /// any rules, but for alarms that the harness' lag made, kept back, or brought to the wrong side of a deadline.
     pub(crate) fn doubts(
         &self,
         record: &Record,
@@ -51,6 +51,12 @@ impl Ground {
             .iter()
             .map(|truth| incident::score(record, truth, &[], pack, params, self.end_ms))
             .collect();
-        doubt::inconclusive(record, &silent)
+        let alarms = doubt::Alarms {
+            incidents: &silent,
+            judged: &[],
+            transitions: &[],
+            pack,
+        };
+        doubt::inconclusive(record, alarms)
     }
 }

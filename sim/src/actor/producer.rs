@@ -143,6 +143,8 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
                 }));
             }
             Event::Answer(Ticket::ClearState, _) => out.push(Action::Exit),
+            // What was sent is still to be answered.
+            Event::Stop => self.stopped = true,
             Event::Shutdown => {
                 self.stopped = true;
                 match &self.scheduler {

@@ -10,6 +10,12 @@ pub(crate) struct Life {
     pub(crate) sent: Time,
     first_start: Time,
     given_up: Time,
+    /// When the latest execution began.
+    pub(crate) last_start: Time,
+    /// Whether an execution has failed since then.
+    pub(crate) failed: bool,
+    /// Whether something happened to it that no step of the plan explains.
+    pub(crate) unexplained: bool,
     /// Index of its workload entry.
     pub(crate) workload: u32,
     /// Executions begun.
@@ -35,6 +41,9 @@ impl Life {
             sent: at,
             first_start: NEVER,
             given_up: NEVER,
+            last_start: NEVER,
+            failed: false,
+            unexplained: false,
             workload,
             starts: 0,
             failures: 0,
@@ -62,18 +71,25 @@ impl Life {
     pub(crate) fn started(&mut self, at: Time) {
         self.starts += 1;
         self.first_start = self.first_start.min(at);
+        self.last_start = at;
+        self.failed = false;
     }
 
     pub(crate) fn finished(&mut self, at: Time, how: Finish) {
         match how {
             Finish::Ok => self.successes += 1,
-            Finish::Failed => self.failures += 1,
+            Finish::Failed => self.failed(),
             Finish::Revoked => self.revoked = true,
             Finish::FailedByFault => {
-                self.failures += 1;
+                self.failed();
                 self.harmed.push(at);
             }
         }
+    }
+
+    fn failed(&mut self) {
+        self.failures += 1;
+        self.failed = true;
     }
 
     /// An execution died with its process.

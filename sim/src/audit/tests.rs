@@ -61,6 +61,15 @@ fn run(
     ledgers: &[(Vec<Entry<String>>, Option<i64>)],
     left: &[(&str, TaskState)],
 ) -> (Audit, Impact) {
+    run_with(arrivals, ledgers, left, (&Absences::default(), true))
+}
+
+fn run_with(
+    arrivals: &[[Entry<String>; 2]],
+    ledgers: &[(Vec<Entry<String>>, Option<i64>)],
+    left: &[(&str, TaskState)],
+    (absences, ledgers_whole): (&Absences, bool),
+) -> (Audit, Impact) {
     let plan = plan();
     let ledgers: Vec<ProcessLedger> = ledgers
         .iter()
@@ -81,6 +90,8 @@ fn run(
         producer: arrivals.as_flattened(),
         ledgers: &ledgers,
         left: &left,
+        absences: absences.clone(),
+        ledgers_whole,
     };
     let mut audited = audit(&evidence);
     (audited.audit, audited.impacts.remove(0))
@@ -114,7 +125,13 @@ fn every_fate_is_told_apart() {
     ];
     let (audit, impact) = run(&arrivals, &[(ledger, None)], &left);
     let expected = Audit {
-        unexplained: Unexplained::default(),
+        unexplained: Unexplained {
+            rejected: 1,
+            lost: 1,
+            examples: vec!["lost lost".into(), "rejected refused".into()],
+            ..Unexplained::default()
+        },
+        untold: 0,
         intended: 6,
         enqueued: 5,
         rejected: 1,
@@ -228,5 +245,91 @@ fn quantiles_are_nearest_rank() {
     assert_eq!(
         quantiles(&mut (1..=200).collect::<Vec<_>>()),
         [100, 198, 200]
+    );
+}
+
+#[test]
+fn what_a_step_explains_is_not_unexplained() {
+    let arrivals = [
+        arrival("refused", 100, false),
+        arrival("lost", 101, true),
+        arrival("late", 150, true),
+        arrival("killed", 160, true),
+        arrival("slow", 170, true),
+        arrival("twice", 180, true),
+    ];
+    let ledgers = [(
+        vec![
+            started("killed", 161, 0),
+            // Nobody was away, and the first attempt has not failed.
+            started("twice", 181, 0),
+            finished("twice", 182, 0, Finish::Ok),
+            started("twice", 190, 1),
+            finished("twice", 191, 1, Finish::Ok),
+            started("late", 151, 0),
+            finished("late", 152, 0, Finish::Failed),
+            started("late", 200, 1),
+            finished("late", 201, 1, Finish::Ok),
+            // Its attempts may take half an hour.
+            started("slow", 171, 0),
+            started("slow", 1_971, 1),
+            finished("slow", 1_972, 1, Finish::Ok),
+            started("strange", 300, 0),
+        ],
+        None,
+    )];
+    let second = (
+        vec![
+            started("killed", 230, 1),
+            finished("killed", 231, 1, Finish::Ok),
+        ],
+        None,
+    );
+    let ledgers = [ledgers[0].clone(), second];
+    let left = [("odd", TaskState::Pending)];
+    let (audit, _) = run(&arrivals, &ledgers, &left);
+    let expected = Unexplained {
+        rejected: 1,
+        lost: 1,
+        run_twice: 2,
+        foreign: 2,
+        never_came: Vec::new(),
+        examples: [
+            "foreign odd",
+            "foreign strange",
+            "rejected refused",
+            "lost lost",
+            "run twice killed",
+            "run twice twice",
+        ]
+        .map(str::to_owned)
+        .into(),
+    };
+    assert_eq!(audit.unexplained, expected);
+
+    // A worker was down meanwhile, and Redis was, and lost its data.
+    let mut absences = Absences::default();
+    absences.leaves("w-0", at(165));
+    absences.returns("w-0", at(166));
+    absences.leaves(REDIS, at(99));
+    absences.loses_data(at(102));
+    absences.returns(REDIS, at(102));
+    let (audit, _) = run_with(&arrivals, &ledgers, &[], (&absences, true));
+    let found = audit.unexplained;
+    assert_eq!(
+        (found.rejected, found.lost, found.run_twice, found.examples),
+        (
+            0,
+            0,
+            1,
+            vec!["foreign strange".to_owned(), "run twice twice".to_owned()]
+        )
+    );
+
+    // Who knows what the ledgers said?
+    let (audit, _) = run_with(&arrivals, &ledgers, &[], (&Absences::default(), false));
+    assert_eq!(
+        (audit.lost, audit.untold, audit.unexplained.lost),
+        (0, 1, 0)
     );
 }

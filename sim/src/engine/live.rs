@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod deeds;
+mod evidence;
 pub mod exporter;
 pub mod fleet;
 pub mod http;
@@ -10,6 +11,7 @@ mod lag;
 pub mod scraper;
 mod targets_file;
 pub mod uptime;
+pub(crate) mod watch;
 
 pub use targets_file::TARGETS_FILE;
 
@@ -17,7 +19,7 @@ use crate::actor::Event;
 use crate::actor::producer::{Messages, Producer};
 use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Op, Reply, TaskState};
-use crate::audit::{self, Evidence, ProcessLedger};
+use crate::audit::{self, Evidence, REDIS};
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
@@ -27,7 +29,8 @@ use crate::plan::Plan;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
 use crate::scrape::{SeriesTable, Target};
-use child::ChildError;
+use child::{ChildError, Told};
+use firedrill_reports::record::{GapKind, Interference, Lag, Meddling};
 use fleet::Fleet;
 use interpreter::{Host, Outside, drive};
 use scraper::{Addresses, InOrder, Progress, Schedule, scrape_loop};
@@ -38,7 +41,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use targets_file::TargetsFile;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch::Receiver;
+use tokio::sync::{mpsc, oneshot};
+use watch::{HARNESS, Pulse, Roster, Watch};
 
 /// What a live drill runs with.
 #[derive(Debug, Clone)]
@@ -56,7 +61,7 @@ pub struct LiveOptions {
     /// Where to tell the targets' addresses while the drill runs, for a Prometheus beside it.
     pub targets_file: PathBuf,
     /// Turns true when the drill is to be stopped.
-    pub abort: watch::Receiver<bool>,
+    pub abort: Receiver<bool>,
     /// Virtual milliseconds reached, for a progress display.
     pub reached_ms: Arc<AtomicI64>,
 }
@@ -118,14 +123,20 @@ async fn run_on(
     let producer_broker = RedisBroker::open(&address, redis_options.clone()).await?;
     let exporter_broker = RedisBroker::open(&address, redis_options).await?;
 
-    let (effects_tx, mut effects) = mpsc::unbounded_channel();
-    let mut fleet = Fleet::start(plan, options, &address, effects_tx).await?;
-    let clock = ClockOrigin::start(options.epoch, options.speed);
-    fleet.begin(clock).await?;
-
-    let addresses = Addresses::default();
-    let uptime = uptime::Uptime::new(clock);
     let system = |what| move |error| LiveError::System(what, error);
+    let addresses = Addresses::default();
+    let (told_tx, mut told) = mpsc::unbounded_channel();
+    let workers = (addresses.clone(), EXPORTERS.len());
+    let mut fleet = Fleet::start(plan, options, &address, told_tx, workers).await?;
+    let clock = ClockOrigin::start(options.epoch, options.speed);
+    let mut watch =
+        Watch::start(plan, clock, address, options.speed).map_err(system("the observer"))?;
+    let roster = watch.roster.clone();
+    roster.is_there(REDIS, redis.pid(), None);
+    fleet.begin(clock, roster.clone()).await?;
+    let uptime = uptime::Uptime::new(clock);
+    let pulse = tokio::spawn(feel_pulse(roster.clone(), clock));
+
     addresses.set(
         0,
         exporter::serve_asynq(exporter_broker.clone(), clock)
@@ -138,7 +149,6 @@ async fn run_on(
             .await
             .map_err(system("exporter port"))?,
     );
-    fleet.publish(&addresses, EXPORTERS.len());
     let targets_file = TargetsFile::new(&options.targets_file, names(plan));
     targets_file
         .write(&addresses)
@@ -158,11 +168,12 @@ async fn run_on(
         addresses,
         targets_file,
         uptime,
-        first_worker: EXPORTERS.len(),
+        roster: roster.clone(),
     };
     let mut agenda = Agenda::new(plan);
     let mut seen = vec![false; plan.timeline.len()];
     let mut order = InOrder::default();
+    let mut upkeep = Upkeep::new(plan, roster.clone());
     let mut scrape_late_ms = Vec::new();
     let mut fault_ms_max = 0;
     let mut abort = options.abort.clone();
@@ -186,14 +197,23 @@ async fn run_on(
                     sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
                 }
             }
-            Some(effect) = effects.recv() => {
-                if !std::mem::replace(&mut seen[effect.step], true) {
-                    let at_ms = effect.at.millis() - options.epoch.millis();
-                    let mark = plan.timeline[effect.step].effect_mark(at_ms, &effect.process);
-                    sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
+            Some(word) = told.recv() => match word {
+                Told::Effect(effect) => {
+                    if !std::mem::replace(&mut seen[effect.step], true) {
+                        let at_ms = effect.at.millis() - options.epoch.millis();
+                        let mark = plan.timeline[effect.step].effect_mark(at_ms, &effect.process);
+                        sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
+                    }
                 }
+                Told::Stalled { process, at, ms } => {
+                    roster.gap(GapKind::Stall, &process, at, ms);
+                }
+            },
+            Some(found) = watch.next() => {
+                sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
             }
             Some(progress) = scrapes.recv() => {
+                upkeep.see(&progress);
                 if let Progress::Began { late_ms, at, .. } = &progress {
                     scrape_late_ms.push(*late_ms);
                     options.reached_ms.store(at.millis() - options.epoch.millis(), Ordering::Relaxed);
@@ -211,6 +231,11 @@ async fn run_on(
         }
     }
     drop(scrapes);
+    pulse.abort();
+    let (left, mut gaps) = watch.finish();
+    for found in left {
+        sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
+    }
     let stopped_at = clock.now().min(end);
     let reached_ms = stopped_at.millis() - options.epoch.millis();
     let unseen = plan.timeline.iter().zip(&seen).filter(|(_, seen)| !**seen);
@@ -226,7 +251,27 @@ async fn run_on(
         world.redis.restart(true).await?;
     }
     let left = left_in_redis(plan, &exporter_broker).await?;
-    let ledgers = read_ledgers(ledgers).map_err(system("ledger"))?;
+    let (ledgers, damaged) = evidence::read(ledgers);
+    let ledgers_whole = damaged.is_empty();
+    for (process, saw) in damaged {
+        sink(Observation::Interference(Interference {
+            at_ms: reached_ms,
+            until_ms: None,
+            what: Meddling::Ledger,
+            subject: process,
+            saw,
+        }))
+        .map_err(LiveError::Sink)?;
+    }
+    let absences = roster.absences();
+    let lag = lag::lag(
+        plan,
+        (&producer, &ledgers),
+        (options.epoch, &absences),
+        scrape_late_ms,
+        fault_ms_max,
+        &mut gaps,
+    );
     let evidence = Evidence {
         plan,
         origin: options.epoch,
@@ -234,9 +279,14 @@ async fn run_on(
         producer: &producer,
         ledgers: &ledgers,
         left: &left,
+        absences,
+        ledgers_whole,
     };
     let audited = Box::new(audit::audit(&evidence));
-    let lag = lag::lag(plan, &producer, &ledgers, scrape_late_ms, fault_ms_max);
+    let lag = Lag {
+        gaps: gaps.into_vec(),
+        ..lag
+    };
     sink(Observation::Ledger { audited, lag }).map_err(LiveError::Sink)?;
     Ok(Ended {
         at_ms: reached_ms,
@@ -286,8 +336,17 @@ fn spawn_producer(plan: &Plan, broker: RedisBroker, clock: ClockOrigin) -> Produ
 }
 
 impl ProducerTask {
-    /// Waits, with a bound, until every task sent so far is answered, and takes the ledger.
+    /// Has it send no more, waits, with a bound, until every task it has sent is answered, and takes the ledger.
     async fn finish(self, clock: ClockOrigin) -> Vec<Entry> {
+        // A closed channel means the producer has ended already.
+        let _ = self.outside.send(Outside::Event(Event::Stop));
+        // Its notes are whole when it has heard of that.
+        let (heard_tx, heard) = oneshot::channel();
+        let hear = Box::new(move |_: &LiveProducer| {
+            let _ = heard_tx.send(());
+        });
+        let _ = self.outside.send(Outside::Inspect(hear));
+        let _ = heard.await;
         let patience =
             tokio::time::Instant::now() + clock.real_millis(10_000).max(Duration::from_secs(2));
         loop {
@@ -301,7 +360,6 @@ impl ProducerTask {
                 .filter(|note| matches!(note, Entry::Sent { .. }));
             let sent = sent.count();
             if notes.len() == 2 * sent || tokio::time::Instant::now() >= patience {
-                // A closed channel means the producer has ended already.
                 let _ = self.outside.send(Outside::Event(Event::Shutdown));
                 // It leaves the listings of schedulers, if Redis is there.
                 let _ = tokio::time::timeout(Duration::from_secs(1), self.done).await;
@@ -364,22 +422,65 @@ async fn left_in_redis(
     Ok(left)
 }
 
-fn read_ledgers(files: Vec<(PathBuf, Option<Time>)>) -> io::Result<Vec<ProcessLedger>> {
-    files
-        .into_iter()
-        // A process killed before it began has no ledger.
-        .filter(|(path, _)| path.exists())
-        .map(|(path, killed_at)| {
-            // `w-0.1.ledger` is of the second life of `w-0`.
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let process = name.split('.').next().unwrap_or_default().to_owned();
-            Ok(ProcessLedger {
-                process,
-                entries: ledger::read(&path)?,
-                killed_at,
-            })
-        })
-        .collect()
+/// Notes when the drill's own thread did not get to run.
+async fn feel_pulse(roster: Roster, clock: ClockOrigin) {
+    let mut pulse = Pulse::new(clock);
+    loop {
+        let (since, late_ms) = pulse.beat().await;
+        roster.gap(GapKind::Stall, HARNESS, since, late_ms);
+    }
+}
+
+/// Whether targets that should be up are.
+struct Upkeep {
+    roster: Roster,
+    interval_ms: i64,
+    /// Of each target its name, whose absence explains that it is not up, when it was scraped last, and whether it could
+    /// be.
+    targets: Vec<(String, String, Option<Time>, bool)>,
+}
+
+impl Upkeep {
+    fn new(plan: &Plan, roster: Roster) -> Self {
+        let targets = names(plan).into_iter().map(|(job, instance)| {
+            let exporters = EXPORTERS.iter().any(|(name, _)| *name == job);
+            // Exporters are the harness' own; one that waits for Redis is late with it.
+            let who = if exporters { REDIS } else { instance.as_str() };
+            (format!("{job}/{instance}"), who.to_owned(), None, true)
+        });
+        Self {
+            roster,
+            interval_ms: plan.scrape_interval_ms,
+            targets: targets.collect(),
+        }
+    }
+
+    fn see(&mut self, progress: &Progress) {
+        match progress {
+            Progress::Began { target, at, .. } => {
+                let (name, _, last, _) = &mut self.targets[*target];
+                if let Some(last) = last.replace(*at) {
+                    let beyond_ms = at.millis() - last.millis() - self.interval_ms;
+                    self.roster.gap(GapKind::Scrape, name, last, beyond_ms);
+                }
+            }
+            Progress::Ended {
+                target,
+                at,
+                ended,
+                values,
+            } => {
+                let (name, who, _, up) = &mut self.targets[*target];
+                let down = values.is_none() && !self.roster.was_away(who, *at, *ended);
+                if down && *up {
+                    let saw = "could not be scraped".to_owned();
+                    self.roster
+                        .tell(Meddling::Unreachable, name, *at, None, saw);
+                }
+                *up = !down;
+            }
+        }
+    }
 }
 
 /// Milliseconds since the drill's start, as records count.

@@ -95,6 +95,15 @@ impl PrivateRedis {
             .expect("a loopback port and a password of letters and digits")
     }
 
+    /// Its process, if that is our child and runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Program(server) => server.pid(),
+            _ => None,
+        }
+    }
+
     /// Whether it answers `PING` and has loaded its data.
     #[must_use]
     pub fn is_listening(&self) -> bool {

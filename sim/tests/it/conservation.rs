@@ -8,7 +8,7 @@ use firedrill::engine::virtual_time::{self, Counts, VirtualOptions};
 use firedrill::fault::{Agenda, Deed, Phase, Turn};
 use firedrill::plan::{Plan, Step, arrivals};
 use firedrill_detector::Labels;
-use firedrill_reports::record::{Audit, Mark};
+use firedrill_reports::record::{Audit, Mark, Unexplained};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -47,6 +47,7 @@ fn run(plan: &Plan) -> Seen {
                 values,
             } => seen.scrapes.push((at_ms, target, values)),
             Observation::Mark(mark) => seen.marks.push(mark),
+            Observation::Interference(found) => panic!("nobody is there to do it: {found:?}"),
             Observation::Ledger { audited, .. } => seen.audited = *audited,
         }
         Ok(())
@@ -87,6 +88,13 @@ fn conserved(plan: &Plan, loses_data: bool, seen: &Seen) -> Result<(), TestCaseE
         "{:?}",
         audit
     );
+    let unexplained = Unexplained {
+        // A random plan may well end before something comes.
+        never_came: audit.unexplained.never_came.clone(),
+        ..Unexplained::default()
+    };
+    prop_assert_eq!(&audit.unexplained, &unexplained);
+    prop_assert_eq!(audit.untold, 0);
     prop_assert!(audit.late <= audit.enqueued && audit.executed_twice <= audit.enqueued);
     prop_assert!(audit.failed_executions <= seen.counts.returns);
     prop_assert!(audit.succeeded <= seen.counts.returns);

@@ -47,7 +47,7 @@ evaluation: { interval: 5s }
 timeline:
   - { at: 2m, fault: worker.kill, select: all, until: { at: 5m, remedy: worker.restart } }
 incidents:
-  - { cause: worker-crashed, wanted: page, within: 1m }
+  - { cause: worker-crashed, wanted: page, within: 2m }
 ";
 
 fn fidelity(dir: &Path, args: &[&str]) -> Output {
@@ -65,9 +65,18 @@ fn fidelity(dir: &Path, args: &[&str]) -> Output {
 fn both_engines_come_to_the_same_verdict() {
     need!("redis-server");
     let dir = tempfile::tempdir().unwrap();
-    let output = fidelity(dir.path(), &["--speed", "30", "--json"]);
-    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{talk}"));
+    let run = |speed: &str| {
+        let output = fidelity(dir.path(), &["--speed", speed, "--json"]);
+        let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+        let found = serde_json::from_slice(&output.stdout);
+        let found: Value = found.unwrap_or_else(|_| panic!("{talk}"));
+        (output, talk, found)
+    };
+    let (mut output, mut talk, mut found) = run("30");
+    if found["scenarios"][0]["conclusive"] == false {
+        // This machine was too slow for that.
+        (output, talk, found) = run("10");
+    }
     let scenario = &found["scenarios"][0];
     assert_eq!(scenario["conclusive"], true, "{talk}\n{scenario:#}");
     assert_eq!(scenario["aspects"]["verdicts"], "same", "{scenario:#}");

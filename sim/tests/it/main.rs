@@ -13,6 +13,7 @@ mod docker;
 mod fidelity;
 mod ground_truth;
 mod inspector;
+mod interference;
 mod interop;
 mod live;
 mod prometheus;

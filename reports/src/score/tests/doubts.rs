@@ -1,6 +1,7 @@
 //! Drills that prove nothing.
 
 use super::*;
+use crate::record::{Audit, Gap, GapKind, Interference, Lag, Meddling, Unexplained};
 
 #[test]
 fn a_drill_cut_short_is_censored_or_inconclusive() {
@@ -131,4 +132,218 @@ fn silence_without_data_passes_nothing() {
     // An incident nobody could see was missed all the same.
     let missed = paper(&names).incident("db_slow", 1200, None, 2400, 1500);
     assert_eq!(missed.score().verdict, Verdict::Failed);
+}
+
+/// A paper drill in which something was `s` seconds late from second `at` on.
+fn with_gap(mut paper: Paper, what: GapKind, at: i64, s: i64) -> DrillScore {
+    let gap = Gap {
+        what,
+        subject: "w-0".into(),
+        at_ms: at * 1_000,
+        ms: s * 1_000,
+    };
+    let lag = Lag {
+        gaps: vec![gap],
+        ..Lag::default()
+    };
+    paper.record.lines.push(Line::Lag(lag));
+    paper.score()
+}
+
+#[test]
+fn what_was_done_from_outside_is_told_with_its_time() {
+    let mut paper = Paper::new(600, 3600).benign(0, 3600);
+    paper.record.lines.push(Line::Interference(Interference {
+        at_ms: 1_230_000,
+        until_ms: None,
+        what: Meddling::Ended,
+        subject: "w-0".into(),
+        saw: "was ended by signal 9".into(),
+    }));
+    let score = paper.score();
+    assert_eq!(
+        (score.verdict, score.inconclusive),
+        (
+            Verdict::Inconclusive,
+            vec![
+                "interference: w-0: was ended by signal 9 in minute 20.5; no step of the plan did that"
+                    .to_owned()
+            ]
+        )
+    );
+}
+
+#[test]
+fn a_stall_changes_nothing_where_nothing_is_decided() {
+    // Evaluated every 60 s, scraped every 15 s.
+    let quiet = || Paper::new(600, 3600).benign(0, 3600);
+    for what in [GapKind::Enqueue, GapKind::Stall, GapKind::Scrape] {
+        assert_eq!(with_gap(quiet(), what, 1_000, 12).verdict, Verdict::Passed);
+        assert_eq!(with_gap(quiet(), what, 1_000, 90).verdict, Verdict::Passed);
+    }
+    let blind = with_gap(quiet(), GapKind::Stall, 1_000, 301);
+    assert_eq!(blind.verdict, Verdict::Inconclusive);
+    assert!(blind.inconclusive[0].contains("longer than Prometheus looks back"));
+    // A detection with time to spare, and a stall while it was made.
+    let seen = || {
+        Paper::new(600, 3600)
+            .incident("db_slow", 1200, None, 2400, 1500)
+            .fires("JobLatencyHigh", 1260, 1300, 2400)
+    };
+    assert_eq!(
+        with_gap(seen(), GapKind::Stall, 1_250, 90).verdict,
+        Verdict::Passed
+    );
+    // It was told of at 1330, the deadline is 1500.
+    assert_eq!(
+        with_gap(seen(), GapKind::Stall, 1_250, 171).verdict,
+        Verdict::Inconclusive
+    );
+    assert_eq!(
+        with_gap(seen(), GapKind::Stall, 900, 171).verdict,
+        Verdict::Passed,
+        "it was over before the fault"
+    );
+}
+
+#[test]
+fn an_alarm_that_a_stall_may_have_made_proves_nothing() {
+    let wolf = |until: i64| {
+        Paper::new(600, 3600)
+            .benign(0, 3600)
+            .fires("JobLatencyHigh", 1_900, 1_960, until)
+    };
+    assert_eq!(wolf(2_000).score().verdict, Verdict::Failed);
+    let with = |at, s, until| with_gap(wolf(until), GapKind::Stall, at, s).verdict;
+    // A minute and a half, and its reach of nine minutes.
+    assert_eq!(with(1_850, 90, 2_000), Verdict::Inconclusive);
+    assert_eq!(
+        with(1_850, 90, 3_000),
+        Verdict::Failed,
+        "it outlasts the reach"
+    );
+    assert_eq!(with(1_000, 90, 2_000), Verdict::Failed, "it is over");
+    // A short one reaches no further than itself.
+    assert_eq!(with(1_895, 30, 2_000), Verdict::Failed);
+    assert_eq!(with(1_895, 50, 2_000), Verdict::Inconclusive);
+    let score = with_gap(wolf(2_000), GapKind::Stall, 1_850, 90);
+    assert_eq!(
+        score.inconclusive,
+        [
+            "w-0 did not run for 90.0 s of virtual time in minute 30.8, which may have made JobLatencyHigh fire; try a \
+             lower --speed"
+        ]
+    );
+}
+
+#[test]
+fn an_incident_that_nobody_saw_may_have_been_seen_without_the_stall() {
+    let unseen = || Paper::new(600, 3600).incident("db_slow", 1200, None, 2400, 1500);
+    let with = |s| with_gap(unseen(), GapKind::Scrape, 1_300, s).verdict;
+    assert_eq!(
+        (with(100), with(150)),
+        (Verdict::Failed, Verdict::Inconclusive)
+    );
+    // Its alert was pending, and let go when the stall ended.
+    let pending = |let_go: i64, s: i64| {
+        let mut paper = unseen();
+        let turn = |at: i64, from, to| {
+            Line::Transition(Transition {
+                at_ms: at * 1_000,
+                group: "g".into(),
+                alert: "JobLatencyHigh".into(),
+                labels: [("severity".to_owned(), "page".to_owned())].into(),
+                from,
+                to,
+                value: None,
+                data_gone: false,
+                data_back: false,
+            })
+        };
+        use AlertState::{Inactive, Pending};
+        paper.record.lines.push(turn(1_250, Inactive, Pending));
+        paper.record.lines.push(turn(let_go, Pending, Inactive));
+        with_gap(paper, GapKind::Scrape, 1_300, s).verdict
+    };
+    assert_eq!(pending(1_400, 90), Verdict::Inconclusive);
+    assert_eq!(
+        pending(1_400, 30),
+        Verdict::Failed,
+        "shorter than an evaluation"
+    );
+    assert_eq!(pending(1_600, 90), Verdict::Failed, "long after it");
+}
+
+#[test]
+fn work_lost_to_the_harness_counts_near_a_deadline() {
+    let with = |lost_ms: i64, at_ms: i64, slot_overhead: f64| {
+        let mut paper = Paper::new(600, 3600)
+            .incident("db_slow", 1200, None, 2400, 1500)
+            // Told of at 1490.
+            .fires("JobLatencyHigh", 1_400, 1_460, 2_400);
+        let lag = Lag {
+            lost_ms: vec![(at_ms, lost_ms)],
+            slot_overhead,
+            ..Lag::default()
+        };
+        paper.record.lines.push(Line::Lag(lag));
+        paper.score().verdict
+    };
+    assert_eq!(with(9_000, 1_260_000, 0.0), Verdict::Passed);
+    assert_eq!(with(10_000, 1_260_000, 0.0), Verdict::Inconclusive);
+    assert_eq!(
+        with(10_000, 900_000, 0.2),
+        Verdict::Passed,
+        "before the fault"
+    );
+    assert_eq!(
+        with(1_000, 1_260_000, 0.2),
+        Verdict::Inconclusive,
+        "slots were busy, and each held a fifth longer"
+    );
+}
+
+#[test]
+fn tasks_that_nothing_explains_prove_nothing() {
+    let with = |unexplained: Unexplained, enqueued: u64| {
+        let mut paper = Paper::new(600, 3600).benign(0, 3600);
+        paper.record.lines.push(Line::Audit(Audit {
+            enqueued,
+            unexplained,
+            ..Audit::default()
+        }));
+        let score = paper.score();
+        assert_eq!(
+            score.verdict == Verdict::Passed,
+            score.inconclusive.is_empty()
+        );
+        score.inconclusive
+    };
+    assert_eq!(with(Unexplained::default(), 9), Vec::<String>::new());
+    assert_eq!(
+        with(Unexplained::default(), 0),
+        ["nothing was enqueued: alerts had nothing to look at"]
+    );
+    let found = Unexplained {
+        rejected: 3,
+        lost: 1,
+        run_twice: 2,
+        foreign: 4,
+        never_came: vec!["mail".into()],
+        examples: vec![
+            "lost t-7".into(),
+            "foreign f-1".into(),
+            "foreign f-2".into(),
+        ],
+    };
+    assert_eq!(
+        with(found, 9),
+        [
+            "3 tasks were rejected while no step of the plan had Redis away",
+            "1 task was lost, and no step of the plan loses any, e.g. t-7",
+            "2 tasks were run again, and no step of the plan repeats any",
+            "4 tasks were in the drill's queues that nobody in the drill enqueued, e.g. f-1",
+            "nothing of the workload `mail` was ever enqueued",
+        ]
+    );
 }

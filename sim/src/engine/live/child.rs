@@ -1,13 +1,16 @@
 //! A worker process as its parent sees it: started, told the time, watched, killed.
 
 use crate::clock::{ClockOrigin, Time};
+use crate::engine::live::evidence::HeldLedger;
+use crate::engine::live::scraper::Place;
 use crate::guard;
 use crate::worker::{Report, WorkerSpec};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -28,6 +31,22 @@ pub struct Effect {
     pub at: Time,
 }
 
+/// What a worker process tells while it works.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// A fault's first effect.
+    Effect(Effect),
+    /// It did not get to run.
+    Stalled {
+        /// Which process.
+        process: String,
+        /// Since when.
+        at: Time,
+        /// For how many virtual milliseconds.
+        ms: i64,
+    },
+}
+
 /// Why a worker could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("worker {process}: {reason}")]
@@ -42,9 +61,9 @@ pub struct WorkerChild {
     stdin: ChildStdin,
     process: String,
     /// Where its `/metrics` is.
-    pub address: SocketAddr,
+    pub place: Place,
     /// Its ledger.
-    pub ledger: PathBuf,
+    ledger: HeldLedger,
 }
 
 impl WorkerChild {
@@ -55,7 +74,7 @@ impl WorkerChild {
     pub async fn start(
         exe: &Path,
         spec: &WorkerSpec,
-        effects: UnboundedSender<Effect>,
+        told: UnboundedSender<Told>,
     ) -> Result<Self, ChildError> {
         let failed = |reason: String| ChildError {
             process: spec.process.clone(),
@@ -91,25 +110,32 @@ impl WorkerChild {
         let process = spec.process.clone();
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                if let Ok(Report::Effect { step, at }) = serde_json::from_str(&line)
-                    && effects
-                        .send(Effect {
-                            process: process.clone(),
-                            step,
-                            at,
-                        })
-                        .is_err()
-                {
+                let process = process.clone();
+                let word = match serde_json::from_str(&line) {
+                    Ok(Report::Effect { step, at }) => Told::Effect(Effect { process, step, at }),
+                    Ok(Report::Stalled { at, ms }) => Told::Stalled { process, at, ms },
+                    Ok(Report::Ready { .. }) | Err(_) => continue,
+                };
+                if told.send(word).is_err() {
                     return;
                 }
             }
         });
+        let opened = File::open(&spec.ledger);
+        let held = opened.map_err(|error| failed(format!("has no ledger: {error}")))?;
         Ok(Self {
             child,
             stdin,
             process: spec.process.clone(),
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
-            ledger: spec.ledger.clone(),
+            place: Place {
+                address: SocketAddr::from(([127, 0, 0, 1], port)),
+                token: spec.token.clone(),
+            },
+            ledger: HeldLedger {
+                path: spec.ledger.clone(),
+                file: held,
+                least: 0,
+            },
         })
     }
 
@@ -130,7 +156,27 @@ impl WorkerChild {
             .map_err(|error| failed(format!("has ended: {error}")))
     }
 
-    /// Whether the process has ended by itself.
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Its open ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &File {
+        &self.ledger.file
+    }
+
+    /// The ledger of a process that has ended.
+    pub(crate) fn into_ledger(self) -> HeldLedger {
+        let mut ledger = self.ledger;
+        // What was in it when the process ended stays in it.
+        ledger.least = ledger.file.metadata().map_or(0, |meta| meta.len());
+        ledger
+    }
+
+    /// Whether the process has ended.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }

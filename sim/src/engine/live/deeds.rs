@@ -1,11 +1,13 @@
 //! Carries deeds out for real: signals to processes, Redis killed and started; each with a look at its effect.
 
+use crate::audit::REDIS;
 use crate::clock::ClockOrigin;
 use crate::engine::live::LiveError;
-use crate::engine::live::fleet::Fleet;
+use crate::engine::live::fleet::{Fleet, Killed};
 use crate::engine::live::scraper::Addresses;
 use crate::engine::live::targets_file::{TARGETS_FILE, TargetsFile};
 use crate::engine::live::uptime::Uptime;
+use crate::engine::live::watch::Roster;
 use crate::fault::{Agenda, Deed, Phase, Turn};
 use crate::plan::Plan;
 use crate::redis_server::private::PrivateRedis;
@@ -20,8 +22,8 @@ pub(crate) struct World<'a> {
     pub(crate) addresses: Addresses,
     pub(crate) targets_file: TargetsFile,
     pub(crate) uptime: Uptime,
-    /// Number of the first worker among the scrape targets.
-    pub(crate) first_worker: usize,
+    /// Told before anything is done to anybody.
+    pub(crate) roster: Roster,
 }
 
 impl World<'_> {
@@ -49,22 +51,26 @@ impl World<'_> {
         let clock = self.clock;
         let (verified, note) = match step.fault.deed(turn.phase) {
             Deed::KillWorkers => {
-                let gone = self.fleet.kill(&step.targets, clock).await;
+                let Killed { gone, before } = self.fleet.kill(&step.targets, clock).await;
                 let all = step.targets.len();
-                (
-                    gone == all,
-                    format!("SIGKILL; {gone} of {all} processes gone"),
-                )
+                let mut note = format!("SIGKILL; {gone} of {all} processes gone");
+                if !before.is_empty() {
+                    note += &format!("; ended before: {}", before.join(", "));
+                }
+                (gone == all, note)
             }
             Deed::RestartWorkers => {
                 let note = self.fleet.restart(&step.targets, clock).await?;
-                self.fleet.publish(&self.addresses, self.first_worker);
                 self.targets_file
                     .write(&self.addresses)
                     .map_err(|error| LiveError::System(TARGETS_FILE, error))?;
                 (true, note)
             }
             Deed::KillRedis { keep_data } => {
+                self.roster.leaves(REDIS);
+                if !keep_data {
+                    self.roster.loses_data();
+                }
                 self.redis.kill().await?;
                 let data = if keep_data { "kept" } else { "lost" };
                 (!self.redis.is_listening(), format!("SIGKILL; data {data}"))
@@ -72,6 +78,10 @@ impl World<'_> {
             Deed::StartRedis { keep_data } => {
                 self.redis.restart(keep_data).await?;
                 self.uptime.restarted();
+                if !keep_data {
+                    self.roster.loses_data();
+                }
+                self.roster.is_there(REDIS, self.redis.pid(), None);
                 (self.redis.is_listening(), "answers PING".to_owned())
             }
             Deed::LeaveToHandlers if turn.phase == Phase::Begin => return Ok(None),

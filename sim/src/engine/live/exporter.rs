@@ -5,19 +5,22 @@ use crate::asynq::op::{Op, Reply};
 use crate::broker::redis::RedisBroker;
 use crate::clock::ClockOrigin;
 use crate::engine::live::http;
+use crate::engine::live::scraper::Place;
 use crate::engine::live::uptime::Uptime;
 use crate::metrics::{Value, exposition, memory_labels, queue_values};
 use firedrill_detector::Labels;
 use std::io;
-use std::net::SocketAddr;
 use tokio::net::TcpListener;
+
+/// Connections of the drill's observer, which no Redis would have by itself.
+const OBSERVERS: f64 = 1.0;
 
 /// Serves asynq's collector. As the real one: when any queue cannot be read there is no asynq series at all, and the
 /// answer is still 200.
 ///
 /// # Errors
 /// When no loopback port can be opened.
-pub async fn serve_asynq(broker: RedisBroker, clock: ClockOrigin) -> io::Result<SocketAddr> {
+pub async fn serve_asynq(broker: RedisBroker, clock: ClockOrigin) -> io::Result<Place> {
     let text = move || {
         let broker = broker.clone();
         async move {
@@ -33,7 +36,7 @@ pub async fn serve_asynq(broker: RedisBroker, clock: ClockOrigin) -> io::Result<
 ///
 /// # Errors
 /// When no loopback port can be opened.
-pub async fn serve_redis(broker: RedisBroker, uptime: Uptime) -> io::Result<SocketAddr> {
+pub async fn serve_redis(broker: RedisBroker, uptime: Uptime) -> io::Result<Place> {
     let text = move || {
         let (broker, uptime) = (broker.clone(), uptime.clone());
         async move {
@@ -44,15 +47,17 @@ pub async fn serve_redis(broker: RedisBroker, uptime: Uptime) -> io::Result<Sock
     serve(text).await
 }
 
-async fn serve<F, R>(text: F) -> io::Result<SocketAddr>
+async fn serve<F, R>(text: F) -> io::Result<Place>
 where
     F: Fn() -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Option<String>> + Send + 'static,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    tokio::spawn(http::serve(listener, http::page("/metrics", text)));
-    Ok(address)
+    let token = http::new_token();
+    let pages = http::signed(http::page("/metrics", text), &token);
+    tokio::spawn(http::serve(listener, pages));
+    Ok(Place { address, token })
 }
 
 async fn asynq_values(broker: &RedisBroker, clock: ClockOrigin) -> Option<Vec<Value>> {
@@ -81,6 +86,7 @@ async fn asynq_values(broker: &RedisBroker, clock: ClockOrigin) -> Option<Vec<Va
 
 /// Real seconds, which mean nothing to a drill.
 const UPTIME: &str = "uptime_in_seconds";
+const CLIENTS: &str = "connected_clients";
 
 fn redis_values(info: Option<&str>, uptime: &Uptime) -> Vec<Value> {
     let up = f64::from(u8::from(info.is_some()));
@@ -88,7 +94,7 @@ fn redis_values(info: Option<&str>, uptime: &Uptime) -> Vec<Value> {
     let fields = [
         ("used_memory", "redis_memory_used_bytes"),
         ("maxmemory", "redis_memory_max_bytes"),
-        ("connected_clients", "redis_connected_clients"),
+        (CLIENTS, "redis_connected_clients"),
         ("connected_slaves", "redis_connected_slaves"),
         (UPTIME, "redis_uptime_in_seconds"),
     ];
@@ -97,10 +103,11 @@ fn redis_values(info: Option<&str>, uptime: &Uptime) -> Vec<Value> {
             continue;
         };
         if let Some((field, name)) = fields.iter().find(|(known, _)| *known == field)
-            && let Ok(value) = value.trim().parse()
+            && let Ok(value) = value.trim().parse::<f64>()
         {
             let value = match *field {
                 UPTIME => uptime.seconds(value) as f64,
+                CLIENTS => value - OBSERVERS,
                 _ => value,
             };
             values.push((Labels::metric(name, []), value));

@@ -1,9 +1,12 @@
 //! The worker processes of a drill: started, killed, restarted, ended.
 
 use crate::broker::redis::address::Address;
-use crate::clock::{ClockOrigin, Time};
-use crate::engine::live::child::{Effect, WorkerChild};
+use crate::clock::ClockOrigin;
+use crate::engine::live::child::{Told, WorkerChild};
+use crate::engine::live::evidence::Ended;
+use crate::engine::live::http;
 use crate::engine::live::scraper::Addresses;
+use crate::engine::live::watch::Roster;
 use crate::engine::live::{LiveError, LiveOptions};
 use crate::plan::Plan;
 use crate::worker::WorkerSpec;
@@ -21,10 +24,24 @@ pub(crate) struct Fleet {
     exe: PathBuf,
     specs: Vec<WorkerSpec>,
     dir: PathBuf,
-    effects: UnboundedSender<Effect>,
+    told: UnboundedSender<Told>,
     running: BTreeMap<String, WorkerChild>,
     /// Ledgers of every incarnation so far, with the time its process was ended.
-    ledgers: Vec<(PathBuf, Option<Time>)>,
+    ledgers: Vec<Ended>,
+    addresses: Addresses,
+    /// Number of the first process among the scrape targets.
+    first: usize,
+    /// Known since the drill began.
+    roster: Option<Roster>,
+}
+
+/// What killing processes came to.
+#[derive(Debug, Default)]
+pub(crate) struct Killed {
+    /// How many are gone because they were killed.
+    pub(crate) gone: usize,
+    /// Those that had ended before.
+    pub(crate) before: Vec<String>,
 }
 
 impl Fleet {
@@ -33,7 +50,8 @@ impl Fleet {
         plan: &Plan,
         options: &LiveOptions,
         redis: &Address,
-        effects: UnboundedSender<Effect>,
+        told: UnboundedSender<Told>,
+        addresses: (Addresses, usize),
     ) -> Result<Self, LiveError> {
         let specs = plan
             .processes()
@@ -45,6 +63,7 @@ impl Fleet {
                 port: 0,
                 redis: redis.clone(),
                 ledger: PathBuf::new(),
+                token: String::new(),
                 speed: options.speed,
             })
             .collect();
@@ -52,9 +71,12 @@ impl Fleet {
             exe: options.exe.clone(),
             specs,
             dir: options.dir.clone(),
-            effects,
+            told,
             running: BTreeMap::new(),
             ledgers: Vec::new(),
+            addresses: addresses.0,
+            first: addresses.1,
+            roster: None,
         };
         let names: Vec<String> = fleet
             .specs
@@ -68,50 +90,60 @@ impl Fleet {
     }
 
     async fn spawn(&mut self, process: &str) -> Result<(), LiveError> {
-        let Some(spec) = self.specs.iter_mut().find(|spec| spec.process == process) else {
+        let mut specs = self.specs.iter_mut().enumerate();
+        let Some((index, spec)) = specs.find(|(_, spec)| spec.process == process) else {
             return Ok(());
         };
+        spec.token = http::new_token();
         spec.ledger = self
             .dir
             .join(format!("{process}.{}.ledger", spec.incarnation));
-        let child = WorkerChild::start(&self.exe, spec, self.effects.clone()).await?;
+        let child = WorkerChild::start(&self.exe, spec, self.told.clone()).await?;
         spec.incarnation += 1;
-        spec.port = child.address.port();
+        spec.port = child.place.address.port();
+        self.addresses.set(self.first + index, child.place.clone());
         self.running.insert(process.to_owned(), child);
         Ok(())
     }
 
-    /// Tells every process the time.
-    pub(crate) async fn begin(&mut self, clock: ClockOrigin) -> Result<(), LiveError> {
-        for child in self.running.values_mut() {
+    /// Tells every process the time. From now on they are watched.
+    pub(crate) async fn begin(
+        &mut self,
+        clock: ClockOrigin,
+        roster: Roster,
+    ) -> Result<(), LiveError> {
+        for (name, child) in &mut self.running {
             child.begin(clock).await?;
+            roster.is_there(name, child.id(), Some(child.ledger()));
         }
+        self.roster = Some(roster);
         Ok(())
     }
 
-    /// Makes the processes' present addresses known to the scraper.
-    pub(crate) fn publish(&self, addresses: &Addresses, first_worker: usize) {
-        for (index, spec) in self.specs.iter().enumerate() {
-            if let Some(child) = self.running.get(&spec.process) {
-                addresses.set(first_worker + index, child.address);
-            }
+    /// What happens to these processes from now on is the plan's doing.
+    fn let_go(&self, names: &[String]) {
+        if let Some(roster) = &self.roster {
+            names.iter().for_each(|name| roster.leaves(name));
         }
     }
 
-    /// Kills processes; answers how many are gone.
-    pub(crate) async fn kill(&mut self, names: &[String], clock: ClockOrigin) -> usize {
-        let mut gone = 0;
+    /// Kills processes.
+    pub(crate) async fn kill(&mut self, names: &[String], clock: ClockOrigin) -> Killed {
+        self.let_go(names);
+        let mut killed = Killed::default();
         for name in names {
-            match self.running.remove(name) {
-                Some(mut child) => {
-                    let killed = child.kill().await.is_ok();
-                    gone += usize::from(killed && child.has_ended());
-                    self.ledgers.push((child.ledger.clone(), Some(clock.now())));
-                }
-                None => gone += 1,
+            let Some(mut child) = self.running.remove(name) else {
+                killed.before.push(name.clone());
+                continue;
+            };
+            if child.has_ended() {
+                killed.before.push(name.clone());
+            } else if child.kill().await.is_ok() && child.has_ended() {
+                killed.gone += 1;
             }
+            self.ledgers.push((child.into_ledger(), Some(clock.now())));
         }
-        gone
+        killed
     }
 
     /// Restarts processes as `docker restart` does: SIGTERM, a bounded wait, SIGKILL, a new process under the old name.
@@ -120,23 +152,31 @@ impl Fleet {
         names: &[String],
         clock: ClockOrigin,
     ) -> Result<String, LiveError> {
+        self.let_go(names);
         let mut stopping = JoinSet::new();
         for name in names {
             if let Some(mut child) = self.running.remove(name) {
                 let timeout_ms = self.shutdown_timeout_ms(name);
                 let patience = clock.real_millis(timeout_ms) + STOP_SLACK;
-                stopping.spawn(async move { (child.stop(patience).await, child.ledger.clone()) });
+                stopping.spawn(async move {
+                    let before = child.has_ended();
+                    let stopped = child.stop(patience).await;
+                    (stopped.map(|graceful| graceful && !before), child)
+                });
             }
         }
         let mut graceful = 0;
-        for (stopped, ledger) in stopping.join_all().await {
+        for (stopped, child) in stopping.join_all().await {
             graceful += usize::from(stopped.map_err(|error| LiveError::System("worker", error))?);
-            self.ledgers.push((ledger, Some(clock.now())));
+            self.ledgers.push((child.into_ledger(), Some(clock.now())));
         }
         for name in names {
             self.spawn(name).await?;
             if let Some(child) = self.running.get_mut(name) {
                 child.begin(clock).await?;
+                if let Some(roster) = &self.roster {
+                    roster.is_there(name, child.id(), Some(child.ledger()));
+                }
             }
         }
         Ok(format!(
@@ -161,11 +201,11 @@ impl Fleet {
     }
 
     /// Ends every process and gives the ledgers of all incarnations.
-    pub(crate) async fn end(&mut self) -> Vec<(PathBuf, Option<Time>)> {
+    pub(crate) async fn end(&mut self) -> Vec<Ended> {
         while let Some((_, mut child)) = self.running.pop_first() {
             // The drill is over: what is in progress counts as still queued. `kill_on_drop` covers an error here.
             let _ = child.kill().await;
-            self.ledgers.push((child.ledger.clone(), None));
+            self.ledgers.push((child.into_ledger(), None));
         }
         std::mem::take(&mut self.ledgers)
     }

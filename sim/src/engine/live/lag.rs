@@ -1,22 +1,32 @@
 //! How well a live drill kept time, from its ledgers.
 
-use crate::audit::{ProcessLedger, quantiles};
+use crate::audit::{Absences, ProcessLedger, REDIS, quantiles};
 use crate::clock::Time;
+use crate::engine::live::watch::Gaps;
 use crate::ledger;
 use crate::plan::Plan;
-use firedrill_reports::record::Lag;
+use firedrill_reports::record::{GapKind, Lag};
 use std::collections::{BTreeMap, VecDeque};
 
 type Entry = ledger::Entry<String>;
 
-/// Puts the lags together: `scrape_ms` of every scrape, `fault_ms_max` of the latest fault or remedy.
+/// The producer, as a subject of gaps.
+const PRODUCER: &str = "producer";
+
+/// Capacity lost is told minute by minute.
+const BUCKET_MS: i64 = 60_000;
+
+/// Puts the lags together: `scrape_ms` of every scrape, `fault_ms_max` of the latest fault or remedy. Single delays, but
+/// for those in which somebody was away by plan, are added to `gaps`.
 pub(crate) fn lag(
     plan: &Plan,
-    producer: &[Entry],
-    ledgers: &[ProcessLedger],
+    (producer, ledgers): (&[Entry], &[ProcessLedger]),
+    (origin, absences): (Time, &Absences),
     mut scrape_ms: Vec<i64>,
     fault_ms_max: i64,
+    gaps: &mut Gaps,
 ) -> Lag {
+    let since_start = |at: Time| at.millis() - origin.millis();
     let micros = |from: Time, to: Time| (to.0 - from.0) / 1_000;
     let (mut enqueue_us, mut redis_us) = (Vec::new(), Vec::new());
     let mut sent_at: BTreeMap<&str, Time> = BTreeMap::new();
@@ -25,15 +35,33 @@ pub(crate) fn lag(
             Entry::Sent {
                 at, id, intended, ..
             } => {
-                enqueue_us.push(micros(*intended, *at));
+                let late_us = micros(*intended, *at);
+                enqueue_us.push(late_us);
+                gaps.add(
+                    GapKind::Enqueue,
+                    PRODUCER,
+                    since_start(*intended),
+                    late_us / 1_000,
+                );
                 sent_at.insert(id, *at);
             }
-            Entry::Answered {
-                at,
-                id,
-                accepted: true,
-            } => redis_us.extend(sent_at.get(id.as_str()).map(|sent| micros(*sent, *at))),
-            _ => {}
+            Entry::Answered { at, id, accepted } => {
+                let Some(sent) = sent_at.get(id.as_str()) else {
+                    continue;
+                };
+                let took_us = micros(*sent, *at);
+                redis_us.extend(accepted.then_some(took_us));
+                // A call that waits for a Redis that is away by plan is no delay of ours.
+                if !absences.was_away(REDIS, *sent, *at) {
+                    gaps.add(
+                        GapKind::RoundTrip,
+                        PRODUCER,
+                        since_start(*sent),
+                        took_us / 1_000,
+                    );
+                }
+            }
+            Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
         }
     }
     let mut overrun_us = Vec::new();
@@ -53,6 +81,9 @@ pub(crate) fn lag(
                     ..
                 } => {
                     overrun_us.push(*late_us);
+                    let late_ms = late_us / 1_000;
+                    let from = since_start(*at) - late_ms;
+                    gaps.add(GapKind::Handler, &ledger.process, from, late_ms);
                     let start = started.remove(&(id.as_str(), *retried));
                     handler_us.extend(start.map(|start| micros(start, *at)));
                 }
@@ -61,6 +92,22 @@ pub(crate) fn lag(
         }
     }
     let busy = busy(plan, ledgers, &sent_at);
+    let mut lost_us: BTreeMap<i64, i64> = BTreeMap::new();
+    for Turn { process, from, us } in &busy.turns {
+        if absences.was_anybody_away(*from, from.plus_micros(*us)) {
+            continue;
+        }
+        let at_ms = since_start(*from);
+        gaps.add(GapKind::RoundTrip, process, at_ms, us / 1_000);
+        *lost_us.entry(at_ms / BUCKET_MS * BUCKET_MS).or_default() += us;
+    }
+    let slots: u32 = plan
+        .workers
+        .iter()
+        .map(|w| w.processes * w.concurrency)
+        .sum();
+    let lost = lost_us.into_iter();
+    let lost = lost.map(|(at_ms, us)| (at_ms, us / 1_000 / i64::from(slots.max(1))));
     let millis = |values: [i64; 3]| values.map(|us| us / 1_000);
     let (redis_us, overrun_us) = (quantiles(&mut redis_us), quantiles(&mut overrun_us));
     let work_us = (quantiles(&mut handler_us)[0] - overrun_us[0]).max(1);
@@ -77,15 +124,26 @@ pub(crate) fn lag(
         },
         busy_turn_ms: busy.turn_us.mean() / 1e3,
         busy_overrun_ms: busy.overrun_us.mean() / 1e3,
+        lost_ms: lost.filter(|(_, ms)| *ms > 0).collect(),
         gaps: Vec::new(),
     }
 }
 
 /// What slots lost while all of a process' slots were taken and tasks waited.
 #[derive(Debug, Default)]
-struct Busy {
+struct Busy<'l> {
     turn_us: Mean,
     overrun_us: Mean,
+    /// Each loss.
+    turns: Vec<Turn<'l>>,
+}
+
+/// For how long a slot of a process was lost to the harness.
+#[derive(Debug)]
+struct Turn<'l> {
+    process: &'l str,
+    from: Time,
+    us: i64,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +165,7 @@ impl Mean {
 
 /// A handler that returns while all slots are taken leaves the only free one, and the server fetches at once. If the task
 /// it gets was there by then, what passed until its start is the harness' alone.
-fn busy(plan: &Plan, ledgers: &[ProcessLedger], sent_at: &BTreeMap<&str, Time>) -> Busy {
+fn busy<'l>(plan: &Plan, ledgers: &'l [ProcessLedger], sent_at: &BTreeMap<&str, Time>) -> Busy<'l> {
     let mut busy = Busy::default();
     for ledger in ledgers {
         let Some(slots) = slots(plan, &ledger.process) else {
@@ -121,7 +179,13 @@ fn busy(plan: &Plan, ledgers: &[ProcessLedger], sent_at: &BTreeMap<&str, Time>) 
                     running += 1;
                     if let Some(since) = free.pop_front() {
                         if sent_at.get(id.as_str()).is_some_and(|sent| *sent <= since) {
-                            busy.turn_us.add((at.0 - since.0) / 1_000);
+                            let us = (at.0 - since.0) / 1_000;
+                            busy.turn_us.add(us);
+                            busy.turns.push(Turn {
+                                process: &ledger.process,
+                                from: since,
+                                us,
+                            });
                         } else {
                             // The queue had run empty, and the server paused.
                             free.clear();
@@ -131,6 +195,11 @@ fn busy(plan: &Plan, ledgers: &[ProcessLedger], sent_at: &BTreeMap<&str, Time>) 
                 Entry::Finished { at, overrun_us, .. } => {
                     if running == slots {
                         busy.overrun_us.add(*overrun_us);
+                        busy.turns.push(Turn {
+                            process: &ledger.process,
+                            from: at.plus_micros(-overrun_us),
+                            us: *overrun_us,
+                        });
                     }
                     if running == slots || !free.is_empty() {
                         free.push_back(*at);
@@ -207,7 +276,8 @@ mod tests {
             entries,
             killed_at: None,
         };
-        let found = busy(&plan, &[ledger], &sent_at);
+        let ledgers = [ledger];
+        let found = busy(&plan, &ledgers, &sent_at);
         assert_eq!((found.turn_us.count, found.turn_us.mean()), (2, 40_000.0));
         assert_eq!(found.overrun_us.mean(), 4_000.0);
     }

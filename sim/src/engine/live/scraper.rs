@@ -15,24 +15,33 @@ const TIMEOUT_FLOOR: Duration = Duration::from_millis(1_000);
 
 /// Where targets are now; a restarted process has a new address under its old name.
 #[derive(Debug, Clone, Default)]
-pub struct Addresses(Arc<Mutex<BTreeMap<usize, SocketAddr>>>);
+pub struct Addresses(Arc<Mutex<BTreeMap<usize, Place>>>);
+
+/// Where a target is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its address.
+    pub address: SocketAddr,
+    /// What its answers carry; whoever else answers there is not the target.
+    pub token: String,
+}
 
 impl Addresses {
-    /// Sets the address of target number `target`.
-    pub fn set(&self, target: usize, address: SocketAddr) {
+    /// Sets the place of target number `target`.
+    pub fn set(&self, target: usize, place: Place) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(target, address);
+            .insert(target, place);
     }
 
-    /// The address of target number `target`, if it ever had one.
-    pub(crate) fn get(&self, target: usize) -> Option<SocketAddr> {
+    /// The place of target number `target`, if it ever had one. One whose process is gone keeps it.
+    pub(crate) fn get(&self, target: usize) -> Option<Place> {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(&target)
-            .copied()
+            .cloned()
     }
 }
 
@@ -69,6 +78,8 @@ pub enum Progress {
         target: usize,
         /// Time it began.
         at: Time,
+        /// When the answer was there, or was given up.
+        ended: Time,
         /// What was exposed.
         values: Option<Vec<Value>>,
     },
@@ -98,10 +109,11 @@ pub async fn scrape_loop(
             return;
         }
         let values = match addresses.get(schedule.target) {
-            Some(address) => tokio::time::timeout(patience, http::fetch(address, schedule.path))
-                .await
-                .ok()
-                .flatten(),
+            Some(Place { address, token }) => {
+                let fetched = http::fetch_from(address, schedule.path, Some(&token));
+                let fetched = tokio::time::timeout(patience, fetched);
+                fetched.await.ok().flatten()
+            }
             None => None,
         };
         let values = values.and_then(|text| exposition::decode(&text).ok());
@@ -109,6 +121,7 @@ pub async fn scrape_loop(
             .send(Progress::Ended {
                 target: schedule.target,
                 at,
+                ended: clock.now(),
                 values,
             })
             .is_err()
@@ -134,7 +147,9 @@ impl InOrder {
             Progress::Began { target, at, .. } => {
                 self.under_way.insert((at, target), None);
             }
-            Progress::Ended { target, at, values } => {
+            Progress::Ended {
+                target, at, values, ..
+            } => {
                 self.under_way.insert((at, target), Some(values));
             }
         }
@@ -181,6 +196,7 @@ mod tests {
                 .take(Progress::Ended {
                     target: 1,
                     at: late,
+                    ended: late,
                     values: Some(vec![])
                 })
                 .is_empty()
@@ -188,6 +204,7 @@ mod tests {
         let done = order.take(Progress::Ended {
             target: 0,
             at: early,
+            ended: late,
             values: None,
         });
         assert_eq!(done, vec![(early, 0, None), (late, 1, Some(vec![]))]);

@@ -45,7 +45,7 @@ impl TargetsFile {
             .iter()
             .enumerate()
             .filter_map(|(target, (job, instance))| {
-                let address = addresses.get(target)?;
+                let address = addresses.get(target)?.address;
                 Some(Group {
                     targets: [address.to_string()],
                     labels: BTreeMap::from([("job", *job), ("instance", instance.as_str())]),
@@ -69,6 +69,7 @@ impl Drop for TargetsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::live::scraper::Place;
 
     #[test]
     fn it_tells_what_is_known_and_goes_with_the_drill() {
@@ -77,9 +78,13 @@ mod tests {
         let targets = vec![("redis", "redis".to_owned()), ("worker", "w-0".to_owned())];
         let file = TargetsFile::new(&path, targets);
         let addresses = Addresses::default();
-        addresses.set(1, ([127, 0, 0, 1], 4000).into());
+        let place = |port: u16| Place {
+            address: ([127, 0, 0, 1], port).into(),
+            token: "t".into(),
+        };
+        addresses.set(1, place(4000));
         file.write(&addresses).unwrap();
-        addresses.set(1, ([127, 0, 0, 1], 5000).into());
+        addresses.set(1, place(5000));
         file.write(&addresses).unwrap();
         insta::assert_snapshot!(fs::read_to_string(&path).unwrap(), @r#"
         [

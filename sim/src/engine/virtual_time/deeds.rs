@@ -1,6 +1,7 @@
 //! Carries deeds out on the model: the same deeds as for real, with the same marks.
 
 use crate::actor::Event;
+use crate::audit::REDIS;
 use crate::engine::virtual_time::dues::{Happening, Who};
 use crate::engine::virtual_time::world::World;
 use crate::fault::{Deed, Phase, Turn};
@@ -38,6 +39,7 @@ impl World<'_> {
             Deed::KillWorkers => {
                 let targets = self.numbers(&step.targets);
                 for process in &targets {
+                    self.leaves(*process);
                     self.kill_process(*process);
                 }
                 let all = targets.len();
@@ -45,12 +47,22 @@ impl World<'_> {
             }
             Deed::RestartWorkers => return self.restart(turn),
             Deed::KillRedis { keep_data } => {
+                let now = self.stage.now;
+                self.stage.lives.absences().leaves(REDIS, now);
+                if !keep_data {
+                    self.stage.lives.absences().loses_data(now);
+                }
                 self.stage.redis.kill();
                 let data = if keep_data { "kept" } else { "lost" };
                 format!("SIGKILL; data {data}")
             }
             Deed::StartRedis { keep_data } => {
-                self.stage.redis.start(self.stage.now, keep_data);
+                let now = self.stage.now;
+                self.stage.redis.start(now, keep_data);
+                self.stage.lives.absences().returns(REDIS, now);
+                if !keep_data {
+                    self.stage.lives.absences().loses_data(now);
+                }
                 "answers PING".to_owned()
             }
             Deed::LeaveToHandlers if turn.phase == Phase::Begin => return,
@@ -68,6 +80,12 @@ impl World<'_> {
                 .position(|process| process.name == *name)
         };
         names.iter().filter_map(number).collect()
+    }
+
+    /// What happens to a process from now on is the plan's doing.
+    fn leaves(&mut self, process: usize) {
+        let (name, now) = (&self.processes[process].name, self.stage.now);
+        self.stage.lives.absences().leaves(name, now);
     }
 
     fn who(&self, process: usize) -> Who {
@@ -92,6 +110,7 @@ impl World<'_> {
     /// As `docker restart` does: SIGTERM, a bounded wait, SIGKILL, a new process under the old name.
     fn restart(&mut self, turn: Turn) {
         let targets = self.numbers(&self.stage.plan.timeline[turn.step].targets);
+        targets.iter().for_each(|process| self.leaves(*process));
         let alive = |process: &usize| self.processes[*process].life.is_some();
         let stopping: Vec<usize> = targets.iter().copied().filter(alive).collect();
         self.restarts.push(Restart {
@@ -153,6 +172,8 @@ impl World<'_> {
         for restart in ready {
             for process in &restart.targets {
                 self.start_process(*process);
+                let (name, now) = (&self.processes[*process].name, self.stage.now);
+                self.stage.lives.absences().returns(name, now);
             }
             let (started, graceful) = (restart.targets.len(), restart.graceful);
             let note = format!("{started} started, {graceful} stopped gracefully before");

@@ -2,7 +2,7 @@
 
 use crate::asynq::op::TaskState;
 use crate::asynq::table::{Pages, Table};
-use crate::audit::{Audited, Auditor, Life};
+use crate::audit::{Absences, Audited, Auditor, Life};
 use crate::clock::Time;
 use crate::engine::virtual_time::token::Number;
 use crate::ledger::Entry;
@@ -45,9 +45,9 @@ impl Lives {
                     gone: false,
                 },
             ),
-            Entry::Answered { id, accepted, .. } => {
+            Entry::Answered { at, id, accepted } => {
                 if let Some(open) = self.open.get_mut(id) {
-                    open.life.accepted = Some(*accepted);
+                    self.auditor.answered(&mut open.life, *at, *accepted);
                     // A task that was refused has no other life.
                     if !accepted {
                         self.close(*id);
@@ -61,7 +61,7 @@ impl Lives {
             }
             Entry::Started { at, id, .. } => {
                 if let Some(open) = self.open.get_mut(id) {
-                    open.life.started(*at);
+                    self.auditor.started(&mut open.life, *at);
                     open.running += 1;
                 }
             }
@@ -73,6 +73,11 @@ impl Lives {
                 }
             }
         }
+    }
+
+    /// Who is away by plan, as it happens.
+    pub(crate) fn absences(&mut self) -> &mut Absences {
+        &mut self.auditor.absences
     }
 
     /// An execution died with its process.

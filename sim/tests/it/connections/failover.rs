@@ -63,6 +63,7 @@ impl Mill {
             redis: address.parse().unwrap(),
             ledger: ledger.clone(),
             speed: SPEED,
+            token: String::new(),
         };
         let exe = PathBuf::from(env!("CARGO_BIN_EXE_firedrill"));
         let runtime = super::runtime();

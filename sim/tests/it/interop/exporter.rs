@@ -62,7 +62,7 @@ fn ours(url: &str) -> Exposed {
                 .await
                 .unwrap();
             let clock = ClockOrigin::start(time_of_day(), 1.0);
-            let address = exporter::serve_asynq(broker, clock).await.unwrap();
+            let address = exporter::serve_asynq(broker, clock).await.unwrap().address;
             Exposed::read(&http::fetch(address, "/metrics").await.unwrap())
         })
 }

@@ -93,6 +93,7 @@ impl OurWorker {
             redis: redis_url.parse().unwrap(),
             ledger: dir.path().join("ledger"),
             speed,
+            token: String::new(),
         };
         let mut child = firedrill()
             .arg("worker")
@@ -121,7 +122,6 @@ impl OurWorker {
 
     /// What it has noted so far.
     pub(crate) fn ledger(&self) -> Vec<Entry<String>> {
-        // The file is made when the worker has been told the time.
         ledger::read(&self.spec.ledger).unwrap_or_default()
     }
 

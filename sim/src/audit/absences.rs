@@ -1,0 +1,79 @@
+//! When the plan itself had parts of the system away: what happened then needs no other explanation.
+
+use crate::clock::Time;
+use std::collections::BTreeMap;
+
+/// The name under which the drill's Redis goes; processes have a number in theirs.
+pub const REDIS: &str = "redis";
+
+/// Who was away by plan, from when until when, and when Redis came back without its data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Absences {
+    /// Of each process, and of [`REDIS`]; without an end while it is away.
+    spans: BTreeMap<String, Vec<(Time, Option<Time>)>>,
+    data_lost: Option<Time>,
+}
+
+impl Absences {
+    /// From `at` on, what happens to `who` is the plan's doing.
+    pub fn leaves(&mut self, who: &str, at: Time) {
+        let spans = self.spans.entry(who.to_owned()).or_default();
+        if spans.last().is_none_or(|(_, until)| until.is_some()) {
+            spans.push((at, None));
+        }
+    }
+
+    /// Until `at` it was.
+    pub fn returns(&mut self, who: &str, at: Time) {
+        if let Some((_, until)) = self.spans.get_mut(who).and_then(|spans| spans.last_mut()) {
+            until.get_or_insert(at);
+        }
+    }
+
+    /// What Redis held until `at` may be gone.
+    pub fn loses_data(&mut self, at: Time) {
+        self.data_lost = self.data_lost.max(Some(at));
+    }
+
+    /// When Redis lost its data for the last time.
+    #[must_use]
+    pub fn data_lost(&self) -> Option<Time> {
+        self.data_lost
+    }
+
+    /// Whether `who` is away now, or ever was between `from` and `to`.
+    #[must_use]
+    pub fn was_away(&self, who: &str, from: Time, to: Time) -> bool {
+        let mut spans = self.spans.get(who).into_iter().flatten();
+        spans.any(|(since, until)| *since <= to && until.is_none_or(|until| until >= from))
+    }
+
+    /// Whether anybody was away between `from` and `to`.
+    #[must_use]
+    pub fn was_anybody_away(&self, from: Time, to: Time) -> bool {
+        let mut names = self.spans.keys();
+        names.any(|who| self.was_away(who, from, to))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_of_what_is_away_is_one_absence() {
+        let mut absences = Absences::default();
+        absences.leaves("w-0", Time(10));
+        absences.leaves("w-0", Time(20));
+        assert!(absences.was_away("w-0", Time(100), Time(200)));
+        absences.returns("w-0", Time(30));
+        absences.returns("w-0", Time(40));
+        let away = |from, to| absences.was_away("w-0", Time(from), Time(to));
+        assert_eq!(
+            [away(0, 9), away(0, 10), away(30, 50), away(31, 50)],
+            [false, true, true, false]
+        );
+        assert!(!absences.was_away(REDIS, Time(0), Time(50)));
+        assert!(absences.was_anybody_away(Time(0), Time(15)));
+    }
+}

@@ -1,0 +1,222 @@
+//! The observer of a live drill: it looks at the drill's processes, its Redis and the harness itself all the time, from a
+//! thread of its own, and tells what no step of the plan did.
+//!
+//! Processes are asked after with `waitid`: the kernel remembers that a child was stopped or went on until its parent has
+//! been told, so that a stop between two looks is not missed. Redis is asked who it is. What the plan does to a process or
+//! to Redis is told to the [`Roster`] before it is done, and again when it is over.
+
+mod children;
+mod gaps;
+mod pulse;
+mod server;
+
+pub(crate) use gaps::Gaps;
+pub(crate) use pulse::Pulse;
+
+use crate::audit::Absences;
+use crate::broker::redis::address::Address;
+use crate::clock::{ClockOrigin, Time};
+use crate::plan::Plan;
+use children::Followed;
+use firedrill_reports::record::{GapKind, Interference, Meddling};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+
+/// As much interference is told one by one; a drill that suffers more is no less inconclusive.
+const TOLD_MAX: usize = 100;
+
+/// The harness itself, as a subject.
+pub(crate) const HARNESS: &str = "firedrill";
+
+/// Who takes part in the drill, who is away by plan, and what was seen of them. Shared by those who act, those who look and
+/// those who scrape; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Roster {
+    clock: ClockOrigin,
+    state: Arc<Mutex<State>>,
+    told: mpsc::UnboundedSender<Interference>,
+}
+
+#[derive(Default)]
+struct State {
+    followed: BTreeMap<String, Followed>,
+    absences: Absences,
+    gaps: Gaps,
+    told: usize,
+}
+
+impl Roster {
+    fn new(clock: ClockOrigin) -> (Self, mpsc::UnboundedReceiver<Interference>) {
+        let (told, found) = mpsc::unbounded_channel();
+        let state = Arc::default();
+        (Self { clock, state, told }, found)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn since_start(&self, at: Time) -> i64 {
+        at.millis() - self.clock.virtual_start.millis()
+    }
+
+    /// What happens to `who` from now on is the plan's doing. To be told before it is done.
+    pub(crate) fn leaves(&self, who: &str) {
+        let mut state = self.state();
+        state.absences.leaves(who, self.clock.now());
+        state.followed.remove(who);
+    }
+
+    /// From now on, process `pid` is `who`, and nothing happens to it by plan. `ledger`: its open ledger.
+    pub(crate) fn is_there(&self, who: &str, pid: Option<u32>, ledger: Option<&File>) {
+        let mut state = self.state();
+        state.absences.returns(who, self.clock.now());
+        if let Some(pid) = pid {
+            let ledger = ledger.and_then(|file| file.try_clone().ok());
+            state
+                .followed
+                .insert(who.to_owned(), Followed::new(pid, ledger));
+        }
+    }
+
+    /// Redis loses its data by plan.
+    pub(crate) fn loses_data(&self) {
+        let now = self.clock.now();
+        self.state().absences.loses_data(now);
+    }
+
+    /// Whether `who` was away by plan at any moment between `from` and `to`.
+    pub(crate) fn was_away(&self, who: &str, from: Time, to: Time) -> bool {
+        self.state().absences.was_away(who, from, to)
+    }
+
+    /// Everybody's absences so far.
+    pub(crate) fn absences(&self) -> Absences {
+        self.state().absences.clone()
+    }
+
+    /// Something took longer than it should, from `at` on.
+    pub(crate) fn gap(&self, what: GapKind, subject: &str, at: Time, ms: i64) {
+        let at_ms = self.since_start(at);
+        self.state().gaps.add(what, subject, at_ms, ms);
+    }
+
+    /// Something happened that no step of the plan did.
+    pub(crate) fn tell(
+        &self,
+        what: Meddling,
+        subject: &str,
+        at: Time,
+        until: Option<Time>,
+        saw: String,
+    ) {
+        let mut state = self.state();
+        state.told += 1;
+        if state.told <= TOLD_MAX {
+            // Nobody listens any more when the drill has ended.
+            let _ = self.told.send(Interference {
+                at_ms: self.since_start(at),
+                until_ms: until.map(|until| self.since_start(until)),
+                what,
+                subject: subject.to_owned(),
+                saw,
+            });
+        }
+    }
+}
+
+/// The observer. Dropping it ends it.
+pub(crate) struct Watch {
+    pub(crate) roster: Roster,
+    found: mpsc::UnboundedReceiver<Interference>,
+    /// Dropped to end the thread.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// Begins to look at Redis and at the harness; processes follow with [`Roster::is_there`].
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub(crate) fn start(
+        plan: &Plan,
+        clock: ClockOrigin,
+        redis: Address,
+        speed: f64,
+    ) -> io::Result<Self> {
+        let (roster, found) = Roster::new(clock);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let queues = Queues {
+            known: plan.queues.iter().map(|q| q.name.clone()).collect(),
+            used: plan
+                .workload
+                .iter()
+                .map(|task| task.queue.clone())
+                .collect(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let all = roster.clone();
+        let thread = std::thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        _ = stopped => {}
+                        () = children::look_after(&all) => {}
+                        () = server::look_after(&all, &redis, speed, &queues) => {}
+                    }
+                });
+                children::look(&all);
+                children::close(&all);
+            })?;
+        Ok(Self {
+            roster,
+            found,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// The next interference there is.
+    pub(crate) async fn next(&mut self) -> Option<Interference> {
+        self.found.recv().await
+    }
+
+    /// Stops looking, after a last look; gives what was not told yet, and the gaps.
+    pub(crate) fn finish(mut self) -> (Vec<Interference>, Gaps) {
+        self.end();
+        let mut left = Vec::new();
+        while let Ok(found) = self.found.try_recv() {
+            left.push(found);
+        }
+        let gaps = std::mem::take(&mut self.roster.state().gaps);
+        (left, gaps)
+    }
+
+    fn end(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there is printed; what it has seen until then counts.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Queues of the plan, and those of them that something is enqueued into.
+struct Queues {
+    known: BTreeSet<String>,
+    used: BTreeSet<String>,
+}

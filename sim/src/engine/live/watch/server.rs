@@ -1,0 +1,138 @@
+//! Looks at the drill's Redis: whether it answers, whether it is still the same, and whether others have a hand in it.
+
+use crate::asynq::keys;
+use crate::asynq::op::BrokerError;
+use crate::audit::REDIS;
+use crate::broker::redis::address::Address;
+use crate::broker::redis::{RedisBroker, RedisOptions};
+use crate::clock::Time;
+use crate::engine::live::watch::{Queues, Roster};
+use firedrill_reports::record::{GapKind, Meddling};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Real time from an answer to the next question.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// What is known of the server.
+#[derive(Default)]
+struct Known {
+    /// The identity Redis gives itself at every start.
+    run_id: Option<String>,
+    evicted: u64,
+    /// Whether the queues that something is enqueued into were there.
+    has_queues: bool,
+    /// Queues of others that were told of.
+    foreign: BTreeSet<String>,
+    /// Whether it does not answer.
+    silent: bool,
+}
+
+/// Looks again and again, and never ends.
+pub(super) async fn look_after(roster: &Roster, address: &Address, speed: f64, queues: &Queues) {
+    let mut known = Known::default();
+    let mut broker = None;
+    loop {
+        let began = roster.clock.now();
+        let answer = ask(&mut broker, address, speed).await;
+        let now = roster.clock.now();
+        if roster.was_away(REDIS, began, now) {
+            known.is_away();
+        } else {
+            let took_ms = now.millis() - began.millis();
+            roster.gap(GapKind::RoundTrip, REDIS, began, took_ms);
+            known.take(roster, queues, address, (began, now), answer);
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+}
+
+/// `INFO`, and the names of the queues.
+async fn ask(
+    broker: &mut Option<RedisBroker>,
+    address: &Address,
+    speed: f64,
+) -> Result<(String, Vec<String>), BrokerError> {
+    let broker = match broker {
+        Some(broker) => broker,
+        None => broker.insert(RedisBroker::open(address, RedisOptions::at_speed(speed)).await?),
+    };
+    let info = broker.info().await?;
+    let mut names = redis::cmd("SMEMBERS");
+    let names = broker.command(names.arg(keys::QUEUES), "SMEMBERS").await?;
+    Ok((info, names))
+}
+
+impl Known {
+    /// It is stopped and started by plan: the one that comes back is another.
+    fn is_away(&mut self) {
+        self.run_id = None;
+        self.evicted = 0;
+        self.silent = false;
+    }
+
+    fn take(
+        &mut self,
+        roster: &Roster,
+        queues: &Queues,
+        address: &Address,
+        (began, now): (Time, Time),
+        answer: Result<(String, Vec<String>), BrokerError>,
+    ) {
+        let (info, names) = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                if !std::mem::replace(&mut self.silent, true) {
+                    let saw = format!("did not answer: {error}");
+                    roster.tell(Meddling::Unreachable, REDIS, began, None, saw);
+                }
+                return;
+            }
+        };
+        self.silent = false;
+        // Each node of a cluster is another.
+        if !address.is_cluster() {
+            self.is_same(roster, now, &info);
+        }
+        self.has_all(roster, queues, now, &names);
+    }
+
+    fn is_same(&mut self, roster: &Roster, now: Time, info: &str) {
+        let field = |name: &str| {
+            info.lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .map(str::trim)
+        };
+        let run_id = field("run_id").map(str::to_owned);
+        let evicted = field("evicted_keys").and_then(|count| count.parse().ok());
+        let evicted = evicted.unwrap_or(0);
+        let same = run_id == self.run_id;
+        if !same && self.run_id.is_some() {
+            let saw = "was restarted, or another server answers in its place".to_owned();
+            roster.tell(Meddling::Replaced, REDIS, now, None, saw);
+        } else if same && evicted > self.evicted {
+            let policy = field("maxmemory_policy").unwrap_or("unknown");
+            let more = evicted - self.evicted;
+            let saw = format!("evicted {more} keys (maxmemory-policy {policy})");
+            roster.tell(Meddling::ForeignData, REDIS, now, None, saw);
+        }
+        (self.run_id, self.evicted) = (run_id, evicted);
+    }
+
+    fn has_all(&mut self, roster: &Roster, queues: &Queues, now: Time, names: &[String]) {
+        let names: BTreeSet<&String> = names.iter().collect();
+        let has_queues = queues.used.iter().all(|queue| names.contains(queue));
+        // asynq's clients publish a queue once: the list of a Redis that lost its data by plan stays empty.
+        if self.has_queues && !has_queues && roster.absences().data_lost().is_none() {
+            let saw = format!("the drill's keys are gone: no {} any more", keys::QUEUES);
+            roster.tell(Meddling::ForeignData, REDIS, now, None, saw);
+        }
+        self.has_queues = has_queues;
+        for name in names {
+            if !queues.known.contains(name) && self.foreign.insert(name.clone()) {
+                let saw = "somebody else's queue has come into the drill's Redis".to_owned();
+                roster.tell(Meddling::ForeignData, name, now, None, saw);
+            }
+        }
+    }
+}
