@@ -30,6 +30,7 @@ pub mod rules;
 pub mod sample;
 mod store;
 mod template;
+pub mod text;
 pub mod transition;
 mod trial;
 pub mod tuning;

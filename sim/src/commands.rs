@@ -15,15 +15,14 @@ mod inputs;
 mod live;
 mod progress;
 mod simulate;
+mod terminal;
 mod whatif;
 
-use crate::cli::Colour;
+pub use terminal::Terminal;
+
 use crate::exit::Exit;
-use anstream::AutoStream;
 use firedrill_detector::yaml::Problem;
-use firedrill_reports::render::Style;
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
 
 /// Why a command could not do its work; ends as one clear message and an exit code.
 #[derive(Debug)]
@@ -71,6 +70,15 @@ impl Failure {
         }
     }
 
+    /// The same, each message with what it is about before it.
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Self {
+        for message in &mut self.messages {
+            *message = format!("{what}: {message}");
+        }
+        self
+    }
+
     /// A fault of firedrill's own.
     #[must_use]
     pub fn internal(message: impl Display) -> Self {
@@ -81,78 +89,17 @@ impl Failure {
     }
 }
 
-/// Where results and talk go.
-#[derive(Debug)]
-pub struct Terminal {
-    colour: Colour,
-    quiet: bool,
-}
-
-impl Terminal {
-    /// Results on standard output, talk on standard error, colour as asked.
-    #[must_use]
-    pub fn new(colour: Colour, quiet: bool) -> Self {
-        Self { colour, quiet }
-    }
-
-    /// How results are laid out: colour and width of standard output.
-    #[must_use]
-    pub fn style(&self) -> Style {
-        let choice = match self.colour {
-            Colour::Auto => AutoStream::choice(&std::io::stdout()),
-            Colour::Always => anstream::ColorChoice::Always,
-            Colour::Never => anstream::ColorChoice::Never,
-        };
-        // A pipe has no width; what reads it can scroll.
-        let width = terminal_size::terminal_size_of(std::io::stdout())
-            .map_or(usize::MAX, |(width, _)| usize::from(width.0));
-        Style {
-            colour: choice != anstream::ColorChoice::Never,
-            width,
+/// Two inputs, or all that is wrong with either; the exit code is that of the first.
+pub(crate) fn both<A, B>(
+    first: Result<A, Failure>,
+    second: Result<B, Failure>,
+) -> Result<(A, B), Failure> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(mut failure), Err(more)) => {
+            failure.messages.extend(more.messages);
+            Err(failure)
         }
-    }
-
-    /// Whether only results and errors are wanted.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet
-    }
-
-    /// Prints a result. A reader that went away (`| head`) is no error.
-    pub fn result(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| {
-            if text.ends_with('\n') {
-                Ok(())
-            } else {
-                out.write_all(b"\n")
-            }
-        });
-    }
-
-    /// Says something on standard error, unless quiet.
-    pub fn say(&self, text: impl Display) {
-        if !self.quiet {
-            let _ = writeln!(std::io::stderr(), "{text}");
-        }
-    }
-
-    /// Whether progress may be drawn over itself.
-    fn is_interactive(&self) -> bool {
-        !self.quiet && std::io::stderr().is_terminal()
-    }
-
-    /// Prints why a command failed.
-    pub fn error(&self, failure: &Failure) {
-        let mut err = std::io::stderr().lock();
-        for message in &failure.messages {
-            let _ = writeln!(err, "error: {message}");
-        }
-        if failure.messages.len() > 1 {
-            let _ = writeln!(
-                err,
-                "{} problems; nothing was started",
-                failure.messages.len()
-            );
-        }
+        (Err(failure), _) | (_, Err(failure)) => Err(failure),
     }
 }

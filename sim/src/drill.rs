@@ -43,6 +43,14 @@ pub enum DrillError {
         /// Why.
         source: io::Error,
     },
+    /// The record could not be written on, as when the disk is full.
+    #[error("cannot write {path}: {source}; the drill was stopped, and its record is incomplete")]
+    Cut {
+        /// The record.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 /// A finished drill.
@@ -80,11 +88,15 @@ pub async fn run_live(
         dir: ledgers,
         ..options.clone()
     };
-    let ended = live::run(plan, &live, &mut |observation| recording.take(observation)).await?;
     let record = recording.path.clone();
+    let ended = live::run(plan, &live, &mut |observation| recording.take(observation)).await;
+    let ended = ended.map_err(|error| match error {
+        LiveError::Sink(source) => was_cut(&record)(source),
+        other => other.into(),
+    })?;
     recording
         .finish(&ended, started.elapsed().as_secs_f64())
-        .map_err(cannot_write(&record))?;
+        .map_err(was_cut(&record))?;
     Ok(Finished {
         record,
         aborted: ended.aborted,
@@ -113,10 +125,8 @@ pub fn run_virtual(
     let ended = virtual_time::run(plan, options, &mut |observation| {
         recording.take(observation)
     });
-    let (ended, _) = ended.map_err(cannot_write(&record))?;
-    recording
-        .finish(&ended, 0.0)
-        .map_err(cannot_write(&record))?;
+    let (ended, _) = ended.map_err(was_cut(&record))?;
+    recording.finish(&ended, 0.0).map_err(was_cut(&record))?;
     Ok(Finished {
         record,
         aborted: ended.aborted,
@@ -245,6 +255,11 @@ impl Recording {
 fn cannot_write(path: &Path) -> impl FnOnce(io::Error) -> DrillError + use<> {
     let path = path.to_path_buf();
     move |source| DrillError::Write { path, source }
+}
+
+fn was_cut(path: &Path) -> impl FnOnce(io::Error) -> DrillError + use<> {
+    let path = path.to_path_buf();
+    move |source| DrillError::Cut { path, source }
 }
 
 fn ledger_lines(audited: Audited, lag: Lag) -> impl Iterator<Item = Line> {

@@ -32,9 +32,11 @@ pub struct Estimate {
 pub enum TooMuch {
     /// It needs more memory than allowed.
     #[error(
-        "{name}: may need {} at once ({tasks} tasks, {side_by_side} drill(s) side by side), allowed are {}; lower the \
-         arrival rate or the duration, run fewer drills side by side (--jobs), or allow more (--max-memory)",
+        "{name}: may need {} at once ({tasks} tasks, {side_by_side} drill(s) side by side, {} kept of all drills), allowed \
+         are {}; lower the arrival rate or the duration, run fewer drills side by side (--jobs) or fewer in all, or allow \
+         more (--max-memory)",
         Size(*bytes),
+        Size(*kept),
         Size(*allowed)
     )]
     Memory {
@@ -48,6 +50,8 @@ pub enum TooMuch {
         tasks: u64,
         /// Drills at the same time.
         side_by_side: u64,
+        /// Bytes of `bytes` that are kept of all drills.
+        kept: u64,
     },
     /// It would go on for long.
     #[error(
@@ -118,11 +122,18 @@ impl Estimate {
         }
     }
 
-    /// Refuses what is beyond the limits, with the estimate.
+    /// Refuses what is beyond the limits, with the estimate; `kept`: bytes that are kept of all drills of the command
+    /// until its end.
     ///
     /// # Errors
     /// [`TooMuch`].
-    pub fn check(&self, name: &str, allowed: u64, side_by_side: usize) -> Result<(), TooMuch> {
+    pub fn check(
+        &self,
+        name: &str,
+        allowed: u64,
+        side_by_side: usize,
+        kept: u64,
+    ) -> Result<(), TooMuch> {
         let (name, tasks) = (name.to_owned(), self.tasks);
         if tasks > TASKS_MAX {
             return Err(TooMuch::Tasks { name, tasks });
@@ -136,7 +147,8 @@ impl Estimate {
             });
         }
         let side_by_side = side_by_side as u64;
-        let bytes = self.bytes.saturating_mul(side_by_side);
+        let running = self.bytes.saturating_mul(side_by_side);
+        let bytes = running.saturating_add(kept);
         if bytes > allowed {
             return Err(TooMuch::Memory {
                 name,
@@ -144,6 +156,7 @@ impl Estimate {
                 allowed,
                 tasks,
                 side_by_side,
+                kept,
             });
         }
         Ok(())
@@ -212,14 +225,19 @@ mod tests {
         let plan = plan_with_arrivals("{ burst: { count: 10000000, at: 1m } }");
         let estimate = Estimate::of(&plan, true);
         assert_eq!(estimate.tasks, 10_000_000);
-        let refused = estimate.check("s", 1 << 30, 2).unwrap_err();
+        let refused = estimate.check("s", 1 << 30, 2, 0).unwrap_err();
         assert!(
             refused
                 .to_string()
                 .contains("may need 4.8GiB at once (10000000 tasks, 2 drill(s)"),
             "{refused}"
         );
-        assert_eq!(estimate.check("s", 8 << 30, 2), Ok(()));
+        assert_eq!(estimate.check("s", 8 << 30, 2, 0), Ok(()));
+        let refused = estimate.check("s", 8 << 30, 2, 4 << 30).unwrap_err();
+        assert!(
+            refused.to_string().contains("4GiB kept of all drills"),
+            "{refused}"
+        );
     }
 
     #[test]
@@ -228,7 +246,7 @@ mod tests {
         plan.duration_ms = 30 * 86_400_000;
         plan.workers[0].task_check_interval_ms = 1;
         plan.workers[0].processes = 64;
-        let refused = Estimate::of(&plan, false).check("s", u64::MAX, 1);
+        let refused = Estimate::of(&plan, false).check("s", u64::MAX, 1, 0);
         assert!(
             matches!(refused, Err(TooMuch::Events { .. })),
             "{refused:?}"

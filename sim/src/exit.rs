@@ -17,7 +17,7 @@ pub enum Exit {
     Refused = 4,
     /// Something firedrill started is still there.
     CleanupIncomplete = 6,
-    /// The environment lacks something: no Redis, no port, no disk.
+    /// The environment lacks something: no Redis, no port, no disk; or results could not be written.
     Environment = 7,
     /// A fault in firedrill itself.
     Internal = 70,

@@ -16,6 +16,7 @@ pub mod handler;
 
 pub mod engine;
 pub mod estimate;
+pub mod files;
 pub mod guard;
 pub mod metrics;
 pub mod redis_server;

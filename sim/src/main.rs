@@ -3,11 +3,18 @@
 use clap::Parser;
 use firedrill::cli::{Cli, Command};
 use firedrill::commands::{self, Failure, Terminal};
+use firedrill::exit::Exit;
 use firedrill::{guard, worker};
+use firedrill_detector::text::printable_lines;
+use std::borrow::Cow;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return told(&error),
+    };
     let terminal = Terminal::new(cli.color, cli.quiet);
     let ended = match cli.command {
         Command::Run(args) => commands::run::run(&args, &terminal),
@@ -22,21 +29,38 @@ fn main() -> ExitCode {
         Command::Clean(args) => commands::clean::run(&args, &terminal),
         Command::Worker => worker::run()
             .map_err(Failure::environment)
-            .map(|()| firedrill::exit::Exit::Passed),
+            .map(|()| Exit::Passed),
         #[cfg(feature = "docker")]
         Command::Reap(args) => firedrill::redis_server::docker::reaper::run(&args.container)
             .map_err(Failure::environment)
-            .map(|()| firedrill::exit::Exit::Passed),
+            .map(|()| Exit::Passed),
         Command::Guard(args) => Err(Failure::environment(guard::exec(
             args.parent,
             &args.command,
         ))),
     };
-    match ended {
-        Ok(exit) => exit.into(),
+    let exit = match ended {
+        Ok(exit) => exit,
         Err(failure) => {
             terminal.error(&failure);
-            failure.exit.into()
+            failure.exit
         }
+    };
+    terminal.exit(exit).into()
+}
+
+/// What `--help` and `--version` print, or what is wrong with the arguments.
+fn told(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let printed = match printable_lines(&text) {
+        // Arguments are repeated as they were typed.
+        Cow::Owned(shown) => std::io::stderr().write_all(shown.as_bytes()),
+        Cow::Borrowed(_) => error.print().and_then(|()| std::io::stdout().flush()),
+    };
+    let lost = printed.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe);
+    match u8::try_from(error.exit_code()) {
+        Ok(0) if lost => Exit::Environment.into(),
+        Ok(code) => code.into(),
+        Err(_) => Exit::Usage.into(),
     }
 }

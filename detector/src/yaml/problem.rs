@@ -1,5 +1,6 @@
 //! What is wrong with a file, and where.
 
+use crate::text::{printable, printable_lines};
 use std::fmt;
 
 /// Most problems of a file that are told; nobody reads more, and a hostile file may have millions.
@@ -33,13 +34,11 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}:{}: {}",
-            self.file, self.line, self.column, self.message
-        )?;
+        // Names and quotes come from files, and must neither steer a terminal nor look like another problem.
+        let (file, message) = (printable(&self.file), printable(&self.message));
+        write!(f, "{file}:{}:{}: {message}", self.line, self.column)?;
         match &self.hint {
-            Some(hint) => write!(f, "\n    {hint}"),
+            Some(hint) => write!(f, "\n    {}", printable_lines(hint)),
             None => Ok(()),
         }
     }

@@ -7,6 +7,7 @@ use crate::render::plot;
 use crate::score::Did;
 use crate::score::judge::Outcome;
 use crate::{DrillScore, Replay, Scorecard, Verdict};
+use firedrill_detector::text::printable_lines;
 use std::fmt::Write;
 
 pub(super) const STYLE: &str = include_str!("html/style.css");
@@ -351,7 +352,9 @@ fn audit_table(page: &mut String, audit: &Audit) {
     );
 }
 
+/// Text of others for an element or an attribute, in lines where it has some.
 pub(super) fn escape(text: &str) -> String {
+    let text = printable_lines(text);
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

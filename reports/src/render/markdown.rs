@@ -2,6 +2,7 @@
 
 use crate::render::cell::{self, Named, Tone};
 use crate::{Scorecard, Verdict};
+use firedrill_detector::text::printable;
 
 /// The scorecard as Markdown.
 #[must_use]
@@ -70,15 +71,15 @@ fn matrix(title: &str, drills: &[&Named<'_>]) -> String {
     text
 }
 
-/// Text that Markdown shows as it is.
+/// Text of others that Markdown shows as it is, in one line.
 pub(super) fn escape(text: &str) -> String {
+    let text = text.replace(['\n', '\t'], " ");
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in printable(&text).chars() {
         match c {
             '\\' | '|' | '`' | '*' | '_' => escaped.extend(['\\', c]),
             '<' => escaped.push_str("&lt;"),
             '&' => escaped.push_str("&amp;"),
-            c if c.is_control() => escaped.push(' '),
             c => escaped.push(c),
         }
     }

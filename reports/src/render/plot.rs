@@ -13,6 +13,7 @@ use crate::jsonl::Record;
 use crate::record::Transition;
 use crate::render::cell;
 use crate::score::DrillScore;
+use firedrill_detector::text::printable_lines;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
@@ -27,6 +28,10 @@ const BOTTOM: u32 = 30;
 const FONT: (&str, u32) = ("sans-serif", 14);
 /// Generous width of a character of that font.
 const CHARACTER: u32 = 8;
+/// Largest value that is drawn; a scale without end would be looked for for ever.
+const VALUE_MAX: f64 = 1e15;
+/// Most moments that are drawn: more cannot be told apart, and their labels would have to be kept out of each other's way.
+const MOMENTS_MAX: usize = 200;
 /// A line of labels under the lanes.
 const LABEL_HEIGHT: u32 = 18;
 
@@ -113,6 +118,7 @@ impl Frame {
         moments.sort_by(|a, b| a.at.total_cmp(&b.at));
         // The same done to several targets at once is one moment to the eye.
         moments.dedup_by(|a, b| a.text == b.text && (a.at - b.at).abs() < 0.5);
+        moments.truncate(MOMENTS_MAX);
         let longest = drill.alerts.iter().map(|alert| alert.alert.chars().count());
         let room = CHARACTER * longest.max().unwrap_or(0) as u32 + 20;
         Self {
@@ -126,6 +132,7 @@ impl Frame {
     /// Where a minute is: the same pixel as in the charts.
     fn x(&self, minute: f64) -> i32 {
         let width = f64::from(WIDTH - self.left - RIGHT - 1);
+        let minute = minute.clamp(0.0, self.minutes);
         self.left as i32 + (minute / self.minutes * width) as i32
     }
 }
@@ -166,6 +173,8 @@ fn svg(
         root.present()?;
     }
     let text = text.replace("fill=\"#000000\"", "fill=\"currentColor\"");
+    // Names of alerts and faults are drawn as they are.
+    let text = printable_lines(&text);
     let body = text.find('>').map_or("", |end| &text[end + 1..]);
     Ok(format!(
         "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\"><title>{title}</title>{body}\n"
@@ -183,7 +192,9 @@ fn lines(
         .iter()
         .flat_map(|(_, points)| points)
         .map(|(_, y)| *y)
+        .filter(|y| y.is_finite())
         .fold(1.0, f64::max)
+        .min(VALUE_MAX)
         * 1.08;
     svg(title, CHART_HEIGHT, |root| {
         let mut chart = ChartBuilder::on(root)
@@ -222,11 +233,9 @@ fn lines(
                 .iter()
                 .find(|(known, _)| known == name)
                 .map_or(MARK, |(_, colour)| *colour);
-            for part in points.split(|(_, value)| value.is_nan()) {
-                chart.draw_series(LineSeries::new(
-                    part.iter().copied(),
-                    colour.stroke_width(2),
-                ))?;
+            for part in points.split(|(_, value)| !value.is_finite()) {
+                let shown = part.iter().map(|(x, y)| (*x, y.clamp(0.0, top)));
+                chart.draw_series(LineSeries::new(shown, colour.stroke_width(2)))?;
             }
         }
         let used: Vec<(&str, RGBColor)> = colours

@@ -5,6 +5,7 @@ pub(super) mod columns;
 use crate::render::cell::{self, Named, Tone};
 use crate::render::diagnose;
 use crate::{Scorecard, Verdict};
+use firedrill_detector::text::printable;
 
 /// How to lay out text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,11 +201,9 @@ fn audits(drills: &[Named<'_>], style: Style) -> String {
     }
 }
 
-/// Text without control characters: a name or a note must not steer the terminal.
+/// Text of others as one line: a name or a note must not steer the terminal.
 pub(super) fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    printable(text).into_owned()
 }
 
 pub(super) fn paint(text: &str, tone: Tone, style: Style) -> String {

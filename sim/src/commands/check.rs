@@ -24,7 +24,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
                 let line = format!("ok {}: {what}", path.display());
                 // Records ask for an answer of its own.
                 if args.against.is_empty() {
-                    terminal.result(&line);
+                    terminal.plain_result(&line);
                 } else {
                     terminal.say(line);
                 }

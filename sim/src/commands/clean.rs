@@ -17,7 +17,7 @@ pub fn run(args: &Clean, terminal: &Terminal) -> Result<Exit, Failure> {
             .server
             .map_or(String::new(), |pid| format!(", Redis process {pid}"));
         if args.list {
-            terminal.result(&format!("left behind: {}{server}", leftover.dir.display()));
+            terminal.plain_result(&format!("left behind: {}{server}", leftover.dir.display()));
         } else if let Err(error) = leftovers::remove(leftover) {
             terminal.say(format_args!(
                 "cannot remove {}{server}: {error}",
@@ -25,7 +25,7 @@ pub fn run(args: &Clean, terminal: &Terminal) -> Result<Exit, Failure> {
             ));
             exit = Exit::CleanupIncomplete;
         } else {
-            terminal.result(&format!("removed {}{server}", leftover.dir.display()));
+            terminal.plain_result(&format!("removed {}{server}", leftover.dir.display()));
         }
     }
     if found.is_empty() {

@@ -3,16 +3,17 @@
 use crate::asynq::settings::FORWARD_INTERVAL_MS;
 use crate::cli::Fidelity as Args;
 use crate::commands::live::{self, AllEnded, Job, LiveSet};
-use crate::commands::{Failure, Terminal, inputs, report};
-use crate::drill::{self, Rules};
+use crate::commands::{Failure, Terminal, inputs, run};
+use crate::drill::{self, RECORD_FILE, Rules};
 use crate::engine::virtual_time::{Harness, VirtualOptions};
 use crate::exit::Exit;
 use crate::fault::{Deed, Phase};
+use crate::files::{self, LATEST};
 use crate::plan::Plan;
 use firedrill_reports::fidelity::{Agreement, Fidelity, OnTerms, Side, Terms, compare};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{DrillScore, Record, Replay, ScoreParams, render, score_drill};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 /// Directories of a scenario's three drills: real Redis and processes; the model; the model on the live drill's terms.
@@ -42,10 +43,10 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         redis: live::redis_source(args.redis.clone(), &args.redis_image)?,
         rules,
     };
-    let stamp = live::stamp(SystemTime::now());
     let sets = args.out.join("fidelity");
-    let dir = sets.join(&stamp);
-    let ended = set.run(jobs(&plans, &dir)?, terminal)?;
+    let fresh = run::fresh(&sets, &live::stamp(SystemTime::now()))?;
+    let dir = fresh.path();
+    let ended = set.run(jobs(&plans, dir)?, terminal)?;
     if let Some(exit) = ended.signal {
         return Ok(exit);
     }
@@ -61,9 +62,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         terminal.result(&render::fidelity::terminal(&pairs, terminal.style()));
     }
     let html = dir.join("report.html");
-    report::write(&html, &render::fidelity::html(&pairs))
-        .and_then(|()| report::write(&dir.join("result.json"), &render::fidelity::json(&pairs)))
-        .and_then(|()| live::link(&sets.join("latest"), Path::new(&stamp)))
+    files::write(&html, &render::fidelity::html(&pairs))
+        .and_then(|()| files::write(&dir.join("result.json"), &render::fidelity::json(&pairs)))
+        .and_then(|()| files::link(&sets.join(LATEST), fresh.name()))
         .map_err(Failure::environment)?;
     terminal.say(format_args!("report: {}", html.display()));
     Ok(exit_of(&pairs))
@@ -74,7 +75,7 @@ fn jobs(plans: &[Plan], dir: &Path) -> Result<Vec<Job>, Failure> {
     let mut jobs: Vec<Job> = Vec::new();
     for plan in plans {
         let dir = dir.join(&plan.name).join(LIVE);
-        if jobs.iter().any(|job| job.dir == dir) || dir.exists() {
+        if jobs.iter().any(|job| job.dir == dir) {
             return Err(Failure::usage(format!(
                 "{}: two drills would write there; give scenarios different names",
                 dir.display()
@@ -116,10 +117,7 @@ struct Drilled {
 
 impl Drilled {
     fn read(path: &Path, pack: &RulePack) -> Result<Self, Failure> {
-        let path: PathBuf = path.to_path_buf();
-        let record = inputs::records(std::slice::from_ref(&path))?
-            .pop()
-            .ok_or_else(|| Failure::internal(format!("{}: no record", path.display())))?;
+        let record = inputs::record(&path.join(RECORD_FILE))?;
         let score = score_drill(
             &record,
             &Replay::recorded(&record),
@@ -153,7 +151,7 @@ fn beside_the_model(
         };
         let finished = drill::run_virtual(plan, rules, options, &dir.join(name))
             .map_err(Failure::environment)?;
-        Drilled::read(&finished.record, pack)
+        Drilled::read(finished.record.parent().unwrap_or(dir), pack)
     };
     let plain = model(plan, Harness::default(), MODEL)?;
     let terms = Terms::measured(&live.record, &plain.record);

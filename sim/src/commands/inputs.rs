@@ -1,8 +1,10 @@
 //! Reads what people wrote: scenarios, rule files, records. All problems of all files at once.
 
+mod found;
+
 use crate::cli;
-use crate::commands::Failure;
-use crate::drill::{RECORD_FILE, Rules};
+use crate::commands::{Failure, both};
+use crate::drill::Rules;
 use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
@@ -61,13 +63,21 @@ fn all<T>(
     paths: &[PathBuf],
     load: impl Fn(&Path) -> Result<T, Failure>,
 ) -> Result<Vec<T>, Failure> {
+    each(paths, |path| load(path))
+}
+
+/// Does the same for each, or tells all that is wrong with any of them.
+pub(crate) fn each<'a, S, T>(
+    all: &'a [S],
+    load: impl Fn(&'a S) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
     let mut loaded = Vec::new();
     let mut failure = Failure {
         exit: Exit::Usage,
         messages: Vec::new(),
     };
-    for path in paths {
-        match load(path) {
+    for one in all {
+        match load(one) {
             Ok(value) => loaded.push(value),
             Err(found) => failure.messages.extend(found.messages),
         }
@@ -85,17 +95,9 @@ pub(crate) fn rules_and<T>(
     delivery: cli::Delivery,
     other: Result<T, Failure>,
 ) -> Result<(Rules, RulePack, T), Failure> {
-    match (rule_pack(&rules.files, &rules.pages), other) {
-        (Ok((rules, pack)), Ok(other)) => {
-            let delivery = delivery.of_new_drills();
-            Ok((Rules { delivery, ..rules }, pack, other))
-        }
-        (Err(mut failure), Err(more)) => {
-            failure.messages.extend(more.messages);
-            Err(failure)
-        }
-        (Err(failure), _) | (_, Err(failure)) => Err(failure),
-    }
+    let ((rules, pack), other) = both(rule_pack(&rules.files, &rules.pages), other)?;
+    let delivery = delivery.of_new_drills();
+    Ok((Rules { delivery, ..rules }, pack, other))
 }
 
 /// Loads rule texts.
@@ -117,13 +119,12 @@ pub(crate) fn rules(texts: Vec<RuleText>) -> Result<Rules, Vec<Problem>> {
 
 /// Reads and loads rule files with what their comments say about scoring.
 pub(crate) fn rule_pack(paths: &[PathBuf], pages: &[String]) -> Result<(Rules, RulePack), Failure> {
-    let mut texts = Vec::new();
-    for path in paths {
-        texts.push(RuleText {
+    let texts = all(paths, |path| {
+        Ok(RuleText {
             name: path.display().to_string(),
             text: read(path)?,
-        });
-    }
+        })
+    })?;
     pack(texts, pages)
 }
 
@@ -170,22 +171,17 @@ fn commented(texts: Vec<RuleText>) -> Result<(Rules, RulePack), Failure> {
     Ok((rules, pack))
 }
 
-/// Opens records, each named by its file or its directory.
+/// Opens records, each named by its file or by a directory: see [`found::records`].
 pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
-    paths
-        .iter()
-        .map(|path| {
-            let file = if path.is_dir() {
-                path.join(RECORD_FILE)
-            } else {
-                path.clone()
-            };
-            let open = File::open(&file)
-                .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
-            Record::read(BufReader::new(open))
-                .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
-        })
-        .collect()
+    all(&found::records(paths)?, record)
+}
+
+/// Opens one record.
+pub(crate) fn record(file: &Path) -> Result<Record, Failure> {
+    let wrong =
+        |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", file.display()));
+    let open = File::open(file).map_err(|error| wrong(&error))?;
+    Record::read(BufReader::new(open)).map_err(|error| wrong(&error))
 }
 
 #[cfg(test)]

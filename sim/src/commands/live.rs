@@ -11,9 +11,8 @@ use crate::plan::Plan;
 use crate::redis_server;
 use crate::redis_server::RedisServerError;
 use crate::redis_server::private::RedisSource;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::{Duration, SystemTime};
@@ -102,6 +101,7 @@ impl LiveSet {
             .enable_all()
             .build()
             .map_err(Failure::environment)?;
+        terminal.started();
         runtime
             .block_on(run_all(self, jobs, terminal))
             .map_err(Failure::environment)
@@ -256,20 +256,7 @@ pub(crate) fn failure(error: &DrillError) -> Failure {
         DrillError::Live(LiveError::Redis(
             error @ (RedisServerError::NotEmpty { .. } | RedisServerError::NotOurs),
         )) => Failure::refused(error),
-        DrillError::Live(LiveError::Sink(_)) | DrillError::Write { .. } => {
-            Failure::environment(error)
-        }
+        DrillError::Write { .. } | DrillError::Cut { .. } => Failure::environment(error),
         DrillError::Live(error) => Failure::environment(error),
     }
-}
-
-/// Points a symbolic link at `target`, replacing an older one at once.
-pub(crate) fn link(at: &Path, target: &Path) -> io::Result<()> {
-    let fresh = at.with_extension("new");
-    match fs::remove_file(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    std::os::unix::fs::symlink(target, &fresh)?;
-    fs::rename(&fresh, at)
 }

@@ -16,7 +16,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         let json = serde_json::to_string_pretty(&plan).map_err(Failure::internal)?;
         terminal.result(&json);
     } else {
-        terminal.result(&plan.describe());
+        terminal.plain_result(&plan.describe());
     }
     Ok(Exit::Passed)
 }

@@ -1,5 +1,6 @@
 //! How drills are coming along: bars on a terminal, a plain line now and then elsewhere. Always on standard error.
 
+use firedrill_detector::text::printable;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::Write;
 use std::sync::Arc;
@@ -48,7 +49,10 @@ impl Display {
                 .map(|row| {
                     let bar =
                         ProgressBar::new(u64::try_from(row.duration_ms / 60_000).unwrap_or(0));
-                    all.add(bar.with_style(style.clone()).with_prefix(row.name.clone()))
+                    all.add(
+                        bar.with_style(style.clone())
+                            .with_prefix(printable(&row.name).into_owned()),
+                    )
                 })
                 .collect();
             (all, bars)
@@ -84,7 +88,7 @@ impl Display {
                 .map(|row| {
                     let percent =
                         row.reached_ms.load(Ordering::Relaxed) * 100 / row.duration_ms.max(1);
-                    format!("{} {percent}%", row.name)
+                    format!("{} {percent}%", printable(&row.name))
                 })
                 .collect();
             let _ = writeln!(

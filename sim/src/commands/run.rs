@@ -3,8 +3,9 @@
 use crate::cli::{Engine, Run};
 use crate::commands::live::{self, AllEnded, Job, LiveSet};
 use crate::commands::score::Scored;
-use crate::commands::{Failure, Terminal, inputs, report, score, simulate};
+use crate::commands::{Failure, Terminal, inputs, score, simulate};
 use crate::exit::Exit;
+use crate::files::{self, Fresh, LATEST};
 use crate::plan::Plan;
 use firedrill_detector::RuleSet;
 use firedrill_reports::pack::RulePack;
@@ -35,50 +36,70 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         redis: live::redis_source(args.redis.clone(), &args.redis_image)?,
         rules,
     };
-    let set = RunSet::new(args, SystemTime::now());
-    let ended = live.run(set.jobs(&plans)?, terminal)?;
+    let (set, jobs) = RunSet::new(args, SystemTime::now(), &plans)?;
+    let ended = live.run(jobs, terminal)?;
     finish(&set, &live.rules.set, &pack, ended, terminal)
 }
 
 /// What all drills of one command share.
 pub(crate) struct RunSet<'a> {
     args: &'a Run,
-    stamp: String,
     started: SystemTime,
+    /// For the reports of the whole set.
+    dir: Fresh,
+    /// Those of the drills; they go again where a drill was never begun.
+    _drills: Vec<Fresh>,
 }
 
 impl<'a> RunSet<'a> {
-    pub(crate) fn new(args: &'a Run, now: SystemTime) -> Self {
-        Self {
-            args,
-            stamp: live::stamp(now),
-            started: now,
-        }
-    }
-
-    /// The drills with their directories, the longest first so that the set ends soonest.
-    pub(crate) fn jobs(&self, plans: &[Plan]) -> Result<Vec<Job>, Failure> {
-        let mut jobs: Vec<Job> = Vec::new();
-        for plan in plans {
-            let dir = self
-                .args
-                .out
-                .join(&plan.name)
-                .join(format!("{}-{}", self.stamp, plan.seed));
-            if jobs.iter().any(|job| job.dir == dir) || dir.exists() {
+    /// Makes the directories of all drills and of the set, before anything is started.
+    ///
+    /// # Errors
+    /// When two drills could not be told apart, or a directory cannot be made.
+    pub(crate) fn new(
+        args: &'a Run,
+        now: SystemTime,
+        plans: &[Plan],
+    ) -> Result<(Self, Vec<Job>), Failure> {
+        let stamp = live::stamp(now);
+        for (index, plan) in plans.iter().enumerate() {
+            let same = |other: &Plan| other.name == plan.name && other.seed == plan.seed;
+            if plans[..index].iter().any(same) {
                 return Err(Failure::usage(format!(
-                    "{}: two drills would write there; give scenarios different names or seeds",
-                    dir.display()
+                    "{} with seed {}: two such drills cannot be told apart; give scenarios different names or seeds",
+                    plan.name, plan.seed
                 )));
             }
+        }
+        let dir = fresh(&args.out.join("sets"), &stamp)?;
+        let (mut jobs, mut drills) = (Vec::new(), Vec::new());
+        for plan in plans {
+            let dir = fresh(
+                &args.out.join(&plan.name),
+                &format!("{stamp}-{}", plan.seed),
+            )?;
             jobs.push(Job {
                 plan: plan.clone(),
-                dir,
+                dir: dir.path().to_path_buf(),
             });
+            drills.push(dir);
         }
+        // The longest first, so that the set ends soonest.
         jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.duration_ms));
-        Ok(jobs)
+        let set = Self {
+            args,
+            started: now,
+            dir,
+            _drills: drills,
+        };
+        Ok((set, jobs))
     }
+}
+
+/// A directory for results: where none can be had, nothing is begun.
+pub(crate) fn fresh(parent: &Path, name: &str) -> Result<Fresh, Failure> {
+    Fresh::new(parent, name)
+        .map_err(|error| Failure::environment(format!("no directory for the results: {error}")))
 }
 
 /// Scores what was recorded, prints, writes the reports, and decides the exit code.
@@ -92,36 +113,23 @@ pub(crate) fn finish(
     let mut worst: Option<Failure> = None;
     let mut scored: Vec<(PathBuf, Scored)> = Vec::new();
     for drill in ended.drills {
-        match drill.outcome {
-            Ok(finished) => {
-                if let Some(record) = inputs::records(std::slice::from_ref(&finished.record))?.pop()
-                {
-                    let replay = Replay::recorded(&record);
-                    let score = score_drill(&record, &replay, pack, &ScoreParams::default());
-                    scored.push((
-                        finished.record,
-                        Scored {
-                            rules: rules.clone(),
-                            record,
-                            replay,
-                            score,
-                        },
-                    ));
-                }
+        let read = drill.outcome.and_then(|finished| {
+            let record = inputs::record(&finished.record)?;
+            Ok((finished.record, record))
+        });
+        match read {
+            Ok((path, record)) => {
+                let replay = Replay::recorded(&record);
+                let score = score_drill(&record, &replay, pack, &ScoreParams::default());
+                let drill = Scored {
+                    rules: rules.clone(),
+                    record,
+                    replay,
+                    score,
+                };
+                scored.push((path, drill));
             }
-            Err(mut failure) => {
-                failure
-                    .messages
-                    .iter_mut()
-                    .for_each(|message| *message = format!("{}: {message}", drill.name));
-                match &mut worst {
-                    Some(worst) => {
-                        worst.exit = worst.exit.max(failure.exit);
-                        worst.messages.extend(failure.messages);
-                    }
-                    None => worst = Some(failure),
-                }
-            }
+            Err(failure) => also(&mut worst, failure.about(&drill.name)),
         }
     }
     let mut card = Scorecard::new(
@@ -134,8 +142,14 @@ pub(crate) fn finish(
     score::explain(&mut card, &all);
     if !scored.is_empty() {
         score::print(&card, set.args.json, terminal)?;
-        let written = write_reports(set, &scored, &card).map_err(Failure::environment)?;
-        terminal.say(format_args!("report: {}", written.display()));
+        let whole = worst.is_none() && ended.signal.is_none();
+        match write_reports(set, &scored, &card, whole) {
+            Ok(written) => terminal.say(format_args!("report: {}", written.display())),
+            Err(error) => also(
+                &mut worst,
+                Failure::environment(format!("cannot write the reports: {error}")),
+            ),
+        }
     }
     if let Some(exit) = ended.signal {
         return Ok(exit);
@@ -158,35 +172,49 @@ pub(crate) fn finish(
     })
 }
 
-/// A report per drill beside its record, one for the whole set, and `latest` links.
+/// Adds a failure to others.
+fn also(worst: &mut Option<Failure>, failure: Failure) {
+    match worst {
+        Some(worst) => {
+            worst.exit = worst.exit.max(failure.exit);
+            worst.messages.extend(failure.messages);
+        }
+        None => *worst = Some(failure),
+    }
+}
+
+/// A report per drill beside its record, one for the whole set, and `latest` links to what ran to its end; `whole`: all
+/// drills of the set did.
 fn write_reports(
     set: &RunSet<'_>,
     scored: &[(PathBuf, Scored)],
     card: &Scorecard,
+    whole: bool,
 ) -> io::Result<PathBuf> {
     for (path, scored) in scored {
         let dir = path.parent().unwrap_or(Path::new("."));
         let mut single = Scorecard::new(vec![scored.score.clone()]);
         // Whether a rule is dead is a matter of the whole set.
         single.dead.retain(|alert| card.dead.contains(alert));
-        report::write(
+        files::write(
             &dir.join("report.html"),
             &render::html(&[scored.drill()], &single),
         )?;
-        report::write(&dir.join("result.json"), &render::json(&single))?;
-        if let (Some(scenario), Some(name)) = (dir.parent(), dir.file_name()) {
-            live::link(&scenario.join("latest"), Path::new(name))?;
+        files::write(&dir.join("result.json"), &render::json(&single))?;
+        let ran_to_its_end = scored.record.complete && scored.record.aborted().is_none();
+        if let (true, Some(scenario), Some(name)) = (ran_to_its_end, dir.parent(), dir.file_name())
+        {
+            files::link(&scenario.join(LATEST), Path::new(name))?;
         }
     }
-    let dir = set.args.out.join("sets").join(&set.stamp);
+    let dir = set.dir.path();
     let drills: Vec<render::Drill<'_>> = scored.iter().map(|(_, scored)| scored.drill()).collect();
     let html = dir.join("report.html");
-    report::write(&html, &render::html(&drills, card))?;
-    report::write(&dir.join("result.json"), &render::json(card))?;
-    report::write(&dir.join("summary.md"), &render::markdown(card))?;
-    live::link(
-        &set.args.out.join("sets").join("latest"),
-        Path::new(&set.stamp),
-    )?;
+    files::write(&html, &render::html(&drills, card))?;
+    files::write(&dir.join("result.json"), &render::json(card))?;
+    files::write(&dir.join("summary.md"), &render::markdown(card))?;
+    if whole {
+        files::link(&set.args.out.join("sets").join(LATEST), set.dir.name())?;
+    }
     Ok(html)
 }

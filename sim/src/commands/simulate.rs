@@ -1,26 +1,32 @@
 //! `firedrill run --engine virtual`: one virtual drill of each scenario, or many with a seed each.
 
 use crate::cli::Run;
-use crate::commands::live::{self, AllEnded, Ended};
+use crate::commands::live::{self, AllEnded, Ended, Job};
 use crate::commands::run::{self, RunSet};
-use crate::commands::{Failure, Terminal, inputs, report};
+use crate::commands::{Failure, Terminal, inputs};
 use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
 use crate::estimate::Estimate;
 use crate::exit::Exit;
+use crate::files::{self, LATEST};
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
+use firedrill_detector::text::printable;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::trials::{TrialCard, Trials};
 use firedrill_reports::{Diagnoser, DrillScore, Replay, ScoreParams, Verdict, render, score_drill};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+mod in_order;
+
+/// What is kept of a drill among many, with room to spare: times, verdicts and counts, not names.
+const TRIAL_BYTES: u64 = 2 << 10;
 /// Pause between progress lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -34,41 +40,80 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         args.delivery,
         inputs::scenarios(&args.scenarios),
     )?;
-    let trials = plans(&scenarios, args.seed, args.trials)?;
-    let threads = threads(args.jobs, trials.len());
-    for plan in &trials {
-        let estimate = Estimate::of(plan, false);
-        let checked = estimate.check(&plan.name, args.max_memory.0, threads);
-        checked.map_err(Failure::usage)?;
-    }
-    let stop = Stop::on_signal()?;
+    let seeded = Seeded::new(&scenarios, args.seed, args.trials)?;
+    let threads = threads(args.jobs, seeded.len());
+    let kept = match args.trials {
+        1 => 0,
+        _ => (seeded.len() as u64).saturating_mul(TRIAL_BYTES),
+    };
+    let check = |plan: Plan| {
+        let estimate = Estimate::of(&plan, false);
+        let checked = estimate.check(&plan.name, args.max_memory.0, threads, kept);
+        checked.map_err(Failure::usage).map(|()| plan)
+    };
+    let checked = (0..seeded.len()).map(|index| seeded.plan(index).and_then(check));
     if args.trials == 1 {
-        one_each(args, &rules, &pack, trials, threads, &stop, terminal)
-    } else {
-        many(args, &rules, &pack, &trials, threads, &stop, terminal)
+        let plans = checked.collect::<Result<Vec<Plan>, Failure>>()?;
+        return one_each(args, &rules, &pack, &plans, threads, terminal);
+    }
+    checked
+        .map(|plan| plan.map(drop))
+        .collect::<Result<(), Failure>>()?;
+    many(args, &rules, &pack, &seeded, threads, terminal)
+}
+
+/// Scenarios under as many seeds each, one after the other from the scenario's own. Plans are made when they are asked
+/// for: a million of them would not fit.
+pub(crate) struct Seeded<'a> {
+    scenarios: Vec<(&'a Scenario, u64)>,
+    trials: u32,
+}
+
+impl<'a> Seeded<'a> {
+    /// `seed`: the first, instead of each scenario's own.
+    ///
+    /// # Errors
+    /// With all that is wrong with any scenario.
+    pub(crate) fn new(
+        scenarios: &'a [Scenario],
+        seed: Option<u64>,
+        trials: u32,
+    ) -> Result<Self, Failure> {
+        let first = inputs::each(scenarios, |scenario| {
+            let plan = resolve(scenario, seed)?;
+            Ok((scenario, plan.seed))
+        });
+        Ok(Self {
+            scenarios: first?,
+            trials,
+        })
+    }
+
+    /// How many drills that is.
+    pub(crate) fn len(&self) -> usize {
+        self.scenarios.len() * self.trials as usize
+    }
+
+    /// The plan of one of them: those of a scenario stand together.
+    pub(crate) fn plan(&self, index: usize) -> Result<Plan, Failure> {
+        let trials = self.trials as usize;
+        let (scenario, start) = self.scenarios[index / trials];
+        resolve(scenario, Some(start.wrapping_add((index % trials) as u64)))
     }
 }
 
-/// All trials: each scenario under as many seeds, one after the other from its own.
+fn resolve(scenario: &Scenario, seed: Option<u64>) -> Result<Plan, Failure> {
+    Plan::resolve(scenario, &PlanOptions { seed }).map_err(|found| Failure::problems(&found))
+}
+
+/// The plans of scenarios under as many seeds each.
 pub(crate) fn plans(
     scenarios: &[Scenario],
     seed: Option<u64>,
     trials: u32,
 ) -> Result<Vec<Plan>, Failure> {
-    let mut plans = Vec::new();
-    for scenario in scenarios {
-        let resolve = |seed| {
-            Plan::resolve(scenario, &PlanOptions { seed })
-                .map_err(|found| Failure::problems(&found))
-        };
-        let first = resolve(seed)?;
-        let start = first.seed;
-        plans.push(first);
-        for trial in 1..u64::from(trials) {
-            plans.push(resolve(Some(start.wrapping_add(trial)))?);
-        }
-    }
-    Ok(plans)
+    let seeded = Seeded::new(scenarios, seed, trials)?;
+    (0..seeded.len()).map(|index| seeded.plan(index)).collect()
 }
 
 /// How many drills run at a time: as many as asked for, else one a core.
@@ -179,25 +224,14 @@ pub(crate) fn on_all_cores<T: Send>(
     progress: &(dyn Fn(usize) + Sync),
     work: &(dyn Fn(&Plan) -> T + Sync),
 ) -> Vec<T> {
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while !abort.load(Ordering::Relaxed) {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(plan) = plans.get(index) else { return };
-                    let result = work(plan);
-                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                    results.push((index, result));
-                    progress(done.fetch_add(1, Ordering::Relaxed) + 1);
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    let mut all = Vec::new();
+    let work = |index: usize| work(&plans[index]);
+    let mut keep = |result| {
+        all.push(result);
+        progress(all.len());
+    };
+    in_order::fold(plans.len(), threads, abort, &work, &mut keep);
+    all
 }
 
 /// One drill of each scenario, with its record and report, as on the live engine.
@@ -205,32 +239,28 @@ fn one_each(
     args: &Run,
     rules: &Rules,
     pack: &RulePack,
-    plans: Vec<Plan>,
+    plans: &[Plan],
     threads: usize,
-    stop: &Stop,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let set = RunSet::new(args, SystemTime::now());
-    let jobs = set.jobs(&plans)?;
-    let dirs: Vec<(Plan, PathBuf)> = jobs.into_iter().map(|job| (job.plan, job.dir)).collect();
-    let plans: Vec<Plan> = dirs.iter().map(|(plan, _)| plan.clone()).collect();
-    let directory = |plan: &Plan| {
-        let found = dirs
-            .iter()
-            .find(|(other, _)| other.name == plan.name && other.seed == plan.seed);
-        found.map(|(_, dir)| dir.clone()).unwrap_or_default()
-    };
-    let drills = on_all_cores(&plans, threads, &stop.abort, &|_| {}, &|plan| {
+    let (set, jobs) = RunSet::new(args, SystemTime::now(), plans)?;
+    let stop = Stop::on_signal()?;
+    terminal.started();
+    let drill = |index: usize| {
+        let Job { plan, dir } = &jobs[index];
         let options = VirtualOptions {
             abort: Some(&stop.abort),
             ..VirtualOptions::default()
         };
-        let outcome = drill::run_virtual(plan, rules, options, &directory(plan));
+        let outcome = drill::run_virtual(plan, rules, options, dir);
         Ended {
             name: plan.name.clone(),
             outcome: outcome.map_err(|error| live::failure(&error)),
         }
-    });
+    };
+    let mut drills = Vec::new();
+    let mut keep = |ended| drills.push(ended);
+    in_order::fold(jobs.len(), threads, &stop.abort, &drill, &mut keep);
     let signal = stop.exit();
     run::finish(
         &set,
@@ -241,72 +271,123 @@ fn one_each(
     )
 }
 
+/// What many drills come to; of each only a little is kept.
+#[derive(Default)]
+struct Kept {
+    trials: Trials,
+    drills: usize,
+    worst: Option<Verdict>,
+    /// Scenario and seed of the first drill that did not pass.
+    first_other: Option<(String, u64)>,
+    /// Alerts, and whether any had data or needs none.
+    alerts: BTreeMap<String, bool>,
+    /// Whether any alert had data in any drill.
+    any_data: bool,
+}
+
+impl Kept {
+    fn add(&mut self, score: &DrillScore) {
+        self.trials.add(score);
+        self.drills += 1;
+        self.worst = self.worst.max(Some(score.verdict));
+        if score.verdict != Verdict::Passed && self.first_other.is_none() {
+            self.first_other = Some((score.scenario.clone(), score.seed));
+        }
+        for alert in &score.alerts {
+            let fine = !alert.no_data || alert.no_data_ok;
+            self.any_data |= !alert.no_data;
+            match self.alerts.get_mut(&alert.alert) {
+                Some(known) => *known |= fine,
+                None => {
+                    self.alerts.insert(alert.alert.clone(), fine);
+                }
+            }
+        }
+    }
+
+    /// Alerts that had no data in any of the drills, though others had, and though their pack does not say that they may.
+    fn dead(&self) -> Vec<String> {
+        let dead = self.alerts.iter().filter(|(_, fine)| self.any_data && !**fine);
+        dead.map(|(name, _)| name.clone()).collect()
+    }
+}
+
 /// Many drills of each scenario: only what they come to is kept.
 fn many(
     args: &Run,
     rules: &Rules,
     pack: &RulePack,
-    plans: &[Plan],
+    seeded: &Seeded<'_>,
     threads: usize,
-    stop: &Stop,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let started = Instant::now();
+    let all = args.out.join("trials");
+    let dir = run::fresh(&all, &live::stamp(SystemTime::now()))?;
+    let stop = Stop::on_signal()?;
+    terminal.started();
     terminal.say(format_args!(
         "{} virtual drills: {} scenario(s) under {} seeds, {threads} at a time",
-        plans.len(),
+        seeded.len(),
         args.scenarios.len(),
         args.trials,
     ));
-    let lines = Lines::new(terminal, plans.len());
-    let scores = on_all_cores(
-        plans,
-        threads,
-        &stop.abort,
-        &|done| lines.tell(done),
-        &|plan| {
-            let options = VirtualOptions {
-                abort: Some(&stop.abort),
-                ..VirtualOptions::default()
-            };
-            let record = drill::simulate(plan, rules, options, false);
-            let replay = Replay::recorded(&record);
-            score_drill(&record, &replay, pack, &ScoreParams::default())
-        },
-    );
+    let lines = Lines::new(terminal, seeded.len());
+    let mut kept = Kept::default();
+    let drill = |index: usize| {
+        let plan = seeded.plan(index)?;
+        let options = VirtualOptions {
+            abort: Some(&stop.abort),
+            ..VirtualOptions::default()
+        };
+        let record = drill::simulate(&plan, rules, options, false);
+        let replay = Replay::recorded(&record);
+        let score = score_drill(&record, &replay, pack, &ScoreParams::default());
+        Ok(score)
+    };
+    let mut wrong: Option<Failure> = None;
+    let mut keep = |score: Result<DrillScore, Failure>| {
+        match score {
+            Ok(score) => kept.add(&score),
+            Err(failure) => wrong = wrong.take().or(Some(failure)),
+        }
+        lines.tell(kept.drills);
+    };
+    in_order::fold(seeded.len(), threads, &stop.abort, &drill, &mut keep);
+    if let Some(failure) = wrong {
+        return Err(failure);
+    }
     if let Some(exit) = stop.exit() {
         return Ok(exit);
     }
-    let mut trials = Trials::new();
-    scores.iter().for_each(|score| trials.add(score));
-    let card = trials.card();
+    let card = kept.trials.card();
     print(&card, args.json, terminal);
-    let written = write(args, &card).map_err(Failure::environment)?;
+    let written = write(dir.path(), &card)
+        .and_then(|html| files::link(&all.join(LATEST), dir.name()).map(|()| html))
+        .map_err(Failure::environment)?;
     terminal.say(format_args!("report: {}", written.display()));
-    let worst = scores.iter().map(|score| score.verdict).max();
-    let gate = match worst.unwrap_or(Verdict::Inconclusive) {
+    let gate = match kept.worst.unwrap_or(Verdict::Inconclusive) {
         Verdict::Passed => Exit::Passed,
         Verdict::Failed => Exit::GateFailed,
         Verdict::Inconclusive => Exit::Inconclusive,
     };
-    let gate = match dead(&scores) {
+    let gate = match kept.dead() {
         dead if dead.is_empty() => gate,
         dead => {
-            terminal.say(without_data(args, rules, plans, &dead, terminal));
+            let told = without_data(args, rules, seeded, &dead, terminal)?;
+            terminal.say_rendered(&told);
             Exit::GateFailed
         }
     };
     let seconds = started.elapsed().as_secs_f64();
-    let one = scores.iter().find(|score| score.verdict != Verdict::Passed);
-    let again = one.map_or(String::new(), |score| {
+    let again = kept.first_other.map_or(String::new(), |(scenario, seed)| {
         format!(
-            "; one of them again: firedrill run --engine virtual --seed {} (scenario {})",
-            score.seed, score.scenario
+            "; one of them again: firedrill run --engine virtual --seed {seed} (scenario {scenario})"
         )
     });
     terminal.say(format_args!(
         "{} drills in {seconds:.1} s{again}",
-        scores.len()
+        kept.drills
     ));
     Ok(if args.no_gate && gate == Exit::GateFailed {
         Exit::Passed
@@ -315,47 +396,27 @@ fn many(
     })
 }
 
-/// Alerts that had no data in any of the drills, though others had, and though their pack does not say that they may.
-fn dead(scores: &[DrillScore]) -> Vec<String> {
-    let all = || scores.iter().flat_map(|score| &score.alerts);
-    let with_data: BTreeSet<&str> = all()
-        .filter(|alert| !alert.no_data || alert.no_data_ok)
-        .map(|alert| alert.alert.as_str())
-        .collect();
-    let names: BTreeSet<&str> = all().map(|alert| alert.alert.as_str()).collect();
-    if all().all(|alert| alert.no_data) {
-        return Vec::new();
-    }
-    let dead = names.difference(&with_data);
-    dead.map(|name| (*name).to_owned()).collect()
-}
-
 /// What rules without data looked for and what there is instead, seen in one drill of each scenario.
 fn without_data(
     args: &Run,
     rules: &Rules,
-    plans: &[Plan],
+    seeded: &Seeded<'_>,
     dead: &[String],
     terminal: &Terminal,
-) -> String {
+) -> Result<String, Failure> {
     let mut diagnoser = Diagnoser::new(&rules.set);
-    for plan in plans
-        .chunks(args.trials as usize)
-        .filter_map(<[Plan]>::first)
-    {
-        diagnoser.observe(&drill::simulate(
-            plan,
-            rules,
-            VirtualOptions::default(),
-            true,
-        ));
+    for first in (0..seeded.len()).step_by(args.trials as usize) {
+        let plan = seeded.plan(first)?;
+        let options = VirtualOptions::default();
+        diagnoser.observe(&drill::simulate(&plan, rules, options, true));
     }
     let diagnosis = diagnoser.finish().only(dead);
     let told = render::diagnose::terminal(&diagnosis, terminal.style());
-    format!(
+    let names: Vec<_> = dead.iter().map(|name| printable(name)).collect();
+    Ok(format!(
         "rules without data fail the gate: {}\n{told}",
-        dead.join(", ")
-    )
+        names.join(", ")
+    ))
 }
 
 fn print(card: &TrialCard, json: bool, terminal: &Terminal) {
@@ -366,14 +427,10 @@ fn print(card: &TrialCard, json: bool, terminal: &Terminal) {
     }
 }
 
-fn write(args: &Run, card: &TrialCard) -> std::io::Result<PathBuf> {
-    let stamp = live::stamp(SystemTime::now());
-    let all = args.out.join("trials");
-    let dir = all.join(&stamp);
+fn write(dir: &Path, card: &TrialCard) -> io::Result<PathBuf> {
     let html = dir.join("report.html");
-    report::write(&html, &render::trials::html(card))?;
-    report::write(&dir.join("result.json"), &render::trials::json(card))?;
-    report::write(&dir.join("summary.md"), &render::trials::markdown(card))?;
-    live::link(&all.join("latest"), std::path::Path::new(&stamp))?;
+    files::write(&html, &render::trials::html(card))?;
+    files::write(&dir.join("result.json"), &render::trials::json(card))?;
+    files::write(&dir.join("summary.md"), &render::trials::markdown(card))?;
     Ok(html)
 }

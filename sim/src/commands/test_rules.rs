@@ -10,6 +10,8 @@ mod junit;
 use crate::cli::{Generation, Test, TestRules, Tested};
 use crate::commands::{Failure, Terminal};
 use crate::exit::Exit;
+use crate::files;
+use firedrill_detector::text::printable_lines;
 use firedrill_detector::unit_test::{
     Comparison, Keep, NameFilter, Pace, RunOptions, TestFile, TestRun,
 };
@@ -26,10 +28,13 @@ use std::time::{Duration, Instant, SystemTime};
 /// # Errors
 /// When a test file is not there, with promtool's exit code; when a pattern of `--run` is none; when the JUnit file
 /// cannot be written. A file that cannot be read, or is no test file, counts as failed like a test.
-pub fn run(args: &Test, _: &Terminal) -> Result<Exit, Failure> {
+pub fn run(args: &Test, terminal: &Terminal) -> Result<Exit, Failure> {
     let Tested::Rules(rules) = &args.what;
     files_are_there(&rules.files)?;
     let options = options(rules)?;
+    if let Some(path) = &args.junit {
+        files::check_writable(path).map_err(Failure::environment)?;
+    }
     let comparison = match rules.diff {
         true => Comparison::Diff,
         false => Comparison::Both,
@@ -38,14 +43,14 @@ pub fn run(args: &Test, _: &Terminal) -> Result<Exit, Failure> {
     let mut failed = false;
     side_by_side(&rules.files, &options, |report| {
         failed |= report.failed();
-        report.print(options.compat, comparison);
+        report.print(options.compat, comparison, terminal);
         if args.junit.is_some() {
             reports.push(report);
         }
     });
     if let Some(path) = &args.junit {
-        let written = std::fs::write(path, junit::document(&reports, comparison));
-        written.map_err(|error| Failure::environment(format!("{}: {error}", path.display())))?;
+        let document = junit::document(&reports, comparison);
+        files::write(path, &document).map_err(Failure::environment)?;
     }
     Ok(if failed {
         Exit::GateFailed
@@ -156,13 +161,15 @@ impl Report {
         lines.collect()
     }
 
-    /// Prints as promtool does: failures to standard error, the rest and an empty line for each to standard output. A
-    /// reader that went away is no error.
-    fn print(&self, compat: Compat, comparison: Comparison) {
-        let out = |line: &str| {
-            let _ = writeln!(std::io::stdout(), "{line}");
-        };
+    /// Prints as promtool does: failures to standard error, the rest and an empty line for each to standard output.
+    fn print(&self, compat: Compat, comparison: Comparison, terminal: &Terminal) {
+        let out = |line: &str| terminal.plain_result(&format!("{line}\n"));
         let err = |line: &str| {
+            // Differences come in colours of ours.
+            let line = match comparison {
+                Comparison::Both => printable_lines(line),
+                Comparison::Diff => line.into(),
+            };
             let _ = writeln!(std::io::stderr(), "{line}");
         };
         // The third generation does not name the file.

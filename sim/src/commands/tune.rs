@@ -2,11 +2,12 @@
 
 use crate::cli::Tune;
 use crate::commands::simulate::{Lines, Stop, on_all_cores, plans, threads};
-use crate::commands::{Failure, Terminal, inputs, live, report, whatif};
+use crate::commands::{Failure, Terminal, both, inputs, live, run, whatif};
 use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
 use crate::estimate::Estimate;
 use crate::exit::Exit;
+use crate::files::{self, LATEST};
 use crate::plan::Plan;
 use firedrill_detector::tuning::Settings;
 use firedrill_detector::{Compat, RuleFile};
@@ -49,14 +50,14 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         .iter()
         .cloned()
         .partition(|path| is_record(path));
-    let (rules, pack, scenarios) =
-        inputs::rules_and(&args.rules, args.delivery, inputs::scenarios(&scenarios))?;
-    let records = inputs::records(&records)?;
+    let inputs = both(inputs::scenarios(&scenarios), inputs::records(&records));
+    let (rules, pack, (scenarios, records)) =
+        inputs::rules_and(&args.rules, args.delivery, inputs)?;
     let plans = plans(&scenarios, args.seed, args.trials)?;
     let threads = threads(args.jobs, plans.len());
     for plan in &plans {
         let estimate = Estimate::of(plan, true);
-        let checked = estimate.check(&plan.name, args.max_memory.0, threads);
+        let checked = estimate.check(&plan.name, args.max_memory.0, threads, 0);
         checked.map_err(Failure::usage)?;
     }
     let interval_ms = plans
@@ -68,8 +69,11 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         .unwrap_or(15_000);
     let tuner = tuner(args, &rules, pack, interval_ms, plans.len() + records.len())?;
 
+    let all = args.out.join("tune");
+    let dir = run::fresh(&all, &live::stamp(SystemTime::now()))?;
     let started = Instant::now();
     let stop = Stop::on_signal()?;
+    terminal.started();
     terminal.say(format_args!(
         "{} virtual drill(s) and {} record(s), {threads} at a time",
         plans.len(),
@@ -94,7 +98,8 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     } else {
         terminal.result(&render::tune::terminal(&tuning, terminal.style()));
     }
-    let written = write(args, &tuner, &tuning).map_err(Failure::environment)?;
+    let written = write(dir.path(), &tuner, &tuning).map_err(Failure::environment)?;
+    files::link(&all.join(LATEST), dir.name()).map_err(Failure::environment)?;
     for path in written {
         terminal.say(format_args!("wrote {}", path.display()));
     }
@@ -158,17 +163,13 @@ fn tuner(
 }
 
 /// The report, and the rule files with the proposal in them.
-fn write(args: &Tune, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>> {
-    let stamp = live::stamp(SystemTime::now());
-    let all = args.out.join("tune");
-    let dir = all.join(&stamp);
+fn write(dir: &Path, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>> {
     let html = dir.join("report.html");
-    report::write(&html, &render::tune::html(tuning))?;
-    report::write(&dir.join("result.json"), &render::tune::json(tuning))?;
+    files::write(&html, &render::tune::html(tuning))?;
+    files::write(&dir.join("result.json"), &render::tune::json(tuning))?;
     for (name, svg) in render::tune::charts(tuning) {
-        report::write(&dir.join(name), &svg)?;
+        files::write(&dir.join(name), &svg)?;
     }
-    live::link(&all.join("latest"), Path::new(&stamp))?;
     let mut written = vec![html];
     let edited = tuner.edited(&tuning.proposal.values);
     for file in edited.map_err(|problem| io::Error::other(problem.to_string()))? {
@@ -176,7 +177,7 @@ fn write(args: &Tune, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>
             .file_name()
             .unwrap_or(file.name.as_ref());
         let path = dir.join(name);
-        report::write(&path, &file.text)?;
+        files::write(&path, &file.text)?;
         written.push(path);
     }
     Ok(written)

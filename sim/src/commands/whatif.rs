@@ -82,10 +82,11 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let threads = threads(args.jobs, jobs.len());
     for plan in &jobs {
         let estimate = Estimate::of(plan, false);
-        let checked = estimate.check(&plan.name, args.max_memory.0, threads);
+        let checked = estimate.check(&plan.name, args.max_memory.0, threads, 0);
         checked.map_err(Failure::usage)?;
     }
     let stop = Stop::on_signal()?;
+    terminal.started();
     let lines = Lines::new(terminal, jobs.len());
     let came = on_all_cores(
         &jobs,
@@ -101,7 +102,7 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         row.came = came.to_vec();
     }
     let names: Vec<String> = axes.iter().map(|axis| axis.name.clone()).collect();
-    terminal.result(&if args.json {
+    terminal.plain_result(&if args.json {
         as_json(&names, &rows)
     } else {
         as_text(&names, &rows)

@@ -16,6 +16,7 @@ mod inspector;
 mod interference;
 mod interop;
 mod live;
+mod output;
 mod prometheus;
 mod queueing_theory;
 mod redis_server;

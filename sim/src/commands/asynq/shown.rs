@@ -1,5 +1,6 @@
 //! Values as asynq's command line shows them: tables, times, spans, payloads. And nothing that would move a cursor.
 
+use firedrill_detector::text::printable;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use regex::Regex;
@@ -51,20 +52,9 @@ fn laid_out(columns: &[&str], rules: &[String], rows: &[Vec<String>]) -> String 
     text
 }
 
-/// Text with everything escaped that a terminal would obey: control characters, and what turns the writing direction.
+/// Text of others as one line.
 pub(super) fn safe(text: &str) -> String {
-    let obeyed = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
-    };
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match obeyed(c) {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
-    shown
+    printable(text).into_owned()
 }
 
 /// A payload or result.

@@ -1,6 +1,7 @@
 //! Results as JUnit XML, as promtool's `--junit` writes them (util/junitxml), but for the time, which is in UTC.
 
 use super::{Ended, Report, Timed};
+use firedrill_detector::text::is_obeyed;
 use firedrill_detector::unit_test::Comparison;
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -57,7 +58,8 @@ fn shown_time(at: SystemTime) -> String {
     shown.expect("a date has all parts of the format")
 }
 
-/// Text for an element or an attribute; what XML cannot hold becomes the replacement character.
+/// Text for an element or an attribute. What XML cannot hold becomes the replacement character, as in promtool's; what would
+/// steer whoever shows it is escaped.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
@@ -71,6 +73,7 @@ fn escaped(text: &str) -> String {
             '\n' => out.push_str("&#xA;"),
             '\r' => out.push_str("&#xD;"),
             '\0'..' ' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            _ if is_obeyed(char) => out.extend(char.escape_default()),
             _ => out.push(char),
         }
     }

@@ -1,6 +1,7 @@
 //! `targets.json`: where a drill's targets are now, as Prometheus' file-based service discovery reads it.
 
 use crate::engine::live::scraper::Addresses;
+use crate::files;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -52,10 +53,7 @@ impl TargetsFile {
                 })
             })
             .collect();
-        // Not `.json`, or a pattern such as `*.json` would find the targets twice.
-        let fresh = self.path.with_extension("new");
-        fs::write(&fresh, serde_json::to_string_pretty(&groups)?)?;
-        fs::rename(&fresh, &self.path)
+        files::write(&self.path, &serde_json::to_string_pretty(&groups)?)
     }
 }
 

@@ -1,0 +1,148 @@
+//! Where results and talk go, and what becomes of results that cannot be written.
+
+use crate::cli::Colour;
+use crate::commands::Failure;
+use crate::exit::Exit;
+use anstream::AutoStream;
+use firedrill_detector::text::printable_lines;
+use firedrill_reports::render::Style;
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Where results and talk go.
+#[derive(Debug)]
+pub struct Terminal {
+    colour: Colour,
+    quiet: bool,
+    /// Whether anything was started that a message could be wrong about.
+    started: AtomicBool,
+    out: Mutex<Out>,
+}
+
+/// What became of standard output.
+#[derive(Debug)]
+enum Out {
+    Open,
+    /// Its reader went away (`| head`): that is no error, but nothing more is written.
+    Left,
+    /// Results were lost, and why.
+    Lost(io::Error),
+}
+
+impl Terminal {
+    /// Results on standard output, talk on standard error, colour as asked.
+    #[must_use]
+    pub fn new(colour: Colour, quiet: bool) -> Self {
+        Self {
+            colour,
+            quiet,
+            started: AtomicBool::new(false),
+            out: Mutex::new(Out::Open),
+        }
+    }
+
+    /// How results are laid out: colour and width of standard output.
+    #[must_use]
+    pub fn style(&self) -> Style {
+        let choice = match self.colour {
+            Colour::Auto => AutoStream::choice(&std::io::stdout()),
+            Colour::Always => anstream::ColorChoice::Always,
+            Colour::Never => anstream::ColorChoice::Never,
+        };
+        // A pipe has no width; what reads it can scroll.
+        let width = terminal_size::terminal_size_of(std::io::stdout())
+            .map_or(usize::MAX, |(width, _)| usize::from(width.0));
+        Style {
+            colour: choice != anstream::ColorChoice::Never,
+            width,
+        }
+    }
+
+    /// Whether only results and errors are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Notes that something was started: from now on no message says that nothing was.
+    pub(crate) fn started(&self) {
+        self.started.store(true, Ordering::Relaxed);
+    }
+
+    /// Prints a result as it was rendered: it may have colours. One that cannot be written is lost, which
+    /// [`Self::exit`] tells.
+    pub fn result(&self, text: &str) {
+        let mut state = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*state, Out::Open) {
+            return;
+        }
+        let mut out = std::io::stdout().lock();
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        let written = out
+            .write_all(text.as_bytes())
+            .and_then(|()| out.write_all(end.as_bytes()))
+            // Otherwise the last of it would be lost at the end of the process, without a word.
+            .and_then(|()| out.flush());
+        match written {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => *state = Out::Left,
+            Err(error) => *state = Out::Lost(error),
+        }
+    }
+
+    /// Prints a result without colours that holds text of others, such as names and paths.
+    pub fn plain_result(&self, text: &str) {
+        self.result(&printable_lines(text));
+    }
+
+    /// As [`Self::say`], of what was rendered: it may have colours.
+    pub(crate) fn say_rendered(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// Says something on standard error, unless quiet.
+    pub fn say(&self, text: impl Display) {
+        if !self.quiet {
+            let text = text.to_string();
+            let _ = writeln!(std::io::stderr(), "{}", printable_lines(&text));
+        }
+    }
+
+    /// Whether progress may be drawn over itself.
+    pub(crate) fn is_interactive(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    /// Prints why a command failed.
+    pub fn error(&self, failure: &Failure) {
+        let mut err = std::io::stderr().lock();
+        for message in &failure.messages {
+            let _ = writeln!(err, "error: {}", printable_lines(message));
+        }
+        if failure.messages.len() > 1 {
+            let started = self.started.load(Ordering::Relaxed);
+            let nothing = if started { "" } else { "; nothing was started" };
+            let _ = writeln!(err, "{} problems{nothing}", failure.messages.len());
+        }
+    }
+
+    /// The exit code of a command that ended with `exit`: a verdict nobody could read is none. What is worse than lost
+    /// results keeps its code.
+    #[must_use]
+    pub fn exit(&self, exit: Exit) -> Exit {
+        let state = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let Out::Lost(error) = &*state else {
+            return exit;
+        };
+        self.error(&Failure::environment(format!(
+            "the results cannot be written to standard output: {error}"
+        )));
+        match exit {
+            Exit::Passed | Exit::GateFailed | Exit::Inconclusive => Exit::Environment,
+            other => other,
+        }
+    }
+}
