@@ -150,7 +150,7 @@ mod tests {
             engine: String::new(),
             speed: 1.0,
             epoch_ms: 0,
-            duration_ms: 0,
+            duration_ms: 3_600_000,
             warmup_ms: 0,
             scrape_interval_ms: 10_000,
             evaluation_interval_ms: 10_000,

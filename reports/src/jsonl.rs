@@ -1,6 +1,10 @@
 //! The record as a file: JSON Lines, out as things happen, back in even when the end is missing.
 
 pub(crate) mod check;
+mod impossible;
+mod whole;
+
+pub use impossible::Impossible;
 
 use crate::record::{
     Audit, FORMAT, Header, Impact, Interference, Lag, Line, Mark, QueueWaits, Transition, Value,
@@ -30,6 +34,8 @@ struct Version {
 #[derive(Debug)]
 pub struct RecordWriter<W: Write> {
     out: W,
+    /// Lines written so far.
+    lines: u64,
     series: BTreeMap<Labels, u32>,
 }
 
@@ -41,6 +47,7 @@ impl<W: Write> RecordWriter<W> {
     pub fn new(out: W, header: &Header) -> io::Result<Self> {
         let mut writer = Self {
             out,
+            lines: 0,
             series: BTreeMap::new(),
         };
         writer.json(&First::Header(header))?;
@@ -48,12 +55,18 @@ impl<W: Write> RecordWriter<W> {
         Ok(writer)
     }
 
-    /// Appends a line.
+    /// Appends a line; the last one is told how many there are.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&mut self, line: &Line) -> io::Result<()> {
-        self.json(line)?;
+        let mut line = std::borrow::Cow::Borrowed(line);
+        if let Line::Footer { .. } = &*line
+            && let Line::Footer { lines, .. } = line.to_mut()
+        {
+            *lines = Some(self.lines + 1);
+        }
+        self.json(&line)?;
         self.out.flush()
     }
 
@@ -125,7 +138,9 @@ impl<W: Write> RecordWriter<W> {
 
     fn json(&mut self, line: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.out, line)?;
-        self.out.write_all(b"\n")
+        self.out.write_all(b"\n")?;
+        self.lines += 1;
+        Ok(())
     }
 }
 
@@ -136,7 +151,8 @@ pub struct Record {
     pub header: Header,
     /// What happened, in the order written.
     pub lines: Vec<Line>,
-    /// Whether the drill ran to its end: a record without its last line was cut short.
+    /// Whether everything is there that the end of a drill leaves: what happened to every task and in every incident, how
+    /// well time was kept, and the last line. Otherwise it was cut short.
     pub complete: bool,
 }
 
@@ -190,6 +206,14 @@ pub enum RecordError {
         /// The number that is due.
         expected: u32,
     },
+    /// A line that contradicts those before it: no drill has written this record.
+    #[error("line {line}: {what}: no drill writes such a record")]
+    Impossible {
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: Impossible,
+    },
     /// A scrape names a series nobody introduced.
     #[error("line {line}: there is no series {id}")]
     UnknownSeries {
@@ -229,7 +253,8 @@ impl<R: BufRead> Iterator for Lines<R> {
 }
 
 impl Record {
-    /// Reads a record back. A last line that was cut short is left out, and the record is incomplete then.
+    /// Reads a record back, and checks it as a whole. A last line that was cut short is left out, and the record is
+    /// incomplete then.
     ///
     /// # Errors
     /// See [`RecordError`].
@@ -253,6 +278,7 @@ impl Record {
             complete: false,
         };
         let mut series = 0_u32;
+        let mut numbers = Vec::new();
         let mut broken: Option<RecordError> = None;
         for line in input {
             // A damaged line is forgiven only where nothing follows it.
@@ -263,8 +289,8 @@ impl Record {
             match serde_json::from_slice::<Line>(&text) {
                 Ok(line) => {
                     check::line(number, &line, &mut series)?;
-                    record.complete |= matches!(line, Line::Footer { .. });
                     record.lines.push(line);
+                    numbers.push(number);
                 }
                 Err(_) if is_newer && check::is_foreign(&text) => {}
                 Err(source) => {
@@ -275,7 +301,7 @@ impl Record {
                 }
             }
         }
-        record.complete &= broken.is_none();
+        record.complete = whole::check(&record, &numbers)? && broken.is_none();
         Ok(record)
     }
 

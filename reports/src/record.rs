@@ -209,6 +209,9 @@ pub enum Line {
         real_seconds: f64,
         /// Why the drill ended early, if it did.
         aborted: Option<String>,
+        /// How many lines the record has, header and this one included. Filled in by the writer. Since 1.2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lines: Option<u64>,
     },
 }
 

@@ -198,6 +198,7 @@ pub fn virtual_header(plan: &Plan) -> Header {
 /// A record being written, with the detector that watches it.
 struct Recording {
     path: PathBuf,
+    duration_ms: i64,
     writer: RecordWriter<BufWriter<File>>,
     watcher: Watcher,
 }
@@ -212,6 +213,7 @@ impl Recording {
         Ok(Self {
             writer: RecordWriter::new(BufWriter::new(file), header).map_err(cannot_write(&path))?,
             watcher: Watcher::new(rules.set.clone(), header),
+            duration_ms: plan.duration_ms,
             path,
         })
     }
@@ -228,6 +230,10 @@ impl Recording {
                 target,
                 values,
             } => {
+                // One that began as the drill ended is no part of it.
+                if at_ms > self.duration_ms {
+                    return Ok(());
+                }
                 let lines = self.watcher.numbered(at_ms, &values);
                 self.write(lines)?;
                 self.writer.numbered(at_ms, &target, &values)?;
@@ -276,6 +282,7 @@ fn footer(ended: &Ended, real_seconds: f64) -> Line {
         at_ms: ended.at_ms,
         real_seconds,
         aborted: ended.aborted.then(|| "stopped by signal".to_owned()),
+        lines: None,
     }
 }
 

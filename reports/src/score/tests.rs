@@ -70,6 +70,7 @@ impl Paper {
             at_ms: end * 1000,
             real_seconds: 1.0,
             aborted: None,
+            lines: None,
         };
         Self {
             record: Record {

@@ -4,8 +4,11 @@ use crate::support::{Story, file, record};
 use firedrill_reports::record::{FORMAT, Lag, Line};
 use firedrill_reports::{Record, RecordError};
 
+/// A record of before its last line told how many there are.
 fn text() -> String {
-    String::from_utf8(file(Story::Crash)).unwrap()
+    let text = String::from_utf8(file(Story::Crash)).unwrap();
+    let count = text.lines().count();
+    text.replacen(&format!(",\"lines\":{count}}}"), "}", 1)
 }
 
 /// The record with the lines that hold `what` changed.
@@ -73,10 +76,8 @@ fn a_newer_minor_version_may_say_more() {
             "\"kind\":\"weather\",\"sky\":\"blue\"}\n{\"kind\":\"mark\",\"colour\":\"red\"",
             1,
         );
-    assert_eq!(
-        Record::read(newer.as_bytes()).unwrap().lines,
-        record(Story::Crash).lines
-    );
+    let opened = Record::read(text().as_bytes()).unwrap();
+    assert_eq!(Record::read(newer.as_bytes()).unwrap().lines, opened.lines);
     let same = newer.replacen("firedrill-record/1.9", FORMAT, 1);
     let error = Record::read(same.as_bytes()).unwrap_err();
     assert!(
@@ -92,7 +93,8 @@ fn a_record_cut_inside_a_character_is_incomplete() {
     bytes.pop();
     let opened = Record::read(&bytes[..]).unwrap();
     assert!(!opened.complete, "something was being written");
-    assert_eq!(opened.lines, record(Story::Crash).lines);
+    let whole = Record::read(text().as_bytes()).unwrap();
+    assert_eq!(opened.lines, whole.lines);
 }
 
 #[test]

@@ -10,3 +10,4 @@ mod render;
 mod support;
 mod trials;
 mod tune;
+mod whole;

@@ -5,7 +5,7 @@ use firedrill_detector::{Compat, Labels, RuleFile, RuleSet};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{
     Audit, BenignWindow, FORMAT, GROUP_INTERVAL_MS, GROUP_WAIT_MS, Header, Impact, Lag, Line, Mark,
-    Phase, PlannedIncident, RuleText, Wanted,
+    Phase, PlannedIncident, PlannedStep, RuleText, Wanted,
 };
 use firedrill_reports::{
     DrillScore, Record, RecordWriter, Replay, ScoreParams, Watcher, score_drill,
@@ -50,6 +50,17 @@ pub(crate) enum Story {
     Night,
 }
 
+fn crash() -> PlannedStep {
+    PlannedStep {
+        id: "crash".into(),
+        fault: "worker.kill".into(),
+        remedy: None,
+        starts_ms: 1_800_000,
+        ends_ms: None,
+        targets: vec!["w-0".into()],
+    }
+}
+
 fn header(story: Story, minutes: i64) -> Header {
     let (scenario, family) = match story {
         Story::Quiet => ("healthy", "benign"),
@@ -89,7 +100,10 @@ fn header(story: Story, minutes: i64) -> Header {
         evaluation_phase_ms: 3_000,
         group_wait_ms: GROUP_WAIT_MS,
         group_interval_ms: GROUP_INTERVAL_MS,
-        steps: vec![],
+        steps: match story {
+            Story::Crash | Story::Hang => vec![crash()],
+            _ => Vec::new(),
+        },
         rules: vec![RuleText {
             name: "runbook.yml".into(),
             text: RULES.into(),
@@ -175,6 +189,7 @@ pub(crate) fn file(story: Story) -> Vec<u8> {
         }));
     }
     let audit = Audit {
+        intended: 15_400,
         enqueued: 400,
         succeeded: 400,
         executed_twice: 4,
@@ -185,6 +200,7 @@ pub(crate) fn file(story: Story) -> Vec<u8> {
         at_ms: end_ms,
         real_seconds: 1.5,
         aborted: None,
+        lines: None,
     });
     lines.iter().for_each(|line| writer.write(line).unwrap());
     writer.into_inner()

@@ -107,6 +107,7 @@ fn drill(
         at_ms: minutes * MINUTE_MS,
         real_seconds: 1.0,
         aborted: None,
+        lines: None,
     });
     record
 }

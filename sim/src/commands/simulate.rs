@@ -307,7 +307,10 @@ impl Kept {
 
     /// Alerts that had no data in any of the drills, though others had, and though their pack does not say that they may.
     fn dead(&self) -> Vec<String> {
-        let dead = self.alerts.iter().filter(|(_, fine)| self.any_data && !**fine);
+        let dead = self
+            .alerts
+            .iter()
+            .filter(|(_, fine)| self.any_data && !**fine);
         dead.map(|(name, _)| name.clone()).collect()
     }
 }
