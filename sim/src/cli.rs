@@ -480,6 +480,9 @@ pub struct Clean {
     /// Only list what would be ended and removed
     #[arg(long)]
     pub list: bool,
+    /// A Redis in which a drill has left keys; for one with a password, or one that another machine's drill was on
+    #[arg(long, env = "FIREDRILL_REDIS", hide_env_values = true, value_parser = redis, value_name = "URL")]
+    pub redis: Option<Redis>,
 }
 
 /// `reap`.

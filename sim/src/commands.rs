@@ -14,6 +14,7 @@ pub mod tune;
 mod inputs;
 mod live;
 mod progress;
+mod signals;
 mod simulate;
 mod terminal;
 mod whatif;
@@ -77,6 +78,15 @@ impl Failure {
             *message = format!("{what}: {message}");
         }
         self
+    }
+
+    /// Something is left behind.
+    #[must_use]
+    pub fn incomplete(error: impl Display) -> Self {
+        Self {
+            exit: Exit::CleanupIncomplete,
+            messages: vec![error.to_string()],
+        }
     }
 
     /// A fault of firedrill's own.

@@ -6,6 +6,7 @@ use crate::engine::live::{self, LiveError, LiveOptions};
 use crate::engine::virtual_time::{self, VirtualOptions};
 use crate::engine::{Ended, Observation};
 use crate::plan::Plan;
+use crate::redis_server::RedisServerError;
 use firedrill_detector::RuleSet;
 use firedrill_reports::record::{
     BenignWindow, FORMAT, Header, Lag, Line, PlannedIncident, PlannedStep, RuleText, Value,
@@ -51,6 +52,14 @@ pub enum DrillError {
         /// Why.
         source: io::Error,
     },
+    /// Something of the drill is still there, however else it ended.
+    #[error("{left}")]
+    NotCleaned {
+        /// What, and what to do about it.
+        left: RedisServerError,
+        /// What else went wrong.
+        also: Option<Box<Self>>,
+    },
 }
 
 /// A finished drill.
@@ -89,18 +98,19 @@ pub async fn run_live(
         ..options.clone()
     };
     let record = recording.path.clone();
-    let ended = live::run(plan, &live, &mut |observation| recording.take(observation)).await;
-    let ended = ended.map_err(|error| match error {
-        LiveError::Sink(source) => was_cut(&record)(source),
-        other => other.into(),
-    })?;
-    recording
-        .finish(&ended, started.elapsed().as_secs_f64())
-        .map_err(was_cut(&record))?;
-    Ok(Finished {
-        record,
-        aborted: ended.aborted,
-    })
+    let ran = live::run(plan, &live, &mut |observation| recording.take(observation)).await;
+    let finished = match ran.ended {
+        Ok(ended) => recording.finished(&ended, started.elapsed().as_secs_f64()),
+        Err(LiveError::Sink(source)) => Err(was_cut(&record)(source)),
+        Err(error) => Err(error.into()),
+    };
+    match ran.left {
+        None => finished,
+        Some(left) => Err(DrillError::NotCleaned {
+            left,
+            also: finished.err().map(Box::new),
+        }),
+    }
 }
 
 /// Runs one drill on the virtual engine and writes its record into `dir`: the same bytes for the same plan and rules.
@@ -126,11 +136,7 @@ pub fn run_virtual(
         recording.take(observation)
     });
     let (ended, _) = ended.map_err(was_cut(&record))?;
-    recording.finish(&ended, 0.0).map_err(was_cut(&record))?;
-    Ok(Finished {
-        record,
-        aborted: ended.aborted,
-    })
+    recording.finished(&ended, 0.0)
 }
 
 /// Runs one drill on the virtual engine and keeps its record in memory; `samples`: whether the scrapes are part of it.
@@ -249,6 +255,15 @@ impl Recording {
         lines
             .into_iter()
             .try_for_each(|line| self.writer.write(&line))
+    }
+
+    fn finished(self, ended: &Ended, real_seconds: f64) -> Result<Finished, DrillError> {
+        let record = self.path.clone();
+        self.finish(ended, real_seconds).map_err(was_cut(&record))?;
+        Ok(Finished {
+            record,
+            aborted: ended.aborted,
+        })
     }
 
     fn finish(mut self, ended: &Ended, real_seconds: f64) -> io::Result<()> {

@@ -15,7 +15,7 @@ pub enum Exit {
     Inconclusive = 3,
     /// Refused by a safety rail; nothing was touched.
     Refused = 4,
-    /// Something firedrill started is still there.
+    /// Something firedrill started or wrote is still there. Said before all else.
     CleanupIncomplete = 6,
     /// The environment lacks something: no Redis, no port, no disk; or results could not be written.
     Environment = 7,
@@ -23,8 +23,19 @@ pub enum Exit {
     Internal = 70,
     /// Stopped by Ctrl-C, after cleaning up.
     Interrupted = 130,
-    /// Stopped by SIGTERM, after cleaning up.
+    /// Stopped by SIGTERM, SIGHUP or SIGQUIT, after cleaning up.
     Terminated = 143,
+}
+
+impl Exit {
+    /// Of two that are both true, the one to end with: what is left behind is said before all else.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::CleanupIncomplete, _) | (_, Self::CleanupIncomplete) => Self::CleanupIncomplete,
+            (one, other) => one.max(other),
+        }
+    }
 }
 
 /// The table printed by `--help`.
@@ -36,10 +47,10 @@ Exit codes:
     2  bad usage, scenario, rule file or record; nothing was started
     3  inconclusive: a fault had no effect, too much lag, no data, or an incomplete record
     4  refused by a safety rail; nothing was touched
-    6  cleanup incomplete
+    6  cleanup incomplete, whatever else happened: `firedrill clean` tries again
     7  environment: no Redis to be had, no port, no disk
    70  internal error
-  130  stopped by Ctrl-C, 143 by SIGTERM, after cleaning up";
+  130  stopped by Ctrl-C, 143 by SIGTERM, SIGHUP or SIGQUIT, after cleaning up";
 
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// A command that runs `program` through `exe guard`: it dies when the *thread* that starts it ends, however that
-/// happens (prctl(2), `PR_SET_PDEATHSIG`). Start children from a thread that lives as long as they should.
+/// happens (prctl(2), `PR_SET_PDEATHSIG`). Start children from a thread that lives as long as they should. A signal that
+/// a terminal sends to us, such as Ctrl-C, does not reach it: whether it ends is ours to say.
 pub fn command<I, S>(exe: &Path, program: &Path, args: I) -> Command
 where
     I: IntoIterator<Item = S>,
@@ -18,7 +19,8 @@ where
     command
         .args(["guard", "--parent", &std::process::id().to_string(), "--"])
         .arg(program)
-        .args(args);
+        .args(args)
+        .process_group(0);
     command
 }
 

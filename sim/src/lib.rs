@@ -19,6 +19,7 @@ pub mod estimate;
 pub mod files;
 pub mod guard;
 pub mod metrics;
+pub mod owner;
 pub mod redis_server;
 pub mod scrape;
 pub mod worker;

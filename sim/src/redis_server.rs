@@ -1,15 +1,21 @@
-//! A private Redis: a `redis-server` process of our own, on loopback, in a directory of its own, gone with us.
+//! A private Redis: a `redis-server` process of our own, behind a socket in a directory of its own, gone with us.
+//!
+//! A port is anybody's: who listens on it while a drill has its Redis down is taken for that Redis. A socket in a
+//! directory that only our user may enter is nobody else's.
 
+pub mod directory;
 #[cfg(feature = "docker")]
 pub mod docker;
 pub mod given;
 pub mod leftovers;
+pub mod ours;
 pub mod private;
 
 use crate::guard;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,12 +23,21 @@ use tempfile::TempDir;
 
 /// Names of the executable, the first found is taken.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
-/// Prefix of the directories of private servers.
-pub const DIR_PREFIX: &str = "firedrill-";
 /// How long a server may take to answer, e.g. while it loads its data.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
-/// How often another port is tried when somebody else was faster.
-const PORT_TRIES: usize = 5;
+/// How long it may take to answer a question while it runs.
+const TELLS_WITHIN: Duration = Duration::from_millis(500);
+/// Pause between looks whether it answers.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// What is encoded in the path of an address.
+const IN_URLS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+/// Longest `INFO server` that is read.
+const INFO_MAX: u64 = 65_536;
 
 /// Whether data survives a SIGKILL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,12 +98,10 @@ pub enum RedisServerError {
     #[error("cannot start {0}: {1}")]
     Start(PathBuf, #[source] io::Error),
     /// It ended at once, or never answered.
-    #[error("{program} does not answer on port {port}: {why}")]
+    #[error("{program} does not answer: {why}")]
     Silent {
         /// Which executable.
         program: PathBuf,
-        /// On which port.
-        port: u16,
         /// End of its log.
         why: String,
     },
@@ -106,6 +119,12 @@ pub enum RedisServerError {
         /// How many keys.
         keys: u64,
     },
+    /// The Redis that was given is not for this drill.
+    #[error("{0}")]
+    Refused(String),
+    /// What a drill wrote to the Redis that was given is still there.
+    #[error("{0}")]
+    Left(String),
     /// The Redis that was given is not ours to stop or start.
     #[error("a Redis that was given is not stopped or started by a drill")]
     NotOurs,
@@ -129,12 +148,35 @@ fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
+/// Which server answers: a restarted one is another, and so is whoever took its place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    /// Redis' `run_id`: drawn at its start.
+    pub run_id: String,
+    /// Its process, in its own container.
+    pub process_id: u32,
+}
+
+impl Identity {
+    /// As a server tells in `INFO`.
+    #[must_use]
+    pub fn of(info: &str) -> Option<Self> {
+        let field = |name: &str| {
+            let mut lines = info.lines();
+            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        };
+        Some(Self {
+            run_id: field("run_id")?.trim().to_owned(),
+            process_id: field("process_id")?.trim().parse().ok()?,
+        })
+    }
+}
+
 /// A running private Redis. Dropping it kills it and removes its directory.
 #[derive(Debug)]
 pub struct RedisServer {
     options: RedisServerOptions,
     child: Option<Child>,
-    port: u16,
     dir: TempDir,
 }
 
@@ -144,53 +186,46 @@ impl RedisServer {
     /// # Errors
     /// When it cannot be started or does not answer within 20 s.
     pub fn start(options: RedisServerOptions) -> Result<Self, RedisServerError> {
-        let failed = |error| RedisServerError::Start(options.program.clone(), error);
-        let dir = tempfile::Builder::new()
-            .prefix(DIR_PREFIX)
-            .tempdir()
-            .map_err(failed)?;
-        let mut server = Self {
-            options,
-            child: None,
-            port: 0,
-            dir,
-        };
-        for attempt in 1.. {
-            server.port = free_port()
-                .map_err(|error| RedisServerError::Start(server.options.program.clone(), error))?;
-            match server.spawn() {
-                Ok(()) => break,
-                // Somebody else may have taken the port in between.
-                Err(RedisServerError::Silent { .. }) if attempt < PORT_TRIES => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let mut server = Self::launched(options)?;
+        server.wait_until_it_answers()?;
         Ok(server)
     }
 
-    fn spawn(&mut self) -> Result<(), RedisServerError> {
-        self.launch()?;
-        self.wait_until_it_answers()
+    /// As [`RedisServer::start`], without waiting.
+    fn launched(mut options: RedisServerOptions) -> Result<Self, RedisServerError> {
+        let failed = |error| RedisServerError::Start(options.program.clone(), error);
+        let dir = directory::create().map_err(failed)?;
+        // It is started in a directory of its own.
+        let absolute = |path: &Path| std::path::absolute(path).map_err(failed);
+        let program = absolute(&options.program)?;
+        let guard = options.guard.as_deref().map(absolute).transpose()?;
+        options.program = program;
+        options.guard = guard;
+        let mut server = Self {
+            options,
+            child: None,
+            dir,
+        };
+        server.launch()?;
+        Ok(server)
     }
 
     fn launch(&mut self) -> Result<(), RedisServerError> {
         let program = &self.options.program;
-        let failed = |error| RedisServerError::Start(program.clone(), error);
         let persistent = self.options.persistence == Persistence::AppendOnly;
+        // Paths are relative: Redis would take one with a space in it apart.
         let args = [
-            ["--port", &self.port.to_string()],
-            ["--bind", "127.0.0.1"],
-            ["--dir", &self.dir.path().display().to_string()],
+            ["--port", "0"],
+            ["--unixsocket", directory::SOCKET],
+            ["--unixsocketperm", "700"],
+            ["--dir", "."],
             ["--logfile", "redis.log"],
             ["--daemonize", "no"],
             ["--save", ""],
             ["--appendonly", if persistent { "yes" } else { "no" }],
             ["--appendfsync", "no"],
         ]
-        .concat()
-        .into_iter()
-        .map(str::to_owned)
-        .collect::<Vec<_>>();
+        .concat();
         let mut command = match &self.options.guard {
             Some(exe) => guard::command(exe, program, &args),
             None => {
@@ -200,54 +235,59 @@ impl RedisServer {
             }
         };
         let child = command
+            .current_dir(self.dir.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
-            .map_err(failed)?;
-        leftovers::note(self.dir.path(), child.id()).map_err(failed)?;
+            .map_err(|error| RedisServerError::Start(program.clone(), error))?;
         self.child = Some(child);
         Ok(())
     }
 
     fn wait_until_it_answers(&mut self) -> Result<(), RedisServerError> {
         let deadline = Instant::now() + ANSWERS_WITHIN;
-        loop {
-            if self.is_listening() {
-                return Ok(());
-            }
-            let ended = self
-                .child
-                .as_mut()
-                .is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
-            if ended || Instant::now() >= deadline {
-                let log = fs::read_to_string(self.dir.path().join("redis.log")).unwrap_or_default();
-                self.kill().map_err(|error| {
-                    RedisServerError::Start(self.options.program.clone(), error)
-                })?;
-                return Err(RedisServerError::Silent {
-                    program: self.options.program.clone(),
-                    port: self.port,
-                    why: log
-                        .lines()
-                        .last()
-                        .unwrap_or("it ended without a word")
-                        .to_owned(),
-                });
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        while !self.answers_or_fails(deadline)? {
+            std::thread::sleep(LOOK_AGAIN);
         }
+        Ok(())
     }
 
-    /// The loopback port it listens on.
+    /// Whether it answers; an error when it has ended, or `deadline` has passed.
+    fn answers_or_fails(&mut self, deadline: Instant) -> Result<bool, RedisServerError> {
+        if self.is_listening() {
+            return Ok(true);
+        }
+        let ended = self
+            .child
+            .as_mut()
+            .is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
+        if !ended && Instant::now() < deadline {
+            return Ok(false);
+        }
+        let program = self.options.program.clone();
+        let log = fs::read_to_string(self.dir.path().join("redis.log")).unwrap_or_default();
+        self.kill()
+            .map_err(|error| RedisServerError::Start(program.clone(), error))?;
+        let last = log.lines().last();
+        Err(RedisServerError::Silent {
+            program,
+            why: last.unwrap_or("it ended without a word").to_owned(),
+        })
+    }
+
+    /// The path of its socket.
     #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join(directory::SOCKET)
     }
 
-    /// `redis://127.0.0.1:port`.
+    /// `unix:///path/of/its/socket`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        // Whatever `TMPDIR` has in it; a path is UTF-8 here, see `directory`.
+        let path = self.socket();
+        let path = utf8_percent_encode(path.to_str().unwrap_or_default(), IN_URLS);
+        format!("unix://{path}")
     }
 
     /// Process id, while it runs.
@@ -256,10 +296,18 @@ impl RedisServer {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Whether it answers `PING`.
+    /// Whether it, and nobody else, answers and has loaded its data.
     #[must_use]
     pub fn is_listening(&self) -> bool {
-        answers(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
+        self.identity().is_some()
+    }
+
+    /// Who answers on its socket, if that is the process that was started and it is ready.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        let pid = self.pid()?;
+        let identity = ask(&self.socket()).ok()??;
+        (identity.process_id == pid).then_some(identity)
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -274,7 +322,7 @@ impl RedisServer {
         Ok(())
     }
 
-    /// Starts it again on the same port, with the data it kept (if it keeps any) or without, and waits until it answers.
+    /// Starts it again on the same socket, with the data it kept (if it keeps any) or without, and waits until it answers.
     ///
     /// # Errors
     /// As [`RedisServer::start`].
@@ -301,23 +349,32 @@ impl Drop for RedisServer {
     }
 }
 
+/// Asks the server behind a socket who it is; `None`: it still loads its data, or is no Redis.
+fn ask(socket: &Path) -> io::Result<Option<Identity>> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(TELLS_WITHIN))?;
+    stream.set_write_timeout(Some(TELLS_WITHIN))?;
+    stream.write_all(b"PING\r\nINFO server\r\n")?;
+    let mut answer = BufReader::new(stream.take(INFO_MAX));
+    let mut line = String::new();
+    answer.read_line(&mut line)?;
+    if line != "+PONG\r\n" {
+        return Ok(None);
+    }
+    line.clear();
+    answer.read_line(&mut line)?;
+    let length = line.trim_end().strip_prefix('$').map(str::parse::<u64>);
+    let Some(Ok(length)) = length else {
+        return Ok(None);
+    };
+    let mut info = String::new();
+    answer.take(length).read_to_string(&mut info)?;
+    Ok(Identity::of(&info))
+}
+
+#[cfg(feature = "docker")]
 fn free_port() -> io::Result<u16> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+    std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?
         .local_addr()
         .map(|address| address.port())
-}
-
-/// Whether a Redis that is ready answers there: with `PONG`, or by asking for its password. One that still loads its
-/// data says `LOADING`.
-fn answers(address: SocketAddr) -> bool {
-    ping(address).is_ok_and(|reply| reply.starts_with(b"+PONG") || reply.starts_with(b"-NOAU"))
-}
-
-fn ping(address: SocketAddr) -> io::Result<[u8; 5]> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(500))?;
-    stream.set_read_timeout(Some(Duration::from_millis(500)))?;
-    stream.write_all(b"PING\r\n")?;
-    let mut reply = [0; 5];
-    stream.read_exact(&mut reply)?;
-    Ok(reply)
 }

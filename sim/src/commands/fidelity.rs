@@ -103,7 +103,7 @@ fn check_ended(ended: AllEnded) -> Result<(), Failure> {
             exit: failure.exit,
             messages: Vec::new(),
         });
-        worst.exit = worst.exit.max(failure.exit);
+        worst.exit = worst.exit.and(failure.exit);
         worst.messages.extend(messages);
     }
     worst.map_or(Ok(()), Err)

@@ -3,6 +3,7 @@
 use crate::broker::redis::address::Address;
 use crate::cli::Redis;
 use crate::commands::progress::{Display, Row, State};
+use crate::commands::signals::Signals;
 use crate::commands::{Failure, Terminal};
 use crate::drill::{self, DrillError, Finished, Rules};
 use crate::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
@@ -10,6 +11,7 @@ use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::redis_server;
 use crate::redis_server::RedisServerError;
+use crate::redis_server::given::journal;
 use crate::redis_server::private::RedisSource;
 use std::io;
 use std::path::PathBuf;
@@ -18,8 +20,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::macros::format_description;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 /// Fastest clock accepted: beyond it, one millisecond of the machine is a second of the drill.
 const SPEED_MAX: f64 = 1_000.0;
@@ -97,13 +98,14 @@ impl LiveSet {
         if drill::is_in_real_time(self.speed) {
             terminal.say("at speed 1 the clock is the real one: rules see the real time of day, not the scenario's `starts`");
         }
+        let signals = Signals::listen()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(Failure::environment)?;
         terminal.started();
         runtime
-            .block_on(run_all(self, jobs, terminal))
+            .block_on(run_all(self, jobs, &signals, terminal))
             .map_err(Failure::environment)
     }
 }
@@ -148,9 +150,16 @@ pub(crate) fn stamp(now: SystemTime) -> String {
 }
 
 /// Runs the jobs, each on a thread of its own, so many at a time. A signal stops all of them; each cleans up.
-async fn run_all(set: &LiveSet, jobs: Vec<Job>, terminal: &Terminal) -> io::Result<AllEnded> {
+async fn run_all(
+    set: &LiveSet,
+    jobs: Vec<Job>,
+    signals: &Signals,
+    terminal: &Terminal,
+) -> io::Result<AllEnded> {
     let exe = std::env::current_exe()?;
-    let (abort_tx, abort) = watch::channel(false);
+    let state = journal::state_dir();
+    let abort = signals.abort();
+    let hold = signals.hold();
     let (ended_tx, mut ended) = mpsc::unbounded_channel();
     let mut rows: Vec<Row> = jobs
         .iter()
@@ -168,13 +177,10 @@ async fn run_all(set: &LiveSet, jobs: Vec<Job>, terminal: &Terminal) -> io::Resu
         drills: Vec::new(),
         signal: None,
     };
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
     let mut tick = tokio::time::interval(Duration::from_millis(500));
+    let (mut told, mut urged) = (false, false);
     loop {
-        while all.signal.is_none() && running < set.side_by_side() {
+        while !abort.is_asked() && running < set.side_by_side() {
             let Some((row, job)) = waiting.next() else {
                 break;
             };
@@ -186,6 +192,7 @@ async fn run_all(set: &LiveSet, jobs: Vec<Job>, terminal: &Terminal) -> io::Resu
                 epoch: drill::live_epoch(SystemTime::now(), &job.plan, set.speed),
                 targets_file: job.dir.join(TARGETS_FILE),
                 dir: job.dir,
+                state: state.clone(),
                 abort: abort.clone(),
                 reached_ms: rows[row].reached_ms.clone(),
             };
@@ -193,6 +200,8 @@ async fn run_all(set: &LiveSet, jobs: Vec<Job>, terminal: &Terminal) -> io::Resu
             running += 1;
         }
         if running == 0 {
+            all.signal = signals.exit();
+            drop(hold);
             return Ok(all);
         }
         tokio::select! {
@@ -200,26 +209,28 @@ async fn run_all(set: &LiveSet, jobs: Vec<Job>, terminal: &Terminal) -> io::Resu
                 let drill: Ended = drill;
                 running -= 1;
                 rows[row].state = if drill.outcome.is_ok() { State::Done } else { State::Failed };
-                if let Err(failure) = &drill.outcome && all.signal.is_none() {
+                if let Err(failure) = &drill.outcome
+                    && (!abort.is_asked() || failure.exit == Exit::CleanupIncomplete)
+                {
                     terminal.say(format_args!("{}: {}", drill.name, failure.messages.join("; ")));
+                }
+                if drill.outcome.as_ref().is_err_and(|failure| failure.exit == Exit::CleanupIncomplete) {
+                    signals.left_something();
                 }
                 all.drills.push(drill);
             }
-            _ = interrupt.recv() => stop(&mut all, Exit::Interrupted, &abort_tx, terminal),
-            _ = terminate.recv() => stop(&mut all, Exit::Terminated, &abort_tx, terminal),
+            () = abort.asked(), if !told => {
+                told = true;
+                terminal.say("stopping: ending every worker and Redis of the drills");
+            }
+            () = abort.urged(), if told && !urged => {
+                urged = true;
+                terminal.say("at once: nothing is waited for; what was written is still removed");
+            }
             _ = tick.tick() => {}
         }
         display.update(&rows);
     }
-}
-
-fn stop(all: &mut AllEnded, exit: Exit, abort: &watch::Sender<bool>, terminal: &Terminal) {
-    if all.signal.is_none() {
-        terminal.say("stopping: ending every worker and Redis of the drills");
-        all.signal = Some(exit);
-    }
-    // No receiver left means every drill has ended already.
-    let _ = abort.send(true);
 }
 
 /// The drill's thread starts its children, and they die with it: a panic here leaves nothing behind.
@@ -254,8 +265,17 @@ fn spawn_drill(
 pub(crate) fn failure(error: &DrillError) -> Failure {
     match error {
         DrillError::Live(LiveError::Redis(
-            error @ (RedisServerError::NotEmpty { .. } | RedisServerError::NotOurs),
+            error @ (RedisServerError::NotEmpty { .. }
+            | RedisServerError::NotOurs
+            | RedisServerError::Refused(_)),
         )) => Failure::refused(error),
+        DrillError::NotCleaned { left, also } => {
+            let mut incomplete = Failure::incomplete(left);
+            if let Some(also) = also {
+                incomplete.messages.extend(failure(also).messages);
+            }
+            incomplete
+        }
         DrillError::Write { .. } | DrillError::Cut { .. } => Failure::environment(error),
         DrillError::Live(error) => Failure::environment(error),
     }

@@ -151,6 +151,9 @@ pub(crate) fn finish(
             ),
         }
     }
+    if let Some(worst) = worst.take_if(|worst| worst.exit == Exit::CleanupIncomplete) {
+        return Err(worst);
+    }
     if let Some(exit) = ended.signal {
         return Ok(exit);
     }
@@ -176,7 +179,7 @@ pub(crate) fn finish(
 fn also(worst: &mut Option<Failure>, failure: Failure) {
     match worst {
         Some(worst) => {
-            worst.exit = worst.exit.max(failure.exit);
+            worst.exit = worst.exit.and(failure.exit);
             worst.messages.extend(failure.messages);
         }
         None => *worst = Some(failure),

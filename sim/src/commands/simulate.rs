@@ -3,6 +3,7 @@
 use crate::cli::Run;
 use crate::commands::live::{self, AllEnded, Ended, Job};
 use crate::commands::run::{self, RunSet};
+use crate::commands::signals::Signals;
 use crate::commands::{Failure, Terminal, inputs};
 use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
@@ -18,10 +19,9 @@ use firedrill_reports::{Diagnoser, DrillScore, Replay, ScoreParams, Verdict, ren
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 mod in_order;
 
@@ -152,70 +152,6 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// What a signal does to virtual drills: the first SIGINT or SIGTERM stops each of them where it is.
-pub(crate) struct Stop {
-    /// Becomes true when the drills are to be stopped.
-    pub(crate) abort: Arc<AtomicBool>,
-    terminated: Arc<AtomicBool>,
-}
-
-impl Stop {
-    /// Begins to listen.
-    ///
-    /// # Errors
-    /// When signals cannot be listened for.
-    pub(crate) fn on_signal() -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Failure::environment)?;
-        let stop = Self {
-            abort: Arc::default(),
-            terminated: Arc::default(),
-        };
-        let (abort, terminated) = (stop.abort.clone(), stop.terminated.clone());
-        let (ready_tx, ready) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            runtime.block_on(async move {
-                let listen = || {
-                    Ok((
-                        signal(SignalKind::interrupt())?,
-                        signal(SignalKind::terminate())?,
-                    ))
-                };
-                let listening: io::Result<(Signal, Signal)> = listen();
-                match listening {
-                    Ok((mut interrupt, mut terminate)) => {
-                        // Nobody waits any more only when the command has ended.
-                        let _ = ready_tx.send(Ok(()));
-                        tokio::select! {
-                            _ = interrupt.recv() => {}
-                            _ = terminate.recv() => terminated.store(true, Ordering::Relaxed),
-                        }
-                        abort.store(true, Ordering::Release);
-                    }
-                    Err(error) => {
-                        let _ = ready_tx.send(Err(error));
-                    }
-                }
-            });
-        });
-        let listening = ready.recv().map_err(Failure::internal)?;
-        listening.map_err(Failure::environment)?;
-        Ok(stop)
-    }
-
-    /// The exit code, if a signal has come.
-    pub(crate) fn exit(&self) -> Option<Exit> {
-        let signal = if self.terminated.load(Ordering::Relaxed) {
-            Exit::Terminated
-        } else {
-            Exit::Interrupted
-        };
-        self.abort.load(Ordering::Acquire).then_some(signal)
-    }
-}
-
 /// Does `work` for every plan, some at a time; answers are in the order of the plans.
 pub(crate) fn on_all_cores<T: Send>(
     plans: &[Plan],
@@ -244,12 +180,13 @@ fn one_each(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let (set, jobs) = RunSet::new(args, SystemTime::now(), plans)?;
-    let stop = Stop::on_signal()?;
+    let signals = Signals::listen()?;
+    let abort = signals.flag();
     terminal.started();
     let drill = |index: usize| {
         let Job { plan, dir } = &jobs[index];
         let options = VirtualOptions {
-            abort: Some(&stop.abort),
+            abort: Some(&abort),
             ..VirtualOptions::default()
         };
         let outcome = drill::run_virtual(plan, rules, options, dir);
@@ -260,8 +197,8 @@ fn one_each(
     };
     let mut drills = Vec::new();
     let mut keep = |ended| drills.push(ended);
-    in_order::fold(jobs.len(), threads, &stop.abort, &drill, &mut keep);
-    let signal = stop.exit();
+    in_order::fold(jobs.len(), threads, &abort, &drill, &mut keep);
+    let signal = signals.exit();
     run::finish(
         &set,
         &rules.set,
@@ -327,7 +264,8 @@ fn many(
     let started = Instant::now();
     let all = args.out.join("trials");
     let dir = run::fresh(&all, &live::stamp(SystemTime::now()))?;
-    let stop = Stop::on_signal()?;
+    let signals = Signals::listen()?;
+    let abort = signals.flag();
     terminal.started();
     terminal.say(format_args!(
         "{} virtual drills: {} scenario(s) under {} seeds, {threads} at a time",
@@ -340,7 +278,7 @@ fn many(
     let drill = |index: usize| {
         let plan = seeded.plan(index)?;
         let options = VirtualOptions {
-            abort: Some(&stop.abort),
+            abort: Some(&abort),
             ..VirtualOptions::default()
         };
         let record = drill::simulate(&plan, rules, options, false);
@@ -356,11 +294,11 @@ fn many(
         }
         lines.tell(kept.drills);
     };
-    in_order::fold(seeded.len(), threads, &stop.abort, &drill, &mut keep);
+    in_order::fold(seeded.len(), threads, &abort, &drill, &mut keep);
     if let Some(failure) = wrong {
         return Err(failure);
     }
-    if let Some(exit) = stop.exit() {
+    if let Some(exit) = signals.exit() {
         return Ok(exit);
     }
     let card = kept.trials.card();

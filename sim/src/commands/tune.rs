@@ -1,7 +1,8 @@
 //! `firedrill tune`: settings of alerts, or of the plan, tried out on many virtual drills.
 
 use crate::cli::Tune;
-use crate::commands::simulate::{Lines, Stop, on_all_cores, plans, threads};
+use crate::commands::signals::Signals;
+use crate::commands::simulate::{Lines, on_all_cores, plans, threads};
 use crate::commands::{Failure, Terminal, both, inputs, live, run, whatif};
 use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
@@ -72,7 +73,8 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let all = args.out.join("tune");
     let dir = run::fresh(&all, &live::stamp(SystemTime::now()))?;
     let started = Instant::now();
-    let stop = Stop::on_signal()?;
+    let signals = Signals::listen()?;
+    let abort = signals.flag();
     terminal.started();
     terminal.say(format_args!(
         "{} virtual drill(s) and {} record(s), {threads} at a time",
@@ -84,11 +86,11 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     observed.extend(on_all_cores(
         &plans,
         threads,
-        &stop.abort,
+        &abort,
         &|done| lines.tell(done),
-        &|plan| observe(plan, &rules, &tuner, &stop.abort),
+        &|plan| observe(plan, &rules, &tuner, &abort),
     ));
-    if let Some(exit) = stop.exit() {
+    if let Some(exit) = signals.exit() {
         return Ok(exit);
     }
     let drills_s = started.elapsed().as_secs_f64();

@@ -1,7 +1,8 @@
 //! `firedrill tune` over the plan: how many workers, slots, or arrivals until the backlog drains in time.
 
 use crate::cli::Tune;
-use crate::commands::simulate::{Lines, Stop, on_all_cores, plans, threads};
+use crate::commands::signals::Signals;
+use crate::commands::simulate::{Lines, on_all_cores, plans, threads};
 use crate::commands::{Failure, Terminal, inputs};
 use crate::estimate::Estimate;
 use crate::exit::Exit;
@@ -85,17 +86,14 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         let checked = estimate.check(&plan.name, args.max_memory.0, threads, 0);
         checked.map_err(Failure::usage)?;
     }
-    let stop = Stop::on_signal()?;
+    let signals = Signals::listen()?;
+    let abort = signals.flag();
     terminal.started();
     let lines = Lines::new(terminal, jobs.len());
-    let came = on_all_cores(
-        &jobs,
-        threads,
-        &stop.abort,
-        &|done| lines.tell(done),
-        &|plan| simulate(plan, &stop.abort),
-    );
-    if let Some(exit) = stop.exit() {
+    let came = on_all_cores(&jobs, threads, &abort, &|done| lines.tell(done), &|plan| {
+        simulate(plan, &abort)
+    });
+    if let Some(exit) = signals.exit() {
         return Ok(exit);
     }
     for (row, came) in rows.iter_mut().zip(came.chunks(args.trials as usize)) {

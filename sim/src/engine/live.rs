@@ -1,5 +1,6 @@
 //! The live engine: a private Redis, real worker processes, real faults, on a virtual clock.
 
+pub mod abort;
 pub mod child;
 pub mod deeds;
 mod evidence;
@@ -26,9 +27,12 @@ use crate::engine::{EXPORTERS, Ended, Observation, Sink};
 use crate::fault::Agenda;
 use crate::ledger;
 use crate::plan::Plan;
+use crate::redis_server::given::{GivenRedis, Taking};
+use crate::redis_server::ours::{self, Ours};
 use crate::redis_server::private::{PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
 use crate::scrape::{SeriesTable, Target};
+use abort::Abort;
 use child::{ChildError, Told};
 use firedrill_reports::record::{GapKind, Interference, Lag, Meddling};
 use fleet::Fleet;
@@ -41,9 +45,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use targets_file::TargetsFile;
-use tokio::sync::watch::Receiver;
 use tokio::sync::{mpsc, oneshot};
 use watch::{HARNESS, Pulse, Roster, Watch};
+
+/// How long a stopped drill looks at what is left in its Redis.
+const LOOKS_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a live drill runs with.
 #[derive(Debug, Clone)]
@@ -60,8 +66,10 @@ pub struct LiveOptions {
     pub dir: PathBuf,
     /// Where to tell the targets' addresses while the drill runs, for a Prometheus beside it.
     pub targets_file: PathBuf,
-    /// Turns true when the drill is to be stopped.
-    pub abort: Receiver<bool>,
+    /// Where drills on a Redis that was given keep account of what they will have to remove.
+    pub state: PathBuf,
+    /// Tells when the drill is to be stopped.
+    pub abort: Abort,
     /// Virtual milliseconds reached, for a progress display.
     pub reached_ms: Arc<AtomicI64>,
 }
@@ -84,32 +92,51 @@ pub enum LiveError {
     /// An observation could not be kept.
     #[error("cannot write the record: {0}")]
     Sink(io::Error),
+    /// It was stopped before it began.
+    #[error("stopped before it began")]
+    Stopped,
+}
+
+/// What came of a live drill.
+#[derive(Debug)]
+pub struct Ran {
+    /// How it ended.
+    pub ended: Result<Ended, LiveError>,
+    /// What of it is still in a Redis that was given.
+    pub left: Option<RedisServerError>,
 }
 
 /// Runs `plan` to its end, or until aborted. Whatever happens, no process of the drill is left behind.
-///
-/// # Errors
-/// When the drill's Redis or workers cannot be had, or an observation cannot be kept.
-pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Result<Ended, LiveError> {
+pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Ran {
     let persistence = if plan.needs_persistence() {
         Persistence::AppendOnly
     } else {
         Persistence::None
     };
-    let redis = PrivateRedis::start(&options.exe, &options.redis, persistence).await?;
-    let given = match &redis {
-        PrivateRedis::Given(given) => Some(given.clone()),
-        _ => None,
-    };
-    let ended = run_on(redis, plan, options, sink).await;
-    if let Some(given) = given {
-        let queues = plan.queues.iter().map(|queue| queue.name.as_str());
-        let cleaned = given.clean(queues).await;
-        if ended.is_ok() {
-            cleaned?;
-        }
+    let abort = &options.abort;
+    if let RedisSource::Given(address) = &options.redis {
+        let ours = Ours::of(plan);
+        let given = match GivenRedis::take(address, ours, &options.state, abort).await {
+            Ok(given) => given,
+            Err(Taking { error, left }) => {
+                return Ran {
+                    ended: Err(error.map_or(LiveError::Stopped, LiveError::Redis)),
+                    left,
+                };
+            }
+        };
+        let redis = PrivateRedis::Given(address.clone());
+        let ended = run_on(redis, plan, options, sink).await;
+        let left = given.leave(abort).await.err();
+        return Ran { ended, left };
     }
-    ended
+    let start = PrivateRedis::start(&options.exe, &options.redis, persistence);
+    let ended = match abort.unless_asked(start).await {
+        None => Err(LiveError::Stopped),
+        Some(Err(error)) => Err(error.into()),
+        Some(Ok(redis)) => run_on(redis, plan, options, sink).await,
+    };
+    Ran { ended, left: None }
 }
 
 async fn run_on(
@@ -120,14 +147,19 @@ async fn run_on(
 ) -> Result<Ended, LiveError> {
     let redis_options = RedisOptions::at_speed(options.speed);
     let address = redis.address();
-    let producer_broker = RedisBroker::open(&address, redis_options.clone()).await?;
-    let exporter_broker = RedisBroker::open(&address, redis_options).await?;
-
-    let system = |what| move |error| LiveError::System(what, error);
-    let addresses = Addresses::default();
     let (told_tx, mut told) = mpsc::unbounded_channel();
-    let workers = (addresses.clone(), EXPORTERS.len());
-    let mut fleet = Fleet::start(plan, options, &address, told_tx, workers).await?;
+    let addresses = Addresses::default();
+    let begin = async {
+        let producer_broker = RedisBroker::open(&address, redis_options.clone()).await?;
+        let exporter_broker = RedisBroker::open(&address, redis_options).await?;
+        let workers = (addresses.clone(), EXPORTERS.len());
+        let fleet = Fleet::start(plan, options, &address, told_tx, workers).await?;
+        Ok::<_, LiveError>((producer_broker, exporter_broker, fleet))
+    };
+    let begun = options.abort.unless_asked(begin).await;
+    let (producer_broker, exporter_broker, mut fleet) = begun.ok_or(LiveError::Stopped)??;
+    let _closes = ClosedInTheEnd([producer_broker.clone(), exporter_broker.clone()]);
+    let system = |what| move |error| LiveError::System(what, error);
     let clock = ClockOrigin::start(options.epoch, options.speed);
     let mut watch =
         Watch::start(plan, clock, address, options.speed).map_err(system("the observer"))?;
@@ -176,9 +208,9 @@ async fn run_on(
     let mut upkeep = Upkeep::new(plan, roster.clone());
     let mut scrape_late_ms = Vec::new();
     let mut fault_ms_max = 0;
-    let mut abort = options.abort.clone();
+    let abort = &options.abort;
     let end = options.epoch.plus_millis(plan.duration_ms);
-    let mut aborted = *abort.borrow();
+    let mut aborted = abort.is_asked();
     while !aborted {
         let next = agenda
             .next_ms()
@@ -186,12 +218,16 @@ async fn run_on(
             .min(end);
         tokio::select! {
             biased;
-            changed = abort.changed() => aborted = changed.is_err() || *abort.borrow(),
+            () = abort.asked() => aborted = true,
             () = tokio::time::sleep(clock.until(next)) => {
                 if clock.now() >= end {
                     break;
                 }
-                let (marks, late_ms) = world.run_due(&mut agenda).await?;
+                let Some(done) = abort.unless_asked(world.run_due(&mut agenda)).await else {
+                    aborted = true;
+                    continue;
+                };
+                let (marks, late_ms) = done?;
                 fault_ms_max = fault_ms_max.max(late_ms);
                 for mark in marks {
                     sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
@@ -245,12 +281,37 @@ async fn run_on(
 
     // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let ledgers = world.fleet.end().await;
-    let producer = producer.finish(clock).await;
-    if !world.redis.is_listening() {
-        // The drill ended during an outage: what survived it is part of the audit.
-        world.redis.restart(true).await?;
+    let producer = producer.finish(clock, abort).await;
+    let look = async {
+        if !world.redis.is_listening() {
+            // The drill ended during an outage: what survived it is part of the audit.
+            world.redis.restart(true).await?;
+        }
+        let left = left_in_redis(plan, &exporter_broker).await?;
+        let found = Ours::of(plan).survey(&exporter_broker, true).await?;
+        Ok::<_, LiveError>((left, found.foreign))
+    };
+    let looked = if aborted {
+        // Nothing is started and nobody waited for: a Redis that answers does so at once.
+        let look = left_in_redis(plan, &exporter_broker);
+        let left = tokio::time::timeout(LOOKS_WITHIN, look).await;
+        left.ok()
+            .and_then(Result::ok)
+            .map(|left| (left, Vec::new()))
+    } else {
+        Some(look.await?)
+    };
+    let Some((left, foreign)) = looked else {
+        // Without it nothing is proven of any task.
+        return Ok(Ended {
+            at_ms: reached_ms,
+            aborted,
+        });
+    };
+    for thing in foreign {
+        let what = thing.interference(reached_ms);
+        sink(Observation::Interference(what)).map_err(LiveError::Sink)?;
     }
-    let left = left_in_redis(plan, &exporter_broker).await?;
     let (ledgers, damaged) = evidence::read(ledgers);
     let ledgers_whole = damaged.is_empty();
     for (process, saw) in damaged {
@@ -294,6 +355,16 @@ async fn run_on(
     })
 }
 
+/// Connections that nothing is asked over any more when a drill is over, however it ended: what was under way is not
+/// repeated while the drill's keys are removed.
+struct ClosedInTheEnd([RedisBroker; 2]);
+
+impl Drop for ClosedInTheEnd {
+    fn drop(&mut self) {
+        self.0.iter().for_each(RedisBroker::close);
+    }
+}
+
 type Entry = ledger::Entry<String>;
 type LiveProducer = Producer<TaskMessage, Messages>;
 
@@ -322,7 +393,7 @@ fn spawn_producer(plan: &Plan, broker: RedisBroker, clock: ClockOrigin) -> Produ
     let (outside_tx, outside) = mpsc::unbounded_channel();
     let messages = Messages::new(plan);
     let mut producer = Producer::new(plan, clock.virtual_start, messages.queues(), messages)
-        .publishing(plan, "firedrill", std::process::id());
+        .publishing(plan, ours::HOST, std::process::id());
     let notes = Arc::new(Mutex::new(Vec::new()));
     let mut host = Notes(notes.clone());
     let done = tokio::spawn(async move {
@@ -336,8 +407,9 @@ fn spawn_producer(plan: &Plan, broker: RedisBroker, clock: ClockOrigin) -> Produ
 }
 
 impl ProducerTask {
-    /// Has it send no more, waits, with a bound, until every task it has sent is answered, and takes the ledger.
-    async fn finish(self, clock: ClockOrigin) -> Vec<Entry> {
+    /// Has it send no more, waits, with a bound and unless the drill is stopped, until every task it has sent is answered,
+    /// and takes the ledger.
+    async fn finish(self, clock: ClockOrigin, abort: &Abort) -> Vec<Entry> {
         // A closed channel means the producer has ended already.
         let _ = self.outside.send(Outside::Event(Event::Stop));
         // Its notes are whole when it has heard of that.
@@ -359,10 +431,12 @@ impl ProducerTask {
                 .iter()
                 .filter(|note| matches!(note, Entry::Sent { .. }));
             let sent = sent.count();
-            if notes.len() == 2 * sent || tokio::time::Instant::now() >= patience {
+            let stopped = abort.is_asked();
+            if stopped || notes.len() == 2 * sent || tokio::time::Instant::now() >= patience {
                 let _ = self.outside.send(Outside::Event(Event::Shutdown));
                 // It leaves the listings of schedulers, if Redis is there.
-                let _ = tokio::time::timeout(Duration::from_secs(1), self.done).await;
+                let within = Duration::from_millis(if stopped { 200 } else { 1_000 });
+                let _ = tokio::time::timeout(within, self.done).await;
                 return notes;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

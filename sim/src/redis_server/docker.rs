@@ -2,7 +2,7 @@
 
 pub mod reaper;
 
-use crate::redis_server::{PORT_TRIES, Persistence, RedisServerError, free_port};
+use crate::redis_server::{Persistence, RedisServerError, free_port};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -17,6 +17,8 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt};
 
 const REDIS_PORT: ContainerPort = ContainerPort::Tcp(6379);
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
+/// How often another port is tried when somebody else was faster.
+const PORT_TRIES: usize = 5;
 /// How long a daemon may take to answer when it is asked whether it is there.
 const DAEMON_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 /// What a Redis that is ready says to its password and `PING`.

@@ -1,12 +1,11 @@
 //! A drill's own Redis, however it was had.
 
 use crate::broker::redis::address::Address;
-use crate::redis_server::given::GivenRedis;
 use crate::redis_server::{
-    ANSWERS_WITHIN, Persistence, RedisServer, RedisServerError, RedisServerOptions,
+    ANSWERS_WITHIN, LOOK_AGAIN, Persistence, RedisServer, RedisServerError, RedisServerOptions,
 };
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[cfg(feature = "docker")]
 use crate::redis_server::docker::RedisContainer;
@@ -51,8 +50,8 @@ pub enum PrivateRedis {
         /// Its image and persistence, to make it anew without its data.
         made_of: (String, Persistence),
     },
-    /// Somebody else's.
-    Given(GivenRedis),
+    /// Somebody else's, and where it is.
+    Given(Box<Address>),
 }
 
 impl PrivateRedis {
@@ -68,14 +67,21 @@ impl PrivateRedis {
         match source {
             RedisSource::Program(program) => {
                 let options = RedisServerOptions::new(exe, program).persistence(persistence);
-                Ok(Self::Program(RedisServer::start(options)?))
+                let mut server = RedisServer::launched(options)?;
+                // Not asleep in between: whoever waits for this may have to do something else, such as to end it.
+                let deadline = Instant::now() + ANSWERS_WITHIN;
+                while !server.answers_or_fails(deadline)? {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                Ok(Self::Program(server))
             }
             #[cfg(feature = "docker")]
             RedisSource::Docker(image) => Ok(Self::Docker {
                 container: Box::new(RedisContainer::start(exe, image, persistence).await?),
                 made_of: (image.clone(), persistence),
             }),
-            RedisSource::Given(address) => Ok(Self::Given(GivenRedis::take(address).await?)),
+            // Taken, not started: see `given`.
+            RedisSource::Given(_) => Err(RedisServerError::NotOurs),
         }
     }
 
@@ -89,10 +95,10 @@ impl PrivateRedis {
             Self::Program(server) => server.url(),
             #[cfg(feature = "docker")]
             Self::Docker { container, .. } => container.url(),
-            Self::Given(given) => return given.address().clone(),
+            Self::Given(address) => return (**address).clone(),
         };
         url.parse()
-            .expect("a loopback port and a password of letters and digits")
+            .expect("an encoded path, or a loopback port and a password of letters and digits")
     }
 
     /// Its process, if that is our child and runs.
@@ -104,7 +110,7 @@ impl PrivateRedis {
         }
     }
 
-    /// Whether it answers `PING` and has loaded its data.
+    /// Whether it answers, and nobody else in its place, and has loaded its data.
     #[must_use]
     pub fn is_listening(&self) -> bool {
         match self {
@@ -113,6 +119,24 @@ impl PrivateRedis {
             Self::Docker { container, .. } => container.is_listening(),
             // No drill stops it, so no drill has to ask.
             Self::Given(_) => true,
+        }
+    }
+
+    /// What is seen of it, if it answers: for marks.
+    #[must_use]
+    pub fn seen(&self) -> Option<String> {
+        match self {
+            Self::Program(server) => server.identity().map(|identity| {
+                format!(
+                    "process {} answers, run id {:.8}",
+                    identity.process_id, identity.run_id
+                )
+            }),
+            #[cfg(feature = "docker")]
+            Self::Docker { container, .. } => container
+                .is_listening()
+                .then(|| "answers to its password".to_owned()),
+            Self::Given(_) => None,
         }
     }
 
@@ -131,7 +155,7 @@ impl PrivateRedis {
         }
     }
 
-    /// Starts it again on the same port and waits until it answers.
+    /// Starts it again in the same place and waits until it answers.
     ///
     /// # Errors
     /// When it cannot be started or does not answer in time.
@@ -149,14 +173,20 @@ impl PrivateRedis {
             }
         }
         let deadline = Instant::now() + ANSWERS_WITHIN;
-        while !self.is_listening() {
-            if Instant::now() >= deadline {
-                return Err(RedisServerError::Container(
-                    "does not answer after its restart".into(),
-                ));
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        while !self.answers_or_fails(deadline)? {
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
         Ok(())
+    }
+
+    fn answers_or_fails(&mut self, deadline: Instant) -> Result<bool, RedisServerError> {
+        match self {
+            Self::Program(server) => server.answers_or_fails(deadline),
+            _ if self.is_listening() => Ok(true),
+            _ if Instant::now() < deadline => Ok(false),
+            _ => Err(RedisServerError::Container(
+                "does not answer after its restart".into(),
+            )),
+        }
     }
 }

@@ -39,7 +39,7 @@ fn enqueue(runtime: &Runtime, broker: &RedisBroker, id: &str) -> Answer {
 }
 
 /// Waits until something is so.
-fn until(what: &str, within: Duration, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, within: Duration, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + within;
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}: not within {within:?}");

@@ -22,7 +22,7 @@ mod worker;
 
 use crate::support::Bench;
 use firedrill::redis_server::Persistence;
-use peer::{Peer, single};
+use peer::{Peer, behind};
 use std::time::{Duration, Instant};
 
 /// How long anything may take that the tests wait for; a loaded machine is slow, and what never comes takes this long.
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A Redis, and a Go process on it.
 fn bench_and_go() -> (Bench, Peer) {
     let bench = Bench::new(Persistence::None, 1.0);
-    let go = Peer::start(&single(bench.server.port(), 0));
+    let go = Peer::start(&behind(&bench.server, 0));
     (bench, go)
 }
 

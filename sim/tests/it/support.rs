@@ -27,6 +27,8 @@ pub(crate) fn firedrill() -> Command {
     ] {
         command.env_remove(name);
     }
+    // What it keeps for its user is not the user's who runs the tests.
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 

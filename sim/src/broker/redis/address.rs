@@ -172,6 +172,26 @@ impl Address {
         &self.text
     }
 
+    /// Where it leads, without who goes there: the same for any user and password.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let anonymous = Self {
+            login: Login::default(),
+            ..self.clone()
+        };
+        anonymous.to_string()
+    }
+
+    /// The address as it was typed, if it may be kept in a file: there is no password in it.
+    #[must_use]
+    pub fn without_secrets(&self) -> Option<&str> {
+        let of_sentinels = match &self.place {
+            Place::Sentinel { login, .. } => login.password.is_some(),
+            _ => false,
+        };
+        (self.login.password.is_none() && !of_sentinels).then_some(&self.text)
+    }
+
     /// Whether it leads to a Redis Cluster.
     #[must_use]
     pub fn is_cluster(&self) -> bool {

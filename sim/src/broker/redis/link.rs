@@ -12,6 +12,7 @@ use crate::broker::redis::script::Call;
 use crate::broker::redis::trouble::{Kind, Trouble};
 use redis::{Cmd, FromRedisValue, RedisError, Value, from_redis_value_ref};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
@@ -51,6 +52,8 @@ pub(super) struct Shared {
     pub(super) dialer: Dialer,
     pub(super) options: RedisOptions,
     slot: Mutex<Slot>,
+    /// Nothing is asked any more.
+    closed: AtomicBool,
 }
 
 /// The connection all calls share.
@@ -85,6 +88,7 @@ impl RedisBroker {
                 dialer: Dialer::new(address.clone(), &options)?,
                 options,
                 slot: Mutex::default(),
+                closed: AtomicBool::new(false),
             }),
         };
         // A host that keeps silent does so every time, and people wait.
@@ -113,6 +117,11 @@ impl RedisBroker {
         let value = self.ask_one(&redis::cmd("INFO"), "INFO").await?;
         from_redis_value_ref(&value)
             .map_err(|_| BrokerError::Refused("INFO: unexpected reply".into()))
+    }
+
+    /// No more: what is asked from now on, or would be asked again, fails. What is under way may still reach Redis.
+    pub fn close(&self) {
+        self.shared.closed.store(true, Ordering::Release);
     }
 
     /// `PUBLISH`: how many have received it, as far as the node that was asked knows.
@@ -171,6 +180,9 @@ impl RedisBroker {
         let mut pause_ms = REDIS_RETRY_PAUSE_MS;
         let mut tries = 0;
         loop {
+            if self.shared.closed.load(Ordering::Acquire) {
+                return Err(BrokerError::Unreachable("the connection was closed".into()));
+            }
             let trouble = match self.shared.connection().await {
                 Ok((number, connection)) => match request(connection).await {
                     Ok(value) => return Ok(value),

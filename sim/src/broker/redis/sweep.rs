@@ -4,8 +4,10 @@ use crate::asynq::op::BrokerError;
 use crate::broker::redis::RedisBroker;
 use crate::broker::redis::address::Host;
 use crate::broker::redis::trouble::Trouble;
+use crate::redis_server::Identity;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Value, from_redis_value_ref};
+use std::collections::BTreeSet;
 
 /// Keys looked at by one step of a scan.
 const SCAN_STEP: u32 = 1_000;
@@ -23,42 +25,52 @@ impl RedisBroker {
         Ok(count)
     }
 
-    /// Deletes the keys that match one of the patterns (of Redis' `SCAN`), step by step; how many there were.
+    /// Every key of the database, step by step: what comes or goes meanwhile may be among them or not.
     ///
     /// # Errors
     /// When a master does not answer.
-    pub async fn sweep(&self, patterns: &[String]) -> Result<u64, BrokerError> {
-        let mut swept = 0;
+    pub async fn keys(&self) -> Result<BTreeSet<Vec<u8>>, BrokerError> {
+        let mut found = BTreeSet::new();
         for mut master in self.every_master().await? {
-            for pattern in patterns {
-                swept += self.sweep_one(&mut master, pattern).await?;
+            let mut cursor = 0_u64;
+            loop {
+                let mut scan = redis::cmd("SCAN");
+                scan.arg(cursor).arg("COUNT").arg(SCAN_STEP);
+                let (next, keys): (u64, Vec<Vec<u8>>) = self.ask(&mut master, &scan).await?;
+                found.extend(keys);
+                cursor = next;
+                if cursor == 0 {
+                    break;
+                }
             }
         }
-        Ok(swept)
+        Ok(found)
     }
 
-    async fn sweep_one(
-        &self,
-        master: &mut MultiplexedConnection,
-        pattern: &str,
-    ) -> Result<u64, BrokerError> {
-        let (mut swept, mut cursor) = (0, 0_u64);
-        loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(pattern);
-            scan.arg("COUNT").arg(SCAN_STEP);
-            let (next, keys): (u64, Vec<Vec<u8>>) = self.ask(master, &scan).await?;
-            // One by one: in a cluster they are in different slots.
-            for key in keys {
-                swept += self
-                    .ask::<u64>(master, redis::cmd("UNLINK").arg(key))
-                    .await?;
-            }
-            cursor = next;
-            if cursor == 0 {
-                return Ok(swept);
-            }
+    /// `INFO` of every master, the default sections.
+    ///
+    /// # Errors
+    /// When a master does not answer.
+    pub async fn infos(&self) -> Result<Vec<String>, BrokerError> {
+        let mut infos = Vec::new();
+        for mut master in self.every_master().await? {
+            infos.push(self.ask(&mut master, &redis::cmd("INFO")).await?);
         }
+        Ok(infos)
+    }
+
+    /// Which servers answer: every master, in a fixed order. Another answer later says that one was restarted or replaced.
+    ///
+    /// # Errors
+    /// When a master does not answer, or says nothing of itself.
+    pub async fn identities(&self) -> Result<Vec<Identity>, BrokerError> {
+        let infos = self.infos().await?;
+        let identities = infos.iter().map(|info| Identity::of(info));
+        let mut identities: Vec<Identity> = identities.collect::<Option<_>>().ok_or_else(|| {
+            BrokerError::Refused("INFO: no run_id and process_id in the reply".into())
+        })?;
+        identities.sort();
+        Ok(identities)
     }
 
     async fn ask<T: FromRedisValue>(
@@ -67,10 +79,14 @@ impl RedisBroker {
         command: &Cmd,
     ) -> Result<T, BrokerError> {
         let address = &self.shared.dialer.address;
-        command
-            .query_async(master)
-            .await
-            .map_err(|error| Trouble::asking(address, "SCAN", &error).into())
+        command.query_async(master).await.map_err(|error| {
+            let what = command.args_iter().next();
+            let what = match &what {
+                Some(redis::Arg::Simple(name)) => String::from_utf8_lossy(name),
+                _ => "".into(),
+            };
+            Trouble::asking(address, &what, &error).into()
+        })
     }
 
     /// A connection of its own to each master.

@@ -63,16 +63,30 @@ impl Place {
 
     fn of_uri(target: &Target, uri: Option<&str>) -> Result<Self, String> {
         let address = uri.unwrap_or(DEFAULT_URI);
-        has_port(address)?;
+        // As go-redis: a path is a socket.
+        let socket = address.starts_with('/');
+        if socket && (target.uses_tls() || target.insecure) {
+            return Err(format!(
+                "{address} is a socket of this machine, where nothing is encrypted: leave the options of TLS out"
+            ));
+        }
+        if !socket {
+            has_port(address)?;
+        }
         let tls = if target.uses_tls() { "s" } else { "" };
-        let mut url = format!("redis{tls}://{}{address}", login(target));
+        let mut url = if socket {
+            let path: Vec<String> = address.split('/').map(percent_encoded).collect();
+            format!("unix://{}{}", login(target), path.join("/"))
+        } else {
+            format!("redis{tls}://{}{address}", login(target))
+        };
         let mut shown = address.to_owned();
         let mut typed = "firedrill asynq".to_owned();
         if uri.is_some() {
             let _ = write!(typed, " -u {}", quoted(address));
         }
         if let Some(db) = target.db.filter(|db| *db != 0) {
-            let _ = write!(url, "/{db}");
+            let _ = write!(url, "{}{db}", if socket { "?db=" } else { "/" });
             let _ = write!(shown, ", database {db}");
             let _ = write!(typed, " -n {db}");
         }
@@ -251,6 +265,11 @@ mod tests {
             "firedrill asynq -u h:1 -n 2",
         );
         check(
+            &["-u", "/run/my redis.sock", "-n", "2", "-p", "s3cret"],
+            "unix://:s3cret@/run/my%20redis.sock?db=2",
+            "firedrill asynq -u '/run/my redis.sock' -n 2 -p <password>",
+        );
+        check(
             &["-U", "me", "-p", "s3cr@t"],
             "redis://me:s3cr%40t@127.0.0.1:6379",
             "firedrill asynq -U me -p <password>",
@@ -290,6 +309,7 @@ mod tests {
             (&["--redis", "redis://h:1", "-n", "2"], "says everything"),
             (&["--redis", "local"], "private Redis"),
             (&["--config", "x"], "no configuration file"),
+            (&["-u", "/run/redis.sock", "--tls"], "nothing is encrypted"),
         ] {
             let message = place(flags).unwrap_err();
             assert!(message.contains(part), "{message}");

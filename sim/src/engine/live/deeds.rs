@@ -82,7 +82,10 @@ impl World<'_> {
                     self.roster.loses_data();
                 }
                 self.roster.is_there(REDIS, self.redis.pid(), None);
-                (self.redis.is_listening(), "answers PING".to_owned())
+                match self.redis.seen() {
+                    Some(seen) => (true, seen),
+                    None => (false, "does not answer".to_owned()),
+                }
             }
             Deed::LeaveToHandlers if turn.phase == Phase::Begin => return Ok(None),
             Deed::LeaveToHandlers => (true, "by itself".to_owned()),

@@ -2,8 +2,9 @@
 
 use crate::metrics::exposition::{CONTENT_TYPE, MAX_BODY_BYTES};
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::map_response;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http_body_util::{BodyExt, Empty, Limited};
@@ -38,9 +39,33 @@ pub fn signed(pages: Router, token: &str) -> Router {
     }))
 }
 
-/// Serves pages until the task is dropped.
+/// Serves pages until the task is dropped, to whoever asks for them by a name of this machine's own.
 pub async fn serve(listener: TcpListener, pages: Router) {
-    let _ = axum::serve(listener, pages).await;
+    let Ok(address) = listener.local_addr() else {
+        return;
+    };
+    let for_us = move |request: Request, next: Next| async move {
+        if names_us(request.headers(), address.port()) {
+            next.run(request).await
+        } else {
+            StatusCode::MISDIRECTED_REQUEST.into_response()
+        }
+    };
+    let _ = axum::serve(listener, pages.layer(middleware::from_fn(for_us))).await;
+}
+
+/// Whether a request's `Host` is loopback and `port`. A page in somebody's browser can make a name of its own lead to
+/// this machine (DNS rebinding); the name it asks by stays its own.
+fn names_us(headers: &HeaderMap, port: u16) -> bool {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return false;
+    };
+    let Some((name, of)) = host.to_str().ok().and_then(|host| host.rsplit_once(':')) else {
+        return false;
+    };
+    of.parse() == Ok(port)
+        && (matches!(name, "127.0.0.1" | "[::1]") || name.eq_ignore_ascii_case("localhost"))
 }
 
 /// A page that shows `text()`; `None` is answered with 503.
@@ -87,4 +112,56 @@ pub async fn fetch_from(address: SocketAddr, path: &str, token: Option<&str>) ->
     connection.abort();
     let body = body.ok()?.to_bytes();
     ok.then(|| String::from_utf8(body.to_vec()).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn pages_are_for_those_who_ask_by_a_name_of_this_machine() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let text = || std::future::ready(Some("up 1\n".to_owned()));
+        tokio::spawn(serve(listener, page("/metrics", text)));
+        assert_eq!(fetch(address, "/metrics").await.unwrap(), "up 1\n");
+
+        let port = address.port();
+        for (path, host, status) in [
+            ("/metrics", format!("Host: localhost:{port}\r\n"), "200"),
+            ("/metrics", format!("Host: LocalHost:{port}\r\n"), "200"),
+            ("/metrics", format!("Host: [::1]:{port}\r\n"), "200"),
+            (
+                "/metrics",
+                format!("Host: rebound.example:{port}\r\n"),
+                "421",
+            ),
+            (
+                "/nothing",
+                format!("Host: rebound.example:{port}\r\n"),
+                "421",
+            ),
+            ("/metrics", "Host: 127.0.0.1\r\n".to_owned(), "421"),
+            ("/metrics", "Host: 127.0.0.1:1\r\n".to_owned(), "421"),
+            ("/metrics", String::new(), "400|421"),
+            (
+                "/metrics",
+                format!("Host: 127.0.0.1:{port}\r\nHost: rebound.example\r\n"),
+                "400|421",
+            ),
+        ] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET {path} HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            let said = answer.split(' ').nth(1).unwrap();
+            assert!(
+                status.split('|').any(|status| status == said),
+                "{host}: {answer}"
+            );
+            assert_eq!(answer.contains("up 1"), status == "200", "{host}: {answer}");
+        }
+    }
 }

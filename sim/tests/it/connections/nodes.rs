@@ -2,6 +2,7 @@
 
 use super::until;
 use redis::Connection;
+use rustix::process::{Pid, Signal, kill_process};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -104,6 +105,11 @@ impl Node {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    pub(super) fn send(&self, signal: Signal) {
+        let child = self.child.as_ref().unwrap();
+        kill_process(Pid::from_child(child), signal).unwrap();
     }
 
     pub(super) fn is_running(&self) -> bool {

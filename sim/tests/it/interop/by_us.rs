@@ -1,6 +1,6 @@
 //! What we enqueue: every field of a task as Go reads it, and what Go's server does with it.
 
-use super::peer::{Peer, single};
+use super::peer::{Peer, behind};
 use super::worker::time_of_day;
 use super::{eventually, need_peers};
 use crate::support::{Bench, Op, key, plan_of, task};
@@ -28,7 +28,7 @@ impl Yard {
     /// With a server of these options beside the usual ones.
     fn new(options: Value) -> Self {
         let bench = Bench::new(Persistence::None, 1.0);
-        let mut go = Peer::start(&single(bench.server.port(), 0));
+        let mut go = Peer::start(&behind(&bench.server, 0));
         let mut serve = json!({
             "concurrency": 4, "task_check_ms": 20, "delayed_check_ms": 50, "retry_delay_ms": 3_600_000,
             "shutdown_ms": 200,
@@ -101,7 +101,7 @@ fn asking(what: &str, id: &str) -> TaskMessage {
 fn every_field_of_a_task_that_we_enqueue_reaches_go() {
     need_peers!();
     let bench = Bench::new(Persistence::None, 1.0);
-    let mut go = Peer::start(&single(bench.server.port(), 0));
+    let mut go = Peer::start(&behind(&bench.server, 0));
     let message = TaskMessage {
         queue: "low".into(),
         retry: 3,
@@ -312,7 +312,7 @@ fn tasks_of_ours_are_taken_by_go_in_their_order() {
     for id in &ids {
         bench.enqueue(id);
     }
-    let mut go = Peer::start(&single(bench.server.port(), 0));
+    let mut go = Peer::start(&behind(&bench.server, 0));
     go.ask("serve", json!({ "concurrency": 1, "task_check_ms": 10 }));
     for id in &ids {
         go.wait_for("finished", id);
@@ -342,7 +342,7 @@ fn what_we_kept_is_cleaned_away_by_gos_janitor() {
         bench.call(taken).unwrap();
         bench.call(Op::MarkAsComplete { message, now }).unwrap();
     }
-    let mut go = Peer::start(&single(bench.server.port(), 0));
+    let mut go = Peer::start(&behind(&bench.server, 0));
     go.ask("serve", json!({ "janitor_ms": 50 }));
     eventually("Go's janitor", || {
         (bench.set("completed").len() == 1).then_some(())

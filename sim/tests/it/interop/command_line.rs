@@ -41,7 +41,9 @@ impl CommandLine {
     #[track_caller]
     fn run(&self, arguments: &str) -> String {
         let output = Command::new(&self.program)
-            .args(["--uri", &format!("127.0.0.1:{}", self.bench.server.port())])
+            // A path is a socket to go-redis.
+            .arg("--uri")
+            .arg(self.bench.server.socket())
             .args(arguments.split(' '))
             // It takes variables such as DB for its own, and a file at home for its configuration.
             .env_clear()
@@ -427,11 +429,8 @@ fn our_command_line_prints_what_the_real_one_prints() {
     grouped(&asynq.bench);
     let ours = |arguments: &str| {
         let output = firedrill()
-            .args([
-                "asynq",
-                "--uri",
-                &format!("127.0.0.1:{}", asynq.bench.server.port()),
-            ])
+            .args(["asynq", "--uri"])
+            .arg(asynq.bench.server.socket())
             .args(arguments.split(' '))
             .env("TZ", "UTC")
             .output()

@@ -11,7 +11,7 @@ mod said;
 mod work;
 
 use super::need_peers;
-use super::peer::{Peer, single};
+use super::peer::{Peer, behind};
 use crate::support::{Bench, NOW};
 use firedrill::asynq::message::TaskMessage;
 use firedrill::asynq::op::Reply;
@@ -105,10 +105,9 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let bench = Bench::new(Persistence::None, 1.0);
-        let port = bench.server.port();
-        let url = |db| format!("redis://127.0.0.1:{port}/{db}");
+        let url = |db| format!("{}?db={db}", bench.server.url());
         Self {
-            go: Peer::in_a_bubble(&single(port, GOS), NOW),
+            go: Peer::in_a_bubble(&behind(&bench.server, GOS), NOW),
             ours: Ours::new(&url(OURS)),
             held: [GOS, OURS].map(|db| Held::of(&url(db))),
             bench,

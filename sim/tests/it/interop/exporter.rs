@@ -1,7 +1,7 @@
 //! asynq's own collector and our exporter, asked for the same Redis.
 
 use super::need_peers;
-use super::peer::{Peer, single};
+use super::peer::{Peer, behind};
 use super::stock::stock;
 use super::worker::time_of_day;
 use crate::support::{Bench, Op, key, task};
@@ -71,7 +71,7 @@ fn ours(url: &str) -> Exposed {
 fn our_exporter_says_what_asynqs_collector_says() {
     need_peers!();
     let mut bench = Bench::new(Persistence::None, 1.0);
-    let mut go = Peer::start(&single(bench.server.port(), 0));
+    let mut go = Peer::start(&behind(&bench.server, 0));
     let url = bench.server.url();
     let compare = |go: &mut Peer, when: &str| {
         let mut expected = Exposed::read(go.ask("metrics", json!({})).as_str().unwrap());

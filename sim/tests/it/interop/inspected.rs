@@ -1,6 +1,6 @@
 //! What Go's inspector reads of what we wrote, what it changes, and what we read of what Go wrote.
 
-use super::peer::{Peer, single};
+use super::peer::{Peer, behind};
 use super::stock::{Change, STOCK, ids, stock, stock_but};
 use super::worker::{Asks, OurWorker, time_of_day};
 use super::{eventually, need_peers};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 fn bench_and_go() -> (Bench, Peer) {
     let bench = Bench::new(Persistence::None, 1.0);
-    let go = Peer::start(&single(bench.server.port(), 0));
+    let go = Peer::start(&behind(&bench.server, 0));
     (bench, go)
 }
 

@@ -3,6 +3,7 @@
 use super::PATIENCE;
 use super::programs::programs;
 use firedrill::clock::Time;
+use firedrill::redis_server::RedisServer;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,9 +14,9 @@ use std::sync::{Arc, Mutex};
 /// What a bubble's clock says at first: the year 2000.
 const BUBBLE_BEGINS: Time = Time::from_millis(946_684_800_000);
 
-/// Where a Redis is, as the Go side takes it.
-pub(crate) fn single(port: u16, db: u8) -> Value {
-    json!({ "addrs": [format!("127.0.0.1:{port}")], "db": db })
+/// A Redis behind a socket, as the Go side takes it.
+pub(crate) fn behind(server: &RedisServer, db: u8) -> Value {
+    json!({ "addrs": [server.socket()], "network": "unix", "db": db })
 }
 
 /// A running Go process. Dropping it kills it.

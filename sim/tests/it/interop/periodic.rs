@@ -1,6 +1,6 @@
 //! Periodic tasks: what one side's scheduler publishes and enqueues, and the other reads.
 
-use super::peer::{Peer, single};
+use super::peer::{Peer, behind};
 use super::worker::time_of_day;
 use super::{eventually, need_peers};
 use crate::support::{Bench, plan_of};
@@ -49,7 +49,7 @@ fn our_schedulers_entries_and_their_history_are_read_by_go() {
     need_peers!();
     let mut bench = Bench::new(Persistence::None, 1.0);
     let url = bench.server.url();
-    let mut go = Peer::start(&single(bench.server.port(), 0));
+    let mut go = Peer::start(&behind(&bench.server, 0));
     let plan = plan_of(SCENARIO);
     let (told, sent) = channel();
     let (outside_tx, outside) = tokio::sync::mpsc::unbounded_channel();
@@ -121,7 +121,7 @@ fn our_schedulers_entries_and_their_history_are_read_by_go() {
 fn gos_schedulers_entries_and_their_history_are_read_by_us() {
     need_peers!();
     let bench = Bench::new(Persistence::None, 1.0);
-    let mut go = Peer::start(&single(bench.server.port(), 0));
+    let mut go = Peer::start(&behind(&bench.server, 0));
     let entries = go.ask(
         "schedule",
         json!({

@@ -4,7 +4,7 @@
 //! rewrite the leases of the dead into the past, and begin with the first look of a server, which is at its start. The
 //! last test waits in real time; the long run has it.
 
-use super::peer::{Peer, single};
+use super::peer::{Peer, behind};
 use super::worker::{Asks, OurWorker, time_of_day};
 use super::{eventually, eventually_within, need_peers};
 use crate::support::{Bench, Op, key, skip_unless_long, task};
@@ -100,7 +100,7 @@ impl Yard {
 }
 
 fn go_worker(bench: &Bench) -> Peer {
-    let mut go = Peer::start(&single(bench.server.port(), 0));
+    let mut go = Peer::start(&behind(&bench.server, 0));
     let options = json!({
         "concurrency": SLOTS, "task_check_ms": 20, "delayed_check_ms": 50, "retry_delay_ms": 0, "shutdown_ms": 200,
     });

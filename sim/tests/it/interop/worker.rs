@@ -157,7 +157,9 @@ impl OurWorker {
     /// The first line of what its `/healthz` answers.
     pub(crate) fn health(&self) -> String {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
-        let request = "GET /healthz HTTP/1.1\r\nHost: w\r\nConnection: close\r\n\r\n";
+        let port = self.port;
+        let request =
+            format!("GET /healthz HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut status = String::new();
         BufReader::new(stream).read_line(&mut status).unwrap();

@@ -1,0 +1,162 @@
+//! What a drill writes to its Redis, told apart from what others write there.
+//!
+//! Only what is on this list is ever removed. It is short enough to be kept, so that another process can remove what a
+//! drill left that was killed: ids are drawn from the seed, and a task's payload says which it should have.
+
+mod survey;
+
+pub use survey::{Foreign, Survey};
+
+use crate::actor::producer::{Payload, task_id};
+use crate::plan::{Arrivals, Plan, arrivals};
+use crate::rng;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// The queue in which everything a drill needs of Redis is tried before it begins. No plan has it.
+pub(crate) const PROBE_QUEUE: &str = "firedrill-probe";
+/// Host of the servers and schedulers that are not of a worker.
+pub(crate) const HOST: &str = "firedrill";
+/// Most tasks that one life of a process makes out of groups, as far as we remember them.
+const AGGREGATED_MAX: usize = 100_000;
+/// Most lives of a process that are looked for.
+const LIVES_MAX: u32 = 1_000;
+/// Most tasks that are looked for by their number when their payload does not say which they are.
+const TASKS_MAX: u64 = 50_000_000;
+
+/// What one drill writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ours {
+    seed: u64,
+    queues: Vec<String>,
+    /// Worker processes.
+    processes: Vec<String>,
+    /// How often each may have been started.
+    lives: u32,
+    /// How many tasks each workload entry has.
+    tasks: Vec<u64>,
+    /// How many of them are periodic.
+    periodic: usize,
+    /// Whether workers make tasks out of groups.
+    aggregates: bool,
+}
+
+impl Ours {
+    /// What a drill of `plan` writes.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let tasks = (0..plan.workload.len()).map(|index| arrivals(plan, index).count());
+        let periodic = plan
+            .workload
+            .iter()
+            .filter(|task| matches!(task.arrivals, Arrivals::Cron { .. }));
+        let steps = u32::try_from(plan.timeline.len()).unwrap_or(u32::MAX);
+        Self {
+            seed: plan.seed,
+            queues: plan.queues.iter().map(|queue| queue.name.clone()).collect(),
+            processes: plan.processes().into_iter().map(|(name, _)| name).collect(),
+            lives: steps.saturating_add(1),
+            tasks: tasks.map(|count| count as u64).collect(),
+            periodic: periodic.count(),
+            aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
+        }
+    }
+
+    /// Its queues.
+    #[must_use]
+    pub fn queues(&self) -> &[String] {
+        &self.queues
+    }
+
+    /// Whether a task with this id and payload (`None`: its hash is gone) is the drill's. `known` remembers what had to be
+    /// counted through.
+    fn is_task(
+        &self,
+        id: &str,
+        payload: Option<&[u8]>,
+        known: &mut Option<BTreeSet<Uuid>>,
+    ) -> bool {
+        let payload = payload.and_then(Payload::decode);
+        if let Some(Payload { workload, seq }) = payload
+            && self.tasks.get(workload).is_some_and(|count| seq < *count)
+            && task_id(self.seed, workload, seq) == id
+        {
+            return true;
+        }
+        let Ok(id) = Uuid::parse_str(id) else {
+            return false;
+        };
+        known.get_or_insert_with(|| self.every_id()).contains(&id)
+    }
+
+    /// The id of every task.
+    fn every_id(&self) -> BTreeSet<Uuid> {
+        let mut ids = BTreeSet::new();
+        for (workload, count) in self.tasks.iter().enumerate() {
+            let drawn = (0..(*count).min(TASKS_MAX)).map(|seq| task_id(self.seed, workload, seq));
+            ids.extend(drawn.filter_map(|id| Uuid::parse_str(&id).ok()));
+        }
+        if self.aggregates {
+            for stream in self.each_life("aggregated") {
+                let mut dice = rng::stream(self.seed, &stream);
+                let drawn = std::iter::repeat_with(|| drawn(&mut dice));
+                ids.extend(drawn.take(AGGREGATED_MAX));
+            }
+        }
+        ids
+    }
+
+    /// The servers' own ids.
+    fn servers(&self) -> BTreeSet<Uuid> {
+        let streams = self.each_life("id").into_iter();
+        let mut drawn = streams.map(|stream| drawn(&mut rng::stream(self.seed, &stream)));
+        let mut ids: BTreeSet<Uuid> = drawn.by_ref().collect();
+        ids.insert(Uuid::nil());
+        ids
+    }
+
+    /// The scheduler's own id, and the ids of its entries.
+    fn schedulers(&self) -> BTreeSet<Uuid> {
+        let mut dice = rng::stream(self.seed, "scheduler/ids");
+        let drawn = std::iter::repeat_with(|| drawn(&mut dice));
+        let mut ids: BTreeSet<Uuid> = drawn.take(self.periodic + 1).collect();
+        ids.insert(Uuid::nil());
+        ids
+    }
+
+    /// Names of the streams that something of every life of every process is drawn from.
+    fn each_life(&self, what: &str) -> Vec<String> {
+        let lives = |process: &String| {
+            (0..self.lives.min(LIVES_MAX))
+                .map(move |life| format!("worker/{process}/{life}/{what}"))
+                .collect::<Vec<_>>()
+        };
+        self.processes.iter().flat_map(lives).collect()
+    }
+
+    /// Whether `host:pid:id` is one of the drill's servers, or of what tries Redis before it.
+    fn is_server(&self, name: &str, ids: &BTreeSet<Uuid>) -> bool {
+        let Some((host, id)) = host_and_id(name) else {
+            return false;
+        };
+        (host == HOST || self.processes.iter().any(|process| process == host)) && ids.contains(&id)
+    }
+
+    /// Whether `host:pid:id` is the drill's scheduler.
+    fn is_scheduler(name: &str, ids: &BTreeSet<Uuid>) -> bool {
+        host_and_id(name).is_some_and(|(host, id)| host == HOST && ids.contains(&id))
+    }
+}
+
+fn drawn(dice: &mut rand_chacha::ChaCha8Rng) -> Uuid {
+    uuid::Builder::from_random_bytes(dice.random()).into_uuid()
+}
+
+fn host_and_id(name: &str) -> Option<(&str, Uuid)> {
+    let (rest, id) = name.rsplit_once(':')?;
+    let (host, _) = rest.rsplit_once(':')?;
+    Some((host, Uuid::parse_str(id).ok()?))
+}
