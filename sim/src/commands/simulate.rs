@@ -51,14 +51,12 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         let checked = estimate.check(&plan.name, args.max_memory.0, threads, kept);
         checked.map_err(Failure::usage).map(|()| plan)
     };
-    let checked = (0..seeded.len()).map(|index| seeded.plan(index).and_then(check));
+    let mut checked = (0..seeded.len()).map(|index| seeded.plan(index).and_then(check));
     if args.trials == 1 {
         let plans = checked.collect::<Result<Vec<Plan>, Failure>>()?;
         return one_each(args, &rules, &pack, &plans, threads, terminal);
     }
-    checked
-        .map(|plan| plan.map(drop))
-        .collect::<Result<(), Failure>>()?;
+    checked.try_for_each(|plan| plan.map(drop))?;
     many(args, &rules, &pack, &seeded, threads, terminal)
 }
 
