@@ -5,6 +5,7 @@
 //! over records as a drill does and asks every part of every expression at every evaluation; [`Diagnoser::finish`] says
 //! what follows from it. What is said holds for these records: metrics that no scenario in them brings about are missing.
 
+mod always;
 mod findings;
 mod hint;
 mod observe;
@@ -65,6 +66,8 @@ pub enum RuleState {
     NoData,
     /// Something it needs was never there.
     CannotFire,
+    /// It holds whatever happens.
+    AlwaysHolds,
     /// It works, with a trap.
     Trap,
     /// Nothing is wrong with it.
@@ -104,6 +107,8 @@ pub struct Finding {
 pub enum Grade {
     /// The rule cannot fire as long as this is so.
     Dead,
+    /// The alert holds as long as this is so, whatever happens.
+    Always,
     /// The rule is silent, or fires, where one would not expect it.
     Trap,
     /// Good to know.
@@ -127,6 +132,8 @@ pub enum FindingKind {
     NeverAbsent,
     /// What is asked to be absent was so from the first evaluation to the last.
     AlwaysAbsent,
+    /// The condition held at every evaluation outside of incidents.
+    AlwaysHeld,
     /// The expression never held as long as `for` asks.
     ForTooLong,
     /// The rule could not be evaluated.
@@ -186,12 +193,10 @@ impl Diagnosis {
         self
     }
 
-    /// Whether every rule can fire.
+    /// Whether every rule can fire, and every alert be silent.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.rules
-            .iter()
-            .all(|rule| rule.state > RuleState::CannotFire)
+        self.rules.iter().all(|rule| rule.state >= RuleState::Trap)
     }
 }
 
@@ -202,6 +207,7 @@ impl RuleState {
         match self {
             Self::NoData => "unscorable: no data",
             Self::CannotFire => "cannot fire",
+            Self::AlwaysHolds => "always holds",
             Self::Trap => "trap",
             Self::Fine => "ok",
         }

@@ -1,6 +1,7 @@
 //! Scoring: how each alert did on each drill, what each incident came to, and all drills together.
 
 pub mod alert;
+pub mod delivery;
 mod doubt;
 pub mod episode;
 mod flapping;
@@ -24,9 +25,10 @@ use crate::pack::RulePack;
 use crate::record::{Audit, BenignWindow, Header, Lag, Line, QueueWaits, Wanted};
 use crate::record::{GROUP_INTERVAL_MS, GROUP_WAIT_MS};
 use crate::watcher::Replay;
-use episode::{deliver, episodes};
+use delivery::deliver;
+use episode::episodes;
 use flapping::Starts;
-use judge::{Judged, Outcome, Truth, classify};
+use judge::{Class, Judged, Outcome, Truth, classify};
 use spans::Spans;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -316,7 +318,7 @@ fn firing_time(
         Spans::new(
             judged
                 .iter()
-                .filter(|judged| keep(judged))
+                .filter(|judged| keep(judged) && judged.class != Class::Unsent)
                 .map(|judged| (judged.episode.start_ms, judged.episode.end_ms)),
         )
         .and(&ground.scored)
@@ -334,9 +336,9 @@ fn firing_time(
         let truth = &incident.truth;
         let while_on = Spans::new([(truth.fault_ms, truth.end_ms)]);
         // A page does for a ticket, never the other way round.
-        let able = judged
-            .iter()
-            .filter(|judged| judged.page || wanted == Wanted::Ticket);
+        let able = judged.iter().filter(|judged| {
+            (judged.page || wanted == Wanted::Ticket) && judged.class != Class::Unsent
+        });
         let firings = able.flat_map(|judged| judged.right(truth, pack));
         let right = Spans::new(firings.map(|firing| (firing.start_ms, firing.end_ms)));
         let right = right.and(&ground.scored);

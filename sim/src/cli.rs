@@ -230,7 +230,7 @@ pub struct Check {
     /// Scenario files (`version: firedrill/v1`) and rule files (`groups:`, or PrometheusRule resources)
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Records, or the directories that hold them: says what each rule saw in them, and why it cannot fire
+    /// Records, or the directories that hold them: says what each rule saw in them, and why it cannot fire or always does
     #[arg(long, value_name = "RUN", num_args = 1..)]
     pub against: Vec<PathBuf>,
     /// Print what is found in the records as JSON

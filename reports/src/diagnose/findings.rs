@@ -1,7 +1,7 @@
 //! From what was counted to what is said.
 
 use super::tally::{PartTally, RuleTally, Values, low_side};
-use super::{Finding, FindingKind, Grade, RuleDiagnosis, RuleState, SelectorSight, hint};
+use super::{Finding, FindingKind, Grade, RuleDiagnosis, RuleState, SelectorSight, always, hint};
 use firedrill_detector::Labels;
 use firedrill_detector::anatomy::{Anatomy, Operand, Part, PartKind, SeriesSelector};
 use firedrill_detector::duration::format_ms;
@@ -32,6 +32,7 @@ pub(super) fn of_rule(anatomy: &Anatomy, tally: &RuleTally, known: &Known) -> Ru
     looking.duration(anatomy);
     looking.failures(anatomy);
     let mut findings = looking.findings;
+    findings.extend(always::held(anatomy, tally));
     // Parts that occur twice are told once.
     let mut told = BTreeSet::new();
     findings.retain(|finding| told.insert((finding.kind, finding.part.clone())));
@@ -58,6 +59,7 @@ pub(super) fn of_rule(anatomy: &Anatomy, tally: &RuleTally, known: &Known) -> Ru
         state: match findings.first().map(|finding| finding.grade) {
             _ if no_data => RuleState::NoData,
             Some(Grade::Dead) => RuleState::CannotFire,
+            Some(Grade::Always) => RuleState::AlwaysHolds,
             Some(Grade::Trap) => RuleState::Trap,
             Some(Grade::Note) | None => RuleState::Fine,
         },
@@ -340,20 +342,20 @@ fn dead_if(condition: bool) -> Grade {
     if condition { Grade::Dead } else { Grade::Trap }
 }
 
-fn is_comparison(op: &str) -> bool {
+pub(super) fn is_comparison(op: &str) -> bool {
     matches!(op, "==" | "!=" | "<" | "<=" | ">" | ">=")
 }
 
-fn is_arithmetic(op: &str) -> bool {
+pub(super) fn is_arithmetic(op: &str) -> bool {
     matches!(op, "+" | "-" | "*" | "/" | "%" | "^")
 }
 
-fn rounded(value: f64) -> String {
+pub(super) fn rounded(value: f64) -> String {
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     text.to_owned()
 }
 
-fn one_line(expr: &str) -> String {
+pub(super) fn one_line(expr: &str) -> String {
     expr.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -10,12 +10,15 @@ use crate::jsonl::{Record, to_labels};
 use crate::record::Line;
 use crate::score::incident::truths;
 use crate::score::judge::Truth;
-use firedrill_detector::anatomy::{Anatomy, PartKind};
+use firedrill_detector::anatomy::{Anatomy, Part, PartKind, SeriesSelector};
 use firedrill_detector::detector::SeriesRef;
 use firedrill_detector::query::Query;
 use firedrill_detector::sample::is_stale;
 use firedrill_detector::{AlertState, Compat, Detector, Labels, Outcome, Schedule, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// So long after an incident its traces may still be there.
+const GRACE_MS: i64 = 600_000;
 
 /// What rules write: the series of alerts.
 const WRITTEN: [&str; 2] = ["ALERTS", "ALERTS_FOR_STATE"];
@@ -36,6 +39,7 @@ pub(super) fn record(diagnoser: &mut Diagnoser, record: &Record) {
         .map(|rule| rule.name.as_str())
         .chain(WRITTEN)
         .collect();
+    let written_names = written.iter().map(|name| (*name).to_owned()).collect();
     let mut run = Run {
         record: place,
         scenario: &header.scenario,
@@ -44,6 +48,7 @@ pub(super) fn record(diagnoser: &mut Diagnoser, record: &Record) {
         detector: Detector::new(diagnoser.rules.clone(), schedule),
         anatomies: &diagnoser.anatomies,
         questions: Questions::new(&diagnoser.anatomies),
+        written_names,
         written: written
             .into_iter()
             .filter_map(|name| {
@@ -100,7 +105,9 @@ struct Run<'d> {
     detector: Detector,
     anatomies: &'d [Anatomy],
     questions: Questions,
-    /// For the series the rules write.
+    /// Names of the series the rules write.
+    written_names: BTreeSet<String>,
+    /// For these series.
     written: Vec<Query>,
     seen: BTreeSet<Labels>,
     truths: Vec<Truth>,
@@ -216,7 +223,14 @@ impl Run<'_> {
         }
         let answer = |place: usize| answers.get(&(at.0, place));
         tally.evaluations += 1;
-        tally.held += u64::from(has_values(answer(whole)));
+        let holds = has_values(answer(whole));
+        tally.held += u64::from(holds);
+        if self.is_calm(at_ms) {
+            tally.calm.evaluations += 1;
+            tally.calm.held += u64::from(holds);
+            let is_blind = !holds && self.is_blind(&anatomy.parts, &parts, &answer);
+            tally.calm.without_data += u64::from(is_blind);
+        }
         for (index, (places, part)) in parts.iter().zip(&anatomy.parts).enumerate() {
             let Some(counted) = tally.parts.get_mut(index) else {
                 continue;
@@ -239,6 +253,46 @@ impl Run<'_> {
                 self.watch((rule, index), at_ms, values);
             }
         }
+    }
+
+    /// Whether everything has been scraped, and nothing is wrong or has just been.
+    fn is_calm(&self, at_ms: i64) -> bool {
+        let is_near = |truth: &Truth| (truth.begun_ms..truth.end_ms + GRACE_MS).contains(&at_ms);
+        at_ms >= self.warmup_ms && !self.truths.iter().any(is_near)
+    }
+
+    /// Whether the series that a rule compares or calculates with are not there. Of those that rules write, which come and
+    /// go with what they say, that cannot be told.
+    fn is_blind<'a>(
+        &self,
+        parts: &[Part],
+        places: &[[Option<usize>; 3]],
+        answer: &impl Fn(usize) -> Option<&'a Answer>,
+    ) -> bool {
+        let mut sides = 0;
+        for (part, [_, left_place, right_place]) in parts.iter().zip(places) {
+            let PartKind::Operation { left, right, .. } = &part.kind else {
+                if matches!(part.kind, PartKind::Absent { .. }) {
+                    return false;
+                }
+                continue;
+            };
+            for (operand, place) in [(left, left_place), (right, right_place)] {
+                let is_written = |selector: &SeriesSelector| {
+                    selector
+                        .name()
+                        .is_none_or(|name| self.written_names.contains(name))
+                };
+                if operand.selectors.is_empty() {
+                    continue;
+                }
+                sides += 1;
+                if operand.selectors.iter().any(is_written) || has_values(place.and_then(answer)) {
+                    return false;
+                }
+            }
+        }
+        sides > 0
     }
 
     /// Looks whether what is compared with a low number went away in an incident.

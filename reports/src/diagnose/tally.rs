@@ -12,6 +12,8 @@ pub(super) type Answer = Result<Vec<(Labels, f64)>, String>;
 pub(super) struct RuleTally {
     pub(super) evaluations: u64,
     pub(super) held: u64,
+    /// After the warm-up and outside of incidents.
+    pub(super) calm: Calm,
     /// Records in which the alert fired.
     pub(super) fired_in: BTreeSet<usize>,
     /// The longest an instance's expression held in a row: from the first evaluation at which it did to the last.
@@ -21,6 +23,16 @@ pub(super) struct RuleTally {
     pub(super) failure: Option<String>,
     /// In the order of the anatomy's parts.
     pub(super) parts: Vec<PartTally>,
+}
+
+/// Evaluations at which nothing was wrong.
+#[derive(Debug, Default)]
+pub(super) struct Calm {
+    pub(super) evaluations: u64,
+    /// At which the expression had a value.
+    pub(super) held: u64,
+    /// At which it had none, and nothing to have one from.
+    pub(super) without_data: u64,
 }
 
 /// One part of a rule's expression.
@@ -68,6 +80,7 @@ impl RuleTally {
         Self {
             evaluations: 0,
             held: 0,
+            calm: Calm::default(),
             fired_in: BTreeSet::new(),
             longest_ms: 0,
             failures: 0,

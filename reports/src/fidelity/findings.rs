@@ -113,6 +113,7 @@ fn did(did: &Did) -> String {
         Did::Beside { .. } => "beside",
         Did::Missed => "missed",
         Did::Masked => "masked",
+        Did::Unsent { .. } => "over before it was sent",
         Did::Silent => "silent",
     };
     word.to_owned()

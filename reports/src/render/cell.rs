@@ -11,6 +11,9 @@ use crate::waits::Waits;
 use firedrill_detector::duration::format_ms;
 use std::collections::BTreeSet;
 
+/// Of an alarm that nobody was told of.
+const UNSENT: &str = "resolved before it was sent";
+
 /// How a text should look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
@@ -68,7 +71,14 @@ pub(super) fn alert(drill: &DrillScore, alert: &AlertScore, on: Option<usize>) -
         .filter(|alarm| told_with(drill, alarm.at_ms) == on)
         .collect();
     let Some((wolf, wolf_tone)) = false_alarms(&alarms, zero_ms) else {
-        return (text, tone);
+        let mut own = alert.episodes.iter();
+        let was_unsent = own.any(|judged| {
+            judged.class == Class::Unsent && told_with(drill, judged.episode.start_ms) == on
+        });
+        return match text.as_str() {
+            "silent" | "-" if was_unsent => (UNSENT.into(), Tone::Quiet),
+            _ => (text, tone),
+        };
     };
     match text.as_str() {
         "silent" | "-" => (wolf, wolf_tone),
@@ -160,6 +170,8 @@ fn on_incident(alert: &AlertScore, on: &OnIncident, zero_ms: i64) -> (String, To
             (Class::Related, ..) => (format!("{} symptom", at(*at_ms)), Tone::Middling),
             _ => (format!("{} wrong alert", at(*at_ms)), Tone::Middling),
         },
+        Did::Unsent { .. } if on.by_name => (format!("MISSED, {UNSENT}"), Tone::Bad),
+        Did::Unsent { .. } => (UNSENT.into(), Tone::Quiet),
         Did::Missed if alert.no_data => ("MISSED, no data".into(), Tone::Bad),
         Did::Missed => ("MISSED".into(), Tone::Bad),
         Did::Masked => ("fired before".into(), Tone::Middling),
@@ -277,7 +289,12 @@ pub(super) fn outcome(incident: &IncidentScore) -> (&'static str, Tone) {
         Outcome::Early => ("early", Tone::Good),
         Outcome::OnTime => ("in time", Tone::Good),
         Outcome::Late => ("LATE", Tone::Bad),
-        Outcome::Missed if incident.seen_after => ("MISSED, seen afterwards", Tone::Bad),
+        Outcome::Missed if incident.seen_after && incident.unsent.is_none() => {
+            ("MISSED, seen afterwards", Tone::Bad)
+        }
+        Outcome::Missed if incident.unsent.is_some() => {
+            ("MISSED, resolved before it was sent", Tone::Bad)
+        }
         Outcome::Missed => ("MISSED", Tone::Bad),
         Outcome::Masked => ("masked", Tone::Middling),
         Outcome::Censored => ("cut short", Tone::Middling),

@@ -36,10 +36,11 @@ pub fn terminal(diagnosis: &Diagnosis, style: Style) -> String {
             .count()
     };
     out.push_str(&format!(
-        "\n{} rules: {} without data, {} that cannot fire, {} with a trap, {} without findings\n",
+        "\n{} rules: {} without data, {} that cannot fire, {} that always hold, {} with a trap, {} without findings\n",
         diagnosis.rules.len(),
         count(RuleState::NoData),
         count(RuleState::CannotFire),
+        count(RuleState::AlwaysHolds),
         count(RuleState::Trap),
         count(RuleState::Fine)
     ));
@@ -48,7 +49,7 @@ pub fn terminal(diagnosis: &Diagnosis, style: Style) -> String {
 
 fn block(rule: &RuleDiagnosis, records: usize, style: Style) -> String {
     let state = match rule.state {
-        RuleState::NoData | RuleState::CannotFire => Tone::Bad,
+        RuleState::NoData | RuleState::CannotFire | RuleState::AlwaysHolds => Tone::Bad,
         RuleState::Trap => Tone::Middling,
         RuleState::Fine => Tone::Good,
     };
@@ -79,6 +80,7 @@ fn block(rule: &RuleDiagnosis, records: usize, style: Style) -> String {
     for finding in &rule.findings {
         let (word, tone) = match finding.grade {
             Grade::Dead => ("dead", Tone::Bad),
+            Grade::Always => ("always", Tone::Bad),
             Grade::Trap => ("trap", Tone::Middling),
             Grade::Note => ("note", Tone::Quiet),
         };
@@ -143,6 +145,7 @@ fn rule(rule: &RuleDiagnosis) -> Value {
         "state": match rule.state {
             RuleState::NoData => "no_data",
             RuleState::CannotFire => "cannot_fire",
+            RuleState::AlwaysHolds => "always_holds",
             RuleState::Trap => "trap",
             RuleState::Fine => "ok",
         },
@@ -163,6 +166,7 @@ fn finding(finding: &Finding) -> Value {
     json!({
         "grade": match finding.grade {
             Grade::Dead => "dead",
+            Grade::Always => "always",
             Grade::Trap => "trap",
             Grade::Note => "note",
         },
@@ -174,6 +178,7 @@ fn finding(finding: &Finding) -> Value {
             FindingKind::ZeroByZero => "zero_by_zero",
             FindingKind::NeverAbsent => "never_absent",
             FindingKind::AlwaysAbsent => "always_absent",
+            FindingKind::AlwaysHeld => "always_held",
             FindingKind::ForTooLong => "for_too_long",
             FindingKind::Failed => "failed",
             FindingKind::NeverHeld => "never_held",

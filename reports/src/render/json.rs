@@ -156,6 +156,7 @@ fn incident(incident: &IncidentScore) -> Value {
         "outcome": lower(incident.outcome),
         "past_deadline": incident.past_deadline,
         "seen_after": incident.seen_after,
+        "unsent": incident.unsent,
         "fault_seconds": seconds(truth.fault_ms),
         "impact_start_seconds": truth.impact_ms.map(seconds),
         "fault_over_seconds": seconds(truth.fault_over_ms),
@@ -245,6 +246,7 @@ fn did(did: &Did, truth: &Truth) -> Value {
         Did::Beside { at_ms, class, page } => {
             json!({ "did": "beside", "class": lower(class), "page": page, "at_seconds": since(*at_ms) })
         }
+        Did::Unsent { at_ms } => json!({ "did": "unsent", "at_seconds": since(*at_ms) }),
         Did::Missed => json!({ "did": "missed" }),
         Did::Masked => json!({ "did": "masked" }),
         Did::Silent => json!({ "did": "silent" }),
@@ -272,7 +274,7 @@ fn episode(judged: &Judged) -> Value {
         "incident": judged.incident,
         "pending_seconds": seconds(judged.episode.pending_ms),
         "firing_seconds": seconds(judged.episode.start_ms),
-        "delivered_seconds": seconds(judged.episode.delivered_ms),
+        "delivered_seconds": judged.episode.sent.then(|| seconds(judged.episode.delivered_ms)),
         "end_seconds": seconds(judged.episode.end_ms),
         "open": judged.episode.open,
     })

@@ -87,6 +87,11 @@ pub enum Did {
         /// Whether somebody was paged.
         page: bool,
     },
+    /// Fired for the incident, and was over before anybody was told.
+    Unsent {
+        /// When it fired first.
+        at_ms: i64,
+    },
     /// The pack expects it to see the incident, and it did not.
     Missed,
     /// Was firing already when the incident began.
@@ -105,7 +110,8 @@ impl Did {
             Self::Detected { in_time: false, .. } => 3,
             Self::Detected { let_go_ms, .. } => 5 - u8::from(let_go_ms.is_some()),
             Self::Beside { .. } => 6,
-            Self::Silent => 7,
+            Self::Unsent { .. } => 7,
+            Self::Silent => 8,
         }
     }
 }
@@ -209,6 +215,11 @@ fn on_incident(
             at_ms: judged.episode.delivered_ms,
             class: judged.class,
             page: judged.page,
+        };
+    }
+    if let Some(judged) = mine().find(|judged| judged.class == Class::Unsent) {
+        return Did::Unsent {
+            at_ms: judged.episode.start_ms,
         };
     }
     let was_on = |judged: &Judged| judged.is_on_at_start(truth, pack);

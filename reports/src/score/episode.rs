@@ -1,7 +1,6 @@
 //! Firing episodes: maximal intervals in which at least one instance of an alert fires.
 
 use crate::record::{AlertState, Transition};
-use crate::score::Delivery;
 use firedrill_detector::Labels;
 use std::collections::BTreeMap;
 
@@ -16,8 +15,11 @@ pub struct Episode {
     pub pending_ms: i64,
     /// First firing.
     pub start_ms: i64,
-    /// When somebody was told, see [`deliver`].
+    /// When somebody was told, see [`deliver`](super::delivery::deliver).
     pub delivered_ms: i64,
+    /// Whether anybody was: what is over before its group's notification is not sent, and `delivered_ms` is when it would
+    /// have been.
+    pub sent: bool,
     /// Last firing over, or the end of the drill.
     pub end_ms: i64,
     /// Whether it was still firing at the end of the drill.
@@ -41,6 +43,10 @@ pub struct Firing {
     pub start_ms: i64,
     /// When somebody was told of it.
     pub delivered_ms: i64,
+    /// Whether anybody was, as in [`Episode::sent`].
+    pub sent: bool,
+    /// While its data were away, it did not fire; from and until when, in order.
+    pub gaps: Vec<(i64, i64)>,
     /// When it was over, or the end of the drill.
     pub end_ms: i64,
     /// Whether it was still firing at the end of the drill.
@@ -62,6 +68,17 @@ impl Instance for &Labels {
     fn to_map(self) -> BTreeMap<String, String> {
         let pairs = self.iter();
         pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+    }
+}
+
+impl Firing {
+    /// From when until when it really fired: without the gaps in its data.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (i64, i64)> {
+        let over_ms = if self.open { i64::MAX } else { self.end_ms };
+        let starts = [self.start_ms].into_iter();
+        let starts = starts.chain(self.gaps.iter().map(|(_, back_ms)| *back_ms));
+        let ends = self.gaps.iter().map(|(gone_ms, _)| *gone_ms);
+        starts.zip(ends.chain([over_ms]))
     }
 }
 
@@ -94,11 +111,15 @@ pub fn episodes(transitions: &[Transition], end_ms: i64) -> Vec<Episode> {
     episodes_of(changes.collect(), end_ms)
 }
 
+/// When the data of instances that went on firing were away.
+type Gaps<'c, I> = BTreeMap<(&'c str, I), Vec<(i64, i64)>>;
+
 /// Leaves out what only the coming and going of data made of alarms that went on: from where a firing instance let go
-/// because its series vanished to where it fires again because they are back.
-fn bridged<I: Ord + Copy>(changes: &mut Vec<Change<'_, I>>) {
+/// because its series vanished to where it fires again because they are back. Returns these gaps of each instance.
+fn bridged<'c, I: Ord + Copy>(changes: &mut Vec<Change<'c, I>>) -> Gaps<'c, I> {
+    let mut gaps = Gaps::new();
     if !changes.iter().any(|change| change.data_back) {
-        return;
+        return gaps;
     }
     // Of each instance that is away: the changes since it fired.
     let mut away: BTreeMap<(&str, I), Vec<usize>> = BTreeMap::new();
@@ -111,7 +132,12 @@ fn bridged<I: Ord + Copy>(changes: &mut Vec<Change<'_, I>>) {
             }
             (_, AlertState::Firing) if change.data_back => {
                 // One that only waited before its data went begins now.
-                for since in away.remove(&instance).into_iter().flatten() {
+                let since = away.remove(&instance).unwrap_or_default();
+                if let Some(gone) = since.first().and_then(|gone| changes.get(*gone)) {
+                    let gap = (gone.at_ms, change.at_ms);
+                    gaps.entry(instance).or_default().push(gap);
+                }
+                for since in since {
                     bridged[since] = true;
                     bridged[index] = true;
                 }
@@ -128,6 +154,7 @@ fn bridged<I: Ord + Copy>(changes: &mut Vec<Change<'_, I>>) {
     }
     let mut bridged = bridged.into_iter();
     changes.retain(|_| bridged.next() != Some(true));
+    gaps
 }
 
 /// See [`episodes`].
@@ -135,7 +162,7 @@ pub(crate) fn episodes_of<I: Instance>(
     mut changes: Vec<Change<'_, I>>,
     end_ms: i64,
 ) -> Vec<Episode> {
-    bridged(&mut changes);
+    let gaps = bridged(&mut changes);
     let mut pending: BTreeMap<(&str, I), i64> = BTreeMap::new();
     // Since when those waited whose data are away.
     let mut waited: BTreeMap<(&str, I), i64> = BTreeMap::new();
@@ -158,6 +185,7 @@ pub(crate) fn episodes_of<I: Instance>(
                         pending_ms,
                         start_ms: change.at_ms,
                         delivered_ms: change.at_ms,
+                        sent: true,
                         end_ms,
                         open: true,
                         data_gone: false,
@@ -168,11 +196,15 @@ pub(crate) fn episodes_of<I: Instance>(
                 });
                 *open += 1;
                 episode.instances += 1;
+                let own_gaps = gaps.get(&instance).into_iter().flatten().copied();
+                let own_gaps = own_gaps.filter(|(from_ms, _)| *from_ms >= change.at_ms);
                 episode.firings.push(Firing {
                     labels: change.instance.to_map(),
                     pending_ms,
                     start_ms: change.at_ms,
                     delivered_ms: change.at_ms,
+                    sent: true,
+                    gaps: own_gaps.collect(),
                     end_ms,
                     open: true,
                 });
@@ -192,6 +224,7 @@ pub(crate) fn episodes_of<I: Instance>(
                     if let Some(ended) = own.find(|other| other.open && other.labels == labels) {
                         ended.end_ms = change.at_ms;
                         ended.open = false;
+                        ended.gaps.retain(|(_, until_ms)| *until_ms <= change.at_ms);
                     }
                     if *open == 0
                         && let Some((_, mut episode)) = firing.remove(&unit)
@@ -212,74 +245,9 @@ pub(crate) fn episodes_of<I: Instance>(
     done
 }
 
-/// When Alertmanager tells of each episode, grouping by unit: `group_wait` after the first firing of a group, and every
-/// `group_interval` from then on as long as the group is there. A group goes with the notification that all is over, so
-/// an alert that fires again before that waits for the next turn. `episodes` are in order of their start.
-pub fn deliver(episodes: &mut [Episode], delivery: Delivery) {
-    let interval_ms = delivery.group_interval_ms.max(1);
-    let turn = |group_ms: i64, at_ms: i64| {
-        let first_ms = group_ms.saturating_add(delivery.group_wait_ms.max(0));
-        let behind_ms = at_ms.saturating_sub(first_ms).max(0);
-        // Rounded up to whole intervals.
-        let turns = behind_ms / interval_ms + i64::from(behind_ms % interval_ms > 0);
-        first_ms.saturating_add(turns.saturating_mul(interval_ms))
-    };
-    // Of each unit: since when its group is there, and until when.
-    let mut groups: BTreeMap<(String, String), (i64, i64)> = BTreeMap::new();
-    for episode in episodes {
-        let unit = (episode.alert.clone(), episode.severity.clone());
-        let group_ms = match groups.get(&unit) {
-            Some((group_ms, gone_ms)) if episode.start_ms <= *gone_ms => *group_ms,
-            _ => episode.start_ms,
-        };
-        episode.delivered_ms = turn(group_ms, episode.start_ms);
-        for firing in &mut episode.firings {
-            firing.delivered_ms = turn(group_ms, firing.start_ms);
-        }
-        let gone_ms = if episode.open {
-            i64::MAX
-        } else {
-            turn(group_ms, episode.end_ms)
-        };
-        groups.insert(unit, (group_ms, gone_ms));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_group_that_is_still_there_makes_wait() {
-        let episode = |start_s: i64, end_s: i64| Episode {
-            alert: "A".into(),
-            severity: "page".into(),
-            pending_ms: 0,
-            start_ms: start_s * 1000,
-            delivered_ms: 0,
-            end_ms: end_s * 1000,
-            open: false,
-            data_gone: false,
-            instances: 1,
-            firings: Vec::new(),
-        };
-        let mut found = [
-            episode(0, 40),
-            episode(100, 120),
-            episode(331, 400),
-            episode(2_000, 2_010),
-        ];
-        let delivery = Delivery {
-            group_wait_ms: 30_000,
-            group_interval_ms: 300_000,
-        };
-        deliver(&mut found, delivery);
-        // The group of the first goes at 330 s; the next one, begun at 331 s, goes at 661 s.
-        assert_eq!(
-            found.map(|episode| episode.delivered_ms / 1000),
-            [30, 330, 361, 2_030]
-        );
-    }
 
     fn transition(at_ms: i64, queue: &str, to: AlertState) -> Transition {
         let from = if to == AlertState::Inactive {

@@ -31,6 +31,8 @@ pub struct IncidentScore {
     pub past_deadline: bool,
     /// An expected alert fired, but only after it was over.
     pub seen_after: bool,
+    /// A right alert fired while it was on, and was over before it was sent: the first, where nobody was told of any.
+    pub unsent: Option<String>,
     /// Of whom somebody was told first, if of anybody.
     pub detection: Option<Detection>,
     /// First page of any kind while it was on: the diagnosis people were given.
@@ -161,7 +163,10 @@ pub(super) fn score(
         .iter()
         .filter(|judged| {
             judged.page
-                && !matches!(judged.class, Class::Ignored | Class::Standing)
+                && !matches!(
+                    judged.class,
+                    Class::Ignored | Class::Standing | Class::Unsent
+                )
                 && around.contains(&judged.episode.start_ms)
         })
         .min_by_key(|judged| (judged.episode.delivered_ms, judged.episode.start_ms));
@@ -197,6 +202,10 @@ pub(super) fn score(
             .as_ref()
             .is_some_and(|detection| detection.delivered_ms > truth.deadline_ms),
         seen_after: detection.is_none() && of(Class::Post).next().is_some(),
+        unsent: judged
+            .iter()
+            .find(|judged| detection.is_none() && judged.was_unsent(truth, pack))
+            .map(|judged| judged.episode.alert.clone()),
         detection,
         first_page_role,
         first_page,

@@ -58,6 +58,8 @@ pub enum Class {
     BenignFalse,
     /// Out of the blue.
     False,
+    /// Over before its group's notification, which was not sent: nobody was told, rightly or falsely.
+    Unsent,
 }
 
 /// A judged episode.
@@ -123,6 +125,12 @@ struct Judging<'j> {
 impl Judging<'_> {
     /// One episode of a unit, and the incidents its instances saw.
     fn unit(&self, mut episode: Episode, judged: &mut Vec<Judged>) {
+        // Over gaps in the data, one that nobody was told of can come before one that somebody was told of.
+        if episode.sent {
+            episode.firings.retain(|firing| firing.sent);
+            let starts = episode.firings.iter().map(|firing| firing.start_ms);
+            episode.start_ms = starts.min().unwrap_or(episode.start_ms);
+        }
         let page = self.pack.pages.contains(&episode.severity);
         let classes: Vec<(Class, Option<u32>)> = episode
             .firings
@@ -149,7 +157,8 @@ impl Judging<'_> {
         self.push(episode, page, classes[opener], judged);
         for (firing, class) in joining.into_iter().zip(classes) {
             let known = |other: &Judged| {
-                matches!(other.class, Class::Hit | Class::Repeat) && other.incident == class.1
+                matches!(other.class, Class::Hit | Class::Repeat | Class::Unsent)
+                    && other.incident == class.1
             };
             if class.0 != Class::Hit || judged[first..].iter().any(known) {
                 continue;
@@ -160,6 +169,7 @@ impl Judging<'_> {
                 pending_ms: firing.pending_ms,
                 start_ms: firing.start_ms,
                 delivered_ms: firing.delivered_ms,
+                sent: firing.sent,
                 end_ms: firing.end_ms,
                 open: firing.open,
                 data_gone: false,
@@ -184,10 +194,16 @@ impl Judging<'_> {
                     && (&other.episode.alert, &other.episode.severity)
                         == (&episode.alert, &episode.severity)
             });
+        let class = match class {
+            Class::Ignored => class,
+            _ if !episode.sent => Class::Unsent,
+            _ if seen => Class::Repeat,
+            _ => class,
+        };
         judged.push(Judged {
             episode,
             page,
-            class: if seen { Class::Repeat } else { class },
+            class,
             incident,
         });
     }
@@ -322,8 +338,10 @@ impl Judged {
 
     /// Whether one of its instances that are right for an incident was firing when that began.
     pub(crate) fn is_on_at_start(&self, truth: &Truth, pack: &RulePack) -> bool {
-        self.right(truth, pack)
-            .any(|firing| firing.start_ms < truth.fault_ms && firing.end_ms > truth.fault_ms)
+        self.class != Class::Unsent
+            && self
+                .right(truth, pack)
+                .any(|firing| firing.start_ms < truth.fault_ms && firing.end_ms > truth.fault_ms)
     }
 
     /// Whether it cries wolf: out of the blue, on a harmless event, or all the time.
@@ -344,6 +362,15 @@ impl Judged {
             }
             _ => false,
         }
+    }
+
+    /// Whether it would have been a detection of the incident, had it not been over before it was sent.
+    pub(crate) fn was_unsent(&self, truth: &Truth, pack: &RulePack) -> bool {
+        self.class == Class::Unsent
+            && self.incident == Some(truth.id)
+            && (self.page || truth.wanted == Wanted::Ticket)
+            && (truth.begun_ms..truth.end_ms).contains(&self.episode.start_ms)
+            && self.right(truth, pack).next().is_some()
     }
 
     /// Whether it is a detection of the incident, the first of its alert or a later one.

@@ -277,7 +277,7 @@ impl Sent {
             let scored = drill
                 .episodes
                 .iter()
-                .filter(|judged| judged.class != Class::Ignored);
+                .filter(|judged| !matches!(judged.class, Class::Ignored | Class::Unsent));
             for judged in scored {
                 match (wanted, judged.page) {
                     (Wanted::Page, true) if for_ticket(judged) => sent.over_escalated += 1,

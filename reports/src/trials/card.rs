@@ -136,6 +136,12 @@ pub struct AlertTrials {
     pub trials: u64,
     /// Drills in which none of its selectors matched any series.
     pub no_data: u64,
+    /// Whether the pack says that it may be without data.
+    pub no_data_ok: bool,
+    /// Drills in which it was on before anything was wrong and paged.
+    pub standing: u64,
+    /// The same of tickets, which fail no gate.
+    pub standing_tickets: u64,
     /// Whether the pack expects it by its name on any of the incidents.
     pub by_name: bool,
     /// What it made of the incidents it is right for; nothing where there are none.

@@ -41,6 +41,11 @@ pub(super) struct IncidentRow {
 pub(super) struct AlertRow {
     pub(super) alert: String,
     pub(super) no_data: bool,
+    /// The pack says that it may be without data.
+    pub(super) no_data_ok: bool,
+    /// On before anything was wrong, as a page and as a ticket.
+    pub(super) stands: bool,
+    pub(super) stands_as_ticket: bool,
     pub(super) chatters: bool,
     /// False alarms in quiet time.
     pub(super) false_pages: u64,
@@ -143,6 +148,10 @@ impl AlertRow {
                 .filter(|judged| judged.page == page && is_false_in_quiet(drill, judged));
             wrong.count() as u64
         };
+        let stands = |page: bool| {
+            let mut own = alert.episodes.iter();
+            own.any(|judged| judged.page == page && judged.class == Class::Standing)
+        };
         let trips = drill
             .benign
             .iter()
@@ -156,6 +165,9 @@ impl AlertRow {
         Self {
             alert: alert.alert.clone(),
             no_data: alert.no_data,
+            no_data_ok: alert.no_data_ok,
+            stands: stands(true),
+            stands_as_ticket: stands(false),
             chatters: alert.chatters,
             false_pages: falsely(true),
             false_tickets: falsely(false),

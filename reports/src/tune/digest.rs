@@ -3,7 +3,8 @@
 use super::Scope;
 use crate::pack::RulePack;
 use crate::record::Header;
-use crate::score::episode::{Episode, deliver};
+use crate::score::delivery::deliver;
+use crate::score::episode::Episode;
 use crate::score::judge::{Class, classify};
 use crate::score::{Delivery, Ground, ScoreParams};
 

@@ -133,7 +133,7 @@ fn traps_are_told_with_their_figures() {
     let (_, found) = findings("absent(job_processed_total)", "", &[Story::Crash]);
     assert_eq!(found, []);
     let (state, found) = findings("absent(missing)", "", &[Story::Quiet]);
-    assert_eq!(state, RuleState::Trap);
+    assert_eq!(state, RuleState::AlwaysHolds);
     assert!(
         found
             .iter()
@@ -153,6 +153,49 @@ fn traps_are_told_with_their_figures() {
 }
 
 #[test]
+fn an_alert_that_always_holds_is_named_with_what_to_look_at() {
+    for (expr, hint) in [
+        ("job_processed_total >= bool 0", "leave out `bool`"),
+        ("vector(1)", "it compares nothing"),
+        ("rate(job_processed_total[5m])", "it compares nothing"),
+        (
+            "job_processed_total / (job_processed_total * 0) > 0.9",
+            "+Inf",
+        ),
+        ("job_processed_total >= 0", "is the threshold right?"),
+        ("absent(missing)", "was never there outside of incidents"),
+    ] {
+        let (state, found) = findings(expr, "", &[Story::Quiet]);
+        assert_eq!(state, RuleState::AlwaysHolds, "{expr}: {found:?}");
+        let always = found
+            .iter()
+            .find(|(kind, _)| *kind == FindingKind::AlwaysHeld);
+        let (_, text) = always.unwrap_or_else(|| panic!("{expr}: {found:?}"));
+        assert!(
+            text.starts_with("held at all of the ") && text.contains(hint),
+            "{expr}: {text}"
+        );
+        let text = format!("groups: [{{ name: g, rules: [{{ alert: A, expr: '{expr}' }}] }}]");
+        let found = diagnosis(&text, &[Story::Quiet]);
+        assert!(!found.is_sound(), "{expr}");
+        // A recorded series may always have a value.
+        let text = format!("groups: [{{ name: g, rules: [{{ record: a, expr: '{expr}' }}] }}]");
+        assert_ne!(
+            diagnosis(&text, &[Story::Quiet]).rules[0].state,
+            RuleState::AlwaysHolds
+        );
+    }
+    // What holds in an incident only, or not in every drill, does not always hold.
+    for stories in [&[Story::Hang][..], &[Story::Quiet, Story::Hang]] {
+        let (state, _) = findings("sum(rate(job_processed_total[5m])) == 0", "", stories);
+        assert_ne!(state, RuleState::AlwaysHolds);
+    }
+    // Away with its process, in the incident only.
+    let (state, _) = findings("job_processed_total >= bool 0", "", &[Story::Crash]);
+    assert_eq!(state, RuleState::AlwaysHolds);
+}
+
+#[test]
 fn recorded_series_count_as_data() {
     let text = "groups:\n- name: g\n  rules:\n  - record: job:rate\n    expr: sum by (status) (rate(job_processed_total[5m]))\n  - { alert: A, expr: 'job:rate{status=\"success\"} > 1e9' }\n  - { alert: B, expr: 'count(ALERTS{alertname=\"A\"}) > 5' }\n  - { alert: C, expr: 'job:rate > 1' }\n  - { alert: D, expr: 'count(ALERTS{alertname=\"C\"}) > 5' }\n";
     let found = diagnosis(text, &[Story::Quiet]);
@@ -167,7 +210,7 @@ fn recorded_series_count_as_data() {
             ("job:rate", RuleState::Fine),
             ("A", RuleState::Fine),
             ("B", RuleState::NoData),
-            ("C", RuleState::Fine),
+            ("C", RuleState::AlwaysHolds),
             ("D", RuleState::Fine)
         ]
     );

@@ -124,7 +124,11 @@ proptest! {
             prop_assert!(episode.pending_ms <= episode.start_ms && episode.start_ms <= episode.end_ms);
             let wait_ms = episode.delivered_ms - episode.start_ms;
             prop_assert!((0..=record.header.group_wait_ms.max(record.header.group_interval_ms)).contains(&wait_ms));
-            let is_early = matches!(judged.class, Class::Ignored | Class::Standing);
+            let is_early = matches!(judged.class, Class::Ignored | Class::Standing | Class::Unsent);
+            prop_assert!(episode.sent || matches!(judged.class, Class::Ignored | Class::Unsent));
+            let held_ms = if episode.open { i64::MAX } else { episode.end_ms - episode.start_ms };
+            prop_assert!(episode.sent || held_ms <= wait_ms);
+            prop_assert!(judged.class != Class::Unsent || !episode.sent);
             prop_assert!(is_early || episode.start_ms >= warmup_ms);
             prop_assert!(judged.class != Class::Ignored || episode.start_ms < warmup_ms);
             if judged.class == Class::Hit {

@@ -1,13 +1,13 @@
 //! What people and machines read of many drills.
 
-use crate::support::{Story, record, scored};
+use crate::support::{Story, pack, record, scored};
 use firedrill_reports::record::{AlertState, Line, QueueWaits, Transition};
 use firedrill_reports::render::Style;
 use firedrill_reports::render::trials::{html, json, markdown, terminal};
 use firedrill_reports::score::stats::{Latencies, Latency};
 use firedrill_reports::trials::{AlertOn, TrialCard, Trials};
 use firedrill_reports::waits::Waits;
-use firedrill_reports::{Replay, Scorecard};
+use firedrill_reports::{Replay, ScoreParams, Scorecard, score_drill};
 use std::sync::LazyLock;
 
 const SEEDS: u64 = 12;
@@ -55,6 +55,61 @@ fn drill(story: Story, seed: u64) -> firedrill_reports::DrillScore {
         counts,
     }));
     scored(&record).1
+}
+
+/// The lines about alerts that say nothing whatever the drills are, in all three forms.
+#[test]
+fn standing_alarms_and_rules_without_data_are_named() {
+    let mut trials = Trials::new();
+    for seed in 0..3 {
+        let mut record = record(Story::Quiet);
+        record.header.seed = seed;
+        let standing = Transition {
+            at_ms: 60_000,
+            group: "g".into(),
+            alert: pack().alerts[0].clone(),
+            labels: [("severity".to_owned(), "critical".to_owned())].into(),
+            from: AlertState::Inactive,
+            to: AlertState::Firing,
+            value: None,
+            data_gone: false,
+            data_back: false,
+        };
+        record.lines.insert(0, Line::Transition(standing));
+        let mut replay = Replay::recorded(&record);
+        replay.never_had_data = vec![pack().alerts[1].clone()];
+        trials.add(&score_drill(
+            &record,
+            &replay,
+            &pack(),
+            &ScoreParams::default(),
+        ));
+    }
+    let card = trials.card();
+    let names = &pack().alerts;
+    let style = Style {
+        colour: false,
+        width: 160,
+    };
+    for text in [terminal(&card, style), markdown(&card), html(&card)] {
+        for told in [
+            format!(
+                "{} was on before anything was wrong in 3 of 3 drills: it fails the gate",
+                names[0]
+            ),
+            format!("{} had no data in any of 3 drills", names[1]),
+        ] {
+            assert!(text.contains(&told), "{told}: {text}");
+        }
+    }
+    let json: serde_json::Value = serde_json::from_str(&json(&card)).unwrap();
+    assert_eq!(
+        (
+            &json["alerts"][0]["standing"],
+            &json["alerts"][1]["no_data"]
+        ),
+        (&3.into(), &3.into())
+    );
 }
 
 static CARD: LazyLock<TrialCard> = LazyLock::new(card);

@@ -219,3 +219,153 @@ fn a_rule_without_data_fails_the_gate_by_name_with_what_there_is() {
     assert_eq!(code, Some(0), "{err} {card}");
     assert_eq!(card["never_had_data"][0], "Dead");
 }
+
+/// A scenario of two queues with a worker of its own each; `queues`, `tasks`, timeline and incidents as given.
+fn own_scenario(dir: &Path, name: &str, minutes: u32, body: &str) {
+    let text = format!(
+        "version: firedrill/v1\nname: {name}\nfamily: other\nsummary: Two queues.\nseed: 1\nduration: {minutes}m\nwarmup: 5m\n{body}"
+    );
+    fs::write(dir.join(format!("{name}.yaml")), text).unwrap();
+}
+
+/// The drill of a scenario of the directory, simulated under `r.yml`.
+fn own_drill(dir: &Path, name: &str) -> (Option<i32>, Value) {
+    let file = format!("{name}.yaml");
+    let args = [
+        "run", "--engine", "virtual", "--json", "--rules", "r.yml", &file,
+    ];
+    let (code, out, err) = run(dir, &args);
+    let card: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
+    (code, card["drills"][0].clone())
+}
+
+#[test]
+fn a_page_about_another_queue_detects_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let rule = "  - { alert: TooOld, expr: 'max by (queue) (asynq_queue_latency_seconds) > 120', for: 1m, labels: { severity: critical } }\n";
+    rules(dir.path(), "", rule);
+    // A batch waits long in `nightly`, as it may, while `interactive` is a little too slow.
+    own_scenario(
+        dir.path(),
+        "other-queue",
+        50,
+        "\
+queues:
+  nightly: { priority: 1, wait_objective: 4h }
+  interactive: { priority: 1, wait_objective: 10s }
+workload:
+  - { task: batch, queue: nightly, arrivals: { burst: { count: 3000, at: 20m } }, service: { constant: 1s } }
+  - { task: click, queue: interactive, arrivals: { constant: 4/s }, service: { constant: 1s } }
+workers:
+  - { name: fast, processes: 1, concurrency: 6, queues: [interactive] }
+  - { name: slow, processes: 1, concurrency: 5, queues: [nightly] }
+timeline:
+  - { at: 20m, fault: handler.slow, task: click, factor: 1.7, until: { at: 30m } }
+incidents:
+  - { cause: slow-jobs, wanted: page, within: 5m }
+",
+    );
+    let (code, drill) = own_drill(dir.path(), "other-queue");
+    assert_eq!(code, Some(1), "{drill}");
+    let incident = &drill["incidents"][0];
+    assert_eq!(incident["outcome"], "missed", "{incident}");
+    assert!(incident["detection"].is_null(), "{incident}");
+    let episodes = drill["episodes"].as_array().unwrap();
+    assert!(
+        !episodes.is_empty(),
+        "the batch's page fired while the incident was on"
+    );
+}
+
+#[test]
+fn an_instance_of_another_queue_does_not_mask_the_right_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let rule = "  - { alert: QueueIll, expr: 'max by (queue) (asynq_tasks_enqueued_total{state=\"retry\"}) > 100 or max by (queue) (asynq_queue_latency_seconds{queue=\"interactive\"}) > 60', for: 1m, labels: { severity: critical } }\n";
+    let by_instance = "# firedrill: cause slow-jobs expects QueueIll{queue=\"interactive\"}\n# firedrill: cause retry-storm expects QueueIll{queue=\"nightly\"}";
+    own_scenario(
+        dir.path(),
+        "two-causes",
+        70,
+        "\
+queues:
+  nightly: { priority: 1, wait_objective: 30m }
+  interactive: { priority: 1, wait_objective: 60s }
+workload:
+  - { task: batch, queue: nightly, arrivals: { constant: 1/s }, service: { constant: 500ms } }
+  - { task: click, queue: interactive, arrivals: { constant: 2/s }, service: { constant: 1s } }
+workers:
+  - { name: fast, processes: 1, concurrency: 5, queues: [interactive] }
+  - { name: slow, processes: 1, concurrency: 5, queues: [nightly] }
+timeline:
+  - { at: 10m, fault: handler.fail, task: batch, share: 60%, until: { at: 65m } }
+  - { at: 30m, fault: handler.slow, task: click, factor: 4, until: { at: 50m } }
+incidents:
+  - { cause: retry-storm, wanted: ticket, within: 20m, at: 10m, until: 65m }
+  - { cause: slow-jobs, wanted: page, within: 10m, at: 30m, until: 50m }
+",
+    );
+    for directives in ["", by_instance] {
+        rules(dir.path(), directives, rule);
+        let (_, drill) = own_drill(dir.path(), "two-causes");
+        let slow = &drill["incidents"][1];
+        assert_eq!(slow["outcome"], "on_time", "{directives} {slow}");
+        let part = |name: &str| slow["detection"][name].as_f64().unwrap();
+        let fired = part("signal_lag_seconds") + part("hold_seconds");
+        assert!((180.0..330.0).contains(&fired), "{slow}");
+        // The group is there since the retries, so that it is sent with its next flush.
+        let delivery = part("delivery_seconds");
+        assert!(delivery > 30.0 && delivery <= 300.0, "{slow}");
+    }
+}
+
+#[test]
+fn a_page_that_is_over_before_it_is_sent_is_missed_with_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    rules(dir.path(), "", FAILING);
+    let drill = "retry-storm-dependency-down";
+    let args = ["--group-wait", "10h"];
+    let (code, card, err) = simulated(dir.path(), &[drill], &args);
+    assert_eq!(code, Some(1), "{err}");
+    let incident = &card["drills"][0]["incidents"][0];
+    assert_eq!(
+        (&incident["outcome"], &incident["unsent"]),
+        (&"missed".into(), &"Failing".into()),
+        "{incident}"
+    );
+    assert!(card["drills"][0]["episodes"][0]["delivered_seconds"].is_null());
+    let record = format!("runs/{drill}/latest/record.jsonl");
+    let (_, out, _) = run(dir.path(), &["score", &record]);
+    assert!(out.contains("MISSED, resolved before it was sent"), "{out}");
+}
+
+#[test]
+fn check_against_names_alerts_that_always_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    for (expr, hint) in [
+        ("asynq_queue_size >= bool 0", "leave out `bool`"),
+        ("vector(1)", "it compares nothing"),
+        (ALWAYS_ON[0], "+Inf"),
+    ] {
+        always_on(dir.path(), expr, "0s");
+        let _ = fs::remove_dir_all(dir.path().join("runs"));
+        let (code, ..) = simulated(dir.path(), &["healthy", "benign-burst-drains"], &[]);
+        assert_eq!(code, Some(1), "{expr}");
+        let args = [
+            "check",
+            "--json",
+            "r.yml",
+            "--against",
+            "runs/healthy/latest",
+            "runs/benign-burst-drains/latest",
+        ];
+        let (code, out, err) = run(dir.path(), &args);
+        assert_eq!(code, Some(1), "{expr}: {err}");
+        let found: Value = serde_json::from_str(&out).unwrap();
+        let rule = &found["rules"][0];
+        assert_eq!(rule["state"], "always_holds", "{expr}: {rule}");
+        let findings = rule["findings"].as_array().unwrap();
+        let always = findings.iter().find(|f| f["kind"] == "always_held");
+        let said = always.unwrap()["hint"].as_str().unwrap();
+        assert!(said.contains(hint), "{expr}: {said}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::rows;
 use super::tables::{self, NOTE, Table};
+use crate::render::cell::Tone;
 use crate::render::html::{STYLE, class, escape};
 use crate::render::plot;
 use crate::trials::{ScenarioTrials, TrialCard};
@@ -22,11 +23,13 @@ pub fn html(card: &TrialCard) -> String {
         let _ = writeln!(page, "<dt>{}</dt><dd>{}</dd>", escape(what), escape(&value));
     }
     let _ = write!(page, "</dl>\n<p class=\"note\">{}</p>\n", escape(NOTE));
-    let doubts = tables::doubts(card);
+    let mut doubts = tables::silent_or_standing(card);
+    let middling = |line| (line, Tone::Middling);
+    doubts.extend(tables::doubts(card).into_iter().map(middling));
     if !doubts.is_empty() {
         page.push_str("<ul class=\"findings\">\n");
-        for line in doubts {
-            let _ = writeln!(page, "<li class=\"middling\">{}</li>", escape(&line));
+        for (line, tone) in doubts {
+            let _ = writeln!(page, "<li class=\"{}\">{}</li>", class(tone), escape(&line));
         }
         page.push_str("</ul>\n");
     }

@@ -12,6 +12,12 @@ pub fn markdown(card: &TrialCard) -> String {
     for (what, value) in tables::summary(card) {
         text.push_str(&format!("- {what}: {}\n", escape(&value)));
     }
+    for (line, tone) in tables::silent_or_standing(card) {
+        text.push_str(&match tone {
+            Tone::Bad => format!("- **{}**\n", escape(&line)),
+            _ => format!("- {}\n", escape(&line)),
+        });
+    }
     for line in tables::doubts(card) {
         text.push_str(&format!("- **{}**\n", escape(&line)));
     }

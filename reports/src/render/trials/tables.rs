@@ -1,8 +1,9 @@
 //! The tables that all renderers of trials share.
 
 use super::rows::{alert, causes, harmless, incidents, rate, share, waits};
+use crate::render::cell::Tone;
 use crate::render::terminal::Cell;
-use crate::trials::TrialCard;
+use crate::trials::{AlertTrials, TrialCard};
 
 /// A table with a name for its rows.
 pub(in crate::render) struct Table {
@@ -114,6 +115,51 @@ pub(super) fn summary(card: &TrialCard) -> Vec<(&'static str, String)> {
     ];
     if card.inconclusive > 0 {
         lines.push(("inconclusive, not counted", card.inconclusive.to_string()));
+    }
+    lines
+}
+
+/// Alerts that say nothing, whatever the drills were: those that were on before anything was wrong, and those without data.
+pub(super) fn silent_or_standing(card: &TrialCard) -> Vec<Cell> {
+    let mut lines = Vec::new();
+    for alert in &card.alerts {
+        let AlertTrials {
+            alert: name,
+            trials,
+            ..
+        } = alert;
+        if alert.standing > 0 {
+            lines.push((
+                format!(
+                    "{name} was on before anything was wrong in {} of {trials} drills: it fails the gate",
+                    alert.standing
+                ),
+                Tone::Bad,
+            ));
+        }
+        if alert.standing_tickets > 0 {
+            lines.push((
+                format!(
+                    "{name} was on before anything was wrong in {} of {trials} drills (a ticket, which fails no gate)",
+                    alert.standing_tickets
+                ),
+                Tone::Middling,
+            ));
+        }
+    }
+    // Where no alert has data, it is the drills that prove nothing.
+    let any_data = card.alerts.iter().any(|alert| alert.no_data < alert.trials);
+    let blind = |alert: &&AlertTrials| alert.trials > 0 && alert.no_data == alert.trials;
+    for alert in card.alerts.iter().filter(blind) {
+        let name = &alert.alert;
+        let tone = match any_data && !alert.no_data_ok {
+            true => Tone::Bad,
+            false => Tone::Middling,
+        };
+        lines.push((
+            format!("{name} had no data in any of {} drills", alert.trials),
+            tone,
+        ));
     }
     lines
 }

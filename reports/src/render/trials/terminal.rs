@@ -12,6 +12,10 @@ pub fn terminal(card: &TrialCard, style: Style) -> String {
     for table in tables::tables(card) {
         text.push_str(&columns::titled(table, style));
     }
+    for (line, tone) in tables::silent_or_standing(card) {
+        text.push_str(&paint(&plain(&line), tone, style));
+        text.push('\n');
+    }
     for line in tables::doubts(card) {
         text.push_str(&paint(&plain(&line), Tone::Middling, style));
         text.push('\n');

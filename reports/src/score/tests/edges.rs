@@ -390,3 +390,89 @@ fn an_alert_is_missed_only_where_it_is_expected_by_name() {
     assert_eq!(outcomes(&score), [Outcome::Missed]);
     assert!(score.alerts.iter().all(|alert| alert.did == Did::Silent));
 }
+
+const STYLE: crate::render::Style = crate::render::Style {
+    colour: false,
+    width: 160,
+};
+
+/// An outage from 20:00 to 40:00, by 25:00, and what fired when.
+fn outage_with(fires: &[(&str, i64, i64)]) -> DrillScore {
+    let paper = Paper::new(600, 7200).incident("db_slow", 1200, Some(1200), 2400, 1500);
+    let fire = |paper: Paper, (alert, from, until): &(&str, i64, i64)| {
+        paper.fires(alert, *from, *from, *until)
+    };
+    fires.iter().fold(paper, fire).score()
+}
+
+#[test]
+fn an_alarm_that_is_over_before_it_is_sent_detects_nothing() {
+    let score = outage_with(&[("JobLatencyHigh", 1300, 1320)]);
+    assert_eq!(
+        (classes(&score), outcomes(&score)),
+        (vec![Class::Unsent], vec![Outcome::Missed])
+    );
+    let incident = &score.incidents[0];
+    assert_eq!(incident.unsent.as_deref(), Some("JobLatencyHigh"));
+    assert_eq!(incident.detection, None);
+    assert_eq!(
+        (incident.first_page.as_deref(), incident.undetected_ms),
+        (None, 1_200_000)
+    );
+    assert_eq!(score.alerts[0].on[0].did, Did::Unsent { at_ms: 1_300_000 });
+    assert_eq!(score.page_time.firing_ms, 0);
+    assert_eq!(score.verdict, Verdict::Failed);
+    let card = Scorecard::new(vec![score]);
+    assert_eq!(card.summary.precision, None, "no page was sent");
+    assert_eq!(card.summary.useful_pages, None);
+    let shown = crate::render::terminal(&card, STYLE);
+    assert!(
+        shown.contains("MISSED, resolved before it was sent"),
+        "{shown}"
+    );
+
+    // Sent the second time, which is the first that somebody was told of.
+    let score = outage_with(&[
+        ("JobLatencyHigh", 1300, 1320),
+        ("JobLatencyHigh", 1400, 1600),
+    ]);
+    assert_eq!(
+        (classes(&score), outcomes(&score)),
+        (vec![Class::Unsent, Class::Hit], vec![Outcome::OnTime])
+    );
+    assert_eq!(score.incidents[0].unsent, None);
+    // What was over before the incident began does not mask it, either.
+    let score = outage_with(&[("JobLatencyHigh", 1190, 1210)]);
+    assert_eq!(outcomes(&score), [Outcome::Missed]);
+}
+
+#[test]
+fn an_alarm_that_is_over_before_it_is_sent_is_no_false_page() {
+    for (alert, from, until) in [
+        ("JobLatencyHigh", 4000, 4020),
+        ("QueueStalled", 1300, 1320),
+        ("QueueStalled", 580, 605),
+    ] {
+        let score = Paper::new(600, 7200)
+            .benign(3900, 4500)
+            .fires(alert, from, from, until)
+            .score();
+        assert_eq!(score.verdict, Verdict::Passed, "{alert} at {from}");
+        assert_eq!(classes(&score), [Class::Unsent]);
+        assert_eq!((score.benign_trips, score.page_time.firing_ms), (0, 0));
+        assert!(score.standing.is_empty());
+        let card = Scorecard::new(vec![score]);
+        assert_eq!(
+            (card.summary.false_pages, card.summary.precision),
+            (0, None)
+        );
+        let shown = crate::render::terminal(&card, STYLE);
+        assert!(shown.contains("resolved before it was sent"), "{shown}");
+    }
+    // With no wait, it is sent.
+    let mut paper = Paper::new(600, 7200).fires("JobLatencyHigh", 4000, 4000, 4020);
+    paper.record.header.group_wait_ms = 0;
+    let score = paper.score();
+    assert_eq!(classes(&score), [Class::False]);
+    assert_eq!(score.verdict, Verdict::Failed);
+}
