@@ -306,8 +306,13 @@ fn arrivals_are_the_seeds_and_what_was_under_way_is_chance() {
         changed(|audit| audit.late += 900),
         changed(|audit| audit.late += 2),
     );
+    let idle = |record: &Record| {
+        let mut record = record.clone();
+        audit(&mut record, |audit| audit.intended = 0);
+        record
+    };
     assert_eq!(
-        apart(&live, &far, Some(&near)),
+        apart(&idle(&live), &idle(&far), Some(&idle(&near))),
         different,
         "no arrivals, no edge"
     );
