@@ -356,6 +356,7 @@ fn audit_adds_up(audit: &Audit) -> Result<(), Impossible> {
         audit.archived,
         audit.still_queued,
         audit.lost,
+        audit.untold,
     ];
     let sum = parts
         .iter()

@@ -30,9 +30,11 @@ pub(super) fn since(at_ms: i64, zero_ms: i64) -> String {
     format!("{sign}{}", clock(seconds.abs().round() as i64))
 }
 
-/// `75:03`.
+/// `75:03`, or `-0:38`.
 pub(super) fn clock(seconds: i64) -> String {
-    format!("{}:{:02}", seconds / 60, seconds % 60)
+    let sign = if seconds < 0 { "-" } else { "" };
+    let seconds = seconds.abs();
+    format!("{sign}{}:{:02}", seconds / 60, seconds % 60)
 }
 
 /// A length of time in minutes and seconds.

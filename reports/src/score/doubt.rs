@@ -4,9 +4,10 @@ mod delays;
 
 use crate::jsonl::Record;
 use crate::pack::RulePack;
-use crate::record::{Audit, Lag, Transition};
+use crate::record::{Audit, Gap, GapKind, Lag, Line, Phase, Transition};
 use crate::score::judge::{Judged, Outcome};
 use crate::score::{AlertScore, IncidentScore};
+use std::collections::BTreeMap;
 
 /// Most capacity of the workers that the harness may cost before queues behave differently.
 const SLOT_OVERHEAD_MAX: f64 = 0.25;
@@ -48,6 +49,7 @@ pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
             mark.saw
         ));
     }
+    why.extend(undone(record));
     for found in record.interference() {
         let minute = found.at_ms as f64 / 6e4;
         why.push(format!(
@@ -71,6 +73,7 @@ pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
         why.extend(unexplained(audit));
     }
     if let Some(lag) = record.lag() {
+        let lag = &with_missing_scrapes(record, lag);
         let worst = worst(record, lag);
         if worst > header.evaluation_interval_ms {
             why.push(format!(
@@ -90,6 +93,75 @@ pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
         why.extend(delays::doubts(record, lag, alarms));
     }
     why
+}
+
+/// How long a step may be waited for, milliseconds: while others are restarted, it is not its turn.
+const TURN_MS: i64 = 120_000;
+
+/// Steps that were due and left no mark: nothing says that they were done.
+fn undone(record: &Record) -> Vec<String> {
+    let end_ms = record.end_ms();
+    let is_marked = |id: &str, phase: Phase| {
+        record
+            .marks()
+            .any(|mark| mark.step.as_deref() == Some(id) && mark.phase == Some(phase))
+    };
+    let mut why = Vec::new();
+    for step in &record.header.steps {
+        let ends = step.ends_ms.map(|ends_ms| (ends_ms, Phase::End));
+        for (due_ms, phase) in [(step.starts_ms, Phase::Begin)].into_iter().chain(ends) {
+            if due_ms + TURN_MS < end_ms && !is_marked(&step.id, phase) {
+                let what = match phase {
+                    Phase::Begin => "beginning",
+                    Phase::End => "end",
+                };
+                why.push(format!(
+                    "the record does not say that the {what} of {} (step {}), due in minute {:.1}, was done",
+                    step.fault,
+                    step.id,
+                    due_ms as f64 / 6e4
+                ));
+            }
+        }
+    }
+    why
+}
+
+/// The lag with what the record itself shows: targets that were not scraped when it was their turn, but for times in which
+/// the plan has something broken.
+fn with_missing_scrapes(record: &Record, lag: &Lag) -> Lag {
+    let interval_ms = record.header.scrape_interval_ms;
+    let end_ms = record.end_ms();
+    let mut last: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut gaps = Vec::new();
+    let is_planned = |from_ms: i64, to_ms: i64| {
+        record.header.steps.iter().any(|step| {
+            let ends_ms = step.ends_ms.map_or(end_ms, |ends_ms| ends_ms + TURN_MS);
+            from_ms <= ends_ms && to_ms >= step.starts_ms
+        })
+    };
+    let mut look = |target: &str, from_ms: i64, to_ms: i64| {
+        if to_ms - from_ms > 2 * interval_ms && !is_planned(from_ms, to_ms) {
+            gaps.push(Gap {
+                what: GapKind::Scrape,
+                subject: target.to_owned(),
+                at_ms: from_ms,
+                ms: to_ms - from_ms - interval_ms,
+            });
+        }
+    };
+    for line in &record.lines {
+        if let Line::Scrape { at_ms, target, .. } = line {
+            let before_ms = last.insert(target, *at_ms).unwrap_or(0);
+            look(target, before_ms, *at_ms);
+        }
+    }
+    for (target, at_ms) in last {
+        look(target, at_ms, end_ms);
+    }
+    let mut lag = lag.clone();
+    lag.gaps.extend(gaps);
+    lag
 }
 
 /// The worst lag but for single delays.

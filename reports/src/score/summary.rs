@@ -91,13 +91,14 @@ impl Scorecard {
                     .iter()
                     .any(|incident| incident.truth.wanted == Wanted::Ticket)
         });
-        // Where no alert has data, it is the drills that prove nothing.
+        // Where no alert has data, or no drill is conclusive, it is the drills that prove nothing.
         let any_data = drills
             .iter()
             .flat_map(|drill| &drill.alerts)
             .any(|alert| !alert.no_data);
+        let proves = conclusive(&drills).next().is_some();
         let dead = names(drills.iter(), |all| {
-            any_data && all.iter().all(|alert| alert.no_data && !alert.no_data_ok)
+            proves && any_data && all.iter().all(|alert| alert.no_data && !alert.no_data_ok)
         });
         Self {
             dead,
@@ -115,6 +116,12 @@ impl Scorecard {
             }),
             drills,
         }
+    }
+
+    /// Whether every drill proves something.
+    #[must_use]
+    pub fn is_conclusive(&self) -> bool {
+        conclusive(&self.drills).count() == self.drills.len()
     }
 
     /// Failed if any drill failed or a rule is dead; else inconclusive if any was.

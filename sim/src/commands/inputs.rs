@@ -7,8 +7,8 @@ use crate::commands::{Failure, both};
 use crate::drill::Rules;
 use crate::exit::Exit;
 use crate::plan::Plan;
-use crate::scenario::{PlanOptions, Scenario};
-use firedrill_detector::yaml::{Problem, TEXT_MAX};
+use crate::scenario::{FAMILIES, PlanOptions, Scenario};
+use firedrill_detector::yaml::{Problem, TEXT_MAX, closest};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::Record;
 use firedrill_reports::pack::{RulePack, Severities};
@@ -125,7 +125,42 @@ pub(crate) fn rule_pack(paths: &[PathBuf], pages: &[String]) -> Result<(Rules, R
             text: read(path)?,
         })
     })?;
+    known_causes(&texts)?;
     pack(texts, pages)
+}
+
+/// Refuses comments about causes that no incident can have: nothing would ever come of them.
+fn known_causes(texts: &[RuleText]) -> Result<(), Failure> {
+    let mut failure = Failure {
+        exit: Exit::Usage,
+        messages: Vec::new(),
+    };
+    // All but `benign`.
+    let known = &FAMILIES[..7];
+    for RuleText { name, text } in texts {
+        for (number, line) in (1..).zip(text.lines()) {
+            let comment = line.trim_start().strip_prefix('#').map(str::trim_start);
+            let words = comment.and_then(|comment| comment.strip_prefix("firedrill:"));
+            let mut words = words.unwrap_or_default().split_whitespace();
+            let (Some("cause"), Some(cause)) = (words.next(), words.next()) else {
+                continue;
+            };
+            if !known.contains(&cause) {
+                let close = closest(cause, known.iter().copied());
+                let close =
+                    close.map_or(String::new(), |close| format!("did you mean `{close}`? "));
+                failure.messages.push(format!(
+                    "{name}:{number}: no incident has the cause `{cause}`\n    {close}accepted: {}",
+                    known.join(", ")
+                ));
+            }
+        }
+    }
+    if failure.messages.is_empty() {
+        Ok(())
+    } else {
+        Err(failure)
+    }
 }
 
 /// Loads rule texts with what their comments say about scoring. `pages`, if there are any, replace the severities that page.

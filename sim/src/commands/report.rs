@@ -2,10 +2,28 @@
 
 use crate::cli::Report;
 use crate::commands::{Failure, Terminal, both, score};
+use crate::drill::RECORD_FILE;
 use crate::exit::Exit;
 use crate::files;
 use firedrill_reports::{Scorecard, render};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Refuses to write over what the report is made from.
+fn spares<'a>(out: &Path, mut inputs: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+    let Ok(out) = out.canonicalize() else {
+        // It is not there yet.
+        return Ok(());
+    };
+    let is_out = |path: &Path| path.canonicalize().is_ok_and(|input| input == out);
+    match inputs.find(|input| is_out(input) || is_out(&input.join(RECORD_FILE))) {
+        Some(input) => Err(Failure::usage(format!(
+            "-o {}: the report is made from {}, and would take its place; name another file",
+            out.display(),
+            input.display()
+        ))),
+        None => Ok(()),
+    }
+}
 
 /// Writes one self-contained HTML file.
 ///
@@ -17,6 +35,11 @@ pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
         true => Ok(()),
         false => files::check_writable(&args.out).map_err(Failure::environment),
     };
+    let inputs = args.runs.iter().chain(&args.rules);
+    let writable = writable.and_then(|()| match to_stdout {
+        true => Ok(()),
+        false => spares(&args.out, inputs),
+    });
     let params = args.delivery.params();
     let scored = score::scored(&args.runs, &args.rules, &args.pages, &params);
     let (scored, ()) = both(scored, writable)?;

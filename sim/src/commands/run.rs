@@ -162,17 +162,14 @@ pub(crate) fn finish(
     }
     let seconds = set.started.elapsed().unwrap_or_default().as_secs();
     let gate = score::exit_of(card.verdict());
-    terminal.say(match (gate, set.args.no_gate) {
-        (Exit::GateFailed, true) => {
+    let exit = score::ends(&card, set.args.no_gate);
+    terminal.say(match (gate, exit) {
+        (Exit::GateFailed, Exit::Passed) => {
             format!("{seconds} s; the gate would fail (exit 1), --no-gate was given")
         }
-        (gate, _) => format!("{seconds} s; exit {}", gate as u8),
+        (_, exit) => format!("{seconds} s; exit {}", exit as u8),
     });
-    Ok(if set.args.no_gate && gate == Exit::GateFailed {
-        Exit::Passed
-    } else {
-        gate
-    })
+    Ok(exit)
 }
 
 /// Adds a failure to others.

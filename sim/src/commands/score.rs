@@ -25,11 +25,7 @@ pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
     explain(&mut card, &scored.iter().collect::<Vec<_>>());
     print(&card, args.json, terminal)?;
-    Ok(if args.no_gate {
-        Exit::Passed
-    } else {
-        exit_of(card.verdict())
-    })
+    Ok(ends(&card, args.no_gate))
 }
 
 /// A record, what rules made of it, and how that scores.
@@ -105,6 +101,15 @@ pub(crate) fn print(card: &Scorecard, json: bool, terminal: &Terminal) -> Result
         terminal.result(&render::terminal(card, terminal.style()));
     }
     Ok(())
+}
+
+/// The exit code of a scorecard. Without the gate, what failed it is excused; a drill that proves nothing is not.
+pub(crate) fn ends(card: &Scorecard, no_gate: bool) -> Exit {
+    match exit_of(card.verdict()) {
+        Exit::GateFailed if no_gate && card.is_conclusive() => Exit::Passed,
+        Exit::GateFailed if no_gate => Exit::Inconclusive,
+        exit => exit,
+    }
 }
 
 /// The exit code of a verdict.

@@ -218,6 +218,8 @@ struct Kept {
     alerts: BTreeMap<String, bool>,
     /// Whether any alert had data in any drill.
     any_data: bool,
+    /// Whether any drill proves something.
+    any_proves: bool,
 }
 
 impl Kept {
@@ -225,6 +227,7 @@ impl Kept {
         self.trials.add(score);
         self.drills += 1;
         self.worst = self.worst.max(Some(score.verdict));
+        self.any_proves |= score.verdict != Verdict::Inconclusive;
         if score.verdict != Verdict::Passed && self.first_other.is_none() {
             self.first_other = Some((score.scenario.clone(), score.seed));
         }
@@ -245,7 +248,7 @@ impl Kept {
         let dead = self
             .alerts
             .iter()
-            .filter(|(_, fine)| self.any_data && !**fine);
+            .filter(|(_, fine)| self.any_proves && self.any_data && !**fine);
         dead.map(|(name, _)| name.clone()).collect()
     }
 }
@@ -328,10 +331,12 @@ fn many(
         "{} drills in {seconds:.1} s{again}",
         kept.drills
     ));
-    Ok(if args.no_gate && gate == Exit::GateFailed {
-        Exit::Passed
-    } else {
-        gate
+    Ok(match gate {
+        Exit::GateFailed if args.no_gate && kept.worst == Some(Verdict::Inconclusive) => {
+            Exit::Inconclusive
+        }
+        Exit::GateFailed if args.no_gate => Exit::Passed,
+        gate => gate,
     })
 }
 

@@ -229,7 +229,8 @@ async fn run_on(
                 };
                 let (marks, late_ms) = done?;
                 fault_ms_max = fault_ms_max.max(late_ms);
-                for mark in marks {
+                // What took longer than the drill was not done in it.
+                for mark in marks.into_iter().filter(|mark| mark.at_ms <= plan.duration_ms) {
                     sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
                 }
             }
@@ -237,6 +238,7 @@ async fn run_on(
                 Told::Effect(effect) => {
                     if !std::mem::replace(&mut seen[effect.step], true) {
                         let at_ms = effect.at.millis() - options.epoch.millis();
+                        let at_ms = at_ms.min(plan.duration_ms);
                         let mark = plan.timeline[effect.step].effect_mark(at_ms, &effect.process);
                         sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
                     }

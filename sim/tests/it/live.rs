@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 const RULES: &str = r#"
 # firedrill: cause worker-crashed expects WorkerDown
 # firedrill: cause worker-crashed accepts QueueOld
+# firedrill: no-data-ok NeverSeen
 groups:
 - name: jobs
   rules:

@@ -53,8 +53,8 @@ fn our_schedulers_entries_and_their_history_are_read_by_go() {
     let plan = plan_of(SCENARIO);
     let (told, sent) = channel();
     let (outside_tx, outside) = tokio::sync::mpsc::unbounded_channel();
-    // At ten times real time, so that its first beat comes after a second.
-    let clock = ClockOrigin::start(time_of_day(), 10.0);
+    // At ten times real time, so that its first beat comes after a second; at the plan's time of day, as in any drill.
+    let clock = ClockOrigin::start(plan.starts.next_from(time_of_day()), 10.0);
     let scheduler = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -24,6 +24,8 @@ struct Known {
     has_queues: bool,
     /// Queues of others that were told of.
     foreign: BTreeSet<String>,
+    /// Queues of the drill that somebody paused, and that were told of.
+    paused: BTreeSet<String>,
     /// Whether it does not answer.
     silent: bool,
 }
@@ -34,7 +36,7 @@ pub(super) async fn look_after(roster: &Roster, address: &Address, speed: f64, q
     let mut broker = None;
     loop {
         let began = roster.clock.now();
-        let answer = ask(&mut broker, address, speed).await;
+        let answer = ask(&mut broker, address, speed, queues).await;
         let now = roster.clock.now();
         if roster.was_away(REDIS, began, now) {
             known.is_away();
@@ -47,12 +49,21 @@ pub(super) async fn look_after(roster: &Roster, address: &Address, speed: f64, q
     }
 }
 
-/// `INFO`, and the names of the queues.
+/// What Redis said.
+struct Answer {
+    info: String,
+    /// The names of all queues.
+    queues: Vec<String>,
+    /// The drill's queues that are paused.
+    paused: Vec<String>,
+}
+
 async fn ask(
     broker: &mut Option<RedisBroker>,
     address: &Address,
     speed: f64,
-) -> Result<(String, Vec<String>), BrokerError> {
+    queues: &Queues,
+) -> Result<Answer, BrokerError> {
     let broker = match broker {
         Some(broker) => broker,
         None => broker.insert(RedisBroker::open(address, RedisOptions::at_speed(speed)).await?),
@@ -60,7 +71,19 @@ async fn ask(
     let info = broker.info().await?;
     let mut names = redis::cmd("SMEMBERS");
     let names = broker.command(names.arg(keys::QUEUES), "SMEMBERS").await?;
-    Ok((info, names))
+    let mut paused = Vec::new();
+    for queue in &queues.known {
+        let mut exists = redis::cmd("EXISTS");
+        exists.arg(keys::Queue(queue).key("paused"));
+        if broker.command::<bool>(&mut exists, "EXISTS").await? {
+            paused.push(queue.clone());
+        }
+    }
+    Ok(Answer {
+        info,
+        queues: names,
+        paused,
+    })
 }
 
 impl Known {
@@ -77,9 +100,9 @@ impl Known {
         queues: &Queues,
         address: &Address,
         (began, now): (Time, Time),
-        answer: Result<(String, Vec<String>), BrokerError>,
+        answer: Result<Answer, BrokerError>,
     ) {
-        let (info, names) = match answer {
+        let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
                 if !std::mem::replace(&mut self.silent, true) {
@@ -92,9 +115,15 @@ impl Known {
         self.silent = false;
         // Each node of a cluster is another.
         if !address.is_cluster() {
-            self.is_same(roster, now, &info);
+            self.is_same(roster, now, &answer.info);
         }
-        self.has_all(roster, queues, now, &names);
+        self.has_all(roster, queues, now, &answer.queues);
+        for queue in answer.paused {
+            if self.paused.insert(queue.clone()) {
+                let saw = "somebody has paused this queue".to_owned();
+                roster.tell(Meddling::ForeignData, &queue, now, None, saw);
+            }
+        }
     }
 
     fn is_same(&mut self, roster: &Roster, now: Time, info: &str) {
