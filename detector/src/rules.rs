@@ -156,6 +156,19 @@ impl RuleSet {
         load::rule_set(files, compat, unknown_keys)
     }
 
+    /// How often rules are evaluated in `length_ms`, each by itself, where groups that name no interval have
+    /// `interval_ms`. Finding the group whose turn it is counts a little as well.
+    #[must_use]
+    pub fn evaluations(&self, interval_ms: i64, length_ms: i64) -> u64 {
+        let groups = self.groups.len() as u64;
+        let of_groups = self.groups.iter().map(|group| {
+            let interval_ms = group.interval_ms.unwrap_or(interval_ms).max(1);
+            let times = (length_ms.max(0) / interval_ms).unsigned_abs() + 1;
+            times.saturating_mul(group.rules.len() as u64 + 1 + groups / 16)
+        });
+        of_groups.fold(0, u64::saturating_add)
+    }
+
     /// The alerting rules, in the order of files, groups and rules.
     pub fn alerts(&self) -> impl Iterator<Item = AlertRule<'_>> {
         self.groups.iter().flat_map(|group| {

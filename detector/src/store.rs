@@ -1,6 +1,6 @@
 //! The series store: samples by series, newest last, with staleness markers and counter resets kept apart.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::compat::Compat;
@@ -282,7 +282,8 @@ impl Store {
 
     /// Forgets samples older than `before_ms` and series that have none left.
     pub(crate) fn trim(&mut self, interner: &Interner, before_ms: i64) {
-        let mut removed = false;
+        // Names are seen to once each: a series at a time, many of one name would take for ever.
+        let mut thinned = BTreeSet::new();
         for (place, slot) in (0u32..).zip(&mut self.series) {
             let Some(series) = slot else { continue };
             series.trim(before_ms);
@@ -291,16 +292,18 @@ impl Store {
                 continue;
             }
             self.by_labels[series.labels.index()] = NOWHERE;
-            if let Some(places) = self.by_name.get_mut(interner.labels(series.labels).name()) {
-                places.retain(|other| *other != place);
-            }
+            thinned.insert(interner.labels(series.labels).name());
             *slot = None;
             self.free.push(place);
-            removed = true;
         }
-        if removed {
+        if !thinned.is_empty() {
             self.changes += 1;
             let series = &self.series;
+            for name in thinned {
+                if let Some(places) = self.by_name.get_mut(name) {
+                    places.retain(|place| series[*place as usize].is_some());
+                }
+            }
             self.arrivals
                 .retain(|place| series[*place as usize].is_some());
         }

@@ -93,6 +93,19 @@ pub(crate) fn rates(record: &Record, counter: &str, by: Option<&str>) -> Vec<Lin
 struct Buckets {
     interval_ms: i64,
     sums: Vec<f64>,
+    /// By how much more every later interval has than those before.
+    steps: Vec<f64>,
+}
+
+/// Most intervals that an amount is put into one by one.
+const WALKED_MAX: i64 = 64;
+
+fn add(to: &mut Vec<f64>, index: i64, amount: f64) {
+    let index = usize::try_from(index).unwrap_or(0);
+    if to.len() <= index {
+        to.resize(index + 1, 0.0);
+    }
+    to[index] += amount;
 }
 
 impl Buckets {
@@ -100,27 +113,43 @@ impl Buckets {
         Self {
             interval_ms,
             sums: Vec::new(),
+            steps: Vec::new(),
         }
     }
 
     /// Spreads an amount evenly over `(from, to]`.
     fn add(&mut self, from_ms: i64, to_ms: i64, amount: f64) {
         let length_ms = (to_ms - from_ms).max(1) as f64;
+        let last = (to_ms - 1) / self.interval_ms;
         let mut at_ms = from_ms;
+        if last - from_ms / self.interval_ms > WALKED_MAX {
+            // Whole intervals all get the same: only where that begins and ends is noted.
+            let first = from_ms / self.interval_ms + 1;
+            let each = amount * self.interval_ms as f64 / length_ms;
+            add(&mut self.steps, first, each);
+            add(&mut self.steps, last, -each);
+            let head_ms = first * self.interval_ms - from_ms;
+            let head = amount * head_ms as f64 / length_ms;
+            add(&mut self.sums, first - 1, head);
+            at_ms = last * self.interval_ms;
+        }
         while at_ms < to_ms {
             let index = at_ms / self.interval_ms;
             let next_ms = ((index + 1) * self.interval_ms).min(to_ms);
-            let index = usize::try_from(index).unwrap_or(0);
-            if self.sums.len() <= index {
-                self.sums.resize(index + 1, 0.0);
-            }
-            self.sums[index] += amount * (next_ms - at_ms) as f64 / length_ms;
+            let part = amount * (next_ms - at_ms) as f64 / length_ms;
+            add(&mut self.sums, index, part);
             at_ms = next_ms;
         }
     }
 
     /// Middle of each of the first `count` intervals in minutes, and amount per second.
     fn rates(mut self, count: usize) -> Vec<(f64, f64)> {
+        let mut each = 0.0;
+        self.sums.resize(self.sums.len().max(self.steps.len()), 0.0);
+        for (sum, step) in self.sums.iter_mut().zip(&self.steps) {
+            each += step;
+            *sum += each;
+        }
         self.sums.resize(count, 0.0);
         let seconds = self.interval_ms as f64 / 1e3;
         let middle = |index: usize| (index as f64 + 0.5) * seconds / 60.0;
@@ -150,7 +179,7 @@ mod tests {
             engine: String::new(),
             speed: 1.0,
             epoch_ms: 0,
-            duration_ms: 3_600_000,
+            duration_ms: 7_200_000,
             warmup_ms: 0,
             scrape_interval_ms: 10_000,
             evaluation_interval_ms: 10_000,
@@ -180,6 +209,18 @@ mod tests {
     fn a_steady_counter_is_a_flat_line_to_its_end() {
         let steady: Vec<Option<f64>> = (0..7).map(|n| Some(40.0 + 100.0 * f64::from(n))).collect();
         assert_eq!(rates(&steady), [10.0; 6]);
+    }
+
+    #[test]
+    fn a_long_gap_is_as_flat_as_a_short_one() {
+        let mut samples = vec![None; 400];
+        for (step, value) in [(0, 40.0), (1, 140.0), (399, 39_940.0)] {
+            samples[step] = Some(value);
+        }
+        let rates = rates(&samples);
+        assert_eq!(rates.len(), 399);
+        let is_flat = rates.iter().all(|rate| (rate - 10.0).abs() < 1e-6);
+        assert!(is_flat, "{rates:?}");
     }
 
     #[test]

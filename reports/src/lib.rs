@@ -32,6 +32,7 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+pub mod bounds;
 mod curves;
 pub mod diagnose;
 pub mod fidelity;

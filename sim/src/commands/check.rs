@@ -4,6 +4,7 @@ use crate::cli::Check;
 use crate::commands::{Failure, Terminal, inputs};
 use crate::drill::Rules;
 use crate::exit::Exit;
+use firedrill_reports::bounds;
 use firedrill_reports::record::RuleText;
 use firedrill_reports::{Diagnoser, render};
 use std::path::Path;
@@ -78,7 +79,11 @@ fn file(path: &Path, terminal: &Terminal) -> Result<(String, Option<Rules>), Fai
 fn against(args: &Check, texts: Vec<RuleText>, terminal: &Terminal) -> Result<Exit, Failure> {
     let rules = inputs::rules(texts).map_err(|problems| Failure::problems(&problems))?;
     let mut diagnoser = Diagnoser::new(&rules.set);
-    for record in inputs::records(&args.against)? {
+    let records = inputs::records(&args.against)?;
+    inputs::each(&records, |record| {
+        bounds::check_record(record, &rules.set).map_err(Failure::usage)
+    })?;
+    for record in records {
         diagnoser.observe(&record);
     }
     let diagnosis = diagnoser.finish();

@@ -37,6 +37,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     live::check_speed(args.speed)?;
     let plans = inputs::plans(&args.scenarios, args.seed);
     let (rules, pack, plans) = inputs::rules_and(&args.rules, args.delivery, plans)?;
+    inputs::bounded(&rules, &plans)?;
     let set = LiveSet {
         speed: args.speed,
         jobs: args.jobs,

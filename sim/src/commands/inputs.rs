@@ -11,6 +11,7 @@ use crate::scenario::{FAMILIES, PlanOptions, Scenario};
 use firedrill_detector::yaml::{Problem, TEXT_MAX, closest};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::Record;
+use firedrill_reports::bounds;
 use firedrill_reports::pack::{RulePack, Severities};
 use firedrill_reports::record::RuleText;
 use firedrill_reports::score::Delivery;
@@ -98,6 +99,19 @@ pub(crate) fn rules_and<T>(
     let ((rules, pack), other) = both(rule_pack(&rules.files, &rules.pages), other)?;
     let delivery = delivery.of_new_drills();
     Ok((Rules { delivery, ..rules }, pack, other))
+}
+
+/// Refuses rules that would be evaluated for ever over any of the plans.
+pub(crate) fn bounded<'p>(
+    rules: &Rules,
+    plans: impl IntoIterator<Item = &'p Plan>,
+) -> Result<(), Failure> {
+    for plan in plans {
+        let (interval_ms, length_ms) = (plan.evaluation_interval_ms, plan.duration_ms);
+        bounds::check(&rules.set, interval_ms, length_ms, 0)
+            .map_err(|error| Failure::usage(error).about(&plan.name))?;
+    }
+    Ok(())
 }
 
 /// Loads rule texts.

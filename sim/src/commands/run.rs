@@ -30,6 +30,7 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     let plans = inputs::plans(&args.scenarios, args.seed);
     let (rules, pack, plans) = inputs::rules_and(&args.rules, args.delivery, plans)?;
+    inputs::bounded(&rules, &plans)?;
     let live = LiveSet {
         speed: args.speed,
         jobs: args.jobs,

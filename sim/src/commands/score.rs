@@ -4,6 +4,7 @@ use crate::cli::Score;
 use crate::commands::{Failure, Terminal, inputs};
 use crate::exit::Exit;
 use firedrill_detector::RuleSet;
+use firedrill_reports::bounds;
 use firedrill_reports::record::RuleText;
 use firedrill_reports::{
     Diagnoser, DrillScore, Record, Replay, ScoreParams, Scorecard, Verdict, render, replay,
@@ -65,6 +66,8 @@ pub(crate) fn scored(
         .map(|record| {
             let texts = other.clone().unwrap_or_else(|| record.header.rules.clone());
             let (rules, pack) = inputs::pack(texts, pages)?;
+            bounds::check_record(&record, &rules.set)
+                .map_err(|error| Failure::usage(error).about(&record.header.scenario))?;
             let replayed = replay(&record, &rules.set);
             let score = score_drill(&record, &replayed, &pack, params);
             Ok(Scored {

@@ -49,7 +49,9 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let check = |plan: Plan| {
         let estimate = Estimate::of(&plan, false);
         let checked = estimate.check(&plan.name, args.max_memory.0, threads, kept);
-        checked.map_err(Failure::usage).map(|()| plan)
+        checked.map_err(Failure::usage)?;
+        inputs::bounded(&rules, [&plan])?;
+        Ok(plan)
     };
     let mut checked = (0..seeded.len()).map(|index| seeded.plan(index).and_then(check));
     if args.trials == 1 {

@@ -12,6 +12,7 @@ use crate::files::{self, LATEST};
 use crate::plan::Plan;
 use firedrill_detector::tuning::Settings;
 use firedrill_detector::{Compat, RuleFile};
+use firedrill_reports::bounds;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::render;
 use firedrill_reports::tune::{
@@ -55,6 +56,10 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let (rules, pack, (scenarios, records)) =
         inputs::rules_and(&args.rules, args.delivery, inputs)?;
     let plans = plans(&scenarios, args.seed, args.trials)?;
+    inputs::bounded(&rules, &plans)?;
+    inputs::each(&records, |record| {
+        bounds::check_record(record, &rules.set).map_err(Failure::usage)
+    })?;
     let threads = threads(args.jobs, plans.len());
     for plan in &plans {
         let estimate = Estimate::of(plan, true);

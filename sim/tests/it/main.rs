@@ -2,6 +2,7 @@
 
 mod against;
 mod asynq_line;
+mod bounds;
 mod broker;
 mod cleanup;
 mod cli;
