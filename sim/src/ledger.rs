@@ -297,13 +297,13 @@ mod tests {
         };
         for gone in 0..3 {
             let found = without(gone);
-            assert_eq!(found.entries.len(), 3);
+            assert_eq!(found.entries.len(), entries.len() - 1);
             let expected = format!("line {} has the number {}", gone + 1, gone + 2);
             assert_eq!(found.damage, Some(expected));
         }
         let torn = text.replace("3 S 5", "3 ? 5");
         let found = contents(torn.as_bytes()).unwrap();
-        assert_eq!(found.entries.len(), 3);
+        assert_eq!(found.entries.len(), entries.len() - 1);
         assert_eq!(found.damage.as_deref(), Some("line 3 is `3 ? 5 0 a b`"));
         assert!(
             LedgerFile::create(&path).is_err(),
