@@ -75,7 +75,7 @@ async fn ask(
     for queue in &queues.known {
         let mut exists = redis::cmd("EXISTS");
         exists.arg(keys::Queue(queue).key("paused"));
-        if broker.command::<bool>(&mut exists, "EXISTS").await? {
+        if broker.command::<bool>(&exists, "EXISTS").await? {
             paused.push(queue.clone());
         }
     }
