@@ -1,7 +1,7 @@
 //! The runbook's rules over the same samples in `promtool test rules` and here: rule evaluations per second.
 //!
 //! ```console
-//! $ cargo run --release -p firedrill-benches --example promtool -- 20 24      # series, hours
+//! $ cargo run --profile dist -p firedrill-benches --example promtool -- 20 24      # series, hours
 //! ```
 //!
 //! promtool must say `SUCCESS` to what was firing here every half hour, or the two have not done the same work. Its time

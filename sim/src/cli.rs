@@ -70,7 +70,6 @@ pub enum Command {
     #[command(hide = true)]
     Guard(Guard),
     /// (internal) removes a container when its owner is gone
-    #[cfg(feature = "docker")]
     #[command(hide = true)]
     Reap(Reap),
 }
@@ -486,12 +485,14 @@ pub struct Clean {
 }
 
 /// `reap`.
-#[cfg(feature = "docker")]
 #[derive(Debug, Args)]
 pub struct Reap {
-    /// Id of the container.
+    /// Name of the container.
     #[arg(long)]
     pub container: String,
+    /// The program that removes it.
+    #[arg(long)]
+    pub docker: PathBuf,
 }
 
 /// `guard`.

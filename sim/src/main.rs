@@ -30,10 +30,11 @@ fn main() -> ExitCode {
         Command::Worker => worker::run()
             .map_err(Failure::environment)
             .map(|()| Exit::Passed),
-        #[cfg(feature = "docker")]
-        Command::Reap(args) => firedrill::redis_server::docker::reaper::run(&args.container)
-            .map_err(Failure::environment)
-            .map(|()| Exit::Passed),
+        Command::Reap(args) => {
+            firedrill::redis_server::docker::reaper::run(&args.docker, &args.container)
+                .map_err(Failure::environment)
+                .map(|()| Exit::Passed)
+        }
         Command::Guard(args) => Err(Failure::environment(guard::exec(
             args.parent,
             &args.command,

@@ -4,7 +4,6 @@
 //! directory that only our user may enter is nobody else's.
 
 pub mod directory;
-#[cfg(feature = "docker")]
 pub mod docker;
 pub mod given;
 pub mod leftovers;
@@ -135,8 +134,13 @@ pub enum RedisServerError {
 
 /// Finds a Redis server among the directories of a search path.
 pub fn find(search_path: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
+    find_program(&PROGRAMS, search_path)
+}
+
+/// The first of these programs that is in one of the directories of a search path.
+fn find_program(names: &[&str], search_path: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
     let dirs: Vec<PathBuf> = search_path.into_iter().collect();
-    PROGRAMS.iter().find_map(|name| {
+    names.iter().find_map(|name| {
         dirs.iter()
             .map(|dir| dir.join(name))
             .find(|path| is_executable(path))
@@ -372,7 +376,6 @@ fn ask(socket: &Path) -> io::Result<Option<Identity>> {
     Ok(Identity::of(&info))
 }
 
-#[cfg(feature = "docker")]
 fn free_port() -> io::Result<u16> {
     std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?
         .local_addr()

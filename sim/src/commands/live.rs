@@ -133,13 +133,13 @@ pub(crate) fn redis_source(redis: Redis, image: &str) -> Result<RedisSource, Fai
             "--redis takes auto, local, docker or an address; this address does not do: {error}"
         ))),
         (Redis::Auto | Redis::Local, Some(program)) => Ok(RedisSource::Program(program)),
-        #[cfg(feature = "docker")]
-        (Redis::Auto | Redis::Docker, _)
-            if redis_server::docker::is_available(std::env::var("DOCKER_HOST").ok().as_deref()) =>
-        {
-            Ok(RedisSource::Docker(image.to_owned()))
+        (Redis::Auto | Redis::Docker, _) => {
+            let program = redis_server::docker::find(std::env::split_paths(&path))
+                .ok_or_else(|| Failure::environment(RedisServerError::NotFound))?;
+            let image = image.to_owned();
+            Ok(RedisSource::Docker { program, image })
         }
-        _ => Err(Failure::environment(RedisServerError::NotFound)),
+        (Redis::Local, None) => Err(Failure::environment(RedisServerError::NotFound)),
     }
 }
 

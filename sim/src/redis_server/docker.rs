@@ -1,79 +1,80 @@
 //! The Docker way: a private Redis in a container, removed with us.
+//!
+//! By the `docker` program, as a person would: it knows contexts, `DOCKER_HOST` and rootless daemons, Podman answers to
+//! the same words, and an HTTP client for Docker's API would be more than half of all we compile.
 
 pub mod reaper;
 
 use crate::redis_server::{Persistence, RedisServerError, free_port};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
-use testcontainers::bollard::models::PortBinding;
-use testcontainers::core::client::docker_client_instance;
-use testcontainers::core::{ContainerPort, IntoContainerPort, WaitFor};
-use testcontainers::runners::AsyncRunner;
-use testcontainers::{ContainerAsync, GenericImage, ImageExt};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
 
-const REDIS_PORT: ContainerPort = ContainerPort::Tcp(6379);
+/// The program that is asked.
+const PROGRAM: &str = "docker";
+/// How long Redis may take to answer, once its container runs.
 const STARTS_WITHIN: Duration = Duration::from_secs(120);
+/// How long an image may take to be had.
+const PULLED_WITHIN: Duration = Duration::from_secs(600);
+/// Pause between looks whether it answers.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How often another port is tried when somebody else was faster.
 const PORT_TRIES: usize = 5;
 /// How long a daemon may take to answer when it is asked whether it is there.
-const DAEMON_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+const DAEMON_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// How long the daemon may take over a container.
+const DONE_WITHIN: Duration = Duration::from_secs(60);
 /// What a Redis that is ready says to its password and `PING`.
 const READY: &[u8; 12] = b"+OK\r\n+PONG\r\n";
 /// How long Redis may take to say so.
 const REDIS_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+/// Where the container has its password: on a command line everybody on the machine could read it.
+const CONFIG: &str = "/firedrill.conf";
 
-/// A private Redis in a container. Dropping it, which must happen inside a tokio runtime, removes the container.
+/// A private Redis in a container. Dropping it removes the container.
 pub struct RedisContainer {
-    container: ContainerAsync<GenericImage>,
+    docker: PathBuf,
+    name: String,
     port: u16,
     password: String,
-    /// Dropped after the container, and removes what is left of it.
+    /// Removes the container when it is dropped, or when we are killed.
     _reaper: reaper::Reaper,
 }
 
-/// Whether a Docker daemon answers within two seconds, on `docker_host` (the value of `DOCKER_HOST`) or else on its
-/// usual socket. A socket file alone says little: it stays behind when the daemon ends.
+/// The `docker` program among the directories of a search path, if a daemon answers it.
 #[must_use]
-pub fn is_available(docker_host: Option<&str>) -> bool {
-    let host = docker_host.filter(|host| !host.is_empty());
-    let Some(host) = host else {
-        return answers_on_socket(reaper::SOCKET).unwrap_or(false);
-    };
-    match host.split_once("://") {
-        Some(("unix", path)) => answers_on_socket(path).unwrap_or(false),
-        Some(("tcp" | "http", address)) => {
-            answers_on_address(address.trim_end_matches('/')).unwrap_or(false)
+pub fn find(search_path: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
+    let docker = crate::redis_server::find_program(&[PROGRAM], search_path)?;
+    answers(&docker).then_some(docker)
+}
+
+/// Whether a daemon answers within a few seconds. A socket file alone says little: it stays behind when the daemon ends.
+fn answers(docker: &Path) -> bool {
+    let child = std::process::Command::new(docker)
+        .args(["version", "--format", "{{.Server.Version}}"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = child else { return false };
+    let deadline = std::time::Instant::now() + DAEMON_ANSWERS_WITHIN;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) if std::time::Instant::now() < deadline => std::thread::sleep(LOOK_AGAIN),
+            _ => {
+                // It hangs, or is gone.
+                let _ = child.kill();
+                let _ = child.wait();
+                return false;
+            }
         }
-        // Not ours to ask; starting the container tells.
-        _ => true,
     }
-}
-
-fn answers_on_socket(path: &str) -> io::Result<bool> {
-    let mut stream = UnixStream::connect(path)?;
-    stream.set_read_timeout(Some(DAEMON_ANSWERS_WITHIN))?;
-    stream.set_write_timeout(Some(DAEMON_ANSWERS_WITHIN))?;
-    answers_http(&mut stream)
-}
-
-fn answers_on_address(address: &str) -> io::Result<bool> {
-    let Some(address) = address.to_socket_addrs()?.next() else {
-        return Ok(false);
-    };
-    let mut stream = connect(address, DAEMON_ANSWERS_WITHIN)?;
-    answers_http(&mut stream)
-}
-
-/// `GET /_ping` of the Docker Engine API. Any HTTP answer will do: a daemon that wants TLS answers with an error.
-fn answers_http(stream: &mut (impl Read + Write)) -> io::Result<bool> {
-    stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")?;
-    let mut start = [0; 5];
-    stream.read_exact(&mut start)?;
-    Ok(&start == b"HTTP/")
 }
 
 fn connect(address: SocketAddr, within: Duration) -> io::Result<TcpStream> {
@@ -87,7 +88,7 @@ fn connect(address: SocketAddr, within: Duration) -> io::Result<TcpStream> {
 impl std::fmt::Debug for RedisContainer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RedisContainer")
-            .field("id", &self.container.id())
+            .field("name", &self.name)
             .field("port", &self.port)
             .finish_non_exhaustive()
     }
@@ -95,18 +96,19 @@ impl std::fmt::Debug for RedisContainer {
 
 impl RedisContainer {
     /// Starts a container of `image` (`name:tag`), its Redis reachable on a loopback port. `exe` is the firedrill
-    /// executable, which removes the container should we be killed.
+    /// executable, which removes the container should we be killed; `docker` the program from [`find`].
     ///
     /// # Errors
-    /// When Docker refuses, the image cannot be had, or Redis is not ready within two minutes.
+    /// When Docker refuses, the image cannot be had within ten minutes, or Redis is not ready within two.
     pub async fn start(
         exe: &Path,
+        docker: &Path,
         image: &str,
         persistence: Persistence,
     ) -> Result<Self, RedisServerError> {
         for attempt in 1.. {
             let port = free_port().map_err(container_error)?;
-            match Self::start_on(port, exe, image, persistence).await {
+            match Self::start_on(port, exe, docker, image, persistence).await {
                 // Somebody else may have taken the port in between.
                 Err(RedisServerError::Container(why))
                     if attempt < PORT_TRIES && is_port_taken(&why) => {}
@@ -119,62 +121,78 @@ impl RedisContainer {
     async fn start_on(
         port: u16,
         exe: &Path,
+        docker: &Path,
         image: &str,
         persistence: Persistence,
     ) -> Result<Self, RedisServerError> {
-        let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
-        let append_only = if persistence == Persistence::AppendOnly {
-            "yes"
-        } else {
-            "no"
-        };
         let password = secret();
-        let args = [
-            "redis-server",
-            "--save",
-            "",
-            "--appendonly",
-            append_only,
-            "--appendfsync",
-            "no",
-            // Its address on Docker's own network is open to other containers.
-            "--requirepass",
-            &password,
-        ];
         // Looked after by its name, so before it is there: a container that was made and did not start is removed too.
-        let container_name = format!("firedrill-{}", secret());
-        let reaper = reaper::Reaper::start(exe, &container_name).map_err(container_error)?;
-        let container = GenericImage::new(name, tag)
-            .with_exposed_port(6379.tcp())
-            .with_wait_for(WaitFor::message_on_stdout("Ready to accept connections"))
-            .with_cmd(args)
-            .with_container_name(container_name)
-            .with_label("firedrill", "redis")
-            .with_mapped_port(port, REDIS_PORT)
-            // Docker publishes a port on every address of the machine unless it is told one.
-            .with_host_config_modifier(move |config| {
-                let binding = PortBinding {
-                    host_ip: Some("127.0.0.1".into()),
-                    host_port: Some(port.to_string()),
-                };
-                config.port_bindings = Some([(REDIS_PORT.to_string(), Some(vec![binding]))].into());
-            })
-            .with_startup_timeout(STARTS_WITHIN)
-            .start()
-            .await
-            .map_err(container_error)?;
-        Ok(Self {
-            container,
+        let name = format!("firedrill-{}", secret());
+        let reaper = reaper::Reaper::start(exe, docker, &name).map_err(container_error)?;
+        let append_only = match persistence {
+            Persistence::AppendOnly => "yes",
+            Persistence::None => "no",
+        };
+        // Docker publishes a port on every address of the machine unless it is told one.
+        let publish = format!("127.0.0.1:{port}:6379");
+        let create = [
+            "create",
+            "--name",
+            &name,
+            "--label",
+            "firedrill=redis",
+            "--publish",
+            &publish,
+            image,
+            "redis-server",
+            CONFIG,
+        ];
+        docker_does(docker, &create, PULLED_WITHIN).await?;
+        // The password also because its address on Docker's own network is open to other containers.
+        let config = format!(
+            "save \"\"\nappendonly {append_only}\nappendfsync no\nrequirepass {password}\n"
+        );
+        let dir = tempfile::tempdir().map_err(container_error)?;
+        let file = dir.path().join("redis.conf");
+        std::fs::write(&file, config).map_err(container_error)?;
+        let file = file.display().to_string();
+        let place = format!("{name}:{CONFIG}");
+        docker_does(docker, &["cp", "--quiet", &file, &place], DONE_WITHIN).await?;
+        let container = Self {
+            docker: docker.to_path_buf(),
+            name,
             port,
             password,
             _reaper: reaper,
-        })
+        };
+        container.restart().await?;
+        container.wait_until_it_answers().await?;
+        Ok(container)
+    }
+
+    async fn wait_until_it_answers(&self) -> Result<(), RedisServerError> {
+        let deadline = Instant::now() + STARTS_WITHIN;
+        while !self.is_listening() {
+            let format = ["inspect", "--format", "{{.State.Running}}", &self.name];
+            let runs = docker_does(&self.docker, &format, DONE_WITHIN).await?;
+            if runs.trim() != "true" || Instant::now() >= deadline {
+                let log = ["logs", "--tail", "1", &self.name];
+                let last = docker_does(&self.docker, &log, DONE_WITHIN).await?;
+                let last = last.trim();
+                return Err(container_error(format!(
+                    "it does not answer; the end of its log: {}",
+                    if last.is_empty() { "(empty)" } else { last }
+                )));
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
     }
 
     /// Identifies the container to Docker.
     #[must_use]
-    pub fn id(&self) -> &str {
-        self.container.id()
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The loopback port Redis is reached on.
@@ -211,12 +229,8 @@ impl RedisContainer {
     /// # Errors
     /// When Docker refuses.
     pub async fn kill(&self) -> Result<(), RedisServerError> {
-        docker_client_instance()
-            .await
-            .map_err(container_error)?
-            .kill_container(self.id(), None)
-            .await
-            .map_err(container_error)
+        self.does(&["kill", &self.name]).await?;
+        self.does(&["wait", &self.name]).await
     }
 
     /// Starts it again, with the data in its file system.
@@ -224,16 +238,37 @@ impl RedisContainer {
     /// # Errors
     /// When Docker refuses.
     pub async fn restart(&self) -> Result<(), RedisServerError> {
-        self.container.start().await.map_err(container_error)
+        self.does(&["start", &self.name]).await
     }
 
-    /// Removes the container.
-    ///
-    /// # Errors
-    /// When Docker refuses.
-    pub async fn remove(self) -> Result<(), RedisServerError> {
-        self.container.rm().await.map_err(container_error)
+    async fn does(&self, args: &[&str]) -> Result<(), RedisServerError> {
+        docker_does(&self.docker, args, DONE_WITHIN).await.map(drop)
     }
+}
+
+/// What docker printed; its own words when it fails.
+async fn docker_does(
+    docker: &Path,
+    args: &[&str],
+    within: Duration,
+) -> Result<String, RedisServerError> {
+    let what = args.first().copied().unwrap_or_default();
+    let output = Command::new(docker)
+        .args(args)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(within, output)
+        .await
+        .map_err(|_| container_error(format!("docker {what} took longer than {within:?}")))?
+        .map_err(|error| container_error(format!("{}: {error}", docker.display())))?;
+    if output.status.success() {
+        // A container's log is on both.
+        let text = [output.stdout, output.stderr].concat();
+        return Ok(String::from_utf8_lossy(&text).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(container_error(format!("docker {what}: {said}")))
 }
 
 /// 128 bits nobody can guess, from the system's randomness.
@@ -256,25 +291,33 @@ mod tests {
     use super::*;
     use std::os::unix::net::UnixListener;
 
+    /// The real program, asking a daemon that is not there, and one that hangs up.
     #[test]
     fn only_a_daemon_that_answers_is_available() {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let Some(docker) =
+            crate::redis_server::find_program(&[PROGRAM], std::env::split_paths(&path))
+        else {
+            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "needs docker");
+            println!("skipped: needs docker");
+            return;
+        };
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("docker.sock");
-        let host = format!("unix://{}", path.display());
-        let listener = UnixListener::bind(&path).unwrap();
-        let daemon = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 14];
-            stream.read_exact(&mut request).unwrap();
-            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nOK").unwrap();
-            // A second one hangs up without a word; then nobody listens and the file stays.
-            drop(listener.accept().unwrap());
-            request
-        });
-        assert!(is_available(Some(&host)));
-        assert!(!is_available(Some(&host)));
-        assert_eq!(&daemon.join().unwrap(), b"GET /_ping HTT");
-        assert!(path.exists());
-        assert!(!is_available(Some(&host)));
+        let socket = dir.path().join("docker.sock");
+        let script = dir.path().join("docker");
+        let host = format!("unix://{}", socket.display());
+        let text = format!(
+            "#!/bin/sh\nDOCKER_HOST={host} exec {} \"$@\"\n",
+            docker.display()
+        );
+        std::fs::write(&script, text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&script, mode).unwrap();
+        let search = || [dir.path().to_path_buf()];
+        assert_eq!(find(search()), None);
+        // The file stays when its daemon has ended.
+        drop(UnixListener::bind(&socket).unwrap());
+        assert!(socket.exists());
+        assert_eq!(find(search()), None);
     }
 }

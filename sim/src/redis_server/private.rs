@@ -7,7 +7,6 @@ use crate::redis_server::{
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-#[cfg(feature = "docker")]
 use crate::redis_server::docker::RedisContainer;
 
 /// Where a drill's Redis comes from. It is started for the drill alone, unless one is given.
@@ -15,9 +14,13 @@ use crate::redis_server::docker::RedisContainer;
 pub enum RedisSource {
     /// A `redis-server` or `valkey-server` executable.
     Program(PathBuf),
-    /// A container of this image.
-    #[cfg(feature = "docker")]
-    Docker(String),
+    /// A container.
+    Docker {
+        /// The `docker` program.
+        program: PathBuf,
+        /// Of this image.
+        image: String,
+    },
     /// One that runs already, with an empty database for us.
     Given(Box<Address>),
 }
@@ -30,8 +33,7 @@ impl RedisSource {
             Self::Program(program) => program
                 .file_name()
                 .map_or_else(String::new, |name| name.display().to_string()),
-            #[cfg(feature = "docker")]
-            Self::Docker(image) => format!("container {image}"),
+            Self::Docker { image, .. } => format!("container {image}"),
             Self::Given(address) => address.to_string(),
         }
     }
@@ -43,13 +45,7 @@ pub enum PrivateRedis {
     /// A process.
     Program(RedisServer),
     /// A container.
-    #[cfg(feature = "docker")]
-    Docker {
-        /// The container.
-        container: Box<RedisContainer>,
-        /// Its image and persistence, to make it anew without its data.
-        made_of: (String, Persistence),
-    },
+    Docker(Box<RedisContainer>),
     /// Somebody else's, and where it is.
     Given(Box<Address>),
 }
@@ -75,11 +71,10 @@ impl PrivateRedis {
                 }
                 Ok(Self::Program(server))
             }
-            #[cfg(feature = "docker")]
-            RedisSource::Docker(image) => Ok(Self::Docker {
-                container: Box::new(RedisContainer::start(exe, image, persistence).await?),
-                made_of: (image.clone(), persistence),
-            }),
+            RedisSource::Docker { program, image } => {
+                let container = RedisContainer::start(exe, program, image, persistence).await?;
+                Ok(Self::Docker(Box::new(container)))
+            }
             // Taken, not started: see `given`.
             RedisSource::Given(_) => Err(RedisServerError::NotOurs),
         }
@@ -93,8 +88,7 @@ impl PrivateRedis {
     pub fn address(&self) -> Address {
         let url = match self {
             Self::Program(server) => server.url(),
-            #[cfg(feature = "docker")]
-            Self::Docker { container, .. } => container.url(),
+            Self::Docker(container) => container.url(),
             Self::Given(address) => return (**address).clone(),
         };
         url.parse()
@@ -115,8 +109,7 @@ impl PrivateRedis {
     pub fn is_listening(&self) -> bool {
         match self {
             Self::Program(server) => server.is_listening(),
-            #[cfg(feature = "docker")]
-            Self::Docker { container, .. } => container.is_listening(),
+            Self::Docker(container) => container.is_listening(),
             // No drill stops it, so no drill has to ask.
             Self::Given(_) => true,
         }
@@ -132,8 +125,7 @@ impl PrivateRedis {
                     identity.process_id, identity.run_id
                 )
             }),
-            #[cfg(feature = "docker")]
-            Self::Docker { container, .. } => container
+            Self::Docker(container) => container
                 .is_listening()
                 .then(|| "answers to its password".to_owned()),
             Self::Given(_) => None,
@@ -149,8 +141,7 @@ impl PrivateRedis {
             Self::Program(server) => server
                 .kill()
                 .map_err(|error| RedisServerError::Start("redis".into(), error)),
-            #[cfg(feature = "docker")]
-            Self::Docker { container, .. } => container.kill().await,
+            Self::Docker(container) => container.kill().await,
             Self::Given(_) => Err(RedisServerError::NotOurs),
         }
     }
@@ -163,10 +154,8 @@ impl PrivateRedis {
         match self {
             Self::Program(server) => server.relaunch(keep_data)?,
             Self::Given(_) => return Err(RedisServerError::NotOurs),
-            #[cfg(feature = "docker")]
-            Self::Docker { container, .. } if keep_data => container.restart().await?,
-            #[cfg(feature = "docker")]
-            Self::Docker { .. } => {
+            Self::Docker(container) if keep_data => container.restart().await?,
+            Self::Docker(_) => {
                 return Err(RedisServerError::Container(
                     "a container cannot be restarted without its data".into(),
                 ));

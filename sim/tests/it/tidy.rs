@@ -61,7 +61,7 @@ fn arrows_point_one_way() {
 #[test]
 fn only_sim_knows_redis_and_the_runtime() {
     for (name, used) in dependencies() {
-        for outside in ["redis", "tokio", "axum", "hyper", "prost", "testcontainers"] {
+        for outside in ["redis", "tokio", "axum", "hyper", "prost"] {
             let allowed = match name.as_str() {
                 "firedrill" => true,
                 "firedrill-benches" => matches!(outside, "tokio" | "prost"),

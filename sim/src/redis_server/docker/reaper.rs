@@ -1,29 +1,22 @@
 //! Removes a container when its owner is gone, even an owner that was killed with SIGKILL.
 //!
 //! A container is no child of ours, so the kernel does not end it with us. A small process of our own waits on a pipe
-//! that closes when the owner ends, and then asks the daemon to remove the container.
+//! that closes when the owner ends, and then has the container removed.
 
-use http_body_util::Empty;
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use tokio::net::UnixStream;
-
-/// Where the daemon listens.
-pub(super) const SOCKET: &str = "/var/run/docker.sock";
 
 /// The process that waits for our end. Dropping it ends it: its container is removed if it is still there.
 #[derive(Debug)]
 pub(super) struct Reaper(Child);
 
 impl Reaper {
-    /// Starts it for the container `id`. `exe` is the firedrill executable.
-    pub(super) fn start(exe: &Path, id: &str) -> io::Result<Self> {
+    /// Starts it for the container `name`. `exe` is the firedrill executable, `docker` the program that removes it.
+    pub(super) fn start(exe: &Path, docker: &Path, name: &str) -> io::Result<Self> {
         let mut command = Command::new(exe);
-        command.args(["reap", "--container", id]);
+        command.args(["reap", "--container", name, "--docker"]);
+        command.arg(docker);
         // A signal to our process group (Ctrl-C) must not end the one that cleans up after us.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command
@@ -42,33 +35,19 @@ impl Drop for Reaper {
     }
 }
 
-/// The process itself: waits until standard input closes, then removes the container.
+/// The process itself: waits until standard input closes, then removes the container `name` with its volumes. One that
+/// is gone already is fine.
 ///
 /// # Errors
-/// When the daemon cannot be asked.
-pub fn run(id: &str) -> io::Result<()> {
+/// When docker cannot be run.
+pub fn run(docker: &Path, name: &str) -> io::Result<()> {
     let mut sink = [0; 64];
     while io::stdin().read(&mut sink)? > 0 {}
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(remove(id))
-}
-
-/// `DELETE /containers/{id}` of the Docker Engine API; a container that is gone already is fine.
-async fn remove(id: &str) -> io::Result<()> {
-    let stream = UnixStream::connect(SOCKET).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    tokio::spawn(connection);
-    let request = hyper::Request::delete(format!("/containers/{id}?force=true&v=true"))
-        .header(hyper::header::HOST, "docker")
-        .body(Empty::<Bytes>::new())
-        .map_err(io::Error::other)?;
-    sender
-        .send_request(request)
-        .await
+    Command::new(docker)
+        .args(["rm", "--force", "--volumes", name])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
         .map(drop)
-        .map_err(io::Error::other)
 }
