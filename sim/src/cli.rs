@@ -10,9 +10,6 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Default rule pack, relative to the working directory.
-pub const DEFAULT_RULES: &str = "scenarios/rules/runbook.yml";
-
 /// Replays job-queue incidents against real Redis and scores the alert rules that should see them.
 #[derive(Debug, Parser)]
 #[command(name = "firedrill", version, after_help = exit::HELP, disable_help_subcommand = true)]
@@ -77,9 +74,14 @@ pub enum Command {
 /// Where the rules come from.
 #[derive(Debug, Args)]
 pub struct Rules {
-    /// Prometheus rule files to judge
-    #[arg(long = "rules", env = "FIREDRILL_RULES", value_name = "FILE", default_value = DEFAULT_RULES,
-          value_delimiter = ',')]
+    /// Prometheus rule files to judge: files, folders, patterns; those that stand among the scenarios count, too
+    /// [default: the runbook's rules, which are built in]
+    #[arg(
+        long = "rules",
+        env = "FIREDRILL_RULES",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
     pub files: Vec<PathBuf>,
     /// Severities that count as a page; replaces what the rule files say
     #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
@@ -119,8 +121,8 @@ impl std::str::FromStr for Wait {
 /// `run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Scenario files
-    #[arg(required = true, value_name = "SCENARIO")]
+    /// Scenarios: built-in names (see `firedrill list`), files, folders, @flagship, @benign, @all, or any other @TAG
+    #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
     /// Rules.
     #[command(flatten)]
@@ -226,7 +228,7 @@ fn redis(text: &str) -> Result<Redis, Infallible> {
 /// `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Scenario files (`version: firedrill/v1`) and rule files (`groups:`, or PrometheusRule resources)
+    /// Scenarios and rule files (`groups:`, or PrometheusRule resources): files, folders, built-in names, @TAGs
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Records, or the directories that hold them: says what each rule saw in them, and why it cannot fire or always does
@@ -240,9 +242,9 @@ pub struct Check {
 /// `plan`.
 #[derive(Debug, Args)]
 pub struct Plan {
-    /// Scenario file
-    #[arg(value_name = "SCENARIO")]
-    pub scenario: PathBuf,
+    /// Scenarios: built-in names, files, folders or @TAGs
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub scenarios: Vec<PathBuf>,
     /// Seed, instead of the scenario's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -310,7 +312,7 @@ pub struct Score {
     /// Records, or the directories that hold them
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// Rule files to judge, instead of those in the record
+    /// Rule files to judge, instead of those in the record: files, folders, patterns
     #[arg(long = "rules", value_name = "FILE", value_delimiter = ',')]
     pub rules: Vec<PathBuf>,
     /// Severities that count as a page; replaces what the rule files say
@@ -330,7 +332,8 @@ pub struct Score {
 /// `tune`.
 #[derive(Debug, Args)]
 pub struct Tune {
-    /// Scenario files, to be run under many seeds; or records, or the directories that hold them
+    /// Scenarios, to be run under many seeds: built-in names, files, folders, @TAGs; or records, or the directories that
+    /// hold them
     #[arg(required = true, value_name = "SCENARIO|RUN")]
     pub inputs: Vec<PathBuf>,
     /// Rules.
@@ -407,7 +410,7 @@ pub struct Report {
     /// Records, or the directories that hold them
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
-    /// Rule files to judge, instead of those in the record
+    /// Rule files to judge, instead of those in the record: files, folders, patterns
     #[arg(long = "rules", value_name = "FILE", value_delimiter = ',')]
     pub rules: Vec<PathBuf>,
     /// Severities that count as a page; replaces what the rule files say
@@ -424,8 +427,8 @@ pub struct Report {
 /// `fidelity`.
 #[derive(Debug, Args)]
 pub struct Fidelity {
-    /// Scenario files
-    #[arg(required = true, value_name = "SCENARIO")]
+    /// Scenarios: built-in names (see `firedrill list`), files, folders, @flagship, @benign, @all, or any other @TAG
+    #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
     /// Rules.
     #[command(flatten)]

@@ -3,6 +3,7 @@
 //! In reading order: what is written ([`scenario`]) and meant ([`plan`]); asynq's protocol ([`asynq`]) and roles
 //! ([`actor`]); what carries them out ([`engine`], [`worker`]); what is kept ([`ledger`], [`audit`], [`drill`]).
 
+pub mod builtin;
 pub mod clock;
 pub mod fault;
 pub mod plan;

@@ -48,6 +48,7 @@ pub struct Scenario {
     name: String,
     family: At<String>,
     summary: String,
+    tags: Vec<String>,
     seed: u64,
     starts: Start,
     duration: At<i64>,
@@ -111,6 +112,40 @@ struct Step {
 }
 
 impl Scenario {
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its cause, or `benign`.
+    #[must_use]
+    pub fn family(&self) -> &str {
+        &self.family.value
+    }
+
+    /// What it can be chosen by: its family, the causes of its incidents, and the tags it names. Each once.
+    #[must_use]
+    pub fn tags(&self) -> Vec<String> {
+        let causes = self.incidents.iter().map(Incident::cause);
+        let all = std::iter::once(self.family())
+            .chain(causes)
+            .chain(self.tags.iter().map(String::as_str));
+        let mut tags: Vec<String> = Vec::new();
+        for tag in all {
+            if !tags.iter().any(|known| known == tag) {
+                tags.push(tag.to_owned());
+            }
+        }
+        tags
+    }
+
+    /// Whether it can be chosen by this tag.
+    #[must_use]
+    pub fn has_tag(&self, tag: &str) -> bool {
+        self.tags().iter().any(|known| known == tag)
+    }
+
     /// Reads a scenario file.
     ///
     /// # Errors
@@ -141,6 +176,11 @@ impl Scenario {
         let summary = fields
             .required("summary", problems)
             .and_then(|node| text(node, "summary", problems));
+        let tags = fields.take("tags").map(|node| {
+            list(node, "tags", problems, |node, problems| {
+                read_name(node, "tag", problems).map(|name| name.value)
+            })
+        });
         let seed = fields
             .take("seed")
             .map_or(Some(1), |node| node.as_u64("seed", problems));
@@ -192,6 +232,7 @@ impl Scenario {
             name: name?.value,
             family: family?,
             summary: summary?,
+            tags: tags.unwrap_or_default(),
             seed: seed?,
             starts: starts?,
             duration: duration?,

@@ -1,13 +1,13 @@
 //! `firedrill check`: scenario and rule files, all problems at once; nothing is started. Rules are held against records.
 
 use crate::cli::Check;
+use crate::commands::inputs::{Kind, Named, Place, Source};
 use crate::commands::{Failure, Terminal, inputs};
 use crate::drill::Rules;
 use crate::exit::Exit;
 use firedrill_reports::bounds;
 use firedrill_reports::record::RuleText;
 use firedrill_reports::{Diagnoser, render};
-use std::path::Path;
 
 /// Checks every file and says what it is, and what the rules saw in the records there are.
 ///
@@ -19,20 +19,44 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         messages: Vec::new(),
     };
     let mut texts = Vec::new();
-    for path in &args.files {
-        match file(path, terminal) {
+    let named = Named::new(&[(Place::ScenariosAndRules, &args.files)]);
+    for record in &named.records {
+        let path = record.display();
+        failure.messages.push(format!(
+            "{path}: this is {}; name rule files, and hold them against it with --against {path}",
+            Kind::Record.name()
+        ));
+    }
+    failure.messages.extend(named.wrong);
+    let ok = |line: String| {
+        // Records ask for an answer of its own.
+        if args.against.is_empty() {
+            terminal.plain_result(&line);
+        } else {
+            terminal.say(line);
+        }
+    };
+    for source in &named.rules {
+        match rules(source, terminal) {
             Ok((what, rules)) => {
-                let line = format!("ok {}: {what}", path.display());
-                // Records ask for an answer of its own.
-                if args.against.is_empty() {
-                    terminal.plain_result(&line);
-                } else {
-                    terminal.say(line);
-                }
-                texts.extend(rules.into_iter().flat_map(|rules| rules.texts));
+                ok(format!("ok {}: {what}", source.name));
+                texts.extend(rules.texts);
             }
             Err(found) => failure.messages.extend(found.messages),
         }
+    }
+    for source in &named.scenarios {
+        match scenario(source) {
+            Ok(what) => ok(format!("ok {}: {what}", source.name)),
+            Err(found) => failure.messages.extend(found.messages),
+        }
+    }
+    for test in &named.tests {
+        let path = test.display();
+        terminal.say(format_args!(
+            "{path}: {}, not checked here; `firedrill test rules {path}` runs it",
+            Kind::RuleTest.name()
+        ));
     }
     if !failure.messages.is_empty() {
         return Err(failure);
@@ -48,19 +72,20 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
     against(args, texts, terminal)
 }
 
-/// What a file is, and its rules if it has some.
-fn file(path: &Path, terminal: &Terminal) -> Result<(String, Option<Rules>), Failure> {
-    let text = inputs::read(path)?;
-    if is_rule_file(&text) {
-        let name = path.display().to_string();
-        let rules = inputs::rule_file(RuleText { name, text })?;
-        for warning in rules.set.warnings() {
-            terminal.say(format_args!("warning: {warning}"));
-        }
-        let what = format!("{} alerting rules", rules.set.alerts().count());
-        return Ok((what, Some(rules)));
+/// What a rule file is, and its rules.
+fn rules(source: &Source, terminal: &Terminal) -> Result<(String, Rules), Failure> {
+    let (name, text) = (source.name.clone(), source.text.clone());
+    let rules = inputs::rule_file(RuleText { name, text })?;
+    for warning in rules.set.warnings() {
+        terminal.say(format_args!("warning: {warning}"));
     }
-    let plan = inputs::plan(path, &text, None).map_err(|problems| Failure::problems(&problems))?;
+    let what = format!("{} alerting rules", rules.set.alerts().count());
+    Ok((what, rules))
+}
+
+/// What a scenario is.
+fn scenario(source: &Source) -> Result<String, Failure> {
+    let plan = inputs::plan(source, None)?;
     let minutes = plan.duration_ms / 60_000;
     let mut what = format!(
         "scenario {}, {minutes} min, {} incident(s)",
@@ -72,7 +97,7 @@ fn file(path: &Path, terminal: &Terminal) -> Result<(String, Option<Rules>), Fai
     if !told.is_empty() {
         what.push_str(&format!(": {}", told.join("; ")));
     }
-    Ok((what, None))
+    Ok(what)
 }
 
 /// Holds all rules together against the records, one after the other.
@@ -97,11 +122,4 @@ fn against(args: &Check, texts: Vec<RuleText>, terminal: &Terminal) -> Result<Ex
     } else {
         Exit::GateFailed
     })
-}
-
-/// A rule file has `groups:` at its top level, a Kubernetes resource `apiVersion:` and `kind:`; a scenario never has.
-fn is_rule_file(text: &str) -> bool {
-    let begins = ["groups:", "apiVersion:", "kind:"];
-    text.lines()
-        .any(|line| begins.iter().any(|begin| line.starts_with(begin)))
 }

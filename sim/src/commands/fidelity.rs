@@ -35,8 +35,10 @@ const BEAT_MS: [i64; 4] = [
 /// When an input is wrong (nothing was started), or a drill could not be run.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     live::check_speed(args.speed)?;
-    let plans = inputs::plans(&args.scenarios, args.seed);
-    let (rules, pack, plans) = inputs::rules_and(&args.rules, args.delivery, plans)?;
+    let named = inputs::for_drills(&args.scenarios, &args.rules);
+    let plans = inputs::plans(&named.scenarios, args.seed);
+    let (rules, pack, plans) =
+        inputs::rules_and(&named, &args.rules, args.delivery, plans, terminal)?;
     inputs::bounded(&rules, &plans)?;
     let set = LiveSet {
         speed: args.speed,

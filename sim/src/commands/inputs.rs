@@ -1,9 +1,15 @@
 //! Reads what people wrote: scenarios, rule files, records. All problems of all files at once.
 
 mod found;
+mod kind;
+mod named;
 
+pub(crate) use kind::Kind;
+pub(crate) use named::{Named, Place, Source};
+
+use crate::builtin;
 use crate::cli;
-use crate::commands::{Failure, both};
+use crate::commands::{Failure, Terminal, both};
 use crate::drill::Rules;
 use crate::exit::Exit;
 use crate::plan::Plan;
@@ -36,35 +42,23 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     }
 }
 
-/// Loads one scenario file as a plan.
-pub(crate) fn plan(path: &Path, text: &str, seed: Option<u64>) -> Result<Plan, Vec<Problem>> {
-    let scenario = Scenario::parse(&path.display().to_string(), text)?;
-    Plan::resolve(&scenario, &PlanOptions { seed })
+/// Loads one scenario as a plan.
+pub(crate) fn plan(source: &Source, seed: Option<u64>) -> Result<Plan, Failure> {
+    let scenario = Scenario::parse(&source.name, &source.text);
+    let plan = scenario.and_then(|scenario| Plan::resolve(&scenario, &PlanOptions { seed }));
+    plan.map_err(|found| Failure::problems(&found))
 }
 
 /// Reads every scenario, or tells all that is wrong with the form of any of them.
-pub(crate) fn scenarios(paths: &[PathBuf]) -> Result<Vec<Scenario>, Failure> {
-    all(paths, |path| {
-        let text = read(path)?;
-        let name = path.display().to_string();
-        Scenario::parse(&name, &text).map_err(|found| Failure::problems(&found))
+pub(crate) fn scenarios(sources: &[Source]) -> Result<Vec<Scenario>, Failure> {
+    each(sources, |source| {
+        Scenario::parse(&source.name, &source.text).map_err(|found| Failure::problems(&found))
     })
 }
 
 /// Loads every scenario, or tells all that is wrong with any of them.
-pub(crate) fn plans(paths: &[PathBuf], seed: Option<u64>) -> Result<Vec<Plan>, Failure> {
-    all(paths, |path| {
-        let text = read(path)?;
-        plan(path, &text, seed).map_err(|found| Failure::problems(&found))
-    })
-}
-
-/// Loads every file, or tells all that is wrong with any of them.
-fn all<T>(
-    paths: &[PathBuf],
-    load: impl Fn(&Path) -> Result<T, Failure>,
-) -> Result<Vec<T>, Failure> {
-    each(paths, |path| load(path))
+pub(crate) fn plans(sources: &[Source], seed: Option<u64>) -> Result<Vec<Plan>, Failure> {
+    each(sources, |source| plan(source, seed))
 }
 
 /// Does the same for each, or tells all that is wrong with any of them.
@@ -90,15 +84,71 @@ pub(crate) fn each<'a, S, T>(
     }
 }
 
-/// The rules of the command line beside another input, or all that is wrong with either.
+/// What is named for drills: scenarios, and rules to judge.
+pub(crate) fn for_drills(words: &[PathBuf], rules: &cli::Rules) -> Named {
+    let words = [
+        // In the order in which a shell's pattern had them.
+        (Place::Rules, rules.files.as_slice()),
+        (Place::Scenarios, words),
+    ];
+    let named = Named::new(&words).without_records();
+    named.with_scenarios().with_rules_of(&rules.files)
+}
+
+/// The rules of the command line beside another input, or all that is wrong with either, and with what was named. Says
+/// which rules they are where that is not what was typed.
 pub(crate) fn rules_and<T>(
+    named: &Named,
     rules: &cli::Rules,
     delivery: cli::Delivery,
     other: Result<T, Failure>,
+    terminal: &Terminal,
 ) -> Result<(Rules, RulePack, T), Failure> {
-    let ((rules, pack), other) = both(rule_pack(&rules.files, &rules.pages), other)?;
+    let understood = match named.wrong.is_empty() {
+        true => Ok(()),
+        false => Err(Failure {
+            exit: Exit::Usage,
+            messages: named.wrong.clone(),
+        }),
+    };
+    // Without them there is nothing to say about the default ones.
+    let loaded = match (named.rules.is_empty(), &understood) {
+        (true, Ok(())) => {
+            let default = builtin::rules(builtin::DEFAULT_RULES);
+            let default = default.ok_or_else(|| Failure::internal("no built-in rules"))?;
+            terminal.say(format_args!(
+                "rules: {}; judge your own with --rules FILE...",
+                default.shown()
+            ));
+            let text = RuleText {
+                name: default.shown(),
+                text: default.text.to_owned(),
+            };
+            rule_pack(vec![text], &rules.pages).map(Some)
+        }
+        (true, Err(_)) => Ok(None),
+        (false, _) => rule_pack(texts(&named.rules), &rules.pages).map(Some),
+    };
+    let ((), (loaded, other)) = both(understood, both(loaded, other))?;
+    let (loaded, pack) = loaded.ok_or_else(|| Failure::internal("no rules"))?;
+    for test in &named.tests {
+        let path = test.display();
+        terminal.say(format_args!(
+            "{path}: {}, not used here; `firedrill test rules {path}` runs it",
+            Kind::RuleTest.name()
+        ));
+    }
     let delivery = delivery.of_new_drills();
-    Ok((Rules { delivery, ..rules }, pack, other))
+    Ok((Rules { delivery, ..loaded }, pack, other))
+}
+
+/// Rule files by value.
+pub(crate) fn texts(sources: &[Source]) -> Vec<RuleText> {
+    let texts = sources.iter().map(|source| RuleText {
+        name: source.name.clone(),
+        text: source.text.clone(),
+    });
+    texts.collect()
 }
 
 /// Refuses rules that would be evaluated for ever over any of the plans.
@@ -131,14 +181,11 @@ pub(crate) fn rules(texts: Vec<RuleText>) -> Result<Rules, Vec<Problem>> {
     })
 }
 
-/// Reads and loads rule files with what their comments say about scoring.
-pub(crate) fn rule_pack(paths: &[PathBuf], pages: &[String]) -> Result<(Rules, RulePack), Failure> {
-    let texts = all(paths, |path| {
-        Ok(RuleText {
-            name: path.display().to_string(),
-            text: read(path)?,
-        })
-    })?;
+/// Loads rule texts that were given for this command, with what their comments say about scoring.
+pub(crate) fn rule_pack(
+    texts: Vec<RuleText>,
+    pages: &[String],
+) -> Result<(Rules, RulePack), Failure> {
     known_causes(&texts)?;
     pack(texts, pages)
 }
@@ -222,7 +269,7 @@ fn commented(texts: Vec<RuleText>) -> Result<(Rules, RulePack), Failure> {
 
 /// Opens records, each named by its file or by a directory: see [`found::records`].
 pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
-    all(&found::records(paths)?, record)
+    each(&found::records(paths)?, |path| record(path))
 }
 
 /// Opens one record.

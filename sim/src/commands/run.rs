@@ -28,8 +28,10 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.engine == Engine::Virtual {
         return simulate::run(args, terminal);
     }
-    let plans = inputs::plans(&args.scenarios, args.seed);
-    let (rules, pack, plans) = inputs::rules_and(&args.rules, args.delivery, plans)?;
+    let named = inputs::for_drills(&args.scenarios, &args.rules);
+    let plans = inputs::plans(&named.scenarios, args.seed);
+    let (rules, pack, plans) =
+        inputs::rules_and(&named, &args.rules, args.delivery, plans, terminal)?;
     inputs::bounded(&rules, &plans)?;
     let live = LiveSet {
         speed: args.speed,

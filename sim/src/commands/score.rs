@@ -1,6 +1,7 @@
 //! `firedrill score`: recorded drills, scored again without a new drill.
 
 use crate::cli::Score;
+use crate::commands::inputs::{Named, Place};
 use crate::commands::{Failure, Terminal, inputs};
 use crate::exit::Exit;
 use firedrill_detector::RuleSet;
@@ -55,13 +56,16 @@ pub(crate) fn scored(
     pages: &[String],
     params: &ScoreParams,
 ) -> Result<Vec<Scored>, Failure> {
-    let other: Option<Vec<RuleText>> = if rules.is_empty() {
+    let named = Named::new(&[(Place::Rules, rules), (Place::Records, runs)]);
+    let named = named.without_scenarios("score").with_rules_of(rules);
+    let named = named.understood()?;
+    let other: Option<Vec<RuleText>> = if named.rules.is_empty() {
         None
     } else {
-        let (rules, _) = inputs::rule_pack(rules, pages)?;
+        let (rules, _) = inputs::rule_pack(inputs::texts(&named.rules), pages)?;
         Some(rules.texts)
     };
-    inputs::records(runs)?
+    inputs::records(&named.records)?
         .into_iter()
         .map(|record| {
             let texts = other.clone().unwrap_or_else(|| record.header.rules.clone());

@@ -35,11 +35,10 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// # Errors
 /// When an input is wrong or too large (nothing was started), or a record cannot be written.
 pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
-    let (rules, pack, scenarios) = inputs::rules_and(
-        &args.rules,
-        args.delivery,
-        inputs::scenarios(&args.scenarios),
-    )?;
+    let named = inputs::for_drills(&args.scenarios, &args.rules);
+    let scenarios = inputs::scenarios(&named.scenarios);
+    let (rules, pack, scenarios) =
+        inputs::rules_and(&named, &args.rules, args.delivery, scenarios, terminal)?;
     let seeded = Seeded::new(&scenarios, args.seed, args.trials)?;
     let threads = threads(args.jobs, seeded.len());
     let kept = match args.trials {
@@ -273,7 +272,7 @@ fn many(
     terminal.say(format_args!(
         "{} virtual drills: {} scenario(s) under {} seeds, {threads} at a time",
         seeded.len(),
-        args.scenarios.len(),
+        seeded.scenarios.len(),
         args.trials,
     ));
     let lines = Lines::new(terminal, seeded.len());

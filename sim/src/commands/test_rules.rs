@@ -4,7 +4,7 @@
 //! is refused. Problems of files come with line and column, all at once as one error of the test file, and nothing of it
 //! is run; promtool tells one problem, of rule files once for each test.
 
-mod glob;
+pub(crate) mod glob;
 mod junit;
 
 use crate::cli::{Generation, Test, TestRules, Tested};

@@ -1,6 +1,8 @@
 //! `firedrill tune`: settings of alerts, or of the plan, tried out on many virtual drills.
 
+use crate::builtin;
 use crate::cli::Tune;
+use crate::commands::inputs::{Named, Place};
 use crate::commands::signals::Signals;
 use crate::commands::simulate::{Lines, on_all_cores, plans, threads};
 use crate::commands::{Failure, Terminal, both, inputs, live, run, whatif};
@@ -47,14 +49,21 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
             "--drain-within asks about the plan: vary it, for example `--vary workers.NAME.processes=1..8`",
         ));
     }
-    let (records, scenarios): (Vec<PathBuf>, Vec<PathBuf>) = args
-        .inputs
-        .iter()
-        .cloned()
-        .partition(|path| is_record(path));
-    let inputs = both(inputs::scenarios(&scenarios), inputs::records(&records));
+    let named = Named::new(&[
+        (Place::Rules, &args.rules.files),
+        (Place::ScenariosOrRecords, &args.inputs),
+    ]);
+    let named = match named.records.is_empty() {
+        true => named.with_scenarios(),
+        false => named,
+    };
+    let named = named.with_rules_of(&args.rules.files);
+    let inputs = both(
+        inputs::scenarios(&named.scenarios),
+        inputs::records(&named.records),
+    );
     let (rules, pack, (scenarios, records)) =
-        inputs::rules_and(&args.rules, args.delivery, inputs)?;
+        inputs::rules_and(&named, &args.rules, args.delivery, inputs, terminal)?;
     let plans = plans(&scenarios, args.seed, args.trials)?;
     inputs::bounded(&rules, &plans)?;
     inputs::each(&records, |record| {
@@ -129,14 +138,6 @@ fn observe(plan: &Plan, rules: &Rules, tuner: &Tuner, abort: &AtomicBool) -> Obs
     tuner.observe(&drill::simulate(plan, rules, options, true))
 }
 
-/// A record, or a directory that holds one; everything else is a scenario.
-fn is_record(path: &Path) -> bool {
-    path.is_dir()
-        || path
-            .extension()
-            .is_some_and(|extension| extension == "jsonl")
-}
-
 fn tuner(
     args: &Tune,
     rules: &Rules,
@@ -180,9 +181,8 @@ fn write(dir: &Path, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>>
     let mut written = vec![html];
     let edited = tuner.edited(&tuning.proposal.values);
     for file in edited.map_err(|problem| io::Error::other(problem.to_string()))? {
-        let name = Path::new(&file.name)
-            .file_name()
-            .unwrap_or(file.name.as_ref());
+        let name = file.name.strip_suffix(builtin::MARK).unwrap_or(&file.name);
+        let name = Path::new(name).file_name().unwrap_or(name.as_ref());
         let path = dir.join(name);
         files::write(&path, &file.text)?;
         written.push(path);

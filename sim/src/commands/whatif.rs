@@ -32,7 +32,9 @@ struct Row {
 /// When an input is wrong or too large (nothing was started).
 pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let goal_ms = args.drain_within.map(|within| within.0);
-    let scenarios = inputs::scenarios(&args.inputs)?;
+    let named = inputs::for_drills(&args.inputs, &args.rules);
+    let named = named.understood()?;
+    let scenarios = inputs::scenarios(&named.scenarios)?;
     let mut axes = Vec::new();
     let mut wrong = Vec::new();
     for vary in &args.vary {

@@ -19,6 +19,12 @@ pub(super) struct Incident {
     pub(super) here: Mark,
 }
 
+impl Incident {
+    pub(super) fn cause(&self) -> &str {
+        &self.cause.value
+    }
+}
+
 /// A window in which every page is a false alarm.
 #[derive(Debug, Clone)]
 pub(super) struct Benign {

@@ -17,6 +17,7 @@ mod inspector;
 mod interference;
 mod interop;
 mod live;
+mod names;
 mod output;
 mod prometheus;
 mod queueing_theory;

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 /// A pattern that is none; displays as Go says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("syntax error in pattern")]
-pub(super) struct BadPattern;
+pub(crate) struct BadPattern;
 
 /// A pattern of a test file as seen from where we are: relative patterns are relative to the test file. The empty
 /// pattern stays what it is, and matches nothing.
@@ -38,7 +38,7 @@ fn cleaned(path: &Path) -> PathBuf {
 }
 
 /// What the pattern matches, each folder's names in order. What cannot be read matches nothing.
-pub(super) fn files(pattern: &str) -> Result<Vec<PathBuf>, BadPattern> {
+pub(crate) fn files(pattern: &str) -> Result<Vec<PathBuf>, BadPattern> {
     // A bad pattern is one even where nothing is compared with it.
     for name in pattern.split('/') {
         name_pattern(name)?;
@@ -62,7 +62,7 @@ pub(super) fn files(pattern: &str) -> Result<Vec<PathBuf>, BadPattern> {
     Ok(found.collect())
 }
 
-fn has_wildcards(pattern: &str) -> bool {
+pub(crate) fn has_wildcards(pattern: &str) -> bool {
     pattern.contains(['*', '?', '[', '\\'])
 }
 
