@@ -1,7 +1,9 @@
 //! The record as a file: JSON Lines, out as things happen, back in even when the end is missing.
 
 pub(crate) mod check;
+mod checksum;
 mod impossible;
+mod required;
 mod whole;
 
 pub use impossible::Impossible;
@@ -9,6 +11,7 @@ pub use impossible::Impossible;
 use crate::record::{
     Audit, FORMAT, Header, Impact, Interference, Lag, Line, Mark, QueueWaits, Transition, Value,
 };
+use checksum::Checksum;
 use firedrill_detector::{Labels, Sample, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,6 +39,7 @@ pub struct RecordWriter<W: Write> {
     out: W,
     /// Lines written so far.
     lines: u64,
+    checksum: Checksum,
     series: BTreeMap<Labels, u32>,
 }
 
@@ -48,6 +52,7 @@ impl<W: Write> RecordWriter<W> {
         let mut writer = Self {
             out,
             lines: 0,
+            checksum: Checksum::default(),
             series: BTreeMap::new(),
         };
         writer.json(&First::Header(header))?;
@@ -55,19 +60,34 @@ impl<W: Write> RecordWriter<W> {
         Ok(writer)
     }
 
-    /// Appends a line; the last one is told how many there are.
+    /// Appends a line; the last one is told how many there are, and gets the checksum of all.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&mut self, line: &Line) -> io::Result<()> {
-        let mut line = std::borrow::Cow::Borrowed(line);
-        if let Line::Footer { .. } = &*line
-            && let Line::Footer { lines, .. } = line.to_mut()
-        {
-            *lines = Some(self.lines + 1);
+        match line {
+            Line::Footer { .. } => self.footer(line.clone())?,
+            _ => self.json(line)?,
         }
-        self.json(&line)?;
         self.out.flush()
+    }
+
+    fn footer(&mut self, mut line: Line) -> io::Result<()> {
+        if let Line::Footer {
+            lines, checksum, ..
+        } = &mut line
+        {
+            (*lines, *checksum) = (Some(self.lines + 1), None);
+        }
+        let mut text = serde_json::to_vec(&line)?;
+        // The brace that closes it.
+        text.pop();
+        self.checksum.take(&text);
+        text.extend(checksum::BEFORE);
+        let sum = self.checksum.written();
+        text.extend(format!("\"{sum}\"}}\n").bytes());
+        self.lines += 1;
+        self.out.write_all(&text)
     }
 
     /// Appends a scrape, introducing the series that are new.
@@ -137,10 +157,11 @@ impl<W: Write> RecordWriter<W> {
     }
 
     fn json(&mut self, line: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, line)?;
-        self.out.write_all(b"\n")?;
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.checksum.take(&text);
         self.lines += 1;
-        Ok(())
+        self.out.write_all(&text)
     }
 }
 
@@ -214,6 +235,28 @@ pub enum RecordError {
         /// What is wrong with it.
         what: Impossible,
     },
+    /// Something is missing that its version has.
+    #[error(
+        "line {line}: `{field}` is missing, and {format} has it: no drill writes such a record"
+    )]
+    Missing {
+        /// Line, from 1.
+        line: usize,
+        /// Its path in the line.
+        field: &'static str,
+        /// Format of the record.
+        format: String,
+    },
+    /// Its bytes do not come to the checksum in the last line.
+    #[error(
+        "the record was changed after it was written: its checksum says {written}, and it comes to {found}"
+    )]
+    Changed {
+        /// The checksum in the record.
+        written: String,
+        /// That of what is there.
+        found: String,
+    },
     /// A scrape names a series nobody introduced.
     #[error("line {line}: there is no series {id}")]
     UnknownSeries {
@@ -272,6 +315,14 @@ impl Record {
         let First::Header(header) =
             serde_json::from_slice::<First<Header>>(&first).map_err(damaged(1))?;
         check::header(&header)?;
+        let has_steps = minor(&header.format) >= 2;
+        if has_steps {
+            required::check(1, &first, required::OF_HEADER, &header.format)?;
+        }
+        let mut checksum = Checksum::default();
+        checksum.take(&first);
+        checksum.take(b"\n");
+        let mut changed = None;
         let mut record = Self {
             header,
             lines: Vec::new(),
@@ -289,6 +340,21 @@ impl Record {
             match serde_json::from_slice::<Line>(&text) {
                 Ok(line) => {
                     check::line(number, &line, &mut series)?;
+                    if has_steps {
+                        let fields = required::of(&line);
+                        required::check(number, &text, fields, &record.header.format)?;
+                    }
+                    if let Line::Footer {
+                        checksum: Some(written),
+                        ..
+                    } = &line
+                    {
+                        let found = checksum.with_last(&text);
+                        changed = (found.as_ref() != Some(written)).then(|| RecordError::Changed {
+                            written: written.clone(),
+                            found: found.unwrap_or_else(|| "nothing".to_owned()),
+                        });
+                    }
                     record.lines.push(line);
                     numbers.push(number);
                 }
@@ -300,9 +366,15 @@ impl Record {
                     });
                 }
             }
+            checksum.take(&text);
+            checksum.take(b"\n");
         }
+        // What a line says against others tells more than that something was changed somewhere.
         record.complete = whole::check(&record, &numbers)? && broken.is_none();
-        Ok(record)
+        match changed {
+            Some(changed) => Err(changed),
+            None => Ok(record),
+        }
     }
 
     /// The samples in order, at absolute times, as the detector takes them.

@@ -212,6 +212,10 @@ pub enum Line {
         /// How many lines the record has, header and this one included. Filled in by the writer. Since 1.2.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lines: Option<u64>,
+        /// Over all bytes of the record until here: 64-bit FNV-1a, in hexadecimal digits. Filled in by the writer. Since
+        /// 1.2.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checksum: Option<String>,
     },
 }
 

@@ -298,6 +298,7 @@ fn footer(ended: &Ended, real_seconds: f64) -> Line {
         real_seconds,
         aborted: ended.aborted.then(|| "stopped by signal".to_owned()),
         lines: None,
+        checksum: None,
     }
 }
 

@@ -78,12 +78,14 @@ pub enum Impossible {
         state: AlertState,
     },
     /// Parts do not add up.
-    #[error("{what} do not add up to the {whole} that were enqueued")]
+    #[error("{what} do not add up to the {whole} that were {of}")]
     Sum {
         /// The parts.
         what: String,
         /// The whole.
         whole: u64,
+        /// What the whole is.
+        of: &'static str,
     },
     /// More of something than there can be.
     #[error("{what}: {count}, of {most} there are")]
@@ -98,6 +100,45 @@ pub enum Impossible {
     /// A median is above a 99th percentile, or that above the maximum.
     #[error("{0}: median, 99th percentile and maximum do not rise")]
     Quantiles(String),
+    /// No engine of ours.
+    #[error("there is no engine `{0}`")]
+    Engine(String),
+    /// A series that has no name.
+    #[error("series {0} has no __name__")]
+    Nameless(u32),
+    /// A target is up or not.
+    #[error("`up` of {0} is {1}, neither 0 nor 1")]
+    Up(String, f64),
+    /// Something was done before it was due.
+    #[error("{what} was done at {at_ms} ms, before it was due at {planned_ms} ms")]
+    Early {
+        /// What.
+        what: String,
+        /// When it was done.
+        at_ms: i64,
+        /// When it was due.
+        planned_ms: i64,
+    },
+    /// Two parts of the record say different things of the same.
+    #[error("{what} is {found}, and should be {planned}")]
+    Differs {
+        /// Of what.
+        what: String,
+        /// What is there.
+        found: String,
+        /// What another part of the record says.
+        planned: String,
+    },
+    /// A measure is no number, or less than it can be.
+    #[error("{what} is {value}, and cannot be below {least}")]
+    Measure {
+        /// Of what.
+        what: String,
+        /// The number.
+        value: f64,
+        /// Its least.
+        least: f64,
+    },
     /// Lines are missing, or more.
     #[error("{written} lines were written, and here are {found}")]
     Lines {

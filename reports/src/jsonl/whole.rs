@@ -1,11 +1,16 @@
 //! A record as a whole: what its lines say of each other. One that cannot have been written by a drill is refused; one
 //! that lacks its end was cut short.
 
+mod counts;
+mod marks;
 mod states;
 
 use crate::jsonl::check::DRILL_MS_MAX;
 use crate::jsonl::{Impossible, Record, RecordError};
-use crate::record::{Audit, Header, Impact, Lag, Line, Mark, Phase, PlannedStep};
+use crate::record::{Audit, Header, Impact, Lag, Line, Meddling};
+use crate::waits::Waits;
+use firedrill_detector::sample::METRIC_NAME;
+use marks::Marks;
 use states::States;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +20,8 @@ const EPOCH_MS_MAX: i64 = 253_402_300_799_999;
 /// Checks a record that has been read; `numbers`: where in the file its lines stand, from 1. True if it has all that the
 /// end of a drill leaves.
 pub(super) fn check(record: &Record, numbers: &[usize]) -> Result<bool, RecordError> {
-    header(&record.header).map_err(|what| RecordError::Impossible { line: 1, what })?;
+    header(&record.header, record.has_steps())
+        .map_err(|what| RecordError::Impossible { line: 1, what })?;
     let mut whole = Whole::new(record);
     for (line, number) in record.lines.iter().zip(numbers) {
         whole
@@ -28,7 +34,7 @@ pub(super) fn check(record: &Record, numbers: &[usize]) -> Result<bool, RecordEr
     Ok(whole.is_complete())
 }
 
-fn header(header: &Header) -> Result<(), Impossible> {
+fn header(header: &Header, has_steps: bool) -> Result<(), Impossible> {
     let duration_ms = header.duration_ms;
     within("epoch_ms", header.epoch_ms, 0, EPOCH_MS_MAX)?;
     within("duration_ms", duration_ms, 1, DRILL_MS_MAX)?;
@@ -49,6 +55,15 @@ fn header(header: &Header) -> Result<(), Impossible> {
     )?;
     if !(header.speed.is_finite() && header.speed >= 0.0) {
         return Err(Impossible::Speed(header.speed));
+    }
+    // The virtual engine waits for nothing, and so has no speed.
+    match (header.engine.as_str(), header.speed == 0.0) {
+        ("live", false) | ("virtual", true) => {}
+        ("live" | "virtual", _) => return Err(Impossible::Speed(header.speed)),
+        (engine, _) => return Err(Impossible::Engine(engine.to_owned())),
+    }
+    if has_steps && header.plan.trim().is_empty() {
+        return Err(Impossible::Half("the header, which has no plan,".into()));
     }
     let mut steps = BTreeSet::new();
     for step in &header.steps {
@@ -89,8 +104,10 @@ fn header(header: &Header) -> Result<(), Impossible> {
 /// What the lines so far come to.
 struct Whole<'r> {
     header: &'r Header,
-    steps: BTreeMap<&'r str, &'r PlannedStep>,
+    has_steps: bool,
     series: BTreeSet<&'r BTreeMap<String, String>>,
+    /// By number of series: whether it says that its target is up.
+    ups: Vec<bool>,
     /// By number of series: the target that exposes it.
     owners: Vec<Option<&'r str>>,
     scraped: BTreeMap<&'r str, i64>,
@@ -99,10 +116,11 @@ struct Whole<'r> {
     /// Latest of all times that are within the drill.
     reached_ms: i64,
     states: States<'r>,
-    marks: Vec<&'r Mark>,
+    marks: Marks<'r>,
     impacts: BTreeMap<u32, &'r Impact>,
     queues: BTreeSet<&'r str>,
-    waited: u64,
+    waits: Waits,
+    ledgers_whole: bool,
     audit: Option<&'r Audit>,
     lag: Option<&'r Lag>,
     has_footer: bool,
@@ -113,21 +131,19 @@ impl<'r> Whole<'r> {
         let header = &record.header;
         Self {
             header,
-            steps: header
-                .steps
-                .iter()
-                .map(|step| (step.id.as_str(), step))
-                .collect(),
+            has_steps: record.has_steps(),
             series: BTreeSet::new(),
+            ups: Vec::new(),
             owners: Vec::new(),
             scraped: BTreeMap::new(),
             newest_ms: i64::MIN,
             reached_ms: i64::MIN,
             states: States::new(&header.rules),
-            marks: Vec::new(),
+            marks: Marks::new(&header.steps),
             impacts: BTreeMap::new(),
             queues: BTreeSet::new(),
-            waited: 0,
+            waits: Waits::new(),
+            ledgers_whole: true,
             audit: None,
             lag: None,
             has_footer: false,
@@ -149,6 +165,10 @@ impl<'r> Whole<'r> {
                 if !self.series.insert(labels) {
                     return Err(Impossible::Twice(format!("what series {id} is")));
                 }
+                let Some(name) = labels.get(METRIC_NAME) else {
+                    return Err(Impossible::Nameless(*id));
+                };
+                self.ups.push(name == "up");
                 self.owners.push(None);
                 self.before_audit("a series")
             }
@@ -167,11 +187,15 @@ impl<'r> Whole<'r> {
                     )));
                 }
                 let mut seen = BTreeSet::new();
-                for (id, _) in values {
+                for (id, value) in values {
                     if !seen.insert(*id) {
                         return Err(Impossible::Twice(format!("series {id} in this scrape")));
                     }
                     self.belongs(*id, target)?;
+                    let is_up = self.ups.get(*id as usize) == Some(&true);
+                    if is_up && value.0 != 0.0 && value.0 != 1.0 {
+                        return Err(Impossible::Up(target.clone(), value.0));
+                    }
                 }
                 Ok(())
             }
@@ -180,8 +204,12 @@ impl<'r> Whole<'r> {
                 self.states.take(transition)
             }
             Line::RuleError { at_ms, .. } => self.follows("a rule's error", *at_ms),
-            Line::Mark(mark) => self.mark(mark),
+            Line::Mark(mark) => {
+                self.reached_ms = self.reached_ms.max(mark.at_ms);
+                self.marks.take(mark)
+            }
             Line::Interference(found) => {
+                self.ledgers_whole &= found.what != Meddling::Ledger;
                 let until_ms = found.until_ms.unwrap_or(found.at_ms);
                 span("interference", found.at_ms, until_ms)
             }
@@ -190,20 +218,22 @@ impl<'r> Whole<'r> {
                 if self.audit.replace(audit).is_some() {
                     return Err(Impossible::Twice("the audit".into()));
                 }
-                audit_adds_up(audit)
+                counts::audit_adds_up(audit, self.has_steps)
             }
             Line::Waits(waits) => {
                 if !self.queues.insert(&waits.queue) {
                     return Err(Impossible::Twice(format!("the waits of {}", waits.queue)));
                 }
-                self.waited = self.waited.saturating_add(waits.counts.count());
+                let waited = self.waits.count().saturating_add(waits.counts.count());
+                at_most("tasks that waited", waited, TASKS_MAX)?;
+                self.waits.merge(&waits.counts);
                 Ok(())
             }
             Line::Lag(lag) => {
                 if self.lag.replace(lag).is_some() {
                     return Err(Impossible::Twice("the lag".into()));
                 }
-                lag_is_one(lag)
+                counts::lag_is_one(lag)
             }
             Line::NoData { .. } => Ok(()),
             Line::Footer {
@@ -211,6 +241,7 @@ impl<'r> Whole<'r> {
                 real_seconds,
                 aborted,
                 lines,
+                checksum: _,
             } => {
                 self.has_footer = true;
                 let duration_ms = self.header.duration_ms;
@@ -283,36 +314,6 @@ impl<'r> Whole<'r> {
         }
     }
 
-    fn mark(&mut self, mark: &'r Mark) -> Result<(), Impossible> {
-        if self.marks.contains(&mark) {
-            return Err(Impossible::Twice(format!("the mark of {}", mark.what)));
-        }
-        if let Some(id) = &mark.step {
-            let Some(step) = self.steps.get(id.as_str()) else {
-                return Err(Impossible::Unknown(format!("step {id} of a mark")));
-            };
-            let planned_ms = match mark.phase {
-                Some(Phase::Begin) => Some(step.starts_ms),
-                Some(Phase::End) => step.ends_ms,
-                None => None,
-            };
-            let planned_ms = planned_ms.unwrap_or(mark.planned_ms);
-            within("planned_ms", mark.planned_ms, planned_ms, planned_ms)?;
-        }
-        let begun = self.marks.iter().filter(|other| {
-            mark.step.is_some() && other.step == mark.step && other.phase == Some(Phase::Begin)
-        });
-        if mark.phase == Some(Phase::End)
-            && let Some(begun) = begun.map(|mark| mark.at_ms).min()
-        {
-            span(&format!("{} and its end", mark.what), begun, mark.at_ms)?;
-        }
-        self.reached_ms = self.reached_ms.max(mark.at_ms);
-        self.marks.push(mark);
-        // Marks beyond any plan: looking for doubles would take for ever.
-        within("the number of marks", self.marks.len() as i64, 0, MARKS_MAX)
-    }
-
     fn impact(&mut self, impact: &'r Impact) -> Result<(), Impossible> {
         let what = format!("the impact of incident {}", impact.incident);
         if usize::try_from(impact.incident).map_or(true, |id| id >= self.header.incidents.len()) {
@@ -343,56 +344,15 @@ impl<'r> Whole<'r> {
             let what = format!("tasks harmed by incident {}", impact.incident);
             at_most(&what, impact.harmed_tasks, audit.intended)?;
         }
-        at_most("tasks that waited", self.waited, audit.enqueued)
+        if self.has_steps && !self.queues.is_empty() {
+            return counts::waits_agree(audit, &self.waits, self.ledgers_whole);
+        }
+        at_most("tasks that waited", self.waits.count(), audit.enqueued)
     }
 }
 
-/// More marks than any timeline has.
-const MARKS_MAX: i64 = 10_000;
-
-fn audit_adds_up(audit: &Audit) -> Result<(), Impossible> {
-    let parts = [
-        audit.succeeded,
-        audit.archived,
-        audit.still_queued,
-        audit.lost,
-        audit.untold,
-    ];
-    let sum = parts
-        .iter()
-        .try_fold(0_u64, |sum, part| sum.checked_add(*part));
-    if sum != Some(audit.enqueued) {
-        return Err(Impossible::Sum {
-            what: "tasks succeeded, archived, still queued and lost".into(),
-            whole: audit.enqueued,
-        });
-    }
-    let accepted = audit.enqueued.saturating_add(audit.rejected);
-    at_most("tasks enqueued and rejected", accepted, audit.intended)?;
-    at_most("late tasks", audit.late, audit.enqueued)?;
-    at_most("tasks run twice", audit.executed_twice, audit.enqueued)?;
-    rising("wait_ms", audit.wait_ms)?;
-    within("wait_ms", audit.wait_ms[0], 0, i64::MAX)
-}
-
-fn lag_is_one(lag: &Lag) -> Result<(), Impossible> {
-    rising("enqueue_ms", lag.enqueue_ms)?;
-    rising("scrape_ms", lag.scrape_ms)?;
-    rising("handler_ms", lag.handler_ms)?;
-    rising("redis_ms", lag.redis_ms)?;
-    for gap in &lag.gaps {
-        within("a gap", gap.ms, 0, DRILL_MS_MAX)?;
-    }
-    Ok(())
-}
-
-/// Median, 99th percentile and maximum.
-fn rising(what: &str, quantiles: [i64; 3]) -> Result<(), Impossible> {
-    match quantiles.is_sorted() {
-        true => Ok(()),
-        false => Err(Impossible::Quantiles(what.to_owned())),
-    }
-}
+/// More tasks than any drill has; so many can be added up.
+const TASKS_MAX: u64 = u64::MAX / 2;
 
 fn within(what: &str, value: i64, least: i64, most: i64) -> Result<(), Impossible> {
     match (least..=most).contains(&value) {

@@ -71,6 +71,7 @@ impl Paper {
             real_seconds: 1.0,
             aborted: None,
             lines: None,
+            checksum: None,
         };
         Self {
             record: Record {

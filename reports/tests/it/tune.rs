@@ -108,6 +108,7 @@ fn drill(
         real_seconds: 1.0,
         aborted: None,
         lines: None,
+        checksum: None,
     });
     record
 }

@@ -1,7 +1,7 @@
 //! Records are checked as a whole: what no drill writes is refused, what is cut short proves nothing, and no edit of a
 //! record's structure turns a drill that failed into one that passed.
 
-use crate::support::{Story, file};
+use crate::support::{Story, counted, file};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::jsonl::Impossible;
 use firedrill_reports::pack::RulePack;
@@ -35,16 +35,21 @@ fn verdict(record: &Record) -> Verdict {
     score_recorded(record, &pack, &ScoreParams::default()).verdict
 }
 
-/// The newest of them as this release writes it.
+/// The newest of them as this release writes it, but without a checksum, which would tell of any edit.
 fn lines() -> Vec<String> {
+    let text = counted(&sealed());
+    text.lines().map(str::to_owned).collect()
+}
+
+/// The same with its checksum.
+fn sealed() -> String {
     let record = Record::read(LEFT[2].1.as_bytes()).unwrap();
     let mut writer = RecordWriter::new(Vec::new(), &record.header).unwrap();
     record
         .lines
         .iter()
         .for_each(|line| writer.write(line).unwrap());
-    let text = String::from_utf8(writer.into_inner()).unwrap();
-    text.lines().map(str::to_owned).collect()
+    String::from_utf8(writer.into_inner()).unwrap()
 }
 
 fn read(lines: &[String]) -> Result<Record, RecordError> {
@@ -107,13 +112,90 @@ fn older_records_are_held_to_what_they_can_be() {
             let what = format!("{version}: {kind} in line {}", at + 1);
             let mut fewer = whole.clone();
             fewer.remove(at);
-            let outcome = judge(&fewer, &what);
+            let outcome = judge(&recounted(&fewer), &what);
             if matches!(kind, "impact" | "audit" | "lag" | "footer") {
                 assert_eq!(outcome, Some(Verdict::Inconclusive), "{what}");
             }
             let mut more = whole.clone();
             more.insert(at, whole[at].clone());
-            assert_eq!(judge(&more, &what), None, "{what} twice");
+            let twice = judge(&recounted(&more), &what);
+            assert_eq!(twice, None, "{what} twice");
+        }
+    }
+}
+
+/// Lines of which the last says how many there are, where it says so.
+fn recounted(lines: &[String]) -> Vec<String> {
+    let text = counted(&(lines.join("\n") + "\n"));
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn any_edit_at_all_is_told_by_the_checksum() {
+    let sealed = sealed();
+    assert!(Record::read(sealed.as_bytes()).unwrap().complete);
+    let edits = [
+        ("\"cause\":\"worker-crashed\"", "\"cause\":\"other\""),
+        ("\"deadline_ms\":", "\"deadline_ms\": "),
+        ("\"aborted\":null", "\"aborted\": null"),
+        ("\"real_seconds\":0.0", "\"real_seconds\":9.0"),
+        (
+            "\"succeeded\":857,\"archived\":0",
+            "\"succeeded\":856,\"archived\":1",
+        ),
+    ];
+    for (from, to) in edits {
+        let edited = sealed.replacen(from, to, 1);
+        assert_ne!(edited, sealed, "{from}");
+        let error = Record::read(edited.as_bytes()).unwrap_err();
+        let is_told = matches!(error, RecordError::Changed { .. });
+        assert!(is_told, "{from}: {error}");
+    }
+    let crlf = sealed.replace('\n', "\r\n");
+    assert!(Record::read(crlf.as_bytes()).is_err());
+    let more = sealed.replacen("\"}\n", "\",\"aborted\":null}\n", 1);
+    assert!(Record::read(more.as_bytes()).is_err());
+    // It goes without the last end of a line.
+    assert!(Record::read(sealed.trim_end().as_bytes()).is_ok());
+}
+
+/// Fields that have defaults for the sake of older records are not forgotten in newer ones.
+#[test]
+fn what_was_taken_out_of_a_line_is_missed() {
+    for (kind, path) in [
+        ("header", "steps"),
+        ("mark", "step"),
+        ("mark", "phase"),
+        ("impact", "queues"),
+        ("audit", "unexplained"),
+        ("audit", "unexplained/lost"),
+        ("lag", "slot_overhead"),
+        ("lag", "gaps"),
+        ("footer", "lines"),
+    ] {
+        let (parent, field) = path.rsplit_once('/').unwrap_or(("", path));
+        let parent = if parent.is_empty() {
+            String::new()
+        } else {
+            format!("/{parent}")
+        };
+        for null in [false, true] {
+            let mut lines = lines();
+            let is_kind = |line: &&mut String| line.contains(&format!("\"kind\":\"{kind}\""));
+            let line = lines.iter_mut().find(is_kind).unwrap();
+            let mut value: Value = serde_json::from_str(line).unwrap();
+            let object = value.pointer_mut(&parent).unwrap().as_object_mut().unwrap();
+            match null {
+                true => object[field] = Value::Null,
+                false => drop(object.remove(field).unwrap()),
+            }
+            *line = value.to_string();
+            let error = read(&lines).unwrap_err();
+            let is_told = matches!(
+                error,
+                RecordError::Missing { .. } | RecordError::Damaged { .. }
+            );
+            assert!(is_told, "{kind} {path}: {error}");
         }
     }
 }
@@ -282,6 +364,62 @@ fn what_no_drill_writes_is_named() {
         ),
         ("audit", "/wait_ms/0", json!(999_999_999), "wait_ms: median"),
         ("lag", "/enqueue_ms/0", json!(9), "enqueue_ms: median"),
+        ("header", "/engine", json!("dream"), "no engine `dream`"),
+        ("header", "/speed", json!(60.0), "60 is no speed"),
+        ("header", "/plan", json!(" "), "has no plan"),
+        (
+            "series",
+            "/labels",
+            json!({"job": "worker"}),
+            "series 0 has no __name__",
+        ),
+        (
+            "mark",
+            "/at_ms",
+            json!(239_999),
+            "before it was due at 240000 ms",
+        ),
+        (
+            "mark",
+            "/what",
+            json!("redis.kill"),
+            "is redis.kill, and should be worker.kill",
+        ),
+        ("mark", "/phase", json!("end"), "planned_ms is 240000"),
+        ("mark", "/targets", json!([]), "and should be w-0"),
+        (
+            "mark",
+            "/targets",
+            json!(["w-1"]),
+            "is w-1, and should be w-0",
+        ),
+        ("mark", "/saw", json!(""), "one half and not the other"),
+        (
+            "audit",
+            "/intended",
+            json!(860),
+            "do not add up to the 860 that were intended",
+        ),
+        (
+            "audit",
+            "/executed_twice",
+            json!(858),
+            "tasks run twice: 858, of 857 there are",
+        ),
+        (
+            "audit",
+            "/unexplained/lost",
+            json!(1),
+            "unexplained losses: 1, of 0 there are",
+        ),
+        (
+            "audit",
+            "/wait_ms/2",
+            json!(240_640),
+            "as the waits of the queues come to",
+        ),
+        ("lag", "/slot_overhead", json!(-5.0), "slot_overhead is -5"),
+        ("lag", "/fault_ms_max", json!(-5), "fault_ms_max is -5"),
         (
             "footer",
             "/at_ms",
@@ -295,6 +433,13 @@ fn what_no_drill_writes_is_named() {
     }
     let whole = lines();
     let find = |kind: &str| whole.iter().position(|line| line.contains(kind)).unwrap();
+    let mut down = whole.clone();
+    let is_up = |line: &&String| line.contains("\"__name__\":\"up\"");
+    let up: Value = serde_json::from_str(whole.iter().find(is_up).unwrap()).unwrap();
+    let sample = format!("[{},1]", up["id"]);
+    let scrape = down.iter_mut().find(|line| line.contains(&sample)).unwrap();
+    *scrape = scrape.replacen(&sample, &sample.replacen(",1]", ",-4]", 1), 1);
+    assert!(matches!(impossible(read(&down)), Impossible::Up(_, -4.0)));
     let mut twice = whole.clone();
     twice[find("\"series\",\"id\":1,")] =
         whole[find("\"series\",\"id\":0,")].replace("\"id\":0,", "\"id\":1,");
@@ -326,12 +471,8 @@ fn alerts_of_one_name_are_no_lie() {
         .filter(|line| line.contains("\"to\":\"pending\""))
         .collect();
     let doubled = text.replacen(fires[0], &format!("{0}\n{0}", fires[0]), 1);
-    let uncounted = |text: &str| {
-        let at = text.rfind(",\"lines\":").unwrap();
-        format!("{}}}\n", &text[..at])
-    };
     assert!(matches!(
-        impossible(Record::read(uncounted(&doubled).as_bytes())),
+        impossible(Record::read(counted(&doubled).as_bytes())),
         Impossible::CannotFollow { .. }
     ));
     let mut header: Value = serde_json::from_str(doubled.lines().next().unwrap()).unwrap();
@@ -345,6 +486,6 @@ fn alerts_of_one_name_are_no_lie() {
     assert_ne!(rule, same);
     header["rules"][0]["text"] = json!(same);
     let first = doubled.lines().next().unwrap();
-    let with_double = uncounted(&doubled).replacen(first, &header.to_string(), 1);
+    let with_double = counted(&doubled).replacen(first, &header.to_string(), 1);
     assert!(Record::read(with_double.as_bytes()).unwrap().complete);
 }

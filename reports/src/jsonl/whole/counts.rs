@@ -1,0 +1,114 @@
+//! Counts and measures that belong together.
+
+use super::{at_most, within};
+use crate::jsonl::Impossible;
+use crate::jsonl::check::DRILL_MS_MAX;
+use crate::record::{Audit, Lag};
+use crate::waits::Waits;
+
+pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Impossible> {
+    let parts = [
+        audit.succeeded,
+        audit.archived,
+        audit.still_queued,
+        audit.lost,
+        audit.untold,
+    ];
+    let sum = parts
+        .iter()
+        .try_fold(0_u64, |sum, part| sum.checked_add(*part));
+    if sum != Some(audit.enqueued) {
+        return Err(Impossible::Sum {
+            what: "tasks succeeded, archived, still queued and lost".into(),
+            whole: audit.enqueued,
+            of: "enqueued",
+        });
+    }
+    let accepted = audit.enqueued.checked_add(audit.rejected);
+    // Drills of before left out what was stopped before it was sent.
+    if has_steps && accepted != Some(audit.intended) {
+        return Err(Impossible::Sum {
+            what: "tasks enqueued and rejected".into(),
+            whole: audit.intended,
+            of: "intended",
+        });
+    }
+    let accepted = accepted.unwrap_or(u64::MAX);
+    at_most("tasks enqueued and rejected", accepted, audit.intended)?;
+    at_most("late tasks", audit.late, audit.enqueued)?;
+    at_most("tasks run twice", audit.executed_twice, audit.enqueued)?;
+    let found = &audit.unexplained;
+    at_most("unexplained rejections", found.rejected, audit.rejected)?;
+    at_most("unexplained losses", found.lost, audit.lost)?;
+    let twice = audit.executed_twice;
+    at_most("unexplained repetitions", found.run_twice, twice)?;
+    rising("wait_ms", audit.wait_ms)?;
+    within("wait_ms", audit.wait_ms[0], 0, i64::MAX)
+}
+
+/// What an audit says of waits, and `waits`, those of all queues, are of the same tasks. A ledger that was damaged may
+/// tell of an execution's end and not of its beginning.
+pub(super) fn waits_agree(
+    audit: &Audit,
+    waits: &Waits,
+    ledgers_whole: bool,
+) -> Result<(), Impossible> {
+    let started = waits.count();
+    at_most("tasks that waited", started, audit.enqueued)?;
+    if ledgers_whole {
+        at_most("tasks run twice", audit.executed_twice, started)?;
+        at_most("tasks that succeeded", audit.succeeded, started)?;
+    }
+    let quantile = |q| i64::try_from(waits.quantile(q).unwrap_or(0)).unwrap_or(i64::MAX);
+    let found = [quantile(0.5), quantile(0.99), quantile(1.0)];
+    match audit.wait_ms == found {
+        true => Ok(()),
+        false => Err(Impossible::Differs {
+            what: "wait_ms of the audit".into(),
+            found: format!("{:?}", audit.wait_ms),
+            planned: format!("{found:?}, as the waits of the queues come to"),
+        }),
+    }
+}
+
+pub(super) fn lag_is_one(lag: &Lag) -> Result<(), Impossible> {
+    rising("enqueue_ms", lag.enqueue_ms)?;
+    rising("scrape_ms", lag.scrape_ms)?;
+    rising("handler_ms", lag.handler_ms)?;
+    rising("redis_ms", lag.redis_ms)?;
+    within("fault_ms_max", lag.fault_ms_max, 0, DRILL_MS_MAX)?;
+    // Handlers may be given less time than planned, to make up for the harness, but not less than none.
+    for (what, value, least) in [
+        ("slot_overhead", lag.slot_overhead, -1.0),
+        ("busy_turn_ms", lag.busy_turn_ms, 0.0),
+        (
+            "busy_overrun_ms",
+            lag.busy_overrun_ms,
+            -(DRILL_MS_MAX as f64),
+        ),
+    ] {
+        if !(value.is_finite() && value >= least) {
+            return Err(Impossible::Measure {
+                what: what.to_owned(),
+                value,
+                least,
+            });
+        }
+    }
+    for (at_ms, ms) in &lag.lost_ms {
+        within("a minute of lost_ms", *at_ms, 0, DRILL_MS_MAX)?;
+        within("lost_ms", *ms, 0, DRILL_MS_MAX)?;
+    }
+    for gap in &lag.gaps {
+        within("a gap", gap.ms, 0, DRILL_MS_MAX)?;
+    }
+    Ok(())
+}
+
+/// Median, 99th percentile and maximum.
+fn rising(what: &str, quantiles: [i64; 3]) -> Result<(), Impossible> {
+    match quantiles.is_sorted() {
+        true => Ok(()),
+        false => Err(Impossible::Quantiles(what.to_owned())),
+    }
+}
