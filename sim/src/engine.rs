@@ -38,11 +38,12 @@ pub(crate) fn counts_as_started(now: Time, incarnation: u32) -> Time {
 }
 
 /// The exporters' targets come first, then one per worker process.
-const EXPORTERS: [(&str, &str); 2] = [("asynq-exporter", "exporter"), ("redis", "redis")];
+pub(crate) const EXPORTERS: [(&str, &str); 2] =
+    [("asynq-exporter", "exporter"), ("redis", "redis")];
 
 /// The targets of a plan as `(job, instance)`, each with the time of its first scrape: Prometheus spreads targets over
 /// the interval, and where each falls is the seed's choice.
-fn targets(plan: &Plan) -> Vec<(&'static str, String, i64)> {
+pub(crate) fn targets(plan: &Plan) -> Vec<(&'static str, String, i64)> {
     let exporters = EXPORTERS.map(|(job, instance)| (job, instance.to_owned()));
     let workers = plan.processes().into_iter();
     let workers = workers.map(|(name, _)| ("worker", name));

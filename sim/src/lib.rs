@@ -11,6 +11,7 @@ pub mod rng;
 pub mod scenario;
 
 pub mod actor;
+pub mod agreement;
 pub mod asynq;
 pub mod broker;
 pub mod handler;

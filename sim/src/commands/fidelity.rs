@@ -9,7 +9,7 @@ use crate::engine::virtual_time::{Harness, VirtualOptions};
 use crate::exit::Exit;
 use crate::fault::{Deed, Phase};
 use crate::files::{self, LATEST};
-use crate::plan::Plan;
+use crate::plan::{Incident, Plan};
 use firedrill_reports::fidelity::{Agreement, Fidelity, OnTerms, Side, Terms, compare};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{DrillScore, Record, Replay, ScoreParams, render, score_drill};
@@ -193,7 +193,18 @@ fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
             return false;
         }
         match (late.phase, &mut step.until) {
-            (Phase::Begin, _) => step.at_ms += late.late_ms,
+            (Phase::Begin, _) => {
+                step.at_ms += late.late_ms;
+                // An incident begins no earlier than its step, and has as much time as before.
+                let begun_ms = step.at_ms;
+                let of_step = |incident: &&mut Incident| {
+                    incident.step.as_ref() == Some(&late.step) && incident.at_ms < begun_ms
+                };
+                for incident in plan.incidents.iter_mut().filter(of_step) {
+                    incident.deadline_ms += begun_ms - incident.at_ms;
+                    incident.at_ms = begun_ms;
+                }
+            }
             (Phase::End, Some(until)) => until.at_ms += late.late_ms,
             (Phase::End, None) => return false,
         }

@@ -7,6 +7,7 @@ mod named;
 pub(crate) use kind::Kind;
 pub(crate) use named::{Named, Place, Source};
 
+use crate::agreement;
 use crate::builtin;
 use crate::cli;
 use crate::commands::{Failure, Terminal, both};
@@ -22,7 +23,7 @@ use firedrill_reports::pack::{RulePack, Severities};
 use firedrill_reports::record::RuleText;
 use firedrill_reports::score::Delivery;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Reads a file a person named; of one that is too long, only so much that it is refused.
@@ -276,8 +277,24 @@ pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
 pub(crate) fn record(file: &Path) -> Result<Record, Failure> {
     let wrong =
         |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", file.display()));
-    let open = File::open(file).map_err(|error| wrong(&error))?;
-    Record::read(BufReader::new(open)).map_err(|error| wrong(&error))
+    let open = open(file).map_err(|error| wrong(&error))?;
+    let record = Record::read(BufReader::new(open)).map_err(|error| wrong(&error))?;
+    let found = agreement::check(&record);
+    match found.is_empty() {
+        true => Ok(record),
+        false => Err(Failure {
+            exit: Exit::Usage,
+            messages: found
+                .iter()
+                .map(|what| format!("{}: {what}", file.display()))
+                .collect(),
+        }),
+    }
+}
+
+/// Opens a file a person named. A pipe is not waited for: whoever would write to it may never come.
+fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `firedrill score`: recorded drills, scored again without a new drill.
 
+use crate::agreement;
 use crate::cli::Score;
 use crate::commands::inputs::{Named, Place};
 use crate::commands::{Failure, Terminal, inputs};
@@ -73,6 +74,13 @@ pub(crate) fn scored(
             bounds::check_record(&record, &rules.set)
                 .map_err(|error| Failure::usage(error).about(&record.header.scenario))?;
             let replayed = replay(&record, &rules.set);
+            if other.is_none() && agreement::differs(&record, &replayed) {
+                return Err(Failure::usage(
+                    "the alerts in this record are not those that its rules raise on its samples: one or the other was \
+                     changed, or another release of firedrill evaluated them; `--rules FILE` judges the samples alone",
+                )
+                .about(&record.header.scenario));
+            }
             let score = score_drill(&record, &replayed, &pack, params);
             Ok(Scored {
                 record,

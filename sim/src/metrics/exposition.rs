@@ -58,6 +58,11 @@ pub fn encode(values: &[Value]) -> String {
     text
 }
 
+/// Whether samples of this name only grow while what exposes them runs.
+pub(crate) fn is_counter(name: &str) -> bool {
+    family_of(name).1 != "gauge"
+}
+
 /// The family a sample belongs to, and its type. asynq's `_total` gauges are told apart by name.
 fn family_of(name: &str) -> (&str, &'static str) {
     const ASYNQ_GAUGES: [&str; 2] = ["asynq_tasks_enqueued_total", "asynq_queue_paused_total"];

@@ -4,6 +4,7 @@ use crate::actor::ErrorKind;
 use crate::fault::Fault;
 use crate::plan::{Arrivals, Incident, Plan, RetryDelay, Service, Step};
 use crate::scenario::duration;
+use firedrill_detector::text::is_obeyed;
 use std::fmt::Write;
 
 impl Plan {
@@ -331,8 +332,44 @@ fn quote(text: &str) -> String {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if plain && text.parse::<f64>().is_err() {
-        text.to_owned()
-    } else {
-        format!("{text:?}")
+        return text.to_owned();
+    }
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            c if is_obeyed(c) || c == '\u{85}' => {
+                let _ = write!(quoted, "\\U{:08x}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quote;
+    use crate::plan::Plan;
+    use crate::scenario::{PlanOptions, Scenario};
+
+    #[test]
+    fn what_is_quoted_is_read_back_as_it_was() {
+        for c in (0..0x300_u32)
+            .chain(0x2000..0x2070)
+            .chain(0xfff0..0x10000)
+            .filter_map(char::from_u32)
+        {
+            let text = format!("a{c}: '\"\\ #\u{301}\u{1f525}");
+            let scenario = include_str!("../../../scenarios/healthy.yaml");
+            let line = scenario.lines().find(|line| line.starts_with("summary:"));
+            let edited = scenario.replace(line.unwrap(), &format!("summary: {}", quote(&text)));
+            let read = Scenario::parse("s.yaml", &edited).unwrap();
+            let plan = Plan::resolve(&read, &PlanOptions::default()).unwrap();
+            assert_eq!(plan.summary, text, "{c:?}");
+        }
     }
 }

@@ -12,6 +12,7 @@ mod connections;
 mod conservation;
 mod docker;
 mod fidelity;
+mod forged;
 mod ground_truth;
 mod inspector;
 mod interference;
