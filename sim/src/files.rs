@@ -1,8 +1,10 @@
 //! Files and directories that firedrill writes: whole or not at all, and never in the place of what is not a file.
 
-use std::fs::{self, Metadata, OpenOptions, Permissions};
+use firedrill_detector::text::printable;
+use rustix::fs::{Mode, OFlags};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 
 /// Name of the link beside results to the newest of them that are whole.
@@ -25,9 +27,38 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     write_bytes(path, text.as_bytes()).map_err(|error| named(path, &error))
 }
 
+/// A path as messages show it, on one line: a name may hold line ends, and what a terminal would obey.
+#[must_use]
+pub fn shown(path: impl AsRef<Path>) -> String {
+    printable(&path.as_ref().to_string_lossy()).into_owned()
+}
+
+/// Opens a file that a person named, to be read. A pipe by name is refused and not waited for: whoever would write to it
+/// may never come. One that is open already, as `/dev/stdin` and `<(...)` are, is read.
+///
+/// # Errors
+/// When it cannot be opened, or is such a pipe.
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let kind = file.metadata()?.file_type();
+    if kind.is_file() || kind.is_dir() {
+        return Ok(file);
+    }
+    let is_open = ["/dev/stdin", "/dev/fd", "/proc/self/fd"];
+    if kind.is_fifo() && !is_open.iter().any(|open| path.starts_with(open)) {
+        return Err(io::Error::other(
+            "is a named pipe, which is not waited for; name a file, or read it with `< FILE` as /dev/stdin",
+        ));
+    }
+    // Its writer may take its time.
+    rustix::fs::fcntl_setfl(&file, OFlags::empty())?;
+    Ok(file)
+}
+
 /// An error with the path it is about.
 fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    io::Error::new(error.kind(), format!("{}: {error}", shown(&path)))
 }
 
 fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -223,9 +254,7 @@ impl Drop for Fresh {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
     use std::io::Read;
-    use std::os::unix::fs::FileTypeExt;
     use std::sync::Barrier;
 
     fn mode(path: &Path) -> u32 {

@@ -5,6 +5,7 @@ use crate::commands::inputs::{Kind, Named, Place, Source};
 use crate::commands::{Failure, Terminal, inputs};
 use crate::drill::Rules;
 use crate::exit::Exit;
+use crate::files::shown;
 use firedrill_reports::bounds;
 use firedrill_reports::record::RuleText;
 use firedrill_reports::{Diagnoser, render};
@@ -21,7 +22,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut texts = Vec::new();
     let named = Named::new(&[(Place::ScenariosAndRules, &args.files)]);
     for record in &named.records {
-        let path = record.display();
+        let path = shown(record);
         failure.messages.push(format!(
             "{path}: this is {}; name rule files, and hold them against it with --against {path}",
             Kind::Record.name()
@@ -39,7 +40,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
     for source in &named.rules {
         match rules(source, terminal) {
             Ok((what, rules)) => {
-                ok(format!("ok {}: {what}", source.name));
+                ok(format!("ok {}: {what}", shown(&source.name)));
                 texts.extend(rules.texts);
             }
             Err(found) => failure.messages.extend(found.messages),
@@ -47,7 +48,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     for source in &named.scenarios {
         match scenario(source) {
-            Ok(what) => ok(format!("ok {}: {what}", source.name)),
+            Ok(what) => ok(format!("ok {}: {what}", shown(&source.name))),
             Err(found) => failure.messages.extend(found.messages),
         }
     }

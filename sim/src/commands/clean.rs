@@ -4,6 +4,7 @@ use crate::broker::redis::address::Address;
 use crate::cli::{Clean, Redis};
 use crate::commands::{Failure, Terminal};
 use crate::exit::Exit;
+use crate::files::shown;
 use crate::redis_server::directory;
 use crate::redis_server::given::journal::{self, Entry};
 use crate::redis_server::given::{Cleaned, clean_up};
@@ -34,7 +35,7 @@ pub fn run(args: &Clean, terminal: &Terminal) -> Result<Exit, Failure> {
     };
     let place = directory::place();
     let found = leftovers::find(&place)
-        .map_err(|error| Failure::environment(format!("{}: {error}", place.display())))?;
+        .map_err(|error| Failure::environment(format!("{}: {error}", shown(&place))))?;
     cleaning.directories(&found);
     cleaning.databases(&journal::state_dir(), named)?;
     if !cleaning.found {
@@ -57,7 +58,7 @@ impl Cleaning<'_> {
         self.found = true;
         self.terminal.plain_result(&format!(
             "left alone: {}: {why}; if no drill uses it, remove it by hand",
-            path.display()
+            shown(&path)
         ));
     }
 
@@ -77,7 +78,7 @@ impl Cleaning<'_> {
     }
 
     fn directory(&mut self, leftover: &Leftover) {
-        let dir = leftover.dir.display();
+        let dir = shown(&leftover.dir);
         let servers: Vec<String> = leftover.servers.iter().map(u32::to_string).collect();
         let servers = if servers.is_empty() {
             String::new()
@@ -98,7 +99,7 @@ impl Cleaning<'_> {
     /// What drills left in Redis servers that were given: those of the journal, and the one that is named.
     fn databases(&mut self, state: &Path, named: Option<&Address>) -> Result<(), Failure> {
         let journal = journal::read(state)
-            .map_err(|error| Failure::environment(format!("{}: {error}", state.display())))?;
+            .map_err(|error| Failure::environment(format!("{}: {error}", shown(&state))))?;
         for (path, why) in &journal.doubtful {
             self.left_alone(path, why);
         }
@@ -164,7 +165,7 @@ impl Cleaning<'_> {
                 self.found = true;
                 for entry in entries {
                     if let Err(error) = entry.remove(state) {
-                        self.failed(&format!("{}: {error}", state.display()));
+                        self.failed(&format!("{}: {error}", shown(&state)));
                     }
                 }
                 self.terminal

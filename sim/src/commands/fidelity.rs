@@ -8,6 +8,7 @@ use crate::drill::{self, RECORD_FILE, Rules};
 use crate::engine::virtual_time::{Harness, VirtualOptions};
 use crate::exit::Exit;
 use crate::fault::{Deed, Phase};
+use crate::files::shown;
 use crate::files::{self, LATEST};
 use crate::plan::{Incident, Plan};
 use firedrill_reports::fidelity::{Agreement, Fidelity, OnTerms, Side, Terms, compare};
@@ -69,7 +70,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         .and_then(|()| files::write(&dir.join("result.json"), &render::fidelity::json(&pairs)))
         .and_then(|()| files::link(&sets.join(LATEST), fresh.name()))
         .map_err(Failure::environment)?;
-    terminal.say(format_args!("report: {}", html.display()));
+    terminal.say(format_args!("report: {}", shown(&html)));
     Ok(exit_of(&pairs))
 }
 
@@ -81,7 +82,7 @@ fn jobs(plans: &[Plan], dir: &Path) -> Result<Vec<Job>, Failure> {
         if jobs.iter().any(|job| job.dir == dir) {
             return Err(Failure::usage(format!(
                 "{}: two drills would write there; give scenarios different names",
-                dir.display()
+                shown(&dir)
             )));
         }
         jobs.push(Job {

@@ -13,8 +13,10 @@ use crate::cli;
 use crate::commands::{Failure, Terminal, both};
 use crate::drill::Rules;
 use crate::exit::Exit;
+use crate::files::{self, shown};
 use crate::plan::Plan;
 use crate::scenario::{FAMILIES, PlanOptions, Scenario};
+use firedrill_detector::text::printable;
 use firedrill_detector::yaml::{Problem, TEXT_MAX, closest};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::Record;
@@ -22,15 +24,14 @@ use firedrill_reports::bounds;
 use firedrill_reports::pack::{RulePack, Severities};
 use firedrill_reports::record::RuleText;
 use firedrill_reports::score::Delivery;
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Reads a file a person named; of one that is too long, only so much that it is refused.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
-    let failure = |error| Failure::usage(format!("{}: {error}", path.display()));
+    let failure = |error| Failure::usage(format!("{}: {error}", shown(&path)));
     let mut bytes = Vec::new();
-    File::open(path)
+    files::open(path)
         .and_then(|file| file.take(TEXT_MAX as u64 + 1).read_to_end(&mut bytes))
         .map_err(failure)?;
     match String::from_utf8(bytes) {
@@ -39,7 +40,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
         Err(error) if error.as_bytes().len() > TEXT_MAX => {
             Ok(String::from_utf8_lossy(error.as_bytes()).into_owned())
         }
-        Err(error) => Err(Failure::usage(format!("{}: {error}", path.display()))),
+        Err(error) => Err(Failure::usage(format!("{}: {error}", shown(&path)))),
     }
 }
 
@@ -208,6 +209,8 @@ fn known_causes(texts: &[RuleText]) -> Result<(), Failure> {
                 continue;
             };
             if !known.contains(&cause) {
+                let (name, cause) = (printable(name), printable(cause));
+                let cause = cause.as_ref();
                 let close = closest(cause, known.iter().copied());
                 let close =
                     close.map_or(String::new(), |close| format!("did you mean `{close}`? "));
@@ -276,8 +279,8 @@ pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
 /// Opens one record.
 pub(crate) fn record(file: &Path) -> Result<Record, Failure> {
     let wrong =
-        |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", file.display()));
-    let open = open(file).map_err(|error| wrong(&error))?;
+        |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", shown(&file)));
+    let open = files::open(file).map_err(|error| wrong(&error))?;
     let record = Record::read(BufReader::new(open)).map_err(|error| wrong(&error))?;
     let found = agreement::check(&record);
     match found.is_empty() {
@@ -286,20 +289,16 @@ pub(crate) fn record(file: &Path) -> Result<Record, Failure> {
             exit: Exit::Usage,
             messages: found
                 .iter()
-                .map(|what| format!("{}: {what}", file.display()))
+                .map(|what| format!("{}: {what}", shown(&file)))
                 .collect(),
         }),
     }
 }
 
-/// Opens a file a person named. A pipe is not waited for: whoever would write to it may never come.
-fn open(path: &Path) -> io::Result<File> {
-    File::open(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     fn failure(path: &Path) -> String {
         let failure = read(path).unwrap_err();

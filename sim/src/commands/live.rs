@@ -209,10 +209,9 @@ async fn run_all(
                 let drill: Ended = drill;
                 running -= 1;
                 rows[row].state = if drill.outcome.is_ok() { State::Done } else { State::Failed };
-                if let Err(failure) = &drill.outcome
-                    && (!abort.is_asked() || failure.exit == Exit::CleanupIncomplete)
-                {
-                    terminal.say(format_args!("{}: {}", drill.name, failure.messages.join("; ")));
+                // Why is said once, at the end; until then others go on.
+                if drill.outcome.is_err() && !abort.is_asked() && running > 0 {
+                    terminal.say(format_args!("{}: failed", drill.name));
                 }
                 if drill.outcome.as_ref().is_err_and(|failure| failure.exit == Exit::CleanupIncomplete) {
                     signals.left_something();

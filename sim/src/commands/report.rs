@@ -5,6 +5,7 @@ use crate::commands::{Failure, Terminal, both, score};
 use crate::drill::RECORD_FILE;
 use crate::exit::Exit;
 use crate::files;
+use crate::files::shown;
 use firedrill_reports::{Scorecard, render};
 use std::path::{Path, PathBuf};
 
@@ -18,8 +19,8 @@ fn spares<'a>(out: &Path, mut inputs: impl Iterator<Item = &'a PathBuf>) -> Resu
     match inputs.find(|input| is_out(input) || is_out(&input.join(RECORD_FILE))) {
         Some(input) => Err(Failure::usage(format!(
             "-o {}: the report is made from {}, and would take its place; name another file",
-            out.display(),
-            input.display()
+            shown(&out),
+            shown(&input)
         ))),
         None => Ok(()),
     }
@@ -50,7 +51,7 @@ pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
         terminal.result(&html);
     } else {
         files::write(&args.out, &html).map_err(Failure::environment)?;
-        terminal.say(format_args!("wrote {}", args.out.display()));
+        terminal.say(format_args!("wrote {}", shown(&args.out)));
     }
     Ok(Exit::Passed)
 }

@@ -5,7 +5,7 @@ use crate::commands::live::{self, AllEnded, Job, LiveSet};
 use crate::commands::score::Scored;
 use crate::commands::{Failure, Terminal, inputs, score, simulate};
 use crate::exit::Exit;
-use crate::files::{self, Fresh, LATEST};
+use crate::files::{self, Fresh, LATEST, shown};
 use crate::plan::Plan;
 use firedrill_detector::RuleSet;
 use firedrill_reports::pack::RulePack;
@@ -147,7 +147,7 @@ pub(crate) fn finish(
         score::print(&card, set.args.json, terminal)?;
         let whole = worst.is_none() && ended.signal.is_none();
         match write_reports(set, &scored, &card, whole) {
-            Ok(written) => terminal.say(format_args!("report: {}", written.display())),
+            Ok(written) => terminal.say(format_args!("report: {}", shown(&written))),
             Err(error) => also(
                 &mut worst,
                 Failure::environment(format!("cannot write the reports: {error}")),
@@ -166,7 +166,7 @@ pub(crate) fn finish(
     let seconds = set.started.elapsed().unwrap_or_default().as_secs();
     let gate = score::exit_of(card.verdict());
     let exit = score::ends(&card, set.args.no_gate);
-    terminal.say(match (gate, exit) {
+    terminal.say(match (gate, terminal.with_lost(exit)) {
         (Exit::GateFailed, Exit::Passed) => {
             format!("{seconds} s; the gate would fail (exit 1), --no-gate was given")
         }

@@ -9,6 +9,7 @@ use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
 use crate::estimate::Estimate;
 use crate::exit::Exit;
+use crate::files::shown;
 use crate::files::{self, LATEST};
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
@@ -308,7 +309,7 @@ fn many(
     let written = write(dir.path(), &card)
         .and_then(|html| files::link(&all.join(LATEST), dir.name()).map(|()| html))
         .map_err(Failure::environment)?;
-    terminal.say(format_args!("report: {}", written.display()));
+    terminal.say(format_args!("report: {}", shown(&written)));
     let gate = match kept.worst.unwrap_or(Verdict::Inconclusive) {
         Verdict::Passed => Exit::Passed,
         Verdict::Failed => Exit::GateFailed,

@@ -131,18 +131,28 @@ impl Terminal {
 
     /// The exit code of a command that ended with `exit`: a verdict nobody could read is none. What is worse than lost
     /// results keeps its code.
+    pub(crate) fn with_lost(&self, exit: Exit) -> Exit {
+        let state = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*state, exit) {
+            (Out::Lost(_), Exit::Passed | Exit::GateFailed | Exit::Inconclusive) => {
+                Exit::Environment
+            }
+            _ => exit,
+        }
+    }
+
+    /// The same, at the end: says that results were lost.
     #[must_use]
     pub fn exit(&self, exit: Exit) -> Exit {
-        let state = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let Out::Lost(error) = &*state else {
-            return exit;
+        let lost = match &*self.out.lock().unwrap_or_else(PoisonError::into_inner) {
+            Out::Lost(error) => Some(error.to_string()),
+            Out::Open | Out::Left => None,
         };
-        self.error(&Failure::environment(format!(
-            "the results cannot be written to standard output: {error}"
-        )));
-        match exit {
-            Exit::Passed | Exit::GateFailed | Exit::Inconclusive => Exit::Environment,
-            other => other,
+        if let Some(error) = lost {
+            self.error(&Failure::environment(format!(
+                "the results cannot be written to standard output: {error}"
+            )));
         }
+        self.with_lost(exit)
     }
 }

@@ -10,6 +10,7 @@ use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
 use crate::estimate::Estimate;
 use crate::exit::Exit;
+use crate::files::shown;
 use crate::files::{self, LATEST};
 use crate::plan::Plan;
 use firedrill_detector::tuning::Settings;
@@ -117,7 +118,7 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let written = write(dir.path(), &tuner, &tuning).map_err(Failure::environment)?;
     files::link(&all.join(LATEST), dir.name()).map_err(Failure::environment)?;
     for path in written {
-        terminal.say(format_args!("wrote {}", path.display()));
+        terminal.say(format_args!("wrote {}", shown(&path)));
     }
     terminal.say(format_args!(
         "drills {drills_s:.1} s, search {:.1} s",

@@ -297,9 +297,16 @@ async fn run_on(
         // Nothing is started and nobody waited for: a Redis that answers does so at once.
         let look = left_in_redis(plan, &exporter_broker);
         let left = tokio::time::timeout(LOOKS_WITHIN, look).await;
-        left.ok()
-            .and_then(Result::ok)
-            .map(|left| (left, Vec::new()))
+        match left.ok().and_then(Result::ok) {
+            Some(left) => {
+                let ours = Ours::of(plan);
+                let survey = ours.survey(&exporter_broker, true);
+                let found = tokio::time::timeout(LOOKS_WITHIN, survey).await;
+                let found = found.ok().and_then(Result::ok);
+                Some((left, found.map_or_else(Vec::new, |found| found.foreign)))
+            }
+            None => None,
+        }
     } else {
         Some(look.await?)
     };

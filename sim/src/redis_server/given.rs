@@ -12,6 +12,7 @@ use crate::asynq::op::BrokerError;
 use crate::broker::redis::address::Address;
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::engine::live::abort::Abort;
+use crate::files::shown;
 use crate::redis_server::RedisServerError;
 use crate::redis_server::ours::{Foreign, Ours};
 use claim::{BEAT_EVERY, Claim, Held};
@@ -90,7 +91,7 @@ impl GivenRedis {
         let noted = |error: std::io::Error| {
             RedisServerError::Given(format!(
                 "{}: cannot note what will have to be removed: {error}",
-                state.display()
+                shown(&state)
             ))
         };
         let claim = Claim::new(ours).map_err(noted)?;
@@ -192,7 +193,7 @@ impl GivenRedis {
             ))
         })?;
         self.entry().remove(&self.state).map_err(|error| {
-            let state = self.state.display();
+            let state = shown(&self.state);
             RedisServerError::Left(format!("the journal in {state} cannot be changed: {error}"))
         })?;
         Ok(foreign)

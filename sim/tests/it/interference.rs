@@ -315,6 +315,37 @@ fn tasks_pushed_and_popped_by_others_are_counted() {
     ]);
 }
 
+/// What others have written is told, too, when nobody waits for the drill's end.
+#[test]
+fn foreign_data_is_told_of_a_drill_that_was_stopped() {
+    need!("redis-server");
+    let server = given();
+    let url = server.url();
+    let mut redis = redis::Client::open(url.clone())
+        .unwrap()
+        .get_connection()
+        .unwrap();
+    let drill = Drill::start(QUIET, &["--redis", &url]);
+    let _: () = redis.set("theirs", 1).unwrap();
+    let _: () = redis.sadd("asynq:queues", "their-queue").unwrap();
+    let pid = i32::try_from(drill.firedrill.id()).unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::INT).unwrap();
+    let record = drill.run_dir().unwrap().join("record.jsonl");
+    let said = drill.end();
+    assert_eq!(said.code, Some(130), "{}", said.text);
+    let record = Record::read(BufReader::new(File::open(record).unwrap())).unwrap();
+    assert!(record.aborted().is_some());
+    let text = said.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for thing in ["key \"theirs\"", "queue \"their-queue\""] {
+        let in_record = record.interference().any(|found| found.saw == thing);
+        assert!(in_record, "{thing}");
+        assert!(
+            text.contains(&format!("interference: redis: {thing} in")),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn data_that_is_gone_is_missed() {
     need!("redis-server");

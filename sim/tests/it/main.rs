@@ -18,6 +18,7 @@ mod inspector;
 mod interference;
 mod interop;
 mod live;
+mod named_files;
 mod names;
 mod output;
 mod prometheus;

@@ -4,6 +4,7 @@ use crate::commands::asynq::misread::Misread;
 use crate::commands::asynq::understand::{Understood, understand};
 use crate::commands::asynq::{Answer, redis_line};
 use crate::exit::Exit;
+use crate::files::shown;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
@@ -33,7 +34,7 @@ struct Wrong {
 
 /// Checks a runbook.
 pub(super) fn check(file: &Path, json: bool) -> Answer {
-    let shown = file.display();
+    let shown = shown(&file);
     let text = match read(file) {
         Ok(text) => text,
         Err(reason) => return Answer::error(Exit::Usage, format!("{shown}: {reason}")),

@@ -10,6 +10,7 @@ use crate::commands::Failure;
 use crate::commands::test_rules::glob;
 use crate::drill::RECORD_FILE;
 use crate::exit::Exit;
+use crate::files::shown;
 use firedrill_detector::yaml::closest;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -126,7 +127,8 @@ impl Named {
     fn pattern(&mut self, pattern: &str, place: Place) {
         match glob::files(pattern) {
             Ok(found) if found.is_empty() => {
-                self.wrong.push(format!("{pattern}: no file matches"));
+                self.wrong
+                    .push(format!("{}: no file matches", shown(pattern)));
             }
             Ok(found) => {
                 for path in found {
@@ -136,7 +138,7 @@ impl Named {
                     }
                 }
             }
-            Err(error) => self.wrong.push(format!("{pattern}: {error}")),
+            Err(error) => self.wrong.push(format!("{}: {error}", shown(pattern))),
         }
     }
 
@@ -231,7 +233,7 @@ impl Named {
     /// Refuses records where drills are to be run.
     pub(crate) fn without_records(mut self) -> Self {
         for record in self.records.drain(..) {
-            let path = record.display();
+            let path = shown(record);
             self.wrong.push(format!(
                 "{path}: this is {}, not a scenario\n    firedrill score {path}   judges it again",
                 Kind::Record.name()
@@ -273,10 +275,7 @@ impl Named {
     /// Refuses `--rules` without any rule file.
     pub(crate) fn with_rules_of(mut self, given: &[PathBuf]) -> Self {
         if self.rules.is_empty() && !given.is_empty() && self.wrong.is_empty() {
-            let given: Vec<String> = given
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect();
+            let given: Vec<String> = given.iter().map(|path| shown(path)).collect();
             self.wrong.push(format!(
                 "--rules {}: there is no rule file among these\n    leave --rules out to judge the built-in rules, or name \
                  a file with `groups:`",
@@ -317,7 +316,7 @@ fn nothing(folder: &Path, place: Place, found: &[(Kind, usize)]) -> String {
         Place::ScenariosAndRules => ("scenario or rule file", Kind::Scenario),
         _ => ("scenario", Kind::Scenario),
     };
-    let mut text = format!("{}: no {what} in this folder", folder.display());
+    let mut text = format!("{}: no {what} in this folder", shown(folder));
     let others = found.iter().filter(|(_, count)| *count > 0);
     let others: Vec<String> = others
         .map(|(kind, count)| match (*kind, *count) {
@@ -342,12 +341,12 @@ fn nothing(folder: &Path, place: Place, found: &[(Kind, usize)]) -> String {
     };
     let has_record = |folder: &Path| folder.join(RECORD_FILE).is_file();
     if has_record(folder) || below.iter().any(|folder| has_record(folder)) {
-        let folder = folder.display();
+        let folder = shown(folder);
         text.push_str(&format!(
             "\n    it holds what a drill left: firedrill score {folder}"
         ));
     } else if let Some(below) = below.iter().take(100).find(has_some) {
-        text.push_str(&format!("\n    there are some in {}", below.display()));
+        text.push_str(&format!("\n    there are some in {}", shown(below)));
     } else if place == Place::Rules {
         text.push_str(
             "\n    leave --rules out to judge the built-in rules, or name a file with `groups:`",
@@ -406,11 +405,11 @@ fn hint(word: &Path, place: Place) -> String {
     match (beside, closest(stem, built_in.iter().copied())) {
         (Some(beside), None) => format!(
             "\n    did you mean `{}`?",
-            word.with_file_name(beside).display()
+            shown(word.with_file_name(beside))
         ),
         (Some(beside), Some(close)) if close != stem => format!(
             "\n    did you mean `{}`, or the built-in `{close}`?",
-            word.with_file_name(beside).display()
+            shown(word.with_file_name(beside))
         ),
         (_, Some(close)) => format!("\n    did you mean the built-in `{close}`?"),
         (None, None) => match place {

@@ -8,6 +8,7 @@ use crate::owner::{Fate, is_private};
 use crate::redis_server::given::claim::Claim;
 use rustix::fs::{Mode, OFlags, open};
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -16,20 +17,25 @@ use std::path::{Path, PathBuf};
 /// Longest entry that is read.
 const ENTRY_MAX: u64 = 1 << 20;
 
-/// Where the journal is: `$XDG_STATE_HOME/firedrill`, or `~/.local/state/firedrill`, or beside temporary files.
+/// Where the journal is: `$XDG_STATE_HOME/firedrill`, or `~/.local/state/firedrill`, or beside temporary files. A home that
+/// does not exist is none, and is not made.
 #[must_use]
 pub fn state_dir() -> PathBuf {
+    of_user(|name| std::env::var_os(name), &std::env::temp_dir())
+}
+
+fn of_user(variable: impl Fn(&str) -> Option<OsString>, temporary: &Path) -> PathBuf {
     let absolute = |name: &str| {
-        std::env::var_os(name)
+        variable(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
-    match base {
+    let home = || absolute("HOME").filter(|home| home.is_dir());
+    match absolute("XDG_STATE_HOME").or_else(|| Some(home()?.join(".local/state"))) {
         Some(base) => base.join("firedrill"),
         None => {
             let user = rustix::process::geteuid().as_raw();
-            std::env::temp_dir().join(format!("firedrill-state-{user}"))
+            temporary.join(format!("firedrill-state-{user}"))
         }
     }
 }
@@ -159,4 +165,33 @@ fn entry(path: &Path) -> io::Result<(Entry, Fate)> {
     }
     let fate = entry.claim.owner.fate(made);
     Ok((entry, fate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_that_does_not_exist_is_not_made() {
+        let temp = tempfile::tempdir().unwrap();
+        let home = temp.path().join("home");
+        let set = |xdg: Option<&str>| {
+            let (xdg, home) = (xdg.map(OsString::from), home.clone());
+            of_user(
+                move |name| match name {
+                    "HOME" => Some(home.clone().into_os_string()),
+                    _ => xdg.clone(),
+                },
+                temp.path(),
+            )
+        };
+        let user = rustix::process::geteuid().as_raw();
+        let beside = temp.path().join(format!("firedrill-state-{user}"));
+        assert_eq!(set(None), beside);
+        assert_eq!(set(Some("relative")), beside);
+        assert_eq!(set(Some("/var/state")), Path::new("/var/state/firedrill"));
+        assert!(!home.exists());
+        fs::create_dir(&home).unwrap();
+        assert_eq!(set(None), home.join(".local/state/firedrill"));
+    }
 }

@@ -1,0 +1,165 @@
+//! Files that people name: pipes that would keep a command waiting, reports that would take the place of what they are made
+//! from, names with line ends in them; and what was done after a drill's end.
+
+use crate::support::{firedrill, need};
+use firedrill_reports::Record;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const SCENARIO: &str = "\
+version: firedrill/v1
+name: short
+family: benign
+summary: Three minutes of an ordinary day.
+seed: 3
+duration: 3m
+warmup: 30s
+queues: { default: { priority: 1, wait_objective: 30s } }
+workload:
+  - { task: email:send, queue: default, arrivals: { poisson: 2/s }, service: { constant: 300ms } }
+workers:
+  - { name: w, processes: 1, concurrency: 4 }
+";
+
+const RULES: &str = "\
+groups:
+- name: jobs
+  rules:
+  - alert: WorkerDown
+    expr: sum(up{job=\"worker\"}) == 0
+    for: 30s
+    labels: { severity: page }
+";
+
+/// A directory with a scenario, rules, and a virtual drill of them.
+fn bench() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("s.yaml"), SCENARIO).unwrap();
+    fs::write(dir.path().join("r.yml"), RULES).unwrap();
+    let args = ["run", "--engine", "virtual", "--rules", "r.yml", "s.yaml"];
+    assert_eq!(run(dir.path(), &args).0, Some(0));
+    dir
+}
+
+fn run(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = firedrill();
+    let output = command.current_dir(dir).args(args).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+const RECORD: &str = "runs/short/latest/record.jsonl";
+
+#[test]
+fn a_named_pipe_is_refused_and_not_waited_for() {
+    let dir = bench();
+    let made = Command::new("mkfifo").arg(dir.path().join("pipe")).status();
+    assert!(made.unwrap().success());
+    for args in [
+        &["score", "pipe"][..],
+        &["report", "-o", "x.html", "pipe"],
+        &["check", "r.yml", "--against", "pipe"],
+        &["check", "pipe"],
+        &["plan", "pipe"],
+        &["score", "--rules", "pipe", "runs"],
+        &["run", "--engine", "virtual", "--rules", "pipe", "s.yaml"],
+    ] {
+        let (code, out, err) = run(dir.path(), args);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{args:?}: {err}");
+        assert!(err.contains("pipe: is a named pipe"), "{args:?}: {err}");
+    }
+    // One that is open already is what somebody meant.
+    let shell = |script: &str| {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", script, "bash", env!("CARGO_BIN_EXE_firedrill")]);
+        shell.current_dir(dir.path()).stdin(Stdio::null());
+        shell.stdout(Stdio::null()).status().unwrap().code()
+    };
+    let piped = format!("cat {RECORD} | \"$1\" score /dev/stdin");
+    assert_eq!(shell(&piped), Some(0));
+    let substituted = format!("\"$1\" score <(cat {RECORD})");
+    assert_eq!(shell(&substituted), Some(0));
+}
+
+#[test]
+fn a_report_spares_what_it_is_made_from() {
+    let dir = bench();
+    let before = fs::read(dir.path().join(RECORD)).unwrap();
+    symlink(RECORD, dir.path().join("link.html")).unwrap();
+    for (out, more) in [
+        (RECORD, &["runs/short/latest"][..]),
+        (RECORD, &[RECORD]),
+        ("link.html", &[RECORD]),
+        ("./runs/short/../short/latest/record.jsonl", &[RECORD]),
+        ("r.yml", &[RECORD, "--rules", "r.yml"]),
+    ] {
+        let args = [&["report", "-o", out], more].concat();
+        let (code, _, err) = run(dir.path(), &args);
+        assert_eq!(code, Some(2), "{args:?}: {err}");
+        assert!(err.contains("would take its place"), "{args:?}: {err}");
+    }
+    assert_eq!(fs::read(dir.path().join(RECORD)).unwrap(), before);
+    let rules = fs::read_to_string(dir.path().join("r.yml")).unwrap();
+    assert_eq!(rules, RULES);
+}
+
+/// A line end in a name makes no message of its own.
+#[test]
+fn a_name_is_on_one_line() {
+    let dir = bench();
+    let odd = "a\nerror: b\u{1b}[2J";
+    fs::create_dir(dir.path().join(odd)).unwrap();
+    let inside = format!("{odd}/x.yaml");
+    for args in [
+        &["check", odd][..],
+        &["check", &inside],
+        &["plan", &inside],
+        &["score", odd],
+        &["score", &inside],
+        &["report", "-o", odd, "runs"],
+        &["report", "-o", &inside, "runs"],
+        &["run", "--engine", "virtual", "--rules", &inside, "s.yaml"],
+        &["check", "r.yml", "--against", &inside],
+        &["clean", "--redis", odd],
+        &["asynq", "runbook", &inside],
+    ] {
+        let (_, out, err) = run(dir.path(), args);
+        let both = out + &err;
+        let breaks = both.lines().any(|line| line.starts_with("error: b"));
+        assert!(!breaks && !both.contains('\u{1b}'), "{args:?}: {both:?}");
+        assert!(!both.is_empty(), "{args:?}");
+    }
+}
+
+/// A restart that takes longer than the drill is no part of it: its record would be refused.
+#[test]
+fn what_was_done_after_the_end_is_not_marked() {
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    let stuck = "\
+timeline:
+  - { at: 1m, fault: handler.deadlock, select: all, until: { at: 2m59s, remedy: worker.restart } }
+incidents:
+  - { cause: deadlock, wanted: page, within: 1m }
+";
+    let scenario = SCENARIO.replace("family: benign", "family: deadlock") + stuck;
+    fs::write(dir.path().join("s.yaml"), scenario).unwrap();
+    fs::write(dir.path().join("r.yml"), RULES).unwrap();
+    let args = [
+        "run", "--redis", "local", "--speed", "60", "--rules", "r.yml", "s.yaml",
+    ];
+    let (code, _, err) = run(dir.path(), &args);
+    assert!(matches!(code, Some(0..=3)) && code != Some(2), "{err}");
+    let file = File::open(dir.path().join(RECORD)).unwrap();
+    let record = Record::read(BufReader::new(file)).unwrap();
+    let what: Vec<&str> = record.marks().map(|mark| mark.what.as_str()).collect();
+    assert_eq!(what, ["handler.deadlock"]);
+    assert_ne!(run(dir.path(), &["score", RECORD]).0, Some(2));
+}
