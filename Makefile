@@ -1,7 +1,7 @@
 # The menu. Anything cleverer lives in firedrill itself or in .ci/.
 .PHONY: help drill test lint bench peers fidelity build dist clean
 
-SPEED ?= 60
+SPEED ?= auto
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10

@@ -14,6 +14,7 @@ pub mod stats;
 mod summary;
 
 pub use alert::{AlertScore, Did, FalseAlarm, OnIncident};
+pub use doubt::SLOT_OVERHEAD_MAX;
 pub(crate) use ground::Ground;
 pub use incident::{Detection, IncidentScore};
 
@@ -115,6 +116,8 @@ pub struct DrillScore {
     pub verdict: Verdict,
     /// Why it proves nothing.
     pub inconclusive: Vec<String>,
+    /// Whether that is all because of the pace it went at: a lower speed would help.
+    pub too_fast: bool,
     /// Incidents.
     pub incidents: Vec<IncidentScore>,
     /// Alerts, in the order of the pack.
@@ -241,7 +244,9 @@ pub fn score_drill(
         transitions: &replay.transitions,
         pack,
     };
-    let mut inconclusive = doubt::inconclusive(record, alarms);
+    let doubts = doubt::inconclusive(record, alarms);
+    let (mut inconclusive, of_pace) = (doubts.why, doubts.too_fast);
+    let from_pace = inconclusive.len();
     inconclusive.extend(doubt::without_data(&alerts, &incidents));
     let wolf = judged.iter().any(|judged| judged.page && judged.is_false());
     if !wolf {
@@ -271,6 +276,7 @@ pub fn score_drill(
             (true, true) => Verdict::Failed,
             (true, false) => Verdict::Passed,
         },
+        too_fast: of_pace && inconclusive.len() == from_pace,
         inconclusive,
         standing: standing::standing(&judged),
         alerts,

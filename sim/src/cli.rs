@@ -1,11 +1,15 @@
 //! What can be typed; no behaviour.
 
 pub mod asynq;
+mod pace;
+
+pub use pace::{Jobs, Speed};
 
 use crate::broker::redis::address::{Address, AddressError};
 use crate::estimate::Size;
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pace::{jobs, speed};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -145,20 +149,22 @@ pub struct Run {
         value_name = "SIZE"
     )]
     pub max_memory: Size,
-    /// Virtual seconds per real second; 1 = real time; live engine only
+    /// Virtual seconds per real second, or `auto`: what this machine bears, at most 60; 1 = real time; live engine only
     #[arg(
         long,
         env = "FIREDRILL_SPEED",
-        default_value_t = 60.0,
+        default_value = "auto",
+        value_parser = speed,
         value_name = "N"
     )]
-    pub speed: f64,
+    pub speed: Speed,
     /// Seed of every random stream, instead of the scenario's
     #[arg(long, env = "FIREDRILL_SEED", value_name = "N")]
     pub seed: Option<u64>,
-    /// Drills side by side [default: 4 per core live, each on its own Redis; 1 per core virtual]
-    #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
-    pub jobs: Option<usize>,
+    /// Drills side by side, or `auto`: live, each on its own Redis, as many as keep 60 % of the free processors busy;
+    /// virtual, one per core
+    #[arg(long, env = "FIREDRILL_JOBS", default_value = "auto", value_parser = jobs, value_name = "N")]
+    pub jobs: Jobs,
     /// Where to get Redis: `auto` (a redis-server or valkey-server on PATH, else Docker), `local`, `docker`, or the address
     /// of an empty one: host:port, redis://user:password@host:port/db (rediss:// for TLS: ?cacert=FILE&sni=NAME...),
     /// unix:///path?db=n, redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/master/db
@@ -364,8 +370,8 @@ pub struct Tune {
     #[arg(long, value_name = "DURATION")]
     pub drain_within: Option<Span>,
     /// Drills side by side [default: 1 per core]
-    #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
-    pub jobs: Option<usize>,
+    #[arg(long, env = "FIREDRILL_JOBS", default_value = "auto", value_parser = jobs, value_name = "N")]
+    pub jobs: Jobs,
     /// Most memory that virtual drills may need; more is refused before they begin
     #[arg(
         long,
@@ -440,16 +446,17 @@ pub struct Fidelity {
     #[arg(
         long,
         env = "FIREDRILL_SPEED",
-        default_value_t = 60.0,
+        default_value = "auto",
+        value_parser = speed,
         value_name = "N"
     )]
-    pub speed: f64,
+    pub speed: Speed,
     /// Seed of every random stream, instead of the scenario's
     #[arg(long, env = "FIREDRILL_SEED", value_name = "N")]
     pub seed: Option<u64>,
-    /// Live drills side by side, each on its own Redis [default: 4 per core]
-    #[arg(long, env = "FIREDRILL_JOBS", value_name = "N")]
-    pub jobs: Option<usize>,
+    /// Live drills side by side, each on its own Redis, or `auto`: as many as keep 60 % of the free processors busy
+    #[arg(long, env = "FIREDRILL_JOBS", default_value = "auto", value_parser = jobs, value_name = "N")]
+    pub jobs: Jobs,
     /// Where to get Redis: `auto` (a redis-server or valkey-server on PATH, else Docker), `local`, `docker`, or the address
     /// of an empty one: host:port, redis://user:password@host:port/db (rediss:// for TLS: ?cacert=FILE&sni=NAME...),
     /// unix:///path?db=n, redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/master/db

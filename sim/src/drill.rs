@@ -1,5 +1,9 @@
 //! One drill: plan → engine → detector → record. The one-way street.
 
+mod events;
+
+pub use events::{Event, What};
+
 use crate::audit::Audited;
 use crate::clock::Time;
 use crate::engine::live::{self, LiveError, LiveOptions};
@@ -7,6 +11,7 @@ use crate::engine::virtual_time::{self, VirtualOptions};
 use crate::engine::{Ended, Observation};
 use crate::plan::Plan;
 use crate::redis_server::RedisServerError;
+use events::Events;
 use firedrill_detector::RuleSet;
 use firedrill_reports::record::{
     BenignWindow, FORMAT, Header, Lag, Line, PlannedIncident, PlannedStep, RuleText, Value,
@@ -74,7 +79,8 @@ pub struct Finished {
 /// Name of the record inside a run's directory.
 pub const RECORD_FILE: &str = "record.jsonl";
 
-/// Runs one drill live and writes its record into `options.dir`, line by line as it happens.
+/// Runs one drill live and writes its record into `options.dir`, line by line as it happens; `tell` hears of what a person
+/// would want to know by then.
 ///
 /// # Errors
 /// When the engine cannot run or the record cannot be written. What was recorded until then stays.
@@ -82,6 +88,7 @@ pub async fn run_live(
     plan: &Plan,
     rules: &Rules,
     options: &LiveOptions,
+    tell: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Finished, DrillError> {
     let started = Instant::now();
     let ledgers = options.dir.join("ledgers");
@@ -93,6 +100,7 @@ pub async fn run_live(
         &EngineFacts::live(plan, options),
     );
     let mut recording = Recording::create(&options.dir, plan, rules, &header)?;
+    recording.told = Some((Events::new(plan), tell));
     let live = LiveOptions {
         dir: ledgers,
         ..options.clone()
@@ -202,14 +210,16 @@ pub fn virtual_header(plan: &Plan) -> Header {
 }
 
 /// A record being written, with the detector that watches it.
-struct Recording {
+struct Recording<'t> {
     path: PathBuf,
     duration_ms: i64,
     writer: RecordWriter<BufWriter<File>>,
     watcher: Watcher,
+    /// Who hears of what happens.
+    told: Option<(Events, &'t mut (dyn FnMut(Event) + Send))>,
 }
 
-impl Recording {
+impl Recording<'_> {
     /// Begins the record of a drill in its own directory.
     fn create(dir: &Path, plan: &Plan, rules: &Rules, header: &Header) -> Result<Self, DrillError> {
         let resolved = dir.join("scenario.resolved.yaml");
@@ -221,11 +231,15 @@ impl Recording {
             watcher: Watcher::new(rules.set.clone(), header),
             duration_ms: plan.duration_ms,
             path,
+            told: None,
         })
     }
 
     /// Writes an observation, and what the detector makes of it.
     fn take(&mut self, observation: Observation) -> io::Result<()> {
+        if let Some((events, tell)) = &mut self.told {
+            events.seen(&observation).into_iter().for_each(tell);
+        }
         match observation {
             Observation::Series { id, labels } => {
                 self.writer.series(id, &labels)?;
@@ -252,9 +266,12 @@ impl Recording {
     }
 
     fn write(&mut self, lines: impl IntoIterator<Item = Line>) -> io::Result<()> {
-        lines
-            .into_iter()
-            .try_for_each(|line| self.writer.write(&line))
+        lines.into_iter().try_for_each(|line| {
+            if let Some((events, tell)) = &mut self.told {
+                events.recorded(&line).into_iter().for_each(tell);
+            }
+            self.writer.write(&line)
+        })
     }
 
     fn finished(self, ended: &Ended, real_seconds: f64) -> Result<Finished, DrillError> {

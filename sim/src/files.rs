@@ -58,7 +58,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 /// An error with the path it is about.
 fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", shown(&path)))
+    io::Error::new(error.kind(), format!("{}: {error}", shown(path)))
 }
 
 fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -160,6 +160,25 @@ pub fn link(at: &Path, target: &Path) -> io::Result<()> {
         Ok(())
     };
     make().map_err(|error: io::Error| named(at, &error))
+}
+
+/// Removes what is in a directory of our own.
+///
+/// # Errors
+/// When it cannot be removed; the error names the path.
+pub fn empty(dir: &Path) -> io::Result<()> {
+    let remove = || {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    remove().map_err(|error: io::Error| named(dir, &error))
 }
 
 /// A directory nobody else has, for what is about to be written. If nothing is put into it, it goes again.

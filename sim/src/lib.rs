@@ -29,6 +29,7 @@ pub mod worker;
 pub mod audit;
 pub mod drill;
 pub mod ledger;
+pub mod pace;
 pub mod vary;
 pub mod whatif;
 

@@ -3,11 +3,13 @@
 //! All times are virtual milliseconds since the start of the drill.
 
 pub mod cron;
+mod demand;
 mod draw;
 mod retry_delay;
 mod start;
 mod text;
 
+pub use demand::Demand;
 pub use draw::{ArrivalTimes, Dice, Execution, arrivals};
 pub use retry_delay::RetryDelay;
 pub use start::Start;

@@ -4,13 +4,13 @@ mod delays;
 
 use crate::jsonl::Record;
 use crate::pack::RulePack;
-use crate::record::{Audit, Gap, GapKind, Lag, Line, Phase, Transition};
+use crate::record::{Audit, Gap, GapKind, Lag, Line, Meddling, Phase, Transition};
 use crate::score::judge::{Judged, Outcome};
 use crate::score::{AlertScore, IncidentScore};
 use std::collections::BTreeMap;
 
-/// Most capacity of the workers that the harness may cost before queues behave differently.
-const SLOT_OVERHEAD_MAX: f64 = 0.25;
+/// Most capacity of the workers that the harness may cost, as a share, before queues behave differently.
+pub const SLOT_OVERHEAD_MAX: f64 = 0.25;
 
 /// What alerts did on a drill; nothing at all where only the drill itself is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +32,29 @@ pub(super) struct Alarms<'a> {
 /// * A detection lies within L of its deadline, or within the longest single delay since its fault, or within the time
 ///   that the work lost to the harness since then would have taken the whole fleet: a backlog grows by as much.
 /// * A single delay may have made an alarm, or kept one from being raised; see [`delays`].
-pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
+pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>) -> Doubts {
+    let late = late(record, alarms);
+    let (mut why, unreachable) = happened(record, alarms);
+    // On a machine that is too slow, targets do not answer in time.
+    let too_fast = !late.is_empty() && why.len() == unreachable;
+    why.extend(late);
+    Doubts { why, too_fast }
+}
+
+/// Why a drill proves nothing.
+#[derive(Debug, Default)]
+pub(super) struct Doubts {
+    /// Each reason.
+    pub(super) why: Vec<String>,
+    /// Whether all of them are the pace it went at.
+    pub(super) too_fast: bool,
+}
+
+/// What happened that should not have, and how much of it is targets that could not be scraped.
+fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
     let header = &record.header;
     let mut why = Vec::new();
+    let mut unreachable = 0;
     if !record.complete {
         why.push("the record is incomplete: the drill was cut short".to_owned());
     }
@@ -51,6 +71,7 @@ pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
     }
     why.extend(undone(record));
     for found in record.interference() {
+        unreachable += usize::from(found.what == Meddling::Unreachable);
         let minute = found.at_ms as f64 / 6e4;
         why.push(format!(
             "interference: {}: {} in minute {minute:.1}; no step of the plan did that",
@@ -72,6 +93,13 @@ pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
     if let Some(audit) = record.audit() {
         why.extend(unexplained(audit));
     }
+    (why, unreachable)
+}
+
+/// What the harness was late with.
+fn late(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
+    let header = &record.header;
+    let mut why = Vec::new();
     if let Some(lag) = record.lag() {
         let lag = &with_missing_scrapes(record, lag);
         let worst = worst(record, lag);

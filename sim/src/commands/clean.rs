@@ -58,7 +58,7 @@ impl Cleaning<'_> {
         self.found = true;
         self.terminal.plain_result(&format!(
             "left alone: {}: {why}; if no drill uses it, remove it by hand",
-            shown(&path)
+            shown(path)
         ));
     }
 
@@ -99,7 +99,7 @@ impl Cleaning<'_> {
     /// What drills left in Redis servers that were given: those of the journal, and the one that is named.
     fn databases(&mut self, state: &Path, named: Option<&Address>) -> Result<(), Failure> {
         let journal = journal::read(state)
-            .map_err(|error| Failure::environment(format!("{}: {error}", shown(&state))))?;
+            .map_err(|error| Failure::environment(format!("{}: {error}", shown(state))))?;
         for (path, why) in &journal.doubtful {
             self.left_alone(path, why);
         }
@@ -165,7 +165,7 @@ impl Cleaning<'_> {
                 self.found = true;
                 for entry in entries {
                     if let Err(error) = entry.remove(state) {
-                        self.failed(&format!("{}: {error}", shown(&state)));
+                        self.failed(&format!("{}: {error}", shown(state)));
                     }
                 }
                 self.terminal

@@ -35,7 +35,6 @@ const BEAT_MS: [i64; 4] = [
 /// # Errors
 /// When an input is wrong (nothing was started), or a drill could not be run.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    live::check_speed(args.speed)?;
     let named = inputs::for_drills(&args.scenarios, &args.rules);
     let plans = inputs::plans(&named.scenarios, args.seed);
     let (rules, pack, plans) =
@@ -46,6 +45,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         jobs: args.jobs,
         redis: live::redis_source(args.redis.clone(), &args.redis_image)?,
         rules,
+        pack,
     };
     let sets = args.out.join("fidelity");
     let fresh = run::fresh(&sets, &live::stamp(SystemTime::now()))?;
@@ -58,7 +58,9 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut pairs = Vec::new();
     for plan in &plans {
         let dir = dir.join(&plan.name);
-        pairs.push(beside_the_model(plan, &set.rules, &pack, &dir, terminal)?);
+        pairs.push(beside_the_model(
+            plan, &set.rules, &set.pack, &dir, terminal,
+        )?);
     }
     if args.json {
         terminal.result(&render::fidelity::json(&pairs));
@@ -74,7 +76,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     Ok(exit_of(&pairs))
 }
 
-/// The live drills, the longest first so that the set ends soonest.
+/// The live drills.
 fn jobs(plans: &[Plan], dir: &Path) -> Result<Vec<Job>, Failure> {
     let mut jobs: Vec<Job> = Vec::new();
     for plan in plans {
@@ -90,7 +92,6 @@ fn jobs(plans: &[Plan], dir: &Path) -> Result<Vec<Job>, Failure> {
             dir,
         });
     }
-    jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.duration_ms));
     Ok(jobs)
 }
 

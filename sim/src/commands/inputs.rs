@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 /// Reads a file a person named; of one that is too long, only so much that it is refused.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
-    let failure = |error| Failure::usage(format!("{}: {error}", shown(&path)));
+    let failure = |error| Failure::usage(format!("{}: {error}", shown(path)));
     let mut bytes = Vec::new();
     files::open(path)
         .and_then(|file| file.take(TEXT_MAX as u64 + 1).read_to_end(&mut bytes))
@@ -40,7 +40,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
         Err(error) if error.as_bytes().len() > TEXT_MAX => {
             Ok(String::from_utf8_lossy(error.as_bytes()).into_owned())
         }
-        Err(error) => Err(Failure::usage(format!("{}: {error}", shown(&path)))),
+        Err(error) => Err(Failure::usage(format!("{}: {error}", shown(path)))),
     }
 }
 
@@ -278,8 +278,7 @@ pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
 
 /// Opens one record.
 pub(crate) fn record(file: &Path) -> Result<Record, Failure> {
-    let wrong =
-        |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", shown(&file)));
+    let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", shown(file)));
     let open = files::open(file).map_err(|error| wrong(&error))?;
     let record = Record::read(BufReader::new(open)).map_err(|error| wrong(&error))?;
     let found = agreement::check(&record);
@@ -289,7 +288,7 @@ pub(crate) fn record(file: &Path) -> Result<Record, Failure> {
             exit: Exit::Usage,
             messages: found
                 .iter()
-                .map(|what| format!("{}: {what}", shown(&file)))
+                .map(|what| format!("{}: {what}", shown(file)))
                 .collect(),
         }),
     }

@@ -1,6 +1,7 @@
 //! How drills are coming along: bars on a terminal, a plain line now and then elsewhere. Always on standard error.
 
-use firedrill_detector::text::printable;
+use crate::drill::Event;
+use firedrill_detector::text::{printable, printable_lines};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::io::Write;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Pause between plain lines.
-const LINE_EVERY: Duration = Duration::from_secs(5);
+const LINE_EVERY: Duration = Duration::from_secs(15);
 
 /// One drill on the display.
 pub(crate) struct Row {
@@ -64,6 +65,31 @@ impl Display {
             started: now,
             last_line: now,
         }
+    }
+
+    /// Tells something in between, once.
+    pub(crate) fn say(&self, text: &str) {
+        let text = printable_lines(text);
+        match &self.bars {
+            _ if self.quiet => {}
+            // Nobody is left to be told where the terminal is gone.
+            Some((all, _)) => {
+                let _ = all.println(text);
+            }
+            None => {
+                let _ = writeln!(std::io::stderr(), "{text}");
+            }
+        }
+    }
+
+    /// Tells what happened in a drill, and when in it.
+    pub(crate) fn happened(&self, row: &Row, event: &Event) {
+        let seconds = event.at_ms.max(0) / 1_000;
+        let (minutes, seconds) = (seconds / 60, seconds % 60);
+        self.say(&format!(
+            "{:<24} {minutes:>3}:{seconds:02}  {}",
+            row.name, event.what
+        ));
     }
 
     /// Shows where things are.

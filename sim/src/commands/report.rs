@@ -20,7 +20,7 @@ fn spares<'a>(out: &Path, mut inputs: impl Iterator<Item = &'a PathBuf>) -> Resu
         Some(input) => Err(Failure::usage(format!(
             "-o {}: the report is made from {}, and would take its place; name another file",
             shown(&out),
-            shown(&input)
+            shown(input)
         ))),
         None => Ok(()),
     }

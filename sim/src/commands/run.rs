@@ -19,7 +19,6 @@ use std::time::SystemTime;
 /// # Errors
 /// When an input is wrong (nothing was started), or a drill could not be run.
 pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
-    live::check_speed(args.speed)?;
     if args.trials > 1 && args.engine == Engine::Live {
         return Err(Failure::usage(
             "--trials: only the virtual engine runs a scenario under many seeds; add `--engine virtual`",
@@ -38,20 +37,21 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         jobs: args.jobs,
         redis: live::redis_source(args.redis.clone(), &args.redis_image)?,
         rules,
+        pack,
     };
     let (set, jobs) = RunSet::new(args, SystemTime::now(), &plans)?;
     let ended = live.run(jobs, terminal)?;
-    finish(&set, &live.rules.set, &pack, ended, terminal)
+    finish(&set, &live.rules.set, &live.pack, ended, terminal)
 }
 
 /// What all drills of one command share.
 pub(crate) struct RunSet<'a> {
     args: &'a Run,
     started: SystemTime,
+    /// Those of the drills; they go again where a drill was never begun, and before the one they are all in.
+    _drills: Vec<Fresh>,
     /// For the reports of the whole set.
     dir: Fresh,
-    /// Those of the drills; they go again where a drill was never begun.
-    _drills: Vec<Fresh>,
 }
 
 impl<'a> RunSet<'a> {
@@ -87,8 +87,6 @@ impl<'a> RunSet<'a> {
             });
             drills.push(dir);
         }
-        // The longest first, so that the set ends soonest.
-        jobs.sort_by_key(|job| std::cmp::Reverse(job.plan.duration_ms));
         let set = Self {
             args,
             started: now,

@@ -59,14 +59,22 @@ pub(crate) fn scored(
 ) -> Result<Vec<Scored>, Failure> {
     let named = Named::new(&[(Place::Rules, rules), (Place::Records, runs)]);
     let named = named.without_scenarios("score").with_rules_of(rules);
-    let named = named.understood()?;
+    let records = inputs::records(&named.records);
+    let named = named.understood().map_err(|mut failure| {
+        // All that is wrong at once.
+        let also = records.as_ref().err().into_iter();
+        failure
+            .messages
+            .extend(also.flat_map(|also| also.messages.clone()));
+        failure
+    })?;
     let other: Option<Vec<RuleText>> = if named.rules.is_empty() {
         None
     } else {
         let (rules, _) = inputs::rule_pack(inputs::texts(&named.rules), pages)?;
         Some(rules.texts)
     };
-    inputs::records(&named.records)?
+    records?
         .into_iter()
         .map(|record| {
             let texts = other.clone().unwrap_or_else(|| record.header.rules.clone());

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let (rules, pack, scenarios) =
         inputs::rules_and(&named, &args.rules, args.delivery, scenarios, terminal)?;
     let seeded = Seeded::new(&scenarios, args.seed, args.trials)?;
-    let threads = threads(args.jobs, seeded.len());
+    let threads = threads(args.jobs.fixed(), seeded.len());
     let kept = match args.trials {
         1 => 0,
         _ => (seeded.len() as u64).saturating_mul(TRIAL_BYTES),

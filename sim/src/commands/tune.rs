@@ -70,7 +70,7 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     inputs::each(&records, |record| {
         bounds::check_record(record, &rules.set).map_err(Failure::usage)
     })?;
-    let threads = threads(args.jobs, plans.len());
+    let threads = threads(args.jobs.fixed(), plans.len());
     for plan in &plans {
         let estimate = Estimate::of(plan, true);
         let checked = estimate.check(&plan.name, args.max_memory.0, threads, 0);
@@ -118,7 +118,7 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let written = write(dir.path(), &tuner, &tuning).map_err(Failure::environment)?;
     files::link(&all.join(LATEST), dir.name()).map_err(Failure::environment)?;
     for path in written {
-        terminal.say(format_args!("wrote {}", shown(&path)));
+        terminal.say(format_args!("wrote {}", shown(path)));
     }
     terminal.say(format_args!(
         "drills {drills_s:.1} s, search {:.1} s",

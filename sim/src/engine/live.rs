@@ -10,6 +10,7 @@ pub mod http;
 pub mod interpreter;
 mod lag;
 pub mod scraper;
+mod strain;
 mod targets_file;
 pub mod uptime;
 pub(crate) mod watch;
@@ -44,6 +45,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use strain::{LOOK_EVERY, Strain};
 use targets_file::TargetsFile;
 use tokio::sync::{mpsc, oneshot};
 use watch::{HARNESS, Pulse, Roster, Watch};
@@ -72,6 +74,8 @@ pub struct LiveOptions {
     pub abort: Abort,
     /// Virtual milliseconds reached, for a progress display.
     pub reached_ms: Arc<AtomicI64>,
+    /// Whether a drill that has gone beyond what a verdict bears ends there, see [`LiveError::TooFast`].
+    pub gives_up: bool,
 }
 
 /// Why a live drill could not run.
@@ -92,6 +96,9 @@ pub enum LiveError {
     /// An observation could not be kept.
     #[error("cannot write the record: {0}")]
     Sink(io::Error),
+    /// The machine cannot keep this speed: there would be no verdict, whatever came.
+    #[error("too fast for this machine: {0}")]
+    TooFast(String),
     /// It was stopped before it began.
     #[error("stopped before it began")]
     Stopped,
@@ -211,6 +218,8 @@ async fn run_on(
     let abort = &options.abort;
     let end = options.epoch.plus_millis(plan.duration_ms);
     let mut aborted = abort.is_asked();
+    let mut strain = Strain::new(plan);
+    let mut look = tokio::time::interval(LOOK_EVERY);
     while !aborted {
         let next = agenda
             .next_ms()
@@ -229,6 +238,7 @@ async fn run_on(
                 };
                 let (marks, late_ms) = done?;
                 fault_ms_max = fault_ms_max.max(late_ms);
+                strain.fault(late_ms);
                 // What took longer than the drill was not done in it.
                 for mark in marks.into_iter().filter(|mark| mark.at_ms <= plan.duration_ms) {
                     sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
@@ -245,8 +255,15 @@ async fn run_on(
                 }
                 Told::Stalled { process, at, ms } => {
                     roster.gap(GapKind::Stall, &process, at, ms);
+                    strain.stall(&process, ms);
                 }
             },
+            _ = look.tick(), if options.gives_up => {
+                strain.notes(&producer.notes.lock().unwrap_or_else(PoisonError::into_inner));
+                if let Some(what) = strain.beyond() {
+                    return Err(LiveError::TooFast(what.to_owned()));
+                }
+            }
             Some(found) = watch.next() => {
                 sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
             }
@@ -254,6 +271,7 @@ async fn run_on(
                 upkeep.see(&progress);
                 if let Progress::Began { late_ms, at, .. } = &progress {
                     scrape_late_ms.push(*late_ms);
+                    strain.scrape(*late_ms);
                     options.reached_ms.store(at.millis() - options.epoch.millis(), Ordering::Relaxed);
                 }
                 for (at, target, values) in order.take(progress) {

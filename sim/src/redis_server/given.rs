@@ -91,7 +91,7 @@ impl GivenRedis {
         let noted = |error: std::io::Error| {
             RedisServerError::Given(format!(
                 "{}: cannot note what will have to be removed: {error}",
-                shown(&state)
+                shown(state)
             ))
         };
         let claim = Claim::new(ours).map_err(noted)?;

@@ -137,7 +137,7 @@ fn help_names_the_verbs_and_the_exit_codes() {
     assert_eq!(code, Some(2), "{err}");
     let (code, _, err) = run(Path::new("."), &["run", "--speed", "0", "x.yaml"]);
     assert_eq!(code, Some(2));
-    assert!(err.contains("--speed 0"), "{err}");
+    assert!(err.contains("'0' for '--speed <N>'"), "{err}");
 }
 
 #[test]

@@ -224,8 +224,16 @@ fn runs_of_the_same_second_have_directories_of_their_own() {
     ] {
         assert!(dir.path().join(path).is_file(), "{path}");
     }
+    let copy = dir.path().join("copy.yaml");
+    fs::copy(dir.path().join("s.yaml"), &copy).unwrap();
     let twice = [
-        "run", "--engine", "virtual", "--rules", "r.yml", "s.yaml", "s.yaml",
+        "run",
+        "--engine",
+        "virtual",
+        "--rules",
+        "r.yml",
+        "s.yaml",
+        "copy.yaml",
     ];
     let (code, _, err) = run(dir.path(), &twice);
     assert_eq!(code, Some(2));

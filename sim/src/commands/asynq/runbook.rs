@@ -34,7 +34,7 @@ struct Wrong {
 
 /// Checks a runbook.
 pub(super) fn check(file: &Path, json: bool) -> Answer {
-    let shown = shown(&file);
+    let shown = shown(file);
     let text = match read(file) {
         Ok(text) => text,
         Err(reason) => return Answer::error(Exit::Usage, format!("{shown}: {reason}")),

@@ -36,7 +36,7 @@ pub(super) fn records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             Ok(there) if there.is_dir() => below(path, 0, &mut found),
             Ok(_) => found.push(path.clone()),
             Err(error) => {
-                let message = format!("{}: {error}", shown(&path));
+                let message = format!("{}: {error}", shown(path));
                 failure.messages.push(message);
                 continue;
             }
@@ -45,7 +45,7 @@ pub(super) fn records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             failure.messages.push(format!(
                 "{}: no record in this directory: neither {RECORD_FILE} nor a `{LATEST}` drill that ran to its end, here \
                  or in the directories below",
-                shown(&path)
+                shown(path)
             ));
         }
         for record in found {

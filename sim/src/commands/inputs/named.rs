@@ -275,7 +275,7 @@ impl Named {
     /// Refuses `--rules` without any rule file.
     pub(crate) fn with_rules_of(mut self, given: &[PathBuf]) -> Self {
         if self.rules.is_empty() && !given.is_empty() && self.wrong.is_empty() {
-            let given: Vec<String> = given.iter().map(|path| shown(path)).collect();
+            let given: Vec<String> = given.iter().map(shown).collect();
             self.wrong.push(format!(
                 "--rules {}: there is no rule file among these\n    leave --rules out to judge the built-in rules, or name \
                  a file with `groups:`",

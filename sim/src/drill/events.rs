@@ -1,0 +1,239 @@
+//! What happens in a drill, as it happens, for whoever watches the terminal. Nothing is decided by it.
+
+use crate::engine::Observation;
+use crate::plan::Plan;
+use firedrill_reports::record::{AlertState, Line, Phase};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Tells how long the oldest task of a queue has waited.
+const LATENCY: &str = "asynq_queue_latency_seconds";
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When, virtual milliseconds since the drill's start.
+    pub at_ms: i64,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A fault was done, or ended.
+    Step {
+        /// What was done, e.g. `worker.kill`, `worker.restart`.
+        what: String,
+        /// To whom; empty: no choice.
+        targets: Vec<String>,
+        /// Which end of the step.
+        phase: Option<Phase>,
+    },
+    /// The oldest task of a queue has waited for longer than its users mind.
+    Late {
+        /// The queue.
+        queue: String,
+    },
+    /// No queue keeps its users waiting any more.
+    Drained,
+    /// An alert.
+    Alert {
+        /// Its name.
+        alert: String,
+        /// What it is now.
+        state: AlertState,
+    },
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step {
+                what,
+                targets,
+                phase,
+            } => {
+                let word = match phase {
+                    Some(Phase::End) => "end of fault",
+                    Some(Phase::Begin) | None => "fault",
+                };
+                write!(f, "{word}: {what}")?;
+                if !targets.is_empty() {
+                    write!(f, " on {}", targets.join(", "))?;
+                }
+                Ok(())
+            }
+            Self::Late { queue } => write!(f, "users of {queue} wait too long"),
+            Self::Drained => f.write_str("nobody waits too long any more"),
+            Self::Alert { alert, state } => match state {
+                AlertState::Pending => write!(f, "{alert} is pending"),
+                AlertState::Firing => write!(f, "{alert} fires"),
+                AlertState::Inactive => write!(f, "{alert} is resolved"),
+            },
+        }
+    }
+}
+
+/// Finds events in what is recorded.
+#[derive(Debug)]
+pub(super) struct Events {
+    /// Objectives of queues, milliseconds.
+    objectives: BTreeMap<String, i64>,
+    /// Queues whose latency a series tells, by the series' number.
+    latencies: BTreeMap<u32, String>,
+    late: BTreeMap<String, bool>,
+    /// How many instances of an alert are in which state: pending, firing.
+    alerts: BTreeMap<String, [i64; 2]>,
+}
+
+impl Events {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let queues = plan.queues.iter();
+        Self {
+            objectives: queues
+                .map(|queue| (queue.name.clone(), queue.wait_objective_ms))
+                .collect(),
+            latencies: BTreeMap::new(),
+            late: BTreeMap::new(),
+            alerts: BTreeMap::new(),
+        }
+    }
+
+    /// In what an engine saw.
+    pub(super) fn seen(&mut self, observation: &Observation) -> Vec<Event> {
+        match observation {
+            Observation::Series { id, labels } => {
+                let label = |name| labels.iter().find(|(known, _)| *known == name);
+                let queue = label("queue").map(|(_, queue)| queue.to_owned());
+                let is_latency = label("__name__").is_some_and(|(_, name)| name == LATENCY);
+                if let (true, Some(queue)) = (is_latency, queue) {
+                    self.latencies.insert(*id, queue);
+                }
+                Vec::new()
+            }
+            Observation::Scrape { at_ms, values, .. } => {
+                let mut events = Vec::new();
+                for (id, value) in values {
+                    let Some(queue) = self.latencies.get(id) else {
+                        continue;
+                    };
+                    let Some(objective_ms) = self.objectives.get(queue) else {
+                        continue;
+                    };
+                    // Comparisons with a staleness marker, a NaN, are false: nothing is known then.
+                    let (is_late, in_time) = (
+                        *value * 1e3 > *objective_ms as f64,
+                        *value * 1e3 <= *objective_ms as f64,
+                    );
+                    let was = self.late.get(queue).copied().unwrap_or(false);
+                    if is_late && !was {
+                        self.late.insert(queue.clone(), true);
+                        events.push(What::Late {
+                            queue: queue.clone(),
+                        });
+                    } else if in_time && was {
+                        self.late.insert(queue.clone(), false);
+                        if !self.late.values().any(|late| *late) {
+                            events.push(What::Drained);
+                        }
+                    }
+                }
+                let at_ms = *at_ms;
+                let at = events.into_iter();
+                at.map(|what| Event { at_ms, what }).collect()
+            }
+            Observation::Mark(_) | Observation::Interference(_) | Observation::Ledger { .. } => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// In a line of the record.
+    pub(super) fn recorded(&mut self, line: &Line) -> Option<Event> {
+        match line {
+            Line::Mark(mark) => Some(Event {
+                at_ms: mark.at_ms,
+                what: What::Step {
+                    what: mark.what.clone(),
+                    targets: mark.targets.clone(),
+                    phase: mark.phase,
+                },
+            }),
+            Line::Transition(transition) => {
+                let counts = self.alerts.entry(transition.alert.clone()).or_default();
+                let before = state(*counts);
+                for (which, of) in [AlertState::Pending, AlertState::Firing]
+                    .into_iter()
+                    .enumerate()
+                {
+                    counts[which] +=
+                        i64::from(transition.to == of) - i64::from(transition.from == of);
+                }
+                let after = state(*counts);
+                // Pending and let go, or one more instance: nobody is told of that.
+                let told = match (before, after) {
+                    (AlertState::Inactive, AlertState::Pending) => true,
+                    (before, AlertState::Firing) => before != AlertState::Firing,
+                    (AlertState::Firing, _) => true,
+                    _ => false,
+                };
+                told.then(|| Event {
+                    at_ms: transition.at_ms,
+                    what: What::Alert {
+                        alert: transition.alert.clone(),
+                        state: after,
+                    },
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What an alert is of which so many instances are pending and firing.
+fn state([pending, firing]: [i64; 2]) -> AlertState {
+    if firing > 0 {
+        AlertState::Firing
+    } else if pending > 0 {
+        AlertState::Pending
+    } else {
+        AlertState::Inactive
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::virtual_time::{self, VirtualOptions};
+    use crate::scenario::{PlanOptions, Scenario};
+
+    const SCENARIO: &str = include_str!("../../../scenarios/worker-crash-all.yaml");
+
+    #[test]
+    fn a_crash_is_told_from_the_fault_to_the_drained_queue() {
+        let scenario = Scenario::parse("s.yaml", SCENARIO).unwrap();
+        let plan = Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap();
+        let mut events = Events::new(&plan);
+        let mut told = Vec::new();
+        let ended = virtual_time::run(&plan, VirtualOptions::default(), &mut |observation| {
+            told.extend(events.seen(&observation));
+            if let Observation::Mark(mark) = observation {
+                told.extend(events.recorded(&Line::Mark(mark)));
+            }
+            Ok(())
+        });
+        ended.unwrap();
+        told.sort_by_key(|event| event.at_ms);
+        let told: Vec<String> = told.iter().map(|event| event.what.to_string()).collect();
+        let first = |text: &str| told.iter().position(|told| told.starts_with(text));
+        let order = [
+            "fault: worker.kill on ",
+            "users of ",
+            "end of fault: worker.restart",
+            "nobody waits",
+        ];
+        let places = order.map(|text| first(text).unwrap_or_else(|| panic!("{text}: {told:#?}")));
+        assert!(places.is_sorted(), "{told:#?}");
+    }
+}

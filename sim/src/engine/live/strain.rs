@@ -1,0 +1,213 @@
+//! Whether a drill that is under way has gone beyond what a verdict bears, so that going on is a waste of time.
+//!
+//! Only what cannot become good any more counts: a 99th percentile that is over its limit whatever comes, a fault that was
+//! too late, a stall longer than Prometheus looks back, and slots held twice as long as is allowed over half a minute's
+//! work. What is closer is judged in the end, see `firedrill_reports::score`.
+
+use crate::ledger::Entry;
+use crate::plan::{Demand, Plan};
+use firedrill_reports::score::SLOT_OVERHEAD_MAX;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How often the producer's notes are looked at.
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How far Prometheus looks back.
+const LOOKBACK_MS: i64 = 300_000;
+/// Fewest round trips whose median says something.
+const ROUND_TRIPS: usize = 200;
+/// Fewest delays beyond the limit that count, however short the drill is.
+const LATE_MIN: u64 = 3;
+
+/// What a drill has borne so far.
+#[derive(Debug)]
+pub(super) struct Strain {
+    limit_ms: i64,
+    handler_ms: f64,
+    /// So many are one in a hundred of all there will be.
+    enqueues: u64,
+    scrapes: u64,
+    late_enqueues: u64,
+    late_scrapes: u64,
+    read: usize,
+    sent_ms: HashMap<String, i64>,
+    round_trips_ms: Vec<i64>,
+    worst: Option<String>,
+}
+
+impl Strain {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let demand = Demand::of(plan);
+        let seconds = plan.duration_ms as f64 / 1e3;
+        let targets = (plan.processes().len() + 2) as f64;
+        let scrapes = targets * plan.duration_ms as f64 / plan.scrape_interval_ms.max(1) as f64;
+        let hundredth = |all: f64| ((all / 100.0).ceil() as u64).max(LATE_MIN);
+        Self {
+            limit_ms: plan.evaluation_interval_ms,
+            handler_ms: demand.handler_ms,
+            enqueues: hundredth(demand.tasks_per_s * seconds),
+            scrapes: hundredth(scrapes),
+            late_enqueues: 0,
+            late_scrapes: 0,
+            read: 0,
+            sent_ms: HashMap::new(),
+            round_trips_ms: Vec::new(),
+            worst: None,
+        }
+    }
+
+    fn found(&mut self, what: String) {
+        self.worst.get_or_insert(what);
+    }
+
+    /// A scrape began so late.
+    pub(super) fn scrape(&mut self, late_ms: i64) {
+        self.late_scrapes += u64::from(late_ms > self.limit_ms);
+        if self.late_scrapes > self.scrapes {
+            self.found(format!(
+                "{} scrapes came later than an evaluation interval",
+                self.late_scrapes
+            ));
+        }
+    }
+
+    /// A fault or remedy was so late.
+    pub(super) fn fault(&mut self, late_ms: i64) {
+        if late_ms > self.limit_ms {
+            self.found(format!(
+                "a fault or remedy was {:.1} s of virtual time late",
+                late_ms as f64 / 1e3
+            ));
+        }
+    }
+
+    /// Somebody did not run for so long.
+    pub(super) fn stall(&mut self, who: &str, ms: i64) {
+        if ms > LOOKBACK_MS {
+            self.found(format!(
+                "{who} did not run for {:.0} s of virtual time",
+                ms as f64 / 1e3
+            ));
+        }
+    }
+
+    /// What the producer has noted; only what is new is looked at.
+    pub(super) fn notes(&mut self, notes: &[Entry<String>]) {
+        for note in &notes[self.read.min(notes.len())..] {
+            match note {
+                Entry::Sent {
+                    at, id, intended, ..
+                } => {
+                    let late_ms = at.millis() - intended.millis();
+                    self.late_enqueues += u64::from(late_ms > self.limit_ms);
+                    self.sent_ms.insert(id.clone(), at.millis());
+                }
+                Entry::Answered { at, id, accepted } => {
+                    if let (Some(sent_ms), true) = (self.sent_ms.remove(id), *accepted) {
+                        self.round_trips_ms.push(at.millis() - sent_ms);
+                    }
+                }
+                Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
+            }
+        }
+        self.read = notes.len();
+        if self.late_enqueues > self.enqueues {
+            self.found(format!(
+                "{} tasks were enqueued later than an evaluation interval",
+                self.late_enqueues
+            ));
+        }
+        if self.round_trips_ms.len() >= ROUND_TRIPS {
+            let middle = self.round_trips_ms.len() / 2;
+            let (_, median, _) = self.round_trips_ms.select_nth_unstable(middle);
+            let held = 2.0 * *median as f64 / self.handler_ms.max(1.0);
+            if held > 2.0 * SLOT_OVERHEAD_MAX {
+                let median = *median;
+                self.found(format!(
+                    "round trips to Redis take {median} ms of virtual time, handlers {:.0} ms",
+                    self.handler_ms
+                ));
+            }
+        }
+    }
+
+    /// What is beyond bearing, in figures.
+    pub(super) fn beyond(&self) -> Option<&str> {
+        self.worst.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Time;
+    use crate::scenario::tests::plan_with_arrivals;
+
+    fn strain() -> Strain {
+        Strain::new(&plan_with_arrivals("{ poisson: 10/s }"))
+    }
+
+    fn sent(id: usize, intended_ms: i64, at_ms: i64) -> Entry<String> {
+        Entry::Sent {
+            at: Time::from_millis(at_ms),
+            id: id.to_string(),
+            workload: 0,
+            intended: Time::from_millis(intended_ms),
+        }
+    }
+
+    fn answered(id: usize, at_ms: i64) -> Entry<String> {
+        Entry::Answered {
+            at: Time::from_millis(at_ms),
+            id: id.to_string(),
+            accepted: true,
+        }
+    }
+
+    #[test]
+    fn a_hundredth_that_is_late_is_too_much() {
+        let mut strain = strain();
+        let scrapes = strain.scrapes;
+        (0..scrapes).for_each(|_| strain.scrape(20_000));
+        assert_eq!(strain.beyond(), None);
+        strain.scrape(14_000);
+        assert_eq!(strain.beyond(), None);
+        strain.scrape(20_000);
+        assert!(strain.beyond().is_some());
+    }
+
+    #[test]
+    fn a_late_fault_and_a_long_stall_are_too_much_at_once() {
+        let mut late = strain();
+        late.fault(10_000);
+        assert_eq!(late.beyond(), None);
+        late.fault(16_000);
+        assert_eq!(
+            late.beyond(),
+            Some("a fault or remedy was 16.0 s of virtual time late")
+        );
+        let mut stalled = strain();
+        stalled.stall("w-0", 299_000);
+        assert_eq!(stalled.beyond(), None);
+        stalled.stall("w-0", 301_000);
+        assert!(stalled.beyond().is_some());
+    }
+
+    #[test]
+    fn notes_are_read_once_and_slow_round_trips_are_too_much() {
+        let mut strain = strain();
+        let handler_ms = strain.handler_ms as i64;
+        let mut notes = Vec::new();
+        for id in 0..ROUND_TRIPS {
+            notes.extend([sent(id, 0, 0), answered(id, handler_ms / 8)]);
+        }
+        strain.notes(&notes);
+        assert_eq!(strain.beyond(), None);
+        for id in ROUND_TRIPS..3 * ROUND_TRIPS {
+            notes.extend([sent(id, 0, 0), answered(id, handler_ms)]);
+        }
+        strain.notes(&notes);
+        assert!(strain.beyond().unwrap().starts_with("round trips"));
+        assert_eq!(strain.round_trips_ms.len(), 3 * ROUND_TRIPS);
+    }
+}

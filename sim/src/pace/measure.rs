@@ -1,0 +1,145 @@
+//! What a task costs on this machine: a small drill with the real parts, and the processor time it took.
+
+use crate::drill;
+use crate::engine::Observation;
+use crate::engine::live::{self, LiveError, LiveOptions};
+use crate::pace::Machine;
+use crate::plan::Plan;
+use crate::scenario::{PlanOptions, Scenario};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Instant, SystemTime};
+
+/// Its speed.
+const SPEED: f64 = 30.0;
+/// Clock ticks a second in `/proc`: the same on every Linux of today (`USER_HZ`).
+const TICKS_PER_S: f64 = 100.0;
+/// Least share of the processors that drills get, whatever others do: the kernel shares them out.
+const SHARE_MIN: f64 = 0.2;
+/// What is taken for a task where the system does not tell, seconds.
+const TASK_S: f64 = 1e-3;
+
+/// A real second and a quarter of work.
+const SCENARIO: &str = "\
+version: firedrill/v1
+name: pace
+family: benign
+summary: Measures what a task costs.
+seed: 1
+duration: 38s
+warmup: 1s
+queues: { default: { priority: 1, wait_objective: 60s } }
+workload:
+  - { task: work, queue: default, arrivals: { constant: 8/s }, service: { constant: 300ms } }
+workers:
+  - { name: w, processes: 1, concurrency: 10 }
+benign: [ { what: nothing, at: 0s, until: 38s } ]
+";
+
+/// Measures. `options` are those of a drill to come: its Redis, its executable; `dir` is for what is left of it.
+///
+/// # Errors
+/// As a drill.
+///
+/// # Panics
+/// Never: the scenario is a constant, and a test resolves it.
+pub async fn measure(options: &LiveOptions, dir: &Path) -> Result<Machine, LiveError> {
+    let plan = plan();
+    let options = LiveOptions {
+        speed: SPEED,
+        epoch: drill::live_epoch(SystemTime::now(), &plan, SPEED),
+        dir: dir.to_path_buf(),
+        targets_file: dir.join(live::TARGETS_FILE),
+        gives_up: false,
+        ..options.clone()
+    };
+    let (before, since) = (Used::now(), Instant::now());
+    let mut found = None;
+    let ran = live::run(&plan, &options, &mut |observation| {
+        if let Observation::Ledger { audited, lag } = observation {
+            found = Some((audited.audit.enqueued, lag));
+        }
+        Ok(())
+    })
+    .await;
+    let ended = ran.ended?;
+    if let Some(left) = ran.left {
+        return Err(left.into());
+    }
+    let (after, seconds) = (Used::now(), since.elapsed().as_secs_f64());
+    let (tasks, lag) = found.filter(|_| !ended.aborted).ok_or(LiveError::Stopped)?;
+    let cores = std::thread::available_parallelism().map_or(2, usize::from) as f64;
+    let used = before.ok().zip(after.ok());
+    let ours_s = used.map_or(tasks as f64 * TASK_S, |(before, after)| {
+        after.ours_s - before.ours_s
+    });
+    let all_s = used.map_or(ours_s, |(before, after)| after.all_s - before.all_s);
+    let others = ((all_s - ours_s) / seconds).max(0.0);
+    // Round trips are in virtual milliseconds; a slot waits for two, and for the handler's timer.
+    let held_ms = lag.slot_overhead * 300.0;
+    Ok(Machine {
+        task_s: ours_s.max(1.0 / TICKS_PER_S) / tasks.max(1) as f64,
+        held_s: held_ms / 1e3 / SPEED,
+        cores,
+        free: (cores - others).max(cores * SHARE_MIN),
+    })
+}
+
+fn plan() -> Plan {
+    let scenario = Scenario::parse("pace.yaml", SCENARIO).expect("a constant");
+    Plan::resolve(&scenario, &PlanOptions { seed: None }).expect("a constant")
+}
+
+/// Processor time used so far, seconds.
+#[derive(Debug, Clone, Copy)]
+struct Used {
+    /// By this process and its children that have ended.
+    ours_s: f64,
+    /// By everybody on the machine.
+    all_s: f64,
+}
+
+impl Used {
+    fn now() -> io::Result<Self> {
+        let number = |text: &str| text.parse::<f64>().map_err(io::Error::other);
+        let own = fs::read_to_string("/proc/self/stat")?;
+        // The name may have anything in it, so count from its end: utime, stime, cutime and cstime.
+        let (_, fields) = own.rsplit_once(')').ok_or(io::ErrorKind::InvalidData)?;
+        let ours = fields.split_whitespace().skip(11).take(4).map(number);
+        let all = fs::read_to_string("/proc/stat")?;
+        let line = all.lines().next().unwrap_or_default();
+        // user nice system (idle iowait) irq softirq.
+        let all = line.split_whitespace().skip(1).map(number);
+        let all: Vec<f64> = all.collect::<io::Result<_>>()?;
+        let idle: f64 = all.iter().skip(3).take(2).sum();
+        let busy = all.iter().take(7).sum::<f64>() - idle;
+        Ok(Self {
+            ours_s: ours.sum::<io::Result<f64>>()? / TICKS_PER_S,
+            all_s: busy / TICKS_PER_S,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_small_drill_is_a_plan() {
+        assert_eq!(plan().name, "pace");
+    }
+
+    #[test]
+    fn a_process_knows_what_it_has_used() {
+        let before = Used::now().unwrap();
+        let mut x = 1u64;
+        let since = Instant::now();
+        while since.elapsed().as_millis() < 60 {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        }
+        let after = Used::now().unwrap();
+        assert!(after.ours_s > before.ours_s, "{x}");
+        assert!(after.all_s >= before.all_s);
+    }
+}

@@ -1,0 +1,80 @@
+//! What a plan asks of a machine.
+
+use crate::plan::{Arrivals, Plan, Service, arrivals};
+
+/// What an idle poll, a heartbeat or a scrape costs, in tasks.
+const POLL: f64 = 0.25;
+
+/// What a drill asks of a machine, per virtual second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Demand {
+    /// Tasks, and idle polls and the like counted as parts of one.
+    pub tasks_per_s: f64,
+    /// Mean time of a handler, virtual milliseconds.
+    pub handler_ms: f64,
+    /// Length, virtual milliseconds.
+    pub duration_ms: i64,
+}
+
+impl Demand {
+    /// Of a plan.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let seconds = plan.duration_ms.max(1) as f64 / 1e3;
+        let (mut tasks, mut work_ms) = (0.0, 0.0);
+        for (index, task) in plan.workload.iter().enumerate() {
+            let count = match task.arrivals {
+                Arrivals::Poisson {
+                    rate_per_sec,
+                    from_ms,
+                    until_ms,
+                }
+                | Arrivals::Constant {
+                    rate_per_sec,
+                    from_ms,
+                    until_ms,
+                } => rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3,
+                Arrivals::Burst { count, .. } => count as f64,
+                Arrivals::Cron { .. } => arrivals(plan, index).count() as f64,
+            };
+            tasks += count;
+            work_ms += count * mean_ms(&task.service);
+        }
+        let polls = plan.workers.iter().map(|worker| {
+            let idle = 1e3 / worker.task_check_interval_ms.max(1) as f64;
+            // Heartbeats, the forwarder and the others beat every few seconds.
+            f64::from(worker.processes) * (idle.min(f64::from(worker.concurrency)) + 0.5)
+        });
+        let targets = plan.processes().len() as f64 + 2.0;
+        let scrapes = targets * 1e3 / plan.scrape_interval_ms.max(1) as f64;
+        Self {
+            tasks_per_s: tasks / seconds + POLL * (polls.sum::<f64>() + scrapes),
+            handler_ms: work_ms / tasks.max(1.0),
+            duration_ms: plan.duration_ms,
+        }
+    }
+}
+
+/// Mean of a distribution, milliseconds.
+fn mean_ms(service: &Service) -> f64 {
+    match service {
+        Service::Lognormal { mu, sigma } => libm::exp(mu + sigma * sigma / 2.0) * 1e3,
+        Service::Exponential { mean_ms } => *mean_ms,
+        Service::Constant { ms } => *ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::tests::plan_with_arrivals;
+
+    #[test]
+    fn a_plan_asks_for_its_arrivals_and_its_polls() {
+        let plan = plan_with_arrivals("{ poisson: 10/s }");
+        let asked = Demand::of(&plan);
+        assert!((10.0..12.0).contains(&asked.tasks_per_s), "{asked:?}");
+        let quiet = Demand::of(&plan_with_arrivals("{ burst: { count: 1, at: 1m } }"));
+        assert!((0.1..2.0).contains(&quiet.tasks_per_s), "{quiet:?}");
+    }
+}
