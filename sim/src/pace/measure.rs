@@ -1,6 +1,6 @@
 //! What a task costs on this machine: a small drill with the real parts, and the processor time it took.
 
-use crate::drill;
+use crate::drill::{self, DrillError};
 use crate::engine::Observation;
 use crate::engine::live::{self, LiveError, LiveOptions};
 use crate::pace::Machine;
@@ -44,7 +44,7 @@ benign: [ { what: nothing, at: 0s, until: 38s } ]
 ///
 /// # Panics
 /// Never: the scenario is a constant, and a test resolves it.
-pub async fn measure(options: &LiveOptions, dir: &Path) -> Result<Machine, LiveError> {
+pub async fn measure(options: &LiveOptions, dir: &Path) -> Result<Machine, DrillError> {
     let plan = plan();
     let options = LiveOptions {
         speed: SPEED,
@@ -63,10 +63,11 @@ pub async fn measure(options: &LiveOptions, dir: &Path) -> Result<Machine, LiveE
         Ok(())
     })
     .await;
-    let ended = ran.ended?;
     if let Some(left) = ran.left {
-        return Err(left.into());
+        let also = ran.ended.err().map(|error| Box::new(error.into()));
+        return Err(DrillError::NotCleaned { left, also });
     }
+    let ended = ran.ended?;
     let (after, seconds) = (Used::now(), since.elapsed().as_secs_f64());
     let (tasks, lag) = found.filter(|_| !ended.aborted).ok_or(LiveError::Stopped)?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from) as f64;
