@@ -2,6 +2,7 @@
 
 pub mod abort;
 pub mod child;
+mod counters;
 pub mod deeds;
 mod evidence;
 pub mod exporter;
@@ -39,7 +40,7 @@ use firedrill_reports::record::{GapKind, Interference, Lag, Meddling};
 use fleet::Fleet;
 use interpreter::{Host, Outside, drive};
 use scraper::{Addresses, InOrder, Progress, Schedule, scrape_loop};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -51,7 +52,7 @@ use tokio::sync::{mpsc, oneshot};
 use watch::{HARNESS, Pulse, Roster, Watch};
 
 /// How long a stopped drill looks at what is left in its Redis.
-const LOOKS_WITHIN: Duration = Duration::from_millis(500);
+const LOOKS_WITHIN: Duration = Duration::from_millis(300);
 
 /// What a live drill runs with.
 #[derive(Debug, Clone)]
@@ -178,7 +179,7 @@ async fn run_on(
 
     addresses.set(
         0,
-        exporter::serve_asynq(exporter_broker.clone(), clock)
+        exporter::serve_checked(exporter_broker.clone(), clock, Some(roster.clone()))
             .await
             .map_err(system("exporter port"))?,
     );
@@ -193,7 +194,7 @@ async fn run_on(
         .write(&addresses)
         .map_err(system(TARGETS_FILE))?;
 
-    let producer = spawn_producer(plan, producer_broker, clock);
+    let producer = spawn_producer(plan, producer_broker, clock, roster.clone());
     let (progress_tx, mut scrapes) = mpsc::unbounded_channel();
     let mut series = SeriesTable::default();
     let mut targets = spawn_scrapes(plan, clock, &addresses, &progress_tx, &mut series);
@@ -309,7 +310,9 @@ async fn run_on(
         }
         let left = left_in_redis(plan, &exporter_broker).await?;
         let found = Ours::of(plan).survey(&exporter_broker, true).await?;
-        Ok::<_, LiveError>((left, found.foreign))
+        let span = (options.epoch, end);
+        let counters = counters::read(plan, &exporter_broker, span).await?;
+        Ok::<_, LiveError>((left, found.foreign, counters))
     };
     let looked = if aborted {
         // Nothing is started and nobody waited for: a Redis that answers does so at once.
@@ -321,14 +324,15 @@ async fn run_on(
                 let survey = ours.survey(&exporter_broker, true);
                 let found = tokio::time::timeout(LOOKS_WITHIN, survey).await;
                 let found = found.ok().and_then(Result::ok);
-                Some((left, found.map_or_else(Vec::new, |found| found.foreign)))
+                let foreign = found.map_or_else(Vec::new, |found| found.foreign);
+                Some((left, foreign, BTreeMap::new()))
             }
             None => None,
         }
     } else {
         Some(look.await?)
     };
-    let Some((left, foreign)) = looked else {
+    let Some((left, foreign, counters)) = looked else {
         // Without it nothing is proven of any task.
         return Ok(Ended {
             at_ms: reached_ms,
@@ -352,6 +356,18 @@ async fn run_on(
         .map_err(LiveError::Sink)?;
     }
     let absences = roster.absences();
+    if ledgers_whole && !absences.was_away(REDIS, options.epoch, stopped_at) {
+        for (queue, saw) in counters::wrong(plan, &counters, (&producer, &ledgers)) {
+            sink(Observation::Interference(Interference {
+                at_ms: reached_ms,
+                until_ms: None,
+                what: Meddling::ForeignData,
+                subject: queue,
+                saw,
+            }))
+            .map_err(LiveError::Sink)?;
+        }
+    }
     let lag = lag::lag(
         plan,
         (&producer, &ledgers),
@@ -403,26 +419,54 @@ struct ProducerTask {
 }
 
 /// The producer's host: it has no handlers, and its ledger is in memory.
-struct Notes(Arc<Mutex<Vec<Entry>>>);
+struct Notes {
+    entries: Arc<Mutex<Vec<Entry>>>,
+    roster: Roster,
+    /// Workload entries of the tasks that are not answered.
+    under_way: HashMap<String, u32>,
+}
 
 impl Host for Notes {
     fn run(&mut self, _: Time, _: crate::actor::RunId, _: TaskMessage) {}
 
     fn note(&mut self, entry: Entry) {
-        self.0
+        match &entry {
+            Entry::Sent { id, workload, .. } => {
+                self.under_way.insert(id.clone(), *workload);
+                self.roster.sends(*workload);
+            }
+            Entry::Answered { id, accepted, .. } => {
+                if let Some(workload) = self.under_way.remove(id)
+                    && *accepted
+                {
+                    self.roster.accepted(workload);
+                }
+            }
+            Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
+        }
+        self.entries
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(entry);
     }
 }
 
-fn spawn_producer(plan: &Plan, broker: RedisBroker, clock: ClockOrigin) -> ProducerTask {
+fn spawn_producer(
+    plan: &Plan,
+    broker: RedisBroker,
+    clock: ClockOrigin,
+    roster: Roster,
+) -> ProducerTask {
     let (outside_tx, outside) = mpsc::unbounded_channel();
     let messages = Messages::new(plan);
     let mut producer = Producer::new(plan, clock.virtual_start, messages.queues(), messages)
         .publishing(plan, ours::HOST, std::process::id());
     let notes = Arc::new(Mutex::new(Vec::new()));
-    let mut host = Notes(notes.clone());
+    let mut host = Notes {
+        entries: notes.clone(),
+        roster,
+        under_way: HashMap::new(),
+    };
     let done = tokio::spawn(async move {
         drive(&mut producer, &broker, clock, &mut host, outside).await;
     });

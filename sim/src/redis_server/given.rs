@@ -26,6 +26,10 @@ const CLEANS_WITHIN: Duration = Duration::from_secs(30);
 /// The same when somebody waits for a stopped drill, and when they have asked twice.
 const CLEANS_WITHIN_ASKED: Duration = Duration::from_secs(5);
 const CLEANS_WITHIN_URGED: Duration = Duration::from_secs(1);
+/// A Redis that twice does not answer within this, when somebody waits, is not waited for.
+const ANSWERS_WITHIN_ASKED: Duration = Duration::from_millis(350);
+/// Pause between looks whether it still answers.
+const LOOKS_EVERY: Duration = Duration::from_millis(100);
 /// What a drill had under way when it was stopped gets so long to reach Redis before another look.
 const LOOKS_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// A database with more keys than these and without a drill's claim is somebody else's by now, and not looked through.
@@ -184,6 +188,9 @@ impl GivenRedis {
         let cleaned = tokio::select! {
             cleaned = clean(&self.address, &self.claim, settled) => cleaned,
             () = patience(abort) => Err(BrokerError::Unreachable("does not answer in time".into())),
+            () = is_frozen(abort, &self.address) => {
+                Err(BrokerError::Unreachable("does not answer".into()))
+            }
         };
         let foreign = cleaned.map_err(|error| {
             RedisServerError::Left(format!(
@@ -220,6 +227,23 @@ fn clean_hint(address: &Address) -> String {
     match address.without_secrets() {
         Some(_) => String::new(),
         None => format!(" --redis '{address}' (with the password)"),
+    }
+}
+
+/// Waits until somebody has stopped the drill and Redis does not answer.
+async fn is_frozen(abort: &Abort, address: &Address) {
+    abort.asked().await;
+    let mut silent = 0;
+    while silent < 2 {
+        // On a connection of its own: what is removed may hold up another.
+        let ping = RedisBroker::open(address, RedisOptions::at_speed(1.0));
+        let pinged = tokio::time::timeout(ANSWERS_WITHIN_ASKED, ping).await;
+        if matches!(pinged, Ok(Ok(_))) {
+            silent = 0;
+            tokio::time::sleep(LOOKS_EVERY).await;
+        } else {
+            silent += 1;
+        }
     }
 }
 

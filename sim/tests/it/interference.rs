@@ -346,6 +346,116 @@ fn foreign_data_is_told_of_a_drill_that_was_stopped() {
     }
 }
 
+/// A drill with more tasks than its workers can do, on a Redis to which `meddle` does something in the middle of it.
+fn meddled(meddle: impl FnOnce(&mut redis::Connection)) -> Said {
+    let server = given();
+    let url = server.url();
+    let mut redis = redis::Client::open(url.clone())
+        .unwrap()
+        .get_connection()
+        .unwrap();
+    let drill = Drill::start(&overloaded(), &["--redis", &url]);
+    wait_until("a task that waits, and one that is done", || {
+        let waiting: u64 = redis.llen("asynq:{default}:pending").unwrap();
+        let done: Option<u64> = redis.get("asynq:{default}:processed").unwrap();
+        waiting > 0 && done.is_some()
+    });
+    meddle(&mut redis);
+    drill.end()
+}
+
+fn run(redis: &mut redis::Connection, line: &str) {
+    let mut words = line.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    command.arg(words.collect::<Vec<_>>());
+    command
+        .exec(redis)
+        .unwrap_or_else(|error| panic!("{line}: {error}"));
+}
+
+/// The counter of the day on which the drill is.
+fn daily(redis: &mut redis::Connection, counter: &str) -> String {
+    let pattern = format!("asynq:{{default}}:{counter}:*");
+    let keys: Vec<String> = redis.keys(pattern).unwrap();
+    keys[0].clone()
+}
+
+#[test]
+fn counters_that_others_write_do_not_add_up() {
+    need!("redis-server");
+    let said = meddled(|redis| run(redis, "INCRBY asynq:{default}:failed 500"));
+    said.proves_nothing(&["interference: default: its numbers do not add up: of "]);
+    let said = meddled(|redis| {
+        // There and back before anybody has looked at both: what is processed and what failed go together.
+        run(redis, "INCRBY asynq:{default}:processed 500");
+        run(redis, "DECRBY asynq:{default}:processed 500");
+        let processed = daily(redis, "processed");
+        let failed = processed.replace("processed", "failed");
+        run(redis, &format!("INCRBY {processed} 500"));
+        run(redis, &format!("INCRBY {failed} 500"));
+    });
+    said.proves_nothing(&[
+        "interference: default: asynq's counter `processed` is ",
+        "interference: default: asynq's counter `failed` is 0, and those of its days 500",
+    ]);
+    let said = meddled(|redis| {
+        let processed = daily(redis, "processed");
+        let both = [processed.clone(), processed.replace("processed", "failed")];
+        let totals = ["processed", "failed"].map(|name| format!("asynq:{{default}}:{name}"));
+        let mut all = redis::pipe();
+        all.atomic();
+        for key in both.iter().chain(&totals) {
+            all.incr(key, 500);
+        }
+        all.exec(redis).unwrap();
+    });
+    said.proves_nothing(&[
+        "interference: default: asynq's counter `failed` is 500, and the workers have noted 0",
+    ]);
+}
+
+#[test]
+fn queues_that_others_move_pause_or_take_the_leases_of_are_named() {
+    need!("redis-server");
+    let said = meddled(|redis| {
+        let pending = "asynq:{default}:pending";
+        run(redis, &format!("RENAME {pending} {pending}.mine"));
+        std::thread::sleep(Duration::from_secs(1));
+        let since: Vec<String> = redis.lrange(pending, 0, -1).unwrap();
+        let mut back = redis::pipe();
+        back.atomic().rename(format!("{pending}.mine"), pending);
+        for id in since.iter().rev() {
+            back.lpush(pending, id);
+        }
+        back.exec(redis).unwrap();
+    });
+    said.proves_nothing(&["interference: default: its numbers do not add up: of "]);
+    let said = meddled(|redis| {
+        run(redis, "SET asynq:{default}:paused 1");
+        std::thread::sleep(Duration::from_secs(1));
+        run(redis, "DEL asynq:{default}:paused");
+    });
+    said.proves_nothing(&["interference: default: somebody has paused this queue"]);
+    let said = meddled(|redis| {
+        for _ in 0..100 {
+            run(redis, "ZADD asynq:{default}:lease 99999999999 nobody");
+            std::thread::sleep(Duration::from_millis(5));
+            run(redis, "DEL asynq:{default}:lease");
+        }
+    });
+    said.proves_nothing(&["have a lease"]);
+}
+
+#[test]
+fn who_is_still_stopped_at_the_end_is_named() {
+    need!("redis-server");
+    let drill = Drill::start(QUIET, &[]);
+    send(drill.processes("worker")[1], Signal::STOP);
+    drill
+        .end()
+        .proves_nothing(&["interference: w-1: was stopped (SIGSTOP) in minute"]);
+}
+
 #[test]
 fn data_that_is_gone_is_missed() {
     need!("redis-server");

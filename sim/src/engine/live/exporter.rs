@@ -7,6 +7,7 @@ use crate::clock::ClockOrigin;
 use crate::engine::live::http;
 use crate::engine::live::scraper::Place;
 use crate::engine::live::uptime::Uptime;
+use crate::engine::live::watch::{Roster, Sizes};
 use crate::metrics::{Value, exposition, memory_labels, queue_values};
 use firedrill_detector::Labels;
 use std::io;
@@ -21,12 +22,20 @@ const OBSERVERS: f64 = 1.0;
 /// # Errors
 /// When no loopback port can be opened.
 pub async fn serve_asynq(broker: RedisBroker, clock: ClockOrigin) -> io::Result<Place> {
+    serve_checked(broker, clock, None).await
+}
+
+/// As [`serve_asynq`]; what is served is held against what the drill of the roster has done.
+pub(crate) async fn serve_checked(
+    broker: RedisBroker,
+    clock: ClockOrigin,
+    roster: Option<Roster>,
+) -> io::Result<Place> {
     let text = move || {
-        let broker = broker.clone();
+        let (broker, roster) = (broker.clone(), roster.clone());
         async move {
-            Some(exposition::encode(
-                &asynq_values(&broker, clock).await.unwrap_or_default(),
-            ))
+            let values = asynq_values(&broker, clock, roster.as_ref()).await;
+            Some(exposition::encode(&values.unwrap_or_default()))
         }
     };
     serve(text).await
@@ -60,7 +69,11 @@ where
     Ok(Place { address, token })
 }
 
-async fn asynq_values(broker: &RedisBroker, clock: ClockOrigin) -> Option<Vec<Value>> {
+async fn asynq_values(
+    broker: &RedisBroker,
+    clock: ClockOrigin,
+    roster: Option<&Roster>,
+) -> Option<Vec<Value>> {
     let Ok(Reply::Names(mut queues)) = broker.call(Op::Queues).await else {
         return None;
     };
@@ -72,9 +85,13 @@ async fn asynq_values(broker: &RedisBroker, clock: ClockOrigin) -> Option<Vec<Va
             queue: queue.clone(),
             now: clock.now(),
         };
+        let before = roster.map(|roster| roster.before(&queue));
         let Ok(Reply::Stats(stats)) = broker.call(op).await else {
             return None;
         };
+        if let (Some(roster), Some(before)) = (roster, before) {
+            roster.check(&queue, before, Sizes::from(&*stats));
+        }
         values.extend(queue_values(&queue, &stats));
         let memory_bytes = inspector.queue_memory_bytes(&queue).await.ok()?;
         values.push((memory_labels(&queue), memory_bytes as f64));

@@ -5,18 +5,21 @@
 //! been told, so that a stop between two looks is not missed. Redis is asked who it is. What the plan does to a process or
 //! to Redis is told to the [`Roster`] before it is done, and again when it is over.
 
+mod books;
 mod children;
 mod gaps;
 mod pulse;
 mod server;
 
+pub(crate) use books::{Before, Sizes};
 pub(crate) use gaps::Gaps;
 pub(crate) use pulse::Pulse;
 
-use crate::audit::Absences;
+use crate::audit::{Absences, REDIS};
 use crate::broker::redis::address::Address;
 use crate::clock::{ClockOrigin, Time};
 use crate::plan::Plan;
+use books::Books;
 use children::Followed;
 use firedrill_reports::record::{GapKind, Interference, Meddling};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,13 +49,18 @@ struct State {
     followed: BTreeMap<String, Followed>,
     absences: Absences,
     gaps: Gaps,
+    books: Books,
     told: usize,
 }
 
 impl Roster {
-    fn new(clock: ClockOrigin) -> (Self, mpsc::UnboundedReceiver<Interference>) {
+    fn new(plan: &Plan, clock: ClockOrigin) -> (Self, mpsc::UnboundedReceiver<Interference>) {
         let (told, found) = mpsc::unbounded_channel();
-        let state = Arc::default();
+        let state = State {
+            books: Books::new(plan),
+            ..State::default()
+        };
+        let state = Arc::new(Mutex::new(state));
         (Self { clock, state, told }, found)
     }
 
@@ -105,6 +113,40 @@ impl Roster {
         self.state().gaps.add(what, subject, at_ms, ms);
     }
 
+    /// A task of a workload entry is about to be sent to Redis.
+    pub(crate) fn sends(&self, entry: u32) {
+        self.state().books.sends(entry);
+    }
+
+    /// One was accepted.
+    pub(crate) fn accepted(&self, entry: u32) {
+        self.state().books.accepted(entry);
+    }
+
+    /// What is known of a queue so far: to be asked before its numbers are.
+    pub(crate) fn before(&self, queue: &str) -> Before {
+        self.state().books.before(queue)
+    }
+
+    /// Holds the numbers of a queue against what the drill has done.
+    pub(crate) fn check(&self, queue: &str, before: Before, sizes: Sizes) {
+        let now = self.clock.now();
+        let found = {
+            let mut state = self.state();
+            // Over an outage, calls are lost and repeated.
+            if state
+                .absences
+                .was_away(REDIS, self.clock.virtual_start, now)
+            {
+                return;
+            }
+            state.books.check(queue, before, sizes)
+        };
+        if let Some(saw) = found {
+            self.tell(Meddling::ForeignData, queue, now, None, saw);
+        }
+    }
+
     /// Something happened that no step of the plan did.
     pub(crate) fn tell(
         &self,
@@ -149,7 +191,7 @@ impl Watch {
         redis: Address,
         speed: f64,
     ) -> io::Result<Self> {
-        let (roster, found) = Roster::new(clock);
+        let (roster, found) = Roster::new(plan, clock);
         let (stop, stopped) = oneshot::channel::<()>();
         let queues = Queues {
             known: plan.queues.iter().map(|q| q.name.clone()).collect(),

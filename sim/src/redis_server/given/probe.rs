@@ -4,7 +4,7 @@
 //! would measure nothing but their refusals.
 
 use crate::asynq::inspector::Inspector;
-use crate::asynq::keys::Queue;
+use crate::asynq::keys::{self, Queue};
 use crate::asynq::message::{SchedulerEnqueueEvent, SchedulerEntry, ServerInfo, TaskMessage};
 use crate::asynq::op::{
     AggregationCheck, BrokerError, Delayed, GroupLimits, ScheduleUnique, SchedulerState,
@@ -36,6 +36,8 @@ pub(super) async fn probe(broker: &RedisBroker, queues: &[String]) -> Result<(),
             Err(error) => return Err(error),
         }
     }
+    // Whoever may publish there may subscribe; no server has a task of this name.
+    broker.publish(keys::CANCEL, b"firedrill-probe").await?;
     let inspector = Inspector::new(broker.clone());
     let memory = inspector.queue_memory_bytes(PROBE_QUEUE).await;
     memory.map_err(|error| BrokerError::Refused(error.to_string().into()))?;

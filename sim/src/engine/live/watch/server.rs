@@ -2,17 +2,25 @@
 
 use crate::asynq::keys;
 use crate::asynq::op::BrokerError;
+use crate::asynq::settings::LEASE_MS;
 use crate::audit::REDIS;
 use crate::broker::redis::address::Address;
+use crate::broker::redis::script::{Call, Named};
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::Time;
-use crate::engine::live::watch::{Queues, Roster};
+use crate::engine::live::watch::{Queues, Roster, Sizes};
 use firedrill_reports::record::{GapKind, Meddling};
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// Real time from an answer to the next question.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// How far the clocks of the drill's processes may be apart, in asynq's whole seconds.
+const ROUNDING_S: i64 = 2;
+
+static BOOKS: LazyLock<Named> = LazyLock::new(|| Named::new("books", include_str!("books.lua")));
 
 /// What is known of the server.
 #[derive(Default)]
@@ -26,6 +34,8 @@ struct Known {
     foreign: BTreeSet<String>,
     /// Queues of the drill that somebody paused, and that were told of.
     paused: BTreeSet<String>,
+    /// Queues of the drill whose leases were told of.
+    leases: BTreeSet<String>,
     /// Whether it does not answer.
     silent: bool,
 }
@@ -36,7 +46,7 @@ pub(super) async fn look_after(roster: &Roster, address: &Address, speed: f64, q
     let mut broker = None;
     loop {
         let began = roster.clock.now();
-        let answer = ask(&mut broker, address, speed, queues).await;
+        let answer = ask(&mut broker, address, speed, (roster, queues)).await;
         let now = roster.clock.now();
         if roster.was_away(REDIS, began, now) {
             known.is_away();
@@ -54,15 +64,18 @@ struct Answer {
     info: String,
     /// The names of all queues.
     queues: Vec<String>,
-    /// The drill's queues that are paused.
-    paused: Vec<String>,
+    /// Of each of the drill's queues.
+    books: Vec<(String, Row)>,
 }
+
+/// See `books.lua`.
+type Row = (u64, u64, u64, u64, u64, u64, u64, u64, f64, bool);
 
 async fn ask(
     broker: &mut Option<RedisBroker>,
     address: &Address,
     speed: f64,
-    queues: &Queues,
+    (roster, queues): (&Roster, &Queues),
 ) -> Result<Answer, BrokerError> {
     let broker = match broker {
         Some(broker) => broker,
@@ -71,18 +84,42 @@ async fn ask(
     let info = broker.info().await?;
     let mut names = redis::cmd("SMEMBERS");
     let names = broker.command(names.arg(keys::QUEUES), "SMEMBERS").await?;
-    let mut paused = Vec::new();
+    let mut books = Vec::new();
     for queue in &queues.known {
-        let mut exists = redis::cmd("EXISTS");
-        exists.arg(keys::Queue(queue).key("paused"));
-        if broker.command::<bool>(&exists, "EXISTS").await? {
-            paused.push(queue.clone());
-        }
+        let parts = [
+            "pending",
+            "active",
+            "scheduled",
+            "retry",
+            "archived",
+            "processed",
+            "failed",
+            "lease",
+            "paused",
+        ];
+        let call = Call::new(&BOOKS).keys(parts.map(|part| keys::Queue(queue).key(part)));
+        let before = roster.before(queue);
+        let value = broker.script(call).await?;
+        let row: Row = redis::from_redis_value_ref(&value).map_err(|_| {
+            BrokerError::Refused(format!("the keys of queue {queue} are not asynq's").into())
+        })?;
+        let (pending, active, scheduled, retry, archived, processed, failed, ..) = row;
+        let sizes = Sizes {
+            pending,
+            active,
+            scheduled,
+            retry,
+            archived,
+            processed,
+            failed,
+        };
+        roster.check(queue, before, sizes);
+        books.push((queue.clone(), row));
     }
     Ok(Answer {
         info,
         queues: names,
-        paused,
+        books,
     })
 }
 
@@ -118,9 +155,20 @@ impl Known {
             self.is_same(roster, now, &answer.info);
         }
         self.has_all(roster, queues, now, &answer.queues);
-        for queue in answer.paused {
-            if self.paused.insert(queue.clone()) {
+        for (queue, (_, active, _, _, _, _, _, leases, latest_s, paused)) in answer.books {
+            if paused && self.paused.insert(queue.clone()) {
                 let saw = "somebody has paused this queue".to_owned();
+                roster.tell(Meddling::ForeignData, &queue, now, None, saw);
+            }
+            let within_s = now.secs() + LEASE_MS / 1_000 + ROUNDING_S;
+            let saw = if active != leases {
+                format!("{active} of its tasks are active, and {leases} have a lease")
+            } else if latest_s as i64 > within_s {
+                "a lease lasts longer than asynq gives one".to_owned()
+            } else {
+                continue;
+            };
+            if self.leases.insert(queue.clone()) {
                 roster.tell(Meddling::ForeignData, &queue, now, None, saw);
             }
         }

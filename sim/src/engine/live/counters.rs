@@ -1,0 +1,217 @@
+//! Whether asynq's counters say in the end what the drill's ledgers say.
+//!
+//! A handler's return is in the ledger before it is counted, so a process that is killed in between leaves it uncounted;
+//! and what died with a process is counted by whoever recovers the task, without a return in any ledger. No more than
+//! that may differ.
+
+use crate::actor::ErrorKind;
+use crate::asynq::keys::Queue;
+use crate::asynq::op::BrokerError;
+use crate::asynq::settings::DEFAULT_TIMEOUT_S;
+use crate::audit::ProcessLedger;
+use crate::broker::redis::RedisBroker;
+use crate::clock::Time;
+use crate::ledger::{self, Finish};
+use crate::plan::{Plan, TaskPlan};
+use std::collections::{BTreeMap, BTreeSet};
+
+type Entry = ledger::Entry<String>;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// A queue's counters, by their names in asynq.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counters {
+    processed: Count,
+    failed: Count,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Count {
+    total: u64,
+    /// The sum of its days.
+    daily: u64,
+}
+
+/// Reads the counters of every queue of a drill that went from `from` to `to`.
+///
+/// # Errors
+/// When Redis does not answer, or one of them is no number.
+pub(crate) async fn read(
+    plan: &Plan,
+    broker: &RedisBroker,
+    (from, to): (Time, Time),
+) -> Result<BTreeMap<String, Counters>, BrokerError> {
+    let mut all = BTreeMap::new();
+    for queue in &plan.queues {
+        let mut counters = Counters::default();
+        for (name, count) in [
+            ("processed", &mut counters.processed),
+            ("failed", &mut counters.failed),
+        ] {
+            count.total = get(broker, Queue(&queue.name).key(name)).await?;
+            let (first, last) = (from.millis() / DAY_MS, to.millis() / DAY_MS);
+            for day in first..=last {
+                let day = Time::from_millis(day * DAY_MS);
+                count.daily += get(broker, Queue(&queue.name).daily(name, day)).await?;
+            }
+        }
+        all.insert(queue.name.clone(), counters);
+    }
+    Ok(all)
+}
+
+async fn get(broker: &RedisBroker, key: String) -> Result<u64, BrokerError> {
+    let mut get = redis::cmd("GET");
+    let value: Option<String> = broker.command(get.arg(&key), "GET").await?;
+    let Some(value) = value else {
+        return Ok(0);
+    };
+    let number = value.parse();
+    number.map_err(|_| BrokerError::Refused(format!("{key} is `{value:.40}`, no count").into()))
+}
+
+/// Attempts of a queue's tasks, as the ledgers have them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Attempts {
+    processed: u64,
+    failed: u64,
+    /// So many may be counted beyond these.
+    more: u64,
+    /// So many of these may not be counted.
+    fewer: u64,
+}
+
+/// What is wrong with the counters of which queue. Nothing can be said where workers make tasks out of groups, or where
+/// Redis was away.
+pub(crate) fn wrong(
+    plan: &Plan,
+    counters: &BTreeMap<String, Counters>,
+    (producer, ledgers): (&[Entry], &[ProcessLedger]),
+) -> Vec<(String, String)> {
+    if plan.workers.iter().any(|worker| worker.groups.is_some()) {
+        return Vec::new();
+    }
+    let attempts = attempts(plan, producer, ledgers);
+    let mut found = Vec::new();
+    for (queue, counters) in counters {
+        let of = attempts.get(queue.as_str()).copied().unwrap_or_default();
+        for (name, count, noted) in [
+            ("processed", counters.processed, of.processed),
+            ("failed", counters.failed, of.failed),
+        ] {
+            let Count { total, daily } = count;
+            let likely = noted.saturating_sub(of.fewer)..=noted.saturating_add(of.more);
+            if total != daily {
+                found.push((
+                    queue.clone(),
+                    format!("asynq's counter `{name}` is {total}, and those of its days {daily}"),
+                ));
+            } else if !likely.contains(&total) {
+                found.push((
+                    queue.clone(),
+                    format!(
+                        "asynq's counter `{name}` is {total}, and the workers have noted {noted}"
+                    ),
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn attempts<'p>(
+    plan: &'p Plan,
+    producer: &[Entry],
+    ledgers: &[ProcessLedger],
+) -> BTreeMap<&'p str, Attempts> {
+    let mut tasks: BTreeMap<&str, &TaskPlan> = BTreeMap::new();
+    for entry in producer {
+        if let Entry::Sent { id, workload, .. } = entry
+            && let Some(task) = plan.workload.get(*workload as usize)
+        {
+            tasks.insert(id, task);
+        }
+    }
+    let under_way = |process: &str| {
+        let mut processes = plan.processes().into_iter();
+        let found = processes.find(|(name, _)| name == process);
+        found.map_or(0, |(_, worker)| u64::from(worker.concurrency))
+    };
+    let lives: u64 = ledgers.iter().map(|life| under_way(&life.process)).sum();
+    let mut all: BTreeMap<&str, Attempts> = plan
+        .queues
+        .iter()
+        .map(|queue| {
+            let attempts = Attempts {
+                fewer: lives,
+                ..Attempts::default()
+            };
+            (queue.name.as_str(), attempts)
+        })
+        .collect();
+    for ledger in ledgers {
+        let mut open: BTreeMap<(&str, i32), Time> = BTreeMap::new();
+        let mut returned: BTreeSet<(&str, i32)> = BTreeSet::new();
+        for entry in &ledger.entries {
+            let (Entry::Started { id, .. }
+            | Entry::Finished { id, .. }
+            | Entry::GivenUp { id, .. }) = entry
+            else {
+                continue;
+            };
+            let Some(task) = tasks.get(id.as_str()).copied() else {
+                continue;
+            };
+            let Some(of) = all.get_mut(task.queue.as_str()) else {
+                continue;
+            };
+            match entry {
+                Entry::Started { at, id, retried } => {
+                    // It was started before and is not back: whoever recovered it has counted that.
+                    of.more += u64::from(open.insert((id, *retried), *at).is_some());
+                }
+                Entry::Finished {
+                    at,
+                    id,
+                    retried,
+                    how,
+                    ..
+                } => {
+                    of.processed += 1;
+                    of.failed += u64::from(matches!(how, Finish::Failed | Finish::FailedByFault));
+                    returned.insert((id, *retried));
+                    let since = open.remove(&(id.as_str(), *retried));
+                    let in_time = since.is_some_and(|since| is_in_time(task, since, *at));
+                    if !in_time || task.fail_as == ErrorKind::NotAFailure {
+                        (of.more, of.fewer) = (of.more + 1, of.fewer + 1);
+                    }
+                }
+                Entry::GivenUp { id, retried, .. } => {
+                    // Unless a handler has returned from it, nothing else says that this attempt is counted.
+                    of.more += u64::from(!returned.contains(&(id.as_str(), *retried)));
+                }
+                Entry::Sent { .. } | Entry::Answered { .. } => {}
+            }
+        }
+        for ((id, _), _) in open {
+            if let Some(of) = tasks
+                .get(id)
+                .and_then(|task| all.get_mut(task.queue.as_str()))
+            {
+                of.more += 1;
+            }
+        }
+    }
+    all
+}
+
+/// Whether an attempt was over before asynq would have given it up.
+fn is_in_time(task: &TaskPlan, since: Time, at: Time) -> bool {
+    let timeout_ms = match task.timeout_ms {
+        0 => DEFAULT_TIMEOUT_S * 1_000,
+        timeout_ms => timeout_ms,
+    };
+    task.deadline_ms.is_none() && at.millis() - since.millis() + 1_000 < timeout_ms
+}

@@ -1,0 +1,238 @@
+//! Whether the numbers of a queue add up: every task that was enqueued is somewhere, or has succeeded.
+//!
+//! asynq's scripts move a task in one step, so that this holds at every moment, whatever the drill does to its processes.
+//! What bends it, if only for a while, is somebody else's hand: counters that are set, lists that are renamed.
+
+use crate::asynq::op::QueueStats;
+use crate::asynq::settings::ARCHIVE_MAX;
+use crate::plan::Plan;
+use std::collections::BTreeMap;
+
+/// What the drill's producer has done, and what was seen of the counters, at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// Tasks sent: more cannot be there.
+    sent: u64,
+    /// Tasks that Redis has accepted: fewer cannot be there.
+    accepted: u64,
+    /// The largest values of both totals.
+    processed: u64,
+    failed: u64,
+}
+
+/// What is in a queue at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub(super) pending: u64,
+    pub(super) active: u64,
+    pub(super) scheduled: u64,
+    pub(super) retry: u64,
+    pub(super) archived: u64,
+    /// Attempts that have ended.
+    pub(super) processed: u64,
+    /// Those of them that failed.
+    pub(super) failed: u64,
+}
+
+impl From<&QueueStats> for Sizes {
+    fn from(stats: &QueueStats) -> Self {
+        Self {
+            pending: stats.pending,
+            active: stats.active,
+            scheduled: stats.scheduled,
+            retry: stats.retry,
+            archived: stats.archived,
+            processed: stats.processed_total,
+            failed: stats.failed_total,
+        }
+    }
+}
+
+/// One queue's numbers.
+#[derive(Debug, Default)]
+struct Book {
+    now: Before,
+    /// Whether somebody was told that they do not add up.
+    told: bool,
+}
+
+/// The numbers of all queues.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    queues: BTreeMap<String, Book>,
+    /// The queue of each workload entry.
+    workload: Vec<String>,
+    /// Workers make tasks out of others, which only they count.
+    aggregates: bool,
+}
+
+impl Books {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let queues = plan.queues.iter();
+        let tasks = plan.workload.iter();
+        Self {
+            queues: queues.map(|q| (q.name.clone(), Book::default())).collect(),
+            workload: tasks.map(|task| task.queue.clone()).collect(),
+            aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
+        }
+    }
+
+    fn of_entry(&mut self, entry: u32) -> Option<&mut Before> {
+        let queue = self.workload.get(entry as usize)?;
+        self.queues.get_mut(queue).map(|book| &mut book.now)
+    }
+
+    /// A task of a workload entry is about to be sent.
+    pub(super) fn sends(&mut self, entry: u32) {
+        if let Some(enqueued) = self.of_entry(entry) {
+            enqueued.sent += 1;
+        }
+    }
+
+    /// One was accepted.
+    pub(super) fn accepted(&mut self, entry: u32) {
+        if let Some(enqueued) = self.of_entry(entry) {
+            enqueued.accepted += 1;
+        }
+    }
+
+    /// What is known of a queue so far.
+    pub(super) fn before(&self, queue: &str) -> Before {
+        let book = self.queues.get(queue);
+        book.map_or_else(Before::default, |book| book.now)
+    }
+
+    /// What is wrong with the numbers of a queue, once. `before`: what was known when they were asked for;
+    /// what others have seen since may be newer.
+    pub(super) fn check(&mut self, queue: &str, before: Before, now: Sizes) -> Option<String> {
+        let aggregates = self.aggregates;
+        let book = self.queues.get_mut(queue)?;
+        if book.told {
+            return None;
+        }
+        let back = |name: &str, from: u64, to: u64| {
+            (to < from).then(|| format!("{name} has gone from {from} back to {to}"))
+        };
+        let found = back("asynq's counter `processed`", before.processed, now.processed)
+            .or_else(|| back("asynq's counter `failed`", before.failed, now.failed))
+            .or_else(|| {
+                let full = now.archived >= u64::from(ARCHIVE_MAX);
+                let adds_up = aggregates || full || {
+                    let succeeded = now.processed.checked_sub(now.failed);
+                    let there = now.pending + now.active + now.scheduled + now.retry + now.archived;
+                    succeeded.is_some_and(|succeeded| {
+                        (before.accepted..=book.now.sent)
+                            .contains(&there.saturating_add(succeeded))
+                    })
+                };
+                (!adds_up).then(|| {
+                    let Sizes {
+                        pending,
+                        active,
+                        scheduled,
+                        retry,
+                        archived,
+                        ..
+                    } = now;
+                    let waiting = scheduled + retry;
+                    format!(
+                        "its numbers do not add up: of {} tasks {pending} are pending, {active} active, {waiting} \
+                         scheduled, {archived} archived, and the counters say {} processed, {} failed",
+                        before.accepted, now.processed, now.failed
+                    )
+                })
+            });
+        let known = &mut book.now;
+        known.processed = known.processed.max(now.processed);
+        known.failed = known.failed.max(now.failed);
+        book.told = found.is_some();
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{PlanOptions, Scenario};
+
+    fn books() -> Books {
+        let text = include_str!("../../../../../scenarios/worker-crash-all.yaml");
+        let scenario = Scenario::parse("s.yaml", text).unwrap();
+        let mut books = Books::new(&Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap());
+        for number in 0..10 {
+            books.sends(0);
+            if number < 8 {
+                books.accepted(0);
+            }
+        }
+        books
+    }
+
+    #[test]
+    fn a_task_is_somewhere_or_has_succeeded() {
+        let right = Sizes {
+            pending: 2,
+            active: 1,
+            retry: 1,
+            archived: 1,
+            // Three have succeeded.
+            processed: 7,
+            failed: 4,
+            ..Sizes::default()
+        };
+        let mut books = books();
+        let queue = books.workload[0].clone();
+        let mut check = |sizes| {
+            let before = books.before(&queue);
+            books.check(&queue, before, sizes)
+        };
+        assert_eq!(check(right), None);
+        // Two more were sent, and may be there.
+        assert_eq!(
+            check(Sizes {
+                pending: 4,
+                ..right
+            }),
+            None
+        );
+        let back = check(Sizes { failed: 3, ..right }).unwrap();
+        assert!(
+            back.contains("`failed` has gone from 4 back to 3"),
+            "{back}"
+        );
+        // It is told once.
+        assert_eq!(
+            check(Sizes {
+                pending: 0,
+                ..right
+            }),
+            None
+        );
+        for wrong in [
+            Sizes {
+                pending: 0,
+                ..right
+            },
+            Sizes {
+                failed: 504,
+                ..right
+            },
+            Sizes {
+                processed: 999_999,
+                ..right
+            },
+            Sizes {
+                archived: 4,
+                ..right
+            },
+        ] {
+            let mut books = self::books();
+            let before = books.before(&queue);
+            let said = books.check(&queue, before, wrong);
+            assert!(
+                said.is_some_and(|said| said.contains("do not add up")),
+                "{wrong:?}"
+            );
+        }
+    }
+}
