@@ -136,6 +136,8 @@ pub enum FindingKind {
     AlwaysHeld,
     /// The expression never held as long as `for` asks.
     ForTooLong,
+    /// `for` asks for longer than any of the records is.
+    DrillTooShort,
     /// The rule could not be evaluated.
     Failed,
     /// A comparison had both sides and never held.
@@ -149,6 +151,10 @@ pub struct Diagnoser {
     anatomies: Vec<Anatomy>,
     tallies: Vec<RuleTally>,
     records: Vec<String>,
+    /// Places of the rules that are looked at; `None`: all.
+    only: Option<BTreeSet<usize>>,
+    /// The length of the longest record, milliseconds.
+    longest_ms: i64,
     /// All series there ever were, those the rules write included, by the records they were in.
     known: BTreeMap<Labels, BTreeSet<usize>>,
 }
@@ -162,21 +168,57 @@ impl Diagnoser {
             tallies: anatomies.iter().map(RuleTally::new).collect(),
             anatomies,
             rules: rules.clone(),
+            only: None,
+            longest_ms: 0,
             records: Vec::new(),
             known: BTreeMap::new(),
         }
     }
 
+    /// Looks only at alerts whose silence is to be explained: those that fired in none of the records, and those that share
+    /// their name with another rule, which may have fired for them. `fired`: names of alerts.
+    #[must_use]
+    pub fn of_the_silent(rules: &RuleSet, fired: &BTreeSet<String>) -> Self {
+        let mut all = Self::new(rules);
+        let mut names: BTreeMap<&str, u64> = BTreeMap::new();
+        for rule in all.anatomies.iter().filter(|rule| rule.is_alert) {
+            *names.entry(&rule.name).or_default() += 1;
+        }
+        let is_suspect = |rule: &Anatomy| {
+            rule.is_alert
+                && (!fired.contains(&rule.name) || names.get(rule.name.as_str()) > Some(&1))
+        };
+        let rules = all.anatomies.iter().enumerate();
+        let suspects = rules.filter(|(_, rule)| is_suspect(rule));
+        let only = suspects.map(|(place, _)| place).collect();
+        all.only = Some(only);
+        all
+    }
+
+    /// Whether no rule is looked at.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.only.as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
+    fn looks_at(&self, place: usize) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&place))
+    }
+
     /// Evaluates the rules over a record. The record's own rules have no part in it.
     pub fn observe(&mut self, record: &Record) {
+        self.longest_ms = self.longest_ms.max(record.end_ms());
         observe::record(self, record);
     }
 
     /// What follows from all records together.
     #[must_use]
     pub fn finish(self) -> Diagnosis {
-        let rules = self.anatomies.iter().zip(&self.tallies);
-        let rules = rules.map(|(anatomy, tally)| findings::of_rule(anatomy, tally, &self.known));
+        let rules = self.anatomies.iter().zip(&self.tallies).enumerate();
+        let rules = rules.filter(|(place, _)| self.looks_at(*place));
+        let rules = rules.map(|(_, (anatomy, tally))| {
+            findings::of_rule(anatomy, tally, &self.known, self.longest_ms)
+        });
         Diagnosis {
             rules: rules.collect(),
             records: self.records,
@@ -185,18 +227,46 @@ impl Diagnoser {
 }
 
 impl Diagnosis {
-    /// What is said of these alerts only.
+    /// What is said of those rules only that cannot fire, or that hold whatever happens and never fired all the same, and
+    /// of those that the records are too short for.
     #[must_use]
-    pub fn only(mut self, alerts: &[String]) -> Self {
+    pub fn of_the_unfit(mut self) -> Self {
         self.rules
-            .retain(|rule| rule.is_alert && alerts.contains(&rule.name));
+            .retain(|rule| rule.is_unfit() || rule.is_cut_short());
         self
+    }
+
+    /// Adds what was found in other rules.
+    pub fn extend(&mut self, other: Self) {
+        self.records.extend(other.records);
+        self.rules.extend(other.rules);
     }
 
     /// Whether every rule can fire, and every alert be silent.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.rules.iter().all(|rule| rule.state >= RuleState::Trap)
+    }
+}
+
+impl RuleDiagnosis {
+    /// Whether it cannot fire; or it holds whatever happens, and would fire were there time enough.
+    #[must_use]
+    pub fn is_unfit(&self) -> bool {
+        match self.state {
+            RuleState::NoData | RuleState::CannotFire => true,
+            RuleState::AlwaysHolds => self.fired_in == 0,
+            RuleState::Trap | RuleState::Fine => false,
+        }
+    }
+
+    /// Whether none of the records lasts as long as it must hold, which is not its fault.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        let kinds = self.findings.iter().map(|finding| finding.kind);
+        kinds
+            .into_iter()
+            .any(|kind| kind == FindingKind::DrillTooShort)
     }
 }
 

@@ -9,8 +9,10 @@
 
 mod meant;
 mod pages;
+mod stray;
 
 pub use pages::{PagesError, Severities};
+pub use stray::check_strays;
 
 use crate::record::RuleText;
 use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
@@ -195,6 +197,18 @@ impl RulePack {
     #[must_use]
     pub fn role_of(&self, cause: &str, alert: &str, labels: &BTreeMap<String, String>) -> Role {
         self.role_where(cause, |meant| meant.alert == alert && meant.accepts(labels))
+    }
+
+    /// Whether the pack ties an alert instance to a cause, as the right one or as a fair symptom.
+    pub(crate) fn names(
+        &self,
+        cause: &str,
+        alert: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> bool {
+        let lists = [&self.expects, &self.accepts];
+        let mut named = lists.iter().filter_map(|map| map.get(cause)).flatten();
+        named.any(|meant| meant.alert == alert && meant.accepts(labels))
     }
 
     fn role_where(&self, cause: &str, is_it: impl Fn(&Meant) -> bool) -> Role {

@@ -452,6 +452,13 @@ pub struct Audit {
     pub wait_ms: [i64; 3],
     /// Examples of lost or doubled task ids, a few.
     pub examples: Vec<String>,
+    /// Nothing was enqueued after the warm-up, although tasks came in it. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub idle: bool,
+    /// Queues whose users waited beyond the objective although nothing was wrong by plan: most of their tasks in a drill
+    /// without incidents, or all before the first incident began. Since 1.2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<String>,
     /// What no step of the plan explains; anything in it makes the drill inconclusive. Since 1.2.
     #[serde(default)]
     pub unexplained: Unexplained,

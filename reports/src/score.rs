@@ -31,7 +31,7 @@ use episode::episodes;
 use flapping::Starts;
 use judge::{Class, Judged, Outcome, Truth, classify};
 use spans::Spans;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How long after an incident its alerts are neither hits nor false, and how pages are delivered where that is not as the
 /// record's header has it.
@@ -223,20 +223,16 @@ pub fn score_drill(
         .map(|truth| incident::score(record, truth, &judged, pack, params, end_ms))
         .collect();
     let starts = Starts::new(&replay.transitions, header.warmup_ms);
-    let never: BTreeSet<&str> = replay.never_had_data.iter().map(String::as_str).collect();
+    // Of several rules of one name, each is listed that had none.
+    let has_no_data = |alert: &str| {
+        let blind = replay.never_had_data.iter().filter(|rule| *rule == alert);
+        let rules = pack.alerts.iter().filter(|name| *name == alert);
+        blind.count() >= rules.count()
+    };
     let alerts: Vec<AlertScore> = pack
         .alerts
         .iter()
-        .map(|alert| {
-            alert::score(
-                alert,
-                &judged,
-                truths,
-                pack,
-                &starts,
-                never.contains(alert.as_str()),
-            )
-        })
+        .map(|alert| alert::score(alert, &judged, truths, pack, &starts, has_no_data(alert)))
         .collect();
     let alarms = doubt::Alarms {
         incidents: &incidents,

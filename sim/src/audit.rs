@@ -10,7 +10,7 @@ use crate::asynq::op::TaskState;
 use crate::asynq::settings::{ARCHIVE_MAX, DEFAULT_TIMEOUT_S, REDIS_TIMEOUT_MS};
 use crate::clock::Time;
 use crate::ledger::Entry;
-use crate::plan::{Arrivals, Plan, TaskPlan};
+use crate::plan::{Arrivals, Incident, Plan, Step, TaskPlan};
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
 use firedrill_reports::waits::Waits;
 use std::collections::{BTreeMap, BTreeSet};
@@ -171,7 +171,15 @@ pub(crate) struct Auditor {
     objectives_ms: Vec<i64>,
     /// How long after its arrival a task of each workload entry is due.
     delays_ms: Vec<i64>,
-    /// Of each incident: from its start to the start of the next, or the end of the drill.
+    /// Whether a task came after the warm-up, and when that is over.
+    came_scored: bool,
+    warmup_ends: Time,
+    /// When the first incident begins, or nothing.
+    first_incident: Option<Time>,
+    /// Of each queue.
+    users: Vec<Users>,
+    /// Of each incident: from its start to the start of the next, or of a step that no incident is about after its own
+    /// end, or the end of the drill.
     windows: Vec<(Time, Time)>,
     audit: Audit,
     impacts: Vec<Impact>,
@@ -203,14 +211,26 @@ impl Auditor {
     pub(crate) fn new(plan: &Plan, origin: Time, end: Time) -> Self {
         let workloads = 0..plan.workload.len();
         let incidents = &plan.incidents;
-        let window = |at_ms: i64| {
-            let next = incidents
+        let is_of_none = |step: &&Step| {
+            !incidents.iter().any(|incident| match &incident.step {
+                Some(id) => *id == step.id,
+                None => (incident.at_ms..incident.until_ms).contains(&step.at_ms),
+            })
+        };
+        let strays = || {
+            plan.timeline
                 .iter()
-                .map(|other| other.at_ms)
-                .filter(|other_ms| *other_ms > at_ms)
-                .min();
-            let stops = next.map_or(end, |next_ms| origin.plus_millis(next_ms));
-            (origin.plus_millis(at_ms), stops)
+                .filter(is_of_none)
+                .map(|step| step.at_ms)
+        };
+        let window = |incident: &Incident| {
+            let next = incidents.iter().map(|other| other.at_ms);
+            let next = next.filter(|other_ms| *other_ms > incident.at_ms);
+            // What such a step harms is not the incident's, which is over.
+            let after = strays().filter(|step_ms| *step_ms >= incident.until_ms);
+            let stops = next.chain(after).min();
+            let stops = stops.map_or(end, |next_ms| origin.plus_millis(next_ms));
+            (origin.plus_millis(incident.at_ms), stops)
         };
         let untouched = (0..).zip(incidents).map(|(incident, _)| Impact {
             incident,
@@ -231,10 +251,14 @@ impl Auditor {
                 .clone()
                 .map(|index| objective_ms(plan, index))
                 .collect(),
-            windows: incidents
+            came_scored: false,
+            warmup_ends: origin.plus_millis(plan.warmup_ms),
+            first_incident: incidents
                 .iter()
-                .map(|incident| window(incident.at_ms))
-                .collect(),
+                .map(|incident| origin.plus_millis(incident.at_ms))
+                .min(),
+            users: vec![Users::default(); plan.queues.len()],
+            windows: incidents.iter().map(window).collect(),
             audit: Audit::default(),
             impacts: untouched.collect(),
             harmed_queues: vec![BTreeSet::new(); incidents.len()],
@@ -307,6 +331,7 @@ impl Auditor {
         if let Some(entry) = self.entries.get_mut(life.workload as usize) {
             entry.came = true;
         }
+        self.came_scored |= life.sent >= self.warmup_ends;
         let audit = &mut self.audit;
         audit.intended += 1;
         // An enqueue that was refused, or that nobody answered before the drill ended.
@@ -341,6 +366,16 @@ impl Auditor {
         let objective_ms = self.objectives_ms.get(life.workload as usize);
         let objective_ms = objective_ms.copied().unwrap_or(NO_OBJECTIVE_MS);
         let late = wait_ms > objective_ms;
+        let users = self.queues.get(life.workload as usize);
+        if let Some(users) = users.and_then(|place| self.users.get_mut(*place)) {
+            users.came += 1;
+            users.late += u64::from(late);
+            let missed = due.plus_millis(objective_ms);
+            if self.first_incident.is_some_and(|first| missed < first) {
+                users.came_before += 1;
+                users.late_before += u64::from(late);
+            }
+        }
         audit.late += u64::from(late);
         // A repeated execution that no failure asked for.
         let twice = life.starts > life.failures + 1;
@@ -434,11 +469,37 @@ impl Auditor {
             impact.queues = names.collect();
         }
         self.audit.unexplained.never_came = self.never_came();
+        self.audit.idle =
+            self.audit.intended > 0 && !self.came_scored && self.warmup_ends < self.end;
+        let queues = self.waits.iter().zip(&self.users);
+        let waiting =
+            queues.filter(|(_, users)| users.wait_all_along(self.first_incident.is_some()));
+        self.audit.waiting = waiting.map(|(queue, _)| queue.queue.clone()).collect();
         self.audit.wait_ms = [quantile(0.5), quantile(0.99), quantile(1.0)];
         Audited {
             audit: self.audit,
             impacts: self.impacts,
             waits: self.waits,
+        }
+    }
+}
+
+/// How many tasks came to a queue, and how many of them waited beyond its objective: all, and those that should have been
+/// started before the first incident.
+#[derive(Debug, Clone, Default)]
+struct Users {
+    came: u64,
+    late: u64,
+    came_before: u64,
+    late_before: u64,
+}
+
+impl Users {
+    /// Whether they wait although nothing is wrong by plan.
+    fn wait_all_along(&self, has_incidents: bool) -> bool {
+        match has_incidents {
+            true => self.came_before > 0 && self.late_before == self.came_before,
+            false => self.late * 2 > self.came,
         }
     }
 }

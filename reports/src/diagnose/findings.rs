@@ -11,7 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// All series there were, by the records they were in.
 type Known = BTreeMap<Labels, BTreeSet<usize>>;
 
-pub(super) fn of_rule(anatomy: &Anatomy, tally: &RuleTally, known: &Known) -> RuleDiagnosis {
+pub(super) fn of_rule(
+    anatomy: &Anatomy,
+    tally: &RuleTally,
+    known: &Known,
+    longest_ms: i64,
+) -> RuleDiagnosis {
     let mut selectors: Vec<SelectorSight> = Vec::new();
     for selector in anatomy.parts.iter().filter_map(selector_of) {
         if !selectors.iter().any(|sight| sight.text == selector.text()) {
@@ -29,7 +34,7 @@ pub(super) fn of_rule(anatomy: &Anatomy, tally: &RuleTally, known: &Known) -> Ru
     for (part, counted) in anatomy.parts.iter().zip(&tally.parts) {
         looking.part(part, counted);
     }
-    looking.duration(anatomy);
+    looking.duration(anatomy, longest_ms);
     looking.failures(anatomy);
     let mut findings = looking.findings;
     findings.extend(always::held(anatomy, tally));
@@ -305,7 +310,19 @@ impl Looking<'_> {
         }
     }
 
-    fn duration(&mut self, anatomy: &Anatomy) {
+    fn duration(&mut self, anatomy: &Anatomy, records_ms: i64) {
+        if anatomy.for_ms > records_ms && self.tally.evaluations > 0 {
+            self.say(
+                Grade::Note,
+                FindingKind::DrillTooShort,
+                &one_line(&anatomy.expr),
+                format!(
+                    "cannot fire in drills this short: `for` asks for {}, and the longest lasts {}",
+                    format_ms(anatomy.for_ms),
+                    format_ms(records_ms)
+                ),
+            );
+        }
         if anatomy.for_ms == 0 || self.tally.held == 0 || !self.tally.fired_in.is_empty() {
             return;
         }
@@ -328,8 +345,10 @@ impl Looking<'_> {
     fn failures(&mut self, anatomy: &Anatomy) {
         if let Some(message) = &self.tally.failure {
             let (failed, all) = (self.tally.failures, self.tally.evaluations);
+            // Before there are series to fail on, it is only empty.
+            let is_dead = self.tally.held == 0 && failed.saturating_mul(2) >= all;
             self.say(
-                dead_if(failed == all),
+                dead_if(is_dead),
                 FindingKind::Failed,
                 &one_line(&anatomy.expr),
                 format!("could not be evaluated at {failed} of {all} evaluations: {message}"),

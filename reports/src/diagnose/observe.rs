@@ -47,6 +47,7 @@ pub(super) fn record(diagnoser: &mut Diagnoser, record: &Record) {
         warmup_ms: header.warmup_ms,
         detector: Detector::new(diagnoser.rules.clone(), schedule),
         anatomies: &diagnoser.anatomies,
+        only: diagnoser.only.as_ref(),
         questions: Questions::new(&diagnoser.anatomies),
         written_names,
         written: written
@@ -104,6 +105,8 @@ struct Run<'d> {
     warmup_ms: i64,
     detector: Detector,
     anatomies: &'d [Anatomy],
+    /// As the [`Diagnoser`] has it.
+    only: Option<&'d BTreeSet<usize>>,
     questions: Questions,
     /// Names of the series the rules write.
     written_names: BTreeSet<String>,
@@ -141,6 +144,7 @@ impl Run<'_> {
             let mut answers: BTreeMap<(i64, usize), Answer> = BTreeMap::new();
             for (rule, anatomy) in self.anatomies.iter().enumerate() {
                 if is_due(anatomy)
+                    && self.only.is_none_or(|only| only.contains(&rule))
                     && let Some(tally) = tallies.get_mut(rule)
                 {
                     self.look(rule, at_ms, &mut answers, tally);

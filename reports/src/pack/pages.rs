@@ -2,6 +2,7 @@
 
 use super::RulePack;
 use firedrill_detector::RuleSet;
+use firedrill_detector::rules::AlertRule;
 use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
 use std::collections::BTreeSet;
 use thiserror::Error;
@@ -58,15 +59,30 @@ impl Severities {
             open: false,
         };
         for alert in rules.alerts() {
-            let label = alert.labels.iter().find(|(name, _)| *name == SEVERITY);
-            match label.map(|(_, text)| literals(text)) {
-                Some(Some(found)) => all.known.extend(found),
-                Some(None) => all.open = true,
-                // The expression's own labels stay on the alert.
-                None => all.open |= alert.expr.contains(SEVERITY),
-            }
+            all.add(&alert);
         }
         all
+    }
+
+    /// Those of one alert.
+    #[must_use]
+    pub fn of_alert(alert: &AlertRule<'_>) -> Self {
+        let mut own = Self {
+            known: BTreeSet::new(),
+            open: false,
+        };
+        own.add(alert);
+        own
+    }
+
+    fn add(&mut self, alert: &AlertRule<'_>) {
+        let label = alert.labels.iter().find(|(name, _)| *name == SEVERITY);
+        match label.map(|(_, text)| literals(text)) {
+            Some(Some(found)) => self.known.extend(found),
+            Some(None) => self.open = true,
+            // The expression's own labels stay on the alert.
+            None => self.open |= alert.expr.contains(SEVERITY),
+        }
     }
 
     /// Whether an alert can have this severity.

@@ -460,7 +460,8 @@ pub(super) fn summary(card: &Scorecard) -> Vec<(&'static str, String)> {
     for (what, alerts) in [
         ("never fired", never_fired),
         ("never had data", &card.never_had_data),
-        ("of them fail the gate", &card.dead),
+        ("rules that fail the gate", &card.dead),
+        ("cannot fire in drills this short", &card.cut_short),
         ("always firing", &card.always_firing),
     ] {
         if !alerts.is_empty() {

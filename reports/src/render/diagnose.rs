@@ -180,6 +180,7 @@ fn finding(finding: &Finding) -> Value {
             FindingKind::AlwaysAbsent => "always_absent",
             FindingKind::AlwaysHeld => "always_held",
             FindingKind::ForTooLong => "for_too_long",
+            FindingKind::DrillTooShort => "drill_too_short",
             FindingKind::Failed => "failed",
             FindingKind::NeverHeld => "never_held",
         },

@@ -23,6 +23,7 @@ pub fn json(card: &Scorecard) -> String {
         "never_fired": card.never_fired,
         "never_had_data": card.never_had_data,
         "dead_rules": card.dead,
+        "cut_short": card.cut_short,
         "diagnosis": card.diagnosis.as_ref().map(diagnose::value),
         "always_firing": card.always_firing,
     });
@@ -272,6 +273,7 @@ fn episode(judged: &Judged) -> Value {
         "page": judged.page,
         "class": lower(judged.class),
         "incident": judged.incident,
+        "also_incidents": judged.also,
         "pending_seconds": seconds(judged.episode.pending_ms),
         "firing_seconds": seconds(judged.episode.start_ms),
         "delivered_seconds": judged.episode.sent.then(|| seconds(judged.episode.delivered_ms)),

@@ -58,7 +58,7 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
         }
     }
     if let Some(diagnosis) = &card.diagnosis {
-        text.push_str("RULES WITHOUT DATA ");
+        text.push_str("RULES THAT CANNOT FIRE ");
         text.push_str(&diagnose::terminal(diagnosis, style));
         text.push('\n');
     }
@@ -72,7 +72,7 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
             Tone::Good,
         ),
         Verdict::Failed => (
-            "FAILED: an incident was missed or paged late, an alert cried wolf, or a rule had no data",
+            "FAILED: an incident was missed or paged late, an alert cried wolf, or a rule cannot fire",
             Tone::Bad,
         ),
         Verdict::Inconclusive => (

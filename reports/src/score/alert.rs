@@ -178,10 +178,7 @@ fn on_incident(
     by_name: bool,
     starts: &Starts<'_>,
 ) -> Did {
-    let mine = || {
-        own.iter()
-            .filter(|judged| judged.incident == Some(truth.id))
-    };
+    let mine = || own.iter().filter(|judged| judged.is_of(truth.id));
     let hits: Vec<_> = mine()
         .filter(|judged| matches!(judged.class, Class::Hit | Class::Repeat))
         .map(|judged| &judged.episode)

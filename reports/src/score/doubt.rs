@@ -1,11 +1,13 @@
 //! When a drill proves nothing.
 
 mod delays;
+mod flushes;
 
 use crate::jsonl::Record;
 use crate::pack::RulePack;
 use crate::record::{Audit, Gap, GapKind, Lag, Line, Meddling, Phase, Transition};
 use crate::score::judge::{Judged, Outcome};
+use crate::score::spans::Spans;
 use crate::score::{AlertScore, IncidentScore};
 use std::collections::BTreeMap;
 
@@ -32,6 +34,7 @@ pub(super) struct Alarms<'a> {
 /// * A detection lies within L of its deadline, or within the longest single delay since its fault, or within the time
 ///   that the work lost to the harness since then would have taken the whole fleet: a backlog grows by as much.
 /// * A single delay may have made an alarm, or kept one from being raised; see [`delays`].
+/// * An alarm was over within the lag of its notification; see [`flushes`].
 pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>) -> Doubts {
     let late = late(record, alarms);
     let (mut why, unreachable) = happened(record, alarms);
@@ -119,6 +122,7 @@ fn late(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
         }
         why.extend(near_deadlines(record, lag, alarms.incidents));
         why.extend(delays::doubts(record, lag, alarms));
+        why.extend(flushes::doubts(record, lag, alarms));
     }
     why
 }
@@ -156,26 +160,30 @@ fn undone(record: &Record) -> Vec<String> {
 }
 
 /// The lag with what the record itself shows: targets that were not scraped when it was their turn, but for times in which
-/// the plan has something broken.
+/// the plan has something broken. Of a gap that goes beyond such a time, what is outside of it counts.
 fn with_missing_scrapes(record: &Record, lag: &Lag) -> Lag {
     let interval_ms = record.header.scrape_interval_ms;
     let end_ms = record.end_ms();
     let mut last: BTreeMap<&str, i64> = BTreeMap::new();
     let mut gaps = Vec::new();
-    let is_planned = |from_ms: i64, to_ms: i64| {
-        record.header.steps.iter().any(|step| {
-            let ends_ms = step.ends_ms.map_or(end_ms, |ends_ms| ends_ms + TURN_MS);
-            from_ms <= ends_ms && to_ms >= step.starts_ms
-        })
-    };
+    let planned = Spans::new(record.header.steps.iter().map(|step| {
+        let ends_ms = step.ends_ms.map_or(end_ms, |ends_ms| ends_ms + TURN_MS);
+        (step.starts_ms, ends_ms)
+    }));
     let mut look = |target: &str, from_ms: i64, to_ms: i64| {
-        if to_ms - from_ms > 2 * interval_ms && !is_planned(from_ms, to_ms) {
-            gaps.push(Gap {
-                what: GapKind::Scrape,
-                subject: target.to_owned(),
-                at_ms: from_ms,
-                ms: to_ms - from_ms - interval_ms,
-            });
+        // From the last scrape, or the end of what was planned, to the next.
+        let mut since_ms = from_ms;
+        for (starts_ms, ends_ms) in planned.intervals().chain([(to_ms, to_ms)]) {
+            let until_ms = starts_ms.min(to_ms);
+            if until_ms - since_ms > 2 * interval_ms {
+                gaps.push(Gap {
+                    what: GapKind::Scrape,
+                    subject: target.to_owned(),
+                    at_ms: since_ms,
+                    ms: until_ms - since_ms - interval_ms,
+                });
+            }
+            since_ms = since_ms.max(ends_ms);
         }
     };
     for line in &record.lines {
@@ -283,6 +291,18 @@ fn unexplained(audit: &Audit) -> Vec<String> {
     for task in &found.never_came {
         why.push(format!(
             "nothing of the workload `{task}` was ever enqueued"
+        ));
+    }
+    if audit.idle {
+        why.push(
+            "nothing was enqueued after the warm-up: alerts had nothing to look at while they were judged"
+                .to_owned(),
+        );
+    }
+    for queue in &audit.waiting {
+        why.push(format!(
+            "tasks of the queue {queue} waited beyond its objective although nothing was wrong by plan: users were harmed \
+             all along (is a worker missing, or too slow?)"
         ));
     }
     if audit.enqueued == 0 {

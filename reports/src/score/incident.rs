@@ -145,7 +145,7 @@ pub(super) fn score(
     let of = |class: Class| {
         judged
             .iter()
-            .filter(move |judged| judged.class == class && judged.incident == Some(truth.id))
+            .filter(move |judged| judged.class == class && judged.is_of(truth.id))
             .map(|judged| &judged.episode)
     };
     let right: Vec<_> = of(Class::Hit).chain(of(Class::Repeat)).collect();

@@ -73,6 +73,20 @@ pub struct Judged {
     pub class: Class,
     /// The incident it belongs to.
     pub incident: Option<u32>,
+    /// Other incidents that it saw as well: one page can be the right one for several.
+    pub also: Vec<u32>,
+    /// Incidents that it is expected by name to see, that were on when it fired, and that began after its condition held:
+    /// whether it saw them cannot be told.
+    pub perhaps: Vec<u32>,
+}
+
+/// What a firing was and what it was due to: the incident it belongs to, as in [`Judged`].
+#[derive(Debug, Clone)]
+struct Due {
+    class: Class,
+    incident: Option<u32>,
+    also: Vec<u32>,
+    perhaps: Vec<u32>,
 }
 
 /// What an incident came to.
@@ -94,6 +108,11 @@ pub enum Outcome {
 
 /// Classifies every episode by what the instance that opened it was due to: the first rule that applies. An instance that
 /// joins an episode later is one of its own where it is the first of them to see an incident.
+///
+/// Of several incidents that are on, an alert saw the one that began last, and those that began together with it. An alert
+/// that the pack ties to the cause of one of them (by `expects` or `accepts`) tells of that one: incidents of whose cause
+/// the pack says nothing, for which any alert will do, are not credited with it. One that the pack expects by name of an
+/// earlier incident, too, has seen that as well if somebody was told by its deadline.
 #[must_use]
 pub fn classify(
     episodes: Vec<Episode>,
@@ -132,7 +151,7 @@ impl Judging<'_> {
             episode.start_ms = starts.min().unwrap_or(episode.start_ms);
         }
         let page = self.pack.pages.contains(&episode.severity);
-        let classes: Vec<(Class, Option<u32>)> = episode
+        let classes: Vec<Due> = episode
             .firings
             .iter()
             .map(|firing| self.class_of(&episode.alert, page, firing))
@@ -146,7 +165,7 @@ impl Judging<'_> {
             .collect();
         let hit = opening
             .iter()
-            .find(|place| classes[**place].0 == Class::Hit);
+            .find(|place| classes[**place].class == Class::Hit);
         let Some(opener) = hit.or(opening.first()).copied() else {
             return;
         };
@@ -154,15 +173,25 @@ impl Judging<'_> {
         episode.pending_ms = episode.firings[opener].pending_ms;
         let joining = episode.firings.clone();
         let (alert, severity) = (episode.alert.clone(), episode.severity.clone());
-        self.push(episode, page, classes[opener], judged);
-        for (firing, class) in joining.into_iter().zip(classes) {
-            let known = |other: &Judged| {
-                matches!(other.class, Class::Hit | Class::Repeat | Class::Unsent)
-                    && other.incident == class.1
+        self.push(episode, page, classes[opener].clone(), judged);
+        for (firing, due) in joining.into_iter().zip(classes) {
+            let is_new = |id: &u32| {
+                let known = |other: &Judged| {
+                    matches!(other.class, Class::Hit | Class::Repeat | Class::Unsent)
+                        && other.is_of(*id)
+                };
+                !judged[first..].iter().any(known)
             };
-            if class.0 != Class::Hit || judged[first..].iter().any(known) {
+            let mut new = due.incident.into_iter().chain(due.also).filter(is_new);
+            let Some(incident) = new.next().filter(|_| due.class == Class::Hit) else {
                 continue;
-            }
+            };
+            let due = Due {
+                class: due.class,
+                incident: Some(incident),
+                also: new.collect(),
+                perhaps: due.perhaps,
+            };
             let own = Episode {
                 alert: alert.clone(),
                 severity: severity.clone(),
@@ -176,39 +205,45 @@ impl Judging<'_> {
                 instances: 1,
                 firings: vec![firing],
             };
-            self.push(own, page, class, judged);
+            self.push(own, page, due, judged);
         }
     }
 
-    fn push(
-        &self,
-        episode: Episode,
-        page: bool,
-        (class, incident): (Class, Option<u32>),
-        judged: &mut Vec<Judged>,
-    ) {
-        let seen = class == Class::Hit
-            && judged.iter().any(|other| {
+    fn push(&self, episode: Episode, page: bool, due: Due, judged: &mut Vec<Judged>) {
+        let has_seen = |id: &u32| {
+            judged.iter().any(|other| {
                 other.class == Class::Hit
-                    && other.incident == incident
+                    && other.is_of(*id)
                     && (&other.episode.alert, &other.episode.severity)
                         == (&episode.alert, &episode.severity)
-            });
-        let class = match class {
-            Class::Ignored => class,
+            })
+        };
+        let seen = due.class == Class::Hit && due.incident.iter().chain(&due.also).all(has_seen);
+        let class = match due.class {
+            Class::Ignored => Class::Ignored,
             _ if !episode.sent => Class::Unsent,
             _ if seen => Class::Repeat,
-            _ => class,
+            class => class,
         };
         judged.push(Judged {
             episode,
             page,
             class,
-            incident,
+            incident: due.incident,
+            also: due.also,
+            perhaps: due.perhaps,
         });
     }
 
-    fn class_of(&self, alert: &str, page: bool, firing: &Firing) -> (Class, Option<u32>) {
+    fn class_of(&self, alert: &str, page: bool, firing: &Firing) -> Due {
+        let due_to = |class, incident| Due {
+            class,
+            incident,
+            also: Vec::new(),
+            perhaps: Vec::new(),
+        };
+        let one = |class, truth: &Truth| due_to(class, Some(truth.id));
+        let none = |class| due_to(class, None);
         let (start, since) = (firing.start_ms, firing.pending_ms);
         let warmup_ms = self.header.warmup_ms;
         let goes_on_at = |at_ms: i64| firing.open || firing.end_ms > at_ms;
@@ -219,8 +254,8 @@ impl Judging<'_> {
             let is_over_at_once = start < settled_ms && !goes_on_at(settled_ms);
             let stands = goes_on_at(warmup_ms) || (page && !is_over_at_once);
             return match stands {
-                true => (Class::Standing, None),
-                false => (Class::Ignored, None),
+                true => none(Class::Standing),
+                false => none(Class::Ignored),
             };
         }
         let role = |truth: &Truth| match self.pack.role_of(&truth.cause, alert, &firing.labels) {
@@ -229,6 +264,17 @@ impl Judging<'_> {
             Role::Expected if truth.wanted == Wanted::Page && !page => Role::Accepted,
             role => role,
         };
+        let around =
+            |truth: &Truth| (truth.begun_ms..truth.end_ms + self.params.grace_ms).contains(&start);
+        let is_named = |truth: &Truth| {
+            self.pack.names(&truth.cause, alert, &firing.labels) && truth.is_seen_by(&firing.labels)
+        };
+        let is_tied = self
+            .truths
+            .iter()
+            .any(|truth| around(truth) && is_named(truth));
+        let is_right =
+            |truth: &Truth| role(truth) == Role::Expected && (is_named(truth) || !is_tied);
         // Of several incidents the latest begun, then the lowest number.
         let latest = |fits: &dyn Fn(&Truth) -> bool| {
             self.truths
@@ -237,38 +283,51 @@ impl Judging<'_> {
                 .max_by_key(|truth| (truth.fault_ms, std::cmp::Reverse(truth.id)))
         };
         let during = |truth: &Truth| (truth.begun_ms..truth.end_ms).contains(&start);
-        let around =
-            |truth: &Truth| (truth.begun_ms..truth.end_ms + self.params.grace_ms).contains(&start);
         let due = |truth: &Truth| since >= truth.begun_ms;
         if since < warmup_ms && latest(&|truth| around(truth) && !due(truth)).is_some() {
-            return (Class::Standing, None);
+            return none(Class::Standing);
         }
-        if let Some(truth) =
-            latest(&|truth| during(truth) && due(truth) && role(truth) == Role::Expected)
-        {
-            return (Class::Hit, Some(truth.id));
-        }
-        if let Some(truth) = latest(&|truth| during(truth) && role(truth) == Role::Expected) {
-            let stays = |later: &Truth| later.fault_ms > start && goes_on_at(later.fault_ms);
-            return match latest(&stays) {
-                Some(_) => (Class::Standing, None),
-                None => (Class::Chance, Some(truth.id)),
+        let sees = |truth: &Truth| during(truth) && due(truth) && is_right(truth);
+        if let Some(last) = latest(&sees) {
+            let with_it = |truth: &&Truth| {
+                truth.begun_ms == last.begun_ms
+                    || truth.fault_ms == last.fault_ms
+                    || (is_named(truth) && firing.delivered_ms <= truth.deadline_ms)
+            };
+            let others = self.truths.iter().filter(|truth| truth.id != last.id);
+            let mut others = others.filter(|truth| sees(truth)).filter(with_it);
+            let may_see =
+                |truth: &&Truth| during(truth) && !due(truth) && is_named(truth) && is_right(truth);
+            let ids =
+                |truths: &mut dyn Iterator<Item = &Truth>| truths.map(|truth| truth.id).collect();
+            return Due {
+                class: Class::Hit,
+                incident: Some(last.id),
+                also: ids(&mut others.by_ref()),
+                perhaps: ids(&mut self.truths.iter().filter(may_see)),
             };
         }
-        if let Some(truth) = latest(&|truth| around(truth) && role(truth) == Role::Expected) {
-            return (Class::Post, Some(truth.id));
+        if let Some(truth) = latest(&|truth| during(truth) && is_right(truth)) {
+            let stays = |later: &Truth| later.fault_ms > start && goes_on_at(later.fault_ms);
+            return match latest(&stays) {
+                Some(_) => none(Class::Standing),
+                None => one(Class::Chance, truth),
+            };
+        }
+        if let Some(truth) = latest(&|truth| around(truth) && is_right(truth)) {
+            return one(Class::Post, truth);
         }
         if let Some(truth) = latest(&|truth| around(truth) && role(truth) == Role::Accepted) {
-            return (Class::Related, Some(truth.id));
+            return one(Class::Related, truth);
         }
         if let Some(truth) = latest(&around) {
-            return (Class::Misattributed, Some(truth.id));
+            return one(Class::Misattributed, truth);
         }
         let mut benign = self.header.benign.iter();
         if benign.any(|window| (window.starts_ms..window.ends_ms).contains(&start)) {
-            return (Class::BenignFalse, None);
+            return none(Class::BenignFalse);
         }
-        (Class::False, None)
+        none(Class::False)
     }
 }
 
@@ -367,7 +426,7 @@ impl Judged {
     /// Whether it would have been a detection of the incident, had it not been over before it was sent.
     pub(crate) fn was_unsent(&self, truth: &Truth, pack: &RulePack) -> bool {
         self.class == Class::Unsent
-            && self.incident == Some(truth.id)
+            && self.is_of(truth.id)
             && (self.page || truth.wanted == Wanted::Ticket)
             && (truth.begun_ms..truth.end_ms).contains(&self.episode.start_ms)
             && self.right(truth, pack).next().is_some()
@@ -375,7 +434,12 @@ impl Judged {
 
     /// Whether it is a detection of the incident, the first of its alert or a later one.
     pub(crate) fn detects(&self, truth: &Truth) -> bool {
-        matches!(self.class, Class::Hit | Class::Repeat) && self.incident == Some(truth.id)
+        matches!(self.class, Class::Hit | Class::Repeat) && self.is_of(truth.id)
+    }
+
+    /// Whether it belongs to an incident, or has seen it as well.
+    pub(crate) fn is_of(&self, incident: u32) -> bool {
+        self.incident == Some(incident) || self.also.contains(&incident)
     }
 }
 

@@ -45,7 +45,9 @@ pub(super) fn undecided(judged: &[Judged], incidents: &[IncidentScore]) -> Vec<S
         .filter(|incident| incident.detection.is_none() && incident.outcome != Outcome::Censored);
     open.filter_map(|incident| {
         let found = judged.iter().find(|judged| {
-            judged.class == Class::Chance && judged.incident == Some(incident.truth.id)
+            let is_chance =
+                judged.class == Class::Chance && judged.incident == Some(incident.truth.id);
+            is_chance || (judged.episode.sent && judged.perhaps.contains(&incident.truth.id))
         })?;
         let before_ms = incident.truth.begun_ms - found.episode.pending_ms;
         Some(format!(

@@ -21,9 +21,12 @@ pub struct Scorecard {
     pub never_fired: Vec<String>,
     /// Alerts none of whose selectors matched any series in any drill: their silence says nothing.
     pub never_had_data: Vec<String>,
-    /// Those of them that fail the gate: the pack does not say that they may be without data, and others had some.
+    /// Alerts with a rule that fails the gate: without data in any drill while others had some, or as
+    /// [`judge_rules`](Self::judge_rules) found. The pack may say that one may be without data.
     pub dead: Vec<String>,
-    /// What those looked for and what there is instead, if somebody has asked.
+    /// Alerts that no drill was long enough for.
+    pub cut_short: Vec<String>,
+    /// Why those fail, if somebody has asked.
     pub diagnosis: Option<Diagnosis>,
     /// Alerts that fired through every drill: they say nothing, either.
     pub always_firing: Vec<String>,
@@ -102,6 +105,7 @@ impl Scorecard {
         });
         Self {
             dead,
+            cut_short: Vec::new(),
             diagnosis: None,
             summary: Summary::new(&drills, Wanted::Page),
             tickets: has_tickets.then(|| Summary::new(&drills, Wanted::Ticket)),
@@ -115,6 +119,28 @@ impl Scorecard {
                 all.iter().all(|alert| fired_throughout(alert))
             }),
             drills,
+        }
+    }
+
+    /// Takes in what is wrong with rules that were silent in all drills (see
+    /// [`Diagnoser::of_the_silent`](crate::Diagnoser::of_the_silent)): one that cannot fire, or that always holds and
+    /// never fired, fails the gate. Where no drill proves anything, it is the drills that are wrong.
+    pub fn judge_rules(&mut self, diagnosis: Diagnosis) {
+        if conclusive(&self.drills).next().is_none() {
+            return;
+        }
+        let found = diagnosis.of_the_unfit();
+        for rule in &found.rules {
+            let list = match rule.is_unfit() {
+                true => &mut self.dead,
+                false => &mut self.cut_short,
+            };
+            if !list.contains(&rule.name) {
+                list.push(rule.name.clone());
+            }
+        }
+        if !found.rules.is_empty() {
+            self.diagnosis = Some(found);
         }
     }
 
@@ -275,11 +301,15 @@ impl Sent {
         };
         for drill in drills {
             let for_ticket = |judged: &Judged| {
-                matches!(judged.class, Class::Hit | Class::Repeat)
-                    && drill.incidents.iter().any(|incident| {
-                        judged.incident == Some(incident.truth.id)
-                            && incident.truth.wanted == Wanted::Ticket
+                let seen = |wanted| {
+                    let mut incidents = drill.incidents.iter();
+                    incidents.any(|incident| {
+                        judged.is_of(incident.truth.id) && incident.truth.wanted == wanted
                     })
+                };
+                matches!(judged.class, Class::Hit | Class::Repeat)
+                    && seen(Wanted::Ticket)
+                    && !seen(Wanted::Page)
             };
             let scored = drill
                 .episodes

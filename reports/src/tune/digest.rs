@@ -67,10 +67,10 @@ impl Judging<'_> {
                 Class::Repeat => digest.repeats += 1,
                 _ => {}
             }
-            if matches!(judged.class, Class::Hit | Class::Repeat)
-                && let Some(index) = truths
-                    .iter()
-                    .position(|truth| Some(truth.id) == judged.incident)
+            for (index, _) in truths
+                .iter()
+                .enumerate()
+                .filter(|(_, truth)| judged.detects(truth))
             {
                 let first = First {
                     delivered_ms: judged.episode.delivered_ms,

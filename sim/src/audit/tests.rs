@@ -132,6 +132,8 @@ fn every_fate_is_told_apart() {
             ..Unexplained::default()
         },
         untold: 0,
+        idle: false,
+        waiting: Vec::new(),
         intended: 6,
         enqueued: 5,
         rejected: 1,
@@ -332,4 +334,87 @@ fn what_a_step_explains_is_not_unexplained() {
         (audit.lost, audit.untold, audit.unexplained.lost),
         (0, 1, 0)
     );
+}
+
+/// The audit of one drill of 600 s; `more` of its scenario, whose queue has an objective of a minute.
+fn audited(more: &str, arrivals: &[[Entry<String>; 2]], ledger: Vec<Entry<String>>) -> Audited {
+    let text = format!(
+        "version: firedrill/v1\nname: t\nsummary: s\nduration: 10m\nwarmup: 1m\n\
+         queues: {{ default: {{ wait_objective: 60s }} }}\n\
+         workload: [{{ task: a, queue: default, arrivals: {{ poisson: 1/s }}, service: {{ constant: 1s }} }}]\n\
+         workers: [{{ name: w, concurrency: 10 }}]\n{more}"
+    );
+    let scenario = Scenario::parse("s.yaml", &text).unwrap();
+    let plan = Plan::resolve(&scenario, &PlanOptions::default()).unwrap();
+    let ledgers = [ProcessLedger {
+        process: "w-0".into(),
+        entries: ledger,
+        killed_at: None,
+    }];
+    audit(&Evidence {
+        plan: &plan,
+        origin: at(0),
+        end: at(600),
+        producer: arrivals.as_flattened(),
+        ledgers: &ledgers,
+        left: &BTreeMap::new(),
+        absences: Absences::default(),
+        ledgers_whole: true,
+    })
+}
+
+fn ran(id: &str, from: i64) -> [Entry<String>; 2] {
+    [started(id, from, 0), finished(id, from + 1, 0, Finish::Ok)]
+}
+
+#[test]
+fn harm_of_a_step_without_an_incident_is_not_that_of_one_that_is_over() {
+    let arrivals = [arrival("in", 110, true), arrival("after", 410, true)];
+    let ledger = [ran("in", 200), ran("after", 500)].concat();
+    let incident = "family: worker-crashed\n\
+        incidents: [{ cause: worker-crashed, wanted: page, within: 1m, at: 100s, until: 300s }]\n";
+    let step = "timeline: [{ at: 400s, fault: handler.slow, factor: 9, until: { at: 500s } }]\n";
+    let with = |more: &str| audited(more, &arrivals, ledger.clone()).impacts.remove(0);
+    let alone = with(incident);
+    assert_eq!((alone.harmed_tasks, alone.last_ms), (2, Some(500_000)));
+    let beside = with(&format!("{incident}{step}"));
+    assert_eq!((beside.harmed_tasks, beside.last_ms), (1, Some(200_000)));
+}
+
+#[test]
+fn users_who_wait_all_along_and_a_drill_without_arrivals_are_told() {
+    let benign = "family: benign\n";
+    let audit = |more: &str, arrivals: &[[Entry<String>; 2]], ledger: &[[Entry<String>; 2]]| {
+        let audit = audited(more, arrivals, ledger.concat()).audit;
+        (audit.idle, audit.waiting)
+    };
+    let nobody = Vec::<String>::new();
+    let two = [arrival("one", 70, true), arrival("two", 80, true)];
+    assert_eq!(
+        audit(benign, &two, &[ran("one", 71), ran("two", 81)]),
+        (false, nobody.clone())
+    );
+    assert_eq!(
+        audit(benign, &two, &[]),
+        (false, vec!["default".to_owned()])
+    );
+    assert_eq!(
+        audit(benign, &two, &[ran("one", 71), ran("two", 300)]),
+        (false, nobody.clone()),
+        "half of them"
+    );
+    let early = [arrival("one", 10, true)];
+    assert_eq!(
+        audit(benign, &early, &[ran("one", 11)]),
+        (true, nobody.clone())
+    );
+    // Beside an incident, only what was so before it counts.
+    let incident = "family: worker-crashed\n\
+        incidents: [{ cause: worker-crashed, wanted: page, within: 1m, at: 200s, until: 300s }]\n";
+    assert_eq!(
+        audit(incident, &two, &[]),
+        (false, vec!["default".to_owned()])
+    );
+    let late = [arrival("one", 70, true), arrival("two", 190, true)];
+    assert_eq!(audit(incident, &late, &[ran("one", 71)]), (false, nobody));
 }

@@ -21,10 +21,11 @@ use firedrill_detector::yaml::{Problem, TEXT_MAX, closest};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::Record;
 use firedrill_reports::bounds;
-use firedrill_reports::pack::{RulePack, Severities};
+use firedrill_reports::pack::{RulePack, Severities, check_strays};
 use firedrill_reports::record::RuleText;
 use firedrill_reports::score::Delivery;
-use std::io::{BufReader, Read};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Reads a file a person named; of one that is too long, only so much that it is refused.
@@ -188,8 +189,14 @@ pub(crate) fn rule_pack(
     texts: Vec<RuleText>,
     pages: &[String],
 ) -> Result<(Rules, RulePack), Failure> {
-    known_causes(&texts)?;
+    directives(&texts)?;
     pack(texts, pages)
+}
+
+/// Refuses comments that nothing would come of.
+fn directives(texts: &[RuleText]) -> Result<(), Failure> {
+    let strays = check_strays(texts).map_err(|problems| Failure::problems(&problems));
+    both(strays, known_causes(texts)).map(|_| ())
 }
 
 /// Refuses comments about causes that no incident can have: nothing would ever come of them.
@@ -253,7 +260,9 @@ pub(crate) fn pack(texts: Vec<RuleText>, pages: &[String]) -> Result<(Rules, Rul
 
 /// One rule file by itself, which may be a part of a pack: its alerts need not page.
 pub(crate) fn rule_file(text: RuleText) -> Result<Rules, Failure> {
-    let (rules, pack) = commented(vec![text])?;
+    let texts = vec![text];
+    directives(&texts)?;
+    let (rules, pack) = commented(texts)?;
     pack.check_said_pages(&Severities::of(&rules.set))
         .map_err(|problems| Failure::problems(&problems))?;
     Ok(rules)
@@ -274,6 +283,66 @@ fn commented(texts: Vec<RuleText>) -> Result<(Rules, RulePack), Failure> {
 /// Opens records, each named by its file or by a directory: see [`found::records`].
 pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
     each(&found::records(paths)?, |path| record(path))
+}
+
+/// Records that are meant, copies of one left out.
+pub(crate) struct Once {
+    pub(crate) records: Vec<PathBuf>,
+    /// What is left out, in words.
+    pub(crate) copies: Vec<String>,
+}
+
+/// Finds records, and of those that are the same byte for byte only the first: a drill proves no more for being there twice.
+pub(crate) fn once(paths: &[PathBuf]) -> Result<Once, Failure> {
+    let mut once = Once {
+        records: Vec::new(),
+        copies: Vec::new(),
+    };
+    let mut by_length: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
+    for path in found::records(paths)? {
+        // What is no file, or cannot be read, is told where it is opened.
+        let length = std::fs::metadata(&path)
+            .ok()
+            .filter(std::fs::Metadata::is_file);
+        let Some(length) = length.map(|file| file.len()) else {
+            once.records.push(path);
+            continue;
+        };
+        let alike = by_length.entry(length).or_default();
+        match alike
+            .iter()
+            .find(|known| is_copy(known, &path).unwrap_or(false))
+        {
+            Some(known) => once.copies.push(format!(
+                "{} is a copy of {}: the drill counts once",
+                shown(&path),
+                shown(known)
+            )),
+            None => {
+                alike.push(path.clone());
+                once.records.push(path);
+            }
+        }
+    }
+    Ok(once)
+}
+
+/// Whether two files have the same bytes.
+fn is_copy(one: &Path, other: &Path) -> std::io::Result<bool> {
+    let open = |path| files::open(path).map(BufReader::new);
+    let (mut one, mut other) = (open(one)?, open(other)?);
+    loop {
+        let (ours, theirs) = (one.fill_buf()?, other.fill_buf()?);
+        let length = ours.len().min(theirs.len());
+        if length == 0 {
+            return Ok(ours.len() == theirs.len());
+        }
+        if ours[..length] != theirs[..length] {
+            return Ok(false);
+        }
+        one.consume(length);
+        other.consume(length);
+    }
 }
 
 /// Opens one record.

@@ -124,6 +124,7 @@ pub(crate) fn finish(
                 let score = score_drill(&record, &replay, pack, &ScoreParams::default());
                 let drill = Scored {
                     rules: rules.clone(),
+                    pack: pack.clone(),
                     record,
                     replay,
                     score,
@@ -195,8 +196,9 @@ fn write_reports(
     for (path, scored) in scored {
         let dir = path.parent().unwrap_or(Path::new("."));
         let mut single = Scorecard::new(vec![scored.score.clone()]);
-        // Whether a rule is dead is a matter of the whole set.
-        single.dead.retain(|alert| card.dead.contains(alert));
+        // Whether a rule can fire is a matter of the whole set.
+        single.dead.clone_from(&card.dead);
+        single.cut_short.clone_from(&card.cut_short);
         files::write(
             &dir.join("report.html"),
             &render::html(&[scored.drill()], &single),

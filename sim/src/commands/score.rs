@@ -7,10 +7,12 @@ use crate::commands::{Failure, Terminal, inputs};
 use crate::exit::Exit;
 use firedrill_detector::RuleSet;
 use firedrill_reports::bounds;
-use firedrill_reports::record::RuleText;
+use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};
+use firedrill_reports::pack::{RulePack, Severities};
+use firedrill_reports::record::{AlertState, RuleText};
 use firedrill_reports::{
-    Diagnoser, DrillScore, Record, Replay, ScoreParams, Scorecard, Verdict, render, replay,
-    score_drill,
+    Diagnoser, Diagnosis, DrillScore, Record, Replay, ScoreParams, Scorecard, Verdict, render,
+    replay, score_drill,
 };
 use std::path::PathBuf;
 
@@ -19,12 +21,10 @@ use std::path::PathBuf;
 /// # Errors
 /// When a record or rule file cannot be read.
 pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
-    let scored = scored(
-        &args.runs,
-        &args.rules,
-        &args.pages,
-        &args.delivery.params(),
-    )?;
+    let once = inputs::once(&args.runs)?;
+    once.copies.iter().for_each(|said| terminal.say(said));
+    let params = args.delivery.params();
+    let scored = scored(&once.records, &args.rules, &args.pages, &params)?;
     let mut card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
     explain(&mut card, &scored.iter().collect::<Vec<_>>());
     print(&card, args.json, terminal)?;
@@ -38,6 +38,8 @@ pub(crate) struct Scored {
     pub(crate) score: DrillScore,
     /// What it was judged by.
     pub(crate) rules: RuleSet,
+    /// What their comments say.
+    pub(crate) pack: RulePack,
 }
 
 impl Scored {
@@ -95,25 +97,65 @@ pub(crate) fn scored(
                 replay: replayed,
                 score,
                 rules: rules.set,
+                pack,
             })
         })
         .collect()
 }
 
-/// Says of the rules without data what they looked for and what there is instead.
+/// Looks at the rules that were silent in all drills: those that cannot fire fail the gate, and it is said why.
 pub(crate) fn explain(card: &mut Scorecard, scored: &[&Scored]) {
-    let has_dead = |scored: &&&Scored| {
-        let mut names = scored.rules.alerts().map(|alert| alert.name);
-        names.any(|name| card.dead.iter().any(|dead| dead == name))
-    };
-    let Some(first) = scored.iter().find(has_dead) else {
-        return;
-    };
-    let mut diagnoser = Diagnoser::new(&first.rules);
-    for scored in scored {
-        diagnoser.observe(&scored.record);
+    // Records may have been judged by rules of their own.
+    let mut packs: Vec<Vec<&Scored>> = Vec::new();
+    for one in scored {
+        match packs.iter_mut().find(|known| known[0].pack == one.pack) {
+            Some(alike) => alike.push(one),
+            None => packs.push(vec![one]),
+        }
     }
-    card.diagnosis = Some(diagnoser.finish().only(&card.dead));
+    let mut found: Option<Diagnosis> = None;
+    for alike in packs {
+        let transitions = alike.iter().flat_map(|one| &one.replay.transitions);
+        let fired = transitions
+            .filter(|transition| transition.to == AlertState::Firing)
+            .map(|transition| transition.alert.clone());
+        let (rules, pack) = (&alike[0].rules, &alike[0].pack);
+        let mut diagnoser = Diagnoser::of_the_silent(rules, &fired.collect());
+        if diagnoser.is_idle() {
+            continue;
+        }
+        for one in &alike {
+            diagnoser.observe(&one.record);
+        }
+        let mut diagnosis = diagnoser.finish();
+        diagnosis
+            .rules
+            .retain(|rule| !is_excused(rule, rules, pack));
+        match &mut found {
+            Some(found) => found.extend(diagnosis),
+            None => found = Some(diagnosis),
+        }
+    }
+    if let Some(found) = found {
+        card.judge_rules(found);
+    }
+}
+
+/// Whether a rule that cannot fire, or that always holds, fails nothing: the pack says that it may be without data, or it
+/// pages nobody.
+pub(crate) fn is_excused(rule: &RuleDiagnosis, rules: &RuleSet, pack: &RulePack) -> bool {
+    match rule.state {
+        RuleState::AlwaysHolds => {
+            let mut alerts = rules.alerts();
+            let own = alerts.find(|alert| (alert.file, alert.line) == (&*rule.file, rule.line));
+            !own.is_some_and(|alert| {
+                pack.pages
+                    .iter()
+                    .any(|page| Severities::of_alert(&alert).can_be(page))
+            })
+        }
+        _ => rule.is_unfit() && pack.may_be_without_data(&rule.name),
+    }
 }
 
 /// Prints a scorecard as asked.

@@ -4,7 +4,7 @@ use crate::cli::Run;
 use crate::commands::live::{self, AllEnded, Ended, Job};
 use crate::commands::run::{self, RunSet};
 use crate::commands::signals::Signals;
-use crate::commands::{Failure, Terminal, inputs};
+use crate::commands::{Failure, Terminal, inputs, score};
 use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
 use crate::estimate::Estimate;
@@ -14,10 +14,11 @@ use crate::files::{self, LATEST};
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
 use firedrill_detector::text::printable;
+use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::trials::{TrialCard, Trials};
 use firedrill_reports::{Diagnoser, DrillScore, Replay, ScoreParams, Verdict, render, score_drill};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -220,6 +221,8 @@ struct Kept {
     alerts: BTreeMap<String, bool>,
     /// Whether any alert had data in any drill.
     any_data: bool,
+    /// Alerts that fired in any drill.
+    fired: BTreeSet<String>,
     /// Whether any drill proves something.
     any_proves: bool,
 }
@@ -236,6 +239,9 @@ impl Kept {
         for alert in &score.alerts {
             let fine = !alert.no_data || alert.no_data_ok;
             self.any_data |= !alert.no_data;
+            if !alert.episodes.is_empty() && !self.fired.contains(&alert.alert) {
+                self.fired.insert(alert.alert.clone());
+            }
             match self.alerts.get_mut(&alert.alert) {
                 Some(known) => *known |= fine,
                 None => {
@@ -315,14 +321,9 @@ fn many(
         Verdict::Failed => Exit::GateFailed,
         Verdict::Inconclusive => Exit::Inconclusive,
     };
-    let gate = match kept.dead() {
-        dead if dead.is_empty() => gate,
-        dead => {
-            let told = without_data(args, rules, seeded, &dead, terminal)?;
-            terminal.say_rendered(&told);
-            Exit::GateFailed
-        }
-    };
+    let (unfit, told) = unfit(&kept, args, (rules, pack), seeded, terminal)?;
+    terminal.say_rendered(&told);
+    let gate = if unfit { Exit::GateFailed } else { gate };
     let seconds = started.elapsed().as_secs_f64();
     let again = kept.first_other.map_or(String::new(), |(scenario, seed)| {
         format!(
@@ -342,27 +343,54 @@ fn many(
     })
 }
 
-/// What rules without data looked for and what there is instead, seen in one drill of each scenario.
-fn without_data(
+/// Whether rules that were silent in all drills cannot fire, as seen in one drill of each scenario, and what is to be said.
+fn unfit(
+    kept: &Kept,
     args: &Run,
-    rules: &Rules,
+    (rules, pack): (&Rules, &RulePack),
     seeded: &Seeded<'_>,
-    dead: &[String],
     terminal: &Terminal,
-) -> Result<String, Failure> {
-    let mut diagnoser = Diagnoser::new(&rules.set);
+) -> Result<(bool, String), Failure> {
+    let dead = kept.dead();
+    let mut diagnoser = Diagnoser::of_the_silent(&rules.set, &kept.fired);
+    if !kept.any_proves || diagnoser.is_idle() {
+        return Ok((false, String::new()));
+    }
     for first in (0..seeded.len()).step_by(args.trials as usize) {
         let plan = seeded.plan(first)?;
         let options = VirtualOptions::default();
         diagnoser.observe(&drill::simulate(&plan, rules, options, true));
     }
-    let diagnosis = diagnoser.finish().only(dead);
-    let told = render::diagnose::terminal(&diagnosis, terminal.style());
-    let names: Vec<_> = dead.iter().map(|name| printable(name)).collect();
-    Ok(format!(
-        "rules without data fail the gate: {}\n{told}",
-        names.join(", ")
-    ))
+    let mut found = diagnoser.finish().of_the_unfit();
+    found
+        .rules
+        .retain(|rule| !score::is_excused(rule, &rules.set, pack));
+    // That one had no data in the drills looked at proves less than that it had some in others.
+    let in_others = |rule: &RuleDiagnosis| {
+        let alike = rules.set.alerts().filter(|alert| alert.name == rule.name);
+        rule.state == RuleState::NoData && !dead.contains(&rule.name) && alike.count() == 1
+    };
+    found.rules.retain(|rule| !in_others(rule));
+    if found.rules.is_empty() {
+        return Ok((false, String::new()));
+    }
+    let names = |unfit: bool| {
+        let rules = found.rules.iter().filter(|rule| rule.is_unfit() == unfit);
+        let names: BTreeSet<_> = rules.map(|rule| printable(&rule.name)).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let (unfit, cut_short) = (names(true), names(false));
+    let mut told = String::new();
+    for (what, names) in [
+        ("rules that cannot fire fail the gate", &unfit),
+        ("rules that cannot fire in drills this short", &cut_short),
+    ] {
+        if !names.is_empty() {
+            told.push_str(&format!("{what}: {names}\n"));
+        }
+    }
+    told.push_str(&render::diagnose::terminal(&found, terminal.style()));
+    Ok((!unfit.is_empty(), told))
 }
 
 fn print(card: &TrialCard, json: bool, terminal: &Terminal) {

@@ -369,3 +369,228 @@ fn check_against_names_alerts_that_always_hold() {
         assert!(said.contains(hint), "{expr}: {said}");
     }
 }
+
+#[test]
+fn a_rule_that_can_never_fire_fails_the_gate_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let rule = |name: &str, expr: &str, wait: &str| {
+        format!(
+            "  - {{ alert: {name}, expr: '{expr}', for: {wait}, labels: {{ severity: critical }} }}\n"
+        )
+    };
+    let many = "job_processed_total > on(instance) group_left() sum by (instance, status) (job_processed_total)";
+    for (what, rules_text, comments, fails) in [
+        (
+            "a dead side",
+            rule("Odd", "up == 0 and on(instance) nosuch2", "0s"),
+            "",
+            true,
+        ),
+        (
+            "a dead side of a comparison",
+            rule(
+                "Odd",
+                "job_processed_total > on(instance) job_processed_totl",
+                "0s",
+            ),
+            "",
+            true,
+        ),
+        (
+            "excused",
+            rule("Odd", "up == 0 and on(instance) nosuch2", "0s"),
+            "# firedrill: no-data-ok Odd",
+            false,
+        ),
+        (
+            "either side",
+            rule("Odd", "up == 0 or nosuch2 > 1", "0s"),
+            "",
+            false,
+        ),
+        (
+            "but for",
+            rule("Odd", "up == 0 unless nosuch2", "0s"),
+            "",
+            false,
+        ),
+        (
+            "behind another of its name",
+            rule("Failing", "nosuch2 > 1", "0s"),
+            "",
+            true,
+        ),
+        ("an error every time", rule("Odd", many, "0s"), "", true),
+        (
+            "always, and too long",
+            rule("Odd", "vector(1)", "3h"),
+            "",
+            true,
+        ),
+        (
+            "too long for this drill",
+            rule("Odd", "up == 0", "3h"),
+            "",
+            false,
+        ),
+    ] {
+        rules(dir.path(), comments, &(rules_text + FAILING));
+        let _ = fs::remove_dir_all(dir.path().join("runs"));
+        let (code, card, err) = simulated(dir.path(), &["healthy"], &[]);
+        let wanted = if fails { 1 } else { 0 };
+        assert_eq!(code, Some(wanted), "{what}: {err} {}", card["dead_rules"]);
+        let name = if what.starts_with("behind") {
+            "Failing"
+        } else {
+            "Odd"
+        };
+        let names = card["dead_rules"].as_array().unwrap();
+        assert_eq!(names.iter().any(|dead| dead == name), fails, "{what}");
+        let cut_short = card["cut_short"].as_array().unwrap();
+        assert_eq!(
+            cut_short.len(),
+            usize::from(what.ends_with("this drill")),
+            "{what}"
+        );
+        let (code, out, _) = run(dir.path(), &["score", "runs/healthy/latest/record.jsonl"]);
+        assert_eq!(code, Some(wanted), "{what}: {out}");
+        assert_eq!(
+            out.contains("rules that fail the gate"),
+            fails,
+            "{what}: {out}"
+        );
+        let (code, ..) = simulated(dir.path(), &["healthy"], &["--trials", "2"]);
+        assert_eq!(code, Some(wanted), "{what}, under two seeds");
+    }
+}
+
+#[test]
+fn a_harmless_drill_in_which_users_wait_or_nothing_comes_proves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let rule = "  - { alert: Down, expr: 'up == 0', labels: { severity: critical } }\n";
+    rules(dir.path(), "", rule);
+    let body = |from_until: &str, serves: &str| {
+        format!(
+            "queues: {{ mail: {{ priority: 1, wait_objective: 60s }}, other: {{ priority: 1, wait_objective: 60s }} }}\n\
+             workload:\n  - {{ task: click, queue: mail, arrivals: {{ constant: 1/s{from_until} }}, service: {{ constant: 1s }} }}\n\
+             workers:\n  - {{ name: w, processes: 1, concurrency: 5, queues: [{serves}] }}\n"
+        )
+    };
+    for (name, body, told) in [
+        ("well", body("", "mail"), None),
+        (
+            "unserved",
+            body("", "other"),
+            Some("the queue mail waited beyond its objective"),
+        ),
+        (
+            "idle",
+            body(", until: 3m", "mail"),
+            Some("nothing was enqueued after the warm-up"),
+        ),
+    ] {
+        own_scenario(dir.path(), name, 20, &body);
+        let file = dir.path().join(format!("{name}.yaml"));
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace("family: other", "family: benign")).unwrap();
+        let (code, drill) = own_drill(dir.path(), name);
+        assert_eq!(
+            code,
+            Some(if told.is_some() { 3 } else { 0 }),
+            "{name}: {drill}"
+        );
+        let why = drill["inconclusive"].to_string();
+        assert!(told.is_none_or(|told| why.contains(told)), "{name}: {why}");
+    }
+}
+
+#[test]
+fn comments_that_look_like_directives_and_misspelt_causes_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (comment, told) in [
+        (
+            "# Firedrill: no-data-ok Failing",
+            "r.yml:1:1: `# Firedrill: no-data-ok Failing` looks like a directive",
+        ),
+        (
+            "# firedrill cause slow-jobs expects Failing",
+            "write `# firedrill: cause slow-jobs expects Failing`",
+        ),
+        (
+            "# firedrill: no-dta-ok Failing",
+            "r.yml:1:1: cannot read the directive",
+        ),
+        (
+            "# firedrill: cause slow-job expects Failing",
+            "r.yml:1: no incident has the cause `slow-job`",
+        ),
+    ] {
+        rules(dir.path(), comment, FAILING);
+        let healthy = scenario("healthy");
+        for args in [
+            &["run", "--engine", "virtual", "--rules", "r.yml", &healthy][..],
+            &["check", "r.yml"],
+        ] {
+            let (code, _, err) = run(dir.path(), args);
+            assert_eq!(code, Some(2), "{comment}: {err}");
+            assert!(err.contains(told), "{comment}: {err}");
+        }
+    }
+    assert!(!dir.path().join("runs").exists());
+}
+
+#[test]
+fn without_the_gate_a_drill_that_proves_nothing_is_not_excused() {
+    let dir = tempfile::tempdir().unwrap();
+    rules(dir.path(), "", FAILING);
+    let (code, ..) = simulated(dir.path(), &["worker-crash-all"], &["--no-gate"]);
+    assert_eq!(code, Some(0), "what was missed is");
+    let record = dir.path().join("runs/worker-crash-all/latest/record.jsonl");
+    let text = fs::read_to_string(&record).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    // Cut short: its last line is gone.
+    let cut = lines[..lines.len() - 1].join("\n") + "\n";
+    fs::write(dir.path().join("cut.jsonl"), cut).unwrap();
+    let whole = record.display().to_string();
+    for (records, exit) in [
+        (vec!["cut.jsonl"], 3),
+        (vec!["cut.jsonl", &whole], 3),
+        (vec![&*whole], 0),
+    ] {
+        let mut args = vec!["score", "--no-gate"];
+        args.extend(records.iter().copied());
+        let (code, out, err) = run(dir.path(), &args);
+        assert_eq!(code, Some(exit), "{records:?}: {out} {err}");
+    }
+}
+
+#[test]
+fn a_copy_of_a_record_is_no_other_drill() {
+    let dir = tempfile::tempdir().unwrap();
+    rules(dir.path(), "", FAILING);
+    simulated(dir.path(), &["healthy"], &[]);
+    let record = dir.path().join("runs/healthy/latest/record.jsonl");
+    let text = fs::read_to_string(&record).unwrap();
+    fs::write(dir.path().join("copy.jsonl"), &text).unwrap();
+    simulated(dir.path(), &["healthy"], &["--seed", "77"]);
+    let whole = record.display().to_string();
+    let args = ["score", "--json", "copy.jsonl", &whole, "copy.jsonl"];
+    let (_, out, err) = run(dir.path(), &args);
+    let card: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        card["drills"].as_array().unwrap().len(),
+        2,
+        "another seed: {err}"
+    );
+    fs::write(dir.path().join("again.jsonl"), &text).unwrap();
+    let (_, out, err) = run(
+        dir.path(),
+        &["score", "--json", "copy.jsonl", "again.jsonl"],
+    );
+    let card: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(card["drills"].as_array().unwrap().len(), 1);
+    assert!(
+        err.contains("again.jsonl is a copy of copy.jsonl: the drill counts once"),
+        "{err}"
+    );
+}

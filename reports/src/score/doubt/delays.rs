@@ -26,8 +26,13 @@ use std::collections::BTreeMap;
 /// How far Prometheus looks back for a sample, and the usual window of a `rate`.
 const LOOKBACK_MS: i64 = 300_000;
 
-/// For how many times its own length a long delay goes on to have effects: in the windows of `rate` it is less than a
-/// fifth from then on.
+/// For how many times its own length a long delay goes on to have effects.
+///
+/// This is a judgement, not a bound. The bound is the window of the rule, which may be an hour, or what a backlog takes to
+/// drain; with it, any stall of a second would undo most of a drill. What is certain: in a window six times as long as
+/// the delay, what was delayed is at most a sixth of what is counted, and as most of it is made up for within the window,
+/// what is seen differs by less. A rule that sits closer to its threshold than that can still be decided by a delay beyond
+/// this reach. [`LOOKBACK_MS`] bounds it for instant selectors and the usual `[5m]`.
 const AFTER: i64 = 5;
 
 /// A delay that counts.
@@ -122,7 +127,7 @@ fn made(delays: &[Delay<'_>], alarms: Alarms<'_>) -> Vec<String> {
             Class::False | Class::BenignFalse | Class::Standing => judged.page,
             Class::Hit => alarms.incidents.iter().any(|incident| {
                 let detection = incident.detection.as_ref();
-                Some(incident.truth.id) == judged.incident
+                judged.is_of(incident.truth.id)
                     && detection.is_some_and(|by| {
                         by.alert == episode.alert && by.fired_ms == episode.start_ms
                     })

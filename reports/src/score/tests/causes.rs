@@ -175,3 +175,105 @@ fn an_instance_that_joins_because_of_a_later_incident_detects_it() {
     let wrong = with("# firedrill: cause poison_job expects JobLatencyHigh{queue=\"low\"}\n");
     assert_eq!(outcomes(&wrong), [Outcome::OnTime, Outcome::Missed]);
 }
+
+/// Two causes that overlap from 30:00 to 40:00, and a page in it; what the pack says of them.
+fn overlapping(begins: i64, directives: &str, pending: i64, fires: i64) -> DrillScore {
+    let mut paper = outage().incident("poison_job", begins, Some(begins), 3600, begins + 600);
+    let rules = [RuleText {
+        name: "r.yml".into(),
+        text: format!("# firedrill: pages = page\n{directives}"),
+    }];
+    let alerts = ["JobLatencyHigh", "QueueStalled"].map(str::to_owned);
+    paper.pack = RulePack::parse(&rules, &alerts).unwrap();
+    let steps = [
+        (pending, Pending, false),
+        (fires, Firing, false),
+        (4000, Inactive, false),
+    ];
+    instance(&mut paper, &[], &steps);
+    paper.score()
+}
+
+#[test]
+fn an_alert_tied_to_one_cause_is_not_credited_to_another() {
+    use Outcome::{Late, Missed, OnTime};
+    for (directives, wanted) in [
+        // Nothing is said of either: the one that began last.
+        ("", [Missed, OnTime]),
+        // Of one of them: it is that one's, whether or not it is late.
+        (
+            "# firedrill: cause db_slow expects JobLatencyHigh\n",
+            [Late, Missed],
+        ),
+        (
+            "# firedrill: cause poison_job expects JobLatencyHigh\n",
+            [Missed, OnTime],
+        ),
+        (
+            "# firedrill: cause poison_job expects QueueStalled\n",
+            [Late, Missed],
+        ),
+        // A fair symptom of one of them is no sign of the other.
+        (
+            "# firedrill: cause db_slow accepts JobLatencyHigh\n",
+            [Missed, Missed],
+        ),
+        // Of both.
+        (
+            "# firedrill: cause db_slow expects JobLatencyHigh\n\
+             # firedrill: cause poison_job expects JobLatencyHigh\n",
+            [Missed, OnTime],
+        ),
+        // Other instances of it are tied to the other cause.
+        (
+            "# firedrill: cause db_slow expects JobLatencyHigh{queue=\"a\"}\n",
+            [Missed, OnTime],
+        ),
+    ] {
+        assert_eq!(
+            outcomes(&overlapping(1800, directives, 1860, 1920)),
+            wanted,
+            "{directives}"
+        );
+    }
+    // The outage is over, and its traces are still there.
+    let tied = "# firedrill: cause db_slow expects JobLatencyHigh\n";
+    let after = overlapping(2500, tied, 2560, 2620);
+    assert_eq!(outcomes(&after), [Missed, Missed]);
+    assert_eq!(classes(&after), [Class::Post]);
+}
+
+#[test]
+fn one_page_is_right_for_all_that_began_together() {
+    use Outcome::{Missed, OnTime};
+    let both = "# firedrill: cause db_slow expects JobLatencyHigh\n\
+                # firedrill: cause poison_job expects JobLatencyHigh\n";
+    for directives in ["", both] {
+        let score = overlapping(1200, directives, 1260, 1320);
+        assert_eq!(outcomes(&score), [OnTime, OnTime], "{directives}");
+        assert_eq!(score.incidents[1].first_page_role, Some(Role::Expected));
+        assert_eq!(score.verdict, Verdict::Passed);
+        let summary = Scorecard::new(vec![score]).summary;
+        assert_eq!(summary.precision, stats::Share::new(1, 1), "one page, once");
+        assert_eq!(summary.recall, stats::Share::new(2, 2));
+    }
+    let one = "# firedrill: cause db_slow expects JobLatencyHigh\n";
+    let score = overlapping(1200, one, 1260, 1320);
+    assert_eq!(outcomes(&score), [OnTime, Missed]);
+    // Not together, but in time for both, and by name.
+    assert_eq!(
+        outcomes(&overlapping(1260, both, 1300, 1320)),
+        [OnTime, OnTime]
+    );
+    assert_eq!(
+        outcomes(&overlapping(1260, "", 1300, 1320)),
+        [Missed, OnTime]
+    );
+    // It would have fired without the second.
+    let chance = overlapping(1260, both, 1240, 1290);
+    assert_eq!(outcomes(&chance), [OnTime, Missed]);
+    assert_eq!(chance.verdict, Verdict::Inconclusive);
+    let said =
+        "JobLatencyHigh was pending already when the poison_job incident began (20 s before)";
+    assert!(chance.inconclusive[0].starts_with(said), "{chance:?}");
+}

@@ -223,16 +223,14 @@ fn an_alarm_that_a_stall_may_have_made_proves_nothing() {
         "it outlasts the reach"
     );
     assert_eq!(with(1_000, 90, 2_000), Verdict::Failed, "it is over");
-    // A short one reaches no further than itself.
-    assert_eq!(with(1_895, 30, 2_000), Verdict::Failed);
+    // A short one reaches no further than itself: from the end to the notification at 1990 it does not.
+    assert_eq!(with(1_895, 30, 2_021), Verdict::Failed);
     assert_eq!(with(1_895, 50, 2_000), Verdict::Inconclusive);
     let score = with_gap(wolf(2_000), GapKind::Stall, 1_850, 90);
     assert_eq!(
-        score.inconclusive,
-        [
-            "w-0 did not run for 90.0 s of virtual time in minute 30.8, which may have made JobLatencyHigh fire; try a \
-             lower --speed"
-        ]
+        score.inconclusive[0],
+        "w-0 did not run for 90.0 s of virtual time in minute 30.8, which may have made JobLatencyHigh fire; try a \
+         lower --speed"
     );
 }
 
@@ -304,6 +302,30 @@ fn work_lost_to_the_harness_counts_near_a_deadline() {
 }
 
 #[test]
+fn a_drill_in_which_nothing_comes_or_users_wait_all_along_is_no_harmless_one() {
+    let with = |audit: Audit| {
+        let mut paper = Paper::new(600, 3600).benign(0, 3600);
+        paper.record.lines.push(Line::Audit(audit));
+        paper.score().inconclusive
+    };
+    let came = Audit {
+        enqueued: 9,
+        ..Audit::default()
+    };
+    assert_eq!(with(came.clone()), Vec::<String>::new());
+    let idle = Audit {
+        idle: true,
+        ..came.clone()
+    };
+    assert!(with(idle)[0].starts_with("nothing was enqueued after the warm-up"));
+    let waiting = Audit {
+        waiting: vec!["mail".into()],
+        ..came
+    };
+    assert!(with(waiting)[0].starts_with("tasks of the queue mail waited beyond"));
+}
+
+#[test]
 fn tasks_that_nothing_explains_prove_nothing() {
     let with = |unexplained: Unexplained, enqueued: u64| {
         let mut paper = Paper::new(600, 3600).benign(0, 3600);
@@ -346,4 +368,116 @@ fn tasks_that_nothing_explains_prove_nothing() {
             "nothing of the workload `mail` was ever enqueued",
         ]
     );
+}
+
+#[test]
+fn an_alarm_that_is_over_about_when_it_is_sent_proves_nothing_under_lag() {
+    // Sent half a minute after it fires.
+    let with = |paper: Paper, until: i64, lag_ms: i64| {
+        let mut paper = paper.fires("JobLatencyHigh", 1300, 1300, until);
+        let lag = Lag {
+            scrape_ms: [0, lag_ms, lag_ms],
+            ..Lag::default()
+        };
+        paper.record.lines.push(Line::Lag(lag));
+        paper.score()
+    };
+    let quiet = || Paper::new(600, 7200).benign(1000, 4500);
+    let outage = || Paper::new(600, 7200).incident("db_slow", 1200, Some(1200), 2400, 1500);
+    use Verdict::{Failed, Inconclusive, Passed};
+    for (until, lag_ms, silent, seen) in [
+        (1320, 5_000, Passed, Failed),
+        (1320, 10_000, Inconclusive, Inconclusive),
+        (1340, 10_000, Inconclusive, Inconclusive),
+        (1340, 5_000, Failed, Passed),
+        (1330, 0, Passed, Failed),
+    ] {
+        let what = format!("over at {until}, lag {lag_ms} ms");
+        assert_eq!(with(quiet(), until, lag_ms).verdict, silent, "{what}");
+        assert_eq!(with(outage(), until, lag_ms).verdict, seen, "{what}");
+    }
+    let told = with(quiet(), 1320, 10_000).inconclusive;
+    assert!(
+        told[0].starts_with("JobLatencyHigh was over 10.0 s before its notification"),
+        "{told:?}"
+    );
+    // A single delay reaches as far; and another alarm that was sent in time makes it matter no more.
+    let gap = with_gap(
+        outage().fires("JobLatencyHigh", 1300, 1300, 1320),
+        GapKind::Scrape,
+        1301,
+        12,
+    );
+    assert_eq!(gap.verdict, Inconclusive, "{gap:?}");
+    let sure = outage().fires("JobLatencyHigh", 1380, 1380, 2400);
+    assert_eq!(with(sure, 1320, 10_000).verdict, Passed);
+}
+
+#[test]
+fn a_step_that_left_no_mark_proves_nothing() {
+    let with = |keep: &dyn Fn(&Line) -> bool, end: i64| {
+        let mut paper = Paper::new(600, end).benign(0, end);
+        super::edges::step(&mut paper, "slow", (1200, 1800), (1200, 1800));
+        paper.record.lines.retain(keep);
+        paper.score().inconclusive
+    };
+    let but = |phase: crate::record::Phase| move |line: &Line| !matches!(line, Line::Mark(mark) if mark.phase == Some(phase));
+    use crate::record::Phase::{Begin, End};
+    assert_eq!(with(&|_| true, 3600), Vec::<String>::new());
+    for (phase, told) in [
+        (
+            Begin,
+            "the beginning of handler.slow (step slow), due in minute 20.0",
+        ),
+        (
+            End,
+            "the end of handler.slow (step slow), due in minute 30.0",
+        ),
+    ] {
+        let why = with(&but(phase), 3600);
+        assert_eq!(why.len(), 1, "{why:?}");
+        assert!(why[0].contains(told), "{why:?}");
+    }
+    assert_eq!(
+        with(&but(End), 1810),
+        Vec::<String>::new(),
+        "it may be waited for"
+    );
+}
+
+#[test]
+fn targets_that_were_not_scraped_are_seen_but_for_what_is_broken_by_plan() {
+    // A drill of an hour with a step from 20:00 to 30:00, and a target that is scraped but for a while.
+    let with = |from: i64, to: i64| {
+        let mut paper = Paper::new(600, 3600).benign(0, 3600);
+        super::edges::step(&mut paper, "slow", (1200, 1800), (1200, 1800));
+        let times = (0..3600).step_by(15).filter(|at| !(from..to).contains(at));
+        paper.record.lines.extend(times.map(|at| Line::Scrape {
+            at_ms: at * 1000,
+            target: "worker/w-0".into(),
+            values: Vec::new(),
+        }));
+        paper.record.lines.push(Line::Lag(Lag::default()));
+        paper.score().inconclusive
+    };
+    assert_eq!(with(0, 0), Vec::<String>::new());
+    assert_eq!(
+        with(1200, 1900),
+        Vec::<String>::new(),
+        "it is broken by plan"
+    );
+    for (from, to) in [
+        (600, 1190),
+        (600, 1300),
+        (1300, 2400),
+        (30, 3600),
+        (2000, 3600),
+    ] {
+        let why = with(from, to);
+        assert!(
+            why.iter()
+                .any(|why| why.contains("worker/w-0 was scraped") && why.contains("longer than")),
+            "{from} to {to}: {why:?}"
+        );
+    }
 }

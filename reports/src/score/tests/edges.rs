@@ -210,7 +210,7 @@ fn an_incident_starts_when_its_fault_was_seen() {
 }
 
 /// A step of the timeline, seconds, and when it really began and ended.
-fn step(paper: &mut Paper, id: &str, planned: (i64, i64), seen: (i64, i64)) {
+pub(super) fn step(paper: &mut Paper, id: &str, planned: (i64, i64), seen: (i64, i64)) {
     let fault = "handler.slow".to_owned();
     paper.record.header.steps.push(PlannedStep {
         id: id.into(),
