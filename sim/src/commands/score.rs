@@ -21,7 +21,11 @@ use std::path::PathBuf;
 /// # Errors
 /// When a record or rule file cannot be read.
 pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
-    let once = inputs::once(&args.runs)?;
+    // What is wrong with them is told with all else that is wrong.
+    let once = inputs::once(&args.runs).unwrap_or_else(|_| inputs::Once {
+        records: args.runs.clone(),
+        copies: Vec::new(),
+    });
     once.copies.iter().for_each(|said| terminal.say(said));
     let params = args.delivery.params();
     let scored = scored(&once.records, &args.rules, &args.pages, &params)?;

@@ -1,6 +1,7 @@
 //! What stands in the tables: pages, tickets, and alerts that say nothing.
 
 use super::*;
+use std::collections::BTreeSet;
 
 #[test]
 fn nothing_to_detect_and_nothing_sent() {
