@@ -11,7 +11,7 @@ drill: ## replay the flagship incidents on private Redis servers and write the H
 	cargo build --release --locked -p firedrill
 	@target/release/firedrill run --no-gate --speed $(SPEED) scenarios/*.yaml || [ $$? -le 3 ] # the scorecard says it all
 
-fidelity: build ## both engines on the flagship incidents, and what they differ by
+fidelity: build ## both engines on the flagship incidents, and the differences
 	.ci/fidelity runs
 
 build: ## the release binary: target/release/firedrill

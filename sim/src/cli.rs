@@ -18,9 +18,9 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "firedrill", version, after_help = exit::HELP, disable_help_subcommand = true)]
 pub struct Cli {
-    /// What to do.
+    /// What to do; nothing: say what to try first.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
     /// When to colour the output.
     #[arg(long, value_enum, default_value_t = Colour::Auto, global = true, value_name = "WHEN")]
     pub color: Colour,
@@ -45,6 +45,12 @@ pub enum Colour {
 pub enum Command {
     /// Replay incidents, live or simulated, and print the scorecard
     Run(Run),
+    /// List the scenarios and rules that are built in
+    List(List),
+    /// Print a built-in scenario or rule pack as it is written
+    Show(Show),
+    /// Write a drill, a rule file and a CI file to begin with; nothing that is there is touched
+    Init(Init),
     /// Check scenario and rule files; nothing is started
     Check(Check),
     /// Show what a scenario would do, with every default filled and every undo step
@@ -57,13 +63,19 @@ pub enum Command {
     Tune(Tune),
     /// Write the HTML report of recorded drills
     Report(Report),
-    /// Run scenarios on both engines, live and virtual, and report what they differ by
+    /// Run scenarios on both engines, live and virtual, and report the differences
     Fidelity(Fidelity),
     /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line
     #[command(disable_help_flag = true)]
     Asynq(asynq::Asynq),
     /// End what a killed firedrill left behind: processes it started, temporary directories
     Clean(Clean),
+    /// Print shell completions
+    Completions(Completions),
+    /// Print the manual page (roff)
+    Man,
+    /// Explain a command, or what the columns say: `help run`, `help scorecard`
+    Help(Help),
     /// (internal) an asynq worker process of a drill
     #[command(hide = true)]
     Worker,
@@ -159,7 +171,7 @@ pub struct Run {
     )]
     pub speed: Speed,
     /// Seed of every random stream, instead of the scenario's
-    #[arg(long, env = "FIREDRILL_SEED", value_name = "N")]
+    #[arg(long, env = "FIREDRILL_SEED", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
     /// Drills side by side, or `auto`: live, each on its own Redis, as many as keep 60 % of the free processors busy;
     /// virtual, one per core
@@ -231,6 +243,52 @@ fn redis(text: &str) -> Result<Redis, Infallible> {
     })
 }
 
+/// `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Print the list as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Name of a built-in scenario or rule pack
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Where the files go
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// For which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `help`.
+#[derive(Debug, Args)]
+pub struct Help {
+    /// A command, or `scorecard`
+    #[arg(value_name = "COMMAND|scorecard")]
+    pub about: Vec<String>,
+}
+
+/// Reads `--seed`.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("must be a whole number from 0 to {}", u64::MAX))
+}
+
 /// `check`.
 #[derive(Debug, Args)]
 pub struct Check {
@@ -252,7 +310,7 @@ pub struct Plan {
     #[arg(required = true, value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
     /// Seed, instead of the scenario's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
     /// Print the plan as JSON
     #[arg(long)]
@@ -358,7 +416,7 @@ pub struct Tune {
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub trials: u32,
     /// First seed, instead of each scenario's own
-    #[arg(long, env = "FIREDRILL_SEED", value_name = "N")]
+    #[arg(long, env = "FIREDRILL_SEED", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
     /// False alarms per quiet week that are acceptable [default: as few as any setting has]
     #[arg(long, value_name = "PER_WEEK")]
@@ -452,7 +510,7 @@ pub struct Fidelity {
     )]
     pub speed: Speed,
     /// Seed of every random stream, instead of the scenario's
-    #[arg(long, env = "FIREDRILL_SEED", value_name = "N")]
+    #[arg(long, env = "FIREDRILL_SEED", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
     /// Live drills side by side, each on its own Redis, or `auto`: as many as keep 60 % of the free processors busy
     #[arg(long, env = "FIREDRILL_JOBS", default_value = "auto", value_parser = jobs, value_name = "N")]

@@ -4,6 +4,9 @@ pub mod asynq;
 pub mod check;
 pub mod clean;
 pub mod fidelity;
+pub mod help;
+pub mod init;
+pub mod list;
 pub mod plan;
 pub mod report;
 pub mod run;
@@ -97,6 +100,11 @@ impl Failure {
             messages: vec![format!("internal error: {message}")],
         }
     }
+}
+
+/// A word as a shell takes it.
+pub(crate) fn pasted(word: &str) -> String {
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), |quoted| quoted.into_owned())
 }
 
 /// Two inputs, or all that is wrong with either; the exit code is that of the first.

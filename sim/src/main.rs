@@ -16,8 +16,17 @@ fn main() -> ExitCode {
         Err(error) => return told(&error),
     };
     let terminal = Terminal::new(cli.color, cli.quiet);
-    let ended = match cli.command {
+    let Some(command) = cli.command else {
+        return terminal.exit(commands::help::welcome(&terminal)).into();
+    };
+    let ended = match command {
         Command::Run(args) => commands::run::run(&args, &terminal),
+        Command::List(args) => commands::list::list(&args, &terminal),
+        Command::Show(args) => commands::list::show(&args, &terminal),
+        Command::Init(args) => commands::init::run(&args, &terminal),
+        Command::Completions(args) => Ok(commands::help::completions(&args, &terminal)),
+        Command::Man => commands::help::man(&terminal),
+        Command::Help(args) => commands::help::help(&args, &terminal),
         Command::Check(args) => commands::check::run(&args, &terminal),
         Command::Plan(args) => commands::plan::run(&args, &terminal),
         Command::Test(args) => commands::test_rules::run(&args, &terminal),

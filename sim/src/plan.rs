@@ -20,6 +20,9 @@ use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// 95th percentile of the standard normal distribution.
+const Z95: f64 = 1.644_853_626_951_472_2;
+
 /// What one drill is going to do. Plain data: handed to worker processes and printed for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -167,6 +170,22 @@ pub enum Service {
         /// How long.
         ms: f64,
     },
+}
+
+impl Service {
+    /// Lognormal, by mean and 95th percentile in seconds; `None`: no such distribution has them.
+    pub(crate) fn lognormal(mean: f64, p95: f64) -> Option<Self> {
+        // mean = exp(mu + s^2/2) and p95 = exp(mu + z s), so s^2/2 - z s + ln(p95/mean) = 0: the smaller root.
+        let discriminant = Z95 * Z95 - 2.0 * libm::log(p95 / mean);
+        if p95 <= mean || discriminant < 0.0 {
+            return None;
+        }
+        let sigma = Z95 - libm::sqrt(discriminant);
+        Some(Self::Lognormal {
+            mu: libm::log(mean) - sigma * sigma / 2.0,
+            sigma,
+        })
+    }
 }
 
 /// Worker processes of one kind.

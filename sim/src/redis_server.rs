@@ -89,7 +89,7 @@ impl RedisServerOptions {
 pub enum RedisServerError {
     /// No executable and no Docker.
     #[error(
-        "no Redis to be had. Either install one (`apt-get install redis-server`, `brew install redis`), so that \
+        "no Redis found. Either install one (`apt-get install redis-server`, `brew install redis`), so that \
          `redis-server` or `valkey-server` is on PATH; or start Docker, and firedrill runs it in a container"
     )]
     NotFound,

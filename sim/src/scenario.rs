@@ -118,6 +118,12 @@ impl Scenario {
         &self.name
     }
 
+    /// The file, or the built-in, that it was read from.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// Its cause, or `benign`.
     #[must_use]
     pub fn family(&self) -> &str {

@@ -60,7 +60,7 @@ pub(crate) fn unanchored(pattern: &str) -> Result<Regex, String> {
     let weight = weight::of(&translated).unwrap_or(0);
     if weight > weight::EXPRESSION_MAX {
         return Err(format!(
-            "regular expression {pattern:?} is too large: about {weight} states, accepted are {}",
+            "regular expression {pattern:?} is too large: about {weight} states; the limit is {}",
             weight::EXPRESSION_MAX
         ));
     }

@@ -125,7 +125,7 @@ pub(super) fn check_weight(weight: usize) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the regular expressions of the expression are too large: about {weight} states, accepted are {}; repeat less \
+        "the regular expressions of the expression are too large: about {weight} states; the limit is {}; repeat less \
          often, or split the rule",
         weight::EXPRESSION_MAX
     ))

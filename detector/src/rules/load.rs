@@ -388,7 +388,7 @@ impl<'f> Loader<'f> {
         if entries.len() > LABELS_MAX {
             self.problems.push(
                 node.at,
-                format!("{} {what}s, accepted are {LABELS_MAX}", entries.len()),
+                format!("{} {what}s; the limit is {LABELS_MAX}", entries.len()),
             );
             return Vec::new();
         }

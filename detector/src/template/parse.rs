@@ -84,7 +84,7 @@ pub(super) fn template(text: &str) -> Result<Template> {
     let mut trim_next = false;
     if text.len() > LENGTH_MAX && text.contains("{{") {
         return limit(format!(
-            "it has {} bytes, accepted are {LENGTH_MAX}",
+            "it has {} bytes; the limit is {LENGTH_MAX}",
             text.len()
         ));
     }

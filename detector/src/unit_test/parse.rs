@@ -294,7 +294,7 @@ fn pairs(node: Option<&Node>, what: &str, problems: &mut Problems) -> Vec<(Strin
     let entries = entries.unwrap_or_default();
     if let (Some(node), true) = (node, entries.len() > series::LABELS_MAX) {
         let message = format!(
-            "{what}: {} entries, accepted are {}",
+            "{what}: {} entries; the limit is {}",
             entries.len(),
             series::LABELS_MAX
         );

@@ -91,7 +91,7 @@ fn read(text: &str, most: usize, problems: &mut Problems) -> Option<Vec<Node>> {
             };
             problems.push(
                 at,
-                format!("{limit}: accepted are {NODES_MAX} nodes and {DEPTH_MAX} levels"),
+                format!("{limit}: the limit is {NODES_MAX} nodes and {DEPTH_MAX} levels"),
             );
             return None;
         }

@@ -158,7 +158,7 @@ fn hostile_rules_are_refused() {
             "too many labels",
             rules([format!("alert: A, expr: x, labels: {}", labels(100_000))]),
             "rules.yml:4:",
-            "100000 labels, accepted are 256",
+            "100000 labels; the limit is 256",
         ),
         (
             "a group's labels in every rule",
@@ -200,7 +200,7 @@ fn hostile_rules_are_refused() {
             "a long template",
             annotated(&"{{ $value }}".repeat(100_000)),
             "rules.yml:4:",
-            "accepted are 65536",
+            "the limit is 65536",
         ),
         (
             "a long pipeline",

@@ -106,9 +106,9 @@ fn did(did: &Did) -> String {
             in_time, let_go_ms, ..
         } => match (in_time, let_go_ms.is_some()) {
             (true, false) => "in time",
-            (true, true) => "in time, let go",
+            (true, true) => "in time, cleared early",
             (false, false) => "late",
-            (false, true) => "late, let go",
+            (false, true) => "late, cleared early",
         },
         Did::Beside { .. } => "beside",
         Did::Missed => "missed",

@@ -148,7 +148,7 @@ fn on_incident(alert: &AlertScore, on: &OnIncident, zero_ms: i64) -> (String, To
                 text.push_str(" late");
             }
             if let Some(ms) = let_go_ms {
-                text.push_str(&format!(", LETS GO {}", at(*ms)));
+                text.push_str(&format!(", CLEARED EARLY {}", at(*ms)));
             }
             match flaps {
                 0 => {}
@@ -386,10 +386,7 @@ pub(super) fn summary(card: &Scorecard) -> Vec<(&'static str, String)> {
             "detected by the deadline",
             share(summary.recall_at_deadline, "no incidents"),
         ),
-        (
-            "right pages of right and wrong ones",
-            share(summary.precision, "no pages"),
-        ),
+        ("page precision", share(summary.precision, "no pages")),
         (
             "incidents detected per page sent",
             share(summary.useful_pages, "no pages"),
@@ -404,14 +401,14 @@ pub(super) fn summary(card: &Scorecard) -> Vec<(&'static str, String)> {
         ),
     ];
     lines.push((
-        "delivery, as Alertmanager's",
+        "delivery (Alertmanager)",
         deliveries(card.drills.iter().map(|drill| drill.delivery)),
     ));
     let (undetected, total) = summary.undetected_ms;
     if total > 0 {
         let percent = undetected as f64 / total as f64 * 100.0;
         lines.push((
-            "user impact nobody was told of",
+            "user impact before any page",
             format!(
                 "{} of {} min = {percent:.0} %",
                 undetected / 60_000,
@@ -440,14 +437,11 @@ pub(super) fn summary(card: &Scorecard) -> Vec<(&'static str, String)> {
             "tickets: incidents by the deadline",
             share(tickets.recall_at_deadline, "none deserve just a ticket"),
         ));
-        lines.push((
-            "tickets: right of right and wrong",
-            share(tickets.precision, "no tickets"),
-        ));
+        lines.push(("ticket precision", share(tickets.precision, "no tickets")));
     }
     if summary.over_escalated > 0 {
         lines.push((
-            "pages where a ticket would do",
+            "pages where a ticket would have done",
             summary.over_escalated.to_string(),
         ));
     }

@@ -127,7 +127,7 @@ fn outcomes(page: &mut String, drills: &[&Named<'_>]) {
     }
     page.push_str(
         "<section>\n<h2>What the incidents came to</h2>\n<div class=\"wide\"><table>\n<tr><th>drill</th><th>wanted</th><th>outcome</th>\
-         <th>first page</th><th>signal + hold + delivery</th><th>after first harm</th><th>over</th><th>first task harmed</th><th>impact</th><th>untold</th><th>tasks harmed</th></tr>\n",
+         <th>first page</th><th>signal + hold + delivery</th><th>after first harm</th><th>over</th><th>first task harmed</th><th>user impact</th><th>before any page</th><th>tasks harmed</th></tr>\n",
     );
     for Named { drill, name, .. } in drills {
         for (index, incident) in drill.incidents.iter().enumerate() {
@@ -293,9 +293,8 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
             {
                 let at = cell::since(ms, incident.truth.fault_ms);
                 let name = &alert.alert;
-                let text = format!(
-                    "{name} let go by itself at {at} while the fault and its harm went on."
-                );
+                let text =
+                    format!("{name} cleared early, at {at}, while the fault and its harm went on.");
                 found.push((text, Tone::Bad));
             }
         }

@@ -22,7 +22,17 @@ pub(super) type Cell = (String, Tone);
 /// The scorecard: what every alert did on every drill, what the incidents came to, what happened to the tasks.
 #[must_use]
 pub fn terminal(card: &Scorecard, style: Style) -> String {
+    let (verdict, tone) = verdict(card);
     let mut text = String::new();
+    // What is read on a screen scrolls: there, the verdict is said first as well.
+    if style.width < usize::MAX {
+        text.push_str(&paint(
+            paragraph(verdict, "", style).trim_end(),
+            tone,
+            style,
+        ));
+        text.push_str("\n\n");
+    }
     let drills = cell::named(card);
     let (incidents, harmless): (Vec<_>, Vec<_>) = drills
         .iter()
@@ -64,9 +74,24 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
     }
     text.push_str("SUMMARY (95 % intervals)\n");
     for (what, value) in cell::summary(card) {
-        text.push_str(&format!("  {what:<37}{}\n", plain(&value)));
+        text.push_str(&line(what, &plain(&value), Tone::Quiet, style));
     }
-    let (verdict, tone) = match card.verdict() {
+    text.push_str(&line("verdict", verdict, tone, style));
+    text
+}
+
+/// A line of the summary; where the width does not hold it, what it says goes on below.
+fn line(what: &str, value: &str, tone: Tone, style: Style) -> String {
+    const INDENT: usize = 2 + 37;
+    let room = style.width.saturating_sub(INDENT).max(20);
+    let lines = columns::wrap(value, room);
+    let lines: Vec<String> = lines.iter().map(|line| paint(line, tone, style)).collect();
+    format!("  {what:<37}{}\n", lines.join(&format!("\n{:INDENT$}", "")))
+}
+
+/// The verdict in a sentence.
+fn verdict(card: &Scorecard) -> (&'static str, Tone) {
+    match card.verdict() {
         Verdict::Passed => (
             "PASSED: every incident paged in time, nothing cried wolf",
             Tone::Good,
@@ -79,13 +104,7 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
             "INCONCLUSIVE: a drill proves nothing, see above",
             Tone::Middling,
         ),
-    };
-    text.push_str(&format!(
-        "  {:<37}{}\n",
-        "verdict",
-        paint(verdict, tone, style)
-    ));
-    text
+    }
 }
 
 pub(super) fn quiet(text: impl Into<String>) -> Cell {
@@ -117,9 +136,9 @@ fn outcomes(drills: &[&Named<'_>], style: Style) -> String {
         "signal+hold+delivery",
         "first page",
         "first harm",
-        "impact, of it untold",
-        "harmed",
-        "reset",
+        "user impact, before any page",
+        "tasks harmed",
+        "resolved",
     ];
     let mut rows = vec![header.map(quiet).to_vec()];
     for Named { drill, name, .. } in drills {

@@ -284,7 +284,7 @@ fn unexplained(audit: &Audit) -> Vec<String> {
     );
     if audit.untold > 0 {
         why.push(format!(
-            "what became of {} tasks cannot be told without the ledgers",
+            "what became of {} tasks is unknown without the ledgers",
             audit.untold
         ));
     }

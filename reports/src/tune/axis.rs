@@ -232,7 +232,7 @@ impl Kind {
         }
         let count = (high - low) / step + 1;
         if count > VALUES_MAX {
-            let message = format!("{count} values, accepted are at most {VALUES_MAX}");
+            let message = format!("{count} values; the limit is {VALUES_MAX}");
             return Err((message, Some("give a larger step: LOW..HIGH/STEP".into())));
         }
         let mut values: Vec<i128> = (0..count).map(|index| low + index * step).collect();

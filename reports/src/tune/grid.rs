@@ -20,7 +20,7 @@ pub struct Grid {
 /// A grid that would take too long.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "{settings} settings of {drills} drills are {judgements} judgements, about {}; accepted are at most {limit}; \
+    "{settings} settings of {drills} drills are {judgements} judgements, about {}; the limit is {limit}; \
      give larger steps (LOW..HIGH/STEP), narrower ranges, or fewer drills", about(*.estimate)
 )]
 pub struct TooLarge {

@@ -59,7 +59,7 @@ fn a_false_alarm_does_not_hide_a_detection() {
     });
     let text = terminal(&Scorecard::new(vec![score]), WIDE);
     assert!(
-        text.contains("+15:03 late, LETS GO +59:33, FALSE +85:00"),
+        text.contains("+15:03 late, CLEARED EARLY +59:33, FALSE +85:00"),
         "{text}"
     );
 }

@@ -392,7 +392,7 @@ fn rules_that_come_to_something_else_are_a_difference() {
         words,
         [
             ("incident 1 deadlock", "late", "missed"),
-            ("JobProcessingStalled", "late, let go", "missed")
+            ("JobProcessingStalled", "late, cleared early", "missed")
         ]
     );
     assert!(

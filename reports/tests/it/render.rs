@@ -3,6 +3,7 @@
 use crate::support::{Story, record, scored};
 use firedrill_reports::render::{Drill, Style, html, json, markdown, terminal};
 use firedrill_reports::{Record, Replay, Scorecard};
+use std::collections::BTreeSet;
 
 fn card() -> (Vec<(Record, Replay)>, Scorecard) {
     let stories = [Story::Quiet, Story::Crash, Story::Hang, Story::Night];
@@ -29,7 +30,7 @@ fn a_terminal_shows_the_findings_at_a_glance() {
 }
 
 #[test]
-fn a_narrow_terminal_breaks_names_and_a_tiny_one_gets_a_list() {
+fn a_narrow_terminal_gets_the_verdict_first_and_no_broken_words() {
     let (_, card) = card();
     let text = |width| {
         let style = Style {
@@ -48,6 +49,26 @@ fn a_narrow_terminal_breaks_names_and_a_tiny_one_gets_a_list() {
         assert!(widest <= Some(width), "{width}: {text}");
     };
     (60..140).for_each(tables);
+    let words = |text: &str| {
+        text.split_whitespace()
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
+    };
+    let whole = words(&text(usize::MAX));
+    for width in 60..140 {
+        let text = text(width);
+        assert!(text.starts_with("FAILED: "), "{text}");
+        // Lists say with a colon what their columns say without.
+        let known =
+            |word: &String| whole.contains(word) || whole.contains(word.trim_end_matches(':'));
+        let broken: Vec<String> = words(&text)
+            .into_iter()
+            .filter(|word| !known(word))
+            .collect();
+        assert!(broken.is_empty(), "{width}: {broken:?}");
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(width.max(61)), "{width}: {text}");
+    }
     assert!(
         text(40).contains("  JobProcessingStalled: MISSED\n"),
         "{}",
@@ -131,7 +152,7 @@ fn html_is_whole_and_needs_nothing_from_elsewhere() {
     assert_eq!(page.matches("<svg").count(), 12);
     assert!(!page.contains("http://") && !page.contains("https://"));
     assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("url("));
-    assert!(page.contains("JobProcessingStalled let go by itself at +"));
+    assert!(page.contains("JobProcessingStalled cleared early, at +"));
     assert!(page.contains("JobProcessingStalled cried wolf at +15:"));
     assert!(page.contains("Nobody was paged about this worker-crashed incident"));
 }

@@ -51,10 +51,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let fresh = run::fresh(&sets, &live::stamp(SystemTime::now()))?;
     let dir = fresh.path();
     let ended = set.run(jobs(&plans, dir)?, terminal)?;
-    if let Some(exit) = ended.signal {
-        return Ok(exit);
+    let signal = ended.signal;
+    match (signal, check_ended(ended)) {
+        // What is left behind is said before all else.
+        (_, Err(failure)) if failure.exit == Exit::CleanupIncomplete => return Err(failure),
+        (Some(exit), _) => return Ok(exit),
+        (None, ended) => ended?,
     }
-    check_ended(ended)?;
     let mut pairs = Vec::new();
     for plan in &plans {
         let dir = dir.join(&plan.name);

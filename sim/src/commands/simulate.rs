@@ -1,10 +1,11 @@
 //! `firedrill run --engine virtual`: one virtual drill of each scenario, or many with a seed each.
 
+use crate::builtin;
 use crate::cli::Run;
 use crate::commands::live::{self, AllEnded, Ended, Job};
 use crate::commands::run::{self, RunSet};
 use crate::commands::signals::Signals;
-use crate::commands::{Failure, Terminal, inputs, score};
+use crate::commands::{Failure, Terminal, inputs, pasted, score};
 use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
 use crate::estimate::Estimate;
@@ -327,7 +328,8 @@ fn many(
     let seconds = started.elapsed().as_secs_f64();
     let again = kept.first_other.map_or(String::new(), |(scenario, seed)| {
         format!(
-            "; one of them again: firedrill run --engine virtual --seed {seed} (scenario {scenario})"
+            "; the first that did not pass, again:\n{}",
+            again(args, rules, (&scenario, seed), seeded)
         )
     });
     terminal.say(format_args!(
@@ -341,6 +343,34 @@ fn many(
         Exit::GateFailed if args.no_gate => Exit::Passed,
         gate => gate,
     })
+}
+
+/// The command that runs one of the drills again, to be pasted.
+fn again(args: &Run, rules: &Rules, (scenario, seed): (&str, u64), seeded: &Seeded<'_>) -> String {
+    let mut words = vec![
+        "firedrill".to_owned(),
+        "run".into(),
+        "--engine".into(),
+        "virtual".into(),
+    ];
+    words.extend(["--seed".to_owned(), seed.to_string()]);
+    let named = |name: &str| name.strip_suffix(builtin::MARK).map(str::to_owned);
+    for text in &rules.texts {
+        // The default pack goes without saying.
+        if named(&text.name).is_none() {
+            words.extend(["--rules".to_owned(), text.name.clone()]);
+        }
+    }
+    for severity in &args.rules.pages {
+        words.extend(["--pages".to_owned(), severity.clone()]);
+    }
+    let mut scenarios = seeded.scenarios.iter().map(|(scenario, _)| *scenario);
+    if let Some(scenario) = scenarios.find(|known| known.name() == scenario) {
+        let file = scenario.file();
+        words.push(named(file).unwrap_or_else(|| file.to_owned()));
+    }
+    let words: Vec<String> = words.iter().map(|word| pasted(word)).collect();
+    words.join(" ")
 }
 
 /// Whether rules that were silent in all drills cannot fire, as seen in one drill of each scenario, and what is to be said.

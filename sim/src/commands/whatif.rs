@@ -53,8 +53,8 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let drills = combinations * u128::from(args.trials) * scenarios.len() as u128;
     if drills > DRILLS_MAX as u128 {
         return Err(Failure::usage(format!(
-            "--vary: {combinations} combinations under {} seeds on {} scenario(s) are {drills} drills, at most \
-             {DRILLS_MAX} are run; take larger steps (`/STEP`) or fewer trials",
+            "--vary: {combinations} combinations under {} seeds on {} scenario(s) are {drills} drills; \
+             the limit is {DRILLS_MAX}: take larger steps (`/STEP`) or fewer trials",
             args.trials,
             scenarios.len()
         )));
@@ -134,9 +134,12 @@ fn at(mut values: Vec<i64>, share: f64) -> i64 {
 }
 
 fn minutes(ms: Option<i64>) -> String {
-    ms.map_or("never".into(), |ms| {
-        format!("+{}:{:02}", ms / 60_000, ms / 1_000 % 60)
-    })
+    ms.map_or("never".into(), |ms| format!("+{}", clock(ms)))
+}
+
+/// Minutes and seconds, as scorecards have them.
+fn clock(ms: i64) -> String {
+    format!("{}:{:02}", ms / 60_000, ms / 1_000 % 60)
 }
 
 fn as_text(names: &[String], rows: &[Row]) -> String {
@@ -167,7 +170,7 @@ fn as_text(names: &[String], rows: &[Row]) -> String {
                     minutes(row.drained_ms(0.5)),
                     minutes(row.drained_ms(0.9)),
                     row.worst(|came| came.deepest).to_string(),
-                    duration::format(row.worst(|came| came.wait_p99_ms)),
+                    clock(row.worst(|came| came.wait_p99_ms)),
                     format!("{:.1} %", late as f64 * 100.0 / tasks as f64),
                 ])
                 .collect(),

@@ -2,7 +2,7 @@
 
 use crate::actor::ErrorKind;
 use crate::fault::Fault;
-use crate::plan::{Arrivals, Incident, Plan, RetryDelay, Service, Step};
+use crate::plan::{Arrivals, Incident, Plan, RetryDelay, Service, Step, Z95};
 use crate::scenario::duration;
 use firedrill_detector::text::is_obeyed;
 use std::fmt::Write;
@@ -295,16 +295,39 @@ fn arrivals(arrivals: &Arrivals) -> String {
     }
 }
 
+/// As people write it, where that means the same to the last bit.
 fn service(service: &Service) -> String {
     match service {
         Service::Lognormal { mu, sigma } => {
-            format!("{{ lognormal: {{ mu: {mu}, sigma: {sigma} }} }}")
+            let [mean, p95] = [
+                libm::exp(mu + sigma * sigma / 2.0),
+                libm::exp(mu + Z95 * sigma),
+            ]
+            .map(|seconds| span(seconds * 1e6));
+            let seconds = |text: &str| duration::micros(text).map(|us| us / 1e3 / 1e3);
+            let same = seconds(&mean)
+                .zip(seconds(&p95))
+                .and_then(|(mean, p95)| Service::lognormal(mean, p95));
+            if same.as_ref() == Some(service) {
+                format!("{{ lognormal: {{ mean: {mean}, p95: {p95} }} }}")
+            } else {
+                format!("{{ lognormal: {{ mu: {mu}, sigma: {sigma} }} }}")
+            }
         }
-        Service::Exponential { mean_ms } => format!(
-            "{{ exponential: {{ mean: {}us }} }}",
-            (mean_ms * 1e3) as i64
-        ),
-        Service::Constant { ms } => format!("{{ constant: {}us }}", (ms * 1e3) as i64),
+        Service::Exponential { mean_ms } => {
+            format!("{{ exponential: {{ mean: {} }} }}", span(mean_ms * 1e3))
+        }
+        Service::Constant { ms } => format!("{{ constant: {} }}", span(ms * 1e3)),
+    }
+}
+
+/// Microseconds in the largest unit in which the whole part is not 0, such as `1.3s`.
+fn span(us: f64) -> String {
+    let us = us.round();
+    match us {
+        1e6.. => format!("{}s", us / 1e6),
+        1e3.. => format!("{}ms", us / 1e3),
+        _ => format!("{us}us"),
     }
 }
 
@@ -325,16 +348,19 @@ fn retry_delay(delay: RetryDelay) -> String {
     }
 }
 
-/// A string that YAML reads back as itself.
+/// A string that YAML reads back as itself: plain where nothing could take it for anything else.
 fn quote(text: &str) -> String {
-    let plain = !text.is_empty()
+    // Plain, these are other things than strings, here or in other readers.
+    const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    let is_word = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    if plain && text.parse::<f64>().is_err() {
+    if plain && !is_word && text.parse::<f64>().is_err() {
         return text.to_owned();
     }
-    let mut quoted = String::from('"');
+    let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
@@ -352,9 +378,37 @@ fn quote(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quote;
-    use crate::plan::Plan;
+    use super::*;
     use crate::scenario::{PlanOptions, Scenario};
+    use firedrill_detector::yaml::{Problems, parse};
+    use proptest::prelude::*;
+
+    fn read_back(text: &str) -> Option<String> {
+        let mut problems = Problems::new("f");
+        let written = format!("- {{ a: {} }}\n", quote(text));
+        let node = parse(&written, &mut problems)?;
+        let items = node.as_seq("list", &mut problems)?;
+        let (_, value) = items.first()?.as_map("map", &mut problems)?.first()?;
+        value.text().map(str::to_owned)
+    }
+
+    #[test]
+    fn strings_are_quoted_by_yamls_rules() {
+        for (text, quoted) in [
+            ("w-0", "w-0"),
+            ("on", "\"on\""),
+            ("-", "\"-\""),
+            ("1e3", "\"1e3\""),
+            ("it's {{ .x }} # ☃", "\"it's {{ .x }} # ☃\""),
+            (
+                "a\"b\\c\n\u{1b}\u{85}",
+                "\"a\\\"b\\\\c\\n\\U0000001b\\U00000085\"",
+            ),
+        ] {
+            assert_eq!(quote(text), quoted);
+            assert_eq!(read_back(text).as_deref(), Some(text));
+        }
+    }
 
     #[test]
     fn what_is_quoted_is_read_back_as_it_was() {
@@ -370,6 +424,43 @@ mod tests {
             let read = Scenario::parse("s.yaml", &edited).unwrap();
             let plan = Plan::resolve(&read, &PlanOptions::default()).unwrap();
             assert_eq!(plan.summary, text, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn service_times_are_printed_as_they_were_written() {
+        for (mean, p95) in [
+            ("500ms", "1.3s"),
+            ("3s", "8s"),
+            ("250us", "0.7ms"),
+            ("1.234567s", "2m"),
+        ] {
+            let seconds = |text| duration::micros(text).unwrap() / 1e3 / 1e3;
+            let Some(written) = Service::lognormal(seconds(mean), seconds(p95)) else {
+                continue;
+            };
+            let shown = service(&written);
+            assert!(shown.contains("mean: "), "{mean} {p95}: {shown}");
+        }
+        assert_eq!(
+            service(&Service::Constant { ms: 300.0 }),
+            "{ constant: 300ms }"
+        );
+        assert_eq!(
+            service(&Service::Exponential { mean_ms: 1_500.0 }),
+            "{ exponential: { mean: 1.5s } }"
+        );
+        let odd = Service::Lognormal {
+            mu: 0.1,
+            sigma: 0.2,
+        };
+        assert_eq!(service(&odd), "{ lognormal: { mu: 0.1, sigma: 0.2 } }");
+    }
+
+    proptest! {
+        #[test]
+        fn any_string_reads_back(text in any::<String>()) {
+            prop_assert_eq!(read_back(&text), Some(text));
         }
     }
 }

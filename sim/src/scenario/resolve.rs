@@ -60,7 +60,7 @@ impl Resolver<'_> {
         if !(1..=DURATION_MAX_MS).contains(&duration_ms) {
             self.problems.push(
                 scenario.duration.at,
-                "duration: expected more than 0 and at most 30d",
+                "duration: must be above 0 and at most 30d",
             );
         }
         let queues = scenario.queues.iter().map(|queue| QueuePlan {

@@ -147,6 +147,31 @@ incidents:
     ");
 }
 
+#[test]
+fn keys_that_would_be_dropped_are_refused() {
+    let text = "\
+version: firedrill/v1
+name: t
+family: other
+summary: s
+duration: 60m
+queues: { default: }
+workload:
+  - { task: a, queue: default, arrivals: { cron: '@every 30s', from: 1m }, service: { constant: 1s } }
+  - { task: b, queue: default, arrivals: { burst: { count: 5, at: 1m }, until: 2m }, service: { constant: 1s } }
+workers:
+  - { name: w, concurrency: 10, retry_delay: { constant: 5s, factor: 3, jitter: 5% } }
+";
+    insta::assert_snapshot!(report(text), @r"
+    s.yaml:8:70: from: only `poisson` and `constant` arrivals have it
+        a cron entry says its times itself
+    s.yaml:9:80: until: only `poisson` and `constant` arrivals have it
+        a burst has `at` and `over` of its own
+    s.yaml:11:70: factor: only `exponential` has it
+    s.yaml:11:81: jitter: only `exponential` has it
+    ");
+}
+
 /// A plan of two kinds of worker and two queues, with a timeline and incidents.
 fn with_timeline(timeline: &str, incidents: &str) -> String {
     format!(

@@ -10,9 +10,6 @@ use firedrill_detector::yaml::{Fields, Node, Problems, Value};
 
 /// asynq's default timeout of a task.
 const DEFAULT_TIMEOUT_MS: i64 = 30 * 60 * 1_000;
-/// 95th percentile of the standard normal distribution.
-const Z95: f64 = 1.644_853_626_951_472_2;
-
 pub(super) fn task(node: &Node, problems: &mut Problems) -> Option<Task> {
     let mut fields = Fields::new(node, "workload entry", problems)?;
     let task = fields
@@ -89,13 +86,25 @@ fn arrivals(node: &Node, problems: &mut Problems) -> Option<Arrivals> {
     let constant = fields.take("constant");
     let burst = fields.take("burst");
     let cron = fields.take("cron");
-    let from = fields
-        .take("from")
-        .map_or(Some(0), |node| as_duration(node, "from", problems));
-    let until = fields
-        .take("until")
-        .map_or(Some(i64::MAX), |node| as_duration(node, "until", problems));
+    let (from, until) = (fields.take("from"), fields.take("until"));
     fields.finish(problems);
+    if poisson.is_none() && constant.is_none() {
+        for (key, node) in [("from", from), ("until", until)] {
+            let Some(node) = node else { continue };
+            let hint = match (&burst, &cron) {
+                (Some(_), _) => "a burst has `at` and `over` of its own",
+                (_, Some(_)) => "a cron entry says its times itself",
+                _ => continue,
+            };
+            problems.push_with_hint(
+                node.at,
+                format!("{key}: only `poisson` and `constant` arrivals have it"),
+                hint.to_owned(),
+            );
+        }
+    }
+    let from = from.map_or(Some(0), |node| as_duration(node, "from", problems));
+    let until = until.map_or(Some(i64::MAX), |node| as_duration(node, "until", problems));
     match (poisson, constant, burst, cron) {
         (Some(node), None, None, None) => {
             let rate_per_sec = as_rate(node, "poisson", problems)?;
@@ -194,7 +203,16 @@ pub(super) fn retry_delay(node: &Node, problems: &mut Problems) -> Option<RetryD
     }
     let mut fields = Fields::new(node, "retry_delay", problems)?;
     let (constant, exponential) = (fields.take("constant"), fields.take("exponential"));
-    let factor = fields.take("factor").map_or(Some(2.0), |node| {
+    let (factor, jitter) = (fields.take("factor"), fields.take("jitter"));
+    fields.finish(problems);
+    if exponential.is_none() {
+        for (key, node) in [("factor", factor), ("jitter", jitter)] {
+            if let Some(node) = node {
+                problems.push(node.at, format!("{key}: only `exponential` has it"));
+            }
+        }
+    }
+    let factor = factor.map_or(Some(2.0), |node| {
         let factor = node.as_f64("factor", problems)?;
         if !(1.0..=100.0).contains(&factor) {
             node.expected("factor", "a number from 1 to 100", problems);
@@ -202,10 +220,7 @@ pub(super) fn retry_delay(node: &Node, problems: &mut Problems) -> Option<RetryD
         }
         Some(factor)
     });
-    let jitter = fields
-        .take("jitter")
-        .map_or(Some(0.0), |node| as_share(node, "jitter", problems));
-    fields.finish(problems);
+    let jitter = jitter.map_or(Some(0.0), |node| as_share(node, "jitter", problems));
     match (constant, exponential) {
         (Some(node), None) => {
             positive(node, "constant", problems).map(|ms| RetryDelay::Constant { ms })
@@ -241,21 +256,15 @@ fn read_lognormal(node: &Node, problems: &mut Problems) -> Option<Service> {
                 millis(mean, "mean", problems)? / 1e3,
                 millis(p95, "p95", problems)? / 1e3,
             );
-            // mean = exp(mu + s^2/2) and p95 = exp(mu + z s), so s^2/2 - z s + ln(p95/mean) = 0: the smaller root.
-            let discriminant = Z95 * Z95 - 2.0 * libm::log(tail / mean);
-            if tail <= mean || discriminant < 0.0 {
+            let service = Service::lognormal(mean, tail);
+            if service.is_none() {
                 p95.expected(
                     "p95",
                     "more than the mean and less than 3.8 times it",
                     problems,
                 );
-                return None;
             }
-            let sigma = Z95 - libm::sqrt(discriminant);
-            Some(Service::Lognormal {
-                mu: libm::log(mean) - sigma * sigma / 2.0,
-                sigma,
-            })
+            service
         }
         (None, None, Some(mu), Some(sigma)) => {
             let (mu, sigma_value) = (mu.as_f64("mu", problems)?, sigma.as_f64("sigma", problems)?);

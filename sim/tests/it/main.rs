@@ -14,6 +14,7 @@ mod docker;
 mod fidelity;
 mod forged;
 mod ground_truth;
+mod home;
 mod inspector;
 mod interference;
 mod interop;

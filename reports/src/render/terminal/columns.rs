@@ -103,46 +103,25 @@ fn list(rows: &[Vec<Cell>], style: Style) -> String {
     text
 }
 
-/// Breaks a text into lines: between words, and inside the names of alerts where a capital begins.
-fn wrap(text: &str, width_max: usize) -> Vec<String> {
+/// Breaks a text into lines between words.
+pub(super) fn wrap(text: &str, width_max: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for (piece, spaced) in pieces(text) {
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
         let line = lines.last_mut().expect("there is one from the beginning");
-        let space = usize::from(spaced && !line.is_empty());
-        if line.is_empty() || width(line) + space + width(piece) <= width_max {
-            line.push_str(&" ".repeat(space));
-            line.push_str(piece);
+        if line.is_empty() {
+            line.push_str(word);
+        } else if width(line) + 1 + width(word) <= width_max {
+            line.push(' ');
+            line.push_str(word);
         } else {
-            lines.push(piece.to_owned());
+            lines.push(word.to_owned());
         }
     }
     lines
 }
 
-/// The unbreakable parts of a text, each with whether a space stands before it.
-fn pieces(text: &str) -> Vec<(&str, bool)> {
-    let mut pieces = Vec::new();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let mut start = 0;
-        let mut before = ' ';
-        for (at, c) in word.char_indices() {
-            if before.is_lowercase() && c.is_uppercase() {
-                pieces.push((&word[start..at], start == 0));
-                start = at;
-            }
-            before = c;
-        }
-        pieces.push((&word[start..], start == 0));
-    }
-    pieces
-}
-
 fn longest_word(text: &str) -> usize {
-    pieces(text)
-        .iter()
-        .map(|(piece, _)| width(piece))
-        .max()
-        .unwrap_or(0)
+    text.split(' ').map(width).max().unwrap_or(0)
 }
 
 fn width(text: &str) -> usize {

@@ -63,7 +63,7 @@ pub(super) fn incidents(scenario: &ScenarioTrials) -> Vec<Vec<Cell>> {
             ]
         };
         if incident.alerts.len() != 1 {
-            let mut row = start("any right one");
+            let mut row = start("any right alert");
             row.extend(detections(Some(&incident.any), &incident.any.until_told));
             row.push(nothing());
             row.extend(habits(Some(&incident.any)));

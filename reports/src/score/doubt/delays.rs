@@ -183,7 +183,7 @@ fn let_go(record: &Record, delays: &[Delay<'_>], alarms: Alarms<'_>) -> Vec<Stri
         if let (true, Some(delay)) = (unseen || must_be_silent, delay) {
             why.entry(alert).or_insert_with(|| {
                 format!(
-                    "{}, and {alert} was pending and let go then; try a lower --speed",
+                    "{}, while {alert} was pending, and it cleared then; try a lower --speed",
                     told(delay.gap)
                 )
             });

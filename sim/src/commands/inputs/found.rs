@@ -58,7 +58,7 @@ pub(super) fn records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     if records.len() > RECORDS_MAX {
         let count = records.len();
         failure.messages.push(format!(
-            "{count} records are meant, at most {RECORDS_MAX} are read; name fewer"
+            "{count} records are meant; the limit is {RECORDS_MAX}, so name fewer"
         ));
     }
     match failure.messages.is_empty() {

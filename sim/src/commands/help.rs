@@ -1,0 +1,73 @@
+//! `firedrill help`, `firedrill` without a word, `completions` and `man`.
+
+use crate::cli::{Cli, Completions, Help};
+use crate::commands::{Failure, Terminal};
+use crate::exit::Exit;
+use clap::CommandFactory;
+use firedrill_detector::yaml::closest;
+
+/// What to try first.
+pub const WELCOME: &str = include_str!("help/welcome.txt");
+/// What the columns of a scorecard say.
+const SCORECARD: &str = include_str!("help/scorecard.txt");
+
+/// Prints the help of firedrill, of a command, or on a topic.
+///
+/// # Errors
+/// When there is no such command or topic.
+pub fn help(args: &Help, terminal: &Terminal) -> Result<Exit, Failure> {
+    if args.about == ["scorecard"] {
+        terminal.plain_result(SCORECARD);
+        return Ok(Exit::Passed);
+    }
+    let mut command = Cli::command();
+    command.build();
+    let mut command = &mut command;
+    for word in &args.about {
+        let names: Vec<String> = command
+            .get_subcommands()
+            .map(|sub| sub.get_name().to_owned())
+            .collect();
+        let Some(found) = names.iter().position(|name| name == word) else {
+            let known = names.iter().map(String::as_str).chain(["scorecard"]);
+            let close = closest(word, known);
+            let close = close.map_or(String::new(), |close| format!("did you mean `{close}`? "));
+            return Err(Failure::usage(format!(
+                "there is no help on `{word}`\n    {close}there is help on every command (`firedrill help` lists them), \
+                 and on `scorecard`"
+            )));
+        };
+        command = command
+            .get_subcommands_mut()
+            .nth(found)
+            .ok_or_else(|| Failure::internal("a command is gone"))?;
+    }
+    terminal.result(&command.render_long_help().to_string());
+    Ok(Exit::Passed)
+}
+
+/// Says what to try first.
+pub fn welcome(terminal: &Terminal) -> Exit {
+    terminal.plain_result(WELCOME);
+    Exit::Passed
+}
+
+/// Prints completions for a shell.
+pub fn completions(args: &Completions, terminal: &Terminal) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "firedrill", &mut script);
+    terminal.result(&String::from_utf8_lossy(&script));
+    Exit::Passed
+}
+
+/// Prints the manual page.
+///
+/// # Errors
+/// None: it is written to memory.
+pub fn man(terminal: &Terminal) -> Result<Exit, Failure> {
+    let mut page = Vec::new();
+    let written = clap_mangen::Man::new(Cli::command()).render(&mut page);
+    written.map_err(Failure::internal)?;
+    terminal.result(&String::from_utf8_lossy(&page));
+    Ok(Exit::Passed)
+}
