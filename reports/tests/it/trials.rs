@@ -288,7 +288,7 @@ fn several_right_alerts_are_told_together_and_apart() {
         .filter(|line| line.starts_with("deadlock-all-slots  page"))
         .collect();
     assert_eq!(rows.len(), 3, "{text}");
-    assert!(rows[0].contains("any right one"), "{text}");
+    assert!(rows[0].contains("any right alert"), "{text}");
     assert!(rows[1].contains("JobQueueBacklog") && rows[1].contains("+1:00 [+1:00, +1:00]"));
     let page = html(&card);
     for name in ["any right alert", "JobQueueBacklog", "JobProcessingStalled"] {
