@@ -59,6 +59,9 @@ pub struct WorkerSpec {
     pub port: u16,
     /// Where Redis is.
     pub redis: Address,
+    /// Who has started that Redis, if it is the drill's own process.
+    #[serde(default)]
+    pub server_of: Option<u32>,
     /// File to append executions to; it is made before the process reports that it is ready.
     pub ledger: PathBuf,
     /// What its answers to scrapes carry.
@@ -126,7 +129,7 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
 }
 
 async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
-    let options = RedisOptions::at_speed(spec.speed);
+    let options = RedisOptions::at_speed(spec.speed).to_server_of(spec.server_of);
     let broker = RedisBroker::open(&spec.redis, options)
         .await
         .context("worker cannot reach Redis")?;

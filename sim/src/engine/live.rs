@@ -153,13 +153,14 @@ async fn run_on(
     options: &LiveOptions,
     sink: Sink<'_>,
 ) -> Result<Ended, LiveError> {
-    let redis_options = RedisOptions::at_speed(options.speed);
+    let server_of = options.redis.server_of();
+    let redis_options = RedisOptions::at_speed(options.speed).to_server_of(server_of);
     let address = redis.address();
     let (told_tx, mut told) = mpsc::unbounded_channel();
     let addresses = Addresses::default();
     let begin = async {
         let producer_broker = RedisBroker::open(&address, redis_options.clone()).await?;
-        let exporter_broker = RedisBroker::open(&address, redis_options).await?;
+        let exporter_broker = RedisBroker::open(&address, redis_options.clone()).await?;
         let workers = (addresses.clone(), EXPORTERS.len());
         let fleet = Fleet::start(plan, options, &address, told_tx, workers).await?;
         Ok::<_, LiveError>((producer_broker, exporter_broker, fleet))
@@ -170,7 +171,7 @@ async fn run_on(
     let system = |what| move |error| LiveError::System(what, error);
     let clock = ClockOrigin::start(options.epoch, options.speed);
     let mut watch =
-        Watch::start(plan, clock, address, options.speed).map_err(system("the observer"))?;
+        Watch::start(plan, clock, address, redis_options).map_err(system("the observer"))?;
     let roster = watch.roster.clone();
     roster.is_there(REDIS, redis.pid(), None);
     fleet.begin(clock, roster.clone()).await?;

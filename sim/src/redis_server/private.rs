@@ -26,6 +26,12 @@ pub enum RedisSource {
 }
 
 impl RedisSource {
+    /// The process whose child the server is: this one, where the drill has a server of its own.
+    #[must_use]
+    pub fn server_of(&self) -> Option<u32> {
+        matches!(self, Self::Program(_)).then(std::process::id)
+    }
+
     /// For people.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -446,6 +446,50 @@ fn queues_that_others_move_pause_or_take_the_leases_of_are_named() {
 }
 
 #[test]
+fn a_strangers_server_in_the_place_of_redis_while_that_is_down_is_not_used() {
+    need!("redis-server");
+    let outage = killed()
+        .replace("worker.kill, select: all", "redis.kill, keep_data: true")
+        .replace("worker.restart", "redis.start")
+        .replace("worker-crashed", "redis-down");
+    let drill = Drill::start(&outage, &[]);
+    let server = drill.processes("redis-server")[0];
+    let home = fs::read_link(format!("/proc/{server}/cwd")).unwrap();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    wait_until("the outage", || parent(server).is_none());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let program = redis_server::find(std::env::split_paths(&path)).unwrap();
+    let mut stranger = Command::new(program)
+        .args(["--save", "", "--port", &port.to_string(), "--unixsocket"])
+        .arg(home.join("redis.sock"))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let said = drill.end();
+    let mut redis = redis::Client::open(format!("redis://127.0.0.1:{port}"))
+        .unwrap()
+        .get_connection()
+        .unwrap();
+    let keys: u64 = redis::cmd("DBSIZE").query(&mut redis).unwrap();
+    let info: String = redis::cmd("INFO").arg("stats").query(&mut redis).unwrap();
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    assert_eq!(keys, 0);
+    let connected = info
+        .lines()
+        .find_map(|line| line.strip_prefix("total_connections_received:"))
+        .unwrap();
+    assert_ne!(connected.trim(), "1", "nobody has found the stranger");
+    let record = said.record();
+    assert!(record.marks().all(|mark| mark.verified), "{}", said.text);
+    assert!(!said.text.contains("lost, and no step"), "{}", said.text);
+}
+
+#[test]
 fn who_is_still_stopped_at_the_end_is_named() {
     need!("redis-server");
     let drill = Drill::start(QUIET, &[]);
@@ -584,7 +628,7 @@ fn a_ledger_that_is_removed_or_cut_is_missed_and_nothing_is_called_lost() {
     said.proves_nothing(&[
         "interference: w-0: its ledger was removed",
         "interference: w-1: its ledger is damaged: line 1 has the number",
-        "cannot be told without the ledgers",
+        "is unknown without the ledgers",
     ]);
     let audit = said.record().audit().cloned().unwrap();
     assert_eq!((audit.lost, audit.unexplained.lost), (0, 0), "{audit:?}");
@@ -639,6 +683,7 @@ fn a_worker_that_is_ready_takes_signals() {
             incarnation: 0,
             port: 0,
             redis: server.url().parse().unwrap(),
+            server_of: None,
             ledger: dir.path().join(format!("{round}.ledger")),
             speed: 1.0,
             token: "t".into(),

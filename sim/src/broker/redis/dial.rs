@@ -18,9 +18,11 @@ use redis::{
     TlsCertificates, Value, from_redis_value_ref,
 };
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
+use tokio::net::UnixStream;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Least real time that connecting may take: TLS reads the machine's certificates and computes.
@@ -33,6 +35,15 @@ pub(super) struct Dialer {
     dial_timeout: Duration,
     timeout: Duration,
     speed: f64,
+    server_of: Option<u32>,
+}
+
+/// The parent of a process, if it is there.
+fn parent_of(process: i32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // Its name may have anything in it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(1)?.parse().ok()
 }
 
 impl Dialer {
@@ -55,6 +66,7 @@ impl Dialer {
             .max(DIAL_FLOOR),
             timeout: options.timeout,
             speed: options.speed,
+            server_of: options.server_of,
         })
     }
 
@@ -85,7 +97,10 @@ impl Dialer {
                 let connect = async {
                     let at = ConnectionAddr::Unix(path.clone());
                     let info = self.info(at, &self.address.login)?;
-                    self.open(info, None, pushes).await
+                    match self.server_of {
+                        Some(parent) => self.open_ours(path, parent, info, pushes).await,
+                        None => self.open(info, None, pushes).await,
+                    }
                 };
                 connect
                     .await
@@ -158,6 +173,37 @@ impl Dialer {
         client
             .get_multiplexed_async_connection_with_config(&config)
             .await
+    }
+
+    /// Connects to a socket, and goes on only if a server listens there that `parent` has started. The kernel tells who
+    /// listens; anybody of our user may have put another server on the path while ours was down.
+    async fn open_ours(
+        &self,
+        path: &Path,
+        parent: u32,
+        info: ConnectionInfo,
+        pushes: Option<UnboundedSender<PushInfo>>,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let mut redis = info.redis_settings().clone();
+        let mut config = AsyncConnectionConfig::new().set_response_timeout(Some(self.timeout));
+        if let Some(pushes) = pushes {
+            redis = redis.set_protocol(ProtocolVersion::RESP3);
+            config = config.set_push_sender(pushes);
+        }
+        let open = async {
+            let stream = UnixStream::connect(path).await?;
+            let server = stream.peer_cred()?.pid();
+            if server.and_then(parent_of) != Some(parent) {
+                let other = "another server is in the place of the drill's";
+                return Err(io::Error::new(io::ErrorKind::ConnectionRefused, other).into());
+            }
+            MultiplexedConnection::new_with_config(&redis, stream, config).await
+        };
+        let opened = tokio::time::timeout(self.dial_timeout, open).await;
+        let (connection, driver) =
+            opened.map_err(|_| RedisError::from(io::Error::from(io::ErrorKind::TimedOut)))??;
+        tokio::spawn(driver);
+        Ok(connection)
     }
 
     async fn cluster(&self, nodes: &[Host]) -> Result<ClusterConnection, Trouble> {

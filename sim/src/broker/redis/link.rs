@@ -27,6 +27,8 @@ pub struct RedisOptions {
     pub speed: f64,
     /// Real time after which a call has failed.
     pub timeout: Duration,
+    /// On a socket, only a server that this process has started is talked to: whoever puts another in its place is nobody.
+    pub server_of: Option<u32>,
 }
 
 impl RedisOptions {
@@ -37,7 +39,15 @@ impl RedisOptions {
         Self {
             speed,
             timeout: timeout.max(TIMEOUT_FLOOR),
+            server_of: None,
         }
+    }
+
+    /// Talks on sockets to a server that the process `parent` has started, and to no other.
+    #[must_use]
+    pub fn to_server_of(mut self, parent: Option<u32>) -> Self {
+        self.server_of = parent;
+        self
     }
 }
 

@@ -62,6 +62,7 @@ impl Fleet {
                 incarnation: 0,
                 port: 0,
                 redis: redis.clone(),
+                server_of: options.redis.server_of(),
                 ledger: PathBuf::new(),
                 token: String::new(),
                 speed: options.speed,

@@ -16,6 +16,7 @@ pub(crate) use gaps::Gaps;
 pub(crate) use pulse::Pulse;
 
 use crate::audit::{Absences, REDIS};
+use crate::broker::redis::RedisOptions;
 use crate::broker::redis::address::Address;
 use crate::clock::{ClockOrigin, Time};
 use crate::plan::Plan;
@@ -189,7 +190,7 @@ impl Watch {
         plan: &Plan,
         clock: ClockOrigin,
         redis: Address,
-        speed: f64,
+        options: RedisOptions,
     ) -> io::Result<Self> {
         let (roster, found) = Roster::new(plan, clock);
         let (stop, stopped) = oneshot::channel::<()>();
@@ -212,7 +213,7 @@ impl Watch {
                     tokio::select! {
                         _ = stopped => {}
                         () = children::look_after(&all) => {}
-                        () = server::look_after(&all, &redis, speed, &queues) => {}
+                        () = server::look_after(&all, &redis, &options, &queues) => {}
                     }
                 });
                 children::look(&all);

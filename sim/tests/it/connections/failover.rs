@@ -61,6 +61,7 @@ impl Mill {
             incarnation: 0,
             port: 0,
             redis: address.parse().unwrap(),
+            server_of: None,
             ledger: ledger.clone(),
             speed: SPEED,
             token: String::new(),

@@ -91,6 +91,7 @@ impl OurWorker {
             incarnation: 0,
             port: 0,
             redis: redis_url.parse().unwrap(),
+            server_of: None,
             ledger: dir.path().join("ledger"),
             speed,
             token: String::new(),

@@ -41,12 +41,17 @@ struct Known {
 }
 
 /// Looks again and again, and never ends.
-pub(super) async fn look_after(roster: &Roster, address: &Address, speed: f64, queues: &Queues) {
+pub(super) async fn look_after(
+    roster: &Roster,
+    address: &Address,
+    options: &RedisOptions,
+    queues: &Queues,
+) {
     let mut known = Known::default();
     let mut broker = None;
     loop {
         let began = roster.clock.now();
-        let answer = ask(&mut broker, address, speed, (roster, queues)).await;
+        let answer = ask(&mut broker, address, options, (roster, queues)).await;
         let now = roster.clock.now();
         if roster.was_away(REDIS, began, now) {
             known.is_away();
@@ -74,12 +79,12 @@ type Row = (u64, u64, u64, u64, u64, u64, u64, u64, f64, bool);
 async fn ask(
     broker: &mut Option<RedisBroker>,
     address: &Address,
-    speed: f64,
+    options: &RedisOptions,
     (roster, queues): (&Roster, &Queues),
 ) -> Result<Answer, BrokerError> {
     let broker = match broker {
         Some(broker) => broker,
-        None => broker.insert(RedisBroker::open(address, RedisOptions::at_speed(speed)).await?),
+        None => broker.insert(RedisBroker::open(address, options.clone()).await?),
     };
     let info = broker.info().await?;
     let mut names = redis::cmd("SMEMBERS");
