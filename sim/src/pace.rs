@@ -19,8 +19,8 @@ pub const SPEED_MIN: f64 = 4.0;
 /// Share of the free processors that drills may take.
 const BUSY_MAX: f64 = 0.6;
 /// Most that drills of a machine may take before a speed somebody asks for is refused: beyond the processors there are,
-/// with room for an error of the measurement.
-const HOPELESS: f64 = 1.3;
+/// with room for a measurement beside somebody else.
+const HOPELESS: f64 = 2.0;
 /// No single process of a drill does more than about half of its work, and none can use more than one processor.
 const LARGEST_PART: f64 = 0.5;
 /// Share of the handlers' time that slots may be held longer, when a speed is chosen. Half of what is inconclusive: what

@@ -192,7 +192,7 @@ impl LiveSet {
 
 /// How many times the handlers' time slots may be held longer before a speed somebody asks for is refused. A quarter makes a
 /// drill inconclusive; the rest is room for an error of the measurement.
-const HELD_HOPELESS: f64 = 2.0;
+const HELD_HOPELESS: f64 = 20.0;
 
 /// Dearest task there is, processor seconds: on a slow machine, without optimisation.
 const DEAREST_TASK_S: f64 = 8e-3;
