@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    let home =
+        env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("not run by cargo"))?;
+    let folder = Path::new(&home).join("../scenarios");
     println!("cargo:rerun-if-changed={}", folder.display());
     let folder = folder.canonicalize()?;
     let mut files = Vec::new();

@@ -16,7 +16,7 @@ const SPEED: f64 = 30.0;
 /// Clock ticks a second in `/proc`: the same on every Linux of today (`USER_HZ`).
 const TICKS_PER_S: f64 = 100.0;
 /// Least share of the processors that drills get, whatever others do: the kernel shares them out.
-const SHARE_MIN: f64 = 0.2;
+const SHARE_MIN: f64 = 0.5;
 /// What is taken for a task where the system does not tell, seconds.
 const TASK_S: f64 = 1e-3;
 
