@@ -173,7 +173,7 @@ pub struct Run {
     /// Seed of every random stream, instead of the scenario's
     #[arg(long, env = "FIREDRILL_SEED", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
-    /// Drills side by side, or `auto`: live, each on its own Redis, as many as keep 60 % of the free processors busy;
+    /// Drills side by side, or `auto`: live, each on its own Redis, as many as keep 60 % of the processors busy;
     /// virtual, one per core
     #[arg(long, env = "FIREDRILL_JOBS", default_value = "auto", value_parser = jobs, value_name = "N")]
     pub jobs: Jobs,
@@ -512,7 +512,7 @@ pub struct Fidelity {
     /// Seed of every random stream, instead of the scenario's
     #[arg(long, env = "FIREDRILL_SEED", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
-    /// Live drills side by side, each on its own Redis, or `auto`: as many as keep 60 % of the free processors busy
+    /// Live drills side by side, each on its own Redis, or `auto`: as many as keep 60 % of the processors busy
     #[arg(long, env = "FIREDRILL_JOBS", default_value = "auto", value_parser = jobs, value_name = "N")]
     pub jobs: Jobs,
     /// Where to get Redis: `auto` (a redis-server or valkey-server on PATH, else Docker), `local`, `docker`, or the address

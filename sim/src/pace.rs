@@ -2,8 +2,8 @@
 //!
 //! What a plan asks for is known ([`Demand`]). What it costs here is measured on the real thing ([`measure`]). From both
 //! follow each drill's speed and its share of the processors ([`Machine::pace`]); [`Packing`] lets drills begin as long as
-//! about 60 % of the processors that are free are taken. Between that and all of them lies what keeps queues of processes
-//! short, so that a drill runs as if it were alone.
+//! they take about 60 % of the processors, and not all of those that others leave. Between that and all of them lies what
+//! keeps queues of processes short, so that a drill runs as if it were alone.
 
 pub mod measure;
 mod packing;
@@ -16,8 +16,10 @@ use crate::plan::Demand;
 pub const SPEED_MAX: f64 = 60.0;
 /// Slowest speed that is chosen by itself. A drill of an hour takes a quarter of one then.
 pub const SPEED_MIN: f64 = 4.0;
-/// Share of the free processors that drills may take.
+/// Share of all processors that drills may take, and of one that a single process may.
 const BUSY_MAX: f64 = 0.6;
+/// Share of those that others leave.
+const FREE_MAX: f64 = 0.9;
 /// Most that drills of a machine may take before a speed somebody asks for is refused: beyond the processors there are,
 /// with room for a measurement beside somebody else.
 const HOPELESS: f64 = 2.0;
@@ -61,7 +63,7 @@ impl Machine {
     /// What drills may take together.
     #[must_use]
     pub fn budget(&self) -> f64 {
-        self.free * BUSY_MAX
+        (self.cores * BUSY_MAX).min(self.free * FREE_MAX)
     }
 
     /// At a speed that was asked for.
