@@ -54,9 +54,11 @@ pub async fn measure(options: &LiveOptions, dir: &Path) -> Result<Machine, Drill
         gives_up: false,
         ..options.clone()
     };
-    let (before, since) = (Used::now(), Instant::now());
+    let mut begun = None;
     let mut found = None;
     let ran = live::run(&plan, &options, &mut |observation| {
+        // By then everybody has been started, which is not what a task costs.
+        begun.get_or_insert_with(|| (Used::now(), Instant::now()));
         if let Observation::Ledger { audited, lag } = observation {
             found = Some((audited.audit.enqueued, lag));
         }
@@ -68,6 +70,7 @@ pub async fn measure(options: &LiveOptions, dir: &Path) -> Result<Machine, Drill
         return Err(DrillError::NotCleaned { left, also });
     }
     let ended = ran.ended?;
+    let (before, since) = begun.ok_or(LiveError::Stopped)?;
     let (after, seconds) = (Used::now(), since.elapsed().as_secs_f64());
     let (tasks, lag) = found.filter(|_| !ended.aborted).ok_or(LiveError::Stopped)?;
     let cores = std::thread::available_parallelism().map_or(2, usize::from) as f64;
@@ -95,7 +98,7 @@ fn plan() -> Plan {
 /// Processor time used so far, seconds.
 #[derive(Debug, Clone, Copy)]
 struct Used {
-    /// By this process and its children that have ended.
+    /// By this process and its children.
     ours_s: f64,
     /// By everybody on the machine.
     all_s: f64,
@@ -104,10 +107,19 @@ struct Used {
 impl Used {
     fn now() -> io::Result<Self> {
         let number = |text: &str| text.parse::<f64>().map_err(io::Error::other);
-        let own = fs::read_to_string("/proc/self/stat")?;
-        // The name may have anything in it, so count from its end: utime, stime, cutime and cstime.
-        let (_, fields) = own.rsplit_once(')').ok_or(io::ErrorKind::InvalidData)?;
-        let ours = fields.split_whitespace().skip(11).take(4).map(number);
+        let own = std::process::id();
+        // With its children that have ended: utime, stime, cutime and cstime.
+        let mut ours = ticks("self", 4)?.1;
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let process = name.to_str().filter(|name| name.parse::<u32>().is_ok());
+            // One may end while it is looked at.
+            if let Some((parent, used)) = process.and_then(|process| ticks(process, 2).ok())
+                && parent == own
+            {
+                ours += used;
+            }
+        }
         let all = fs::read_to_string("/proc/stat")?;
         let line = all.lines().next().unwrap_or_default();
         // user nice system (idle iowait) irq softirq.
@@ -116,10 +128,26 @@ impl Used {
         let idle: f64 = all.iter().skip(3).take(2).sum();
         let busy = all.iter().take(7).sum::<f64>() - idle;
         Ok(Self {
-            ours_s: ours.sum::<io::Result<f64>>()? / TICKS_PER_S,
+            ours_s: ours / TICKS_PER_S,
             all_s: busy / TICKS_PER_S,
         })
     }
+}
+
+/// The parent of a process, and the sum of the first so many of its times, in clock ticks.
+fn ticks(process: &str, times: usize) -> io::Result<(u32, f64)> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name may have anything in it, so count from its end.
+    let (_, fields) = stat.rsplit_once(')').ok_or(io::ErrorKind::InvalidData)?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let parent = fields.get(1).and_then(|parent| parent.parse().ok());
+    let used = fields
+        .iter()
+        .skip(11)
+        .take(times)
+        .map(|ticks| ticks.parse::<f64>());
+    let used = used.sum::<Result<f64, _>>().map_err(io::Error::other)?;
+    Ok((parent.ok_or(io::ErrorKind::InvalidData)?, used))
 }
 
 #[cfg(test)]
