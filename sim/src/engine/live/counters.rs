@@ -144,7 +144,9 @@ fn attempts<'p>(
         .queues
         .iter()
         .map(|queue| {
+            // What a process had fetched and not begun when it was killed is in no ledger; whoever recovers it counts it.
             let attempts = Attempts {
+                more: lives,
                 fewer: lives,
                 ..Attempts::default()
             };
