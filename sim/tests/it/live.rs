@@ -365,8 +365,15 @@ fn the_verdict_is_the_same_beside_two_busy_loops() {
     };
     let (code, verdict, told) = run(&["--engine", "virtual"]);
     assert!(matches!(code, Some(0 | 1)), "{told}");
-    let busy = Busy::on(2);
-    let (live_code, live_verdict, told) = run(&[]);
-    drop(busy);
-    assert_eq!((live_code, live_verdict), (code, verdict), "{told}");
+    let _busy = Busy::on(2);
+    // Other tests may be beside it, too: right or absent each time, and there soon.
+    let proven = (0..3).any(|_| {
+        let (live_code, live_verdict, told) = run(&[]);
+        if live_code == Some(3) {
+            return false;
+        }
+        assert_eq!((live_code, live_verdict), (code, verdict.clone()), "{told}");
+        true
+    });
+    assert!(proven, "three times without a verdict");
 }
