@@ -23,6 +23,20 @@ pub fn printable_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| !matches!(c, '\n' | '\t') && is_obeyed(c))
 }
 
+/// A number of things, with an `s` unless it is one.
+///
+/// ```
+/// use firedrill_detector::text::counted;
+///
+/// assert_eq!((counted(1, "drill"), counted(0, "page")), ("1 drill".to_owned(), "0 pages".to_owned()));
+/// ```
+#[must_use]
+pub fn counted(count: impl TryInto<u64>, what: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{end}")
+}
+
 fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&is_escaped) {
         return Cow::Borrowed(text);

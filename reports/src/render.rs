@@ -10,6 +10,7 @@ mod plot;
 mod terminal;
 pub mod trials;
 pub mod tune;
+mod verdict;
 
 pub use html::{Drill, html};
 pub use json::json;

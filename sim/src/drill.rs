@@ -313,7 +313,7 @@ fn footer(ended: &Ended, real_seconds: f64) -> Line {
     Line::Footer {
         at_ms: ended.at_ms,
         real_seconds,
-        aborted: ended.aborted.then(|| "stopped by signal".to_owned()),
+        aborted: ended.aborted.then(|| "stopped by a signal".to_owned()),
         lines: None,
         checksum: None,
     }

@@ -1,6 +1,7 @@
 //! How much memory and how many events a virtual drill may take at most, known before it begins.
 
-use crate::plan::{Arrivals, Plan, arrivals};
+use crate::plan::{Plan, expected_tasks};
+use firedrill_detector::text::counted;
 use std::fmt;
 
 /// What one queued task takes in the model: its hash and place, its life, its entries in a queue.
@@ -32,10 +33,11 @@ pub struct Estimate {
 pub enum TooMuch {
     /// It needs more memory than allowed.
     #[error(
-        "{name}: may need {} at once ({tasks} tasks, {side_by_side} drill(s) side by side, {} kept of all drills), allowed \
+        "{name}: may need {} at once ({tasks} tasks, {} side by side, {} kept of all drills), allowed \
          are {}; lower the arrival rate or the duration, run fewer drills side by side (--jobs) or fewer in all, or allow \
          more (--max-memory)",
         Size(*bytes),
+        counted(*side_by_side, "drill"),
         Size(*kept),
         Size(*allowed)
     )]
@@ -80,26 +82,7 @@ impl Estimate {
     /// Of one drill of `plan`; `samples`: whether its scrapes are kept in memory.
     #[must_use]
     pub fn of(plan: &Plan, samples: bool) -> Self {
-        let tasks = plan
-            .workload
-            .iter()
-            .enumerate()
-            .map(|(index, task)| match task.arrivals {
-                Arrivals::Poisson {
-                    rate_per_sec,
-                    from_ms,
-                    until_ms,
-                }
-                | Arrivals::Constant {
-                    rate_per_sec,
-                    from_ms,
-                    until_ms,
-                } => rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3,
-                Arrivals::Burst { count, .. } => count as f64,
-                // Once a second at most.
-                Arrivals::Cron { .. } => arrivals(plan, index).count() as f64,
-            });
-        let tasks = tasks.sum::<f64>();
+        let tasks = expected_tasks(plan).sum::<f64>();
         let seconds = plan.duration_ms as f64 / 1e3;
         let polls = plan.workers.iter().map(|worker| {
             // The idle pause is half the interval at least.
@@ -229,7 +212,7 @@ mod tests {
         assert!(
             refused
                 .to_string()
-                .contains("may need 4.8GiB at once (10000000 tasks, 2 drill(s)"),
+                .contains("may need 4.8GiB at once (10000000 tasks, 2 drills side by side"),
             "{refused}"
         );
         assert_eq!(estimate.check("s", 8 << 30, 2, 0), Ok(()));

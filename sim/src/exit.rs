@@ -42,8 +42,8 @@ impl Exit {
 pub const HELP: &str = "\
 Exit codes:
     0  passed (or --no-gate)
-    1  gate failed: incident missed or paged late, false alarm, dead rule, engines that differ, failed test,
-       asynq operation not done
+    1  gate failed: incident missed or paged late, false page, a rule without data or that cannot fire,
+       engines that differ, failed test, asynq operation not done
     2  bad usage, scenario, rule file or record; nothing was started
     3  inconclusive: a fault had no effect, too much lag, no data, or an incomplete record
     4  refused by a safety rail; nothing was touched

@@ -9,7 +9,7 @@ mod retry_delay;
 mod start;
 mod text;
 
-pub use demand::Demand;
+pub use demand::{Demand, expected_tasks};
 pub use draw::{ArrivalTimes, Dice, Execution, arrivals};
 pub use retry_delay::RetryDelay;
 pub use start::Start;

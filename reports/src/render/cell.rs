@@ -1,6 +1,5 @@
 //! The short texts that all renderers share.
 
-use crate::Scorecard;
 use crate::pack::Role;
 use crate::record::Wanted;
 use crate::score::judge::{Class, Outcome};
@@ -8,6 +7,7 @@ use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, FalseAlarm, IncidentScore, OnIncident};
 use crate::score::{Delivery, Standing};
 use crate::waits::Waits;
+use crate::{Scorecard, Verdict};
 use firedrill_detector::duration::format_ms;
 use std::collections::BTreeSet;
 
@@ -62,7 +62,7 @@ pub(super) fn alert(drill: &DrillScore, alert: &AlertScore, on: Option<usize>) -
     let incident = on.and_then(|index| Some((drill.incidents.get(index)?, alert.on.get(index)?)));
     let zero_ms = incident.map_or(drill.zero_ms, |(incident, _)| incident.truth.fault_ms);
     let (text, tone) = match incident {
-        Some((_, on)) => on_incident(alert, on, zero_ms),
+        Some((_, on)) => on_incident(drill, alert, on, zero_ms),
         None if alert.no_data => ("no data".into(), Tone::Middling),
         None => ("silent".into(), Tone::Good),
     };
@@ -132,7 +132,14 @@ fn false_alarms(alarms: &[FalseAlarm], zero_ms: i64) -> Option<(String, Tone)> {
     }
 }
 
-fn on_incident(alert: &AlertScore, on: &OnIncident, zero_ms: i64) -> (String, Tone) {
+fn on_incident(
+    drill: &DrillScore,
+    alert: &AlertScore,
+    on: &OnIncident,
+    zero_ms: i64,
+) -> (String, Tone) {
+    // Nobody can say of a drill that proves nothing what an alert has missed in it.
+    let judged = drill.verdict != Verdict::Inconclusive;
     let at = |ms: i64| since(ms, zero_ms);
     match &on.did {
         Did::CriedWolf { at_ms } => (format!("FALSE {}", at(*at_ms)), Tone::Bad),
@@ -163,7 +170,7 @@ fn on_incident(alert: &AlertScore, on: &OnIncident, zero_ms: i64) -> (String, To
             (text, tone)
         }
         Did::Beside { at_ms, class, page } => match (class, on.role, page) {
-            (Class::Post, ..) if !on.by_name => {
+            (Class::Post, ..) if !on.by_name || !judged => {
                 (format!("{} afterwards", at(*at_ms)), Tone::Middling)
             }
             (Class::Post, ..) => (format!("MISSED, fired {}", at(*at_ms)), Tone::Bad),
@@ -172,8 +179,12 @@ fn on_incident(alert: &AlertScore, on: &OnIncident, zero_ms: i64) -> (String, To
             (Class::Related, ..) => (format!("{} symptom", at(*at_ms)), Tone::Middling),
             _ => (format!("{} wrong alert", at(*at_ms)), Tone::Middling),
         },
-        Did::Unsent { .. } if on.by_name => (format!("MISSED, {UNSENT}"), Tone::Bad),
+        Did::Unsent { .. } if on.by_name && judged => (format!("MISSED, {UNSENT}"), Tone::Bad),
         Did::Unsent { .. } => (UNSENT.into(), Tone::Quiet),
+        Did::Missed if !judged => (
+            if alert.no_data { "no data" } else { "-" }.into(),
+            Tone::Quiet,
+        ),
         Did::Missed if alert.no_data => ("MISSED, no data".into(), Tone::Bad),
         Did::Missed => ("MISSED".into(), Tone::Bad),
         Did::Masked => ("fired before".into(), Tone::Middling),
@@ -189,6 +200,24 @@ pub(super) struct Named<'c> {
     pub(super) name: String,
     /// Its place on a page.
     pub(super) anchor: String,
+}
+
+impl Named<'_> {
+    /// What to call one of its incidents: as the drill, with a number where it has several.
+    pub(super) fn incident(&self, index: usize) -> String {
+        match self.drill.incidents.len() {
+            0 | 1 => self.name.clone(),
+            _ => format!("{} #{}", self.name, index + 1),
+        }
+    }
+
+    /// How something looks that fails or passes the drill: in one that proves nothing, nothing does.
+    pub(super) fn judged(&self, tone: Tone) -> Tone {
+        match (self.drill.verdict, tone) {
+            (Verdict::Inconclusive, Tone::Bad | Tone::Good) => Tone::Quiet,
+            _ => tone,
+        }
+    }
 }
 
 /// All drills of a card, in its order, each with a name of its own.
@@ -257,16 +286,14 @@ pub(super) fn matrix<'c>(drills: &[&Named<'c>]) -> (Vec<&'c str>, Vec<Row<'c>>) 
             let cell = |name: &&str| {
                 let known = drill.alerts.iter().find(|known| known.alert == *name);
                 known.map_or((String::new(), Tone::Quiet), |known| {
-                    alert(drill, known, on)
+                    let (text, tone) = alert(drill, known, on);
+                    (text, named.judged(tone))
                 })
             };
             rows.push(Row {
                 drill,
                 anchor: named.anchor.clone(),
-                name: match drill.incidents.len() {
-                    0 | 1 => named.name.clone(),
-                    _ => format!("{} #{}", named.name, index + 1),
-                },
+                name: named.incident(index),
                 cells: names.iter().map(cell).collect(),
             });
         }
@@ -284,9 +311,11 @@ pub(super) fn wanted(incident: &IncidentScore) -> String {
     format!("{class} by {}", since(truth.deadline_ms, truth.fault_ms))
 }
 
-/// What an incident came to, in a few words.
-pub(super) fn outcome(incident: &IncidentScore) -> (&'static str, Tone) {
+/// What an incident of a drill came to, in a few words.
+pub(super) fn outcome(drill: &DrillScore, incident: &IncidentScore) -> (&'static str, Tone) {
     match incident.outcome {
+        Outcome::Censored => ("cut short", Tone::Middling),
+        _ if drill.verdict == Verdict::Inconclusive => ("not judged", Tone::Middling),
         Outcome::Early if incident.past_deadline => ("early, past deadline", Tone::Middling),
         Outcome::Early => ("early", Tone::Good),
         Outcome::OnTime => ("in time", Tone::Good),
@@ -299,7 +328,16 @@ pub(super) fn outcome(incident: &IncidentScore) -> (&'static str, Tone) {
         }
         Outcome::Missed => ("MISSED", Tone::Bad),
         Outcome::Masked => ("masked", Tone::Middling),
-        Outcome::Censored => ("cut short", Tone::Middling),
+    }
+}
+
+/// What was measured of an incident, or what to say where there was nothing of it; where the drill ended too soon, nobody
+/// can say that there was nothing.
+pub(super) fn measured(incident: &IncidentScore, text: Option<String>, nothing: &str) -> String {
+    match (text, incident.outcome) {
+        (Some(text), _) => text,
+        (None, Outcome::Censored) => "-".to_owned(),
+        (None, _) => nothing.to_owned(),
     }
 }
 

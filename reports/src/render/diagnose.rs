@@ -5,6 +5,7 @@ use crate::diagnose::{
 };
 use crate::render::cell::Tone;
 use crate::render::terminal::{Style, paint, paragraph, plain};
+use firedrill_detector::text::counted;
 use serde_json::{Value, json};
 
 /// Version of the JSON's form.
@@ -69,8 +70,9 @@ fn block(rule: &RuleDiagnosis, records: usize, style: Style) -> String {
     );
     if rule.is_alert {
         held.push_str(&format!(
-            ", fired in {} of {records} record(s)",
-            rule.fired_in
+            ", fired in {} of {}",
+            rule.fired_in,
+            counted(records, "record")
         ));
     }
     out.push_str(&paragraph(&held, "  ", style));
@@ -109,10 +111,11 @@ fn sight_line(sight: &SelectorSight, records: usize) -> String {
         format!("; {name}: {}", listed.join(", "))
     });
     format!(
-        "{}: {} series in {} of {records} record(s){}",
+        "{}: {} series in {} of {}{}",
         sight.text,
         sight.series,
         sight.records,
+        counted(records, "record"),
         labels.collect::<String>()
     )
 }

@@ -129,23 +129,22 @@ fn outcomes(page: &mut String, drills: &[&Named<'_>]) {
         "<section>\n<h2>What the incidents came to</h2>\n<div class=\"wide\"><table>\n<tr><th>drill</th><th>wanted</th><th>outcome</th>\
          <th>first page</th><th>signal + hold + delivery</th><th>after first harm</th><th>over</th><th>first task harmed</th><th>user impact</th><th>before any page</th><th>tasks harmed</th></tr>\n",
     );
-    for Named { drill, name, .. } in drills {
-        for (index, incident) in drill.incidents.iter().enumerate() {
-            let number = match drill.incidents.len() {
-                1 => String::new(),
-                _ => format!(" #{}", index + 1),
-            };
+    for named in drills {
+        for (index, incident) in named.drill.incidents.iter().enumerate() {
             let truth = &incident.truth;
-            let (outcome, tone) = cell::outcome(incident);
+            let (outcome, tone) = cell::outcome(named.drill, incident);
             let at = |ms: i64| cell::since(ms, truth.fault_ms);
             let when = incident
                 .detection
                 .as_ref()
                 .map_or(String::new(), |d| format!(" {}", at(d.delivered_ms)));
+            let harm = truth.impact_ms.map(at);
+            let of_harm = |text: String| harm.as_ref().map(|_| text);
+            let measured = |text, nothing| cell::measured(incident, text, nothing);
             let cells = [
                 cell::wanted(incident),
                 format!("{outcome}{when}"),
-                incident.first_page.clone().unwrap_or_else(|| "none".into()),
+                measured(incident.first_page.clone(), "none"),
                 cell::parts(incident),
                 match (&incident.detection, truth.impact_ms) {
                     (Some(detection), Some(harm_ms)) => {
@@ -156,12 +155,13 @@ fn outcomes(page: &mut String, drills: &[&Named<'_>]) {
                 incident
                     .reset_ms
                     .map_or("-".into(), |ms| at(truth.end_ms + ms)),
-                truth.impact_ms.map_or("none".into(), at),
-                cell::length(incident.impact_ms),
-                cell::length(incident.undetected_ms),
-                incident.harmed_tasks.to_string(),
+                measured(harm.clone(), "none"),
+                measured(of_harm(cell::length(incident.impact_ms)), "0:00"),
+                measured(of_harm(cell::length(incident.undetected_ms)), "0:00"),
+                measured(of_harm(incident.harmed_tasks.to_string()), "0"),
             ];
-            let _ = write!(page, "<tr><th scope=\"row\">{}{number}</th>", escape(name));
+            let name = escape(&named.incident(index));
+            let _ = write!(page, "<tr><th scope=\"row\">{name}</th>");
             for (index, text) in cells.iter().enumerate() {
                 let tone = if index == 1 { class(tone) } else { "quiet" };
                 let _ = write!(page, "<td class=\"{tone}\">{}</td>", escape(text));
@@ -184,6 +184,7 @@ fn section(page: &mut String, record: &Record, named: &Named<'_>, transitions: &
         escape(&drill.summary)
     );
     for (text, tone) in findings(drill) {
+        let tone = named.judged(tone);
         let _ = writeln!(page, "<li class=\"{}\">{}</li>", class(tone), escape(&text));
     }
     page.push_str("</ul>\n");
@@ -261,7 +262,7 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
         .map(|why| (format!("Inconclusive: {why}."), Tone::Middling))
         .collect();
     for incident in &drill.incidents {
-        let (outcome, tone) = cell::outcome(incident);
+        let (outcome, tone) = cell::outcome(drill, incident);
         let deadline = cell::since(incident.truth.deadline_ms, incident.truth.fault_ms);
         let told = match (&incident.detection, incident.outcome) {
             (Some(d), _) => format!(
@@ -270,7 +271,7 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
                 cell::since(d.delivered_ms, incident.truth.fault_ms),
                 cell::parts(incident)
             ),
-            (None, Outcome::Missed) => format!(
+            (None, Outcome::Missed) if drill.verdict != Verdict::Inconclusive => format!(
                 "Nobody was {} about this {} incident (wanted by {deadline}); {} tasks were harmed for {} minutes.",
                 match incident.truth.wanted {
                     Wanted::Page => "paged",
@@ -280,7 +281,7 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
                 incident.harmed_tasks,
                 incident.impact_ms / 60_000
             ),
-            (None, _) => format!("The incident is {outcome}."),
+            (None, _) => format!("The {} incident: {outcome}.", incident.truth.cause),
         };
         found.push((told, tone));
     }

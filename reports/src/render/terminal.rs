@@ -2,9 +2,9 @@
 
 pub(super) mod columns;
 
+use crate::Scorecard;
 use crate::render::cell::{self, Named, Tone};
-use crate::render::diagnose;
-use crate::{Scorecard, Verdict};
+use crate::render::{diagnose, verdict};
 use firedrill_detector::text::printable;
 
 /// How to lay out text.
@@ -22,12 +22,12 @@ pub(super) type Cell = (String, Tone);
 /// The scorecard: what every alert did on every drill, what the incidents came to, what happened to the tasks.
 #[must_use]
 pub fn terminal(card: &Scorecard, style: Style) -> String {
-    let (verdict, tone) = verdict(card);
+    let (verdict, tone) = verdict::sentence(card);
     let mut text = String::new();
     // What is read on a screen scrolls: there, the verdict is said first as well.
     if style.width < usize::MAX {
         text.push_str(&paint(
-            paragraph(verdict, "", style).trim_end(),
+            paragraph(&verdict, "", style).trim_end(),
             tone,
             style,
         ));
@@ -52,11 +52,11 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
             text.push('\n');
         }
     }
-    for Named { drill, name, .. } in &drills {
-        for found in &drill.standing {
+    for named in &drills {
+        for found in &named.drill.standing {
             let (told, tone) = cell::standing(found);
-            let line = format!("{name}: {told}");
-            text.push_str(&paint(&plain(&line), tone, style));
+            let line = format!("{}: {told}", named.name);
+            text.push_str(&paint(&plain(&line), named.judged(tone), style));
             text.push('\n');
         }
     }
@@ -76,7 +76,7 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
     for (what, value) in cell::summary(card) {
         text.push_str(&line(what, &plain(&value), Tone::Quiet, style));
     }
-    text.push_str(&line("verdict", verdict, tone, style));
+    text.push_str(&line("verdict", &plain(&verdict), tone, style));
     text
 }
 
@@ -87,24 +87,6 @@ fn line(what: &str, value: &str, tone: Tone, style: Style) -> String {
     let lines = columns::wrap(value, room);
     let lines: Vec<String> = lines.iter().map(|line| paint(line, tone, style)).collect();
     format!("  {what:<37}{}\n", lines.join(&format!("\n{:INDENT$}", "")))
-}
-
-/// The verdict in a sentence.
-fn verdict(card: &Scorecard) -> (&'static str, Tone) {
-    match card.verdict() {
-        Verdict::Passed => (
-            "PASSED: every incident paged in time, nothing cried wolf",
-            Tone::Good,
-        ),
-        Verdict::Failed => (
-            "FAILED: an incident was missed or paged late, an alert cried wolf, or a rule cannot fire",
-            Tone::Bad,
-        ),
-        Verdict::Inconclusive => (
-            "INCONCLUSIVE: a drill proves nothing, see above",
-            Tone::Middling,
-        ),
-    }
 }
 
 pub(super) fn quiet(text: impl Into<String>) -> Cell {
@@ -141,10 +123,10 @@ fn outcomes(drills: &[&Named<'_>], style: Style) -> String {
         "resolved",
     ];
     let mut rows = vec![header.map(quiet).to_vec()];
-    for Named { drill, name, .. } in drills {
-        for (index, incident) in drill.incidents.iter().enumerate() {
+    for named in drills {
+        for (index, incident) in named.drill.incidents.iter().enumerate() {
             let truth = &incident.truth;
-            let (outcome, tone) = cell::outcome(incident);
+            let (outcome, tone) = cell::outcome(named.drill, incident);
             let when = incident.detection.as_ref().map_or_else(
                 || outcome.to_owned(),
                 |detection| {
@@ -152,27 +134,22 @@ fn outcomes(drills: &[&Named<'_>], style: Style) -> String {
                     format!("{outcome} {told}")
                 },
             );
-            let number = match drill.incidents.len() {
-                1 => String::new(),
-                _ => format!(" #{}", index + 1),
-            };
+            let harm = truth.impact_ms.map(|at| cell::since(at, truth.fault_ms));
+            let lengths = harm.as_ref().map(|_| {
+                let [all, before] = [incident.impact_ms, incident.undetected_ms].map(cell::length);
+                format!("{all}, {before}")
+            });
+            let tasks = harm.as_ref().map(|_| incident.harmed_tasks.to_string());
+            let measured = |text, nothing| quiet(cell::measured(incident, text, nothing));
             rows.push(vec![
-                quiet(format!("{name}{number}")),
+                quiet(named.incident(index)),
                 quiet(cell::wanted(incident)),
                 (when, tone),
                 quiet(cell::parts(incident)),
-                quiet(incident.first_page.clone().unwrap_or_else(|| "none".into())),
-                quiet(
-                    truth
-                        .impact_ms
-                        .map_or("none".into(), |at| cell::since(at, truth.fault_ms)),
-                ),
-                quiet(format!(
-                    "{}, {}",
-                    cell::length(incident.impact_ms),
-                    cell::length(incident.undetected_ms)
-                )),
-                quiet(incident.harmed_tasks.to_string()),
+                measured(incident.first_page.clone(), "none"),
+                measured(harm, "none"),
+                measured(lengths, "0:00, 0:00"),
+                measured(tasks, "0"),
                 quiet(cell::reset(incident)),
             ]);
         }

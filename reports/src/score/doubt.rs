@@ -62,7 +62,7 @@ fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
         why.push("the record is incomplete: the drill was cut short".to_owned());
     }
     if let Some(reason) = record.aborted() {
-        why.push(format!("the drill was stopped: {reason}"));
+        why.push(format!("the drill was {reason}"));
     }
     for mark in record.marks().filter(|mark| !mark.verified) {
         why.push(format!(
@@ -89,6 +89,8 @@ fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
         let cause = &incident.truth.cause;
         why.push(if incident.truth.fault_ms < header.warmup_ms {
             format!("the {cause} incident began in the warm-up")
+        } else if record.end_ms() < incident.truth.fault_ms {
+            format!("the drill ended before the {cause} incident began")
         } else {
             format!("the drill ended before the deadline of the {cause} incident")
         });

@@ -6,6 +6,7 @@ use crate::commands::{Failure, Terminal, inputs};
 use crate::drill::Rules;
 use crate::exit::Exit;
 use crate::files::shown;
+use firedrill_detector::text::counted;
 use firedrill_reports::bounds;
 use firedrill_reports::record::RuleText;
 use firedrill_reports::{Diagnoser, render};
@@ -89,9 +90,9 @@ fn scenario(source: &Source) -> Result<String, Failure> {
     let plan = inputs::plan(source, None)?;
     let minutes = plan.duration_ms / 60_000;
     let mut what = format!(
-        "scenario {}, {minutes} min, {} incident(s)",
+        "scenario {}, {minutes} min, {}",
         plan.name,
-        plan.incidents.len()
+        counted(plan.incidents.len(), "incident")
     );
     let told = plan.incidents.iter().map(|incident| plan.told(incident));
     let told: Vec<String> = told.collect();

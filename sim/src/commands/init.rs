@@ -23,12 +23,18 @@ const FILES: [(&str, &str); 3] = [
 /// When a file cannot be written; those before it stay.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     terminal.started();
+    let mut wrote = 0;
     for (name, text) in FILES {
         let path = args.dir.join(name);
         let written = write_new(&path, text)
             .map_err(|error| Failure::environment(format!("{}: {error}", path.display())))?;
         let what = if written { "wrote" } else { "left as it is" };
         terminal.plain_result(&format!("{what}: {}", path.display()));
+        wrote += usize::from(written);
+    }
+    if wrote == 0 {
+        terminal.say("nothing to do: all files were there");
+        return Ok(Exit::Passed);
     }
     let into = match args.dir == Path::new(".") {
         true => String::new(),

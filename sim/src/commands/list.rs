@@ -156,6 +156,6 @@ pub fn show(args: &Show, terminal: &Terminal) -> Result<Exit, Failure> {
     let close = closest(name, known.iter().map(|file| file.name));
     let close = close.map_or(String::new(), |close| format!("did you mean `{close}`? "));
     Err(Failure::usage(format!(
-        "nothing of the name `{name}` is built in\n    {close}`firedrill list` shows what is"
+        "`{name}` is neither a built-in scenario nor a built-in rule pack\n    {close}`firedrill list` shows what there is"
     )))
 }

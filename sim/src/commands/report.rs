@@ -4,8 +4,7 @@ use crate::cli::Report;
 use crate::commands::{Failure, Terminal, both, score};
 use crate::drill::RECORD_FILE;
 use crate::exit::Exit;
-use crate::files;
-use crate::files::shown;
+use crate::files::{self, shown};
 use firedrill_reports::{Scorecard, render};
 use std::path::{Path, PathBuf};
 

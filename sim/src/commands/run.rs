@@ -1,6 +1,6 @@
 //! `firedrill run`: drills side by side, one scorecard, one report.
 
-use crate::cli::{Engine, Run};
+use crate::cli::{Engine, Run, Speed};
 use crate::commands::live::{self, AllEnded, Job, LiveSet};
 use crate::commands::score::Scored;
 use crate::commands::{Failure, Terminal, inputs, score, simulate};
@@ -25,6 +25,11 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         ));
     }
     if args.engine == Engine::Virtual {
+        if let Speed::Fixed(speed) = args.speed {
+            terminal.say(format_args!(
+                "--speed {speed} is for the live engine: a simulated drill takes no longer than it takes to compute"
+            ));
+        }
         return simulate::run(args, terminal);
     }
     let named = inputs::for_drills(&args.scenarios, &args.rules);
@@ -167,9 +172,9 @@ pub(crate) fn finish(
     let exit = score::ends(&card, set.args.no_gate);
     terminal.say(match (gate, terminal.with_lost(exit)) {
         (Exit::GateFailed, Exit::Passed) => {
-            format!("{seconds} s; the gate would fail (exit 1), --no-gate was given")
+            format!("took {seconds} s; the gate failed, and --no-gate was given: exit code 0")
         }
-        (_, exit) => format!("{seconds} s; exit {}", exit as u8),
+        (_, exit) => format!("took {seconds} s; exit code {}", exit as u8),
     });
     Ok(exit)
 }

@@ -10,11 +10,10 @@ use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
 use crate::estimate::Estimate;
 use crate::exit::Exit;
-use crate::files::shown;
-use crate::files::{self, LATEST};
+use crate::files::{self, LATEST, shown};
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
-use firedrill_detector::text::printable;
+use firedrill_detector::text::{counted, printable};
 use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::trials::{TrialCard, Trials};
@@ -278,10 +277,10 @@ fn many(
     let abort = signals.flag();
     terminal.started();
     terminal.say(format_args!(
-        "{} virtual drills: {} scenario(s) under {} seeds, {threads} at a time",
-        seeded.len(),
-        seeded.scenarios.len(),
-        args.trials,
+        "{}: {} under {}, {threads} at a time",
+        counted(seeded.len(), "virtual drill"),
+        counted(seeded.scenarios.len(), "scenario"),
+        counted(args.trials, "seed"),
     ));
     let lines = Lines::new(terminal, seeded.len());
     let mut kept = Kept::default();

@@ -10,9 +10,9 @@ use crate::drill::{self, Rules};
 use crate::engine::virtual_time::VirtualOptions;
 use crate::estimate::Estimate;
 use crate::exit::Exit;
-use crate::files::shown;
-use crate::files::{self, LATEST};
+use crate::files::{self, LATEST, shown};
 use crate::plan::Plan;
+use firedrill_detector::text::counted;
 use firedrill_detector::tuning::Settings;
 use firedrill_detector::{Compat, RuleFile};
 use firedrill_reports::bounds;
@@ -92,9 +92,9 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let abort = signals.flag();
     terminal.started();
     terminal.say(format_args!(
-        "{} virtual drill(s) and {} record(s), {threads} at a time",
-        plans.len(),
-        records.len()
+        "{} and {}, {threads} at a time",
+        counted(plans.len(), "virtual drill"),
+        counted(records.len(), "record")
     ));
     let lines = Lines::new(terminal, plans.len());
     let mut observed: Vec<Observed> = records.iter().map(|record| tuner.observe(record)).collect();

@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::scenario::duration;
 use crate::vary::{PlanAxis, each_combination};
 use crate::whatif::{Came, simulate};
+use firedrill_detector::text::counted;
 use serde_json::json;
 
 /// Most drills of one call.
@@ -53,10 +54,10 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let drills = combinations * u128::from(args.trials) * scenarios.len() as u128;
     if drills > DRILLS_MAX as u128 {
         return Err(Failure::usage(format!(
-            "--vary: {combinations} combinations under {} seeds on {} scenario(s) are {drills} drills; \
+            "--vary: {combinations} combinations under {} on {} are {drills} drills; \
              the limit is {DRILLS_MAX}: take larger steps (`/STEP`) or fewer trials",
-            args.trials,
-            scenarios.len()
+            counted(args.trials, "seed"),
+            counted(scenarios.len(), "scenario")
         )));
     }
     let mut jobs = Vec::new();

@@ -10,27 +10,25 @@ pub mod fleet;
 pub mod http;
 pub mod interpreter;
 mod lag;
+mod producer;
 pub mod scraper;
 mod strain;
 mod targets_file;
+mod upkeep;
 pub mod uptime;
 pub(crate) mod watch;
 
 pub use targets_file::TARGETS_FILE;
 
-use crate::actor::Event;
-use crate::actor::producer::{Messages, Producer};
-use crate::asynq::message::TaskMessage;
 use crate::asynq::op::{Op, Reply, TaskState};
 use crate::audit::{self, Evidence, REDIS};
 use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
 use crate::fault::Agenda;
-use crate::ledger;
 use crate::plan::Plan;
 use crate::redis_server::given::{GivenRedis, Taking};
-use crate::redis_server::ours::{self, Ours};
+use crate::redis_server::ours::Ours;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
 use crate::scrape::{SeriesTable, Target};
@@ -38,17 +36,18 @@ use abort::Abort;
 use child::{ChildError, Told};
 use firedrill_reports::record::{GapKind, Interference, Lag, Meddling};
 use fleet::Fleet;
-use interpreter::{Host, Outside, drive};
+use producer::ProducerTask;
 use scraper::{Addresses, InOrder, Progress, Schedule, scrape_loop};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use strain::{LOOK_EVERY, Strain};
 use targets_file::TargetsFile;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+use upkeep::Upkeep;
 use watch::{HARNESS, Pulse, Roster, Watch};
 
 /// How long a stopped drill looks at what is left in its Redis.
@@ -85,8 +84,8 @@ pub enum LiveError {
     /// Redis could not be started.
     #[error(transparent)]
     Redis(#[from] RedisServerError),
-    /// Redis was started but could not be used.
-    #[error("the drill's Redis does not answer: {0}")]
+    /// Redis is there but cannot be used.
+    #[error("the Redis of the drill does not answer as it should: {0}")]
     Broker(#[from] crate::asynq::op::BrokerError),
     /// A worker could not be started.
     #[error(transparent)]
@@ -195,7 +194,7 @@ async fn run_on(
         .write(&addresses)
         .map_err(system(TARGETS_FILE))?;
 
-    let producer = spawn_producer(plan, producer_broker, clock, roster.clone());
+    let producer = ProducerTask::spawn(plan, producer_broker, clock, roster.clone());
     let (progress_tx, mut scrapes) = mpsc::unbounded_channel();
     let mut series = SeriesTable::default();
     let mut targets = spawn_scrapes(plan, clock, &addresses, &progress_tx, &mut series);
@@ -261,7 +260,7 @@ async fn run_on(
                 }
             },
             _ = look.tick(), if options.gives_up => {
-                strain.notes(&producer.notes.lock().unwrap_or_else(PoisonError::into_inner));
+                producer.with_notes(|notes| strain.notes(notes));
                 if let Some(what) = strain.beyond() {
                     return Err(LiveError::TooFast(what.to_owned()));
                 }
@@ -409,113 +408,6 @@ impl Drop for ClosedInTheEnd {
     }
 }
 
-type Entry = ledger::Entry<String>;
-type LiveProducer = Producer<TaskMessage, Messages>;
-
-/// The producer's task, what it has noted, and the way to stop it.
-struct ProducerTask {
-    done: tokio::task::JoinHandle<()>,
-    outside: mpsc::UnboundedSender<Outside<LiveProducer>>,
-    notes: Arc<Mutex<Vec<Entry>>>,
-}
-
-/// The producer's host: it has no handlers, and its ledger is in memory.
-struct Notes {
-    entries: Arc<Mutex<Vec<Entry>>>,
-    roster: Roster,
-    /// Workload entries of the tasks that are not answered.
-    under_way: HashMap<String, u32>,
-}
-
-impl Host for Notes {
-    fn run(&mut self, _: Time, _: crate::actor::RunId, _: TaskMessage) {}
-
-    fn note(&mut self, entry: Entry) {
-        match &entry {
-            Entry::Sent { id, workload, .. } => {
-                self.under_way.insert(id.clone(), *workload);
-                self.roster.sends(*workload);
-            }
-            Entry::Answered { id, accepted, .. } => {
-                if let Some(workload) = self.under_way.remove(id)
-                    && *accepted
-                {
-                    self.roster.accepted(workload);
-                }
-            }
-            Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
-        }
-        self.entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(entry);
-    }
-}
-
-fn spawn_producer(
-    plan: &Plan,
-    broker: RedisBroker,
-    clock: ClockOrigin,
-    roster: Roster,
-) -> ProducerTask {
-    let (outside_tx, outside) = mpsc::unbounded_channel();
-    let messages = Messages::new(plan);
-    let mut producer = Producer::new(plan, clock.virtual_start, messages.queues(), messages)
-        .publishing(plan, ours::HOST, std::process::id());
-    let notes = Arc::new(Mutex::new(Vec::new()));
-    let mut host = Notes {
-        entries: notes.clone(),
-        roster,
-        under_way: HashMap::new(),
-    };
-    let done = tokio::spawn(async move {
-        drive(&mut producer, &broker, clock, &mut host, outside).await;
-    });
-    ProducerTask {
-        done,
-        outside: outside_tx,
-        notes,
-    }
-}
-
-impl ProducerTask {
-    /// Has it send no more, waits, with a bound and unless the drill is stopped, until every task it has sent is answered,
-    /// and takes the ledger.
-    async fn finish(self, clock: ClockOrigin, abort: &Abort) -> Vec<Entry> {
-        // A closed channel means the producer has ended already.
-        let _ = self.outside.send(Outside::Event(Event::Stop));
-        // Its notes are whole when it has heard of that.
-        let (heard_tx, heard) = oneshot::channel();
-        let hear = Box::new(move |_: &LiveProducer| {
-            let _ = heard_tx.send(());
-        });
-        let _ = self.outside.send(Outside::Inspect(hear));
-        let _ = heard.await;
-        let patience =
-            tokio::time::Instant::now() + clock.real_millis(10_000).max(Duration::from_secs(2));
-        loop {
-            let notes = self
-                .notes
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone();
-            let sent = notes
-                .iter()
-                .filter(|note| matches!(note, Entry::Sent { .. }));
-            let sent = sent.count();
-            let stopped = abort.is_asked();
-            if stopped || notes.len() == 2 * sent || tokio::time::Instant::now() >= patience {
-                let _ = self.outside.send(Outside::Event(Event::Shutdown));
-                // It leaves the listings of schedulers, if Redis is there.
-                let within = Duration::from_millis(if stopped { 200 } else { 1_000 });
-                let _ = tokio::time::timeout(within, self.done).await;
-                return notes;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
 fn spawn_scrapes(
     plan: &Plan,
     clock: ClockOrigin,
@@ -574,58 +466,6 @@ async fn feel_pulse(roster: Roster, clock: ClockOrigin) {
     loop {
         let (since, late_ms) = pulse.beat().await;
         roster.gap(GapKind::Stall, HARNESS, since, late_ms);
-    }
-}
-
-/// Whether targets that should be up are.
-struct Upkeep {
-    roster: Roster,
-    interval_ms: i64,
-    /// Of each target its name, whose absence explains that it is not up, when it was scraped last, and whether it could
-    /// be.
-    targets: Vec<(String, String, Option<Time>, bool)>,
-}
-
-impl Upkeep {
-    fn new(plan: &Plan, roster: Roster) -> Self {
-        let targets = names(plan).into_iter().map(|(job, instance)| {
-            let exporters = EXPORTERS.iter().any(|(name, _)| *name == job);
-            // Exporters are the harness' own; one that waits for Redis is late with it.
-            let who = if exporters { REDIS } else { instance.as_str() };
-            (format!("{job}/{instance}"), who.to_owned(), None, true)
-        });
-        Self {
-            roster,
-            interval_ms: plan.scrape_interval_ms,
-            targets: targets.collect(),
-        }
-    }
-
-    fn see(&mut self, progress: &Progress) {
-        match progress {
-            Progress::Began { target, at, .. } => {
-                let (name, _, last, _) = &mut self.targets[*target];
-                if let Some(last) = last.replace(*at) {
-                    let beyond_ms = at.millis() - last.millis() - self.interval_ms;
-                    self.roster.gap(GapKind::Scrape, name, last, beyond_ms);
-                }
-            }
-            Progress::Ended {
-                target,
-                at,
-                ended,
-                values,
-            } => {
-                let (name, who, _, up) = &mut self.targets[*target];
-                let down = values.is_none() && !self.roster.was_away(who, *at, *ended);
-                if down && *up {
-                    let saw = "could not be scraped".to_owned();
-                    self.roster
-                        .tell(Meddling::Unreachable, name, *at, None, saw);
-                }
-                *up = !down;
-            }
-        }
     }
 }
 

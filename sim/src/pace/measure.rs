@@ -4,7 +4,7 @@ use crate::drill::{self, DrillError};
 use crate::engine::Observation;
 use crate::engine::live::{self, LiveError, LiveOptions};
 use crate::pace::Machine;
-use crate::plan::Plan;
+use crate::plan::{Demand, Plan};
 use crate::scenario::{PlanOptions, Scenario};
 use std::fs;
 use std::io;
@@ -81,7 +81,7 @@ pub async fn measure(options: &LiveOptions, dir: &Path) -> Result<Machine, Drill
     let all_s = used.map_or(ours_s, |(before, after)| after.all_s - before.all_s);
     let others = ((all_s - ours_s) / seconds).max(0.0);
     // Round trips are in virtual milliseconds; a slot waits for two, and for the handler's timer.
-    let held_ms = lag.slot_overhead * 300.0;
+    let held_ms = lag.slot_overhead * Demand::of(&plan).handler_ms;
     Ok(Machine {
         task_s: ours_s.max(1.0 / TICKS_PER_S) / tasks.max(1) as f64,
         held_s: held_ms / 1e3 / SPEED,

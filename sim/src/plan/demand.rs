@@ -22,21 +22,7 @@ impl Demand {
     pub fn of(plan: &Plan) -> Self {
         let seconds = plan.duration_ms.max(1) as f64 / 1e3;
         let (mut tasks, mut work_ms) = (0.0, 0.0);
-        for (index, task) in plan.workload.iter().enumerate() {
-            let count = match task.arrivals {
-                Arrivals::Poisson {
-                    rate_per_sec,
-                    from_ms,
-                    until_ms,
-                }
-                | Arrivals::Constant {
-                    rate_per_sec,
-                    from_ms,
-                    until_ms,
-                } => rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3,
-                Arrivals::Burst { count, .. } => count as f64,
-                Arrivals::Cron { .. } => arrivals(plan, index).count() as f64,
-            };
+        for (count, task) in expected_tasks(plan).zip(&plan.workload) {
             tasks += count;
             work_ms += count * mean_ms(&task.service);
         }
@@ -53,6 +39,28 @@ impl Demand {
             duration_ms: plan.duration_ms,
         }
     }
+}
+
+/// Tasks that arrive in a drill, on average, for each entry of the workload.
+pub fn expected_tasks(plan: &Plan) -> impl Iterator<Item = f64> {
+    plan.workload
+        .iter()
+        .enumerate()
+        .map(|(index, task)| match task.arrivals {
+            Arrivals::Poisson {
+                rate_per_sec,
+                from_ms,
+                until_ms,
+            }
+            | Arrivals::Constant {
+                rate_per_sec,
+                from_ms,
+                until_ms,
+            } => rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3,
+            Arrivals::Burst { count, .. } => count as f64,
+            // Once a second at most.
+            Arrivals::Cron { .. } => arrivals(plan, index).count() as f64,
+        })
 }
 
 /// Mean of a distribution, milliseconds.

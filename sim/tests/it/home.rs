@@ -1,18 +1,8 @@
 //! At home anywhere: in a folder with nothing but `alerts/` and `drills/`, as the README says it, with the real binary.
 
-use crate::support::{firedrill, need};
+use crate::support::{need, said};
 use std::fs;
 use std::path::Path;
-
-fn said(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
-    let output = firedrill().current_dir(dir).args(args).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
-}
 
 /// What it prints when all is well.
 fn printed(dir: &Path, args: &[&str]) -> String {
@@ -141,7 +131,7 @@ fn what_is_built_in_is_listed_and_shown_as_it_is_written() {
     let (code, _, err) = said(dir.path(), &["show", "worker-crash"]);
     assert_eq!(code, Some(2));
     assert!(
-        err.contains("nothing of the name `worker-crash` is built in")
+        err.contains("`worker-crash` is neither a built-in scenario nor a built-in rule pack")
             && err.contains("did you mean"),
         "{err}"
     );

@@ -1,12 +1,11 @@
 //! Files that people name: pipes that would keep a command waiting, reports that would take the place of what they are made
 //! from, names with line ends in them; and what was done after a drill's end.
 
-use crate::support::{firedrill, need};
+use crate::support::{need, said};
 use firedrill_reports::Record;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 const SCENARIO: &str = "\
@@ -40,19 +39,8 @@ fn bench() -> tempfile::TempDir {
     fs::write(dir.path().join("s.yaml"), SCENARIO).unwrap();
     fs::write(dir.path().join("r.yml"), RULES).unwrap();
     let args = ["run", "--engine", "virtual", "--rules", "r.yml", "s.yaml"];
-    assert_eq!(run(dir.path(), &args).0, Some(0));
+    assert_eq!(said(dir.path(), &args).0, Some(0));
     dir
-}
-
-fn run(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = firedrill();
-    let output = command.current_dir(dir).args(args).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
 }
 
 const RECORD: &str = "runs/short/latest/record.jsonl";
@@ -71,7 +59,7 @@ fn a_named_pipe_is_refused_and_not_waited_for() {
         &["score", "--rules", "pipe", "runs"],
         &["run", "--engine", "virtual", "--rules", "pipe", "s.yaml"],
     ] {
-        let (code, out, err) = run(dir.path(), args);
+        let (code, out, err) = said(dir.path(), args);
         assert_eq!((code, out.as_str()), (Some(2), ""), "{args:?}: {err}");
         assert!(err.contains("pipe: is a named pipe"), "{args:?}: {err}");
     }
@@ -101,7 +89,7 @@ fn a_report_spares_what_it_is_made_from() {
         ("r.yml", &[RECORD, "--rules", "r.yml"]),
     ] {
         let args = [&["report", "-o", out], more].concat();
-        let (code, _, err) = run(dir.path(), &args);
+        let (code, _, err) = said(dir.path(), &args);
         assert_eq!(code, Some(2), "{args:?}: {err}");
         assert!(err.contains("would take its place"), "{args:?}: {err}");
     }
@@ -130,7 +118,7 @@ fn a_name_is_on_one_line() {
         &["clean", "--redis", odd],
         &["asynq", "runbook", &inside],
     ] {
-        let (_, out, err) = run(dir.path(), args);
+        let (_, out, err) = said(dir.path(), args);
         let both = out + &err;
         let breaks = both.lines().any(|line| line.starts_with("error: b"));
         assert!(!breaks && !both.contains('\u{1b}'), "{args:?}: {both:?}");
@@ -155,11 +143,11 @@ incidents:
     let args = [
         "run", "--redis", "local", "--speed", "60", "--rules", "r.yml", "s.yaml",
     ];
-    let (code, _, err) = run(dir.path(), &args);
+    let (code, _, err) = said(dir.path(), &args);
     assert!(matches!(code, Some(0..=3)) && code != Some(2), "{err}");
     let file = File::open(dir.path().join(RECORD)).unwrap();
     let record = Record::read(BufReader::new(file)).unwrap();
     let what: Vec<&str> = record.marks().map(|mark| mark.what.as_str()).collect();
     assert_eq!(what, ["handler.deadlock"]);
-    assert_ne!(run(dir.path(), &["score", RECORD]).0, Some(2));
+    assert_ne!(said(dir.path(), &["score", RECORD]).0, Some(2));
 }

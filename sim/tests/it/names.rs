@@ -1,6 +1,6 @@
 //! What can be named on the command line: built-ins, sets, files, folders, patterns; and what is said of all else.
 
-use crate::support::{firedrill, project};
+use crate::support::{project, said};
 use std::fs;
 use std::path::Path;
 
@@ -24,16 +24,6 @@ fn repository() -> tempfile::TempDir {
     );
     fs::create_dir(dir.path().join("empty")).unwrap();
     dir
-}
-
-fn said(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
-    let output = firedrill().current_dir(dir).args(args).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
 }
 
 /// Refused with these words, and nothing was begun.

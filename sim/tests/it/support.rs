@@ -32,6 +32,17 @@ pub(crate) fn firedrill() -> Command {
     command
 }
 
+/// Runs a command in a directory: its exit code, and what it printed and said.
+pub(crate) fn said(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let output = firedrill().current_dir(dir).args(args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
 /// A file of the project.
 pub(crate) fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)

@@ -7,6 +7,7 @@ use crate::score::stats::{Latencies, Latency};
 use crate::trials::{
     AlertTrials, Detections, Estimate, IncidentTrials, Rate, ScenarioTrials, TrialCard,
 };
+use firedrill_detector::text::counted;
 
 /// The name of an incident: its scenario's, with a number where that has several.
 pub(super) fn name(scenario: &ScenarioTrials, index: usize) -> String {
@@ -104,18 +105,13 @@ pub(super) fn incidents(scenario: &ScenarioTrials) -> Vec<Vec<Cell>> {
 fn alarms(alert: &AlertTrials) -> Cell {
     match (alert.false_pages, alert.false_tickets) {
         (0, 0) => quiet("0"),
-        (0, tickets) => (plural(tickets, "ticket"), Tone::Middling),
-        (pages, 0) => (plural(pages, "page"), Tone::Bad),
+        (0, tickets) => (counted(tickets, "ticket"), Tone::Middling),
+        (pages, 0) => (counted(pages, "page"), Tone::Bad),
         (pages, tickets) => (
-            format!("{}, {}", plural(pages, "page"), plural(tickets, "ticket")),
+            format!("{}, {}", counted(pages, "page"), counted(tickets, "ticket")),
             Tone::Bad,
         ),
     }
-}
-
-fn plural(count: u64, what: &str) -> String {
-    let end = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{end}")
 }
 
 /// Detected, in time, median and 90th percentile.

@@ -3,8 +3,7 @@
 use crate::commands::Failure;
 use crate::drill::RECORD_FILE;
 use crate::exit::Exit;
-use crate::files::LATEST;
-use crate::files::shown;
+use crate::files::{LATEST, shown};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -217,3 +217,117 @@ fn is_in_time(task: &TaskPlan, since: Time, at: Time) -> bool {
     };
     task.deadline_ms.is_none() && at.millis() - since.millis() + 1_000 < timeout_ms
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::tests::plan_with_arrivals;
+
+    /// Two processes of ten slots each.
+    fn plan() -> Plan {
+        plan_with_arrivals("{ poisson: 10/s }")
+    }
+
+    fn sent(count: u64) -> Vec<Entry> {
+        let at = Time::from_millis(0);
+        let sent = |id: u64| Entry::Sent {
+            at,
+            id: id.to_string(),
+            workload: 0,
+            intended: at,
+        };
+        (0..count).map(sent).collect()
+    }
+
+    /// A life in which the first so many tasks succeeded, and the last of them was begun.
+    fn life(finished: u64, begun: u64) -> ProcessLedger {
+        let mut entries = Vec::new();
+        for id in 0..finished + begun {
+            let (at, id, retried) = (Time::from_millis(0), id.to_string(), 0);
+            entries.push(Entry::Started {
+                at,
+                id: id.clone(),
+                retried,
+            });
+            if entries.len() as u64 <= 2 * finished {
+                entries.push(Entry::Finished {
+                    at,
+                    id,
+                    retried,
+                    how: Finish::Ok,
+                    overrun_us: 0,
+                });
+            }
+        }
+        ProcessLedger {
+            process: "w-0".to_owned(),
+            entries,
+            killed_at: None,
+        }
+    }
+
+    fn found(processed: Count, failed: u64, life: ProcessLedger) -> Vec<(String, String)> {
+        let failed = Count {
+            total: failed,
+            daily: failed,
+        };
+        let counters = Counters { processed, failed };
+        let counters = BTreeMap::from([("default".to_owned(), counters)]);
+        wrong(&plan(), &counters, (&sent(1_000), &[life]))
+    }
+
+    fn both(count: u64) -> Count {
+        Count {
+            total: count,
+            daily: count,
+        }
+    }
+
+    #[test]
+    fn what_the_ledgers_say_is_right() {
+        assert_eq!(found(both(200), 0, life(200, 0)), []);
+    }
+
+    #[test]
+    fn five_hundred_more_are_found_in_either_counter() {
+        let [(queue, saw)] = found(both(700), 0, life(200, 0)).try_into().unwrap();
+        assert_eq!(queue, "default");
+        assert_eq!(
+            saw,
+            "asynq's counter `processed` is 700, and the workers have noted 200"
+        );
+        let [(_, saw)] = found(both(200), 500, life(200, 0)).try_into().unwrap();
+        assert_eq!(
+            saw,
+            "asynq's counter `failed` is 500, and the workers have noted 0"
+        );
+    }
+
+    #[test]
+    fn fewer_are_found_too() {
+        assert_eq!(found(both(100), 0, life(200, 0)).len(), 1);
+    }
+
+    #[test]
+    fn a_total_that_is_not_the_sum_of_its_days_is_found() {
+        let count = Count {
+            total: 200,
+            daily: 203,
+        };
+        let [(_, saw)] = found(count, 0, life(200, 0)).try_into().unwrap();
+        assert_eq!(
+            saw,
+            "asynq's counter `processed` is 200, and those of its days 203"
+        );
+    }
+
+    #[test]
+    fn what_was_fetched_and_not_begun_at_a_kill_is_allowed() {
+        // Ten slots: as many may have been fetched, and whoever recovers them counts them.
+        assert_eq!(found(both(210), 0, life(200, 0)), []);
+        assert_eq!(found(both(211), 0, life(200, 0)).len(), 1);
+        // What was begun and did not return may be counted as well.
+        assert_eq!(found(both(213), 0, life(200, 3)), []);
+        assert_eq!(found(both(214), 0, life(200, 3)).len(), 1);
+    }
+}

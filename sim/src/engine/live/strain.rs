@@ -1,8 +1,8 @@
 //! Whether a drill that is under way has gone beyond what a verdict bears, so that going on is a waste of time.
 //!
-//! Only what cannot become good any more counts: a 99th percentile that is over its limit whatever comes, a fault that was
-//! too late, a stall longer than Prometheus looks back, and slots held twice as long as is allowed over half a minute's
-//! work. What is closer is judged in the end, see `firedrill_reports::score`.
+//! Most of it cannot become good any more: a 99th percentile that is over its limit whatever comes, a fault that was too
+//! late, a stall longer than Prometheus looks back. One rule is a forecast: half of all round trips so far hold the slots
+//! twice as long as is allowed. What is closer is judged in the end, see `firedrill_reports::score`.
 
 use crate::ledger::Entry;
 use crate::plan::{Demand, Plan};

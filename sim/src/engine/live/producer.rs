@@ -1,0 +1,127 @@
+//! The producer's task in a live drill: it enqueues over a connection of its own, and its ledger is in memory.
+
+use super::abort::Abort;
+use super::interpreter::{Host, Outside, drive};
+use super::watch::Roster;
+use crate::actor::producer::{Messages, Producer};
+use crate::actor::{Event, RunId};
+use crate::asynq::message::TaskMessage;
+use crate::broker::redis::RedisBroker;
+use crate::clock::{ClockOrigin, Time};
+use crate::ledger;
+use crate::plan::Plan;
+use crate::redis_server::ours;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+type Entry = ledger::Entry<String>;
+type LiveProducer = Producer<TaskMessage, Messages>;
+
+/// The producer's task, what it has noted, and the way to stop it.
+pub(super) struct ProducerTask {
+    done: tokio::task::JoinHandle<()>,
+    outside: mpsc::UnboundedSender<Outside<LiveProducer>>,
+    notes: Arc<Mutex<Vec<Entry>>>,
+}
+
+/// The producer's host: it has no handlers, and its ledger is in memory.
+struct Notes {
+    entries: Arc<Mutex<Vec<Entry>>>,
+    roster: Roster,
+    /// Workload entries of the tasks that are not answered.
+    under_way: HashMap<String, u32>,
+}
+
+impl Host for Notes {
+    fn run(&mut self, _: Time, _: RunId, _: TaskMessage) {}
+
+    fn note(&mut self, entry: Entry) {
+        match &entry {
+            Entry::Sent { id, workload, .. } => {
+                self.under_way.insert(id.clone(), *workload);
+                self.roster.sends(*workload);
+            }
+            Entry::Answered { id, accepted, .. } => {
+                if let Some(workload) = self.under_way.remove(id)
+                    && *accepted
+                {
+                    self.roster.accepted(workload);
+                }
+            }
+            Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
+        }
+        self.entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(entry);
+    }
+}
+
+impl ProducerTask {
+    /// Begins to produce.
+    pub(super) fn spawn(
+        plan: &Plan,
+        broker: RedisBroker,
+        clock: ClockOrigin,
+        roster: Roster,
+    ) -> Self {
+        let (outside_tx, outside) = mpsc::unbounded_channel();
+        let messages = Messages::new(plan);
+        let mut producer = Producer::new(plan, clock.virtual_start, messages.queues(), messages)
+            .publishing(plan, ours::HOST, std::process::id());
+        let notes = Arc::new(Mutex::new(Vec::new()));
+        let mut host = Notes {
+            entries: notes.clone(),
+            roster,
+            under_way: HashMap::new(),
+        };
+        let done = tokio::spawn(async move {
+            drive(&mut producer, &broker, clock, &mut host, outside).await;
+        });
+        Self {
+            done,
+            outside: outside_tx,
+            notes,
+        }
+    }
+
+    /// Looks at what has been noted so far.
+    pub(super) fn with_notes<T>(&self, look: impl FnOnce(&[Entry]) -> T) -> T {
+        look(&self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has it send no more, waits, with a bound and unless the drill is stopped, until every task it has sent is answered,
+    /// and takes the ledger.
+    pub(super) async fn finish(self, clock: ClockOrigin, abort: &Abort) -> Vec<Entry> {
+        // A closed channel means the producer has ended already.
+        let _ = self.outside.send(Outside::Event(Event::Stop));
+        // Its notes are whole when it has heard of that.
+        let (heard_tx, heard) = oneshot::channel();
+        let hear = Box::new(move |_: &LiveProducer| {
+            let _ = heard_tx.send(());
+        });
+        let _ = self.outside.send(Outside::Inspect(hear));
+        let _ = heard.await;
+        let patience =
+            tokio::time::Instant::now() + clock.real_millis(10_000).max(Duration::from_secs(2));
+        loop {
+            let answered = self.with_notes(|notes| {
+                let is_sent = |note: &&Entry| matches!(note, Entry::Sent { .. });
+                notes.len() == 2 * notes.iter().filter(is_sent).count()
+            });
+            let stopped = abort.is_asked();
+            if stopped || answered || tokio::time::Instant::now() >= patience {
+                let _ = self.outside.send(Outside::Event(Event::Shutdown));
+                // It leaves the listings of schedulers, if Redis is there.
+                let within = Duration::from_millis(if stopped { 200 } else { 1_000 });
+                let _ = tokio::time::timeout(within, self.done).await;
+                return std::mem::take(
+                    &mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner),
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Whether the targets of a live drill are scraped when they should be, and answer when they should.
+
+use super::names;
+use super::scraper::Progress;
+use super::watch::Roster;
+use crate::audit::REDIS;
+use crate::clock::Time;
+use crate::engine::EXPORTERS;
+use crate::plan::Plan;
+use firedrill_reports::record::{GapKind, Meddling};
+
+/// Whether targets that should be up are.
+pub(super) struct Upkeep {
+    roster: Roster,
+    interval_ms: i64,
+    /// Of each target its name, whose absence explains that it is not up, when it was scraped last, and whether it could
+    /// be.
+    targets: Vec<(String, String, Option<Time>, bool)>,
+}
+
+impl Upkeep {
+    pub(super) fn new(plan: &Plan, roster: Roster) -> Self {
+        let targets = names(plan).into_iter().map(|(job, instance)| {
+            let exporters = EXPORTERS.iter().any(|(name, _)| *name == job);
+            // Exporters are the harness' own; one that waits for Redis is late with it.
+            let who = if exporters { REDIS } else { instance.as_str() };
+            (format!("{job}/{instance}"), who.to_owned(), None, true)
+        });
+        Self {
+            roster,
+            interval_ms: plan.scrape_interval_ms,
+            targets: targets.collect(),
+        }
+    }
+
+    pub(super) fn see(&mut self, progress: &Progress) {
+        match progress {
+            Progress::Began { target, at, .. } => {
+                let (name, _, last, _) = &mut self.targets[*target];
+                if let Some(last) = last.replace(*at) {
+                    let beyond_ms = at.millis() - last.millis() - self.interval_ms;
+                    self.roster.gap(GapKind::Scrape, name, last, beyond_ms);
+                }
+            }
+            Progress::Ended {
+                target,
+                at,
+                ended,
+                values,
+            } => {
+                let (name, who, _, up) = &mut self.targets[*target];
+                let down = values.is_none() && !self.roster.was_away(who, *at, *ended);
+                if down && *up {
+                    let saw = "could not be scraped".to_owned();
+                    self.roster
+                        .tell(Meddling::Unreachable, name, *at, None, saw);
+                }
+                *up = !down;
+            }
+        }
+    }
+}
