@@ -7,10 +7,12 @@ pub mod directory;
 pub mod docker;
 pub mod given;
 pub mod leftovers;
+pub(crate) mod login;
 pub mod ours;
 pub mod private;
 
 use crate::guard;
+use login::Login;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -54,6 +56,8 @@ pub struct RedisServerOptions {
     program: PathBuf,
     guard: Option<PathBuf>,
     persistence: Persistence,
+    /// Its only user who may change anything; `None`: anybody who reaches its socket may.
+    login: Option<Login>,
 }
 
 impl RedisServerOptions {
@@ -73,7 +77,15 @@ impl RedisServerOptions {
             program: program.to_path_buf(),
             guard: None,
             persistence: Persistence::None,
+            login: None,
         }
+    }
+
+    /// Lets nobody change anything but whoever has its [`url`](RedisServer::url); others may look.
+    #[must_use]
+    pub fn for_us_alone(mut self) -> Self {
+        self.login = Some(Login::new());
+        self
     }
 
     /// Chooses whether data survives a SIGKILL.
@@ -228,8 +240,13 @@ impl RedisServer {
             ["--save", ""],
             ["--appendonly", if persistent { "yes" } else { "no" }],
             ["--appendfsync", "no"],
-        ]
-        .concat();
+        ];
+        let mut args = args.as_flattened().to_vec();
+        // A password on a command line could be read by everybody, and in a file by whoever finds it.
+        let login = self.options.login.as_ref();
+        if login.is_some() {
+            args.push("-");
+        }
         let mut command = match &self.options.guard {
             Some(exe) => guard::command(exe, program, &args),
             None => {
@@ -238,13 +255,23 @@ impl RedisServer {
                 command
             }
         };
+        let failed = |error| RedisServerError::Start(program.clone(), error);
+        let stdin = if login.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
         let child = command
             .current_dir(self.dir.path())
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::null())
             .spawn()
-            .map_err(|error| RedisServerError::Start(program.clone(), error))?;
-        self.child = Some(child);
+            .map_err(failed)?;
+        let child = self.child.insert(child);
+        if let (Some(login), Some(mut stdin)) = (login, child.stdin.take()) {
+            // One that has ended says why in its log; a pipe holds more than this.
+            let _ = stdin.write_all(login.config(true).as_bytes());
+        }
         Ok(())
     }
 
@@ -285,13 +312,15 @@ impl RedisServer {
         self.dir.path().join(directory::SOCKET)
     }
 
-    /// `unix:///path/of/its/socket`.
+    /// `unix:///path/of/its/socket`, with user and password where it has them.
     #[must_use]
     pub fn url(&self) -> String {
         // Whatever `TMPDIR` has in it; a path is UTF-8 here, see `directory`.
         let path = self.socket();
         let path = utf8_percent_encode(path.to_str().unwrap_or_default(), IN_URLS);
-        format!("unix://{path}")
+        let login = self.options.login.as_ref();
+        let login = login.map_or(String::new(), |login| format!("{}@", login.in_url()));
+        format!("unix://{login}{path}")
     }
 
     /// Process id, while it runs.

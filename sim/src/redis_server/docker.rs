@@ -5,8 +5,8 @@
 
 pub mod reaper;
 
+use crate::redis_server::login::{Login, secret};
 use crate::redis_server::{Persistence, RedisServerError, free_port};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub struct RedisContainer {
     docker: PathBuf,
     name: String,
     port: u16,
-    password: String,
+    login: Login,
     /// Removes the container when it is dropped, or when we are killed.
     _reaper: reaper::Reaper,
 }
@@ -125,7 +125,7 @@ impl RedisContainer {
         image: &str,
         persistence: Persistence,
     ) -> Result<Self, RedisServerError> {
-        let password = secret();
+        let login = Login::new();
         // Looked after by its name, so before it is there: a container that was made and did not start is removed too.
         let name = format!("firedrill-{}", secret());
         let reaper = reaper::Reaper::start(exe, docker, &name).map_err(container_error)?;
@@ -150,7 +150,8 @@ impl RedisContainer {
         docker_does(docker, &create, PULLED_WITHIN).await?;
         // The password also because its address on Docker's own network is open to other containers.
         let config = format!(
-            "save \"\"\nappendonly {append_only}\nappendfsync no\nrequirepass {password}\n"
+            "save \"\"\nappendonly {append_only}\nappendfsync no\n{}",
+            login.config(false)
         );
         let dir = tempfile::tempdir().map_err(container_error)?;
         let file = dir.path().join("redis.conf");
@@ -162,7 +163,7 @@ impl RedisContainer {
             docker: docker.to_path_buf(),
             name,
             port,
-            password,
+            login,
             _reaper: reaper,
         };
         container.restart().await?;
@@ -201,10 +202,10 @@ impl RedisContainer {
         self.port
     }
 
-    /// `redis://:password@127.0.0.1:port`.
+    /// `redis://user:password@127.0.0.1:port`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://:{}@127.0.0.1:{}", self.password, self.port)
+        format!("redis://{}@127.0.0.1:{}", self.login.in_url(), self.port)
     }
 
     /// Whether its Redis answers `PING` and is ready, that is, has loaded its data.
@@ -217,7 +218,7 @@ impl RedisContainer {
     fn ping(&self) -> io::Result<bool> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let mut stream = connect(address, REDIS_ANSWERS_WITHIN)?;
-        stream.write_all(format!("AUTH {}\r\nPING\r\n", self.password).as_bytes())?;
+        stream.write_all(format!("{}PING\r\n", self.login.command()).as_bytes())?;
         let mut reply = [0; READY.len()];
         stream.read_exact(&mut reply)?;
         Ok(reply == *READY)
@@ -269,12 +270,6 @@ async fn docker_does(
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(container_error(format!("docker {what}: {said}")))
-}
-
-/// 128 bits nobody can guess, from the system's randomness.
-fn secret() -> String {
-    let bits = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", bits(), bits())
 }
 
 /// Docker has no code for it, and two wordings: its own list of ports, and the system's.

@@ -68,7 +68,9 @@ impl PrivateRedis {
     ) -> Result<Self, RedisServerError> {
         match source {
             RedisSource::Program(program) => {
-                let options = RedisServerOptions::new(exe, program).persistence(persistence);
+                let options = RedisServerOptions::new(exe, program)
+                    .persistence(persistence)
+                    .for_us_alone();
                 let mut server = RedisServer::launched(options)?;
                 // Not asleep in between: whoever waits for this may have to do something else, such as to end it.
                 let deadline = Instant::now() + ANSWERS_WITHIN;

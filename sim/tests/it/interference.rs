@@ -446,6 +446,84 @@ fn queues_that_others_move_pause_or_take_the_leases_of_are_named() {
 }
 
 #[test]
+fn a_waiting_task_that_others_make_older_is_named() {
+    need!("redis-server");
+    let said = meddled(|redis| {
+        // Until it has been looked at.
+        for _ in 0..20 {
+            let id: Option<String> = redis.lindex("asynq:{default}:pending", -1).unwrap();
+            if let Some(id) = id {
+                let task = format!("asynq:{{default}}:t:{id}");
+                run(redis, &format!("HSET {task} pending_since 1000000000"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    said.proves_nothing(&["interference: default: its oldest task has been waiting for "]);
+}
+
+#[test]
+fn whoever_comes_to_the_private_redis_may_look_and_change_nothing() {
+    need!("redis-server");
+    let drill = Drill::start(QUIET, &[]);
+    let server = drill.processes("redis-server")[0];
+    let socket = fs::read_link(format!("/proc/{server}/cwd"))
+        .unwrap()
+        .join("redis.sock");
+    let mut redis = redis::Client::open(format!("unix://{}", socket.display()))
+        .unwrap()
+        .get_connection()
+        .unwrap();
+    for line in [
+        "SET key value",
+        "LPOP asynq:{default}:pending",
+        "HSET asynq:{default}:t:1 pending_since 1",
+        "FLUSHALL",
+        "SORT asynq:{default}:pending STORE key",
+        "CONFIG SET maxmemory 1",
+        "CLIENT PAUSE 1000",
+        "CLIENT KILL TYPE normal",
+        "SHUTDOWN NOSAVE",
+        "DEBUG SLEEP 1",
+        "SCRIPT FLUSH",
+        "REPLICAOF 127.0.0.1 1",
+        "PUBLISH asynq:cancel 1",
+        "EVAL return(redis.call('SET','key','value')) 0",
+        "AUTH firedrill firedrill",
+    ] {
+        let mut words = line.split(' ');
+        let mut command = redis::cmd(words.next().unwrap());
+        command.arg(words.collect::<Vec<_>>());
+        command.exec(&mut redis).expect_err(line);
+    }
+    let done: u64 = redis.get("asynq:{default}:processed").unwrap();
+    assert!(done > 0);
+    let _: String = redis::cmd("INFO").query(&mut redis).unwrap();
+    // Who stays is no client of the drill.
+    let said = drill.end();
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    let record = said.record();
+    let is_clients = |line: &Line| match line {
+        Line::Series { id, labels } if labels["__name__"] == "redis_connected_clients" => Some(*id),
+        _ => None,
+    };
+    let clients = record.lines.iter().find_map(is_clients).unwrap();
+    let mut seen: Vec<String> = Vec::new();
+    for line in &record.lines {
+        if let Line::Scrape { values, .. } = line
+            && let Some((_, value)) = values.iter().find(|(id, _)| *id == clients)
+        {
+            seen.push(format!("{value:?}"));
+        }
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    // Two connections of the harness, and two of each worker.
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert!(seen[0].contains('6'), "{seen:?}");
+}
+
+#[test]
 fn a_strangers_server_in_the_place_of_redis_while_that_is_down_is_not_used() {
     need!("redis-server");
     let outage = killed()

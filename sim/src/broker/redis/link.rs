@@ -232,7 +232,8 @@ impl Shared {
             Some((at, trouble)) if *at >= asked => return Err(trouble.clone()),
             _ => {}
         }
-        match self.dialer.dial().await {
+        // Rarely done, and large: every call would carry the room for it.
+        match Box::pin(self.dialer.dial()).await {
             Ok(connection) => {
                 slot.number += 1;
                 slot.connection = Some(connection.clone());

@@ -9,6 +9,7 @@ use crate::engine::live::scraper::Place;
 use crate::engine::live::uptime::Uptime;
 use crate::engine::live::watch::{Roster, Sizes};
 use crate::metrics::{Value, exposition, memory_labels, queue_values};
+use crate::redis_server::login::USER;
 use firedrill_detector::Labels;
 use std::io;
 use tokio::net::TcpListener;
@@ -50,7 +51,12 @@ pub async fn serve_redis(broker: RedisBroker, uptime: Uptime) -> io::Result<Plac
         let (broker, uptime) = (broker.clone(), uptime.clone());
         async move {
             let info = broker.info().await.ok();
-            Some(exposition::encode(&redis_values(info.as_deref(), &uptime)))
+            let mut list = redis::cmd("CLIENT");
+            let list = broker.command(list.arg("LIST"), "CLIENT LIST").await;
+            let list: Option<String> = list.ok();
+            let strangers = list.map_or(0, |list| strangers(&list));
+            let values = redis_values(info.as_deref(), strangers, &uptime);
+            Some(exposition::encode(&values))
         }
     };
     serve(text).await
@@ -91,6 +97,7 @@ async fn asynq_values(
         };
         if let (Some(roster), Some(before)) = (roster, before) {
             roster.check(&queue, before, Sizes::from(&*stats));
+            roster.check_age(&queue, stats.latency_seconds);
         }
         values.extend(queue_values(&queue, &stats));
         let memory_bytes = inspector.queue_memory_bytes(&queue).await.ok()?;
@@ -105,7 +112,20 @@ async fn asynq_values(
 const UPTIME: &str = "uptime_in_seconds";
 const CLIENTS: &str = "connected_clients";
 
-fn redis_values(info: Option<&str>, uptime: &Uptime) -> Vec<Value> {
+/// How many of the clients of a Redis of ours (as `CLIENT LIST` has them) are none of the drill's: who looks on is no
+/// part of the incident. Where the drill has no user of its own, nobody can tell.
+fn strangers(list: &str) -> usize {
+    let is_ours = |line: &&str| {
+        line.split(' ')
+            .any(|field| field.strip_prefix("user=") == Some(USER))
+    };
+    match list.lines().filter(is_ours).count() {
+        0 => 0,
+        ours => list.lines().count() - ours,
+    }
+}
+
+fn redis_values(info: Option<&str>, strangers: usize, uptime: &Uptime) -> Vec<Value> {
     let up = f64::from(u8::from(info.is_some()));
     let mut values = vec![(Labels::metric("redis_up", []), up)];
     let fields = [
@@ -124,11 +144,26 @@ fn redis_values(info: Option<&str>, uptime: &Uptime) -> Vec<Value> {
         {
             let value = match *field {
                 UPTIME => uptime.seconds(value) as f64,
-                CLIENTS => value - OBSERVERS,
+                CLIENTS => value - OBSERVERS - strangers as f64,
                 _ => value,
             };
             values.push((Labels::metric(name, []), value));
         }
     }
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_looks_on_is_no_client_of_the_drill() {
+        let ours = "id=3 addr=r.sock:0 name= db=0 cmd=evalsha user=firedrill lib-name=x";
+        let theirs = "id=4 addr=r.sock:0 name=user=firedrill db=0 cmd=get user=default lib-name=x";
+        assert_eq!(strangers(&format!("{ours}\n{ours}\n")), 0);
+        assert_eq!(strangers(&format!("{ours}\n{theirs}\n{theirs}\n")), 2);
+        // A Redis that was given.
+        assert_eq!(strangers(&format!("{theirs}\n{theirs}\n")), 0);
+    }
 }

@@ -148,6 +148,16 @@ impl Roster {
         }
     }
 
+    /// Holds the age of the task that waits longest in a queue, seconds, against the drill's.
+    pub(crate) fn check_age(&self, queue: &str, waits_s: f64) {
+        let now = self.clock.now();
+        let drill_s = (now.millis() - self.clock.virtual_start.millis()) as f64 / 1e3;
+        let found = self.state().books.check_age(queue, waits_s, drill_s);
+        if let Some(saw) = found {
+            self.tell(Meddling::ForeignData, queue, now, None, saw);
+        }
+    }
+
     /// Something happened that no step of the plan did.
     pub(crate) fn tell(
         &self,

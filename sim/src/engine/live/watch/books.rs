@@ -8,6 +8,9 @@ use crate::asynq::settings::ARCHIVE_MAX;
 use crate::plan::Plan;
 use std::collections::BTreeMap;
 
+/// So much may be between two looks at the clock, virtual seconds.
+const AGE_OFF_S: f64 = 120.0;
+
 /// What the drill's producer has done, and what was seen of the counters, at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Before {
@@ -54,6 +57,8 @@ struct Book {
     now: Before,
     /// Whether somebody was told that they do not add up.
     told: bool,
+    /// Whether somebody was told of a task of another time.
+    told_of_age: bool,
 }
 
 /// The numbers of all queues.
@@ -100,6 +105,19 @@ impl Books {
     pub(super) fn before(&self, queue: &str) -> Before {
         let book = self.queues.get(queue);
         book.map_or_else(Before::default, |book| book.now)
+    }
+
+    /// What is wrong with the age of the task that waits longest, seconds, once: none is older than the drill, or from the
+    /// future.
+    pub(super) fn check_age(&mut self, queue: &str, waits_s: f64, drill_s: f64) -> Option<String> {
+        let book = self.queues.get_mut(queue)?;
+        let may_be = -AGE_OFF_S..=drill_s + AGE_OFF_S;
+        if may_be.contains(&waits_s) || std::mem::replace(&mut book.told_of_age, true) {
+            return None;
+        }
+        Some(format!(
+            "its oldest task has been waiting for {waits_s:.0} s, and the drill began {drill_s:.0} s ago"
+        ))
     }
 
     /// What is wrong with the numbers of a queue, once. `before`: what was known when they were asked for;
@@ -166,6 +184,23 @@ mod tests {
             }
         }
         books
+    }
+
+    #[test]
+    fn no_task_is_older_than_the_drill() {
+        let mut books = books();
+        let queue = books.workload[0].clone();
+        assert_eq!(books.check_age(&queue, 300.0, 300.0), None);
+        assert_eq!(books.check_age(&queue, 0.0, 300.0), None);
+        let said = books.check_age(&queue, 1.7e9, 300.0).unwrap();
+        assert!(said.contains("waiting for 1700000000 s"), "{said}");
+        assert_eq!(
+            books.check_age(&queue, 1.7e9, 315.0),
+            None,
+            "it is told once"
+        );
+        let mut books = self::books();
+        assert!(books.check_age(&queue, -3_600.0, 300.0).is_some());
     }
 
     #[test]
