@@ -18,6 +18,7 @@ pub(crate) mod source;
 mod tree;
 
 pub use problem::{Mark, Problem, Problems, UnknownKeys};
+pub use source::lines_in_scalars;
 pub use tree::{Node, TEXT_MAX, Value, parse, parse_all};
 
 /// The keys of a mapping, taken one by one; what nobody asked for is unknown.

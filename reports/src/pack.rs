@@ -15,7 +15,7 @@ pub use pages::{PagesError, Severities};
 pub use stray::check_strays;
 
 use crate::record::RuleText;
-use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
+use firedrill_detector::yaml::{Mark, Problem, Problems, closest, lines_in_scalars};
 use meant::Meant;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,7 +69,9 @@ impl RulePack {
         let mut found = Vec::new();
         for rule in rules {
             let mut problems = Problems::new(&rule.name);
-            for (index, line) in rule.text.lines().enumerate() {
+            let texts = lines_in_scalars(&rule.text);
+            let lines = rule.text.lines().enumerate();
+            for (index, line) in lines.filter(|(index, _)| !texts.contains(&(index + 1))) {
                 let comment = line.trim_start().strip_prefix('#').map(str::trim);
                 if let Some(directive) =
                     comment.and_then(|comment| comment.strip_prefix("firedrill:"))

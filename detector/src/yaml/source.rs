@@ -2,7 +2,7 @@
 
 use crate::yaml::Mark;
 use saphyr_parser::{Event, Parser, ScalarStyle};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// How a scalar is written.
@@ -57,6 +57,47 @@ pub(crate) fn scalars(text: &str) -> BTreeMap<Mark, Scalar> {
         };
         if found.get(&at).is_none_or(|known| known.range.is_empty()) {
             found.insert(at, scalar);
+        }
+    }
+    found
+}
+
+/// The lines of a YAML text, counted from 1, whose beginning is part of a scalar: what looks like a comment there is none.
+///
+/// ```
+/// use firedrill_detector::yaml::lines_in_scalars;
+///
+/// let text = "a: |\n  # text\n# comment\nb: 'x\n  # text'\n";
+/// assert_eq!(lines_in_scalars(text), [2, 5].into());
+/// ```
+#[must_use]
+pub fn lines_in_scalars(text: &str) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    for scalar in scalars(text).values() {
+        let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+        let first = text[..scalar.range.start]
+            .rfind('\n')
+            .map_or(0, |end| end + 1);
+        let block = (scalar.form == Form::Block).then(|| {
+            let content = text[first..].lines().find(|line| !line.trim().is_empty());
+            content.map_or(0, indent)
+        });
+        let mut at = first;
+        let mut number = mark_of(text, first).line;
+        for line in text[first..].split_inclusive('\n') {
+            if at >= scalar.range.end {
+                break;
+            }
+            // Comments may follow a block, and are less indented.
+            let is_inside = match block {
+                Some(least) => indent(line) >= least,
+                None => at > scalar.range.start,
+            };
+            if is_inside {
+                found.insert(number);
+            }
+            at += line.len();
+            number += 1;
         }
     }
     found

@@ -1,7 +1,7 @@
 //! Comments that look like directives and are none: nothing would come of them, without a word.
 
 use crate::record::RuleText;
-use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
+use firedrill_detector::yaml::{Mark, Problem, Problems, closest, lines_in_scalars};
 
 /// The word that directives begin with.
 const WORD: &str = "firedrill";
@@ -15,7 +15,12 @@ pub fn check_strays(rules: &[RuleText]) -> Result<(), Vec<Problem>> {
     let mut found = Vec::new();
     for rule in rules {
         let mut problems = Problems::new(&rule.name);
+        let texts = lines_in_scalars(&rule.text);
         for (index, line) in rule.text.lines().enumerate() {
+            if texts.contains(&(index + 1)) {
+                in_text(line, index, &mut problems);
+                continue;
+            }
             let Some((place, written, meant)) = stray(line) else {
                 continue;
             };
@@ -30,6 +35,20 @@ pub fn check_strays(rules: &[RuleText]) -> Result<(), Vec<Problem>> {
         found.extend(problems.into_vec());
     }
     if found.is_empty() { Ok(()) } else { Err(found) }
+}
+
+/// A directive in the lines of a text, such as an annotation's, is a part of that text.
+fn in_text(line: &str, index: usize, problems: &mut Problems) {
+    let written = line.trim();
+    let comment = written.strip_prefix('#').map(str::trim_start);
+    if comment.is_some_and(|comment| comment.starts_with("firedrill:")) {
+        let at = Mark {
+            line: index + 1,
+            column: 1 + line.len() - line.trim_start().len(),
+        };
+        let message = format!("`{written}` is inside a text, where it is no directive");
+        problems.push_with_hint(at, message, "write it outside, in a line of its own");
+    }
 }
 
 /// Where in a line it stands, as written, and what follows the word.
@@ -109,6 +128,20 @@ mod tests {
         };
         let found = check_strays(&[rule]).err().unwrap_or_default();
         found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_directive_in_a_text_is_refused_and_one_behind_it_is_not() {
+        let text = "groups:\n- rules:\n  - alert: A\n    expr: |\n      up == 0\n      # firedrill: no-data-ok A\n    \
+                    # firedrill: no-data-ok A\n    annotations:\n      summary: \"one\n        # firedrill: pages = a\"\n";
+        let found = problems(text);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(
+            found[0].starts_with("r.yml:6:7: `# firedrill: no-data-ok A` is inside a text"),
+            "{found:?}"
+        );
+        assert!(found[1].starts_with("r.yml:10:9: "), "{found:?}");
+        assert!(problems("a: |\n  fire # firedrill\n").is_empty());
     }
 
     #[test]
