@@ -2,11 +2,12 @@
 
 mod delays;
 mod flushes;
+mod starved;
 
 use crate::jsonl::Record;
 use crate::pack::RulePack;
 use crate::record::{Audit, Gap, GapKind, Lag, Line, Meddling, Phase, Transition};
-use crate::score::judge::{Judged, Outcome};
+use crate::score::judge::{Class, Judged, Outcome};
 use crate::score::spans::Spans;
 use crate::score::{AlertScore, IncidentScore};
 use std::collections::BTreeMap;
@@ -23,6 +24,24 @@ pub(super) struct Alarms<'a> {
     pub(super) pack: &'a RulePack,
 }
 
+impl Alarms<'_> {
+    /// Whether the verdict rests on an alarm: a page that is false, or what an incident was detected by.
+    fn counts(&self, judged: &Judged) -> bool {
+        let episode = &judged.episode;
+        match judged.class {
+            Class::False | Class::BenignFalse | Class::Standing => judged.page,
+            Class::Hit => self.incidents.iter().any(|incident| {
+                let detection = incident.detection.as_ref();
+                judged.is_of(incident.truth.id)
+                    && detection.is_some_and(|by| {
+                        by.alert == episode.alert && by.fired_ms == episode.start_ms
+                    })
+            }),
+            _ => false,
+        }
+    }
+}
+
 /// Why a drill proves nothing.
 ///
 /// It was cut short, stopped or interfered with; a fault had no effect; tasks came to what no step of the plan explains;
@@ -32,8 +51,11 @@ pub(super) struct Alarms<'a> {
 ///   scrape interval): L exceeds an evaluation interval, for then any firing may be off by one or more evaluations.
 /// * The harness cost the workers a quarter of their capacity.
 /// * A detection lies within L of its deadline, or within the longest single delay since its fault, or within the time
-///   that the work lost to the harness since then would have taken the whole fleet: a backlog grows by as much.
+///   that the work lost to the harness since then would have taken the whole fleet: a backlog grows by as much. Or within
+///   the time that a backlog of the harness' making from before the fault moves what is measured by; see [`starved`].
 /// * A single delay may have made an alarm, or kept one from being raised; see [`delays`].
+/// * For minutes the machine took a quarter of the workers' capacity, and an alarm came of that or may have; see
+///   [`starved`].
 /// * An alarm was over within the lag of its notification; see [`flushes`].
 pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>) -> Doubts {
     let late = late(record, alarms);
@@ -124,6 +146,7 @@ fn late(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
         }
         why.extend(near_deadlines(record, lag, alarms.incidents));
         why.extend(delays::doubts(record, lag, alarms));
+        why.extend(starved::doubts(lag, alarms));
         why.extend(flushes::doubts(record, lag, alarms));
     }
     why
@@ -221,7 +244,8 @@ fn near_deadlines(record: &Record, lag: &Lag, incidents: &[IncidentScore]) -> Ve
         let since = (incident.truth.fault_ms, detection.delivered_ms);
         let single = delays::longest(record, lag, since);
         let lost = lost(lag, since);
-        let lag = worst(record, lag).max(single).max(lost);
+        let before = starved::owed(lag, incident.truth.fault_ms);
+        let lag = worst(record, lag).max(single).max(lost).max(before);
         if (detection.delivered_ms - incident.truth.deadline_ms).abs() <= lag {
             why.push(format!(
                 "somebody was told of {} within the harness' lag ({:.1} s) of the deadline; try a lower --speed",

@@ -20,7 +20,7 @@ use crate::pack::Role;
 use crate::record::{AlertState, Gap, GapKind, Lag, Wanted};
 use crate::score::IncidentScore;
 use crate::score::doubt::Alarms;
-use crate::score::judge::{Class, Outcome};
+use crate::score::judge::Outcome;
 use std::collections::BTreeMap;
 
 /// How far Prometheus looks back for a sample, and the usual window of a `rate`.
@@ -123,17 +123,7 @@ fn made(delays: &[Delay<'_>], alarms: Alarms<'_>) -> Vec<String> {
     let mut why: BTreeMap<&str, String> = BTreeMap::new();
     for judged in alarms.judged {
         let episode = &judged.episode;
-        let counts = match judged.class {
-            Class::False | Class::BenignFalse | Class::Standing => judged.page,
-            Class::Hit => alarms.incidents.iter().any(|incident| {
-                let detection = incident.detection.as_ref();
-                judged.is_of(incident.truth.id)
-                    && detection.is_some_and(|by| {
-                        by.alert == episode.alert && by.fired_ms == episode.start_ms
-                    })
-            }),
-            _ => false,
-        };
+        let counts = alarms.counts(judged);
         let fired_ms = episode.end_ms - episode.start_ms;
         let span = (episode.pending_ms, episode.end_ms);
         let delay = delays

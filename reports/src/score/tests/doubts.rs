@@ -74,6 +74,42 @@ fn a_harness_that_costs_a_quarter_of_the_capacity_proves_nothing() {
 }
 
 #[test]
+fn alarms_of_workers_that_the_machine_starved_prove_nothing() {
+    // Seconds at which the detection fired; a third of minutes 15 to 19 was lost.
+    let fired_at = |fires: i64, lost_ms: i64| {
+        let mut paper = Paper::new(600, 3600)
+            .incident("db_slow", 1200, None, 2400, 1500)
+            .fires("JobLatencyHigh", fires - 60, fires, 2400);
+        let lag = Lag {
+            lost_ms: (15..20).map(|minute| (minute * 60_000, lost_ms)).collect(),
+            ..Lag::default()
+        };
+        paper.record.lines.push(Line::Lag(lag));
+        paper.score()
+    };
+    let starved = fired_at(1300, 20_000);
+    assert_eq!(starved.verdict, Verdict::Inconclusive);
+    assert!(starved.too_fast, "a lower speed would help");
+    let reason = "the machine took 33 % of the workers' capacity from minute 15 to 20, which may have made JobLatencyHigh \
+                  fire; try a lower --speed";
+    assert!(
+        starved.inconclusive.contains(&reason.to_owned()),
+        "{:?}",
+        starved.inconclusive
+    );
+    assert_eq!(fired_at(1300, 6_000).verdict, Verdict::Passed);
+    // Nothing is red of a quiet drill.
+    let mut quiet = Paper::new(600, 3600).benign(0, 3600);
+    let lost_ms = (15..20).map(|minute| (minute * 60_000, 20_000)).collect();
+    let lag = Lag {
+        lost_ms,
+        ..Lag::default()
+    };
+    quiet.record.lines.push(Line::Lag(lag));
+    assert_eq!(quiet.score().verdict, Verdict::Passed);
+}
+
+#[test]
 fn a_fault_without_effect_proves_nothing() {
     let mut paper = Paper::new(600, 3600).incident("db_slow", 1200, None, 2400, 1500);
     paper.record.lines.push(Line::Mark(crate::record::Mark {
