@@ -402,6 +402,11 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_nothing(value: &f64) -> bool {
+    value.abs() < f64::EPSILON
+}
+
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }
@@ -505,19 +510,24 @@ pub struct Lag {
     pub fault_ms_max: i64,
     /// Round trips to Redis, as the producer saw them; median, 99th percentile, maximum.
     pub redis_ms: [i64; 3],
-    /// How much longer a worker slot is held than the handler works, because of the harness: two round trips and the
-    /// handlers' timer error over the handlers' time, medians. That much capacity is missing.
+    /// How much longer a worker slot is held than the plan wants the handler to work, because of the harness: two round trips
+    /// and the handlers' timer error, less what was taken off, over the handlers' time, medians. That much capacity is
+    /// missing.
     pub slot_overhead: f64,
     /// While all slots of a worker process were taken and tasks waited: from a handler's return to the start of the next
     /// in its place, mean; 0 when that never was so. Medians of a whole drill say little of it, for a process is slowest
     /// when it has most to do. Since 1.1.
     pub busy_turn_ms: f64,
-    /// How much longer these handlers worked than planned, mean. Since 1.1.
+    /// How much longer these handlers worked than planned, mean; negative where more was taken off than that. Since 1.1.
     pub busy_overrun_ms: f64,
     /// The same, added up minute by minute: the minute's start, and how many milliseconds the whole fleet's work of it was
     /// lost. Minutes in which nothing was are left out. Since 1.2.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lost_ms: Vec<(i64, i64)>,
+    /// How much shorter than planned handlers were made to work, mean: their slots were held that long without them, so that
+    /// the workers' capacity was the plan's. Since 1.2.
+    #[serde(skip_serializing_if = "is_nothing")]
+    pub taken_off_ms: f64,
     /// The longest single delays, the worst of each kind and subject: a short stall is in no percentile. Since 1.2.
     pub gaps: Vec<Gap>,
 }

@@ -182,8 +182,10 @@ pub enum Event<T: Task> {
         result: Option<Arc<Vec<u8>>>,
         /// How long it ran, virtual microseconds.
         elapsed_us: i64,
-        /// How much longer that was than the plan wanted, virtual microseconds: the harness' own timer error.
+        /// How much longer that was than the handler was to work, virtual microseconds: the harness' own timer error.
         overrun_us: i64,
+        /// How much less that was than the plan wanted, virtual microseconds: what the slot is held without it.
+        taken_off_us: i64,
     },
     /// Somebody asks to cancel a task, of this server or another.
     Cancel(T::Id),

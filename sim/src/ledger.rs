@@ -48,8 +48,10 @@ pub enum Entry<I> {
         retried: i32,
         /// How.
         how: Finish,
-        /// How much longer the handler took than the plan wanted, virtual microseconds.
+        /// How much longer the handler took than it was to, virtual microseconds.
         overrun_us: i64,
+        /// How much less than the plan wants it was to take, virtual microseconds: its slot is held that long without it.
+        taken_off_us: i64,
     },
     /// A task was given up: it goes to the archive, whether a handler ever saw it or not.
     GivenUp {
@@ -95,6 +97,7 @@ impl Entry<String> {
                 retried,
                 how,
                 overrun_us,
+                taken_off_us,
             } => {
                 let how = match how {
                     Finish::Ok => 'O',
@@ -102,7 +105,10 @@ impl Entry<String> {
                     Finish::FailedByFault => 'X',
                     Finish::Revoked => 'R',
                 };
-                format!("{how} {} {retried} {overrun_us} {id}\n", at.0)
+                format!(
+                    "{how} {} {retried} {overrun_us} {taken_off_us} {id}\n",
+                    at.0
+                )
             }
         }
     }
@@ -148,13 +154,15 @@ impl Entry<String> {
             "R" => Finish::Revoked,
             _ => return None,
         };
-        let (overrun_us, id) = rest.split_once(' ')?;
+        let (overrun_us, rest) = rest.split_once(' ')?;
+        let (taken_off_us, id) = rest.split_once(' ')?;
         Some(Self::Finished {
             at,
             id: id.to_owned(),
             retried: number.parse().ok()?,
             how,
             overrun_us: overrun_us.parse().ok()?,
+            taken_off_us: taken_off_us.parse().ok()?,
         })
     }
 }
@@ -275,6 +283,7 @@ mod tests {
                 retried: 0,
                 how: Finish::FailedByFault,
                 overrun_us: -3,
+                taken_off_us: 7,
             },
             Entry::GivenUp {
                 at: Time(10),

@@ -4,6 +4,7 @@
 //! on stdout. When stdin closes, the parent is gone and the process ends.
 
 pub mod handlers;
+mod slot;
 
 use crate::actor::producer::Payload;
 use crate::actor::server::{Served, ServerConfig};
@@ -19,7 +20,7 @@ use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::clock::{ClockOrigin, Time};
 use crate::engine::counts_as_started;
 use crate::engine::live::http;
-use crate::engine::live::interpreter::{Host, Outside, drive};
+use crate::engine::live::interpreter::{Host, Outside, SlotCall, drive};
 use crate::engine::live::watch::Pulse;
 use crate::handler::{self, Behaviour};
 use crate::ledger::LedgerFile;
@@ -317,6 +318,10 @@ impl Host for Process {
         let id = uuid::Builder::from_random_bytes(self.ids.random()).into_uuid();
         task.submission(now, || id.to_string())
             .map_err(|error| error.to_string().into())
+    }
+
+    fn held(&mut self, by: SlotCall, real: Duration) {
+        self.handlers.held(by, real);
     }
 
     fn health(&mut self, health: Health) {

@@ -83,8 +83,8 @@ pub fn lines_in_scalars(text: &str) -> BTreeSet<usize> {
             content.map_or(0, indent)
         });
         let mut at = first;
-        let mut number = mark_of(text, first).line;
-        for line in text[first..].split_inclusive('\n') {
+        let lines = text[first..].split_inclusive('\n');
+        for (number, line) in (mark_of(text, first).line..).zip(lines) {
             if at >= scalar.range.end {
                 break;
             }
@@ -97,7 +97,6 @@ pub fn lines_in_scalars(text: &str) -> BTreeSet<usize> {
                 found.insert(number);
             }
             at += line.len();
-            number += 1;
         }
     }
     found

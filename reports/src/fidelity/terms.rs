@@ -58,11 +58,12 @@ impl Terms {
             } else {
                 else_ms as f64
             };
-            (ms * 1e3).round().max(0.0) as i64
+            (ms * 1e3).round() as i64
         };
+        let shorter_ms = lag.taken_off_ms.round() as i64;
         Self {
-            round_trip_us: micros(lag.busy_turn_ms / 2.0, lag.redis_ms[0]),
-            overrun_us: micros(lag.busy_overrun_ms, lag.handler_ms[0]),
+            round_trip_us: micros(lag.busy_turn_ms / 2.0, lag.redis_ms[0]).max(0),
+            overrun_us: micros(lag.busy_overrun_ms, lag.handler_ms[0] - shorter_ms),
             deeds: live.marks().filter_map(late).collect(),
         }
     }

@@ -209,6 +209,7 @@ impl<T: Task> Actor<T> for Server<T> {
                 result,
                 elapsed_us,
                 overrun_us,
+                taken_off_us,
             } => {
                 let shared = &mut self.shared;
                 let Some((message, how)) = self
@@ -217,14 +218,16 @@ impl<T: Task> Actor<T> for Server<T> {
                 else {
                     return;
                 };
+                let planned_us = elapsed_us + taken_off_us;
                 self.metrics
-                    .observe(message.kind(), &outcome, elapsed_us as f64 / 1e6);
+                    .observe(message.kind(), &outcome, planned_us as f64 / 1e6);
                 out.push(Action::Note(Entry::Finished {
                     at: now,
                     id: message.id(),
                     retried: message.retried(),
                     how,
                     overrun_us,
+                    taken_off_us,
                 }));
             }
             Event::Answer(ticket, answer) => match ticket {

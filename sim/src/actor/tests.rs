@@ -87,6 +87,7 @@ impl Paper {
             result: None,
             elapsed_us: 500_000,
             overrun_us: 0,
+            taken_off_us: 0,
         })
     }
 
@@ -220,6 +221,7 @@ fn a_failure_is_retried_until_the_retries_are_used_up() {
         retried: 0,
         how: Finish::FailedByFault,
         overrun_us: 0,
+        taken_off_us: 0,
     };
     assert!(paper.actions.contains(&Action::Note(note)));
 
@@ -447,6 +449,7 @@ fn a_result_is_written_before_the_task_is_finished() {
         result: Some(b"42".to_vec().into()),
         elapsed_us: 1,
         overrun_us: 0,
+        taken_off_us: 0,
     };
     let mut paper = Paper::started(1);
     paper.fetched(&task("a"));

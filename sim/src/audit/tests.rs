@@ -53,6 +53,7 @@ fn finished(id: &str, seconds: i64, retried: i32, how: Finish) -> Entry<String> 
         retried,
         how,
         overrun_us: 0,
+        taken_off_us: 0,
     }
 }
 

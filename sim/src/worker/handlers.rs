@@ -2,8 +2,9 @@
 
 use crate::actor::{Event, RunId};
 use crate::clock::ClockOrigin;
-use crate::engine::live::interpreter::Outside;
+use crate::engine::live::interpreter::{Outside, SlotCall};
 use crate::handler::{self, Behaviour};
+use crate::worker::slot::Held;
 use crate::worker::{Report, Server, report};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,7 @@ struct Shared {
     seen: Mutex<BTreeSet<usize>>,
     accounts: Lock,
     audit_log: Lock,
+    held: Held,
 }
 
 /// A mutex that the application's handlers share.
@@ -61,6 +63,7 @@ impl Handlers {
             seen: Mutex::default(),
             accounts: Lock::default(),
             audit_log: Lock::default(),
+            held: Held::default(),
         };
         let (queue, waiting) = channel();
         Self {
@@ -94,6 +97,12 @@ impl Handlers {
         let _ = self.queue.send(job);
     }
 
+    /// A call during which a slot is held took so long.
+    pub(crate) fn held(&self, by: SlotCall, real: Duration) {
+        let virtual_us = real.as_secs_f64() * self.shared.clock.speed * 1e6;
+        self.shared.held.by(by, virtual_us as i64);
+    }
+
     /// One execution has returned; its thread is idle.
     pub(crate) fn returned(&mut self) {
         self.busy -= 1;
@@ -106,8 +115,11 @@ impl Shared {
         for step in &job.behaviour.touched_by {
             self.saw(*step);
         }
-        let service_us = job.behaviour.service_us;
+        let taken_off_us = self.held.taken_off(job.behaviour.service_us);
+        let service_us = job.behaviour.service_us - taken_off_us;
         std::thread::sleep(self.clock.until(started.plus_micros(service_us)));
+        let overrun_us = (self.clock.now().0 - started.0) / 1_000 - service_us;
+        self.held.by_timer(overrun_us);
         self.book(thread);
         let elapsed_us = (self.clock.now().0 - started.0) / 1_000;
         let event = Event::HandlerDone {
@@ -116,6 +128,7 @@ impl Shared {
             result: job.behaviour.result,
             elapsed_us,
             overrun_us: elapsed_us - service_us,
+            taken_off_us,
         };
         // A closed channel means the process is about to end.
         let _ = self.outside.send(Outside::Event(event));

@@ -86,6 +86,7 @@ pub(super) fn lag_is_one(lag: &Lag) -> Result<(), Impossible> {
             lag.busy_overrun_ms,
             -(DRILL_MS_MAX as f64),
         ),
+        ("taken_off_ms", lag.taken_off_ms, 0.0),
     ] {
         if !(value.is_finite() && value >= least) {
             return Err(Impossible::Measure {

@@ -256,6 +256,7 @@ mod tests {
                     retried,
                     how: Finish::Ok,
                     overrun_us: 0,
+                    taken_off_us: 0,
                 });
             }
         }

@@ -8,7 +8,7 @@ use crate::clock::{ClockOrigin, Time};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 type Event = crate::actor::Event<TaskMessage>;
@@ -16,6 +16,9 @@ type Ticket = crate::actor::Ticket<TaskMessage>;
 type Actions = crate::actor::Actions<TaskMessage>;
 type Submission = crate::asynq::client::Submission<TaskMessage>;
 type Answer = crate::asynq::op::Answer<TaskMessage>;
+type Op = crate::asynq::op::Op<TaskMessage>;
+/// A call's ticket and answer, and how long which slot was held for it.
+type Answered = (Ticket, Answer, Option<(SlotCall, Duration)>);
 type Entry = crate::ledger::Entry<String>;
 
 /// What only the process around an actor can do.
@@ -35,8 +38,31 @@ pub trait Host {
     ) -> Result<Submission, Arc<str>> {
         Err("this process aggregates nothing".into())
     }
+    /// A call during which a worker slot is held took so long, in real time.
+    fn held(&mut self, _by: SlotCall, _real: Duration) {}
     /// Redis answered a health check, or did not.
     fn health(&mut self, _health: Result<(), Box<BrokerError>>) {}
+}
+
+/// The calls during which a worker slot is held and no handler works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotCall {
+    /// The next task is fetched.
+    Fetch,
+    /// A task that was worked on is put where it belongs.
+    Finish,
+}
+
+impl SlotCall {
+    fn of(op: &Op) -> Option<Self> {
+        match op {
+            Op::Dequeue { .. } => Some(Self::Fetch),
+            Op::Done { .. } | Op::MarkAsComplete { .. } | Op::Retry { .. } | Op::Archive { .. } => {
+                Some(Self::Finish)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// What reaches an actor from outside.
@@ -46,6 +72,12 @@ pub enum Outside<A> {
     Event(Event),
     /// Look at the actor between two events, e.g. to serve its metrics.
     Inspect(Box<dyn FnOnce(&A) + Send>),
+}
+
+fn tell_held(host: &mut impl Host, held: Option<(SlotCall, Duration)>) {
+    if let Some((by, real)) = held {
+        host.held(by, real);
+    }
 }
 
 /// Most calls in flight to Redis; more wait their turn in order.
@@ -59,7 +91,7 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
     host: &mut H,
     mut outside: mpsc::UnboundedReceiver<Outside<A>>,
 ) {
-    let (answer_tx, mut answers) = mpsc::unbounded_channel::<(Ticket, Answer)>();
+    let (answer_tx, mut answers) = mpsc::unbounded_channel::<Answered>();
     let in_flight = std::sync::Arc::new(tokio::sync::Semaphore::new(CALLS_IN_FLIGHT_MAX));
     let mut timers: BinaryHeap<Reverse<(Time, u64, Timer)>> = BinaryHeap::new();
     let mut timer_seq = 0;
@@ -72,11 +104,15 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
                 Action::Call(ticket, op) => {
                     let (broker, answer_tx, in_flight) =
                         (broker.clone(), answer_tx.clone(), in_flight.clone());
+                    let slot = SlotCall::of(&op).map(|call| (call, Instant::now()));
                     tokio::spawn(async move {
                         // The semaphore is never closed, and a closed answer channel means the actor has ended.
                         let _permit = in_flight.acquire().await;
                         let answer = broker.call(op).await;
-                        let _ = answer_tx.send((ticket, answer));
+                        let held = slot
+                            .filter(|_| answer.is_ok())
+                            .map(|(call, since)| (call, since.elapsed()));
+                        let _ = answer_tx.send((ticket, answer, held));
                     });
                 }
                 Action::Timer(at, timer) => {
@@ -107,7 +143,8 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
             actor.on(now, Event::Timer(timer), &mut actions);
             // Calls and answers must get their turn even when timers are always due.
             tokio::task::yield_now().await;
-            while let Ok((ticket, answer)) = answers.try_recv() {
+            while let Ok((ticket, answer, held)) = answers.try_recv() {
+                tell_held(host, held);
                 actor.on(clock.now(), Event::Answer(ticket, answer), &mut actions);
             }
             continue;
@@ -118,7 +155,8 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
                 clock.until(*at)
             });
         tokio::select! {
-            Some((ticket, answer)) = answers.recv() => {
+            Some((ticket, answer, held)) = answers.recv() => {
+                tell_held(host, held);
                 actor.on(clock.now(), Event::Answer(ticket, answer), &mut actions);
             }
             outside = outside.recv() => match outside {

@@ -64,7 +64,7 @@ pub(crate) fn lag(
             Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
         }
     }
-    let mut overrun_us = Vec::new();
+    let (mut overrun_us, mut taken_off_us) = (Vec::new(), Vec::new());
     let mut handler_us = Vec::new();
     for ledger in ledgers {
         let mut started: BTreeMap<(&str, i32), Time> = BTreeMap::new();
@@ -78,9 +78,11 @@ pub(crate) fn lag(
                     id,
                     retried,
                     overrun_us: late_us,
+                    taken_off_us: less_us,
                     ..
                 } => {
                     overrun_us.push(*late_us);
+                    taken_off_us.push(*less_us);
                     let late_ms = late_us / 1_000;
                     let from = since_start(*at) - late_ms;
                     gaps.add(GapKind::Handler, &ledger.process, from, late_ms);
@@ -94,7 +96,7 @@ pub(crate) fn lag(
     let busy = busy(plan, ledgers, &sent_at);
     let mut lost_us: BTreeMap<i64, i64> = BTreeMap::new();
     for Turn { process, from, us } in &busy.turns {
-        if absences.was_anybody_away(*from, from.plus_micros(*us)) {
+        if absences.was_anybody_away(*from, from.plus_micros((*us).max(0))) {
             continue;
         }
         let at_ms = since_start(*from);
@@ -110,7 +112,9 @@ pub(crate) fn lag(
     let lost = lost.map(|(at_ms, us)| (at_ms, us / 1_000 / i64::from(slots.max(1))));
     let millis = |values: [i64; 3]| values.map(|us| us / 1_000);
     let (redis_us, overrun_us) = (quantiles(&mut redis_us), quantiles(&mut overrun_us));
-    let work_us = (quantiles(&mut handler_us)[0] - overrun_us[0]).max(1);
+    let taken_off = taken_off_us.iter().sum::<i64>() as f64 / taken_off_us.len().max(1) as f64;
+    let taken_off_us = quantiles(&mut taken_off_us)[0];
+    let work_us = (quantiles(&mut handler_us)[0] - overrun_us[0] + taken_off_us).max(1);
     Lag {
         enqueue_ms: millis(quantiles(&mut enqueue_us)),
         scrape_ms: quantiles(&mut scrape_ms),
@@ -120,10 +124,12 @@ pub(crate) fn lag(
         slot_overhead: if handler_us.is_empty() {
             0.0
         } else {
-            (2 * redis_us[0] + overrun_us[0]) as f64 / work_us as f64
+            let beyond_us = 2 * redis_us[0] + overrun_us[0] - taken_off_us;
+            beyond_us.max(0) as f64 / work_us as f64
         },
         busy_turn_ms: busy.turn_us.mean() / 1e3,
         busy_overrun_ms: busy.overrun_us.mean() / 1e3,
+        taken_off_ms: taken_off / 1e3,
         lost_ms: lost.filter(|(_, ms)| *ms > 0).collect(),
         gaps: Vec::new(),
     }
@@ -192,13 +198,19 @@ fn busy<'l>(plan: &Plan, ledgers: &'l [ProcessLedger], sent_at: &BTreeMap<&str, 
                         }
                     }
                 }
-                Entry::Finished { at, overrun_us, .. } => {
+                Entry::Finished {
+                    at,
+                    overrun_us,
+                    taken_off_us,
+                    ..
+                } => {
                     if running == slots {
-                        busy.overrun_us.add(*overrun_us);
+                        let us = overrun_us - taken_off_us;
+                        busy.overrun_us.add(us);
                         busy.turns.push(Turn {
                             process: &ledger.process,
-                            from: at.plus_micros(-overrun_us),
-                            us: *overrun_us,
+                            from: at.plus_micros(-us.max(0)),
+                            us,
                         });
                     }
                     if running == slots || !free.is_empty() {
@@ -247,6 +259,7 @@ mod tests {
             retried: 0,
             how: Finish::Ok,
             overrun_us: 4_000,
+            taken_off_us: 0,
         }
     }
 

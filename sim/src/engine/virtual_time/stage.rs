@@ -128,7 +128,8 @@ impl Stage<'_> {
         let Some(mut behaviour) = self.handlers.decide(at_ms, task.execution()) else {
             return;
         };
-        behaviour.service_us += self.options.harness.overrun_us;
+        let service_us = behaviour.service_us + self.options.harness.overrun_us;
+        behaviour.service_us = service_us.max(0);
         for step in &behaviour.touched_by {
             self.saw(*step, name);
         }

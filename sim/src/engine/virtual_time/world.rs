@@ -231,6 +231,7 @@ impl<'p> World<'p> {
             result: None,
             elapsed_us: work.service_us,
             overrun_us: stage.options.harness.overrun_us,
+            taken_off_us: 0,
         };
         self.step(who, event);
     }

@@ -1,0 +1,92 @@
+//! For how long a slot is held without its handler: what compressed time makes long.
+//!
+//! A slot is taken while its task is fetched, worked on, and put where it belongs; two round trips of a millisecond are
+//! nothing at speed 1, and at 60 a fifth of a handler of half a second. Handlers work that much less, so that a worker's
+//! capacity is the plan's. What is taken off stands in the ledger.
+
+use crate::engine::live::interpreter::SlotCall;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// The mean follows the last so many.
+const MEAN_OF: i64 = 32;
+/// A single delay counts no more than so many times the mean: it is no rule, and is told as a delay.
+const OUTLIER: i64 = 4;
+/// Every delay up to this counts as it is, virtual microseconds.
+const SMALL_US: i64 = 20_000;
+
+/// Means of what slots are held for, virtual microseconds.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    fetch_us: AtomicI64,
+    finish_us: AtomicI64,
+    /// By which a timer is late.
+    timer_us: AtomicI64,
+}
+
+impl Held {
+    /// A call has held a slot for so long.
+    pub(super) fn by(&self, call: SlotCall, us: i64) {
+        follow(
+            match call {
+                SlotCall::Fetch => &self.fetch_us,
+                SlotCall::Finish => &self.finish_us,
+            },
+            us,
+        );
+    }
+
+    /// A handler's timer was so late.
+    pub(super) fn by_timer(&self, us: i64) {
+        follow(&self.timer_us, us);
+    }
+
+    /// How much is to be taken off the time of a handler that is to work for so long.
+    pub(super) fn taken_off(&self, service_us: i64) -> i64 {
+        let held = [&self.fetch_us, &self.finish_us, &self.timer_us];
+        let held_us: i64 = held.iter().map(|part| part.load(Ordering::Relaxed)).sum();
+        held_us.clamp(0, service_us.max(0))
+    }
+}
+
+/// Moves a mean towards a value. Two threads at once may lose one of them, which changes nothing.
+fn follow(mean: &AtomicI64, value: i64) {
+    let known = mean.load(Ordering::Relaxed);
+    let value = value.clamp(0, (known * OUTLIER).max(SMALL_US));
+    // The first is the mean so far.
+    let next = match known {
+        0 => value,
+        _ => known + (value - known) / MEAN_OF,
+    };
+    mean.store(next, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_slots_are_held_for_is_taken_off_as_far_as_it_reaches() {
+        let held = Held::default();
+        assert_eq!(held.taken_off(500_000), 0);
+        for _ in 0..200 {
+            held.by(SlotCall::Fetch, 15_000);
+            held.by(SlotCall::Finish, 12_000);
+            held.by_timer(3_000);
+        }
+        assert_eq!(held.taken_off(500_000), 30_000);
+        assert_eq!(held.taken_off(10_000), 10_000);
+        assert_eq!(held.taken_off(-5), 0);
+    }
+
+    #[test]
+    fn a_single_stall_is_no_rule_and_a_slower_redis_is_followed() {
+        let held = Held::default();
+        held.by(SlotCall::Fetch, 15_000);
+        held.by(SlotCall::Fetch, 30_000_000);
+        assert!(held.taken_off(i64::MAX) < 17_000);
+        for _ in 0..300 {
+            held.by(SlotCall::Fetch, 60_000);
+        }
+        assert!((55_000..=60_000).contains(&held.taken_off(i64::MAX)));
+    }
+}
