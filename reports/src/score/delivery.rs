@@ -1,9 +1,9 @@
 //! When somebody is told of an alarm: a model of Alertmanager's groups, one for each unit of alert name and severity.
 
 use crate::score::Delivery;
-use crate::score::episode::Episode;
+use crate::score::episode::{Episode, Firing, Refiring, in_order};
 use crate::score::spans::Spans;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When Alertmanager tells of each episode and of each instance in it, and whether it does.
 ///
@@ -11,45 +11,76 @@ use std::collections::BTreeMap;
 /// and goes with the first flush at which nothing of it fires. So an alert that fires again before that waits for the next
 /// flush, and one that is over by its flush is told of only where something else of its group fires then: nobody is told
 /// that all is over who was not told that it began. An alert whose data are away does not fire meanwhile.
-pub fn deliver(episodes: &mut [Episode], delivery: Delivery) {
-    let mut fired: BTreeMap<(String, String), Vec<(i64, i64)>> = BTreeMap::new();
-    for episode in episodes.iter() {
+///
+/// A flush sends something only where an alert fires that did not in the last notification, or one is over that was not
+/// over in it (`DedupStage.needsUpdate` of Alertmanager, with `send_resolved` and before `repeat_interval`). So
+/// an instance that people know of and that fires again before a flush has found it over is the same alarm: nobody is told
+/// of either, and its firings are joined to one. Of one that fires twice before its first flush, the later is told of.
+pub fn deliver(episodes: &mut Vec<Episode>, delivery: Delivery) {
+    let mut units: BTreeMap<(String, String), Vec<Episode>> = BTreeMap::new();
+    for episode in episodes.drain(..) {
         let unit = (episode.alert.clone(), episode.severity.clone());
-        let fired = fired.entry(unit).or_default();
-        fired.extend(episode.firings.iter().flat_map(|firing| firing.parts()));
-        if episode.firings.is_empty() {
-            fired.push((
-                episode.start_ms,
-                if episode.open {
-                    i64::MAX
-                } else {
-                    episode.end_ms
-                },
-            ));
+        units.entry(unit).or_default().push(episode);
+    }
+    for unit in units.into_values() {
+        episodes.extend(deliver_unit(unit, delivery));
+    }
+    in_order(episodes);
+}
+
+/// The episodes of one unit, in order.
+fn deliver_unit(mut episodes: Vec<Episode>, delivery: Delivery) -> Vec<Episode> {
+    let mut all: Vec<Placed> = Vec::new();
+    for (place, episode) in episodes.iter_mut().enumerate() {
+        for firing in std::mem::take(&mut episode.firings) {
+            let order = all.len();
+            all.push(Placed {
+                order,
+                place,
+                firing,
+            });
         }
     }
-    let flushes: BTreeMap<(String, String), Flushes> = fired
-        .into_iter()
-        .map(|(unit, fired)| (unit, Flushes::new(fired, delivery)))
-        .collect();
-    for episode in episodes {
-        let unit = (episode.alert.clone(), episode.severity.clone());
-        let Some(flushes) = flushes.get(&unit) else {
-            continue;
-        };
-        for firing in &mut episode.firings {
-            let told = flushes.first_told(firing.parts().map(|(from_ms, _)| from_ms));
-            (firing.delivered_ms, firing.sent) = told.unwrap_or((firing.start_ms, false));
+    let fired = all.iter().flat_map(|one| one.firing.parts());
+    let flushes = Flushes::new(fired.collect(), delivery);
+    all.sort_by(|a, b| (&a.firing.labels, a.order).cmp(&(&b.firing.labels, b.order)));
+    let (mut told, reach) = flushes.notify(all, episodes.len());
+    told.sort_by_key(|one| one.order);
+
+    let mut joined: Vec<Episode> = Vec::new();
+    let mut homes = Vec::new();
+    let mut reached = None;
+    for (place, episode) in episodes.into_iter().enumerate() {
+        match joined.last_mut() {
+            Some(last) if reached >= Some(place) => {
+                last.end_ms = last.end_ms.max(episode.end_ms);
+                last.open |= episode.open;
+                last.data_gone = episode.data_gone;
+                last.instances += episode.instances;
+            }
+            _ => joined.push(episode),
         }
+        reached = reached.max(reach.get(place).copied());
+        homes.push(joined.len() - 1);
+    }
+    for one in told {
+        joined[homes[one.place]].firings.push(one.firing);
+    }
+    for episode in &mut joined {
         let sent = episode.firings.iter().filter(|firing| firing.sent);
         let first_ms = sent.map(|firing| firing.delivered_ms).min();
-        (episode.delivered_ms, episode.sent) = match first_ms {
-            Some(first_ms) => (first_ms, true),
-            None => flushes
-                .told(episode.start_ms)
-                .unwrap_or((episode.start_ms, false)),
-        };
+        let or_not = || episode.firings.first().map(|firing| firing.delivered_ms);
+        episode.sent = first_ms.is_some();
+        episode.delivered_ms = first_ms.or_else(or_not).unwrap_or(episode.start_ms);
     }
+    joined
+}
+
+/// A firing, its place among all of its unit, and its episode's.
+struct Placed {
+    order: usize,
+    place: usize,
+    firing: Firing,
 }
 
 /// The flushes of a unit's groups.
@@ -101,6 +132,17 @@ impl Flushes {
         last.filter(|(_, to_ms, _)| at_ms < *to_ms).copied()
     }
 
+    /// The flush that finds over what was over at a time.
+    fn finds_over(&self, over_ms: i64) -> i64 {
+        let begun = self
+            .fired
+            .partition_point(|(from_ms, _, _)| *from_ms < over_ms);
+        let last = begun.checked_sub(1).and_then(|last| self.fired.get(last));
+        last.map_or(over_ms, |(_, _, group_ms)| {
+            self.at_or_after(*group_ms, over_ms)
+        })
+    }
+
     /// When it is flushed what began to fire at a time, and whether that is sent.
     fn told(&self, start_ms: i64) -> Option<(i64, bool)> {
         let (_, _, group_ms) = self.firing_at(start_ms)?;
@@ -108,16 +150,162 @@ impl Flushes {
         Some((flush_ms, self.firing_at(flush_ms).is_some()))
     }
 
-    /// The same of what began to fire several times: the first flush that is sent, or else the first.
-    fn first_told(&self, starts_ms: impl Iterator<Item = i64>) -> Option<(i64, bool)> {
-        let mut first = None;
-        for told in starts_ms.filter_map(|start_ms| self.told(start_ms)) {
-            if told.1 {
-                return Some(told);
-            }
-            first.get_or_insert(told);
+    /// The flushes that send a notification, as far as it depends on that whether anybody is told: where something is
+    /// over by its first flush, and others fire then.
+    fn updates(&self, all: &[Placed]) -> BTreeSet<i64> {
+        let mut updates = BTreeSet::new();
+        let instances = all.chunk_by(|a, b| a.firing.labels == b.firing.labels);
+        let parts = || {
+            instances
+                .clone()
+                .enumerate()
+                .flat_map(|(instance, firings)| {
+                    let parts = firings.iter().flat_map(|one| one.firing.parts());
+                    parts.map(move |(from_ms, to_ms)| (instance, from_ms, to_ms))
+                })
+        };
+        let depends = |(_, from_ms, to_ms): (usize, i64, i64)| {
+            self.told(from_ms)
+                .is_some_and(|(flush_ms, fires)| fires && flush_ms >= to_ms)
+        };
+        if !parts().any(depends) {
+            return updates;
         }
-        first
+        // What each flush finds begun or over.
+        let mut found: BTreeMap<i64, Vec<(usize, bool)>> = BTreeMap::new();
+        for (instance, from_ms, to_ms) in parts() {
+            let begun = self.told(from_ms).map(|(flush_ms, _)| flush_ms);
+            let to_ms = to_ms.max(from_ms.saturating_add(1));
+            for flush_ms in begun.into_iter().chain([self.finds_over(to_ms)]) {
+                let fires = (from_ms..to_ms).contains(&flush_ms);
+                found.entry(flush_ms).or_default().push((instance, fires));
+            }
+        }
+        let mut firing: BTreeSet<usize> = BTreeSet::new();
+        // Of the last notification: what fired, and what was over.
+        let mut log: Option<(BTreeSet<usize>, BTreeSet<usize>)> = None;
+        for (flush_ms, changed) in found {
+            let fires = changed.iter().filter(|(_, fires)| *fires);
+            let fires: BTreeSet<usize> = fires.map(|(instance, _)| *instance).collect();
+            let over = changed.iter().map(|(instance, _)| *instance);
+            let over: BTreeSet<usize> = over.filter(|it| !fires.contains(it)).collect();
+            firing.retain(|instance| !over.contains(instance));
+            firing.extend(&fires);
+            let sends = match &log {
+                None => !firing.is_empty(),
+                Some((known, _)) if !fires.is_subset(known) => true,
+                Some((known, _)) if firing.is_empty() => !known.is_empty(),
+                Some((_, known_over)) => !over.is_subset(known_over),
+            };
+            if sends {
+                updates.insert(flush_ms);
+                log = Some((firing.clone(), over));
+            }
+        }
+        updates
+    }
+
+    /// Tells of all firings of a unit, which are ordered by instance and time, and joins those that are one to people.
+    /// Also the last episode that each episode is joined with.
+    fn notify(&self, all: Vec<Placed>, episodes: usize) -> (Vec<Placed>, Vec<usize>) {
+        let mut reach: Vec<usize> = (0..episodes).collect();
+        let mut told: Vec<Placed> = Vec::new();
+        let mut known = Known::default();
+        let updates = self.updates(&all);
+        let mut rest = all.into_iter().peekable();
+        while let Some(mut one) = rest.next() {
+            let labels = &one.firing.labels;
+            let next = rest.peek().filter(|next| next.firing.labels == *labels);
+            let next_ms = next.map(|next| next.firing.start_ms);
+            let before = told.last_mut();
+            let before = before.filter(|before| before.firing.labels == *labels);
+            if before.is_none() {
+                known = Known::default();
+            }
+            let refires = known.refires(self, one.firing.start_ms);
+            let goes_on = known.is_known_at(self, one.firing.start_ms);
+            let parts: Vec<(i64, i64)> = one.firing.parts().collect();
+            for (from_ms, to_ms) in &parts {
+                known.fires(self, *from_ms, *to_ms);
+            }
+            if let (true, Some(before)) = (goes_on, before) {
+                reach[before.place] = reach[before.place].max(one.place);
+                before.firing.again.extend(refires);
+                before.firing.goes_on_with(one.firing);
+                continue;
+            }
+            // One that fires again before it is flushed takes the place of the earlier.
+            let starts = parts.iter().map(|(from_ms, _)| *from_ms);
+            let nexts = starts.clone().skip(1).map(Some).chain([next_ms]);
+            let mut first = None;
+            for ((start_ms, next_ms), (_, to_ms)) in starts.zip(nexts).zip(&parts) {
+                let Some((flush_ms, sent)) = self.told(start_ms) else {
+                    continue;
+                };
+                let sent = sent
+                    && next_ms.is_none_or(|next_ms| next_ms > flush_ms)
+                    && (flush_ms < *to_ms || updates.contains(&flush_ms));
+                if sent || first.is_none() {
+                    first = Some((flush_ms, sent));
+                }
+                if sent {
+                    break;
+                }
+            }
+            (one.firing.delivered_ms, one.firing.sent) =
+                first.unwrap_or((one.firing.start_ms, false));
+            one.firing.after = refires;
+            told.push(one);
+        }
+        (told, reach)
+    }
+}
+
+/// What people know of one instance, as time goes by: since the last flush, whether it fires.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// A flush has found it firing, and none over.
+    fires: bool,
+    /// When it was over last.
+    over_ms: i64,
+}
+
+impl Known {
+    /// Whether people take it to fire until a time at which it fires again.
+    fn is_known_at(self, flushes: &Flushes, at_ms: i64) -> bool {
+        self.fires && flushes.finds_over(self.over_ms) >= at_ms
+    }
+
+    /// It fires from and until.
+    fn fires(&mut self, flushes: &Flushes, from_ms: i64, to_ms: i64) {
+        let to_ms = to_ms.max(from_ms.saturating_add(1));
+        let found = flushes.told(from_ms);
+        self.fires = self.is_known_at(flushes, from_ms)
+            || found.is_some_and(|(flush_ms, _)| flush_ms < to_ms);
+        self.over_ms = to_ms;
+    }
+
+    /// That it fires again, if people knew of it.
+    fn refires(self, flushes: &Flushes, at_ms: i64) -> Option<Refiring> {
+        if !self.fires {
+            return None;
+        }
+        let over_ms = self.over_ms;
+        let flush_ms = flushes.finds_over(over_ms);
+        let interval_ms = flushes.delivery.group_interval_ms.max(1);
+        let margin_ms = if flush_ms < at_ms {
+            // Of several flushes in between, the first or the last.
+            let last_ms = flush_ms + (at_ms - 1 - flush_ms) / interval_ms * interval_ms;
+            let between = |flush_ms: i64| (flush_ms - over_ms).min(at_ms - flush_ms);
+            between(flush_ms).max(between(last_ms))
+        } else {
+            (flush_ms - at_ms).min(over_ms - (flush_ms - interval_ms))
+        };
+        Some(Refiring {
+            over_ms,
+            at_ms,
+            margin_ms,
+        })
     }
 }
 

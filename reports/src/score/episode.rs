@@ -32,7 +32,8 @@ pub struct Episode {
     pub firings: Vec<Firing>,
 }
 
-/// One instance of an alert, firing. Where its series vanish and the condition holds as soon as they are back, it goes on.
+/// One instance of an alert, firing. Where its series vanish and the condition holds as soon as they are back, it goes on;
+/// so it does where it fires again and Alertmanager would not tell of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Firing {
     /// Its labels.
@@ -45,12 +46,27 @@ pub struct Firing {
     pub delivered_ms: i64,
     /// Whether anybody was, as in [`Episode::sent`].
     pub sent: bool,
-    /// While its data were away, it did not fire; from and until when, in order.
+    /// While its data were away, and until it fired again, it did not fire; from and until when, in order.
     pub gaps: Vec<(i64, i64)>,
     /// When it was over, or the end of the drill.
     pub end_ms: i64,
     /// Whether it was still firing at the end of the drill.
     pub open: bool,
+    /// How it came to be an alarm of its own, where one of the same instance that people knew of went before it.
+    pub after: Option<Refiring>,
+    /// When it fired again and nobody was told, in order; see [`deliver`](super::delivery::deliver).
+    pub again: Vec<Refiring>,
+}
+
+/// An instance of which people knew that fires again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refiring {
+    /// When it was over before.
+    pub over_ms: i64,
+    /// When it fired again.
+    pub at_ms: i64,
+    /// By how much either would have to be moved for the next flush to come to another result.
+    pub margin_ms: i64,
 }
 
 /// Labels that tell the instances of an alert apart.
@@ -72,13 +88,22 @@ impl Instance for &Labels {
 }
 
 impl Firing {
-    /// From when until when it really fired: without the gaps in its data.
+    /// From when until when it really fired: without the gaps.
     pub(super) fn parts(&self) -> impl Iterator<Item = (i64, i64)> {
         let over_ms = if self.open { i64::MAX } else { self.end_ms };
         let starts = [self.start_ms].into_iter();
         let starts = starts.chain(self.gaps.iter().map(|(_, back_ms)| *back_ms));
         let ends = self.gaps.iter().map(|(gone_ms, _)| *gone_ms);
         starts.zip(ends.chain([over_ms]))
+    }
+
+    /// Joins it with one that came later and is the same alarm to people.
+    pub(super) fn goes_on_with(&mut self, later: Self) {
+        self.gaps.push((self.end_ms, later.start_ms));
+        self.gaps.extend(later.gaps);
+        self.again.extend(later.again);
+        self.end_ms = later.end_ms;
+        self.open = later.open;
     }
 }
 
@@ -207,6 +232,8 @@ pub(crate) fn episodes_of<I: Instance>(
                     gaps: own_gaps.collect(),
                     end_ms,
                     open: true,
+                    after: None,
+                    again: Vec::new(),
                 });
             }
             AlertState::Inactive => {
@@ -239,10 +266,15 @@ pub(crate) fn episodes_of<I: Instance>(
         }
     }
     done.extend(firing.into_values().map(|(_, episode)| episode));
-    done.sort_by(|a, b| {
+    in_order(&mut done);
+    done
+}
+
+/// By their start.
+pub(super) fn in_order(episodes: &mut [Episode]) {
+    episodes.sort_by(|a, b| {
         (a.start_ms, &a.alert, &a.severity).cmp(&(b.start_ms, &b.alert, &b.severity))
     });
-    done
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod causes;
 mod doubts;
 mod edges;
+mod refiring;
 mod tables;
 
 use super::judge::Class;

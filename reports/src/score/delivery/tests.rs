@@ -2,6 +2,7 @@ use super::*;
 use crate::record::{AlertState, Transition};
 use crate::score::episode::episodes;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 const DELIVERY: Delivery = Delivery {
     group_wait_ms: 30_000,
@@ -55,11 +56,14 @@ fn told(mut transitions: Vec<Transition>, delivery: Delivery) -> Vec<(i64, bool)
 #[test]
 fn a_group_that_is_still_there_makes_wait() {
     let spans = [(0, 40), (100, 350), (661, 700), (2_000, 2_050)];
-    // The group goes at 630 s, so the third begins one of its own.
+    // At 330 s it fires as it did at 30 s, so nobody is told. The group goes at 630 s, so the third begins one of its own.
     assert_eq!(
         told(fires("a", &spans), DELIVERY),
-        [(30, true), (330, true), (691, true), (2_030, true)]
+        [(30, true), (691, true), (2_030, true)]
     );
+    let mut other = fires("a", &[(0, 40)]);
+    other.extend(fires("b", &[(100, 350)]));
+    assert_eq!(told(other, DELIVERY), [(30, true), (330, true)]);
 }
 
 #[test]
@@ -69,11 +73,12 @@ fn what_is_over_by_the_flush_is_not_sent() {
     assert_eq!(one(100, 130), [(130, false)], "over as it is flushed");
     assert_eq!(one(100, 131), [(130, true)]);
     // Told at 30 s; the group is there until 330 s, and what fires in between is over by then.
-    let within = fires("a", &[(0, 40), (100, 320)]);
+    let mut within = fires("a", &[(0, 40)]);
+    within.extend(fires("b", &[(100, 320)]));
     assert_eq!(told(within, DELIVERY), [(30, true), (330, false)]);
     // Nobody was told of the first, but its group makes the next wait.
     let both = fires("a", &[(0, 10), (20, 400)]);
-    assert_eq!(told(both, DELIVERY), [(30, true), (30, true)]);
+    assert_eq!(told(both, DELIVERY), [(30, false), (30, true)]);
     let group_goes = fires("a", &[(0, 10), (31, 400)]);
     assert_eq!(told(group_goes, DELIVERY), [(30, false), (61, true)]);
 }
@@ -88,10 +93,64 @@ fn whatever_fires_is_sent_at_once_without_a_wait() {
     assert_eq!(told(fires("a", &[(100, 101)]), at_once), [(100, true)]);
     // The next flush of the same group comes an interval later.
     let again = fires("a", &[(100, 101), (200, 210), (500, 510)]);
+    assert_eq!(told(again, at_once), [(100, true), (500, true)]);
+}
+
+#[test]
+fn what_fires_again_before_a_flush_finds_it_over_is_the_same_alarm() {
+    let spans = |spans: &[(i64, i64)]| {
+        let mut found = episodes(&fires("a", spans), 10_000_000);
+        deliver(&mut found, DELIVERY);
+        found
+            .iter()
+            .map(|e| (e.start_ms / 1000, e.end_ms / 1000, e.delivered_ms / 1000))
+            .collect::<Vec<_>>()
+    };
+    // Flushed at 30, 330 and 630 s.
+    assert_eq!(spans(&[(0, 600), (615, 1_200)]), [(0, 1_200, 30)]);
+    assert_eq!(spans(&[(0, 600), (630, 1_200)]), [(0, 1_200, 30)]);
     assert_eq!(
-        told(again, at_once),
-        [(100, true), (400, false), (500, true)]
+        spans(&[(0, 600), (631, 1_200)]),
+        [(0, 600, 30), (631, 1_200, 661)]
     );
+    assert_eq!(
+        spans(&[(0, 630), (640, 1_200)]),
+        [(0, 630, 30), (640, 1_200, 670)]
+    );
+    // Again and again, and never found over.
+    assert_eq!(
+        spans(&[(0, 60), (100, 110), (200, 329), (330, 331), (500, 700)]),
+        [(0, 700, 30)]
+    );
+    // While another goes on.
+    let mut two = fires("b", &[(0, 2_000)]);
+    two.extend(fires("a", &[(10, 100), (200, 400), (640, 700)]));
+    two.sort_by_key(|change| change.at_ms);
+    let mut found = episodes(&two, 10_000_000);
+    deliver(&mut found, DELIVERY);
+    let firings: Vec<_> = found[0]
+        .firings
+        .iter()
+        .map(|f| (f.start_ms / 1000, f.end_ms / 1000, f.delivered_ms / 1000))
+        .collect();
+    assert_eq!(firings, [(0, 2_000, 30), (10, 400, 30), (640, 700, 930)]);
+}
+
+#[test]
+fn how_near_a_flush_an_alarm_fired_again() {
+    let found = |spans: &[(i64, i64)]| {
+        let mut found = episodes(&fires("a", spans), 10_000_000);
+        deliver(&mut found, DELIVERY);
+        let last = found.last().unwrap().firings[0].clone();
+        let again = last.again.first().map(|again| again.margin_ms / 1000);
+        (again, last.after.map(|after| after.margin_ms / 1000))
+    };
+    assert_eq!(found(&[(0, 600), (615, 1_200)]), (Some(15), None));
+    assert_eq!(found(&[(0, 340), (615, 1_200)]), (Some(10), None));
+    assert_eq!(found(&[(0, 600), (635, 1_200)]), (None, Some(5)));
+    assert_eq!(found(&[(0, 628), (700, 1_200)]), (None, Some(2)));
+    assert_eq!(found(&[(0, 628), (1_000, 1_200)]), (None, Some(70)));
+    assert_eq!(found(&[(0, 20), (700, 1_200)]), (None, None), "nobody knew");
 }
 
 #[test]
@@ -143,25 +202,60 @@ proptest! {
             deliver(&mut found, delivery);
             found
         };
+        let interval_s = interval_s.max(1);
+        // Alertmanager's group: the alerts in it, by queue, and since when they fire; and its notification log.
+        let mut group: BTreeMap<usize, i64> = BTreeMap::new();
+        let mut log: Option<(BTreeSet<usize>, BTreeSet<usize>)> = None;
         let mut flush: Option<i64> = None;
-        let mut told: BTreeMap<i64, (i64, bool)> = BTreeMap::new();
-        let mut waiting: Vec<i64> = Vec::new();
+        let mut told: BTreeMap<(usize, i64), (i64, bool)> = BTreeMap::new();
+        let fires_at = |queue: usize, at: i64| {
+            let spans = lives[queue].iter().copied().collect::<Vec<_>>();
+            spans.chunks_exact(2).find(|pair| pair[0] <= at && at < pair[1]).map(|pair| pair[0])
+        };
         for now in 0..400_i64 {
-            let on = |at: i64| found.iter().any(|e| e.start_ms <= at * 1000 && at * 1000 < e.end_ms);
-            if found.iter().any(|e| e.start_ms == now * 1000) {
-                waiting.push(now);
-                flush.get_or_insert(now + wait_s);
-            }
-            if flush == Some(now) {
-                for start in waiting.drain(..) {
-                    told.insert(start, (now, on(now)));
+            for queue in 0..lives.len() {
+                if fires_at(queue, now) == Some(now) {
+                    group.insert(queue, now);
+                    flush.get_or_insert(now + wait_s);
                 }
-                flush = on(now).then_some(now + interval_s);
+            }
+            if flush != Some(now) {
+                continue;
+            }
+            let (firing, resolved): (BTreeSet<usize>, BTreeSet<usize>) =
+                group.keys().partition(|queue| fires_at(**queue, now).is_some());
+            let known = |queue: &usize| log.as_ref().is_some_and(|(fired, _)| fired.contains(queue));
+            // `DedupStage.needsUpdate`, with `send_resolved`.
+            let needs_update = match &log {
+                None => !firing.is_empty(),
+                Some((fired, _)) if !firing.is_subset(fired) => true,
+                Some((fired, _)) if firing.is_empty() => !fired.is_empty(),
+                Some((_, over)) => !resolved.is_subset(over),
+            };
+            for (queue, since) in &group {
+                if !known(queue) {
+                    told.insert((*queue, *since), (now, needs_update && !firing.is_empty()));
+                }
+            }
+            group.retain(|queue, _| firing.contains(queue));
+            flush = (!group.is_empty()).then_some(now + interval_s);
+            if needs_update {
+                log = Some((firing, resolved));
             }
         }
+        let mut sent = 0;
         for episode in &found {
-            let expected = told.get(&(episode.start_ms / 1000)).copied();
-            prop_assert_eq!(Some((episode.delivered_ms / 1000, episode.sent)), expected);
+            for firing in &episode.firings {
+                let queue: usize = firing.labels["queue"].parse().unwrap();
+                let expected = told.get(&(queue, firing.start_ms / 1000)).copied();
+                if firing.sent {
+                    sent += 1;
+                    prop_assert_eq!(Some((firing.delivered_ms / 1000, true)), expected);
+                } else {
+                    prop_assert!(expected.is_none_or(|(_, sent)| !sent), "{:?} {:?}", firing, expected);
+                }
+            }
         }
+        prop_assert_eq!(sent, told.values().filter(|(_, sent)| *sent).count());
     }
 }

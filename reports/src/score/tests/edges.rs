@@ -139,8 +139,8 @@ fn a_repeat_is_a_flap_and_no_second_hit() {
     let score = Paper::new(600, 9000)
         .incident("db_slow", 1200, None, 3600, 1500)
         .fires("JobLatencyHigh", 1200, 1300, 1400)
-        .fires("JobLatencyHigh", 1500, 1500, 3700)
-        .fires("JobLatencyHigh", 3800, 3800, 3900)
+        .fires("JobLatencyHigh", 1700, 1700, 3600)
+        .fires("JobLatencyHigh", 3900, 3900, 3950)
         .score();
     assert_eq!(
         classes(&score),
@@ -159,7 +159,7 @@ fn a_repeat_is_a_flap_and_no_second_hit() {
         score.incidents[0].detection.as_ref().unwrap().fired_ms,
         1_300_000
     );
-    assert_eq!(score.incidents[0].gap_ms, 100_000);
+    assert_eq!(score.incidents[0].gap_ms, 300_000);
 }
 
 #[test]
