@@ -251,6 +251,9 @@ pub fn score_drill(
     let missed = incidents
         .iter()
         .any(|incident| !matches!(incident.outcome, Outcome::Early | Outcome::OnTime));
+    if !wolf && !missed {
+        inconclusive.extend(doubt::cut_off(record, &judged));
+    }
     let scored_ms = (header.warmup_ms, end_ms);
     let around = ground.around.intervals();
     let eventful = Spans::new(events(&header.benign, scored_ms).chain(around));

@@ -75,7 +75,9 @@ pub(super) fn alert(drill: &DrillScore, alert: &AlertScore, on: Option<usize>) -
     let Some((wolf, wolf_tone)) = false_alarms(&alarms, zero_ms) else {
         let mut own = alert.episodes.iter();
         let was_unsent = own.any(|judged| {
-            judged.class == Class::Unsent && told_with(drill, judged.episode.start_ms) == on
+            judged.class == Class::Unsent
+                && judged.cut_off.is_none()
+                && told_with(drill, judged.episode.start_ms) == on
         });
         return match text.as_str() {
             "silent" | "-" if was_unsent => (UNSENT.into(), Tone::Quiet),

@@ -214,7 +214,9 @@ fn on_incident(
             page: judged.page,
         };
     }
-    if let Some(judged) = mine().find(|judged| judged.class == Class::Unsent) {
+    if let Some(judged) =
+        mine().find(|judged| judged.class == Class::Unsent && judged.cut_off.is_none())
+    {
         return Did::Unsent {
             at_ms: judged.episode.start_ms,
         };

@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// over in it (`DedupStage.needsUpdate` of Alertmanager, with `send_resolved` and before `repeat_interval`). So
 /// an instance that people know of and that fires again before a flush has found it over is the same alarm: nobody is told
 /// of either, and its firings are joined to one. Of one that fires twice before its first flush, the later is told of.
+///
+/// What would be sent after the end of the drill was not sent in it, and whether the alert would still have been there
+/// nobody has seen.
 pub fn deliver(episodes: &mut Vec<Episode>, delivery: Delivery) {
     let mut units: BTreeMap<(String, String), Vec<Episode>> = BTreeMap::new();
     for episode in episodes.drain(..) {
@@ -71,6 +74,7 @@ fn deliver_unit(mut episodes: Vec<Episode>, delivery: Delivery) -> Vec<Episode> 
         let first_ms = sent.map(|firing| firing.delivered_ms).min();
         let or_not = || episode.firings.first().map(|firing| firing.delivered_ms);
         episode.sent = first_ms.is_some();
+        episode.cut_off = first_ms.is_none() && episode.firings.iter().any(|firing| firing.cut_off);
         episode.delivered_ms = first_ms.or_else(or_not).unwrap_or(episode.start_ms);
     }
     joined
@@ -212,6 +216,9 @@ impl Flushes {
         let mut told: Vec<Placed> = Vec::new();
         let mut known = Known::default();
         let updates = self.updates(&all);
+        // What is sent after the end is of something that fired to the end.
+        let open = all.iter().filter(|one| one.firing.open);
+        let drill_ends_ms = open.map(|one| one.firing.end_ms).max();
         let mut rest = all.into_iter().peekable();
         while let Some(mut one) = rest.next() {
             let labels = &one.firing.labels;
@@ -252,8 +259,10 @@ impl Flushes {
                     break;
                 }
             }
-            (one.firing.delivered_ms, one.firing.sent) =
-                first.unwrap_or((one.firing.start_ms, false));
+            let (flush_ms, sent) = first.unwrap_or((one.firing.start_ms, false));
+            one.firing.delivered_ms = flush_ms;
+            one.firing.cut_off = sent && drill_ends_ms.is_some_and(|end_ms| flush_ms > end_ms);
+            one.firing.sent = sent && !one.firing.cut_off;
             one.firing.after = refires;
             told.push(one);
         }

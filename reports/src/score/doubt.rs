@@ -109,10 +109,19 @@ fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
         .filter(|incident| incident.outcome == Outcome::Censored)
     {
         let cause = &incident.truth.cause;
+        let may_detect = |judged: &&Judged| judged.may_detect(&incident.truth);
+        let cut_off = alarms.judged.iter().filter(may_detect);
+        let cut_off = cut_off.min_by_key(|judged| judged.episode.delivered_ms);
         why.push(if incident.truth.fault_ms < header.warmup_ms {
             format!("the {cause} incident began in the warm-up")
         } else if record.end_ms() < incident.truth.fault_ms {
             format!("the drill ended before the {cause} incident began")
+        } else if let Some(judged) = cut_off {
+            format!(
+                "the drill ended before {} was sent for the {cause} incident; make it longer by {}",
+                judged.episode.alert,
+                missing(record, judged)
+            )
         } else {
             format!("the drill ended before the deadline of the {cause} incident")
         });
@@ -121,6 +130,24 @@ fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
         why.extend(unexplained(audit));
     }
     (why, unreachable)
+}
+
+/// How much longer the drill must be for an alarm to be sent in it.
+fn missing(record: &Record, judged: &Judged) -> String {
+    let ms = judged.episode.delivered_ms - record.end_ms();
+    format!("{} s", ms.max(0) as u64 / 1000 + 1)
+}
+
+/// Why a drill without a false page may have had one: the drill ended before it was sent.
+pub(super) fn cut_off(record: &Record, judged: &[Judged]) -> Option<String> {
+    let judged = judged.iter().find(|judged| judged.may_be_false())?;
+    Some(format!(
+        "{} fired {} s before the drill ended, and it ended before that was sent: whether it is a false page is not known; \
+         make the drill longer by {}",
+        judged.episode.alert,
+        (record.end_ms() - judged.episode.start_ms) / 1000,
+        missing(record, judged)
+    ))
 }
 
 /// What the harness was late with.

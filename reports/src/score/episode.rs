@@ -20,6 +20,8 @@ pub struct Episode {
     /// Whether anybody was: what is over before its group's notification is not sent, and `delivered_ms` is when it would
     /// have been.
     pub sent: bool,
+    /// It is not known: it was firing when the drill ended, and its group's notification was due after that.
+    pub cut_off: bool,
     /// Last firing over, or the end of the drill.
     pub end_ms: i64,
     /// Whether it was still firing at the end of the drill.
@@ -46,6 +48,8 @@ pub struct Firing {
     pub delivered_ms: i64,
     /// Whether anybody was, as in [`Episode::sent`].
     pub sent: bool,
+    /// Whether that is not known, as in [`Episode::cut_off`].
+    pub cut_off: bool,
     /// While its data were away, and until it fired again, it did not fire; from and until when, in order.
     pub gaps: Vec<(i64, i64)>,
     /// When it was over, or the end of the drill.
@@ -211,6 +215,7 @@ pub(crate) fn episodes_of<I: Instance>(
                         start_ms: change.at_ms,
                         delivered_ms: change.at_ms,
                         sent: true,
+                        cut_off: false,
                         end_ms,
                         open: true,
                         data_gone: false,
@@ -229,6 +234,7 @@ pub(crate) fn episodes_of<I: Instance>(
                     start_ms: change.at_ms,
                     delivered_ms: change.at_ms,
                     sent: true,
+                    cut_off: false,
                     gaps: own_gaps.collect(),
                     end_ms,
                     open: true,

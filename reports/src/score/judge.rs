@@ -78,6 +78,8 @@ pub struct Judged {
     /// Incidents that it is expected by name to see, that were on when it fired, and that began after its condition held:
     /// whether it saw them cannot be told.
     pub perhaps: Vec<u32>,
+    /// What it would have been, had the drill not ended before it was sent.
+    pub cut_off: Option<Class>,
 }
 
 /// What a firing was and what it was due to: the incident it belongs to, as in [`Judged`].
@@ -146,8 +148,11 @@ impl Judging<'_> {
     fn unit(&self, mut episode: Episode, judged: &mut Vec<Judged>) {
         // Over gaps in the data, one that nobody was told of can come before one that somebody was told of.
         if episode.sent {
-            episode.firings.retain(|firing| firing.sent);
-            let starts = episode.firings.iter().map(|firing| firing.start_ms);
+            episode
+                .firings
+                .retain(|firing| firing.sent || firing.cut_off);
+            let sent = episode.firings.iter().filter(|firing| firing.sent);
+            let starts = sent.map(|firing| firing.start_ms);
             episode.start_ms = starts.min().unwrap_or(episode.start_ms);
         }
         let page = self.pack.pages.contains(&episode.severity);
@@ -199,6 +204,7 @@ impl Judging<'_> {
                 start_ms: firing.start_ms,
                 delivered_ms: firing.delivered_ms,
                 sent: firing.sent,
+                cut_off: firing.cut_off,
                 end_ms: firing.end_ms,
                 open: firing.open,
                 data_gone: false,
@@ -219,11 +225,12 @@ impl Judging<'_> {
             })
         };
         let seen = due.class == Class::Hit && due.incident.iter().chain(&due.also).all(has_seen);
-        let class = match due.class {
-            Class::Ignored => Class::Ignored,
-            _ if !episode.sent => Class::Unsent,
-            _ if seen => Class::Repeat,
-            class => class,
+        let sent = if seen { Class::Repeat } else { due.class };
+        let (class, cut_off) = match sent {
+            Class::Ignored => (Class::Ignored, None),
+            _ if episode.cut_off => (Class::Unsent, Some(sent)),
+            _ if !episode.sent => (Class::Unsent, None),
+            sent => (sent, None),
         };
         judged.push(Judged {
             episode,
@@ -232,6 +239,7 @@ impl Judging<'_> {
             incident: due.incident,
             also: due.also,
             perhaps: due.perhaps,
+            cut_off,
         });
     }
 
@@ -349,6 +357,7 @@ pub fn outcome(
     }
     match first {
         Some(at) => truth.told_at(at),
+        None if judged.iter().any(|judged| judged.may_detect(truth)) => Outcome::Censored,
         None if masks(truth, judged, pack) => Outcome::Masked,
         // The end of an incident that outlasts the drill is the drill's.
         None if drill.end <= truth.end_ms && drill.end < truth.deadline_ms => Outcome::Censored,
@@ -426,6 +435,7 @@ impl Judged {
     /// Whether it would have been a detection of the incident, had it not been over before it was sent.
     pub(crate) fn was_unsent(&self, truth: &Truth, pack: &RulePack) -> bool {
         self.class == Class::Unsent
+            && self.cut_off.is_none()
             && self.is_of(truth.id)
             && (self.page || truth.wanted == Wanted::Ticket)
             && (truth.begun_ms..truth.end_ms).contains(&self.episode.start_ms)
@@ -435,6 +445,23 @@ impl Judged {
     /// Whether it is a detection of the incident, the first of its alert or a later one.
     pub(crate) fn detects(&self, truth: &Truth) -> bool {
         matches!(self.class, Class::Hit | Class::Repeat) && self.is_of(truth.id)
+    }
+
+    /// Whether it may have been a detection of the incident in time, had the drill not ended before it was sent.
+    pub(crate) fn may_detect(&self, truth: &Truth) -> bool {
+        let told = truth.told_at(self.episode.delivered_ms);
+        matches!(self.cut_off, Some(Class::Hit | Class::Repeat))
+            && self.is_of(truth.id)
+            && matches!(told, Outcome::Early | Outcome::OnTime)
+    }
+
+    /// Whether it may have been a false page, had the drill not ended before it was sent.
+    pub(crate) fn may_be_false(&self) -> bool {
+        self.page
+            && matches!(
+                self.cut_off,
+                Some(Class::False | Class::BenignFalse | Class::Standing)
+            )
     }
 
     /// Whether it belongs to an incident, or has seen it as well.

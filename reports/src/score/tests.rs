@@ -3,8 +3,8 @@
 mod causes;
 mod doubts;
 mod edges;
-mod refiring;
 mod tables;
+mod untold;
 
 use super::judge::Class;
 use super::*;

@@ -127,7 +127,7 @@ proptest! {
             let is_early = matches!(judged.class, Class::Ignored | Class::Standing | Class::Unsent);
             prop_assert!(episode.sent || matches!(judged.class, Class::Ignored | Class::Unsent));
             let held_ms = if episode.open { i64::MAX } else { episode.end_ms - episode.start_ms };
-            prop_assert!(episode.sent || held_ms <= wait_ms);
+            prop_assert!(episode.sent || episode.cut_off || held_ms <= wait_ms);
             prop_assert!(judged.class != Class::Unsent || !episode.sent);
             prop_assert!(is_early || episode.start_ms >= warmup_ms);
             prop_assert!(judged.class != Class::Ignored || episode.start_ms < warmup_ms);

@@ -1,4 +1,4 @@
-//! Alarms that fire again before people were told that they are over.
+//! Alarms of which nobody is told: they fire again before a flush has found them over, or the drill ends before it.
 
 use super::*;
 
@@ -75,5 +75,55 @@ fn a_refiring_about_when_its_group_is_flushed_proves_nothing_under_lag() {
             "JobLatencyHigh fired again in minute 42.7, within the harness' lag (2.0 s)"
         )),
         "{why:?}"
+    );
+}
+
+#[test]
+fn what_would_be_sent_after_the_end_is_neither_a_detection_nor_a_false_page() {
+    // The drill ends at 2400 s, and the notification is due 30 s after the firing.
+    let detects = |fires: i64, deadline: i64| {
+        Paper::new(600, 2400)
+            .incident("db_slow", 2300, Some(2400), 2400, deadline)
+            .fires("JobLatencyHigh", fires, fires, 9000)
+            .score()
+    };
+    let score = detects(2371, 2500);
+    assert_eq!(
+        (classes(&score), outcomes(&score), score.verdict),
+        (
+            vec![Class::Unsent],
+            vec![Outcome::Censored],
+            Verdict::Inconclusive
+        )
+    );
+    assert_eq!(
+        score.inconclusive,
+        [
+            "the drill ended before JobLatencyHigh was sent for the db_slow incident; make it longer by 2 s"
+        ]
+    );
+    assert_eq!(
+        detects(2370, 2500).verdict,
+        Verdict::Passed,
+        "sent at the end"
+    );
+    assert_eq!(
+        outcomes(&detects(2371, 2399)),
+        [Outcome::Missed],
+        "nobody was told by the deadline, whatever came"
+    );
+    let cries = |fires: i64| {
+        Paper::new(600, 2400)
+            .benign(0, 2400)
+            .fires("JobLatencyHigh", fires, fires, 9000)
+            .score()
+    };
+    assert_eq!(cries(2370).verdict, Verdict::Failed);
+    let score = cries(2371);
+    assert_eq!(score.verdict, Verdict::Inconclusive);
+    assert!(
+        score.inconclusive[0].starts_with("JobLatencyHigh fired 29 s before the drill ended"),
+        "{:?}",
+        score.inconclusive
     );
 }
