@@ -550,6 +550,9 @@ pub struct Clean {
     /// A Redis in which a drill has left keys; for one with a password, or one that another machine's drill was on
     #[arg(long, env = "FIREDRILL_REDIS", hide_env_values = true, value_parser = redis, value_name = "URL")]
     pub redis: Option<Redis>,
+    /// No longer try to remove what a drill left in this Redis, which is gone for good; nothing in it is touched
+    #[arg(long, value_parser = redis, value_name = "URL", conflicts_with = "list")]
+    pub forget: Option<Redis>,
 }
 
 /// `reap`.

@@ -17,16 +17,13 @@ use std::path::Path;
 /// # Errors
 /// When the temporary directory cannot be read.
 pub fn run(args: &Clean, terminal: &Terminal) -> Result<Exit, Failure> {
-    let named = match &args.redis {
-        Some(Redis::Given(address)) => Some(&**address),
-        Some(Redis::Unreadable(error)) => {
-            return Err(Failure::usage(format!(
-                "--redis takes an address here; this one does not do: {error}"
-            )));
-        }
-        // `FIREDRILL_REDIS` may say so for `run`.
-        Some(Redis::Auto | Redis::Local | Redis::Docker) | None => None,
-    };
+    if let Some(gone) = &args.forget {
+        let address = address("--forget", gone)?
+            .ok_or_else(|| Failure::usage("--forget takes the address of a Redis"))?;
+        return forget(address, &journal::state_dir(), terminal);
+    }
+    let named = args.redis.as_ref().map(|redis| address("--redis", redis));
+    let named = named.transpose()?.flatten();
     let mut cleaning = Cleaning {
         only_list: args.list,
         terminal,
@@ -42,6 +39,39 @@ pub fn run(args: &Clean, terminal: &Terminal) -> Result<Exit, Failure> {
         terminal.result("nothing was left behind");
     }
     Ok(cleaning.exit)
+}
+
+/// The address that an option names; `None`: it says where to get a Redis, as `FIREDRILL_REDIS` may for `run`.
+fn address<'a>(option: &str, redis: &'a Redis) -> Result<Option<&'a Address>, Failure> {
+    match redis {
+        Redis::Given(address) => Ok(Some(address)),
+        Redis::Unreadable(error) => Err(Failure::usage(format!(
+            "{option} takes an address here; this one does not do: {error}"
+        ))),
+        Redis::Auto | Redis::Local | Redis::Docker => Ok(None),
+    }
+}
+
+/// Forgets what drills have left in a Redis.
+fn forget(address: &Address, state: &Path, terminal: &Terminal) -> Result<Exit, Failure> {
+    let journal = journal::read(state)
+        .map_err(|error| Failure::environment(format!("{}: {error}", shown(state))))?;
+    let place = address.place();
+    let entries: Vec<&Entry> = journal
+        .left
+        .iter()
+        .filter(|entry| entry.place == place)
+        .collect();
+    for entry in &entries {
+        entry
+            .remove(state)
+            .map_err(|error| Failure::environment(format!("{}: {error}", shown(state))))?;
+    }
+    terminal.plain_result(&match entries.len() {
+        0 => format!("nothing of a drill on {address} was noted"),
+        _ => format!("forgotten: what a drill left in {address}, if that is still there"),
+    });
+    Ok(Exit::Passed)
 }
 
 /// A clean-up under way.
@@ -180,7 +210,8 @@ impl Cleaning<'_> {
             Err(error) => {
                 self.found = true;
                 self.failed(&format!(
-                    "cannot remove a drill's keys from {address}: {error}"
+                    "cannot remove a drill's keys from {address}: {error}\n    if that Redis is gone for good: firedrill clean \
+                     --forget '{address}'"
                 ));
             }
         }

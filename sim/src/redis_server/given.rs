@@ -133,6 +133,10 @@ impl GivenRedis {
     /// Claims the database, sees that it is empty, and tries everything.
     async fn settle(&self, broker: &RedisBroker) -> Result<(), Unsettled> {
         let address = &self.address;
+        // What cannot be removed is not written.
+        if let Err(error) = probe::removes(broker).await {
+            return Err(Unsettled::NotClaimed(refusal(&error)));
+        }
         match self.claim.acquire(broker).await {
             Ok(Ok(())) => {}
             Ok(Err(held)) => return Err(Unsettled::NotClaimed(taken(address, &held))),

@@ -1,4 +1,7 @@
-//! Handlers on real threads: they really take the time, and really deadlock.
+//! Handlers as tasks of the worker's runtime: they really take the time, and really deadlock.
+//!
+//! A task that waits for a lock which nobody gives back is as stuck as a goroutine that does, and costs no thread, and no
+//! wake-up of one for every task of asynq's.
 
 use crate::actor::{Event, RunId};
 use crate::clock::ClockOrigin;
@@ -8,9 +11,9 @@ use crate::worker::slot::Held;
 use crate::worker::{Report, Server, report};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// One execution to carry out.
@@ -19,15 +22,11 @@ pub(crate) struct Job {
     pub(crate) behaviour: Behaviour,
 }
 
-/// The process' handler threads: one per execution under way, reused when idle. A stuck handler keeps its thread for
-/// ever, like a stuck goroutine.
+/// The process' handlers. One that is stuck stays for ever, like a stuck goroutine.
 pub(crate) struct Handlers {
     shared: Arc<Shared>,
-    queue: Sender<Job>,
-    waiting: Arc<Mutex<Receiver<Job>>>,
-    /// Threads that exist, and executions that have not returned.
-    threads: usize,
-    busy: usize,
+    /// Executions begun.
+    begun: u64,
 }
 
 struct Shared {
@@ -35,7 +34,7 @@ struct Shared {
     process: String,
     clock: ClockOrigin,
     outside: UnboundedSender<Outside<Server>>,
-    seen: Mutex<BTreeSet<usize>>,
+    seen: std::sync::Mutex<BTreeSet<usize>>,
     accounts: Lock,
     audit_log: Lock,
     held: Held,
@@ -60,41 +59,22 @@ impl Handlers {
             process,
             clock,
             outside,
-            seen: Mutex::default(),
+            seen: std::sync::Mutex::default(),
             accounts: Lock::default(),
             audit_log: Lock::default(),
             held: Held::default(),
         };
-        let (queue, waiting) = channel();
         Self {
             shared: Arc::new(shared),
-            queue,
-            waiting: Arc::new(Mutex::new(waiting)),
-            threads: 0,
-            busy: 0,
+            begun: 0,
         }
     }
 
-    /// Starts an execution on an idle thread, or on a new one.
+    /// Starts an execution.
     pub(crate) fn start(&mut self, job: Job) {
-        self.busy += 1;
-        if self.busy > self.threads {
-            let (shared, waiting, number) =
-                (self.shared.clone(), self.waiting.clone(), self.threads);
-            self.threads += 1;
-            std::thread::spawn(move || {
-                loop {
-                    let job = waiting
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .recv();
-                    let Ok(job) = job else { return };
-                    shared.handle(job, number);
-                }
-            });
-        }
-        // The receiver lives in `self`.
-        let _ = self.queue.send(job);
+        let (shared, number) = (self.shared.clone(), self.begun);
+        self.begun += 1;
+        tokio::spawn(async move { shared.handle(job, number).await });
     }
 
     /// A call during which a slot is held took so long.
@@ -102,25 +82,20 @@ impl Handlers {
         let virtual_us = real.as_secs_f64() * self.shared.clock.speed * 1e6;
         self.shared.held.by(by, virtual_us as i64);
     }
-
-    /// One execution has returned; its thread is idle.
-    pub(crate) fn returned(&mut self) {
-        self.busy -= 1;
-    }
 }
 
 impl Shared {
-    fn handle(&self, job: Job, thread: usize) {
+    async fn handle(&self, job: Job, number: u64) {
         let started = self.clock.now();
         for step in &job.behaviour.touched_by {
             self.saw(*step);
         }
         let taken_off_us = self.held.taken_off(job.behaviour.service_us);
         let service_us = job.behaviour.service_us - taken_off_us;
-        std::thread::sleep(self.clock.until(started.plus_micros(service_us)));
+        tokio::time::sleep(self.clock.until(started.plus_micros(service_us))).await;
         let overrun_us = (self.clock.now().0 - started.0) / 1_000 - service_us;
         self.held.by_timer(overrun_us);
-        self.book(thread);
+        self.book(number).await;
         let elapsed_us = (self.clock.now().0 - started.0) / 1_000;
         let event = Event::HandlerDone {
             run: job.run,
@@ -135,25 +110,25 @@ impl Shared {
     }
 
     /// What every handler does at its end: two locks, in one order. While the plan's deadlock is on, every second
-    /// thread takes them the other way round, and nobody ever comes back.
-    fn book(&self, thread: usize) {
+    /// execution takes them the other way round, and nobody ever comes back.
+    async fn book(&self, number: u64) {
         let at_ms = self.clock.now().millis() - self.clock.virtual_start.millis();
         let Some(step) = self.decisions.deadlocked_by(at_ms, &self.process) else {
             return;
         };
-        let (first, second) = if thread.is_multiple_of(2) {
+        let (first, second) = if number.is_multiple_of(2) {
             (&self.accounts, &self.audit_log)
         } else {
             (&self.audit_log, &self.accounts)
         };
-        let _first = first.mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        let _first = first.mutex.lock().await;
         first.held_for_good.store(true, Ordering::SeqCst);
         // Real code would lose this race now and then; here the window stays open until it is lost.
         while !second.held_for_good.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(1));
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         self.saw(step);
-        let _second = second.mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        let _second = second.mutex.lock().await;
     }
 
     /// Tells the parent the first time a step has an effect here.

@@ -54,6 +54,20 @@ pub(super) async fn probe(broker: &RedisBroker, queues: &[String]) -> Result<(),
     Ok(())
 }
 
+/// Tries what keys are removed with, on one that is not there.
+///
+/// # Errors
+/// What Redis says where it does not do that.
+pub(super) async fn removes(broker: &RedisBroker) -> Result<(), BrokerError> {
+    for name in ["DEL", "UNLINK"] {
+        let mut remove = redis::cmd(name);
+        broker
+            .command::<i64>(remove.arg("firedrill:nothing"), name)
+            .await?;
+    }
+    Ok(())
+}
+
 fn now() -> Time {
     let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     Time::from_millis(i64::try_from(since.as_millis()).unwrap_or(0))

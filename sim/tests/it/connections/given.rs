@@ -336,6 +336,28 @@ fn an_old_drills_keys_are_told_as_such_and_the_password_is_asked_for() {
 }
 
 #[test]
+fn what_was_left_in_a_redis_that_is_gone_for_good_can_be_forgotten() {
+    need!("redis-server");
+    let node = Node::start(&[]);
+    let url = node.url();
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = start(dir.path(), &url);
+    under_way(&node);
+    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+    child.wait().unwrap();
+    drop(node);
+    let (code, said) = clean(dir.path(), &[]);
+    assert_eq!((code, noted(dir.path())), (Some(6), 1), "{said}");
+    assert!(said.contains("firedrill clean --forget "), "{said}");
+    let (code, said) = clean(dir.path(), &["--forget", "127.0.0.1:1"]);
+    assert_eq!((code, noted(dir.path())), (Some(0), 1), "{said}");
+    let (code, said) = clean(dir.path(), &["--forget", &url]);
+    assert_eq!((code, noted(dir.path())), (Some(0), 0), "{said}");
+    let (code, said) = clean(dir.path(), &[]);
+    assert_eq!((code, said.trim()), (Some(0), "nothing was left behind"));
+}
+
+#[test]
 fn a_database_that_others_took_over_meanwhile_is_left_to_them() {
     need!("redis-server");
     let node = Node::start(&[]);
@@ -423,6 +445,13 @@ fn a_redis_that_does_not_do_what_a_drill_needs_is_refused_before_the_start() {
             "eve:hunter2@",
             7,
             "a drill's user needs the keys",
+        ),
+        // What cannot be removed is not written.
+        (
+            vec!["--rename-command", "DEL", "NO"],
+            "",
+            7,
+            "DEL: ResponseError: unknown command",
         ),
         (
             "--user dan on >hunter2 ~* resetchannels +@all"
