@@ -15,6 +15,8 @@ pub use pages::{PagesError, Severities};
 pub use stray::check_strays;
 
 use crate::record::RuleText;
+use firedrill_detector::RuleSet;
+use firedrill_detector::anatomy::PartKind;
 use firedrill_detector::yaml::{Mark, Problem, Problems, closest, lines_in_scalars};
 use meant::Meant;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +40,8 @@ pub struct RulePack {
     no_data_ok: BTreeSet<String>,
     expects: BTreeMap<String, Vec<Meant>>,
     accepts: BTreeMap<String, Vec<Meant>>,
+    /// Of alerts whose expressions look at certain queues only: which.
+    looks_at: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What an alert is to an incident.
@@ -64,6 +68,7 @@ impl RulePack {
             no_data_ok: BTreeSet::new(),
             expects: BTreeMap::new(),
             accepts: BTreeMap::new(),
+            looks_at: BTreeMap::new(),
         };
         let known = alerts.iter().map(String::as_str).collect();
         let mut found = Vec::new();
@@ -179,6 +184,54 @@ impl RulePack {
     pub fn expects(&self, cause: &str, alert: &str) -> bool {
         let names = self.expects.get(cause);
         names.is_some_and(|names| names.iter().any(|meant| meant.alert == alert))
+    }
+
+    /// Learns from the rules which alerts look at certain queues only: those all of whose selectors name one.
+    #[must_use]
+    pub fn looking(mut self, rules: &RuleSet) -> Self {
+        let mut found: BTreeMap<String, Option<BTreeSet<String>>> = BTreeMap::new();
+        for rule in rules.anatomies().iter().filter(|rule| rule.is_alert) {
+            let selectors = rule.parts.iter().flat_map(|part| match &part.kind {
+                PartKind::Selector(selector) => std::slice::from_ref(selector),
+                PartKind::Absent { of, .. } => of,
+                PartKind::Operation { .. } => &[],
+            });
+            let mut queues = Some(BTreeSet::new());
+            for selector in selectors {
+                let wanted: BTreeSet<String> = selector
+                    .wanted("queue")
+                    .filter(|queue| !queue.is_empty())
+                    .map(str::to_owned)
+                    .collect();
+                queues = queues.filter(|_| !wanted.is_empty());
+                queues.iter_mut().for_each(|all| all.extend(wanted.clone()));
+            }
+            let queues = queues.filter(|queues| !queues.is_empty());
+            // Of several rules of one name, all must.
+            let known = found.entry(rule.name.clone()).or_insert(queues.clone());
+            *known = match (known.take(), queues) {
+                (Some(known), Some(queues)) => Some(known.union(&queues).cloned().collect()),
+                _ => None,
+            };
+        }
+        self.looks_at = found
+            .into_iter()
+            .filter_map(|(alert, queues)| Some((alert, queues?)))
+            .collect();
+        self
+    }
+
+    /// Which queues an alert instance is about: its label says so, or else the selectors of its expression; `None`: any.
+    pub(crate) fn queues_of<'p>(
+        &'p self,
+        alert: &str,
+        labels: &'p BTreeMap<String, String>,
+    ) -> Option<Box<dyn Iterator<Item = &'p str> + 'p>> {
+        if let Some(queue) = labels.get("queue") {
+            return Some(Box::new(std::iter::once(queue.as_str())));
+        }
+        let queues = self.looks_at.get(alert)?;
+        Some(Box::new(queues.iter().map(String::as_str)))
     }
 
     /// Whether an alert may be without data: a rule that looks at what drills do not have.

@@ -178,9 +178,10 @@ pub(crate) struct Auditor {
     first_incident: Option<Time>,
     /// Of each queue.
     users: Vec<Users>,
-    /// Of each incident: from its start to the start of the next, or of a step that no incident is about after its own
-    /// end, or the end of the drill.
-    windows: Vec<(Time, Time)>,
+    /// Of each incident, by queues in the order of `waits`: from its start to the start of the next that can harm the queue,
+    /// or of a step that no incident is about after its own end, or the end of the drill. None of a queue that it cannot
+    /// harm.
+    windows: Vec<Vec<Option<(Time, Time)>>>,
     audit: Audit,
     impacts: Vec<Impact>,
     /// Of each incident: places of the harmed tasks' queues in `waits`.
@@ -217,21 +218,35 @@ impl Auditor {
                 None => (incident.at_ms..incident.until_ms).contains(&step.at_ms),
             })
         };
-        let strays = || {
-            plan.timeline
-                .iter()
-                .filter(is_of_none)
-                .map(|step| step.at_ms)
+        let can_harm = |reach: &[String], queue: &str| {
+            reach.is_empty() || reach.iter().any(|reached| reached == queue)
         };
-        let window = |incident: &Incident| {
-            let next = incidents.iter().map(|other| other.at_ms);
+        let reaching: Vec<(&Incident, Vec<String>)> = incidents
+            .iter()
+            .map(|incident| (incident, plan.queues_within_reach(incident)))
+            .collect();
+        let strays: Vec<(i64, Vec<String>)> = plan
+            .timeline
+            .iter()
+            .filter(is_of_none)
+            .map(|step| (step.at_ms, plan.queues_reached_by(step)))
+            .collect();
+        let window = |(incident, reach): &(&Incident, Vec<String>), queue: &str| {
+            let others = reaching.iter().filter(|(_, reach)| can_harm(reach, queue));
+            let next = others.map(|(other, _)| other.at_ms);
             let next = next.filter(|other_ms| *other_ms > incident.at_ms);
             // What such a step harms is not the incident's, which is over.
-            let after = strays().filter(|step_ms| *step_ms >= incident.until_ms);
+            let after = strays.iter().filter(|(_, reach)| can_harm(reach, queue));
+            let after = after.map(|(step_ms, _)| *step_ms);
+            let after = after.filter(|step_ms| *step_ms >= incident.until_ms);
             let stops = next.chain(after).min();
             let stops = stops.map_or(end, |next_ms| origin.plus_millis(next_ms));
-            (origin.plus_millis(incident.at_ms), stops)
+            can_harm(reach, queue).then(|| (origin.plus_millis(incident.at_ms), stops))
         };
+        let windows = reaching.iter().map(|of| {
+            let queues = plan.queues.iter().map(|queue| queue.name.as_str());
+            queues.map(|queue| window(of, queue)).collect()
+        });
         let untouched = (0..).zip(incidents).map(|(incident, _)| Impact {
             incident,
             first_ms: None,
@@ -258,7 +273,7 @@ impl Auditor {
                 .map(|incident| origin.plus_millis(incident.at_ms))
                 .min(),
             users: vec![Users::default(); plan.queues.len()],
-            windows: incidents.iter().map(window).collect(),
+            windows: windows.collect(),
             audit: Audit::default(),
             impacts: untouched.collect(),
             harmed_queues: vec![BTreeSet::new(); incidents.len()],
@@ -415,11 +430,16 @@ impl Auditor {
         self.harmed(life, moments.chain(waited).chain(over));
     }
 
-    /// Counts one task's harm into every incident it falls into.
+    /// Counts one task's harm into every incident that can be behind it and that it falls into.
     fn harmed(&mut self, life: &Life, spans: impl Iterator<Item = Harm> + Clone) {
-        let queue = self.queues.get(life.workload as usize);
+        let Some(queue) = self.queues.get(life.workload as usize) else {
+            return;
+        };
         let incidents = self.windows.iter().zip(&mut self.impacts);
-        for (((starts, stops), impact), queues) in incidents.zip(&mut self.harmed_queues) {
+        for ((windows, impact), queues) in incidents.zip(&mut self.harmed_queues) {
+            let Some(Some((starts, stops))) = windows.get(*queue) else {
+                continue;
+            };
             let hits = spans
                 .clone()
                 .filter(|(from, to)| to >= starts && from < stops)
@@ -431,7 +451,7 @@ impl Auditor {
             let since = |at: Time| at.millis() - self.origin.millis();
             let (first, last) = (since(first), since(last));
             impact.harmed_tasks += 1;
-            queues.extend(queue);
+            queues.insert(*queue);
             impact.first_ms = Some(impact.first_ms.map_or(first, |known| known.min(first)));
             impact.last_ms = Some(impact.last_ms.map_or(last, |known| known.max(last)));
         }

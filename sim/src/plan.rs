@@ -328,9 +328,12 @@ impl Plan {
     #[must_use]
     pub fn queues_within_reach(&self, incident: &Incident) -> Vec<String> {
         let step = incident.step.as_deref().and_then(|id| self.step(id));
-        let Some(step) = step else {
-            return Vec::new();
-        };
+        step.map(|step| self.queues_reached_by(step))
+            .unwrap_or_default()
+    }
+
+    /// Queues whose tasks a step can harm, as of [an incident](Self::queues_within_reach).
+    pub(crate) fn queues_reached_by(&self, step: &Step) -> Vec<String> {
         let mut reached: BTreeSet<&str> = match &step.fault {
             Fault::RedisKill { .. } | Fault::HandlerSlow { task: None, .. } => return Vec::new(),
             Fault::HandlerFail { task, .. }

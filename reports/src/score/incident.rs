@@ -2,10 +2,11 @@
 
 use crate::jsonl::Record;
 use crate::pack::{Role, RulePack};
-use crate::record::{Phase, PlannedIncident};
+use crate::record::{Impact, Phase, PlannedIncident};
 use crate::score::ScoreParams;
 use crate::score::judge::{Class, Judged, Outcome, Truth, outcome};
 use crate::score::spans::Spans;
+use std::collections::BTreeSet;
 
 /// The detection of an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,12 +111,7 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
                 id: planned.id,
                 cause: planned.cause.clone(),
                 wanted: planned.wanted,
-                queues: planned
-                    .queues
-                    .iter()
-                    .chain(impact.into_iter().flat_map(|impact| &impact.queues))
-                    .cloned()
-                    .collect(),
+                queues: queues(planned, impact),
                 begun_ms: fault_ms.min(planned.starts_ms),
                 fault_ms,
                 // Tasks in flight when the fault struck are harmed with it, not before it.
@@ -131,6 +127,17 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
             }
         })
         .collect()
+}
+
+/// Queues that an incident can harm. Of one that can harm any, or of which nothing is known, those that it has harmed; tasks
+/// of others that were late meanwhile are not its harm.
+fn queues(planned: &PlannedIncident, impact: Option<&Impact>) -> BTreeSet<String> {
+    let harmed = impact.map_or(&[][..], |impact| &impact.queues);
+    let known = match planned.queues.is_empty() {
+        true => harmed,
+        false => &planned.queues,
+    };
+    known.iter().cloned().collect()
 }
 
 /// Scores one incident by all judged episodes of its drill, which ended at `end_ms`.
@@ -173,7 +180,8 @@ pub(super) fn score(
     // The instance that it told of: the right alert for another queue is not right.
     let role = |page: &Judged| {
         let opening = page.episode.firings.first();
-        let is_its_own = opening.is_none_or(|firing| truth.is_seen_by(&firing.labels));
+        let is_its_own =
+            opening.is_none_or(|firing| truth.is_seen_by(pack, &page.episode.alert, firing));
         match page.detects(truth) {
             true => Role::Expected,
             false if !is_its_own => Role::Other,

@@ -4,7 +4,7 @@ use crate::pack::{Role, RulePack};
 use crate::record::{BenignWindow, Header, Wanted};
 use crate::score::ScoreParams;
 use crate::score::episode::{Episode, Firing};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Ground truth of one incident, as measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +111,8 @@ pub enum Outcome {
 /// Classifies every episode by what the instance that opened it was due to: the first rule that applies. An instance that
 /// joins an episode later is one of its own where it is the first of them to see an incident.
 ///
-/// Of several incidents that are on, an alert saw the one that began last, and those that began together with it. An alert
+/// Of several incidents that are on, an alert saw the one that began last, and those that began together with it. One about a
+/// queue sees only incidents that can harm it, and those of which just this is known before those that can harm any. An alert
 /// that the pack ties to the cause of one of them (by `expects` or `accepts`) tells of that one: incidents of whose cause
 /// the pack says nothing, for which any alert will do, are not credited with it. One that the pack expects by name of an
 /// earlier incident, too, has seen that as well if somebody was told by its deadline.
@@ -267,7 +268,7 @@ impl Judging<'_> {
             };
         }
         let role = |truth: &Truth| match self.pack.role_of(&truth.cause, alert, &firing.labels) {
-            _ if !truth.is_seen_by(&firing.labels) => Role::Other,
+            _ if !truth.is_seen_by(self.pack, alert, firing) => Role::Other,
             // A ticket does not satisfy an incident that deserves a page.
             Role::Expected if truth.wanted == Wanted::Page && !page => Role::Accepted,
             role => role,
@@ -275,7 +276,8 @@ impl Judging<'_> {
         let around =
             |truth: &Truth| (truth.begun_ms..truth.end_ms + self.params.grace_ms).contains(&start);
         let is_named = |truth: &Truth| {
-            self.pack.names(&truth.cause, alert, &firing.labels) && truth.is_seen_by(&firing.labels)
+            self.pack.names(&truth.cause, alert, &firing.labels)
+                && truth.is_seen_by(self.pack, alert, firing)
         };
         let is_tied = self
             .truths
@@ -283,12 +285,15 @@ impl Judging<'_> {
             .any(|truth| around(truth) && is_named(truth));
         let is_right =
             |truth: &Truth| role(truth) == Role::Expected && (is_named(truth) || !is_tied);
-        // Of several incidents the latest begun, then the lowest number.
+        // Of several incidents those of its queue, of these the latest begun, then the lowest number.
         let latest = |fits: &dyn Fn(&Truth) -> bool| {
             self.truths
                 .iter()
                 .filter(|truth| fits(truth))
-                .max_by_key(|truth| (truth.fault_ms, std::cmp::Reverse(truth.id)))
+                .max_by_key(|truth| {
+                    let is_of_queue = truth.is_of_queue(self.pack, alert, firing);
+                    (is_of_queue, truth.fault_ms, std::cmp::Reverse(truth.id))
+                })
         };
         let during = |truth: &Truth| (truth.begun_ms..truth.end_ms).contains(&start);
         let due = |truth: &Truth| since >= truth.begun_ms;
@@ -384,10 +389,18 @@ impl Truth {
 }
 
 impl Truth {
-    /// Whether an alert instance with these labels can be about it: one for another queue is not.
-    pub(crate) fn is_seen_by(&self, labels: &BTreeMap<String, String>) -> bool {
-        let queue = labels.get("queue");
-        self.queues.is_empty() || queue.is_none_or(|queue| self.queues.contains(queue))
+    /// Whether an alert instance can be about it: one for another queue is not.
+    pub(crate) fn is_seen_by(&self, pack: &RulePack, alert: &str, firing: &Firing) -> bool {
+        self.queues.is_empty()
+            || pack
+                .queues_of(alert, &firing.labels)
+                .is_none_or(|mut queues| queues.any(|queue| self.queues.contains(queue)))
+    }
+
+    /// Whether an alert instance is about a queue, and this about that queue and not about any.
+    fn is_of_queue(&self, pack: &RulePack, alert: &str, firing: &Firing) -> bool {
+        let queues = pack.queues_of(alert, &firing.labels);
+        queues.is_some_and(|mut queues| queues.any(|queue| self.queues.contains(queue)))
     }
 }
 
@@ -400,7 +413,7 @@ impl Judged {
     ) -> impl Iterator<Item = &'j Firing> {
         self.episode.firings.iter().filter(|firing| {
             pack.role_of(&truth.cause, &self.episode.alert, &firing.labels) == Role::Expected
-                && truth.is_seen_by(&firing.labels)
+                && truth.is_seen_by(pack, &self.episode.alert, firing)
         })
     }
 

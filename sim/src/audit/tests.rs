@@ -419,3 +419,58 @@ fn users_who_wait_all_along_and_a_drill_without_arrivals_are_told() {
     let late = [arrival("one", 70, true), arrival("two", 190, true)];
     assert_eq!(audit(incident, &late, &[ran("one", 71)]), (false, nobody));
 }
+
+#[test]
+fn harm_is_that_of_the_incident_that_can_harm_the_queue() {
+    let text = "version: firedrill/v1\nname: t\nfamily: worker-crashed\nsummary: s\nduration: 10m\nwarmup: 1m\n\
+         queues: { a: { wait_objective: 60s }, b: { wait_objective: 60s }, c: { wait_objective: 60s } }\n\
+         workload:\n\
+         \x20 - { task: a, queue: a, arrivals: { poisson: 1/s }, service: { constant: 1s } }\n\
+         \x20 - { task: b, queue: b, arrivals: { poisson: 1/s }, service: { constant: 1s } }\n\
+         \x20 - { task: c, queue: c, arrivals: { poisson: 1/s }, service: { constant: 1s } }\n\
+         workers:\n\
+         \x20 - { name: a, concurrency: 10, queues: [a] }\n\
+         \x20 - { name: b, concurrency: 10, queues: [b] }\n\
+         \x20 - { name: c, concurrency: 10, queues: [c] }\n\
+         timeline:\n\
+         \x20 - { id: one, at: 100s, fault: worker.kill, select: [a-0], until: end }\n\
+         \x20 - { id: two, at: 200s, fault: worker.kill, select: [b-0], until: end }\n\
+         \x20 - { id: three, at: 300s, fault: redis.kill, until: end }\n\
+         incidents:\n\
+         \x20 - { cause: worker-crashed, of: one, wanted: page, within: 1m }\n\
+         \x20 - { cause: worker-crashed, of: two, wanted: page, within: 1m }\n\
+         \x20 - { cause: redis-down, of: three, wanted: page, within: 1m }\n";
+    let plan = Plan::resolve(
+        &Scenario::parse("s.yaml", text).unwrap(),
+        &PlanOptions::default(),
+    )
+    .unwrap();
+    let mut auditor = Auditor::new(&plan, at(0), at(600));
+    // Each comes at this time, and nobody ever takes it.
+    for (workload, came) in [(0, 110), (0, 150), (1, 110), (2, 110), (2, 210)] {
+        let mut life = Life::sent(at(came), workload);
+        auditor.answered(&mut life, at(came), true);
+        auditor.close(&life, Some(TaskState::Pending), || "t".into());
+    }
+    let impacts = auditor.finish().impacts;
+    let told: Vec<_> = impacts
+        .iter()
+        .map(|impact| {
+            (
+                impact.queues.join(" "),
+                impact.harmed_tasks,
+                impact.first_ms,
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("a".to_owned(), 2, Some(170_000)),
+            ("b".to_owned(), 1, Some(200_000)),
+            ("a b c".to_owned(), 5, Some(300_000))
+        ],
+        "what began later harms a queue that both can harm from then on"
+    );
+    assert_eq!(impacts[0].last_ms, Some(300_000));
+}

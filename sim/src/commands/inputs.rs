@@ -277,6 +277,7 @@ fn commented(texts: Vec<RuleText>) -> Result<(Rules, RulePack), Failure> {
         .collect();
     let pack =
         RulePack::parse(&rules.texts, &alerts).map_err(|problems| Failure::problems(&problems))?;
+    let pack = pack.looking(&rules.set);
     Ok((rules, pack))
 }
 

@@ -277,6 +277,86 @@ incidents:
     );
 }
 
+/// Two queues, each with a worker of its own.
+const APART: &str = "\
+queues: { a: { priority: 1, wait_objective: 60s }, b: { priority: 1, wait_objective: 60s } }
+workers:
+  - { name: a, processes: 1, concurrency: 5, queues: [a] }
+  - { name: b, processes: 1, concurrency: 2, queues: [b] }
+";
+
+#[test]
+fn an_incident_is_not_seen_by_what_looks_at_a_queue_it_cannot_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    // Jobs come to b at once and are late while the worker of a is dead, which serves no other queue.
+    let body = format!(
+        "{APART}\
+workload:
+  - {{ task: a, queue: a, arrivals: {{ poisson: 2/s }}, service: {{ constant: 500ms }} }}
+  - {{ task: b, queue: b, arrivals: {{ burst: {{ count: 300, at: 20m10s }} }}, service: {{ constant: 1s }} }}
+timeline:
+  - {{ at: 20m, fault: worker.kill, select: [a-0], until: {{ at: 30m, remedy: worker.restart }} }}
+incidents:
+  - {{ cause: worker-crashed, wanted: page, within: 3m }}
+"
+    );
+    own_scenario(dir.path(), "elsewhere", 50, &body);
+    for expr in [
+        "max by (queue) (asynq_queue_size{queue=\"b\"}) > 100",
+        "sum(asynq_queue_size{queue=\"b\"}) > 100",
+    ] {
+        let rule =
+            format!("  - {{ alert: Deep, expr: '{expr}', labels: {{ severity: critical }} }}\n");
+        rules(dir.path(), "", &rule);
+        let (code, drill) = own_drill(dir.path(), "elsewhere");
+        assert_eq!(code, Some(1), "{drill}");
+        let incident = &drill["incidents"][0];
+        assert_eq!(incident["outcome"], "missed", "{expr}: {incident}");
+        assert!(!drill["episodes"].as_array().unwrap().is_empty(), "{expr}");
+    }
+}
+
+#[test]
+fn of_incidents_of_two_queues_an_alert_saw_that_of_its_queue() {
+    let dir = tempfile::tempdir().unwrap();
+    let body = format!(
+        "{APART}\
+workload:
+  - {{ task: a, queue: a, arrivals: {{ poisson: 2/s }}, service: {{ constant: 500ms }} }}
+  - {{ task: b, queue: b, arrivals: {{ poisson: 2/s }}, service: {{ constant: 500ms }} }}
+timeline:
+  - {{ id: one, at: 20m, fault: worker.kill, select: [a-0], until: {{ at: 40m, remedy: worker.restart }} }}
+  - {{ id: two, at: 21m, fault: worker.kill, select: [b-0], until: {{ at: 40m, remedy: worker.restart }} }}
+incidents:
+  - {{ cause: worker-crashed, of: one, wanted: page, within: 3m }}
+  - {{ cause: worker-crashed, of: two, wanted: page, within: 3m }}
+"
+    );
+    own_scenario(dir.path(), "two-queues", 60, &body);
+    let rule = "  - { alert: Deep, expr: 'asynq_queue_size{queue=\"a\"} > 150', labels: { severity: critical } }\n";
+    rules(dir.path(), "", rule);
+    let (code, drill) = own_drill(dir.path(), "two-queues");
+    assert_eq!(code, Some(1), "{drill}");
+    let outcomes: Vec<&str> = drill["incidents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|incident| incident["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["on_time", "missed"], "{drill}");
+    let harmed: Vec<u64> = drill["incidents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|incident| incident["harmed_tasks"].as_u64().unwrap())
+        .collect();
+    // Nineteen minutes of two a second, and those that waited behind them.
+    assert!(
+        harmed.iter().all(|tasks| (2_000..5_000).contains(tasks)),
+        "each its own queue's: {harmed:?}"
+    );
+}
+
 #[test]
 fn an_instance_of_another_queue_does_not_mask_the_right_one() {
     let dir = tempfile::tempdir().unwrap();
