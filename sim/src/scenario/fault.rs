@@ -64,9 +64,15 @@ pub(super) fn step(node: &Node, problems: &mut Problems) -> Option<Step> {
             let task = fields
                 .required("task", problems)
                 .and_then(|node| text(node, "task", problems));
-            let share = fields
-                .take("share")
-                .map_or(Some(1.0), |node| as_share(node, "share", problems));
+            let share = fields.take("share").map_or(Some(1.0), |node| {
+                let share = as_share(node, "share", problems)?;
+                if share == 0.0 {
+                    let message = "share: 0 changes nothing, so there is no fault";
+                    problems.push_with_hint(node.at, message, "accepted: above 0, up to 100%");
+                    return None;
+                }
+                Some(share)
+            });
             let error = fields
                 .take("error")
                 .map_or(Some("job failed".into()), |node| {
@@ -83,8 +89,13 @@ pub(super) fn step(node: &Node, problems: &mut Problems) -> Option<Step> {
             let task = fields.take("task").map(|node| text(node, "task", problems));
             let factor = fields.required("factor", problems).and_then(|node| {
                 let factor = node.as_f64("factor", problems)?;
+                if factor == 1.0 {
+                    let message = "factor: 1 changes nothing, so there is no fault";
+                    problems.push_with_hint(node.at, message, "accepted: above 1, up to 10000");
+                    return None;
+                }
                 if !(1.0..=10_000.0).contains(&factor) {
-                    node.expected("factor", "a number from 1 to 10000", problems);
+                    node.expected("factor", "a number above 1, up to 10000", problems);
                     return None;
                 }
                 Some(factor)

@@ -424,6 +424,43 @@ fn steps_that_go_together_are_let_be() {
     }
 }
 
+#[test]
+fn a_fault_that_changes_nothing_is_none() {
+    for (fault, refused) in [
+        (
+            "handler.slow, task: a, factor: 1",
+            Some("factor: 1 changes nothing"),
+        ),
+        (
+            "handler.slow, factor: 1.0",
+            Some("factor: 1 changes nothing"),
+        ),
+        (
+            "handler.slow, factor: 0.5",
+            Some("factor: expected a number above 1"),
+        ),
+        ("handler.slow, factor: 1.01", None),
+        (
+            "handler.fail, task: a, share: 0%",
+            Some("share: 0 changes nothing"),
+        ),
+        (
+            "handler.fail, task: a, share: 0.0",
+            Some("share: 0 changes nothing"),
+        ),
+        ("handler.fail, task: a, share: 0.1%", None),
+    ] {
+        let timeline = format!("  - {{ at: 30m, fault: {fault}, until: {{ at: 40m }} }}");
+        let incident = "  - { cause: other, wanted: page, within: 4m }";
+        let found = plan_of(&with_timeline(&timeline, incident));
+        let said = found.map_or_else(|problems| format!("{problems:?}"), |_| String::new());
+        match refused {
+            Some(why) => assert!(said.contains(why), "{fault}: {said}"),
+            None => assert_eq!(said, "", "{fault}"),
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
