@@ -106,7 +106,7 @@ fn scenario(source: &Source) -> Result<String, Failure> {
 fn against(args: &Check, texts: Vec<RuleText>, terminal: &Terminal) -> Result<Exit, Failure> {
     let rules = inputs::rules(texts).map_err(|problems| Failure::problems(&problems))?;
     let mut diagnoser = Diagnoser::new(&rules.set);
-    let records = inputs::records(&args.against)?;
+    let records = inputs::records(&inputs::without_copies(&args.against, terminal))?;
     inputs::each(&records, |record| {
         bounds::check_record(record, &rules.set).map_err(Failure::usage)
     })?;

@@ -286,27 +286,22 @@ pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
     each(&found::records(paths)?, |path| record(path))
 }
 
-/// Records that are meant, copies of one left out.
-pub(crate) struct Once {
-    pub(crate) records: Vec<PathBuf>,
-    /// What is left out, in words.
-    pub(crate) copies: Vec<String>,
-}
-
-/// Finds records, and of those that are the same byte for byte only the first: a drill proves no more for being there twice.
-pub(crate) fn once(paths: &[PathBuf]) -> Result<Once, Failure> {
-    let mut once = Once {
-        records: Vec::new(),
-        copies: Vec::new(),
+/// The records that are meant, and of those that are the same byte for byte only the first: a drill proves no more for
+/// being there twice. What is left out is said. Where they cannot be found, they are as they were named: what is wrong
+/// with them is told with all else that is wrong.
+pub(crate) fn without_copies(paths: &[PathBuf], terminal: &Terminal) -> Vec<PathBuf> {
+    let Ok(found) = found::records(paths) else {
+        return paths.to_vec();
     };
+    let mut records = Vec::new();
     let mut by_length: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
-    for path in found::records(paths)? {
+    for path in found {
         // What is no file, or cannot be read, is told where it is opened.
         let length = std::fs::metadata(&path)
             .ok()
             .filter(std::fs::Metadata::is_file);
         let Some(length) = length.map(|file| file.len()) else {
-            once.records.push(path);
+            records.push(path);
             continue;
         };
         let alike = by_length.entry(length).or_default();
@@ -314,18 +309,18 @@ pub(crate) fn once(paths: &[PathBuf]) -> Result<Once, Failure> {
             .iter()
             .find(|known| is_copy(known, &path).unwrap_or(false))
         {
-            Some(known) => once.copies.push(format!(
+            Some(known) => terminal.say(format_args!(
                 "{} is a copy of {}: the drill counts once",
                 shown(&path),
                 shown(known)
             )),
             None => {
                 alike.push(path.clone());
-                once.records.push(path);
+                records.push(path);
             }
         }
     }
-    Ok(once)
+    records
 }
 
 /// Whether two files have the same bytes.

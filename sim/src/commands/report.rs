@@ -1,7 +1,7 @@
 //! `firedrill report`: the HTML report of recorded drills.
 
 use crate::cli::Report;
-use crate::commands::{Failure, Terminal, both, score};
+use crate::commands::{Failure, Terminal, both, inputs, score};
 use crate::drill::RECORD_FILE;
 use crate::exit::Exit;
 use crate::files::{self, shown};
@@ -35,13 +35,14 @@ pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
         true => Ok(()),
         false => files::check_writable(&args.out).map_err(Failure::environment),
     };
-    let inputs = args.runs.iter().chain(&args.rules);
+    let named = args.runs.iter().chain(&args.rules);
     let writable = writable.and_then(|()| match to_stdout {
         true => Ok(()),
-        false => spares(&args.out, inputs),
+        false => spares(&args.out, named),
     });
     let params = args.delivery.params();
-    let scored = score::scored(&args.runs, &args.rules, &args.pages, &params);
+    let records = inputs::without_copies(&args.runs, terminal);
+    let scored = score::scored(&records, &args.rules, &args.pages, &params);
     let (scored, ()) = both(scored, writable)?;
     let card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
     let drills: Vec<render::Drill<'_>> = scored.iter().map(score::Scored::drill).collect();

@@ -21,14 +21,9 @@ use std::path::PathBuf;
 /// # Errors
 /// When a record or rule file cannot be read.
 pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
-    // What is wrong with them is told with all else that is wrong.
-    let once = inputs::once(&args.runs).unwrap_or_else(|_| inputs::Once {
-        records: args.runs.clone(),
-        copies: Vec::new(),
-    });
-    once.copies.iter().for_each(|said| terminal.say(said));
+    let records = inputs::without_copies(&args.runs, terminal);
     let params = args.delivery.params();
-    let scored = scored(&once.records, &args.rules, &args.pages, &params)?;
+    let scored = scored(&records, &args.rules, &args.pages, &params)?;
     let mut card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
     explain(&mut card, &scored.iter().collect::<Vec<_>>());
     print(&card, args.json, terminal)?;

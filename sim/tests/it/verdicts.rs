@@ -673,4 +673,15 @@ fn a_copy_of_a_record_is_no_other_drill() {
         err.contains("again.jsonl is a copy of copy.jsonl: the drill counts once"),
         "{err}"
     );
+    let rules = dir.path().join("r.yml").display().to_string();
+    for args in [
+        ["report", "-o", "out.html", "copy.jsonl", "again.jsonl"],
+        ["check", &rules, "--against", "copy.jsonl", "again.jsonl"],
+    ] {
+        let (_, out, err) = run(dir.path(), &args);
+        assert!(
+            err.contains("again.jsonl is a copy of copy.jsonl: the drill counts once"),
+            "{args:?}: {out}{err}"
+        );
+    }
 }

@@ -190,17 +190,14 @@ fn told(gap: &Gap) -> String {
         at_ms,
         ms,
     } = gap;
-    let seconds = *ms as f64 / 1e3;
+    let length = format!("{:.1} s of virtual time", *ms as f64 / 1e3);
     let what = match what {
-        GapKind::Scrape => format!("{subject} was scraped {seconds:.1} s late"),
-        GapKind::Enqueue => format!("a task was enqueued {seconds:.1} s late"),
-        GapKind::RoundTrip => format!("{subject} waited {seconds:.1} s for Redis"),
-        GapKind::Handler => format!("a handler of {subject} took {seconds:.1} s too long"),
-        GapKind::Stall => format!("{subject} did not run for {seconds:.1} s"),
-        GapKind::Other => format!("{subject} was {seconds:.1} s late"),
+        GapKind::Scrape => format!("{subject} was scraped {length} late"),
+        GapKind::Enqueue => format!("a task was enqueued {length} late"),
+        GapKind::RoundTrip => format!("{subject} waited {length} for Redis"),
+        GapKind::Handler => format!("a handler of {subject} took {length} too long"),
+        GapKind::Stall => format!("{subject} did not run for {length}"),
+        GapKind::Other => format!("{subject} was {length} late"),
     };
-    format!(
-        "{what} of virtual time in minute {:.1}",
-        *at_ms as f64 / 6e4
-    )
+    format!("{what} in minute {:.1}", *at_ms as f64 / 6e4)
 }
