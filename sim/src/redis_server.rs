@@ -270,7 +270,7 @@ impl RedisServer {
         let child = self.child.insert(child);
         if let (Some(login), Some(mut stdin)) = (login, child.stdin.take()) {
             // One that has ended says why in its log; a pipe holds more than this.
-            let _ = stdin.write_all(login.config(true).as_bytes());
+            let _ = stdin.write_all(login.config().as_bytes());
         }
         Ok(())
     }
@@ -286,6 +286,10 @@ impl RedisServer {
     /// Whether it answers; an error when it has ended, or `deadline` has passed.
     fn answers_or_fails(&mut self, deadline: Instant) -> Result<bool, RedisServerError> {
         if self.is_listening() {
+            if let Some(login) = &self.options.login {
+                let failed = |error| RedisServerError::Start(self.options.program.clone(), error);
+                restrict(&self.socket(), login).map_err(failed)?;
+            }
             return Ok(true);
         }
         let ended = self
@@ -379,6 +383,24 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         // Nobody is left to be told; the guard ends the process should this fail.
         let _ = self.kill();
+    }
+}
+
+/// Lets nobody but the drill's user change anything in the server behind a socket.
+fn restrict(socket: &Path, login: &Login) -> io::Result<()> {
+    const DONE: &[u8] = b"+OK\r\n+OK\r\n";
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(ANSWERS_WITHIN))?;
+    stream.set_write_timeout(Some(ANSWERS_WITHIN))?;
+    stream.write_all(login.restriction().as_bytes())?;
+    let mut answer = [0; DONE.len()];
+    stream.read_exact(&mut answer)?;
+    match answer == DONE {
+        true => Ok(()),
+        false => Err(io::Error::other(format!(
+            "it does not take the drill's user: {}",
+            String::from_utf8_lossy(&answer)
+        ))),
     }
 }
 

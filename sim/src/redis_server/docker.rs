@@ -5,7 +5,7 @@
 
 pub mod reaper;
 
-use crate::redis_server::login::{Login, secret};
+use crate::redis_server::login::secret;
 use crate::redis_server::{Persistence, RedisServerError, free_port};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -41,7 +41,7 @@ pub struct RedisContainer {
     docker: PathBuf,
     name: String,
     port: u16,
-    login: Login,
+    password: String,
     /// Removes the container when it is dropped, or when we are killed.
     _reaper: reaper::Reaper,
 }
@@ -125,7 +125,7 @@ impl RedisContainer {
         image: &str,
         persistence: Persistence,
     ) -> Result<Self, RedisServerError> {
-        let login = Login::new();
+        let password = secret();
         // Looked after by its name, so before it is there: a container that was made and did not start is removed too.
         let name = format!("firedrill-{}", secret());
         let reaper = reaper::Reaper::start(exe, docker, &name).map_err(container_error)?;
@@ -150,8 +150,7 @@ impl RedisContainer {
         docker_does(docker, &create, PULLED_WITHIN).await?;
         // The password also because its address on Docker's own network is open to other containers.
         let config = format!(
-            "save \"\"\nappendonly {append_only}\nappendfsync no\n{}",
-            login.config(false)
+            "save \"\"\nappendonly {append_only}\nappendfsync no\nrequirepass {password}\n"
         );
         let dir = tempfile::tempdir().map_err(container_error)?;
         let file = dir.path().join("redis.conf");
@@ -163,7 +162,7 @@ impl RedisContainer {
             docker: docker.to_path_buf(),
             name,
             port,
-            login,
+            password,
             _reaper: reaper,
         };
         container.restart().await?;
@@ -202,10 +201,10 @@ impl RedisContainer {
         self.port
     }
 
-    /// `redis://user:password@127.0.0.1:port`.
+    /// `redis://:password@127.0.0.1:port`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://{}@127.0.0.1:{}", self.login.in_url(), self.port)
+        format!("redis://:{}@127.0.0.1:{}", self.password, self.port)
     }
 
     /// Whether its Redis answers `PING` and is ready, that is, has loaded its data.
@@ -218,7 +217,7 @@ impl RedisContainer {
     fn ping(&self) -> io::Result<bool> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let mut stream = connect(address, REDIS_ANSWERS_WITHIN)?;
-        stream.write_all(format!("{}PING\r\n", self.login.command()).as_bytes())?;
+        stream.write_all(format!("AUTH {}\r\nPING\r\n", self.password).as_bytes())?;
         let mut reply = [0; READY.len()];
         stream.read_exact(&mut reply)?;
         Ok(reply == *READY)

@@ -30,18 +30,19 @@ impl Login {
         Self { password: secret() }
     }
 
-    /// Lines for Redis' configuration. `others_look`: whether whoever does not log in may look, or do nothing at all.
-    pub(super) fn config(&self, others_look: bool) -> String {
-        let others = if others_look { LOOKS } else { "off" };
-        format!(
-            "user default {others}\nuser {USER} on >{} ~* &* +@all\n",
-            self.password
-        )
+    /// A line for Redis' configuration. What others may do is said later, by [`Self::restriction`]: a server that loads its
+    /// append-only file does so as the default user, and what that one may not do is not loaded (`execCommand` in
+    /// `multi.c`).
+    pub(super) fn config(&self) -> String {
+        format!("user {USER} on >{} ~* &* +@all\n", self.password)
     }
 
-    /// As a command of Redis' protocol.
-    pub(super) fn command(&self) -> String {
-        format!("AUTH {USER} {}\r\n", self.password)
+    /// What tells a server that has loaded its data what others may do; it answers `+OK` twice.
+    pub(super) fn restriction(&self) -> String {
+        format!(
+            "AUTH {USER} {}\r\nACL SETUSER default reset {LOOKS}\r\n",
+            self.password
+        )
     }
 
     /// `user:password`, as in a URL.
