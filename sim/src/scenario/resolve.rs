@@ -73,7 +73,7 @@ impl Resolver<'_> {
         let workers = self.workers();
         let timeline = self.timeline(&workers, duration_ms);
         let incidents = self.incidents(&timeline, duration_ms);
-        let benign = self.benign(duration_ms);
+        let benign = self.benign(&incidents, duration_ms);
         Plan {
             name: scenario.name.clone(),
             family: scenario.family.value.clone(),

@@ -494,3 +494,32 @@ fn report(text: &str) -> String {
         .collect::<Vec<_>>()
         .join("\n")
 }
+
+#[test]
+fn no_incident_is_on_in_a_harmless_window() {
+    let with = |window: &str| {
+        let text = format!(
+            "version: firedrill/v1\nname: t\nfamily: worker-crashed\nsummary: s\nduration: 30m\nqueues: {{ default: }}\n\
+             workload: [{{ task: a, queue: default, arrivals: {{ poisson: 1/s }}, service: {{ constant: 1s }} }}]\n\
+             workers: [{{ name: w, processes: 1, concurrency: 4 }}]\n\
+             timeline: [{{ at: 10m, fault: worker.kill, select: all, until: {{ at: 15m, remedy: worker.restart }} }}]\n\
+             incidents: [{{ cause: worker-crashed, wanted: page, within: 2m }}]\n\
+             benign: [{{ what: a lull, {window} }}]\n"
+        );
+        plan_of(&text).map(drop)
+    };
+    with("at: 16m").unwrap();
+    with("at: 5m, until: 10m").unwrap();
+    for window in [
+        "at: 5m",
+        "at: 5m, until: 11m",
+        "at: 12m, until: 13m",
+        "at: 14m",
+    ] {
+        let refused = format!("{:?}", with(window).unwrap_err());
+        assert!(
+            refused.contains("the worker-crashed incident is on in it, from 10m to 15m"),
+            "{window}: {refused}"
+        );
+    }
+}

@@ -448,15 +448,15 @@ fn queues_that_others_move_pause_or_take_the_leases_of_are_named() {
 #[test]
 fn a_waiting_task_that_others_make_older_is_named() {
     need!("redis-server");
+    const OLDER: &str = "for _, id in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do \
+                         redis.call('HSET', ARGV[1] .. id, 'pending_since', '1000000000') end";
     let said = meddled(|redis| {
         // Until it has been looked at.
-        for _ in 0..20 {
-            let id: Option<String> = redis.lindex("asynq:{default}:pending", -1).unwrap();
-            if let Some(id) = id {
-                let task = format!("asynq:{{default}}:t:{id}");
-                run(redis, &format!("HSET {task} pending_since 1000000000"));
-            }
-            std::thread::sleep(Duration::from_millis(50));
+        for _ in 0..40 {
+            let mut older = redis::cmd("EVAL");
+            older.arg(OLDER).arg(1).arg("asynq:{default}:pending");
+            older.arg("asynq:{default}:t:").exec(redis).unwrap();
+            std::thread::sleep(Duration::from_millis(20));
         }
     });
     said.proves_nothing(&["interference: default: its oldest task has been waiting for "]);

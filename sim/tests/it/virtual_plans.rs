@@ -111,7 +111,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         2 => any::<bool>().prop_map(|all| Kind::Kill { all }),
         2 => any::<bool>().prop_map(|all| Kind::Deadlock { all }),
         1 => (1..=100_u32).prop_map(|share_percent| Kind::Fail { share_percent }),
-        1 => (1..50_u32).prop_map(|factor| Kind::Slow { factor }),
+        1 => (2..50_u32).prop_map(|factor| Kind::Slow { factor }),
         2 => prop::bool::weighted(0.7).prop_map(|keep_data| Kind::Redis { keep_data }),
     ];
     // On a coarse grid and a little beside it, so that ends and beginnings fall on each other.

@@ -147,7 +147,8 @@ impl Resolver<'_> {
         ))
     }
 
-    pub(super) fn benign(&mut self, duration_ms: i64) -> Vec<Window> {
+    /// The harmless windows: every page in one is false, so that no incident may be on in it.
+    pub(super) fn benign(&mut self, incidents: &[Incident], duration_ms: i64) -> Vec<Window> {
         let mut windows = Vec::new();
         for window in &self.scenario.benign {
             self.within("benign", &window.at, duration_ms);
@@ -159,13 +160,28 @@ impl Resolver<'_> {
                 self.problems
                     .push(window.at.at, "benign window: ends at or before its start");
             }
+            let on = |incident: &&Incident| {
+                incident.at_ms < until_ms && window.at.value < incident.until_ms
+            };
+            if let Some(incident) = incidents.iter().find(on) {
+                self.problems.push(
+                    window.at.at,
+                    format!(
+                        "benign window: the {} incident is on in it, from {} to {}; every page in a benign window is false",
+                        incident.cause,
+                        duration::format(incident.at_ms),
+                        duration::format(incident.until_ms)
+                    ),
+                );
+            }
             windows.push(Window {
                 what: window.what.clone(),
                 at_ms: window.at.value,
                 until_ms,
             });
         }
-        if windows.is_empty() && self.scenario.family.value == "benign" {
+        let is_harmless = incidents.is_empty() && self.scenario.family.value == "benign";
+        if windows.is_empty() && is_harmless {
             windows.push(Window {
                 what: self.scenario.summary.clone(),
                 at_ms: 0,
