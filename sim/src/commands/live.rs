@@ -143,7 +143,7 @@ pub(crate) fn stamp(now: SystemTime) -> String {
 async fn run_all(
     set: &LiveSet,
     jobs: Vec<Job>,
-    paces: Paces,
+    mut paces: Paces,
     signals: &Signals,
     terminal: &Terminal,
 ) -> io::Result<AllEnded> {
@@ -244,7 +244,11 @@ async fn run_all(
             Some((row, event)) = events.recv() => display.happened(&rows[row], &event),
             _ = tick.tick() => {}
         }
-        display.update(&rows);
+        let reached = rows.iter().map(|row| match row.state {
+            State::Done | State::Failed => None,
+            State::Waiting | State::Running => Some(row.reached_ms.load(Ordering::Relaxed)),
+        });
+        display.update(&rows, paces.left_s(reached));
     }
 }
 

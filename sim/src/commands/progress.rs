@@ -29,9 +29,18 @@ pub(crate) enum State {
     Failed,
 }
 
+/// What a terminal shows.
+struct Bars {
+    all: MultiProgress,
+    /// One for each drill.
+    drills: Vec<ProgressBar>,
+    /// How long it still takes, below them.
+    left: ProgressBar,
+}
+
 /// The display.
 pub(crate) struct Display {
-    bars: Option<(MultiProgress, Vec<ProgressBar>)>,
+    bars: Option<Bars>,
     quiet: bool,
     started: Instant,
     last_line: Instant,
@@ -56,7 +65,14 @@ impl Display {
                     )
                 })
                 .collect();
-            (all, bars)
+            let below = ProgressStyle::with_template("{msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let left = all.add(ProgressBar::new_spinner().with_style(below));
+            Bars {
+                drills: bars,
+                left,
+                all,
+            }
         });
         let now = Instant::now();
         Self {
@@ -73,8 +89,8 @@ impl Display {
         match &self.bars {
             _ if self.quiet => {}
             // Nobody is left to be told where the terminal is gone.
-            Some((all, _)) => {
-                let _ = all.println(text);
+            Some(bars) => {
+                let _ = bars.all.println(text);
             }
             None => {
                 let _ = writeln!(std::io::stderr(), "{text}");
@@ -92,10 +108,16 @@ impl Display {
         ));
     }
 
-    /// Shows where things are.
-    pub(crate) fn update(&mut self, rows: &[Row]) {
-        if let Some((_, bars)) = &self.bars {
-            for (row, bar) in rows.iter().zip(bars) {
+    /// Shows where things are, and for how many seconds they still go on.
+    pub(crate) fn update(&mut self, rows: &[Row], left_s: f64) {
+        let left = format!("about {} left", about(left_s));
+        if let Some(bars) = &self.bars {
+            let is_over = |row: &Row| matches!(row.state, State::Done | State::Failed);
+            match rows.iter().all(is_over) {
+                true => bars.left.finish_and_clear(),
+                false => bars.left.set_message(left),
+            }
+            for (row, bar) in rows.iter().zip(&bars.drills) {
                 bar.set_position(
                     u64::try_from(row.reached_ms.load(Ordering::Relaxed) / 60_000).unwrap_or(0),
                 );
@@ -119,12 +141,21 @@ impl Display {
                 .collect();
             let _ = writeln!(
                 std::io::stderr(),
-                "[{:>3}s] {} done, {} waiting; {}",
+                "[{:>3}s] {} done, {} waiting, {left}; {}",
                 self.started.elapsed().as_secs(),
                 count(State::Done) + count(State::Failed),
                 count(State::Waiting),
                 running.join(", "),
             );
         }
+    }
+}
+
+/// A length of time as people tell it beforehand.
+pub(crate) fn about(seconds: f64) -> String {
+    if seconds < 90.0 {
+        format!("{:.0} s", seconds.max(1.0))
+    } else {
+        format!("{:.0} min", seconds / 60.0)
     }
 }

@@ -4,6 +4,7 @@ use super::{Job, LiveSet, failure};
 use crate::cli::{Jobs, Speed};
 use crate::clock::Time;
 use crate::commands::Failure;
+use crate::commands::progress::about;
 use crate::commands::signals::Signals;
 use crate::drill::DrillError;
 use crate::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
@@ -50,10 +51,12 @@ impl LiveSet {
             let paces = demands
                 .iter()
                 .map(|demand| (*demand, Pace { speed, load: 0.0 }));
+            let jobs: Vec<(Demand, Pace)> = paces.collect();
             return Ok(Some(Paces {
                 budget: f64::INFINITY,
                 most,
-                jobs: paces.collect(),
+                now: jobs.clone(),
+                jobs,
                 machine: None,
             }));
         }
@@ -75,6 +78,7 @@ impl LiveSet {
         Ok(Some(Paces {
             budget,
             most,
+            now: paces.clone(),
             jobs: paces,
             machine: Some(machine),
         }))
@@ -190,6 +194,8 @@ pub(super) struct Paces {
     pub(super) most: usize,
     /// What each asks of the machine, and how it runs.
     pub(super) jobs: Vec<(Demand, Pace)>,
+    /// The same as it has turned out so far.
+    now: Vec<(Demand, Pace)>,
     machine: Option<Machine>,
 }
 
@@ -221,23 +227,30 @@ impl Paces {
         text
     }
 
+    /// For how many seconds drills still go on that have come so far, virtual milliseconds; `None`: one is over.
+    pub(super) fn left_s(&self, reached_ms: impl Iterator<Item = Option<i64>>) -> f64 {
+        let left = self.now.iter().zip(reached_ms);
+        let left = left.filter_map(|((demand, pace), reached_ms)| {
+            let duration_ms = (demand.duration_ms - reached_ms?).max(0);
+            let rest = Demand {
+                duration_ms,
+                ..*demand
+            };
+            Some((rest, *pace))
+        });
+        Packing::seconds(&left.collect::<Vec<_>>(), self.budget, self.most)
+    }
+
     /// How a drill that was too fast at `speed` goes again. What takes longer leaves more of the machine to others, too.
-    pub(super) fn slower(&self, row: usize, speed: f64) -> Pace {
+    pub(super) fn slower(&mut self, row: usize, speed: f64) -> Pace {
         let (_, planned) = self.jobs[row];
         let slower = (speed / 2.0).floor().max(pace::SPEED_MIN);
-        Pace {
+        let pace = Pace {
             speed: slower,
             // It has turned out to be dearer than was thought.
             load: planned.load / planned.speed * speed,
-        }
-    }
-}
-
-/// A time as people tell it beforehand.
-fn about(seconds: f64) -> String {
-    if seconds < 90.0 {
-        format!("{:.0} s", seconds.max(1.0))
-    } else {
-        format!("{:.0} min", seconds / 60.0)
+        };
+        self.now[row].1 = pace;
+        pace
     }
 }
