@@ -9,7 +9,7 @@ help: ## this list
 drill: ## replay the flagship incidents on private Redis servers and write the HTML report
 	@.ci/install redis-server
 	cargo build --release --locked -p firedrill
-	@target/release/firedrill run --no-gate --speed $(SPEED) @flagship || [ $$? -le 3 ] # the scorecard says it all
+	@"$${CARGO_TARGET_DIR:-target}/release/firedrill" run --no-gate --speed $(SPEED) @flagship || [ $$? -le 3 ] # the scorecard says it all
 
 fidelity: build ## both engines on the flagship incidents, and the differences
 	.ci/fidelity runs

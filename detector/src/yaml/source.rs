@@ -73,18 +73,27 @@ pub(crate) fn scalars(text: &str) -> BTreeMap<Mark, Scalar> {
 #[must_use]
 pub fn lines_in_scalars(text: &str) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
-    for scalar in scalars(text).values() {
-        let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    for (place, scalar) in scalars(text) {
+        if !text[scalar.range.clone()].contains('\n') {
+            continue;
+        }
         let first = text[..scalar.range.start]
             .rfind('\n')
             .map_or(0, |end| end + 1);
         let block = (scalar.form == Form::Block).then(|| {
+            // With an indentation in its head, the first line says nothing of it.
+            let head = text[..first].trim_end().rsplit(['|', '>']).next();
+            let is_given = head.is_some_and(|head| {
+                head.starts_with(|c: char| c.is_ascii_digit() || "+-".contains(c))
+                    && head.chars().take(2).any(|c| c.is_ascii_digit())
+            });
             let content = text[first..].lines().find(|line| !line.trim().is_empty());
-            content.map_or(0, indent)
+            content.filter(|_| !is_given).map_or(0, indent)
         });
         let mut at = first;
         let lines = text[first..].split_inclusive('\n');
-        for (number, line) in (mark_of(text, first).line..).zip(lines) {
+        for (number, line) in (place.line..).zip(lines) {
             if at >= scalar.range.end {
                 break;
             }

@@ -142,6 +142,15 @@ mod tests {
         );
         assert!(found[1].starts_with("r.yml:10:9: "), "{found:?}");
         assert!(problems("a: |\n  fire # firedrill\n").is_empty());
+        // One line of a text; and an indentation that the first line does not tell.
+        assert_eq!(
+            problems("a: |\n  # firedrill: no-data-ok A\nb: c\n").len(),
+            1
+        );
+        assert_eq!(
+            problems("a: |2-\n      one\n    # firedrill: no-data-ok A\nb: c\n").len(),
+            1
+        );
     }
 
     #[test]

@@ -86,7 +86,10 @@ fn failed(card: &Scorecard, drills: &[Named<'_>]) -> String {
     let told: Vec<String> = told
         .map(|(what, names)| format!("{what}: {names}"))
         .collect();
-    format!("FAILED: {}", told.join("; "))
+    match told.is_empty() {
+        true => "FAILED: an alert or a rule fails the gate".to_owned(),
+        false => format!("FAILED: {}", told.join("; ")),
+    }
 }
 
 /// Names, each once.

@@ -4,7 +4,7 @@ use crate::drill::{self, DrillError};
 use crate::engine::Observation;
 use crate::engine::live::{self, LiveError, LiveOptions};
 use crate::pace::Machine;
-use crate::plan::{Demand, Plan};
+use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
 use std::fs;
 use std::io;
@@ -80,8 +80,9 @@ pub async fn measure(options: &LiveOptions, dir: &Path) -> Result<Machine, Drill
     });
     let all_s = used.map_or(ours_s, |(before, after)| after.all_s - before.all_s);
     let others = ((all_s - ours_s) / seconds).max(0.0);
-    // Round trips are in virtual milliseconds; a slot waits for two, and for the handler's timer.
-    let held_ms = lag.slot_overhead * Demand::of(&plan).handler_ms;
+    // Virtual milliseconds: a slot waits for two round trips, and for the handler's timer. What is taken off the handler's
+    // time for that says nothing of drills whose handlers have less of it.
+    let held_ms = (2 * lag.redis_ms[0] + lag.handler_ms[0].max(0)) as f64;
     Ok(Machine {
         task_s: ours_s.max(1.0 / TICKS_PER_S) / tasks.max(1) as f64,
         held_s: held_ms / 1e3 / SPEED,
