@@ -36,5 +36,5 @@ peers: ## the simulators and promtool beside ours: speeds and ratios
 	benches/peers/compare
 
 clean: ## end what a killed drill left behind, then remove build output
-	-target/release/firedrill clean
+	-"$${CARGO_TARGET_DIR:-target}/release/firedrill" clean
 	cargo clean
