@@ -1,7 +1,7 @@
 //! Encoding and decoding of asynq's TaskMessage (about 170 bytes).
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use firedrill::asynq::message::TaskMessage;
+use firedrill_asynq::message::TaskMessage;
 use firedrill_benches::task;
 use prost::Message;
 use std::hint::black_box;

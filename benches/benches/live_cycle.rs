@@ -2,11 +2,11 @@
 //! round trip sets.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use firedrill::asynq::op::{Accepted, Op, Reply};
-use firedrill::broker::redis::{RedisBroker, RedisOptions};
-use firedrill::clock::Time;
-use firedrill::redis_server::{self, RedisServer, RedisServerOptions};
+use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::op::{Accepted, Op, Reply};
 use firedrill_benches::task;
+use firedrill_sim::redis_server::{self, RedisServer, RedisServerOptions};
 
 async fn cycle(broker: &RedisBroker, number: u64) {
     let now = Time::from_millis(1_800_000_000_000);

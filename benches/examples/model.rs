@@ -5,16 +5,16 @@
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
-use firedrill::drill;
-use firedrill::engine::Observation;
-use firedrill::engine::virtual_time::{self, VirtualOptions};
-use firedrill::plan::Plan;
-use firedrill::scenario::{PlanOptions, Scenario};
 use firedrill_benches::heap_loop;
 use firedrill_benches::model::{Model, Outcome, Run};
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{Compat, Problem, RuleFile, RuleSet};
 use firedrill_reports::Watcher;
+use firedrill_sim::drill;
+use firedrill_sim::engine::Observation;
+use firedrill_sim::engine::virtual_time::{self, VirtualOptions};
+use firedrill_sim::plan::Plan;
+use firedrill_sim::scenario::{PlanOptions, Scenario};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -14,7 +14,7 @@ mod queueing_theory;
 
 pub mod day;
 
-use firedrill::asynq::message::TaskMessage;
+use firedrill_asynq::message::TaskMessage;
 
 /// A task as a team's producer would send it: a 100-byte JSON payload and a UUID.
 #[must_use]

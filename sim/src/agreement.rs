@@ -3,12 +3,12 @@
 
 mod scrapes;
 
-use crate::asynq::settings::ARCHIVE_MAX;
-use crate::clock::Time;
 use crate::drill;
 use crate::fault::{Deed, Fault, Phase};
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::settings::ARCHIVE_MAX;
 use firedrill_reports::record::{Header, Line, PlannedIncident};
 use firedrill_reports::{Record, Replay};
 use std::collections::BTreeSet;

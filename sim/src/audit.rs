@@ -6,11 +6,11 @@ mod life;
 pub use absences::{Absences, REDIS};
 pub(crate) use life::Life;
 
-use crate::asynq::op::TaskState;
-use crate::asynq::settings::{ARCHIVE_MAX, DEFAULT_TIMEOUT_S, REDIS_TIMEOUT_MS};
-use crate::clock::Time;
-use crate::ledger::Entry;
 use crate::plan::{Arrivals, Incident, Plan, Step, TaskPlan};
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::note::Note;
+use firedrill_asynq::op::TaskState;
+use firedrill_asynq::settings::{ARCHIVE_MAX, DEFAULT_TIMEOUT_S, REDIS_TIMEOUT_MS};
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
 use firedrill_reports::waits::Waits;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ pub struct ProcessLedger {
     /// Name of the process.
     pub process: String,
     /// Its ledger.
-    pub entries: Vec<Entry<String>>,
+    pub entries: Vec<Note<String>>,
     /// When the process was killed; executions without an end died then.
     pub killed_at: Option<Time>,
 }
@@ -36,7 +36,7 @@ pub struct Evidence<'a> {
     /// Virtual time at which the drill ended.
     pub end: Time,
     /// The producer's ledger.
-    pub producer: &'a [Entry<String>],
+    pub producer: &'a [Note<String>],
     /// One ledger per process incarnation.
     pub ledgers: &'a [ProcessLedger],
     /// What is left in Redis, by task id.
@@ -57,18 +57,18 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
     let mut order: Vec<&str> = Vec::new();
     for entry in evidence.producer {
         match entry {
-            Entry::Sent {
+            Note::Sent {
                 at, id, workload, ..
             } => {
                 order.push(id);
                 lives.insert(id, Life::sent(*at, *workload));
             }
-            Entry::Answered { at, id, accepted } => {
+            Note::Answered { at, id, accepted } => {
                 if let Some(life) = lives.get_mut(id.as_str()) {
                     auditor.answered(life, *at, *accepted);
                 }
             }
-            Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
+            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
         }
     }
     live_through(evidence.ledgers, &auditor, &mut lives);
@@ -89,7 +89,7 @@ fn foreign<'a>(evidence: &Evidence<'a>, lives: &BTreeMap<&str, Life>) -> BTreeSe
     let executed = evidence.ledgers.iter().flat_map(|ledger| &ledger.entries);
     executed
         .filter_map(|entry| match entry {
-            Entry::Started { id, .. } => Some(id.as_str()),
+            Note::Started { id, .. } => Some(id.as_str()),
             _ => None,
         })
         .chain(evidence.left.keys().map(String::as_str))
@@ -99,35 +99,35 @@ fn foreign<'a>(evidence: &Evidence<'a>, lives: &BTreeMap<&str, Life>) -> BTreeSe
 
 /// Puts all executions, in order of their time, into the lives of their tasks.
 fn live_through(ledgers: &[ProcessLedger], auditor: &Auditor, lives: &mut BTreeMap<&str, Life>) {
-    let mut entries: Vec<(Time, &Entry<String>)> = ledgers
+    let mut entries: Vec<(Time, &Note<String>)> = ledgers
         .iter()
         .flat_map(|ledger| &ledger.entries)
         .filter_map(|entry| match entry {
-            Entry::Started { at, .. } | Entry::Finished { at, .. } | Entry::GivenUp { at, .. } => {
+            Note::Started { at, .. } | Note::Finished { at, .. } | Note::GivenUp { at, .. } => {
                 Some((*at, entry))
             }
-            Entry::Sent { .. } | Entry::Answered { .. } => None,
+            Note::Sent { .. } | Note::Answered { .. } => None,
         })
         .collect();
     entries.sort_by_key(|(at, _)| *at);
     for (_, entry) in entries {
         match entry {
-            Entry::Started { at, id, .. } => {
+            Note::Started { at, id, .. } => {
                 if let Some(life) = lives.get_mut(id.as_str()) {
                     auditor.started(life, *at);
                 }
             }
-            Entry::Finished { at, id, how, .. } => {
+            Note::Finished { at, id, how, .. } => {
                 if let Some(life) = lives.get_mut(id.as_str()) {
                     life.finished(*at, *how);
                 }
             }
-            Entry::GivenUp { at, id, .. } => {
+            Note::GivenUp { at, id, .. } => {
                 if let Some(life) = lives.get_mut(id.as_str()) {
                     life.given_up(*at);
                 }
             }
-            Entry::Sent { .. } | Entry::Answered { .. } => {}
+            Note::Sent { .. } | Note::Answered { .. } => {}
         }
     }
 }
@@ -140,13 +140,13 @@ fn die_with(ledger: &ProcessLedger, lives: &mut BTreeMap<&str, Life>) {
     let mut open: BTreeMap<(&str, i32), u64> = BTreeMap::new();
     for entry in &ledger.entries {
         match entry {
-            Entry::Started { id, retried, .. } => *open.entry((id, *retried)).or_default() += 1,
-            Entry::Finished { id, retried, .. } => {
+            Note::Started { id, retried, .. } => *open.entry((id, *retried)).or_default() += 1,
+            Note::Finished { id, retried, .. } => {
                 if let Some(count) = open.get_mut(&(id.as_str(), *retried)) {
                     *count = count.saturating_sub(1);
                 }
             }
-            Entry::Sent { .. } | Entry::Answered { .. } | Entry::GivenUp { .. } => {}
+            Note::Sent { .. } | Note::Answered { .. } | Note::GivenUp { .. } => {}
         }
     }
     for ((id, _), _) in open.iter().filter(|(_, count)| **count > 0) {

@@ -5,13 +5,13 @@ mod events;
 pub use events::{Event, What};
 
 use crate::audit::Audited;
-use crate::clock::Time;
 use crate::engine::live::{self, LiveError, LiveOptions};
 use crate::engine::virtual_time::{self, VirtualOptions};
 use crate::engine::{Ended, Observation};
 use crate::plan::Plan;
 use crate::redis_server::RedisServerError;
 use events::Events;
+use firedrill_asynq::clock::Time;
 use firedrill_detector::RuleSet;
 use firedrill_reports::record::{
     BenignWindow, FORMAT, Header, Lag, Line, PlannedIncident, PlannedStep, RuleText, Value,

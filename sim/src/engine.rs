@@ -4,9 +4,9 @@ pub mod live;
 pub mod virtual_time;
 
 use crate::audit::Audited;
-use crate::clock::Time;
 use crate::plan::Plan;
-use crate::rng;
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::rng;
 use firedrill_detector::Labels;
 use firedrill_reports::record::{Interference, Lag, Mark};
 use rand::RngExt;

@@ -1,8 +1,8 @@
 //! How a task's handler behaves: a pure decision from the plan, the time, and the task's identity.
 
-use crate::actor::{ErrorKind, Outcome};
 use crate::fault::Fault;
 use crate::plan::{Dice, Execution, Plan};
+use firedrill_asynq::actor::{ErrorKind, Outcome};
 use smallvec::SmallVec;
 use std::sync::Arc;
 

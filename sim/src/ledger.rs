@@ -1,170 +1,99 @@
 //! The ledger: what was sent and answered, and each execution's start and finish; a worker's is a file that survives
 //! SIGKILL. Its lines are numbered, so that one that is gone is missed.
 
-use crate::clock::Time;
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::note::{Finish, Note};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// What a producer or a worker notes of a task: one line of a ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry<I> {
-    /// A task was sent to Redis.
-    Sent {
-        /// When.
-        at: Time,
-        /// Task id.
-        id: I,
-        /// Index of the workload entry.
-        workload: u32,
-        /// When the plan wanted it.
-        intended: Time,
-    },
-    /// Redis answered.
-    Answered {
-        /// When.
-        at: Time,
-        /// Task id.
-        id: I,
-        /// Whether the task is in a queue now.
-        accepted: bool,
-    },
-    /// A handler was started.
-    Started {
-        /// When.
-        at: Time,
-        /// Task id.
-        id: I,
-        /// `retried` of the message: 0 for the first attempt.
-        retried: i32,
-    },
-    /// A handler returned.
-    Finished {
-        /// When.
-        at: Time,
-        /// Task id.
-        id: I,
-        /// `retried` of the message.
-        retried: i32,
-        /// How.
-        how: Finish,
-        /// How much longer the handler took than it was to, virtual microseconds.
-        overrun_us: i64,
-        /// How much less than the plan wants it was to take, virtual microseconds: its slot is held that long without it.
-        taken_off_us: i64,
-    },
-    /// A task was given up: it goes to the archive, whether a handler ever saw it or not.
-    GivenUp {
-        /// When.
-        at: Time,
-        /// Task id.
-        id: I,
-        /// `retried` of the message.
-        retried: i32,
-    },
-}
-
-/// How an execution ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// Success.
-    Ok,
-    /// Failure by the task's own failure share.
-    Failed,
-    /// Failure caused by a fault of the plan.
-    FailedByFault,
-    /// The handler wants the task to be forgotten.
-    Revoked,
-}
-
-impl Entry<String> {
-    fn line(&self) -> String {
-        match self {
-            Self::Sent {
-                at,
-                id,
-                workload,
-                intended,
-            } => format!("P {} {workload} {} {id}\n", at.0, intended.0),
-            Self::Answered { at, id, accepted } => {
-                format!("A {} {} {id}\n", at.0, u8::from(*accepted))
-            }
-            Self::Started { at, id, retried } => format!("S {} {retried} {id}\n", at.0),
-            Self::GivenUp { at, id, retried } => format!("G {} {retried} {id}\n", at.0),
-            Self::Finished {
-                at,
-                id,
-                retried,
-                how,
-                overrun_us,
-                taken_off_us,
-            } => {
-                let how = match how {
-                    Finish::Ok => 'O',
-                    Finish::Failed => 'E',
-                    Finish::FailedByFault => 'X',
-                    Finish::Revoked => 'R',
-                };
-                format!(
-                    "{how} {} {retried} {overrun_us} {taken_off_us} {id}\n",
-                    at.0
-                )
-            }
+/// A note as a line of a ledger, without its number.
+fn line(note: &Note<String>) -> String {
+    match note {
+        Note::Sent {
+            at,
+            id,
+            workload,
+            intended,
+        } => format!("P {} {workload} {} {id}\n", at.0, intended.0),
+        Note::Answered { at, id, accepted } => {
+            format!("A {} {} {id}\n", at.0, u8::from(*accepted))
+        }
+        Note::Started { at, id, retried } => format!("S {} {retried} {id}\n", at.0),
+        Note::GivenUp { at, id, retried } => format!("G {} {retried} {id}\n", at.0),
+        Note::Finished {
+            at,
+            id,
+            retried,
+            how,
+            overrun_us,
+            taken_off_us,
+        } => {
+            let how = match how {
+                Finish::Ok => 'O',
+                Finish::Failed => 'E',
+                Finish::FailedByFault => 'X',
+                Finish::Revoked => 'R',
+            };
+            format!(
+                "{how} {} {retried} {overrun_us} {taken_off_us} {id}\n",
+                at.0
+            )
         }
     }
+}
 
-    fn parse(line: &str) -> Option<Self> {
-        let mut parts = line.splitn(4, ' ');
-        let (kind, at, number, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let at = Time(at.parse().ok()?);
-        let how = match kind {
-            "P" => {
-                let (intended, id) = rest.split_once(' ')?;
-                return Some(Self::Sent {
-                    at,
-                    id: id.to_owned(),
-                    workload: number.parse().ok()?,
-                    intended: Time(intended.parse().ok()?),
-                });
-            }
-            "A" => {
-                return Some(Self::Answered {
-                    at,
-                    id: rest.to_owned(),
-                    accepted: number == "1",
-                });
-            }
-            "S" => {
-                return Some(Self::Started {
-                    at,
-                    id: rest.to_owned(),
-                    retried: number.parse().ok()?,
-                });
-            }
-            "G" => {
-                return Some(Self::GivenUp {
-                    at,
-                    id: rest.to_owned(),
-                    retried: number.parse().ok()?,
-                });
-            }
-            "O" => Finish::Ok,
-            "E" => Finish::Failed,
-            "X" => Finish::FailedByFault,
-            "R" => Finish::Revoked,
-            _ => return None,
-        };
-        let (overrun_us, rest) = rest.split_once(' ')?;
-        let (taken_off_us, id) = rest.split_once(' ')?;
-        Some(Self::Finished {
-            at,
-            id: id.to_owned(),
-            retried: number.parse().ok()?,
-            how,
-            overrun_us: overrun_us.parse().ok()?,
-            taken_off_us: taken_off_us.parse().ok()?,
-        })
-    }
+fn parse(line: &str) -> Option<Note<String>> {
+    let mut parts = line.splitn(4, ' ');
+    let (kind, at, number, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let at = Time(at.parse().ok()?);
+    let how = match kind {
+        "P" => {
+            let (intended, id) = rest.split_once(' ')?;
+            return Some(Note::Sent {
+                at,
+                id: id.to_owned(),
+                workload: number.parse().ok()?,
+                intended: Time(intended.parse().ok()?),
+            });
+        }
+        "A" => {
+            return Some(Note::Answered {
+                at,
+                id: rest.to_owned(),
+                accepted: number == "1",
+            });
+        }
+        "S" => {
+            return Some(Note::Started {
+                at,
+                id: rest.to_owned(),
+                retried: number.parse().ok()?,
+            });
+        }
+        "G" => {
+            return Some(Note::GivenUp {
+                at,
+                id: rest.to_owned(),
+                retried: number.parse().ok()?,
+            });
+        }
+        "O" => Finish::Ok,
+        "E" => Finish::Failed,
+        "X" => Finish::FailedByFault,
+        "R" => Finish::Revoked,
+        _ => return None,
+    };
+    let (overrun_us, rest) = rest.split_once(' ')?;
+    let (taken_off_us, id) = rest.split_once(' ')?;
+    Some(Note::Finished {
+        at,
+        id: id.to_owned(),
+        retried: number.parse().ok()?,
+        how,
+        overrun_us: overrun_us.parse().ok()?,
+        taken_off_us: taken_off_us.parse().ok()?,
+    })
 }
 
 /// Appends entries to a file, each with one unbuffered write: what was written stays when the process is killed.
@@ -192,9 +121,9 @@ impl LedgerFile {
     ///
     /// # Errors
     /// When the write fails, e.g. because the disk is full.
-    pub fn append(&mut self, entry: &Entry<String>) -> io::Result<()> {
+    pub fn append(&mut self, entry: &Note<String>) -> io::Result<()> {
         self.count += 1;
-        let line = format!("{} {}", self.count, entry.line());
+        let line = format!("{} {}", self.count, line(entry));
         self.file.write_all(line.as_bytes())
     }
 }
@@ -203,7 +132,7 @@ impl LedgerFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
     /// All entries that can be read. A last line cut short by a crash is left out.
-    pub entries: Vec<Entry<String>>,
+    pub entries: Vec<Note<String>>,
     /// What is wrong with it, if something is: then it is not known what else was in it.
     pub damage: Option<String>,
 }
@@ -224,7 +153,7 @@ pub fn contents(mut file: impl Read) -> io::Result<Contents> {
     for (expected, line) in (1..).zip(whole.lines()) {
         let entry = line
             .split_once(' ')
-            .and_then(|(number, rest)| Some((number.parse::<u64>().ok()?, Entry::parse(rest)?)));
+            .and_then(|(number, rest)| Some((number.parse::<u64>().ok()?, parse(rest)?)));
         let damage = match entry {
             Some((number, entry)) => {
                 found.entries.push(entry);
@@ -241,7 +170,7 @@ pub fn contents(mut file: impl Read) -> io::Result<Contents> {
 ///
 /// # Errors
 /// When the file cannot be read, or is damaged.
-pub fn read(path: &Path) -> io::Result<Vec<Entry<String>>> {
+pub fn read(path: &Path) -> io::Result<Vec<Note<String>>> {
     let found = contents(File::open(path)?)?;
     match found.damage {
         None => Ok(found.entries),
@@ -261,23 +190,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("w-0.ledger");
         let entries = vec![
-            Entry::Sent {
+            Note::Sent {
                 at: Time(3),
                 id: "a b".into(),
                 workload: 2,
                 intended: Time(1),
             },
-            Entry::Answered {
+            Note::Answered {
                 at: Time(4),
                 id: "a b".into(),
                 accepted: true,
             },
-            Entry::Started {
+            Note::Started {
                 at: Time(5),
                 id: "a b".into(),
                 retried: 0,
             },
-            Entry::Finished {
+            Note::Finished {
                 at: Time(9),
                 id: "a b".into(),
                 retried: 0,
@@ -285,7 +214,7 @@ mod tests {
                 overrun_us: -3,
                 taken_off_us: 7,
             },
-            Entry::GivenUp {
+            Note::GivenUp {
                 at: Time(10),
                 id: "a b".into(),
                 retried: 25,

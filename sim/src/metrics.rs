@@ -3,8 +3,10 @@
 
 pub mod exposition;
 
-use crate::actor::Outcome;
-use crate::asynq::op::QueueStats;
+use firedrill_asynq::actor::Outcome;
+use firedrill_asynq::actor::server::Meter;
+use firedrill_asynq::exporter::{self, QueueSeries};
+use firedrill_asynq::op::QueueStats;
 use firedrill_detector::Labels;
 use std::collections::BTreeMap;
 
@@ -76,9 +78,8 @@ impl JobSeries {
     }
 }
 
-impl<K: Ord> WorkerMetrics<K> {
-    /// Counts one handler return that took `seconds` of virtual time.
-    pub fn observe(&mut self, kind: K, outcome: &Outcome, seconds: f64) {
+impl<K: Ord> Meter<K> for WorkerMetrics<K> {
+    fn handled(&mut self, kind: K, outcome: &Outcome, seconds: f64) {
         let counters = self.kinds.entry(kind).or_default();
         match outcome {
             Outcome::Success => counters.success += 1,
@@ -90,7 +91,9 @@ impl<K: Ord> WorkerMetrics<K> {
             counters.buckets[bucket] += 1;
         }
     }
+}
 
+impl<K: Ord> WorkerMetrics<K> {
     /// Everything exposed now, in a fixed order. As in Go's client, a series appears with its first increment.
     pub fn each<'k>(&'k self, mut expose: impl FnMut(&'k K, JobSeries, f64)) {
         for (kind, counters) in &self.kinds {
@@ -129,88 +132,28 @@ impl WorkerMetrics<(String, String)> {
     }
 }
 
-/// A series of asynq's collector (`x/metrics`), by queue: names, kinds and labels as there.
-/// `asynq_tasks_enqueued_total` and `asynq_queue_paused_total` are gauges despite their names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum QueueSeries {
-    /// `asynq_tasks_enqueued_total`, by the number of the state.
-    Tasks(usize),
-    /// `asynq_queue_size`
-    Size,
-    /// `asynq_queue_latency_seconds`
-    Latency,
-    /// `asynq_tasks_processed_total`
-    Processed,
-    /// `asynq_tasks_failed_total`
-    Failed,
-    /// `asynq_queue_paused_total`
-    Paused,
-}
-
-/// The states asynq's collector knows, in the order of [`QueueSeries::Tasks`].
-const STATES: [&str; 6] = [
-    "active",
-    "pending",
-    "scheduled",
-    "retry",
-    "archived",
-    "completed",
-];
-
-impl QueueSeries {
-    /// The series' labels, without those of the target.
-    #[must_use]
-    pub fn labels(self, queue: &str) -> Labels {
-        let name = match self {
-            Self::Tasks(state) => {
-                let state = STATES.get(state).copied().unwrap_or_default();
-                let labels = [("queue", queue), ("state", state)];
-                return Labels::metric("asynq_tasks_enqueued_total", labels);
-            }
-            Self::Size => "asynq_queue_size",
-            Self::Latency => "asynq_queue_latency_seconds",
-            Self::Processed => "asynq_tasks_processed_total",
-            Self::Failed => "asynq_tasks_failed_total",
-            Self::Paused => "asynq_queue_paused_total",
-        };
-        Labels::metric(name, [("queue", queue)])
+/// The labels of a series of asynq's collector, without those of the target.
+#[must_use]
+pub fn queue_labels(series: QueueSeries, queue: &str) -> Labels {
+    let queue = ("queue", queue);
+    match series.state() {
+        Some(state) => Labels::metric(series.name(), [queue, ("state", state)]),
+        None => Labels::metric(series.name(), [queue]),
     }
 }
 
 /// The labels of asynq's estimate of the bytes a queue takes. Only a real Redis can be asked for it: no [`QueueSeries`].
 #[must_use]
 pub fn memory_labels(queue: &str) -> Labels {
-    Labels::metric("asynq_queue_memory_usage_approx_bytes", [("queue", queue)])
-}
-
-/// What asynq's collector exposes of one queue, in a fixed order.
-pub fn each_of_queue(stats: &QueueStats, mut expose: impl FnMut(QueueSeries, f64)) {
-    let counts = [
-        stats.active,
-        stats.pending,
-        stats.scheduled,
-        stats.retry,
-        stats.archived,
-        stats.completed,
-    ];
-    for (state, count) in counts.iter().enumerate() {
-        expose(QueueSeries::Tasks(state), *count as f64);
-    }
-    // Tasks that wait in groups have no series of their own.
-    let size = counts.iter().sum::<u64>() + stats.aggregating;
-    expose(QueueSeries::Size, size as f64);
-    expose(QueueSeries::Latency, stats.latency_seconds);
-    expose(QueueSeries::Processed, stats.processed_total as f64);
-    expose(QueueSeries::Failed, stats.failed_total as f64);
-    expose(QueueSeries::Paused, f64::from(u8::from(stats.paused)));
+    Labels::metric(exporter::MEMORY, [("queue", queue)])
 }
 
 /// What asynq's collector exposes of one queue, with its labels.
 #[must_use]
 pub fn queue_values(queue: &str, stats: &QueueStats) -> Vec<Value> {
     let mut values = Vec::new();
-    each_of_queue(stats, |series, value| {
-        values.push((series.labels(queue), value));
+    exporter::each_of_queue(stats, |series, value| {
+        values.push((queue_labels(series, queue), value));
     });
     values
 }

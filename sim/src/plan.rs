@@ -2,20 +2,19 @@
 //!
 //! All times are virtual milliseconds since the start of the drill.
 
-pub mod cron;
 mod demand;
 mod draw;
-mod retry_delay;
+mod exponential;
 mod start;
 mod text;
 
 pub use demand::{Demand, expected_tasks};
 pub use draw::{ArrivalTimes, Dice, Execution, arrivals};
-pub use retry_delay::RetryDelay;
+pub use firedrill_asynq::retry_delay::RetryDelay;
 pub use start::Start;
 
-use crate::actor::ErrorKind;
 use crate::fault::{Fault, Remedy};
+use firedrill_asynq::actor::ErrorKind;
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -12,6 +12,7 @@ pub mod ours;
 pub mod private;
 
 use crate::guard;
+use firedrill_asynq::broker::redis::identity::Identity;
 use login::Login;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fs;
@@ -162,30 +163,6 @@ fn find_program(names: &[&str], search_path: impl IntoIterator<Item = PathBuf>) 
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
-/// Which server answers: a restarted one is another, and so is whoever took its place.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Identity {
-    /// Redis' `run_id`: drawn at its start.
-    pub run_id: String,
-    /// Its process, in its own container.
-    pub process_id: u32,
-}
-
-impl Identity {
-    /// As a server tells in `INFO`.
-    #[must_use]
-    pub fn of(info: &str) -> Option<Self> {
-        let field = |name: &str| {
-            let mut lines = info.lines();
-            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        };
-        Some(Self {
-            run_id: field("run_id")?.trim().to_owned(),
-            process_id: field("process_id")?.trim().parse().ok()?,
-        })
-    }
 }
 
 /// A running private Redis. Dropping it kills it and removes its directory.

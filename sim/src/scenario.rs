@@ -6,11 +6,11 @@ mod resolve;
 mod truth;
 mod workload;
 
-use crate::actor::ErrorKind;
-use crate::asynq::settings::{SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
 use crate::fault::Fault;
 use crate::plan::{Arrivals, GroupPlan, RetryDelay, Service, Start};
 use duration::{as_duration, as_share};
+use firedrill_asynq::actor::ErrorKind;
+use firedrill_asynq::settings::{SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problem, Problems, closest, parse};
 
 pub use fault::Select;

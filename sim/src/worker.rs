@@ -6,28 +6,28 @@
 pub mod handlers;
 mod slot;
 
-use crate::actor::producer::Payload;
-use crate::actor::server::{Served, ServerConfig};
-use crate::actor::{Aggregation, Event, Outcome, RunId};
-use crate::asynq::client::{NewTask, Submission};
-use crate::asynq::keys;
-use crate::asynq::message::TaskMessage;
-use crate::asynq::op::{BrokerError, GroupLimits};
-use crate::asynq::settings::HEALTH_CHECK_INTERVAL_MS;
-use crate::broker::redis::address::Address;
-use crate::broker::redis::subscription::Subscription;
-use crate::broker::redis::{RedisBroker, RedisOptions};
-use crate::clock::{ClockOrigin, Time};
 use crate::engine::counts_as_started;
 use crate::engine::live::http;
-use crate::engine::live::interpreter::{Host, Outside, SlotCall, drive};
 use crate::engine::live::watch::Pulse;
 use crate::handler::{self, Behaviour};
 use crate::ledger::LedgerFile;
-use crate::metrics::exposition;
+use crate::metrics::{WorkerMetrics, exposition};
 use crate::plan::{Execution, Plan};
+use crate::producer::Payload;
 use anyhow::Context;
 use axum::Router;
+use firedrill_asynq::actor::server::{Served, ServerConfig};
+use firedrill_asynq::actor::{Aggregation, Event, Outcome, RunId};
+use firedrill_asynq::broker::redis::address::Address;
+use firedrill_asynq::broker::redis::subscription::Subscription;
+use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_asynq::client::{NewTask, Submission};
+use firedrill_asynq::clock::{ClockOrigin, Time};
+use firedrill_asynq::drive::{Host, Outside, SlotCall, drive};
+use firedrill_asynq::keys;
+use firedrill_asynq::message::TaskMessage;
+use firedrill_asynq::op::{BrokerError, GroupLimits};
+use firedrill_asynq::settings::HEALTH_CHECK_INTERVAL_MS;
 use firedrill_detector::Labels;
 use handlers::{Handlers, Job};
 use rand::RngExt;
@@ -43,8 +43,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
-type Server = crate::actor::server::Server<TaskMessage>;
-type Entry = crate::ledger::Entry<String>;
+type Server = firedrill_asynq::actor::server::Server<TaskMessage, WorkerMetrics<(String, String)>>;
+type Note = firedrill_asynq::note::Note<String>;
 
 /// All a worker process needs to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -191,10 +191,9 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     let config = ServerConfig {
         host: spec.process.clone(),
         pid: i32::try_from(std::process::id()).unwrap_or(0),
-        server_id: uuid::Builder::from_random_bytes(rand::RngExt::random(&mut crate::rng::stream(
-            spec.plan.seed,
-            &format!("{stream}/id"),
-        )))
+        server_id: uuid::Builder::from_random_bytes(rand::RngExt::random(
+            &mut firedrill_asynq::rng::stream(spec.plan.seed, &format!("{stream}/id")),
+        ))
         .into_uuid()
         .to_string(),
         concurrency: worker.concurrency as usize,
@@ -218,8 +217,13 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
         }),
         health_check_interval_ms: Some(HEALTH_CHECK_INTERVAL_MS),
     };
-    let mut server = Server::new(&config, spec.plan.seed, &stream, clock.now());
-    let ids = crate::rng::stream(spec.plan.seed, &format!("{stream}/aggregated"));
+    let mut server = Server::new(
+        &config,
+        (spec.plan.seed, &stream),
+        clock.now(),
+        WorkerMetrics::default(),
+    );
+    let ids = firedrill_asynq::rng::stream(spec.plan.seed, &format!("{stream}/aggregated"));
     let decisions = handler::Handlers::new(Arc::new(spec.plan));
     let mut process = Process {
         into: worker.groups.map(|groups| groups.into),
@@ -288,7 +292,7 @@ impl Host for Process {
         self.handlers.start(Job { run, behaviour });
     }
 
-    fn note(&mut self, entry: Entry) {
+    fn note(&mut self, entry: Note) {
         // Without its ledger a worker proves nothing: better no worker than wrong counts.
         if let Err(error) = self.ledger.append(&entry) {
             eprintln!("firedrill worker: cannot write the ledger: {error}");
@@ -339,7 +343,7 @@ fn pages(
         async move {
             let (tx, rx) = oneshot::channel();
             let look = Box::new(move |server: &Server| {
-                let _ = tx.send(server.metrics().values());
+                let _ = tx.send(server.meter().values());
             });
             outside.send(Outside::Inspect(look)).ok()?;
             let mut values = rx.await.ok()?;

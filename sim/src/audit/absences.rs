@@ -1,6 +1,6 @@
 //! When the plan itself had parts of the system away: what happened then needs no other explanation.
 
-use crate::clock::Time;
+use firedrill_asynq::clock::Time;
 use std::collections::BTreeMap;
 
 /// The name under which the drill's Redis goes; processes have a number in theirs.

@@ -1,7 +1,7 @@
 //! What is known of one task: when it was sent, and each execution.
 
-use crate::clock::Time;
-use crate::ledger::Finish;
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::note::Finish;
 
 /// The life of one task.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! Audits by hand. Times in seconds since the start; the incident begins at 100.
 
 use super::*;
-use crate::ledger::Finish;
 use crate::scenario::{PlanOptions, Scenario};
+use firedrill_asynq::note::Finish;
 use firedrill_reports::record::Unexplained;
 
 fn plan() -> Plan {
@@ -22,14 +22,14 @@ fn at(seconds: i64) -> Time {
     Time::from_millis(seconds * 1_000)
 }
 
-fn arrival(id: &str, sent: i64, accepted: bool) -> [Entry<String>; 2] {
+fn arrival(id: &str, sent: i64, accepted: bool) -> [Note<String>; 2] {
     let (id, at, intended) = (id.to_owned(), at(sent), at(sent));
-    let answered = Entry::Answered {
+    let answered = Note::Answered {
         at,
         id: id.clone(),
         accepted,
     };
-    let sent = Entry::Sent {
+    let sent = Note::Sent {
         at,
         id,
         workload: 0,
@@ -38,16 +38,16 @@ fn arrival(id: &str, sent: i64, accepted: bool) -> [Entry<String>; 2] {
     [sent, answered]
 }
 
-fn started(id: &str, seconds: i64, retried: i32) -> Entry<String> {
-    Entry::Started {
+fn started(id: &str, seconds: i64, retried: i32) -> Note<String> {
+    Note::Started {
         at: at(seconds),
         id: id.into(),
         retried,
     }
 }
 
-fn finished(id: &str, seconds: i64, retried: i32, how: Finish) -> Entry<String> {
-    Entry::Finished {
+fn finished(id: &str, seconds: i64, retried: i32, how: Finish) -> Note<String> {
+    Note::Finished {
         at: at(seconds),
         id: id.into(),
         retried,
@@ -58,16 +58,16 @@ fn finished(id: &str, seconds: i64, retried: i32, how: Finish) -> Entry<String> 
 }
 
 fn run(
-    arrivals: &[[Entry<String>; 2]],
-    ledgers: &[(Vec<Entry<String>>, Option<i64>)],
+    arrivals: &[[Note<String>; 2]],
+    ledgers: &[(Vec<Note<String>>, Option<i64>)],
     left: &[(&str, TaskState)],
 ) -> (Audit, Impact) {
     run_with(arrivals, ledgers, left, (&Absences::default(), true))
 }
 
 fn run_with(
-    arrivals: &[[Entry<String>; 2]],
-    ledgers: &[(Vec<Entry<String>>, Option<i64>)],
+    arrivals: &[[Note<String>; 2]],
+    ledgers: &[(Vec<Note<String>>, Option<i64>)],
     left: &[(&str, TaskState)],
     (absences, ledgers_whole): (&Absences, bool),
 ) -> (Audit, Impact) {
@@ -209,7 +209,7 @@ fn what_is_archived_without_a_start_is_harmed_until_then() {
         arrival("early", 290, true),
         arrival("failed", 160, true),
     ];
-    let given_up = |id: &str, seconds: i64| Entry::GivenUp {
+    let given_up = |id: &str, seconds: i64| Note::GivenUp {
         at: at(seconds),
         id: id.into(),
         retried: 0,
@@ -338,7 +338,7 @@ fn what_a_step_explains_is_not_unexplained() {
 }
 
 /// The audit of one drill of 600 s; `more` of its scenario, whose queue has an objective of a minute.
-fn audited(more: &str, arrivals: &[[Entry<String>; 2]], ledger: Vec<Entry<String>>) -> Audited {
+fn audited(more: &str, arrivals: &[[Note<String>; 2]], ledger: Vec<Note<String>>) -> Audited {
     let text = format!(
         "version: firedrill/v1\nname: t\nsummary: s\nduration: 10m\nwarmup: 1m\n\
          queues: {{ default: {{ wait_objective: 60s }} }}\n\
@@ -364,7 +364,7 @@ fn audited(more: &str, arrivals: &[[Entry<String>; 2]], ledger: Vec<Entry<String
     })
 }
 
-fn ran(id: &str, from: i64) -> [Entry<String>; 2] {
+fn ran(id: &str, from: i64) -> [Note<String>; 2] {
     [started(id, from, 0), finished(id, from + 1, 0, Finish::Ok)]
 }
 
@@ -385,7 +385,7 @@ fn harm_of_a_step_without_an_incident_is_not_that_of_one_that_is_over() {
 #[test]
 fn users_who_wait_all_along_and_a_drill_without_arrivals_are_told() {
     let benign = "family: benign\n";
-    let audit = |more: &str, arrivals: &[[Entry<String>; 2]], ledger: &[[Entry<String>; 2]]| {
+    let audit = |more: &str, arrivals: &[[Note<String>; 2]], ledger: &[[Note<String>; 2]]| {
         let audit = audited(more, arrivals, ledger.concat()).audit;
         (audit.idle, audit.waiting)
     };

@@ -8,7 +8,6 @@ mod evidence;
 pub mod exporter;
 pub mod fleet;
 pub mod http;
-pub mod interpreter;
 mod lag;
 mod producer;
 pub mod scraper;
@@ -20,10 +19,7 @@ pub(crate) mod watch;
 
 pub use targets_file::TARGETS_FILE;
 
-use crate::asynq::op::{Op, Reply, TaskState};
 use crate::audit::{self, Evidence, REDIS};
-use crate::broker::redis::{RedisBroker, RedisOptions};
-use crate::clock::{ClockOrigin, Time};
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
 use crate::fault::Agenda;
 use crate::plan::Plan;
@@ -34,6 +30,9 @@ use crate::redis_server::{Persistence, RedisServerError};
 use crate::scrape::{SeriesTable, Target};
 use abort::Abort;
 use child::{ChildError, Told};
+use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_asynq::clock::{ClockOrigin, Time};
+use firedrill_asynq::op::{Op, Reply, TaskState};
 use firedrill_reports::record::{GapKind, Interference, Lag, Meddling};
 use fleet::Fleet;
 use producer::ProducerTask;
@@ -86,7 +85,7 @@ pub enum LiveError {
     Redis(#[from] RedisServerError),
     /// Redis is there but cannot be used.
     #[error("the Redis of the drill does not answer as it should: {0}")]
-    Broker(#[from] crate::asynq::op::BrokerError),
+    Broker(#[from] firedrill_asynq::op::BrokerError),
     /// A worker could not be started.
     #[error(transparent)]
     Worker(#[from] ChildError),

@@ -1,10 +1,11 @@
 //! What the seed decides: arrivals, service times, failures. Portable maths only, so that a seed means the same
 //! everywhere.
 
-use crate::clock::Time;
-use crate::plan::cron::Spec;
+use crate::plan::exponential::exponential;
 use crate::plan::{Arrivals, Plan, Service};
-use crate::rng::{self, Numbered, Throw, exponential, unit};
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::cron::Spec;
+use firedrill_asynq::rng::{self, Numbered, Throw, unit};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 

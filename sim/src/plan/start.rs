@@ -1,6 +1,6 @@
 //! When in the week a drill starts, so that what goes by the calendar means the same on both engines, whatever day it is.
 
-use crate::clock::Time;
+use firedrill_asynq::clock::Time;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;

@@ -1,9 +1,9 @@
 //! A plan for people: `firedrill plan`, and the `scenario.resolved.yaml` beside a record.
 
-use crate::actor::ErrorKind;
 use crate::fault::Fault;
 use crate::plan::{Arrivals, Incident, Plan, RetryDelay, Service, Step, Z95};
 use crate::scenario::duration;
+use firedrill_asynq::actor::ErrorKind;
 use firedrill_detector::text::is_obeyed;
 use std::fmt::Write;
 

@@ -8,14 +8,14 @@ pub mod claim;
 pub mod journal;
 mod probe;
 
-use crate::asynq::op::BrokerError;
-use crate::broker::redis::address::Address;
-use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::engine::live::abort::Abort;
 use crate::files::shown;
 use crate::redis_server::RedisServerError;
 use crate::redis_server::ours::{Foreign, Ours};
 use claim::{BEAT_EVERY, Claim, Held};
+use firedrill_asynq::broker::redis::address::Address;
+use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_asynq::op::BrokerError;
 use journal::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -7,9 +7,9 @@ mod survey;
 
 pub use survey::{Foreign, Survey};
 
-use crate::actor::producer::{Payload, task_id};
 use crate::plan::{Arrivals, Plan, arrivals};
-use crate::rng;
+use crate::producer::{Payload, task_id};
+use firedrill_asynq::rng;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -1,9 +1,9 @@
 //! A drill's own Redis, however it was had.
 
-use crate::broker::redis::address::Address;
 use crate::redis_server::{
     ANSWERS_WITHIN, LOOK_AGAIN, Persistence, RedisServer, RedisServerError, RedisServerOptions,
 };
+use firedrill_asynq::broker::redis::address::Address;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 

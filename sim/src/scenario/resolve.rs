@@ -5,8 +5,8 @@ mod timeline;
 mod truth;
 
 use crate::plan::{Arrivals, Plan, QueuePlan, Step, TaskPlan, WorkerPlan};
-use crate::rng;
 use crate::scenario::{At, Scenario, duration};
+use firedrill_asynq::rng;
 use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
 use rand::RngExt;
 use std::collections::BTreeMap;

@@ -1,11 +1,11 @@
 //! The `workload` of a scenario: what comes when, and how long it takes.
 
-use crate::actor::ErrorKind;
-use crate::asynq::settings::DEFAULT_MAX_RETRY;
-use crate::plan::cron::Spec;
 use crate::plan::{Arrivals, RetryDelay, Service};
 use crate::scenario::duration::{self, as_duration, as_rate};
 use crate::scenario::{At, Task, as_share, count, one_of, positive, read_name, text};
+use firedrill_asynq::actor::ErrorKind;
+use firedrill_asynq::cron::Spec;
+use firedrill_asynq::settings::DEFAULT_MAX_RETRY;
 use firedrill_detector::yaml::{Fields, Node, Problems, Value};
 
 /// asynq's default timeout of a task.

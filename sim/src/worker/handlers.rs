@@ -3,12 +3,12 @@
 //! A task that waits for a lock which nobody gives back is as stuck as a goroutine that does, and costs no thread, and no
 //! wake-up of one for every task of asynq's.
 
-use crate::actor::{Event, RunId};
-use crate::clock::ClockOrigin;
-use crate::engine::live::interpreter::{Outside, SlotCall};
 use crate::handler::{self, Behaviour};
 use crate::worker::slot::Held;
 use crate::worker::{Report, Server, report};
+use firedrill_asynq::actor::{Event, RunId};
+use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::drive::{Outside, SlotCall};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};

@@ -4,7 +4,7 @@
 //! nothing at speed 1, and at 60 a fifth of a handler of half a second. Handlers work that much less, so that a worker's
 //! capacity is the plan's. What is taken off stands in the ledger.
 
-use crate::engine::live::interpreter::SlotCall;
+use firedrill_asynq::drive::SlotCall;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// The mean follows the last so many.

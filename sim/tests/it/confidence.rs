@@ -91,7 +91,7 @@ fn within(t: f64, degrees_of_freedom: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use firedrill::rng;
+    use firedrill_asynq::rng;
     use rand::{Rng, RngExt};
 
     #[test]

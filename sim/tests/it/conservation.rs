@@ -2,13 +2,13 @@
 
 use crate::support::plan_of;
 use crate::virtual_plans::{Sketch, sketch};
-use firedrill::audit::Audited;
-use firedrill::engine::Observation;
-use firedrill::engine::virtual_time::{self, Counts, VirtualOptions};
-use firedrill::fault::{Agenda, Deed, Phase, Turn};
-use firedrill::plan::{Plan, Step, arrivals};
 use firedrill_detector::Labels;
 use firedrill_reports::record::{Audit, Mark, Unexplained};
+use firedrill_sim::audit::Audited;
+use firedrill_sim::engine::Observation;
+use firedrill_sim::engine::virtual_time::{self, Counts, VirtualOptions};
+use firedrill_sim::fault::{Agenda, Deed, Phase, Turn};
+use firedrill_sim::plan::{Plan, Step, arrivals};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

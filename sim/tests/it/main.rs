@@ -1,37 +1,10 @@
-//! Tests of firedrill against the real things: Redis, processes, signals, the command line.
+//! Tests of plans and of drills in virtual time.
 
-mod against;
-mod alertmanager;
-mod asynq_line;
-mod bounds;
-mod broker;
-mod cleanup;
-mod cli;
 mod confidence;
-mod conformance;
-mod connections;
 mod conservation;
-mod docker;
-mod fidelity;
-mod forged;
-mod ground_truth;
-mod home;
-mod inspector;
-mod interference;
-mod interop;
-mod live;
-mod named_files;
-mod names;
-mod output;
-mod prometheus;
 mod queueing_theory;
-mod redis_server;
 mod support;
 mod task_options;
-mod test_rules;
 mod theory;
-mod tidy;
-mod verdicts;
 mod virtual_drills;
 mod virtual_plans;
-mod wire;

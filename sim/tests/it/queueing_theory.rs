@@ -174,7 +174,7 @@ fn stable(load: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::confidence::Interval;
-    use firedrill::rng;
+    use firedrill_asynq::rng;
     use rand::RngExt;
 
     fn close(value: f64, expected: f64, relative: f64) {

@@ -1,10 +1,10 @@
 //! Options of tasks in scenarios: what they do to tasks, and that a plan says them.
 
 use crate::support::plan_of;
-use firedrill::audit::Audited;
-use firedrill::engine::Observation;
-use firedrill::engine::virtual_time::{self, VirtualOptions};
-use firedrill::plan::Plan;
+use firedrill_sim::audit::Audited;
+use firedrill_sim::engine::Observation;
+use firedrill_sim::engine::virtual_time::{self, VirtualOptions};
+use firedrill_sim::plan::Plan;
 
 /// Every option, on tasks whose number is known: one a minute for an hour, or by the calendar.
 const SCENARIO: &str = "\

@@ -14,10 +14,10 @@ use crate::queueing_theory::{
     mean_waits_by_priority_looking_s,
 };
 use crate::support::plan_of;
-use firedrill::audit::Audited;
-use firedrill::engine::Observation;
-use firedrill::engine::virtual_time::{self, VirtualOptions};
-use firedrill::plan::Plan;
+use firedrill_sim::audit::Audited;
+use firedrill_sim::engine::Observation;
+use firedrill_sim::engine::virtual_time::{self, VirtualOptions};
+use firedrill_sim::plan::Plan;
 
 const SEEDS: u64 = 20;
 const CONFIDENCE: f64 = 0.999;

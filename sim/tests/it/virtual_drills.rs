@@ -4,14 +4,14 @@
 //! records. A difference nobody meant is a broken promise: the same plan and seed leave the same bytes, on every machine.
 
 use crate::support::{plan_of, project};
-use firedrill::drill::{self, Rules};
-use firedrill::engine::virtual_time::VirtualOptions;
-use firedrill::plan::Plan;
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::RuleText;
 use firedrill_reports::render::{Style, terminal};
 use firedrill_reports::{Record, RecordWriter, ScoreParams, Scorecard, score_recorded};
+use firedrill_sim::drill::{self, Rules};
+use firedrill_sim::engine::virtual_time::VirtualOptions;
+use firedrill_sim::plan::Plan;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

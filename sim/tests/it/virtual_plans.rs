@@ -1,7 +1,7 @@
 //! Random plans for the virtual engine: every kind of arrival, service, worker and fault, faults on top of each other.
 
 use crate::support::plan_of;
-use firedrill::plan::Plan;
+use firedrill_sim::plan::Plan;
 use proptest::prelude::*;
 use std::fmt::Write;
 

@@ -1,10 +1,10 @@
 //! A worker process as its parent sees it: started, told the time, watched, killed.
 
-use crate::clock::{ClockOrigin, Time};
 use crate::engine::live::evidence::HeldLedger;
 use crate::engine::live::scraper::Place;
 use crate::guard;
 use crate::worker::{Report, WorkerSpec};
+use firedrill_asynq::clock::{ClockOrigin, Time};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::fs::File;

@@ -4,18 +4,18 @@
 //! and what died with a process is counted by whoever recovers the task, without a return in any ledger. No more than
 //! that may differ.
 
-use crate::actor::ErrorKind;
-use crate::asynq::keys::Queue;
-use crate::asynq::op::BrokerError;
-use crate::asynq::settings::DEFAULT_TIMEOUT_S;
 use crate::audit::ProcessLedger;
-use crate::broker::redis::RedisBroker;
-use crate::clock::Time;
-use crate::ledger::{self, Finish};
 use crate::plan::{Plan, TaskPlan};
+use firedrill_asynq::actor::ErrorKind;
+use firedrill_asynq::broker::redis::RedisBroker;
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::keys::Queue;
+use firedrill_asynq::note::Finish;
+use firedrill_asynq::op::BrokerError;
+use firedrill_asynq::settings::DEFAULT_TIMEOUT_S;
 use std::collections::{BTreeMap, BTreeSet};
 
-type Entry = ledger::Entry<String>;
+type Note = firedrill_asynq::note::Note<String>;
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -88,7 +88,7 @@ struct Attempts {
 pub(crate) fn wrong(
     plan: &Plan,
     counters: &BTreeMap<String, Counters>,
-    (producer, ledgers): (&[Entry], &[ProcessLedger]),
+    (producer, ledgers): (&[Note], &[ProcessLedger]),
 ) -> Vec<(String, String)> {
     if plan.workers.iter().any(|worker| worker.groups.is_some()) {
         return Vec::new();
@@ -123,12 +123,12 @@ pub(crate) fn wrong(
 
 fn attempts<'p>(
     plan: &'p Plan,
-    producer: &[Entry],
+    producer: &[Note],
     ledgers: &[ProcessLedger],
 ) -> BTreeMap<&'p str, Attempts> {
     let mut tasks: BTreeMap<&str, &TaskPlan> = BTreeMap::new();
     for entry in producer {
-        if let Entry::Sent { id, workload, .. } = entry
+        if let Note::Sent { id, workload, .. } = entry
             && let Some(task) = plan.workload.get(*workload as usize)
         {
             tasks.insert(id, task);
@@ -157,9 +157,8 @@ fn attempts<'p>(
         let mut open: BTreeMap<(&str, i32), Time> = BTreeMap::new();
         let mut returned: BTreeSet<(&str, i32)> = BTreeSet::new();
         for entry in &ledger.entries {
-            let (Entry::Started { id, .. }
-            | Entry::Finished { id, .. }
-            | Entry::GivenUp { id, .. }) = entry
+            let (Note::Started { id, .. } | Note::Finished { id, .. } | Note::GivenUp { id, .. }) =
+                entry
             else {
                 continue;
             };
@@ -170,11 +169,11 @@ fn attempts<'p>(
                 continue;
             };
             match entry {
-                Entry::Started { at, id, retried } => {
+                Note::Started { at, id, retried } => {
                     // It was started before and is not back: whoever recovered it has counted that.
                     of.more += u64::from(open.insert((id, *retried), *at).is_some());
                 }
-                Entry::Finished {
+                Note::Finished {
                     at,
                     id,
                     retried,
@@ -190,11 +189,11 @@ fn attempts<'p>(
                         (of.more, of.fewer) = (of.more + 1, of.fewer + 1);
                     }
                 }
-                Entry::GivenUp { id, retried, .. } => {
+                Note::GivenUp { id, retried, .. } => {
                     // Unless a handler has returned from it, nothing else says that this attempt is counted.
                     of.more += u64::from(!returned.contains(&(id.as_str(), *retried)));
                 }
-                Entry::Sent { .. } | Entry::Answered { .. } => {}
+                Note::Sent { .. } | Note::Answered { .. } => {}
             }
         }
         for ((id, _), _) in open {
@@ -228,9 +227,9 @@ mod tests {
         plan_with_arrivals("{ poisson: 10/s }")
     }
 
-    fn sent(count: u64) -> Vec<Entry> {
+    fn sent(count: u64) -> Vec<Note> {
         let at = Time::from_millis(0);
-        let sent = |id: u64| Entry::Sent {
+        let sent = |id: u64| Note::Sent {
             at,
             id: id.to_string(),
             workload: 0,
@@ -244,13 +243,13 @@ mod tests {
         let mut entries = Vec::new();
         for id in 0..finished + begun {
             let (at, id, retried) = (Time::from_millis(0), id.to_string(), 0);
-            entries.push(Entry::Started {
+            entries.push(Note::Started {
                 at,
                 id: id.clone(),
                 retried,
             });
             if entries.len() as u64 <= 2 * finished {
-                entries.push(Entry::Finished {
+                entries.push(Note::Finished {
                     at,
                     id,
                     retried,

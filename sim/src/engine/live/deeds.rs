@@ -1,7 +1,6 @@
 //! Carries deeds out for real: signals to processes, Redis killed and started; each with a look at its effect.
 
 use crate::audit::REDIS;
-use crate::clock::ClockOrigin;
 use crate::engine::live::LiveError;
 use crate::engine::live::fleet::{Fleet, Killed};
 use crate::engine::live::scraper::Addresses;
@@ -11,6 +10,7 @@ use crate::engine::live::watch::Roster;
 use crate::fault::{Agenda, Deed, Phase, Turn};
 use crate::plan::Plan;
 use crate::redis_server::private::PrivateRedis;
+use firedrill_asynq::clock::ClockOrigin;
 use firedrill_reports::record::Mark;
 
 /// All that deeds act upon.

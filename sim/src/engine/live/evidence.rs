@@ -1,8 +1,8 @@
 //! What a live drill leaves behind to be audited: the workers' ledgers, and whether somebody had a hand in them.
 
 use crate::audit::ProcessLedger;
-use crate::clock::Time;
 use crate::ledger;
+use firedrill_asynq::clock::Time;
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -43,7 +43,7 @@ fn process_of(path: &Path) -> String {
 }
 
 impl HeldLedger {
-    fn read(mut self) -> (Vec<ledger::Entry<String>>, Option<String>) {
+    fn read(mut self) -> (Vec<firedrill_asynq::note::Note<String>>, Option<String>) {
         let contents = self
             .file
             .seek(SeekFrom::Start(0))
@@ -80,7 +80,8 @@ impl HeldLedger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{Entry, LedgerFile};
+    use crate::ledger::LedgerFile;
+    use firedrill_asynq::note::Note;
 
     /// What is said of a ledger of three lines after `meddle`.
     fn after(meddle: impl FnOnce(&Path)) -> (usize, Vec<(String, String)>) {
@@ -90,7 +91,7 @@ mod tests {
         for id in ["a", "b", "c"] {
             let id = id.to_owned();
             let (at, retried) = (Time(1), 0);
-            file.append(&Entry::Started { at, id, retried }).unwrap();
+            file.append(&Note::Started { at, id, retried }).unwrap();
         }
         let held = HeldLedger {
             file: File::open(&path).unwrap(),

@@ -1,15 +1,15 @@
 //! The exporters of a drill: asynq's collector and a few of Redis' own numbers, read from Redis at scrape time.
 
-use crate::asynq::inspector::Inspector;
-use crate::asynq::op::{Op, Reply};
-use crate::broker::redis::RedisBroker;
-use crate::clock::ClockOrigin;
 use crate::engine::live::http;
 use crate::engine::live::scraper::Place;
 use crate::engine::live::uptime::Uptime;
 use crate::engine::live::watch::{Roster, Sizes};
 use crate::metrics::{Value, exposition, memory_labels, queue_values};
 use crate::redis_server::login::USER;
+use firedrill_asynq::broker::redis::RedisBroker;
+use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::inspector::Inspector;
+use firedrill_asynq::op::{Op, Reply};
 use firedrill_detector::Labels;
 use std::io;
 use tokio::net::TcpListener;

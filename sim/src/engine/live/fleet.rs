@@ -1,7 +1,5 @@
 //! The worker processes of a drill: started, killed, restarted, ended.
 
-use crate::broker::redis::address::Address;
-use crate::clock::ClockOrigin;
 use crate::engine::live::child::{Told, WorkerChild};
 use crate::engine::live::evidence::Ended;
 use crate::engine::live::http;
@@ -10,6 +8,8 @@ use crate::engine::live::watch::Roster;
 use crate::engine::live::{LiveError, LiveOptions};
 use crate::plan::Plan;
 use crate::worker::WorkerSpec;
+use firedrill_asynq::broker::redis::address::Address;
+use firedrill_asynq::clock::ClockOrigin;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,14 +1,13 @@
 //! How well a live drill kept time, from its ledgers.
 
 use crate::audit::{Absences, ProcessLedger, REDIS, quantiles};
-use crate::clock::Time;
 use crate::engine::live::watch::Gaps;
-use crate::ledger;
 use crate::plan::Plan;
+use firedrill_asynq::clock::Time;
 use firedrill_reports::record::{GapKind, Lag};
 use std::collections::{BTreeMap, VecDeque};
 
-type Entry = ledger::Entry<String>;
+type Note = firedrill_asynq::note::Note<String>;
 
 /// The producer, as a subject of gaps.
 const PRODUCER: &str = "producer";
@@ -20,7 +19,7 @@ const BUCKET_MS: i64 = 60_000;
 /// for those in which somebody was away by plan, are added to `gaps`.
 pub(crate) fn lag(
     plan: &Plan,
-    (producer, ledgers): (&[Entry], &[ProcessLedger]),
+    (producer, ledgers): (&[Note], &[ProcessLedger]),
     (origin, absences): (Time, &Absences),
     mut scrape_ms: Vec<i64>,
     fault_ms_max: i64,
@@ -32,7 +31,7 @@ pub(crate) fn lag(
     let mut sent_at: BTreeMap<&str, Time> = BTreeMap::new();
     for entry in producer {
         match entry {
-            Entry::Sent {
+            Note::Sent {
                 at, id, intended, ..
             } => {
                 let late_us = micros(*intended, *at);
@@ -45,7 +44,7 @@ pub(crate) fn lag(
                 );
                 sent_at.insert(id, *at);
             }
-            Entry::Answered { at, id, accepted } => {
+            Note::Answered { at, id, accepted } => {
                 let Some(sent) = sent_at.get(id.as_str()) else {
                     continue;
                 };
@@ -61,7 +60,7 @@ pub(crate) fn lag(
                     );
                 }
             }
-            Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
+            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
         }
     }
     let (mut overrun_us, mut taken_off_us) = (Vec::new(), Vec::new());
@@ -70,10 +69,10 @@ pub(crate) fn lag(
         let mut started: BTreeMap<(&str, i32), Time> = BTreeMap::new();
         for entry in &ledger.entries {
             match entry {
-                Entry::Started { at, id, retried } => {
+                Note::Started { at, id, retried } => {
                     started.insert((id, *retried), *at);
                 }
-                Entry::Finished {
+                Note::Finished {
                     at,
                     id,
                     retried,
@@ -89,7 +88,7 @@ pub(crate) fn lag(
                     let start = started.remove(&(id.as_str(), *retried));
                     handler_us.extend(start.map(|start| micros(start, *at)));
                 }
-                Entry::Sent { .. } | Entry::Answered { .. } | Entry::GivenUp { .. } => {}
+                Note::Sent { .. } | Note::Answered { .. } | Note::GivenUp { .. } => {}
             }
         }
     }
@@ -181,7 +180,7 @@ fn busy<'l>(plan: &Plan, ledgers: &'l [ProcessLedger], sent_at: &BTreeMap<&str, 
         let mut free: VecDeque<Time> = VecDeque::new();
         for entry in &ledger.entries {
             match entry {
-                Entry::Started { at, id, .. } => {
+                Note::Started { at, id, .. } => {
                     running += 1;
                     if let Some(since) = free.pop_front() {
                         if sent_at.get(id.as_str()).is_some_and(|sent| *sent <= since) {
@@ -198,7 +197,7 @@ fn busy<'l>(plan: &Plan, ledgers: &'l [ProcessLedger], sent_at: &BTreeMap<&str, 
                         }
                     }
                 }
-                Entry::Finished {
+                Note::Finished {
                     at,
                     overrun_us,
                     taken_off_us,
@@ -218,7 +217,7 @@ fn busy<'l>(plan: &Plan, ledgers: &'l [ProcessLedger], sent_at: &BTreeMap<&str, 
                     }
                     running = running.saturating_sub(1);
                 }
-                Entry::Sent { .. } | Entry::Answered { .. } | Entry::GivenUp { .. } => {}
+                Note::Sent { .. } | Note::Answered { .. } | Note::GivenUp { .. } => {}
             }
         }
     }
@@ -235,8 +234,8 @@ fn slots(plan: &Plan, process: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Finish;
     use crate::scenario::{PlanOptions, Scenario};
+    use firedrill_asynq::note::Finish;
 
     const SCENARIO: &str = include_str!("../../../../scenarios/worker-crash-all.yaml");
 
@@ -244,16 +243,16 @@ mod tests {
         Time::from_millis(ms)
     }
 
-    fn started(ms: i64, id: &str) -> Entry {
-        Entry::Started {
+    fn started(ms: i64, id: &str) -> Note {
+        Note::Started {
             at: at(ms),
             id: id.into(),
             retried: 0,
         }
     }
 
-    fn finished(ms: i64, id: &str) -> Entry {
-        Entry::Finished {
+    fn finished(ms: i64, id: &str) -> Note {
+        Note::Finished {
             at: at(ms),
             id: id.into(),
             retried: 0,

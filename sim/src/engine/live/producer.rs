@@ -1,34 +1,33 @@
 //! The producer's task in a live drill: it enqueues over a connection of its own, and its ledger is in memory.
 
 use super::abort::Abort;
-use super::interpreter::{Host, Outside, drive};
 use super::watch::Roster;
-use crate::actor::producer::{Messages, Producer};
-use crate::actor::{Event, RunId};
-use crate::asynq::message::TaskMessage;
-use crate::broker::redis::RedisBroker;
-use crate::clock::{ClockOrigin, Time};
-use crate::ledger;
 use crate::plan::Plan;
+use crate::producer::{Messages, Producer};
 use crate::redis_server::ours;
+use firedrill_asynq::actor::{Event, RunId};
+use firedrill_asynq::broker::redis::RedisBroker;
+use firedrill_asynq::clock::{ClockOrigin, Time};
+use firedrill_asynq::drive::{Host, Outside, drive};
+use firedrill_asynq::message::TaskMessage;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
-type Entry = ledger::Entry<String>;
+type Note = firedrill_asynq::note::Note<String>;
 type LiveProducer = Producer<TaskMessage, Messages>;
 
 /// The producer's task, what it has noted, and the way to stop it.
 pub(super) struct ProducerTask {
     done: tokio::task::JoinHandle<()>,
     outside: mpsc::UnboundedSender<Outside<LiveProducer>>,
-    notes: Arc<Mutex<Vec<Entry>>>,
+    notes: Arc<Mutex<Vec<Note>>>,
 }
 
 /// The producer's host: it has no handlers, and its ledger is in memory.
 struct Notes {
-    entries: Arc<Mutex<Vec<Entry>>>,
+    entries: Arc<Mutex<Vec<Note>>>,
     roster: Roster,
     /// Workload entries of the tasks that are not answered.
     under_way: HashMap<String, u32>,
@@ -37,20 +36,20 @@ struct Notes {
 impl Host for Notes {
     fn run(&mut self, _: Time, _: RunId, _: TaskMessage) {}
 
-    fn note(&mut self, entry: Entry) {
+    fn note(&mut self, entry: Note) {
         match &entry {
-            Entry::Sent { id, workload, .. } => {
+            Note::Sent { id, workload, .. } => {
                 self.under_way.insert(id.clone(), *workload);
                 self.roster.sends(*workload);
             }
-            Entry::Answered { id, accepted, .. } => {
+            Note::Answered { id, accepted, .. } => {
                 if let Some(workload) = self.under_way.remove(id)
                     && *accepted
                 {
                     self.roster.accepted(workload);
                 }
             }
-            Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
+            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
         }
         self.entries
             .lock()
@@ -88,13 +87,13 @@ impl ProducerTask {
     }
 
     /// Looks at what has been noted so far.
-    pub(super) fn with_notes<T>(&self, look: impl FnOnce(&[Entry]) -> T) -> T {
+    pub(super) fn with_notes<T>(&self, look: impl FnOnce(&[Note]) -> T) -> T {
         look(&self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Has it send no more, waits, with a bound and unless the drill is stopped, until every task it has sent is answered,
     /// and takes the ledger.
-    pub(super) async fn finish(self, clock: ClockOrigin, abort: &Abort) -> Vec<Entry> {
+    pub(super) async fn finish(self, clock: ClockOrigin, abort: &Abort) -> Vec<Note> {
         // A closed channel means the producer has ended already.
         let _ = self.outside.send(Outside::Event(Event::Stop));
         // Its notes are whole when it has heard of that.
@@ -108,7 +107,7 @@ impl ProducerTask {
             tokio::time::Instant::now() + clock.real_millis(10_000).max(Duration::from_secs(2));
         loop {
             let answered = self.with_notes(|notes| {
-                let is_sent = |note: &&Entry| matches!(note, Entry::Sent { .. });
+                let is_sent = |note: &&Note| matches!(note, Note::Sent { .. });
                 notes.len() == 2 * notes.iter().filter(is_sent).count()
             });
             let stopped = abort.is_asked();

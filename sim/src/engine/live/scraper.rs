@@ -1,8 +1,8 @@
 //! Scrapes every target at its interval, as Prometheus does, and hands the results on in order of their time.
 
-use crate::clock::{ClockOrigin, Time};
 use crate::engine::live::http;
 use crate::metrics::{Value, exposition};
+use firedrill_asynq::clock::{ClockOrigin, Time};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -4,8 +4,8 @@
 //! late, a stall longer than Prometheus looks back. One rule is a forecast: half of all round trips so far hold the slots
 //! twice as long as is allowed. What is closer is judged in the end, see `firedrill_reports::score`.
 
-use crate::ledger::Entry;
 use crate::plan::{Demand, Plan};
+use firedrill_asynq::note::Note;
 use firedrill_reports::score::SLOT_OVERHEAD_MAX;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -92,22 +92,22 @@ impl Strain {
     }
 
     /// What the producer has noted; only what is new is looked at.
-    pub(super) fn notes(&mut self, notes: &[Entry<String>]) {
+    pub(super) fn notes(&mut self, notes: &[Note<String>]) {
         for note in &notes[self.read.min(notes.len())..] {
             match note {
-                Entry::Sent {
+                Note::Sent {
                     at, id, intended, ..
                 } => {
                     let late_ms = at.millis() - intended.millis();
                     self.late_enqueues += u64::from(late_ms > self.limit_ms);
                     self.sent_ms.insert(id.clone(), at.millis());
                 }
-                Entry::Answered { at, id, accepted } => {
+                Note::Answered { at, id, accepted } => {
                     if let (Some(sent_ms), true) = (self.sent_ms.remove(id), *accepted) {
                         self.round_trips_ms.push(at.millis() - sent_ms);
                     }
                 }
-                Entry::Started { .. } | Entry::Finished { .. } | Entry::GivenUp { .. } => {}
+                Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
             }
         }
         self.read = notes.len();
@@ -140,15 +140,15 @@ impl Strain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Time;
     use crate::scenario::tests::plan_with_arrivals;
+    use firedrill_asynq::clock::Time;
 
     fn strain() -> Strain {
         Strain::new(&plan_with_arrivals("{ poisson: 10/s }"))
     }
 
-    fn sent(id: usize, intended_ms: i64, at_ms: i64) -> Entry<String> {
-        Entry::Sent {
+    fn sent(id: usize, intended_ms: i64, at_ms: i64) -> Note<String> {
+        Note::Sent {
             at: Time::from_millis(at_ms),
             id: id.to_string(),
             workload: 0,
@@ -156,8 +156,8 @@ mod tests {
         }
     }
 
-    fn answered(id: usize, at_ms: i64) -> Entry<String> {
-        Entry::Answered {
+    fn answered(id: usize, at_ms: i64) -> Note<String> {
+        Note::Answered {
             at: Time::from_millis(at_ms),
             id: id.to_string(),
             accepted: true,

@@ -4,9 +4,9 @@ use super::names;
 use super::scraper::Progress;
 use super::watch::Roster;
 use crate::audit::REDIS;
-use crate::clock::Time;
 use crate::engine::EXPORTERS;
 use crate::plan::Plan;
+use firedrill_asynq::clock::Time;
 use firedrill_reports::record::{GapKind, Meddling};
 
 /// Whether targets that should be up are.

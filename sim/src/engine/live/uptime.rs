@@ -1,7 +1,7 @@
 //! How long the drill's Redis has been up, in virtual time: Redis itself counts real seconds.
 
-use crate::clock::{ClockOrigin, Time};
 use crate::engine::UP_BEFORE_MS;
+use firedrill_asynq::clock::{ClockOrigin, Time};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Redis' own count of real seconds is cut off, and its clock is read ten times a second.

@@ -16,12 +16,12 @@ pub(crate) use gaps::Gaps;
 pub(crate) use pulse::Pulse;
 
 use crate::audit::{Absences, REDIS};
-use crate::broker::redis::RedisOptions;
-use crate::broker::redis::address::Address;
-use crate::clock::{ClockOrigin, Time};
 use crate::plan::Plan;
 use books::Books;
 use children::Followed;
+use firedrill_asynq::broker::redis::RedisOptions;
+use firedrill_asynq::broker::redis::address::Address;
+use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_reports::record::{GapKind, Interference, Meddling};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

@@ -1,10 +1,10 @@
 //! Carries deeds out on the model: the same deeds as for real, with the same marks.
 
-use crate::actor::Event;
 use crate::audit::REDIS;
 use crate::engine::virtual_time::dues::{Happening, Who};
 use crate::engine::virtual_time::world::World;
 use crate::fault::{Deed, Phase, Turn};
+use firedrill_asynq::actor::Event;
 
 /// What a worker gets beyond its graceful shutdown before it is killed, as for real.
 const STOP_SLACK_MS: i64 = 500;

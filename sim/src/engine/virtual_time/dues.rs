@@ -1,9 +1,9 @@
 //! What is going to happen, by time; first come first served among what happens at the same time.
 
-use crate::actor::{RunId, Ticket, Timer};
-use crate::asynq::op::Answer;
-use crate::clock::Time;
 use crate::engine::virtual_time::token::Token;
+use firedrill_asynq::actor::{RunId, Ticket, Timer};
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::op::Answer;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 

@@ -1,11 +1,11 @@
 //! The lives of all tasks, each closed as soon as nothing more can happen to it.
 
-use crate::asynq::op::TaskState;
-use crate::asynq::table::{Pages, Table};
 use crate::audit::{Absences, Audited, Auditor, Life};
-use crate::clock::Time;
 use crate::engine::virtual_time::token::Number;
-use crate::ledger::Entry;
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::note::Note;
+use firedrill_asynq::op::TaskState;
+use firedrill_asynq::table::{Pages, Table};
 use std::collections::BTreeMap;
 
 /// A life that may still go on.
@@ -33,9 +33,9 @@ impl Lives {
         }
     }
 
-    pub(crate) fn note(&mut self, entry: &Entry<Number>) {
+    pub(crate) fn note(&mut self, entry: &Note<Number>) {
         match entry {
-            Entry::Sent {
+            Note::Sent {
                 at, id, workload, ..
             } => self.open.insert(
                 *id,
@@ -45,7 +45,7 @@ impl Lives {
                     gone: false,
                 },
             ),
-            Entry::Answered { at, id, accepted } => {
+            Note::Answered { at, id, accepted } => {
                 if let Some(open) = self.open.get_mut(id) {
                     self.auditor.answered(&mut open.life, *at, *accepted);
                     // A task that was refused has no other life.
@@ -54,18 +54,18 @@ impl Lives {
                     }
                 }
             }
-            Entry::GivenUp { at, id, .. } => {
+            Note::GivenUp { at, id, .. } => {
                 if let Some(open) = self.open.get_mut(id) {
                     open.life.given_up(*at);
                 }
             }
-            Entry::Started { at, id, .. } => {
+            Note::Started { at, id, .. } => {
                 if let Some(open) = self.open.get_mut(id) {
                     self.auditor.started(&mut open.life, *at);
                     open.running += 1;
                 }
             }
-            Entry::Finished { at, id, how, .. } => {
+            Note::Finished { at, id, how, .. } => {
                 if let Some(open) = self.open.get_mut(id) {
                     open.life.finished(*at, *how);
                     open.running = open.running.saturating_sub(1);

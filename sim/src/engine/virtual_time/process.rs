@@ -1,11 +1,12 @@
 //! A worker process of the model: its server, and its handlers at work.
 
-use crate::actor::server::{Served, Server, ServerConfig};
-use crate::actor::{Outcome, RunId};
-use crate::clock::Time;
 use crate::engine::counts_as_started;
 use crate::engine::virtual_time::token::{Number, Token, queue_number};
+use crate::metrics::WorkerMetrics;
 use crate::plan::{Plan, WorkerPlan};
+use firedrill_asynq::actor::server::{Served, Server, ServerConfig};
+use firedrill_asynq::actor::{Outcome, RunId};
+use firedrill_asynq::clock::Time;
 use std::collections::BTreeMap;
 
 /// A handler at work, or stuck.
@@ -22,7 +23,7 @@ pub(crate) struct Work {
 /// One life of a worker process.
 #[derive(Debug)]
 pub(crate) struct Life {
-    pub(crate) server: Server<Token>,
+    pub(crate) server: Server<Token, WorkerMetrics<u16>>,
     /// As its metrics tell it.
     pub(crate) started: Time,
     pub(crate) desk: Desk,
@@ -96,7 +97,7 @@ impl Process {
         let started = counts_as_started(now, self.incarnation);
         self.incarnation += 1;
         self.life = Some(Life {
-            server: Server::new(&self.config, seed, &stream, now),
+            server: Server::new(&self.config, (seed, &stream), now, WorkerMetrics::default()),
             started,
             desk: Desk {
                 handlers: vec![None; self.config.concurrency],

@@ -1,11 +1,11 @@
 //! The model's Redis: a broker in memory that can be down.
 
-use crate::asynq::op::{Answer, BrokerError, Op};
-use crate::asynq::settings::{REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS};
-use crate::broker::memory::MemoryBroker;
-use crate::clock::Time;
 use crate::engine::UP_BEFORE_MS;
 use crate::engine::virtual_time::token::Token;
+use firedrill_asynq::broker::memory::MemoryBroker;
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::op::{Answer, BrokerError, Op};
+use firedrill_asynq::settings::{REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS};
 
 /// What an empty Redis uses, and each queued task on top: measured on Redis 7.0 with 100-byte payloads.
 const EMPTY_BYTES: u64 = 1_000_000;

@@ -1,13 +1,14 @@
 //! What a Prometheus would have scraped of the model.
 
-use crate::asynq::op::{Op, Reply};
-use crate::clock::Time;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::{EXPORTERS, Observation, Sink};
-use crate::metrics::{JobSeries, QueueSeries, each_of_queue};
+use crate::metrics::{JobSeries, queue_labels};
 use crate::plan::Plan;
 use crate::scrape::{SeriesTable, Target};
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::exporter::{QueueSeries, each_of_queue};
+use firedrill_asynq::op::{Op, Reply};
 use firedrill_detector::Labels;
 use std::collections::BTreeMap;
 use std::io;
@@ -93,7 +94,7 @@ impl Scrapes {
         let numbered = exposed.into_iter().map(|(key, value)| {
             let number = *known.entry(key).or_insert_with(|| {
                 let labels = match key {
-                    Key::Queue(queue, of) => of.labels(&queues[usize::from(queue)]),
+                    Key::Queue(queue, of) => queue_labels(of, &queues[usize::from(queue)]),
                     Key::Job(kind, of) => {
                         let (task_type, queue) = &kinds[usize::from(kind)];
                         of.labels(task_type, queue)
@@ -158,7 +159,7 @@ fn worker_values(process: &Process, exposed: &mut Vec<(Key, f64)>) -> bool {
         return false;
     };
     life.server
-        .metrics()
+        .meter()
         .each(|kind, series, value| exposed.push((Key::Job(*kind, series), value)));
     let started = life.started.millis() as f64 / 1e3;
     exposed.push((Key::Named("process_start_time_seconds"), started));

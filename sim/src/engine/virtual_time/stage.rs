@@ -1,8 +1,5 @@
 //! What actors act upon: the model's Redis, the event heap, the lives of tasks. It does at once what an actor asks for.
 
-use crate::actor::{Action, Out, RunId, Ticket, Timer};
-use crate::asynq::op::{Answer, Delayed, Op, Reply};
-use crate::clock::Time;
 use crate::engine::virtual_time::dues::{Dues, Happening, Who};
 use crate::engine::virtual_time::lives::Lives;
 use crate::engine::virtual_time::process::{Desk, Work};
@@ -10,8 +7,11 @@ use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::virtual_time::token::{Number, Token};
 use crate::engine::virtual_time::{Counts, VirtualOptions};
 use crate::handler::Handlers;
-use crate::ledger::Entry;
 use crate::plan::Plan;
+use firedrill_asynq::actor::{Action, Out, RunId, Ticket, Timer};
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::note::Note;
+use firedrill_asynq::op::{Answer, Delayed, Op, Reply};
 use firedrill_reports::record::Mark;
 use std::collections::VecDeque;
 
@@ -78,11 +78,11 @@ impl Stage<'_> {
     }
 
     #[inline(always)]
-    fn note(&mut self, entry: &Entry<Number>) {
+    fn note(&mut self, entry: &Note<Number>) {
         match entry {
-            Entry::Sent { .. } => self.counts.arrivals += 1,
-            Entry::Finished { .. } => self.counts.returns += 1,
-            Entry::Answered { .. } | Entry::Started { .. } | Entry::GivenUp { .. } => {}
+            Note::Sent { .. } => self.counts.arrivals += 1,
+            Note::Finished { .. } => self.counts.returns += 1,
+            Note::Answered { .. } | Note::Started { .. } | Note::GivenUp { .. } => {}
         }
         self.lives.note(entry);
     }

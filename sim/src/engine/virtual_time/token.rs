@@ -1,11 +1,11 @@
 //! What stands for a task in virtual time: a few numbers instead of a message.
 
-use crate::actor::producer::Mint;
-use crate::asynq::client::Submission;
-use crate::asynq::table::Pages;
-use crate::asynq::task::Task;
-use crate::clock::Time;
 use crate::plan::{Execution, Plan, TaskPlan};
+use crate::producer::Mint;
+use firedrill_asynq::client::Submission;
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::table::Pages;
+use firedrill_asynq::task::Task;
 use std::collections::BTreeSet;
 use std::fmt::{self, Debug};
 

@@ -1,10 +1,6 @@
 //! Actors and processes on their stage, and the loop that moves them from event to event.
 
-use crate::actor::producer::Producer;
-use crate::actor::{Actor, Event, RunId, Timer};
-use crate::asynq::op::{Op, Reply, TaskState};
 use crate::audit::Auditor;
-use crate::clock::Time;
 use crate::engine::virtual_time::deeds::Restart;
 use crate::engine::virtual_time::dues::{Dues, Happening, Who};
 use crate::engine::virtual_time::lives::Lives;
@@ -18,6 +14,10 @@ use crate::engine::{Ended, Observation, Sink};
 use crate::fault::{Agenda, Fault};
 use crate::handler::Handlers;
 use crate::plan::{Plan, Step};
+use crate::producer::Producer;
+use firedrill_asynq::actor::{Actor, Event, RunId, Timer};
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::op::{Op, Reply, TaskState};
 use firedrill_reports::record::Lag;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

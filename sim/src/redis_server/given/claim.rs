@@ -1,10 +1,10 @@
 //! The claim: a key that says whose a database is. The first thing a drill writes there, and the last it removes.
 
-use crate::asynq::op::BrokerError;
-use crate::broker::redis::RedisBroker;
-use crate::broker::redis::script::{Call, Named};
 use crate::owner::{Fate, Owner};
 use crate::redis_server::ours::Ours;
+use firedrill_asynq::broker::redis::RedisBroker;
+use firedrill_asynq::broker::redis::script::{Call, Named};
+use firedrill_asynq::op::BrokerError;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};

@@ -3,9 +3,9 @@
 //! An entry is written before the first key is, and removed after the last one is. So whatever ends a drill, `firedrill
 //! clean` knows where to look. Passwords are not kept.
 
-use crate::broker::redis::address::Address;
 use crate::owner::{Fate, is_private};
 use crate::redis_server::given::claim::Claim;
+use firedrill_asynq::broker::redis::address::Address;
 use rustix::fs::{Mode, OFlags, open};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;

@@ -3,22 +3,22 @@
 //! A replica, a user who may not run scripts, a server whose memory is full: they all answer `PING`, and a drill on them
 //! would measure nothing but their refusals.
 
-use crate::asynq::inspector::Inspector;
-use crate::asynq::keys::{self, Queue};
-use crate::asynq::message::{SchedulerEnqueueEvent, SchedulerEntry, ServerInfo, TaskMessage};
-use crate::asynq::op::{
+use crate::redis_server::ours::{HOST, PROBE_QUEUE};
+use firedrill_asynq::broker::redis::RedisBroker;
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::inspector::Inspector;
+use firedrill_asynq::keys::{self, Queue};
+use firedrill_asynq::message::{SchedulerEnqueueEvent, SchedulerEntry, ServerInfo, TaskMessage};
+use firedrill_asynq::op::{
     AggregationCheck, BrokerError, Delayed, GroupLimits, ScheduleUnique, SchedulerState,
     ServerState,
 };
-use crate::broker::redis::RedisBroker;
-use crate::clock::Time;
-use crate::redis_server::ours::{HOST, PROBE_QUEUE};
 use smallvec::smallvec;
 use std::sync::Arc;
 use std::time::SystemTime;
 use uuid::Uuid;
 
-type Op = crate::asynq::op::Op<TaskMessage>;
+type Op = firedrill_asynq::op::Op<TaskMessage>;
 
 /// A moment beyond all times to live of what is tried.
 const LATER_S: i64 = 1_000_000;

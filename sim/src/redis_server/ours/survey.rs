@@ -1,11 +1,11 @@
 //! Looks through a whole Redis: what there is of a drill, and what of others.
 
 use super::{Ours, PROBE_QUEUE};
-use crate::asynq::keys::{self, Queue};
-use crate::asynq::message::TaskMessage;
-use crate::asynq::op::BrokerError;
-use crate::broker::redis::RedisBroker;
 use crate::redis_server::given::claim;
+use firedrill_asynq::broker::redis::RedisBroker;
+use firedrill_asynq::keys::{self, Queue};
+use firedrill_asynq::message::TaskMessage;
+use firedrill_asynq::op::BrokerError;
 use firedrill_reports::record::{Interference, Meddling};
 use futures_util::future::join_all;
 use prost::Message;

@@ -3,9 +3,9 @@
 //! asynq's scripts move a task in one step, so that this holds at every moment, whatever the drill does to its processes.
 //! What bends it, if only for a while, is somebody else's hand: counters that are set, lists that are renamed.
 
-use crate::asynq::op::QueueStats;
-use crate::asynq::settings::ARCHIVE_MAX;
 use crate::plan::Plan;
+use firedrill_asynq::op::QueueStats;
+use firedrill_asynq::settings::ARCHIVE_MAX;
 use std::collections::BTreeMap;
 
 /// So much may be between two looks at the clock, virtual seconds.

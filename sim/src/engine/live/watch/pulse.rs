@@ -1,6 +1,6 @@
 //! Measures what a thread did not get to run.
 
-use crate::clock::{ClockOrigin, Time};
+use firedrill_asynq::clock::{ClockOrigin, Time};
 use std::time::Duration;
 
 /// Real time between two beats.

@@ -1,14 +1,14 @@
 //! Looks at the drill's Redis: whether it answers, whether it is still the same, and whether others have a hand in it.
 
-use crate::asynq::keys;
-use crate::asynq::op::BrokerError;
-use crate::asynq::settings::LEASE_MS;
 use crate::audit::REDIS;
-use crate::broker::redis::address::Address;
-use crate::broker::redis::script::{Call, Named};
-use crate::broker::redis::{RedisBroker, RedisOptions};
-use crate::clock::Time;
 use crate::engine::live::watch::{Queues, Roster, Sizes};
+use firedrill_asynq::broker::redis::address::Address;
+use firedrill_asynq::broker::redis::script::{Call, Named};
+use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::keys;
+use firedrill_asynq::op::BrokerError;
+use firedrill_asynq::settings::LEASE_MS;
 use firedrill_reports::record::{GapKind, Meddling};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;

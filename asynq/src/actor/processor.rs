@@ -1,0 +1,559 @@
+//! The processor: fetches one task at a time while a slot is free, runs its handler, and writes the outcome (asynq
+//! `processor.go`).
+
+use crate::actor::server::{Served, ServerConfig, Shared};
+use crate::actor::slots::Running;
+use crate::actor::{Action, ErrorKind, Out, Outcome, RunId, Ticket, Timer};
+use crate::clock::Time;
+use crate::note::{Finish, Note};
+use crate::op::{Answer, Op, Reply};
+use crate::retry_delay::RetryDelay;
+use crate::settings::{CANCELED, DEADLINE_EXCEEDED, LEASE_MS};
+use crate::task::{Queues, Task};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Processing time of a task that has neither timeout nor deadline (asynq falls back to 30 minutes).
+const FALLBACK_TIMEOUT_MS: i64 = 30 * 60 * 1_000;
+
+/// Fetch loop and workers of one server.
+#[derive(Debug)]
+pub(crate) struct Processor<T: Task> {
+    order: QueueOrder<T>,
+    shutdown_timeout_ms: i64,
+    task_check_interval_ms: i64,
+    retry_delay: RetryDelay,
+    rng: ChaCha8Rng,
+    /// The fetch loop holds a slot: a dequeue is under way, or the idle pause after an empty one.
+    fetching: bool,
+    stopping: bool,
+    /// A fetched task whose start waits for the end of a beat; the fetch loop waits with it.
+    to_start: Option<Fetched<T>>,
+    /// Handlers that still run although their task was given up (deadline, lost lease, shutdown).
+    zombies: BTreeMap<RunId, T>,
+    /// Handlers that have returned this but for their result, which is being written.
+    writing: BTreeMap<RunId, Outcome>,
+}
+
+#[derive(Debug)]
+struct Fetched<T> {
+    task: T,
+    lease_expires: Time,
+    fetched_at: Time,
+}
+
+impl<T: Task> Processor<T> {
+    pub(crate) fn new(config: &ServerConfig<T>, rng: ChaCha8Rng) -> Self {
+        Self {
+            order: QueueOrder::new(&config.queues, config.strict_priority),
+            shutdown_timeout_ms: config.shutdown_timeout_ms,
+            task_check_interval_ms: config.task_check_interval_ms,
+            retry_delay: config.retry_delay,
+            rng,
+            fetching: false,
+            stopping: false,
+            to_start: None,
+            zombies: BTreeMap::new(),
+            writing: BTreeMap::new(),
+        }
+    }
+
+    /// Asks for the next task if a slot is free and no other request is under way.
+    pub(crate) fn fetch(&mut self, now: Time, shared: &Shared<T>, out: &mut impl Out<T>) {
+        if self.stopping || self.fetching || self.to_start.is_some() || !shared.slots.has_free() {
+            return;
+        }
+        self.fetching = true;
+        let queues = self.order.next(&mut self.rng);
+        let lease_expires_s = now.plus_millis(LEASE_MS).secs();
+        out.push(Action::Call(
+            Ticket::Dequeue,
+            Op::Dequeue {
+                queues,
+                lease_expires_s,
+            },
+        ));
+    }
+
+    pub(crate) fn dequeued(
+        &mut self,
+        now: Time,
+        answer: Answer<T>,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        match answer {
+            Ok(Reply::Dequeued(Some(task))) => {
+                self.fetching = false;
+                // The lease counts from the request, which is at most a round trip old.
+                let fetched = Fetched {
+                    task,
+                    lease_expires: now.plus_millis(LEASE_MS),
+                    fetched_at: now,
+                };
+                if shared.beating {
+                    self.to_start = Some(fetched);
+                } else {
+                    self.start(now, fetched, shared, out);
+                    self.fetch(now, shared, out);
+                }
+            }
+            Ok(_) => {
+                let pause_ms = self.task_check_interval_ms as f64 * self.rng.random_range(0.5..1.5);
+                out.push(Action::Timer(
+                    now.plus_micros((pause_ms * 1e3) as i64),
+                    Timer::Poll,
+                ));
+            }
+            // Quirk: no back-off. A failed dequeue is repeated at once, so an unreachable Redis makes the server spin.
+            Err(_) => {
+                self.fetching = false;
+                self.fetch(now, shared, out);
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        now: Time,
+        fetched: Fetched<T>,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        let Fetched {
+            task,
+            lease_expires,
+            fetched_at,
+        } = fetched;
+        let deadline = processing_deadline(&task, fetched_at);
+        let running = Running {
+            task: task.clone(),
+            started: now,
+            deadline,
+            lease_expires,
+        };
+        let Some(run) = shared.slots.start(running) else {
+            return;
+        };
+        if deadline <= now {
+            // The handler is not called; the attempt fails at once and consumes a retry.
+            self.fail(now, run, DEADLINE_EXCEEDED, ErrorKind::Failure, shared, out);
+            return;
+        }
+        out.push(Action::Note(Note::Started {
+            at: now,
+            id: task.id(),
+            retried: task.retried(),
+        }));
+        out.push(Action::Timer(deadline, Timer::Deadline(run)));
+        out.push(Action::Run { run, task });
+    }
+
+    /// A handler returned: decides the outcome of its task, unless that was decided before. Returns the task and how
+    /// it ended, for the middleware that counts handler returns.
+    pub(crate) fn handler_done(
+        &mut self,
+        now: Time,
+        run: RunId,
+        outcome: &Outcome,
+        result: Option<Arc<Vec<u8>>>,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) -> Option<(T, Finish)> {
+        let how = match outcome {
+            Outcome::Success => Finish::Ok,
+            Outcome::Failure {
+                kind: ErrorKind::Revoke,
+                ..
+            } => Finish::Revoked,
+            Outcome::Failure {
+                by_fault: false, ..
+            } => Finish::Failed,
+            Outcome::Failure { by_fault: true, .. } => Finish::FailedByFault,
+        };
+        let Some(running) = shared.slots.get(run) else {
+            return Some((self.zombies.remove(&run)?, how));
+        };
+        let task = running.task.clone();
+        match result {
+            None => self.conclude(now, run, outcome, shared, out),
+            // The handler waits for its result writer, and returns then.
+            Some(result) => {
+                self.writing.insert(run, outcome.clone());
+                let message = task.clone();
+                let op = Op::WriteResult { message, result };
+                out.push(Action::Call(Ticket::WriteResult(run), op));
+            }
+        }
+        Some((task, how))
+    }
+
+    /// The result is written, or not: a handler whose result writer fails returns its error.
+    pub(crate) fn result_written(
+        &mut self,
+        now: Time,
+        run: RunId,
+        answer: &Answer<T>,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        let Some(outcome) = self.writing.remove(&run) else {
+            return;
+        };
+        match (answer, &outcome) {
+            (Err(error), Outcome::Success) => {
+                let error = format!("failed to write task result: {error}");
+                self.fail(now, run, &error, ErrorKind::Failure, shared, out);
+            }
+            _ => self.conclude(now, run, &outcome, shared, out),
+        }
+    }
+
+    /// What becomes of a task whose handler returned.
+    fn conclude(
+        &mut self,
+        now: Time,
+        run: RunId,
+        outcome: &Outcome,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        match outcome {
+            Outcome::Success => {
+                let Some(running) = shared.slots.get(run) else {
+                    return;
+                };
+                let message = running.task.clone();
+                let op = if message.retention_s() > 0 {
+                    Op::MarkAsComplete { message, now }
+                } else {
+                    Op::Done { message, now }
+                };
+                self.finish(now, run, op, shared, out);
+            }
+            Outcome::Failure { error, kind, .. } => {
+                self.fail(now, run, error, *kind, shared, out);
+            }
+        }
+    }
+
+    /// Retry, or archive when the retries are used up or not wanted; a revoked task is done.
+    fn fail(
+        &mut self,
+        now: Time,
+        run: RunId,
+        error: &str,
+        kind: ErrorKind,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        let Some(running) = shared.slots.get(run) else {
+            return;
+        };
+        let mut message = running.task.clone();
+        let exhausted = message.retried() >= message.retry();
+        let op = if kind == ErrorKind::Revoke {
+            Op::Done { message, now }
+        } else if exhausted || kind == ErrorKind::SkipRetry {
+            message.failed(error, now.secs(), false);
+            Op::Archive { message, now }
+        } else {
+            let is_failure = kind != ErrorKind::NotAFailure;
+            let delay_ms = self.retry_delay.draw_ms(message.retried(), &mut self.rng);
+            message.failed(error, now.secs(), is_failure);
+            Op::Retry {
+                message,
+                retry_at_s: now.plus_millis(delay_ms).secs(),
+                is_failure,
+                now,
+            }
+        };
+        self.finish(now, run, op, shared, out);
+    }
+
+    /// Cancels a task if it is in progress here. Its handler is told and may go on; the attempt has failed.
+    pub(crate) fn cancel(
+        &mut self,
+        now: Time,
+        id: &T::Id,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        let mut runs = shared.slots.iter();
+        let run = runs.find_map(|(run, running)| (running.task.id() == *id).then_some(run));
+        drop(runs);
+        if let Some(run) = run {
+            self.abandon(now, run, CANCELED, shared, out);
+        }
+    }
+
+    /// An attempt fails although its handler has not returned.
+    fn abandon(
+        &mut self,
+        now: Time,
+        run: RunId,
+        error: &str,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        let Some(running) = shared.slots.get(run) else {
+            return;
+        };
+        // A handler that waits for its result writer has been heard of.
+        if self.writing.remove(&run).is_none() {
+            self.zombies.insert(run, running.task.clone());
+        }
+        self.fail(now, run, error, ErrorKind::Failure, shared, out);
+    }
+
+    /// The finishing write. Quirk: with an expired local lease nothing is written and nothing is said; the recoverer
+    /// is expected to act.
+    fn finish(
+        &mut self,
+        now: Time,
+        run: RunId,
+        op: Op<T>,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        let Some(running) = shared.slots.finish(run) else {
+            return;
+        };
+        if running.lease_expires >= now {
+            if let Op::Archive { message, .. } = &op {
+                out.push(given_up(now, message));
+            }
+            out.push(Action::Call(Ticket::Finish(run), op));
+        } else {
+            self.finished(now, run, shared, out);
+        }
+    }
+
+    /// The finishing write was answered. Quirk: a failed one is not repeated (asynq's syncer reuses a cancelled
+    /// context, so its repetition never reaches Redis): the task stays active until its lease runs out.
+    pub(crate) fn finished(
+        &mut self,
+        now: Time,
+        run: RunId,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        if shared.slots.release(run, shared.beating) && !shared.beating {
+            self.fetch(now, shared, out);
+        }
+    }
+
+    /// A beat has ended: waiting starts and releases go through.
+    pub(crate) fn after_beat(&mut self, now: Time, shared: &mut Shared<T>, out: &mut impl Out<T>) {
+        shared.slots.release_waiting();
+        if let Some(fetched) = self.to_start.take() {
+            self.start(now, fetched, shared, out);
+        }
+        self.fetch(now, shared, out);
+    }
+
+    /// The heartbeat loop found these local leases expired: the tasks are given up without a write.
+    pub(crate) fn leases_lost(
+        &mut self,
+        now: Time,
+        lost: Vec<RunId>,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        for run in lost {
+            if let Some(running) = shared.slots.finish(run) {
+                if self.writing.remove(&run).is_none() {
+                    self.zombies.insert(run, running.task);
+                }
+                self.finished(now, run, shared, out);
+            }
+        }
+    }
+
+    pub(crate) fn timer(
+        &mut self,
+        now: Time,
+        timer: Timer,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        match timer {
+            Timer::Poll => {
+                self.fetching = false;
+                self.fetch(now, shared, out);
+            }
+            Timer::Deadline(run) => self.abandon(now, run, DEADLINE_EXCEEDED, shared, out),
+            Timer::ShutdownTimeout => self.abort(now, shared, out),
+            _ => {}
+        }
+    }
+
+    /// Stops fetching.
+    pub(crate) fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// Stops fetching and begins to wait for the handlers.
+    pub(crate) fn shutdown(&mut self, now: Time, out: &mut impl Out<T>) {
+        self.stop();
+        out.push(Action::Timer(
+            now.plus_millis(self.shutdown_timeout_ms),
+            Timer::ShutdownTimeout,
+        ));
+    }
+
+    /// The graceful wait is over: tasks still running go back to the head of their queue, their handlers live on.
+    fn abort(&mut self, now: Time, shared: &mut Shared<T>, out: &mut impl Out<T>) {
+        let runs: Vec<(RunId, T)> = shared
+            .slots
+            .iter()
+            .map(|(run, running)| (run, running.task.clone()))
+            .collect();
+        for (run, message) in runs {
+            if self.writing.remove(&run).is_none() {
+                self.zombies.insert(run, message.clone());
+            }
+            self.finish(now, run, Op::Requeue { message }, shared, out);
+        }
+    }
+
+    /// Whether the graceful shutdown has nothing left to wait for.
+    pub(crate) fn is_drained(&self, shared: &Shared<T>) -> bool {
+        self.stopping && !self.fetching && self.to_start.is_none() && shared.slots.is_drained()
+    }
+}
+
+/// The note that a task goes to the archive.
+pub(crate) fn given_up<T: Task>(now: Time, task: &T) -> Action<T> {
+    Action::Note(Note::GivenUp {
+        at: now,
+        id: task.id(),
+        retried: task.retried(),
+    })
+}
+
+/// When an attempt must be over, counted from its start (asynq `processor.go`, `computeDeadline`).
+fn processing_deadline<T: Task>(task: &T, now: Time) -> Time {
+    match (task.timeout_s(), task.deadline_s()) {
+        (0, 0) => now.plus_millis(FALLBACK_TIMEOUT_MS),
+        (timeout, 0) => now.plus_millis(timeout * 1_000),
+        (0, deadline) => Time::from_millis(deadline * 1_000),
+        (timeout, deadline) => Time::from_millis((now.secs() + timeout).min(deadline) * 1_000),
+    }
+}
+
+/// The order in which queues are tried.
+#[derive(Debug)]
+enum QueueOrder<T: Task> {
+    /// One queue, or strict priorities: always the same.
+    Fixed(Queues<T>),
+    /// Each name as often as its priority (divided by the common divisor), to be shuffled.
+    Weighted(Vec<T::Queue>),
+}
+
+impl<T: Task> QueueOrder<T> {
+    fn new(queues: &[Served<T::Queue>], strict: bool) -> Self {
+        let mut queues: Vec<(T::Queue, u32)> = queues
+            .iter()
+            .filter(|served| served.priority > 0)
+            .map(|served| (served.queue.clone(), served.priority))
+            .collect();
+        if strict || queues.len() < 2 {
+            queues.sort_by_key(|(_, priority)| std::cmp::Reverse(*priority));
+            return Self::Fixed(queues.into_iter().map(|(name, _)| name).collect());
+        }
+        let divisor = queues
+            .iter()
+            .fold(0, |acc, (_, priority)| gcd(acc, *priority))
+            .max(1);
+        let repeated = queues
+            .into_iter()
+            .flat_map(|(name, priority)| std::iter::repeat_n(name, (priority / divisor) as usize))
+            .collect();
+        Self::Weighted(repeated)
+    }
+
+    fn next(&self, rng: &mut ChaCha8Rng) -> Queues<T> {
+        match self {
+            // Cloning a list goes a longer way than putting one name into it.
+            Self::Fixed(names) if names.len() == 1 => std::iter::once(names[0].clone()).collect(),
+            Self::Fixed(names) => names.clone(),
+            Self::Weighted(names) => {
+                let mut shuffled = names.clone();
+                shuffled.shuffle(rng);
+                let mut order = Queues::<T>::new();
+                for name in shuffled {
+                    if !order.contains(&name) {
+                        order.push(name);
+                    }
+                }
+                order
+            }
+        }
+    }
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::TaskMessage;
+    use crate::rng;
+
+    fn order(priorities: &[(&str, u32)], strict: bool) -> QueueOrder<TaskMessage> {
+        let served: Vec<Served<String>> = priorities
+            .iter()
+            .map(|(name, priority)| Served {
+                queue: (*name).to_owned(),
+                name: (*name).to_owned(),
+                priority: *priority,
+            })
+            .collect();
+        QueueOrder::new(&served, strict)
+    }
+
+    #[test]
+    fn strict_priorities_are_always_tried_from_the_highest_down() {
+        let order = order(
+            &[("low", 1), ("critical", 6), ("off", 0), ("default", 3)],
+            true,
+        );
+        let mut rng = rng::stream(1, "test");
+        for _ in 0..20 {
+            assert_eq!(order.next(&mut rng)[..], ["critical", "default", "low"]);
+        }
+    }
+
+    #[test]
+    fn weighted_priorities_are_shares_of_first_tries_and_every_queue_is_tried() {
+        let order = order(&[("critical", 6), ("default", 3), ("low", 1)], false);
+        let mut rng = rng::stream(1, "test");
+        let rounds = 20_000;
+        let mut first: BTreeMap<String, u32> = BTreeMap::new();
+        for _ in 0..rounds {
+            let queues = order.next(&mut rng);
+            assert_eq!(queues.len(), 3);
+            *first.entry(queues[0].clone()).or_default() += 1;
+        }
+        for (queue, share) in [("critical", 0.6), ("default", 0.3), ("low", 0.1)] {
+            let had = f64::from(first[queue]) / f64::from(rounds);
+            // Six standard deviations.
+            let slack = 6.0 * (share * (1.0 - share) / f64::from(rounds)).sqrt();
+            assert!((had - share).abs() < slack, "{queue}: {had}");
+        }
+    }
+
+    #[test]
+    fn a_common_divisor_changes_nothing_but_the_length_of_the_list() {
+        let QueueOrder::Weighted(names) = order(&[("a", 6), ("b", 3)], false) else {
+            panic!("two queues are weighted");
+        };
+        assert_eq!(names, ["a", "a", "b"]);
+    }
+}

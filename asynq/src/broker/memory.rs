@@ -1,0 +1,230 @@
+//! The model of a Redis with asynq's data: the same operations with the same effects, in memory.
+//!
+//! What a script does to Redis, step by step and quirk by quirk, is done here to plain collections; a conformance suite
+//! runs the same operations on both and compares all that is left. Time to live is the one thing missing: nothing here
+//! is forgotten by a clock, because no operation but a listing for people looks at what has one.
+
+mod dump;
+mod groups;
+mod locks;
+mod queue;
+mod sorted;
+
+use crate::op::{Answer, BrokerError, Op, Reply};
+use crate::task::Task;
+use queue::Queue;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use dump::{AggregationSet, Counters, QueueDump, Scored, StoredTask};
+
+/// asynq's data in memory.
+#[derive(Debug, Clone)]
+pub struct MemoryBroker<T: Task> {
+    published: BTreeSet<T::Queue>,
+    queues: Vec<(T::Queue, Queue<T>)>,
+    /// Expiry of each published server, Unix seconds: the index `asynq:servers`, and `asynq:workers` beside it.
+    servers: BTreeMap<String, i64>,
+}
+
+impl<T: Task> Default for MemoryBroker<T> {
+    fn default() -> Self {
+        Self {
+            published: BTreeSet::new(),
+            queues: Vec::new(),
+            servers: BTreeMap::new(),
+        }
+    }
+}
+
+impl<T: Task> MemoryBroker<T> {
+    /// Carries out one operation.
+    ///
+    /// # Errors
+    /// [`BrokerError::NotFound`] and [`BrokerError::Refused`], as a script would.
+    pub fn call(&mut self, op: Op<T>) -> Answer<T> {
+        match op {
+            Op::RegisterQueue { queue } => {
+                self.published.insert(queue);
+                Ok(Reply::Done)
+            }
+            Op::Enqueue { message, now } => {
+                let accepted = self.queue(&message.queue()).enqueue(message, now);
+                Ok(Reply::Enqueued(accepted))
+            }
+            Op::Schedule {
+                message,
+                process_at_s,
+            } => {
+                let accepted = self.queue(&message.queue()).schedule(message, process_at_s);
+                Ok(Reply::Enqueued(accepted))
+            }
+            Op::EnqueueUnique {
+                message,
+                lock_ttl_s,
+                now,
+            } => {
+                let queue = self.queue(&message.queue());
+                Ok(Reply::Enqueued(
+                    queue.enqueue_unique(message, lock_ttl_s, now),
+                ))
+            }
+            Op::ScheduleUnique(task) => {
+                let queue = self.queue(&task.message.queue());
+                let accepted = queue.schedule_unique(*task);
+                Ok(Reply::Enqueued(accepted))
+            }
+            Op::AddToGroup { message, now } => {
+                let queue = self.queue(&message.queue());
+                Ok(Reply::Enqueued(queue.add_to_group(message, None, now)))
+            }
+            Op::AddToGroupUnique {
+                message,
+                lock_ttl_s,
+                now,
+            } => {
+                let queue = self.queue(&message.queue());
+                let accepted = queue.add_to_group(message, Some(lock_ttl_s), now);
+                Ok(Reply::Enqueued(accepted))
+            }
+            Op::Dequeue {
+                queues,
+                lease_expires_s,
+            } => {
+                let mut next = queues.iter();
+                let taken = next.find_map(|queue| self.queue(queue).dequeue(lease_expires_s));
+                Ok(Reply::Dequeued(taken))
+            }
+            Op::Done { message, now } => done(self.queue(&message.queue()).done(&message, now)),
+            Op::MarkAsComplete { mut message, now } => {
+                message.completed(now.secs());
+                done(self.queue(&message.queue()).mark_as_complete(message, now))
+            }
+            Op::Requeue { message } => done(self.queue(&message.queue()).requeue(&message.id())),
+            Op::Retry {
+                message,
+                retry_at_s,
+                is_failure,
+                now,
+            } => {
+                let queue = self.queue(&message.queue());
+                done(queue.retry(message, retry_at_s, is_failure, now))
+            }
+            Op::Archive { message, now } => {
+                done(self.queue(&message.queue()).archive(message, now))
+            }
+            Op::ExtendLease {
+                queue,
+                ids,
+                expires_s,
+            } => {
+                if ids.is_empty() {
+                    let reason = "ZADD: wrong number of arguments";
+                    return Err(BrokerError::Refused(reason.into()));
+                }
+                self.queue(&queue).extend_lease(&ids, expires_s);
+                Ok(Reply::Done)
+            }
+            Op::Forward { queue, from, now } => {
+                Ok(Reply::Count(self.queue(&queue).forward(from, now)))
+            }
+            Op::ListLeaseExpired { queue, cutoff_s } => {
+                Ok(Reply::Messages(self.queue(&queue).lease_expired(cutoff_s)))
+            }
+            Op::DeleteExpiredCompleted { queue, now_s } => Ok(Reply::Count(
+                self.queue(&queue).delete_expired_completed(now_s),
+            )),
+            Op::WriteResult { message, result } => {
+                let queue = self.queue(&message.queue());
+                queue.write_result(message.id(), result);
+                Ok(Reply::Done)
+            }
+            Op::ListGroups { queue } => Ok(Reply::Groups(self.queue(&queue).groups.names())),
+            Op::AggregationCheck(check) => {
+                let groups = &mut self.queue(&check.queue).groups;
+                let taken = groups.check(check.group, check.set, check.limits, check.now);
+                Ok(Reply::Taken(taken))
+            }
+            Op::ReadAggregationSet { queue, group, set } => {
+                let read = self.queue(&queue).aggregation_set(&group, set);
+                let (messages, deadline_s) = read.ok_or(BrokerError::NotFound)?;
+                Ok(Reply::AggregationSet {
+                    messages,
+                    deadline_s,
+                })
+            }
+            Op::DeleteAggregationSet { queue, group, set } => {
+                self.queue(&queue).delete_aggregation_set(&group, set);
+                Ok(Reply::Done)
+            }
+            Op::ReclaimAggregationSets { queue, now_s } => {
+                self.queue(&queue).groups.reclaim(now_s);
+                Ok(Reply::Done)
+            }
+            Op::Pause { queue, now } => Ok(Reply::Changed(self.queue(&queue).pause(now))),
+            Op::Unpause { queue } => Ok(Reply::Changed(self.queue(&queue).unpause())),
+            // What a scheduler publishes is for listings alone: no decision depends on it.
+            Op::WriteSchedulerEntries(_)
+            | Op::ClearSchedulerEntries(_)
+            | Op::RecordEnqueueEvent { .. }
+            | Op::Ping => Ok(Reply::Done),
+            Op::WriteServerState(state) => {
+                let key = crate::keys::server(&state.info);
+                let expires_s = state.now.secs() + state.ttl_s;
+                self.servers.insert(key, expires_s);
+                Ok(Reply::Done)
+            }
+            Op::ClearServerState { info } => {
+                self.servers.remove(&crate::keys::server(&info));
+                Ok(Reply::Done)
+            }
+            Op::QueueStats { queue, now } => {
+                let stats = self.queue(&queue).stats(now);
+                Ok(Reply::Stats(Box::new(stats)))
+            }
+            Op::Queues => Ok(Reply::Names(self.published.iter().cloned().collect())),
+            Op::ListIds { queue } => Ok(Reply::Ids(self.queue(&queue).ids())),
+        }
+    }
+
+    /// The queue of a name; it comes into being when it is first named, as its keys do.
+    #[inline]
+    fn queue(&mut self, name: &T::Queue) -> &mut Queue<T> {
+        // A handful at most, so looking through beats a map.
+        let place = match self.queues.iter().position(|(known, _)| known == name) {
+            Some(place) => place,
+            None => {
+                self.queues.push((name.clone(), Queue::default()));
+                self.queues.len() - 1
+            }
+        };
+        &mut self.queues[place].1
+    }
+
+    /// How many tasks there are, in all queues and all states.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.queues.iter().map(|(_, queue)| queue.len()).sum()
+    }
+
+    /// Whether no task is queued anywhere.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Everything a queue's keys would hold, for comparison with Redis.
+    #[must_use]
+    pub fn dump(&mut self, queue: &T::Queue) -> QueueDump<T> {
+        self.queue(queue).dump()
+    }
+
+    /// The published servers with their expiry, Unix seconds.
+    #[must_use]
+    pub fn servers(&self) -> &BTreeMap<String, i64> {
+        &self.servers
+    }
+}
+
+fn done<T: Task>(outcome: Result<(), BrokerError>) -> Answer<T> {
+    outcome.map(|()| Reply::Done)
+}

@@ -1,0 +1,235 @@
+//! Cron specifications as asynq's scheduler reads them (`github.com/robfig/cron/v3`, standard parser), in UTC.
+
+use crate::clock::Time;
+use crate::duration;
+use croner::errors::CronError;
+use croner::parser::{CronParser, Seconds, Year};
+use croner::{CivilDate, CivilDateTime, CivilTime, Cron, CronDateTime, Resolution, Weekday};
+use std::cmp::Ordering;
+use time::{Date, Month, OffsetDateTime};
+
+/// When a periodic task is due.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    text: String,
+    when: When,
+}
+
+#[derive(Debug, Clone)]
+enum When {
+    /// `@every`: whole seconds.
+    Every(i64),
+    Fields(Box<Cron>),
+}
+
+/// What is wrong with a specification.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// Not five fields.
+    #[error(
+        "expected 5 fields (minute hour day-of-month month day-of-week) or @every, @hourly, @daily, @weekly, @monthly, @yearly; found {0}"
+    )]
+    Fields(usize),
+    /// Not a descriptor.
+    #[error("unknown descriptor `{0}`")]
+    Descriptor(String),
+    /// `@every` of less than a second or without a duration.
+    #[error("@every needs a duration of at least 1s, such as `@every 30s`")]
+    Every,
+    /// Only UTC is known.
+    #[error("time zone `{0}` is not supported, only UTC")]
+    TimeZone(String),
+    /// What asynq's cron parser does not read.
+    #[error("`{0}` is not understood by asynq's scheduler")]
+    Token(String),
+    /// Out of range, or never due.
+    #[error("{0}")]
+    Pattern(String),
+}
+
+impl Spec {
+    /// Reads five fields or a descriptor, with an optional `TZ=UTC` or `CRON_TZ=UTC` before it.
+    ///
+    /// # Errors
+    /// What is wrong with it, for a person.
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        let mut rest = text.trim();
+        if let Some(zone) = ["TZ=", "CRON_TZ="]
+            .iter()
+            .find_map(|p| rest.strip_prefix(p))
+        {
+            let (zone, after) = zone.split_once(' ').unwrap_or((zone, ""));
+            if !matches!(zone, "UTC" | "Etc/UTC") {
+                return Err(SpecError::TimeZone(zone.to_owned()));
+            }
+            rest = after.trim();
+        }
+        let when = match rest.strip_prefix('@') {
+            Some(descriptor) => descriptor_of(descriptor)?,
+            None => fields_of(rest)?,
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            when,
+        })
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The first time after `now` at which it is due, a whole second; `None` when there is none.
+    #[must_use]
+    pub fn next_after(&self, now: Time) -> Option<Time> {
+        let secs = now.secs();
+        let next = match &self.when {
+            When::Every(every) => secs.checked_add(*every)?,
+            When::Fields(cron) => cron.find_next_occurrence(&Utc(secs), false).ok()?.0,
+        };
+        Some(Time::from_millis(next.checked_mul(1_000)?))
+    }
+}
+
+fn descriptor_of(descriptor: &str) -> Result<When, SpecError> {
+    if let Some(span) = descriptor.strip_prefix("every") {
+        let ms = duration::parse(span.trim());
+        let secs = ms.map(|ms| ms / 1_000).filter(|secs| *secs >= 1);
+        return secs.map(When::Every).ok_or(SpecError::Every);
+    }
+    match descriptor {
+        "yearly" | "annually" => fields_of("0 0 1 1 *"),
+        "monthly" => fields_of("0 0 1 * *"),
+        "weekly" => fields_of("0 0 * * 0"),
+        "daily" | "midnight" => fields_of("0 0 * * *"),
+        "hourly" => fields_of("0 * * * *"),
+        other => Err(SpecError::Descriptor(format!("@{other}"))),
+    }
+}
+
+fn fields_of(text: &str) -> Result<When, SpecError> {
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    if fields.len() != 5 {
+        return Err(SpecError::Fields(fields.len()));
+    }
+    // The parser below knows more than asynq's: `L`, `W`, `#` and the like.
+    let known = |token: &str| {
+        matches!(token, "" | "*" | "?")
+            || token.bytes().all(|b| b.is_ascii_digit())
+            || (token.len() == 3 && token.bytes().all(|b| b.is_ascii_alphabetic()))
+    };
+    for field in &fields {
+        if !field.split([',', '-', '/']).all(known) {
+            return Err(SpecError::Token((*field).to_owned()));
+        }
+    }
+    let parser = CronParser::builder()
+        .seconds(Seconds::Disallowed)
+        .year(Year::Disallowed)
+        .sloppy_ranges(true)
+        .build();
+    let cron = parser
+        .parse(&fields.join(" ").replace('?', "*"))
+        .map_err(|error| SpecError::Pattern(error.to_string()))?;
+    Ok(When::Fields(Box::new(cron)))
+}
+
+/// Unix seconds as the cron crate's calendar. UTC has no gaps and nothing twice.
+#[derive(Debug, Clone, Copy)]
+struct Utc(i64);
+
+impl Utc {
+    fn calendar(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(self.0).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+impl CronDateTime for Utc {
+    fn to_civil(&self) -> CivilDateTime {
+        let at = self.calendar();
+        let (month, day) = (u8::from(at.month()).into(), at.day().into());
+        CivilDateTime::new(
+            CivilDate::from_parts_unchecked(at.year(), month, day),
+            CivilTime::from_parts_unchecked(
+                at.hour().into(),
+                at.minute().into(),
+                at.second().into(),
+            ),
+        )
+    }
+
+    fn civil_weekday(&self) -> Weekday {
+        let days = i32::from(self.calendar().weekday().number_days_from_sunday());
+        Weekday::Sunday.shift(days)
+    }
+
+    fn resolve_civil(&self, civil: CivilDateTime) -> Result<Resolution<Self>, CronError> {
+        let month = u8::try_from(civil.month()).ok();
+        let month = month.and_then(|month| Month::try_from(month).ok());
+        let small = |value: u32| u8::try_from(value).unwrap_or(u8::MAX);
+        let date = month.and_then(|month| {
+            Date::from_calendar_date(civil.year(), month, small(civil.day())).ok()
+        });
+        let (hour, minute, second) = (
+            small(civil.hour()),
+            small(civil.minute()),
+            small(civil.second()),
+        );
+        let at = date.and_then(|date| date.with_hms(hour, minute, second).ok());
+        at.map(|at| Resolution::Single(Self(at.assume_utc().unix_timestamp())))
+            .ok_or(CronError::InvalidDate)
+    }
+
+    fn checked_add_seconds(&self, seconds: i64) -> Option<Self> {
+        self.0.checked_add(seconds).map(Self)
+    }
+
+    fn cmp_instant(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2023-11-14 22:13:20 UTC, a Tuesday.
+    const NOW: Time = Time(1_700_000_000_500_000_000);
+
+    fn next(text: &str) -> String {
+        let spec = Spec::parse(text).unwrap();
+        let at = spec.next_after(NOW).unwrap();
+        Utc(at.secs()).calendar().to_string()
+    }
+
+    #[test]
+    fn specifications_mean_what_they_mean_to_asynq() {
+        assert_eq!(next("@every 90s"), "2023-11-14 22:14:50.0 +00:00:00");
+        assert_eq!(next("*/5 * * * *"), "2023-11-14 22:15:00.0 +00:00:00");
+        assert_eq!(next("@hourly"), "2023-11-14 23:00:00.0 +00:00:00");
+        assert_eq!(next("@weekly"), "2023-11-19 0:00:00.0 +00:00:00");
+        assert_eq!(next("TZ=UTC 30 4 29 2 ?"), "2024-02-29 4:30:00.0 +00:00:00");
+        // Day of month or day of week, whichever comes first.
+        assert_eq!(next("0 12 20 * FRI"), "2023-11-17 12:00:00.0 +00:00:00");
+        assert_eq!(next("5/20 * * * *"), "2023-11-14 22:25:00.0 +00:00:00");
+    }
+
+    #[test]
+    fn what_asynq_would_not_read_is_refused() {
+        for (text, why) in [
+            ("* * * *", "found 4"),
+            ("* * * * * *", "found 6"),
+            ("@every 500ms", "at least 1s"),
+            ("@every", "at least 1s"),
+            ("@fortnightly", "@fortnightly"),
+            ("TZ=Europe/Berlin 0 9 * * *", "Europe/Berlin"),
+            ("0 0 L * *", "`L`"),
+            ("0 0 * * 5#2", "`5#2`"),
+            ("61 * * * *", ""),
+        ] {
+            let error = Spec::parse(text).unwrap_err().to_string();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What actors tell of the tasks they send and work on: plain values, for whoever keeps account.
+
+use crate::clock::Time;
+
+/// What a producer or a worker notes of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note<I> {
+    /// A task was sent to Redis.
+    Sent {
+        /// When.
+        at: Time,
+        /// Task id.
+        id: I,
+        /// Index of the workload entry.
+        workload: u32,
+        /// When the plan wanted it.
+        intended: Time,
+    },
+    /// Redis answered.
+    Answered {
+        /// When.
+        at: Time,
+        /// Task id.
+        id: I,
+        /// Whether the task is in a queue now.
+        accepted: bool,
+    },
+    /// A handler was started.
+    Started {
+        /// When.
+        at: Time,
+        /// Task id.
+        id: I,
+        /// `retried` of the message: 0 for the first attempt.
+        retried: i32,
+    },
+    /// A handler returned.
+    Finished {
+        /// When.
+        at: Time,
+        /// Task id.
+        id: I,
+        /// `retried` of the message.
+        retried: i32,
+        /// How.
+        how: Finish,
+        /// How much longer the handler took than it was to, virtual microseconds.
+        overrun_us: i64,
+        /// How much less than the plan wants it was to take, virtual microseconds: its slot is held that long without it.
+        taken_off_us: i64,
+    },
+    /// A task was given up: it goes to the archive, whether a handler ever saw it or not.
+    GivenUp {
+        /// When.
+        at: Time,
+        /// Task id.
+        id: I,
+        /// `retried` of the message.
+        retried: i32,
+    },
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// Success.
+    Ok,
+    /// Failure by the task's own failure share.
+    Failed,
+    /// Failure caused by a fault of the plan.
+    FailedByFault,
+    /// The handler wants the task to be forgotten.
+    Revoked,
+}

@@ -1,0 +1,127 @@
+//! `firedrill check`: scenario and rule files, all problems at once; nothing is started. Rules are held against records.
+
+use crate::cli::Check;
+use crate::commands::inputs::{Kind, Named, Place, Source};
+use crate::commands::{Failure, Terminal, inputs};
+use crate::exit::Exit;
+use firedrill_detector::text::counted;
+use firedrill_reports::bounds;
+use firedrill_reports::record::RuleText;
+use firedrill_reports::{Diagnoser, render};
+use firedrill_sim::drill::Rules;
+use firedrill_sim::files::shown;
+
+/// Checks every file and says what it is, and what the rules saw in the records there are.
+///
+/// # Errors
+/// With all problems of all files and records.
+pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
+    let mut failure = Failure {
+        exit: Exit::Usage,
+        messages: Vec::new(),
+    };
+    let mut texts = Vec::new();
+    let named = Named::new(&[(Place::ScenariosAndRules, &args.files)]);
+    for record in &named.records {
+        let path = shown(record);
+        failure.messages.push(format!(
+            "{path}: this is {}; name rule files, and hold them against it with --against {path}",
+            Kind::Record.name()
+        ));
+    }
+    failure.messages.extend(named.wrong);
+    let ok = |line: String| {
+        // Records ask for an answer of its own.
+        if args.against.is_empty() {
+            terminal.plain_result(&line);
+        } else {
+            terminal.say(line);
+        }
+    };
+    for source in &named.rules {
+        match rules(source, terminal) {
+            Ok((what, rules)) => {
+                ok(format!("ok {}: {what}", shown(&source.name)));
+                texts.extend(rules.texts);
+            }
+            Err(found) => failure.messages.extend(found.messages),
+        }
+    }
+    for source in &named.scenarios {
+        match scenario(source) {
+            Ok(what) => ok(format!("ok {}: {what}", shown(&source.name))),
+            Err(found) => failure.messages.extend(found.messages),
+        }
+    }
+    for test in &named.tests {
+        let path = test.display();
+        terminal.say(format_args!(
+            "{path}: {}, not checked here; `firedrill test rules {path}` runs it",
+            Kind::RuleTest.name()
+        ));
+    }
+    if !failure.messages.is_empty() {
+        return Err(failure);
+    }
+    if args.against.is_empty() {
+        return Ok(Exit::Passed);
+    }
+    if texts.is_empty() {
+        return Err(Failure::usage(
+            "--against: there is no rule file to hold against the records",
+        ));
+    }
+    against(args, texts, terminal)
+}
+
+/// What a rule file is, and its rules.
+fn rules(source: &Source, terminal: &Terminal) -> Result<(String, Rules), Failure> {
+    let (name, text) = (source.name.clone(), source.text.clone());
+    let rules = inputs::rule_file(RuleText { name, text })?;
+    for warning in rules.set.warnings() {
+        terminal.say(format_args!("warning: {warning}"));
+    }
+    let what = format!("{} alerting rules", rules.set.alerts().count());
+    Ok((what, rules))
+}
+
+/// What a scenario is.
+fn scenario(source: &Source) -> Result<String, Failure> {
+    let plan = inputs::plan(source, None)?;
+    let minutes = plan.duration_ms / 60_000;
+    let mut what = format!(
+        "scenario {}, {minutes} min, {}",
+        plan.name,
+        counted(plan.incidents.len(), "incident")
+    );
+    let told = plan.incidents.iter().map(|incident| plan.told(incident));
+    let told: Vec<String> = told.collect();
+    if !told.is_empty() {
+        what.push_str(&format!(": {}", told.join("; ")));
+    }
+    Ok(what)
+}
+
+/// Holds all rules together against the records, one after the other.
+fn against(args: &Check, texts: Vec<RuleText>, terminal: &Terminal) -> Result<Exit, Failure> {
+    let rules = inputs::rules(texts).map_err(|problems| Failure::problems(&problems))?;
+    let mut diagnoser = Diagnoser::new(&rules.set);
+    let records = inputs::records(&inputs::without_copies(&args.against, terminal))?;
+    inputs::each(&records, |record| {
+        bounds::check_record(record, &rules.set).map_err(Failure::usage)
+    })?;
+    for record in records {
+        diagnoser.observe(&record);
+    }
+    let diagnosis = diagnoser.finish();
+    if args.json {
+        terminal.result(&render::diagnose::json(&diagnosis));
+    } else {
+        terminal.result(&render::diagnose::terminal(&diagnosis, terminal.style()));
+    }
+    Ok(if diagnosis.is_sound() {
+        Exit::Passed
+    } else {
+        Exit::GateFailed
+    })
+}

@@ -1,0 +1,406 @@
+//! Reads what people wrote: scenarios, rule files, records. All problems of all files at once.
+
+mod found;
+mod kind;
+mod named;
+
+pub(crate) use kind::Kind;
+pub(crate) use named::{Named, Place, Source};
+
+use crate::cli;
+use crate::commands::{Failure, Terminal, both};
+use crate::exit::Exit;
+use firedrill_detector::text::printable;
+use firedrill_detector::yaml::{Problem, TEXT_MAX, closest};
+use firedrill_detector::{Compat, RuleFile, RuleSet};
+use firedrill_reports::Record;
+use firedrill_reports::bounds;
+use firedrill_reports::pack::{RulePack, Severities, check_strays};
+use firedrill_reports::record::RuleText;
+use firedrill_reports::score::Delivery;
+use firedrill_sim::agreement;
+use firedrill_sim::builtin;
+use firedrill_sim::drill::Rules;
+use firedrill_sim::files::{self, shown};
+use firedrill_sim::plan::Plan;
+use firedrill_sim::scenario::{FAMILIES, PlanOptions, Scenario};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// Reads a file a person named; of one that is too long, only so much that it is refused.
+pub(crate) fn read(path: &Path) -> Result<String, Failure> {
+    let failure = |error| Failure::usage(format!("{}: {error}", shown(path)));
+    let mut bytes = Vec::new();
+    files::open(path)
+        .and_then(|file| file.take(TEXT_MAX as u64 + 1).read_to_end(&mut bytes))
+        .map_err(failure)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        // The cut went through a character.
+        Err(error) if error.as_bytes().len() > TEXT_MAX => {
+            Ok(String::from_utf8_lossy(error.as_bytes()).into_owned())
+        }
+        Err(error) => Err(Failure::usage(format!("{}: {error}", shown(path)))),
+    }
+}
+
+/// Loads one scenario as a plan.
+pub(crate) fn plan(source: &Source, seed: Option<u64>) -> Result<Plan, Failure> {
+    let scenario = Scenario::parse(&source.name, &source.text);
+    let plan = scenario.and_then(|scenario| Plan::resolve(&scenario, &PlanOptions { seed }));
+    plan.map_err(|found| Failure::problems(&found))
+}
+
+/// Reads every scenario, or tells all that is wrong with the form of any of them.
+pub(crate) fn scenarios(sources: &[Source]) -> Result<Vec<Scenario>, Failure> {
+    each(sources, |source| {
+        Scenario::parse(&source.name, &source.text).map_err(|found| Failure::problems(&found))
+    })
+}
+
+/// Loads every scenario, or tells all that is wrong with any of them.
+pub(crate) fn plans(sources: &[Source], seed: Option<u64>) -> Result<Vec<Plan>, Failure> {
+    each(sources, |source| plan(source, seed))
+}
+
+/// Does the same for each, or tells all that is wrong with any of them.
+pub(crate) fn each<'a, S, T>(
+    all: &'a [S],
+    load: impl Fn(&'a S) -> Result<T, Failure>,
+) -> Result<Vec<T>, Failure> {
+    let mut loaded = Vec::new();
+    let mut failure = Failure {
+        exit: Exit::Usage,
+        messages: Vec::new(),
+    };
+    for one in all {
+        match load(one) {
+            Ok(value) => loaded.push(value),
+            Err(found) => failure.messages.extend(found.messages),
+        }
+    }
+    if failure.messages.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(failure)
+    }
+}
+
+/// What is named for drills: scenarios, and rules to judge.
+pub(crate) fn for_drills(words: &[PathBuf], rules: &cli::Rules) -> Named {
+    let words = [
+        // In the order in which a shell's pattern had them.
+        (Place::Rules, rules.files.as_slice()),
+        (Place::Scenarios, words),
+    ];
+    let named = Named::new(&words).without_records();
+    named.with_scenarios().with_rules_of(&rules.files)
+}
+
+/// The rules of the command line beside another input, or all that is wrong with either, and with what was named. Says
+/// which rules they are where that is not what was typed.
+pub(crate) fn rules_and<T>(
+    named: &Named,
+    rules: &cli::Rules,
+    delivery: cli::Delivery,
+    other: Result<T, Failure>,
+    terminal: &Terminal,
+) -> Result<(Rules, RulePack, T), Failure> {
+    let understood = match named.wrong.is_empty() {
+        true => Ok(()),
+        false => Err(Failure {
+            exit: Exit::Usage,
+            messages: named.wrong.clone(),
+        }),
+    };
+    // Without them there is nothing to say about the default ones.
+    let loaded = match (named.rules.is_empty(), &understood) {
+        (true, Ok(())) => {
+            let default = builtin::rules(builtin::DEFAULT_RULES);
+            let default = default.ok_or_else(|| Failure::internal("no built-in rules"))?;
+            terminal.say(format_args!(
+                "rules: {}; judge your own with --rules FILE...",
+                default.shown()
+            ));
+            let text = RuleText {
+                name: default.shown(),
+                text: default.text.to_owned(),
+            };
+            rule_pack(vec![text], &rules.pages).map(Some)
+        }
+        (true, Err(_)) => Ok(None),
+        (false, _) => rule_pack(texts(&named.rules), &rules.pages).map(Some),
+    };
+    let ((), (loaded, other)) = both(understood, both(loaded, other))?;
+    let (loaded, pack) = loaded.ok_or_else(|| Failure::internal("no rules"))?;
+    for test in &named.tests {
+        let path = test.display();
+        terminal.say(format_args!(
+            "{path}: {}, not used here; `firedrill test rules {path}` runs it",
+            Kind::RuleTest.name()
+        ));
+    }
+    let delivery = delivery.of_new_drills();
+    Ok((Rules { delivery, ..loaded }, pack, other))
+}
+
+/// Rule files by value.
+pub(crate) fn texts(sources: &[Source]) -> Vec<RuleText> {
+    let texts = sources.iter().map(|source| RuleText {
+        name: source.name.clone(),
+        text: source.text.clone(),
+    });
+    texts.collect()
+}
+
+/// Refuses rules that would be evaluated for ever over any of the plans.
+pub(crate) fn bounded<'p>(
+    rules: &Rules,
+    plans: impl IntoIterator<Item = &'p Plan>,
+) -> Result<(), Failure> {
+    for plan in plans {
+        let (interval_ms, length_ms) = (plan.evaluation_interval_ms, plan.duration_ms);
+        bounds::check(&rules.set, interval_ms, length_ms, 0)
+            .map_err(|error| Failure::usage(error).about(&plan.name))?;
+    }
+    Ok(())
+}
+
+/// Loads rule texts.
+pub(crate) fn rules(texts: Vec<RuleText>) -> Result<Rules, Vec<Problem>> {
+    let files: Vec<RuleFile> = texts
+        .iter()
+        .map(|rule| RuleFile {
+            name: rule.name.clone(),
+            text: rule.text.clone(),
+        })
+        .collect();
+    let set = RuleSet::load(&files, Compat::default())?;
+    Ok(Rules {
+        texts,
+        set,
+        delivery: Delivery::default(),
+    })
+}
+
+/// Loads rule texts that were given for this command, with what their comments say about scoring.
+pub(crate) fn rule_pack(
+    texts: Vec<RuleText>,
+    pages: &[String],
+) -> Result<(Rules, RulePack), Failure> {
+    directives(&texts)?;
+    pack(texts, pages)
+}
+
+/// Refuses comments that nothing would come of.
+fn directives(texts: &[RuleText]) -> Result<(), Failure> {
+    let strays = check_strays(texts).map_err(|problems| Failure::problems(&problems));
+    both(strays, known_causes(texts)).map(|_| ())
+}
+
+/// Refuses comments about causes that no incident can have: nothing would ever come of them.
+fn known_causes(texts: &[RuleText]) -> Result<(), Failure> {
+    let mut failure = Failure {
+        exit: Exit::Usage,
+        messages: Vec::new(),
+    };
+    // All but `benign`.
+    let known = &FAMILIES[..7];
+    for RuleText { name, text } in texts {
+        for (number, line) in (1..).zip(text.lines()) {
+            let comment = line.trim_start().strip_prefix('#').map(str::trim_start);
+            let words = comment.and_then(|comment| comment.strip_prefix("firedrill:"));
+            let mut words = words.unwrap_or_default().split_whitespace();
+            let (Some("cause"), Some(cause)) = (words.next(), words.next()) else {
+                continue;
+            };
+            if !known.contains(&cause) {
+                let (name, cause) = (printable(name), printable(cause));
+                let cause = cause.as_ref();
+                let close = closest(cause, known.iter().copied());
+                let close =
+                    close.map_or(String::new(), |close| format!("did you mean `{close}`? "));
+                failure.messages.push(format!(
+                    "{name}:{number}: no incident has the cause `{cause}`\n    {close}accepted: {}",
+                    known.join(", ")
+                ));
+            }
+        }
+    }
+    if failure.messages.is_empty() {
+        Ok(())
+    } else {
+        Err(failure)
+    }
+}
+
+/// Loads rule texts with what their comments say about scoring. `pages`, if there are any, replace the severities that page.
+/// Severities that no alert has are refused, and so is a pack that would page nobody.
+pub(crate) fn pack(texts: Vec<RuleText>, pages: &[String]) -> Result<(Rules, RulePack), Failure> {
+    let (rules, mut pack) = commented(texts)?;
+    let severities = Severities::of(&rules.set);
+    if !pages.is_empty() {
+        let replaced = pack.page_on(pages, &severities);
+        replaced.map_err(|wrong| Failure {
+            exit: Exit::Usage,
+            messages: wrong
+                .iter()
+                .map(|error| format!("--pages: {error}"))
+                .collect(),
+        })?;
+    }
+    pack.check_said_pages(&severities)
+        .map_err(|problems| Failure::problems(&problems))?;
+    let names: Vec<&str> = rules.texts.iter().map(|rule| rule.name.as_str()).collect();
+    pack.check_any_pages(&severities)
+        .map_err(|error| Failure::usage(format!("{}: {error}", names.join(", "))))?;
+    Ok((rules, pack))
+}
+
+/// One rule file by itself, which may be a part of a pack: its alerts need not page.
+pub(crate) fn rule_file(text: RuleText) -> Result<Rules, Failure> {
+    let texts = vec![text];
+    directives(&texts)?;
+    let (rules, pack) = commented(texts)?;
+    pack.check_said_pages(&Severities::of(&rules.set))
+        .map_err(|problems| Failure::problems(&problems))?;
+    Ok(rules)
+}
+
+fn commented(texts: Vec<RuleText>) -> Result<(Rules, RulePack), Failure> {
+    let rules = rules(texts).map_err(|problems| Failure::problems(&problems))?;
+    let alerts: Vec<String> = rules
+        .set
+        .alerts()
+        .map(|alert| alert.name.to_owned())
+        .collect();
+    let pack =
+        RulePack::parse(&rules.texts, &alerts).map_err(|problems| Failure::problems(&problems))?;
+    let pack = pack.looking(&rules.set);
+    Ok((rules, pack))
+}
+
+/// Opens records, each named by its file or by a directory: see [`found::records`].
+pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
+    each(&found::records(paths)?, |path| record(path))
+}
+
+/// The records that are meant, and of those that are the same byte for byte only the first: a drill proves no more for
+/// being there twice. What is left out is said. Where they cannot be found, they are as they were named: what is wrong
+/// with them is told with all else that is wrong.
+pub(crate) fn without_copies(paths: &[PathBuf], terminal: &Terminal) -> Vec<PathBuf> {
+    let Ok(found) = found::records(paths) else {
+        return paths.to_vec();
+    };
+    let mut records = Vec::new();
+    let mut by_length: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
+    for path in found {
+        // What is no file, or cannot be read, is told where it is opened.
+        let length = std::fs::metadata(&path)
+            .ok()
+            .filter(std::fs::Metadata::is_file);
+        let Some(length) = length.map(|file| file.len()) else {
+            records.push(path);
+            continue;
+        };
+        let alike = by_length.entry(length).or_default();
+        match alike
+            .iter()
+            .find(|known| is_copy(known, &path).unwrap_or(false))
+        {
+            Some(known) => terminal.say(format_args!(
+                "{} is a copy of {}: the drill counts once",
+                shown(&path),
+                shown(known)
+            )),
+            None => {
+                alike.push(path.clone());
+                records.push(path);
+            }
+        }
+    }
+    records
+}
+
+/// Whether two files have the same bytes.
+fn is_copy(one: &Path, other: &Path) -> std::io::Result<bool> {
+    let open = |path| files::open(path).map(BufReader::new);
+    let (mut one, mut other) = (open(one)?, open(other)?);
+    loop {
+        let (ours, theirs) = (one.fill_buf()?, other.fill_buf()?);
+        let length = ours.len().min(theirs.len());
+        if length == 0 {
+            return Ok(ours.len() == theirs.len());
+        }
+        if ours[..length] != theirs[..length] {
+            return Ok(false);
+        }
+        one.consume(length);
+        other.consume(length);
+    }
+}
+
+/// Opens one record.
+pub(crate) fn record(file: &Path) -> Result<Record, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", shown(file)));
+    let open = files::open(file).map_err(|error| wrong(&error))?;
+    let record = Record::read(BufReader::new(open)).map_err(|error| wrong(&error))?;
+    let found = agreement::check(&record);
+    match found.is_empty() {
+        true => Ok(record),
+        false => Err(Failure {
+            exit: Exit::Usage,
+            messages: found
+                .iter()
+                .map(|what| format!("{}: {what}", shown(file)))
+                .collect(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    fn failure(path: &Path) -> String {
+        let failure = read(path).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        failure.messages.join("\n")
+    }
+
+    #[test]
+    fn no_more_is_read_than_is_needed_to_refuse_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("huge.yml");
+        // A hundred megabytes on disk and none in it.
+        File::create(&path).unwrap().set_len(100 << 20).unwrap();
+        for path in [path.as_path(), Path::new("/dev/zero")] {
+            assert_eq!(
+                read(path).unwrap().len(),
+                TEXT_MAX + 1,
+                "{}",
+                path.display()
+            );
+        }
+    }
+
+    #[test]
+    fn a_cut_through_a_character_is_no_wrong_text() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("long.yml");
+        std::fs::write(&path, "☃".repeat(TEXT_MAX / 3 + 1)).unwrap();
+        assert!(read(&path).unwrap().len() > TEXT_MAX);
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_by_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = dir.path().join("bytes.yml");
+        std::fs::write(&bytes, b"a: \xff").unwrap();
+        assert!(failure(&bytes).contains("bytes.yml: invalid utf-8"));
+        assert!(failure(dir.path()).contains("directory"));
+        assert!(failure(&dir.path().join("missing.yml")).contains("missing.yml: No such file"));
+    }
+}

@@ -1,0 +1,156 @@
+//! Which records a person means who names files and directories.
+
+use crate::commands::Failure;
+use crate::exit::Exit;
+use firedrill_sim::drill::RECORD_FILE;
+use firedrill_sim::files::{LATEST, shown};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where commands put what they made of drills; the drills themselves are elsewhere.
+const NOT_DRILLS: [&str; 4] = ["sets", "trials", "tune", "fidelity"];
+/// How deep directories are looked through: `runs/<scenario>/<drill>`, and two more.
+const DEPTH_MAX: u32 = 5;
+/// Most records of one command; each is read into memory.
+const RECORDS_MAX: usize = 10_000;
+
+/// The records that are meant, each once, in the order of `paths` and below a directory by name.
+///
+/// A file is a record. A directory is the drill it holds the record of; or that of its `latest` link, like
+/// `runs/healthy`; or the latest of every directory below it, like `runs`.
+///
+/// # Errors
+/// With every path that does not exist or has no record.
+pub(super) fn records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut failure = Failure {
+        exit: Exit::Usage,
+        messages: Vec::new(),
+    };
+    let mut known = BTreeSet::new();
+    let mut records = Vec::new();
+    for path in paths {
+        let mut found = Vec::new();
+        match fs::metadata(path) {
+            Ok(there) if there.is_dir() => below(path, 0, &mut found),
+            Ok(_) => found.push(path.clone()),
+            Err(error) => {
+                let message = format!("{}: {error}", shown(path));
+                failure.messages.push(message);
+                continue;
+            }
+        }
+        if found.is_empty() {
+            failure.messages.push(format!(
+                "{}: no record in this directory: neither {RECORD_FILE} nor a `{LATEST}` drill that ran to its end, here \
+                 or in the directories below",
+                shown(path)
+            ));
+        }
+        for record in found {
+            let real = fs::canonicalize(&record).unwrap_or_else(|_| record.clone());
+            if known.insert(real) {
+                records.push(record);
+            }
+        }
+    }
+    if records.len() > RECORDS_MAX {
+        let count = records.len();
+        failure.messages.push(format!(
+            "{count} records are meant; the limit is {RECORDS_MAX}, so name fewer"
+        ));
+    }
+    match failure.messages.is_empty() {
+        true => Ok(records),
+        false => Err(failure),
+    }
+}
+
+fn below(dir: &Path, depth: u32, found: &mut Vec<PathBuf>) {
+    let record = dir.join(RECORD_FILE);
+    if record.is_file() {
+        found.push(record);
+        return;
+    }
+    if depth == DEPTH_MAX || found.len() > RECORDS_MAX {
+        return;
+    }
+    let latest = dir.join(LATEST);
+    if latest.is_dir() {
+        return below(&latest, depth + 1, found);
+    }
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries
+        // Links to directories are not followed, but for `latest`.
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter(|entry| !NOT_DRILLS.iter().any(|name| entry.file_name() == *name))
+        .map(|entry| entry.path())
+        .collect();
+    folders.sort();
+    for folder in folders {
+        below(&folder, depth + 1, found);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn drill(runs: &Path, scenario: &str, name: &str) {
+        let dir = runs.join(scenario).join(name);
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(RECORD_FILE), "").unwrap();
+    }
+
+    fn shown(runs: &Path, names: &[&str]) -> Vec<String> {
+        let paths: Vec<PathBuf> = names.iter().map(|name| runs.join(name)).collect();
+        let found = records(&paths).unwrap().into_iter();
+        found
+            .map(|path| path.strip_prefix(runs).unwrap().display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn directories_stand_for_their_latest_drills_each_once_and_in_order() {
+        let temp = tempfile::tempdir().unwrap();
+        let runs = temp.path();
+        for scenario in ["outage", "healthy", "burst"] {
+            drill(runs, scenario, "1-42");
+            drill(runs, scenario, "2-42");
+            symlink("2-42", runs.join(scenario).join(LATEST)).unwrap();
+        }
+        drill(runs, "fidelity", "1/healthy/live");
+        drill(runs, "sets", "1");
+        symlink(".", runs.join("burst/1-42/loop")).unwrap();
+        let latest = |scenario| format!("{scenario}/latest/{RECORD_FILE}");
+        assert_eq!(shown(runs, &["healthy"]), [latest("healthy")]);
+        assert_eq!(
+            shown(runs, &["."]),
+            ["burst", "healthy", "outage"].map(latest)
+        );
+        let named = [
+            "outage/1-42",
+            "healthy/latest",
+            "healthy/2-42/record.jsonl",
+            "healthy",
+        ];
+        assert_eq!(
+            shown(runs, &named),
+            [format!("outage/1-42/{RECORD_FILE}"), latest("healthy")]
+        );
+        assert_eq!(shown(runs, &["fidelity"]).len(), 1);
+    }
+
+    #[test]
+    fn all_that_is_not_there_is_told_at_once() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join("empty")).unwrap();
+        symlink("latest", temp.path().join("empty/latest")).unwrap();
+        let paths = ["empty", "missing"].map(|name| temp.path().join(name));
+        let failure = records(&paths).unwrap_err();
+        assert_eq!(failure.messages.len(), 2, "{failure:?}");
+        assert!(failure.messages[0].contains("no record in this directory"));
+        assert!(failure.messages[1].contains("missing: No such file"));
+    }
+}

@@ -1,0 +1,338 @@
+//! Live drills side by side, each on a thread and a Redis of its own.
+
+mod paces;
+
+use crate::cli::{Jobs, Redis, Speed};
+use crate::commands::progress::{Display, Row, State};
+use crate::commands::signals::Signals;
+use crate::commands::{Failure, Terminal, inputs};
+use crate::exit::Exit;
+use firedrill_asynq::broker::redis::address::Address;
+use firedrill_reports::pack::RulePack;
+use firedrill_reports::{Replay, ScoreParams, score_drill};
+use firedrill_sim::drill::{self, DrillError, Event, Finished, Rules};
+use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
+use firedrill_sim::files;
+use firedrill_sim::pace::{Pace, Packing};
+use firedrill_sim::plan::Plan;
+use firedrill_sim::redis_server;
+use firedrill_sim::redis_server::RedisServerError;
+use firedrill_sim::redis_server::given::journal;
+use firedrill_sim::redis_server::private::RedisSource;
+use paces::{AGAIN, Paces};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+use time::OffsetDateTime;
+use time::macros::format_description;
+use tokio::sync::mpsc;
+
+/// What all live drills of one command share.
+pub(crate) struct LiveSet {
+    /// Virtual seconds per real second.
+    pub(crate) speed: Speed,
+    /// Most drills at a time.
+    pub(crate) jobs: Jobs,
+    /// Where each gets its Redis.
+    pub(crate) redis: RedisSource,
+    /// What they are judged by.
+    pub(crate) rules: Rules,
+    /// What pages, and what is expected of it.
+    pub(crate) pack: RulePack,
+}
+
+/// One drill to run.
+pub(crate) struct Job {
+    pub(crate) plan: Plan,
+    pub(crate) dir: PathBuf,
+}
+
+/// How one drill ended.
+pub(crate) struct Ended {
+    pub(crate) name: String,
+    pub(crate) outcome: Result<Finished, Failure>,
+}
+
+/// How all ended.
+pub(crate) struct AllEnded {
+    pub(crate) drills: Vec<Ended>,
+    pub(crate) signal: Option<Exit>,
+}
+
+impl LiveSet {
+    /// Finds out what this machine bears, says what is about to happen and runs the jobs.
+    ///
+    /// # Errors
+    /// When none could be started, or the speed that was asked for cannot be kept here. How each of them ended is part of
+    /// the result.
+    pub(crate) fn run(&self, jobs: Vec<Job>, terminal: &Terminal) -> Result<AllEnded, Failure> {
+        if let RedisSource::Given(address) = &self.redis {
+            leaves_redis_alone(address, &jobs)?;
+        }
+        let signals = Signals::listen()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::environment)?;
+        let paced = self.paced(&jobs, &runtime, &signals);
+        let Some(paces) = paced? else {
+            let signal = signals.exit();
+            return Ok(AllEnded {
+                drills: Vec::new(),
+                signal,
+            });
+        };
+        terminal.say(format_args!(
+            "{}; Redis: {}",
+            paces.told(&jobs),
+            self.redis.describe()
+        ));
+        if matches!(self.speed, Speed::Fixed(speed) if drill::is_in_real_time(speed)) {
+            terminal.say("at speed 1 the clock is the real one: rules see the real time of day, not the scenario's `starts`");
+        }
+        terminal.started();
+        runtime
+            .block_on(run_all(self, jobs, paces, &signals, terminal))
+            .map_err(Failure::environment)
+    }
+}
+
+/// Refuses drills that stop a Redis that is not theirs.
+fn leaves_redis_alone(address: &Address, jobs: &[Job]) -> Result<(), Failure> {
+    for Job { plan, .. } in jobs {
+        if plan.timeline.iter().any(|step| step.fault.is_of_redis()) {
+            return Err(Failure::refused(format!(
+                "{}: the scenario kills Redis, and {address} is not the drill's own; leave --redis away, and it gets one",
+                plan.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The Redis every drill gets one of.
+pub(crate) fn redis_source(redis: Redis, image: &str) -> Result<RedisSource, Failure> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let local = redis_server::find(std::env::split_paths(&path));
+    match (redis, local) {
+        (Redis::Given(address), _) => Ok(RedisSource::Given(address)),
+        (Redis::Unreadable(error), _) => Err(Failure::usage(format!(
+            "--redis takes auto, local, docker or an address; this address does not do: {error}"
+        ))),
+        (Redis::Auto | Redis::Local, Some(program)) => Ok(RedisSource::Program(program)),
+        (Redis::Auto | Redis::Docker, _) => {
+            let program = redis_server::docker::find(std::env::split_paths(&path))
+                .ok_or_else(|| Failure::environment(RedisServerError::NotFound))?;
+            let image = image.to_owned();
+            Ok(RedisSource::Docker { program, image })
+        }
+        (Redis::Local, None) => Err(Failure::environment(RedisServerError::NotFound)),
+    }
+}
+
+/// UTC time as part of a path, e.g. `20261124T134501Z`.
+pub(crate) fn stamp(now: SystemTime) -> String {
+    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+    OffsetDateTime::from(now).format(format).unwrap_or_default()
+}
+
+/// Runs the jobs, each on a thread of its own, as many at a time as fit in. One that turns out to be too fast is run again,
+/// slower and in the end alone. A signal stops all of them; each cleans up.
+async fn run_all(
+    set: &LiveSet,
+    jobs: Vec<Job>,
+    mut paces: Paces,
+    signals: &Signals,
+    terminal: &Terminal,
+) -> io::Result<AllEnded> {
+    let exe = std::env::current_exe()?;
+    let state = journal::state_dir();
+    let abort = signals.abort();
+    let hold = signals.hold();
+    let (ended_tx, mut ended) = mpsc::unbounded_channel();
+    let (events_tx, mut events) = mpsc::unbounded_channel();
+    let mut rows: Vec<Row> = jobs
+        .iter()
+        .map(|job| Row {
+            name: job.plan.name.clone(),
+            duration_ms: job.plan.duration_ms,
+            reached_ms: Arc::new(AtomicI64::new(0)),
+            state: State::Waiting,
+        })
+        .collect();
+    let mut display = Display::new(&rows, terminal.is_interactive(), terminal.is_quiet());
+    let mut packing = Packing::new(paces.budget, paces.most, &paces.jobs);
+    let mut tries = vec![0; jobs.len()];
+    let mut all = AllEnded {
+        drills: Vec::new(),
+        signal: None,
+    };
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    let (mut told, mut urged) = (false, false);
+    loop {
+        while !abort.is_asked() {
+            let Some((row, Pace { speed, .. })) = packing.begin() else {
+                break;
+            };
+            let job = &jobs[row];
+            rows[row].state = State::Running;
+            rows[row].reached_ms.store(0, Ordering::Relaxed);
+            let options = LiveOptions {
+                exe: exe.clone(),
+                redis: set.redis.clone(),
+                speed,
+                epoch: drill::live_epoch(SystemTime::now(), &job.plan, speed),
+                targets_file: job.dir.join(TARGETS_FILE),
+                dir: job.dir.clone(),
+                state: state.clone(),
+                abort: abort.clone(),
+                reached_ms: rows[row].reached_ms.clone(),
+                gives_up: set.may_go_again(tries[row], speed),
+            };
+            let judged = (set.rules.clone(), set.pack.clone());
+            let tell = (events_tx.clone(), ended_tx.clone());
+            spawn_drill(row, job.plan.clone(), judged, options, tell);
+        }
+        if packing.running() == 0 {
+            all.signal = signals.exit();
+            drop(hold);
+            return Ok(all);
+        }
+        tokio::select! {
+            Some(Over { row, speed, mut drill, too_fast }) = ended.recv() => {
+                packing.ended(row);
+                let again = too_fast.filter(|_| set.may_go_again(tries[row], speed) && !abort.is_asked());
+                if let Some(why) = again {
+                    let emptied = files::empty(&jobs[row].dir);
+                    if let Err(error) = emptied {
+                        drill.outcome = Err(Failure::environment(format!(
+                            "{speed}x was too fast ({why}), and it cannot be run again: {error}"
+                        )));
+                    } else {
+                        tries[row] += 1;
+                        let alone = tries[row] == AGAIN;
+                        let pace = paces.slower(row, speed);
+                        let beside = if alone { ", with nothing beside it" } else { "" };
+                        display.say(&format!(
+                            "{}: {speed}x was too fast ({why}); again at {}x{beside}", drill.name, pace.speed
+                        ));
+                        rows[row].state = State::Waiting;
+                        packing.again(row, pace, alone);
+                        continue;
+                    }
+                }
+                rows[row].state = if drill.outcome.is_ok() { State::Done } else { State::Failed };
+                // Why is said once, at the end; until then others go on.
+                if drill.outcome.is_err() && !abort.is_asked() && packing.running() > 0 {
+                    display.say(&format!("{}: failed", drill.name));
+                }
+                if drill.outcome.as_ref().is_err_and(|failure| failure.exit == Exit::CleanupIncomplete) {
+                    signals.left_something();
+                }
+                all.drills.push(drill);
+            }
+            () = abort.asked(), if !told => {
+                told = true;
+                terminal.say("stopping: ending every worker and Redis of the drills");
+            }
+            () = abort.urged(), if told && !urged => {
+                urged = true;
+                terminal.say("at once: nothing is waited for; what was written is still removed");
+            }
+            Some((row, event)) = events.recv() => display.happened(&rows[row], &event),
+            _ = tick.tick() => {}
+        }
+        let reached = rows.iter().map(|row| match row.state {
+            State::Done | State::Failed => None,
+            State::Waiting | State::Running => Some(row.reached_ms.load(Ordering::Relaxed)),
+        });
+        display.update(&rows, paces.left_s(reached));
+    }
+}
+
+/// How a drill ended, and whether it should have been slower.
+struct Over {
+    row: usize,
+    speed: f64,
+    drill: Ended,
+    too_fast: Option<String>,
+}
+
+/// The drill's thread starts its children, and they die with it: a panic here leaves nothing behind.
+fn spawn_drill(
+    row: usize,
+    plan: Plan,
+    (rules, pack): (Rules, RulePack),
+    options: LiveOptions,
+    (events, ended): (
+        mpsc::UnboundedSender<(usize, Event)>,
+        mpsc::UnboundedSender<Over>,
+    ),
+) {
+    std::thread::spawn(move || {
+        let name = plan.name.clone();
+        let work = std::panic::AssertUnwindSafe(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(Failure::environment)?;
+            let mut tell = |event| {
+                // The receiver outlives every drill.
+                let _ = events.send((row, event));
+            };
+            let ran = runtime.block_on(drill::run_live(&plan, &rules, &options, &mut tell));
+            let too_fast = match &ran {
+                Err(DrillError::Live(LiveError::TooFast(why))) => Some(why.clone()),
+                Ok(finished) if options.gives_up => too_fast(&finished.record, &pack),
+                _ => None,
+            };
+            Ok((ran.map_err(|error| failure(&error)), too_fast))
+        });
+        let ran = std::panic::catch_unwind(work).unwrap_or_else(|_| {
+            Err(Failure::internal(
+                "the drill panicked; its processes were ended",
+            ))
+        });
+        let (outcome, too_fast) = match ran {
+            Ok(ran) => ran,
+            Err(failure) => (Err(failure), None),
+        };
+        // The receiver waits for every drill it started.
+        let _ = ended.send(Over {
+            row,
+            speed: options.speed,
+            drill: Ended { name, outcome },
+            too_fast,
+        });
+    });
+}
+
+/// Why a drill that ran to its end proves nothing, if a lower speed would help.
+fn too_fast(record: &Path, pack: &RulePack) -> Option<String> {
+    let record = inputs::record(record).ok()?;
+    let replay = Replay::recorded(&record);
+    let score = score_drill(&record, &replay, pack, &ScoreParams::default());
+    let why = score.inconclusive.into_iter().next();
+    why.filter(|_| score.too_fast)
+}
+
+pub(crate) fn failure(error: &DrillError) -> Failure {
+    match error {
+        DrillError::Live(LiveError::Redis(
+            error @ (RedisServerError::NotEmpty { .. }
+            | RedisServerError::NotOurs
+            | RedisServerError::Refused(_)),
+        )) => Failure::refused(error),
+        DrillError::NotCleaned { left, also } => {
+            let mut incomplete = Failure::incomplete(left);
+            if let Some(also) = also {
+                incomplete.messages.extend(failure(also).messages);
+            }
+            incomplete
+        }
+        DrillError::Write { .. } | DrillError::Cut { .. } => Failure::environment(error),
+        DrillError::Live(error) => Failure::environment(error),
+    }
+}

@@ -1,0 +1,57 @@
+//! `firedrill report`: the HTML report of recorded drills.
+
+use crate::cli::Report;
+use crate::commands::{Failure, Terminal, both, inputs, score};
+use crate::exit::Exit;
+use firedrill_reports::{Scorecard, render};
+use firedrill_sim::drill::RECORD_FILE;
+use firedrill_sim::files::{self, shown};
+use std::path::{Path, PathBuf};
+
+/// Refuses to write over what the report is made from.
+fn spares<'a>(out: &Path, mut inputs: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+    let Ok(out) = out.canonicalize() else {
+        // It is not there yet.
+        return Ok(());
+    };
+    let is_out = |path: &Path| path.canonicalize().is_ok_and(|input| input == out);
+    match inputs.find(|input| is_out(input) || is_out(&input.join(RECORD_FILE))) {
+        Some(input) => Err(Failure::usage(format!(
+            "-o {}: the report is made from {}, and would take its place; name another file",
+            shown(&out),
+            shown(input)
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Writes one self-contained HTML file.
+///
+/// # Errors
+/// When a record cannot be read or the report cannot be written.
+pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
+    let to_stdout = args.out == Path::new("-");
+    let writable = match to_stdout {
+        true => Ok(()),
+        false => files::check_writable(&args.out).map_err(Failure::environment),
+    };
+    let named = args.runs.iter().chain(&args.rules);
+    let writable = writable.and_then(|()| match to_stdout {
+        true => Ok(()),
+        false => spares(&args.out, named),
+    });
+    let params = args.delivery.params();
+    let records = inputs::without_copies(&args.runs, terminal);
+    let scored = score::scored(&records, &args.rules, &args.pages, &params);
+    let (scored, ()) = both(scored, writable)?;
+    let card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
+    let drills: Vec<render::Drill<'_>> = scored.iter().map(score::Scored::drill).collect();
+    let html = render::html(&drills, &card);
+    if to_stdout {
+        terminal.result(&html);
+    } else {
+        files::write(&args.out, &html).map_err(Failure::environment)?;
+        terminal.say(format_args!("wrote {}", shown(&args.out)));
+    }
+    Ok(Exit::Passed)
+}

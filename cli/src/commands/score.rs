@@ -1,0 +1,186 @@
+//! `firedrill score`: recorded drills, scored again without a new drill.
+
+use crate::cli::Score;
+use crate::commands::inputs::{Named, Place};
+use crate::commands::{Failure, Terminal, inputs};
+use crate::exit::Exit;
+use firedrill_detector::RuleSet;
+use firedrill_reports::bounds;
+use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};
+use firedrill_reports::pack::{RulePack, Severities};
+use firedrill_reports::record::{AlertState, RuleText};
+use firedrill_reports::{
+    Diagnoser, Diagnosis, DrillScore, Record, Replay, ScoreParams, Scorecard, Verdict, render,
+    replay, score_drill,
+};
+use firedrill_sim::agreement;
+use std::path::PathBuf;
+
+/// Scores records and prints the scorecard.
+///
+/// # Errors
+/// When a record or rule file cannot be read.
+pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
+    let records = inputs::without_copies(&args.runs, terminal);
+    let params = args.delivery.params();
+    let scored = scored(&records, &args.rules, &args.pages, &params)?;
+    let mut card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
+    explain(&mut card, &scored.iter().collect::<Vec<_>>());
+    print(&card, args.json, terminal)?;
+    Ok(ends(&card, args.no_gate))
+}
+
+/// A record, what rules made of it, and how that scores.
+pub(crate) struct Scored {
+    pub(crate) record: Record,
+    pub(crate) replay: Replay,
+    pub(crate) score: DrillScore,
+    /// What it was judged by.
+    pub(crate) rules: RuleSet,
+    /// What their comments say.
+    pub(crate) pack: RulePack,
+}
+
+impl Scored {
+    /// For the report.
+    pub(crate) fn drill(&self) -> render::Drill<'_> {
+        render::Drill {
+            record: &self.record,
+            replay: &self.replay,
+        }
+    }
+}
+
+/// Reads records and scores each, under its own rules or the given ones.
+pub(crate) fn scored(
+    runs: &[PathBuf],
+    rules: &[PathBuf],
+    pages: &[String],
+    params: &ScoreParams,
+) -> Result<Vec<Scored>, Failure> {
+    let named = Named::new(&[(Place::Rules, rules), (Place::Records, runs)]);
+    let named = named.without_scenarios("score").with_rules_of(rules);
+    let records = inputs::records(&named.records);
+    let named = named.understood().map_err(|mut failure| {
+        // All that is wrong at once.
+        let also = records.as_ref().err().into_iter();
+        failure
+            .messages
+            .extend(also.flat_map(|also| also.messages.clone()));
+        failure
+    })?;
+    let other: Option<Vec<RuleText>> = if named.rules.is_empty() {
+        None
+    } else {
+        let (rules, _) = inputs::rule_pack(inputs::texts(&named.rules), pages)?;
+        Some(rules.texts)
+    };
+    records?
+        .into_iter()
+        .map(|record| {
+            let texts = other.clone().unwrap_or_else(|| record.header.rules.clone());
+            let (rules, pack) = inputs::pack(texts, pages)?;
+            bounds::check_record(&record, &rules.set)
+                .map_err(|error| Failure::usage(error).about(&record.header.scenario))?;
+            let replayed = replay(&record, &rules.set);
+            if other.is_none() && agreement::differs(&record, &replayed) {
+                return Err(Failure::usage(
+                    "the alerts in this record are not those that its rules raise on its samples: one or the other was \
+                     changed, or another release of firedrill evaluated them; `--rules FILE` judges the samples alone",
+                )
+                .about(&record.header.scenario));
+            }
+            let score = score_drill(&record, &replayed, &pack, params);
+            Ok(Scored {
+                record,
+                replay: replayed,
+                score,
+                rules: rules.set,
+                pack,
+            })
+        })
+        .collect()
+}
+
+/// Looks at the rules that were silent in all drills: those that cannot fire fail the gate, and it is said why.
+pub(crate) fn explain(card: &mut Scorecard, scored: &[&Scored]) {
+    // Records may have been judged by rules of their own.
+    let mut packs: Vec<Vec<&Scored>> = Vec::new();
+    for one in scored {
+        match packs.iter_mut().find(|known| known[0].pack == one.pack) {
+            Some(alike) => alike.push(one),
+            None => packs.push(vec![one]),
+        }
+    }
+    let mut found: Option<Diagnosis> = None;
+    for alike in packs {
+        let transitions = alike.iter().flat_map(|one| &one.replay.transitions);
+        let fired = transitions
+            .filter(|transition| transition.to == AlertState::Firing)
+            .map(|transition| transition.alert.clone());
+        let (rules, pack) = (&alike[0].rules, &alike[0].pack);
+        let mut diagnoser = Diagnoser::of_the_silent(rules, &fired.collect());
+        if diagnoser.is_idle() {
+            continue;
+        }
+        for one in &alike {
+            diagnoser.observe(&one.record);
+        }
+        let mut diagnosis = diagnoser.finish();
+        diagnosis
+            .rules
+            .retain(|rule| !is_excused(rule, rules, pack));
+        match &mut found {
+            Some(found) => found.extend(diagnosis),
+            None => found = Some(diagnosis),
+        }
+    }
+    if let Some(found) = found {
+        card.judge_rules(found);
+    }
+}
+
+/// Whether a rule that cannot fire, or that always holds, fails nothing: the pack says that it may be without data, or it
+/// pages nobody.
+pub(crate) fn is_excused(rule: &RuleDiagnosis, rules: &RuleSet, pack: &RulePack) -> bool {
+    match rule.state {
+        RuleState::AlwaysHolds => {
+            let mut alerts = rules.alerts();
+            let own = alerts.find(|alert| (alert.file, alert.line) == (&*rule.file, rule.line));
+            !own.is_some_and(|alert| {
+                pack.pages
+                    .iter()
+                    .any(|page| Severities::of_alert(&alert).can_be(page))
+            })
+        }
+        _ => rule.is_unfit() && pack.may_be_without_data(&rule.name),
+    }
+}
+
+/// Prints a scorecard as asked.
+pub(crate) fn print(card: &Scorecard, json: bool, terminal: &Terminal) -> Result<(), Failure> {
+    if json {
+        terminal.result(&render::json(card));
+    } else {
+        terminal.result(&render::terminal(card, terminal.style()));
+    }
+    Ok(())
+}
+
+/// The exit code of a scorecard. Without the gate, what failed it is excused; a drill that proves nothing is not.
+pub(crate) fn ends(card: &Scorecard, no_gate: bool) -> Exit {
+    match exit_of(card.verdict()) {
+        Exit::GateFailed if no_gate && card.is_conclusive() => Exit::Passed,
+        Exit::GateFailed if no_gate => Exit::Inconclusive,
+        exit => exit,
+    }
+}
+
+/// The exit code of a verdict.
+pub(crate) fn exit_of(verdict: Verdict) -> Exit {
+    match verdict {
+        Verdict::Passed => Exit::Passed,
+        Verdict::Failed => Exit::GateFailed,
+        Verdict::Inconclusive => Exit::Inconclusive,
+    }
+}

@@ -1,0 +1,192 @@
+//! `firedrill tune`: settings of alerts, or of the plan, tried out on many virtual drills.
+
+use crate::cli::Tune;
+use crate::commands::inputs::{Named, Place};
+use crate::commands::signals::Signals;
+use crate::commands::simulate::{Lines, on_all_cores, plans, threads};
+use crate::commands::{Failure, Terminal, both, inputs, live, run, whatif};
+use crate::exit::Exit;
+use firedrill_detector::text::counted;
+use firedrill_detector::tuning::Settings;
+use firedrill_detector::{Compat, RuleFile};
+use firedrill_reports::bounds;
+use firedrill_reports::pack::RulePack;
+use firedrill_reports::render;
+use firedrill_reports::tune::{
+    Advice, Axis, Grid, JUDGEMENTS_MAX, Observed, Scope, TuneParams, Tuner, Tuning,
+};
+use firedrill_sim::builtin;
+use firedrill_sim::drill::{self, Rules};
+use firedrill_sim::engine::virtual_time::VirtualOptions;
+use firedrill_sim::estimate::Estimate;
+use firedrill_sim::files::{self, LATEST, shown};
+use firedrill_sim::plan::Plan;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::{Instant, SystemTime};
+
+/// Tries settings out and proposes one.
+///
+/// # Errors
+/// When an input is wrong or too large (nothing was started).
+pub fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
+    let (of_plan, of_rules): (Vec<&String>, Vec<&String>) =
+        args.vary.iter().partition(|vary| whatif::is_of_plan(vary));
+    match (of_plan.is_empty(), of_rules.is_empty()) {
+        (false, false) => Err(Failure::usage(
+            "--vary: settings of rules and of the plan cannot be varied together: the first need no new drills, the \
+             second do; call tune once for each",
+        )),
+        (false, true) => whatif::run(args, terminal),
+        (true, _) => rules(args, terminal),
+    }
+}
+
+/// A setting of a rule file.
+fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
+    if args.drain_within.is_some() {
+        return Err(Failure::usage(
+            "--drain-within asks about the plan: vary it, for example `--vary workers.NAME.processes=1..8`",
+        ));
+    }
+    let named = Named::new(&[
+        (Place::Rules, &args.rules.files),
+        (Place::ScenariosOrRecords, &args.inputs),
+    ]);
+    let named = match named.records.is_empty() {
+        true => named.with_scenarios(),
+        false => named,
+    };
+    let named = named.with_rules_of(&args.rules.files);
+    let inputs = both(
+        inputs::scenarios(&named.scenarios),
+        inputs::records(&inputs::without_copies(&named.records, terminal)),
+    );
+    let (rules, pack, (scenarios, records)) =
+        inputs::rules_and(&named, &args.rules, args.delivery, inputs, terminal)?;
+    let plans = plans(&scenarios, args.seed, args.trials)?;
+    inputs::bounded(&rules, &plans)?;
+    inputs::each(&records, |record| {
+        bounds::check_record(record, &rules.set).map_err(Failure::usage)
+    })?;
+    let threads = threads(args.jobs.fixed(), plans.len());
+    for plan in &plans {
+        let estimate = Estimate::of(plan, true);
+        let checked = estimate.check(&plan.name, args.max_memory.0, threads, 0);
+        checked.map_err(Failure::usage)?;
+    }
+    let interval_ms = plans
+        .first()
+        .map(|plan| plan.evaluation_interval_ms)
+        .or(records
+            .first()
+            .map(|record| record.header.evaluation_interval_ms))
+        .unwrap_or(15_000);
+    let tuner = tuner(args, &rules, pack, interval_ms, plans.len() + records.len())?;
+
+    let all = args.out.join("tune");
+    let dir = run::fresh(&all, &live::stamp(SystemTime::now()))?;
+    let started = Instant::now();
+    let signals = Signals::listen()?;
+    let abort = signals.flag();
+    terminal.started();
+    terminal.say(format_args!(
+        "{} and {}, {threads} at a time",
+        counted(plans.len(), "virtual drill"),
+        counted(records.len(), "record")
+    ));
+    let lines = Lines::new(terminal, plans.len());
+    let mut observed: Vec<Observed> = records.iter().map(|record| tuner.observe(record)).collect();
+    observed.extend(on_all_cores(
+        &plans,
+        threads,
+        &abort,
+        &|done| lines.tell(done),
+        &|plan| observe(plan, &rules, &tuner, &abort),
+    ));
+    if let Some(exit) = signals.exit() {
+        return Ok(exit);
+    }
+    let drills_s = started.elapsed().as_secs_f64();
+    let tuning = tuner.search(&observed).map_err(Failure::usage)?;
+    if args.json {
+        terminal.result(&render::tune::json(&tuning));
+    } else {
+        terminal.result(&render::tune::terminal(&tuning, terminal.style()));
+    }
+    let written = write(dir.path(), &tuner, &tuning).map_err(Failure::environment)?;
+    files::link(&all.join(LATEST), dir.name()).map_err(Failure::environment)?;
+    for path in written {
+        terminal.say(format_args!("wrote {}", shown(path)));
+    }
+    terminal.say(format_args!(
+        "drills {drills_s:.1} s, search {:.1} s",
+        started.elapsed().as_secs_f64() - drills_s
+    ));
+    Ok(match tuning.advice() {
+        Advice::Confirmed => Exit::Passed,
+        Advice::Unconfirmed => Exit::Inconclusive,
+        Advice::Worse | Advice::Useless => Exit::GateFailed,
+    })
+}
+
+fn observe(plan: &Plan, rules: &Rules, tuner: &Tuner, abort: &AtomicBool) -> Observed {
+    let options = VirtualOptions {
+        abort: Some(abort),
+        ..VirtualOptions::default()
+    };
+    tuner.observe(&drill::simulate(plan, rules, options, true))
+}
+
+fn tuner(
+    args: &Tune,
+    rules: &Rules,
+    pack: RulePack,
+    interval_ms: i64,
+    drills: usize,
+) -> Result<Tuner, Failure> {
+    let files = rules.texts.iter().map(|rule| RuleFile {
+        name: rule.name.clone(),
+        text: rule.text.clone(),
+    });
+    let settings = Settings::load(files.collect(), Compat::default())
+        .map_err(|problems| Failure::problems(&problems))?;
+    let axes = Axis::parse_all(&settings, &args.vary, interval_ms).map_err(|found| Failure {
+        exit: Exit::Usage,
+        messages: found.iter().map(ToString::to_string).collect(),
+    })?;
+    let grid = Grid::new(axes);
+    grid.check(drills, JUDGEMENTS_MAX).map_err(Failure::usage)?;
+    let params = TuneParams {
+        scope: if args.whole_pack {
+            Scope::Pack
+        } else {
+            Scope::Varied
+        },
+        score: args.delivery.params(),
+        budget_per_week: args.budget,
+        ..TuneParams::default()
+    };
+    Tuner::new(settings, pack, grid, params).map_err(Failure::usage)
+}
+
+/// The report, and the rule files with the proposal in them.
+fn write(dir: &Path, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>> {
+    let html = dir.join("report.html");
+    files::write(&html, &render::tune::html(tuning))?;
+    files::write(&dir.join("result.json"), &render::tune::json(tuning))?;
+    for (name, svg) in render::tune::charts(tuning) {
+        files::write(&dir.join(name), &svg)?;
+    }
+    let mut written = vec![html];
+    let edited = tuner.edited(&tuning.proposal.values);
+    for file in edited.map_err(|problem| io::Error::other(problem.to_string()))? {
+        let name = file.name.strip_suffix(builtin::MARK).unwrap_or(&file.name);
+        let name = Path::new(name).file_name().unwrap_or(name.as_ref());
+        let path = dir.join(name);
+        files::write(&path, &file.text)?;
+        written.push(path);
+    }
+    Ok(written)
+}

@@ -1,0 +1,85 @@
+//! Both sides on one Redis Cluster, with queues on different nodes.
+
+use super::need_peers;
+use super::peer::Peer;
+use super::worker::{OurWorker, time_of_day};
+use crate::connections::cluster::Cluster;
+use crate::support::{Op, firedrill, need, task};
+use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_asynq::message::TaskMessage;
+use firedrill_asynq::op::{Accepted, Reply};
+use serde_json::json;
+
+#[test]
+fn ours_and_go_share_the_queues_of_a_cluster() {
+    need_peers!();
+    need!("redis-cli");
+    let cluster = Cluster::start();
+    let hosts: Vec<String> = cluster.nodes[..3]
+        .iter()
+        .map(|node| format!("127.0.0.1:{}", node.port))
+        .collect();
+    let mut go = Peer::start(&json!({ "kind": "cluster", "addrs": hosts }));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let address = cluster.address();
+    let connecting = RedisBroker::connect(&address, RedisOptions::at_speed(1.0));
+    let broker = runtime.block_on(connecting).unwrap();
+    let call = |op| runtime.block_on(broker.call(op)).unwrap();
+
+    // Ours to Go: two queues that are on different nodes, and a third that only our tools look at.
+    for queue in ["default", "mail", "low"] {
+        call(Op::RegisterQueue {
+            queue: queue.into(),
+        });
+        let message = TaskMessage {
+            queue: queue.into(),
+            ..task(&format!("to go by {queue}"))
+        };
+        let accepted = call(Op::Enqueue {
+            message,
+            now: time_of_day(),
+        });
+        assert_eq!(accepted, Reply::Enqueued(Accepted::New));
+    }
+    go.ask(
+        "serve",
+        json!({ "concurrency": 4, "task_check_ms": 20, "queues": { "default": 2, "mail": 1 } }),
+    );
+    go.wait_for("finished", "to go by default");
+    go.wait_for("finished", "to go by mail");
+
+    // Go to ours: our worker serves the queues `default` and `low`.
+    let ours = OurWorker::start(&address);
+    assert_eq!(ours.wait_for_start("to go by low"), 0);
+    go.ask(
+        "enqueue",
+        json!({ "type": "t", "queue": "low", "task_id": "to us", "unique_ms": 60_000 }),
+    );
+    ours.wait_for_start("to us");
+
+    // What our command line says of it.
+    let flags = [
+        "--cluster",
+        "--cluster_addrs",
+        &hosts.join(","),
+        "queue",
+        "ls",
+    ];
+    let words = ["--redis", &address, "queue", "ls"];
+    for arguments in [&flags[..], &words[..]] {
+        let output = firedrill().arg("asynq").args(arguments).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        for queue in ["default", "mail", "low"] {
+            let asked = json!({ "queue": queue });
+            let slot = go.ask("cluster_key_slot", asked).to_string();
+            let row = text.lines().find(|row| row.starts_with(queue));
+            assert!(
+                row.is_some_and(|row| row.contains(&slot)),
+                "{queue} {slot}: {text}"
+            );
+        }
+    }
+}

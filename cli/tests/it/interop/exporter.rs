@@ -1,0 +1,127 @@
+//! asynq's own collector and our exporter, asked for the same Redis.
+
+use super::need_peers;
+use super::peer::{Peer, behind};
+use super::stock::stock;
+use super::worker::time_of_day;
+use crate::support::{Bench, Op, key, task};
+use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::message::TaskMessage;
+use firedrill_sim::engine::live::{exporter, http};
+use firedrill_sim::metrics::exposition;
+use firedrill_sim::redis_server::Persistence;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// An exposition without its help: the kinds of metrics as they are announced, and each series' value.
+#[derive(Debug, PartialEq)]
+struct Exposed {
+    kinds: Vec<String>,
+    values: BTreeMap<String, f64>,
+}
+
+impl Exposed {
+    fn read(text: &str) -> Self {
+        let values = exposition::decode(text).unwrap().into_iter();
+        Self {
+            kinds: text
+                .lines()
+                .filter(|line| line.starts_with("# TYPE"))
+                .map(str::to_owned)
+                .collect(),
+            values: values
+                .map(|(labels, value)| (labels.to_string(), value))
+                .collect(),
+        }
+    }
+
+    /// Takes the ages out, which are another in each answer.
+    fn take_latencies(&mut self) -> Vec<f64> {
+        let names: Vec<String> = self
+            .values
+            .keys()
+            .filter(|name| name.starts_with("asynq_queue_latency_seconds"))
+            .cloned()
+            .collect();
+        names
+            .iter()
+            .filter_map(|name| self.values.remove(name))
+            .collect()
+    }
+}
+
+/// What our exporter says.
+fn ours(url: &str) -> Exposed {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(async {
+            let broker = RedisBroker::connect(url, RedisOptions::at_speed(1.0))
+                .await
+                .unwrap();
+            let clock = ClockOrigin::start(time_of_day(), 1.0);
+            let address = exporter::serve_asynq(broker, clock).await.unwrap().address;
+            Exposed::read(&http::fetch(address, "/metrics").await.unwrap())
+        })
+}
+
+#[test]
+fn our_exporter_says_what_asynqs_collector_says() {
+    need_peers!();
+    let mut bench = Bench::new(Persistence::None, 1.0);
+    let mut go = Peer::start(&behind(&bench.server, 0));
+    let url = bench.server.url();
+    let compare = |go: &mut Peer, when: &str| {
+        let mut expected = Exposed::read(go.ask("metrics", json!({})).as_str().unwrap());
+        let mut ours = ours(&url);
+        let (before, after) = (expected.take_latencies(), ours.take_latencies());
+        assert_eq!(ours, expected, "{when}");
+        assert_eq!(before.len(), after.len(), "{when}");
+        for (before, after) in before.into_iter().zip(after) {
+            assert!(
+                (0.0..60.0).contains(&(after - before)),
+                "{when}: {before}, then {after}"
+            );
+        }
+        expected.values.len()
+    };
+    assert_eq!(compare(&mut go, "nothing is there"), 0);
+    stock(&bench);
+    let of_one = compare(&mut go, "a task is in every state");
+    // More than the collector samples, in another queue, with a name to be escaped.
+    let queue = "lo\"w\\";
+    bench
+        .call(Op::RegisterQueue {
+            queue: queue.into(),
+        })
+        .unwrap();
+    for number in 0..50_usize {
+        let message = TaskMessage {
+            queue: queue.into(),
+            payload: vec![b'x'; number * 7],
+            ..task(&number.to_string())
+        };
+        let now = time_of_day();
+        bench.call(Op::Enqueue { message, now }).unwrap();
+    }
+    assert_eq!(compare(&mut go, "two queues"), 2 * of_one);
+    for id in ["x", "y"] {
+        go.ask(
+            "enqueue",
+            json!({ "type": "t", "payload": "x", "task_id": id, "group": "g" }),
+        );
+    }
+    compare(&mut go, "tasks wait in a group");
+    // The age of a task from a clock that is ahead is negative on either side.
+    redis::cmd("DEL")
+        .arg(key("pending"))
+        .exec(&mut bench.redis)
+        .unwrap();
+    let (message, now) = (task("z"), time_of_day().plus_millis(3_600_000));
+    bench.call(Op::Enqueue { message, now }).unwrap();
+    compare(&mut go, "a clock is ahead");
+    go.ask("pause_queue", json!({ "queue": "default" }));
+    compare(&mut go, "one of them is paused");
+}

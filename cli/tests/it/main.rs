@@ -1,0 +1,30 @@
+//! Tests of firedrill against the real things: Redis, processes, signals, the command line.
+
+mod against;
+mod alertmanager;
+mod asynq_line;
+mod bounds;
+mod broker;
+mod cleanup;
+mod cli;
+mod conformance;
+mod connections;
+mod docker;
+mod fidelity;
+mod forged;
+mod ground_truth;
+mod home;
+mod inspector;
+mod interference;
+mod interop;
+mod live;
+mod named_files;
+mod names;
+mod output;
+mod prometheus;
+mod redis_server;
+mod support;
+mod test_rules;
+mod tidy;
+mod verdicts;
+mod wire;

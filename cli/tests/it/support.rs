@@ -1,0 +1,194 @@
+//! What the tests share: the binary, the project's files, a private Redis.
+
+use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::message::TaskMessage;
+use firedrill_sim::plan::Plan;
+use firedrill_sim::redis_server::{self, Persistence, RedisServer, RedisServerOptions};
+use firedrill_sim::scenario::{PlanOptions, Scenario};
+use redis::{Commands, Connection};
+use smallvec::smallvec;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What a broker of real messages is asked, and answers.
+pub(crate) type Op = firedrill_asynq::op::Op<TaskMessage>;
+pub(crate) type Answer = firedrill_asynq::op::Answer<TaskMessage>;
+
+/// The built binary.
+pub(crate) fn firedrill() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_firedrill"));
+    for name in [
+        "FIREDRILL_RULES",
+        "FIREDRILL_SPEED",
+        "FIREDRILL_SEED",
+        "FIREDRILL_JOBS",
+        "FIREDRILL_REDIS",
+    ] {
+        command.env_remove(name);
+    }
+    // What it keeps for its user is not the user's who runs the tests.
+    command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
+    command
+}
+
+/// Runs a command in a directory: its exit code, and what it printed and said.
+pub(crate) fn said(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let output = firedrill().current_dir(dir).args(args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// A file of the project.
+pub(crate) fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// A plan of the scenario `text`.
+pub(crate) fn plan_of(text: &str) -> Plan {
+    let scenario =
+        Scenario::parse("s.yaml", text).unwrap_or_else(|found| panic!("{found:#?}\n{text}"));
+    Plan::resolve(&scenario, &PlanOptions::default())
+        .unwrap_or_else(|found| panic!("{found:#?}\n{text}"))
+}
+
+/// Whether a program is on PATH.
+pub(crate) fn has(program: &str) -> bool {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .any(|dir| dir.join(program).is_file())
+}
+
+/// Ends the test with a word when something it needs is missing. CI has everything, so there that is a failure.
+pub(crate) fn skip(what: &str) {
+    assert_ne!(
+        std::env::var("CI").as_deref(),
+        Ok("true"),
+        "needs {what}, which CI must have"
+    );
+    println!("skipped: needs {what}");
+}
+
+/// Skips the test when a program is missing.
+macro_rules! need {
+    ($program:literal) => {
+        if !crate::support::has($program) {
+            return crate::support::skip($program);
+        }
+    };
+}
+pub(crate) use need;
+
+/// Skips a test that takes minutes; `.ci/long` has the time.
+macro_rules! skip_unless_long {
+    () => {
+        if std::env::var_os("FIREDRILL_LONG").is_none() {
+            println!("skipped: takes minutes (set FIREDRILL_LONG); the long run has the time");
+            return;
+        }
+    };
+}
+pub(crate) use skip_unless_long;
+
+/// A moment the tests agree on, ahead of Redis' own clock as in a drill.
+pub(crate) const NOW: Time = Time::from_millis(1_900_000_000_500);
+
+/// A private Redis with a broker and a plain connection to look at what the broker did.
+pub(crate) struct Bench {
+    pub(crate) server: RedisServer,
+    pub(crate) broker: RedisBroker,
+    pub(crate) redis: Connection,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Bench {
+    pub(crate) fn new(persistence: Persistence, speed: f64) -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let program = redis_server::find(std::env::split_paths(&path)).unwrap();
+        let server =
+            RedisServer::start(RedisServerOptions::unguarded(&program).persistence(persistence))
+                .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let broker = runtime
+            .block_on(RedisBroker::connect(
+                &server.url(),
+                RedisOptions::at_speed(speed),
+            ))
+            .unwrap();
+        let redis = redis::Client::open(server.url())
+            .unwrap()
+            .get_connection()
+            .unwrap();
+        Self {
+            server,
+            broker,
+            redis,
+            runtime,
+        }
+    }
+
+    pub(crate) fn call(&self, op: Op) -> Answer {
+        self.block_on(self.broker.call(op))
+    }
+
+    pub(crate) fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// Enqueues a task.
+    pub(crate) fn enqueue(&self, id: &str) -> TaskMessage {
+        let message = task(id);
+        self.call(Op::Enqueue {
+            message: message.clone(),
+            now: NOW,
+        })
+        .unwrap();
+        message
+    }
+
+    /// Enqueues a task and takes it.
+    pub(crate) fn active(&self, id: &str) -> TaskMessage {
+        let message = self.enqueue(id);
+        self.call(Op::Dequeue {
+            queues: smallvec!["default".into()],
+            lease_expires_s: NOW.secs() + 30,
+        })
+        .unwrap();
+        message
+    }
+
+    pub(crate) fn list(&mut self, part: &str) -> Vec<String> {
+        self.redis.lrange(key(part), 0, -1).unwrap()
+    }
+
+    pub(crate) fn set(&mut self, part: &str) -> Vec<(String, i64)> {
+        self.redis.zrange_withscores(key(part), 0, -1).unwrap()
+    }
+
+    pub(crate) fn field(&mut self, id: &str, field: &str) -> Option<String> {
+        self.redis.hget(key(&format!("t:{id}")), field).unwrap()
+    }
+}
+
+/// A key of the queue `default`.
+pub(crate) fn key(part: &str) -> String {
+    format!("asynq:{{default}}:{part}")
+}
+
+pub(crate) fn task(id: &str) -> TaskMessage {
+    TaskMessage {
+        r#type: "email:send".into(),
+        payload: b"{\"to\":7}".to_vec(),
+        id: id.into(),
+        queue: "default".into(),
+        retry: 25,
+        timeout: 1800,
+        ..TaskMessage::default()
+    }
+}

@@ -1,0 +1,367 @@
+//! The producer: enqueues the plan's arrivals at their intended times, whatever Redis does (open loop).
+
+use crate::plan::{ArrivalTimes, Arrivals, Plan, TaskPlan};
+use firedrill_asynq::actor::scheduler::{Periodic, Scheduler};
+use firedrill_asynq::actor::{Action, Actor, Event, Out, Ticket, Timer};
+use firedrill_asynq::client::Submission;
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::cron::Spec;
+use firedrill_asynq::message::TaskMessage;
+use firedrill_asynq::note::Note;
+use firedrill_asynq::op::{Accepted, Op, Reply};
+use firedrill_asynq::options::TaskOptions;
+use firedrill_asynq::rng;
+use firedrill_asynq::task::Task;
+use rand::RngExt;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Makes the tasks of a producer.
+pub trait Mint<T> {
+    /// The task of arrival `seq` of workload entry `workload`, as it is submitted at `now`.
+    fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<T>;
+}
+
+/// One workload entry's schedule.
+struct Source {
+    arrivals: ArrivalTimes,
+    next_seq: u64,
+    next_at: Option<Time>,
+}
+
+/// Enqueues every arrival of the plan. Its ledger is the first half of the audit.
+pub struct Producer<T: Task, M> {
+    origin: Time,
+    queues: BTreeSet<T::Queue>,
+    sources: Vec<Source>,
+    mint: M,
+    scheduler: Option<Scheduler<T>>,
+    stopped: bool,
+}
+
+impl<T: Task, M: Mint<T>> Producer<T, M> {
+    /// A producer for `plan`, whose time 0 is `origin`, that enqueues what `mint` makes into `queues`.
+    #[must_use]
+    pub fn new(plan: &Plan, origin: Time, queues: BTreeSet<T::Queue>, mint: M) -> Self {
+        let source = |index| Source {
+            arrivals: crate::plan::arrivals(plan, index),
+            next_seq: 0,
+            next_at: None,
+        };
+        Self {
+            origin,
+            queues,
+            sources: (0..plan.workload.len()).map(source).collect(),
+            mint,
+            scheduler: None,
+            stopped: false,
+        }
+    }
+
+    /// Publishes the plan's periodic tasks as a scheduler of this host and process would.
+    #[must_use]
+    pub fn publishing(mut self, plan: &Plan, host: &str, pid: u32) -> Self {
+        self.scheduler = scheduler(plan, self.origin, host, pid);
+        self
+    }
+
+    /// Sets the timer of a source's next arrival.
+    fn schedule(&mut self, now: Time, index: usize, out: &mut impl Out<T>) {
+        let origin = self.origin;
+        let source = &mut self.sources[index];
+        source.next_at = source
+            .arrivals
+            .next()
+            .map(|micros| origin.plus_micros(micros));
+        if let Some(at) = source.next_at {
+            out.push(Action::Timer(at, Timer::Arrival(index)));
+        }
+        if let Some(scheduler) = &mut self.scheduler {
+            scheduler.due(now, index);
+        }
+    }
+
+    fn enqueue(&mut self, now: Time, index: usize, out: &mut impl Out<T>) {
+        let source = &mut self.sources[index];
+        let Some(intended) = source.next_at else {
+            return;
+        };
+        let seq = source.next_seq;
+        source.next_seq += 1;
+        let submission = self.mint.mint(index, seq, now);
+        let id = submission.message.id();
+        out.push(Action::Note(Note::Sent {
+            at: now,
+            id: id.clone(),
+            workload: u32::try_from(index).unwrap_or(u32::MAX),
+            intended,
+        }));
+        if let Some(scheduler) = &mut self.scheduler {
+            scheduler.sent(now, index, &id);
+        }
+        out.push(Action::Call(Ticket::Enqueue(id), submission.op(now)));
+        self.schedule(now, index, out);
+    }
+}
+
+impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
+    fn on(&mut self, now: Time, event: Event<T>, out: &mut impl Out<T>) {
+        match event {
+            Event::Start => {
+                for queue in &self.queues {
+                    out.push(Action::Call(
+                        Ticket::Register,
+                        Op::RegisterQueue {
+                            queue: queue.clone(),
+                        },
+                    ));
+                }
+                for index in 0..self.sources.len() {
+                    self.schedule(now, index, out);
+                }
+                if let Some(scheduler) = &self.scheduler {
+                    scheduler.rest(now, out);
+                }
+            }
+            Event::Timer(Timer::Publish) if !self.stopped => {
+                if let Some(scheduler) = &self.scheduler {
+                    scheduler.publish(now, out);
+                }
+            }
+            Event::Timer(Timer::Arrival(index)) if !self.stopped => self.enqueue(now, index, out),
+            // A repeated enqueue whose first reply was lost finds its own hash; the ids are ours alone, so "exists
+            // already" means accepted.
+            Event::Answer(Ticket::Enqueue(id), answer) => {
+                let accepted = matches!(
+                    answer,
+                    Ok(Reply::Enqueued(Accepted::New | Accepted::IdConflict))
+                );
+                if let Some(scheduler) = &mut self.scheduler {
+                    scheduler.answered(now, &id, accepted, out);
+                }
+                out.push(Action::Note(Note::Answered {
+                    at: now,
+                    id,
+                    accepted,
+                }));
+            }
+            Event::Answer(Ticket::ClearState, _) => out.push(Action::Exit),
+            // What was sent is still to be answered.
+            Event::Stop => self.stopped = true,
+            Event::Shutdown => {
+                self.stopped = true;
+                match &self.scheduler {
+                    Some(scheduler) => scheduler.leave(now, out),
+                    None => out.push(Action::Exit),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Makes the messages that asynq would store.
+#[derive(Debug, Clone)]
+pub struct Messages {
+    seed: u64,
+    workload: Vec<TaskPlan>,
+}
+
+impl Messages {
+    /// Of the tasks of `plan`.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            seed: plan.seed,
+            workload: plan.workload.clone(),
+        }
+    }
+
+    /// The queues they go to.
+    #[must_use]
+    pub fn queues(&self) -> BTreeSet<String> {
+        self.workload
+            .iter()
+            .map(|task| task.queue.clone())
+            .collect()
+    }
+}
+
+impl Mint<TaskMessage> for Messages {
+    fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<TaskMessage> {
+        let task = &self.workload[workload];
+        let message = TaskMessage {
+            r#type: task.task.clone(),
+            payload: Payload { workload, seq }.encode(),
+            id: task_id(self.seed, workload, seq),
+            queue: task.queue.clone(),
+            retry: i32::try_from(task.max_retry).unwrap_or(i32::MAX),
+            timeout: task.timeout_ms / 1_000,
+            deadline: task.deadline_ms.map_or(0, |ms| now.plus_millis(ms).secs()),
+            retention: task.retention_ms / 1_000,
+            ..TaskMessage::default()
+        };
+        Submission {
+            process_at: (task.delay_ms > 0).then(|| now.plus_millis(task.delay_ms)),
+            ..Submission::now(message)
+        }
+    }
+}
+
+/// The scheduler of the periodic tasks of `plan`, if it has any, whose time 0 is `origin`.
+fn scheduler<T: Task>(plan: &Plan, origin: Time, host: &str, pid: u32) -> Option<Scheduler<T>> {
+    let mut ids = rng::stream(plan.seed, "scheduler/ids");
+    let mut uuid = || uuid::Builder::from_random_bytes(ids.random()).into_uuid();
+    let name = format!("{host}:{pid}:{}", uuid());
+    let periodic = |(number, task): (usize, &TaskPlan)| {
+        let Arrivals::Cron { spec } = &task.arrivals else {
+            return None;
+        };
+        let periodic = Periodic {
+            // A plan's specifications were read before.
+            when: Spec::parse(spec).ok()?,
+            id: uuid().to_string(),
+            task_type: task.task.clone(),
+            options: task.options().texts(),
+        };
+        Some((number, periodic))
+    };
+    let entries: BTreeMap<usize, Periodic> = plan
+        .workload
+        .iter()
+        .enumerate()
+        .filter_map(periodic)
+        .collect();
+    let ahead = plan.starts.on_the_calendar().0.saturating_sub(origin.0);
+    (!entries.is_empty()).then(|| Scheduler::new(name, ahead, entries))
+}
+
+impl TaskPlan {
+    /// Its options as a submission has them.
+    fn options(&self) -> TaskOptions<'_> {
+        TaskOptions {
+            queue: &self.queue,
+            max_retry: self.max_retry,
+            timeout_ms: self.timeout_ms,
+            delay_ms: self.delay_ms,
+            retention_ms: self.retention_ms,
+        }
+    }
+}
+
+/// The id of an arrival: a version 4 UUID drawn from the seed, so that a drill's ids are its own and repeatable.
+#[must_use]
+pub fn task_id(seed: u64, workload: usize, seq: u64) -> String {
+    let mut rng = rng::stream(seed, &format!("id/{workload}/{seq}"));
+    uuid::Builder::from_random_bytes(rng.random())
+        .into_uuid()
+        .to_string()
+}
+
+/// What firedrill's tasks carry: enough for any worker to know how the plan wants this task to behave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payload {
+    /// Index of the workload entry.
+    pub workload: usize,
+    /// Number of the arrival within it.
+    pub seq: u64,
+}
+
+impl Payload {
+    /// As JSON.
+    #[must_use]
+    pub fn encode(self) -> Vec<u8> {
+        format!(r#"{{"workload":{},"seq":{}}}"#, self.workload, self.seq).into_bytes()
+    }
+
+    /// From JSON; `None` for a payload firedrill did not make.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+        Some(Self {
+            workload: usize::try_from(value.get("workload")?.as_u64()?).ok()?,
+            seq: value.get("seq")?.as_u64()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::tests::plan_with_arrivals;
+    use firedrill_asynq::message::ProtoTimestamp;
+
+    type Actions = firedrill_asynq::actor::Actions<TaskMessage>;
+
+    const START: Time = Time::from_millis(1_700_000_000_000);
+
+    struct Paper {
+        producer: Producer<TaskMessage, Messages>,
+        out: Actions,
+    }
+
+    impl Paper {
+        fn step(&mut self, secs: i64, event: Event<TaskMessage>) -> &Actions {
+            self.out.clear();
+            let now = START.plus_millis(secs * 1_000);
+            self.producer.on(now, event, &mut self.out);
+            &self.out
+        }
+    }
+
+    #[test]
+    fn a_periodic_task_is_enqueued_published_and_remembered() {
+        let plan = plan_with_arrivals("{ cron: \"@every 7s\" }");
+        let messages = Messages::new(&plan);
+        let producer = Producer::new(&plan, START, messages.queues(), messages);
+        let mut paper = Paper {
+            producer: producer.publishing(&plan, "h1", 42),
+            out: Vec::new(),
+        };
+        let started = paper.step(0, Event::Start);
+        let first = Action::Timer(START.plus_millis(7_000), Timer::Arrival(0));
+        let beat = Action::Timer(START.plus_millis(10_000), Timer::Publish);
+        assert_eq!(started[1..], [first, beat]);
+
+        paper.step(7, Event::Timer(Timer::Arrival(0)));
+        let Some(Action::Call(Ticket::Enqueue(id), Op::Enqueue { .. })) = paper.out.get(1).cloned()
+        else {
+            panic!("{:?}", paper.out);
+        };
+        let accepted = Ok(Reply::Enqueued(Accepted::New));
+        paper.step(7, Event::Answer(Ticket::Enqueue(id.clone()), accepted));
+        let Action::Call(Ticket::Record, Op::RecordEnqueueEvent { entry, event }) = &paper.out[0]
+        else {
+            panic!("{:?}", paper.out);
+        };
+        assert_eq!(event.task_id, id);
+        let entry = entry.clone();
+
+        paper.step(10, Event::Timer(Timer::Publish));
+        let Action::Call(_, Op::WriteSchedulerEntries(state)) = &paper.out[0] else {
+            panic!("{:?}", paper.out);
+        };
+        assert!(state.scheduler.starts_with("h1:42:"), "{state:?}");
+        let published = &state.entries[0];
+        let secs = |at: Option<ProtoTimestamp>| at.unwrap().seconds - START.secs();
+        assert_eq!(
+            (
+                &*published.id,
+                &*published.spec,
+                secs(published.prev_enqueue_time),
+                secs(published.next_enqueue_time)
+            ),
+            (&*entry, "@every 7s", 7, 14)
+        );
+
+        paper.step(11, Event::Shutdown);
+        assert!(matches!(
+            paper.out[..],
+            [Action::Call(
+                Ticket::ClearState,
+                Op::ClearSchedulerEntries(_)
+            )]
+        ));
+        paper.step(11, Event::Answer(Ticket::ClearState, Ok(Reply::Done)));
+        assert_eq!(paper.out, [Action::Exit]);
+    }
+}
