@@ -1,5 +1,12 @@
 //! What can be typed, and what is printed: arguments, the verbs, the terminal, exit codes.
 
-pub mod cli;
+pub mod args;
 pub mod commands;
 pub mod exit;
+pub mod failure;
+pub mod terminal;
+
+mod drills;
+mod inputs;
+mod progress;
+mod signals;

@@ -1,9 +1,11 @@
 //! The `firedrill` binary.
 
 use clap::Parser;
-use firedrill::cli::{Cli, Command};
-use firedrill::commands::{self, Failure, Terminal};
+use firedrill::args::{Cli, Command};
+use firedrill::commands;
 use firedrill::exit::Exit;
+use firedrill::failure::Failure;
+use firedrill::terminal::Terminal;
 use firedrill_detector::text::printable_lines;
 use firedrill_sim::{guard, worker};
 use std::borrow::Cow;

@@ -19,9 +19,10 @@ mod stats;
 mod tasks;
 mod understand;
 
-use crate::cli::asynq::{Asynq, Command, Cron, Group, Line, Queue, Server, Task};
-use crate::commands::{Failure, Terminal};
+use crate::args::asynq::{Asynq, Command, Cron, Group, Line, Queue, Server, Task};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
 use connect::Place;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::Time;

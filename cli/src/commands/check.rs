@@ -1,9 +1,11 @@
 //! `firedrill check`: scenario and rule files, all problems at once; nothing is started. Rules are held against records.
 
-use crate::cli::Check;
-use crate::commands::inputs::{Kind, Named, Place, Source};
-use crate::commands::{Failure, Terminal, inputs};
+use crate::args::Check;
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::inputs;
+use crate::inputs::{Kind, Named, Place, Source};
+use crate::terminal::Terminal;
 use firedrill_detector::text::counted;
 use firedrill_reports::bounds;
 use firedrill_reports::record::RuleText;

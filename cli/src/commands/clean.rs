@@ -1,8 +1,9 @@
 //! `firedrill clean`: ends and removes what a killed firedrill left behind.
 
-use crate::cli::{Clean, Redis};
-use crate::commands::{Failure, Terminal};
+use crate::args::{Clean, Redis};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_sim::files::shown;
 use firedrill_sim::redis_server::directory;

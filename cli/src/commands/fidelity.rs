@@ -1,9 +1,12 @@
 //! `firedrill fidelity`: every scenario on both engines, and what they differ by.
 
-use crate::cli::Fidelity as Args;
-use crate::commands::live::{self, AllEnded, Job, LiveSet};
-use crate::commands::{Failure, Terminal, inputs, run};
+use crate::args::Fidelity as Args;
+use crate::commands::run;
+use crate::drills::live::{self, AllEnded, Job, LiveSet};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::inputs;
+use crate::terminal::Terminal;
 use firedrill_asynq::settings::FORWARD_INTERVAL_MS;
 use firedrill_reports::fidelity::{Agreement, Fidelity, OnTerms, Side, Terms, compare};
 use firedrill_reports::pack::RulePack;

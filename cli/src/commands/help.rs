@@ -1,8 +1,9 @@
 //! `firedrill help`, `firedrill` without a word, `completions` and `man`.
 
-use crate::cli::{Cli, Completions, Help};
-use crate::commands::{Failure, Terminal};
+use crate::args::{Cli, Completions, Help};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
 use clap::CommandFactory;
 use firedrill_detector::yaml::closest;
 

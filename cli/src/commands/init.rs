@@ -1,8 +1,9 @@
 //! `firedrill init`: a drill, a rule file and a CI file to begin with. Nothing that is there is touched.
 
-use crate::cli::Init as Args;
-use crate::commands::{Failure, Terminal};
+use crate::args::Init as Args;
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -40,7 +41,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         true => String::new(),
         false => format!(
             "cd {}\n    ",
-            crate::commands::pasted(&args.dir.display().to_string())
+            crate::failure::pasted(&args.dir.display().to_string())
         ),
     };
     terminal.say(format_args!(

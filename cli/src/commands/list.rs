@@ -1,9 +1,10 @@
 //! `firedrill list` and `firedrill show`: what is inside the binary.
 
-use crate::cli::{List, Show};
-use crate::commands::inputs::{self, Source};
-use crate::commands::{Failure, Terminal};
+use crate::args::{List, Show};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::inputs::{self, Source};
+use crate::terminal::Terminal;
 use firedrill_detector::yaml::closest;
 use firedrill_reports::record::RuleText;
 use firedrill_sim::builtin::{self, Builtin};

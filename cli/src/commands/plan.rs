@@ -1,9 +1,11 @@
 //! `firedrill plan`: what a scenario would do.
 
-use crate::cli::Plan as Args;
-use crate::commands::inputs::{Named, Place};
-use crate::commands::{Failure, Terminal, inputs};
+use crate::args::Plan as Args;
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::inputs;
+use crate::inputs::{Named, Place};
+use crate::terminal::Terminal;
 use firedrill_sim::plan::Plan;
 
 /// Prints the plan of each scenario: several as documents of one YAML stream, or as a list.

@@ -1,8 +1,12 @@
 //! `firedrill report`: the HTML report of recorded drills.
 
-use crate::cli::Report;
-use crate::commands::{Failure, Terminal, both, inputs, score};
+use crate::args::Report;
+use crate::commands::score;
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::failure::both;
+use crate::inputs;
+use crate::terminal::Terminal;
 use firedrill_reports::{Scorecard, render};
 use firedrill_sim::drill::RECORD_FILE;
 use firedrill_sim::files::{self, shown};

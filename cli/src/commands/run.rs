@@ -1,10 +1,14 @@
 //! `firedrill run`: drills side by side, one scorecard, one report.
 
-use crate::cli::{Engine, Run, Speed};
-use crate::commands::live::{self, AllEnded, Job, LiveSet};
+use crate::args::{Engine, Run, Speed};
+use crate::commands::score;
 use crate::commands::score::Scored;
-use crate::commands::{Failure, Terminal, inputs, score, simulate};
+use crate::drills::live::{self, AllEnded, Job, LiveSet};
+use crate::drills::simulate;
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::inputs;
+use crate::terminal::Terminal;
 use firedrill_detector::RuleSet;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{Replay, ScoreParams, Scorecard, render, score_drill};

@@ -1,9 +1,11 @@
 //! `firedrill score`: recorded drills, scored again without a new drill.
 
-use crate::cli::Score;
-use crate::commands::inputs::{Named, Place};
-use crate::commands::{Failure, Terminal, inputs};
+use crate::args::Score;
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::inputs;
+use crate::inputs::{Named, Place};
+use crate::terminal::Terminal;
 use firedrill_detector::RuleSet;
 use firedrill_reports::bounds;
 use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};

@@ -7,9 +7,10 @@
 pub(crate) mod glob;
 mod junit;
 
-use crate::cli::{Generation, Test, TestRules, Tested};
-use crate::commands::{Failure, Terminal};
+use crate::args::{Generation, Test, TestRules, Tested};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::terminal::Terminal;
 use firedrill_detector::text::printable_lines;
 use firedrill_detector::unit_test::{
     Comparison, Keep, NameFilter, Pace, RunOptions, TestFile, TestRun,

@@ -1,11 +1,18 @@
 //! `firedrill tune`: settings of alerts, or of the plan, tried out on many virtual drills.
 
-use crate::cli::Tune;
-use crate::commands::inputs::{Named, Place};
-use crate::commands::signals::Signals;
-use crate::commands::simulate::{Lines, on_all_cores, plans, threads};
-use crate::commands::{Failure, Terminal, both, inputs, live, run, whatif};
+mod plan;
+
+use crate::args::Tune;
+use crate::commands::run;
+use crate::drills::live;
+use crate::drills::simulate::{Lines, on_all_cores, plans, threads};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::failure::both;
+use crate::inputs;
+use crate::inputs::{Named, Place};
+use crate::signals::Signals;
+use crate::terminal::Terminal;
 use firedrill_detector::text::counted;
 use firedrill_detector::tuning::Settings;
 use firedrill_detector::{Compat, RuleFile};
@@ -32,13 +39,13 @@ use std::time::{Instant, SystemTime};
 /// When an input is wrong or too large (nothing was started).
 pub fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let (of_plan, of_rules): (Vec<&String>, Vec<&String>) =
-        args.vary.iter().partition(|vary| whatif::is_of_plan(vary));
+        args.vary.iter().partition(|vary| plan::is_of_plan(vary));
     match (of_plan.is_empty(), of_rules.is_empty()) {
         (false, false) => Err(Failure::usage(
             "--vary: settings of rules and of the plan cannot be varied together: the first need no new drills, the \
              second do; call tune once for each",
         )),
-        (false, true) => whatif::run(args, terminal),
+        (false, true) => plan::run(args, terminal),
         (true, _) => rules(args, terminal),
     }
 }

@@ -1,6 +1,6 @@
 //! `task runall`, `archiveall` and `deleteall`.
 
-use crate::cli::asynq::Many;
+use crate::args::asynq::Many;
 use crate::commands::asynq::session::{About, Session};
 use firedrill_asynq::inspector::{InspectError, Source};
 use firedrill_asynq::op::TaskState;

@@ -1,6 +1,6 @@
 //! Which Redis is meant.
 
-use crate::cli::asynq::Target;
+use crate::args::asynq::Target;
 use firedrill_asynq::broker::redis::address::Address;
 use std::fmt::Write;
 
@@ -236,7 +236,7 @@ pub(super) fn quoted(argument: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::asynq::Line;
+    use crate::args::asynq::Line;
     use clap::Parser;
 
     fn place(flags: &[&str]) -> Result<Place, String> {

@@ -1,6 +1,6 @@
 //! `task enqueue`: a task by hand, as asynq's client would enqueue it.
 
-use crate::cli::asynq::Enqueue;
+use crate::args::asynq::Enqueue;
 use crate::commands::asynq::connect::quoted;
 use crate::commands::asynq::session::{About, Session};
 use crate::commands::asynq::shown::safe;

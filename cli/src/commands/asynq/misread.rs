@@ -2,7 +2,7 @@
 
 mod states;
 
-use crate::cli::asynq::{Command, Cron, Enqueue, Group, Line, Many, One, Queue, Server, Task};
+use crate::args::asynq::{Command, Cron, Enqueue, Group, Line, Many, One, Queue, Server, Task};
 use crate::commands::asynq::connect::{quoted, without_password};
 use crate::commands::asynq::redis_line;
 use firedrill_detector::yaml::closest;
@@ -257,7 +257,7 @@ fn nothing_named(names: &[String], command: &str, what: &str, note: &str) -> Opt
     Some(misread.typed(format!("{command} {what}")).note(note))
 }
 
-fn numbered(page: crate::cli::asynq::Page, command: &str) -> Option<Misread> {
+fn numbered(page: crate::args::asynq::Page, command: &str) -> Option<Misread> {
     let misread = Misread::new(format!("pages of `{command}` are numbered from 1"));
     (page.page == 0).then_some(misread)
 }

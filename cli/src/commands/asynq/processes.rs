@@ -1,6 +1,6 @@
 //! `server` and `cron`: the processes that publish themselves.
 
-use crate::cli::asynq::Page;
+use crate::args::asynq::Page;
 use crate::commands::asynq::json;
 use crate::commands::asynq::session::{About, SEPARATOR, Session};
 use crate::commands::asynq::shown::{go_time, payload, safe, span, table};

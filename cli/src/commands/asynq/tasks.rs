@@ -1,6 +1,6 @@
 //! `task` about single tasks, and `task ls`.
 
-use crate::cli::asynq::{Many, One, Page as PageArgs};
+use crate::args::asynq::{Many, One, Page as PageArgs};
 use crate::commands::asynq::json;
 use crate::commands::asynq::session::{About, Session, library_words};
 use crate::commands::asynq::shown::{date, payload, safe, span, table};

@@ -1,6 +1,6 @@
 //! From words to a [`Line`], or to what is wrong with them.
 
-use crate::cli::asynq::Line;
+use crate::args::asynq::Line;
 use crate::commands::asynq::misread::{Misread, misread, repeated};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Parser};

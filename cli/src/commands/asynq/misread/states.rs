@@ -1,6 +1,6 @@
 //! States of tasks as people name them, and which command takes which.
 
-use crate::cli::asynq::Many;
+use crate::args::asynq::Many;
 use crate::commands::asynq::connect::quoted;
 use crate::commands::asynq::misread::{Misread, SOME_QUEUE};
 use firedrill_asynq::op::TaskState;

@@ -2,11 +2,13 @@
 
 mod paces;
 
-use crate::cli::{Jobs, Redis, Speed};
-use crate::commands::progress::{Display, Row, State};
-use crate::commands::signals::Signals;
-use crate::commands::{Failure, Terminal, inputs};
+use crate::args::{Jobs, Redis, Speed};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::inputs;
+use crate::progress::{Display, Row, State};
+use crate::signals::Signals;
+use crate::terminal::Terminal;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{Replay, ScoreParams, score_drill};

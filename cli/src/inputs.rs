@@ -7,9 +7,11 @@ mod named;
 pub(crate) use kind::Kind;
 pub(crate) use named::{Named, Place, Source};
 
-use crate::cli;
-use crate::commands::{Failure, Terminal, both};
+use crate::args;
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::failure::both;
+use crate::terminal::Terminal;
 use firedrill_detector::text::printable;
 use firedrill_detector::yaml::{Problem, TEXT_MAX, closest};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
@@ -88,7 +90,7 @@ pub(crate) fn each<'a, S, T>(
 }
 
 /// What is named for drills: scenarios, and rules to judge.
-pub(crate) fn for_drills(words: &[PathBuf], rules: &cli::Rules) -> Named {
+pub(crate) fn for_drills(words: &[PathBuf], rules: &args::Rules) -> Named {
     let words = [
         // In the order in which a shell's pattern had them.
         (Place::Rules, rules.files.as_slice()),
@@ -102,8 +104,8 @@ pub(crate) fn for_drills(words: &[PathBuf], rules: &cli::Rules) -> Named {
 /// which rules they are where that is not what was typed.
 pub(crate) fn rules_and<T>(
     named: &Named,
-    rules: &cli::Rules,
-    delivery: cli::Delivery,
+    rules: &args::Rules,
+    delivery: args::Delivery,
     other: Result<T, Failure>,
     terminal: &Terminal,
 ) -> Result<(Rules, RulePack, T), Failure> {

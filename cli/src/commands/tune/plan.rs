@@ -1,10 +1,12 @@
 //! `firedrill tune` over the plan: how many workers, slots, or arrivals until the backlog drains in time.
 
-use crate::cli::Tune;
-use crate::commands::signals::Signals;
-use crate::commands::simulate::{Lines, on_all_cores, plans, threads};
-use crate::commands::{Failure, Terminal, inputs};
+use crate::args::Tune;
+use crate::drills::simulate::{Lines, on_all_cores, plans, threads};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::inputs;
+use crate::signals::Signals;
+use crate::terminal::Terminal;
 use firedrill_detector::text::counted;
 use firedrill_sim::estimate::Estimate;
 use firedrill_sim::scenario::duration;

@@ -3,8 +3,8 @@
 //! SIGHUP and SIGQUIT are a SIGTERM: whoever closes the terminal wants the same as whoever kills from another one, and
 //! neither wants anything left behind.
 
-use crate::commands::Failure;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use firedrill_sim::engine::live::abort::Abort;
 use std::future::poll_fn;
 use std::io;

@@ -1,10 +1,10 @@
 //! At which pace live drills run: what was asked for, or what this machine bears.
 
 use super::{Job, LiveSet, failure};
-use crate::cli::{Jobs, Speed};
-use crate::commands::Failure;
-use crate::commands::progress::about;
-use crate::commands::signals::Signals;
+use crate::args::{Jobs, Speed};
+use crate::failure::Failure;
+use crate::progress::about;
+use crate::signals::Signals;
 use firedrill_asynq::clock::Time;
 use firedrill_sim::drill::DrillError;
 use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE};

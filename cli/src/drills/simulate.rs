@@ -1,11 +1,15 @@
 //! `firedrill run --engine virtual`: one virtual drill of each scenario, or many with a seed each.
 
-use crate::cli::Run;
-use crate::commands::live::{self, AllEnded, Ended, Job};
+use crate::args::Run;
 use crate::commands::run::{self, RunSet};
-use crate::commands::signals::Signals;
-use crate::commands::{Failure, Terminal, inputs, pasted, score};
+use crate::commands::score;
+use crate::drills::live::{self, AllEnded, Ended, Job};
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::failure::pasted;
+use crate::inputs;
+use crate::signals::Signals;
+use crate::terminal::Terminal;
 use firedrill_detector::text::{counted, printable};
 use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};
 use firedrill_reports::pack::RulePack;

@@ -1,8 +1,8 @@
 //! Where results and talk go, and what becomes of results that cannot be written.
 
-use crate::cli::Colour;
-use crate::commands::Failure;
+use crate::args::Colour;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use anstream::AutoStream;
 use firedrill_detector::text::printable_lines;
 use firedrill_reports::render::Style;

@@ -5,9 +5,9 @@
 
 use super::kind::Kind;
 use super::read;
-use crate::commands::Failure;
 use crate::commands::test_rules::glob;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use firedrill_detector::yaml::closest;
 use firedrill_sim::builtin::{self, Builtin};
 use firedrill_sim::drill::RECORD_FILE;

@@ -1,7 +1,7 @@
 //! Which records a person means who names files and directories.
 
-use crate::commands::Failure;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use firedrill_sim::drill::RECORD_FILE;
 use firedrill_sim::files::{LATEST, shown};
 use std::collections::BTreeSet;
