@@ -80,6 +80,13 @@ fn tell_held(host: &mut impl Host, held: Option<(SlotCall, Duration)>) {
     }
 }
 
+/// How long a call that Redis refuses takes at least, virtual milliseconds. Quirk: asynq's processor repeats a fetch that
+/// failed without a pause, tens of thousands of times a second; here that many times a second it would be all that a
+/// compressed drill has time for.
+pub const REFUSED_MS: i64 = 20;
+/// The same in real time.
+const REFUSED: Duration = Duration::from_millis(1);
+
 /// Most calls in flight to Redis; more wait their turn in order.
 const CALLS_IN_FLIGHT_MAX: usize = 512;
 
@@ -109,6 +116,9 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
                         // The semaphore is never closed, and a closed answer channel means the actor has ended.
                         let _permit = in_flight.acquire().await;
                         let answer = broker.call(op).await;
+                        if matches!(answer, Err(BrokerError::Refused(_))) {
+                            tokio::time::sleep(clock.real_millis(REFUSED_MS).max(REFUSED)).await;
+                        }
                         let held = slot
                             .filter(|_| answer.is_ok())
                             .map(|(call, since)| (call, since.elapsed()));

@@ -4,7 +4,7 @@
 mod scrapes;
 
 use crate::drill;
-use crate::fault::{Deed, Fault, Phase};
+use crate::fault::{Fault, Phase};
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
 use firedrill_asynq::clock::Time;
@@ -181,7 +181,7 @@ fn tasks(record: &Record, plan: &Plan) -> Vec<String> {
     );
     let has = |reason: fn(&Fault) -> bool| plan.timeline.iter().any(|step| reason(&step.fault));
     let explained = &audit.unexplained;
-    if audit.rejected > explained.rejected && !has(Fault::is_of_redis) {
+    if audit.rejected > explained.rejected && !has(Fault::may_reject) {
         found.push(format!(
             "{} tasks were rejected, {} of them unexplained, and no step has Redis away",
             audit.rejected, explained.rejected
@@ -189,7 +189,7 @@ fn tasks(record: &Record, plan: &Plan) -> Vec<String> {
     }
     // asynq drops the oldest of a full archive.
     let is_full = audit.archived >= u64::from(ARCHIVE_MAX);
-    let loses = has(|fault| matches!(fault, Fault::RedisKill { keep_data: false }));
+    let loses = has(Fault::loses_data);
     if audit.lost > explained.lost && !loses && !is_full {
         found.push(format!(
             "{} tasks were lost, {} of them unexplained, and no step loses any",
@@ -217,7 +217,7 @@ fn late_marks(record: &Record, plan: &Plan) -> Vec<String> {
         let (Some(step), Some(Phase::Begin)) = (step, mark.phase) else {
             continue;
         };
-        if step.fault.deed(Phase::Begin) == Deed::LeaveToHandlers {
+        if step.fault.is_in_handlers() {
             continue;
         }
         let processes = step.targets.len().max(1) as f64;

@@ -6,7 +6,7 @@ mod life;
 pub use absences::{Absences, REDIS};
 pub(crate) use life::Life;
 
-use crate::plan::{Arrivals, Incident, Plan, Step, TaskPlan};
+use crate::plan::{Arrivals, Incident, PRODUCER, Plan, Step, TaskPlan};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::Note;
 use firedrill_asynq::op::TaskState;
@@ -300,10 +300,11 @@ impl Auditor {
         life.unexplained |= !accepted && !self.explains_rejection(life.sent, at);
     }
 
-    /// Whether Redis was away by plan at any moment of a call, or just before it: clients need a moment to find back.
+    /// Whether Redis, or the way to it, was away by plan at any moment of a call, or just before it: clients need a moment to find back.
     fn explains_rejection(&self, sent: Time, answered: Time) -> bool {
         let from = sent.plus_millis(-REDIS_TIMEOUT_MS);
-        self.absences.was_away(REDIS, from, answered)
+        let was_away = |who| self.absences.was_away(who, from, answered);
+        was_away(REDIS) || was_away(PRODUCER)
     }
 
     /// An execution began. One that repeats another which did not fail has a reason: somebody was away meanwhile, or the

@@ -373,18 +373,27 @@ fn header(plan: &Plan, rules: &[RuleText], delivery: Delivery, engine: &EngineFa
             step: incident.step.clone(),
             queues: plan.queues_within_reach(incident),
         });
-    let steps = plan.timeline.iter().map(|step| PlannedStep {
+    let faults = plan.timeline.iter().map(|step| PlannedStep {
         id: step.id.clone(),
         fault: step.fault.name().to_owned(),
         remedy: step
             .until
             .as_ref()
-            .and_then(|until| until.remedy)
+            .and_then(|until| until.remedy.as_ref())
             .map(|remedy| remedy.name().to_owned()),
         starts_ms: step.at_ms,
         ends_ms: step.until.as_ref().map(|until| until.at_ms),
         targets: step.targets.clone(),
     });
+    let remedies = plan.remedies.iter().map(|step| PlannedStep {
+        id: step.id.clone(),
+        fault: step.remedy.name().to_owned(),
+        remedy: None,
+        starts_ms: step.at_ms,
+        ends_ms: None,
+        targets: step.targets.clone(),
+    });
+    let steps = faults.chain(remedies);
     let benign = plan.benign.iter().map(|window| BenignWindow {
         what: window.what.clone(),
         starts_ms: window.at_ms,

@@ -1,65 +1,298 @@
-//! Every fault there is: what it is called, what it hits, what ends it, and what is done about it.
+//! Every fault there is, a file each: what it is called and what it takes, what is done at its beginning and at its end,
+//! what ends it, and what it can be behind.
 //!
-//! A fault is one definition with two effects. What it does to the system is a [`Deed`], and each engine carries deeds out
-//! in one place: `engine::live::deeds` on real processes, `engine::virtual_time::deeds` on the model. What it does to
-//! handlers is [`crate::handler`]'s, the same for both. So a new fault is added here and in `scenario::fault`, where it
-//! is written; a new kind of deed also in the two places that carry deeds out, where the compiler asks for it.
+//! To add one, write its file and a line in the list below. It is written in the alphabet of [`crate::lever`]: the compiler
+//! asks for more only when that grows.
 
 mod agenda;
 
-pub use agenda::{Agenda, Phase, Turn};
+pub use agenda::{Agenda, Phase, Turn, What};
 
+use crate::lever::{Class, HandlerLever, Lever, On};
+use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
-/// A fault and its parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", deny_unknown_fields)]
-pub enum Fault {
-    /// SIGKILL of worker processes.
-    #[serde(rename = "worker.kill")]
-    WorkerKill,
-    /// Handlers of a task type return an error.
-    #[serde(rename = "handler.fail")]
-    HandlerFail {
-        /// Task type.
-        task: String,
-        /// Share of executions that fail, 0 to 1.
-        share: f64,
-        /// The error's text.
-        error: String,
-    },
-    /// Handlers take longer.
-    #[serde(rename = "handler.slow")]
-    HandlerSlow {
-        /// Task type; `None`: all.
-        task: Option<String>,
-        /// How many times longer.
-        factor: f64,
-    },
-    /// Handlers lock each other out for good.
-    #[serde(rename = "handler.deadlock")]
-    HandlerDeadlock,
-    /// SIGKILL of Redis.
-    #[serde(rename = "redis.kill")]
-    RedisKill {
-        /// Whether its data is there when it is started again.
-        keep_data: bool,
-    },
+/// What a fault is: said in its own file, once.
+pub trait Definition: Parameters {
+    /// Its name in scenarios and records.
+    const NAME: &'static str;
+    /// What it is, in a sentence without a full stop.
+    const SUMMARY: &'static str;
+    /// What it is done to.
+    const ON: On;
+    /// What becomes of it when nobody undoes it.
+    const CLASS: Class;
+    /// The causes, as the runbook knows them, that it can be behind; any fault can be behind `other`.
+    const CAUSES: &'static [&'static str];
+    /// Whether it ends at its time without anybody's doing.
+    const ENDS_BY_ITSELF: bool = false;
+    /// The remedies that end it, if they are done to the same.
+    const REMEDIES: &'static [&'static str] = &[];
+    /// What what it is done to is meanwhile; empty: it goes together with everything.
+    const STATE: &'static str = "";
+
+    /// What is done at its beginning.
+    fn begin(&self) -> Lever;
+
+    /// What is done at its end, when it ends by itself and something has to be done for that.
+    fn end(&self) -> Option<Lever> {
+        None
+    }
+
+    /// Whose tasks it can harm.
+    fn harm(&self) -> Harm<'_>;
+
+    /// What it needs.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// How many slots the processes it is done to must have for it to be possible.
+    fn slots_needed(&self) -> u32 {
+        1
+    }
+
+    /// Whether Redis comes back from it without its data.
+    fn loses_data(&self) -> bool {
+        false
+    }
+}
+
+/// A fault's parameters, as they are written in a timeline.
+pub trait Parameters: Sized {
+    /// For documentation.
+    const ROWS: &'static [Row];
+
+    /// Takes them from an entry; what is wrong with them becomes problems.
+    fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Self>;
+
+    /// Keys and values as YAML.
+    fn written(&self) -> Vec<(&'static str, String)>;
+}
+
+/// A parameter, for documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Its key.
+    pub key: &'static str,
+    /// What it says, in a few words.
+    pub says: &'static str,
+    /// What it is when it is left out, in words; `None`: it must be there.
+    pub default: Option<&'static str>,
+}
+
+impl Row {
+    pub(crate) const fn required(key: &'static str, says: &'static str) -> Self {
+        Self {
+            key,
+            says,
+            default: None,
+        }
+    }
+
+    pub(crate) const fn optional(
+        key: &'static str,
+        says: &'static str,
+        default: &'static str,
+    ) -> Self {
+        Self {
+            key,
+            says,
+            default: Some(default),
+        }
+    }
+}
+
+/// Whose tasks a fault can harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Harm<'f> {
+    /// All.
+    All,
+    /// Those of this type, and those beside them.
+    Task(&'f str),
+    /// Those of the queues that the step's processes serve.
+    Processes,
+    /// Those of this queue.
+    Queue(&'f str),
+    /// None.
+    Nothing,
+}
+
+/// What a fault needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// A Redis that may be stopped and changed: the drill's own.
+    pub own_redis: bool,
+    /// Redis keeps its data over a SIGKILL.
+    pub persistence: bool,
+}
+
+/// A fault as it is described to people.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub summary: &'static str,
+    /// What it is done to.
+    pub on: On,
+    /// What becomes of it when nobody undoes it.
+    pub class: Class,
+    /// What it can be behind.
+    pub causes: &'static [&'static str],
+    /// Whether it ends by itself.
+    pub ends_by_itself: bool,
+    /// What ends it.
+    pub remedies: &'static [&'static str],
+    /// Its parameters.
+    pub rows: &'static [Row],
+}
+
+impl Kind {
+    const fn of<D: Definition>() -> Self {
+        Self {
+            name: D::NAME,
+            summary: D::SUMMARY,
+            on: D::ON,
+            class: D::CLASS,
+            causes: D::CAUSES,
+            ends_by_itself: D::ENDS_BY_ITSELF,
+            remedies: D::REMEDIES,
+            rows: D::ROWS,
+        }
+    }
+}
+
+/// A fault without parameters has none to read and to write.
+macro_rules! without_parameters {
+    ($fault:ident) => {
+        impl crate::fault::Parameters for $fault {
+            const ROWS: &'static [crate::fault::Row] = &[];
+
+            fn read(
+                _: &mut firedrill_detector::yaml::Fields<'_>,
+                _: &mut firedrill_detector::yaml::Problems,
+            ) -> Option<Self> {
+                Some(Self {})
+            }
+
+            fn written(&self) -> Vec<(&'static str, String)> {
+                Vec::new()
+            }
+        }
+    };
+}
+pub(crate) use without_parameters;
+
+macro_rules! faults {
+    ($($name:literal $module:ident $fault:ident;)*) => {
+        $(
+            mod $module;
+            pub use $module::$fault;
+            const _: () = assert!(is_same($name, $fault::NAME), "a fault has one name");
+        )*
+
+        /// A fault and its parameters.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        #[expect(missing_docs, reason = "each stands in a file of its own")]
+        pub enum Fault {
+            $(#[serde(rename = $name)] $fault($fault),)*
+        }
+
+        /// All faults, in the order of the list.
+        pub const KINDS: &[Kind] = &[$(Kind::of::<$fault>(),)*];
+
+        impl Fault {
+            /// How it is described to people.
+            #[must_use]
+            pub fn kind(&self) -> &'static Kind {
+                match self { $(Self::$fault(_) => const { &Kind::of::<$fault>() },)* }
+            }
+
+            /// Takes the parameters of the fault called `name` from an entry. `None`, without a problem, when there is none.
+            pub(crate) fn read(
+                name: &str,
+                fields: &mut Fields<'_>,
+                problems: &mut Problems,
+            ) -> Option<Option<Self>> {
+                match name {
+                    $($name => Some($fault::read(fields, problems).map(Self::$fault)),)*
+                    _ => None,
+                }
+            }
+
+            /// Its parameters as YAML: keys and values.
+            pub(crate) fn written(&self) -> Vec<(&'static str, String)> {
+                match self { $(Self::$fault(fault) => fault.written(),)* }
+            }
+
+            /// What is done at its beginning.
+            #[must_use]
+            pub fn begin(&self) -> Lever {
+                match self { $(Self::$fault(fault) => fault.begin(),)* }
+            }
+
+            /// What is done at its end, when it ends by itself and something has to be done for that.
+            #[must_use]
+            pub fn end(&self) -> Option<Lever> {
+                match self { $(Self::$fault(fault) => fault.end(),)* }
+            }
+
+            /// Whose tasks it can harm.
+            #[must_use]
+            pub fn harm(&self) -> Harm<'_> {
+                match self { $(Self::$fault(fault) => fault.harm(),)* }
+            }
+
+            /// What it needs.
+            #[must_use]
+            pub fn needs(&self) -> Needs {
+                match self { $(Self::$fault(fault) => fault.needs(),)* }
+            }
+
+            /// How many slots the processes it is done to must have for it to be possible.
+            #[must_use]
+            pub fn slots_needed(&self) -> u32 {
+                match self { $(Self::$fault(fault) => fault.slots_needed(),)* }
+            }
+
+            /// Whether Redis comes back from it without its data.
+            #[must_use]
+            pub fn loses_data(&self) -> bool {
+                match self { $(Self::$fault(fault) => fault.loses_data(),)* }
+            }
+
+            /// What what it is done to is meanwhile; empty: it goes together with everything.
+            #[must_use]
+            pub fn state(&self) -> &'static str {
+                match self { $(Self::$fault(_) => $fault::STATE,)* }
+            }
+        }
+    };
+}
+
+/// Whether two texts are the same, at compile time.
+pub(crate) const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    one.len() == other.len() && at == one.len()
 }
 
 impl Fault {
+    /// The name used in scenarios and records.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.kind().name
+    }
+
     /// The causes, as the runbook knows them, that it can be behind; any fault can be behind `other`.
     #[must_use]
     pub fn causes(&self) -> &'static [&'static str] {
-        match self {
-            // Processes are killed when memory runs out, too.
-            Self::WorkerKill => &["worker-crashed", "resource-exhaustion", "other"],
-            // A pool without connections makes handlers fail, or wait.
-            Self::HandlerFail { .. } => &["retry-storm", "resource-exhaustion", "other"],
-            Self::HandlerSlow { .. } => &["slow-jobs", "resource-exhaustion", "other"],
-            Self::HandlerDeadlock => &["deadlock", "other"],
-            Self::RedisKill { .. } => &["redis-down", "other"],
-        }
+        self.kind().causes
     }
 
     /// Whether it can be behind an incident of this cause.
@@ -68,99 +301,59 @@ impl Fault {
         self.causes().contains(&cause)
     }
 
-    /// Whether it needs a Redis that may be stopped.
+    /// Whether it is done to Redis itself.
     #[must_use]
     pub fn is_of_redis(&self) -> bool {
-        matches!(self, Self::RedisKill { .. })
-    }
-}
-
-/// What an operator does about a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Remedy {
-    /// Restart the worker processes.
-    #[serde(rename = "worker.restart")]
-    WorkerRestart,
-    /// Start Redis again.
-    #[serde(rename = "redis.start")]
-    RedisStart,
-}
-
-/// What is done to the system, as data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
-    /// SIGKILL of the step's processes.
-    KillWorkers,
-    /// The step's processes are stopped, gracefully if they still can, and started anew.
-    RestartWorkers,
-    /// SIGKILL of Redis.
-    KillRedis {
-        /// Whether its data is kept.
-        keep_data: bool,
-    },
-    /// Redis is started.
-    StartRedis {
-        /// Whether it finds its data.
-        keep_data: bool,
-    },
-    /// Nothing: the handlers know the plan and the time.
-    LeaveToHandlers,
-}
-
-impl Fault {
-    /// The name used in scenarios and records.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::WorkerKill => "worker.kill",
-            Self::HandlerFail { .. } => "handler.fail",
-            Self::HandlerSlow { .. } => "handler.slow",
-            Self::HandlerDeadlock => "handler.deadlock",
-            Self::RedisKill { .. } => "redis.kill",
-        }
-    }
-
-    /// The only remedy that ends it; `None`: it ends by itself.
-    #[must_use]
-    pub fn ended_by(&self) -> Option<Remedy> {
-        match self {
-            Self::WorkerKill | Self::HandlerDeadlock => Some(Remedy::WorkerRestart),
-            Self::RedisKill { .. } => Some(Remedy::RedisStart),
-            Self::HandlerFail { .. } | Self::HandlerSlow { .. } => None,
-        }
+        self.kind().on == On::Redis
     }
 
     /// Whether the workers bring it about themselves, knowing the plan and the time.
     #[must_use]
     pub fn is_in_handlers(&self) -> bool {
-        self.deed(Phase::Begin) == Deed::LeaveToHandlers
+        matches!(self.begin(), Lever::Handler(_))
     }
 
-    /// What is done at its beginning, or to end it.
+    /// What becomes of handlers while it is on.
     #[must_use]
-    pub fn deed(&self, phase: Phase) -> Deed {
-        match (self, phase) {
-            (Self::WorkerKill, Phase::Begin) => Deed::KillWorkers,
-            (Self::WorkerKill | Self::HandlerDeadlock, Phase::End) => Deed::RestartWorkers,
-            (Self::RedisKill { keep_data }, Phase::Begin) => Deed::KillRedis {
-                keep_data: *keep_data,
-            },
-            (Self::RedisKill { keep_data }, Phase::End) => Deed::StartRedis {
-                keep_data: *keep_data,
-            },
-            (Self::HandlerDeadlock, Phase::Begin)
-            | (Self::HandlerFail { .. } | Self::HandlerSlow { .. }, _) => Deed::LeaveToHandlers,
+    pub fn handlers(&self) -> Option<HandlerLever> {
+        match self.begin() {
+            Lever::Handler(lever) => Some(lever),
+            _ => None,
         }
+    }
+
+    /// Whether Redis is away, or not itself, while it is on.
+    #[must_use]
+    pub fn takes_redis(&self) -> bool {
+        matches!(self.begin(), Lever::Redis(_))
+    }
+
+    /// Whether tasks may be rejected while it is on: Redis, or the way to it, is not what it was.
+    #[must_use]
+    pub fn may_reject(&self) -> bool {
+        matches!(self.begin(), Lever::Redis(_) | Lever::Link(_))
+    }
+
+    /// Whether processes it is done to are gone while it is on.
+    #[must_use]
+    pub fn takes_processes(&self) -> bool {
+        use crate::lever::ProcessLever::{Kill, Terminate};
+        matches!(self.begin(), Lever::Process(Kill | Terminate { .. }))
     }
 }
 
-impl Remedy {
-    /// The name used in scenarios and records.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WorkerRestart => "worker.restart",
-            Self::RedisStart => "redis.start",
-        }
-    }
+faults! {
+    "worker.kill" worker_kill WorkerKill;
+    "worker.stop" worker_stop WorkerStop;
+    "worker.terminate" worker_terminate WorkerTerminate;
+    "handler.fail" handler_fail HandlerFail;
+    "handler.slow" handler_slow HandlerSlow;
+    "handler.deadlock" handler_deadlock HandlerDeadlock;
+    "redis.kill" redis_kill RedisKill;
+    "redis.stop" redis_stop RedisStop;
+    "redis.full" redis_full RedisFull;
+    "link.delay" link_delay LinkDelay;
+    "link.black-hole" link_black_hole LinkBlackHole;
+    "queue.pause" queue_pause QueuePause;
+    "scrape.gap" scrape_gap ScrapeGap;
 }

@@ -1,6 +1,6 @@
 //! How a task's handler behaves: a pure decision from the plan, the time, and the task's identity.
 
-use crate::fault::Fault;
+use crate::lever::HandlerLever;
 use crate::plan::{Dice, Execution, Plan};
 use firedrill_asynq::actor::{ErrorKind, Outcome};
 use smallvec::SmallVec;
@@ -35,6 +35,8 @@ pub struct Handlers {
     /// The plan.
     pub plan: Arc<Plan>,
     dice: Dice,
+    /// What becomes of handlers while steps are on, by the steps' indices.
+    levers: Arc<[(usize, HandlerLever)]>,
 }
 
 impl Handlers {
@@ -42,7 +44,10 @@ impl Handlers {
     #[must_use]
     pub fn new(plan: Arc<Plan>) -> Self {
         let dice = Dice::new(&plan);
-        Self { plan, dice }
+        let steps = plan.timeline.iter().enumerate();
+        let levers = steps.filter_map(|(index, step)| Some((index, step.fault.handlers()?)));
+        let levers = levers.collect();
+        Self { plan, dice, levers }
     }
 
     /// Decides for an execution that starts at `at_ms` (virtual milliseconds since the drill's start). `None` for a task
@@ -70,18 +75,19 @@ impl Handlers {
                 by_fault: false,
             };
         }
-        for (index, step) in plan.timeline.iter().enumerate() {
-            if !step.is_on(at_ms) {
+        for (index, lever) in &*self.levers {
+            let index = *index;
+            if !plan.timeline[index].is_on(at_ms) {
                 continue;
             }
-            match &step.fault {
-                Fault::HandlerSlow { task: only, factor }
+            match lever {
+                HandlerLever::Slow { task: only, factor }
                     if only.as_ref().is_none_or(|only| *only == task.task) =>
                 {
                     behaviour.service_us = (behaviour.service_us as f64 * factor) as i64;
                     behaviour.touched_by.push(index);
                 }
-                Fault::HandlerFail {
+                HandlerLever::Fail {
                     task: only,
                     share,
                     error,
@@ -102,10 +108,21 @@ impl Handlers {
     /// The step that deadlocks handlers of `process` that end at `at_ms`, if one does.
     #[must_use]
     pub fn deadlocked_by(&self, at_ms: i64, process: &str) -> Option<usize> {
-        self.plan.timeline.iter().position(|step| {
-            matches!(step.fault, Fault::HandlerDeadlock)
-                && step.is_on(at_ms)
-                && step.targets.iter().any(|target| target == process)
+        let locks = self
+            .levers
+            .iter()
+            .filter(|(_, lever)| *lever == HandlerLever::Deadlock);
+        locks.map(|(index, _)| *index).find(|index| {
+            let step = &self.plan.timeline[*index];
+            step.is_on(at_ms) && step.targets.iter().any(|target| target == process)
         })
+    }
+
+    /// Whether any step deadlocks handlers.
+    #[must_use]
+    pub fn ever_deadlock(&self) -> bool {
+        self.levers
+            .iter()
+            .any(|(_, lever)| *lever == HandlerLever::Deadlock)
     }
 }

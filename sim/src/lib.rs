@@ -5,8 +5,10 @@
 
 pub mod builtin;
 pub mod fault;
+pub mod lever;
 pub mod plan;
 pub mod producer;
+pub mod remedy;
 pub mod scenario;
 
 pub mod agreement;

@@ -12,12 +12,18 @@ pub use demand::{Demand, expected_tasks};
 pub use draw::{ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
 pub use start::Start;
+pub(crate) use text::quote;
 
-use crate::fault::{Fault, Remedy};
+use crate::fault::{Fault, Harm};
+use crate::lever::On;
+use crate::remedy::Remedy;
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// The producer, among the clients of Redis.
+pub const PRODUCER: &str = "producer";
 
 /// 95th percentile of the standard normal distribution.
 const Z95: f64 = 1.644_853_626_951_472_2;
@@ -57,6 +63,9 @@ pub struct Plan {
     pub evaluation_phase_ms: i64,
     /// Faults, by time.
     pub timeline: Vec<Step>,
+    /// Remedies of their own, by time.
+    #[serde(default)]
+    pub remedies: Vec<RemedyStep>,
     /// Ground truth.
     pub incidents: Vec<Incident>,
     /// Windows in which every page is a false alarm.
@@ -236,10 +245,24 @@ pub struct Step {
     pub at_ms: i64,
     /// What is done.
     pub fault: Fault,
-    /// Processes it is done to; empty where that is not a choice.
+    /// Processes, clients or targets it is done to; empty where that is not a choice.
     pub targets: Vec<String>,
     /// How it ends; `None`: with the drill.
     pub until: Option<Until>,
+}
+
+/// A remedy of its own, when and on what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemedyStep {
+    /// Its name, unique in the plan.
+    pub id: String,
+    /// When it is done.
+    pub at_ms: i64,
+    /// What is done.
+    pub remedy: Remedy,
+    /// Processes it is done to; empty where that is not a choice.
+    pub targets: Vec<String>,
 }
 
 impl Step {
@@ -258,6 +281,9 @@ pub struct Until {
     pub at_ms: i64,
     /// What an operator does; `None`: the fault ends by itself.
     pub remedy: Option<Remedy>,
+    /// The remedy of its own that does it; `None`: it is written beside the fault.
+    #[serde(default)]
+    pub by: Option<String>,
 }
 
 /// An incident: ground truth for scoring.
@@ -333,20 +359,24 @@ impl Plan {
 
     /// Queues whose tasks a step can harm, as of [an incident](Self::queues_within_reach).
     pub(crate) fn queues_reached_by(&self, step: &Step) -> Vec<String> {
-        let mut reached: BTreeSet<&str> = match &step.fault {
-            Fault::RedisKill { .. } | Fault::HandlerSlow { task: None, .. } => return Vec::new(),
-            Fault::HandlerFail { task, .. }
-            | Fault::HandlerSlow {
-                task: Some(task), ..
-            } => {
+        let mut reached: BTreeSet<&str> = match step.fault.harm() {
+            Harm::All => return Vec::new(),
+            Harm::Task(task) => {
                 let of_task = self.workload.iter().filter(|entry| entry.task == *task);
                 of_task.map(|entry| entry.queue.as_str()).collect()
             }
-            Fault::WorkerKill | Fault::HandlerDeadlock => {
+            // Whoever cuts off the producer harms whatever it sends.
+            Harm::Processes if step.targets.iter().any(|name| name == PRODUCER) => {
+                return Vec::new();
+            }
+            Harm::Processes => {
                 let processes = self.processes().into_iter();
                 let hit = processes.filter(|(name, _)| step.targets.contains(name));
                 hit.flat_map(|(_, worker)| worker.serves()).collect()
             }
+            Harm::Queue(queue) => BTreeSet::from([queue]),
+            // What is well harms nobody; an incident about it may be about anything.
+            Harm::Nothing => return Vec::new(),
         };
         loop {
             let before = reached.len();
@@ -376,8 +406,24 @@ impl Plan {
     /// Whether Redis has to keep its data over a SIGKILL.
     #[must_use]
     pub fn needs_persistence(&self) -> bool {
-        self.timeline
-            .iter()
-            .any(|step| matches!(step.fault, Fault::RedisKill { keep_data: true }))
+        let faults = self.timeline.iter();
+        let mut faults = faults.map(|step| step.fault.needs().persistence);
+        // A Redis that is started anew without a fault has lost nothing.
+        faults.any(|needed| needed)
+            || self
+                .remedies
+                .iter()
+                .any(|step| step.remedy.kind().on == On::Redis)
+    }
+
+    /// Whether it needs a Redis that may be stopped and changed.
+    #[must_use]
+    pub fn needs_own_redis(&self) -> bool {
+        let mut faults = self.timeline.iter();
+        faults.any(|step| step.fault.needs().own_redis)
+            || self
+                .remedies
+                .iter()
+                .any(|step| step.remedy.kind().on == On::Redis)
     }
 }

@@ -404,6 +404,11 @@ fn ask(socket: &Path) -> io::Result<Option<Identity>> {
     Ok(Identity::of(&info))
 }
 
+/// Who answers at a socket, if somebody does within a second.
+pub(crate) fn identity_at(socket: &Path) -> Option<Identity> {
+    ask(socket).ok().flatten()
+}
+
 fn free_port() -> io::Result<u16> {
     std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?
         .local_addr()

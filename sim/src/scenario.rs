@@ -8,11 +8,14 @@ mod workload;
 
 use crate::fault::Fault;
 use crate::plan::{Arrivals, GroupPlan, RetryDelay, Service, Start};
-use duration::{as_duration, as_share};
+use crate::remedy::Remedy;
+use duration::as_duration;
+pub(crate) use duration::as_share;
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::settings::{SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problem, Problems, closest, parse};
 
+pub(crate) use crate::plan::quote;
 pub use fault::Select;
 pub use resolve::PlanOptions;
 use truth::{Benign, Incident};
@@ -103,12 +106,39 @@ struct Worker {
 
 #[derive(Debug, Clone)]
 struct Step {
-    /// As named; `None`: after its fault.
+    /// As named; `None`: after its fault or remedy.
     id: Option<At<String>>,
     at: At<i64>,
-    fault: At<Fault>,
+    what: StepWritten,
     select: Option<At<Select>>,
-    until: Option<fault::Until>,
+}
+
+/// What a step is.
+#[derive(Debug, Clone)]
+enum StepWritten {
+    Fault {
+        fault: At<Fault>,
+        until: Option<fault::Until>,
+    },
+    Remedy(At<Remedy>),
+}
+
+impl Step {
+    /// Its fault's or remedy's name.
+    fn name(&self) -> &'static str {
+        match &self.what {
+            StepWritten::Fault { fault, .. } => fault.value.name(),
+            StepWritten::Remedy(remedy) => remedy.value.name(),
+        }
+    }
+
+    /// Where its fault or remedy was written.
+    fn place(&self) -> Mark {
+        match &self.what {
+            StepWritten::Fault { fault, .. } => fault.at,
+            StepWritten::Remedy(remedy) => remedy.at,
+        }
+    }
 }
 
 impl Scenario {
@@ -270,7 +300,7 @@ fn list<T>(
         .collect()
 }
 
-fn text(node: &Node, what: &str, problems: &mut Problems) -> Option<String> {
+pub(crate) fn text(node: &Node, what: &str, problems: &mut Problems) -> Option<String> {
     node.as_str(what, problems).map(str::to_owned)
 }
 
@@ -314,7 +344,7 @@ fn time(node: &Node, what: &str, problems: &mut Problems) -> Option<At<i64>> {
 }
 
 /// A duration above zero.
-fn positive(node: &Node, what: &str, problems: &mut Problems) -> Option<i64> {
+pub(crate) fn positive(node: &Node, what: &str, problems: &mut Problems) -> Option<i64> {
     let value = as_duration(node, what, problems)?;
     if value <= 0 {
         node.expected(what, "a duration above zero", problems);
@@ -324,7 +354,7 @@ fn positive(node: &Node, what: &str, problems: &mut Problems) -> Option<i64> {
 }
 
 /// A whole number in a range.
-fn count(
+pub(crate) fn count(
     node: &Node,
     what: &str,
     range: std::ops::RangeInclusive<u32>,

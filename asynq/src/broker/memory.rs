@@ -5,6 +5,7 @@
 //! is forgotten by a clock, because no operation but a listing for people looks at what has one.
 
 mod dump;
+mod full;
 mod groups;
 mod locks;
 mod queue;

@@ -13,7 +13,7 @@ use firedrill_reports::pack::RulePack;
 use firedrill_reports::{DrillScore, Record, Replay, ScoreParams, render, score_drill};
 use firedrill_sim::drill::{self, RECORD_FILE, Rules};
 use firedrill_sim::engine::virtual_time::{Harness, VirtualOptions};
-use firedrill_sim::fault::{Deed, Phase};
+use firedrill_sim::fault::Phase;
 use firedrill_sim::files::{self, LATEST, shown};
 use firedrill_sim::plan::{Incident, Plan};
 use std::path::Path;
@@ -196,7 +196,7 @@ fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
         let Some(step) = steps.find(|step| step.id == late.step) else {
             return false;
         };
-        if step.fault.deed(late.phase) == Deed::LeaveToHandlers {
+        if step.fault.is_in_handlers() {
             return false;
         }
         match (late.phase, &mut step.until) {

@@ -104,7 +104,7 @@ impl LiveSet {
 /// Refuses drills that stop a Redis that is not theirs.
 fn leaves_redis_alone(address: &Address, jobs: &[Job]) -> Result<(), Failure> {
     for Job { plan, .. } in jobs {
-        if plan.timeline.iter().any(|step| step.fault.is_of_redis()) {
+        if plan.needs_own_redis() {
             return Err(Failure::refused(format!(
                 "{}: the scenario kills Redis, and {address} is not the drill's own; leave --redis away, and it gets one",
                 plan.name

@@ -2,7 +2,7 @@
 
 use super::ran_to_its_end;
 use crate::engine;
-use crate::fault::{Deed, Phase};
+use crate::fault::Phase;
 use crate::metrics::exposition::is_counter;
 use crate::plan::Plan;
 use firedrill_detector::sample::{METRIC_NAME, is_stale};
@@ -75,8 +75,9 @@ fn deaths<'r>(record: &'r Record, plan: &Plan) -> Vec<(&'r [String], i64, i64)> 
         .filter_map(|mark| {
             let step = plan.step(mark.step.as_deref()?)?;
             let until_ms = step.until.as_ref().map_or(i64::MAX, |until| until.at_ms);
-            let kills = step.fault.deed(Phase::Begin) == Deed::KillWorkers;
-            kills.then_some((mark.targets.as_slice(), mark.at_ms, until_ms))
+            step.fault
+                .takes_processes()
+                .then_some((mark.targets.as_slice(), mark.at_ms, until_ms))
         })
         .collect()
 }

@@ -11,10 +11,35 @@ pub const REDIS: &str = "redis";
 pub struct Absences {
     /// Of each process, and of [`REDIS`]; without an end while it is away.
     spans: BTreeMap<String, Vec<(Time, Option<Time>)>>,
+    /// The same of scrape targets that were well and could not be reached.
+    unreached: BTreeMap<String, Vec<(Time, Option<Time>)>>,
     data_lost: Option<Time>,
 }
 
+/// Whether one of these spans has a moment between `from` and `to`.
+fn touch(spans: Option<&Vec<(Time, Option<Time>)>>, from: Time, to: Time) -> bool {
+    let mut spans = spans.into_iter().flatten();
+    spans.any(|(since, until)| *since <= to && until.is_none_or(|until| until >= from))
+}
+
 impl Absences {
+    /// From `at` on a target can be reached, or not.
+    pub fn reaches(&mut self, instance: &str, reachable: bool, at: Time) {
+        let spans = self.unreached.entry(instance.to_owned()).or_default();
+        match spans.last_mut() {
+            Some((_, until @ None)) if reachable => *until = Some(at),
+            Some((_, None)) => {}
+            _ if reachable => {}
+            _ => spans.push((at, None)),
+        }
+    }
+
+    /// Whether a target could not be reached at any moment between `from` and `to`.
+    #[must_use]
+    pub fn was_out_of_reach(&self, instance: &str, from: Time, to: Time) -> bool {
+        touch(self.unreached.get(instance), from, to)
+    }
+
     /// From `at` on, what happens to `who` is the plan's doing.
     pub fn leaves(&mut self, who: &str, at: Time) {
         let spans = self.spans.entry(who.to_owned()).or_default();
@@ -44,8 +69,7 @@ impl Absences {
     /// Whether `who` is away now, or ever was between `from` and `to`.
     #[must_use]
     pub fn was_away(&self, who: &str, from: Time, to: Time) -> bool {
-        let mut spans = self.spans.get(who).into_iter().flatten();
-        spans.any(|(since, until)| *since <= to && until.is_none_or(|until| until >= from))
+        touch(self.spans.get(who), from, to)
     }
 
     /// Whether anybody was away between `from` and `to`.

@@ -3,14 +3,19 @@
 pub mod abort;
 pub mod child;
 mod counters;
-pub mod deeds;
+mod director;
 mod evidence;
 pub mod exporter;
 pub mod fleet;
 pub mod http;
 mod lag;
+mod left;
+mod lever;
+mod observer;
 mod producer;
 pub mod scraper;
+pub(crate) mod signals;
+mod stand;
 mod strain;
 mod targets_file;
 mod upkeep;
@@ -19,38 +24,31 @@ pub(crate) mod watch;
 
 pub use targets_file::TARGETS_FILE;
 
-use crate::audit::{self, Evidence, REDIS};
+use crate::audit::REDIS;
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
-use crate::fault::Agenda;
 use crate::plan::Plan;
 use crate::redis_server::given::{GivenRedis, Taking};
 use crate::redis_server::ours::Ours;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
-use crate::scrape::{SeriesTable, Target};
 use abort::Abort;
 use child::{ChildError, Told};
+use director::Director;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
-use firedrill_asynq::op::{Op, Reply, TaskState};
-use firedrill_reports::record::{GapKind, Interference, Lag, Meddling};
 use fleet::Fleet;
+use left::Left;
+use observer::{Looked, Observer};
 use producer::ProducerTask;
-use scraper::{Addresses, InOrder, Progress, Schedule, scrape_loop};
-use std::collections::BTreeMap;
+use scraper::Addresses;
+use stand::Stand;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
-use strain::{LOOK_EVERY, Strain};
+use std::sync::atomic::AtomicI64;
 use targets_file::TargetsFile;
 use tokio::sync::mpsc;
-use upkeep::Upkeep;
-use watch::{HARNESS, Pulse, Roster, Watch};
-
-/// How long a stopped drill looks at what is left in its Redis.
-const LOOKS_WITHIN: Duration = Duration::from_millis(300);
+use watch::Watch;
 
 /// What a live drill runs with.
 #[derive(Debug, Clone)]
@@ -151,255 +149,118 @@ async fn run_on(
     options: &LiveOptions,
     sink: Sink<'_>,
 ) -> Result<Ended, LiveError> {
+    let begun = begin(redis, plan, options).await?;
+    let Begun {
+        stand,
+        exporter_broker,
+        producer_broker,
+        watch,
+        told,
+        ..
+    } = begun;
+    let _closes = ClosedInTheEnd([
+        producer_broker.clone(),
+        exporter_broker.clone(),
+        stand.control.clone(),
+    ]);
+    let (clock, roster) = (stand.clock, stand.roster.clone());
+    let producer = ProducerTask::spawn(plan, producer_broker, clock, roster.clone());
+    let mut observer = Observer::new(plan, options, (clock, &stand.addresses, roster.clone()));
+    let (done_tx, done) = mpsc::unbounded_channel();
+    let director = Director::start(stand, options.abort.clone(), done_tx);
+    let looked = observer
+        .watch((watch, done, told), &producer, &options.abort, sink)
+        .await?;
+    let Looked { watch, aborted } = looked;
+    let (left, gaps) = watch.finish();
+    for found in left {
+        sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
+    }
+    let end = clock.virtual_start.plus_millis(plan.duration_ms);
+    let stopped_at = clock.now().min(end);
+    observer.tell_unseen(stopped_at, sink)?;
+    // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
+    let mut stand = director.finish().await?;
+    let ledgers = stand.fleet.end().await;
+    let left = Left {
+        producer: producer.finish(clock, &options.abort).await,
+        ledgers,
+        absences: roster.absences(),
+        stopped_at,
+        aborted,
+    };
+    let lags = observer.into_lags(gaps);
+    left.prove(plan, (&mut stand, &exporter_broker), lags, sink)
+        .await
+}
+
+/// All that is there when a drill begins.
+struct Begun {
+    stand: Stand,
+    producer_broker: RedisBroker,
+    exporter_broker: RedisBroker,
+    watch: Watch,
+    told: mpsc::UnboundedReceiver<Told>,
+}
+
+/// Starts everything; from now on the clock runs.
+async fn begin(
+    redis: PrivateRedis,
+    plan: &Plan,
+    options: &LiveOptions,
+) -> Result<Begun, LiveError> {
     let server_of = options.redis.server_of();
     let redis_options = RedisOptions::at_speed(options.speed).to_server_of(server_of);
     let address = redis.address();
-    let (told_tx, mut told) = mpsc::unbounded_channel();
+    let (told_tx, told) = mpsc::unbounded_channel();
     let addresses = Addresses::default();
     let begin = async {
-        let producer_broker = RedisBroker::open(&address, redis_options.clone()).await?;
-        let exporter_broker = RedisBroker::open(&address, redis_options.clone()).await?;
+        let open = || RedisBroker::open(&address, redis_options.clone());
+        let brokers = (open().await?, open().await?, open().await?);
         let workers = (addresses.clone(), EXPORTERS.len());
         let fleet = Fleet::start(plan, options, &address, told_tx, workers).await?;
-        Ok::<_, LiveError>((producer_broker, exporter_broker, fleet))
+        Ok::<_, LiveError>((brokers, fleet))
     };
     let begun = options.abort.unless_asked(begin).await;
-    let (producer_broker, exporter_broker, mut fleet) = begun.ok_or(LiveError::Stopped)??;
-    let _closes = ClosedInTheEnd([producer_broker.clone(), exporter_broker.clone()]);
+    let (brokers, mut fleet) = begun.ok_or(LiveError::Stopped)??;
+    let (producer_broker, exporter_broker, control) = brokers;
     let system = |what| move |error| LiveError::System(what, error);
     let clock = ClockOrigin::start(options.epoch, options.speed);
-    let mut watch =
+    let watch =
         Watch::start(plan, clock, address, redis_options).map_err(system("the observer"))?;
     let roster = watch.roster.clone();
     roster.is_there(REDIS, redis.pid(), None);
     fleet.begin(clock, roster.clone()).await?;
     let uptime = uptime::Uptime::new(clock);
-    let pulse = tokio::spawn(feel_pulse(roster.clone(), clock));
-
-    addresses.set(
-        0,
-        exporter::serve_checked(exporter_broker.clone(), clock, Some(roster.clone()))
-            .await
-            .map_err(system("exporter port"))?,
-    );
-    addresses.set(
-        1,
-        exporter::serve_redis(exporter_broker.clone(), uptime.clone())
-            .await
-            .map_err(system("exporter port"))?,
-    );
-    let targets_file = TargetsFile::new(&options.targets_file, names(plan));
-    targets_file
-        .write(&addresses)
-        .map_err(system(TARGETS_FILE))?;
-
-    let producer = ProducerTask::spawn(plan, producer_broker, clock, roster.clone());
-    let (progress_tx, mut scrapes) = mpsc::unbounded_channel();
-    let mut series = SeriesTable::default();
-    let mut targets = spawn_scrapes(plan, clock, &addresses, &progress_tx, &mut series);
-    drop(progress_tx);
-
-    let mut world = deeds::World {
-        plan,
+    let broker = exporter_broker.clone();
+    let place = exporter::serve_checked(broker, clock, Some(roster.clone())).await;
+    addresses.set(0, place.map_err(system("exporter port"))?);
+    let place = exporter::serve_redis(exporter_broker.clone(), uptime.clone()).await;
+    addresses.set(1, place.map_err(system("exporter port"))?);
+    let stand = Stand {
+        plan: Arc::new(plan.clone()),
         clock,
         redis,
+        control,
         fleet,
         addresses,
-        targets_file,
+        targets_file: TargetsFile::new(&options.targets_file, names(plan)),
         uptime,
-        roster: roster.clone(),
+        roster,
     };
-    let mut agenda = Agenda::new(plan);
-    let mut seen = vec![false; plan.timeline.len()];
-    let mut order = InOrder::default();
-    let mut upkeep = Upkeep::new(plan, roster.clone());
-    let mut scrape_late_ms = Vec::new();
-    let mut fault_ms_max = 0;
-    let abort = &options.abort;
-    let end = options.epoch.plus_millis(plan.duration_ms);
-    let mut aborted = abort.is_asked();
-    let mut strain = Strain::new(plan);
-    let mut look = tokio::time::interval(LOOK_EVERY);
-    while !aborted {
-        let next = agenda
-            .next_ms()
-            .map_or(end, |at_ms| options.epoch.plus_millis(at_ms))
-            .min(end);
-        tokio::select! {
-            biased;
-            () = abort.asked() => aborted = true,
-            () = tokio::time::sleep(clock.until(next)) => {
-                if clock.now() >= end {
-                    break;
-                }
-                let Some(done) = abort.unless_asked(world.run_due(&mut agenda)).await else {
-                    aborted = true;
-                    continue;
-                };
-                let (marks, late_ms) = done?;
-                fault_ms_max = fault_ms_max.max(late_ms);
-                strain.fault(late_ms);
-                // What took longer than the drill was not done in it.
-                for mark in marks.into_iter().filter(|mark| mark.at_ms <= plan.duration_ms) {
-                    sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
-                }
-            }
-            Some(word) = told.recv() => match word {
-                Told::Effect(effect) => {
-                    if !std::mem::replace(&mut seen[effect.step], true) {
-                        let at_ms = effect.at.millis() - options.epoch.millis();
-                        let at_ms = at_ms.min(plan.duration_ms);
-                        let mark = plan.timeline[effect.step].effect_mark(at_ms, &effect.process);
-                        sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
-                    }
-                }
-                Told::Stalled { process, at, ms } => {
-                    roster.gap(GapKind::Stall, &process, at, ms);
-                    strain.stall(&process, ms);
-                }
-            },
-            _ = look.tick(), if options.gives_up => {
-                producer.with_notes(|notes| strain.notes(notes));
-                if let Some(what) = strain.beyond() {
-                    return Err(LiveError::TooFast(what.to_owned()));
-                }
-            }
-            Some(found) = watch.next() => {
-                sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
-            }
-            Some(progress) = scrapes.recv() => {
-                upkeep.see(&progress);
-                if let Progress::Began { late_ms, at, .. } = &progress {
-                    scrape_late_ms.push(*late_ms);
-                    strain.scrape(*late_ms);
-                    options.reached_ms.store(at.millis() - options.epoch.millis(), Ordering::Relaxed);
-                }
-                for (at, target, values) in order.take(progress) {
-                    let values = targets[target].scraped_values(values, &mut series);
-                    for (id, labels) in series.take_new() {
-                        sink(Observation::Series { id, labels }).map_err(LiveError::Sink)?;
-                    }
-                    let at_ms = at.millis() - options.epoch.millis();
-                    let target = targets[target].name();
-                    sink(Observation::Scrape { at_ms, target, values }).map_err(LiveError::Sink)?;
-                }
-            }
-        }
-    }
-    drop(scrapes);
-    pulse.abort();
-    let (left, mut gaps) = watch.finish();
-    for found in left {
-        sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
-    }
-    let stopped_at = clock.now().min(end);
-    let reached_ms = stopped_at.millis() - options.epoch.millis();
-    let unseen = plan.timeline.iter().zip(&seen).filter(|(_, seen)| !**seen);
-    for mark in unseen.filter_map(|(step, _)| step.missing_effect(reached_ms)) {
-        sink(Observation::Mark(mark)).map_err(LiveError::Sink)?;
-    }
-
-    // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
-    let ledgers = world.fleet.end().await;
-    let producer = producer.finish(clock, abort).await;
-    let look = async {
-        if !world.redis.is_listening() {
-            // The drill ended during an outage: what survived it is part of the audit.
-            world.redis.restart(true).await?;
-        }
-        let left = left_in_redis(plan, &exporter_broker).await?;
-        let found = Ours::of(plan).survey(&exporter_broker, true).await?;
-        let span = (options.epoch, end);
-        let counters = counters::read(plan, &exporter_broker, span).await?;
-        Ok::<_, LiveError>((left, found.foreign, counters))
-    };
-    let looked = if aborted {
-        // Nothing is started and nobody waited for: a Redis that answers does so at once.
-        let look = left_in_redis(plan, &exporter_broker);
-        let left = tokio::time::timeout(LOOKS_WITHIN, look).await;
-        match left.ok().and_then(Result::ok) {
-            Some(left) => {
-                let ours = Ours::of(plan);
-                let survey = ours.survey(&exporter_broker, true);
-                let found = tokio::time::timeout(LOOKS_WITHIN, survey).await;
-                let found = found.ok().and_then(Result::ok);
-                let foreign = found.map_or_else(Vec::new, |found| found.foreign);
-                Some((left, foreign, BTreeMap::new()))
-            }
-            None => None,
-        }
-    } else {
-        Some(look.await?)
-    };
-    let Some((left, foreign, counters)) = looked else {
-        // Without it nothing is proven of any task.
-        return Ok(Ended {
-            at_ms: reached_ms,
-            aborted,
-        });
-    };
-    for thing in foreign {
-        let what = thing.interference(reached_ms);
-        sink(Observation::Interference(what)).map_err(LiveError::Sink)?;
-    }
-    let (ledgers, damaged) = evidence::read(ledgers);
-    let ledgers_whole = damaged.is_empty();
-    for (process, saw) in damaged {
-        sink(Observation::Interference(Interference {
-            at_ms: reached_ms,
-            until_ms: None,
-            what: Meddling::Ledger,
-            subject: process,
-            saw,
-        }))
-        .map_err(LiveError::Sink)?;
-    }
-    let absences = roster.absences();
-    if ledgers_whole && !absences.was_away(REDIS, options.epoch, stopped_at) {
-        for (queue, saw) in counters::wrong(plan, &counters, (&producer, &ledgers)) {
-            sink(Observation::Interference(Interference {
-                at_ms: reached_ms,
-                until_ms: None,
-                what: Meddling::ForeignData,
-                subject: queue,
-                saw,
-            }))
-            .map_err(LiveError::Sink)?;
-        }
-    }
-    let lag = lag::lag(
-        plan,
-        (&producer, &ledgers),
-        (options.epoch, &absences),
-        scrape_late_ms,
-        fault_ms_max,
-        &mut gaps,
-    );
-    let evidence = Evidence {
-        plan,
-        origin: options.epoch,
-        end: stopped_at,
-        producer: &producer,
-        ledgers: &ledgers,
-        left: &left,
-        absences,
-        ledgers_whole,
-    };
-    let audited = Box::new(audit::audit(&evidence));
-    let lag = Lag {
-        gaps: gaps.into_vec(),
-        ..lag
-    };
-    sink(Observation::Ledger { audited, lag }).map_err(LiveError::Sink)?;
-    Ok(Ended {
-        at_ms: reached_ms,
-        aborted,
+    stand.tell_addresses()?;
+    Ok(Begun {
+        stand,
+        producer_broker,
+        exporter_broker,
+        watch,
+        told,
     })
 }
 
 /// Connections that nothing is asked over any more when a drill is over, however it ended: what was under way is not
 /// repeated while the drill's keys are removed.
-struct ClosedInTheEnd([RedisBroker; 2]);
+struct ClosedInTheEnd([RedisBroker; 3]);
 
 impl Drop for ClosedInTheEnd {
     fn drop(&mut self) {
@@ -407,65 +268,10 @@ impl Drop for ClosedInTheEnd {
     }
 }
 
-fn spawn_scrapes(
-    plan: &Plan,
-    clock: ClockOrigin,
-    addresses: &Addresses,
-    progress: &mpsc::UnboundedSender<Progress>,
-    series: &mut SeriesTable,
-) -> Vec<Target> {
-    let targets = crate::engine::targets(plan).into_iter().enumerate();
-    targets
-        .map(|(target, (job, instance, phase_ms))| {
-            let schedule = Schedule {
-                target,
-                path: "/metrics",
-                first: clock.virtual_start.plus_millis(phase_ms),
-                interval_ms: plan.scrape_interval_ms,
-                timeout_ms: plan.scrape_timeout_ms,
-            };
-            tokio::spawn(scrape_loop(
-                schedule,
-                clock,
-                addresses.clone(),
-                progress.clone(),
-            ));
-            Target::new(job, &instance, series)
-        })
-        .collect()
-}
-
 /// Jobs and instances of a plan's targets, by number.
 fn names(plan: &Plan) -> Vec<(&'static str, String)> {
     let targets = crate::engine::targets(plan).into_iter();
     targets.map(|(job, instance, _)| (job, instance)).collect()
-}
-
-async fn left_in_redis(
-    plan: &Plan,
-    broker: &RedisBroker,
-) -> Result<BTreeMap<String, TaskState>, LiveError> {
-    let mut left = BTreeMap::new();
-    for queue in &plan.queues {
-        if let Reply::Ids(ids) = broker
-            .call(Op::ListIds {
-                queue: queue.name.clone(),
-            })
-            .await?
-        {
-            left.extend(ids);
-        }
-    }
-    Ok(left)
-}
-
-/// Notes when the drill's own thread did not get to run.
-async fn feel_pulse(roster: Roster, clock: ClockOrigin) {
-    let mut pulse = Pulse::new(clock);
-    loop {
-        let (since, late_ms) = pulse.beat().await;
-        roster.gap(GapKind::Stall, HARNESS, since, late_ms);
-    }
 }
 
 /// Milliseconds since the drill's start, as records count.

@@ -6,8 +6,8 @@
 //! What the model leaves out: a call to a Redis that is up takes no time (but for a [`Harness`]), and so do starting a
 //! process and a scrape.
 
-mod deeds;
 mod dues;
+mod lever;
 mod lives;
 mod process;
 mod redis;

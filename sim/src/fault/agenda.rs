@@ -1,6 +1,7 @@
 //! What is done to the system, in order of time.
 
-use crate::plan::{Plan, Step};
+use crate::lever::{Lever, On};
+use crate::plan::{Plan, RemedyStep, Step};
 use firedrill_reports::record::Mark;
 pub use firedrill_reports::record::Phase;
 use std::collections::VecDeque;
@@ -10,13 +11,22 @@ use std::collections::VecDeque;
 pub struct Turn {
     /// When, virtual milliseconds since the start of the drill.
     pub at_ms: i64,
-    /// Index of the timeline's step.
-    pub step: usize,
-    /// Which end of it.
-    pub phase: Phase,
+    /// What.
+    pub what: What,
 }
 
-/// Beginnings and ends of all faults of a plan.
+/// What there is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// The fault of this step begins: its index in the plan's timeline.
+    Begin(usize),
+    /// It ends, by itself or by the remedy that is written beside its end.
+    End(usize),
+    /// A remedy of its own: its index among the plan's.
+    Remedy(usize),
+}
+
+/// Beginnings and ends of all faults of a plan, and its remedies.
 #[derive(Debug)]
 pub struct Agenda(VecDeque<Turn>);
 
@@ -24,30 +34,26 @@ impl Agenda {
     /// Of `plan`.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        let mut turns: Vec<Turn> = Vec::new();
-        for (step, planned) in plan.timeline.iter().enumerate() {
-            turns.push(Turn {
-                at_ms: planned.at_ms,
-                step,
-                phase: Phase::Begin,
-            });
-            turns.extend(planned.until.as_ref().map(|until| Turn {
-                at_ms: until.at_ms,
-                step,
-                phase: Phase::End,
-            }));
-        }
+        let mut turns: Vec<(u8, Turn)> = Vec::new();
         // At one moment, what ends is ended before anything begins, and Redis is back before the workers that need it.
-        turns.sort_by_key(|turn| {
-            let fault = &plan.timeline[turn.step].fault;
-            let rank = match turn.phase {
-                Phase::End if fault.is_of_redis() => 0,
-                Phase::End => 1,
-                Phase::Begin => 2,
+        let mends = |on: On| u8::from(on != On::Redis);
+        for (index, step) in plan.timeline.iter().enumerate() {
+            let turn = |at_ms, what| Turn { at_ms, what };
+            turns.push((2, turn(step.at_ms, What::Begin(index))));
+            if let Some(until) = step.until.as_ref().filter(|until| until.by.is_none()) {
+                let rank = mends(step.fault.kind().on);
+                turns.push((rank, turn(until.at_ms, What::End(index))));
+            }
+        }
+        for (index, step) in plan.remedies.iter().enumerate() {
+            let turn = Turn {
+                at_ms: step.at_ms,
+                what: What::Remedy(index),
             };
-            (turn.at_ms, rank)
-        });
-        Self(turns.into())
+            turns.push((mends(step.remedy.kind().on), turn));
+        }
+        turns.sort_by_key(|(rank, turn)| (turn.at_ms, *rank));
+        Self(turns.into_iter().map(|(_, turn)| turn).collect())
     }
 
     /// When the next turn is due, virtual milliseconds since the start.
@@ -66,37 +72,127 @@ impl Agenda {
 }
 
 impl Turn {
-    /// The mark of this turn, done at `at_ms` with an effect that was looked at.
+    /// What is to be done; `None`: nothing, it is over by itself.
     #[must_use]
-    pub fn mark(&self, step: &Step, at_ms: i64, verified: bool, saw: String) -> Mark {
-        let what = match (self.phase, step.fault.ended_by()) {
-            (Phase::Begin, _) => step.fault.name().to_owned(),
-            (Phase::End, Some(remedy)) => remedy.name().to_owned(),
-            (Phase::End, None) => format!("{} ends", step.fault.name()),
-        };
-        Mark {
+    pub fn lever(&self, plan: &Plan) -> Option<Lever> {
+        match self.what {
+            What::Begin(step) => Some(plan.timeline[step].fault.begin()),
+            What::End(step) => plan.timeline[step].undo(),
+            What::Remedy(index) => {
+                let step = &plan.remedies[index];
+                let ended = plan.ended_by(step).next();
+                Some(step.remedy.done(ended.map(|ended| &ended.fault)))
+            }
+        }
+    }
+
+    /// The processes, clients or targets it is done to; empty where that is not a choice.
+    #[must_use]
+    pub fn targets<'p>(&self, plan: &'p Plan) -> &'p [String] {
+        match self.what {
+            What::Begin(step) | What::End(step) => &plan.timeline[step].targets,
+            What::Remedy(index) => &plan.remedies[index].targets,
+        }
+    }
+
+    /// The marks of this turn, done at `at_ms` with an effect that was looked at: its own, and the ends of what it ends.
+    #[must_use]
+    pub fn marks(&self, plan: &Plan, at_ms: i64, verified: bool, saw: String) -> Vec<Mark> {
+        let mark = |step: &Step, phase, what: String| Mark {
             step: Some(step.id.clone()),
-            phase: Some(self.phase),
+            phase: Some(phase),
             planned_ms: self.at_ms,
             at_ms,
             what,
-            targets: step.targets(),
+            targets: step.on(),
             verified,
-            saw,
+            saw: saw.clone(),
+        };
+        match self.what {
+            What::Begin(index) => {
+                let step = &plan.timeline[index];
+                vec![mark(step, Phase::Begin, step.fault.name().to_owned())]
+            }
+            What::End(index) => {
+                let step = &plan.timeline[index];
+                vec![mark(step, Phase::End, step.end_name())]
+            }
+            What::Remedy(index) => {
+                let step = &plan.remedies[index];
+                let own = Mark {
+                    step: Some(step.id.clone()),
+                    phase: Some(Phase::Begin),
+                    planned_ms: self.at_ms,
+                    at_ms,
+                    what: step.remedy.name().to_owned(),
+                    targets: step.on(),
+                    verified,
+                    saw: saw.clone(),
+                };
+                let ends = plan.ended_by(step);
+                let ends = ends.map(|ended| mark(ended, Phase::End, ended.end_name()));
+                std::iter::once(own).chain(ends).collect()
+            }
         }
     }
 }
 
-impl Step {
+impl Plan {
+    /// The steps that a remedy of its own ends.
+    pub fn ended_by<'p>(&'p self, remedy: &'p RemedyStep) -> impl Iterator<Item = &'p Step> {
+        let is_ended = |step: &&Step| {
+            let by = step.until.as_ref().and_then(|until| until.by.as_ref());
+            by == Some(&remedy.id)
+        };
+        self.timeline.iter().filter(is_ended)
+    }
+}
+
+impl RemedyStep {
     /// On what it is done, for people.
-    fn targets(&self) -> Vec<String> {
+    fn on(&self) -> Vec<String> {
         if !self.targets.is_empty() {
-            self.targets.clone()
-        } else if self.fault.is_in_handlers() {
-            vec!["handlers".to_owned()]
-        } else {
-            vec!["redis".to_owned()]
+            return self.targets.clone();
         }
+        let subject = self.remedy.queue().or(self.remedy.worker());
+        vec![subject.unwrap_or("redis").to_owned()]
+    }
+}
+
+impl Step {
+    /// What is done at its end; `None`: nothing, it is over by itself, or with the drill.
+    #[must_use]
+    pub fn undo(&self) -> Option<Lever> {
+        let until = self.until.as_ref()?;
+        match &until.remedy {
+            Some(remedy) => Some(remedy.done(Some(&self.fault))),
+            None => self.fault.end(),
+        }
+    }
+
+    /// What its end is called.
+    fn end_name(&self) -> String {
+        let remedy = self.until.as_ref().and_then(|until| until.remedy.as_ref());
+        match remedy {
+            Some(remedy) => remedy.name().to_owned(),
+            None => format!("{} ends", self.fault.name()),
+        }
+    }
+
+    /// On what it is done, for people.
+    fn on(&self) -> Vec<String> {
+        if !self.targets.is_empty() {
+            return self.targets.clone();
+        }
+        let what = match self.fault.kind().on {
+            On::Handlers => "handlers",
+            On::Queue => match self.fault.harm() {
+                super::Harm::Queue(queue) => queue,
+                _ => "queue",
+            },
+            On::Redis | On::Workers | On::Clients | On::Targets => "redis",
+        };
+        vec![what.to_owned()]
     }
 
     /// The mark of a handler fault whose first effect was seen in `process`.
@@ -108,7 +204,7 @@ impl Step {
             planned_ms: self.at_ms,
             at_ms,
             what: self.fault.name().to_owned(),
-            targets: self.targets(),
+            targets: self.on(),
             verified: true,
             saw: format!("first effect in {process}"),
         }
@@ -123,7 +219,7 @@ impl Step {
             planned_ms: self.at_ms,
             at_ms: reached_ms,
             what: self.fault.name().to_owned(),
-            targets: self.targets(),
+            targets: self.on(),
             verified: false,
             saw: "no handler was affected".into(),
         })

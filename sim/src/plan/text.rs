@@ -1,7 +1,6 @@
 //! A plan for people: `firedrill plan`, and the `scenario.resolved.yaml` beside a record.
 
-use crate::fault::Fault;
-use crate::plan::{Arrivals, Incident, Plan, RetryDelay, Service, Step, Z95};
+use crate::plan::{Arrivals, Incident, Plan, RemedyStep, RetryDelay, Service, Step, Z95};
 use crate::scenario::duration;
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_detector::text::is_obeyed;
@@ -97,11 +96,14 @@ impl Plan {
             "evaluation: {{ interval: {} }}",
             d(self.evaluation_interval_ms)
         ));
-        if !self.timeline.is_empty() {
+        if !self.timeline.is_empty() || !self.remedies.is_empty() {
             line("timeline:".into());
         }
         for step in &self.timeline {
             line(format!("  - {{ {} }}", as_written(step)));
+        }
+        for step in &self.remedies {
+            line(format!("  - {{ {} }}", remedy_as_written(step)));
         }
         if !self.incidents.is_empty() {
             line("incidents:".into());
@@ -160,9 +162,8 @@ impl Plan {
             events.push((step.at_ms, format!("do    {}{on}", step.fault.name())));
             match &step.until {
                 Some(until) => {
-                    let undo = until
-                        .remedy
-                        .map_or("ends by itself", |remedy| remedy.name());
+                    let remedy = until.remedy.as_ref();
+                    let undo = remedy.map_or("ends by itself", |remedy| remedy.name());
                     events.push((
                         until.at_ms,
                         format!("undo  {}{on}: {undo}", step.fault.name()),
@@ -173,6 +174,21 @@ impl Plan {
                     format!("undo  {}{on}: the drill ends", step.fault.name()),
                 )),
             }
+        }
+        for step in &self.remedies {
+            let on = match step.targets.is_empty() {
+                true => String::new(),
+                false => format!(" on {}", step.targets.join(", ")),
+            };
+            let ends: Vec<&str> = self.ended_by(step).map(|step| step.id.as_str()).collect();
+            let ends = match ends.is_empty() {
+                true => ", which ends nothing".to_owned(),
+                false => format!(", which ends {}", ends.join(", ")),
+            };
+            events.push((
+                step.at_ms,
+                format!("do    {}{on}{ends}", step.remedy.name()),
+            ));
         }
         for incident in &self.incidents {
             let wanted = format!("{:?}", incident.wanted).to_lowercase();
@@ -211,30 +227,15 @@ fn as_written(step: &Step) -> String {
         duration::format(step.at_ms),
         step.fault.name()
     );
-    let _ = match &step.fault {
-        Fault::WorkerKill | Fault::HandlerDeadlock => {
-            let names: Vec<String> = step.targets.iter().map(|name| quote(name)).collect();
-            write!(text, ", select: [{}]", names.join(", "))
-        }
-        Fault::HandlerFail { task, share, error } => {
-            write!(
-                text,
-                ", task: {}, share: {}%, error: {}",
-                quote(task),
-                share * 100.0,
-                quote(error)
-            )
-        }
-        Fault::HandlerSlow { task, factor } => {
-            let task = task
-                .as_ref()
-                .map_or(String::new(), |task| format!(", task: {}", quote(task)));
-            write!(text, "{task}, factor: {factor}")
-        }
-        Fault::RedisKill { keep_data } => write!(text, ", keep_data: {keep_data}"),
-    };
-    if let Some(until) = &step.until {
-        let remedy = until.remedy.map_or(String::new(), |remedy| {
+    if !step.targets.is_empty() {
+        let names: Vec<String> = step.targets.iter().map(|name| quote(name)).collect();
+        let _ = write!(text, ", select: [{}]", names.join(", "));
+    }
+    for (key, value) in step.fault.written() {
+        let _ = write!(text, ", {key}: {value}");
+    }
+    if let Some(until) = step.until.as_ref().filter(|until| until.by.is_none()) {
+        let remedy = until.remedy.as_ref().map_or(String::new(), |remedy| {
             format!(", remedy: {}", remedy.name())
         });
         let _ = write!(
@@ -242,6 +243,20 @@ fn as_written(step: &Step) -> String {
             ", until: {{ at: {}{remedy} }}",
             duration::format(until.at_ms)
         );
+    }
+    text
+}
+
+/// A remedy of its own as an entry of a timeline.
+fn remedy_as_written(step: &RemedyStep) -> String {
+    let (at, name) = (duration::format(step.at_ms), step.remedy.name());
+    let mut text = format!("id: {}, at: {at}, remedy: {name}", quote(&step.id));
+    if !step.targets.is_empty() {
+        let names: Vec<String> = step.targets.iter().map(|name| quote(name)).collect();
+        let _ = write!(text, ", select: [{}]", names.join(", "));
+    }
+    for (key, value) in step.remedy.written() {
+        let _ = write!(text, ", {key}: {value}");
     }
     text
 }
@@ -349,7 +364,7 @@ fn retry_delay(delay: RetryDelay) -> String {
 }
 
 /// A string that YAML reads back as itself: plain where nothing could take it for anything else.
-fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     // Plain, these are other things than strings, here or in other readers.
     const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let is_word = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));

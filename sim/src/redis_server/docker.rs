@@ -241,6 +241,15 @@ impl RedisContainer {
         self.does(&["start", &self.name]).await
     }
 
+    /// Freezes it, or lets it go on; answers whether it is so.
+    ///
+    /// # Errors
+    /// When Docker refuses.
+    pub async fn pause(&self, stops: bool) -> Result<bool, RedisServerError> {
+        let verb = if stops { "pause" } else { "unpause" };
+        self.does(&[verb, &self.name]).await.map(|()| true)
+    }
+
     async fn does(&self, args: &[&str]) -> Result<(), RedisServerError> {
         docker_does(&self.docker, args, DONE_WITHIN).await.map(drop)
     }

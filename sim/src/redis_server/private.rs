@@ -1,9 +1,12 @@
 //! A drill's own Redis, however it was had.
 
+use crate::engine::live::signals;
 use crate::redis_server::{
     ANSWERS_WITHIN, LOOK_AGAIN, Persistence, RedisServer, RedisServerError, RedisServerOptions,
+    identity_at,
 };
 use firedrill_asynq::broker::redis::address::Address;
+use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -123,20 +126,68 @@ impl PrivateRedis {
         }
     }
 
-    /// What is seen of it, if it answers: for marks.
-    #[must_use]
-    pub fn seen(&self) -> Option<String> {
+    /// What is seen of it, if it answers within a second: for marks.
+    pub async fn seen(&self) -> Option<String> {
         match self {
-            Self::Program(server) => server.identity().map(|identity| {
-                format!(
-                    "process {} answers, run id {:.8}",
-                    identity.process_id, identity.run_id
-                )
-            }),
+            Self::Program(server) => {
+                let pid = server.pid()?;
+                let socket = server.socket();
+                let asked = tokio::task::spawn_blocking(move || identity_at(&socket));
+                let identity = asked.await.ok()??;
+                (identity.process_id == pid).then(|| {
+                    format!(
+                        "process {} answers, run id {:.8}",
+                        identity.process_id, identity.run_id
+                    )
+                })
+            }
             Self::Docker(container) => container
                 .is_listening()
                 .then(|| "answers to its password".to_owned()),
             Self::Given(_) => None,
+        }
+    }
+
+    /// SIGSTOP; answers whether it is stopped.
+    ///
+    /// # Errors
+    /// When it is not our child.
+    pub async fn stop(&self) -> Result<bool, RedisServerError> {
+        self.signalled(Signal::STOP).await
+    }
+
+    /// SIGCONT; answers whether it goes on.
+    ///
+    /// # Errors
+    /// When it is not our child.
+    pub async fn go_on(&self) -> Result<bool, RedisServerError> {
+        self.signalled(Signal::CONT).await
+    }
+
+    async fn signalled(&self, signal: Signal) -> Result<bool, RedisServerError> {
+        match self {
+            Self::Docker(container) => container.pause(signal == Signal::STOP).await,
+            Self::Given(_) => Err(RedisServerError::NotOurs),
+            Self::Program(_) => match self.pid() {
+                Some(pid) => Ok(signals::send(pid, signal).await),
+                None => Ok(false),
+            },
+        }
+    }
+
+    /// One that is stopped goes on, and one that is gone is started again with its data.
+    ///
+    /// # Errors
+    /// As [`Self::restart`].
+    pub async fn wake(&mut self) -> Result<(), RedisServerError> {
+        if let Self::Program(_) = self
+            && let Some(pid) = self.pid()
+        {
+            signals::wake(pid);
+        }
+        match self.is_listening() {
+            true => Ok(()),
+            false => self.restart(true).await,
         }
     }
 

@@ -1,29 +1,26 @@
-//! The `timeline` of a scenario: how faults are written.
+//! The `timeline` of a scenario: how faults and remedies are written.
 
-use crate::fault::{Fault, Remedy};
-
-use crate::scenario::{At, Step, as_share, count, list, one_of, read_name, text, time};
+use crate::fault::{self, Fault};
+use crate::lever::On;
+use crate::remedy::{self, Remedy};
+use crate::scenario::{
+    At, Step, StepWritten, as_share, count, list, one_of, read_name, text, time,
+};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problems, Value};
 
-/// Every fault, for error messages; `read` knows their parameters.
-const FAULTS: [&str; 5] = [
-    "worker.kill",
-    "handler.fail",
-    "handler.slow",
-    "handler.deadlock",
-    "redis.kill",
-];
-const REMEDIES: [&str; 2] = ["worker.restart", "redis.start"];
-
-/// Which worker processes a fault hits.
+/// Which processes, clients or targets a step is done to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Select {
     /// All of them.
     All,
     /// So many, the first by name.
     Count(u32),
+    /// Such a share of them, rounded up, the first by name.
+    Share(f64),
     /// These.
     Names(Vec<At<String>>),
+    /// All of a group of workers.
+    Role(At<String>),
 }
 
 /// How a fault ends, as written.
@@ -31,7 +28,8 @@ pub enum Select {
 pub(super) struct Until {
     /// `None`: with the drill.
     pub(super) at: Option<At<i64>>,
-    pub(super) remedy: Option<At<Remedy>>,
+    /// Name of the remedy.
+    pub(super) remedy: Option<At<String>>,
     pub(super) here: Mark,
 }
 
@@ -40,89 +38,80 @@ pub(super) fn step(node: &Node, problems: &mut Problems) -> Option<Step> {
     let at = fields
         .required("at", problems)
         .and_then(|node| time(node, "at", problems));
-    let kind = fields
-        .required("fault", problems)
-        .and_then(|node| one_of(node, "fault", &FAULTS, problems));
     let id = fields
         .take("id")
         .map(|node| read_name(node, "id", problems));
-    let until = fields.take("until").map(|node| read_until(node, problems));
-    let kind = kind?;
-    let mut select = None;
-    let fault = match kind.value.as_str() {
-        "worker.kill" | "handler.deadlock" => {
-            select = fields
-                .required("select", problems)
-                .and_then(|node| read_select(node, problems));
-            Some(if kind.value == "worker.kill" {
-                Fault::WorkerKill
-            } else {
-                Fault::HandlerDeadlock
-            })
-        }
-        "handler.fail" => {
-            let task = fields
-                .required("task", problems)
-                .and_then(|node| text(node, "task", problems));
-            let share = fields.take("share").map_or(Some(1.0), |node| {
-                let share = as_share(node, "share", problems)?;
-                if share == 0.0 {
-                    let message = "share: 0 changes nothing, so there is no fault";
-                    problems.push_with_hint(node.at, message, "accepted: above 0, up to 100%");
-                    return None;
-                }
-                Some(share)
-            });
-            let error = fields
-                .take("error")
-                .map_or(Some("job failed".into()), |node| {
-                    text(node, "error", problems)
-                });
-            match (task, share, error) {
-                (Some(task), Some(share), Some(error)) => {
-                    Some(Fault::HandlerFail { task, share, error })
-                }
-                _ => None,
-            }
-        }
-        "handler.slow" => {
-            let task = fields.take("task").map(|node| text(node, "task", problems));
-            let factor = fields.required("factor", problems).and_then(|node| {
-                let factor = node.as_f64("factor", problems)?;
-                if factor == 1.0 {
-                    let message = "factor: 1 changes nothing, so there is no fault";
-                    problems.push_with_hint(node.at, message, "accepted: above 1, up to 10000");
-                    return None;
-                }
-                if !(1.0..=10_000.0).contains(&factor) {
-                    node.expected("factor", "a number above 1, up to 10000", problems);
-                    return None;
-                }
-                Some(factor)
-            });
-            factor.map(|factor| Fault::HandlerSlow {
-                task: task.flatten(),
-                factor,
-            })
-        }
-        _ => {
-            let keep = fields
-                .take("keep_data")
-                .map_or(Some(true), |node| node.as_bool("keep_data", problems));
-            keep.map(|keep_data| Fault::RedisKill { keep_data })
-        }
-    };
+    let (what, select) = match fields.take("remedy") {
+        Some(remedy) => read_remedy(remedy, &mut fields, problems),
+        None => read_fault(&mut fields, problems),
+    }?;
     fields.finish(problems);
     Some(Step {
         id: id.flatten(),
         at: at?,
+        what: what?,
+        select: select?,
+    })
+}
+
+/// What is done, and to whom; the latter is `None` when it is wrong, and `Some(None)` when it is no choice. `None`: it is not
+/// known what is to be done, so nothing more can be said of the entry.
+type Read = Option<(Option<StepWritten>, Option<Option<At<Select>>>)>;
+
+fn read_fault(fields: &mut Fields<'_>, problems: &mut Problems) -> Read {
+    let names: Vec<&str> = fault::KINDS.iter().map(|kind| kind.name).collect();
+    let kind = fields
+        .required("fault", problems)
+        .and_then(|node| one_of(node, "fault", &names, problems));
+    let until = fields.take("until").map(|node| read_until(node, problems));
+    let kind = kind?;
+    let fault = Fault::read(&kind.value, fields, problems).flatten();
+    let on = fault::KINDS.iter().find(|known| known.name == kind.value);
+    let select = selected(on.map(|kind| kind.on), fields, problems);
+    let written = fault.map(|fault| StepWritten::Fault {
         fault: At {
             at: kind.at,
-            value: fault?,
+            value: fault,
         },
-        select,
         until: until.flatten(),
-    })
+    });
+    Some((written, select))
+}
+
+fn read_remedy(name: &Node, fields: &mut Fields<'_>, problems: &mut Problems) -> Read {
+    let names: Vec<&str> = remedy::KINDS.iter().map(|kind| kind.name).collect();
+    let name = one_of(name, "remedy", &names, problems)?;
+    let remedy = Remedy::read(&name.value, fields, problems).flatten();
+    let scales = remedy
+        .as_ref()
+        .is_some_and(|remedy| remedy.worker().is_some());
+    let on = remedy::KINDS.iter().find(|known| known.name == name.value);
+    let on = on.map(|kind| kind.on).filter(|_| !scales);
+    let select = selected(on, fields, problems);
+    let written = remedy.map(|remedy| {
+        StepWritten::Remedy(At {
+            at: name.at,
+            value: remedy,
+        })
+    });
+    Some((written, select))
+}
+
+/// Takes `select`: it must say which processes; where clients or targets are meant, it may be left out and means all.
+fn selected(
+    on: Option<On>,
+    fields: &mut Fields<'_>,
+    problems: &mut Problems,
+) -> Option<Option<At<Select>>> {
+    let node = match on {
+        Some(On::Workers) => Some(fields.required("select", problems)?),
+        Some(On::Clients | On::Targets) => fields.take("select"),
+        _ => return Some(None),
+    };
+    match node {
+        Some(node) => read_select(node, problems).map(Some),
+        None => Some(None),
+    }
 }
 
 fn read_until(node: &Node, problems: &mut Problems) -> Option<Until> {
@@ -145,18 +134,10 @@ fn read_until(node: &Node, problems: &mut Problems) -> Option<Until> {
     let at = fields
         .required("at", problems)
         .and_then(|node| time(node, "at", problems));
-    let remedy = fields.take("remedy").map(|node| {
-        let name = one_of(node, "remedy", &REMEDIES, problems)?;
-        let remedy = if name.value == "worker.restart" {
-            Remedy::WorkerRestart
-        } else {
-            Remedy::RedisStart
-        };
-        Some(At {
-            at: name.at,
-            value: remedy,
-        })
-    });
+    let names: Vec<&str> = remedy::KINDS.iter().map(|kind| kind.name).collect();
+    let remedy = fields
+        .take("remedy")
+        .map(|node| one_of(node, "remedy", &names, problems));
     fields.finish(problems);
     Some(Until {
         at: Some(at?),
@@ -171,22 +152,34 @@ fn read_select(node: &Node, problems: &mut Problems) -> Option<At<Select>> {
         Value::Sequence(_) => Select::Names(list(node, "select", problems, |node, problems| {
             text(node, "process", problems).map(|value| At { at: node.at, value })
         })),
-        Value::Mapping(_) => {
-            let mut fields = Fields::new(node, "select", problems)?;
-            let total = fields
-                .required("count", problems)
-                .and_then(|node| count(node, "count", 1..=1_000, problems));
-            fields.finish(problems);
-            Select::Count(total?)
-        }
+        Value::Mapping(_) => read_some(node, problems)?,
         Value::Scalar { .. } => {
             node.expected(
                 "select",
-                "`all`, `{ count: 1 }` or a list of processes such as `[w-0]`",
+                "`all`, `{ count: 1 }`, `{ share: 50% }`, `{ role: w }` or a list of processes such as `[w-0]`",
                 problems,
             );
             return None;
         }
     };
     Some(At { at: node.at, value })
+}
+
+/// `{ count: 1 }`, `{ share: 50% }` or `{ role: w }`.
+fn read_some(node: &Node, problems: &mut Problems) -> Option<Select> {
+    let mut fields = Fields::new(node, "select", problems)?;
+    let select = if let Some(node) = fields.take("share") {
+        let share = as_share(node, "share", problems);
+        share.map(Select::Share)
+    } else if let Some(node) = fields.take("role") {
+        let name = text(node, "role", problems);
+        name.map(|value| Select::Role(At { at: node.at, value }))
+    } else {
+        let total = fields
+            .required("count", problems)
+            .and_then(|node| count(node, "count", 1..=1_000, problems));
+        total.map(Select::Count)
+    };
+    fields.finish(problems);
+    select
 }

@@ -71,7 +71,7 @@ impl Resolver<'_> {
         let evaluation_interval_ms = scenario.evaluation_interval_ms.unwrap_or(INTERVAL_MS);
         let scrape_interval_ms = scenario.scrape_interval_ms.unwrap_or(INTERVAL_MS);
         let workers = self.workers();
-        let timeline = self.timeline(&workers, duration_ms);
+        let (timeline, remedies) = self.timeline(&workers, duration_ms);
         let incidents = self.incidents(&timeline, duration_ms);
         let benign = self.benign(&incidents, duration_ms);
         Plan {
@@ -94,6 +94,7 @@ impl Resolver<'_> {
             evaluation_phase_ms: rng::stream(seed, "evaluation/phase")
                 .random_range(0..evaluation_interval_ms),
             timeline,
+            remedies,
             incidents,
             benign,
         }

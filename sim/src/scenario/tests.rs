@@ -95,7 +95,7 @@ timeline:
     s.yaml:9:107: p95: expected more than the mean and less than 3.8 times it, found `9s`
     s.yaml:11:27: processes: expected a whole number from 1 to 64, found `0`
     s.yaml:13:23: fault: unknown `worker.kil`
-        did you mean `worker.kill`? accepted: worker.kill, handler.fail, handler.slow, handler.deadlock, redis.kill
+        did you mean `worker.kill`? accepted: worker.kill, worker.stop, worker.terminate, handler.fail, handler.slow, handler.deadlock, redis.kill, redis.stop, redis.full, link.delay, link.black-hole, queue.pause, scrape.gap
     ");
 }
 

@@ -7,7 +7,8 @@ use firedrill_reports::record::{Audit, Mark, Unexplained};
 use firedrill_sim::audit::Audited;
 use firedrill_sim::engine::Observation;
 use firedrill_sim::engine::virtual_time::{self, Counts, VirtualOptions};
-use firedrill_sim::fault::{Agenda, Deed, Phase, Turn};
+use firedrill_sim::fault::{Agenda, Phase, Turn, What};
+use firedrill_sim::lever::{Lever, ProcessLever, RedisLever};
 use firedrill_sim::plan::{Plan, Step, arrivals};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -59,7 +60,7 @@ fn run(plan: &Plan) -> Seen {
 }
 
 fn is_outage(step: &Step) -> bool {
-    matches!(step.fault.deed(Phase::Begin), Deed::KillRedis { .. })
+    matches!(step.fault.begin(), Lever::Redis(RedisLever::Kill { .. }))
 }
 
 /// Every task is in exactly one place, and none was made up.
@@ -164,10 +165,12 @@ fn deeds(plan: &Plan) -> Vec<(Turn, i64)> {
     let mut deeds = Vec::new();
     while let Some(turn) = agenda.take(i64::MAX) {
         free_ms = turn.at_ms.max(free_ms);
-        match plan.timeline[turn.step].fault.deed(turn.phase) {
-            Deed::LeaveToHandlers => continue,
-            Deed::RestartWorkers => free_ms += patience_ms,
-            Deed::KillWorkers | Deed::KillRedis { .. } | Deed::StartRedis { .. } => {}
+        match turn.lever(plan) {
+            None | Some(Lever::Handler(_)) => continue,
+            Some(Lever::Process(ProcessLever::Restart | ProcessLever::Terminate { .. })) => {
+                free_ms += patience_ms;
+            }
+            Some(_) => {}
         }
         deeds.push((turn, free_ms));
     }
@@ -177,9 +180,12 @@ fn deeds(plan: &Plan) -> Vec<(Turn, i64)> {
 /// Every deed was done, once and in time.
 fn done(plan: &Plan, seen: &Seen) -> Result<(), TestCaseError> {
     for (turn, by_ms) in deeds(plan) {
-        let step = &plan.timeline[turn.step];
-        let is_of =
-            |mark: &&Mark| mark.step.as_deref() == Some(&step.id) && mark.phase == Some(turn.phase);
+        let (id, phase) = match turn.what {
+            What::Begin(step) => (&plan.timeline[step].id, Phase::Begin),
+            What::End(step) => (&plan.timeline[step].id, Phase::End),
+            What::Remedy(index) => (&plan.remedies[index].id, Phase::Begin),
+        };
+        let is_of = |mark: &&Mark| mark.step.as_ref() == Some(id) && mark.phase == Some(phase);
         let done_ms: Vec<i64> = seen
             .marks
             .iter()
@@ -190,13 +196,13 @@ fn done(plan: &Plan, seen: &Seen) -> Result<(), TestCaseError> {
         prop_assert!(
             (least..=1).contains(&done_ms.len()),
             "{:?} of {}: done at {:?}, by {}",
-            turn.phase,
-            step.id,
+            phase,
+            id,
             done_ms,
             by_ms
         );
         let in_time = |at_ms: &i64| (turn.at_ms..=by_ms).contains(at_ms);
-        prop_assert!(done_ms.iter().all(in_time), "{} {:?}", step.id, done_ms);
+        prop_assert!(done_ms.iter().all(in_time), "{} {:?}", id, done_ms);
     }
     Ok(())
 }
@@ -206,7 +212,7 @@ fn alive_again(plan: &Plan, seen: &Seen) -> Result<(), TestCaseError> {
     let kill_for_good = plan
         .timeline
         .iter()
-        .any(|step| step.until.is_none() && step.fault.deed(Phase::Begin) == Deed::KillWorkers);
+        .any(|step| step.until.is_none() && step.fault.takes_processes());
     let calm_ms = deeds(plan).last().map_or(0, |(_, by_ms)| *by_ms);
     if kill_for_good {
         return Ok(());

@@ -99,6 +99,11 @@ impl<T: Task> Groups<T> {
         removed.map(|set| set.members).unwrap_or_default()
     }
 
+    /// Whether there are sets whose deadline has passed.
+    pub(super) fn has_stale(&self, now_s: i64) -> bool {
+        self.sets.values().any(|set| set.deadline_s <= now_s)
+    }
+
     /// Puts the members of sets whose deadline has passed back. Quirk: the group is not published again.
     pub(super) fn reclaim(&mut self, now_s: i64) {
         let over = self.sets.iter().filter(|(_, set)| set.deadline_s <= now_s);

@@ -412,6 +412,15 @@ impl<T: Task> Queue<T> {
         }
     }
 
+    /// Whether there is something to be forwarded.
+    pub(super) fn has_due(&self, from: Delayed, now: Time) -> bool {
+        let source = match from {
+            Delayed::Scheduled => &self.scheduled,
+            Delayed::Retry => &self.retry,
+        };
+        !source.up_to(now.secs(), 1).is_empty()
+    }
+
     pub(super) fn forward(&mut self, from: Delayed, now: Time) -> u64 {
         let source = match from {
             Delayed::Scheduled => &mut self.scheduled,

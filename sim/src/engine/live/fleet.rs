@@ -4,12 +4,14 @@ use crate::engine::live::child::{Told, WorkerChild};
 use crate::engine::live::evidence::Ended;
 use crate::engine::live::http;
 use crate::engine::live::scraper::Addresses;
+use crate::engine::live::signals;
 use crate::engine::live::watch::Roster;
 use crate::engine::live::{LiveError, LiveOptions};
 use crate::plan::Plan;
 use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::ClockOrigin;
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -147,18 +149,42 @@ impl Fleet {
         killed
     }
 
-    /// Restarts processes as `docker restart` does: SIGTERM, a bounded wait, SIGKILL, a new process under the old name.
-    pub(crate) async fn restart(
+    /// Stops processes or lets them go on; answers how many of them are seen to be so.
+    pub(crate) async fn signal(&mut self, names: &[String], signal: Signal) -> usize {
+        self.let_go(names);
+        let mut seen = 0;
+        for name in names {
+            let Some(child) = self.running.get_mut(name) else {
+                continue;
+            };
+            let Some(pid) = child.id() else { continue };
+            seen += usize::from(signals::send(pid, signal).await);
+            if signal == Signal::CONT
+                && let Some(roster) = &self.roster
+            {
+                roster.is_there(name, Some(pid), Some(child.ledger()));
+            }
+        }
+        seen
+    }
+
+    /// SIGTERM, a bounded wait, SIGKILL; answers how many ended gracefully. `grace_ms`: how long is waited, virtual;
+    /// `None`: as long as the graceful shutdown takes at most.
+    pub(crate) async fn stop(
         &mut self,
         names: &[String],
         clock: ClockOrigin,
-    ) -> Result<String, LiveError> {
+        grace_ms: Option<i64>,
+    ) -> Result<usize, LiveError> {
         self.let_go(names);
         let mut stopping = JoinSet::new();
         for name in names {
             if let Some(mut child) = self.running.remove(name) {
                 let timeout_ms = self.shutdown_timeout_ms(name);
-                let patience = clock.real_millis(timeout_ms) + STOP_SLACK;
+                let patience = match grace_ms {
+                    Some(ms) => clock.real_millis(ms),
+                    None => clock.real_millis(timeout_ms) + STOP_SLACK,
+                };
                 stopping.spawn(async move {
                     let before = child.has_ended();
                     let stopped = child.stop(patience).await;
@@ -171,6 +197,16 @@ impl Fleet {
             graceful += usize::from(stopped.map_err(|error| LiveError::System("worker", error))?);
             self.ledgers.push((child.into_ledger(), Some(clock.now())));
         }
+        Ok(graceful)
+    }
+
+    /// Restarts processes as `docker restart` does: SIGTERM, a bounded wait, SIGKILL, a new process under the old name.
+    pub(crate) async fn restart(
+        &mut self,
+        names: &[String],
+        clock: ClockOrigin,
+    ) -> Result<String, LiveError> {
+        let graceful = self.stop(names, clock, None).await?;
         for name in names {
             self.spawn(name).await?;
             if let Some(child) = self.running.get_mut(name) {

@@ -3,9 +3,9 @@
 use crate::engine::live::http;
 use crate::metrics::{Value, exposition};
 use firedrill_asynq::clock::{ClockOrigin, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -15,7 +15,14 @@ const TIMEOUT_FLOOR: Duration = Duration::from_millis(1_000);
 
 /// Where targets are now; a restarted process has a new address under its old name.
 #[derive(Debug, Clone, Default)]
-pub struct Addresses(Arc<Mutex<BTreeMap<usize, Place>>>);
+pub struct Addresses(Arc<Mutex<Places>>);
+
+#[derive(Debug, Default)]
+struct Places {
+    by_target: BTreeMap<usize, Place>,
+    /// Targets that cannot be reached.
+    out_of_reach: BTreeSet<usize>,
+}
 
 /// Where a target is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,19 +36,31 @@ pub struct Place {
 impl Addresses {
     /// Sets the place of target number `target`.
     pub fn set(&self, target: usize, place: Place) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(target, place);
+        self.places().by_target.insert(target, place);
+    }
+
+    /// From now on target number `target` can be reached, or not.
+    pub(crate) fn reach(&self, target: usize, reachable: bool) {
+        let mut places = self.places();
+        if reachable {
+            places.out_of_reach.remove(&target);
+        } else {
+            places.out_of_reach.insert(target);
+        }
+    }
+
+    /// Whether it can be reached.
+    fn is_reachable(&self, target: usize) -> bool {
+        !self.places().out_of_reach.contains(&target)
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The place of target number `target`, if it ever had one. One whose process is gone keeps it.
     pub(crate) fn get(&self, target: usize) -> Option<Place> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&target)
-            .cloned()
+        self.places().by_target.get(&target).cloned()
     }
 }
 
@@ -108,13 +127,19 @@ pub async fn scrape_loop(
         {
             return;
         }
-        let values = match addresses.get(schedule.target) {
+        let reachable = addresses.is_reachable(schedule.target);
+        let values = match addresses.get(schedule.target).filter(|_| reachable) {
             Some(Place { address, token }) => {
                 let fetched = http::fetch_from(address, schedule.path, Some(&token));
                 let fetched = tokio::time::timeout(patience, fetched);
                 fetched.await.ok().flatten()
             }
-            None => None,
+            None if reachable => None,
+            // Packets that nobody answers: Prometheus waits until it loses patience. No hiccup is to be told from that.
+            None => {
+                tokio::time::sleep(clock.real_millis(schedule.timeout_ms)).await;
+                None
+            }
         };
         let values = values.and_then(|text| exposition::decode(&text).ok());
         if progress

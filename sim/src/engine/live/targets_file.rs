@@ -34,6 +34,13 @@ impl TargetsFile {
         Self { path, targets }
     }
 
+    /// The numbers of the targets with these instances.
+    pub(crate) fn numbers(&self, instances: &[String]) -> Vec<usize> {
+        let targets = self.targets.iter().enumerate();
+        let named = targets.filter(|(_, (_, instance))| instances.contains(instance));
+        named.map(|(number, _)| number).collect()
+    }
+
     /// Writes the present addresses, under the job and instance that the record has them under. A target that was
     /// killed keeps its last address, so that scrapes of it fail as they would anywhere. Readers see the file before or
     /// after, never in between.

@@ -13,9 +13,19 @@ use firedrill_reports::record::{GapKind, Meddling};
 pub(super) struct Upkeep {
     roster: Roster,
     interval_ms: i64,
-    /// Of each target its name, whose absence explains that it is not up, when it was scraped last, and whether it could
-    /// be.
-    targets: Vec<(String, String, Option<Time>, bool)>,
+    targets: Vec<Kept>,
+}
+
+/// A target.
+struct Kept {
+    name: String,
+    instance: String,
+    /// Whose absence explains that it is not up.
+    who: String,
+    /// When it was scraped last.
+    last: Option<Time>,
+    /// Whether it could be.
+    up: bool,
 }
 
 impl Upkeep {
@@ -23,8 +33,14 @@ impl Upkeep {
         let targets = names(plan).into_iter().map(|(job, instance)| {
             let exporters = EXPORTERS.iter().any(|(name, _)| *name == job);
             // Exporters are the harness' own; one that waits for Redis is late with it.
-            let who = if exporters { REDIS } else { instance.as_str() };
-            (format!("{job}/{instance}"), who.to_owned(), None, true)
+            let who = if exporters { REDIS } else { instance.as_str() }.to_owned();
+            Kept {
+                name: format!("{job}/{instance}"),
+                who,
+                instance,
+                last: None,
+                up: true,
+            }
         });
         Self {
             roster,
@@ -36,7 +52,7 @@ impl Upkeep {
     pub(super) fn see(&mut self, progress: &Progress) {
         match progress {
             Progress::Began { target, at, .. } => {
-                let (name, _, last, _) = &mut self.targets[*target];
+                let Kept { name, last, .. } = &mut self.targets[*target];
                 if let Some(last) = last.replace(*at) {
                     let beyond_ms = at.millis() - last.millis() - self.interval_ms;
                     self.roster.gap(GapKind::Scrape, name, last, beyond_ms);
@@ -48,8 +64,16 @@ impl Upkeep {
                 ended,
                 values,
             } => {
-                let (name, who, _, up) = &mut self.targets[*target];
-                let down = values.is_none() && !self.roster.was_away(who, *at, *ended);
+                let Kept {
+                    name,
+                    instance,
+                    who,
+                    up,
+                    ..
+                } = &mut self.targets[*target];
+                let down = values.is_none()
+                    && !self.roster.was_away(who, *at, *ended)
+                    && !self.roster.was_out_of_reach(instance, *at, *ended);
                 if down && *up {
                     let saw = "could not be scraped".to_owned();
                     self.roster

@@ -92,6 +92,17 @@ impl Roster {
         }
     }
 
+    /// Prometheus reaches a target by plan, or does not.
+    pub(crate) fn reaches(&self, instance: &str, reachable: bool) {
+        let now = self.clock.now();
+        self.state().absences.reaches(instance, reachable, now);
+    }
+
+    /// Whether a target was out of reach by plan at any moment between `from` and `to`.
+    pub(crate) fn was_out_of_reach(&self, instance: &str, from: Time, to: Time) -> bool {
+        self.state().absences.was_out_of_reach(instance, from, to)
+    }
+
     /// Redis loses its data by plan.
     pub(crate) fn loses_data(&self) {
         let now = self.clock.now();

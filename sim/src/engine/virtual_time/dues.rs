@@ -1,5 +1,6 @@
 //! What is going to happen, by time; first come first served among what happens at the same time.
 
+use crate::engine::virtual_time::lever::OnWire;
 use crate::engine::virtual_time::token::Token;
 use firedrill_asynq::actor::{RunId, Ticket, Timer};
 use firedrill_asynq::clock::Time;
@@ -30,6 +31,10 @@ pub(crate) enum Happening {
     Turn,
     /// The patience with a graceful shutdown is over.
     Kill(u16, u32),
+    /// An actor is asked to shut down.
+    Shutdown(Who),
+    /// Between actors and Redis.
+    Wire(Box<OnWire>),
 }
 
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! A worker process of the model: its server, and its handlers at work.
 
 use crate::engine::counts_as_started;
+use crate::engine::virtual_time::dues::Happening;
 use crate::engine::virtual_time::token::{Number, Token, queue_number};
 use crate::metrics::WorkerMetrics;
 use crate::plan::{Plan, WorkerPlan};
@@ -48,6 +49,8 @@ pub(crate) struct Process {
     /// How often it was started, this life included.
     incarnation: u32,
     pub(crate) life: Option<Life>,
+    /// What waits for it while it is stopped.
+    held: Option<Vec<Happening>>,
 }
 
 impl Process {
@@ -76,12 +79,39 @@ impl Process {
             config,
             incarnation: 0,
             life: None,
+            held: None,
         }
     }
 
     /// Number of the present or last life.
     pub(crate) fn incarnation(&self) -> u32 {
         self.incarnation
+    }
+
+    /// SIGSTOP.
+    pub(crate) fn freeze(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// SIGCONT: what has waited for it; `None`: it was not stopped.
+    pub(crate) fn thaw(&mut self) -> Option<Vec<Happening>> {
+        self.held.take()
+    }
+
+    /// Whether it is stopped.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Keeps what happens to it while it is stopped; gives it back when it is not.
+    pub(crate) fn hold(&mut self, what: Happening) -> Option<Happening> {
+        match &mut self.held {
+            Some(held) => {
+                held.push(what);
+                None
+            }
+            None => Some(what),
+        }
     }
 
     pub(crate) fn shutdown_timeout_ms(&self) -> i64 {

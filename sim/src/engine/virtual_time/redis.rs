@@ -16,6 +16,8 @@ const TASK_BYTES: u64 = 620;
 pub(crate) struct VirtualRedis {
     data: MemoryBroker<Token>,
     up_since: Option<Time>,
+    /// Whether it has reached its `maxmemory`, with `noeviction`.
+    full: bool,
 }
 
 impl VirtualRedis {
@@ -24,6 +26,7 @@ impl VirtualRedis {
         Self {
             data: MemoryBroker::default(),
             up_since: Some(now.plus_millis(-UP_BEFORE_MS)),
+            full: false,
         }
     }
 
@@ -33,7 +36,17 @@ impl VirtualRedis {
         if self.up_since.is_none() {
             return Err(BrokerError::Unreachable("connection refused".into()));
         }
+        if self.full && self.data.needs_memory(&op) {
+            return Err(BrokerError::Refused(
+                "OOM command not allowed when used memory > 'maxmemory'.".into(),
+            ));
+        }
         self.data.call(op)
+    }
+
+    /// Whether it refuses what needs memory from now on.
+    pub(crate) fn set_full(&mut self, full: bool) {
+        self.full = full;
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -51,6 +64,8 @@ impl VirtualRedis {
             self.data = MemoryBroker::default();
         }
         self.up_since = Some(now);
+        // What was set by hand is gone with the process.
+        self.full = false;
     }
 
     /// What is in it, whether it is up or not: what survived an outage is there when it is started again.

@@ -32,6 +32,8 @@ pub(crate) struct Scrapes {
     queues_by_name: Vec<u16>,
     kinds: Vec<(String, String)>,
     connected_clients: usize,
+    /// Whether Prometheus reaches each target.
+    reachable: Vec<bool>,
 }
 
 impl Scrapes {
@@ -48,6 +50,7 @@ impl Scrapes {
         let mut queues_by_name: Vec<u16> = (0..).take(queues.len()).collect();
         queues_by_name.sort_by_key(|queue| &queues[usize::from(*queue)]);
         Self {
+            reachable: vec![true; targets.len()],
             targets,
             phases_ms,
             series,
@@ -64,17 +67,37 @@ impl Scrapes {
         self.phases_ms.iter().copied().enumerate().collect()
     }
 
+    /// Targets cannot be scraped from now on, or can be again; answers how many of them there are.
+    pub(crate) fn reach(&mut self, instances: &[String], reachable: bool) -> usize {
+        let mut hit = 0;
+        for ((target, _), reached) in self.targets.iter().zip(&mut self.reachable) {
+            let name = target.name();
+            let instance = name.split_once('/').map_or("", |(_, instance)| instance);
+            if instances.iter().any(|of| of == instance) {
+                *reached = reachable;
+                hit += 1;
+            }
+        }
+        hit
+    }
+
     pub(crate) fn scrape(
         &mut self,
         number: usize,
-        now: Time,
-        at_ms: i64,
-        redis: &mut VirtualRedis,
+        (now, at_ms): (Time, i64),
+        (redis, redis_stopped): (&mut VirtualRedis, bool),
         processes: &[Process],
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let mut exposed = Vec::new();
         let answered = match number {
+            _ if !self.reachable[number] => false,
+            // An exporter that waits for Redis waits longer than Prometheus does.
+            0 if redis_stopped => false,
+            1 if redis_stopped => {
+                exposed.push((Key::Named("redis_up"), 0.0));
+                true
+            }
             0 => {
                 self.asynq(now, redis, &mut exposed);
                 true
@@ -155,7 +178,7 @@ fn redis_values(now: Time, redis: &VirtualRedis, clients: usize, exposed: &mut V
 
 /// What a worker's `/metrics` shows; answers whether there is a worker.
 fn worker_values(process: &Process, exposed: &mut Vec<(Key, f64)>) -> bool {
-    let Some(life) = &process.life else {
+    let Some(life) = process.life.as_ref().filter(|_| !process.is_frozen()) else {
         return false;
     };
     life.server

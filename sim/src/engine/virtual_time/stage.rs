@@ -1,6 +1,7 @@
 //! What actors act upon: the model's Redis, the event heap, the lives of tasks. It does at once what an actor asks for.
 
 use crate::engine::virtual_time::dues::{Dues, Happening, Who};
+use crate::engine::virtual_time::lever::Wire;
 use crate::engine::virtual_time::lives::Lives;
 use crate::engine::virtual_time::process::{Desk, Work};
 use crate::engine::virtual_time::redis::VirtualRedis;
@@ -10,8 +11,9 @@ use crate::handler::Handlers;
 use crate::plan::Plan;
 use firedrill_asynq::actor::{Action, Out, RunId, Ticket, Timer};
 use firedrill_asynq::clock::Time;
+use firedrill_asynq::drive::REFUSED_MS;
 use firedrill_asynq::note::Note;
-use firedrill_asynq::op::{Answer, Delayed, Op, Reply};
+use firedrill_asynq::op::{Answer, BrokerError, Delayed, Op, Reply};
 use firedrill_reports::record::Mark;
 use std::collections::VecDeque;
 
@@ -24,6 +26,8 @@ pub(crate) struct Stage<'p> {
     pub(crate) now: Time,
     pub(crate) dues: Dues,
     pub(crate) redis: VirtualRedis,
+    /// What lies before it, where the plan does something to that.
+    pub(crate) wire: Option<Wire>,
     pub(crate) handlers: Handlers,
     pub(crate) lives: Lives,
     /// Steps whose effect was seen.
@@ -89,6 +93,26 @@ impl Stage<'_> {
 
     #[inline(always)]
     fn call(&mut self, who: Who, ticket: Ticket<Token>, op: Op<Token>) {
+        if self.wire.is_some() {
+            return self.send(who, ticket, op);
+        }
+        let answer = self.apply(op);
+        let wait = match &answer {
+            Err(_) => self.refusal_ms(&answer) * 1_000,
+            _ => self.options.harness.round_trip_us,
+        };
+        if wait == 0 {
+            self.answers.push_back((who, ticket, answer));
+        } else {
+            let at = self.now.plus_micros(wait);
+            let under_way = Box::new((who, ticket, answer));
+            self.dues.push(at, Happening::Answer(under_way));
+        }
+    }
+
+    /// Has Redis carry out an operation.
+    #[inline(always)]
+    pub(crate) fn apply(&mut self, op: Op<Token>) -> Answer<Token> {
         let done = match &op {
             Op::Done { message, .. } => Some(message.number),
             _ => None,
@@ -110,16 +134,15 @@ impl Stage<'_> {
             Ok(Reply::Count(count)) if retry => self.counts.retries_due += count,
             _ => {}
         }
-        let wait = match &answer {
-            Err(_) if !self.redis.is_up() => VirtualRedis::refusal_ms() * 1_000,
-            _ => self.options.harness.round_trip_us,
-        };
-        if wait == 0 {
-            self.answers.push_back((who, ticket, answer));
-        } else {
-            let at = self.now.plus_micros(wait);
-            let under_way = Box::new((who, ticket, answer));
-            self.dues.push(at, Happening::Answer(under_way));
+        answer
+    }
+
+    /// How long it takes until a client is told of a refusal, virtual milliseconds; 0 for an answer.
+    pub(crate) fn refusal_ms(&self, answer: &Answer<Token>) -> i64 {
+        match answer {
+            Err(_) if !self.redis.is_up() => VirtualRedis::refusal_ms(),
+            Err(BrokerError::Refused(_)) => REFUSED_MS,
+            _ => 0,
         }
     }
 

@@ -1,8 +1,8 @@
 //! Actors and processes on their stage, and the loop that moves them from event to event.
 
 use crate::audit::Auditor;
-use crate::engine::virtual_time::deeds::Restart;
 use crate::engine::virtual_time::dues::{Dues, Happening, Who};
+use crate::engine::virtual_time::lever::{Restart, Wire};
 use crate::engine::virtual_time::lives::Lives;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
@@ -11,9 +11,9 @@ use crate::engine::virtual_time::stage::{Hands, Stage};
 use crate::engine::virtual_time::token::{Number, Token, Tokens};
 use crate::engine::virtual_time::{Counts, VirtualOptions};
 use crate::engine::{Ended, Observation, Sink};
-use crate::fault::{Agenda, Fault};
+use crate::fault::Agenda;
 use crate::handler::Handlers;
-use crate::plan::{Plan, Step};
+use crate::plan::Plan;
 use crate::producer::Producer;
 use firedrill_asynq::actor::{Actor, Event, RunId, Timer};
 use firedrill_asynq::clock::Time;
@@ -35,7 +35,9 @@ pub(crate) struct World<'p> {
     pub(crate) processes: Vec<Process>,
     pub(crate) agenda: Agenda,
     pub(crate) restarts: Vec<Restart>,
-    scrapes: Scrapes,
+    pub(crate) scrapes: Scrapes,
+    /// Processes that are stopped.
+    pub(crate) frozen: u32,
     /// Whether any step of the timeline deadlocks handlers.
     deadlocks: bool,
 }
@@ -46,7 +48,7 @@ impl<'p> World<'p> {
         let end = start.plus_millis(plan.duration_ms);
         let tokens = Tokens::new(plan);
         let processes = plan.processes();
-        let deadlock = |step: &Step| matches!(step.fault, Fault::HandlerDeadlock);
+        let handlers = Handlers::new(Arc::new(plan.clone()));
         Self {
             scrapes: Scrapes::new(plan, tokens.kinds()),
             producer: Producer::new(plan, start, tokens.queues(), tokens),
@@ -56,7 +58,8 @@ impl<'p> World<'p> {
                 .collect(),
             agenda: Agenda::new(plan),
             restarts: Vec::new(),
-            deadlocks: plan.timeline.iter().any(deadlock),
+            deadlocks: handlers.ever_deadlock(),
+            frozen: 0,
             end,
             stage: Stage {
                 plan,
@@ -65,7 +68,8 @@ impl<'p> World<'p> {
                 now: start,
                 dues: Dues::default(),
                 redis: VirtualRedis::at_start(start),
-                handlers: Handlers::new(Arc::new(plan.clone())),
+                wire: Wire::of(plan),
+                handlers,
                 lives: Lives::new(Auditor::new(plan, start, end)),
                 seen: vec![false; plan.timeline.len()],
                 marks: Vec::new(),
@@ -136,12 +140,13 @@ impl<'p> World<'p> {
 
     fn happen(&mut self, what: Happening, sink: Sink<'_>) -> io::Result<()> {
         match what {
-            Happening::Timer(who, timer) => self.step(who, Event::Timer(timer)),
-            Happening::HandlerEnds(who, run) => self.handler_ends(who, run),
-            Happening::Answer(answer) => {
-                let (who, ticket, answer) = *answer;
-                self.step(who, Event::Answer(ticket, answer));
+            Happening::Timer(who, _)
+            | Happening::HandlerEnds(who, _)
+            | Happening::Shutdown(who) => {
+                self.happen_to(who, what);
             }
+            Happening::Answer(ref answer) => self.happen_to(answer.0, what),
+            Happening::Wire(what) => self.stage.on_wire(*what),
             Happening::Scrape(target) => {
                 let again = self
                     .stage
@@ -151,13 +156,45 @@ impl<'p> World<'p> {
                 let at_ms = self.stage.since_start_ms() - self.stage.options.harness.scrape_late_ms;
                 let (now, redis, processes) =
                     (self.stage.now, &mut self.stage.redis, &self.processes);
-                self.scrapes
-                    .scrape(target, now, at_ms, redis, processes, sink)?;
+                let redis_stopped = self.stage.wire.as_ref().is_some_and(Wire::is_redis_stopped);
+                self.scrapes.scrape(
+                    target,
+                    (now, at_ms),
+                    (redis, redis_stopped),
+                    processes,
+                    sink,
+                )?;
             }
             Happening::Turn => self.take_turns(),
             Happening::Kill(process, incarnation) => self.out_of_patience(process, incarnation),
         }
         Ok(())
+    }
+
+    /// Something happens to an actor; one that is stopped takes it when it goes on.
+    #[inline]
+    pub(crate) fn happen_to(&mut self, who: Who, mut what: Happening) {
+        if self.frozen > 0
+            && let Who::Process(number, incarnation) = who
+        {
+            let process = &mut self.processes[usize::from(number)];
+            if process.incarnation() == incarnation {
+                match process.hold(what) {
+                    Some(free) => what = free,
+                    None => return,
+                }
+            }
+        }
+        match what {
+            Happening::Timer(who, timer) => self.step(who, Event::Timer(timer)),
+            Happening::HandlerEnds(who, run) => self.handler_ends(who, run),
+            Happening::Answer(answer) => {
+                let (who, ticket, answer) = *answer;
+                self.step(who, Event::Answer(ticket, answer));
+            }
+            Happening::Shutdown(who) => self.step(who, Event::Shutdown),
+            Happening::Scrape(_) | Happening::Turn | Happening::Kill(..) | Happening::Wire(_) => {}
+        }
     }
 
     /// Lets an actor take an event, and everything that follows from it at this moment.

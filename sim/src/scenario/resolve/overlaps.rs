@@ -3,15 +3,18 @@
 //!
 //! | while this is on | this is refused |
 //! | --- | --- |
-//! | `worker.kill` or `handler.deadlock` | either of them on one of the same processes: it would find nothing to break, and the first remedy would end both |
-//! | `redis.kill` | another `redis.kill` |
-//! | `redis.kill` | `worker.restart`: a worker does not start without Redis |
+//! | a fault of workers (`worker.kill`, `worker.stop`, `handler.deadlock`, ...) | another on one of the same processes: it would find nothing to break, and the first remedy would end both |
+//! | a fault of Redis | another one |
+//! | `queue.pause` | another one of that queue |
+//! | a fault of links, or of targets | another one on one of the same |
+//! | a fault of Redis | `worker.restart`: a worker does not start without Redis |
 //!
 //! Each is on from its `at` to its remedy, or to the end of the drill. One may begin at the very moment another ends. All
 //! else goes together: factors of `handler.slow` are multiplied, and an execution fails when one `handler.fail` or the
 //! other hits it.
 
-use crate::fault::{Deed, Fault, Phase, Remedy};
+use crate::fault::Harm;
+use crate::lever::{Lever, On, ProcessLever};
 use crate::plan::Step;
 use crate::scenario::duration;
 use crate::scenario::resolve::Resolver;
@@ -29,7 +32,7 @@ impl Resolver<'_> {
                     let message = format!(
                         "{}: {what} is {} already at {}, by {}",
                         later.fault.name(),
-                        state(&earlier.fault),
+                        earlier.fault.state(),
                         duration::format(later.at_ms),
                         self.names(&[earlier]).join("")
                     );
@@ -48,11 +51,11 @@ impl Resolver<'_> {
 
     fn restarted_without_redis(&mut self, step: &Step, timeline: &[Step]) {
         let Some(until) = &step.until else { return };
-        if step.fault.deed(Phase::End) != Deed::RestartWorkers {
+        if step.undo() != Some(Lever::Process(ProcessLever::Restart)) {
             return;
         }
         let outage = timeline.iter().find(|other| {
-            other.fault.is_of_redis() && other.at_ms < until.at_ms && ends_ms(other) > until.at_ms
+            other.fault.takes_redis() && other.at_ms < until.at_ms && ends_ms(other) > until.at_ms
         });
         if let Some(outage) = outage {
             let at = self.place(step);
@@ -77,22 +80,22 @@ fn is_still_on(earlier: &Step, later: &Step) -> bool {
     ends_ms(earlier) > later.at_ms
 }
 
-/// What both of them take away: Redis, or a process.
+/// What both of them would be done to, where a second one would find nothing to break, or be ended with the first: Redis,
+/// a queue, or one of those they name. What goes together with everything is not held.
 fn held_by_both(earlier: &Step, later: &Step) -> Option<String> {
-    let mends = |step: &Step| step.fault.ended_by();
-    match (mends(earlier)?, mends(later)?) {
-        (Remedy::RedisStart, Remedy::RedisStart) => Some("Redis".to_owned()),
-        (Remedy::WorkerRestart, Remedy::WorkerRestart) => {
+    if earlier.fault.state().is_empty() || later.fault.state().is_empty() {
+        return None;
+    }
+    match (earlier.fault.kind().on, later.fault.kind().on) {
+        (On::Redis, On::Redis) => Some("Redis".to_owned()),
+        (On::Queue, On::Queue) => match (earlier.fault.harm(), later.fault.harm()) {
+            (Harm::Queue(one), Harm::Queue(other)) if one == other => Some(one.to_owned()),
+            _ => None,
+        },
+        (one, other) if one == other => {
             let both = |name: &&String| earlier.targets.contains(name);
             later.targets.iter().find(both).cloned()
         }
         _ => None,
-    }
-}
-
-fn state(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::HandlerDeadlock => "deadlocked",
-        _ => "down",
     }
 }

@@ -1,70 +1,142 @@
 //! The timeline: what each step hits, how it ends, and what it is called.
 
-use crate::fault::Fault;
-use crate::plan::{Step, Until, WorkerPlan};
+use crate::engine::EXPORTERS;
+use crate::fault::{Fault, Harm};
+use crate::lever::On;
+use crate::plan::{PRODUCER, RemedyStep, Step, Until, WorkerPlan};
+use crate::remedy::Remedy;
 use crate::scenario::resolve::Resolver;
-use crate::scenario::{self, At, Select};
+use crate::scenario::{At, Select, StepWritten, fault};
 use firedrill_detector::yaml::Mark;
 
+/// What a step may be done to: the processes of the plan, by group, and what else has a name.
+struct Cast {
+    processes: Vec<String>,
+    groups: Vec<(String, Vec<String>)>,
+}
+
+impl Cast {
+    fn of(workers: &[WorkerPlan]) -> Self {
+        let group = |worker: &WorkerPlan| {
+            let names = (0..worker.processes).map(|n| format!("{}-{n}", worker.name));
+            (worker.name.clone(), names.collect::<Vec<_>>())
+        };
+        let groups: Vec<(String, Vec<String>)> = workers.iter().map(group).collect();
+        let processes = groups.iter().flat_map(|(_, names)| names.clone());
+        Self {
+            processes: processes.collect(),
+            groups,
+        }
+    }
+
+    /// All names that a step on this may choose from.
+    fn names(&self, on: On) -> Vec<String> {
+        let mut names = self.processes.clone();
+        match on {
+            On::Clients => names.push(PRODUCER.to_owned()),
+            On::Targets => names.extend(EXPORTERS.map(|(_, instance)| instance.to_owned())),
+            _ => {}
+        }
+        names
+    }
+}
+
 impl Resolver<'_> {
-    pub(super) fn timeline(&mut self, workers: &[WorkerPlan], duration_ms: i64) -> Vec<Step> {
-        let processes: Vec<String> = workers
-            .iter()
-            .flat_map(|worker| {
-                (0..worker.processes)
-                    .map(|n| format!("{}-{n}", worker.name))
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        let tasks: Vec<String> = self
-            .scenario
-            .workload
-            .iter()
-            .map(|task| task.task.value.clone())
-            .collect();
+    pub(super) fn timeline(
+        &mut self,
+        workers: &[WorkerPlan],
+        duration_ms: i64,
+    ) -> (Vec<Step>, Vec<RemedyStep>) {
+        let cast = Cast::of(workers);
         let ids = self.ids();
-        let mut steps = Vec::new();
+        let (mut steps, mut remedies) = (Vec::new(), Vec::new());
         for (step, id) in self.scenario.timeline.iter().zip(ids) {
             self.within("at", &step.at, duration_ms);
-            if let Fault::HandlerFail { task, .. }
-            | Fault::HandlerSlow {
-                task: Some(task), ..
-            } = &step.fault.value
-                && !tasks.contains(task)
-            {
-                self.unknown(step.fault.at, "task", task, &tasks);
-            }
-            let targets = step
-                .select
-                .as_ref()
-                .map_or(Vec::new(), |select| self.select(select, &processes));
-            if matches!(step.fault.value, Fault::HandlerDeadlock) {
-                let alone = workers.iter().any(|worker| {
-                    worker.concurrency < 2
-                        && targets
-                            .iter()
-                            .any(|target| target.starts_with(&format!("{}-", worker.name)))
-                });
-                if alone {
-                    self.problems.push(
-                        step.fault.at,
-                        "handler.deadlock: needs workers of concurrency 2 or more",
-                    );
+            self.places.insert(id.clone(), step.place());
+            match &step.what {
+                StepWritten::Fault { fault, until } => {
+                    let targets = self.targets(fault.value.kind().on, step.select.as_ref(), &cast);
+                    self.names_in(fault, &targets, workers);
+                    let until =
+                        self.until((&fault.value, step.at.value), until.as_ref(), duration_ms);
+                    steps.push(Step {
+                        id,
+                        at_ms: step.at.value,
+                        fault: fault.value.clone(),
+                        targets,
+                        until,
+                    });
+                }
+                StepWritten::Remedy(remedy) => {
+                    self.names_of(remedy, workers);
+                    let on = remedy.value.kind().on;
+                    let on = remedy.value.worker().map_or(on, |_| On::Queue);
+                    let targets = self.targets(on, step.select.as_ref(), &cast);
+                    remedies.push(RemedyStep {
+                        id,
+                        at_ms: step.at.value,
+                        remedy: remedy.value.clone(),
+                        targets,
+                    });
                 }
             }
-            let until = self.until(step, duration_ms);
-            self.places.insert(id.clone(), step.fault.at);
-            steps.push(Step {
-                id,
-                at_ms: step.at.value,
-                fault: step.fault.value.clone(),
-                targets,
-                until,
-            });
         }
         steps.sort_by_key(|step| step.at_ms);
+        remedies.sort_by_key(|step| step.at_ms);
+        for step in &mut steps {
+            ended_by_one_of(step, &remedies);
+        }
         self.in_each_others_way(&steps);
-        steps
+        (steps, remedies)
+    }
+
+    /// Whether what a fault names is there, and what it is done to can suffer it.
+    fn names_in(&mut self, fault: &At<Fault>, targets: &[String], workers: &[WorkerPlan]) {
+        match fault.value.harm() {
+            Harm::Task(task) => {
+                let tasks = self.scenario.workload.iter();
+                let tasks: Vec<String> = tasks.map(|task| task.task.value.clone()).collect();
+                if !tasks.iter().any(|known| known == task) {
+                    self.unknown(fault.at, "task", task, &tasks);
+                }
+            }
+            Harm::Queue(queue) => self.is_queue(fault.at, queue),
+            Harm::All | Harm::Processes | Harm::Nothing => {}
+        }
+        let slots = fault.value.slots_needed();
+        let is_hit = |worker: &WorkerPlan| {
+            let prefix = format!("{}-", worker.name);
+            targets.iter().any(|target| target.starts_with(&prefix))
+        };
+        if workers
+            .iter()
+            .any(|worker| worker.concurrency < slots && is_hit(worker))
+        {
+            let name = fault.value.name();
+            let message = format!("{name}: needs workers of concurrency {slots} or more");
+            self.problems.push(fault.at, message);
+        }
+    }
+
+    /// The same of a remedy.
+    fn names_of(&mut self, remedy: &At<Remedy>, workers: &[WorkerPlan]) {
+        if let Some(queue) = remedy.value.queue() {
+            self.is_queue(remedy.at, queue);
+        }
+        if let Some(group) = remedy.value.worker() {
+            let names: Vec<String> = workers.iter().map(|worker| worker.name.clone()).collect();
+            if !names.iter().any(|name| name == group) {
+                self.unknown(remedy.at, "group of workers", group, &names);
+            }
+        }
+    }
+
+    fn is_queue(&mut self, at: Mark, queue: &str) {
+        let queues = self.scenario.queues.iter();
+        let queues: Vec<String> = queues.map(|queue| queue.name.clone()).collect();
+        if !queues.iter().any(|known| known == queue) {
+            self.unknown(at, "queue", queue, &queues);
+        }
     }
 
     /// The steps' names, as written or after their faults: `worker.kill`, `worker.kill-2`, ...
@@ -83,12 +155,12 @@ impl Resolver<'_> {
         for step in timeline {
             let id = step.id.as_ref().map(|id| id.value.clone());
             let id = id.unwrap_or_else(|| {
-                let fault = step.fault.value.name();
+                let fault = step.name();
                 let numbered = (2..).map(|n| format!("{fault}-{n}"));
                 let mut names = std::iter::once(fault.to_owned()).chain(numbered);
                 let free = names.find(|name| taken.iter().all(|(other, _)| other != name));
                 let name = free.unwrap_or_default();
-                taken.push((name.clone(), step.fault.at));
+                taken.push((name.clone(), step.place()));
                 name
             });
             ids.push(id);
@@ -96,9 +168,21 @@ impl Resolver<'_> {
         ids
     }
 
-    fn select(&mut self, select: &At<Select>, processes: &[String]) -> Vec<String> {
+    /// Names of what a step is done to; empty where that is not a choice.
+    fn targets(&mut self, on: On, select: Option<&At<Select>>, cast: &Cast) -> Vec<String> {
+        let names = cast.names(on);
+        let Some(select) = select else {
+            return match on {
+                // Exporters have to be named.
+                On::Targets => cast.processes.clone(),
+                On::Clients => names,
+                On::Workers | On::Handlers | On::Redis | On::Queue => Vec::new(),
+            };
+        };
+        let processes = &cast.processes;
         match &select.value {
-            Select::All => processes.to_vec(),
+            Select::All if on == On::Targets => processes.clone(),
+            Select::All => names,
             Select::Count(count) => {
                 let count = *count as usize;
                 if count > processes.len() {
@@ -110,12 +194,38 @@ impl Resolver<'_> {
                 }
                 processes.iter().take(count).cloned().collect()
             }
-            Select::Names(names) => {
-                for name in names.iter().filter(|name| !processes.contains(&name.value)) {
-                    self.unknown(name.at, "worker process", &name.value, processes);
+            Select::Share(share) => {
+                let count = (processes.len() as f64 * share).ceil() as usize;
+                if count == 0 {
+                    let message = "select: a share of 0 is nobody";
+                    self.problems.push_with_hint(
+                        select.at,
+                        message,
+                        "accepted: above 0, up to 100%",
+                    );
                 }
-                for (index, name) in names.iter().enumerate() {
-                    if names[..index]
+                processes.iter().take(count).cloned().collect()
+            }
+            Select::Role(role) => {
+                let group = cast.groups.iter().find(|(name, _)| *name == role.value);
+                if group.is_none() {
+                    let groups: Vec<String> =
+                        cast.groups.iter().map(|(name, _)| name.clone()).collect();
+                    self.unknown(role.at, "group of workers", &role.value, &groups);
+                }
+                group.map_or(Vec::new(), |(_, names)| names.clone())
+            }
+            Select::Names(chosen) => {
+                let what = match on {
+                    On::Clients => "client",
+                    On::Targets => "target",
+                    _ => "worker process",
+                };
+                for name in chosen.iter().filter(|name| !names.contains(&name.value)) {
+                    self.unknown(name.at, what, &name.value, &names);
+                }
+                for (index, name) in chosen.iter().enumerate() {
+                    if chosen[..index]
                         .iter()
                         .any(|before| before.value == name.value)
                     {
@@ -123,49 +233,80 @@ impl Resolver<'_> {
                         self.problems.push(name.at, message);
                     }
                 }
-                names.iter().map(|name| name.value.clone()).collect()
+                chosen.iter().map(|name| name.value.clone()).collect()
             }
         }
     }
 
-    fn until(&mut self, step: &scenario::Step, duration_ms: i64) -> Option<Until> {
-        let needs = step.fault.value.ended_by();
-        let name = step.fault.value.name();
-        let until = step.until.as_ref()?;
+    fn until(
+        &mut self,
+        (fault, begins_ms): (&Fault, i64),
+        until: Option<&fault::Until>,
+        duration_ms: i64,
+    ) -> Option<Until> {
+        let kind = fault.kind();
+        let name = kind.name;
+        let until = until?;
         let at = until.at.as_ref()?;
         self.within("until", at, duration_ms);
-        if at.value <= step.at.value {
+        if at.value <= begins_ms {
             self.problems
                 .push(at.at, format!("{name}: ends at or before its start"));
         }
-        match (&until.remedy, needs) {
-            (Some(remedy), _) if needs != Some(remedy.value) => {
-                let accepted = needs.map_or(
-                    "it ends by itself, leave `remedy` out".to_owned(),
-                    |remedy| format!("accepted: {}", remedy.name()),
-                );
-                self.problems.push_with_hint(
-                    remedy.at,
-                    format!("{} does not end {name}", remedy.value.name()),
-                    accepted,
-                );
+        let remedy = match &until.remedy {
+            Some(remedy) if !kind.remedies.contains(&remedy.value.as_str()) => {
+                let accepted = if kind.remedies.is_empty() {
+                    "it ends by itself, leave `remedy` out".to_owned()
+                } else {
+                    format!("accepted: {}", kind.remedies.join(", "))
+                };
+                let message = format!("{} does not end {name}", remedy.value);
+                self.problems.push_with_hint(remedy.at, message, accepted);
+                None
             }
-            (None, Some(remedy)) => {
+            None if !kind.ends_by_itself => {
                 let hint = format!(
                     "write `until: {{ at: ..., remedy: {} }}`, or `until: end`",
-                    remedy.name()
+                    kind.remedies.join(" or ")
                 );
-                self.problems.push_with_hint(
-                    until.here,
-                    format!("{name} does not end by itself"),
-                    hint,
-                );
+                let message = format!("{name} does not end by itself");
+                self.problems.push_with_hint(until.here, message, hint);
+                None
             }
-            _ => {}
-        }
+            remedy => remedy
+                .as_ref()
+                .and_then(|remedy| Remedy::of(&remedy.value, fault)),
+        };
         Some(Until {
             at_ms: at.value,
-            remedy: until.remedy.as_ref().map(|remedy| remedy.value),
+            remedy,
+            by: None,
         })
+    }
+}
+
+/// A fault without an end of its own ends with the first remedy that ends such a fault and is done to all it was done to.
+fn ended_by_one_of(step: &mut Step, remedies: &[RemedyStep]) {
+    let ends = |remedy: &&RemedyStep| {
+        let same_queue = match step.fault.harm() {
+            Harm::Queue(queue) => remedy.remedy.queue() == Some(queue),
+            _ => true,
+        };
+        remedy.at_ms > step.at_ms
+            && step.fault.kind().remedies.contains(&remedy.remedy.name())
+            && step
+                .targets
+                .iter()
+                .all(|name| remedy.targets.contains(name))
+            && same_queue
+    };
+    if step.until.is_none()
+        && let Some(first) = remedies.iter().find(ends)
+    {
+        step.until = Some(Until {
+            at_ms: first.at_ms,
+            remedy: Some(first.remedy.clone()),
+            by: Some(first.id.clone()),
+        });
     }
 }

@@ -1,15 +1,16 @@
-//! Carries deeds out on the model: the same deeds as for real, with the same marks.
+//! Levers on processes of the model.
 
-use crate::audit::REDIS;
+use super::Pulled;
 use crate::engine::virtual_time::dues::{Happening, Who};
 use crate::engine::virtual_time::world::World;
-use crate::fault::{Deed, Phase, Turn};
+use crate::fault::Turn;
+use crate::lever::ProcessLever;
 use firedrill_asynq::actor::Event;
 
 /// What a worker gets beyond its graceful shutdown before it is killed, as for real.
 const STOP_SLACK_MS: i64 = 500;
 
-/// Processes that are being stopped, to be started anew when the last of them has ended.
+/// Processes that are being stopped, and what comes when the last of them has ended.
 #[derive(Debug)]
 pub(crate) struct Restart {
     turn: Turn,
@@ -17,63 +18,61 @@ pub(crate) struct Restart {
     /// Those that have not ended yet.
     stopping: Vec<usize>,
     graceful: usize,
+    /// Whether they are started anew.
+    again: bool,
 }
 
 impl World<'_> {
-    /// Does everything of the agenda that is due. As for real, one deed after the other: while processes are being
-    /// restarted, the next one waits.
-    pub(crate) fn take_turns(&mut self) {
-        while self.restarts.is_empty()
-            && let Some(turn) = self.agenda.take(self.stage.since_start_ms())
-        {
-            self.carry_out(turn);
-        }
-        if self.restarts.is_empty() {
-            self.expect_turn();
-        }
-    }
-
-    fn carry_out(&mut self, turn: Turn) {
-        let step = &self.stage.plan.timeline[turn.step];
-        let note = match step.fault.deed(turn.phase) {
-            Deed::KillWorkers => {
-                let targets = self.numbers(&step.targets);
-                for process in &targets {
+    pub(super) fn pull_process(
+        &mut self,
+        lever: ProcessLever,
+        turn: Turn,
+        targets: &[String],
+    ) -> Pulled {
+        let numbers = self.numbers(targets);
+        let all = numbers.len();
+        match lever {
+            ProcessLever::Kill => {
+                for process in &numbers {
                     self.leaves(*process);
                     self.kill_process(*process);
                 }
-                let all = targets.len();
-                format!("SIGKILL; {all} of {all} processes gone")
+                Pulled::Seen(true, format!("SIGKILL; {all} of {all} processes gone"))
             }
-            Deed::RestartWorkers => return self.restart(turn),
-            Deed::KillRedis { keep_data } => {
-                let now = self.stage.now;
-                self.stage.lives.absences().leaves(REDIS, now);
-                if !keep_data {
-                    self.stage.lives.absences().loses_data(now);
+            ProcessLever::Stop => {
+                for process in &numbers {
+                    self.leaves(*process);
+                    self.processes[*process].freeze();
+                    self.frozen += 1;
                 }
-                self.stage.redis.kill();
-                let data = if keep_data { "kept" } else { "lost" };
-                format!("SIGKILL; data {data}")
+                Pulled::Seen(true, format!("SIGSTOP; {all} of {all} processes stopped"))
             }
-            Deed::StartRedis { keep_data } => {
-                let now = self.stage.now;
-                self.stage.redis.start(now, keep_data);
-                self.stage.lives.absences().returns(REDIS, now);
-                if !keep_data {
-                    self.stage.lives.absences().loses_data(now);
+            ProcessLever::Continue => {
+                for process in &numbers {
+                    self.thaw(*process);
+                    self.returns(*process);
                 }
-                "answers PING".to_owned()
+                Pulled::Seen(true, format!("SIGCONT; {all} of {all} processes go on"))
             }
-            Deed::LeaveToHandlers if turn.phase == Phase::Begin => return,
-            Deed::LeaveToHandlers => "by itself".to_owned(),
-        };
-        let mark = turn.mark(step, self.stage.since_start_ms(), true, note);
-        self.stage.marks.push(mark);
+            ProcessLever::Terminate { grace_ms } => {
+                self.stop((turn, numbers, false), grace_ms);
+                Pulled::UnderWay
+            }
+            ProcessLever::Restart => {
+                self.stop((turn, numbers, true), None);
+                Pulled::UnderWay
+            }
+        }
+    }
+
+    /// Members come, or go gracefully.
+    pub(super) fn scale(&mut self, worker: &str, to: u32, turn: Turn) -> Pulled {
+        let _ = (worker, to, turn);
+        Pulled::Seen(false, "not yet".to_owned())
     }
 
     /// The numbers of processes.
-    fn numbers(&self, names: &[String]) -> Vec<usize> {
+    pub(super) fn numbers(&self, names: &[String]) -> Vec<usize> {
         let number = |name: &String| {
             self.processes
                 .iter()
@@ -98,8 +97,28 @@ impl World<'_> {
         self.step(self.who(process), Event::Start);
     }
 
+    /// What happens to it from now on needs an explanation again.
+    fn returns(&mut self, process: usize) {
+        let (name, now) = (&self.processes[process].name, self.stage.now);
+        self.stage.lives.absences().returns(name, now);
+    }
+
+    /// It goes on, with all that came for it meanwhile.
+    fn thaw(&mut self, process: usize) {
+        if let Some(held) = self.processes[process].thaw() {
+            self.frozen -= 1;
+            for happening in held {
+                self.stage.dues.push(self.stage.now, happening);
+            }
+        }
+    }
+
     /// The process is gone, and its handlers with it.
     fn kill_process(&mut self, process: usize) {
+        // What was held for it is nobody's any more.
+        if self.processes[process].thaw().is_some() {
+            self.frozen -= 1;
+        }
         if let Some(life) = self.processes[process].life.take() {
             for task in life.desk.at_work() {
                 self.stage.lives.killed(task, self.stage.now);
@@ -107,9 +126,8 @@ impl World<'_> {
         }
     }
 
-    /// As `docker restart` does: SIGTERM, a bounded wait, SIGKILL, a new process under the old name.
-    fn restart(&mut self, turn: Turn) {
-        let targets = self.numbers(&self.stage.plan.timeline[turn.step].targets);
+    /// SIGTERM, a bounded wait, SIGKILL; and, as `docker restart` does, a new process under the old name.
+    fn stop(&mut self, (turn, targets, again): (Turn, Vec<usize>, bool), grace_ms: Option<i64>) {
         targets.iter().for_each(|process| self.leaves(*process));
         let alive = |process: &usize| self.processes[*process].life.is_some();
         let stopping: Vec<usize> = targets.iter().copied().filter(alive).collect();
@@ -118,9 +136,11 @@ impl World<'_> {
             targets,
             stopping: stopping.clone(),
             graceful: 0,
+            again,
         });
         for process in stopping {
-            let patience_ms = self.processes[process].shutdown_timeout_ms() + STOP_SLACK_MS;
+            let longest_ms = self.processes[process].shutdown_timeout_ms() + STOP_SLACK_MS;
+            let patience_ms = grace_ms.unwrap_or(longest_ms);
             let who = self.who(process);
             if let Who::Process(number, incarnation) = who {
                 let at = self.stage.now.plus_millis(patience_ms);
@@ -128,7 +148,8 @@ impl World<'_> {
                     .dues
                     .push(at, Happening::Kill(number, incarnation));
             }
-            self.step(who, Event::Shutdown);
+            // A stopped process hears of a signal when it goes on.
+            self.happen_to(who, Happening::Shutdown(who));
         }
         self.finish_restarts();
     }
@@ -170,18 +191,19 @@ impl World<'_> {
             .partition(|restart| restart.stopping.is_empty());
         self.restarts = waiting;
         for restart in ready {
-            for process in &restart.targets {
-                self.start_process(*process);
-                let (name, now) = (&self.processes[*process].name, self.stage.now);
-                self.stage.lives.absences().returns(name, now);
-            }
-            let (started, graceful) = (restart.targets.len(), restart.graceful);
-            let note = format!("{started} started, {graceful} stopped gracefully before");
-            let step = &self.stage.plan.timeline[restart.turn.step];
-            let mark = restart
-                .turn
-                .mark(step, self.stage.since_start_ms(), true, note);
-            self.stage.marks.push(mark);
+            let graceful = restart.graceful;
+            let saw = if restart.again {
+                for process in &restart.targets {
+                    self.start_process(*process);
+                    self.returns(*process);
+                }
+                let started = restart.targets.len();
+                format!("{started} started, {graceful} stopped gracefully before")
+            } else {
+                let all = restart.targets.len();
+                format!("SIGTERM; {all} of {all} processes gone, {graceful} gracefully")
+            };
+            self.mark(restart.turn, true, saw);
         }
     }
 }

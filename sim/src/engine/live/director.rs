@@ -1,0 +1,121 @@
+//! Who acts: takes what is due from the agenda, pulls levers, and looks whether they bit. A task of its own, so that nothing
+//! else waits while a process is being restarted.
+
+use super::LiveError;
+use super::abort::Abort;
+use super::stand::Stand;
+use crate::fault::{Agenda, Turn};
+use crate::lever::Lever;
+use firedrill_reports::record::Mark;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
+/// What the director tells.
+pub(super) enum Done {
+    /// Something was done, so late at its beginning, virtual milliseconds.
+    Marks(Vec<Mark>, i64),
+    /// It could not be done: the drill is over.
+    Failed(LiveError),
+}
+
+/// The director at work.
+pub(super) struct Director {
+    task: Option<JoinHandle<Stand>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Drop for Director {
+    fn drop(&mut self) {
+        // What it holds is ended with it.
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+/// What was seen of a lever: whether it bit, and what there was to be seen. `None`: others will tell.
+pub(super) type Seen = Option<(bool, String)>;
+
+impl Director {
+    /// Begins to direct.
+    pub(super) fn start(stand: Stand, abort: Abort, told: UnboundedSender<Done>) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let stop = over.clone();
+        let task = tokio::spawn(async move { direct(stand, &abort, &told, &stop).await });
+        Self {
+            task: Some(task),
+            over,
+        }
+    }
+
+    /// The drill is over: waits until what is being done is done, unless the drill was stopped.
+    ///
+    /// # Errors
+    /// When it is gone, which is a fault of its own.
+    pub(super) async fn finish(mut self) -> Result<Stand, LiveError> {
+        self.over.store(true, Ordering::Release);
+        let gone = |error| LiveError::System("the director", error);
+        match self.task.take() {
+            Some(task) => task
+                .await
+                .map_err(|error| gone(std::io::Error::other(error))),
+            None => Err(gone(std::io::Error::other("has ended"))),
+        }
+    }
+}
+
+async fn direct(
+    mut stand: Stand,
+    abort: &Abort,
+    told: &UnboundedSender<Done>,
+    over: &AtomicBool,
+) -> Stand {
+    let mut agenda = Agenda::new(&stand.plan);
+    let is_over = || over.load(Ordering::Acquire);
+    while let Some(at_ms) = agenda.next_ms() {
+        let at = stand.clock.virtual_start.plus_millis(at_ms);
+        if at_ms >= stand.plan.duration_ms {
+            break;
+        }
+        let wait = tokio::time::sleep(stand.clock.until(at));
+        if abort.unless_asked(wait).await.is_none() || is_over() {
+            break;
+        }
+        let now_ms = super::since_start(stand.clock);
+        let Some(turn) = agenda.take(now_ms) else {
+            continue;
+        };
+        let Some(done) = abort.unless_asked(take(&mut stand, turn)).await else {
+            break;
+        };
+        let done = match done {
+            Ok(marks) => Done::Marks(marks, now_ms - turn.at_ms),
+            Err(error) => Done::Failed(error),
+        };
+        let failed = matches!(done, Done::Failed(_));
+        if told.send(done).is_err() || failed {
+            break;
+        }
+    }
+    stand
+}
+
+/// Takes one turn. Handler faults need nothing here: the workers know the plan and the time, and report the first effect.
+async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
+    let plan = stand.plan.clone();
+    let targets = turn.targets(&plan);
+    let seen: Seen = match turn.lever(&plan) {
+        None => Some((true, "by itself".to_owned())),
+        Some(Lever::Handler(_)) => None,
+        Some(Lever::Process(lever)) => Some(stand.pull_process(lever, targets).await?),
+        Some(Lever::Redis(lever)) => Some(stand.pull_redis(lever).await?),
+        Some(Lever::Queue { queue, what }) => Some(stand.pull_queue(&queue, what).await),
+        Some(Lever::Link(lever)) => Some(stand.pull_link(lever, targets)),
+        Some(Lever::Scrape { reachable }) => Some(stand.pull_scrape(reachable, targets)),
+        Some(Lever::Scale { worker, to }) => Some(stand.scale(&worker, to).await?),
+    };
+    let at_ms = super::since_start(stand.clock);
+    Ok(seen.map_or_else(Vec::new, |(bit, saw)| turn.marks(&plan, at_ms, bit, saw)))
+}

@@ -1,0 +1,59 @@
+//! Levers on worker processes: signals, and members that come and go.
+
+use crate::engine::live::LiveError;
+use crate::engine::live::fleet::Killed;
+use crate::engine::live::stand::Stand;
+use crate::lever::ProcessLever;
+use rustix::process::Signal;
+
+impl Stand {
+    pub(in crate::engine::live) async fn pull_process(
+        &mut self,
+        lever: ProcessLever,
+        targets: &[String],
+    ) -> Result<(bool, String), LiveError> {
+        let all = targets.len();
+        Ok(match lever {
+            ProcessLever::Kill => {
+                let Killed { gone, before } = self.fleet.kill(targets, self.clock).await;
+                let mut saw = format!("SIGKILL; {gone} of {all} processes gone");
+                if !before.is_empty() {
+                    saw += &format!("; ended before: {}", before.join(", "));
+                }
+                (gone == all, saw)
+            }
+            ProcessLever::Stop => {
+                let stopped = self.fleet.signal(targets, Signal::STOP).await;
+                let saw = format!("SIGSTOP; {stopped} of {all} processes stopped");
+                (stopped == all, saw)
+            }
+            ProcessLever::Continue => {
+                let go_on = self.fleet.signal(targets, Signal::CONT).await;
+                (
+                    go_on == all,
+                    format!("SIGCONT; {go_on} of {all} processes go on"),
+                )
+            }
+            ProcessLever::Terminate { grace_ms } => {
+                let graceful = self.fleet.stop(targets, self.clock, grace_ms).await?;
+                let saw = format!("SIGTERM; {all} of {all} processes gone, {graceful} gracefully");
+                (true, saw)
+            }
+            ProcessLever::Restart => {
+                let saw = self.fleet.restart(targets, self.clock).await?;
+                self.tell_addresses()?;
+                (true, saw)
+            }
+        })
+    }
+
+    /// Members come, or go gracefully.
+    pub(in crate::engine::live) async fn scale(
+        &mut self,
+        worker: &str,
+        to: u32,
+    ) -> Result<(bool, String), LiveError> {
+        let _ = (worker, to);
+        Ok((false, "not yet".to_owned()))
+    }
+}

@@ -1,0 +1,89 @@
+//! Carries levers out on the model: the same as for real, with the same marks.
+
+mod process;
+mod redis;
+mod wire;
+
+pub(crate) use process::Restart;
+pub(crate) use wire::{OnWire, Wire};
+
+use crate::engine::virtual_time::world::World;
+use crate::fault::Turn;
+use crate::lever::{Lever, QueueLever};
+use firedrill_asynq::op::{Op, Reply};
+
+/// What a lever came to.
+pub(super) enum Pulled {
+    /// Whether its effect was seen, and what was.
+    Seen(bool, String),
+    /// It takes its time, and says so itself.
+    UnderWay,
+    /// Handlers are told by the time, and say so themselves.
+    Nothing,
+}
+
+impl World<'_> {
+    /// Does everything of the agenda that is due. As for real, one thing after the other: while processes are being
+    /// restarted, the next one waits.
+    pub(crate) fn take_turns(&mut self) {
+        while self.restarts.is_empty()
+            && let Some(turn) = self.agenda.take(self.stage.since_start_ms())
+        {
+            self.carry_out(turn);
+        }
+        if self.restarts.is_empty() {
+            self.expect_turn();
+        }
+    }
+
+    fn carry_out(&mut self, turn: Turn) {
+        let plan = self.stage.plan;
+        let targets = turn.targets(plan);
+        let pulled = match turn.lever(plan) {
+            None => Pulled::Seen(true, "by itself".to_owned()),
+            Some(Lever::Handler(_)) => Pulled::Nothing,
+            Some(Lever::Process(lever)) => self.pull_process(lever, turn, targets),
+            Some(Lever::Redis(lever)) => self.pull_redis(lever),
+            Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what),
+            Some(Lever::Link(lever)) => self.pull_link(lever, targets),
+            Some(Lever::Scrape { reachable }) => {
+                let hit = self.scrapes.reach(targets, reachable);
+                let what = if reachable {
+                    "reached again"
+                } else {
+                    "out of reach"
+                };
+                let all = targets.len();
+                Pulled::Seen(hit == all, format!("{hit} of {all} {what}"))
+            }
+            Some(Lever::Scale { worker, to }) => self.scale(&worker, to, turn),
+        };
+        if let Pulled::Seen(verified, saw) = pulled {
+            self.mark(turn, verified, saw);
+        }
+    }
+
+    /// Tells what was done.
+    pub(super) fn mark(&mut self, turn: Turn, verified: bool, saw: String) {
+        let at_ms = self.stage.since_start_ms();
+        let marks = turn.marks(self.stage.plan, at_ms, verified, saw);
+        self.stage.marks.extend(marks);
+    }
+
+    fn pull_queue(&mut self, name: &str, what: QueueLever) -> Pulled {
+        let queue = super::token::queue_number(self.stage.plan, name);
+        let now = self.stage.now;
+        let (op, seen) = match what {
+            QueueLever::Pause => (Op::Pause { queue, now }, "paused"),
+            QueueLever::Unpause => (Op::Unpause { queue }, "unpaused"),
+        };
+        let answer = self.stage.redis.call(op);
+        let changed = matches!(answer, Ok(Reply::Changed(true)));
+        let saw = match answer {
+            Ok(Reply::Changed(true)) => format!("queue {name} is {seen}"),
+            Ok(_) => format!("queue {name} was {seen} already"),
+            Err(error) => error.to_string(),
+        };
+        Pulled::Seen(changed, saw)
+    }
+}

@@ -1,0 +1,368 @@
+//! What lies between the actors and the model's Redis, where a plan does something to it: links that are slow or cut, and a
+//! Redis that is stopped. Without such a plan there is no wire, and calls are answered at once.
+//!
+//! Clients wait and repeat as asynq's do: a read times out after 3 s and takes the connection with it, a new connection is
+//! given up after 5 s, and a call fails after four attempts. What was sent arrives when the link heals or Redis goes on,
+//! whether its client still waits or not: TCP repeats what was not acknowledged, and the kernel of a stopped process keeps
+//! what came.
+
+use super::Pulled;
+use crate::engine::virtual_time::dues::{Happening, Who};
+use crate::engine::virtual_time::stage::Stage;
+use crate::engine::virtual_time::token::Token;
+use crate::engine::virtual_time::world::World;
+use crate::lever::{Lever, LinkLever, RedisLever};
+use crate::plan::{PRODUCER, Plan};
+use firedrill_asynq::actor::Ticket;
+use firedrill_asynq::clock::Time;
+use firedrill_asynq::op::{Answer, BrokerError, Op};
+use firedrill_asynq::rng;
+use firedrill_asynq::settings::{
+    REDIS_DIAL_TIMEOUT_MS, REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS,
+    REDIS_TIMEOUT_MS,
+};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+
+/// A client: the producer, or a process by its number.
+type Client = Option<u16>;
+
+/// There and back.
+const ASKING: usize = 0;
+const ANSWERING: usize = 1;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    links: BTreeMap<Client, Link>,
+    redis_stopped: bool,
+    /// Calls whose clients wait, by number.
+    calls: BTreeMap<u64, Call>,
+    next: u64,
+    /// What was sent and is held, in its order.
+    held: Vec<Flight>,
+    dice: ChaCha8Rng,
+}
+
+/// One client's way to Redis.
+#[derive(Debug)]
+struct Link {
+    delay_ms: i64,
+    jitter_ms: i64,
+    cut: bool,
+    /// Whether there is a connection.
+    dialled: bool,
+    /// When what was sent last arrives, each way: nothing overtakes it.
+    last: [Time; 2],
+}
+
+impl Default for Link {
+    fn default() -> Self {
+        Self {
+            delay_ms: 0,
+            jitter_ms: 0,
+            cut: false,
+            dialled: true,
+            last: [Time::default(); 2],
+        }
+    }
+}
+
+/// A call whose client waits for its answer.
+#[derive(Debug)]
+struct Call {
+    who: Who,
+    ticket: Ticket<Token>,
+    op: Op<Token>,
+    attempt: u32,
+    /// Whether its present attempt waits for a connection.
+    dialling: bool,
+}
+
+/// What one attempt of a call has sent.
+#[derive(Debug)]
+pub(crate) struct Flight {
+    client: Client,
+    call: u64,
+    attempt: u32,
+    what: Freight,
+}
+
+#[derive(Debug)]
+enum Freight {
+    Asked(Op<Token>),
+    Answered(Answer<Token>),
+}
+
+/// What happens on the wire.
+#[derive(Debug)]
+pub(crate) enum OnWire {
+    /// Something arrives, at Redis or at its client.
+    Arrives(Flight),
+    /// The client's patience with an attempt is over.
+    TimesOut(u64, u32),
+    /// It makes its next attempt.
+    Repeats(u64),
+}
+
+fn client_of(who: Who) -> Client {
+    match who {
+        Who::Producer => None,
+        Who::Process(number, _) => Some(number),
+    }
+}
+
+impl Wire {
+    /// Of a plan that does something to links or stops Redis.
+    pub(crate) fn of(plan: &Plan) -> Option<Self> {
+        let needs = |lever| matches!(lever, Lever::Link(_) | Lever::Redis(RedisLever::Stop));
+        let mut faults = plan.timeline.iter();
+        faults.any(|step| needs(step.fault.begin())).then(|| Self {
+            links: BTreeMap::new(),
+            redis_stopped: false,
+            calls: BTreeMap::new(),
+            next: 0,
+            held: Vec::new(),
+            dice: rng::stream(plan.seed, "links"),
+        })
+    }
+
+    pub(crate) fn is_redis_stopped(&self) -> bool {
+        self.redis_stopped
+    }
+
+    pub(super) fn stop_redis(&mut self) {
+        self.redis_stopped = true;
+    }
+
+    /// A new Redis knows nothing of what the one before had not read.
+    pub(super) fn redis_started(&mut self) {
+        self.redis_stopped = false;
+        let links = &self.links;
+        let is_cut = |client: &Client| links.get(client).is_some_and(|link| link.cut);
+        self.held.retain(|flight| is_cut(&flight.client));
+    }
+
+    fn link(&mut self, client: Client) -> &mut Link {
+        self.links.entry(client).or_default()
+    }
+
+    /// Whether what is under way that way gets through now.
+    fn passes(&mut self, client: Client, way: usize) -> bool {
+        let stopped = self.redis_stopped && way == ASKING;
+        !stopped && !self.link(client).cut
+    }
+
+    /// When what is sent now arrives.
+    fn arrival(&mut self, client: Client, way: usize, now: Time) -> Time {
+        let jitter_ms = match self.link(client).jitter_ms {
+            0 => 0,
+            most => self.dice.random_range(0..=most),
+        };
+        let link = self.link(client);
+        let at = now.plus_millis(link.delay_ms + jitter_ms);
+        link.last[way] = at.max(link.last[way]);
+        link.last[way]
+    }
+
+    /// Whether a client still waits for this attempt of its call.
+    fn waits_for(&self, call: u64, attempt: u32) -> bool {
+        let call = self.calls.get(&call);
+        call.is_some_and(|call| call.attempt == attempt)
+    }
+}
+
+impl Stage<'_> {
+    /// A call over the wire.
+    #[cold]
+    pub(crate) fn send(&mut self, who: Who, ticket: Ticket<Token>, op: Op<Token>) {
+        let Some(wire) = &mut self.wire else { return };
+        let number = wire.next;
+        wire.next += 1;
+        let call = Call {
+            who,
+            ticket,
+            op,
+            attempt: 0,
+            dialling: false,
+        };
+        wire.calls.insert(number, call);
+        self.attempt(number);
+    }
+
+    /// Makes the present attempt of a call: over the connection there is, or a new one.
+    fn attempt(&mut self, number: u64) {
+        let now = self.now;
+        let Some(wire) = &mut self.wire else { return };
+        let Some(call) = wire.calls.get(&number) else {
+            return;
+        };
+        let (client, attempt, op) = (client_of(call.who), call.attempt, call.op.clone());
+        let dialling = !wire.link(client).dialled && !wire.passes(client, ASKING);
+        if let Some(call) = wire.calls.get_mut(&number) {
+            call.dialling = dialling;
+        }
+        let patience_ms = if dialling {
+            REDIS_DIAL_TIMEOUT_MS
+        } else {
+            wire.link(client).dialled = true;
+            let flight = Flight {
+                client,
+                call: number,
+                attempt,
+                what: Freight::Asked(op),
+            };
+            let at = wire.arrival(client, ASKING, now);
+            let arrives = Happening::Wire(Box::new(OnWire::Arrives(flight)));
+            self.dues.push(at, arrives);
+            REDIS_TIMEOUT_MS
+        };
+        let over = Happening::Wire(Box::new(OnWire::TimesOut(number, attempt)));
+        self.dues.push(now.plus_millis(patience_ms), over);
+    }
+
+    pub(crate) fn on_wire(&mut self, what: OnWire) {
+        match what {
+            OnWire::Arrives(flight) => self.arrives(flight),
+            OnWire::TimesOut(call, attempt) => self.times_out(call, attempt),
+            OnWire::Repeats(call) => self.attempt(call),
+        }
+    }
+
+    fn arrives(&mut self, flight: Flight) {
+        let now = self.now;
+        let Some(wire) = &mut self.wire else { return };
+        let way = match flight.what {
+            Freight::Asked(_) => ASKING,
+            Freight::Answered(_) => ANSWERING,
+        };
+        if !wire.passes(flight.client, way) {
+            wire.held.push(flight);
+            return;
+        }
+        match flight.what {
+            Freight::Asked(op) => {
+                let answer = self.apply(op);
+                let wait_ms = self.refusal_ms(&answer);
+                let Some(wire) = &mut self.wire else { return };
+                let at = wire.arrival(flight.client, ANSWERING, now.plus_millis(wait_ms));
+                let back = Flight {
+                    what: Freight::Answered(answer),
+                    ..flight
+                };
+                let back = Happening::Wire(Box::new(OnWire::Arrives(back)));
+                self.dues.push(at, back);
+            }
+            Freight::Answered(answer) => {
+                if wire.waits_for(flight.call, flight.attempt)
+                    && let Some(call) = wire.calls.remove(&flight.call)
+                {
+                    self.deliver(call, answer);
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, call: Call, answer: Answer<Token>) {
+        let answered = Box::new((call.who, call.ticket, answer));
+        self.dues.push(self.now, Happening::Answer(answered));
+    }
+
+    fn times_out(&mut self, number: u64, attempt: u32) {
+        let now = self.now;
+        let Some(wire) = &mut self.wire else { return };
+        if !wire.waits_for(number, attempt) {
+            return;
+        }
+        let Some(mut call) = wire.calls.remove(&number) else {
+            return;
+        };
+        // A connection on which nothing comes is closed.
+        wire.link(client_of(call.who)).dialled = false;
+        call.attempt += 1;
+        if call.attempt > REDIS_RETRIES {
+            return self.deliver(call, Err(BrokerError::Unreachable("i/o timeout".into())));
+        }
+        call.dialling = false;
+        wire.calls.insert(number, call);
+        let pause_ms = (REDIS_RETRY_PAUSE_MS << attempt).min(REDIS_RETRY_PAUSE_MAX_MS);
+        let again = Happening::Wire(Box::new(OnWire::Repeats(number)));
+        self.dues.push(now.plus_millis(pause_ms), again);
+    }
+
+    /// Redis goes on.
+    pub(super) fn continue_redis(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            wire.redis_stopped = false;
+        }
+        self.flow();
+    }
+
+    /// What was held and gets through now flows on, in its order; clients that wait for a connection get it.
+    fn flow(&mut self) {
+        let now = self.now;
+        let Some(wire) = &mut self.wire else { return };
+        for flight in std::mem::take(&mut wire.held) {
+            let way = match flight.what {
+                Freight::Asked(_) => ASKING,
+                Freight::Answered(_) => ANSWERING,
+            };
+            let at = wire.arrival(flight.client, way, now);
+            let arrives = Happening::Wire(Box::new(OnWire::Arrives(flight)));
+            self.dues.push(at, arrives);
+        }
+        let dialling = wire.calls.iter().filter(|(_, call)| call.dialling);
+        let dialling: Vec<(u64, Client)> = dialling
+            .map(|(number, call)| (*number, client_of(call.who)))
+            .collect();
+        for (number, client) in dialling {
+            let passes = self
+                .wire
+                .as_mut()
+                .is_some_and(|wire| wire.passes(client, ASKING));
+            if passes {
+                self.attempt(number);
+            }
+        }
+    }
+}
+
+impl World<'_> {
+    pub(super) fn pull_link(&mut self, lever: LinkLever, targets: &[String]) -> Pulled {
+        let now = self.stage.now;
+        for name in targets {
+            let absences = self.stage.lives.absences();
+            match lever {
+                LinkLever::Heal => absences.returns(name, now),
+                LinkLever::Delay { .. } | LinkLever::Drop => absences.leaves(name, now),
+            }
+        }
+        let processes = self.numbers(targets).into_iter();
+        let mut clients: Vec<Client> = processes.map(|n| u16::try_from(n).ok()).collect();
+        if targets.iter().any(|name| name == PRODUCER) {
+            clients.push(None);
+        }
+        let all = clients.len();
+        let Some(wire) = &mut self.stage.wire else {
+            return Pulled::Seen(false, "there are no links".to_owned());
+        };
+        for client in clients {
+            let link = wire.link(client);
+            (link.delay_ms, link.jitter_ms, link.cut) = match lever {
+                LinkLever::Delay { ms, jitter_ms } => (ms, jitter_ms, false),
+                LinkLever::Drop => (0, 0, true),
+                LinkLever::Heal => (0, 0, false),
+            };
+        }
+        let saw = match lever {
+            LinkLever::Delay { .. } => format!("{all} links slow"),
+            LinkLever::Drop => format!("{all} links cut"),
+            LinkLever::Heal => {
+                self.stage.flow();
+                format!("{all} links as before")
+            }
+        };
+        Pulled::Seen(true, saw)
+    }
+}

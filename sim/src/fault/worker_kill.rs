@@ -1,0 +1,31 @@
+//! `worker.kill`: the out-of-memory killer, a lost node.
+
+use super::{Definition, Harm};
+use crate::lever::{Class, Lever, On, ProcessLever};
+use serde::{Deserialize, Serialize};
+
+/// SIGKILL of worker processes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerKill {}
+
+impl Definition for WorkerKill {
+    const NAME: &'static str = "worker.kill";
+    const SUMMARY: &'static str = "SIGKILL of worker processes";
+    const ON: On = On::Workers;
+    const CLASS: Class = Class::Irreversible;
+    // Processes are killed when memory runs out, too.
+    const CAUSES: &'static [&'static str] = &["worker-crashed", "resource-exhaustion", "other"];
+    const REMEDIES: &'static [&'static str] = &["worker.restart"];
+    const STATE: &'static str = "down";
+
+    fn begin(&self) -> Lever {
+        Lever::Process(ProcessLever::Kill)
+    }
+
+    fn harm(&self) -> Harm<'_> {
+        Harm::Processes
+    }
+}
+
+crate::fault::without_parameters!(WorkerKill);

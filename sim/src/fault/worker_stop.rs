@@ -1,0 +1,36 @@
+//! `worker.stop`: a frozen process: a long pause of the machine, a debugger, a page fault that does not end.
+
+use super::{Definition, Harm};
+use crate::lever::{Class, Lever, On, ProcessLever};
+use serde::{Deserialize, Serialize};
+
+/// SIGSTOP of worker processes; SIGCONT ends it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerStop {}
+
+impl Definition for WorkerStop {
+    const NAME: &'static str = "worker.stop";
+    const SUMMARY: &'static str = "SIGSTOP of worker processes: they keep their connections, and do nothing";
+    const ON: On = On::Workers;
+    const CLASS: Class = Class::Stored;
+    const CAUSES: &'static [&'static str] =
+        &["worker-crashed", "deadlock", "slow-jobs", "resource-exhaustion", "other"];
+    const ENDS_BY_ITSELF: bool = true;
+    const REMEDIES: &'static [&'static str] = &["worker.restart"];
+    const STATE: &'static str = "stopped";
+
+    fn begin(&self) -> Lever {
+        Lever::Process(ProcessLever::Stop)
+    }
+
+    fn end(&self) -> Option<Lever> {
+        Some(Lever::Process(ProcessLever::Continue))
+    }
+
+    fn harm(&self) -> Harm<'_> {
+        Harm::Processes
+    }
+}
+
+crate::fault::without_parameters!(WorkerStop);

@@ -1,0 +1,180 @@
+//! What an engine can do, as data: the closed alphabet that faults and remedies are written in.
+//!
+//! Each engine carries levers out in one place. A lever comes with what there is to be seen when it has taken effect,
+//! and a step that is not seen to have taken effect makes its drill inconclusive.
+
+/// Something that is done to the system at a moment.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lever {
+    /// To handlers while the step is on: they know the plan and the time, so nothing is done at a moment.
+    Handler(HandlerLever),
+    /// To the step's processes.
+    Process(ProcessLever),
+    /// To Redis.
+    Redis(RedisLever),
+    /// To a queue, by hand, as asynq's inspector does it.
+    Queue {
+        /// Its name.
+        queue: String,
+        /// What is done to it.
+        what: QueueLever,
+    },
+    /// To the links between the step's clients and Redis.
+    Link(LinkLever),
+    /// The step's targets cannot be scraped, or can be again.
+    Scrape {
+        /// Whether Prometheus reaches them.
+        reachable: bool,
+    },
+    /// Members come or go: a group of workers has so many processes from now on.
+    Scale {
+        /// Name of the group.
+        worker: String,
+        /// Its processes.
+        to: u32,
+    },
+}
+
+/// What becomes of handlers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HandlerLever {
+    /// They return an error.
+    Fail {
+        /// Task type.
+        task: String,
+        /// Share of executions that fail, above 0 and up to 1.
+        share: f64,
+        /// The error's text.
+        error: String,
+    },
+    /// They take longer.
+    Slow {
+        /// Task type; `None`: all.
+        task: Option<String>,
+        /// How many times longer.
+        factor: f64,
+    },
+    /// They lock each other out for good, in the step's processes.
+    Deadlock,
+}
+
+/// What is done to processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessLever {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP: they keep their connections, and do nothing.
+    Stop,
+    /// SIGCONT.
+    Continue,
+    /// SIGTERM; SIGKILL to what is still there after the grace period.
+    Terminate {
+        /// Virtual milliseconds; `None`: as long as the server's graceful shutdown takes at most.
+        grace_ms: Option<i64>,
+    },
+    /// As `docker restart` does: SIGTERM, a bounded wait, SIGKILL, and new processes under the old names.
+    Restart,
+}
+
+/// What is done to Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedisLever {
+    /// SIGKILL.
+    Kill {
+        /// Whether its data is kept.
+        keep_data: bool,
+    },
+    /// It is started; one that is still there is killed before.
+    Start {
+        /// Whether it finds its data.
+        keep_data: bool,
+    },
+    /// SIGSTOP: the kernel takes connections and commands, and nobody answers.
+    Stop,
+    /// SIGCONT: what came meanwhile is carried out, whether its client still waits or not.
+    Continue,
+    /// `maxmemory` is set to what it uses, with the policy `noeviction`.
+    Fill,
+    /// Both are set back.
+    Drain,
+}
+
+/// What is done to a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueLever {
+    /// No worker takes tasks from it any more.
+    Pause,
+    /// They do again.
+    Unpause,
+}
+
+/// What is done to links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkLever {
+    /// Whatever goes over them arrives later, in its order.
+    Delay {
+        /// Each way, virtual milliseconds.
+        ms: i64,
+        /// Up to so much more, drawn for each.
+        jitter_ms: i64,
+    },
+    /// Nothing arrives, and nobody is told: connections stay open, and new ones get no answer.
+    Drop,
+    /// As before the step; what was held arrives.
+    Heal,
+}
+
+/// What a lever is pulled on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum On {
+    /// Worker processes: the step says which.
+    Workers,
+    /// Handlers of tasks, wherever they run.
+    Handlers,
+    /// Redis.
+    Redis,
+    /// A queue.
+    Queue,
+    /// Clients of Redis: worker processes and the producer.
+    Clients,
+    /// Targets that Prometheus scrapes.
+    Targets,
+}
+
+/// What becomes of what was done when nobody undoes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// It is gone with the harness: a link, a scrape that fails.
+    Reversible,
+    /// It stays where it was done until it is undone: a stopped process, a pause, a setting.
+    Stored,
+    /// It cannot be undone: what was killed has lost what it did not write.
+    Irreversible,
+}
+
+impl Class {
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reversible => "reversible",
+            Self::Stored => "stored",
+            Self::Irreversible => "irreversible",
+        }
+    }
+}
+
+impl On {
+    /// In words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Workers => "worker processes",
+            Self::Handlers => "handlers",
+            Self::Redis => "Redis",
+            Self::Queue => "a queue",
+            Self::Clients => "clients of Redis",
+            Self::Targets => "scrape targets",
+        }
+    }
+}

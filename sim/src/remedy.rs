@@ -1,0 +1,153 @@
+//! Every remedy there is, a file each: what an operator does. One that does not help is a legitimate part of a drill.
+//!
+//! To add one, write its file and a line in the list below.
+
+use crate::fault::{Fault, Row};
+use crate::lever::{Class, Lever, On};
+use firedrill_detector::yaml::{Fields, Problems};
+use serde::{Deserialize, Serialize};
+
+pub use crate::fault::Parameters;
+
+/// What a remedy is: said in its own file, once.
+pub trait Definition: Parameters {
+    /// Its name in scenarios and records.
+    const NAME: &'static str;
+    /// What it is, in a sentence without a full stop.
+    const SUMMARY: &'static str;
+    /// What it is done to.
+    const ON: On;
+    /// What becomes of it when nobody undoes it.
+    const CLASS: Class;
+
+    /// What is done; `ends`: the fault it ends, if it ends one.
+    fn done(&self, ends: Option<&Fault>) -> Lever;
+
+    /// The remedy that ends `fault`, where it is written beside the fault's end.
+    fn of(fault: &Fault) -> Option<Self>;
+
+    /// The queue it is done to, if it is one.
+    fn queue(&self) -> Option<&str> {
+        None
+    }
+
+    /// The group of workers it is done to, if it is one.
+    fn worker(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// A remedy as it is described to people.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub summary: &'static str,
+    /// What it is done to.
+    pub on: On,
+    /// What becomes of it when nobody undoes it.
+    pub class: Class,
+    /// Its parameters.
+    pub rows: &'static [Row],
+}
+
+impl Kind {
+    const fn of<D: Definition>() -> Self {
+        Self {
+            name: D::NAME,
+            summary: D::SUMMARY,
+            on: D::ON,
+            class: D::CLASS,
+            rows: D::ROWS,
+        }
+    }
+}
+
+macro_rules! remedies {
+    ($($name:literal $module:ident $remedy:ident;)*) => {
+        $(
+            mod $module;
+            pub use $module::$remedy;
+            const _: () = assert!(crate::fault::is_same($name, $remedy::NAME), "a remedy has one name");
+        )*
+
+        /// A remedy and its parameters.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        #[expect(missing_docs, reason = "each stands in a file of its own")]
+        pub enum Remedy {
+            $(#[serde(rename = $name)] $remedy($remedy),)*
+        }
+
+        /// All remedies, in the order of the list.
+        pub const KINDS: &[Kind] = &[$(Kind::of::<$remedy>(),)*];
+
+        impl Remedy {
+            /// How it is described to people.
+            #[must_use]
+            pub fn kind(&self) -> &'static Kind {
+                match self { $(Self::$remedy(_) => const { &Kind::of::<$remedy>() },)* }
+            }
+
+            /// Takes the parameters of the remedy called `name` from an entry. `None`, without a problem, when there is none.
+            pub(crate) fn read(
+                name: &str,
+                fields: &mut Fields<'_>,
+                problems: &mut Problems,
+            ) -> Option<Option<Self>> {
+                match name {
+                    $($name => Some($remedy::read(fields, problems).map(Self::$remedy)),)*
+                    _ => None,
+                }
+            }
+
+            /// The remedy called `name`, done to what `fault` is done to. `None` when there is none, or it needs to be told
+            /// more.
+            pub(crate) fn of(name: &str, fault: &Fault) -> Option<Self> {
+                match name {
+                    $($name => $remedy::of(fault).map(Self::$remedy),)*
+                    _ => None,
+                }
+            }
+
+            /// Its parameters as YAML: keys and values.
+            pub(crate) fn written(&self) -> Vec<(&'static str, String)> {
+                match self { $(Self::$remedy(remedy) => remedy.written(),)* }
+            }
+
+            /// What is done; `ends`: the fault it ends, if it ends one.
+            #[must_use]
+            pub fn done(&self, ends: Option<&Fault>) -> Lever {
+                match self { $(Self::$remedy(remedy) => remedy.done(ends),)* }
+            }
+
+            /// The queue it is done to, if it is one.
+            #[must_use]
+            pub fn queue(&self) -> Option<&str> {
+                match self { $(Self::$remedy(remedy) => remedy.queue(),)* }
+            }
+
+            /// The group of workers it is done to, if it is one.
+            #[must_use]
+            pub fn worker(&self) -> Option<&str> {
+                match self { $(Self::$remedy(remedy) => remedy.worker(),)* }
+            }
+        }
+    };
+}
+
+impl Remedy {
+    /// The name used in scenarios and records.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.kind().name
+    }
+}
+
+remedies! {
+    "worker.restart" worker_restart WorkerRestart;
+    "workers.scale" workers_scale WorkersScale;
+    "redis.start" redis_start RedisStart;
+    "queue.unpause" queue_unpause QueueUnpause;
+}

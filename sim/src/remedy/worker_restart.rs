@@ -1,0 +1,29 @@
+//! `worker.restart`: what `docker restart` does.
+
+use super::Definition;
+use crate::fault::{Fault, without_parameters};
+use crate::lever::{Class, Lever, On, ProcessLever};
+use serde::{Deserialize, Serialize};
+
+/// Worker processes are stopped, gracefully if they still can, and started anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerRestart {}
+
+impl Definition for WorkerRestart {
+    const NAME: &'static str = "worker.restart";
+    const SUMMARY: &'static str =
+        "Worker processes are stopped, gracefully if they still can, and started anew";
+    const ON: On = On::Workers;
+    const CLASS: Class = Class::Irreversible;
+
+    fn done(&self, _: Option<&Fault>) -> Lever {
+        Lever::Process(ProcessLever::Restart)
+    }
+
+    fn of(_: &Fault) -> Option<Self> {
+        Some(Self {})
+    }
+}
+
+without_parameters!(WorkerRestart);
