@@ -11,8 +11,9 @@ use crate::asynq::settings::{SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
 use crate::fault::Fault;
 use crate::plan::{Arrivals, GroupPlan, RetryDelay, Service, Start};
 use duration::{as_duration, as_share};
-use firedrill_detector::yaml::{Fields, Mark, Node, Problem, Problems, closest, parse};
+use firedrill_detector::yaml::{Fields, Node, Problem, Problems, closest, parse};
 
+pub use crate::form::At;
 pub use fault::Select;
 pub use resolve::PlanOptions;
 use truth::{Benign, Incident};
@@ -31,15 +32,6 @@ pub const FAMILIES: [&str; 8] = [
     "other",
     "benign",
 ];
-
-/// A value and where it was written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct At<T> {
-    /// Where.
-    pub at: Mark,
-    /// What.
-    pub value: T,
-}
 
 /// A scenario file. What was left out is `None`; [`crate::plan::Plan::resolve`] fills it in.
 #[derive(Debug, Clone)]
