@@ -20,7 +20,8 @@
 //!
 //! - `field: Type = shape, presence;`, with `field as "key"` where the key is not the field's name. Attributes are kept.
 //! - presence: `required`; `optional` (the type is an `Option`); `default VALUE`; `quiet VALUE`, a default that is not
-//!   printed; `outside VALUE`, a field that is in no file and begins as told.
+//!   printed; `filled VALUE`, a default that is replaced later, and documented as left out; `if_any`, a list that is empty, and not
+//!   printed, where it is left out; `outside VALUE`, a field that is in no file and begins as told.
 //! - after the name, in brackets: `[block]`, printed over several lines; `[one of a, b]`, exactly one of these keys is needed.
 
 mod doc;
@@ -32,7 +33,7 @@ pub use doc::{Presence, Row, schema, table};
 pub use shape::{At, Shape, Spotted};
 pub use shapes::{
     ButNot, Means, Named, by_name, choice, count, count64, duration, list, name, number, one_of,
-    parsed, placed, positive, rate, share, span, spotted, text, truth, via, whole, within,
+    only, parsed, placed, positive, rate, share, span, spotted, text, truth, via, whole, within,
 };
 pub use yaml::{Yaml, quote};
 
@@ -123,11 +124,12 @@ macro_rules! form {
                 fields: &mut ::firedrill_detector::yaml::Fields<'_>,
                 problems: &mut ::firedrill_detector::yaml::Problems,
             ) -> Option<Self> {
-                $(
-                    let $field = $crate::form::form!(
+                // All at once: a key may be called as the function its shape is made by.
+                let ($($field,)*) = ($(
+                    $crate::form::form!(
                         @read fields, problems, $crate::form::form!(@key $field $($key)?), $shape, $presence $($default)?
-                    );
-                )*
+                    ),
+                )*);
                 $crate::form::exactly_one(Self::ONE_OF, fields, problems)?;
                 Some(Self { $( $field: $field?, )* })
             }
@@ -176,6 +178,12 @@ macro_rules! form {
             None => Some(None),
         }
     };
+    (@read $fields:ident, $problems:ident, $key:expr, $shape:expr, if_any) => {
+        match $fields.take($key) {
+            Some(node) => $crate::form::Shape::read(&$shape, node, $key, $problems),
+            None => Some(Vec::new()),
+        }
+    };
     (@read $fields:ident, $problems:ident, $key:expr, $shape:expr, outside $default:expr) => { Some($default) };
     (@read $fields:ident, $problems:ident, $key:expr, $shape:expr, $presence:ident $default:expr) => {
         match $fields.take($key) {
@@ -190,6 +198,11 @@ macro_rules! form {
         }
     };
     (@write $entries:ident, $value:expr, $key:expr, $shape:expr, outside $default:expr) => {};
+    (@write $entries:ident, $value:expr, $key:expr, $shape:expr, if_any) => {
+        if !$value.is_empty() {
+            $entries.push(($key.to_owned(), $crate::form::Shape::write(&$shape, &$value)));
+        }
+    };
     (@write $entries:ident, $value:expr, $key:expr, $shape:expr, quiet $default:expr) => {
         if $value != $default {
             $entries.push(($key.to_owned(), $crate::form::Shape::write(&$shape, &$value)));
@@ -204,6 +217,12 @@ macro_rules! form {
         $rows.push($crate::form::Row::new($key, $sentence, $crate::form::Presence::Required, &$shape));
     };
     (@row $rows:ident, $sentence:expr, $key:expr, $shape:expr, optional) => {
+        $rows.push($crate::form::Row::new($key, $sentence, $crate::form::Presence::Optional, &$shape));
+    };
+    (@row $rows:ident, $sentence:expr, $key:expr, $shape:expr, if_any) => {
+        $rows.push($crate::form::Row::new($key, $sentence, $crate::form::Presence::Optional, &$shape));
+    };
+    (@row $rows:ident, $sentence:expr, $key:expr, $shape:expr, filled $default:expr) => {
         $rows.push($crate::form::Row::new($key, $sentence, $crate::form::Presence::Optional, &$shape));
     };
     (@row $rows:ident, $sentence:expr, $key:expr, $shape:expr, $presence:ident $default:expr) => {

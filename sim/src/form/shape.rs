@@ -105,3 +105,11 @@ impl<T> Spotted<T> {
         .unwrap_or_else(|| self.place(key))
     }
 }
+
+impl<T> std::ops::Deref for Spotted<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}

@@ -46,6 +46,17 @@ pub fn micros(text: &str) -> Option<f64> {
     (smallest.is_finite() && total / 1e3 <= MAX_MS).then_some(total)
 }
 
+/// Whole microseconds in the largest unit in which the whole part is not 0, such as `1.3s`.
+#[must_use]
+pub fn micros_text(us: f64) -> String {
+    let us = us.round();
+    match us {
+        1e6.. => format!("{}s", us / 1e6),
+        1e3.. => format!("{}ms", us / 1e3),
+        _ => format!("{us}us"),
+    }
+}
+
 /// A duration in milliseconds as [`parse`] reads it back.
 #[must_use]
 pub fn format(ms: i64) -> String {

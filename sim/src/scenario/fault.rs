@@ -2,11 +2,12 @@
 
 use crate::fault::{Fault, Remedy};
 
-use crate::scenario::{At, Step, as_share, count, list, one_of, read_name, text, time};
+use crate::scenario::timeline::{as_share, count, list, one_of, read_name, text, time};
+use crate::scenario::{At, Step};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problems, Value};
 
 /// Every fault, for error messages; `read` knows their parameters.
-const FAULTS: [&str; 5] = [
+pub(super) const FAULTS: [&str; 5] = [
     "worker.kill",
     "handler.fail",
     "handler.slow",

@@ -238,11 +238,7 @@ impl Shape for Span {
     fn write(&self, ms: &f64) -> Yaml {
         let us = ms * 1e3;
         let whole = us.round();
-        let largest = match whole {
-            1e6.. => format!("{}s", whole / 1e6),
-            1e3.. => format!("{}ms", whole / 1e3),
-            _ => format!("{whole}us"),
-        };
+        let largest = duration::micros_text(us);
         // What is the same on paper need not be to the last bit.
         let others = [
             format!("{ms}ms"),

@@ -158,6 +158,40 @@ impl<T: Clone + PartialEq> Shape for Choice<T> {
     }
 }
 
+/// Always the same word.
+#[derive(Debug, Clone, Copy)]
+pub struct Only(&'static str);
+
+/// Always the same word, which YAML must read as a text without quotes.
+#[must_use]
+pub fn only(word: &'static str) -> Only {
+    Only(word)
+}
+
+impl Shape for Only {
+    type Value = ();
+
+    fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<()> {
+        if node.text() == Some(self.0) {
+            return Some(());
+        }
+        node.expected(what, &format!("`{}`", self.0), problems);
+        None
+    }
+
+    fn write(&self, (): &()) -> Yaml {
+        Yaml::Scalar(self.0.into())
+    }
+
+    fn words(&self) -> String {
+        format!("`{}`", self.0)
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "const": self.0 })
+    }
+}
+
 /// What has a notation of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Parsed<T> {

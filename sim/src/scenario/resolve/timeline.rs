@@ -20,7 +20,7 @@ impl Resolver<'_> {
             .scenario
             .workload
             .iter()
-            .map(|task| task.task.value.clone())
+            .map(|task| task.task.clone())
             .collect();
         let ids = self.ids();
         let mut steps = Vec::new();
