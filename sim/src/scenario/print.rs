@@ -85,3 +85,6 @@ fn window(window: &plan::Window) -> Benign {
         until: Some(At::nowhere(window.until_ms)),
     }
 }
+
+#[cfg(test)]
+mod tests;

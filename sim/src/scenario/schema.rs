@@ -18,3 +18,6 @@ pub fn schema() -> Value {
 pub fn table() -> String {
     form::table(&Scenario::rows())
 }
+
+#[cfg(test)]
+mod tests;
