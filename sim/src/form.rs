@@ -54,11 +54,25 @@ pub trait Form: Sized {
     /// `None`, with problems, when something is wrong with one of its keys.
     fn take(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Self>;
 
-    /// Keys and values as they are printed: what was written, and the defaults.
-    fn entries(&self) -> Vec<(String, Yaml)>;
+    /// Adds keys and values as they are printed: what was written, and the defaults.
+    fn put_entries(&self, entries: &mut Vec<(String, Yaml)>);
 
-    /// Its keys, for documentation and schema.
-    fn rows() -> Vec<Row>;
+    /// Adds its keys, for documentation and schema.
+    fn put_rows(rows: &mut Vec<Row>);
+
+    /// Keys and values as they are printed.
+    fn entries(&self) -> Vec<(String, Yaml)> {
+        let mut entries = Vec::new();
+        self.put_entries(&mut entries);
+        entries
+    }
+
+    /// Its keys.
+    fn rows() -> Vec<Row> {
+        let mut rows = Vec::new();
+        Self::put_rows(&mut rows);
+        rows
+    }
 
     /// Reads a mapping that has its keys and no others.
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
@@ -134,18 +148,18 @@ macro_rules! form {
                 Some(Self { $( $field: $field?, )* })
             }
 
-            fn entries(&self) -> Vec<(String, $crate::form::Yaml)> {
-                let mut entries = Vec::new();
+            fn put_entries(&self, entries: &mut Vec<(String, $crate::form::Yaml)>) {
+                // There are forms without keys.
+                let _ = &entries;
                 $(
                     $crate::form::form!(
                         @write entries, self.$field, $crate::form::form!(@key $field $($key)?), $shape, $presence $($default)?
                     );
                 )*
-                entries
             }
 
-            fn rows() -> Vec<$crate::form::Row> {
-                let mut rows = Vec::new();
+            fn put_rows(rows: &mut Vec<$crate::form::Row>) {
+                let _ = &rows;
                 $(
                     $crate::form::form!(
                         @row rows,
@@ -153,7 +167,6 @@ macro_rules! form {
                         $crate::form::form!(@key $field $($key)?), $shape, $presence $($default)?
                     );
                 )*
-                rows
             }
         }
     };

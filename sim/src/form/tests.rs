@@ -33,6 +33,33 @@ form! {
     }
 }
 
+form! {
+    /// SIGKILL of worker processes.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct WorkerKill: "worker.kill" {}
+}
+
+/// As faults are kept in records.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", deny_unknown_fields)]
+enum Fault {
+    #[serde(rename = "worker.kill")]
+    WorkerKill(WorkerKill),
+    #[serde(rename = "handler.slow")]
+    HandlerSlow(HandlerSlow),
+}
+
+#[test]
+fn forms_are_variants_of_what_is_kept_in_records() {
+    let json = r#"{"kind":"handler.slow","task":null,"factor":6.0,"share":1.0,"lasts_ms":1}"#;
+    for json in [r#"{"kind":"worker.kill"}"#, json] {
+        let fault: Fault = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&fault).unwrap(), json);
+    }
+    assert_eq!(WorkerKill {}.write().flow(), "{}");
+    assert!(WorkerKill::rows().is_empty());
+}
+
 fn read(text: &str) -> (Option<(StepForm, HandlerSlow)>, Vec<String>) {
     let mut problems = Problems::new("f.yml");
     let node = parse(text, &mut problems).unwrap();
