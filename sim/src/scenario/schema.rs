@@ -20,4 +20,4 @@ pub fn table() -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

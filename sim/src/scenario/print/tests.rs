@@ -1,7 +1,8 @@
-//! Any scenario, printed as a plan, is a scenario that means the same.
+//! Any scenario, printed as a plan, is a scenario that means the same, and that the schema accepts.
 
 use crate::form::quote;
 use crate::scenario::duration::format;
+use crate::scenario::schema::tests::problems_of;
 use crate::scenario::tests::plan_of;
 use proptest::prelude::*;
 
@@ -198,6 +199,8 @@ fn scenario() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn a_plan_is_printed_as_a_scenario_that_means_the_same(text in scenario()) {
         let plan = plan_of(&text).map_err(|problems| TestCaseError::fail(format!("{problems:#?}")))?;
@@ -205,6 +208,9 @@ proptest! {
         let again = plan_of(&printed)
             .map_err(|problems| TestCaseError::fail(format!("{printed}{problems:#?}")))?;
         prop_assert_eq!(&again, &plan, "{}", printed);
+        for text in [&text, &printed] {
+            prop_assert_eq!(problems_of(text), Vec::<String>::new(), "{}", text);
+        }
         prop_assert_eq!(again.to_yaml(), printed);
     }
 }

@@ -61,7 +61,8 @@ fn as_json(node: &Node) -> Value {
     }
 }
 
-fn problems_of(text: &str) -> Vec<String> {
+/// What the schema has against a scenario.
+pub(crate) fn problems_of(text: &str) -> Vec<String> {
     let node = yaml::parse(text, &mut Problems::new("s.yaml")).unwrap();
     let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
     compiler.add_resource("scenario.json", schema()).unwrap();
