@@ -222,6 +222,7 @@ fn late_marks(record: &Record, plan: &Plan) -> Vec<String> {
         }
         let processes = step.targets.len().max(1) as f64;
         let takes_ms = (DIES_WITHIN_S * 1e3 * record.header.speed * processes) as i64;
+        let takes_ms = takes_ms + plan.longest_grace_ms(&step.fault.begin());
         let late_ms = mark.at_ms - mark.planned_ms;
         if late_ms > lag.fault_ms_max.saturating_add(takes_ms) {
             found.push(format!(

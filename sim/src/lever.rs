@@ -26,13 +26,8 @@ pub enum Lever {
         /// Whether Prometheus reaches them.
         reachable: bool,
     },
-    /// Members come or go: a group of workers has so many processes from now on.
-    Scale {
-        /// Name of the group.
-        worker: String,
-        /// Its processes.
-        to: u32,
-    },
+    /// The step's processes come, those that are there go gracefully; Prometheus finds those that are there.
+    Members,
 }
 
 /// What becomes of handlers.

@@ -19,7 +19,7 @@ use crate::fault::{Fault, Harm};
 use crate::form::{
     Named, choice, count, duration, form, name, positive, share, text, truth, via, within,
 };
-use crate::lever::{Lever, On, RedisLever};
+use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
 use crate::remedy::Remedy;
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::settings::{DEFAULT_MAX_RETRY, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
@@ -29,6 +29,9 @@ use served::Served;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use written::{ArrivalsForm, RetryForm, ServiceForm};
+
+/// What a process gets beyond its graceful shutdown before it is killed.
+const STOP_SLACK_MS: i64 = 500;
 
 /// The producer, among the clients of Redis.
 pub const PRODUCER: &str = "producer";
@@ -361,11 +364,12 @@ impl WorkerPlan {
 }
 
 impl Plan {
-    /// Every worker process: its name and what it is.
+    /// Every worker process there ever is, with a number that stays its own: its name and what it is.
     #[must_use]
     pub fn processes(&self) -> Vec<(String, &WorkerPlan)> {
         let names = |worker: &WorkerPlan| {
-            (0..worker.processes)
+            let most = self.most_processes(worker);
+            (0..most)
                 .map(|n| format!("{}-{n}", worker.name))
                 .collect::<Vec<_>>()
         };
@@ -373,6 +377,24 @@ impl Plan {
             .iter()
             .flat_map(|worker| names(worker).into_iter().map(move |name| (name, worker)))
             .collect()
+    }
+
+    /// Whether a process is there when the drill begins; the others come when their group is scaled.
+    #[must_use]
+    pub fn is_there_at_start(&self, process: &str) -> bool {
+        let is_of = |worker: &WorkerPlan| {
+            let number = process.strip_prefix(&worker.name)?.strip_prefix('-')?;
+            let number: u32 = number.parse().ok()?;
+            Some(number < worker.processes)
+        };
+        self.workers.iter().filter_map(is_of).any(|there| there)
+    }
+
+    /// Most processes that a group ever has.
+    fn most_processes(&self, worker: &WorkerPlan) -> u32 {
+        let scaled = self.remedies.iter().filter_map(|step| step.remedy.scale());
+        let to = scaled.filter(|(name, _)| *name == worker.name);
+        to.map(|(_, to)| to).fold(worker.processes, u32::max)
     }
 
     /// The step of the timeline with this id.
@@ -445,6 +467,36 @@ impl Plan {
         let mut faults = faults.map(|step| step.fault.needs().persistence);
         // A Redis that is started anew without a fault has lost nothing.
         faults.any(|needed| needed) || self.starts_redis()
+    }
+
+    /// How much of a round trip of this process to Redis at `at_ms` is the plan's doing, virtual microseconds. `None`: a step
+    /// holds calls for as long as it is on, so that their length says nothing.
+    pub(crate) fn planned_round_trip_us(&self, process: &str, at_ms: i64) -> Option<i64> {
+        let mut planned_us = 0;
+        for step in self.timeline.iter().filter(|step| step.is_on(at_ms)) {
+            let is_hit = step.targets.iter().any(|target| target == process);
+            match step.fault.begin() {
+                Lever::Redis(_) => return None,
+                Lever::Link(LinkLever::Delay { ms, jitter_ms }) if is_hit => {
+                    // There and back, and half the jitter each time.
+                    planned_us += (2 * ms + jitter_ms) * 1_000;
+                }
+                Lever::Link(_) | Lever::Process(_) if is_hit => return None,
+                _ => {}
+            }
+        }
+        Some(planned_us)
+    }
+
+    /// How long processes may take to go when a lever asks them to, virtual milliseconds; 0 where it does not.
+    pub(crate) fn longest_grace_ms(&self, lever: &Lever) -> i64 {
+        let timeouts = self.workers.iter().map(|worker| worker.shutdown_timeout_ms);
+        match lever {
+            Lever::Process(ProcessLever::Terminate { grace_ms }) => {
+                grace_ms.unwrap_or_else(|| timeouts.max().unwrap_or(0)) + STOP_SLACK_MS
+            }
+            _ => 0,
+        }
     }
 
     /// The clients to whose links something is done, each once.

@@ -26,8 +26,8 @@ pub trait Definition: Form {
         None
     }
 
-    /// The group of workers it is done to, if it is one.
-    fn worker(&self) -> Option<&str> {
+    /// The group of workers that it gives so many processes, if it does that.
+    fn scale(&self) -> Option<(&str, u32)> {
         None
     }
 }
@@ -126,10 +126,10 @@ macro_rules! remedies {
                 match self { $(Self::$remedy(remedy) => remedy.queue(),)* }
             }
 
-            /// The group of workers it is done to, if it is one.
+            /// The group of workers that it gives so many processes, if it does that.
             #[must_use]
-            pub fn worker(&self) -> Option<&str> {
-                match self { $(Self::$remedy(remedy) => remedy.worker(),)* }
+            pub fn scale(&self) -> Option<(&str, u32)> {
+                match self { $(Self::$remedy(remedy) => remedy.scale(),)* }
             }
         }
     };

@@ -93,6 +93,17 @@ impl Target {
         samples
     }
 
+    /// The samples written when a target is no longer found (prometheus `scrape/scrape.go`, `endOfRunStaleness`): a
+    /// staleness marker for all there was, `up` included.
+    pub fn ended(&mut self) -> Vec<(u32, f64)> {
+        let mut gone = std::mem::take(&mut self.exposed);
+        gone.sort_unstable();
+        gone.push(self.up);
+        gone.into_iter()
+            .map(|number| (number, stale_marker()))
+            .collect()
+    }
+
     /// As [`Target::scraped`], of values with their labels.
     pub fn scraped_values(
         &mut self,

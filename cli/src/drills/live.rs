@@ -106,7 +106,7 @@ fn leaves_redis_alone(address: &Address, jobs: &[Job]) -> Result<(), Failure> {
     for Job { plan, .. } in jobs {
         if plan.needs_own_redis() {
             return Err(Failure::refused(format!(
-                "{}: the scenario kills Redis, and {address} is not the drill's own; leave --redis away, and it gets one",
+                "{}: the scenario does something to Redis itself, and {address} is not the drill's own; leave --redis away, and it gets one",
                 plan.name
             )));
         }

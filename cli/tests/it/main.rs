@@ -10,6 +10,7 @@ mod cli;
 mod conformance;
 mod connections;
 mod docker;
+mod faults;
 mod fidelity;
 mod forged;
 mod ground_truth;

@@ -10,6 +10,7 @@ use crate::jsonl::{Impossible, Record, RecordError};
 use crate::record::{Audit, Header, Impact, Lag, Line, Meddling};
 use crate::waits::Waits;
 use firedrill_detector::sample::METRIC_NAME;
+use firedrill_detector::sample::is_stale;
 use marks::Marks;
 use states::States;
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,7 +194,9 @@ impl<'r> Whole<'r> {
                     }
                     self.belongs(*id, target)?;
                     let is_up = self.ups.get(*id as usize) == Some(&true);
-                    if is_up && value.0 != 0.0 && value.0 != 1.0 {
+                    // What is known of a target that is no longer found ends with a staleness marker.
+                    let is_known = value.0 == 0.0 || value.0 == 1.0 || is_stale(value.0);
+                    if is_up && !is_known {
                         return Err(Impossible::Up(target.clone(), value.0));
                     }
                 }

@@ -89,7 +89,11 @@ impl<'r> Scrapes<'r> {
             let target = Target {
                 is_worker: !engine::EXPORTERS.iter().any(|(name, _)| *name == job),
                 first_ms,
-                was_scraped: false,
+                // One that comes later, or goes early, may never be.
+                was_scraped: plan
+                    .remedies
+                    .iter()
+                    .any(|step| step.targets.contains(&instance)),
                 instance: instance.clone(),
             };
             (format!("{job}/{instance}"), target)

@@ -154,7 +154,8 @@ impl RemedyStep {
         if !self.targets.is_empty() {
             return self.targets.clone();
         }
-        let subject = self.remedy.queue().or(self.remedy.worker());
+        let group = self.remedy.scale().map(|(group, _)| group);
+        let subject = self.remedy.queue().or(group);
         vec![subject.unwrap_or("redis").to_owned()]
     }
 }

@@ -24,17 +24,14 @@ impl Definition for WorkersScale {
     const CLASS: Class = Class::Irreversible;
 
     fn done(&self, _: Option<&Fault>) -> Lever {
-        Lever::Scale {
-            worker: self.worker.clone(),
-            to: self.to,
-        }
+        Lever::Members
     }
 
     fn of(_: &Fault) -> Option<Self> {
         None
     }
 
-    fn worker(&self) -> Option<&str> {
-        Some(&self.worker)
+    fn scale(&self) -> Option<(&str, u32)> {
+        Some((&self.worker, self.to))
     }
 }

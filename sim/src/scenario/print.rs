@@ -75,7 +75,11 @@ fn remedy(step: &plan::RemedyStep) -> Step {
         id: Some(At::nowhere(step.id.clone())),
         at: At::nowhere(step.at_ms),
         what: StepWritten::Remedy(At::nowhere(step.remedy.clone())),
-        select: selected(&step.targets),
+        // Who comes and who goes follows from their number.
+        select: match step.remedy.scale() {
+            Some(_) => None,
+            None => selected(&step.targets),
+        },
     }
 }
 

@@ -157,7 +157,7 @@ fn read_remedy(name: &Node, fields: &mut Fields<'_>, problems: &mut Problems) ->
     let remedy = Remedy::read(&name.value, fields, problems).flatten();
     let scales = remedy
         .as_ref()
-        .is_some_and(|remedy| remedy.worker().is_some());
+        .is_some_and(|remedy| remedy.scale().is_some());
     let on = remedy::KINDS.iter().find(|known| known.name == name.value);
     let on = on.map(|kind| kind.on).filter(|_| !scales);
     let select = selected(on, fields, problems);

@@ -79,8 +79,16 @@ impl Handlers {
 
     /// A call during which a slot is held took so long.
     pub(crate) fn held(&self, by: SlotCall, real: Duration) {
-        let virtual_us = real.as_secs_f64() * self.shared.clock.speed * 1e6;
-        self.shared.held.by(by, virtual_us as i64);
+        let Shared {
+            clock, decisions, ..
+        } = &*self.shared;
+        let virtual_us = (real.as_secs_f64() * clock.speed * 1e6) as i64;
+        let began_ms = clock.now().millis() - clock.virtual_start.millis() - virtual_us / 1_000;
+        let plan = &decisions.plan;
+        // What the plan makes of a round trip is no cost of the harness.
+        if let Some(planned_us) = plan.planned_round_trip_us(&self.shared.process, began_ms) {
+            self.shared.held.by(by, (virtual_us - planned_us).max(0));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use firedrill_sim::engine::Observation;
 use firedrill_sim::engine::virtual_time::{self, VirtualOptions};
 use firedrill_sim::fault;
 use firedrill_sim::lever::On;
+use std::collections::BTreeMap;
 
 /// A small drill with one fault, which begins at 2m and ends at 5m.
 pub(crate) fn scenario(kind: &fault::Kind) -> String {
@@ -147,5 +148,55 @@ fn a_remedy_of_its_own_ends_a_fault_and_one_that_does_not_help_is_done_all_the_s
             ("mended", "worker.restart"),
             ("crash", "worker.restart"),
         ]
+    );
+}
+
+#[test]
+fn members_come_and_go_and_prometheus_finds_those_that_are_there() {
+    let text = scenario(&fault::KINDS[0])
+        .replace("processes: 2", "processes: 1")
+        .replace("family: other", "family: benign")
+        .split("timeline:")
+        .next()
+        .unwrap()
+        .to_owned()
+        + "timeline:
+  - { at: 2m, id: up, remedy: workers.scale, worker: w, to: 3 }
+  - { at: 5m, id: down, remedy: workers.scale, worker: w, to: 1 }
+benign: [{ what: a scaler at work, at: 1m, until: 8m }]
+";
+    let plan = plan_of(&text);
+    assert_eq!(plan.remedies[0].targets, ["w-1", "w-2"]);
+    assert_eq!(plan_of(&plan.to_yaml()), plan);
+    let (mut saw, mut scrapes, mut labels) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let sink = &mut |observation| {
+        match observation {
+            Observation::Mark(mark) => saw.push(mark.saw),
+            Observation::Series { id, labels: of } => drop(labels.insert(id, of)),
+            Observation::Scrape {
+                at_ms,
+                target,
+                values,
+            } if target == "worker/w-2" => {
+                let up = values.iter().find(|(id, _)| labels[id].name() == "up");
+                scrapes.push((at_ms, up.unwrap().1));
+            }
+            _ => {}
+        }
+        Ok(())
+    };
+    virtual_time::run(&plan, VirtualOptions::default(), sink).unwrap();
+    assert_eq!(saw, ["2 came, 0 went", "0 came, 2 went"]);
+    let (last, others) = scrapes.split_last().unwrap();
+    assert!(
+        others
+            .iter()
+            .all(|(at_ms, up)| (120_000..300_000).contains(at_ms) && *up == 1.0)
+    );
+    assert!(others.len() >= 35, "every 5 s");
+    // Two more intervals and a tenth.
+    assert!(
+        (305_500..311_000).contains(&last.0) && last.1.is_nan(),
+        "{last:?}"
     );
 }

@@ -1,6 +1,6 @@
 //! Every shipped scenario in virtual time: its record is pinned to the byte, and its scorecard is the story we tell.
 //!
-//! `UPDATE_PINS=1 cargo test -p firedrill --test it virtual_drills` renews `pins.txt` after a change that is meant to move
+//! `UPDATE_PINS=1 cargo test -p firedrill-sim --test it virtual_drills` renews `pins.txt` after a change that is meant to move
 //! records. A difference nobody meant is a broken promise: the same plan and seed leave the same bytes, on every machine.
 
 use crate::support::{plan_of, project};
@@ -101,7 +101,7 @@ fn records_are_pinned() {
     let pinned = fs::read_to_string(&path).unwrap();
     assert_eq!(
         pins, pinned,
-        "records have changed; if they were meant to: UPDATE_PINS=1 cargo test -p firedrill --test it virtual_drills"
+        "records have changed; if they were meant to: UPDATE_PINS=1 cargo test -p firedrill-sim --test it virtual_drills"
     );
 }
 

@@ -95,7 +95,7 @@ fn an_empty_database_is_used_and_left_empty() {
         &format!("{at}/3"),
         &format!("{SCENARIO}{OUTAGE}"),
         4,
-        "the scenario kills Redis",
+        "the scenario does something to Redis itself",
     );
     refuses(&format!("{at}/x"), SCENARIO, 2, "is not a database number");
     refuses("dcoker", SCENARIO, 2, "neither");

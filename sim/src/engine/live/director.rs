@@ -114,7 +114,7 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
         Some(Lever::Queue { queue, what }) => Some(stand.pull_queue(&queue, what).await),
         Some(Lever::Link(lever)) => Some(stand.pull_link(lever, targets).await),
         Some(Lever::Scrape { reachable }) => Some(stand.pull_scrape(reachable, targets)),
-        Some(Lever::Scale { worker, to }) => Some(stand.scale(&worker, to).await?),
+        Some(Lever::Members) => Some(stand.scale(targets).await?),
     };
     let at_ms = super::since_start(stand.clock);
     Ok(seen.map_or_else(Vec::new, |(bit, saw)| turn.marks(&plan, at_ms, bit, saw)))

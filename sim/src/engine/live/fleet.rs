@@ -92,9 +92,57 @@ impl Fleet {
             .map(|spec| spec.process.clone())
             .collect();
         for name in names {
-            fleet.spawn(&name).await?;
+            if plan.is_there_at_start(&name) {
+                fleet.spawn(&name).await?;
+            } else {
+                fleet.find(&name, false);
+            }
         }
         Ok(fleet)
+    }
+
+    /// From now on Prometheus finds a process, or no longer.
+    fn find(&self, process: &str, found: bool) {
+        let mut specs = self.specs.iter();
+        if let Some(index) = specs.position(|spec| spec.process == process) {
+            self.addresses.find(self.first + index, found);
+        }
+    }
+
+    /// Those of these processes that are there go gracefully, the others come; answers how many came, and how many went.
+    pub(crate) async fn come_or_go(
+        &mut self,
+        names: &[String],
+        clock: ClockOrigin,
+    ) -> Result<(usize, usize), LiveError> {
+        let is_there = |name: &&String| self.running.contains_key(*name);
+        let (go, come): (Vec<&String>, Vec<&String>) = names.iter().partition(is_there);
+        let go: Vec<String> = go.into_iter().cloned().collect();
+        let come: Vec<String> = come.into_iter().cloned().collect();
+        for name in &go {
+            self.find(name, false);
+        }
+        self.stop(&go, clock, None).await?;
+        self.let_go(&come);
+        self.begin_anew(&come, clock).await?;
+        for name in &come {
+            self.find(name, true);
+        }
+        Ok((come.len(), go.len()))
+    }
+
+    /// Starts processes, and has them work.
+    async fn begin_anew(&mut self, names: &[String], clock: ClockOrigin) -> Result<(), LiveError> {
+        for name in names {
+            self.spawn(name).await?;
+            if let Some(child) = self.running.get_mut(name) {
+                child.begin(clock).await?;
+                if let Some(roster) = &self.roster {
+                    roster.is_there(name, child.id(), Some(child.ledger()));
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn spawn(&mut self, process: &str) -> Result<(), LiveError> {
@@ -212,15 +260,7 @@ impl Fleet {
         clock: ClockOrigin,
     ) -> Result<String, LiveError> {
         let graceful = self.stop(names, clock, None).await?;
-        for name in names {
-            self.spawn(name).await?;
-            if let Some(child) = self.running.get_mut(name) {
-                child.begin(clock).await?;
-                if let Some(roster) = &self.roster {
-                    roster.is_there(name, child.id(), Some(child.ledger()));
-                }
-            }
-        }
+        self.begin_anew(names, clock).await?;
         Ok(format!(
             "{} started, {graceful} stopped gracefully before",
             names.len()

@@ -4,7 +4,7 @@ use super::abort::Abort;
 use super::child::Told;
 use super::director::Done;
 use super::producer::ProducerTask;
-use super::scraper::{Addresses, InOrder, Progress, Schedule, scrape_loop};
+use super::scraper::{Addresses, InOrder, Progress, Schedule, Scraped, scrape_loop};
 use super::strain::{LOOK_EVERY, Strain};
 use super::upkeep::Upkeep;
 use super::watch::{Gaps, HARNESS, Pulse, Roster, Watch};
@@ -175,7 +175,12 @@ impl<'p> Observer<'p> {
             self.reached_ms.store(reached_ms, Ordering::Relaxed);
         }
         for (at, target, values) in self.order.take(progress) {
-            let values = self.targets[target].scraped_values(values, &mut self.series);
+            let values = match values {
+                Scraped::Tried(values) => {
+                    self.targets[target].scraped_values(values, &mut self.series)
+                }
+                Scraped::Gone => self.targets[target].ended(),
+            };
             for (id, labels) in self.series.take_new() {
                 sink(Observation::Series { id, labels }).map_err(LiveError::Sink)?;
             }

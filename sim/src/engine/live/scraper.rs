@@ -18,6 +18,8 @@ struct Places {
     by_target: BTreeMap<usize, Place>,
     /// Targets that cannot be reached.
     out_of_reach: BTreeSet<usize>,
+    /// Targets that are not found: they are no members now.
+    not_found: BTreeSet<usize>,
 }
 
 /// Where a target is.
@@ -43,6 +45,22 @@ impl Addresses {
         } else {
             places.out_of_reach.insert(target);
         }
+    }
+
+    /// From now on target number `target` is found, or no longer.
+    pub(crate) fn find(&self, target: usize, found: bool) {
+        let mut places = self.places();
+        if found {
+            places.not_found.remove(&target);
+        } else {
+            places.not_found.insert(target);
+            places.by_target.remove(&target);
+        }
+    }
+
+    /// Whether it is found.
+    fn is_found(&self, target: usize) -> bool {
+        !self.places().not_found.contains(&target)
     }
 
     /// Whether it can be reached.
@@ -100,7 +118,27 @@ pub enum Progress {
         /// What was exposed.
         values: Option<Vec<Value>>,
     },
+    /// A target is no longer found.
+    Gone {
+        /// Number of the target.
+        target: usize,
+        /// When that is told.
+        at: Time,
+    },
 }
+
+/// What came of one scrape: `None` = failed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scraped {
+    /// It was tried.
+    Tried(Option<Vec<Value>>),
+    /// The target is no longer found.
+    Gone,
+}
+
+/// Prometheus waits for two more intervals and a tenth before it lets a target go that it no longer finds: it may come back
+/// (`endOfRunStaleness`).
+const SLOTS_KEPT: u32 = 2;
 
 /// Scrapes one target until nobody listens any more. A slot missed because a scrape took too long is skipped.
 pub async fn scrape_loop(
@@ -113,8 +151,26 @@ pub async fn scrape_loop(
     let patience = clock
         .real_millis(schedule.timeout_ms)
         .max(schedule.timeout_floor);
+    let (mut known, mut slots_missed) = (false, 0);
     loop {
         tokio::time::sleep(clock.until(slot)).await;
+        if !addresses.is_found(schedule.target) {
+            slots_missed += u32::from(known);
+            if known && slots_missed == SLOTS_KEPT {
+                known = false;
+                tokio::time::sleep(clock.real_millis(schedule.interval_ms / 10)).await;
+                let target = schedule.target;
+                let at = Time::from_millis(clock.now().millis());
+                if progress.send(Progress::Gone { target, at }).is_err() {
+                    return;
+                }
+            }
+            while slot <= clock.now() {
+                slot = slot.plus_millis(schedule.interval_ms);
+            }
+            continue;
+        }
+        (known, slots_missed) = (true, 0);
         let at = Time::from_millis(clock.now().millis());
         let late_ms = at.millis() - slot.millis();
         if progress
@@ -162,12 +218,12 @@ pub async fn scrape_loop(
 /// Puts results back into the order in which their scrapes began.
 #[derive(Debug, Default)]
 pub struct InOrder {
-    under_way: BTreeMap<(Time, usize), Option<Option<Vec<Value>>>>,
+    under_way: BTreeMap<(Time, usize), Option<Scraped>>,
 }
 
 impl InOrder {
     /// Takes one message; returns the results that nothing earlier holds up any more.
-    pub fn take(&mut self, progress: Progress) -> Vec<(Time, usize, Option<Vec<Value>>)> {
+    pub fn take(&mut self, progress: Progress) -> Vec<(Time, usize, Scraped)> {
         match progress {
             Progress::Began { target, at, .. } => {
                 self.under_way.insert((at, target), None);
@@ -175,7 +231,11 @@ impl InOrder {
             Progress::Ended {
                 target, at, values, ..
             } => {
-                self.under_way.insert((at, target), Some(values));
+                let tried = Some(Scraped::Tried(values));
+                self.under_way.insert((at, target), tried);
+            }
+            Progress::Gone { target, at } => {
+                self.under_way.insert((at, target), Some(Scraped::Gone));
             }
         }
         let mut done = Vec::new();
@@ -183,8 +243,8 @@ impl InOrder {
             if first.get().is_none() {
                 break;
             }
-            let ((at, target), values) = first.remove_entry();
-            done.push((at, target, values.flatten()));
+            let ((at, target), scraped) = first.remove_entry();
+            done.extend(scraped.map(|scraped| (at, target, scraped)));
         }
         done
     }
@@ -232,6 +292,7 @@ mod tests {
             ended: late,
             values: None,
         });
-        assert_eq!(done, vec![(early, 0, None), (late, 1, Some(vec![]))]);
+        let (failed, empty) = (Scraped::Tried(None), Scraped::Tried(Some(vec![])));
+        assert_eq!(done, vec![(early, 0, failed), (late, 1, empty)]);
     }
 }

@@ -92,6 +92,8 @@ impl Upkeep {
                 }
                 *up = !down;
             }
+            // It may come back, and is not late then.
+            Progress::Gone { target, .. } => self.targets[*target].last = None,
         }
     }
 }

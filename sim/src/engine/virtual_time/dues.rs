@@ -27,6 +27,8 @@ pub(crate) enum Happening {
     Answer(Box<(Who, Ticket<Token>, Answer<Token>)>),
     /// A target is scraped.
     Scrape(usize),
+    /// A target that is no longer found is let go.
+    Gone(usize),
     /// The agenda's next turn.
     Turn,
     /// The patience with a graceful shutdown is over.

@@ -56,7 +56,7 @@ impl World<'_> {
                 let all = targets.len();
                 Pulled::Seen(hit == all, format!("{hit} of {all} {what}"))
             }
-            Some(Lever::Scale { worker, to }) => self.scale(&worker, to, turn),
+            Some(Lever::Members) => self.scale(turn, targets),
         };
         if let Pulled::Seen(verified, saw) = pulled {
             self.mark(turn, verified, saw);

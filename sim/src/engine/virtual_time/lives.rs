@@ -23,13 +23,16 @@ struct Open {
 pub(crate) struct Lives {
     open: Pages<Open>,
     auditor: Auditor,
+    /// Whether a task may be in Redis although its producer was told otherwise: what was sent may arrive late.
+    refused_may_come: bool,
 }
 
 impl Lives {
-    pub(crate) fn new(auditor: Auditor) -> Self {
+    pub(crate) fn new(auditor: Auditor, refused_may_come: bool) -> Self {
         Self {
             open: Pages::default(),
             auditor,
+            refused_may_come,
         }
     }
 
@@ -49,7 +52,7 @@ impl Lives {
                 if let Some(open) = self.open.get_mut(id) {
                     self.auditor.answered(&mut open.life, *at, *accepted);
                     // A task that was refused has no other life.
-                    if !accepted {
+                    if !accepted && !self.refused_may_come {
                         self.close(*id);
                     }
                 }

@@ -34,7 +34,23 @@ pub(crate) struct Scrapes {
     connected_clients: usize,
     /// Whether Prometheus reaches each target.
     reachable: Vec<bool>,
+    /// Of each target that is not found, at how many scrapes it was missed; `None`: Prometheus does not know it.
+    missed: BTreeMap<usize, Option<u32>>,
 }
+
+/// What Prometheus makes of a target when it is due to be scraped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Member {
+    /// It is found.
+    Found,
+    /// It is not, and not scraped.
+    Unknown,
+    /// It has not been found for long enough: what is known of it ends in a moment.
+    LetGo,
+}
+
+/// As for real: `endOfRunStaleness`.
+const SLOTS_KEPT: u32 = 2;
 
 impl Scrapes {
     pub(crate) fn new(plan: &Plan, kinds: &[(String, String)]) -> Self {
@@ -51,6 +67,7 @@ impl Scrapes {
         queues_by_name.sort_by_key(|queue| &queues[usize::from(*queue)]);
         Self {
             reachable: vec![true; targets.len()],
+            missed: BTreeMap::new(),
             targets,
             phases_ms,
             series,
@@ -65,6 +82,44 @@ impl Scrapes {
     /// Each target with the time of its first scrape, milliseconds.
     pub(crate) fn phases(&self) -> Vec<(usize, i64)> {
         self.phases_ms.iter().copied().enumerate().collect()
+    }
+
+    /// From now on Prometheus finds a process, by its number, or no longer.
+    pub(crate) fn find(&mut self, process: usize, found: bool) {
+        let target = process + EXPORTERS.len();
+        let was_scraped = !self.targets[target].1.is_empty();
+        match found {
+            true => self.missed.remove(&target),
+            false => self.missed.insert(target, was_scraped.then_some(0)),
+        };
+    }
+
+    /// What becomes of a target that is due to be scraped.
+    pub(crate) fn member(&mut self, target: usize) -> Member {
+        let Some(missed) = self.missed.get_mut(&target) else {
+            return Member::Found;
+        };
+        let Some(times) = missed else {
+            return Member::Unknown;
+        };
+        *times += 1;
+        if *times < SLOTS_KEPT {
+            return Member::Unknown;
+        }
+        *missed = None;
+        Member::LetGo
+    }
+
+    /// What was known of a target ends.
+    pub(crate) fn ended(&mut self, number: usize, at_ms: i64, sink: Sink<'_>) -> io::Result<()> {
+        let (target, _) = &mut self.targets[number];
+        let values = target.ended();
+        let target = target.name();
+        sink(Observation::Scrape {
+            at_ms,
+            target,
+            values,
+        })
     }
 
     /// Targets cannot be scraped from now on, or can be again; answers how many of them there are.

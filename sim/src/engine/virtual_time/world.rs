@@ -6,7 +6,7 @@ use crate::engine::virtual_time::lever::{Restart, Wire};
 use crate::engine::virtual_time::lives::Lives;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
-use crate::engine::virtual_time::scrapes::Scrapes;
+use crate::engine::virtual_time::scrapes::{Member, Scrapes};
 use crate::engine::virtual_time::stage::{Hands, Stage};
 use crate::engine::virtual_time::token::{Number, Token, Tokens};
 use crate::engine::virtual_time::{Counts, VirtualOptions};
@@ -70,7 +70,7 @@ impl<'p> World<'p> {
                 redis: VirtualRedis::at_start(start),
                 wire: Wire::of(plan),
                 handlers,
-                lives: Lives::new(Auditor::new(plan, start, end)),
+                lives: Lives::new(Auditor::new(plan, start, end), plan.holds_calls()),
                 seen: vec![false; plan.timeline.len()],
                 marks: Vec::new(),
                 counts: Counts::default(),
@@ -115,7 +115,12 @@ impl<'p> World<'p> {
 
     fn begin(&mut self) {
         for index in 0..self.processes.len() {
-            self.start_process(index);
+            let plan = self.stage.plan;
+            if plan.is_there_at_start(&self.processes[index].name) {
+                self.start_process(index);
+            } else {
+                self.scrapes.find(index, false);
+            }
         }
         self.step(Who::Producer, Event::Start);
         if self.stage.options.scrape {
@@ -153,6 +158,16 @@ impl<'p> World<'p> {
                     .now
                     .plus_millis(self.stage.plan.scrape_interval_ms);
                 self.stage.dues.push(again, Happening::Scrape(target));
+                match self.scrapes.member(target) {
+                    Member::Found => {}
+                    Member::Unknown => return Ok(()),
+                    Member::LetGo => {
+                        let later_ms = self.stage.plan.scrape_interval_ms / 10;
+                        let gone = self.stage.now.plus_millis(later_ms);
+                        self.stage.dues.push(gone, Happening::Gone(target));
+                        return Ok(());
+                    }
+                }
                 let at_ms = self.stage.since_start_ms() - self.stage.options.harness.scrape_late_ms;
                 let (now, redis, processes) =
                     (self.stage.now, &mut self.stage.redis, &self.processes);
@@ -164,6 +179,10 @@ impl<'p> World<'p> {
                     processes,
                     sink,
                 )?;
+            }
+            Happening::Gone(target) => {
+                let at_ms = self.stage.since_start_ms();
+                self.scrapes.ended(target, at_ms, sink)?;
             }
             Happening::Turn => self.take_turns(),
             Happening::Kill(process, incarnation) => self.out_of_patience(process, incarnation),
@@ -193,7 +212,11 @@ impl<'p> World<'p> {
                 self.step(who, Event::Answer(ticket, answer));
             }
             Happening::Shutdown(who) => self.step(who, Event::Shutdown),
-            Happening::Scrape(_) | Happening::Turn | Happening::Kill(..) | Happening::Wire(_) => {}
+            Happening::Scrape(_)
+            | Happening::Gone(_)
+            | Happening::Turn
+            | Happening::Kill(..)
+            | Happening::Wire(_) => {}
         }
     }
 

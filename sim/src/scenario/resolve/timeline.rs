@@ -13,26 +13,33 @@ use firedrill_detector::yaml::Mark;
 /// What a step may be done to: the processes of the plan, by group, and what else has a name.
 struct Cast {
     processes: Vec<String>,
+    /// Those, and the ones that come later.
+    ever: Vec<String>,
     groups: Vec<(String, Vec<String>)>,
 }
 
 impl Cast {
-    fn of(workers: &[WorkerPlan]) -> Self {
+    fn of(workers: &[WorkerPlan], most: &dyn Fn(&str) -> u32) -> Self {
         let group = |worker: &WorkerPlan| {
             let names = (0..worker.processes).map(|n| format!("{}-{n}", worker.name));
             (worker.name.clone(), names.collect::<Vec<_>>())
         };
         let groups: Vec<(String, Vec<String>)> = workers.iter().map(group).collect();
         let processes = groups.iter().flat_map(|(_, names)| names.clone());
+        let ever = workers.iter().flat_map(|worker| {
+            let most = most(&worker.name).max(worker.processes);
+            (0..most).map(|n| format!("{}-{n}", worker.name))
+        });
         Self {
             processes: processes.collect(),
+            ever: ever.collect(),
             groups,
         }
     }
 
     /// All names that a step on this may choose from.
     fn names(&self, on: On) -> Vec<String> {
-        let mut names = self.processes.clone();
+        let mut names = self.ever.clone();
         match on {
             On::Clients => names.push(PRODUCER.to_owned()),
             On::Targets => names.extend(EXPORTERS.map(|(_, instance)| instance.to_owned())),
@@ -48,7 +55,13 @@ impl Resolver<'_> {
         workers: &[WorkerPlan],
         duration_ms: i64,
     ) -> (Vec<Step>, Vec<RemedyStep>) {
-        let cast = Cast::of(workers);
+        let timeline = self.scenario.timeline.iter();
+        let scales: Vec<(String, u32)> = timeline.filter_map(scale).collect();
+        let most = |group: &str| {
+            let of_group = scales.iter().filter(|(name, _)| name == group);
+            of_group.map(|(_, to)| *to).max().unwrap_or(0)
+        };
+        let cast = Cast::of(workers, &most);
         let ids = self.ids();
         let (mut steps, mut remedies) = (Vec::new(), Vec::new());
         for (step, id) in self.scenario.timeline.iter().zip(ids) {
@@ -71,7 +84,8 @@ impl Resolver<'_> {
                 StepWritten::Remedy(remedy) => {
                     self.names_of(remedy, workers);
                     let on = remedy.value.kind().on;
-                    let on = remedy.value.worker().map_or(on, |_| On::Queue);
+                    // Who comes and who goes is worked out when all of them are in order.
+                    let on = remedy.value.scale().map_or(on, |_| On::Queue);
                     let targets = self.targets(on, step.select.as_ref(), &cast);
                     remedies.push(RemedyStep {
                         id,
@@ -84,6 +98,7 @@ impl Resolver<'_> {
         }
         steps.sort_by_key(|step| step.at_ms);
         remedies.sort_by_key(|step| step.at_ms);
+        come_and_go(&mut remedies, workers);
         for step in &mut steps {
             ended_by_one_of(step, &remedies);
         }
@@ -124,7 +139,7 @@ impl Resolver<'_> {
         if let Some(queue) = remedy.value.queue() {
             self.is_queue(remedy.at, queue);
         }
-        if let Some(group) = remedy.value.worker() {
+        if let Some((group, _)) = remedy.value.scale() {
             let names: Vec<String> = workers.iter().map(|worker| worker.name.clone()).collect();
             if !names.iter().any(|name| name == group) {
                 self.unknown(remedy.at, "group of workers", group, &names);
@@ -172,18 +187,22 @@ impl Resolver<'_> {
     /// Names of what a step is done to; empty where that is not a choice.
     fn targets(&mut self, on: On, select: Option<&At<Select>>, cast: &Cast) -> Vec<String> {
         let names = cast.names(on);
+        let with_producer = || {
+            let producer = [PRODUCER.to_owned()];
+            cast.processes.iter().cloned().chain(producer).collect()
+        };
         let Some(select) = select else {
             return match on {
                 // Exporters have to be named.
                 On::Targets => cast.processes.clone(),
-                On::Clients => names,
+                On::Clients => with_producer(),
                 On::Workers | On::Handlers | On::Redis | On::Queue => Vec::new(),
             };
         };
         let processes = &cast.processes;
         match &select.value {
-            Select::All if on == On::Targets => processes.clone(),
-            Select::All => names,
+            Select::All if on == On::Clients => with_producer(),
+            Select::All => processes.clone(),
             Select::Count(count) => {
                 let count = *count as usize;
                 if count > processes.len() {
@@ -283,6 +302,34 @@ impl Resolver<'_> {
             remedy,
             by: None,
         })
+    }
+}
+
+/// The group of workers that a step gives so many processes, if it does that.
+fn scale(step: &crate::scenario::Step) -> Option<(String, u32)> {
+    match &step.what {
+        StepWritten::Remedy(remedy) => {
+            let (group, to) = remedy.value.scale()?;
+            Some((group.to_owned(), to))
+        }
+        StepWritten::Fault { .. } => None,
+    }
+}
+
+/// Gives each step that scales a group the processes that come or go.
+fn come_and_go(remedies: &mut [RemedyStep], workers: &[WorkerPlan]) {
+    for worker in workers {
+        let mut there = worker.processes;
+        for step in remedies.iter_mut() {
+            let Some((group, to)) = step.remedy.scale() else {
+                continue;
+            };
+            if group == worker.name {
+                let (few, many) = (there.min(to), there.max(to));
+                step.targets = (few..many).map(|n| format!("{group}-{n}")).collect();
+                there = to;
+            }
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is shipped about the format says what the forms say. `UPDATE_DOCS=1 cargo test -p firedrill --lib scenario::schema`
+//! What is shipped about the format says what the forms say. `UPDATE_DOCS=1 cargo test -p firedrill-sim --lib scenario::schema`
 //! renews it.
 
 use super::*;
@@ -22,7 +22,7 @@ fn holds(path: &Path, wanted: &str) {
     let found = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         found == wanted,
-        "{} is not what the forms say: UPDATE_DOCS=1 cargo test -p firedrill --lib scenario::schema",
+        "{} is not what the forms say: UPDATE_DOCS=1 cargo test -p firedrill-sim --lib scenario::schema",
         path.display()
     );
 }

@@ -50,10 +50,15 @@ impl Stand {
     /// Members come, or go gracefully.
     pub(in crate::engine::live) async fn scale(
         &mut self,
-        worker: &str,
-        to: u32,
+        targets: &[String],
     ) -> Result<(bool, String), LiveError> {
-        let _ = (worker, to);
-        Ok((false, "not yet".to_owned()))
+        let (came, went) = self.fleet.come_or_go(targets, self.clock).await?;
+        self.tell_addresses()?;
+        Ok((came + went == targets.len(), scaled(came, went)))
     }
+}
+
+/// What scaling came to, for marks.
+pub(crate) fn scaled(came: usize, went: usize) -> String {
+    format!("{came} came, {went} went")
 }

@@ -4,7 +4,7 @@ use super::Pulled;
 use crate::engine::virtual_time::dues::{Happening, Who};
 use crate::engine::virtual_time::world::World;
 use crate::fault::Turn;
-use crate::lever::ProcessLever;
+use crate::lever::{Lever, ProcessLever};
 use firedrill_asynq::actor::Event;
 
 /// What a worker gets beyond its graceful shutdown before it is killed, as for real.
@@ -66,9 +66,24 @@ impl World<'_> {
     }
 
     /// Members come, or go gracefully.
-    pub(super) fn scale(&mut self, worker: &str, to: u32, turn: Turn) -> Pulled {
-        let _ = (worker, to, turn);
-        Pulled::Seen(false, "not yet".to_owned())
+    pub(super) fn scale(&mut self, turn: Turn, targets: &[String]) -> Pulled {
+        let numbers = self.numbers(targets).into_iter();
+        let alive = |process: &usize| self.processes[*process].life.is_some();
+        let (go, come): (Vec<usize>, Vec<usize>) = numbers.partition(alive);
+        for process in &come {
+            self.leaves(*process);
+            self.start_process(*process);
+            self.returns(*process);
+            self.scrapes.find(*process, true);
+        }
+        for process in &go {
+            self.scrapes.find(*process, false);
+        }
+        if go.is_empty() {
+            return Pulled::Seen(true, format!("{} came, 0 went", come.len()));
+        }
+        self.stop((turn, go, false), None);
+        Pulled::UnderWay
     }
 
     /// The numbers of processes.
@@ -199,6 +214,8 @@ impl World<'_> {
                 }
                 let started = restart.targets.len();
                 format!("{started} started, {graceful} stopped gracefully before")
+            } else if let Some(Lever::Members) = restart.turn.lever(self.stage.plan) {
+                format!("0 came, {} went", restart.targets.len())
             } else {
                 let all = restart.targets.len();
                 format!("SIGTERM; {all} of {all} processes gone, {graceful} gracefully")
