@@ -8,16 +8,14 @@ mod agenda;
 
 pub use agenda::{Agenda, Phase, Turn, What};
 
+use crate::form::{self, Form, Row, Yaml};
 use crate::lever::{Class, HandlerLever, Lever, On};
 use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
-/// What a fault is: said in its own file, once.
-pub trait Definition: Parameters {
-    /// Its name in scenarios and records.
-    const NAME: &'static str;
-    /// What it is, in a sentence without a full stop.
-    const SUMMARY: &'static str;
+/// What a fault is: said in its own file, once. Its name in scenarios and records, what it is in a sentence, and its parameters
+/// are its form's.
+pub trait Definition: Form {
     /// What it is done to.
     const ON: On;
     /// What becomes of it when nobody undoes it.
@@ -55,51 +53,6 @@ pub trait Definition: Parameters {
     /// Whether Redis comes back from it without its data.
     fn loses_data(&self) -> bool {
         false
-    }
-}
-
-/// A fault's parameters, as they are written in a timeline.
-pub trait Parameters: Sized {
-    /// For documentation.
-    const ROWS: &'static [Row];
-
-    /// Takes them from an entry; what is wrong with them becomes problems.
-    fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Self>;
-
-    /// Keys and values as YAML.
-    fn written(&self) -> Vec<(&'static str, String)>;
-}
-
-/// A parameter, for documentation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row {
-    /// Its key.
-    pub key: &'static str,
-    /// What it says, in a few words.
-    pub says: &'static str,
-    /// What it is when it is left out, in words; `None`: it must be there.
-    pub default: Option<&'static str>,
-}
-
-impl Row {
-    pub(crate) const fn required(key: &'static str, says: &'static str) -> Self {
-        Self {
-            key,
-            says,
-            default: None,
-        }
-    }
-
-    pub(crate) const fn optional(
-        key: &'static str,
-        says: &'static str,
-        default: &'static str,
-    ) -> Self {
-        Self {
-            key,
-            says,
-            default: Some(default),
-        }
     }
 }
 
@@ -145,51 +98,33 @@ pub struct Kind {
     /// What ends it.
     pub remedies: &'static [&'static str],
     /// Its parameters.
-    pub rows: &'static [Row],
+    pub rows: fn() -> Vec<Row>,
+    /// Their JSON Schema, as an object's `properties`.
+    pub schema: fn() -> serde_json::Value,
 }
 
 impl Kind {
     const fn of<D: Definition>() -> Self {
         Self {
-            name: D::NAME,
-            summary: D::SUMMARY,
+            name: D::WHAT,
+            summary: D::SENTENCE,
             on: D::ON,
             class: D::CLASS,
             causes: D::CAUSES,
             ends_by_itself: D::ENDS_BY_ITSELF,
             remedies: D::REMEDIES,
-            rows: D::ROWS,
+            rows: D::rows,
+            schema: properties::<D>,
         }
     }
 }
-
-/// A fault without parameters has none to read and to write.
-macro_rules! without_parameters {
-    ($fault:ident) => {
-        impl crate::fault::Parameters for $fault {
-            const ROWS: &'static [crate::fault::Row] = &[];
-
-            fn read(
-                _: &mut firedrill_detector::yaml::Fields<'_>,
-                _: &mut firedrill_detector::yaml::Problems,
-            ) -> Option<Self> {
-                Some(Self {})
-            }
-
-            fn written(&self) -> Vec<(&'static str, String)> {
-                Vec::new()
-            }
-        }
-    };
-}
-pub(crate) use without_parameters;
 
 macro_rules! faults {
     ($($name:literal $module:ident $fault:ident;)*) => {
         $(
             mod $module;
             pub use $module::$fault;
-            const _: () = assert!(is_same($name, $fault::NAME), "a fault has one name");
+            const _: () = assert!(is_same($name, $fault::WHAT), "a fault has one name");
         )*
 
         /// A fault and its parameters.
@@ -217,14 +152,14 @@ macro_rules! faults {
                 problems: &mut Problems,
             ) -> Option<Option<Self>> {
                 match name {
-                    $($name => Some($fault::read(fields, problems).map(Self::$fault)),)*
+                    $($name => Some($fault::take(fields, problems).map(Self::$fault)),)*
                     _ => None,
                 }
             }
 
-            /// Its parameters as YAML: keys and values.
-            pub(crate) fn written(&self) -> Vec<(&'static str, String)> {
-                match self { $(Self::$fault(fault) => fault.written(),)* }
+            /// Adds its parameters as they are printed.
+            pub(crate) fn put_entries(&self, entries: &mut Vec<(String, Yaml)>) {
+                match self { $(Self::$fault(fault) => fault.put_entries(entries),)* }
             }
 
             /// What is done at its beginning.
@@ -270,6 +205,11 @@ macro_rules! faults {
             }
         }
     };
+}
+
+/// The keys of a form as a JSON Schema has them.
+pub(crate) fn properties<F: Form>() -> serde_json::Value {
+    form::schema::<F>()["properties"].take()
 }
 
 /// Whether two texts are the same, at compile time.

@@ -17,6 +17,7 @@ pub mod handler;
 pub mod engine;
 pub mod estimate;
 pub mod files;
+pub mod form;
 pub mod guard;
 pub mod metrics;
 pub mod owner;

@@ -5,22 +5,29 @@
 mod demand;
 mod draw;
 mod exponential;
+mod served;
 mod start;
 mod text;
+mod written;
 
 pub use demand::{Demand, expected_tasks};
 pub use draw::{ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
 pub use start::Start;
-pub(crate) use text::quote;
 
 use crate::fault::{Fault, Harm};
+use crate::form::{
+    Named, choice, count, duration, form, name, positive, share, text, truth, via, within,
+};
 use crate::lever::On;
 use crate::remedy::Remedy;
 use firedrill_asynq::actor::ErrorKind;
+use firedrill_asynq::settings::{DEFAULT_MAX_RETRY, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
+use served::Served;
 use std::collections::BTreeSet;
+use written::{ArrivalsForm, RetryForm, ServiceForm};
 
 /// The producer, among the clients of Redis.
 pub const PRODUCER: &str = "producer";
@@ -72,51 +79,70 @@ pub struct Plan {
     pub benign: Vec<Window>,
 }
 
-/// A queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QueuePlan {
-    /// Name.
-    pub name: String,
-    /// asynq's priority, at least 1.
-    pub priority: u32,
-    /// Longest wait from enqueue to first start that users do not mind.
-    pub wait_objective_ms: i64,
+form! {
+    /// A queue.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct QueuePlan: "queue" {
+        /// Name.
+        pub name: String = name(), outside String::new();
+        /// asynq's priority: how often workers look here first, as against other queues.
+        pub priority: u32 = count(1..=1_000), default 1;
+        /// Longest wait from enqueue to first start that users do not mind; a longer one harms them.
+        pub wait_objective_ms as "wait_objective": i64 = positive(), default 60_000;
+    }
 }
 
-/// One kind of task and how it comes and behaves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TaskPlan {
-    /// Task type.
-    pub task: String,
-    /// Its queue.
-    pub queue: String,
-    /// When it is enqueued.
-    pub arrivals: Arrivals,
-    /// How long its handler works.
-    pub service: Service,
-    /// asynq's `MaxRetry`.
-    pub max_retry: u32,
-    /// asynq's `Timeout`.
-    pub timeout_ms: i64,
-    /// Share of executions that fail anyway, 0 to 1.
-    pub fail_share: f64,
-    /// What the error of those asks for.
-    #[serde(default)]
-    pub fail_as: ErrorKind,
-    /// asynq's `ProcessIn`.
-    #[serde(default)]
-    pub delay_ms: i64,
-    /// asynq's `Deadline`, counted from the arrival.
-    #[serde(default)]
-    pub deadline_ms: Option<i64>,
-    /// asynq's `Retention`.
-    #[serde(default)]
-    pub retention_ms: i64,
-    /// What its handler writes as the task's result.
-    #[serde(default)]
-    pub result: Option<String>,
+impl Named for QueuePlan {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn named(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+}
+
+/// asynq's default timeout of a task.
+const TIMEOUT_MS: i64 = 30 * 60 * 1_000;
+
+form! {
+    /// One kind of task and how it comes and behaves.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct TaskPlan: "workload entry" [block] {
+        /// Task type.
+        pub task: String = name(), required;
+        /// Its queue.
+        pub queue: String = text(), required;
+        /// When it is enqueued: always open loop, whatever the system does.
+        pub arrivals: Arrivals = via::<ArrivalsForm, Arrivals>(), required;
+        /// How long its handler works.
+        pub service: Service = via::<ServiceForm, Service>(), required;
+        /// asynq's `MaxRetry`.
+        pub max_retry: u32 = count(0..=10_000), default u32::try_from(DEFAULT_MAX_RETRY).unwrap_or(0);
+        /// asynq's `Timeout`, in whole seconds.
+        // asynq takes less than a second for "not given".
+        pub timeout_ms as "timeout": i64 = positive().at_least(1_000, "1s"), default TIMEOUT_MS;
+        /// Share of executions that fail anyway.
+        pub fail_share as "fail": f64 = share(), default 0.0;
+        /// What the error of those asks for: a retry (`failure`), the archive (`skip_retry`), to be forgotten (`revoke`), or a retry
+        /// that does not count (`not_a_failure`), without end.
+        #[serde(default)]
+        pub fail_as: ErrorKind = choice(ErrorKind::ALL.map(|kind| (kind.name(), kind))), quiet ErrorKind::Failure;
+        /// asynq's `ProcessIn`.
+        #[serde(default)]
+        pub delay_ms as "delay": i64 = duration(), quiet 0;
+        /// asynq's `Deadline`, counted from the arrival.
+        #[serde(default)]
+        pub deadline_ms as "deadline": Option<i64> = positive(), optional;
+        /// asynq's `Retention`.
+        #[serde(default)]
+        pub retention_ms as "retention": i64 = duration(), quiet 0;
+        /// What its handler writes as the task's result.
+        #[serde(default)]
+        pub result: Option<String> = text(), optional;
+    }
 }
 
 /// When tasks are enqueued: always open loop, whatever the system does.
@@ -196,43 +222,51 @@ impl Service {
     }
 }
 
-/// Worker processes of one kind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WorkerPlan {
-    /// Name; the processes are `<name>-0`, `<name>-1`, ...
-    pub name: String,
-    /// How many processes.
-    pub processes: u32,
-    /// Slots of each.
-    pub concurrency: u32,
-    /// Queues served, with their priority.
-    pub queues: Vec<(String, u32)>,
-    /// asynq's `StrictPriority`.
-    pub strict_priority: bool,
-    /// asynq's `ShutdownTimeout`.
-    pub shutdown_timeout_ms: i64,
-    /// asynq's `TaskCheckInterval`.
-    pub task_check_interval_ms: i64,
-    /// asynq's `RetryDelayFunc`.
-    pub retry_delay: RetryDelay,
-    /// Whether and when groups are aggregated.
-    #[serde(default)]
-    pub groups: Option<GroupPlan>,
+form! {
+    /// Worker processes of one kind.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct WorkerPlan: "worker" [block] {
+        /// Name; the processes are `NAME-0`, `NAME-1`, ...
+        pub name: String = name(), required;
+        /// How many processes.
+        pub processes: u32 = count(1..=64), default 1;
+        /// Slots of each.
+        pub concurrency: u32 = count(1..=1_000), required;
+        /// Queues served; all where it is left out.
+        pub queues: Vec<(String, u32)> = Served, filled Vec::new();
+        /// asynq's `StrictPriority`.
+        pub strict_priority: bool = truth(), default false;
+        /// asynq's `ShutdownTimeout`.
+        pub shutdown_timeout_ms as "shutdown_timeout": i64 = duration(), default SHUTDOWN_TIMEOUT_MS;
+        /// asynq's `TaskCheckInterval`.
+        pub task_check_interval_ms as "task_check_interval": i64 = positive(), default TASK_CHECK_INTERVAL_MS;
+        /// asynq's `RetryDelayFunc`.
+        pub retry_delay: RetryDelay = via::<RetryForm, RetryDelay>(), default RetryDelay::Default;
+        /// Whether and when groups are aggregated; live only.
+        #[serde(default)]
+        pub groups: Option<GroupPlan> = within::<GroupPlan>(), optional;
+    }
 }
 
-/// How a server aggregates the tasks of groups.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GroupPlan {
-    /// asynq's `GroupGracePeriod`.
-    pub grace_period_ms: i64,
-    /// asynq's `GroupMaxDelay`, 0 = none.
-    pub max_delay_ms: i64,
-    /// asynq's `GroupMaxSize`, 0 = none.
-    pub max_size: u32,
-    /// Type of the task that takes their place.
-    pub into: String,
+/// asynq's `GroupGracePeriod`.
+const GRACE_PERIOD_MS: i64 = 60_000;
+
+form! {
+    /// How a server aggregates the tasks of groups.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct GroupPlan: "groups" {
+        /// asynq's `GroupGracePeriod`.
+        // Less, and asynq panics.
+        pub grace_period_ms as "grace_period": i64 = positive().at_least(1_000, "1s"), default GRACE_PERIOD_MS;
+        /// asynq's `GroupMaxDelay`, 0 = none.
+        pub max_delay_ms as "max_delay": i64 = duration(), default 0;
+        /// asynq's `GroupMaxSize`, 0 = none.
+        pub max_size: u32 = count(0..=100_000), default 0;
+        /// Type of the task that takes their place.
+        pub into: String = name(), required;
+    }
 }
 
 /// A fault, when, on what, and how it ends.
@@ -409,21 +443,18 @@ impl Plan {
         let faults = self.timeline.iter();
         let mut faults = faults.map(|step| step.fault.needs().persistence);
         // A Redis that is started anew without a fault has lost nothing.
-        faults.any(|needed| needed)
-            || self
-                .remedies
-                .iter()
-                .any(|step| step.remedy.kind().on == On::Redis)
+        faults.any(|needed| needed) || self.starts_redis()
     }
 
     /// Whether it needs a Redis that may be stopped and changed.
     #[must_use]
     pub fn needs_own_redis(&self) -> bool {
         let mut faults = self.timeline.iter();
-        faults.any(|step| step.fault.needs().own_redis)
-            || self
-                .remedies
-                .iter()
-                .any(|step| step.remedy.kind().on == On::Redis)
+        faults.any(|step| step.fault.needs().own_redis) || self.starts_redis()
+    }
+
+    fn starts_redis(&self) -> bool {
+        let mut remedies = self.remedies.iter();
+        remedies.any(|step| step.remedy.kind().on == On::Redis)
     }
 }

@@ -2,19 +2,14 @@
 //!
 //! To add one, write its file and a line in the list below.
 
-use crate::fault::{Fault, Row};
+use crate::fault::{Fault, properties};
+use crate::form::{Form, Row, Yaml};
 use crate::lever::{Class, Lever, On};
 use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
-pub use crate::fault::Parameters;
-
-/// What a remedy is: said in its own file, once.
-pub trait Definition: Parameters {
-    /// Its name in scenarios and records.
-    const NAME: &'static str;
-    /// What it is, in a sentence without a full stop.
-    const SUMMARY: &'static str;
+/// What a remedy is: said in its own file, once. Its name, what it is in a sentence, and its parameters are its form's.
+pub trait Definition: Form {
     /// What it is done to.
     const ON: On;
     /// What becomes of it when nobody undoes it.
@@ -49,17 +44,20 @@ pub struct Kind {
     /// What becomes of it when nobody undoes it.
     pub class: Class,
     /// Its parameters.
-    pub rows: &'static [Row],
+    pub rows: fn() -> Vec<Row>,
+    /// Their JSON Schema, as an object's `properties`.
+    pub schema: fn() -> serde_json::Value,
 }
 
 impl Kind {
     const fn of<D: Definition>() -> Self {
         Self {
-            name: D::NAME,
-            summary: D::SUMMARY,
+            name: D::WHAT,
+            summary: D::SENTENCE,
             on: D::ON,
             class: D::CLASS,
-            rows: D::ROWS,
+            rows: D::rows,
+            schema: properties::<D>,
         }
     }
 }
@@ -69,7 +67,7 @@ macro_rules! remedies {
         $(
             mod $module;
             pub use $module::$remedy;
-            const _: () = assert!(crate::fault::is_same($name, $remedy::NAME), "a remedy has one name");
+            const _: () = assert!(crate::fault::is_same($name, $remedy::WHAT), "a remedy has one name");
         )*
 
         /// A remedy and its parameters.
@@ -97,7 +95,7 @@ macro_rules! remedies {
                 problems: &mut Problems,
             ) -> Option<Option<Self>> {
                 match name {
-                    $($name => Some($remedy::read(fields, problems).map(Self::$remedy)),)*
+                    $($name => Some($remedy::take(fields, problems).map(Self::$remedy)),)*
                     _ => None,
                 }
             }
@@ -111,9 +109,9 @@ macro_rules! remedies {
                 }
             }
 
-            /// Its parameters as YAML: keys and values.
-            pub(crate) fn written(&self) -> Vec<(&'static str, String)> {
-                match self { $(Self::$remedy(remedy) => remedy.written(),)* }
+            /// Adds its parameters as they are printed.
+            pub(crate) fn put_entries(&self, entries: &mut Vec<(String, Yaml)>) {
+                match self { $(Self::$remedy(remedy) => remedy.put_entries(entries),)* }
             }
 
             /// What is done; `ends`: the fault it ends, if it ends one.

@@ -1,13 +1,15 @@
 //! Text to a tree of nodes with their places, within bounds: hostile files end as a problem, not as a full memory.
 
+use crate::yaml::merge::merged;
 use crate::yaml::{Mark, Problems};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use std::collections::BTreeMap;
 
 /// Longest text accepted, bytes.
 pub const TEXT_MAX: usize = 8 << 20;
 /// Deepest nesting accepted.
 const DEPTH_MAX: usize = 64;
-/// Most nodes accepted.
+/// Most nodes accepted, aliases expanded.
 const NODES_MAX: usize = 1_000_000;
 
 /// A YAML node and where it begins.
@@ -35,10 +37,44 @@ pub enum Value {
     Mapping(Vec<(Node, Node)>),
 }
 
-/// A collection that is not closed yet.
+/// A collection that is not closed yet, and the number of its anchor, or 0.
 enum Open {
-    Sequence(Mark, Vec<Node>),
-    Mapping(Mark, Vec<(Node, Node)>, Option<Node>),
+    Sequence(Mark, usize, Vec<Node>),
+    Mapping(Mark, usize, Vec<(Node, Node)>, Option<Node>),
+}
+
+impl Open {
+    fn anchor(&self) -> usize {
+        match self {
+            Self::Sequence(_, anchor, _) | Self::Mapping(_, anchor, ..) => *anchor,
+        }
+    }
+}
+
+/// What anchors stand for: a node, how many nodes it is made of, and how deep it is.
+type Anchors = BTreeMap<usize, (Node, Size)>;
+
+/// How large a node is.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    nodes: usize,
+    depth: usize,
+}
+
+fn size(node: &Node) -> Size {
+    let add = |sum: Size, of: Size| Size {
+        nodes: sum.nodes + of.nodes,
+        depth: sum.depth.max(of.depth + 1),
+    };
+    let one = Size { nodes: 1, depth: 0 };
+    match &node.value {
+        Value::Scalar { .. } => one,
+        Value::Sequence(items) => items.iter().map(size).fold(one, add),
+        Value::Mapping(entries) => {
+            let parts = entries.iter().flat_map(|(key, value)| [key, value]);
+            parts.map(size).fold(one, add)
+        }
+    }
 }
 
 /// Parses the first document of `text`. `None`, with a problem, when there is none or it is broken; duplicate keys are
@@ -69,6 +105,7 @@ fn read(text: &str, most: usize, problems: &mut Problems) -> Option<Vec<Node>> {
     let mut documents: Vec<Node> = Vec::new();
     let mut open: Vec<Open> = Vec::new();
     let mut nodes = 0_usize;
+    let mut anchors = Anchors::new();
     for event in Parser::new_from_str(text) {
         let (event, span) = match event {
             Ok(event) => event,
@@ -83,62 +120,61 @@ fn read(text: &str, most: usize, problems: &mut Problems) -> Option<Vec<Node>> {
         };
         let at = mark(&span);
         nodes += 1;
-        if nodes > NODES_MAX || open.len() > DEPTH_MAX {
-            let limit = if nodes > NODES_MAX {
-                "too many nodes"
-            } else {
-                "nested too deep"
-            };
-            problems.push(
-                at,
-                format!("{limit}: the limit is {NODES_MAX} nodes and {DEPTH_MAX} levels"),
-            );
+        if !is_within(at, nodes, open.len(), problems) {
             return None;
         }
-        let node = match event {
-            Event::Scalar(text, style, _, _) => {
+        let (node, anchor) = match event {
+            Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
-                Node {
-                    at,
-                    value: Value::Scalar {
-                        text: text.into_owned(),
-                        plain,
-                    },
-                }
+                let text = text.into_owned();
+                let value = Value::Scalar { text, plain };
+                (Node { at, value }, anchor)
             }
-            Event::SequenceStart(..) => {
-                open.push(Open::Sequence(at, Vec::new()));
+            Event::SequenceStart(anchor, ..) => {
+                open.push(Open::Sequence(at, anchor, Vec::new()));
                 continue;
             }
-            Event::MappingStart(..) => {
-                open.push(Open::Mapping(at, Vec::new(), None));
+            Event::MappingStart(anchor, ..) => {
+                open.push(Open::Mapping(at, anchor, Vec::new(), None));
                 continue;
             }
             Event::SequenceEnd | Event::MappingEnd => match open.pop()? {
-                Open::Sequence(at, items) => Node {
-                    at,
-                    value: Value::Sequence(items),
-                },
-                Open::Mapping(at, entries, _) => {
+                Open::Sequence(at, anchor, items) => {
+                    let value = Value::Sequence(items);
+                    (Node { at, value }, anchor)
+                }
+                Open::Mapping(at, anchor, entries, _) => {
                     report_duplicates(&entries, problems);
-                    Node {
-                        at,
-                        value: Value::Mapping(entries),
-                    }
+                    let value = Value::Mapping(merged(entries, problems));
+                    (Node { at, value }, anchor)
                 }
             },
-            Event::Alias(_) => {
-                problems.push(
-                    at,
-                    "an alias (`*name`) is not accepted; write the value out",
-                );
-                return None;
+            Event::Alias(anchor) => {
+                let Some((node, size)) = anchors.get(&anchor) else {
+                    let message = if open.iter().any(|open| open.anchor() == anchor) {
+                        "an alias (`*name`) stands within what it names"
+                    } else {
+                        "an alias (`*name`) names nothing"
+                    };
+                    problems.push(at, message);
+                    return None;
+                };
+                nodes = nodes.saturating_add(size.nodes);
+                if !is_within(at, nodes, open.len() + size.depth, problems) {
+                    return None;
+                }
+                (node.clone(), 0)
             }
             Event::StreamEnd => break,
             Event::DocumentEnd | Event::Nothing | Event::StreamStart | Event::DocumentStart(_) => {
                 continue;
             }
         };
+        if anchor != 0 {
+            let size = size(&node);
+            nodes = nodes.saturating_add(size.nodes);
+            anchors.insert(anchor, (node.clone(), size));
+        }
         match open.last_mut() {
             None => {
                 documents.push(node);
@@ -146,8 +182,8 @@ fn read(text: &str, most: usize, problems: &mut Problems) -> Option<Vec<Node>> {
                     break;
                 }
             }
-            Some(Open::Sequence(_, items)) => items.push(node),
-            Some(Open::Mapping(_, entries, key)) => match key.take() {
+            Some(Open::Sequence(_, _, items)) => items.push(node),
+            Some(Open::Mapping(_, _, entries, key)) => match key.take() {
                 None => *key = Some(node),
                 Some(key) => entries.push((key, node)),
             },
@@ -158,6 +194,22 @@ fn read(text: &str, most: usize, problems: &mut Problems) -> Option<Vec<Node>> {
         return None;
     }
     Some(documents)
+}
+
+/// Whether so many nodes and levels are accepted; if not, that is a problem.
+fn is_within(at: Mark, nodes: usize, levels: usize, problems: &mut Problems) -> bool {
+    let limit = match (nodes > NODES_MAX, levels > DEPTH_MAX) {
+        (true, _) => "too many nodes",
+        (_, true) => "nested too deep",
+        _ => return true,
+    };
+    problems.push(
+        at,
+        format!(
+            "{limit}: the limit is {NODES_MAX} nodes and {DEPTH_MAX} levels, aliases written out"
+        ),
+    );
+    false
 }
 
 fn mark(span: &Span) -> Mark {

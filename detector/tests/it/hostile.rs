@@ -113,9 +113,18 @@ fn hostile_yaml_is_refused() {
         ),
         (
             "an alias bomb",
-            "a: &a [x, x]\nb: &b [*a, *a]\n".into(),
-            "rules.yml:2:",
-            "alias",
+            (0..30)
+                .map(|n| {
+                    format!(
+                        "a{}: &a{} [{}]\n",
+                        n + 1,
+                        n + 1,
+                        format!("*a{n}, ").repeat(9)
+                    )
+                })
+                .fold("a0: &a0 x\n".to_owned(), |text, line| text + &line),
+            "rules.yml:",
+            "too many nodes",
         ),
         (
             "a long quoted text",

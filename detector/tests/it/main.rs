@@ -1,6 +1,7 @@
 //! Everything that takes more than one module: promtool's verdicts, properties, the shipped rules.
 
 mod absence;
+mod aliases;
 mod allocations;
 mod differential;
 mod hostile;

@@ -1,17 +1,19 @@
 //! `handler.deadlock`: two locks, taken in opposite order.
 
 use super::{Definition, Harm};
+use crate::form::form;
 use crate::lever::{Class, HandlerLever, Lever, On};
 use serde::{Deserialize, Serialize};
 
-/// Handlers of processes lock each other out for good.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HandlerDeadlock {}
+form! {
+    /// Handlers lock each other out for good.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct HandlerDeadlock: "handler.deadlock" {}
+}
+
 
 impl Definition for HandlerDeadlock {
-    const NAME: &'static str = "handler.deadlock";
-    const SUMMARY: &'static str = "Handlers lock each other out for good";
     const ON: On = On::Workers;
     const CLASS: Class = Class::Irreversible;
     const CAUSES: &'static [&'static str] = &["deadlock", "other"];
@@ -30,5 +32,3 @@ impl Definition for HandlerDeadlock {
         2
     }
 }
-
-crate::fault::without_parameters!(HandlerDeadlock);

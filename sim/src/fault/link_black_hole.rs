@@ -1,17 +1,19 @@
 //! `link.black-hole`: a network that swallows everything: a dropped route, a full connection table.
 
 use super::{Definition, Harm};
+use crate::form::form;
 use crate::lever::{Class, Lever, LinkLever, On};
 use serde::{Deserialize, Serialize};
 
-/// Nothing gets through between clients and Redis, and nobody is told.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LinkBlackHole {}
+form! {
+    /// Nothing gets through between clients and Redis, and nobody is told.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct LinkBlackHole: "link.black-hole" {}
+}
+
 
 impl Definition for LinkBlackHole {
-    const NAME: &'static str = "link.black-hole";
-    const SUMMARY: &'static str = "Nothing gets through between clients and Redis, and nobody is told";
     const ON: On = On::Clients;
     const CLASS: Class = Class::Reversible;
     const CAUSES: &'static [&'static str] = &["redis-down", "worker-crashed", "other"];
@@ -30,5 +32,3 @@ impl Definition for LinkBlackHole {
         Harm::Processes
     }
 }
-
-crate::fault::without_parameters!(LinkBlackHole);

@@ -1,17 +1,19 @@
 //! `redis.full`: Redis has reached its `maxmemory` and evicts nothing.
 
 use super::{Definition, Harm, Needs};
+use crate::form::form;
 use crate::lever::{Class, Lever, On, RedisLever};
 use serde::{Deserialize, Serialize};
 
-/// Redis refuses what needs memory; it ends when `maxmemory` is set back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RedisFull {}
+form! {
+    /// maxmemory is reached and nothing is evicted: what needs memory is refused.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct RedisFull: "redis.full" {}
+}
+
 
 impl Definition for RedisFull {
-    const NAME: &'static str = "redis.full";
-    const SUMMARY: &'static str = "maxmemory is reached and nothing is evicted: what needs memory is refused";
     const ON: On = On::Redis;
     const CLASS: Class = Class::Stored;
     const CAUSES: &'static [&'static str] = &["resource-exhaustion", "redis-down", "other"];
@@ -34,5 +36,3 @@ impl Definition for RedisFull {
         Needs { own_redis: true, persistence: false }
     }
 }
-
-crate::fault::without_parameters!(RedisFull);

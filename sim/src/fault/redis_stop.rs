@@ -1,17 +1,19 @@
 //! `redis.stop`: Redis hangs: a fork that copies its memory, a script that does not end, a disk that does not answer.
 
 use super::{Definition, Harm, Needs};
+use crate::form::form;
 use crate::lever::{Class, Lever, On, RedisLever};
 use serde::{Deserialize, Serialize};
 
-/// SIGSTOP of Redis; SIGCONT ends it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RedisStop {}
+form! {
+    /// SIGSTOP of Redis: connections stay open, and nobody answers.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct RedisStop: "redis.stop" {}
+}
+
 
 impl Definition for RedisStop {
-    const NAME: &'static str = "redis.stop";
-    const SUMMARY: &'static str = "SIGSTOP of Redis: connections stay open, and nobody answers";
     const ON: On = On::Redis;
     const CLASS: Class = Class::Stored;
     const CAUSES: &'static [&'static str] = &["redis-down", "slow-jobs", "other"];
@@ -36,5 +38,3 @@ impl Definition for RedisStop {
         Needs { own_redis: true, persistence: true }
     }
 }
-
-crate::fault::without_parameters!(RedisStop);

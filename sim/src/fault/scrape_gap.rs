@@ -1,17 +1,19 @@
 //! `scrape.gap`: Prometheus cannot reach a target that is well: a network policy, a firewall, a lost route.
 
 use super::{Definition, Harm};
+use crate::form::form;
 use crate::lever::{Class, Lever, On};
 use serde::{Deserialize, Serialize};
 
-/// Targets cannot be scraped, and are well.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScrapeGap {}
+form! {
+    /// Prometheus cannot reach targets that are well.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct ScrapeGap: "scrape.gap" {}
+}
+
 
 impl Definition for ScrapeGap {
-    const NAME: &'static str = "scrape.gap";
-    const SUMMARY: &'static str = "Prometheus cannot reach targets that are well";
     const ON: On = On::Targets;
     const CLASS: Class = Class::Reversible;
     const CAUSES: &'static [&'static str] = &["other"];
@@ -30,5 +32,3 @@ impl Definition for ScrapeGap {
         Harm::Nothing
     }
 }
-
-crate::fault::without_parameters!(ScrapeGap);

@@ -1,17 +1,19 @@
 //! `worker.kill`: the out-of-memory killer, a lost node.
 
 use super::{Definition, Harm};
+use crate::form::form;
 use crate::lever::{Class, Lever, On, ProcessLever};
 use serde::{Deserialize, Serialize};
 
-/// SIGKILL of worker processes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WorkerKill {}
+form! {
+    /// SIGKILL of worker processes.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct WorkerKill: "worker.kill" {}
+}
+
 
 impl Definition for WorkerKill {
-    const NAME: &'static str = "worker.kill";
-    const SUMMARY: &'static str = "SIGKILL of worker processes";
     const ON: On = On::Workers;
     const CLASS: Class = Class::Irreversible;
     // Processes are killed when memory runs out, too.
@@ -27,5 +29,3 @@ impl Definition for WorkerKill {
         Harm::Processes
     }
 }
-
-crate::fault::without_parameters!(WorkerKill);

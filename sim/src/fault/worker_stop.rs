@@ -1,17 +1,19 @@
 //! `worker.stop`: a frozen process: a long pause of the machine, a debugger, a page fault that does not end.
 
 use super::{Definition, Harm};
+use crate::form::form;
 use crate::lever::{Class, Lever, On, ProcessLever};
 use serde::{Deserialize, Serialize};
 
-/// SIGSTOP of worker processes; SIGCONT ends it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WorkerStop {}
+form! {
+    /// SIGSTOP of worker processes: they keep their connections, and do nothing.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct WorkerStop: "worker.stop" {}
+}
+
 
 impl Definition for WorkerStop {
-    const NAME: &'static str = "worker.stop";
-    const SUMMARY: &'static str = "SIGSTOP of worker processes: they keep their connections, and do nothing";
     const ON: On = On::Workers;
     const CLASS: Class = Class::Stored;
     const CAUSES: &'static [&'static str] =
@@ -32,5 +34,3 @@ impl Definition for WorkerStop {
         Harm::Processes
     }
 }
-
-crate::fault::without_parameters!(WorkerStop);

@@ -1,18 +1,20 @@
 //! `redis.start`: somebody starts Redis.
 
 use super::Definition;
-use crate::fault::{Fault, without_parameters};
+use crate::fault::Fault;
+use crate::form::form;
 use crate::lever::{Class, Lever, On, RedisLever};
 use serde::{Deserialize, Serialize};
 
-/// Redis is started; one that is still there is killed before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RedisStart {}
+form! {
+    /// Redis is started; one that is still there is killed before.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct RedisStart: "redis.start" {}
+}
+
 
 impl Definition for RedisStart {
-    const NAME: &'static str = "redis.start";
-    const SUMMARY: &'static str = "Redis is started; one that is still there is killed before";
     const ON: On = On::Redis;
     const CLASS: Class = Class::Irreversible;
 
@@ -25,5 +27,3 @@ impl Definition for RedisStart {
         Some(Self {})
     }
 }
-
-without_parameters!(RedisStart);

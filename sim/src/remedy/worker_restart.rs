@@ -1,19 +1,20 @@
 //! `worker.restart`: what `docker restart` does.
 
 use super::Definition;
-use crate::fault::{Fault, without_parameters};
+use crate::fault::Fault;
+use crate::form::form;
 use crate::lever::{Class, Lever, On, ProcessLever};
 use serde::{Deserialize, Serialize};
 
-/// Worker processes are stopped, gracefully if they still can, and started anew.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WorkerRestart {}
+form! {
+    /// Worker processes are stopped, gracefully if they still can, and started anew.
+    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct WorkerRestart: "worker.restart" {}
+}
+
 
 impl Definition for WorkerRestart {
-    const NAME: &'static str = "worker.restart";
-    const SUMMARY: &'static str =
-        "Worker processes are stopped, gracefully if they still can, and started anew";
     const ON: On = On::Workers;
     const CLASS: Class = Class::Irreversible;
 
@@ -25,5 +26,3 @@ impl Definition for WorkerRestart {
         Some(Self {})
     }
 }
-
-without_parameters!(WorkerRestart);

@@ -4,6 +4,17 @@ use firedrill_detector::yaml::{Node, Problems};
 
 pub use firedrill_asynq::duration::{format, micros, parse};
 
+/// Whole microseconds in the largest unit in which the whole part is not 0, such as `1.3s`.
+#[must_use]
+pub fn micros_text(us: f64) -> String {
+    let us = us.round();
+    match us {
+        1e6.. => format!("{}s", us / 1e6),
+        1e3.. => format!("{}ms", us / 1e3),
+        _ => format!("{us}us"),
+    }
+}
+
 /// A duration in milliseconds, or a problem.
 pub(crate) fn as_duration(node: &Node, what: &str, problems: &mut Problems) -> Option<i64> {
     let value = parse(node.as_str(what, problems)?);
@@ -46,20 +57,21 @@ pub fn rate(text: &str) -> Option<f64> {
 
 /// A share from 0 to 1, written `5%` or `0.05`, or a problem.
 pub(crate) fn as_share(node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
-    let text = node.as_str(what, problems)?;
-    let value = match text.strip_suffix('%') {
-        Some(percent) => percent
-            .trim()
-            .parse::<f64>()
-            .ok()
-            .map(|percent| percent / 100.0),
-        None => text.parse().ok(),
-    };
-    let value = value.filter(|value| (0.0..=1.0).contains(value));
+    let value = share(node.as_str(what, problems)?);
     if value.is_none() {
         node.expected(what, "a share such as `5%` or `0.05`", problems);
     }
     value
+}
+
+/// The share, from 0 to 1, that is written `5%` or `0.05`.
+#[must_use]
+pub fn share(text: &str) -> Option<f64> {
+    let value = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().ok()? / 100.0,
+        None => text.parse().ok()?,
+    };
+    (0.0..=1.0).contains(&value).then_some(value)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ mod overlaps;
 mod timeline;
 mod truth;
 
-use crate::plan::{Arrivals, Plan, QueuePlan, Step, TaskPlan, WorkerPlan};
+use crate::plan::{Arrivals, Plan, Step, TaskPlan, WorkerPlan};
 use crate::scenario::{At, Scenario, duration};
 use firedrill_asynq::rng;
 use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
@@ -13,9 +13,6 @@ use std::collections::BTreeMap;
 
 /// Default of `warmup`.
 const WARMUP_MS: i64 = 10 * 60 * 1_000;
-/// Default of `scrape.interval`, `scrape.timeout`, `evaluation.interval`.
-const INTERVAL_MS: i64 = 15_000;
-const TIMEOUT_MS: i64 = 10_000;
 /// Longest drill accepted: thirty days.
 const DURATION_MAX_MS: i64 = 30 * 24 * 3_600_000;
 
@@ -63,13 +60,8 @@ impl Resolver<'_> {
                 "duration: must be above 0 and at most 30d",
             );
         }
-        let queues = scenario.queues.iter().map(|queue| QueuePlan {
-            name: queue.name.clone(),
-            priority: queue.priority,
-            wait_objective_ms: queue.wait_objective_ms,
-        });
-        let evaluation_interval_ms = scenario.evaluation_interval_ms.unwrap_or(INTERVAL_MS);
-        let scrape_interval_ms = scenario.scrape_interval_ms.unwrap_or(INTERVAL_MS);
+        let evaluation_interval_ms = scenario.evaluation.interval_ms;
+        let scrape_interval_ms = scenario.scrape.interval_ms;
         let workers = self.workers();
         let (timeline, remedies) = self.timeline(&workers, duration_ms);
         let incidents = self.incidents(&timeline, duration_ms);
@@ -82,14 +74,11 @@ impl Resolver<'_> {
             starts: scenario.starts,
             duration_ms,
             warmup_ms: self.warmup(&incidents, &benign, duration_ms),
-            queues: queues.collect(),
+            queues: scenario.queues.clone(),
             workload: self.workload(duration_ms),
             workers,
             scrape_interval_ms,
-            scrape_timeout_ms: scenario
-                .scrape_timeout_ms
-                .unwrap_or(TIMEOUT_MS)
-                .min(scrape_interval_ms),
+            scrape_timeout_ms: scenario.scrape.timeout_ms.min(scrape_interval_ms),
             evaluation_interval_ms,
             evaluation_phase_ms: rng::stream(seed, "evaluation/phase")
                 .random_range(0..evaluation_interval_ms),
@@ -141,11 +130,12 @@ impl Resolver<'_> {
             .collect();
         let mut tasks = Vec::new();
         for task in &self.scenario.workload {
-            if !queues.contains(&task.queue.value) {
-                self.unknown(task.queue.at, "queue", &task.queue.value, &queues);
+            if !queues.contains(&task.queue) {
+                self.unknown(task.place("queue"), "queue", &task.queue, &queues);
             }
-            let mut arrivals = task.arrivals.value.clone();
-            match &mut arrivals {
+            let here = task.place("arrivals");
+            let mut task = task.value.clone();
+            match &mut task.arrivals {
                 Arrivals::Poisson {
                     from_ms, until_ms, ..
                 }
@@ -155,37 +145,21 @@ impl Resolver<'_> {
                     *until_ms = (*until_ms).min(duration_ms);
                     if from_ms >= until_ms {
                         self.problems.push(
-                            task.arrivals.at,
+                            here,
                             "arrivals: `from` is not before `until`, so nothing arrives",
                         );
                     }
                 }
                 Arrivals::Cron { .. } => {}
                 Arrivals::Burst { at_ms, .. } => {
-                    self.within(
-                        "burst",
-                        &At {
-                            at: task.arrivals.at,
-                            value: *at_ms,
-                        },
-                        duration_ms,
-                    );
+                    let at = At {
+                        at: here,
+                        value: *at_ms,
+                    };
+                    self.within("burst", &at, duration_ms);
                 }
             }
-            tasks.push(TaskPlan {
-                task: task.task.value.clone(),
-                queue: task.queue.value.clone(),
-                arrivals,
-                service: task.service.clone(),
-                max_retry: task.max_retry,
-                timeout_ms: task.timeout_ms,
-                fail_share: task.fail_share,
-                fail_as: task.fail_as,
-                delay_ms: task.delay_ms,
-                deadline_ms: task.deadline_ms,
-                retention_ms: task.retention_ms,
-                result: task.result.clone(),
-            });
+            tasks.push(task);
         }
         tasks
     }
@@ -199,25 +173,24 @@ impl Resolver<'_> {
             .collect();
         let mut workers: Vec<WorkerPlan> = Vec::new();
         for worker in &self.scenario.workers {
-            if workers.iter().any(|other| other.name == worker.name.value) {
+            if workers.iter().any(|other| other.name == worker.name) {
                 self.problems.push(
-                    worker.name.at,
-                    format!("there are two workers `{}`", worker.name.value),
+                    worker.place("name"),
+                    format!("there are two workers `{}`", worker.name),
                 );
             }
-            for queue in worker
-                .queues
-                .iter()
-                .flatten()
-                .filter(|queue| !queues.contains(&queue.value))
-            {
-                self.unknown(queue.at, "queue", &queue.value, &queues);
+            for (index, (queue, _)) in worker.queues.iter().enumerate() {
+                if !queues.contains(queue) {
+                    self.unknown(
+                        worker.place_of_item("queues", index),
+                        "queue",
+                        queue,
+                        &queues,
+                    );
+                }
             }
             let serves = |name: &String| {
-                worker
-                    .queues
-                    .as_ref()
-                    .is_none_or(|only| only.iter().any(|q| q.value == *name))
+                !worker.says("queues") || worker.queues.iter().any(|(queue, _)| queue == name)
             };
             let served = self
                 .scenario
@@ -225,17 +198,10 @@ impl Resolver<'_> {
                 .iter()
                 .filter(|queue| serves(&queue.name));
             workers.push(WorkerPlan {
-                name: worker.name.value.clone(),
-                processes: worker.processes,
-                concurrency: worker.concurrency,
                 queues: served
                     .map(|queue| (queue.name.clone(), queue.priority))
                     .collect(),
-                strict_priority: worker.strict_priority,
-                shutdown_timeout_ms: worker.shutdown_timeout_ms,
-                task_check_interval_ms: worker.task_check_interval_ms,
-                retry_delay: worker.retry_delay,
-                groups: worker.groups.clone(),
+                ..worker.value.clone()
             });
         }
         workers

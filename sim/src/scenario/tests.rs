@@ -19,7 +19,7 @@ pub(crate) fn plan_with_arrivals(arrivals: &str) -> Plan {
     plan_of(&text).unwrap()
 }
 
-fn shipped() -> Vec<(String, String)> {
+pub(crate) fn shipped() -> Vec<(String, String)> {
     let folders = [
         concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios"),
         concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/catalogue"),
@@ -522,4 +522,36 @@ fn no_incident_is_on_in_a_harmless_window() {
             "{window}: {refused}"
         );
     }
+}
+
+#[test]
+fn workers_and_tasks_take_keys_from_others() {
+    let written = "\
+version: firedrill/v1
+name: t
+family: benign
+summary: s
+duration: 30m
+queues: { default: }
+workload:
+  - &mail { task: mail, queue: default, arrivals: { poisson: 1/s }, service: &short { constant: 1s }, max_retry: 3 }
+  - { <<: *mail, task: sms, service: { constant: 2s } }
+  - { task: push, queue: default, arrivals: { poisson: 1/s }, service: *short }
+workers: [{ name: w, concurrency: 10 }]
+";
+    let plan = plan_of(written).unwrap();
+    let tasks: Vec<_> = plan
+        .workload
+        .iter()
+        .map(|task| (&*task.task, task.max_retry, &task.service))
+        .collect();
+    let constant = |ms: f64| crate::plan::Service::Constant { ms };
+    assert_eq!(
+        tasks,
+        [
+            ("mail", 3, &constant(1_000.0)),
+            ("sms", 3, &constant(2_000.0)),
+            ("push", 25, &constant(1_000.0))
+        ]
+    );
 }

@@ -6,7 +6,8 @@ use crate::lever::On;
 use crate::plan::{PRODUCER, RemedyStep, Step, Until, WorkerPlan};
 use crate::remedy::Remedy;
 use crate::scenario::resolve::Resolver;
-use crate::scenario::{At, Select, StepWritten, fault};
+use crate::scenario::timeline::Until as UntilWritten;
+use crate::scenario::{At, Select, StepWritten};
 use firedrill_detector::yaml::Mark;
 
 /// What a step may be done to: the processes of the plan, by group, and what else has a name.
@@ -95,7 +96,7 @@ impl Resolver<'_> {
         match fault.value.harm() {
             Harm::Task(task) => {
                 let tasks = self.scenario.workload.iter();
-                let tasks: Vec<String> = tasks.map(|task| task.task.value.clone()).collect();
+                let tasks: Vec<String> = tasks.map(|task| task.task.clone()).collect();
                 if !tasks.iter().any(|known| known == task) {
                     self.unknown(fault.at, "task", task, &tasks);
                 }
@@ -241,7 +242,7 @@ impl Resolver<'_> {
     fn until(
         &mut self,
         (fault, begins_ms): (&Fault, i64),
-        until: Option<&fault::Until>,
+        until: Option<&UntilWritten>,
         duration_ms: i64,
     ) -> Option<Until> {
         let kind = fault.kind();

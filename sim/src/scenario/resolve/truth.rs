@@ -1,5 +1,6 @@
 //! The ground truth: which step is behind each incident, and when; what is harmless.
 
+use crate::form::Spotted;
 use crate::plan::{Incident, Step, Window};
 use crate::scenario::resolve::{Resolver, WARMUP_MS};
 use crate::scenario::{duration, truth};
@@ -24,7 +25,7 @@ impl Resolver<'_> {
             };
             if until_ms <= at_ms {
                 self.problems
-                    .push(incident.here, "incident: ends at or before its start");
+                    .push(incident.here(), "incident: ends at or before its start");
             }
             incidents.push(Incident {
                 cause: incident.cause.value.clone(),
@@ -47,7 +48,11 @@ impl Resolver<'_> {
     }
 
     /// The step an incident names, or the only one that can be behind it. Nothing is guessed.
-    fn step_behind<'t>(&mut self, incident: &truth::Incident, timeline: &'t [Step]) -> Bound<'t> {
+    fn step_behind<'t>(
+        &mut self,
+        incident: &Spotted<truth::Incident>,
+        timeline: &'t [Step],
+    ) -> Bound<'t> {
         let cause = &incident.cause.value;
         let unusual = incident.unusual_cause.as_ref().filter(|field| field.value);
         if let Some(of) = &incident.of {
@@ -93,7 +98,7 @@ impl Resolver<'_> {
                     "name one with `of: ID, unusual_cause: true`, or write its `at` and `until`; there are {}",
                     self.names(&all).join(", ")
                 );
-                self.problems.push_with_hint(incident.here, message, hint);
+                self.problems.push_with_hint(incident.here(), message, hint);
                 Err(Told)
             }
             ref several => {
@@ -103,7 +108,7 @@ impl Resolver<'_> {
                     self.names(several).join(", ")
                 );
                 let hint = format!("name one, such as `of: {}`", several[0].id);
-                self.problems.push_with_hint(incident.here, message, hint);
+                self.problems.push_with_hint(incident.here(), message, hint);
                 Err(Told)
             }
         }
@@ -112,7 +117,7 @@ impl Resolver<'_> {
     /// When an incident begins and ends, as planned: as its step, unless it says otherwise.
     fn times(
         &mut self,
-        incident: &truth::Incident,
+        incident: &Spotted<truth::Incident>,
         step: Option<&Step>,
         timeline: &[Step],
         duration_ms: i64,
@@ -121,13 +126,13 @@ impl Resolver<'_> {
         let Some(step) = step else {
             let Some(at) = at else {
                 let message = "incident: `at` is needed, the timeline is empty";
-                self.problems.push(incident.here, message);
+                self.problems.push(incident.here(), message);
                 return None;
             };
             if until.is_none() && !timeline.is_empty() {
                 let message = "incident: has its own `at`, and no `until`";
                 let hint = "write its `until`, or name its step with `of: ID`";
-                self.problems.push_with_hint(incident.here, message, hint);
+                self.problems.push_with_hint(incident.here(), message, hint);
                 return None;
             }
             return Some((at.value, until.map_or(duration_ms, |until| until.value)));

@@ -1,12 +1,13 @@
-//! The `timeline` of a scenario: how faults and remedies are written.
+//! The steps of a timeline as one shape of the scenario's form: what all have, and what a fault or a remedy has.
 
 use crate::fault::{self, Fault};
+use crate::form::{self, At, Shape, Yaml};
 use crate::lever::On;
 use crate::remedy::{self, Remedy};
-use crate::scenario::{
-    At, Step, StepWritten, as_share, count, list, one_of, read_name, text, time,
-};
+use crate::scenario::{Step, StepWritten};
 use firedrill_detector::yaml::{Fields, Mark, Node, Problems, Value};
+use serde_json::{Value as Json, json};
+use std::ops::RangeInclusive;
 
 /// Which processes, clients or targets a step is done to.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,15 +26,87 @@ pub enum Select {
 
 /// How a fault ends, as written.
 #[derive(Debug, Clone)]
-pub(super) struct Until {
+pub(in crate::scenario) struct Until {
     /// `None`: with the drill.
-    pub(super) at: Option<At<i64>>,
+    pub(in crate::scenario) at: Option<At<i64>>,
     /// Name of the remedy.
-    pub(super) remedy: Option<At<String>>,
-    pub(super) here: Mark,
+    pub(in crate::scenario) remedy: Option<At<String>>,
+    pub(in crate::scenario) here: Mark,
 }
 
-pub(super) fn step(node: &Node, problems: &mut Problems) -> Option<Step> {
+/// See the module.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StepShape;
+
+impl Shape for StepShape {
+    type Value = Step;
+
+    fn read(&self, node: &Node, _: &str, problems: &mut Problems) -> Option<Step> {
+        read_step(node, problems)
+    }
+
+    fn write(&self, step: &Step) -> Yaml {
+        let mut entries: Vec<(String, Yaml)> = Vec::new();
+        let plain = |text: &str| Yaml::Scalar(text.to_owned());
+        if let Some(id) = &step.id {
+            entries.push(("id".to_owned(), form::name().write(&id.value)));
+        }
+        entries.push(("at".to_owned(), form::duration().write(&step.at.value)));
+        let what = match &step.what {
+            StepWritten::Fault { .. } => "fault",
+            StepWritten::Remedy(_) => "remedy",
+        };
+        entries.push((what.to_owned(), plain(step.name())));
+        if let Some(select) = &step.select {
+            entries.push(("select".to_owned(), write_select(&select.value)));
+        }
+        match &step.what {
+            StepWritten::Fault { fault, until } => {
+                fault.value.put_entries(&mut entries);
+                let until = until.as_ref().map(write_until);
+                entries.extend(until.map(|until| ("until".to_owned(), until)));
+            }
+            StepWritten::Remedy(remedy) => remedy.value.put_entries(&mut entries),
+        }
+        Yaml::Map {
+            block: false,
+            entries,
+        }
+    }
+
+    fn words(&self) -> String {
+        "step".into()
+    }
+
+    fn schema(&self) -> Json {
+        let faults: Vec<&str> = fault::KINDS.iter().map(|kind| kind.name).collect();
+        let remedies: Vec<&str> = remedy::KINDS.iter().map(|kind| kind.name).collect();
+        let when = |key: &str, name: &str, properties: Json| {
+            json!({
+                "if": { "properties": { key: { "const": name } }, "required": [key] },
+                "then": { "properties": properties },
+            })
+        };
+        let of_faults = fault::KINDS.iter();
+        let of_faults = of_faults.map(|kind| when("fault", kind.name, (kind.schema)()));
+        let of_remedies = remedy::KINDS.iter();
+        let of_remedies = of_remedies.map(|kind| when("remedy", kind.name, (kind.schema)()));
+        json!({
+            "type": "object",
+            "properties": {
+                "id": form::name().schema(),
+                "at": form::duration().schema(),
+                "fault": { "enum": faults },
+                "remedy": { "enum": remedies },
+            },
+            "required": ["at"],
+            "oneOf": [{ "required": ["fault"] }, { "required": ["remedy"] }],
+            "allOf": of_faults.chain(of_remedies).collect::<Vec<Json>>(),
+        })
+    }
+}
+
+fn read_step(node: &Node, problems: &mut Problems) -> Option<Step> {
     let mut fields = Fields::new(node, "timeline entry", problems)?;
     let at = fields
         .required("at", problems)
@@ -182,4 +255,83 @@ fn read_some(node: &Node, problems: &mut Problems) -> Option<Select> {
     };
     fields.finish(problems);
     select
+}
+
+fn write_select(select: &Select) -> Yaml {
+    let one = |key: &str, value: Yaml| Yaml::Map {
+        block: false,
+        entries: vec![(key.to_owned(), value)],
+    };
+    match select {
+        Select::All => Yaml::Scalar("all".into()),
+        Select::Count(count) => one("count", Yaml::Scalar(count.to_string())),
+        Select::Share(share) => one("share", form::share().write(share)),
+        Select::Role(role) => one("role", form::text().write(&role.value)),
+        Select::Names(names) => {
+            let names = names.iter().map(|name| form::text().write(&name.value));
+            Yaml::List(names.collect())
+        }
+    }
+}
+
+fn write_until(until: &Until) -> Yaml {
+    let Some(at) = &until.at else {
+        return Yaml::Scalar("end".into());
+    };
+    let mut entries = vec![("at".to_owned(), form::duration().write(&at.value))];
+    if let Some(remedy) = &until.remedy {
+        entries.push(("remedy".to_owned(), Yaml::Scalar(remedy.value.clone())));
+    }
+    Yaml::Map {
+        block: false,
+        entries,
+    }
+}
+
+/// Reads each item of a sequence; those with problems are left out.
+fn list<T>(
+    node: &Node,
+    what: &str,
+    problems: &mut Problems,
+    mut item: impl FnMut(&Node, &mut Problems) -> Option<T>,
+) -> Vec<T> {
+    let items = node.as_seq(what, problems).unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|node| item(node, problems))
+        .collect()
+}
+
+fn text(node: &Node, what: &str, problems: &mut Problems) -> Option<String> {
+    form::text().read(node, what, problems)
+}
+
+fn read_name(node: &Node, what: &str, problems: &mut Problems) -> Option<At<String>> {
+    form::placed(form::name()).read(node, what, problems)
+}
+
+fn one_of(
+    node: &Node,
+    what: &str,
+    accepted: &[&'static str],
+    problems: &mut Problems,
+) -> Option<At<String>> {
+    form::placed(form::one_of(accepted)).read(node, what, problems)
+}
+
+fn time(node: &Node, what: &str, problems: &mut Problems) -> Option<At<i64>> {
+    form::placed(form::duration()).read(node, what, problems)
+}
+
+fn as_share(node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
+    form::share().read(node, what, problems)
+}
+
+fn count(
+    node: &Node,
+    what: &str,
+    range: RangeInclusive<u32>,
+    problems: &mut Problems,
+) -> Option<u32> {
+    form::count(range).read(node, what, problems)
 }

@@ -1,0 +1,265 @@
+//! Numbers, and what stands for them: shares, rates, short spans.
+
+use crate::form::shapes::{ButNot, duration_schema};
+use crate::form::{Shape, Yaml};
+use crate::scenario::duration;
+use firedrill_detector::yaml::{Node, Problems};
+use serde_json::{Value, json};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+/// A whole number in a range.
+#[derive(Debug, Clone)]
+pub struct Count<T>(RangeInclusive<T>);
+
+/// A whole number in a range.
+#[must_use]
+pub fn count(range: RangeInclusive<u32>) -> Count<u32> {
+    Count(range)
+}
+
+/// A whole number in a range.
+#[must_use]
+pub fn count64(range: RangeInclusive<u64>) -> Count<u64> {
+    Count(range)
+}
+
+/// Any whole number from 0.
+#[must_use]
+pub fn whole() -> Count<u64> {
+    Count(0..=u64::MAX)
+}
+
+impl<T: Copy + PartialOrd + TryFrom<u64> + Into<u64> + Display> Shape for Count<T> {
+    type Value = T;
+
+    fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<T> {
+        let value = T::try_from(node.as_u64(what, problems)?).ok();
+        let value = value.filter(|value| self.0.contains(value));
+        if value.is_none() {
+            let (least, most) = (self.0.start(), self.0.end());
+            let expected = format!("a whole number from {least} to {most}");
+            node.expected(what, &expected, problems);
+        }
+        value
+    }
+
+    fn write(&self, value: &T) -> Yaml {
+        Yaml::Scalar(value.to_string())
+    }
+
+    fn words(&self) -> String {
+        "whole number".into()
+    }
+
+    fn range(&self) -> Option<String> {
+        let (least, most) = (*self.0.start(), *self.0.end());
+        let all = most.into() == u64::MAX;
+        (!all).then(|| format!("{least} to {most}"))
+    }
+
+    fn schema(&self) -> Value {
+        let (least, most): (u64, u64) = ((*self.0.start()).into(), (*self.0.end()).into());
+        json!({ "type": "integer", "minimum": least, "maximum": most })
+    }
+}
+
+/// A number in a range.
+#[derive(Debug, Clone)]
+pub struct Number {
+    range: RangeInclusive<f64>,
+    expected: Option<&'static str>,
+}
+
+/// A number in a range.
+#[must_use]
+pub fn number(range: RangeInclusive<f64>) -> Number {
+    Number {
+        range,
+        expected: None,
+    }
+}
+
+impl Number {
+    /// What is said to be expected of a number out of range, instead of `a number from ... to ...`.
+    #[must_use]
+    pub fn saying(self, expected: &'static str) -> Self {
+        Self {
+            expected: Some(expected),
+            ..self
+        }
+    }
+
+    /// Less one value, with what is said of that and a hint.
+    #[must_use]
+    pub fn but_not(self, refused: f64, message: &'static str, hint: &'static str) -> ButNot<Self> {
+        ButNot::new(self, refused, message, hint)
+    }
+}
+
+impl Shape for Number {
+    type Value = f64;
+
+    fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
+        let value = node.as_f64(what, problems)?;
+        if self.range.contains(&value) {
+            return Some(value);
+        }
+        let all = format!(
+            "a number from {} to {}",
+            self.range.start(),
+            self.range.end()
+        );
+        node.expected(what, self.expected.unwrap_or(&all), problems);
+        None
+    }
+
+    fn write(&self, value: &f64) -> Yaml {
+        Yaml::Scalar(value.to_string())
+    }
+
+    fn words(&self) -> String {
+        "number".into()
+    }
+
+    fn range(&self) -> Option<String> {
+        Some(format!("{} to {}", self.range.start(), self.range.end()))
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "number", "minimum": self.range.start(), "maximum": self.range.end() })
+    }
+}
+
+/// A share from 0 to 1, written `5%` or `0.05`.
+#[derive(Debug, Clone, Copy)]
+pub struct Share;
+
+/// A share from 0 to 1, written `5%` or `0.05`.
+#[must_use]
+pub fn share() -> Share {
+    Share
+}
+
+impl Share {
+    /// Less one value, with what is said of that and a hint.
+    #[must_use]
+    pub fn but_not(self, refused: f64, message: &'static str, hint: &'static str) -> ButNot<Self> {
+        ButNot::new(self, refused, message, hint)
+    }
+}
+
+impl Shape for Share {
+    type Value = f64;
+
+    fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
+        duration::as_share(node, what, problems)
+    }
+
+    fn write(&self, value: &f64) -> Yaml {
+        let percent = format!("{}%", value * 100.0);
+        let same = duration::share(&percent) == Some(*value);
+        Yaml::Scalar(if same { percent } else { value.to_string() })
+    }
+
+    fn words(&self) -> String {
+        "share".into()
+    }
+
+    fn range(&self) -> Option<String> {
+        Some("0% to 100%".into())
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "anyOf": [
+            { "type": "number", "minimum": 0, "maximum": 1 },
+            { "type": "string", "pattern": "^[0-9.]+ *%$" },
+        ] })
+    }
+}
+
+/// A rate per second, written `10/s`, `30/m` or `500/h`.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate;
+
+/// A rate per second, written `10/s`, `30/m` or `500/h`.
+#[must_use]
+pub fn rate() -> Rate {
+    Rate
+}
+
+impl Shape for Rate {
+    type Value = f64;
+
+    fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
+        duration::as_rate(node, what, problems)
+    }
+
+    fn write(&self, value: &f64) -> Yaml {
+        Yaml::Scalar(format!("{value}/s"))
+    }
+
+    fn words(&self) -> String {
+        "rate".into()
+    }
+
+    fn range(&self) -> Option<String> {
+        Some("such as `10/s`, `30/m` or `500/h`".into())
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "string", "pattern": "^[0-9.e+-]+ */ *[smh]$" })
+    }
+}
+
+/// A short duration in milliseconds, to the microsecond.
+#[derive(Debug, Clone, Copy)]
+pub struct Span;
+
+/// A short duration above zero in milliseconds, to the microsecond.
+#[must_use]
+pub fn span() -> Span {
+    Span
+}
+
+impl Shape for Span {
+    type Value = f64;
+
+    fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
+        let value = duration::micros(node.as_str(what, problems)?)
+            .filter(|us| *us > 0.0)
+            .map(|us| us / 1e3);
+        if value.is_none() {
+            node.expected(what, "a duration above zero such as `500ms`", problems);
+        }
+        value
+    }
+
+    fn write(&self, ms: &f64) -> Yaml {
+        let us = ms * 1e3;
+        let whole = us.round();
+        let largest = duration::micros_text(us);
+        // What is the same on paper need not be to the last bit.
+        let others = [
+            format!("{ms}ms"),
+            format!("{whole}us"),
+            format!("{}s", us / 1e6),
+            format!("{us}us"),
+        ];
+        let same = |text: &&String| duration::micros(text).map(|us| us / 1e3) == Some(*ms);
+        let exact = std::iter::once(&largest).chain(&others).find(same);
+        Yaml::Scalar(exact.unwrap_or(&largest).clone())
+    }
+
+    fn words(&self) -> String {
+        "duration".into()
+    }
+
+    fn range(&self) -> Option<String> {
+        Some("above 0".into())
+    }
+
+    fn schema(&self) -> Value {
+        duration_schema(true)
+    }
+}

@@ -1,0 +1,110 @@
+//! A plan as a scenario again, with nothing left out.
+
+use crate::form::Spotted;
+use crate::plan::{self, Plan};
+use crate::scenario::timeline::Until;
+use crate::scenario::truth::{Benign, Incident};
+use crate::scenario::{At, Evaluation, Scenario, Scrape, Select, Step, StepWritten};
+
+impl Scenario {
+    /// The scenario that means a plan.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        Self {
+            file: String::new(),
+            version: (),
+            name: plan.name.clone(),
+            family: At::nowhere(plan.family.clone()),
+            summary: plan.summary.clone(),
+            tags: Vec::new(),
+            seed: plan.seed,
+            starts: plan.starts,
+            duration: At::nowhere(plan.duration_ms),
+            warmup: Some(At::nowhere(plan.warmup_ms)),
+            queues: plan.queues.clone(),
+            workload: plan
+                .workload
+                .iter()
+                .cloned()
+                .map(Spotted::nowhere)
+                .collect(),
+            workers: plan.workers.iter().cloned().map(Spotted::nowhere).collect(),
+            scrape: Scrape {
+                interval_ms: plan.scrape_interval_ms,
+                timeout_ms: plan.scrape_timeout_ms,
+            },
+            evaluation: Evaluation {
+                interval_ms: plan.evaluation_interval_ms,
+            },
+            timeline: {
+                let faults = plan.timeline.iter().map(step);
+                faults.chain(plan.remedies.iter().map(remedy)).collect()
+            },
+            incidents: plan
+                .incidents
+                .iter()
+                .map(|written| Spotted::nowhere(incident(plan, written)))
+                .collect(),
+            benign: plan.benign.iter().map(window).collect(),
+        }
+    }
+}
+
+fn step(step: &plan::Step) -> Step {
+    let own = step.until.as_ref().filter(|until| until.by.is_none());
+    let until = own.map(|until| Until {
+        at: Some(At::nowhere(until.at_ms)),
+        remedy: until
+            .remedy
+            .as_ref()
+            .map(|remedy| At::nowhere(remedy.name().to_owned())),
+        here: At::nowhere(()).at,
+    });
+    Step {
+        id: Some(At::nowhere(step.id.clone())),
+        at: At::nowhere(step.at_ms),
+        what: StepWritten::Fault {
+            fault: At::nowhere(step.fault.clone()),
+            until,
+        },
+        select: selected(&step.targets),
+    }
+}
+
+fn remedy(step: &plan::RemedyStep) -> Step {
+    Step {
+        id: Some(At::nowhere(step.id.clone())),
+        at: At::nowhere(step.at_ms),
+        what: StepWritten::Remedy(At::nowhere(step.remedy.clone())),
+        select: selected(&step.targets),
+    }
+}
+
+fn selected(targets: &[String]) -> Option<At<Select>> {
+    let names = targets.iter().cloned().map(At::nowhere).collect();
+    (!targets.is_empty()).then(|| At::nowhere(Select::Names(names)))
+}
+
+fn incident(plan: &Plan, incident: &plan::Incident) -> Incident {
+    let step = incident.step.as_deref().and_then(|id| plan.step(id));
+    let is_unusual = step.is_some_and(|step| !step.fault.can_be_behind(&incident.cause));
+    Incident {
+        cause: At::nowhere(incident.cause.clone()),
+        of: step.map(|step| At::nowhere(step.id.clone())),
+        unusual_cause: is_unusual.then(|| At::nowhere(true)),
+        wanted: incident.wanted,
+        at: Some(At::nowhere(incident.at_ms)),
+        until: Some(At::nowhere(incident.until_ms)),
+        within_ms: incident.deadline_ms - incident.at_ms,
+    }
+}
+
+fn window(window: &plan::Window) -> Benign {
+    Benign {
+        what: window.what.clone(),
+        at: At::nowhere(window.at_ms),
+        until: Some(At::nowhere(window.until_ms)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

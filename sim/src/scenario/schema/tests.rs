@@ -1,0 +1,112 @@
+//! What is shipped about the format says what the forms say. `UPDATE_DOCS=1 cargo test -p firedrill --lib scenario::schema`
+//! renews it.
+
+use super::*;
+use crate::scenario::tests::shipped;
+use firedrill_detector::yaml::{self, Node, Problems};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+const BEGIN: &str = "<!-- keys: made from the source, see `sim/src/scenario.rs` -->\n";
+const END: &str = "<!-- end of keys -->\n";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
+}
+
+/// The file must say this, or does from now on.
+fn holds(path: &Path, wanted: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        found == wanted,
+        "{} is not what the forms say: UPDATE_DOCS=1 cargo test -p firedrill --lib scenario::schema",
+        path.display()
+    );
+}
+
+#[test]
+fn the_readme_has_every_key() {
+    let path = folder().join("README.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let begin = text.find(BEGIN).unwrap() + BEGIN.len();
+    let end = text.find(END).unwrap();
+    let wanted = format!("{}\n{}\n{}", &text[..begin], table(), &text[end..]);
+    holds(&path, &wanted);
+}
+
+#[test]
+fn the_schema_is_shipped() {
+    let wanted = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    holds(&folder().join("scenario.schema.json"), &wanted);
+}
+
+/// YAML as editors see it: plain scalars are what YAML 1.2 takes them for.
+fn as_json(node: &Node) -> Value {
+    match &node.value {
+        yaml::Value::Scalar { plain: true, .. } if node.is_null() => Value::Null,
+        yaml::Value::Scalar { text, plain } => {
+            let word = serde_json::from_str(text).ok().filter(|_| *plain);
+            word.unwrap_or_else(|| text.as_str().into())
+        }
+        yaml::Value::Sequence(items) => items.iter().map(as_json).collect(),
+        yaml::Value::Mapping(entries) => {
+            let entry = |(key, value): &(Node, Node)| {
+                (key.text().unwrap_or_default().to_owned(), as_json(value))
+            };
+            Value::Object(entries.iter().map(entry).collect())
+        }
+    }
+}
+
+/// What the schema has against a scenario.
+pub(crate) fn problems_of(text: &str) -> Vec<String> {
+    let node = yaml::parse(text, &mut Problems::new("s.yaml")).unwrap();
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource("scenario.json", schema()).unwrap();
+    let index = compiler.compile("scenario.json", &mut schemas).unwrap();
+    let found = as_json(&node);
+    let refused = schemas.validate(&found, index).err();
+    refused.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn shipped_scenarios_are_valid_by_it_and_point_to_it() {
+    for (path, text) in shipped() {
+        let problems = problems_of(&text);
+        assert!(problems.is_empty(), "{path}: {problems:#?}");
+        let up = if path.contains("/catalogue/") {
+            "../"
+        } else {
+            ""
+        };
+        let first = format!("# yaml-language-server: $schema={up}scenario.schema.json\n");
+        assert!(text.starts_with(&first), "{path}: begins with {first}");
+    }
+}
+
+#[test]
+fn what_is_refused_is_not_valid_by_it() {
+    let whole = "version: firedrill/v1\nname: t\nfamily: benign\nsummary: s\nduration: 60m\nqueues: { default: }\n\
+        workload: [{ task: a, queue: default, arrivals: { poisson: 1/s }, service: { constant: 1s } }]\n\
+        workers: [{ name: w, concurrency: 10 }]\n";
+    assert_eq!(problems_of(whole), Vec::<String>::new());
+    for (from, to) in [
+        ("firedrill/v1", "firedrill/v2"),
+        ("duration: 60m", "duration: 75"),
+        ("name: t", "name: a b"),
+        ("benign", "bening"),
+        ("concurrency: 10", "concurrency: 0"),
+        ("concurrency: 10", "processes: 1"),
+        ("{ default: }", "{}"),
+        ("{ poisson: 1/s }", "{ poisson: 1/s, constant: 1/s }"),
+        ("{ poisson: 1/s }", "{ poisson: 10 }"),
+        ("workers", "seeed: 3\nworkers"),
+    ] {
+        let text = whole.replace(from, to);
+        assert!(!problems_of(&text).is_empty(), "{text}");
+    }
+    assert_eq!(schema()["properties"]["seed"]["default"], json!(1));
+}
