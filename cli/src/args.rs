@@ -65,6 +65,10 @@ pub enum Command {
     Report(Report),
     /// Run scenarios on both engines, live and virtual, and report the differences
     Fidelity(Fidelity),
+    /// List what can be done to a system in a drill, and what an operator can do about it
+    Faults(Faults),
+    /// Print the JSON Schema of a file people write, for editors
+    Schema(Schema),
     /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line
     #[command(disable_help_flag = true)]
     Asynq(asynq::Asynq),
@@ -85,6 +89,29 @@ pub enum Command {
     /// (internal) removes a container when its owner is gone
     #[command(hide = true)]
     Reap(Reap),
+}
+
+/// `faults`.
+#[derive(Debug, Args)]
+pub struct Faults {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Of which file
+    #[arg(value_enum, value_name = "FILE")]
+    pub of: SchemaOf,
+}
+
+/// The files with a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// A scenario.
+    Scenario,
 }
 
 /// Where the rules come from.

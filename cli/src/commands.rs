@@ -3,6 +3,7 @@
 pub mod asynq;
 pub mod check;
 pub mod clean;
+pub mod faults;
 pub mod fidelity;
 pub mod help;
 pub mod init;
@@ -10,6 +11,7 @@ pub mod list;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod schema;
 pub mod score;
 pub mod test_rules;
 pub mod tune;

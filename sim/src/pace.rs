@@ -14,6 +14,8 @@ use crate::plan::Demand;
 
 /// Fastest speed that is chosen by itself: at a higher one, the machine's everyday hiccups of ten milliseconds are minutes.
 pub const SPEED_MAX: f64 = 60.0;
+/// The same for drills about how long clients wait: 3 s are a tenth of a second.
+const HOLDS_SPEED_MAX: f64 = 30.0;
 /// Slowest speed that is chosen by itself. A drill of an hour takes a quarter of one then.
 pub const SPEED_MIN: f64 = 4.0;
 /// Share of all processors that drills may take, and of one that a single process may.
@@ -84,7 +86,12 @@ impl Machine {
         let by_process = BUSY_MAX / (per_speed * LARGEST_PART);
         let by_slots = demand.handler_ms / 1e3 * HELD_LONGER / self.held_s.max(f64::MIN_POSITIVE);
         let speed = by_budget.min(by_process).min(by_slots);
-        self.at(demand, round(speed.clamp(SPEED_MIN, SPEED_MAX)))
+        let most = if demand.holds_calls {
+            HOLDS_SPEED_MAX
+        } else {
+            SPEED_MAX
+        };
+        self.at(demand, round(speed.clamp(SPEED_MIN, most)))
     }
 
     /// How much longer slots would be held than handlers work, as a share.
@@ -123,6 +130,7 @@ mod tests {
             tasks_per_s,
             handler_ms,
             duration_ms: 3_600_000,
+            holds_calls: false,
         }
     }
 

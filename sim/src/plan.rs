@@ -19,7 +19,7 @@ use crate::fault::{Fault, Harm};
 use crate::form::{
     Named, choice, count, duration, form, name, positive, share, text, truth, via, within,
 };
-use crate::lever::On;
+use crate::lever::{Lever, On, RedisLever};
 use crate::remedy::Remedy;
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::settings::{DEFAULT_MAX_RETRY, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
@@ -27,6 +27,7 @@ use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
 use served::Served;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use written::{ArrivalsForm, RetryForm, ServiceForm};
 
 /// The producer, among the clients of Redis.
@@ -444,6 +445,33 @@ impl Plan {
         let mut faults = faults.map(|step| step.fault.needs().persistence);
         // A Redis that is started anew without a fault has lost nothing.
         faults.any(|needed| needed) || self.starts_redis()
+    }
+
+    /// The clients to whose links something is done, each once.
+    pub(crate) fn linked_clients(&self) -> BTreeSet<&str> {
+        let steps = self.timeline.iter();
+        let links = steps.filter(|step| step.fault.kind().on == On::Clients);
+        links
+            .flat_map(|step| step.targets.iter().map(String::as_str))
+            .collect()
+    }
+
+    /// Whether calls to Redis are held for as long as clients wait, or longer: by a link, or by a Redis that is stopped.
+    #[must_use]
+    pub fn holds_calls(&self) -> bool {
+        let holds = |lever| matches!(lever, Lever::Link(_) | Lever::Redis(RedisLever::Stop));
+        let mut faults = self.timeline.iter();
+        faults.any(|step| holds(step.fault.begin()))
+    }
+
+    /// Least real time that calls and scrapes get before they count as failed: asynq's 3 s would be shorter than a hiccup of
+    /// the machine at a high speed. A drill in which they fail by plan is about that very time, so it goes slower instead.
+    #[must_use]
+    pub fn timeout_floor(&self) -> Duration {
+        match self.holds_calls() {
+            true => Duration::from_millis(100),
+            false => Duration::from_secs(1),
+        }
     }
 
     /// Whether it needs a Redis that may be stopped and changed.

@@ -130,7 +130,9 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
 }
 
 async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
-    let options = RedisOptions::at_speed(spec.speed).to_server_of(spec.server_of);
+    let options = RedisOptions::at_speed(spec.speed)
+        .patient_for(spec.plan.timeout_floor())
+        .to_server_of(spec.server_of);
     let broker = RedisBroker::open(&spec.redis, options)
         .await
         .context("worker cannot reach Redis")?;

@@ -13,7 +13,19 @@ pub struct Absences {
     spans: BTreeMap<String, Vec<(Time, Option<Time>)>>,
     /// The same of scrape targets that were well and could not be reached.
     unreached: BTreeMap<String, Vec<(Time, Option<Time>)>>,
+    /// The same of queues that were paused.
+    paused: BTreeMap<String, Vec<(Time, Option<Time>)>>,
     data_lost: Option<Time>,
+}
+
+/// Begins a span, or ends the one that is open.
+fn turn(spans: &mut Vec<(Time, Option<Time>)>, on: bool, at: Time) {
+    match spans.last_mut() {
+        Some((_, until @ None)) if !on => *until = Some(at),
+        Some((_, None)) => {}
+        _ if on => spans.push((at, None)),
+        _ => {}
+    }
 }
 
 /// Whether one of these spans has a moment between `from` and `to`.
@@ -26,12 +38,19 @@ impl Absences {
     /// From `at` on a target can be reached, or not.
     pub fn reaches(&mut self, instance: &str, reachable: bool, at: Time) {
         let spans = self.unreached.entry(instance.to_owned()).or_default();
-        match spans.last_mut() {
-            Some((_, until @ None)) if reachable => *until = Some(at),
-            Some((_, None)) => {}
-            _ if reachable => {}
-            _ => spans.push((at, None)),
-        }
+        turn(spans, !reachable, at);
+    }
+
+    /// From `at` on a queue is paused, or no longer.
+    pub fn pauses(&mut self, queue: &str, paused: bool, at: Time) {
+        let spans = self.paused.entry(queue.to_owned()).or_default();
+        turn(spans, paused, at);
+    }
+
+    /// Whether a queue was paused at any moment between `from` and `to`.
+    #[must_use]
+    pub fn was_paused(&self, queue: &str, from: Time, to: Time) -> bool {
+        touch(self.paused.get(queue), from, to)
     }
 
     /// Whether a target could not be reached at any moment between `from` and `to`.

@@ -11,6 +11,7 @@ pub mod http;
 mod lag;
 mod left;
 mod lever;
+mod link;
 mod observer;
 mod producer;
 pub mod scraper;
@@ -26,7 +27,7 @@ pub use targets_file::TARGETS_FILE;
 
 use crate::audit::REDIS;
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
-use crate::plan::Plan;
+use crate::plan::{PRODUCER, Plan};
 use crate::redis_server::given::{GivenRedis, Taking};
 use crate::redis_server::ours::Ours;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
@@ -38,6 +39,7 @@ use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use fleet::Fleet;
 use left::Left;
+use link::Links;
 use observer::{Looked, Observer};
 use producer::ProducerTask;
 use scraper::Addresses;
@@ -210,19 +212,31 @@ async fn begin(
     options: &LiveOptions,
 ) -> Result<Begun, LiveError> {
     let server_of = options.redis.server_of();
-    let redis_options = RedisOptions::at_speed(options.speed).to_server_of(server_of);
+    let redis_options = RedisOptions::at_speed(options.speed)
+        .patient_for(plan.timeout_floor())
+        .to_server_of(server_of);
     let address = redis.address();
     let (told_tx, told) = mpsc::unbounded_channel();
     let addresses = Addresses::default();
     let begin = async {
+        let links = Links::open(plan, &address).await;
+        let links = links.map_err(|error| LiveError::System("links", error))?;
         let open = || RedisBroker::open(&address, redis_options.clone());
-        let brokers = (open().await?, open().await?, open().await?);
+        // Whoever goes over a link finds our own process there.
+        let producer = match links.address(PRODUCER, &address) {
+            Some(link) => {
+                let options = redis_options.clone().to_server_of(None);
+                RedisBroker::open(&link, options).await?
+            }
+            None => open().await?,
+        };
+        let brokers = (producer, open().await?, open().await?);
         let workers = (addresses.clone(), EXPORTERS.len());
-        let fleet = Fleet::start(plan, options, &address, told_tx, workers).await?;
-        Ok::<_, LiveError>((brokers, fleet))
+        let fleet = Fleet::start(plan, options, (&address, &links), told_tx, workers).await?;
+        Ok::<_, LiveError>((brokers, fleet, links))
     };
     let begun = options.abort.unless_asked(begin).await;
-    let (brokers, mut fleet) = begun.ok_or(LiveError::Stopped)??;
+    let (brokers, mut fleet, links) = begun.ok_or(LiveError::Stopped)??;
     let (producer_broker, exporter_broker, control) = brokers;
     let system = |what| move |error| LiveError::System(what, error);
     let clock = ClockOrigin::start(options.epoch, options.speed);
@@ -242,6 +256,7 @@ async fn begin(
         clock,
         redis,
         control,
+        links,
         fleet,
         addresses,
         targets_file: TargetsFile::new(&options.targets_file, names(plan)),

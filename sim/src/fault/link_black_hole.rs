@@ -1,6 +1,6 @@
 //! `link.black-hole`: a network that swallows everything: a dropped route, a full connection table.
 
-use super::{Definition, Harm};
+use super::{Definition, Harm, Needs};
 use crate::form::form;
 use crate::lever::{Class, Lever, LinkLever, On};
 use serde::{Deserialize, Serialize};
@@ -30,5 +30,13 @@ impl Definition for LinkBlackHole {
 
     fn harm(&self) -> Harm<'_> {
         Harm::Processes
+    }
+
+    fn needs(&self) -> Needs {
+        // Links lead to one server without TLS.
+        Needs {
+            own_redis: true,
+            persistence: false,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `link.delay`: a slow network between clients and Redis.
 
-use super::{Definition, Harm};
+use super::{Definition, Harm, Needs};
 use crate::form::{duration, form, positive};
 use crate::lever::{Class, Lever, LinkLever, On};
 use serde::{Deserialize, Serialize};
@@ -35,5 +35,13 @@ impl Definition for LinkDelay {
 
     fn harm(&self) -> Harm<'_> {
         Harm::Processes
+    }
+
+    fn needs(&self) -> Needs {
+        // Links lead to one server without TLS.
+        Needs {
+            own_redis: true,
+            persistence: false,
+        }
     }
 }

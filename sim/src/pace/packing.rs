@@ -107,6 +107,7 @@ mod tests {
             tasks_per_s: 1.0,
             handler_ms: 500.0,
             duration_ms: minutes * 60_000,
+            holds_calls: false,
         };
         (demand, Pace { speed: 60.0, load })
     }

@@ -14,6 +14,8 @@ pub struct Demand {
     pub handler_ms: f64,
     /// Length, virtual milliseconds.
     pub duration_ms: i64,
+    /// Whether it is about how long clients wait: then a moment of theirs must not be a hiccup of the machine.
+    pub holds_calls: bool,
 }
 
 impl Demand {
@@ -37,6 +39,7 @@ impl Demand {
             tasks_per_s: tasks / seconds + POLL * (polls.sum::<f64>() + scrapes),
             handler_ms: work_ms / tasks.max(1.0),
             duration_ms: plan.duration_ms,
+            holds_calls: plan.holds_calls(),
         }
     }
 }

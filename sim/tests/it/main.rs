@@ -2,6 +2,7 @@
 
 mod confidence;
 mod conservation;
+mod faults;
 mod queueing_theory;
 mod support;
 mod task_options;

@@ -14,6 +14,7 @@
 
 mod parse;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -51,6 +52,15 @@ pub(super) enum Place {
         master: String,
         login: Login,
     },
+}
+
+/// How one server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// By `host:port`.
+    Server(String),
+    /// By a socket of this machine.
+    Socket(PathBuf),
 }
 
 /// A host and a TCP port.
@@ -190,6 +200,35 @@ impl Address {
             _ => false,
         };
         (self.login.password.is_none() && !of_sentinels).then_some(&self.text)
+    }
+
+    /// The one server it leads to in the clear; `None` when it leads elsewhere.
+    #[must_use]
+    pub fn way(&self) -> Option<Way> {
+        match &self.place {
+            Place::Server(host) if self.tls.is_none() => Some(Way::Server(host.to_string())),
+            Place::Socket(path) => Some(Way::Socket(path.clone())),
+            _ => None,
+        }
+    }
+
+    /// The same server, user and database by way of a port of this machine: of whatever forwards from there. `None` as for
+    /// [`Self::way`].
+    #[must_use]
+    pub fn by_way_of(&self, port: u16) -> Option<Self> {
+        self.way()?;
+        let encoded = |text: &String| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let user = self.login.user.as_ref().map_or(String::new(), encoded);
+        let password = self.login.password.as_ref().map(encoded);
+        let password = password.map_or(String::new(), |password| format!(":{password}"));
+        let login = match (user.is_empty(), password.is_empty()) {
+            (true, true) => String::new(),
+            _ => format!("{user}{password}@"),
+        };
+        let database = self.database;
+        format!("redis://{login}127.0.0.1:{port}/{database}")
+            .parse()
+            .ok()
     }
 
     /// Whether it leads to a Redis Cluster.

@@ -43,6 +43,14 @@ impl RedisOptions {
         }
     }
 
+    /// Another least real time before a call counts as failed; 1 s if nobody says otherwise.
+    #[must_use]
+    pub fn patient_for(mut self, floor: Duration) -> Self {
+        let timeout = Duration::from_secs_f64(REDIS_TIMEOUT_MS as f64 / 1e3 / self.speed);
+        self.timeout = timeout.max(floor);
+        self
+    }
+
     /// Talks on sockets to a server that the process `parent` has started, and to no other.
     #[must_use]
     pub fn to_server_of(mut self, parent: Option<u32>) -> Self {

@@ -3,6 +3,7 @@
 use crate::engine::live::child::{Told, WorkerChild};
 use crate::engine::live::evidence::Ended;
 use crate::engine::live::http;
+use crate::engine::live::link::Links;
 use crate::engine::live::scraper::Addresses;
 use crate::engine::live::signals;
 use crate::engine::live::watch::Roster;
@@ -51,7 +52,7 @@ impl Fleet {
     pub(crate) async fn start(
         plan: &Plan,
         options: &LiveOptions,
-        redis: &Address,
+        (redis, links): (&Address, &Links),
         told: UnboundedSender<Told>,
         addresses: (Addresses, usize),
     ) -> Result<Self, LiveError> {
@@ -60,11 +61,15 @@ impl Fleet {
             .into_iter()
             .map(|(process, _)| WorkerSpec {
                 plan: plan.clone(),
-                process,
                 incarnation: 0,
                 port: 0,
-                redis: redis.clone(),
-                server_of: options.redis.server_of(),
+                // Whoever goes over a link finds the harness there.
+                server_of: match links.address(&process, redis) {
+                    Some(_) => None,
+                    None => options.redis.server_of(),
+                },
+                redis: links.address(&process, redis).unwrap_or(redis.clone()),
+                process,
                 ledger: PathBuf::new(),
                 token: String::new(),
                 speed: options.speed,

@@ -21,7 +21,14 @@ impl Stand {
             ),
             QueueLever::Unpause => (Op::Unpause { queue }, "unpaused"),
         };
-        match self.control.call(op).await {
+        if what == QueueLever::Pause {
+            self.roster.pauses(name, true);
+        }
+        let answer = self.control.call(op).await;
+        if what == QueueLever::Unpause {
+            self.roster.pauses(name, false);
+        }
+        match answer {
             Ok(Reply::Changed(true)) => (true, format!("queue {name} is {done}")),
             Ok(_) => (false, format!("queue {name} was {done} already")),
             Err(error) => (false, error.to_string()),
@@ -45,9 +52,21 @@ impl Stand {
         (hit == all, format!("{hit} of {all} {what}"))
     }
 
-    /// Not without links of our own.
-    pub(super) fn pull_link(&self, lever: LinkLever, clients: &[String]) -> (bool, String) {
-        let _ = (lever, clients);
-        (false, "there are no links".to_owned())
+    /// The links of clients, each looked at.
+    pub(super) async fn pull_link(&self, lever: LinkLever, clients: &[String]) -> (bool, String) {
+        for client in clients.iter().filter(|_| lever != LinkLever::Heal) {
+            self.roster.leaves_way(client);
+        }
+        let seen = self.links.pull(lever, clients, self.clock).await;
+        for client in clients.iter().filter(|_| lever == LinkLever::Heal) {
+            self.roster.has_way(client);
+        }
+        let all = clients.len();
+        let what = match lever {
+            LinkLever::Delay { .. } => "slow",
+            LinkLever::Drop => "cut",
+            LinkLever::Heal => "as before",
+        };
+        (seen == all, format!("{seen} of {all} links {what}"))
     }
 }

@@ -227,6 +227,7 @@ fn spawn_scrapes(
                 first: clock.virtual_start.plus_millis(phase_ms),
                 interval_ms: plan.scrape_interval_ms,
                 timeout_ms: plan.scrape_timeout_ms,
+                timeout_floor: plan.timeout_floor(),
             };
             tokio::spawn(scrape_loop(
                 schedule,

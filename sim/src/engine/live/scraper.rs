@@ -9,10 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Least real time a scrape may take before it counts as failed: at a high speed the virtual timeout would be shorter
-/// than a hiccup of the machine.
-const TIMEOUT_FLOOR: Duration = Duration::from_millis(1_000);
-
 /// Where targets are now; a restarted process has a new address under its old name.
 #[derive(Debug, Clone, Default)]
 pub struct Addresses(Arc<Mutex<Places>>);
@@ -77,6 +73,8 @@ pub struct Schedule {
     pub interval_ms: i64,
     /// Virtual time after which a scrape has failed, milliseconds.
     pub timeout_ms: i64,
+    /// Least real time of that.
+    pub timeout_floor: Duration,
 }
 
 /// What a scrape loop tells.
@@ -112,7 +110,9 @@ pub async fn scrape_loop(
     progress: UnboundedSender<Progress>,
 ) {
     let mut slot = schedule.first;
-    let patience = clock.real_millis(schedule.timeout_ms).max(TIMEOUT_FLOOR);
+    let patience = clock
+        .real_millis(schedule.timeout_ms)
+        .max(schedule.timeout_floor);
     loop {
         tokio::time::sleep(clock.until(slot)).await;
         let at = Time::from_millis(clock.now().millis());

@@ -2,6 +2,7 @@
 
 use super::LiveError;
 use super::fleet::Fleet;
+use super::link::Links;
 use super::scraper::Addresses;
 use super::targets_file::{TARGETS_FILE, TargetsFile};
 use super::uptime::Uptime;
@@ -13,23 +14,25 @@ use firedrill_asynq::clock::ClockOrigin;
 use std::sync::Arc;
 
 /// See the module. Dropping it ends all of it.
-pub(crate) struct Stand {
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) clock: ClockOrigin,
-    pub(crate) redis: PrivateRedis,
+pub(super) struct Stand {
+    pub(super) plan: Arc<Plan>,
+    pub(super) clock: ClockOrigin,
+    pub(super) redis: PrivateRedis,
     /// A connection of the director's own, for what operators do by hand.
-    pub(crate) control: RedisBroker,
-    pub(crate) fleet: Fleet,
-    pub(crate) addresses: Addresses,
-    pub(crate) targets_file: TargetsFile,
-    pub(crate) uptime: Uptime,
+    pub(super) control: RedisBroker,
+    /// Between Redis and the clients that the plan does something to.
+    pub(super) links: Links,
+    pub(super) fleet: Fleet,
+    pub(super) addresses: Addresses,
+    pub(super) targets_file: TargetsFile,
+    pub(super) uptime: Uptime,
     /// Told before anything is done to anybody.
-    pub(crate) roster: Roster,
+    pub(super) roster: Roster,
 }
 
 impl Stand {
     /// Tells whoever scrapes beside the drill where targets are now.
-    pub(crate) fn tell_addresses(&self) -> Result<(), LiveError> {
+    pub(super) fn tell_addresses(&self) -> Result<(), LiveError> {
         let written = self.targets_file.write(&self.addresses);
         written.map_err(|error| LiveError::System(TARGETS_FILE, error))
     }

@@ -52,8 +52,19 @@ impl Upkeep {
     pub(super) fn see(&mut self, progress: &Progress) {
         match progress {
             Progress::Began { target, at, .. } => {
-                let Kept { name, last, .. } = &mut self.targets[*target];
-                if let Some(last) = last.replace(*at) {
+                let Kept {
+                    name,
+                    instance,
+                    who,
+                    last,
+                    ..
+                } = &mut self.targets[*target];
+                // One that waits for somebody who is away by plan is late with the next.
+                let is_told = |last: &Time| {
+                    !self.roster.was_away(who, *last, *at)
+                        && !self.roster.was_out_of_reach(instance, *last, *at)
+                };
+                if let Some(last) = last.replace(*at).filter(is_told) {
                     let beyond_ms = at.millis() - last.millis() - self.interval_ms;
                     self.roster.gap(GapKind::Scrape, name, last, beyond_ms);
                 }

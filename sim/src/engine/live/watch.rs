@@ -92,6 +92,18 @@ impl Roster {
         }
     }
 
+    /// Something is done to a client's way to Redis by plan: the process goes on, and is looked after as before.
+    pub(crate) fn leaves_way(&self, client: &str) {
+        let now = self.clock.now();
+        self.state().absences.leaves(client, now);
+    }
+
+    /// Its way is as before.
+    pub(crate) fn has_way(&self, client: &str) {
+        let now = self.clock.now();
+        self.state().absences.returns(client, now);
+    }
+
     /// Prometheus reaches a target by plan, or does not.
     pub(crate) fn reaches(&self, instance: &str, reachable: bool) {
         let now = self.clock.now();
@@ -101,6 +113,17 @@ impl Roster {
     /// Whether a target was out of reach by plan at any moment between `from` and `to`.
     pub(crate) fn was_out_of_reach(&self, instance: &str, from: Time, to: Time) -> bool {
         self.state().absences.was_out_of_reach(instance, from, to)
+    }
+
+    /// A queue is paused by plan, or no longer.
+    pub(crate) fn pauses(&self, queue: &str, paused: bool) {
+        let now = self.clock.now();
+        self.state().absences.pauses(queue, paused, now);
+    }
+
+    /// Whether it was paused by plan at any moment between `from` and `to`.
+    pub(crate) fn was_paused(&self, queue: &str, from: Time, to: Time) -> bool {
+        self.state().absences.was_paused(queue, from, to)
     }
 
     /// Redis loses its data by plan.

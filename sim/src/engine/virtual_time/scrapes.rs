@@ -93,11 +93,7 @@ impl Scrapes {
         let answered = match number {
             _ if !self.reachable[number] => false,
             // An exporter that waits for Redis waits longer than Prometheus does.
-            0 if redis_stopped => false,
-            1 if redis_stopped => {
-                exposed.push((Key::Named("redis_up"), 0.0));
-                true
-            }
+            0 | 1 if redis_stopped => false,
             0 => {
                 self.asynq(now, redis, &mut exposed);
                 true

@@ -161,7 +161,8 @@ impl Known {
         }
         self.has_all(roster, queues, now, &answer.queues);
         for (queue, (_, active, _, _, _, _, _, leases, latest_s, paused)) in answer.books {
-            if paused && self.paused.insert(queue.clone()) {
+            let by_plan = roster.was_paused(&queue, began, now);
+            if paused && !by_plan && self.paused.insert(queue.clone()) {
                 let saw = "somebody has paused this queue".to_owned();
                 roster.tell(Meddling::ForeignData, &queue, now, None, saw);
             }

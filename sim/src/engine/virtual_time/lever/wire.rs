@@ -356,11 +356,11 @@ impl World<'_> {
             };
         }
         let saw = match lever {
-            LinkLever::Delay { .. } => format!("{all} links slow"),
-            LinkLever::Drop => format!("{all} links cut"),
+            LinkLever::Delay { .. } => format!("{all} of {all} links slow"),
+            LinkLever::Drop => format!("{all} of {all} links cut"),
             LinkLever::Heal => {
                 self.stage.flow();
-                format!("{all} links as before")
+                format!("{all} of {all} links as before")
             }
         };
         Pulled::Seen(true, saw)

@@ -1,0 +1,109 @@
+//! `firedrill faults`: what can be done to a system in a drill, and what an operator can do about it.
+
+use crate::args::Faults;
+use crate::exit::Exit;
+use crate::terminal::Terminal;
+use firedrill_sim::form::{Presence, Row};
+use firedrill_sim::{fault, remedy};
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// Lists the faults and remedies.
+#[must_use]
+pub fn run(args: &Faults, terminal: &Terminal) -> Exit {
+    let shown = match args.json {
+        true => as_json(),
+        false => as_text(),
+    };
+    terminal.plain_result(&shown);
+    Exit::Passed
+}
+
+fn as_text() -> String {
+    let mut text = String::from("FAULTS, for `fault:` in a timeline\n");
+    for kind in fault::KINDS {
+        let _ = writeln!(text, "\n{}  {}", kind.name, kind.summary.trim());
+        let _ = writeln!(
+            text,
+            "    done to      {}, {}",
+            kind.on.name(),
+            kind.class.name()
+        );
+        let _ = writeln!(text, "    ends         {}", ends(kind));
+        let _ = writeln!(text, "    can be behind {}", kind.causes.join(", "));
+        keys(&(kind.rows)(), &mut text);
+    }
+    text.push_str("\nREMEDIES, for `remedy:` in a timeline, or beside the end of a fault\n");
+    for kind in remedy::KINDS {
+        let _ = writeln!(text, "\n{}  {}", kind.name, kind.summary.trim());
+        let _ = writeln!(text, "    done to      {}", kind.on.name());
+        keys(&(kind.rows)(), &mut text);
+    }
+    text
+}
+
+fn ends(kind: &fault::Kind) -> String {
+    let remedies = kind.remedies.join(" or ");
+    match (kind.ends_by_itself, kind.remedies.is_empty()) {
+        (true, true) => "by itself".to_owned(),
+        (true, false) => format!("by itself, or by {remedies}"),
+        (false, _) => format!("by {remedies}"),
+    }
+}
+
+fn keys(rows: &[Row], text: &mut String) {
+    for row in rows {
+        let range = row
+            .range
+            .as_ref()
+            .map_or(String::new(), |range| format!(", {range}"));
+        let left_out = match &row.presence {
+            Presence::Required => "; must be there".to_owned(),
+            Presence::Optional => String::new(),
+            Presence::Default(default) => format!("; default {default}"),
+        };
+        let _ = writeln!(
+            text,
+            "    {:<12} {} ({}{range}{left_out})",
+            row.key,
+            row.sentence.trim(),
+            row.words
+        );
+    }
+}
+
+fn as_json() -> String {
+    let of_rows = |rows: Vec<Row>| -> Vec<Value> {
+        let rows = rows.into_iter();
+        rows.map(|row| json!({ "key": row.key, "says": row.sentence.trim(), "schema": row.schema }))
+            .collect()
+    };
+    let faults: Vec<Value> = fault::KINDS
+        .iter()
+        .map(|kind| {
+            json!({
+                "name": kind.name,
+                "summary": kind.summary.trim(),
+                "done_to": kind.on.name(),
+                "class": kind.class.name(),
+                "ends_by_itself": kind.ends_by_itself,
+                "remedies": kind.remedies,
+                "causes": kind.causes,
+                "engines": ["live", "virtual"],
+                "keys": of_rows((kind.rows)()),
+            })
+        })
+        .collect();
+    let remedies: Vec<Value> = remedy::KINDS
+        .iter()
+        .map(|kind| {
+            json!({
+                "name": kind.name,
+                "summary": kind.summary.trim(),
+                "done_to": kind.on.name(),
+                "keys": of_rows((kind.rows)()),
+            })
+        })
+        .collect();
+    format!("{:#}\n", json!({ "faults": faults, "remedies": remedies }))
+}

@@ -1,0 +1,183 @@
+//! Links: a TCP proxy for each client of Redis that a plan does something to. What goes over it is delayed or held, in its
+//! order; nothing is lost, and nothing is closed when it heals: TCP repeats what was not acknowledged.
+
+mod pump;
+
+use crate::lever::LinkLever;
+use crate::plan::Plan;
+use firedrill_asynq::broker::redis::address::{Address, Way};
+use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::rng;
+use pump::Dice;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How long an answer over a healthy link may take, real time: longer than a hiccup of the machine.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// How long silence must last for a link to count as cut.
+const SILENT_FOR: Duration = Duration::from_millis(50);
+
+/// The links of a drill, by client. A client without one talks to Redis itself.
+#[derive(Default)]
+pub(crate) struct Links(BTreeMap<String, Link>);
+
+/// One client's link. Dropping it closes it.
+struct Link {
+    port: u16,
+    state: watch::Sender<State>,
+    accepting: JoinHandle<()>,
+}
+
+/// What a link does to what goes over it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct State {
+    delay: Duration,
+    jitter: Duration,
+    cut: bool,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Links {
+    /// The links that a plan needs, before the Redis at `address`.
+    ///
+    /// # Errors
+    /// When there is no port to be had, or what is there cannot be linked to.
+    pub(crate) async fn open(plan: &Plan, address: &Address) -> io::Result<Self> {
+        let mut links = BTreeMap::new();
+        for client in plan.linked_clients() {
+            let way = address.way().ok_or_else(|| {
+                io::Error::other("links lead to one Redis without TLS, not to what was given")
+            })?;
+            let dice = rng::stream(plan.seed, &format!("link/{client}"));
+            links.insert(client.to_owned(), Link::open(way, dice).await?);
+        }
+        Ok(Self(links))
+    }
+
+    /// Where a client finds Redis, if that is over a link.
+    pub(crate) fn address(&self, client: &str, redis: &Address) -> Option<Address> {
+        redis.by_way_of(self.0.get(client)?.port)
+    }
+
+    /// Does something to the links of these clients; answers of how many it was seen.
+    pub(super) async fn pull(
+        &self,
+        lever: LinkLever,
+        clients: &[String],
+        clock: ClockOrigin,
+    ) -> usize {
+        let state = match lever {
+            LinkLever::Delay { ms, jitter_ms } => State {
+                delay: clock.real_millis(ms),
+                jitter: clock.real_millis(jitter_ms),
+                cut: false,
+            },
+            LinkLever::Drop => State {
+                cut: true,
+                ..State::default()
+            },
+            LinkLever::Heal => State::default(),
+        };
+        let links: Vec<&Link> = clients.iter().filter_map(|name| self.0.get(name)).collect();
+        for link in &links {
+            link.state.send_replace(state);
+        }
+        let mut seen = 0;
+        for link in &links {
+            seen += usize::from(link.is(state).await);
+        }
+        seen
+    }
+}
+
+impl Link {
+    async fn open(way: Way, dice: Dice) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let (state, _) = watch::channel(State::default());
+        let watched = state.subscribe();
+        let accepting = tokio::spawn(accept(listener, way, watched, dice));
+        Ok(Self {
+            port,
+            state,
+            accepting,
+        })
+    }
+
+    /// Looks whether the link is as it should be: a greeting over it is answered, late or not at all.
+    async fn is(&self, state: State) -> bool {
+        let began = tokio::time::Instant::now();
+        let answered = tokio::time::timeout(
+            if state.cut {
+                SILENT_FOR
+            } else {
+                ANSWERS_WITHIN + 2 * (state.delay + state.jitter)
+            },
+            greet(self.port),
+        );
+        match answered.await {
+            Ok(Ok(())) => !state.cut && began.elapsed() >= 2 * state.delay,
+            Ok(Err(_)) => false,
+            Err(_) => state.cut,
+        }
+    }
+}
+
+/// Asks for anything over a link and waits for the first byte of the answer.
+async fn greet(port: u16) -> io::Result<()> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    stream.write_all(b"PING\r\n").await?;
+    stream.read_u8().await.map(drop)
+}
+
+/// Takes connections until the link is closed.
+async fn accept(listener: TcpListener, way: Way, state: watch::Receiver<State>, mut dice: Dice) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let Ok((client, _)) = listener.accept().await else {
+            continue;
+        };
+        while connections.try_join_next().is_some() {}
+        let (way, state, dice) = (way.clone(), state.clone(), pump::split(&mut dice));
+        connections.spawn(async move {
+            // A connection that breaks is closed on both sides: that is all there is to tell.
+            let _ = forward(client, way, state, dice).await;
+        });
+    }
+}
+
+async fn forward(
+    client: TcpStream,
+    way: Way,
+    mut state: watch::Receiver<State>,
+    dice: [Dice; 2],
+) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    // Nobody answers a greeting that does not arrive.
+    pump::passes(&mut state).await;
+    match way {
+        Way::Socket(path) => {
+            pump::both(client, UnixStream::connect(path).await?, state, dice).await
+        }
+        Way::Server(place) => {
+            let server = TcpStream::connect(place).await?;
+            server.set_nodelay(true)?;
+            pump::both(client, server, state, dice).await
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

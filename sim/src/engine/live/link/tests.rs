@@ -1,0 +1,82 @@
+use super::*;
+use std::io::Write as _;
+use std::net::TcpListener as StdListener;
+
+/// A server that sends back what it gets.
+fn echo() -> String {
+    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut back = stream.try_clone().unwrap();
+                let _ = std::io::copy(&mut stream, &mut back).map(|_| back.flush());
+            });
+        }
+    });
+    place
+}
+
+async fn link() -> Link {
+    let dice = rng::stream(1, "test");
+    Link::open(Way::Server(echo()), dice).await.unwrap()
+}
+
+fn slow(delay_ms: u64, jitter_ms: u64) -> State {
+    State {
+        delay: Duration::from_millis(delay_ms),
+        jitter: Duration::from_millis(jitter_ms),
+        cut: false,
+    }
+}
+
+const CUT: State = State {
+    delay: Duration::ZERO,
+    jitter: Duration::ZERO,
+    cut: true,
+};
+
+async fn connect(link: &Link) -> TcpStream {
+    let place = (Ipv4Addr::LOCALHOST, link.port);
+    TcpStream::connect(place).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_link_is_seen_to_be_slow_cut_and_well_again() {
+    let link = link().await;
+    let well = State::default();
+    for state in [well, slow(30, 0), slow(10, 20), CUT, well] {
+        link.state.send_replace(state);
+        assert!(link.is(state).await, "{state:?}");
+    }
+    assert!(!link.is(CUT).await, "it answers");
+    assert!(!link.is(slow(1_000, 0)).await, "it answers at once");
+}
+
+#[tokio::test]
+async fn what_is_held_arrives_when_the_link_heals_and_nothing_is_closed() {
+    let link = link().await;
+    let mut stream = connect(&link).await;
+    stream.write_all(b"a").await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'a');
+    link.state.send_replace(CUT);
+    stream.write_all(b"b").await.unwrap();
+    let silence = tokio::time::timeout(Duration::from_millis(100), stream.read_u8());
+    assert!(silence.await.is_err());
+    link.state.send_replace(State::default());
+    assert_eq!(stream.read_u8().await.unwrap(), b'b');
+}
+
+#[tokio::test]
+async fn ten_megabytes_pass_whole_and_in_order_over_a_link_with_jitter() {
+    let link = link().await;
+    link.state.send_replace(slow(1, 3));
+    let sent: Vec<u8> = (0..10 << 20).map(|n: u32| (n ^ (n >> 8)) as u8).collect();
+    let (mut from, mut to) = connect(&link).await.into_split();
+    let mut got = vec![0; sent.len()];
+    let (wrote, read) = tokio::join!(to.write_all(&sent), from.read_exact(&mut got));
+    wrote.unwrap();
+    read.unwrap();
+    assert!(got == sent);
+}

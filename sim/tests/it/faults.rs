@@ -1,0 +1,151 @@
+//! Every fault of the list on the model: it bites, it heals, and nothing is unexplained. `cli/tests/it/faults.rs` does the
+//! same for real.
+
+use crate::support::plan_of;
+use firedrill_reports::record::Mark;
+use firedrill_sim::audit::Audited;
+use firedrill_sim::engine::Observation;
+use firedrill_sim::engine::virtual_time::{self, VirtualOptions};
+use firedrill_sim::fault;
+use firedrill_sim::lever::On;
+
+/// A small drill with one fault, which begins at 2m and ends at 5m.
+pub(crate) fn scenario(kind: &fault::Kind) -> String {
+    let select = match kind.on {
+        On::Workers | On::Clients | On::Targets => "select: [w-0], ",
+        On::Handlers | On::Redis | On::Queue => "",
+    };
+    let required = match kind.name {
+        "handler.fail" => "task: t, ",
+        "handler.slow" => "factor: 4, ",
+        "link.delay" => "delay: 500ms, ",
+        "queue.pause" => "queue: default, ",
+        _ => "",
+    };
+    let remedy = match (kind.ends_by_itself, kind.remedies.first()) {
+        (false, Some(remedy)) => format!(", remedy: {remedy}"),
+        _ => String::new(),
+    };
+    format!(
+        "\
+version: firedrill/v1
+name: {}
+family: other
+summary: \"{}\"
+seed: 3
+duration: 8m
+warmup: 1m
+queues: {{ default: {{ priority: 1, wait_objective: 30s }} }}
+workload:
+  - {{ task: t, queue: default, arrivals: {{ poisson: 4/s }}, service: {{ constant: 500ms }} }}
+workers: [{{ name: w, processes: 2, concurrency: 4 }}]
+scrape: {{ interval: 5s, timeout: 4s }}
+timeline:
+  - {{ at: 2m, fault: {}, {select}{required}until: {{ at: 5m{remedy} }} }}
+incidents:
+  - {{ cause: other, wanted: page, within: 2m }}
+",
+        kind.name.replace('.', "-"),
+        kind.summary.trim(),
+        kind.name
+    )
+}
+
+fn run(text: &str) -> (Vec<Mark>, Audited) {
+    let plan = plan_of(text);
+    let (mut marks, mut audited) = (Vec::new(), None);
+    let sink = &mut |observation| {
+        match observation {
+            Observation::Mark(mark) => marks.push(mark),
+            Observation::Ledger { audited: all, .. } => audited = Some(*all),
+            Observation::Interference(found) => panic!("nobody is there to do it: {found:?}"),
+            Observation::Series { .. } | Observation::Scrape { .. } => {}
+        }
+        Ok(())
+    };
+    virtual_time::run(&plan, VirtualOptions::default(), sink).unwrap();
+    (marks, audited.unwrap())
+}
+
+#[test]
+fn every_fault_bites_and_heals_and_is_explained() {
+    for kind in fault::KINDS {
+        let (marks, audited) = run(&scenario(kind));
+        let name = kind.name;
+        assert_eq!(marks.len(), 2, "{name}: {marks:#?}");
+        assert!(marks.iter().all(|mark| mark.verified), "{name}: {marks:#?}");
+        let audit = audited.audit;
+        let unexplained = &audit.unexplained;
+        assert_eq!(
+            (
+                unexplained.rejected,
+                unexplained.lost,
+                unexplained.run_twice
+            ),
+            (0, 0, 0),
+            "{name}: {audit:?}"
+        );
+        assert_eq!(audit.lost, 0, "{name}: {audit:?}");
+        assert!(audit.succeeded > 1_000, "{name}: {audit:?}");
+    }
+}
+
+#[test]
+fn what_a_fault_does_to_tasks_is_seen() {
+    let audit_of = |name: &str| {
+        let kind = fault::KINDS.iter().find(|kind| kind.name == name);
+        run(&scenario(kind.unwrap())).1.audit
+    };
+    // Redis takes nothing that needs memory: enqueues are refused while it lasts, about 180 s of 4 a second.
+    let full = audit_of("redis.full");
+    assert!((600..850).contains(&full.rejected), "{full:?}");
+    // Nobody answers: calls fail after the clients' patience.
+    let hung = audit_of("redis.stop");
+    assert!(hung.rejected > 0, "{hung:?}");
+    // Nobody takes from a paused queue.
+    let paused = audit_of("queue.pause");
+    assert!(paused.late > 300 && paused.rejected == 0, "{paused:?}");
+    // Prometheus is blind, and nobody else notices.
+    let blind = audit_of("scrape.gap");
+    assert_eq!(
+        (blind.late, blind.rejected, blind.executed_twice),
+        (0, 0, 0)
+    );
+}
+
+#[test]
+fn a_remedy_of_its_own_ends_a_fault_and_one_that_does_not_help_is_done_all_the_same() {
+    let text = scenario(&fault::KINDS[0])
+        .replace("until: { at: 5m, remedy: worker.restart }", "id: crash")
+        .replace(
+            "incidents:",
+            "  - { at: 3m, id: in-vain, remedy: worker.restart, select: [w-1] }\n  \
+             - { at: 5m, id: mended, remedy: worker.restart, select: all }\nincidents:",
+        );
+    let plan = plan_of(&text);
+    let until = plan.timeline[0].until.as_ref().unwrap();
+    assert_eq!(
+        (until.at_ms, until.by.as_deref()),
+        (300_000, Some("mended"))
+    );
+    assert_eq!(plan.incidents[0].until_ms, 300_000);
+    assert_eq!(
+        plan_of(&plan.to_yaml()),
+        plan,
+        "written out, it means the same"
+    );
+    let (marks, _) = run(&text);
+    let told: Vec<(&str, &str)> = marks
+        .iter()
+        .map(|mark| (mark.step.as_deref().unwrap(), mark.what.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("crash", "worker.kill"),
+            ("in-vain", "worker.restart"),
+            ("mended", "worker.restart"),
+            ("crash", "worker.restart"),
+        ]
+    );
+}
