@@ -4,17 +4,18 @@ mod against;
 mod alertmanager;
 mod asynq_line;
 mod bounds;
-mod broker;
 mod cleanup;
 mod cli;
 mod conformance;
 mod connections;
 mod docker;
 mod fidelity;
+// The queues that the inspector is tried on: the command line shows the same.
+#[path = "../../../asynq/tests/it/inspector/filled.rs"]
+mod filled;
 mod forged;
 mod ground_truth;
 mod home;
-mod inspector;
 mod interference;
 mod interop;
 mod live;
@@ -27,4 +28,3 @@ mod support;
 mod test_rules;
 mod tidy;
 mod verdicts;
-mod wire;
