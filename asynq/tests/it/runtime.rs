@@ -217,6 +217,8 @@ fn a_group_becomes_one_task_and_a_unique_one_is_refused() {
         for payload in ["a", "b"] {
             let task = NewTask {
                 group: Some("g".into()),
+                // Tasks of the same second are in the order of their ids.
+                task_id: Some(payload.into()),
                 ..NewTask::new("line", payload)
             };
             let task = client.enqueue(task).await.unwrap();

@@ -7,16 +7,10 @@ use firedrill_asynq::clock::Time;
 use firedrill_asynq::message::TaskMessage;
 use redis::{Commands, Connection};
 use smallvec::smallvec;
-use std::path::{Path, PathBuf};
 
 /// What a broker of real messages is asked, and answers.
 pub(crate) type Op = firedrill_asynq::op::Op<TaskMessage>;
 pub(crate) type Answer = firedrill_asynq::op::Answer<TaskMessage>;
-
-/// A file of the project.
-pub(crate) fn project(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
 
 /// Whether a program is on PATH.
 pub(crate) fn has(program: &str) -> bool {

@@ -11,6 +11,7 @@ mod connections;
 mod docker;
 mod fidelity;
 // The queues that the inspector is tried on: the command line shows the same.
+#[expect(dead_code, reason = "the inspector's own tests use more of it")]
 #[path = "../../../asynq/tests/it/inspector/filled.rs"]
 mod filled;
 mod forged;
