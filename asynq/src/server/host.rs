@@ -99,7 +99,10 @@ impl Host for ServerHost {
 
     fn health(&mut self, health: Result<(), Box<BrokerError>>) {
         if let Some(tell) = &self.config.health_check {
-            tell(health.as_ref().map(|()| ()).map_err(|error| &**error));
+            match &health {
+                Ok(()) => tell(Ok(())),
+                Err(error) => tell(Err(error)),
+            }
         }
     }
 }
