@@ -1,5 +1,9 @@
 //! What asynq's client makes of a task and its options: defaults, refusals, and the operation (asynq `client.go`).
 
+mod enqueue;
+
+pub use enqueue::{Client, EnqueueError, Enqueued};
+
 use crate::clock::Time;
 use crate::keys::Queue;
 use crate::message::TaskMessage;
@@ -77,6 +81,16 @@ pub struct Submission<T> {
 }
 
 impl NewTask {
+    /// A task with asynq's defaults.
+    #[must_use]
+    pub fn new(task_type: impl Into<String>, payload: impl Into<Vec<u8>>) -> Self {
+        Self {
+            task_type: task_type.into(),
+            payload: Some(payload.into()),
+            ..Self::default()
+        }
+    }
+
     /// What the client would submit; `new_id` gives the id where none is set.
     ///
     /// # Errors

@@ -70,6 +70,13 @@ impl ClockOrigin {
         }
     }
 
+    /// The time of day, at the speed of real time.
+    #[must_use]
+    pub fn real_time() -> Self {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        Self::start(Time(now.tv_sec * 1_000_000_000 + now.tv_nsec), 1.0)
+    }
+
     /// Virtual time now.
     #[must_use]
     pub fn now(&self) -> Time {

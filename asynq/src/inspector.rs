@@ -23,8 +23,8 @@ pub use schedulers::{EventList, SchedulerList};
 pub use servers::{ServerList, ServerView};
 pub use tasks::{Found, TaskInfo, TaskList};
 
-use crate::broker::redis::RedisBroker;
 use crate::broker::redis::script::Call;
+use crate::broker::redis::{RedisBroker, RedisOptions};
 use crate::keys;
 use redis::Value;
 
@@ -67,6 +67,15 @@ impl Inspector {
     #[must_use]
     pub fn new(broker: RedisBroker) -> Self {
         Self { broker }
+    }
+
+    /// An inspector of the Redis at `address`.
+    ///
+    /// # Errors
+    /// When the address is malformed or nobody answers there.
+    pub async fn connect(address: &str) -> Result<Self, InspectError> {
+        let broker = RedisBroker::connect(address, RedisOptions::at_speed(1.0)).await?;
+        Ok(Self::new(broker))
     }
 
     /// What it talks to Redis by.

@@ -4,6 +4,8 @@
 //! ([`broker`]: a real Redis, or a model of it in memory); asynq's roles as state machines without I/O ([`actor`]) and what
 //! carries their actions out on a Redis ([`drive`]).
 //!
+//! To build programs on: [`Client`], [`Server`] and [`Inspector`].
+//!
 //! All of it runs on virtual time ([`clock`]): a clock of speed 1 is the real one.
 
 pub mod clock;
@@ -27,3 +29,8 @@ pub mod client;
 pub mod drive;
 pub mod exporter;
 pub mod inspector;
+pub mod server;
+
+pub use client::{Client, EnqueueError, Enqueued, NewTask, NewTaskError};
+pub use inspector::Inspector;
+pub use server::{Config, Context, Handler, HandlerError, ServeMux, Server, Task};

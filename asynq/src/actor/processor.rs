@@ -436,7 +436,7 @@ pub(crate) fn given_up<T: Task>(now: Time, task: &T) -> Action<T> {
 }
 
 /// When an attempt must be over, counted from its start (asynq `processor.go`, `computeDeadline`).
-fn processing_deadline<T: Task>(task: &T, now: Time) -> Time {
+pub(crate) fn processing_deadline<T: Task>(task: &T, now: Time) -> Time {
     match (task.timeout_s(), task.deadline_s()) {
         (0, 0) => now.plus_millis(FALLBACK_TIMEOUT_MS),
         (timeout, 0) => now.plus_millis(timeout * 1_000),

@@ -8,7 +8,7 @@ use crate::actor::janitor::Janitor;
 use crate::actor::processor::Processor;
 use crate::actor::recoverer::Recoverer;
 use crate::actor::slots::Slots;
-use crate::actor::{Action, Actor, Event, Out, Outcome, Ticket, Timer};
+use crate::actor::{Action, Actor, Event, Out, Outcome, RunId, Ticket, Timer};
 use crate::clock::Time;
 use crate::message::ServerInfo;
 use crate::note::Note;
@@ -157,6 +157,12 @@ impl<T: Task, M: Meter<T::Kind>> Server<T, M> {
     #[must_use]
     pub fn in_progress(&self) -> usize {
         self.shared.slots.running()
+    }
+
+    /// Whether an execution is under way as the server knows it.
+    #[must_use]
+    pub fn is_running(&self, run: RunId) -> bool {
+        self.shared.slots.get(run).is_some()
     }
 
     fn after_beat(&mut self, now: Time, out: &mut impl Out<T>) {

@@ -1,6 +1,6 @@
 //! `firedrill asynq`: what it prints, what it answers to what asynq does not take, and its exit codes.
 
-use crate::inspector::filled::{empty, everything, filled, serve};
+use crate::filled::{empty, everything, filled, serve};
 use crate::support::{Bench, NOW, firedrill, need};
 use firedrill::commands::asynq::{Answer, Setting, answer};
 use firedrill::exit::Exit;
@@ -253,7 +253,7 @@ fn stats_has_the_keys_of_asynqs() {
 fn what_cannot_be_read_is_noted_and_the_rest_shown() {
     need!("redis-server");
     let (mut bench, _) = filled();
-    crate::inspector::odd::spoil(&mut bench.redis);
+    crate::filled::spoil(&mut bench.redis);
     let lines = [
         "task ls -q default -s pending",
         "queue inspect odd",

@@ -1,10 +1,10 @@
 //! What only a real Redis does: keys expire, scripts are forgotten, people change its data by hand, commands are refused.
 //! What every broker does is in `conformance`.
 
+use crate::support::Persistence;
 use crate::support::{Bench, NOW, Op, key, need, task};
 use firedrill_asynq::message::ServerInfo;
 use firedrill_asynq::op::{BrokerError, Delayed, InProgress, QueueStats, Reply, ServerState};
-use firedrill_sim::redis_server::Persistence;
 use redis::Commands;
 use smallvec::smallvec;
 

@@ -1,43 +1,10 @@
 //! What should not be in Redis: it is named with its key, the rest is shown, nothing panics.
 
-use super::filled::{empty, filled};
-use crate::support::{NOW, key, need, task};
+use super::filled::{empty, filled, spoil};
+use crate::support::{NOW, key, need};
 use firedrill_asynq::inspector::{InspectError, KeyType, Odd, Page, Refusal, Source};
 use firedrill_asynq::op::TaskState;
-use prost::Message;
-use redis::{Commands, Connection};
-
-/// Puts into the queue `default` tasks that are none, and makes a queue `odd` whose every key is of a wrong type.
-pub(crate) fn spoil(redis: &mut Connection) {
-    for id in ["ghost", "bad", "text", "astray"] {
-        let _: () = redis.lpush(key("pending"), id).unwrap();
-    }
-    // A string that is no UTF-8, which Go refuses to decode.
-    let _: () = redis
-        .hset(key("t:bad"), "msg", b"\x0a\x02\xff\xfe")
-        .unwrap();
-    let _: () = redis.hset(key("t:bad"), "state", "pending").unwrap();
-    let _: () = redis.set(key("t:text"), "not a hash").unwrap();
-    let _: () = redis
-        .hset(key("t:astray"), "msg", task("elsewhere").encode_to_vec())
-        .unwrap();
-    let _: () = redis.hset(key("t:astray"), "state", "retry").unwrap();
-    let _: () = redis.sadd("asynq:queues", "odd").unwrap();
-    for part in [
-        "scheduled",
-        "retry",
-        "archived",
-        "completed",
-        "lease",
-        "groups",
-    ] {
-        let _: () = redis.set(format!("asynq:{{odd}}:{part}"), "x").unwrap();
-    }
-    for part in ["pending", "active", "processed"] {
-        let _: () = redis.hset(format!("asynq:{{odd}}:{part}"), "x", 1).unwrap();
-    }
-    let _: () = redis.set("asynq:{odd}:failed", "many").unwrap();
-}
+use redis::Commands;
 
 #[test]
 fn tasks_that_are_none_are_named_and_the_others_shown() {

@@ -1,10 +1,10 @@
 //! A Redis with tasks in every state, and a look at every byte of it.
 
+use crate::support::Persistence;
 use crate::support::{Bench, NOW, Op, key, task};
 use firedrill_asynq::inspector::Inspector;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::{InProgress, ServerState};
-use firedrill_sim::redis_server::Persistence;
 use prost::Message;
 use redis::{Commands, Connection};
 
@@ -158,4 +158,36 @@ pub(crate) fn everything(redis: &mut Connection) -> Vec<Held> {
     let mut rows: Vec<Held> = redis::cmd("EVAL").arg(LOOK).arg(0).query(redis).unwrap();
     rows.sort();
     rows
+}
+
+/// Puts into the queue `default` tasks that are none, and makes a queue `odd` whose every key is of a wrong type.
+pub(crate) fn spoil(redis: &mut Connection) {
+    for id in ["ghost", "bad", "text", "astray"] {
+        let _: () = redis.lpush(key("pending"), id).unwrap();
+    }
+    // A string that is no UTF-8, which Go refuses to decode.
+    let _: () = redis
+        .hset(key("t:bad"), "msg", b"\x0a\x02\xff\xfe")
+        .unwrap();
+    let _: () = redis.hset(key("t:bad"), "state", "pending").unwrap();
+    let _: () = redis.set(key("t:text"), "not a hash").unwrap();
+    let _: () = redis
+        .hset(key("t:astray"), "msg", task("elsewhere").encode_to_vec())
+        .unwrap();
+    let _: () = redis.hset(key("t:astray"), "state", "retry").unwrap();
+    let _: () = redis.sadd("asynq:queues", "odd").unwrap();
+    for part in [
+        "scheduled",
+        "retry",
+        "archived",
+        "completed",
+        "lease",
+        "groups",
+    ] {
+        let _: () = redis.set(format!("asynq:{{odd}}:{part}"), "x").unwrap();
+    }
+    for part in ["pending", "active", "processed"] {
+        let _: () = redis.hset(format!("asynq:{{odd}}:{part}"), "x", 1).unwrap();
+    }
+    let _: () = redis.set("asynq:{odd}:failed", "many").unwrap();
 }

@@ -271,7 +271,7 @@ async fn carry_out(inspector: &Inspector, look: Look, ahead_s: i64) {
 fn looking_changes_no_key() {
     need!("redis-server");
     let (mut bench, inspector) = filled();
-    super::odd::spoil(&mut bench.redis);
+    super::filled::spoil(&mut bench.redis);
     serve(&bench, "h1", "sid");
     // An index that asynq's own listings would prune, and time moves on beyond every expiry.
     for index in ["asynq:servers", "asynq:workers", "asynq:schedulers"] {

@@ -1,0 +1,9 @@
+//! Tests of the library against the real things: Redis, processes, signals, the real asynq.
+
+mod broker;
+mod examples;
+mod inspector;
+mod redis_server;
+mod runtime;
+mod support;
+mod wire;
