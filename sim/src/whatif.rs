@@ -6,11 +6,11 @@ use crate::plan::Plan;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
-/// What a drill came to.
+/// What a drill figures to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Came {
+pub struct Figures {
     /// From the end of the last incident (else the first harmless window, else the start) until no more tasks are
-    /// pending than there are worker slots, as scrapes see it; `None` if that never came about.
+    /// pending than there are worker slots, as scrapes see it; `None` if that never figures about.
     pub drained_ms: Option<i64>,
     /// Most pending tasks a scrape saw.
     pub deepest: i64,
@@ -24,7 +24,7 @@ pub struct Came {
 
 /// Runs one virtual drill of `plan`.
 #[must_use]
-pub fn simulate(plan: &Plan, abort: &AtomicBool) -> Came {
+pub fn simulate(plan: &Plan, abort: &AtomicBool) -> Figures {
     let from_ms = plan
         .incidents
         .iter()
@@ -40,7 +40,7 @@ pub fn simulate(plan: &Plan, abort: &AtomicBool) -> Came {
     let mut pending: BTreeSet<u32> = BTreeSet::new();
     // Pending tasks at each scrape of the exporter.
     let mut depths: Vec<(i64, i64)> = Vec::new();
-    let mut came = Came {
+    let mut figures = Figures {
         drained_ms: None,
         deepest: 0,
         wait_p99_ms: 0,
@@ -71,15 +71,15 @@ pub fn simulate(plan: &Plan, abort: &AtomicBool) -> Came {
             }
             Observation::Mark(_) | Observation::Interference(_) => {}
             Observation::Ledger { audited, .. } => {
-                came.wait_p99_ms = audited.audit.wait_ms[1];
-                came.late = audited.audit.late;
-                came.tasks = audited.audit.enqueued;
+                figures.wait_p99_ms = audited.audit.wait_ms[1];
+                figures.late = audited.audit.late;
+                figures.tasks = audited.audit.enqueued;
             }
         }
         Ok(())
     });
     ended.expect("the sink never fails");
-    came.deepest = depths.iter().map(|(_, depth)| *depth).max().unwrap_or(0);
+    figures.deepest = depths.iter().map(|(_, depth)| *depth).max().unwrap_or(0);
     let after: Vec<&(i64, i64)> = depths
         .iter()
         .filter(|(at_ms, _)| *at_ms >= from_ms)
@@ -89,9 +89,9 @@ pub fn simulate(plan: &Plan, abort: &AtomicBool) -> Came {
         .iter()
         .enumerate()
         .max_by_key(|(place, (_, depth))| (*depth, std::cmp::Reverse(*place)));
-    came.drained_ms = peak.and_then(|(place, _)| {
+    figures.drained_ms = peak.and_then(|(place, _)| {
         let gone = after[place..].iter().find(|(_, depth)| *depth <= slots);
         gone.map(|(at_ms, _)| at_ms - from_ms)
     });
-    came
+    figures
 }

@@ -6,7 +6,7 @@
 //! What the model leaves out: a call to a Redis that is up takes no time (but for a [`Harness`]), and so do starting a
 //! process and a scrape.
 
-mod dues;
+mod event_queue;
 mod lever;
 mod lives;
 mod process;

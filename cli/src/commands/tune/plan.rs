@@ -11,7 +11,7 @@ use firedrill_detector::text::counted;
 use firedrill_sim::estimate::Estimate;
 use firedrill_sim::scenario::duration;
 use firedrill_sim::vary::{PlanAxis, each_combination};
-use firedrill_sim::whatif::{Came, simulate};
+use firedrill_sim::whatif::{Figures, simulate};
 use serde_json::json;
 
 /// Most drills of one call.
@@ -26,7 +26,7 @@ pub(crate) fn is_of_plan(vary: &str) -> bool {
 struct Row {
     scenario: String,
     values: Vec<String>,
-    came: Vec<Came>,
+    came: Vec<Figures>,
 }
 
 /// Tries every combination on every scenario.
@@ -125,7 +125,7 @@ impl Row {
         Some(at(drained.collect(), share)).filter(|ms| *ms < i64::MAX)
     }
 
-    fn worst(&self, of: impl Fn(&Came) -> i64) -> i64 {
+    fn worst(&self, of: impl Fn(&Figures) -> i64) -> i64 {
         at(self.came.iter().map(of).collect(), 0.9)
     }
 }

@@ -20,14 +20,14 @@ struct Open {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Lives {
+pub(crate) struct TaskLives {
     open: Pages<Open>,
     auditor: Auditor,
     /// Whether a task may be in Redis although its producer was told otherwise: what was sent may arrive late.
     refused_may_come: bool,
 }
 
-impl Lives {
+impl TaskLives {
     pub(crate) fn new(auditor: Auditor, refused_may_come: bool) -> Self {
         Self {
             open: Pages::default(),

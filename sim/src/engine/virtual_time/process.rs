@@ -1,7 +1,7 @@
 //! A worker process of the model: its server, and its handlers at work.
 
 use crate::engine::counts_as_started;
-use crate::engine::virtual_time::dues::Happening;
+use crate::engine::virtual_time::event_queue::Happening;
 use crate::engine::virtual_time::token::{Number, Token, queue_number};
 use crate::metrics::WorkerMetrics;
 use crate::plan::{Plan, WorkerPlan};
@@ -27,12 +27,12 @@ pub(crate) struct Life {
     pub(crate) server: Server<Token, WorkerMetrics<u16>>,
     /// As its metrics tell it.
     pub(crate) started: Time,
-    pub(crate) desk: Desk,
+    pub(crate) handlers: HandlerTable,
 }
 
 /// The handlers of a process.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct HandlerTable {
     /// By worker slot.
     handlers: Vec<Option<Work>>,
     /// Handlers whose slot was given to others while they went on.
@@ -129,7 +129,7 @@ impl Process {
         self.life = Some(Life {
             server: Server::new(&self.config, (seed, &stream), now, WorkerMetrics::default()),
             started,
-            desk: Desk {
+            handlers: HandlerTable {
                 handlers: vec![None; self.config.concurrency],
                 zombies: BTreeMap::new(),
                 next_deadline: None,
@@ -138,7 +138,7 @@ impl Process {
     }
 }
 
-impl Desk {
+impl HandlerTable {
     /// Keeps the deadline of the run that starts next.
     pub(crate) fn expect_deadline(&mut self, at: Time) {
         self.next_deadline = Some(at);

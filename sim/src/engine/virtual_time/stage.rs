@@ -1,9 +1,9 @@
 //! What actors act upon: the model's Redis, the event heap, the lives of tasks. It does at once what an actor asks for.
 
-use crate::engine::virtual_time::dues::{Dues, Happening, Who};
+use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::Wire;
-use crate::engine::virtual_time::lives::Lives;
-use crate::engine::virtual_time::process::{Desk, Work};
+use crate::engine::virtual_time::lives::TaskLives;
+use crate::engine::virtual_time::process::{HandlerTable, Work};
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::virtual_time::token::{Number, Token};
 use crate::engine::virtual_time::{Counts, VirtualOptions};
@@ -24,12 +24,12 @@ pub(crate) struct Stage<'p> {
     /// Time 0 of the plan.
     pub(crate) epoch: Time,
     pub(crate) now: Time,
-    pub(crate) dues: Dues,
+    pub(crate) events: EventQueue,
     pub(crate) redis: VirtualRedis,
     /// What lies before it, where the plan does something to that.
     pub(crate) wire: Option<Wire>,
     pub(crate) handlers: Handlers,
-    pub(crate) lives: Lives,
+    pub(crate) lives: TaskLives,
     /// Steps whose effect was seen.
     pub(crate) seen: Vec<bool>,
     pub(crate) marks: Vec<Mark>,
@@ -39,33 +39,34 @@ pub(crate) struct Stage<'p> {
 }
 
 /// Does what one actor wants done.
-pub(crate) struct Hands<'s, 'p> {
+pub(crate) struct Effects<'s, 'p> {
     pub(crate) stage: &'s mut Stage<'p>,
     pub(crate) who: Who,
     /// A worker process' name, and its handlers.
-    pub(crate) process: Option<(&'s str, &'s mut Desk)>,
+    pub(crate) process: Option<(&'s str, &'s mut HandlerTable)>,
     /// Whether the actor has shut down.
     pub(crate) exited: bool,
 }
 
-impl Out<Token> for Hands<'_, '_> {
+impl Out<Token> for Effects<'_, '_> {
     #[inline(always)]
     fn push(&mut self, action: Action<Token>) {
         match action {
             Action::Call(ticket, op) => self.stage.call(self.who, ticket, op),
             Action::Timer(at, Timer::Deadline(_)) => {
                 // Most handlers return before their deadline, and then its timer would do nothing.
-                if let Some((_, desk)) = &mut self.process {
-                    desk.expect_deadline(at);
+                if let Some((_, handlers)) = &mut self.process {
+                    handlers.expect_deadline(at);
                 }
             }
             Action::Timer(at, timer) => {
                 let timer = Happening::Timer(self.who, timer);
-                self.stage.dues.push(at, timer);
+                self.stage.events.push(at, timer);
             }
             Action::Run { run, task } => {
-                if let Some((name, desk)) = &mut self.process {
-                    self.stage.handler_begins(self.who, name, desk, run, &task);
+                if let Some((name, handlers)) = &mut self.process {
+                    self.stage
+                        .handler_begins(self.who, name, handlers, run, &task);
                 }
             }
             // Servers of the model have no groups and no health checks.
@@ -106,7 +107,7 @@ impl Stage<'_> {
         } else {
             let at = self.now.plus_micros(wait);
             let under_way = Box::new((who, ticket, answer));
-            self.dues.push(at, Happening::Answer(under_way));
+            self.events.push(at, Happening::Answer(under_way));
         }
     }
 
@@ -146,7 +147,14 @@ impl Stage<'_> {
         }
     }
 
-    fn handler_begins(&mut self, who: Who, name: &str, desk: &mut Desk, run: RunId, task: &Token) {
+    fn handler_begins(
+        &mut self,
+        who: Who,
+        name: &str,
+        handlers: &mut HandlerTable,
+        run: RunId,
+        task: &Token,
+    ) {
         let at_ms = self.since_start_ms();
         let Some(mut behaviour) = self.handlers.decide(at_ms, task.execution()) else {
             return;
@@ -157,7 +165,7 @@ impl Stage<'_> {
             self.saw(*step, name);
         }
         let ends = self.now.plus_micros(behaviour.service_us);
-        let deadline = desk.begin(Work {
+        let deadline = handlers.begin(Work {
             run,
             task: task.number,
             outcome: behaviour.outcome,
@@ -166,11 +174,11 @@ impl Stage<'_> {
         });
         // The deadline matters to a handler that would not have returned by then.
         if let Some(at) = deadline.filter(|at| *at <= ends) {
-            desk.take_deadline(run);
+            handlers.take_deadline(run);
             let timer = Happening::Timer(who, Timer::Deadline(run));
-            self.dues.push(at, timer);
+            self.events.push(at, timer);
         }
-        self.dues.push(ends, Happening::HandlerEnds(who, run));
+        self.events.push(ends, Happening::HandlerEnds(who, run));
     }
 
     /// A step of the timeline has had an effect in a process.

@@ -1,13 +1,13 @@
 //! Actors and processes on their stage, and the loop that moves them from event to event.
 
 use crate::audit::Auditor;
-use crate::engine::virtual_time::dues::{Dues, Happening, Who};
+use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::{Restart, Wire};
-use crate::engine::virtual_time::lives::Lives;
+use crate::engine::virtual_time::lives::TaskLives;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::virtual_time::scrapes::{Member, Scrapes};
-use crate::engine::virtual_time::stage::{Hands, Stage};
+use crate::engine::virtual_time::stage::{Effects, Stage};
 use crate::engine::virtual_time::token::{Number, Token, Tokens};
 use crate::engine::virtual_time::{Counts, VirtualOptions};
 use crate::engine::{Ended, Observation, Sink};
@@ -66,11 +66,11 @@ impl<'p> World<'p> {
                 options,
                 epoch: start,
                 now: start,
-                dues: Dues::default(),
+                events: EventQueue::default(),
                 redis: VirtualRedis::at_start(start),
                 wire: Wire::of(plan),
                 handlers,
-                lives: Lives::new(Auditor::new(plan, start, end), plan.holds_calls()),
+                lives: TaskLives::new(Auditor::new(plan, start, end), plan.holds_calls()),
                 seen: vec![false; plan.timeline.len()],
                 marks: Vec::new(),
                 counts: Counts::default(),
@@ -83,7 +83,7 @@ impl<'p> World<'p> {
         self.begin();
         let mut aborted = false;
         let mut until_look = LOOK_EVERY;
-        while let Some((at, what)) = self.stage.dues.pop(self.end) {
+        while let Some((at, what)) = self.stage.events.pop(self.end) {
             self.stage.now = at;
             self.happen(what, sink)?;
             if !self.stage.marks.is_empty() {
@@ -127,7 +127,7 @@ impl<'p> World<'p> {
             for (target, phase_ms) in self.scrapes.phases() {
                 let late_ms = self.stage.options.harness.scrape_late_ms;
                 let first = self.stage.now.plus_millis(phase_ms + late_ms);
-                self.stage.dues.push(first, Happening::Scrape(target));
+                self.stage.events.push(first, Happening::Scrape(target));
             }
         }
         self.expect_turn();
@@ -138,7 +138,7 @@ impl<'p> World<'p> {
         if let Some(at_ms) = self.agenda.next_ms() {
             let at = self.stage.epoch.plus_millis(at_ms);
             self.stage
-                .dues
+                .events
                 .push(at.max(self.stage.now), Happening::Turn);
         }
     }
@@ -157,14 +157,14 @@ impl<'p> World<'p> {
                     .stage
                     .now
                     .plus_millis(self.stage.plan.scrape_interval_ms);
-                self.stage.dues.push(again, Happening::Scrape(target));
+                self.stage.events.push(again, Happening::Scrape(target));
                 match self.scrapes.member(target) {
                     Member::Found => {}
                     Member::Unknown => return Ok(()),
                     Member::LetGo => {
                         let later_ms = self.stage.plan.scrape_interval_ms / 10;
                         let gone = self.stage.now.plus_millis(later_ms);
-                        self.stage.dues.push(gone, Happening::Gone(target));
+                        self.stage.events.push(gone, Happening::Gone(target));
                         return Ok(());
                     }
                 }
@@ -231,13 +231,13 @@ impl<'p> World<'p> {
     fn step_once(&mut self, who: Who, event: Event<Token>) {
         let now = self.stage.now;
         let Who::Process(index, incarnation) = who else {
-            let mut hands = Hands {
+            let mut effects = Effects {
                 stage: &mut self.stage,
                 who,
                 process: None,
                 exited: false,
             };
-            return self.producer.on(now, event, &mut hands);
+            return self.producer.on(now, event, &mut effects);
         };
         let process = &mut self.processes[usize::from(index)];
         if process.incarnation() != incarnation {
@@ -246,14 +246,14 @@ impl<'p> World<'p> {
         let Some(life) = &mut process.life else {
             return;
         };
-        let mut hands = Hands {
+        let mut effects = Effects {
             stage: &mut self.stage,
             who,
-            process: Some((&process.name, &mut life.desk)),
+            process: Some((&process.name, &mut life.handlers)),
             exited: false,
         };
-        life.server.on(now, event, &mut hands);
-        if hands.exited {
+        life.server.on(now, event, &mut effects);
+        if effects.exited {
             self.exited(usize::from(index));
         }
     }
@@ -274,14 +274,14 @@ impl<'p> World<'p> {
         if self.deadlocks {
             let at_ms = stage.since_start_ms();
             if let Some(step) = stage.handlers.deadlocked_by(at_ms, &process.name) {
-                if let Some(deadline) = life.desk.take_deadline(run) {
+                if let Some(deadline) = life.handlers.take_deadline(run) {
                     let timer = Happening::Timer(who, Timer::Deadline(run));
-                    stage.dues.push(deadline, timer);
+                    stage.events.push(deadline, timer);
                 }
                 return stage.saw(step, &process.name);
             }
         }
-        let Some(work) = life.desk.end(run) else {
+        let Some(work) = life.handlers.end(run) else {
             return;
         };
         let event = Event::HandlerDone {

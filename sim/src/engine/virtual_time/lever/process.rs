@@ -1,7 +1,7 @@
 //! Levers on processes of the model.
 
 use super::Pulled;
-use crate::engine::virtual_time::dues::{Happening, Who};
+use crate::engine::virtual_time::event_queue::{Happening, Who};
 use crate::engine::virtual_time::world::World;
 use crate::fault::Turn;
 use crate::lever::{Lever, ProcessLever};
@@ -123,7 +123,7 @@ impl World<'_> {
         if let Some(held) = self.processes[process].thaw() {
             self.frozen -= 1;
             for happening in held {
-                self.stage.dues.push(self.stage.now, happening);
+                self.stage.events.push(self.stage.now, happening);
             }
         }
     }
@@ -135,7 +135,7 @@ impl World<'_> {
             self.frozen -= 1;
         }
         if let Some(life) = self.processes[process].life.take() {
-            for task in life.desk.at_work() {
+            for task in life.handlers.at_work() {
                 self.stage.lives.killed(task, self.stage.now);
             }
         }
@@ -160,7 +160,7 @@ impl World<'_> {
             if let Who::Process(number, incarnation) = who {
                 let at = self.stage.now.plus_millis(patience_ms);
                 self.stage
-                    .dues
+                    .events
                     .push(at, Happening::Kill(number, incarnation));
             }
             // A stopped process hears of a signal when it goes on.

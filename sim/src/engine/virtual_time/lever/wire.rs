@@ -7,7 +7,7 @@
 //! what came.
 
 use super::Pulled;
-use crate::engine::virtual_time::dues::{Happening, Who};
+use crate::engine::virtual_time::event_queue::{Happening, Who};
 use crate::engine::virtual_time::stage::Stage;
 use crate::engine::virtual_time::token::Token;
 use crate::engine::virtual_time::world::World;
@@ -215,11 +215,11 @@ impl Stage<'_> {
             };
             let at = wire.arrival(client, ASKING, now);
             let arrives = Happening::Wire(Box::new(OnWire::Arrives(flight)));
-            self.dues.push(at, arrives);
+            self.events.push(at, arrives);
             REDIS_TIMEOUT_MS
         };
         let over = Happening::Wire(Box::new(OnWire::TimesOut(number, attempt)));
-        self.dues.push(now.plus_millis(patience_ms), over);
+        self.events.push(now.plus_millis(patience_ms), over);
     }
 
     pub(crate) fn on_wire(&mut self, what: OnWire) {
@@ -252,7 +252,7 @@ impl Stage<'_> {
                     ..flight
                 };
                 let back = Happening::Wire(Box::new(OnWire::Arrives(back)));
-                self.dues.push(at, back);
+                self.events.push(at, back);
             }
             Freight::Answered(answer) => {
                 if wire.waits_for(flight.call, flight.attempt)
@@ -266,7 +266,7 @@ impl Stage<'_> {
 
     fn deliver(&mut self, call: Call, answer: Answer<Token>) {
         let answered = Box::new((call.who, call.ticket, answer));
-        self.dues.push(self.now, Happening::Answer(answered));
+        self.events.push(self.now, Happening::Answer(answered));
     }
 
     fn times_out(&mut self, number: u64, attempt: u32) {
@@ -288,7 +288,7 @@ impl Stage<'_> {
         wire.calls.insert(number, call);
         let pause_ms = (REDIS_RETRY_PAUSE_MS << attempt).min(REDIS_RETRY_PAUSE_MAX_MS);
         let again = Happening::Wire(Box::new(OnWire::Repeats(number)));
-        self.dues.push(now.plus_millis(pause_ms), again);
+        self.events.push(now.plus_millis(pause_ms), again);
     }
 
     /// Redis goes on.
@@ -310,7 +310,7 @@ impl Stage<'_> {
             };
             let at = wire.arrival(flight.client, way, now);
             let arrives = Happening::Wire(Box::new(OnWire::Arrives(flight)));
-            self.dues.push(at, arrives);
+            self.events.push(at, arrives);
         }
         let dialling = wire.calls.iter().filter(|(_, call)| call.dialling);
         let dialling: Vec<(u64, Client)> = dialling

@@ -70,13 +70,13 @@ impl Ord for Due {
 /// The event heap, and one event beside it: what comes soonest of what was pushed lately. A stream of arrivals, each of
 /// which pushes the next, mostly stays out of the heap.
 #[derive(Debug, Default)]
-pub(crate) struct Dues {
+pub(crate) struct EventQueue {
     soon: Option<Due>,
     heap: BinaryHeap<Reverse<Due>>,
     seq: u64,
 }
 
-impl Dues {
+impl EventQueue {
     #[inline]
     pub(crate) fn push(&mut self, at: Time, what: Happening) {
         self.seq += 1;
@@ -123,13 +123,13 @@ mod tests {
     proptest! {
         #[test]
         fn in_order_of_time_then_of_coming(times in prop::collection::vec(0_i64..20, 0..60)) {
-            let mut dues = Dues::default();
+            let mut events = EventQueue::default();
             for (number, at) in times.iter().enumerate() {
-                dues.push(Time(*at), Happening::Scrape(number));
+                events.push(Time(*at), Happening::Scrape(number));
             }
             let mut expected: Vec<(i64, usize)> = times.iter().copied().zip(0..).collect();
             expected.sort_unstable();
-            let popped: Vec<(i64, usize)> = std::iter::from_fn(|| dues.pop(Time(15)))
+            let popped: Vec<(i64, usize)> = std::iter::from_fn(|| events.pop(Time(15)))
                 .map(|(at, what)| match what {
                     Happening::Scrape(number) => (at.0, number),
                     other => panic!("{other:?}"),
