@@ -1,6 +1,6 @@
 //! Forms: the mappings people write, each key declared once.
 //!
-//! [`form!`] declares a struct; from it come its reader (strict, with places, all problems at once), its printer, the rows
+//! `form!` declares a struct; from it come its reader (strict, with places, all problems at once), its printer, the rows
 //! of its documentation and its JSON Schema. How a single value is written is a [`Shape`].
 //!
 //! ```text
@@ -39,7 +39,7 @@ pub use yaml::{Yaml, quote};
 
 use firedrill_detector::yaml::{Fields, Node, Problems};
 
-/// A mapping whose keys are known. Made by [`form!`].
+/// A mapping whose keys are known. Made by `form!`.
 pub trait Form: Sized {
     /// What it is called in messages.
     const WHAT: &'static str;

@@ -59,7 +59,7 @@ fn all_problems_of_all_files_at_once_and_nothing_started() {
     let (code, out, err) = run(dir.path(), &["run", "--rules", &rules, "a.yaml", "b.yaml"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(
-        err.contains("a.yaml:9:11: duration: expected a duration"),
+        err.contains("a.yaml:10:11: duration: expected a duration"),
         "{err}"
     );
     assert!(

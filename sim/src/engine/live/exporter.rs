@@ -14,8 +14,8 @@ use firedrill_detector::Labels;
 use std::io;
 use tokio::net::TcpListener;
 
-/// Connections of the drill's observer, which no Redis would have by itself.
-const OBSERVERS: f64 = 1.0;
+/// Connections of the observer and of the director, which no Redis would have by itself.
+const OBSERVERS: f64 = 2.0;
 
 /// Serves asynq's collector. As the real one: when any queue cannot be read there is no asynq series at all, and the
 /// answer is still 200.

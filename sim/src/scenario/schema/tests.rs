@@ -7,8 +7,22 @@ use firedrill_detector::yaml::{self, Node, Problems};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-const BEGIN: &str = "<!-- keys: made from the source, see `sim/src/scenario.rs` -->\n";
-const END: &str = "<!-- end of keys -->\n";
+/// Where a part begins and ends, and what makes it.
+type Made = (&'static str, &'static str, fn() -> String);
+
+/// What stands between markers of the format's README, and is made from the source.
+const MADE: [Made; 2] = [
+    (
+        "<!-- keys: made from the source, see `sim/src/scenario.rs` -->\n",
+        "<!-- end of keys -->\n",
+        table,
+    ),
+    (
+        "<!-- faults: made from the source, see `sim/src/fault.rs` -->\n",
+        "<!-- end of faults -->\n",
+        crate::fault::tables,
+    ),
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios")
@@ -28,13 +42,15 @@ fn holds(path: &Path, wanted: &str) {
 }
 
 #[test]
-fn the_readme_has_every_key() {
+fn the_readme_has_every_key_and_every_fault() {
     let path = folder().join("README.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let begin = text.find(BEGIN).unwrap() + BEGIN.len();
-    let end = text.find(END).unwrap();
-    let wanted = format!("{}\n{}\n{}", &text[..begin], table(), &text[end..]);
-    holds(&path, &wanted);
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    for (begin, end, made) in MADE {
+        let from = text.find(begin).unwrap() + begin.len();
+        let to = text.find(end).unwrap();
+        text.replace_range(from..to, &format!("\n{}\n", made()));
+    }
+    holds(&path, &text);
 }
 
 #[test]

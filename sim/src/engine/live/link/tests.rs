@@ -46,12 +46,13 @@ async fn connect(link: &Link) -> TcpStream {
 async fn a_link_is_seen_to_be_slow_cut_and_well_again() {
     let link = link().await;
     let well = State::default();
-    for state in [well, slow(30, 0), slow(10, 20), CUT, well] {
+    for state in [well, slow(30, 0), slow(10, 20), slow(0, 40), CUT, well] {
         link.state.send_replace(state);
         assert!(link.is(state).await, "{state:?}");
     }
     assert!(!link.is(CUT).await, "it answers");
     assert!(!link.is(slow(1_000, 0)).await, "it answers at once");
+    assert!(!link.is(slow(0, 4_000)).await, "it always answers at once");
 }
 
 #[tokio::test]
