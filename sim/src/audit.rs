@@ -3,7 +3,7 @@
 mod absences;
 mod life;
 
-pub use absences::{Absences, REDIS};
+pub use absences::{Absences, REDIS, way_of};
 pub(crate) use life::Life;
 
 use crate::plan::{Arrivals, Incident, PRODUCER, Plan, Step, TaskPlan};
@@ -304,7 +304,7 @@ impl Auditor {
     fn explains_rejection(&self, sent: Time, answered: Time) -> bool {
         let from = sent.plus_millis(-REDIS_TIMEOUT_MS);
         let was_away = |who| self.absences.was_away(who, from, answered);
-        was_away(REDIS) || was_away(PRODUCER)
+        was_away(REDIS) || was_away(&way_of(PRODUCER))
     }
 
     /// An execution began. One that repeats another which did not fail has a reason: somebody was away meanwhile, or the

@@ -347,7 +347,10 @@ impl RedisServer {
 
     /// As [`RedisServer::restart`], without waiting.
     fn relaunch(&mut self, keep_data: bool) -> Result<(), RedisServerError> {
+        // One that is still there, stopped or not, goes first: there is one Redis in its place.
+        let killed = self.kill();
         let failed = |error| RedisServerError::Start(self.options.program.clone(), error);
+        killed.map_err(failed)?;
         let data = self.dir.path().join("appendonlydir");
         if !keep_data && data.exists() {
             fs::remove_dir_all(&data).map_err(failed)?;

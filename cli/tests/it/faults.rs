@@ -133,6 +133,100 @@ fn every_fault_bites_and_heals_for_real_as_on_the_model() {
     }
 }
 
+/// Remedies of their own, in the middle of what they mend.
+const MENDED: &str = "\
+version: firedrill/v1
+name: mended
+family: other
+summary: A stopped Redis is started anew, a paused queue outlives a restart, a dead member leaves.
+seed: 3
+duration: 8m
+warmup: 30s
+queues: { default: { priority: 1, wait_objective: 30s } }
+workload:
+  - { task: t, queue: default, arrivals: { poisson: 2/s }, service: { constant: 500ms } }
+workers: [{ name: w, processes: 2, concurrency: 3 }]
+timeline:
+  - { id: hung, at: 1m, fault: redis.stop }
+  - { at: 2m, remedy: redis.start }
+  - { id: dead, at: 3m, fault: worker.kill, select: [w-1] }
+  - { at: 4m, remedy: workers.scale, worker: w, to: 1 }
+  - { id: paused, at: 5m, fault: queue.pause, queue: default }
+  - { at: 330s, remedy: worker.restart, select: [w-0] }
+  - { at: 6m, remedy: queue.unpause, queue: default }
+incidents:
+  - { cause: other, of: paused, wanted: ticket, within: 2m }
+";
+
+#[test]
+fn a_stopped_redis_is_started_anew_and_a_dead_member_leaves() {
+    need!("redis-server");
+    for engine in ["live", "virtual"] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("s.yaml"), MENDED).unwrap();
+        let output = drill(dir.path(), &["--engine", engine], &["s.yaml".to_owned()]);
+        let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{talk}");
+        let record = record(dir.path(), "mended");
+        let found: Vec<_> = record.interference().collect();
+        assert!(found.is_empty(), "{engine}: {found:#?}");
+        let marks: Vec<&Mark> = record.marks().collect();
+        assert_eq!(marks.len(), 9, "{engine}: {marks:#?}");
+        assert!(
+            marks.iter().all(|mark| mark.verified),
+            "{engine}: {marks:#?}"
+        );
+        let scaled = marks.iter().find(|mark| mark.what == "workers.scale");
+        assert_eq!(scaled.unwrap().saw, "0 came, 1 went", "{engine}");
+    }
+}
+
+#[test]
+fn workers_are_not_started_without_a_way_to_redis() {
+    let dir = tempfile::tempdir().unwrap();
+    let during = |fault: &str, remedy: &str| {
+        let text = MENDED
+            .replace(
+                "fault: redis.stop",
+                &format!("fault: {fault}, until: {{ at: 4m }}"),
+            )
+            .replace(
+                "at: 2m, remedy: redis.start",
+                &format!("at: 2m, remedy: {remedy}"),
+            );
+        fs::write(dir.path().join("s.yaml"), text).unwrap();
+        let output = firedrill()
+            .current_dir(dir.path())
+            .args(["check", "s.yaml"])
+            .output();
+        let output = output.unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    for (fault, remedy) in [
+        ("redis.stop", "worker.restart, select: all"),
+        ("redis.stop", "workers.scale, worker: w, to: 3"),
+        (
+            "link.black-hole, select: [w-0]",
+            "worker.restart, select: [w-0]",
+        ),
+    ] {
+        let (code, said) = during(fault, remedy);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(
+            said.contains("workers cannot be restarted at 2m, Redis is down then, by `hung`"),
+            "{said}"
+        );
+    }
+    let (code, said) = during(
+        "link.black-hole, select: [w-0]",
+        "worker.restart, select: [w-1]",
+    );
+    assert_eq!(code, Some(0), "{said}");
+}
+
 /// The processes that descend from one, by pid.
 fn descendants(of: u32) -> Vec<u32> {
     let mut parents = Vec::new();

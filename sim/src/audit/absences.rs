@@ -34,6 +34,12 @@ fn touch(spans: Option<&Vec<(Time, Option<Time>)>>, from: Time, to: Time) -> boo
     spans.any(|(since, until)| *since <= to && until.is_none_or(|until| until >= from))
 }
 
+/// The name under which a client's way to Redis goes: the client itself is where it was.
+#[must_use]
+pub fn way_of(client: &str) -> String {
+    format!("{client} to redis")
+}
+
 impl Absences {
     /// From `at` on a target can be reached, or not.
     pub fn reaches(&mut self, instance: &str, reachable: bool, at: Time) {

@@ -213,7 +213,12 @@ impl PrivateRedis {
         match self {
             Self::Program(server) => server.relaunch(keep_data)?,
             Self::Given(_) => return Err(RedisServerError::NotOurs),
-            Self::Docker(container) if keep_data => container.restart().await?,
+            Self::Docker(container) if keep_data => {
+                // One that is still there, frozen or not, goes first; mostly it is gone already.
+                let _ = container.pause(false).await;
+                let _ = container.kill().await;
+                container.restart().await?;
+            }
             Self::Docker(_) => {
                 return Err(RedisServerError::Container(
                     "a container cannot be restarted without its data".into(),

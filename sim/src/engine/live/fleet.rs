@@ -109,14 +109,18 @@ impl Fleet {
         }
     }
 
-    /// Those of these processes that are there go gracefully, the others come; answers how many came, and how many went.
+    /// Those of these processes that are members go, gracefully if they are there, and the others come; answers how many came,
+    /// and how many went.
     pub(crate) async fn come_or_go(
         &mut self,
         names: &[String],
         clock: ClockOrigin,
     ) -> Result<(usize, usize), LiveError> {
-        let is_there = |name: &&String| self.running.contains_key(*name);
-        let (go, come): (Vec<&String>, Vec<&String>) = names.iter().partition(is_there);
+        let is_member = |name: &&String| {
+            let number = self.specs.iter().position(|spec| spec.process == **name);
+            number.is_some_and(|number| self.addresses.is_found(self.first + number))
+        };
+        let (go, come): (Vec<&String>, Vec<&String>) = names.iter().partition(is_member);
         let go: Vec<String> = go.into_iter().cloned().collect();
         let come: Vec<String> = come.into_iter().cloned().collect();
         for name in &go {
@@ -221,14 +225,14 @@ impl Fleet {
         seen
     }
 
-    /// SIGTERM, a bounded wait, SIGKILL; answers how many ended gracefully. `grace_ms`: how long is waited, virtual;
+    /// SIGTERM, a bounded wait, SIGKILL; answers how many were there, and how many ended gracefully. `grace_ms`: how long is waited, virtual;
     /// `None`: as long as the graceful shutdown takes at most.
     pub(crate) async fn stop(
         &mut self,
         names: &[String],
         clock: ClockOrigin,
         grace_ms: Option<i64>,
-    ) -> Result<usize, LiveError> {
+    ) -> Result<(usize, usize), LiveError> {
         self.let_go(names);
         let mut stopping = JoinSet::new();
         for name in names {
@@ -241,16 +245,20 @@ impl Fleet {
                 stopping.spawn(async move {
                     let before = child.has_ended();
                     let stopped = child.stop(patience).await;
-                    (stopped.map(|graceful| graceful && !before), child)
+                    let ended = stopped.map(|graceful| (!before, graceful && !before));
+                    (ended, child)
                 });
             }
         }
-        let mut graceful = 0;
-        for (stopped, child) in stopping.join_all().await {
-            graceful += usize::from(stopped.map_err(|error| LiveError::System("worker", error))?);
+        let (mut there, mut graceful) = (0, 0);
+        for (ended, child) in stopping.join_all().await {
+            let (was_there, gracefully) =
+                ended.map_err(|error| LiveError::System("worker", error))?;
+            there += usize::from(was_there);
+            graceful += usize::from(gracefully);
             self.ledgers.push((child.into_ledger(), Some(clock.now())));
         }
-        Ok(graceful)
+        Ok((there, graceful))
     }
 
     /// Restarts processes as `docker restart` does: SIGTERM, a bounded wait, SIGKILL, a new process under the old name.
@@ -259,7 +267,7 @@ impl Fleet {
         names: &[String],
         clock: ClockOrigin,
     ) -> Result<String, LiveError> {
-        let graceful = self.stop(names, clock, None).await?;
+        let (_, graceful) = self.stop(names, clock, None).await?;
         self.begin_anew(names, clock).await?;
         Ok(format!(
             "{} started, {graceful} stopped gracefully before",

@@ -1,6 +1,6 @@
 //! How well a live drill kept time, from its ledgers.
 
-use crate::audit::{Absences, ProcessLedger, REDIS, quantiles};
+use crate::audit::{Absences, ProcessLedger, REDIS, quantiles, way_of};
 use crate::engine::live::watch::Gaps;
 use crate::plan::Plan;
 use firedrill_asynq::clock::Time;
@@ -51,7 +51,8 @@ pub(crate) fn lag(
                 let took_us = micros(*sent, *at);
                 redis_us.extend(accepted.then_some(took_us));
                 // A call that waits for a Redis that is away by plan is no delay of ours.
-                if !absences.was_away(REDIS, *sent, *at) {
+                let was_away = |who| absences.was_away(who, *sent, *at);
+                if !was_away(REDIS) && !was_away(&way_of(PRODUCER)) {
                     gaps.add(
                         GapKind::RoundTrip,
                         PRODUCER,

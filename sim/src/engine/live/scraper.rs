@@ -59,7 +59,7 @@ impl Addresses {
     }
 
     /// Whether it is found.
-    fn is_found(&self, target: usize) -> bool {
+    pub(crate) fn is_found(&self, target: usize) -> bool {
         !self.places().not_found.contains(&target)
     }
 

@@ -15,7 +15,7 @@ pub(crate) use books::{Before, Sizes};
 pub(crate) use gaps::Gaps;
 pub(crate) use pulse::Pulse;
 
-use crate::audit::{Absences, REDIS};
+use crate::audit::{Absences, REDIS, way_of};
 use crate::plan::Plan;
 use books::Books;
 use children::Followed;
@@ -95,13 +95,13 @@ impl Roster {
     /// Something is done to a client's way to Redis by plan: the process goes on, and is looked after as before.
     pub(crate) fn leaves_way(&self, client: &str) {
         let now = self.clock.now();
-        self.state().absences.leaves(client, now);
+        self.state().absences.leaves(&way_of(client), now);
     }
 
     /// Its way is as before.
     pub(crate) fn has_way(&self, client: &str) {
         let now = self.clock.now();
-        self.state().absences.returns(client, now);
+        self.state().absences.returns(&way_of(client), now);
     }
 
     /// Prometheus reaches a target by plan, or does not.

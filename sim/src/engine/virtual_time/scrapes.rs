@@ -94,6 +94,11 @@ impl Scrapes {
         };
     }
 
+    /// Whether Prometheus finds a process, by its number.
+    pub(crate) fn is_found(&self, process: usize) -> bool {
+        !self.missed.contains_key(&(process + EXPORTERS.len()))
+    }
+
     /// What becomes of a target that is due to be scraped.
     pub(crate) fn member(&mut self, target: usize) -> Member {
         let Some(missed) = self.missed.get_mut(&target) else {

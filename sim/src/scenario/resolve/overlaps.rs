@@ -7,21 +7,21 @@
 //! | a fault of Redis | another one |
 //! | `queue.pause` | another one of that queue |
 //! | a fault of links, or of targets | another one on one of the same |
-//! | a fault of Redis | `worker.restart`: a worker does not start without Redis |
+//! | a fault of Redis, or a link that is cut | `worker.restart` and `workers.scale`: a worker does not start without Redis |
 //!
 //! Each is on from its `at` to its remedy, or to the end of the drill. One may begin at the very moment another ends. All
 //! else goes together: factors of `handler.slow` are multiplied, and an execution fails when one `handler.fail` or the
 //! other hits it.
 
 use crate::fault::Harm;
-use crate::lever::{Lever, On, ProcessLever};
-use crate::plan::Step;
+use crate::lever::{Lever, LinkLever, On, ProcessLever};
+use crate::plan::{RemedyStep, Step};
 use crate::scenario::duration;
 use crate::scenario::resolve::Resolver;
 
 impl Resolver<'_> {
     /// Refuses steps of a timeline, in order of their times, that get in each other's way.
-    pub(super) fn in_each_others_way(&mut self, timeline: &[Step]) {
+    pub(super) fn in_each_others_way(&mut self, timeline: &[Step], remedies: &[RemedyStep]) {
         for (place, later) in timeline.iter().enumerate() {
             for earlier in timeline[..place]
                 .iter()
@@ -44,25 +44,49 @@ impl Resolver<'_> {
                 }
             }
         }
+        let starts = |lever: &Lever| {
+            matches!(
+                lever,
+                Lever::Process(ProcessLever::Restart) | Lever::Members
+            )
+        };
         for step in timeline {
-            self.restarted_without_redis(step, timeline);
+            let own = step.until.as_ref().filter(|until| until.by.is_none());
+            if let Some(until) = own.filter(|_| step.undo().as_ref().is_some_and(starts)) {
+                let (id, name) = (&step.id, step.fault.name());
+                self.started_without_redis((id, name), (until.at_ms, &step.targets), timeline);
+            }
+        }
+        for step in remedies {
+            if starts(&step.remedy.done(None)) {
+                let (id, name) = (&step.id, step.remedy.name());
+                self.started_without_redis((id, name), (step.at_ms, &step.targets), timeline);
+            }
         }
     }
 
-    fn restarted_without_redis(&mut self, step: &Step, timeline: &[Step]) {
-        let Some(until) = &step.until else { return };
-        if step.undo() != Some(Lever::Process(ProcessLever::Restart)) {
-            return;
-        }
-        let outage = timeline.iter().find(|other| {
-            other.fault.takes_redis() && other.at_ms < until.at_ms && ends_ms(other) > until.at_ms
-        });
+    /// A worker that finds no Redis does not start, as asynq's does not.
+    fn started_without_redis(
+        &mut self,
+        (id, name): (&str, &str),
+        (at_ms, targets): (i64, &[String]),
+        timeline: &[Step],
+    ) {
+        let cuts = |other: &Step| match other.fault.begin() {
+            Lever::Link(LinkLever::Drop) => {
+                other.targets.iter().any(|target| targets.contains(target))
+            }
+            _ => other.fault.takes_redis(),
+        };
+        let mut outages = timeline.iter();
+        let outage =
+            outages.find(|other| cuts(other) && other.at_ms < at_ms && ends_ms(other) > at_ms);
         if let Some(outage) = outage {
-            let at = self.place(step);
+            let place = self.places.get(id).copied();
+            let at = place.unwrap_or(self.scenario.duration.at);
             let message = format!(
-                "{}: workers cannot be restarted at {}, Redis is down then, by {}",
-                step.fault.name(),
-                duration::format(until.at_ms),
+                "{name}: workers cannot be restarted at {}, Redis is down then, by {}",
+                duration::format(at_ms),
                 self.names(&[outage]).join("")
             );
             self.problems

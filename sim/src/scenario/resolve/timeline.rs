@@ -102,7 +102,7 @@ impl Resolver<'_> {
         for step in &mut steps {
             ended_by_one_of(step, &remedies);
         }
-        self.in_each_others_way(&steps);
+        self.in_each_others_way(&steps, &remedies);
         (steps, remedies)
     }
 

@@ -35,9 +35,10 @@ impl Stand {
                 )
             }
             ProcessLever::Terminate { grace_ms } => {
-                let graceful = self.fleet.stop(targets, self.clock, grace_ms).await?;
-                let saw = format!("SIGTERM; {all} of {all} processes gone, {graceful} gracefully");
-                (true, saw)
+                let stopped = self.fleet.stop(targets, self.clock, grace_ms).await?;
+                let (gone, graceful) = stopped;
+                let saw = format!("SIGTERM; {gone} of {all} processes gone, {graceful} gracefully");
+                (gone == all, saw)
             }
             ProcessLever::Restart => {
                 let saw = self.fleet.restart(targets, self.clock).await?;
@@ -54,11 +55,7 @@ impl Stand {
     ) -> Result<(bool, String), LiveError> {
         let (came, went) = self.fleet.come_or_go(targets, self.clock).await?;
         self.tell_addresses()?;
-        Ok((came + went == targets.len(), scaled(came, went)))
+        let saw = format!("{came} came, {went} went");
+        Ok((came + went == targets.len(), saw))
     }
-}
-
-/// What scaling came to, for marks.
-pub(crate) fn scaled(came: usize, went: usize) -> String {
-    format!("{came} came, {went} went")
 }

@@ -25,6 +25,7 @@ impl Stand {
                 (gone, format!("SIGKILL; data {data}"))
             }
             RedisLever::Start { keep_data } => {
+                self.roster.leaves(REDIS);
                 self.redis.restart(keep_data).await?;
                 self.uptime.restarted();
                 if !keep_data {
@@ -57,10 +58,11 @@ impl Stand {
             }
             RedisLever::Drain => {
                 let set = self.set_memory(0).await;
+                let written = self.write().await;
                 self.is_there();
-                match set {
-                    Ok(()) => (true, "maxmemory set back; takes writes".to_owned()),
-                    Err(error) => (false, error),
+                match (set, written) {
+                    (Ok(()), Ok(())) => (true, "maxmemory set back; takes writes".to_owned()),
+                    (Err(error), _) | (_, Err(error)) => (false, error),
                 }
             }
         })
@@ -81,17 +83,22 @@ impl Stand {
         if let Err(error) = self.set_memory(bytes.max(1)).await {
             return (false, error);
         }
-        let mut write = redis::cmd("SET");
-        write.arg("firedrill:probe").arg(1).arg("PX").arg(1);
-        let refused = self.control.command::<redis::Value>(&write, "SET").await;
-        match refused {
-            Err(error) if error.to_string().contains("OOM") => (
+        match self.write().await {
+            Err(error) if error.contains("OOM") => (
                 true,
                 "maxmemory set; refuses writes that need memory".to_owned(),
             ),
-            Err(error) => (false, error.to_string()),
-            Ok(_) => (false, "takes writes that need memory".to_owned()),
+            Err(error) => (false, error),
+            Ok(()) => (false, "takes writes that need memory".to_owned()),
         }
+    }
+
+    /// Tries a write that needs memory; what was written is gone in a moment.
+    async fn write(&self) -> Result<(), String> {
+        let mut write = redis::cmd("SET");
+        write.arg("firedrill:probe").arg(1).arg("PX").arg(1);
+        let done = self.control.command::<redis::Value>(&write, "SET").await;
+        done.map(drop).map_err(|error| error.to_string())
     }
 
     async fn set_memory(&self, bytes: u64) -> Result<(), String> {

@@ -68,8 +68,8 @@ impl World<'_> {
     /// Members come, or go gracefully.
     pub(super) fn scale(&mut self, turn: Turn, targets: &[String]) -> Pulled {
         let numbers = self.numbers(targets).into_iter();
-        let alive = |process: &usize| self.processes[*process].life.is_some();
-        let (go, come): (Vec<usize>, Vec<usize>) = numbers.partition(alive);
+        let is_member = |process: &usize| self.scrapes.is_found(*process);
+        let (go, come): (Vec<usize>, Vec<usize>) = numbers.partition(is_member);
         for process in &come {
             self.leaves(*process);
             self.start_process(*process);

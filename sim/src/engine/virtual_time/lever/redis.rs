@@ -19,6 +19,7 @@ impl World<'_> {
                 format!("SIGKILL; data {data}")
             }
             RedisLever::Start { keep_data } => {
+                self.stage.lives.absences().leaves(REDIS, now);
                 self.stage.redis.start(now, keep_data);
                 if let Some(wire) = &mut self.stage.wire {
                     wire.redis_started();

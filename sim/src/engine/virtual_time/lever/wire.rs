@@ -7,6 +7,7 @@
 //! what came.
 
 use super::Pulled;
+use crate::audit::way_of;
 use crate::engine::virtual_time::event_queue::{Happening, Who};
 use crate::engine::virtual_time::stage::Stage;
 use crate::engine::virtual_time::token::Token;
@@ -332,10 +333,10 @@ impl World<'_> {
     pub(super) fn pull_link(&mut self, lever: LinkLever, targets: &[String]) -> Pulled {
         let now = self.stage.now;
         for name in targets {
-            let absences = self.stage.lives.absences();
+            let (way, absences) = (way_of(name), self.stage.lives.absences());
             match lever {
-                LinkLever::Heal => absences.returns(name, now),
-                LinkLever::Delay { .. } | LinkLever::Drop => absences.leaves(name, now),
+                LinkLever::Heal => absences.returns(&way, now),
+                LinkLever::Delay { .. } | LinkLever::Drop => absences.leaves(&way, now),
             }
         }
         let processes = self.numbers(targets).into_iter();
