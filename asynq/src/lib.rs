@@ -11,6 +11,7 @@
 pub mod clock;
 pub mod rng;
 
+pub mod call;
 pub mod cron;
 pub mod duration;
 pub mod keys;

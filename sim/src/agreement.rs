@@ -217,7 +217,7 @@ fn late_marks(record: &Record, plan: &Plan) -> Vec<String> {
         let (Some(step), Some(Phase::Begin)) = (step, mark.phase) else {
             continue;
         };
-        if step.fault.is_in_handlers() {
+        if step.fault.begins_when_felt() {
             continue;
         }
         let processes = step.targets.len().max(1) as f64;

@@ -1,6 +1,7 @@
 //! What an engine promises: a plan in, observations out in order of their time.
 
 pub mod live;
+pub(crate) mod points;
 pub mod virtual_time;
 
 use crate::audit::Audited;

@@ -26,6 +26,9 @@ pub trait Definition: Form {
     const ENDS_BY_ITSELF: bool = false;
     /// The remedies that end it, if they are done to the same.
     const REMEDIES: &'static [&'static str] = &[];
+    /// Keys and values as they are written, each for a small drill in which `default` is a queue and `t` a task: every one is tried
+    /// on both engines. At least those that are required.
+    const EXAMPLES: &'static [&'static str] = &[""];
     /// What what it is done to is meanwhile; empty: it goes together with everything.
     const STATE: &'static str = "";
 
@@ -80,6 +83,17 @@ pub struct Needs {
     pub persistence: bool,
 }
 
+impl Needs {
+    /// What faults of links need: they lead to one server without TLS.
+    #[must_use]
+    pub fn link() -> Self {
+        Self {
+            own_redis: true,
+            persistence: false,
+        }
+    }
+}
+
 /// A fault as it is described to people.
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
@@ -101,6 +115,8 @@ pub struct Kind {
     pub rows: fn() -> Vec<Row>,
     /// Their JSON Schema, as an object's `properties`.
     pub schema: fn() -> serde_json::Value,
+    /// Keys and values of small drills, as they are written.
+    pub examples: &'static [&'static str],
 }
 
 impl Kind {
@@ -115,6 +131,7 @@ impl Kind {
             remedies: D::REMEDIES,
             rows: D::rows,
             schema: properties::<D>,
+            examples: D::EXAMPLES,
         }
     }
 }
@@ -291,10 +308,11 @@ impl Fault {
         self.kind().on == On::Redis
     }
 
-    /// Whether the workers bring it about themselves, knowing the plan and the time.
+    /// Whether it has begun when it is first felt, not when something is done: handlers know the plan and the time, and
+    /// a rule about calls waits for its call.
     #[must_use]
-    pub fn is_in_handlers(&self) -> bool {
-        matches!(self.begin(), Lever::Handler(_))
+    pub fn begins_when_felt(&self) -> bool {
+        matches!(self.begin(), Lever::Handler(_) | Lever::Point(_))
     }
 
     /// What becomes of handlers while it is on.
@@ -312,10 +330,19 @@ impl Fault {
         matches!(self.begin(), Lever::Redis(_))
     }
 
+    /// Whether the clients it is done to go over links of their own.
+    #[must_use]
+    pub fn needs_links(&self) -> bool {
+        matches!(self.begin(), Lever::Link(_) | Lever::Point(_))
+    }
+
     /// Whether tasks may be rejected while it is on: Redis, or the way to it, is not what it was.
     #[must_use]
     pub fn may_reject(&self) -> bool {
-        matches!(self.begin(), Lever::Redis(_) | Lever::Link(_))
+        matches!(
+            self.begin(),
+            Lever::Redis(_) | Lever::Link(_) | Lever::Point(_)
+        )
     }
 
     /// Whether processes it is done to are gone while it is on.
@@ -330,6 +357,7 @@ faults! {
     "worker.kill" worker_kill WorkerKill;
     "worker.stop" worker_stop WorkerStop;
     "worker.terminate" worker_terminate WorkerTerminate;
+    "worker.die" worker_die WorkerDie;
     "handler.fail" handler_fail HandlerFail;
     "handler.slow" handler_slow HandlerSlow;
     "handler.deadlock" handler_deadlock HandlerDeadlock;
@@ -338,6 +366,8 @@ faults! {
     "redis.full" redis_full RedisFull;
     "link.delay" link_delay LinkDelay;
     "link.black-hole" link_black_hole LinkBlackHole;
+    "link.lose-reply" link_lose_reply LinkLoseReply;
+    "link.repeat" link_repeat LinkRepeat;
     "queue.pause" queue_pause QueuePause;
     "scrape.gap" scrape_gap ScrapeGap;
 }

@@ -3,6 +3,8 @@
 //! Each engine carries levers out in one place. A lever comes with what there is to be seen when it has taken effect,
 //! and a step that is not seen to have taken effect makes its drill inconclusive.
 
+use firedrill_asynq::call::CallKind;
+
 /// Something that is done to the system at a moment.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Lever {
@@ -21,6 +23,8 @@ pub enum Lever {
     },
     /// To the links between the step's clients and Redis.
     Link(LinkLever),
+    /// To calls of the step's clients, each at a point of asynq's protocol.
+    Point(PointLever),
     /// The step's targets cannot be scraped, or can be again.
     Scrape {
         /// Whether Prometheus reaches them.
@@ -117,6 +121,48 @@ pub enum LinkLever {
     Drop,
     /// As before the step; what was held arrives.
     Heal,
+}
+
+/// What is done to calls.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PointLever {
+    /// From now on, this happens to them.
+    Set(PointRule),
+    /// It no longer does.
+    Lift,
+}
+
+/// What happens to which calls.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PointRule {
+    /// Calls of this kind; of `dequeue`, those that are answered with a task.
+    pub call: CallKind,
+    /// Which of them.
+    pub which: Which,
+    /// What happens.
+    pub then: PointVerdict,
+}
+
+/// Which calls of a client, from the beginning of the step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Which {
+    /// This one, the first is 1.
+    Nth(u32),
+    /// Such a share of them, drawn for each.
+    Share(f64),
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PointVerdict {
+    /// Its process dies of SIGKILL, and the call never arrives.
+    DieBefore,
+    /// Redis carries it out, and its process dies of SIGKILL before it is told.
+    DieAfter,
+    /// Redis carries it out, and the connection breaks before its client is told.
+    LoseReply,
+    /// Redis gets it twice, and the client hears of the first.
+    Repeat,
 }
 
 /// What a lever is pulled on.

@@ -481,7 +481,7 @@ impl Plan {
                     // There and back, and half the jitter each time.
                     planned_us += (2 * ms + jitter_ms) * 1_000;
                 }
-                Lever::Link(_) | Lever::Process(_) if is_hit => return None,
+                Lever::Link(_) | Lever::Process(_) | Lever::Point(_) if is_hit => return None,
                 _ => {}
             }
         }
@@ -502,8 +502,17 @@ impl Plan {
     /// The clients to whose links something is done, each once.
     pub(crate) fn linked_clients(&self) -> BTreeSet<&str> {
         let steps = self.timeline.iter();
-        let links = steps.filter(|step| step.fault.kind().on == On::Clients);
+        let links = steps.filter(|step| step.fault.needs_links());
         links
+            .flat_map(|step| step.targets.iter().map(String::as_str))
+            .collect()
+    }
+
+    /// Those of them whose calls a step has a rule about, each once.
+    pub(crate) fn heard_clients(&self) -> BTreeSet<&str> {
+        let steps = self.timeline.iter();
+        let rules = steps.filter(|step| matches!(step.fault.begin(), Lever::Point(_)));
+        rules
             .flat_map(|step| step.targets.iter().map(String::as_str))
             .collect()
     }
@@ -514,6 +523,14 @@ impl Plan {
         let holds = |lever| matches!(lever, Lever::Link(_) | Lever::Redis(RedisLever::Stop));
         let mut faults = self.timeline.iter();
         faults.any(|step| holds(step.fault.begin()))
+    }
+
+    /// Whether a task may be in Redis although its producer was told otherwise: what was sent arrives late, or its answer never
+    /// does.
+    #[must_use]
+    pub(crate) fn refused_may_come(&self) -> bool {
+        let mut faults = self.timeline.iter();
+        self.holds_calls() || faults.any(|step| step.fault.needs_links())
     }
 
     /// Least real time that calls and scrapes get before they count as failed: asynq's 3 s would be shorter than a hiccup of

@@ -10,6 +10,7 @@ mod link;
 mod presence;
 mod reply;
 pub mod script;
+pub mod seen;
 pub mod subscription;
 mod sweep;
 mod trouble;

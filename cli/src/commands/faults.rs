@@ -91,6 +91,7 @@ fn as_json() -> String {
                 "causes": kind.causes,
                 "engines": ["live", "virtual"],
                 "keys": of_rows((kind.rows)()),
+                "examples": kind.examples,
             })
         })
         .collect();

@@ -196,7 +196,7 @@ fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
         let Some(step) = steps.find(|step| step.id == late.step) else {
             return false;
         };
-        if step.fault.is_in_handlers() {
+        if step.fault.begins_when_felt() {
             return false;
         }
         match (late.phase, &mut step.until) {

@@ -219,7 +219,7 @@ async fn begin(
     let (told_tx, told) = mpsc::unbounded_channel();
     let addresses = Addresses::default();
     let begin = async {
-        let links = Links::open(plan, &address).await;
+        let links = Links::open(plan, &address, told_tx.clone()).await;
         let links = links.map_err(|error| LiveError::System("links", error))?;
         let open = || RedisBroker::open(&address, redis_options.clone());
         // Whoever goes over a link finds our own process there.
@@ -244,6 +244,7 @@ async fn begin(
         Watch::start(plan, clock, address, redis_options).map_err(system("the observer"))?;
     let roster = watch.roster.clone();
     roster.is_there(REDIS, redis.pid(), None);
+    links.begin(clock, roster.clone());
     fleet.begin(clock, roster.clone()).await?;
     let uptime = uptime::Uptime::new(clock);
     let broker = exporter_broker.clone();

@@ -95,6 +95,24 @@ impl Turn {
         }
     }
 
+    /// The indices of the steps that end with this turn.
+    #[must_use]
+    pub fn ends(&self, plan: &Plan) -> Vec<usize> {
+        match self.what {
+            What::Begin(_) => Vec::new(),
+            What::End(step) => vec![step],
+            What::Remedy(index) => {
+                let by = &plan.remedies[index].id;
+                let steps = plan.timeline.iter().enumerate();
+                let ended = steps.filter(|(_, step)| {
+                    let until = step.until.as_ref();
+                    until.and_then(|until| until.by.as_ref()) == Some(by)
+                });
+                ended.map(|(index, _)| index).collect()
+            }
+        }
+    }
+
     /// The marks of this turn, done at `at_ms` with an effect that was looked at: its own, and the ends of what it ends.
     #[must_use]
     pub fn marks(&self, plan: &Plan, at_ms: i64, verified: bool, saw: String) -> Vec<Mark> {
@@ -214,7 +232,7 @@ impl Step {
     /// The mark of a handler fault that was due by `reached_ms` and had no effect anywhere.
     #[must_use]
     pub fn missing_effect(&self, reached_ms: i64) -> Option<Mark> {
-        (self.fault.is_in_handlers() && self.at_ms < reached_ms).then(|| Mark {
+        (self.fault.begins_when_felt() && self.at_ms < reached_ms).then(|| Mark {
             step: Some(self.id.clone()),
             phase: Some(Phase::Begin),
             planned_ms: self.at_ms,
@@ -222,7 +240,11 @@ impl Step {
             what: self.fault.name().to_owned(),
             targets: self.on(),
             verified: false,
-            saw: "no handler was affected".into(),
+            saw: match self.fault.begin() {
+                Lever::Point(_) => "no call was affected",
+                _ => "no handler was affected",
+            }
+            .into(),
         })
     }
 }

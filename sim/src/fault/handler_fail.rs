@@ -25,6 +25,7 @@ impl Definition for HandlerFail {
     const CLASS: Class = Class::Reversible;
     // A pool without connections makes handlers fail, or wait.
     const CAUSES: &'static [&'static str] = &["retry-storm", "resource-exhaustion", "other"];
+    const EXAMPLES: &'static [&'static str] = &["task: t"];
     const ENDS_BY_ITSELF: bool = true;
 
     fn begin(&self) -> Lever {

@@ -24,6 +24,7 @@ impl Definition for HandlerSlow {
     const ON: On = On::Handlers;
     const CLASS: Class = Class::Reversible;
     const CAUSES: &'static [&'static str] = &["slow-jobs", "resource-exhaustion", "other"];
+    const EXAMPLES: &'static [&'static str] = &["factor: 4"];
     const ENDS_BY_ITSELF: bool = true;
 
     fn begin(&self) -> Lever {

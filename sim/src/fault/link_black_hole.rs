@@ -33,10 +33,6 @@ impl Definition for LinkBlackHole {
     }
 
     fn needs(&self) -> Needs {
-        // Links lead to one server without TLS.
-        Needs {
-            own_redis: true,
-            persistence: false,
-        }
+        Needs::link()
     }
 }

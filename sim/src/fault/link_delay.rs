@@ -22,6 +22,7 @@ impl Definition for LinkDelay {
     const ON: On = On::Clients;
     const CLASS: Class = Class::Reversible;
     const CAUSES: &'static [&'static str] = &["slow-jobs", "redis-down", "other"];
+    const EXAMPLES: &'static [&'static str] = &["delay: 300ms"];
     const ENDS_BY_ITSELF: bool = true;
     const STATE: &'static str = "slow";
 
@@ -38,10 +39,6 @@ impl Definition for LinkDelay {
     }
 
     fn needs(&self) -> Needs {
-        // Links lead to one server without TLS.
-        Needs {
-            own_redis: true,
-            persistence: false,
-        }
+        Needs::link()
     }
 }

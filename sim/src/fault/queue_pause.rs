@@ -20,6 +20,7 @@ impl Definition for QueuePause {
     const ON: On = On::Queue;
     const CLASS: Class = Class::Stored;
     const CAUSES: &'static [&'static str] = &["other"];
+    const EXAMPLES: &'static [&'static str] = &["queue: default"];
     const REMEDIES: &'static [&'static str] = &["queue.unpause"];
     const STATE: &'static str = "paused";
 

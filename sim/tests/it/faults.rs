@@ -12,16 +12,17 @@ use std::collections::BTreeMap;
 
 /// A small drill with one fault, which begins at 2m and ends at 5m.
 pub(crate) fn scenario(kind: &fault::Kind) -> String {
+    scenario_with(kind, kind.examples[0])
+}
+
+fn scenario_with(kind: &fault::Kind, keys: &str) -> String {
     let select = match kind.on {
-        On::Workers | On::Clients | On::Targets => "select: [w-0], ",
-        On::Handlers | On::Redis | On::Queue => "",
-    };
-    let required = match kind.name {
-        "handler.fail" => "task: t, ",
-        "handler.slow" => "factor: 4, ",
-        "link.delay" => "delay: 500ms, ",
-        "queue.pause" => "queue: default, ",
+        On::Workers | On::Clients | On::Targets if !keys.contains("select") => "select: [w-0], ",
         _ => "",
+    };
+    let keys = match keys {
+        "" => String::new(),
+        keys => format!("{keys}, "),
     };
     let remedy = match (kind.ends_by_itself, kind.remedies.first()) {
         (false, Some(remedy)) => format!(", remedy: {remedy}"),
@@ -42,7 +43,7 @@ workload:
 workers: [{{ name: w, processes: 2, concurrency: 4 }}]
 scrape: {{ interval: 5s, timeout: 4s }}
 timeline:
-  - {{ at: 2m, fault: {}, {select}{required}until: {{ at: 5m{remedy} }} }}
+  - {{ at: 2m, fault: {}, {select}{keys}until: {{ at: 5m{remedy} }} }}
 incidents:
   - {{ cause: other, wanted: page, within: 2m }}
 ",
@@ -70,9 +71,11 @@ fn run(text: &str) -> (Vec<Mark>, Audited) {
 
 #[test]
 fn every_fault_bites_and_heals_and_is_explained() {
-    for kind in fault::KINDS {
-        let (marks, audited) = run(&scenario(kind));
-        let name = kind.name;
+    let all = fault::KINDS.iter();
+    let all = all.flat_map(|kind| kind.examples.iter().map(move |keys| (kind, keys)));
+    for (kind, keys) in all {
+        let (marks, audited) = run(&scenario_with(kind, keys));
+        let name = format!("{} {keys}", kind.name);
         assert_eq!(marks.len(), 2, "{name}: {marks:#?}");
         assert!(marks.iter().all(|mark| mark.verified), "{name}: {marks:#?}");
         let audit = audited.audit;

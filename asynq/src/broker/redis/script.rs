@@ -28,6 +28,8 @@ macro_rules! scripts {
         $(pub(super) static $constant: LazyLock<Named> = LazyLock::new(|| {
             Named::new($file, include_str!(concat!("../../lua/", $file, ".lua")))
         });)*
+
+        static ALL: &[&LazyLock<Named>] = &[$(&$constant),*];
     };
 }
 
@@ -55,6 +57,26 @@ scripts! {
     WRITE_SERVER_STATE = "write_server_state";
     CLEAR_SERVER_STATE = "clear_server_state";
     QUEUE_STATS = "queue_stats";
+}
+
+/// The name of the script that has this hash.
+pub(super) fn name_of_hash(hash: &[u8]) -> Option<&'static str> {
+    let mut all = ALL.iter();
+    let found = all.find(|named| {
+        named
+            .script
+            .get_hash()
+            .as_bytes()
+            .eq_ignore_ascii_case(hash)
+    });
+    found.map(|named| named.name)
+}
+
+/// The name of the script that has this text.
+pub(super) fn name_of_text(text: &[u8]) -> Option<&'static str> {
+    let mut all = ALL.iter();
+    let found = all.find(|named| named.text.as_bytes() == text);
+    found.map(|named| named.name)
 }
 
 /// One call of a script: `EVALSHA`, and `EVAL` when Redis does not know it (any more). As go-redis, which never loads a

@@ -106,6 +106,7 @@ async fn direct(
 async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     let plan = stand.plan.clone();
     let targets = turn.targets(&plan);
+    stand.lift_points(turn);
     let seen: Seen = match turn.lever(&plan) {
         None => Some((true, "by itself".to_owned())),
         Some(Lever::Handler(_)) => None,
@@ -113,6 +114,7 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
         Some(Lever::Redis(lever)) => Some(stand.pull_redis(lever).await?),
         Some(Lever::Queue { queue, what }) => Some(stand.pull_queue(&queue, what).await),
         Some(Lever::Link(lever)) => Some(stand.pull_link(lever, targets).await),
+        Some(Lever::Point(lever)) => stand.pull_point(lever, turn, targets),
         Some(Lever::Scrape { reachable }) => Some(stand.pull_scrape(reachable, targets)),
         Some(Lever::Members) => Some(stand.scale(targets).await?),
     };

@@ -11,7 +11,7 @@ use crate::engine::live::{LiveError, LiveOptions};
 use crate::plan::Plan;
 use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::address::Address;
-use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::clock::{ClockOrigin, Time};
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -187,6 +187,15 @@ impl Fleet {
         }
     }
 
+    /// When a process that is gone has ended: now, unless it died in the middle of a call.
+    fn ended(&self, name: &str, clock: ClockOrigin) -> Time {
+        let died = self
+            .roster
+            .as_ref()
+            .and_then(|roster| roster.take_death(name));
+        died.unwrap_or_else(|| clock.now())
+    }
+
     /// Kills processes.
     pub(crate) async fn kill(&mut self, names: &[String], clock: ClockOrigin) -> Killed {
         self.let_go(names);
@@ -201,7 +210,8 @@ impl Fleet {
             } else if child.kill().await.is_ok() && child.has_ended() {
                 killed.gone += 1;
             }
-            self.ledgers.push((child.into_ledger(), Some(clock.now())));
+            let ended = self.ended(name, clock);
+            self.ledgers.push((child.into_ledger(), Some(ended)));
         }
         killed
     }
@@ -242,21 +252,23 @@ impl Fleet {
                     Some(ms) => clock.real_millis(ms),
                     None => clock.real_millis(timeout_ms) + STOP_SLACK,
                 };
+                let name = name.clone();
                 stopping.spawn(async move {
                     let before = child.has_ended();
                     let stopped = child.stop(patience).await;
                     let ended = stopped.map(|graceful| (!before, graceful && !before));
-                    (ended, child)
+                    (name, ended, child)
                 });
             }
         }
         let (mut there, mut graceful) = (0, 0);
-        for (ended, child) in stopping.join_all().await {
+        for (name, ended, child) in stopping.join_all().await {
             let (was_there, gracefully) =
                 ended.map_err(|error| LiveError::System("worker", error))?;
             there += usize::from(was_there);
             graceful += usize::from(gracefully);
-            self.ledgers.push((child.into_ledger(), Some(clock.now())));
+            let ended = self.ended(&name, clock);
+            self.ledgers.push((child.into_ledger(), Some(ended)));
         }
         Ok((there, graceful))
     }
@@ -292,10 +304,14 @@ impl Fleet {
 
     /// Ends every process and gives the ledgers of all incarnations.
     pub(crate) async fn end(&mut self) -> Vec<Ended> {
-        while let Some((_, mut child)) = self.running.pop_first() {
+        while let Some((name, mut child)) = self.running.pop_first() {
             // The drill is over: what is in progress counts as still queued. `kill_on_drop` covers an error here.
             let _ = child.kill().await;
-            self.ledgers.push((child.into_ledger(), None));
+            let died = self
+                .roster
+                .as_ref()
+                .and_then(|roster| roster.take_death(&name));
+            self.ledgers.push((child.into_ledger(), died));
         }
         std::mem::take(&mut self.ledgers)
     }

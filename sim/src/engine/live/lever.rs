@@ -3,8 +3,10 @@
 mod process;
 mod redis;
 
+use super::director::Seen;
 use super::stand::Stand;
-use crate::lever::{LinkLever, QueueLever};
+use crate::fault::{Turn, What};
+use crate::lever::{LinkLever, PointLever, QueueLever};
 use firedrill_asynq::op::{Op, Reply};
 
 impl Stand {
@@ -50,6 +52,34 @@ impl Stand {
         };
         let (hit, all) = (hit.len(), instances.len());
         (hit == all, format!("{hit} of {all} {what}"))
+    }
+
+    /// A rule about calls is on from now on: it is told when it hits one.
+    pub(super) fn pull_point(&self, lever: PointLever, turn: Turn, clients: &[String]) -> Seen {
+        let (PointLever::Set(rule), What::Begin(index)) = (lever, turn.what) else {
+            // Withdrawn with the end of its step.
+            return Some((true, "rule withdrawn".to_owned()));
+        };
+        if !rule.then.kills() {
+            clients
+                .iter()
+                .for_each(|client| self.roster.leaves_way(client));
+        }
+        let id = &self.plan.timeline[index].id;
+        self.links.set((index, id), rule, clients, self.plan.seed);
+        None
+    }
+
+    /// The rules of steps that end are withdrawn.
+    pub(super) fn lift_points(&self, turn: Turn) {
+        for step in turn.ends(&self.plan) {
+            if self.links.lift(step) {
+                let clients = &self.plan.timeline[step].targets;
+                clients
+                    .iter()
+                    .for_each(|client| self.roster.has_way(client));
+            }
+        }
     }
 
     /// The links of clients, each looked at.

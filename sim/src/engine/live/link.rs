@@ -2,8 +2,12 @@
 //! order; nothing is lost, and nothing is closed when it heals: TCP repeats what was not acknowledged.
 
 mod pump;
+mod resp;
+mod talk;
 
-use crate::lever::LinkLever;
+use crate::engine::live::child::Told;
+use crate::engine::live::watch::Roster;
+use crate::lever::{LinkLever, PointRule};
 use crate::plan::Plan;
 use firedrill_asynq::broker::redis::address::{Address, Way};
 use firedrill_asynq::clock::ClockOrigin;
@@ -12,9 +16,12 @@ use pump::Dice;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
+use talk::{Rules, Talk};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -27,8 +34,13 @@ const SILENT_FOR: Duration = Duration::from_millis(50);
 const GREETINGS: u32 = 8;
 
 /// The links of a drill, by client. A client without one talks to Redis itself.
-#[derive(Default)]
-pub(crate) struct Links(BTreeMap<String, Link>);
+pub(crate) struct Links {
+    all: BTreeMap<String, Link>,
+    rules: Arc<Rules>,
+}
+
+/// Who listens to a link: rules about calls, and whose calls they are.
+type Hears = Option<(Arc<Rules>, Arc<str>)>;
 
 /// One client's link. Dropping it closes it.
 struct Link {
@@ -56,21 +68,44 @@ impl Links {
     ///
     /// # Errors
     /// When there is no port to be had, or what is there cannot be linked to.
-    pub(crate) async fn open(plan: &Plan, address: &Address) -> io::Result<Self> {
-        let mut links = BTreeMap::new();
+    pub(crate) async fn open(
+        plan: &Plan,
+        address: &Address,
+        told: UnboundedSender<Told>,
+    ) -> io::Result<Self> {
+        let rules = Arc::new(Rules::new(told));
+        let heard = plan.heard_clients();
+        let mut all = BTreeMap::new();
         for client in plan.linked_clients() {
             let way = address.way().ok_or_else(|| {
                 io::Error::other("links lead to one Redis without TLS, not to what was given")
             })?;
             let dice = rng::stream(plan.seed, &format!("link/{client}"));
-            links.insert(client.to_owned(), Link::open(way, dice).await?);
+            let name: Arc<str> = client.into();
+            let hears = heard.contains(client).then(|| (rules.clone(), name));
+            all.insert(client.to_owned(), Link::open(way, dice, hears).await?);
         }
-        Ok(Self(links))
+        Ok(Self { all, rules })
+    }
+
+    /// The drill begins.
+    pub(crate) fn begin(&self, clock: ClockOrigin, roster: Roster) {
+        self.rules.begin(clock, roster);
+    }
+
+    /// A step's rule about calls of these clients is on from now on.
+    pub(super) fn set(&self, step: (usize, &str), rule: PointRule, clients: &[String], seed: u64) {
+        self.rules.set(step, rule, clients, seed);
+    }
+
+    /// It no longer is; answers whether it was.
+    pub(super) fn lift(&self, step: usize) -> bool {
+        self.rules.lift(step)
     }
 
     /// Where a client finds Redis, if that is over a link.
     pub(crate) fn address(&self, client: &str, redis: &Address) -> Option<Address> {
-        redis.by_way_of(self.0.get(client)?.port)
+        redis.by_way_of(self.all.get(client)?.port)
     }
 
     /// Does something to the links of these clients; answers of how many it was seen.
@@ -92,7 +127,10 @@ impl Links {
             },
             LinkLever::Heal => State::default(),
         };
-        let links: Vec<&Link> = clients.iter().filter_map(|name| self.0.get(name)).collect();
+        let links: Vec<&Link> = clients
+            .iter()
+            .filter_map(|name| self.all.get(name))
+            .collect();
         for link in &links {
             link.state.send_replace(state);
         }
@@ -105,12 +143,12 @@ impl Links {
 }
 
 impl Link {
-    async fn open(way: Way, dice: Dice) -> io::Result<Self> {
+    async fn open(way: Way, dice: Dice, hears: Hears) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let (state, _) = watch::channel(State::default());
         let watched = state.subscribe();
-        let accepting = tokio::spawn(accept(listener, way, watched, dice));
+        let accepting = tokio::spawn(accept(listener, (way, hears), watched, dice));
         Ok(Self {
             port,
             state,
@@ -159,7 +197,12 @@ async fn greet(port: u16) -> io::Result<()> {
 }
 
 /// Takes connections until the link is closed.
-async fn accept(listener: TcpListener, way: Way, state: watch::Receiver<State>, mut dice: Dice) {
+async fn accept(
+    listener: TcpListener,
+    (way, hears): (Way, Hears),
+    state: watch::Receiver<State>,
+    mut dice: Dice,
+) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let Ok((client, _)) = listener.accept().await else {
@@ -167,16 +210,19 @@ async fn accept(listener: TcpListener, way: Way, state: watch::Receiver<State>, 
         };
         while connections.try_join_next().is_some() {}
         let (way, state, dice) = (way.clone(), state.clone(), pump::split(&mut dice));
+        let talk = hears
+            .clone()
+            .map(|(rules, client)| Talk::new(rules, client));
         connections.spawn(async move {
             // A connection that breaks is closed on both sides: that is all there is to tell.
-            let _ = forward(client, way, state, dice).await;
+            let _ = forward(client, (way, talk), state, dice).await;
         });
     }
 }
 
 async fn forward(
     client: TcpStream,
-    way: Way,
+    (way, talk): (Way, Option<Talk>),
     mut state: watch::Receiver<State>,
     dice: [Dice; 2],
 ) -> io::Result<()> {
@@ -185,12 +231,13 @@ async fn forward(
     pump::passes(&mut state).await;
     match way {
         Way::Socket(path) => {
-            pump::both(client, UnixStream::connect(path).await?, state, dice).await
+            let server = UnixStream::connect(path).await?;
+            pump::both(client, server, state, dice, talk.as_ref()).await;
         }
         Way::Server(place) => {
             let server = TcpStream::connect(place).await?;
             server.set_nodelay(true)?;
-            pump::both(client, server, state, dice).await
+            pump::both(client, server, state, dice, talk.as_ref()).await;
         }
     }
     Ok(())

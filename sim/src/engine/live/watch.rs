@@ -23,6 +23,7 @@ use firedrill_asynq::broker::redis::RedisOptions;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_reports::record::{GapKind, Interference, Meddling};
+use rustix::process::{Signal, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
@@ -52,6 +53,8 @@ struct State {
     gaps: Gaps,
     books: Books,
     told: usize,
+    /// Those that have died in the middle of a call, by plan, and when.
+    deaths: BTreeMap<String, Time>,
 }
 
 impl Roster {
@@ -90,6 +93,28 @@ impl Roster {
                 .followed
                 .insert(who.to_owned(), Followed::new(pid, ledger));
         }
+    }
+
+    /// Ends a process with SIGKILL in the middle of a call, by plan; answers whether it was there.
+    pub(crate) fn dies(&self, who: &str) -> bool {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(pid) = state.followed.get(who).and_then(Followed::pid) else {
+            return false;
+        };
+        state.absences.leaves(who, now);
+        state.followed.remove(who);
+        // A child of ours keeps its pid until we have waited for it.
+        let killed = kill_process(pid, Signal::KILL).is_ok();
+        if killed {
+            state.deaths.insert(who.to_owned(), now);
+        }
+        killed
+    }
+
+    /// When a process has died by plan, told once.
+    pub(crate) fn take_death(&self, who: &str) -> Option<Time> {
+        self.state().deaths.remove(who)
     }
 
     /// Something is done to a client's way to Redis by plan: the process goes on, and is looked after as before.

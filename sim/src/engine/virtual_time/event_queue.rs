@@ -33,6 +33,8 @@ pub(crate) enum Happening {
     Turn,
     /// The patience with a graceful shutdown is over.
     Kill(u16, u32),
+    /// A process dies in the middle of a call.
+    Dies(u16, u32),
     /// An actor is asked to shut down.
     Shutdown(Who),
     /// Between actors and Redis.

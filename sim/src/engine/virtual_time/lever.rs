@@ -39,6 +39,7 @@ impl World<'_> {
     fn carry_out(&mut self, turn: Turn) {
         let plan = self.stage.plan;
         let targets = turn.targets(plan);
+        self.lift_points(turn);
         let pulled = match turn.lever(plan) {
             None => Pulled::Seen(true, "by itself".to_owned()),
             Some(Lever::Handler(_)) => Pulled::Nothing,
@@ -46,6 +47,7 @@ impl World<'_> {
             Some(Lever::Redis(lever)) => self.pull_redis(lever),
             Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what),
             Some(Lever::Link(lever)) => self.pull_link(lever, targets),
+            Some(Lever::Point(lever)) => self.pull_point(lever, turn, targets),
             Some(Lever::Scrape { reachable }) => {
                 let hit = self.scrapes.reach(targets, reachable);
                 let what = if reachable {

@@ -70,7 +70,7 @@ impl<'p> World<'p> {
                 redis: VirtualRedis::at_start(start),
                 wire: Wire::of(plan),
                 handlers,
-                lives: TaskLives::new(Auditor::new(plan, start, end), plan.holds_calls()),
+                lives: TaskLives::new(Auditor::new(plan, start, end), plan.refused_may_come()),
                 seen: vec![false; plan.timeline.len()],
                 marks: Vec::new(),
                 counts: Counts::default(),
@@ -185,6 +185,7 @@ impl<'p> World<'p> {
                 self.scrapes.ended(target, at_ms, sink)?;
             }
             Happening::Turn => self.take_turns(),
+            Happening::Dies(process, incarnation) => self.dies(process, incarnation),
             Happening::Kill(process, incarnation) => self.out_of_patience(process, incarnation),
         }
         Ok(())
@@ -216,6 +217,7 @@ impl<'p> World<'p> {
             | Happening::Gone(_)
             | Happening::Turn
             | Happening::Kill(..)
+            | Happening::Dies(..)
             | Happening::Wire(_) => {}
         }
     }

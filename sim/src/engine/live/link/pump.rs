@@ -1,11 +1,14 @@
 //! Moves bytes one way and the other: each piece when its time has come, in the order in which it came.
 
 use super::State;
+use super::talk::{Pieces, Talk};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc::{self, WeakSender};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// What jitter is drawn from.
@@ -29,17 +32,34 @@ pub(super) async fn passes(state: &mut watch::Receiver<State>) {
     }
 }
 
-/// Moves bytes both ways until one side has ended, or breaks.
+/// Moves bytes both ways until one side has ended, or breaks. `talk`: listens to them.
 pub(super) async fn both(
     client: impl AsyncRead + AsyncWrite,
     server: impl AsyncRead + AsyncWrite,
     state: watch::Receiver<State>,
     [asking, answering]: [Dice; 2],
+    talk: Option<&Talk>,
 ) {
     let (from_client, to_client) = tokio::io::split(client);
     let (from_server, to_server) = tokio::io::split(server);
-    let asks = one_way(from_client, to_server, state.clone(), asking);
-    let answers = one_way(from_server, to_client, state, answering);
+    let to_redis = mpsc::channel(PIECES);
+    let to_ask = to_redis.0.clone();
+    let answers_to = mpsc::channel(PIECES);
+    let asks = Way {
+        ear: talk.map_or(Ear::Deaf, Ear::Asks),
+        pieces: to_redis,
+        dice: asking,
+        state: state.clone(),
+    };
+    let answers = Way {
+        ear: talk.map_or(Ear::Deaf, |talk| Ear::Answers(talk, to_ask.downgrade())),
+        pieces: answers_to,
+        dice: answering,
+        state,
+    };
+    drop(to_ask);
+    let asks = asks.run(from_client, to_server);
+    let answers = answers.run(from_server, to_client);
     tokio::select! {
         // Whoever has hung up wants no answer any more; what was sent before that has arrived.
         () = asks => {}
@@ -47,48 +67,87 @@ pub(super) async fn both(
     }
 }
 
-/// Ends when all that came has arrived.
-async fn one_way(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
+/// Who listens to what goes one way.
+enum Ear<'t> {
+    /// Nobody.
+    Deaf,
+    /// To what the client says.
+    Asks(&'t Talk),
+    /// To what Redis says; the way back to it.
+    Answers(&'t Talk, WeakSender<(Instant, Vec<u8>)>),
+}
+
+impl Ear<'_> {
+    /// More has come; `heard`: what was not passed on yet.
+    async fn hear(&mut self, heard: &mut Vec<u8>, on: (Instant, &Pieces)) -> ControlFlow<()> {
+        match self {
+            Self::Deaf => match on.1.send((on.0, std::mem::take(heard))).await {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            },
+            Self::Asks(talk) => talk.asks(heard, on).await,
+            Self::Answers(talk, again) => match again.upgrade() {
+                Some(again) => talk.answers(heard, on, &again).await,
+                None => ControlFlow::Break(()),
+            },
+        }
+    }
+}
+
+/// One way of a connection.
+struct Way<'t> {
+    ear: Ear<'t>,
+    pieces: (Pieces, mpsc::Receiver<(Instant, Vec<u8>)>),
     state: watch::Receiver<State>,
-    mut dice: Dice,
-) {
-    let (sender, mut pieces) = mpsc::channel::<(Instant, Vec<u8>)>(PIECES);
-    let mut writes = state.clone();
-    let read = async move {
-        let mut last = Instant::now();
-        let mut piece = vec![0; PIECE];
-        while let Ok(length @ 1..) = from.read(&mut piece).await {
-            let State { delay, jitter, .. } = *state.borrow();
-            let more = match jitter.as_micros() {
-                0 => Duration::ZERO,
-                most => {
-                    let most = u64::try_from(most).unwrap_or(u64::MAX);
-                    Duration::from_micros(dice.random_range(0..=most))
+    dice: Dice,
+}
+
+impl Way<'_> {
+    /// Ends when all that came has arrived.
+    async fn run(self, mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+        let Self {
+            mut ear,
+            pieces: (sender, mut pieces),
+            state,
+            mut dice,
+        } = self;
+        let mut writes = state.clone();
+        let read = async move {
+            let mut last = Instant::now();
+            let mut piece = vec![0; PIECE];
+            let mut heard = Vec::new();
+            while let Ok(length @ 1..) = from.read(&mut piece).await {
+                let State { delay, jitter, .. } = *state.borrow();
+                let more = match jitter.as_micros() {
+                    0 => Duration::ZERO,
+                    most => {
+                        let most = u64::try_from(most).unwrap_or(u64::MAX);
+                        Duration::from_micros(dice.random_range(0..=most))
+                    }
+                };
+                last = last.max(Instant::now() + delay + more);
+                heard.extend_from_slice(&piece[..length]);
+                if ear.hear(&mut heard, (last, &sender)).await.is_break() {
+                    return;
                 }
-            };
-            last = last.max(Instant::now() + delay + more);
-            if sender.send((last, piece[..length].to_vec())).await.is_err() {
-                return;
             }
+        };
+        let write = async move {
+            while let Some((due, piece)) = pieces.recv().await {
+                if due > Instant::now() {
+                    tokio::time::sleep_until(due).await;
+                }
+                passes(&mut writes).await;
+                if to.write_all(&piece).await.is_err() {
+                    return;
+                }
+            }
+            let _ = to.shutdown().await;
+        };
+        tokio::select! {
+            () = write => {}
+            // What was read is still to be written.
+            () = async { read.await; std::future::pending::<()>().await } => {}
         }
-    };
-    let write = async move {
-        while let Some((due, piece)) = pieces.recv().await {
-            if due > Instant::now() {
-                tokio::time::sleep_until(due).await;
-            }
-            passes(&mut writes).await;
-            if to.write_all(&piece).await.is_err() {
-                return;
-            }
-        }
-        let _ = to.shutdown().await;
-    };
-    tokio::select! {
-        () = write => {}
-        // What was read is still to be written.
-        () = async { read.await; std::future::pending::<()>().await } => {}
     }
 }

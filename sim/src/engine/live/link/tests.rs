@@ -20,7 +20,7 @@ fn echo() -> String {
 
 async fn link() -> Link {
     let dice = rng::stream(1, "test");
-    Link::open(Way::Server(echo()), dice).await.unwrap()
+    Link::open(Way::Server(echo()), dice, None).await.unwrap()
 }
 
 fn slow(delay_ms: u64, jitter_ms: u64) -> State {

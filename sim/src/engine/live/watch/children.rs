@@ -134,8 +134,13 @@ impl Followed {
         seen
     }
 
+    /// The process, if it is one.
+    pub(super) fn pid(&self) -> Option<Pid> {
+        i32::try_from(self.pid).ok().and_then(Pid::from_raw)
+    }
+
     fn look_at_process(&mut self, now: Time, seen: &mut Vec<Seen>) {
-        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
+        let Some(pid) = self.pid() else {
             return;
         };
         // Taken, so that the next look sees the next stop; the end is left for whoever waits for the process.

@@ -134,10 +134,23 @@ impl World<'_> {
         if self.processes[process].thaw().is_some() {
             self.frozen -= 1;
         }
+        if let (Some(wire), Ok(number)) = (&mut self.stage.wire, u16::try_from(process)) {
+            wire.gone(number);
+        }
         if let Some(life) = self.processes[process].life.take() {
             for task in life.handlers.at_work() {
                 self.stage.lives.killed(task, self.stage.now);
             }
+        }
+    }
+
+    /// It dies in the middle of a call, by plan.
+    pub(crate) fn dies(&mut self, number: u16, incarnation: u32) {
+        let process = usize::from(number);
+        let it = &self.processes[process];
+        if it.incarnation() == incarnation && it.life.is_some() {
+            self.leaves(process);
+            self.kill_process(process);
         }
     }
 

@@ -8,15 +8,18 @@
 
 use super::Pulled;
 use crate::audit::way_of;
+use crate::engine::points::{At, Hit, Points};
 use crate::engine::virtual_time::event_queue::{Happening, Who};
 use crate::engine::virtual_time::stage::Stage;
 use crate::engine::virtual_time::token::Token;
 use crate::engine::virtual_time::world::World;
-use crate::lever::{Lever, LinkLever, RedisLever};
-use crate::plan::{PRODUCER, Plan};
+use crate::fault::{Turn, What};
+use crate::lever::{Lever, LinkLever, PointLever, PointVerdict, RedisLever};
+use crate::plan::{PRODUCER, Plan, Step};
 use firedrill_asynq::actor::Ticket;
+use firedrill_asynq::call::CallKind;
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::op::{Answer, BrokerError, Op};
+use firedrill_asynq::op::{Answer, BrokerError, Op, Reply};
 use firedrill_asynq::rng;
 use firedrill_asynq::settings::{
     REDIS_DIAL_TIMEOUT_MS, REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS,
@@ -44,6 +47,10 @@ pub(crate) struct Wire {
     /// What was sent and is held, in its order.
     held: Vec<Flight>,
     dice: ChaCha8Rng,
+    /// Rules about calls.
+    points: Points,
+    /// The processes, by number.
+    names: Vec<String>,
 }
 
 /// One client's way to Redis.
@@ -117,15 +124,20 @@ fn client_of(who: Who) -> Client {
 impl Wire {
     /// Of a plan that does something to links or stops Redis.
     pub(crate) fn of(plan: &Plan) -> Option<Self> {
-        let needs = |lever| matches!(lever, Lever::Link(_) | Lever::Redis(RedisLever::Stop));
-        let mut faults = plan.timeline.iter();
-        faults.any(|step| needs(step.fault.begin())).then(|| Self {
+        let needs = |step: &Step| {
+            let stops = matches!(step.fault.begin(), Lever::Redis(RedisLever::Stop));
+            stops || step.fault.needs_links()
+        };
+        let names = || plan.processes().into_iter().map(|(name, _)| name);
+        plan.timeline.iter().any(needs).then(|| Self {
             links: BTreeMap::new(),
             redis_stopped: false,
             calls: BTreeMap::new(),
             next: 0,
             held: Vec::new(),
             dice: rng::stream(plan.seed, "links"),
+            points: Points::default(),
+            names: names().collect(),
         })
     }
 
@@ -143,6 +155,19 @@ impl Wire {
         let links = &self.links;
         let is_cut = |client: &Client| links.get(client).is_some_and(|link| link.cut);
         self.held.retain(|flight| is_cut(&flight.client));
+    }
+
+    /// What becomes of a call of a client.
+    fn verdict(&mut self, client: Client, op: Option<CallKind>, at: At) -> Option<Hit> {
+        let name = client.map_or(PRODUCER, |number| &self.names[usize::from(number)]);
+        self.points.verdict(name, op?, at)
+    }
+
+    /// A process is gone: it waits for nothing any more.
+    pub(super) fn gone(&mut self, process: u16) {
+        let of = |call: &Call| client_of(call.who) == Some(process);
+        self.calls.retain(|_, call| !of(call));
+        self.link(Some(process)).dialled = true;
     }
 
     fn link(&mut self, client: Client) -> &mut Link {
@@ -199,11 +224,16 @@ impl Stage<'_> {
         let Some(call) = wire.calls.get(&number) else {
             return;
         };
-        let (client, attempt, op) = (client_of(call.who), call.attempt, call.op.clone());
+        let (who, client) = (call.who, client_of(call.who));
+        let (attempt, op) = (call.attempt, call.op.clone());
         let dialling = !wire.link(client).dialled && !wire.passes(client, ASKING);
         if let Some(call) = wire.calls.get_mut(&number) {
             call.dialling = dialling;
         }
+        if !dialling && let Some(hit) = wire.verdict(client, CallKind::of(&op), At::Client) {
+            return self.hit(hit, who);
+        }
+        let Some(wire) = &mut self.wire else { return };
         let patience_ms = if dialling {
             REDIS_DIAL_TIMEOUT_MS
         } else {
@@ -244,8 +274,27 @@ impl Stage<'_> {
         }
         match flight.what {
             Freight::Asked(op) => {
+                let kind = CallKind::of(&op);
+                let again = kind.map(|_| op.clone());
                 let answer = self.apply(op);
                 let wait_ms = self.refusal_ms(&answer);
+                let Some(wire) = &mut self.wire else { return };
+                let acted = !matches!(answer, Err(_) | Ok(Reply::Dequeued(None)));
+                let hit = wire.verdict(flight.client, kind.filter(|_| acted), At::Redis);
+                if let Some(hit) = hit {
+                    let who = wire.calls.get(&flight.call).map(|call| call.who);
+                    if let Some(who) = who {
+                        self.hit(hit, who);
+                    }
+                    match hit.then {
+                        PointVerdict::DieBefore | PointVerdict::DieAfter => return,
+                        // The client sees its connection break, and tries again.
+                        PointVerdict::LoseReply => {
+                            return self.fails(flight.call, flight.attempt, "EOF");
+                        }
+                        PointVerdict::Repeat => drop(again.map(|op| self.apply(op))),
+                    }
+                }
                 let Some(wire) = &mut self.wire else { return };
                 let at = wire.arrival(flight.client, ANSWERING, now.plus_millis(wait_ms));
                 let back = Flight {
@@ -270,7 +319,25 @@ impl Stage<'_> {
         self.events.push(self.now, Happening::Answer(answered));
     }
 
+    /// A rule has hit a call of `who`.
+    fn hit(&mut self, hit: Hit, who: Who) {
+        let name = match (who, &self.wire) {
+            (Who::Process(number, _), Some(wire)) => wire.names[usize::from(number)].clone(),
+            _ => PRODUCER.to_owned(),
+        };
+        self.saw(hit.step, &name);
+        if let (true, Who::Process(number, incarnation)) = (hit.then.kills(), who) {
+            self.events
+                .push(self.now, Happening::Dies(number, incarnation));
+        }
+    }
+
     fn times_out(&mut self, number: u64, attempt: u32) {
+        self.fails(number, attempt, "i/o timeout");
+    }
+
+    /// An attempt of a call has failed; its client tries again, or gives up.
+    fn fails(&mut self, number: u64, attempt: u32, why: &str) {
         let now = self.now;
         let Some(wire) = &mut self.wire else { return };
         if !wire.waits_for(number, attempt) {
@@ -283,7 +350,7 @@ impl Stage<'_> {
         wire.link(client_of(call.who)).dialled = false;
         call.attempt += 1;
         if call.attempt > REDIS_RETRIES {
-            return self.deliver(call, Err(BrokerError::Unreachable("i/o timeout".into())));
+            return self.deliver(call, Err(BrokerError::Unreachable(why.into())));
         }
         call.dialling = false;
         wire.calls.insert(number, call);
@@ -330,6 +397,46 @@ impl Stage<'_> {
 }
 
 impl World<'_> {
+    /// A rule about calls is on from now on, or no longer.
+    pub(super) fn pull_point(
+        &mut self,
+        lever: PointLever,
+        turn: Turn,
+        targets: &[String],
+    ) -> Pulled {
+        let (PointLever::Set(rule), What::Begin(index)) = (lever, turn.what) else {
+            // Withdrawn with the end of its step.
+            return Pulled::Seen(true, "rule withdrawn".to_owned());
+        };
+        let step = &self.stage.plan.timeline[index];
+        if !rule.then.kills() {
+            let now = self.stage.now;
+            for name in targets {
+                self.stage.lives.absences().leaves(&way_of(name), now);
+            }
+        }
+        if let Some(wire) = &mut self.stage.wire {
+            let seed = self.stage.plan.seed;
+            wire.points.set((index, &step.id), rule, targets, seed);
+        }
+        Pulled::Nothing
+    }
+
+    /// The rules of steps that end are withdrawn.
+    pub(super) fn lift_points(&mut self, turn: Turn) {
+        let now = self.stage.now;
+        for step in turn.ends(self.stage.plan) {
+            let Some(wire) = &mut self.stage.wire else {
+                return;
+            };
+            if wire.points.lift(step) {
+                for name in &self.stage.plan.timeline[step].targets {
+                    self.stage.lives.absences().returns(&way_of(name), now);
+                }
+            }
+        }
+    }
+
     pub(super) fn pull_link(&mut self, lever: LinkLever, targets: &[String]) -> Pulled {
         let now = self.stage.now;
         for name in targets {
