@@ -40,6 +40,11 @@ pub trait Host {
     }
     /// A call during which a worker slot is held took so long, in real time.
     fn held(&mut self, _by: SlotCall, _real: Duration) {}
+    /// How far the process' clock is ahead of the true time `now`, virtual nanoseconds; negative: behind. What the actor reads,
+    /// writes and decides goes by that clock; timers run by themselves, as Go's do, and notes tell the true time.
+    fn clock_skew(&mut self, _now: Time) -> i64 {
+        0
+    }
     /// Redis answered a health check, or did not.
     fn health(&mut self, _health: Result<(), Box<BrokerError>>) {}
 }
@@ -90,6 +95,20 @@ const REFUSED: Duration = Duration::from_millis(1);
 /// Most calls in flight to Redis; more wait their turn in order.
 const CALLS_IN_FLIGHT_MAX: usize = 512;
 
+/// Lets the actor take an event by its process' clock; answers how far that is ahead.
+fn tell<A: Actor<TaskMessage>>(
+    actor: &mut A,
+    host: &mut impl Host,
+    clock: ClockOrigin,
+    event: Event,
+    actions: &mut Actions,
+) -> i64 {
+    let now = clock.now();
+    let skew_ns = host.clock_skew(now);
+    actor.on(Time(now.0.saturating_add(skew_ns)), event, actions);
+    skew_ns
+}
+
 /// Runs `actor` until it exits or every outside sender is gone.
 pub async fn drive<A: Actor<TaskMessage>, H: Host>(
     actor: &mut A,
@@ -104,7 +123,7 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
     let mut timer_seq = 0;
     let mut actions: Actions = Vec::new();
     let mut aggregated: Vec<Event> = Vec::new();
-    actor.on(clock.now(), Event::Start, &mut actions);
+    let mut skew_ns = tell(actor, host, clock, Event::Start, &mut actions);
     loop {
         for action in actions.drain(..) {
             match action {
@@ -127,10 +146,14 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
                 }
                 Action::Timer(at, timer) => {
                     timer_seq += 1;
-                    timers.push(Reverse((at, timer_seq, timer)));
+                    timers.push(Reverse((
+                        Time(at.0.saturating_sub(skew_ns)),
+                        timer_seq,
+                        timer,
+                    )));
                 }
                 Action::Run { run, task } => host.run(clock.now(), run, task),
-                Action::Note(entry) => host.note(entry),
+                Action::Note(entry) => host.note(entry.moved(-skew_ns)),
                 Action::Aggregate(aggregation) => {
                     let check = aggregation.check;
                     let task = host.aggregate(clock.now(), *aggregation).map(Box::new);
@@ -141,7 +164,7 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
             }
         }
         if let Some(event) = aggregated.pop() {
-            actor.on(clock.now(), event, &mut actions);
+            skew_ns = tell(actor, host, clock, event, &mut actions);
             continue;
         }
         let now = clock.now();
@@ -150,12 +173,18 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
         {
             let timer = *timer;
             timers.pop();
-            actor.on(now, Event::Timer(timer), &mut actions);
+            skew_ns = tell(actor, host, clock, Event::Timer(timer), &mut actions);
             // Calls and answers must get their turn even when timers are always due.
             tokio::task::yield_now().await;
             while let Ok((ticket, answer, held)) = answers.try_recv() {
                 tell_held(host, held);
-                actor.on(clock.now(), Event::Answer(ticket, answer), &mut actions);
+                skew_ns = tell(
+                    actor,
+                    host,
+                    clock,
+                    Event::Answer(ticket, answer),
+                    &mut actions,
+                );
             }
             continue;
         }
@@ -167,10 +196,12 @@ pub async fn drive<A: Actor<TaskMessage>, H: Host>(
         tokio::select! {
             Some((ticket, answer, held)) = answers.recv() => {
                 tell_held(host, held);
-                actor.on(clock.now(), Event::Answer(ticket, answer), &mut actions);
+                skew_ns = tell(actor, host, clock, Event::Answer(ticket, answer), &mut actions);
             }
             outside = outside.recv() => match outside {
-                Some(Outside::Event(event)) => actor.on(clock.now(), event, &mut actions),
+                Some(Outside::Event(event)) => {
+                    skew_ns = tell(actor, host, clock, event, &mut actions);
+                }
                 Some(Outside::Inspect(look)) => look(actor),
                 None => return,
             },

@@ -60,6 +60,20 @@ pub enum Note<I> {
     },
 }
 
+impl<I> Note<I> {
+    /// The same, so many nanoseconds later.
+    #[must_use]
+    pub fn moved(mut self, by_ns: i64) -> Self {
+        let (Self::Sent { at, .. }
+        | Self::Answered { at, .. }
+        | Self::Started { at, .. }
+        | Self::Finished { at, .. }
+        | Self::GivenUp { at, .. }) = &mut self;
+        at.0 = at.0.saturating_add(by_ns);
+        self
+    }
+}
+
 /// How an execution ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {

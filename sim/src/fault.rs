@@ -308,11 +308,14 @@ impl Fault {
         self.kind().on == On::Redis
     }
 
-    /// Whether it has begun when it is first felt, not when something is done: handlers know the plan and the time, and
-    /// a rule about calls waits for its call.
+    /// Whether it has begun when it is first felt, not when something is done: handlers, clocks and the producer
+    /// know the plan and the time, and a rule about calls waits for its call.
     #[must_use]
     pub fn begins_when_felt(&self) -> bool {
-        matches!(self.begin(), Lever::Handler(_) | Lever::Point(_))
+        matches!(
+            self.begin(),
+            Lever::Handler(_) | Lever::Point(_) | Lever::Clock(_) | Lever::Load(_)
+        )
     }
 
     /// What becomes of handlers while it is on.
@@ -358,6 +361,7 @@ faults! {
     "worker.stop" worker_stop WorkerStop;
     "worker.terminate" worker_terminate WorkerTerminate;
     "worker.die" worker_die WorkerDie;
+    "worker.clock-skew" worker_clock_skew WorkerClockSkew;
     "handler.fail" handler_fail HandlerFail;
     "handler.slow" handler_slow HandlerSlow;
     "handler.deadlock" handler_deadlock HandlerDeadlock;
@@ -368,6 +372,8 @@ faults! {
     "link.black-hole" link_black_hole LinkBlackHole;
     "link.lose-reply" link_lose_reply LinkLoseReply;
     "link.repeat" link_repeat LinkRepeat;
+    "producer.stop" producer_stop ProducerStop;
+    "producer.surge" producer_surge ProducerSurge;
     "queue.pause" queue_pause QueuePause;
     "scrape.gap" scrape_gap ScrapeGap;
 }

@@ -23,6 +23,10 @@ pub enum Lever {
     },
     /// To the links between the step's clients and Redis.
     Link(LinkLever),
+    /// To the clocks of the step's processes, which know the plan and the time.
+    Clock(ClockLever),
+    /// To what is enqueued; the producer knows the plan and the time.
+    Load(LoadLever),
     /// To calls of the step's clients, each at a point of asynq's protocol.
     Point(PointLever),
     /// The step's targets cannot be scraped, or can be again.
@@ -123,6 +127,25 @@ pub enum LinkLever {
     Heal,
 }
 
+/// What is done to clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockLever {
+    /// They are so far ahead, virtual milliseconds; negative: behind.
+    Skew {
+        /// How far.
+        ms: i64,
+    },
+}
+
+/// What is done to what is enqueued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadLever {
+    /// Task type; `None`: all.
+    pub task: Option<String>,
+    /// So many times as much arrives; 0: nothing does.
+    pub factor: f64,
+}
+
 /// What is done to calls.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum PointLever {
@@ -172,6 +195,8 @@ pub enum On {
     Workers,
     /// Handlers of tasks, wherever they run.
     Handlers,
+    /// What enqueues.
+    Producer,
     /// Redis.
     Redis,
     /// A queue.
@@ -212,6 +237,7 @@ impl On {
         match self {
             Self::Workers => "worker processes",
             Self::Handlers => "handlers",
+            Self::Producer => "the producer",
             Self::Redis => "Redis",
             Self::Queue => "a queue",
             Self::Clients => "clients of Redis",

@@ -5,14 +5,17 @@
 mod demand;
 mod draw;
 mod exponential;
+mod load;
 mod served;
+mod skew;
 mod start;
 mod text;
 mod written;
 
 pub use demand::{Demand, expected_tasks};
-pub use draw::{ArrivalTimes, Dice, Execution, arrivals};
+pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
+pub use skew::Skew;
 pub use start::Start;
 
 use crate::fault::{Fault, Harm};

@@ -1,6 +1,6 @@
 //! The producer: enqueues the plan's arrivals at their intended times, whatever Redis does (open loop).
 
-use crate::plan::{ArrivalTimes, Arrivals, Plan, TaskPlan};
+use crate::plan::{Arrival, ArrivalTimes, Arrivals, Plan, TaskPlan};
 use firedrill_asynq::actor::scheduler::{Periodic, Scheduler};
 use firedrill_asynq::actor::{Action, Actor, Event, Out, Ticket, Timer};
 use firedrill_asynq::client::Submission;
@@ -25,7 +25,7 @@ pub trait Mint<T> {
 struct Source {
     arrivals: ArrivalTimes,
     next_seq: u64,
-    next_at: Option<Time>,
+    next: Option<Arrival>,
 }
 
 /// Enqueues every arrival of the plan. Its ledger is the first half of the audit.
@@ -36,6 +36,27 @@ pub struct Producer<T: Task, M> {
     mint: M,
     scheduler: Option<Scheduler<T>>,
     stopped: bool,
+    /// Steps of the timeline that have had an effect, until somebody is told.
+    felt: Felt,
+}
+
+/// Told of each step's effect, and when that was.
+type Tell = Box<dyn FnMut(usize, Time) + Send>;
+
+#[derive(Default)]
+struct Felt {
+    seen: BTreeSet<usize>,
+    tell: Option<Tell>,
+}
+
+impl Felt {
+    fn by(&mut self, step: usize, at: Time) {
+        if self.seen.insert(step)
+            && let Some(tell) = &mut self.tell
+        {
+            tell(step, at);
+        }
+    }
 }
 
 impl<T: Task, M: Mint<T>> Producer<T, M> {
@@ -45,7 +66,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
         let source = |index| Source {
             arrivals: crate::plan::arrivals(plan, index),
             next_seq: 0,
-            next_at: None,
+            next: None,
         };
         Self {
             origin,
@@ -54,7 +75,15 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             mint,
             scheduler: None,
             stopped: false,
+            felt: Felt::default(),
         }
+    }
+
+    /// Tells `tell` once of each step of the timeline that has had an effect on what is enqueued.
+    #[must_use]
+    pub fn telling(mut self, tell: impl FnMut(usize, Time) + Send + 'static) -> Self {
+        self.felt.tell = Some(Box::new(tell));
+        self
     }
 
     /// Publishes the plan's periodic tasks as a scheduler of this host and process would.
@@ -68,11 +97,9 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
     fn schedule(&mut self, now: Time, index: usize, out: &mut impl Out<T>) {
         let origin = self.origin;
         let source = &mut self.sources[index];
-        source.next_at = source
-            .arrivals
-            .next()
-            .map(|micros| origin.plus_micros(micros));
-        if let Some(at) = source.next_at {
+        source.next = source.arrivals.next_meant();
+        if let Some(arrival) = source.next {
+            let at = origin.plus_micros(arrival.at_us);
             out.push(Action::Timer(at, Timer::Arrival(index)));
         }
         if let Some(scheduler) = &mut self.scheduler {
@@ -82,9 +109,16 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
 
     fn enqueue(&mut self, now: Time, index: usize, out: &mut impl Out<T>) {
         let source = &mut self.sources[index];
-        let Some(intended) = source.next_at else {
+        let Some(arrival) = source.next else {
             return;
         };
+        if let Some(step) = arrival.withheld_by {
+            self.felt.by(step, now);
+            return self.schedule(now, index, out);
+        }
+        let moved_by = source.arrivals.touched_by(arrival.at_us);
+        moved_by.for_each(|step| self.felt.by(step, now));
+        let intended = self.origin.plus_micros(arrival.at_us);
         let seq = source.next_seq;
         source.next_seq += 1;
         let submission = self.mint.mint(index, seq, now);

@@ -12,7 +12,7 @@ use crate::engine::live::watch::Pulse;
 use crate::handler::{self, Behaviour};
 use crate::ledger::LedgerFile;
 use crate::metrics::{WorkerMetrics, exposition};
-use crate::plan::{Execution, Plan};
+use crate::plan::{Execution, Plan, Skew};
 use crate::producer::Payload;
 use anyhow::Context;
 use axum::Router;
@@ -34,6 +34,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -226,9 +227,12 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
         WorkerMetrics::default(),
     );
     let ids = firedrill_asynq::rng::stream(spec.plan.seed, &format!("{stream}/aggregated"));
+    let skews = spec.plan.skews_of(&spec.process);
     let decisions = handler::Handlers::new(Arc::new(spec.plan));
     let mut process = Process {
         into: worker.groups.map(|groups| groups.into),
+        skews,
+        skewed: BTreeSet::new(),
         ids,
         health,
         handlers: Handlers::new(decisions.clone(), spec.process, clock, outside_tx),
@@ -247,6 +251,9 @@ struct Process {
     into: Option<String>,
     /// Draws their ids.
     ids: ChaCha8Rng,
+    /// What is wrong with the clock, and which of that has been told.
+    skews: Vec<Skew>,
+    skewed: BTreeSet<usize>,
     health: Arc<Mutex<Health>>,
     decisions: handler::Handlers,
     start: Time,
@@ -321,6 +328,21 @@ impl Host for Process {
         let id = uuid::Builder::from_random_bytes(self.ids.random()).into_uuid();
         task.submission(now, || id.to_string())
             .map_err(|error| error.to_string().into())
+    }
+
+    fn clock_skew(&mut self, now: Time) -> i64 {
+        let at_ms = now.millis() - self.start.millis();
+        let mut skew_ms = 0;
+        for skew in self.skews.iter().filter(|skew| skew.is_on(at_ms)) {
+            skew_ms += skew.ms;
+            if self.skewed.insert(skew.step) {
+                report(&Report::Effect {
+                    step: skew.step,
+                    at: now,
+                });
+            }
+        }
+        skew_ms.saturating_mul(1_000_000)
     }
 
     fn held(&mut self, by: SlotCall, real: Duration) {

@@ -40,7 +40,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// A small drill with one fault, from 90 s to 3m.
+/// A small drill with one fault, from 1m to 2m.
 fn scenario(case: &Case) -> String {
     let fault = &case.fault;
     let name = fault["name"].as_str().unwrap();
@@ -67,16 +67,16 @@ name: {}
 family: other
 summary: One fault.
 seed: 3
-duration: 5m
+duration: 200s
 warmup: 30s
 queues: {{ default: {{ priority: 1, wait_objective: 30s }} }}
 workload:
   - {{ task: t, queue: default, arrivals: {{ poisson: 2/s }}, service: {{ constant: 500ms }} }}
 workers: [{{ name: w, processes: 2, concurrency: 3 }}]
 timeline:
-  - {{ at: 90s, fault: {name}, {select}{keys}until: {{ at: 3m{remedy} }} }}
+  - {{ at: 60s, fault: {name}, {select}{keys}until: {{ at: 2m{remedy} }} }}
 incidents:
-  - {{ cause: other, wanted: ticket, within: 2m }}
+  - {{ cause: other, wanted: ticket, within: 1m }}
 ",
         case.name
     )
@@ -149,6 +149,11 @@ fn every_fault_bites_and_heals_for_real_as_on_the_model() {
         );
         let other = modelled.audit().unwrap();
         assert_eq!(audit.intended, other.intended, "{name}");
+        // Who dies between a handler and its `done` leaves its task to be worked on again.
+        if name == "worker-die-1" {
+            let twice = (audit.executed_twice, other.executed_twice);
+            assert!(twice.0 > 0 && twice.1 > 0, "{name}: {twice:?}");
+        }
         // What it does to tasks it does for real and on the model, or on neither.
         let refuses = |rejected: u64| rejected * 20 > audit.intended;
         assert_eq!(
@@ -297,8 +302,8 @@ fn whoever_kills_firedrill_in_the_middle_of_any_fault_leaves_nothing_behind() {
         let file = format!("{}.yaml", case.name);
         // They go on to the end.
         let text = scenario(case)
-            .replace("90s", "20s")
-            .replace("at: 3m", "at: 4m");
+            .replace("60s", "20s")
+            .replace("at: 2m", "at: 3m");
         fs::write(
             dir.path().join(&file),
             text.replace("warmup: 30s", "warmup: 10s"),

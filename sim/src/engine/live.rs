@@ -157,8 +157,7 @@ async fn run_on(
         exporter_broker,
         producer_broker,
         watch,
-        told,
-        ..
+        told: (told_tx, told),
     } = begun;
     let _closes = ClosedInTheEnd([
         producer_broker.clone(),
@@ -166,7 +165,7 @@ async fn run_on(
         stand.control.clone(),
     ]);
     let (clock, roster) = (stand.clock, stand.roster.clone());
-    let producer = ProducerTask::spawn(plan, producer_broker, clock, roster.clone());
+    let producer = ProducerTask::spawn(plan, producer_broker, clock, roster.clone(), told_tx);
     let mut observer = Observer::new(plan, options, (clock, &stand.addresses, roster.clone()));
     let (done_tx, done) = mpsc::unbounded_channel();
     let director = Director::start(stand, options.abort.clone(), done_tx);
@@ -202,7 +201,7 @@ struct Begun {
     producer_broker: RedisBroker,
     exporter_broker: RedisBroker,
     watch: Watch,
-    told: mpsc::UnboundedReceiver<Told>,
+    told: (mpsc::UnboundedSender<Told>, mpsc::UnboundedReceiver<Told>),
 }
 
 /// Starts everything; from now on the clock runs.
@@ -216,10 +215,10 @@ async fn begin(
         .patient_for(plan.timeout_floor())
         .to_server_of(server_of);
     let address = redis.address();
-    let (told_tx, told) = mpsc::unbounded_channel();
+    let told = mpsc::unbounded_channel();
     let addresses = Addresses::default();
     let begin = async {
-        let links = Links::open(plan, &address, told_tx.clone()).await;
+        let links = Links::open(plan, &address, told.0.clone()).await;
         let links = links.map_err(|error| LiveError::System("links", error))?;
         let open = || RedisBroker::open(&address, redis_options.clone());
         // Whoever goes over a link finds our own process there.
@@ -232,7 +231,8 @@ async fn begin(
         };
         let brokers = (producer, open().await?, open().await?);
         let workers = (addresses.clone(), EXPORTERS.len());
-        let fleet = Fleet::start(plan, options, (&address, &links), told_tx, workers).await?;
+        let fleet =
+            Fleet::start(plan, options, (&address, &links), told.0.clone(), workers).await?;
         Ok::<_, LiveError>((brokers, fleet, links))
     };
     let begun = options.abort.unless_asked(begin).await;

@@ -1,7 +1,7 @@
 //! What is done to the system, in order of time.
 
 use crate::lever::{Lever, On};
-use crate::plan::{Plan, RemedyStep, Step};
+use crate::plan::{PRODUCER, Plan, RemedyStep, Step};
 use firedrill_reports::record::Mark;
 pub use firedrill_reports::record::Phase;
 use std::collections::VecDeque;
@@ -205,6 +205,7 @@ impl Step {
         }
         let what = match self.fault.kind().on {
             On::Handlers => "handlers",
+            On::Producer => PRODUCER,
             On::Queue => match self.fault.harm() {
                 super::Harm::Queue(queue) => queue,
                 _ => "queue",
@@ -242,6 +243,8 @@ impl Step {
             verified: false,
             saw: match self.fault.begin() {
                 Lever::Point(_) => "no call was affected",
+                Lever::Clock(_) => "no process went by it",
+                Lever::Load(_) => "no arrival was affected",
                 _ => "no handler was affected",
             }
             .into(),

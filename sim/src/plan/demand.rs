@@ -1,5 +1,6 @@
 //! What a plan asks of a machine.
 
+use crate::plan::load::Load;
 use crate::plan::{Arrivals, Plan, Service, arrivals};
 
 /// What an idle poll, a heartbeat or a scrape costs, in tasks.
@@ -59,7 +60,10 @@ pub fn expected_tasks(plan: &Plan) -> impl Iterator<Item = f64> {
                 rate_per_sec,
                 from_ms,
                 until_ms,
-            } => rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3,
+            } => {
+                let factor = Load::of(plan, index).mean_factor(from_ms, until_ms);
+                factor * rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3
+            }
             Arrivals::Burst { count, .. } => count as f64,
             // Once a second at most.
             Arrivals::Cron { .. } => arrivals(plan, index).count() as f64,

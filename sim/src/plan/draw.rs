@@ -2,6 +2,7 @@
 //! everywhere.
 
 use crate::plan::exponential::exponential;
+use crate::plan::load::Load;
 use crate::plan::{Arrivals, Plan, Service};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::cron::Spec;
@@ -17,6 +18,7 @@ pub fn arrivals(plan: &Plan, index: usize) -> ArrivalTimes {
     ArrivalTimes {
         arrivals: plan.workload[index].arrivals.clone(),
         dice: rng::stream(plan.seed, &format!("arrivals/{index}")),
+        load: Load::of(plan, index),
         end_us: plan.duration_ms * 1_000,
         count: 0,
         clock_us: 0.0,
@@ -33,6 +35,7 @@ pub fn arrivals(plan: &Plan, index: usize) -> ArrivalTimes {
 pub struct ArrivalTimes {
     arrivals: Arrivals,
     dice: ChaCha8Rng,
+    load: Load,
     end_us: i64,
     count: u64,
     clock_us: f64,
@@ -40,10 +43,44 @@ pub struct ArrivalTimes {
     calendar: Option<(Spec, Time, Time)>,
 }
 
+/// What was to arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// When, microseconds since the start.
+    pub at_us: i64,
+    /// The step of the timeline that withholds it, if one does.
+    pub withheld_by: Option<usize>,
+}
+
 impl Iterator for ArrivalTimes {
     type Item = i64;
 
     fn next(&mut self) -> Option<i64> {
+        loop {
+            let Arrival { at_us, withheld_by } = self.next_meant()?;
+            if withheld_by.is_none() {
+                return Some(at_us);
+            }
+        }
+    }
+}
+
+impl ArrivalTimes {
+    /// The next arrival, whether it is withheld or not.
+    pub fn next_meant(&mut self) -> Option<Arrival> {
+        let at_us = self.next_us()?;
+        Some(Arrival {
+            at_us,
+            withheld_by: self.load.withheld_by(at_us),
+        })
+    }
+
+    /// The steps that have moved what arrives then.
+    pub fn touched_by(&self, at_us: i64) -> impl Iterator<Item = usize> {
+        self.load.touched_by(at_us)
+    }
+
+    fn next_us(&mut self) -> Option<i64> {
         let (at_us, until_us) = match &self.arrivals {
             Arrivals::Poisson {
                 rate_per_sec,
@@ -51,16 +88,19 @@ impl Iterator for ArrivalTimes {
                 until_ms,
             } => {
                 self.clock_us += exponential(|| self.dice.random()) / rate_per_sec * 1e6;
-                (*from_ms as f64 * 1e3 + self.clock_us, until_ms * 1_000)
+                let from_us = *from_ms as f64 * 1e3;
+                let at_us = self.load.moved(from_us, from_us + self.clock_us);
+                (at_us, until_ms * 1_000)
             }
             Arrivals::Constant {
                 rate_per_sec,
                 from_ms,
                 until_ms,
-            } => (
-                *from_ms as f64 * 1e3 + self.count as f64 / rate_per_sec * 1e6,
-                until_ms * 1_000,
-            ),
+            } => {
+                let from_us = *from_ms as f64 * 1e3;
+                let at_us = from_us + self.count as f64 / rate_per_sec * 1e6;
+                (self.load.moved(from_us, at_us), until_ms * 1_000)
+            }
             Arrivals::Cron { .. } => {
                 let (spec, origin, last) = self.calendar.as_mut()?;
                 *last = spec.next_after(*last)?;

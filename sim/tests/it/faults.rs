@@ -109,6 +109,17 @@ fn what_a_fault_does_to_tasks_is_seen() {
     // Nobody takes from a paused queue.
     let paused = audit_of("queue.pause");
     assert!(paused.late > 300 && paused.rejected == 0, "{paused:?}");
+    // Its handler had returned, and Redis was not told: the task is worked on again.
+    let before = audit_of("worker.die");
+    assert!(before.executed_twice > 0, "{before:?}");
+    // A worker that is ahead by more than a lease takes the tasks of others for abandoned.
+    let ahead = audit_of("worker.clock-skew");
+    assert!(ahead.executed_twice > 0, "{ahead:?}");
+    // Half of 8 minutes of 4 a second are left.
+    let stopped = audit_of("producer.stop");
+    assert!((1_050..1_350).contains(&stopped.intended), "{stopped:?}");
+    let surge = audit_of("producer.surge");
+    assert!((3_100..3_600).contains(&surge.intended), "{surge:?}");
     // Prometheus is blind, and nobody else notices.
     let blind = audit_of("scrape.gap");
     assert_eq!(

@@ -108,8 +108,18 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     let targets = turn.targets(&plan);
     stand.lift_points(turn);
     let seen: Seen = match turn.lever(&plan) {
-        None => Some((true, "by itself".to_owned())),
-        Some(Lever::Handler(_)) => None,
+        None => {
+            stand.clocks_are_right(turn);
+            Some((true, "by itself".to_owned()))
+        }
+        Some(Lever::Handler(_) | Lever::Load(_)) => None,
+        Some(Lever::Clock(_)) => {
+            // What a wrong clock makes of leases needs no other explanation.
+            targets
+                .iter()
+                .for_each(|process| stand.roster.leaves_way(process));
+            None
+        }
         Some(Lever::Process(lever)) => Some(stand.pull_process(lever, targets).await?),
         Some(Lever::Redis(lever)) => Some(stand.pull_redis(lever).await?),
         Some(Lever::Queue { queue, what }) => Some(stand.pull_queue(&queue, what).await),

@@ -6,7 +6,7 @@ mod redis;
 use super::director::Seen;
 use super::stand::Stand;
 use crate::fault::{Turn, What};
-use crate::lever::{LinkLever, PointLever, QueueLever};
+use crate::lever::{Lever, LinkLever, PointLever, QueueLever};
 use firedrill_asynq::op::{Op, Reply};
 
 impl Stand {
@@ -78,6 +78,18 @@ impl Stand {
                 clients
                     .iter()
                     .for_each(|client| self.roster.has_way(client));
+            }
+        }
+    }
+
+    /// The clocks of steps that end are right again.
+    pub(super) fn clocks_are_right(&self, turn: Turn) {
+        for step in turn.ends(&self.plan) {
+            let step = &self.plan.timeline[step];
+            if let Lever::Clock(_) = step.fault.begin() {
+                step.targets
+                    .iter()
+                    .for_each(|process| self.roster.has_way(process));
             }
         }
     }

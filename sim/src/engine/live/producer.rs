@@ -1,8 +1,9 @@
 //! The producer's task in a live drill: it enqueues over a connection of its own, and its ledger is in memory.
 
 use super::abort::Abort;
+use super::child::{Effect, Told};
 use super::watch::Roster;
-use crate::plan::Plan;
+use crate::plan::{PRODUCER, Plan};
 use crate::producer::{Messages, Producer};
 use crate::redis_server::ours;
 use firedrill_asynq::actor::{Event, RunId};
@@ -65,11 +66,17 @@ impl ProducerTask {
         broker: RedisBroker,
         clock: ClockOrigin,
         roster: Roster,
+        told: mpsc::UnboundedSender<Told>,
     ) -> Self {
         let (outside_tx, outside) = mpsc::unbounded_channel();
         let messages = Messages::new(plan);
         let mut producer = Producer::new(plan, clock.virtual_start, messages.queues(), messages)
-            .publishing(plan, ours::HOST, std::process::id());
+            .publishing(plan, ours::HOST, std::process::id())
+            .telling(move |step, at| {
+                let process = PRODUCER.to_owned();
+                // Nobody listens any more when the drill is over.
+                let _ = told.send(Told::Effect(Effect { process, step, at }));
+            });
         let notes = Arc::new(Mutex::new(Vec::new()));
         let mut host = Notes {
             entries: notes.clone(),

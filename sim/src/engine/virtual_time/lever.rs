@@ -7,8 +7,9 @@ mod wire;
 pub(crate) use process::Restart;
 pub(crate) use wire::{OnWire, Wire};
 
+use crate::audit::way_of;
 use crate::engine::virtual_time::world::World;
-use crate::fault::Turn;
+use crate::fault::{Turn, What};
 use crate::lever::{Lever, QueueLever};
 use firedrill_asynq::op::{Op, Reply};
 
@@ -41,8 +42,15 @@ impl World<'_> {
         let targets = turn.targets(plan);
         self.lift_points(turn);
         let pulled = match turn.lever(plan) {
-            None => Pulled::Seen(true, "by itself".to_owned()),
-            Some(Lever::Handler(_)) => Pulled::Nothing,
+            None => {
+                self.clocks(turn, false);
+                Pulled::Seen(true, "by itself".to_owned())
+            }
+            Some(Lever::Handler(_) | Lever::Load(_)) => Pulled::Nothing,
+            Some(Lever::Clock(_)) => {
+                self.clocks(turn, true);
+                Pulled::Nothing
+            }
             Some(Lever::Process(lever)) => self.pull_process(lever, turn, targets),
             Some(Lever::Redis(lever)) => self.pull_redis(lever),
             Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what),
@@ -62,6 +70,26 @@ impl World<'_> {
         };
         if let Pulled::Seen(verified, saw) = pulled {
             self.mark(turn, verified, saw);
+        }
+    }
+
+    /// Clocks are wrong from now on, or right again: what that makes of leases needs no other explanation.
+    fn clocks(&mut self, turn: Turn, wrong: bool) {
+        let (plan, now) = (self.stage.plan, self.stage.now);
+        let mut steps = turn.ends(plan);
+        if let What::Begin(step) = turn.what {
+            steps.push(step);
+        }
+        for step in steps.into_iter().map(|step| &plan.timeline[step]) {
+            if let Lever::Clock(_) = step.fault.begin() {
+                for process in &step.targets {
+                    let (way, absences) = (way_of(process), self.stage.lives.absences());
+                    match wrong {
+                        true => absences.leaves(&way, now),
+                        false => absences.returns(&way, now),
+                    }
+                }
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use crate::engine::counts_as_started;
 use crate::engine::virtual_time::event_queue::Happening;
 use crate::engine::virtual_time::token::{Number, Token, queue_number};
 use crate::metrics::WorkerMetrics;
-use crate::plan::{Plan, WorkerPlan};
+use crate::plan::{Plan, Skew, WorkerPlan};
 use firedrill_asynq::actor::server::{Served, Server, ServerConfig};
 use firedrill_asynq::actor::{Outcome, RunId};
 use firedrill_asynq::clock::Time;
@@ -51,6 +51,8 @@ pub(crate) struct Process {
     pub(crate) life: Option<Life>,
     /// What waits for it while it is stopped.
     held: Option<Vec<Happening>>,
+    /// What is wrong with its clock, and when.
+    pub(crate) skews: Vec<Skew>,
 }
 
 impl Process {
@@ -75,6 +77,7 @@ impl Process {
             health_check_interval_ms: None,
         };
         Self {
+            skews: plan.skews_of(&name),
             name,
             config,
             incarnation: 0,

@@ -46,6 +46,8 @@ pub(crate) struct Effects<'s, 'p> {
     pub(crate) process: Option<(&'s str, &'s mut HandlerTable)>,
     /// Whether the actor has shut down.
     pub(crate) exited: bool,
+    /// How far its clock is ahead.
+    pub(crate) skew_ns: i64,
 }
 
 impl Out<Token> for Effects<'_, '_> {
@@ -56,12 +58,13 @@ impl Out<Token> for Effects<'_, '_> {
             Action::Timer(at, Timer::Deadline(_)) => {
                 // Most handlers return before their deadline, and then its timer would do nothing.
                 if let Some((_, handlers)) = &mut self.process {
-                    handlers.expect_deadline(at);
+                    handlers.expect_deadline(Time(at.0 - self.skew_ns));
                 }
             }
             Action::Timer(at, timer) => {
                 let timer = Happening::Timer(self.who, timer);
-                self.stage.events.push(at, timer);
+                // Timers run by themselves, as Go's do: a clock that is set does not move them.
+                self.stage.events.push(Time(at.0 - self.skew_ns), timer);
             }
             Action::Run { run, task } => {
                 if let Some((name, handlers)) = &mut self.process {
@@ -71,6 +74,9 @@ impl Out<Token> for Effects<'_, '_> {
             }
             // Servers of the model have no groups and no health checks.
             Action::Aggregate(_) | Action::Health(_) => {}
+            Action::Note(entry) if self.skew_ns != 0 => {
+                self.stage.note(&entry.moved(-self.skew_ns))
+            }
             Action::Note(entry) => self.stage.note(&entry),
             Action::Exit => self.exited = true,
         }

@@ -13,7 +13,8 @@ use crate::engine::virtual_time::{Counts, VirtualOptions};
 use crate::engine::{Ended, Observation, Sink};
 use crate::fault::Agenda;
 use crate::handler::Handlers;
-use crate::plan::Plan;
+use crate::lever::Lever;
+use crate::plan::{PRODUCER, Plan, Skew};
 use crate::producer::Producer;
 use firedrill_asynq::actor::{Actor, Event, RunId, Timer};
 use firedrill_asynq::clock::Time;
@@ -21,8 +22,8 @@ use firedrill_asynq::op::{Op, Reply, TaskState};
 use firedrill_reports::record::Lag;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
 
 /// Events between two looks at whether the drill is to be stopped.
 const LOOK_EVERY: u64 = 4_096;
@@ -32,6 +33,10 @@ pub(crate) struct World<'p> {
     pub(crate) stage: Stage<'p>,
     end: Time,
     producer: Producer<Token, Tokens>,
+    /// Steps whose effect the producer felt.
+    felt: mpsc::Receiver<usize>,
+    /// Whether any step changes what is enqueued.
+    loads: bool,
     pub(crate) processes: Vec<Process>,
     pub(crate) agenda: Agenda,
     pub(crate) restarts: Vec<Restart>,
@@ -42,6 +47,18 @@ pub(crate) struct World<'p> {
     deadlocks: bool,
 }
 
+/// How far a process' clock is ahead now, virtual nanoseconds.
+#[cold]
+fn skew_ns(stage: &mut Stage<'_>, process: &str, skews: &[Skew]) -> i64 {
+    let at_ms = stage.since_start_ms();
+    let mut skew_ms = 0;
+    for skew in skews.iter().filter(|skew| skew.is_on(at_ms)) {
+        skew_ms += skew.ms;
+        stage.saw(skew.step, process);
+    }
+    skew_ms.saturating_mul(1_000_000)
+}
+
 impl<'p> World<'p> {
     pub(crate) fn new(plan: &'p Plan, options: VirtualOptions<'p>) -> Self {
         let start = plan.starts.on_the_calendar();
@@ -49,9 +66,20 @@ impl<'p> World<'p> {
         let tokens = Tokens::new(plan);
         let processes = plan.processes();
         let handlers = Handlers::new(Arc::new(plan.clone()));
+        let (felt_tx, felt) = mpsc::channel();
         Self {
             scrapes: Scrapes::new(plan, tokens.kinds()),
-            producer: Producer::new(plan, start, tokens.queues(), tokens),
+            producer: Producer::new(plan, start, tokens.queues(), tokens).telling(
+                // Heard at once, or nobody is there any more.
+                move |step, _| {
+                    let _ = felt_tx.send(step);
+                },
+            ),
+            felt,
+            loads: plan
+                .timeline
+                .iter()
+                .any(|step| matches!(step.fault.begin(), Lever::Load(_))),
             processes: processes
                 .into_iter()
                 .map(|(name, worker)| Process::new(plan, name, worker))
@@ -238,8 +266,15 @@ impl<'p> World<'p> {
                 who,
                 process: None,
                 exited: false,
+                skew_ns: 0,
             };
-            return self.producer.on(now, event, &mut effects);
+            self.producer.on(now, event, &mut effects);
+            if self.loads {
+                while let Ok(step) = self.felt.try_recv() {
+                    self.stage.saw(step, PRODUCER);
+                }
+            }
+            return;
         };
         let process = &mut self.processes[usize::from(index)];
         if process.incarnation() != incarnation {
@@ -248,13 +283,19 @@ impl<'p> World<'p> {
         let Some(life) = &mut process.life else {
             return;
         };
+        let skew_ns = match process.skews.is_empty() {
+            true => 0,
+            false => skew_ns(&mut self.stage, process.name.as_str(), &process.skews),
+        };
         let mut effects = Effects {
             stage: &mut self.stage,
             who,
             process: Some((&process.name, &mut life.handlers)),
             exited: false,
+            skew_ns,
         };
-        life.server.on(now, event, &mut effects);
+        let its_now = Time(now.0 + skew_ns);
+        life.server.on(its_now, event, &mut effects);
         if effects.exited {
             self.exited(usize::from(index));
         }

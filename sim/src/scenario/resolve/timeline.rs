@@ -196,7 +196,7 @@ impl Resolver<'_> {
                 // Exporters have to be named.
                 On::Targets => cast.processes.clone(),
                 On::Clients => with_producer(),
-                On::Workers | On::Handlers | On::Redis | On::Queue => Vec::new(),
+                On::Workers | On::Handlers | On::Producer | On::Redis | On::Queue => Vec::new(),
             };
         };
         let processes = &cast.processes;
