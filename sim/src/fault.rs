@@ -369,6 +369,7 @@ faults! {
     "redis.stop" redis_stop RedisStop;
     "redis.full" redis_full RedisFull;
     "link.delay" link_delay LinkDelay;
+    "link.jitter" link_jitter LinkJitter;
     "link.black-hole" link_black_hole LinkBlackHole;
     "link.lose-reply" link_lose_reply LinkLoseReply;
     "link.repeat" link_repeat LinkRepeat;
