@@ -6,6 +6,7 @@ mod demand;
 mod draw;
 mod exponential;
 mod load;
+mod roster;
 mod served;
 mod skew;
 mod start;
@@ -15,6 +16,8 @@ mod written;
 pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
+pub use roster::{Roster, Select};
+pub(crate) use roster::{Scale, name_of};
 pub use skew::Skew;
 pub use start::Start;
 
@@ -286,14 +289,17 @@ pub struct Step {
     pub at_ms: i64,
     /// What is done.
     pub fault: Fault,
-    /// Processes, clients or targets it is done to; empty where that is not a choice.
+    /// Who it is done to, as written; `None`: that was left out, or is not a choice.
+    #[serde(default)]
+    pub select: Option<Select>,
+    /// The processes, clients or targets that are meant by that when it is due; empty where that is not a choice.
     pub targets: Vec<String>,
     /// How it ends; `None`: with the drill.
     pub until: Option<Until>,
 }
 
 /// A remedy of its own, when and on what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RemedyStep {
     /// Its name, unique in the plan.
@@ -302,7 +308,10 @@ pub struct RemedyStep {
     pub at_ms: i64,
     /// What is done.
     pub remedy: Remedy,
-    /// Processes it is done to; empty where that is not a choice.
+    /// Who it is done to, as written; `None`: that is not a choice.
+    #[serde(default)]
+    pub select: Option<Select>,
+    /// The processes that are meant by that when it is due; empty where that is not a choice.
     pub targets: Vec<String>,
 }
 
@@ -373,7 +382,7 @@ impl Plan {
         let names = |worker: &WorkerPlan| {
             let most = self.most_processes(worker);
             (0..most)
-                .map(|n| format!("{}-{n}", worker.name))
+                .map(|n| name_of(&worker.name, n))
                 .collect::<Vec<_>>()
         };
         self.workers
@@ -385,12 +394,7 @@ impl Plan {
     /// Whether a process is there when the drill begins; the others come when their group is scaled.
     #[must_use]
     pub fn is_there_at_start(&self, process: &str) -> bool {
-        let is_of = |worker: &WorkerPlan| {
-            let number = process.strip_prefix(&worker.name)?.strip_prefix('-')?;
-            let number: u32 = number.parse().ok()?;
-            Some(number < worker.processes)
-        };
-        self.workers.iter().filter_map(is_of).any(|there| there)
+        Roster::at(&self.workers, &[], 0).has(process)
     }
 
     /// Most processes that a group ever has.

@@ -124,7 +124,6 @@ impl PlanAxis {
                     .map(|other| other.name.as_str())
                     .collect();
                 let missing = unknown("worker", name, known);
-                let before = plan.processes().len();
                 let worker = plan.workers.iter_mut().find(|worker| worker.name == *name);
                 let worker = worker.ok_or(missing)?;
                 let count = value as u32;
@@ -133,7 +132,7 @@ impl PlanAxis {
                     return Ok(());
                 }
                 worker.processes = count;
-                retarget(plan, before);
+                plan.select_anew();
             }
             What::Rate(name) | What::Service(name) => {
                 let known: Vec<&str> = plan
@@ -160,18 +159,6 @@ impl PlanAxis {
             }
         }
         Ok(())
-    }
-}
-
-/// A fault that hit every process hits every process of the changed plan, one that named some keeps those that are left.
-fn retarget(plan: &mut Plan, before: usize) {
-    let names: Vec<String> = plan.processes().into_iter().map(|(name, _)| name).collect();
-    for step in &mut plan.timeline {
-        if step.targets.len() == before {
-            step.targets.clone_from(&names);
-        } else {
-            step.targets.retain(|target| names.contains(target));
-        }
     }
 }
 

@@ -86,13 +86,21 @@ impl Turn {
         }
     }
 
-    /// The processes, clients or targets it is done to; empty where that is not a choice.
+    /// The processes, clients or targets it is done to; empty where that is not a choice. Processes that have left meanwhile are
+    /// left alone.
     #[must_use]
-    pub fn targets<'p>(&self, plan: &'p Plan) -> &'p [String] {
-        match self.what {
-            What::Begin(step) | What::End(step) => &plan.timeline[step].targets,
-            What::Remedy(index) => &plan.remedies[index].targets,
+    pub fn targets(&self, plan: &Plan) -> Vec<String> {
+        let step = match self.what {
+            What::Begin(step) => return plan.timeline[step].targets.clone(),
+            What::Remedy(index) => return plan.remedies[index].targets.clone(),
+            What::End(step) => &plan.timeline[step],
+        };
+        let mut targets = step.targets.clone();
+        if let Some(Lever::Process(_)) = step.undo() {
+            let roster = plan.roster(self.at_ms);
+            targets.retain(|process| roster.has(process));
         }
+        targets
     }
 
     /// The indices of the steps that end with this turn.

@@ -25,6 +25,19 @@ impl Skew {
 }
 
 impl Plan {
+    /// How far any clock is ever ahead, and behind, virtual milliseconds; 0 where none is.
+    #[must_use]
+    pub fn most_skew_ms(&self) -> [i64; 2] {
+        let steps = self.timeline.iter();
+        let skews = steps.filter_map(|step| match step.fault.begin() {
+            Lever::Clock(ClockLever::Skew { ms }) => Some(ms),
+            _ => None,
+        });
+        skews.fold([0, 0], |[ahead, behind], ms| {
+            [ahead.max(ms), behind.max(-ms)]
+        })
+    }
+
     /// What is wrong with the clock of a process, and when.
     #[must_use]
     pub fn skews_of(&self, process: &str) -> Vec<Skew> {

@@ -1,6 +1,7 @@
 //! A plan as a scenario again, with nothing left out.
 
 use crate::form::Spotted;
+use crate::lever::On;
 use crate::plan::{self, Plan};
 use crate::scenario::timeline::Until;
 use crate::scenario::truth::{Benign, Incident};
@@ -66,7 +67,13 @@ fn step(step: &plan::Step) -> Step {
             fault: At::nowhere(step.fault.clone()),
             until,
         },
-        select: selected(&step.targets),
+        // Plans of before had names alone.
+        select: selected(step.select.as_ref()).or_else(|| match step.fault.kind().on {
+            On::Workers => Some(At::nowhere(Select::Names(
+                step.targets.iter().cloned().map(At::nowhere).collect(),
+            ))),
+            _ => None,
+        }),
     }
 }
 
@@ -75,17 +82,20 @@ fn remedy(step: &plan::RemedyStep) -> Step {
         id: Some(At::nowhere(step.id.clone())),
         at: At::nowhere(step.at_ms),
         what: StepWritten::Remedy(At::nowhere(step.remedy.clone())),
-        // Who comes and who goes follows from their number.
-        select: match step.remedy.scale() {
-            Some(_) => None,
-            None => selected(&step.targets),
-        },
+        select: selected(step.select.as_ref()),
     }
 }
 
-fn selected(targets: &[String]) -> Option<At<Select>> {
-    let names = targets.iter().cloned().map(At::nowhere).collect();
-    (!targets.is_empty()).then(|| At::nowhere(Select::Names(names)))
+fn selected(select: Option<&plan::Select>) -> Option<At<Select>> {
+    Some(At::nowhere(match select? {
+        plan::Select::All => Select::All,
+        plan::Select::Count(count) => Select::Count(*count),
+        plan::Select::Share(share) => Select::Share(*share),
+        plan::Select::Role(role) => Select::Role(At::nowhere(role.clone())),
+        plan::Select::Names(names) => {
+            Select::Names(names.iter().cloned().map(At::nowhere).collect())
+        }
+    }))
 }
 
 fn incident(plan: &Plan, incident: &plan::Incident) -> Incident {

@@ -8,6 +8,8 @@ use firedrill_sim::engine::Observation;
 use firedrill_sim::engine::virtual_time::{self, VirtualOptions};
 use firedrill_sim::fault;
 use firedrill_sim::lever::On;
+use firedrill_sim::plan::Plan;
+use firedrill_sim::scenario::{PlanOptions, Scenario};
 use std::collections::BTreeMap;
 
 /// A small drill with one fault, which begins at 2m and ends at 5m.
@@ -162,6 +164,53 @@ fn a_remedy_of_its_own_ends_a_fault_and_one_that_does_not_help_is_done_all_the_s
             ("mended", "worker.restart"),
             ("crash", "worker.restart"),
         ]
+    );
+}
+
+/// The processes that a step is done to are those that are there when it is due.
+#[test]
+fn who_is_meant_is_found_when_a_step_is_due() {
+    let head = scenario(&fault::KINDS[0]);
+    let with = |timeline: &str| head.split("timeline:").next().unwrap().to_owned() + timeline;
+    let text = with(
+        "timeline:
+  - { at: 2m, remedy: workers.scale, worker: w, to: 4 }
+  - { at: 3m, id: half, fault: worker.kill, select: { share: 50% } }
+  - { at: 4m, remedy: workers.scale, worker: w, to: 1 }
+  - { at: 5m, id: mended, remedy: worker.restart, select: all }
+  - { at: 6m, id: all, fault: worker.stop, select: all, until: { at: 7m } }
+incidents: [{ cause: other, of: half, wanted: page, within: 2m }]
+",
+    );
+    let plan = plan_of(&text);
+    assert_eq!(plan.timeline[0].targets, ["w-0", "w-1"]);
+    // The other one that was killed has left before.
+    assert_eq!(plan.remedies[2].targets, ["w-0"]);
+    let until = plan.timeline[0].until.as_ref().unwrap();
+    assert_eq!(until.by.as_deref(), Some("mended"));
+    assert_eq!(plan.timeline[1].targets, ["w-0"]);
+    assert!(
+        plan.to_yaml().contains("select: { share: 50% }"),
+        "{}",
+        plan.to_yaml()
+    );
+    assert_eq!(plan_of(&plan.to_yaml()), plan);
+    let (marks, audited) = run(&text);
+    assert!(marks.iter().all(|mark| mark.verified), "{marks:#?}");
+    let unexplained = audited.audit.unexplained;
+    assert_eq!((unexplained.lost, unexplained.run_twice), (0, 0));
+    let late = with(
+        "timeline:
+  - { at: 2m, remedy: workers.scale, worker: w, to: 1 }
+  - { at: 3m, fault: worker.kill, select: [w-1] }
+incidents: [{ cause: other, wanted: page, within: 2m }]
+",
+    );
+    let written = Scenario::parse("s.yaml", &late).unwrap();
+    let problems = Plan::resolve(&written, &PlanOptions::default()).unwrap_err();
+    assert_eq!(
+        problems[0].to_string().lines().next(),
+        Some("s.yaml:15:44: select: `w-1` is not there at 3m")
     );
 }
 

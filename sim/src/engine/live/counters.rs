@@ -51,7 +51,10 @@ pub(crate) async fn read(
             ("failed", &mut counters.failed),
         ] {
             count.total = get(broker, Queue(&queue.name).key(name)).await?;
-            let (first, last) = (from.millis() / DAY_MS, to.millis() / DAY_MS);
+            // A worker counts on the day that its clock tells.
+            let [ahead_ms, behind_ms] = plan.most_skew_ms();
+            let first = (from.millis() - behind_ms) / DAY_MS;
+            let last = (to.millis() + ahead_ms) / DAY_MS;
             for day in first..=last {
                 let day = Time::from_millis(day * DAY_MS);
                 count.daily += get(broker, Queue(&queue.name).daily(name, day)).await?;

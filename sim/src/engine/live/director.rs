@@ -105,7 +105,7 @@ async fn direct(
 /// Takes one turn. Handler faults need nothing here: the workers know the plan and the time, and report the first effect.
 async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     let plan = stand.plan.clone();
-    let targets = turn.targets(&plan);
+    let targets = &turn.targets(&plan)[..];
     stand.lift_points(turn);
     let seen: Seen = match turn.lever(&plan) {
         None => {

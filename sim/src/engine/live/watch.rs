@@ -270,6 +270,7 @@ impl Watch {
                 .iter()
                 .map(|task| task.queue.clone())
                 .collect(),
+            ahead_s: plan.most_skew_ms()[0] / 1_000,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -331,4 +332,6 @@ impl Drop for Watch {
 struct Queues {
     known: BTreeSet<String>,
     used: BTreeSet<String>,
+    /// How far a clock is ahead by plan, at most.
+    ahead_s: i64,
 }

@@ -39,7 +39,7 @@ impl World<'_> {
 
     fn carry_out(&mut self, turn: Turn) {
         let plan = self.stage.plan;
-        let targets = turn.targets(plan);
+        let targets = &turn.targets(plan)[..];
         self.lift_points(turn);
         let pulled = match turn.lever(plan) {
             None => {

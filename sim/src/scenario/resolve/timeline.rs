@@ -3,38 +3,42 @@
 use crate::engine::EXPORTERS;
 use crate::fault::{Fault, Harm};
 use crate::lever::On;
-use crate::plan::{PRODUCER, RemedyStep, Step, Until, WorkerPlan};
+use crate::plan::{self, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan, name_of};
 use crate::remedy::Remedy;
 use crate::scenario::resolve::Resolver;
 use crate::scenario::timeline::Until as UntilWritten;
-use crate::scenario::{At, Select, StepWritten};
+use crate::scenario::{At, Select, StepWritten, duration};
 use firedrill_detector::yaml::Mark;
 
-/// What a step may be done to: the processes of the plan, by group, and what else has a name.
-struct Cast {
-    processes: Vec<String>,
-    /// Those, and the ones that come later.
+/// What a step may be done to: the processes of the plan, and what else has a name.
+struct Cast<'w> {
+    workers: &'w [WorkerPlan],
+    /// In order of their times.
+    scales: Vec<Scale>,
+    /// Every process there ever is.
     ever: Vec<String>,
-    groups: Vec<(String, Vec<String>)>,
 }
 
-impl Cast {
-    fn of(workers: &[WorkerPlan], most: &dyn Fn(&str) -> u32) -> Self {
-        let group = |worker: &WorkerPlan| {
-            let names = (0..worker.processes).map(|n| format!("{}-{n}", worker.name));
-            (worker.name.clone(), names.collect::<Vec<_>>())
-        };
-        let groups: Vec<(String, Vec<String>)> = workers.iter().map(group).collect();
-        let processes = groups.iter().flat_map(|(_, names)| names.clone());
+impl<'w> Cast<'w> {
+    fn of(workers: &'w [WorkerPlan], mut scales: Vec<Scale>) -> Self {
+        scales.sort_by_key(|scale| scale.at_ms);
         let ever = workers.iter().flat_map(|worker| {
-            let most = most(&worker.name).max(worker.processes);
-            (0..most).map(|n| format!("{}-{n}", worker.name))
+            let of_group = scales.iter().filter(|scale| scale.group == worker.name);
+            let most = of_group
+                .map(|scale| scale.to)
+                .fold(worker.processes, u32::max);
+            (0..most).map(|number| name_of(&worker.name, number))
         });
         Self {
-            processes: processes.collect(),
+            workers,
             ever: ever.collect(),
-            groups,
+            scales,
         }
+    }
+
+    /// Who is there at a moment.
+    fn at(&self, at_ms: i64) -> Roster {
+        Roster::at(self.workers, &self.scales, at_ms)
     }
 
     /// All names that a step on this may choose from.
@@ -56,12 +60,7 @@ impl Resolver<'_> {
         duration_ms: i64,
     ) -> (Vec<Step>, Vec<RemedyStep>) {
         let timeline = self.scenario.timeline.iter();
-        let scales: Vec<(String, u32)> = timeline.filter_map(scale).collect();
-        let most = |group: &str| {
-            let of_group = scales.iter().filter(|(name, _)| name == group);
-            of_group.map(|(_, to)| *to).max().unwrap_or(0)
-        };
-        let cast = Cast::of(workers, &most);
+        let cast = Cast::of(workers, timeline.filter_map(scale).collect());
         let ids = self.ids();
         let (mut steps, mut remedies) = (Vec::new(), Vec::new());
         for (step, id) in self.scenario.timeline.iter().zip(ids) {
@@ -69,7 +68,9 @@ impl Resolver<'_> {
             self.places.insert(id.clone(), step.place());
             match &step.what {
                 StepWritten::Fault { fault, until } => {
-                    let targets = self.targets(fault.value.kind().on, step.select.as_ref(), &cast);
+                    let on = fault.value.kind().on;
+                    let (select, targets) =
+                        self.targets((on, step.at.value), step.select.as_ref(), &cast);
                     self.names_in(fault, &targets, workers);
                     let until =
                         self.until((&fault.value, step.at.value), until.as_ref(), duration_ms);
@@ -77,6 +78,7 @@ impl Resolver<'_> {
                         id,
                         at_ms: step.at.value,
                         fault: fault.value.clone(),
+                        select,
                         targets,
                         until,
                     });
@@ -86,11 +88,13 @@ impl Resolver<'_> {
                     let on = remedy.value.kind().on;
                     // Who comes and who goes is worked out when all of them are in order.
                     let on = remedy.value.scale().map_or(on, |_| On::Queue);
-                    let targets = self.targets(on, step.select.as_ref(), &cast);
+                    let (select, targets) =
+                        self.targets((on, step.at.value), step.select.as_ref(), &cast);
                     remedies.push(RemedyStep {
                         id,
                         at_ms: step.at.value,
                         remedy: remedy.value.clone(),
+                        select,
                         targets,
                     });
                 }
@@ -100,7 +104,7 @@ impl Resolver<'_> {
         remedies.sort_by_key(|step| step.at_ms);
         come_and_go(&mut remedies, workers);
         for step in &mut steps {
-            ended_by_one_of(step, &remedies);
+            ended_by_one_of(step, &remedies, &cast);
         }
         self.in_each_others_way(&steps, &remedies);
         (steps, remedies)
@@ -184,76 +188,82 @@ impl Resolver<'_> {
         ids
     }
 
-    /// Names of what a step is done to; empty where that is not a choice.
-    fn targets(&mut self, on: On, select: Option<&At<Select>>, cast: &Cast) -> Vec<String> {
-        let names = cast.names(on);
-        let with_producer = || {
-            let producer = [PRODUCER.to_owned()];
-            cast.processes.iter().cloned().chain(producer).collect()
-        };
-        let Some(select) = select else {
-            return match on {
-                // Exporters have to be named.
-                On::Targets => cast.processes.clone(),
-                On::Clients => with_producer(),
-                On::Workers | On::Handlers | On::Producer | On::Redis | On::Queue => Vec::new(),
-            };
-        };
-        let processes = &cast.processes;
+    /// Who a step is done to, as written and by name; no names where that is not a choice.
+    fn targets(
+        &mut self,
+        (on, at_ms): (On, i64),
+        select: Option<&At<Select>>,
+        cast: &Cast<'_>,
+    ) -> (Option<plan::Select>, Vec<String>) {
+        let roster = cast.at(at_ms);
+        let select = select.map(|select| self.select((on, at_ms), select, (&roster, cast)));
+        let targets = roster.selected(on, select.as_ref());
+        (select, targets)
+    }
+
+    /// Checks that there are those a step is done to.
+    fn select(
+        &mut self,
+        (on, at_ms): (On, i64),
+        select: &At<Select>,
+        (roster, cast): (&Roster, &Cast<'_>),
+    ) -> plan::Select {
+        let there = roster.members().len();
         match &select.value {
-            Select::All if on == On::Clients => with_producer(),
-            Select::All => processes.clone(),
+            Select::All => plan::Select::All,
             Select::Count(count) => {
-                let count = *count as usize;
-                if count > processes.len() {
-                    let message = format!(
-                        "select: {count} processes, but the scenario has {}",
-                        processes.len()
-                    );
+                if *count as usize > there {
+                    let message = match cast.scales.is_empty() {
+                        true => format!("select: {count} processes, but the scenario has {there}"),
+                        false => {
+                            let at = duration::format(at_ms);
+                            format!("select: {count} processes, but there are {there} at {at}")
+                        }
+                    };
                     self.problems.push(select.at, message);
                 }
-                processes.iter().take(count).cloned().collect()
+                plan::Select::Count(*count)
             }
             Select::Share(share) => {
-                let count = (processes.len() as f64 * share).ceil() as usize;
-                if count == 0 {
+                if *share <= 0.0 {
                     let message = "select: a share of 0 is nobody";
-                    self.problems.push_with_hint(
-                        select.at,
-                        message,
-                        "accepted: above 0, up to 100%",
-                    );
+                    let accepted = "accepted: above 0, up to 100%";
+                    self.problems.push_with_hint(select.at, message, accepted);
                 }
-                processes.iter().take(count).cloned().collect()
+                plan::Select::Share(*share)
             }
             Select::Role(role) => {
-                let group = cast.groups.iter().find(|(name, _)| *name == role.value);
-                if group.is_none() {
-                    let groups: Vec<String> =
-                        cast.groups.iter().map(|(name, _)| name.clone()).collect();
+                if roster.group(&role.value).is_none() {
+                    let groups = cast.workers.iter().map(|worker| worker.name.clone());
+                    let groups: Vec<String> = groups.collect();
                     self.unknown(role.at, "group of workers", &role.value, &groups);
                 }
-                group.map_or(Vec::new(), |(_, names)| names.clone())
+                plan::Select::Role(role.value.clone())
             }
             Select::Names(chosen) => {
+                let names = cast.names(on);
                 let what = match on {
                     On::Clients => "client",
                     On::Targets => "target",
                     _ => "worker process",
                 };
-                for name in chosen.iter().filter(|name| !names.contains(&name.value)) {
-                    self.unknown(name.at, what, &name.value, &names);
-                }
                 for (index, name) in chosen.iter().enumerate() {
-                    if chosen[..index]
-                        .iter()
-                        .any(|before| before.value == name.value)
-                    {
+                    let is_late = cast.ever.contains(&name.value) && !roster.has(&name.value);
+                    if !names.contains(&name.value) {
+                        self.unknown(name.at, what, &name.value, &names);
+                    } else if is_late && on == On::Workers {
+                        let at = duration::format(at_ms);
+                        let message = format!("select: `{}` is not there at {at}", name.value);
+                        let hint = "`workers.scale` has processes come and go";
+                        self.problems.push_with_hint(name.at, message, hint);
+                    }
+                    let before = &chosen[..index];
+                    if before.iter().any(|other| other.value == name.value) {
                         let message = format!("select: `{}` is named twice", name.value);
                         self.problems.push(name.at, message);
                     }
                 }
-                chosen.iter().map(|name| name.value.clone()).collect()
+                plan::Select::Names(chosen.iter().map(|name| name.value.clone()).collect())
             }
         }
     }
@@ -305,13 +315,10 @@ impl Resolver<'_> {
     }
 }
 
-/// The group of workers that a step gives so many processes, if it does that.
-fn scale(step: &crate::scenario::Step) -> Option<(String, u32)> {
+/// What a step makes of a group of workers, if it scales one.
+fn scale(step: &crate::scenario::Step) -> Option<Scale> {
     match &step.what {
-        StepWritten::Remedy(remedy) => {
-            let (group, to) = remedy.value.scale()?;
-            Some((group.to_owned(), to))
-        }
+        StepWritten::Remedy(remedy) => Scale::of(step.at.value, &remedy.value),
         StepWritten::Fault { .. } => None,
     }
 }
@@ -326,15 +333,26 @@ fn come_and_go(remedies: &mut [RemedyStep], workers: &[WorkerPlan]) {
             };
             if group == worker.name {
                 let (few, many) = (there.min(to), there.max(to));
-                step.targets = (few..many).map(|n| format!("{group}-{n}")).collect();
+                step.targets = (few..many).map(|n| name_of(group, n)).collect();
                 there = to;
             }
         }
     }
 }
 
-/// A fault without an end of its own ends with the first remedy that ends such a fault and is done to all it was done to.
-fn ended_by_one_of(step: &mut Step, remedies: &[RemedyStep]) {
+/// A fault without an end of its own ends with the first remedy that ends such a fault and is done to all it was done to that
+/// are still there.
+fn ended_by_one_of(step: &mut Step, remedies: &[RemedyStep], cast: &Cast<'_>) {
+    let mends = |remedy: &RemedyStep| {
+        let roster = cast.at(remedy.at_ms);
+        let has_left = |name: &String| cast.ever.contains(name) && !roster.has(name);
+        let mut left = step
+            .targets
+            .iter()
+            .filter(|name| !has_left(name))
+            .peekable();
+        left.peek().is_some() && left.all(|name| remedy.targets.contains(name))
+    };
     let ends = |remedy: &&RemedyStep| {
         let same_queue = match step.fault.harm() {
             Harm::Queue(queue) => remedy.remedy.queue() == Some(queue),
@@ -342,10 +360,7 @@ fn ended_by_one_of(step: &mut Step, remedies: &[RemedyStep]) {
         };
         remedy.at_ms > step.at_ms
             && step.fault.kind().remedies.contains(&remedy.remedy.name())
-            && step
-                .targets
-                .iter()
-                .all(|name| remedy.targets.contains(name))
+            && (step.targets.is_empty() || mends(remedy))
             && same_queue
     };
     if step.until.is_none()

@@ -69,6 +69,8 @@ pub(super) struct Books {
     workload: Vec<String>,
     /// Workers make tasks out of others, which only they count.
     aggregates: bool,
+    /// How far clocks are ahead and behind by plan, at most.
+    skew_s: [f64; 2],
 }
 
 impl Books {
@@ -79,6 +81,7 @@ impl Books {
             queues: queues.map(|q| (q.name.clone(), Book::default())).collect(),
             workload: tasks.map(|task| task.queue.clone()).collect(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
+            skew_s: plan.most_skew_ms().map(|ms| ms as f64 / 1e3),
         }
     }
 
@@ -111,7 +114,8 @@ impl Books {
     /// future.
     pub(super) fn check_age(&mut self, queue: &str, waits_s: f64, drill_s: f64) -> Option<String> {
         let book = self.queues.get_mut(queue)?;
-        let may_be = -AGE_OFF_S..=drill_s + AGE_OFF_S;
+        let [ahead_s, behind_s] = self.skew_s;
+        let may_be = -AGE_OFF_S - ahead_s..=drill_s + AGE_OFF_S + behind_s;
         if may_be.contains(&waits_s) || std::mem::replace(&mut book.told_of_age, true) {
             return None;
         }

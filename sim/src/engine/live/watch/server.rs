@@ -166,7 +166,7 @@ impl Known {
                 let saw = "somebody has paused this queue".to_owned();
                 roster.tell(Meddling::ForeignData, &queue, now, None, saw);
             }
-            let within_s = now.secs() + LEASE_MS / 1_000 + ROUNDING_S;
+            let within_s = now.secs() + LEASE_MS / 1_000 + ROUNDING_S + queues.ahead_s;
             let saw = if active != leases {
                 format!("{active} of its tasks are active, and {leases} have a lease")
             } else if latest_s as i64 > within_s {
