@@ -5,8 +5,10 @@ use crate::duration;
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{CivilDate, CivilDateTime, CivilTime, Cron, CronDateTime, Resolution, Weekday};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use std::cmp::Ordering;
-use time::{Date, Month, OffsetDateTime};
 
 /// When a periodic task is due.
 #[derive(Debug, Clone)]
@@ -140,45 +142,41 @@ fn fields_of(text: &str) -> Result<When, SpecError> {
 struct Utc(i64);
 
 impl Utc {
-    fn calendar(self) -> OffsetDateTime {
-        OffsetDateTime::from_unix_timestamp(self.0).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    fn calendar(self) -> DateTime {
+        let at = Timestamp::from_second(self.0).unwrap_or(Timestamp::UNIX_EPOCH);
+        TimeZone::UTC.to_datetime(at)
     }
 }
 
 impl CronDateTime for Utc {
     fn to_civil(&self) -> CivilDateTime {
         let at = self.calendar();
-        let (month, day) = (u8::from(at.month()).into(), at.day().into());
+        let of = |part: i8| u32::from(part.unsigned_abs());
         CivilDateTime::new(
-            CivilDate::from_parts_unchecked(at.year(), month, day),
-            CivilTime::from_parts_unchecked(
-                at.hour().into(),
-                at.minute().into(),
-                at.second().into(),
-            ),
+            CivilDate::from_parts_unchecked(at.year().into(), of(at.month()), of(at.day())),
+            CivilTime::from_parts_unchecked(of(at.hour()), of(at.minute()), of(at.second())),
         )
     }
 
     fn civil_weekday(&self) -> Weekday {
-        let days = i32::from(self.calendar().weekday().number_days_from_sunday());
-        Weekday::Sunday.shift(days)
+        let days = self.calendar().weekday().to_sunday_zero_offset();
+        Weekday::Sunday.shift(days.into())
     }
 
     fn resolve_civil(&self, civil: CivilDateTime) -> Result<Resolution<Self>, CronError> {
-        let month = u8::try_from(civil.month()).ok();
-        let month = month.and_then(|month| Month::try_from(month).ok());
-        let small = |value: u32| u8::try_from(value).unwrap_or(u8::MAX);
-        let date = month.and_then(|month| {
-            Date::from_calendar_date(civil.year(), month, small(civil.day())).ok()
-        });
-        let (hour, minute, second) = (
+        let small = |value: u32| i8::try_from(value).unwrap_or(i8::MAX);
+        let at = DateTime::new(
+            i16::try_from(civil.year()).unwrap_or(i16::MAX),
+            small(civil.month()),
+            small(civil.day()),
             small(civil.hour()),
             small(civil.minute()),
             small(civil.second()),
+            0,
         );
-        let at = date.and_then(|date| date.with_hms(hour, minute, second).ok());
-        at.map(|at| Resolution::Single(Self(at.assume_utc().unix_timestamp())))
-            .ok_or(CronError::InvalidDate)
+        let at = at.and_then(|at| TimeZone::UTC.to_timestamp(at));
+        at.map(|at| Resolution::Single(Self(at.as_second())))
+            .map_err(|_| CronError::InvalidDate)
     }
 
     fn checked_add_seconds(&self, seconds: i64) -> Option<Self> {
@@ -205,14 +203,14 @@ mod tests {
 
     #[test]
     fn specifications_mean_what_they_mean_to_asynq() {
-        assert_eq!(next("@every 90s"), "2023-11-14 22:14:50.0 +00:00:00");
-        assert_eq!(next("*/5 * * * *"), "2023-11-14 22:15:00.0 +00:00:00");
-        assert_eq!(next("@hourly"), "2023-11-14 23:00:00.0 +00:00:00");
-        assert_eq!(next("@weekly"), "2023-11-19 0:00:00.0 +00:00:00");
-        assert_eq!(next("TZ=UTC 30 4 29 2 ?"), "2024-02-29 4:30:00.0 +00:00:00");
+        assert_eq!(next("@every 90s"), "2023-11-14T22:14:50");
+        assert_eq!(next("*/5 * * * *"), "2023-11-14T22:15:00");
+        assert_eq!(next("@hourly"), "2023-11-14T23:00:00");
+        assert_eq!(next("@weekly"), "2023-11-19T00:00:00");
+        assert_eq!(next("TZ=UTC 30 4 29 2 ?"), "2024-02-29T04:30:00");
         // Day of month or day of week, whichever comes first.
-        assert_eq!(next("0 12 20 * FRI"), "2023-11-17 12:00:00.0 +00:00:00");
-        assert_eq!(next("5/20 * * * *"), "2023-11-14 22:25:00.0 +00:00:00");
+        assert_eq!(next("0 12 20 * FRI"), "2023-11-17T12:00:00");
+        assert_eq!(next("5/20 * * * *"), "2023-11-14T22:25:00");
     }
 
     #[test]

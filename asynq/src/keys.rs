@@ -2,6 +2,8 @@
 
 use crate::clock::Time;
 use crate::message::ServerInfo;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use md5::{Digest, Md5};
 use uuid::Uuid;
 
@@ -71,11 +73,9 @@ impl Queue<'_> {
     /// A counter (`processed` or `failed`) of the UTC day of `now`.
     #[must_use]
     pub fn daily(self, counter: &str, now: Time) -> String {
-        let date =
-            time::OffsetDateTime::from_unix_timestamp(now.secs()).map(time::OffsetDateTime::date);
-        let (year, month, day) = date.map_or((1970, 1, 1), |date| {
-            (date.year(), u8::from(date.month()), date.day())
-        });
+        let at = Timestamp::from_second(now.secs()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let date = TimeZone::UTC.to_datetime(at).date();
+        let (year, month, day) = (date.year(), date.month(), date.day());
         self.key(&format!("{counter}:{year:04}-{month:02}-{day:02}"))
     }
 }

@@ -40,6 +40,7 @@ pub mod jsonl;
 pub mod pack;
 pub mod record;
 pub mod render;
+mod resample;
 pub mod score;
 pub mod trials;
 pub mod tune;

@@ -10,6 +10,7 @@ mod junit;
 use crate::args::{Generation, Test, TestRules, Tested};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::in_order;
 use crate::terminal::Terminal;
 use firedrill_detector::text::printable_lines;
 use firedrill_detector::unit_test::{
@@ -20,8 +21,7 @@ use firedrill_detector::{Compat, Problem, RuleFile};
 use firedrill_sim::files;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Runs the tests of all files, side by side, and tells of them in order.
@@ -199,34 +199,17 @@ impl Report {
 }
 
 /// Tests every file, one a core at a time; `each` gets the reports in the order of the files, as soon as may be.
-fn side_by_side(files: &[PathBuf], options: &RunOptions, mut each: impl FnMut(Report)) {
+fn side_by_side(files: &[PathBuf], options: &RunOptions, mut each: impl FnMut(Report) + Send) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
-    let (sender, reports) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for _ in 0..cores.min(files.len()) {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(path) = files.get(index) else { return };
-                    if sender.send((index, test(path, options))).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let mut early = std::collections::BTreeMap::new();
-        let mut turn = 0;
-        for (index, report) in reports {
-            early.insert(index, report);
-            while let Some(report) = early.remove(&turn) {
-                each(report);
-                turn += 1;
-            }
-        }
-    });
+    let never = AtomicBool::new(false);
+    let work = |index: usize| test(&files[index], options);
+    in_order::fold(
+        files.len(),
+        cores.min(files.len()),
+        &never,
+        &work,
+        &mut each,
+    );
 }
 
 /// Runs one test file.

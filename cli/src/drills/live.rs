@@ -27,8 +27,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
-use time::OffsetDateTime;
-use time::macros::format_description;
 use tokio::sync::mpsc;
 
 /// What all live drills of one command share.
@@ -136,8 +134,7 @@ pub(crate) fn redis_source(redis: Redis, image: &str) -> Result<RedisSource, Fai
 
 /// UTC time as part of a path, e.g. `20261124T134501Z`.
 pub(crate) fn stamp(now: SystemTime) -> String {
-    let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-    OffsetDateTime::from(now).format(format).unwrap_or_default()
+    crate::calendar::utc(now, "%Y%m%dT%H%M%SZ")
 }
 
 /// Runs the jobs, each on a thread of its own, as many at a time as fit in. One that turns out to be too fast is run again,

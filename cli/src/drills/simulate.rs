@@ -7,6 +7,7 @@ use crate::drills::live::{self, AllEnded, Ended, Job};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::failure::pasted;
+use crate::in_order;
 use crate::inputs;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
@@ -28,8 +29,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-
-mod in_order;
 
 /// What is kept of a drill among many, with room to spare: times, verdicts and counts, not names.
 const TRIAL_BYTES: u64 = 2 << 10;

@@ -14,8 +14,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 const WAIT_MS: i64 = 1_000;
 const INTERVAL_MS: i64 = 4_000;
@@ -202,8 +200,8 @@ fn real() -> Option<Told> {
     let begun = Instant::now();
     let at = |at_ms: i64| begun + Duration::from_millis(at_ms.unsigned_abs());
     let stamp = |ahead_s| {
-        let time = OffsetDateTime::now_utc() + time::Duration::seconds(ahead_s);
-        time.format(&Rfc3339).unwrap()
+        let time = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead_s);
+        time.to_string()
     };
     let mut since: BTreeMap<(&str, &str), String> = BTreeMap::new();
     for (at_ms, alert, q, on) in in_order() {

@@ -1,12 +1,9 @@
-//! The cluster bootstrap: whole seeds are drawn again, with all that happened under them.
+//! How sure a ratio over seeds is.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use crate::resample::{Resample, percentiles};
 
 /// How often the seeds are drawn again.
 const RESAMPLES: usize = 2_000;
-/// Positions of the 2.5 % and the 97.5 % percentile among so many, in order.
-const PERCENTILES: [usize; 2] = [RESAMPLES / 40 - 1, RESAMPLES - RESAMPLES / 40 - 1];
 /// With fewer seeds percentiles are known to be too narrow.
 const SEEDS_MIN: usize = 10;
 
@@ -32,12 +29,14 @@ pub(super) fn bounds(clusters: &[Cluster]) -> Option<(f64, f64)> {
     if clusters.len() < SEEDS_MIN || clusters.iter().all(same) {
         return None;
     }
-    let mut dice = dice(clusters);
+    let held = clusters
+        .iter()
+        .flat_map(|cluster| [cluster.seed, cluster.count, cluster.of]);
+    let mut resample = Resample::new(clusters.len(), held);
     let mut ratios: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
             let (mut count, mut of) = (0, 0);
-            for _ in clusters {
-                let drawn = clusters[below(clusters.len(), dice.next_u32())];
+            for drawn in resample.draw().map(|index| clusters[index]) {
                 count += drawn.count;
                 of += drawn.of;
             }
@@ -45,27 +44,7 @@ pub(super) fn bounds(clusters: &[Cluster]) -> Option<(f64, f64)> {
         })
         .collect();
     ratios.sort_by(f64::total_cmp);
-    Some((ratios[PERCENTILES[0]], ratios[PERCENTILES[1]]))
-}
-
-/// A number below `n`, from 32 random bits: there are far less seeds than would make that uneven.
-fn below(n: usize, bits: u32) -> usize {
-    ((u64::from(bits) * n as u64) >> 32) as usize
-}
-
-/// Dice keyed with the 64-bit FNV-1a hash of the clusters.
-fn dice(clusters: &[Cluster]) -> ChaCha8Rng {
-    let numbers = clusters
-        .iter()
-        .flat_map(|cluster| [cluster.seed, cluster.count, cluster.of]);
-    let hash = numbers
-        .flat_map(u64::to_le_bytes)
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&hash.to_le_bytes());
-    ChaCha8Rng::from_seed(key)
+    percentiles(&ratios)
 }
 
 #[cfg(test)]

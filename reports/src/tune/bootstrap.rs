@@ -6,9 +6,8 @@
 use super::TuneParams;
 use super::observe::Observed;
 use super::search::{alarms_allowed, as_fast};
+use crate::resample::{Resample, percentiles};
 use crate::score::stats::WEEK_MS;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
 /// How a proposal fares when the drills are drawn again. Intervals hold 95 % of the resamples.
@@ -38,15 +37,13 @@ pub(super) fn confidence(
 ) -> Confidence {
     let mut table = Table::new(records, settings);
     let proposal = table.column_of[proposal];
-    let mut rng = ChaCha8Rng::seed_from_u64(content(records));
     let clusters = table.clusters.len();
+    let mut resample = Resample::new(clusters, content(records));
     let (mut best, mut on_front) = (0, 0);
     let (mut recalls, mut rates, mut medians) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..params.resamples {
         let mut weights = vec![0_u32; clusters];
-        for _ in 0..clusters {
-            weights[rng.random_range(0..clusters)] += 1;
-        }
+        resample.draw().for_each(|index| weights[index] += 1);
         let drawn = table.draw(&weights);
         let own_median = table.median(proposal, &weights);
         best += u32::from(drawn.is_best(proposal, own_median, &weights, &mut table, params));
@@ -62,7 +59,8 @@ pub(super) fn confidence(
     }
     medians.sort_unstable();
     let seen = |ms: i64| (ms < i64::MAX).then_some(ms);
-    let median_ms = bounds(&medians).map_or((None, None), |(low, high)| (seen(low), seen(high)));
+    let median_ms =
+        percentiles(&medians).map_or((None, None), |(low, high)| (seen(low), seen(high)));
     Confidence {
         resamples: params.resamples,
         best,
@@ -75,14 +73,7 @@ pub(super) fn confidence(
 
 fn interval(mut values: Vec<f64>) -> Option<(f64, f64)> {
     values.sort_by(f64::total_cmp);
-    bounds(&values)
-}
-
-/// The 2.5th and the 97.5th percentile of sorted values.
-fn bounds<T: Copy>(values: &[T]) -> Option<(T, T)> {
-    let last = values.len().checked_sub(1)? as f64;
-    let at = |q: f64| values[(last * q).round() as usize];
-    Some((at(0.025), at(0.975)))
+    percentiles(&values)
 }
 
 /// Outcomes by cluster. Settings with the same outcome in every drill share a column.
@@ -272,30 +263,18 @@ impl Drawn {
     }
 }
 
-/// A number made of everything the records came to: 64-bit FNV-1a (Fowler, Noll, Vo) over whole numbers.
-fn content(records: &[&Observed]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut feed = |number: u64| {
-        for byte in number.to_le_bytes() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
+/// Everything the records came to, as numbers.
+fn content(records: &[&Observed]) -> Vec<u64> {
+    let mut held = Vec::new();
     for record in records {
-        record
-            .scenario
-            .bytes()
-            .for_each(|byte| feed(u64::from(byte)));
-        feed(record.seed);
-        feed(record.exposure_ms as u64);
-        (0..record.settings()).for_each(|setting| feed(u64::from(record.outcome(setting))));
+        held.extend(record.scenario.bytes().map(u64::from));
+        held.extend([record.seed, record.exposure_ms as u64]);
+        held.extend((0..record.settings()).map(|setting| u64::from(record.outcome(setting))));
         for tally in record.tallies() {
-            feed(u64::from(tally.false_alarms));
-            feed(u64::from(tally.in_time));
-            tally
-                .latencies_ms
-                .iter()
-                .for_each(|latency| feed(latency.unwrap_or(i64::MAX) as u64));
+            held.extend([u64::from(tally.false_alarms), u64::from(tally.in_time)]);
+            let latencies = tally.latencies_ms.iter();
+            held.extend(latencies.map(|latency| latency.unwrap_or(i64::MAX) as u64));
         }
     }
-    hash
+    held
 }

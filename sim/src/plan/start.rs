@@ -104,11 +104,12 @@ impl TryFrom<String> for Start {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use time::OffsetDateTime;
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
 
     fn shown(at: Time) -> String {
-        let at = OffsetDateTime::from_unix_timestamp(at.secs()).unwrap();
-        format!("{} {} {}", at.weekday(), at.date(), at.time())
+        let at = TimeZone::UTC.to_datetime(Timestamp::from_second(at.secs()).unwrap());
+        at.strftime("%A %F %T").to_string()
     }
 
     #[test]
@@ -118,33 +119,33 @@ mod tests {
         for (text, calendar, from_now) in [
             (
                 "00:00",
-                "Thursday 2026-01-01 0:00:00.0",
-                "Thursday 2023-11-16 0:00:00.0",
+                "Thursday 2026-01-01 00:00:00",
+                "Thursday 2023-11-16 00:00:00",
             ),
             (
                 "09:30",
-                "Thursday 2026-01-01 9:30:00.0",
-                "Thursday 2023-11-16 9:30:00.0",
+                "Thursday 2026-01-01 09:30:00",
+                "Thursday 2023-11-16 09:30:00",
             ),
             (
                 "Mon 09:00",
-                "Monday 2026-01-05 9:00:00.0",
-                "Monday 2023-11-20 9:00:00.0",
+                "Monday 2026-01-05 09:00:00",
+                "Monday 2023-11-20 09:00:00",
             ),
             (
                 "tue 22:13",
-                "Tuesday 2026-01-06 22:13:00.0",
-                "Tuesday 2023-11-21 22:13:00.0",
+                "Tuesday 2026-01-06 22:13:00",
+                "Tuesday 2023-11-21 22:13:00",
             ),
             (
                 "Tue 22:14",
-                "Tuesday 2026-01-06 22:14:00.0",
-                "Tuesday 2023-11-14 22:14:00.0",
+                "Tuesday 2026-01-06 22:14:00",
+                "Tuesday 2023-11-14 22:14:00",
             ),
             (
                 "Sun 23:59",
-                "Sunday 2026-01-04 23:59:00.0",
-                "Sunday 2023-11-19 23:59:00.0",
+                "Sunday 2026-01-04 23:59:00",
+                "Sunday 2023-11-19 23:59:00",
             ),
         ] {
             let start = start(text);

@@ -5,8 +5,6 @@ use firedrill_detector::text::is_obeyed;
 use firedrill_detector::unit_test::Comparison;
 use std::fmt::Write;
 use std::time::SystemTime;
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 /// The whole document, without a newline at the end.
 pub(super) fn document(reports: &[Report], comparison: Comparison) -> String {
@@ -52,10 +50,7 @@ fn suite(report: &Report, comparison: Comparison) -> String {
 }
 
 fn shown_time(at: SystemTime) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
-    let shown = OffsetDateTime::from(at).format(format);
-    // All parts are numbers a date always has.
-    shown.expect("a date has all parts of the format")
+    crate::calendar::utc(at, "%Y-%m-%dT%H:%M:%S")
 }
 
 /// Text for an element or an attribute. What XML cannot hold becomes the replacement character, as in promtool's; what would

@@ -22,7 +22,7 @@ struct Turn<'f, T> {
 
 /// Does `work` for the numbers below `count`, `threads` at a time, and hands the results to `take` in the order of the
 /// numbers, one at a time, as soon as may be. Once `abort` is true no more is begun.
-pub(super) fn fold<T: Send>(
+pub(crate) fn fold<T: Send>(
     count: usize,
     threads: usize,
     abort: &AtomicBool,
