@@ -155,7 +155,7 @@ impl std::str::FromStr for Wait {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let ms = firedrill_sim::scenario::duration::parse(text).filter(|ms| *ms >= 0);
+        let ms = firedrill_sim::units::parse(text).filter(|ms| *ms >= 0);
         ms.map(Self)
             .ok_or_else(|| "a duration such as `0s` or `30s`".to_owned())
     }
@@ -489,7 +489,7 @@ impl std::str::FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let ms = firedrill_sim::scenario::duration::parse(text).filter(|ms| *ms > 0);
+        let ms = firedrill_sim::units::parse(text).filter(|ms| *ms > 0);
         ms.map(Self)
             .ok_or_else(|| "a duration such as `90s` or `10m`".to_owned())
     }

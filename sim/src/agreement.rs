@@ -3,8 +3,9 @@
 
 mod scrapes;
 
+use crate::agenda::Phase;
 use crate::drill;
-use crate::fault::{Fault, Phase};
+use crate::fault::Fault;
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
 use firedrill_asynq::clock::Time;

@@ -5,12 +5,10 @@ pub(crate) mod points;
 pub mod virtual_time;
 
 use crate::audit::Audited;
-use crate::plan::Plan;
+pub(crate) use crate::plan::{EXPORTERS, targets};
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::rng;
 use firedrill_detector::Labels;
 use firedrill_reports::record::{Interference, Lag, Mark};
-use rand::RngExt;
 use std::io;
 
 /// Takes observations as they happen.
@@ -36,27 +34,6 @@ pub(crate) fn counts_as_started(now: Time, incarnation: u32) -> Time {
     } else {
         now
     }
-}
-
-/// The exporters' targets come first, then one per worker process.
-pub(crate) const EXPORTERS: [(&str, &str); 2] =
-    [("asynq-exporter", "exporter"), ("redis", "redis")];
-
-/// The targets of a plan as `(job, instance)`, each with the time of its first scrape: Prometheus spreads targets over
-/// the interval, and where each falls is the seed's choice.
-pub(crate) fn targets(plan: &Plan) -> Vec<(&'static str, String, i64)> {
-    let exporters = EXPORTERS.map(|(job, instance)| (job, instance.to_owned()));
-    let workers = plan.processes().into_iter();
-    let workers = workers.map(|(name, _)| ("worker", name));
-    exporters
-        .into_iter()
-        .chain(workers)
-        .map(|(job, instance)| {
-            let mut dice = rng::stream(plan.seed, &format!("scrape/{job}/{instance}"));
-            let phase_ms = dice.random_range(0..plan.scrape_interval_ms.max(1));
-            (job, instance, phase_ms)
-        })
-        .collect()
 }
 
 /// What an engine saw. After this point nothing knows which engine ran.

@@ -4,10 +4,6 @@
 //! To add one, write its file and a line in the list below. It is written in the alphabet of [`crate::lever`]: the compiler
 //! asks for more only when that grows.
 
-mod agenda;
-
-pub use agenda::{Agenda, Phase, Turn, What};
-
 use crate::form::{self, Form, Row, Yaml};
 use crate::lever::{Class, HandlerLever, Lever, On};
 use firedrill_detector::yaml::{Fields, Problems};
@@ -227,50 +223,6 @@ macro_rules! faults {
 /// The keys of a form as a JSON Schema has them.
 pub(crate) fn properties<F: Form>() -> serde_json::Value {
     form::schema::<F>()["properties"].take()
-}
-
-/// Every fault and every remedy, as Markdown tables.
-#[must_use]
-pub fn tables() -> String {
-    let keys = |rows: Vec<Row>| {
-        let keys = rows.iter().map(|row| format!("`{}`", row.key));
-        keys.collect::<Vec<String>>().join(", ")
-    };
-    let mut text = String::from(
-        "| fault | what is done | keys | ends | can be behind |\n| --- | --- | --- | --- | --- |\n",
-    );
-    for kind in KINDS {
-        let by: Vec<String> = kind
-            .remedies
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect();
-        let ends = match kind.ends_by_itself {
-            true => std::iter::once("at its time".to_owned())
-                .chain(by)
-                .collect(),
-            false => by,
-        };
-        let causes: Vec<String> = kind
-            .causes
-            .iter()
-            .map(|cause| format!("`{cause}`"))
-            .collect();
-        text += &format!(
-            "| `{}` | {} | {} | {} | {} |\n",
-            kind.name,
-            kind.summary.trim(),
-            keys((kind.rows)()),
-            ends.join(", "),
-            causes.join(", ")
-        );
-    }
-    text += "\n| remedy | what is done | keys |\n| --- | --- | --- |\n";
-    for kind in crate::remedy::KINDS {
-        let (name, summary) = (kind.name, kind.summary.trim());
-        text += &format!("| `{name}` | {summary} | {} |\n", keys((kind.rows)()));
-    }
-    text
 }
 
 /// Whether two texts are the same, at compile time.

@@ -3,6 +3,7 @@
 //! In reading order: what is written ([`scenario`]) and meant ([`plan`]); what comes of it with asynq's roles
 //! ([`producer`], [`handler`]) on an engine ([`engine`], [`worker`]); what is kept ([`ledger`], [`audit`], [`drill`]).
 
+pub mod agenda;
 pub mod builtin;
 pub mod fault;
 pub mod lever;
@@ -10,6 +11,7 @@ pub mod plan;
 pub mod producer;
 pub mod remedy;
 pub mod scenario;
+pub mod units;
 
 pub mod agreement;
 pub mod handler;

@@ -10,7 +10,7 @@ mod roster;
 mod served;
 mod skew;
 mod start;
-mod text;
+mod targets;
 mod written;
 
 pub use demand::{Demand, expected_tasks};
@@ -20,6 +20,7 @@ pub use roster::{Roster, Select};
 pub(crate) use roster::{Scale, name_of};
 pub use skew::Skew;
 pub use start::Start;
+pub(crate) use targets::{EXPORTERS, targets};
 
 use crate::fault::{Fault, Harm};
 use crate::form::{

@@ -1,9 +1,9 @@
 //! A scenario as written: strict YAML, every problem with its place, all at once.
 
-pub mod duration;
 mod print;
 mod resolve;
 pub mod schema;
+mod text;
 mod timeline;
 mod truth;
 

@@ -1,7 +1,7 @@
 //! Values of a plan that can be varied: how many workers, how many slots, how much arrives, how long it takes.
 
 use crate::plan::{Arrivals, Plan, Service};
-use crate::scenario::duration;
+use crate::units;
 
 /// One value of the plan, with what is tried for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +100,7 @@ impl PlanAxis {
         match self.what {
             What::Processes(_) | What::Concurrency(_) => format!("{value:.0}"),
             What::Rate(_) => format!("{value}/s"),
-            What::Service(_) => duration::format(value as i64),
+            What::Service(_) => units::format(value as i64),
         }
     }
 
@@ -173,8 +173,8 @@ fn values(what: &What, range: &str) -> Option<Vec<f64>> {
                     .ok()
                     .filter(|n| (1..=1_000).contains(n))?,
             ),
-            What::Rate(_) => duration::rate(text)?,
-            What::Service(_) => duration::micros(text)? / 1e3,
+            What::Rate(_) => units::rate(text)?,
+            What::Service(_) => units::micros(text)? / 1e3,
         };
         (value.is_finite() && value > 0.0).then_some(value)
     };

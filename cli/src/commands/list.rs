@@ -9,7 +9,8 @@ use firedrill_detector::yaml::closest;
 use firedrill_reports::record::RuleText;
 use firedrill_sim::builtin::{self, Builtin};
 use firedrill_sim::plan::Plan;
-use firedrill_sim::scenario::{Scenario, duration};
+use firedrill_sim::scenario::Scenario;
+use firedrill_sim::units;
 use serde_json::json;
 
 /// A scenario of the list.
@@ -105,7 +106,7 @@ fn as_text(entries: &[Entry], packs: &[(&str, Vec<String>)]) -> String {
         rows.push([
             entry.file.name.to_owned(),
             format!("@{}", tags.join(" @")),
-            duration::format(entry.plan.duration_ms),
+            units::format(entry.plan.duration_ms),
             entry.plan.summary.clone(),
         ]);
     }

@@ -1,8 +1,8 @@
 //! Scrapes are of the plan's targets, as Prometheus takes them.
 
 use super::ran_to_its_end;
+use crate::agenda::Phase;
 use crate::engine;
-use crate::fault::Phase;
 use crate::metrics::exposition::is_counter;
 use crate::plan::Plan;
 use firedrill_detector::sample::{METRIC_NAME, is_stale};

@@ -9,7 +9,7 @@ pub use number::{count, count64, number, rate, share, span, whole};
 pub use words::{choice, name, one_of, only, parsed, text, truth};
 
 use crate::form::{Shape, Yaml};
-use crate::scenario::duration;
+use crate::units;
 use firedrill_detector::yaml::{Node, Problems};
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ impl Shape for Duration {
     type Value = i64;
 
     fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<i64> {
-        let value = duration::as_duration(node, what, problems)?;
+        let value = units::as_duration(node, what, problems)?;
         if self.positive && value <= 0 {
             node.expected(what, "a duration above zero", problems);
             return None;
@@ -69,7 +69,7 @@ impl Shape for Duration {
     }
 
     fn write(&self, value: &i64) -> Yaml {
-        Yaml::Scalar(duration::format(*value))
+        Yaml::Scalar(units::format(*value))
     }
 
     fn words(&self) -> String {

@@ -3,7 +3,7 @@
 use crate::form::{At, Means, duration, form, number, placed, positive, rate, share, span, text};
 use crate::form::{count64, via, within};
 use crate::plan::{Arrivals, RetryDelay, Service, Z95};
-use crate::scenario::duration;
+use crate::units;
 use firedrill_asynq::cron::Spec;
 use firedrill_detector::yaml::{Mark, Problems};
 
@@ -191,7 +191,7 @@ impl Means<Service> for LognormalForm {
             (Some(mean), Some(p95), None, None) => {
                 let service = Service::lognormal(mean / 1e3, p95.value / 1e3);
                 if service.is_none() {
-                    let found = duration::micros_text(p95.value * 1e3);
+                    let found = units::micros_text(p95.value * 1e3);
                     problems.push(
                         p95.at,
                         format!("p95: expected more than the mean and less than 3.8 times it, found `{found}`"),
@@ -222,7 +222,7 @@ impl Means<Service> for LognormalForm {
             libm::exp(mu + sigma * sigma / 2.0),
             libm::exp(mu + Z95 * sigma),
         ]
-        .map(|seconds| duration::micros(&duration::micros_text(seconds * 1e6)).map(|us| us / 1e3));
+        .map(|seconds| units::micros(&units::micros_text(seconds * 1e6)).map(|us| us / 1e3));
         let same = mean
             .zip(p95)
             .and_then(|(mean, p95)| Service::lognormal(mean / 1e3, p95 / 1e3));
@@ -316,7 +316,7 @@ mod tests {
             ("250us", "0.7ms"),
             ("1.234567s", "2m"),
         ] {
-            let seconds = |text| duration::micros(text).unwrap() / 1e3 / 1e3;
+            let seconds = |text| units::micros(text).unwrap() / 1e3 / 1e3;
             let Some(written) = Service::lognormal(seconds(mean), seconds(p95)) else {
                 continue;
             };

@@ -5,7 +5,8 @@ mod timeline;
 mod truth;
 
 use crate::plan::{Arrivals, Plan, Step, TaskPlan, WorkerPlan};
-use crate::scenario::{At, Scenario, duration};
+use crate::scenario::{At, Scenario};
+use crate::units;
 use firedrill_asynq::rng;
 use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
 use rand::RngExt;
@@ -113,7 +114,7 @@ impl Resolver<'_> {
 
     fn within(&mut self, what: &str, time: &At<i64>, duration_ms: i64) {
         if time.value > duration_ms {
-            let (at, end) = (duration::format(time.value), duration::format(duration_ms));
+            let (at, end) = (units::format(time.value), units::format(duration_ms));
             self.problems.push(
                 time.at,
                 format!("{what}: {at} is after the end of the drill ({end})"),

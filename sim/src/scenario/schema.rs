@@ -20,4 +20,6 @@ pub fn table() -> String {
 }
 
 #[cfg(test)]
+mod tables;
+#[cfg(test)]
 pub(crate) mod tests;

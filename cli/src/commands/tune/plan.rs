@@ -9,7 +9,7 @@ use crate::signals::Signals;
 use crate::terminal::Terminal;
 use firedrill_detector::text::counted;
 use firedrill_sim::estimate::Estimate;
-use firedrill_sim::scenario::duration;
+use firedrill_sim::units;
 use firedrill_sim::vary::{PlanAxis, each_combination};
 use firedrill_sim::whatif::{Figures, simulate};
 use serde_json::json;
@@ -236,7 +236,7 @@ fn as_json(names: &[String], rows: &[Row]) -> String {
 /// The first combination in the order given that drains in time in nine of ten drills, for every scenario.
 fn answer(names: &[String], rows: &[Row], goal_ms: i64, terminal: &Terminal) -> Exit {
     let mut exit = Exit::Passed;
-    let goal = duration::format(goal_ms);
+    let goal = units::format(goal_ms);
     let mut scenarios: Vec<&str> = rows.iter().map(|row| row.scenario.as_str()).collect();
     scenarios.dedup();
     for scenario in scenarios {

@@ -4,7 +4,7 @@
 use super::LiveError;
 use super::abort::Abort;
 use super::stand::Stand;
-use crate::fault::{Agenda, Turn};
+use crate::agenda::{Agenda, Turn};
 use crate::lever::Lever;
 use firedrill_reports::record::Mark;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ mod redis;
 
 use super::director::Seen;
 use super::stand::Stand;
-use crate::fault::{Turn, What};
+use crate::agenda::{Turn, What};
 use crate::lever::{Lever, LinkLever, PointLever, QueueLever};
 use firedrill_asynq::op::{Op, Reply};
 

@@ -7,9 +7,9 @@ mod wire;
 pub(crate) use process::Restart;
 pub(crate) use wire::{OnWire, Wire};
 
+use crate::agenda::{Turn, What};
 use crate::audit::way_of;
 use crate::engine::virtual_time::world::World;
-use crate::fault::{Turn, What};
 use crate::lever::{Lever, QueueLever};
 use firedrill_asynq::op::{Op, Reply};
 

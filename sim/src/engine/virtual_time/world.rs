@@ -1,5 +1,6 @@
 //! Actors and processes on their stage, and the loop that moves them from event to event.
 
+use crate::agenda::Agenda;
 use crate::audit::Auditor;
 use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::{Restart, Wire};
@@ -11,7 +12,6 @@ use crate::engine::virtual_time::stage::{Effects, Stage};
 use crate::engine::virtual_time::token::{Number, Token, Tokens};
 use crate::engine::virtual_time::{Counts, VirtualOptions};
 use crate::engine::{Ended, Observation, Sink};
-use crate::fault::Agenda;
 use crate::handler::Handlers;
 use crate::lever::Lever;
 use crate::plan::{PRODUCER, Plan, Skew};

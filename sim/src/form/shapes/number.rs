@@ -2,7 +2,7 @@
 
 use crate::form::shapes::{ButNot, duration_schema};
 use crate::form::{Shape, Yaml};
-use crate::scenario::duration;
+use crate::units;
 use firedrill_detector::yaml::{Node, Problems};
 use serde_json::{Value, json};
 use std::fmt::Display;
@@ -153,12 +153,12 @@ impl Shape for Share {
     type Value = f64;
 
     fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
-        duration::as_share(node, what, problems)
+        units::as_share(node, what, problems)
     }
 
     fn write(&self, value: &f64) -> Yaml {
         let percent = format!("{}%", value * 100.0);
-        let same = duration::share(&percent) == Some(*value);
+        let same = units::share(&percent) == Some(*value);
         Yaml::Scalar(if same { percent } else { value.to_string() })
     }
 
@@ -192,7 +192,7 @@ impl Shape for Rate {
     type Value = f64;
 
     fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
-        duration::as_rate(node, what, problems)
+        units::as_rate(node, what, problems)
     }
 
     fn write(&self, value: &f64) -> Yaml {
@@ -226,7 +226,7 @@ impl Shape for Span {
     type Value = f64;
 
     fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
-        let value = duration::micros(node.as_str(what, problems)?)
+        let value = units::micros(node.as_str(what, problems)?)
             .filter(|us| *us > 0.0)
             .map(|us| us / 1e3);
         if value.is_none() {
@@ -238,7 +238,7 @@ impl Shape for Span {
     fn write(&self, ms: &f64) -> Yaml {
         let us = ms * 1e3;
         let whole = us.round();
-        let largest = duration::micros_text(us);
+        let largest = units::micros_text(us);
         // What is the same on paper need not be to the last bit.
         let others = [
             format!("{ms}ms"),
@@ -246,7 +246,7 @@ impl Shape for Span {
             format!("{}s", us / 1e6),
             format!("{us}us"),
         ];
-        let same = |text: &&String| duration::micros(text).map(|us| us / 1e3) == Some(*ms);
+        let same = |text: &&String| units::micros(text).map(|us| us / 1e3) == Some(*ms);
         let exact = std::iter::once(&largest).chain(&others).find(same);
         Yaml::Scalar(exact.unwrap_or(&largest).clone())
     }

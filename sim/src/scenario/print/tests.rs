@@ -1,9 +1,9 @@
 //! Any scenario, printed as a plan, is a scenario that means the same, and that the schema accepts.
 
 use crate::form::quote;
-use crate::scenario::duration::format;
 use crate::scenario::schema::tests::problems_of;
 use crate::scenario::tests::plan_of;
+use crate::units::format;
 use proptest::prelude::*;
 
 fn time(most: i64) -> impl Strategy<Value = String> {

@@ -16,8 +16,8 @@
 use crate::fault::Harm;
 use crate::lever::{Lever, LinkLever, On, ProcessLever};
 use crate::plan::{RemedyStep, Step};
-use crate::scenario::duration;
 use crate::scenario::resolve::Resolver;
+use crate::units;
 
 impl Resolver<'_> {
     /// Refuses steps of a timeline, in order of their times, that get in each other's way.
@@ -33,11 +33,11 @@ impl Resolver<'_> {
                         "{}: {what} is {} already at {}, by {}",
                         later.fault.name(),
                         earlier.fault.state(),
-                        duration::format(later.at_ms),
+                        units::format(later.at_ms),
                         self.names(&[earlier]).join("")
                     );
                     let hint = match &earlier.until {
-                        Some(until) => format!("that ends at {}", duration::format(until.at_ms)),
+                        Some(until) => format!("that ends at {}", units::format(until.at_ms)),
                         None => "that ends with the drill".to_owned(),
                     };
                     self.problems.push_with_hint(at, message, hint);
@@ -86,7 +86,7 @@ impl Resolver<'_> {
             let at = place.unwrap_or(self.scenario.duration.at);
             let message = format!(
                 "{name}: workers cannot be restarted at {}, Redis is down then, by {}",
-                duration::format(at_ms),
+                units::format(at_ms),
                 self.names(&[outage]).join("")
             );
             self.problems

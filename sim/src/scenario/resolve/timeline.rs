@@ -1,13 +1,15 @@
 //! The timeline: what each step hits, how it ends, and what it is called.
 
-use crate::engine::EXPORTERS;
 use crate::fault::{Fault, Harm};
 use crate::lever::On;
-use crate::plan::{self, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan, name_of};
+use crate::plan::{
+    self, EXPORTERS, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan, name_of,
+};
 use crate::remedy::Remedy;
 use crate::scenario::resolve::Resolver;
 use crate::scenario::timeline::Until as UntilWritten;
-use crate::scenario::{At, Select, StepWritten, duration};
+use crate::scenario::{At, Select, StepWritten};
+use crate::units;
 use firedrill_detector::yaml::Mark;
 
 /// What a step may be done to: the processes of the plan, and what else has a name.
@@ -216,7 +218,7 @@ impl Resolver<'_> {
                     let message = match cast.scales.is_empty() {
                         true => format!("select: {count} processes, but the scenario has {there}"),
                         false => {
-                            let at = duration::format(at_ms);
+                            let at = units::format(at_ms);
                             format!("select: {count} processes, but there are {there} at {at}")
                         }
                     };
@@ -252,7 +254,7 @@ impl Resolver<'_> {
                     if !names.contains(&name.value) {
                         self.unknown(name.at, what, &name.value, &names);
                     } else if is_late && on == On::Workers {
-                        let at = duration::format(at_ms);
+                        let at = units::format(at_ms);
                         let message = format!("select: `{}` is not there at {at}", name.value);
                         let hint = "`workers.scale` has processes come and go";
                         self.problems.push_with_hint(name.at, message, hint);

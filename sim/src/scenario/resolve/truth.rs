@@ -3,7 +3,8 @@
 use crate::form::Spotted;
 use crate::plan::{Incident, Step, Window};
 use crate::scenario::resolve::{Resolver, WARMUP_MS};
-use crate::scenario::{duration, truth};
+use crate::scenario::truth;
+use crate::units;
 
 /// The step behind an incident, if it has one; or it was found wanting, and that was said.
 type Bound<'t> = Result<Option<&'t Step>, Told>;
@@ -141,7 +142,7 @@ impl Resolver<'_> {
             let message = format!(
                 "incident: begins before its step, {}, does at {}",
                 self.names(&[step]).join(""),
-                duration::format(step.at_ms)
+                units::format(step.at_ms)
             );
             self.problems.push(at.at, message);
         }
@@ -174,8 +175,8 @@ impl Resolver<'_> {
                     format!(
                         "benign window: the {} incident is on in it, from {} to {}; every page in a benign window is false",
                         incident.cause,
-                        duration::format(incident.at_ms),
-                        duration::format(incident.until_ms)
+                        units::format(incident.at_ms),
+                        units::format(incident.until_ms)
                     ),
                 );
             }
@@ -215,7 +216,7 @@ impl Resolver<'_> {
         let first = first.unwrap_or(duration_ms);
         match &self.scenario.warmup {
             Some(warmup) if warmup.value > first => {
-                let first = duration::format(first);
+                let first = units::format(first);
                 self.problems.push(
                     warmup.at,
                     format!("warmup: lasts beyond the first incident or window (at {first})"),

@@ -20,7 +20,7 @@ const MADE: [Made; 2] = [
     (
         "<!-- faults: made from the source, see `sim/src/fault.rs` -->\n",
         "<!-- end of faults -->\n",
-        crate::fault::tables,
+        tables::tables,
     ),
 ];
 

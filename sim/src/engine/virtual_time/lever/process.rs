@@ -1,9 +1,9 @@
 //! Levers on processes of the model.
 
 use super::Pulled;
+use crate::agenda::Turn;
 use crate::engine::virtual_time::event_queue::{Happening, Who};
 use crate::engine::virtual_time::world::World;
-use crate::fault::Turn;
 use crate::lever::{Lever, ProcessLever};
 use firedrill_asynq::actor::Event;
 

@@ -7,13 +7,13 @@
 //! what came.
 
 use super::Pulled;
+use crate::agenda::{Turn, What};
 use crate::audit::way_of;
 use crate::engine::points::{At, Hit, Points};
 use crate::engine::virtual_time::event_queue::{Happening, Who};
 use crate::engine::virtual_time::stage::Stage;
 use crate::engine::virtual_time::token::Token;
 use crate::engine::virtual_time::world::World;
-use crate::fault::{Turn, What};
 use crate::lever::{Lever, LinkLever, PointLever, PointVerdict, RedisLever};
 use crate::plan::{PRODUCER, Plan, Step};
 use firedrill_asynq::actor::Ticket;

@@ -1,5 +1,6 @@
 //! What is done to the system, in order of time.
 
+use crate::fault::Harm;
 use crate::lever::{Lever, On};
 use crate::plan::{PRODUCER, Plan, RemedyStep, Step};
 use firedrill_reports::record::Mark;
@@ -215,7 +216,7 @@ impl Step {
             On::Handlers => "handlers",
             On::Producer => PRODUCER,
             On::Queue => match self.fault.harm() {
-                super::Harm::Queue(queue) => queue,
+                Harm::Queue(queue) => queue,
                 _ => "queue",
             },
             On::Redis | On::Workers | On::Clients | On::Targets => "redis",
