@@ -1,6 +1,6 @@
 //! firedrill beside the real asynq on one Redis: each does what the other left, and each reads what the other wrote.
 //!
-//! The real ones are the programs of the Go module in `tests/interop`, built by the tests, and the `asynq` command line
+//! The real ones are the programs of the Go module in `asynq/tests/interop`, built by the tests, and the `asynq` command line
 //! when it is to be had. Tests are named after what crosses from one side to the other.
 
 mod by_go;

@@ -31,7 +31,7 @@ pub(crate) fn programs() -> &'static Programs {
 
 fn go(verb: &[&str], out: &Path, package: &str) {
     let output = Command::new("go")
-        .current_dir(project("cli/tests/interop"))
+        .current_dir(project("asynq/tests/interop"))
         .args(verb)
         .arg(out)
         .arg(package)
