@@ -3,7 +3,7 @@
 use super::need_peers;
 use super::peer::Peer;
 use super::worker::{OurWorker, time_of_day};
-use crate::connections::cluster::Cluster;
+use crate::nodes::Cluster;
 use crate::support::{Op, firedrill, need, task};
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::message::TaskMessage;
