@@ -5,6 +5,7 @@ mod conformance;
 mod connections;
 mod examples;
 mod inspector;
+mod interop;
 mod redis_server;
 mod runtime;
 mod support;

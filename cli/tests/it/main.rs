@@ -29,9 +29,6 @@ mod nodes;
 mod output;
 mod prometheus;
 mod redis_server;
-#[expect(dead_code, reason = "the library's own tests use more of it")]
-#[path = "../../../asynq/tests/it/conformance/state.rs"]
-mod state;
 mod support;
 mod test_rules;
 mod tidy;

@@ -1,6 +1,6 @@
 //! What a database holds, and for how long.
 
-use crate::state::{self, Content, State};
+use crate::conformance::state::{self, Content, State};
 use firedrill_asynq::message::TaskMessage;
 use prost::Message;
 use redis::{Client, Connection};
