@@ -99,7 +99,7 @@ impl Yard {
 }
 
 fn go_worker(bench: &Bench) -> Peer {
-    let mut go = Peer::start(&behind(&bench, 0));
+    let mut go = Peer::start(&behind(bench, 0));
     let options = json!({
         "concurrency": SLOTS, "task_check_ms": 20, "delayed_check_ms": 50, "retry_delay_ms": 0, "shutdown_ms": 200,
     });
