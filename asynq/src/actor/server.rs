@@ -12,7 +12,7 @@ use crate::actor::{Action, Actor, Event, Out, Outcome, RunId, Ticket, Timer};
 use crate::clock::Time;
 use crate::message::ServerInfo;
 use crate::note::Note;
-use crate::op::GroupLimits;
+use crate::op::{Answer, GroupLimits};
 use crate::retry_delay::RetryDelay;
 use crate::rng;
 use crate::task::Task;
@@ -171,6 +171,46 @@ impl<T: Task, M: Meter<T::Kind>> Server<T, M> {
         }
     }
 
+    /// Redis has answered.
+    #[inline]
+    fn answered(&mut self, now: Time, ticket: Ticket<T>, answer: Answer<T>, out: &mut impl Out<T>) {
+        match ticket {
+            Ticket::Dequeue => self.processor.dequeued(now, answer, &mut self.shared, out),
+            Ticket::Finish(run) => self.processor.finished(now, run, &mut self.shared, out),
+            Ticket::WriteState => {
+                self.heartbeater.state_written(now, &mut self.shared, out);
+                self.after_beat(now, out);
+            }
+            Ticket::ExtendLease(extension) => {
+                self.heartbeater.lease_extended(
+                    now,
+                    &extension,
+                    answer.is_ok(),
+                    &mut self.shared,
+                    out,
+                );
+                self.after_beat(now, out);
+            }
+            Ticket::Forward => self.forwarder.answered(now, &answer, out),
+            Ticket::ListExpired => self.recoverer.listed(now, answer, out),
+            Ticket::Recover => self.recoverer.recovered(now, out),
+            Ticket::Reclaim => self.recoverer.reclaimed(now, out),
+            Ticket::WriteResult(run) => {
+                self.processor
+                    .result_written(now, run, &answer, &mut self.shared, out);
+            }
+            Ticket::Aggregate(check) => {
+                if let Some(aggregator) = &mut self.aggregator {
+                    aggregator.answered(now, check, answer, out);
+                }
+            }
+            Ticket::Ping => self.health.answered(now, answer, out),
+            Ticket::Clean => self.janitor.answered(now, &answer, out),
+            Ticket::ClearState => out.push(Action::Exit),
+            Ticket::Register | Ticket::Enqueue(_) | Ticket::Publish | Ticket::Record => {}
+        }
+    }
+
     /// Leaves the listings once the last worker is done.
     fn maybe_leave(&mut self, out: &mut impl Out<T>) {
         if self.stopping
@@ -245,41 +285,7 @@ impl<T: Task, M: Meter<T::Kind>> Actor<T> for Server<T, M> {
                     taken_off_us,
                 }));
             }
-            Event::Answer(ticket, answer) => match ticket {
-                Ticket::Dequeue => self.processor.dequeued(now, answer, &mut self.shared, out),
-                Ticket::Finish(run) => self.processor.finished(now, run, &mut self.shared, out),
-                Ticket::WriteState => {
-                    self.heartbeater.state_written(now, &mut self.shared, out);
-                    self.after_beat(now, out);
-                }
-                Ticket::ExtendLease(extension) => {
-                    self.heartbeater.lease_extended(
-                        now,
-                        &extension,
-                        answer.is_ok(),
-                        &mut self.shared,
-                        out,
-                    );
-                    self.after_beat(now, out);
-                }
-                Ticket::Forward => self.forwarder.answered(now, &answer, out),
-                Ticket::ListExpired => self.recoverer.listed(now, answer, out),
-                Ticket::Recover => self.recoverer.recovered(now, out),
-                Ticket::Reclaim => self.recoverer.reclaimed(now, out),
-                Ticket::WriteResult(run) => {
-                    self.processor
-                        .result_written(now, run, &answer, &mut self.shared, out);
-                }
-                Ticket::Aggregate(check) => {
-                    if let Some(aggregator) = &mut self.aggregator {
-                        aggregator.answered(now, check, answer, out);
-                    }
-                }
-                Ticket::Ping => self.health.answered(now, answer, out),
-                Ticket::Clean => self.janitor.answered(now, &answer, out),
-                Ticket::ClearState => out.push(Action::Exit),
-                Ticket::Register | Ticket::Enqueue(_) | Ticket::Publish | Ticket::Record => {}
-            },
+            Event::Answer(ticket, answer) => self.answered(now, ticket, answer, out),
             Event::Cancel(id) => self.processor.cancel(now, &id, &mut self.shared, out),
             Event::Aggregated { check, task } => {
                 if let Some(aggregator) = &mut self.aggregator {

@@ -11,10 +11,13 @@ mod locks;
 mod queue;
 mod sorted;
 
-use crate::op::{Answer, BrokerError, Op, Reply};
+use crate::keys;
+use crate::message::ServerInfo;
+use crate::op::{Accepted, AggregationCheck, Answer, BrokerError, Op, Reply, ServerState};
 use crate::task::Task;
 use queue::Queue;
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 pub use dump::{AggregationSet, Counters, QueueDump, Scored, StoredTask};
 
@@ -44,48 +47,33 @@ impl<T: Task> MemoryBroker<T> {
     /// [`BrokerError::NotFound`] and [`BrokerError::Refused`], as a script would.
     pub fn call(&mut self, op: Op<T>) -> Answer<T> {
         match op {
-            Op::RegisterQueue { queue } => {
-                self.published.insert(queue);
-                Ok(Reply::Done)
-            }
-            Op::Enqueue { message, now } => {
-                let accepted = self.queue(&message.queue()).enqueue(message, now);
-                Ok(Reply::Enqueued(accepted))
-            }
+            Op::RegisterQueue { queue } => self.publish(queue),
+            Op::Enqueue { message, now } => enqueued(self.queue_of(&message).enqueue(message, now)),
             Op::Schedule {
                 message,
                 process_at_s,
-            } => {
-                let accepted = self.queue(&message.queue()).schedule(message, process_at_s);
-                Ok(Reply::Enqueued(accepted))
-            }
+            } => enqueued(self.queue_of(&message).schedule(message, process_at_s)),
             Op::EnqueueUnique {
                 message,
                 lock_ttl_s,
                 now,
-            } => {
-                let queue = self.queue(&message.queue());
-                Ok(Reply::Enqueued(
-                    queue.enqueue_unique(message, lock_ttl_s, now),
-                ))
-            }
+            } => enqueued(
+                self.queue_of(&message)
+                    .enqueue_unique(message, lock_ttl_s, now),
+            ),
             Op::ScheduleUnique(task) => {
-                let queue = self.queue(&task.message.queue());
-                let accepted = queue.schedule_unique(*task);
-                Ok(Reply::Enqueued(accepted))
+                enqueued(self.queue_of(&task.message).schedule_unique(*task))
             }
             Op::AddToGroup { message, now } => {
-                let queue = self.queue(&message.queue());
-                Ok(Reply::Enqueued(queue.add_to_group(message, None, now)))
+                enqueued(self.queue_of(&message).add_to_group(message, None, now))
             }
             Op::AddToGroupUnique {
                 message,
                 lock_ttl_s,
                 now,
             } => {
-                let queue = self.queue(&message.queue());
-                let accepted = queue.add_to_group(message, Some(lock_ttl_s), now);
-                Ok(Reply::Enqueued(accepted))
+                let queue = self.queue_of(&message);
+                enqueued(queue.add_to_group(message, Some(lock_ttl_s), now))
             }
             Op::Dequeue {
                 queues,
@@ -95,64 +83,41 @@ impl<T: Task> MemoryBroker<T> {
                 let taken = next.find_map(|queue| self.queue(queue).dequeue(lease_expires_s));
                 Ok(Reply::Dequeued(taken))
             }
-            Op::Done { message, now } => done(self.queue(&message.queue()).done(&message, now)),
+            Op::Done { message, now } => done(self.queue_of(&message).done(&message, now)),
             Op::MarkAsComplete { mut message, now } => {
                 message.completed(now.secs());
-                done(self.queue(&message.queue()).mark_as_complete(message, now))
+                done(self.queue_of(&message).mark_as_complete(message, now))
             }
-            Op::Requeue { message } => done(self.queue(&message.queue()).requeue(&message.id())),
+            Op::Requeue { message } => done(self.queue_of(&message).requeue(&message.id())),
             Op::Retry {
                 message,
                 retry_at_s,
                 is_failure,
                 now,
             } => {
-                let queue = self.queue(&message.queue());
+                let queue = self.queue_of(&message);
                 done(queue.retry(message, retry_at_s, is_failure, now))
             }
-            Op::Archive { message, now } => {
-                done(self.queue(&message.queue()).archive(message, now))
-            }
+            Op::Archive { message, now } => done(self.queue_of(&message).archive(message, now)),
             Op::ExtendLease {
                 queue,
                 ids,
                 expires_s,
-            } => {
-                if ids.is_empty() {
-                    let reason = "ZADD: wrong number of arguments";
-                    return Err(BrokerError::Refused(reason.into()));
-                }
-                self.queue(&queue).extend_lease(&ids, expires_s);
-                Ok(Reply::Done)
-            }
-            Op::Forward { queue, from, now } => {
-                Ok(Reply::Count(self.queue(&queue).forward(from, now)))
-            }
+            } => done(self.extend_lease(&queue, &ids, expires_s)),
+            Op::Forward { queue, from, now } => counted(self.queue(&queue).forward(from, now)),
             Op::ListLeaseExpired { queue, cutoff_s } => {
                 Ok(Reply::Messages(self.queue(&queue).lease_expired(cutoff_s)))
             }
-            Op::DeleteExpiredCompleted { queue, now_s } => Ok(Reply::Count(
-                self.queue(&queue).delete_expired_completed(now_s),
-            )),
+            Op::DeleteExpiredCompleted { queue, now_s } => {
+                counted(self.queue(&queue).delete_expired_completed(now_s))
+            }
             Op::WriteResult { message, result } => {
-                let queue = self.queue(&message.queue());
-                queue.write_result(message.id(), result);
+                self.queue_of(&message).write_result(message.id(), result);
                 Ok(Reply::Done)
             }
             Op::ListGroups { queue } => Ok(Reply::Groups(self.queue(&queue).groups.names())),
-            Op::AggregationCheck(check) => {
-                let groups = &mut self.queue(&check.queue).groups;
-                let taken = groups.check(check.group, check.set, check.limits, check.now);
-                Ok(Reply::Taken(taken))
-            }
-            Op::ReadAggregationSet { queue, group, set } => {
-                let read = self.queue(&queue).aggregation_set(&group, set);
-                let (messages, deadline_s) = read.ok_or(BrokerError::NotFound)?;
-                Ok(Reply::AggregationSet {
-                    messages,
-                    deadline_s,
-                })
-            }
+            Op::AggregationCheck(check) => self.check_group(*check),
+            Op::ReadAggregationSet { queue, group, set } => self.read_set(&queue, &group, set),
             Op::DeleteAggregationSet { queue, group, set } => {
                 self.queue(&queue).delete_aggregation_set(&group, set);
                 Ok(Reply::Done)
@@ -168,23 +133,65 @@ impl<T: Task> MemoryBroker<T> {
             | Op::ClearSchedulerEntries(_)
             | Op::RecordEnqueueEvent { .. }
             | Op::Ping => Ok(Reply::Done),
-            Op::WriteServerState(state) => {
-                let key = crate::keys::server(&state.info);
-                let expires_s = state.now.secs() + state.ttl_s;
-                self.servers.insert(key, expires_s);
-                Ok(Reply::Done)
-            }
-            Op::ClearServerState { info } => {
-                self.servers.remove(&crate::keys::server(&info));
-                Ok(Reply::Done)
-            }
+            Op::WriteServerState(state) => self.publish_server(&state),
+            Op::ClearServerState { info } => self.forget_server(&info),
             Op::QueueStats { queue, now } => {
-                let stats = self.queue(&queue).stats(now);
-                Ok(Reply::Stats(Box::new(stats)))
+                Ok(Reply::Stats(Box::new(self.queue(&queue).stats(now))))
             }
             Op::Queues => Ok(Reply::Names(self.published.iter().cloned().collect())),
             Op::ListIds { queue } => Ok(Reply::Ids(self.queue(&queue).ids())),
         }
+    }
+
+    fn publish(&mut self, queue: T::Queue) -> Answer<T> {
+        self.published.insert(queue);
+        Ok(Reply::Done)
+    }
+
+    fn extend_lease(
+        &mut self,
+        queue: &T::Queue,
+        ids: &[T::Id],
+        expires_s: i64,
+    ) -> Result<(), BrokerError> {
+        if ids.is_empty() {
+            let reason = "ZADD: wrong number of arguments";
+            return Err(BrokerError::Refused(reason.into()));
+        }
+        self.queue(queue).extend_lease(ids, expires_s);
+        Ok(())
+    }
+
+    fn check_group(&mut self, check: AggregationCheck<T>) -> Answer<T> {
+        let groups = &mut self.queue(&check.queue).groups;
+        let taken = groups.check(check.group, check.set, check.limits, check.now);
+        Ok(Reply::Taken(taken))
+    }
+
+    fn read_set(&mut self, queue: &T::Queue, group: &T::Group, set: Uuid) -> Answer<T> {
+        let read = self.queue(queue).aggregation_set(group, set);
+        let (messages, deadline_s) = read.ok_or(BrokerError::NotFound)?;
+        Ok(Reply::AggregationSet {
+            messages,
+            deadline_s,
+        })
+    }
+
+    fn publish_server(&mut self, state: &ServerState<T>) -> Answer<T> {
+        let expires_s = state.now.secs() + state.ttl_s;
+        self.servers.insert(keys::server(&state.info), expires_s);
+        Ok(Reply::Done)
+    }
+
+    fn forget_server(&mut self, info: &ServerInfo) -> Answer<T> {
+        self.servers.remove(&keys::server(info));
+        Ok(Reply::Done)
+    }
+
+    /// The queue of a task.
+    #[inline]
+    fn queue_of(&mut self, message: &T) -> &mut Queue<T> {
+        self.queue(&message.queue())
     }
 
     /// The queue of a name; it comes into being when it is first named, as its keys do.
@@ -226,6 +233,17 @@ impl<T: Task> MemoryBroker<T> {
     }
 }
 
+#[inline]
+fn enqueued<T: Task>(accepted: Accepted) -> Answer<T> {
+    Ok(Reply::Enqueued(accepted))
+}
+
+#[inline]
+fn counted<T: Task>(count: u64) -> Answer<T> {
+    Ok(Reply::Count(count))
+}
+
+#[inline]
 fn done<T: Task>(outcome: Result<(), BrokerError>) -> Answer<T> {
     outcome.map(|()| Reply::Done)
 }

@@ -1,8 +1,8 @@
 //! The two examples, together on a Redis.
 
 use crate::redis_server::{Persistence, RedisServer};
-use crate::runtime::eventually;
 use crate::support::need;
+use crate::wait::eventually;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;

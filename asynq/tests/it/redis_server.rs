@@ -43,6 +43,11 @@ impl RedisServer {
         server
     }
 
+    /// Starts it anew after [`Self::kill`].
+    pub(crate) fn restart(&mut self) {
+        self.launch();
+    }
+
     fn launch(&mut self) {
         let kept = self.persistence == Persistence::AppendOnly;
         let child = Command::new("redis-server")

@@ -1,6 +1,7 @@
 //! `Client` and `Server` on a real Redis, in one process.
 
 use crate::support::{Bench, Persistence, need};
+use crate::wait::PATIENCE;
 use firedrill_asynq::inspector::TaskInfo;
 use firedrill_asynq::op::TaskState;
 use firedrill_asynq::retry_delay::RetryDelay;
@@ -10,22 +11,6 @@ use firedrill_asynq::{
 };
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
-
-/// How long anything may take that the tests wait for.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Looks until there is something to be seen.
-#[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 fn config() -> Config {
     Config {

@@ -38,6 +38,17 @@ macro_rules! need {
 }
 pub(crate) use need;
 
+/// Skips a test that takes minutes; `.ci/long` has the time.
+macro_rules! skip_unless_long {
+    () => {
+        if std::env::var_os("FIREDRILL_LONG").is_none() {
+            println!("skipped: takes minutes (set FIREDRILL_LONG); the long run has the time");
+            return;
+        }
+    };
+}
+pub(crate) use skip_unless_long;
+
 /// A moment the tests agree on, ahead of Redis' own clock as in a drill.
 pub(crate) const NOW: Time = Time::from_millis(1_900_000_000_500);
 

@@ -6,8 +6,6 @@ mod asynq_line;
 mod bounds;
 mod cleanup;
 mod cli;
-mod conformance;
-mod connections;
 mod docker;
 mod faults;
 mod fidelity;
@@ -16,6 +14,7 @@ mod fidelity;
 #[path = "../../../asynq/tests/it/inspector/filled.rs"]
 mod filled;
 mod forged;
+mod given;
 mod ground_truth;
 mod home;
 mod interference;
@@ -23,6 +22,10 @@ mod interop;
 mod live;
 mod named_files;
 mod names;
+// Redis servers, clusters among them: the library's tests have more use for them.
+#[expect(dead_code, reason = "the library's own tests use more of it")]
+#[path = "../../../asynq/tests/it/connections/nodes.rs"]
+mod nodes;
 mod output;
 mod prometheus;
 mod redis_server;
@@ -30,3 +33,5 @@ mod support;
 mod test_rules;
 mod tidy;
 mod verdicts;
+#[path = "../../../asynq/tests/it/wait.rs"]
+mod wait;

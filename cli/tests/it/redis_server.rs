@@ -1,7 +1,7 @@
 //! The private Redis: killed, restarted, and gone with its owner.
 
-use crate::connections::until;
 use crate::support::{Bench, NOW, need, task};
+use crate::wait::until;
 use firedrill_asynq::op::{BrokerError, Op, Reply};
 use firedrill_sim::redis_server::{self, Persistence};
 use std::os::unix::fs::PermissionsExt;

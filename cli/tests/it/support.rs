@@ -83,17 +83,6 @@ macro_rules! need {
 }
 pub(crate) use need;
 
-/// Skips a test that takes minutes; `.ci/long` has the time.
-macro_rules! skip_unless_long {
-    () => {
-        if std::env::var_os("FIREDRILL_LONG").is_none() {
-            println!("skipped: takes minutes (set FIREDRILL_LONG); the long run has the time");
-            return;
-        }
-    };
-}
-pub(crate) use skip_unless_long;
-
 /// A moment the tests agree on, ahead of Redis' own clock as in a drill.
 pub(crate) const NOW: Time = Time::from_millis(1_900_000_000_500);
 
@@ -164,16 +153,8 @@ impl Bench {
         message
     }
 
-    pub(crate) fn list(&mut self, part: &str) -> Vec<String> {
-        self.redis.lrange(key(part), 0, -1).unwrap()
-    }
-
     pub(crate) fn set(&mut self, part: &str) -> Vec<(String, i64)> {
         self.redis.zrange_withscores(key(part), 0, -1).unwrap()
-    }
-
-    pub(crate) fn field(&mut self, id: &str, field: &str) -> Option<String> {
-        self.redis.hget(key(&format!("t:{id}")), field).unwrap()
     }
 }
 

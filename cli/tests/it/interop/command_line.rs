@@ -4,15 +4,15 @@
 //! `.ci/asynq-cli` builds it where that can be. Without it the caller skips, in continuous integration, too; once it is
 //! named it must be there.
 
-use super::eventually;
+use super::peer::time_of_day;
 use super::stock::{Change, ids, stock, stock_but};
-use super::worker::{Asks, OurWorker, time_of_day};
-use crate::support::{Bench, Op, firedrill, need, task};
+use super::worker::{HANGS, OurWorker};
+use crate::support::{Bench, Op, Persistence, firedrill, need, task};
+use crate::wait::eventually;
 use firedrill_asynq::message::{
     ProtoTimestamp, SchedulerEnqueueEvent, SchedulerEntry, TaskMessage,
 };
 use firedrill_asynq::op::{Reply, SchedulerState, TaskState};
-use firedrill_sim::redis_server::Persistence;
 use serde_json::{Value, json};
 use smallvec::smallvec;
 use std::ffi::OsString;
@@ -228,7 +228,7 @@ fn the_command_line_inspects_our_tasks() {
 fn the_command_line_lists_our_worker_with_its_task_in_progress() {
     let asynq = command_line!();
     let message = TaskMessage {
-        payload: Asks::Hangs.payload().into_bytes(),
+        r#type: HANGS.into(),
         ..task("a")
     };
     asynq

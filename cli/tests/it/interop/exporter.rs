@@ -1,16 +1,13 @@
 //! asynq's own collector and our exporter, asked for the same Redis.
 
-use super::need_peers;
-use super::peer::{Peer, behind};
+use super::peer::{Peer, bench_and_go, need_peers, time_of_day};
 use super::stock::stock;
-use super::worker::time_of_day;
-use crate::support::{Bench, Op, key, task};
+use crate::support::{Op, key, task};
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_sim::engine::live::{exporter, http};
 use firedrill_sim::metrics::exposition;
-use firedrill_sim::redis_server::Persistence;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -70,8 +67,7 @@ fn ours(url: &str) -> Exposed {
 #[test]
 fn our_exporter_says_what_asynqs_collector_says() {
     need_peers!();
-    let mut bench = Bench::new(Persistence::None, 1.0);
-    let mut go = Peer::start(&behind(&bench.server, 0));
+    let (mut bench, mut go) = bench_and_go();
     let url = bench.server.url();
     let compare = |go: &mut Peer, when: &str| {
         let mut expected = Exposed::read(go.ask("metrics", json!({})).as_str().unwrap());

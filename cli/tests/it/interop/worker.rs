@@ -1,21 +1,19 @@
-//! Our own worker process, started as a drill starts it.
+//! A worker process, started as a drill starts it.
 
-use super::eventually;
+use super::peer::time_of_day;
 use crate::support::{firedrill, plan_of};
-use firedrill_asynq::clock::{ClockOrigin, Time};
+use crate::wait::eventually;
+use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::note::Note;
 use firedrill_sim::ledger;
-use firedrill_sim::producer::Payload;
 use firedrill_sim::worker::{Report, WorkerSpec};
 use rustix::process::{Pid, Signal, kill_process};
-use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
-/// The handlers that tasks can ask for by the number of a workload entry. Nothing arrives by itself: the tests enqueue.
+/// Handlers by the type of their task. Nothing arrives by itself: the tests enqueue. A task of another type succeeds at once.
 const SCENARIO: &str = "\
 version: firedrill/v1
 name: beside-asynq
@@ -25,9 +23,7 @@ seed: 1
 duration: 24h
 queues: { default: { priority: 3 }, low: { priority: 1 } }
 workload:
-  - { task: fails, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 1ms }, fail: 100% }
   - { task: hangs, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 12h } }
-  - { task: lasts, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 300ms } }
   - { task: skips, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 1ms }, fail: 100%, fail_as: skip_retry }
   - { task: revokes, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 1ms }, fail: 100%, fail_as: revoke }
   - { task: waits, queue: default, arrivals: { burst: { count: 1, at: 23h } }, service: { constant: 1ms }, fail: 100%, fail_as: not_a_failure }
@@ -42,30 +38,8 @@ workers:
     groups: { grace_period: 1s, into: digest }
 ";
 
-/// What our handler does with a task; a task that asks for nothing succeeds at once.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Asks {
-    Fails,
-    Hangs,
-    Lasts,
-}
-
-impl Asks {
-    /// The payload that asks for it.
-    pub(crate) fn payload(self) -> String {
-        let payload = Payload {
-            workload: self as usize,
-            seq: 0,
-        };
-        String::from_utf8(payload.encode()).unwrap()
-    }
-}
-
-/// The time of day.
-pub(crate) fn time_of_day() -> Time {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    Time(i64::try_from(elapsed.as_nanos()).unwrap())
-}
+/// The type of a task whose handler does not return.
+pub(crate) const HANGS: &str = "hangs";
 
 /// A running `firedrill worker` on the queues `default` and `low`. Dropping it kills it.
 pub(crate) struct OurWorker {
@@ -123,21 +97,18 @@ impl OurWorker {
     }
 
     /// What it has noted so far.
-    pub(crate) fn ledger(&self) -> Vec<Note<String>> {
+    fn ledger(&self) -> Vec<Note<String>> {
         ledger::read(&self.spec.ledger).unwrap_or_default()
     }
 
-    /// Waits until it has started an execution of the task `id`, and gives its number of retries.
+    /// Waits until it has started an execution of the task `id`.
     #[track_caller]
-    pub(crate) fn wait_for_start(&self, id: &str) -> i32 {
+    pub(crate) fn wait_for_start(&self, id: &str) {
         eventually(&format!("our start of {id}"), || {
-            self.ledger().into_iter().find_map(|entry| match entry {
-                Note::Started {
-                    id: of, retried, ..
-                } if of == id => Some(retried),
-                _ => None,
-            })
-        })
+            let started =
+                |entry: &Note<String>| matches!(entry, Note::Started { id: of, .. } if of == id);
+            self.ledger().iter().any(started).then_some(())
+        });
     }
 
     /// How many executions it has started.
@@ -145,15 +116,6 @@ impl OurWorker {
         let ledger = self.ledger();
         let started = |entry: &&Note<String>| matches!(entry, Note::Started { .. });
         ledger.iter().filter(started).count()
-    }
-
-    /// The tasks whose executions it has started.
-    pub(crate) fn ids_started(&self) -> BTreeSet<String> {
-        let id = |entry| match entry {
-            Note::Started { id, .. } => Some(id),
-            _ => None,
-        };
-        self.ledger().into_iter().filter_map(id).collect()
     }
 
     /// The first line of what its `/healthz` answers.
@@ -171,12 +133,6 @@ impl OurWorker {
     /// Process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
-    }
-
-    /// SIGKILL, and waits until it is gone.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
     }
 
     /// Sends a signal.

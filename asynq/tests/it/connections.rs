@@ -1,16 +1,15 @@
 //! Every way to a Redis: sockets, TLS, users, clusters, sentinels, and what happens when a master dies.
 
 mod addresses;
-pub(crate) mod cluster;
+mod certificates;
+mod cluster;
 mod failover;
-mod given;
 pub(crate) mod nodes;
 mod sentinel;
 
 use crate::support::{Answer, NOW, Op, task};
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::op::BrokerError;
-use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 fn runtime() -> Runtime {
@@ -36,13 +35,4 @@ fn enqueue(runtime: &Runtime, broker: &RedisBroker, id: &str) -> Answer {
         now: NOW,
     };
     runtime.block_on(broker.call(op))
-}
-
-/// Waits until something is so.
-pub(crate) fn until(what: &str, within: Duration, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + within;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}: not within {within:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

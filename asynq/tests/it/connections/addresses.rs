@@ -1,8 +1,10 @@
 //! One server behind each kind of address, and what people are told when it is the wrong one.
 
-use super::nodes::{Certificates, Node, free_port};
-use super::{connect, enqueue, runtime, until};
+use super::certificates::Certificates;
+use super::nodes::{Node, free_port};
+use super::{connect, enqueue, runtime};
 use crate::support::need;
+use crate::wait::until;
 use firedrill_asynq::op::Reply;
 use std::time::Duration;
 

@@ -1,23 +1,16 @@
 //! What Go's inspector reads of what we wrote, what it changes, and what we read of what Go wrote.
 
-use super::peer::{Peer, behind};
+use super::peer::{bench_and_go, need_peers, time_of_day};
 use super::stock::{Change, STOCK, ids, stock, stock_but};
-use super::worker::{Asks, OurWorker, time_of_day};
-use super::{eventually, need_peers};
+use super::worker::{Asks, OurWorker};
 use crate::support::{Bench, Op, task};
+use crate::wait::eventually;
 use firedrill_asynq::message::{ServerInfo, TaskMessage, WorkerInfo};
 use firedrill_asynq::op::{QueueStats, Reply, TaskState};
-use firedrill_sim::redis_server::Persistence;
 use prost::Message;
 use redis::Commands;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-
-fn bench_and_go() -> (Bench, Peer) {
-    let bench = Bench::new(Persistence::None, 1.0);
-    let go = Peer::start(&behind(&bench.server, 0));
-    (bench, go)
-}
 
 fn stats(bench: &Bench) -> QueueStats {
     let (queue, now) = ("default".into(), time_of_day());
@@ -205,7 +198,7 @@ fn go_sees_our_worker_and_its_task_in_progress() {
     });
     let server = &servers[0];
     let expected = json!({
-        "host": "w-0", "pid": worker.pid(), "concurrency": 4, "queues": { "default": 3, "low": 1 },
+        "host": "our-host", "pid": worker.pid(), "concurrency": 4, "queues": { "default": 3, "low": 1 },
         "strict_priority": false, "status": "active",
     });
     assert_eq!(only(server, &expected), expected);

@@ -2,8 +2,9 @@
 
 use super::failover::{Mill, a_master_dies};
 use super::nodes::Node;
-use super::{connect, enqueue, runtime, until};
+use super::{connect, enqueue, runtime};
 use crate::support::need;
+use crate::wait::until;
 use firedrill_asynq::op::{BrokerError, Reply};
 use redis::{Commands, Value};
 use std::time::Duration;

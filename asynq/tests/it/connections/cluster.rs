@@ -1,117 +1,18 @@
 //! A Redis Cluster of three masters and three replicas: everything a broker does, and errors for people.
 
-use super::nodes::Node;
-use super::{connect, enqueue, runtime, until};
+use super::nodes::{Cluster, Node};
+use super::{connect, enqueue, runtime};
 use crate::conformance::state::{self, State};
 use crate::conformance::{self, Broker};
 use crate::support::{Answer, NOW, Op, need, task};
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::Reply;
-use redis::Commands;
 use std::collections::BTreeSet;
-use std::process::Command;
-use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// Queues that are on three different masters when three share the slots evenly.
 const QUEUES: [&str; 3] = ["default", "low", "mail"];
-
-/// Three masters, then the rest as their replicas.
-pub(crate) struct Cluster {
-    pub(crate) nodes: Vec<Node>,
-}
-
-impl Cluster {
-    /// Six nodes, joined by `redis-cli --cluster create`.
-    pub(crate) fn start() -> Self {
-        let nodes: Vec<Node> = (0..6)
-            .map(|_| {
-                Node::start(&[
-                    "--cluster-enabled",
-                    "yes",
-                    "--cluster-node-timeout",
-                    "1000",
-                    "--repl-diskless-sync-delay",
-                    "0",
-                ])
-            })
-            .collect();
-        let made = Command::new("redis-cli")
-            .args(["--cluster", "create"])
-            .args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)))
-            .args(["--cluster-replicas", "1", "--cluster-yes"])
-            .output()
-            .unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stdout)
-        );
-        let cluster = Self { nodes };
-        until("the cluster is whole", Duration::from_secs(20), || {
-            cluster.is_whole()
-        });
-        cluster
-    }
-
-    fn is_whole(&self) -> bool {
-        let (mut masters, mut linked) = (0, 0);
-        for node in &self.nodes {
-            let info: String = redis::cmd("CLUSTER")
-                .arg("INFO")
-                .query(&mut node.connection())
-                .unwrap();
-            if !info.contains("cluster_state:ok") {
-                return false;
-            }
-            match node.info("role").as_str() {
-                "master" => masters += 1,
-                _ if node.info("master_link_status") == "up" => linked += 1,
-                _ => return false,
-            }
-        }
-        (masters, linked) == (3, 3)
-    }
-
-    pub(crate) fn address(&self) -> String {
-        let hosts: Vec<String> = self.nodes[..3]
-            .iter()
-            .map(|node| format!("127.0.0.1:{}", node.port))
-            .collect();
-        format!("redis-cluster://{}", hosts.join(","))
-    }
-
-    /// The masters that run.
-    pub(super) fn masters(&self) -> impl Iterator<Item = &Node> {
-        self.nodes
-            .iter()
-            .filter(|node| node.is_running() && node.info("role") == "master")
-    }
-
-    /// Has every master do something.
-    fn everywhere(&self, command: &[&str]) {
-        for node in self.masters() {
-            redis::cmd(command[0])
-                .arg(&command[1..])
-                .exec(&mut node.connection())
-                .unwrap();
-        }
-    }
-
-    /// The number of the master that has a queue.
-    pub(super) fn master_of(&self, queue: &str) -> usize {
-        let key = format!("asynq:{{{queue}}}:pending");
-        self.nodes
-            .iter()
-            .position(|node| {
-                node.is_running()
-                    && node.info("role") == "master"
-                    && node.connection().exists::<_, bool>(&key).is_ok()
-            })
-            .unwrap()
-    }
-}
 
 /// The broker on a cluster, looked into node by node.
 struct OnCluster<'a> {

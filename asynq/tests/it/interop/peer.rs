@@ -1,9 +1,9 @@
 //! A Go process that plays asynq's roles as it is told.
 
-use super::PATIENCE;
 use super::programs::programs;
-use firedrill_asynq::clock::Time;
-use firedrill_sim::redis_server::RedisServer;
+use crate::support::{Bench, Persistence};
+use crate::wait::{PATIENCE, eventually};
+use firedrill_asynq::clock::{ClockOrigin, Time};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,9 +14,30 @@ use std::sync::{Arc, Mutex};
 /// What a bubble's clock says at first: the year 2000.
 const BUBBLE_BEGINS: Time = Time::from_millis(946_684_800_000);
 
-/// A Redis behind a socket, as the Go side takes it.
-pub(crate) fn behind(server: &RedisServer, db: u8) -> Value {
-    json!({ "addrs": [server.socket()], "network": "unix", "db": db })
+/// Skips the test without the two servers it is about: a Redis, and what makes Go programs.
+macro_rules! need_peers {
+    () => {
+        crate::support::need!("redis-server");
+        crate::support::need!("go");
+    };
+}
+pub(crate) use need_peers;
+
+/// The time of day, which Go goes by.
+pub(crate) fn time_of_day() -> Time {
+    ClockOrigin::real_time().now()
+}
+
+/// A Redis, and a Go process on it.
+pub(crate) fn bench_and_go() -> (Bench, Peer) {
+    let bench = Bench::new(Persistence::None, 1.0);
+    let go = Peer::start(&behind(&bench, 0));
+    (bench, go)
+}
+
+/// The Redis of a bench, as the Go side takes it.
+pub(crate) fn behind(bench: &Bench, db: u8) -> Value {
+    json!({ "addrs": [bench.server.socket()], "network": "unix", "db": db })
 }
 
 /// A running Go process. Dropping it kills it.
@@ -49,7 +70,8 @@ impl Peer {
         peer
     }
 
-    fn spawn(mut command: Command) -> Self {
+    /// A process that tells its events as Go's do.
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -60,7 +82,7 @@ impl Peer {
         let (event_tx, events) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
-            // What is no JSON is the test binary's verdict on itself, at its end.
+            // What is no JSON is what a test binary says of itself.
             for line in stdout.lines().map_while(Result::ok) {
                 let Ok(told) = serde_json::from_str::<Value>(&line) else {
                     continue;
@@ -147,7 +169,7 @@ impl Peer {
     /// Waits for an event about a task of a type.
     #[track_caller]
     pub(crate) fn wait_for_type(&mut self, event: &str, of: &str) -> Value {
-        super::eventually(&format!("`{event}` of a task of type {of}"), || {
+        eventually(&format!("`{event}` of a task of type {of}"), || {
             self.seen.extend(self.events.try_iter());
             let fits = |told: &Value| told["event"] == event && told["type"] == of;
             let at = self.seen.iter().position(fits)?;
@@ -155,13 +177,16 @@ impl Peer {
         })
     }
 
-    /// The ids of the events of a kind that were told so far, but for those waited for.
-    pub(crate) fn ids(&mut self, event: &str) -> Vec<String> {
+    /// The events of a kind that were told so far, but for those waited for.
+    pub(crate) fn told(&mut self, event: &str) -> impl DoubleEndedIterator<Item = &Value> {
         self.seen.extend(self.events.try_iter());
-        let of_kind = self.seen.iter().filter(|told| told["event"] == event);
-        of_kind
-            .map(|told| told["id"].as_str().unwrap().to_owned())
-            .collect()
+        self.seen.iter().filter(move |told| told["event"] == event)
+    }
+
+    /// The ids of these events.
+    pub(crate) fn ids(&mut self, event: &str) -> Vec<String> {
+        let id = |told: &Value| told["id"].as_str().unwrap().to_owned();
+        self.told(event).map(id).collect()
     }
 
     /// How many events of a kind were told so far.

@@ -1,92 +1,79 @@
-//! A master is killed while a producer and a worker process are at work. Replication is asynchronous, so what the
-//! replica had not seen is lost, by Redis; nothing else may be.
+//! A master is killed while a client and a server are at work. Replication is asynchronous, so what the replica had not
+//! seen is lost, by Redis; nothing else may be.
 
-use super::cluster::Cluster;
-use super::nodes::Node;
-use super::until;
-use crate::support::{NOW, Op, need, plan_of, task};
+use super::nodes::{Cluster, Node};
+use crate::support::{NOW, Op, need, task};
+use crate::wait::until;
 use firedrill_asynq::broker::redis::subscription::Subscription;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::message::TaskMessage;
-use firedrill_asynq::note::{Finish, Note};
 use firedrill_asynq::op::{BrokerError, Reply};
-use firedrill_sim::engine::live::child::WorkerChild;
-use firedrill_sim::ledger;
-use firedrill_sim::producer::Payload;
-use firedrill_sim::worker::WorkerSpec;
+use firedrill_asynq::{Config, Context, Server, Task};
 use redis::Commands;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Leases run out after half a real second, and a failover of two is two minutes for asynq.
 const SPEED: f64 = 60.0;
-const SCENARIO: &str = "
-version: firedrill/v1
-name: mill
-family: benign
-summary: Tasks of three seconds.
-seed: 1
-duration: 60m
-queues: { default: { priority: 1, wait_objective: 60s }, low: { priority: 1, wait_objective: 60s } }
-workload:
-  - { task: 'email:send', queue: default, arrivals: { constant: 1/s }, service: { constant: 3s } }
-workers:
-  - { name: w, processes: 1, concurrency: 8 }
-";
+/// How long a handler works, by its own clock.
+const WORK_MS: i64 = 3_000;
 
-/// A producer, and a worker process.
+/// A client, and a server at work.
 pub(super) struct Mill {
     broker: RedisBroker,
     /// What is published on `asynq:cancel`.
     cancels: Subscription,
     clock: ClockOrigin,
     sent: u64,
-    ledger: PathBuf,
-    _worker: WorkerChild,
-    _dir: TempDir,
-    /// Last, for the others need it.
+    /// Ids of the tasks whose handler has returned while somebody waited for it.
+    finished: Arc<Mutex<BTreeSet<String>>>,
+    /// Last, for the others need it. The server works on it while the test does something else.
     runtime: Runtime,
 }
 
 impl Mill {
     pub(super) fn start(address: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let ledger = dir.path().join("ledger");
-        let spec = WorkerSpec {
-            plan: plan_of(SCENARIO),
-            process: "w-0".into(),
-            incarnation: 0,
-            port: 0,
-            redis: address.parse().unwrap(),
-            server_of: None,
-            ledger: ledger.clone(),
-            speed: SPEED,
-            token: String::new(),
+        let clock = ClockOrigin::start(NOW, SPEED);
+        let config = Config {
+            concurrency: 8,
+            queues: [("default".to_owned(), 1), ("low".to_owned(), 1)].into(),
+            clock: Some(clock),
+            ..Config::default()
         };
-        let exe = PathBuf::from(env!("CARGO_BIN_EXE_firedrill"));
-        let runtime = super::runtime();
-        let (broker, worker, cancels, clock) = runtime.block_on(async {
+        let finished = Arc::new(Mutex::new(BTreeSet::new()));
+        let tell = finished.clone();
+        let handler = move |_: Task, context: Context| {
+            let tell = tell.clone();
+            async move {
+                tokio::time::sleep(clock.real_millis(WORK_MS)).await;
+                if context.cause().is_none() {
+                    tell.lock().unwrap().insert(context.task_id().to_owned());
+                }
+                Ok(())
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (broker, cancels) = runtime.block_on(async {
             let options = RedisOptions::at_speed(SPEED);
             let broker = RedisBroker::connect(address, options).await.unwrap();
-            let (effects, _) = tokio::sync::mpsc::unbounded_channel();
-            let mut worker = WorkerChild::start(&exe, &spec, effects).await.unwrap();
-            let clock = ClockOrigin::start(NOW, SPEED);
-            worker.begin(clock).await.unwrap();
+            let server = Server::connect(address, config).await.unwrap();
+            server.start(handler);
             let cancels = broker.subscribe("asynq:cancel");
-            (broker, worker, cancels, clock)
+            (broker, cancels)
         });
         Self {
             broker,
             cancels,
             clock,
             sent: 0,
-            ledger,
-            _worker: worker,
-            _dir: dir,
+            finished,
             runtime,
         }
     }
@@ -96,7 +83,6 @@ impl Mill {
         let seq = self.sent;
         self.sent += 1;
         let message = TaskMessage {
-            payload: Payload { workload: 0, seq }.encode(),
             queue: queue.into(),
             ..task(&format!("t-{seq}"))
         };
@@ -116,16 +102,7 @@ impl Mill {
 
     /// Ids of the tasks whose handler has returned.
     fn finished(&self) -> BTreeSet<String> {
-        let entries = ledger::read(&self.ledger).unwrap();
-        let ids = entries.into_iter().filter_map(|entry| match entry {
-            Note::Finished {
-                id,
-                how: Finish::Ok,
-                ..
-            } => Some(id),
-            _ => None,
-        });
-        ids.collect()
+        self.finished.lock().unwrap().clone()
     }
 
     /// Ids of the tasks that are in some state of a queue.
@@ -225,7 +202,6 @@ pub(super) fn a_master_dies(mill: &mut Mill, master: &mut Node, replica: &Node, 
                 .iter()
                 .filter(|id| !finished.contains(**id) && !left.contains(**id))
                 .collect();
-            // Between its end in Redis and its line in the ledger a task is in neither; it is a matter of a moment.
             lost.is_empty() && left.is_empty()
         },
     );

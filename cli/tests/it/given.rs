@@ -1,9 +1,8 @@
 //! Drills on a Redis that is not theirs: an empty database is used and left empty; all else is refused, untouched.
 
-use super::cluster::Cluster;
-use super::nodes::Node;
-use super::until;
+use crate::nodes::{Cluster, Node};
 use crate::support::{firedrill, need};
+use crate::wait::until;
 use firedrill_reports::Record;
 use firedrill_reports::record::{Line, Meddling};
 use redis::{Commands, Connection};
@@ -483,7 +482,8 @@ fn what_cannot_be_removed_is_said_before_all_else() {
         let dir = tempfile::tempdir().unwrap();
         let mut child = start(dir.path(), &node.url());
         under_way(&node);
-        node.send(Signal::STOP);
+        let redis = Pid::from_raw(node.info("process_id").parse().unwrap()).unwrap();
+        kill_process(redis, Signal::STOP).unwrap();
         for _ in 0..times {
             kill_process(Pid::from_child(&child), Signal::INT).unwrap();
             std::thread::sleep(Duration::from_millis(100));
@@ -492,7 +492,7 @@ fn what_cannot_be_removed_is_said_before_all_else() {
         assert_eq!(noted(dir.path()), 1);
         let (code, said) = clean(dir.path(), &[]);
         assert_eq!(code, Some(6), "{said}");
-        node.send(Signal::CONT);
+        kill_process(redis, Signal::CONT).unwrap();
         let (code, said) = clean(dir.path(), &[]);
         assert_eq!(code, Some(0), "{said}");
         assert_eq!(node.info("db0"), "");

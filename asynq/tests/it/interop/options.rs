@@ -1,9 +1,9 @@
 //! Unique tasks, groups and batches, which one side makes and the other works off.
 
-use super::peer::Peer;
-use super::worker::{OurWorker, time_of_day};
-use super::{bench_and_go, eventually, need_peers};
+use super::peer::{Peer, bench_and_go, need_peers, time_of_day};
+use super::worker::OurWorker;
 use crate::support::{Bench, Op, key};
+use crate::wait::eventually;
 use firedrill_asynq::client::NewTask;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::{Accepted, Reply};
@@ -152,7 +152,7 @@ fn tasks_of_a_group_of_go_are_aggregated_by_our_worker() {
     }
     // Of what it makes of them we look at the message; nobody takes it from this queue.
     go.ask("pause_queue", json!({ "queue": "default" }));
-    let ours = OurWorker::start(&bench.server.url());
+    let mut ours = OurWorker::start(&bench.server.url());
     eventually("the group's task", || {
         let pending = go.ask(
             "list_tasks",

@@ -1,9 +1,11 @@
 //! The Go programs, built once by whichever test comes first. Go's own cache knows whether anything has changed.
 
-use crate::support::project;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+/// Where the Go module is.
+const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../asynq/tests/interop");
 
 /// Where the built programs are.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ pub(crate) fn programs() -> &'static Programs {
 
 fn go(verb: &[&str], out: &Path, package: &str) {
     let output = Command::new("go")
-        .current_dir(project("cli/tests/interop"))
+        .current_dir(MODULE)
         .args(verb)
         .arg(out)
         .arg(package)

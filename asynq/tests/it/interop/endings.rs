@@ -1,13 +1,12 @@
 //! How a task ends: what handlers ask for, cancellation, and servers that stop.
 
-use super::peer::Peer;
-use super::worker::{OurWorker, time_of_day};
-use super::{bench_and_go, eventually, need_peers};
-use crate::support::{Bench, Op, key, task};
+use super::peer::{Peer, bench_and_go, need_peers, time_of_day};
+use super::worker::OurWorker;
+use crate::support::{Bench, Op, Persistence, key, need, task};
+use crate::wait::eventually;
 use firedrill_asynq::inspector::Inspector;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::Reply;
-use firedrill_sim::redis_server::Persistence;
 use redis::Commands;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -39,7 +38,7 @@ fn what_our_handlers_ask_for_is_what_go_finds() {
     let skipped = wait_for(&mut go, "gives up", "archived");
     assert_eq!(
         (&skipped["retried"], &skipped["last_err"]),
-        (&json!(0), &json!("job failed: skip retry for the task"))
+        (&json!(0), &json!("gave up"))
     );
     let waiting = wait_for(&mut go, "is not ready", "retry");
     assert_eq!(waiting["retried"], 0, "{waiting}");
@@ -63,7 +62,7 @@ fn what_our_handlers_ask_for_is_what_go_finds() {
 fn go_cancels_a_task_in_our_worker() {
     need_peers!();
     let (bench, mut go) = bench_and_go();
-    let ours = OurWorker::start(&bench.server.url());
+    let mut ours = OurWorker::start(&bench.server.url());
     go.ask("enqueue", json!({ "type": "hangs", "task_id": "a" }));
     ours.wait_for_start("a");
     eventually("the cancellation", || {
@@ -159,12 +158,15 @@ fn a_queue_paused_by_us_rests_in_go() {
 
 #[test]
 fn our_workers_health_check_tells_whether_redis_is_there() {
-    need_peers!();
+    need!("redis-server");
     let mut bench = Bench::new(Persistence::None, 1.0);
-    let ours = OurWorker::start_at_speed(&bench.server.url(), 60.0);
-    assert_eq!(ours.health(), "HTTP/1.1 200 OK");
-    bench.server.kill().unwrap();
-    eventually("bad news", || ours.health().contains("503").then_some(()));
-    bench.server.restart(false).unwrap();
-    eventually("good news", || ours.health().contains("200").then_some(()));
+    let mut ours = OurWorker::start_at_speed(&bench.server.url(), 60.0);
+    let mut says = |news: &str, healthy| {
+        eventually(news, || (ours.is_healthy() == Some(healthy)).then_some(()));
+    };
+    says("good news", true);
+    bench.server.kill();
+    says("bad news", false);
+    bench.server.restart();
+    says("good news again", true);
 }

@@ -1,10 +1,8 @@
-//! `redis-server` processes of the tests: servers, replicas, cluster nodes, sentinels; gone with whoever holds them.
+//! `redis-server` processes of the tests: servers, replicas, clusters, sentinels; gone with whoever holds them.
 
-use super::until;
-use redis::Connection;
-use rustix::process::{Pid, Signal, kill_process};
+use crate::wait::until;
+use redis::{Commands, Connection};
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -24,14 +22,14 @@ pub(crate) struct Node {
 
 impl Node {
     /// Starts a server on a free port and waits until it answers; `options` are redis-server's.
-    pub(super) fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         let node = Self::launch(None, options);
         node.wait();
         node
     }
 
     /// Starts a sentinel with a configuration file, which it rewrites.
-    pub(super) fn sentinel(configuration: &str) -> Self {
+    pub(crate) fn sentinel(configuration: &str) -> Self {
         let node = Self::launch(Some(configuration), &[]);
         node.wait();
         node
@@ -80,11 +78,11 @@ impl Node {
         until("redis-server answers", Duration::from_secs(10), ready);
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    pub(super) fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> Connection {
         redis::Client::open(self.url())
             .unwrap()
             .get_connection()
@@ -92,7 +90,7 @@ impl Node {
     }
 
     /// A field of `INFO`.
-    pub(super) fn info(&self, field: &str) -> String {
+    pub(crate) fn info(&self, field: &str) -> String {
         let info: String = redis::cmd("INFO").query(&mut self.connection()).unwrap();
         let prefix = format!("{field}:");
         let line = info.lines().find_map(|line| line.strip_prefix(&prefix));
@@ -100,19 +98,14 @@ impl Node {
     }
 
     /// SIGKILL, and waits until it is gone.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
         }
     }
 
-    pub(super) fn send(&self, signal: Signal) {
-        let child = self.child.as_ref().unwrap();
-        kill_process(Pid::from_child(child), signal).unwrap();
-    }
-
-    pub(super) fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         self.child.is_some()
     }
 }
@@ -128,7 +121,7 @@ impl Drop for Node {
 }
 
 /// A port that is free now, and so is the one of the cluster's bus. Tests of one process never get the same.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let span = PORT_END - PORT_BEGIN;
     let own = u16::try_from(std::process::id() % u32::from(span)).unwrap();
@@ -143,64 +136,98 @@ pub(super) fn free_port() -> u16 {
     }
 }
 
-/// A certificate of its own authority for 127.0.0.1 and `redis.test`: paths of authority, certificate and key.
-pub(super) struct Certificates {
-    dir: TempDir,
+/// Three masters, then the rest as their replicas.
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
 }
 
-impl Certificates {
-    pub(super) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let mut of_authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-        of_authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        of_authority
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, "authority of a test");
-        let authority_key = rcgen::KeyPair::generate().unwrap();
-        let authority = of_authority.self_signed(&authority_key).unwrap();
-        let issuer = rcgen::Issuer::new(of_authority, authority_key);
-        let write = |name: &str, text: String| std::fs::write(dir.path().join(name), text).unwrap();
-        write("ca.pem", authority.pem());
-        for (file, name) in [("ip", "127.0.0.1"), ("name", "redis.test")] {
-            let key = rcgen::KeyPair::generate().unwrap();
-            let mut of_server = rcgen::CertificateParams::new(vec![name.into()]).unwrap();
-            of_server
-                .distinguished_name
-                .push(rcgen::DnType::CommonName, name);
-            let certificate = of_server.signed_by(&key, &issuer).unwrap();
-            write(&format!("{file}.pem"), certificate.pem());
-            write(&format!("{file}.key"), key.serialize_pem());
-        }
-        Self { dir }
-    }
-
-    pub(super) fn path(&self, file: &str) -> PathBuf {
-        self.dir.path().join(file)
-    }
-
-    /// A server that speaks TLS on a port of its own, beside its plain one. The certificate is for `file`; `clients` says
-    /// whether ours is asked for.
-    pub(super) fn server(&self, file: &str, clients: &str, more: &[&str]) -> (Node, u16) {
-        let port = free_port();
-        let path = |name: String| self.path(&name).display().to_string();
-        let node = Node::start(
-            &[
-                &[
-                    "--tls-port",
-                    &port.to_string(),
-                    "--tls-ca-cert-file",
-                    &path("ca.pem".into()),
-                    "--tls-cert-file",
-                    &path(format!("{file}.pem")),
-                    "--tls-key-file",
-                    &path(format!("{file}.key")),
-                    "--tls-auth-clients",
-                    clients,
-                ][..],
-                more,
-            ]
-            .concat(),
+impl Cluster {
+    /// Six nodes, joined by `redis-cli --cluster create`.
+    pub(crate) fn start() -> Self {
+        let nodes: Vec<Node> = (0..6)
+            .map(|_| {
+                Node::start(&[
+                    "--cluster-enabled",
+                    "yes",
+                    "--cluster-node-timeout",
+                    "1000",
+                    "--repl-diskless-sync-delay",
+                    "0",
+                ])
+            })
+            .collect();
+        let made = Command::new("redis-cli")
+            .args(["--cluster", "create"])
+            .args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)))
+            .args(["--cluster-replicas", "1", "--cluster-yes"])
+            .output()
+            .unwrap();
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stdout)
         );
-        (node, port)
+        let cluster = Self { nodes };
+        until("the cluster is whole", Duration::from_secs(20), || {
+            cluster.is_whole()
+        });
+        cluster
+    }
+
+    fn is_whole(&self) -> bool {
+        let (mut masters, mut linked) = (0, 0);
+        for node in &self.nodes {
+            let info: String = redis::cmd("CLUSTER")
+                .arg("INFO")
+                .query(&mut node.connection())
+                .unwrap();
+            if !info.contains("cluster_state:ok") {
+                return false;
+            }
+            match node.info("role").as_str() {
+                "master" => masters += 1,
+                _ if node.info("master_link_status") == "up" => linked += 1,
+                _ => return false,
+            }
+        }
+        (masters, linked) == (3, 3)
+    }
+
+    pub(crate) fn address(&self) -> String {
+        let hosts: Vec<String> = self.nodes[..3]
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.port))
+            .collect();
+        format!("redis-cluster://{}", hosts.join(","))
+    }
+
+    /// The masters that run.
+    pub(crate) fn masters(&self) -> impl Iterator<Item = &Node> {
+        self.nodes
+            .iter()
+            .filter(|node| node.is_running() && node.info("role") == "master")
+    }
+
+    /// Has every master do something.
+    pub(crate) fn everywhere(&self, command: &[&str]) {
+        for node in self.masters() {
+            redis::cmd(command[0])
+                .arg(&command[1..])
+                .exec(&mut node.connection())
+                .unwrap();
+        }
+    }
+
+    /// The number of the master that has a queue.
+    pub(crate) fn master_of(&self, queue: &str) -> usize {
+        let key = format!("asynq:{{{queue}}}:pending");
+        self.nodes
+            .iter()
+            .position(|node| {
+                node.is_running()
+                    && node.info("role") == "master"
+                    && node.connection().exists::<_, bool>(&key).is_ok()
+            })
+            .unwrap()
     }
 }

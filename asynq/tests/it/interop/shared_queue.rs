@@ -4,13 +4,12 @@
 //! rewrite the leases of the dead into the past, and begin with the first look of a server, which is at its start. The
 //! last test waits in real time; the long run has it.
 
-use super::peer::{Peer, behind};
-use super::worker::{Asks, OurWorker, time_of_day};
-use super::{eventually, eventually_within, need_peers};
-use crate::support::{Bench, Op, key, skip_unless_long, task};
+use super::peer::{Peer, behind, need_peers, time_of_day};
+use super::worker::{Asks, OurWorker};
+use crate::support::{Bench, Op, Persistence, key, skip_unless_long, task};
+use crate::wait::{eventually, eventually_within};
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::{Accepted, Reply, TaskState};
-use firedrill_sim::redis_server::Persistence;
 use prost::Message;
 use redis::Commands;
 use serde_json::json;
@@ -100,7 +99,7 @@ impl Yard {
 }
 
 fn go_worker(bench: &Bench) -> Peer {
-    let mut go = Peer::start(&behind(&bench.server, 0));
+    let mut go = Peer::start(&behind(bench, 0));
     let options = json!({
         "concurrency": SLOTS, "task_check_ms": 20, "delayed_check_ms": 50, "retry_delay_ms": 0, "shutdown_ms": 200,
     });
@@ -149,7 +148,7 @@ fn what_a_killed_go_worker_left_is_recovered_by_us() {
     let (go_had, we_have) = yard.fill();
     yard.go.kill();
     yard.age(&go_had);
-    let heir = OurWorker::start(&yard.bench.server.url());
+    let mut heir = OurWorker::start(&yard.bench.server.url());
     for id in &go_had {
         assert_eq!(heir.wait_for_start(id), 1);
     }

@@ -1,22 +1,13 @@
 //! What we enqueue: every field of a task as Go reads it, and what Go's server does with it.
 
-use super::peer::{Peer, behind};
-use super::worker::time_of_day;
-use super::{eventually, need_peers};
-use crate::support::{Bench, Op, key, plan_of, task};
-use firedrill_asynq::actor::RunId;
-use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
-use firedrill_asynq::clock::{ClockOrigin, Time};
-use firedrill_asynq::drive::{Host, Outside, drive};
+use super::peer::{Peer, behind, need_peers, time_of_day};
+use crate::support::{Bench, Op, Persistence, key, task};
+use crate::wait::eventually;
 use firedrill_asynq::message::TaskMessage;
-use firedrill_asynq::note::Note;
 use firedrill_asynq::op::{Accepted, QueueStats, Reply, TaskState};
-use firedrill_sim::producer::{Messages, Producer, task_id};
-use firedrill_sim::redis_server::Persistence;
 use prost::Message;
 use redis::Commands;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 /// A Redis, and a Go server that looks often.
 struct Yard {
@@ -28,7 +19,7 @@ impl Yard {
     /// With a server of these options beside the usual ones.
     fn new(options: Value) -> Self {
         let bench = Bench::new(Persistence::None, 1.0);
-        let mut go = Peer::start(&behind(&bench.server, 0));
+        let mut go = Peer::start(&behind(&bench, 0));
         let mut serve = json!({
             "concurrency": 4, "task_check_ms": 20, "delayed_check_ms": 50, "retry_delay_ms": 3_600_000,
             "shutdown_ms": 200,
@@ -101,7 +92,7 @@ fn asking(what: &str, id: &str) -> TaskMessage {
 fn every_field_of_a_task_that_we_enqueue_reaches_go() {
     need_peers!();
     let bench = Bench::new(Persistence::None, 1.0);
-    let mut go = Peer::start(&behind(&bench.server, 0));
+    let mut go = Peer::start(&behind(&bench, 0));
     let message = TaskMessage {
         queue: "low".into(),
         retry: 3,
@@ -312,7 +303,7 @@ fn tasks_of_ours_are_taken_by_go_in_their_order() {
     for id in &ids {
         bench.enqueue(id);
     }
-    let mut go = Peer::start(&behind(&bench.server, 0));
+    let mut go = Peer::start(&behind(&bench, 0));
     go.ask("serve", json!({ "concurrency": 1, "task_check_ms": 10 }));
     for id in &ids {
         go.wait_for("finished", id);
@@ -342,78 +333,11 @@ fn what_we_kept_is_cleaned_away_by_gos_janitor() {
         bench.call(taken).unwrap();
         bench.call(Op::MarkAsComplete { message, now }).unwrap();
     }
-    let mut go = Peer::start(&behind(&bench.server, 0));
+    let mut go = Peer::start(&behind(&bench, 0));
     go.ask("serve", json!({ "janitor_ms": 50 }));
     eventually("Go's janitor", || {
         (bench.set("completed").len() == 1).then_some(())
     });
     let left: Vec<String> = bench.redis.keys(key("t:*")).unwrap();
     assert_eq!(left, [key("t:long")]);
-}
-
-const DRILL: &str = "\
-version: firedrill/v1
-name: to-go
-family: benign
-summary: What a drill's producer enqueues while others work.
-seed: 5
-duration: 2s
-warmup: 0s
-queues: { default: { priority: 1 }, low: { priority: 1 } }
-workload:
-  - { task: email:send, queue: default, arrivals: { constant: 25/s, until: 1s }, service: { constant: 1ms } }
-  - { task: report:make, queue: low, arrivals: { burst: { count: 15, at: 0s, over: 500ms } }, service: { constant: 1ms } }
-workers:
-  - { name: w, processes: 1, concurrency: 1 }
-";
-
-/// Counts what the producer notes.
-#[derive(Default)]
-struct Noted {
-    accepted: usize,
-}
-
-impl Host for Noted {
-    fn run(&mut self, _: Time, _: RunId, _: TaskMessage) {}
-
-    fn note(&mut self, entry: Note<String>) {
-        self.accepted += usize::from(matches!(entry, Note::Answered { accepted: true, .. }));
-    }
-}
-
-#[test]
-fn every_task_of_a_drills_producer_is_done_by_go() {
-    need_peers!();
-    let mut yard = Yard::new(json!({ "queues": { "default": 2, "low": 1 } }));
-    let plan = plan_of(DRILL);
-    let messages = Messages::new(&plan);
-    let queues = messages.queues();
-    let clock = ClockOrigin::start(time_of_day(), 1.0);
-    let mut producer = Producer::new(&plan, clock.virtual_start, queues, messages);
-    let url = yard.bench.server.url();
-    let mut noted = Noted::default();
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(async {
-            let broker = RedisBroker::connect(&url, RedisOptions::at_speed(1.0))
-                .await
-                .unwrap();
-            let (_outside_tx, outside) =
-                mpsc::unbounded_channel::<Outside<Producer<TaskMessage, Messages>>>();
-            let driven = drive(&mut producer, &broker, clock, &mut noted, outside);
-            let _ = tokio::time::timeout(clock.real_millis(plan.duration_ms), driven).await;
-        });
-    assert_eq!(noted.accepted, 40);
-    for (workload, count) in [(0, 25), (1, 15)] {
-        for seq in 0..count {
-            yard.go
-                .wait_for("finished", &task_id(plan.seed, workload, seq));
-        }
-    }
-    eventually("all tasks to be gone", || {
-        let left: Vec<String> = yard.bench.redis.keys("asynq:*:t:*").unwrap();
-        left.is_empty().then_some(())
-    });
 }

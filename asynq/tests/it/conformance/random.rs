@@ -221,6 +221,22 @@ fn unique(which: Which, payload: u8) -> TaskMessage {
     }
 }
 
+fn add_to_group(which: Which, group: Group, payload: Option<u8>, now: Time) -> Op {
+    let message = payload.map_or_else(|| message(which), |payload| unique(which, payload));
+    let message = TaskMessage {
+        group_key: group.into(),
+        ..message
+    };
+    match payload {
+        None => Op::AddToGroup { message, now },
+        Some(_) => Op::AddToGroupUnique {
+            message,
+            lock_ttl_s: LOCK_TTL_S,
+            now,
+        },
+    }
+}
+
 fn server(number: u8) -> ServerInfo {
     ServerInfo {
         host: "h".into(),
@@ -272,51 +288,20 @@ impl Pair<'_> {
                     now,
                 }))
             }
-            Step::AddToGroup(which, group, payload) => {
-                let message = payload.map_or_else(|| message(which), |p| unique(which, p));
-                let message = TaskMessage {
-                    group_key: group.into(),
-                    ..message
-                };
-                match payload {
-                    None => Op::AddToGroup { message, now },
-                    Some(_) => Op::AddToGroupUnique {
-                        message,
-                        lock_ttl_s: LOCK_TTL_S,
-                        now,
-                    },
-                }
-            }
+            Step::AddToGroup(which, group, payload) => add_to_group(which, group, payload, now),
             Step::Result(which) => Op::WriteResult {
                 message: message(which),
                 result: b"result".to_vec().into(),
             },
-            Step::Check { low, group, limits } => {
-                self.checks += 1;
-                let (queue, group, set) =
-                    (queue(low), group.to_owned(), Uuid::from_u128(self.checks));
-                let check = Op::AggregationCheck(Box::new(firedrill_asynq::op::AggregationCheck {
-                    queue: queue.clone(),
-                    group: group.clone(),
-                    set,
-                    limits,
-                    now,
-                }));
-                if self.call(check)? == Ok(Reply::Taken(true)) {
-                    self.sets.push((queue, group, set));
-                }
-                return Ok(());
-            }
-            Step::ReadSet { ago } | Step::DeleteSet { ago } => {
-                let Some((queue, group, set)) = self.sets.iter().rev().nth(ago).cloned() else {
-                    return Ok(());
-                };
-                if matches!(step, Step::ReadSet { .. }) {
-                    Op::ReadAggregationSet { queue, group, set }
-                } else {
-                    Op::DeleteAggregationSet { queue, group, set }
-                }
-            }
+            Step::Check { low, group, limits } => return self.check(low, group, limits),
+            Step::ReadSet { ago } => match self.set(ago) {
+                Some((queue, group, set)) => Op::ReadAggregationSet { queue, group, set },
+                None => return Ok(()),
+            },
+            Step::DeleteSet { ago } => match self.set(ago) {
+                Some((queue, group, set)) => Op::DeleteAggregationSet { queue, group, set },
+                None => return Ok(()),
+            },
             Step::Reclaim { low } => Op::ReclaimAggregationSets {
                 queue: queue(low),
                 now_s: secs(0),
@@ -370,6 +355,27 @@ impl Pair<'_> {
             Step::Queues => Op::Queues,
         };
         self.call(op).map(|_| ())
+    }
+
+    fn check(&mut self, low: bool, group: Group, limits: GroupLimits) -> Result<(), TestCaseError> {
+        self.checks += 1;
+        let (queue, group, set) = (queue(low), group.to_owned(), Uuid::from_u128(self.checks));
+        let check = Op::AggregationCheck(Box::new(firedrill_asynq::op::AggregationCheck {
+            queue: queue.clone(),
+            group: group.clone(),
+            set,
+            limits,
+            now: self.now,
+        }));
+        if self.call(check)? == Ok(Reply::Taken(true)) {
+            self.sets.push((queue, group, set));
+        }
+        Ok(())
+    }
+
+    /// The set that was made so many checks ago.
+    fn set(&self, ago: usize) -> Option<(String, String, Uuid)> {
+        self.sets.iter().rev().nth(ago).cloned()
     }
 
     fn finish(&self, mut message: TaskMessage, how: Finishing) -> Op {

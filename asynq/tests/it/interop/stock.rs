@@ -1,6 +1,6 @@
 //! A queue with a task of ours in every state there is.
 
-use super::worker::time_of_day;
+use super::peer::time_of_day;
 use crate::support::{Bench, Op, task};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::message::TaskMessage;

@@ -10,13 +10,11 @@ mod ours;
 mod said;
 mod work;
 
-use super::need_peers;
-use super::peer::{Peer, behind};
-use crate::support::{Bench, NOW};
+use super::peer::{Peer, behind, need_peers};
+use crate::support::{Bench, NOW, Persistence};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::Reply;
-use firedrill_sim::redis_server::Persistence;
 use held::Held;
 use operations::{OPERATIONS, Operation};
 use ours::Ours;
@@ -107,7 +105,7 @@ impl Pair {
         let bench = Bench::new(Persistence::None, 1.0);
         let url = |db| format!("{}?db={db}", bench.server.url());
         Self {
-            go: Peer::in_a_bubble(&behind(&bench.server, GOS), NOW),
+            go: Peer::in_a_bubble(&behind(&bench, GOS), NOW),
             ours: Ours::new(&url(OURS)),
             held: [GOS, OURS].map(|db| Held::of(&url(db))),
             bench,

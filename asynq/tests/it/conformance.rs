@@ -8,11 +8,10 @@ mod passing;
 mod random;
 pub(crate) mod state;
 
-use crate::support::{Answer, Bench, NOW, Op, key, need, task};
+use crate::support::{Answer, Bench, NOW, Op, Persistence, key, need, task};
 use firedrill_asynq::broker::memory::MemoryBroker;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::{Accepted, Reply};
-use firedrill_sim::redis_server::Persistence;
 use keeping::*;
 use passing::*;
 use prost::Message;
