@@ -14,6 +14,7 @@ pub mod scenario;
 pub mod agreement;
 pub mod handler;
 
+pub mod cleanup;
 pub mod engine;
 pub mod estimate;
 pub mod files;
@@ -21,8 +22,11 @@ pub mod form;
 pub mod guard;
 pub mod metrics;
 pub mod owner;
+mod pidfd;
+pub mod reaper;
 pub mod redis_server;
 pub mod scrape;
+pub mod undo;
 pub mod worker;
 
 pub mod audit;

@@ -79,7 +79,9 @@ fn data_survives_a_kill_and_nothing_survives_the_drop(program: &Path) {
             program: program.to_path_buf(),
             image: IMAGE.to_owned(),
         };
-        let mut server = PrivateRedis::start(exe(), &source, Persistence::AppendOnly)
+        // A container has no use for it.
+        let home = Path::new("/");
+        let mut server = PrivateRedis::start(exe(), &source, Persistence::AppendOnly, home)
             .await
             .unwrap();
         let url = server.address().url().to_owned();

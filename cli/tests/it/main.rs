@@ -25,6 +25,7 @@ mod named_files;
 mod names;
 mod output;
 mod prometheus;
+mod reaper;
 mod redis_server;
 mod support;
 mod test_rules;

@@ -60,7 +60,7 @@ pub enum PrivateRedis {
 }
 
 impl PrivateRedis {
-    /// Starts one. `exe` is the firedrill executable, which guards the process.
+    /// Starts one. `exe` is the firedrill executable, which guards the process; `home` the directory of its drill.
     ///
     /// # Errors
     /// When it cannot be had.
@@ -68,11 +68,13 @@ impl PrivateRedis {
         exe: &Path,
         source: &RedisSource,
         persistence: Persistence,
+        home: &Path,
     ) -> Result<Self, RedisServerError> {
         match source {
             RedisSource::Program(program) => {
                 let options = RedisServerOptions::new(exe, program)
                     .persistence(persistence)
+                    .at_home_in(home)
                     .for_us_alone();
                 let mut server = RedisServer::launched(options)?;
                 // Not asleep in between: whoever waits for this may have to do something else, such as to end it.

@@ -24,14 +24,14 @@ pub(crate) struct Node {
 
 impl Node {
     /// Starts a server on a free port and waits until it answers; `options` are redis-server's.
-    pub(super) fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         let node = Self::launch(None, options);
         node.wait();
         node
     }
 
     /// Starts a sentinel with a configuration file, which it rewrites.
-    pub(super) fn sentinel(configuration: &str) -> Self {
+    pub(crate) fn sentinel(configuration: &str) -> Self {
         let node = Self::launch(Some(configuration), &[]);
         node.wait();
         node
@@ -80,11 +80,11 @@ impl Node {
         until("redis-server answers", Duration::from_secs(10), ready);
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    pub(super) fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> Connection {
         redis::Client::open(self.url())
             .unwrap()
             .get_connection()
@@ -92,7 +92,7 @@ impl Node {
     }
 
     /// A field of `INFO`.
-    pub(super) fn info(&self, field: &str) -> String {
+    pub(crate) fn info(&self, field: &str) -> String {
         let info: String = redis::cmd("INFO").query(&mut self.connection()).unwrap();
         let prefix = format!("{field}:");
         let line = info.lines().find_map(|line| line.strip_prefix(&prefix));
@@ -100,19 +100,19 @@ impl Node {
     }
 
     /// SIGKILL, and waits until it is gone.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
         }
     }
 
-    pub(super) fn send(&self, signal: Signal) {
+    pub(crate) fn send(&self, signal: Signal) {
         let child = self.child.as_ref().unwrap();
         kill_process(Pid::from_child(child), signal).unwrap();
     }
 
-    pub(super) fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         self.child.is_some()
     }
 }
@@ -128,7 +128,7 @@ impl Drop for Node {
 }
 
 /// A port that is free now, and so is the one of the cluster's bus. Tests of one process never get the same.
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let span = PORT_END - PORT_BEGIN;
     let own = u16::try_from(std::process::id() % u32::from(span)).unwrap();
@@ -149,7 +149,7 @@ pub(super) struct Certificates {
 }
 
 impl Certificates {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut of_authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
         of_authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -174,13 +174,13 @@ impl Certificates {
         Self { dir }
     }
 
-    pub(super) fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.dir.path().join(file)
     }
 
     /// A server that speaks TLS on a port of its own, beside its plain one. The certificate is for `file`; `clients` says
     /// whether ours is asked for.
-    pub(super) fn server(&self, file: &str, clients: &str, more: &[&str]) -> (Node, u16) {
+    pub(crate) fn server(&self, file: &str, clients: &str, more: &[&str]) -> (Node, u16) {
         let port = free_port();
         let path = |name: String| self.path(&name).display().to_string();
         let node = Node::start(

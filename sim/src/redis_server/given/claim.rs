@@ -67,13 +67,21 @@ impl Held {
     #[must_use]
     pub fn describe(&self) -> String {
         let silent_s = self.silent_s;
+        let lease = match STALE_AFTER_S.checked_sub(silent_s) {
+            Some(left_s) if !self.is_stale() => {
+                format!(
+                    "; its claim holds for {left_s} s from then on, and is renewed while it runs"
+                )
+            }
+            _ => String::new(),
+        };
         match &self.claim {
             Some(claim) => format!(
-                "process {} on {}, last heard of {silent_s} s ago",
+                "process {} on {}, last heard of {silent_s} s ago{lease}",
                 claim.owner.pid(),
                 claim.host
             ),
-            None => format!("last heard of {silent_s} s ago"),
+            None => format!("last heard of {silent_s} s ago{lease}"),
         }
     }
 }
