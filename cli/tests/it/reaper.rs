@@ -3,7 +3,7 @@
 use crate::connections::nodes::Node;
 use crate::faults::{listed, scenario};
 use crate::support::{
-    children, firedrill, is_running, kill_with_its_reaper, need, reaper_of, wait_until,
+    children, firedrill, is_running, kill_with_its_reaper, need, plan_of, reaper_of, wait_until,
 };
 use redis::Commands;
 use rustix::process::{Pid, Signal, getsid, kill_process};
@@ -28,7 +28,7 @@ fn name(fault: &Value) -> &str {
 
 /// Whether a drill with this fault can be had on a Redis that was given.
 fn is_for_given(fault: &Value) -> bool {
-    !name(fault).starts_with("redis.")
+    !plan_of(&scenario(fault)).needs_own_redis()
 }
 
 /// A firedrill that runs drills in a directory of its own.
@@ -220,7 +220,7 @@ fn a_redis_that_was_given_is_as_before_when_firedrill_was_killed_in_the_middle_o
             (name(&fault).to_owned(), killed)
         })
         .collect();
-    assert!(all.len() >= 9);
+    assert!(all.len() >= 8);
     for (name, killed) in &mut all {
         killed.wait_for(&format!("{name} begun"), |killed| killed.all_begun(1));
     }
@@ -243,15 +243,18 @@ fn whenever_it_is_killed_what_stays_until_it_is_undone_is_undone() {
         if fault["class"] != "stored" {
             continue;
         }
-        // A line for each process and for the targets, one for the fault, one when it is over; and before any of them.
-        let moments = [0, 1, 3, 4, 5, 6];
+        let given = is_for_given(&fault);
+        // A line for each worker, for a Redis of its own and for the targets; one for the fault, one when it is over. And
+        // before any of them.
+        let first = if given { 3 } else { 4 };
+        let moments = [0, 1, first, first + 1, first + 2];
         let mut all: Vec<(usize, Killed)> = moments
             .iter()
             .enumerate()
             .map(|(db, lines)| {
                 let url = format!("{}/{db}", node.url());
                 let mut args = vec!["--speed", "20"];
-                if is_for_given(&fault) {
+                if given {
                     args.extend(["--redis", &url]);
                 }
                 (*lines, Killed::start(&[text(&fault, "50s")], &args))
