@@ -146,8 +146,8 @@ impl Cleaning<'_> {
         for (place, entries) in places {
             let url = entries.iter().find_map(|entry| entry.url.as_deref());
             let known = self.scope.known.iter();
-            let known = known.filter(|address| address.place() == place);
-            let address = known.cloned().next().or_else(|| url?.parse().ok());
+            let mut known = known.filter(|address| address.place() == place);
+            let address = known.next().cloned().or_else(|| url?.parse().ok());
             match (address, entries.first()) {
                 (Some(address), _) => self.database(&address, entries).await,
                 (None, Some(entry)) => {

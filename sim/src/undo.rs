@@ -13,6 +13,7 @@ use crate::files::shown;
 use crate::lever::{Lever, ProcessLever, QueueLever, RedisLever};
 use crate::owner::{Fate, Owner};
 use crate::pidfd;
+use crate::redis_server::docker::{self, ContainerName};
 use firedrill_detector::text::printable;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,11 @@ pub enum Undo {
         setting: Setting,
         /// The value, as Redis told it.
         value: String,
+    },
+    /// A container with the drill's Redis goes.
+    Container {
+        /// Its name.
+        name: ContainerName,
     },
     /// The file that told a Prometheus beside the drill where its targets are goes.
     TargetsFile {
@@ -180,7 +186,10 @@ impl Undo {
                 Where::Own => None,
                 Where::Given(token) => Some(token),
             },
-            Self::End { .. } | Self::Continue { .. } | Self::TargetsFile { .. } => None,
+            Self::End { .. }
+            | Self::Continue { .. }
+            | Self::Container { .. }
+            | Self::TargetsFile { .. } => None,
         }
     }
 
@@ -208,6 +217,7 @@ impl Undo {
                 let sent = pidfd::send(process.pid(), Signal::CONT, || is_ours(process, owner));
                 sent.map(drop)
             }
+            Self::Container { name } => docker::remove(name),
             Self::TargetsFile { path } => remove_targets(path),
             // With the server that it was done to, or by whoever cleans the one that was given.
             Self::Unpause { .. } | Self::Setting { .. } => Ok(()),
@@ -226,6 +236,7 @@ impl fmt::Display for Undo {
                 let (name, value) = (setting.name(), printable(value));
                 write!(f, "set {name} of Redis back to {value}")
             }
+            Self::Container { name } => write!(f, "remove container {name}"),
             Self::TargetsFile { path } => write!(f, "remove {}", shown(path)),
         }
     }

@@ -5,11 +5,13 @@ use crate::faults::{listed, scenario};
 use crate::support::{
     children, firedrill, is_running, kill_with_its_reaper, need, plan_of, reaper_of, wait_until,
 };
+use firedrill_sim::owner::Owner;
 use redis::Commands;
 use rustix::process::{Pid, Signal, getsid, kill_process};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use tempfile::TempDir;
@@ -366,7 +368,7 @@ fn a_journal_that_was_tampered_with_is_not_gone_by() {
     killed.kill_both();
     let journal = killed.homes()[0].join("undo.jsonl");
     let before = fs::read_to_string(&journal).unwrap();
-    let this = firedrill_sim::owner::Owner::this().unwrap();
+    let this = Owner::this().unwrap();
     let hostile = format!(
         "{before}rubbish\n{{\"owed\":{{\"id\":99,\"undo\":{{\"end\":{{\"process\":\"{this}\"}}}}}}}}\n"
     );
@@ -411,4 +413,50 @@ fn nothing_but_its_work_ends_a_reaper_and_it_holds_nobody_up() {
     killed.kill();
     killed.assert_gone("deaf");
     killed.assert_clean();
+}
+
+/// A container's only trace may be the journal. Docker itself is not needed to see what it is asked.
+#[test]
+fn a_container_that_was_written_down_is_removed_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    // Its process has ended: no process has this number.
+    let gone = Owner::this().unwrap().to_string();
+    let (_, rest) = gone.split_once('.').unwrap();
+    let home = dir.path().join(format!("firedrill-4999999.{rest}-AbCdEf"));
+    fs::create_dir(&home).unwrap();
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).unwrap();
+    let name = format!("firedrill-{:032x}", 7);
+    let line =
+        format!("{{\"owed\":{{\"id\":1,\"undo\":{{\"container\":{{\"name\":\"{name}\"}}}}}}}}\n");
+    fs::write(home.join("undo.jsonl"), line).unwrap();
+    fs::set_permissions(home.join("undo.jsonl"), fs::Permissions::from_mode(0o600)).unwrap();
+    let docker = dir.path().join("docker");
+    let asked = dir.path().join("asked");
+    let clean = |script: &str| {
+        fs::write(
+            &docker,
+            format!(
+                "#!/bin/sh\necho \"$@\" >> '{}'\n{script}\n",
+                asked.display()
+            ),
+        )
+        .unwrap();
+        fs::set_permissions(&docker, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut command = firedrill();
+        command
+            .arg("clean")
+            .env("PATH", dir.path())
+            .env("TMPDIR", dir.path())
+            .env("XDG_STATE_HOME", dir.path());
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = clean("echo 'the daemon is away' >&2; exit 1");
+    assert_eq!((code, home.exists()), (Some(6), true), "{said}");
+    assert!(said.contains("the daemon is away"), "{said}");
+    let (code, said) = clean("exit 0");
+    assert_eq!((code, home.exists()), (Some(0), false), "{said}");
+    let line = format!("rm --force --volumes {name}\n");
+    assert_eq!(fs::read_to_string(&asked).unwrap(), line.repeat(2));
 }

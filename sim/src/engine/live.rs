@@ -135,7 +135,7 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Ran {
     let mut ran = if let RedisSource::Given(address) = &options.redis {
         run_on_given(address, &home, plan, options, sink).await
     } else {
-        let start = PrivateRedis::start(&options.exe, &options.redis, persistence, home.path());
+        let start = PrivateRedis::start(&options.exe, &options.redis, persistence, &home);
         let ended = match abort.unless_asked(start).await {
             None => Err(LiveError::Stopped),
             Some(Err(error)) => Err(error.into()),

@@ -310,6 +310,7 @@ async fn undo(broker: &RedisBroker, claim: &Claim, undos: &[Undo]) -> Result<(),
             Undo::Unpause { .. }
             | Undo::End { .. }
             | Undo::Continue { .. }
+            | Undo::Container { .. }
             | Undo::TargetsFile { .. } => {}
         }
     }

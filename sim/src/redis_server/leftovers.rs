@@ -94,10 +94,9 @@ pub fn find(place: &Path) -> io::Result<Found> {
 /// # Errors
 /// When the system refuses.
 pub fn end_servers(dir: &Path) -> io::Result<()> {
-    let each = servers(dir).into_iter();
+    let mut each = servers(dir).into_iter();
     // What one writes until it is gone would be in the way of removing the directory.
-    each.map(|pid| pidfd::end(pid, || is_server(pid, dir)))
-        .collect()
+    each.try_for_each(|pid| pidfd::end(pid, || is_server(pid, dir)))
 }
 
 /// Redis processes of ours that are at home in `dir`.

@@ -29,6 +29,12 @@ fn some() -> Vec<Undo> {
         Undo::TargetsFile {
             path: "/runs/targets.json".into(),
         },
+        Undo::Container {
+            name: "firedrill-0123456789abcdef0123456789abcdef"
+                .to_owned()
+                .try_into()
+                .unwrap(),
+        },
     ]
 }
 
@@ -61,7 +67,7 @@ fn what_is_written_is_read_the_newest_first_and_marks_take_it_away() {
     assert_eq!(read(&path).unwrap(), journal.open());
     journal.settle(&again[2..4]).unwrap();
     journal.settle(&again[2..4]).unwrap();
-    let rest = vec![some()[4].clone(), some()[1].clone(), some()[0].clone()];
+    let rest = [5, 4, 1, 0].map(|index: usize| some()[index].clone());
     assert_eq!(undos(read(&path).unwrap()), rest);
 
     let journal = Journal::go_on(&path).unwrap();
@@ -73,9 +79,10 @@ fn what_is_written_is_read_the_newest_first_and_marks_take_it_away() {
     {"owed":{"id":3,"step":"f1","undo":{"unpause":{"redis":{"given":"token"},"queue":"default"}}}}
     {"owed":{"id":4,"step":"f1","undo":{"setting":{"redis":"own","setting":"maxmemory","value":"0"}}}}
     {"owed":{"id":5,"step":"f1","undo":{"targets-file":{"path":"/runs/targets.json"}}}}
+    {"owed":{"id":6,"step":"f1","undo":{"container":{"name":"firedrill-0123456789abcdef0123456789abcdef"}}}}
     {"undone":{"id":3}}
     {"undone":{"id":4}}
-    {"owed":{"id":6,"undo":{"unpause":{"redis":{"given":"token"},"queue":"default"}}}}
+    {"owed":{"id":7,"undo":{"unpause":{"redis":{"given":"token"},"queue":"default"}}}}
     "#);
 }
 
@@ -121,6 +128,10 @@ fn a_journal_that_none_of_us_wrote_is_not_gone_by() {
         (
             "{\"owed\":{\"id\":2,\"undo\":{\"setting\":{\"redis\":\"own\",\"setting\":\"dir\",\"value\":\"/\"}}}}\n",
             "unknown variant `dir`",
+        ),
+        (
+            "{\"owed\":{\"id\":2,\"undo\":{\"container\":{\"name\":\"postgres\"}}}}\n",
+            "no name of a container of ours",
         ),
         (
             "{\"owed\":{\"id\":2,\"undo\":{\"remove\":\"/\"}}}\n",

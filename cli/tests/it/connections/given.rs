@@ -392,6 +392,11 @@ fn of_two_drills_on_one_database_one_runs() {
     let refused = ended.iter().find(|ended| ended.status.code() == Some(4));
     let said = String::from_utf8_lossy(&refused.unwrap().stderr).into_owned();
     assert!(said.contains("in use by another firedrill"), "{said}");
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("it holds the database for another "),
+        "{said}"
+    );
     assert_eq!(node.info("db0"), "");
 
     // Neither does cleaning get in the way of a drill that runs.

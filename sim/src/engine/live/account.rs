@@ -98,7 +98,7 @@ impl Stand {
             } => value.parse().ok(),
             _ => None,
         };
-        let open = self.journal.open().into_iter();
-        open.filter_map(|open| of(open.undo)).last().unwrap_or(0)
+        let mut open = self.journal.open().into_iter();
+        open.find_map(|open| of(open.undo)).unwrap_or(0)
     }
 }
