@@ -9,6 +9,7 @@ use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use firedrill_asynq::broker::redis::address::{Address, AddressError};
 use firedrill_sim::estimate::Size;
+use firedrill_sim::owner::Owner;
 use pace::{jobs, speed};
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -89,6 +90,9 @@ pub enum Command {
     /// (internal) removes a container when its owner is gone
     #[command(hide = true)]
     Reap(Reap),
+    /// (internal) undoes what a firedrill did that was killed
+    #[command(hide = true)]
+    Undertake(Undertake),
 }
 
 /// `faults`.
@@ -591,6 +595,14 @@ pub struct Reap {
     /// The program that removes it.
     #[arg(long)]
     pub docker: PathBuf,
+}
+
+/// `undertake`.
+#[derive(Debug, Args)]
+pub struct Undertake {
+    /// The firedrill whose end is waited for.
+    #[arg(long, value_parser = str::parse::<Owner>)]
+    pub owner: Owner,
 }
 
 /// `guard`.

@@ -7,7 +7,7 @@ use firedrill::exit::Exit;
 use firedrill::failure::Failure;
 use firedrill::terminal::Terminal;
 use firedrill_detector::text::printable_lines;
-use firedrill_sim::{guard, worker};
+use firedrill_sim::{guard, reaper, worker};
 use std::borrow::Cow;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -48,6 +48,9 @@ fn main() -> ExitCode {
                 .map_err(Failure::environment)
                 .map(|()| Exit::Passed)
         }
+        Command::Undertake(args) => reaper::run(&args.owner)
+            .map_err(Failure::environment)
+            .map(|()| Exit::Passed),
         Command::Guard(args) => Err(Failure::environment(guard::exec(
             args.parent,
             &args.command,

@@ -60,7 +60,13 @@ impl Agenda {
     /// When the next turn is due, virtual milliseconds since the start.
     #[must_use]
     pub fn next_ms(&self) -> Option<i64> {
-        self.0.front().map(|turn| turn.at_ms)
+        self.next_turn().map(|turn| turn.at_ms)
+    }
+
+    /// The next turn.
+    #[must_use]
+    pub fn next_turn(&self) -> Option<Turn> {
+        self.0.front().copied()
     }
 
     /// Takes the next turn if it is due.

@@ -16,6 +16,7 @@ pub mod units;
 pub mod agreement;
 pub mod handler;
 
+pub mod cleanup;
 pub mod engine;
 pub mod estimate;
 pub mod files;
@@ -23,8 +24,11 @@ pub mod form;
 pub mod guard;
 pub mod metrics;
 pub mod owner;
+mod pidfd;
+pub mod reaper;
 pub mod redis_server;
 pub mod scrape;
+pub mod undo;
 pub mod worker;
 
 pub mod audit;

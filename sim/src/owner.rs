@@ -3,11 +3,12 @@
 //! A process id alone says little: the system gives it away again, other containers count for themselves, and after a
 //! reboot all begin anew.
 
+use rustix::fs::{Mode, OFlags, open};
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -42,14 +43,27 @@ impl Owner {
     /// # Errors
     /// When `/proc` cannot be read.
     pub fn this() -> io::Result<Self> {
-        let pid = std::process::id();
+        Self::of(std::process::id())
+    }
+
+    /// The process with this number, while it runs.
+    ///
+    /// # Errors
+    /// When it has ended, or `/proc` cannot be read.
+    pub fn of(pid: u32) -> io::Result<Self> {
         Ok(Self {
             pid,
-            started: started(pid)
-                .ok_or_else(|| io::Error::other("/proc/self/stat cannot be read"))?,
+            started: started(pid).ok_or_else(|| io::Error::other("the process has ended"))?,
             namespace: namespace()?,
             boot: boot()?,
         })
+    }
+
+    /// Whether this process can have been started by that one: in the same place, and not before it.
+    #[must_use]
+    pub fn can_be_child_of(&self, parent: &Self) -> bool {
+        (self.boot, self.namespace) == (parent.boot, parent.namespace)
+            && self.started >= parent.started
     }
 
     /// What became of it, if it made something at `made`.
@@ -191,6 +205,26 @@ pub fn is_private(path: &Path) -> io::Result<bool> {
     Ok(!meta.is_symlink()
         && meta.uid() == rustix::process::geteuid().as_raw()
         && meta.mode() & 0o077 == 0)
+}
+
+/// What is in a small regular file that only our user may write to, and when it was last written. Not through a symbolic
+/// link, and without waiting at a pipe.
+///
+/// # Errors
+/// When it is anything else, or longer than `max` bytes.
+pub fn read_private(path: &Path, max: u64) -> io::Result<(Vec<u8>, SystemTime)> {
+    use std::os::unix::fs::MetadataExt;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    let meta = file.metadata()?;
+    let ours = meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0;
+    if !meta.is_file() || !ours || meta.len() > max {
+        return Err(io::Error::other("it is no file of a firedrill of ours"));
+    }
+    let made = meta.modified()?;
+    let mut bytes = Vec::new();
+    file.take(max).read_to_end(&mut bytes)?;
+    Ok((bytes, made))
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ pub struct RedisServerOptions {
     persistence: Persistence,
     /// Its only user who may change anything; `None`: anybody who reaches its socket may.
     login: Option<Login>,
+    /// Somebody else's directory that it is in; `None`: one of its own.
+    home: Option<PathBuf>,
 }
 
 impl RedisServerOptions {
@@ -79,7 +81,15 @@ impl RedisServerOptions {
             guard: None,
             persistence: Persistence::None,
             login: None,
+            home: None,
         }
+    }
+
+    /// Puts it into the directory of a drill, which is not removed with it.
+    #[must_use]
+    pub fn at_home_in(mut self, dir: &Path) -> Self {
+        self.home = Some(dir.to_path_buf());
+        self
     }
 
     /// Lets nobody change anything but whoever has its [`url`](RedisServer::url); others may look.
@@ -165,12 +175,13 @@ fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// A running private Redis. Dropping it kills it and removes its directory.
+/// A running private Redis. Dropping it kills it and removes its directory, if that is its own.
 #[derive(Debug)]
 pub struct RedisServer {
     options: RedisServerOptions,
     child: Option<Child>,
-    dir: TempDir,
+    dir: PathBuf,
+    _own_dir: Option<TempDir>,
 }
 
 impl RedisServer {
@@ -187,7 +198,13 @@ impl RedisServer {
     /// As [`RedisServer::start`], without waiting.
     fn launched(mut options: RedisServerOptions) -> Result<Self, RedisServerError> {
         let failed = |error| RedisServerError::Start(options.program.clone(), error);
-        let dir = directory::create().map_err(failed)?;
+        let (dir, own_dir) = match &options.home {
+            Some(home) => (home.clone(), None),
+            None => {
+                let own = directory::create().map_err(failed)?;
+                (own.path().to_path_buf(), Some(own))
+            }
+        };
         // It is started in a directory of its own.
         let absolute = |path: &Path| std::path::absolute(path).map_err(failed);
         let program = absolute(&options.program)?;
@@ -198,6 +215,7 @@ impl RedisServer {
             options,
             child: None,
             dir,
+            _own_dir: own_dir,
         };
         server.launch()?;
         Ok(server)
@@ -239,7 +257,7 @@ impl RedisServer {
             Stdio::null()
         };
         let child = command
-            .current_dir(self.dir.path())
+            .current_dir(&self.dir)
             .stdin(stdin)
             .stdout(Stdio::null())
             .spawn()
@@ -277,7 +295,7 @@ impl RedisServer {
             return Ok(false);
         }
         let program = self.options.program.clone();
-        let log = fs::read_to_string(self.dir.path().join("redis.log")).unwrap_or_default();
+        let log = fs::read_to_string(self.dir.join("redis.log")).unwrap_or_default();
         self.kill()
             .map_err(|error| RedisServerError::Start(program.clone(), error))?;
         let last = log.lines().last();
@@ -290,7 +308,7 @@ impl RedisServer {
     /// The path of its socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.dir.path().join(directory::SOCKET)
+        self.dir.join(directory::SOCKET)
     }
 
     /// `unix:///path/of/its/socket`, with user and password where it has them.
@@ -351,7 +369,7 @@ impl RedisServer {
         let killed = self.kill();
         let failed = |error| RedisServerError::Start(self.options.program.clone(), error);
         killed.map_err(failed)?;
-        let data = self.dir.path().join("appendonlydir");
+        let data = self.dir.join("appendonlydir");
         if !keep_data && data.exists() {
             fs::remove_dir_all(&data).map_err(failed)?;
         }

@@ -17,6 +17,7 @@ use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
 use firedrill_sim::files;
 use firedrill_sim::pace::{Pace, Packing};
 use firedrill_sim::plan::Plan;
+use firedrill_sim::reaper::Reaper;
 use firedrill_sim::redis_server;
 use firedrill_sim::redis_server::RedisServerError;
 use firedrill_sim::redis_server::given::journal;
@@ -55,6 +56,14 @@ pub(crate) struct Ended {
     pub(crate) outcome: Result<Finished, Failure>,
 }
 
+impl Ended {
+    /// Whether its end was a regular one, so that it has cleaned up, or said that it could not.
+    fn is_in_order(&self) -> bool {
+        let outcome = self.outcome.as_ref();
+        !outcome.is_err_and(|failure| failure.exit == Exit::Internal)
+    }
+}
+
 /// How all ended.
 pub(crate) struct AllEnded {
     pub(crate) drills: Vec<Ended>,
@@ -72,12 +81,15 @@ impl LiveSet {
             leaves_redis_alone(address, &jobs)?;
         }
         let signals = Signals::listen()?;
+        let reaper = self.reaper().map_err(Failure::environment)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(Failure::environment)?;
         let paced = self.paced(&jobs, &runtime, &signals);
         let Some(paces) = paced? else {
+            // Whatever it says, nothing was begun that would need it.
+            let _ = reaper.dismiss();
             let signal = signals.exit();
             return Ok(AllEnded {
                 drills: Vec::new(),
@@ -93,9 +105,24 @@ impl LiveSet {
             terminal.say("at speed 1 the clock is the real one: rules see the real time of day, not the scenario's `starts`");
         }
         terminal.started();
-        runtime
+        let ended = runtime
             .block_on(run_all(self, jobs, paces, &signals, terminal))
-            .map_err(Failure::environment)
+            .map_err(Failure::environment)?;
+        // A drill that panicked did not clean up: that is done when this process ends.
+        if ended.drills.iter().all(Ended::is_in_order) {
+            // Somebody may have ended it; there is nothing for it to do.
+            let _ = reaper.dismiss();
+        }
+        Ok(ended)
+    }
+
+    /// A process that cleans up after us should we be killed.
+    fn reaper(&self) -> io::Result<Reaper> {
+        let mut reaper = Reaper::start(&std::env::current_exe()?)?;
+        if let RedisSource::Given(address) = &self.redis {
+            reaper.knows(address)?;
+        }
+        Ok(reaper)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Whatever ends firedrill in the middle of a drill, no process of the drill stays, and the record still opens.
 
-use crate::support::{firedrill, need, project};
+use crate::support::{
+    children, firedrill, is_running, kill_with_its_reaper, need, project, wait_until,
+};
 use firedrill_sim::owner::Owner;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -32,7 +34,7 @@ struct Running {
 }
 
 impl Running {
-    /// Starts a drill and waits until its Redis and both workers exist and the record has grown.
+    /// Starts a drill and waits until its Redis, both workers and its reaper exist and the record has grown.
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("endless.yaml"), SCENARIO).unwrap();
@@ -53,8 +55,8 @@ impl Running {
             children: Vec::new(),
         };
         wait_until("a drill under way", || {
-            running.children = descendants(running.firedrill.id());
-            running.children.len() == 3
+            running.children = children(running.firedrill.id());
+            running.children.len() == 4
                 && running
                     .record()
                     .is_some_and(|path| fs::metadata(path).unwrap().len() > 0)
@@ -94,44 +96,6 @@ impl Running {
         );
         assert!(String::from_utf8_lossy(&output.stdout).contains("inconclusive"));
     }
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < deadline, "not within 30 s: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Living processes whose parent is `pid`.
-fn descendants(pid: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    processes
-        .filter(|child| parent(*child) == Some(pid) && is_running(*child))
-        .collect()
-}
-
-fn stat(pid: u32) -> Option<Vec<String>> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command name may hold spaces; the fields after it do not.
-    Some(
-        text.rsplit_once(')')?
-            .1
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect(),
-    )
-}
-
-fn parent(pid: u32) -> Option<u32> {
-    stat(pid)?.get(1)?.parse().ok()
-}
-
-fn is_running(pid: u32) -> bool {
-    stat(pid).is_some_and(|fields| fields[0] != "Z")
 }
 
 /// Directories of private Redis servers under `dir`.
@@ -325,7 +289,7 @@ fn clean_believes_nothing_that_lies_about() {
         noted.join("owner.json"),
         format!(
             "{{\"owner\":{{\"pid\":4999999,\"started\":1}},\"server\":{{\"pid\":{pid},\"started\":{}}}}}",
-            stat(pid).unwrap()[19]
+            started(pid)
         ),
     )
     .unwrap();
@@ -377,6 +341,12 @@ fn clean_believes_nothing_that_lies_about() {
     assert!(bystander.0.try_wait().unwrap().is_none(), "{said}");
 }
 
+/// When a process was started, in ticks since boot.
+fn started(pid: u32) -> String {
+    let owner = Owner::of(pid).unwrap().to_string();
+    owner.split('.').nth(1).unwrap().to_owned()
+}
+
 /// A process that ends with the test.
 struct Bystander(Child);
 
@@ -389,11 +359,10 @@ impl Drop for Bystander {
 }
 
 #[test]
-fn sigkill_leaves_no_process_and_clean_removes_the_rest() {
+fn sigkill_of_its_reaper_too_leaves_no_process_and_clean_removes_the_rest() {
     need!("redis-server");
     let mut running = Running::start();
-    running.send(Signal::KILL);
-    running.firedrill.wait().unwrap();
+    kill_with_its_reaper(&mut running.firedrill);
     running.assert_gone();
     assert_eq!(leftovers(running.dir.path()), 1);
     let cleaned = firedrill()

@@ -5,6 +5,7 @@ use crate::support::{firedrill, project, skip};
 use firedrill_sim::redis_server::Persistence;
 use firedrill_sim::redis_server::docker::{self, RedisContainer};
 use firedrill_sim::redis_server::private::{PrivateRedis, RedisSource};
+use firedrill_sim::undo::Home;
 use redis::Commands;
 use std::fs;
 use std::io::Write;
@@ -79,7 +80,8 @@ fn data_survives_a_kill_and_nothing_survives_the_drop(program: &Path) {
             program: program.to_path_buf(),
             image: IMAGE.to_owned(),
         };
-        let mut server = PrivateRedis::start(exe(), &source, Persistence::AppendOnly)
+        let home = Home::make().unwrap();
+        let mut server = PrivateRedis::start(exe(), &source, Persistence::AppendOnly, &home)
             .await
             .unwrap();
         let url = server.address().url().to_owned();
@@ -128,6 +130,7 @@ fn data_survives_a_kill_and_nothing_survives_the_drop(program: &Path) {
         assert_eq!(connection(&url).unwrap().get("kept"), Ok(7));
 
         drop(server);
+        home.close().unwrap();
         let filter = format!("name={name}");
         assert_eq!(docker(&["ps", "-aq", "--filter", &filter], &[]), "");
     });
@@ -135,16 +138,20 @@ fn data_survives_a_kill_and_nothing_survives_the_drop(program: &Path) {
 
 fn several_at_once_are_separate(program: &Path) {
     let none = Persistence::None;
+    let home = Home::make().unwrap();
     let (one, other) = block_on(async {
         tokio::try_join!(
-            RedisContainer::start(exe(), program, IMAGE, none),
-            RedisContainer::start(exe(), program, IMAGE, none),
+            RedisContainer::start(exe(), program, IMAGE, none, home.journal()),
+            RedisContainer::start(exe(), program, IMAGE, none, home.journal()),
         )
     })
     .unwrap();
     let _: () = connection(&one.url()).unwrap().set("key", 1).unwrap();
     let there = connection(&other.url()).unwrap().exists("key");
     assert_eq!(there, Ok(false));
+    // They are still there: what is written down is enough to remove them.
+    home.close().unwrap();
+    assert!(connection(&one.url()).is_err() && connection(&other.url()).is_err());
 }
 
 /// Docker makes the container and then finds no redis-server to run: nobody but the reaper knows of it.
@@ -152,16 +159,19 @@ fn a_container_that_does_not_start_is_removed(program: &Path) {
     let image = format!("firedrill/empty:{}", std::process::id());
     // Two empty blocks: an archive without files.
     docker(&["import", "-", &image], &[0; 1024]);
+    let home = Home::make().unwrap();
     let error = block_on(RedisContainer::start(
         exe(),
         program,
         &image,
         Persistence::None,
+        home.journal(),
     ))
     .unwrap_err();
     let filter = format!("ancestor={image}");
     let left = docker(&["ps", "-aq", "--filter", &filter], &[]);
     docker(&["rmi", &image], &[]);
+    home.close().unwrap();
     assert!(error.to_string().contains("redis-server"), "{error}");
     assert_eq!(left, "");
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Output;
 
 /// The faults as the binary lists them.
-fn listed() -> Vec<Value> {
+pub(crate) fn listed() -> Vec<Value> {
     let output = firedrill().args(["faults", "--json"]).output().unwrap();
     let all: Value = serde_json::from_slice(&output.stdout).unwrap();
     all["faults"].as_array().unwrap().clone()
@@ -24,20 +24,23 @@ struct Case {
     keys: String,
 }
 
-/// Every example of every fault.
-fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for fault in listed() {
-        for (number, keys) in (1..).zip(fault["examples"].as_array().unwrap()) {
-            let name = fault["name"].as_str().unwrap().replace('.', "-");
-            cases.push(Case {
-                name: format!("{name}-{number}"),
-                keys: keys.as_str().unwrap().to_owned(),
-                fault: fault.clone(),
-            });
+/// Every example of a fault.
+fn cases_of(fault: &Value) -> Vec<Case> {
+    let examples = (1..).zip(fault["examples"].as_array().unwrap());
+    let case = |(number, keys): (u32, &Value)| {
+        let name = fault["name"].as_str().unwrap().replace('.', "-");
+        Case {
+            name: format!("{name}-{number}"),
+            keys: keys.as_str().unwrap().to_owned(),
+            fault: fault.clone(),
         }
-    }
-    cases
+    };
+    examples.map(case).collect()
+}
+
+/// A small drill with the first of them, from 1m to 2m.
+pub(crate) fn first_scenario(fault: &Value) -> String {
+    scenario(&cases_of(fault)[0])
 }
 
 /// A small drill with one fault, from 1m to 2m.
@@ -102,7 +105,7 @@ fn drill(dir: &Path, args: &[&str], files: &[String]) -> Output {
 #[test]
 fn every_fault_bites_and_heals_for_real_as_on_the_model() {
     need!("redis-server");
-    let cases = cases();
+    let cases: Vec<Case> = listed().iter().flat_map(cases_of).collect();
     assert!(cases.len() >= 13);
     let (live, model) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut files = Vec::new();
@@ -256,112 +259,4 @@ fn workers_are_not_started_without_a_way_to_redis() {
         "worker.restart, select: [w-1]",
     );
     assert_eq!(code, Some(0), "{said}");
-}
-
-/// The processes that descend from one, by pid.
-fn descendants(of: u32) -> Vec<u32> {
-    let mut parents = Vec::new();
-    for entry in fs::read_dir("/proc").unwrap() {
-        let name = entry.unwrap().file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        // `pid (name) state ppid ...`; the name may have anything in it.
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let fields = stat.rsplit(')').next().unwrap_or_default();
-        if let Some(parent) = fields.split_whitespace().nth(1) {
-            parents.push((pid, parent.parse::<u32>().unwrap()));
-        }
-    }
-    let mut found = vec![of];
-    let mut next = 0;
-    while let Some(parent) = found.get(next).copied() {
-        let children = parents.iter().filter(|(_, of)| *of == parent);
-        found.extend(children.map(|(pid, _)| *pid));
-        next += 1;
-    }
-    found.split_off(1)
-}
-
-fn is_alive(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit(')').next().unwrap_or_default();
-    // A zombie is somebody's to be asked for, and does nothing.
-    !state.is_empty() && !state.trim_start().starts_with('Z')
-}
-
-#[test]
-fn whoever_kills_firedrill_in_the_middle_of_any_fault_leaves_nothing_behind() {
-    need!("redis-server");
-    let dir = tempfile::tempdir().unwrap();
-    // One example of each fault: those of a rule about calls begin with their call.
-    let mut faults = cases();
-    faults.retain(|case| case.name.ends_with("-1"));
-    let mut files = Vec::new();
-    for case in &faults {
-        let file = format!("{}.yaml", case.name);
-        // They go on to the end.
-        let text = scenario(case)
-            .replace("60s", "20s")
-            .replace("at: 2m", "at: 3m");
-        fs::write(
-            dir.path().join(&file),
-            text.replace("warmup: 30s", "warmup: 10s"),
-        )
-        .unwrap();
-        files.push(file);
-    }
-    let mut command = firedrill();
-    command
-        .current_dir(dir.path())
-        .args(["run", "--speed", "10", "--jobs", "32"]);
-    let mut drills = command
-        .args(&files)
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let begun = |file: &String| {
-        let name = file.trim_end_matches(".yaml");
-        let runs = fs::read_dir(dir.path().join("runs").join(name));
-        let mut runs = runs.into_iter().flatten().flatten();
-        runs.any(|run| {
-            let record = fs::read_to_string(run.path().join("record.jsonl.partial"))
-                .or_else(|_| fs::read_to_string(run.path().join("record.jsonl")));
-            record.is_ok_and(|text| text.contains("\"kind\":\"mark\""))
-        })
-    };
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !files.iter().all(begun) {
-        assert!(
-            std::time::Instant::now() < patience,
-            "not all faults have begun"
-        );
-        assert!(drills.try_wait().unwrap().is_none(), "it has ended");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    let family = descendants(drills.id());
-    // A Redis and two workers for each, or what the fault has left of them.
-    assert!(family.len() >= 2 * faults.len(), "{family:?}");
-    drills.kill().unwrap();
-    drills.wait().unwrap();
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while let Some(left) = family.iter().find(|pid| is_alive(**pid)) {
-        assert!(
-            std::time::Instant::now() < patience,
-            "process {left} is still there"
-        );
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    let cleaned = firedrill()
-        .current_dir(dir.path())
-        .arg("clean")
-        .output()
-        .unwrap();
-    assert_eq!(
-        cleaned.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&cleaned.stderr)
-    );
 }

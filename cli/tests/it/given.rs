@@ -1,7 +1,7 @@
 //! Drills on a Redis that is not theirs: an empty database is used and left empty; all else is refused, untouched.
 
 use crate::nodes::{Cluster, Node};
-use crate::support::{firedrill, need};
+use crate::support::{firedrill, kill_with_its_reaper, need};
 use crate::wait::until;
 use firedrill_reports::Record;
 use firedrill_reports::record::{Line, Meddling};
@@ -48,6 +48,7 @@ fn command(dir: &Path, address: &str, scenario: &str) -> Command {
     let mut command = firedrill();
     command
         .current_dir(dir)
+        .env("TMPDIR", dir)
         .env("XDG_STATE_HOME", dir)
         .args(["run", "--rules", "r.yml", "--speed", "15", "--redis"])
         .args([address, "s.yaml"]);
@@ -291,8 +292,7 @@ fn whenever_it_is_killed_clean_leaves_exactly_what_others_wrote() {
             under_way(&node);
         }
         write_foreign(&mut node.connection());
-        kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
-        child.wait().unwrap();
+        kill_with_its_reaper(&mut child);
         let (code, said) = clean(dir.path(), &[]);
         assert_eq!(code, Some(0), "{said}");
         assert_only_foreign(&node);
@@ -315,8 +315,7 @@ fn an_old_drills_keys_are_told_as_such_and_the_password_is_asked_for() {
         .collect();
     let note = fs::read_to_string(kept[0].as_ref().unwrap().path()).unwrap();
     assert!(!note.contains("hunter2"), "{note}");
-    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
-    child.wait().unwrap();
+    kill_with_its_reaper(&mut child);
 
     refuses(&at, SCENARIO, 4, "firedrill clean --redis");
     let (code, said) = clean(dir.path(), &[]);
@@ -342,8 +341,7 @@ fn what_was_left_in_a_redis_that_is_gone_for_good_can_be_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = start(dir.path(), &url);
     under_way(&node);
-    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
-    child.wait().unwrap();
+    kill_with_its_reaper(&mut child);
     drop(node);
     let (code, said) = clean(dir.path(), &[]);
     assert_eq!((code, noted(dir.path())), (Some(6), 1), "{said}");
@@ -363,8 +361,7 @@ fn a_database_that_others_took_over_meanwhile_is_left_to_them() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = start(dir.path(), &node.url());
     under_way(&node);
-    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
-    child.wait().unwrap();
+    kill_with_its_reaper(&mut child);
     let mut at = node.connection();
     redis::cmd("FLUSHDB").exec(&mut at).unwrap();
     write_foreign(&mut at);
@@ -394,6 +391,11 @@ fn of_two_drills_on_one_database_one_runs() {
     let refused = ended.iter().find(|ended| ended.status.code() == Some(4));
     let said = String::from_utf8_lossy(&refused.unwrap().stderr).into_owned();
     assert!(said.contains("in use by another firedrill"), "{said}");
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("it holds the database for another "),
+        "{said}"
+    );
     assert_eq!(node.info("db0"), "");
 
     // Neither does cleaning get in the way of a drill that runs.

@@ -28,6 +28,7 @@ mod names;
 mod nodes;
 mod output;
 mod prometheus;
+mod reaper;
 mod redis_server;
 mod support;
 mod test_rules;

@@ -8,9 +8,12 @@ pub(crate) use firedrill_sim::redis_server::Persistence;
 use firedrill_sim::redis_server::{self, RedisServer, RedisServerOptions};
 use firedrill_sim::scenario::{PlanOptions, Scenario};
 use redis::{Commands, Connection};
+use rustix::process::{Pid, Signal, kill_process};
 use smallvec::smallvec;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 /// What a broker of real messages is asked, and answers.
 pub(crate) type Op = firedrill_asynq::op::Op<TaskMessage>;
@@ -82,6 +85,57 @@ macro_rules! need {
     };
 }
 pub(crate) use need;
+
+/// Waits until something holds.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within 60 s: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// `/proc/pid/stat` from the third field on.
+fn stat(pid: u32) -> Option<Vec<String>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name may hold spaces; the fields after it do not.
+    let fields = text.rsplit_once(')')?.1.split_whitespace();
+    Some(fields.map(str::to_owned).collect())
+}
+
+/// Whether a process does anything any more.
+pub(crate) fn is_running(pid: u32) -> bool {
+    stat(pid).is_some_and(|fields| fields[0] != "Z")
+}
+
+/// Living processes whose parent is `pid`.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let parent = |child: u32| stat(child)?.get(1)?.parse().ok();
+    let all = fs::read_dir("/proc").unwrap();
+    all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|child| parent(*child) == Some(pid) && is_running(*child))
+        .collect()
+}
+
+/// The process that cleans up after a firedrill with live drills, once it is there.
+pub(crate) fn reaper_of(firedrill: u32) -> Option<u32> {
+    children(firedrill).into_iter().find(|child| {
+        let line = fs::read_to_string(format!("/proc/{child}/cmdline"));
+        line.is_ok_and(|line| line.split('\0').nth(1) == Some("undertake"))
+    })
+}
+
+/// SIGKILL of a firedrill and of all that it has started, its reaper first.
+pub(crate) fn kill_with_its_reaper(firedrill: &mut Child) {
+    kill_process(Pid::from_child(firedrill), Signal::STOP).unwrap();
+    for child in children(firedrill.id()) {
+        // It may be gone already.
+        let pid = Pid::from_raw(i32::try_from(child).unwrap()).unwrap();
+        let _ = kill_process(pid, Signal::KILL);
+    }
+    firedrill.kill().unwrap();
+    firedrill.wait().unwrap();
+}
 
 /// A moment the tests agree on, ahead of Redis' own clock as in a drill.
 pub(crate) const NOW: Time = Time::from_millis(1_900_000_000_500);

@@ -1,6 +1,7 @@
 //! The live engine: a private Redis, real worker processes, real faults, on a virtual clock.
 
 pub mod abort;
+mod account;
 pub mod child;
 mod counters;
 mod director;
@@ -32,9 +33,11 @@ use crate::redis_server::given::{GivenRedis, Taking};
 use crate::redis_server::ours::Ours;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
+use crate::undo::{Home, Undo, Where};
 use abort::Abort;
 use child::{ChildError, Told};
 use director::Director;
+use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use fleet::Fleet;
@@ -120,38 +123,69 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Ran {
         Persistence::None
     };
     let abort = &options.abort;
-    if let RedisSource::Given(address) = &options.redis {
-        let ours = Ours::of(plan);
-        let given = match GivenRedis::take(address, ours, &options.state, abort).await {
-            Ok(given) => given,
-            Err(Taking { error, left }) => {
-                return Ran {
-                    ended: Err(error.map_or(LiveError::Stopped, LiveError::Redis)),
-                    left,
-                };
-            }
-        };
-        let redis = PrivateRedis::Given(address.clone());
-        let ended = run_on(redis, plan, options, sink).await;
-        let left = given.leave(abort).await.err();
-        return Ran { ended, left };
-    }
-    let start = PrivateRedis::start(&options.exe, &options.redis, persistence);
-    let ended = match abort.unless_asked(start).await {
-        None => Err(LiveError::Stopped),
-        Some(Err(error)) => Err(error.into()),
-        Some(Ok(redis)) => run_on(redis, plan, options, sink).await,
+    let home = match Home::make() {
+        Ok(home) => home,
+        Err(error) => {
+            return Ran {
+                ended: Err(LiveError::System("the drill's directory", error)),
+                left: None,
+            };
+        }
     };
-    Ran { ended, left: None }
+    let mut ran = if let RedisSource::Given(address) = &options.redis {
+        run_on_given(address, &home, plan, options, sink).await
+    } else {
+        let start = PrivateRedis::start(&options.exe, &options.redis, persistence, &home);
+        let ended = match abort.unless_asked(start).await {
+            None => Err(LiveError::Stopped),
+            Some(Err(error)) => Err(error.into()),
+            Some(Ok(redis)) => run_on((redis, Where::Own), &home, plan, options, sink).await,
+        };
+        Ran { ended, left: None }
+    };
+    // However it ended: what is open in its journal is undone, and its directory goes.
+    if let Err(left) = home.close() {
+        ran.left = Some(RedisServerError::Left(match ran.left {
+            None => format!("{left}\n    type: firedrill clean"),
+            Some(also) => format!("{also}\n{left}"),
+        }));
+    }
+    ran
+}
+
+async fn run_on_given(
+    address: &Address,
+    home: &Home,
+    plan: &Plan,
+    options: &LiveOptions,
+    sink: Sink<'_>,
+) -> Ran {
+    let (ours, abort) = (Ours::of(plan), &options.abort);
+    let notes = (options.state.as_path(), home.journal());
+    let given = match GivenRedis::take(address, ours, notes, abort).await {
+        Ok(given) => given,
+        Err(Taking { error, left }) => {
+            return Ran {
+                ended: Err(error.map_or(LiveError::Stopped, LiveError::Redis)),
+                left,
+            };
+        }
+    };
+    let redis = PrivateRedis::Given(Box::new(address.clone()));
+    let place = Where::Given(given.token().to_owned());
+    let ended = run_on((redis, place), home, plan, options, sink).await;
+    let left = given.leave(abort).await.err();
+    Ran { ended, left }
 }
 
 async fn run_on(
-    redis: PrivateRedis,
+    redis: (PrivateRedis, Where),
+    home: &Home,
     plan: &Plan,
     options: &LiveOptions,
     sink: Sink<'_>,
 ) -> Result<Ended, LiveError> {
-    let begun = begin(redis, plan, options).await?;
+    let begun = begin(redis, home, plan, options).await?;
     let Begun {
         stand,
         exporter_broker,
@@ -206,7 +240,8 @@ struct Begun {
 
 /// Starts everything; from now on the clock runs.
 async fn begin(
-    redis: PrivateRedis,
+    (redis, of): (PrivateRedis, Where),
+    home: &Home,
     plan: &Plan,
     options: &LiveOptions,
 ) -> Result<Begun, LiveError> {
@@ -239,6 +274,12 @@ async fn begin(
     let (brokers, mut fleet, links) = begun.ok_or(LiveError::Stopped)??;
     let (producer_broker, exporter_broker, control) = brokers;
     let system = |what| move |error| LiveError::System(what, error);
+    let pids = fleet.all_pids().into_iter().chain(redis.pid());
+    let path = std::path::absolute(&options.targets_file).map_err(system(TARGETS_FILE))?;
+    let mut undos = account::ends(pids);
+    undos.push(Undo::TargetsFile { path });
+    let noted = home.journal().note(None, &undos);
+    noted.map_err(system(account::JOURNAL))?;
     let clock = ClockOrigin::start(options.epoch, options.speed);
     let watch =
         Watch::start(plan, clock, address, redis_options).map_err(system("the observer"))?;
@@ -263,6 +304,8 @@ async fn begin(
         targets_file: TargetsFile::new(&options.targets_file, names(plan)),
         uptime,
         roster,
+        journal: home.journal().clone(),
+        place: of,
     };
     stand.tell_addresses()?;
     Ok(Begun {

@@ -1,4 +1,4 @@
-//! The directory of a private Redis: ours alone, and its name says whose it is.
+//! The directory of a drill, or of a private Redis: ours alone, and its name says whose it is.
 //!
 //! So there is no moment at which a directory is there and nobody knows its owner, and no note in it to be believed.
 
@@ -13,6 +13,8 @@ use tempfile::TempDir;
 const PREFIX: &str = "firedrill-";
 /// The socket in it.
 pub(super) const SOCKET: &str = "redis.sock";
+/// The journal of the drill whose directory it is.
+pub(crate) const JOURNAL: &str = "undo.jsonl";
 /// Letters that make a name unique.
 const UNIQUE: usize = 6;
 /// Longest temporary directory in which the path of a socket, at most 67 bytes more, is not too long (unix(7): 107 bytes).
@@ -34,7 +36,7 @@ pub fn place() -> PathBuf {
 }
 
 /// Makes one for a server of this process, that only our user may enter.
-pub(super) fn create() -> io::Result<TempDir> {
+pub(crate) fn create() -> io::Result<TempDir> {
     tempfile::Builder::new()
         .prefix(&format!("{PREFIX}{}-", Owner::this()?))
         .rand_bytes(UNIQUE)
@@ -59,8 +61,10 @@ pub(super) fn stranger(dir: &Path) -> io::Result<Option<PathBuf>> {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let is_ours = matches!(&*name, SOCKET | "redis.log" | "appendonlydir" | "dump.rdb")
-            || (name.starts_with("temp-") && name.ends_with(".rdb"));
+        let is_ours = matches!(
+            &*name,
+            SOCKET | JOURNAL | "redis.log" | "appendonlydir" | "dump.rdb"
+        ) || (name.starts_with("temp-") && name.ends_with(".rdb"));
         if !is_ours {
             return Ok(Some(entry.path()));
         }

@@ -7,6 +7,9 @@ pub mod reaper;
 
 use crate::redis_server::login::secret;
 use crate::redis_server::{Persistence, RedisServerError, free_port};
+use crate::undo::{Journal, Undo};
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -15,6 +18,8 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
+/// What names of containers begin with.
+const NAMES: &str = "firedrill-";
 /// The program that is asked.
 const PROGRAM: &str = "docker";
 /// How long Redis may take to answer, once its container runs.
@@ -35,6 +40,81 @@ const READY: &[u8; 12] = b"+OK\r\n+PONG\r\n";
 const REDIS_ANSWERS_WITHIN: Duration = Duration::from_millis(500);
 /// Where the container has its password: on a command line everybody on the machine could read it.
 const CONFIG: &str = "/firedrill.conf";
+
+/// The name of a container of ours: `firedrill-` and 32 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ContainerName(String);
+
+impl ContainerName {
+    /// One that nobody else has.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(format!("{NAMES}{}", secret()))
+    }
+}
+
+impl Default for ContainerName {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TryFrom<String> for ContainerName {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        let unique = name.strip_prefix(NAMES).unwrap_or_default();
+        match unique.len() == 32 && unique.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            true => Ok(Self(name)),
+            false => Err("no name of a container of ours"),
+        }
+    }
+}
+
+impl From<ContainerName> for String {
+    fn from(name: ContainerName) -> Self {
+        name.0
+    }
+}
+
+impl fmt::Display for ContainerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Removes the container with its volumes, by the `docker` program on PATH. One that is gone already is fine.
+///
+/// # Errors
+/// When Docker cannot be asked, refuses, or does not answer in time.
+pub fn remove(name: &ContainerName) -> io::Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let docker = crate::redis_server::find_program(&[PROGRAM], std::env::split_paths(&path));
+    let docker = docker.ok_or_else(|| io::Error::other("there is no `docker` on PATH"))?;
+    let mut child = std::process::Command::new(docker)
+        .args(["rm", "--force", "--volumes", &name.0])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let deadline = std::time::Instant::now() + DONE_WITHIN;
+    while child.try_wait()?.is_none() {
+        if std::time::Instant::now() >= deadline {
+            // It may end in this very moment.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(io::Error::other("`docker rm` does not end"));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    let output = child.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    match output.status.success() || said.to_lowercase().contains("no such container") {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("docker rm: {said}"))),
+    }
+}
 
 /// A private Redis in a container. Dropping it removes the container.
 pub struct RedisContainer {
@@ -99,16 +179,18 @@ impl RedisContainer {
     /// executable, which removes the container should we be killed; `docker` the program from [`find`].
     ///
     /// # Errors
-    /// When Docker refuses, the image cannot be had within ten minutes, or Redis is not ready within two.
+    /// When Docker refuses, the image cannot be had within ten minutes, Redis is not ready within two, or `journal`, where it
+    /// is written down that the container has to go, cannot be written.
     pub async fn start(
         exe: &Path,
         docker: &Path,
         image: &str,
         persistence: Persistence,
+        journal: &Journal,
     ) -> Result<Self, RedisServerError> {
         for attempt in 1.. {
             let port = free_port().map_err(container_error)?;
-            match Self::start_on(port, exe, docker, image, persistence).await {
+            match Self::start_on(port, exe, docker, (image, persistence), journal).await {
                 // Somebody else may have taken the port in between.
                 Err(RedisServerError::Container(why))
                     if attempt < PORT_TRIES && is_port_taken(&why) => {}
@@ -122,12 +204,15 @@ impl RedisContainer {
         port: u16,
         exe: &Path,
         docker: &Path,
-        image: &str,
-        persistence: Persistence,
+        (image, persistence): (&str, Persistence),
+        journal: &Journal,
     ) -> Result<Self, RedisServerError> {
         let password = secret();
         // Looked after by its name, so before it is there: a container that was made and did not start is removed too.
-        let name = format!("firedrill-{}", secret());
+        let name = ContainerName::new();
+        let undo = Undo::Container { name: name.clone() };
+        journal.note(None, &[undo]).map_err(container_error)?;
+        let ContainerName(name) = name;
         let reaper = reaper::Reaper::start(exe, docker, &name).map_err(container_error)?;
         let append_only = match persistence {
             Persistence::AppendOnly => "yes",

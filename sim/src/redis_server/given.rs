@@ -12,10 +12,12 @@ use crate::engine::live::abort::Abort;
 use crate::files::shown;
 use crate::redis_server::RedisServerError;
 use crate::redis_server::ours::{Foreign, Ours};
+use crate::undo::{Journal, Open, Undo};
 use claim::{BEAT_EVERY, Claim, Held};
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
-use firedrill_asynq::op::BrokerError;
+use firedrill_asynq::message::TaskMessage;
+use firedrill_asynq::op::{BrokerError, Op};
 use journal::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,6 +47,8 @@ pub struct GivenRedis {
     state: PathBuf,
     /// Tells others that the drill goes on, once the database is its own.
     beat: Option<JoinHandle<()>>,
+    /// Of the drill: what is to be undone here before its keys are removed.
+    journal: Journal,
 }
 
 /// Why a drill did not get the Redis.
@@ -71,7 +75,7 @@ fn unusable(error: &BrokerError) -> RedisServerError {
 
 impl GivenRedis {
     /// Claims a database for a drill that writes `ours`, and sees whether everything works there. `state` is the directory
-    /// of the journal.
+    /// of the notes, `journal` the drill's.
     ///
     /// # Errors
     /// When it does not answer, its database holds anything or is another drill's, or something the drill needs does not
@@ -79,7 +83,7 @@ impl GivenRedis {
     pub async fn take(
         address: &Address,
         ours: Ours,
-        state: &Path,
+        (state, journal): (&Path, &Journal),
         abort: &Abort,
     ) -> Result<Self, Taking> {
         let open = RedisBroker::open(address, RedisOptions::at_speed(1.0));
@@ -104,6 +108,7 @@ impl GivenRedis {
             claim,
             state: state.to_path_buf(),
             beat: None,
+            journal: journal.clone(),
         };
         given.entry().write(state).map_err(noted)?;
         let error = match abort.unless_asked(given.settle(&broker)).await {
@@ -179,7 +184,13 @@ impl GivenRedis {
         &self.address
     }
 
-    /// Removes what the drill has written, and gives the database back; tells what others have there. Waits no longer than
+    /// The token of the drill's claim.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.claim.token
+    }
+
+    /// Undoes what the drill has done, removes what it has written, and gives the database back; tells what others have there. Waits no longer than
     /// somebody who has stopped the drill would.
     ///
     /// # Errors
@@ -189,8 +200,9 @@ impl GivenRedis {
         if let Some(beat) = self.beat.take() {
             beat.abort();
         }
+        let undos = undos_of(&self.claim.token, self.journal.open());
         let cleaned = tokio::select! {
-            cleaned = clean(&self.address, &self.claim, settled) => cleaned,
+            cleaned = clean(&self.address, (&self.claim, &undos), settled) => cleaned,
             () = patience(abort) => Err(BrokerError::Unreachable("does not answer in time".into())),
             () = is_frozen(abort, &self.address) => {
                 Err(BrokerError::Unreachable("does not answer".into()))
@@ -203,7 +215,9 @@ impl GivenRedis {
                 clean_hint(&self.address)
             ))
         })?;
-        self.entry().remove(&self.state).map_err(|error| {
+        let forgotten = self.entry().remove(&self.state);
+        let marked = forgotten.and_then(|()| self.journal.settle(&undos));
+        marked.map_err(|error| {
             let state = shown(&self.state);
             RedisServerError::Left(format!("the journal in {state} cannot be changed: {error}"))
         })?;
@@ -268,14 +282,49 @@ async fn beats(broker: RedisBroker, claim: Claim) {
     }
 }
 
-/// Removes what a claim says is a drill's, then the claim; tells what others have there. `settled`: the drill has had the
-/// database for itself, whatever became of its claim since.
+/// What of a journal is to be undone in the Redis that is claimed with this token, in its order.
+#[must_use]
+pub fn undos_of(token: &str, open: Vec<Open>) -> Vec<Undo> {
+    let undos = open.into_iter().map(|open| open.undo);
+    undos.filter(|undo| undo.given() == Some(token)).collect()
+}
+
+/// Undoes what is to be undone in a Redis. Nothing is done to a queue that is not of the drill.
+async fn undo(broker: &RedisBroker, claim: &Claim, undos: &[Undo]) -> Result<(), BrokerError> {
+    for undo in undos {
+        match undo {
+            Undo::Unpause { queue, .. } if claim.ours.queues().contains(queue) => {
+                let queue = queue.clone();
+                let unpause = Op::<TaskMessage>::Unpause { queue };
+                match broker.call(unpause).await {
+                    Ok(_) | Err(BrokerError::NotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Undo::Setting { setting, value, .. } => {
+                let mut set = redis::cmd("CONFIG");
+                set.arg("SET").arg(setting.name()).arg(value);
+                let done = broker.command::<redis::Value>(&set, "CONFIG SET");
+                done.await?;
+            }
+            Undo::Unpause { .. }
+            | Undo::End { .. }
+            | Undo::Continue { .. }
+            | Undo::Container { .. }
+            | Undo::TargetsFile { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+/// Undoes what is to be undone, removes what a claim says is a drill's, then the claim; tells what others have there.
+/// `settled`: the drill has had the database for itself, whatever became of its claim since.
 ///
 /// # Errors
 /// When Redis does not answer or refuses, or more keeps coming.
 async fn clean(
     address: &Address,
-    claim: &Claim,
+    (claim, undos): (&Claim, &[Undo]),
     settled: bool,
 ) -> Result<Vec<Foreign>, BrokerError> {
     let broker = RedisBroker::open(address, RedisOptions::at_speed(1.0)).await?;
@@ -290,6 +339,9 @@ async fn clean(
     let alone = settled || own.is_some();
     if !alone && broker.key_count().await? > OTHERS_MAX {
         return Ok(Vec::new());
+    }
+    if alone {
+        undo(&broker, claim, undos).await?;
     }
     for round in 0..ROUNDS_MAX {
         let found = claim.ours.survey(&broker, alone).await?;
@@ -316,11 +368,15 @@ pub enum Cleaned {
     Removed(Vec<Foreign>),
 }
 
-/// Removes what drills have left in a Redis: the one that holds its claim if it is over, and those of `entries`.
+/// Removes what drills have left in a Redis: the one that holds its claim if it is over, and those of `entries`, each with
+/// what its journal says is to be undone there.
 ///
 /// # Errors
 /// When Redis does not answer or refuses.
-pub async fn clean_up(address: &Address, entries: &[Entry]) -> Result<Cleaned, RedisServerError> {
+pub async fn clean_up(
+    address: &Address,
+    entries: &[(Entry, Vec<Undo>)],
+) -> Result<Cleaned, RedisServerError> {
     let left = |error: BrokerError| RedisServerError::Given(error.to_string());
     let broker = RedisBroker::open(address, RedisOptions::at_speed(1.0))
         .await
@@ -331,11 +387,14 @@ pub async fn clean_up(address: &Address, entries: &[Entry]) -> Result<Cleaned, R
     {
         return Ok(Cleaned::Busy(held.describe()));
     }
-    let mut claims: Vec<Claim> = entries.iter().map(|entry| entry.claim.clone()).collect();
+    let of_entry = |(entry, undos): &(Entry, Vec<Undo>)| (entry.claim.clone(), undos.clone());
+    let mut claims: Vec<(Claim, Vec<Undo>)> = entries.iter().map(of_entry).collect();
     if let Some(held) = held {
         match held.claim {
             // It may say more than ours does, e.g. of another machine.
-            Some(claim) if !claims.contains(&claim) => claims.push(claim),
+            Some(claim) if claims.iter().all(|(known, _)| *known != claim) => {
+                claims.push((claim, Vec::new()));
+            }
             Some(_) => {}
             None => {
                 claim::release(&broker, &held.token).await.map_err(left)?;
@@ -346,8 +405,9 @@ pub async fn clean_up(address: &Address, entries: &[Entry]) -> Result<Cleaned, R
         return Ok(Cleaned::Nothing);
     }
     let mut foreign = Vec::new();
-    for claim in &claims {
-        foreign = clean(address, claim, false).await.map_err(left)?;
+    for (claim, undos) in &claims {
+        let cleaned = clean(address, (claim, undos), false).await;
+        foreign = cleaned.map_err(left)?;
     }
     Ok(Cleaned::Removed(foreign))
 }

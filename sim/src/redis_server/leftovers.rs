@@ -3,30 +3,27 @@
 //! Nothing that lies about is believed: whose a directory is says its name and the file system, and a server is one when
 //! it is a process of ours, a Redis, and at home in that directory.
 
-use crate::owner::{Fate, is_private, raw_pid};
+use crate::owner::{Fate, Owner, is_private};
+use crate::pidfd;
 use crate::redis_server::{PROGRAMS, directory};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use rustix::time::Timespec;
+use crate::undo::{self, Open};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// How long a server may take to end after its SIGKILL.
-const ENDS_WITHIN: Timespec = Timespec {
-    tv_sec: 10,
-    tv_nsec: 0,
-};
-
 /// A directory whose owner is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
     /// The directory.
     pub dir: PathBuf,
+    /// Whose it was.
+    pub owner: Owner,
     /// Servers that still run in it.
     pub servers: Vec<u32>,
+    /// What its journal says is still to be undone, the newest first.
+    pub open: Vec<Open>,
 }
 
 /// What was found in a place.
@@ -36,6 +33,8 @@ pub struct Found {
     pub leftovers: Vec<Leftover>,
     /// Directories that look like ours and are better left alone, and why.
     pub doubtful: Vec<(PathBuf, String)>,
+    /// Directories of ours with a journal that cannot be gone by, and why.
+    pub garbled: Vec<(PathBuf, String)>,
 }
 
 /// Finds what was left behind in `place`. Directories of firedrills that run are in neither list.
@@ -68,10 +67,15 @@ pub fn find(place: &Path) -> io::Result<Found> {
                         format!("{} is no file of a Redis of ours", stranger.display())
                     }
                     None => {
-                        found.leftovers.push(Leftover {
-                            servers: servers(&path),
-                            dir: path,
-                        });
+                        match undo::read(&path.join(directory::JOURNAL)) {
+                            Ok(open) => found.leftovers.push(Leftover {
+                                owner,
+                                servers: servers(&path),
+                                open,
+                                dir: path,
+                            }),
+                            Err(error) => found.garbled.push((path, error.to_string())),
+                        }
                         continue;
                     }
                 },
@@ -81,18 +85,18 @@ pub fn find(place: &Path) -> io::Result<Found> {
     }
     found.leftovers.sort_by(|a, b| a.dir.cmp(&b.dir));
     found.doubtful.sort();
+    found.garbled.sort();
     Ok(found)
 }
 
-/// Ends the servers of a leftover that still run, and removes its directory.
+/// Ends servers that run in `dir`.
 ///
 /// # Errors
-/// When the system refuses either.
-pub fn remove(leftover: &Leftover) -> io::Result<()> {
-    for pid in &leftover.servers {
-        end(*pid, &leftover.dir)?;
-    }
-    fs::remove_dir_all(&leftover.dir)
+/// When the system refuses.
+pub fn end_servers(dir: &Path) -> io::Result<()> {
+    let mut each = servers(dir).into_iter();
+    // What one writes until it is gone would be in the way of removing the directory.
+    each.try_for_each(|pid| pidfd::end(pid, || is_server(pid, dir)))
 }
 
 /// Redis processes of ours that are at home in `dir`.
@@ -117,30 +121,4 @@ fn is_server(pid: u32, dir: &Path) -> bool {
     PROGRAMS.contains(&name.trim_end())
         && fs::metadata(&process).is_ok_and(|meta| meta.uid() == ours)
         && home.is_ok_and(|(home, dir)| (home.dev(), home.ino()) == (dir.dev(), dir.ino()))
-}
-
-/// Ends a server through a descriptor of it: looked at after it was opened, it is the process that is looked at and no
-/// other that got its number since.
-fn end(pid: u32, dir: &Path) -> io::Result<()> {
-    let Some(raw) = raw_pid(pid) else {
-        return Ok(());
-    };
-    let process = match pidfd_open(raw, PidfdFlags::empty()) {
-        // It has ended meanwhile.
-        Err(rustix::io::Errno::SRCH) => return Ok(()),
-        other => other?,
-    };
-    if !is_server(pid, dir) {
-        return Ok(());
-    }
-    match pidfd_send_signal(&process, Signal::KILL) {
-        Err(rustix::io::Errno::SRCH) => return Ok(()),
-        other => other?,
-    }
-    // Readable when it has ended: what it writes until then would be in the way of removing the directory.
-    let mut ended = [PollFd::new(&process, PollFlags::IN)];
-    if poll(&mut ended, Some(&ENDS_WITHIN))? == 0 {
-        return Err(io::Error::other(format!("process {pid} does not end")));
-    }
-    Ok(())
 }

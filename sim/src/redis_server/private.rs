@@ -5,6 +5,7 @@ use crate::redis_server::{
     ANSWERS_WITHIN, LOOK_AGAIN, Persistence, RedisServer, RedisServerError, RedisServerOptions,
     identity_at,
 };
+use crate::undo::Home;
 use firedrill_asynq::broker::redis::address::Address;
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ pub enum PrivateRedis {
 }
 
 impl PrivateRedis {
-    /// Starts one. `exe` is the firedrill executable, which guards the process.
+    /// Starts one. `exe` is the firedrill executable, which guards the process; `home` the place of its drill.
     ///
     /// # Errors
     /// When it cannot be had.
@@ -68,11 +69,13 @@ impl PrivateRedis {
         exe: &Path,
         source: &RedisSource,
         persistence: Persistence,
+        home: &Home,
     ) -> Result<Self, RedisServerError> {
         match source {
             RedisSource::Program(program) => {
                 let options = RedisServerOptions::new(exe, program)
                     .persistence(persistence)
+                    .at_home_in(home.path())
                     .for_us_alone();
                 let mut server = RedisServer::launched(options)?;
                 // Not asleep in between: whoever waits for this may have to do something else, such as to end it.
@@ -83,7 +86,9 @@ impl PrivateRedis {
                 Ok(Self::Program(server))
             }
             RedisSource::Docker { program, image } => {
-                let container = RedisContainer::start(exe, program, image, persistence).await?;
+                let container =
+                    RedisContainer::start(exe, program, image, persistence, home.journal());
+                let container = container.await?;
                 Ok(Self::Docker(Box::new(container)))
             }
             // Taken, not started: see `given`.

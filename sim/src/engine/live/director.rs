@@ -74,11 +74,22 @@ async fn direct(
 ) -> Stand {
     let mut agenda = Agenda::new(&stand.plan);
     let is_over = || over.load(Ordering::Acquire);
-    while let Some(at_ms) = agenda.next_ms() {
-        let at = stand.clock.virtual_start.plus_millis(at_ms);
-        if at_ms >= stand.plan.duration_ms {
+    while let Some(next) = agenda.next_turn() {
+        let at = stand.clock.virtual_start.plus_millis(next.at_ms);
+        if next.at_ms >= stand.plan.duration_ms {
             break;
         }
+        let Some(foreseen) = abort.unless_asked(stand.foresee(next)).await else {
+            break;
+        };
+        let settles = match foreseen {
+            Ok(settles) => settles,
+            Err(error) => {
+                // Nobody listens only when the drill is over.
+                let _ = told.send(Done::Failed(error));
+                break;
+            }
+        };
         let wait = tokio::time::sleep(stand.clock.until(at));
         if abort.unless_asked(wait).await.is_none() || is_over() {
             break;
@@ -87,7 +98,12 @@ async fn direct(
         let Some(turn) = agenda.take(now_ms) else {
             continue;
         };
-        let Some(done) = abort.unless_asked(take(&mut stand, turn)).await else {
+        let taken = async {
+            let marks = take(&mut stand, turn).await?;
+            stand.account_for(&settles).await?;
+            Ok(marks)
+        };
+        let Some(done) = abort.unless_asked(taken).await else {
             break;
         };
         let done = match done {

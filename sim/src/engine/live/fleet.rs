@@ -166,6 +166,17 @@ impl Fleet {
         Ok(())
     }
 
+    /// Process ids of those of these processes that run.
+    pub(crate) fn pids(&self, names: &[String]) -> Vec<u32> {
+        let running = names.iter().filter_map(|name| self.running.get(name));
+        running.filter_map(WorkerChild::id).collect()
+    }
+
+    /// Process ids of all that run.
+    pub(crate) fn all_pids(&self) -> Vec<u32> {
+        self.running.values().filter_map(WorkerChild::id).collect()
+    }
+
     /// Tells every process the time. From now on they are watched.
     pub(crate) async fn begin(
         &mut self,

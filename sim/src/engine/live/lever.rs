@@ -7,6 +7,7 @@ use super::director::Seen;
 use super::stand::Stand;
 use crate::agenda::{Turn, What};
 use crate::lever::{Lever, LinkLever, PointLever, QueueLever};
+use crate::undo::Undo;
 use firedrill_asynq::op::{Op, Reply};
 
 impl Stand {
@@ -32,7 +33,17 @@ impl Stand {
         }
         match answer {
             Ok(Reply::Changed(true)) => (true, format!("queue {name} is {done}")),
-            Ok(_) => (false, format!("queue {name} was {done} already")),
+            Ok(_) => {
+                // Somebody else has done it, and it is theirs to undo.
+                let theirs = Undo::Unpause {
+                    redis: self.place.clone(),
+                    queue: name.to_owned(),
+                };
+                match self.journal.settle(&[theirs]) {
+                    Ok(()) => (false, format!("queue {name} was {done} already")),
+                    Err(error) => (false, error.to_string()),
+                }
+            }
             Err(error) => (false, error.to_string()),
         }
     }

@@ -9,6 +9,7 @@ use super::uptime::Uptime;
 use super::watch::Roster;
 use crate::plan::Plan;
 use crate::redis_server::private::PrivateRedis;
+use crate::undo::{Journal, Where};
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::ClockOrigin;
 use std::sync::Arc;
@@ -28,6 +29,10 @@ pub(super) struct Stand {
     pub(super) uptime: Uptime,
     /// Told before anything is done to anybody.
     pub(super) roster: Roster,
+    /// What is to be undone is written here before it is done.
+    pub(super) journal: Journal,
+    /// What the journal calls the drill's Redis.
+    pub(super) place: Where,
 }
 
 impl Stand {

@@ -1,4 +1,8 @@
-//! The claim: a key that says whose a database is. The first thing a drill writes there, and the last it removes.
+//! The claim: a key that says whose a database is, and until when. The first thing a drill writes there, and the last it
+//! removes.
+//!
+//! It is a lease that is renewed while the drill runs. The key does not expire with the lease: it says what has to be removed,
+//! to whoever comes after a drill that cannot do so any more, from wherever they come.
 
 use crate::owner::{Fate, Owner};
 use crate::redis_server::ours::Ours;
@@ -67,13 +71,20 @@ impl Held {
     #[must_use]
     pub fn describe(&self) -> String {
         let silent_s = self.silent_s;
+        let lease = match STALE_AFTER_S.saturating_sub(silent_s) {
+            _ if self.is_stale() => String::new(),
+            0 => "; it holds the database until it ends".to_owned(),
+            left_s => format!(
+                "; it holds the database for another {left_s} s, and longer while it says that it goes on"
+            ),
+        };
         match &self.claim {
             Some(claim) => format!(
-                "process {} on {}, last heard of {silent_s} s ago",
+                "process {} on {}, last heard of {silent_s} s ago{lease}",
                 claim.owner.pid(),
                 claim.host
             ),
-            None => format!("last heard of {silent_s} s ago"),
+            None => format!("last heard of {silent_s} s ago{lease}"),
         }
     }
 }

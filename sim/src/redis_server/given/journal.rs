@@ -3,15 +3,14 @@
 //! An entry is written before the first key is, and removed after the last one is. So whatever ends a drill, `firedrill
 //! clean` knows where to look. Passwords are not kept.
 
-use crate::owner::{Fate, is_private};
+use crate::owner::{Fate, is_private, read_private};
 use crate::redis_server::given::claim::Claim;
 use firedrill_asynq::broker::redis::address::Address;
-use rustix::fs::{Mode, OFlags, open};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Longest entry that is read.
@@ -40,6 +39,11 @@ fn of_user(variable: impl Fn(&str) -> Option<OsString>, temporary: &Path) -> Pat
     }
 }
 
+/// Where the entry of a claim is.
+pub(crate) fn note(state: &Path, token: &str) -> PathBuf {
+    state.join(format!("{token}.json"))
+}
+
 /// One drill on a Redis that was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -65,7 +69,7 @@ impl Entry {
     }
 
     fn file(&self, state: &Path) -> PathBuf {
-        state.join(format!("{}.json", self.claim.token))
+        note(state, &self.claim.token)
     }
 
     /// Writes it, to stay even if the power fails.
@@ -147,18 +151,8 @@ pub fn read(state: &Path) -> io::Result<Journal> {
 
 /// One entry, if it is a small regular file of ours.
 fn entry(path: &Path) -> io::Result<(Entry, Fate)> {
-    // A pipe would keep us waiting, a link would lead elsewhere.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(open(path, flags, Mode::empty())?);
-    let meta = file.metadata()?;
-    let ours = meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0;
-    if !meta.is_file() || !ours || meta.len() > ENTRY_MAX {
-        return Err(io::Error::other("it is no entry of a firedrill of ours"));
-    }
-    let made = meta.modified()?;
-    let mut text = String::new();
-    file.take(ENTRY_MAX).read_to_string(&mut text)?;
-    let entry: Entry = serde_json::from_str(&text)?;
+    let (bytes, made) = read_private(path, ENTRY_MAX)?;
+    let entry: Entry = serde_json::from_slice(&bytes)?;
     let named_after = path.file_stem().and_then(|name| name.to_str());
     if named_after != Some(entry.claim.token.as_str()) {
         return Err(io::Error::other("it is not named after its claim"));

@@ -57,7 +57,7 @@ impl Stand {
                 self.fill().await
             }
             RedisLever::Drain => {
-                let set = self.set_memory(0).await;
+                let set = self.set_memory(self.maxmemory_before()).await;
                 let written = self.write().await;
                 self.is_there();
                 match (set, written) {

@@ -1,0 +1,104 @@
+//! Keeps the undo journal of a drill under way: what a turn of the agenda will have to be undone by is on the disk before the
+//! turn is due, so that writing it makes no fault late.
+
+use super::LiveError;
+use super::stand::Stand;
+use crate::agenda::{Turn, What};
+use crate::lever::{Lever, RedisLever};
+use crate::owner::Owner;
+use crate::undo::{Account, Facts, Setting, Undo};
+use std::io;
+
+/// As it is called in an error.
+pub(super) const JOURNAL: &str = "the undo journal";
+
+fn failed(error: io::Error) -> LiveError {
+    LiveError::System(JOURNAL, error)
+}
+
+/// What ends those of these processes that run.
+pub(super) fn ends(pids: impl Iterator<Item = u32>) -> Vec<Undo> {
+    pids.filter_map(|pid| Owner::of(pid).ok())
+        .map(|process| Undo::End { process })
+        .collect()
+}
+
+impl Stand {
+    /// Writes down how what this turn is going to do is undone; answers what it settles once it was taken.
+    ///
+    /// # Errors
+    /// When it cannot be written: the turn must not be taken.
+    pub(super) async fn foresee(&self, turn: Turn) -> Result<Vec<Undo>, LiveError> {
+        let Some(lever) = turn.lever(&self.plan) else {
+            return Ok(Vec::new());
+        };
+        let pids = self.fleet.pids(&turn.targets(&self.plan));
+        let owner = |pid: u32| Owner::of(pid).ok();
+        let maxmemory = match lever {
+            Lever::Redis(RedisLever::Fill) => self.maxmemory().await,
+            _ => String::new(),
+        };
+        let facts = Facts {
+            processes: pids.into_iter().filter_map(owner).collect(),
+            redis: self.place.clone(),
+            server: self.redis.pid().and_then(owner),
+            maxmemory,
+        };
+        let Account { owes, pays } = Account::of(&lever, facts);
+        let step = match turn.what {
+            What::Begin(step) | What::End(step) => &self.plan.timeline[step].id,
+            What::Remedy(index) => &self.plan.remedies[index].id,
+        };
+        self.note(Some(step.clone()), owes).await?;
+        Ok(pays)
+    }
+
+    /// A turn was taken: what it settles is marked, and the processes that it has started are noted.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub(super) async fn account_for(&self, settled: &[Undo]) -> Result<(), LiveError> {
+        self.journal.settle(settled).map_err(failed)?;
+        self.note_processes().await
+    }
+
+    /// Writes down the processes that are there and not noted yet.
+    async fn note_processes(&self) -> Result<(), LiveError> {
+        let pids = self.fleet.all_pids().into_iter().chain(self.redis.pid());
+        self.note(None, ends(pids)).await
+    }
+
+    async fn note(&self, step: Option<String>, undos: Vec<Undo>) -> Result<(), LiveError> {
+        if undos.is_empty() {
+            return Ok(());
+        }
+        let journal = self.journal.clone();
+        // A slow disk holds up nobody else.
+        let noted = tokio::task::spawn_blocking(move || journal.note(step.as_deref(), &undos));
+        let noted = noted.await.map_err(io::Error::other);
+        noted.flatten().map_err(failed)
+    }
+
+    /// `maxmemory` as it is now. A Redis that does not tell has none: one of ours is started without.
+    async fn maxmemory(&self) -> String {
+        let mut get = redis::cmd("CONFIG");
+        get.arg("GET").arg(Setting::Maxmemory.name());
+        let told = self.control.command::<(String, String)>(&get, "CONFIG GET");
+        told.await
+            .map_or_else(|_| "0".to_owned(), |(_, value)| value)
+    }
+
+    /// What `maxmemory` was before it was changed.
+    pub(super) fn maxmemory_before(&self) -> u64 {
+        let of = |undo: Undo| match undo {
+            Undo::Setting {
+                setting: Setting::Maxmemory,
+                value,
+                ..
+            } => value.parse().ok(),
+            _ => None,
+        };
+        let mut open = self.journal.open().into_iter();
+        open.find_map(|open| of(open.undo)).unwrap_or(0)
+    }
+}

@@ -1,0 +1,109 @@
+//! The directory of a drill: its journal, and its Redis if it has one of its own. Its name says whose it is.
+
+use super::journal::{Journal, JournalError};
+use crate::files::shown;
+use crate::owner::Owner;
+use crate::redis_server::{directory, leftovers};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A drill's directory. It outlives the drill only if something could not be undone.
+#[derive(Debug)]
+pub struct Home {
+    owner: Owner,
+    dir: PathBuf,
+    journal: Journal,
+}
+
+impl Home {
+    /// Makes one for a drill of this process.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make() -> io::Result<Self> {
+        let owner = Owner::this()?;
+        // Not removed by a panic: then somebody else has to undo what is in it.
+        let dir = directory::create()?.keep();
+        let journal = Journal::create(&dir.join(directory::JOURNAL))?;
+        Ok(Self {
+            owner,
+            dir,
+            journal,
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its journal.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The drill is over: what is still open is undone, and the directory goes. What was to be undone in a Redis that was
+    /// given was done by whoever left that.
+    ///
+    /// # Errors
+    /// When something is still there. Then the directory stays, for `firedrill clean`.
+    pub fn close(self) -> Result<(), String> {
+        undo_here(&self.dir, &self.owner, &self.journal, &|_| false)
+    }
+}
+
+/// Undoes what the journal in `dir` has open, and removes `dir`. `owner`: whose it was; `is_over` says of the token of a
+/// claim whether nothing of its drill is left in the Redis that was given.
+///
+/// # Errors
+/// When something is still there. What was undone is marked, and the rest of the journal stays.
+pub fn clear(dir: &Path, owner: &Owner, is_over: &dyn Fn(&str) -> bool) -> Result<(), String> {
+    let path = dir.join(directory::JOURNAL);
+    match Journal::go_on(&path) {
+        Ok(journal) => undo_here(dir, owner, &journal, is_over),
+        // It ended before it had one, or somebody else is doing the same.
+        Err(JournalError::Unreadable { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
+            remove(dir)
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn undo_here(
+    dir: &Path,
+    owner: &Owner,
+    journal: &Journal,
+    is_over: &dyn Fn(&str) -> bool,
+) -> Result<(), String> {
+    let mut failed = Vec::new();
+    for open in journal.open() {
+        let undone = match open.undo.given() {
+            Some(token) if !is_over(token) => {
+                Err(io::Error::other("that Redis was not cleaned up"))
+            }
+            _ => open.undo.here(owner),
+        };
+        let marked = undone.and_then(|()| journal.settle(std::slice::from_ref(&open.undo)));
+        if let Err(error) = marked {
+            failed.push(format!("cannot {}: {error}", open.undo));
+        }
+    }
+    if failed.is_empty() {
+        return remove(dir);
+    }
+    Err(format!("{}: {}", shown(dir), failed.join("; ")))
+}
+
+/// Ends servers at home in a directory and removes it. Somebody else who does so at the same time is welcome.
+fn remove(dir: &Path) -> Result<(), String> {
+    let removed = leftovers::end_servers(dir).and_then(|()| fs::remove_dir_all(dir));
+    match removed {
+        Err(error) if fs::symlink_metadata(dir).is_ok() => {
+            Err(format!("cannot remove {}: {error}", shown(dir)))
+        }
+        _ => Ok(()),
+    }
+}

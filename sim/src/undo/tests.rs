@@ -1,0 +1,307 @@
+use super::*;
+use crate::lever::{HandlerLever, LinkLever};
+use crate::redis_server::directory;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command};
+
+fn owner(text: &str) -> Owner {
+    text.parse().unwrap()
+}
+
+fn some() -> Vec<Undo> {
+    let process = owner("7.8.9.0000000a");
+    vec![
+        Undo::End {
+            process: process.clone(),
+        },
+        Undo::Continue { process },
+        Undo::Unpause {
+            redis: Where::Given("token".into()),
+            queue: "default".into(),
+        },
+        Undo::Setting {
+            redis: Where::Own,
+            setting: Setting::Maxmemory,
+            value: "0".into(),
+        },
+        Undo::TargetsFile {
+            path: "/runs/targets.json".into(),
+        },
+        Undo::Container {
+            name: "firedrill-0123456789abcdef0123456789abcdef"
+                .to_owned()
+                .try_into()
+                .unwrap(),
+        },
+    ]
+}
+
+fn undos(open: Vec<Open>) -> Vec<Undo> {
+    open.into_iter().map(|open| open.undo).collect()
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn what_is_written_is_read_the_newest_first_and_marks_take_it_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("undo.jsonl");
+    assert_eq!(read(&path).unwrap(), []);
+    let journal = Journal::create(&path).unwrap();
+    journal.note(Some("f1"), &some()).unwrap();
+    // What is owed already is not owed twice, and a setting is set back to what it was first.
+    let mut again = some();
+    again[3] = Undo::Setting {
+        redis: Where::Own,
+        setting: Setting::Maxmemory,
+        value: "5".into(),
+    };
+    journal.note(None, &again).unwrap();
+    let newest_first: Vec<Undo> = some().into_iter().rev().collect();
+    assert_eq!(undos(read(&path).unwrap()), newest_first);
+    assert_eq!(read(&path).unwrap(), journal.open());
+    journal.settle(&again[2..4]).unwrap();
+    journal.settle(&again[2..4]).unwrap();
+    let rest = [5, 4, 1, 0].map(|index: usize| some()[index].clone());
+    assert_eq!(undos(read(&path).unwrap()), rest);
+
+    let journal = Journal::go_on(&path).unwrap();
+    journal.note(None, &some()[2..3]).unwrap();
+    assert_eq!(undos(read(&path).unwrap())[0], some()[2]);
+    insta::assert_snapshot!(fs::read_to_string(&path).unwrap(), @r#"
+    {"owed":{"id":1,"step":"f1","undo":{"end":{"process":"7.8.9.0000000a"}}}}
+    {"owed":{"id":2,"step":"f1","undo":{"continue":{"process":"7.8.9.0000000a"}}}}
+    {"owed":{"id":3,"step":"f1","undo":{"unpause":{"redis":{"given":"token"},"queue":"default"}}}}
+    {"owed":{"id":4,"step":"f1","undo":{"setting":{"redis":"own","setting":"maxmemory","value":"0"}}}}
+    {"owed":{"id":5,"step":"f1","undo":{"targets-file":{"path":"/runs/targets.json"}}}}
+    {"owed":{"id":6,"step":"f1","undo":{"container":{"name":"firedrill-0123456789abcdef0123456789abcdef"}}}}
+    {"undone":{"id":3}}
+    {"undone":{"id":4}}
+    {"owed":{"id":7,"undo":{"unpause":{"redis":{"given":"token"},"queue":"default"}}}}
+    "#);
+}
+
+#[test]
+fn a_line_that_was_not_finished_asks_for_nothing_and_is_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("undo.jsonl");
+    let journal = Journal::create(&path).unwrap();
+    journal.note(None, &some()[..1]).unwrap();
+    let whole = fs::read_to_string(&path).unwrap();
+    for torn in [
+        "{",
+        "{\"undone\":{\"id\":1}}",
+        "{\"owed\":{\"id\":2,\"undo\":\u{e9}",
+    ] {
+        append(&path, torn);
+        assert_eq!(undos(read(&path).unwrap()), some()[..1]);
+        let journal = Journal::go_on(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+        assert_eq!(undos(journal.open()), some()[..1]);
+    }
+}
+
+#[test]
+fn a_journal_that_none_of_us_wrote_is_not_gone_by() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("undo.jsonl");
+    for (text, why) in [
+        ("rubbish\n", "expected value"),
+        ("\n", "EOF"),
+        (
+            "{\"undone\":{\"id\":2}}\n",
+            "nothing with the number 2 is open",
+        ),
+        (
+            "{\"owed\":{\"id\":7,\"undo\":{\"end\":{\"process\":\"1.2.3.00000004\"}}}}\n",
+            "its number is 7, not 2",
+        ),
+        (
+            "{\"owed\":{\"id\":2,\"undo\":{\"end\":{\"process\":\"1\"}}}}\n",
+            "not pid.started.namespace.boot",
+        ),
+        (
+            "{\"owed\":{\"id\":2,\"undo\":{\"setting\":{\"redis\":\"own\",\"setting\":\"dir\",\"value\":\"/\"}}}}\n",
+            "unknown variant `dir`",
+        ),
+        (
+            "{\"owed\":{\"id\":2,\"undo\":{\"container\":{\"name\":\"postgres\"}}}}\n",
+            "no name of a container of ours",
+        ),
+        (
+            "{\"owed\":{\"id\":2,\"undo\":{\"remove\":\"/\"}}}\n",
+            "unknown variant `remove`",
+        ),
+        (
+            "{\"owed\":{\"id\":2,\"undo\":{\"end\":{\"process\":\"1.2.3.00000004\",\"too\":1}}}}\n",
+            "unknown field `too`",
+        ),
+    ] {
+        let journal = Journal::create(&path).unwrap();
+        journal.note(None, &some()[..1]).unwrap();
+        append(&path, text);
+        let error = read(&path).unwrap_err().to_string();
+        assert!(
+            error.contains(":2: not a line of an undo journal"),
+            "{error}"
+        );
+        assert!(error.contains(why), "{error}");
+        assert!(Journal::go_on(&path).is_err());
+        fs::remove_file(&path).unwrap();
+    }
+    std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+    assert!(read(&path).is_err());
+}
+
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn start() -> Self {
+        Self(Command::new("sleep").arg("1000").spawn().unwrap())
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::of(self.0.id()).unwrap()
+    }
+
+    fn runs(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The same with another of its numbers: 0 process, 1 start, 2 namespace, 3 boot.
+fn changed(owner: &Owner, part: usize, by: &str) -> Owner {
+    let text = owner.to_string();
+    let mut parts: Vec<&str> = text.split('.').collect();
+    parts[part] = by;
+    parts.join(".").parse().unwrap()
+}
+
+#[test]
+fn only_the_process_that_is_meant_is_ended() {
+    let this = Owner::this().unwrap();
+    let mut sleeper = Sleeper::start();
+    let real = sleeper.owner();
+    let end = |process: Owner, of: &Owner| Undo::End { process }.here(of).unwrap();
+    // Its number was another's before.
+    end(changed(&real, 1, "1"), &this);
+    end(changed(&real, 2, "1"), &this);
+    end(changed(&real, 3, "00000001"), &this);
+    // Older than the firedrill that is said to have started it.
+    end(real.clone(), &changed(&this, 1, "99999999999"));
+    assert!(sleeper.runs());
+    end(real.clone(), &this);
+    assert!(!sleeper.runs());
+    end(real, &this);
+}
+
+#[test]
+fn no_file_goes_but_one_of_targets() {
+    let this = Owner::this().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let [targets, thesis] = ["targets.json", "thesis.tex"].map(|name| dir.path().join(name));
+    for path in [&targets, &thesis] {
+        fs::write(path, "text").unwrap();
+        Undo::TargetsFile { path: path.clone() }
+            .here(&this)
+            .unwrap();
+        Undo::TargetsFile { path: path.clone() }
+            .here(&this)
+            .unwrap();
+    }
+    assert!(!targets.exists() && thesis.exists());
+}
+
+#[test]
+fn a_home_goes_unless_something_could_not_be_undone() {
+    let mut sleeper = Sleeper::start();
+    let home = Home::make().unwrap();
+    let path = home.path().to_path_buf();
+    let process = sleeper.owner();
+    home.journal().note(None, &[Undo::End { process }]).unwrap();
+    home.close().unwrap();
+    assert!(!path.exists() && !sleeper.runs());
+
+    let home = Home::make().unwrap();
+    let path = home.path().to_path_buf();
+    home.journal().note(None, &some()[2..3]).unwrap();
+    let error = home.close().unwrap_err();
+    assert!(error.contains("cannot unpause queue default: "), "{error}");
+    let this = Owner::this().unwrap();
+    assert!(clear(&path, &this, &|_| false).is_err());
+    assert_eq!(read(&path.join(directory::JOURNAL)).unwrap().len(), 1);
+    clear(&path, &this, &|token| token == "token").unwrap();
+    assert!(!path.exists());
+    clear(&path, &this, &|_| false).unwrap();
+}
+
+#[test]
+fn what_a_lever_does_is_owed_before_and_settled_by_what_undoes_it() {
+    let account = |lever: Lever| {
+        let facts = Facts {
+            processes: vec![owner("1.2.3.00000004")],
+            redis: Where::Own,
+            server: Some(owner("5.6.7.00000008")),
+            maxmemory: "0".into(),
+        };
+        Account::of(&lever, facts)
+    };
+    let queue = |what| Lever::Queue {
+        queue: "q".into(),
+        what,
+    };
+    for (does, undoes) in [
+        (
+            Lever::Process(ProcessLever::Stop),
+            vec![
+                Lever::Process(ProcessLever::Continue),
+                Lever::Process(ProcessLever::Kill),
+                Lever::Process(ProcessLever::Terminate { grace_ms: None }),
+                Lever::Process(ProcessLever::Restart),
+                Lever::Members,
+            ],
+        ),
+        (
+            Lever::Redis(RedisLever::Stop),
+            vec![
+                Lever::Redis(RedisLever::Continue),
+                Lever::Redis(RedisLever::Kill { keep_data: true }),
+                Lever::Redis(RedisLever::Start { keep_data: true }),
+            ],
+        ),
+        (
+            Lever::Redis(RedisLever::Fill),
+            vec![Lever::Redis(RedisLever::Drain)],
+        ),
+        (queue(QueueLever::Pause), vec![queue(QueueLever::Unpause)]),
+    ] {
+        let owed = account(does.clone()).owes;
+        assert!(!owed.is_empty(), "{does:?}");
+        for lever in undoes {
+            let pays = account(lever.clone()).pays;
+            assert!(
+                owed.iter().all(|undo| pays.contains(undo)),
+                "{does:?}, {lever:?}"
+            );
+        }
+    }
+    for lever in [
+        Lever::Handler(HandlerLever::Deadlock),
+        Lever::Link(LinkLever::Drop),
+        Lever::Scrape { reachable: false },
+    ] {
+        assert_eq!(account(lever), Account::default());
+    }
+}
