@@ -5,7 +5,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use firedrill_sim::engine::live::abort::Abort;
+use firedrill_sim::abort::Abort;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;

@@ -6,7 +6,6 @@ pub mod virtual_time;
 
 use crate::audit::Audited;
 pub(crate) use crate::plan::{EXPORTERS, targets};
-use firedrill_asynq::clock::Time;
 use firedrill_detector::Labels;
 use firedrill_reports::record::{Interference, Lag, Mark};
 use std::io;
@@ -21,19 +20,6 @@ pub struct Ended {
     pub at_ms: i64,
     /// Whether it was stopped before its time.
     pub aborted: bool,
-}
-
-/// A drill meets a fleet at work, not one that is being set up: its Redis and workers count as up for a day when it
-/// begins. So a rule about a restart does not take the drill's start for one.
-const UP_BEFORE_MS: i64 = 24 * 3_600_000;
-
-/// When a process started, for its metrics: `now`, but the first of its name was there before the drill.
-pub(crate) fn counts_as_started(now: Time, incarnation: u32) -> Time {
-    if incarnation == 0 {
-        now.plus_millis(-UP_BEFORE_MS)
-    } else {
-        now
-    }
 }
 
 /// What an engine saw. After this point nothing knows which engine ran.

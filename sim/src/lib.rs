@@ -16,18 +16,22 @@ pub mod units;
 pub mod agreement;
 pub mod handler;
 
+pub mod abort;
 pub mod cleanup;
 pub mod engine;
 pub mod estimate;
 pub mod files;
 pub mod form;
 pub mod guard;
+pub mod http;
 pub mod metrics;
 pub mod owner;
 mod pidfd;
+pub(crate) mod pulse;
 pub mod reaper;
 pub mod redis_server;
 pub mod scrape;
+pub(crate) mod signals;
 pub mod undo;
 pub mod worker;
 

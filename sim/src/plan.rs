@@ -20,6 +20,7 @@ pub use roster::{Roster, Select};
 pub(crate) use roster::{Scale, name_of};
 pub use skew::Skew;
 pub use start::Start;
+pub use targets::TARGETS_FILE;
 pub(crate) use targets::{EXPORTERS, targets};
 
 use crate::fault::{Fault, Harm};

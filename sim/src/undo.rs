@@ -259,7 +259,7 @@ fn is_ours(process: &Owner, owner: &Owner) -> bool {
 fn remove_targets(path: &std::path::Path) -> io::Result<()> {
     let is_named_so = path
         .file_name()
-        .is_some_and(|name| name == crate::engine::live::TARGETS_FILE);
+        .is_some_and(|name| name == crate::plan::TARGETS_FILE);
     match fs::symlink_metadata(path) {
         Ok(meta) if is_named_so && path.is_absolute() && meta.is_file() => {
             match fs::remove_file(path) {

@@ -6,14 +6,14 @@
 pub mod handlers;
 mod slot;
 
-use crate::engine::counts_as_started;
-use crate::engine::live::http;
-use crate::engine::live::watch::Pulse;
 use crate::handler::{self, Behaviour};
+use crate::http;
 use crate::ledger::LedgerFile;
+use crate::metrics::counts_as_started;
 use crate::metrics::{WorkerMetrics, exposition};
 use crate::plan::{Execution, Plan, Skew};
 use crate::producer::Payload;
+use crate::pulse::Pulse;
 use anyhow::Context;
 use axum::Router;
 use firedrill_asynq::actor::server::{Served, ServerConfig};

@@ -5,7 +5,7 @@ use crate::support::{firedrill, need};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::record::{AlertState, Transition};
 use firedrill_reports::{Record, replay};
-use firedrill_sim::engine::live::http;
+use firedrill_sim::http;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};

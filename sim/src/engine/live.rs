@@ -1,6 +1,5 @@
 //! The live engine: a private Redis, real worker processes, real faults, on a virtual clock.
 
-pub mod abort;
 mod account;
 pub mod child;
 mod counters;
@@ -8,7 +7,6 @@ mod director;
 mod evidence;
 pub mod exporter;
 pub mod fleet;
-pub mod http;
 mod lag;
 mod left;
 mod lever;
@@ -16,7 +14,6 @@ mod link;
 mod observer;
 mod producer;
 pub mod scraper;
-pub(crate) mod signals;
 mod stand;
 mod strain;
 mod targets_file;
@@ -24,8 +21,9 @@ mod upkeep;
 pub mod uptime;
 pub(crate) mod watch;
 
-pub use targets_file::TARGETS_FILE;
+pub use crate::plan::TARGETS_FILE;
 
+use crate::abort::Abort;
 use crate::audit::REDIS;
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
 use crate::plan::{PRODUCER, Plan};
@@ -34,7 +32,6 @@ use crate::redis_server::ours::Ours;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
 use crate::undo::{Home, Undo, Where};
-use abort::Abort;
 use child::{ChildError, Told};
 use director::Director;
 use firedrill_asynq::broker::redis::address::Address;

@@ -4,6 +4,9 @@ use crate::plan::Plan;
 use firedrill_asynq::rng;
 use rand::RngExt;
 
+/// Name of the file inside a run's directory.
+pub const TARGETS_FILE: &str = "targets.json";
+
 /// The exporters' targets come first, then one per worker process.
 pub(crate) const EXPORTERS: [(&str, &str); 2] =
     [("asynq-exporter", "exporter"), ("redis", "redis")];

@@ -8,7 +8,7 @@ pub mod claim;
 pub mod journal;
 mod probe;
 
-use crate::engine::live::abort::Abort;
+use crate::abort::Abort;
 use crate::files::shown;
 use crate::redis_server::RedisServerError;
 use crate::redis_server::ours::{Foreign, Ours};

@@ -1,10 +1,10 @@
 //! A drill's own Redis, however it was had.
 
-use crate::engine::live::signals;
 use crate::redis_server::{
     ANSWERS_WITHIN, LOOK_AGAIN, Persistence, RedisServer, RedisServerError, RedisServerOptions,
     identity_at,
 };
+use crate::signals;
 use crate::undo::Home;
 use firedrill_asynq::broker::redis::address::Address;
 use rustix::process::Signal;

@@ -1,5 +1,6 @@
 //! Tests of plans and of drills in virtual time.
 
+mod arrows;
 mod confidence;
 mod conservation;
 mod faults;

@@ -2,8 +2,8 @@
 //! else waits while a process is being restarted.
 
 use super::LiveError;
-use super::abort::Abort;
 use super::stand::Stand;
+use crate::abort::Abort;
 use crate::agenda::{Agenda, Turn};
 use crate::lever::Lever;
 use firedrill_reports::record::Mark;

@@ -1,9 +1,9 @@
 //! The exporters of a drill: asynq's collector and a few of Redis' own numbers, read from Redis at scrape time.
 
-use crate::engine::live::http;
 use crate::engine::live::scraper::Place;
 use crate::engine::live::uptime::Uptime;
 use crate::engine::live::watch::{Roster, Sizes};
+use crate::http;
 use crate::metrics::{Value, exposition, memory_labels, queue_values};
 use crate::redis_server::login::USER;
 use firedrill_asynq::broker::redis::RedisBroker;

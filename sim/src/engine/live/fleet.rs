@@ -2,13 +2,13 @@
 
 use crate::engine::live::child::{Told, WorkerChild};
 use crate::engine::live::evidence::Ended;
-use crate::engine::live::http;
 use crate::engine::live::link::Links;
 use crate::engine::live::scraper::Addresses;
-use crate::engine::live::signals;
 use crate::engine::live::watch::Roster;
 use crate::engine::live::{LiveError, LiveOptions};
+use crate::http;
 use crate::plan::Plan;
+use crate::signals;
 use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};

@@ -1,16 +1,17 @@
 //! Who looks: scrapes to observations, marks of what the director did, words of the workers, and how well time is kept.
 
-use super::abort::Abort;
 use super::child::Told;
 use super::director::Done;
 use super::producer::ProducerTask;
 use super::scraper::{Addresses, InOrder, Progress, Schedule, Scraped, scrape_loop};
 use super::strain::{LOOK_EVERY, Strain};
 use super::upkeep::Upkeep;
-use super::watch::{Gaps, HARNESS, Pulse, Roster, Watch};
+use super::watch::{Gaps, HARNESS, Roster, Watch};
 use super::{LiveError, LiveOptions};
+use crate::abort::Abort;
 use crate::engine::{Observation, Sink};
 use crate::plan::Plan;
+use crate::pulse::Pulse;
 use crate::scrape::{SeriesTable, Target};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_reports::record::{GapKind, Mark};

@@ -1,8 +1,8 @@
 //! The producer's task in a live drill: it enqueues over a connection of its own, and its ledger is in memory.
 
-use super::abort::Abort;
 use super::child::{Effect, Told};
 use super::watch::Roster;
+use crate::abort::Abort;
 use crate::plan::{PRODUCER, Plan};
 use crate::producer::{Messages, Producer};
 use crate::redis_server::ours;

@@ -1,6 +1,6 @@
 //! Scrapes every target at its interval, as Prometheus does, and hands the results on in order of their time.
 
-use crate::engine::live::http;
+use crate::http;
 use crate::metrics::{Value, exposition};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,14 +2,13 @@
 
 use crate::engine::live::scraper::Addresses;
 use crate::files;
+#[cfg(test)]
+use crate::plan::TARGETS_FILE;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// Name of the file inside a run's directory.
-pub const TARGETS_FILE: &str = "targets.json";
 
 /// The file, kept up to date by whoever starts processes. It is there as long as the drill runs: dropping this removes
 /// it, and a Prometheus that watches it lets go of the targets.

@@ -1,6 +1,6 @@
 //! How long the drill's Redis has been up, in virtual time: Redis itself counts real seconds.
 
-use crate::engine::UP_BEFORE_MS;
+use crate::metrics::UP_BEFORE_MS;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use std::sync::{Arc, Mutex, PoisonError};
 

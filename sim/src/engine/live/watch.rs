@@ -8,12 +8,10 @@
 mod books;
 mod children;
 mod gaps;
-mod pulse;
 mod server;
 
 pub(crate) use books::{Before, Sizes};
 pub(crate) use gaps::Gaps;
-pub(crate) use pulse::Pulse;
 
 use crate::audit::{Absences, REDIS, way_of};
 use crate::plan::Plan;

@@ -1,9 +1,9 @@
 //! A worker process of the model: its server, and its handlers at work.
 
-use crate::engine::counts_as_started;
 use crate::engine::virtual_time::event_queue::Happening;
 use crate::engine::virtual_time::token::{Number, Token, queue_number};
 use crate::metrics::WorkerMetrics;
+use crate::metrics::counts_as_started;
 use crate::plan::{Plan, Skew, WorkerPlan};
 use firedrill_asynq::actor::server::{Served, Server, ServerConfig};
 use firedrill_asynq::actor::{Outcome, RunId};

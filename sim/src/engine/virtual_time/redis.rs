@@ -1,7 +1,7 @@
 //! The model's Redis: a broker in memory that can be down.
 
-use crate::engine::UP_BEFORE_MS;
 use crate::engine::virtual_time::token::Token;
+use crate::metrics::UP_BEFORE_MS;
 use firedrill_asynq::broker::memory::MemoryBroker;
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::op::{Answer, BrokerError, Op};

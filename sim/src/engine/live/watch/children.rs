@@ -1,6 +1,7 @@
 //! Looks at the drill's processes and their ledgers, and at the harness' own pulse.
 
-use crate::engine::live::watch::{HARNESS, Pulse, Roster};
+use crate::engine::live::watch::{HARNESS, Roster};
+use crate::pulse::Pulse;
 use firedrill_asynq::clock::Time;
 use firedrill_reports::record::{GapKind, Meddling};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
