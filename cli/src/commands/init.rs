@@ -4,11 +4,12 @@ use crate::args::Init as Args;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
+use firedrill_sim::scenario::schema::schema;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
-/// What is written, and where.
+/// What is written, and where; beside the drill, the schema that its first line names.
 const FILES: [(&str, &str); 3] = [
     ("drills/workers-die.yaml", include_str!("init/drill.yaml")),
     ("alerts/job-queue.yml", include_str!("init/alerts.yml")),
@@ -18,6 +19,9 @@ const FILES: [(&str, &str); 3] = [
     ),
 ];
 
+/// What editors complete and check drills by.
+const SCHEMA: &str = "drills/scenario.schema.json";
+
 /// Writes the files that are not there yet, and says what to do next.
 ///
 /// # Errors
@@ -25,7 +29,9 @@ const FILES: [(&str, &str); 3] = [
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     terminal.started();
     let mut wrote = 0;
-    for (name, text) in FILES {
+    let schema = format!("{:#}\n", schema());
+    let files = FILES.into_iter().chain([(SCHEMA, schema.as_str())]);
+    for (name, text) in files {
         let path = args.dir.join(name);
         let written = write_new(&path, text)
             .map_err(|error| Failure::environment(format!("{}: {error}", path.display())))?;

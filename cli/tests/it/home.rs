@@ -21,6 +21,7 @@ fn what_init_writes_passes_check_and_run() {
         "drills/workers-die.yaml",
         "alerts/job-queue.yml",
         ".github/workflows/firedrill.yml",
+        "drills/scenario.schema.json",
     ];
     for file in files {
         assert!(out.contains(&format!("wrote: ./{file}")), "{out}");
