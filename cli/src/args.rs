@@ -73,7 +73,7 @@ pub enum Command {
     /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line
     #[command(disable_help_flag = true)]
     Asynq(asynq::Asynq),
-    /// End what a killed firedrill left behind: processes it started, temporary directories
+    /// Undo what a killed firedrill left behind: processes, directories, pauses, keys
     Clean(Clean),
     /// Print shell completions
     Completions(Completions),

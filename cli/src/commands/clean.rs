@@ -1,4 +1,4 @@
-//! `firedrill clean`: ends and removes what a killed firedrill left behind.
+//! `firedrill clean`: undoes and removes what a killed firedrill left behind.
 
 use crate::args::{Clean, Redis};
 use crate::exit::Exit;

@@ -190,8 +190,8 @@ impl GivenRedis {
         &self.claim.token
     }
 
-    /// Undoes what the drill has done, removes what it has written, and gives the database back; tells what others have there. Waits no longer than
-    /// somebody who has stopped the drill would.
+    /// Undoes what the drill has done, removes what it has written, and gives the database back; tells what others have
+    /// there. Waits no longer than somebody who has stopped the drill would.
     ///
     /// # Errors
     /// When that cannot be done, or not in time: the drill's keys are still there, and the journal says so.

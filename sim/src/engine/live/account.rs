@@ -1,5 +1,5 @@
-//! Keeps the undo journal of a drill under way: what a turn of the agenda will have to be undone by is on the disk before the
-//! turn is due, so that writing it makes no fault late.
+//! Keeps the undo journal of a drill under way: what a turn of the agenda will have to be undone by is on the disk just before
+//! the turn is due, so that writing it makes no fault late.
 
 use super::LiveError;
 use super::stand::Stand;
@@ -53,12 +53,18 @@ impl Stand {
         Ok(pays)
     }
 
-    /// A turn was taken: what it settles is marked, and the processes that it has started are noted.
+    /// A turn was taken: what it settles is marked if it was seen to bite, and the processes that it has started are noted.
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub(super) async fn account_for(&self, settled: &[Undo]) -> Result<(), LiveError> {
-        self.journal.settle(settled).map_err(failed)?;
+    pub(super) async fn account_for(
+        &self,
+        settles: &[Undo],
+        was_seen: bool,
+    ) -> Result<(), LiveError> {
+        if was_seen {
+            self.journal.settle(settles).map_err(failed)?;
+        }
         self.note_processes().await
     }
 

@@ -9,8 +9,12 @@ use crate::lever::Lever;
 use firedrill_reports::record::Mark;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
+
+/// How long before a turn is due the journal is told of it, real time.
+const AHEAD: Duration = Duration::from_millis(500);
 
 /// What the director tells.
 pub(super) enum Done {
@@ -79,7 +83,12 @@ async fn direct(
         if next.at_ms >= stand.plan.duration_ms {
             break;
         }
-        let Some(foreseen) = abort.unless_asked(stand.foresee(next)).await else {
+        // What undoes it is written down just before it is due: a slow disk makes it no later.
+        let foreseen = async {
+            tokio::time::sleep(stand.clock.until(at).saturating_sub(AHEAD)).await;
+            stand.foresee(next).await
+        };
+        let Some(foreseen) = abort.unless_asked(foreseen).await else {
             break;
         };
         let settles = match foreseen {
@@ -100,7 +109,8 @@ async fn direct(
         };
         let taken = async {
             let marks = take(&mut stand, turn).await?;
-            stand.account_for(&settles).await?;
+            let was_seen = marks.iter().all(|mark| mark.verified);
+            stand.account_for(&settles, was_seen).await?;
             Ok(marks)
         };
         let Some(done) = abort.unless_asked(taken).await else {
