@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use firedrill_benches::heap_loop;
-use firedrill_benches::model::{Model, Outcome, Run};
+use firedrill_benches::model::{Model, Run, Tally};
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{Compat, Problem, RuleFile, RuleSet};
 use firedrill_reports::Watcher;
@@ -59,7 +59,7 @@ enum Engine {
 }
 
 impl Engine {
-    fn run(self, run: &Run, rules: Option<&RuleFile>) -> Result<Outcome> {
+    fn run(self, run: &Run, rules: Option<&RuleFile>) -> Result<Tally> {
         match self {
             Self::Heap if rules.is_some() => bail!("the heap loop exposes nothing to scrape"),
             Self::Heap => Ok(heap_loop::run(&Model::PEERS, run)),
@@ -97,7 +97,7 @@ fn scenario(model: &Model, run: &Run) -> String {
     )
 }
 
-fn virtual_engine(model: &Model, run: &Run, rules: Option<&RuleFile>) -> Result<Outcome> {
+fn virtual_engine(model: &Model, run: &Run, rules: Option<&RuleFile>) -> Result<Tally> {
     let text = scenario(model, run);
     let parsed = Scenario::parse("model.yaml", &text).map_err(report)?;
     let plan = Plan::resolve(&parsed, &PlanOptions::default()).map_err(report)?;
@@ -120,12 +120,12 @@ fn virtual_engine(model: &Model, run: &Run, rules: Option<&RuleFile>) -> Result<
         }
         Ok(())
     })?;
-    Ok(Outcome {
+    Ok(Tally {
         // The backlog was there already, as far as the model goes.
         arrivals: counts.arrivals - run.backlog as u64,
         service_ends: counts.returns,
         retries_due: counts.retries_due,
-        ..Outcome::default()
+        ..Tally::default()
     })
 }
 

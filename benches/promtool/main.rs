@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use firedrill_benches::RUNBOOK;
 use firedrill_benches::day::{Day, STEP_MS, detector, drive, runbook};
 use firedrill_detector::unit_test::TestFile;
-use firedrill_detector::{AlertState, Compat, Labels, Outcome, RuleFile};
+use firedrill_detector::{AlertState, Compat, Emitted, Labels, RuleFile};
 
 const RULES_FILE: &str = "runbook.yml";
 const STEPS_PER_HOUR: i64 = 3_600_000 / STEP_MS;
@@ -117,7 +117,7 @@ fn compare(version: &str, series: usize, hours: i64) -> Result<()> {
 }
 
 /// A test that loads so many scrapes, evaluates for so many hours, and expects what was firing here.
-fn test_file(labels: &[Labels], steps: i64, hours: i64, outcomes: &[Outcome]) -> Result<String> {
+fn test_file(labels: &[Labels], steps: i64, hours: i64, outcomes: &[Emitted]) -> Result<String> {
     let mut values = vec![String::new(); labels.len()];
     let mut day = Day::new(labels.len());
     for _ in 0..steps {
@@ -155,10 +155,10 @@ fn test_file(labels: &[Labels], steps: i64, hours: i64, outcomes: &[Outcome]) ->
 }
 
 /// How many instances of each alert are firing at the time.
-fn firing(outcomes: &[Outcome], at_ms: i64) -> BTreeMap<&str, i32> {
+fn firing(outcomes: &[Emitted], at_ms: i64) -> BTreeMap<&str, i32> {
     let mut firing = BTreeMap::new();
     for outcome in outcomes {
-        let Outcome::Transition(transition) = outcome else {
+        let Emitted::Transition(transition) = outcome else {
             continue;
         };
         if transition.at.0 > at_ms {

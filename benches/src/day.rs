@@ -3,7 +3,7 @@
 
 use firedrill_detector::detector::SeriesRef;
 use firedrill_detector::{
-    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Schedule, Timestamp,
+    Compat, Detector, Emitted, Labels, RuleFile, RuleSet, Schedule, Timestamp,
 };
 
 use crate::RUNBOOK;
@@ -95,7 +95,7 @@ pub fn detector(rules: &RuleSet, series: &[Labels]) -> (Detector, Vec<SeriesRef>
 }
 
 /// Feeds so many scrapes and evaluates the rules at each of them.
-pub fn drive(detector: &mut Detector, series: &[SeriesRef], steps: i64) -> Vec<Outcome> {
+pub fn drive(detector: &mut Detector, series: &[SeriesRef], steps: i64) -> Vec<Emitted> {
     let mut day = Day::new(series.len());
     let mut outcomes = Vec::new();
     for _ in 0..steps {

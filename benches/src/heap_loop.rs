@@ -1,7 +1,7 @@
 //! What a machine can do at best: the [`Model`] as a bare loop over a binary heap, without metrics, queues by name,
 //! handlers or a broker. Simulators are measured as a share of its speed.
 
-use crate::model::{Model, Outcome, Run};
+use crate::model::{Model, Run, Tally};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::cmp::Reverse;
@@ -11,7 +11,7 @@ const NS_PER_S: f64 = 1e9;
 
 /// Runs the model from an empty system (but for the backlog); the same run gives the same outcome on every machine.
 #[must_use]
-pub fn run(model: &Model, run: &Run) -> Outcome {
+pub fn run(model: &Model, run: &Run) -> Tally {
     let end_ns = (run.simulated_s * NS_PER_S) as u64;
     let mut queue = HeapLoop::new(model, run);
     queue.later(0.0, What::Arrival);
@@ -56,7 +56,7 @@ struct HeapLoop<'m> {
     waiting: VecDeque<Waiting>,
     idle: usize,
     rng: Xoshiro256PlusPlus,
-    outcome: Outcome,
+    outcome: Tally,
 }
 
 impl<'m> HeapLoop<'m> {
@@ -74,7 +74,7 @@ impl<'m> HeapLoop<'m> {
             waiting: std::iter::repeat_n(queued, run.backlog).collect(),
             idle: model.servers,
             rng: Xoshiro256PlusPlus::seed_from_u64(run.seed),
-            outcome: Outcome::default(),
+            outcome: Tally::default(),
         };
         while queue.idle > 0
             && let Some(first) = queue.waiting.pop_front()

@@ -48,7 +48,7 @@ pub struct Run {
 
 /// What happened in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Outcome {
+pub struct Tally {
     /// New tasks.
     pub arrivals: u64,
     /// Attempts that ended, well or not.
@@ -61,7 +61,7 @@ pub struct Outcome {
     pub waited_ns: u128,
 }
 
-impl Outcome {
+impl Tally {
     /// Events, as every contestant counts them.
     #[must_use]
     pub fn events(&self) -> u64 {

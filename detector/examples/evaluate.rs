@@ -1,7 +1,7 @@
 //! Replays a hanging worker against one alert: `cargo run -p firedrill-detector --example evaluate`.
 
 use firedrill_detector::{
-    Compat, Detector, Labels, Outcome, Problem, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    Compat, Detector, Emitted, Labels, Problem, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 
 const RULES: &str = r#"
@@ -44,14 +44,14 @@ fn main() -> Result<(), Vec<Problem>> {
         });
         for outcome in detector.advance(Timestamp(at_ms)) {
             match outcome {
-                Outcome::Transition(transition) => println!(
+                Emitted::Transition(transition) => println!(
                     "{:>6.2} min  {} -> {}  {}",
                     transition.at.as_secs_f64() / 60.0,
                     transition.from,
                     transition.to,
                     transition.labels,
                 ),
-                Outcome::Error(error) => println!("{error}"),
+                Emitted::Error(error) => println!("{error}"),
             }
         }
     }

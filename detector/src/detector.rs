@@ -5,7 +5,7 @@ use crate::expr::Selector;
 use crate::intern::LabelsId;
 use crate::rules::RuleSet;
 use crate::sample::{Labels, Sample, Timestamp};
-use crate::transition::Outcome;
+use crate::transition::Emitted;
 use crate::trial::{Trial, Tried};
 
 /// When groups are evaluated.
@@ -33,7 +33,7 @@ pub struct Schedule {
 ///
 /// ```
 /// use firedrill_detector::{
-///     AlertState, Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+///     AlertState, Compat, Detector, Labels, Emitted, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 /// };
 ///
 /// let file = RuleFile {
@@ -52,8 +52,8 @@ pub struct Schedule {
 ///     .advance(Timestamp(180_000))
 ///     .into_iter()
 ///     .map(|outcome| match outcome {
-///         Outcome::Transition(transition) => (transition.at.0, transition.to),
-///         Outcome::Error(error) => panic!("{error}"),
+///         Emitted::Transition(transition) => (transition.at.0, transition.to),
+///         Emitted::Error(error) => panic!("{error}"),
 ///     })
 ///     .collect();
 /// assert_eq!(
@@ -142,7 +142,7 @@ impl Detector {
     }
 
     /// Runs every evaluation slot up to and including `to`, in order of time, then of groups.
-    pub fn advance(&mut self, to: Timestamp) -> Vec<Outcome> {
+    pub fn advance(&mut self, to: Timestamp) -> Vec<Emitted> {
         let mut outcomes = Vec::new();
         while let Some((at_ms, group)) = self.next_slot(to.0) {
             self.engine.evaluate_group(group, at_ms, &mut outcomes);
@@ -258,7 +258,7 @@ mod tests {
         // The slots at 130, 190, ... 430 s are missed; that at 490 s is the next.
         assert_eq!(detector.skip(Timestamp(489_999)), 6);
         let outcomes = detector.advance(Timestamp(600_000));
-        let [Outcome::Transition(fired)] = outcomes.as_slice() else {
+        let [Emitted::Transition(fired)] = outcomes.as_slice() else {
             panic!("{outcomes:?}");
         };
         assert_eq!(

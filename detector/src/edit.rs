@@ -66,7 +66,7 @@ pub struct Setting {
     /// Name of the rule file.
     pub file: String,
     /// Line and column its text begins at; where it is missing, those of the expression.
-    pub at: crate::yaml::Mark,
+    pub at: crate::yaml::Position,
     /// `threshold`, `threshold2`, `for` ...
     key: String,
     file_index: usize,

@@ -15,7 +15,7 @@ use crate::rules::{RuleKind, RuleSet};
 use crate::sample::{Labels, METRIC_NAME, Timestamp, stale_marker};
 use crate::store::Store;
 use crate::template::External;
-use crate::transition::{Outcome, RuleError};
+use crate::transition::{Emitted, RuleError};
 use crate::trial::{Trial, Tried, Watched};
 
 /// See the module.
@@ -199,7 +199,7 @@ impl Engine {
         &mut self,
         index: usize,
         now_ms: i64,
-        outcomes: &mut Vec<Outcome>,
+        outcomes: &mut Vec<Emitted>,
     ) {
         let Some(group) = self.groups.get_mut(index) else {
             return;
@@ -244,7 +244,7 @@ impl Engine {
                 }
                 Work::Alert(alerts) => {
                     let transitions = &mut |transition| {
-                        outcomes.push(Outcome::Transition(transition));
+                        outcomes.push(Emitted::Transition(transition));
                     };
                     let done =
                         alerts.evaluate(&mut vector, now_ms, interner, &self.external, transitions);
@@ -277,7 +277,7 @@ impl Engine {
                     if outcomes.len() > before {
                         rule.absence.clear();
                     }
-                    outcomes.push(Outcome::Error(RuleError {
+                    outcomes.push(Emitted::Error(RuleError {
                         at: Timestamp(now_ms),
                         group: group.name.clone(),
                         rule: rule.name.clone(),
@@ -475,11 +475,11 @@ mod tests {
         };
         assert!(matches!(
             evaluate(&mut engine, 0).as_slice(),
-            [Outcome::Transition(_)]
+            [Emitted::Transition(_)]
         ));
         engine.interner.fill();
         let outcomes = evaluate(&mut engine, 60_000);
-        let [Outcome::Error(recording), Outcome::Error(alerting)] = outcomes.as_slice() else {
+        let [Emitted::Error(recording), Emitted::Error(alerting)] = outcomes.as_slice() else {
             panic!("{outcomes:?}");
         };
         for error in [recording, alerting] {

@@ -392,7 +392,7 @@ impl BinaryOp {
 
 /// What an operator does with the elements it is applied to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Yields {
     /// Arithmetic: the computed value.
     Value,
     /// A comparison: elements for which it does not hold vanish.
@@ -405,7 +405,7 @@ pub(crate) enum Outcome {
 #[derive(Debug, Clone)]
 pub(crate) struct VectorScalar {
     pub(crate) op: BinaryOp,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: Yields,
     pub(crate) vector: VectorExpr,
     pub(crate) scalar: ScalarExpr,
     /// Whether the number was written on the left.
@@ -417,7 +417,7 @@ pub(crate) struct VectorScalar {
 #[derive(Debug, Clone)]
 pub(crate) struct VectorVector {
     pub(crate) op: BinaryOp,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: Yields,
     pub(crate) left: VectorExpr,
     pub(crate) right: VectorExpr,
     pub(crate) matching: Projection,

@@ -2,7 +2,7 @@
 //!
 //! The way through: [`RuleSet::load`] reads [`RuleFile`]s, or says what is wrong with them as [`Problem`]s. A [`Detector`] takes
 //! [`Sample`]s, a time series' [`Labels`] at a [`Timestamp`], and evaluates the rules at the times its [`Schedule`] says. It
-//! gives back [`Outcome`]s, most of them [`Transition`]s of an alert from one [`AlertState`] to another. Where Prometheus 2 and
+//! gives back [`Emitted`]s, most of them [`Transition`]s of an alert from one [`AlertState`] to another. Where Prometheus 2 and
 //! 3 differ, [`Compat`] chooses.
 //!
 //! That is all it takes to evaluate rules. The modules have the rest: what to know of samples, rules and outcomes in detail,
@@ -43,7 +43,7 @@ pub use {
     detector::{Detector, Schedule},
     rules::{RuleFile, RuleSet},
     sample::{Labels, Sample, Timestamp},
-    transition::{AlertState, Outcome, Transition},
+    transition::{AlertState, Emitted, Transition},
     yaml::Problem,
 };
 

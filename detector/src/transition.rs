@@ -89,7 +89,7 @@ impl fmt::Display for RuleError {
 
 /// What an evaluation brought about.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub enum Emitted {
     /// An alert changed its state.
     Transition(Transition),
     /// A rule could not be evaluated.

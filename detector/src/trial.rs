@@ -24,7 +24,7 @@ use thiserror::Error;
 use crate::alert::{Holds, WRITTEN};
 use crate::expr::compile::compile;
 use crate::expr::threshold::{self, Threshold};
-use crate::expr::{BinaryOp, Expr, Outcome, VectorExpr};
+use crate::expr::{BinaryOp, Expr, VectorExpr, Yields};
 use crate::rules::{Group, Rule, RuleKind, RuleSet};
 
 /// An alert and the thresholds to try.
@@ -237,7 +237,7 @@ fn changed(
 /// Takes the comparison with a number off the top of an expression, if that is all its top does.
 fn split(expr: Expr) -> (Expr, Option<Filter>) {
     match expr {
-        Expr::Vector(VectorExpr::VectorScalar(top)) if top.outcome == Outcome::Filter => {
+        Expr::Vector(VectorExpr::VectorScalar(top)) if top.outcome == Yields::Filter => {
             match top.scalar.literal() {
                 Some(number) => {
                     let filter = Filter {

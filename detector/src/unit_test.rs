@@ -43,7 +43,7 @@ use crate::compat::Compat;
 use crate::expr::matcher;
 use crate::rules::{RuleFile, RuleSet};
 use crate::sample::Labels;
-use crate::yaml::{Mark, Problem, Problems, UnknownKeys};
+use crate::yaml::{Position, Problem, Problems, UnknownKeys};
 
 /// A test file that has been read.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +60,7 @@ pub struct TestFile {
 #[derive(Debug, Clone, PartialEq)]
 struct Test {
     name: String,
-    at: Mark,
+    at: Position,
     /// When it begins, in milliseconds since 1970. All other times of the test count from here.
     start_ms: i64,
     input: Vec<Input>,

@@ -18,7 +18,7 @@ mod problem;
 pub(crate) mod source;
 mod tree;
 
-pub use problem::{Mark, Problem, Problems, UnknownKeys};
+pub use problem::{Position, Problem, Problems, UnknownKeys};
 pub use source::lines_in_scalars;
 pub use tree::{Node, TEXT_MAX, Value, parse, parse_all};
 
@@ -27,7 +27,7 @@ pub use tree::{Node, TEXT_MAX, Value, parse, parse_all};
 pub struct Fields<'n> {
     entries: &'n [(Node, Node)],
     what: String,
-    at: Mark,
+    at: Position,
     known: Vec<&'static str>,
 }
 
@@ -46,7 +46,7 @@ impl<'n> Fields<'n> {
 
     /// Where the mapping begins.
     #[must_use]
-    pub fn at(&self) -> Mark {
+    pub fn at(&self) -> Position {
         self.at
     }
 

@@ -17,7 +17,7 @@ pub use stray::check_strays;
 use crate::record::RuleText;
 use firedrill_detector::RuleSet;
 use firedrill_detector::anatomy::PartKind;
-use firedrill_detector::yaml::{Mark, Problem, Problems, closest, lines_in_scalars};
+use firedrill_detector::yaml::{Position, Problem, Problems, closest, lines_in_scalars};
 use meant::Meant;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +81,7 @@ impl RulePack {
                 if let Some(directive) =
                     comment.and_then(|comment| comment.strip_prefix("firedrill:"))
                 {
-                    let at = Mark {
+                    let at = Position {
                         line: index + 1,
                         column: 1 + line.len() - line.trim_start().len(),
                     };
@@ -104,7 +104,7 @@ impl RulePack {
         &mut self,
         text: &str,
         file: &str,
-        at: Mark,
+        at: Position,
         known: &BTreeSet<&str>,
         problems: &mut Problems,
     ) {

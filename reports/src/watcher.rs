@@ -4,7 +4,7 @@ use crate::jsonl::{Record, to_labels};
 use crate::record::{AlertState, Header, Line, Transition, Value};
 use firedrill_detector::detector::SeriesRef;
 use firedrill_detector::tuning::{Trial, Tried};
-use firedrill_detector::{Detector, Labels, Outcome, RuleSet, Schedule, Timestamp};
+use firedrill_detector::{Detector, Emitted, Labels, RuleSet, Schedule, Timestamp};
 use std::collections::BTreeMap;
 
 /// Evaluates rules on scrapes as they come in. What it says depends on the scrapes alone, so that replaying a record
@@ -130,7 +130,7 @@ impl Watcher {
         outcomes
             .into_iter()
             .map(|outcome| match outcome {
-                Outcome::Transition(transition) => Line::Transition(Transition {
+                Emitted::Transition(transition) => Line::Transition(Transition {
                     at_ms: transition.at.0 - epoch_ms,
                     group: transition.group,
                     alert: transition.alert,
@@ -145,7 +145,7 @@ impl Watcher {
                     data_gone: transition.data_gone,
                     data_back: transition.data_back,
                 }),
-                Outcome::Error(error) => Line::RuleError {
+                Emitted::Error(error) => Line::RuleError {
                     at_ms: error.at.0 - epoch_ms,
                     rule: error.rule,
                     message: error.message,

@@ -13,7 +13,7 @@ use crate::form::{by_name, duration, form, list, name, one_of, only, parsed, pla
 use crate::form::{spotted, text, whole, within};
 use crate::plan::{QueuePlan, Start, TaskPlan, WorkerPlan};
 use crate::remedy::Remedy;
-use firedrill_detector::yaml::{Mark, Problem, Problems, parse};
+use firedrill_detector::yaml::{Position, Problem, Problems, parse};
 use timeline::{StepShape, Until};
 
 pub use crate::form::At;
@@ -150,7 +150,7 @@ impl Step {
     }
 
     /// Where its fault or remedy was written.
-    fn place(&self) -> Mark {
+    fn place(&self) -> Position {
         match &self.what {
             StepWritten::Fault { fault, .. } => fault.at,
             StepWritten::Remedy(remedy) => remedy.at,

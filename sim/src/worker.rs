@@ -11,7 +11,7 @@ use crate::http;
 use crate::ledger::LedgerFile;
 use crate::metrics::counts_as_started;
 use crate::metrics::{WorkerMetrics, exposition};
-use crate::plan::{Execution, Plan, Skew};
+use crate::plan::{Execution, Plan, Skew, WorkerPlan};
 use crate::producer::Payload;
 use crate::pulse::Pulse;
 use anyhow::Context;
@@ -183,15 +183,52 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     cancel_on_request(broker.subscribe(keys::CANCEL), outside_tx.clone());
     tell_of_stalls(clock);
 
-    let worker = spec
-        .plan
-        .processes()
-        .into_iter()
-        .find(|(name, _)| *name == spec.process)
-        .map(|(_, worker)| worker.clone())
-        .with_context(|| format!("no process `{}` in the plan", spec.process))?;
-    let stream = format!("worker/{}/{}", spec.process, spec.incarnation);
-    let config = ServerConfig {
+    let (worker, stream) = (spec.worker()?, spec.stream());
+    let config = config(&spec, &worker);
+    let mut server = Server::new(
+        &config,
+        (spec.plan.seed, &stream),
+        clock.now(),
+        WorkerMetrics::default(),
+    );
+    let ids = firedrill_asynq::rng::stream(spec.plan.seed, &format!("{stream}/aggregated"));
+    let skews = spec.plan.skews_of(&spec.process);
+    let decisions = handler::Handlers::new(Arc::new(spec.plan));
+    let mut process = Process {
+        into: worker.groups.map(|groups| groups.into),
+        skews,
+        skewed: BTreeSet::new(),
+        ids,
+        health,
+        handlers: Handlers::new(decisions.clone(), spec.process, clock, outside_tx),
+        decisions,
+        start: clock.virtual_start,
+        ledger,
+    };
+    drive(&mut server, &broker, clock, &mut process, outside).await;
+    // Handlers that ignore their context die with the process, as in asynq.
+    std::process::exit(0)
+}
+
+impl WorkerSpec {
+    /// What kind of worker it is.
+    fn worker(&self) -> anyhow::Result<WorkerPlan> {
+        let mut processes = self.plan.processes().into_iter();
+        let own = processes.find(|(name, _)| *name == self.process);
+        own.map(|(_, worker)| worker.clone())
+            .with_context(|| format!("no process `{}` in the plan", self.process))
+    }
+
+    /// Where its random streams begin.
+    fn stream(&self) -> String {
+        format!("worker/{}/{}", self.process, self.incarnation)
+    }
+}
+
+/// Its server, as asynq's would be configured.
+fn config(spec: &WorkerSpec, worker: &WorkerPlan) -> ServerConfig<TaskMessage> {
+    let stream = spec.stream();
+    ServerConfig {
         host: spec.process.clone(),
         pid: i32::try_from(std::process::id()).unwrap_or(0),
         server_id: uuid::Builder::from_random_bytes(rand::RngExt::random(
@@ -219,30 +256,7 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
             max_size: groups.max_size,
         }),
         health_check_interval_ms: Some(HEALTH_CHECK_INTERVAL_MS),
-    };
-    let mut server = Server::new(
-        &config,
-        (spec.plan.seed, &stream),
-        clock.now(),
-        WorkerMetrics::default(),
-    );
-    let ids = firedrill_asynq::rng::stream(spec.plan.seed, &format!("{stream}/aggregated"));
-    let skews = spec.plan.skews_of(&spec.process);
-    let decisions = handler::Handlers::new(Arc::new(spec.plan));
-    let mut process = Process {
-        into: worker.groups.map(|groups| groups.into),
-        skews,
-        skewed: BTreeSet::new(),
-        ids,
-        health,
-        handlers: Handlers::new(decisions.clone(), spec.process, clock, outside_tx),
-        decisions,
-        start: clock.virtual_start,
-        ledger,
-    };
-    drive(&mut server, &broker, clock, &mut process, outside).await;
-    // Handlers that ignore their context die with the process, as in asynq.
-    std::process::exit(0)
+    }
 }
 
 /// This process as the host of its server.

@@ -12,6 +12,7 @@ use crate::terminal::Terminal;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{Replay, ScoreParams, score_drill};
+use firedrill_sim::abort::Abort;
 use firedrill_sim::drill::{self, DrillError, Event, Finished, Rules};
 use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
 use firedrill_sim::files;
@@ -164,6 +165,22 @@ pub(crate) fn stamp(now: SystemTime) -> String {
     crate::calendar::utc(now, "%Y%m%dT%H%M%SZ")
 }
 
+/// What a drill runs with that begins now; nobody follows it yet.
+fn options((set, job): (&LiveSet, &Job), exe: &Path, speed: f64, abort: Abort) -> LiveOptions {
+    LiveOptions {
+        exe: exe.to_owned(),
+        redis: set.redis.clone(),
+        speed,
+        epoch: drill::live_epoch(SystemTime::now(), &job.plan, speed),
+        targets_file: job.dir.join(TARGETS_FILE),
+        dir: job.dir.clone(),
+        state: journal::state_dir(),
+        abort,
+        reached_ms: Arc::default(),
+        gives_up: false,
+    }
+}
+
 /// Runs the jobs, each on a thread of its own, as many at a time as fit in. One that turns out to be too fast is run again,
 /// slower and in the end alone. A signal stops all of them; each cleans up.
 async fn run_all(
@@ -174,7 +191,6 @@ async fn run_all(
     terminal: &Terminal,
 ) -> io::Result<AllEnded> {
     let exe = std::env::current_exe()?;
-    let state = journal::state_dir();
     let abort = signals.abort();
     let hold = signals.hold();
     let (ended_tx, mut ended) = mpsc::unbounded_channel();
@@ -206,16 +222,9 @@ async fn run_all(
             rows[row].state = State::Running;
             rows[row].reached_ms.store(0, Ordering::Relaxed);
             let options = LiveOptions {
-                exe: exe.clone(),
-                redis: set.redis.clone(),
-                speed,
-                epoch: drill::live_epoch(SystemTime::now(), &job.plan, speed),
-                targets_file: job.dir.join(TARGETS_FILE),
-                dir: job.dir.clone(),
-                state: state.clone(),
-                abort: abort.clone(),
                 reached_ms: rows[row].reached_ms.clone(),
                 gives_up: set.may_go_again(tries[row], speed),
+                ..options((set, job), &exe, speed, abort.clone())
             };
             let judged = (set.rules.clone(), set.pack.clone());
             let tell = (events_tx.clone(), ended_tx.clone());

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use crate::intern::{Interner, LabelsId, Places};
-use crate::transition::{AlertState, Outcome, Transition};
+use crate::transition::{AlertState, Emitted, Transition};
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
@@ -44,13 +44,13 @@ impl Absence {
         &mut self,
         vanished: &[LabelsId],
         there: Option<&Places>,
-        reported: &mut [Outcome],
+        reported: &mut [Emitted],
         interner: &mut Interner,
     ) {
         let is_there = |id: LabelsId| there.is_none_or(|there| there.get(id).is_some());
         let mut ended: Vec<(&mut Transition, LabelsId)> = Vec::new();
         for outcome in reported {
-            let Outcome::Transition(transition) = outcome else {
+            let Emitted::Transition(transition) = outcome else {
                 continue;
             };
             let id = interner.id(&transition.labels);

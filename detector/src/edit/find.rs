@@ -8,7 +8,7 @@ use crate::expr::threshold;
 use crate::rules::documents::{self, List};
 use crate::rules::{AlertRule, RuleFile, RuleSet};
 use crate::yaml::source::{Scalar, mark_of, scalars};
-use crate::yaml::{Mark, Node, Problems, Value};
+use crate::yaml::{Node, Position, Problems, Value};
 
 /// Everything that can be set in files that have been loaded as `rules`.
 pub(super) fn settings(files: &[RuleFile], rules: &RuleSet, compat: Compat) -> Vec<Setting> {
@@ -132,7 +132,7 @@ fn of_alert(
 }
 
 /// The place of what is replaced; `otherwise` where nothing is.
-fn mark(text: &str, otherwise: Mark, place: &Result<Place, String>) -> Mark {
+fn mark(text: &str, otherwise: Position, place: &Result<Place, String>) -> Position {
     match place {
         Ok(Place::Replace(range)) => mark_of(text, range.start),
         _ => otherwise,
@@ -142,7 +142,7 @@ fn mark(text: &str, otherwise: Mark, place: &Result<Place, String>) -> Mark {
 /// A rule as it stands in its file.
 struct Written<'f> {
     text: &'f str,
-    scalars: &'f BTreeMap<Mark, Scalar>,
+    scalars: &'f BTreeMap<Position, Scalar>,
     node: &'f Node,
 }
 

@@ -2,16 +2,14 @@
 
 use super::{Context, Element, EvalError, Vector, unique, without_names};
 use crate::compat::Compat;
-use crate::expr::{
-    BinaryOp, Cardinality, Outcome, SetOp, SetOperation, VectorScalar, VectorVector,
-};
+use crate::expr::{BinaryOp, Cardinality, SetOp, SetOperation, VectorScalar, VectorVector, Yields};
 
 /// What the operator makes of two values: nothing if a filter drops them.
-fn combine(op: BinaryOp, outcome: Outcome, left: f64, right: f64) -> Option<f64> {
+fn combine(op: BinaryOp, outcome: Yields, left: f64, right: f64) -> Option<f64> {
     match outcome {
-        Outcome::Value => Some(op.compute(left, right)),
-        Outcome::Bool => Some(f64::from(u8::from(op.holds(left, right)))),
-        Outcome::Filter => op.holds(left, right).then_some(left),
+        Yields::Value => Some(op.compute(left, right)),
+        Yields::Bool => Some(f64::from(u8::from(op.holds(left, right)))),
+        Yields::Filter => op.holds(left, right).then_some(left),
     }
 }
 
@@ -35,13 +33,13 @@ impl VectorScalar {
             };
             // A filter keeps the vector's value, also when the number was written first.
             element.value = match (outcome, result) {
-                (Outcome::Filter, _) => own,
+                (Yields::Filter, _) => own,
                 (_, Some(value)) => value,
                 (_, None) => own,
             };
             result.is_some()
         });
-        if outcome == Outcome::Filter {
+        if outcome == Yields::Filter {
             return Ok(vector);
         }
         without_names(vector, &mut self.seen, context)

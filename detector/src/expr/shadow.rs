@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::share::Shared;
 use super::{
-    Aggregate, AggregateOp, Expr, HistogramQuantile, MapCall, Outcome, RangeCall, RangeExpr,
-    Relabel, Selector, SetOp, SetOperation, VectorExpr, VectorScalar, VectorVector,
+    Aggregate, AggregateOp, Expr, HistogramQuantile, MapCall, RangeCall, RangeExpr, Relabel,
+    Selector, SetOp, SetOperation, VectorExpr, VectorScalar, VectorVector, Yields,
 };
 use crate::alert::WRITTEN;
 use crate::sample::METRIC_NAME;
@@ -148,7 +148,7 @@ impl Stripping<'_> {
 
     fn with_scalar(&mut self, operation: &VectorScalar) -> Option<VectorExpr> {
         let vector = self.strip(&operation.vector)?;
-        if operation.outcome == Outcome::Filter {
+        if operation.outcome == Yields::Filter {
             self.changed = true;
             return Some(vector);
         }
@@ -165,9 +165,9 @@ impl Stripping<'_> {
             right: self.strip(&operation.right)?,
             ..operation.clone()
         };
-        if operation.outcome == Outcome::Filter {
+        if operation.outcome == Yields::Filter {
             self.changed = true;
-            stripped.outcome = Outcome::Bool;
+            stripped.outcome = Yields::Bool;
             stripped.drop_name = true;
         }
         Some(VectorExpr::VectorVector(Box::new(stripped)))

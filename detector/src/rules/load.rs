@@ -13,7 +13,7 @@ use crate::expr::{place, shadow};
 use crate::sample::METRIC_NAME;
 use crate::template::{Template, TemplateError};
 use crate::yaml::source::{Scalar, mark_of, scalars};
-use crate::yaml::{Fields, Mark, Node, Problem, Problems, UnknownKeys, Value};
+use crate::yaml::{Fields, Node, Position, Problem, Problems, UnknownKeys, Value};
 
 /// Most rules of all files together.
 const RULES_MAX: usize = 20_000;
@@ -97,7 +97,7 @@ struct Loader<'f> {
     file: &'f str,
     source: &'f str,
     /// What of the source is needed to place problems, read when there is the first.
-    scalars: Option<BTreeMap<Mark, Scalar>>,
+    scalars: Option<BTreeMap<Position, Scalar>>,
     compat: Compat,
     problems: Problems,
     warnings: Problems,
@@ -333,7 +333,7 @@ impl<'f> Loader<'f> {
     }
 
     /// Where in the file an expression is wrong, if that can be said exactly.
-    fn place(&mut self, node: &Node, text: &str, message: &str) -> Option<Mark> {
+    fn place(&mut self, node: &Node, text: &str, message: &str) -> Option<Position> {
         if self.problems.len() >= PLACED_MAX {
             return None;
         }

@@ -13,7 +13,7 @@ use crate::expr::compile::compile;
 use crate::rules::RuleSet;
 use crate::sample::Labels;
 use crate::template::External;
-use crate::transition::{Outcome, RuleError};
+use crate::transition::{Emitted, RuleError};
 use crate::yaml::{Problem, Problems};
 
 /// Most evaluations of a file's tests together, each of a rule at a time, and one for each group at a time beside them.
@@ -179,7 +179,7 @@ impl Run<'_> {
             while let Some(early) = unwritten.next_if(|unwritten| unwritten.place <= place) {
                 errors.push(early.error);
             }
-            if let Outcome::Error(error) = outcome {
+            if let Emitted::Error(error) = outcome {
                 errors.push(error);
             }
         }

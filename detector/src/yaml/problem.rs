@@ -10,7 +10,7 @@ const MESSAGE_MAX: usize = 2000;
 
 /// A place in a text; both numbers count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mark {
+pub struct Position {
     /// Line.
     pub line: usize,
     /// Column, in characters.
@@ -89,21 +89,21 @@ impl Problems {
     }
 
     /// Adds a problem.
-    pub fn push(&mut self, at: Mark, message: impl Into<String>) {
+    pub fn push(&mut self, at: Position, message: impl Into<String>) {
         self.add(at, message.into(), None);
     }
 
     /// Adds a problem with what to do about it.
     pub fn push_with_hint(
         &mut self,
-        at: Mark,
+        at: Position,
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
         self.add(at, message.into(), Some(hint.into()));
     }
 
-    fn add(&mut self, at: Mark, message: String, hint: Option<String>) {
+    fn add(&mut self, at: Position, message: String, hint: Option<String>) {
         if self.found.len() == PROBLEMS_MAX {
             self.untold += 1;
             return;

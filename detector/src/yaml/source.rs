@@ -1,6 +1,6 @@
 //! Where the scalars of a YAML text stand, byte by byte, for those who change one and nothing else.
 
-use crate::yaml::Mark;
+use crate::yaml::Position;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -27,12 +27,12 @@ pub(crate) struct Scalar {
 
 /// The scalars of a text that has been read before, of all its documents, by the place they begin at. One that is nothing at all gives way to
 /// what really stands there.
-pub(crate) fn scalars(text: &str) -> BTreeMap<Mark, Scalar> {
+pub(crate) fn scalars(text: &str) -> BTreeMap<Position, Scalar> {
     // Events count characters.
     let mut bytes: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
     bytes.push(text.len());
     let byte = |index: usize| bytes.get(index).copied().unwrap_or(text.len());
-    let mut found: BTreeMap<Mark, Scalar> = BTreeMap::new();
+    let mut found: BTreeMap<Position, Scalar> = BTreeMap::new();
     for event in Parser::new_from_str(text) {
         let (event, span) = match event {
             Err(_) => break,
@@ -41,7 +41,7 @@ pub(crate) fn scalars(text: &str) -> BTreeMap<Mark, Scalar> {
         let Event::Scalar(_, style, anchor, tag) = event else {
             continue;
         };
-        let at = Mark {
+        let at = Position {
             line: span.start.line().max(1),
             column: span.start.col() + 1,
         };
@@ -112,10 +112,10 @@ pub fn lines_in_scalars(text: &str) -> BTreeSet<usize> {
 }
 
 /// The line and column of a byte of `text`.
-pub(crate) fn mark_of(text: &str, byte: usize) -> Mark {
+pub(crate) fn mark_of(text: &str, byte: usize) -> Position {
     let before = &text[..byte];
     let line = before.rsplit('\n').next().unwrap_or_default();
-    Mark {
+    Position {
         line: before.matches('\n').count() + 1,
         column: line.chars().count() + 1,
     }

@@ -1,8 +1,8 @@
 //! Text to a tree of nodes with their places, within bounds: hostile files end as a problem, not as a full memory.
 
 use crate::yaml::merge::merged;
-use crate::yaml::{Mark, Problems};
-use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use crate::yaml::{Position, Problems};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 use std::collections::BTreeMap;
 
 /// Longest text accepted, bytes.
@@ -16,7 +16,7 @@ const NODES_MAX: usize = 1_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// Where it begins.
-    pub at: Mark,
+    pub at: Position,
     /// What it is.
     pub value: Value,
 }
@@ -39,8 +39,8 @@ pub enum Value {
 
 /// A collection that is not closed yet, and the number of its anchor, or 0.
 enum Open {
-    Sequence(Mark, usize, Vec<Node>),
-    Mapping(Mark, usize, Vec<(Node, Node)>, Option<Node>),
+    Sequence(Position, usize, Vec<Node>),
+    Mapping(Position, usize, Vec<(Node, Node)>, Option<Node>),
 }
 
 impl Open {
@@ -94,7 +94,7 @@ pub fn parse_all(text: &str, problems: &mut Problems) -> Option<Vec<Node>> {
 
 /// At least one document, at most `most`.
 fn read(text: &str, most: usize, problems: &mut Problems) -> Option<Vec<Node>> {
-    let start = Mark { line: 1, column: 1 };
+    let start = Position { line: 1, column: 1 };
     if text.len() > TEXT_MAX {
         problems.push(
             start,
@@ -110,11 +110,7 @@ fn read(text: &str, most: usize, problems: &mut Problems) -> Option<Vec<Node>> {
         let (event, span) = match event {
             Ok(event) => event,
             Err(error) => {
-                let at = Mark {
-                    line: error.marker().line().max(1),
-                    column: error.marker().col() + 1,
-                };
-                problems.push(at, format!("not valid YAML: {}", error.info()));
+                problems.push(place(&error), format!("not valid YAML: {}", error.info()));
                 return None;
             }
         };
@@ -196,8 +192,16 @@ fn read(text: &str, most: usize, problems: &mut Problems) -> Option<Vec<Node>> {
     Some(documents)
 }
 
+/// Where the parser gave up.
+fn place(error: &ScanError) -> Position {
+    Position {
+        line: error.marker().line().max(1),
+        column: error.marker().col() + 1,
+    }
+}
+
 /// Whether so many nodes and levels are accepted; if not, that is a problem.
-fn is_within(at: Mark, nodes: usize, levels: usize, problems: &mut Problems) -> bool {
+fn is_within(at: Position, nodes: usize, levels: usize, problems: &mut Problems) -> bool {
     let limit = match (nodes > NODES_MAX, levels > DEPTH_MAX) {
         (true, _) => "too many nodes",
         (_, true) => "nested too deep",
@@ -212,15 +216,15 @@ fn is_within(at: Mark, nodes: usize, levels: usize, problems: &mut Problems) -> 
     false
 }
 
-fn mark(span: &Span) -> Mark {
-    Mark {
+fn mark(span: &Span) -> Position {
+    Position {
         line: span.start.line().max(1),
         column: span.start.col() + 1,
     }
 }
 
 fn report_duplicates(entries: &[(Node, Node)], problems: &mut Problems) {
-    let mut seen: std::collections::BTreeMap<&str, Mark> = std::collections::BTreeMap::new();
+    let mut seen: std::collections::BTreeMap<&str, Position> = std::collections::BTreeMap::new();
     for (key, _) in entries {
         let Some(name) = key.text() else { continue };
         if let Some(first) = seen.get(name) {

@@ -2,7 +2,7 @@
 
 use firedrill_detector::sample::stale_marker;
 use firedrill_detector::{
-    AlertState, Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    AlertState, Compat, Detector, Emitted, Labels, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 
 /// What an alert with this expression reports, a value a minute; none: nothing was scraped, so the series ends.
@@ -40,7 +40,7 @@ fn reported(rule: &str, values: &[Option<f64>]) -> Vec<(i64, AlertState, bool, b
             }
         }
         for outcome in detector.advance(Timestamp(minute * 60_000 + 1)) {
-            let Outcome::Transition(t) = outcome else {
+            let Emitted::Transition(t) = outcome else {
                 panic!("{outcome:?}")
             };
             found.push((minute, t.to, t.data_gone, t.data_back));

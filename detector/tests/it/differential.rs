@@ -14,7 +14,7 @@ use std::fmt::Write;
 use firedrill_detector::query::Query;
 use firedrill_detector::unit_test::{Comparison, TestFile};
 use firedrill_detector::{
-    Compat, Detector, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    Compat, Detector, Emitted, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 
 use crate::oracle::{Answer, Case, Oracle};
@@ -235,7 +235,7 @@ fn compare_rules(oracle: &Oracle) {
                 // Results of a group with a query offset are written that far back.
                 let reached = Timestamp(case.at_ms + LONGEST_QUERY_OFFSET_MS);
                 let errors = detector.advance(reached).into_iter();
-                let errors: Vec<_> = errors.filter(|o| matches!(o, Outcome::Error(_))).collect();
+                let errors: Vec<_> = errors.filter(|o| matches!(o, Emitted::Error(_))).collect();
                 assert!(errors.is_empty(), "seed {file_seed}: {errors:?}\n{rules}");
                 let our = answer(&mut detector, case, oracle.compat);
                 let their = &theirs[case];

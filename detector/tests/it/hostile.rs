@@ -3,7 +3,7 @@
 use firedrill_detector::query::{Query, QueryError};
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{
-    Compat, Detector, Labels, Outcome, Problem, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    Compat, Detector, Emitted, Labels, Problem, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -474,7 +474,7 @@ fn alerts_whose_labels_double_stop_growing() {
         detector.advance(Timestamp(40 * 60_000))
     });
     let longest = outcomes.iter().filter_map(|outcome| match outcome {
-        Outcome::Transition(transition) => transition.labels.get("a").map(str::len),
+        Emitted::Transition(transition) => transition.labels.get("a").map(str::len),
         _ => None,
     });
     let longest = longest.max().expect("there are alerts");

@@ -7,7 +7,7 @@ use firedrill_detector::query::Query;
 use firedrill_detector::sample::METRIC_NAME;
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{
-    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    Compat, Detector, Emitted, Labels, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -125,8 +125,8 @@ fn check(seed: u64, compat: Compat) -> Result<usize, TestCaseError> {
             .advance(at)
             .into_iter()
             .filter_map(|outcome| match outcome {
-                Outcome::Error(error) => Some(error.rule),
-                Outcome::Transition(_) => None,
+                Emitted::Error(error) => Some(error.rule),
+                Emitted::Transition(_) => None,
             })
             .collect();
         for (place, query) in queries.iter().enumerate() {

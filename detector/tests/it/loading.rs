@@ -2,7 +2,7 @@
 
 use firedrill_detector::tuning::{SettingValue, Settings};
 use firedrill_detector::{
-    Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    Compat, Detector, Emitted, Labels, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 
 const SCHEDULE: Schedule = Schedule {
@@ -142,7 +142,7 @@ fn what_is_accepted_can_be_evaluated() {
     let rules = rule(&format!("alert: A, expr: '{endless}'"), Compat::V3).unwrap();
     let outcomes = Detector::new(rules, SCHEDULE).advance(Timestamp(0));
     assert!(
-        matches!(outcomes.as_slice(), [Outcome::Error(_)]),
+        matches!(outcomes.as_slice(), [Emitted::Error(_)]),
         "{outcomes:?}"
     );
 }

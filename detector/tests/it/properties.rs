@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use firedrill_detector::sample::stale_marker;
 use firedrill_detector::{
-    AlertState, Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    AlertState, Compat, Detector, Emitted, Labels, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -67,14 +67,14 @@ fn samples() -> impl Strategy<Value = Vec<Sample>> {
 }
 
 /// Transitions and errors as text, since a NaN value differs from itself.
-fn shown(outcomes: &[Outcome]) -> Vec<String> {
+fn shown(outcomes: &[Emitted]) -> Vec<String> {
     outcomes
         .iter()
         .map(|outcome| format!("{outcome:?}"))
         .collect()
 }
 
-fn batch(samples: &[Sample], phase_ms: i64) -> Vec<Outcome> {
+fn batch(samples: &[Sample], phase_ms: i64) -> Vec<Emitted> {
     let mut detector = detector(phase_ms);
     samples.iter().for_each(|sample| detector.ingest(sample));
     detector.advance(Timestamp(1_500_000))
@@ -123,7 +123,7 @@ proptest! {
         let mut states: BTreeMap<(String, Labels), AlertState> = BTreeMap::new();
         let mut last = Timestamp(i64::MIN);
         for outcome in batch(&samples, phase_ms) {
-            let Outcome::Transition(transition) = outcome else { continue };
+            let Emitted::Transition(transition) = outcome else { continue };
             prop_assert!(transition.at >= last);
             last = transition.at;
             let at_once = ["AtOnce", "Ratio"].contains(&transition.alert.as_str());
@@ -156,7 +156,7 @@ fn a_reference_outlives_its_samples() {
         detector.append(series, Timestamp(hour * HOUR_MS), 6.0);
         detector.append(other, Timestamp(hour * HOUR_MS + HOUR_MS / 2), 6.0);
         for outcome in detector.advance(Timestamp(hour * HOUR_MS + HOUR_MS * 9 / 10)) {
-            let Outcome::Transition(t) = outcome else {
+            let Emitted::Transition(t) = outcome else {
                 continue;
             };
             let of_series = t.labels.get("job") == Some("y") && t.alert == "AtOnce";

@@ -3,7 +3,7 @@
 use firedrill_detector::sample::stale_marker;
 use firedrill_detector::tuning::{Holds, SettingValue, Settings, Trial, TrialError, Tried};
 use firedrill_detector::{
-    AlertState, Compat, Detector, Labels, Outcome, RuleFile, RuleSet, Sample, Schedule, Timestamp,
+    AlertState, Compat, Detector, Emitted, Labels, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -57,7 +57,7 @@ fn settings() -> Settings {
     Settings::load(vec![file], Compat::V3).expect("the rules are fine")
 }
 
-fn run(mut detector: Detector, samples: &[Sample]) -> (Vec<Outcome>, Detector) {
+fn run(mut detector: Detector, samples: &[Sample]) -> (Vec<Emitted>, Detector) {
     let mut outcomes = Vec::new();
     for sample in samples {
         outcomes.extend(detector.advance(Timestamp(sample.at.0 - 1)));
@@ -93,17 +93,17 @@ fn samples() -> impl Strategy<Value = Vec<Sample>> {
 }
 
 /// What an alert did, as text, since a NaN value differs from itself.
-fn of_alert(outcomes: &[Outcome], alert: &str) -> (Vec<String>, Vec<String>) {
+fn of_alert(outcomes: &[Emitted], alert: &str) -> (Vec<String>, Vec<String>) {
     let (mut steps, mut errors) = (Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
-            Outcome::Transition(t) if t.alert == alert => {
+            Emitted::Transition(t) if t.alert == alert => {
                 steps.push(format!(
                     "{} {} {} {} {:?} {} {}",
                     t.at.0, t.labels, t.from, t.to, t.value, t.data_gone, t.data_back
                 ));
             }
-            Outcome::Error(error) if error.rule == alert => {
+            Emitted::Error(error) if error.rule == alert => {
                 errors.push(format!("{} {}", error.at.0, error.message));
             }
             _ => {}

@@ -14,7 +14,7 @@ use firedrill_detector::anatomy::{Anatomy, Part, PartKind, SeriesSelector};
 use firedrill_detector::detector::SeriesRef;
 use firedrill_detector::query::Query;
 use firedrill_detector::sample::is_stale;
-use firedrill_detector::{AlertState, Compat, Detector, Labels, Outcome, Schedule, Timestamp};
+use firedrill_detector::{AlertState, Compat, Detector, Emitted, Labels, Schedule, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// So long after an incident its traces may still be there.
@@ -160,10 +160,10 @@ impl Run<'_> {
     }
 
     /// What the evaluation itself said.
-    fn take(&mut self, outcomes: Vec<Outcome>, tallies: &mut [RuleTally]) {
+    fn take(&mut self, outcomes: Vec<Emitted>, tallies: &mut [RuleTally]) {
         for outcome in outcomes {
             match outcome {
-                Outcome::Transition(transition) => {
+                Emitted::Transition(transition) => {
                     let at_ms = transition.at.0 - self.epoch_ms;
                     let key = (transition.group, transition.alert, transition.labels);
                     if transition.to == AlertState::Firing {
@@ -176,7 +176,7 @@ impl Run<'_> {
                         self.holding.insert(key, at_ms);
                     }
                 }
-                Outcome::Error(error) => {
+                Emitted::Error(error) => {
                     let rules = self.anatomies.iter().zip(tallies.iter_mut());
                     let failed = rules.filter(|(anatomy, _)| {
                         anatomy.group == error.group && anatomy.name == error.rule

@@ -7,7 +7,7 @@ mod states;
 
 use crate::jsonl::check::DRILL_MS_MAX;
 use crate::jsonl::{Impossible, Record, RecordError};
-use crate::record::{Audit, Header, Impact, Lag, Line, Meddling};
+use crate::record::{Audit, Header, Impact, Lag, Line, Meddling, Value};
 use crate::waits::Waits;
 use firedrill_detector::sample::METRIC_NAME;
 use firedrill_detector::sample::is_stale;
@@ -177,31 +177,7 @@ impl<'r> Whole<'r> {
                 at_ms,
                 target,
                 values,
-            } => {
-                self.before_audit("a scrape")?;
-                self.follows("a scrape", *at_ms)?;
-                if let Some(last_ms) = self.scraped.insert(target, *at_ms)
-                    && last_ms >= *at_ms
-                {
-                    return Err(Impossible::Twice(format!(
-                        "the scrape of {target} at {at_ms} ms"
-                    )));
-                }
-                let mut seen = BTreeSet::new();
-                for (id, value) in values {
-                    if !seen.insert(*id) {
-                        return Err(Impossible::Twice(format!("series {id} in this scrape")));
-                    }
-                    self.belongs(*id, target)?;
-                    let is_up = self.ups.get(*id as usize) == Some(&true);
-                    // What is known of a target that is no longer found ends with a staleness marker.
-                    let is_known = value.0 == 0.0 || value.0 == 1.0 || is_stale(value.0);
-                    if is_up && !is_known {
-                        return Err(Impossible::Up(target.clone(), value.0));
-                    }
-                }
-                Ok(())
-            }
+            } => self.scrape(*at_ms, target, values),
             Line::Transition(transition) => {
                 self.follows("a transition", transition.at_ms)?;
                 self.states.take(transition)
@@ -246,24 +222,7 @@ impl<'r> Whole<'r> {
                 lines,
                 checksum: _,
             } => {
-                self.has_footer = true;
-                let duration_ms = self.header.duration_ms;
-                let least_ms = match aborted {
-                    // It ended when it was to end.
-                    None => duration_ms,
-                    Some(_) => self.reached_ms.clamp(0, duration_ms),
-                };
-                within("the drill's end", *at_ms, least_ms, duration_ms)?;
-                if self.reached_ms > *at_ms {
-                    return Err(Impossible::Order {
-                        what: "the drill's end".into(),
-                        at_ms: *at_ms,
-                        after_ms: self.reached_ms,
-                    });
-                }
-                if !(real_seconds.is_finite() && *real_seconds >= 0.0) {
-                    return Err(Impossible::Speed(*real_seconds));
-                }
+                self.ends(*at_ms, aborted.is_some(), *real_seconds)?;
                 if let Some(written) = lines
                     && *written != number as u64
                 {
@@ -274,6 +233,59 @@ impl<'r> Whole<'r> {
                 }
                 self.adds_up()
             }
+        }
+    }
+
+    fn scrape(
+        &mut self,
+        at_ms: i64,
+        target: &'r str,
+        values: &[(u32, Value)],
+    ) -> Result<(), Impossible> {
+        self.before_audit("a scrape")?;
+        self.follows("a scrape", at_ms)?;
+        if let Some(last_ms) = self.scraped.insert(target, at_ms)
+            && last_ms >= at_ms
+        {
+            return Err(Impossible::Twice(format!(
+                "the scrape of {target} at {at_ms} ms"
+            )));
+        }
+        let mut seen = BTreeSet::new();
+        for (id, value) in values {
+            if !seen.insert(*id) {
+                return Err(Impossible::Twice(format!("series {id} in this scrape")));
+            }
+            self.belongs(*id, target)?;
+            let is_up = self.ups.get(*id as usize) == Some(&true);
+            // What is known of a target that is no longer found ends with a staleness marker.
+            let is_known = value.0 == 0.0 || value.0 == 1.0 || is_stale(value.0);
+            if is_up && !is_known {
+                return Err(Impossible::Up(target.to_owned(), value.0));
+            }
+        }
+        Ok(())
+    }
+
+    fn ends(&mut self, at_ms: i64, aborted: bool, real_seconds: f64) -> Result<(), Impossible> {
+        self.has_footer = true;
+        let duration_ms = self.header.duration_ms;
+        let least_ms = match aborted {
+            // It ended when it was to end.
+            false => duration_ms,
+            true => self.reached_ms.clamp(0, duration_ms),
+        };
+        within("the drill's end", at_ms, least_ms, duration_ms)?;
+        if self.reached_ms > at_ms {
+            return Err(Impossible::Order {
+                what: "the drill's end".into(),
+                at_ms,
+                after_ms: self.reached_ms,
+            });
+        }
+        match real_seconds.is_finite() && real_seconds >= 0.0 {
+            true => Ok(()),
+            false => Err(Impossible::Speed(real_seconds)),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::RulePack;
 use firedrill_detector::RuleSet;
 use firedrill_detector::rules::AlertRule;
-use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
+use firedrill_detector::yaml::{Position, Problem, Problems, closest};
 use std::collections::BTreeSet;
 use thiserror::Error;
 
@@ -173,7 +173,7 @@ impl RulePack {
 }
 
 /// A `pages` directive: file, place and severities.
-pub(super) type Said = (String, Mark, Vec<String>);
+pub(super) type Said = (String, Position, Vec<String>);
 
 fn listed(severities: &BTreeSet<String>) -> String {
     let quoted: Vec<String> = severities.iter().map(|name| format!("`{name}`")).collect();

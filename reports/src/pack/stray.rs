@@ -1,7 +1,7 @@
 //! Comments that look like directives and are none: nothing would come of them, without a word.
 
 use crate::record::RuleText;
-use firedrill_detector::yaml::{Mark, Problem, Problems, closest, lines_in_scalars};
+use firedrill_detector::yaml::{Position, Problem, Problems, closest, lines_in_scalars};
 
 /// The word that directives begin with.
 const WORD: &str = "firedrill";
@@ -24,7 +24,7 @@ pub fn check_strays(rules: &[RuleText]) -> Result<(), Vec<Problem>> {
             let Some((place, written, meant)) = stray(line) else {
                 continue;
             };
-            let at = Mark {
+            let at = Position {
                 line: index + 1,
                 column: 1 + line[..place].chars().count(),
             };
@@ -42,7 +42,7 @@ fn in_text(line: &str, index: usize, problems: &mut Problems) {
     let written = line.trim();
     let comment = written.strip_prefix('#').map(str::trim_start);
     if comment.is_some_and(|comment| comment.starts_with("firedrill:")) {
-        let at = Mark {
+        let at = Position {
             line: index + 1,
             column: 1 + line.len() - line.trim_start().len(),
         };

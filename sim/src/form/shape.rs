@@ -1,7 +1,7 @@
 //! How one value is written.
 
 use crate::form::{Row, Yaml};
-use firedrill_detector::yaml::{Mark, Node, Problems, Value};
+use firedrill_detector::yaml::{Node, Position, Problems, Value};
 
 /// How values of one kind are written, read, printed and described.
 pub trait Shape {
@@ -35,13 +35,13 @@ pub trait Shape {
 #[derive(Debug, Clone, PartialEq)]
 pub struct At<T> {
     /// Where.
-    pub at: Mark,
+    pub at: Position,
     /// What.
     pub value: T,
 }
 
 /// Where what was not written stands.
-const NOWHERE: Mark = Mark { line: 1, column: 1 };
+const NOWHERE: Position = Position { line: 1, column: 1 };
 
 impl<T> At<T> {
     /// A value that was not written anywhere.
@@ -69,7 +69,7 @@ impl<T> Spotted<T> {
 
     /// Where it begins.
     #[must_use]
-    pub fn here(&self) -> Mark {
+    pub fn here(&self) -> Position {
         self.node.as_ref().map_or(NOWHERE, |node| node.at)
     }
 
@@ -90,13 +90,13 @@ impl<T> Spotted<T> {
 
     /// Where the value of a key is; of one that was left out, where the form is.
     #[must_use]
-    pub fn place(&self, key: &str) -> Mark {
+    pub fn place(&self, key: &str) -> Position {
         self.node(key).map_or(self.here(), |node| node.at)
     }
 
     /// Where an item of the list at a key is.
     #[must_use]
-    pub fn place_of_item(&self, key: &str, index: usize) -> Mark {
+    pub fn place_of_item(&self, key: &str, index: usize) -> Position {
         let items = self.node(key).map(|node| &node.value);
         match items {
             Some(Value::Sequence(items)) => items.get(index).map(|node| node.at),

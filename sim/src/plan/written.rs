@@ -5,7 +5,7 @@ use crate::form::{count64, via, within};
 use crate::plan::{Arrivals, RetryDelay, Service, Z95};
 use crate::units;
 use firedrill_asynq::cron::Spec;
-use firedrill_detector::yaml::{Mark, Problems};
+use firedrill_detector::yaml::{Position, Problems};
 
 form! {
     /// When tasks are enqueued.
@@ -38,7 +38,7 @@ form! {
 }
 
 impl Means<Arrivals> for ArrivalsForm {
-    fn means(self, _: Mark, problems: &mut Problems) -> Option<Arrivals> {
+    fn means(self, _: Position, problems: &mut Problems) -> Option<Arrivals> {
         if self.poisson.is_none() && self.constant.is_none() {
             let hint = match self.burst {
                 Some(_) => "a burst has `at` and `over` of its own",
@@ -160,7 +160,7 @@ form! {
 }
 
 impl Means<Service> for ServiceForm {
-    fn means(self, _: Mark, _: &mut Problems) -> Option<Service> {
+    fn means(self, _: Position, _: &mut Problems) -> Option<Service> {
         let exponential = self.exponential.map(|form| Service::Exponential {
             mean_ms: form.mean_ms,
         });
@@ -186,7 +186,7 @@ impl Means<Service> for ServiceForm {
 }
 
 impl Means<Service> for LognormalForm {
-    fn means(self, here: Mark, problems: &mut Problems) -> Option<Service> {
+    fn means(self, here: Position, problems: &mut Problems) -> Option<Service> {
         match (self.mean_ms, self.p95_ms, self.mu, self.sigma) {
             (Some(mean), Some(p95), None, None) => {
                 let service = Service::lognormal(mean / 1e3, p95.value / 1e3);
@@ -251,7 +251,7 @@ form! {
 }
 
 impl Means<RetryDelay> for RetryForm {
-    fn means(self, _: Mark, problems: &mut Problems) -> Option<RetryDelay> {
+    fn means(self, _: Position, problems: &mut Problems) -> Option<RetryDelay> {
         if let Some(ms) = self.constant {
             for (key, value) in [("factor", &self.factor), ("jitter", &self.jitter)] {
                 if let Some(value) = value {

@@ -8,7 +8,7 @@ use crate::plan::{Arrivals, Plan, Step, TaskPlan, WorkerPlan};
 use crate::scenario::{At, Scenario};
 use crate::units;
 use firedrill_asynq::rng;
-use firedrill_detector::yaml::{Mark, Problem, Problems, closest};
+use firedrill_detector::yaml::{Position, Problem, Problems, closest};
 use rand::RngExt;
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ struct Resolver<'s> {
     scenario: &'s Scenario,
     problems: Problems,
     /// Where each step of the timeline was written, by its id.
-    places: BTreeMap<String, Mark>,
+    places: BTreeMap<String, Position>,
 }
 
 impl Resolver<'_> {
@@ -91,7 +91,7 @@ impl Resolver<'_> {
     }
 
     /// Reports a name that is none of those known.
-    fn unknown(&mut self, at: Mark, what: &str, name: &str, known: &[String]) {
+    fn unknown(&mut self, at: Position, what: &str, name: &str, known: &[String]) {
         let all = format!("accepted: {}", known.join(", "));
         let hint = closest(name, known.iter().map(String::as_str)).map_or(all.clone(), |close| {
             format!("did you mean `{close}`? {all}")
@@ -101,7 +101,7 @@ impl Resolver<'_> {
     }
 
     /// Where a step was written.
-    fn place(&self, step: &Step) -> Mark {
+    fn place(&self, step: &Step) -> Position {
         let place = self.places.get(&step.id).copied();
         place.unwrap_or(self.scenario.duration.at)
     }

@@ -5,7 +5,7 @@ use crate::form::{self, At, Shape, Yaml};
 use crate::lever::On;
 use crate::remedy::{self, Remedy};
 use crate::scenario::{Step, StepWritten};
-use firedrill_detector::yaml::{Fields, Mark, Node, Problems, Value};
+use firedrill_detector::yaml::{Fields, Node, Position, Problems, Value};
 use serde_json::{Value as Json, json};
 use std::ops::RangeInclusive;
 
@@ -31,7 +31,7 @@ pub(in crate::scenario) struct Until {
     pub(in crate::scenario) at: Option<At<i64>>,
     /// Name of the remedy.
     pub(in crate::scenario) remedy: Option<At<String>>,
-    pub(in crate::scenario) here: Mark,
+    pub(in crate::scenario) here: Position,
 }
 
 /// See the module.

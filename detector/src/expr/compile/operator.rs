@@ -6,8 +6,8 @@ use promql_parser::parser::{self, BinModifier, LabelModifier, VectorMatchCardina
 
 use super::{Compiler, Result, Typed, is_label_name, spelling, string};
 use crate::expr::{
-    Aggregate, AggregateOp, BinaryOp, Cardinality, Keep, Outcome, Projection, ScalarExpr, SetOp,
-    SetOperation, VectorExpr, VectorScalar, VectorVector,
+    Aggregate, AggregateOp, BinaryOp, Cardinality, Keep, Projection, ScalarExpr, SetOp,
+    SetOperation, VectorExpr, VectorScalar, VectorVector, Yields,
 };
 use crate::intern::Places;
 
@@ -92,9 +92,9 @@ impl Compiler {
             return Err(format!("the operator {name} is not supported"));
         };
         let outcome = match (op.is_comparison(), modifier.return_bool) {
-            (false, _) => Outcome::Value,
-            (true, false) => Outcome::Filter,
-            (true, true) => Outcome::Bool,
+            (false, _) => Yields::Value,
+            (true, false) => Yields::Filter,
+            (true, true) => Yields::Bool,
         };
         match (left, right) {
             (Typed::Scalar(left), Typed::Scalar(right)) => Ok(Typed::Scalar(ScalarExpr::Binary {
@@ -146,7 +146,7 @@ fn matching(modifier: &BinModifier) -> Keep {
 
 fn vector_scalar(
     op: BinaryOp,
-    outcome: Outcome,
+    outcome: Yields,
     vector: VectorExpr,
     scalar: ScalarExpr,
     scalar_first: bool,
@@ -163,13 +163,13 @@ fn vector_scalar(
 
 fn vector_vector(
     op: BinaryOp,
-    outcome: Outcome,
+    outcome: Yields,
     left: VectorExpr,
     right: VectorExpr,
     modifier: &BinModifier,
 ) -> Typed {
     let matching = matching(modifier);
-    let drop_name = outcome != Outcome::Filter;
+    let drop_name = outcome != Yields::Filter;
     let group = |many_left: bool, labels: &promql_parser::label::Labels| Cardinality::Group {
         many_left,
         include: labels.labels.clone(),

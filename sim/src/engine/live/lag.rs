@@ -27,43 +27,11 @@ pub(crate) fn lag(
 ) -> Lag {
     let since_start = |at: Time| at.millis() - origin.millis();
     let micros = |from: Time, to: Time| (to.0 - from.0) / 1_000;
-    let (mut enqueue_us, mut redis_us) = (Vec::new(), Vec::new());
-    let mut sent_at: BTreeMap<&str, Time> = BTreeMap::new();
-    for entry in producer {
-        match entry {
-            Note::Sent {
-                at, id, intended, ..
-            } => {
-                let late_us = micros(*intended, *at);
-                enqueue_us.push(late_us);
-                gaps.add(
-                    GapKind::Enqueue,
-                    PRODUCER,
-                    since_start(*intended),
-                    late_us / 1_000,
-                );
-                sent_at.insert(id, *at);
-            }
-            Note::Answered { at, id, accepted } => {
-                let Some(sent) = sent_at.get(id.as_str()) else {
-                    continue;
-                };
-                let took_us = micros(*sent, *at);
-                redis_us.extend(accepted.then_some(took_us));
-                // A call that waits for a Redis that is away by plan is no delay of ours.
-                let was_away = |who| absences.was_away(who, *sent, *at);
-                if !was_away(REDIS) && !was_away(&way_of(PRODUCER)) {
-                    gaps.add(
-                        GapKind::RoundTrip,
-                        PRODUCER,
-                        since_start(*sent),
-                        took_us / 1_000,
-                    );
-                }
-            }
-            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
-        }
-    }
+    let Sending {
+        mut enqueue_us,
+        mut redis_us,
+        sent_at,
+    } = sending(producer, (origin, absences), gaps);
     let (mut overrun_us, mut taken_off_us) = (Vec::new(), Vec::new());
     let mut handler_us = Vec::new();
     for ledger in ledgers {
@@ -132,6 +100,65 @@ pub(crate) fn lag(
         taken_off_ms: taken_off / 1e3,
         lost_ms: lost.filter(|(_, ms)| *ms > 0).collect(),
         gaps: Vec::new(),
+    }
+}
+
+/// How late tasks were sent, and how long Redis took to answer, microseconds.
+struct Sending<'n> {
+    enqueue_us: Vec<i64>,
+    redis_us: Vec<i64>,
+    /// When each task was sent.
+    sent_at: BTreeMap<&'n str, Time>,
+}
+
+fn sending<'n>(
+    producer: &'n [Note],
+    (origin, absences): (Time, &Absences),
+    gaps: &mut Gaps,
+) -> Sending<'n> {
+    let since_start = |at: Time| at.millis() - origin.millis();
+    let micros = |from: Time, to: Time| (to.0 - from.0) / 1_000;
+    let (mut enqueue_us, mut redis_us) = (Vec::new(), Vec::new());
+    let mut sent_at: BTreeMap<&str, Time> = BTreeMap::new();
+    for entry in producer {
+        match entry {
+            Note::Sent {
+                at, id, intended, ..
+            } => {
+                let late_us = micros(*intended, *at);
+                enqueue_us.push(late_us);
+                gaps.add(
+                    GapKind::Enqueue,
+                    PRODUCER,
+                    since_start(*intended),
+                    late_us / 1_000,
+                );
+                sent_at.insert(id, *at);
+            }
+            Note::Answered { at, id, accepted } => {
+                let Some(sent) = sent_at.get(id.as_str()) else {
+                    continue;
+                };
+                let took_us = micros(*sent, *at);
+                redis_us.extend(accepted.then_some(took_us));
+                // A call that waits for a Redis that is away by plan is no delay of ours.
+                let was_away = |who| absences.was_away(who, *sent, *at);
+                if !was_away(REDIS) && !was_away(&way_of(PRODUCER)) {
+                    gaps.add(
+                        GapKind::RoundTrip,
+                        PRODUCER,
+                        since_start(*sent),
+                        took_us / 1_000,
+                    );
+                }
+            }
+            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
+        }
+    }
+    Sending {
+        enqueue_us,
+        redis_us,
+        sent_at,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Shapes made of others: lists, forms, values with their places.
 
 use crate::form::{At, Form, Row, Shape, Spotted, Yaml, doc, name, quote};
-use firedrill_detector::yaml::{Mark, Node, Problems};
+use firedrill_detector::yaml::{Node, Position, Problems};
 use serde_json::{Value, json};
 use std::marker::PhantomData;
 
@@ -163,7 +163,7 @@ impl<F: Form> Shape for WithSpots<F> {
 /// A form that stands for something else.
 pub trait Means<T>: Form {
     /// What it means; `None`, with problems, when its keys do not go together.
-    fn means(self, here: Mark, problems: &mut Problems) -> Option<T>;
+    fn means(self, here: Position, problems: &mut Problems) -> Option<T>;
 
     /// The form that means this.
     fn of(value: &T) -> Self;

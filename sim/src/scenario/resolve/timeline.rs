@@ -10,7 +10,7 @@ use crate::scenario::resolve::Resolver;
 use crate::scenario::timeline::Until as UntilWritten;
 use crate::scenario::{At, Select, StepWritten};
 use crate::units;
-use firedrill_detector::yaml::Mark;
+use firedrill_detector::yaml::Position;
 
 /// What a step may be done to: the processes of the plan, and what else has a name.
 struct Cast<'w> {
@@ -153,7 +153,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn is_queue(&mut self, at: Mark, queue: &str) {
+    fn is_queue(&mut self, at: Position, queue: &str) {
         let queues = self.scenario.queues.iter();
         let queues: Vec<String> = queues.map(|queue| queue.name.clone()).collect();
         if !queues.iter().any(|known| known == queue) {
@@ -164,7 +164,7 @@ impl Resolver<'_> {
     /// The steps' names, as written or after their faults: `worker.kill`, `worker.kill-2`, ...
     fn ids(&mut self) -> Vec<String> {
         let timeline = &self.scenario.timeline;
-        let mut taken: Vec<(String, Mark)> = Vec::new();
+        let mut taken: Vec<(String, Position)> = Vec::new();
         for id in timeline.iter().filter_map(|step| step.id.as_ref()) {
             let first = taken.iter().find(|(other, _)| *other == id.value);
             if let Some((_, first)) = first {
