@@ -320,9 +320,11 @@ faults! {
     "redis.kill" redis_kill RedisKill;
     "redis.stop" redis_stop RedisStop;
     "redis.full" redis_full RedisFull;
+    "redis.read-only" redis_read_only RedisReadOnly;
     "link.delay" link_delay LinkDelay;
     "link.jitter" link_jitter LinkJitter;
     "link.black-hole" link_black_hole LinkBlackHole;
+    "link.reset" link_reset LinkReset;
     "link.lose-reply" link_lose_reply LinkLoseReply;
     "link.repeat" link_repeat LinkRepeat;
     "producer.stop" producer_stop ProducerStop;

@@ -100,6 +100,10 @@ pub enum RedisLever {
     Fill,
     /// Both are set back.
     Drain,
+    /// `REPLICAOF` a place where nobody is.
+    Demote,
+    /// `REPLICAOF NO ONE`.
+    Promote,
 }
 
 /// What is done to a queue.
@@ -123,6 +127,8 @@ pub enum LinkLever {
     },
     /// Nothing arrives, and nobody is told: connections stay open, and new ones get no answer.
     Drop,
+    /// Connections are reset, those there are and every new one.
+    Reset,
     /// As before the step; what was held arrives.
     Heal,
 }

@@ -170,6 +170,8 @@ impl Account {
             }
             Lever::Redis(RedisLever::Fill) => owes(vec![memory]),
             Lever::Redis(RedisLever::Drain) => pays(vec![memory]),
+            // Done to the drill's own alone, and gone with it.
+            Lever::Redis(RedisLever::Demote | RedisLever::Promote) => Self::default(),
             Lever::Queue { queue, what } => {
                 let queue = queue.clone();
                 let unpause = vec![Undo::Unpause { redis, queue }];

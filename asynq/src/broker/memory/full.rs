@@ -14,6 +14,26 @@ impl<T: Task> MemoryBroker<T> {
             .map(|(_, queue)| queue)
     }
 
+    /// Whether an operation has a command in it that writes, which a replica refuses.
+    #[must_use]
+    pub fn writes(&self, op: &Op<T>) -> bool {
+        let is_write = matches!(
+            op,
+            // LREM and the like, whether they find anything or not.
+            Op::Done { .. }
+                | Op::MarkAsComplete { .. }
+                | Op::Requeue { .. }
+                | Op::Retry { .. }
+                | Op::Archive { .. }
+                | Op::DeleteAggregationSet { .. }
+                | Op::Unpause { .. }
+                | Op::ClearSchedulerEntries(_)
+                | Op::RecordEnqueueEvent { .. }
+                | Op::ClearServerState { .. }
+        );
+        is_write || self.needs_memory(op)
+    }
+
     /// Whether an operation would be refused now.
     #[must_use]
     pub fn needs_memory(&self, op: &Op<T>) -> bool {

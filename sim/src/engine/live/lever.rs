@@ -118,6 +118,7 @@ impl Stand {
         let what = match lever {
             LinkLever::Delay { .. } => "slow",
             LinkLever::Drop => "cut",
+            LinkLever::Reset => "reset",
             LinkLever::Heal => "as before",
         };
         (seen == all, format!("{seen} of {all} links {what}"))

@@ -16,6 +16,7 @@ use pump::Dice;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 use talk::{Rules, Talk};
@@ -55,6 +56,7 @@ struct State {
     delay: Duration,
     jitter: Duration,
     cut: bool,
+    reset: bool,
 }
 
 impl Drop for Link {
@@ -119,10 +121,14 @@ impl Links {
             LinkLever::Delay { ms, jitter_ms } => State {
                 delay: clock.real_millis(ms),
                 jitter: clock.real_millis(jitter_ms),
-                cut: false,
+                ..State::default()
             },
             LinkLever::Drop => State {
                 cut: true,
+                ..State::default()
+            },
+            LinkLever::Reset => State {
+                reset: true,
                 ..State::default()
             },
             LinkLever::Heal => State::default(),
@@ -163,6 +169,11 @@ impl Link {
             (Duration::ZERO, jitter) => jitter / 4,
             (delay, _) => 2 * delay,
         };
+        if state.reset {
+            // At once: silence would be a cut.
+            let answer = tokio::time::timeout(ANSWERS_WITHIN, greet(self.port)).await;
+            return matches!(answer, Ok(Err(_)));
+        }
         for _ in 0..GREETINGS {
             let took = self.greeted(state).await;
             match took {
@@ -223,10 +234,29 @@ async fn accept(
 async fn forward(
     client: TcpStream,
     (way, talk): (Way, Option<Talk>),
-    mut state: watch::Receiver<State>,
+    state: watch::Receiver<State>,
     dice: [Dice; 2],
 ) -> io::Result<()> {
     client.set_nodelay(true)?;
+    let knob = client.as_fd().try_clone_to_owned()?;
+    let mut reset = state.clone();
+    tokio::select! {
+        done = carry(client, (way, talk), state, dice) => done,
+        // A link that is gone resets nobody.
+        Ok(_) = reset.wait_for(|state| state.reset) => {
+            // With nothing lingering, closing is a reset.
+            rustix::net::sockopt::set_socket_linger(knob, Some(Duration::ZERO))?;
+            Ok(())
+        }
+    }
+}
+
+async fn carry(
+    client: TcpStream,
+    (way, talk): (Way, Option<Talk>),
+    mut state: watch::Receiver<State>,
+    dice: [Dice; 2],
+) -> io::Result<()> {
     // Nobody answers a greeting that does not arrive.
     pump::passes(&mut state).await;
     match way {

@@ -18,6 +18,8 @@ pub(crate) struct VirtualRedis {
     up_since: Option<Time>,
     /// Whether it has reached its `maxmemory`, with `noeviction`.
     full: bool,
+    /// Whether it is a replica.
+    read_only: bool,
 }
 
 impl VirtualRedis {
@@ -27,6 +29,7 @@ impl VirtualRedis {
             data: MemoryBroker::default(),
             up_since: Some(now.plus_millis(-UP_BEFORE_MS)),
             full: false,
+            read_only: false,
         }
     }
 
@@ -41,7 +44,22 @@ impl VirtualRedis {
                 "OOM command not allowed when used memory > 'maxmemory'.".into(),
             ));
         }
+        if self.read_only && self.data.writes(&op) {
+            return Err(BrokerError::Refused(
+                "READONLY You can't write against a read only replica.".into(),
+            ));
+        }
         self.data.call(op)
+    }
+
+    /// Whether it refuses every write from now on.
+    pub(crate) fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
+    }
+
+    /// Whether clients try again what it refuses, until they give up: go-redis does with what a replica says.
+    pub(crate) fn is_asked_again(&self) -> bool {
+        self.read_only
     }
 
     /// Whether it refuses what needs memory from now on.
@@ -66,6 +84,7 @@ impl VirtualRedis {
         self.up_since = Some(now);
         // What was set by hand is gone with the process.
         self.full = false;
+        self.read_only = false;
     }
 
     /// What is in it, whether it is up or not: what survived an outage is there when it is started again.

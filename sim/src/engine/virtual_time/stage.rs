@@ -148,6 +148,9 @@ impl Stage<'_> {
     pub(crate) fn refusal_ms(&self, answer: &Answer<Token>) -> i64 {
         match answer {
             Err(_) if !self.redis.is_up() => VirtualRedis::refusal_ms(),
+            Err(BrokerError::Refused(_)) if self.redis.is_asked_again() => {
+                VirtualRedis::refusal_ms() + REFUSED_MS
+            }
             Err(BrokerError::Refused(_)) => REFUSED_MS,
             _ => 0,
         }

@@ -56,6 +56,28 @@ impl Stand {
                 self.roster.leaves(REDIS);
                 self.fill().await
             }
+            RedisLever::Demote => {
+                self.roster.leaves(REDIS);
+                // Nobody listens on port 1, or it is no Redis.
+                let done = self.replica_of("127.0.0.1", "1").await;
+                match (done, self.write().await) {
+                    (Err(error), _) => (false, error),
+                    (Ok(()), Err(error)) if error.contains("READONLY") => {
+                        (true, "is a replica; refuses writes".to_owned())
+                    }
+                    (Ok(()), Err(error)) => (false, error),
+                    (Ok(()), Ok(())) => (false, "takes writes".to_owned()),
+                }
+            }
+            RedisLever::Promote => {
+                let done = self.replica_of("NO", "ONE").await;
+                let written = self.write().await;
+                self.is_there();
+                match (done, written) {
+                    (Ok(()), Ok(())) => (true, "is a master; takes writes".to_owned()),
+                    (Err(error), _) | (_, Err(error)) => (false, error),
+                }
+            }
             RedisLever::Drain => {
                 let set = self.set_memory(self.maxmemory_before()).await;
                 let written = self.write().await;
@@ -99,6 +121,15 @@ impl Stand {
         write.arg("firedrill:probe").arg(1).arg("PX").arg(1);
         let done = self.control.command::<redis::Value>(&write, "SET").await;
         done.map(drop).map_err(|error| error.to_string())
+    }
+
+    async fn replica_of(&self, host: &str, port: &str) -> Result<(), String> {
+        let mut replicate = redis::cmd("REPLICAOF");
+        replicate.arg(host).arg(port);
+        let done = self
+            .control
+            .command::<redis::Value>(&replicate, "REPLICAOF");
+        done.await.map(drop).map_err(|error| error.to_string())
     }
 
     async fn set_memory(&self, bytes: u64) -> Result<(), String> {

@@ -27,7 +27,7 @@ fn slow(delay_ms: u64, jitter_ms: u64) -> State {
     State {
         delay: Duration::from_millis(delay_ms),
         jitter: Duration::from_millis(jitter_ms),
-        cut: false,
+        ..State::default()
     }
 }
 
@@ -35,6 +35,14 @@ const CUT: State = State {
     delay: Duration::ZERO,
     jitter: Duration::ZERO,
     cut: true,
+    reset: false,
+};
+
+const RESET: State = State {
+    delay: Duration::ZERO,
+    jitter: Duration::ZERO,
+    cut: false,
+    reset: true,
 };
 
 async fn connect(link: &Link) -> TcpStream {
@@ -46,7 +54,15 @@ async fn connect(link: &Link) -> TcpStream {
 async fn a_link_is_seen_to_be_slow_cut_and_well_again() {
     let link = link().await;
     let well = State::default();
-    for state in [well, slow(30, 0), slow(10, 20), slow(0, 40), CUT, well] {
+    for state in [
+        well,
+        slow(30, 0),
+        slow(10, 20),
+        slow(0, 40),
+        CUT,
+        RESET,
+        well,
+    ] {
         link.state.send_replace(state);
         assert!(link.is(state).await, "{state:?}");
     }
@@ -66,6 +82,24 @@ async fn what_is_held_arrives_when_the_link_heals_and_nothing_is_closed() {
     let silence = tokio::time::timeout(Duration::from_millis(100), stream.read_u8());
     assert!(silence.await.is_err());
     link.state.send_replace(State::default());
+    assert_eq!(stream.read_u8().await.unwrap(), b'b');
+}
+
+#[tokio::test]
+async fn connections_are_reset_those_there_are_and_new_ones() {
+    let link = link().await;
+    let mut stream = connect(&link).await;
+    stream.write_all(b"a").await.unwrap();
+    assert_eq!(stream.read_u8().await.unwrap(), b'a');
+    link.state.send_replace(RESET);
+    let told = stream.read_u8().await.unwrap_err();
+    assert_eq!(told.kind(), io::ErrorKind::ConnectionReset);
+    let mut new = connect(&link).await;
+    let told = new.read_u8().await.unwrap_err();
+    assert_eq!(told.kind(), io::ErrorKind::ConnectionReset);
+    link.state.send_replace(State::default());
+    let mut stream = connect(&link).await;
+    stream.write_all(b"b").await.unwrap();
     assert_eq!(stream.read_u8().await.unwrap(), b'b');
 }
 

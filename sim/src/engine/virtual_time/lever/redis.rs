@@ -47,6 +47,16 @@ impl World<'_> {
                 self.stage.redis.set_full(true);
                 "maxmemory set; refuses writes that need memory".to_owned()
             }
+            RedisLever::Demote => {
+                self.stage.lives.absences().leaves(REDIS, now);
+                self.stage.redis.set_read_only(true);
+                "is a replica; refuses writes".to_owned()
+            }
+            RedisLever::Promote => {
+                self.stage.redis.set_read_only(false);
+                self.stage.lives.absences().returns(REDIS, now);
+                "is a master; takes writes".to_owned()
+            }
             RedisLever::Drain => {
                 self.stage.redis.set_full(false);
                 self.stage.lives.absences().returns(REDIS, now);

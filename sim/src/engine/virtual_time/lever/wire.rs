@@ -32,6 +32,9 @@ use std::collections::BTreeMap;
 /// A client: the producer, or a process by its number.
 type Client = Option<u16>;
 
+/// What a client is told whose connection is reset.
+const RESET: &str = "connection reset by peer";
+
 /// There and back.
 const ASKING: usize = 0;
 const ANSWERING: usize = 1;
@@ -59,6 +62,8 @@ struct Link {
     delay_ms: i64,
     jitter_ms: i64,
     cut: bool,
+    /// Whether connections are reset.
+    reset: bool,
     /// Whether there is a connection.
     dialled: bool,
     /// When what was sent last arrives, each way: nothing overtakes it.
@@ -71,6 +76,7 @@ impl Default for Link {
             delay_ms: 0,
             jitter_ms: 0,
             cut: false,
+            reset: false,
             dialled: true,
             last: [Time::default(); 2],
         }
@@ -226,6 +232,10 @@ impl Stage<'_> {
         };
         let (who, client) = (call.who, client_of(call.who));
         let (attempt, op) = (call.attempt, call.op.clone());
+        if wire.link(client).reset {
+            return self.fails(number, attempt, RESET);
+        }
+        let Some(wire) = &mut self.wire else { return };
         let dialling = !wire.link(client).dialled && !wire.passes(client, ASKING);
         if let Some(call) = wire.calls.get_mut(&number) {
             call.dialling = dialling;
@@ -268,6 +278,9 @@ impl Stage<'_> {
             Freight::Asked(_) => ASKING,
             Freight::Answered(_) => ANSWERING,
         };
+        if wire.link(flight.client).reset {
+            return;
+        }
         if !wire.passes(flight.client, way) {
             wire.held.push(flight);
             return;
@@ -359,6 +372,20 @@ impl Stage<'_> {
         self.events.push(now.plus_millis(pause_ms), again);
     }
 
+    /// The connections of these clients are gone, and with them what they wait for. What has reached Redis is done.
+    fn reset(&mut self, clients: &[Client]) {
+        let Some(wire) = &mut self.wire else { return };
+        wire.held.retain(|flight| !clients.contains(&flight.client));
+        let waiting = wire.calls.iter();
+        let waiting: Vec<(u64, u32)> = waiting
+            .filter(|(_, call)| clients.contains(&client_of(call.who)))
+            .map(|(number, call)| (*number, call.attempt))
+            .collect();
+        for (number, attempt) in waiting {
+            self.fails(number, attempt, RESET);
+        }
+    }
+
     /// Redis goes on.
     pub(super) fn continue_redis(&mut self) {
         if let Some(wire) = &mut self.wire {
@@ -443,7 +470,9 @@ impl World<'_> {
             let (way, absences) = (way_of(name), self.stage.lives.absences());
             match lever {
                 LinkLever::Heal => absences.returns(&way, now),
-                LinkLever::Delay { .. } | LinkLever::Drop => absences.leaves(&way, now),
+                LinkLever::Delay { .. } | LinkLever::Drop | LinkLever::Reset => {
+                    absences.leaves(&way, now);
+                }
             }
         }
         let processes = self.numbers(targets).into_iter();
@@ -455,17 +484,22 @@ impl World<'_> {
         let Some(wire) = &mut self.stage.wire else {
             return Pulled::Seen(false, "there are no links".to_owned());
         };
-        for client in clients {
+        for client in clients.iter().copied() {
             let link = wire.link(client);
+            link.reset = lever == LinkLever::Reset;
             (link.delay_ms, link.jitter_ms, link.cut) = match lever {
                 LinkLever::Delay { ms, jitter_ms } => (ms, jitter_ms, false),
                 LinkLever::Drop => (0, 0, true),
-                LinkLever::Heal => (0, 0, false),
+                LinkLever::Reset | LinkLever::Heal => (0, 0, false),
             };
         }
         let saw = match lever {
             LinkLever::Delay { .. } => format!("{all} of {all} links slow"),
             LinkLever::Drop => format!("{all} of {all} links cut"),
+            LinkLever::Reset => {
+                self.stage.reset(&clients);
+                format!("{all} of {all} links reset")
+            }
             LinkLever::Heal => {
                 self.stage.flow();
                 format!("{all} of {all} links as before")
