@@ -14,7 +14,8 @@ form! {
 
 impl Definition for RedisReadOnly {
     const ON: On = On::Redis;
-    const CLASS: Class = Class::Stored;
+    // It is done to the drill's own Redis alone, and goes with it.
+    const CLASS: Class = Class::Reversible;
     const CAUSES: &'static [&'static str] = &["redis-down", "other"];
     const ENDS_BY_ITSELF: bool = true;
     const STATE: &'static str = "read-only";
