@@ -128,7 +128,8 @@ async fn direct(
     stand
 }
 
-/// Takes one turn. Handler faults need nothing here: the workers know the plan and the time, and report the first effect.
+/// Takes one turn. What workers and the producer bring about themselves needs nothing here: they know the plan and the time,
+/// and report the first effect.
 async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     let plan = stand.plan.clone();
     let targets = &turn.targets(&plan)[..];
