@@ -5,7 +5,7 @@
 //! asks for more only when that grows.
 
 use crate::form::{self, Form, Row, Yaml};
-use crate::lever::{Class, HandlerLever, Lever, On};
+use crate::lever::{Class, HandlerLever, Lever, On, PointLever};
 use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
@@ -283,6 +283,12 @@ impl Fault {
     #[must_use]
     pub fn takes_redis(&self) -> bool {
         matches!(self.begin(), Lever::Redis(_))
+    }
+
+    /// Whether a process that it is done to dies when it makes a certain call.
+    #[must_use]
+    pub fn kills_at_a_call(&self) -> bool {
+        matches!(self.begin(), Lever::Point(PointLever::Set(rule)) if rule.then.kills())
     }
 
     /// Whether the clients it is done to go over links of their own.

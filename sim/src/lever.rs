@@ -194,6 +194,14 @@ pub enum PointVerdict {
     Repeat,
 }
 
+impl PointVerdict {
+    /// Whether the client's process ends by it.
+    #[must_use]
+    pub fn kills(self) -> bool {
+        matches!(self, Self::DieBefore | Self::DieAfter)
+    }
+}
+
 /// What a lever is pulled on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum On {

@@ -53,11 +53,6 @@ impl PointVerdict {
             Self::DieAfter | Self::LoseReply | Self::Repeat => At::Redis,
         }
     }
-
-    /// Whether the client's process ends by it.
-    pub(crate) fn kills(self) -> bool {
-        matches!(self, Self::DieBefore | Self::DieAfter)
-    }
 }
 
 impl Points {

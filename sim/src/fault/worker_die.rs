@@ -25,14 +25,14 @@ const MOMENTS: [(&str, Moment); 3] = [
 ];
 
 form! {
-    /// A worker process dies of SIGKILL at an exact step of a task's way.
+    /// A worker process, one a step, dies of SIGKILL at an exact point of a task's way.
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub struct WorkerDie: "worker.die" {
         /// When: Redis has given it a task; its handler has returned without an error, and Redis has not been told; or Redis has
         /// been told.
         pub when: Moment = choice(MOMENTS), required;
-        /// At which task of each process.
+        /// At which of its tasks.
         pub nth: u32 = count(1..=1_000_000), default 1;
     }
 }

@@ -167,6 +167,18 @@ fn a_remedy_of_its_own_ends_a_fault_and_one_that_does_not_help_is_done_all_the_s
     );
 }
 
+#[test]
+fn a_step_has_one_process_die_at_a_call() {
+    let dies = fault::KINDS.iter().find(|kind| kind.name == "worker.die");
+    let text = scenario(dies.unwrap()).replace("select: [w-0]", "select: all");
+    let written = Scenario::parse("s.yaml", &text).unwrap();
+    let problems = Plan::resolve(&written, &PlanOptions::default()).unwrap_err();
+    assert_eq!(
+        problems[0].to_string(),
+        "s.yaml:14:22: worker.die: 2 processes do not die at one call\n    select one, and write a step for each"
+    );
+}
+
 /// The processes that a step is done to are those that are there when it is due.
 #[test]
 fn who_is_meant_is_found_when_a_step_is_due() {

@@ -125,6 +125,16 @@ impl Resolver<'_> {
             Harm::Queue(queue) => self.is_queue(fault.at, queue),
             Harm::All | Harm::Processes | Harm::Nothing => {}
         }
+        // Each dies when it makes its call, if it does: one that lives on must not pass for dead.
+        if fault.value.kills_at_a_call() && targets.len() > 1 {
+            let message = format!(
+                "{}: {} processes do not die at one call",
+                fault.value.name(),
+                targets.len()
+            );
+            let hint = "select one, and write a step for each";
+            self.problems.push_with_hint(fault.at, message, hint);
+        }
         let slots = fault.value.slots_needed();
         let is_hit = |worker: &WorkerPlan| {
             let prefix = format!("{}-", worker.name);
