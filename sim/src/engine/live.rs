@@ -17,6 +17,7 @@ pub mod scraper;
 mod stand;
 mod strain;
 mod targets_file;
+mod throttle;
 mod upkeep;
 pub mod uptime;
 pub(crate) mod watch;

@@ -53,7 +53,9 @@ impl Ours {
             .workload
             .iter()
             .filter(|task| matches!(task.arrivals, Arrivals::Cron { .. }));
-        let steps = u32::try_from(plan.timeline.len()).unwrap_or(u32::MAX);
+        // Each step starts a process once at most, be it a fault that ends or a remedy of its own.
+        let steps = plan.timeline.len() + plan.remedies.len();
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
         Self {
             seed: plan.seed,
             queues: plan.queues.iter().map(|queue| queue.name.clone()).collect(),

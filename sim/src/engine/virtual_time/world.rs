@@ -147,6 +147,7 @@ impl<'p> World<'p> {
             if plan.is_there_at_start(&self.processes[index].name) {
                 self.start_process(index);
             } else {
+                self.processes[index].left = true;
                 self.scrapes.find(index, false);
             }
         }
@@ -214,6 +215,7 @@ impl<'p> World<'p> {
             }
             Happening::Turn => self.take_turns(),
             Happening::Dies(process, incarnation) => self.dies(process, incarnation),
+            Happening::Throttle(process, number) => self.throttles(process, number),
             Happening::Kill(process, incarnation) => self.out_of_patience(process, incarnation),
         }
         Ok(())
@@ -246,6 +248,7 @@ impl<'p> World<'p> {
             | Happening::Turn
             | Happening::Kill(..)
             | Happening::Dies(..)
+            | Happening::Throttle(..)
             | Happening::Wire(_) => {}
         }
     }
