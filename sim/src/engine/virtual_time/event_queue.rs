@@ -35,6 +35,8 @@ pub(crate) enum Happening {
     Kill(u16, u32),
     /// A process dies in the middle of a call.
     Dies(u16, u32),
+    /// An orchestrator starts a process again that has died in this life.
+    StartsAgain(u16, u32),
     /// An actor is asked to shut down.
     Shutdown(Who),
     /// Between actors and Redis.
