@@ -346,6 +346,10 @@ faults! {
     "handler.fail" handler_fail HandlerFail;
     "handler.slow" handler_slow HandlerSlow;
     "handler.deadlock" handler_deadlock HandlerDeadlock;
+    "handler.panic" handler_panic HandlerPanic;
+    "handler.leak" handler_leak HandlerLeak;
+    "handler.crash" handler_crash HandlerCrash;
+    "handler.requeue" handler_requeue HandlerRequeue;
     "redis.kill" redis_kill RedisKill;
     "redis.stop" redis_stop RedisStop;
     "redis.full" redis_full RedisFull;

@@ -73,6 +73,47 @@ pub enum HandlerLever {
     },
     /// They lock each other out for good, in the step's processes.
     Deadlock,
+    /// They panic.
+    Panic {
+        /// Task type; `None`: all.
+        task: Option<String>,
+        /// Share of executions that do, above 0 and up to 1.
+        share: f64,
+        /// Whether the application's own counters see it.
+        counted: bool,
+    },
+    /// They never return, in the step's processes.
+    Hang {
+        /// Task type; `None`: all.
+        task: Option<String>,
+        /// Which executions.
+        which: Hangs,
+    },
+    /// They bring their process down.
+    Crash {
+        /// Task type.
+        task: String,
+        /// Share of tasks that do, at each attempt, above 0 and up to 1.
+        share: f64,
+    },
+    /// They enqueue the same again and succeed.
+    Requeue {
+        /// Task type.
+        task: String,
+        /// Share of executions that do, above 0 and up to 1.
+        share: f64,
+        /// How much later that is due, virtual milliseconds.
+        delay_ms: i64,
+    },
+}
+
+/// Which executions hang.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Hangs {
+    /// Such a share of them, drawn for each.
+    Share(f64),
+    /// The first attempt of one task in so many.
+    Every(u32),
 }
 
 /// What is done to processes.

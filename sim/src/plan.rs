@@ -2,10 +2,12 @@
 //!
 //! All times are virtual milliseconds since the start of the drill.
 
+mod chain;
 mod demand;
 mod draw;
 mod exponential;
 mod load;
+mod restart;
 mod roster;
 mod served;
 mod skew;
@@ -13,9 +15,13 @@ mod start;
 mod targets;
 mod written;
 
+pub(crate) use chain::Births;
+pub use chain::{Child, Then};
 pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
+pub(crate) use restart::Backoff;
+pub use restart::RestartPlan;
 pub use roster::{Roster, Select};
 pub(crate) use roster::{Scale, name_of};
 pub use skew::Skew;
@@ -25,7 +31,7 @@ pub(crate) use targets::{EXPORTERS, targets};
 
 use crate::fault::{Fault, Harm};
 use crate::form::{
-    Named, choice, count, duration, form, name, positive, share, text, truth, via, within,
+    Named, choice, count, duration, form, list, name, positive, share, text, truth, via, within,
 };
 use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
 use crate::remedy::Remedy;
@@ -129,8 +135,8 @@ form! {
         pub task: String = name(), required;
         /// Its queue.
         pub queue: String = text(), required;
-        /// When it is enqueued: always open loop, whatever the system does.
-        pub arrivals: Arrivals = via::<ArrivalsForm, Arrivals>(), required;
+        /// When it is enqueued: always open loop, whatever the system does. `none`: by handlers alone, see `then`.
+        pub arrivals: Arrivals = via::<ArrivalsForm, Arrivals>(), default Arrivals::None;
         /// How long its handler works.
         pub service: Service = via::<ServiceForm, Service>(), required;
         /// asynq's `MaxRetry`.
@@ -156,6 +162,9 @@ form! {
         /// What its handler writes as the task's result.
         #[serde(default)]
         pub result: Option<String> = text(), optional;
+        /// What its handler enqueues when it has succeeded.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub then: Vec<Then> = list("then", within::<Then>()), if_any;
     }
 }
 
@@ -163,6 +172,8 @@ form! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Arrivals {
+    /// None: others enqueue it, if anybody does.
+    None,
     /// Independent arrivals at a mean rate.
     Poisson {
         /// Tasks per second.
@@ -260,6 +271,10 @@ form! {
         /// Whether and when groups are aggregated; live only.
         #[serde(default)]
         pub groups: Option<GroupPlan> = within::<GroupPlan>(), optional;
+        /// Whether an orchestrator starts processes again that have died by themselves, and when: a crash, not `worker.kill`; left out,
+        /// they stay down until somebody starts them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub restart: Option<RestartPlan> = within::<RestartPlan>(), optional;
     }
 }
 
@@ -393,6 +408,19 @@ impl Plan {
             .iter()
             .flat_map(|worker| names(worker).into_iter().map(move |name| (name, worker)))
             .collect()
+    }
+
+    /// Whether a process that is started at `at_ms` comes up: without Redis, or a way to it, it does not, as asynq's does not.
+    pub(crate) fn comes_up(&self, process: &str, at_ms: i64) -> bool {
+        let prevents = |step: &&Step| match step.fault.begin() {
+            Lever::Redis(RedisLever::Kill { .. } | RedisLever::Stop) => true,
+            Lever::Link(LinkLever::Drop | LinkLever::Reset) => {
+                step.targets.iter().any(|target| target == process)
+            }
+            _ => false,
+        };
+        let mut on = self.timeline.iter().filter(|step| step.is_on(at_ms));
+        !on.any(|step| prevents(&step))
     }
 
     /// Whether a process is there when the drill begins; the others come when their group is scaled.

@@ -83,7 +83,7 @@ warmup: 30s
 queues: {{ default: {{ priority: 1, wait_objective: 30s }} }}
 workload:
   - {{ task: t, queue: default, arrivals: {{ poisson: 2/s }}, service: {{ constant: 500ms }} }}
-workers: [{{ name: w, processes: 2, concurrency: 3 }}]
+workers: [{{ name: w, processes: 2, concurrency: 3, restart: {{ backoff: 5s, max: 20s }} }}]
 timeline:
   - {{ at: 60s, fault: {name}, {select}{keys}until: {{ at: 2m{remedy} }} }}
 incidents:

@@ -71,7 +71,7 @@ impl Stand {
     }
 
     /// Writes down the processes that are there and not noted yet.
-    async fn note_processes(&self) -> Result<(), LiveError> {
+    pub(super) async fn note_processes(&self) -> Result<(), LiveError> {
         let pids = self.fleet.all_pids().into_iter().chain(self.redis.pid());
         self.note(None, ends(pids)).await
     }

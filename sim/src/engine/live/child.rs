@@ -37,6 +37,8 @@ pub struct Effect {
 pub enum Told {
     /// A fault's first effect.
     Effect(Effect),
+    /// A fault has brought it down, and it waits to be ended.
+    Crashes(Effect),
     /// It did not get to run.
     Stalled {
         /// Which process.
@@ -123,6 +125,7 @@ impl WorkerChild {
                 let process = process.clone();
                 let word = match serde_json::from_str(&line) {
                     Ok(Report::Effect { step, at }) => Told::Effect(Effect { process, step, at }),
+                    Ok(Report::Crashes { step, at }) => Told::Crashes(Effect { process, step, at }),
                     Ok(Report::Stalled { at, ms }) => Told::Stalled { process, at, ms },
                     Ok(Report::Ready { .. }) | Err(_) => continue,
                 };

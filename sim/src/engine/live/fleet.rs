@@ -5,10 +5,10 @@ use crate::engine::live::evidence::Ended;
 use crate::engine::live::link::Links;
 use crate::engine::live::scraper::Addresses;
 use crate::engine::live::throttle::{Quota, Throttle, Throttled};
-use crate::engine::live::watch::Roster;
+use crate::engine::live::watch::{Death, Roster};
 use crate::engine::live::{LiveError, LiveOptions};
 use crate::http;
-use crate::plan::Plan;
+use crate::plan::{Backoff, Plan};
 use crate::signals;
 use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::address::Address;
@@ -48,6 +48,10 @@ pub(crate) struct Fleet {
     throttles: BTreeMap<String, Throttle>,
     /// Known since the drill began.
     roster: Option<Roster>,
+    /// What an orchestrator knows of the processes that it starts again.
+    backoffs: BTreeMap<String, Backoff>,
+    /// Those that have died by themselves: when each is started again, and its number of lives so far.
+    awaited: BTreeMap<String, (Time, u32)>,
 }
 
 /// What killing processes came to.
@@ -101,6 +105,12 @@ impl Fleet {
             quotas: BTreeMap::new(),
             throttles: BTreeMap::new(),
             roster: None,
+            backoffs: plan
+                .processes()
+                .into_iter()
+                .filter_map(|(name, worker)| Some((name, Backoff::new(worker.restart?))))
+                .collect(),
+            awaited: BTreeMap::new(),
         };
         let names: Vec<String> = fleet
             .specs
@@ -158,6 +168,9 @@ impl Fleet {
             self.spawn(name).await?;
             if let Some(child) = self.running.get_mut(name) {
                 child.begin(clock).await?;
+                if let Some(backoff) = self.backoffs.get_mut(name) {
+                    backoff.started(clock.now());
+                }
                 if let Some(roster) = &self.roster {
                     roster.is_there(name, child.id(), Some(child.ledger()));
                 }
@@ -242,6 +255,66 @@ impl Fleet {
             pid.is_some_and(|pid| rustix::process::kill_process(pid, Signal::TSTP).is_ok())
         };
         pids.into_iter().filter(signalled).collect()
+    }
+
+    /// A process has died by itself: an orchestrator, if it has one, starts it again after a while.
+    pub(crate) fn has_died(&mut self, death: &Death) {
+        self.expect_start(&death.process, death.at);
+    }
+
+    fn expect_start(&mut self, process: &str, died: Time) {
+        let spec = self.specs.iter().find(|spec| spec.process == process);
+        if let (Some(backoff), Some(spec)) = (self.backoffs.get_mut(process), spec) {
+            let due = (backoff.died(died), spec.incarnation);
+            self.awaited.insert(process.to_owned(), due);
+        }
+    }
+
+    /// When the next process is to be started again.
+    pub(crate) fn next_start(&self) -> Option<Time> {
+        self.awaited.values().map(|(at, _)| *at).min()
+    }
+
+    /// Starts those again that are due; answers how many. One that somebody has started or taken away meanwhile is left alone.
+    pub(crate) async fn start_again(&mut self, clock: ClockOrigin) -> Result<usize, LiveError> {
+        let now = clock.now();
+        let due = self.awaited.iter().filter(|(_, (at, _))| *at <= now);
+        let due: Vec<(String, u32)> = due
+            .map(|(name, (_, lives))| (name.clone(), *lives))
+            .collect();
+        let mut started = 0;
+        for (name, lives) in due {
+            self.awaited.remove(&name);
+            let spec = self.specs.iter().find(|spec| spec.process == name);
+            let comes_up = |plan: &Plan| {
+                let at_ms = now.millis() - clock.virtual_start.millis();
+                plan.comes_up(&name, at_ms)
+            };
+            let Some(comes_up) = spec
+                .filter(|spec| spec.incarnation == lives)
+                .map(|spec| comes_up(&spec.plan))
+            else {
+                continue;
+            };
+            if !self
+                .running
+                .get_mut(&name)
+                .is_some_and(WorkerChild::has_ended)
+            {
+                continue;
+            }
+            if !comes_up {
+                self.expect_start(&name, now);
+                continue;
+            }
+            let ended = self.ended(&name, clock);
+            if let Some(child) = self.running.remove(&name) {
+                self.ledgers.push((child.into_ledger(), Some(ended)));
+            }
+            self.begin_anew(&[name], clock).await?;
+            started += 1;
+        }
+        Ok(started)
     }
 
     async fn spawn(&mut self, process: &str) -> Result<(), LiveError> {

@@ -30,7 +30,7 @@ pub(crate) fn lag(
     let Sending {
         mut enqueue_us,
         mut redis_us,
-        sent_at,
+        mut sent_at,
     } = sending(producer, (origin, absences), gaps);
     let (mut overrun_us, mut taken_off_us) = (Vec::new(), Vec::new());
     let mut handler_us = Vec::new();
@@ -65,6 +65,12 @@ pub(crate) fn lag(
                 }
                 Note::Sent { .. } | Note::Answered { .. } | Note::GivenUp { .. } => {}
             }
+        }
+    }
+    for entry in ledgers.iter().flat_map(|ledger| &ledger.entries) {
+        // What a handler has enqueued waits from when it is due.
+        if let Note::Sent { id, intended, .. } = entry {
+            sent_at.insert(id, *intended);
         }
     }
     let busy = busy((plan, absences), ledgers, &sent_at);

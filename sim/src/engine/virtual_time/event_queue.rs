@@ -37,6 +37,8 @@ pub(crate) enum Happening {
     Dies(u16, u32),
     /// A process that is throttled stops or goes on, in the throttle of this number.
     Throttle(u16, u32),
+    /// An orchestrator starts a process again that has died in this life.
+    StartsAgain(u16, u32),
     /// An actor is asked to shut down.
     Shutdown(Who),
     /// Between actors and Redis.

@@ -129,6 +129,16 @@ impl Stand {
         }
     }
 
+    /// Starts processes again that have died by themselves and are due; answers how many.
+    pub(in crate::engine::live) async fn start_again(&mut self) -> Result<usize, LiveError> {
+        let started = self.fleet.start_again(self.clock).await?;
+        if started > 0 {
+            self.tell_addresses()?;
+            self.note_processes().await?;
+        }
+        Ok(started)
+    }
+
     /// Members come, or go gracefully.
     pub(in crate::engine::live) async fn scale(
         &mut self,

@@ -48,6 +48,19 @@ impl World<'_> {
     ) -> Pulled {
         let numbers = self.numbers(targets);
         let all = numbers.len();
+        let stays = matches!(
+            lever,
+            ProcessLever::Stop
+                | ProcessLever::Continue
+                | ProcessLever::Quiet
+                | ProcessLever::Throttle { .. }
+                | ProcessLever::Unthrottle
+        );
+        if !stays {
+            for process in &numbers {
+                self.processes[*process].taken_away();
+            }
+        }
         match lever {
             ProcessLever::Kill => {
                 for process in &numbers {
@@ -181,6 +194,7 @@ impl World<'_> {
             self.scrapes.find(*process, true);
         }
         for process in &go {
+            self.processes[*process].taken_away();
             self.processes[*process].left = true;
             if !targets_stay {
                 self.scrapes.find(*process, false);
@@ -262,7 +276,40 @@ impl World<'_> {
         let it = &self.processes[process];
         if it.incarnation() == incarnation && it.life.is_some() {
             self.leaves(process);
+            let is_stopped = |restart: &Restart| restart.stopping.contains(&process);
+            if self.restarts.iter().any(is_stopped) {
+                // Whoever waits for its end has it.
+                return self.ended(process, false);
+            }
             self.kill_process(process);
+            self.await_start(process);
+        }
+    }
+
+    /// An orchestrator, if it has one, starts it again after a while.
+    fn await_start(&mut self, process: usize) {
+        let (it, now) = (&mut self.processes[process], self.stage.now);
+        if let Some(at) = it.died(now)
+            && let Ok(number) = u16::try_from(process)
+        {
+            let again = Happening::StartsAgain(number, it.incarnation());
+            self.stage.events.push(at, again);
+        }
+    }
+
+    /// It is time to start it again, unless somebody was there before.
+    pub(crate) fn starts_again(&mut self, number: u16, incarnation: u32) {
+        let process = usize::from(number);
+        let it = &self.processes[process];
+        if it.incarnation() != incarnation || it.life.is_some() || !it.is_awaited() {
+            return;
+        }
+        let at_ms = self.stage.since_start_ms();
+        if !it.broken && self.stage.plan.comes_up(&it.name, at_ms) {
+            self.start_process(process);
+            self.returns(process);
+        } else {
+            self.await_start(process);
         }
     }
 
