@@ -3,6 +3,7 @@
 //! Each engine carries levers out in one place. A lever comes with what there is to be seen when it has taken effect,
 //! and a step that is not seen to have taken effect makes its drill inconclusive.
 
+use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::call::CallKind;
 
 /// Something that is done to the system at a moment.
@@ -63,6 +64,10 @@ pub enum HandlerLever {
         share: f64,
         /// The error's text.
         error: String,
+        /// What it asks for.
+        fail_as: ErrorKind,
+        /// Only the first so many attempts at a task; `None`: all.
+        attempts: Option<u32>,
     },
     /// They take longer.
     Slow {

@@ -285,7 +285,8 @@ mod tests {
     use crate::scenario::{PlanOptions, Scenario};
     use firedrill_asynq::note::Finish;
 
-    const SCENARIO: &str = include_str!("../../../../scenarios/worker-crash-all.yaml");
+    const SCENARIO: &str =
+        include_str!("../../../../scenarios/worker-crashed/worker-crash-all.yaml");
 
     fn at(ms: i64) -> Time {
         Time::from_millis(ms)

@@ -181,7 +181,7 @@ mod tests {
     use crate::scenario::{PlanOptions, Scenario};
 
     fn books() -> Books {
-        let text = include_str!("../../../../../scenarios/worker-crash-all.yaml");
+        let text = include_str!("../../../../../scenarios/worker-crashed/worker-crash-all.yaml");
         let scenario = Scenario::parse("s.yaml", text).unwrap();
         let mut books = Books::new(&Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap());
         for number in 0..10 {
