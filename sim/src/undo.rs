@@ -153,6 +153,7 @@ impl Account {
             // They are in processes of ours, and go with them; who was started is noted when it is there.
             Lever::Handler(_)
             | Lever::Clock(_)
+            | Lever::Life(_)
             | Lever::Load(_)
             | Lever::Link(_)
             | Lever::Point(_)

@@ -4,6 +4,7 @@
 //! on stdout. When stdin closes, the parent is gone and the process ends.
 
 pub mod handlers;
+mod life;
 mod slot;
 
 use crate::handler::{self, Behaviour, Ending};
@@ -197,10 +198,12 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     }
     let health = Arc::new(Mutex::new(Ok(())));
     let started = counts_as_started(clock.now(), spec.incarnation);
-    let pages = pages(outside_tx.clone(), started, health.clone());
+    let memory = spec.plan.shows_memory();
+    let pages = pages(outside_tx.clone(), (started, memory), health.clone());
     tokio::spawn(http::serve(listener, http::signed(pages, &spec.token)));
     cancel_on_request(broker.subscribe(keys::CANCEL), outside_tx.clone());
     tell_of_stalls(clock);
+    life::suffer(spec.plan.ailments_of(&spec.process), clock);
 
     let (worker, stream) = (spec.worker()?, spec.stream());
     let config = config(&spec, &worker);
@@ -419,7 +422,7 @@ type Health = Result<(), Box<BrokerError>>;
 
 fn pages(
     outside: mpsc::UnboundedSender<Outside<Server>>,
-    started: Time,
+    (started, shows_memory): (Time, bool),
     health: Arc<Mutex<Health>>,
 ) -> Router {
     let values = move || {
@@ -435,6 +438,10 @@ fn pages(
                 Labels::metric("process_start_time_seconds", []),
                 started.millis() as f64 / 1e3,
             ));
+            if shows_memory {
+                let resident = Labels::metric("process_resident_memory_bytes", []);
+                values.push((resident, life::memory().ok()?.resident_bytes as f64));
+            }
             Some(exposition::encode(&values))
         }
     };

@@ -39,6 +39,8 @@ pub(crate) enum Happening {
     Throttle(u16, u32),
     /// An orchestrator starts a process again that has died in this life.
     StartsAgain(u16, u32),
+    /// It is time for what becomes of a process in this life by plan: its number among those of the process.
+    Ails(u16, u32, u16),
     /// An actor is asked to shut down.
     Shutdown(Who),
     /// Between actors and Redis.

@@ -27,6 +27,7 @@ pub(crate) struct Scrapes {
     targets: Vec<(Target, BTreeMap<Key, u32>)>,
     phases_ms: Vec<i64>,
     timeout_ms: i64,
+    shows_memory: bool,
     series: SeriesTable,
     /// Names of the plan's queues, and their numbers in order of names.
     queues: Vec<String>,
@@ -72,6 +73,7 @@ impl Scrapes {
             targets,
             phases_ms,
             timeout_ms: plan.scrape_timeout_ms,
+            shows_memory: plan.shows_memory(),
             series,
             queues,
             queues_by_name,
@@ -164,7 +166,14 @@ impl Scrapes {
             }
             worker => processes
                 .get(worker - EXPORTERS.len())
-                .is_some_and(|process| worker_values(process, (now, timeout_ms), &mut exposed)),
+                .is_some_and(|process| {
+                    let answered = worker_values(process, (now, timeout_ms), &mut exposed);
+                    if answered && self.shows_memory {
+                        let resident = process.resident_bytes(at_ms) as f64;
+                        exposed.push((Key::Named("process_resident_memory_bytes"), resident));
+                    }
+                    answered
+                }),
         };
         let (target, known) = &mut self.targets[number];
         let (series, queues, kinds) = (&mut self.series, &self.queues, &self.kinds);

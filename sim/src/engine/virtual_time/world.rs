@@ -41,6 +41,8 @@ pub(crate) struct World<'p> {
     pub(crate) agenda: Agenda,
     pub(crate) restarts: Vec<Restart>,
     pub(crate) scrapes: Scrapes,
+    /// How many processes have died of each step.
+    pub(crate) deaths_of: Vec<u32>,
     /// Processes that are stopped.
     pub(crate) frozen: u32,
     /// Whether any step of the timeline deadlocks handlers.
@@ -95,6 +97,7 @@ impl<'p> World<'p> {
             endings: handlers.may_not_return(),
             enqueues: plan.has_children(),
             births: BTreeMap::new(),
+            deaths_of: vec![0; plan.timeline.len()],
             frozen: 0,
             end,
             stage: Stage {
@@ -223,6 +226,9 @@ impl<'p> World<'p> {
             }
             Happening::Turn => self.take_turns(),
             Happening::Dies(process, incarnation) => self.dies(process, incarnation),
+            Happening::Ails(process, incarnation, number) => {
+                self.ails(process, incarnation, usize::from(number));
+            }
             Happening::Throttle(process, number) => self.throttles(process, number),
             Happening::StartsAgain(process, incarnation) => self.starts_again(process, incarnation),
             Happening::Kill(process, incarnation) => self.out_of_patience(process, incarnation),
@@ -258,6 +264,7 @@ impl<'p> World<'p> {
             | Happening::Kill(..)
             | Happening::Dies(..)
             | Happening::Throttle(..)
+            | Happening::Ails(..)
             | Happening::StartsAgain(..)
             | Happening::Wire(_) => {}
         }
