@@ -27,6 +27,8 @@ pub trait Definition: Form {
     const EXAMPLES: &'static [&'static str] = &[""];
     /// What what it is done to is meanwhile; empty: it goes together with everything.
     const STATE: &'static str = "";
+    /// Why the model cannot have it; empty: it can.
+    const LIVE_ONLY: &'static str = "";
 
     /// What is done at its beginning.
     fn begin(&self) -> Lever;
@@ -113,6 +115,8 @@ pub struct Kind {
     pub schema: fn() -> serde_json::Value,
     /// Keys and values of small drills, as they are written.
     pub examples: &'static [&'static str],
+    /// Why the model cannot have it; empty: it can.
+    pub live_only: &'static str,
 }
 
 impl Kind {
@@ -128,6 +132,7 @@ impl Kind {
             rows: D::rows,
             schema: properties::<D>,
             examples: D::EXAMPLES,
+            live_only: D::LIVE_ONLY,
         }
     }
 }

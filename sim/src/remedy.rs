@@ -14,6 +14,8 @@ pub trait Definition: Form {
     const ON: On;
     /// What becomes of it when nobody undoes it.
     const CLASS: Class;
+    /// Why the model cannot have it; empty: it can.
+    const LIVE_ONLY: &'static str = "";
 
     /// What is done; `ends`: the fault it ends, if it ends one.
     fn done(&self, ends: Option<&Fault>) -> Lever;
@@ -47,6 +49,8 @@ pub struct Kind {
     pub rows: fn() -> Vec<Row>,
     /// Their JSON Schema, as an object's `properties`.
     pub schema: fn() -> serde_json::Value,
+    /// Why the model cannot have it; empty: it can.
+    pub live_only: &'static str,
 }
 
 impl Kind {
@@ -58,6 +62,7 @@ impl Kind {
             class: D::CLASS,
             rows: D::rows,
             schema: properties::<D>,
+            live_only: D::LIVE_ONLY,
         }
     }
 }

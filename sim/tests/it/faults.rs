@@ -74,6 +74,7 @@ fn run(text: &str) -> (Vec<Mark>, Audited) {
 #[test]
 fn every_fault_bites_and_heals_and_is_explained() {
     let all = fault::KINDS.iter();
+    let all = all.filter(|kind| kind.live_only.is_empty());
     let all = all.flat_map(|kind| kind.examples.iter().map(move |keys| (kind, keys)));
     for (kind, keys) in all {
         let (marks, audited) = run(&scenario_with(kind, keys));
@@ -93,6 +94,25 @@ fn every_fault_bites_and_heals_and_is_explained() {
         );
         assert_eq!(audit.lost, 0, "{name}: {audit:?}");
         assert!(audit.succeeded > 1_000, "{name}: {audit:?}");
+    }
+}
+
+#[test]
+fn what_the_model_cannot_have_is_told_with_its_place() {
+    for kind in fault::KINDS {
+        let scenario = Scenario::parse("s.yaml", &scenario(kind)).unwrap();
+        let told: Vec<String> = scenario
+            .live_only()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        match kind.live_only.is_empty() {
+            true => assert!(told.is_empty(), "{told:?}"),
+            false => assert!(
+                told.len() == 1 && told[0].contains(kind.name) && told[0].contains(kind.live_only),
+                "{told:?}"
+            ),
+        }
     }
 }
 
