@@ -13,7 +13,7 @@ use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use rustix::process::Signal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -175,6 +175,13 @@ impl Fleet {
     /// Process ids of all that run.
     pub(crate) fn all_pids(&self) -> Vec<u32> {
         self.running.values().filter_map(WorkerChild::id).collect()
+    }
+
+    /// Names of those that run.
+    pub(crate) fn living(&mut self) -> BTreeSet<String> {
+        let running = self.running.iter_mut();
+        let living = running.filter_map(|(name, child)| (!child.has_ended()).then_some(name));
+        living.cloned().collect()
     }
 
     /// Tells every process the time. From now on they are watched.
