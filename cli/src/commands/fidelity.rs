@@ -218,7 +218,7 @@ fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
                 }
             }
             (Phase::End, Some(until)) => until.at_ms += late.late_ms,
-            (Phase::End, None) => return false,
+            (Phase::End, None) | (Phase::During, _) => return false,
         }
         true
     });

@@ -56,7 +56,7 @@ impl fmt::Display for What {
             } => {
                 let word = match phase {
                     Some(Phase::End) => "end of fault",
-                    Some(Phase::Begin) | None => "fault",
+                    Some(Phase::Begin | Phase::During) | None => "fault",
                 };
                 write!(f, "{word}: {what}")?;
                 if !targets.is_empty() {
