@@ -79,10 +79,22 @@ fn conserved(plan: &Plan, loses_data: bool, seen: &Seen) -> Result<(), TestCaseE
     );
     prop_assert_eq!(
         audit.enqueued,
-        audit.succeeded + audit.archived + audit.still_queued + audit.lost,
+        audit.succeeded
+            + audit.archived
+            + audit.trimmed
+            + audit.deleted
+            + audit.still_queued
+            + audit.lost,
         "{:?}",
         audit
     );
+    let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
+    prop_assert_eq!(sum(&audit.queued), audit.still_queued, "{:?}", audit);
+    // Whatever was lost went with a step's data.
+    prop_assert_eq!(sum(&audit.lost_in), audit.lost, "{:?}", audit);
+    prop_assert!(audit.orphaned <= audit.stuck && audit.stuck <= audit.still_queued);
+    prop_assert_eq!(audit.orphaned, 0, "no step loses leases: {:?}", audit);
+    prop_assert!(audit.succeeded_twice <= audit.executed_twice);
     prop_assert!(audit.lost == 0 || loses_data, "{:?}", audit);
     prop_assert!(
         audit.rejected == 0 || plan.timeline.iter().any(is_outage),

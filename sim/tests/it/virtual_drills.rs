@@ -52,7 +52,7 @@ fn recorded(plan: &Plan, rules: &Rules) -> Vec<u8> {
 }
 
 /// One record per shipped scenario, made once for all tests.
-static RECORDS: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
+pub(crate) static RECORDS: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
     let rules = &runbook();
     std::thread::scope(|scope| {
         let drills: Vec<_> = scenarios()

@@ -345,6 +345,13 @@ impl Fleet {
         self.running.values().filter_map(WorkerChild::id).collect()
     }
 
+    /// Names of those that run.
+    pub(crate) fn living(&mut self) -> BTreeSet<String> {
+        let running = self.running.iter_mut();
+        let living = running.filter_map(|(name, child)| (!child.has_ended()).then_some(name));
+        living.cloned().collect()
+    }
+
     /// Tells every process the time. From now on they are watched.
     pub(crate) async fn begin(
         &mut self,
