@@ -25,6 +25,8 @@ pub enum What {
     End(usize),
     /// A remedy of its own: its index among the plan's.
     Remedy(usize),
+    /// What the fault of this step needs is done before it begins.
+    Prepare(usize),
 }
 
 /// Beginnings and ends of all faults of a plan, and its remedies.
@@ -41,6 +43,9 @@ impl Agenda {
         for (index, step) in plan.timeline.iter().enumerate() {
             let turn = |at_ms, what| Turn { at_ms, what };
             turns.push((2, turn(step.at_ms, What::Begin(index))));
+            if let Some((before_ms, _)) = step.fault.prepare() {
+                turns.push((2, turn(step.at_ms - before_ms, What::Prepare(index))));
+            }
             if let Some(until) = step.until.as_ref().filter(|until| until.by.is_none()) {
                 let rank = mends(step.fault.kind().on);
                 turns.push((rank, turn(until.at_ms, What::End(index))));
@@ -84,6 +89,7 @@ impl Turn {
     pub fn lever(&self, plan: &Plan) -> Option<Lever> {
         match self.what {
             What::Begin(step) => Some(plan.timeline[step].fault.begin()),
+            What::Prepare(step) => plan.timeline[step].fault.prepare().map(|(_, lever)| lever),
             What::End(step) => plan.timeline[step].undo(),
             What::Remedy(index) => {
                 let step = &plan.remedies[index];
@@ -98,7 +104,9 @@ impl Turn {
     #[must_use]
     pub fn targets(&self, plan: &Plan) -> Vec<String> {
         let step = match self.what {
-            What::Begin(step) => return plan.timeline[step].targets.clone(),
+            What::Begin(step) | What::Prepare(step) => {
+                return plan.timeline[step].targets.clone();
+            }
             What::Remedy(index) => return plan.remedies[index].targets.clone(),
             What::End(step) => &plan.timeline[step],
         };
@@ -114,7 +122,7 @@ impl Turn {
     #[must_use]
     pub fn ends(&self, plan: &Plan) -> Vec<usize> {
         match self.what {
-            What::Begin(_) => Vec::new(),
+            What::Begin(_) | What::Prepare(_) => Vec::new(),
             What::End(step) => vec![step],
             What::Remedy(index) => {
                 let by = &plan.remedies[index].id;
@@ -142,6 +150,8 @@ impl Turn {
             saw: saw.clone(),
         };
         match self.what {
+            // Nothing has happened yet: the beginning says whether it could.
+            What::Prepare(_) => Vec::new(),
             What::Begin(index) => {
                 let step = &plan.timeline[index];
                 vec![mark(step, Phase::Begin, step.fault.name().to_owned())]
@@ -260,6 +270,7 @@ impl Step {
                 Lever::Point(_) => "no call was affected",
                 Lever::Clock(_) => "no process went by it",
                 Lever::Load(_) => "no arrival was affected",
+                Lever::Redis(_) => "the limit was not reached",
                 _ => "no handler was affected",
             }
             .into(),

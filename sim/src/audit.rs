@@ -415,7 +415,7 @@ impl Auditor {
             self.audit.unexplained.run_twice += 1;
             self.example("run twice", &name);
         }
-        if lost && self.absences.data_lost().is_none_or(|at| at < life.sent) {
+        if lost && !self.absences.explain_loss(life.sent) {
             self.audit.unexplained.lost += 1;
             let archived = life.failures > 0 || life.given_up_at().is_some();
             self.lost_failures += u64::from(archived);

@@ -152,5 +152,6 @@ remedies! {
     "worker.restart" worker_restart WorkerRestart;
     "workers.scale" workers_scale WorkersScale;
     "redis.start" redis_start RedisStart;
+    "redis.raise-maxmemory" redis_raise_maxmemory RedisRaiseMaxmemory;
     "queue.unpause" queue_unpause QueueUnpause;
 }

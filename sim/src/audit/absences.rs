@@ -16,6 +16,8 @@ pub struct Absences {
     /// The same of queues that were paused.
     paused: BTreeMap<String, Vec<(Time, Option<Time>)>>,
     data_lost: Option<Time>,
+    /// When tasks were sent that may be gone; without an end while more may go.
+    lost: Vec<(Time, Option<Time>)>,
 }
 
 /// Begins a span, or ends the one that is open.
@@ -83,6 +85,30 @@ impl Absences {
     /// What Redis held until `at` may be gone.
     pub fn loses_data(&mut self, at: Time) {
         self.data_lost = self.data_lost.max(Some(at));
+        self.loses_since(Time(i64::MIN), at);
+    }
+
+    /// What was sent to Redis from `from` to `to` may be gone.
+    pub fn loses_since(&mut self, from: Time, to: Time) {
+        self.lost.push((from, Some(to)));
+    }
+
+    /// Anything in Redis may go from now on, or no longer.
+    pub fn evicts(&mut self, on: bool, at: Time) {
+        self.data_lost = self.data_lost.max(on.then_some(at));
+        match on {
+            true => self.lost.push((Time(i64::MIN), None)),
+            false => {
+                let open = self.lost.iter_mut().filter(|(_, until)| until.is_none());
+                open.for_each(|(_, until)| *until = Some(at));
+            }
+        }
+    }
+
+    /// Whether the loss of a task that was sent at `sent` is the plan's doing.
+    #[must_use]
+    pub fn explain_loss(&self, sent: Time) -> bool {
+        touch(Some(&self.lost), sent, sent)
     }
 
     /// When Redis lost its data for the last time.
@@ -108,6 +134,22 @@ impl Absences {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_lost_is_what_was_sent_in_time() {
+        let mut absences = Absences::default();
+        assert!(!absences.explain_loss(Time(5)));
+        absences.loses_since(Time(10), Time(20));
+        let loses = |absences: &Absences, sent| absences.explain_loss(Time(sent));
+        assert_eq!(
+            [9, 10, 20, 21].map(|sent| loses(&absences, sent)),
+            [false, true, true, false]
+        );
+        absences.evicts(true, Time(30));
+        assert!(loses(&absences, 1) && loses(&absences, 99));
+        absences.evicts(false, Time(40));
+        assert!(loses(&absences, 1) && !loses(&absences, 99));
+    }
 
     #[test]
     fn a_restart_of_what_is_away_is_one_absence() {

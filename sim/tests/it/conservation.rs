@@ -184,6 +184,7 @@ fn done(plan: &Plan, seen: &Seen) -> Result<(), TestCaseError> {
             What::Begin(step) => (&plan.timeline[step].id, Phase::Begin),
             What::End(step) => (&plan.timeline[step].id, Phase::End),
             What::Remedy(index) => (&plan.remedies[index].id, Phase::Begin),
+            What::Prepare(_) => continue,
         };
         let is_of = |mark: &&Mark| mark.step.as_ref() == Some(id) && mark.phase == Some(phase);
         let done_ms: Vec<i64> = seen

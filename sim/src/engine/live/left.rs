@@ -113,6 +113,7 @@ impl Left {
 
 /// All that is in Redis when a drill has run to its end.
 async fn look(plan: &Plan, stand: &mut Stand, broker: &RedisBroker) -> Result<Found, LiveError> {
+    stand.let_in().await;
     // One that is stopped goes on, and one that is gone is started: what survived is part of the audit.
     stand.redis.wake().await?;
     let start = stand.clock.virtual_start;
