@@ -53,7 +53,7 @@ impl World<'_> {
                 Pulled::Nothing
             }
             Some(Lever::Process(lever)) => self.pull_process(lever, turn, targets),
-            Some(Lever::Redis(lever)) => self.pull_redis(lever),
+            Some(Lever::Redis(lever)) => self.pull_redis(lever, turn),
             Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what),
             Some(Lever::Link(lever)) => self.pull_link(lever, targets),
             Some(Lever::Point(lever)) => self.pull_point(lever, turn, targets),
