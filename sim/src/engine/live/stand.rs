@@ -1,6 +1,7 @@
 //! What there is in a live drill, and what levers act upon: Redis, the worker processes, where targets are.
 
 use super::LiveError;
+use super::downstream::Downstream;
 use super::fleet::Fleet;
 use super::link::Links;
 use super::scraper::Addresses;
@@ -25,6 +26,9 @@ pub(super) struct Stand {
     /// Between Redis and the clients that the plan does something to.
     pub(super) links: Links,
     pub(super) fleet: Fleet,
+    /// What all of them share, if they share anything; it goes with the stand.
+    #[expect(dead_code, reason = "held, so that it is there")]
+    pub(super) downstream: Option<Downstream>,
     pub(super) addresses: Addresses,
     pub(super) targets_file: TargetsFile,
     pub(super) uptime: Uptime,
