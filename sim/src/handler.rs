@@ -157,10 +157,15 @@ impl Handlers {
                     task: only,
                     share,
                     error,
-                } if *only == task.task && self.dice.falls_to_fault(index, of, *share) => {
+                    fail_as,
+                    attempts,
+                } if *only == task.task
+                    && attempts.is_none_or(|first| of.attempt < first)
+                    && self.dice.falls_to_fault(index, of, *share) =>
+                {
                     behaviour.outcome = Outcome::Failure {
                         error: error.as_str().into(),
-                        kind: ErrorKind::Failure,
+                        kind: *fail_as,
                         by_fault: true,
                     };
                     behaviour.touched_by.push(index);

@@ -38,7 +38,9 @@ use crate::form::{
 use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
 use crate::remedy::Remedy;
 use firedrill_asynq::actor::ErrorKind;
-use firedrill_asynq::settings::{DEFAULT_MAX_RETRY, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
+use firedrill_asynq::settings::{
+    DEFAULT_MAX_RETRY, HEARTBEAT_INTERVAL_MS, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS,
+};
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
 use served::Served;
@@ -544,10 +546,14 @@ impl Plan {
     /// How long processes may take to go when a lever asks them to, virtual milliseconds; 0 where it does not.
     pub(crate) fn longest_grace_ms(&self, lever: &Lever) -> i64 {
         let timeouts = self.workers.iter().map(|worker| worker.shutdown_timeout_ms);
+        let longest_ms = timeouts.max().unwrap_or(0);
         match lever {
             Lever::Process(ProcessLever::Terminate { grace_ms }) => {
-                grace_ms.unwrap_or_else(|| timeouts.max().unwrap_or(0)) + STOP_SLACK_MS
+                grace_ms.unwrap_or(longest_ms) + STOP_SLACK_MS
             }
+            // They say so with their next heartbeat.
+            Lever::Process(ProcessLever::Quiet) => 2 * HEARTBEAT_INTERVAL_MS,
+            Lever::Process(ProcessLever::Deploy { .. }) => longest_ms + STOP_SLACK_MS,
             _ => 0,
         }
     }

@@ -18,6 +18,7 @@ pub mod scraper;
 mod stand;
 mod strain;
 mod targets_file;
+mod throttle;
 mod upkeep;
 pub mod uptime;
 pub(crate) mod watch;
@@ -217,8 +218,11 @@ async fn run_on(
     observer.tell_unseen(stopped_at, sink)?;
     // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let mut stand = director.finish().await?;
+    let living = stand.fleet.living();
     let ledgers = stand.fleet.end().await;
     let left = Left {
+        by_hand: roster.by_hand(),
+        living,
         producer: producer.finish(clock, &options.abort).await,
         ledgers,
         absences: roster.absences(),

@@ -56,7 +56,9 @@ impl Ours {
             .workload
             .iter()
             .filter(|task| matches!(task.arrivals, Arrivals::Cron { .. }));
-        let steps = u32::try_from(plan.timeline.len()).unwrap_or(u32::MAX);
+        // Each step starts a process once at most, be it a fault that ends or a remedy of its own.
+        let steps = plan.timeline.len() + plan.remedies.len();
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
         // Whoever is started again after each death may be so every second.
         let restarts = plan.workers.iter().filter_map(|worker| worker.restart);
         let most = restarts.map(|restart| plan.duration_ms / restart.backoff_ms.max(1_000));

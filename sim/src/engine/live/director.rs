@@ -141,6 +141,7 @@ async fn direct(
         let Some(done) = abort.unless_asked(taken).await else {
             break;
         };
+        agenda.done(turn, &stand.plan, super::since_start(stand.clock));
         let done = match done {
             Ok(marks) => Done::Marks(marks, now_ms - turn.at_ms),
             Err(error) => Done::Failed(error),
@@ -197,6 +198,7 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     let plan = stand.plan.clone();
     let targets = &turn.targets(&plan)[..];
     stand.lift_points(turn);
+    stand.lift_throttles(turn).await;
     let seen: Seen = match turn.lever(&plan) {
         None => {
             stand.clocks_are_right(turn);
@@ -216,7 +218,7 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
         Some(Lever::Link(lever)) => Some(stand.pull_link(lever, targets).await),
         Some(Lever::Point(lever)) => stand.pull_point(lever, turn, targets),
         Some(Lever::Scrape { reachable }) => Some(stand.pull_scrape(reachable, targets)),
-        Some(Lever::Members) => Some(stand.scale(targets).await?),
+        Some(Lever::Members { targets_stay }) => Some(stand.scale(targets, targets_stay).await?),
     };
     let at_ms = super::since_start(stand.clock);
     Ok(seen.map_or_else(Vec::new, |(bit, saw)| turn.marks(&plan, at_ms, bit, saw)))

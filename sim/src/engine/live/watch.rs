@@ -13,7 +13,7 @@ mod server;
 pub(crate) use books::{Before, Sizes};
 pub(crate) use gaps::Gaps;
 
-use crate::audit::{Absences, REDIS, way_of};
+use crate::audit::{Absences, ByHand, REDIS, way_of};
 use crate::plan::Plan;
 use books::Books;
 use children::Followed;
@@ -60,6 +60,7 @@ struct State {
     absences: Absences,
     gaps: Gaps,
     books: Books,
+    by_hand: Vec<ByHand>,
     told: usize,
     /// Those that have died in the middle of a call, by plan, and when.
     deaths: BTreeMap<String, Time>,
@@ -174,6 +175,23 @@ impl Roster {
     pub(crate) fn loses_data(&self) {
         let now = self.clock.now();
         self.state().absences.loses_data(now);
+    }
+
+    /// An operator begins to change tasks of a queue by plan: until that is done, its numbers say nothing.
+    pub(crate) fn hands_on(&self, queue: &str) {
+        self.state().books.hands_on(queue);
+    }
+
+    /// That is done. `more`: so many tasks more are there than have come, negative where they were deleted.
+    pub(crate) fn hands_off(&self, queue: &str, more: i64, done: Option<ByHand>) {
+        let mut state = self.state();
+        state.books.hands_off(queue, more);
+        state.by_hand.extend(done);
+    }
+
+    /// What operators have done to tasks.
+    pub(crate) fn by_hand(&self) -> Vec<ByHand> {
+        self.state().by_hand.clone()
     }
 
     /// Whether `who` was away by plan at any moment between `from` and `to`.

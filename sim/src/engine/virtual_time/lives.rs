@@ -1,13 +1,11 @@
 //! The lives of all tasks, each closed as soon as nothing more can happen to it.
 
-use crate::audit::{Absences, Audited, Auditor, Life};
+use crate::audit::{Absences, Audited, Auditor, Hand, Leftover, Life};
 use crate::engine::virtual_time::token::Number;
 use crate::plan::{Child, PRODUCER};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::Note;
-use firedrill_asynq::op::TaskState;
 use firedrill_asynq::table::{Pages, Table};
-use std::collections::BTreeMap;
 
 /// A life that may still go on.
 #[derive(Debug, Clone)]
@@ -140,11 +138,21 @@ impl TaskLives {
         }
     }
 
-    /// The drill is over: closes what is still open. `left`: where each task is in Redis.
-    pub(crate) fn finish(mut self, left: &BTreeMap<Number, TaskState>) -> Audited {
+    /// An operator has done something to tasks.
+    pub(crate) fn by_hand(&mut self, ids: &[Number], at: Time, what: Hand) {
+        for id in ids {
+            if let Some(open) = self.open.get_mut(id) {
+                open.life.by_hand.push((at, what));
+            }
+        }
+    }
+
+    /// The drill is over: closes what is still open.
+    pub(crate) fn finish(mut self, left: &Leftover<Number>) -> Audited {
+        self.auditor.halt(&left.halted);
         for (id, open) in self.open.entries() {
-            let state = left.get(&id).copied();
-            self.auditor.close(&open.life, state, || id.to_string());
+            let rest = left.rest(&id, open.running > 0);
+            self.auditor.close(&open.life, rest, || id.to_string());
         }
         self.auditor.finish()
     }

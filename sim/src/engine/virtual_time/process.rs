@@ -63,6 +63,16 @@ pub(crate) struct Process {
     held: Option<Vec<Happening>>,
     /// What is wrong with its clock, and when.
     pub(crate) skews: Vec<Skew>,
+    /// How long it runs of how long, virtual milliseconds, while it is throttled.
+    pub(crate) quota: Option<(i64, i64)>,
+    /// How often that has begun.
+    pub(crate) throttles: u32,
+    /// When it goes on, if it is stopped for a time.
+    pub(crate) goes_on: Option<Time>,
+    /// Whether it has been scaled away, or is not there yet, or is being replaced.
+    pub(crate) left: bool,
+    /// Whether a broken release of it was deployed.
+    pub(crate) broken: bool,
     /// What an orchestrator knows of it, if there is one.
     backoff: Option<Backoff>,
     /// Whether that is about to start it again.
@@ -99,6 +109,11 @@ impl Process {
             incarnation: 0,
             life: None,
             held: None,
+            quota: None,
+            throttles: 0,
+            goes_on: None,
+            left: false,
+            broken: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Actors and processes on their stage, and the loop that moves them from event to event.
 
 use crate::agenda::Agenda;
-use crate::audit::Auditor;
+use crate::audit::{Auditor, Leftover, halted};
 use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::{Restart, Wire};
 use crate::engine::virtual_time::lives::TaskLives;
@@ -19,9 +19,9 @@ use crate::plan::{PRODUCER, Plan, Skew};
 use crate::producer::Producer;
 use firedrill_asynq::actor::{Actor, Event, RunId, Ticket, Timer};
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::op::{Accepted, Answer, Op, Reply, TaskState};
+use firedrill_asynq::op::{Accepted, Answer, Op, Reply};
 use firedrill_reports::record::Lag;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -157,6 +157,7 @@ impl<'p> World<'p> {
             if plan.is_there_at_start(&self.processes[index].name) {
                 self.start_process(index);
             } else {
+                self.processes[index].left = true;
                 self.scrapes.find(index, false);
             }
         }
@@ -227,6 +228,7 @@ impl<'p> World<'p> {
             Happening::Grows(resource) => self.grows(resource),
             Happening::Turn => self.take_turns(),
             Happening::Dies(process, incarnation) => self.dies(process, incarnation),
+            Happening::Throttle(process, number) => self.throttles(process, number),
             Happening::StartsAgain(process, incarnation) => self.starts_again(process, incarnation),
             Happening::Kill(process, incarnation) => self.out_of_patience(process, incarnation),
         }
@@ -261,6 +263,7 @@ impl<'p> World<'p> {
             | Happening::Turn
             | Happening::Kill(..)
             | Happening::Dies(..)
+            | Happening::Throttle(..)
             | Happening::StartsAgain(..)
             | Happening::Grows(_)
             | Happening::Wire(_) => {}
@@ -468,17 +471,36 @@ impl<'p> World<'p> {
         {
             sink(Observation::Mark(mark))?;
         }
-        let mut left: BTreeMap<Number, TaskState> = BTreeMap::new();
-        for queue in 0..self.stage.plan.queues.len() {
-            let queue = u16::try_from(queue).unwrap_or(u16::MAX);
-            if let Ok(Reply::Ids(ids)) = self.stage.redis.data().call(Op::ListIds { queue }) {
-                left.extend(ids);
-            }
-        }
+        let left = self.left();
         sink(Observation::Ledger {
             audited: Box::new(self.stage.lives.finish(&left)),
             lag: Lag::default(),
         })?;
         Ok((Ended { at_ms, aborted }, self.stage.counts))
+    }
+
+    /// What is in Redis now.
+    fn left(&mut self) -> Leftover<Number> {
+        let mut left = Leftover::default();
+        let (plan, now) = (self.stage.plan, self.stage.now);
+        let mut paused = BTreeSet::new();
+        for (queue, name) in (0..).zip(plan.queues.iter().map(|queue| &queue.name)) {
+            let data = self.stage.redis.data();
+            if let Ok(Reply::Ids(ids)) = data.call(Op::ListIds { queue }) {
+                left.states.extend(ids);
+            }
+            left.leaseless.extend(data.leaseless(&queue));
+            if let Ok(Reply::Stats(stats)) = data.call(Op::QueueStats { queue, now })
+                && stats.paused
+            {
+                paused.insert(name.clone());
+            }
+        }
+        let is_there = |name: &str| {
+            let mut processes = self.processes.iter();
+            processes.any(|process| process.name == name && process.life.is_some())
+        };
+        left.halted = halted(plan, &paused, is_there);
+        left
     }
 }
