@@ -302,6 +302,10 @@ impl Step {
         }
         let what = match self.fault.kind().on {
             On::Handlers => "handlers",
+            On::Resource => match self.fault.harm() {
+                Harm::Resource(resource) => resource,
+                _ => "resource",
+            },
             On::Producer => PRODUCER,
             On::Queue => match self.fault.harm() {
                 Harm::Queue(queue) => queue,
@@ -343,6 +347,7 @@ impl Step {
                 Lever::Clock(_) => "no process went by it",
                 Lever::Load(_) => "no arrival was affected",
                 Lever::Redis(_) => "the limit was not reached",
+                Lever::Resource { .. } => "nobody who used it was affected",
                 _ => "no handler was affected",
             }
             .into(),

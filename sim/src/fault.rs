@@ -84,6 +84,8 @@ pub enum Harm<'f> {
     Processes,
     /// Those of this queue.
     Queue(&'f str),
+    /// Those that use this resource, and those beside them.
+    Resource(&'f str),
     /// None.
     Nothing,
 }
@@ -299,13 +301,14 @@ impl Fault {
         self.kind().on == On::Redis
     }
 
-    /// Whether it has begun when it is first felt, not when something is done: handlers, clocks and the producer
+    /// Whether it has begun when it is first felt, not when something is done: handlers, resources, clocks and the producer
     /// know the plan and the time, and a rule about calls waits for its call.
     #[must_use]
     pub fn begins_when_felt(&self) -> bool {
         matches!(
             self.begin(),
             Lever::Handler(_)
+                | Lever::Resource { .. }
                 | Lever::Point(_)
                 | Lever::Clock(_)
                 | Lever::Load(_)
@@ -382,6 +385,9 @@ faults! {
     "handler.leak" handler_leak HandlerLeak;
     "handler.crash" handler_crash HandlerCrash;
     "handler.requeue" handler_requeue HandlerRequeue;
+    "resource.slow" resource_slow ResourceSlow;
+    "resource.shrink" resource_shrink ResourceShrink;
+    "resource.fail" resource_fail ResourceFail;
     "redis.kill" redis_kill RedisKill;
     "redis.stop" redis_stop RedisStop;
     "redis.full" redis_full RedisFull;

@@ -12,6 +12,13 @@ use serde::{Deserialize, Serialize};
 pub enum Lever {
     /// To handlers while the step is on: they know the plan and the time, so nothing is done at a moment.
     Handler(HandlerLever),
+    /// To a resource that handlers share, while the step is on: whoever grants it knows the plan and the time.
+    Resource {
+        /// Its name.
+        resource: String,
+        /// What is done to it.
+        what: ResourceLever,
+    },
     /// To the step's processes.
     Process(ProcessLever),
     /// To Redis.
@@ -111,6 +118,23 @@ pub enum HandlerLever {
         /// How much later that is due, virtual milliseconds.
         delay_ms: i64,
     },
+}
+
+/// What becomes of a resource.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ResourceLever {
+    /// It is held for longer.
+    Slow {
+        /// How many times longer.
+        factor: f64,
+    },
+    /// Fewer may hold it at a time.
+    Shrink {
+        /// So many.
+        to: u32,
+    },
+    /// It answers with an error at once.
+    Fail,
 }
 
 /// Which executions hang.
@@ -415,6 +439,8 @@ pub enum On {
     Workers,
     /// Handlers of tasks, wherever they run.
     Handlers,
+    /// A resource that handlers share.
+    Resource,
     /// What enqueues.
     Producer,
     /// Redis.
@@ -457,6 +483,7 @@ impl On {
         match self {
             Self::Workers => "worker processes",
             Self::Handlers => "handlers",
+            Self::Resource => "a resource",
             Self::Producer => "the producer",
             Self::Redis => "Redis",
             Self::Queue => "a queue",

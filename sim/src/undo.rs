@@ -152,6 +152,7 @@ impl Account {
         match lever {
             // They are in processes of ours, and go with them; who was started is noted when it is there.
             Lever::Handler(_)
+            | Lever::Resource { .. }
             | Lever::Clock(_)
             | Lever::Load(_)
             | Lever::Link(_)

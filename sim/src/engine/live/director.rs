@@ -204,7 +204,7 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
             stand.clocks_are_right(turn);
             Some((true, "by itself".to_owned()))
         }
-        Some(Lever::Handler(_) | Lever::Load(_)) => None,
+        Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_)) => None,
         Some(Lever::Clock(_)) => {
             // What a wrong clock makes of leases needs no other explanation.
             targets

@@ -47,7 +47,7 @@ impl World<'_> {
                 self.clocks(turn, false);
                 Pulled::Seen(true, "by itself".to_owned())
             }
-            Some(Lever::Handler(_) | Lever::Load(_)) => Pulled::Nothing,
+            Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_)) => Pulled::Nothing,
             Some(Lever::Clock(_)) => {
                 self.clocks(turn, true);
                 Pulled::Nothing

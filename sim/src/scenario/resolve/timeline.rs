@@ -1,7 +1,7 @@
 //! The timeline: what each step hits, how it ends, and what it is called.
 
 use crate::fault::{Fault, Harm};
-use crate::lever::On;
+use crate::lever::{Lever, On, ResourceLever};
 use crate::plan::{
     self, EXPORTERS, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan, name_of,
 };
@@ -128,6 +128,35 @@ impl Resolver<'_> {
                 }
             }
             Harm::Queue(queue) => self.is_queue(fault.at, queue),
+            Harm::Resource(resource) => {
+                let resources = self.scenario.resources.iter();
+                let known: Vec<String> = resources.map(|known| known.name.clone()).collect();
+                if known.is_empty() {
+                    let message = format!("there is no resource `{resource}`");
+                    let hint = "`resources: { db: { pool: 20 } }` makes one, and handlers need it by their `uses`";
+                    self.problems.push_with_hint(fault.at, message, hint);
+                } else if !known.iter().any(|name| name == resource) {
+                    self.unknown(fault.at, "resource", resource, &known);
+                }
+                let of_resource = self
+                    .scenario
+                    .resources
+                    .iter()
+                    .find(|known| known.name == resource);
+                if let (
+                    Some(of),
+                    Lever::Resource {
+                        what: ResourceLever::Shrink { to },
+                        ..
+                    },
+                ) = (of_resource, fault.value.begin())
+                    && to >= of.slots()
+                {
+                    let message = format!("to: `{resource}` has {} anyway", of.slots());
+                    let hint = format!("accepted: 0 to {}", of.slots() - 1);
+                    self.problems.push_with_hint(fault.at, message, hint);
+                }
+            }
             Harm::All | Harm::Processes | Harm::Nothing => {}
         }
         if let Some((before_ms, _)) = fault.value.prepare()
