@@ -34,6 +34,8 @@ pub enum Lever {
     Link(LinkLever),
     /// To the clocks of the step's processes, which know the plan and the time.
     Clock(ClockLever),
+    /// To the lives of the step's processes, which know the plan and the time.
+    Life(LifeLever),
     /// To what is enqueued; the producer knows the plan and the time.
     Load(LoadLever),
     /// To calls of the step's clients, each at a point of asynq's protocol.
@@ -371,6 +373,34 @@ pub enum ClockLever {
         /// How far.
         ms: i64,
     },
+}
+
+/// What becomes of processes, of each from its start, or from the beginning of the step if that is later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LifeLever {
+    /// They crash.
+    Crash {
+        /// After so long, virtual milliseconds.
+        after_ms: i64,
+    },
+    /// They take memory, evenly, and never give it back, until they have reached their limit and are killed.
+    Leak {
+        /// How much that is, beyond what they have at rest.
+        limit_bytes: u64,
+        /// How long that takes, virtual milliseconds.
+        fills_ms: i64,
+    },
+}
+
+impl LifeLever {
+    /// How long a process lives with it, virtual milliseconds.
+    #[must_use]
+    pub fn lasts_ms(self) -> i64 {
+        match self {
+            Self::Crash { after_ms } => after_ms,
+            Self::Leak { fills_ms, .. } => fills_ms,
+        }
+    }
 }
 
 /// What is done to what is enqueued.

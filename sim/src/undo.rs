@@ -154,6 +154,7 @@ impl Account {
             Lever::Handler(_)
             | Lever::Resource { .. }
             | Lever::Clock(_)
+            | Lever::Life(_)
             | Lever::Load(_)
             | Lever::Link(_)
             | Lever::Point(_)

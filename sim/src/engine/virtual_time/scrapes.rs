@@ -30,6 +30,7 @@ pub(crate) struct Scrapes {
     targets: Vec<(Target, BTreeMap<Key, u32>)>,
     phases_ms: Vec<i64>,
     timeout_ms: i64,
+    shows_memory: bool,
     series: SeriesTable,
     /// Names of the plan's queues, and their numbers in order of names.
     queues: Vec<String>,
@@ -78,6 +79,7 @@ impl Scrapes {
             targets,
             phases_ms,
             timeout_ms: plan.scrape_timeout_ms,
+            shows_memory: plan.shows_memory(),
             series,
             queues,
             queues_by_name,
@@ -173,15 +175,19 @@ impl Scrapes {
             worker => processes
                 .get(worker - EXPORTERS.len())
                 .is_some_and(|process| {
-                    let is_up = worker_values(process, (now, timeout_ms), &mut exposed);
-                    let own = pools.filter(|_| is_up).into_iter();
+                    let answered = worker_values(process, (now, timeout_ms), &mut exposed);
+                    let own = pools.filter(|_| answered).into_iter();
                     for (resource, slots) in own.flat_map(|of| of.own(worker - EXPORTERS.len())) {
                         let counts = (self.slots[resource], slots.held(), slots.waits());
                         PoolSeries::each(counts, |series, value| {
                             exposed.push((Key::Pool(resource, series), value));
                         });
                     }
-                    is_up
+                    if answered && self.shows_memory {
+                        let resident = process.resident_bytes(at_ms) as f64;
+                        exposed.push((Key::Named("process_resident_memory_bytes"), resident));
+                    }
+                    answered
                 }),
         };
         let (target, known) = &mut self.targets[number];

@@ -180,6 +180,18 @@ impl Resolver<'_> {
             let hint = "select one, and write a step for each";
             self.problems.push_with_hint(fault.at, message, hint);
         }
+        if fault.value.needs_restart() {
+            let is_left = |worker: &&WorkerPlan| {
+                let prefix = format!("{}-", worker.name);
+                worker.restart.is_none() && targets.iter().any(|name| name.starts_with(&prefix))
+            };
+            if let Some(worker) = workers.iter().find(is_left) {
+                let (name, group) = (fault.value.name(), &worker.name);
+                let message = format!("{name}: nobody starts the processes of {group} again");
+                let hint = "write `restart: {}` with that group of workers";
+                self.problems.push_with_hint(fault.at, message, hint);
+            }
+        }
         let slots = fault.value.slots_needed();
         let is_hit = |worker: &WorkerPlan| {
             let prefix = format!("{}-", worker.name);
