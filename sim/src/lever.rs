@@ -4,6 +4,7 @@
 //! and a step that is not seen to have taken effect makes its drill inconclusive.
 
 use firedrill_asynq::call::CallKind;
+use firedrill_asynq::op::{Deed, TaskState};
 
 /// Something that is done to the system at a moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,13 @@ pub enum Lever {
         queue: String,
         /// What is done to it.
         what: QueueLever,
+    },
+    /// To tasks of a queue, by hand.
+    Tasks {
+        /// The queue's name.
+        queue: String,
+        /// What is done to them.
+        what: TasksLever,
     },
     /// To the links between the step's clients and Redis.
     Link(LinkLever),
@@ -113,6 +121,24 @@ pub enum QueueLever {
     Pause,
     /// They do again.
     Unpause,
+}
+
+/// What is done to tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TasksLever {
+    /// Those of a state are run, archived or deleted, as asynq's inspector does it.
+    Change {
+        /// Which of these.
+        deed: Deed,
+        /// Their state.
+        state: TaskState,
+        /// Task type; `None`: all.
+        task: Option<String>,
+        /// Only those that have been there for so long, virtual milliseconds.
+        older_than_ms: Option<i64>,
+    },
+    /// Those that are active and have no lease go back to `pending`.
+    RepairOrphans,
 }
 
 /// What is done to links.

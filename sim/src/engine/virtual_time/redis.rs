@@ -1,15 +1,18 @@
 //! The model's Redis: a broker in memory that can be down.
 
 use crate::engine::virtual_time::token::Token;
+use crate::lever::TasksLever;
 use crate::metrics::UP_BEFORE_MS;
 use firedrill_asynq::broker::memory::MemoryBroker;
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::op::{Answer, BrokerError, Op};
+use firedrill_asynq::op::{Answer, BrokerError, Deed, Op};
 use firedrill_asynq::settings::{REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS};
 
 /// What an empty Redis uses, and each queued task on top: measured on Redis 7.0 with 100-byte payloads.
 const EMPTY_BYTES: u64 = 1_000_000;
 const TASK_BYTES: u64 = 620;
+const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
+const READ_ONLY: &str = "READONLY You can't write against a read only replica.";
 
 /// A Redis that answers at once, or not at all.
 #[derive(Debug)]
@@ -40,16 +43,39 @@ impl VirtualRedis {
             return Err(BrokerError::Unreachable("connection refused".into()));
         }
         if self.full && self.data.needs_memory(&op) {
-            return Err(BrokerError::Refused(
-                "OOM command not allowed when used memory > 'maxmemory'.".into(),
-            ));
+            return Err(BrokerError::Refused(OOM.into()));
         }
         if self.read_only && self.data.writes(&op) {
-            return Err(BrokerError::Refused(
-                "READONLY You can't write against a read only replica.".into(),
-            ));
+            return Err(BrokerError::Refused(READ_ONLY.into()));
         }
         self.data.call(op)
+    }
+
+    /// What is in it, for a change by hand, if it would take it.
+    ///
+    /// # Errors
+    /// When it is down, or refuses what needs memory, or any write: as it would an operator's script, at its first write.
+    pub(crate) fn by_hand(
+        &mut self,
+        what: &TasksLever,
+    ) -> Result<&mut MemoryBroker<Token>, BrokerError> {
+        let frees = matches!(
+            what,
+            TasksLever::RepairOrphans
+                | TasksLever::Change {
+                    deed: Deed::Delete,
+                    ..
+                }
+        );
+        if self.up_since.is_none() {
+            Err(BrokerError::Unreachable("connection refused".into()))
+        } else if self.full && !frees {
+            Err(BrokerError::Refused(OOM.into()))
+        } else if self.read_only {
+            Err(BrokerError::Refused(READ_ONLY.into()))
+        } else {
+            Ok(&mut self.data)
+        }
     }
 
     /// Whether it refuses every write from now on.

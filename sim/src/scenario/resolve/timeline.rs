@@ -155,6 +155,18 @@ impl Resolver<'_> {
         if let Some(queue) = remedy.value.queue() {
             self.is_queue(remedy.at, queue);
         }
+        if let Some((message, hint)) = remedy.value.wrong() {
+            self.problems.push_with_hint(remedy.at, message, hint);
+        }
+        if let Some(task) = remedy.value.task() {
+            let queue = remedy.value.queue();
+            let tasks = self.scenario.workload.iter();
+            let here = tasks.filter(|entry| queue.is_none_or(|queue| entry.queue == queue));
+            let here: Vec<String> = here.map(|entry| entry.task.clone()).collect();
+            if !here.iter().any(|known| known == task) {
+                self.unknown(remedy.at, "task", task, &here);
+            }
+        }
         if let Some((group, _)) = remedy.value.scale() {
             let names: Vec<String> = workers.iter().map(|worker| worker.name.clone()).collect();
             if !names.iter().any(|name| name == group) {
