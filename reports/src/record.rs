@@ -286,6 +286,8 @@ pub enum Phase {
     Begin,
     /// It is ended, by a remedy or by itself.
     End,
+    /// It goes on: one more of the things that it does one after the other. A step may have any number of these. Since 1.2.
+    During,
 }
 
 /// A fault or remedy that was applied.

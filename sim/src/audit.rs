@@ -127,11 +127,14 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
             }
             Note::Answered { at, id, accepted } => {
                 if let Some(life) = lives.get_mut(id.as_str()) {
-                    auditor.answered(life, *at, *accepted);
+                    auditor.answered(life, *at, *accepted, PRODUCER);
                 }
             }
             Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
         }
+    }
+    for ledger in evidence.ledgers {
+        order.extend(are_born(ledger, &auditor, &mut lives));
     }
     for done in evidence.by_hand {
         for id in &done.ids {
@@ -162,6 +165,38 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
         }
     }
     auditor.finish()
+}
+
+/// Tasks that the handlers of a process have enqueued; answers the ids of those that are new.
+fn are_born<'a>(
+    ledger: &'a ProcessLedger,
+    auditor: &Auditor,
+    lives: &mut BTreeMap<&'a str, Life>,
+) -> Vec<&'a str> {
+    let mut born = Vec::new();
+    for entry in &ledger.entries {
+        match entry {
+            Note::Sent {
+                at,
+                id,
+                workload,
+                intended,
+            } => {
+                let delay_ms = intended.millis() - at.millis();
+                lives.entry(id).or_insert_with(|| {
+                    born.push(id.as_str());
+                    Life::child(*at, *workload, delay_ms)
+                });
+            }
+            Note::Answered { at, id, accepted } => {
+                if let Some(life) = lives.get_mut(id.as_str()) {
+                    auditor.answered(life, *at, *accepted, &ledger.process);
+                }
+            }
+            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
+        }
+    }
+    born
 }
 
 /// Ids of tasks that were executed or are in Redis, and that the producer has not sent.
@@ -399,16 +434,17 @@ impl Auditor {
     }
 
     /// Redis answered an enqueue.
-    pub(crate) fn answered(&self, life: &mut Life, at: Time, accepted: bool) {
-        life.accepted = Some(accepted);
-        life.unexplained |= !accepted && !self.explains_rejection(life.sent, at);
+    pub(crate) fn answered(&self, life: &mut Life, at: Time, accepted: bool, client: &str) {
+        // One that was enqueued twice by executions that did not know of each other, and accepted once, is there.
+        life.accepted = Some(accepted || life.accepted == Some(true));
+        life.unexplained |= !accepted && !self.explains_rejection(life.sent, at, client);
     }
 
-    /// Whether Redis, or the way to it, was away by plan at any moment of a call, or just before it: clients need a moment to find back.
-    fn explains_rejection(&self, sent: Time, answered: Time) -> bool {
+    /// Whether Redis, or the client's way to it, was away by plan at any moment of a call, or just before it: clients need a moment to find back.
+    fn explains_rejection(&self, sent: Time, answered: Time, client: &str) -> bool {
         let from = sent.plus_millis(-REDIS_TIMEOUT_MS);
         let was_away = |who| self.absences.was_away(who, from, answered);
-        was_away(REDIS) || was_away(&way_of(PRODUCER))
+        was_away(REDIS) || was_away(&way_of(client))
     }
 
     /// An execution began. One that repeats another which did not fail has a reason: somebody was away meanwhile, or the
@@ -460,8 +496,10 @@ impl Auditor {
         // An enqueue that was refused, or that nobody answered before the drill ended.
         if life.accepted != Some(true) && life.starts == 0 {
             audit.rejected += 1;
-            let unanswered =
-                life.accepted.is_none() && !self.explains_rejection(life.sent, self.end);
+            // A handler that has not heard has died, or the drill has ended.
+            let unanswered = life.accepted.is_none()
+                && !life.is_child()
+                && !self.explains_rejection(life.sent, self.end, PRODUCER);
             if life.unexplained || unanswered {
                 self.audit.unexplained.rejected += 1;
                 self.example("rejected", &name);
@@ -474,8 +512,14 @@ impl Auditor {
         audit.enqueued += 1;
         audit.failed_executions += u64::from(life.failures);
         // A task that is not due yet keeps nobody waiting.
-        let delay_ms = self.delays_ms.get(life.workload as usize);
-        let due = life.sent.plus_millis(delay_ms.copied().unwrap_or(0));
+        let delay_ms = match life.delay_ms {
+            delay_ms @ 0.. => delay_ms,
+            _ => {
+                let of_entry = self.delays_ms.get(life.workload as usize);
+                of_entry.copied().unwrap_or(0)
+            }
+        };
+        let due = life.sent.plus_millis(delay_ms);
         // What is archived, deleted or lost is waited for no longer.
         let ended = match fate {
             Fate::Archived | Fate::Dropped(_) => life.archived_at(),
@@ -726,7 +770,11 @@ impl Coming {
             task: plan.workload[index].task.clone(),
             came: false,
             first: first.map(|micros| Time(0).plus_micros(micros)),
-            by_chance: matches!(plan.workload[index].arrivals, Arrivals::Poisson { .. }),
+            // None comes by itself.
+            by_chance: matches!(
+                plan.workload[index].arrivals,
+                Arrivals::Poisson { .. } | Arrivals::None
+            ),
         }
     }
 }

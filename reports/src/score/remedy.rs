@@ -50,7 +50,11 @@ const TELLS_MS: i64 = 300_000;
 /// All remedies of a drill, in order of time. Empty for records before 1.2, whose marks do not tell.
 pub(super) fn remedies(record: &Record) -> Vec<RemedyScore> {
     let steps = &record.header.steps;
-    let planned = |mark: &Mark| steps.iter().find(|step| Some(&step.id) == mark.step.as_ref());
+    let planned = |mark: &Mark| {
+        steps
+            .iter()
+            .find(|step| Some(&step.id) == mark.step.as_ref())
+    };
     let is_own = |mark: &Mark| planned(mark).is_some_and(|step| step.is_remedy);
     let ends_one = |mark: &Mark| {
         let remedy = planned(mark).and_then(|step| step.remedy.as_deref());
@@ -62,6 +66,13 @@ pub(super) fn remedies(record: &Record) -> Vec<RemedyScore> {
             continue;
         };
         if !is_own(mark) && !ends_one(mark) {
+            continue;
+        }
+        // One that is done in parts is done with the last of them.
+        if is_own(mark)
+            && let Some(own) = found.iter_mut().find(|own| own.id == id)
+        {
+            (own.at_ms, own.saw) = (mark.at_ms, mark.saw.clone());
             continue;
         }
         // One of its own tells what it ends right after itself.
@@ -111,20 +122,16 @@ fn judge(remedy: &mut RemedyScore, record: &Record, backlog: &Backlog) {
         let begun = of(Phase::Begin).is_some_and(|mark| mark.at_ms <= at_ms);
         begun && of(Phase::End).is_none_or(|mark| mark.at_ms >= at_ms)
     };
-    let on: Vec<&str> = record
-        .header
-        .steps
-        .iter()
-        .map(|step| step.id.as_str())
-        .collect();
-    let on: Vec<&str> = on.into_iter().filter(|id| was_on(id)).collect();
+    let faults = record.header.steps.iter().filter(|step| !step.is_remedy);
+    let faults = faults.map(|step| step.id.as_str());
+    let on: Vec<&str> = faults.filter(|id| was_on(id)).collect();
     let incidents = record.header.incidents.iter();
     let about = incidents.filter(|incident| {
         let step = incident.step.as_deref();
         step.map_or(incident.starts_ms <= at_ms, |id| on.contains(&id))
     });
     let last_ms = about.filter_map(|incident| record.impact(incident.id)?.last_ms);
-    remedy.harm_ms = last_ms.max().map(|last| last - at_ms).filter(|ms| *ms > 0);
+    remedy.harm_ms = last_ms.max().map(|last| last - at_ms).filter(|ms| *ms >= 1_000);
     let Some(then) = backlog.at(at_ms) else {
         return;
     };
@@ -229,5 +236,143 @@ impl Backlog {
         let mut pairs = self.points[after..].windows(2);
         let pair = pairs.find(|pair| pair.iter().all(|(_, value)| *value <= normal));
         pair.map(|pair| pair[0].0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Line, PlannedStep, Value};
+    use crate::score::tests::Paper;
+    use std::collections::BTreeMap;
+
+    /// A drill of an hour: a fault from 600 s to 1,800 s, when a remedy ends it. `depth`: how many tasks are pending at a second.
+    fn drill(remedy: &str, depth: impl Fn(i64) -> f64) -> Record {
+        let mut record = Paper::new(300, 3_600)
+            .incident("worker_stall", 600, Some(660), 2_000, 900)
+            .record;
+        let footer = record.lines.remove(0);
+        let state = |id: u32, state: &str| Line::Series {
+            id,
+            labels: BTreeMap::from([
+                (
+                    "__name__".to_owned(),
+                    "asynq_tasks_enqueued_total".to_owned(),
+                ),
+                ("state".to_owned(), state.to_owned()),
+            ]),
+        };
+        record
+            .lines
+            .extend([state(0, "pending"), state(1, "retry")]);
+        record.header.scrape_interval_ms = 15_000;
+        for at in (0..3_600).step_by(15) {
+            record.lines.push(Line::Scrape {
+                at_ms: at * 1_000,
+                target: "asynq-exporter/exporter".to_owned(),
+                values: vec![(0, Value(depth(at))), (1, Value(0.0))],
+            });
+        }
+        record.header.steps = vec![PlannedStep {
+            id: "stall".to_owned(),
+            fault: "worker.stop".to_owned(),
+            remedy: Some(remedy.to_owned()),
+            starts_ms: 600_000,
+            ends_ms: Some(1_800_000),
+            targets: vec!["w-0".to_owned()],
+            is_remedy: false,
+        }];
+        record.header.incidents[0].step = Some("stall".to_owned());
+        for (at, phase, what) in [
+            (600, Phase::Begin, "worker.stop"),
+            (1_800, Phase::End, remedy),
+        ] {
+            record.lines.push(mark("stall", at, phase, what));
+        }
+        record.lines.push(footer);
+        record
+    }
+
+    fn mark(step: &str, at: i64, phase: Phase, what: &str) -> Line {
+        Line::Mark(Mark {
+            step: Some(step.to_owned()),
+            phase: Some(phase),
+            planned_ms: at * 1_000,
+            at_ms: at * 1_000,
+            what: what.to_owned(),
+            targets: vec!["w-0".to_owned()],
+            verified: true,
+            saw: "seen".to_owned(),
+        })
+    }
+
+    fn only(record: &Record) -> RemedyScore {
+        let mut found = remedies(record);
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.remove(0)
+    }
+
+    /// Grows by one a second from 600 s on; from 1,800 s on by `slope` a second.
+    fn growing(slope: f64) -> impl Fn(i64) -> f64 {
+        move |at| {
+            let grown = (at.clamp(600, 1_800) - 600) as f64 + (at - 1_800).max(0) as f64 * slope;
+            grown.max(2.0)
+        }
+    }
+
+    #[test]
+    fn a_backlog_that_drains_was_helped() {
+        let found = only(&drill("worker.restart", growing(-2.0)));
+        assert_eq!(
+            (found.ends, found.backlog),
+            (vec!["stall".to_owned()], Some(1_200))
+        );
+        assert_eq!(found.drained_ms, Some(600_000));
+        assert_eq!(found.harm_ms, Some(200_000));
+        assert_eq!(found.effect, Some(Effect::Helped));
+    }
+
+    #[test]
+    fn one_that_grows_on_was_not_and_one_that_grows_faster_was_made_worse() {
+        let effect = |slope| only(&drill("worker.restart", growing(slope))).effect;
+        assert_eq!(effect(1.0), Some(Effect::DidNotHelp));
+        assert_eq!(effect(4.0), Some(Effect::MadeWorse));
+        // It shrinks, and is not back when the drill ends.
+        assert_eq!(effect(-0.2), None);
+    }
+
+    #[test]
+    fn what_removes_tasks_or_finds_none_or_comes_when_nothing_is_wrong_is_not_judged() {
+        assert_eq!(
+            only(&drill("tasks.archive", growing(-1_000.0))).effect,
+            None
+        );
+        let found = only(&drill("worker.restart", |_| 2.0));
+        assert_eq!(
+            (found.backlog, found.drained_ms, found.effect),
+            (Some(2), None, None)
+        );
+        // A remedy of its own, long after the fault.
+        let mut record = drill("worker.restart", growing(-2.0));
+        record.header.steps.push(PlannedStep {
+            id: "again".to_owned(),
+            fault: "worker.restart".to_owned(),
+            remedy: None,
+            starts_ms: 1_900_000,
+            ends_ms: None,
+            targets: Vec::new(),
+            is_remedy: true,
+        });
+        record
+            .lines
+            .push(mark("again", 1_900, Phase::Begin, "worker.restart"));
+        let found = remedies(&record);
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[1].ends.len(), found[1].effect), (0, None));
+        assert_eq!(
+            found[0].effect, None,
+            "something else was done before it had drained"
+        );
+        assert_eq!(found[0].drained_ms, Some(600_000));
     }
 }

@@ -17,6 +17,9 @@ pub(crate) struct Life {
     pub(crate) failed: bool,
     /// Whether something happened to it that no step of the plan explains.
     pub(crate) unexplained: bool,
+    /// How long after it was sent it is due, virtual milliseconds, where that is not its workload entry's to say: a handler has
+    /// enqueued it. Negative: it is.
+    pub(crate) delay_ms: i64,
     /// Index of its workload entry.
     pub(crate) workload: u32,
     /// Executions begun.
@@ -57,6 +60,7 @@ impl Life {
             last_start: NEVER,
             failed: false,
             unexplained: false,
+            delay_ms: -1,
             workload,
             starts: 0,
             failures: 0,
@@ -93,6 +97,19 @@ impl Life {
         let mut archived = archived.filter(|(_, what)| *what == Deed::Archive);
         let by_hand = archived.next().map(|(at, _)| *at);
         self.given_up_at().max(by_hand)
+    }
+
+    /// One that a handler enqueues, to be due after so long.
+    pub(crate) fn child(at: Time, workload: u32, delay_ms: i64) -> Self {
+        Self {
+            delay_ms,
+            ..Self::sent(at, workload)
+        }
+    }
+
+    /// Whether a handler has enqueued it.
+    pub(crate) fn is_child(&self) -> bool {
+        self.delay_ms >= 0
     }
 
     pub(crate) fn first_start(&self) -> Option<Time> {

@@ -449,7 +449,7 @@ fn harm_is_that_of_the_incident_that_can_harm_the_queue() {
     // Each comes at this time, and nobody ever takes it.
     for (workload, came) in [(0, 110), (0, 150), (1, 110), (2, 110), (2, 210)] {
         let mut life = Life::sent(at(came), workload);
-        auditor.answered(&mut life, at(came), true);
+        auditor.answered(&mut life, at(came), true, PRODUCER);
         auditor.close(&life, Some(rest(TaskState::Pending)), || "t".into());
     }
     let impacts = auditor.finish().impacts;
@@ -504,7 +504,7 @@ fn two_queues() -> Plan {
 
 fn accepted(auditor: &Auditor, workload: u32, sent: i64) -> Life {
     let mut life = Life::sent(at(sent), workload);
-    auditor.answered(&mut life, at(sent), true);
+    auditor.answered(&mut life, at(sent), true, PRODUCER);
     life
 }
 

@@ -17,6 +17,7 @@ pub mod scraper;
 mod stand;
 mod strain;
 mod targets_file;
+mod throttle;
 mod upkeep;
 pub mod uptime;
 pub(crate) mod watch;
@@ -187,7 +188,7 @@ async fn run_on(
         stand,
         exporter_broker,
         producer_broker,
-        watch,
+        mut watch,
         told: (told_tx, told),
     } = begun;
     let _closes = ClosedInTheEnd([
@@ -199,7 +200,8 @@ async fn run_on(
     let producer = ProducerTask::spawn(plan, producer_broker, clock, roster.clone(), told_tx);
     let mut observer = Observer::new(plan, options, (clock, &stand.addresses, roster.clone()));
     let (done_tx, done) = mpsc::unbounded_channel();
-    let director = Director::start(stand, options.abort.clone(), done_tx);
+    let deaths = watch.deaths.take();
+    let director = Director::start((stand, deaths), options.abort.clone(), done_tx);
     let looked = observer
         .watch((watch, done, told), &producer, &options.abort, sink)
         .await?;

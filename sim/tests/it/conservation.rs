@@ -179,7 +179,11 @@ fn deeds(plan: &Plan) -> Vec<(Turn, i64)> {
         free_ms = turn.at_ms.max(free_ms);
         match turn.lever(plan) {
             None | Some(Lever::Handler(_)) => continue,
-            Some(Lever::Process(ProcessLever::Restart | ProcessLever::Terminate { .. })) => {
+            Some(Lever::Process(
+                ProcessLever::Restart
+                | ProcessLever::Terminate { .. }
+                | ProcessLever::Deploy { .. },
+            )) => {
                 free_ms += patience_ms;
             }
             Some(_) => {}
@@ -196,6 +200,7 @@ fn done(plan: &Plan, seen: &Seen) -> Result<(), TestCaseError> {
             What::Begin(step) => (&plan.timeline[step].id, Phase::Begin),
             What::End(step) => (&plan.timeline[step].id, Phase::End),
             What::Remedy(index) => (&plan.remedies[index].id, Phase::Begin),
+            What::Goes(..) | What::RemedyGoes(..) => unreachable!("nothing was done"),
         };
         let is_of = |mark: &&Mark| mark.step.as_ref() == Some(id) && mark.phase == Some(phase);
         let done_ms: Vec<i64> = seen

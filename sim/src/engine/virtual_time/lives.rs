@@ -2,6 +2,7 @@
 
 use crate::audit::{Absences, Audited, Auditor, Leftover, Life};
 use crate::engine::virtual_time::token::Number;
+use crate::plan::{Child, PRODUCER};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::Note;
 use firedrill_asynq::op::Deed;
@@ -49,7 +50,8 @@ impl TaskLives {
             ),
             Note::Answered { at, id, accepted } => {
                 if let Some(open) = self.open.get_mut(id) {
-                    self.auditor.answered(&mut open.life, *at, *accepted);
+                    self.auditor
+                        .answered(&mut open.life, *at, *accepted, PRODUCER);
                     // A task that was refused has no other life.
                     if !accepted && !self.refused_may_come {
                         self.close(*id);
@@ -73,6 +75,27 @@ impl TaskLives {
                     open.running = open.running.saturating_sub(1);
                     self.close_if_over(*id);
                 }
+            }
+        }
+    }
+
+    /// A handler sends a task to Redis.
+    pub(crate) fn is_born(&mut self, id: Number, at: Time, child: &Child) {
+        let workload = u32::try_from(child.workload).unwrap_or(u32::MAX);
+        let open = Open {
+            life: Life::child(at, workload, child.delay_ms),
+            running: 0,
+            gone: false,
+        };
+        self.open.insert(id, open);
+    }
+
+    /// Redis has answered it, and `process` has heard.
+    pub(crate) fn is_answered(&mut self, id: Number, at: Time, accepted: bool, process: &str) {
+        if let Some(open) = self.open.get_mut(&id) {
+            self.auditor.answered(&mut open.life, at, accepted, process);
+            if !accepted && !self.refused_may_come {
+                self.close(id);
             }
         }
     }

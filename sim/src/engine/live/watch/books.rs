@@ -6,7 +6,7 @@
 use crate::plan::Plan;
 use firedrill_asynq::op::QueueStats;
 use firedrill_asynq::settings::ARCHIVE_MAX;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So much may be between two looks at the clock, virtual seconds.
 const AGE_OFF_S: f64 = 120.0;
@@ -73,6 +73,8 @@ pub(super) struct Books {
     workload: Vec<String>,
     /// Workers make tasks out of others, which only they count.
     aggregates: bool,
+    /// Handlers enqueue into these, and only they count that.
+    children: BTreeSet<String>,
     /// How far clocks are ahead and behind by plan, at most.
     skew_s: [f64; 2],
 }
@@ -85,6 +87,7 @@ impl Books {
             queues: queues.map(|q| (q.name.clone(), Book::default())).collect(),
             workload: tasks.map(|task| task.queue.clone()).collect(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
+            children: plan.child_queues().into_iter().map(str::to_owned).collect(),
             skew_s: plan.most_skew_ms().map(|ms| ms as f64 / 1e3),
         }
     }
@@ -146,7 +149,7 @@ impl Books {
     /// What is wrong with the numbers of a queue, once. `before`: what was known when they were asked for;
     /// what others have seen since may be newer.
     pub(super) fn check(&mut self, queue: &str, before: Before, now: Sizes) -> Option<String> {
-        let aggregates = self.aggregates;
+        let aggregates = self.aggregates || self.children.contains(queue);
         let book = self.queues.get_mut(queue)?;
         if book.told {
             return None;
@@ -201,7 +204,7 @@ mod tests {
     use crate::scenario::{PlanOptions, Scenario};
 
     fn books() -> Books {
-        let text = include_str!("../../../../../scenarios/worker-crash-all.yaml");
+        let text = include_str!("../../../../../scenarios/worker-crashed/worker-crash-all.yaml");
         let scenario = Scenario::parse("s.yaml", text).unwrap();
         let mut books = Books::new(&Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap());
         for number in 0..10 {
