@@ -116,9 +116,10 @@ pub(super) fn remedies(drill: &DrillScore) -> Vec<[(String, Tone); 6]> {
             None => ("-", Tone::Quiet),
         };
         let is_of_tasks = remedy.what.starts_with("tasks.") || remedy.what.starts_with("orphans.");
-        let effect = match is_of_tasks {
-            true => format!("{effect}; {}", remedy.saw),
-            false => effect.to_owned(),
+        let effect = match (is_of_tasks, remedy.effect) {
+            (true, None) => remedy.saw.clone(),
+            (true, Some(_)) => format!("{effect}; {}", remedy.saw),
+            (false, _) => effect.to_owned(),
         };
         let ms = |ms: Option<i64>, nothing: &str| {
             ms.map_or_else(|| nothing.to_owned(), |ms| format!("+{}", length(ms)))

@@ -131,7 +131,10 @@ fn judge(remedy: &mut RemedyScore, record: &Record, backlog: &Backlog) {
         step.map_or(incident.starts_ms <= at_ms, |id| on.contains(&id))
     });
     let last_ms = about.filter_map(|incident| record.impact(incident.id)?.last_ms);
-    remedy.harm_ms = last_ms.max().map(|last| last - at_ms).filter(|ms| *ms >= 1_000);
+    remedy.harm_ms = last_ms
+        .max()
+        .map(|last| last - at_ms)
+        .filter(|ms| *ms >= 1_000);
     let Some(then) = backlog.at(at_ms) else {
         return;
     };

@@ -161,3 +161,45 @@ fn what_cannot_be_is_refused_with_its_place() {
         );
     }
 }
+
+#[test]
+fn what_would_change_nothing_is_refused_and_a_remedy_that_ends_nothing_is_told() {
+    let with = |entry: &str| {
+        "version: firedrill/v1\nname: s\nfamily: other\nsummary: s\nduration: 10m\nwarmup: 1m\n\
+         queues: { default: { wait_objective: 60s }, unused: { wait_objective: 60s } }\n\
+         workload: [{ task: t, queue: default, arrivals: { cron: \"* * * * *\" }, service: { constant: 1s } }]\n\
+         workers: [{ name: w, processes: 2, concurrency: 2 }]\n\
+         timeline:\n"
+            .to_owned()
+            + entry
+            + "benign: [{ what: all, at: 0s }]\n"
+    };
+    for (entry, said) in [
+        (
+            "  - { at: 2m, fault: queue.pause, queue: unused, until: { at: 3m, remedy: queue.unpause } }\n",
+            "queue.pause: nothing is enqueued into queue `unused`",
+        ),
+        (
+            "  - { at: 2m, fault: producer.surge, factor: 3, until: { at: 3m } }\n",
+            "producer.surge: nothing that arrives at a rate is meant",
+        ),
+        (
+            "  - { at: 2m, remedy: workers.scale, worker: w, to: 2 }\n",
+            "workers.scale: the group has as many processes then",
+        ),
+    ] {
+        let scenario = Scenario::parse("s.yaml", &with(entry)).unwrap();
+        let plan = firedrill_sim::plan::Plan::resolve(&scenario, &PlanOptions::default());
+        let told: Vec<String> = plan.unwrap_err().iter().map(ToString::to_string).collect();
+        let told = told.join("\n");
+        assert!(told.contains("s.yaml:11:") && told.contains(said), "{told}");
+    }
+    let restart = "  - { at: 2m, remedy: worker.restart, select: all }\n\
+                   \x20 - { at: 4m, remedy: workers.scale, worker: w, to: 3 }\n";
+    let scenario = Scenario::parse("s.yaml", &with(restart)).unwrap();
+    let plan = firedrill_sim::plan::Plan::resolve(&scenario, &PlanOptions::default()).unwrap();
+    assert_eq!(
+        scenario.notes(&plan),
+        ["s.yaml:11: worker.restart ends nothing: no fault that it could end is on then"]
+    );
+}
