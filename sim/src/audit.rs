@@ -581,11 +581,14 @@ impl Auditor {
             (None, _) if life.revoked => Fate::Archived,
             (None, Some((at, Deed::Delete))) if at >= life.last_sign() => Fate::Deleted(at),
             (None, _) if !self.ledgers_whole => Fate::Untold,
-            (None, _) => match (self.absences.data_lost_since(life.last_sign()), archived_at) {
+            (None, _) => match (
+                self.absences.lost_since(life.sent, life.last_sign()),
+                archived_at,
+            ) {
                 (Some(at), _) => Fate::Lost(Some(at)),
                 (None, Some(at)) => Fate::Dropped(at),
                 // Its last execution began before Redis forgot who had it.
-                (None, None) => Fate::Lost(self.absences.data_lost_since(life.sent)),
+                (None, None) => Fate::Lost(self.absences.lost_since(life.sent, life.sent)),
             },
         }
     }

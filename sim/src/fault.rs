@@ -5,7 +5,7 @@
 //! asks for more only when that grows.
 
 use crate::form::{self, Form, Row, Yaml};
-use crate::lever::{Class, HandlerLever, Lever, On, Part, PointLever};
+use crate::lever::{Class, HandlerLever, Lever, On, Part, PointLever, RedisLever};
 use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,16 @@ pub trait Definition: Form {
     /// Whether Redis comes back from it without its data.
     fn loses_data(&self) -> bool {
         false
+    }
+
+    /// Whether tasks may be lost by it.
+    fn loses_tasks(&self) -> bool {
+        self.loses_data()
+    }
+
+    /// What has to be done before its beginning, and how long before, virtual milliseconds.
+    fn prepare(&self) -> Option<(i64, Lever)> {
+        None
     }
 }
 
@@ -228,6 +238,18 @@ macro_rules! faults {
                 match self { $(Self::$fault(fault) => fault.loses_data(),)* }
             }
 
+            /// Whether tasks may be lost by it.
+            #[must_use]
+            pub fn loses_tasks(&self) -> bool {
+                match self { $(Self::$fault(fault) => fault.loses_tasks(),)* }
+            }
+
+            /// What has to be done before its beginning, and how long before, virtual milliseconds.
+            #[must_use]
+            pub fn prepare(&self) -> Option<(i64, Lever)> {
+                match self { $(Self::$fault(fault) => fault.prepare(),)* }
+            }
+
             /// What what it is done to is meanwhile; empty: it goes together with everything.
             #[must_use]
             pub fn state(&self) -> &'static str {
@@ -283,7 +305,11 @@ impl Fault {
     pub fn begins_when_felt(&self) -> bool {
         matches!(
             self.begin(),
-            Lever::Handler(_) | Lever::Point(_) | Lever::Clock(_) | Lever::Load(_)
+            Lever::Handler(_)
+                | Lever::Point(_)
+                | Lever::Clock(_)
+                | Lever::Load(_)
+                | Lever::Redis(RedisLever::Limit { .. })
         )
     }
 
@@ -296,10 +322,16 @@ impl Fault {
         }
     }
 
-    /// Whether Redis is away, or not itself, while it is on.
+    /// Whether Redis is away, or not itself, while it is on: nobody begins to work with it.
     #[must_use]
     pub fn takes_redis(&self) -> bool {
-        matches!(self.begin(), Lever::Redis(_))
+        match self.begin() {
+            Lever::Redis(lever) => !matches!(
+                lever,
+                RedisLever::Limit { .. } | RedisLever::FlushScripts | RedisLever::Restore
+            ),
+            _ => false,
+        }
     }
 
     /// Whether a process that it is done to dies when it makes a certain call.
@@ -354,6 +386,14 @@ faults! {
     "redis.stop" redis_stop RedisStop;
     "redis.full" redis_full RedisFull;
     "redis.read-only" redis_read_only RedisReadOnly;
+    "redis.maxmemory" redis_maxmemory RedisMaxmemory;
+    "redis.evict" redis_evict RedisEvict;
+    "redis.script-flush" redis_script_flush RedisScriptFlush;
+    "redis.max-clients" redis_max_clients RedisMaxClients;
+    "redis.acl" redis_acl RedisAcl;
+    "redis.slow-script" redis_slow_script RedisSlowScript;
+    "redis.restore" redis_restore RedisRestore;
+    "redis.failover" redis_failover RedisFailover;
     "link.delay" link_delay LinkDelay;
     "link.jitter" link_jitter LinkJitter;
     "link.black-hole" link_black_hole LinkBlackHole;

@@ -563,7 +563,12 @@ impl Plan {
     /// Whether calls to Redis are held for as long as clients wait, or longer: by a link, or by a Redis that is stopped.
     #[must_use]
     pub fn holds_calls(&self) -> bool {
-        let holds = |lever| matches!(lever, Lever::Link(_) | Lever::Redis(RedisLever::Stop));
+        let holds = |lever| {
+            matches!(
+                lever,
+                Lever::Link(_) | Lever::Redis(RedisLever::Stop | RedisLever::RunScript)
+            )
+        };
         let mut faults = self.timeline.iter();
         faults.any(|step| holds(step.fault.begin()))
     }
@@ -590,11 +595,27 @@ impl Plan {
     #[must_use]
     pub fn needs_own_redis(&self) -> bool {
         let mut faults = self.timeline.iter();
-        faults.any(|step| step.fault.needs().own_redis) || self.starts_redis()
+        let mut remedies = self.remedies.iter();
+        faults.any(|step| step.fault.needs().own_redis)
+            || remedies.any(|step| step.remedy.kind().on == On::Redis)
     }
 
     fn starts_redis(&self) -> bool {
+        let starts = |lever| matches!(lever, Lever::Redis(RedisLever::Start { .. }));
         let mut remedies = self.remedies.iter();
-        remedies.any(|step| step.remedy.kind().on == On::Redis)
+        remedies.any(|step| starts(step.remedy.done(None)))
+    }
+
+    /// Whether Redis may have a task again that it had forgotten.
+    pub(crate) fn tasks_may_return(&self) -> bool {
+        let mut faults = self.timeline.iter();
+        faults.any(|step| step.fault.prepare().is_some())
+    }
+
+    /// Whether its Redis has a replica.
+    pub(crate) fn has_replica(&self) -> bool {
+        let fails_over = |lever| lever == Lever::Redis(RedisLever::LosePrimary);
+        let mut faults = self.timeline.iter();
+        faults.any(|step| fails_over(step.fault.begin()))
     }
 }

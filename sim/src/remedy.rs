@@ -231,6 +231,7 @@ remedies! {
     "worker.rollback" worker_rollback WorkerRollback;
     "workers.scale" workers_scale WorkersScale;
     "redis.start" redis_start RedisStart;
+    "redis.raise-maxmemory" redis_raise_maxmemory RedisRaiseMaxmemory;
     "queue.unpause" queue_unpause QueueUnpause;
     "tasks.run" tasks_run TasksRun;
     "tasks.archive" tasks_archive TasksArchive;

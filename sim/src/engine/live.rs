@@ -13,6 +13,7 @@ mod lever;
 mod link;
 mod observer;
 mod producer;
+mod replica;
 pub mod scraper;
 mod stand;
 mod strain;
@@ -43,6 +44,7 @@ use left::Left;
 use link::Links;
 use observer::{Looked, Observer};
 use producer::ProducerTask;
+use replica::Replica;
 use scraper::Addresses;
 use stand::Stand;
 use std::io;
@@ -267,16 +269,24 @@ async fn begin(
             None => open().await?,
         };
         let brokers = (producer, open().await?, open().await?);
+        let replica = Replica::start(plan, &redis).await?;
         let workers = (addresses.clone(), EXPORTERS.len());
         let fleet =
             Fleet::start(plan, options, (&address, &links), told.0.clone(), workers).await?;
-        Ok::<_, LiveError>((brokers, fleet, links))
+        Ok::<_, LiveError>((brokers, fleet, links, replica))
     };
     let begun = options.abort.unless_asked(begin).await;
-    let (brokers, mut fleet, links) = begun.ok_or(LiveError::Stopped)??;
+    let (brokers, mut fleet, links, replica) = begun.ok_or(LiveError::Stopped)??;
     let (producer_broker, exporter_broker, control) = brokers;
     let system = |what| move |error| LiveError::System(what, error);
-    let pids = fleet.all_pids().into_iter().chain(redis.pid());
+    let servers = [
+        redis.pid(),
+        replica.as_ref().and_then(|replica| replica.server.pid()),
+    ];
+    let pids = fleet
+        .all_pids()
+        .into_iter()
+        .chain(servers.into_iter().flatten());
     let path = std::path::absolute(&options.targets_file).map_err(system(TARGETS_FILE))?;
     let mut undos = account::ends(pids);
     undos.push(Undo::TargetsFile { path });
@@ -308,6 +318,9 @@ async fn begin(
         roster,
         journal: home.journal().clone(),
         place: of,
+        told: told.0.clone(),
+        settings: stand::Settings::default(),
+        replica,
     };
     stand.tell_addresses()?;
     Ok(Begun {

@@ -213,7 +213,7 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
             None
         }
         Some(Lever::Process(lever)) => Some(stand.pull_process(lever, targets).await?),
-        Some(Lever::Redis(lever)) => Some(stand.pull_redis(lever).await?),
+        Some(Lever::Redis(lever)) => stand.pull_redis(lever, turn).await?,
         Some(Lever::Queue { queue, what }) => Some(stand.pull_queue(&queue, what).await),
         Some(Lever::Tasks { queue, what }) => Some(stand.pull_tasks(&queue, &what).await),
         Some(Lever::Link(lever)) => Some(stand.pull_link(lever, targets).await),

@@ -54,7 +54,7 @@ impl World<'_> {
                 Pulled::Nothing
             }
             Some(Lever::Process(lever)) => self.pull_process(lever, turn, targets),
-            Some(Lever::Redis(lever)) => self.pull_redis(lever),
+            Some(Lever::Redis(lever)) => self.pull_redis(lever, turn),
             Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what),
             Some(Lever::Tasks { queue, what }) => self.pull_tasks(&queue, &what),
             Some(Lever::Link(lever)) => self.pull_link(lever, targets),

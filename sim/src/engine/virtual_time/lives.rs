@@ -25,14 +25,17 @@ pub(crate) struct TaskLives {
     auditor: Auditor,
     /// Whether a task may be in Redis although its producer was told otherwise: what was sent may arrive late.
     refused_may_come: bool,
+    /// Whether Redis may have a task again that it had forgotten.
+    may_return: bool,
 }
 
 impl TaskLives {
-    pub(crate) fn new(auditor: Auditor, refused_may_come: bool) -> Self {
+    pub(crate) fn new(auditor: Auditor, refused_may_come: bool, may_return: bool) -> Self {
         Self {
             open: Pages::default(),
             auditor,
             refused_may_come,
+            may_return,
         }
     }
 
@@ -123,10 +126,11 @@ impl TaskLives {
     }
 
     fn close_if_over(&mut self, id: Number) {
-        if self
-            .open
-            .get(&id)
-            .is_some_and(|open| open.gone && open.running == 0)
+        if !self.may_return
+            && self
+                .open
+                .get(&id)
+                .is_some_and(|open| open.gone && open.running == 0)
         {
             self.close(id);
         }

@@ -216,16 +216,22 @@ impl Scrapes {
 
 /// `redis_up` and, while Redis answers, what the exporter reads of `INFO`.
 fn redis_values(now: Time, redis: &VirtualRedis, clients: usize, exposed: &mut Vec<(Key, f64)>) {
-    let uptime_s = redis.uptime_s(now);
+    let uptime_s = redis.uptime_s(now).filter(|_| !redis.is_busy());
     let up = f64::from(u8::from(uptime_s.is_some()));
     exposed.push((Key::Named("redis_up"), up));
     let Some(uptime_s) = uptime_s else { return };
     let used = redis.used_memory_bytes() as f64;
     exposed.extend([
         (Key::Named("redis_memory_used_bytes"), used),
-        (Key::Named("redis_memory_max_bytes"), 0.0),
+        (
+            Key::Named("redis_memory_max_bytes"),
+            redis.max_memory_bytes() as f64,
+        ),
         (Key::Named("redis_connected_clients"), clients as f64),
-        (Key::Named("redis_connected_slaves"), 0.0),
+        (
+            Key::Named("redis_connected_slaves"),
+            f64::from(redis.replicas()),
+        ),
         (Key::Named("redis_uptime_in_seconds"), uptime_s as f64),
     ]);
 }

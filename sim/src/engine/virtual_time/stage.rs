@@ -1,5 +1,6 @@
 //! What actors act upon: the model's Redis, the event heap, the lives of tasks. It does at once what an actor asks for.
 
+use crate::audit::REDIS;
 use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::Wire;
 use crate::engine::virtual_time::lives::TaskLives;
@@ -132,6 +133,9 @@ impl Stage<'_> {
             }
         );
         let answer = self.redis.call(op);
+        if let Some(step) = self.redis.take_reached() {
+            self.saw(step, REDIS);
+        }
         match &answer {
             Ok(Reply::Done) => {
                 if let Some(number) = done {

@@ -75,7 +75,7 @@ impl Resolver<'_> {
                     let on = fault.value.kind().on;
                     let (select, targets) =
                         self.targets((on, step.at.value), step.select.as_ref(), &cast);
-                    self.names_in(fault, &targets, workers);
+                    self.names_in((fault, step.at.value), &targets, workers);
                     let until =
                         self.until((&fault.value, step.at.value), until.as_ref(), duration_ms);
                     steps.push(Step {
@@ -121,7 +121,12 @@ impl Resolver<'_> {
     }
 
     /// Whether what a fault names is there, and what it is done to can suffer it.
-    fn names_in(&mut self, fault: &At<Fault>, targets: &[String], workers: &[WorkerPlan]) {
+    fn names_in(
+        &mut self,
+        (fault, at_ms): (&At<Fault>, i64),
+        targets: &[String],
+        workers: &[WorkerPlan],
+    ) {
         match fault.value.harm() {
             Harm::Task(task) => {
                 let tasks = self.scenario.workload.iter();
@@ -137,6 +142,17 @@ impl Resolver<'_> {
             Harm::All | Harm::Processes | Harm::Nothing => {}
         }
         self.can_surge(fault);
+        if let Some((before_ms, _)) = fault.value.prepare()
+            && before_ms > at_ms
+        {
+            let message = format!(
+                "{}: it begins at {}, and what it goes back to would be before the drill",
+                fault.value.name(),
+                units::format(at_ms)
+            );
+            let hint = format!("accepted: up to {}", units::format(at_ms));
+            self.problems.push_with_hint(fault.at, message, hint);
+        }
         // Each dies when it makes its call, if it does: one that lives on must not pass for dead.
         if fault.value.kills_at_a_call() && targets.len() > 1 {
             let message = format!(
