@@ -5,6 +5,7 @@
 
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::call::CallKind;
+use firedrill_asynq::op::{Deed, TaskState};
 use serde::{Deserialize, Serialize};
 
 /// Something that is done to the system at a moment.
@@ -29,6 +30,13 @@ pub enum Lever {
         queue: String,
         /// What is done to it.
         what: QueueLever,
+    },
+    /// To tasks of a queue, by hand.
+    Tasks {
+        /// The queue's name.
+        queue: String,
+        /// What is done to them.
+        what: TasksLever,
     },
     /// To the links between the step's clients and Redis.
     Link(LinkLever),
@@ -345,6 +353,24 @@ pub enum QueueLever {
     Pause,
     /// They do again.
     Unpause,
+}
+
+/// What is done to tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TasksLever {
+    /// Those of a state are run, archived or deleted, as asynq's inspector does it.
+    Change {
+        /// Which of these.
+        deed: Deed,
+        /// Their state.
+        state: TaskState,
+        /// Task type; `None`: all.
+        task: Option<String>,
+        /// Only those that have been there for so long, virtual milliseconds.
+        older_than_ms: Option<i64>,
+    },
+    /// Those that are active and have no lease go back to `pending`.
+    RepairOrphans,
 }
 
 /// What is done to links.

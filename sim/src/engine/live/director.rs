@@ -215,6 +215,7 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
         Some(Lever::Process(lever)) => Some(stand.pull_process(lever, targets).await?),
         Some(Lever::Redis(lever)) => stand.pull_redis(lever, turn).await?,
         Some(Lever::Queue { queue, what }) => Some(stand.pull_queue(&queue, what).await),
+        Some(Lever::Tasks { queue, what }) => Some(stand.pull_tasks(&queue, &what).await),
         Some(Lever::Link(lever)) => Some(stand.pull_link(lever, targets).await),
         Some(Lever::Point(lever)) => stand.pull_point(lever, turn, targets),
         Some(Lever::Scrape { reachable }) => Some(stand.pull_scrape(reachable, targets)),
