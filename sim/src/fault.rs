@@ -5,7 +5,7 @@
 //! asks for more only when that grows.
 
 use crate::form::{self, Form, Row, Yaml};
-use crate::lever::{Class, HandlerLever, Lever, On, Part, PointLever};
+use crate::lever::{Class, HandlerLever, Lever, On, Part, PointLever, RedisLever};
 use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,16 @@ pub trait Definition: Form {
     fn loses_data(&self) -> bool {
         false
     }
+
+    /// Whether tasks may be lost by it.
+    fn loses_tasks(&self) -> bool {
+        self.loses_data()
+    }
+
+    /// What has to be done before its beginning, and how long before, virtual milliseconds.
+    fn prepare(&self) -> Option<(i64, Lever)> {
+        None
+    }
 }
 
 /// Whose tasks a fault can harm.
@@ -79,6 +89,8 @@ pub enum Harm<'f> {
     Processes,
     /// Those of this queue.
     Queue(&'f str),
+    /// Those that use this resource, and those beside them.
+    Resource(&'f str),
     /// None.
     Nothing,
 }
@@ -239,6 +251,18 @@ macro_rules! faults {
                 match self { $(Self::$fault(fault) => fault.loses_data(),)* }
             }
 
+            /// Whether tasks may be lost by it.
+            #[must_use]
+            pub fn loses_tasks(&self) -> bool {
+                match self { $(Self::$fault(fault) => fault.loses_tasks(),)* }
+            }
+
+            /// What has to be done before its beginning, and how long before, virtual milliseconds.
+            #[must_use]
+            pub fn prepare(&self) -> Option<(i64, Lever)> {
+                match self { $(Self::$fault(fault) => fault.prepare(),)* }
+            }
+
             /// What what it is done to is meanwhile; empty: it goes together with everything.
             #[must_use]
             pub fn state(&self) -> &'static str {
@@ -288,13 +312,19 @@ impl Fault {
         self.kind().on == On::Redis
     }
 
-    /// Whether it has begun when it is first felt, not when something is done: handlers, clocks and the producer
+    /// Whether it has begun when it is first felt, not when something is done: handlers, resources, clocks and the producer
     /// know the plan and the time, and a rule about calls waits for its call.
     #[must_use]
     pub fn begins_when_felt(&self) -> bool {
         matches!(
             self.begin(),
-            Lever::Life(_) | Lever::Handler(_) | Lever::Point(_) | Lever::Clock(_) | Lever::Load(_)
+            Lever::Life(_)
+                | Lever::Handler(_)
+                | Lever::Resource { .. }
+                | Lever::Point(_)
+                | Lever::Clock(_)
+                | Lever::Load(_)
+                | Lever::Redis(RedisLever::Limit { .. })
         )
     }
 
@@ -307,10 +337,16 @@ impl Fault {
         }
     }
 
-    /// Whether Redis is away, or not itself, while it is on.
+    /// Whether Redis is away, or not itself, while it is on: nobody begins to work with it.
     #[must_use]
     pub fn takes_redis(&self) -> bool {
-        matches!(self.begin(), Lever::Redis(_))
+        match self.begin() {
+            Lever::Redis(lever) => !matches!(
+                lever,
+                RedisLever::Limit { .. } | RedisLever::FlushScripts | RedisLever::Restore
+            ),
+            _ => false,
+        }
     }
 
     /// Whether a process that it is done to dies when it makes a certain call.
@@ -372,10 +408,21 @@ faults! {
     "handler.leak" handler_leak HandlerLeak;
     "handler.crash" handler_crash HandlerCrash;
     "handler.requeue" handler_requeue HandlerRequeue;
+    "resource.slow" resource_slow ResourceSlow;
+    "resource.shrink" resource_shrink ResourceShrink;
+    "resource.fail" resource_fail ResourceFail;
     "redis.kill" redis_kill RedisKill;
     "redis.stop" redis_stop RedisStop;
     "redis.full" redis_full RedisFull;
     "redis.read-only" redis_read_only RedisReadOnly;
+    "redis.maxmemory" redis_maxmemory RedisMaxmemory;
+    "redis.evict" redis_evict RedisEvict;
+    "redis.script-flush" redis_script_flush RedisScriptFlush;
+    "redis.max-clients" redis_max_clients RedisMaxClients;
+    "redis.acl" redis_acl RedisAcl;
+    "redis.slow-script" redis_slow_script RedisSlowScript;
+    "redis.restore" redis_restore RedisRestore;
+    "redis.failover" redis_failover RedisFailover;
     "link.delay" link_delay LinkDelay;
     "link.jitter" link_jitter LinkJitter;
     "link.black-hole" link_black_hole LinkBlackHole;

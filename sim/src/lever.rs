@@ -5,12 +5,21 @@
 
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::call::CallKind;
+use firedrill_asynq::op::{Deed, TaskState};
+use serde::{Deserialize, Serialize};
 
 /// Something that is done to the system at a moment.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Lever {
     /// To handlers while the step is on: they know the plan and the time, so nothing is done at a moment.
     Handler(HandlerLever),
+    /// To a resource that handlers share, while the step is on: whoever grants it knows the plan and the time.
+    Resource {
+        /// Its name.
+        resource: String,
+        /// What is done to it.
+        what: ResourceLever,
+    },
     /// To the step's processes.
     Process(ProcessLever),
     /// To Redis.
@@ -21,6 +30,13 @@ pub enum Lever {
         queue: String,
         /// What is done to it.
         what: QueueLever,
+    },
+    /// To tasks of a queue, by hand.
+    Tasks {
+        /// The queue's name.
+        queue: String,
+        /// What is done to them.
+        what: TasksLever,
     },
     /// To the links between the step's clients and Redis.
     Link(LinkLever),
@@ -114,6 +130,23 @@ pub enum HandlerLever {
     },
 }
 
+/// What becomes of a resource.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ResourceLever {
+    /// It is held for longer.
+    Slow {
+        /// How many times longer.
+        factor: f64,
+    },
+    /// Fewer may hold it at a time.
+    Shrink {
+        /// So many.
+        to: u32,
+    },
+    /// It answers with an error at once.
+    Fail,
+}
+
 /// Which executions hang.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Hangs {
@@ -184,6 +217,133 @@ pub enum RedisLever {
     Demote,
     /// `REPLICAOF NO ONE`.
     Promote,
+    /// `maxmemory` and its policy are set; it bites when it is reached.
+    Limit {
+        /// The limit.
+        bytes: u64,
+        /// What then goes.
+        policy: Eviction,
+    },
+    /// `maxmemory` is set anew.
+    Raise {
+        /// To what.
+        bytes: u64,
+    },
+    /// `SCRIPT FLUSH`.
+    FlushScripts,
+    /// Nothing: it is looked whether clients have sent their scripts again.
+    LookForScripts,
+    /// `maxclients` is set: no new connection is accepted while so many are there.
+    LimitClients {
+        /// How many.
+        to: u32,
+    },
+    /// It is set back.
+    AdmitClients,
+    /// The clients' user may no longer use these commands.
+    Deny(Denied),
+    /// It may use all.
+    Allow,
+    /// A script begins that does not end.
+    RunScript,
+    /// `SCRIPT KILL`.
+    KillScript,
+    /// What is in it is kept, for a later [`RedisLever::Restore`].
+    Snapshot,
+    /// SIGKILL, and a start with what was kept.
+    Restore,
+    /// Nothing: it is looked whether it takes writes.
+    Look,
+    /// Its replica gets nothing any more.
+    LagReplica,
+    /// SIGKILL of the primary, which does not come back.
+    LosePrimary,
+    /// The replica is promoted, with what it has got, and takes the primary's address.
+    PromoteReplica,
+}
+
+/// How long a script runs before Redis tells others that it does (`busy-reply-threshold`), virtual milliseconds.
+pub const BUSY_AFTER_MS: i64 = 5_000;
+
+/// Redis' `maxmemory-policy`: which keys go when the limit is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Eviction {
+    /// None: what needs memory is refused.
+    #[serde(rename = "noeviction")]
+    None,
+    /// Those used least recently.
+    AllkeysLru,
+    /// Those used least often.
+    AllkeysLfu,
+    /// Any.
+    AllkeysRandom,
+    /// Of those that expire, those used least recently.
+    VolatileLru,
+    /// Of those that expire, those used least often.
+    VolatileLfu,
+    /// Of those that expire, any.
+    VolatileRandom,
+    /// Those that expire soonest.
+    VolatileTtl,
+}
+
+impl Eviction {
+    /// Those by which keys go.
+    pub const EVICTING: [Self; 7] = [
+        Self::AllkeysLru,
+        Self::AllkeysLfu,
+        Self::AllkeysRandom,
+        Self::VolatileLru,
+        Self::VolatileLfu,
+        Self::VolatileRandom,
+        Self::VolatileTtl,
+    ];
+
+    /// As Redis calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "noeviction",
+            Self::AllkeysLru => "allkeys-lru",
+            Self::AllkeysLfu => "allkeys-lfu",
+            Self::AllkeysRandom => "allkeys-random",
+            Self::VolatileLru => "volatile-lru",
+            Self::VolatileLfu => "volatile-lfu",
+            Self::VolatileRandom => "volatile-random",
+            Self::VolatileTtl => "volatile-ttl",
+        }
+    }
+
+    /// Whether keys that do not expire may go: tasks do not.
+    #[must_use]
+    pub fn takes_all_keys(self) -> bool {
+        matches!(
+            self,
+            Self::AllkeysLru | Self::AllkeysLfu | Self::AllkeysRandom
+        )
+    }
+}
+
+/// Commands that access rules forbid, by Redis' category.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Denied {
+    /// `@scripting`: nearly all of what asynq does.
+    Scripting,
+    /// `@write`, in scripts, too.
+    Write,
+}
+
+impl Denied {
+    /// The category.
+    #[must_use]
+    pub fn category(self) -> &'static str {
+        match self {
+            Self::Scripting => "@scripting",
+            Self::Write => "@write",
+        }
+    }
 }
 
 /// What is done to a queue.
@@ -193,6 +353,24 @@ pub enum QueueLever {
     Pause,
     /// They do again.
     Unpause,
+}
+
+/// What is done to tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TasksLever {
+    /// Those of a state are run, archived or deleted, as asynq's inspector does it.
+    Change {
+        /// Which of these.
+        deed: Deed,
+        /// Their state.
+        state: TaskState,
+        /// Task type; `None`: all.
+        task: Option<String>,
+        /// Only those that have been there for so long, virtual milliseconds.
+        older_than_ms: Option<i64>,
+    },
+    /// Those that are active and have no lease go back to `pending`.
+    RepairOrphans,
 }
 
 /// What is done to links.
@@ -317,6 +495,8 @@ pub enum On {
     Workers,
     /// Handlers of tasks, wherever they run.
     Handlers,
+    /// A resource that handlers share.
+    Resource,
     /// What enqueues.
     Producer,
     /// Redis.
@@ -359,6 +539,7 @@ impl On {
         match self {
             Self::Workers => "worker processes",
             Self::Handlers => "handlers",
+            Self::Resource => "a resource",
             Self::Producer => "the producer",
             Self::Redis => "Redis",
             Self::Queue => "a queue",

@@ -8,6 +8,7 @@ mod draw;
 mod exponential;
 mod life;
 mod load;
+mod resource;
 mod restart;
 mod roster;
 mod served;
@@ -23,6 +24,7 @@ pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
 pub use life::Ailment;
 pub(crate) use life::RESTING_BYTES;
+pub use resource::{Per, ResourcePlan, Use};
 pub(crate) use restart::Backoff;
 pub use restart::RestartPlan;
 pub use roster::{Roster, Select};
@@ -79,6 +81,9 @@ pub struct Plan {
     pub warmup_ms: i64,
     /// Queues, by name.
     pub queues: Vec<QueuePlan>,
+    /// What handlers share, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourcePlan>,
     /// What is enqueued.
     pub workload: Vec<TaskPlan>,
     /// Who works.
@@ -165,6 +170,9 @@ form! {
         /// What its handler writes as the task's result.
         #[serde(default)]
         pub result: Option<String> = text(), optional;
+        /// What its handler needs before it works, one after the other: it waits for each and holds it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub uses: Vec<Use> = list("use", within::<Use>()), if_any;
         /// What its handler enqueues when it has succeeded.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub then: Vec<Then> = list("then", within::<Then>()), if_any;
@@ -464,6 +472,14 @@ impl Plan {
                 let of_task = self.workload.iter().filter(|entry| entry.task == *task);
                 of_task.map(|entry| entry.queue.as_str()).collect()
             }
+            Harm::Resource(resource) => {
+                let needs = |entry: &&TaskPlan| {
+                    let mut uses = entry.uses.iter();
+                    uses.any(|used| used.resource == *resource)
+                };
+                let of = self.workload.iter().filter(needs);
+                of.map(|entry| entry.queue.as_str()).collect()
+            }
             // Whoever cuts off the producer harms whatever it sends.
             Harm::Processes if step.targets.iter().any(|name| name == PRODUCER) => {
                 return Vec::new();
@@ -566,7 +582,12 @@ impl Plan {
     /// Whether calls to Redis are held for as long as clients wait, or longer: by a link, or by a Redis that is stopped.
     #[must_use]
     pub fn holds_calls(&self) -> bool {
-        let holds = |lever| matches!(lever, Lever::Link(_) | Lever::Redis(RedisLever::Stop));
+        let holds = |lever| {
+            matches!(
+                lever,
+                Lever::Link(_) | Lever::Redis(RedisLever::Stop | RedisLever::RunScript)
+            )
+        };
         let mut faults = self.timeline.iter();
         faults.any(|step| holds(step.fault.begin()))
     }
@@ -593,11 +614,27 @@ impl Plan {
     #[must_use]
     pub fn needs_own_redis(&self) -> bool {
         let mut faults = self.timeline.iter();
-        faults.any(|step| step.fault.needs().own_redis) || self.starts_redis()
+        let mut remedies = self.remedies.iter();
+        faults.any(|step| step.fault.needs().own_redis)
+            || remedies.any(|step| step.remedy.kind().on == On::Redis)
     }
 
     fn starts_redis(&self) -> bool {
+        let starts = |lever| matches!(lever, Lever::Redis(RedisLever::Start { .. }));
         let mut remedies = self.remedies.iter();
-        remedies.any(|step| step.remedy.kind().on == On::Redis)
+        remedies.any(|step| starts(step.remedy.done(None)))
+    }
+
+    /// Whether Redis may have a task again that it had forgotten.
+    pub(crate) fn tasks_may_return(&self) -> bool {
+        let mut faults = self.timeline.iter();
+        faults.any(|step| step.fault.prepare().is_some())
+    }
+
+    /// Whether its Redis has a replica.
+    pub(crate) fn has_replica(&self) -> bool {
+        let fails_over = |lever| lever == Lever::Redis(RedisLever::LosePrimary);
+        let mut faults = self.timeline.iter();
+        faults.any(|step| fails_over(step.fault.begin()))
     }
 }

@@ -123,6 +123,7 @@ async fn look(
     stand: &mut Stand,
     (broker, living): (&RedisBroker, &BTreeSet<String>),
 ) -> Result<Found, LiveError> {
+    stand.let_in().await;
     // One that is stopped goes on, and one that is gone is started: what survived is part of the audit.
     stand.redis.wake().await?;
     let start = stand.clock.virtual_start;

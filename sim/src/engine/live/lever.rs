@@ -2,6 +2,7 @@
 
 mod process;
 mod redis;
+mod tasks;
 
 use super::director::Seen;
 use super::stand::Stand;

@@ -44,7 +44,7 @@ pub(crate) struct Links {
 type Hears = Option<(Arc<Rules>, Arc<str>)>;
 
 /// One client's link. Dropping it closes it.
-struct Link {
+pub(super) struct Link {
     port: u16,
     state: watch::Sender<State>,
     accepting: JoinHandle<()>,
@@ -149,6 +149,24 @@ impl Links {
 }
 
 impl Link {
+    /// Where it is.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Nothing passes from now on.
+    pub(super) fn cut(&self) {
+        self.state.send_replace(State {
+            cut: true,
+            ..State::default()
+        });
+    }
+
+    /// One that nobody listens to.
+    pub(super) async fn plain(way: Way, dice: Dice) -> io::Result<Self> {
+        Self::open(way, dice, None).await
+    }
+
     async fn open(way: Way, dice: Dice, hears: Hears) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();

@@ -206,6 +206,18 @@ impl Roster {
         self.state().by_hand.clone()
     }
 
+    /// What was sent to Redis since `from` may be gone by plan.
+    pub(crate) fn loses_since(&self, from: Time) {
+        let now = self.clock.now();
+        self.state().absences.loses_since(from, now);
+    }
+
+    /// Redis evicts keys by plan, or no longer.
+    pub(crate) fn evicts(&self, on: bool) {
+        let now = self.clock.now();
+        self.state().absences.evicts(on, now);
+    }
+
     /// Whether `who` was away by plan at any moment between `from` and `to`.
     pub(crate) fn was_away(&self, who: &str, from: Time, to: Time) -> bool {
         self.state().absences.was_away(who, from, to)

@@ -2,6 +2,7 @@
 
 mod process;
 mod redis;
+mod tasks;
 mod wire;
 
 pub(crate) use process::Restart;
@@ -51,14 +52,17 @@ impl World<'_> {
                 };
                 Pulled::Seen(seen, saw)
             }
-            Some(Lever::Handler(_) | Lever::Load(_) | Lever::Life(_)) => Pulled::Nothing,
+            Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_) | Lever::Life(_)) => {
+                Pulled::Nothing
+            }
             Some(Lever::Clock(_)) => {
                 self.clocks(turn, true);
                 Pulled::Nothing
             }
             Some(Lever::Process(lever)) => self.pull_process(lever, turn, targets),
-            Some(Lever::Redis(lever)) => self.pull_redis(lever),
+            Some(Lever::Redis(lever)) => self.pull_redis(lever, turn),
             Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what),
+            Some(Lever::Tasks { queue, what }) => self.pull_tasks(&queue, &what),
             Some(Lever::Link(lever)) => self.pull_link(lever, targets),
             Some(Lever::Point(lever)) => self.pull_point(lever, turn, targets),
             Some(Lever::Scrape { reachable }) => {

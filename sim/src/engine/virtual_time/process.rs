@@ -1,6 +1,7 @@
 //! A worker process of the model: its server, and its handlers at work.
 
 use crate::engine::virtual_time::event_queue::Happening;
+use crate::engine::virtual_time::pools::Needs;
 use crate::engine::virtual_time::token::{Number, Token, queue_number};
 use crate::handler::Ending;
 use crate::metrics::WorkerMetrics;
@@ -22,7 +23,9 @@ pub(crate) struct Work {
     pub(crate) ending: Ending,
     /// What it enqueues before it returns, the last first.
     pub(crate) children: Vec<Child>,
-    /// The step of the timeline by which it does.
+    /// What it needs before it works, while it has not had all of it.
+    pub(crate) needs: Option<Box<Needs>>,
+    /// The step of the timeline by which it enqueues them.
     pub(crate) requeued_by: Option<usize>,
     /// The attempt's deadline, until its timer is set.
     pub(crate) deadline: Option<Time>,
@@ -244,6 +247,13 @@ impl HandlerTable {
         } else {
             self.zombies.remove(&run)
         }
+    }
+
+    /// What all handlers need.
+    pub(crate) fn needs(&mut self) -> Vec<Box<Needs>> {
+        let slots = self.handlers.iter_mut().flatten();
+        let all = slots.chain(self.zombies.values_mut());
+        all.filter_map(|work| work.needs.take()).collect()
     }
 
     /// The tasks of all handlers that have not returned.

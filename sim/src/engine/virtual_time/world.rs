@@ -5,6 +5,7 @@ use crate::audit::{Auditor, Leftover, halted};
 use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::{Restart, Wire};
 use crate::engine::virtual_time::lives::TaskLives;
+use crate::engine::virtual_time::pools::Pools;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::virtual_time::scrapes::{Member, Scrapes};
@@ -106,10 +107,15 @@ impl<'p> World<'p> {
                 epoch: start,
                 now: start,
                 events: EventQueue::default(),
-                redis: VirtualRedis::at_start(start),
+                redis: VirtualRedis::at_start(start, u32::from(plan.has_replica())),
                 wire: Wire::of(plan),
                 handlers,
-                lives: TaskLives::new(Auditor::new(plan, start, end), plan.refused_may_come()),
+                lives: TaskLives::new(
+                    Auditor::new(plan, start, end),
+                    plan.refused_may_come(),
+                    plan.tasks_may_return(),
+                ),
+                pools: Pools::of(plan),
                 seen: vec![false; plan.timeline.len()],
                 marks: Vec::new(),
                 counts: Counts::default(),
@@ -163,6 +169,7 @@ impl<'p> World<'p> {
             }
         }
         self.step(Who::Producer, Event::Start);
+        self.expect_growth();
         if self.stage.options.scrape {
             for (target, phase_ms) in self.scrapes.phases() {
                 let late_ms = self.stage.options.harness.scrape_late_ms;
@@ -187,6 +194,7 @@ impl<'p> World<'p> {
         match what {
             Happening::Timer(who, _)
             | Happening::HandlerEnds(who, _)
+            | Happening::Resource(who, ..)
             | Happening::Shutdown(who) => {
                 self.happen_to(who, what);
             }
@@ -216,7 +224,7 @@ impl<'p> World<'p> {
                     target,
                     (now, at_ms),
                     (redis, redis_stopped),
-                    processes,
+                    (processes, self.stage.pools.as_ref()),
                     sink,
                 )?;
             }
@@ -224,6 +232,7 @@ impl<'p> World<'p> {
                 let at_ms = self.stage.since_start_ms();
                 self.scrapes.ended(target, at_ms, sink)?;
             }
+            Happening::Grows(resource) => self.grows(resource),
             Happening::Turn => self.take_turns(),
             Happening::Dies(process, incarnation) => self.dies(process, incarnation),
             Happening::Ails(process, incarnation, number) => {
@@ -258,6 +267,7 @@ impl<'p> World<'p> {
                 self.step(who, Event::Answer(ticket, answer));
             }
             Happening::Shutdown(who) => self.step(who, Event::Shutdown),
+            Happening::Resource(who, run, what) => self.on_resource(who, run, what),
             Happening::Scrape(_)
             | Happening::Gone(_)
             | Happening::Turn
@@ -266,6 +276,7 @@ impl<'p> World<'p> {
             | Happening::Throttle(..)
             | Happening::Ails(..)
             | Happening::StartsAgain(..)
+            | Happening::Grows(_)
             | Happening::Wire(_) => {}
         }
     }

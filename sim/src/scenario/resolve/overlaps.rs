@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | a fault of workers (`worker.kill`, `worker.stop`, `handler.deadlock`, ...) | another on one of the same processes: it would find nothing to break, and the first remedy would end both |
 //! | a fault of Redis | another one |
+//! | `redis.failover`, before or after | another one: there is one replica |
 //! | `queue.pause` | another one of that queue |
 //! | a fault of links, or of targets | another one on one of the same |
 //! | a fault of Redis, or a link that is cut | `worker.restart` and whatever else starts workers: a worker does not start without Redis |
@@ -16,7 +17,7 @@
 //! other hits it.
 
 use crate::fault::Harm;
-use crate::lever::{Lever, LinkLever, On, ProcessLever};
+use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
 use crate::plan::{RemedyStep, Step};
 use crate::scenario::resolve::Resolver;
 use crate::units;
@@ -45,6 +46,13 @@ impl Resolver<'_> {
                     self.problems.push_with_hint(at, message, hint);
                 }
             }
+        }
+        let fails_over = |step: &&Step| step.fault.begin() == Lever::Redis(RedisLever::LosePrimary);
+        for step in timeline.iter().filter(fails_over).skip(1) {
+            let (at, name) = (self.place(step), step.fault.name());
+            let message = format!("{name}: there is one replica, and it is the primary by then");
+            self.problems
+                .push_with_hint(at, message, "accepted: one in a drill");
         }
         let starts = |lever: &Lever| {
             matches!(

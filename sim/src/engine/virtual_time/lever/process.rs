@@ -310,7 +310,11 @@ impl World<'_> {
         if let (Some(wire), Ok(number)) = (&mut self.stage.wire, u16::try_from(process)) {
             wire.gone(number);
         }
-        if let Some(life) = self.processes[process].life.take() {
+        if let Some(mut life) = self.processes[process].life.take() {
+            if self.stage.pools.is_some() {
+                let held = life.handlers.needs();
+                self.leaves_resources(process, held.into_iter());
+            }
             for task in life.handlers.at_work() {
                 self.stage.lives.killed(task, self.stage.now);
             }

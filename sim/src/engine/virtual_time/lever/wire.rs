@@ -35,6 +35,9 @@ type Client = Option<u16>;
 /// What a client is told whose connection is reset.
 const RESET: &str = "connection reset by peer";
 
+/// What one is told who would be one client too many.
+const CROWDED: &str = "ERR max number of clients reached";
+
 /// There and back.
 const ASKING: usize = 0;
 const ANSWERING: usize = 1;
@@ -44,6 +47,8 @@ const ANSWERING: usize = 1;
 pub(crate) struct Wire {
     links: BTreeMap<Client, Link>,
     redis_stopped: bool,
+    /// When a script began that keeps it from answering.
+    script_since: Option<Time>,
     /// Calls whose clients wait, by number.
     calls: BTreeMap<u64, Call>,
     next: u64,
@@ -118,6 +123,8 @@ pub(crate) enum OnWire {
     TimesOut(u64, u32),
     /// It makes its next attempt.
     Repeats(u64),
+    /// The script that has run since then has run for so long that everybody is told.
+    Busy(Time),
 }
 
 fn client_of(who: Who) -> Client {
@@ -131,13 +138,17 @@ impl Wire {
     /// Of a plan that does something to links or stops Redis.
     pub(crate) fn of(plan: &Plan) -> Option<Self> {
         let needs = |step: &Step| {
-            let stops = matches!(step.fault.begin(), Lever::Redis(RedisLever::Stop));
+            let stops = matches!(
+                step.fault.begin(),
+                Lever::Redis(RedisLever::Stop | RedisLever::RunScript)
+            );
             stops || step.fault.needs_links()
         };
         let names = || plan.processes().into_iter().map(|(name, _)| name);
         plan.timeline.iter().any(needs).then(|| Self {
             links: BTreeMap::new(),
             redis_stopped: false,
+            script_since: None,
             calls: BTreeMap::new(),
             next: 0,
             held: Vec::new(),
@@ -155,9 +166,16 @@ impl Wire {
         self.redis_stopped = true;
     }
 
+    /// A script begins that does not end: nobody is answered.
+    pub(super) fn run_script(&mut self, now: Time) {
+        self.redis_stopped = true;
+        self.script_since = Some(now);
+    }
+
     /// A new Redis knows nothing of what the one before had not read.
     pub(super) fn redis_started(&mut self) {
         self.redis_stopped = false;
+        self.script_since = None;
         let links = &self.links;
         let is_cut = |client: &Client| links.get(client).is_some_and(|link| link.cut);
         self.held.retain(|flight| is_cut(&flight.client));
@@ -235,7 +253,11 @@ impl Stage<'_> {
         if wire.link(client).reset {
             return self.fails(number, attempt, RESET);
         }
+        let crowded = self.redis.is_crowded();
         let Some(wire) = &mut self.wire else { return };
+        if crowded && !wire.link(client).dialled && wire.passes(client, ASKING) {
+            return self.fails(number, attempt, CROWDED);
+        }
         let dialling = !wire.link(client).dialled && !wire.passes(client, ASKING);
         if let Some(call) = wire.calls.get_mut(&number) {
             call.dialling = dialling;
@@ -268,6 +290,14 @@ impl Stage<'_> {
             OnWire::Arrives(flight) => self.arrives(flight),
             OnWire::TimesOut(call, attempt) => self.times_out(call, attempt),
             OnWire::Repeats(call) => self.attempt(call),
+            OnWire::Busy(since) => {
+                let runs = |wire: &Wire| wire.script_since == Some(since);
+                if self.wire.as_ref().is_some_and(runs) {
+                    // Whoever has waited is told, too.
+                    self.redis.set_busy(true);
+                    self.goes_on();
+                }
+            }
         }
     }
 
@@ -388,6 +418,13 @@ impl Stage<'_> {
 
     /// Redis goes on.
     pub(super) fn continue_redis(&mut self) {
+        if let Some(wire) = &mut self.wire {
+            wire.script_since = None;
+        }
+        self.goes_on();
+    }
+
+    fn goes_on(&mut self) {
         if let Some(wire) = &mut self.wire {
             wire.redis_stopped = false;
         }
