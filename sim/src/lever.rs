@@ -13,6 +13,13 @@ use serde::{Deserialize, Serialize};
 pub enum Lever {
     /// To handlers while the step is on: they know the plan and the time, so nothing is done at a moment.
     Handler(HandlerLever),
+    /// To a resource that handlers share, while the step is on: whoever grants it knows the plan and the time.
+    Resource {
+        /// Its name.
+        resource: String,
+        /// What is done to it.
+        what: ResourceLever,
+    },
     /// To the step's processes.
     Process(ProcessLever),
     /// To Redis.
@@ -35,6 +42,8 @@ pub enum Lever {
     Link(LinkLever),
     /// To the clocks of the step's processes, which know the plan and the time.
     Clock(ClockLever),
+    /// To the lives of the step's processes, which know the plan and the time.
+    Life(LifeLever),
     /// To what is enqueued; the producer knows the plan and the time.
     Load(LoadLever),
     /// To calls of the step's clients, each at a point of asynq's protocol.
@@ -119,6 +128,23 @@ pub enum HandlerLever {
         /// How much later that is due, virtual milliseconds.
         delay_ms: i64,
     },
+}
+
+/// What becomes of a resource.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ResourceLever {
+    /// It is held for longer.
+    Slow {
+        /// How many times longer.
+        factor: f64,
+    },
+    /// Fewer may hold it at a time.
+    Shrink {
+        /// So many.
+        to: u32,
+    },
+    /// It answers with an error at once.
+    Fail,
 }
 
 /// Which executions hang.
@@ -375,6 +401,34 @@ pub enum ClockLever {
     },
 }
 
+/// What becomes of processes, of each from its start, or from the beginning of the step if that is later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LifeLever {
+    /// They crash.
+    Crash {
+        /// After so long, virtual milliseconds.
+        after_ms: i64,
+    },
+    /// They take memory, evenly, and never give it back, until they have reached their limit and are killed.
+    Leak {
+        /// How much that is, beyond what they have at rest.
+        limit_bytes: u64,
+        /// How long that takes, virtual milliseconds.
+        fills_ms: i64,
+    },
+}
+
+impl LifeLever {
+    /// How long a process lives with it, virtual milliseconds.
+    #[must_use]
+    pub fn lasts_ms(self) -> i64 {
+        match self {
+            Self::Crash { after_ms } => after_ms,
+            Self::Leak { fills_ms, .. } => fills_ms,
+        }
+    }
+}
+
 /// What is done to what is enqueued.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadLever {
@@ -441,6 +495,8 @@ pub enum On {
     Workers,
     /// Handlers of tasks, wherever they run.
     Handlers,
+    /// A resource that handlers share.
+    Resource,
     /// What enqueues.
     Producer,
     /// Redis.
@@ -483,6 +539,7 @@ impl On {
         match self {
             Self::Workers => "worker processes",
             Self::Handlers => "handlers",
+            Self::Resource => "a resource",
             Self::Producer => "the producer",
             Self::Redis => "Redis",
             Self::Queue => "a queue",

@@ -11,7 +11,7 @@ use crate::fault::{self, Fault};
 use crate::form::{Form, Spotted};
 use crate::form::{by_name, duration, form, list, name, one_of, only, parsed, placed, positive};
 use crate::form::{spotted, text, whole, within};
-use crate::plan::{Plan, QueuePlan, Start, TaskPlan, WorkerPlan};
+use crate::plan::{Plan, QueuePlan, ResourcePlan, Start, TaskPlan, WorkerPlan};
 use crate::remedy::Remedy;
 use firedrill_detector::yaml::{Position, Problem, Problems, parse};
 use timeline::{StepShape, Until};
@@ -62,6 +62,8 @@ form! {
         warmup: Option<At<i64>> = placed(duration()), optional;
         /// The queues, by name.
         queues: Vec<QueuePlan> = by_name::<QueuePlan>(), required;
+        /// What handlers share, by name: pools of connections, and services that they call.
+        resources: Vec<ResourcePlan> = by_name::<ResourcePlan>(), if_any;
         /// What is enqueued.
         workload: Vec<Spotted<TaskPlan>> = list("workload entry", spotted::<TaskPlan>()), required;
         /// Who works.

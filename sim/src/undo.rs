@@ -152,7 +152,9 @@ impl Account {
         match lever {
             // They are in processes of ours, and go with them; who was started is noted when it is there.
             Lever::Handler(_)
+            | Lever::Resource { .. }
             | Lever::Clock(_)
+            | Lever::Life(_)
             | Lever::Load(_)
             | Lever::Link(_)
             | Lever::Point(_)

@@ -202,9 +202,9 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     let seen: Seen = match turn.lever(&plan) {
         None => {
             stand.clocks_are_right(turn);
-            Some((true, "by itself".to_owned()))
+            Some(stand.has_died_of(turn))
         }
-        Some(Lever::Handler(_) | Lever::Load(_)) => None,
+        Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_) | Lever::Life(_)) => None,
         Some(Lever::Clock(_)) => {
             // What a wrong clock makes of leases needs no other explanation.
             targets

@@ -6,7 +6,7 @@ mod tasks;
 
 use super::director::Seen;
 use super::stand::Stand;
-use crate::agenda::{Turn, What};
+use crate::agenda::{Turn, What, over};
 use crate::lever::{Lever, LinkLever, PointLever, QueueLever};
 use crate::undo::Undo;
 use firedrill_asynq::op::{Op, Reply};
@@ -92,6 +92,14 @@ impl Stand {
                     .for_each(|client| self.roster.has_way(client));
             }
         }
+    }
+
+    /// What is over by itself; and whether processes have died of it that were to.
+    pub(super) fn has_died_of(&self, turn: Turn) -> (bool, String) {
+        let What::End(step) = turn.what else {
+            return (true, "by itself".to_owned());
+        };
+        over(&self.plan, step, self.roster.deaths_of(step))
     }
 
     /// The clocks of steps that end are right again.

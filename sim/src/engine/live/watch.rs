@@ -64,6 +64,8 @@ struct State {
     told: usize,
     /// Those that have died in the middle of a call, by plan, and when.
     deaths: BTreeMap<String, Time>,
+    /// How many have died of each step, by its index.
+    deaths_of: BTreeMap<usize, u32>,
 }
 
 impl Roster {
@@ -130,6 +132,16 @@ impl Roster {
             let _ = self.died.send(Death { process, at: now });
         }
         killed
+    }
+
+    /// A process has died of a step.
+    pub(crate) fn died_of(&self, step: usize) {
+        *self.state().deaths_of.entry(step).or_default() += 1;
+    }
+
+    /// How many have died of a step so far.
+    pub(crate) fn deaths_of(&self, step: usize) -> u32 {
+        self.state().deaths_of.get(&step).copied().unwrap_or(0)
     }
 
     /// When a process has died by plan, told once.

@@ -1,7 +1,7 @@
 //! The timeline: what each step hits, how it ends, and what it is called.
 
 use crate::fault::{Fault, Harm};
-use crate::lever::{Lever, LoadLever, On};
+use crate::lever::{Lever, LoadLever, On, ResourceLever};
 use crate::plan::{
     self, Arrivals, EXPORTERS, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan,
     name_of,
@@ -139,6 +139,35 @@ impl Resolver<'_> {
                 self.is_queue(fault.at, queue);
                 self.is_used(fault, queue);
             }
+            Harm::Resource(resource) => {
+                let resources = self.scenario.resources.iter();
+                let known: Vec<String> = resources.map(|known| known.name.clone()).collect();
+                if known.is_empty() {
+                    let message = format!("there is no resource `{resource}`");
+                    let hint = "`resources: { db: { pool: 20 } }` makes one, and handlers need it by their `uses`";
+                    self.problems.push_with_hint(fault.at, message, hint);
+                } else if !known.iter().any(|name| name == resource) {
+                    self.unknown(fault.at, "resource", resource, &known);
+                }
+                let of_resource = self
+                    .scenario
+                    .resources
+                    .iter()
+                    .find(|known| known.name == resource);
+                if let (
+                    Some(of),
+                    Lever::Resource {
+                        what: ResourceLever::Shrink { to },
+                        ..
+                    },
+                ) = (of_resource, fault.value.begin())
+                    && to >= of.slots()
+                {
+                    let message = format!("to: `{resource}` has {} anyway", of.slots());
+                    let hint = format!("accepted: 0 to {}", of.slots() - 1);
+                    self.problems.push_with_hint(fault.at, message, hint);
+                }
+            }
             Harm::All | Harm::Processes | Harm::Nothing => {}
         }
         self.can_surge(fault);
@@ -162,6 +191,18 @@ impl Resolver<'_> {
             );
             let hint = "select one, and write a step for each";
             self.problems.push_with_hint(fault.at, message, hint);
+        }
+        if fault.value.needs_restart() {
+            let is_left = |worker: &&WorkerPlan| {
+                let prefix = format!("{}-", worker.name);
+                worker.restart.is_none() && targets.iter().any(|name| name.starts_with(&prefix))
+            };
+            if let Some(worker) = workers.iter().find(is_left) {
+                let (name, group) = (fault.value.name(), &worker.name);
+                let message = format!("{name}: nobody starts the processes of {group} again");
+                let hint = "write `restart: {}` with that group of workers";
+                self.problems.push_with_hint(fault.at, message, hint);
+            }
         }
         let slots = fault.value.slots_needed();
         let is_hit = |worker: &WorkerPlan| {
