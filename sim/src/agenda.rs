@@ -271,6 +271,7 @@ impl Step {
                 Lever::Clock(_) => "no process went by it",
                 Lever::Load(_) => "no arrival was affected",
                 Lever::Redis(_) => "the limit was not reached",
+                Lever::Queue { .. } => "there was no lease",
                 _ => "no handler was affected",
             }
             .into(),

@@ -156,7 +156,9 @@ impl Account {
             | Lever::Load(_)
             | Lever::Link(_)
             | Lever::Point(_)
-            | Lever::Scrape { .. } => Self::default(),
+            | Lever::Scrape { .. }
+            | Lever::Exporters { .. }
+            | Lever::SlowScrapes { .. } => Self::default(),
             Lever::Process(ProcessLever::Stop) => owes(go_on(processes)),
             Lever::Process(ProcessLever::Continue) => pays(go_on(processes)),
             Lever::Process(
@@ -197,6 +199,8 @@ impl Account {
                 match what {
                     QueueLever::Pause => owes(unpause),
                     QueueLever::Unpause => pays(unpause),
+                    // Done to the drill's own alone, and gone with it.
+                    QueueLever::LoseLeases | QueueLever::Garble { .. } => Self::default(),
                 }
             }
         }

@@ -42,6 +42,9 @@ pub struct Ours {
     periodic: usize,
     /// Whether workers make tasks out of groups.
     aggregates: bool,
+    /// Ids of tasks that steps put there with a message that nobody can decode.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    garbled: BTreeSet<String>,
 }
 
 impl Ours {
@@ -62,6 +65,7 @@ impl Ours {
             tasks: tasks.map(|count| count as u64).collect(),
             periodic: periodic.count(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
+            garbled: plan.all_garbled_ids(),
         }
     }
 
@@ -79,6 +83,9 @@ impl Ours {
         payload: Option<&[u8]>,
         known: &mut Option<BTreeSet<Uuid>>,
     ) -> bool {
+        if self.garbled.contains(id) {
+            return true;
+        }
         let payload = payload.and_then(Payload::decode);
         if let Some(Payload { workload, seq }) = payload
             && self.tasks.get(workload).is_some_and(|count| seq < *count)

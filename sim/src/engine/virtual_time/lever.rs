@@ -23,6 +23,13 @@ pub(super) enum Pulled {
     Nothing,
 }
 
+/// The step whose turn it is.
+fn turn_number(turn: Turn) -> usize {
+    match turn.what {
+        What::Begin(step) | What::End(step) | What::Prepare(step) | What::Remedy(step) => step,
+    }
+}
+
 impl World<'_> {
     /// Does everything of the agenda that is due. As for real, one thing after the other: while processes are being
     /// restarted, the next one waits.
@@ -41,6 +48,7 @@ impl World<'_> {
         let plan = self.stage.plan;
         let targets = &turn.targets(plan)[..];
         self.lift_points(turn);
+        self.leads_home(turn);
         let pulled = match turn.lever(plan) {
             None => {
                 self.clocks(turn, false);
@@ -53,7 +61,7 @@ impl World<'_> {
             }
             Some(Lever::Process(lever)) => self.pull_process(lever, turn, targets),
             Some(Lever::Redis(lever)) => self.pull_redis(lever, turn),
-            Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what),
+            Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what, turn),
             Some(Lever::Link(lever)) => self.pull_link(lever, targets),
             Some(Lever::Point(lever)) => self.pull_point(lever, turn, targets),
             Some(Lever::Scrape { reachable }) => {
@@ -65,6 +73,19 @@ impl World<'_> {
                 };
                 let all = targets.len();
                 Pulled::Seen(hit == all, format!("{hit} of {all} {what}"))
+            }
+            Some(Lever::Exporters { there }) => {
+                let hit = self.scrapes.reach(targets, there);
+                let what = if there { "there again" } else { "gone" };
+                let all = targets.len();
+                Pulled::Seen(hit == all, format!("{hit} of {all} {what}"))
+            }
+            Some(Lever::SlowScrapes { ms }) => {
+                // Less than the timeout changes nothing, and is refused.
+                let hit = self.scrapes.reach(targets, ms == 0);
+                let what = if ms == 0 { "at once again" } else { "late" };
+                let all = targets.len();
+                Pulled::Seen(hit == all, format!("{hit} of {all} answer {what}"))
             }
             Some(Lever::Members) => self.scale(turn, targets),
         };
@@ -100,10 +121,27 @@ impl World<'_> {
         self.stage.marks.extend(marks);
     }
 
-    fn pull_queue(&mut self, name: &str, what: QueueLever) -> Pulled {
+    fn pull_queue(&mut self, name: &str, what: QueueLever, turn: Turn) -> Pulled {
         let queue = super::token::queue_number(self.stage.plan, name);
         let now = self.stage.now;
         let (op, seen) = match what {
+            QueueLever::LoseLeases => {
+                self.stage.unleased(now);
+                if let What::Begin(step) = turn.what {
+                    self.stage.lose_leases(queue, step);
+                }
+                return Pulled::Nothing;
+            }
+            QueueLever::Garble { count } => {
+                self.stage.unleased(now);
+                // Numbers that no producer comes to.
+                for number in 0..count {
+                    let id = super::token::Number::garbled(turn_number(turn), number);
+                    self.stage.redis.data().garble(&queue, id);
+                }
+                let saw = format!("{count} of {count} messages put into {name}");
+                return Pulled::Seen(true, saw);
+            }
             QueueLever::Pause => (Op::Pause { queue, now }, "paused"),
             QueueLever::Unpause => (Op::Unpause { queue }, "unpaused"),
         };

@@ -81,7 +81,7 @@ impl Resolver<'_> {
         timeline: &[Step],
     ) {
         let cuts = |other: &Step| match other.fault.begin() {
-            Lever::Link(LinkLever::Drop | LinkLever::Reset) => {
+            Lever::Link(LinkLever::Drop { .. } | LinkLever::Reset) => {
                 other.targets.iter().any(|target| targets.contains(target))
             }
             _ => other.fault.takes_redis(),

@@ -1,7 +1,7 @@
 //! The timeline: what each step hits, how it ends, and what it is called.
 
 use crate::fault::{Fault, Harm};
-use crate::lever::On;
+use crate::lever::{Lever, On};
 use crate::plan::{
     self, EXPORTERS, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan, name_of,
 };
@@ -139,6 +139,30 @@ impl Resolver<'_> {
                 units::format(at_ms)
             );
             let hint = format!("accepted: up to {}", units::format(at_ms));
+            self.problems.push_with_hint(fault.at, message, hint);
+        }
+        if let Lever::Exporters { .. } = fault.value.begin() {
+            let exporters = EXPORTERS.map(|(_, instance)| instance.to_owned());
+            if targets.is_empty() || !targets.iter().all(|target| exporters.contains(target)) {
+                let message = format!("{}: it is done to exporters", fault.value.name());
+                let hint = format!(
+                    "accepted: `select: [{}]`, or one of them",
+                    exporters.join(", ")
+                );
+                self.problems.push_with_hint(fault.at, message, hint);
+            }
+        }
+        let scrape = &self.scenario.scrape;
+        if let Lever::SlowScrapes { ms } = fault.value.begin()
+            && ms < scrape.timeout_ms
+        {
+            let message = format!(
+                "{}: {} changes nothing, scrapes have {}",
+                fault.value.name(),
+                units::format(ms),
+                units::format(scrape.timeout_ms)
+            );
+            let hint = format!("accepted: from {}", units::format(scrape.timeout_ms));
             self.problems.push_with_hint(fault.at, message, hint);
         }
         // Each dies when it makes its call, if it does: one that lives on must not pass for dead.
