@@ -5,7 +5,7 @@
 //! asks for more only when that grows.
 
 use crate::form::{self, Form, Row, Yaml};
-use crate::lever::{Class, HandlerLever, Lever, On, PointLever, QueueLever, RedisLever};
+use crate::lever::{Class, HandlerLever, Lever, On, Part, PointLever, QueueLever, RedisLever};
 use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,12 @@ pub trait Definition: Form {
 
     /// What is done at its end, when it ends by itself and something has to be done for that.
     fn end(&self) -> Option<Lever> {
+        None
+    }
+
+    /// What is done next, while it is on, when so many parts have been done before, 1 or more. `None`: nothing. `targets`: those
+    /// the step is done to.
+    fn part(&self, _number: u32, _targets: &[String]) -> Option<Part> {
         None
     }
 
@@ -202,6 +208,12 @@ macro_rules! faults {
                 match self { $(Self::$fault(fault) => fault.end(),)* }
             }
 
+            /// What is done next, while it is on, when so many parts have been done before, 1 or more. `None`: nothing.
+            #[must_use]
+            pub fn part(&self, number: u32, targets: &[String]) -> Option<Part> {
+                match self { $(Self::$fault(fault) => fault.part(number, targets),)* }
+            }
+
             /// Whose tasks it can harm.
             #[must_use]
             pub fn harm(&self) -> Harm<'_> {
@@ -350,8 +362,11 @@ impl Fault {
     /// Whether processes it is done to are gone while it is on.
     #[must_use]
     pub fn takes_processes(&self) -> bool {
-        use crate::lever::ProcessLever::{Kill, Terminate};
-        matches!(self.begin(), Lever::Process(Kill | Terminate { .. }))
+        use crate::lever::ProcessLever::{Deploy, Kill, Terminate};
+        matches!(
+            self.begin(),
+            Lever::Process(Kill | Terminate { .. } | Deploy { boots: false })
+        )
     }
 }
 
@@ -359,12 +374,19 @@ faults! {
     "worker.kill" worker_kill WorkerKill;
     "worker.stop" worker_stop WorkerStop;
     "worker.terminate" worker_terminate WorkerTerminate;
+    "worker.quiet" worker_quiet WorkerQuiet;
+    "worker.cpu-throttle" worker_cpu_throttle WorkerCpuThrottle;
     "worker.die" worker_die WorkerDie;
+    "worker.deploy-broken" worker_deploy_broken WorkerDeployBroken;
     "worker.clock-skew" worker_clock_skew WorkerClockSkew;
     "worker.lose-lease" worker_lose_lease WorkerLoseLease;
     "handler.fail" handler_fail HandlerFail;
     "handler.slow" handler_slow HandlerSlow;
     "handler.deadlock" handler_deadlock HandlerDeadlock;
+    "handler.panic" handler_panic HandlerPanic;
+    "handler.leak" handler_leak HandlerLeak;
+    "handler.crash" handler_crash HandlerCrash;
+    "handler.requeue" handler_requeue HandlerRequeue;
     "redis.kill" redis_kill RedisKill;
     "redis.stop" redis_stop RedisStop;
     "redis.full" redis_full RedisFull;

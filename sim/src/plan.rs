@@ -2,10 +2,12 @@
 //!
 //! All times are virtual milliseconds since the start of the drill.
 
+mod chain;
 mod demand;
 mod draw;
 mod exponential;
 mod load;
+mod restart;
 mod roster;
 mod served;
 mod skew;
@@ -13,9 +15,13 @@ mod start;
 mod targets;
 mod written;
 
+pub(crate) use chain::Births;
+pub use chain::{Child, Then};
 pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
+pub(crate) use restart::Backoff;
+pub use restart::RestartPlan;
 pub use roster::{Roster, Select};
 pub(crate) use roster::{Scale, name_of};
 pub use skew::Skew;
@@ -25,7 +31,7 @@ pub(crate) use targets::{EXPORTERS, targets};
 
 use crate::fault::{Fault, Harm};
 use crate::form::{
-    Named, choice, count, duration, form, name, positive, share, text, truth, via, within,
+    Named, choice, count, duration, form, list, name, positive, share, text, truth, via, within,
 };
 use crate::lever::{
     Lever, LinkLever, On, PointLever, PointVerdict, ProcessLever, QueueLever, RedisLever, Ways,
@@ -34,7 +40,9 @@ use crate::remedy::Remedy;
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::call::CallKind;
 use firedrill_asynq::rng;
-use firedrill_asynq::settings::{DEFAULT_MAX_RETRY, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
+use firedrill_asynq::settings::{
+    DEFAULT_MAX_RETRY, HEARTBEAT_INTERVAL_MS, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS,
+};
 use firedrill_reports::record::Wanted;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -132,8 +140,8 @@ form! {
         pub task: String = name(), required;
         /// Its queue.
         pub queue: String = text(), required;
-        /// When it is enqueued: always open loop, whatever the system does.
-        pub arrivals: Arrivals = via::<ArrivalsForm, Arrivals>(), required;
+        /// When it is enqueued: always open loop, whatever the system does. `none`: by handlers alone, see `then`.
+        pub arrivals: Arrivals = via::<ArrivalsForm, Arrivals>(), default Arrivals::None;
         /// How long its handler works.
         pub service: Service = via::<ServiceForm, Service>(), required;
         /// asynq's `MaxRetry`.
@@ -159,6 +167,9 @@ form! {
         /// What its handler writes as the task's result.
         #[serde(default)]
         pub result: Option<String> = text(), optional;
+        /// What its handler enqueues when it has succeeded.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub then: Vec<Then> = list("then", within::<Then>()), if_any;
     }
 }
 
@@ -166,6 +177,8 @@ form! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Arrivals {
+    /// None: others enqueue it, if anybody does.
+    None,
     /// Independent arrivals at a mean rate.
     Poisson {
         /// Tasks per second.
@@ -263,6 +276,10 @@ form! {
         /// Whether and when groups are aggregated; live only.
         #[serde(default)]
         pub groups: Option<GroupPlan> = within::<GroupPlan>(), optional;
+        /// Whether an orchestrator starts processes again that have died by themselves, and when: a crash, not `worker.kill`; left out,
+        /// they stay down until somebody starts them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub restart: Option<RestartPlan> = within::<RestartPlan>(), optional;
     }
 }
 
@@ -398,6 +415,19 @@ impl Plan {
             .collect()
     }
 
+    /// Whether a process that is started at `at_ms` comes up: without Redis, or a way to it, it does not, as asynq's does not.
+    pub(crate) fn comes_up(&self, process: &str, at_ms: i64) -> bool {
+        let prevents = |step: &&Step| match step.fault.begin() {
+            Lever::Redis(RedisLever::Kill { .. } | RedisLever::Stop) => true,
+            Lever::Link(LinkLever::Drop { .. } | LinkLever::Reset) => {
+                step.targets.iter().any(|target| target == process)
+            }
+            _ => false,
+        };
+        let mut on = self.timeline.iter().filter(|step| step.is_on(at_ms));
+        !on.any(|step| prevents(&step))
+    }
+
     /// Whether a process is there when the drill begins; the others come when their group is scaled.
     #[must_use]
     pub fn is_there_at_start(&self, process: &str) -> bool {
@@ -510,10 +540,14 @@ impl Plan {
     /// How long processes may take to go when a lever asks them to, virtual milliseconds; 0 where it does not.
     pub(crate) fn longest_grace_ms(&self, lever: &Lever) -> i64 {
         let timeouts = self.workers.iter().map(|worker| worker.shutdown_timeout_ms);
+        let longest_ms = timeouts.max().unwrap_or(0);
         match lever {
             Lever::Process(ProcessLever::Terminate { grace_ms }) => {
-                grace_ms.unwrap_or_else(|| timeouts.max().unwrap_or(0)) + STOP_SLACK_MS
+                grace_ms.unwrap_or(longest_ms) + STOP_SLACK_MS
             }
+            // They say so with their next heartbeat.
+            Lever::Process(ProcessLever::Quiet) => 2 * HEARTBEAT_INTERVAL_MS,
+            Lever::Process(ProcessLever::Deploy { .. }) => longest_ms + STOP_SLACK_MS,
             _ => 0,
         }
     }

@@ -1,6 +1,6 @@
 //! The producer: enqueues the plan's arrivals at their intended times, whatever Redis does (open loop).
 
-use crate::plan::{Arrival, ArrivalTimes, Arrivals, Plan, TaskPlan};
+use crate::plan::{Arrival, ArrivalTimes, Arrivals, Births, Child, Execution, Plan, TaskPlan};
 use firedrill_asynq::actor::scheduler::{Periodic, Scheduler};
 use firedrill_asynq::actor::{Action, Actor, Event, Out, Ticket, Timer};
 use firedrill_asynq::client::Submission;
@@ -91,6 +91,11 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
     pub fn publishing(mut self, plan: &Plan, host: &str, pid: u32) -> Self {
         self.scheduler = scheduler(plan, self.origin, host, pid);
         self
+    }
+
+    /// Who makes its tasks.
+    pub(crate) fn mint_mut(&mut self) -> &mut M {
+        &mut self.mint
     }
 
     /// Sets the timer of a source's next arrival.
@@ -220,13 +225,31 @@ impl Messages {
     }
 }
 
-impl Mint<TaskMessage> for Messages {
-    fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<TaskMessage> {
-        let task = &self.workload[workload];
+impl Messages {
+    /// The task that a handler enqueues at `now`.
+    #[must_use]
+    pub fn child(&self, child: &Child, now: Time) -> Submission<TaskMessage> {
+        let payload = Payload {
+            workload: child.workload,
+            seq: child.seq,
+            child: Some((child.of, child.nth)),
+        };
+        let (id, delay_ms) = (child_id(child.id), child.delay_ms);
+        self.submission(payload, id, delay_ms, now)
+    }
+
+    fn submission(
+        &self,
+        payload: Payload,
+        id: String,
+        delay_ms: i64,
+        now: Time,
+    ) -> Submission<TaskMessage> {
+        let task = &self.workload[payload.workload];
         let message = TaskMessage {
             r#type: task.task.clone(),
-            payload: Payload { workload, seq }.encode(),
-            id: task_id(self.seed, workload, seq),
+            payload: payload.encode(),
+            id,
             queue: task.queue.clone(),
             retry: i32::try_from(task.max_retry).unwrap_or(i32::MAX),
             timeout: task.timeout_ms / 1_000,
@@ -235,9 +258,24 @@ impl Mint<TaskMessage> for Messages {
             ..TaskMessage::default()
         };
         Submission {
-            process_at: (task.delay_ms > 0).then(|| now.plus_millis(task.delay_ms)),
+            process_at: (delay_ms > 0).then(|| now.plus_millis(delay_ms)),
             ..Submission::now(message)
         }
+    }
+}
+
+impl Mint<TaskMessage> for Messages {
+    fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<TaskMessage> {
+        let payload = Payload {
+            workload,
+            seq,
+            child: None,
+        };
+        let (id, delay_ms) = (
+            task_id(self.seed, workload, seq),
+            self.workload[workload].delay_ms,
+        );
+        self.submission(payload, id, delay_ms, now)
     }
 }
 
@@ -291,6 +329,24 @@ pub fn task_id(seed: u64, workload: usize, seq: u64) -> String {
         .to_string()
 }
 
+/// The id of a task that a handler enqueues, of its random bits.
+fn child_id(bits: u128) -> String {
+    let id = uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid();
+    id.to_string()
+}
+
+/// Whether a task that says of itself whose child it is has the id and the number that it has then.
+#[must_use]
+pub fn is_child(seed: u64, entries: usize, payload: &Payload, id: &str) -> bool {
+    let born = payload
+        .child
+        .and_then(|(of, nth)| Births::new(seed, entries).identity(of, nth.min(CHILDREN_MAX)));
+    born.is_some_and(|(seq, bits)| seq == payload.seq && child_id(bits) == id)
+}
+
+/// Children of one execution, at most: what a `then` may say, and how many of them there may be.
+const CHILDREN_MAX: u32 = 1_000_000;
+
 /// What firedrill's tasks carry: enough for any worker to know how the plan wants this task to behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payload {
@@ -298,13 +354,33 @@ pub struct Payload {
     pub workload: usize,
     /// Number of the arrival within it.
     pub seq: u64,
+    /// The execution whose handler has enqueued it, and which of its children it is; `None`: it has arrived.
+    pub child: Option<(Execution, u32)>,
 }
 
 impl Payload {
     /// As JSON.
     #[must_use]
     pub fn encode(self) -> Vec<u8> {
-        format!(r#"{{"workload":{},"seq":{}}}"#, self.workload, self.seq).into_bytes()
+        let Self {
+            workload,
+            seq,
+            child,
+        } = self;
+        let text = match child {
+            None => format!(r#"{{"workload":{workload},"seq":{seq}}}"#),
+            Some((of, nth)) => {
+                let Execution {
+                    workload: entry,
+                    seq: number,
+                    attempt,
+                } = of;
+                format!(
+                    r#"{{"workload":{workload},"seq":{seq},"child":[{entry},{number},{attempt},{nth}]}}"#
+                )
+            }
+        };
+        text.into_bytes()
     }
 
     /// From JSON; `None` for a payload firedrill did not make.
@@ -314,6 +390,16 @@ impl Payload {
         Some(Self {
             workload: usize::try_from(value.get("workload")?.as_u64()?).ok()?,
             seq: value.get("seq")?.as_u64()?,
+            child: value.get("child").and_then(|child| {
+                let [entry, number, attempt, nth] =
+                    serde_json::from_value::<[u64; 4]>(child.clone()).ok()?;
+                let of = Execution {
+                    workload: usize::try_from(entry).ok()?,
+                    seq: number,
+                    attempt: u32::try_from(attempt).ok()?,
+                };
+                Some((of, u32::try_from(nth).ok()?))
+            }),
         })
     }
 }

@@ -152,7 +152,7 @@ impl PlanAxis {
                     | Arrivals::Constant { rate_per_sec, .. } => {
                         *rate_per_sec = value;
                     }
-                    Arrivals::Burst { .. } | Arrivals::Cron { .. } => {
+                    Arrivals::None | Arrivals::Burst { .. } | Arrivals::Cron { .. } => {
                         return Err(VaryError::NoRate(self.name.clone()));
                     }
                 }

@@ -218,7 +218,7 @@ fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
                 }
             }
             (Phase::End, Some(until)) => until.at_ms += late.late_ms,
-            (Phase::End, None) => return false,
+            (Phase::End, None) | (Phase::During, _) => return false,
         }
         true
     });
@@ -249,8 +249,9 @@ mod tests {
     use firedrill_reports::fidelity::LateDeed;
     use firedrill_sim::scenario::{PlanOptions, Scenario};
 
-    const OUTAGE: &str = include_str!("../../../scenarios/redis-outage.yaml");
-    const STORM: &str = include_str!("../../../scenarios/retry-storm-dependency-down.yaml");
+    const OUTAGE: &str = include_str!("../../../scenarios/redis-down/redis-outage.yaml");
+    const STORM: &str =
+        include_str!("../../../scenarios/retry-storm/retry-storm-dependency-down.yaml");
 
     fn plan(text: &str) -> Plan {
         let scenario = Scenario::parse("s.yaml", text).unwrap();

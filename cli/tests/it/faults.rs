@@ -83,7 +83,7 @@ warmup: 30s
 queues: {{ default: {{ priority: 1, wait_objective: 30s }} }}
 workload:
   - {{ task: t, queue: default, arrivals: {{ poisson: 2/s }}, service: {{ constant: 500ms }} }}
-workers: [{{ name: w, processes: 2, concurrency: 3 }}]
+workers: [{{ name: w, processes: 2, concurrency: 3, restart: {{ backoff: 5s, max: 20s }} }}]
 timeline:
   - {{ at: 60s, fault: {name}, {select}{keys}until: {{ at: 2m{remedy} }} }}
 incidents:
@@ -273,4 +273,67 @@ fn workers_are_not_started_without_a_way_to_redis() {
         "worker.restart, select: [w-1]",
     );
     assert_eq!(code, Some(0), "{said}");
+}
+
+/// Deploys: one that works, one that does not boot, which a restart does not mend, and a rollback that does.
+const DEPLOYED: &str = "\
+version: firedrill/v1
+name: deployed
+family: other
+summary: A rolling restart, a release that does not boot, a restart in vain, a rollback, and a scale-down whose target stays.
+seed: 3
+duration: 9m
+warmup: 30s
+queues: { default: { priority: 1, wait_objective: 30s } }
+workload:
+  - { task: t, queue: default, arrivals: { poisson: 2/s }, service: { constant: 500ms } }
+workers: [{ name: w, processes: 2, concurrency: 3 }]
+timeline:
+  - { at: 1m, remedy: worker.rolling-restart, select: all }
+  - { id: broken, at: 4m, fault: worker.deploy-broken, select: all }
+  - { at: 5m, remedy: worker.restart, select: all }
+  - { at: 6m, remedy: worker.rollback, select: all }
+  - { at: 7m, remedy: workers.scale, worker: w, to: 1, targets_stay: true }
+incidents:
+  - { cause: other, of: broken, wanted: page, within: 2m }
+";
+
+#[test]
+fn processes_are_replaced_one_by_one_and_a_broken_release_is_rolled_back() {
+    need!("redis-server");
+    for engine in ["live", "virtual"] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("s.yaml"), DEPLOYED).unwrap();
+        let output = drill(dir.path(), &["--engine", engine], &["s.yaml".to_owned()]);
+        let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{talk}");
+        let record = record(dir.path(), "deployed");
+        let found: Vec<_> = record.interference().collect();
+        assert!(found.is_empty(), "{engine}: {found:#?}");
+        let marks: Vec<&Mark> = record.marks().collect();
+        assert!(
+            marks.iter().all(|mark| mark.verified),
+            "{engine}: {marks:#?}"
+        );
+        let whats: Vec<&str> = marks.iter().map(|mark| mark.what.as_str()).collect();
+        let rolling = ["worker.rolling-restart"; 4];
+        let others = [
+            "worker.deploy-broken",
+            "worker.restart",
+            "worker.rollback",
+            "worker.rollback",
+            "workers.scale",
+        ];
+        assert_eq!(whats, [&rolling[..], &others].concat(), "{engine}");
+        assert!(
+            marks[5].saw.starts_with(
+                "0 started, 0 stopped gracefully before, 2 of 2 new ones ended at boot"
+            ),
+            "{engine}: {}",
+            marks[5].saw
+        );
+        let audit = record.audit().unwrap();
+        assert_eq!(audit.lost, 0, "{engine}: {audit:?}");
+        assert_eq!(audit.unexplained.run_twice, 0, "{engine}: {audit:?}");
+    }
 }

@@ -153,7 +153,7 @@ mod tests {
             .filter_map(char::from_u32)
         {
             let text = format!("a{c}: '\"\\ #\u{301}\u{1f525}");
-            let scenario = include_str!("../../../scenarios/healthy.yaml");
+            let scenario = include_str!("../../../scenarios/benign/healthy.yaml");
             let line = scenario.lines().find(|line| line.starts_with("summary:"));
             let edited = scenario.replace(line.unwrap(), &format!("summary: {}", quote(&text)));
             let read = Scenario::parse("s.yaml", &edited).unwrap();

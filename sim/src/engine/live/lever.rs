@@ -241,10 +241,17 @@ impl Stand {
         }
     }
 
-    /// Clients that find Redis anew find the primary.
-    pub(super) fn leads_home(&self, turn: Turn) {
+    /// Clients that find Redis anew find the primary, and leases that come later are let be.
+    pub(super) fn leads_home(&mut self, turn: Turn) {
         for step in turn.ends(&self.plan) {
             let step = &self.plan.timeline[step];
+            if let Lever::Queue {
+                what: QueueLever::LoseLeases,
+                ..
+            } = step.fault.begin()
+            {
+                self.settings.leases = None;
+            }
             if step.fault.begin() == Lever::Link(LinkLever::Demote) {
                 self.links.lead(&step.targets, None);
                 step.targets

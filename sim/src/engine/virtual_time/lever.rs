@@ -23,13 +23,6 @@ pub(super) enum Pulled {
     Nothing,
 }
 
-/// The step whose turn it is.
-fn turn_number(turn: Turn) -> usize {
-    match turn.what {
-        What::Begin(step) | What::End(step) | What::Prepare(step) | What::Remedy(step) => step,
-    }
-}
-
 impl World<'_> {
     /// Does everything of the agenda that is due. As for real, one thing after the other: while processes are being
     /// restarted, the next one waits.
@@ -49,6 +42,7 @@ impl World<'_> {
         let targets = &turn.targets(plan)[..];
         self.lift_points(turn);
         self.leads_home(turn);
+        self.lift_throttles(turn);
         let pulled = match turn.lever(plan) {
             None => {
                 self.clocks(turn, false);
@@ -87,10 +81,12 @@ impl World<'_> {
                 let all = targets.len();
                 Pulled::Seen(hit == all, format!("{hit} of {all} answer {what}"))
             }
-            Some(Lever::Members) => self.scale(turn, targets),
+            Some(Lever::Members { targets_stay }) => self.scale(turn, targets, targets_stay),
         };
-        if let Pulled::Seen(verified, saw) = pulled {
-            self.mark(turn, verified, saw);
+        match pulled {
+            Pulled::Seen(verified, saw) => self.mark(turn, verified, saw),
+            Pulled::Nothing => self.goes_on(turn),
+            Pulled::UnderWay => {}
         }
     }
 
@@ -119,6 +115,13 @@ impl World<'_> {
         let at_ms = self.stage.since_start_ms();
         let marks = turn.marks(self.stage.plan, at_ms, verified, saw);
         self.stage.marks.extend(marks);
+        self.goes_on(turn);
+    }
+
+    /// A turn is done: what comes of it is put on the agenda.
+    fn goes_on(&mut self, turn: Turn) {
+        let now_ms = self.stage.since_start_ms();
+        self.agenda.done(turn, self.stage.plan, now_ms);
     }
 
     fn pull_queue(&mut self, name: &str, what: QueueLever, turn: Turn) -> Pulled {
@@ -134,9 +137,13 @@ impl World<'_> {
             }
             QueueLever::Garble { count } => {
                 self.stage.unleased(now);
+                let step = match turn.what {
+                    What::Begin(step) => step,
+                    _ => return Pulled::Seen(true, "by itself".to_owned()),
+                };
                 // Numbers that no producer comes to.
                 for number in 0..count {
-                    let id = super::token::Number::garbled(turn_number(turn), number);
+                    let id = super::token::Number::garbled(step, number);
                     self.stage.redis.data().garble(&queue, id);
                 }
                 let saw = format!("{count} of {count} messages put into {name}");

@@ -1,12 +1,11 @@
 //! The lives of all tasks, each closed as soon as nothing more can happen to it.
 
-use crate::audit::{Absences, Audited, Auditor, Life};
+use crate::audit::{Absences, Audited, Auditor, Hand, Leftover, Life};
 use crate::engine::virtual_time::token::Number;
+use crate::plan::{Child, PRODUCER};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::Note;
-use firedrill_asynq::op::TaskState;
 use firedrill_asynq::table::{Pages, Table};
-use std::collections::BTreeMap;
 
 /// A life that may still go on.
 #[derive(Debug, Clone)]
@@ -53,7 +52,8 @@ impl TaskLives {
             ),
             Note::Answered { at, id, accepted } => {
                 if let Some(open) = self.open.get_mut(id) {
-                    self.auditor.answered(&mut open.life, *at, *accepted);
+                    self.auditor
+                        .answered(&mut open.life, *at, *accepted, PRODUCER);
                     // A task that was refused has no other life.
                     if !accepted && !self.refused_may_come {
                         self.close(*id);
@@ -77,6 +77,27 @@ impl TaskLives {
                     open.running = open.running.saturating_sub(1);
                     self.close_if_over(*id);
                 }
+            }
+        }
+    }
+
+    /// A handler sends a task to Redis.
+    pub(crate) fn is_born(&mut self, id: Number, at: Time, child: &Child) {
+        let workload = u32::try_from(child.workload).unwrap_or(u32::MAX);
+        let open = Open {
+            life: Life::child(at, workload, child.delay_ms),
+            running: 0,
+            gone: false,
+        };
+        self.open.insert(id, open);
+    }
+
+    /// Redis has answered it, and `process` has heard.
+    pub(crate) fn is_answered(&mut self, id: Number, at: Time, accepted: bool, process: &str) {
+        if let Some(open) = self.open.get_mut(&id) {
+            self.auditor.answered(&mut open.life, at, accepted, process);
+            if !accepted && !self.refused_may_come {
+                self.close(id);
             }
         }
     }
@@ -121,11 +142,21 @@ impl TaskLives {
         }
     }
 
-    /// The drill is over: closes what is still open. `left`: where each task is in Redis.
-    pub(crate) fn finish(mut self, left: &BTreeMap<Number, TaskState>) -> Audited {
+    /// An operator has done something to tasks.
+    pub(crate) fn by_hand(&mut self, ids: &[Number], at: Time, what: Hand) {
+        for id in ids {
+            if let Some(open) = self.open.get_mut(id) {
+                open.life.by_hand.push((at, what));
+            }
+        }
+    }
+
+    /// The drill is over: closes what is still open.
+    pub(crate) fn finish(mut self, left: &Leftover<Number>) -> Audited {
+        self.auditor.halt(&left.halted);
         for (id, open) in self.open.entries() {
-            let state = left.get(&id).copied();
-            self.auditor.close(&open.life, state, || id.to_string());
+            let rest = left.rest(&id, open.running > 0);
+            self.auditor.close(&open.life, rest, || id.to_string());
         }
         self.auditor.finish()
     }

@@ -37,8 +37,10 @@ impl Stand {
         turn: Turn,
     ) -> Result<Seen, LiveError> {
         let step = match turn.what {
-            What::Begin(step) | What::End(step) | What::Prepare(step) => Some(step),
-            What::Remedy(_) => None,
+            What::Begin(step) | What::End(step) | What::Goes(step, _) | What::Prepare(step) => {
+                Some(step)
+            }
+            What::Remedy(_) | What::RemedyGoes(..) => None,
         };
         if ends_settings(lever) {
             self.settings.limit = None;

@@ -12,8 +12,10 @@ impl World<'_> {
     pub(super) fn pull_redis(&mut self, lever: RedisLever, turn: Turn) -> Pulled {
         let now = self.stage.now;
         let step = match turn.what {
-            What::Begin(step) | What::End(step) | What::Prepare(step) => Some(step),
-            What::Remedy(_) => None,
+            What::Begin(step) | What::End(step) | What::Goes(step, _) | What::Prepare(step) => {
+                Some(step)
+            }
+            What::Remedy(_) | What::RemedyGoes(..) => None,
         };
         let saw = match lever {
             RedisLever::Kill { keep_data } => {

@@ -533,10 +533,13 @@ impl World<'_> {
         }
     }
 
-    /// Clients that find Redis anew find the primary.
+    /// Clients that find Redis anew find the primary, and leases that come later are let be.
     pub(super) fn leads_home(&mut self, turn: Turn) {
         let now = self.stage.now;
         for step in turn.ends(self.stage.plan) {
+            if matches!(self.stage.loses_leases, Some((_, of)) if of == step) {
+                self.stage.loses_leases = None;
+            }
             let step = &self.stage.plan.timeline[step];
             if step.fault.begin() != Lever::Link(LinkLever::Demote) {
                 continue;
