@@ -252,6 +252,19 @@ impl Turn {
     }
 }
 
+/// What is seen of a step that is over by itself, when so many processes have died of it.
+pub(crate) fn over(plan: &Plan, step: usize, deaths: u32) -> (bool, String) {
+    let step = &plan.timeline[step];
+    let Lever::Life(lever) = step.fault.begin() else {
+        return (true, "by itself".to_owned());
+    };
+    let lasted_ms = step.until.as_ref().map(|until| until.at_ms - step.at_ms);
+    // A machine may be late.
+    let were_due = lasted_ms.is_some_and(|ms| ms > lever.lasts_ms() + lever.lasts_ms() / 4);
+    let saw = format!("by itself; processes have died of it {deaths} times");
+    (deaths > 0 || !were_due, saw)
+}
+
 impl Plan {
     /// The steps that a remedy of its own ends.
     pub fn ended_by<'p>(&'p self, remedy: &'p RemedyStep) -> impl Iterator<Item = &'p Step> {
@@ -302,6 +315,10 @@ impl Step {
         }
         let what = match self.fault.kind().on {
             On::Handlers => "handlers",
+            On::Resource => match self.fault.harm() {
+                Harm::Resource(resource) => resource,
+                _ => "resource",
+            },
             On::Producer => PRODUCER,
             On::Queue => match self.fault.harm() {
                 Harm::Queue(queue) => queue,
@@ -344,6 +361,8 @@ impl Step {
                 Lever::Load(_) => "no arrival was affected",
                 Lever::Redis(_) => "the limit was not reached",
                 Lever::Queue { .. } => "there was no lease",
+                Lever::Resource { .. } => "nobody who used it was affected",
+                Lever::Life(_) => "no process was affected",
                 _ => "no handler was affected",
             }
             .into(),

@@ -4,13 +4,12 @@ mod absences;
 mod life;
 
 pub use absences::{Absences, REDIS, way_of};
-pub use life::Hand;
 pub(crate) use life::{Life, Rest};
 
 use crate::plan::{Arrivals, Incident, PRODUCER, Plan, Step, TaskPlan};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::Note;
-use firedrill_asynq::op::TaskState;
+use firedrill_asynq::op::{Deed, TaskState};
 use firedrill_asynq::settings::{ARCHIVE_MAX, DEFAULT_TIMEOUT_S, REDIS_TIMEOUT_MS};
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
 use firedrill_reports::waits::Waits;
@@ -56,7 +55,7 @@ pub struct ByHand {
     /// When.
     pub at: Time,
     /// What.
-    pub what: Hand,
+    pub what: Deed,
     /// Task ids.
     pub ids: Vec<String>,
 }
@@ -581,7 +580,7 @@ impl Auditor {
             (Some(rest), _) if rest.state == TaskState::Archived => Fate::Archived,
             (Some(rest), _) => Fate::Queued(rest),
             (None, _) if life.revoked => Fate::Archived,
-            (None, Some((at, Hand::Delete))) if at >= life.last_sign() => Fate::Deleted(at),
+            (None, Some((at, Deed::Delete))) if at >= life.last_sign() => Fate::Deleted(at),
             (None, _) if !self.ledgers_whole => Fate::Untold,
             (None, _) => match (
                 self.absences.lost_since(life.sent, life.last_sign()),

@@ -57,6 +57,11 @@ pub trait Definition: Form {
         1
     }
 
+    /// Whether the processes it is done to must be started again when they die.
+    fn needs_restart(&self) -> bool {
+        false
+    }
+
     /// Whether Redis comes back from it without its data.
     fn loses_data(&self) -> bool {
         false
@@ -84,6 +89,8 @@ pub enum Harm<'f> {
     Processes,
     /// Those of this queue.
     Queue(&'f str),
+    /// Those that use this resource, and those beside them.
+    Resource(&'f str),
     /// None.
     Nothing,
 }
@@ -232,6 +239,12 @@ macro_rules! faults {
                 match self { $(Self::$fault(fault) => fault.slots_needed(),)* }
             }
 
+            /// Whether the processes it is done to must be started again when they die.
+            #[must_use]
+            pub fn needs_restart(&self) -> bool {
+                match self { $(Self::$fault(fault) => fault.needs_restart(),)* }
+            }
+
             /// Whether Redis comes back from it without its data.
             #[must_use]
             pub fn loses_data(&self) -> bool {
@@ -299,13 +312,15 @@ impl Fault {
         self.kind().on == On::Redis
     }
 
-    /// Whether it has begun when it is first felt, not when something is done: handlers, clocks and the producer
+    /// Whether it has begun when it is first felt, not when something is done: handlers, resources, clocks and the producer
     /// know the plan and the time, and a rule about calls waits for its call.
     #[must_use]
     pub fn begins_when_felt(&self) -> bool {
         matches!(
             self.begin(),
-            Lever::Handler(_)
+            Lever::Life(_)
+                | Lever::Handler(_)
+                | Lever::Resource { .. }
                 | Lever::Point(_)
                 | Lever::Clock(_)
                 | Lever::Load(_)
@@ -344,6 +359,15 @@ impl Fault {
         matches!(self.begin(), Lever::Point(PointLever::Set(rule)) if rule.then.kills())
     }
 
+    /// Whether processes die of it again and again, at times of their own.
+    #[must_use]
+    pub fn has_processes_die(&self) -> bool {
+        matches!(
+            self.begin(),
+            Lever::Life(_) | Lever::Handler(HandlerLever::Crash { .. })
+        )
+    }
+
     /// Whether the clients it is done to go over links of their own.
     #[must_use]
     pub fn needs_links(&self) -> bool {
@@ -376,6 +400,8 @@ faults! {
     "worker.terminate" worker_terminate WorkerTerminate;
     "worker.quiet" worker_quiet WorkerQuiet;
     "worker.cpu-throttle" worker_cpu_throttle WorkerCpuThrottle;
+    "worker.crash-loop" worker_crash_loop WorkerCrashLoop;
+    "worker.memory-limit" worker_memory_limit WorkerMemoryLimit;
     "worker.die" worker_die WorkerDie;
     "worker.deploy-broken" worker_deploy_broken WorkerDeployBroken;
     "worker.clock-skew" worker_clock_skew WorkerClockSkew;
@@ -387,6 +413,9 @@ faults! {
     "handler.leak" handler_leak HandlerLeak;
     "handler.crash" handler_crash HandlerCrash;
     "handler.requeue" handler_requeue HandlerRequeue;
+    "resource.slow" resource_slow ResourceSlow;
+    "resource.shrink" resource_shrink ResourceShrink;
+    "resource.fail" resource_fail ResourceFail;
     "redis.kill" redis_kill RedisKill;
     "redis.stop" redis_stop RedisStop;
     "redis.full" redis_full RedisFull;

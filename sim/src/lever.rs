@@ -5,6 +5,7 @@
 
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::call::CallKind;
+use firedrill_asynq::op::{Deed, TaskState};
 use serde::{Deserialize, Serialize};
 
 /// Something that is done to the system at a moment.
@@ -12,6 +13,13 @@ use serde::{Deserialize, Serialize};
 pub enum Lever {
     /// To handlers while the step is on: they know the plan and the time, so nothing is done at a moment.
     Handler(HandlerLever),
+    /// To a resource that handlers share, while the step is on: whoever grants it knows the plan and the time.
+    Resource {
+        /// Its name.
+        resource: String,
+        /// What is done to it.
+        what: ResourceLever,
+    },
     /// To the step's processes.
     Process(ProcessLever),
     /// To Redis.
@@ -23,10 +31,19 @@ pub enum Lever {
         /// What is done to it.
         what: QueueLever,
     },
+    /// To tasks of a queue, by hand.
+    Tasks {
+        /// The queue's name.
+        queue: String,
+        /// What is done to them.
+        what: TasksLever,
+    },
     /// To the links between the step's clients and Redis.
     Link(LinkLever),
     /// To the clocks of the step's processes, which know the plan and the time.
     Clock(ClockLever),
+    /// To the lives of the step's processes, which know the plan and the time.
+    Life(LifeLever),
     /// To what is enqueued; the producer knows the plan and the time.
     Load(LoadLever),
     /// To calls of the step's clients, each at a point of asynq's protocol.
@@ -121,6 +138,23 @@ pub enum HandlerLever {
         /// How much later that is due, virtual milliseconds.
         delay_ms: i64,
     },
+}
+
+/// What becomes of a resource.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ResourceLever {
+    /// It is held for longer.
+    Slow {
+        /// How many times longer.
+        factor: f64,
+    },
+    /// Fewer may hold it at a time.
+    Shrink {
+        /// So many.
+        to: u32,
+    },
+    /// It answers with an error at once.
+    Fail,
 }
 
 /// Which executions hang.
@@ -338,6 +372,24 @@ pub enum QueueLever {
     },
 }
 
+/// What is done to tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TasksLever {
+    /// Those of a state are run, archived or deleted, as asynq's inspector does it.
+    Change {
+        /// Which of these.
+        deed: Deed,
+        /// Their state.
+        state: TaskState,
+        /// Task type; `None`: all.
+        task: Option<String>,
+        /// Only those that have been there for so long, virtual milliseconds.
+        older_than_ms: Option<i64>,
+    },
+    /// Those that are active and have no lease go back to `pending`.
+    RepairOrphans,
+}
+
 /// What is done to links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkLever {
@@ -423,6 +475,34 @@ pub enum ClockLever {
     },
 }
 
+/// What becomes of processes, of each from its start, or from the beginning of the step if that is later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LifeLever {
+    /// They crash.
+    Crash {
+        /// After so long, virtual milliseconds.
+        after_ms: i64,
+    },
+    /// They take memory, evenly, and never give it back, until they have reached their limit and are killed.
+    Leak {
+        /// How much that is, beyond what they have at rest.
+        limit_bytes: u64,
+        /// How long that takes, virtual milliseconds.
+        fills_ms: i64,
+    },
+}
+
+impl LifeLever {
+    /// How long a process lives with it, virtual milliseconds.
+    #[must_use]
+    pub fn lasts_ms(self) -> i64 {
+        match self {
+            Self::Crash { after_ms } => after_ms,
+            Self::Leak { fills_ms, .. } => fills_ms,
+        }
+    }
+}
+
 /// What is done to what is enqueued.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadLever {
@@ -491,6 +571,8 @@ pub enum On {
     Workers,
     /// Handlers of tasks, wherever they run.
     Handlers,
+    /// A resource that handlers share.
+    Resource,
     /// What enqueues.
     Producer,
     /// Redis.
@@ -533,6 +615,7 @@ impl On {
         match self {
             Self::Workers => "worker processes",
             Self::Handlers => "handlers",
+            Self::Resource => "a resource",
             Self::Producer => "the producer",
             Self::Redis => "Redis",
             Self::Queue => "a queue",

@@ -6,7 +6,9 @@ mod chain;
 mod demand;
 mod draw;
 mod exponential;
+mod life;
 mod load;
+mod resource;
 mod restart;
 mod roster;
 mod served;
@@ -20,6 +22,9 @@ pub use chain::{Child, Then};
 pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
+pub use life::Ailment;
+pub(crate) use life::RESTING_BYTES;
+pub use resource::{Per, ResourcePlan, Use};
 pub(crate) use restart::Backoff;
 pub use restart::RestartPlan;
 pub use roster::{Roster, Select};
@@ -81,6 +86,9 @@ pub struct Plan {
     pub warmup_ms: i64,
     /// Queues, by name.
     pub queues: Vec<QueuePlan>,
+    /// What handlers share, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourcePlan>,
     /// What is enqueued.
     pub workload: Vec<TaskPlan>,
     /// Who works.
@@ -167,6 +175,9 @@ form! {
         /// What its handler writes as the task's result.
         #[serde(default)]
         pub result: Option<String> = text(), optional;
+        /// What its handler needs before it works, one after the other: it waits for each and holds it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub uses: Vec<Use> = list("use", within::<Use>()), if_any;
         /// What its handler enqueues when it has succeeded.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub then: Vec<Then> = list("then", within::<Then>()), if_any;
@@ -465,6 +476,14 @@ impl Plan {
             Harm::Task(task) => {
                 let of_task = self.workload.iter().filter(|entry| entry.task == *task);
                 of_task.map(|entry| entry.queue.as_str()).collect()
+            }
+            Harm::Resource(resource) => {
+                let needs = |entry: &&TaskPlan| {
+                    let mut uses = entry.uses.iter();
+                    uses.any(|used| used.resource == *resource)
+                };
+                let of = self.workload.iter().filter(needs);
+                of.map(|entry| entry.queue.as_str()).collect()
             }
             // Whoever cuts off the producer harms whatever it sends.
             Harm::Processes if step.targets.iter().any(|name| name == PRODUCER) => {

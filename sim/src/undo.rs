@@ -152,7 +152,9 @@ impl Account {
         match lever {
             // They are in processes of ours, and go with them; who was started is noted when it is there.
             Lever::Handler(_)
+            | Lever::Resource { .. }
             | Lever::Clock(_)
+            | Lever::Life(_)
             | Lever::Load(_)
             | Lever::Link(_)
             | Lever::Point(_)
@@ -183,6 +185,8 @@ impl Account {
             ) => pays(are_gone(server)),
             Lever::Redis(RedisLever::Fill | RedisLever::Limit { .. }) => owes(vec![memory]),
             Lever::Redis(RedisLever::Drain) => pays(vec![memory]),
+            // What became of tasks is not undone: they are the drill's, and go with its keys.
+            Lever::Tasks { .. } => Self::default(),
             // Done to the drill's own alone, and gone with it.
             Lever::Redis(
                 RedisLever::Demote

@@ -11,11 +11,13 @@ mod locks;
 mod queue;
 mod sorted;
 
+use crate::clock::Time;
 use crate::keys;
 use crate::message::ServerInfo;
 use crate::op::{
     Accepted, AggregationCheck, Answer, BrokerError, Op, Reply, ServerState, Undecodable,
 };
+use crate::op::{Deed, TaskState};
 use crate::task::Task;
 use queue::Queue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -228,6 +230,26 @@ impl<T: Task> MemoryBroker<T> {
     /// Puts a message that nobody can decode where it is the next to be taken.
     pub fn garble(&mut self, queue: &T::Queue, id: T::Id) {
         self.queue(queue).garble(id);
+    }
+
+    /// Does something to those tasks of a state that are `chosen` by their message, as the inspector's `change` does to
+    /// tasks that are not in a group; returns their ids. `since`: only those that are there since then.
+    pub fn change(
+        &mut self,
+        queue: &T::Queue,
+        (what, from): (Deed, TaskState),
+        chosen: Option<&dyn Fn(&T) -> bool>,
+        since: Option<Time>,
+        now: Time,
+    ) -> Vec<T::Id> {
+        let queue = self.queue(queue);
+        queue.change((what, from), chosen, since, now)
+    }
+
+    /// Gives tasks that are active and have no lease back to the head of pending, without their uniqueness locks; returns
+    /// their ids.
+    pub fn repair_orphans(&mut self, queue: &T::Queue, now: Time) -> Vec<T::Id> {
+        self.queue(queue).repair_orphans(now)
     }
 
     /// Ids that are in `active` and not in `lease`: no recoverer ever finds them.

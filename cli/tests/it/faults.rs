@@ -63,6 +63,14 @@ fn scenario(case: &Case) -> String {
         }
         _ => "",
     };
+    // Only who shares something can be hit where it is shared.
+    let (resources, uses) = match fault["done_to"].as_str().unwrap() {
+        "a resource" => (
+            "resources: { db: { pool: 2, wait_timeout: 10s }, api: { capacity: 8, wait_timeout: 10s, latency: { constant: 100ms } } }\n",
+            ", uses: [ { resource: db, for: 100ms }, { resource: api } ]",
+        ),
+        _ => ("", ""),
+    };
     let keys = match case.keys.as_str() {
         "" => String::new(),
         keys => format!("{keys}, "),
@@ -81,8 +89,8 @@ seed: 3
 duration: 200s
 warmup: 30s
 queues: {{ default: {{ priority: 1, wait_objective: 30s }} }}
-workload:
-  - {{ task: t, queue: default, arrivals: {{ poisson: 2/s }}, service: {{ constant: 500ms }} }}
+{resources}workload:
+  - {{ task: t, queue: default, arrivals: {{ poisson: 2/s }}, service: {{ constant: 500ms }}{uses} }}
 workers: [{{ name: w, processes: 2, concurrency: 3, restart: {{ backoff: 5s, max: 20s }} }}]
 timeline:
   - {{ at: 60s, fault: {name}, {select}{keys}until: {{ at: 2m{remedy} }} }}

@@ -4,6 +4,7 @@ mod account;
 pub mod child;
 mod counters;
 mod director;
+mod downstream;
 mod evidence;
 pub mod exporter;
 pub mod fleet;
@@ -29,6 +30,7 @@ use crate::abort::Abort;
 use crate::audit::REDIS;
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
 use crate::plan::{PRODUCER, Plan};
+use crate::redis_server::directory::RESOURCES;
 use crate::redis_server::given::{GivenRedis, Taking};
 use crate::redis_server::ours::Ours;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
@@ -36,6 +38,7 @@ use crate::redis_server::{Persistence, RedisServerError};
 use crate::undo::{Home, Undo, Where};
 use child::{ChildError, Told};
 use director::Director;
+use downstream::Downstream;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
@@ -257,6 +260,10 @@ async fn begin(
     let told = mpsc::unbounded_channel();
     let addresses = Addresses::default();
     let begin = async {
+        let socket = home.path().join(RESOURCES);
+        let downstream = Downstream::open(plan, &socket, told.0.clone());
+        let downstream =
+            downstream.map_err(|error| LiveError::System("what workers share", error))?;
         let links = Links::open(plan, &address, told.0.clone()).await;
         let links = links.map_err(|error| LiveError::System("links", error))?;
         let open = || RedisBroker::open(&address, redis_options.clone());
@@ -271,12 +278,12 @@ async fn begin(
         let brokers = (producer, open().await?, open().await?);
         let replica = Replica::start(plan, &redis).await?;
         let workers = (addresses.clone(), EXPORTERS.len());
-        let fleet =
-            Fleet::start(plan, options, (&address, &links), told.0.clone(), workers).await?;
-        Ok::<_, LiveError>((brokers, fleet, links, replica))
+        let ways = (&address, &links, downstream.as_ref().map(Downstream::path));
+        let fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
+        Ok::<_, LiveError>((brokers, fleet, (links, downstream), replica))
     };
     let begun = options.abort.unless_asked(begin).await;
-    let (brokers, mut fleet, links, replica) = begun.ok_or(LiveError::Stopped)??;
+    let (brokers, mut fleet, (links, downstream), replica) = begun.ok_or(LiveError::Stopped)??;
     let (producer_broker, exporter_broker, control) = brokers;
     let system = |what| move |error| LiveError::System(what, error);
     let servers = [
@@ -298,6 +305,9 @@ async fn begin(
     let roster = watch.roster.clone();
     roster.is_there(REDIS, redis.pid(), None);
     links.begin(clock, roster.clone());
+    if let Some(downstream) = &downstream {
+        downstream.begin(clock);
+    }
     fleet.begin(clock, roster.clone()).await?;
     let uptime = uptime::Uptime::new(clock);
     let broker = exporter_broker.clone();
@@ -313,6 +323,7 @@ async fn begin(
         control,
         links,
         fleet,
+        downstream,
         addresses,
         targets_file: TargetsFile::new(&options.targets_file, names(plan)),
         uptime,

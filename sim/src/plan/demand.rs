@@ -27,7 +27,7 @@ impl Demand {
         let (mut tasks, mut work_ms) = (0.0, 0.0);
         for (count, task) in expected_tasks(plan).into_iter().zip(&plan.workload) {
             tasks += count;
-            work_ms += count * mean_ms(&task.service);
+            work_ms += count * (mean_ms(&task.service) + plan.mean_use_ms(task));
         }
         let polls = plan.workers.iter().map(|worker| {
             let idle = 1e3 / worker.task_check_interval_ms.max(1) as f64;

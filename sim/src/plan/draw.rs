@@ -141,6 +141,7 @@ pub struct Execution {
 pub struct Dice {
     service: Vec<Numbered>,
     fail: Vec<Numbered>,
+    uses: Vec<Numbered>,
     /// Per step of the timeline, then per workload entry.
     fault: Vec<Vec<Numbered>>,
 }
@@ -157,6 +158,7 @@ impl Dice {
         Self {
             service: of_each("service"),
             fail: of_each("fail"),
+            uses: of_each("uses"),
             fault: (0..plan.timeline.len())
                 .map(|step| of_each(&format!("fault/{step}")))
                 .collect(),
@@ -167,12 +169,24 @@ impl Dice {
     #[must_use]
     pub fn service_us(&self, plan: &Plan, of: Execution) -> i64 {
         let mut dice = self.service[of.workload].throw(of.seq, of.attempt);
-        let seconds = match plan.workload[of.workload].service {
-            Service::Constant { ms } => ms / 1e3,
-            Service::Exponential { mean_ms } => exponential(|| dice.bits()) * mean_ms / 1e3,
-            Service::Lognormal { mu, sigma } => libm::exp(mu + sigma * normal(&mut dice)),
-        };
-        ((seconds * 1e6) as i64).max(1)
+        drawn_us(&plan.workload[of.workload].service, &mut dice)
+    }
+
+    /// What an execution needs, and for how long, virtual microseconds, by the numbers of the plan's resources.
+    #[must_use]
+    pub fn uses(&self, plan: &Plan, of: Execution) -> Vec<(usize, i64)> {
+        let mut dice = self.uses[of.workload].throw(of.seq, of.attempt);
+        let uses = plan.workload[of.workload].uses.iter();
+        uses.filter_map(|used| {
+            let (number, resource) = plan.resource(&used.resource)?;
+            let us = match (used.hold_ms, &resource.latency) {
+                (Some(ms), _) => ((ms * 1e3) as i64).max(1),
+                (None, Some(latency)) => drawn_us(latency, &mut dice),
+                (None, None) => 1,
+            };
+            Some((number, us))
+        })
+        .collect()
     }
 
     /// Whether an execution fails by the task's own failure share.
@@ -192,6 +206,16 @@ impl Dice {
                     .bits(),
             ) < share
     }
+}
+
+/// A time of this distribution, virtual microseconds: at least 1.
+fn drawn_us(service: &Service, dice: &mut Throw) -> i64 {
+    let seconds = match *service {
+        Service::Constant { ms } => ms / 1e3,
+        Service::Exponential { mean_ms } => exponential(|| dice.bits()) * mean_ms / 1e3,
+        Service::Lognormal { mu, sigma } => libm::exp(mu + sigma * normal(dice)),
+    };
+    ((seconds * 1e6) as i64).max(1)
 }
 
 /// Standard normal (Box and Muller).

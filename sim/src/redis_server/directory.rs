@@ -19,6 +19,8 @@ pub(super) const REPLICA_SOCKET: &str = "replica.sock";
 pub(super) const KEPT: &str = "kept-";
 /// The journal of the drill whose directory it is.
 pub(crate) const JOURNAL: &str = "undo.jsonl";
+/// The socket of what all workers of the drill share.
+pub(crate) const RESOURCES: &str = "shared.sock";
 /// Letters that make a name unique.
 const UNIQUE: usize = 6;
 /// Longest temporary directory in which the path of a socket, at most 67 bytes more, is not too long (unix(7): 107 bytes).
@@ -69,6 +71,7 @@ pub(super) fn stranger(dir: &Path) -> io::Result<Option<PathBuf>> {
             &*name,
             SOCKET
                 | REPLICA_SOCKET
+                | RESOURCES
                 | JOURNAL
                 | "redis.log"
                 | "replica.log"

@@ -178,7 +178,7 @@ fn deeds(plan: &Plan) -> Vec<(Turn, i64)> {
     while let Some(turn) = agenda.take(i64::MAX) {
         free_ms = turn.at_ms.max(free_ms);
         match turn.lever(plan) {
-            None | Some(Lever::Handler(_)) => continue,
+            None | Some(Lever::Handler(_) | Lever::Resource { .. }) => continue,
             Some(Lever::Process(
                 ProcessLever::Restart
                 | ProcessLever::Terminate { .. }

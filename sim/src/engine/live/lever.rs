@@ -2,13 +2,14 @@
 
 mod process;
 mod redis;
+mod tasks;
 
 use super::LiveError;
 use super::child::{Effect, Told};
 use super::director::Seen;
 use super::replica::Replica;
 use super::stand::{AtWork, Stand};
-use crate::agenda::{Turn, What};
+use crate::agenda::{Turn, What, over};
 use crate::audit::REDIS;
 use crate::engine::EXPORTERS;
 use crate::lever::{Lever, LinkLever, PointLever, QueueLever};
@@ -259,6 +260,14 @@ impl Stand {
                     .for_each(|client| self.roster.has_way(client));
             }
         }
+    }
+
+    /// What is over by itself; and whether processes have died of it that were to.
+    pub(super) fn has_died_of(&self, turn: Turn) -> (bool, String) {
+        let What::End(step) = turn.what else {
+            return (true, "by itself".to_owned());
+        };
+        over(&self.plan, step, self.roster.deaths_of(step))
     }
 
     /// The clocks of steps that end are right again.

@@ -2,6 +2,7 @@
 
 use super::LiveError;
 use super::child::Told;
+use super::downstream::Downstream;
 use super::exporter::Exporters;
 use super::fleet::Fleet;
 use super::link::Links;
@@ -31,6 +32,9 @@ pub(super) struct Stand {
     /// Between Redis and the clients that the plan does something to.
     pub(super) links: Links,
     pub(super) fleet: Fleet,
+    /// What all of them share, if they share anything; it goes with the stand.
+    #[expect(dead_code, reason = "held, so that it is there")]
+    pub(super) downstream: Option<Downstream>,
     pub(super) addresses: Addresses,
     pub(super) targets_file: TargetsFile,
     pub(super) uptime: Uptime,

@@ -66,6 +66,8 @@ struct State {
     deaths: BTreeMap<String, Time>,
     /// Queues whose tasks may be active without a lease.
     unleased: BTreeSet<String>,
+    /// How many have died of each step, by its index.
+    deaths_of: BTreeMap<usize, u32>,
 }
 
 impl Roster {
@@ -132,6 +134,16 @@ impl Roster {
             let _ = self.died.send(Death { process, at: now });
         }
         killed
+    }
+
+    /// A process has died of a step.
+    pub(crate) fn died_of(&self, step: usize) {
+        *self.state().deaths_of.entry(step).or_default() += 1;
+    }
+
+    /// How many have died of a step so far.
+    pub(crate) fn deaths_of(&self, step: usize) -> u32 {
+        self.state().deaths_of.get(&step).copied().unwrap_or(0)
     }
 
     /// When a process has died by plan, told once.

@@ -2,12 +2,13 @@
 
 mod process;
 mod redis;
+mod tasks;
 mod wire;
 
 pub(crate) use process::Restart;
 pub(crate) use wire::{OnWire, Wire};
 
-use crate::agenda::{Turn, What};
+use crate::agenda::{Turn, What, over};
 use crate::audit::way_of;
 use crate::engine::virtual_time::world::World;
 use crate::lever::{Lever, QueueLever};
@@ -46,9 +47,15 @@ impl World<'_> {
         let pulled = match turn.lever(plan) {
             None => {
                 self.clocks(turn, false);
-                Pulled::Seen(true, "by itself".to_owned())
+                let (seen, saw) = match turn.what {
+                    What::End(step) => over(plan, step, self.deaths_of[step]),
+                    _ => (true, "by itself".to_owned()),
+                };
+                Pulled::Seen(seen, saw)
             }
-            Some(Lever::Handler(_) | Lever::Load(_)) => Pulled::Nothing,
+            Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_) | Lever::Life(_)) => {
+                Pulled::Nothing
+            }
             Some(Lever::Clock(_)) => {
                 self.clocks(turn, true);
                 Pulled::Nothing
@@ -56,6 +63,7 @@ impl World<'_> {
             Some(Lever::Process(lever)) => self.pull_process(lever, turn, targets),
             Some(Lever::Redis(lever)) => self.pull_redis(lever, turn),
             Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what, turn),
+            Some(Lever::Tasks { queue, what }) => self.pull_tasks(&queue, &what),
             Some(Lever::Link(lever)) => self.pull_link(lever, targets),
             Some(Lever::Point(lever)) => self.pull_point(lever, turn, targets),
             Some(Lever::Scrape { reachable }) => {

@@ -1,10 +1,11 @@
 //! The lives of all tasks, each closed as soon as nothing more can happen to it.
 
-use crate::audit::{Absences, Audited, Auditor, Hand, Leftover, Life};
+use crate::audit::{Absences, Audited, Auditor, Leftover, Life};
 use crate::engine::virtual_time::token::Number;
 use crate::plan::{Child, PRODUCER};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::Note;
+use firedrill_asynq::op::Deed;
 use firedrill_asynq::table::{Pages, Table};
 
 /// A life that may still go on.
@@ -143,7 +144,7 @@ impl TaskLives {
     }
 
     /// An operator has done something to tasks.
-    pub(crate) fn by_hand(&mut self, ids: &[Number], at: Time, what: Hand) {
+    pub(crate) fn by_hand(&mut self, ids: &[Number], at: Time, what: Deed) {
         for id in ids {
             if let Some(open) = self.open.get_mut(id) {
                 open.life.by_hand.push((at, what));

@@ -1,11 +1,11 @@
 //! The model's Redis: a broker in memory that can be down.
 
 use crate::engine::virtual_time::token::Token;
-use crate::lever::Denied;
+use crate::lever::{Denied, TasksLever};
 use crate::metrics::UP_BEFORE_MS;
 use firedrill_asynq::broker::memory::MemoryBroker;
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::op::{Answer, BrokerError, Op};
+use firedrill_asynq::op::{Answer, BrokerError, Deed, Op};
 use firedrill_asynq::settings::{REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS};
 use std::collections::BTreeMap;
 
@@ -68,6 +68,46 @@ impl VirtualRedis {
             return Err(BrokerError::Refused(refusal.into()));
         }
         self.data.call(op)
+    }
+
+    /// What is in it, for a change by hand, if it would take it.
+    ///
+    /// # Errors
+    /// When it is down, or refuses what needs memory, or any write: as it would an operator's script, at its first write.
+    pub(crate) fn by_hand(
+        &mut self,
+        what: &TasksLever,
+    ) -> Result<&mut MemoryBroker<Token>, BrokerError> {
+        let frees = matches!(
+            what,
+            TasksLever::RepairOrphans
+                | TasksLever::Change {
+                    deed: Deed::Delete,
+                    ..
+                }
+        );
+        if self.up_since.is_none() {
+            Err(BrokerError::Unreachable("connection refused".into()))
+        } else if self.busy {
+            Err(BrokerError::Refused(
+                "BUSY Redis is busy running a script.".into(),
+            ))
+        } else if self.denied.is_some() {
+            // An operator is the same user.
+            Err(BrokerError::Refused(
+                "NOPERM this user has no permissions to run the command".into(),
+            ))
+        } else if self.is_full() && !frees {
+            Err(BrokerError::Refused(
+                "OOM command not allowed when used memory > 'maxmemory'.".into(),
+            ))
+        } else if self.read_only {
+            Err(BrokerError::Refused(
+                "READONLY You can't write against a read only replica.".into(),
+            ))
+        } else {
+            Ok(&mut self.data)
+        }
     }
 
     fn is_troubled(&self) -> bool {

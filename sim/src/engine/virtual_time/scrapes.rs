@@ -1,9 +1,10 @@
 //! What a Prometheus would have scraped of the model.
 
+use crate::engine::virtual_time::pools::Pools;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::{EXPORTERS, Observation, Sink};
-use crate::metrics::{JobSeries, queue_labels};
+use crate::metrics::{JobSeries, PoolSeries, queue_labels};
 use crate::plan::Plan;
 use crate::scrape::{SeriesTable, Target};
 use firedrill_asynq::clock::Time;
@@ -18,6 +19,8 @@ use std::io;
 enum Key {
     Queue(u16, QueueSeries),
     Job(u16, JobSeries),
+    /// Of a pool, by the number of its resource.
+    Pool(usize, PoolSeries),
     Named(&'static str),
 }
 
@@ -27,11 +30,15 @@ pub(crate) struct Scrapes {
     targets: Vec<(Target, BTreeMap<Key, u32>)>,
     phases_ms: Vec<i64>,
     timeout_ms: i64,
+    shows_memory: bool,
     series: SeriesTable,
     /// Names of the plan's queues, and their numbers in order of names.
     queues: Vec<String>,
     queues_by_name: Vec<u16>,
     kinds: Vec<(String, String)>,
+    /// Names of the plan's resources, and how many may hold each.
+    resources: Vec<String>,
+    slots: Vec<u32>,
     connected_clients: usize,
     /// Whether Prometheus reaches each target.
     reachable: Vec<bool>,
@@ -72,10 +79,13 @@ impl Scrapes {
             targets,
             phases_ms,
             timeout_ms: plan.scrape_timeout_ms,
+            shows_memory: plan.shows_memory(),
             series,
             queues,
             queues_by_name,
             kinds: kinds.to_vec(),
+            resources: plan.resources.iter().map(|of| of.name.clone()).collect(),
+            slots: plan.resources.iter().map(|of| of.slots()).collect(),
             // A connection of the producer, one of the exporters, and one of each process, as for real.
             connected_clients: 2,
         }
@@ -143,7 +153,7 @@ impl Scrapes {
         number: usize,
         (now, at_ms): (Time, i64),
         (redis, redis_stopped): (&mut VirtualRedis, bool),
-        processes: &[Process],
+        (processes, pools): (&[Process], Option<&Pools>),
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let mut exposed = Vec::new();
@@ -164,10 +174,25 @@ impl Scrapes {
             }
             worker => processes
                 .get(worker - EXPORTERS.len())
-                .is_some_and(|process| worker_values(process, (now, timeout_ms), &mut exposed)),
+                .is_some_and(|process| {
+                    let answered = worker_values(process, (now, timeout_ms), &mut exposed);
+                    let own = pools.filter(|_| answered).into_iter();
+                    for (resource, slots) in own.flat_map(|of| of.own(worker - EXPORTERS.len())) {
+                        let counts = (self.slots[resource], slots.held(), slots.waits());
+                        PoolSeries::each(counts, |series, value| {
+                            exposed.push((Key::Pool(resource, series), value));
+                        });
+                    }
+                    if answered && self.shows_memory {
+                        let resident = process.resident_bytes(at_ms) as f64;
+                        exposed.push((Key::Named("process_resident_memory_bytes"), resident));
+                    }
+                    answered
+                }),
         };
         let (target, known) = &mut self.targets[number];
         let (series, queues, kinds) = (&mut self.series, &self.queues, &self.kinds);
+        let resources = &self.resources;
         let numbered = exposed.into_iter().map(|(key, value)| {
             let number = *known.entry(key).or_insert_with(|| {
                 let labels = match key {
@@ -176,6 +201,7 @@ impl Scrapes {
                         let (task_type, queue) = &kinds[usize::from(kind)];
                         of.labels(task_type, queue)
                     }
+                    Key::Pool(resource, of) => of.labels(&resources[resource]),
                     Key::Named(name) => Labels::metric(name, []),
                 };
                 target.number(&labels, series)

@@ -4,6 +4,7 @@ use crate::audit::REDIS;
 use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::Wire;
 use crate::engine::virtual_time::lives::TaskLives;
+use crate::engine::virtual_time::pools::{Needs, OnResource, Pools};
 use crate::engine::virtual_time::process::{HandlerTable, Work};
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::virtual_time::token::{Number, Token};
@@ -31,6 +32,8 @@ pub(crate) struct Stage<'p> {
     pub(crate) wire: Option<Wire>,
     pub(crate) handlers: Handlers,
     pub(crate) lives: TaskLives,
+    /// What handlers share, if they share anything.
+    pub(crate) pools: Option<Pools>,
     /// Steps whose effect was seen.
     pub(crate) seen: Vec<bool>,
     pub(crate) marks: Vec<Mark>,
@@ -200,6 +203,7 @@ impl Stage<'_> {
             self.saw(*step, name);
         }
         let ends = self.now.plus_micros(behaviour.service_us);
+        let needs = !behaviour.uses.is_empty();
         let deadline = handlers.begin(Work {
             run,
             task: task.number,
@@ -211,15 +215,20 @@ impl Stage<'_> {
                 behaviour.children
             },
             requeued_by: behaviour.requeued_by,
+            needs: Needs::of(behaviour.uses, self.now),
             deadline: None,
         });
         // The deadline matters to a handler that would not have returned by then.
-        if let Some(at) = deadline.filter(|at| *at <= ends) {
+        if let Some(at) = deadline.filter(|at| needs || *at <= ends) {
             handlers.take_deadline(run);
             let timer = Happening::Timer(who, Timer::Deadline(run));
             self.events.push(at, timer);
         }
-        self.events.push(ends, Happening::HandlerEnds(who, run));
+        let next = match needs {
+            true => (self.now, Happening::Resource(who, run, OnResource::Begins)),
+            false => (ends, Happening::HandlerEnds(who, run)),
+        };
+        self.events.push(next.0, next.1);
     }
 
     /// A step of the timeline has had an effect in a process.
