@@ -360,6 +360,7 @@ impl Step {
                 Lever::Clock(_) => "no process went by it",
                 Lever::Load(_) => "no arrival was affected",
                 Lever::Redis(_) => "the limit was not reached",
+                Lever::Queue { .. } => "there was no lease",
                 Lever::Resource { .. } => "nobody who used it was affected",
                 Lever::Life(_) => "no process was affected",
                 _ => "no handler was affected",

@@ -201,6 +201,7 @@ fn are_born<'a>(
 
 /// Ids of tasks that were executed or are in Redis, and that the producer has not sent.
 fn foreign<'a>(evidence: &Evidence<'a>, lives: &BTreeMap<&str, Life>) -> BTreeSet<&'a str> {
+    let garbled = evidence.plan.all_garbled_ids();
     let executed = evidence.ledgers.iter().flat_map(|ledger| &ledger.entries);
     executed
         .filter_map(|entry| match entry {
@@ -208,7 +209,7 @@ fn foreign<'a>(evidence: &Evidence<'a>, lives: &BTreeMap<&str, Life>) -> BTreeSe
             _ => None,
         })
         .chain(evidence.left.states.keys().map(String::as_str))
-        .filter(|id| !lives.contains_key(id))
+        .filter(|id| !lives.contains_key(id) && !garbled.contains(*id))
         .collect()
 }
 

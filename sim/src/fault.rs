@@ -5,7 +5,7 @@
 //! asks for more only when that grows.
 
 use crate::form::{self, Form, Row, Yaml};
-use crate::lever::{Class, HandlerLever, Lever, On, Part, PointLever, RedisLever};
+use crate::lever::{Class, HandlerLever, Lever, On, Part, PointLever, QueueLever, RedisLever};
 use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
@@ -325,6 +325,10 @@ impl Fault {
                 | Lever::Clock(_)
                 | Lever::Load(_)
                 | Lever::Redis(RedisLever::Limit { .. })
+                | Lever::Queue {
+                    what: QueueLever::LoseLeases,
+                    ..
+                }
         )
     }
 
@@ -401,6 +405,7 @@ faults! {
     "worker.die" worker_die WorkerDie;
     "worker.deploy-broken" worker_deploy_broken WorkerDeployBroken;
     "worker.clock-skew" worker_clock_skew WorkerClockSkew;
+    "worker.lose-lease" worker_lose_lease WorkerLoseLease;
     "handler.fail" handler_fail HandlerFail;
     "handler.slow" handler_slow HandlerSlow;
     "handler.deadlock" handler_deadlock HandlerDeadlock;
@@ -426,11 +431,19 @@ faults! {
     "link.delay" link_delay LinkDelay;
     "link.jitter" link_jitter LinkJitter;
     "link.black-hole" link_black_hole LinkBlackHole;
+    "link.demoted" link_demoted LinkDemoted;
+    "link.half-open" link_half_open LinkHalfOpen;
+    "link.bandwidth" link_bandwidth LinkBandwidth;
+    "link.slice" link_slice LinkSlice;
     "link.reset" link_reset LinkReset;
     "link.lose-reply" link_lose_reply LinkLoseReply;
     "link.repeat" link_repeat LinkRepeat;
     "producer.stop" producer_stop ProducerStop;
     "producer.surge" producer_surge ProducerSurge;
     "queue.pause" queue_pause QueuePause;
+    "lease.lose" lease_lose LeaseLose;
+    "task.garble" task_garble TaskGarble;
     "scrape.gap" scrape_gap ScrapeGap;
+    "scrape.slow" scrape_slow ScrapeSlow;
+    "exporter.down" exporter_down ExporterDown;
 }

@@ -53,6 +53,16 @@ pub enum Lever {
         /// Whether Prometheus reaches them.
         reachable: bool,
     },
+    /// The step's exporters are gone, or there again.
+    Exporters {
+        /// Whether they are there.
+        there: bool,
+    },
+    /// The step's targets answer scrapes late.
+    SlowScrapes {
+        /// How late, virtual milliseconds; 0: at once.
+        ms: i64,
+    },
     /// The step's processes come, those that are there go gracefully; Prometheus finds those that are there.
     Members {
         /// Prometheus goes on looking for those that have gone, as where targets are written down by hand.
@@ -353,6 +363,13 @@ pub enum QueueLever {
     Pause,
     /// They do again.
     Unpause,
+    /// The set of its leases is deleted, as soon as there is one.
+    LoseLeases,
+    /// Messages that nobody can decode are put where workers find them next.
+    Garble {
+        /// How many.
+        count: u32,
+    },
 }
 
 /// What is done to tasks.
@@ -382,13 +399,70 @@ pub enum LinkLever {
         ms: i64,
         /// Up to so much more, drawn for each.
         jitter_ms: i64,
+        /// Which ways.
+        ways: Ways,
     },
     /// Nothing arrives, and nobody is told: connections stay open, and new ones get no answer.
-    Drop,
+    Drop {
+        /// Which ways.
+        ways: Ways,
+    },
+    /// So much gets through, of all connections of a client together.
+    Throttle {
+        /// Bytes in a virtual second.
+        bytes_per_s: u64,
+        /// Which ways.
+        ways: Ways,
+    },
+    /// What is sent arrives in pieces.
+    Slice {
+        /// Bytes of a piece.
+        bytes: u32,
+        /// From one to the next, virtual milliseconds.
+        every_ms: i64,
+        /// Which ways.
+        ways: Ways,
+    },
+    /// They lead to the node that was the primary, a replica now.
+    Demote,
     /// Connections are reset, those there are and every new one.
     Reset,
     /// As before the step; what was held arrives.
     Heal,
+}
+
+/// Ways of a link.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ways {
+    /// There and back.
+    #[default]
+    Both,
+    /// What clients say.
+    ToRedis,
+    /// What Redis says.
+    ToClient,
+}
+
+impl Ways {
+    /// As they are written.
+    pub const NAMED: [(&str, Self); 3] = [
+        ("both", Self::Both),
+        ("to-redis", Self::ToRedis),
+        ("to-client", Self::ToClient),
+    ];
+
+    /// Whether it is there and back.
+    #[must_use]
+    pub fn is_both(&self) -> bool {
+        *self == Self::Both
+    }
+
+    /// Whether what clients say goes there, and whether what Redis says does.
+    #[must_use]
+    pub fn hit(self) -> [bool; 2] {
+        [self != Self::ToClient, self != Self::ToRedis]
+    }
 }
 
 /// What is done to clocks.
@@ -478,6 +552,8 @@ pub enum PointVerdict {
     LoseReply,
     /// Redis gets it twice, and the client hears of the first.
     Repeat,
+    /// It never arrives: the connection breaks before.
+    Lose,
 }
 
 impl PointVerdict {

@@ -38,13 +38,18 @@ use crate::fault::{Fault, Harm};
 use crate::form::{
     Named, choice, count, duration, form, list, name, positive, share, text, truth, via, within,
 };
-use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
+use crate::lever::{
+    Lever, LinkLever, On, PointLever, PointVerdict, ProcessLever, QueueLever, RedisLever, Ways,
+};
 use crate::remedy::Remedy;
 use firedrill_asynq::actor::ErrorKind;
+use firedrill_asynq::call::CallKind;
+use firedrill_asynq::rng;
 use firedrill_asynq::settings::{
     DEFAULT_MAX_RETRY, HEARTBEAT_INTERVAL_MS, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS,
 };
 use firedrill_reports::record::Wanted;
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use served::Served;
 use std::collections::BTreeSet;
@@ -425,7 +430,7 @@ impl Plan {
     pub(crate) fn comes_up(&self, process: &str, at_ms: i64) -> bool {
         let prevents = |step: &&Step| match step.fault.begin() {
             Lever::Redis(RedisLever::Kill { .. } | RedisLever::Stop) => true,
-            Lever::Link(LinkLever::Drop | LinkLever::Reset) => {
+            Lever::Link(LinkLever::Drop { .. } | LinkLever::Reset) => {
                 step.targets.iter().any(|target| target == process)
             }
             _ => false,
@@ -535,9 +540,14 @@ impl Plan {
             let is_hit = step.targets.iter().any(|target| target == process);
             match step.fault.begin() {
                 Lever::Redis(_) => return None,
-                Lever::Link(LinkLever::Delay { ms, jitter_ms }) if is_hit => {
+                Lever::Link(LinkLever::Delay {
+                    ms,
+                    jitter_ms,
+                    ways,
+                }) if is_hit => {
                     // There and back, and half the jitter each time.
-                    planned_us += (2 * ms + jitter_ms) * 1_000;
+                    let times = ways.hit().into_iter().map(i64::from).sum::<i64>();
+                    planned_us += times * (2 * ms + jitter_ms) * 500;
                 }
                 Lever::Link(_) | Lever::Process(_) | Lever::Point(_) if is_hit => return None,
                 _ => {}
@@ -629,6 +639,44 @@ impl Plan {
     pub(crate) fn tasks_may_return(&self) -> bool {
         let mut faults = self.timeline.iter();
         faults.any(|step| step.fault.prepare().is_some())
+    }
+
+    /// Whether Redis may hand out tasks, and count them as failed in the end, of which no worker hears.
+    pub(crate) fn loses_tasks_on_their_way(&self) -> bool {
+        let loses = |lever| match lever {
+            Lever::Link(LinkLever::Drop { ways }) => ways == Ways::ToClient,
+            Lever::Point(PointLever::Set(rule)) => {
+                rule.call == CallKind::Dequeue && rule.then == PointVerdict::LoseReply
+            }
+            _ => false,
+        };
+        let mut faults = self.timeline.iter();
+        faults.any(|step| loses(step.fault.begin()))
+    }
+
+    /// Ids of the tasks that a step puts into a queue with a message that nobody can decode.
+    pub(crate) fn garbled_ids(&self, step: usize) -> Vec<String> {
+        let step = &self.timeline[step];
+        let Lever::Queue {
+            what: QueueLever::Garble { count },
+            ..
+        } = step.fault.begin()
+        else {
+            return Vec::new();
+        };
+        let id = |number| {
+            let mut dice = rng::stream(self.seed, &format!("garbled/{}/{number}", step.id));
+            uuid::Builder::from_random_bytes(dice.random())
+                .into_uuid()
+                .to_string()
+        };
+        (0..count).map(id).collect()
+    }
+
+    /// The same of all its steps.
+    pub(crate) fn all_garbled_ids(&self) -> BTreeSet<String> {
+        let steps = 0..self.timeline.len();
+        steps.flat_map(|step| self.garbled_ids(step)).collect()
     }
 
     /// Whether its Redis has a replica.

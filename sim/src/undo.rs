@@ -159,6 +159,8 @@ impl Account {
             | Lever::Link(_)
             | Lever::Point(_)
             | Lever::Scrape { .. }
+            | Lever::Exporters { .. }
+            | Lever::SlowScrapes { .. }
             | Lever::Process(ProcessLever::Quiet) => Self::default(),
             Lever::Process(ProcessLever::Stop | ProcessLever::Throttle { .. }) => {
                 owes(go_on(processes))
@@ -209,6 +211,8 @@ impl Account {
                 match what {
                     QueueLever::Pause => owes(unpause),
                     QueueLever::Unpause => pays(unpause),
+                    // Done to the drill's own alone, and gone with it.
+                    QueueLever::LoseLeases | QueueLever::Garble { .. } => Self::default(),
                 }
             }
         }

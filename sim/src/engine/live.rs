@@ -311,10 +311,11 @@ async fn begin(
     fleet.begin(clock, roster.clone()).await?;
     let uptime = uptime::Uptime::new(clock);
     let broker = exporter_broker.clone();
-    let place = exporter::serve_checked(broker, clock, Some(roster.clone())).await;
-    addresses.set(0, place.map_err(system("exporter port"))?);
-    let place = exporter::serve_redis(exporter_broker.clone(), uptime.clone()).await;
-    addresses.set(1, place.map_err(system("exporter port"))?);
+    let mut exporters = exporter::Exporters::new(broker, (clock, uptime.clone()), roster.clone());
+    for number in 0..EXPORTERS.len() {
+        let place = exporters.serve(number).await;
+        addresses.set(number, place.map_err(system("exporter port"))?);
+    }
     let stand = Stand {
         plan: Arc::new(plan.clone()),
         clock,
@@ -326,6 +327,7 @@ async fn begin(
         addresses,
         targets_file: TargetsFile::new(&options.targets_file, names(plan)),
         uptime,
+        exporters,
         roster,
         journal: home.journal().clone(),
         place: of,

@@ -176,11 +176,14 @@ fn what_a_fault_does_to_tasks_is_seen() {
     let surge = audit_of("producer.surge");
     assert!((3_100..3_600).contains(&surge.intended), "{surge:?}");
     // Prometheus is blind, and nobody else notices.
-    let blind = audit_of("scrape.gap");
-    assert_eq!(
-        (blind.late, blind.rejected, blind.executed_twice),
-        (0, 0, 0)
-    );
+    for name in ["scrape.gap", "scrape.slow", "exporter.down"] {
+        let blind = audit_of(name);
+        let harm = (blind.late, blind.rejected, blind.executed_twice);
+        assert_eq!(harm, (0, 0, 0), "{name}");
+    }
+    // Requests arrive and replies do not: what is dequeued is lost to its worker, and comes again.
+    let deaf = audit_of("link.half-open");
+    assert!(deaf.executed_twice + deaf.late > 0, "{deaf:?}");
 }
 
 /// The last values of a drill's series of this name, added up over everything else.
@@ -631,6 +634,57 @@ fn a_step_has_one_process_die_at_a_call() {
     assert_eq!(
         problems[0].to_string(),
         "s.yaml:14:22: worker.die: 2 processes do not die at one call\n    select one, and write a step for each"
+    );
+}
+
+/// A drill with a fault of the list, which begins at 2m, and a worker that dies for good at 3m; tasks take so long.
+fn orphaned(name: &str, service: &str) -> Audited {
+    let kind = fault::KINDS.iter().find(|kind| kind.name == name);
+    let text = scenario(kind.unwrap())
+        .replace("poisson: 4/s", "poisson: 4/m")
+        .replace("constant: 500ms", &format!("constant: {service}"))
+        .replace("duration: 8m", "duration: 20m")
+        .replace(
+            "incidents:",
+            "  - { at: 3m, id: dead, fault: worker.kill, select: [w-1] }\nincidents:",
+        )
+        .replace("wanted: page", "of: dead, wanted: page");
+    run(&text).1
+}
+
+#[test]
+fn what_nobody_holds_a_lease_of_stays_when_its_worker_dies() {
+    let usual = orphaned("scrape.gap", "90s").audit;
+    assert!(usual.executed_twice > 0, "{usual:?}");
+    let lost = orphaned("lease.lose", "90s").audit;
+    assert_eq!((lost.lost, lost.unexplained.lost), (0, 0), "{lost:?}");
+    assert!(
+        lost.executed_twice < usual.executed_twice,
+        "{lost:?}, {usual:?}"
+    );
+    // One that cannot be decoded keeps all expired leases from being looked after.
+    let garbled = orphaned("task.garble", "90s").audit;
+    assert_eq!(
+        (garbled.executed_twice, garbled.unexplained.foreign),
+        (0, 0),
+        "{garbled:?}"
+    );
+    assert!(garbled.still_queued > 0, "{garbled:?}");
+    // Handlers outlast their leases, and others begin the same.
+    let kind = fault::KINDS
+        .iter()
+        .find(|kind| kind.name == "worker.lose-lease");
+    let text = scenario(kind.unwrap())
+        .replace("poisson: 4/s", "poisson: 6/m")
+        .replace("constant: 500ms", "constant: 100s")
+        .replace("until: { at: 5m }", "until: { at: 7m }")
+        .replace("duration: 8m", "duration: 20m");
+    let (marks, twice) = run(&text);
+    assert!(marks.iter().all(|mark| mark.verified), "{marks:#?}");
+    let audit = twice.audit;
+    assert!(
+        audit.executed_twice > 3 && audit.unexplained.run_twice == 0,
+        "{audit:?}"
     );
 }
 

@@ -53,6 +53,8 @@ pub(super) struct Queue<T: Task> {
     pub(super) locks: Locks<T>,
     /// Field `result`, apart because few tasks have it; an id that is only here has a hash of nothing else.
     pub(super) results: BTreeMap<T::Id, Arc<Vec<u8>>>,
+    /// Those whose message nobody can decode.
+    pub(super) garbled: BTreeSet<T::Id>,
     /// Value of the flag: Unix seconds.
     pub(super) paused: Option<i64>,
     pub(super) processed: i64,
@@ -84,6 +86,7 @@ impl<T: Task> Default for Queue<T> {
             groups: Groups::default(),
             locks: Locks::default(),
             results: BTreeMap::new(),
+            garbled: BTreeSet::new(),
             paused: None,
             processed: 0,
             failed: 0,
@@ -252,11 +255,16 @@ impl<T: Task> Queue<T> {
         place.hash.take().is_some() || result
     }
 
-    pub(super) fn dequeue(&mut self, lease_expires_s: i64) -> Option<T> {
+    /// The one that is next; an error: its message cannot be decoded, and it is taken all the same.
+    pub(super) fn dequeue(&mut self, lease_expires_s: i64) -> Result<Option<T>, T::Id> {
         if self.paused.is_some() {
-            return None;
+            return Ok(None);
         }
-        let id = self.pending.pop_back()?;
+        let Some(id) = self.pending.pop_back() else {
+            return Ok(None);
+        };
+        let garbled = !self.garbled.is_empty() && self.garbled.contains(&id);
+        let garbled = garbled.then(|| id.clone());
         let (active_at, lease_at) = (self.active.len(), self.lease.len());
         let (active_at, lease_at) = (
             u32::try_from(active_at).unwrap_or(u32::MAX),
@@ -281,7 +289,7 @@ impl<T: Task> Queue<T> {
                     lease: Some(lease_at),
                 },
             );
-            return None;
+            return Ok(None);
         };
         let hash = place
             .hash
@@ -300,7 +308,10 @@ impl<T: Task> Queue<T> {
                 });
             }
         }
-        message
+        match garbled {
+            Some(id) => Err(id),
+            None => Ok(message),
+        }
     }
 
     /// `LREM` from `active` and `ZREM` from `lease`: how every finishing script begins. Not rolled back when the second
@@ -351,6 +362,37 @@ impl<T: Task> Queue<T> {
         self.count(now, false);
         self.locks.release(lock.as_ref(), &id);
         Ok(())
+    }
+
+    /// A garbled one whose lease has expired.
+    pub(super) fn garbled_among_expired(&self, cutoff_s: i64) -> Option<T::Id> {
+        if self.garbled.is_empty() {
+            return None;
+        }
+        let expired = self
+            .lease
+            .iter()
+            .filter(|lease| lease.expires_s <= cutoff_s);
+        let mut garbled = expired.filter(|lease| self.garbled.contains(&lease.id));
+        garbled.next().map(|lease| lease.id.clone())
+    }
+
+    /// `DEL` of the set of leases; answers how many there were.
+    pub(super) fn lose_leases(&mut self) -> usize {
+        let lost = std::mem::take(&mut self.lease);
+        for lease in &lost {
+            if let Some(place) = self.places.get_mut(&lease.id) {
+                place.lease = None;
+            }
+        }
+        lost.len()
+    }
+
+    /// A message that nobody can decode, the next to be taken.
+    pub(super) fn garble(&mut self, id: T::Id) {
+        self.pending.push_back(id.clone());
+        self.set(&id, TaskState::Pending, None);
+        self.garbled.insert(id);
     }
 
     pub(super) fn requeue(&mut self, id: &T::Id) -> Result<(), BrokerError> {

@@ -198,6 +198,7 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     let plan = stand.plan.clone();
     let targets = &turn.targets(&plan)[..];
     stand.lift_points(turn);
+    stand.leads_home(turn);
     stand.lift_throttles(turn).await;
     let seen: Seen = match turn.lever(&plan) {
         None => {
@@ -214,7 +215,9 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
         }
         Some(Lever::Process(lever)) => Some(stand.pull_process(lever, targets).await?),
         Some(Lever::Redis(lever)) => stand.pull_redis(lever, turn).await?,
-        Some(Lever::Queue { queue, what }) => Some(stand.pull_queue(&queue, what).await),
+        Some(Lever::Queue { queue, what }) => stand.pull_queue(&queue, what, turn).await,
+        Some(Lever::Exporters { there }) => Some(stand.pull_exporters(there, targets).await?),
+        Some(Lever::SlowScrapes { ms }) => Some(stand.pull_slow_scrapes(ms, targets)),
         Some(Lever::Tasks { queue, what }) => Some(stand.pull_tasks(&queue, &what).await),
         Some(Lever::Link(lever)) => Some(stand.pull_link(lever, targets).await),
         Some(Lever::Point(lever)) => stand.pull_point(lever, turn, targets),

@@ -26,17 +26,22 @@ impl Replica {
         if !plan.has_replica() {
             return Ok(None);
         }
+        Self::of(redis, plan.seed).await.map(Some)
+    }
+
+    /// Starts one, and waits until it has all that the primary has.
+    pub(super) async fn of(redis: &PrivateRedis, seed: u64) -> Result<Self, RedisServerError> {
         let failed = |error| RedisServerError::Start("redis".into(), error);
         let no_way = || failed(io::Error::other("no link leads to it"));
         let way = redis.address().way().ok_or_else(no_way)?;
-        let dice = rng::stream(plan.seed, "link/replica");
+        let dice = rng::stream(seed, "link/replica");
         let link = Link::plain(way, dice).await.map_err(failed)?;
         let server = redis.replica(link.port()).await?;
-        Ok(Some(Self {
+        Ok(Self {
             server,
             link,
             behind_since: None,
-        }))
+        })
     }
 
     /// From now on it is told of nothing.

@@ -3,6 +3,7 @@
 use super::LiveError;
 use super::child::Told;
 use super::downstream::Downstream;
+use super::exporter::Exporters;
 use super::fleet::Fleet;
 use super::link::Links;
 use super::replica::Replica;
@@ -37,6 +38,7 @@ pub(super) struct Stand {
     pub(super) addresses: Addresses,
     pub(super) targets_file: TargetsFile,
     pub(super) uptime: Uptime,
+    pub(super) exporters: Exporters,
     /// Told before anything is done to anybody.
     pub(super) roster: Roster,
     /// What is to be undone is written here before it is done.
@@ -47,7 +49,7 @@ pub(super) struct Stand {
     pub(super) told: UnboundedSender<Told>,
     /// What is done to Redis, as long as it is.
     pub(super) settings: Settings,
-    /// The replica of its Redis, until it is promoted.
+    /// A replica of its Redis, until it is promoted.
     pub(super) replica: Option<Replica>,
 }
 
@@ -56,6 +58,8 @@ pub(super) struct Stand {
 pub(super) struct Settings {
     /// Waits for the limit of its memory to be reached.
     pub(super) limit: Option<AtWork>,
+    /// Waits for leases that it deletes.
+    pub(super) leases: Option<AtWork>,
     /// A script of ours that keeps it busy.
     pub(super) script: Option<AtWork>,
     /// `maxclients` as it was.

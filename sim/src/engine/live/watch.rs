@@ -64,6 +64,8 @@ struct State {
     told: usize,
     /// Those that have died in the middle of a call, by plan, and when.
     deaths: BTreeMap<String, Time>,
+    /// Queues whose tasks may be active without a lease.
+    unleased: BTreeSet<String>,
     /// How many have died of each step, by its index.
     deaths_of: BTreeMap<usize, u32>,
 }
@@ -210,6 +212,20 @@ impl Roster {
     pub(crate) fn loses_since(&self, from: Time) {
         let now = self.clock.now();
         self.state().absences.loses_since(from, now);
+    }
+
+    /// Tasks of a queue may be active without a lease, by plan, and what is in it may not be what was sent: from now on.
+    pub(crate) fn loses_leases(&self, queue: &str) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.absences.leaves(REDIS, now);
+        state.absences.returns(REDIS, now);
+        state.unleased.insert(queue.to_owned());
+    }
+
+    /// Whether they may.
+    pub(crate) fn has_lost_leases(&self, queue: &str) -> bool {
+        self.state().unleased.contains(queue)
     }
 
     /// Redis evicts keys by plan, or no longer.

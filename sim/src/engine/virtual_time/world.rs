@@ -119,6 +119,7 @@ impl<'p> World<'p> {
                 seen: vec![false; plan.timeline.len()],
                 marks: Vec::new(),
                 counts: Counts::default(),
+                loses_leases: None,
                 answers: VecDeque::new(),
             },
         }

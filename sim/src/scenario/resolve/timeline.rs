@@ -182,6 +182,30 @@ impl Resolver<'_> {
             let hint = format!("accepted: up to {}", units::format(at_ms));
             self.problems.push_with_hint(fault.at, message, hint);
         }
+        if let Lever::Exporters { .. } = fault.value.begin() {
+            let exporters = EXPORTERS.map(|(_, instance)| instance.to_owned());
+            if targets.is_empty() || !targets.iter().all(|target| exporters.contains(target)) {
+                let message = format!("{}: it is done to exporters", fault.value.name());
+                let hint = format!(
+                    "accepted: `select: [{}]`, or one of them",
+                    exporters.join(", ")
+                );
+                self.problems.push_with_hint(fault.at, message, hint);
+            }
+        }
+        let scrape = &self.scenario.scrape;
+        if let Lever::SlowScrapes { ms } = fault.value.begin()
+            && ms < scrape.timeout_ms
+        {
+            let message = format!(
+                "{}: {} changes nothing, scrapes have {}",
+                fault.value.name(),
+                units::format(ms),
+                units::format(scrape.timeout_ms)
+            );
+            let hint = format!("accepted: from {}", units::format(scrape.timeout_ms));
+            self.problems.push_with_hint(fault.at, message, hint);
+        }
         // Each dies when it makes its call, if it does: one that lives on must not pass for dead.
         if fault.value.kills_at_a_call() && targets.len() > 1 {
             let message = format!(

@@ -174,7 +174,7 @@ impl Known {
             } else {
                 continue;
             };
-            if self.leases.insert(queue.clone()) {
+            if !roster.has_lost_leases(&queue) && self.leases.insert(queue.clone()) {
                 roster.tell(Meddling::ForeignData, &queue, now, None, saw);
             }
         }
