@@ -250,6 +250,7 @@ impl HandlerTable {
     }
 
     /// What all handlers need.
+    #[expect(clippy::vec_box, reason = "handed on as the handlers have them")]
     pub(crate) fn needs(&mut self) -> Vec<Box<Needs>> {
         let slots = self.handlers.iter_mut().flatten();
         let all = slots.chain(self.zombies.values_mut());
