@@ -4,7 +4,7 @@ use crate::lever::{Lever, LifeLever};
 use crate::plan::Plan;
 
 /// What the model's processes have in memory at rest, bytes: about what ours really have.
-pub(crate) const RESTING_BYTES: u64 = 12 << 20;
+pub(crate) const RESTING_BYTES: u64 = 24 << 20;
 
 /// In how many steps a leak grows to its limit.
 const GROWTHS: u64 = 64;

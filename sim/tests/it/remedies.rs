@@ -165,7 +165,7 @@ fn what_cannot_be_is_refused_with_its_place() {
 #[test]
 fn what_would_change_nothing_is_refused_and_a_remedy_that_ends_nothing_is_told() {
     let with = |entry: &str| {
-        "version: firedrill/v1\nname: s\nfamily: other\nsummary: s\nduration: 10m\nwarmup: 1m\n\
+        "version: firedrill/v1\nname: s\nfamily: benign\nsummary: s\nduration: 10m\nwarmup: 1m\n\
          queues: { default: { wait_objective: 60s }, unused: { wait_objective: 60s } }\n\
          workload: [{ task: t, queue: default, arrivals: { cron: \"* * * * *\" }, service: { constant: 1s } }]\n\
          workers: [{ name: w, processes: 2, concurrency: 2 }]\n\
