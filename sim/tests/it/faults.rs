@@ -637,7 +637,7 @@ fn a_step_has_one_process_die_at_a_call() {
     );
 }
 
-/// A drill with a fault of the list, which begins at 2m, and a worker that dies for good at 3m; tasks take so long.
+/// A drill with a fault of the list, which begins at 2m, and a worker that dies for good 10 s later; tasks take so long.
 fn orphaned(name: &str, service: &str) -> Audited {
     let kind = fault::KINDS.iter().find(|kind| kind.name == name);
     let text = scenario(kind.unwrap())
@@ -646,7 +646,7 @@ fn orphaned(name: &str, service: &str) -> Audited {
         .replace("duration: 8m", "duration: 20m")
         .replace(
             "incidents:",
-            "  - { at: 3m, id: dead, fault: worker.kill, select: [w-1] }\nincidents:",
+            "  - { at: 130s, id: dead, fault: worker.kill, select: [w-1] }\nincidents:",
         )
         .replace("wanted: page", "of: dead, wanted: page");
     run(&text).1
