@@ -8,11 +8,12 @@ pub(crate) use life::Life;
 
 use crate::plan::{Arrivals, Incident, PRODUCER, Plan, Step, TaskPlan};
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::note::Note;
+use firedrill_asynq::note::{Intake, Note};
 use firedrill_asynq::op::TaskState;
 use firedrill_asynq::settings::{ARCHIVE_MAX, DEFAULT_TIMEOUT_S, REDIS_TIMEOUT_MS};
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
 use firedrill_reports::waits::Waits;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The executions of one process incarnation.
@@ -53,19 +54,26 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
     let mut auditor = Auditor::new(evidence.plan, evidence.origin, evidence.end);
     auditor.absences = evidence.absences.clone();
     auditor.ledgers_whole = evidence.ledgers_whole;
-    let mut lives: BTreeMap<&str, Life> = BTreeMap::new();
-    let mut order: Vec<&str> = Vec::new();
+    let mut lives = Lives::new();
+    let mut order: Vec<(&str, usize)> = Vec::new();
     for entry in evidence.producer {
         match entry {
             Note::Sent {
                 at, id, workload, ..
             } => {
-                order.push(id);
-                lives.insert(id, Life::sent(*at, *workload));
+                let of_id = lives.entry(id).or_default();
+                order.push((id, of_id.len()));
+                of_id.push(Life::sent(*at, *workload));
             }
-            Note::Answered { at, id, accepted } => {
-                if let Some(life) = lives.get_mut(id.as_str()) {
-                    auditor.answered(life, *at, *accepted);
+            // Of those that have the same id, the one that was sent first is answered first.
+            Note::Answered { at, id, answer } => {
+                let of_id = lives.get_mut(id.as_str());
+                let waiting = of_id.and_then(|of_id| {
+                    let mut lives = of_id.iter_mut();
+                    lives.find(|life| life.answer.is_none())
+                });
+                if let Some(life) = waiting {
+                    auditor.answered(life, *at, *answer);
                 }
             }
             Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
@@ -76,16 +84,32 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
         die_with(ledger, &mut lives);
     }
     auditor.strangers(foreign(evidence, &lives));
-    for id in order {
-        if let Some(life) = lives.get(id) {
-            auditor.close(life, evidence.left.get(id).copied(), || id.to_owned());
+    for (id, number) in order {
+        if let Some(of_id) = lives.get(id)
+            && let Some(life) = of_id.get(number)
+        {
+            // What is in Redis is the last one that came into it.
+            let is_there = number == life::at(of_id, evidence.end);
+            let left = evidence.left.get(id).copied().filter(|_| is_there);
+            auditor.close(life, left, || id.to_owned());
         }
     }
     auditor.finish()
 }
 
+/// The lives of all tasks by id, in order of their sending: tasks that are given their id may have the same one, one after the
+/// other.
+type Lives<'e> = BTreeMap<&'e str, SmallVec<[Life; 1]>>;
+
+/// Of the tasks with an id, the one that is meant by what happened at a moment.
+fn meant<'l>(lives: &'l mut Lives<'_>, id: &str, at: Time) -> Option<&'l mut Life> {
+    let of_id = lives.get_mut(id)?;
+    let number = life::at(of_id, at);
+    of_id.get_mut(number)
+}
+
 /// Ids of tasks that were executed or are in Redis, and that the producer has not sent.
-fn foreign<'a>(evidence: &Evidence<'a>, lives: &BTreeMap<&str, Life>) -> BTreeSet<&'a str> {
+fn foreign<'a>(evidence: &Evidence<'a>, lives: &Lives<'_>) -> BTreeSet<&'a str> {
     let executed = evidence.ledgers.iter().flat_map(|ledger| &ledger.entries);
     executed
         .filter_map(|entry| match entry {
@@ -98,7 +122,7 @@ fn foreign<'a>(evidence: &Evidence<'a>, lives: &BTreeMap<&str, Life>) -> BTreeSe
 }
 
 /// Puts all executions, in order of their time, into the lives of their tasks.
-fn live_through(ledgers: &[ProcessLedger], auditor: &Auditor, lives: &mut BTreeMap<&str, Life>) {
+fn live_through(ledgers: &[ProcessLedger], auditor: &Auditor, lives: &mut Lives<'_>) {
     let mut entries: Vec<(Time, &Note<String>)> = ledgers
         .iter()
         .flat_map(|ledger| &ledger.entries)
@@ -113,17 +137,17 @@ fn live_through(ledgers: &[ProcessLedger], auditor: &Auditor, lives: &mut BTreeM
     for (_, entry) in entries {
         match entry {
             Note::Started { at, id, .. } => {
-                if let Some(life) = lives.get_mut(id.as_str()) {
+                if let Some(life) = meant(lives, id, *at) {
                     auditor.started(life, *at);
                 }
             }
             Note::Finished { at, id, how, .. } => {
-                if let Some(life) = lives.get_mut(id.as_str()) {
+                if let Some(life) = meant(lives, id, *at) {
                     life.finished(*at, *how);
                 }
             }
             Note::GivenUp { at, id, .. } => {
-                if let Some(life) = lives.get_mut(id.as_str()) {
+                if let Some(life) = meant(lives, id, *at) {
                     life.given_up(*at);
                 }
             }
@@ -133,7 +157,7 @@ fn live_through(ledgers: &[ProcessLedger], auditor: &Auditor, lives: &mut BTreeM
 }
 
 /// Executions that had not ended when their process did.
-fn die_with(ledger: &ProcessLedger, lives: &mut BTreeMap<&str, Life>) {
+fn die_with(ledger: &ProcessLedger, lives: &mut Lives<'_>) {
     let Some(killed_at) = ledger.killed_at else {
         return;
     };
@@ -150,7 +174,7 @@ fn die_with(ledger: &ProcessLedger, lives: &mut BTreeMap<&str, Life>) {
         }
     }
     for ((id, _), _) in open.iter().filter(|(_, count)| **count > 0) {
-        if let Some(life) = lives.get_mut(*id) {
+        if let Some(life) = meant(lives, id, killed_at) {
             life.killed(killed_at);
         }
     }
@@ -295,9 +319,12 @@ impl Auditor {
     }
 
     /// Redis answered an enqueue.
-    pub(crate) fn answered(&self, life: &mut Life, at: Time, accepted: bool) {
-        life.accepted = Some(accepted);
-        life.unexplained |= !accepted && !self.explains_rejection(life.sent, at);
+    pub(crate) fn answered(&self, life: &mut Life, at: Time, answer: Intake) {
+        life.answer = Some(answer);
+        let explained = self.explains_rejection(life.sent, at);
+        life.unexplained |= answer == Intake::Rejected && !explained;
+        // Its answer may have been that of a repeated call, and the first one was carried out.
+        life.in_doubt = answer != Intake::Accepted && explained;
     }
 
     /// Whether Redis, or the way to it, was away by plan at any moment of a call, or just before it: clients need a moment to find back.
@@ -350,11 +377,16 @@ impl Auditor {
         self.came_scored |= life.sent >= self.warmup_ends;
         let audit = &mut self.audit;
         audit.intended += 1;
+        // There is such a task, and nobody is worse off.
+        if life.answer == Some(Intake::Duplicate) && life.starts == 0 && left.is_none() {
+            audit.duplicates += 1;
+            return;
+        }
         // An enqueue that was refused, or that nobody answered before the drill ended.
-        if life.accepted != Some(true) && life.starts == 0 {
+        let is_kept = matches!(life.answer, Some(Intake::Accepted | Intake::Duplicate));
+        if !is_kept && life.starts == 0 {
             audit.rejected += 1;
-            let unanswered =
-                life.accepted.is_none() && !self.explains_rejection(life.sent, self.end);
+            let unanswered = life.answer.is_none() && !self.explains_rejection(life.sent, self.end);
             if life.unexplained || unanswered {
                 self.audit.unexplained.rejected += 1;
                 self.example("rejected", &name);
@@ -541,7 +573,13 @@ impl Coming {
             task: plan.workload[index].task.clone(),
             came: false,
             first: first.map(|micros| Time(0).plus_micros(micros)),
-            by_chance: matches!(plan.workload[index].arrivals, Arrivals::Poisson { .. }),
+            by_chance: matches!(
+                plan.workload[index].arrivals,
+                Arrivals::Poisson { .. }
+                    | Arrivals::Stages { evenly: false, .. }
+                    | Arrivals::Diurnal { .. }
+                    | Arrivals::Mmpp { .. }
+            ),
         }
     }
 }

@@ -2,33 +2,41 @@
 //!
 //! All times are virtual milliseconds since the start of the drill.
 
+mod content;
 mod demand;
 mod draw;
 mod exponential;
 mod load;
+mod rates;
 mod roster;
 mod served;
 mod skew;
 mod start;
 mod targets;
+mod trace;
 mod written;
 
+pub(crate) use content::MB;
+pub use content::{IdPattern, PayloadSize, Unique};
 pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
 pub use roster::{Roster, Select};
 pub(crate) use roster::{Scale, name_of};
 pub use skew::Skew;
-pub use start::Start;
+pub use start::{Start, TimeOfDay};
 pub use targets::TARGETS_FILE;
 pub(crate) use targets::{EXPORTERS, targets};
+pub use trace::{Recording, Run};
 
 use crate::fault::{Fault, Harm};
 use crate::form::{
-    Named, choice, count, duration, form, name, positive, share, text, truth, via, within,
+    Named, choice, count, duration, form, name, parsed, positive, rate, share, span, text, truth,
+    via, within,
 };
 use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
 use crate::remedy::Remedy;
+use content::{PayloadForm, UniqueForm};
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::settings::{DEFAULT_MAX_RETRY, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
 use firedrill_reports::record::Wanted;
@@ -76,6 +84,9 @@ pub struct Plan {
     pub scrape_interval_ms: i64,
     /// Scrape timeout.
     pub scrape_timeout_ms: i64,
+    /// Whether the producer is scraped, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub producer_metrics: bool,
     /// Default evaluation interval of rule groups.
     pub evaluation_interval_ms: i64,
     /// Where in the interval the evaluations fall; drawn from the seed, as Prometheus' is from a hash.
@@ -154,6 +165,21 @@ form! {
         /// What its handler writes as the task's result.
         #[serde(default)]
         pub result: Option<String> = text(), optional;
+        /// asynq's `TaskID`. `{n}` stands for the arrival's number, `{n % 12}` for its remainder, so that ids come again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub task_id: Option<IdPattern> = parsed::<IdPattern>("task id"), optional;
+        /// asynq's `Unique`: how long its lock is held at most, and how many distinct payloads there are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub unique: Option<Unique> = via::<UniqueForm, Unique>(), optional;
+        /// asynq's `Group`. Tasks stay in it: no worker may aggregate the groups of this queue.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub group: Option<String> = name(), optional;
+        /// How large its payload is; a few bytes where it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub payload: Option<PayloadSize> = via::<PayloadForm, PayloadSize>(), optional;
+        /// How much longer its handler works for each MB of the payload.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub service_per_mb_ms as "service_per_mb": Option<f64> = span(), optional;
     }
 }
 
@@ -181,8 +207,43 @@ pub enum Arrivals {
     },
     /// When a periodic task is due, as asynq's scheduler knows it.
     Cron {
-        /// Five fields or a descriptor, in UTC.
+        /// Five fields or a descriptor, in UTC or in the time zone before it.
         spec: String,
+    },
+    /// At a rate that goes from one to the next, and then no more.
+    Stages {
+        /// Tasks per second at the beginning.
+        start_per_sec: f64,
+        /// One after the other.
+        stages: Vec<Stage>,
+        /// When the first begins.
+        from_ms: i64,
+        /// At equal parts of the rate, instead of independently.
+        evenly: bool,
+    },
+    /// Independent arrivals at a rate that goes up and down once a day.
+    Diurnal {
+        /// Mean of a day, tasks per second.
+        mean_per_sec: f64,
+        /// The highest rate, as a multiple of the lowest.
+        peak_to_trough: f64,
+        /// When it is highest.
+        peak_at: TimeOfDay,
+    },
+    /// Independent arrivals at a rate that jumps from state to state (a Markov-modulated Poisson process).
+    Mmpp {
+        /// They begin in the first, and go on to any of the others.
+        states: Vec<State>,
+    },
+    /// As they were.
+    Trace {
+        /// When the recording begins.
+        at_ms: i64,
+        /// What it is read from; `None`: it has been.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<TraceFile>,
+        /// What arrived.
+        recording: Recording,
     },
     /// Many at once.
     Burst {
@@ -193,6 +254,43 @@ pub enum Arrivals {
         /// Evenly spread over this long.
         over_ms: i64,
     },
+}
+
+form! {
+    /// The rate goes evenly to another.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct Stage: "stage" {
+        /// How long that takes.
+        pub duration_ms as "duration": i64 = duration(), required;
+        /// The rate in the end.
+        pub per_sec as "target": f64 = rate().or_none(), required;
+    }
+}
+
+form! {
+    /// A state with a rate of its own.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct State: "state" {
+        /// Its rate.
+        pub per_sec as "rate": f64 = rate().or_none(), required;
+        /// How long it lasts on average: exponentially distributed.
+        // Shorter ones are Poisson arrivals to whoever looks at them.
+        pub mean_stay_ms as "mean_stay": i64 = positive().at_least(1_000, "1s"), required;
+    }
+}
+
+/// A file with arrivals as they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceFile {
+    /// Beside the scenario.
+    pub path: String,
+    /// So many seconds of it are one of the drill.
+    pub scale: f64,
+    /// Name of the counter, in a dump of several.
+    pub metric: Option<String>,
 }
 
 /// How long a handler works.
@@ -221,16 +319,8 @@ pub enum Service {
 impl Service {
     /// Lognormal, by mean and 95th percentile in seconds; `None`: no such distribution has them.
     pub(crate) fn lognormal(mean: f64, p95: f64) -> Option<Self> {
-        // mean = exp(mu + s^2/2) and p95 = exp(mu + z s), so s^2/2 - z s + ln(p95/mean) = 0: the smaller root.
-        let discriminant = Z95 * Z95 - 2.0 * libm::log(p95 / mean);
-        if p95 <= mean || discriminant < 0.0 {
-            return None;
-        }
-        let sigma = Z95 - libm::sqrt(discriminant);
-        Some(Self::Lognormal {
-            mu: libm::log(mean) - sigma * sigma / 2.0,
-            sigma,
-        })
+        let (mu, sigma) = content::lognormal(mean, p95)?;
+        Some(Self::Lognormal { mu, sigma })
     }
 }
 
@@ -404,6 +494,12 @@ impl Plan {
         let scaled = self.remedies.iter().filter_map(|step| step.remedy.scale());
         let to = scaled.filter(|(name, _)| *name == worker.name);
         to.map(|(_, to)| to).fold(worker.processes, u32::max)
+    }
+
+    /// What the producer counts by: type and queue of each workload entry.
+    pub(crate) fn task_types(&self) -> impl Iterator<Item = (String, String)> {
+        let entries = self.workload.iter();
+        entries.map(|task| (task.task.clone(), task.queue.clone()))
     }
 
     /// The step of the timeline with this id.

@@ -1,19 +1,22 @@
 //! The producer: enqueues the plan's arrivals at their intended times, whatever Redis does (open loop).
 
-use crate::plan::{Arrival, ArrivalTimes, Arrivals, Plan, TaskPlan};
+use crate::plan::{Arrival, ArrivalTimes, Arrivals, Dice, IdPattern, Plan, TaskPlan};
 use firedrill_asynq::actor::scheduler::{Periodic, Scheduler};
 use firedrill_asynq::actor::{Action, Actor, Event, Out, Ticket, Timer};
 use firedrill_asynq::client::Submission;
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::cron::Spec;
+use firedrill_asynq::keys::Queue;
 use firedrill_asynq::message::TaskMessage;
-use firedrill_asynq::note::Note;
+use firedrill_asynq::note::{Intake, Note};
 use firedrill_asynq::op::{Accepted, Op, Reply};
 use firedrill_asynq::options::TaskOptions;
 use firedrill_asynq::rng;
 use firedrill_asynq::task::Task;
 use rand::RngExt;
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Makes the tasks of a producer.
 pub trait Mint<T> {
@@ -35,6 +38,10 @@ pub struct Producer<T: Task, M> {
     sources: Vec<Source>,
     mint: M,
     scheduler: Option<Scheduler<T>>,
+    /// Of each workload entry, whether its tasks are given their id.
+    given_ids: Vec<bool>,
+    /// How many tasks with a given id are not answered.
+    named: BTreeMap<T::Id, u32>,
     stopped: bool,
     /// Steps of the timeline that have had an effect, until somebody is told.
     felt: Felt,
@@ -74,6 +81,12 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             sources: (0..plan.workload.len()).map(source).collect(),
             mint,
             scheduler: None,
+            given_ids: plan
+                .workload
+                .iter()
+                .map(|task| task.task_id.is_some())
+                .collect(),
+            named: BTreeMap::new(),
             stopped: false,
             felt: Felt::default(),
         }
@@ -123,6 +136,9 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
         source.next_seq += 1;
         let submission = self.mint.mint(index, seq, now);
         let id = submission.message.id();
+        if self.given_ids[index] {
+            *self.named.entry(id.clone()).or_default() += 1;
+        }
         out.push(Action::Note(Note::Sent {
             at: now,
             id: id.clone(),
@@ -134,6 +150,20 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
         }
         out.push(Action::Call(Ticket::Enqueue(id), submission.op(now)));
         self.schedule(now, index, out);
+    }
+}
+
+impl<T: Task, M: Mint<T>> Producer<T, M> {
+    /// A task is answered; answers whether the plan gave it its id, so that another may have had it.
+    fn forget_name(&mut self, id: &T::Id) -> bool {
+        let Some(under_way) = self.named.get_mut(id) else {
+            return false;
+        };
+        *under_way -= 1;
+        if *under_way == 0 {
+            self.named.remove(id);
+        }
+        true
     }
 }
 
@@ -162,21 +192,21 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
                 }
             }
             Event::Timer(Timer::Arrival(index)) if !self.stopped => self.enqueue(now, index, out),
-            // A repeated enqueue whose first reply was lost finds its own hash; the ids are ours alone, so "exists
-            // already" means accepted.
             Event::Answer(Ticket::Enqueue(id), answer) => {
-                let accepted = matches!(
-                    answer,
-                    Ok(Reply::Enqueued(Accepted::New | Accepted::IdConflict))
-                );
+                let is_named = !self.named.is_empty() && self.forget_name(&id);
+                let answer = match answer {
+                    Ok(Reply::Enqueued(Accepted::New)) => Intake::Accepted,
+                    Ok(Reply::Enqueued(Accepted::Duplicate)) => Intake::Duplicate,
+                    Ok(Reply::Enqueued(Accepted::IdConflict)) if is_named => Intake::Duplicate,
+                    // A repeated enqueue whose first reply was lost finds its own hash; the ids are ours alone.
+                    Ok(Reply::Enqueued(Accepted::IdConflict)) => Intake::Accepted,
+                    _ => Intake::Rejected,
+                };
                 if let Some(scheduler) = &mut self.scheduler {
-                    scheduler.answered(now, &id, accepted, out);
+                    scheduler.answered(now, &id, answer == Intake::Accepted, out);
                 }
-                out.push(Action::Note(Note::Answered {
-                    at: now,
-                    id,
-                    accepted,
-                }));
+                let at = now;
+                out.push(Action::Note(Note::Answered { at, id, answer }));
             }
             Event::Answer(Ticket::ClearState, _) => out.push(Action::Exit),
             // What was sent is still to be answered.
@@ -198,6 +228,7 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
 pub struct Messages {
     seed: u64,
     workload: Vec<TaskPlan>,
+    dice: Dice,
 }
 
 impl Messages {
@@ -207,6 +238,7 @@ impl Messages {
         Self {
             seed: plan.seed,
             workload: plan.workload.clone(),
+            dice: Dice::new(plan),
         }
     }
 
@@ -223,10 +255,26 @@ impl Messages {
 impl Mint<TaskMessage> for Messages {
     fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<TaskMessage> {
         let task = &self.workload[workload];
+        let number = task.payload_number(seq);
+        let bytes = self.dice.payload_bytes(task, workload, seq);
+        let payload = Payload {
+            workload,
+            seq: number,
+        };
+        let payload = payload.encode(bytes);
+        // A payload that comes again does not tell which arrival it is of, and a header is no part of the lock's key.
+        let header = || (SEQ_HEADER.to_owned(), seq.to_string());
+        let unique_key = match task.unique {
+            Some(_) => Queue(&task.queue).unique(&task.task, Some(&payload)),
+            None => String::new(),
+        };
         let message = TaskMessage {
             r#type: task.task.clone(),
-            payload: Payload { workload, seq }.encode(),
-            id: task_id(self.seed, workload, seq),
+            payload,
+            id: id_of(self.seed, task.task_id.as_ref(), workload, seq),
+            unique_key,
+            group_key: task.group.clone().unwrap_or_default(),
+            headers: (number != seq).then(header).into_iter().collect(),
             queue: task.queue.clone(),
             retry: i32::try_from(task.max_retry).unwrap_or(i32::MAX),
             timeout: task.timeout_ms / 1_000,
@@ -236,7 +284,8 @@ impl Mint<TaskMessage> for Messages {
         };
         Submission {
             process_at: (task.delay_ms > 0).then(|| now.plus_millis(task.delay_ms)),
-            ..Submission::now(message)
+            unique_for: task.unique_for(),
+            message,
         }
     }
 }
@@ -255,7 +304,9 @@ fn scheduler<T: Task>(plan: &Plan, origin: Time, host: &str, pid: u32) -> Option
             when: Spec::parse(spec).ok()?,
             id: uuid().to_string(),
             task_type: task.task.clone(),
-            options: task.options().texts(),
+            options: task
+                .options(task.task_id.as_ref().map(ToString::to_string).as_deref())
+                .texts(),
         };
         Some((number, periodic))
     };
@@ -271,14 +322,32 @@ fn scheduler<T: Task>(plan: &Plan, origin: Time, host: &str, pid: u32) -> Option
 
 impl TaskPlan {
     /// Its options as a submission has them.
-    fn options(&self) -> TaskOptions<'_> {
+    fn options<'a>(&'a self, task_id: Option<&'a str>) -> TaskOptions<'a> {
         TaskOptions {
             queue: &self.queue,
             max_retry: self.max_retry,
             timeout_ms: self.timeout_ms,
             delay_ms: self.delay_ms,
             retention_ms: self.retention_ms,
+            task_id,
+            unique_ms: self.unique.map_or(0, |unique| unique.ttl_ms),
+            group: self.group.as_deref(),
         }
+    }
+
+    /// How long its uniqueness lock is held at most, if it has one.
+    pub(crate) fn unique_for(&self) -> Option<Duration> {
+        let ttl_ms = self.unique?.ttl_ms;
+        Some(Duration::from_millis(u64::try_from(ttl_ms).unwrap_or(0)))
+    }
+}
+
+/// The id of an arrival: as the plan gives it, or [drawn](task_id).
+#[must_use]
+pub fn id_of(seed: u64, given: Option<&IdPattern>, workload: usize, seq: u64) -> String {
+    match given {
+        Some(pattern) => pattern.of(seq),
+        None => task_id(seed, workload, seq),
     }
 }
 
@@ -291,8 +360,11 @@ pub fn task_id(seed: u64, workload: usize, seq: u64) -> String {
         .to_string()
 }
 
+/// Number of the arrival, where the payload has another one.
+const SEQ_HEADER: &str = "firedrill-arrival";
+
 /// What firedrill's tasks carry: enough for any worker to know how the plan wants this task to behave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Payload {
     /// Index of the workload entry.
     pub workload: usize,
@@ -301,20 +373,35 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// As JSON.
+    /// As JSON, of `bytes` if it can be so short.
     #[must_use]
-    pub fn encode(self) -> Vec<u8> {
-        format!(r#"{{"workload":{},"seq":{}}}"#, self.workload, self.seq).into_bytes()
+    pub fn encode(self, bytes: u64) -> Vec<u8> {
+        let Self { workload, seq } = self;
+        let bare = format!(r#"{{"workload":{workload},"seq":{seq}}}"#);
+        let around = ",'data':''".len() as u64;
+        let Some(fill) = bytes.checked_sub(bare.len() as u64 + around) else {
+            return bare.into_bytes();
+        };
+        let data = "x".repeat(usize::try_from(fill).unwrap_or(0));
+        format!(r#"{{"workload":{workload},"seq":{seq},"data":"{data}"}}"#).into_bytes()
+    }
+
+    /// Of a task: its payload, and the number of the arrival where that stands beside it.
+    #[must_use]
+    pub fn of(task: &TaskMessage) -> Option<Self> {
+        let payload = Self::decode(&task.payload)?;
+        let header = task.headers.get(SEQ_HEADER);
+        let seq = header.and_then(|seq| seq.parse().ok());
+        Some(Self {
+            seq: seq.unwrap_or(payload.seq),
+            ..payload
+        })
     }
 
     /// From JSON; `None` for a payload firedrill did not make.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-        Some(Self {
-            workload: usize::try_from(value.get("workload")?.as_u64()?).ok()?,
-            seq: value.get("seq")?.as_u64()?,
-        })
+        serde_json::from_slice(bytes).ok()
     }
 }
 

@@ -152,7 +152,12 @@ impl PlanAxis {
                     | Arrivals::Constant { rate_per_sec, .. } => {
                         *rate_per_sec = value;
                     }
-                    Arrivals::Burst { .. } | Arrivals::Cron { .. } => {
+                    Arrivals::Diurnal { mean_per_sec, .. } => *mean_per_sec = value,
+                    Arrivals::Stages { .. }
+                    | Arrivals::Mmpp { .. }
+                    | Arrivals::Trace { .. }
+                    | Arrivals::Burst { .. }
+                    | Arrivals::Cron { .. } => {
                         return Err(VaryError::NoRate(self.name.clone()));
                     }
                 }

@@ -78,10 +78,11 @@ pub(super) fn counts(live: &Record, model: &Record, third: Option<&Record>) -> V
     };
     let third = third.and_then(Record::audit);
     let edges = edges(live, model);
-    let numbers: [Number; 10] = [
+    let numbers: [Number; 11] = [
         ("intended", |audit| audit.intended, Tolerance::Seed),
         ("enqueued", |audit| audit.enqueued, Tolerance::Edges),
         ("rejected", |audit| audit.rejected, Tolerance::Edges),
+        ("duplicates", |audit| audit.duplicates, Tolerance::Both),
         ("succeeded", |audit| audit.succeeded, Tolerance::Both),
         ("archived", |audit| audit.archived, Tolerance::Moment),
         (
@@ -113,6 +114,10 @@ pub(super) fn counts(live: &Record, model: &Record, third: Option<&Record>) -> V
             Tolerance::Seed | Tolerance::Never | Tolerance::Wait => 0,
         };
         let values = [Some(a), Some(b), third].map(|audit| audit.map(|audit| whole(of(audit))));
+        // Most plans have no tasks that may be refused as duplicates.
+        if what == "duplicates" && values.iter().flatten().all(|count| *count == 0) {
+            continue;
+        }
         counts.push(count(
             what,
             values,

@@ -1,7 +1,8 @@
 //! What a plan asks of a machine.
 
 use crate::plan::load::Load;
-use crate::plan::{Arrivals, Plan, Service, arrivals};
+use crate::plan::rates::Varying;
+use crate::plan::{Arrivals, MB, Plan, Service, arrivals};
 
 /// What an idle poll, a heartbeat or a scrape costs, in tasks.
 const POLL: f64 = 0.25;
@@ -27,7 +28,12 @@ impl Demand {
         let (mut tasks, mut work_ms) = (0.0, 0.0);
         for (count, task) in expected_tasks(plan).zip(&plan.workload) {
             tasks += count;
-            work_ms += count * mean_ms(&task.service);
+            let payload_mb = task
+                .payload
+                .as_ref()
+                .map_or(0.0, |size| size.mean_bytes() / MB);
+            let for_payload_ms = task.service_per_mb_ms.unwrap_or(0.0) * payload_mb;
+            work_ms += count * (mean_ms(&task.service) + for_payload_ms);
         }
         let polls = plan.workers.iter().map(|worker| {
             let idle = 1e3 / worker.task_check_interval_ms.max(1) as f64;
@@ -65,8 +71,14 @@ pub fn expected_tasks(plan: &Plan) -> impl Iterator<Item = f64> {
                 factor * rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3
             }
             Arrivals::Burst { count, .. } => count as f64,
-            // Once a second at most.
-            Arrivals::Cron { .. } => arrivals(plan, index).count() as f64,
+            Arrivals::Stages { .. } | Arrivals::Diurnal { .. } | Arrivals::Mmpp { .. } => {
+                let load = Load::of(plan, index);
+                let varying = Varying::of(plan, index, &load);
+                let end_us = plan.duration_ms as f64 * 1e3;
+                varying.map_or(0.0, |varying| varying.expected(&load, end_us))
+            }
+            // Once a second at most, or as many as were recorded.
+            Arrivals::Cron { .. } | Arrivals::Trace { .. } => arrivals(plan, index).count() as f64,
         })
 }
 

@@ -3,7 +3,8 @@
 
 use crate::plan::exponential::exponential;
 use crate::plan::load::Load;
-use crate::plan::{Arrivals, Plan, Service};
+use crate::plan::rates::Varying;
+use crate::plan::{Arrivals, MB, Plan, Recording, Service, TaskPlan};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::cron::Spec;
 use firedrill_asynq::rng::{self, Numbered, Throw, unit};
@@ -15,10 +16,13 @@ use rand_chacha::ChaCha8Rng;
 #[must_use]
 pub fn arrivals(plan: &Plan, index: usize) -> ArrivalTimes {
     let origin = plan.starts.on_the_calendar();
+    let load = Load::of(plan, index);
     ArrivalTimes {
         arrivals: plan.workload[index].arrivals.clone(),
         dice: rng::stream(plan.seed, &format!("arrivals/{index}")),
-        load: Load::of(plan, index),
+        varying: Varying::of(plan, index, &load),
+        load,
+        run: (0, 0),
         end_us: plan.duration_ms * 1_000,
         count: 0,
         clock_us: 0.0,
@@ -39,6 +43,10 @@ pub struct ArrivalTimes {
     end_us: i64,
     count: u64,
     clock_us: f64,
+    /// A rate that changes.
+    varying: Option<Varying>,
+    /// Of a recording: the run, and how many of it have come.
+    run: (usize, u64),
     /// A specification, when the drill starts, and when it was due last.
     calendar: Option<(Spec, Time, Time)>,
 }
@@ -101,6 +109,26 @@ impl ArrivalTimes {
                 let at_us = from_us + self.count as f64 / rate_per_sec * 1e6;
                 (self.load.moved(from_us, at_us), until_ms * 1_000)
             }
+            Arrivals::Stages { evenly: true, .. } => {
+                let at_us = self.varying.as_ref()?.when(self.count as f64 + 0.5)?;
+                (at_us, i64::MAX)
+            }
+            Arrivals::Stages { .. } | Arrivals::Diurnal { .. } | Arrivals::Mmpp { .. } => {
+                self.clock_us += exponential(|| self.dice.random());
+                (self.varying.as_ref()?.when(self.clock_us)?, i64::MAX)
+            }
+            Arrivals::Trace {
+                at_ms, recording, ..
+            } => {
+                let (place, number) = &mut self.run;
+                let run = *recording.runs().get(*place)?;
+                let at_us = at_ms * 1_000 + Recording::at_us(run, *number);
+                *number += 1;
+                if *number == run.count {
+                    (*place, *number) = (*place + 1, 0);
+                }
+                (at_us as f64, i64::MAX)
+            }
             Arrivals::Cron { .. } => {
                 let (spec, origin, last) = self.calendar.as_mut()?;
                 *last = spec.next_after(*last)?;
@@ -140,6 +168,7 @@ pub struct Execution {
 pub struct Dice {
     service: Vec<Numbered>,
     fail: Vec<Numbered>,
+    payload: Vec<Numbered>,
     /// Per step of the timeline, then per workload entry.
     fault: Vec<Vec<Numbered>>,
 }
@@ -156,6 +185,7 @@ impl Dice {
         Self {
             service: of_each("service"),
             fail: of_each("fail"),
+            payload: of_each("payload"),
             fault: (0..plan.timeline.len())
                 .map(|step| of_each(&format!("fault/{step}")))
                 .collect(),
@@ -171,7 +201,27 @@ impl Dice {
             Service::Exponential { mean_ms } => exponential(|| dice.bits()) * mean_ms / 1e3,
             Service::Lognormal { mu, sigma } => libm::exp(mu + sigma * normal(&mut dice)),
         };
-        ((seconds * 1e6) as i64).max(1)
+        let per_mb_us = plan.workload[of.workload]
+            .service_per_mb_ms
+            .map(|per_mb_ms| {
+                let bytes = self.payload_bytes(&plan.workload[of.workload], of.workload, of.seq);
+                per_mb_ms * 1e3 * bytes as f64 / MB
+            });
+        ((seconds * 1e6 + per_mb_us.unwrap_or(0.0)) as i64).max(1)
+    }
+
+    /// How large the payload of arrival `seq` of a workload entry is, bytes; 0: as it comes.
+    #[must_use]
+    pub fn payload_bytes(&self, task: &TaskPlan, workload: usize, seq: u64) -> u64 {
+        let Some(size) = &task.payload else {
+            return 0;
+        };
+        let dice = &self.payload[workload];
+        let number = task.payload_number(seq);
+        size.at(
+            || unit(dice.throw(number, 0).bits()),
+            || normal(&mut dice.throw(number, 0)),
+        )
     }
 
     /// Whether an execution fails by the task's own failure share.

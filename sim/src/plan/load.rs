@@ -81,6 +81,36 @@ impl Load {
         }
     }
 
+    /// Stretches of time with so many times as much, in order: when each begins, microseconds since the start, and the factor.
+    pub(super) fn stretches(&self) -> Vec<(f64, f64)> {
+        let mut edges: Vec<f64> = self
+            .surges()
+            .flat_map(|window| [window.from_us, window.until_us])
+            .chain([0.0])
+            .collect();
+        edges.sort_by(f64::total_cmp);
+        edges.dedup();
+        let of = |edge: f64| {
+            let on = self.surges().filter(|window| window.is_on(edge));
+            (edge, on.map(|window| window.factor).product())
+        };
+        edges.into_iter().map(of).collect()
+    }
+
+    /// When any step begins or ends, microseconds since the start.
+    pub(super) fn edges(&self) -> Vec<f64> {
+        let windows = self.windows.iter();
+        windows
+            .flat_map(|window| [window.from_us, window.until_us])
+            .collect()
+    }
+
+    /// How many times as much arrives at a moment; 0: nothing.
+    pub(super) fn factor_at(&self, at_us: f64) -> f64 {
+        let on = self.windows.iter().filter(|window| window.is_on(at_us));
+        on.map(|window| window.factor).product()
+    }
+
     /// The step that withholds what arrives at `at_us`, if one does.
     pub(super) fn withheld_by(&self, at_us: i64) -> Option<usize> {
         let stops = self.windows.iter().filter(|window| window.factor == 0.0);

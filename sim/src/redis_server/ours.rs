@@ -7,8 +7,9 @@ mod survey;
 
 pub use survey::{Foreign, Survey};
 
-use crate::plan::{Arrivals, Plan, arrivals};
-use crate::producer::{Payload, task_id};
+use crate::plan::{Arrivals, IdPattern, Plan, arrivals};
+use crate::producer::{Payload, id_of, task_id};
+use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::rng;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ pub struct Ours {
     lives: u32,
     /// How many tasks each workload entry has.
     tasks: Vec<u64>,
+    /// How the plan gives them their ids, where it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ids: Vec<Option<IdPattern>>,
     /// How many of them are periodic.
     periodic: usize,
     /// Whether workers make tasks out of groups.
@@ -60,6 +64,14 @@ impl Ours {
             processes: plan.processes().into_iter().map(|(name, _)| name).collect(),
             lives: steps.saturating_add(1),
             tasks: tasks.map(|count| count as u64).collect(),
+            ids: match plan.workload.iter().any(|task| task.task_id.is_some()) {
+                true => plan
+                    .workload
+                    .iter()
+                    .map(|task| task.task_id.clone())
+                    .collect(),
+                false => Vec::new(),
+            },
             periodic: periodic.count(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
         }
@@ -71,19 +83,32 @@ impl Ours {
         &self.queues
     }
 
-    /// Whether a task with this id and payload (`None`: its hash is gone) is the drill's. `known` remembers what had to be
+    /// How the tasks of a workload entry are given their ids, if they are.
+    fn given_id(&self, workload: usize) -> Option<&IdPattern> {
+        self.ids.get(workload)?.as_ref()
+    }
+
+    /// Whether a task with this id and message (`None`: its hash is gone) is the drill's. `known` remembers what had to be
     /// counted through.
     fn is_task(
         &self,
         id: &str,
-        payload: Option<&[u8]>,
+        message: Option<&TaskMessage>,
         known: &mut Option<BTreeSet<Uuid>>,
     ) -> bool {
-        let payload = payload.and_then(Payload::decode);
-        if let Some(Payload { workload, seq }) = payload
+        if let Some(Payload { workload, seq }) = message.and_then(Payload::of)
             && self.tasks.get(workload).is_some_and(|count| seq < *count)
-            && task_id(self.seed, workload, seq) == id
+            && id_of(self.seed, self.given_id(workload), workload, seq) == id
         {
+            return true;
+        }
+        let given = self.tasks.iter().enumerate();
+        let mut given =
+            given.filter_map(|(workload, count)| Some((self.given_id(workload)?, count)));
+        if given.any(|(pattern, count)| {
+            let distinct = pattern.distinct().unwrap_or(*count).min(*count);
+            (0..distinct.min(TASKS_MAX)).any(|seq| pattern.of(seq) == id)
+        }) {
             return true;
         }
         let Ok(id) = Uuid::parse_str(id) else {

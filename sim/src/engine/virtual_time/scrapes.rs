@@ -3,7 +3,7 @@
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::{EXPORTERS, Observation, Sink};
-use crate::metrics::{JobSeries, queue_labels};
+use crate::metrics::{JobSeries, ProducerMetrics, counts_as_started, queue_labels};
 use crate::plan::Plan;
 use crate::scrape::{SeriesTable, Target};
 use firedrill_asynq::clock::Time;
@@ -18,6 +18,8 @@ use std::io;
 enum Key {
     Queue(u16, QueueSeries),
     Job(u16, JobSeries),
+    /// A kind of task, and what came of enqueuing it.
+    Enqueued(usize, usize),
     Named(&'static str),
 }
 
@@ -32,6 +34,8 @@ pub(crate) struct Scrapes {
     queues_by_name: Vec<u16>,
     kinds: Vec<(String, String)>,
     connected_clients: usize,
+    /// When the producer started.
+    started: Time,
     /// Whether Prometheus reaches each target.
     reachable: Vec<bool>,
     /// Of each target that is not found, at how many scrapes it was missed; `None`: Prometheus does not know it.
@@ -76,6 +80,7 @@ impl Scrapes {
             kinds: kinds.to_vec(),
             // A connection of the producer, one of the exporters, and one of each process, as for real.
             connected_clients: 2,
+            started: counts_as_started(plan.starts.on_the_calendar(), 0),
         }
     }
 
@@ -146,7 +151,7 @@ impl Scrapes {
         number: usize,
         (now, at_ms): (Time, i64),
         (redis, redis_stopped): (&mut VirtualRedis, bool),
-        processes: &[Process],
+        (processes, sent): (&[Process], &ProducerMetrics),
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let mut exposed = Vec::new();
@@ -164,9 +169,18 @@ impl Scrapes {
                 redis_values(now, redis, clients, &mut exposed);
                 true
             }
-            worker => processes
-                .get(worker - EXPORTERS.len())
-                .is_some_and(|process| worker_values(process, &mut exposed)),
+            other => match processes.get(other - EXPORTERS.len()) {
+                Some(process) => worker_values(process, &mut exposed),
+                // The producer comes last.
+                None => {
+                    sent.each(|kind, result, value| {
+                        exposed.push((Key::Enqueued(kind, result), value));
+                    });
+                    let started = self.started.millis() as f64 / 1e3;
+                    exposed.push((Key::Named("process_start_time_seconds"), started));
+                    true
+                }
+            },
         };
         let (target, known) = &mut self.targets[number];
         let (series, queues, kinds) = (&mut self.series, &self.queues, &self.kinds);
@@ -178,6 +192,7 @@ impl Scrapes {
                         let (task_type, queue) = &kinds[usize::from(kind)];
                         of.labels(task_type, queue)
                     }
+                    Key::Enqueued(kind, result) => sent.labels(kind, result),
                     Key::Named(name) => Labels::metric(name, []),
                 };
                 target.number(&labels, series)

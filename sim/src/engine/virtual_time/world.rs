@@ -14,6 +14,7 @@ use crate::engine::virtual_time::{Counts, VirtualOptions};
 use crate::engine::{Ended, Observation, Sink};
 use crate::handler::Handlers;
 use crate::lever::Lever;
+use crate::metrics::ProducerMetrics;
 use crate::plan::{PRODUCER, Plan, Skew};
 use crate::producer::Producer;
 use firedrill_asynq::actor::{Actor, Event, RunId, Timer};
@@ -98,7 +99,11 @@ impl<'p> World<'p> {
                 redis: VirtualRedis::at_start(start),
                 wire: Wire::of(plan),
                 handlers,
-                lives: TaskLives::new(Auditor::new(plan, start, end), plan.refused_may_come()),
+                lives: TaskLives::new(
+                    Auditor::new(plan, start, end),
+                    ProducerMetrics::new(plan.task_types()),
+                    plan.refused_may_come(),
+                ),
                 seen: vec![false; plan.timeline.len()],
                 marks: Vec::new(),
                 counts: Counts::default(),
@@ -204,7 +209,7 @@ impl<'p> World<'p> {
                     target,
                     (now, at_ms),
                     (redis, redis_stopped),
-                    processes,
+                    (processes, &self.stage.lives.sent),
                     sink,
                 )?;
             }

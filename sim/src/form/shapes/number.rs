@@ -180,18 +180,38 @@ impl Shape for Share {
 
 /// A rate per second, written `10/s`, `30/m` or `500/h`.
 #[derive(Debug, Clone, Copy)]
-pub struct Rate;
+pub struct Rate {
+    /// Whether `0/s` is one.
+    or_none: bool,
+}
 
 /// A rate per second, written `10/s`, `30/m` or `500/h`.
 #[must_use]
 pub fn rate() -> Rate {
-    Rate
+    Rate { or_none: false }
+}
+
+impl Rate {
+    /// Or none at all, written `0/s`.
+    #[must_use]
+    pub fn or_none(self) -> Self {
+        Self { or_none: true }
+    }
 }
 
 impl Shape for Rate {
     type Value = f64;
 
     fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
+        let is_none = |text: &str| {
+            let number = text
+                .split_once('/')
+                .filter(|(_, unit)| ["s", "m", "h"].contains(&unit.trim()));
+            number.is_some_and(|(number, _)| number.trim().parse() == Ok(0.0))
+        };
+        if self.or_none && node.text().is_some_and(is_none) {
+            return Some(0.0);
+        }
         units::as_rate(node, what, problems)
     }
 
@@ -209,6 +229,50 @@ impl Shape for Rate {
 
     fn schema(&self) -> Value {
         json!({ "type": "string", "pattern": "^[0-9.e+-]+ */ *[smh]$" })
+    }
+}
+
+/// A size in bytes, written `50KB` or `1.5MB`.
+#[derive(Debug, Clone, Copy)]
+pub struct Size(u64);
+
+/// A size in bytes, above 0 and up to `most`.
+#[must_use]
+pub fn size(most: u64) -> Size {
+    Size(most)
+}
+
+impl Shape for Size {
+    type Value = u64;
+
+    fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<u64> {
+        let value = units::as_size(node, what, problems)?;
+        if value > self.0 {
+            let expected = format!("at most {}", units::size_text(self.0));
+            node.expected(what, &expected, problems);
+            return None;
+        }
+        Some(value)
+    }
+
+    fn write(&self, value: &u64) -> Yaml {
+        Yaml::Scalar(units::size_text(*value))
+    }
+
+    fn words(&self) -> String {
+        "size".into()
+    }
+
+    fn range(&self) -> Option<String> {
+        let most = units::size_text(self.0);
+        Some(format!("such as `50KB` or `1.5MB`, up to `{most}`"))
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "anyOf": [
+            { "type": "integer", "minimum": 1 },
+            { "type": "string", "pattern": "^[0-9.]+ *([KMGkmg]?[Bb])?$" },
+        ] })
     }
 }
 

@@ -19,6 +19,8 @@ struct Cast<'w> {
     scales: Vec<Scale>,
     /// Every process there ever is.
     ever: Vec<String>,
+    /// Whether the producer is a target.
+    scrapes_producer: bool,
 }
 
 impl<'w> Cast<'w> {
@@ -34,6 +36,7 @@ impl<'w> Cast<'w> {
         Self {
             workers,
             ever: ever.collect(),
+            scrapes_producer: false,
             scales,
         }
     }
@@ -48,7 +51,10 @@ impl<'w> Cast<'w> {
         let mut names = self.ever.clone();
         match on {
             On::Clients => names.push(PRODUCER.to_owned()),
-            On::Targets => names.extend(EXPORTERS.map(|(_, instance)| instance.to_owned())),
+            On::Targets => {
+                names.extend(EXPORTERS.map(|(_, instance)| instance.to_owned()));
+                names.extend(self.scrapes_producer.then(|| PRODUCER.to_owned()));
+            }
             _ => {}
         }
         names
@@ -62,7 +68,10 @@ impl Resolver<'_> {
         duration_ms: i64,
     ) -> (Vec<Step>, Vec<RemedyStep>) {
         let timeline = self.scenario.timeline.iter();
-        let cast = Cast::of(workers, timeline.filter_map(scale).collect());
+        let cast = Cast {
+            scrapes_producer: self.scrapes_producer(),
+            ..Cast::of(workers, timeline.filter_map(scale).collect())
+        };
         let ids = self.ids();
         let (mut steps, mut remedies) = (Vec::new(), Vec::new());
         for (step, id) in self.scenario.timeline.iter().zip(ids) {
