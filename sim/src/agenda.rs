@@ -220,7 +220,7 @@ impl Step {
         }
         let what = match self.fault.kind().on {
             On::Handlers => "handlers",
-            On::Producer => PRODUCER,
+            On::Producer | On::Scheduler => PRODUCER,
             On::Queue => match self.fault.harm() {
                 Harm::Queue(queue) => queue,
                 _ => "queue",

@@ -493,6 +493,8 @@ impl Auditor {
     /// Types of the tasks none of which came, although the drill lasted long enough. That none comes by chance proves
     /// nothing, unless nothing at all came.
     fn never_came(&self) -> Vec<String> {
+        // What is enqueued nowhere came to nobody.
+        let none_enqueued = self.audit.enqueued == 0;
         let nothing = self.entries.iter().all(|entry| !entry.came);
         let lasted = Time(self.end.0.saturating_sub(self.origin.0));
         let is_missing = |entry: &&Coming| {
@@ -502,7 +504,8 @@ impl Auditor {
                     None => nothing || !entry.by_chance,
                 }
         };
-        let missing = self.entries.iter().filter(is_missing);
+        let missing = self.entries.iter();
+        let missing = missing.filter(|entry| none_enqueued || is_missing(entry));
         let mut types: Vec<String> = missing.map(|entry| entry.task.clone()).collect();
         types.sort();
         types.dedup();

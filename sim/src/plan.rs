@@ -293,6 +293,21 @@ pub struct TraceFile {
     pub metric: Option<String>,
 }
 
+impl Arrivals {
+    /// Whether there can be more or less of them.
+    #[must_use]
+    pub fn has_rate(&self) -> bool {
+        match self {
+            Self::Poisson { .. }
+            | Self::Constant { .. }
+            | Self::Stages { .. }
+            | Self::Diurnal { .. }
+            | Self::Mmpp { .. } => true,
+            Self::Cron { .. } | Self::Trace { .. } | Self::Burst { .. } => false,
+        }
+    }
+}
+
 /// How long a handler works.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -334,7 +349,7 @@ form! {
         /// How many processes.
         pub processes: u32 = count(1..=64), default 1;
         /// Slots of each.
-        pub concurrency: u32 = count(1..=1_000), required;
+        pub concurrency: u32 = count(1..=100_000), required;
         /// Queues served; all where it is left out.
         pub queues: Vec<(String, u32)> = Served, filled Vec::new();
         /// asynq's `StrictPriority`.

@@ -1,6 +1,7 @@
 //! The producer: enqueues the plan's arrivals at their intended times, whatever Redis does (open loop).
 
-use crate::plan::{Arrival, ArrivalTimes, Arrivals, Dice, IdPattern, Plan, TaskPlan};
+use crate::lever::{Arriving, Lever, LoadLever};
+use crate::plan::{Arrival, ArrivalTimes, Arrivals, Dice, IdPattern, Plan, Step, TaskPlan};
 use firedrill_asynq::actor::scheduler::{Periodic, Scheduler};
 use firedrill_asynq::actor::{Action, Actor, Event, Out, Ticket, Timer};
 use firedrill_asynq::client::Submission;
@@ -14,6 +15,7 @@ use firedrill_asynq::options::TaskOptions;
 use firedrill_asynq::rng;
 use firedrill_asynq::task::Task;
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -38,6 +40,11 @@ pub struct Producer<T: Task, M> {
     sources: Vec<Source>,
     mint: M,
     scheduler: Option<Scheduler<T>>,
+    /// One that runs beside it while steps have it so.
+    second: Option<Scheduler<T>>,
+    /// When that is, and when there is no scheduler at all.
+    doubled: Vec<Span>,
+    gone: Vec<Span>,
     /// Of each workload entry, whether its tasks are given their id.
     given_ids: Vec<bool>,
     /// How many tasks with a given id are not answered.
@@ -46,6 +53,9 @@ pub struct Producer<T: Task, M> {
     /// Steps of the timeline that have had an effect, until somebody is told.
     felt: Felt,
 }
+
+/// From when, until when.
+type Span = (Time, Option<Time>);
 
 /// Told of each step's effect, and when that was.
 type Tell = Box<dyn FnMut(usize, Time) + Send>;
@@ -81,6 +91,9 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             sources: (0..plan.workload.len()).map(source).collect(),
             mint,
             scheduler: None,
+            second: None,
+            doubled: Vec::new(),
+            gone: Vec::new(),
             given_ids: plan
                 .workload
                 .iter()
@@ -102,7 +115,24 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
     /// Publishes the plan's periodic tasks as a scheduler of this host and process would.
     #[must_use]
     pub fn publishing(mut self, plan: &Plan, host: &str, pid: u32) -> Self {
-        self.scheduler = scheduler(plan, self.origin, host, pid);
+        let mut ids = rng::stream(plan.seed, "scheduler/ids");
+        self.scheduler = scheduler(plan, self.origin, (host, pid), &mut ids);
+        let spans = |factor: f64| {
+            let spans = plan.timeline.iter().filter(|step| {
+                let lever = step.fault.begin();
+                matches!(lever, Lever::Load(LoadLever { task: None, what: Arriving::Periodic, factor: is }) if is == factor)
+            });
+            let at = |ms: i64| self.origin.plus_millis(ms);
+            let span = |step: &Step| {
+                let until = step.until.as_ref().map(|until| at(until.at_ms));
+                (at(step.at_ms), until)
+            };
+            spans.map(span).collect::<Vec<_>>()
+        };
+        (self.doubled, self.gone) = (spans(2.0), spans(0.0));
+        if !self.doubled.is_empty() {
+            self.second = scheduler(plan, self.origin, (host, pid), &mut ids);
+        }
         self
     }
 
@@ -115,7 +145,10 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             let at = origin.plus_micros(arrival.at_us);
             out.push(Action::Timer(at, Timer::Arrival(index)));
         }
-        if let Some(scheduler) = &mut self.scheduler {
+        for scheduler in [&mut self.scheduler, &mut self.second]
+            .into_iter()
+            .flatten()
+        {
             scheduler.due(now, index);
         }
     }
@@ -130,6 +163,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             return self.schedule(now, index, out);
         }
         let moved_by = source.arrivals.touched_by(arrival.at_us);
+        let moved_by = moved_by.chain(arrival.doubled_by);
         moved_by.for_each(|step| self.felt.by(step, now));
         let intended = self.origin.plus_micros(arrival.at_us);
         let seq = source.next_seq;
@@ -145,7 +179,11 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             workload: u32::try_from(index).unwrap_or(u32::MAX),
             intended,
         }));
-        if let Some(scheduler) = &mut self.scheduler {
+        let scheduler = match arrival.doubled_by {
+            Some(_) => &mut self.second,
+            None => &mut self.scheduler,
+        };
+        if let Some(scheduler) = scheduler {
             scheduler.sent(now, index, &id);
         }
         out.push(Action::Call(Ticket::Enqueue(id), submission.op(now)));
@@ -154,6 +192,24 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
 }
 
 impl<T: Task, M: Mint<T>> Producer<T, M> {
+    /// Whoever is there tells of its entries; those of who is not vanish after a while.
+    fn publish(&self, now: Time, out: &mut impl Out<T>) {
+        let is_on = |spans: &[Span]| {
+            let mut spans = spans.iter();
+            spans.any(|(since, until)| *since <= now && until.is_none_or(|until| now < until))
+        };
+        let Some(scheduler) = &self.scheduler else {
+            return;
+        };
+        if !is_on(&self.gone) {
+            scheduler.tell(now, out);
+            if let Some(second) = self.second.as_ref().filter(|_| is_on(&self.doubled)) {
+                second.tell(now, out);
+            }
+        }
+        scheduler.rest(now, out);
+    }
+
     /// A task is answered; answers whether the plan gave it its id, so that another may have had it.
     fn forget_name(&mut self, id: &T::Id) -> bool {
         let Some(under_way) = self.named.get_mut(id) else {
@@ -187,9 +243,7 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
                 }
             }
             Event::Timer(Timer::Publish) if !self.stopped => {
-                if let Some(scheduler) = &self.scheduler {
-                    scheduler.publish(now, out);
-                }
+                self.publish(now, out);
             }
             Event::Timer(Timer::Arrival(index)) if !self.stopped => self.enqueue(now, index, out),
             Event::Answer(Ticket::Enqueue(id), answer) => {
@@ -202,7 +256,10 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
                     Ok(Reply::Enqueued(Accepted::IdConflict)) => Intake::Accepted,
                     _ => Intake::Rejected,
                 };
-                if let Some(scheduler) = &mut self.scheduler {
+                for scheduler in [&mut self.scheduler, &mut self.second]
+                    .into_iter()
+                    .flatten()
+                {
                     scheduler.answered(now, &id, answer == Intake::Accepted, out);
                 }
                 let at = now;
@@ -291,8 +348,12 @@ impl Mint<TaskMessage> for Messages {
 }
 
 /// The scheduler of the periodic tasks of `plan`, if it has any, whose time 0 is `origin`.
-fn scheduler<T: Task>(plan: &Plan, origin: Time, host: &str, pid: u32) -> Option<Scheduler<T>> {
-    let mut ids = rng::stream(plan.seed, "scheduler/ids");
+fn scheduler<T: Task>(
+    plan: &Plan,
+    origin: Time,
+    (host, pid): (&str, u32),
+    ids: &mut ChaCha8Rng,
+) -> Option<Scheduler<T>> {
     let mut uuid = || uuid::Builder::from_random_bytes(ids.random()).into_uuid();
     let name = format!("{host}:{pid}:{}", uuid());
     let periodic = |(number, task): (usize, &TaskPlan)| {

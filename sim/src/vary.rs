@@ -176,7 +176,7 @@ fn values(what: &What, range: &str) -> Option<Vec<f64>> {
             What::Concurrency(_) => f64::from(
                 text.parse::<u32>()
                     .ok()
-                    .filter(|n| (1..=1_000).contains(n))?,
+                    .filter(|n| (1..=100_000).contains(n))?,
             ),
             What::Rate(_) => units::rate(text)?,
             What::Service(_) => units::micros(text)? / 1e3,

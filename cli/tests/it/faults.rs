@@ -63,6 +63,12 @@ fn scenario(case: &Case) -> String {
         true => String::new(),
         false => format!(", remedy: {}", fault["remedies"][0].as_str().unwrap()),
     };
+    let periodic = match fault["done_to"].as_str().unwrap() {
+        "the scheduler of periodic tasks" => {
+            "  - { task: c, queue: default, arrivals: { cron: \"@every 5s\" }, service: { constant: 1s } }\n"
+        }
+        _ => "",
+    };
     format!(
         "\
 version: firedrill/v1
@@ -75,7 +81,7 @@ warmup: 30s
 queues: {{ default: {{ priority: 1, wait_objective: 30s }} }}
 workload:
   - {{ task: t, queue: default, arrivals: {{ poisson: 2/s }}, service: {{ constant: 500ms }} }}
-workers: [{{ name: w, processes: 2, concurrency: 3 }}]
+{periodic}workers: [{{ name: w, processes: 2, concurrency: 3 }}]
 timeline:
   - {{ at: 60s, fault: {name}, {select}{keys}until: {{ at: 2m{remedy} }} }}
 incidents:

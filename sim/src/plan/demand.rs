@@ -3,9 +3,13 @@
 use crate::plan::load::Load;
 use crate::plan::rates::Varying;
 use crate::plan::{Arrivals, MB, Plan, Service, arrivals};
+use firedrill_asynq::settings::HEARTBEAT_INTERVAL_MS;
 
 /// What an idle poll, a heartbeat or a scrape costs, in tasks.
 const POLL: f64 = 0.25;
+
+/// What a heartbeat costs for each task that is under way, in tasks.
+const BEAT: f64 = 0.02;
 
 /// What a drill asks of a machine, per virtual second.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,10 +44,17 @@ impl Demand {
             // Heartbeats, the forwarder and the others beat every few seconds.
             f64::from(worker.processes) * (idle.min(f64::from(worker.concurrency)) + 0.5)
         });
+        // Every beat publishes what is under way, and extends its leases.
+        let slots = plan
+            .workers
+            .iter()
+            .map(|worker| f64::from(worker.processes) * f64::from(worker.concurrency));
+        let under_way = (work_ms / 1e3 / seconds).min(slots.sum());
+        let beats = BEAT * under_way * 1e3 / HEARTBEAT_INTERVAL_MS as f64;
         let targets = plan.processes().len() as f64 + 2.0;
         let scrapes = targets * 1e3 / plan.scrape_interval_ms.max(1) as f64;
         Self {
-            tasks_per_s: tasks / seconds + POLL * (polls.sum::<f64>() + scrapes),
+            tasks_per_s: tasks / seconds + beats + POLL * (polls.sum::<f64>() + scrapes),
             handler_ms: work_ms / tasks.max(1.0),
             duration_ms: plan.duration_ms,
             holds_calls: plan.holds_calls(),

@@ -23,6 +23,7 @@ pub fn arrivals(plan: &Plan, index: usize) -> ArrivalTimes {
         varying: Varying::of(plan, index, &load),
         load,
         run: (0, 0),
+        again: None,
         end_us: plan.duration_ms * 1_000,
         count: 0,
         clock_us: 0.0,
@@ -47,6 +48,8 @@ pub struct ArrivalTimes {
     varying: Option<Varying>,
     /// Of a recording: the run, and how many of it have come.
     run: (usize, u64),
+    /// What a second scheduler enqueues next, and the step that has it do so.
+    again: Option<(i64, usize)>,
     /// A specification, when the drill starts, and when it was due last.
     calendar: Option<(Spec, Time, Time)>,
 }
@@ -58,6 +61,8 @@ pub struct Arrival {
     pub at_us: i64,
     /// The step of the timeline that withholds it, if one does.
     pub withheld_by: Option<usize>,
+    /// The step that has a second scheduler enqueue it, after the first has.
+    pub doubled_by: Option<usize>,
 }
 
 impl Iterator for ArrivalTimes {
@@ -65,7 +70,9 @@ impl Iterator for ArrivalTimes {
 
     fn next(&mut self) -> Option<i64> {
         loop {
-            let Arrival { at_us, withheld_by } = self.next_meant()?;
+            let Arrival {
+                at_us, withheld_by, ..
+            } = self.next_meant()?;
             if withheld_by.is_none() {
                 return Some(at_us);
             }
@@ -76,10 +83,19 @@ impl Iterator for ArrivalTimes {
 impl ArrivalTimes {
     /// The next arrival, whether it is withheld or not.
     pub fn next_meant(&mut self) -> Option<Arrival> {
-        let at_us = self.next_us()?;
+        let (at_us, doubled_by) = match self.again.take() {
+            Some((at_us, step)) => (at_us, Some(step)),
+            None => {
+                let at_us = self.next_us()?;
+                let doubled_by = self.load.doubled_by(at_us);
+                self.again = doubled_by.map(|step| (at_us, step));
+                (at_us, None)
+            }
+        };
         Some(Arrival {
             at_us,
             withheld_by: self.load.withheld_by(at_us),
+            doubled_by,
         })
     }
 

@@ -105,7 +105,12 @@ impl Roster {
             return match on {
                 // Exporters have to be named.
                 On::Targets | On::Clients => everybody(),
-                On::Workers | On::Handlers | On::Producer | On::Redis | On::Queue => Vec::new(),
+                On::Workers
+                | On::Handlers
+                | On::Producer
+                | On::Scheduler
+                | On::Redis
+                | On::Queue => Vec::new(),
             };
         };
         let first = |count: usize| self.members().into_iter().take(count).collect();

@@ -143,11 +143,11 @@ impl Ours {
         ids
     }
 
-    /// The scheduler's own id, and the ids of its entries.
+    /// The scheduler's own id, and the ids of its entries; and the same of one that runs beside it.
     fn schedulers(&self) -> BTreeSet<Uuid> {
         let mut dice = rng::stream(self.seed, "scheduler/ids");
         let drawn = std::iter::repeat_with(|| drawn(&mut dice));
-        let mut ids: BTreeSet<Uuid> = drawn.take(self.periodic + 1).collect();
+        let mut ids: BTreeSet<Uuid> = drawn.take(2 * (self.periodic + 1)).collect();
         ids.insert(Uuid::nil());
         ids
     }

@@ -143,3 +143,44 @@ fn a_duplicate_is_refused_counted_and_harms_nobody() {
     let expected = 1e6 + 60.0 * 57_344.0;
     assert!((used - expected).abs() < 100e3, "{used} {expected}");
 }
+
+/// A drill of ten minutes with these arrivals, and as many slots.
+fn drill_of(arrivals: &str, concurrency: u32) -> Audited {
+    let text = format!(
+        "version: firedrill/v1\nname: t\nfamily: benign\nsummary: s\nseed: 2\nduration: 10m\nwarmup: 1m\nqueues: {{ default: {{}} }}\n\
+         workload: [{{ task: a, queue: default, arrivals: {arrivals}, service: {{ constant: 100s }} }}]\n\
+         workers: [{{ name: w, concurrency: {concurrency} }}]\n"
+    );
+    audited(&plan_of(&text))
+}
+
+#[test]
+fn a_drill_in_which_nothing_came_says_so_whatever_should_have() {
+    for arrivals in [
+        "{ cron: \"0 12 * * *\" }",
+        "{ stages: [{ duration: 1m, target: 1/h }] }",
+        "{ stages: [{ duration: 1m, target: 1/h }], evenly: true }",
+        "{ diurnal: { mean: 0.1/h, peak_to_trough: 1000, peak_at: \"12:00\" } }",
+        "{ mmpp: [{ rate: 0/s, mean_stay: 300h }, { rate: 1/s, mean_stay: 1m }] }",
+        "{ trace: { data: \"5000\", at: 10m } }",
+        "{ poisson: 0.01/h }",
+    ] {
+        let audit = drill_of(arrivals, 10).audit;
+        assert_eq!(audit.intended, 0, "{arrivals}");
+        assert_eq!(audit.unexplained.never_came, ["a"], "{arrivals}");
+    }
+    let came = drill_of("{ trace: { data: \"5000*3\", at: 8m } }", 10).audit;
+    assert_eq!((came.intended, came.unexplained.never_came.len()), (3, 0));
+}
+
+#[test]
+fn a_process_may_have_a_hundred_thousand_slots() {
+    // 90,000 tasks of 100 s within half a minute, all of them at once under way, their leases kept by heartbeats.
+    let audited = drill_of("{ burst: { count: 90000, at: 2m, over: 30s } }", 100_000);
+    let audit = &audited.audit;
+    assert_eq!(
+        (audit.succeeded, audit.executed_twice, audit.late),
+        (90_000, 0, 0),
+        "{audit:?}"
+    );
+}

@@ -1,9 +1,10 @@
 //! The timeline: what each step hits, how it ends, and what it is called.
 
 use crate::fault::{Fault, Harm};
-use crate::lever::On;
+use crate::lever::{Arriving, Lever, LoadLever, On};
 use crate::plan::{
-    self, EXPORTERS, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan, name_of,
+    self, Arrivals, EXPORTERS, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan,
+    name_of,
 };
 use crate::remedy::Remedy;
 use crate::scenario::resolve::Resolver;
@@ -134,6 +135,7 @@ impl Resolver<'_> {
             Harm::Queue(queue) => self.is_queue(fault.at, queue),
             Harm::All | Harm::Processes | Harm::Nothing => {}
         }
+        self.arrives(fault);
         // Each dies when it makes its call, if it does: one that lives on must not pass for dead.
         if fault.value.kills_at_a_call() && targets.len() > 1 {
             let message = format!(
@@ -157,6 +159,37 @@ impl Resolver<'_> {
             let message = format!("{name}: needs workers of concurrency {slots} or more");
             self.problems.push(fault.at, message);
         }
+    }
+
+    /// Whether there is something of which more, less or nothing can arrive.
+    fn arrives(&mut self, fault: &At<Fault>) {
+        let Lever::Load(LoadLever { task, what, factor }) = fault.value.begin() else {
+            return;
+        };
+        let mut tasks = self.scenario.workload.iter();
+        let is_meant = tasks.any(|entry| {
+            task.as_ref().is_none_or(|task| *task == entry.task)
+                && match what {
+                    Arriving::Periodic => matches!(entry.arrivals, Arrivals::Cron { .. }),
+                    Arriving::All => factor == 0.0 || entry.arrivals.has_rate(),
+                }
+        });
+        // A task that there is not has been told.
+        let tasks = self.scenario.workload.iter();
+        let is_there = |task: &String| tasks.clone().any(|entry| entry.task == *task);
+        if is_meant || !task.as_ref().is_none_or(is_there) {
+            return;
+        }
+        let of = task.map_or(String::new(), |task| format!(" of `{task}`"));
+        let (found, hint) = match what {
+            Arriving::Periodic => ("no arrivals by the calendar", "accepted: `cron`"),
+            Arriving::All => (
+                "no arrivals at a rate",
+                "accepted: `poisson`, `constant`, `stages`, `diurnal` or `mmpp`",
+            ),
+        };
+        let message = format!("{}: there are {found}{of}", fault.value.name());
+        self.problems.push_with_hint(fault.at, message, hint);
     }
 
     /// The same of a remedy.
