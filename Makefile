@@ -1,5 +1,5 @@
 # The menu. Anything cleverer lives in firedrill itself or in .ci/.
-.PHONY: help drill test lint bench peers fidelity build dist clean
+.PHONY: help drill catalogue test lint bench peers fidelity build dist clean
 
 SPEED ?= auto
 
@@ -10,6 +10,11 @@ drill: ## replay the flagship incidents on private Redis servers and write the H
 	@.ci/install redis-server
 	cargo build --release --locked -p firedrill
 	@"$${CARGO_TARGET_DIR:-target}/release/firedrill" run --no-gate --speed $(SPEED) @flagship || [ $$? -le 3 ] # the scorecard says it all
+
+catalogue: build ## replay every scenario live, and on the virtual engine under 100 seeds each
+	@.ci/install redis-server
+	@"$${CARGO_TARGET_DIR:-target}/release/firedrill" run --no-gate --speed $(SPEED) @all || [ $$? -le 3 ] # the scorecard says it all
+	@"$${CARGO_TARGET_DIR:-target}/release/firedrill" run --no-gate --engine virtual --trials 100 @all
 
 fidelity: build ## both engines on the flagship incidents, and the differences
 	.ci/fidelity runs

@@ -160,6 +160,13 @@ pub enum Outcome {
         /// Whether a fault of the plan caused it (and not the task's own failure share).
         by_fault: bool,
     },
+    /// It panicked, by a fault of the plan: asynq recovers that, and takes it for an error that is retried.
+    Panic {
+        /// What asynq makes of it.
+        error: Arc<str>,
+        /// Whether the middleware that counts handler returns was left by it: nothing is counted then.
+        uncounted: bool,
+    },
 }
 
 /// What happens to an actor.

@@ -61,6 +61,15 @@ pub(crate) fn scenarios(sources: &[Source]) -> Result<Vec<Scenario>, Failure> {
     })
 }
 
+/// Refuses a scenario that the virtual engine cannot run.
+pub(crate) fn modelled(scenario: &Scenario) -> Result<(), Failure> {
+    let found = scenario.live_only();
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::problems(&found)),
+    }
+}
+
 /// Loads every scenario, or tells all that is wrong with any of them.
 pub(crate) fn plans(sources: &[Source], seed: Option<u64>) -> Result<Vec<Plan>, Failure> {
     each(sources, |source| plan(source, seed))

@@ -283,6 +283,8 @@ pub enum Phase {
     Begin,
     /// It is ended, by a remedy or by itself.
     End,
+    /// It goes on: one more of the things that it does one after the other. A step may have any number of these. Since 1.2.
+    During,
 }
 
 /// A fault or remedy that was applied.
@@ -441,12 +443,37 @@ pub struct Audit {
     pub duplicates: u64,
     /// Tasks with at least one successful execution.
     pub succeeded: u64,
-    /// Given up: archived (retries exhausted or skipped), or revoked by its handler.
+    /// Of these: with more than one, so that what they do was done twice. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub succeeded_twice: u64,
+    /// Given up: archived (retries exhausted or skipped, or by a remedy), or revoked by its handler.
     pub archived: u64,
-    /// Still in Redis at the end: pending, active, scheduled or retry.
+    /// Of these: without ever being started. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub archived_unstarted: u64,
+    /// Given up, and dropped from the archive since: asynq keeps the newest 9,999 there, and none for more than 90 days.
+    /// Counted as lost before 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub trimmed: u64,
+    /// Never succeeded, and deleted by a remedy. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub deleted: u64,
+    /// Still in Redis at the end: pending, active, scheduled, retry or aggregating.
     pub still_queued: u64,
+    /// Of these: how many in each state. Since 1.2.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub queued: BTreeMap<String, u64>,
+    /// Of these: active without a lease and in no worker's hands, so that no worker ever recovers them. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub orphaned: u64,
+    /// Of these: orphaned, or waiting in a queue that is paused or that no process serves any more. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stuck: u64,
     /// Enqueued, never succeeded, and nowhere to be found.
     pub lost: u64,
+    /// Of these: how many went with the data that a step lost, by the step's id. Since 1.2.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost_in: BTreeMap<String, u64>,
     /// Enqueued and nowhere to be found, but a ledger that may tell of its success is missing or damaged. Since 1.2.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub untold: u64,
@@ -470,6 +497,27 @@ pub struct Audit {
     /// What no step of the plan explains; anything in it makes the drill inconclusive. Since 1.2.
     #[serde(default)]
     pub unexplained: Unexplained,
+}
+
+impl Audit {
+    /// Tasks that were accepted, never succeeded, and that nobody can run any more: lost, or dropped from a full archive.
+    /// What a remedy deleted is not among them.
+    #[must_use]
+    pub fn jobs_lost(&self) -> u64 {
+        self.lost.saturating_add(self.trimmed)
+    }
+
+    /// Tasks that were executed again although nobody was told that the execution before had failed.
+    #[must_use]
+    pub fn jobs_duplicated(&self) -> u64 {
+        self.executed_twice
+    }
+
+    /// Tasks in Redis at the end that nobody will run as things are.
+    #[must_use]
+    pub fn jobs_stuck(&self) -> u64 {
+        self.stuck
+    }
 }
 
 /// Tasks that came to something no step of the plan explains. Since 1.2.

@@ -1,7 +1,7 @@
 //! What is done to the system, in order of time.
 
 use crate::fault::Harm;
-use crate::lever::{Lever, On};
+use crate::lever::{Lever, On, Part};
 use crate::plan::{PRODUCER, Plan, RemedyStep, Step};
 use firedrill_reports::record::Mark;
 pub use firedrill_reports::record::Phase;
@@ -25,6 +25,10 @@ pub enum What {
     End(usize),
     /// A remedy of its own: its index among the plan's.
     Remedy(usize),
+    /// A fault goes on: its index in the timeline, and how many parts of it have been done before.
+    Goes(usize, u32),
+    /// A remedy of its own goes on, as a fault does.
+    RemedyGoes(usize, u32),
 }
 
 /// Beginnings and ends of all faults of a plan, and its remedies.
@@ -69,6 +73,26 @@ impl Agenda {
         self.0.front().copied()
     }
 
+    /// A turn was taken, and is done: steps that it has ended go on no longer, and its own goes on after a while.
+    pub fn done(&mut self, turn: Turn, plan: &Plan, now_ms: i64) {
+        let ended = turn.ends(plan);
+        self.0
+            .retain(|other| !matches!(other.what, What::Goes(step, _) if ended.contains(&step)));
+        let what = match turn.what {
+            What::Begin(step) => What::Goes(step, 1),
+            What::Goes(step, before) => What::Goes(step, before.saturating_add(1)),
+            What::Remedy(step) => What::RemedyGoes(step, 1),
+            What::RemedyGoes(step, before) => What::RemedyGoes(step, before.saturating_add(1)),
+            What::End(_) => return,
+        };
+        let Some(part) = what.part(plan) else {
+            return;
+        };
+        let at_ms = now_ms.saturating_add(part.after_ms);
+        let place = self.0.partition_point(|other| other.at_ms <= at_ms);
+        self.0.insert(place, Turn { at_ms, what });
+    }
+
     /// Takes the next turn if it is due.
     pub fn take(&mut self, now_ms: i64) -> Option<Turn> {
         if self.next_ms()? > now_ms {
@@ -78,11 +102,36 @@ impl Agenda {
     }
 }
 
+impl What {
+    /// The part of its step that it is; `None`: it is no part, or there is no such part.
+    fn part(self, plan: &Plan) -> Option<Part> {
+        match self {
+            Self::Begin(_) | Self::End(_) => None,
+            Self::Goes(step, before) => {
+                let step = &plan.timeline[step];
+                step.fault.part(before, &step.targets)
+            }
+            Self::Remedy(step) => {
+                let step = &plan.remedies[step];
+                step.remedy.part(0, &step.targets)
+            }
+            Self::RemedyGoes(step, before) => {
+                let step = &plan.remedies[step];
+                step.remedy.part(before, &step.targets)
+            }
+        }
+    }
+}
+
 impl Turn {
     /// What is to be done; `None`: nothing, it is over by itself.
     #[must_use]
     pub fn lever(&self, plan: &Plan) -> Option<Lever> {
+        if let Some(part) = self.what.part(plan) {
+            return Some(part.lever);
+        }
         match self.what {
+            What::Goes(..) | What::RemedyGoes(..) => None,
             What::Begin(step) => Some(plan.timeline[step].fault.begin()),
             What::End(step) => plan.timeline[step].undo(),
             What::Remedy(index) => {
@@ -97,9 +146,13 @@ impl Turn {
     /// left alone.
     #[must_use]
     pub fn targets(&self, plan: &Plan) -> Vec<String> {
+        if let Some(part) = self.what.part(plan) {
+            return part.targets;
+        }
         let step = match self.what {
             What::Begin(step) => return plan.timeline[step].targets.clone(),
             What::Remedy(index) => return plan.remedies[index].targets.clone(),
+            What::Goes(..) | What::RemedyGoes(..) => return Vec::new(),
             What::End(step) => &plan.timeline[step],
         };
         let mut targets = step.targets.clone();
@@ -114,7 +167,7 @@ impl Turn {
     #[must_use]
     pub fn ends(&self, plan: &Plan) -> Vec<usize> {
         match self.what {
-            What::Begin(_) => Vec::new(),
+            What::Begin(_) | What::Goes(..) | What::RemedyGoes(..) => Vec::new(),
             What::End(step) => vec![step],
             What::Remedy(index) => {
                 let by = &plan.remedies[index].id;
@@ -149,6 +202,25 @@ impl Turn {
             What::End(index) => {
                 let step = &plan.timeline[index];
                 vec![mark(step, Phase::End, step.end_name())]
+            }
+            What::Goes(index, _) => {
+                let step = &plan.timeline[index];
+                let mut mark = mark(step, Phase::During, step.fault.name().to_owned());
+                mark.targets = self.targets(plan);
+                vec![mark]
+            }
+            What::RemedyGoes(index, _) => {
+                let step = &plan.remedies[index];
+                vec![Mark {
+                    step: Some(step.id.clone()),
+                    phase: Some(Phase::During),
+                    planned_ms: self.at_ms,
+                    at_ms,
+                    what: step.remedy.name().to_owned(),
+                    targets: self.targets(plan),
+                    verified,
+                    saw,
+                }]
             }
             What::Remedy(index) => {
                 let step = &plan.remedies[index];

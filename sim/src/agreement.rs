@@ -188,6 +188,19 @@ fn tasks(record: &Record, plan: &Plan) -> Vec<String> {
             audit.rejected, explained.rejected
         ));
     }
+    for step in audit.lost_in.keys().filter(|id| plan.step(id).is_none()) {
+        found.push(format!(
+            "tasks were lost by {step}, and there is no such step"
+        ));
+    }
+    // What has left the archive since does not tell how full it was.
+    let keeps = plan.remedies.is_empty() && !has(Fault::loses_data);
+    if audit.trimmed > 0 && keeps && audit.archived + 1 < u64::from(ARCHIVE_MAX) {
+        found.push(format!(
+            "{} tasks were dropped from the archive, and {} are archived",
+            audit.trimmed, audit.archived
+        ));
+    }
     // asynq drops the oldest of a full archive.
     let is_full = audit.archived >= u64::from(ARCHIVE_MAX);
     let loses = has(Fault::loses_data);

@@ -4,7 +4,8 @@ mod absences;
 mod life;
 
 pub use absences::{Absences, REDIS, way_of};
-pub(crate) use life::Life;
+pub use life::Hand;
+pub(crate) use life::{Life, Rest};
 
 use crate::plan::{Arrivals, Incident, PRODUCER, Plan, Step, TaskPlan};
 use firedrill_asynq::clock::Time;
@@ -40,12 +41,74 @@ pub struct Evidence<'a> {
     pub producer: &'a [Note<String>],
     /// One ledger per process incarnation.
     pub ledgers: &'a [ProcessLedger],
-    /// What is left in Redis, by task id.
-    pub left: &'a BTreeMap<String, TaskState>,
+    /// What is left in Redis.
+    pub left: &'a Leftover<String>,
+    /// What operators did to which tasks, in order of time.
+    pub by_hand: &'a [ByHand],
     /// When the plan had processes or Redis away.
     pub absences: Absences,
     /// Whether every process' ledger is there and whole. If not, a task that is nowhere to be found may have succeeded.
     pub ledgers_whole: bool,
+}
+
+/// What an operator did to some tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByHand {
+    /// When.
+    pub at: Time,
+    /// What.
+    pub what: Hand,
+    /// Task ids.
+    pub ids: Vec<String>,
+}
+
+/// What is in Redis when a drill is over.
+#[derive(Debug, Clone)]
+pub struct Leftover<I> {
+    /// Where each task is.
+    pub states: BTreeMap<I, TaskState>,
+    /// Those that are active and have no lease.
+    pub leaseless: BTreeSet<I>,
+    /// Queues that nobody takes tasks from: paused, or served by no process that is there.
+    pub halted: BTreeSet<String>,
+}
+
+impl<I> Default for Leftover<I> {
+    fn default() -> Self {
+        Self {
+            states: BTreeMap::new(),
+            leaseless: BTreeSet::new(),
+            halted: BTreeSet::new(),
+        }
+    }
+}
+
+impl<I: Ord> Leftover<I> {
+    /// Where a task is; `held`: whether a process that is there is executing it.
+    pub(crate) fn rest(&self, id: &I, held: bool) -> Option<Rest> {
+        let state = *self.states.get(id)?;
+        Some(Rest {
+            state,
+            leaseless: self.leaseless.contains(id),
+            held,
+        })
+    }
+}
+
+/// The queues of a plan that nobody takes tasks from: paused, or served by no process that `is_there`.
+pub(crate) fn halted(
+    plan: &Plan,
+    paused: &BTreeSet<String>,
+    is_there: impl Fn(&str) -> bool,
+) -> BTreeSet<String> {
+    let processes = plan.processes().into_iter();
+    let served: BTreeSet<&str> = processes
+        .filter(|(name, _)| is_there(name))
+        .flat_map(|(_, worker)| worker.queues.iter().map(|(queue, _)| queue.as_str()))
+        .collect();
+    let queues = plan.queues.iter().map(|queue| &queue.name);
+    let halted = queues.filter(|name| paused.contains(*name) || !served.contains(name.as_str()));
+    halted.cloned().collect()
 }
 
 /// Works the audit out.
@@ -73,16 +136,36 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
                     lives.find(|life| life.answer.is_none())
                 });
                 if let Some(life) = waiting {
-                    auditor.answered(life, *at, *answer);
+                    auditor.answered(life, *at, *answer, PRODUCER);
                 }
             }
             Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
         }
     }
-    live_through(evidence.ledgers, &auditor, &mut lives);
     for ledger in evidence.ledgers {
-        die_with(ledger, &mut lives);
+        order.extend(are_born(ledger, &auditor, &mut lives));
     }
+    for done in evidence.by_hand {
+        for id in &done.ids {
+            if let Some(life) = meant(&mut lives, id, done.at) {
+                life.by_hand.push((done.at, done.what));
+            }
+        }
+    }
+    live_through(evidence.ledgers, &auditor, &mut lives);
+    let mut held: BTreeSet<&str> = BTreeSet::new();
+    for ledger in evidence.ledgers {
+        let open = open_executions(ledger);
+        match ledger.killed_at {
+            Some(killed_at) => open.into_iter().for_each(|id| {
+                if let Some(life) = meant(&mut lives, id, killed_at) {
+                    life.killed(killed_at);
+                }
+            }),
+            None => held.extend(open),
+        }
+    }
+    auditor.halt(&evidence.left.halted);
     auditor.strangers(foreign(evidence, &lives));
     for (id, number) in order {
         if let Some(of_id) = lives.get(id)
@@ -90,8 +173,8 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
         {
             // What is in Redis is the last one that came into it.
             let is_there = number == life::at(of_id, evidence.end);
-            let left = evidence.left.get(id).copied().filter(|_| is_there);
-            auditor.close(life, left, || id.to_owned());
+            let rest = evidence.left.rest(&id.to_owned(), held.contains(id));
+            auditor.close(life, rest.filter(|_| is_there), || id.to_owned());
         }
     }
     auditor.finish()
@@ -108,6 +191,38 @@ fn meant<'l>(lives: &'l mut Lives<'_>, id: &str, at: Time) -> Option<&'l mut Lif
     of_id.get_mut(number)
 }
 
+/// Tasks that the handlers of a process have enqueued; answers the ids of those that are new, each the first of its id.
+fn are_born<'a>(
+    ledger: &'a ProcessLedger,
+    auditor: &Auditor,
+    lives: &mut Lives<'a>,
+) -> Vec<(&'a str, usize)> {
+    let mut born = Vec::new();
+    for entry in &ledger.entries {
+        match entry {
+            Note::Sent {
+                at,
+                id,
+                workload,
+                intended,
+            } => {
+                let delay_ms = intended.millis() - at.millis();
+                lives.entry(id).or_insert_with(|| {
+                    born.push((id.as_str(), 0));
+                    SmallVec::from_iter([Life::child(*at, *workload, delay_ms)])
+                });
+            }
+            Note::Answered { at, id, answer } => {
+                if let Some(life) = meant(lives, id, *at) {
+                    auditor.answered(life, *at, *answer, &ledger.process);
+                }
+            }
+            Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
+        }
+    }
+    born
+}
+
 /// Ids of tasks that were executed or are in Redis, and that the producer has not sent.
 fn foreign<'a>(evidence: &Evidence<'a>, lives: &Lives<'_>) -> BTreeSet<&'a str> {
     let executed = evidence.ledgers.iter().flat_map(|ledger| &ledger.entries);
@@ -116,7 +231,7 @@ fn foreign<'a>(evidence: &Evidence<'a>, lives: &Lives<'_>) -> BTreeSet<&'a str> 
             Note::Started { id, .. } => Some(id.as_str()),
             _ => None,
         })
-        .chain(evidence.left.keys().map(String::as_str))
+        .chain(evidence.left.states.keys().map(String::as_str))
         .filter(|id| !lives.contains_key(id))
         .collect()
 }
@@ -156,11 +271,8 @@ fn live_through(ledgers: &[ProcessLedger], auditor: &Auditor, lives: &mut Lives<
     }
 }
 
-/// Executions that had not ended when their process did.
-fn die_with(ledger: &ProcessLedger, lives: &mut Lives<'_>) {
-    let Some(killed_at) = ledger.killed_at else {
-        return;
-    };
+/// Tasks whose execution had not ended when the process did, or the drill.
+fn open_executions(ledger: &ProcessLedger) -> Vec<&str> {
     let mut open: BTreeMap<(&str, i32), u64> = BTreeMap::new();
     for entry in &ledger.entries {
         match entry {
@@ -173,11 +285,8 @@ fn die_with(ledger: &ProcessLedger, lives: &mut Lives<'_>) {
             Note::Sent { .. } | Note::Answered { .. } | Note::GivenUp { .. } => {}
         }
     }
-    for ((id, _), _) in open.iter().filter(|(_, count)| **count > 0) {
-        if let Some(life) = meant(lives, id, killed_at) {
-            life.killed(killed_at);
-        }
-    }
+    let open = open.into_iter().filter(|(_, count)| *count > 0);
+    open.map(|((id, _), _)| id).collect()
 }
 
 /// Adds lives up, one after the other, in any order.
@@ -187,8 +296,14 @@ pub(crate) struct Auditor {
     end: Time,
     pub(crate) absences: Absences,
     ledgers_whole: bool,
-    /// Lost tasks that failed: the archive may have had no room for them.
-    lost_failures: u64,
+    /// When tasks went to the archive of each queue, Unix seconds.
+    archivings: Vec<Vec<i64>>,
+    /// Tasks that went there and are gone: the queue's place, when, and a name. The archive may have dropped them.
+    dropped: Vec<(usize, i64, String)>,
+    /// Whether nobody takes tasks from each queue when the drill is over.
+    halted: Vec<bool>,
+    /// Steps that lose data, by time.
+    lossy: Vec<(Time, String)>,
     /// How long an attempt at a task of each workload entry may take, and after its arrival.
     limits: Vec<Limits>,
     /// Longest harmless wait of each workload entry.
@@ -226,6 +341,22 @@ pub struct Audited {
     pub impacts: Vec<Impact>,
     /// How long tasks waited for their first start, per queue.
     pub waits: Vec<QueueWaits>,
+}
+
+/// What became of a task that was accepted.
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Succeeded,
+    Archived,
+    /// Went to the archive then, and is gone.
+    Dropped(Time),
+    /// By an operator.
+    Deleted(Time),
+    Queued(Rest),
+    /// A ledger that may tell is missing.
+    Untold,
+    /// When, if a step has lost it.
+    Lost(Option<Time>),
 }
 
 /// Spans of virtual time in which one task was harmed; a moment is a span of length 0.
@@ -283,7 +414,15 @@ impl Auditor {
             end,
             absences: Absences::default(),
             ledgers_whole: true,
-            lost_failures: 0,
+            archivings: vec![Vec::new(); plan.queues.len()],
+            dropped: Vec::new(),
+            halted: vec![false; plan.queues.len()],
+            lossy: plan
+                .timeline
+                .iter()
+                .filter(|step| step.fault.loses_data())
+                .map(|step| (origin.plus_millis(step.at_ms), step.id.clone()))
+                .collect(),
             limits: plan.workload.iter().map(Limits::of).collect(),
             delays_ms: plan.workload.iter().map(|task| task.delay_ms).collect(),
             objectives_ms: workloads
@@ -319,19 +458,23 @@ impl Auditor {
     }
 
     /// Redis answered an enqueue.
-    pub(crate) fn answered(&self, life: &mut Life, at: Time, answer: Intake) {
-        life.answer = Some(answer);
-        let explained = self.explains_rejection(life.sent, at);
+    pub(crate) fn answered(&self, life: &mut Life, at: Time, answer: Intake, client: &str) {
+        // One that was enqueued twice by executions that did not know of each other, and accepted once, is there.
+        life.answer = match life.came() {
+            true => life.answer,
+            false => Some(answer),
+        };
+        let explained = self.explains_rejection(life.sent, at, client);
         life.unexplained |= answer == Intake::Rejected && !explained;
         // Its answer may have been that of a repeated call, and the first one was carried out.
         life.in_doubt = answer != Intake::Accepted && explained;
     }
 
-    /// Whether Redis, or the way to it, was away by plan at any moment of a call, or just before it: clients need a moment to find back.
-    fn explains_rejection(&self, sent: Time, answered: Time) -> bool {
+    /// Whether Redis, or the client's way to it, was away by plan at any moment of a call, or just before it: clients need a moment to find back.
+    fn explains_rejection(&self, sent: Time, answered: Time, client: &str) -> bool {
         let from = sent.plus_millis(-REDIS_TIMEOUT_MS);
         let was_away = |who| self.absences.was_away(who, from, answered);
-        was_away(REDIS) || was_away(&way_of(PRODUCER))
+        was_away(REDIS) || was_away(&way_of(client))
     }
 
     /// An execution began. One that repeats another which did not fail has a reason: somebody was away meanwhile, or the
@@ -341,10 +484,18 @@ impl Auditor {
             let limits = self.limits.get(life.workload as usize);
             let since = life.last_start;
             let explained = self.absences.was_anybody_away(since, at)
+                || life.was_run_by_hand(since, at)
                 || limits.is_some_and(|limits| limits.explain_repeat(life.sent, since, at));
             life.unexplained |= !explained;
         }
         life.started(at);
+    }
+
+    /// From these queues nobody takes tasks when the drill is over.
+    pub(crate) fn halt(&mut self, queues: &BTreeSet<String>) {
+        for (waits, halted) in self.waits.iter().zip(&mut self.halted) {
+            *halted = queues.contains(&waits.queue);
+        }
     }
 
     /// Tasks that nobody in the drill enqueued.
@@ -365,12 +516,7 @@ impl Auditor {
 
     /// A task's life is over, or the drill is. `left`: where the task is in Redis; `name` is asked for when it becomes
     /// an example.
-    pub(crate) fn close(
-        &mut self,
-        life: &Life,
-        left: Option<TaskState>,
-        name: impl Fn() -> String,
-    ) {
+    pub(crate) fn close(&mut self, life: &Life, left: Option<Rest>, name: impl Fn() -> String) {
         if let Some(entry) = self.entries.get_mut(life.workload as usize) {
             entry.came = true;
         }
@@ -386,7 +532,10 @@ impl Auditor {
         let is_kept = matches!(life.answer, Some(Intake::Accepted | Intake::Duplicate));
         if !is_kept && life.starts == 0 {
             audit.rejected += 1;
-            let unanswered = life.answer.is_none() && !self.explains_rejection(life.sent, self.end);
+            // A handler that has not heard has died, or the drill has ended.
+            let unanswered = life.answer.is_none()
+                && !life.is_child()
+                && !self.explains_rejection(life.sent, self.end, PRODUCER);
             if life.unexplained || unanswered {
                 self.audit.unexplained.rejected += 1;
                 self.example("rejected", &name);
@@ -394,17 +543,33 @@ impl Auditor {
             self.harmed(life, [(life.sent, life.sent)].into_iter());
             return;
         }
+        let fate = self.fate(life, left);
+        let audit = &mut self.audit;
         audit.enqueued += 1;
         audit.failed_executions += u64::from(life.failures);
         // A task that is not due yet keeps nobody waiting.
-        let delay_ms = self.delays_ms.get(life.workload as usize);
-        let due = life.sent.plus_millis(delay_ms.copied().unwrap_or(0));
-        // What was archived without ever being started is waited for no longer.
-        let dropped = match (life.first_start(), left) {
-            (None, Some(TaskState::Archived)) => life.given_up_at(),
+        let delay_ms = match life.delay_ms {
+            delay_ms @ 0.. => delay_ms,
+            _ => {
+                let of_entry = self.delays_ms.get(life.workload as usize);
+                of_entry.copied().unwrap_or(0)
+            }
+        };
+        let due = life.sent.plus_millis(delay_ms);
+        // What is archived, deleted or lost is waited for no longer.
+        let ended = match fate {
+            Fate::Archived | Fate::Dropped(_) => life.archived_at(),
+            Fate::Deleted(at) | Fate::Lost(Some(at)) => Some(at),
+            Fate::Succeeded | Fate::Queued(_) | Fate::Untold | Fate::Lost(None) => None,
+        };
+        let first_start = life.first_start();
+        let wait_end = first_start.or(ended).unwrap_or(self.end).max(due);
+        let over = match fate {
+            Fate::Archived | Fate::Dropped(_) if first_start.is_none() => Some(wait_end),
+            Fate::Deleted(at) | Fate::Lost(Some(at)) => Some(at),
+            Fate::Lost(None) => Some(wait_end),
             _ => None,
         };
-        let wait_end = life.first_start().or(dropped).unwrap_or(self.end).max(due);
         let wait_ms = wait_end.millis() - due.millis();
         if life.first_start().is_some()
             && let Some(place) = self.queues.get(life.workload as usize)
@@ -428,39 +593,110 @@ impl Auditor {
         // A repeated execution that no failure asked for.
         let twice = life.starts > life.failures + 1;
         audit.executed_twice += u64::from(twice);
-        let mut lost = false;
-        match left {
-            _ if life.successes > 0 => audit.succeeded += 1,
-            Some(TaskState::Archived) => audit.archived += 1,
-            None if life.revoked => audit.archived += 1,
-            Some(_) => audit.still_queued += 1,
-            None if !self.ledgers_whole => audit.untold += 1,
-            None => {
-                lost = true;
-                audit.lost += 1;
-                if audit.examples.len() < EXAMPLES_MAX {
-                    audit.examples.push(format!("lost {}", name()));
-                }
-            }
-        }
+        self.count(life, fate, &name);
         if twice && life.unexplained {
             self.audit.unexplained.run_twice += 1;
             self.example("run twice", &name);
         }
-        if lost && self.absences.data_lost().is_none_or(|at| at < life.sent) {
-            self.audit.unexplained.lost += 1;
-            let archived = life.failures > 0 || life.given_up_at().is_some();
-            self.lost_failures += u64::from(archived);
-            self.example("lost", &name);
-        }
-        let over = lost || dropped.is_some();
-        if !(late || over || !life.harmed.is_empty()) {
+        if !(late || over.is_some() || !life.harmed.is_empty()) {
             return;
         }
         let moments = life.harmed.iter().map(|at| (*at, *at));
         let waited = late.then(|| (due.plus_millis(objective_ms), wait_end));
-        let over = over.then_some((wait_end, wait_end));
+        let over = over.map(|at| (at, at));
         self.harmed(life, moments.chain(waited).chain(over));
+    }
+
+    /// What became of a task that was accepted.
+    fn fate(&self, life: &Life, left: Option<Rest>) -> Fate {
+        let archived_at = life.archived_at();
+        match (left, life.last_by_hand()) {
+            _ if life.successes > 0 => Fate::Succeeded,
+            (Some(rest), _) if rest.state == TaskState::Archived => Fate::Archived,
+            (Some(rest), _) => Fate::Queued(rest),
+            (None, _) if life.revoked => Fate::Archived,
+            (None, Some((at, Hand::Delete))) if at >= life.last_sign() => Fate::Deleted(at),
+            (None, _) if !self.ledgers_whole => Fate::Untold,
+            (None, _) => match (self.absences.data_lost_since(life.last_sign()), archived_at) {
+                (Some(at), _) => Fate::Lost(Some(at)),
+                (None, Some(at)) => Fate::Dropped(at),
+                // Its last execution began before Redis forgot who had it.
+                (None, None) => Fate::Lost(self.absences.data_lost_since(life.sent)),
+            },
+        }
+    }
+
+    /// Counts a task that was accepted in its class.
+    fn count(&mut self, life: &Life, fate: Fate, name: &impl Fn() -> String) {
+        let queue = self.queues.get(life.workload as usize).copied();
+        if let Some(at) = life.archived_at()
+            && let Some(times) = queue.and_then(|place| self.archivings.get_mut(place))
+        {
+            times.push(at.secs());
+        }
+        let audit = &mut self.audit;
+        match fate {
+            Fate::Succeeded => {
+                audit.succeeded += 1;
+                audit.succeeded_twice += u64::from(life.successes > 1);
+            }
+            Fate::Archived => {
+                audit.archived += 1;
+                audit.archived_unstarted += u64::from(life.starts == 0);
+            }
+            Fate::Deleted(_) => audit.deleted += 1,
+            Fate::Queued(rest) => {
+                let is_halted = queue.is_some_and(|place| self.halted[place]);
+                let is_orphaned = rest.leaseless && !rest.held;
+                audit.still_queued += 1;
+                let state = rest.state.name().to_owned();
+                *audit.queued.entry(state).or_default() += 1;
+                audit.orphaned += u64::from(is_orphaned);
+                audit.stuck += u64::from(is_orphaned || (is_halted && !rest.held));
+            }
+            Fate::Untold => audit.untold += 1,
+            Fate::Dropped(at) => {
+                let name = match self.dropped.len() < EXAMPLES_MAX {
+                    true => name(),
+                    false => String::new(),
+                };
+                self.dropped.push((queue.unwrap_or(0), at.secs(), name));
+            }
+            Fate::Lost(at) => self.lost(at, name),
+        }
+    }
+
+    /// A task is lost; `at`: when Redis lost its data with it in it.
+    fn lost(&mut self, at: Option<Time>, name: impl Fn() -> String) {
+        self.audit.lost += 1;
+        if self.audit.examples.len() < EXAMPLES_MAX {
+            self.audit.examples.push(format!("lost {}", name()));
+        }
+        let Some(at) = at else {
+            self.audit.unexplained.lost += 1;
+            self.example("lost", name);
+            return;
+        };
+        let mut steps = self.lossy.iter().rev();
+        if let Some((_, step)) = steps.find(|(begins, _)| *begins <= at) {
+            *self.audit.lost_in.entry(step.clone()).or_default() += 1;
+        }
+    }
+
+    /// Tells what a full archive had no room for from what is lost: asynq drops the oldest.
+    fn drop_the_oldest(&mut self) {
+        self.archivings
+            .iter_mut()
+            .for_each(|times| times.sort_unstable());
+        for (queue, at_s, name) in std::mem::take(&mut self.dropped) {
+            let times = self.archivings.get(queue).map_or(&[][..], Vec::as_slice);
+            let not_older = times.len() - times.partition_point(|other| *other < at_s);
+            if not_older >= ARCHIVE_MAX as usize {
+                self.audit.trimmed += 1;
+            } else {
+                self.lost(None, || name.clone());
+            }
+        }
     }
 
     /// Counts one task's harm into every incident that can be behind it and that it falls into.
@@ -513,10 +749,7 @@ impl Auditor {
     }
 
     pub(crate) fn finish(mut self) -> Audited {
-        // asynq drops the oldest of a full archive.
-        if self.audit.archived >= u64::from(ARCHIVE_MAX) {
-            self.audit.unexplained.lost -= self.lost_failures;
-        }
+        self.drop_the_oldest();
         let mut all = Waits::new();
         self.waits.iter().for_each(|queue| all.merge(&queue.counts));
         let quantile = |q| i64::try_from(all.quantile(q).unwrap_or(0)).unwrap_or(i64::MAX);
@@ -576,9 +809,11 @@ impl Coming {
             task: plan.workload[index].task.clone(),
             came: false,
             first: first.map(|micros| Time(0).plus_micros(micros)),
+            // None comes by itself.
             by_chance: matches!(
                 plan.workload[index].arrivals,
-                Arrivals::Poisson { .. }
+                Arrivals::None
+                    | Arrivals::Poisson { .. }
                     | Arrivals::Stages { evenly: false, .. }
                     | Arrivals::Diurnal { .. }
                     | Arrivals::Mmpp { .. }

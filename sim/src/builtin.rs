@@ -16,7 +16,7 @@ pub const MARK: &str = " (built in)";
 pub struct Builtin {
     /// What it is called on the command line: a scenario's `name`, a rule pack's file name without `.yml`.
     pub name: &'static str,
-    /// Folder below `scenarios/`, empty for the flagship set.
+    /// Folder below `scenarios/`: `rules`, or a scenario's family.
     folder: &'static str,
     /// The file, comments included.
     pub text: &'static str,
@@ -35,7 +35,7 @@ impl Builtin {
     /// Whether it belongs to the flagship set, which the scorecard of the README shows.
     #[must_use]
     pub fn is_flagship(&self) -> bool {
-        self.folder.is_empty()
+        self.has_tag(FLAGSHIP)
     }
 
     /// Whether `@tag` means this scenario.
@@ -43,7 +43,6 @@ impl Builtin {
     pub fn has_tag(&self, tag: &str) -> bool {
         match tag {
             "all" => true,
-            "flagship" => self.is_flagship(),
             _ => {
                 let scenario = Scenario::parse(self.name, self.text);
                 scenario.is_ok_and(|scenario| scenario.has_tag(tag))
@@ -51,6 +50,9 @@ impl Builtin {
         }
     }
 }
+
+/// Tag of the flagship set.
+const FLAGSHIP: &str = "flagship";
 
 /// Folder of the rule packs.
 const RULES: &str = "rules";
@@ -63,11 +65,14 @@ fn all() -> impl Iterator<Item = Builtin> {
     })
 }
 
-/// All scenarios: the flagship set first, each part by name.
+/// All scenarios: the flagship set by name, then the others by folder and name.
 #[must_use]
 pub fn scenarios() -> Vec<Builtin> {
     let mut scenarios: Vec<Builtin> = all().filter(|file| file.folder != RULES).collect();
-    scenarios.sort_by_key(|file| (file.folder, file.name));
+    scenarios.sort_by_cached_key(|file| match file.is_flagship() {
+        true => ("", file.name),
+        false => (file.folder, file.name),
+    });
     scenarios
 }
 
@@ -97,10 +102,10 @@ pub fn tagged(tag: &str) -> Vec<Builtin> {
     tagged
 }
 
-/// Every tag that means a scenario: `all`, `flagship`, and what the scenarios say of themselves.
+/// Every tag that means a scenario: `all`, and what the scenarios say of themselves.
 #[must_use]
 pub fn tags() -> Vec<String> {
-    let mut tags: Vec<String> = ["all", "flagship"].map(str::to_owned).into();
+    let mut tags: Vec<String> = vec!["all".to_owned()];
     let mut said: Vec<String> = scenarios()
         .iter()
         .filter_map(|file| Scenario::parse(file.name, file.text).ok())
@@ -124,6 +129,7 @@ mod tests {
             let scenario = Scenario::parse(file.name, file.text);
             let scenario = scenario.unwrap_or_else(|found| panic!("{found:#?}"));
             assert_eq!(scenario.name(), file.name);
+            assert_eq!(scenario.family(), file.folder, "{}", file.name);
             assert!(names.insert(file.name), "{} twice", file.name);
             assert!(rules(file.name).is_none(), "{} is both", file.name);
         }
@@ -136,7 +142,7 @@ mod tests {
         assert_eq!(names("all").len(), scenarios().len());
         assert_eq!(names("flagship").len(), 8);
         assert!(names("benign").contains(&"healthy"));
-        assert_eq!(names("worker-crashed"), ["worker-crash-all"]);
+        assert_eq!(names("worker-crashed")[0], "worker-crash-all");
         assert!(names("nonsense").is_empty());
         for tag in tags() {
             assert!(!names(&tag).is_empty(), "@{tag}");

@@ -84,7 +84,7 @@ impl Estimate {
     /// Of one drill of `plan`; `samples`: whether its scrapes are kept in memory.
     #[must_use]
     pub fn of(plan: &Plan, samples: bool) -> Self {
-        let tasks = expected_tasks(plan).sum::<f64>();
+        let tasks = expected_tasks(plan).iter().sum::<f64>();
         let seconds = plan.duration_ms as f64 / 1e3;
         let polls = plan.workers.iter().map(|worker| {
             // The idle pause is half the interval at least.

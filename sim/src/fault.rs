@@ -5,7 +5,7 @@
 //! asks for more only when that grows.
 
 use crate::form::{self, Form, Row, Yaml};
-use crate::lever::{Class, HandlerLever, Lever, On, PointLever};
+use crate::lever::{Class, HandlerLever, Lever, On, Part, PointLever};
 use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
@@ -27,12 +27,20 @@ pub trait Definition: Form {
     const EXAMPLES: &'static [&'static str] = &[""];
     /// What what it is done to is meanwhile; empty: it goes together with everything.
     const STATE: &'static str = "";
+    /// Why the model cannot have it; empty: it can.
+    const LIVE_ONLY: &'static str = "";
 
     /// What is done at its beginning.
     fn begin(&self) -> Lever;
 
     /// What is done at its end, when it ends by itself and something has to be done for that.
     fn end(&self) -> Option<Lever> {
+        None
+    }
+
+    /// What is done next, while it is on, when so many parts have been done before, 1 or more. `None`: nothing. `targets`: those
+    /// the step is done to.
+    fn part(&self, _number: u32, _targets: &[String]) -> Option<Part> {
         None
     }
 
@@ -113,6 +121,8 @@ pub struct Kind {
     pub schema: fn() -> serde_json::Value,
     /// Keys and values of small drills, as they are written.
     pub examples: &'static [&'static str],
+    /// Why the model cannot have it; empty: it can.
+    pub live_only: &'static str,
 }
 
 impl Kind {
@@ -128,6 +138,7 @@ impl Kind {
             rows: D::rows,
             schema: properties::<D>,
             examples: D::EXAMPLES,
+            live_only: D::LIVE_ONLY,
         }
     }
 }
@@ -185,6 +196,12 @@ macro_rules! faults {
             #[must_use]
             pub fn end(&self) -> Option<Lever> {
                 match self { $(Self::$fault(fault) => fault.end(),)* }
+            }
+
+            /// What is done next, while it is on, when so many parts have been done before, 1 or more. `None`: nothing.
+            #[must_use]
+            pub fn part(&self, number: u32, targets: &[String]) -> Option<Part> {
+                match self { $(Self::$fault(fault) => fault.part(number, targets),)* }
             }
 
             /// Whose tasks it can harm.
@@ -309,8 +326,11 @@ impl Fault {
     /// Whether processes it is done to are gone while it is on.
     #[must_use]
     pub fn takes_processes(&self) -> bool {
-        use crate::lever::ProcessLever::{Kill, Terminate};
-        matches!(self.begin(), Lever::Process(Kill | Terminate { .. }))
+        use crate::lever::ProcessLever::{Deploy, Kill, Terminate};
+        matches!(
+            self.begin(),
+            Lever::Process(Kill | Terminate { .. } | Deploy { boots: false })
+        )
     }
 }
 
@@ -318,11 +338,18 @@ faults! {
     "worker.kill" worker_kill WorkerKill;
     "worker.stop" worker_stop WorkerStop;
     "worker.terminate" worker_terminate WorkerTerminate;
+    "worker.quiet" worker_quiet WorkerQuiet;
+    "worker.cpu-throttle" worker_cpu_throttle WorkerCpuThrottle;
     "worker.die" worker_die WorkerDie;
+    "worker.deploy-broken" worker_deploy_broken WorkerDeployBroken;
     "worker.clock-skew" worker_clock_skew WorkerClockSkew;
     "handler.fail" handler_fail HandlerFail;
     "handler.slow" handler_slow HandlerSlow;
     "handler.deadlock" handler_deadlock HandlerDeadlock;
+    "handler.panic" handler_panic HandlerPanic;
+    "handler.leak" handler_leak HandlerLeak;
+    "handler.crash" handler_crash HandlerCrash;
+    "handler.requeue" handler_requeue HandlerRequeue;
     "redis.kill" redis_kill RedisKill;
     "redis.stop" redis_stop RedisStop;
     "redis.full" redis_full RedisFull;

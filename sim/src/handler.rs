@@ -1,8 +1,9 @@
 //! How a task's handler behaves: a pure decision from the plan, the time, and the task's identity.
 
-use crate::lever::HandlerLever;
-use crate::plan::{Dice, Execution, Plan};
+use crate::lever::{HandlerLever, Hangs};
+use crate::plan::{Births, Child, Dice, Execution, Plan};
 use firedrill_asynq::actor::{ErrorKind, Outcome};
+use firedrill_asynq::op::BrokerError;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -17,7 +18,28 @@ pub struct Behaviour {
     pub result: Option<Arc<Vec<u8>>>,
     /// Steps of the timeline that had a part in this.
     pub touched_by: SmallVec<[usize; 2]>,
+    /// What it does when it has worked so long.
+    pub ending: Ending,
+    /// What it enqueues before it returns nil.
+    pub children: Vec<Child>,
+    /// The step of the timeline by which it enqueues that.
+    pub requeued_by: Option<usize>,
 }
+
+/// What a handler does when it has worked as long as it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It returns.
+    Returns,
+    /// It never does, by this step of the timeline.
+    Hangs(usize),
+    /// It brings its process down, by this step of the timeline.
+    Crashes(usize),
+}
+
+/// What asynq makes of a panic.
+const PANIC: &str =
+    "panic [handlers.go:57]: runtime error: invalid memory address or nil pointer dereference";
 
 /// What a task's own failures say; asynq's errors come wrapped, as Go code wraps them.
 fn error_text(kind: ErrorKind) -> &'static str {
@@ -29,12 +51,23 @@ fn error_text(kind: ErrorKind) -> &'static str {
     }
 }
 
+/// What a handler returns that could not enqueue what it had to. Redis, or the way to it, is not what it was.
+#[must_use]
+pub fn cannot_enqueue(error: &BrokerError) -> Outcome {
+    Outcome::Failure {
+        error: format!("enqueue: {error}").into(),
+        kind: ErrorKind::Failure,
+        by_fault: true,
+    }
+}
+
 /// A plan and its dice.
 #[derive(Debug, Clone)]
 pub struct Handlers {
     /// The plan.
     pub plan: Arc<Plan>,
     dice: Dice,
+    births: Births,
     /// What becomes of handlers while steps are on, by the steps' indices.
     levers: Arc<[(usize, HandlerLever)]>,
 }
@@ -47,16 +80,22 @@ impl Handlers {
         let steps = plan.timeline.iter().enumerate();
         let levers = steps.filter_map(|(index, step)| Some((index, step.fault.handlers()?)));
         let levers = levers.collect();
-        Self { plan, dice, levers }
+        let births = Births::new(plan.seed, plan.workload.len());
+        Self {
+            plan,
+            dice,
+            births,
+            levers,
+        }
     }
 
-    /// Decides for an execution that starts at `at_ms` (virtual milliseconds since the drill's start). `None` for a task
+    /// Decides for an execution that starts in `process` at `at_ms` (virtual milliseconds since the drill's start). `None` for a task
     /// that is not of this plan.
     ///
     /// The draw depends on the task's identity and attempt alone, so it is the same whichever worker runs it, on
-    /// whichever engine.
+    /// whichever engine; but for faults that are done to certain processes.
     #[must_use]
-    pub fn decide(&self, at_ms: i64, of: Execution) -> Option<Behaviour> {
+    pub fn decide(&self, at_ms: i64, process: &str, of: Execution) -> Option<Behaviour> {
         let plan = &*self.plan;
         let task = plan.workload.get(of.workload)?;
         let mut behaviour = Behaviour {
@@ -67,6 +106,9 @@ impl Handlers {
                 .as_deref()
                 .map(|text| Arc::new(text.as_bytes().to_vec())),
             touched_by: SmallVec::new(),
+            ending: Ending::Returns,
+            children: Vec::new(),
+            requeued_by: None,
         };
         if self.dice.fails_by_itself(plan, of) {
             behaviour.outcome = Outcome::Failure {
@@ -75,15 +117,14 @@ impl Handlers {
                 by_fault: false,
             };
         }
+        let is_of = |only: &Option<String>| only.as_ref().is_none_or(|only| *only == task.task);
         for (index, lever) in &*self.levers {
             let index = *index;
             if !plan.timeline[index].is_on(at_ms) {
                 continue;
             }
             match lever {
-                HandlerLever::Slow { task: only, factor }
-                    if only.as_ref().is_none_or(|only| *only == task.task) =>
-                {
+                HandlerLever::Slow { task: only, factor } if is_of(only) => {
                     behaviour.service_us = (behaviour.service_us as f64 * factor) as i64;
                     behaviour.touched_by.push(index);
                 }
@@ -91,18 +132,110 @@ impl Handlers {
                     task: only,
                     share,
                     error,
-                } if *only == task.task && self.dice.falls_to_fault(index, of, *share) => {
+                    fail_as,
+                    attempts,
+                } if *only == task.task
+                    && attempts.is_none_or(|first| of.attempt < first)
+                    && self.dice.falls_to_fault(index, of, *share) =>
+                {
                     behaviour.outcome = Outcome::Failure {
                         error: error.as_str().into(),
-                        kind: ErrorKind::Failure,
+                        kind: *fail_as,
                         by_fault: true,
                     };
                     behaviour.touched_by.push(index);
                 }
-                _ => {}
+                HandlerLever::Panic {
+                    task: only,
+                    share,
+                    counted,
+                } if is_of(only) && self.dice.falls_to_fault(index, of, *share) => {
+                    behaviour.outcome = Outcome::Panic {
+                        error: PANIC.into(),
+                        uncounted: !counted,
+                    };
+                    behaviour.touched_by.push(index);
+                }
+                // What comes when it has worked is told then.
+                HandlerLever::Hang { task: only, which }
+                    if is_of(only)
+                        && self.hangs(index, of, *which)
+                        && plan.timeline[index]
+                            .targets
+                            .iter()
+                            .any(|target| target == process) =>
+                {
+                    behaviour.ending = Ending::Hangs(index);
+                }
+                HandlerLever::Crash { task: only, share }
+                    if *only == task.task
+                        && self.dice.falls_to_fault(
+                            index,
+                            Execution { attempt: 0, ..of },
+                            *share,
+                        ) =>
+                {
+                    behaviour.ending = Ending::Crashes(index);
+                }
+                HandlerLever::Requeue {
+                    task: only,
+                    share,
+                    delay_ms,
+                } if *only == task.task && self.dice.falls_to_fault(index, of, *share) => {
+                    behaviour.outcome = Outcome::Success;
+                    behaviour.children.clear();
+                    let again = (of.workload, *delay_ms);
+                    behaviour.children.extend(self.child(of, 0, again));
+                    behaviour.requeued_by = Some(index);
+                }
+                HandlerLever::Requeue { .. }
+                | HandlerLever::Slow { .. }
+                | HandlerLever::Fail { .. }
+                | HandlerLever::Deadlock
+                | HandlerLever::Panic { .. }
+                | HandlerLever::Hang { .. }
+                | HandlerLever::Crash { .. } => {}
             }
         }
+        if behaviour.requeued_by.is_none() && !task.then.is_empty() {
+            let mut nth = 0;
+            for then in &task.then {
+                let Some(entry) = plan.entry_of(&then.task) else {
+                    continue;
+                };
+                let delay_ms = then.delay_ms.unwrap_or(plan.workload[entry].delay_ms);
+                for _ in 0..then.count {
+                    behaviour
+                        .children
+                        .extend(self.child(of, nth, (entry, delay_ms)));
+                    nth += 1;
+                }
+            }
+        }
+        // Only who succeeds enqueues anything.
+        if behaviour.outcome != Outcome::Success {
+            behaviour.children.clear();
+        }
         Some(behaviour)
+    }
+
+    fn child(&self, of: Execution, nth: u32, (workload, delay_ms): (usize, i64)) -> Option<Child> {
+        let (seq, id) = self.births.identity(of, nth)?;
+        Some(Child {
+            of,
+            nth,
+            workload,
+            seq,
+            id,
+            delay_ms,
+        })
+    }
+
+    fn hangs(&self, step: usize, of: Execution, which: Hangs) -> bool {
+        match which {
+            Hangs::Share(share) => self.dice.falls_to_fault(step, of, share),
+            Hangs::Every(every) => of.attempt == 0 && (of.seq + 1).is_multiple_of(u64::from(every)),
+        }
     }
 
     /// The step that deadlocks handlers of `process` that end at `at_ms`, if one does.
@@ -115,6 +248,18 @@ impl Handlers {
         locks.map(|(index, _)| *index).find(|index| {
             let step = &self.plan.timeline[*index];
             step.is_on(at_ms) && step.targets.iter().any(|target| target == process)
+        })
+    }
+
+    /// Whether any step has handlers hang or crash.
+    #[must_use]
+    pub fn may_not_return(&self) -> bool {
+        let mut levers = self.levers.iter();
+        levers.any(|(_, lever)| {
+            matches!(
+                lever,
+                HandlerLever::Hang { .. } | HandlerLever::Crash { .. }
+            )
         })
     }
 

@@ -3,6 +3,7 @@
 //! Each engine carries levers out in one place. A lever comes with what there is to be seen when it has taken effect,
 //! and a step that is not seen to have taken effect makes its drill inconclusive.
 
+use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::call::CallKind;
 
 /// Something that is done to the system at a moment.
@@ -35,7 +36,21 @@ pub enum Lever {
         reachable: bool,
     },
     /// The step's processes come, those that are there go gracefully; Prometheus finds those that are there.
-    Members,
+    Members {
+        /// Prometheus goes on looking for those that have gone, as where targets are written down by hand.
+        targets_stay: bool,
+    },
+}
+
+/// One of the things that a step does one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// How long after the one before was done, virtual milliseconds; the first: after the step begins.
+    pub after_ms: i64,
+    /// What is done.
+    pub lever: Lever,
+    /// To whom.
+    pub targets: Vec<String>,
 }
 
 /// What becomes of handlers.
@@ -49,6 +64,10 @@ pub enum HandlerLever {
         share: f64,
         /// The error's text.
         error: String,
+        /// What it asks for.
+        fail_as: ErrorKind,
+        /// Only the first so many attempts at a task; `None`: all.
+        attempts: Option<u32>,
     },
     /// They take longer.
     Slow {
@@ -59,6 +78,47 @@ pub enum HandlerLever {
     },
     /// They lock each other out for good, in the step's processes.
     Deadlock,
+    /// They panic.
+    Panic {
+        /// Task type; `None`: all.
+        task: Option<String>,
+        /// Share of executions that do, above 0 and up to 1.
+        share: f64,
+        /// Whether the application's own counters see it.
+        counted: bool,
+    },
+    /// They never return, in the step's processes.
+    Hang {
+        /// Task type; `None`: all.
+        task: Option<String>,
+        /// Which executions.
+        which: Hangs,
+    },
+    /// They bring their process down.
+    Crash {
+        /// Task type.
+        task: String,
+        /// Share of tasks that do, at each attempt, above 0 and up to 1.
+        share: f64,
+    },
+    /// They enqueue the same again and succeed.
+    Requeue {
+        /// Task type.
+        task: String,
+        /// Share of executions that do, above 0 and up to 1.
+        share: f64,
+        /// How much later that is due, virtual milliseconds.
+        delay_ms: i64,
+    },
+}
+
+/// Which executions hang.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Hangs {
+    /// Such a share of them, drawn for each.
+    Share(f64),
+    /// The first attempt of one task in so many.
+    Every(u32),
 }
 
 /// What is done to processes.
@@ -75,8 +135,26 @@ pub enum ProcessLever {
         /// Virtual milliseconds; `None`: as long as the server's graceful shutdown takes at most.
         grace_ms: Option<i64>,
     },
-    /// As `docker restart` does: SIGTERM, a bounded wait, SIGKILL, and new processes under the old names.
+    /// As `docker restart` does: SIGTERM, a bounded wait, SIGKILL, and new processes under the old names. Those of a broken
+    /// release end at boot again.
     Restart,
+    /// SIGTSTP: as asynq's servers do, they fetch nothing more, and go on otherwise.
+    Quiet,
+    /// They get a share of a processor: of each period they run for so long, and are stopped for the rest, as by a quota of a
+    /// control group.
+    Throttle {
+        /// Virtual milliseconds.
+        run_ms: i64,
+        /// Virtual milliseconds.
+        period_ms: i64,
+    },
+    /// They get all they want again.
+    Unthrottle,
+    /// A release: they go gracefully, and new ones come under the old names. Prometheus finds those that are there.
+    Deploy {
+        /// Whether the new ones boot. Those that do not end at once, with an error.
+        boots: bool,
+    },
 }
 
 /// What is done to Redis.

@@ -82,10 +82,16 @@ impl JobSeries {
 
 impl<K: Ord> Meter<K> for WorkerMetrics<K> {
     fn handled(&mut self, kind: K, outcome: &Outcome, seconds: f64) {
+        if let Outcome::Panic {
+            uncounted: true, ..
+        } = outcome
+        {
+            return;
+        }
         let counters = self.kinds.entry(kind).or_default();
         match outcome {
             Outcome::Success => counters.success += 1,
-            Outcome::Failure { .. } => counters.failed += 1,
+            Outcome::Failure { .. } | Outcome::Panic { .. } => counters.failed += 1,
         }
         counters.sum += seconds;
         // Bounds ascend, so that most returns touch few buckets: each is counted where it falls and added up when read.

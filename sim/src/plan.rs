@@ -2,12 +2,14 @@
 //!
 //! All times are virtual milliseconds since the start of the drill.
 
+mod chain;
 mod content;
 mod demand;
 mod draw;
 mod exponential;
 mod load;
 mod rates;
+mod restart;
 mod roster;
 mod served;
 mod skew;
@@ -16,11 +18,15 @@ mod targets;
 mod trace;
 mod written;
 
+pub(crate) use chain::Births;
+pub use chain::{Child, Then};
 pub(crate) use content::MB;
 pub use content::{IdPattern, PayloadSize, Unique};
 pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
+pub(crate) use restart::Backoff;
+pub use restart::RestartPlan;
 pub use roster::{Roster, Select};
 pub(crate) use roster::{Scale, name_of};
 pub use skew::Skew;
@@ -31,14 +37,16 @@ pub use trace::{Recording, Run};
 
 use crate::fault::{Fault, Harm};
 use crate::form::{
-    Named, choice, count, duration, form, name, parsed, positive, rate, share, span, text, truth,
-    via, within,
+    Named, choice, count, duration, form, list, name, parsed, positive, rate, share, span, text,
+    truth, via, within,
 };
 use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
 use crate::remedy::Remedy;
 use content::{PayloadForm, UniqueForm};
 use firedrill_asynq::actor::ErrorKind;
-use firedrill_asynq::settings::{DEFAULT_MAX_RETRY, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS};
+use firedrill_asynq::settings::{
+    DEFAULT_MAX_RETRY, HEARTBEAT_INTERVAL_MS, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS,
+};
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
 use served::Served;
@@ -138,8 +146,8 @@ form! {
         pub task: String = name(), required;
         /// Its queue.
         pub queue: String = text(), required;
-        /// When it is enqueued: always open loop, whatever the system does.
-        pub arrivals: Arrivals = via::<ArrivalsForm, Arrivals>(), required;
+        /// When it is enqueued: always open loop, whatever the system does. `none`: by handlers alone, see `then`.
+        pub arrivals: Arrivals = via::<ArrivalsForm, Arrivals>(), default Arrivals::None;
         /// How long its handler works.
         pub service: Service = via::<ServiceForm, Service>(), required;
         /// asynq's `MaxRetry`.
@@ -180,6 +188,9 @@ form! {
         /// How much longer its handler works for each MB of the payload.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub service_per_mb_ms as "service_per_mb": Option<f64> = span(), optional;
+        /// What its handler enqueues when it has succeeded.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub then: Vec<Then> = list("then", within::<Then>()), if_any;
     }
 }
 
@@ -187,6 +198,8 @@ form! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Arrivals {
+    /// None: others enqueue it, if anybody does.
+    None,
     /// Independent arrivals at a mean rate.
     Poisson {
         /// Tasks per second.
@@ -303,7 +316,7 @@ impl Arrivals {
             | Self::Stages { .. }
             | Self::Diurnal { .. }
             | Self::Mmpp { .. } => true,
-            Self::Cron { .. } | Self::Trace { .. } | Self::Burst { .. } => false,
+            Self::None | Self::Cron { .. } | Self::Trace { .. } | Self::Burst { .. } => false,
         }
     }
 }
@@ -363,6 +376,10 @@ form! {
         /// Whether and when groups are aggregated; live only.
         #[serde(default)]
         pub groups: Option<GroupPlan> = within::<GroupPlan>(), optional;
+        /// Whether an orchestrator starts processes again that have died by themselves, and when: a crash, not `worker.kill`; left out,
+        /// they stay down until somebody starts them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub restart: Option<RestartPlan> = within::<RestartPlan>(), optional;
     }
 }
 
@@ -498,6 +515,19 @@ impl Plan {
             .collect()
     }
 
+    /// Whether a process that is started at `at_ms` comes up: without Redis, or a way to it, it does not, as asynq's does not.
+    pub(crate) fn comes_up(&self, process: &str, at_ms: i64) -> bool {
+        let prevents = |step: &&Step| match step.fault.begin() {
+            Lever::Redis(RedisLever::Kill { .. } | RedisLever::Stop) => true,
+            Lever::Link(LinkLever::Drop | LinkLever::Reset) => {
+                step.targets.iter().any(|target| target == process)
+            }
+            _ => false,
+        };
+        let mut on = self.timeline.iter().filter(|step| step.is_on(at_ms));
+        !on.any(|step| prevents(&step))
+    }
+
     /// Whether a process is there when the drill begins; the others come when their group is scaled.
     #[must_use]
     pub fn is_there_at_start(&self, process: &str) -> bool {
@@ -611,10 +641,14 @@ impl Plan {
     /// How long processes may take to go when a lever asks them to, virtual milliseconds; 0 where it does not.
     pub(crate) fn longest_grace_ms(&self, lever: &Lever) -> i64 {
         let timeouts = self.workers.iter().map(|worker| worker.shutdown_timeout_ms);
+        let longest_ms = timeouts.max().unwrap_or(0);
         match lever {
             Lever::Process(ProcessLever::Terminate { grace_ms }) => {
-                grace_ms.unwrap_or_else(|| timeouts.max().unwrap_or(0)) + STOP_SLACK_MS
+                grace_ms.unwrap_or(longest_ms) + STOP_SLACK_MS
             }
+            // They say so with their next heartbeat.
+            Lever::Process(ProcessLever::Quiet) => 2 * HEARTBEAT_INTERVAL_MS,
+            Lever::Process(ProcessLever::Deploy { .. }) => longest_ms + STOP_SLACK_MS,
             _ => 0,
         }
     }

@@ -1,7 +1,10 @@
 //! The producer: enqueues the plan's arrivals at their intended times, whatever Redis does (open loop).
 
 use crate::lever::{Arriving, Lever, LoadLever};
-use crate::plan::{Arrival, ArrivalTimes, Arrivals, Dice, IdPattern, Plan, Step, TaskPlan};
+use crate::plan::{
+    Arrival, ArrivalTimes, Arrivals, Births, Child, Dice, Execution, IdPattern, Plan, Step,
+    TaskPlan,
+};
 use firedrill_asynq::actor::scheduler::{Periodic, Scheduler};
 use firedrill_asynq::actor::{Action, Actor, Event, Out, Ticket, Timer};
 use firedrill_asynq::client::Submission;
@@ -134,6 +137,11 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             self.second = scheduler(plan, self.origin, (host, pid), &mut ids);
         }
         self
+    }
+
+    /// Who makes its tasks.
+    pub(crate) fn mint_mut(&mut self) -> &mut M {
+        &mut self.mint
     }
 
     /// Sets the timer of a source's next arrival.
@@ -309,14 +317,33 @@ impl Messages {
     }
 }
 
-impl Mint<TaskMessage> for Messages {
-    fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<TaskMessage> {
+impl Messages {
+    /// The task that a handler enqueues at `now`.
+    #[must_use]
+    pub fn child(&self, child: &Child, now: Time) -> Submission<TaskMessage> {
+        let payload = Payload {
+            workload: child.workload,
+            seq: child.seq,
+            child: Some((child.of, child.nth)),
+        };
+        let (id, delay_ms) = (child_id(child.id), child.delay_ms);
+        self.submission(payload, id, delay_ms, now)
+    }
+
+    fn submission(
+        &self,
+        payload: Payload,
+        id: String,
+        delay_ms: i64,
+        now: Time,
+    ) -> Submission<TaskMessage> {
+        let Payload { workload, seq, .. } = payload;
         let task = &self.workload[workload];
         let number = task.payload_number(seq);
         let bytes = self.dice.payload_bytes(task, workload, seq);
         let payload = Payload {
-            workload,
             seq: number,
+            ..payload
         };
         let payload = payload.encode(bytes);
         // A payload that comes again does not tell which arrival it is of, and a header is no part of the lock's key.
@@ -328,7 +355,7 @@ impl Mint<TaskMessage> for Messages {
         let message = TaskMessage {
             r#type: task.task.clone(),
             payload,
-            id: id_of(self.seed, task.task_id.as_ref(), workload, seq),
+            id,
             unique_key,
             group_key: task.group.clone().unwrap_or_default(),
             headers: (number != seq).then(header).into_iter().collect(),
@@ -340,10 +367,30 @@ impl Mint<TaskMessage> for Messages {
             ..TaskMessage::default()
         };
         Submission {
-            process_at: (task.delay_ms > 0).then(|| now.plus_millis(task.delay_ms)),
+            process_at: (delay_ms > 0).then(|| now.plus_millis(delay_ms)),
             unique_for: task.unique_for(),
             message,
         }
+    }
+}
+
+impl Mint<TaskMessage> for Messages {
+    fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<TaskMessage> {
+        let payload = Payload {
+            workload,
+            seq,
+            child: None,
+        };
+        let (id, delay_ms) = (
+            id_of(
+                self.seed,
+                self.workload[workload].task_id.as_ref(),
+                workload,
+                seq,
+            ),
+            self.workload[workload].delay_ms,
+        );
+        self.submission(payload, id, delay_ms, now)
     }
 }
 
@@ -423,28 +470,60 @@ pub fn task_id(seed: u64, workload: usize, seq: u64) -> String {
 
 /// Number of the arrival, where the payload has another one.
 const SEQ_HEADER: &str = "firedrill-arrival";
+/// The id of a task that a handler enqueues, of its random bits.
+fn child_id(bits: u128) -> String {
+    let id = uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid();
+    id.to_string()
+}
+
+/// Whether a task that says of itself whose child it is has the id and the number that it has then.
+#[must_use]
+pub fn is_child(seed: u64, entries: usize, payload: &Payload, id: &str) -> bool {
+    let born = payload
+        .child
+        .and_then(|(of, nth)| Births::new(seed, entries).identity(of, nth.min(CHILDREN_MAX)));
+    born.is_some_and(|(seq, bits)| seq == payload.seq && child_id(bits) == id)
+}
+
+/// Children of one execution, at most: what a `then` may say, and how many of them there may be.
+const CHILDREN_MAX: u32 = 1_000_000;
 
 /// What firedrill's tasks carry: enough for any worker to know how the plan wants this task to behave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payload {
     /// Index of the workload entry.
     pub workload: usize,
     /// Number of the arrival within it.
     pub seq: u64,
+    /// The execution whose handler has enqueued it, and which of its children it is; `None`: it has arrived.
+    pub child: Option<(Execution, u32)>,
 }
 
 impl Payload {
     /// As JSON, of `bytes` if it can be so short.
     #[must_use]
     pub fn encode(self, bytes: u64) -> Vec<u8> {
-        let Self { workload, seq } = self;
-        let bare = format!(r#"{{"workload":{workload},"seq":{seq}}}"#);
-        let around = ",'data':''".len() as u64;
-        let Some(fill) = bytes.checked_sub(bare.len() as u64 + around) else {
-            return bare.into_bytes();
-        };
-        let data = "x".repeat(usize::try_from(fill).unwrap_or(0));
-        format!(r#"{{"workload":{workload},"seq":{seq},"data":"{data}"}}"#).into_bytes()
+        let Self {
+            workload,
+            seq,
+            child,
+        } = self;
+        let mut text = format!(r#"{{"workload":{workload},"seq":{seq}"#);
+        if let Some((of, nth)) = child {
+            let Execution {
+                workload: entry,
+                seq: number,
+                attempt,
+            } = of;
+            text += &format!(r#","child":[{entry},{number},{attempt},{nth}]"#);
+        }
+        let around = ",'data':''}".len() as u64;
+        if let Some(fill) = bytes.checked_sub(text.len() as u64 + around) {
+            let data = "x".repeat(usize::try_from(fill).unwrap_or(0));
+            text += &format!(r#","data":"{data}""#);
+        }
+        text.push('}');
+        text.into_bytes()
     }
 
     /// Of a task: its payload, and the number of the arrival where that stands beside it.
@@ -462,7 +541,26 @@ impl Payload {
     /// From JSON; `None` for a payload firedrill did not make.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        /// As it is written; what fills it up is passed over.
+        #[derive(Deserialize)]
+        struct Written {
+            workload: usize,
+            seq: u64,
+            child: Option<[u64; 4]>,
+        }
+        let written: Written = serde_json::from_slice(bytes).ok()?;
+        Some(Self {
+            workload: written.workload,
+            seq: written.seq,
+            child: written.child.and_then(|[entry, number, attempt, nth]| {
+                let of = Execution {
+                    workload: usize::try_from(entry).ok()?,
+                    seq: number,
+                    attempt: u32::try_from(attempt).ok()?,
+                };
+                Some((of, u32::try_from(nth).ok()?))
+            }),
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::fault::{Fault, properties};
 use crate::form::{Form, Row, Yaml};
-use crate::lever::{Class, Lever, On};
+use crate::lever::{Class, Lever, On, Part};
 use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +14,25 @@ pub trait Definition: Form {
     const ON: On;
     /// What becomes of it when nobody undoes it.
     const CLASS: Class;
+    /// Why the model cannot have it; empty: it can.
+    const LIVE_ONLY: &'static str = "";
 
     /// What is done; `ends`: the fault it ends, if it ends one.
     fn done(&self, ends: Option<&Fault>) -> Lever;
 
     /// The remedy that ends `fault`, where it is written beside the fault's end.
     fn of(fault: &Fault) -> Option<Self>;
+
+    /// What it is done to first, and how; `None`: to all at once, and that is all. When so many parts have been done before, 0 or
+    /// more, the next one; `targets`: those the step is done to.
+    fn part(&self, _number: u32, _targets: &[String]) -> Option<Part> {
+        None
+    }
+
+    /// How long it takes until all is done, at least, when it is done to so many, virtual milliseconds.
+    fn takes_ms(&self, _targets: usize) -> i64 {
+        0
+    }
 
     /// The queue it is done to, if it is one.
     fn queue(&self) -> Option<&str> {
@@ -47,6 +60,8 @@ pub struct Kind {
     pub rows: fn() -> Vec<Row>,
     /// Their JSON Schema, as an object's `properties`.
     pub schema: fn() -> serde_json::Value,
+    /// Why the model cannot have it; empty: it can.
+    pub live_only: &'static str,
 }
 
 impl Kind {
@@ -58,6 +73,7 @@ impl Kind {
             class: D::CLASS,
             rows: D::rows,
             schema: properties::<D>,
+            live_only: D::LIVE_ONLY,
         }
     }
 }
@@ -120,6 +136,18 @@ macro_rules! remedies {
                 match self { $(Self::$remedy(remedy) => remedy.done(ends),)* }
             }
 
+            /// What is done when so many parts of it have been done before; `None`: nothing, or all at once.
+            #[must_use]
+            pub fn part(&self, number: u32, targets: &[String]) -> Option<Part> {
+                match self { $(Self::$remedy(remedy) => remedy.part(number, targets),)* }
+            }
+
+            /// How long it takes until all is done, at least, when it is done to so many, virtual milliseconds.
+            #[must_use]
+            pub fn takes_ms(&self, targets: usize) -> i64 {
+                match self { $(Self::$remedy(remedy) => remedy.takes_ms(targets),)* }
+            }
+
             /// The queue it is done to, if it is one.
             #[must_use]
             pub fn queue(&self) -> Option<&str> {
@@ -145,6 +173,8 @@ impl Remedy {
 
 remedies! {
     "worker.restart" worker_restart WorkerRestart;
+    "worker.rolling-restart" worker_rolling_restart WorkerRollingRestart;
+    "worker.rollback" worker_rollback WorkerRollback;
     "workers.scale" workers_scale WorkersScale;
     "redis.start" redis_start RedisStart;
     "queue.unpause" queue_unpause QueueUnpause;

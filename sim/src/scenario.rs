@@ -153,6 +153,14 @@ impl Step {
         }
     }
 
+    /// Why the model cannot have it; empty: it can.
+    fn live_only(&self) -> &'static str {
+        match &self.what {
+            StepWritten::Fault { fault, .. } => fault.value.kind().live_only,
+            StepWritten::Remedy(remedy) => remedy.value.kind().live_only,
+        }
+    }
+
     /// Where its fault or remedy was written.
     fn place(&self) -> Position {
         match &self.what {
@@ -204,6 +212,19 @@ impl Scenario {
     #[must_use]
     pub fn has_tag(&self, tag: &str) -> bool {
         self.tags().iter().any(|known| known == tag)
+    }
+
+    /// What of it the virtual engine does not have, each with its reason; nothing: it can run there.
+    #[must_use]
+    pub fn live_only(&self) -> Vec<Problem> {
+        let mut found = Problems::new(&self.file);
+        for step in &self.timeline {
+            if !step.live_only().is_empty() {
+                let message = format!("{}: live only: {}", step.name(), step.live_only());
+                found.push_with_hint(step.place(), message, "accepted: `--engine live`");
+            }
+        }
+        found.into_vec()
     }
 
     /// Reads a scenario file.

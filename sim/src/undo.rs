@@ -156,13 +156,21 @@ impl Account {
             | Lever::Load(_)
             | Lever::Link(_)
             | Lever::Point(_)
-            | Lever::Scrape { .. } => Self::default(),
-            Lever::Process(ProcessLever::Stop) => owes(go_on(processes)),
-            Lever::Process(ProcessLever::Continue) => pays(go_on(processes)),
+            | Lever::Scrape { .. }
+            | Lever::Process(ProcessLever::Quiet) => Self::default(),
+            Lever::Process(ProcessLever::Stop | ProcessLever::Throttle { .. }) => {
+                owes(go_on(processes))
+            }
+            Lever::Process(ProcessLever::Continue | ProcessLever::Unthrottle) => {
+                pays(go_on(processes))
+            }
             Lever::Process(
-                ProcessLever::Kill | ProcessLever::Terminate { .. } | ProcessLever::Restart,
+                ProcessLever::Kill
+                | ProcessLever::Terminate { .. }
+                | ProcessLever::Restart
+                | ProcessLever::Deploy { .. },
             )
-            | Lever::Members => pays(are_gone(processes)),
+            | Lever::Members { .. } => pays(are_gone(processes)),
             Lever::Redis(RedisLever::Stop) => owes(go_on(server)),
             Lever::Redis(RedisLever::Continue) => pays(go_on(server)),
             Lever::Redis(RedisLever::Kill { .. } | RedisLever::Start { .. }) => {

@@ -153,7 +153,8 @@ impl PlanAxis {
                         *rate_per_sec = value;
                     }
                     Arrivals::Diurnal { mean_per_sec, .. } => *mean_per_sec = value,
-                    Arrivals::Stages { .. }
+                    Arrivals::None
+                    | Arrivals::Stages { .. }
                     | Arrivals::Mmpp { .. }
                     | Arrivals::Trace { .. }
                     | Arrivals::Burst { .. }

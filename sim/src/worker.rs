@@ -6,13 +6,13 @@
 pub mod handlers;
 mod slot;
 
-use crate::handler::{self, Behaviour};
+use crate::handler::{self, Behaviour, Ending};
 use crate::http;
 use crate::ledger::LedgerFile;
 use crate::metrics::counts_as_started;
 use crate::metrics::{WorkerMetrics, exposition};
 use crate::plan::{Execution, Plan, Skew, WorkerPlan};
-use crate::producer::Payload;
+use crate::producer::{Messages, Payload};
 use crate::pulse::Pulse;
 use anyhow::Context;
 use axum::Router;
@@ -29,7 +29,7 @@ use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::{BrokerError, GroupLimits};
 use firedrill_asynq::settings::HEALTH_CHECK_INTERVAL_MS;
 use firedrill_detector::Labels;
-use handlers::{Handlers, Job};
+use handlers::{Handlers, Job, Tools};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,13 @@ pub enum Report {
         /// When.
         at: Time,
     },
+    /// A fault of the timeline has brought the process down: it does nothing more, and waits to be ended.
+    Crashes {
+        /// Index of the step.
+        step: usize,
+        /// When.
+        at: Time,
+    },
     /// The process did not get to run for a time.
     Stalled {
         /// Since when.
@@ -97,6 +104,9 @@ pub enum Report {
         ms: i64,
     },
 }
+
+/// How long a process that has crashed waits until somebody has written that down and ends it, real time.
+const CRASH_HEARD: Duration = Duration::from_secs(10);
 
 /// Stalls are told from this length on, real time.
 const STALL_TOLD: Duration = Duration::from_millis(50);
@@ -122,6 +132,14 @@ fn report(report: &Report) {
     let _ = std::io::stdout().lock().write_all(line.as_bytes());
 }
 
+/// Brings this process down. Its parent ends it as soon as it knows that the plan is behind this; nothing happens here meanwhile,
+/// because all of the process is on this thread.
+fn crash(step: usize, at: Time) -> ! {
+    report(&Report::Crashes { step, at });
+    std::thread::sleep(CRASH_HEARD);
+    std::process::abort();
+}
+
 /// A process keeps its port over restarts, as a service with a port of its own does, unless somebody took it meanwhile.
 async fn listen(port: u16) -> io::Result<TcpListener> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
@@ -139,6 +157,7 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
         .context("worker cannot reach Redis")?;
     let listener = listen(spec.port).await?;
     let ledger = LedgerFile::create(&spec.ledger).context("the worker's ledger")?;
+    let ledger = Ledger(Arc::new(Mutex::new(ledger)));
     let (outside_tx, mut outside) = mpsc::unbounded_channel();
     // Before anybody is told that this process is ready: it takes signals from then on.
     on_signal(SignalKind::terminate(), &outside_tx, || Event::Shutdown)?;
@@ -194,13 +213,25 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     let ids = firedrill_asynq::rng::stream(spec.plan.seed, &format!("{stream}/aggregated"));
     let skews = spec.plan.skews_of(&spec.process);
     let decisions = handler::Handlers::new(Arc::new(spec.plan));
+    let tools = Tools {
+        messages: Messages::new(&decisions.plan),
+        broker: broker.clone(),
+        ledger: ledger.clone(),
+    };
     let mut process = Process {
         into: worker.groups.map(|groups| groups.into),
         skews,
         skewed: BTreeSet::new(),
         ids,
         health,
-        handlers: Handlers::new(decisions.clone(), spec.process, clock, outside_tx),
+        handlers: Handlers::new(
+            decisions.clone(),
+            spec.process.clone(),
+            clock,
+            outside_tx,
+            tools,
+        ),
+        process: spec.process,
         decisions,
         start: clock.virtual_start,
         ledger,
@@ -261,6 +292,7 @@ fn config(spec: &WorkerSpec, worker: &WorkerPlan) -> ServerConfig<TaskMessage> {
 
 /// This process as the host of its server.
 struct Process {
+    process: String,
     /// Type of the tasks that take the place of a group's.
     into: Option<String>,
     /// Draws their ids.
@@ -271,8 +303,23 @@ struct Process {
     health: Arc<Mutex<Health>>,
     decisions: handler::Handlers,
     start: Time,
-    ledger: LedgerFile,
+    ledger: Ledger,
     handlers: Handlers,
+}
+
+/// The process' ledger, shared by its server and its handlers.
+#[derive(Clone)]
+pub(crate) struct Ledger(Arc<Mutex<LedgerFile>>);
+
+impl Ledger {
+    /// Appends a line. Without its ledger a worker proves nothing: better no worker than wrong counts.
+    fn append(&self, entry: &Note) {
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = file.append(entry) {
+            eprintln!("firedrill worker: cannot write the ledger: {error}");
+            std::process::exit(1);
+        }
+    }
 }
 
 impl Process {
@@ -281,7 +328,7 @@ impl Process {
         let attempt = u32::try_from(task.retried).unwrap_or(0);
         let plan = &self.decisions.plan.workload;
         let (workload, seq) = match Payload::of(task) {
-            Some(Payload { workload, seq }) if workload < plan.len() => (workload, seq),
+            Some(Payload { workload, seq, .. }) if workload < plan.len() => (workload, seq),
             _ => {
                 let mut id = [0_u8; 8];
                 for (place, byte) in (0..8).cycle().zip(task.id.bytes()) {
@@ -304,23 +351,22 @@ impl Host for Process {
         let at_ms = now.millis() - self.start.millis();
         let decided = self
             .execution(&task)
-            .and_then(|execution| self.decisions.decide(at_ms, execution));
+            .and_then(|execution| self.decisions.decide(at_ms, &self.process, execution));
         // A task of a type the plan does not have succeeds at once.
         let behaviour = decided.unwrap_or(Behaviour {
             service_us: 0,
             outcome: Outcome::Success,
             result: None,
             touched_by: SmallVec::new(),
+            ending: Ending::Returns,
+            children: Vec::new(),
+            requeued_by: None,
         });
         self.handlers.start(Job { run, behaviour });
     }
 
     fn note(&mut self, entry: Note) {
-        // Without its ledger a worker proves nothing: better no worker than wrong counts.
-        if let Err(error) = self.ledger.append(&entry) {
-            eprintln!("firedrill worker: cannot write the ledger: {error}");
-            std::process::exit(1);
-        }
+        self.ledger.append(&entry);
     }
 
     /// The aggregation function: one task whose payload is the JSON list of the payloads.

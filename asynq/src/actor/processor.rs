@@ -172,7 +172,9 @@ impl<T: Task> Processor<T> {
             Outcome::Failure {
                 by_fault: false, ..
             } => Finish::Failed,
-            Outcome::Failure { by_fault: true, .. } => Finish::FailedByFault,
+            Outcome::Failure { by_fault: true, .. } | Outcome::Panic { .. } => {
+                Finish::FailedByFault
+            }
         };
         let Some(running) = shared.slots.get(run) else {
             return Some((self.zombies.remove(&run)?, how));
@@ -236,6 +238,9 @@ impl<T: Task> Processor<T> {
             }
             Outcome::Failure { error, kind, .. } => {
                 self.fail(now, run, error, *kind, shared, out);
+            }
+            Outcome::Panic { error, .. } => {
+                self.fail(now, run, error, ErrorKind::Failure, shared, out);
             }
         }
     }

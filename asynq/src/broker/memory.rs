@@ -208,6 +208,12 @@ impl<T: Task> MemoryBroker<T> {
         &mut self.queues[place].1
     }
 
+    /// Ids that are in `active` and not in `lease`: no recoverer ever finds them.
+    #[must_use]
+    pub fn leaseless(&mut self, queue: &T::Queue) -> Vec<T::Id> {
+        self.queue(queue).leaseless()
+    }
+
     /// How many tasks there are, in all queues and all states.
     #[must_use]
     pub fn len(&self) -> u64 {

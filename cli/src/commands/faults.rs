@@ -31,15 +31,31 @@ fn as_text() -> String {
         );
         let _ = writeln!(text, "    ends         {}", ends(kind));
         let _ = writeln!(text, "    can be behind {}", kind.causes.join(", "));
+        live_only(kind.live_only, &mut text);
         keys(&(kind.rows)(), &mut text);
     }
     text.push_str("\nREMEDIES, for `remedy:` in a timeline, or beside the end of a fault\n");
     for kind in remedy::KINDS {
         let _ = writeln!(text, "\n{}  {}", kind.name, kind.summary.trim());
         let _ = writeln!(text, "    done to      {}", kind.on.name());
+        live_only(kind.live_only, &mut text);
         keys(&(kind.rows)(), &mut text);
     }
     text
+}
+
+fn live_only(reason: &str, text: &mut String) {
+    if !reason.is_empty() {
+        let _ = writeln!(text, "    live only    {reason}");
+    }
+}
+
+/// The engines that have it.
+fn engines(live_only: &str) -> &'static [&'static str] {
+    match live_only.is_empty() {
+        true => &["live", "virtual"],
+        false => &["live"],
+    }
 }
 
 fn ends(kind: &fault::Kind) -> String {
@@ -89,7 +105,7 @@ fn as_json() -> String {
                 "ends_by_itself": kind.ends_by_itself,
                 "remedies": kind.remedies,
                 "causes": kind.causes,
-                "engines": ["live", "virtual"],
+                "engines": engines(kind.live_only),
                 "keys": of_rows((kind.rows)()),
                 "examples": kind.examples,
             })
@@ -102,6 +118,7 @@ fn as_json() -> String {
                 "name": kind.name,
                 "summary": kind.summary.trim(),
                 "done_to": kind.on.name(),
+                "engines": engines(kind.live_only),
                 "keys": of_rows((kind.rows)()),
             })
         })

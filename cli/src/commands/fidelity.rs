@@ -38,7 +38,12 @@ const BEAT_MS: [i64; 4] = [
 /// When an input is wrong (nothing was started), or a drill could not be run.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let named = inputs::for_drills(&args.scenarios, &args.rules);
-    let plans = inputs::plans(&named.scenarios, args.seed);
+    let plans = inputs::plans(&named.scenarios, args.seed).and_then(|plans| {
+        inputs::scenarios(&named.scenarios)?
+            .iter()
+            .try_for_each(inputs::modelled)?;
+        Ok(plans)
+    });
     let (rules, pack, plans) =
         inputs::rules_and(&named, &args.rules, args.delivery, plans, terminal)?;
     inputs::bounded(&rules, &plans)?;
@@ -213,7 +218,7 @@ fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
                 }
             }
             (Phase::End, Some(until)) => until.at_ms += late.late_ms,
-            (Phase::End, None) => return false,
+            (Phase::End, None) | (Phase::During, _) => return false,
         }
         true
     });
@@ -244,8 +249,9 @@ mod tests {
     use firedrill_reports::fidelity::LateDeed;
     use firedrill_sim::scenario::{PlanOptions, Scenario};
 
-    const OUTAGE: &str = include_str!("../../../scenarios/redis-outage.yaml");
-    const STORM: &str = include_str!("../../../scenarios/retry-storm-dependency-down.yaml");
+    const OUTAGE: &str = include_str!("../../../scenarios/redis-down/redis-outage.yaml");
+    const STORM: &str =
+        include_str!("../../../scenarios/retry-storm/retry-storm-dependency-down.yaml");
 
     fn plan(text: &str) -> Plan {
         let scenario = Scenario::parse("s.yaml", text).unwrap();

@@ -99,13 +99,9 @@ fn as_json(entries: &[Entry], packs: &[(&str, Vec<String>)]) -> String {
 fn as_text(entries: &[Entry], packs: &[(&str, Vec<String>)]) -> String {
     let mut rows = vec![["SCENARIO", "TAGS", "LENGTH", "WHAT HAPPENS"].map(str::to_owned)];
     for entry in entries {
-        let mut tags: Vec<&str> = entry.tags.iter().map(String::as_str).collect();
-        if entry.file.is_flagship() {
-            tags.push("flagship");
-        }
         rows.push([
             entry.file.name.to_owned(),
-            format!("@{}", tags.join(" @")),
+            format!("@{}", entry.tags.join(" @")),
             units::format(entry.plan.duration_ms),
             entry.plan.summary.clone(),
         ]);

@@ -85,6 +85,7 @@ impl<'a> Seeded<'a> {
     ) -> Result<Self, Failure> {
         let first = inputs::each(scenarios, |scenario| {
             let plan = resolve(scenario, seed)?;
+            inputs::modelled(scenario)?;
             Ok((scenario, plan.seed))
         });
         Ok(Self {

@@ -17,17 +17,8 @@ fn run(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
 
 /// Runs virtual drills and gives the directories of their records.
 fn records(dir: &Path, rules: &str, scenarios: &[&str]) -> Vec<String> {
-    let paths: Vec<String> = scenarios
-        .iter()
-        .map(|name| {
-            project("scenarios")
-                .join(format!("{name}.yaml"))
-                .display()
-                .to_string()
-        })
-        .collect();
     let mut args = vec!["run", "--engine", "virtual", "--no-gate", "--rules", rules];
-    args.extend(paths.iter().map(String::as_str));
+    args.extend(scenarios);
     let (code, _, err) = run(dir, &args);
     assert_eq!(code, Some(0), "{err}");
     let latest = scenarios.iter().map(|name| format!("runs/{name}/latest"));
@@ -96,7 +87,9 @@ fn rules_that_cannot_fire_fail_the_check() {
             && out.contains("did you mean job_processed_total? status has the values failed, success, not error;"),
         "{out}"
     );
-    let scenario = project("scenarios/healthy.yaml").display().to_string();
+    let scenario = project("scenarios/benign/healthy.yaml")
+        .display()
+        .to_string();
     let (code, _, err) = run(dir.path(), &["check", &scenario, "--against", &runs[0]]);
     assert!(
         code == Some(2) && err.contains("there is no rule file"),
@@ -113,7 +106,9 @@ fn silence_without_data_is_inconclusive() {
     let dir = tempfile::tempdir().unwrap();
     let rules = "groups:\n- name: g\n  rules:\n  - { alert: Typo, expr: jobs_total > 1, labels: { severity: page } }\n";
     fs::write(dir.path().join("r.yml"), rules).unwrap();
-    let healthy = project("scenarios/healthy.yaml").display().to_string();
+    let healthy = project("scenarios/benign/healthy.yaml")
+        .display()
+        .to_string();
     let args = ["run", "--engine", "virtual", "--rules", "r.yml", &healthy];
     let (code, out, err) = run(dir.path(), &args);
     assert_eq!(code, Some(3), "{out}{err}");

@@ -135,7 +135,7 @@ fn evaluations_without_end_are_refused() {
     }
     let hasty = RULES.replace("- name: jobs", "- name: jobs\n  interval: 1ms");
     fs::write(dir.path().join("r.yml"), hasty).unwrap();
-    let scenario = crate::support::project("scenarios/healthy.yaml");
+    let scenario = crate::support::project("scenarios/benign/healthy.yaml");
     let text = fs::read_to_string(scenario)
         .unwrap()
         .replace("duration: 45m", "duration: 20d")

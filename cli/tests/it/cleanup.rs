@@ -210,7 +210,9 @@ fn ctrl_c_ends_virtual_drills_and_what_comes_after_them() {
             .arg("--max-memory=1000GiB")
             .arg("--rules")
             .arg(project("scenarios/rules/runbook.yml"))
-            .arg(project("scenarios/retry-storm-dependency-down.yaml"))
+            .arg(project(
+                "scenarios/retry-storm/retry-storm-dependency-down.yaml",
+            ))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

@@ -2,7 +2,7 @@
 
 use crate::support::{firedrill, project};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 fn run(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
@@ -21,15 +21,17 @@ fn every_shipped_file_passes_check() {
         "check".to_owned(),
         project("scenarios/rules/runbook.yml").display().to_string(),
     ];
-    for entry in fs::read_dir(project("scenarios")).unwrap() {
-        let path = entry.unwrap().path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "yaml")
-        {
-            args.push(path.display().to_string());
-        }
+    for folder in fs::read_dir(project("scenarios")).unwrap() {
+        let files = fs::read_dir(folder.unwrap().path()).into_iter().flatten();
+        let files = files.map(|entry| entry.unwrap().path());
+        let is_scenario = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "yaml");
+        args.extend(
+            files
+                .filter(is_scenario)
+                .map(|path| path.display().to_string()),
+        );
     }
+    assert!(args.len() > 8);
     let (code, out, err) = run(
         Path::new("."),
         &args.iter().map(String::as_str).collect::<Vec<_>>(),
@@ -44,7 +46,8 @@ fn every_shipped_file_passes_check() {
 #[test]
 fn all_problems_of_all_files_at_once_and_nothing_started() {
     let dir = tempfile::tempdir().unwrap();
-    let good = fs::read_to_string(project("scenarios/worker-crash-all.yaml")).unwrap();
+    let good =
+        fs::read_to_string(project("scenarios/worker-crashed/worker-crash-all.yaml")).unwrap();
     let bad = good
         .replace("select: all", "select: [w-9]")
         .replace("duration: 75m", "duration: 75 minutes");
@@ -59,7 +62,7 @@ fn all_problems_of_all_files_at_once_and_nothing_started() {
     let (code, out, err) = run(dir.path(), &["run", "--rules", &rules, "a.yaml", "b.yaml"]);
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(
-        err.contains("a.yaml:10:11: duration: expected a duration"),
+        err.contains("a.yaml:11:11: duration: expected a duration"),
         "{err}"
     );
     assert!(
@@ -72,7 +75,9 @@ fn all_problems_of_all_files_at_once_and_nothing_started() {
 #[test]
 fn a_bad_rule_file_is_told_by_line() {
     let dir = tempfile::tempdir().unwrap();
-    let scenario = project("scenarios/healthy.yaml").display().to_string();
+    let scenario = project("scenarios/benign/healthy.yaml")
+        .display()
+        .to_string();
     let text =
         "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: sum(rate(x[5m])\n    fro: 1m\n";
     fs::write(dir.path().join("r.yml"), text).unwrap();
@@ -95,7 +100,9 @@ fn a_bad_rule_file_is_told_by_line() {
 #[test]
 fn without_redis_there_is_one_message_with_two_ways_out() {
     let dir = tempfile::tempdir().unwrap();
-    let scenario = project("scenarios/healthy.yaml").display().to_string();
+    let scenario = project("scenarios/benign/healthy.yaml")
+        .display()
+        .to_string();
     let rules = project("scenarios/rules/runbook.yml").display().to_string();
     let output = firedrill()
         .current_dir(dir.path())
@@ -114,7 +121,7 @@ fn without_redis_there_is_one_message_with_two_ways_out() {
 
 #[test]
 fn plan_shows_defaults_faults_and_undo_steps() {
-    let scenario = project("scenarios/worker-crash-all.yaml")
+    let scenario = project("scenarios/worker-crashed/worker-crash-all.yaml")
         .display()
         .to_string();
     let (code, out, _) = run(Path::new("."), &["plan", &scenario]);
@@ -167,7 +174,7 @@ fn a_signal_ends_virtual_drills_with_its_own_code() {
                 "run", "--engine", "virtual", "--trials", "100000", "--rules",
             ])
             .arg(project("scenarios/rules/runbook.yml"))
-            .arg(project("scenarios/healthy.yaml"))
+            .arg(project("scenarios/benign/healthy.yaml"))
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::piped())
             .spawn()

@@ -182,7 +182,7 @@ fn whole_drills(program: &Path) {
     // A whole drill with no redis-server on PATH: `auto` takes the container.
     let dir = tempfile::tempdir().unwrap();
     symlink(program, dir.path().join("docker")).unwrap();
-    let scenario = fs::read_to_string(project("scenarios/healthy.yaml"))
+    let scenario = fs::read_to_string(project("scenarios/benign/healthy.yaml"))
         .unwrap()
         .replace("duration: 45m", "duration: 6m");
     fs::write(

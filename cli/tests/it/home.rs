@@ -123,7 +123,7 @@ fn what_is_built_in_is_listed_and_shown_as_it_is_written() {
     );
     assert_eq!(json["rules"][0]["alerts"].as_array().unwrap().len(), 4);
     for (name, file) in [
-        ("worker-crash-all", "worker-crash-all.yaml"),
+        ("worker-crash-all", "worker-crashed/worker-crash-all.yaml"),
         ("runbook", "rules/runbook.yml"),
     ] {
         let written = fs::read_to_string(crate::support::project("scenarios").join(file)).unwrap();

@@ -17,9 +17,9 @@ fn repository() -> tempfile::TempDir {
     let more = "groups:\n- name: more\n  rules:\n  - alert: Deep\n    expr: asynq_queue_size > 1000\n    labels: \
                 { severity: page }\n";
     fs::write(dir.path().join("alerts/b.yml"), more).unwrap();
-    copy("scenarios/healthy.yaml", "drills/healthy.yaml");
+    copy("scenarios/benign/healthy.yaml", "drills/healthy.yaml");
     copy(
-        "scenarios/benign-burst-drains.yaml",
+        "scenarios/benign/benign-burst-drains.yaml",
         "drills/more/burst.yaml",
     );
     fs::create_dir(dir.path().join("empty")).unwrap();

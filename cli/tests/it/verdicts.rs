@@ -1,6 +1,6 @@
 //! What a verdict goes by: who pages, when somebody was told, and what was on before anything was wrong.
 
-use crate::support::{firedrill, project};
+use crate::support::firedrill;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -21,18 +21,12 @@ fn rules(dir: &Path, comments: &str, rules: &str) {
     fs::write(dir.join("r.yml"), text).unwrap();
 }
 
-fn scenario(name: &str) -> String {
-    let path = project("scenarios").join(format!("{name}.yaml"));
-    path.display().to_string()
-}
-
 /// Simulates scenarios under `r.yml`; exit code, scorecard, and what was said beside it.
 fn simulated(dir: &Path, scenarios: &[&str], more: &[&str]) -> (Option<i32>, Value, String) {
-    let paths: Vec<String> = scenarios.iter().map(|name| scenario(name)).collect();
     let mut args = vec![
         "run", "--engine", "virtual", "--json", "--rules", "r.yml", "--quiet",
     ];
-    args.extend(paths.iter().map(String::as_str));
+    args.extend(scenarios);
     args.extend(more);
     let (code, out, err) = run(dir, &args);
     (code, serde_json::from_str(&out).unwrap_or(Value::Null), err)
@@ -44,9 +38,8 @@ const FAILING: &str = "  - { alert: Failing, expr: 'sum(rate(job_processed_total
 fn typos_in_who_pages_are_refused_before_anything_starts() {
     let dir = tempfile::tempdir().unwrap();
     rules(dir.path(), "", FAILING);
-    let healthy = scenario("healthy");
     let with = |more: &[&str]| {
-        let mut args = vec!["run", "--engine", "virtual", "--rules", "r.yml", &healthy];
+        let mut args = vec!["run", "--engine", "virtual", "--rules", "r.yml", "healthy"];
         args.extend(more);
         run(dir.path(), &args)
     };
@@ -606,9 +599,8 @@ fn comments_that_look_like_directives_and_misspelt_causes_are_refused() {
         ),
     ] {
         rules(dir.path(), comment, FAILING);
-        let healthy = scenario("healthy");
         for args in [
-            &["run", "--engine", "virtual", "--rules", "r.yml", &healthy][..],
+            &["run", "--engine", "virtual", "--rules", "r.yml", "healthy"][..],
             &["check", "r.yml"],
         ] {
             let (code, _, err) = run(dir.path(), args);

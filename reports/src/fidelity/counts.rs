@@ -78,7 +78,13 @@ pub(super) fn counts(live: &Record, model: &Record, third: Option<&Record>) -> V
     };
     let third = third.and_then(Record::audit);
     let edges = edges(live, model);
-    let numbers: [Number; 11] = [
+    // What a step loses with the data is what was there at a moment.
+    let by_plan = |audit: &Audit| audit.lost == audit.lost_in.values().sum::<u64>();
+    let lost = match by_plan(a) && by_plan(b) && a.lost > 0 && b.lost > 0 {
+        true => Tolerance::Both,
+        false => Tolerance::Never,
+    };
+    let numbers: [Number; 14] = [
         ("intended", |audit| audit.intended, Tolerance::Seed),
         ("enqueued", |audit| audit.enqueued, Tolerance::Edges),
         ("rejected", |audit| audit.rejected, Tolerance::Edges),
@@ -90,7 +96,10 @@ pub(super) fn counts(live: &Record, model: &Record, third: Option<&Record>) -> V
             |audit| audit.still_queued,
             Tolerance::Moment,
         ),
-        ("lost", |audit| audit.lost, Tolerance::Never),
+        ("trimmed", |audit| audit.trimmed, Tolerance::Both),
+        ("deleted", |audit| audit.deleted, Tolerance::Both),
+        ("lost", |audit| audit.lost, lost),
+        ("orphaned", |audit| audit.orphaned, Tolerance::Moment),
         ("run twice", |audit| audit.executed_twice, Tolerance::Moment),
         ("late", |audit| audit.late, Tolerance::Edges),
         (
@@ -114,8 +123,9 @@ pub(super) fn counts(live: &Record, model: &Record, third: Option<&Record>) -> V
             Tolerance::Seed | Tolerance::Never | Tolerance::Wait => 0,
         };
         let values = [Some(a), Some(b), third].map(|audit| audit.map(|audit| whole(of(audit))));
-        // Most plans have no tasks that may be refused as duplicates.
-        if what == "duplicates" && values.iter().flatten().all(|count| *count == 0) {
+        // Few drills have any of these.
+        let is_rare = matches!(what, "duplicates" | "trimmed" | "deleted" | "orphaned");
+        if is_rare && values.iter().flatten().all(|value| *value == 0) {
             continue;
         }
         counts.push(count(

@@ -3,7 +3,7 @@
 use crate::fidelity::Agreement;
 use crate::fidelity::terms::is_twin;
 use crate::jsonl::Record;
-use crate::record::Mark;
+use crate::record::{Mark, Phase};
 
 /// A fault or remedy in the drills.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,18 +24,36 @@ pub struct MarkPair {
     pub agreement: Agreement,
 }
 
+/// The marks of a record, each with how many of the same end of the same step came before it.
+fn numbered(record: &Record) -> Vec<(&Mark, usize)> {
+    let mut all: Vec<(&Mark, usize)> = Vec::new();
+    for mark in record.marks() {
+        let before = all.iter().filter(|(other, _)| is_twin(mark, other)).count();
+        // An end has one; what a step does in between has its place among that.
+        let place = if mark.phase == Some(Phase::During) {
+            before
+        } else {
+            0
+        };
+        all.push((mark, place));
+    }
+    all
+}
+
 /// Pairs the marks of the drills: those of the same end of the same step, whenever it was planned and done.
 pub(super) fn marks(live: &Record, model: &Record, third: Option<&Record>) -> Vec<MarkPair> {
     let interval_ms = live.header.evaluation_interval_ms;
-    let mut known: Vec<&Mark> = live.marks().collect();
-    for mark in model.marks() {
-        if !known.iter().any(|other| is_twin(mark, other)) {
-            known.push(mark);
+    let mut known = numbered(live);
+    for (mark, place) in numbered(model) {
+        let is_known = |(other, of): &(&Mark, usize)| is_twin(mark, other) && *of == place;
+        if !known.iter().any(is_known) {
+            known.push((mark, place));
         }
     }
-    let pair = |mark: &&Mark| {
+    let pair = |(mark, place): &(&Mark, usize)| {
         let twin = |record: &Record| {
-            let found = record.marks().find(|other| is_twin(mark, other));
+            let mut same = record.marks().filter(|other| is_twin(mark, other));
+            let found = same.nth(*place);
             found.and_then(|mark| mark.verified.then_some(mark.at_ms))
         };
         let (live_ms, model_ms) = (twin(live), twin(model));

@@ -41,6 +41,10 @@ impl Terms {
     pub fn measured(live: &Record, model: &Record) -> Self {
         let lag = live.lag().cloned().unwrap_or_default();
         let late = |mark: &Mark| {
+            // What a step does in between follows from its beginning.
+            if mark.phase == Some(Phase::During) {
+                return None;
+            }
             let twin = model.marks().find(|twin| is_twin(mark, twin))?;
             let late_ms = mark.at_ms - twin.at_ms;
             (late_ms > 0).then_some(LateDeed {

@@ -1,7 +1,7 @@
 //! The short texts that all renderers share.
 
 use crate::pack::Role;
-use crate::record::Wanted;
+use crate::record::{Audit, Wanted};
 use crate::score::judge::{Class, Outcome};
 use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, FalseAlarm, IncidentScore, OnIncident};
@@ -49,6 +49,50 @@ fn span(ms: u64) -> String {
         1_000..60_000 => format!("{:.2} s", ms as f64 / 1e3),
         _ => length(i64::try_from(ms).unwrap_or(i64::MAX)),
     }
+}
+
+/// What a drill's audit says beyond its table: classes that are rare, and where tasks were left; `None` where there is
+/// nothing more to say.
+pub(super) fn classes(audit: &Audit) -> Option<(String, Tone)> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut tell = |count: u64, what: &str| {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    };
+    tell(audit.succeeded_twice, "succeeded more than once");
+    tell(audit.archived_unstarted, "archived without a start");
+    tell(audit.trimmed, "dropped from a full archive");
+    tell(audit.deleted, "deleted by a remedy");
+    for (step, count) in &audit.lost_in {
+        tell(*count, &format!("lost by {step}"));
+    }
+    tell(
+        audit.orphaned,
+        "orphaned (active, without a lease, in no worker's hands)",
+    );
+    let waiting = audit.stuck.saturating_sub(audit.orphaned);
+    tell(waiting, "stuck in queues that nobody takes from");
+    if parts.is_empty() {
+        return None;
+    }
+    let bad = audit.jobs_lost() > 0 || audit.jobs_stuck() > 0;
+    let tone = if bad { Tone::Bad } else { Tone::Middling };
+    Some((parts.join("; "), tone))
+}
+
+/// What gates ask for: tasks lost, run twice and stuck; `None` where there are none.
+pub(super) fn gates(audit: &Audit) -> Option<String> {
+    let counts = [
+        (audit.jobs_lost(), "lost"),
+        (audit.jobs_duplicated(), "duplicated"),
+        (audit.jobs_stuck(), "stuck"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let told: Vec<String> = counts
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    (!told.is_empty()).then(|| format!("jobs: {}", told.join(", ")))
 }
 
 /// The quantiles of waits that people read: p50, p90, p99, p99.9 and the longest.

@@ -353,6 +353,10 @@ fn audit_table(page: &mut String, audit: &Audit) {
         page,
         "<td>{p50} / {p99} / {max}</td></tr>\n</table></div>\n"
     );
+    if let Some((classes, tone)) = cell::classes(audit) {
+        let class = if tone == Tone::Bad { "bad" } else { "quiet" };
+        let _ = writeln!(page, "<p class=\"{class}\">{}</p>", escape(&classes));
+    }
 }
 
 /// Text of others for an element or an attribute, in lines where it has some.

@@ -1,5 +1,6 @@
 //! The scorecard for machines. Times are seconds; names carry the unit. Additive within a major `schema_version`.
 
+use crate::record::Audit;
 use crate::render::diagnose;
 use crate::score::judge::{Judged, Truth};
 use crate::score::stats::Share;
@@ -142,6 +143,9 @@ fn drill(drill: &DrillScore) -> Value {
         "standing": drill.standing.iter().map(standing).collect::<Vec<_>>(),
         "exposure_seconds": seconds(drill.exposure_ms),
         "audit": drill.audit,
+        "jobs_lost": drill.audit.as_ref().map(Audit::jobs_lost),
+        "jobs_duplicated": drill.audit.as_ref().map(Audit::jobs_duplicated),
+        "jobs_stuck": drill.audit.as_ref().map(Audit::jobs_stuck),
         "waits": drill_waits(drill),
         "lag": drill.lag,
         "rule_errors": drill.rule_errors,

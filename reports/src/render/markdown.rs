@@ -28,6 +28,9 @@ pub fn markdown(card: &Scorecard) -> String {
         for why in &drill.inconclusive {
             text.push_str(&format!("- **{name} is inconclusive**: {}\n", escape(why)));
         }
+        if let Some(jobs) = drill.audit.as_ref().and_then(cell::gates) {
+            text.push_str(&format!("- **{name}**: {jobs}\n"));
+        }
         for found in &drill.standing {
             text.push_str(&format!(
                 "- **{name}**: {}\n",

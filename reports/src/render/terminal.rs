@@ -202,10 +202,17 @@ fn audits(drills: &[Named<'_>], style: Style) -> String {
         ]));
     }
     if rows.len() == 1 {
-        String::new()
-    } else {
-        columns::table(rows, style)
+        return String::new();
     }
+    let mut text = columns::table(rows, style);
+    for Named { drill, name, .. } in drills {
+        if let Some((classes, tone)) = drill.audit.as_ref().and_then(cell::classes) {
+            let said = paragraph(&format!("{name}: {classes}"), "  ", style);
+            text += &paint(&said, tone, style);
+            text.push('\n');
+        }
+    }
+    text
 }
 
 /// Text of others as one line: a name or a note must not steer the terminal.

@@ -196,8 +196,8 @@ fn undone(record: &Record) -> Vec<String> {
         for (due_ms, phase) in [(step.starts_ms, Phase::Begin)].into_iter().chain(ends) {
             if due_ms + TURN_MS < end_ms && !is_marked(&step.id, phase) {
                 let what = match phase {
-                    Phase::Begin => "beginning",
                     Phase::End => "end",
+                    Phase::Begin | Phase::During => "beginning",
                 };
                 why.push(format!(
                     "the record does not say that the {what} of {} (step {}), due in minute {:.1}, was done",

@@ -15,7 +15,8 @@ pub struct Absences {
     unreached: BTreeMap<String, Vec<(Time, Option<Time>)>>,
     /// The same of queues that were paused.
     paused: BTreeMap<String, Vec<(Time, Option<Time>)>>,
-    data_lost: Option<Time>,
+    /// When Redis lost what it held, in order.
+    losses: Vec<Time>,
 }
 
 /// Begins a span, or ends the one that is open.
@@ -82,13 +83,20 @@ impl Absences {
 
     /// What Redis held until `at` may be gone.
     pub fn loses_data(&mut self, at: Time) {
-        self.data_lost = self.data_lost.max(Some(at));
+        self.losses.push(at);
+        self.losses.sort_unstable();
     }
 
     /// When Redis lost its data for the last time.
     #[must_use]
     pub fn data_lost(&self) -> Option<Time> {
-        self.data_lost
+        self.losses.last().copied()
+    }
+
+    /// When Redis first lost its data at `since` or later.
+    #[must_use]
+    pub fn data_lost_since(&self, since: Time) -> Option<Time> {
+        self.losses.iter().copied().find(|at| *at >= since)
     }
 
     /// Whether `who` is away now, or ever was between `from` and `to`.

@@ -2,6 +2,7 @@
 
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::{Finish, Intake};
+use firedrill_asynq::op::TaskState;
 
 /// The life of one task.
 #[derive(Debug, Clone)]
@@ -16,6 +17,9 @@ pub(crate) struct Life {
     pub(crate) failed: bool,
     /// Whether something happened to it that no step of the plan explains.
     pub(crate) unexplained: bool,
+    /// How long after it was sent it is due, virtual milliseconds, where that is not its workload entry's to say: a handler has
+    /// enqueued it. Negative: it is.
+    pub(crate) delay_ms: i64,
     /// Index of its workload entry.
     pub(crate) workload: u32,
     /// Executions begun.
@@ -32,6 +36,29 @@ pub(crate) struct Life {
     pub(crate) in_doubt: bool,
     /// Moments at which a fault hurt this task.
     pub(crate) harmed: Vec<Time>,
+    /// What operators did to it, in order of time.
+    pub(crate) by_hand: Vec<(Time, Hand)>,
+}
+
+/// What an operator did to one task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hand {
+    /// Made it pending, whatever it waited for.
+    Run,
+    /// Archived it.
+    Archive,
+    /// Deleted it.
+    Delete,
+}
+
+/// Where a task is in Redis when a drill is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rest {
+    pub(crate) state: TaskState,
+    /// It is active, and has no lease.
+    pub(crate) leaseless: bool,
+    /// A process that is there is executing it.
+    pub(crate) held: bool,
 }
 
 /// Stands for "not yet".
@@ -46,6 +73,7 @@ impl Life {
             last_start: NEVER,
             failed: false,
             unexplained: false,
+            delay_ms: -1,
             workload,
             starts: 0,
             failures: 0,
@@ -54,12 +82,53 @@ impl Life {
             answer: None,
             in_doubt: false,
             harmed: Vec::new(),
+            by_hand: Vec::new(),
         }
     }
 
     /// Whether it came into Redis, as far as its producer was told.
     pub(crate) fn came(&self) -> bool {
         self.answer == Some(Intake::Accepted)
+    }
+
+    /// The last that an operator did to it, and when.
+    pub(crate) fn last_by_hand(&self) -> Option<(Time, Hand)> {
+        self.by_hand.last().copied()
+    }
+
+    /// Whether an operator made it pending between `from` and `to`.
+    pub(crate) fn was_run_by_hand(&self, from: Time, to: Time) -> bool {
+        let mut done = self.by_hand.iter();
+        done.any(|(at, what)| *what == Hand::Run && (from..=to).contains(at))
+    }
+
+    /// The last sign of life but for the end of an execution, which may come after it is lost.
+    pub(crate) fn last_sign(&self) -> Time {
+        match self.starts {
+            0 => self.sent,
+            _ => self.last_start.max(self.sent),
+        }
+    }
+
+    /// When it went to the archive, last, by itself or by hand.
+    pub(crate) fn archived_at(&self) -> Option<Time> {
+        let archived = self.by_hand.iter().rev();
+        let mut archived = archived.filter(|(_, what)| *what == Hand::Archive);
+        let by_hand = archived.next().map(|(at, _)| *at);
+        self.given_up_at().max(by_hand)
+    }
+
+    /// One that a handler enqueues, to be due after so long.
+    pub(crate) fn child(at: Time, workload: u32, delay_ms: i64) -> Self {
+        Self {
+            delay_ms,
+            ..Self::sent(at, workload)
+        }
+    }
+
+    /// Whether a handler has enqueued it.
+    pub(crate) fn is_child(&self) -> bool {
+        self.delay_ms >= 0
     }
 
     pub(crate) fn first_start(&self) -> Option<Time> {

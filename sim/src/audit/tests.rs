@@ -84,10 +84,11 @@ fn run_with(
             killed_at: killed.map(at),
         })
         .collect();
-    let left = left
-        .iter()
-        .map(|(id, state)| ((*id).to_owned(), *state))
-        .collect();
+    let states = left.iter().map(|(id, state)| ((*id).to_owned(), *state));
+    let left = Leftover {
+        states: states.collect(),
+        ..Leftover::default()
+    };
     let evidence = Evidence {
         plan: &plan,
         origin: at(0),
@@ -95,6 +96,7 @@ fn run_with(
         producer: arrivals.as_flattened(),
         ledgers: &ledgers,
         left: &left,
+        by_hand: &[],
         absences: absences.clone(),
         ledgers_whole,
     };
@@ -136,9 +138,7 @@ fn every_fate_is_told_apart() {
             examples: vec!["lost lost".into(), "rejected refused".into()],
             ..Unexplained::default()
         },
-        untold: 0,
-        idle: false,
-        waiting: Vec::new(),
+        queued: BTreeMap::from([("pending".to_owned(), 1)]),
         intended: 6,
         enqueued: 5,
         rejected: 1,
@@ -147,11 +147,10 @@ fn every_fate_is_told_apart() {
         archived: 1,
         still_queued: 1,
         lost: 1,
-        executed_twice: 0,
-        late: 0,
         failed_executions: 3,
         wait_ms: [1_000, 1_000, 1_000],
         examples: vec!["lost lost".into()],
+        ..Audit::default()
     };
     assert_eq!(audit, expected);
     assert_eq!(
@@ -363,7 +362,8 @@ fn audited(more: &str, arrivals: &[[Note<String>; 2]], ledger: Vec<Note<String>>
         end: at(600),
         producer: arrivals.as_flattened(),
         ledgers: &ledgers,
-        left: &BTreeMap::new(),
+        left: &Leftover::default(),
+        by_hand: &[],
         absences: Absences::default(),
         ledgers_whole: true,
     })
@@ -454,8 +454,8 @@ fn harm_is_that_of_the_incident_that_can_harm_the_queue() {
     // Each comes at this time, and nobody ever takes it.
     for (workload, came) in [(0, 110), (0, 150), (1, 110), (2, 110), (2, 210)] {
         let mut life = Life::sent(at(came), workload);
-        auditor.answered(&mut life, at(came), Intake::Accepted);
-        auditor.close(&life, Some(TaskState::Pending), || "t".into());
+        auditor.answered(&mut life, at(came), Intake::Accepted, PRODUCER);
+        auditor.close(&life, Some(rest(TaskState::Pending)), || "t".into());
     }
     let impacts = auditor.finish().impacts;
     let told: Vec<_> = impacts
@@ -541,4 +541,120 @@ fn a_call_that_was_repeated_over_an_outage_may_have_come_all_the_same() {
     let (audit, _) = run(&arrivals, &ledgers, &[]);
     let counts = (audit.enqueued, audit.succeeded, audit.executed_twice);
     assert_eq!((counts, audit.duplicates), ((1, 1, 1), 1), "{audit:?}");
+}
+
+fn rest(state: TaskState) -> Rest {
+    Rest {
+        state,
+        leaseless: false,
+        held: false,
+    }
+}
+
+/// Two queues; `b` is served by nobody in the end, and its Redis loses its data at 400 s.
+fn two_queues() -> Plan {
+    let text = "version: firedrill/v1\nname: t\nfamily: redis-down\nsummary: s\nduration: 10m\nwarmup: 1m\n\
+         queues: { a: { wait_objective: 60s }, b: { wait_objective: 60s } }\n\
+         workload:\n\
+         \x20 - { task: a, queue: a, arrivals: { poisson: 1/s }, service: { constant: 1s } }\n\
+         \x20 - { task: b, queue: b, arrivals: { poisson: 1/s }, service: { constant: 1s } }\n\
+         workers:\n\
+         \x20 - { name: a, concurrency: 10, queues: [a] }\n\
+         \x20 - { name: b, concurrency: 10, queues: [b] }\n\
+         timeline: [{ id: wiped, at: 400s, fault: redis.kill, keep_data: false, until: { at: 401s, remedy: redis.start } }]\n\
+         incidents: [{ cause: redis-down, of: wiped, wanted: page, within: 1m }]\n";
+    Plan::resolve(
+        &Scenario::parse("s.yaml", text).unwrap(),
+        &PlanOptions::default(),
+    )
+    .unwrap()
+}
+
+fn accepted(auditor: &Auditor, workload: u32, sent: i64) -> Life {
+    let mut life = Life::sent(at(sent), workload);
+    auditor.answered(&mut life, at(sent), Intake::Accepted, PRODUCER);
+    life
+}
+
+#[test]
+fn what_is_deleted_by_hand_lost_orphaned_and_stuck_is_told_apart() {
+    let mut auditor = Auditor::new(&two_queues(), at(0), at(600));
+    auditor.halt(&BTreeSet::from(["b".to_owned()]));
+    auditor.absences.loses_data(at(400));
+    let close = |auditor: &mut Auditor, life: &Life, rest| {
+        auditor.close(life, rest, || "t".into());
+    };
+    let mut deleted = accepted(&auditor, 0, 410);
+    deleted.by_hand.push((at(450), Hand::Delete));
+    close(&mut auditor, &deleted, None);
+    let lost = accepted(&auditor, 0, 300);
+    close(&mut auditor, &lost, None);
+    let late = accepted(&auditor, 0, 401);
+    close(&mut auditor, &late, None);
+    let mut running = accepted(&auditor, 0, 599);
+    running.started(at(599));
+    for (leaseless, held) in [(true, false), (true, true), (false, false)] {
+        let state = TaskState::Active;
+        let rest = Rest {
+            state,
+            leaseless,
+            held,
+        };
+        close(&mut auditor, &running, Some(rest));
+    }
+    let waiting = accepted(&auditor, 1, 590);
+    close(&mut auditor, &waiting, Some(rest(TaskState::Pending)));
+    let mut archived = accepted(&auditor, 0, 410);
+    archived.by_hand.push((at(520), Hand::Archive));
+    close(&mut auditor, &archived, Some(rest(TaskState::Archived)));
+    let audited = auditor.finish();
+    let audit = &audited.audit;
+    let seen = (audit.deleted, audit.lost, audit.unexplained.lost);
+    assert_eq!(seen, (1, 2, 1));
+    assert_eq!(audit.lost_in, BTreeMap::from([("wiped".to_owned(), 1)]));
+    assert_eq!((audit.archived, audit.archived_unstarted), (1, 1));
+    let states = [("active".to_owned(), 3), ("pending".to_owned(), 1)];
+    assert_eq!(audit.queued, BTreeMap::from(states));
+    assert_eq!((audit.orphaned, audit.stuck), (1, 2));
+    assert_eq!((audit.jobs_lost(), audit.jobs_stuck()), (2, 2));
+    let sum = audit.succeeded + audit.archived + audit.deleted + audit.still_queued + audit.lost;
+    assert_eq!(sum, audit.enqueued);
+}
+
+#[test]
+fn nobody_waits_any_longer_for_what_is_lost_or_deleted() {
+    for (lost, last_ms) in [(true, 400_000), (false, 500_000)] {
+        let mut auditor = Auditor::new(&two_queues(), at(0), at(600));
+        let sent = if lost { 300 } else { 410 };
+        let mut life = accepted(&auditor, 0, sent);
+        match lost {
+            true => auditor.absences.loses_data(at(400)),
+            false => life.by_hand.push((at(500), Hand::Delete)),
+        }
+        auditor.close(&life, None, || "t".into());
+        let impact = auditor.finish().impacts.remove(0);
+        assert_eq!((impact.harmed_tasks, impact.last_ms), (1, Some(last_ms)));
+    }
+}
+
+#[test]
+fn a_full_archive_drops_the_oldest_and_loses_nothing_else() {
+    let of = |given_up: i64, missing: &[i64]| {
+        let mut auditor = Auditor::new(&two_queues(), at(0), at(600));
+        for number in 0..given_up {
+            let mut life = accepted(&auditor, 0, 1);
+            life.started(at(2));
+            life.finished(at(3), Finish::Failed);
+            // A hundred a second.
+            life.given_up(at(3).plus_millis(number * 10));
+            let left = (!missing.contains(&number)).then(|| rest(TaskState::Archived));
+            auditor.close(&life, left, || number.to_string());
+        }
+        let audit = auditor.finish().audit;
+        (audit.trimmed, audit.lost, audit.unexplained.lost)
+    };
+    assert_eq!(of(10_001, &[0, 1]), (2, 0, 0));
+    // One that is among the newest 9,999 is not dropped.
+    assert_eq!(of(10_001, &[0, 9_000]), (1, 1, 1));
+    assert_eq!(of(9_000, &[0]), (0, 1, 1));
 }

@@ -56,7 +56,7 @@ impl fmt::Display for What {
             } => {
                 let word = match phase {
                     Some(Phase::End) => "end of fault",
-                    Some(Phase::Begin) | None => "fault",
+                    Some(Phase::Begin | Phase::During) | None => "fault",
                 };
                 write!(f, "{word}: {what}")?;
                 if !targets.is_empty() {
@@ -208,7 +208,7 @@ mod tests {
     use crate::engine::virtual_time::{self, VirtualOptions};
     use crate::scenario::{PlanOptions, Scenario};
 
-    const SCENARIO: &str = include_str!("../../../scenarios/worker-crash-all.yaml");
+    const SCENARIO: &str = include_str!("../../../scenarios/worker-crashed/worker-crash-all.yaml");
 
     #[test]
     fn a_crash_is_told_from_the_fault_to_the_drained_queue() {

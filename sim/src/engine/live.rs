@@ -17,6 +17,7 @@ pub mod scraper;
 mod stand;
 mod strain;
 mod targets_file;
+mod throttle;
 mod upkeep;
 pub mod uptime;
 pub(crate) mod watch;
@@ -188,7 +189,7 @@ async fn run_on(
         stand,
         exporter_broker,
         producer_broker,
-        watch,
+        mut watch,
         told: (told_tx, told),
         sent,
     } = begun;
@@ -207,7 +208,8 @@ async fn run_on(
     );
     let mut observer = Observer::new(plan, options, (clock, &stand.addresses, roster.clone()));
     let (done_tx, done) = mpsc::unbounded_channel();
-    let director = Director::start(stand, options.abort.clone(), done_tx);
+    let deaths = watch.deaths.take();
+    let director = Director::start((stand, deaths), options.abort.clone(), done_tx);
     let looked = observer
         .watch((watch, done, told), &producer, &options.abort, sink)
         .await?;
@@ -221,8 +223,11 @@ async fn run_on(
     observer.tell_unseen(stopped_at, sink)?;
     // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let mut stand = director.finish().await?;
+    let living = stand.fleet.living();
     let ledgers = stand.fleet.end().await;
     let left = Left {
+        by_hand: roster.by_hand(),
+        living,
         producer: producer.finish(clock, &options.abort).await,
         ledgers,
         absences: roster.absences(),

@@ -1,8 +1,9 @@
 //! `handler.fail`: a dependency that refuses, a release with a bug.
 
 use super::{Definition, Harm};
-use crate::form::{form, share, text};
+use crate::form::{choice, count, form, share, text};
 use crate::lever::{Class, HandlerLever, Lever, On};
+use firedrill_asynq::actor::ErrorKind;
 use serde::{Deserialize, Serialize};
 
 form! {
@@ -16,16 +17,26 @@ form! {
         pub share: f64 = share().but_not(0.0, "share: 0 changes nothing, so there is no fault", "accepted: above 0, up to 100%"), default 1.0;
         /// The error's text.
         pub error: String = text(), default "job failed".to_owned();
+        /// What the error asks for, as `fail_as` of a workload entry.
+        #[serde(default, skip_serializing_if = "is_plain")]
+        pub fail_as: ErrorKind = choice(ErrorKind::ALL.map(|kind| (kind.name(), kind))), quiet ErrorKind::Failure;
+        /// Only the first so many attempts at a task fail; all where it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub attempts: Option<u32> = count(1..=10_000), optional;
     }
 }
 
+/// Whether an error asks for nothing but a retry.
+fn is_plain(kind: &ErrorKind) -> bool {
+    *kind == ErrorKind::Failure
+}
 
 impl Definition for HandlerFail {
     const ON: On = On::Handlers;
     const CLASS: Class = Class::Reversible;
     // A pool without connections makes handlers fail, or wait.
     const CAUSES: &'static [&'static str] = &["retry-storm", "resource-exhaustion", "other"];
-    const EXAMPLES: &'static [&'static str] = &["task: t"];
+    const EXAMPLES: &'static [&'static str] = &["task: t", "task: t, share: 50%, fail_as: skip_retry, attempts: 1"];
     const ENDS_BY_ITSELF: bool = true;
 
     fn begin(&self) -> Lever {
@@ -33,6 +44,8 @@ impl Definition for HandlerFail {
             task: self.task.clone(),
             share: self.share,
             error: self.error.clone(),
+            fail_as: self.fail_as,
+            attempts: self.attempts,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::plan::load::Load;
 use crate::plan::rates::Varying;
-use crate::plan::{Arrivals, MB, Plan, Service, arrivals};
+use crate::plan::{Arrivals, MB, Plan, Service, TaskPlan, arrivals};
 use firedrill_asynq::settings::HEARTBEAT_INTERVAL_MS;
 
 /// What an idle poll, a heartbeat or a scrape costs, in tasks.
@@ -30,7 +30,7 @@ impl Demand {
     pub fn of(plan: &Plan) -> Self {
         let seconds = plan.duration_ms.max(1) as f64 / 1e3;
         let (mut tasks, mut work_ms) = (0.0, 0.0);
-        for (count, task) in expected_tasks(plan).zip(&plan.workload) {
+        for (count, task) in expected_tasks(plan).into_iter().zip(&plan.workload) {
             tasks += count;
             let payload_mb = task
                 .payload
@@ -62,39 +62,41 @@ impl Demand {
     }
 }
 
-/// Tasks that arrive in a drill, on average, for each entry of the workload.
-pub fn expected_tasks(plan: &Plan) -> impl Iterator<Item = f64> {
-    plan.workload
-        .iter()
-        .enumerate()
-        .map(|(index, task)| match task.arrivals {
-            Arrivals::Poisson {
-                rate_per_sec,
-                from_ms,
-                until_ms,
-            }
-            | Arrivals::Constant {
-                rate_per_sec,
-                from_ms,
-                until_ms,
-            } => {
-                let factor = Load::of(plan, index).mean_factor(from_ms, until_ms);
-                factor * rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3
-            }
-            Arrivals::Burst { count, .. } => count as f64,
-            Arrivals::Stages { .. } | Arrivals::Diurnal { .. } | Arrivals::Mmpp { .. } => {
-                let load = Load::of(plan, index);
-                let varying = Varying::of(plan, index, &load);
-                let end_us = plan.duration_ms as f64 * 1e3;
-                varying.map_or(0.0, |varying| varying.expected(&load, end_us))
-            }
-            // Once a second at most, or as many as were recorded.
-            Arrivals::Cron { .. } | Arrivals::Trace { .. } => arrivals(plan, index).count() as f64,
-        })
+/// Tasks that are enqueued in a drill, by producers and handlers, on average, for each entry of the workload.
+#[must_use]
+pub fn expected_tasks(plan: &Plan) -> Vec<f64> {
+    let arriving = |(index, task): (usize, &TaskPlan)| match task.arrivals {
+        Arrivals::None => 0.0,
+        Arrivals::Poisson {
+            rate_per_sec,
+            from_ms,
+            until_ms,
+        }
+        | Arrivals::Constant {
+            rate_per_sec,
+            from_ms,
+            until_ms,
+        } => {
+            let factor = Load::of(plan, index).mean_factor(from_ms, until_ms);
+            factor * rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3
+        }
+        Arrivals::Burst { count, .. } => count as f64,
+        Arrivals::Stages { .. } | Arrivals::Diurnal { .. } | Arrivals::Mmpp { .. } => {
+            let load = Load::of(plan, index);
+            let varying = Varying::of(plan, index, &load);
+            let end_us = plan.duration_ms as f64 * 1e3;
+            varying.map_or(0.0, |varying| varying.expected(&load, end_us))
+        }
+        // Once a second at most, or as many as were recorded.
+        Arrivals::Cron { .. } | Arrivals::Trace { .. } => arrivals(plan, index).count() as f64,
+    };
+    let mut tasks: Vec<f64> = plan.workload.iter().enumerate().map(arriving).collect();
+    plan.add_children(&mut tasks);
+    tasks
 }
 
 /// Mean of a distribution, milliseconds.
-fn mean_ms(service: &Service) -> f64 {
+pub(super) fn mean_ms(service: &Service) -> f64 {
     match service {
         Service::Lognormal { mu, sigma } => libm::exp(mu + sigma * sigma / 2.0) * 1e3,
         Service::Exponential { mean_ms } => *mean_ms,

@@ -106,6 +106,7 @@ impl ArrivalTimes {
 
     fn next_us(&mut self) -> Option<i64> {
         let (at_us, until_us) = match &self.arrivals {
+            Arrivals::None => return None,
             Arrivals::Poisson {
                 rate_per_sec,
                 from_ms,

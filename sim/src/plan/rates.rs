@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(between(&even, 180, 240), 120);
         assert_eq!(between(&even, 240, 600), 0, "after the last stage");
         assert!(even.is_sorted());
-        assert_eq!(expected_tasks(&plan).next().map(f64::round), Some(1_320.0));
+        assert_eq!(expected_tasks(&plan)[0].round(), 1_320.0);
         let (_, chance) =
             times("{ stages: [{ duration: 10m, target: 40/s }], start: 20/s, from: 1m }");
         assert_eq!(between(&chance, 0, 60), 0);
@@ -282,7 +282,7 @@ mod tests {
         // The drill starts at midnight and lasts ten minutes.
         let near = |text: &str, count: f64| {
             let (plan, times) = times(text);
-            let expected = expected_tasks(&plan).next().unwrap();
+            let expected = expected_tasks(&plan)[0];
             assert!((expected - count).abs() < 10.0, "{text}: {expected}");
             let off = times.len() as f64 - count;
             assert!(off.abs() < 5.0 * count.sqrt(), "{text}: {}", times.len());
@@ -306,7 +306,7 @@ mod tests {
     fn states_come_and_go() {
         let (plan, calls) =
             times("{ mmpp: [{ rate: 0/s, mean_stay: 20s }, { rate: 50/s, mean_stay: 10s }] }");
-        let expected = expected_tasks(&plan).next().unwrap();
+        let expected = expected_tasks(&plan)[0];
         let off = calls.len() as f64 - expected;
         assert!(
             off.abs() < 5.0 * expected.sqrt(),
@@ -334,7 +334,7 @@ mod tests {
         };
         let of = |factor: &str| {
             let plan = crate::scenario::tests::plan_of(&text(factor)).unwrap();
-            let expected = expected_tasks(&plan).next().unwrap();
+            let expected = expected_tasks(&plan)[0];
             (expected, arrivals(&plan, 0).collect::<Vec<_>>())
         };
         let (expected, surge) = of("surge, factor: 3");

@@ -202,6 +202,8 @@ impl Means<Arrivals> for ArrivalsForm {
             until: None,
         };
         match arrivals {
+            // A word.
+            Arrivals::None => {}
             Arrivals::Poisson {
                 rate_per_sec,
                 from_ms,
@@ -272,6 +274,14 @@ impl Means<Arrivals> for ArrivalsForm {
             }
         }
         form
+    }
+
+    fn word() -> Option<(&'static str, Arrivals)> {
+        Some(("none", Arrivals::None))
+    }
+
+    fn expected() -> &'static str {
+        "`none` or a mapping, such as `{ poisson: 10/s }`"
     }
 }
 

@@ -8,7 +8,7 @@ mod survey;
 pub use survey::{Foreign, Survey};
 
 use crate::plan::{Arrivals, IdPattern, Plan, arrivals};
-use crate::producer::{Payload, id_of, task_id};
+use crate::producer::{Payload, id_of, is_child, task_id};
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::rng;
 use rand::RngExt;
@@ -46,6 +46,9 @@ pub struct Ours {
     periodic: usize,
     /// Whether workers make tasks out of groups.
     aggregates: bool,
+    /// Whether handlers enqueue tasks: those say whose children they are, and their ids follow from that.
+    #[serde(default)]
+    enqueue: bool,
 }
 
 impl Ours {
@@ -57,12 +60,19 @@ impl Ours {
             .workload
             .iter()
             .filter(|task| matches!(task.arrivals, Arrivals::Cron { .. }));
-        let steps = u32::try_from(plan.timeline.len()).unwrap_or(u32::MAX);
+        // Each step starts a process once at most, be it a fault that ends or a remedy of its own.
+        let steps = plan.timeline.len() + plan.remedies.len();
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        // Whoever is started again after each death may be so every second.
+        let restarts = plan.workers.iter().filter_map(|worker| worker.restart);
+        let most = restarts.map(|restart| plan.duration_ms / restart.backoff_ms.max(1_000));
+        let again = most.max().unwrap_or(0);
+        let again = u32::try_from(again).unwrap_or(u32::MAX);
         Self {
             seed: plan.seed,
             queues: plan.queues.iter().map(|queue| queue.name.clone()).collect(),
             processes: plan.processes().into_iter().map(|(name, _)| name).collect(),
-            lives: steps.saturating_add(1),
+            lives: steps.saturating_add(1).saturating_add(again),
             tasks: tasks.map(|count| count as u64).collect(),
             ids: match plan.workload.iter().any(|task| task.task_id.is_some()) {
                 true => plan
@@ -73,6 +83,7 @@ impl Ours {
                 false => Vec::new(),
             },
             periodic: periodic.count(),
+            enqueue: plan.has_children(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
         }
     }
@@ -96,7 +107,14 @@ impl Ours {
         message: Option<&TaskMessage>,
         known: &mut Option<BTreeSet<Uuid>>,
     ) -> bool {
-        if let Some(Payload { workload, seq }) = message.and_then(Payload::of)
+        let payload = message.and_then(Payload::of);
+        if let Some(payload) = &payload
+            && self.enqueue
+            && is_child(self.seed, self.tasks.len(), payload, id)
+        {
+            return true;
+        }
+        if let Some(Payload { workload, seq, .. }) = payload
             && self.tasks.get(workload).is_some_and(|count| seq < *count)
             && id_of(self.seed, self.given_id(workload), workload, seq) == id
         {

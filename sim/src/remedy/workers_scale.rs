@@ -2,7 +2,7 @@
 
 use super::Definition;
 use crate::fault::Fault;
-use crate::form::{count, form, text};
+use crate::form::{count, form, text, truth};
 use crate::lever::{Class, Lever, On};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,9 @@ form! {
         pub worker: String = text(), required;
         /// How many processes it has from now on.
         pub to: u32 = count(0..=64), required;
+        /// Whether Prometheus goes on looking for those that have gone, as where targets are written down by hand.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub targets_stay: bool = truth(), quiet false;
     }
 }
 
@@ -24,7 +27,9 @@ impl Definition for WorkersScale {
     const CLASS: Class = Class::Irreversible;
 
     fn done(&self, _: Option<&Fault>) -> Lever {
-        Lever::Members
+        Lever::Members {
+            targets_stay: self.targets_stay,
+        }
     }
 
     fn of(_: &Fault) -> Option<Self> {

@@ -12,7 +12,7 @@ use crate::units;
 use firedrill_asynq::rng;
 use firedrill_detector::yaml::{Position, Problem, Problems, closest};
 use rand::RngExt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Default of `warmup`.
 const WARMUP_MS: i64 = 10 * 60 * 1_000;
@@ -44,6 +44,22 @@ impl Plan {
             Err(resolver.problems.into_vec())
         }
     }
+}
+
+/// Whether a chain that begins with a task of type `from` comes to entry `index`.
+fn comes_back(tasks: &[TaskPlan], index: usize, from: &str) -> bool {
+    let (mut reached, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(next) = open.pop() {
+        if reached.insert(next) {
+            let entries = tasks.iter().filter(|task| task.task == next);
+            open.extend(
+                entries
+                    .flat_map(|task| &task.then)
+                    .map(|then| then.task.as_str()),
+            );
+        }
+    }
+    reached.contains(tasks[index].task.as_str())
 }
 
 struct Resolver<'s> {
@@ -165,7 +181,7 @@ impl Resolver<'_> {
                         );
                     }
                 }
-                Arrivals::Cron { .. } => {}
+                Arrivals::None | Arrivals::Cron { .. } => {}
                 Arrivals::Stages {
                     start_per_sec,
                     stages,
@@ -211,7 +227,42 @@ impl Resolver<'_> {
             }
             tasks.push(task);
         }
+        self.children(&tasks);
         tasks
+    }
+
+    /// What handlers enqueue: of an entry there is, and never without end; and whatever does not arrive is enqueued by somebody.
+    fn children(&mut self, tasks: &[TaskPlan]) {
+        let written = self.scenario.workload.iter();
+        let names: Vec<String> = tasks.iter().map(|task| task.task.clone()).collect();
+        for (index, (entry, task)) in written.zip(tasks).enumerate() {
+            for (nth, then) in task.then.iter().enumerate() {
+                let here = entry.place_of_item("then", nth);
+                let of_type = names.iter().filter(|name| **name == then.task).count();
+                if of_type == 0 {
+                    self.unknown(here, "task", &then.task, &names);
+                } else if of_type > 1 {
+                    let message =
+                        format!("then: there are {of_type} workload entries `{}`", then.task);
+                    let hint = "it must be clear which is meant: give them types of their own";
+                    self.problems.push_with_hint(here, message, hint);
+                }
+                if comes_back(tasks, index, &then.task) {
+                    let message =
+                        format!("then: `{}` enqueues itself again, without end", task.task);
+                    let hint = "a chain must end; `handler.requeue` is a fault that goes in circles for a time";
+                    self.problems.push_with_hint(here, message, hint);
+                }
+            }
+            let is_child = tasks.iter().flat_map(|other| &other.then);
+            if task.arrivals == Arrivals::None
+                && !is_child.into_iter().any(|then| then.task == task.task)
+            {
+                let message = format!("nothing enqueues `{}`", task.task);
+                let hint = "write its `arrivals`, or name it in the `then` of another entry";
+                self.problems.push_with_hint(entry.here(), message, hint);
+            }
+        }
     }
 
     fn workers(&mut self) -> Vec<WorkerPlan> {

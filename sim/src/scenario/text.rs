@@ -32,7 +32,9 @@ impl Plan {
                 format!(" on {}", step.targets.join(", "))
             };
             let on = format!("{on}{}", named(step));
-            events.push((step.at_ms, format!("do    {}{on}", step.fault.name())));
+            let live_only = live_only(step.fault.kind().live_only);
+            let what = format!("do    {}{on}{live_only}", step.fault.name());
+            events.push((step.at_ms, what));
             match &step.until {
                 Some(until) => {
                     let remedy = until.remedy.as_ref();
@@ -58,10 +60,9 @@ impl Plan {
                 true => ", which ends nothing".to_owned(),
                 false => format!(", which ends {}", ends.join(", ")),
             };
-            events.push((
-                step.at_ms,
-                format!("do    {}{on}{ends}", step.remedy.name()),
-            ));
+            let live_only = live_only(step.remedy.kind().live_only);
+            let what = format!("do    {}{on}{ends}{live_only}", step.remedy.name());
+            events.push((step.at_ms, what));
         }
         for incident in &self.incidents {
             let wanted = format!("{:?}", incident.wanted).to_lowercase();
@@ -89,6 +90,14 @@ impl Plan {
             );
         }
         text
+    }
+}
+
+/// Why the model cannot have it, if it cannot.
+fn live_only(reason: &str) -> String {
+    match reason.is_empty() {
+        true => String::new(),
+        false => format!(" (live only: {reason})"),
     }
 }
 
@@ -144,7 +153,7 @@ mod tests {
             .filter_map(char::from_u32)
         {
             let text = format!("a{c}: '\"\\ #\u{301}\u{1f525}");
-            let scenario = include_str!("../../../scenarios/healthy.yaml");
+            let scenario = include_str!("../../../scenarios/benign/healthy.yaml");
             let line = scenario.lines().find(|line| line.starts_with("summary:"));
             let edited = scenario.replace(line.unwrap(), &format!("summary: {}", quote(&text)));
             let read = Scenario::parse("s.yaml", &edited).unwrap();

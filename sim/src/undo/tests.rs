@@ -270,7 +270,10 @@ fn what_a_lever_does_is_owed_before_and_settled_by_what_undoes_it() {
                 Lever::Process(ProcessLever::Kill),
                 Lever::Process(ProcessLever::Terminate { grace_ms: None }),
                 Lever::Process(ProcessLever::Restart),
-                Lever::Members,
+                Lever::Process(ProcessLever::Deploy { boots: false }),
+                Lever::Members {
+                    targets_stay: false,
+                },
             ],
         ),
         (

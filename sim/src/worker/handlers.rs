@@ -3,12 +3,17 @@
 //! A task that waits for a lock which nobody gives back is as stuck as a goroutine that does, and costs no thread, and no
 //! wake-up of one for every task of asynq's.
 
-use crate::handler::{self, Behaviour};
+use crate::handler::{self, Behaviour, Ending};
+use crate::plan::Child;
+use crate::producer::Messages;
 use crate::worker::slot::Held;
-use crate::worker::{Report, Server, report};
+use crate::worker::{Ledger, Note, Report, Server, crash, report};
 use firedrill_asynq::actor::{Event, RunId};
+use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::drive::{Outside, SlotCall};
+use firedrill_asynq::note::Intake;
+use firedrill_asynq::op::{Accepted, BrokerError, Reply};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -38,6 +43,14 @@ struct Shared {
     accounts: Lock,
     audit_log: Lock,
     held: Held,
+    tools: Tools,
+}
+
+/// What handlers work with: they enqueue tasks over their process' own client.
+pub(crate) struct Tools {
+    pub(crate) messages: Messages,
+    pub(crate) broker: RedisBroker,
+    pub(crate) ledger: Ledger,
 }
 
 /// A mutex that the application's handlers share.
@@ -53,6 +66,7 @@ impl Handlers {
         process: String,
         clock: ClockOrigin,
         outside: UnboundedSender<Outside<Server>>,
+        tools: Tools,
     ) -> Self {
         let shared = Shared {
             decisions,
@@ -63,6 +77,7 @@ impl Handlers {
             accounts: Lock::default(),
             audit_log: Lock::default(),
             held: Held::default(),
+            tools,
         };
         Self {
             shared: Arc::new(shared),
@@ -102,12 +117,38 @@ impl Shared {
         let service_us = job.behaviour.service_us - taken_off_us;
         tokio::time::sleep(self.clock.until(started.plus_micros(service_us))).await;
         let overrun_us = (self.clock.now().0 - started.0) / 1_000 - service_us;
-        self.held.by_timer(overrun_us);
-        self.book(number).await;
+        let at_ms = started.millis() - self.clock.virtual_start.millis();
+        let plan = &self.decisions.plan;
+        // A process that is stopped by plan returns late, which is no cost of the harness.
+        if plan.planned_round_trip_us(&self.process, at_ms).is_some() {
+            self.held.by_timer(overrun_us);
+        }
+        match job.behaviour.ending {
+            Ending::Returns => self.book(number).await,
+            Ending::Hangs(step) => {
+                self.saw(step);
+                return std::future::pending().await;
+            }
+            Ending::Crashes(step) => crash(step, self.clock.now()),
+        }
+        let mut outcome = job.behaviour.outcome;
+        for child in &job.behaviour.children {
+            match self.enqueue(child).await {
+                Ok(()) => job
+                    .behaviour
+                    .requeued_by
+                    .iter()
+                    .for_each(|step| self.saw(*step)),
+                Err(error) => {
+                    outcome = handler::cannot_enqueue(&error);
+                    break;
+                }
+            }
+        }
         let elapsed_us = (self.clock.now().0 - started.0) / 1_000;
         let event = Event::HandlerDone {
             run: job.run,
-            outcome: job.behaviour.outcome,
+            outcome,
             result: job.behaviour.result,
             elapsed_us,
             overrun_us: elapsed_us - service_us,
@@ -115,6 +156,36 @@ impl Shared {
         };
         // A closed channel means the process is about to end.
         let _ = self.outside.send(Outside::Event(event));
+    }
+
+    /// Enqueues a task, as a handler does that has a client of asynq's, and notes it as a producer does.
+    async fn enqueue(&self, child: &Child) -> Result<(), BrokerError> {
+        let now = self.clock.now();
+        let Tools {
+            messages,
+            broker,
+            ledger,
+        } = &self.tools;
+        let submission = messages.child(child, now);
+        let id = submission.message.id.clone();
+        ledger.append(&Note::Sent {
+            at: now,
+            id: id.clone(),
+            workload: u32::try_from(child.workload).unwrap_or(u32::MAX),
+            intended: now.plus_millis(child.delay_ms),
+        });
+        let answer = broker.call(submission.op(now)).await;
+        // Who finds its own task there has been heard before: the reply was lost, and the call repeated.
+        let heard = match answer {
+            Ok(Reply::Enqueued(Accepted::New | Accepted::IdConflict)) => Intake::Accepted,
+            _ => Intake::Rejected,
+        };
+        ledger.append(&Note::Answered {
+            at: self.clock.now(),
+            id,
+            answer: heard,
+        });
+        answer.map(drop)
     }
 
     /// What every handler does at its end: two locks, in one order. While the plan's deadlock is on, every second

@@ -79,10 +79,22 @@ fn conserved(plan: &Plan, loses_data: bool, seen: &Seen) -> Result<(), TestCaseE
     );
     prop_assert_eq!(
         audit.enqueued,
-        audit.succeeded + audit.archived + audit.still_queued + audit.lost,
+        audit.succeeded
+            + audit.archived
+            + audit.trimmed
+            + audit.deleted
+            + audit.still_queued
+            + audit.lost,
         "{:?}",
         audit
     );
+    let sum = |counts: &BTreeMap<String, u64>| counts.values().sum::<u64>();
+    prop_assert_eq!(sum(&audit.queued), audit.still_queued, "{:?}", audit);
+    // Whatever was lost went with a step's data.
+    prop_assert_eq!(sum(&audit.lost_in), audit.lost, "{:?}", audit);
+    prop_assert!(audit.orphaned <= audit.stuck && audit.stuck <= audit.still_queued);
+    prop_assert_eq!(audit.orphaned, 0, "no step loses leases: {:?}", audit);
+    prop_assert!(audit.succeeded_twice <= audit.executed_twice);
     prop_assert!(audit.lost == 0 || loses_data, "{:?}", audit);
     prop_assert!(
         audit.rejected == 0 || plan.timeline.iter().any(is_outage),
@@ -167,7 +179,11 @@ fn deeds(plan: &Plan) -> Vec<(Turn, i64)> {
         free_ms = turn.at_ms.max(free_ms);
         match turn.lever(plan) {
             None | Some(Lever::Handler(_)) => continue,
-            Some(Lever::Process(ProcessLever::Restart | ProcessLever::Terminate { .. })) => {
+            Some(Lever::Process(
+                ProcessLever::Restart
+                | ProcessLever::Terminate { .. }
+                | ProcessLever::Deploy { .. },
+            )) => {
                 free_ms += patience_ms;
             }
             Some(_) => {}
@@ -184,6 +200,7 @@ fn done(plan: &Plan, seen: &Seen) -> Result<(), TestCaseError> {
             What::Begin(step) => (&plan.timeline[step].id, Phase::Begin),
             What::End(step) => (&plan.timeline[step].id, Phase::End),
             What::Remedy(index) => (&plan.remedies[index].id, Phase::Begin),
+            What::Goes(..) | What::RemedyGoes(..) => unreachable!("nothing was done"),
         };
         let is_of = |mark: &&Mark| mark.step.as_ref() == Some(id) && mark.phase == Some(phase);
         let done_ms: Vec<i64> = seen

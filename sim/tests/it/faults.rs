@@ -46,7 +46,7 @@ warmup: 1m
 queues: {{ default: {{ priority: 1, wait_objective: 30s }} }}
 workload:
   - {{ task: t, queue: default, arrivals: {{ poisson: 4/s }}, service: {{ constant: 500ms }} }}
-{periodic}workers: [{{ name: w, processes: 2, concurrency: 4 }}]
+{periodic}workers: [{{ name: w, processes: 2, concurrency: 4, restart: {{ backoff: 2s, max: 10s }} }}]
 scrape: {{ interval: 5s, timeout: 4s }}
 timeline:
   - {{ at: 2m, fault: {}, {select}{keys}until: {{ at: 5m{remedy} }} }}
@@ -83,6 +83,7 @@ fn run(text: &str) -> (Vec<Mark>, Audited) {
 #[test]
 fn every_fault_bites_and_heals_and_is_explained() {
     let all = fault::KINDS.iter();
+    let all = all.filter(|kind| kind.live_only.is_empty());
     let all = all.flat_map(|kind| kind.examples.iter().map(move |keys| (kind, keys)));
     for (kind, keys) in all {
         let (marks, audited) = run(&scenario_with(kind, keys));
@@ -102,6 +103,25 @@ fn every_fault_bites_and_heals_and_is_explained() {
         );
         assert_eq!(audit.lost, 0, "{name}: {audit:?}");
         assert!(audit.succeeded > 1_000, "{name}: {audit:?}");
+    }
+}
+
+#[test]
+fn what_the_model_cannot_have_is_told_with_its_place() {
+    for kind in fault::KINDS {
+        let scenario = Scenario::parse("s.yaml", &scenario(kind)).unwrap();
+        let told: Vec<String> = scenario
+            .live_only()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        match kind.live_only.is_empty() {
+            true => assert!(told.is_empty(), "{told:?}"),
+            false => assert!(
+                told.len() == 1 && told[0].contains(kind.name) && told[0].contains(kind.live_only),
+                "{told:?}"
+            ),
+        }
     }
 }
 
@@ -150,6 +170,239 @@ fn what_a_fault_does_to_tasks_is_seen() {
         (blind.late, blind.rejected, blind.executed_twice),
         (0, 0, 0)
     );
+}
+
+/// The last values of a drill's series of this name, added up over everything else.
+fn last_of(text: &str, name: &str) -> (f64, Audited) {
+    let plan = plan_of(text);
+    let (mut of, mut last, mut audited) = (Vec::new(), BTreeMap::new(), None);
+    let sink = &mut |observation| {
+        match observation {
+            Observation::Series { id, labels } if labels.name() == name => of.push(id),
+            Observation::Scrape { values, .. } => {
+                last.extend(
+                    values
+                        .into_iter()
+                        .filter(|(id, value)| of.contains(id) && !value.is_nan()),
+                );
+            }
+            Observation::Ledger { audited: all, .. } => audited = Some(*all),
+            _ => {}
+        }
+        Ok(())
+    };
+    virtual_time::run(&plan, VirtualOptions::default(), sink).unwrap();
+    (last.values().sum(), audited.unwrap())
+}
+
+fn of_kind(name: &str, keys: &str) -> String {
+    let kind = fault::KINDS.iter().find(|kind| kind.name == name);
+    scenario_with(kind.unwrap(), keys)
+}
+
+#[test]
+fn a_panic_is_retried_and_the_application_counts_it_or_does_not() {
+    let counted = last_of(&of_kind("handler.panic", "task: t"), "job_processed_total");
+    let uncounted = of_kind("handler.panic", "task: t, counted: false");
+    let uncounted = last_of(&uncounted, "job_processed_total");
+    assert_eq!(counted.1.audit, uncounted.1.audit, "Redis sees the same");
+    let failed = counted.1.audit.failed_executions as f64;
+    // About 720 tasks come meanwhile, and each is tried again and again. The last scrape is up to 5 s old.
+    assert!(failed > 1_000.0, "{failed}");
+    assert!(
+        (counted.0 - uncounted.0 - failed).abs() < 5.0,
+        "{} {}",
+        counted.0,
+        uncounted.0
+    );
+}
+
+#[test]
+fn a_poison_task_brings_one_process_after_the_other_down_and_an_orchestrator_starts_them_again() {
+    let poisoned = of_kind("handler.crash", "task: bad").replace(
+        "workers:",
+        "  - { task: bad, queue: default, arrivals: { burst: { count: 1, at: 130s } }, service: { constant: 1s } }\nworkers:",
+    );
+    let (starts, audited) = last_of(&poisoned, "process_start_time_seconds");
+    assert!(starts > 0.0);
+    let audit = audited.audit;
+    // The poison comes back after 1 to 2 min, and its end mends it.
+    assert!(audit.executed_twice > 0 && audit.lost == 0, "{audit:?}");
+    assert_eq!(audit.unexplained.run_twice, 0, "{audit:?}");
+    assert!(audit.succeeded > 1_800, "{audit:?}");
+    // Nobody starts them: the first poison takes one process, its return the other.
+    let forlorn = poisoned.replace(", restart: { backoff: 2s, max: 10s }", "");
+    let (_, audited) = last_of(&forlorn, "up");
+    assert!(audited.audit.still_queued > 200, "{:?}", audited.audit);
+    assert_eq!(audited.audit.unexplained.run_twice, 0);
+}
+
+#[test]
+fn slots_leak_one_by_one_until_a_restart() {
+    let leaking = of_kind("handler.leak", "every: 50, select: all");
+    let (_, audited) = last_of(&leaking, "up");
+    let audit = audited.audit;
+    // 720 tasks, one in 50 hangs: all 8 slots are gone after 400, and the rest waits for the restart.
+    assert!((100..600).contains(&audit.late), "{audit:?}");
+    assert!((8..12).contains(&audit.executed_twice), "{audit:?}");
+    assert!(audit.lost == 0 && audit.still_queued < 8, "{audit:?}");
+    // With a timeout, slots come back; the handlers are still stuck.
+    let timed = leaking.replace("service:", "timeout: 20s, service:");
+    let (_, audited) = last_of(&timed, "up");
+    assert_eq!(audited.audit.late, 0, "{:?}", audited.audit);
+    assert_eq!(audited.audit.unexplained.run_twice, 0);
+}
+
+/// A task of the small drill that enqueues two others, each of which enqueues a third for later.
+fn chained(kind: &str, keys: &str) -> String {
+    of_kind(kind, keys).replace(
+        "service: { constant: 500ms } }",
+        "service: { constant: 100ms }, then: [ { task: thumb, count: 2 } ] }
+  - { task: thumb, queue: default, service: { constant: 50ms }, then: [ { task: mail, delay: 10s } ] }
+  - { task: mail, queue: default, arrivals: none, service: { constant: 10ms } }",
+    )
+}
+
+#[test]
+fn every_child_of_a_chain_is_accounted_for() {
+    let text = chained("scrape.gap", "");
+    let plan = plan_of(&text);
+    assert_eq!(plan_of(&plan.to_yaml()), plan);
+    let arrivals = firedrill_sim::plan::arrivals(&plan, 0).count() as u64;
+    let (_, audited) = last_of(&text, "up");
+    let audit = audited.audit;
+    // All but what is under way in the end: each task brings two thumbs, and each of those a mail.
+    assert!(
+        (arrivals * 5 - 20..=arrivals * 5).contains(&audit.intended),
+        "{arrivals} {audit:?}"
+    );
+    assert!(audit.succeeded + 150 > audit.intended, "{audit:?}");
+    assert_eq!(
+        (audit.rejected, audit.late, audit.lost),
+        (0, 0, 0),
+        "{audit:?}"
+    );
+    let expected = firedrill_sim::plan::expected_tasks(&plan);
+    let [tasks, thumbs, mails] = expected[..] else {
+        panic!("{expected:?}")
+    };
+    assert_eq!((thumbs, mails), (2.0 * tasks, 2.0 * tasks));
+    // A handler that fails has enqueued nothing.
+    let (_, failing) = last_of(&chained("handler.fail", "task: t"), "up");
+    assert!(failing.audit.intended < arrivals * 4, "{:?}", failing.audit);
+    // What cannot be enqueued is told to asynq as an error, and is done again.
+    for fault in [
+        "redis.kill",
+        "redis.full",
+        "link.reset",
+        "link.black-hole",
+        "worker.kill",
+    ] {
+        let keys = if fault.starts_with("redis") {
+            ""
+        } else {
+            "select: [w-0]"
+        };
+        let (_, audited) = last_of(&chained(fault, keys), "up");
+        let audit = audited.audit;
+        let unexplained = &audit.unexplained;
+        assert_eq!(
+            (
+                unexplained.rejected,
+                unexplained.lost,
+                unexplained.run_twice
+            ),
+            (0, 0, 0),
+            "{fault} {audit:?}"
+        );
+        assert!(audit.intended > arrivals * 3, "{fault}: {audit:?}");
+    }
+}
+
+#[test]
+fn what_goes_in_circles_is_counted_as_success_after_success() {
+    let calm = last_of(&of_kind("scrape.gap", ""), "up").1.audit;
+    let text = of_kind("handler.requeue", "task: t").replace("constant: 500ms", "constant: 50ms");
+    let audit = last_of(&text, "up").1.audit;
+    // 720 tasks come in the 3 min; each goes round every 3 to 6 s until they are over.
+    assert!(audit.intended > 6 * calm.intended, "{audit:?}");
+    assert!(audit.succeeded + 150 > audit.intended, "{audit:?}");
+    assert_eq!((audit.failed_executions, audit.lost), (0, 0), "{audit:?}");
+    let expected: f64 = firedrill_sim::plan::expected_tasks(&plan_of(&text))
+        .iter()
+        .sum();
+    let seen = audit.intended as f64;
+    assert!(
+        (seen * 0.7..seen * 3.0).contains(&expected),
+        "{expected} {seen}"
+    );
+}
+
+#[test]
+fn a_chain_that_cannot_be_is_refused() {
+    let said = |then: &str, more: &str| {
+        let text = of_kind("scrape.gap", "").replace(
+            "service: { constant: 500ms } }",
+            &format!("service: {{ constant: 500ms }}, then: [ {then} ] }}{more}"),
+        );
+        let written = Scenario::parse("s.yaml", &text).unwrap();
+        match Plan::resolve(&written, &PlanOptions::default()) {
+            Ok(_) => String::new(),
+            Err(found) => found.iter().map(|one| format!("{one}\n")).collect(),
+        }
+    };
+    let x = "\n  - { task: x, queue: default, service: { constant: 1s } }";
+    assert_eq!(said("{ task: x }", x), "");
+    assert!(
+        said("{ task: y }", x).contains("s.yaml:10:98: there is no task `y`"),
+        "{}",
+        said("{ task: y }", x)
+    );
+    assert!(
+        said("", x).contains("nothing enqueues `x`"),
+        "{}",
+        said("", x)
+    );
+    let round = x.replace(" } }", " }, then: [ { task: t } ] }");
+    assert!(said("{ task: x }", &round).contains("`t` enqueues itself again, without end"));
+    let twice = format!("{x}{x}");
+    assert!(said("{ task: x }", &twice).contains("there are 2 workload entries `x`"));
+}
+
+#[test]
+fn who_has_died_is_started_again_only_when_redis_is_there() {
+    let text = of_kind("worker.die", "when: before_done")
+        .replace(", until: { at: 5m, remedy: worker.restart }", "")
+        .replace("incidents:", "  - { at: 122s, fault: redis.kill, until: { at: 3m, remedy: redis.start } }\nincidents:")
+        .replace("cause: other,", "cause: other, of: worker.die,");
+    let plan = plan_of(&text);
+    let mut ups = Vec::new();
+    let mut labels = BTreeMap::new();
+    let sink = &mut |observation| {
+        match observation {
+            Observation::Series { id, labels: of } => drop(labels.insert(id, of)),
+            Observation::Scrape {
+                at_ms,
+                target,
+                values,
+            } if target == "worker/w-0" => {
+                let up = values.iter().find(|(id, _)| labels[id].name() == "up");
+                ups.push((at_ms, up.unwrap().1 == 1.0));
+            }
+            _ => {}
+        }
+        Ok(())
+    };
+    virtual_time::run(&plan, VirtualOptions::default(), sink).unwrap();
+    let down: Vec<i64> = ups
+        .iter()
+        .filter(|(_, up)| !up)
+        .map(|(at_ms, _)| *at_ms)
+        .collect();
+    let (first, last) = (down[0], down[down.len() - 1]);
+    assert!((120_000..126_000).contains(&first), "{first}");
+    // Waits of 2, 4, 8, 10 s and no longer, the first of them that ends after Redis is back.
+    assert!((175_000..192_000).contains(&last), "{last}");
 }
 
 #[test]
@@ -295,5 +548,175 @@ benign: [{ what: a scaler at work, at: 1m, until: 8m }]
     assert!(
         (305_500..311_000).contains(&last.0) && last.1.is_nan(),
         "{last:?}"
+    );
+}
+
+#[test]
+fn a_share_of_the_time_is_a_share_of_the_work() {
+    let kind = fault::KINDS
+        .iter()
+        .find(|kind| kind.name == "worker.cpu-throttle");
+    let audit_of = |share: &str| {
+        let text = scenario_with(kind.unwrap(), share).replace("select: [w-0]", "select: all");
+        run(&text).1.audit
+    };
+    // 8 slots do two tasks of half a second in each 5 s at most, and 20 come.
+    let starved = audit_of("share: 5%");
+    assert!(
+        starved.late > 300 && starved.executed_twice == 0,
+        "{starved:?}"
+    );
+    assert_eq!(audit_of("share: 95%").late, 0);
+}
+
+/// A benign drill of three processes with this timeline.
+fn rolling(timeline: &str) -> String {
+    let text = scenario(&fault::KINDS[0]).replace("processes: 2", "processes: 3");
+    let head = text.split("timeline:").next().unwrap();
+    head.replace("family: other", "family: benign")
+        + "timeline:\n"
+        + timeline
+        + "benign: [{ what: a deploy, at: 1m }]\n"
+}
+
+#[test]
+fn a_rolling_restart_takes_one_process_after_the_other() {
+    let text = rolling(
+        "  - { at: 2m, remedy: worker.rolling-restart, select: all, down: 10s, pause: 30s }\n",
+    );
+    let plan = plan_of(&text);
+    assert_eq!(plan_of(&plan.to_yaml()), plan);
+    let (mut seen, mut up, mut labels) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let sink = &mut |observation| {
+        match observation {
+            Observation::Mark(mark) => seen.push(mark),
+            Observation::Series { id, labels: of } => drop(labels.insert(id, of)),
+            Observation::Scrape { values, .. } => {
+                let found = values.iter().find(|(id, _)| labels[id].name() == "up");
+                up.extend(found.map(|(_, value)| *value));
+            }
+            _ => {}
+        }
+        Ok(())
+    };
+    virtual_time::run(&plan, VirtualOptions::default(), sink).unwrap();
+    let told: Vec<(i64, String, &str)> = seen
+        .iter()
+        .map(|mark| {
+            let second = (mark.at_ms as f64 / 1e3).round() as i64;
+            (second, mark.targets.join(" "), mark.saw.as_str())
+        })
+        .collect();
+    let (went, came) = ("0 came, 1 went", "1 came, 0 went");
+    // Handlers of 500 ms are waited for, each time.
+    let expected = [
+        (120, "w-0 w-1 w-2", went),
+        (131, "w-0", came),
+        (161, "w-1", went),
+        (171, "w-1", came),
+        (201, "w-2", went),
+        (212, "w-2", came),
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    for (told, expected) in told.iter().zip(&expected) {
+        assert!((told.0 - expected.0).abs() <= 2, "{told:?} {expected:?}");
+        assert_eq!((told.1.as_str(), told.2), (expected.1, expected.2));
+    }
+    assert!(seen.iter().all(|mark| mark.verified));
+    // Prometheus no longer looks for one that has gone.
+    assert!(!up.contains(&0.0));
+    let stay = text.replace("down: 10s", "down: 10s, targets_stay: true");
+    let mut down = 0;
+    let sink = &mut |observation| {
+        if let Observation::Scrape { values, .. } = observation {
+            down += usize::from(values.iter().any(|(id, value)| {
+                labels.get(id).is_some_and(|of| of.name() == "up") && *value == 0.0
+            }));
+        }
+        Ok(())
+    };
+    virtual_time::run(&plan_of(&stay), VirtualOptions::default(), sink).unwrap();
+    assert!(down >= 3, "{down}");
+}
+
+#[test]
+fn what_would_disturb_a_rolling_restart_is_refused() {
+    let roll = "  - { at: 2m, remedy: worker.rolling-restart, select: all }\n";
+    let problem = |timeline: &str| {
+        let written = Scenario::parse("s.yaml", &rolling(timeline)).unwrap();
+        let problems = Plan::resolve(&written, &PlanOptions::default()).unwrap_err();
+        problems[0].to_string()
+    };
+    let kill = "  - { at: 150s, fault: worker.kill, select: [w-1], until: { at: 6m, remedy: worker.restart } }\n";
+    for (timeline, said) in [
+        (
+            format!("{roll}{kill}"),
+            "s.yaml:14:23: worker.rolling-restart: lasts from 2m to 3m40s, and in that time `worker.kill` (line 15) is on",
+        ),
+        (
+            roll.to_owned() + "  - { at: 3m, remedy: workers.scale, worker: w, to: 1 }\n",
+            "s.yaml:14:23: worker.rolling-restart: lasts from 2m to 3m40s, and workers.scale is done to its processes at 3m",
+        ),
+        (
+            roll.replace("2m", "7m"),
+            "s.yaml:14:23: worker.rolling-restart: is through at 8m40s, and the drill is over by then",
+        ),
+    ] {
+        assert_eq!(problem(&timeline), said);
+    }
+    let broken = "  - { at: 2m, fault: worker.deploy-broken, select: all, until: { at: 6m, remedy: worker.rollback } }\n";
+    let scaled = format!("{broken}  - {{ at: 3m, remedy: workers.scale, worker: w, to: 1 }}\n");
+    assert_eq!(
+        problem(&scaled),
+        "s.yaml:15:23: workers.scale: w cannot be scaled at 3m, its release does not boot then, by `worker.deploy-broken` (line 14)\n    \
+         scale it before, or when the deploy was rolled back"
+    );
+}
+
+/// Tasks that were given back stand at the head of their queue, without the time since which they wait.
+#[test]
+fn nothing_seems_to_wait_after_a_deploy_that_does_not_boot() {
+    let broken = fault::KINDS
+        .iter()
+        .find(|kind| kind.name == "worker.deploy-broken");
+    let text = scenario(broken.unwrap())
+        .replace("select: [w-0]", "select: all")
+        // Longer than the graceful shutdown.
+        .replace("service: { constant: 500ms }", "service: { exponential: { mean: 1s } }")
+        .replace("workers:", "  - { task: long, queue: default, arrivals: { constant: 6/m }, service: { constant: 40s } }\nworkers:");
+    let plan = plan_of(&text);
+    let (mut labels, mut waiting) = (BTreeMap::new(), Vec::new());
+    let sink = &mut |observation| {
+        match observation {
+            Observation::Series { id, labels: of } => drop(labels.insert(id, of)),
+            Observation::Scrape {
+                at_ms,
+                target,
+                values,
+            } if target == "asynq-exporter/exporter" => {
+                let of = |name: &str, state: Option<&str>| {
+                    let found = values.iter().find(|(id, _)| {
+                        labels[id].name() == name && labels[id].get("state") == state
+                    });
+                    found.map_or(f64::NAN, |(_, value)| *value)
+                };
+                let pending = of("asynq_tasks_enqueued_total", Some("pending"));
+                waiting.push((at_ms, pending, of("asynq_queue_latency_seconds", None)));
+            }
+            _ => {}
+        }
+        Ok(())
+    };
+    virtual_time::run(&plan, VirtualOptions::default(), sink).unwrap();
+    let down: Vec<_> = waiting
+        .into_iter()
+        .filter(|(at_ms, ..)| (150_000..300_000).contains(at_ms))
+        .collect();
+    assert!(down.len() >= 29);
+    let (_, most, _) = down.last().unwrap();
+    assert!(*most > 500.0, "{down:?}");
+    assert!(
+        down.iter().all(|(_, _, latency)| *latency == 0.0),
+        "{down:?}"
     );
 }

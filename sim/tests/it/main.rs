@@ -1,6 +1,7 @@
 //! Tests of plans and of drills in virtual time.
 
 mod arrows;
+mod catalogue;
 mod confidence;
 mod conservation;
 mod faults;

@@ -9,6 +9,7 @@ use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::RuleText;
 use firedrill_reports::render::{Style, terminal};
 use firedrill_reports::{Record, RecordWriter, ScoreParams, Scorecard, score_recorded};
+use firedrill_sim::builtin;
 use firedrill_sim::drill::{self, Rules};
 use firedrill_sim::engine::virtual_time::VirtualOptions;
 use firedrill_sim::plan::Plan;
@@ -19,18 +20,9 @@ use std::sync::LazyLock;
 
 /// Names of the shipped scenarios with their texts.
 fn scenarios() -> BTreeMap<String, String> {
-    let folders =
-        ["scenarios", "scenarios/catalogue"].map(|folder| fs::read_dir(project(folder)).unwrap());
-    let paths = folders
-        .into_iter()
-        .flatten()
-        .map(|entry| entry.unwrap().path());
-    let yaml = paths.filter(|path| path.extension().is_some_and(|kind| kind == "yaml"));
-    yaml.map(|path| {
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        (name, fs::read_to_string(path).unwrap())
-    })
-    .collect()
+    let all = builtin::scenarios().into_iter();
+    all.map(|file| (file.name.to_owned(), file.text.to_owned()))
+        .collect()
 }
 
 /// The runbook's rules, under a name that does not depend on the machine.
@@ -60,7 +52,7 @@ fn recorded(plan: &Plan, rules: &Rules) -> Vec<u8> {
 }
 
 /// One record per shipped scenario, made once for all tests.
-static RECORDS: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
+pub(crate) static RECORDS: LazyLock<BTreeMap<String, Vec<u8>>> = LazyLock::new(|| {
     let rules = &runbook();
     std::thread::scope(|scope| {
         let drills: Vec<_> = scenarios()

@@ -571,6 +571,17 @@ impl<T: Task> Queue<T> {
         active.into_iter().map(|member| member.id.clone()).collect()
     }
 
+    /// As `active` has them, those without a lease.
+    pub(super) fn leaseless(&self) -> Vec<T::Id> {
+        let leased = |id: &T::Id| {
+            self.places
+                .get(id)
+                .is_some_and(|place| place.lease.is_some())
+        };
+        let active = self.active_ids().into_iter();
+        active.filter(|id| !leased(id)).collect()
+    }
+
     pub(super) fn ids(&self) -> Vec<(T::Id, TaskState)> {
         let pending = self
             .pending

@@ -5,11 +5,14 @@ use crate::jsonl::Impossible;
 use crate::jsonl::check::DRILL_MS_MAX;
 use crate::record::{Audit, Lag};
 use crate::waits::Waits;
+use std::collections::BTreeMap;
 
 pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Impossible> {
     let parts = [
         audit.succeeded,
         audit.archived,
+        audit.trimmed,
+        audit.deleted,
         audit.still_queued,
         audit.lost,
         audit.untold,
@@ -19,7 +22,7 @@ pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Imposs
         .try_fold(0_u64, |sum, part| sum.checked_add(*part));
     if sum != Some(audit.enqueued) {
         return Err(Impossible::Sum {
-            what: "tasks succeeded, archived, still queued and lost".into(),
+            what: "tasks succeeded, archived, deleted, still queued and lost".into(),
             whole: audit.enqueued,
             of: "enqueued",
         });
@@ -42,6 +45,23 @@ pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Imposs
     )?;
     at_most("late tasks", audit.late, audit.enqueued)?;
     at_most("tasks run twice", audit.executed_twice, audit.enqueued)?;
+    at_most(
+        "tasks that succeeded twice",
+        audit.succeeded_twice,
+        audit.succeeded,
+    )?;
+    let unstarted = audit.archived_unstarted;
+    at_most("tasks archived without a start", unstarted, audit.archived)?;
+    let sum =
+        |counts: &BTreeMap<String, u64>| counts.values().fold(0, |a: u64, b| a.saturating_add(*b));
+    at_most("tasks in a state", sum(&audit.queued), audit.still_queued)?;
+    at_most("orphaned tasks", audit.orphaned, audit.stuck)?;
+    at_most("stuck tasks", audit.stuck, audit.still_queued)?;
+    at_most(
+        "tasks lost with a step's data",
+        sum(&audit.lost_in),
+        audit.lost,
+    )?;
     let found = &audit.unexplained;
     at_most("unexplained rejections", found.rejected, audit.rejected)?;
     at_most("unexplained losses", found.lost, audit.lost)?;

@@ -1,4 +1,4 @@
-//! Marks belong to steps, and each end of a step has one.
+//! Marks belong to steps, and each end of a step has one. What a step does in between has as many as it takes.
 
 use super::{span, within};
 use crate::jsonl::Impossible;
@@ -31,22 +31,25 @@ impl<'r> Marks<'r> {
             let Some(step) = self.steps.get(id.as_str()) else {
                 return Err(Impossible::Unknown(format!("step {id} of a mark")));
             };
-            let planned_ms = match phase {
-                Phase::Begin => Some(step.starts_ms),
-                Phase::End => step.ends_ms,
+            let (earliest_ms, latest_ms) = match phase {
+                Phase::Begin => (Some(step.starts_ms), Some(step.starts_ms)),
+                Phase::End => (step.ends_ms, step.ends_ms),
+                // The step may end later than planned, and this with it.
+                Phase::During => (Some(step.starts_ms), Some(i64::MAX)),
             };
-            let Some(planned_ms) = planned_ms else {
+            let (Some(earliest_ms), Some(latest_ms)) = (earliest_ms, latest_ms) else {
                 return Err(Impossible::Unknown(format!("the end of step {id}")));
             };
-            within("planned_ms", mark.planned_ms, planned_ms, planned_ms)?;
+            within("planned_ms", mark.planned_ms, earliest_ms, latest_ms)?;
             is_of(mark, step, phase)?;
             let mut same = self.seen.iter().filter(|other| other.step == mark.step);
-            if same.clone().any(|other| other.phase == mark.phase) {
+            let is_repeated = same.clone().any(|other| other.phase == mark.phase);
+            if is_repeated && phase != Phase::During {
                 return Err(Impossible::Twice(what()));
             }
             // A fault that nobody felt gets its mark when the drill ends.
             let begun = same.find(|other| other.phase == Some(Phase::Begin));
-            if let (Phase::End, Some(begun)) = (phase, begun) {
+            if let (Phase::End | Phase::During, Some(begun)) = (phase, begun) {
                 let what = format!("{} and its end", mark.what);
                 span(&what, begun.at_ms, mark.at_ms)?;
             }
@@ -67,7 +70,7 @@ impl<'r> Marks<'r> {
 /// Whether a mark says what is done at that end of its step, and to whom.
 fn is_of(mark: &Mark, step: &PlannedStep, phase: Phase) -> Result<(), Impossible> {
     let what = match (phase, &step.remedy) {
-        (Phase::Begin, _) => step.fault.clone(),
+        (Phase::Begin | Phase::During, _) => step.fault.clone(),
         (Phase::End, Some(remedy)) => remedy.clone(),
         (Phase::End, None) => format!("{} ends", step.fault),
     };
@@ -80,7 +83,10 @@ fn is_of(mark: &Mark, step: &PlannedStep, phase: Phase) -> Result<(), Impossible
         return Err(differs("the kind", &mark.what, &what));
     }
     let is_anybody = step.targets.is_empty() && !mark.targets.is_empty();
-    if mark.targets != step.targets && !is_anybody {
+    // What is done one after the other is done to some of them each time.
+    let mut each = mark.targets.iter();
+    let are_some = phase == Phase::During && each.all(|target| step.targets.contains(target));
+    if mark.targets != step.targets && !is_anybody && !are_some {
         let (found, planned) = (mark.targets.join(", "), step.targets.join(", "));
         return Err(differs("the target", &found, &planned));
     }

@@ -46,8 +46,10 @@ impl Stand {
         };
         let Account { owes, pays } = Account::of(&lever, facts);
         let step = match turn.what {
-            What::Begin(step) | What::End(step) => &self.plan.timeline[step].id,
-            What::Remedy(index) => &self.plan.remedies[index].id,
+            What::Begin(step) | What::End(step) | What::Goes(step, _) => {
+                &self.plan.timeline[step].id
+            }
+            What::Remedy(index) | What::RemedyGoes(index, _) => &self.plan.remedies[index].id,
         };
         self.note(Some(step.clone()), owes).await?;
         Ok(pays)
@@ -69,7 +71,7 @@ impl Stand {
     }
 
     /// Writes down the processes that are there and not noted yet.
-    async fn note_processes(&self) -> Result<(), LiveError> {
+    pub(super) async fn note_processes(&self) -> Result<(), LiveError> {
         let pids = self.fleet.all_pids().into_iter().chain(self.redis.pid());
         self.note(None, ends(pids)).await
     }

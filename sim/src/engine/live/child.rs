@@ -5,6 +5,7 @@ use crate::engine::live::scraper::Place;
 use crate::guard;
 use crate::worker::{Report, WorkerSpec};
 use firedrill_asynq::clock::{ClockOrigin, Time};
+use firedrill_detector::text::printable;
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -36,6 +37,8 @@ pub struct Effect {
 pub enum Told {
     /// A fault's first effect.
     Effect(Effect),
+    /// A fault has brought it down, and it waits to be ended.
+    Crashes(Effect),
     /// It did not get to run.
     Stalled {
         /// Which process.
@@ -53,6 +56,15 @@ pub enum Told {
 pub struct ChildError {
     process: String,
     reason: String,
+}
+
+/// How a process ended that did not boot.
+#[derive(Debug)]
+pub(crate) struct FailedBoot {
+    /// Its exit code; `None`: it was ended by a signal.
+    pub(crate) code: Option<i32>,
+    /// Its last words.
+    pub(crate) said: String,
 }
 
 /// A running worker process. Dropping it kills it.
@@ -113,6 +125,7 @@ impl WorkerChild {
                 let process = process.clone();
                 let word = match serde_json::from_str(&line) {
                     Ok(Report::Effect { step, at }) => Told::Effect(Effect { process, step, at }),
+                    Ok(Report::Crashes { step, at }) => Told::Crashes(Effect { process, step, at }),
                     Ok(Report::Stalled { at, ms }) => Told::Stalled { process, at, ms },
                     Ok(Report::Ready { .. }) | Err(_) => continue,
                 };
@@ -136,6 +149,46 @@ impl WorkerChild {
                 file: held,
                 least: 0,
             },
+        })
+    }
+
+    /// Starts a process of a release that has a mistake in its configuration, and waits until it has ended.
+    ///
+    /// # Errors
+    /// When it cannot be started, or goes on for 20 s.
+    pub(crate) async fn start_broken(
+        exe: &Path,
+        spec: &WorkerSpec,
+    ) -> Result<FailedBoot, ChildError> {
+        let failed = |reason: String| ChildError {
+            process: spec.process.clone(),
+            reason,
+        };
+        let mut command = Command::from(guard::command(exe, exe, [OsStr::new("worker")]));
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .map_err(|error| failed(format!("cannot start: {error}")))?;
+        let mut config = serde_json::to_value(spec).map_err(|error| failed(error.to_string()))?;
+        // A key that the release before did not have, and misspelt.
+        config["concurency"] = 10.into();
+        if let Some(mut stdin) = child.stdin.take() {
+            // It may have ended before it has read all of it.
+            let _ = stdin.write_all(format!("{config}\n").as_bytes()).await;
+        }
+        let ended = tokio::time::timeout(READY_WITHIN, child.wait_with_output()).await;
+        let ended = ended
+            .map_err(|_| failed("a broken release goes on".into()))?
+            .map_err(|error| failed(error.to_string()))?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        let last = said.lines().rfind(|line| !line.trim().is_empty());
+        Ok(FailedBoot {
+            code: ended.status.code(),
+            said: printable(last.unwrap_or("nothing").trim()).to_string(),
         })
     }
 

@@ -130,7 +130,8 @@ fn attempts<'p>(
     ledgers: &[ProcessLedger],
 ) -> BTreeMap<&'p str, Attempts> {
     let mut tasks: BTreeMap<&str, &TaskPlan> = BTreeMap::new();
-    for entry in producer {
+    let children = ledgers.iter().flat_map(|ledger| &ledger.entries);
+    for entry in producer.iter().chain(children) {
         if let Note::Sent { id, workload, .. } = entry
             && let Some(task) = plan.workload.get(*workload as usize)
         {

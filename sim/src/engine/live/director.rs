@@ -3,14 +3,16 @@
 
 use super::LiveError;
 use super::stand::Stand;
+use super::watch::Death;
 use crate::abort::Abort;
 use crate::agenda::{Agenda, Turn};
 use crate::lever::Lever;
+use firedrill_asynq::clock::Time;
 use firedrill_reports::record::Mark;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
 
 /// How long before a turn is due the journal is told of it, real time.
@@ -43,11 +45,15 @@ impl Drop for Director {
 pub(super) type Seen = Option<(bool, String)>;
 
 impl Director {
-    /// Begins to direct.
-    pub(super) fn start(stand: Stand, abort: Abort, told: UnboundedSender<Done>) -> Self {
+    /// Begins to direct. `deaths`: processes that have died by themselves.
+    pub(super) fn start(
+        (stand, deaths): (Stand, Option<UnboundedReceiver<Death>>),
+        abort: Abort,
+        told: UnboundedSender<Done>,
+    ) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let stop = over.clone();
-        let task = tokio::spawn(async move { direct(stand, &abort, &told, &stop).await });
+        let task = tokio::spawn(async move { direct(stand, deaths, &abort, &told, &stop).await });
         Self {
             task: Some(task),
             over,
@@ -72,21 +78,41 @@ impl Director {
 
 async fn direct(
     mut stand: Stand,
+    deaths: Option<UnboundedReceiver<Death>>,
     abort: &Abort,
     told: &UnboundedSender<Done>,
     over: &AtomicBool,
 ) -> Stand {
     let mut agenda = Agenda::new(&stand.plan);
+    let mut deaths = Deaths(deaths);
     let is_over = || over.load(Ordering::Acquire);
-    while let Some(next) = agenda.next_turn() {
-        let at = stand.clock.virtual_start.plus_millis(next.at_ms);
-        if next.at_ms >= stand.plan.duration_ms {
+    let end = stand
+        .clock
+        .virtual_start
+        .plus_millis(stand.plan.duration_ms);
+    loop {
+        let next = agenda
+            .next_turn()
+            .filter(|next| next.at_ms < stand.plan.duration_ms);
+        let Some(next) = next else {
+            // Nothing more is on the agenda; who dies may still be started again.
+            let attended = abort.unless_asked(attend(&mut stand, &mut deaths, end, Duration::ZERO));
+            if let Some(Err(error)) = attended.await {
+                let _ = told.send(Done::Failed(error));
+            }
             break;
-        }
+        };
+        let at = stand.clock.virtual_start.plus_millis(next.at_ms);
         // What undoes it is written down just before it is due: a slow disk makes it no later.
         let foreseen = async {
-            tokio::time::sleep(stand.clock.until(at).saturating_sub(AHEAD)).await;
-            stand.foresee(next).await
+            loop {
+                attend(&mut stand, &mut deaths, at, AHEAD).await?;
+                let settles = stand.foresee(next).await?;
+                // It is foreseen again for a process that has come meanwhile.
+                if attend(&mut stand, &mut deaths, at, Duration::ZERO).await? == 0 {
+                    return Ok(settles);
+                }
+            }
         };
         let Some(foreseen) = abort.unless_asked(foreseen).await else {
             break;
@@ -99,8 +125,7 @@ async fn direct(
                 break;
             }
         };
-        let wait = tokio::time::sleep(stand.clock.until(at));
-        if abort.unless_asked(wait).await.is_none() || is_over() {
+        if is_over() {
             break;
         }
         let now_ms = super::since_start(stand.clock);
@@ -116,6 +141,7 @@ async fn direct(
         let Some(done) = abort.unless_asked(taken).await else {
             break;
         };
+        agenda.done(turn, &stand.plan, super::since_start(stand.clock));
         let done = match done {
             Ok(marks) => Done::Marks(marks, now_ms - turn.at_ms),
             Err(error) => Done::Failed(error),
@@ -128,12 +154,51 @@ async fn direct(
     stand
 }
 
+/// Processes that have died by themselves, while there is anybody to tell of them.
+struct Deaths(Option<UnboundedReceiver<Death>>);
+
+impl Deaths {
+    async fn next(&mut self) -> Death {
+        if let Some(deaths) = &mut self.0
+            && let Some(death) = deaths.recv().await
+        {
+            return death;
+        }
+        self.0 = None;
+        std::future::pending().await
+    }
+}
+
+/// Waits until so long, in real time, before `until`; starts processes again meanwhile that have died by themselves, and answers how
+/// many.
+async fn attend(
+    stand: &mut Stand,
+    deaths: &mut Deaths,
+    until: Time,
+    before: Duration,
+) -> Result<usize, LiveError> {
+    let mut started = 0;
+    loop {
+        let left = stand.clock.until(until).saturating_sub(before);
+        let due = stand.fleet.next_start().map(|at| stand.clock.until(at));
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep(left) => return Ok(started),
+            death = deaths.next() => stand.fleet.has_died(&death),
+            () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {
+                started += stand.start_again().await?;
+            }
+        }
+    }
+}
+
 /// Takes one turn. What workers and the producer bring about themselves needs nothing here: they know the plan and the time,
 /// and report the first effect.
 async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     let plan = stand.plan.clone();
     let targets = &turn.targets(&plan)[..];
     stand.lift_points(turn);
+    stand.lift_throttles(turn).await;
     let seen: Seen = match turn.lever(&plan) {
         None => {
             stand.clocks_are_right(turn);
@@ -153,7 +218,7 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
         Some(Lever::Link(lever)) => Some(stand.pull_link(lever, targets).await),
         Some(Lever::Point(lever)) => stand.pull_point(lever, turn, targets),
         Some(Lever::Scrape { reachable }) => Some(stand.pull_scrape(reachable, targets)),
-        Some(Lever::Members) => Some(stand.scale(targets).await?),
+        Some(Lever::Members { targets_stay }) => Some(stand.scale(targets, targets_stay).await?),
     };
     let at_ms = super::since_start(stand.clock);
     Ok(seen.map_or_else(Vec::new, |(bit, saw)| turn.marks(&plan, at_ms, bit, saw)))

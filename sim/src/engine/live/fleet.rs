@@ -4,20 +4,25 @@ use crate::engine::live::child::{Told, WorkerChild};
 use crate::engine::live::evidence::Ended;
 use crate::engine::live::link::Links;
 use crate::engine::live::scraper::Addresses;
-use crate::engine::live::watch::Roster;
+use crate::engine::live::throttle::{Quota, Throttle, Throttled};
+use crate::engine::live::watch::{Death, Roster};
 use crate::engine::live::{LiveError, LiveOptions};
 use crate::http;
-use crate::plan::Plan;
+use crate::plan::{Backoff, Plan};
 use crate::signals;
 use crate::worker::WorkerSpec;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use rustix::process::Signal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
+
+/// How often a throttled process is looked at until it is seen to stop, within a second.
+const THROTTLE_LOOKS: u32 = 200;
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Real time a worker gets beyond its graceful shutdown before it is killed.
 const STOP_SLACK: Duration = Duration::from_millis(500);
@@ -34,8 +39,19 @@ pub(crate) struct Fleet {
     addresses: Addresses,
     /// Number of the first process among the scrape targets.
     first: usize,
+    /// Those that have been scaled away, or are not there yet, or are being replaced.
+    left: BTreeSet<String>,
+    /// Those of which a broken release was deployed.
+    broken: BTreeSet<String>,
+    /// Those that are throttled, and those of them that run.
+    quotas: BTreeMap<String, Quota>,
+    throttles: BTreeMap<String, Throttle>,
     /// Known since the drill began.
     roster: Option<Roster>,
+    /// What an orchestrator knows of the processes that it starts again.
+    backoffs: BTreeMap<String, Backoff>,
+    /// Those that have died by themselves: when each is started again, and its number of lives so far.
+    awaited: BTreeMap<String, (Time, u32)>,
 }
 
 /// What killing processes came to.
@@ -84,7 +100,17 @@ impl Fleet {
             ledgers: Vec::new(),
             addresses: addresses.0,
             first: addresses.1,
+            left: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            quotas: BTreeMap::new(),
+            throttles: BTreeMap::new(),
             roster: None,
+            backoffs: plan
+                .processes()
+                .into_iter()
+                .filter_map(|(name, worker)| Some((name, Backoff::new(worker.restart?))))
+                .collect(),
+            awaited: BTreeMap::new(),
         };
         let names: Vec<String> = fleet
             .specs
@@ -96,6 +122,7 @@ impl Fleet {
                 fleet.spawn(&name).await?;
             } else {
                 fleet.find(&name, false);
+                fleet.left.insert(name);
             }
         }
         Ok(fleet)
@@ -110,26 +137,26 @@ impl Fleet {
     }
 
     /// Those of these processes that are members go, gracefully if they are there, and the others come; answers how many came,
-    /// and how many went.
+    /// and how many went. `targets_stay`: Prometheus goes on finding those that go.
     pub(crate) async fn come_or_go(
         &mut self,
         names: &[String],
         clock: ClockOrigin,
+        targets_stay: bool,
     ) -> Result<(usize, usize), LiveError> {
-        let is_member = |name: &&String| {
-            let number = self.specs.iter().position(|spec| spec.process == **name);
-            number.is_some_and(|number| self.addresses.is_found(self.first + number))
-        };
-        let (go, come): (Vec<&String>, Vec<&String>) = names.iter().partition(is_member);
-        let go: Vec<String> = go.into_iter().cloned().collect();
-        let come: Vec<String> = come.into_iter().cloned().collect();
+        let is_member = |name: &String| !self.left.contains(name);
+        let (go, come): (Vec<String>, Vec<String>) = names.iter().cloned().partition(is_member);
         for name in &go {
-            self.find(name, false);
+            self.left.insert(name.clone());
+            if !targets_stay {
+                self.find(name, false);
+            }
         }
         self.stop(&go, clock, None).await?;
         self.let_go(&come);
         self.begin_anew(&come, clock).await?;
         for name in &come {
+            self.left.remove(name);
             self.find(name, true);
         }
         Ok((come.len(), go.len()))
@@ -141,12 +168,153 @@ impl Fleet {
             self.spawn(name).await?;
             if let Some(child) = self.running.get_mut(name) {
                 child.begin(clock).await?;
+                if let Some(backoff) = self.backoffs.get_mut(name) {
+                    backoff.started(clock.now());
+                }
                 if let Some(roster) = &self.roster {
                     roster.is_there(name, child.id(), Some(child.ledger()));
                 }
             }
+            // A new process has the limit of the one before.
+            if let Some(quota) = self.quotas.get(name).copied() {
+                self.throttle_one(name, quota, clock)?;
+            }
         }
         Ok(())
+    }
+
+    fn throttle_one(
+        &mut self,
+        name: &str,
+        quota: Quota,
+        clock: ClockOrigin,
+    ) -> Result<(), LiveError> {
+        let Some(pid) = self.running.get(name).and_then(WorkerChild::id) else {
+            return Ok(());
+        };
+        self.let_go(&[name.to_owned()]);
+        let throttle = Throttle::start(pid, quota, clock);
+        let throttle = throttle.map_err(|error| LiveError::System("a throttle", error))?;
+        self.throttles.insert(name.to_owned(), throttle);
+        Ok(())
+    }
+
+    /// Throttles processes; answers how many of them are seen to stop.
+    pub(crate) async fn throttle(
+        &mut self,
+        names: &[String],
+        quota: Quota,
+        clock: ClockOrigin,
+    ) -> Result<usize, LiveError> {
+        self.let_go(names);
+        for name in names {
+            self.quotas.insert(name.clone(), quota);
+            self.throttle_one(name, quota, clock)?;
+        }
+        let are_seen = |fleet: &Self| {
+            let seen = names.iter().filter(|name| {
+                let throttle = fleet.throttles.get(*name);
+                throttle.is_some_and(|throttle| throttle.seen().stops > 0)
+            });
+            seen.count()
+        };
+        for _ in 0..THROTTLE_LOOKS {
+            if are_seen(self) == names.len() {
+                break;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(are_seen(self))
+    }
+
+    /// Processes get all their time again; answers how many are seen to go on, and what was seen of them meanwhile. Others are
+    /// left alone.
+    pub(crate) async fn unthrottle(&mut self, names: &[String]) -> (usize, Throttled) {
+        let mut seen = Throttled {
+            periods: 0,
+            stops: 0,
+        };
+        let mut throttled = Vec::new();
+        for name in names {
+            self.quotas.remove(name);
+            if let Some(throttle) = self.throttles.remove(name) {
+                let Throttled { periods, stops } = throttle.end();
+                seen.periods += periods;
+                seen.stops += stops;
+                throttled.push(name.clone());
+            }
+        }
+        (self.signal(&throttled, Signal::CONT).await, seen)
+    }
+
+    /// SIGTSTP.
+    pub(crate) fn quieten(&self, names: &[String]) -> Vec<u32> {
+        let pids = self.pids(names);
+        let signalled = |pid: &u32| {
+            let pid = crate::owner::raw_pid(*pid);
+            pid.is_some_and(|pid| rustix::process::kill_process(pid, Signal::TSTP).is_ok())
+        };
+        pids.into_iter().filter(signalled).collect()
+    }
+
+    /// A process has died by itself: an orchestrator, if it has one, starts it again after a while.
+    pub(crate) fn has_died(&mut self, death: &Death) {
+        self.expect_start(&death.process, death.at);
+    }
+
+    fn expect_start(&mut self, process: &str, died: Time) {
+        let spec = self.specs.iter().find(|spec| spec.process == process);
+        if let (Some(backoff), Some(spec)) = (self.backoffs.get_mut(process), spec) {
+            let due = (backoff.died(died), spec.incarnation);
+            self.awaited.insert(process.to_owned(), due);
+        }
+    }
+
+    /// When the next process is to be started again.
+    pub(crate) fn next_start(&self) -> Option<Time> {
+        self.awaited.values().map(|(at, _)| *at).min()
+    }
+
+    /// Starts those again that are due; answers how many. One that somebody has started or taken away meanwhile is left alone.
+    pub(crate) async fn start_again(&mut self, clock: ClockOrigin) -> Result<usize, LiveError> {
+        let now = clock.now();
+        let due = self.awaited.iter().filter(|(_, (at, _))| *at <= now);
+        let due: Vec<(String, u32)> = due
+            .map(|(name, (_, lives))| (name.clone(), *lives))
+            .collect();
+        let mut started = 0;
+        for (name, lives) in due {
+            self.awaited.remove(&name);
+            let spec = self.specs.iter().find(|spec| spec.process == name);
+            let comes_up = |plan: &Plan| {
+                let at_ms = now.millis() - clock.virtual_start.millis();
+                plan.comes_up(&name, at_ms)
+            };
+            let Some(comes_up) = spec
+                .filter(|spec| spec.incarnation == lives)
+                .map(|spec| comes_up(&spec.plan))
+            else {
+                continue;
+            };
+            if !self
+                .running
+                .get_mut(&name)
+                .is_some_and(WorkerChild::has_ended)
+            {
+                continue;
+            }
+            if !comes_up {
+                self.expect_start(&name, now);
+                continue;
+            }
+            let ended = self.ended(&name, clock);
+            if let Some(child) = self.running.remove(&name) {
+                self.ledgers.push((child.into_ledger(), Some(ended)));
+            }
+            self.begin_anew(&[name], clock).await?;
+            started += 1;
+        }
+        Ok(started)
     }
 
     async fn spawn(&mut self, process: &str) -> Result<(), LiveError> {
@@ -175,6 +343,13 @@ impl Fleet {
     /// Process ids of all that run.
     pub(crate) fn all_pids(&self) -> Vec<u32> {
         self.running.values().filter_map(WorkerChild::id).collect()
+    }
+
+    /// Names of those that run.
+    pub(crate) fn living(&mut self) -> BTreeSet<String> {
+        let running = self.running.iter_mut();
+        let living = running.filter_map(|(name, child)| (!child.has_ended()).then_some(name));
+        living.cloned().collect()
     }
 
     /// Tells every process the time. From now on they are watched.
@@ -210,6 +385,7 @@ impl Fleet {
     /// Kills processes.
     pub(crate) async fn kill(&mut self, names: &[String], clock: ClockOrigin) -> Killed {
         self.let_go(names);
+        self.throttles.retain(|name, _| !names.contains(name));
         let mut killed = Killed::default();
         for name in names {
             let Some(mut child) = self.running.remove(name) else {
@@ -258,6 +434,11 @@ impl Fleet {
         let mut stopping = JoinSet::new();
         for name in names {
             if let Some(mut child) = self.running.remove(name) {
+                // It is left stopped, and could not hear of anything.
+                if let Some(throttle) = self.throttles.remove(name) {
+                    throttle.end();
+                    child.id().into_iter().for_each(signals::wake);
+                }
                 let timeout_ms = self.shutdown_timeout_ms(name);
                 let patience = match grace_ms {
                     Some(ms) => clock.real_millis(ms),
@@ -291,10 +472,68 @@ impl Fleet {
         clock: ClockOrigin,
     ) -> Result<String, LiveError> {
         let (_, graceful) = self.stop(names, clock, None).await?;
-        self.begin_anew(names, clock).await?;
-        Ok(format!(
+        let is_broken = |name: &String| self.broken.contains(name);
+        let (broken, well): (Vec<String>, Vec<String>) = names.iter().cloned().partition(is_broken);
+        self.begin_anew(&well, clock).await?;
+        let mut saw = format!(
             "{} started, {graceful} stopped gracefully before",
-            names.len()
+            well.len()
+        );
+        if !broken.is_empty() {
+            let (_, ended) = self.fail_to_boot(&broken).await?;
+            saw += &format!(", {ended}");
+        }
+        Ok(saw)
+    }
+
+    /// Processes go gracefully, and those of another release come under their names, if that boots; answers whether all of that
+    /// was seen, and what was.
+    pub(crate) async fn deploy(
+        &mut self,
+        names: &[String],
+        clock: ClockOrigin,
+        boots: bool,
+    ) -> Result<(bool, String), LiveError> {
+        for name in names {
+            self.find(name, false);
+            match boots {
+                true => self.broken.remove(name),
+                false => self.broken.insert(name.clone()),
+            };
+        }
+        let (there, graceful) = self.stop(names, clock, None).await?;
+        let all = names.len();
+        if !boots {
+            let (seen, ended) = self.fail_to_boot(names).await?;
+            let saw =
+                format!("SIGTERM; {there} of {all} processes gone, {graceful} gracefully; {ended}");
+            return Ok((there == all && seen, saw));
+        }
+        self.let_go(names);
+        self.begin_anew(names, clock).await?;
+        for name in names {
+            self.find(name, true);
+        }
+        let saw = format!("{all} started, {graceful} stopped gracefully before");
+        Ok((true, saw))
+    }
+
+    /// Starts processes of a broken release, and waits until they have ended; answers whether all did, with an error, and what
+    /// they said.
+    async fn fail_to_boot(&mut self, names: &[String]) -> Result<(bool, String), LiveError> {
+        let (mut ended, mut last) = (0, String::new());
+        for name in names {
+            let Some(spec) = self.specs.iter().find(|spec| spec.process == *name) else {
+                continue;
+            };
+            let failed = WorkerChild::start_broken(&self.exe, spec).await?;
+            ended += usize::from(failed.code.is_some_and(|code| code != 0));
+            last = failed.said;
+        }
+        let all = names.len();
+        Ok((
+            ended == all,
+            format!("{ended} of {all} new ones ended at boot: {last}"),
         ))
     }
 
@@ -315,6 +554,7 @@ impl Fleet {
 
     /// Ends every process and gives the ledgers of all incarnations.
     pub(crate) async fn end(&mut self) -> Vec<Ended> {
+        self.throttles.clear();
         while let Some((name, mut child)) = self.running.pop_first() {
             // The drill is over: what is in progress counts as still queued. `kill_on_drop` covers an error here.
             let _ = child.kill().await;

@@ -32,7 +32,7 @@ pub(crate) fn lag(
     let Sending {
         mut enqueue_us,
         mut redis_us,
-        sent_at,
+        mut sent_at,
     } = sending(producer, (origin, absences), gaps);
     let (mut overrun_us, mut taken_off_us) = (Vec::new(), Vec::new());
     let mut handler_us = Vec::new();
@@ -51,6 +51,12 @@ pub(crate) fn lag(
                     taken_off_us: less_us,
                     ..
                 } => {
+                    // One that was stopped by plan could not return.
+                    let due = at.plus_micros(-late_us.max(&0));
+                    if absences.was_away(&ledger.process, due, *at) {
+                        started.remove(&(id.as_str(), *retried));
+                        continue;
+                    }
                     overrun_us.push(*late_us);
                     taken_off_us.push(*less_us);
                     let late_ms = late_us / 1_000;
@@ -63,7 +69,13 @@ pub(crate) fn lag(
             }
         }
     }
-    let busy = busy(plan, ledgers, &sent_at);
+    for entry in ledgers.iter().flat_map(|ledger| &ledger.entries) {
+        // What a handler has enqueued waits from when it is due.
+        if let Note::Sent { id, intended, .. } = entry {
+            sent_at.insert(id, *intended);
+        }
+    }
+    let busy = busy((plan, absences), ledgers, &sent_at);
     let mut lost_us: BTreeMap<i64, i64> = BTreeMap::new();
     for Turn { process, from, us } in &busy.turns {
         if absences.was_anybody_away(*from, from.plus_micros((*us).max(0))) {
@@ -200,12 +212,17 @@ impl Mean {
 
 /// A handler that returns while all slots are taken leaves the only free one, and the server fetches at once. If the task
 /// it gets was there by then, what passed until its start is the harness' alone.
-fn busy<'l>(plan: &Plan, ledgers: &'l [ProcessLedger], sent_at: &BTreeMap<&str, Time>) -> Busy<'l> {
+fn busy<'l>(
+    (plan, absences): (&Plan, &Absences),
+    ledgers: &'l [ProcessLedger],
+    sent_at: &BTreeMap<&str, Time>,
+) -> Busy<'l> {
     let mut busy = Busy::default();
     for ledger in ledgers {
         let Some(slots) = slots(plan, &ledger.process) else {
             continue;
         };
+        let was_away = |from, to| absences.was_away(&ledger.process, from, to);
         let mut running = 0;
         let mut free: VecDeque<Time> = VecDeque::new();
         for entry in &ledger.entries {
@@ -213,7 +230,9 @@ fn busy<'l>(plan: &Plan, ledgers: &'l [ProcessLedger], sent_at: &BTreeMap<&str, 
                 Note::Started { at, id, .. } => {
                     running += 1;
                     if let Some(since) = free.pop_front() {
-                        if sent_at.get(id.as_str()).is_some_and(|sent| *sent <= since) {
+                        if was_away(since, *at) {
+                            // It was stopped by plan meanwhile.
+                        } else if sent_at.get(id.as_str()).is_some_and(|sent| *sent <= since) {
                             let us = (at.0 - since.0) / 1_000;
                             busy.turn_us.add(us);
                             busy.turns.push(Turn {
@@ -233,7 +252,8 @@ fn busy<'l>(plan: &Plan, ledgers: &'l [ProcessLedger], sent_at: &BTreeMap<&str, 
                     taken_off_us,
                     ..
                 } => {
-                    if running == slots {
+                    let due = at.plus_micros(-overrun_us.max(&0));
+                    if running == slots && !was_away(due, *at) {
                         let us = overrun_us - taken_off_us;
                         busy.overrun_us.add(us);
                         busy.turns.push(Turn {
@@ -267,7 +287,8 @@ mod tests {
     use crate::scenario::{PlanOptions, Scenario};
     use firedrill_asynq::note::Finish;
 
-    const SCENARIO: &str = include_str!("../../../../scenarios/worker-crash-all.yaml");
+    const SCENARIO: &str =
+        include_str!("../../../../scenarios/worker-crashed/worker-crash-all.yaml");
 
     fn at(ms: i64) -> Time {
         Time::from_millis(ms)
@@ -319,7 +340,7 @@ mod tests {
             killed_at: None,
         };
         let ledgers = [ledger];
-        let found = busy(&plan, &ledgers, &sent_at);
+        let found = busy((&plan, &Absences::default()), &ledgers, &sent_at);
         assert_eq!((found.turn_us.count, found.turn_us.mean()), (2, 40_000.0));
         assert_eq!(found.overrun_us.mean(), 4_000.0);
     }

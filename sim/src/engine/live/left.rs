@@ -3,16 +3,17 @@
 use super::observer::Lags;
 use super::stand::Stand;
 use super::{LiveError, counters, evidence, lag};
-use crate::audit::{self, Absences, Evidence, REDIS};
+use crate::audit::{self, Absences, ByHand, Evidence, Leftover, REDIS};
 use crate::engine::{Ended, Observation, Sink};
 use crate::plan::Plan;
 use crate::redis_server::ours::{Foreign, Ours};
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::Time;
+use firedrill_asynq::keys::Queue;
 use firedrill_asynq::note::Note;
-use firedrill_asynq::op::{Op, Reply, TaskState};
+use firedrill_asynq::op::{Op, Reply};
 use firedrill_reports::record::{Interference, Lag, Meddling};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a stopped drill looks at what is left in its Redis.
@@ -23,6 +24,10 @@ pub(super) struct Left {
     pub(super) producer: Vec<Note<String>>,
     pub(super) ledgers: Vec<evidence::Ended>,
     pub(super) absences: Absences,
+    /// What operators did to which tasks.
+    pub(super) by_hand: Vec<ByHand>,
+    /// Processes that were there in the end.
+    pub(super) living: BTreeSet<String>,
     pub(super) stopped_at: Time,
     /// Whether the drill was stopped.
     pub(super) aborted: bool,
@@ -30,7 +35,7 @@ pub(super) struct Left {
 
 /// What was found in Redis.
 struct Found {
-    left: BTreeMap<String, TaskState>,
+    left: Leftover<String>,
     foreign: Vec<Foreign>,
     counters: BTreeMap<String, counters::Counters>,
 }
@@ -50,8 +55,8 @@ impl Left {
             aborted: self.aborted,
         };
         let found = match self.aborted {
-            true => glance(plan, broker).await,
-            false => Some(look(plan, stand, broker).await?),
+            true => glance(plan, (broker, &self.living)).await,
+            false => Some(look(plan, stand, (broker, &self.living)).await?),
         };
         let Some(found) = found else {
             // Without it nothing is proven of any task.
@@ -98,6 +103,7 @@ impl Left {
             producer: &self.producer,
             ledgers: &ledgers,
             left: &found.left,
+            by_hand: &self.by_hand,
             absences,
             ledgers_whole,
         };
@@ -112,13 +118,17 @@ impl Left {
 }
 
 /// All that is in Redis when a drill has run to its end.
-async fn look(plan: &Plan, stand: &mut Stand, broker: &RedisBroker) -> Result<Found, LiveError> {
+async fn look(
+    plan: &Plan,
+    stand: &mut Stand,
+    (broker, living): (&RedisBroker, &BTreeSet<String>),
+) -> Result<Found, LiveError> {
     // One that is stopped goes on, and one that is gone is started: what survived is part of the audit.
     stand.redis.wake().await?;
     let start = stand.clock.virtual_start;
     let span = (start, start.plus_millis(plan.duration_ms));
     Ok(Found {
-        left: left_in_redis(plan, broker).await?,
+        left: left_in_redis(plan, broker, living).await?,
         foreign: Ours::of(plan).survey(broker, true).await?.foreign,
         counters: counters::read(plan, broker, span).await?,
     })
@@ -126,8 +136,8 @@ async fn look(plan: &Plan, stand: &mut Stand, broker: &RedisBroker) -> Result<Fo
 
 /// What can be had at once when a drill was stopped: nothing is started and nobody waited for, a Redis that answers does so
 /// soon.
-async fn glance(plan: &Plan, broker: &RedisBroker) -> Option<Found> {
-    let left = tokio::time::timeout(LOOKS_WITHIN, left_in_redis(plan, broker)).await;
+async fn glance(plan: &Plan, (broker, living): (&RedisBroker, &BTreeSet<String>)) -> Option<Found> {
+    let left = tokio::time::timeout(LOOKS_WITHIN, left_in_redis(plan, broker, living)).await;
     let left = left.ok()?.ok()?;
     let ours = Ours::of(plan);
     let survey = tokio::time::timeout(LOOKS_WITHIN, ours.survey(broker, true)).await;
@@ -142,17 +152,32 @@ async fn glance(plan: &Plan, broker: &RedisBroker) -> Option<Found> {
 async fn left_in_redis(
     plan: &Plan,
     broker: &RedisBroker,
-) -> Result<BTreeMap<String, TaskState>, LiveError> {
-    let mut left = BTreeMap::new();
-    for queue in &plan.queues {
-        if let Reply::Ids(ids) = broker
-            .call(Op::ListIds {
-                queue: queue.name.clone(),
-            })
-            .await?
-        {
-            left.extend(ids);
+    living: &BTreeSet<String>,
+) -> Result<Leftover<String>, LiveError> {
+    let mut left = Leftover::default();
+    let mut paused = BTreeSet::new();
+    for queue in plan.queues.iter().map(|queue| &queue.name) {
+        let list = Op::ListIds {
+            queue: queue.clone(),
+        };
+        if let Reply::Ids(ids) = broker.call(list).await? {
+            left.states.extend(ids);
+        }
+        let of = Queue(queue);
+        let mut leases = redis::cmd("ZRANGE");
+        leases.arg(of.key("lease")).arg(0).arg(-1);
+        let leased: BTreeSet<String> = broker.command(&leases, "ZRANGE").await?;
+        let mut active = redis::cmd("LRANGE");
+        active.arg(of.key("active")).arg(0).arg(-1);
+        let active: Vec<String> = broker.command(&active, "LRANGE").await?;
+        let leaseless = active.into_iter().filter(|id| !leased.contains(id));
+        left.leaseless.extend(leaseless);
+        let mut flag = redis::cmd("EXISTS");
+        flag.arg(of.key("paused"));
+        if broker.command::<u64>(&flag, "EXISTS").await? > 0 {
+            paused.insert(queue.clone());
         }
     }
+    left.halted = audit::halted(plan, &paused, |process| living.contains(process));
     Ok(left)
 }

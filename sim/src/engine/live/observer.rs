@@ -1,6 +1,6 @@
 //! Who looks: scrapes to observations, marks of what the director did, words of the workers, and how well time is kept.
 
-use super::child::Told;
+use super::child::{Effect, Told};
 use super::director::Done;
 use super::producer::ProducerTask;
 use super::scraper::{Addresses, InOrder, Progress, Schedule, Scraped, scrape_loop};
@@ -149,11 +149,10 @@ impl<'p> Observer<'p> {
 
     fn hear(&mut self, word: Told, sink: Sink<'_>) -> Result<(), LiveError> {
         match word {
-            Told::Effect(effect) => {
-                if !std::mem::replace(&mut self.seen[effect.step], true) {
-                    let at_ms = self.since_start_ms(effect.at).min(self.plan.duration_ms);
-                    let step = &self.plan.timeline[effect.step];
-                    self.mark(step.effect_mark(at_ms, &effect.process), sink)?;
+            Told::Effect(effect) => self.felt(&effect, sink)?,
+            Told::Crashes(effect) => {
+                if self.roster.dies(&effect.process) {
+                    self.felt(&effect, sink)?;
                 }
             }
             Told::Stalled { process, at, ms } => {
@@ -165,6 +164,16 @@ impl<'p> Observer<'p> {
             }
         }
         Ok(())
+    }
+
+    /// A step of the timeline has had an effect.
+    fn felt(&mut self, effect: &Effect, sink: Sink<'_>) -> Result<(), LiveError> {
+        if std::mem::replace(&mut self.seen[effect.step], true) {
+            return Ok(());
+        }
+        let at_ms = self.since_start_ms(effect.at).min(self.plan.duration_ms);
+        let step = &self.plan.timeline[effect.step];
+        self.mark(step.effect_mark(at_ms, &effect.process), sink)
     }
 
     fn scraped(&mut self, progress: Progress, sink: Sink<'_>) -> Result<(), LiveError> {

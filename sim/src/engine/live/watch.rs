@@ -13,7 +13,7 @@ mod server;
 pub(crate) use books::{Before, Sizes};
 pub(crate) use gaps::Gaps;
 
-use crate::audit::{Absences, REDIS, way_of};
+use crate::audit::{Absences, ByHand, REDIS, way_of};
 use crate::plan::Plan;
 use books::Books;
 use children::Followed;
@@ -42,6 +42,16 @@ pub(crate) struct Roster {
     clock: ClockOrigin,
     state: Arc<Mutex<State>>,
     told: mpsc::UnboundedSender<Interference>,
+    died: mpsc::UnboundedSender<Death>,
+}
+
+/// A process has died by itself, and the plan is behind it.
+#[derive(Debug)]
+pub(crate) struct Death {
+    /// Its name.
+    pub(crate) process: String,
+    /// When.
+    pub(crate) at: Time,
 }
 
 #[derive(Default)]
@@ -50,20 +60,28 @@ struct State {
     absences: Absences,
     gaps: Gaps,
     books: Books,
+    by_hand: Vec<ByHand>,
     told: usize,
     /// Those that have died in the middle of a call, by plan, and when.
     deaths: BTreeMap<String, Time>,
 }
 
 impl Roster {
-    fn new(plan: &Plan, clock: ClockOrigin) -> (Self, mpsc::UnboundedReceiver<Interference>) {
+    fn new(plan: &Plan, clock: ClockOrigin) -> (Self, Heard) {
         let (told, found) = mpsc::unbounded_channel();
+        let (died, deaths) = mpsc::unbounded_channel();
         let state = State {
             books: Books::new(plan),
             ..State::default()
         };
         let state = Arc::new(Mutex::new(state));
-        (Self { clock, state, told }, found)
+        let roster = Self {
+            clock,
+            state,
+            told,
+            died,
+        };
+        (roster, (found, deaths))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -93,7 +111,8 @@ impl Roster {
         }
     }
 
-    /// Ends a process with SIGKILL in the middle of a call, by plan; answers whether it was there.
+    /// Ends a process with SIGKILL in the middle of its work, by plan; answers whether it was there. Whoever starts processes
+    /// again that have died hears of it.
     pub(crate) fn dies(&self, who: &str) -> bool {
         let now = self.clock.now();
         let mut state = self.state();
@@ -106,6 +125,9 @@ impl Roster {
         let killed = kill_process(pid, Signal::KILL).is_ok();
         if killed {
             state.deaths.insert(who.to_owned(), now);
+            let process = who.to_owned();
+            // Nobody listens any more when the drill has ended.
+            let _ = self.died.send(Death { process, at: now });
         }
         killed
     }
@@ -153,6 +175,23 @@ impl Roster {
     pub(crate) fn loses_data(&self) {
         let now = self.clock.now();
         self.state().absences.loses_data(now);
+    }
+
+    /// An operator begins to change tasks of a queue by plan: until that is done, its numbers say nothing.
+    pub(crate) fn hands_on(&self, queue: &str) {
+        self.state().books.hands_on(queue);
+    }
+
+    /// That is done. `more`: so many tasks more are there than have come, negative where they were deleted.
+    pub(crate) fn hands_off(&self, queue: &str, more: i64, done: Option<ByHand>) {
+        let mut state = self.state();
+        state.books.hands_off(queue, more);
+        state.by_hand.extend(done);
+    }
+
+    /// What operators have done to tasks.
+    pub(crate) fn by_hand(&self) -> Vec<ByHand> {
+        self.state().by_hand.clone()
     }
 
     /// Whether `who` was away by plan at any moment between `from` and `to`.
@@ -239,9 +278,17 @@ impl Roster {
     }
 }
 
+/// What comes of looking: interference, and deaths by plan.
+type Heard = (
+    mpsc::UnboundedReceiver<Interference>,
+    mpsc::UnboundedReceiver<Death>,
+);
+
 /// The observer. Dropping it ends it.
 pub(crate) struct Watch {
     pub(crate) roster: Roster,
+    /// Deaths by plan, for whoever starts processes again.
+    pub(crate) deaths: Option<mpsc::UnboundedReceiver<Death>>,
     found: mpsc::UnboundedReceiver<Interference>,
     /// Dropped to end the thread.
     stop: Option<oneshot::Sender<()>>,
@@ -259,7 +306,7 @@ impl Watch {
         redis: Address,
         options: RedisOptions,
     ) -> io::Result<Self> {
-        let (roster, found) = Roster::new(plan, clock);
+        let (roster, (found, deaths)) = Roster::new(plan, clock);
         let (stop, stopped) = oneshot::channel::<()>();
         let queues = Queues {
             known: plan.queues.iter().map(|q| q.name.clone()).collect(),
@@ -290,6 +337,7 @@ impl Watch {
         Ok(Self {
             roster,
             found,
+            deaths: Some(deaths),
             stop: Some(stop),
             thread: Some(thread),
         })

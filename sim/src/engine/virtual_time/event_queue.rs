@@ -35,6 +35,10 @@ pub(crate) enum Happening {
     Kill(u16, u32),
     /// A process dies in the middle of a call.
     Dies(u16, u32),
+    /// A process that is throttled stops or goes on, in the throttle of this number.
+    Throttle(u16, u32),
+    /// An orchestrator starts a process again that has died in this life.
+    StartsAgain(u16, u32),
     /// An actor is asked to shut down.
     Shutdown(Who),
     /// Between actors and Redis.

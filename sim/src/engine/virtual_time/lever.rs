@@ -41,6 +41,7 @@ impl World<'_> {
         let plan = self.stage.plan;
         let targets = &turn.targets(plan)[..];
         self.lift_points(turn);
+        self.lift_throttles(turn);
         let pulled = match turn.lever(plan) {
             None => {
                 self.clocks(turn, false);
@@ -66,10 +67,12 @@ impl World<'_> {
                 let all = targets.len();
                 Pulled::Seen(hit == all, format!("{hit} of {all} {what}"))
             }
-            Some(Lever::Members) => self.scale(turn, targets),
+            Some(Lever::Members { targets_stay }) => self.scale(turn, targets, targets_stay),
         };
-        if let Pulled::Seen(verified, saw) = pulled {
-            self.mark(turn, verified, saw);
+        match pulled {
+            Pulled::Seen(verified, saw) => self.mark(turn, verified, saw),
+            Pulled::Nothing => self.goes_on(turn),
+            Pulled::UnderWay => {}
         }
     }
 
@@ -98,6 +101,13 @@ impl World<'_> {
         let at_ms = self.stage.since_start_ms();
         let marks = turn.marks(self.stage.plan, at_ms, verified, saw);
         self.stage.marks.extend(marks);
+        self.goes_on(turn);
+    }
+
+    /// A turn is done: what comes of it is put on the agenda.
+    fn goes_on(&mut self, turn: Turn) {
+        let now_ms = self.stage.since_start_ms();
+        self.agenda.done(turn, self.stage.plan, now_ms);
     }
 
     fn pull_queue(&mut self, name: &str, what: QueueLever) -> Pulled {

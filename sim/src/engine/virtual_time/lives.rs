@@ -1,11 +1,11 @@
 //! The lives of all tasks, each closed as soon as nothing more can happen to it.
 
-use crate::audit::{Absences, Audited, Auditor, Life};
+use crate::audit::{Absences, Audited, Auditor, Hand, Leftover, Life};
 use crate::engine::virtual_time::token::Number;
 use crate::metrics::ProducerMetrics;
+use crate::plan::{Child, PRODUCER};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::{Intake, Note};
-use firedrill_asynq::op::TaskState;
 use firedrill_asynq::table::{Pages, Table};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -76,6 +76,12 @@ impl TaskLives {
         }
     }
 
+    /// A handler sends a task to Redis.
+    pub(crate) fn is_born(&mut self, id: Number, at: Time, child: &Child) {
+        let workload = u32::try_from(child.workload).unwrap_or(u32::MAX);
+        self.begin(id, Life::child(at, workload, child.delay_ms));
+    }
+
     fn begin(&mut self, id: Number, life: Life) {
         let open = Open {
             life,
@@ -93,7 +99,7 @@ impl TaskLives {
         let Some(open) = self.open.get_mut(&id) else {
             return;
         };
-        self.auditor.answered(&mut open.life, at, answer);
+        self.auditor.answered(&mut open.life, at, answer, PRODUCER);
         self.sent.answered(open.life.workload, answer);
         // A task that was refused has no other life.
         if answer != Intake::Accepted && !self.refused_may_come {
@@ -117,7 +123,7 @@ impl TaskLives {
         if waiting.is_empty() {
             self.namesakes.remove(&id);
         }
-        self.auditor.answered(&mut life, at, answer);
+        self.auditor.answered(&mut life, at, answer, PRODUCER);
         self.sent.answered(life.workload, answer);
         let keeps_place = |open: &Open| open.life.came() || open.life.starts > 0;
         let is_kept = answer == Intake::Accepted
@@ -130,6 +136,20 @@ impl TaskLives {
             self.auditor.close(&life, None, String::new);
         }
         true
+    }
+
+    /// Redis has answered it, and `process` has heard.
+    pub(crate) fn is_answered(&mut self, id: Number, at: Time, accepted: bool, process: &str) {
+        let answer = match accepted {
+            true => Intake::Accepted,
+            false => Intake::Rejected,
+        };
+        if let Some(open) = self.open.get_mut(&id) {
+            self.auditor.answered(&mut open.life, at, answer, process);
+            if !accepted && !self.refused_may_come {
+                self.close(id);
+            }
+        }
     }
 
     /// Who is away by plan, as it happens.
@@ -171,11 +191,21 @@ impl TaskLives {
         }
     }
 
-    /// The drill is over: closes what is still open. `left`: where each task is in Redis.
-    pub(crate) fn finish(mut self, left: &BTreeMap<Number, TaskState>) -> Audited {
+    /// An operator has done something to tasks.
+    pub(crate) fn by_hand(&mut self, ids: &[Number], at: Time, what: Hand) {
+        for id in ids {
+            if let Some(open) = self.open.get_mut(id) {
+                open.life.by_hand.push((at, what));
+            }
+        }
+    }
+
+    /// The drill is over: closes what is still open.
+    pub(crate) fn finish(mut self, left: &Leftover<Number>) -> Audited {
+        self.auditor.halt(&left.halted);
         for (id, open) in self.open.entries() {
-            let state = left.get(&id).copied();
-            self.auditor.close(&open.life, state, || id.to_string());
+            let rest = left.rest(&id, open.running > 0);
+            self.auditor.close(&open.life, rest, || id.to_string());
         }
         for (id, waiting) in &self.namesakes {
             for life in waiting {

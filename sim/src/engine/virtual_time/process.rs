@@ -2,9 +2,10 @@
 
 use crate::engine::virtual_time::event_queue::Happening;
 use crate::engine::virtual_time::token::{Number, Token, queue_number};
+use crate::handler::Ending;
 use crate::metrics::WorkerMetrics;
 use crate::metrics::counts_as_started;
-use crate::plan::{Plan, Skew, WorkerPlan};
+use crate::plan::{Backoff, Child, Plan, Skew, WorkerPlan};
 use firedrill_asynq::actor::server::{Served, Server, ServerConfig};
 use firedrill_asynq::actor::{Outcome, RunId};
 use firedrill_asynq::clock::Time;
@@ -17,6 +18,12 @@ pub(crate) struct Work {
     pub(crate) task: Number,
     pub(crate) outcome: Outcome,
     pub(crate) service_us: i64,
+    /// What comes when it has worked so long.
+    pub(crate) ending: Ending,
+    /// What it enqueues before it returns, the last first.
+    pub(crate) children: Vec<Child>,
+    /// The step of the timeline by which it does.
+    pub(crate) requeued_by: Option<usize>,
     /// The attempt's deadline, until its timer is set.
     pub(crate) deadline: Option<Time>,
 }
@@ -53,6 +60,20 @@ pub(crate) struct Process {
     held: Option<Vec<Happening>>,
     /// What is wrong with its clock, and when.
     pub(crate) skews: Vec<Skew>,
+    /// How long it runs of how long, virtual milliseconds, while it is throttled.
+    pub(crate) quota: Option<(i64, i64)>,
+    /// How often that has begun.
+    pub(crate) throttles: u32,
+    /// When it goes on, if it is stopped for a time.
+    pub(crate) goes_on: Option<Time>,
+    /// Whether it has been scaled away, or is not there yet, or is being replaced.
+    pub(crate) left: bool,
+    /// Whether a broken release of it was deployed.
+    pub(crate) broken: bool,
+    /// What an orchestrator knows of it, if there is one.
+    backoff: Option<Backoff>,
+    /// Whether that is about to start it again.
+    awaited: bool,
 }
 
 impl Process {
@@ -78,11 +99,18 @@ impl Process {
         };
         Self {
             skews: plan.skews_of(&name),
+            backoff: worker.restart.map(Backoff::new),
+            awaited: false,
             name,
             config,
             incarnation: 0,
             life: None,
             held: None,
+            quota: None,
+            throttles: 0,
+            goes_on: None,
+            left: false,
+            broken: false,
         }
     }
 
@@ -121,6 +149,23 @@ impl Process {
         self.config.shutdown_timeout_ms
     }
 
+    /// It has died by itself: when an orchestrator starts it again, if there is one.
+    pub(crate) fn died(&mut self, now: Time) -> Option<Time> {
+        let at = self.backoff.as_mut()?.died(now);
+        self.awaited = true;
+        Some(at)
+    }
+
+    /// Somebody has taken it away: nobody starts it again by themselves.
+    pub(crate) fn taken_away(&mut self) {
+        self.awaited = false;
+    }
+
+    /// Whether an orchestrator is about to start it again.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited
+    }
+
     /// Begins a new life.
     pub(crate) fn start(&mut self, seed: u64, now: Time) {
         debug_assert!(self.life.is_none(), "one life after the other");
@@ -129,6 +174,10 @@ impl Process {
         self.config.server_id.clone_from(&stream);
         let started = counts_as_started(now, self.incarnation);
         self.incarnation += 1;
+        self.awaited = false;
+        if let Some(backoff) = &mut self.backoff {
+            backoff.started(now);
+        }
         self.life = Some(Life {
             server: Server::new(&self.config, (seed, &stream), now, WorkerMetrics::default()),
             started,
@@ -163,11 +212,16 @@ impl HandlerTable {
         self.work_mut(run)?.deadline.take()
     }
 
-    fn work_mut(&mut self, run: RunId) -> Option<&mut Work> {
+    pub(crate) fn work_mut(&mut self, run: RunId) -> Option<&mut Work> {
         match &mut self.handlers[run.slot as usize] {
             Some(work) if work.run == run => Some(work),
             _ => self.zombies.get_mut(&run),
         }
+    }
+
+    /// What a handler does that has worked as long as it does; `None`: there is none.
+    pub(crate) fn ending(&mut self, run: RunId) -> Option<Ending> {
+        self.work_mut(run).map(|work| work.ending)
     }
 
     /// A handler returns.

@@ -28,6 +28,7 @@ enum Key {
 pub(crate) struct Scrapes {
     targets: Vec<(Target, BTreeMap<Key, u32>)>,
     phases_ms: Vec<i64>,
+    timeout_ms: i64,
     series: SeriesTable,
     /// Names of the plan's queues, and their numbers in order of names.
     queues: Vec<String>,
@@ -74,6 +75,7 @@ impl Scrapes {
             missed: BTreeMap::new(),
             targets,
             phases_ms,
+            timeout_ms: plan.scrape_timeout_ms,
             series,
             queues,
             queues_by_name,
@@ -97,11 +99,6 @@ impl Scrapes {
             true => self.missed.remove(&target),
             false => self.missed.insert(target, was_scraped.then_some(0)),
         };
-    }
-
-    /// Whether Prometheus finds a process, by its number.
-    pub(crate) fn is_found(&self, process: usize) -> bool {
-        !self.missed.contains_key(&(process + EXPORTERS.len()))
     }
 
     /// What becomes of a target that is due to be scraped.
@@ -155,6 +152,7 @@ impl Scrapes {
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let mut exposed = Vec::new();
+        let timeout_ms = self.timeout_ms;
         let answered = match number {
             _ if !self.reachable[number] => false,
             // An exporter that waits for Redis waits longer than Prometheus does.
@@ -170,7 +168,7 @@ impl Scrapes {
                 true
             }
             other => match processes.get(other - EXPORTERS.len()) {
-                Some(process) => worker_values(process, &mut exposed),
+                Some(process) => worker_values(process, (now, timeout_ms), &mut exposed),
                 // The producer comes last.
                 None => {
                     sent.each(|kind, result, value| {
@@ -248,8 +246,15 @@ fn redis_values(now: Time, redis: &VirtualRedis, clients: usize, exposed: &mut V
 }
 
 /// What a worker's `/metrics` shows; answers whether there is a worker.
-fn worker_values(process: &Process, exposed: &mut Vec<(Key, f64)>) -> bool {
-    let Some(life) = process.life.as_ref().filter(|_| !process.is_frozen()) else {
+fn worker_values(
+    process: &Process,
+    (now, timeout_ms): (Time, i64),
+    exposed: &mut Vec<(Key, f64)>,
+) -> bool {
+    // One that goes on soon enough answers then, much as it would now.
+    let in_time = |goes_on: Time| goes_on <= now.plus_millis(timeout_ms);
+    let answers = !process.is_frozen() || process.goes_on.is_some_and(in_time);
+    let Some(life) = process.life.as_ref().filter(|_| answers) else {
         return false;
     };
     life.server

@@ -99,7 +99,7 @@ impl Stage<'_> {
     }
 
     #[inline(always)]
-    fn call(&mut self, who: Who, ticket: Ticket<Token>, op: Op<Token>) {
+    pub(crate) fn call(&mut self, who: Who, ticket: Ticket<Token>, op: Op<Token>) {
         if self.wire.is_some() {
             return self.send(who, ticket, op);
         }
@@ -165,7 +165,7 @@ impl Stage<'_> {
         task: &Token,
     ) {
         let at_ms = self.since_start_ms();
-        let Some(mut behaviour) = self.handlers.decide(at_ms, task.execution()) else {
+        let Some(mut behaviour) = self.handlers.decide(at_ms, name, task.execution()) else {
             return;
         };
         let service_us = behaviour.service_us + self.options.harness.overrun_us;
@@ -179,6 +179,12 @@ impl Stage<'_> {
             task: task.number,
             outcome: behaviour.outcome,
             service_us: behaviour.service_us,
+            ending: behaviour.ending,
+            children: {
+                behaviour.children.reverse();
+                behaviour.children
+            },
+            requeued_by: behaviour.requeued_by,
             deadline: None,
         });
         // The deadline matters to a handler that would not have returned by then.

@@ -1,6 +1,6 @@
 //! What stands for a task in virtual time: a few numbers instead of a message.
 
-use crate::plan::{Dice, Execution, IdPattern, Plan, TaskPlan};
+use crate::plan::{Child, Dice, Execution, IdPattern, Plan, TaskPlan};
 use crate::producer::Mint;
 use firedrill_asynq::client::Submission;
 use firedrill_asynq::clock::Time;
@@ -231,6 +231,15 @@ impl Tokens {
     /// Task types with their queues, in order.
     pub(crate) fn kinds(&self) -> &[(String, String)] {
         &self.kinds
+    }
+
+    /// The task that a handler enqueues at `now`.
+    pub(crate) fn child(&mut self, child: &Child, now: Time) -> Submission<Token> {
+        let submission = self.mint(child.workload, child.seq, now);
+        Submission {
+            process_at: (child.delay_ms > 0).then(|| now.plus_millis(child.delay_ms)),
+            ..submission
+        }
     }
 
     /// The queues they go to.

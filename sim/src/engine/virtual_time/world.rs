@@ -1,7 +1,7 @@
 //! Actors and processes on their stage, and the loop that moves them from event to event.
 
 use crate::agenda::Agenda;
-use crate::audit::Auditor;
+use crate::audit::{Auditor, Leftover, halted};
 use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::{Restart, Wire};
 use crate::engine::virtual_time::lives::TaskLives;
@@ -12,16 +12,16 @@ use crate::engine::virtual_time::stage::{Effects, Stage};
 use crate::engine::virtual_time::token::{Number, Token, Tokens};
 use crate::engine::virtual_time::{Counts, VirtualOptions};
 use crate::engine::{Ended, Observation, Sink};
-use crate::handler::Handlers;
+use crate::handler::{Ending, Handlers, cannot_enqueue};
 use crate::lever::Lever;
 use crate::metrics::ProducerMetrics;
 use crate::plan::{PRODUCER, Plan, Skew};
 use crate::producer::Producer;
-use firedrill_asynq::actor::{Actor, Event, RunId, Timer};
+use firedrill_asynq::actor::{Actor, Event, RunId, Ticket, Timer};
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::op::{Op, Reply, TaskState};
+use firedrill_asynq::op::{Accepted, Answer, Op, Reply};
 use firedrill_reports::record::Lag;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -46,6 +46,11 @@ pub(crate) struct World<'p> {
     pub(crate) frozen: u32,
     /// Whether any step of the timeline deadlocks handlers.
     deadlocks: bool,
+    /// Whether handlers may do something else than return.
+    endings: bool,
+    /// Whether they may enqueue tasks; those that are not answered, whose handler waits for that, and since when.
+    enqueues: bool,
+    births: BTreeMap<Number, (Who, RunId, Time)>,
 }
 
 /// How far a process' clock is ahead now, virtual nanoseconds.
@@ -88,6 +93,9 @@ impl<'p> World<'p> {
             agenda: Agenda::new(plan),
             restarts: Vec::new(),
             deadlocks: handlers.ever_deadlock(),
+            endings: handlers.may_not_return(),
+            enqueues: plan.has_children(),
+            births: BTreeMap::new(),
             frozen: 0,
             end,
             stage: Stage {
@@ -152,6 +160,7 @@ impl<'p> World<'p> {
             if plan.is_there_at_start(&self.processes[index].name) {
                 self.start_process(index);
             } else {
+                self.processes[index].left = true;
                 self.scrapes.find(index, false);
             }
         }
@@ -219,6 +228,8 @@ impl<'p> World<'p> {
             }
             Happening::Turn => self.take_turns(),
             Happening::Dies(process, incarnation) => self.dies(process, incarnation),
+            Happening::Throttle(process, number) => self.throttles(process, number),
+            Happening::StartsAgain(process, incarnation) => self.starts_again(process, incarnation),
             Happening::Kill(process, incarnation) => self.out_of_patience(process, incarnation),
         }
         Ok(())
@@ -251,6 +262,8 @@ impl<'p> World<'p> {
             | Happening::Turn
             | Happening::Kill(..)
             | Happening::Dies(..)
+            | Happening::Throttle(..)
+            | Happening::StartsAgain(..)
             | Happening::Wire(_) => {}
         }
     }
@@ -258,6 +271,11 @@ impl<'p> World<'p> {
     /// Lets an actor take an event, and everything that follows from it at this moment.
     pub(crate) fn step(&mut self, who: Who, event: Event<Token>) {
         self.step_once(who, event);
+        self.take_answers();
+    }
+
+    /// Lets actors take the answers that came at once.
+    fn take_answers(&mut self) {
         while let Some((who, ticket, answer)) = self.stage.answers.pop_front() {
             self.step_once(who, Event::Answer(ticket, answer));
         }
@@ -265,6 +283,12 @@ impl<'p> World<'p> {
 
     fn step_once(&mut self, who: Who, event: Event<Token>) {
         let now = self.stage.now;
+        let event = match event {
+            Event::Answer(Ticket::Enqueue(id), answer) if self.enqueues && who != Who::Producer => {
+                return self.is_enqueued(id, answer);
+            }
+            event => event,
+        };
         let Who::Process(index, incarnation) = who else {
             let mut effects = Effects {
                 stage: &mut self.stage,
@@ -329,6 +353,37 @@ impl<'p> World<'p> {
                 return stage.saw(step, &process.name);
             }
         }
+        if self.endings {
+            match life.handlers.ending(run) {
+                Some(Ending::Hangs(step)) => {
+                    if let Some(deadline) = life.handlers.take_deadline(run) {
+                        let timer = Happening::Timer(who, Timer::Deadline(run));
+                        stage.events.push(deadline, timer);
+                    }
+                    return stage.saw(step, &process.name);
+                }
+                Some(Ending::Crashes(step)) => {
+                    stage.saw(step, &process.name);
+                    return self.dies(index, incarnation);
+                }
+                Some(Ending::Returns) | None => {}
+            }
+        }
+        let now = stage.now;
+        if self.enqueues && self.enqueue_next(who, run, now) {
+            return self.take_answers();
+        }
+        self.handler_returns(who, run, 0);
+    }
+
+    /// A handler returns; it has waited so long beyond its work.
+    fn handler_returns(&mut self, who: Who, run: RunId, waited_us: i64) {
+        let Who::Process(index, _) = who else {
+            return;
+        };
+        let Some(life) = &mut self.processes[usize::from(index)].life else {
+            return;
+        };
         let Some(work) = life.handlers.end(run) else {
             return;
         };
@@ -337,11 +392,72 @@ impl<'p> World<'p> {
             outcome: work.outcome,
             // Nobody reads results in virtual time.
             result: None,
-            elapsed_us: work.service_us,
-            overrun_us: stage.options.harness.overrun_us,
+            elapsed_us: work.service_us + waited_us,
+            overrun_us: self.stage.options.harness.overrun_us,
             taken_off_us: 0,
         };
         self.step(who, event);
+    }
+
+    /// A handler enqueues the next of its tasks, if there is one more: it goes on when that is answered.
+    #[cold]
+    fn enqueue_next(&mut self, who: Who, run: RunId, since: Time) -> bool {
+        let Who::Process(index, _) = who else {
+            return false;
+        };
+        let life = self.processes[usize::from(index)].life.as_mut();
+        let work = life.and_then(|life| life.handlers.work_mut(run));
+        let Some(child) = work.and_then(|work| work.children.pop()) else {
+            return false;
+        };
+        let now = self.stage.now;
+        let submission = self.producer.mint_mut().child(&child, now);
+        let id = submission.message.number;
+        self.stage.counts.arrivals += 1;
+        self.stage.lives.is_born(id, now, &child);
+        self.births.insert(id, (who, run, since));
+        self.stage
+            .call(who, Ticket::Enqueue(id), submission.op(now));
+        true
+    }
+
+    /// A task that a handler has enqueued is answered. A process that is gone hears nothing.
+    #[cold]
+    fn is_enqueued(&mut self, id: Number, answer: Answer<Token>) {
+        let Some((who, run, since)) = self.births.remove(&id) else {
+            return;
+        };
+        let Who::Process(index, incarnation) = who else {
+            return;
+        };
+        let process = &mut self.processes[usize::from(index)];
+        if process.incarnation() != incarnation {
+            return;
+        }
+        let Some(life) = &mut process.life else {
+            return;
+        };
+        let now = self.stage.now;
+        let accepted = matches!(
+            answer,
+            Ok(Reply::Enqueued(Accepted::New | Accepted::IdConflict))
+        );
+        self.stage
+            .lives
+            .is_answered(id, now, accepted, &process.name);
+        if let Some(work) = life.handlers.work_mut(run) {
+            if accepted && let Some(step) = work.requeued_by {
+                self.stage.saw(step, &process.name);
+            }
+            if let Err(error) = &answer {
+                work.children.clear();
+                work.outcome = cannot_enqueue(error);
+            }
+        }
+        if !self.enqueue_next(who, run, since) {
+            let waited_us = (now.0 - since.0) / 1_000;
+            self.handler_returns(who, run, waited_us);
+        }
     }
 
     fn finish(mut self, aborted: bool, sink: Sink<'_>) -> io::Result<(Ended, Counts)> {
@@ -353,17 +469,36 @@ impl<'p> World<'p> {
         {
             sink(Observation::Mark(mark))?;
         }
-        let mut left: BTreeMap<Number, TaskState> = BTreeMap::new();
-        for queue in 0..self.stage.plan.queues.len() {
-            let queue = u16::try_from(queue).unwrap_or(u16::MAX);
-            if let Ok(Reply::Ids(ids)) = self.stage.redis.data().call(Op::ListIds { queue }) {
-                left.extend(ids);
-            }
-        }
+        let left = self.left();
         sink(Observation::Ledger {
             audited: Box::new(self.stage.lives.finish(&left)),
             lag: Lag::default(),
         })?;
         Ok((Ended { at_ms, aborted }, self.stage.counts))
+    }
+
+    /// What is in Redis now.
+    fn left(&mut self) -> Leftover<Number> {
+        let mut left = Leftover::default();
+        let (plan, now) = (self.stage.plan, self.stage.now);
+        let mut paused = BTreeSet::new();
+        for (queue, name) in (0..).zip(plan.queues.iter().map(|queue| &queue.name)) {
+            let data = self.stage.redis.data();
+            if let Ok(Reply::Ids(ids)) = data.call(Op::ListIds { queue }) {
+                left.states.extend(ids);
+            }
+            left.leaseless.extend(data.leaseless(&queue));
+            if let Ok(Reply::Stats(stats)) = data.call(Op::QueueStats { queue, now })
+                && stats.paused
+            {
+                paused.insert(name.clone());
+            }
+        }
+        let is_there = |name: &str| {
+            let mut processes = self.processes.iter();
+            processes.any(|process| process.name == name && process.life.is_some())
+        };
+        left.halted = halted(plan, &paused, is_there);
+        left
     }
 }

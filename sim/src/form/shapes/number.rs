@@ -133,15 +133,26 @@ impl Shape for Number {
 
 /// A share from 0 to 1, written `5%` or `0.05`.
 #[derive(Debug, Clone, Copy)]
-pub struct Share;
+pub struct Share {
+    /// What is accepted, and how that is said.
+    within: Option<(f64, f64, &'static str)>,
+}
 
 /// A share from 0 to 1, written `5%` or `0.05`.
 #[must_use]
 pub fn share() -> Share {
-    Share
+    Share { within: None }
 }
 
 impl Share {
+    /// From one to another, said so: `a share from 5% to 95%`.
+    #[must_use]
+    pub fn within(self, least: f64, most: f64, said: &'static str) -> Self {
+        Self {
+            within: Some((least, most, said)),
+        }
+    }
+
     /// Less one value, with what is said of that and a hint.
     #[must_use]
     pub fn but_not(self, refused: f64, message: &'static str, hint: &'static str) -> ButNot<Self> {
@@ -153,7 +164,14 @@ impl Shape for Share {
     type Value = f64;
 
     fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
-        units::as_share(node, what, problems)
+        let value = units::as_share(node, what, problems)?;
+        match self.within {
+            Some((least, most, said)) if !(least..=most).contains(&value) => {
+                node.expected(what, said, problems);
+                None
+            }
+            _ => Some(value),
+        }
     }
 
     fn write(&self, value: &f64) -> Yaml {

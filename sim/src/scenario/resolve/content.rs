@@ -19,6 +19,7 @@ impl Resolver<'_> {
                 let at = task.place("service_per_mb");
                 self.problems.push_with_hint(at, message, hint);
             }
+            self.no_child(task);
             self.more_than_one(plan, index, task);
         }
     }
@@ -39,6 +40,26 @@ impl Resolver<'_> {
             let hint = "let one of them begin with another word";
             self.problems
                 .push_with_hint(task.place("task_id"), message, hint);
+        }
+    }
+
+    /// What handlers enqueue has an id of its own, which tells whose child it is.
+    fn no_child(&mut self, task: &Spotted<TaskPlan>) {
+        let mut parents = self.scenario.workload.iter();
+        let parent = parents.find(|parent| parent.then.iter().any(|then| then.task == task.task));
+        let Some(parent) = parent else { return };
+        let keys = [
+            ("task_id", task.task_id.is_some()),
+            ("unique", task.unique.is_some()),
+            ("group", task.group.is_some()),
+        ];
+        for (key, _) in keys.into_iter().filter(|(_, said)| *said) {
+            let message = format!(
+                "{key}: tasks that the handlers of `{}` enqueue cannot have it",
+                parent.task
+            );
+            let hint = "let them be of another entry than those that arrive";
+            self.problems.push_with_hint(task.place(key), message, hint);
         }
     }
 

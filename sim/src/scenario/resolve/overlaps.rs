@@ -7,7 +7,9 @@
 //! | a fault of Redis | another one |
 //! | `queue.pause` | another one of that queue |
 //! | a fault of links, or of targets | another one on one of the same |
-//! | a fault of Redis, or a link that is cut | `worker.restart` and `workers.scale`: a worker does not start without Redis |
+//! | a fault of Redis, or a link that is cut | `worker.restart` and whatever else starts workers: a worker does not start without Redis |
+//! | `worker.rolling-restart` | faults and remedies that stop or start one of its processes, and the end of the drill |
+//! | `worker.deploy-broken` | `workers.scale` of its processes: new ones would not boot either |
 //!
 //! Each is on from its `at` to its remedy, or to the end of the drill. One may begin at the very moment another ends. All
 //! else goes together: factors of `handler.slow` are multiplied, and an execution fails when one `handler.fail` or the
@@ -47,7 +49,8 @@ impl Resolver<'_> {
         let starts = |lever: &Lever| {
             matches!(
                 lever,
-                Lever::Process(ProcessLever::Restart) | Lever::Members
+                Lever::Process(ProcessLever::Restart | ProcessLever::Deploy { .. })
+                    | Lever::Members { .. }
             )
         };
         for step in timeline {
@@ -62,6 +65,86 @@ impl Resolver<'_> {
                 let (id, name) = (&step.id, step.remedy.name());
                 self.started_without_redis((id, name), (step.at_ms, &step.targets), timeline);
             }
+            self.scaled_while_broken(step, timeline);
+            if step.remedy.takes_ms(step.targets.len()) > 0 {
+                self.one_after_the_other(step, timeline, remedies);
+            }
+        }
+    }
+
+    /// A group cannot be scaled while a broken release of it is deployed.
+    fn scaled_while_broken(&mut self, step: &RemedyStep, timeline: &[Step]) {
+        let is_broken = |other: &&Step| {
+            let deployed = Lever::Process(ProcessLever::Deploy { boots: false });
+            let is_on = other.at_ms <= step.at_ms && ends_ms(other) > step.at_ms;
+            is_on && other.fault.begin() == deployed
+        };
+        let Some((group, _)) = step.remedy.scale() else {
+            return;
+        };
+        let of_group = |target: &String| target.rsplit_once('-').is_some_and(|(of, _)| of == group);
+        let mut steps = timeline.iter().filter(is_broken);
+        if let Some(broken) = steps.find(|other| other.targets.iter().any(of_group)) {
+            let message = format!(
+                "{}: {group} cannot be scaled at {}, its release does not boot then, by {}",
+                step.remedy.name(),
+                units::format(step.at_ms),
+                self.names(&[broken]).join("")
+            );
+            let at = self.places.get(&step.id).copied();
+            let at = at.unwrap_or(self.scenario.duration.at);
+            let hint = "scale it before, or when the deploy was rolled back";
+            self.problems.push_with_hint(at, message, hint);
+        }
+    }
+
+    /// What is done to processes one after the other needs them, and Redis, to be left alone until it is through.
+    fn one_after_the_other(
+        &mut self,
+        step: &RemedyStep,
+        timeline: &[Step],
+        remedies: &[RemedyStep],
+    ) {
+        let takes_ms = |step: &RemedyStep| step.remedy.takes_ms(step.targets.len());
+        let over_ms = step.at_ms.saturating_add(takes_ms(step));
+        let shares = |targets: &[String]| targets.iter().any(|name| step.targets.contains(name));
+        let at = self.places.get(&step.id).copied();
+        let at = at.unwrap_or(self.scenario.duration.at);
+        let name = step.remedy.name();
+        let (from, to) = (units::format(step.at_ms), units::format(over_ms));
+        if over_ms >= self.scenario.duration.value {
+            let message = format!("{name}: is through at {to}, and the drill is over by then");
+            self.problems.push(at, message);
+        }
+        let disturbs = |other: &&Step| {
+            let is_on = other.at_ms <= over_ms && ends_ms(other) >= step.at_ms;
+            let is_of_workers = other.fault.kind().on == On::Workers;
+            let stops = is_of_workers && !other.fault.state().is_empty() && shares(&other.targets);
+            let cuts = matches!(
+                other.fault.begin(),
+                Lever::Link(LinkLever::Drop | LinkLever::Reset)
+            );
+            is_on && (stops || other.fault.takes_redis() || cuts && shares(&other.targets))
+        };
+        if let Some(other) = timeline.iter().find(disturbs) {
+            let message = format!(
+                "{name}: lasts from {from} to {to}, and in that time {} is on",
+                self.names(&[other]).join("")
+            );
+            self.problems.push(at, message);
+        }
+        let also = |other: &&RemedyStep| {
+            let is_meanwhile = (step.at_ms..=over_ms).contains(&other.at_ms);
+            let is_of_workers = other.remedy.kind().on == On::Workers;
+            other.id != step.id && is_meanwhile && is_of_workers && shares(&other.targets)
+        };
+        if let Some(other) = remedies.iter().find(also) {
+            let message = format!(
+                "{name}: lasts from {from} to {to}, and {} is done to its processes at {}",
+                other.remedy.name(),
+                units::format(other.at_ms)
+            );
+            self.problems.push(at, message);
         }
     }
 

@@ -4,6 +4,14 @@ use crate::fault;
 use crate::form::Row;
 use crate::remedy;
 
+/// What is done, and why the model cannot have it if it cannot.
+fn sentence(summary: &str, live_only: &str) -> String {
+    match live_only.is_empty() {
+        true => summary.trim().to_owned(),
+        false => format!("{} Live only: {live_only}.", summary.trim()),
+    }
+}
+
 /// Every fault and every remedy, as Markdown tables.
 pub(super) fn tables() -> String {
     let keys = |rows: Vec<Row>| {
@@ -33,7 +41,7 @@ pub(super) fn tables() -> String {
         text += &format!(
             "| `{}` | {} | {} | {} | {} |\n",
             kind.name,
-            kind.summary.trim(),
+            sentence(kind.summary, kind.live_only),
             keys((kind.rows)()),
             ends.join(", "),
             causes.join(", ")
@@ -41,7 +49,7 @@ pub(super) fn tables() -> String {
     }
     text += "\n| remedy | what is done | keys |\n| --- | --- | --- |\n";
     for kind in remedy::KINDS {
-        let (name, summary) = (kind.name, kind.summary.trim());
+        let (name, summary) = (kind.name, sentence(kind.summary, kind.live_only));
         text += &format!("| `{name}` | {summary} | {} |\n", keys((kind.rows)()));
     }
     text

@@ -93,13 +93,8 @@ fn shipped_scenarios_are_valid_by_it_and_point_to_it() {
     for (path, text) in shipped() {
         let problems = problems_of(&text);
         assert!(problems.is_empty(), "{path}: {problems:#?}");
-        let up = if path.contains("/catalogue/") {
-            "../"
-        } else {
-            ""
-        };
-        let first = format!("# yaml-language-server: $schema={up}scenario.schema.json\n");
-        assert!(text.starts_with(&first), "{path}: begins with {first}");
+        let first = "# yaml-language-server: $schema=../scenario.schema.json\n";
+        assert!(text.starts_with(first), "{path}: begins with {first}");
     }
 }
 

@@ -1,10 +1,19 @@
 //! Levers on worker processes: signals, and members that come and go.
 
+use crate::agenda::Turn;
 use crate::engine::live::LiveError;
 use crate::engine::live::fleet::Killed;
 use crate::engine::live::stand::Stand;
-use crate::lever::ProcessLever;
+use crate::engine::live::throttle::{Quota, Throttled};
+use crate::lever::{Lever, ProcessLever};
+use firedrill_asynq::inspector::Inspector;
+use firedrill_asynq::settings::HEARTBEAT_INTERVAL_MS;
 use rustix::process::Signal;
+use std::time::Duration;
+
+/// Real time that servers get, beyond two heartbeats, to say that they are quiet.
+const HEARD_WITHIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 impl Stand {
     pub(in crate::engine::live) async fn pull_process(
@@ -45,15 +54,102 @@ impl Stand {
                 self.tell_addresses()?;
                 (true, saw)
             }
+            ProcessLever::Quiet => self.quieten(targets).await,
+            ProcessLever::Throttle { run_ms, period_ms } => {
+                let quota = Quota { run_ms, period_ms };
+                let seen = self.fleet.throttle(targets, quota, self.clock).await?;
+                let saw = format!("SIGSTOP again and again; {seen} of {all} processes stopped");
+                (seen == all, saw)
+            }
+            ProcessLever::Unthrottle => {
+                let (go_on, Throttled { periods, stops }) = self.fleet.unthrottle(targets).await;
+                // A period that was cut short, or in which nobody got to run, may go unseen.
+                let bit = stops * 10 >= periods * 9;
+                let saw = format!(
+                    "{go_on} of {all} processes go on; they were seen to stop in {stops} of {periods} periods"
+                );
+                (go_on == all && bit, saw)
+            }
+            ProcessLever::Deploy { boots } => {
+                let seen = self.fleet.deploy(targets, self.clock, boots).await?;
+                self.tell_addresses()?;
+                seen
+            }
         })
+    }
+
+    /// Processes fetch nothing more: they say so themselves, with their next heartbeat.
+    async fn quieten(&self, targets: &[String]) -> (bool, String) {
+        let told = self.fleet.quieten(targets);
+        let inspector = Inspector::new(self.control.clone());
+        let until = self.clock.now().plus_millis(2 * HEARTBEAT_INTERVAL_MS);
+        let (deadline, all) = (self.clock.until(until) + HEARD_WITHIN, targets.len());
+        let quiet = async {
+            loop {
+                let servers = inspector.servers(self.clock.now()).await;
+                let servers = servers.map(|list| list.servers).unwrap_or_default();
+                let is_quiet = |pid: &&u32| {
+                    let mut infos = servers.iter().map(|server| &server.info);
+                    infos.any(|info| {
+                        info.status == "stopped" && u32::try_from(info.pid) == Ok(**pid)
+                    })
+                };
+                let quiet = told.iter().filter(is_quiet).count();
+                if quiet == all {
+                    return quiet;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let quiet = tokio::time::timeout(deadline, quiet).await;
+        let saw = match quiet {
+            Ok(quiet) => format!("SIGTSTP; {quiet} of {all} servers call themselves stopped"),
+            Err(_) => format!(
+                "SIGTSTP to {} of {all} processes; not all of their servers call themselves stopped",
+                told.len()
+            ),
+        };
+        (quiet.is_ok(), saw)
+    }
+
+    /// The throttles of steps that end are taken off.
+    pub(in crate::engine::live) async fn lift_throttles(&mut self, turn: Turn) {
+        for step in turn.ends(&self.plan) {
+            let step = &self.plan.clone().timeline[step];
+            let is_throttled = matches!(
+                step.fault.begin(),
+                Lever::Process(ProcessLever::Throttle { .. })
+            );
+            // The turn's own lever looks at what came of it.
+            let by_itself =
+                turn.lever(&self.plan) == Some(Lever::Process(ProcessLever::Unthrottle));
+            if is_throttled && !by_itself {
+                self.fleet.unthrottle(&step.targets).await;
+            }
+        }
+    }
+
+    /// Starts processes again that have died by themselves and are due; answers how many.
+    pub(in crate::engine::live) async fn start_again(&mut self) -> Result<usize, LiveError> {
+        let started = self.fleet.start_again(self.clock).await?;
+        if started > 0 {
+            self.tell_addresses()?;
+            self.note_processes().await?;
+        }
+        Ok(started)
     }
 
     /// Members come, or go gracefully.
     pub(in crate::engine::live) async fn scale(
         &mut self,
         targets: &[String],
+        targets_stay: bool,
     ) -> Result<(bool, String), LiveError> {
-        let (came, went) = self.fleet.come_or_go(targets, self.clock).await?;
+        let members = self
+            .fleet
+            .come_or_go(targets, self.clock, targets_stay)
+            .await;
+        let (came, went) = members?;
         self.tell_addresses()?;
         let saw = format!("{came} came, {went} went");
         Ok((came + went == targets.len(), saw))

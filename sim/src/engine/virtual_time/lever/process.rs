@@ -18,8 +18,25 @@ pub(crate) struct Restart {
     /// Those that have not ended yet.
     stopping: Vec<usize>,
     graceful: usize,
-    /// Whether they are started anew.
-    again: bool,
+    /// How many were there.
+    there: usize,
+    /// What comes then.
+    then: Then,
+}
+
+/// What comes when processes have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Nothing.
+    Gone,
+    /// They are started anew; those of a broken release end at boot again.
+    Again,
+    /// Others come under their names, which do not boot.
+    Broken,
+    /// They are started anew, from a release that works, and Prometheus finds them.
+    Mended,
+    /// They were members, and so many others have come before.
+    Left(usize),
 }
 
 impl World<'_> {
@@ -31,6 +48,19 @@ impl World<'_> {
     ) -> Pulled {
         let numbers = self.numbers(targets);
         let all = numbers.len();
+        let stays = matches!(
+            lever,
+            ProcessLever::Stop
+                | ProcessLever::Continue
+                | ProcessLever::Quiet
+                | ProcessLever::Throttle { .. }
+                | ProcessLever::Unthrottle
+        );
+        if !stays {
+            for process in &numbers {
+                self.processes[*process].taken_away();
+            }
+        }
         match lever {
             ProcessLever::Kill => {
                 for process in &numbers {
@@ -55,34 +85,125 @@ impl World<'_> {
                 Pulled::Seen(true, format!("SIGCONT; {all} of {all} processes go on"))
             }
             ProcessLever::Terminate { grace_ms } => {
-                self.stop((turn, numbers, false), grace_ms);
+                self.stop((turn, numbers, Then::Gone), grace_ms);
                 Pulled::UnderWay
             }
             ProcessLever::Restart => {
-                self.stop((turn, numbers, true), None);
+                self.stop((turn, numbers, Then::Again), None);
+                Pulled::UnderWay
+            }
+            ProcessLever::Quiet => {
+                for process in &numbers {
+                    self.step(self.who(*process), Event::Stop);
+                }
+                let saw = format!("SIGTSTP; {all} of {all} servers call themselves stopped");
+                Pulled::Seen(true, saw)
+            }
+            ProcessLever::Throttle { run_ms, period_ms } => {
+                for process in &numbers {
+                    self.leaves(*process);
+                    self.processes[*process].quota = Some((run_ms, period_ms));
+                    self.throttle(*process);
+                }
+                let saw = format!("SIGSTOP again and again; {all} of {all} processes stopped");
+                Pulled::Seen(true, saw)
+            }
+            ProcessLever::Unthrottle => {
+                Pulled::Seen(true, format!("{all} of {all} processes go on"))
+            }
+            ProcessLever::Deploy { boots } => {
+                for process in &numbers {
+                    self.scrapes.find(*process, false);
+                    self.processes[*process].broken = !boots;
+                }
+                let then = if boots { Then::Mended } else { Then::Broken };
+                self.stop((turn, numbers, then), None);
                 Pulled::UnderWay
             }
         }
     }
 
+    /// A throttle begins, with a stop.
+    fn throttle(&mut self, process: usize) {
+        let it = &mut self.processes[process];
+        it.throttles = it.throttles.wrapping_add(1);
+        if let Ok(number) = u16::try_from(process) {
+            let what = Happening::Throttle(number, it.throttles);
+            self.stage.events.push(self.stage.now, what);
+        }
+    }
+
+    /// A process that is throttled stops, or goes on.
+    pub(crate) fn throttles(&mut self, number: u16, throttle: u32) {
+        let process = usize::from(number);
+        let it = &mut self.processes[process];
+        let Some((run_ms, period_ms)) = it.quota.filter(|_| it.throttles == throttle) else {
+            return;
+        };
+        if it.life.is_none() {
+            return;
+        }
+        let again = if it.goes_on.take().is_some() {
+            self.thaw(process);
+            self.stage.now.plus_millis(run_ms)
+        } else {
+            let goes_on = self.stage.now.plus_millis(period_ms - run_ms);
+            it.goes_on = Some(goes_on);
+            it.freeze();
+            self.frozen += 1;
+            goes_on
+        };
+        let what = Happening::Throttle(number, throttle);
+        self.stage.events.push(again, what);
+    }
+
+    /// The throttles of steps that end are taken off.
+    pub(super) fn lift_throttles(&mut self, turn: Turn) {
+        let plan = self.stage.plan;
+        for step in turn.ends(plan) {
+            let step = &plan.timeline[step];
+            if let Lever::Process(ProcessLever::Throttle { .. }) = step.fault.begin() {
+                for process in self.numbers(&step.targets) {
+                    self.unthrottle(process);
+                    self.processes[process].quota = None;
+                    self.returns(process);
+                }
+            }
+        }
+    }
+
+    /// It goes on, and is not stopped again.
+    fn unthrottle(&mut self, process: usize) {
+        let it = &mut self.processes[process];
+        it.throttles = it.throttles.wrapping_add(1);
+        if it.goes_on.take().is_some() {
+            self.thaw(process);
+        }
+    }
+
     /// Members come, or go gracefully.
-    pub(super) fn scale(&mut self, turn: Turn, targets: &[String]) -> Pulled {
+    pub(super) fn scale(&mut self, turn: Turn, targets: &[String], targets_stay: bool) -> Pulled {
         let numbers = self.numbers(targets).into_iter();
-        let is_member = |process: &usize| self.scrapes.is_found(*process);
+        let is_member = |process: &usize| !self.processes[*process].left;
         let (go, come): (Vec<usize>, Vec<usize>) = numbers.partition(is_member);
         for process in &come {
+            self.processes[*process].left = false;
             self.leaves(*process);
             self.start_process(*process);
             self.returns(*process);
             self.scrapes.find(*process, true);
         }
         for process in &go {
-            self.scrapes.find(*process, false);
+            self.processes[*process].taken_away();
+            self.processes[*process].left = true;
+            if !targets_stay {
+                self.scrapes.find(*process, false);
+            }
         }
         if go.is_empty() {
             return Pulled::Seen(true, format!("{} came, 0 went", come.len()));
         }
-        self.stop((turn, go, false), None);
+        self.stop((turn, go, Then::Left(come.len())), None);
         Pulled::UnderWay
     }
 
@@ -110,6 +231,10 @@ impl World<'_> {
     pub(crate) fn start_process(&mut self, process: usize) {
         self.processes[process].start(self.stage.plan.seed, self.stage.now);
         self.step(self.who(process), Event::Start);
+        // A new process has the limit of the one before.
+        if self.processes[process].quota.is_some() {
+            self.throttle(process);
+        }
     }
 
     /// What happens to it from now on needs an explanation again.
@@ -130,6 +255,7 @@ impl World<'_> {
 
     /// The process is gone, and its handlers with it.
     fn kill_process(&mut self, process: usize) {
+        self.processes[process].goes_on = None;
         // What was held for it is nobody's any more.
         if self.processes[process].thaw().is_some() {
             self.frozen -= 1;
@@ -150,12 +276,45 @@ impl World<'_> {
         let it = &self.processes[process];
         if it.incarnation() == incarnation && it.life.is_some() {
             self.leaves(process);
+            let is_stopped = |restart: &Restart| restart.stopping.contains(&process);
+            if self.restarts.iter().any(is_stopped) {
+                // Whoever waits for its end has it.
+                return self.ended(process, false);
+            }
             self.kill_process(process);
+            self.await_start(process);
+        }
+    }
+
+    /// An orchestrator, if it has one, starts it again after a while.
+    fn await_start(&mut self, process: usize) {
+        let (it, now) = (&mut self.processes[process], self.stage.now);
+        if let Some(at) = it.died(now)
+            && let Ok(number) = u16::try_from(process)
+        {
+            let again = Happening::StartsAgain(number, it.incarnation());
+            self.stage.events.push(at, again);
+        }
+    }
+
+    /// It is time to start it again, unless somebody was there before.
+    pub(crate) fn starts_again(&mut self, number: u16, incarnation: u32) {
+        let process = usize::from(number);
+        let it = &self.processes[process];
+        if it.incarnation() != incarnation || it.life.is_some() || !it.is_awaited() {
+            return;
+        }
+        let at_ms = self.stage.since_start_ms();
+        if !it.broken && self.stage.plan.comes_up(&it.name, at_ms) {
+            self.start_process(process);
+            self.returns(process);
+        } else {
+            self.await_start(process);
         }
     }
 
     /// SIGTERM, a bounded wait, SIGKILL; and, as `docker restart` does, a new process under the old name.
-    fn stop(&mut self, (turn, targets, again): (Turn, Vec<usize>, bool), grace_ms: Option<i64>) {
+    fn stop(&mut self, (turn, targets, then): (Turn, Vec<usize>, Then), grace_ms: Option<i64>) {
         targets.iter().for_each(|process| self.leaves(*process));
         let alive = |process: &usize| self.processes[*process].life.is_some();
         let stopping: Vec<usize> = targets.iter().copied().filter(alive).collect();
@@ -164,9 +323,13 @@ impl World<'_> {
             targets,
             stopping: stopping.clone(),
             graceful: 0,
-            again,
+            there: stopping.len(),
+            then,
         });
         for process in stopping {
+            if self.processes[process].quota.is_some() {
+                self.unthrottle(process);
+            }
             let longest_ms = self.processes[process].shutdown_timeout_ms() + STOP_SLACK_MS;
             let patience_ms = grace_ms.unwrap_or(longest_ms);
             let who = self.who(process);
@@ -211,6 +374,18 @@ impl World<'_> {
         }
     }
 
+    /// A process is started anew, if that boots.
+    fn start_anew(&mut self, process: usize, then: Then) {
+        if self.processes[process].broken {
+            return;
+        }
+        self.start_process(process);
+        self.returns(process);
+        if then == Then::Mended {
+            self.scrapes.find(process, true);
+        }
+    }
+
     /// Starts the processes of every restart nothing is waited for any more.
     fn finish_restarts(&mut self) {
         let waiting = std::mem::take(&mut self.restarts);
@@ -219,21 +394,29 @@ impl World<'_> {
             .partition(|restart| restart.stopping.is_empty());
         self.restarts = waiting;
         for restart in ready {
-            let graceful = restart.graceful;
-            let saw = if restart.again {
-                for process in &restart.targets {
-                    self.start_process(*process);
-                    self.returns(*process);
+            let (graceful, there, all) = (restart.graceful, restart.there, restart.targets.len());
+            let gone = format!("SIGTERM; {there} of {all} processes gone, {graceful} gracefully");
+            let saw = match restart.then {
+                Then::Gone => gone,
+                Then::Left(came) => format!("{came} came, {all} went"),
+                // It ends before it has talked to anybody.
+                Then::Broken => format!("{gone}; {all} of {all} new ones ended at boot"),
+                Then::Again | Then::Mended => {
+                    let is_broken = |process: &&usize| self.processes[**process].broken;
+                    let broken = restart.targets.iter().filter(is_broken).count();
+                    let started = all - broken;
+                    for process in &restart.targets {
+                        self.start_anew(*process, restart.then);
+                    }
+                    let saw = format!("{started} started, {graceful} stopped gracefully before");
+                    match broken {
+                        0 => saw,
+                        _ => format!("{saw}, {broken} of {broken} new ones ended at boot"),
+                    }
                 }
-                let started = restart.targets.len();
-                format!("{started} started, {graceful} stopped gracefully before")
-            } else if let Some(Lever::Members) = restart.turn.lever(self.stage.plan) {
-                format!("0 came, {} went", restart.targets.len())
-            } else {
-                let all = restart.targets.len();
-                format!("SIGTERM; {all} of {all} processes gone, {graceful} gracefully")
             };
-            self.mark(restart.turn, true, saw);
+            let seen = there == all || !matches!(restart.then, Then::Gone | Then::Broken);
+            self.mark(restart.turn, seen, saw);
         }
     }
 }
