@@ -1,6 +1,6 @@
 //! How a task's handler behaves: a pure decision from the plan, the time, and the task's identity.
 
-use crate::lever::{HandlerLever, Hangs};
+use crate::lever::{HandlerLever, Hangs, Lever, ResourceLever};
 use crate::plan::{Births, Child, Dice, Execution, Plan};
 use firedrill_asynq::actor::{ErrorKind, Outcome};
 use firedrill_asynq::op::BrokerError;
@@ -20,6 +20,9 @@ pub struct Behaviour {
     pub touched_by: SmallVec<[usize; 2]>,
     /// What it does when it has worked so long.
     pub ending: Ending,
+    /// What it needs before it works, one after the other: the number of a resource of the plan, and how long it holds it,
+    /// virtual microseconds.
+    pub uses: Vec<(usize, i64)>,
     /// What it enqueues before it returns nil.
     pub children: Vec<Child>,
     /// The step of the timeline by which it enqueues that.
@@ -35,6 +38,15 @@ pub enum Ending {
     Hangs(usize),
     /// It brings its process down, by this step of the timeline.
     Crashes(usize),
+}
+
+/// Why a handler did not get what it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Without {
+    /// It got an error at once.
+    Refused,
+    /// It has waited too long.
+    TimedOut,
 }
 
 /// What asynq makes of a panic.
@@ -70,6 +82,8 @@ pub struct Handlers {
     births: Births,
     /// What becomes of handlers while steps are on, by the steps' indices.
     levers: Arc<[(usize, HandlerLever)]>,
+    /// The same of resources, by their numbers.
+    resources: Arc<[(usize, usize, ResourceLever)]>,
 }
 
 impl Handlers {
@@ -81,11 +95,18 @@ impl Handlers {
         let levers = steps.filter_map(|(index, step)| Some((index, step.fault.handlers()?)));
         let levers = levers.collect();
         let births = Births::new(plan.seed, plan.workload.len());
+        let steps = plan.timeline.iter().enumerate();
+        let resources = steps.filter_map(|(index, step)| match step.fault.begin() {
+            Lever::Resource { resource, what } => Some((index, plan.resource(&resource)?.0, what)),
+            _ => None,
+        });
+        let resources = resources.collect();
         Self {
             plan,
             dice,
             births,
             levers,
+            resources,
         }
     }
 
@@ -107,6 +128,10 @@ impl Handlers {
                 .map(|text| Arc::new(text.as_bytes().to_vec())),
             touched_by: SmallVec::new(),
             ending: Ending::Returns,
+            uses: match task.uses.is_empty() {
+                true => Vec::new(),
+                false => self.dice.uses(plan, of),
+            },
             children: Vec::new(),
             requeued_by: None,
         };
@@ -229,6 +254,77 @@ impl Handlers {
             id,
             delay_ms,
         })
+    }
+
+    /// What steps do to a resource at `at_ms`.
+    fn done_to(&self, resource: usize, at_ms: i64) -> impl Iterator<Item = (usize, ResourceLever)> {
+        let of = self
+            .resources
+            .iter()
+            .filter(move |(step, of, _)| *of == resource && self.plan.timeline[*step].is_on(at_ms));
+        of.map(|(step, _, lever)| (*step, *lever))
+    }
+
+    /// How many may hold a resource at `at_ms`, and the step that has made them so few.
+    #[must_use]
+    pub fn capacity(&self, resource: usize, at_ms: i64) -> (u32, Option<usize>) {
+        let slots = self.plan.resources[resource].slots();
+        self.done_to(resource, at_ms)
+            .filter_map(|(step, lever)| match lever {
+                ResourceLever::Shrink { to } => Some((to, Some(step))),
+                _ => None,
+            })
+            .fold(
+                (slots, None),
+                |least, next| if next.0 < least.0 { next } else { least },
+            )
+    }
+
+    /// How long a resource is held by who has it at `at_ms`, virtual microseconds, and the step that has made it longer.
+    #[must_use]
+    pub fn held_us(&self, resource: usize, us: i64, at_ms: i64) -> (i64, Option<usize>) {
+        self.done_to(resource, at_ms)
+            .fold((us, None), |(us, by), (step, lever)| match lever {
+                ResourceLever::Slow { factor } => ((us as f64 * factor) as i64, Some(step)),
+                _ => (us, by),
+            })
+    }
+
+    /// The step by which a resource answers with an error at `at_ms`.
+    #[must_use]
+    pub fn refuses(&self, resource: usize, at_ms: i64) -> Option<usize> {
+        self.done_to(resource, at_ms)
+            .find(|(_, lever)| matches!(lever, ResourceLever::Fail))
+            .map(|(step, _)| step)
+    }
+
+    /// When more may hold a resource again, by plan: its number, and virtual milliseconds since the start.
+    #[must_use]
+    pub fn grow(&self) -> Vec<(usize, i64)> {
+        let shrunk = self
+            .resources
+            .iter()
+            .filter(|(_, _, lever)| matches!(lever, ResourceLever::Shrink { .. }));
+        let ends = shrunk.filter_map(|(step, resource, _)| {
+            let until = self.plan.timeline[*step].until.as_ref()?;
+            Some((*resource, until.at_ms))
+        });
+        ends.collect()
+    }
+
+    /// What a handler returns that did not get what it needs.
+    #[must_use]
+    pub fn without(&self, resource: usize, why: Without) -> Outcome {
+        let name = &self.plan.resources[resource].name;
+        let error = match why {
+            Without::Refused => format!("{name}: service unavailable"),
+            Without::TimedOut => format!("{name}: timed out waiting for a free connection"),
+        };
+        Outcome::Failure {
+            error: error.into(),
+            kind: ErrorKind::Failure,
+            by_fault: true,
+        }
     }
 
     fn hangs(&self, step: usize, of: Execution, which: Hangs) -> bool {

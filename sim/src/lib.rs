@@ -15,6 +15,7 @@ pub mod units;
 
 pub mod agreement;
 pub mod handler;
+pub mod resource;
 
 pub mod abort;
 pub mod cleanup;

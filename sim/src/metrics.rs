@@ -80,6 +80,37 @@ impl JobSeries {
     }
 }
 
+/// A series of a pool of connections, as Go's `database/sql` has them exposed by Prometheus' client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PoolSeries {
+    /// `go_sql_max_open_connections`
+    Max,
+    /// `go_sql_in_use_connections`
+    InUse,
+    /// `go_sql_wait_count_total`
+    Waits,
+}
+
+impl PoolSeries {
+    /// Everything exposed of a pool with so many connections, of which so many are in use, and for which so many ever waited.
+    pub fn each((slots, held, waits): (u32, u32, u64), mut expose: impl FnMut(Self, f64)) {
+        expose(Self::Max, f64::from(slots));
+        expose(Self::InUse, f64::from(held));
+        expose(Self::Waits, waits as f64);
+    }
+
+    /// The series' labels, without those of the target.
+    #[must_use]
+    pub fn labels(self, pool: &str) -> Labels {
+        let name = match self {
+            Self::Max => "go_sql_max_open_connections",
+            Self::InUse => "go_sql_in_use_connections",
+            Self::Waits => "go_sql_wait_count_total",
+        };
+        Labels::metric(name, [("db_name", pool)])
+    }
+}
+
 impl<K: Ord> Meter<K> for WorkerMetrics<K> {
     fn handled(&mut self, kind: K, outcome: &Outcome, seconds: f64) {
         if let Outcome::Panic {

@@ -7,8 +7,10 @@ mod content;
 mod demand;
 mod draw;
 mod exponential;
+mod life;
 mod load;
 mod rates;
+mod resource;
 mod restart;
 mod roster;
 mod served;
@@ -25,6 +27,9 @@ pub use content::{IdPattern, PayloadSize, Unique};
 pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
+pub use life::Ailment;
+pub(crate) use life::RESTING_BYTES;
+pub use resource::{Per, ResourcePlan, Use};
 pub(crate) use restart::Backoff;
 pub use restart::RestartPlan;
 pub use roster::{Roster, Select};
@@ -40,14 +45,19 @@ use crate::form::{
     Named, choice, count, duration, form, list, name, parsed, positive, rate, share, span, text,
     truth, via, within,
 };
-use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
+use crate::lever::{
+    Lever, LinkLever, On, PointLever, PointVerdict, ProcessLever, QueueLever, RedisLever, Ways,
+};
 use crate::remedy::Remedy;
 use content::{PayloadForm, UniqueForm};
 use firedrill_asynq::actor::ErrorKind;
+use firedrill_asynq::call::CallKind;
+use firedrill_asynq::rng;
 use firedrill_asynq::settings::{
     DEFAULT_MAX_RETRY, HEARTBEAT_INTERVAL_MS, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS,
 };
 use firedrill_reports::record::Wanted;
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use served::Served;
 use std::collections::BTreeSet;
@@ -84,6 +94,9 @@ pub struct Plan {
     pub warmup_ms: i64,
     /// Queues, by name.
     pub queues: Vec<QueuePlan>,
+    /// What handlers share, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<ResourcePlan>,
     /// What is enqueued.
     pub workload: Vec<TaskPlan>,
     /// Who works.
@@ -188,6 +201,9 @@ form! {
         /// How much longer its handler works for each MB of the payload.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub service_per_mb_ms as "service_per_mb": Option<f64> = span(), optional;
+        /// What its handler needs before it works, one after the other: it waits for each and holds it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub uses: Vec<Use> = list("use", within::<Use>()), if_any;
         /// What its handler enqueues when it has succeeded.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub then: Vec<Then> = list("then", within::<Then>()), if_any;
@@ -519,7 +535,7 @@ impl Plan {
     pub(crate) fn comes_up(&self, process: &str, at_ms: i64) -> bool {
         let prevents = |step: &&Step| match step.fault.begin() {
             Lever::Redis(RedisLever::Kill { .. } | RedisLever::Stop) => true,
-            Lever::Link(LinkLever::Drop | LinkLever::Reset) => {
+            Lever::Link(LinkLever::Drop { .. } | LinkLever::Reset) => {
                 step.targets.iter().any(|target| target == process)
             }
             _ => false,
@@ -571,6 +587,14 @@ impl Plan {
             Harm::Task(task) => {
                 let of_task = self.workload.iter().filter(|entry| entry.task == *task);
                 of_task.map(|entry| entry.queue.as_str()).collect()
+            }
+            Harm::Resource(resource) => {
+                let needs = |entry: &&TaskPlan| {
+                    let mut uses = entry.uses.iter();
+                    uses.any(|used| used.resource == *resource)
+                };
+                let of = self.workload.iter().filter(needs);
+                of.map(|entry| entry.queue.as_str()).collect()
             }
             // Whoever cuts off the producer harms whatever it sends.
             Harm::Processes if step.targets.iter().any(|name| name == PRODUCER) => {
@@ -627,9 +651,14 @@ impl Plan {
             let is_hit = step.targets.iter().any(|target| target == process);
             match step.fault.begin() {
                 Lever::Redis(_) => return None,
-                Lever::Link(LinkLever::Delay { ms, jitter_ms }) if is_hit => {
+                Lever::Link(LinkLever::Delay {
+                    ms,
+                    jitter_ms,
+                    ways,
+                }) if is_hit => {
                     // There and back, and half the jitter each time.
-                    planned_us += (2 * ms + jitter_ms) * 1_000;
+                    let times = ways.hit().into_iter().map(i64::from).sum::<i64>();
+                    planned_us += times * (2 * ms + jitter_ms) * 500;
                 }
                 Lever::Link(_) | Lever::Process(_) | Lever::Point(_) if is_hit => return None,
                 _ => {}
@@ -674,7 +703,12 @@ impl Plan {
     /// Whether calls to Redis are held for as long as clients wait, or longer: by a link, or by a Redis that is stopped.
     #[must_use]
     pub fn holds_calls(&self) -> bool {
-        let holds = |lever| matches!(lever, Lever::Link(_) | Lever::Redis(RedisLever::Stop));
+        let holds = |lever| {
+            matches!(
+                lever,
+                Lever::Link(_) | Lever::Redis(RedisLever::Stop | RedisLever::RunScript)
+            )
+        };
         let mut faults = self.timeline.iter();
         faults.any(|step| holds(step.fault.begin()))
     }
@@ -701,11 +735,65 @@ impl Plan {
     #[must_use]
     pub fn needs_own_redis(&self) -> bool {
         let mut faults = self.timeline.iter();
-        faults.any(|step| step.fault.needs().own_redis) || self.starts_redis()
+        let mut remedies = self.remedies.iter();
+        faults.any(|step| step.fault.needs().own_redis)
+            || remedies.any(|step| step.remedy.kind().on == On::Redis)
     }
 
     fn starts_redis(&self) -> bool {
+        let starts = |lever| matches!(lever, Lever::Redis(RedisLever::Start { .. }));
         let mut remedies = self.remedies.iter();
-        remedies.any(|step| step.remedy.kind().on == On::Redis)
+        remedies.any(|step| starts(step.remedy.done(None)))
+    }
+
+    /// Whether Redis may have a task again that it had forgotten.
+    pub(crate) fn tasks_may_return(&self) -> bool {
+        let mut faults = self.timeline.iter();
+        faults.any(|step| step.fault.prepare().is_some())
+    }
+
+    /// Whether Redis may hand out tasks, and count them as failed in the end, of which no worker hears.
+    pub(crate) fn loses_tasks_on_their_way(&self) -> bool {
+        let loses = |lever| match lever {
+            Lever::Link(LinkLever::Drop { ways }) => ways == Ways::ToClient,
+            Lever::Point(PointLever::Set(rule)) => {
+                rule.call == CallKind::Dequeue && rule.then == PointVerdict::LoseReply
+            }
+            _ => false,
+        };
+        let mut faults = self.timeline.iter();
+        faults.any(|step| loses(step.fault.begin()))
+    }
+
+    /// Ids of the tasks that a step puts into a queue with a message that nobody can decode.
+    pub(crate) fn garbled_ids(&self, step: usize) -> Vec<String> {
+        let step = &self.timeline[step];
+        let Lever::Queue {
+            what: QueueLever::Garble { count },
+            ..
+        } = step.fault.begin()
+        else {
+            return Vec::new();
+        };
+        let id = |number| {
+            let mut dice = rng::stream(self.seed, &format!("garbled/{}/{number}", step.id));
+            uuid::Builder::from_random_bytes(dice.random())
+                .into_uuid()
+                .to_string()
+        };
+        (0..count).map(id).collect()
+    }
+
+    /// The same of all its steps.
+    pub(crate) fn all_garbled_ids(&self) -> BTreeSet<String> {
+        let steps = 0..self.timeline.len();
+        steps.flat_map(|step| self.garbled_ids(step)).collect()
+    }
+
+    /// Whether its Redis has a replica.
+    pub(crate) fn has_replica(&self) -> bool {
+        let fails_over = |lever| lever == Lever::Redis(RedisLever::LosePrimary);
+        let mut faults = self.timeline.iter();
+        faults.any(|step| fails_over(step.fault.begin()))
     }
 }

@@ -3,14 +3,17 @@
 //! Talks to its parent in lines of JSON: [`WorkerSpec`] and then [`ClockOrigin`] come in on stdin, [`Report`]s go out
 //! on stdout. When stdin closes, the parent is gone and the process ends.
 
+pub(crate) mod gate;
 pub mod handlers;
+mod life;
+mod resources;
 mod slot;
 
 use crate::handler::{self, Behaviour, Ending};
 use crate::http;
 use crate::ledger::LedgerFile;
 use crate::metrics::counts_as_started;
-use crate::metrics::{WorkerMetrics, exposition};
+use crate::metrics::{PoolSeries, WorkerMetrics, exposition};
 use crate::plan::{Execution, Plan, Skew, WorkerPlan};
 use crate::producer::{Messages, Payload};
 use crate::pulse::Pulse;
@@ -32,6 +35,7 @@ use firedrill_detector::Labels;
 use handlers::{Handlers, Job, Tools};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use resources::Resources;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
@@ -64,6 +68,9 @@ pub struct WorkerSpec {
     /// Who has started that Redis, if it is the drill's own process.
     #[serde(default)]
     pub server_of: Option<u32>,
+    /// The socket of what the fleet shares, if it shares anything.
+    #[serde(default)]
+    pub shared: Option<PathBuf>,
     /// File to append executions to; it is made before the process reports that it is ready.
     pub ledger: PathBuf,
     /// What its answers to scrapes carry.
@@ -197,10 +204,19 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     }
     let health = Arc::new(Mutex::new(Ok(())));
     let started = counts_as_started(clock.now(), spec.incarnation);
-    let pages = pages(outside_tx.clone(), started, health.clone());
+    let memory = spec.plan.shows_memory();
+    let decisions = handler::Handlers::new(Arc::new(spec.plan.clone()));
+    let resources = Arc::new(Resources::new(&decisions, clock, spec.shared.clone()));
+    let pages = pages(
+        outside_tx.clone(),
+        (started, memory),
+        health.clone(),
+        resources.clone(),
+    );
     tokio::spawn(http::serve(listener, http::signed(pages, &spec.token)));
     cancel_on_request(broker.subscribe(keys::CANCEL), outside_tx.clone());
     tell_of_stalls(clock);
+    life::suffer(spec.plan.ailments_of(&spec.process), clock);
 
     let (worker, stream) = (spec.worker()?, spec.stream());
     let config = config(&spec, &worker);
@@ -212,11 +228,11 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     );
     let ids = firedrill_asynq::rng::stream(spec.plan.seed, &format!("{stream}/aggregated"));
     let skews = spec.plan.skews_of(&spec.process);
-    let decisions = handler::Handlers::new(Arc::new(spec.plan));
     let tools = Tools {
         messages: Messages::new(&decisions.plan),
         broker: broker.clone(),
         ledger: ledger.clone(),
+        resources,
     };
     let mut process = Process {
         into: worker.groups.map(|groups| groups.into),
@@ -359,6 +375,7 @@ impl Host for Process {
             result: None,
             touched_by: SmallVec::new(),
             ending: Ending::Returns,
+            uses: Vec::new(),
             children: Vec::new(),
             requeued_by: None,
         });
@@ -419,11 +436,12 @@ type Health = Result<(), Box<BrokerError>>;
 
 fn pages(
     outside: mpsc::UnboundedSender<Outside<Server>>,
-    started: Time,
+    (started, shows_memory): (Time, bool),
     health: Arc<Mutex<Health>>,
+    resources: Arc<Resources>,
 ) -> Router {
     let values = move || {
-        let outside = outside.clone();
+        let (outside, resources) = (outside.clone(), resources.clone());
         async move {
             let (tx, rx) = oneshot::channel();
             let look = Box::new(move |server: &Server| {
@@ -435,6 +453,15 @@ fn pages(
                 Labels::metric("process_start_time_seconds", []),
                 started.millis() as f64 / 1e3,
             ));
+            for (name, slots, held, waits) in resources.pools() {
+                PoolSeries::each((slots, held, waits), |series, value| {
+                    values.push((series.labels(name), value));
+                });
+            }
+            if shows_memory {
+                let resident = Labels::metric("process_resident_memory_bytes", []);
+                values.push((resident, life::memory().ok()?.resident_bytes as f64));
+            }
             Some(exposition::encode(&values))
         }
     };

@@ -4,6 +4,7 @@ mod account;
 pub mod child;
 mod counters;
 mod director;
+mod downstream;
 mod evidence;
 pub mod exporter;
 pub mod fleet;
@@ -13,6 +14,7 @@ mod lever;
 mod link;
 mod observer;
 mod producer;
+mod replica;
 pub mod scraper;
 mod stand;
 mod strain;
@@ -29,6 +31,7 @@ use crate::audit::REDIS;
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
 use crate::metrics::{ProducerMetrics, counts_as_started};
 use crate::plan::{PRODUCER, Plan};
+use crate::redis_server::directory::RESOURCES;
 use crate::redis_server::given::{GivenRedis, Taking};
 use crate::redis_server::ours::Ours;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
@@ -36,6 +39,7 @@ use crate::redis_server::{Persistence, RedisServerError};
 use crate::undo::{Home, Undo, Where};
 use child::{ChildError, Told};
 use director::Director;
+use downstream::Downstream;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
@@ -44,6 +48,7 @@ use left::Left;
 use link::Links;
 use observer::{Looked, Observer};
 use producer::ProducerTask;
+use replica::Replica;
 use scraper::Addresses;
 use stand::Stand;
 use std::io;
@@ -264,6 +269,10 @@ async fn begin(
     let told = mpsc::unbounded_channel();
     let addresses = Addresses::default();
     let begin = async {
+        let socket = home.path().join(RESOURCES);
+        let downstream = Downstream::open(plan, &socket, told.0.clone());
+        let downstream =
+            downstream.map_err(|error| LiveError::System("what workers share", error))?;
         let links = Links::open(plan, &address, told.0.clone()).await;
         let links = links.map_err(|error| LiveError::System("links", error))?;
         let open = || RedisBroker::open(&address, redis_options.clone());
@@ -276,16 +285,24 @@ async fn begin(
             None => open().await?,
         };
         let brokers = (producer, open().await?, open().await?);
+        let replica = Replica::start(plan, &redis).await?;
         let workers = (addresses.clone(), EXPORTERS.len());
-        let fleet =
-            Fleet::start(plan, options, (&address, &links), told.0.clone(), workers).await?;
-        Ok::<_, LiveError>((brokers, fleet, links))
+        let ways = (&address, &links, downstream.as_ref().map(Downstream::path));
+        let fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
+        Ok::<_, LiveError>((brokers, fleet, (links, downstream), replica))
     };
     let begun = options.abort.unless_asked(begin).await;
-    let (brokers, mut fleet, links) = begun.ok_or(LiveError::Stopped)??;
+    let (brokers, mut fleet, (links, downstream), replica) = begun.ok_or(LiveError::Stopped)??;
     let (producer_broker, exporter_broker, control) = brokers;
     let system = |what| move |error| LiveError::System(what, error);
-    let pids = fleet.all_pids().into_iter().chain(redis.pid());
+    let servers = [
+        redis.pid(),
+        replica.as_ref().and_then(|replica| replica.server.pid()),
+    ];
+    let pids = fleet
+        .all_pids()
+        .into_iter()
+        .chain(servers.into_iter().flatten());
     let path = std::path::absolute(&options.targets_file).map_err(system(TARGETS_FILE))?;
     let mut undos = account::ends(pids);
     undos.push(Undo::TargetsFile { path });
@@ -297,13 +314,17 @@ async fn begin(
     let roster = watch.roster.clone();
     roster.is_there(REDIS, redis.pid(), None);
     links.begin(clock, roster.clone());
+    if let Some(downstream) = &downstream {
+        downstream.begin(clock);
+    }
     fleet.begin(clock, roster.clone()).await?;
     let uptime = uptime::Uptime::new(clock);
     let broker = exporter_broker.clone();
-    let place = exporter::serve_checked(broker, clock, Some(roster.clone())).await;
-    addresses.set(0, place.map_err(system("exporter port"))?);
-    let place = exporter::serve_redis(exporter_broker.clone(), uptime.clone()).await;
-    addresses.set(1, place.map_err(system("exporter port"))?);
+    let mut exporters = exporter::Exporters::new(broker, (clock, uptime.clone()), roster.clone());
+    for number in 0..EXPORTERS.len() {
+        let place = exporters.serve(number).await;
+        addresses.set(number, place.map_err(system("exporter port"))?);
+    }
     let sent = Arc::new(Mutex::new(ProducerMetrics::new(plan.task_types())));
     if plan.producer_metrics {
         let started = counts_as_started(clock.virtual_start, 0);
@@ -318,12 +339,17 @@ async fn begin(
         control,
         links,
         fleet,
+        downstream,
         addresses,
         targets_file: TargetsFile::new(&options.targets_file, names(plan)),
         uptime,
+        exporters,
         roster,
         journal: home.journal().clone(),
         place: of,
+        told: told.0.clone(),
+        settings: stand::Settings::default(),
+        replica,
     };
     stand.tell_addresses()?;
     Ok(Begun {

@@ -9,6 +9,7 @@
 mod event_queue;
 mod lever;
 mod lives;
+mod pools;
 mod process;
 mod redis;
 mod scrapes;

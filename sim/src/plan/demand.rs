@@ -37,7 +37,8 @@ impl Demand {
                 .as_ref()
                 .map_or(0.0, |size| size.mean_bytes() / MB);
             let for_payload_ms = task.service_per_mb_ms.unwrap_or(0.0) * payload_mb;
-            work_ms += count * (mean_ms(&task.service) + for_payload_ms);
+            let alone_ms = mean_ms(&task.service) + plan.mean_use_ms(task);
+            work_ms += count * (alone_ms + for_payload_ms);
         }
         let polls = plan.workers.iter().map(|worker| {
             let idle = 1e3 / worker.task_check_interval_ms.max(1) as f64;

@@ -186,6 +186,7 @@ pub struct Dice {
     service: Vec<Numbered>,
     fail: Vec<Numbered>,
     payload: Vec<Numbered>,
+    uses: Vec<Numbered>,
     /// Per step of the timeline, then per workload entry.
     fault: Vec<Vec<Numbered>>,
 }
@@ -203,6 +204,7 @@ impl Dice {
             service: of_each("service"),
             fail: of_each("fail"),
             payload: of_each("payload"),
+            uses: of_each("uses"),
             fault: (0..plan.timeline.len())
                 .map(|step| of_each(&format!("fault/{step}")))
                 .collect(),
@@ -213,18 +215,13 @@ impl Dice {
     #[must_use]
     pub fn service_us(&self, plan: &Plan, of: Execution) -> i64 {
         let mut dice = self.service[of.workload].throw(of.seq, of.attempt);
-        let seconds = match plan.workload[of.workload].service {
-            Service::Constant { ms } => ms / 1e3,
-            Service::Exponential { mean_ms } => exponential(|| dice.bits()) * mean_ms / 1e3,
-            Service::Lognormal { mu, sigma } => libm::exp(mu + sigma * normal(&mut dice)),
-        };
-        let per_mb_us = plan.workload[of.workload]
-            .service_per_mb_ms
-            .map(|per_mb_ms| {
-                let bytes = self.payload_bytes(&plan.workload[of.workload], of.workload, of.seq);
-                per_mb_ms * 1e3 * bytes as f64 / MB
-            });
-        ((seconds * 1e6 + per_mb_us.unwrap_or(0.0)) as i64).max(1)
+        let task = &plan.workload[of.workload];
+        let service_us = drawn_us(&task.service, &mut dice);
+        let per_mb_us = task.service_per_mb_ms.map_or(0.0, |per_mb_ms| {
+            let bytes = self.payload_bytes(task, of.workload, of.seq);
+            per_mb_ms * 1e3 * bytes as f64 / MB
+        });
+        service_us + per_mb_us as i64
     }
 
     /// How large the payload of arrival `seq` of a workload entry is, bytes; 0: as it comes.
@@ -239,6 +236,23 @@ impl Dice {
             || unit(dice.throw(number, 0).bits()),
             || normal(&mut dice.throw(number, 0)),
         )
+    }
+
+    /// What an execution needs, and for how long, virtual microseconds, by the numbers of the plan's resources.
+    #[must_use]
+    pub fn uses(&self, plan: &Plan, of: Execution) -> Vec<(usize, i64)> {
+        let mut dice = self.uses[of.workload].throw(of.seq, of.attempt);
+        let uses = plan.workload[of.workload].uses.iter();
+        uses.filter_map(|used| {
+            let (number, resource) = plan.resource(&used.resource)?;
+            let us = match (used.hold_ms, &resource.latency) {
+                (Some(ms), _) => ((ms * 1e3) as i64).max(1),
+                (None, Some(latency)) => drawn_us(latency, &mut dice),
+                (None, None) => 1,
+            };
+            Some((number, us))
+        })
+        .collect()
     }
 
     /// Whether an execution fails by the task's own failure share.
@@ -258,6 +272,16 @@ impl Dice {
                     .bits(),
             ) < share
     }
+}
+
+/// A time of this distribution, virtual microseconds: at least 1.
+fn drawn_us(service: &Service, dice: &mut Throw) -> i64 {
+    let seconds = match *service {
+        Service::Constant { ms } => ms / 1e3,
+        Service::Exponential { mean_ms } => exponential(|| dice.bits()) * mean_ms / 1e3,
+        Service::Lognormal { mu, sigma } => libm::exp(mu + sigma * normal(dice)),
+    };
+    ((seconds * 1e6) as i64).max(1)
 }
 
 /// Standard normal (Box and Muller).

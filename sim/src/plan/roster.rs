@@ -107,6 +107,7 @@ impl Roster {
                 On::Targets | On::Clients => everybody(),
                 On::Workers
                 | On::Handlers
+                | On::Resource
                 | On::Producer
                 | On::Scheduler
                 | On::Redis

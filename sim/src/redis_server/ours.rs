@@ -46,6 +46,9 @@ pub struct Ours {
     periodic: usize,
     /// Whether workers make tasks out of groups.
     aggregates: bool,
+    /// Ids of tasks that steps put there with a message that nobody can decode.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    garbled: BTreeSet<String>,
     /// Whether handlers enqueue tasks: those say whose children they are, and their ids follow from that.
     #[serde(default)]
     enqueue: bool,
@@ -85,6 +88,7 @@ impl Ours {
             periodic: periodic.count(),
             enqueue: plan.has_children(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
+            garbled: plan.all_garbled_ids(),
         }
     }
 
@@ -107,6 +111,9 @@ impl Ours {
         message: Option<&TaskMessage>,
         known: &mut Option<BTreeSet<Uuid>>,
     ) -> bool {
+        if self.garbled.contains(id) {
+            return true;
+        }
         let payload = message.and_then(Payload::of);
         if let Some(payload) = &payload
             && self.enqueue

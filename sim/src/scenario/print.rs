@@ -22,6 +22,7 @@ impl Scenario {
             duration: At::nowhere(plan.duration_ms),
             warmup: Some(At::nowhere(plan.warmup_ms)),
             queues: plan.queues.clone(),
+            resources: plan.resources.clone(),
             workload: plan
                 .workload
                 .iter()

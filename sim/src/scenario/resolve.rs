@@ -94,6 +94,7 @@ impl Resolver<'_> {
             duration_ms,
             warmup_ms: self.warmup(&incidents, &benign, duration_ms),
             queues: scenario.queues.clone(),
+            resources: scenario.resources.clone(),
             workload: self.workload(duration_ms),
             workers,
             scrape_interval_ms,
@@ -228,6 +229,7 @@ impl Resolver<'_> {
             tasks.push(task);
         }
         self.children(&tasks);
+        self.uses(&tasks);
         tasks
     }
 
@@ -261,6 +263,34 @@ impl Resolver<'_> {
                 let message = format!("nothing enqueues `{}`", task.task);
                 let hint = "write its `arrivals`, or name it in the `then` of another entry";
                 self.problems.push_with_hint(entry.here(), message, hint);
+            }
+        }
+    }
+
+    /// Whether the resources that handlers need are there, and it is known how long each is held.
+    fn uses(&mut self, tasks: &[TaskPlan]) {
+        let resources = &self.scenario.resources;
+        let known: Vec<String> = resources.iter().map(|of| of.name.clone()).collect();
+        for (entry, task) in self.scenario.workload.iter().zip(tasks) {
+            for (nth, used) in task.uses.iter().enumerate() {
+                let here = entry.place_of_item("uses", nth);
+                match resources.iter().find(|of| of.name == used.resource) {
+                    None if known.is_empty() => {
+                        let message = format!("there is no resource `{}`", used.resource);
+                        let hint = "`resources: { db: { pool: 20 } }` makes one";
+                        self.problems.push_with_hint(here, message, hint);
+                    }
+                    None => self.unknown(here, "resource", &used.resource, &known),
+                    Some(of) if used.hold_ms.is_none() && of.latency.is_none() => {
+                        let message = format!(
+                            "uses: it is not said for how long `{}` is held",
+                            used.resource
+                        );
+                        let hint = "write `for: 200ms` here, or the `latency` of the resource";
+                        self.problems.push_with_hint(here, message, hint);
+                    }
+                    Some(_) => {}
+                }
             }
         }
     }

@@ -6,6 +6,7 @@
 use crate::handler::{self, Behaviour, Ending};
 use crate::plan::Child;
 use crate::producer::Messages;
+use crate::worker::resources::{Failed, Resources};
 use crate::worker::slot::Held;
 use crate::worker::{Ledger, Note, Report, Server, crash, report};
 use firedrill_asynq::actor::{Event, RunId};
@@ -51,6 +52,7 @@ pub(crate) struct Tools {
     pub(crate) messages: Messages,
     pub(crate) broker: RedisBroker,
     pub(crate) ledger: Ledger,
+    pub(crate) resources: Arc<Resources>,
 }
 
 /// A mutex that the application's handlers share.
@@ -113,16 +115,34 @@ impl Shared {
         for step in &job.behaviour.touched_by {
             self.saw(*step);
         }
+        let mut job = job;
+        let mut needed_us = 0;
+        for held in std::mem::take(&mut job.behaviour.uses) {
+            match self.tools.resources.hold(held, |step| self.saw(step)).await {
+                Ok(us) => needed_us += us,
+                Err(failed) => {
+                    self.goes_without(&mut job.behaviour, held.0, failed);
+                    // It waited as long as the plan has it wait.
+                    needed_us = (self.clock.now().0 - started.0) / 1_000;
+                    break;
+                }
+            }
+        }
+        let works = match needed_us {
+            0 => started,
+            _ => self.clock.now(),
+        };
         let taken_off_us = self.held.taken_off(job.behaviour.service_us);
         let service_us = job.behaviour.service_us - taken_off_us;
-        tokio::time::sleep(self.clock.until(started.plus_micros(service_us))).await;
-        let overrun_us = (self.clock.now().0 - started.0) / 1_000 - service_us;
+        tokio::time::sleep(self.clock.until(works.plus_micros(service_us))).await;
+        let overrun_us = (self.clock.now().0 - works.0) / 1_000 - service_us;
         let at_ms = started.millis() - self.clock.virtual_start.millis();
         let plan = &self.decisions.plan;
         // A process that is stopped by plan returns late, which is no cost of the harness.
         if plan.planned_round_trip_us(&self.process, at_ms).is_some() {
             self.held.by_timer(overrun_us);
         }
+        let service_us = service_us + needed_us;
         match job.behaviour.ending {
             Ending::Returns => self.book(number).await,
             Ending::Hangs(step) => {
@@ -158,6 +178,22 @@ impl Shared {
         let _ = self.outside.send(Outside::Event(event));
     }
 
+    /// A handler returns at once that did not get what it needs.
+    fn goes_without(&self, behaviour: &mut Behaviour, resource: usize, failed: Failed) {
+        let why = match failed {
+            Failed::Without(why) => why,
+            // Then nothing is known of what is to be tried: better no worker than a wrong one.
+            Failed::Broken(error) => {
+                eprintln!("firedrill worker: what the fleet shares does not answer: {error}");
+                std::process::exit(1);
+            }
+        };
+        behaviour.outcome = self.decisions.without(resource, why);
+        behaviour.ending = Ending::Returns;
+        behaviour.children.clear();
+        behaviour.service_us = 0;
+    }
+
     /// Enqueues a task, as a handler does that has a client of asynq's, and notes it as a producer does.
     async fn enqueue(&self, child: &Child) -> Result<(), BrokerError> {
         let now = self.clock.now();
@@ -165,6 +201,7 @@ impl Shared {
             messages,
             broker,
             ledger,
+            ..
         } = &self.tools;
         let submission = messages.child(child, now);
         let id = submission.message.id.clone();

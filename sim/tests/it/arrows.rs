@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 35] = [
+const ORDER: [&str; 36] = [
     // What is written, and what engines can do.
     "units",
     "form",
@@ -21,6 +21,7 @@ const ORDER: [&str; 35] = [
     // What comes of it, whoever carries it out.
     "producer",
     "handler",
+    "resource",
     "audit",
     // Of this machine: files, processes, signals.
     "abort",

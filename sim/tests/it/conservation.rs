@@ -178,7 +178,7 @@ fn deeds(plan: &Plan) -> Vec<(Turn, i64)> {
     while let Some(turn) = agenda.take(i64::MAX) {
         free_ms = turn.at_ms.max(free_ms);
         match turn.lever(plan) {
-            None | Some(Lever::Handler(_)) => continue,
+            None | Some(Lever::Handler(_) | Lever::Resource { .. }) => continue,
             Some(Lever::Process(
                 ProcessLever::Restart
                 | ProcessLever::Terminate { .. }
@@ -201,6 +201,7 @@ fn done(plan: &Plan, seen: &Seen) -> Result<(), TestCaseError> {
             What::End(step) => (&plan.timeline[step].id, Phase::End),
             What::Remedy(index) => (&plan.remedies[index].id, Phase::Begin),
             What::Goes(..) | What::RemedyGoes(..) => unreachable!("nothing was done"),
+            What::Prepare(_) => continue,
         };
         let is_of = |mark: &&Mark| mark.step.as_ref() == Some(id) && mark.phase == Some(phase);
         let done_ms: Vec<i64> = seen

@@ -15,7 +15,7 @@ use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use rustix::process::Signal;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
@@ -68,7 +68,7 @@ impl Fleet {
     pub(crate) async fn start(
         plan: &Plan,
         options: &LiveOptions,
-        (redis, links): (&Address, &Links),
+        (redis, links, shared): (&Address, &Links, Option<&Path>),
         told: UnboundedSender<Told>,
         addresses: (Addresses, usize),
     ) -> Result<Self, LiveError> {
@@ -86,6 +86,7 @@ impl Fleet {
                 },
                 redis: links.address(&process, redis).unwrap_or(redis.clone()),
                 process,
+                shared: shared.map(Path::to_owned),
                 ledger: PathBuf::new(),
                 token: String::new(),
                 speed: options.speed,

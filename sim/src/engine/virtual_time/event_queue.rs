@@ -1,6 +1,7 @@
 //! What is going to happen, by time; first come first served among what happens at the same time.
 
 use crate::engine::virtual_time::lever::OnWire;
+use crate::engine::virtual_time::pools::OnResource;
 use crate::engine::virtual_time::token::Token;
 use firedrill_asynq::actor::{RunId, Ticket, Timer};
 use firedrill_asynq::clock::Time;
@@ -39,6 +40,12 @@ pub(crate) enum Happening {
     Throttle(u16, u32),
     /// An orchestrator starts a process again that has died in this life.
     StartsAgain(u16, u32),
+    /// Between a handler and what it needs.
+    Resource(Who, RunId, OnResource),
+    /// More may hold a resource from now on.
+    Grows(usize),
+    /// It is time for what becomes of a process in this life by plan: its number among those of the process.
+    Ails(u16, u32, u16),
     /// An actor is asked to shut down.
     Shutdown(Who),
     /// Between actors and Redis.

@@ -1,9 +1,10 @@
 //! What a Prometheus would have scraped of the model.
 
+use crate::engine::virtual_time::pools::Pools;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::{EXPORTERS, Observation, Sink};
-use crate::metrics::{JobSeries, ProducerMetrics, counts_as_started, queue_labels};
+use crate::metrics::{JobSeries, PoolSeries, ProducerMetrics, counts_as_started, queue_labels};
 use crate::plan::Plan;
 use crate::scrape::{SeriesTable, Target};
 use firedrill_asynq::clock::Time;
@@ -20,6 +21,8 @@ enum Key {
     Job(u16, JobSeries),
     /// A kind of task, and what came of enqueuing it.
     Enqueued(usize, usize),
+    /// Of a pool, by the number of its resource.
+    Pool(usize, PoolSeries),
     Named(&'static str),
 }
 
@@ -29,11 +32,15 @@ pub(crate) struct Scrapes {
     targets: Vec<(Target, BTreeMap<Key, u32>)>,
     phases_ms: Vec<i64>,
     timeout_ms: i64,
+    shows_memory: bool,
     series: SeriesTable,
     /// Names of the plan's queues, and their numbers in order of names.
     queues: Vec<String>,
     queues_by_name: Vec<u16>,
     kinds: Vec<(String, String)>,
+    /// Names of the plan's resources, and how many may hold each.
+    resources: Vec<String>,
+    slots: Vec<u32>,
     connected_clients: usize,
     /// When the producer started.
     started: Time,
@@ -76,10 +83,13 @@ impl Scrapes {
             targets,
             phases_ms,
             timeout_ms: plan.scrape_timeout_ms,
+            shows_memory: plan.shows_memory(),
             series,
             queues,
             queues_by_name,
             kinds: kinds.to_vec(),
+            resources: plan.resources.iter().map(|of| of.name.clone()).collect(),
+            slots: plan.resources.iter().map(|of| of.slots()).collect(),
             // A connection of the producer, one of the exporters, and one of each process, as for real.
             connected_clients: 2,
             started: counts_as_started(plan.starts.on_the_calendar(), 0),
@@ -148,7 +158,7 @@ impl Scrapes {
         number: usize,
         (now, at_ms): (Time, i64),
         (redis, redis_stopped): (&mut VirtualRedis, bool),
-        (processes, sent): (&[Process], &ProducerMetrics),
+        (processes, pools, sent): (&[Process], Option<&Pools>, &ProducerMetrics),
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let mut exposed = Vec::new();
@@ -168,7 +178,21 @@ impl Scrapes {
                 true
             }
             other => match processes.get(other - EXPORTERS.len()) {
-                Some(process) => worker_values(process, (now, timeout_ms), &mut exposed),
+                Some(process) => {
+                    let answered = worker_values(process, (now, timeout_ms), &mut exposed);
+                    let own = pools.filter(|_| answered).into_iter();
+                    for (resource, slots) in own.flat_map(|of| of.own(other - EXPORTERS.len())) {
+                        let counts = (self.slots[resource], slots.held(), slots.waits());
+                        PoolSeries::each(counts, |series, value| {
+                            exposed.push((Key::Pool(resource, series), value));
+                        });
+                    }
+                    if answered && self.shows_memory {
+                        let resident = process.resident_bytes(at_ms) as f64;
+                        exposed.push((Key::Named("process_resident_memory_bytes"), resident));
+                    }
+                    answered
+                }
                 // The producer comes last.
                 None => {
                     sent.each(|kind, result, value| {
@@ -182,6 +206,7 @@ impl Scrapes {
         };
         let (target, known) = &mut self.targets[number];
         let (series, queues, kinds) = (&mut self.series, &self.queues, &self.kinds);
+        let resources = &self.resources;
         let numbered = exposed.into_iter().map(|(key, value)| {
             let number = *known.entry(key).or_insert_with(|| {
                 let labels = match key {
@@ -191,6 +216,7 @@ impl Scrapes {
                         of.labels(task_type, queue)
                     }
                     Key::Enqueued(kind, result) => sent.labels(kind, result),
+                    Key::Pool(resource, of) => of.labels(&resources[resource]),
                     Key::Named(name) => Labels::metric(name, []),
                 };
                 target.number(&labels, series)
@@ -231,16 +257,22 @@ impl Scrapes {
 
 /// `redis_up` and, while Redis answers, what the exporter reads of `INFO`.
 fn redis_values(now: Time, redis: &VirtualRedis, clients: usize, exposed: &mut Vec<(Key, f64)>) {
-    let uptime_s = redis.uptime_s(now);
+    let uptime_s = redis.uptime_s(now).filter(|_| !redis.is_busy());
     let up = f64::from(u8::from(uptime_s.is_some()));
     exposed.push((Key::Named("redis_up"), up));
     let Some(uptime_s) = uptime_s else { return };
     let used = redis.used_memory_bytes() as f64;
     exposed.extend([
         (Key::Named("redis_memory_used_bytes"), used),
-        (Key::Named("redis_memory_max_bytes"), 0.0),
+        (
+            Key::Named("redis_memory_max_bytes"),
+            redis.max_memory_bytes() as f64,
+        ),
         (Key::Named("redis_connected_clients"), clients as f64),
-        (Key::Named("redis_connected_slaves"), 0.0),
+        (
+            Key::Named("redis_connected_slaves"),
+            f64::from(redis.replicas()),
+        ),
         (Key::Named("redis_uptime_in_seconds"), uptime_s as f64),
     ]);
 }

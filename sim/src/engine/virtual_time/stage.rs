@@ -1,8 +1,10 @@
 //! What actors act upon: the model's Redis, the event heap, the lives of tasks. It does at once what an actor asks for.
 
+use crate::audit::REDIS;
 use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::Wire;
 use crate::engine::virtual_time::lives::TaskLives;
+use crate::engine::virtual_time::pools::{Needs, OnResource, Pools};
 use crate::engine::virtual_time::process::{HandlerTable, Work};
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::virtual_time::token::{Number, Token};
@@ -30,10 +32,14 @@ pub(crate) struct Stage<'p> {
     pub(crate) wire: Option<Wire>,
     pub(crate) handlers: Handlers,
     pub(crate) lives: TaskLives,
+    /// What handlers share, if they share anything.
+    pub(crate) pools: Option<Pools>,
     /// Steps whose effect was seen.
     pub(crate) seen: Vec<bool>,
     pub(crate) marks: Vec<Mark>,
     pub(crate) counts: Counts,
+    /// A queue whose leases go as soon as there are any, and the step that wants it so.
+    pub(crate) loses_leases: Option<(u16, usize)>,
     /// Answers that came at once, and wait until the present step is over.
     pub(crate) answers: VecDeque<(Who, Ticket<Token>, Answer<Token>)>,
 }
@@ -132,6 +138,12 @@ impl Stage<'_> {
             }
         );
         let answer = self.redis.call(op);
+        if let Some(step) = self.redis.take_reached() {
+            self.saw(step, REDIS);
+        }
+        if let Some((queue, step)) = self.loses_leases {
+            self.lose_leases(queue, step);
+        }
         match &answer {
             Ok(Reply::Done) => {
                 if let Some(number) = done {
@@ -156,6 +168,23 @@ impl Stage<'_> {
         }
     }
 
+    /// What is in Redis is not what was sent, from now on, or not where it should be.
+    pub(crate) fn unleased(&mut self, now: Time) {
+        self.lives.absences().leaves(REDIS, now);
+        self.lives.absences().returns(REDIS, now);
+    }
+
+    /// Deletes the leases of a queue, now or as soon as there are any.
+    #[cold]
+    pub(crate) fn lose_leases(&mut self, queue: u16, step: usize) {
+        if self.redis.data().lose_leases(&queue) > 0 {
+            self.loses_leases = None;
+            self.saw(step, REDIS);
+        } else {
+            self.loses_leases = Some((queue, step));
+        }
+    }
+
     fn handler_begins(
         &mut self,
         who: Who,
@@ -174,6 +203,7 @@ impl Stage<'_> {
             self.saw(*step, name);
         }
         let ends = self.now.plus_micros(behaviour.service_us);
+        let needs = !behaviour.uses.is_empty();
         let deadline = handlers.begin(Work {
             run,
             task: task.number,
@@ -185,15 +215,20 @@ impl Stage<'_> {
                 behaviour.children
             },
             requeued_by: behaviour.requeued_by,
+            needs: Needs::of(behaviour.uses, self.now),
             deadline: None,
         });
         // The deadline matters to a handler that would not have returned by then.
-        if let Some(at) = deadline.filter(|at| *at <= ends) {
+        if let Some(at) = deadline.filter(|at| needs || *at <= ends) {
             handlers.take_deadline(run);
             let timer = Happening::Timer(who, Timer::Deadline(run));
             self.events.push(at, timer);
         }
-        self.events.push(ends, Happening::HandlerEnds(who, run));
+        let next = match needs {
+            true => (self.now, Happening::Resource(who, run, OnResource::Begins)),
+            false => (ends, Happening::HandlerEnds(who, run)),
+        };
+        self.events.push(next.0, next.1);
     }
 
     /// A step of the timeline has had an effect in a process.

@@ -5,6 +5,7 @@ use crate::audit::{Auditor, Leftover, halted};
 use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::{Restart, Wire};
 use crate::engine::virtual_time::lives::TaskLives;
+use crate::engine::virtual_time::pools::Pools;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::virtual_time::scrapes::{Member, Scrapes};
@@ -42,6 +43,8 @@ pub(crate) struct World<'p> {
     pub(crate) agenda: Agenda,
     pub(crate) restarts: Vec<Restart>,
     pub(crate) scrapes: Scrapes,
+    /// How many processes have died of each step.
+    pub(crate) deaths_of: Vec<u32>,
     /// Processes that are stopped.
     pub(crate) frozen: u32,
     /// Whether any step of the timeline deadlocks handlers.
@@ -96,6 +99,7 @@ impl<'p> World<'p> {
             endings: handlers.may_not_return(),
             enqueues: plan.has_children(),
             births: BTreeMap::new(),
+            deaths_of: vec![0; plan.timeline.len()],
             frozen: 0,
             end,
             stage: Stage {
@@ -104,17 +108,20 @@ impl<'p> World<'p> {
                 epoch: start,
                 now: start,
                 events: EventQueue::default(),
-                redis: VirtualRedis::at_start(start),
+                redis: VirtualRedis::at_start(start, u32::from(plan.has_replica())),
                 wire: Wire::of(plan),
                 handlers,
                 lives: TaskLives::new(
                     Auditor::new(plan, start, end),
                     ProducerMetrics::new(plan.task_types()),
                     plan.refused_may_come(),
+                    plan.tasks_may_return(),
                 ),
+                pools: Pools::of(plan),
                 seen: vec![false; plan.timeline.len()],
                 marks: Vec::new(),
                 counts: Counts::default(),
+                loses_leases: None,
                 answers: VecDeque::new(),
             },
         }
@@ -165,6 +172,7 @@ impl<'p> World<'p> {
             }
         }
         self.step(Who::Producer, Event::Start);
+        self.expect_growth();
         if self.stage.options.scrape {
             for (target, phase_ms) in self.scrapes.phases() {
                 let late_ms = self.stage.options.harness.scrape_late_ms;
@@ -189,6 +197,7 @@ impl<'p> World<'p> {
         match what {
             Happening::Timer(who, _)
             | Happening::HandlerEnds(who, _)
+            | Happening::Resource(who, ..)
             | Happening::Shutdown(who) => {
                 self.happen_to(who, what);
             }
@@ -218,7 +227,7 @@ impl<'p> World<'p> {
                     target,
                     (now, at_ms),
                     (redis, redis_stopped),
-                    (processes, &self.stage.lives.sent),
+                    (processes, self.stage.pools.as_ref(), &self.stage.lives.sent),
                     sink,
                 )?;
             }
@@ -226,8 +235,12 @@ impl<'p> World<'p> {
                 let at_ms = self.stage.since_start_ms();
                 self.scrapes.ended(target, at_ms, sink)?;
             }
+            Happening::Grows(resource) => self.grows(resource),
             Happening::Turn => self.take_turns(),
             Happening::Dies(process, incarnation) => self.dies(process, incarnation),
+            Happening::Ails(process, incarnation, number) => {
+                self.ails(process, incarnation, usize::from(number));
+            }
             Happening::Throttle(process, number) => self.throttles(process, number),
             Happening::StartsAgain(process, incarnation) => self.starts_again(process, incarnation),
             Happening::Kill(process, incarnation) => self.out_of_patience(process, incarnation),
@@ -257,13 +270,16 @@ impl<'p> World<'p> {
                 self.step(who, Event::Answer(ticket, answer));
             }
             Happening::Shutdown(who) => self.step(who, Event::Shutdown),
+            Happening::Resource(who, run, what) => self.on_resource(who, run, what),
             Happening::Scrape(_)
             | Happening::Gone(_)
             | Happening::Turn
             | Happening::Kill(..)
             | Happening::Dies(..)
             | Happening::Throttle(..)
+            | Happening::Ails(..)
             | Happening::StartsAgain(..)
+            | Happening::Grows(_)
             | Happening::Wire(_) => {}
         }
     }

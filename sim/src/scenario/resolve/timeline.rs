@@ -1,7 +1,7 @@
 //! The timeline: what each step hits, how it ends, and what it is called.
 
 use crate::fault::{Fault, Harm};
-use crate::lever::{Arriving, Lever, LoadLever, On};
+use crate::lever::{Arriving, Lever, LoadLever, On, ResourceLever};
 use crate::plan::{
     self, Arrivals, EXPORTERS, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan,
     name_of,
@@ -12,6 +12,7 @@ use crate::scenario::timeline::Until as UntilWritten;
 use crate::scenario::{At, Select, StepWritten};
 use crate::units;
 use firedrill_detector::yaml::Position;
+use std::collections::BTreeSet;
 
 /// What a step may be done to: the processes of the plan, and what else has a name.
 struct Cast<'w> {
@@ -83,7 +84,7 @@ impl Resolver<'_> {
                     let on = fault.value.kind().on;
                     let (select, targets) =
                         self.targets((on, step.at.value), step.select.as_ref(), &cast);
-                    self.names_in(fault, &targets, workers);
+                    self.names_in((fault, step.at.value), &targets, workers);
                     let until =
                         self.until((&fault.value, step.at.value), until.as_ref(), duration_ms);
                     steps.push(Step {
@@ -114,7 +115,13 @@ impl Resolver<'_> {
         }
         steps.sort_by_key(|step| step.at_ms);
         remedies.sort_by_key(|step| step.at_ms);
-        come_and_go(&mut remedies, workers);
+        for id in come_and_go(&mut remedies, workers) {
+            if let Some(at) = self.places.get(&id).copied() {
+                let message = "workers.scale: the group has as many processes then";
+                let hint = "accepted: more or fewer than before";
+                self.problems.push_with_hint(at, message, hint);
+            }
+        }
         for step in &mut steps {
             ended_by_one_of(step, &remedies, &cast);
         }
@@ -123,7 +130,12 @@ impl Resolver<'_> {
     }
 
     /// Whether what a fault names is there, and what it is done to can suffer it.
-    fn names_in(&mut self, fault: &At<Fault>, targets: &[String], workers: &[WorkerPlan]) {
+    fn names_in(
+        &mut self,
+        (fault, at_ms): (&At<Fault>, i64),
+        targets: &[String],
+        workers: &[WorkerPlan],
+    ) {
         match fault.value.harm() {
             Harm::Task(task) => {
                 let tasks = self.scenario.workload.iter();
@@ -132,10 +144,77 @@ impl Resolver<'_> {
                     self.unknown(fault.at, "task", task, &tasks);
                 }
             }
-            Harm::Queue(queue) => self.is_queue(fault.at, queue),
+            Harm::Queue(queue) => {
+                self.is_queue(fault.at, queue);
+                self.is_used(fault, queue);
+            }
+            Harm::Resource(resource) => {
+                let resources = self.scenario.resources.iter();
+                let known: Vec<String> = resources.map(|known| known.name.clone()).collect();
+                if known.is_empty() {
+                    let message = format!("there is no resource `{resource}`");
+                    let hint = "`resources: { db: { pool: 20 } }` makes one, and handlers need it by their `uses`";
+                    self.problems.push_with_hint(fault.at, message, hint);
+                } else if !known.iter().any(|name| name == resource) {
+                    self.unknown(fault.at, "resource", resource, &known);
+                }
+                let of_resource = self
+                    .scenario
+                    .resources
+                    .iter()
+                    .find(|known| known.name == resource);
+                if let (
+                    Some(of),
+                    Lever::Resource {
+                        what: ResourceLever::Shrink { to },
+                        ..
+                    },
+                ) = (of_resource, fault.value.begin())
+                    && to >= of.slots()
+                {
+                    let message = format!("to: `{resource}` has {} anyway", of.slots());
+                    let hint = format!("accepted: 0 to {}", of.slots() - 1);
+                    self.problems.push_with_hint(fault.at, message, hint);
+                }
+            }
             Harm::All | Harm::Processes | Harm::Nothing => {}
         }
         self.arrives(fault);
+        if let Some((before_ms, _)) = fault.value.prepare()
+            && before_ms > at_ms
+        {
+            let message = format!(
+                "{}: it begins at {}, and what it goes back to would be before the drill",
+                fault.value.name(),
+                units::format(at_ms)
+            );
+            let hint = format!("accepted: up to {}", units::format(at_ms));
+            self.problems.push_with_hint(fault.at, message, hint);
+        }
+        if let Lever::Exporters { .. } = fault.value.begin() {
+            let exporters = EXPORTERS.map(|(_, instance)| instance.to_owned());
+            if targets.is_empty() || !targets.iter().all(|target| exporters.contains(target)) {
+                let message = format!("{}: it is done to exporters", fault.value.name());
+                let hint = format!(
+                    "accepted: `select: [{}]`, or one of them",
+                    exporters.join(", ")
+                );
+                self.problems.push_with_hint(fault.at, message, hint);
+            }
+        }
+        let scrape = &self.scenario.scrape;
+        if let Lever::SlowScrapes { ms } = fault.value.begin()
+            && ms < scrape.timeout_ms
+        {
+            let message = format!(
+                "{}: {} changes nothing, scrapes have {}",
+                fault.value.name(),
+                units::format(ms),
+                units::format(scrape.timeout_ms)
+            );
+            let hint = format!("accepted: from {}", units::format(scrape.timeout_ms));
+            self.problems.push_with_hint(fault.at, message, hint);
+        }
         // Each dies when it makes its call, if it does: one that lives on must not pass for dead.
         if fault.value.kills_at_a_call() && targets.len() > 1 {
             let message = format!(
@@ -145,6 +224,18 @@ impl Resolver<'_> {
             );
             let hint = "select one, and write a step for each";
             self.problems.push_with_hint(fault.at, message, hint);
+        }
+        if fault.value.needs_restart() {
+            let is_left = |worker: &&WorkerPlan| {
+                let prefix = format!("{}-", worker.name);
+                worker.restart.is_none() && targets.iter().any(|name| name.starts_with(&prefix))
+            };
+            if let Some(worker) = workers.iter().find(is_left) {
+                let (name, group) = (fault.value.name(), &worker.name);
+                let message = format!("{name}: nobody starts the processes of {group} again");
+                let hint = "write `restart: {}` with that group of workers";
+                self.problems.push_with_hint(fault.at, message, hint);
+            }
         }
         let slots = fault.value.slots_needed();
         let is_hit = |worker: &WorkerPlan| {
@@ -197,11 +288,37 @@ impl Resolver<'_> {
         if let Some(queue) = remedy.value.queue() {
             self.is_queue(remedy.at, queue);
         }
+        if let Some((message, hint)) = remedy.value.wrong() {
+            self.problems.push_with_hint(remedy.at, message, hint);
+        }
+        if let Some(task) = remedy.value.task() {
+            let queue = remedy.value.queue();
+            let tasks = self.scenario.workload.iter();
+            let here = tasks.filter(|entry| queue.is_none_or(|queue| entry.queue == queue));
+            let here: Vec<String> = here.map(|entry| entry.task.clone()).collect();
+            if !here.iter().any(|known| known == task) {
+                self.unknown(remedy.at, "task", task, &here);
+            }
+        }
         if let Some((group, _)) = remedy.value.scale() {
             let names: Vec<String> = workers.iter().map(|worker| worker.name.clone()).collect();
             if !names.iter().any(|name| name == group) {
                 self.unknown(remedy.at, "group of workers", group, &names);
             }
+        }
+    }
+
+    /// Whether anything is enqueued into the queue of a fault: without, nobody feels it.
+    fn is_used(&mut self, fault: &At<Fault>, queue: &str) {
+        let tasks = self.scenario.workload.iter();
+        let used: BTreeSet<&str> = tasks.map(|task| task.queue.as_str()).collect();
+        let mut all = self.scenario.queues.iter();
+        if !used.contains(queue) && all.any(|known| known.name == queue) {
+            let name = fault.value.name();
+            let message = format!("{name}: nothing is enqueued into queue `{queue}`");
+            let used: Vec<&str> = used.into_iter().collect();
+            let hint = format!("accepted: {}", used.join(", "));
+            self.problems.push_with_hint(fault.at, message, hint);
         }
     }
 
@@ -377,8 +494,9 @@ fn scale(step: &crate::scenario::Step) -> Option<Scale> {
     }
 }
 
-/// Gives each step that scales a group the processes that come or go.
-fn come_and_go(remedies: &mut [RemedyStep], workers: &[WorkerPlan]) {
+/// Gives each step that scales a group the processes that come or go; answers which have none of either.
+fn come_and_go(remedies: &mut [RemedyStep], workers: &[WorkerPlan]) -> Vec<String> {
+    let mut idle = Vec::new();
     for worker in workers {
         let mut there = worker.processes;
         for step in remedies.iter_mut() {
@@ -388,10 +506,14 @@ fn come_and_go(remedies: &mut [RemedyStep], workers: &[WorkerPlan]) {
             if group == worker.name {
                 let (few, many) = (there.min(to), there.max(to));
                 step.targets = (few..many).map(|n| name_of(group, n)).collect();
+                if there == to {
+                    idle.push(step.id.clone());
+                }
                 there = to;
             }
         }
     }
+    idle
 }
 
 /// A fault without an end of its own ends with the first remedy that ends such a fault and is done to all it was done to that
