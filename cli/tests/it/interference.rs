@@ -756,6 +756,7 @@ fn a_worker_that_is_ready_takes_signals() {
     let dir = tempfile::tempdir().unwrap();
     for round in 0..20 {
         let spec = WorkerSpec {
+            shared: None,
             plan: plan_of(QUIET),
             process: "w-0".into(),
             incarnation: 0,

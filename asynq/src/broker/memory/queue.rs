@@ -807,7 +807,7 @@ mod tests {
         queue.enqueue(task("a"), NOW);
         queue.places.remove("a");
         assert_eq!(queue.stats(NOW).latency_seconds, 0.0);
-        assert_eq!(queue.dequeue(77), None);
+        assert_eq!(queue.dequeue(77), Ok(None));
         let dump = queue.dump();
         let ghost = StoredTask::ghost(TaskState::Active);
         assert_eq!(dump.tasks, [("a".to_owned(), ghost)]);
@@ -843,10 +843,10 @@ mod tests {
         queue.enqueue(task("a"), NOW);
         assert!(queue.pause(NOW));
         assert!(!queue.pause(NOW), "already");
-        assert_eq!(queue.dequeue(77), None);
+        assert_eq!(queue.dequeue(77), Ok(None));
         assert!(queue.stats(NOW).paused);
         assert!(queue.unpause());
         assert!(!queue.unpause(), "already");
-        assert_eq!(queue.dequeue(77), Some(task("a")));
+        assert_eq!(queue.dequeue(77), Ok(Some(task("a"))));
     }
 }

@@ -61,6 +61,7 @@ impl OurWorker {
     pub(crate) fn start_at_speed(redis_url: &str, speed: f64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let spec = WorkerSpec {
+            shared: None,
             plan: plan_of(SCENARIO),
             process: "w-0".into(),
             incarnation: 0,
