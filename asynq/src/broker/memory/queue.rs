@@ -825,7 +825,7 @@ mod tests {
         let mut queue: Queue<TaskMessage> = Queue::default();
         for id in ["a", "b"] {
             queue.enqueue(task(id), NOW);
-            queue.dequeue(77);
+            queue.dequeue(77).unwrap();
         }
         queue.lease.remove(0);
         queue.places.get_mut("a").unwrap().lease = None;
