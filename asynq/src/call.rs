@@ -1,4 +1,4 @@
-//! The calls that move a task on, by the names that asynq's broker gives them: what a proxy tells apart, and what a fault can
+//! The calls that move a task on, or hold it, by the names that asynq's broker gives them: what a proxy tells apart, and what a fault can
 //! be put on.
 
 use crate::op::Op;
@@ -21,17 +21,20 @@ pub enum CallKind {
     Archive,
     /// A worker that shuts down gives a task back.
     Requeue,
+    /// A worker goes on holding the tasks that it works on (`ExtendLease`).
+    Extend,
 }
 
 impl CallKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Enqueue,
         Self::Dequeue,
         Self::Done,
         Self::Retry,
         Self::Archive,
         Self::Requeue,
+        Self::Extend,
     ];
 
     /// Its name.
@@ -44,6 +47,7 @@ impl CallKind {
             Self::Retry => "retry",
             Self::Archive => "archive",
             Self::Requeue => "requeue",
+            Self::Extend => "extend",
         }
     }
 
@@ -62,6 +66,7 @@ impl CallKind {
             Op::Retry { .. } => Some(Self::Retry),
             Op::Archive { .. } => Some(Self::Archive),
             Op::Requeue { .. } => Some(Self::Requeue),
+            Op::ExtendLease { .. } => Some(Self::Extend),
             _ => None,
         }
     }

@@ -14,7 +14,7 @@ mod scripts;
 mod servers;
 mod tasks;
 
-pub use bulk::Source;
+pub use bulk::{Change, Source};
 pub use cluster::Node;
 pub use error::{InspectError, Refusal};
 pub use oddity::{KeyType, Odd, Oddity};

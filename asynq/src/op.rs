@@ -366,6 +366,29 @@ impl TaskState {
     }
 }
 
+/// What an operator does to tasks that are not in progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Deed {
+    /// Makes them pending, whatever they wait for.
+    Run,
+    /// Archives them.
+    Archive,
+    /// Deletes them.
+    Delete,
+}
+
+impl Deed {
+    /// In a word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Archive => "archive",
+            Self::Delete => "delete",
+        }
+    }
+}
+
 /// Numbers of one queue, as asynq's inspector gives them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct QueueStats {

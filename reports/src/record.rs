@@ -97,6 +97,9 @@ pub struct PlannedStep {
     pub ends_ms: Option<i64>,
     /// On what, e.g. `w-0`.
     pub targets: Vec<String>,
+    /// Whether it is a remedy of its own, and `fault` its kind.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_remedy: bool,
 }
 
 /// A rule file by value.

@@ -8,6 +8,7 @@ mod flapping;
 mod ground;
 pub mod incident;
 pub mod judge;
+pub mod remedy;
 mod spans;
 pub mod standing;
 pub mod stats;
@@ -18,6 +19,7 @@ pub use doubt::SLOT_OVERHEAD_MAX;
 pub(crate) use ground::Ground;
 pub use incident::{Detection, IncidentScore};
 
+pub use remedy::{Effect, RemedyScore};
 pub use standing::Standing;
 pub use summary::{Scorecard, Summary};
 
@@ -148,6 +150,8 @@ pub struct DrillScore {
     pub ticket_time: FiringTime,
     /// What happened to every task.
     pub audit: Option<Audit>,
+    /// What remedies came to, in order of time.
+    pub remedies: Vec<RemedyScore>,
     /// How long tasks waited, queue by queue; empty for records that do not tell.
     pub waits: Vec<QueueWaits>,
     /// How well time was kept.
@@ -294,6 +298,7 @@ pub fn score_drill(
         page_time: time(Wanted::Page),
         ticket_time: time(Wanted::Ticket),
         audit: record.audit().cloned(),
+        remedies: remedy::remedies(record),
         waits: record.waits().cloned().collect(),
         lag: record.lag().cloned(),
         rule_errors: rule_errors(&replay.errors, truths),

@@ -29,6 +29,8 @@ pub enum What {
     Goes(usize, u32),
     /// A remedy of its own goes on, as a fault does.
     RemedyGoes(usize, u32),
+    /// What the fault of this step needs is done before it begins.
+    Prepare(usize),
 }
 
 /// Beginnings and ends of all faults of a plan, and its remedies.
@@ -45,6 +47,9 @@ impl Agenda {
         for (index, step) in plan.timeline.iter().enumerate() {
             let turn = |at_ms, what| Turn { at_ms, what };
             turns.push((2, turn(step.at_ms, What::Begin(index))));
+            if let Some((before_ms, _)) = step.fault.prepare() {
+                turns.push((2, turn(step.at_ms - before_ms, What::Prepare(index))));
+            }
             if let Some(until) = step.until.as_ref().filter(|until| until.by.is_none()) {
                 let rank = mends(step.fault.kind().on);
                 turns.push((rank, turn(until.at_ms, What::End(index))));
@@ -83,7 +88,7 @@ impl Agenda {
             What::Goes(step, before) => What::Goes(step, before.saturating_add(1)),
             What::Remedy(step) => What::RemedyGoes(step, 1),
             What::RemedyGoes(step, before) => What::RemedyGoes(step, before.saturating_add(1)),
-            What::End(_) => return,
+            What::End(_) | What::Prepare(_) => return,
         };
         let Some(part) = what.part(plan) else {
             return;
@@ -106,7 +111,7 @@ impl What {
     /// The part of its step that it is; `None`: it is no part, or there is no such part.
     fn part(self, plan: &Plan) -> Option<Part> {
         match self {
-            Self::Begin(_) | Self::End(_) => None,
+            Self::Begin(_) | Self::End(_) | Self::Prepare(_) => None,
             Self::Goes(step, before) => {
                 let step = &plan.timeline[step];
                 step.fault.part(before, &step.targets)
@@ -133,6 +138,7 @@ impl Turn {
         match self.what {
             What::Goes(..) | What::RemedyGoes(..) => None,
             What::Begin(step) => Some(plan.timeline[step].fault.begin()),
+            What::Prepare(step) => plan.timeline[step].fault.prepare().map(|(_, lever)| lever),
             What::End(step) => plan.timeline[step].undo(),
             What::Remedy(index) => {
                 let step = &plan.remedies[index];
@@ -150,7 +156,9 @@ impl Turn {
             return part.targets;
         }
         let step = match self.what {
-            What::Begin(step) => return plan.timeline[step].targets.clone(),
+            What::Begin(step) | What::Prepare(step) => {
+                return plan.timeline[step].targets.clone();
+            }
             What::Remedy(index) => return plan.remedies[index].targets.clone(),
             What::Goes(..) | What::RemedyGoes(..) => return Vec::new(),
             What::End(step) => &plan.timeline[step],
@@ -167,7 +175,7 @@ impl Turn {
     #[must_use]
     pub fn ends(&self, plan: &Plan) -> Vec<usize> {
         match self.what {
-            What::Begin(_) | What::Goes(..) | What::RemedyGoes(..) => Vec::new(),
+            What::Begin(_) | What::Prepare(_) | What::Goes(..) | What::RemedyGoes(..) => Vec::new(),
             What::End(step) => vec![step],
             What::Remedy(index) => {
                 let by = &plan.remedies[index].id;
@@ -195,6 +203,8 @@ impl Turn {
             saw: saw.clone(),
         };
         match self.what {
+            // Nothing has happened yet: the beginning says whether it could.
+            What::Prepare(_) => Vec::new(),
             What::Begin(index) => {
                 let step = &plan.timeline[index];
                 vec![mark(step, Phase::Begin, step.fault.name().to_owned())]
@@ -240,6 +250,19 @@ impl Turn {
             }
         }
     }
+}
+
+/// What is seen of a step that is over by itself, when so many processes have died of it.
+pub(crate) fn over(plan: &Plan, step: usize, deaths: u32) -> (bool, String) {
+    let step = &plan.timeline[step];
+    let Lever::Life(lever) = step.fault.begin() else {
+        return (true, "by itself".to_owned());
+    };
+    let lasted_ms = step.until.as_ref().map(|until| until.at_ms - step.at_ms);
+    // A machine may be late.
+    let were_due = lasted_ms.is_some_and(|ms| ms > lever.lasts_ms() + lever.lasts_ms() / 4);
+    let saw = format!("by itself; processes have died of it {deaths} times");
+    (deaths > 0 || !were_due, saw)
 }
 
 impl Plan {
@@ -336,7 +359,10 @@ impl Step {
                 Lever::Point(_) => "no call was affected",
                 Lever::Clock(_) => "no process went by it",
                 Lever::Load(_) => "no arrival was affected",
+                Lever::Redis(_) => "the limit was not reached",
+                Lever::Queue { .. } => "there was no lease",
                 Lever::Resource { .. } => "nobody who used it was affected",
+                Lever::Life(_) => "no process was affected",
                 _ => "no handler was affected",
             }
             .into(),

@@ -203,7 +203,7 @@ fn tasks(record: &Record, plan: &Plan) -> Vec<String> {
     }
     // asynq drops the oldest of a full archive.
     let is_full = audit.archived >= u64::from(ARCHIVE_MAX);
-    let loses = has(Fault::loses_data);
+    let loses = has(Fault::loses_tasks);
     if audit.lost > explained.lost && !loses && !is_full {
         found.push(format!(
             "{} tasks were lost, {} of them unexplained, and no step loses any",

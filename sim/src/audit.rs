@@ -4,13 +4,12 @@ mod absences;
 mod life;
 
 pub use absences::{Absences, REDIS, way_of};
-pub use life::Hand;
 pub(crate) use life::{Life, Rest};
 
 use crate::plan::{Arrivals, Incident, PRODUCER, Plan, Step, TaskPlan};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::Note;
-use firedrill_asynq::op::TaskState;
+use firedrill_asynq::op::{Deed, TaskState};
 use firedrill_asynq::settings::{ARCHIVE_MAX, DEFAULT_TIMEOUT_S, REDIS_TIMEOUT_MS};
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
 use firedrill_reports::waits::Waits;
@@ -56,7 +55,7 @@ pub struct ByHand {
     /// When.
     pub at: Time,
     /// What.
-    pub what: Hand,
+    pub what: Deed,
     /// Task ids.
     pub ids: Vec<String>,
 }
@@ -202,6 +201,7 @@ fn are_born<'a>(
 
 /// Ids of tasks that were executed or are in Redis, and that the producer has not sent.
 fn foreign<'a>(evidence: &Evidence<'a>, lives: &BTreeMap<&str, Life>) -> BTreeSet<&'a str> {
+    let garbled = evidence.plan.all_garbled_ids();
     let executed = evidence.ledgers.iter().flat_map(|ledger| &ledger.entries);
     executed
         .filter_map(|entry| match entry {
@@ -209,7 +209,7 @@ fn foreign<'a>(evidence: &Evidence<'a>, lives: &BTreeMap<&str, Life>) -> BTreeSe
             _ => None,
         })
         .chain(evidence.left.states.keys().map(String::as_str))
-        .filter(|id| !lives.contains_key(id))
+        .filter(|id| !lives.contains_key(id) && !garbled.contains(*id))
         .collect()
 }
 
@@ -580,13 +580,16 @@ impl Auditor {
             (Some(rest), _) if rest.state == TaskState::Archived => Fate::Archived,
             (Some(rest), _) => Fate::Queued(rest),
             (None, _) if life.revoked => Fate::Archived,
-            (None, Some((at, Hand::Delete))) if at >= life.last_sign() => Fate::Deleted(at),
+            (None, Some((at, Deed::Delete))) if at >= life.last_sign() => Fate::Deleted(at),
             (None, _) if !self.ledgers_whole => Fate::Untold,
-            (None, _) => match (self.absences.data_lost_since(life.last_sign()), archived_at) {
+            (None, _) => match (
+                self.absences.lost_since(life.sent, life.last_sign()),
+                archived_at,
+            ) {
                 (Some(at), _) => Fate::Lost(Some(at)),
                 (None, Some(at)) => Fate::Dropped(at),
                 // Its last execution began before Redis forgot who had it.
-                (None, None) => Fate::Lost(self.absences.data_lost_since(life.sent)),
+                (None, None) => Fate::Lost(self.absences.lost_since(life.sent, life.sent)),
             },
         }
     }

@@ -384,6 +384,7 @@ fn header(plan: &Plan, rules: &[RuleText], delivery: Delivery, engine: &EngineFa
         starts_ms: step.at_ms,
         ends_ms: step.until.as_ref().map(|until| until.at_ms),
         targets: step.targets.clone(),
+        is_remedy: false,
     });
     let remedies = plan.remedies.iter().map(|step| PlannedStep {
         id: step.id.clone(),
@@ -392,6 +393,7 @@ fn header(plan: &Plan, rules: &[RuleText], delivery: Delivery, engine: &EngineFa
         starts_ms: step.at_ms,
         ends_ms: None,
         targets: step.targets.clone(),
+        is_remedy: true,
     });
     let steps = faults.chain(remedies);
     let benign = plan.benign.iter().map(|window| BenignWindow {

@@ -5,7 +5,9 @@ pub(crate) mod points;
 pub mod virtual_time;
 
 use crate::audit::Audited;
+use crate::lever::TasksLever;
 pub(crate) use crate::plan::{EXPORTERS, targets};
+use firedrill_asynq::op::Deed;
 use firedrill_detector::Labels;
 use firedrill_reports::record::{Interference, Lag, Mark};
 use std::io;
@@ -52,4 +54,27 @@ pub enum Observation {
         /// How well time was kept.
         lag: Lag,
     },
+}
+
+/// What is told of tasks that an operator changed by hand.
+pub(crate) fn tasks_saw(what: &TasksLever, queue: &str, count: usize) -> String {
+    let tasks = if count == 1 { "task" } else { "tasks" };
+    match what {
+        TasksLever::Change {
+            deed, state, task, ..
+        } => {
+            let done = match deed {
+                Deed::Run => "made pending",
+                Deed::Archive => "archived",
+                Deed::Delete => "deleted",
+            };
+            let of = task
+                .as_ref()
+                .map_or_else(String::new, |task| format!(" of {task}"));
+            format!("{count} {} {tasks}{of} in {queue} {done}", state.name())
+        }
+        TasksLever::RepairOrphans => {
+            format!("{count} active {tasks} without a lease in {queue} made pending")
+        }
+    }
 }

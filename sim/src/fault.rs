@@ -5,7 +5,7 @@
 //! asks for more only when that grows.
 
 use crate::form::{self, Form, Row, Yaml};
-use crate::lever::{Class, HandlerLever, Lever, On, Part, PointLever};
+use crate::lever::{Class, HandlerLever, Lever, On, Part, PointLever, QueueLever, RedisLever};
 use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
@@ -57,9 +57,24 @@ pub trait Definition: Form {
         1
     }
 
+    /// Whether the processes it is done to must be started again when they die.
+    fn needs_restart(&self) -> bool {
+        false
+    }
+
     /// Whether Redis comes back from it without its data.
     fn loses_data(&self) -> bool {
         false
+    }
+
+    /// Whether tasks may be lost by it.
+    fn loses_tasks(&self) -> bool {
+        self.loses_data()
+    }
+
+    /// What has to be done before its beginning, and how long before, virtual milliseconds.
+    fn prepare(&self) -> Option<(i64, Lever)> {
+        None
     }
 }
 
@@ -224,10 +239,28 @@ macro_rules! faults {
                 match self { $(Self::$fault(fault) => fault.slots_needed(),)* }
             }
 
+            /// Whether the processes it is done to must be started again when they die.
+            #[must_use]
+            pub fn needs_restart(&self) -> bool {
+                match self { $(Self::$fault(fault) => fault.needs_restart(),)* }
+            }
+
             /// Whether Redis comes back from it without its data.
             #[must_use]
             pub fn loses_data(&self) -> bool {
                 match self { $(Self::$fault(fault) => fault.loses_data(),)* }
+            }
+
+            /// Whether tasks may be lost by it.
+            #[must_use]
+            pub fn loses_tasks(&self) -> bool {
+                match self { $(Self::$fault(fault) => fault.loses_tasks(),)* }
+            }
+
+            /// What has to be done before its beginning, and how long before, virtual milliseconds.
+            #[must_use]
+            pub fn prepare(&self) -> Option<(i64, Lever)> {
+                match self { $(Self::$fault(fault) => fault.prepare(),)* }
             }
 
             /// What what it is done to is meanwhile; empty: it goes together with everything.
@@ -285,11 +318,17 @@ impl Fault {
     pub fn begins_when_felt(&self) -> bool {
         matches!(
             self.begin(),
-            Lever::Handler(_)
+            Lever::Life(_)
+                | Lever::Handler(_)
                 | Lever::Resource { .. }
                 | Lever::Point(_)
                 | Lever::Clock(_)
                 | Lever::Load(_)
+                | Lever::Redis(RedisLever::Limit { .. })
+                | Lever::Queue {
+                    what: QueueLever::LoseLeases,
+                    ..
+                }
         )
     }
 
@@ -302,16 +341,31 @@ impl Fault {
         }
     }
 
-    /// Whether Redis is away, or not itself, while it is on.
+    /// Whether Redis is away, or not itself, while it is on: nobody begins to work with it.
     #[must_use]
     pub fn takes_redis(&self) -> bool {
-        matches!(self.begin(), Lever::Redis(_))
+        match self.begin() {
+            Lever::Redis(lever) => !matches!(
+                lever,
+                RedisLever::Limit { .. } | RedisLever::FlushScripts | RedisLever::Restore
+            ),
+            _ => false,
+        }
     }
 
     /// Whether a process that it is done to dies when it makes a certain call.
     #[must_use]
     pub fn kills_at_a_call(&self) -> bool {
         matches!(self.begin(), Lever::Point(PointLever::Set(rule)) if rule.then.kills())
+    }
+
+    /// Whether processes die of it again and again, at times of their own.
+    #[must_use]
+    pub fn has_processes_die(&self) -> bool {
+        matches!(
+            self.begin(),
+            Lever::Life(_) | Lever::Handler(HandlerLever::Crash { .. })
+        )
     }
 
     /// Whether the clients it is done to go over links of their own.
@@ -346,9 +400,12 @@ faults! {
     "worker.terminate" worker_terminate WorkerTerminate;
     "worker.quiet" worker_quiet WorkerQuiet;
     "worker.cpu-throttle" worker_cpu_throttle WorkerCpuThrottle;
+    "worker.crash-loop" worker_crash_loop WorkerCrashLoop;
+    "worker.memory-limit" worker_memory_limit WorkerMemoryLimit;
     "worker.die" worker_die WorkerDie;
     "worker.deploy-broken" worker_deploy_broken WorkerDeployBroken;
     "worker.clock-skew" worker_clock_skew WorkerClockSkew;
+    "worker.lose-lease" worker_lose_lease WorkerLoseLease;
     "handler.fail" handler_fail HandlerFail;
     "handler.slow" handler_slow HandlerSlow;
     "handler.deadlock" handler_deadlock HandlerDeadlock;
@@ -363,14 +420,30 @@ faults! {
     "redis.stop" redis_stop RedisStop;
     "redis.full" redis_full RedisFull;
     "redis.read-only" redis_read_only RedisReadOnly;
+    "redis.maxmemory" redis_maxmemory RedisMaxmemory;
+    "redis.evict" redis_evict RedisEvict;
+    "redis.script-flush" redis_script_flush RedisScriptFlush;
+    "redis.max-clients" redis_max_clients RedisMaxClients;
+    "redis.acl" redis_acl RedisAcl;
+    "redis.slow-script" redis_slow_script RedisSlowScript;
+    "redis.restore" redis_restore RedisRestore;
+    "redis.failover" redis_failover RedisFailover;
     "link.delay" link_delay LinkDelay;
     "link.jitter" link_jitter LinkJitter;
     "link.black-hole" link_black_hole LinkBlackHole;
+    "link.demoted" link_demoted LinkDemoted;
+    "link.half-open" link_half_open LinkHalfOpen;
+    "link.bandwidth" link_bandwidth LinkBandwidth;
+    "link.slice" link_slice LinkSlice;
     "link.reset" link_reset LinkReset;
     "link.lose-reply" link_lose_reply LinkLoseReply;
     "link.repeat" link_repeat LinkRepeat;
     "producer.stop" producer_stop ProducerStop;
     "producer.surge" producer_surge ProducerSurge;
     "queue.pause" queue_pause QueuePause;
+    "lease.lose" lease_lose LeaseLose;
+    "task.garble" task_garble TaskGarble;
     "scrape.gap" scrape_gap ScrapeGap;
+    "scrape.slow" scrape_slow ScrapeSlow;
+    "exporter.down" exporter_down ExporterDown;
 }

@@ -5,6 +5,8 @@
 
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::call::CallKind;
+use firedrill_asynq::op::{Deed, TaskState};
+use serde::{Deserialize, Serialize};
 
 /// Something that is done to the system at a moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,10 +31,19 @@ pub enum Lever {
         /// What is done to it.
         what: QueueLever,
     },
+    /// To tasks of a queue, by hand.
+    Tasks {
+        /// The queue's name.
+        queue: String,
+        /// What is done to them.
+        what: TasksLever,
+    },
     /// To the links between the step's clients and Redis.
     Link(LinkLever),
     /// To the clocks of the step's processes, which know the plan and the time.
     Clock(ClockLever),
+    /// To the lives of the step's processes, which know the plan and the time.
+    Life(LifeLever),
     /// To what is enqueued; the producer knows the plan and the time.
     Load(LoadLever),
     /// To calls of the step's clients, each at a point of asynq's protocol.
@@ -41,6 +52,16 @@ pub enum Lever {
     Scrape {
         /// Whether Prometheus reaches them.
         reachable: bool,
+    },
+    /// The step's exporters are gone, or there again.
+    Exporters {
+        /// Whether they are there.
+        there: bool,
+    },
+    /// The step's targets answer scrapes late.
+    SlowScrapes {
+        /// How late, virtual milliseconds; 0: at once.
+        ms: i64,
     },
     /// The step's processes come, those that are there go gracefully; Prometheus finds those that are there.
     Members {
@@ -206,6 +227,133 @@ pub enum RedisLever {
     Demote,
     /// `REPLICAOF NO ONE`.
     Promote,
+    /// `maxmemory` and its policy are set; it bites when it is reached.
+    Limit {
+        /// The limit.
+        bytes: u64,
+        /// What then goes.
+        policy: Eviction,
+    },
+    /// `maxmemory` is set anew.
+    Raise {
+        /// To what.
+        bytes: u64,
+    },
+    /// `SCRIPT FLUSH`.
+    FlushScripts,
+    /// Nothing: it is looked whether clients have sent their scripts again.
+    LookForScripts,
+    /// `maxclients` is set: no new connection is accepted while so many are there.
+    LimitClients {
+        /// How many.
+        to: u32,
+    },
+    /// It is set back.
+    AdmitClients,
+    /// The clients' user may no longer use these commands.
+    Deny(Denied),
+    /// It may use all.
+    Allow,
+    /// A script begins that does not end.
+    RunScript,
+    /// `SCRIPT KILL`.
+    KillScript,
+    /// What is in it is kept, for a later [`RedisLever::Restore`].
+    Snapshot,
+    /// SIGKILL, and a start with what was kept.
+    Restore,
+    /// Nothing: it is looked whether it takes writes.
+    Look,
+    /// Its replica gets nothing any more.
+    LagReplica,
+    /// SIGKILL of the primary, which does not come back.
+    LosePrimary,
+    /// The replica is promoted, with what it has got, and takes the primary's address.
+    PromoteReplica,
+}
+
+/// How long a script runs before Redis tells others that it does (`busy-reply-threshold`), virtual milliseconds.
+pub const BUSY_AFTER_MS: i64 = 5_000;
+
+/// Redis' `maxmemory-policy`: which keys go when the limit is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Eviction {
+    /// None: what needs memory is refused.
+    #[serde(rename = "noeviction")]
+    None,
+    /// Those used least recently.
+    AllkeysLru,
+    /// Those used least often.
+    AllkeysLfu,
+    /// Any.
+    AllkeysRandom,
+    /// Of those that expire, those used least recently.
+    VolatileLru,
+    /// Of those that expire, those used least often.
+    VolatileLfu,
+    /// Of those that expire, any.
+    VolatileRandom,
+    /// Those that expire soonest.
+    VolatileTtl,
+}
+
+impl Eviction {
+    /// Those by which keys go.
+    pub const EVICTING: [Self; 7] = [
+        Self::AllkeysLru,
+        Self::AllkeysLfu,
+        Self::AllkeysRandom,
+        Self::VolatileLru,
+        Self::VolatileLfu,
+        Self::VolatileRandom,
+        Self::VolatileTtl,
+    ];
+
+    /// As Redis calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "noeviction",
+            Self::AllkeysLru => "allkeys-lru",
+            Self::AllkeysLfu => "allkeys-lfu",
+            Self::AllkeysRandom => "allkeys-random",
+            Self::VolatileLru => "volatile-lru",
+            Self::VolatileLfu => "volatile-lfu",
+            Self::VolatileRandom => "volatile-random",
+            Self::VolatileTtl => "volatile-ttl",
+        }
+    }
+
+    /// Whether keys that do not expire may go: tasks do not.
+    #[must_use]
+    pub fn takes_all_keys(self) -> bool {
+        matches!(
+            self,
+            Self::AllkeysLru | Self::AllkeysLfu | Self::AllkeysRandom
+        )
+    }
+}
+
+/// Commands that access rules forbid, by Redis' category.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Denied {
+    /// `@scripting`: nearly all of what asynq does.
+    Scripting,
+    /// `@write`, in scripts, too.
+    Write,
+}
+
+impl Denied {
+    /// The category.
+    #[must_use]
+    pub fn category(self) -> &'static str {
+        match self {
+            Self::Scripting => "@scripting",
+            Self::Write => "@write",
+        }
+    }
 }
 
 /// What is done to a queue.
@@ -215,6 +363,31 @@ pub enum QueueLever {
     Pause,
     /// They do again.
     Unpause,
+    /// The set of its leases is deleted, as soon as there is one.
+    LoseLeases,
+    /// Messages that nobody can decode are put where workers find them next.
+    Garble {
+        /// How many.
+        count: u32,
+    },
+}
+
+/// What is done to tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TasksLever {
+    /// Those of a state are run, archived or deleted, as asynq's inspector does it.
+    Change {
+        /// Which of these.
+        deed: Deed,
+        /// Their state.
+        state: TaskState,
+        /// Task type; `None`: all.
+        task: Option<String>,
+        /// Only those that have been there for so long, virtual milliseconds.
+        older_than_ms: Option<i64>,
+    },
+    /// Those that are active and have no lease go back to `pending`.
+    RepairOrphans,
 }
 
 /// What is done to links.
@@ -226,13 +399,70 @@ pub enum LinkLever {
         ms: i64,
         /// Up to so much more, drawn for each.
         jitter_ms: i64,
+        /// Which ways.
+        ways: Ways,
     },
     /// Nothing arrives, and nobody is told: connections stay open, and new ones get no answer.
-    Drop,
+    Drop {
+        /// Which ways.
+        ways: Ways,
+    },
+    /// So much gets through, of all connections of a client together.
+    Throttle {
+        /// Bytes in a virtual second.
+        bytes_per_s: u64,
+        /// Which ways.
+        ways: Ways,
+    },
+    /// What is sent arrives in pieces.
+    Slice {
+        /// Bytes of a piece.
+        bytes: u32,
+        /// From one to the next, virtual milliseconds.
+        every_ms: i64,
+        /// Which ways.
+        ways: Ways,
+    },
+    /// They lead to the node that was the primary, a replica now.
+    Demote,
     /// Connections are reset, those there are and every new one.
     Reset,
     /// As before the step; what was held arrives.
     Heal,
+}
+
+/// Ways of a link.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ways {
+    /// There and back.
+    #[default]
+    Both,
+    /// What clients say.
+    ToRedis,
+    /// What Redis says.
+    ToClient,
+}
+
+impl Ways {
+    /// As they are written.
+    pub const NAMED: [(&str, Self); 3] = [
+        ("both", Self::Both),
+        ("to-redis", Self::ToRedis),
+        ("to-client", Self::ToClient),
+    ];
+
+    /// Whether it is there and back.
+    #[must_use]
+    pub fn is_both(&self) -> bool {
+        *self == Self::Both
+    }
+
+    /// Whether what clients say goes there, and whether what Redis says does.
+    #[must_use]
+    pub fn hit(self) -> [bool; 2] {
+        [self != Self::ToClient, self != Self::ToRedis]
+    }
 }
 
 /// What is done to clocks.
@@ -243,6 +473,34 @@ pub enum ClockLever {
         /// How far.
         ms: i64,
     },
+}
+
+/// What becomes of processes, of each from its start, or from the beginning of the step if that is later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LifeLever {
+    /// They crash.
+    Crash {
+        /// After so long, virtual milliseconds.
+        after_ms: i64,
+    },
+    /// They take memory, evenly, and never give it back, until they have reached their limit and are killed.
+    Leak {
+        /// How much that is, beyond what they have at rest.
+        limit_bytes: u64,
+        /// How long that takes, virtual milliseconds.
+        fills_ms: i64,
+    },
+}
+
+impl LifeLever {
+    /// How long a process lives with it, virtual milliseconds.
+    #[must_use]
+    pub fn lasts_ms(self) -> i64 {
+        match self {
+            Self::Crash { after_ms } => after_ms,
+            Self::Leak { fills_ms, .. } => fills_ms,
+        }
+    }
 }
 
 /// What is done to what is enqueued.
@@ -294,6 +552,8 @@ pub enum PointVerdict {
     LoseReply,
     /// Redis gets it twice, and the client hears of the first.
     Repeat,
+    /// It never arrives: the connection breaks before.
+    Lose,
 }
 
 impl PointVerdict {

@@ -6,6 +6,7 @@ mod chain;
 mod demand;
 mod draw;
 mod exponential;
+mod life;
 mod load;
 mod resource;
 mod restart;
@@ -21,6 +22,8 @@ pub use chain::{Child, Then};
 pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
+pub use life::Ailment;
+pub(crate) use life::RESTING_BYTES;
 pub use resource::{Per, ResourcePlan, Use};
 pub(crate) use restart::Backoff;
 pub use restart::RestartPlan;
@@ -35,13 +38,18 @@ use crate::fault::{Fault, Harm};
 use crate::form::{
     Named, choice, count, duration, form, list, name, positive, share, text, truth, via, within,
 };
-use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
+use crate::lever::{
+    Lever, LinkLever, On, PointLever, PointVerdict, ProcessLever, QueueLever, RedisLever, Ways,
+};
 use crate::remedy::Remedy;
 use firedrill_asynq::actor::ErrorKind;
+use firedrill_asynq::call::CallKind;
+use firedrill_asynq::rng;
 use firedrill_asynq::settings::{
     DEFAULT_MAX_RETRY, HEARTBEAT_INTERVAL_MS, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS,
 };
 use firedrill_reports::record::Wanted;
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use served::Served;
 use std::collections::BTreeSet;
@@ -422,7 +430,7 @@ impl Plan {
     pub(crate) fn comes_up(&self, process: &str, at_ms: i64) -> bool {
         let prevents = |step: &&Step| match step.fault.begin() {
             Lever::Redis(RedisLever::Kill { .. } | RedisLever::Stop) => true,
-            Lever::Link(LinkLever::Drop | LinkLever::Reset) => {
+            Lever::Link(LinkLever::Drop { .. } | LinkLever::Reset) => {
                 step.targets.iter().any(|target| target == process)
             }
             _ => false,
@@ -532,9 +540,14 @@ impl Plan {
             let is_hit = step.targets.iter().any(|target| target == process);
             match step.fault.begin() {
                 Lever::Redis(_) => return None,
-                Lever::Link(LinkLever::Delay { ms, jitter_ms }) if is_hit => {
+                Lever::Link(LinkLever::Delay {
+                    ms,
+                    jitter_ms,
+                    ways,
+                }) if is_hit => {
                     // There and back, and half the jitter each time.
-                    planned_us += (2 * ms + jitter_ms) * 1_000;
+                    let times = ways.hit().into_iter().map(i64::from).sum::<i64>();
+                    planned_us += times * (2 * ms + jitter_ms) * 500;
                 }
                 Lever::Link(_) | Lever::Process(_) | Lever::Point(_) if is_hit => return None,
                 _ => {}
@@ -579,7 +592,12 @@ impl Plan {
     /// Whether calls to Redis are held for as long as clients wait, or longer: by a link, or by a Redis that is stopped.
     #[must_use]
     pub fn holds_calls(&self) -> bool {
-        let holds = |lever| matches!(lever, Lever::Link(_) | Lever::Redis(RedisLever::Stop));
+        let holds = |lever| {
+            matches!(
+                lever,
+                Lever::Link(_) | Lever::Redis(RedisLever::Stop | RedisLever::RunScript)
+            )
+        };
         let mut faults = self.timeline.iter();
         faults.any(|step| holds(step.fault.begin()))
     }
@@ -606,11 +624,65 @@ impl Plan {
     #[must_use]
     pub fn needs_own_redis(&self) -> bool {
         let mut faults = self.timeline.iter();
-        faults.any(|step| step.fault.needs().own_redis) || self.starts_redis()
+        let mut remedies = self.remedies.iter();
+        faults.any(|step| step.fault.needs().own_redis)
+            || remedies.any(|step| step.remedy.kind().on == On::Redis)
     }
 
     fn starts_redis(&self) -> bool {
+        let starts = |lever| matches!(lever, Lever::Redis(RedisLever::Start { .. }));
         let mut remedies = self.remedies.iter();
-        remedies.any(|step| step.remedy.kind().on == On::Redis)
+        remedies.any(|step| starts(step.remedy.done(None)))
+    }
+
+    /// Whether Redis may have a task again that it had forgotten.
+    pub(crate) fn tasks_may_return(&self) -> bool {
+        let mut faults = self.timeline.iter();
+        faults.any(|step| step.fault.prepare().is_some())
+    }
+
+    /// Whether Redis may hand out tasks, and count them as failed in the end, of which no worker hears.
+    pub(crate) fn loses_tasks_on_their_way(&self) -> bool {
+        let loses = |lever| match lever {
+            Lever::Link(LinkLever::Drop { ways }) => ways == Ways::ToClient,
+            Lever::Point(PointLever::Set(rule)) => {
+                rule.call == CallKind::Dequeue && rule.then == PointVerdict::LoseReply
+            }
+            _ => false,
+        };
+        let mut faults = self.timeline.iter();
+        faults.any(|step| loses(step.fault.begin()))
+    }
+
+    /// Ids of the tasks that a step puts into a queue with a message that nobody can decode.
+    pub(crate) fn garbled_ids(&self, step: usize) -> Vec<String> {
+        let step = &self.timeline[step];
+        let Lever::Queue {
+            what: QueueLever::Garble { count },
+            ..
+        } = step.fault.begin()
+        else {
+            return Vec::new();
+        };
+        let id = |number| {
+            let mut dice = rng::stream(self.seed, &format!("garbled/{}/{number}", step.id));
+            uuid::Builder::from_random_bytes(dice.random())
+                .into_uuid()
+                .to_string()
+        };
+        (0..count).map(id).collect()
+    }
+
+    /// The same of all its steps.
+    pub(crate) fn all_garbled_ids(&self) -> BTreeSet<String> {
+        let steps = 0..self.timeline.len();
+        steps.flat_map(|step| self.garbled_ids(step)).collect()
+    }
+
+    /// Whether its Redis has a replica.
+    pub(crate) fn has_replica(&self) -> bool {
+        let fails_over = |lever| lever == Lever::Redis(RedisLever::LosePrimary);
+        let mut faults = self.timeline.iter();
+        faults.any(|step| fails_over(step.fault.begin()))
     }
 }

@@ -38,7 +38,10 @@ const IN_URLS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'.')
     .remove(b'~');
-/// Longest `INFO server` that is read.
+/// The directory of the append-only file, and what `BGSAVE` writes.
+const DATA: &str = "appendonlydir";
+const SAVED: &str = "dump.rdb";
+/// Longest `INFO` that is read.
 const INFO_MAX: u64 = 65_536;
 
 /// Whether data survives a SIGKILL.
@@ -61,6 +64,8 @@ pub struct RedisServerOptions {
     login: Option<Login>,
     /// Somebody else's directory that it is in; `None`: one of its own.
     home: Option<PathBuf>,
+    /// As a replica, the loopback port at which its primary is.
+    primary: Option<u16>,
 }
 
 impl RedisServerOptions {
@@ -82,6 +87,7 @@ impl RedisServerOptions {
             persistence: Persistence::None,
             login: None,
             home: None,
+            primary: None,
         }
     }
 
@@ -181,6 +187,8 @@ pub struct RedisServer {
     options: RedisServerOptions,
     child: Option<Child>,
     dir: PathBuf,
+    /// Its socket in `dir`.
+    socket: &'static str,
     _own_dir: Option<TempDir>,
 }
 
@@ -212,25 +220,145 @@ impl RedisServer {
         options.program = program;
         options.guard = guard;
         let mut server = Self {
+            socket: match options.primary {
+                Some(_) => directory::REPLICA_SOCKET,
+                None => directory::SOCKET,
+            },
             options,
             child: None,
             dir,
             _own_dir: own_dir,
         };
-        server.launch()?;
+        let persistent = server.options.persistence == Persistence::AppendOnly;
+        server.launch(persistent)?;
         Ok(server)
     }
 
-    fn launch(&mut self) -> Result<(), RedisServerError> {
+    /// A replica of it, beside it in its directory: its primary is at a port of this machine. Not waited for.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn replica(&self, primary: u16) -> Result<Self, RedisServerError> {
+        Self::launched(RedisServerOptions {
+            home: Some(self.dir.clone()),
+            primary: Some(primary),
+            // What it gets is its primary's to keep, until it is promoted.
+            persistence: Persistence::None,
+            ..self.options.clone()
+        })
+    }
+
+    /// A replica becomes the primary, in the place of one that is gone, with its address.
+    ///
+    /// # Errors
+    /// When it does not do as it is told, or the system refuses.
+    pub(crate) fn promoted(mut self, gone: &Self) -> io::Result<Self> {
+        self.tell("REPLICAOF NO ONE")?;
+        let data = self.dir.join(DATA);
+        if data.exists() {
+            fs::remove_dir_all(&data)?;
+        }
+        self.options.primary = None;
+        self.options.persistence = gone.options.persistence;
+        if self.options.persistence == Persistence::AppendOnly {
+            self.tell("CONFIG SET appendonly yes")?;
+        }
+        fs::rename(self.socket(), self.dir.join(directory::SOCKET))?;
+        self.socket = directory::SOCKET;
+        Ok(self)
+    }
+
+    /// Tells it something as the drill's user.
+    pub(crate) fn tell(&self, what: &str) -> io::Result<()> {
+        let login = self.options.login.as_ref();
+        let login = login.map_or(String::new(), |login| format!("{}\r\n", login.command()));
+        let expected = if login.is_empty() {
+            "+OK\r\n"
+        } else {
+            "+OK\r\n+OK\r\n"
+        };
+        let mut stream = UnixStream::connect(self.socket())?;
+        stream.set_read_timeout(Some(ANSWERS_WITHIN))?;
+        stream.set_write_timeout(Some(ANSWERS_WITHIN))?;
+        stream.write_all(format!("{login}{what}\r\n").as_bytes())?;
+        let mut answer = vec![0; expected.len()];
+        stream.read_exact(&mut answer)?;
+        match answer == expected.as_bytes() {
+            true => Ok(()),
+            false => Err(io::Error::other(format!(
+                "{what}: {}",
+                String::from_utf8_lossy(&answer)
+            ))),
+        }
+    }
+
+    /// What `INFO` says in a section.
+    pub(crate) fn info(&self, section: &str) -> Option<String> {
+        info_at(&self.socket(), section).ok().flatten()
+    }
+
+    /// What it has saved (`BGSAVE`) is kept under a number.
+    ///
+    /// # Errors
+    /// When there is nothing, or the system refuses.
+    pub(crate) fn keep(&self, number: usize) -> io::Result<()> {
+        fs::rename(self.dir.join(SAVED), self.kept(number))
+    }
+
+    fn kept(&self, number: usize) -> PathBuf {
+        self.dir.join(format!("{}{number}.rdb", directory::KEPT))
+    }
+
+    /// Started again with what was kept under a number, and nothing else; not waited for.
+    ///
+    /// # Errors
+    /// When nothing was kept, or the system refuses.
+    pub(crate) fn relaunch_with_kept(&mut self, number: usize) -> Result<(), RedisServerError> {
+        let failed = |error| RedisServerError::Start("redis".into(), error);
+        let kept = self.kept(number);
+        fs::metadata(&kept).map_err(failed)?;
+        self.forget()?;
+        fs::rename(kept, self.dir.join(SAVED)).map_err(failed)?;
+        // One that appends to a file reads nothing else.
+        self.launch(false)
+    }
+
+    /// It has been started with what was kept: from now on it keeps its data as before.
+    ///
+    /// # Errors
+    /// When it does not do as it is told, or the system refuses.
+    pub(crate) fn has_loaded(&self) -> io::Result<()> {
+        fs::remove_file(self.dir.join(SAVED))?;
+        match self.options.persistence {
+            Persistence::AppendOnly => self.tell("CONFIG SET appendonly yes"),
+            Persistence::None => Ok(()),
+        }
+    }
+
+    /// It is gone, and its data with it.
+    fn forget(&mut self) -> Result<(), RedisServerError> {
+        let killed = self.kill();
+        let failed = |error| RedisServerError::Start(self.options.program.clone(), error);
+        killed.map_err(failed)?;
+        let data = self.dir.join(DATA);
+        if data.exists() {
+            fs::remove_dir_all(&data).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, persistent: bool) -> Result<(), RedisServerError> {
         let program = &self.options.program;
-        let persistent = self.options.persistence == Persistence::AppendOnly;
+        let is_replica = self.options.primary.is_some();
+        let named = |primary, replica| if is_replica { replica } else { primary };
         // Paths are relative: Redis would take one with a space in it apart.
         let args = [
             ["--port", "0"],
-            ["--unixsocket", directory::SOCKET],
+            ["--unixsocket", self.socket],
             ["--unixsocketperm", "700"],
             ["--dir", "."],
-            ["--logfile", "redis.log"],
+            ["--logfile", named("redis.log", "replica.log")],
+            ["--dbfilename", named(SAVED, "replica.rdb")],
             ["--daemonize", "no"],
             ["--save", ""],
             ["--appendonly", if persistent { "yes" } else { "no" }],
@@ -265,7 +393,12 @@ impl RedisServer {
         let child = self.child.insert(child);
         if let (Some(login), Some(mut stdin)) = (login, child.stdin.take()) {
             // One that has ended says why in its log; a pipe holds more than this.
-            let _ = stdin.write_all(login.config().as_bytes());
+            let config = login.config();
+            let config = match self.options.primary {
+                Some(port) => config + &login.follows(port),
+                None => config,
+            };
+            let _ = stdin.write_all(config.as_bytes());
         }
         Ok(())
     }
@@ -295,7 +428,11 @@ impl RedisServer {
             return Ok(false);
         }
         let program = self.options.program.clone();
-        let log = fs::read_to_string(self.dir.join("redis.log")).unwrap_or_default();
+        let log = match self.options.primary {
+            Some(_) => "replica.log",
+            None => "redis.log",
+        };
+        let log = fs::read_to_string(self.dir.join(log)).unwrap_or_default();
         self.kill()
             .map_err(|error| RedisServerError::Start(program.clone(), error))?;
         let last = log.lines().last();
@@ -308,7 +445,7 @@ impl RedisServer {
     /// The path of its socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.dir.join(directory::SOCKET)
+        self.dir.join(self.socket)
     }
 
     /// `unix:///path/of/its/socket`, with user and password where it has them.
@@ -366,14 +503,14 @@ impl RedisServer {
     /// As [`RedisServer::restart`], without waiting.
     fn relaunch(&mut self, keep_data: bool) -> Result<(), RedisServerError> {
         // One that is still there, stopped or not, goes first: there is one Redis in its place.
-        let killed = self.kill();
-        let failed = |error| RedisServerError::Start(self.options.program.clone(), error);
-        killed.map_err(failed)?;
-        let data = self.dir.join("appendonlydir");
-        if !keep_data && data.exists() {
-            fs::remove_dir_all(&data).map_err(failed)?;
+        if keep_data {
+            let killed = self.kill();
+            let failed = |error| RedisServerError::Start(self.options.program.clone(), error);
+            killed.map_err(failed)?;
+        } else {
+            self.forget()?;
         }
-        self.launch()
+        self.launch(self.options.persistence == Persistence::AppendOnly)
     }
 }
 
@@ -404,10 +541,15 @@ fn restrict(socket: &Path, login: &Login) -> io::Result<()> {
 
 /// Asks the server behind a socket who it is; `None`: it still loads its data, or is no Redis.
 fn ask(socket: &Path) -> io::Result<Option<Identity>> {
+    Ok(info_at(socket, "server")?.and_then(|info| Identity::of(&info)))
+}
+
+/// A section of what the server behind a socket says of itself; `None`: it still loads its data, or is no Redis.
+fn info_at(socket: &Path, section: &str) -> io::Result<Option<String>> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(TELLS_WITHIN))?;
     stream.set_write_timeout(Some(TELLS_WITHIN))?;
-    stream.write_all(b"PING\r\nINFO server\r\n")?;
+    stream.write_all(format!("PING\r\nINFO {section}\r\n").as_bytes())?;
     let mut answer = BufReader::new(stream.take(INFO_MAX));
     let mut line = String::new();
     answer.read_line(&mut line)?;
@@ -422,7 +564,7 @@ fn ask(socket: &Path) -> io::Result<Option<Identity>> {
     };
     let mut info = String::new();
     answer.take(length).read_to_string(&mut info)?;
-    Ok(Identity::of(&info))
+    Ok(Some(info))
 }
 
 /// Who answers at a socket, if somebody does within a second.

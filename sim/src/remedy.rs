@@ -4,7 +4,8 @@
 
 use crate::fault::{Fault, properties};
 use crate::form::{Form, Row, Yaml};
-use crate::lever::{Class, Lever, On, Part};
+use crate::lever::{Class, Lever, On, Part, TasksLever};
+use firedrill_asynq::op::{Deed, TaskState};
 use firedrill_detector::yaml::{Fields, Problems};
 use serde::{Deserialize, Serialize};
 
@@ -39,10 +40,51 @@ pub trait Definition: Form {
         None
     }
 
+    /// The task type it is done to, if it is one.
+    fn task(&self) -> Option<&str> {
+        None
+    }
+
+    /// What is wrong with it, whatever stands beside it, and what is accepted.
+    fn wrong(&self) -> Option<(String, &'static str)> {
+        None
+    }
+
     /// The group of workers that it gives so many processes, if it does that.
     fn scale(&self) -> Option<(&str, u32)> {
         None
     }
+}
+
+/// The lever of remedies that change tasks of a state.
+fn tasks_changed(
+    deed: Deed,
+    queue: &str,
+    state: &str,
+    (task, older_than_ms): (Option<&String>, Option<i64>),
+) -> Lever {
+    Lever::Tasks {
+        queue: queue.to_owned(),
+        what: TasksLever::Change {
+            deed,
+            // The form accepts no other words.
+            state: TaskState::named(state).unwrap_or(TaskState::Pending),
+            task: task.cloned(),
+            older_than_ms,
+        },
+    }
+}
+
+/// What is wrong with an age of tasks of a state, if one is given.
+fn unknown_age(state: &str, older_than_ms: Option<i64>) -> Option<(String, &'static str)> {
+    let is_known = matches!(state, "pending" | "archived");
+    (older_than_ms.is_some() && !is_known).then(|| {
+        let message = format!("older_than: Redis does not know since when a task is {state}");
+        (
+            message,
+            "it goes with `state: pending` and `state: archived`",
+        )
+    })
 }
 
 /// A remedy as it is described to people.
@@ -154,6 +196,18 @@ macro_rules! remedies {
                 match self { $(Self::$remedy(remedy) => remedy.queue(),)* }
             }
 
+            /// The task type it is done to, if it is one.
+            #[must_use]
+            pub fn task(&self) -> Option<&str> {
+                match self { $(Self::$remedy(remedy) => remedy.task(),)* }
+            }
+
+            /// What is wrong with it, whatever stands beside it, and what is accepted.
+            #[must_use]
+            pub fn wrong(&self) -> Option<(String, &'static str)> {
+                match self { $(Self::$remedy(remedy) => remedy.wrong(),)* }
+            }
+
             /// The group of workers that it gives so many processes, if it does that.
             #[must_use]
             pub fn scale(&self) -> Option<(&str, u32)> {
@@ -177,5 +231,10 @@ remedies! {
     "worker.rollback" worker_rollback WorkerRollback;
     "workers.scale" workers_scale WorkersScale;
     "redis.start" redis_start RedisStart;
+    "redis.raise-maxmemory" redis_raise_maxmemory RedisRaiseMaxmemory;
     "queue.unpause" queue_unpause QueueUnpause;
+    "tasks.run" tasks_run TasksRun;
+    "tasks.archive" tasks_archive TasksArchive;
+    "tasks.delete" tasks_delete TasksDelete;
+    "orphans.repair" orphans_repair OrphansRepair;
 }

@@ -7,11 +7,11 @@ mod text;
 mod timeline;
 mod truth;
 
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::form::{Form, Spotted};
 use crate::form::{by_name, duration, form, list, name, one_of, only, parsed, placed, positive};
 use crate::form::{spotted, text, whole, within};
-use crate::plan::{QueuePlan, ResourcePlan, Start, TaskPlan, WorkerPlan};
+use crate::plan::{Plan, QueuePlan, ResourcePlan, Start, TaskPlan, WorkerPlan};
 use crate::remedy::Remedy;
 use firedrill_detector::yaml::{Position, Problem, Problems, parse};
 use timeline::{StepShape, Until};
@@ -169,6 +169,31 @@ impl Step {
 }
 
 impl Scenario {
+    /// What is allowed in it and may not be meant, each with file and line; `plan`: what it became.
+    #[must_use]
+    pub fn notes(&self, plan: &Plan) -> Vec<String> {
+        let mut notes = Vec::new();
+        for step in &self.timeline {
+            let StepWritten::Remedy(remedy) = &step.what else {
+                continue;
+            };
+            let name = remedy.value.name();
+            let ends_some = |kind: &fault::Kind| kind.remedies.contains(&name);
+            let mut planned = plan.remedies.iter();
+            let planned = planned
+                .find(|planned| planned.at_ms == step.at.value && planned.remedy == remedy.value);
+            if fault::KINDS.iter().any(ends_some)
+                && planned.is_some_and(|planned| plan.ended_by(planned).next().is_none())
+            {
+                notes.push(format!(
+                    "{}:{}: {name} ends nothing: no fault that it could end is on then",
+                    self.file, remedy.at.line
+                ));
+            }
+        }
+        notes
+    }
+
     /// What it is called.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -154,10 +154,13 @@ impl Account {
             Lever::Handler(_)
             | Lever::Resource { .. }
             | Lever::Clock(_)
+            | Lever::Life(_)
             | Lever::Load(_)
             | Lever::Link(_)
             | Lever::Point(_)
             | Lever::Scrape { .. }
+            | Lever::Exporters { .. }
+            | Lever::SlowScrapes { .. }
             | Lever::Process(ProcessLever::Quiet) => Self::default(),
             Lever::Process(ProcessLever::Stop | ProcessLever::Throttle { .. }) => {
                 owes(go_on(processes))
@@ -174,19 +177,42 @@ impl Account {
             | Lever::Members { .. } => pays(are_gone(processes)),
             Lever::Redis(RedisLever::Stop) => owes(go_on(server)),
             Lever::Redis(RedisLever::Continue) => pays(go_on(server)),
-            Lever::Redis(RedisLever::Kill { .. } | RedisLever::Start { .. }) => {
-                pays(are_gone(server))
-            }
-            Lever::Redis(RedisLever::Fill) => owes(vec![memory]),
+            Lever::Redis(
+                RedisLever::Kill { .. }
+                | RedisLever::Start { .. }
+                | RedisLever::Restore
+                | RedisLever::LosePrimary,
+            ) => pays(are_gone(server)),
+            Lever::Redis(RedisLever::Fill | RedisLever::Limit { .. }) => owes(vec![memory]),
             Lever::Redis(RedisLever::Drain) => pays(vec![memory]),
+            // What became of tasks is not undone: they are the drill's, and go with its keys.
+            Lever::Tasks { .. } => Self::default(),
             // Done to the drill's own alone, and gone with it.
-            Lever::Redis(RedisLever::Demote | RedisLever::Promote) => Self::default(),
+            Lever::Redis(
+                RedisLever::Demote
+                | RedisLever::Promote
+                | RedisLever::Raise { .. }
+                | RedisLever::FlushScripts
+                | RedisLever::LookForScripts
+                | RedisLever::LimitClients { .. }
+                | RedisLever::AdmitClients
+                | RedisLever::Deny(_)
+                | RedisLever::Allow
+                | RedisLever::RunScript
+                | RedisLever::KillScript
+                | RedisLever::Snapshot
+                | RedisLever::Look
+                | RedisLever::LagReplica
+                | RedisLever::PromoteReplica,
+            ) => Self::default(),
             Lever::Queue { queue, what } => {
                 let queue = queue.clone();
                 let unpause = vec![Undo::Unpause { redis, queue }];
                 match what {
                     QueueLever::Pause => owes(unpause),
                     QueueLever::Unpause => pays(unpause),
+                    // Done to the drill's own alone, and gone with it.
+                    QueueLever::LoseLeases | QueueLever::Garble { .. } => Self::default(),
                 }
             }
         }

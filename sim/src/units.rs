@@ -55,6 +55,42 @@ pub fn rate(text: &str) -> Option<f64> {
     (value > 0.0 && value <= 1e6).then_some(value)
 }
 
+/// A size in bytes, or a problem.
+pub(crate) fn as_size(node: &Node, what: &str, problems: &mut Problems) -> Option<u64> {
+    let value = size(node.as_str(what, problems)?);
+    if value.is_none() {
+        let expected = "a size above zero such as `50KB`, `1.5MB` or `800B`";
+        node.expected(what, expected, problems);
+    }
+    value
+}
+
+const SIZE_UNITS: [(&str, u64); 4] = [("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10), ("B", 1)];
+
+/// Bytes of `800B`, `50KB`, `1.5MB` or `2GB`; units are of 1024, as in Redis' configuration, in either case.
+#[must_use]
+pub fn size(text: &str) -> Option<u64> {
+    let upper = text.to_ascii_uppercase();
+    let units = SIZE_UNITS.iter();
+    let (number, unit) = units
+        .filter_map(|(unit, bytes)| Some((upper.strip_suffix(unit)?, *bytes)))
+        .next()
+        .unwrap_or((&upper, 1));
+    let number = number.trim_end();
+    let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let bytes = number.parse::<f64>().ok().filter(|_| plain)? * unit as f64;
+    (bytes >= 1.0 && bytes <= (1_u64 << 50) as f64 && bytes.fract() == 0.0).then_some(bytes as u64)
+}
+
+/// A size in the largest unit of which it is a whole number.
+#[must_use]
+pub fn size_text(bytes: u64) -> String {
+    let mut units = SIZE_UNITS.iter();
+    let whole = units.find(|(_, unit)| bytes.is_multiple_of(*unit) && bytes > 0);
+    let (name, unit) = whole.unwrap_or(&("B", 1));
+    format!("{}{name}", bytes / unit)
+}
+
 /// A share from 0 to 1, written `5%` or `0.05`, or a problem.
 pub(crate) fn as_share(node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
     let value = share(node.as_str(what, problems)?);
@@ -98,6 +134,28 @@ mod tests {
             (rate("30/m"), rate("0/s"), rate("5")),
             (Some(0.5), None, None)
         );
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("50KB", Some(51_200)),
+            ("1.5mb", Some(1_572_864)),
+            ("800", Some(800)),
+            ("800B", Some(800)),
+            ("2 GB", Some(2 << 30)),
+            ("0KB", None),
+            ("-1KB", None),
+            ("1e3", None),
+            ("KB", None),
+            ("0.3B", None),
+        ] {
+            assert_eq!(size(text), bytes, "{text}");
+        }
+        for bytes in [1, 800, 51_200, 1_572_864, 2 << 30] {
+            assert_eq!(size(&size_text(bytes)), Some(bytes));
+        }
+        assert_eq!(size_text(51_200), "50KB");
     }
 
     proptest! {

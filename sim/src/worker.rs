@@ -5,6 +5,7 @@
 
 pub(crate) mod gate;
 pub mod handlers;
+mod life;
 mod resources;
 mod slot;
 
@@ -203,17 +204,19 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     }
     let health = Arc::new(Mutex::new(Ok(())));
     let started = counts_as_started(clock.now(), spec.incarnation);
+    let memory = spec.plan.shows_memory();
     let decisions = handler::Handlers::new(Arc::new(spec.plan.clone()));
     let resources = Arc::new(Resources::new(&decisions, clock, spec.shared.clone()));
     let pages = pages(
         outside_tx.clone(),
-        started,
+        (started, memory),
         health.clone(),
         resources.clone(),
     );
     tokio::spawn(http::serve(listener, http::signed(pages, &spec.token)));
     cancel_on_request(broker.subscribe(keys::CANCEL), outside_tx.clone());
     tell_of_stalls(clock);
+    life::suffer(spec.plan.ailments_of(&spec.process), clock);
 
     let (worker, stream) = (spec.worker()?, spec.stream());
     let config = config(&spec, &worker);
@@ -433,7 +436,7 @@ type Health = Result<(), Box<BrokerError>>;
 
 fn pages(
     outside: mpsc::UnboundedSender<Outside<Server>>,
-    started: Time,
+    (started, shows_memory): (Time, bool),
     health: Arc<Mutex<Health>>,
     resources: Arc<Resources>,
 ) -> Router {
@@ -454,6 +457,10 @@ fn pages(
                 PoolSeries::each((slots, held, waits), |series, value| {
                     values.push((series.labels(name), value));
                 });
+            }
+            if shows_memory {
+                let resident = Labels::metric("process_resident_memory_bytes", []);
+                values.push((resident, life::memory().ok()?.resident_bytes as f64));
             }
             Some(exposition::encode(&values))
         }

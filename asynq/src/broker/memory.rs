@@ -11,9 +11,13 @@ mod locks;
 mod queue;
 mod sorted;
 
+use crate::clock::Time;
 use crate::keys;
 use crate::message::ServerInfo;
-use crate::op::{Accepted, AggregationCheck, Answer, BrokerError, Op, Reply, ServerState};
+use crate::op::{
+    Accepted, AggregationCheck, Answer, BrokerError, Op, Reply, ServerState, Undecodable,
+};
+use crate::op::{Deed, TaskState};
 use crate::task::Task;
 use queue::Queue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,9 +83,14 @@ impl<T: Task> MemoryBroker<T> {
                 queues,
                 lease_expires_s,
             } => {
-                let mut next = queues.iter();
-                let taken = next.find_map(|queue| self.queue(queue).dequeue(lease_expires_s));
-                Ok(Reply::Dequeued(taken))
+                for queue in queues.iter() {
+                    match self.queue(queue).dequeue(lease_expires_s) {
+                        Ok(None) => {}
+                        Ok(Some(message)) => return Ok(Reply::Dequeued(Some(message))),
+                        Err(id) => return Err(undecodable(&id)),
+                    }
+                }
+                Ok(Reply::Dequeued(None))
             }
             Op::Done { message, now } => done(self.queue_of(&message).done(&message, now)),
             Op::MarkAsComplete { mut message, now } => {
@@ -106,7 +115,12 @@ impl<T: Task> MemoryBroker<T> {
             } => done(self.extend_lease(&queue, &ids, expires_s)),
             Op::Forward { queue, from, now } => counted(self.queue(&queue).forward(from, now)),
             Op::ListLeaseExpired { queue, cutoff_s } => {
-                Ok(Reply::Messages(self.queue(&queue).lease_expired(cutoff_s)))
+                let queue = self.queue(&queue);
+                match queue.garbled_among_expired(cutoff_s) {
+                    // One is enough for all to be left where they are.
+                    Some(id) => Err(undecodable(&id)),
+                    None => Ok(Reply::Messages(queue.lease_expired(cutoff_s))),
+                }
             }
             Op::DeleteExpiredCompleted { queue, now_s } => {
                 counted(self.queue(&queue).delete_expired_completed(now_s))
@@ -208,6 +222,36 @@ impl<T: Task> MemoryBroker<T> {
         &mut self.queues[place].1
     }
 
+    /// The set of a queue's leases is deleted; answers how many there were.
+    pub fn lose_leases(&mut self, queue: &T::Queue) -> usize {
+        self.queue(queue).lose_leases()
+    }
+
+    /// Puts a message that nobody can decode where it is the next to be taken.
+    pub fn garble(&mut self, queue: &T::Queue, id: T::Id) {
+        self.queue(queue).garble(id);
+    }
+
+    /// Does something to those tasks of a state that are `chosen` by their message, as the inspector's `change` does to
+    /// tasks that are not in a group; returns their ids. `since`: only those that are there since then.
+    pub fn change(
+        &mut self,
+        queue: &T::Queue,
+        (what, from): (Deed, TaskState),
+        chosen: Option<&dyn Fn(&T) -> bool>,
+        since: Option<Time>,
+        now: Time,
+    ) -> Vec<T::Id> {
+        let queue = self.queue(queue);
+        queue.change((what, from), chosen, since, now)
+    }
+
+    /// Gives tasks that are active and have no lease back to the head of pending, without their uniqueness locks; returns
+    /// their ids.
+    pub fn repair_orphans(&mut self, queue: &T::Queue, now: Time) -> Vec<T::Id> {
+        self.queue(queue).repair_orphans(now)
+    }
+
     /// Ids that are in `active` and not in `lease`: no recoverer ever finds them.
     #[must_use]
     pub fn leaseless(&mut self, queue: &T::Queue) -> Vec<T::Id> {
@@ -237,6 +281,14 @@ impl<T: Task> MemoryBroker<T> {
     pub fn servers(&self) -> &BTreeMap<String, i64> {
         &self.servers
     }
+}
+
+fn undecodable<I: std::fmt::Debug>(id: &I) -> BrokerError {
+    let bad = Undecodable {
+        key: format!("{id:?}"),
+        reason: "it is garbled".into(),
+    };
+    Box::new(bad).into()
 }
 
 #[inline]

@@ -5,11 +5,13 @@ use crate::broker::redis::script::Call;
 use crate::clock::Time;
 use crate::inspector::oddity::KeyType;
 use crate::inspector::queues::queue_key;
-use crate::inspector::reply::count;
+use crate::inspector::reply::{array, count, text};
 use crate::inspector::tasks::archive_cutoff_s;
 use crate::inspector::{InspectError, Inspector, scripts};
 use crate::keys::Queue;
+use crate::op::Deed;
 use crate::settings::ARCHIVE_MAX;
+use redis::Value;
 
 /// What a bulk operation takes its tasks from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,19 @@ impl<'s> Source<'s> {
             _ => None,
         }
     }
+}
+
+/// What is to be done to tasks of a source.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'c> {
+    /// What.
+    pub what: Deed,
+    /// Where they are.
+    pub from: Source<'c>,
+    /// Only those with these ids; `None`: all.
+    pub only: Option<&'c [String]>,
+    /// Only those that are there since then: of pending and archived ones, Redis knows.
+    pub since: Option<Time>,
 }
 
 /// The command that lists a key of this type.
@@ -127,6 +142,70 @@ impl Inspector {
         self.all(queue, from, call).await
     }
 
+    /// Does something to tasks of a source, all or some; returns their ids. What happens to each is what happens to it by
+    /// [`Self::run_all`], [`Self::archive_all`] or [`Self::delete_all`]; chosen pending ones lose their uniqueness locks, too,
+    /// as by [`Self::delete_task`]. Nothing is done to what is there already.
+    ///
+    /// # Errors
+    /// When there is no such queue, a key is of another type, or Redis refuses.
+    pub async fn change_tasks(
+        &self,
+        name: &str,
+        change: Change<'_>,
+        now: Time,
+    ) -> Result<Vec<String>, InspectError> {
+        self.existing(name).await?;
+        let queue = Queue(name);
+        let Change {
+            what,
+            from,
+            only,
+            since,
+        } = change;
+        if matches!(
+            (what, from),
+            (Deed::Run, Source::Pending) | (Deed::Archive, Source::Archived)
+        ) {
+            return Ok(Vec::new());
+        }
+        let key = from.key(queue);
+        let is_choice = only.is_some() || since.is_some();
+        let releases = from != Source::Pending || is_choice;
+        let mut call = Call::new(&scripts::CHANGE_TASKS)
+            .keys([key.0.clone(), queue.key("pending"), queue.key("archived")])
+            .arg(what.name())
+            .arg(range(key.1))
+            .arg(queue.task_prefix())
+            .arg(now.secs())
+            .arg(archive_cutoff_s(now))
+            .arg(i64::from(ARCHIVE_MAX))
+            .arg(i64::from(releases))
+            .arg(since.map_or_else(String::new, |since| since.secs().to_string()))
+            .arg(i64::from(only.is_some()));
+        for id in only.into_iter().flatten() {
+            call = call.arg(id);
+        }
+        let others = ["pending", "archived"].map(|part| queue_key(queue, part));
+        let expected: Vec<_> = std::iter::once(key).chain(others).collect();
+        ids(&self.run(call, &expected).await?, "change_tasks")
+    }
+
+    /// Gives tasks that are active and have no lease back to the head of pending, and takes their uniqueness locks from them;
+    /// returns their ids. asynq has no such command: its recoverer looks at leases alone.
+    ///
+    /// # Errors
+    /// When there is no such queue, a key is of another type, or Redis refuses.
+    pub async fn repair_orphans(&self, name: &str, now: Time) -> Result<Vec<String>, InspectError> {
+        self.existing(name).await?;
+        let queue = Queue(name);
+        let expected = ["active", "lease", "pending"].map(|part| queue_key(queue, part));
+        let call = Call::new(&scripts::REPAIR_ORPHANS)
+            .keys(expected.iter().map(|(key, _)| key.clone()))
+            .arg(queue.task_prefix())
+            .arg(now.0);
+        ids(&self.run(call, &expected).await?, "repair_orphans")
+    }
+
     async fn all(
         &self,
         queue: Queue<'_>,
@@ -137,6 +216,11 @@ impl Inspector {
         let expected: Vec<_> = std::iter::once(from).chain(others).collect();
         Ok(count(&self.run(call, &expected).await?))
     }
+}
+
+fn ids(answer: &Value, what: &'static str) -> Result<Vec<String>, InspectError> {
+    let ids = array(answer, 0, what)?.iter();
+    Ok(ids.filter_map(text).collect())
 }
 
 fn with_group(call: Call, source: Source<'_>) -> Call {

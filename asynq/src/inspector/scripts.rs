@@ -24,5 +24,7 @@ scripts! {
     ARCHIVE_ALL = "archive_all";
     DELETE_TASK = "delete_task";
     DELETE_ALL = "delete_all";
+    CHANGE_TASKS = "change_tasks";
+    REPAIR_ORPHANS = "repair_orphans";
     UPDATE_PAYLOAD = "update_payload";
 }

@@ -12,6 +12,7 @@ use firedrill_reports::record::RuleText;
 use firedrill_reports::{Diagnoser, render};
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::shown;
+use firedrill_sim::scenario::Scenario;
 
 /// Checks every file and says what it is, and what the rules saw in the records there are.
 ///
@@ -50,7 +51,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         }
     }
     for source in &named.scenarios {
-        match scenario(source) {
+        match scenario(source, terminal) {
             Ok(what) => ok(format!("ok {}: {what}", shown(&source.name))),
             Err(found) => failure.messages.extend(found.messages),
         }
@@ -88,8 +89,13 @@ fn rules(source: &Source, terminal: &Terminal) -> Result<(String, Rules), Failur
 }
 
 /// What a scenario is.
-fn scenario(source: &Source) -> Result<String, Failure> {
+fn scenario(source: &Source, terminal: &Terminal) -> Result<String, Failure> {
     let plan = inputs::plan(source, None)?;
+    // One that has become a plan can be read.
+    let notes = Scenario::parse(&source.name, &source.text).map(|scenario| scenario.notes(&plan));
+    for note in notes.unwrap_or_default() {
+        terminal.say(format_args!("note: {note}"));
+    }
     let minutes = plan.duration_ms / 60_000;
     let mut what = format!(
         "scenario {}, {minutes} min, {}",

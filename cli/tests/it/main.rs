@@ -30,6 +30,7 @@ mod output;
 mod prometheus;
 mod reaper;
 mod redis_server;
+mod remedies;
 mod support;
 mod test_rules;
 mod tidy;

@@ -5,7 +5,7 @@ use crate::record::{Audit, Wanted};
 use crate::score::judge::{Class, Outcome};
 use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, FalseAlarm, IncidentScore, OnIncident};
-use crate::score::{Delivery, Standing};
+use crate::score::{Delivery, Effect, RemedyScore, Standing};
 use crate::waits::Waits;
 use crate::{Scorecard, Verdict};
 use firedrill_detector::duration::format_ms;
@@ -93,6 +93,55 @@ pub(super) fn gates(audit: &Audit) -> Option<String> {
         .map(|(count, what)| format!("{count} {what}"))
         .collect();
     (!told.is_empty()).then(|| format!("jobs: {}", told.join(", ")))
+}
+
+/// What the columns of [`remedies`] are.
+pub(super) const REMEDIES: [&str; 6] = [
+    "remedy",
+    "done at",
+    "backlog then",
+    "drained",
+    "users harmed",
+    "effect",
+];
+
+/// What a drill's remedies came to, a row each.
+pub(super) fn remedies(drill: &DrillScore) -> Vec<[(String, Tone); 6]> {
+    let row = |remedy: &RemedyScore| {
+        let (effect, tone) = match remedy.effect {
+            Some(Effect::Helped) => ("helped", Tone::Good),
+            Some(Effect::DidNotHelp) => ("did not help", Tone::Middling),
+            Some(Effect::MadeWorse) => ("made it worse", Tone::Bad),
+            None if remedy.ends.is_empty() => ("ended no fault", Tone::Quiet),
+            None => ("-", Tone::Quiet),
+        };
+        let is_of_tasks = remedy.what.starts_with("tasks.") || remedy.what.starts_with("orphans.");
+        let effect = match (is_of_tasks, remedy.effect) {
+            (true, None) => remedy.saw.clone(),
+            (true, Some(_)) => format!("{effect}; {}", remedy.saw),
+            (false, _) => effect.to_owned(),
+        };
+        let ms = |ms: Option<i64>, nothing: &str| {
+            ms.map_or_else(|| nothing.to_owned(), |ms| format!("+{}", length(ms)))
+        };
+        let name = format!("{} on {}", remedy.what, remedy.targets.join(", "));
+        let backlog = remedy
+            .backlog
+            .map_or("-".to_owned(), |count| count.to_string());
+        let harm = match remedy.harm_ms {
+            Some(ms) => format!("until +{}", length(ms)),
+            None => "no longer".to_owned(),
+        };
+        [
+            (name, Tone::Quiet),
+            (length(remedy.at_ms), Tone::Quiet),
+            (backlog, Tone::Quiet),
+            (ms(remedy.drained_ms, "-"), Tone::Quiet),
+            (harm, Tone::Quiet),
+            (effect, tone),
+        ]
+    };
+    drill.remedies.iter().map(row).collect()
 }
 
 /// The quantiles of waits that people read: p50, p90, p99, p99.9 and the longest.

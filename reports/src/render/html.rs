@@ -201,6 +201,7 @@ fn section(page: &mut String, record: &Record, named: &Named<'_>, transitions: &
     if let Some(audit) = &drill.audit {
         audit_table(page, audit);
     }
+    remedies_table(page, named);
     page.push_str("<details><summary>How it was run</summary>\n<dl>\n");
     let mut facts = vec![
         ("engine", drill.engine.clone()),
@@ -354,6 +355,27 @@ fn audit_table(page: &mut String, audit: &Audit) {
         let class = if tone == Tone::Bad { "bad" } else { "quiet" };
         let _ = writeln!(page, "<p class=\"{class}\">{}</p>", escape(&classes));
     }
+}
+
+fn remedies_table(page: &mut String, named: &Named<'_>) {
+    let rows = cell::remedies(named.drill);
+    if rows.is_empty() {
+        return;
+    }
+    page.push_str("<div class=\"wide\"><table class=\"remedies\">\n<tr>");
+    for name in cell::REMEDIES {
+        let _ = write!(page, "<th scope=\"col\">{name}</th>");
+    }
+    page.push_str("</tr>\n");
+    for row in rows {
+        page.push_str("<tr>");
+        for (text, tone) in row {
+            let tone = class(named.judged(tone));
+            let _ = write!(page, "<td class=\"{tone}\">{}</td>", escape(&text));
+        }
+        page.push_str("</tr>\n");
+    }
+    page.push_str("</table></div>\n");
 }
 
 /// Text of others for an element or an attribute, in lines where it has some.

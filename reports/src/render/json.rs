@@ -4,7 +4,7 @@ use crate::record::Audit;
 use crate::render::diagnose;
 use crate::score::judge::{Judged, Truth};
 use crate::score::stats::Share;
-use crate::score::{AlertScore, Did, DrillScore, IncidentScore, Standing, Summary};
+use crate::score::{AlertScore, Did, DrillScore, IncidentScore, RemedyScore, Standing, Summary};
 use crate::waits::Waits;
 use crate::{Scorecard, Verdict};
 use serde_json::{Value, json};
@@ -146,9 +146,26 @@ fn drill(drill: &DrillScore) -> Value {
         "jobs_lost": drill.audit.as_ref().map(Audit::jobs_lost),
         "jobs_duplicated": drill.audit.as_ref().map(Audit::jobs_duplicated),
         "jobs_stuck": drill.audit.as_ref().map(Audit::jobs_stuck),
+        "remedies": drill.remedies.iter().map(remedy).collect::<Vec<_>>(),
         "waits": drill_waits(drill),
         "lag": drill.lag,
         "rule_errors": drill.rule_errors,
+    })
+}
+
+/// `null` where there was nothing to tell from.
+fn remedy(remedy: &RemedyScore) -> Value {
+    json!({
+        "id": remedy.id,
+        "remedy": remedy.what,
+        "targets": remedy.targets,
+        "at_seconds": seconds(remedy.at_ms),
+        "saw": remedy.saw,
+        "ends": remedy.ends,
+        "backlog": remedy.backlog,
+        "drained_seconds": remedy.drained_ms.map(seconds),
+        "harm_seconds": remedy.harm_ms.map(seconds),
+        "effect": remedy.effect.map(lower),
     })
 }
 

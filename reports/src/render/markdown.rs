@@ -31,6 +31,17 @@ pub fn markdown(card: &Scorecard) -> String {
         if let Some(jobs) = drill.audit.as_ref().and_then(cell::gates) {
             text.push_str(&format!("- **{name}**: {jobs}\n"));
         }
+        for [what, at, backlog, drained, harmed, effect] in cell::remedies(drill) {
+            text.push_str(&format!(
+                "- **{name}**: {} at {}: backlog {}, drained {}, users harmed {}: {}\n",
+                escape(&what.0),
+                at.0,
+                backlog.0,
+                drained.0,
+                harmed.0,
+                escape(&effect.0)
+            ));
+        }
         for found in &drill.standing {
             text.push_str(&format!(
                 "- **{name}**: {}\n",

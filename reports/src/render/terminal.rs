@@ -45,6 +45,7 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
         text.push_str(&matrix("HARMLESS", &harmless, style));
     }
     text.push_str(&audits(&drills, style));
+    text.push_str(&remedies(&drills, style));
     for Named { drill, name, .. } in &drills {
         for why in &drill.inconclusive {
             let line = format!("{name}: inconclusive: {why}");
@@ -202,6 +203,26 @@ fn audits(drills: &[Named<'_>], style: Style) -> String {
         }
     }
     text
+}
+
+/// What remedies came to; nothing where there are none.
+fn remedies(drills: &[Named<'_>], style: Style) -> String {
+    let header = std::iter::once("REMEDIES").chain(cell::REMEDIES);
+    let mut rows: Vec<Vec<Cell>> = vec![header.map(quiet).collect()];
+    for named in drills {
+        for row in cell::remedies(named.drill) {
+            let cells = row.map(|(text, tone)| (plain(&text), named.judged(tone)));
+            rows.push(
+                std::iter::once(quiet(named.name.clone()))
+                    .chain(cells)
+                    .collect(),
+            );
+        }
+    }
+    match rows.len() {
+        1 => String::new(),
+        _ => columns::table(rows, style),
+    }
 }
 
 /// Text of others as one line: a name or a note must not steer the terminal.

@@ -58,6 +58,7 @@ fn crash() -> PlannedStep {
         starts_ms: 1_800_000,
         ends_ms: None,
         targets: vec!["w-0".into()],
+        is_remedy: false,
     }
 }
 

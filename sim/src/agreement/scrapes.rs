@@ -29,12 +29,14 @@ struct Series<'r> {
     last: Option<(i64, f64)>,
 }
 
-struct Scrapes<'r> {
+struct Scrapes<'r, 'p> {
     record: &'r Record,
     targets: BTreeMap<String, Target>,
     series: Vec<Series<'r>>,
     /// Of each step: whom it hits (nobody by name: Redis), and when that was; by plan, and as its marks have it.
     spans: Vec<(&'r [String], i64, i64)>,
+    /// Of each step of which processes die at times of their own: whom it hits (nobody by name: any), from when to when.
+    dying: Vec<(&'p [String], i64, i64)>,
     /// Of each step that kills processes: whom, when that was done, and when they are to be started again.
     deaths: Vec<(&'r [String], i64, i64)>,
     /// How long a scrape may take, virtual milliseconds.
@@ -82,8 +84,24 @@ fn deaths<'r>(record: &'r Record, plan: &Plan) -> Vec<(&'r [String], i64, i64)> 
         .collect()
 }
 
-impl<'r> Scrapes<'r> {
-    fn new(record: &'r Record, plan: &Plan) -> Self {
+/// When processes die at times of their own, by plan, and are started again.
+fn dying(plan: &Plan) -> Vec<(&[String], i64, i64)> {
+    let restarts = plan.workers.iter().filter_map(|worker| worker.restart);
+    let longest_ms = restarts.map(|restart| restart.max_ms.max(restart.backoff_ms));
+    let longest_ms = longest_ms.max().unwrap_or(0);
+    let steps = plan.timeline.iter();
+    let dying = steps.filter(|step| step.fault.has_processes_die());
+    dying
+        .map(|step| {
+            let until_ms = step.until.as_ref().map_or(i64::MAX, |until| until.at_ms);
+            let until_ms = until_ms.saturating_add(longest_ms);
+            (step.targets.as_slice(), step.at_ms, until_ms)
+        })
+        .collect()
+}
+
+impl<'r, 'p> Scrapes<'r, 'p> {
+    fn new(record: &'r Record, plan: &'p Plan) -> Self {
         let targets = engine::targets(plan).into_iter();
         let targets = targets.map(|(job, instance, first_ms)| {
             let target = Target {
@@ -112,6 +130,7 @@ impl<'r> Scrapes<'r> {
             targets: targets.collect(),
             series: Vec::new(),
             spans: spans.collect(),
+            dying: dying(plan),
             deaths: deaths(record, plan),
             takes_ms: takes_ms + header.scrape_interval_ms,
             is_disturbed: record.interference().next().is_some(),
@@ -194,8 +213,16 @@ impl<'r> Scrapes<'r> {
             true => targets.contains(&target.instance),
             false => targets.is_empty(),
         };
+        let mut dying = self.dying.iter();
+        let may_die = dying.any(|(targets, from_ms, until_ms)| {
+            let is_hit = targets.is_empty() || targets.contains(&target.instance);
+            let is_meanwhile =
+                *from_ms <= at_ms && last_ms <= until_ms.saturating_add(self.takes_ms);
+            target.is_worker && is_hit && is_meanwhile
+        });
         let mut spans = self.spans.iter();
-        self.is_disturbed
+        may_die
+            || self.is_disturbed
             || spans.any(|(targets, planned_ms, done_ms)| {
                 let begins_before = planned_ms - self.takes_ms <= at_ms;
                 hits(targets) && begins_before && done_ms + self.takes_ms >= last_ms

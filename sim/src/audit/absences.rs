@@ -15,8 +15,27 @@ pub struct Absences {
     unreached: BTreeMap<String, Vec<(Time, Option<Time>)>>,
     /// The same of queues that were paused.
     paused: BTreeMap<String, Vec<(Time, Option<Time>)>>,
-    /// When Redis lost what it held, in order.
-    losses: Vec<Time>,
+    /// What of it Redis has lost, or may have, in order of time.
+    losses: Vec<Loss>,
+}
+
+/// From when until when; without an end while it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span(Time, Option<Time>);
+
+impl Span {
+    fn has(self, at: Time) -> bool {
+        at >= self.0 && self.1.is_none_or(|until| at <= until)
+    }
+}
+
+/// Something that Redis lost by plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Loss {
+    /// When what was lost had been sent.
+    sent: Span,
+    /// When it was lost.
+    lost: Span,
 }
 
 /// Begins a span, or ends the one that is open.
@@ -83,20 +102,46 @@ impl Absences {
 
     /// What Redis held until `at` may be gone.
     pub fn loses_data(&mut self, at: Time) {
-        self.losses.push(at);
-        self.losses.sort_unstable();
+        self.loses(Span(Time(i64::MIN), Some(at)), Span(at, Some(at)));
     }
 
-    /// When Redis lost its data for the last time.
-    #[must_use]
-    pub fn data_lost(&self) -> Option<Time> {
-        self.losses.last().copied()
+    /// What was sent to Redis from `from` to `to` may be gone since `to`.
+    pub fn loses_since(&mut self, from: Time, to: Time) {
+        self.loses(Span(from, Some(to)), Span(to, Some(to)));
     }
 
-    /// When Redis first lost its data at `since` or later.
+    fn loses(&mut self, sent: Span, lost: Span) {
+        self.losses.push(Loss { sent, lost });
+        self.losses.sort_by_key(|loss| loss.lost.0);
+    }
+
+    /// Anything in Redis may go from now on, or no longer.
+    pub fn evicts(&mut self, on: bool, at: Time) {
+        match on {
+            true => self.loses(Span(Time(i64::MIN), None), Span(at, None)),
+            false => {
+                for loss in &mut self.losses {
+                    loss.sent.1.get_or_insert(at);
+                    loss.lost.1.get_or_insert(at);
+                }
+            }
+        }
+    }
+
+    /// Whether Redis may have lost all that it held.
     #[must_use]
-    pub fn data_lost_since(&self, since: Time) -> Option<Time> {
-        self.losses.iter().copied().find(|at| *at >= since)
+    pub fn may_lose_all(&self) -> bool {
+        self.losses.iter().any(|loss| loss.sent.0 == Time(i64::MIN))
+    }
+
+    /// When Redis first lost what was sent to it at `sent`, at `since` or later, if it did by plan.
+    #[must_use]
+    pub fn lost_since(&self, sent: Time, since: Time) -> Option<Time> {
+        let losses = self.losses.iter().filter(|loss| loss.sent.has(sent));
+        let mut losses = losses.filter(|loss| loss.lost.1.is_none_or(|until| until >= since));
+        losses
+            .next()
+            .map(|loss| loss.lost.0.max(since.min(loss.lost.1.unwrap_or(since))))
     }
 
     /// Whether `who` is away now, or ever was between `from` and `to`.
@@ -116,6 +161,39 @@ impl Absences {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_lost_is_what_was_sent_in_time() {
+        let mut absences = Absences::default();
+        let lost = |absences: &Absences, sent, since| {
+            let at = absences.lost_since(Time(sent), Time(since));
+            at.map(|at| at.0)
+        };
+        assert_eq!(lost(&absences, 5, 5), None);
+        absences.loses_since(Time(10), Time(20));
+        assert_eq!(
+            [9, 10, 20, 21].map(|sent| lost(&absences, sent, sent)),
+            [None, Some(20), Some(20), None]
+        );
+        assert_eq!(lost(&absences, 15, 21), None);
+        assert!(!absences.may_lose_all());
+        absences.evicts(true, Time(30));
+        assert!(absences.may_lose_all());
+        assert_eq!(
+            [lost(&absences, 1, 5), lost(&absences, 1, 99)],
+            [Some(30), Some(99)]
+        );
+        absences.evicts(false, Time(40));
+        assert_eq!(
+            [lost(&absences, 1, 35), lost(&absences, 1, 99)],
+            [Some(35), None]
+        );
+        absences.loses_data(Time(50));
+        assert_eq!(
+            [lost(&absences, 45, 45), lost(&absences, 51, 51)],
+            [Some(50), None]
+        );
+    }
 
     #[test]
     fn a_restart_of_what_is_away_is_one_absence() {

@@ -2,7 +2,7 @@
 
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::Finish;
-use firedrill_asynq::op::TaskState;
+use firedrill_asynq::op::{Deed, TaskState};
 
 /// The life of one task.
 #[derive(Debug, Clone)]
@@ -35,18 +35,7 @@ pub(crate) struct Life {
     /// Moments at which a fault hurt this task.
     pub(crate) harmed: Vec<Time>,
     /// What operators did to it, in order of time.
-    pub(crate) by_hand: Vec<(Time, Hand)>,
-}
-
-/// What an operator did to one task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hand {
-    /// Made it pending, whatever it waited for.
-    Run,
-    /// Archived it.
-    Archive,
-    /// Deleted it.
-    Delete,
+    pub(crate) by_hand: Vec<(Time, Deed)>,
 }
 
 /// Where a task is in Redis when a drill is over.
@@ -84,14 +73,14 @@ impl Life {
     }
 
     /// The last that an operator did to it, and when.
-    pub(crate) fn last_by_hand(&self) -> Option<(Time, Hand)> {
+    pub(crate) fn last_by_hand(&self) -> Option<(Time, Deed)> {
         self.by_hand.last().copied()
     }
 
     /// Whether an operator made it pending between `from` and `to`.
     pub(crate) fn was_run_by_hand(&self, from: Time, to: Time) -> bool {
         let mut done = self.by_hand.iter();
-        done.any(|(at, what)| *what == Hand::Run && (from..=to).contains(at))
+        done.any(|(at, what)| *what == Deed::Run && (from..=to).contains(at))
     }
 
     /// The last sign of life but for the end of an execution, which may come after it is lost.
@@ -105,7 +94,7 @@ impl Life {
     /// When it went to the archive, last, by itself or by hand.
     pub(crate) fn archived_at(&self) -> Option<Time> {
         let archived = self.by_hand.iter().rev();
-        let mut archived = archived.filter(|(_, what)| *what == Hand::Archive);
+        let mut archived = archived.filter(|(_, what)| *what == Deed::Archive);
         let by_hand = archived.next().map(|(at, _)| *at);
         self.given_up_at().max(by_hand)
     }

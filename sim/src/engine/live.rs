@@ -14,6 +14,7 @@ mod lever;
 mod link;
 mod observer;
 mod producer;
+mod replica;
 pub mod scraper;
 mod stand;
 mod strain;
@@ -46,6 +47,7 @@ use left::Left;
 use link::Links;
 use observer::{Looked, Observer};
 use producer::ProducerTask;
+use replica::Replica;
 use scraper::Addresses;
 use stand::Stand;
 use std::io;
@@ -274,16 +276,24 @@ async fn begin(
             None => open().await?,
         };
         let brokers = (producer, open().await?, open().await?);
+        let replica = Replica::start(plan, &redis).await?;
         let workers = (addresses.clone(), EXPORTERS.len());
         let ways = (&address, &links, downstream.as_ref().map(Downstream::path));
         let fleet = Fleet::start(plan, options, ways, told.0.clone(), workers).await?;
-        Ok::<_, LiveError>((brokers, fleet, (links, downstream)))
+        Ok::<_, LiveError>((brokers, fleet, (links, downstream), replica))
     };
     let begun = options.abort.unless_asked(begin).await;
-    let (brokers, mut fleet, (links, downstream)) = begun.ok_or(LiveError::Stopped)??;
+    let (brokers, mut fleet, (links, downstream), replica) = begun.ok_or(LiveError::Stopped)??;
     let (producer_broker, exporter_broker, control) = brokers;
     let system = |what| move |error| LiveError::System(what, error);
-    let pids = fleet.all_pids().into_iter().chain(redis.pid());
+    let servers = [
+        redis.pid(),
+        replica.as_ref().and_then(|replica| replica.server.pid()),
+    ];
+    let pids = fleet
+        .all_pids()
+        .into_iter()
+        .chain(servers.into_iter().flatten());
     let path = std::path::absolute(&options.targets_file).map_err(system(TARGETS_FILE))?;
     let mut undos = account::ends(pids);
     undos.push(Undo::TargetsFile { path });
@@ -301,10 +311,11 @@ async fn begin(
     fleet.begin(clock, roster.clone()).await?;
     let uptime = uptime::Uptime::new(clock);
     let broker = exporter_broker.clone();
-    let place = exporter::serve_checked(broker, clock, Some(roster.clone())).await;
-    addresses.set(0, place.map_err(system("exporter port"))?);
-    let place = exporter::serve_redis(exporter_broker.clone(), uptime.clone()).await;
-    addresses.set(1, place.map_err(system("exporter port"))?);
+    let mut exporters = exporter::Exporters::new(broker, (clock, uptime.clone()), roster.clone());
+    for number in 0..EXPORTERS.len() {
+        let place = exporters.serve(number).await;
+        addresses.set(number, place.map_err(system("exporter port"))?);
+    }
     let stand = Stand {
         plan: Arc::new(plan.clone()),
         clock,
@@ -316,9 +327,13 @@ async fn begin(
         addresses,
         targets_file: TargetsFile::new(&options.targets_file, names(plan)),
         uptime,
+        exporters,
         roster,
         journal: home.journal().clone(),
         place: of,
+        told: told.0.clone(),
+        settings: stand::Settings::default(),
+        replica,
     };
     stand.tell_addresses()?;
     Ok(Begun {

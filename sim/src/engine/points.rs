@@ -49,7 +49,7 @@ pub(crate) enum At {
 impl PointVerdict {
     fn at(self) -> At {
         match self {
-            Self::DieBefore => At::Client,
+            Self::DieBefore | Self::Lose => At::Client,
             Self::DieAfter | Self::LoseReply | Self::Repeat => At::Redis,
         }
     }

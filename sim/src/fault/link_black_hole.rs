@@ -2,7 +2,7 @@
 
 use super::{Definition, Harm, Needs};
 use crate::form::form;
-use crate::lever::{Class, Lever, LinkLever, On};
+use crate::lever::{Class, Lever, LinkLever, On, Ways};
 use serde::{Deserialize, Serialize};
 
 form! {
@@ -21,7 +21,7 @@ impl Definition for LinkBlackHole {
     const STATE: &'static str = "cut off";
 
     fn begin(&self) -> Lever {
-        Lever::Link(LinkLever::Drop)
+        Lever::Link(LinkLever::Drop { ways: Ways::Both })
     }
 
     fn end(&self) -> Option<Lever> {

@@ -1,12 +1,12 @@
 //! `link.delay`: a slow network between clients and Redis.
 
 use super::{Definition, Harm, Needs};
-use crate::form::{duration, form, positive};
-use crate::lever::{Class, Lever, LinkLever, On};
+use crate::form::{choice, duration, form, positive};
+use crate::lever::{Class, Lever, LinkLever, On, Ways};
 use serde::{Deserialize, Serialize};
 
 form! {
-    /// What goes between clients and Redis arrives later, each way, in its order.
+    /// What goes between clients and Redis arrives later, in its order.
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub struct LinkDelay: "link.delay" {
@@ -14,6 +14,9 @@ form! {
         pub delay_ms as "delay": i64 = positive(), required;
         /// Up to so much more, drawn for each.
         pub jitter_ms as "jitter": i64 = duration(), default 0;
+        /// Which way.
+        #[serde(default, skip_serializing_if = "Ways::is_both")]
+        pub direction: Ways = choice(Ways::NAMED), quiet Ways::Both;
     }
 }
 
@@ -22,12 +25,12 @@ impl Definition for LinkDelay {
     const ON: On = On::Clients;
     const CLASS: Class = Class::Reversible;
     const CAUSES: &'static [&'static str] = &["slow-jobs", "redis-down", "other"];
-    const EXAMPLES: &'static [&'static str] = &["delay: 300ms"];
+    const EXAMPLES: &'static [&'static str] = &["delay: 300ms", "delay: 300ms, direction: to-client"];
     const ENDS_BY_ITSELF: bool = true;
     const STATE: &'static str = "slow";
 
     fn begin(&self) -> Lever {
-        Lever::Link(LinkLever::Delay { ms: self.delay_ms, jitter_ms: self.jitter_ms })
+        Lever::Link(LinkLever::Delay { ms: self.delay_ms, jitter_ms: self.jitter_ms, ways: self.direction })
     }
 
     fn end(&self) -> Option<Lever> {

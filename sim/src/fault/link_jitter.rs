@@ -1,8 +1,8 @@
 //! `link.jitter`: a network that is fast at one moment and slow at the next.
 
 use super::{Definition, Harm, Needs};
-use crate::form::{form, positive};
-use crate::lever::{Class, Lever, LinkLever, On};
+use crate::form::{choice, form, positive};
+use crate::lever::{Class, Lever, LinkLever, On, Ways};
 use serde::{Deserialize, Serialize};
 
 form! {
@@ -12,6 +12,9 @@ form! {
     pub struct LinkJitter: "link.jitter" {
         /// Up to so much later, drawn for each, each way.
         pub up_to_ms as "up_to": i64 = positive(), required;
+        /// Which way.
+        #[serde(default, skip_serializing_if = "Ways::is_both")]
+        pub direction: Ways = choice(Ways::NAMED), quiet Ways::Both;
     }
 }
 
@@ -27,6 +30,7 @@ impl Definition for LinkJitter {
         Lever::Link(LinkLever::Delay {
             ms: 0,
             jitter_ms: self.up_to_ms,
+            ways: self.direction,
         })
     }
 

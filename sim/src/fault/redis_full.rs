@@ -18,6 +18,7 @@ impl Definition for RedisFull {
     const CLASS: Class = Class::Stored;
     const CAUSES: &'static [&'static str] = &["resource-exhaustion", "redis-down", "other"];
     const ENDS_BY_ITSELF: bool = true;
+    const REMEDIES: &'static [&'static str] = &["redis.raise-maxmemory"];
     const STATE: &'static str = "full";
 
     fn begin(&self) -> Lever {

@@ -5,7 +5,7 @@ mod number;
 mod words;
 
 pub use compound::{Means, Named, by_name, list, placed, spotted, via, within};
-pub use number::{count, count64, number, rate, share, span, whole};
+pub use number::{count, count64, number, rate, share, size, span, whole};
 pub use words::{choice, name, one_of, only, parsed, text, truth};
 
 use crate::form::{Shape, Yaml};

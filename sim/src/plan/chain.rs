@@ -58,7 +58,7 @@ impl Births {
     pub(crate) fn identity(&self, of: Execution, nth: u32) -> Option<(u64, u128)> {
         let mut dice = self.0.get(of.workload)?.throw(of.seq, of.attempt);
         for _ in 0..nth {
-            (dice.bits(), dice.bits());
+            let _ = (dice.bits(), dice.bits());
         }
         let (high, low) = (dice.bits(), dice.bits());
         let id = (u128::from(high) << 64) | u128::from(low);

@@ -13,6 +13,10 @@ use tempfile::TempDir;
 const PREFIX: &str = "firedrill-";
 /// The socket in it.
 pub(super) const SOCKET: &str = "redis.sock";
+/// The same of a replica.
+pub(super) const REPLICA_SOCKET: &str = "replica.sock";
+/// What the names of data sets begin with that are kept for later.
+pub(super) const KEPT: &str = "kept-";
 /// The journal of the drill whose directory it is.
 pub(crate) const JOURNAL: &str = "undo.jsonl";
 /// The socket of what all workers of the drill share.
@@ -65,8 +69,17 @@ pub(super) fn stranger(dir: &Path) -> io::Result<Option<PathBuf>> {
         let name = name.to_string_lossy();
         let is_ours = matches!(
             &*name,
-            SOCKET | RESOURCES | JOURNAL | "redis.log" | "appendonlydir" | "dump.rdb"
-        ) || (name.starts_with("temp-") && name.ends_with(".rdb"));
+            SOCKET
+                | REPLICA_SOCKET
+                | RESOURCES
+                | JOURNAL
+                | "redis.log"
+                | "replica.log"
+                | "appendonlydir"
+                | "dump.rdb"
+                | "replica.rdb"
+        ) || ((name.starts_with("temp-") || name.starts_with(KEPT))
+            && name.ends_with(".rdb"));
         if !is_ours {
             return Ok(Some(entry.path()));
         }

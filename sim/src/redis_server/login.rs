@@ -8,6 +8,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// The drill's own user (ACL, Redis 6.0).
 pub(crate) const USER: &str = "firedrill";
+/// How long a replica and its primary bear it to hear nothing of each other, real seconds: longer than any drill.
+pub(crate) const HEARS_NOTHING_S: u32 = 1_000_000;
 /// What whoever does not log in may do: read, by scripts too, as asynq's inspector does.
 const LOOKS: &str = "on nopass ~* &* -@all +@read +ping +hello +auth +select +echo +quit +info +time +command \
                      +client|id +client|getname +client|setname +eval +evalsha";
@@ -35,6 +37,20 @@ impl Login {
     /// `multi.c`).
     pub(super) fn config(&self) -> String {
         format!("user {USER} on >{} ~* &* +@all\n", self.password)
+    }
+
+    /// Lines for the configuration of a replica whose primary is at a port of this machine. One that hears nothing does not
+    /// hang up: it falls behind.
+    pub(super) fn follows(&self, port: u16) -> String {
+        format!(
+            "masteruser {USER}\nmasterauth {}\nreplicaof 127.0.0.1 {port}\nrepl-timeout {HEARS_NOTHING_S}\n",
+            self.password
+        )
+    }
+
+    /// What a client says first.
+    pub(super) fn command(&self) -> String {
+        format!("AUTH {USER} {}", self.password)
     }
 
     /// What tells a server that has loaded its data what others may do; it answers `+OK` twice.

@@ -42,6 +42,9 @@ pub struct Ours {
     periodic: usize,
     /// Whether workers make tasks out of groups.
     aggregates: bool,
+    /// Ids of tasks that steps put there with a message that nobody can decode.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    garbled: BTreeSet<String>,
     /// Whether handlers enqueue tasks: those say whose children they are, and their ids follow from that.
     #[serde(default)]
     enqueue: bool,
@@ -73,6 +76,7 @@ impl Ours {
             periodic: periodic.count(),
             enqueue: plan.has_children(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
+            garbled: plan.all_garbled_ids(),
         }
     }
 
@@ -90,6 +94,9 @@ impl Ours {
         payload: Option<&[u8]>,
         known: &mut Option<BTreeSet<Uuid>>,
     ) -> bool {
+        if self.garbled.contains(id) {
+            return true;
+        }
         let payload = payload.and_then(Payload::decode);
         if let Some(payload) = &payload
             && self.enqueue

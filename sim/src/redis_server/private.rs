@@ -1,5 +1,6 @@
 //! A drill's own Redis, however it was had.
 
+use crate::redis_server::login::HEARS_NOTHING_S;
 use crate::redis_server::{
     ANSWERS_WITHIN, LOOK_AGAIN, Persistence, RedisServer, RedisServerError, RedisServerOptions,
     identity_at,
@@ -234,6 +235,86 @@ impl PrivateRedis {
         while !self.answers_or_fails(deadline)? {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+        Ok(())
+    }
+
+    /// What is in it now is kept under a number, for [`Self::restore`]; saved by `BGSAVE` before.
+    ///
+    /// # Errors
+    /// When it is no process of ours, or nothing was saved.
+    pub(crate) fn keep(&self, number: usize) -> Result<(), RedisServerError> {
+        match self {
+            Self::Program(server) => server
+                .keep(number)
+                .map_err(|error| RedisServerError::Start("redis".into(), error)),
+            _ => Err(RedisServerError::NotOurs),
+        }
+    }
+
+    /// Kills it and starts it again with what was kept under a number, and waits until it answers.
+    ///
+    /// # Errors
+    /// When nothing was kept, or it cannot be started.
+    pub(crate) async fn restore(&mut self, number: usize) -> Result<(), RedisServerError> {
+        let Self::Program(server) = self else {
+            return Err(RedisServerError::NotOurs);
+        };
+        server.relaunch_with_kept(number)?;
+        let deadline = Instant::now() + ANSWERS_WITHIN;
+        while !server.answers_or_fails(deadline)? {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        server
+            .has_loaded()
+            .map_err(|error| RedisServerError::Start("redis".into(), error))
+    }
+
+    /// Starts a replica of it, and waits until that has all its data.
+    ///
+    /// # Errors
+    /// When it is no process of ours, or the replica does not come.
+    pub(crate) async fn replica(&self, primary: u16) -> Result<RedisServer, RedisServerError> {
+        let Self::Program(server) = self else {
+            return Err(RedisServerError::Container(
+                "a failover needs a `redis-server` on PATH: there is no replica of a container"
+                    .into(),
+            ));
+        };
+        let failed = |error| RedisServerError::Start("redis".into(), error);
+        for (setting, value) in [
+            ("repl-diskless-sync-delay", "0".to_owned()),
+            ("repl-backlog-size", "16384".to_owned()),
+            ("repl-timeout", HEARS_NOTHING_S.to_string()),
+        ] {
+            let set = server.tell(&format!("CONFIG SET {setting} {value}"));
+            set.map_err(failed)?;
+        }
+        let mut replica = server.replica(primary)?;
+        let deadline = Instant::now() + ANSWERS_WITHIN;
+        loop {
+            let has_all = |info: String| info.contains("master_link_status:up");
+            if replica.answers_or_fails(deadline)?
+                && replica.info("replication").is_some_and(has_all)
+            {
+                return Ok(replica);
+            }
+            if Instant::now() > deadline {
+                let why = std::io::Error::other("the replica does not find its primary");
+                return Err(failed(why));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// A replica takes its place.
+    ///
+    /// # Errors
+    /// When it does not do as it is told.
+    pub(crate) fn promote(&mut self, replica: RedisServer) -> std::io::Result<()> {
+        let Self::Program(gone) = self else {
+            return Err(std::io::Error::other("it is no process of ours"));
+        };
+        *gone = replica.promoted(gone)?;
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::lever::{HandlerLever, LinkLever};
+use crate::lever::{Eviction, HandlerLever, LinkLever, Ways};
 use crate::redis_server::directory;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -282,10 +282,19 @@ fn what_a_lever_does_is_owed_before_and_settled_by_what_undoes_it() {
                 Lever::Redis(RedisLever::Continue),
                 Lever::Redis(RedisLever::Kill { keep_data: true }),
                 Lever::Redis(RedisLever::Start { keep_data: true }),
+                Lever::Redis(RedisLever::Restore),
+                Lever::Redis(RedisLever::LosePrimary),
             ],
         ),
         (
             Lever::Redis(RedisLever::Fill),
+            vec![Lever::Redis(RedisLever::Drain)],
+        ),
+        (
+            Lever::Redis(RedisLever::Limit {
+                bytes: 1,
+                policy: Eviction::None,
+            }),
             vec![Lever::Redis(RedisLever::Drain)],
         ),
         (queue(QueueLever::Pause), vec![queue(QueueLever::Unpause)]),
@@ -302,7 +311,9 @@ fn what_a_lever_does_is_owed_before_and_settled_by_what_undoes_it() {
     }
     for lever in [
         Lever::Handler(HandlerLever::Deadlock),
-        Lever::Link(LinkLever::Drop),
+        Lever::Link(LinkLever::Drop { ways: Ways::Both }),
+        Lever::Exporters { there: false },
+        Lever::SlowScrapes { ms: 1 },
         Lever::Scrape { reachable: false },
     ] {
         assert_eq!(account(lever), Account::default());

@@ -201,6 +201,7 @@ fn done(plan: &Plan, seen: &Seen) -> Result<(), TestCaseError> {
             What::End(step) => (&plan.timeline[step].id, Phase::End),
             What::Remedy(index) => (&plan.remedies[index].id, Phase::Begin),
             What::Goes(..) | What::RemedyGoes(..) => unreachable!("nothing was done"),
+            What::Prepare(_) => continue,
         };
         let is_of = |mark: &&Mark| mark.step.as_ref() == Some(id) && mark.phase == Some(phase);
         let done_ms: Vec<i64> = seen

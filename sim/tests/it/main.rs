@@ -6,6 +6,7 @@ mod confidence;
 mod conservation;
 mod faults;
 mod queueing_theory;
+mod remedies;
 mod support;
 mod task_options;
 mod theory;

@@ -5,11 +5,11 @@ use super::groups::Groups;
 use super::locks::Locks;
 use super::sorted::SortedSet;
 use crate::clock::Time;
-use crate::op::{Accepted, BrokerError, Delayed, QueueStats, ScheduleUnique, TaskState};
+use crate::op::{Accepted, BrokerError, Deed, Delayed, QueueStats, ScheduleUnique, TaskState};
 use crate::settings::{ARCHIVE_MAX, BATCH, KEEP_DAYS};
 use crate::table::Table;
 use crate::task::Task;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -53,6 +53,8 @@ pub(super) struct Queue<T: Task> {
     pub(super) locks: Locks<T>,
     /// Field `result`, apart because few tasks have it; an id that is only here has a hash of nothing else.
     pub(super) results: BTreeMap<T::Id, Arc<Vec<u8>>>,
+    /// Those whose message nobody can decode.
+    pub(super) garbled: BTreeSet<T::Id>,
     /// Value of the flag: Unix seconds.
     pub(super) paused: Option<i64>,
     pub(super) processed: i64,
@@ -84,6 +86,7 @@ impl<T: Task> Default for Queue<T> {
             groups: Groups::default(),
             locks: Locks::default(),
             results: BTreeMap::new(),
+            garbled: BTreeSet::new(),
             paused: None,
             processed: 0,
             failed: 0,
@@ -252,11 +255,16 @@ impl<T: Task> Queue<T> {
         place.hash.take().is_some() || result
     }
 
-    pub(super) fn dequeue(&mut self, lease_expires_s: i64) -> Option<T> {
+    /// The one that is next; an error: its message cannot be decoded, and it is taken all the same.
+    pub(super) fn dequeue(&mut self, lease_expires_s: i64) -> Result<Option<T>, T::Id> {
         if self.paused.is_some() {
-            return None;
+            return Ok(None);
         }
-        let id = self.pending.pop_back()?;
+        let Some(id) = self.pending.pop_back() else {
+            return Ok(None);
+        };
+        let garbled = !self.garbled.is_empty() && self.garbled.contains(&id);
+        let garbled = garbled.then(|| id.clone());
         let (active_at, lease_at) = (self.active.len(), self.lease.len());
         let (active_at, lease_at) = (
             u32::try_from(active_at).unwrap_or(u32::MAX),
@@ -281,7 +289,7 @@ impl<T: Task> Queue<T> {
                     lease: Some(lease_at),
                 },
             );
-            return None;
+            return Ok(None);
         };
         let hash = place
             .hash
@@ -300,7 +308,10 @@ impl<T: Task> Queue<T> {
                 });
             }
         }
-        message
+        match garbled {
+            Some(id) => Err(id),
+            None => Ok(message),
+        }
     }
 
     /// `LREM` from `active` and `ZREM` from `lease`: how every finishing script begins. Not rolled back when the second
@@ -351,6 +362,37 @@ impl<T: Task> Queue<T> {
         self.count(now, false);
         self.locks.release(lock.as_ref(), &id);
         Ok(())
+    }
+
+    /// A garbled one whose lease has expired.
+    pub(super) fn garbled_among_expired(&self, cutoff_s: i64) -> Option<T::Id> {
+        if self.garbled.is_empty() {
+            return None;
+        }
+        let expired = self
+            .lease
+            .iter()
+            .filter(|lease| lease.expires_s <= cutoff_s);
+        let mut garbled = expired.filter(|lease| self.garbled.contains(&lease.id));
+        garbled.next().map(|lease| lease.id.clone())
+    }
+
+    /// `DEL` of the set of leases; answers how many there were.
+    pub(super) fn lose_leases(&mut self) -> usize {
+        let lost = std::mem::take(&mut self.lease);
+        for lease in &lost {
+            if let Some(place) = self.places.get_mut(&lease.id) {
+                place.lease = None;
+            }
+        }
+        lost.len()
+    }
+
+    /// A message that nobody can decode, the next to be taken.
+    pub(super) fn garble(&mut self, id: T::Id) {
+        self.pending.push_back(id.clone());
+        self.set(&id, TaskState::Pending, None);
+        self.garbled.insert(id);
     }
 
     pub(super) fn requeue(&mut self, id: &T::Id) -> Result<(), BrokerError> {
@@ -557,6 +599,132 @@ impl<T: Task> Queue<T> {
         let mut active: Vec<&Active<T::Id>> = self.active.iter().collect();
         active.sort_by_key(|member| std::cmp::Reverse(member.arrival));
         active.into_iter().map(|member| member.id.clone()).collect()
+    }
+
+    /// See [`MemoryBroker::change`](super::MemoryBroker::change).
+    pub(super) fn change(
+        &mut self,
+        (what, from): (Deed, TaskState),
+        chosen: Option<&dyn Fn(&T) -> bool>,
+        since: Option<Time>,
+        now: Time,
+    ) -> Vec<T::Id> {
+        let is_choice = chosen.is_some() || since.is_some();
+        let listed: Vec<(T::Id, Option<i64>)> = match from {
+            TaskState::Pending if what != Deed::Run => {
+                let since = |id: &T::Id| self.places.get(id)?.hash.as_ref()?.pending_since;
+                let pending = self.pending.iter();
+                pending
+                    .map(|id| (id.clone(), since(id).map(|ns| ns / 1_000_000_000)))
+                    .collect()
+            }
+            TaskState::Scheduled | TaskState::Retry | TaskState::Completed => {
+                let entries = self.waiting(from).entries().into_iter();
+                entries.map(|(id, score)| (id, Some(score))).collect()
+            }
+            TaskState::Archived if what != Deed::Archive => {
+                let entries = self.archived.entries().into_iter();
+                entries.map(|(id, score)| (id, Some(score))).collect()
+            }
+            _ => Vec::new(),
+        };
+        let is_chosen = |(id, since_s): &(T::Id, Option<i64>)| {
+            let message = || self.places.get(id)?.hash.as_ref()?.message.as_ref();
+            chosen.is_none_or(|chosen| message().is_some_and(chosen))
+                && since.is_none_or(|since| since_s.is_some_and(|at_s| at_s <= since.secs()))
+        };
+        let ids: Vec<T::Id> = listed
+            .into_iter()
+            .filter(is_chosen)
+            .map(|(id, _)| id)
+            .collect();
+        match from {
+            TaskState::Pending => {
+                let gone: BTreeSet<&T::Id> = ids.iter().collect();
+                self.pending.retain(|id| !gone.contains(id));
+            }
+            TaskState::Archived => ids.iter().for_each(|id| {
+                self.archived.remove(id);
+            }),
+            _ => ids.iter().for_each(|id| {
+                self.waiting(from).remove(id);
+            }),
+        }
+        for id in &ids {
+            match what {
+                Deed::Run => {
+                    self.pending.push_front(id.clone());
+                    self.set(id, TaskState::Pending, None);
+                }
+                Deed::Archive => {
+                    self.archived.add(now.secs(), id.clone());
+                    self.set(id, TaskState::Archived, None);
+                }
+                Deed::Delete => {
+                    if from != TaskState::Pending || is_choice {
+                        self.release_lock(id);
+                    }
+                    self.delete(id);
+                }
+            }
+        }
+        if what == Deed::Archive && !ids.is_empty() {
+            // Quirk: what is trimmed leaves its hash behind.
+            let old = self
+                .archived
+                .up_to(now.secs() - KEEP_DAYS * 86_400, usize::MAX);
+            let most = ARCHIVE_MAX as usize;
+            for id in old {
+                self.archived.remove(&id);
+            }
+            let extra = (self.archived.len() + 1).saturating_sub(most);
+            for id in self.archived.lowest(extra) {
+                self.archived.remove(&id);
+            }
+        }
+        ids
+    }
+
+    /// The set of a state that is neither pending nor archived.
+    fn waiting(&mut self, state: TaskState) -> &mut SortedSet<T::Id> {
+        match state {
+            TaskState::Scheduled => &mut self.scheduled,
+            TaskState::Completed => &mut self.completed,
+            _ => &mut self.retry,
+        }
+    }
+
+    /// Gives up the lock that a task's hash names, if the task holds it.
+    fn release_lock(&mut self, id: &T::Id) {
+        let hash = self.places.get(id).and_then(|place| place.hash.as_ref());
+        let lock = hash.and_then(|hash| hash.unique_key.clone());
+        self.locks.release(lock.as_ref(), id);
+    }
+
+    /// See [`MemoryBroker::repair_orphans`](super::MemoryBroker::repair_orphans).
+    pub(super) fn repair_orphans(&mut self, now: Time) -> Vec<T::Id> {
+        let has_hash = |id: &T::Id| {
+            self.places
+                .get(id)
+                .is_some_and(|place| place.hash.is_some())
+        };
+        let mut orphans = self.leaseless();
+        orphans.retain(has_hash);
+        for id in &orphans {
+            // It has no lease: out of `active` is all there is to it.
+            let _ = self.leave(id);
+            self.release_lock(id);
+            self.pending.push_back(id.clone());
+            self.set(id, TaskState::Pending, None);
+            if let Some(hash) = self
+                .places
+                .get_mut(id)
+                .and_then(|place| place.hash.as_mut())
+            {
+                hash.pending_since = Some(now.0);
+            }
+        }
+        orphans
     }
 
     /// As `active` has them, those without a lease.

@@ -10,6 +10,10 @@ pub fn call_of(command: &[&[u8]]) -> Option<CallKind> {
     let [name, script, ..] = command else {
         return None;
     };
+    // No other command adds to leases: scripts do.
+    if name.eq_ignore_ascii_case(b"ZADD") && script.ends_with(b":lease") {
+        return Some(CallKind::Extend);
+    }
     let name = if name.eq_ignore_ascii_case(b"EVALSHA") {
         script::name_of_hash(script)
     } else if name.eq_ignore_ascii_case(b"EVAL") {
@@ -48,6 +52,11 @@ mod tests {
         );
         assert_eq!(call_of(&[b"EVAL", b"return 1", b"0"]), None);
         assert_eq!(call_of(&[b"PING"]), None);
+        assert_eq!(
+            call_of(&[b"ZADD", b"asynq:{q}:lease", b"XX"]),
+            Some(CallKind::Extend)
+        );
+        assert_eq!(call_of(&[b"ZADD", b"asynq:{q}:retry", b"1"]), None);
         assert_eq!(call_of(&[b"SET", hash.as_bytes(), b"5"]), None);
     }
 }

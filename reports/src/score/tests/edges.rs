@@ -219,6 +219,7 @@ pub(super) fn step(paper: &mut Paper, id: &str, planned: (i64, i64), seen: (i64,
         starts_ms: planned.0 * 1000,
         ends_ms: Some(planned.1 * 1000),
         targets: Vec::new(),
+        is_remedy: false,
     });
     let ends = [
         (Phase::Begin, planned.0, seen.0),

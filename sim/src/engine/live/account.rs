@@ -35,7 +35,7 @@ impl Stand {
         let pids = self.fleet.pids(&turn.targets(&self.plan));
         let owner = |pid: u32| Owner::of(pid).ok();
         let maxmemory = match lever {
-            Lever::Redis(RedisLever::Fill) => self.maxmemory().await,
+            Lever::Redis(RedisLever::Fill | RedisLever::Limit { .. }) => self.maxmemory().await,
             _ => String::new(),
         };
         let facts = Facts {
@@ -46,7 +46,7 @@ impl Stand {
         };
         let Account { owes, pays } = Account::of(&lever, facts);
         let step = match turn.what {
-            What::Begin(step) | What::End(step) | What::Goes(step, _) => {
+            What::Begin(step) | What::End(step) | What::Goes(step, _) | What::Prepare(step) => {
                 &self.plan.timeline[step].id
             }
             What::Remedy(index) | What::RemedyGoes(index, _) => &self.plan.remedies[index].id,

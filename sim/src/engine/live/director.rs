@@ -198,13 +198,14 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     let plan = stand.plan.clone();
     let targets = &turn.targets(&plan)[..];
     stand.lift_points(turn);
+    stand.leads_home(turn);
     stand.lift_throttles(turn).await;
     let seen: Seen = match turn.lever(&plan) {
         None => {
             stand.clocks_are_right(turn);
-            Some((true, "by itself".to_owned()))
+            Some(stand.has_died_of(turn))
         }
-        Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_)) => None,
+        Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_) | Lever::Life(_)) => None,
         Some(Lever::Clock(_)) => {
             // What a wrong clock makes of leases needs no other explanation.
             targets
@@ -213,8 +214,11 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
             None
         }
         Some(Lever::Process(lever)) => Some(stand.pull_process(lever, targets).await?),
-        Some(Lever::Redis(lever)) => Some(stand.pull_redis(lever).await?),
-        Some(Lever::Queue { queue, what }) => Some(stand.pull_queue(&queue, what).await),
+        Some(Lever::Redis(lever)) => stand.pull_redis(lever, turn).await?,
+        Some(Lever::Queue { queue, what }) => stand.pull_queue(&queue, what, turn).await,
+        Some(Lever::Exporters { there }) => Some(stand.pull_exporters(there, targets).await?),
+        Some(Lever::SlowScrapes { ms }) => Some(stand.pull_slow_scrapes(ms, targets)),
+        Some(Lever::Tasks { queue, what }) => Some(stand.pull_tasks(&queue, &what).await),
         Some(Lever::Link(lever)) => Some(stand.pull_link(lever, targets).await),
         Some(Lever::Point(lever)) => stand.pull_point(lever, turn, targets),
         Some(Lever::Scrape { reachable }) => Some(stand.pull_scrape(reachable, targets)),

@@ -13,9 +13,57 @@ use firedrill_asynq::op::{Op, Reply};
 use firedrill_detector::Labels;
 use std::io;
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 
 /// Connections of the observer and of the director, which no Redis would have by itself.
 const OBSERVERS: f64 = 2.0;
+
+/// The exporters of a drill, which may end and come again.
+pub(crate) struct Exporters {
+    broker: RedisBroker,
+    clock: ClockOrigin,
+    roster: Roster,
+    uptime: Uptime,
+    serving: [Option<AbortHandle>; 2],
+}
+
+impl Exporters {
+    /// None is there yet.
+    pub(crate) fn new(
+        broker: RedisBroker,
+        (clock, uptime): (ClockOrigin, Uptime),
+        roster: Roster,
+    ) -> Self {
+        Self {
+            broker,
+            clock,
+            roster,
+            uptime,
+            serving: [None, None],
+        }
+    }
+
+    /// Starts one, by its number among the targets.
+    ///
+    /// # Errors
+    /// When no loopback port can be opened.
+    pub(crate) async fn serve(&mut self, number: usize) -> io::Result<Place> {
+        let broker = self.broker.clone();
+        let (place, serving) = match number {
+            0 => asynq_exporter(broker, self.clock, Some(self.roster.clone())).await?,
+            _ => redis_exporter(broker, self.uptime.clone()).await?,
+        };
+        self.serving[number.min(1)] = Some(serving);
+        Ok(place)
+    }
+
+    /// Ends one: nobody listens on its port any more.
+    pub(crate) fn end(&mut self, number: usize) {
+        if let Some(serving) = self.serving[number.min(1)].take() {
+            serving.abort();
+        }
+    }
+}
 
 /// Serves asynq's collector. As the real one: when any queue cannot be read there is no asynq series at all, and the
 /// answer is still 200.
@@ -23,15 +71,16 @@ const OBSERVERS: f64 = 2.0;
 /// # Errors
 /// When no loopback port can be opened.
 pub async fn serve_asynq(broker: RedisBroker, clock: ClockOrigin) -> io::Result<Place> {
-    serve_checked(broker, clock, None).await
+    let (place, _) = asynq_exporter(broker, clock, None).await?;
+    Ok(place)
 }
 
 /// As [`serve_asynq`]; what is served is held against what the drill of the roster has done.
-pub(crate) async fn serve_checked(
+async fn asynq_exporter(
     broker: RedisBroker,
     clock: ClockOrigin,
     roster: Option<Roster>,
-) -> io::Result<Place> {
+) -> io::Result<(Place, AbortHandle)> {
     let text = move || {
         let (broker, roster) = (broker.clone(), roster.clone());
         async move {
@@ -47,6 +96,11 @@ pub(crate) async fn serve_checked(
 /// # Errors
 /// When no loopback port can be opened.
 pub async fn serve_redis(broker: RedisBroker, uptime: Uptime) -> io::Result<Place> {
+    let (place, _) = redis_exporter(broker, uptime).await?;
+    Ok(place)
+}
+
+async fn redis_exporter(broker: RedisBroker, uptime: Uptime) -> io::Result<(Place, AbortHandle)> {
     let text = move || {
         let (broker, uptime) = (broker.clone(), uptime.clone());
         async move {
@@ -62,7 +116,7 @@ pub async fn serve_redis(broker: RedisBroker, uptime: Uptime) -> io::Result<Plac
     serve(text).await
 }
 
-async fn serve<F, R>(text: F) -> io::Result<Place>
+async fn serve<F, R>(text: F) -> io::Result<(Place, AbortHandle)>
 where
     F: Fn() -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Option<String>> + Send + 'static,
@@ -71,8 +125,8 @@ where
     let address = listener.local_addr()?;
     let token = http::new_token();
     let pages = http::signed(http::page("/metrics", text), &token);
-    tokio::spawn(http::serve(listener, pages));
-    Ok(Place { address, token })
+    let serving = tokio::spawn(http::serve(listener, pages));
+    Ok((Place { address, token }, serving.abort_handle()))
 }
 
 async fn asynq_values(

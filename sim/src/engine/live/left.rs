@@ -82,7 +82,8 @@ impl Left {
             sink(told).map_err(LiveError::Sink)?;
         }
         let absences = self.absences;
-        if ledgers_whole && !absences.was_away(REDIS, start, self.stopped_at) {
+        let is_told = !absences.was_away(REDIS, start, self.stopped_at);
+        if ledgers_whole && is_told && !plan.loses_tasks_on_their_way() {
             for (queue, saw) in counters::wrong(plan, &found.counters, (&self.producer, &ledgers)) {
                 let told = interference(Meddling::ForeignData, queue, saw);
                 sink(told).map_err(LiveError::Sink)?;
@@ -123,6 +124,7 @@ async fn look(
     stand: &mut Stand,
     (broker, living): (&RedisBroker, &BTreeSet<String>),
 ) -> Result<Found, LiveError> {
+    stand.let_in().await;
     // One that is stopped goes on, and one that is gone is started: what survived is part of the audit.
     stand.redis.wake().await?;
     let start = stand.clock.virtual_start;

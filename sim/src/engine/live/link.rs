@@ -7,17 +7,17 @@ mod talk;
 
 use crate::engine::live::child::Told;
 use crate::engine::live::watch::Roster;
-use crate::lever::{LinkLever, PointRule};
+use crate::lever::{LinkLever, PointRule, Ways};
 use crate::plan::Plan;
 use firedrill_asynq::broker::redis::address::{Address, Way};
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::rng;
-use pump::Dice;
+use pump::{Busy, Dice};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use talk::{Rules, Talk};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -44,19 +44,50 @@ pub(crate) struct Links {
 type Hears = Option<(Arc<Rules>, Arc<str>)>;
 
 /// One client's link. Dropping it closes it.
-struct Link {
+pub(super) struct Link {
     port: u16,
     state: watch::Sender<State>,
+    /// Where it leads, and where it led first.
+    leads: Arc<Mutex<Way>>,
+    home: Way,
     accepting: JoinHandle<()>,
 }
 
 /// What a link does to what goes over it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct State {
+    /// What clients say, and what Redis says.
+    ways: [OneWay; 2],
+    reset: bool,
+    /// Counts how often it was led elsewhere: connections of before end.
+    led: u32,
+}
+
+/// The same of one way.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct OneWay {
     delay: Duration,
     jitter: Duration,
     cut: bool,
-    reset: bool,
+    /// Bytes in a real second.
+    rate: Option<f64>,
+    /// Bytes of a piece, and from one to the next.
+    slice: Option<(usize, Duration)>,
+}
+
+impl State {
+    /// The same both ways, or one way.
+    fn of(way: OneWay, ways: Ways) -> Self {
+        let one = |hit| if hit { way } else { OneWay::default() };
+        Self {
+            ways: ways.hit().map(one),
+            ..Self::default()
+        }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.ways.iter().any(|way| way.cut)
+    }
 }
 
 impl Drop for Link {
@@ -110,6 +141,14 @@ impl Links {
         redis.by_way_of(self.all.get(client)?.port)
     }
 
+    /// Leads the links of these clients elsewhere, or back; answers how many there are.
+    pub(super) fn lead(&self, clients: &[String], to: Option<&Way>) -> usize {
+        let links = clients.iter().filter_map(|name| self.all.get(name));
+        links
+            .map(|link| link.lead(to.unwrap_or(&link.home).clone()))
+            .count()
+    }
+
     /// Does something to the links of these clients; answers of how many it was seen.
     pub(super) async fn pull(
         &self,
@@ -117,28 +156,14 @@ impl Links {
         clients: &[String],
         clock: ClockOrigin,
     ) -> usize {
-        let state = match lever {
-            LinkLever::Delay { ms, jitter_ms } => State {
-                delay: clock.real_millis(ms),
-                jitter: clock.real_millis(jitter_ms),
-                ..State::default()
-            },
-            LinkLever::Drop => State {
-                cut: true,
-                ..State::default()
-            },
-            LinkLever::Reset => State {
-                reset: true,
-                ..State::default()
-            },
-            LinkLever::Heal => State::default(),
-        };
+        let state = state(lever, clock);
         let links: Vec<&Link> = clients
             .iter()
             .filter_map(|name| self.all.get(name))
             .collect();
         for link in &links {
-            link.state.send_replace(state);
+            link.lead(link.home.clone());
+            link.set(state);
         }
         let mut seen = 0;
         for link in &links {
@@ -148,16 +173,104 @@ impl Links {
     }
 }
 
+/// What a lever makes of a link.
+fn state(lever: LinkLever, clock: ClockOrigin) -> State {
+    match lever {
+        LinkLever::Delay {
+            ms,
+            jitter_ms,
+            ways,
+        } => State::of(
+            OneWay {
+                delay: clock.real_millis(ms),
+                jitter: clock.real_millis(jitter_ms),
+                ..OneWay::default()
+            },
+            ways,
+        ),
+        LinkLever::Drop { ways } => State::of(
+            OneWay {
+                cut: true,
+                ..OneWay::default()
+            },
+            ways,
+        ),
+        LinkLever::Throttle { bytes_per_s, ways } => State::of(
+            OneWay {
+                rate: Some(bytes_per_s as f64 * clock.speed),
+                ..OneWay::default()
+            },
+            ways,
+        ),
+        LinkLever::Slice {
+            bytes,
+            every_ms,
+            ways,
+        } => State::of(
+            OneWay {
+                slice: Some((bytes as usize, clock.real_millis(every_ms))),
+                ..OneWay::default()
+            },
+            ways,
+        ),
+        LinkLever::Reset => State {
+            reset: true,
+            ..State::default()
+        },
+        LinkLever::Demote | LinkLever::Heal => State::default(),
+    }
+}
+
 impl Link {
+    /// From now on it does this; where it leads is another matter.
+    fn set(&self, state: State) {
+        self.state.send_modify(|now| {
+            let led = now.led;
+            *now = State { led, ..state };
+        });
+    }
+
+    /// From now on it leads there, if it did not before; connections of before end.
+    fn lead(&self, way: Way) {
+        let mut leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
+        if *leads != way {
+            *leads = way;
+            self.state.send_modify(|state| state.led += 1);
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Nothing passes from now on.
+    pub(super) fn cut(&self) {
+        let cut = OneWay {
+            cut: true,
+            ..OneWay::default()
+        };
+        self.set(State::of(cut, Ways::Both));
+    }
+
+    /// One that nobody listens to.
+    pub(super) async fn plain(way: Way, dice: Dice) -> io::Result<Self> {
+        Self::open(way, dice, None).await
+    }
+
     async fn open(way: Way, dice: Dice, hears: Hears) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let (state, _) = watch::channel(State::default());
         let watched = state.subscribe();
-        let accepting = tokio::spawn(accept(listener, (way, hears), watched, dice));
+        let leads = Arc::new(Mutex::new(way.clone()));
+        let to = (leads.clone(), hears);
+        let accepting = tokio::spawn(accept(listener, to, watched, dice));
         Ok(Self {
             port,
             state,
+            leads,
+            home: way,
             accepting,
         })
     }
@@ -165,10 +278,19 @@ impl Link {
     /// Looks whether the link is as it should be: a greeting over it is answered, late or not at all. One that is only
     /// uneven is greeted a few times: all of them early would be a rare accident.
     async fn is(&self, state: State) -> bool {
-        let least = match (state.delay, state.jitter) {
-            (Duration::ZERO, jitter) => jitter / 4,
-            (delay, _) => 2 * delay,
+        let delays = || state.ways.iter().map(|way| way.delay).sum::<Duration>();
+        let jitters = || state.ways.iter().map(|way| way.jitter).sum::<Duration>();
+        let least = match (delays(), jitters()) {
+            (Duration::ZERO, jitters) => jitters / 8,
+            (delays, _) => delays,
         };
+        if state
+            .ways
+            .iter()
+            .any(|way| way.rate.is_some() || way.slice.is_some())
+        {
+            return self.takes_time(state).await;
+        }
         if state.reset {
             // At once: silence would be a cut.
             let answer = tokio::time::timeout(ANSWERS_WITHIN, greet(self.port)).await;
@@ -177,11 +299,11 @@ impl Link {
         for _ in 0..GREETINGS {
             let took = self.greeted(state).await;
             match took {
-                Some(took) if !state.cut && took >= least => return true,
+                Some(took) if !state.is_cut() && took >= least => return true,
                 // Once on time says nothing of jitter.
-                Some(_) if !state.cut && state.delay.is_zero() => {}
+                Some(_) if !state.is_cut() && delays().is_zero() => {}
                 Some(_) => return false,
-                None => return state.cut,
+                None => return state.is_cut(),
             }
         }
         false
@@ -190,14 +312,52 @@ impl Link {
     /// How long it takes until a greeting is answered; `None`: longer than it would.
     async fn greeted(&self, state: State) -> Option<Duration> {
         let began = tokio::time::Instant::now();
-        let patience = match state.cut {
+        let delays = state.ways.iter().map(|way| way.delay + way.jitter);
+        let patience = match state.is_cut() {
             true => SILENT_FOR,
-            false => ANSWERS_WITHIN + 2 * (state.delay + state.jitter),
+            false => ANSWERS_WITHIN + delays.sum::<Duration>(),
         };
         let answered = tokio::time::timeout(patience, greet(self.port)).await;
         answered.ok()?.ok()?;
         Some(began.elapsed())
     }
+}
+
+/// What takes a link time by its size, real time: long enough to be told from a hiccup, and short for a drill.
+const TAKES: Duration = Duration::from_millis(60);
+/// Least and most bytes that a link is asked to carry for that.
+const CARRIES: [f64; 2] = [64.0, 8e6];
+
+impl Link {
+    /// Whether something that is large enough takes as long as it should over a thin link, or one that cuts it to pieces.
+    async fn takes_time(&self, state: State) -> bool {
+        let per_byte = |way: &OneWay| {
+            let sliced = way
+                .slice
+                .map(|(bytes, every)| every.as_secs_f64() / bytes as f64);
+            way.rate.map(|rate| 1.0 / rate).or(sliced).unwrap_or(0.0)
+        };
+        let each = state.ways.iter().map(per_byte).sum::<f64>();
+        let bytes = (TAKES.as_secs_f64() / each).clamp(CARRIES[0], CARRIES[1]);
+        let takes = Duration::from_secs_f64(bytes * each);
+        let began = tokio::time::Instant::now();
+        let echoed =
+            tokio::time::timeout(ANSWERS_WITHIN + 4 * takes, echo(self.port, bytes as usize));
+        // Nobody else is to be thanked for it: others on the link make it longer only.
+        matches!(echoed.await, Ok(Ok(()))) && began.elapsed() >= takes / 2
+    }
+}
+
+/// Has so many bytes come back over a link.
+async fn echo(port: u16, bytes: usize) -> io::Result<()> {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    let (mut from, mut to) = stream.into_split();
+    let mut asked = format!("*2\r\n$4\r\nECHO\r\n${bytes}\r\n").into_bytes();
+    let mut answer = vec![0; format!("${bytes}\r\n").len() + bytes + 2];
+    asked.resize(asked.len() + bytes, b'x');
+    asked.extend_from_slice(b"\r\n");
+    let (sent, heard) = tokio::join!(to.write_all(&asked), from.read_exact(&mut answer));
+    sent.and(heard.map(drop))
 }
 
 /// Asks for anything over a link and waits for the first byte of the answer.
@@ -210,23 +370,26 @@ async fn greet(port: u16) -> io::Result<()> {
 /// Takes connections until the link is closed.
 async fn accept(
     listener: TcpListener,
-    (way, hears): (Way, Hears),
+    (leads, hears): (Arc<Mutex<Way>>, Hears),
     state: watch::Receiver<State>,
     mut dice: Dice,
 ) {
     let mut connections = tokio::task::JoinSet::new();
+    // All connections of a client share a thin link.
+    let thin: [Busy; 2] = Default::default();
     loop {
         let Ok((client, _)) = listener.accept().await else {
             continue;
         };
         while connections.try_join_next().is_some() {}
-        let (way, state, dice) = (way.clone(), state.clone(), pump::split(&mut dice));
+        let way = leads.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (state, dice, thin) = (state.clone(), pump::split(&mut dice), thin.clone());
         let talk = hears
             .clone()
             .map(|(rules, client)| Talk::new(rules, client));
         connections.spawn(async move {
             // A connection that breaks is closed on both sides: that is all there is to tell.
-            let _ = forward(client, (way, talk), state, dice).await;
+            let _ = forward(client, (way, talk), state, (dice, thin)).await;
         });
     }
 }
@@ -235,13 +398,16 @@ async fn forward(
     client: TcpStream,
     (way, talk): (Way, Option<Talk>),
     state: watch::Receiver<State>,
-    dice: [Dice; 2],
+    own: ([Dice; 2], [Busy; 2]),
 ) -> io::Result<()> {
     client.set_nodelay(true)?;
     let knob = client.as_fd().try_clone_to_owned()?;
-    let mut reset = state.clone();
+    let (mut reset, mut led) = (state.clone(), state.clone());
+    let leads = led.borrow().led;
     tokio::select! {
-        done = carry(client, (way, talk), state, dice) => done,
+        done = carry(client, (way, talk), state, own) => done,
+        // It leads elsewhere now.
+        Ok(_) = led.wait_for(|state| state.led != leads) => Ok(()),
         // A link that is gone resets nobody.
         Ok(_) = reset.wait_for(|state| state.reset) => {
             // With nothing lingering, closing is a reset.
@@ -255,19 +421,19 @@ async fn carry(
     client: TcpStream,
     (way, talk): (Way, Option<Talk>),
     mut state: watch::Receiver<State>,
-    dice: [Dice; 2],
+    own: ([Dice; 2], [Busy; 2]),
 ) -> io::Result<()> {
     // Nobody answers a greeting that does not arrive.
-    pump::passes(&mut state).await;
+    pump::passes(&mut state, pump::ASKING).await;
     match way {
         Way::Socket(path) => {
             let server = UnixStream::connect(path).await?;
-            pump::both(client, server, state, dice, talk.as_ref()).await;
+            pump::both(client, server, state, own, talk.as_ref()).await;
         }
         Way::Server(place) => {
             let server = TcpStream::connect(place).await?;
             server.set_nodelay(true)?;
-            pump::both(client, server, state, dice, talk.as_ref()).await;
+            pump::both(client, server, state, own, talk.as_ref()).await;
         }
     }
     Ok(())

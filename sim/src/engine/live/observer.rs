@@ -152,6 +152,7 @@ impl<'p> Observer<'p> {
             Told::Effect(effect) => self.felt(&effect, sink)?,
             Told::Crashes(effect) => {
                 if self.roster.dies(&effect.process) {
+                    self.roster.died_of(effect.step);
                     self.felt(&effect, sink)?;
                 }
             }

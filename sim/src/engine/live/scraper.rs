@@ -18,6 +18,8 @@ struct Places {
     by_target: BTreeMap<usize, Place>,
     /// Targets that cannot be reached.
     out_of_reach: BTreeSet<usize>,
+    /// How late targets answer, virtual milliseconds.
+    slow_ms: BTreeMap<usize, i64>,
     /// Targets that are not found: they are no members now.
     not_found: BTreeSet<usize>,
 }
@@ -45,6 +47,20 @@ impl Addresses {
         } else {
             places.out_of_reach.insert(target);
         }
+    }
+
+    /// From now on target number `target` answers so late, virtual milliseconds; 0: at once.
+    pub(crate) fn slow(&self, target: usize, ms: i64) {
+        let mut places = self.places();
+        match ms {
+            0 => places.slow_ms.remove(&target),
+            _ => places.slow_ms.insert(target, ms),
+        };
+    }
+
+    /// How late it answers, virtual milliseconds.
+    fn slow_ms(&self, target: usize) -> i64 {
+        self.places().slow_ms.get(&target).copied().unwrap_or(0)
     }
 
     /// From now on target number `target` is found, or no longer.
@@ -183,7 +199,9 @@ pub async fn scrape_loop(
         {
             return;
         }
-        let reachable = addresses.is_reachable(schedule.target);
+        // An answer that comes when nobody waits for it any more is none.
+        let late_ms = addresses.slow_ms(schedule.target);
+        let reachable = addresses.is_reachable(schedule.target) && late_ms < schedule.timeout_ms;
         let values = match addresses.get(schedule.target).filter(|_| reachable) {
             Some(Place { address, token }) => {
                 let fetched = http::fetch_from(address, schedule.path, Some(&token));

@@ -1,9 +1,12 @@
 //! What there is in a live drill, and what levers act upon: Redis, the worker processes, where targets are.
 
 use super::LiveError;
+use super::child::Told;
 use super::downstream::Downstream;
+use super::exporter::Exporters;
 use super::fleet::Fleet;
 use super::link::Links;
+use super::replica::Replica;
 use super::scraper::Addresses;
 use super::targets_file::TargetsFile;
 use super::uptime::Uptime;
@@ -13,8 +16,11 @@ use crate::plan::TARGETS_FILE;
 use crate::redis_server::private::PrivateRedis;
 use crate::undo::{Journal, Where};
 use firedrill_asynq::broker::redis::RedisBroker;
-use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::clock::{ClockOrigin, Time};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
 
 /// See the module. Dropping it ends all of it.
 pub(super) struct Stand {
@@ -32,12 +38,45 @@ pub(super) struct Stand {
     pub(super) addresses: Addresses,
     pub(super) targets_file: TargetsFile,
     pub(super) uptime: Uptime,
+    pub(super) exporters: Exporters,
     /// Told before anything is done to anybody.
     pub(super) roster: Roster,
     /// What is to be undone is written here before it is done.
     pub(super) journal: Journal,
     /// What the journal calls the drill's Redis.
     pub(super) place: Where,
+    /// Where effects are told that are felt later.
+    pub(super) told: UnboundedSender<Told>,
+    /// What is done to Redis, as long as it is.
+    pub(super) settings: Settings,
+    /// A replica of its Redis, until it is promoted.
+    pub(super) replica: Option<Replica>,
+}
+
+/// What levers have made of Redis.
+#[derive(Default)]
+pub(super) struct Settings {
+    /// Waits for the limit of its memory to be reached.
+    pub(super) limit: Option<AtWork>,
+    /// Waits for leases that it deletes.
+    pub(super) leases: Option<AtWork>,
+    /// A script of ours that keeps it busy.
+    pub(super) script: Option<AtWork>,
+    /// `maxclients` as it was.
+    pub(super) max_clients: Option<String>,
+    /// Whether commands are forbidden.
+    pub(super) denies: bool,
+    /// When what was kept of its data was kept, by step.
+    pub(super) kept: BTreeMap<usize, Time>,
+}
+
+/// A task that ends when it is dropped.
+pub(super) struct AtWork(pub(super) JoinHandle<()>);
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Stand {

@@ -64,6 +64,10 @@ struct State {
     told: usize,
     /// Those that have died in the middle of a call, by plan, and when.
     deaths: BTreeMap<String, Time>,
+    /// Queues whose tasks may be active without a lease.
+    unleased: BTreeSet<String>,
+    /// How many have died of each step, by its index.
+    deaths_of: BTreeMap<usize, u32>,
 }
 
 impl Roster {
@@ -132,6 +136,16 @@ impl Roster {
         killed
     }
 
+    /// A process has died of a step.
+    pub(crate) fn died_of(&self, step: usize) {
+        *self.state().deaths_of.entry(step).or_default() += 1;
+    }
+
+    /// How many have died of a step so far.
+    pub(crate) fn deaths_of(&self, step: usize) -> u32 {
+        self.state().deaths_of.get(&step).copied().unwrap_or(0)
+    }
+
     /// When a process has died by plan, told once.
     pub(crate) fn take_death(&self, who: &str) -> Option<Time> {
         self.state().deaths.remove(who)
@@ -192,6 +206,32 @@ impl Roster {
     /// What operators have done to tasks.
     pub(crate) fn by_hand(&self) -> Vec<ByHand> {
         self.state().by_hand.clone()
+    }
+
+    /// What was sent to Redis since `from` may be gone by plan.
+    pub(crate) fn loses_since(&self, from: Time) {
+        let now = self.clock.now();
+        self.state().absences.loses_since(from, now);
+    }
+
+    /// Tasks of a queue may be active without a lease, by plan, and what is in it may not be what was sent: from now on.
+    pub(crate) fn loses_leases(&self, queue: &str) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.absences.leaves(REDIS, now);
+        state.absences.returns(REDIS, now);
+        state.unleased.insert(queue.to_owned());
+    }
+
+    /// Whether they may.
+    pub(crate) fn has_lost_leases(&self, queue: &str) -> bool {
+        self.state().unleased.contains(queue)
+    }
+
+    /// Redis evicts keys by plan, or no longer.
+    pub(crate) fn evicts(&self, on: bool) {
+        let now = self.clock.now();
+        self.state().absences.evicts(on, now);
     }
 
     /// Whether `who` was away by plan at any moment between `from` and `to`.

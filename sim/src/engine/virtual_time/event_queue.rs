@@ -44,6 +44,8 @@ pub(crate) enum Happening {
     Resource(Who, RunId, OnResource),
     /// More may hold a resource from now on.
     Grows(usize),
+    /// It is time for what becomes of a process in this life by plan: its number among those of the process.
+    Ails(u16, u32, u16),
     /// An actor is asked to shut down.
     Shutdown(Who),
     /// Between actors and Redis.

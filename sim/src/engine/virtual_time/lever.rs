@@ -2,12 +2,13 @@
 
 mod process;
 mod redis;
+mod tasks;
 mod wire;
 
 pub(crate) use process::Restart;
 pub(crate) use wire::{OnWire, Wire};
 
-use crate::agenda::{Turn, What};
+use crate::agenda::{Turn, What, over};
 use crate::audit::way_of;
 use crate::engine::virtual_time::world::World;
 use crate::lever::{Lever, QueueLever};
@@ -41,20 +42,28 @@ impl World<'_> {
         let plan = self.stage.plan;
         let targets = &turn.targets(plan)[..];
         self.lift_points(turn);
+        self.leads_home(turn);
         self.lift_throttles(turn);
         let pulled = match turn.lever(plan) {
             None => {
                 self.clocks(turn, false);
-                Pulled::Seen(true, "by itself".to_owned())
+                let (seen, saw) = match turn.what {
+                    What::End(step) => over(plan, step, self.deaths_of[step]),
+                    _ => (true, "by itself".to_owned()),
+                };
+                Pulled::Seen(seen, saw)
             }
-            Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_)) => Pulled::Nothing,
+            Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_) | Lever::Life(_)) => {
+                Pulled::Nothing
+            }
             Some(Lever::Clock(_)) => {
                 self.clocks(turn, true);
                 Pulled::Nothing
             }
             Some(Lever::Process(lever)) => self.pull_process(lever, turn, targets),
-            Some(Lever::Redis(lever)) => self.pull_redis(lever),
-            Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what),
+            Some(Lever::Redis(lever)) => self.pull_redis(lever, turn),
+            Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what, turn),
+            Some(Lever::Tasks { queue, what }) => self.pull_tasks(&queue, &what),
             Some(Lever::Link(lever)) => self.pull_link(lever, targets),
             Some(Lever::Point(lever)) => self.pull_point(lever, turn, targets),
             Some(Lever::Scrape { reachable }) => {
@@ -66,6 +75,19 @@ impl World<'_> {
                 };
                 let all = targets.len();
                 Pulled::Seen(hit == all, format!("{hit} of {all} {what}"))
+            }
+            Some(Lever::Exporters { there }) => {
+                let hit = self.scrapes.reach(targets, there);
+                let what = if there { "there again" } else { "gone" };
+                let all = targets.len();
+                Pulled::Seen(hit == all, format!("{hit} of {all} {what}"))
+            }
+            Some(Lever::SlowScrapes { ms }) => {
+                // Less than the timeout changes nothing, and is refused.
+                let hit = self.scrapes.reach(targets, ms == 0);
+                let what = if ms == 0 { "at once again" } else { "late" };
+                let all = targets.len();
+                Pulled::Seen(hit == all, format!("{hit} of {all} answer {what}"))
             }
             Some(Lever::Members { targets_stay }) => self.scale(turn, targets, targets_stay),
         };
@@ -110,10 +132,31 @@ impl World<'_> {
         self.agenda.done(turn, self.stage.plan, now_ms);
     }
 
-    fn pull_queue(&mut self, name: &str, what: QueueLever) -> Pulled {
+    fn pull_queue(&mut self, name: &str, what: QueueLever, turn: Turn) -> Pulled {
         let queue = super::token::queue_number(self.stage.plan, name);
         let now = self.stage.now;
         let (op, seen) = match what {
+            QueueLever::LoseLeases => {
+                self.stage.unleased(now);
+                if let What::Begin(step) = turn.what {
+                    self.stage.lose_leases(queue, step);
+                }
+                return Pulled::Nothing;
+            }
+            QueueLever::Garble { count } => {
+                self.stage.unleased(now);
+                let step = match turn.what {
+                    What::Begin(step) => step,
+                    _ => return Pulled::Seen(true, "by itself".to_owned()),
+                };
+                // Numbers that no producer comes to.
+                for number in 0..count {
+                    let id = super::token::Number::garbled(step, number);
+                    self.stage.redis.data().garble(&queue, id);
+                }
+                let saw = format!("{count} of {count} messages put into {name}");
+                return Pulled::Seen(true, saw);
+            }
             QueueLever::Pause => (Op::Pause { queue, now }, "paused"),
             QueueLever::Unpause => (Op::Unpause { queue }, "unpaused"),
         };

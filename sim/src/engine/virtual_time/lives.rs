@@ -1,10 +1,11 @@
 //! The lives of all tasks, each closed as soon as nothing more can happen to it.
 
-use crate::audit::{Absences, Audited, Auditor, Hand, Leftover, Life};
+use crate::audit::{Absences, Audited, Auditor, Leftover, Life};
 use crate::engine::virtual_time::token::Number;
 use crate::plan::{Child, PRODUCER};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::Note;
+use firedrill_asynq::op::Deed;
 use firedrill_asynq::table::{Pages, Table};
 
 /// A life that may still go on.
@@ -24,14 +25,17 @@ pub(crate) struct TaskLives {
     auditor: Auditor,
     /// Whether a task may be in Redis although its producer was told otherwise: what was sent may arrive late.
     refused_may_come: bool,
+    /// Whether Redis may have a task again that it had forgotten.
+    may_return: bool,
 }
 
 impl TaskLives {
-    pub(crate) fn new(auditor: Auditor, refused_may_come: bool) -> Self {
+    pub(crate) fn new(auditor: Auditor, refused_may_come: bool, may_return: bool) -> Self {
         Self {
             open: Pages::default(),
             auditor,
             refused_may_come,
+            may_return,
         }
     }
 
@@ -122,10 +126,11 @@ impl TaskLives {
     }
 
     fn close_if_over(&mut self, id: Number) {
-        if self
-            .open
-            .get(&id)
-            .is_some_and(|open| open.gone && open.running == 0)
+        if !self.may_return
+            && self
+                .open
+                .get(&id)
+                .is_some_and(|open| open.gone && open.running == 0)
         {
             self.close(id);
         }
@@ -139,7 +144,7 @@ impl TaskLives {
     }
 
     /// An operator has done something to tasks.
-    pub(crate) fn by_hand(&mut self, ids: &[Number], at: Time, what: Hand) {
+    pub(crate) fn by_hand(&mut self, ids: &[Number], at: Time, what: Deed) {
         for id in ids {
             if let Some(open) = self.open.get_mut(id) {
                 open.life.by_hand.push((at, what));

@@ -6,7 +6,7 @@ use crate::engine::virtual_time::token::{Number, Token, queue_number};
 use crate::handler::Ending;
 use crate::metrics::WorkerMetrics;
 use crate::metrics::counts_as_started;
-use crate::plan::{Backoff, Child, Plan, Skew, WorkerPlan};
+use crate::plan::{Ailment, Backoff, Child, Plan, RESTING_BYTES, Skew, WorkerPlan};
 use firedrill_asynq::actor::server::{Served, Server, ServerConfig};
 use firedrill_asynq::actor::{Outcome, RunId};
 use firedrill_asynq::clock::Time;
@@ -63,6 +63,9 @@ pub(crate) struct Process {
     held: Option<Vec<Happening>>,
     /// What is wrong with its clock, and when.
     pub(crate) skews: Vec<Skew>,
+    /// What becomes of its lives, and when; and when it was started, virtual milliseconds since the drill's start.
+    pub(crate) ailments: Vec<Ailment>,
+    pub(crate) started_ms: i64,
     /// How long it runs of how long, virtual milliseconds, while it is throttled.
     pub(crate) quota: Option<(i64, i64)>,
     /// How often that has begun.
@@ -102,6 +105,8 @@ impl Process {
         };
         Self {
             skews: plan.skews_of(&name),
+            ailments: plan.ailments_of(&name),
+            started_ms: 0,
             backoff: worker.restart.map(Backoff::new),
             awaited: false,
             name,
@@ -146,6 +151,13 @@ impl Process {
             }
             None => Some(what),
         }
+    }
+
+    /// What it has in memory, bytes.
+    pub(crate) fn resident_bytes(&self, at_ms: i64) -> u64 {
+        let leaks = self.ailments.iter();
+        let leaked = leaks.map(|leak| leak.leaked_bytes(self.started_ms, at_ms));
+        RESTING_BYTES + leaked.sum::<u64>()
     }
 
     pub(crate) fn shutdown_timeout_ms(&self) -> i64 {
@@ -238,6 +250,7 @@ impl HandlerTable {
     }
 
     /// What all handlers need.
+    #[expect(clippy::vec_box, reason = "handed on as the handlers have them")]
     pub(crate) fn needs(&mut self) -> Vec<Box<Needs>> {
         let slots = self.handlers.iter_mut().flatten();
         let all = slots.chain(self.zombies.values_mut());

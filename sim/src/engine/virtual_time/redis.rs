@@ -1,11 +1,13 @@
 //! The model's Redis: a broker in memory that can be down.
 
 use crate::engine::virtual_time::token::Token;
+use crate::lever::{Denied, TasksLever};
 use crate::metrics::UP_BEFORE_MS;
 use firedrill_asynq::broker::memory::MemoryBroker;
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::op::{Answer, BrokerError, Op};
+use firedrill_asynq::op::{Answer, BrokerError, Deed, Op};
 use firedrill_asynq::settings::{REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS};
+use std::collections::BTreeMap;
 
 /// What an empty Redis uses, and each queued task on top: measured on Redis 7.0 with 100-byte payloads.
 const EMPTY_BYTES: u64 = 1_000_000;
@@ -20,16 +22,37 @@ pub(crate) struct VirtualRedis {
     full: bool,
     /// Whether it is a replica.
     read_only: bool,
+    /// `maxmemory`, bytes, and the step that waits for it to be reached.
+    limit: Option<(u64, Option<usize>)>,
+    /// Steps whose limit was reached just now.
+    reached: Option<usize>,
+    /// What its clients may not do.
+    denied: Option<Denied>,
+    /// Whether new connections are refused.
+    crowded: bool,
+    /// Whether a script runs, and everybody is told so.
+    busy: bool,
+    /// Replicas that are connected.
+    replicas: u32,
+    /// What was in it when a step said so, and when that was.
+    kept: BTreeMap<usize, (Time, MemoryBroker<Token>)>,
 }
 
 impl VirtualRedis {
     /// One that has been up for some time when a drill begins at `now`.
-    pub(crate) fn at_start(now: Time) -> Self {
+    pub(crate) fn at_start(now: Time, replicas: u32) -> Self {
         Self {
             data: MemoryBroker::default(),
             up_since: Some(now.plus_millis(-UP_BEFORE_MS)),
             full: false,
             read_only: false,
+            limit: None,
+            reached: None,
+            denied: None,
+            crowded: false,
+            busy: false,
+            replicas,
+            kept: BTreeMap::new(),
         }
     }
 
@@ -39,17 +62,165 @@ impl VirtualRedis {
         if self.up_since.is_none() {
             return Err(BrokerError::Unreachable("connection refused".into()));
         }
-        if self.full && self.data.needs_memory(&op) {
-            return Err(BrokerError::Refused(
-                "OOM command not allowed when used memory > 'maxmemory'.".into(),
-            ));
-        }
-        if self.read_only && self.data.writes(&op) {
-            return Err(BrokerError::Refused(
-                "READONLY You can't write against a read only replica.".into(),
-            ));
+        if self.is_troubled()
+            && let Some(refusal) = self.refusal(&op)
+        {
+            return Err(BrokerError::Refused(refusal.into()));
         }
         self.data.call(op)
+    }
+
+    /// What is in it, for a change by hand, if it would take it.
+    ///
+    /// # Errors
+    /// When it is down, or refuses what needs memory, or any write: as it would an operator's script, at its first write.
+    pub(crate) fn by_hand(
+        &mut self,
+        what: &TasksLever,
+    ) -> Result<&mut MemoryBroker<Token>, BrokerError> {
+        let frees = matches!(
+            what,
+            TasksLever::RepairOrphans
+                | TasksLever::Change {
+                    deed: Deed::Delete,
+                    ..
+                }
+        );
+        if self.up_since.is_none() {
+            Err(BrokerError::Unreachable("connection refused".into()))
+        } else if self.busy {
+            Err(BrokerError::Refused(
+                "BUSY Redis is busy running a script.".into(),
+            ))
+        } else if self.denied.is_some() {
+            // An operator is the same user.
+            Err(BrokerError::Refused(
+                "NOPERM this user has no permissions to run the command".into(),
+            ))
+        } else if self.is_full() && !frees {
+            Err(BrokerError::Refused(
+                "OOM command not allowed when used memory > 'maxmemory'.".into(),
+            ))
+        } else if self.read_only {
+            Err(BrokerError::Refused(
+                "READONLY You can't write against a read only replica.".into(),
+            ))
+        } else {
+            Ok(&mut self.data)
+        }
+    }
+
+    fn is_troubled(&self) -> bool {
+        self.full || self.read_only || self.busy || self.limit.is_some() || self.denied.is_some()
+    }
+
+    /// What it says instead of carrying an operation out.
+    #[cold]
+    fn refusal(&mut self, op: &Op<Token>) -> Option<&'static str> {
+        if self.busy {
+            return Some("BUSY Redis is busy running a script.");
+        }
+        let denies = match self.denied {
+            Some(Denied::Scripting) => is_script(op),
+            Some(Denied::Write) => self.data.writes(op),
+            None => false,
+        };
+        if denies {
+            return Some("NOPERM this user has no permissions to run the command");
+        }
+        let used = self.used_memory_bytes();
+        let is_over = self.limit.is_some_and(|(limit, _)| used > limit);
+        if (self.full || is_over) && self.data.needs_memory(op) {
+            if let Some((_, step)) = &mut self.limit {
+                self.reached = step.take().or(self.reached);
+            }
+            return Some("OOM command not allowed when used memory > 'maxmemory'.");
+        }
+        if self.read_only && self.data.writes(op) {
+            return Some("READONLY You can't write against a read only replica.");
+        }
+        None
+    }
+
+    /// `maxmemory` from now on; `step` wants to know when it is reached.
+    pub(crate) fn set_limit(&mut self, bytes: u64, step: Option<usize>) {
+        self.full = false;
+        self.limit = Some((bytes, step));
+    }
+
+    /// No limit is set any more.
+    pub(crate) fn lift_limit(&mut self) {
+        self.full = false;
+        self.limit = None;
+    }
+
+    /// Whether a write that needs memory would be refused.
+    pub(crate) fn is_full(&self) -> bool {
+        let used = self.used_memory_bytes();
+        self.full || self.limit.is_some_and(|(limit, _)| used > limit)
+    }
+
+    /// The step whose limit was reached since this was asked last.
+    pub(crate) fn take_reached(&mut self) -> Option<usize> {
+        self.reached.take()
+    }
+
+    /// What `CONFIG GET maxmemory` would say; 0: none is set.
+    pub(crate) fn max_memory_bytes(&self) -> u64 {
+        self.limit.map_or(0, |(limit, _)| limit)
+    }
+
+    /// What its clients may not do from now on.
+    pub(crate) fn deny(&mut self, denied: Option<Denied>) {
+        self.denied = denied;
+    }
+
+    /// Whether new connections are refused from now on.
+    pub(crate) fn set_crowded(&mut self, crowded: bool) {
+        self.crowded = crowded;
+    }
+
+    /// Whether new connections are refused.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.crowded
+    }
+
+    /// Whether it tells everybody that a script runs.
+    pub(crate) fn set_busy(&mut self, busy: bool) {
+        self.busy = busy;
+    }
+
+    /// Whether it does.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Keeps what is in it, for a step.
+    pub(crate) fn keep(&mut self, step: usize, now: Time) {
+        self.kept.insert(step, (now, self.data.clone()));
+    }
+
+    /// Started with what was kept for a step; answers when that was.
+    pub(crate) fn start_with_kept(&mut self, step: usize, now: Time) -> Option<Time> {
+        let (at, data) = self.kept.remove(&step)?;
+        self.start(now, true);
+        self.data = data;
+        Some(at)
+    }
+
+    /// It was there, as a replica, since the drill began.
+    pub(crate) fn is_as_old_as_the_drill(&mut self, epoch: Time) {
+        self.up_since = Some(epoch.plus_millis(-UP_BEFORE_MS));
+    }
+
+    /// How many replicas are connected.
+    pub(crate) fn replicas(&self) -> u32 {
+        self.replicas
+    }
+
+    /// Sets that.
+    pub(crate) fn set_replicas(&mut self, replicas: u32) {
+        self.replicas = replicas;
     }
 
     /// Whether it refuses every write from now on.
@@ -85,6 +256,10 @@ impl VirtualRedis {
         // What was set by hand is gone with the process.
         self.full = false;
         self.read_only = false;
+        self.limit = None;
+        self.denied = None;
+        self.crowded = false;
+        self.busy = false;
     }
 
     /// What is in it, whether it is up or not: what survived an outage is there when it is started again.
@@ -110,6 +285,23 @@ impl VirtualRedis {
     }
 }
 
+/// Whether asynq does it with a script; the rest are plain commands.
+fn is_script(op: &Op<Token>) -> bool {
+    !matches!(
+        op,
+        Op::RegisterQueue { .. }
+            | Op::ExtendLease { .. }
+            | Op::WriteResult { .. }
+            | Op::ListGroups { .. }
+            | Op::Pause { .. }
+            | Op::Unpause { .. }
+            | Op::ClearSchedulerEntries(_)
+            | Op::Ping
+            | Op::Queues
+            | Op::ListIds { .. }
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,7 +309,7 @@ mod tests {
     #[test]
     fn a_refused_call_fails_after_the_clients_pauses() {
         assert_eq!(VirtualRedis::refusal_ms(), 8 + 16 + 32);
-        let mut redis = VirtualRedis::at_start(Time(0));
+        let mut redis = VirtualRedis::at_start(Time(0), 0);
         assert_eq!(redis.uptime_s(Time(0)), Some(86_400));
         redis.kill();
         assert!(matches!(

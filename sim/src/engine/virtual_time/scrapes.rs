@@ -30,6 +30,7 @@ pub(crate) struct Scrapes {
     targets: Vec<(Target, BTreeMap<Key, u32>)>,
     phases_ms: Vec<i64>,
     timeout_ms: i64,
+    shows_memory: bool,
     series: SeriesTable,
     /// Names of the plan's queues, and their numbers in order of names.
     queues: Vec<String>,
@@ -78,6 +79,7 @@ impl Scrapes {
             targets,
             phases_ms,
             timeout_ms: plan.scrape_timeout_ms,
+            shows_memory: plan.shows_memory(),
             series,
             queues,
             queues_by_name,
@@ -173,15 +175,19 @@ impl Scrapes {
             worker => processes
                 .get(worker - EXPORTERS.len())
                 .is_some_and(|process| {
-                    let is_up = worker_values(process, (now, timeout_ms), &mut exposed);
-                    let own = pools.filter(|_| is_up).into_iter();
+                    let answered = worker_values(process, (now, timeout_ms), &mut exposed);
+                    let own = pools.filter(|_| answered).into_iter();
                     for (resource, slots) in own.flat_map(|of| of.own(worker - EXPORTERS.len())) {
                         let counts = (self.slots[resource], slots.held(), slots.waits());
                         PoolSeries::each(counts, |series, value| {
                             exposed.push((Key::Pool(resource, series), value));
                         });
                     }
-                    is_up
+                    if answered && self.shows_memory {
+                        let resident = process.resident_bytes(at_ms) as f64;
+                        exposed.push((Key::Named("process_resident_memory_bytes"), resident));
+                    }
+                    answered
                 }),
         };
         let (target, known) = &mut self.targets[number];
@@ -236,16 +242,22 @@ impl Scrapes {
 
 /// `redis_up` and, while Redis answers, what the exporter reads of `INFO`.
 fn redis_values(now: Time, redis: &VirtualRedis, clients: usize, exposed: &mut Vec<(Key, f64)>) {
-    let uptime_s = redis.uptime_s(now);
+    let uptime_s = redis.uptime_s(now).filter(|_| !redis.is_busy());
     let up = f64::from(u8::from(uptime_s.is_some()));
     exposed.push((Key::Named("redis_up"), up));
     let Some(uptime_s) = uptime_s else { return };
     let used = redis.used_memory_bytes() as f64;
     exposed.extend([
         (Key::Named("redis_memory_used_bytes"), used),
-        (Key::Named("redis_memory_max_bytes"), 0.0),
+        (
+            Key::Named("redis_memory_max_bytes"),
+            redis.max_memory_bytes() as f64,
+        ),
         (Key::Named("redis_connected_clients"), clients as f64),
-        (Key::Named("redis_connected_slaves"), 0.0),
+        (
+            Key::Named("redis_connected_slaves"),
+            f64::from(redis.replicas()),
+        ),
         (Key::Named("redis_uptime_in_seconds"), uptime_s as f64),
     ]);
 }

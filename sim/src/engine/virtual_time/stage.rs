@@ -1,5 +1,6 @@
 //! What actors act upon: the model's Redis, the event heap, the lives of tasks. It does at once what an actor asks for.
 
+use crate::audit::REDIS;
 use crate::engine::virtual_time::event_queue::{EventQueue, Happening, Who};
 use crate::engine::virtual_time::lever::Wire;
 use crate::engine::virtual_time::lives::TaskLives;
@@ -37,6 +38,8 @@ pub(crate) struct Stage<'p> {
     pub(crate) seen: Vec<bool>,
     pub(crate) marks: Vec<Mark>,
     pub(crate) counts: Counts,
+    /// A queue whose leases go as soon as there are any, and the step that wants it so.
+    pub(crate) loses_leases: Option<(u16, usize)>,
     /// Answers that came at once, and wait until the present step is over.
     pub(crate) answers: VecDeque<(Who, Ticket<Token>, Answer<Token>)>,
 }
@@ -135,6 +138,12 @@ impl Stage<'_> {
             }
         );
         let answer = self.redis.call(op);
+        if let Some(step) = self.redis.take_reached() {
+            self.saw(step, REDIS);
+        }
+        if let Some((queue, step)) = self.loses_leases {
+            self.lose_leases(queue, step);
+        }
         match &answer {
             Ok(Reply::Done) => {
                 if let Some(number) = done {
@@ -156,6 +165,23 @@ impl Stage<'_> {
             }
             Err(BrokerError::Refused(_)) => REFUSED_MS,
             _ => 0,
+        }
+    }
+
+    /// What is in Redis is not what was sent, from now on, or not where it should be.
+    pub(crate) fn unleased(&mut self, now: Time) {
+        self.lives.absences().leaves(REDIS, now);
+        self.lives.absences().returns(REDIS, now);
+    }
+
+    /// Deletes the leases of a queue, now or as soon as there are any.
+    #[cold]
+    pub(crate) fn lose_leases(&mut self, queue: u16, step: usize) {
+        if self.redis.data().lose_leases(&queue) > 0 {
+            self.loses_leases = None;
+            self.saw(step, REDIS);
+        } else {
+            self.loses_leases = Some((queue, step));
         }
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct World<'p> {
     pub(crate) agenda: Agenda,
     pub(crate) restarts: Vec<Restart>,
     pub(crate) scrapes: Scrapes,
+    /// How many processes have died of each step.
+    pub(crate) deaths_of: Vec<u32>,
     /// Processes that are stopped.
     pub(crate) frozen: u32,
     /// Whether any step of the timeline deadlocks handlers.
@@ -96,6 +98,7 @@ impl<'p> World<'p> {
             endings: handlers.may_not_return(),
             enqueues: plan.has_children(),
             births: BTreeMap::new(),
+            deaths_of: vec![0; plan.timeline.len()],
             frozen: 0,
             end,
             stage: Stage {
@@ -104,14 +107,19 @@ impl<'p> World<'p> {
                 epoch: start,
                 now: start,
                 events: EventQueue::default(),
-                redis: VirtualRedis::at_start(start),
+                redis: VirtualRedis::at_start(start, u32::from(plan.has_replica())),
                 wire: Wire::of(plan),
                 handlers,
-                lives: TaskLives::new(Auditor::new(plan, start, end), plan.refused_may_come()),
+                lives: TaskLives::new(
+                    Auditor::new(plan, start, end),
+                    plan.refused_may_come(),
+                    plan.tasks_may_return(),
+                ),
                 pools: Pools::of(plan),
                 seen: vec![false; plan.timeline.len()],
                 marks: Vec::new(),
                 counts: Counts::default(),
+                loses_leases: None,
                 answers: VecDeque::new(),
             },
         }
@@ -233,6 +241,9 @@ impl<'p> World<'p> {
             Happening::Grows(resource) => self.grows(resource),
             Happening::Turn => self.take_turns(),
             Happening::Dies(process, incarnation) => self.dies(process, incarnation),
+            Happening::Ails(process, incarnation, number) => {
+                self.ails(process, incarnation, usize::from(number));
+            }
             Happening::Throttle(process, number) => self.throttles(process, number),
             Happening::StartsAgain(process, incarnation) => self.starts_again(process, incarnation),
             Happening::Kill(process, incarnation) => self.out_of_patience(process, incarnation),
@@ -269,6 +280,7 @@ impl<'p> World<'p> {
             | Happening::Kill(..)
             | Happening::Dies(..)
             | Happening::Throttle(..)
+            | Happening::Ails(..)
             | Happening::StartsAgain(..)
             | Happening::Grows(_)
             | Happening::Wire(_) => {}

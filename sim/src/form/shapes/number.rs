@@ -230,6 +230,50 @@ impl Shape for Rate {
     }
 }
 
+/// A size in bytes, written `50KB` or `1.5MB`.
+#[derive(Debug, Clone, Copy)]
+pub struct Size(u64);
+
+/// A size in bytes, above 0 and up to `most`.
+#[must_use]
+pub fn size(most: u64) -> Size {
+    Size(most)
+}
+
+impl Shape for Size {
+    type Value = u64;
+
+    fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<u64> {
+        let value = units::as_size(node, what, problems)?;
+        if value > self.0 {
+            let expected = format!("at most {}", units::size_text(self.0));
+            node.expected(what, &expected, problems);
+            return None;
+        }
+        Some(value)
+    }
+
+    fn write(&self, value: &u64) -> Yaml {
+        Yaml::Scalar(units::size_text(*value))
+    }
+
+    fn words(&self) -> String {
+        "size".into()
+    }
+
+    fn range(&self) -> Option<String> {
+        let most = units::size_text(self.0);
+        Some(format!("such as `50KB` or `1.5MB`, up to `{most}`"))
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "anyOf": [
+            { "type": "integer", "minimum": 1 },
+            { "type": "string", "pattern": "^[0-9.]+ *([KMGkmg]?[Bb])?$" },
+        ] })
+    }
+}
+
 /// A short duration in milliseconds, to the microsecond.
 #[derive(Debug, Clone, Copy)]
 pub struct Span;

@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | a fault of workers (`worker.kill`, `worker.stop`, `handler.deadlock`, ...) | another on one of the same processes: it would find nothing to break, and the first remedy would end both |
 //! | a fault of Redis | another one |
+//! | `redis.failover`, before or after | another one: there is one replica; before its end, `link.demoted` |
 //! | `queue.pause` | another one of that queue |
 //! | a fault of links, or of targets | another one on one of the same |
 //! | a fault of Redis, or a link that is cut | `worker.restart` and whatever else starts workers: a worker does not start without Redis |
@@ -16,7 +17,7 @@
 //! other hits it.
 
 use crate::fault::Harm;
-use crate::lever::{Lever, LinkLever, On, ProcessLever};
+use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
 use crate::plan::{RemedyStep, Step};
 use crate::scenario::resolve::Resolver;
 use crate::units;
@@ -44,6 +45,26 @@ impl Resolver<'_> {
                     };
                     self.problems.push_with_hint(at, message, hint);
                 }
+            }
+        }
+        let fails_over = |step: &&Step| step.fault.begin() == Lever::Redis(RedisLever::LosePrimary);
+        for step in timeline.iter().filter(fails_over).skip(1) {
+            let (at, name) = (self.place(step), step.fault.name());
+            let message = format!("{name}: there is one replica, and it is the primary by then");
+            self.problems
+                .push_with_hint(at, message, "accepted: one in a drill");
+        }
+        if let Some(failover) = timeline.iter().find(fails_over) {
+            let leads = |step: &&Step| step.fault.begin() == Lever::Link(LinkLever::Demote);
+            let early = |step: &&Step| leads(step) && step.at_ms < ends_ms(failover);
+            for step in timeline.iter().filter(early) {
+                let (at, name) = (self.place(step), step.fault.name());
+                let message = format!(
+                    "{name}: there is one replica, and {} needs it",
+                    self.names(&[failover]).join("")
+                );
+                self.problems
+                    .push_with_hint(at, message, "accepted: from its end on");
             }
         }
         let starts = |lever: &Lever| {
@@ -122,7 +143,7 @@ impl Resolver<'_> {
             let stops = is_of_workers && !other.fault.state().is_empty() && shares(&other.targets);
             let cuts = matches!(
                 other.fault.begin(),
-                Lever::Link(LinkLever::Drop | LinkLever::Reset)
+                Lever::Link(LinkLever::Drop { .. } | LinkLever::Reset)
             );
             is_on && (stops || other.fault.takes_redis() || cuts && shares(&other.targets))
         };
@@ -156,7 +177,7 @@ impl Resolver<'_> {
         timeline: &[Step],
     ) {
         let cuts = |other: &Step| match other.fault.begin() {
-            Lever::Link(LinkLever::Drop | LinkLever::Reset) => {
+            Lever::Link(LinkLever::Drop { .. } | LinkLever::Reset) => {
                 other.targets.iter().any(|target| targets.contains(target))
             }
             _ => other.fault.takes_redis(),

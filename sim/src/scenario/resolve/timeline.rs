@@ -1,9 +1,10 @@
 //! The timeline: what each step hits, how it ends, and what it is called.
 
 use crate::fault::{Fault, Harm};
-use crate::lever::{Lever, On, ResourceLever};
+use crate::lever::{Lever, LoadLever, On, ResourceLever};
 use crate::plan::{
-    self, EXPORTERS, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan, name_of,
+    self, Arrivals, EXPORTERS, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan,
+    name_of,
 };
 use crate::remedy::Remedy;
 use crate::scenario::resolve::Resolver;
@@ -11,6 +12,7 @@ use crate::scenario::timeline::Until as UntilWritten;
 use crate::scenario::{At, Select, StepWritten};
 use crate::units;
 use firedrill_detector::yaml::Position;
+use std::collections::BTreeSet;
 
 /// What a step may be done to: the processes of the plan, and what else has a name.
 struct Cast<'w> {
@@ -73,7 +75,7 @@ impl Resolver<'_> {
                     let on = fault.value.kind().on;
                     let (select, targets) =
                         self.targets((on, step.at.value), step.select.as_ref(), &cast);
-                    self.names_in(fault, &targets, workers);
+                    self.names_in((fault, step.at.value), &targets, workers);
                     let until =
                         self.until((&fault.value, step.at.value), until.as_ref(), duration_ms);
                     steps.push(Step {
@@ -104,7 +106,13 @@ impl Resolver<'_> {
         }
         steps.sort_by_key(|step| step.at_ms);
         remedies.sort_by_key(|step| step.at_ms);
-        come_and_go(&mut remedies, workers);
+        for id in come_and_go(&mut remedies, workers) {
+            if let Some(at) = self.places.get(&id).copied() {
+                let message = "workers.scale: the group has as many processes then";
+                let hint = "accepted: more or fewer than before";
+                self.problems.push_with_hint(at, message, hint);
+            }
+        }
         for step in &mut steps {
             ended_by_one_of(step, &remedies, &cast);
         }
@@ -113,7 +121,12 @@ impl Resolver<'_> {
     }
 
     /// Whether what a fault names is there, and what it is done to can suffer it.
-    fn names_in(&mut self, fault: &At<Fault>, targets: &[String], workers: &[WorkerPlan]) {
+    fn names_in(
+        &mut self,
+        (fault, at_ms): (&At<Fault>, i64),
+        targets: &[String],
+        workers: &[WorkerPlan],
+    ) {
         match fault.value.harm() {
             Harm::Task(task) => {
                 let tasks = self.scenario.workload.iter();
@@ -122,7 +135,10 @@ impl Resolver<'_> {
                     self.unknown(fault.at, "task", task, &tasks);
                 }
             }
-            Harm::Queue(queue) => self.is_queue(fault.at, queue),
+            Harm::Queue(queue) => {
+                self.is_queue(fault.at, queue);
+                self.is_used(fault, queue);
+            }
             Harm::Resource(resource) => {
                 let resources = self.scenario.resources.iter();
                 let known: Vec<String> = resources.map(|known| known.name.clone()).collect();
@@ -154,6 +170,42 @@ impl Resolver<'_> {
             }
             Harm::All | Harm::Processes | Harm::Nothing => {}
         }
+        self.can_surge(fault);
+        if let Some((before_ms, _)) = fault.value.prepare()
+            && before_ms > at_ms
+        {
+            let message = format!(
+                "{}: it begins at {}, and what it goes back to would be before the drill",
+                fault.value.name(),
+                units::format(at_ms)
+            );
+            let hint = format!("accepted: up to {}", units::format(at_ms));
+            self.problems.push_with_hint(fault.at, message, hint);
+        }
+        if let Lever::Exporters { .. } = fault.value.begin() {
+            let exporters = EXPORTERS.map(|(_, instance)| instance.to_owned());
+            if targets.is_empty() || !targets.iter().all(|target| exporters.contains(target)) {
+                let message = format!("{}: it is done to exporters", fault.value.name());
+                let hint = format!(
+                    "accepted: `select: [{}]`, or one of them",
+                    exporters.join(", ")
+                );
+                self.problems.push_with_hint(fault.at, message, hint);
+            }
+        }
+        let scrape = &self.scenario.scrape;
+        if let Lever::SlowScrapes { ms } = fault.value.begin()
+            && ms < scrape.timeout_ms
+        {
+            let message = format!(
+                "{}: {} changes nothing, scrapes have {}",
+                fault.value.name(),
+                units::format(ms),
+                units::format(scrape.timeout_ms)
+            );
+            let hint = format!("accepted: from {}", units::format(scrape.timeout_ms));
+            self.problems.push_with_hint(fault.at, message, hint);
+        }
         // Each dies when it makes its call, if it does: one that lives on must not pass for dead.
         if fault.value.kills_at_a_call() && targets.len() > 1 {
             let message = format!(
@@ -163,6 +215,18 @@ impl Resolver<'_> {
             );
             let hint = "select one, and write a step for each";
             self.problems.push_with_hint(fault.at, message, hint);
+        }
+        if fault.value.needs_restart() {
+            let is_left = |worker: &&WorkerPlan| {
+                let prefix = format!("{}-", worker.name);
+                worker.restart.is_none() && targets.iter().any(|name| name.starts_with(&prefix))
+            };
+            if let Some(worker) = workers.iter().find(is_left) {
+                let (name, group) = (fault.value.name(), &worker.name);
+                let message = format!("{name}: nobody starts the processes of {group} again");
+                let hint = "write `restart: {}` with that group of workers";
+                self.problems.push_with_hint(fault.at, message, hint);
+            }
         }
         let slots = fault.value.slots_needed();
         let is_hit = |worker: &WorkerPlan| {
@@ -184,11 +248,57 @@ impl Resolver<'_> {
         if let Some(queue) = remedy.value.queue() {
             self.is_queue(remedy.at, queue);
         }
+        if let Some((message, hint)) = remedy.value.wrong() {
+            self.problems.push_with_hint(remedy.at, message, hint);
+        }
+        if let Some(task) = remedy.value.task() {
+            let queue = remedy.value.queue();
+            let tasks = self.scenario.workload.iter();
+            let here = tasks.filter(|entry| queue.is_none_or(|queue| entry.queue == queue));
+            let here: Vec<String> = here.map(|entry| entry.task.clone()).collect();
+            if !here.iter().any(|known| known == task) {
+                self.unknown(remedy.at, "task", task, &here);
+            }
+        }
         if let Some((group, _)) = remedy.value.scale() {
             let names: Vec<String> = workers.iter().map(|worker| worker.name.clone()).collect();
             if !names.iter().any(|name| name == group) {
                 self.unknown(remedy.at, "group of workers", group, &names);
             }
+        }
+    }
+
+    /// Whether anything is enqueued into the queue of a fault: without, nobody feels it.
+    fn is_used(&mut self, fault: &At<Fault>, queue: &str) {
+        let tasks = self.scenario.workload.iter();
+        let used: BTreeSet<&str> = tasks.map(|task| task.queue.as_str()).collect();
+        let mut all = self.scenario.queues.iter();
+        if !used.contains(queue) && all.any(|known| known.name == queue) {
+            let name = fault.value.name();
+            let message = format!("{name}: nothing is enqueued into queue `{queue}`");
+            let used: Vec<&str> = used.into_iter().collect();
+            let hint = format!("accepted: {}", used.join(", "));
+            self.problems.push_with_hint(fault.at, message, hint);
+        }
+    }
+
+    /// Whether anything that a surge is about arrives at a rate: of the rest, no more can arrive.
+    fn can_surge(&mut self, fault: &At<Fault>) {
+        let Lever::Load(LoadLever { task, factor }) = fault.value.begin() else {
+            return;
+        };
+        let meant = self.scenario.workload.iter();
+        let mut meant = meant.filter(|entry| task.as_ref().is_none_or(|task| entry.task == *task));
+        let fixed = |arrivals: &Arrivals| {
+            matches!(arrivals, Arrivals::Cron { .. } | Arrivals::Burst { .. })
+        };
+        if factor > 0.0 && meant.all(|entry| fixed(&entry.arrivals)) {
+            let message = format!(
+                "{}: nothing that arrives at a rate is meant",
+                fault.value.name()
+            );
+            let hint = "tasks of `cron` and `burst` come when they come, and no more of them";
+            self.problems.push_with_hint(fault.at, message, hint);
         }
     }
 
@@ -364,8 +474,9 @@ fn scale(step: &crate::scenario::Step) -> Option<Scale> {
     }
 }
 
-/// Gives each step that scales a group the processes that come or go.
-fn come_and_go(remedies: &mut [RemedyStep], workers: &[WorkerPlan]) {
+/// Gives each step that scales a group the processes that come or go; answers which have none of either.
+fn come_and_go(remedies: &mut [RemedyStep], workers: &[WorkerPlan]) -> Vec<String> {
+    let mut idle = Vec::new();
     for worker in workers {
         let mut there = worker.processes;
         for step in remedies.iter_mut() {
@@ -375,10 +486,14 @@ fn come_and_go(remedies: &mut [RemedyStep], workers: &[WorkerPlan]) {
             if group == worker.name {
                 let (few, many) = (there.min(to), there.max(to));
                 step.targets = (few..many).map(|n| name_of(group, n)).collect();
+                if there == to {
+                    idle.push(step.id.clone());
+                }
                 there = to;
             }
         }
     }
+    idle
 }
 
 /// A fault without an end of its own ends with the first remedy that ends such a fault and is done to all it was done to that

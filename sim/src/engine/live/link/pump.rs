@@ -1,10 +1,11 @@
 //! Moves bytes one way and the other: each piece when its time has come, in the order in which it came.
 
-use super::State;
 use super::talk::{Pieces, Talk};
+use super::{OneWay, State};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::{self, WeakSender};
@@ -24,10 +25,17 @@ pub(super) fn split(dice: &mut Dice) -> [Dice; 2] {
     [(); 2].map(|()| Dice::seed_from_u64(dice.random()))
 }
 
-/// Waits until what is sent gets through.
-pub(super) async fn passes(state: &mut watch::Receiver<State>) {
+/// There and back.
+pub(super) const ASKING: usize = 0;
+const ANSWERING: usize = 1;
+
+/// Until when one way of a client's link is taken.
+pub(super) type Busy = Arc<Mutex<Option<Instant>>>;
+
+/// Waits until what is sent one way gets through.
+pub(super) async fn passes(state: &mut watch::Receiver<State>, way: usize) {
     // A link that is gone lets nothing through: its connections end with it.
-    if state.wait_for(|state| !state.cut).await.is_err() {
+    if state.wait_for(|state| !state.ways[way].cut).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
@@ -37,7 +45,7 @@ pub(super) async fn both(
     client: impl AsyncRead + AsyncWrite,
     server: impl AsyncRead + AsyncWrite,
     state: watch::Receiver<State>,
-    [asking, answering]: [Dice; 2],
+    ([asking, answering], [thin_asking, thin_answering]): ([Dice; 2], [Busy; 2]),
     talk: Option<&Talk>,
 ) {
     let (from_client, to_client) = tokio::io::split(client);
@@ -50,12 +58,16 @@ pub(super) async fn both(
         pieces: to_redis,
         dice: asking,
         state: state.clone(),
+        number: ASKING,
+        busy: thin_asking,
     };
     let answers = Way {
         ear: talk.map_or(Ear::Deaf, |talk| Ear::Answers(talk, to_ask.downgrade())),
         pieces: answers_to,
         dice: answering,
         state,
+        number: ANSWERING,
+        busy: thin_answering,
     };
     drop(to_ask);
     let asks = asks.run(from_client, to_server);
@@ -100,6 +112,23 @@ struct Way<'t> {
     pieces: (Pieces, mpsc::Receiver<(Instant, Vec<u8>)>),
     state: watch::Receiver<State>,
     dice: Dice,
+    /// Which way.
+    number: usize,
+    busy: Busy,
+}
+
+/// When a piece that comes now has got over a thin link.
+fn got_over(busy: &Busy, rate: Option<f64>, length: usize) -> Instant {
+    let now = Instant::now();
+    let mut busy = busy.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(rate) = rate else {
+        *busy = None;
+        return now;
+    };
+    let takes = Duration::from_secs_f64(length as f64 / rate);
+    let over = busy.map_or(now, |busy| busy.max(now)) + takes;
+    *busy = Some(over);
+    over
 }
 
 impl Way<'_> {
@@ -110,6 +139,8 @@ impl Way<'_> {
             pieces: (sender, mut pieces),
             state,
             mut dice,
+            number,
+            busy,
         } = self;
         let mut writes = state.clone();
         let read = async move {
@@ -117,7 +148,12 @@ impl Way<'_> {
             let mut piece = vec![0; PIECE];
             let mut heard = Vec::new();
             while let Ok(length @ 1..) = from.read(&mut piece).await {
-                let State { delay, jitter, .. } = *state.borrow();
+                let OneWay {
+                    delay,
+                    jitter,
+                    rate,
+                    ..
+                } = state.borrow().ways[number];
                 let more = match jitter.as_micros() {
                     0 => Duration::ZERO,
                     most => {
@@ -125,7 +161,7 @@ impl Way<'_> {
                         Duration::from_micros(dice.random_range(0..=most))
                     }
                 };
-                last = last.max(Instant::now() + delay + more);
+                last = last.max(got_over(&busy, rate, length) + delay + more);
                 heard.extend_from_slice(&piece[..length]);
                 if ear.hear(&mut heard, (last, &sender)).await.is_break() {
                     return;
@@ -137,9 +173,19 @@ impl Way<'_> {
                 if due > Instant::now() {
                     tokio::time::sleep_until(due).await;
                 }
-                passes(&mut writes).await;
-                if to.write_all(&piece).await.is_err() {
-                    return;
+                passes(&mut writes, number).await;
+                let mut rest = &piece[..];
+                while !rest.is_empty() {
+                    let slice = writes.borrow().ways[number].slice;
+                    let length = slice.map_or(rest.len(), |(bytes, _)| bytes.min(rest.len()));
+                    let (now, later) = rest.split_at(length);
+                    if to.write_all(now).await.is_err() {
+                        return;
+                    }
+                    rest = later;
+                    if let Some((_, every)) = slice {
+                        tokio::time::sleep(every).await;
+                    }
                 }
             }
             let _ = to.shutdown().await;

@@ -137,8 +137,12 @@ impl Talk {
             let command = &rest[..length];
             let parts = resp::parts(command, 2);
             let call = call_of(&parts);
-            let dies = self.rules.verdict(&self.client, call, At::Client);
-            if dies.is_some() {
+            let verdict = self.rules.verdict(&self.client, call, At::Client);
+            if verdict == Some(PointVerdict::Lose) {
+                open.closing = true;
+                break;
+            }
+            if verdict.is_some() {
                 let before = heard[..passed].to_vec();
                 let _ = send(to, due, before).await;
                 return ControlFlow::Break(());
@@ -167,7 +171,12 @@ impl Talk {
             passed = heard.len();
         }
         let pass = heard.drain(..passed).collect();
-        send(to, due, pass).await
+        let sent = send(to, due, pass).await;
+        // Nobody is left to be answered.
+        if open.closing && open.asked.is_empty() {
+            return ControlFlow::Break(());
+        }
+        sent
     }
 
     /// More of what Redis says, to go on to the client; `again`: the way to Redis. Breaks when nothing more will.
@@ -206,7 +215,7 @@ impl Talk {
                 false => None,
             };
             match verdict {
-                Some(PointVerdict::DieBefore | PointVerdict::DieAfter) => {
+                Some(PointVerdict::DieBefore | PointVerdict::DieAfter | PointVerdict::Lose) => {
                     return ControlFlow::Break(());
                 }
                 Some(PointVerdict::LoseReply) => open.closing = true,

@@ -174,7 +174,7 @@ impl Known {
             } else {
                 continue;
             };
-            if self.leases.insert(queue.clone()) {
+            if !roster.has_lost_leases(&queue) && self.leases.insert(queue.clone()) {
                 roster.tell(Meddling::ForeignData, &queue, now, None, saw);
             }
         }
@@ -206,7 +206,7 @@ impl Known {
         let names: BTreeSet<&String> = names.iter().collect();
         let has_queues = queues.used.iter().all(|queue| names.contains(queue));
         // asynq's clients publish a queue once: the list of a Redis that lost its data by plan stays empty.
-        if self.has_queues && !has_queues && roster.absences().data_lost().is_none() {
+        if self.has_queues && !has_queues && !roster.absences().may_lose_all() {
             let saw = format!("the drill's keys are gone: no {} any more", keys::QUEUES);
             roster.tell(Meddling::ForeignData, REDIS, now, None, saw);
         }

@@ -231,10 +231,57 @@ impl World<'_> {
     pub(crate) fn start_process(&mut self, process: usize) {
         self.processes[process].start(self.stage.plan.seed, self.stage.now);
         self.step(self.who(process), Event::Start);
+        self.processes[process].started_ms = self.stage.since_start_ms();
+        for number in 0..self.processes[process].ailments.len() {
+            self.expect_ailment(process, number);
+        }
         // A new process has the limit of the one before.
         if self.processes[process].quota.is_some() {
             self.throttle(process);
         }
+    }
+
+    /// Sets the time of what becomes of a process next by plan, if anything does.
+    fn expect_ailment(&mut self, process: usize, number: usize) {
+        let it = &self.processes[process];
+        let ailment = &it.ailments[number];
+        let felt_ms = ailment.grown_ms(it.started_ms, 1);
+        let dies_ms = ailment.ends_ms(it.started_ms);
+        let now_ms = self.stage.since_start_ms();
+        let is_leak = ailment.growths().0 > 0;
+        let due_ms = if is_leak && now_ms < felt_ms {
+            felt_ms
+        } else {
+            dies_ms
+        };
+        if let (Who::Process(index, incarnation), Ok(number)) =
+            (self.who(process), u16::try_from(number))
+            && due_ms > now_ms
+            && ailment.is_on(due_ms)
+        {
+            let at = self.stage.epoch.plus_millis(due_ms);
+            let ails = Happening::Ails(index, incarnation, number);
+            self.stage.events.push(at, ails);
+        }
+    }
+
+    /// It is time for what becomes of a process by plan.
+    pub(crate) fn ails(&mut self, index: u16, incarnation: u32, number: usize) {
+        let process = usize::from(index);
+        let it = &self.processes[process];
+        if it.incarnation() != incarnation || it.life.is_none() {
+            return;
+        }
+        let (step, dies_ms) = {
+            let ailment = &it.ailments[number];
+            (ailment.step, ailment.ends_ms(it.started_ms))
+        };
+        self.stage.saw(step, &self.processes[process].name);
+        if self.stage.since_start_ms() < dies_ms {
+            return self.expect_ailment(process, number);
+        }
+        self.deaths_of[step] = self.deaths_of[step].saturating_add(1);
+        self.dies(index, incarnation);
     }
 
     /// What happens to it from now on needs an explanation again.

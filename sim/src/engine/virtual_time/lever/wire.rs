@@ -11,14 +11,16 @@ use crate::agenda::{Turn, What};
 use crate::audit::way_of;
 use crate::engine::points::{At, Hit, Points};
 use crate::engine::virtual_time::event_queue::{Happening, Who};
+use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::virtual_time::stage::Stage;
 use crate::engine::virtual_time::token::Token;
 use crate::engine::virtual_time::world::World;
-use crate::lever::{Lever, LinkLever, PointLever, PointVerdict, RedisLever};
+use crate::lever::{Lever, LinkLever, PointLever, PointVerdict, RedisLever, Ways};
 use crate::plan::{PRODUCER, Plan, Step};
 use firedrill_asynq::actor::Ticket;
 use firedrill_asynq::call::CallKind;
 use firedrill_asynq::clock::Time;
+use firedrill_asynq::drive::REFUSED_MS;
 use firedrill_asynq::op::{Answer, BrokerError, Op, Reply};
 use firedrill_asynq::rng;
 use firedrill_asynq::settings::{
@@ -35,6 +37,16 @@ type Client = Option<u16>;
 /// What a client is told whose connection is reset.
 const RESET: &str = "connection reset by peer";
 
+const READ_ONLY: &str = "READONLY You can't write against a read only replica.";
+
+/// How long a client goes on asking a replica before it gives up, virtual milliseconds.
+fn asked_again_ms() -> i64 {
+    VirtualRedis::refusal_ms() + REFUSED_MS
+}
+
+/// What one is told who would be one client too many.
+const CROWDED: &str = "ERR max number of clients reached";
+
 /// There and back.
 const ASKING: usize = 0;
 const ANSWERING: usize = 1;
@@ -44,6 +56,8 @@ const ANSWERING: usize = 1;
 pub(crate) struct Wire {
     links: BTreeMap<Client, Link>,
     redis_stopped: bool,
+    /// When a script began that keeps it from answering.
+    script_since: Option<Time>,
     /// Calls whose clients wait, by number.
     calls: BTreeMap<u64, Call>,
     next: u64,
@@ -59,11 +73,14 @@ pub(crate) struct Wire {
 /// One client's way to Redis.
 #[derive(Debug)]
 struct Link {
-    delay_ms: i64,
-    jitter_ms: i64,
-    cut: bool,
+    /// Each way.
+    delay_ms: [i64; 2],
+    jitter_ms: [i64; 2],
+    cut: [bool; 2],
     /// Whether connections are reset.
     reset: bool,
+    /// Whether it leads to a replica.
+    demoted: bool,
     /// Whether there is a connection.
     dialled: bool,
     /// When what was sent last arrives, each way: nothing overtakes it.
@@ -73,10 +90,11 @@ struct Link {
 impl Default for Link {
     fn default() -> Self {
         Self {
-            delay_ms: 0,
-            jitter_ms: 0,
-            cut: false,
+            delay_ms: [0; 2],
+            jitter_ms: [0; 2],
+            cut: [false; 2],
             reset: false,
+            demoted: false,
             dialled: true,
             last: [Time::default(); 2],
         }
@@ -118,6 +136,8 @@ pub(crate) enum OnWire {
     TimesOut(u64, u32),
     /// It makes its next attempt.
     Repeats(u64),
+    /// The script that has run since then has run for so long that everybody is told.
+    Busy(Time),
 }
 
 fn client_of(who: Who) -> Client {
@@ -131,13 +151,17 @@ impl Wire {
     /// Of a plan that does something to links or stops Redis.
     pub(crate) fn of(plan: &Plan) -> Option<Self> {
         let needs = |step: &Step| {
-            let stops = matches!(step.fault.begin(), Lever::Redis(RedisLever::Stop));
+            let stops = matches!(
+                step.fault.begin(),
+                Lever::Redis(RedisLever::Stop | RedisLever::RunScript)
+            );
             stops || step.fault.needs_links()
         };
         let names = || plan.processes().into_iter().map(|(name, _)| name);
         plan.timeline.iter().any(needs).then(|| Self {
             links: BTreeMap::new(),
             redis_stopped: false,
+            script_since: None,
             calls: BTreeMap::new(),
             next: 0,
             held: Vec::new(),
@@ -155,11 +179,18 @@ impl Wire {
         self.redis_stopped = true;
     }
 
+    /// A script begins that does not end: nobody is answered.
+    pub(super) fn run_script(&mut self, now: Time) {
+        self.redis_stopped = true;
+        self.script_since = Some(now);
+    }
+
     /// A new Redis knows nothing of what the one before had not read.
     pub(super) fn redis_started(&mut self) {
         self.redis_stopped = false;
+        self.script_since = None;
         let links = &self.links;
-        let is_cut = |client: &Client| links.get(client).is_some_and(|link| link.cut);
+        let is_cut = |client: &Client| links.get(client).is_some_and(|link| link.cut[ASKING]);
         self.held.retain(|flight| is_cut(&flight.client));
     }
 
@@ -183,17 +214,17 @@ impl Wire {
     /// Whether what is under way that way gets through now.
     fn passes(&mut self, client: Client, way: usize) -> bool {
         let stopped = self.redis_stopped && way == ASKING;
-        !stopped && !self.link(client).cut
+        !stopped && !self.link(client).cut[way]
     }
 
     /// When what is sent now arrives.
     fn arrival(&mut self, client: Client, way: usize, now: Time) -> Time {
-        let jitter_ms = match self.link(client).jitter_ms {
+        let jitter_ms = match self.link(client).jitter_ms[way] {
             0 => 0,
             most => self.dice.random_range(0..=most),
         };
         let link = self.link(client);
-        let at = now.plus_millis(link.delay_ms + jitter_ms);
+        let at = now.plus_millis(link.delay_ms[way] + jitter_ms);
         link.last[way] = at.max(link.last[way]);
         link.last[way]
     }
@@ -235,13 +266,23 @@ impl Stage<'_> {
         if wire.link(client).reset {
             return self.fails(number, attempt, RESET);
         }
+        let crowded = self.redis.is_crowded();
         let Some(wire) = &mut self.wire else { return };
-        let dialling = !wire.link(client).dialled && !wire.passes(client, ASKING);
+        if crowded && !wire.link(client).dialled && wire.passes(client, ASKING) {
+            return self.fails(number, attempt, CROWDED);
+        }
+        // A new connection is one when it has been answered.
+        let is_answered = wire.passes(client, ASKING) && wire.passes(client, ANSWERING);
+        let dialling = !wire.link(client).dialled && !is_answered;
         if let Some(call) = wire.calls.get_mut(&number) {
             call.dialling = dialling;
         }
         if !dialling && let Some(hit) = wire.verdict(client, CallKind::of(&op), At::Client) {
-            return self.hit(hit, who);
+            self.hit(hit, who);
+            if hit.then == PointVerdict::Lose {
+                self.fails(number, attempt, "EOF");
+            }
+            return;
         }
         let Some(wire) = &mut self.wire else { return };
         let patience_ms = if dialling {
@@ -268,6 +309,14 @@ impl Stage<'_> {
             OnWire::Arrives(flight) => self.arrives(flight),
             OnWire::TimesOut(call, attempt) => self.times_out(call, attempt),
             OnWire::Repeats(call) => self.attempt(call),
+            OnWire::Busy(since) => {
+                let runs = |wire: &Wire| wire.script_since == Some(since);
+                if self.wire.as_ref().is_some_and(runs) {
+                    // Whoever has waited is told, too.
+                    self.redis.set_busy(true);
+                    self.goes_on();
+                }
+            }
         }
     }
 
@@ -289,8 +338,19 @@ impl Stage<'_> {
             Freight::Asked(op) => {
                 let kind = CallKind::of(&op);
                 let again = kind.map(|_| op.clone());
-                let answer = self.apply(op);
-                let wait_ms = self.refusal_ms(&answer);
+                let refused = wire.link(flight.client).demoted && self.redis.data().writes(&op);
+                let (answer, wait_ms) = match refused {
+                    // Clients look for the primary for a while, and give up.
+                    true => (
+                        Err(BrokerError::Refused(READ_ONLY.into())),
+                        asked_again_ms(),
+                    ),
+                    false => {
+                        let answer = self.apply(op);
+                        let wait_ms = self.refusal_ms(&answer);
+                        (answer, wait_ms)
+                    }
+                };
                 let Some(wire) = &mut self.wire else { return };
                 let acted = !matches!(answer, Err(_) | Ok(Reply::Dequeued(None)));
                 let hit = wire.verdict(flight.client, kind.filter(|_| acted), At::Redis);
@@ -300,7 +360,9 @@ impl Stage<'_> {
                         self.hit(hit, who);
                     }
                     match hit.then {
-                        PointVerdict::DieBefore | PointVerdict::DieAfter => return,
+                        PointVerdict::DieBefore | PointVerdict::DieAfter | PointVerdict::Lose => {
+                            return;
+                        }
                         // The client sees its connection break, and tries again.
                         PointVerdict::LoseReply => {
                             return self.fails(flight.call, flight.attempt, "EOF");
@@ -389,6 +451,13 @@ impl Stage<'_> {
     /// Redis goes on.
     pub(super) fn continue_redis(&mut self) {
         if let Some(wire) = &mut self.wire {
+            wire.script_since = None;
+        }
+        self.goes_on();
+    }
+
+    fn goes_on(&mut self) {
+        if let Some(wire) = &mut self.wire {
             wire.redis_stopped = false;
         }
         self.flow();
@@ -415,7 +484,7 @@ impl Stage<'_> {
             let passes = self
                 .wire
                 .as_mut()
-                .is_some_and(|wire| wire.passes(client, ASKING));
+                .is_some_and(|wire| wire.passes(client, ASKING) && wire.passes(client, ANSWERING));
             if passes {
                 self.attempt(number);
             }
@@ -464,15 +533,43 @@ impl World<'_> {
         }
     }
 
+    /// Clients that find Redis anew find the primary, and leases that come later are let be.
+    pub(super) fn leads_home(&mut self, turn: Turn) {
+        let now = self.stage.now;
+        for step in turn.ends(self.stage.plan) {
+            if matches!(self.stage.loses_leases, Some((_, of)) if of == step) {
+                self.stage.loses_leases = None;
+            }
+            let step = &self.stage.plan.timeline[step];
+            if step.fault.begin() != Lever::Link(LinkLever::Demote) {
+                continue;
+            }
+            let processes = self.numbers(&step.targets).into_iter();
+            let clients: Vec<Client> = processes.map(|n| u16::try_from(n).ok()).collect();
+            let Some(wire) = &mut self.stage.wire else {
+                return;
+            };
+            for client in clients {
+                wire.link(client).demoted = false;
+            }
+            for name in &step.targets {
+                self.stage.lives.absences().returns(&way_of(name), now);
+            }
+        }
+    }
+
     pub(super) fn pull_link(&mut self, lever: LinkLever, targets: &[String]) -> Pulled {
         let now = self.stage.now;
         for name in targets {
             let (way, absences) = (way_of(name), self.stage.lives.absences());
             match lever {
                 LinkLever::Heal => absences.returns(&way, now),
-                LinkLever::Delay { .. } | LinkLever::Drop | LinkLever::Reset => {
-                    absences.leaves(&way, now);
-                }
+                LinkLever::Delay { .. }
+                | LinkLever::Drop { .. }
+                | LinkLever::Throttle { .. }
+                | LinkLever::Slice { .. }
+                | LinkLever::Demote
+                | LinkLever::Reset => absences.leaves(&way, now),
             }
         }
         let processes = self.numbers(targets).into_iter();
@@ -487,15 +584,33 @@ impl World<'_> {
         for client in clients.iter().copied() {
             let link = wire.link(client);
             link.reset = lever == LinkLever::Reset;
-            (link.delay_ms, link.jitter_ms, link.cut) = match lever {
-                LinkLever::Delay { ms, jitter_ms } => (ms, jitter_ms, false),
-                LinkLever::Drop => (0, 0, true),
-                LinkLever::Reset | LinkLever::Heal => (0, 0, false),
-            };
+            link.demoted = lever == LinkLever::Demote;
+            (link.delay_ms, link.jitter_ms, link.cut) = Default::default();
+            let hit = |ways: Ways, ms: i64| ways.hit().map(|hit| if hit { ms } else { 0 });
+            match lever {
+                LinkLever::Delay {
+                    ms,
+                    jitter_ms,
+                    ways,
+                } => (link.delay_ms, link.jitter_ms) = (hit(ways, ms), hit(ways, jitter_ms)),
+                LinkLever::Drop { ways } => link.cut = ways.hit(),
+                LinkLever::Throttle { .. }
+                | LinkLever::Slice { .. }
+                | LinkLever::Demote
+                | LinkLever::Reset
+                | LinkLever::Heal => {}
+            }
         }
         let saw = match lever {
             LinkLever::Delay { .. } => format!("{all} of {all} links slow"),
-            LinkLever::Drop => format!("{all} of {all} links cut"),
+            LinkLever::Drop { .. } => format!("{all} of {all} links cut"),
+            LinkLever::Throttle { .. } | LinkLever::Slice { .. } => {
+                return Pulled::Seen(false, "the model's calls have no bytes".to_owned());
+            }
+            LinkLever::Demote => {
+                self.stage.redis.set_replicas(1);
+                format!("{all} of {all} links lead to a replica; it refuses writes")
+            }
             LinkLever::Reset => {
                 self.stage.reset(&clients);
                 format!("{all} of {all} links reset")

@@ -1,0 +1,205 @@
+//! What operators do to tasks by hand, on the model: what it does, and that the audit knows it. `cli/tests/it/remedies.rs` does
+//! the same for real.
+
+use crate::support::plan_of;
+use firedrill_reports::record::{Audit, Mark};
+use firedrill_sim::engine::Observation;
+use firedrill_sim::engine::virtual_time::{self, VirtualOptions};
+use firedrill_sim::scenario::{PlanOptions, Scenario};
+
+/// A dependency fails from 2m to 6m, and its tasks wait for their retries; `more`: entries of the timeline.
+fn scenario(more: &str) -> String {
+    format!(
+        "version: firedrill/v1\nname: storm\nfamily: retry-storm\nsummary: s\nduration: 8m\nwarmup: 1m\n\
+         queues: {{ default: {{ wait_objective: 60s }} }}\n\
+         workload:\n\
+         \x20 - {{ task: pay, queue: default, arrivals: {{ constant: 2/s }}, service: {{ constant: 100ms }} }}\n\
+         \x20 - {{ task: mail, queue: default, arrivals: {{ constant: 2/s }}, service: {{ constant: 100ms }} }}\n\
+         workers: [{{ name: w, concurrency: 10, retry_delay: {{ constant: 3m }} }}]\n\
+         timeline:\n\
+         \x20 - {{ at: 2m, fault: handler.fail, task: pay, share: 100%, until: {{ at: 6m }} }}\n{more}\
+         incidents: [{{ cause: retry-storm, wanted: page, within: 2m, at: 2m, until: 6m }}]\n"
+    )
+}
+
+fn run(more: &str) -> (Vec<Mark>, Audit) {
+    let plan = plan_of(&scenario(more));
+    let (mut marks, mut audited) = (Vec::new(), None);
+    let sink = &mut |observation| {
+        match observation {
+            Observation::Mark(mark) => marks.push(mark),
+            Observation::Ledger { audited: all, .. } => audited = Some(all.audit),
+            Observation::Interference(found) => panic!("nobody is there to do it: {found:?}"),
+            Observation::Series { .. } | Observation::Scrape { .. } => {}
+        }
+        Ok(())
+    };
+    virtual_time::run(&plan, VirtualOptions::default(), sink).unwrap();
+    marks.retain(|mark| mark.what.starts_with("tasks.") || mark.what.starts_with("orphans."));
+    (marks, audited.unwrap())
+}
+
+/// What was seen of the remedies, and the audit, in which nothing is unexplained.
+fn done(more: &str) -> (Vec<String>, Audit) {
+    let (marks, audit) = run(more);
+    assert!(marks.iter().all(|mark| mark.verified), "{marks:?}");
+    assert_eq!(audit.unexplained, Default::default());
+    let classes = [
+        audit.succeeded,
+        audit.archived,
+        audit.trimmed,
+        audit.deleted,
+        audit.still_queued,
+        audit.lost,
+    ];
+    assert_eq!(classes.iter().sum::<u64>(), audit.enqueued, "{audit:?}");
+    (marks.into_iter().map(|mark| mark.saw).collect(), audit)
+}
+
+#[test]
+fn what_is_archived_or_deleted_by_hand_is_known_as_such() {
+    // Two a second for two minutes wait for their retries.
+    let archive = "  - { at: 4m, remedy: tasks.archive, queue: default, state: retry }\n";
+    let (saw, audit) = done(archive);
+    let archived = counted(&saw[0], " retry tasks in default archived");
+    assert!((230..=240).contains(&archived), "{saw:?}");
+    assert_eq!((audit.archived, audit.archived_unstarted), (archived, 0));
+    let delete = "  - { at: 4m, remedy: tasks.delete, queue: default, state: retry, task: pay }\n";
+    let (saw, audit) = done(delete);
+    let deleted = counted(&saw[0], " retry tasks of pay in default deleted");
+    assert_eq!(deleted, archived, "mail does not fail");
+    let found = (audit.deleted, audit.lost, audit.jobs_lost());
+    assert_eq!(found, (deleted, 0, 0));
+    let both = format!(
+        "{archive}  - {{ at: 5m, remedy: tasks.delete, queue: default, state: archived, older_than: 30s }}\n"
+    );
+    let (saw, audit) = done(&both);
+    let deleted = counted(&saw[1], " archived tasks in default deleted");
+    assert_eq!((audit.archived, audit.deleted), (0, deleted));
+}
+
+/// The number before `what`.
+fn counted(saw: &str, what: &str) -> u64 {
+    let number = saw.strip_suffix(what);
+    number.unwrap_or_else(|| panic!("{saw}")).parse().unwrap()
+}
+
+#[test]
+fn what_is_run_by_hand_is_run_at_once() {
+    let at_once = "  - { at: 6m30s, remedy: tasks.run, queue: default, state: retry }\n";
+    let (_, later) = done("");
+    let (saw, now) = done(at_once);
+    assert!(
+        saw[0].ends_with("retry tasks in default made pending"),
+        "{saw:?}"
+    );
+    assert!(
+        now.queued.get("retry").copied().unwrap_or(0) < later.queued["retry"],
+        "{now:?} {later:?}"
+    );
+    assert!(now.succeeded > later.succeeded);
+    // Archived ones, too: they were given up, and succeed after all.
+    let back = "  - { at: 4m, remedy: tasks.archive, queue: default, state: retry }\n\
+                \x20 - { at: 7m, remedy: tasks.run, queue: default, state: archived }\n";
+    let (saw, audit) = done(back);
+    let run = counted(&saw[1], " archived tasks in default made pending");
+    assert_eq!(run, counted(&saw[0], " retry tasks in default archived"));
+    assert_eq!((audit.archived, audit.executed_twice), (0, 0));
+}
+
+#[test]
+fn where_there_is_nothing_to_change_the_remedy_had_no_effect() {
+    for nothing in [
+        "  - { at: 1m, remedy: tasks.archive, queue: default, state: retry }\n",
+        "  - { at: 4m, remedy: tasks.delete, queue: default, state: retry, task: mail }\n",
+        "  - { at: 4m, remedy: orphans.repair, queue: default }\n",
+    ] {
+        let (marks, _) = run(nothing);
+        assert!(marks.iter().all(|mark| !mark.verified), "{marks:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_its_place() {
+    for (entry, said) in [
+        (
+            "tasks.run, queue: default, state: pending",
+            "state: unknown `pending`",
+        ),
+        (
+            "tasks.archive, queue: default, state: archived",
+            "state: unknown `archived`",
+        ),
+        (
+            "tasks.delete, queue: other, state: retry",
+            "there is no queue `other`",
+        ),
+        (
+            "tasks.delete, queue: default, state: retry, task: nope",
+            "there is no task `nope`",
+        ),
+        (
+            "tasks.delete, queue: default, state: retry, older_than: 1m",
+            "older_than: Redis does not know since when a task is retry",
+        ),
+        ("tasks.delete, state: retry", "`queue`"),
+        ("orphans.repair, queue: nope", "there is no queue `nope`"),
+    ] {
+        let text = scenario(&format!("  - {{ at: 4m, remedy: {entry} }}\n"));
+        let problems = match Scenario::parse("s.yaml", &text) {
+            Err(problems) => problems,
+            Ok(scenario) => {
+                let plan = firedrill_sim::plan::Plan::resolve(&scenario, &PlanOptions::default());
+                plan.unwrap_err()
+            }
+        };
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let told = told.join("\n");
+        assert!(
+            told.contains("s.yaml:14:") && told.contains(said),
+            "{entry}: {told}"
+        );
+    }
+}
+
+#[test]
+fn what_would_change_nothing_is_refused_and_a_remedy_that_ends_nothing_is_told() {
+    let with = |entry: &str| {
+        "version: firedrill/v1\nname: s\nfamily: benign\nsummary: s\nduration: 10m\nwarmup: 1m\n\
+         queues: { default: { wait_objective: 60s }, unused: { wait_objective: 60s } }\n\
+         workload: [{ task: t, queue: default, arrivals: { cron: \"* * * * *\" }, service: { constant: 1s } }]\n\
+         workers: [{ name: w, processes: 2, concurrency: 2 }]\n\
+         timeline:\n"
+            .to_owned()
+            + entry
+            + "benign: [{ what: all, at: 0s }]\n"
+    };
+    for (entry, said) in [
+        (
+            "  - { at: 2m, fault: queue.pause, queue: unused, until: { at: 3m, remedy: queue.unpause } }\n",
+            "queue.pause: nothing is enqueued into queue `unused`",
+        ),
+        (
+            "  - { at: 2m, fault: producer.surge, factor: 3, until: { at: 3m } }\n",
+            "producer.surge: nothing that arrives at a rate is meant",
+        ),
+        (
+            "  - { at: 2m, remedy: workers.scale, worker: w, to: 2 }\n",
+            "workers.scale: the group has as many processes then",
+        ),
+    ] {
+        let scenario = Scenario::parse("s.yaml", &with(entry)).unwrap();
+        let plan = firedrill_sim::plan::Plan::resolve(&scenario, &PlanOptions::default());
+        let told: Vec<String> = plan.unwrap_err().iter().map(ToString::to_string).collect();
+        let told = told.join("\n");
+        assert!(told.contains("s.yaml:11:") && told.contains(said), "{told}");
+    }
+    let restart = "  - { at: 2m, remedy: worker.restart, select: all }\n\
+                   \x20 - { at: 4m, remedy: workers.scale, worker: w, to: 3 }\n";
+    let scenario = Scenario::parse("s.yaml", &with(restart)).unwrap();
+    let plan = firedrill_sim::plan::Plan::resolve(&scenario, &PlanOptions::default()).unwrap();
+    assert_eq!(
+        scenario.notes(&plan),
+        ["s.yaml:11: worker.restart ends nothing: no fault that it could end is on then"]
+    );
+}
