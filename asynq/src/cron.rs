@@ -1,13 +1,14 @@
-//! Cron specifications as asynq's scheduler reads them (`github.com/robfig/cron/v3`, standard parser), in UTC.
+//! Cron specifications as asynq's scheduler reads them (`github.com/robfig/cron/v3`, standard parser), in UTC
+//! or in the time zone that stands before them.
 
 use crate::clock::Time;
-use crate::duration;
+use crate::{duration, zone};
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{CivilDate, CivilDateTime, CivilTime, Cron, CronDateTime, Resolution, Weekday};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use std::cmp::Ordering;
 
 /// When a periodic task is due.
@@ -15,7 +16,12 @@ use std::cmp::Ordering;
 pub struct Spec {
     text: String,
     when: When,
+    /// Whose calendar the fields mean; `None`: UTC's.
+    zone: Option<TimeZone>,
 }
+
+/// Further than clocks are ever set, seconds.
+const SET_MAX_S: i64 = 3 * 3_600;
 
 #[derive(Debug, Clone)]
 enum When {
@@ -38,8 +44,8 @@ pub enum SpecError {
     /// `@every` of less than a second or without a duration.
     #[error("@every needs a duration of at least 1s, such as `@every 30s`")]
     Every,
-    /// Only UTC is known.
-    #[error("time zone `{0}` is not supported, only UTC")]
+    /// There is none of this name.
+    #[error("there is no time zone `{0}`: a name such as `UTC` or `Europe/Berlin` is expected")]
     TimeZone(String),
     /// What asynq's cron parser does not read.
     #[error("`{0}` is not understood by asynq's scheduler")]
@@ -50,20 +56,21 @@ pub enum SpecError {
 }
 
 impl Spec {
-    /// Reads five fields or a descriptor, with an optional `TZ=UTC` or `CRON_TZ=UTC` before it.
+    /// Reads five fields or a descriptor, with an optional time zone before it, such as `CRON_TZ=Europe/Berlin`.
     ///
     /// # Errors
     /// What is wrong with it, for a person.
     pub fn parse(text: &str) -> Result<Self, SpecError> {
         let mut rest = text.trim();
-        if let Some(zone) = ["TZ=", "CRON_TZ="]
+        let mut zone = None;
+        if let Some(prefixed) = ["TZ=", "CRON_TZ="]
             .iter()
             .find_map(|p| rest.strip_prefix(p))
         {
-            let (zone, after) = zone.split_once(' ').unwrap_or((zone, ""));
-            if !matches!(zone, "UTC" | "Etc/UTC") {
-                return Err(SpecError::TimeZone(zone.to_owned()));
-            }
+            let (name, after) = prefixed.split_once(' ').unwrap_or((prefixed, ""));
+            let found = zone::named(name);
+            let found = found.ok_or_else(|| SpecError::TimeZone(name.to_owned()))?;
+            zone = (found != TimeZone::UTC).then_some(found);
             rest = after.trim();
         }
         let when = match rest.strip_prefix('@') {
@@ -73,6 +80,7 @@ impl Spec {
         Ok(Self {
             text: text.to_owned(),
             when,
+            zone,
         })
     }
 
@@ -88,9 +96,53 @@ impl Spec {
         let secs = now.secs();
         let next = match &self.when {
             When::Every(every) => secs.checked_add(*every)?,
-            When::Fields(cron) => cron.find_next_occurrence(&Utc(secs), false).ok()?.0,
+            When::Fields(cron) => match &self.zone {
+                None => cron.find_next_occurrence(&Utc(secs), false).ok()?.0,
+                Some(zone) => next_in(zone, cron, secs)?,
+            },
         };
         Some(Time::from_millis(next.checked_mul(1_000)?))
+    }
+}
+
+/// The first second after `now` at which a zone's clocks show a time that is meant. What they leave out when they are set
+/// forward does not come, and what they show twice comes twice, as in robfig's.
+fn next_in(zone: &TimeZone, cron: &Cron, now: i64) -> Option<i64> {
+    let offset_at = |secs: i64| {
+        let at = Timestamp::from_second(secs).ok()?;
+        Some(i64::from(zone.to_offset(at).seconds()))
+    };
+    let offset = offset_at(now)?;
+    // As seconds of a clock that is never set.
+    let after = |shown: i64| Some(cron.find_next_occurrence(&Utc(shown), false).ok()?.0);
+    let mut shown = after(now + offset)?;
+    let next = shown - offset;
+    let is_steady = offset_at(now - SET_MAX_S)? == offset && offset_at(next + SET_MAX_S)? == offset;
+    if is_steady {
+        return Some(next);
+    }
+    // Clocks are set near by: all that is shown around it is looked at.
+    let mut first: Option<i64> = None;
+    shown = after(now + offset - SET_MAX_S)?;
+    loop {
+        if let Some(first) = first
+            && shown > first + offset_at(first)? + SET_MAX_S
+        {
+            return Some(first);
+        }
+        let instants = match zone.to_ambiguous_timestamp(Utc(shown).calendar()).offset() {
+            AmbiguousOffset::Unambiguous { offset } => [Some(offset), None],
+            AmbiguousOffset::Gap { .. } => [None, None],
+            AmbiguousOffset::Fold { before, after } => [Some(before), Some(after)],
+        };
+        let instants = instants.into_iter().flatten();
+        let instants = instants.map(|offset| shown - i64::from(offset.seconds()));
+        let next = instants.filter(|at| *at > now).min();
+        first = match (first, next) {
+            (Some(first), Some(next)) => Some(first.min(next)),
+            (first, next) => first.or(next),
+        };
+        shown = after(shown)?;
     }
 }
 
@@ -214,6 +266,47 @@ mod tests {
     }
 
     #[test]
+    fn clocks_of_a_zone_are_set_forward_and_back() {
+        let days = |spec: &str, from: &str, count: usize| {
+            let spec = Spec::parse(spec).unwrap();
+            let from: Timestamp = from.parse().unwrap();
+            let mut at = Time::from_millis(from.as_millisecond());
+            let mut times = Vec::new();
+            for _ in 0..count {
+                at = spec.next_after(at).unwrap();
+                times.push(Utc(at.secs()).calendar().to_string());
+            }
+            times.join(" ")
+        };
+        // Nine o'clock in Berlin: winter, summer from the 29th of March on.
+        assert_eq!(
+            days("CRON_TZ=Europe/Berlin 0 9 * * *", "2026-03-27T12:00:00Z", 3),
+            "2026-03-28T08:00:00 2026-03-29T07:00:00 2026-03-30T07:00:00"
+        );
+        // Half past two is left out that night, and comes twice in October, as in robfig's own tests.
+        assert_eq!(
+            days("TZ=Europe/Berlin 30 2 * * *", "2026-03-28T00:00:00Z", 2),
+            "2026-03-28T01:30:00 2026-03-30T00:30:00"
+        );
+        assert_eq!(
+            days("TZ=Europe/Berlin 30 2 * * *", "2026-10-24T12:00:00Z", 3),
+            "2026-10-25T00:30:00 2026-10-25T01:30:00 2026-10-26T01:30:00"
+        );
+        assert_eq!(
+            days("TZ=Europe/Berlin 0,30 * * * *", "2026-10-25T00:10:00Z", 4),
+            "2026-10-25T00:30:00 2026-10-25T01:00:00 2026-10-25T01:30:00 2026-10-25T02:00:00"
+        );
+        assert_eq!(
+            days("CRON_TZ=Asia/Kolkata @daily", "2026-03-28T00:00:00Z", 2),
+            "2026-03-28T18:30:00 2026-03-29T18:30:00"
+        );
+        assert_eq!(
+            days("TZ=America/New_York 0 2 * * *", "2026-03-07T08:00:00Z", 1),
+            "2026-03-09T06:00:00"
+        );
+    }
+
+    #[test]
     fn what_asynq_would_not_read_is_refused() {
         for (text, why) in [
             ("* * * *", "found 4"),
@@ -221,7 +314,12 @@ mod tests {
             ("@every 500ms", "at least 1s"),
             ("@every", "at least 1s"),
             ("@fortnightly", "@fortnightly"),
-            ("TZ=Europe/Berlin 0 9 * * *", "Europe/Berlin"),
+            ("TZ=Europe/Berln 0 9 * * *", "no time zone `Europe/Berln`"),
+            (
+                "CRON_TZ=europe/berlin 0 9 * * *",
+                "no time zone `europe/berlin`",
+            ),
+            ("CRON_TZ=UTC", "found 0"),
             ("0 0 L * *", "`L`"),
             ("0 0 * * 5#2", "`5#2`"),
             ("61 * * * *", ""),

@@ -23,6 +23,7 @@ pub mod retry_delay;
 pub mod settings;
 pub mod table;
 pub mod task;
+pub mod zone;
 
 pub mod actor;
 pub mod broker;

@@ -22,8 +22,8 @@ pub enum Note<I> {
         at: Time,
         /// Task id.
         id: I,
-        /// Whether the task is in a queue now.
-        accepted: bool,
+        /// What it made of it.
+        answer: Intake,
     },
     /// A handler was started.
     Started {
@@ -72,6 +72,17 @@ impl<I> Note<I> {
         at.0 = at.0.saturating_add(by_ns);
         self
     }
+}
+
+/// What became of a task that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    /// It is in a queue now.
+    Accepted,
+    /// It was refused because there is such a task: its id is taken, or its uniqueness lock is.
+    Duplicate,
+    /// Its producer got another error, and keeps it.
+    Rejected,
 }
 
 /// How an execution ended.

@@ -15,6 +15,12 @@ pub struct TaskOptions<'a> {
     pub delay_ms: i64,
     /// asynq's `Retention`, milliseconds; 0: none.
     pub retention_ms: i64,
+    /// asynq's `TaskID`; `None`: a random one.
+    pub task_id: Option<&'a str>,
+    /// asynq's `Unique`, milliseconds; 0: it is not.
+    pub unique_ms: i64,
+    /// asynq's `Group`.
+    pub group: Option<&'a str>,
 }
 
 impl TaskOptions<'_> {
@@ -32,6 +38,15 @@ impl TaskOptions<'_> {
         }
         if self.retention_ms > 0 {
             option("Retention", go_duration(self.retention_ms));
+        }
+        if let Some(id) = self.task_id {
+            option("TaskID", format!("{id:?}"));
+        }
+        if self.unique_ms > 0 {
+            option("Unique", go_duration(self.unique_ms));
+        }
+        if let Some(group) = self.group {
+            option("Group", format!("{group:?}"));
         }
         texts
     }

@@ -42,6 +42,8 @@ pub trait Task: Clone + PartialEq + Debug + Send + 'static {
     fn lock(&self) -> Option<Self::Lock>;
     /// The group it is aggregated with.
     fn group(&self) -> Option<Self::Group>;
+    /// How many bytes its payload has.
+    fn payload_bytes(&self) -> u64;
     /// Notes a failure at a Unix second; `retries`: that it uses up a retry.
     fn failed(&mut self, error: &str, at_s: i64, retries: bool);
     /// Notes the Unix second of its completion.
@@ -102,6 +104,10 @@ impl Task for TaskMessage {
         Some(&self.group_key)
             .filter(|name| !name.is_empty())
             .cloned()
+    }
+
+    fn payload_bytes(&self) -> u64 {
+        self.payload.len() as u64
     }
 
     fn failed(&mut self, error: &str, at_s: i64, retries: bool) {

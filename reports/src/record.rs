@@ -441,6 +441,9 @@ pub struct Audit {
     pub enqueued: u64,
     /// Refused: the producer got an error.
     pub rejected: u64,
+    /// Refused because there was such a task: its id was taken, or its uniqueness lock. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub duplicates: u64,
     /// Tasks with at least one successful execution.
     pub succeeded: u64,
     /// Of these: with more than one, so that what they do was done twice. Since 1.2.

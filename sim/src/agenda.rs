@@ -319,7 +319,7 @@ impl Step {
                 Harm::Resource(resource) => resource,
                 _ => "resource",
             },
-            On::Producer => PRODUCER,
+            On::Producer | On::Scheduler => PRODUCER,
             On::Queue => match self.fault.harm() {
                 Harm::Queue(queue) => queue,
                 _ => "queue",

@@ -8,11 +8,12 @@ pub(crate) use life::{Life, Rest};
 
 use crate::plan::{Arrivals, Incident, PRODUCER, Plan, Step, TaskPlan};
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::note::Note;
+use firedrill_asynq::note::{Intake, Note};
 use firedrill_asynq::op::{Deed, TaskState};
 use firedrill_asynq::settings::{ARCHIVE_MAX, DEFAULT_TIMEOUT_S, REDIS_TIMEOUT_MS};
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
 use firedrill_reports::waits::Waits;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The executions of one process incarnation.
@@ -115,19 +116,26 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
     let mut auditor = Auditor::new(evidence.plan, evidence.origin, evidence.end);
     auditor.absences = evidence.absences.clone();
     auditor.ledgers_whole = evidence.ledgers_whole;
-    let mut lives: BTreeMap<&str, Life> = BTreeMap::new();
-    let mut order: Vec<&str> = Vec::new();
+    let mut lives = Lives::new();
+    let mut order: Vec<(&str, usize)> = Vec::new();
     for entry in evidence.producer {
         match entry {
             Note::Sent {
                 at, id, workload, ..
             } => {
-                order.push(id);
-                lives.insert(id, Life::sent(*at, *workload));
+                let of_id = lives.entry(id).or_default();
+                order.push((id, of_id.len()));
+                of_id.push(Life::sent(*at, *workload));
             }
-            Note::Answered { at, id, accepted } => {
-                if let Some(life) = lives.get_mut(id.as_str()) {
-                    auditor.answered(life, *at, *accepted, PRODUCER);
+            // Of those that have the same id, the one that was sent first is answered first.
+            Note::Answered { at, id, answer } => {
+                let of_id = lives.get_mut(id.as_str());
+                let waiting = of_id.and_then(|of_id| {
+                    let mut lives = of_id.iter_mut();
+                    lives.find(|life| life.answer.is_none())
+                });
+                if let Some(life) = waiting {
+                    auditor.answered(life, *at, *answer, PRODUCER);
                 }
             }
             Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
@@ -138,7 +146,7 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
     }
     for done in evidence.by_hand {
         for id in &done.ids {
-            if let Some(life) = lives.get_mut(id.as_str()) {
+            if let Some(life) = meant(&mut lives, id, done.at) {
                 life.by_hand.push((done.at, done.what));
             }
         }
@@ -149,7 +157,7 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
         let open = open_executions(ledger);
         match ledger.killed_at {
             Some(killed_at) => open.into_iter().for_each(|id| {
-                if let Some(life) = lives.get_mut(id) {
+                if let Some(life) = meant(&mut lives, id, killed_at) {
                     life.killed(killed_at);
                 }
             }),
@@ -158,21 +166,36 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
     }
     auditor.halt(&evidence.left.halted);
     auditor.strangers(foreign(evidence, &lives));
-    for id in order {
-        if let Some(life) = lives.get(id) {
+    for (id, number) in order {
+        if let Some(of_id) = lives.get(id)
+            && let Some(life) = of_id.get(number)
+        {
+            // What is in Redis is the last one that came into it.
+            let is_there = number == life::at(of_id, evidence.end);
             let rest = evidence.left.rest(&id.to_owned(), held.contains(id));
-            auditor.close(life, rest, || id.to_owned());
+            auditor.close(life, rest.filter(|_| is_there), || id.to_owned());
         }
     }
     auditor.finish()
 }
 
-/// Tasks that the handlers of a process have enqueued; answers the ids of those that are new.
+/// The lives of all tasks by id, in order of their sending: tasks that are given their id may have the same one, one after the
+/// other.
+type Lives<'e> = BTreeMap<&'e str, SmallVec<[Life; 1]>>;
+
+/// Of the tasks with an id, the one that is meant by what happened at a moment.
+fn meant<'l>(lives: &'l mut Lives<'_>, id: &str, at: Time) -> Option<&'l mut Life> {
+    let of_id = lives.get_mut(id)?;
+    let number = life::at(of_id, at);
+    of_id.get_mut(number)
+}
+
+/// Tasks that the handlers of a process have enqueued; answers the ids of those that are new, each the first of its id.
 fn are_born<'a>(
     ledger: &'a ProcessLedger,
     auditor: &Auditor,
-    lives: &mut BTreeMap<&'a str, Life>,
-) -> Vec<&'a str> {
+    lives: &mut Lives<'a>,
+) -> Vec<(&'a str, usize)> {
     let mut born = Vec::new();
     for entry in &ledger.entries {
         match entry {
@@ -184,13 +207,13 @@ fn are_born<'a>(
             } => {
                 let delay_ms = intended.millis() - at.millis();
                 lives.entry(id).or_insert_with(|| {
-                    born.push(id.as_str());
-                    Life::child(*at, *workload, delay_ms)
+                    born.push((id.as_str(), 0));
+                    SmallVec::from_iter([Life::child(*at, *workload, delay_ms)])
                 });
             }
-            Note::Answered { at, id, accepted } => {
-                if let Some(life) = lives.get_mut(id.as_str()) {
-                    auditor.answered(life, *at, *accepted, &ledger.process);
+            Note::Answered { at, id, answer } => {
+                if let Some(life) = meant(lives, id, *at) {
+                    auditor.answered(life, *at, *answer, &ledger.process);
                 }
             }
             Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
@@ -200,7 +223,7 @@ fn are_born<'a>(
 }
 
 /// Ids of tasks that were executed or are in Redis, and that the producer has not sent.
-fn foreign<'a>(evidence: &Evidence<'a>, lives: &BTreeMap<&str, Life>) -> BTreeSet<&'a str> {
+fn foreign<'a>(evidence: &Evidence<'a>, lives: &Lives<'_>) -> BTreeSet<&'a str> {
     let garbled = evidence.plan.all_garbled_ids();
     let executed = evidence.ledgers.iter().flat_map(|ledger| &ledger.entries);
     executed
@@ -214,7 +237,7 @@ fn foreign<'a>(evidence: &Evidence<'a>, lives: &BTreeMap<&str, Life>) -> BTreeSe
 }
 
 /// Puts all executions, in order of their time, into the lives of their tasks.
-fn live_through(ledgers: &[ProcessLedger], auditor: &Auditor, lives: &mut BTreeMap<&str, Life>) {
+fn live_through(ledgers: &[ProcessLedger], auditor: &Auditor, lives: &mut Lives<'_>) {
     let mut entries: Vec<(Time, &Note<String>)> = ledgers
         .iter()
         .flat_map(|ledger| &ledger.entries)
@@ -229,17 +252,17 @@ fn live_through(ledgers: &[ProcessLedger], auditor: &Auditor, lives: &mut BTreeM
     for (_, entry) in entries {
         match entry {
             Note::Started { at, id, .. } => {
-                if let Some(life) = lives.get_mut(id.as_str()) {
+                if let Some(life) = meant(lives, id, *at) {
                     auditor.started(life, *at);
                 }
             }
             Note::Finished { at, id, how, .. } => {
-                if let Some(life) = lives.get_mut(id.as_str()) {
+                if let Some(life) = meant(lives, id, *at) {
                     life.finished(*at, *how);
                 }
             }
             Note::GivenUp { at, id, .. } => {
-                if let Some(life) = lives.get_mut(id.as_str()) {
+                if let Some(life) = meant(lives, id, *at) {
                     life.given_up(*at);
                 }
             }
@@ -435,10 +458,16 @@ impl Auditor {
     }
 
     /// Redis answered an enqueue.
-    pub(crate) fn answered(&self, life: &mut Life, at: Time, accepted: bool, client: &str) {
+    pub(crate) fn answered(&self, life: &mut Life, at: Time, answer: Intake, client: &str) {
         // One that was enqueued twice by executions that did not know of each other, and accepted once, is there.
-        life.accepted = Some(accepted || life.accepted == Some(true));
-        life.unexplained |= !accepted && !self.explains_rejection(life.sent, at, client);
+        life.answer = match life.came() {
+            true => life.answer,
+            false => Some(answer),
+        };
+        let explained = self.explains_rejection(life.sent, at, client);
+        life.unexplained |= answer == Intake::Rejected && !explained;
+        // Its answer may have been that of a repeated call, and the first one was carried out.
+        life.in_doubt = answer != Intake::Accepted && explained;
     }
 
     /// Whether Redis, or the client's way to it, was away by plan at any moment of a call, or just before it: clients need a moment to find back.
@@ -494,11 +523,17 @@ impl Auditor {
         self.came_scored |= life.sent >= self.warmup_ends;
         let audit = &mut self.audit;
         audit.intended += 1;
+        // There is such a task, and nobody is worse off.
+        if life.answer == Some(Intake::Duplicate) && life.starts == 0 && left.is_none() {
+            audit.duplicates += 1;
+            return;
+        }
         // An enqueue that was refused, or that nobody answered before the drill ended.
-        if life.accepted != Some(true) && life.starts == 0 {
+        let is_kept = matches!(life.answer, Some(Intake::Accepted | Intake::Duplicate));
+        if !is_kept && life.starts == 0 {
             audit.rejected += 1;
             // A handler that has not heard has died, or the drill has ended.
-            let unanswered = life.accepted.is_none()
+            let unanswered = life.answer.is_none()
                 && !life.is_child()
                 && !self.explains_rejection(life.sent, self.end, PRODUCER);
             if life.unexplained || unanswered {
@@ -697,6 +732,8 @@ impl Auditor {
     /// Types of the tasks none of which came, although the drill lasted long enough. That none comes by chance proves
     /// nothing, unless nothing at all came.
     fn never_came(&self) -> Vec<String> {
+        // What is enqueued nowhere came to nobody.
+        let none_enqueued = self.audit.enqueued == 0;
         let nothing = self.entries.iter().all(|entry| !entry.came);
         let lasted = Time(self.end.0.saturating_sub(self.origin.0));
         let is_missing = |entry: &&Coming| {
@@ -706,7 +743,8 @@ impl Auditor {
                     None => nothing || !entry.by_chance,
                 }
         };
-        let missing = self.entries.iter().filter(is_missing);
+        let missing = self.entries.iter();
+        let missing = missing.filter(|entry| none_enqueued || is_missing(entry));
         let mut types: Vec<String> = missing.map(|entry| entry.task.clone()).collect();
         types.sort();
         types.dedup();
@@ -777,7 +815,11 @@ impl Coming {
             // None comes by itself.
             by_chance: matches!(
                 plan.workload[index].arrivals,
-                Arrivals::Poisson { .. } | Arrivals::None
+                Arrivals::None
+                    | Arrivals::Poisson { .. }
+                    | Arrivals::Stages { evenly: false, .. }
+                    | Arrivals::Diurnal { .. }
+                    | Arrivals::Mmpp { .. }
             ),
         }
     }

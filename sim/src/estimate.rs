@@ -6,6 +6,8 @@ use std::fmt;
 
 /// What one queued task takes in the model: its hash and place, its life, its entries in a queue.
 const TASK_BYTES: u64 = 256;
+/// What a worker's slot takes: its task, its handler, its part of a heartbeat.
+const SLOT_BYTES: u64 = 512;
 /// What one sample takes in memory.
 const SAMPLE_BYTES: u64 = 24;
 /// What a drill takes whatever its size.
@@ -95,11 +97,14 @@ impl Estimate {
         // Each task arrives, is retried at most a few times within a drill, and each attempt ends.
         let events = tasks * 10.0 + polls.sum::<f64>() + scrapes;
         let kinds = plan.workload.len() as u64;
+        let slots = plan.processes().into_iter();
+        let slots: u64 = slots.map(|(_, worker)| u64::from(worker.concurrency)).sum();
         let sample_bytes = scrapes as u64 * SERIES_PER_KIND * kinds * SAMPLE_BYTES;
         Self {
             tasks: tasks as u64,
             events: events as u64,
             bytes: DRILL_BYTES
+                .saturating_add(slots.saturating_mul(SLOT_BYTES))
                 .saturating_add((tasks as u64).saturating_mul(TASK_BYTES))
                 .saturating_add(if samples { sample_bytes } else { 0 }),
         }

@@ -440,6 +440,8 @@ faults! {
     "link.repeat" link_repeat LinkRepeat;
     "producer.stop" producer_stop ProducerStop;
     "producer.surge" producer_surge ProducerSurge;
+    "scheduler.stop" scheduler_stop SchedulerStop;
+    "scheduler.duplicate" scheduler_duplicate SchedulerDuplicate;
     "queue.pause" queue_pause QueuePause;
     "lease.lose" lease_lose LeaseLose;
     "task.garble" task_garble TaskGarble;

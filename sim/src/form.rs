@@ -32,9 +32,9 @@ mod yaml;
 pub use doc::{Presence, Row, schema, table};
 pub use shape::{At, Shape, Spotted};
 pub use shapes::{
-    ButNot, Means, Named, by_name, choice, count, count64, duration, list, name, number, one_of,
-    only, parsed, placed, positive, rate, share, size, span, spotted, text, truth, via, whole,
-    within,
+    Brief, ButNot, Means, Named, by_name, choice, count, count64, duration, list, name, number,
+    one_of, only, parsed, placed, positive, rate, share, size, span, spotted, text, truth, via,
+    whole, within,
 };
 pub use yaml::{Yaml, quote};
 

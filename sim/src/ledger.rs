@@ -2,7 +2,7 @@
 //! SIGKILL. Its lines are numbered, so that one that is gone is missed.
 
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::note::{Finish, Note};
+use firedrill_asynq::note::{Finish, Intake, Note};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -16,8 +16,13 @@ fn line(note: &Note<String>) -> String {
             workload,
             intended,
         } => format!("P {} {workload} {} {id}\n", at.0, intended.0),
-        Note::Answered { at, id, accepted } => {
-            format!("A {} {} {id}\n", at.0, u8::from(*accepted))
+        Note::Answered { at, id, answer } => {
+            let answer = match answer {
+                Intake::Rejected => 0,
+                Intake::Accepted => 1,
+                Intake::Duplicate => 2,
+            };
+            format!("A {} {answer} {id}\n", at.0)
         }
         Note::Started { at, id, retried } => format!("S {} {retried} {id}\n", at.0),
         Note::GivenUp { at, id, retried } => format!("G {} {retried} {id}\n", at.0),
@@ -61,7 +66,12 @@ fn parse(line: &str) -> Option<Note<String>> {
             return Some(Note::Answered {
                 at,
                 id: rest.to_owned(),
-                accepted: number == "1",
+                answer: match number {
+                    "0" => Intake::Rejected,
+                    "1" => Intake::Accepted,
+                    "2" => Intake::Duplicate,
+                    _ => return None,
+                },
             });
         }
         "S" => {
@@ -199,7 +209,12 @@ mod tests {
             Note::Answered {
                 at: Time(4),
                 id: "a b".into(),
-                accepted: true,
+                answer: Intake::Accepted,
+            },
+            Note::Answered {
+                at: Time(4),
+                id: "a b".into(),
+                answer: Intake::Duplicate,
             },
             Note::Started {
                 at: Time(5),
@@ -239,10 +254,10 @@ mod tests {
             let expected = format!("line {} has the number {}", gone + 1, gone + 2);
             assert_eq!(found.damage, Some(expected));
         }
-        let torn = text.replace("3 S 5", "3 ? 5");
+        let torn = text.replace("3 A 4", "3 ? 4");
         let found = contents(torn.as_bytes()).unwrap();
         assert_eq!(found.entries.len(), entries.len() - 1);
-        assert_eq!(found.damage.as_deref(), Some("line 3 is `3 ? 5 0 a b`"));
+        assert_eq!(found.damage.as_deref(), Some("line 3 is `3 ? 4 2 a b`"));
         assert!(
             LedgerFile::create(&path).is_err(),
             "another's is not gone on with"

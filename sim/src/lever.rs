@@ -508,8 +508,19 @@ impl LifeLever {
 pub struct LoadLever {
     /// Task type; `None`: all.
     pub task: Option<String>,
+    /// What of it.
+    pub what: Arriving,
     /// So many times as much arrives; 0: nothing does.
     pub factor: f64,
+}
+
+/// What arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arriving {
+    /// Whatever the producer enqueues; more or less of it only where it has a rate.
+    All,
+    /// Periodic tasks: the scheduler's.
+    Periodic,
 }
 
 /// What is done to calls.
@@ -575,6 +586,8 @@ pub enum On {
     Resource,
     /// What enqueues.
     Producer,
+    /// What enqueues periodic tasks.
+    Scheduler,
     /// Redis.
     Redis,
     /// A queue.
@@ -617,6 +630,7 @@ impl On {
             Self::Handlers => "handlers",
             Self::Resource => "a resource",
             Self::Producer => "the producer",
+            Self::Scheduler => "the scheduler of periodic tasks",
             Self::Redis => "Redis",
             Self::Queue => "a queue",
             Self::Clients => "clients of Redis",

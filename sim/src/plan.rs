@@ -3,11 +3,13 @@
 //! All times are virtual milliseconds since the start of the drill.
 
 mod chain;
+mod content;
 mod demand;
 mod draw;
 mod exponential;
 mod life;
 mod load;
+mod rates;
 mod resource;
 mod restart;
 mod roster;
@@ -15,10 +17,13 @@ mod served;
 mod skew;
 mod start;
 mod targets;
+mod trace;
 mod written;
 
 pub(crate) use chain::Births;
 pub use chain::{Child, Then};
+pub(crate) use content::MB;
+pub use content::{IdPattern, PayloadSize, Unique};
 pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
@@ -30,18 +35,21 @@ pub use restart::RestartPlan;
 pub use roster::{Roster, Select};
 pub(crate) use roster::{Scale, name_of};
 pub use skew::Skew;
-pub use start::Start;
+pub use start::{Start, TimeOfDay};
 pub use targets::TARGETS_FILE;
 pub(crate) use targets::{EXPORTERS, targets};
+pub use trace::{Recording, Run};
 
 use crate::fault::{Fault, Harm};
 use crate::form::{
-    Named, choice, count, duration, form, list, name, positive, share, text, truth, via, within,
+    Named, choice, count, duration, form, list, name, parsed, positive, rate, share, span, text,
+    truth, via, within,
 };
 use crate::lever::{
     Lever, LinkLever, On, PointLever, PointVerdict, ProcessLever, QueueLever, RedisLever, Ways,
 };
 use crate::remedy::Remedy;
+use content::{PayloadForm, UniqueForm};
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::call::CallKind;
 use firedrill_asynq::rng;
@@ -97,6 +105,9 @@ pub struct Plan {
     pub scrape_interval_ms: i64,
     /// Scrape timeout.
     pub scrape_timeout_ms: i64,
+    /// Whether the producer is scraped, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub producer_metrics: bool,
     /// Default evaluation interval of rule groups.
     pub evaluation_interval_ms: i64,
     /// Where in the interval the evaluations fall; drawn from the seed, as Prometheus' is from a hash.
@@ -175,6 +186,21 @@ form! {
         /// What its handler writes as the task's result.
         #[serde(default)]
         pub result: Option<String> = text(), optional;
+        /// asynq's `TaskID`. `{n}` stands for the arrival's number, `{n % 12}` for its remainder, so that ids come again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub task_id: Option<IdPattern> = parsed::<IdPattern>("task id"), optional;
+        /// asynq's `Unique`: how long its lock is held at most, and how many distinct payloads there are.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub unique: Option<Unique> = via::<UniqueForm, Unique>(), optional;
+        /// asynq's `Group`. Tasks stay in it: no worker may aggregate the groups of this queue.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub group: Option<String> = name(), optional;
+        /// How large its payload is; a few bytes where it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub payload: Option<PayloadSize> = via::<PayloadForm, PayloadSize>(), optional;
+        /// How much longer its handler works for each MB of the payload.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub service_per_mb_ms as "service_per_mb": Option<f64> = span(), optional;
         /// What its handler needs before it works, one after the other: it waits for each and holds it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub uses: Vec<Use> = list("use", within::<Use>()), if_any;
@@ -210,8 +236,43 @@ pub enum Arrivals {
     },
     /// When a periodic task is due, as asynq's scheduler knows it.
     Cron {
-        /// Five fields or a descriptor, in UTC.
+        /// Five fields or a descriptor, in UTC or in the time zone before it.
         spec: String,
+    },
+    /// At a rate that goes from one to the next, and then no more.
+    Stages {
+        /// Tasks per second at the beginning.
+        start_per_sec: f64,
+        /// One after the other.
+        stages: Vec<Stage>,
+        /// When the first begins.
+        from_ms: i64,
+        /// At equal parts of the rate, instead of independently.
+        evenly: bool,
+    },
+    /// Independent arrivals at a rate that goes up and down once a day.
+    Diurnal {
+        /// Mean of a day, tasks per second.
+        mean_per_sec: f64,
+        /// The highest rate, as a multiple of the lowest.
+        peak_to_trough: f64,
+        /// When it is highest.
+        peak_at: TimeOfDay,
+    },
+    /// Independent arrivals at a rate that jumps from state to state (a Markov-modulated Poisson process).
+    Mmpp {
+        /// They begin in the first, and go on to any of the others.
+        states: Vec<State>,
+    },
+    /// As they were.
+    Trace {
+        /// When the recording begins.
+        at_ms: i64,
+        /// What it is read from; `None`: it has been.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<TraceFile>,
+        /// What arrived.
+        recording: Recording,
     },
     /// Many at once.
     Burst {
@@ -222,6 +283,58 @@ pub enum Arrivals {
         /// Evenly spread over this long.
         over_ms: i64,
     },
+}
+
+form! {
+    /// The rate goes evenly to another.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct Stage: "stage" {
+        /// How long that takes.
+        pub duration_ms as "duration": i64 = duration(), required;
+        /// The rate in the end.
+        pub per_sec as "target": f64 = rate().or_none(), required;
+    }
+}
+
+form! {
+    /// A state with a rate of its own.
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub struct State: "state" {
+        /// Its rate.
+        pub per_sec as "rate": f64 = rate().or_none(), required;
+        /// How long it lasts on average: exponentially distributed.
+        // Shorter ones are Poisson arrivals to whoever looks at them.
+        pub mean_stay_ms as "mean_stay": i64 = positive().at_least(1_000, "1s"), required;
+    }
+}
+
+/// A file with arrivals as they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceFile {
+    /// Beside the scenario.
+    pub path: String,
+    /// So many seconds of it are one of the drill.
+    pub scale: f64,
+    /// Name of the counter, in a dump of several.
+    pub metric: Option<String>,
+}
+
+impl Arrivals {
+    /// Whether there can be more or less of them.
+    #[must_use]
+    pub fn has_rate(&self) -> bool {
+        match self {
+            Self::Poisson { .. }
+            | Self::Constant { .. }
+            | Self::Stages { .. }
+            | Self::Diurnal { .. }
+            | Self::Mmpp { .. } => true,
+            Self::None | Self::Cron { .. } | Self::Trace { .. } | Self::Burst { .. } => false,
+        }
+    }
 }
 
 /// How long a handler works.
@@ -250,16 +363,8 @@ pub enum Service {
 impl Service {
     /// Lognormal, by mean and 95th percentile in seconds; `None`: no such distribution has them.
     pub(crate) fn lognormal(mean: f64, p95: f64) -> Option<Self> {
-        // mean = exp(mu + s^2/2) and p95 = exp(mu + z s), so s^2/2 - z s + ln(p95/mean) = 0: the smaller root.
-        let discriminant = Z95 * Z95 - 2.0 * libm::log(p95 / mean);
-        if p95 <= mean || discriminant < 0.0 {
-            return None;
-        }
-        let sigma = Z95 - libm::sqrt(discriminant);
-        Some(Self::Lognormal {
-            mu: libm::log(mean) - sigma * sigma / 2.0,
-            sigma,
-        })
+        let (mu, sigma) = content::lognormal(mean, p95)?;
+        Some(Self::Lognormal { mu, sigma })
     }
 }
 
@@ -273,7 +378,7 @@ form! {
         /// How many processes.
         pub processes: u32 = count(1..=64), default 1;
         /// Slots of each.
-        pub concurrency: u32 = count(1..=1_000), required;
+        pub concurrency: u32 = count(1..=100_000), required;
         /// Queues served; all where it is left out.
         pub queues: Vec<(String, u32)> = Served, filled Vec::new();
         /// asynq's `StrictPriority`.
@@ -450,6 +555,12 @@ impl Plan {
         let scaled = self.remedies.iter().filter_map(|step| step.remedy.scale());
         let to = scaled.filter(|(name, _)| *name == worker.name);
         to.map(|(_, to)| to).fold(worker.processes, u32::max)
+    }
+
+    /// What the producer counts by: type and queue of each workload entry.
+    pub(crate) fn task_types(&self) -> impl Iterator<Item = (String, String)> {
+        let entries = self.workload.iter();
+        entries.map(|task| (task.task.clone(), task.queue.clone()))
     }
 
     /// The step of the timeline with this id.

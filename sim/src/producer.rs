@@ -1,19 +1,27 @@
 //! The producer: enqueues the plan's arrivals at their intended times, whatever Redis does (open loop).
 
-use crate::plan::{Arrival, ArrivalTimes, Arrivals, Births, Child, Execution, Plan, TaskPlan};
+use crate::lever::{Arriving, Lever, LoadLever};
+use crate::plan::{
+    Arrival, ArrivalTimes, Arrivals, Births, Child, Dice, Execution, IdPattern, Plan, Step,
+    TaskPlan,
+};
 use firedrill_asynq::actor::scheduler::{Periodic, Scheduler};
 use firedrill_asynq::actor::{Action, Actor, Event, Out, Ticket, Timer};
 use firedrill_asynq::client::Submission;
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::cron::Spec;
+use firedrill_asynq::keys::Queue;
 use firedrill_asynq::message::TaskMessage;
-use firedrill_asynq::note::Note;
+use firedrill_asynq::note::{Intake, Note};
 use firedrill_asynq::op::{Accepted, Op, Reply};
 use firedrill_asynq::options::TaskOptions;
 use firedrill_asynq::rng;
 use firedrill_asynq::task::Task;
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Makes the tasks of a producer.
 pub trait Mint<T> {
@@ -35,10 +43,22 @@ pub struct Producer<T: Task, M> {
     sources: Vec<Source>,
     mint: M,
     scheduler: Option<Scheduler<T>>,
+    /// One that runs beside it while steps have it so.
+    second: Option<Scheduler<T>>,
+    /// When that is, and when there is no scheduler at all.
+    doubled: Vec<Span>,
+    gone: Vec<Span>,
+    /// Of each workload entry, whether its tasks are given their id.
+    given_ids: Vec<bool>,
+    /// How many tasks with a given id are not answered.
+    named: BTreeMap<T::Id, u32>,
     stopped: bool,
     /// Steps of the timeline that have had an effect, until somebody is told.
     felt: Felt,
 }
+
+/// From when, until when.
+type Span = (Time, Option<Time>);
 
 /// Told of each step's effect, and when that was.
 type Tell = Box<dyn FnMut(usize, Time) + Send>;
@@ -74,6 +94,15 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             sources: (0..plan.workload.len()).map(source).collect(),
             mint,
             scheduler: None,
+            second: None,
+            doubled: Vec::new(),
+            gone: Vec::new(),
+            given_ids: plan
+                .workload
+                .iter()
+                .map(|task| task.task_id.is_some())
+                .collect(),
+            named: BTreeMap::new(),
             stopped: false,
             felt: Felt::default(),
         }
@@ -89,7 +118,24 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
     /// Publishes the plan's periodic tasks as a scheduler of this host and process would.
     #[must_use]
     pub fn publishing(mut self, plan: &Plan, host: &str, pid: u32) -> Self {
-        self.scheduler = scheduler(plan, self.origin, host, pid);
+        let mut ids = rng::stream(plan.seed, "scheduler/ids");
+        self.scheduler = scheduler(plan, self.origin, (host, pid), &mut ids);
+        let spans = |factor: f64| {
+            let spans = plan.timeline.iter().filter(|step| {
+                let lever = step.fault.begin();
+                matches!(lever, Lever::Load(LoadLever { task: None, what: Arriving::Periodic, factor: is }) if is == factor)
+            });
+            let at = |ms: i64| self.origin.plus_millis(ms);
+            let span = |step: &Step| {
+                let until = step.until.as_ref().map(|until| at(until.at_ms));
+                (at(step.at_ms), until)
+            };
+            spans.map(span).collect::<Vec<_>>()
+        };
+        (self.doubled, self.gone) = (spans(2.0), spans(0.0));
+        if !self.doubled.is_empty() {
+            self.second = scheduler(plan, self.origin, (host, pid), &mut ids);
+        }
         self
     }
 
@@ -107,7 +153,10 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             let at = origin.plus_micros(arrival.at_us);
             out.push(Action::Timer(at, Timer::Arrival(index)));
         }
-        if let Some(scheduler) = &mut self.scheduler {
+        for scheduler in [&mut self.scheduler, &mut self.second]
+            .into_iter()
+            .flatten()
+        {
             scheduler.due(now, index);
         }
     }
@@ -122,23 +171,63 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             return self.schedule(now, index, out);
         }
         let moved_by = source.arrivals.touched_by(arrival.at_us);
+        let moved_by = moved_by.chain(arrival.doubled_by);
         moved_by.for_each(|step| self.felt.by(step, now));
         let intended = self.origin.plus_micros(arrival.at_us);
         let seq = source.next_seq;
         source.next_seq += 1;
         let submission = self.mint.mint(index, seq, now);
         let id = submission.message.id();
+        if self.given_ids[index] {
+            *self.named.entry(id.clone()).or_default() += 1;
+        }
         out.push(Action::Note(Note::Sent {
             at: now,
             id: id.clone(),
             workload: u32::try_from(index).unwrap_or(u32::MAX),
             intended,
         }));
-        if let Some(scheduler) = &mut self.scheduler {
+        let scheduler = match arrival.doubled_by {
+            Some(_) => &mut self.second,
+            None => &mut self.scheduler,
+        };
+        if let Some(scheduler) = scheduler {
             scheduler.sent(now, index, &id);
         }
         out.push(Action::Call(Ticket::Enqueue(id), submission.op(now)));
         self.schedule(now, index, out);
+    }
+}
+
+impl<T: Task, M: Mint<T>> Producer<T, M> {
+    /// Whoever is there tells of its entries; those of who is not vanish after a while.
+    fn publish(&self, now: Time, out: &mut impl Out<T>) {
+        let is_on = |spans: &[Span]| {
+            let mut spans = spans.iter();
+            spans.any(|(since, until)| *since <= now && until.is_none_or(|until| now < until))
+        };
+        let Some(scheduler) = &self.scheduler else {
+            return;
+        };
+        if !is_on(&self.gone) {
+            scheduler.tell(now, out);
+            if let Some(second) = self.second.as_ref().filter(|_| is_on(&self.doubled)) {
+                second.tell(now, out);
+            }
+        }
+        scheduler.rest(now, out);
+    }
+
+    /// A task is answered; answers whether the plan gave it its id, so that another may have had it.
+    fn forget_name(&mut self, id: &T::Id) -> bool {
+        let Some(under_way) = self.named.get_mut(id) else {
+            return false;
+        };
+        *under_way -= 1;
+        if *under_way == 0 {
+            self.named.remove(id);
+        }
+        true
     }
 }
 
@@ -162,26 +251,27 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
                 }
             }
             Event::Timer(Timer::Publish) if !self.stopped => {
-                if let Some(scheduler) = &self.scheduler {
-                    scheduler.publish(now, out);
-                }
+                self.publish(now, out);
             }
             Event::Timer(Timer::Arrival(index)) if !self.stopped => self.enqueue(now, index, out),
-            // A repeated enqueue whose first reply was lost finds its own hash; the ids are ours alone, so "exists
-            // already" means accepted.
             Event::Answer(Ticket::Enqueue(id), answer) => {
-                let accepted = matches!(
-                    answer,
-                    Ok(Reply::Enqueued(Accepted::New | Accepted::IdConflict))
-                );
-                if let Some(scheduler) = &mut self.scheduler {
-                    scheduler.answered(now, &id, accepted, out);
+                let is_named = !self.named.is_empty() && self.forget_name(&id);
+                let answer = match answer {
+                    Ok(Reply::Enqueued(Accepted::New)) => Intake::Accepted,
+                    Ok(Reply::Enqueued(Accepted::Duplicate)) => Intake::Duplicate,
+                    Ok(Reply::Enqueued(Accepted::IdConflict)) if is_named => Intake::Duplicate,
+                    // A repeated enqueue whose first reply was lost finds its own hash; the ids are ours alone.
+                    Ok(Reply::Enqueued(Accepted::IdConflict)) => Intake::Accepted,
+                    _ => Intake::Rejected,
+                };
+                for scheduler in [&mut self.scheduler, &mut self.second]
+                    .into_iter()
+                    .flatten()
+                {
+                    scheduler.answered(now, &id, answer == Intake::Accepted, out);
                 }
-                out.push(Action::Note(Note::Answered {
-                    at: now,
-                    id,
-                    accepted,
-                }));
+                let at = now;
+                out.push(Action::Note(Note::Answered { at, id, answer }));
             }
             Event::Answer(Ticket::ClearState, _) => out.push(Action::Exit),
             // What was sent is still to be answered.
@@ -203,6 +293,7 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
 pub struct Messages {
     seed: u64,
     workload: Vec<TaskPlan>,
+    dice: Dice,
 }
 
 impl Messages {
@@ -212,6 +303,7 @@ impl Messages {
         Self {
             seed: plan.seed,
             workload: plan.workload.clone(),
+            dice: Dice::new(plan),
         }
     }
 
@@ -245,11 +337,28 @@ impl Messages {
         delay_ms: i64,
         now: Time,
     ) -> Submission<TaskMessage> {
-        let task = &self.workload[payload.workload];
+        let Payload { workload, seq, .. } = payload;
+        let task = &self.workload[workload];
+        let number = task.payload_number(seq);
+        let bytes = self.dice.payload_bytes(task, workload, seq);
+        let payload = Payload {
+            seq: number,
+            ..payload
+        };
+        let payload = payload.encode(bytes);
+        // A payload that comes again does not tell which arrival it is of, and a header is no part of the lock's key.
+        let header = || (SEQ_HEADER.to_owned(), seq.to_string());
+        let unique_key = match task.unique {
+            Some(_) => Queue(&task.queue).unique(&task.task, Some(&payload)),
+            None => String::new(),
+        };
         let message = TaskMessage {
             r#type: task.task.clone(),
-            payload: payload.encode(),
+            payload,
             id,
+            unique_key,
+            group_key: task.group.clone().unwrap_or_default(),
+            headers: (number != seq).then(header).into_iter().collect(),
             queue: task.queue.clone(),
             retry: i32::try_from(task.max_retry).unwrap_or(i32::MAX),
             timeout: task.timeout_ms / 1_000,
@@ -259,7 +368,8 @@ impl Messages {
         };
         Submission {
             process_at: (delay_ms > 0).then(|| now.plus_millis(delay_ms)),
-            ..Submission::now(message)
+            unique_for: task.unique_for(),
+            message,
         }
     }
 }
@@ -272,7 +382,12 @@ impl Mint<TaskMessage> for Messages {
             child: None,
         };
         let (id, delay_ms) = (
-            task_id(self.seed, workload, seq),
+            id_of(
+                self.seed,
+                self.workload[workload].task_id.as_ref(),
+                workload,
+                seq,
+            ),
             self.workload[workload].delay_ms,
         );
         self.submission(payload, id, delay_ms, now)
@@ -280,8 +395,12 @@ impl Mint<TaskMessage> for Messages {
 }
 
 /// The scheduler of the periodic tasks of `plan`, if it has any, whose time 0 is `origin`.
-fn scheduler<T: Task>(plan: &Plan, origin: Time, host: &str, pid: u32) -> Option<Scheduler<T>> {
-    let mut ids = rng::stream(plan.seed, "scheduler/ids");
+fn scheduler<T: Task>(
+    plan: &Plan,
+    origin: Time,
+    (host, pid): (&str, u32),
+    ids: &mut ChaCha8Rng,
+) -> Option<Scheduler<T>> {
     let mut uuid = || uuid::Builder::from_random_bytes(ids.random()).into_uuid();
     let name = format!("{host}:{pid}:{}", uuid());
     let periodic = |(number, task): (usize, &TaskPlan)| {
@@ -293,7 +412,9 @@ fn scheduler<T: Task>(plan: &Plan, origin: Time, host: &str, pid: u32) -> Option
             when: Spec::parse(spec).ok()?,
             id: uuid().to_string(),
             task_type: task.task.clone(),
-            options: task.options().texts(),
+            options: task
+                .options(task.task_id.as_ref().map(ToString::to_string).as_deref())
+                .texts(),
         };
         Some((number, periodic))
     };
@@ -309,14 +430,32 @@ fn scheduler<T: Task>(plan: &Plan, origin: Time, host: &str, pid: u32) -> Option
 
 impl TaskPlan {
     /// Its options as a submission has them.
-    fn options(&self) -> TaskOptions<'_> {
+    fn options<'a>(&'a self, task_id: Option<&'a str>) -> TaskOptions<'a> {
         TaskOptions {
             queue: &self.queue,
             max_retry: self.max_retry,
             timeout_ms: self.timeout_ms,
             delay_ms: self.delay_ms,
             retention_ms: self.retention_ms,
+            task_id,
+            unique_ms: self.unique.map_or(0, |unique| unique.ttl_ms),
+            group: self.group.as_deref(),
         }
+    }
+
+    /// How long its uniqueness lock is held at most, if it has one.
+    pub(crate) fn unique_for(&self) -> Option<Duration> {
+        let ttl_ms = self.unique?.ttl_ms;
+        Some(Duration::from_millis(u64::try_from(ttl_ms).unwrap_or(0)))
+    }
+}
+
+/// The id of an arrival: as the plan gives it, or [drawn](task_id).
+#[must_use]
+pub fn id_of(seed: u64, given: Option<&IdPattern>, workload: usize, seq: u64) -> String {
+    match given {
+        Some(pattern) => pattern.of(seq),
+        None => task_id(seed, workload, seq),
     }
 }
 
@@ -329,6 +468,8 @@ pub fn task_id(seed: u64, workload: usize, seq: u64) -> String {
         .to_string()
 }
 
+/// Number of the arrival, where the payload has another one.
+const SEQ_HEADER: &str = "firedrill-arrival";
 /// The id of a task that a handler enqueues, of its random bits.
 fn child_id(bits: u128) -> String {
     let id = uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid();
@@ -359,40 +500,59 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// As JSON.
+    /// As JSON, of `bytes` if it can be so short.
     #[must_use]
-    pub fn encode(self) -> Vec<u8> {
+    pub fn encode(self, bytes: u64) -> Vec<u8> {
         let Self {
             workload,
             seq,
             child,
         } = self;
-        let text = match child {
-            None => format!(r#"{{"workload":{workload},"seq":{seq}}}"#),
-            Some((of, nth)) => {
-                let Execution {
-                    workload: entry,
-                    seq: number,
-                    attempt,
-                } = of;
-                format!(
-                    r#"{{"workload":{workload},"seq":{seq},"child":[{entry},{number},{attempt},{nth}]}}"#
-                )
-            }
-        };
+        let mut text = format!(r#"{{"workload":{workload},"seq":{seq}"#);
+        if let Some((of, nth)) = child {
+            let Execution {
+                workload: entry,
+                seq: number,
+                attempt,
+            } = of;
+            text += &format!(r#","child":[{entry},{number},{attempt},{nth}]"#);
+        }
+        let around = ",'data':''}".len() as u64;
+        if let Some(fill) = bytes.checked_sub(text.len() as u64 + around) {
+            let data = "x".repeat(usize::try_from(fill).unwrap_or(0));
+            text += &format!(r#","data":"{data}""#);
+        }
+        text.push('}');
         text.into_bytes()
+    }
+
+    /// Of a task: its payload, and the number of the arrival where that stands beside it.
+    #[must_use]
+    pub fn of(task: &TaskMessage) -> Option<Self> {
+        let payload = Self::decode(&task.payload)?;
+        let header = task.headers.get(SEQ_HEADER);
+        let seq = header.and_then(|seq| seq.parse().ok());
+        Some(Self {
+            seq: seq.unwrap_or(payload.seq),
+            ..payload
+        })
     }
 
     /// From JSON; `None` for a payload firedrill did not make.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+        /// As it is written; what fills it up is passed over.
+        #[derive(Deserialize)]
+        struct Written {
+            workload: usize,
+            seq: u64,
+            child: Option<[u64; 4]>,
+        }
+        let written: Written = serde_json::from_slice(bytes).ok()?;
         Some(Self {
-            workload: usize::try_from(value.get("workload")?.as_u64()?).ok()?,
-            seq: value.get("seq")?.as_u64()?,
-            child: value.get("child").and_then(|child| {
-                let [entry, number, attempt, nth] =
-                    serde_json::from_value::<[u64; 4]>(child.clone()).ok()?;
+            workload: written.workload,
+            seq: written.seq,
+            child: written.child.and_then(|[entry, number, attempt, nth]| {
                 let of = Execution {
                     workload: usize::try_from(entry).ok()?,
                     seq: number,

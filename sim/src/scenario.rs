@@ -10,7 +10,7 @@ mod truth;
 use crate::fault::{self, Fault};
 use crate::form::{Form, Spotted};
 use crate::form::{by_name, duration, form, list, name, one_of, only, parsed, placed, positive};
-use crate::form::{spotted, text, whole, within};
+use crate::form::{spotted, text, truth, whole, within};
 use crate::plan::{Plan, QueuePlan, ResourcePlan, Start, TaskPlan, WorkerPlan};
 use crate::remedy::Remedy;
 use firedrill_detector::yaml::{Position, Problem, Problems, parse};
@@ -54,7 +54,7 @@ form! {
         tags: Vec<String> = list("tag", name()), if_any;
         /// What all that is random is drawn from.
         seed: u64 = whole(), default 1;
-        /// The time of day it starts at, UTC: `09:00` (of a Thursday) or `Mon 09:00`.
+        /// The time of day it starts at: `09:00` (of a Thursday) or `Mon 09:00`, in UTC, or `Mon 09:00 Europe/Berlin` (as in winter).
         starts: Start = parsed::<Start>("time of the week"), default Start::default();
         /// How long it lasts, at most `30d`.
         duration: At<i64> = placed(duration()), required;
@@ -94,6 +94,9 @@ form! {
         interval_ms as "interval": i64 = positive(), default INTERVAL_MS;
         /// How long a scrape may take, at most the interval.
         timeout_ms as "timeout": i64 = positive(), default TIMEOUT_MS;
+        /// Whether the producer is a target, too, which counts what it enqueues in `job_enqueued_total`; where it is left out,
+        /// if tasks have `task_id` or `unique`.
+        producer: Option<bool> = truth(), optional;
     }
 }
 
@@ -102,6 +105,7 @@ impl Default for Scrape {
         Self {
             interval_ms: INTERVAL_MS,
             timeout_ms: TIMEOUT_MS,
+            producer: None,
         }
     }
 }

@@ -152,7 +152,13 @@ impl PlanAxis {
                     | Arrivals::Constant { rate_per_sec, .. } => {
                         *rate_per_sec = value;
                     }
-                    Arrivals::None | Arrivals::Burst { .. } | Arrivals::Cron { .. } => {
+                    Arrivals::Diurnal { mean_per_sec, .. } => *mean_per_sec = value,
+                    Arrivals::None
+                    | Arrivals::Stages { .. }
+                    | Arrivals::Mmpp { .. }
+                    | Arrivals::Trace { .. }
+                    | Arrivals::Burst { .. }
+                    | Arrivals::Cron { .. } => {
                         return Err(VaryError::NoRate(self.name.clone()));
                     }
                 }
@@ -171,7 +177,7 @@ fn values(what: &What, range: &str) -> Option<Vec<f64>> {
             What::Concurrency(_) => f64::from(
                 text.parse::<u32>()
                     .ok()
-                    .filter(|n| (1..=1_000).contains(n))?,
+                    .filter(|n| (1..=100_000).contains(n))?,
             ),
             What::Rate(_) => units::rate(text)?,
             What::Service(_) => units::micros(text)? / 1e3,

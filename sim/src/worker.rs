@@ -343,7 +343,7 @@ impl Process {
     fn execution(&self, task: &TaskMessage) -> Option<Execution> {
         let attempt = u32::try_from(task.retried).unwrap_or(0);
         let plan = &self.decisions.plan.workload;
-        let (workload, seq) = match Payload::decode(&task.payload) {
+        let (workload, seq) = match Payload::of(task) {
             Some(Payload { workload, seq, .. }) if workload < plan.len() => (workload, seq),
             _ => {
                 let mut id = [0_u8; 8];

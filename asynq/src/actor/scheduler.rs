@@ -121,9 +121,14 @@ impl<T: Task> Scheduler<T> {
 
     /// Tells everybody of its entries, and when to do so again.
     pub fn publish(&self, now: Time, out: &mut impl Out<T>) {
+        self.tell(now, out);
+        self.rest(now, out);
+    }
+
+    /// Tells everybody of its entries.
+    pub fn tell(&self, now: Time, out: &mut impl Out<T>) {
         let op = Op::WriteSchedulerEntries(self.state(now));
         out.push(Action::Call(Ticket::Publish, op));
-        self.rest(now, out);
     }
 
     /// Leaves the listings, and takes the history along.

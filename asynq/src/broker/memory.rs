@@ -264,6 +264,12 @@ impl<T: Task> MemoryBroker<T> {
         self.queues.iter().map(|(_, queue)| queue.len()).sum()
     }
 
+    /// Bytes of the payloads of all tasks there are, in all queues and all states.
+    #[must_use]
+    pub fn payload_bytes(&self) -> u64 {
+        self.queues.iter().map(|(_, queue)| queue.payloads).sum()
+    }
+
     /// Whether no task is queued anywhere.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -79,6 +79,12 @@ fn scenario(case: &Case) -> String {
         true => String::new(),
         false => format!(", remedy: {}", fault["remedies"][0].as_str().unwrap()),
     };
+    let periodic = match fault["done_to"].as_str().unwrap() {
+        "the scheduler of periodic tasks" => {
+            "  - { task: c, queue: default, arrivals: { cron: \"@every 5s\" }, service: { constant: 1s } }\n"
+        }
+        _ => "",
+    };
     format!(
         "\
 version: firedrill/v1
@@ -91,7 +97,7 @@ warmup: 30s
 queues: {{ default: {{ priority: 1, wait_objective: 30s }} }}
 {resources}workload:
   - {{ task: t, queue: default, arrivals: {{ poisson: 2/s }}, service: {{ constant: 500ms }}{uses} }}
-workers: [{{ name: w, processes: 2, concurrency: 3, restart: {{ backoff: 5s, max: 20s }} }}]
+{periodic}workers: [{{ name: w, processes: 2, concurrency: 3, restart: {{ backoff: 5s, max: 20s }} }}]
 timeline:
   - {{ at: 60s, fault: {name}, {select}{keys}until: {{ at: 2m{remedy} }} }}
 incidents:

@@ -84,10 +84,11 @@ pub(super) fn counts(live: &Record, model: &Record, third: Option<&Record>) -> V
         true => Tolerance::Both,
         false => Tolerance::Never,
     };
-    let numbers: [Number; 13] = [
+    let numbers: [Number; 14] = [
         ("intended", |audit| audit.intended, Tolerance::Seed),
         ("enqueued", |audit| audit.enqueued, Tolerance::Edges),
         ("rejected", |audit| audit.rejected, Tolerance::Edges),
+        ("duplicates", |audit| audit.duplicates, Tolerance::Both),
         ("succeeded", |audit| audit.succeeded, Tolerance::Both),
         ("archived", |audit| audit.archived, Tolerance::Moment),
         (
@@ -123,7 +124,7 @@ pub(super) fn counts(live: &Record, model: &Record, third: Option<&Record>) -> V
         };
         let values = [Some(a), Some(b), third].map(|audit| audit.map(|audit| whole(of(audit))));
         // Few drills have any of these.
-        let is_rare = matches!(what, "trimmed" | "deleted" | "orphaned");
+        let is_rare = matches!(what, "duplicates" | "trimmed" | "deleted" | "orphaned");
         if is_rare && values.iter().flatten().all(|value| *value == 0) {
             continue;
         }

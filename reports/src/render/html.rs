@@ -323,9 +323,10 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
 
 fn audit_table(page: &mut String, audit: &Audit) {
     page.push_str("<div class=\"wide\"><table class=\"audit\">\n<tr>");
-    let numbers = [
+    let mut numbers = vec![
         ("enqueued", audit.enqueued),
         ("rejected", audit.rejected),
+        ("duplicates", audit.duplicates),
         ("succeeded", audit.succeeded),
         ("archived", audit.archived),
         ("still queued", audit.still_queued),
@@ -334,7 +335,9 @@ fn audit_table(page: &mut String, audit: &Audit) {
         ("late", audit.late),
         ("failed runs", audit.failed_executions),
     ];
-    for (name, _) in numbers {
+    // Most plans have none.
+    numbers.retain(|(name, count)| *name != "duplicates" || *count > 0);
+    for (name, _) in &numbers {
         let _ = write!(page, "<th scope=\"col\">{name}</th>");
     }
     page.push_str("<th scope=\"col\">wait p50 / p99 / max</th></tr>\n<tr>");

@@ -159,10 +159,13 @@ fn outcomes(drills: &[&Named<'_>], style: Style) -> String {
 }
 
 fn audits(drills: &[Named<'_>], style: Style) -> String {
+    let mut audits = drills.iter().filter_map(|named| named.drill.audit.as_ref());
+    let has_duplicates = audits.any(|audit| audit.duplicates > 0);
     let header = [
         "TASKS",
         "enqueued",
         "rejected",
+        "duplicates",
         "succeeded",
         "archived",
         "queued",
@@ -170,7 +173,14 @@ fn audits(drills: &[Named<'_>], style: Style) -> String {
         "run twice",
         "late",
     ];
-    let mut rows = vec![header.map(quiet).to_vec()];
+    // Most plans have none.
+    let shown = |mut row: Vec<_>| {
+        if !has_duplicates {
+            row.remove(3);
+        }
+        row
+    };
+    let mut rows = vec![shown(header.map(quiet).to_vec())];
     for Named { drill, name, .. } in drills {
         let Some(audit) = &drill.audit else { continue };
         let bad = |count: u64| {
@@ -179,17 +189,18 @@ fn audits(drills: &[Named<'_>], style: Style) -> String {
                 if count > 0 { Tone::Bad } else { Tone::Quiet },
             )
         };
-        rows.push(vec![
+        rows.push(shown(vec![
             quiet(name.clone()),
             quiet(audit.enqueued.to_string()),
             bad(audit.rejected),
+            quiet(audit.duplicates.to_string()),
             quiet(audit.succeeded.to_string()),
             quiet(audit.archived.to_string()),
             quiet(audit.still_queued.to_string()),
             bad(audit.lost),
             bad(audit.executed_twice),
             quiet(audit.late.to_string()),
-        ]);
+        ]));
     }
     if rows.len() == 1 {
         return String::new();

@@ -1,7 +1,7 @@
 //! What is known of one task: when it was sent, and each execution.
 
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::note::Finish;
+use firedrill_asynq::note::{Finish, Intake};
 use firedrill_asynq::op::{Deed, TaskState};
 
 /// The life of one task.
@@ -31,7 +31,9 @@ pub(crate) struct Life {
     /// Executions that returned nil.
     pub(crate) successes: u32,
     /// Redis' answer; `None` while there is none.
-    pub(crate) accepted: Option<bool>,
+    pub(crate) answer: Option<Intake>,
+    /// Whether it may be in Redis although that said otherwise.
+    pub(crate) in_doubt: bool,
     /// Moments at which a fault hurt this task.
     pub(crate) harmed: Vec<Time>,
     /// What operators did to it, in order of time.
@@ -66,10 +68,16 @@ impl Life {
             failures: 0,
             revoked: false,
             successes: 0,
-            accepted: None,
+            answer: None,
+            in_doubt: false,
             harmed: Vec::new(),
             by_hand: Vec::new(),
         }
+    }
+
+    /// Whether it came into Redis, as far as its producer was told.
+    pub(crate) fn came(&self) -> bool {
+        self.answer == Some(Intake::Accepted)
     }
 
     /// The last that an operator did to it, and when.
@@ -154,4 +162,20 @@ impl Life {
     pub(crate) fn killed(&mut self, at: Time) {
         self.harmed.push(at);
     }
+}
+
+/// The number of the one of these lives, in order of their sending, that is in Redis at a moment: the last one that had come, or,
+/// where that one was over, one since then whose answer may be wrong.
+pub(crate) fn at(lives: &[Life], at: Time) -> usize {
+    if lives.len() == 1 {
+        return 0;
+    }
+    let sent = lives.iter().take_while(|life| life.sent <= at).count();
+    let sent = &lives[..sent];
+    let last = sent.iter().rposition(Life::came);
+    let is_over = last.is_none_or(|last| sent[last].successes > 0 || sent[last].revoked);
+    let since = last.map_or(0, |last| last + 1);
+    let mut doubtful = sent.iter().skip(since).filter(|_| is_over);
+    let doubtful = doubtful.position(|life| life.in_doubt || life.starts > 0);
+    doubtful.map(|number| since + number).or(last).unwrap_or(0)
 }

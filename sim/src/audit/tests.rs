@@ -23,11 +23,15 @@ fn at(seconds: i64) -> Time {
 }
 
 fn arrival(id: &str, sent: i64, accepted: bool) -> [Note<String>; 2] {
+    let answer = match accepted {
+        true => Intake::Accepted,
+        false => Intake::Rejected,
+    };
     let (id, at, intended) = (id.to_owned(), at(sent), at(sent));
     let answered = Note::Answered {
         at,
         id: id.clone(),
-        accepted,
+        answer,
     };
     let sent = Note::Sent {
         at,
@@ -138,6 +142,7 @@ fn every_fate_is_told_apart() {
         intended: 6,
         enqueued: 5,
         rejected: 1,
+        duplicates: 0,
         succeeded: 2,
         archived: 1,
         still_queued: 1,
@@ -449,7 +454,7 @@ fn harm_is_that_of_the_incident_that_can_harm_the_queue() {
     // Each comes at this time, and nobody ever takes it.
     for (workload, came) in [(0, 110), (0, 150), (1, 110), (2, 110), (2, 210)] {
         let mut life = Life::sent(at(came), workload);
-        auditor.answered(&mut life, at(came), true, PRODUCER);
+        auditor.answered(&mut life, at(came), Intake::Accepted, PRODUCER);
         auditor.close(&life, Some(rest(TaskState::Pending)), || "t".into());
     }
     let impacts = auditor.finish().impacts;
@@ -473,6 +478,69 @@ fn harm_is_that_of_the_incident_that_can_harm_the_queue() {
         "what began later harms a queue that both can harm from then on"
     );
     assert_eq!(impacts[0].last_ms, Some(300_000));
+}
+
+#[test]
+fn tasks_that_share_an_id_have_lives_of_their_own() {
+    let answered = |sent: i64, answer| {
+        let [sent, _] = arrival("a", sent, true);
+        let Note::Sent { at, ref id, .. } = sent else {
+            panic!("{sent:?}");
+        };
+        let id = id.clone();
+        [sent, Note::Answered { at, id, answer }]
+    };
+    // The second comes while the first is there; the third when it is done, and is archived; the fourth finds that.
+    let arrivals = [
+        answered(1, Intake::Accepted),
+        answered(5, Intake::Duplicate),
+        answered(10, Intake::Accepted),
+        answered(20, Intake::Duplicate),
+    ];
+    let ledger = vec![
+        started("a", 2, 0),
+        finished("a", 8, 0, Finish::Ok),
+        started("a", 11, 0),
+        finished("a", 12, 0, Finish::Failed),
+    ];
+    let (audit, impact) = run(&arrivals, &[(ledger, None)], &[("a", TaskState::Archived)]);
+    let counts = (audit.intended, audit.enqueued, audit.duplicates);
+    assert_eq!(counts, (4, 2, 2), "{audit:?}");
+    let fates = (audit.succeeded, audit.archived, audit.lost, audit.rejected);
+    assert_eq!(fates, (1, 1, 0, 0), "{audit:?}");
+    assert_eq!((audit.executed_twice, impact.harmed_tasks), (0, 0));
+}
+
+#[test]
+fn a_call_that_was_repeated_over_an_outage_may_have_come_all_the_same() {
+    let [sent, _] = arrival("a", 50, true);
+    let id = "a".to_owned();
+    let doubtful = [
+        sent,
+        Note::Answered {
+            at: at(52),
+            id,
+            answer: Intake::Duplicate,
+        },
+    ];
+    let arrivals = [arrival("a", 1, true), doubtful];
+    let ledger = vec![
+        started("a", 2, 0),
+        finished("a", 3, 0, Finish::Ok),
+        started("a", 60, 0),
+        finished("a", 61, 0, Finish::Ok),
+    ];
+    let ledgers = [(ledger, None)];
+    let mut absences = Absences::default();
+    absences.leaves(REDIS, at(51));
+    absences.returns(REDIS, at(52));
+    let (audit, _) = run_with(&arrivals, &ledgers, &[], (&absences, true));
+    let counts = (audit.enqueued, audit.succeeded, audit.executed_twice);
+    assert_eq!((counts, audit.duplicates), ((2, 2, 0), 0), "{audit:?}");
+    // Without an outage nothing is in doubt: the one that was accepted ran twice.
+    let (audit, _) = run(&arrivals, &ledgers, &[]);
+    let counts = (audit.enqueued, audit.succeeded, audit.executed_twice);
+    assert_eq!((counts, audit.duplicates), ((1, 1, 1), 1), "{audit:?}");
 }
 
 fn rest(state: TaskState) -> Rest {
@@ -504,7 +572,7 @@ fn two_queues() -> Plan {
 
 fn accepted(auditor: &Auditor, workload: u32, sent: i64) -> Life {
     let mut life = Life::sent(at(sent), workload);
-    auditor.answered(&mut life, at(sent), true, PRODUCER);
+    auditor.answered(&mut life, at(sent), Intake::Accepted, PRODUCER);
     life
 }
 

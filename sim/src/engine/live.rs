@@ -29,6 +29,7 @@ pub use crate::plan::TARGETS_FILE;
 use crate::abort::Abort;
 use crate::audit::REDIS;
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
+use crate::metrics::{ProducerMetrics, counts_as_started};
 use crate::plan::{PRODUCER, Plan};
 use crate::redis_server::directory::RESOURCES;
 use crate::redis_server::given::{GivenRedis, Taking};
@@ -52,8 +53,8 @@ use scraper::Addresses;
 use stand::Stand;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::sync::{Arc, Mutex};
 use targets_file::TargetsFile;
 use tokio::sync::mpsc;
 use watch::Watch;
@@ -195,6 +196,7 @@ async fn run_on(
         producer_broker,
         mut watch,
         told: (told_tx, told),
+        sent,
     } = begun;
     let _closes = ClosedInTheEnd([
         producer_broker.clone(),
@@ -202,7 +204,13 @@ async fn run_on(
         stand.control.clone(),
     ]);
     let (clock, roster) = (stand.clock, stand.roster.clone());
-    let producer = ProducerTask::spawn(plan, producer_broker, clock, roster.clone(), told_tx);
+    let producer = ProducerTask::spawn(
+        plan,
+        (producer_broker, sent),
+        clock,
+        roster.clone(),
+        told_tx,
+    );
     let mut observer = Observer::new(plan, options, (clock, &stand.addresses, roster.clone()));
     let (done_tx, done) = mpsc::unbounded_channel();
     let deaths = watch.deaths.take();
@@ -243,6 +251,7 @@ struct Begun {
     exporter_broker: RedisBroker,
     watch: Watch,
     told: (mpsc::UnboundedSender<Told>, mpsc::UnboundedReceiver<Told>),
+    sent: Arc<Mutex<ProducerMetrics>>,
 }
 
 /// Starts everything; from now on the clock runs.
@@ -316,6 +325,13 @@ async fn begin(
         let place = exporters.serve(number).await;
         addresses.set(number, place.map_err(system("exporter port"))?);
     }
+    let sent = Arc::new(Mutex::new(ProducerMetrics::new(plan.task_types())));
+    if plan.producer_metrics {
+        let started = counts_as_started(clock.virtual_start, 0);
+        let place = exporter::serve_producer(sent.clone(), started).await;
+        let last = EXPORTERS.len() + plan.processes().len();
+        addresses.set(last, place.map_err(system("producer's port"))?);
+    }
     let stand = Stand {
         plan: Arc::new(plan.clone()),
         clock,
@@ -342,6 +358,7 @@ async fn begin(
         exporter_broker,
         watch,
         told,
+        sent,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Definition, Harm};
 use crate::form::{form, text};
-use crate::lever::{Class, Lever, LoadLever, On};
+use crate::lever::{Arriving, Class, Lever, LoadLever, On};
 use serde::{Deserialize, Serialize};
 
 form! {
@@ -24,6 +24,7 @@ impl Definition for ProducerStop {
     fn begin(&self) -> Lever {
         Lever::Load(LoadLever {
             task: self.task.clone(),
+            what: Arriving::All,
             factor: 0.0,
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{Definition, Harm};
 use crate::form::{form, number, text};
-use crate::lever::{Class, Lever, LoadLever, On};
+use crate::lever::{Arriving, Class, Lever, LoadLever, On};
 use serde::{Deserialize, Serialize};
 
 form! {
@@ -28,6 +28,7 @@ impl Definition for ProducerSurge {
     fn begin(&self) -> Lever {
         Lever::Load(LoadLever {
             task: self.task.clone(),
+            what: Arriving::All,
             factor: self.factor,
         })
     }

@@ -4,7 +4,7 @@ mod compound;
 mod number;
 mod words;
 
-pub use compound::{Means, Named, by_name, list, placed, spotted, via, within};
+pub use compound::{Brief, Means, Named, by_name, list, placed, spotted, via, within};
 pub use number::{count, count64, number, rate, share, size, span, whole};
 pub use words::{choice, name, one_of, only, parsed, text, truth};
 

@@ -1,10 +1,15 @@
 //! What a plan asks of a machine.
 
 use crate::plan::load::Load;
-use crate::plan::{Arrivals, Plan, Service, TaskPlan, arrivals};
+use crate::plan::rates::Varying;
+use crate::plan::{Arrivals, MB, Plan, Service, TaskPlan, arrivals};
+use firedrill_asynq::settings::HEARTBEAT_INTERVAL_MS;
 
 /// What an idle poll, a heartbeat or a scrape costs, in tasks.
 const POLL: f64 = 0.25;
+
+/// What a heartbeat costs for each task that is under way, in tasks.
+const BEAT: f64 = 0.02;
 
 /// What a drill asks of a machine, per virtual second.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,17 +32,30 @@ impl Demand {
         let (mut tasks, mut work_ms) = (0.0, 0.0);
         for (count, task) in expected_tasks(plan).into_iter().zip(&plan.workload) {
             tasks += count;
-            work_ms += count * (mean_ms(&task.service) + plan.mean_use_ms(task));
+            let payload_mb = task
+                .payload
+                .as_ref()
+                .map_or(0.0, |size| size.mean_bytes() / MB);
+            let for_payload_ms = task.service_per_mb_ms.unwrap_or(0.0) * payload_mb;
+            let alone_ms = mean_ms(&task.service) + plan.mean_use_ms(task);
+            work_ms += count * (alone_ms + for_payload_ms);
         }
         let polls = plan.workers.iter().map(|worker| {
             let idle = 1e3 / worker.task_check_interval_ms.max(1) as f64;
             // Heartbeats, the forwarder and the others beat every few seconds.
             f64::from(worker.processes) * (idle.min(f64::from(worker.concurrency)) + 0.5)
         });
+        // Every beat publishes what is under way, and extends its leases.
+        let slots = plan
+            .workers
+            .iter()
+            .map(|worker| f64::from(worker.processes) * f64::from(worker.concurrency));
+        let under_way = (work_ms / 1e3 / seconds).min(slots.sum());
+        let beats = BEAT * under_way * 1e3 / HEARTBEAT_INTERVAL_MS as f64;
         let targets = plan.processes().len() as f64 + 2.0;
         let scrapes = targets * 1e3 / plan.scrape_interval_ms.max(1) as f64;
         Self {
-            tasks_per_s: tasks / seconds + POLL * (polls.sum::<f64>() + scrapes),
+            tasks_per_s: tasks / seconds + beats + POLL * (polls.sum::<f64>() + scrapes),
             handler_ms: work_ms / tasks.max(1.0),
             duration_ms: plan.duration_ms,
             holds_calls: plan.holds_calls(),
@@ -64,8 +82,14 @@ pub fn expected_tasks(plan: &Plan) -> Vec<f64> {
             factor * rate_per_sec * (until_ms - from_ms).max(0) as f64 / 1e3
         }
         Arrivals::Burst { count, .. } => count as f64,
-        // Once a second at most.
-        Arrivals::Cron { .. } => arrivals(plan, index).count() as f64,
+        Arrivals::Stages { .. } | Arrivals::Diurnal { .. } | Arrivals::Mmpp { .. } => {
+            let load = Load::of(plan, index);
+            let varying = Varying::of(plan, index, &load);
+            let end_us = plan.duration_ms as f64 * 1e3;
+            varying.map_or(0.0, |varying| varying.expected(&load, end_us))
+        }
+        // Once a second at most, or as many as were recorded.
+        Arrivals::Cron { .. } | Arrivals::Trace { .. } => arrivals(plan, index).count() as f64,
     };
     let mut tasks: Vec<f64> = plan.workload.iter().enumerate().map(arriving).collect();
     plan.add_children(&mut tasks);

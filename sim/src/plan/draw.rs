@@ -3,7 +3,8 @@
 
 use crate::plan::exponential::exponential;
 use crate::plan::load::Load;
-use crate::plan::{Arrivals, Plan, Service};
+use crate::plan::rates::Varying;
+use crate::plan::{Arrivals, MB, Plan, Recording, Service, TaskPlan};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::cron::Spec;
 use firedrill_asynq::rng::{self, Numbered, Throw, unit};
@@ -15,10 +16,14 @@ use rand_chacha::ChaCha8Rng;
 #[must_use]
 pub fn arrivals(plan: &Plan, index: usize) -> ArrivalTimes {
     let origin = plan.starts.on_the_calendar();
+    let load = Load::of(plan, index);
     ArrivalTimes {
         arrivals: plan.workload[index].arrivals.clone(),
         dice: rng::stream(plan.seed, &format!("arrivals/{index}")),
-        load: Load::of(plan, index),
+        varying: Varying::of(plan, index, &load),
+        load,
+        run: (0, 0),
+        again: None,
         end_us: plan.duration_ms * 1_000,
         count: 0,
         clock_us: 0.0,
@@ -39,6 +44,12 @@ pub struct ArrivalTimes {
     end_us: i64,
     count: u64,
     clock_us: f64,
+    /// A rate that changes.
+    varying: Option<Varying>,
+    /// Of a recording: the run, and how many of it have come.
+    run: (usize, u64),
+    /// What a second scheduler enqueues next, and the step that has it do so.
+    again: Option<(i64, usize)>,
     /// A specification, when the drill starts, and when it was due last.
     calendar: Option<(Spec, Time, Time)>,
 }
@@ -50,6 +61,8 @@ pub struct Arrival {
     pub at_us: i64,
     /// The step of the timeline that withholds it, if one does.
     pub withheld_by: Option<usize>,
+    /// The step that has a second scheduler enqueue it, after the first has.
+    pub doubled_by: Option<usize>,
 }
 
 impl Iterator for ArrivalTimes {
@@ -57,7 +70,9 @@ impl Iterator for ArrivalTimes {
 
     fn next(&mut self) -> Option<i64> {
         loop {
-            let Arrival { at_us, withheld_by } = self.next_meant()?;
+            let Arrival {
+                at_us, withheld_by, ..
+            } = self.next_meant()?;
             if withheld_by.is_none() {
                 return Some(at_us);
             }
@@ -68,10 +83,19 @@ impl Iterator for ArrivalTimes {
 impl ArrivalTimes {
     /// The next arrival, whether it is withheld or not.
     pub fn next_meant(&mut self) -> Option<Arrival> {
-        let at_us = self.next_us()?;
+        let (at_us, doubled_by) = match self.again.take() {
+            Some((at_us, step)) => (at_us, Some(step)),
+            None => {
+                let at_us = self.next_us()?;
+                let doubled_by = self.load.doubled_by(at_us);
+                self.again = doubled_by.map(|step| (at_us, step));
+                (at_us, None)
+            }
+        };
         Some(Arrival {
             at_us,
             withheld_by: self.load.withheld_by(at_us),
+            doubled_by,
         })
     }
 
@@ -101,6 +125,26 @@ impl ArrivalTimes {
                 let from_us = *from_ms as f64 * 1e3;
                 let at_us = from_us + self.count as f64 / rate_per_sec * 1e6;
                 (self.load.moved(from_us, at_us), until_ms * 1_000)
+            }
+            Arrivals::Stages { evenly: true, .. } => {
+                let at_us = self.varying.as_ref()?.when(self.count as f64 + 0.5)?;
+                (at_us, i64::MAX)
+            }
+            Arrivals::Stages { .. } | Arrivals::Diurnal { .. } | Arrivals::Mmpp { .. } => {
+                self.clock_us += exponential(|| self.dice.random());
+                (self.varying.as_ref()?.when(self.clock_us)?, i64::MAX)
+            }
+            Arrivals::Trace {
+                at_ms, recording, ..
+            } => {
+                let (place, number) = &mut self.run;
+                let run = *recording.runs().get(*place)?;
+                let at_us = at_ms * 1_000 + Recording::at_us(run, *number);
+                *number += 1;
+                if *number == run.count {
+                    (*place, *number) = (*place + 1, 0);
+                }
+                (at_us as f64, i64::MAX)
             }
             Arrivals::Cron { .. } => {
                 let (spec, origin, last) = self.calendar.as_mut()?;
@@ -141,6 +185,7 @@ pub struct Execution {
 pub struct Dice {
     service: Vec<Numbered>,
     fail: Vec<Numbered>,
+    payload: Vec<Numbered>,
     uses: Vec<Numbered>,
     /// Per step of the timeline, then per workload entry.
     fault: Vec<Vec<Numbered>>,
@@ -158,6 +203,7 @@ impl Dice {
         Self {
             service: of_each("service"),
             fail: of_each("fail"),
+            payload: of_each("payload"),
             uses: of_each("uses"),
             fault: (0..plan.timeline.len())
                 .map(|step| of_each(&format!("fault/{step}")))
@@ -169,7 +215,27 @@ impl Dice {
     #[must_use]
     pub fn service_us(&self, plan: &Plan, of: Execution) -> i64 {
         let mut dice = self.service[of.workload].throw(of.seq, of.attempt);
-        drawn_us(&plan.workload[of.workload].service, &mut dice)
+        let task = &plan.workload[of.workload];
+        let service_us = drawn_us(&task.service, &mut dice);
+        let per_mb_us = task.service_per_mb_ms.map_or(0.0, |per_mb_ms| {
+            let bytes = self.payload_bytes(task, of.workload, of.seq);
+            per_mb_ms * 1e3 * bytes as f64 / MB
+        });
+        service_us + per_mb_us as i64
+    }
+
+    /// How large the payload of arrival `seq` of a workload entry is, bytes; 0: as it comes.
+    #[must_use]
+    pub fn payload_bytes(&self, task: &TaskPlan, workload: usize, seq: u64) -> u64 {
+        let Some(size) = &task.payload else {
+            return 0;
+        };
+        let dice = &self.payload[workload];
+        let number = task.payload_number(seq);
+        size.at(
+            || unit(dice.throw(number, 0).bits()),
+            || normal(&mut dice.throw(number, 0)),
+        )
     }
 
     /// What an execution needs, and for how long, virtual microseconds, by the numbers of the plan's resources.

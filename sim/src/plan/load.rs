@@ -3,14 +3,16 @@
 //! Where so many times as much arrives, time goes so many times as fast for what arrives at a rate. So a surge is of the same
 //! kind as what it multiplies, and what comes before it is as it would be without.
 
-use crate::lever::{Lever, LoadLever};
-use crate::plan::Plan;
+use crate::lever::{Arriving, Lever, LoadLever};
+use crate::plan::{Arrivals, Plan};
 
 /// What steps do to the arrivals of a workload entry.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Load {
     /// Each with its step's index; times in microseconds since the start.
     windows: Vec<Window>,
+    /// Those in which a second scheduler runs.
+    doubled: Vec<Window>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,11 +34,25 @@ impl Load {
     /// Of workload entry `index`.
     pub(super) fn of(plan: &Plan, index: usize) -> Self {
         let task = &plan.workload[index].task;
+        let arrivals = &plan.workload[index].arrivals;
+        let is_periodic = matches!(arrivals, Arrivals::Cron { .. });
         let steps = plan.timeline.iter().enumerate();
         let window = |(step, of): (usize, &crate::plan::Step)| {
-            let Lever::Load(LoadLever { task: only, factor }) = of.fault.begin() else {
+            let Lever::Load(LoadLever {
+                task: only,
+                what,
+                factor,
+            }) = of.fault.begin()
+            else {
                 return None;
             };
+            let is_meant = match what {
+                Arriving::All => factor == 0.0 || arrivals.has_rate(),
+                Arriving::Periodic => is_periodic,
+            };
+            if !is_meant {
+                return None;
+            }
             let until_ms = of
                 .until
                 .as_ref()
@@ -48,9 +64,9 @@ impl Load {
                 factor,
             })
         };
-        Self {
-            windows: steps.filter_map(window).collect(),
-        }
+        let all = steps.filter_map(window);
+        let (doubled, windows) = all.partition(|window| is_periodic && window.factor > 0.0);
+        Self { windows, doubled }
     }
 
     fn surges(&self) -> impl Iterator<Item = &Window> {
@@ -81,11 +97,48 @@ impl Load {
         }
     }
 
+    /// Stretches of time with so many times as much, in order: when each begins, microseconds since the start, and the factor.
+    pub(super) fn stretches(&self) -> Vec<(f64, f64)> {
+        let mut edges: Vec<f64> = self
+            .surges()
+            .flat_map(|window| [window.from_us, window.until_us])
+            .chain([0.0])
+            .collect();
+        edges.sort_by(f64::total_cmp);
+        edges.dedup();
+        let of = |edge: f64| {
+            let on = self.surges().filter(|window| window.is_on(edge));
+            (edge, on.map(|window| window.factor).product())
+        };
+        edges.into_iter().map(of).collect()
+    }
+
+    /// When any step begins or ends, microseconds since the start.
+    pub(super) fn edges(&self) -> Vec<f64> {
+        let windows = self.windows.iter();
+        windows
+            .flat_map(|window| [window.from_us, window.until_us])
+            .collect()
+    }
+
+    /// How many times as much arrives at a moment; 0: nothing.
+    pub(super) fn factor_at(&self, at_us: f64) -> f64 {
+        let on = self.windows.iter().filter(|window| window.is_on(at_us));
+        on.map(|window| window.factor).product()
+    }
+
     /// The step that withholds what arrives at `at_us`, if one does.
     pub(super) fn withheld_by(&self, at_us: i64) -> Option<usize> {
         let stops = self.windows.iter().filter(|window| window.factor == 0.0);
         let mut on = stops.filter(|window| window.is_on(at_us as f64));
         on.next().map(|window| window.step)
+    }
+
+    /// The step that has what arrives at `at_us` come twice, if one does.
+    pub(super) fn doubled_by(&self, at_us: i64) -> Option<usize> {
+        let mut on = self.doubled.iter();
+        on.find(|window| window.is_on(at_us as f64))
+            .map(|window| window.step)
     }
 
     /// The steps that have moved what arrives at `at_us`.
@@ -145,6 +198,7 @@ mod tests {
                 window(1, 150.0, 250.0, 0.5),
                 window(2, 300.0, 400.0, 0.0),
             ],
+            doubled: Vec::new(),
         }
     }
 
@@ -174,6 +228,7 @@ mod tests {
                 .iter()
                 .map(|w| window(w.step, w.from_us * 1e3, w.until_us * 1e3, w.factor))
                 .collect(),
+            doubled: Vec::new(),
         };
         whole = scaled.mean_factor(0, 500);
         assert!(

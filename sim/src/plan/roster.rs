@@ -109,6 +109,7 @@ impl Roster {
                 | On::Handlers
                 | On::Resource
                 | On::Producer
+                | On::Scheduler
                 | On::Redis
                 | On::Queue => Vec::new(),
             };

@@ -1,27 +1,92 @@
 //! How arrivals, service times and retry delays are written.
 
-use crate::form::{At, Means, duration, form, number, placed, positive, rate, share, span, text};
-use crate::form::{count64, via, within};
-use crate::plan::{Arrivals, RetryDelay, Service, Z95};
+use crate::form::{At, Means, duration, form, number, parsed, placed, positive, rate, share, span};
+use crate::form::{count64, list, text, truth, via, within};
+use crate::plan::Z95;
+use crate::plan::{Arrivals, Recording, RetryDelay, Service, Stage, State, TimeOfDay, TraceFile};
 use crate::units;
 use firedrill_asynq::cron::Spec;
 use firedrill_detector::yaml::{Position, Problems};
 
 form! {
     /// When tasks are enqueued.
-    pub(crate) struct ArrivalsForm: "arrivals" [one of poisson, constant, burst, cron] {
+    pub(crate) struct ArrivalsForm: "arrivals" [one of poisson, constant, stages, diurnal, mmpp, trace, burst, cron] {
         /// Independent arrivals at a mean rate.
         poisson: Option<f64> = rate(), optional;
         /// Arrivals at equal distances.
         constant: Option<f64> = rate(), optional;
+        /// A rate that goes evenly from one to the next (k6's `ramping-arrival-rate`); after the last, nothing arrives.
+        stages: Option<At<Vec<Stage>>> = placed(list("stage", within::<Stage>())), optional;
+        /// A rate that goes up and down once a day.
+        diurnal: Option<DiurnalForm> = within::<DiurnalForm>(), optional;
+        /// A rate that jumps from state to state (a Markov-modulated Poisson process), beginning in the first.
+        mmpp: Option<At<Vec<State>>> = placed(list("state", within::<State>())), optional;
+        /// Arrivals as they were recorded.
+        trace: Option<TraceForm> = within::<TraceForm>(), optional;
         /// Many at once.
         burst: Option<BurstForm> = within::<BurstForm>(), optional;
-        /// Periodic, as asynq's scheduler knows it: five fields in UTC, such as `*/5 * * * *`, or `@every 30s`.
+        /// Periodic, as asynq's scheduler knows it: five fields in UTC, such as `*/5 * * * *`, or `@every 30s`; with a time
+        /// zone: `CRON_TZ=Europe/Berlin 0 9 * * *`.
         cron: Option<At<String>> = placed(text()), optional;
-        /// No arrivals before; from the beginning where it is left out. Goes with `poisson` and `constant`.
+        /// The rate at which the first stage begins; `0/s` where it is left out. Goes with `stages`.
+        start: Option<At<f64>> = placed(rate().or_none()), optional;
+        /// At equal parts of the rate, as k6 does it, instead of independently. Goes with `stages`.
+        evenly: Option<At<bool>> = placed(truth()), optional;
+        /// No arrivals before; from the beginning where it is left out. Goes with `poisson`, `constant` and `stages`.
         from: Option<At<i64>> = placed(duration()), optional;
         /// No arrivals from here on; to the end where it is left out. Goes with `poisson` and `constant`.
         until: Option<At<i64>> = placed(duration()), optional;
+    }
+}
+
+form! {
+    /// A rate that goes up and down once a day.
+    pub(crate) struct DiurnalForm: "diurnal" {
+        /// The mean of a day.
+        mean: f64 = rate(), required;
+        /// The highest rate, as a multiple of the lowest.
+        peak_to_trough: f64 = number(1.0..=1e6), required;
+        /// When the rate is highest, in the time zone of `starts`.
+        peak_at: TimeOfDay = parsed::<TimeOfDay>("time of day"), required;
+    }
+}
+
+form! {
+    /// Arrivals as they were recorded.
+    pub(crate) struct TraceForm: "trace" [one of file, data] {
+        /// A file in the scenario's folder or below: `.csv` with times (seconds, or RFC 3339) and perhaps counts, or a dump of a
+        /// counter with timestamps in OpenMetrics' or Prometheus' text format.
+        file: Option<String> = text(), optional;
+        /// What has been read from one, as `firedrill plan` prints it.
+        data: Option<Recording> = parsed::<Recording>("recording"), optional;
+        /// When it begins.
+        at_ms as "at": i64 = duration(), default 0;
+        /// So many seconds of the file are one of the drill; 1 where it is left out. Goes with `file`.
+        scale: Option<At<f64>> = placed(number(0.001..=1e6)), optional;
+        /// Name of the counter, where the file has several. Goes with `file`.
+        metric: Option<At<String>> = placed(text()), optional;
+    }
+}
+
+impl TraceForm {
+    fn means(self, problems: &mut Problems) -> Arrivals {
+        let file = self.file.map(|path| TraceFile {
+            path,
+            scale: self.scale.as_ref().map_or(1.0, |scale| scale.value),
+            metric: self.metric.as_ref().map(|metric| metric.value.clone()),
+        });
+        if file.is_none() {
+            let scale = self.scale.map(|scale| ("scale", scale.at));
+            let metric = self.metric.map(|metric| ("metric", metric.at));
+            for (key, at) in scale.into_iter().chain(metric) {
+                problems.push(at, format!("{key}: goes with `file`"));
+            }
+        }
+        Arrivals::Trace {
+            at_ms: self.at_ms,
+            file,
+            recording: self.data.unwrap_or_default(),
+        }
     }
 }
 
@@ -39,15 +104,27 @@ form! {
 
 impl Means<Arrivals> for ArrivalsForm {
     fn means(self, _: Position, problems: &mut Problems) -> Option<Arrivals> {
-        if self.poisson.is_none() && self.constant.is_none() {
-            let hint = match self.burst {
-                Some(_) => "a burst has `at` and `over` of its own",
-                None => "a cron entry says its times itself",
+        let has_span = self.poisson.is_some() || self.constant.is_some();
+        if !has_span {
+            let hint = match (&self.burst, &self.cron) {
+                (Some(_), _) => "a burst has `at` and `over` of its own",
+                (_, Some(_)) => "a cron entry says its times itself",
+                _ => "they go on to the end of the drill, or as long as they say themselves",
             };
             for (key, time) in [("from", &self.from), ("until", &self.until)] {
                 let Some(time) = time else { continue };
+                if key == "from" && self.stages.is_some() {
+                    continue;
+                }
                 let message = format!("{key}: only `poisson` and `constant` arrivals have it");
                 problems.push_with_hint(time.at, message, hint);
+            }
+        }
+        if self.stages.is_none() {
+            let start = self.start.as_ref().map(|start| ("start", start.at));
+            let evenly = self.evenly.as_ref().map(|evenly| ("evenly", evenly.at));
+            for (key, at) in start.into_iter().chain(evenly) {
+                problems.push(at, format!("{key}: goes with `stages`"));
             }
         }
         let from_ms = self.from.map_or(0, |from| from.value);
@@ -65,6 +142,35 @@ impl Means<Arrivals> for ArrivalsForm {
                 from_ms,
                 until_ms,
             });
+        }
+        if let Some(stages) = self.stages {
+            if stages.value.is_empty() {
+                problems.push(stages.at, "stages: at least one is needed");
+            }
+            return Some(Arrivals::Stages {
+                start_per_sec: self.start.map_or(0.0, |start| start.value),
+                stages: stages.value,
+                from_ms,
+                evenly: self.evenly.is_some_and(|evenly| evenly.value),
+            });
+        }
+        if let Some(day) = self.diurnal {
+            return Some(Arrivals::Diurnal {
+                mean_per_sec: day.mean,
+                peak_to_trough: day.peak_to_trough,
+                peak_at: day.peak_at,
+            });
+        }
+        if let Some(states) = self.mmpp {
+            if states.value.len() < 2 {
+                let message = "mmpp: at least two states are needed";
+                problems.push_with_hint(states.at, message, "one rate is `poisson`");
+            }
+            let states = states.value;
+            return Some(Arrivals::Mmpp { states });
+        }
+        if let Some(trace) = self.trace {
+            return Some(trace.means(problems));
         }
         if let Some(burst) = self.burst {
             return Some(Arrivals::Burst {
@@ -86,6 +192,12 @@ impl Means<Arrivals> for ArrivalsForm {
             constant: None,
             burst: None,
             cron: None,
+            stages: None,
+            diurnal: None,
+            mmpp: None,
+            trace: None,
+            start: None,
+            evenly: None,
             from: None,
             until: None,
         };
@@ -109,6 +221,44 @@ impl Means<Arrivals> for ArrivalsForm {
                 form.constant = Some(*rate_per_sec);
                 form.from = Some(At::nowhere(*from_ms));
                 form.until = Some(At::nowhere(*until_ms));
+            }
+            Arrivals::Stages {
+                start_per_sec,
+                stages,
+                from_ms,
+                evenly,
+            } => {
+                form.stages = Some(At::nowhere(stages.clone()));
+                form.start = Some(At::nowhere(*start_per_sec));
+                form.evenly = Some(At::nowhere(*evenly));
+                form.from = Some(At::nowhere(*from_ms));
+            }
+            Arrivals::Diurnal {
+                mean_per_sec,
+                peak_to_trough,
+                peak_at,
+            } => {
+                form.diurnal = Some(DiurnalForm {
+                    mean: *mean_per_sec,
+                    peak_to_trough: *peak_to_trough,
+                    peak_at: *peak_at,
+                });
+            }
+            Arrivals::Mmpp { states } => form.mmpp = Some(At::nowhere(states.clone())),
+            Arrivals::Trace {
+                at_ms,
+                file,
+                recording,
+            } => {
+                form.trace = Some(TraceForm {
+                    file: file.as_ref().map(|file| file.path.clone()),
+                    data: file.is_none().then(|| recording.clone()),
+                    at_ms: *at_ms,
+                    scale: file.as_ref().map(|file| At::nowhere(file.scale)),
+                    metric: file
+                        .as_ref()
+                        .and_then(|file| file.metric.clone().map(At::nowhere)),
+                });
             }
             Arrivals::Cron { spec } => form.cron = Some(At::nowhere(spec.clone())),
             Arrivals::Burst {

@@ -7,8 +7,9 @@ mod survey;
 
 pub use survey::{Foreign, Survey};
 
-use crate::plan::{Arrivals, Plan, arrivals};
-use crate::producer::{Payload, is_child, task_id};
+use crate::plan::{Arrivals, IdPattern, Plan, arrivals};
+use crate::producer::{Payload, id_of, is_child, task_id};
+use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::rng;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,9 @@ pub struct Ours {
     lives: u32,
     /// How many tasks each workload entry has.
     tasks: Vec<u64>,
+    /// How the plan gives them their ids, where it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ids: Vec<Option<IdPattern>>,
     /// How many of them are periodic.
     periodic: usize,
     /// Whether workers make tasks out of groups.
@@ -73,6 +77,14 @@ impl Ours {
             processes: plan.processes().into_iter().map(|(name, _)| name).collect(),
             lives: steps.saturating_add(1).saturating_add(again),
             tasks: tasks.map(|count| count as u64).collect(),
+            ids: match plan.workload.iter().any(|task| task.task_id.is_some()) {
+                true => plan
+                    .workload
+                    .iter()
+                    .map(|task| task.task_id.clone())
+                    .collect(),
+                false => Vec::new(),
+            },
             periodic: periodic.count(),
             enqueue: plan.has_children(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
@@ -86,18 +98,23 @@ impl Ours {
         &self.queues
     }
 
-    /// Whether a task with this id and payload (`None`: its hash is gone) is the drill's. `known` remembers what had to be
+    /// How the tasks of a workload entry are given their ids, if they are.
+    fn given_id(&self, workload: usize) -> Option<&IdPattern> {
+        self.ids.get(workload)?.as_ref()
+    }
+
+    /// Whether a task with this id and message (`None`: its hash is gone) is the drill's. `known` remembers what had to be
     /// counted through.
     fn is_task(
         &self,
         id: &str,
-        payload: Option<&[u8]>,
+        message: Option<&TaskMessage>,
         known: &mut Option<BTreeSet<Uuid>>,
     ) -> bool {
         if self.garbled.contains(id) {
             return true;
         }
-        let payload = payload.and_then(Payload::decode);
+        let payload = message.and_then(Payload::of);
         if let Some(payload) = &payload
             && self.enqueue
             && is_child(self.seed, self.tasks.len(), payload, id)
@@ -106,8 +123,17 @@ impl Ours {
         }
         if let Some(Payload { workload, seq, .. }) = payload
             && self.tasks.get(workload).is_some_and(|count| seq < *count)
-            && task_id(self.seed, workload, seq) == id
+            && id_of(self.seed, self.given_id(workload), workload, seq) == id
         {
+            return true;
+        }
+        let given = self.tasks.iter().enumerate();
+        let mut given =
+            given.filter_map(|(workload, count)| Some((self.given_id(workload)?, count)));
+        if given.any(|(pattern, count)| {
+            let distinct = pattern.distinct().unwrap_or(*count).min(*count);
+            (0..distinct.min(TASKS_MAX)).any(|seq| pattern.of(seq) == id)
+        }) {
             return true;
         }
         let Ok(id) = Uuid::parse_str(id) else {
@@ -142,11 +168,11 @@ impl Ours {
         ids
     }
 
-    /// The scheduler's own id, and the ids of its entries.
+    /// The scheduler's own id, and the ids of its entries; and the same of one that runs beside it.
     fn schedulers(&self) -> BTreeSet<Uuid> {
         let mut dice = rng::stream(self.seed, "scheduler/ids");
         let drawn = std::iter::repeat_with(|| drawn(&mut dice));
-        let mut ids: BTreeSet<Uuid> = drawn.take(self.periodic + 1).collect();
+        let mut ids: BTreeSet<Uuid> = drawn.take(2 * (self.periodic + 1)).collect();
         ids.insert(Uuid::nil());
         ids
     }

@@ -18,7 +18,7 @@ impl Scenario {
             summary: plan.summary.clone(),
             tags: Vec::new(),
             seed: plan.seed,
-            starts: plan.starts,
+            starts: plan.starts.clone(),
             duration: At::nowhere(plan.duration_ms),
             warmup: Some(At::nowhere(plan.warmup_ms)),
             queues: plan.queues.clone(),
@@ -33,6 +33,8 @@ impl Scenario {
             scrape: Scrape {
                 interval_ms: plan.scrape_interval_ms,
                 timeout_ms: plan.scrape_timeout_ms,
+                producer: (plan.producer_metrics != plan.may_have_duplicates())
+                    .then_some(plan.producer_metrics),
             },
             evaluation: Evaluation {
                 interval_ms: plan.evaluation_interval_ms,

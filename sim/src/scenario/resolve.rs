@@ -1,7 +1,9 @@
 //! Scenario to plan: defaults filled, references and times checked, the seed applied.
 
+mod content;
 mod overlaps;
 mod timeline;
+mod trace;
 mod truth;
 
 use crate::plan::{Arrivals, Plan, Step, TaskPlan, WorkerPlan};
@@ -83,12 +85,12 @@ impl Resolver<'_> {
         let (timeline, remedies) = self.timeline(&workers, duration_ms);
         let incidents = self.incidents(&timeline, duration_ms);
         let benign = self.benign(&incidents, duration_ms);
-        Plan {
+        let plan = Plan {
             name: scenario.name.clone(),
             family: scenario.family.value.clone(),
             summary: scenario.summary.clone(),
             seed,
-            starts: scenario.starts,
+            starts: scenario.starts.clone(),
             duration_ms,
             warmup_ms: self.warmup(&incidents, &benign, duration_ms),
             queues: scenario.queues.clone(),
@@ -96,6 +98,7 @@ impl Resolver<'_> {
             workload: self.workload(duration_ms),
             workers,
             scrape_interval_ms,
+            producer_metrics: self.scrapes_producer(),
             scrape_timeout_ms: scenario.scrape.timeout_ms.min(scrape_interval_ms),
             evaluation_interval_ms,
             evaluation_phase_ms: rng::stream(seed, "evaluation/phase")
@@ -104,7 +107,18 @@ impl Resolver<'_> {
             remedies,
             incidents,
             benign,
+        };
+        if self.problems.is_empty() {
+            self.contents(&plan);
         }
+        plan
+    }
+
+    /// Whether the producer is a target of Prometheus.
+    fn scrapes_producer(&self) -> bool {
+        let mut tasks = self.scenario.workload.iter();
+        let said = self.scenario.scrape.producer;
+        said.unwrap_or_else(|| tasks.any(|task| task.may_be_duplicate()))
     }
 
     /// Reports a name that is none of those known.
@@ -169,6 +183,41 @@ impl Resolver<'_> {
                     }
                 }
                 Arrivals::None | Arrivals::Cron { .. } => {}
+                Arrivals::Stages {
+                    start_per_sec,
+                    stages,
+                    from_ms,
+                    ..
+                } => {
+                    let none = stages.iter().all(|stage| stage.per_sec == 0.0);
+                    if *from_ms >= duration_ms || (none && *start_per_sec == 0.0) {
+                        let message = "arrivals: nothing arrives in these stages";
+                        self.problems.push(here, message);
+                    }
+                }
+                Arrivals::Diurnal { .. } => {}
+                Arrivals::Mmpp { states } => {
+                    if states.iter().all(|state| state.per_sec == 0.0) {
+                        let message = "arrivals: nothing arrives in any of these states";
+                        self.problems.push(here, message);
+                    }
+                }
+                Arrivals::Trace {
+                    at_ms,
+                    file,
+                    recording,
+                } => {
+                    let at = At {
+                        at: here,
+                        value: *at_ms,
+                    };
+                    self.within("trace", &at, duration_ms);
+                    if let Some(file) = file.take()
+                        && let Some(read) = self.trace(here, &file)
+                    {
+                        *recording = read;
+                    }
+                }
                 Arrivals::Burst { at_ms, .. } => {
                     let at = At {
                         at: here,

@@ -533,3 +533,40 @@ workers: [{ name: w, concurrency: 10 }]
         ]
     );
 }
+
+#[test]
+fn tasks_that_could_only_be_duplicates_are_refused_with_what_to_change() {
+    let refused = |rest: &str| {
+        let text = format!(
+            "version: firedrill/v1\nname: t\nfamily: benign\nsummary: s\nduration: 1h\n\
+             queues: {{ default: {{}} }}\nworkload:\n  \
+             - {{ task: a, queue: default, arrivals: {{ cron: \"@every 5m\" }}, service: {{ constant: 1s }}, {rest} }}\n\
+             workers: [{{ name: w, concurrency: 1, groups: {{ into: b }}, queues: [] }}]\n"
+        );
+        let scenario = Scenario::parse("s.yaml", &text).unwrap();
+        let problems = Plan::resolve(&scenario, &PlanOptions::default()).err();
+        problems.map_or(String::new(), |problems| problems[0].to_string())
+    };
+    for (rest, why) in [
+        ("task_id: a, retention: 2h", "it is retained for 2h"),
+        ("task_id: \"a-{n % 1}\", delay: 2h", "it is not due before"),
+        ("task_id: a, fail: 100%", "it always fails"),
+        ("task_id: a, group: g", "it waits in its group"),
+        ("unique: { ttl: 2h, keys: 1 }, fail: 100%", "keeps its lock"),
+        ("service_per_mb: 1s", "how large payloads are"),
+    ] {
+        let problem = refused(rest);
+        assert!(problem.starts_with("s.yaml:8:"), "{rest}: {problem}");
+        assert!(problem.contains(why), "{rest}: {problem}");
+    }
+    for rest in [
+        "task_id: a",
+        "task_id: a, retention: 30m",
+        "task_id: \"a-{n % 2}\", retention: 2h",
+        "task_id: a, fail: 99%",
+        "unique: { ttl: 30m, keys: 1 }, fail: 100%",
+        "unique: 2h, fail: 100%",
+    ] {
+        assert_eq!(refused(rest), "", "{rest}");
+    }
+}

@@ -13,6 +13,7 @@ use firedrill_asynq::actor::{Event, RunId};
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::drive::{Outside, SlotCall};
+use firedrill_asynq::note::Intake;
 use firedrill_asynq::op::{Accepted, BrokerError, Reply};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -212,14 +213,14 @@ impl Shared {
         });
         let answer = broker.call(submission.op(now)).await;
         // Who finds its own task there has been heard before: the reply was lost, and the call repeated.
-        let accepted = matches!(
-            answer,
-            Ok(Reply::Enqueued(Accepted::New | Accepted::IdConflict))
-        );
+        let heard = match answer {
+            Ok(Reply::Enqueued(Accepted::New | Accepted::IdConflict)) => Intake::Accepted,
+            _ => Intake::Rejected,
+        };
         ledger.append(&Note::Answered {
             at: self.clock.now(),
             id,
-            accepted,
+            answer: heard,
         });
         answer.map(drop)
     }

@@ -73,7 +73,7 @@ fn conserved(plan: &Plan, loses_data: bool, seen: &Seen) -> Result<(), TestCaseE
     prop_assert_eq!(seen.counts.arrivals, planned);
     prop_assert_eq!(
         audit.intended,
-        audit.enqueued + audit.rejected,
+        audit.enqueued + audit.rejected + audit.duplicates,
         "{:?}",
         audit
     );

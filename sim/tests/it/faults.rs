@@ -38,6 +38,10 @@ fn scenario_with(kind: &fault::Kind, keys: &str) -> String {
         (false, Some(remedy)) => format!(", remedy: {remedy}"),
         _ => String::new(),
     };
+    let periodic = match kind.on {
+        On::Scheduler => PERIODIC,
+        _ => "",
+    };
     format!(
         "\
 version: firedrill/v1
@@ -50,7 +54,7 @@ warmup: 1m
 queues: {{ default: {{ priority: 1, wait_objective: 30s }} }}
 {resources}workload:
   - {{ task: t, queue: default, arrivals: {{ poisson: 4/s }}, service: {{ constant: 500ms }}{uses} }}
-workers: [{{ name: w, processes: 2, concurrency: 4, restart: {{ backoff: 2s, max: 10s }} }}]
+{periodic}workers: [{{ name: w, processes: 2, concurrency: 4, restart: {{ backoff: 2s, max: 10s }} }}]
 scrape: {{ interval: 5s, timeout: 4s }}
 timeline:
   - {{ at: 2m, fault: {}, {select}{keys}until: {{ at: 5m{remedy} }} }}
@@ -62,6 +66,11 @@ incidents:
         kind.name
     )
 }
+
+/// What a scheduler enqueues: one task that nothing protects from a second one, and one whose uniqueness lock does.
+const PERIODIC: &str = "  - { task: plain, queue: default, arrivals: { cron: \"@every 15s\" }, service: { constant: 5s } }
+  - { task: guarded, queue: default, arrivals: { cron: \"@every 15s\" }, service: { constant: 5s }, unique: { ttl: 10s, keys: 1 } }
+";
 
 fn run(text: &str) -> (Vec<Mark>, Audited) {
     let plan = plan_of(text);
@@ -175,6 +184,19 @@ fn what_a_fault_does_to_tasks_is_seen() {
     assert!((1_050..1_350).contains(&stopped.intended), "{stopped:?}");
     let surge = audit_of("producer.surge");
     assert!((3_100..3_600).contains(&surge.intended), "{surge:?}");
+    // Two tasks every 15 s, 31 times; for 3 minutes each comes twice, and a lock keeps one of two out.
+    let twice = audit_of("scheduler.duplicate");
+    let gone = audit_of("scheduler.stop");
+    assert_eq!(
+        (twice.duplicates, gone.duplicates),
+        (12, 0),
+        "{twice:?} {gone:?}"
+    );
+    assert_eq!(
+        twice.intended - gone.intended,
+        24 + 24,
+        "{twice:?} {gone:?}"
+    );
     // Prometheus is blind, and nobody else notices.
     for name in ["scrape.gap", "scrape.slow", "exporter.down"] {
         let blind = audit_of(name);

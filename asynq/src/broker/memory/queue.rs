@@ -40,6 +40,8 @@ pub(super) struct Lease<I> {
 #[derive(Debug, Clone)]
 pub(super) struct Queue<T: Task> {
     pub(super) places: T::Table<Place<T>>,
+    /// Bytes of the payloads of all hashes.
+    pub(super) payloads: u64,
     /// The newest in front.
     pub(super) pending: VecDeque<T::Id>,
     active: Vec<Active<T::Id>>,
@@ -71,10 +73,17 @@ pub(super) struct Today {
     pub(super) failed: i64,
 }
 
+/// Bytes of the payload in a hash.
+#[inline]
+fn payload_of<T: Task>(hash: &StoredTask<T>) -> u64 {
+    hash.message.as_ref().map_or(0, T::payload_bytes)
+}
+
 impl<T: Task> Default for Queue<T> {
     fn default() -> Self {
         Self {
             places: T::Table::default(),
+            payloads: 0,
             pending: VecDeque::new(),
             active: Vec::new(),
             lease: Vec::new(),
@@ -200,6 +209,7 @@ impl<T: Task> Queue<T> {
         if !self.results.is_empty() && self.results.contains_key(id) {
             return false;
         }
+        let bytes = payload_of(&stored);
         match self.places.get_mut(id) {
             Some(place) if place.hash.is_some() => return false,
             Some(place) => place.hash = Some(stored),
@@ -212,6 +222,7 @@ impl<T: Task> Queue<T> {
                 },
             ),
         }
+        self.payloads += bytes;
         true
     }
 
@@ -221,6 +232,7 @@ impl<T: Task> Queue<T> {
         let hash = match self.places.get_mut(id) {
             Some(place) => place.hash.get_or_insert(stored),
             None => {
+                self.payloads += message.as_ref().map_or(0, T::payload_bytes);
                 self.places.insert(
                     id.clone(),
                     Place {
@@ -234,7 +246,9 @@ impl<T: Task> Queue<T> {
         };
         hash.state = state;
         if message.is_some() {
+            self.payloads -= payload_of(hash);
             hash.message = message;
+            self.payloads += payload_of(hash);
         }
     }
 
@@ -245,14 +259,12 @@ impl<T: Task> Queue<T> {
         let Some(place) = self.places.get_mut(id) else {
             return result;
         };
-        if place.active.is_none() && place.lease.is_none() {
-            return self
-                .places
-                .remove(id)
-                .is_some_and(|place| place.hash.is_some())
-                || result;
-        }
-        place.hash.take().is_some() || result
+        let hash = match place.active.is_none() && place.lease.is_none() {
+            true => self.places.remove(id).and_then(|place| place.hash),
+            false => place.hash.take(),
+        };
+        self.payloads -= hash.as_ref().map_or(0, payload_of);
+        hash.is_some() || result
     }
 
     /// The one that is next; an error: its message cannot be decoded, and it is taken all the same.

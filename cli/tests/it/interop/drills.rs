@@ -9,7 +9,7 @@ use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::drive::{Host, Outside, drive};
 use firedrill_asynq::message::TaskMessage;
-use firedrill_asynq::note::Note;
+use firedrill_asynq::note::{Intake, Note};
 use firedrill_sim::producer::{Messages, Producer, task_id};
 use redis::Commands;
 use rustix::process::Signal;
@@ -42,7 +42,14 @@ impl Host for Noted {
     fn run(&mut self, _: Time, _: RunId, _: TaskMessage) {}
 
     fn note(&mut self, entry: Note<String>) {
-        self.accepted += usize::from(matches!(entry, Note::Answered { accepted: true, .. }));
+        let accepted = matches!(
+            entry,
+            Note::Answered {
+                answer: Intake::Accepted,
+                ..
+            }
+        );
+        self.accepted += usize::from(accepted);
     }
 }
 

@@ -28,16 +28,21 @@ pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Imposs
         });
     }
     let accepted = audit.enqueued.checked_add(audit.rejected);
+    let accepted = accepted.and_then(|sum| sum.checked_add(audit.duplicates));
     // Drills of before left out what was stopped before it was sent.
     if has_steps && accepted != Some(audit.intended) {
         return Err(Impossible::Sum {
-            what: "tasks enqueued and rejected".into(),
+            what: "tasks enqueued, rejected and refused as duplicates".into(),
             whole: audit.intended,
             of: "intended",
         });
     }
     let accepted = accepted.unwrap_or(u64::MAX);
-    at_most("tasks enqueued and rejected", accepted, audit.intended)?;
+    at_most(
+        "tasks enqueued, rejected and refused as duplicates",
+        accepted,
+        audit.intended,
+    )?;
     at_most("late tasks", audit.late, audit.enqueued)?;
     at_most("tasks run twice", audit.executed_twice, audit.enqueued)?;
     at_most(

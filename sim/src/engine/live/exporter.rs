@@ -4,14 +4,15 @@ use crate::engine::live::scraper::Place;
 use crate::engine::live::uptime::Uptime;
 use crate::engine::live::watch::{Roster, Sizes};
 use crate::http;
-use crate::metrics::{Value, exposition, memory_labels, queue_values};
+use crate::metrics::{ProducerMetrics, Value, exposition, memory_labels, queue_values};
 use crate::redis_server::login::USER;
 use firedrill_asynq::broker::redis::RedisBroker;
-use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::inspector::Inspector;
 use firedrill_asynq::op::{Op, Reply};
 use firedrill_detector::Labels;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
@@ -114,6 +115,26 @@ async fn redis_exporter(broker: RedisBroker, uptime: Uptime) -> io::Result<(Plac
         }
     };
     serve(text).await
+}
+
+/// Serves what a producer counts.
+///
+/// # Errors
+/// When no loopback port can be opened.
+pub(crate) async fn serve_producer(
+    metrics: Arc<Mutex<ProducerMetrics>>,
+    started: Time,
+) -> io::Result<Place> {
+    let text = move || {
+        let mut values = metrics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values();
+        let started = started.millis() as f64 / 1e3;
+        values.push((Labels::metric("process_start_time_seconds", []), started));
+        std::future::ready(Some(exposition::encode(&values)))
+    };
+    serve(text).await.map(|(place, _)| place)
 }
 
 async fn serve<F, R>(text: F) -> io::Result<(Place, AbortHandle)>

@@ -7,6 +7,8 @@ use firedrill_asynq::clock::Time;
 use firedrill_reports::record::{GapKind, Lag};
 use std::collections::{BTreeMap, VecDeque};
 
+use firedrill_asynq::note::Intake;
+
 type Note = firedrill_asynq::note::Note<String>;
 
 /// The producer, as a subject of gaps.
@@ -147,12 +149,12 @@ fn sending<'n>(
                 );
                 sent_at.insert(id, *at);
             }
-            Note::Answered { at, id, accepted } => {
+            Note::Answered { at, id, answer } => {
                 let Some(sent) = sent_at.get(id.as_str()) else {
                     continue;
                 };
                 let took_us = micros(*sent, *at);
-                redis_us.extend(accepted.then_some(took_us));
+                redis_us.extend((*answer != Intake::Rejected).then_some(took_us));
                 // A call that waits for a Redis that is away by plan is no delay of ours.
                 let was_away = |who| absences.was_away(who, *sent, *at);
                 if !was_away(REDIS) && !was_away(&way_of(PRODUCER)) {

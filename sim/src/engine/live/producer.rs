@@ -3,6 +3,7 @@
 use super::child::{Effect, Told};
 use super::watch::Roster;
 use crate::abort::Abort;
+use crate::metrics::ProducerMetrics;
 use crate::plan::{PRODUCER, Plan};
 use crate::producer::{Messages, Producer};
 use crate::redis_server::ours;
@@ -15,6 +16,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+
+use firedrill_asynq::note::Intake;
 
 type Note = firedrill_asynq::note::Note<String>;
 type LiveProducer = Producer<TaskMessage, Messages>;
@@ -30,8 +33,9 @@ pub(super) struct ProducerTask {
 struct Notes {
     entries: Arc<Mutex<Vec<Note>>>,
     roster: Roster,
-    /// Workload entries of the tasks that are not answered.
-    under_way: HashMap<String, u32>,
+    /// Workload entries of the tasks that are not answered, and how many of them have the same id.
+    under_way: HashMap<String, (u32, u32)>,
+    metrics: Arc<Mutex<ProducerMetrics>>,
 }
 
 impl Host for Notes {
@@ -40,14 +44,21 @@ impl Host for Notes {
     fn note(&mut self, entry: Note) {
         match &entry {
             Note::Sent { id, workload, .. } => {
-                self.under_way.insert(id.clone(), *workload);
+                self.under_way.entry(id.clone()).or_insert((*workload, 0)).1 += 1;
                 self.roster.sends(*workload);
             }
-            Note::Answered { id, accepted, .. } => {
-                if let Some(workload) = self.under_way.remove(id)
-                    && *accepted
-                {
-                    self.roster.accepted(workload);
+            Note::Answered { id, answer, .. } => {
+                if let Some((workload, count)) = self.under_way.get_mut(id) {
+                    let metrics = self.metrics.lock();
+                    let mut metrics = metrics.unwrap_or_else(PoisonError::into_inner);
+                    metrics.answered(*workload, *answer);
+                    if *answer == Intake::Accepted {
+                        self.roster.accepted(*workload);
+                    }
+                    *count -= 1;
+                    if *count == 0 {
+                        self.under_way.remove(id);
+                    }
                 }
             }
             Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
@@ -63,7 +74,7 @@ impl ProducerTask {
     /// Begins to produce.
     pub(super) fn spawn(
         plan: &Plan,
-        broker: RedisBroker,
+        (broker, metrics): (RedisBroker, Arc<Mutex<ProducerMetrics>>),
         clock: ClockOrigin,
         roster: Roster,
         told: mpsc::UnboundedSender<Told>,
@@ -82,6 +93,7 @@ impl ProducerTask {
             entries: notes.clone(),
             roster,
             under_way: HashMap::new(),
+            metrics,
         };
         let done = tokio::spawn(async move {
             drive(&mut producer, &broker, clock, &mut host, outside).await;

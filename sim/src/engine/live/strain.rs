@@ -5,7 +5,7 @@
 //! twice as long as is allowed. What is closer is judged in the end, see `firedrill_reports::score`.
 
 use crate::plan::{Demand, Plan};
-use firedrill_asynq::note::Note;
+use firedrill_asynq::note::{Intake, Note};
 use firedrill_reports::score::SLOT_OVERHEAD_MAX;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -102,8 +102,9 @@ impl Strain {
                     self.late_enqueues += u64::from(late_ms > self.limit_ms);
                     self.sent_ms.insert(id.clone(), at.millis());
                 }
-                Note::Answered { at, id, accepted } => {
-                    if let (Some(sent_ms), true) = (self.sent_ms.remove(id), *accepted) {
+                Note::Answered { at, id, answer } => {
+                    let was_there = *answer != Intake::Rejected;
+                    if let (Some(sent_ms), true) = (self.sent_ms.remove(id), was_there) {
                         self.round_trips_ms.push(at.millis() - sent_ms);
                     }
                 }
@@ -160,7 +161,7 @@ mod tests {
         Note::Answered {
             at: Time::from_millis(at_ms),
             id: id.to_string(),
-            accepted: true,
+            answer: Intake::Accepted,
         }
     }
 

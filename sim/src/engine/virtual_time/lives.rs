@@ -2,11 +2,13 @@
 
 use crate::audit::{Absences, Audited, Auditor, Leftover, Life};
 use crate::engine::virtual_time::token::Number;
+use crate::metrics::ProducerMetrics;
 use crate::plan::{Child, PRODUCER};
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::note::Note;
+use firedrill_asynq::note::{Intake, Note};
 use firedrill_asynq::op::Deed;
 use firedrill_asynq::table::{Pages, Table};
+use std::collections::{BTreeMap, VecDeque};
 
 /// A life that may still go on.
 #[derive(Debug, Clone)]
@@ -22,6 +24,10 @@ struct Open {
 #[derive(Debug)]
 pub(crate) struct TaskLives {
     open: Pages<Open>,
+    /// Tasks under way to Redis with the id of one that is known: tasks that are given their id may have the same one.
+    namesakes: BTreeMap<Number, VecDeque<Life>>,
+    /// What the producer counts.
+    pub(crate) sent: ProducerMetrics,
     auditor: Auditor,
     /// Whether a task may be in Redis although its producer was told otherwise: what was sent may arrive late.
     refused_may_come: bool,
@@ -30,9 +36,16 @@ pub(crate) struct TaskLives {
 }
 
 impl TaskLives {
-    pub(crate) fn new(auditor: Auditor, refused_may_come: bool, may_return: bool) -> Self {
+    pub(crate) fn new(
+        auditor: Auditor,
+        sent: ProducerMetrics,
+        refused_may_come: bool,
+        may_return: bool,
+    ) -> Self {
         Self {
             open: Pages::default(),
+            namesakes: BTreeMap::new(),
+            sent,
             auditor,
             refused_may_come,
             may_return,
@@ -43,24 +56,14 @@ impl TaskLives {
         match entry {
             Note::Sent {
                 at, id, workload, ..
-            } => self.open.insert(
-                *id,
-                Open {
-                    life: Life::sent(*at, *workload),
-                    running: 0,
-                    gone: false,
-                },
-            ),
-            Note::Answered { at, id, accepted } => {
-                if let Some(open) = self.open.get_mut(id) {
-                    self.auditor
-                        .answered(&mut open.life, *at, *accepted, PRODUCER);
-                    // A task that was refused has no other life.
-                    if !accepted && !self.refused_may_come {
-                        self.close(*id);
-                    }
+            } => {
+                let life = Life::sent(*at, *workload);
+                match self.open.get(id) {
+                    None => self.begin(*id, life),
+                    Some(_) => self.namesakes.entry(*id).or_default().push_back(life),
                 }
             }
+            Note::Answered { at, id, answer } => self.answered(*at, *id, *answer),
             Note::GivenUp { at, id, .. } => {
                 if let Some(open) = self.open.get_mut(id) {
                     open.life.given_up(*at);
@@ -85,18 +88,73 @@ impl TaskLives {
     /// A handler sends a task to Redis.
     pub(crate) fn is_born(&mut self, id: Number, at: Time, child: &Child) {
         let workload = u32::try_from(child.workload).unwrap_or(u32::MAX);
+        self.begin(id, Life::child(at, workload, child.delay_ms));
+    }
+
+    fn begin(&mut self, id: Number, life: Life) {
         let open = Open {
-            life: Life::child(at, workload, child.delay_ms),
+            life,
             running: 0,
             gone: false,
         };
         self.open.insert(id, open);
     }
 
+    #[inline]
+    fn answered(&mut self, at: Time, id: Number, answer: Intake) {
+        if !self.namesakes.is_empty() && self.namesake_answered(at, id, answer) {
+            return;
+        }
+        let Some(open) = self.open.get_mut(&id) else {
+            return;
+        };
+        self.auditor.answered(&mut open.life, at, answer, PRODUCER);
+        self.sent.answered(open.life.workload, answer);
+        // A task that was refused has no other life.
+        if answer != Intake::Accepted && !self.refused_may_come {
+            self.close(id);
+        }
+    }
+
+    /// An answer that is not for the first of its id; answers whether it was none.
+    #[cold]
+    fn namesake_answered(&mut self, at: Time, id: Number, answer: Intake) -> bool {
+        let is_first = |open: &Open| open.life.answer.is_none();
+        if self.open.get(&id).is_some_and(is_first) {
+            return false;
+        }
+        let Some(waiting) = self.namesakes.get_mut(&id) else {
+            return false;
+        };
+        let Some(mut life) = waiting.pop_front() else {
+            return false;
+        };
+        if waiting.is_empty() {
+            self.namesakes.remove(&id);
+        }
+        self.auditor.answered(&mut life, at, answer, PRODUCER);
+        self.sent.answered(life.workload, answer);
+        let keeps_place = |open: &Open| open.life.came() || open.life.starts > 0;
+        let is_kept = answer == Intake::Accepted
+            || self.refused_may_come && !self.open.get(&id).is_some_and(keeps_place);
+        if is_kept {
+            // Redis has forgotten the one before.
+            self.close(id);
+            self.begin(id, life);
+        } else {
+            self.auditor.close(&life, None, String::new);
+        }
+        true
+    }
+
     /// Redis has answered it, and `process` has heard.
     pub(crate) fn is_answered(&mut self, id: Number, at: Time, accepted: bool, process: &str) {
+        let answer = match accepted {
+            true => Intake::Accepted,
+            false => Intake::Rejected,
+        };
         if let Some(open) = self.open.get_mut(&id) {
-            self.auditor.answered(&mut open.life, at, accepted, process);
+            self.auditor.answered(&mut open.life, at, answer, process);
             if !accepted && !self.refused_may_come {
                 self.close(id);
             }
@@ -158,6 +216,11 @@ impl TaskLives {
         for (id, open) in self.open.entries() {
             let rest = left.rest(&id, open.running > 0);
             self.auditor.close(&open.life, rest, || id.to_string());
+        }
+        for (id, waiting) in &self.namesakes {
+            for life in waiting {
+                self.auditor.close(life, None, || id.to_string());
+            }
         }
         self.auditor.finish()
     }

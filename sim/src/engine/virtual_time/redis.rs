@@ -274,7 +274,7 @@ impl VirtualRedis {
 
     /// What `INFO` would say of its memory, estimated.
     pub(crate) fn used_memory_bytes(&self) -> u64 {
-        EMPTY_BYTES + TASK_BYTES * self.data.len()
+        EMPTY_BYTES + TASK_BYTES * self.data.len() + self.data.payload_bytes()
     }
 
     /// How long asynq's client goes on trying until it gives up a refused connection: its pauses.

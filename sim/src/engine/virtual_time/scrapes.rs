@@ -4,7 +4,7 @@ use crate::engine::virtual_time::pools::Pools;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::{EXPORTERS, Observation, Sink};
-use crate::metrics::{JobSeries, PoolSeries, queue_labels};
+use crate::metrics::{JobSeries, PoolSeries, ProducerMetrics, counts_as_started, queue_labels};
 use crate::plan::Plan;
 use crate::scrape::{SeriesTable, Target};
 use firedrill_asynq::clock::Time;
@@ -19,6 +19,8 @@ use std::io;
 enum Key {
     Queue(u16, QueueSeries),
     Job(u16, JobSeries),
+    /// A kind of task, and what came of enqueuing it.
+    Enqueued(usize, usize),
     /// Of a pool, by the number of its resource.
     Pool(usize, PoolSeries),
     Named(&'static str),
@@ -40,6 +42,8 @@ pub(crate) struct Scrapes {
     resources: Vec<String>,
     slots: Vec<u32>,
     connected_clients: usize,
+    /// When the producer started.
+    started: Time,
     /// Whether Prometheus reaches each target.
     reachable: Vec<bool>,
     /// Of each target that is not found, at how many scrapes it was missed; `None`: Prometheus does not know it.
@@ -88,6 +92,7 @@ impl Scrapes {
             slots: plan.resources.iter().map(|of| of.slots()).collect(),
             // A connection of the producer, one of the exporters, and one of each process, as for real.
             connected_clients: 2,
+            started: counts_as_started(plan.starts.on_the_calendar(), 0),
         }
     }
 
@@ -153,7 +158,7 @@ impl Scrapes {
         number: usize,
         (now, at_ms): (Time, i64),
         (redis, redis_stopped): (&mut VirtualRedis, bool),
-        (processes, pools): (&[Process], Option<&Pools>),
+        (processes, pools, sent): (&[Process], Option<&Pools>, &ProducerMetrics),
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let mut exposed = Vec::new();
@@ -172,12 +177,11 @@ impl Scrapes {
                 redis_values(now, redis, clients, &mut exposed);
                 true
             }
-            worker => processes
-                .get(worker - EXPORTERS.len())
-                .is_some_and(|process| {
+            other => match processes.get(other - EXPORTERS.len()) {
+                Some(process) => {
                     let answered = worker_values(process, (now, timeout_ms), &mut exposed);
                     let own = pools.filter(|_| answered).into_iter();
-                    for (resource, slots) in own.flat_map(|of| of.own(worker - EXPORTERS.len())) {
+                    for (resource, slots) in own.flat_map(|of| of.own(other - EXPORTERS.len())) {
                         let counts = (self.slots[resource], slots.held(), slots.waits());
                         PoolSeries::each(counts, |series, value| {
                             exposed.push((Key::Pool(resource, series), value));
@@ -188,7 +192,17 @@ impl Scrapes {
                         exposed.push((Key::Named("process_resident_memory_bytes"), resident));
                     }
                     answered
-                }),
+                }
+                // The producer comes last.
+                None => {
+                    sent.each(|kind, result, value| {
+                        exposed.push((Key::Enqueued(kind, result), value));
+                    });
+                    let started = self.started.millis() as f64 / 1e3;
+                    exposed.push((Key::Named("process_start_time_seconds"), started));
+                    true
+                }
+            },
         };
         let (target, known) = &mut self.targets[number];
         let (series, queues, kinds) = (&mut self.series, &self.queues, &self.kinds);
@@ -201,6 +215,7 @@ impl Scrapes {
                         let (task_type, queue) = &kinds[usize::from(kind)];
                         of.labels(task_type, queue)
                     }
+                    Key::Enqueued(kind, result) => sent.labels(kind, result),
                     Key::Pool(resource, of) => of.labels(&resources[resource]),
                     Key::Named(name) => Labels::metric(name, []),
                 };

@@ -1,13 +1,14 @@
 //! What stands for a task in virtual time: a few numbers instead of a message.
 
-use crate::plan::{Child, Execution, Plan, TaskPlan};
+use crate::plan::{Child, Dice, Execution, IdPattern, Plan, TaskPlan};
 use crate::producer::Mint;
 use firedrill_asynq::client::Submission;
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::table::Pages;
 use firedrill_asynq::task::Task;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
+use std::time::Duration;
 
 /// Numbers tasks in the order in which they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,6 +56,28 @@ pub(crate) struct Token {
     retention_s: i32,
     /// Unix seconds, 0 = none; good until 2106, and small.
     deadline_s: u32,
+    /// Number of its payload, if no other task may have the same meanwhile.
+    unique: Option<u32>,
+    /// What Redis takes for its payload, bytes beyond those of a small one.
+    payload: u32,
+    /// Number of its group in the plan.
+    group: Option<u16>,
+}
+
+/// An uniqueness lock: of a workload entry, which has its number in its payloads, and a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Lock(u32, u32);
+
+/// What a message holds beside its payload, and a whole one with a small payload, bytes.
+const MESSAGE_BYTES: u64 = 120;
+const SMALL_BYTES: u64 = 224;
+
+/// What jemalloc takes for so many bytes, beyond what it takes for a small message: there are four classes to a doubling.
+fn allocated(payload_bytes: u64) -> u32 {
+    let bytes = (payload_bytes + MESSAGE_BYTES).max(SMALL_BYTES);
+    let spacing = (bytes.next_power_of_two() / 8).max(1);
+    let class = bytes.next_multiple_of(spacing);
+    u32::try_from(class - SMALL_BYTES).unwrap_or(u32::MAX)
 }
 
 impl Token {
@@ -74,9 +97,9 @@ impl Task for Token {
     type Queue = u16;
     /// Position in [`Tokens::kinds`].
     type Kind = u16;
-    /// Plans have no unique tasks and no groups yet.
-    type Lock = std::convert::Infallible;
-    type Group = std::convert::Infallible;
+    type Lock = Lock;
+    /// Position in the plan's groups.
+    type Group = u16;
     type Table<V: Clone + Debug + Send + 'static> = Pages<V>;
 
     #[inline]
@@ -119,12 +142,16 @@ impl Task for Token {
         i64::from(self.retention_s)
     }
 
-    fn lock(&self) -> Option<Self::Lock> {
-        None
+    fn lock(&self) -> Option<Lock> {
+        self.unique.map(|payload| Lock(self.workload, payload))
     }
 
-    fn group(&self) -> Option<Self::Group> {
-        None
+    fn group(&self) -> Option<u16> {
+        self.group
+    }
+
+    fn payload_bytes(&self) -> u64 {
+        u64::from(self.payload)
     }
 
     fn failed(&mut self, _: &str, _: i64, retries: bool) {
@@ -140,6 +167,10 @@ struct Pattern {
     token: Token,
     delay_ms: i64,
     deadline_ms: Option<i64>,
+    id: Option<IdPattern>,
+    unique_for: Option<Duration>,
+    /// The workload entry, where it says how large its payloads are or how many there are.
+    task: Option<TaskPlan>,
 }
 
 /// Makes the tokens of a plan.
@@ -148,6 +179,9 @@ pub(crate) struct Tokens {
     patterns: Vec<Pattern>,
     kinds: Vec<(String, String)>,
     next: u32,
+    dice: Dice,
+    /// Numbers of the tasks whose ids come again, by queue and id.
+    named: BTreeMap<(u16, String), Number>,
 }
 
 impl Tokens {
@@ -175,16 +209,32 @@ impl Tokens {
             timeout_s: whole_seconds(task.timeout_ms),
             retention_s: whole_seconds(task.retention_ms),
             deadline_s: 0,
+            unique: None,
+            payload: 0,
+            group: task.group.as_ref().map(|group| {
+                let groups = plan.workload.iter().filter_map(|task| task.group.as_ref());
+                small(
+                    groups
+                        .collect::<BTreeSet<_>>()
+                        .iter()
+                        .position(|known| *known == group),
+                )
+            }),
         };
         let pattern = |(workload, task): (u32, &TaskPlan)| Pattern {
             token: token((workload, task)),
             delay_ms: task.delay_ms,
             deadline_ms: task.deadline_ms,
+            id: task.task_id.clone(),
+            unique_for: task.unique_for(),
+            task: (task.unique.is_some() || task.payload.is_some()).then(|| task.clone()),
         };
         Self {
             patterns: (0..).zip(&plan.workload).map(pattern).collect(),
             kinds,
             next: 0,
+            dice: Dice::new(plan),
+            named: BTreeMap::new(),
         }
     }
 
@@ -221,9 +271,16 @@ pub(crate) fn queue_number(plan: &Plan, name: &str) -> u16 {
 impl Mint<Token> for Tokens {
     #[inline]
     fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<Token> {
-        let number = Number(self.next);
-        self.next += 1;
+        let mut number = Number(self.next);
         let pattern = &self.patterns[workload];
+        if let Some(id) = &pattern.id
+            && id.distinct().is_some()
+        {
+            let named = (pattern.token.queue, id.of(seq));
+            number = *self.named.entry(named).or_insert(number);
+        }
+        // A number that was there before uses none up.
+        self.next += u32::from(number.0 == self.next);
         let mut message = Token {
             number,
             // The plan's size is checked before it runs: there are fewer tasks than numbers.
@@ -233,9 +290,16 @@ impl Mint<Token> for Tokens {
         if let Some(ms) = pattern.deadline_ms {
             message.deadline_s = u32::try_from(now.plus_millis(ms).secs()).unwrap_or(u32::MAX);
         }
+        if let Some(task) = &pattern.task {
+            // As many payloads as tasks, at most.
+            let payload = task.payload_number(seq) as u32;
+            message.unique = task.unique.map(|_| payload);
+            message.payload = allocated(self.dice.payload_bytes(task, workload, seq));
+        }
         Submission {
             process_at: (pattern.delay_ms > 0).then(|| now.plus_millis(pattern.delay_ms)),
-            ..Submission::now(message)
+            unique_for: pattern.unique_for,
+            message,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::engine::virtual_time::{Counts, VirtualOptions};
 use crate::engine::{Ended, Observation, Sink};
 use crate::handler::{Ending, Handlers, cannot_enqueue};
 use crate::lever::Lever;
+use crate::metrics::ProducerMetrics;
 use crate::plan::{PRODUCER, Plan, Skew};
 use crate::producer::Producer;
 use firedrill_asynq::actor::{Actor, Event, RunId, Ticket, Timer};
@@ -112,6 +113,7 @@ impl<'p> World<'p> {
                 handlers,
                 lives: TaskLives::new(
                     Auditor::new(plan, start, end),
+                    ProducerMetrics::new(plan.task_types()),
                     plan.refused_may_come(),
                     plan.tasks_may_return(),
                 ),
@@ -230,7 +232,7 @@ impl<'p> World<'p> {
                     target,
                     (now, at_ms),
                     (redis, redis_stopped),
-                    (processes, self.stage.pools.as_ref()),
+                    (processes, self.stage.pools.as_ref(), &self.stage.lives.sent),
                     sink,
                 )?;
             }

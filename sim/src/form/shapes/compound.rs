@@ -173,10 +173,27 @@ pub trait Means<T>: Form {
         None
     }
 
+    /// How the plainest case is written without a mapping, if it may be.
+    fn brief() -> Option<Brief<T>> {
+        None
+    }
+
     /// What is expected where there is another word.
     fn expected() -> &'static str {
         "a mapping"
     }
+}
+
+/// How the plainest case of a form is written without a mapping.
+pub struct Brief<T> {
+    /// Reads it.
+    pub read: fn(&Node, &str, &mut Problems) -> Option<T>,
+    /// Writes it; `None`: it takes a mapping.
+    pub write: fn(&T) -> Option<Yaml>,
+    /// What it is.
+    pub words: &'static str,
+    /// Its JSON Schema.
+    pub schema: Value,
 }
 
 /// What is written as a form and kept as something else.
@@ -200,20 +217,27 @@ impl<F: Means<T>, T: PartialEq> Shape for Via<F, T> {
             node.expected(what, F::expected(), problems);
             return None;
         }
+        if let (Some(brief), Some(_)) = (F::brief(), node.text()) {
+            return (brief.read)(node, what, problems);
+        }
         F::read(node, problems)?.means(node.at, problems)
     }
 
     fn write(&self, value: &T) -> Yaml {
         match F::word() {
             Some((word, same)) if same == *value => Yaml::Scalar(word.into()),
-            _ => F::of(value).write(),
+            _ => {
+                let brief = F::brief().and_then(|brief| (brief.write)(value));
+                brief.unwrap_or_else(|| F::of(value).write())
+            }
         }
     }
 
     fn words(&self) -> String {
-        match F::word() {
-            Some((word, _)) => format!("`{word}` or mapping"),
-            None => "mapping".into(),
+        match (F::word(), F::brief()) {
+            (Some((word, _)), _) => format!("`{word}` or mapping"),
+            (None, Some(brief)) => format!("{} or mapping", brief.words),
+            (None, None) => "mapping".into(),
         }
     }
 
@@ -227,9 +251,10 @@ impl<F: Means<T>, T: PartialEq> Shape for Via<F, T> {
 
     fn schema(&self) -> Value {
         let form = doc::schema::<F>();
-        match F::word() {
-            Some((word, _)) => json!({ "anyOf": [{ "const": word }, form] }),
-            None => form,
+        match (F::word(), F::brief()) {
+            (Some((word, _)), _) => json!({ "anyOf": [{ "const": word }, form] }),
+            (None, Some(brief)) => json!({ "anyOf": [brief.schema, form] }),
+            (None, None) => form,
         }
     }
 

@@ -198,18 +198,38 @@ impl Shape for Share {
 
 /// A rate per second, written `10/s`, `30/m` or `500/h`.
 #[derive(Debug, Clone, Copy)]
-pub struct Rate;
+pub struct Rate {
+    /// Whether `0/s` is one.
+    or_none: bool,
+}
 
 /// A rate per second, written `10/s`, `30/m` or `500/h`.
 #[must_use]
 pub fn rate() -> Rate {
-    Rate
+    Rate { or_none: false }
+}
+
+impl Rate {
+    /// Or none at all, written `0/s`.
+    #[must_use]
+    pub fn or_none(self) -> Self {
+        Self { or_none: true }
+    }
 }
 
 impl Shape for Rate {
     type Value = f64;
 
     fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<f64> {
+        let is_none = |text: &str| {
+            let number = text
+                .split_once('/')
+                .filter(|(_, unit)| ["s", "m", "h"].contains(&unit.trim()));
+            number.is_some_and(|(number, _)| number.trim().parse() == Ok(0.0))
+        };
+        if self.or_none && node.text().is_some_and(is_none) {
+            return Some(0.0);
+        }
         units::as_rate(node, what, problems)
     }
 

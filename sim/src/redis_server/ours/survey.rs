@@ -262,8 +262,7 @@ impl Look<'_> {
             .await?;
         for (id, message) in tasks.iter().zip(asked) {
             let message = message.and_then(|bytes| TaskMessage::decode(bytes.as_slice()).ok());
-            let payload = message.as_ref().map(|message| message.payload.as_slice());
-            if self.ours.is_task(id, payload, &mut self.known) {
+            if self.ours.is_task(id, message.as_ref(), &mut self.known) {
                 own_tasks.insert((*id).to_owned());
             } else {
                 let of_type =

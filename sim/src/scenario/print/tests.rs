@@ -45,8 +45,22 @@ fn arrivals() -> impl Strategy<Value = String> {
         (1_u32..1000, time(3_600_000), maybe("over", time(600_000))).prop_map(
             |(count, at, over)| format!("{{ burst: {{ count: {count}, at: {at}{over} }} }}")
         ),
-        prop::sample::select(vec!["*/5 * * * *", "@every 30s", "@hourly", "0 9 * * 1-5"])
-            .prop_map(|spec| format!("{{ cron: {} }}", quote(spec))),
+        prop::sample::select(vec![
+            "{ stages: [{ duration: 5m, target: 10/s }, { duration: 0s, target: 0/s }] }",
+            "{ stages: [{ duration: 1h, target: 0.1/s }], start: 3/m, evenly: true, from: 1m }",
+            "{ diurnal: { mean: 10/s, peak_to_trough: 8.5, peak_at: \"14:30\" } }",
+            "{ mmpp: [{ rate: 0/s, mean_stay: 10m }, { rate: 40/s, mean_stay: 1m }] }",
+            "{ trace: { data: \"0*3 500+1000*7 20\", at: 5m } }",
+        ])
+        .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "*/5 * * * *",
+            "@every 30s",
+            "@hourly",
+            "0 9 * * 1-5",
+            "CRON_TZ=Europe/Berlin 0 9 * * *"
+        ])
+        .prop_map(|spec| format!("{{ cron: {} }}", quote(spec))),
     ]
 }
 
@@ -76,13 +90,30 @@ fn task() -> impl Strategy<Value = String> {
         maybe("retention", time(1_000_000)),
         maybe("result", any::<String>().prop_map(|text| quote(&text))),
     );
-    (first, rest).prop_map(|((arrivals, service, queue), rest)| {
+    (first, rest, content()).prop_map(|((arrivals, service, queue), rest, content)| {
         let (retry, timeout, fail, fail_as, delay, deadline, retention, result) = rest;
         format!(
             "queue: q{queue}, arrivals: {arrivals}, service: {service}\
-             {retry}{timeout}{fail}{fail_as}{delay}{deadline}{retention}{result}"
+             {retry}{timeout}{fail}{fail_as}{delay}{deadline}{retention}{result}{content}"
         )
     })
+}
+
+/// What tasks are told apart by, and what they carry.
+fn content() -> impl Strategy<Value = String> {
+    let unique = prop_oneof![
+        (1_000..86_400_000_i64).prop_map(format),
+        (1_000..86_400_000_i64, 2_u32..1_000)
+            .prop_map(|(ttl, keys)| format!("{{ ttl: {}, keys: {keys} }}", format(ttl))),
+    ];
+    let payload = prop_oneof![
+        (1_u32..100_000).prop_map(|bytes| format!("{bytes}B, service_per_mb: 2s")),
+        (1_u32..1_000, 1_000_u32..5_000)
+            .prop_map(|(min, max)| format!("{{ uniform: {{ min: {min}KB, max: {max}KB }} }}")),
+        (1_u32..1_000)
+            .prop_map(|mean| format!("{{ lognormal: {{ mean: {mean}KB, p95: {}KB }} }}", 2 * mean)),
+    ];
+    (maybe("unique", unique), maybe("payload", payload)).prop_map(|(a, b)| format!("{a}{b}"))
 }
 
 fn worker() -> impl Strategy<Value = String> {

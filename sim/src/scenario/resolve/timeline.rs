@@ -1,7 +1,7 @@
 //! The timeline: what each step hits, how it ends, and what it is called.
 
 use crate::fault::{Fault, Harm};
-use crate::lever::{Lever, LoadLever, On, ResourceLever};
+use crate::lever::{Arriving, Lever, LoadLever, On, ResourceLever};
 use crate::plan::{
     self, Arrivals, EXPORTERS, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan,
     name_of,
@@ -21,6 +21,8 @@ struct Cast<'w> {
     scales: Vec<Scale>,
     /// Every process there ever is.
     ever: Vec<String>,
+    /// Whether the producer is a target.
+    scrapes_producer: bool,
 }
 
 impl<'w> Cast<'w> {
@@ -36,6 +38,7 @@ impl<'w> Cast<'w> {
         Self {
             workers,
             ever: ever.collect(),
+            scrapes_producer: false,
             scales,
         }
     }
@@ -50,7 +53,10 @@ impl<'w> Cast<'w> {
         let mut names = self.ever.clone();
         match on {
             On::Clients => names.push(PRODUCER.to_owned()),
-            On::Targets => names.extend(EXPORTERS.map(|(_, instance)| instance.to_owned())),
+            On::Targets => {
+                names.extend(EXPORTERS.map(|(_, instance)| instance.to_owned()));
+                names.extend(self.scrapes_producer.then(|| PRODUCER.to_owned()));
+            }
             _ => {}
         }
         names
@@ -64,7 +70,10 @@ impl Resolver<'_> {
         duration_ms: i64,
     ) -> (Vec<Step>, Vec<RemedyStep>) {
         let timeline = self.scenario.timeline.iter();
-        let cast = Cast::of(workers, timeline.filter_map(scale).collect());
+        let cast = Cast {
+            scrapes_producer: self.scrapes_producer(),
+            ..Cast::of(workers, timeline.filter_map(scale).collect())
+        };
         let ids = self.ids();
         let (mut steps, mut remedies) = (Vec::new(), Vec::new());
         for (step, id) in self.scenario.timeline.iter().zip(ids) {
@@ -170,7 +179,7 @@ impl Resolver<'_> {
             }
             Harm::All | Harm::Processes | Harm::Nothing => {}
         }
-        self.can_surge(fault);
+        self.arrives(fault);
         if let Some((before_ms, _)) = fault.value.prepare()
             && before_ms > at_ms
         {
@@ -243,6 +252,37 @@ impl Resolver<'_> {
         }
     }
 
+    /// Whether there is something of which more, less or nothing can arrive.
+    fn arrives(&mut self, fault: &At<Fault>) {
+        let Lever::Load(LoadLever { task, what, factor }) = fault.value.begin() else {
+            return;
+        };
+        let mut tasks = self.scenario.workload.iter();
+        let is_meant = tasks.any(|entry| {
+            task.as_ref().is_none_or(|task| *task == entry.task)
+                && match what {
+                    Arriving::Periodic => matches!(entry.arrivals, Arrivals::Cron { .. }),
+                    Arriving::All => factor == 0.0 || entry.arrivals.has_rate(),
+                }
+        });
+        // A task that there is not has been told.
+        let tasks = self.scenario.workload.iter();
+        let is_there = |task: &String| tasks.clone().any(|entry| entry.task == *task);
+        if is_meant || !task.as_ref().is_none_or(is_there) {
+            return;
+        }
+        let of = task.map_or(String::new(), |task| format!(" of `{task}`"));
+        let (found, hint) = match what {
+            Arriving::Periodic => ("no arrivals by the calendar", "accepted: `cron`"),
+            Arriving::All => (
+                "no arrivals at a rate",
+                "accepted: `poisson`, `constant`, `stages`, `diurnal` or `mmpp`",
+            ),
+        };
+        let message = format!("{}: there are {found}{of}", fault.value.name());
+        self.problems.push_with_hint(fault.at, message, hint);
+    }
+
     /// The same of a remedy.
     fn names_of(&mut self, remedy: &At<Remedy>, workers: &[WorkerPlan]) {
         if let Some(queue) = remedy.value.queue() {
@@ -278,26 +318,6 @@ impl Resolver<'_> {
             let message = format!("{name}: nothing is enqueued into queue `{queue}`");
             let used: Vec<&str> = used.into_iter().collect();
             let hint = format!("accepted: {}", used.join(", "));
-            self.problems.push_with_hint(fault.at, message, hint);
-        }
-    }
-
-    /// Whether anything that a surge is about arrives at a rate: of the rest, no more can arrive.
-    fn can_surge(&mut self, fault: &At<Fault>) {
-        let Lever::Load(LoadLever { task, factor }) = fault.value.begin() else {
-            return;
-        };
-        let meant = self.scenario.workload.iter();
-        let mut meant = meant.filter(|entry| task.as_ref().is_none_or(|task| entry.task == *task));
-        let fixed = |arrivals: &Arrivals| {
-            matches!(arrivals, Arrivals::Cron { .. } | Arrivals::Burst { .. })
-        };
-        if factor > 0.0 && meant.all(|entry| fixed(&entry.arrivals)) {
-            let message = format!(
-                "{}: nothing that arrives at a rate is meant",
-                fault.value.name()
-            );
-            let hint = "tasks of `cron` and `burst` come when they come, and no more of them";
             self.problems.push_with_hint(fault.at, message, hint);
         }
     }

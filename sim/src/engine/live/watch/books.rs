@@ -71,6 +71,8 @@ pub(super) struct Books {
     queues: BTreeMap<String, Book>,
     /// The queue of each workload entry.
     workload: Vec<String>,
+    /// Workload entries whose tasks wait in a group.
+    grouped: Vec<u32>,
     /// Workers make tasks out of others, which only they count.
     aggregates: bool,
     /// Handlers enqueue into these, and only they count that.
@@ -86,6 +88,10 @@ impl Books {
         Self {
             queues: queues.map(|q| (q.name.clone(), Book::default())).collect(),
             workload: tasks.map(|task| task.queue.clone()).collect(),
+            grouped: (0..)
+                .zip(&plan.workload)
+                .filter_map(|(entry, task)| task.is_grouped().then_some(entry))
+                .collect(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
             children: plan.child_queues().into_iter().map(str::to_owned).collect(),
             skew_s: plan.most_skew_ms().map(|ms| ms as f64 / 1e3),
@@ -104,9 +110,11 @@ impl Books {
         }
     }
 
-    /// One was accepted.
+    /// One was accepted. What is in a group is in none of the numbers.
     pub(super) fn accepted(&mut self, entry: u32) {
-        if let Some(enqueued) = self.of_entry(entry) {
+        if !self.grouped.contains(&entry)
+            && let Some(enqueued) = self.of_entry(entry)
+        {
             enqueued.accepted += 1;
         }
     }
