@@ -41,6 +41,8 @@ enum State {
     /// Waits for the pool at this place, to hold it so long.
     Waits(usize, i64),
     Holds(usize),
+    /// It no longer holds or waits for this one, and hears of it when its process goes on.
+    Over(usize),
 }
 
 impl Needs {
@@ -154,7 +156,49 @@ impl World<'_> {
                     self.goes_without(handler, resource, Without::TimedOut);
                 }
             }
+            // What happened while its process was stopped.
+            (OnResource::Held(nth), State::Over(_)) if nth == asked => {
+                needs.now = State::Nothing;
+                self.needs_next(handler);
+            }
+            (OnResource::Waited(nth), State::Over(place)) if nth == asked => {
+                needs.now = State::Nothing;
+                if let Some(resource) = self.stage.pools.as_ref().map(|of| of.resource(place)) {
+                    self.goes_without(handler, resource, Without::TimedOut);
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// What the fleet shares is answered whether the process that has asked is stopped or not.
+    pub(crate) fn on_shared(&mut self, who: Who, run: RunId, what: OnResource) {
+        let handler = (who, run);
+        let Some(needs) = self.needs(handler) else {
+            return;
+        };
+        let (asked, state) = (needs.asked, needs.now);
+        let place = match (what, state) {
+            (OnResource::Held(nth), State::Holds(place))
+            | (OnResource::Waited(nth), State::Waits(place, _))
+                if nth == asked =>
+            {
+                place
+            }
+            _ => return,
+        };
+        let Some(pools) = &mut self.stage.pools else {
+            return;
+        };
+        if !pools.shared[pools.resource(place)] {
+            return;
+        }
+        pools.slots[place].leave(|waiting| *waiting == handler);
+        if let Some(needs) = self.needs(handler) {
+            needs.now = State::Over(place);
+        }
+        if let OnResource::Held(_) = what {
+            self.gives_back(place);
         }
     }
 

@@ -195,9 +195,14 @@ impl<'p> World<'p> {
 
     fn happen(&mut self, what: Happening, sink: Sink<'_>) -> io::Result<()> {
         match what {
+            Happening::Resource(who, run, on) => {
+                if self.frozen > 0 {
+                    self.on_shared(who, run, on);
+                }
+                self.happen_to(who, what);
+            }
             Happening::Timer(who, _)
             | Happening::HandlerEnds(who, _)
-            | Happening::Resource(who, ..)
             | Happening::Shutdown(who) => {
                 self.happen_to(who, what);
             }
