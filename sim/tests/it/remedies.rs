@@ -181,7 +181,7 @@ fn what_would_change_nothing_is_refused_and_a_remedy_that_ends_nothing_is_told()
         ),
         (
             "  - { at: 2m, fault: producer.surge, factor: 3, until: { at: 3m } }\n",
-            "producer.surge: nothing that arrives at a rate is meant",
+            "producer.surge: there are no arrivals at a rate",
         ),
         (
             "  - { at: 2m, remedy: workers.scale, worker: w, to: 2 }\n",
