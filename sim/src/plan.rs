@@ -746,6 +746,13 @@ impl Plan {
         remedies.any(|step| starts(step.remedy.done(None)))
     }
 
+    /// Whether the producer may send a task again whose answer it did not get: it is new to Redis if it was done meanwhile.
+    pub(crate) fn may_enqueue_twice(&self) -> bool {
+        let on_its_way = |step: &Step| step.targets.iter().any(|target| target == PRODUCER);
+        let mut steps = self.timeline.iter();
+        steps.any(|step| step.fault.needs_links() && on_its_way(step))
+    }
+
     /// Whether Redis may have a task again that it had forgotten.
     pub(crate) fn tasks_may_return(&self) -> bool {
         let mut faults = self.timeline.iter();

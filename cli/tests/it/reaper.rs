@@ -210,8 +210,18 @@ fn whoever_kills_firedrill_in_the_middle_of_any_fault_leaves_nothing_behind() {
 #[test]
 fn a_redis_that_was_given_is_as_before_when_firedrill_was_killed_in_the_middle_of_any_fault() {
     need!("redis-server");
-    // With a password, that only firedrill knows.
-    let node = Node::start(&["--user", "ann", "on", ">hunter2", "~*", "&*", "+@all"]);
+    // A database for each, and a password that only firedrill knows.
+    let node = Node::start(&[
+        "--databases",
+        "64",
+        "--user",
+        "ann",
+        "on",
+        ">hunter2",
+        "~*",
+        "&*",
+        "+@all",
+    ]);
     let before = state(&node);
     let faults = listed().into_iter().filter(is_for_given);
     let mut all: Vec<(String, Killed)> = faults

@@ -75,6 +75,8 @@ pub(super) struct Books {
     grouped: Vec<u32>,
     /// Workers make tasks out of others, which only they count.
     aggregates: bool,
+    /// The producer may send a task a second time when it was done already, so that it is there twice.
+    repeats: bool,
     /// Handlers enqueue into these, and only they count that.
     children: BTreeSet<String>,
     /// How far clocks are ahead and behind by plan, at most.
@@ -93,6 +95,7 @@ impl Books {
                 .filter_map(|(entry, task)| task.is_grouped().then_some(entry))
                 .collect(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
+            repeats: plan.may_enqueue_twice(),
             children: plan.child_queues().into_iter().map(str::to_owned).collect(),
             skew_s: plan.most_skew_ms().map(|ms| ms as f64 / 1e3),
         }
@@ -157,7 +160,7 @@ impl Books {
     /// What is wrong with the numbers of a queue, once. `before`: what was known when they were asked for;
     /// what others have seen since may be newer.
     pub(super) fn check(&mut self, queue: &str, before: Before, now: Sizes) -> Option<String> {
-        let aggregates = self.aggregates || self.children.contains(queue);
+        let uncounted = self.aggregates || self.repeats || self.children.contains(queue);
         let book = self.queues.get_mut(queue)?;
         if book.told {
             return None;
@@ -171,7 +174,7 @@ impl Books {
                 // Quirk: of a full archive one less is kept.
                 let full = now.archived + 1 >= u64::from(ARCHIVE_MAX);
                 let by_hand = before.hands % 2 == 1 || before.hands != book.now.hands;
-                let adds_up = aggregates || full || by_hand || {
+                let adds_up = uncounted || full || by_hand || {
                     let succeeded = now.processed.checked_sub(now.failed);
                     let there = now.pending + now.active + now.scheduled + now.retry + now.archived;
                     let more = book.now.more;
