@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Err(error) => return told(&error),
     };
     let terminal = Terminal::new(cli.color, cli.quiet);
+    guard::allow_many_files();
     let Some(command) = cli.command else {
         return terminal.exit(commands::help::welcome(&terminal)).into();
     };

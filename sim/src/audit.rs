@@ -420,7 +420,7 @@ impl Auditor {
             lossy: plan
                 .timeline
                 .iter()
-                .filter(|step| step.fault.loses_data())
+                .filter(|step| step.fault.loses_data() || step.fault.loses_tasks())
                 .map(|step| (origin.plus_millis(step.at_ms), step.id.clone()))
                 .collect(),
             limits: plan.workload.iter().map(Limits::of).collect(),

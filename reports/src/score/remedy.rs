@@ -32,8 +32,9 @@ pub struct RemedyScore {
 
 /// Whether a remedy helped.
 ///
-/// That can be told of one that was done while a fault was on and tasks had piled up, and that removed none of them: by what
-/// became of the backlog until something else was done. Less than five minutes tell of no failure.
+/// That can be told of one that was done while a fault was on and tasks had piled up, when neither it nor anything else removed
+/// them: by what became of the backlog until something else was done. What was done less than five minutes before may be what
+/// helped, and less than five minutes tell of no failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The backlog was back at what it was before the first fault.
@@ -149,6 +150,10 @@ fn judge(remedy: &mut RemedyScore, record: &Record, backlog: &Backlog) {
     if on.is_empty() || removes || !was_seen(record, remedy) {
         return;
     }
+    let lost = record.audit().map_or(0, |audit| audit.lost);
+    if is_in_doubt(record, remedy) || lost as f64 * 10.0 > then {
+        return;
+    }
     let next = record
         .marks()
         .map(|mark| mark.at_ms)
@@ -166,6 +171,23 @@ fn judge(remedy: &mut RemedyScore, record: &Record, backlog: &Backlog) {
         }
         _ => None,
     };
+}
+
+/// Whether something else was done, or has ended, just before or at the same time.
+fn is_in_doubt(record: &Record, remedy: &RemedyScore) -> bool {
+    let just_before = remedy.at_ms - TELLS_MS + 1..=remedy.at_ms;
+    let is_remedy = |id: &str| {
+        let mut steps = record.header.steps.iter();
+        steps.any(|step| step.is_remedy && step.id == id)
+    };
+    record.marks().any(|mark| {
+        let Some(id) = mark.step.as_deref() else {
+            return false;
+        };
+        let is_its_own = id == remedy.id || remedy.ends.iter().any(|ended| ended == id);
+        let mends = mark.phase == Some(Phase::End) || is_remedy(id);
+        just_before.contains(&mark.at_ms) && !is_its_own && mends
+    })
 }
 
 fn was_seen(record: &Record, remedy: &RemedyScore) -> bool {
@@ -342,6 +364,19 @@ mod tests {
         assert_eq!(effect(4.0), Some(Effect::MadeWorse));
         // It shrinks, and is not back when the drill ends.
         assert_eq!(effect(-0.2), None);
+    }
+
+    #[test]
+    fn what_was_done_just_before_may_be_what_helped() {
+        let effect = |at| {
+            let mut record = drill("worker.restart", growing(1.0));
+            record
+                .lines
+                .insert(0, mark("other", at, Phase::End, "queue.unpause"));
+            only(&record).effect
+        };
+        assert_eq!(effect(1_000), Some(Effect::DidNotHelp));
+        assert_eq!([effect(1_700), effect(1_800)], [None, None]);
     }
 
     #[test]

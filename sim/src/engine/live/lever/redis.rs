@@ -115,11 +115,14 @@ impl Stand {
             RedisLever::Drain => {
                 let set = self.set_memory(self.maxmemory_before()).await;
                 let back = self.set("maxmemory-policy", Eviction::None.name()).await;
-                self.roster.evicts(false);
-                self.takes_writes("maxmemory set back", set.and(back)).await
+                let done = set.and(back);
+                if done.is_ok() {
+                    self.roster.evicts(false);
+                }
+                self.takes_writes("maxmemory set back", done).await
             }
             RedisLever::Raise { bytes } => {
-                self.roster.evicts(false);
+                // A policy that evicts stays as it is: what goes when that limit is reached is still the plan's doing.
                 let set = self.set_memory(bytes).await;
                 self.takes_writes("maxmemory raised", set).await
             }
@@ -192,6 +195,7 @@ impl Stand {
             }
             RedisLever::KillScript => {
                 let killed = self.kill_script().await;
+                self.is_no_longer_busy().await;
                 self.takes_writes("SCRIPT KILL", killed).await
             }
             RedisLever::Snapshot => {
@@ -245,6 +249,16 @@ impl Stand {
         }))
     }
 
+    /// Waits, for a while, until a script that was killed has ended: it is looked at now and then.
+    async fn is_no_longer_busy(&self) {
+        let deadline = tokio::time::Instant::now() + BEGINS_WITHIN;
+        while tokio::time::Instant::now() < deadline
+            && matches!(self.write().await, Err(error) if error.contains("BUSY"))
+        {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// From now on it is itself again; what was seen of that.
     async fn takes_writes(&self, done: &str, tried: Result<(), String>) -> (bool, String) {
         let written = self.write().await;
@@ -290,7 +304,8 @@ impl Stand {
         bytes: u64,
         policy: Eviction,
     ) -> Result<(), String> {
-        let evicted = self.info_number("evicted_keys").await?;
+        let before = self.control.info().await;
+        let before = Pressure::of(&before.map_err(|error| error.to_string())?);
         self.set("maxmemory-policy", policy.name()).await?;
         self.set_memory(bytes).await?;
         let (control, clock, told) = (self.control.clone(), self.clock, self.told.clone());
@@ -303,8 +318,7 @@ impl Stand {
                     }
                     _ => {
                         let info = control.info().await.unwrap_or_default();
-                        let now = number(&info, "evicted_keys").unwrap_or(0);
-                        now > evicted || info.contains("errorstat_OOM:")
+                        Pressure::of(&info).is_beyond(before)
                     }
                 };
                 if reached {
@@ -546,7 +560,10 @@ async fn hears(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), St
         Ok(read) => read.map_err(failed)?,
         Err(_) => {
             stream.write_all(b"PING\r\n").await.map_err(failed)?;
-            stream.read(&mut said).await.map_err(failed)?
+            let answer = tokio::time::timeout(BEGINS_WITHIN, stream.read(&mut said)).await;
+            answer
+                .map_err(|_| "does not answer".to_owned())?
+                .map_err(failed)?
         }
     };
     let said = String::from_utf8_lossy(&said[..length]);
@@ -554,6 +571,33 @@ async fn hears(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), St
     match refuses.iter().any(|error| said.starts_with(error)) || said.is_empty() {
         true => Err(said.trim_end().to_owned()),
         false => Ok(()),
+    }
+}
+
+/// What a limit of memory has come to since the server began.
+#[derive(Debug, Clone, Copy)]
+struct Pressure {
+    /// Keys evicted.
+    evicted: u64,
+    /// Commands refused for want of memory.
+    refused: u64,
+}
+
+impl Pressure {
+    /// As `INFO` tells it.
+    fn of(info: &str) -> Self {
+        let mut lines = info.lines();
+        let refused = lines.find_map(|line| line.strip_prefix("errorstat_OOM:count="));
+        Self {
+            evicted: number(info, "evicted_keys").unwrap_or(0),
+            refused: refused
+                .and_then(|count| count.trim().parse().ok())
+                .unwrap_or(0),
+        }
+    }
+
+    fn is_beyond(self, before: Self) -> bool {
+        self.evicted > before.evicted || self.refused > before.refused
     }
 }
 
