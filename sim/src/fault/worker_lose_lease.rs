@@ -18,6 +18,8 @@ impl Definition for WorkerLoseLease {
     const CLASS: Class = Class::Reversible;
     const CAUSES: &'static [&'static str] = &["slow-jobs", "other"];
     const ENDS_BY_ITSELF: bool = true;
+    // One that has nothing to do at a beat extends nothing.
+    const EXAMPLES: &'static [&'static str] = &["select: all"];
     const STATE: &'static str = "without leases";
 
     fn begin(&self) -> Lever {
