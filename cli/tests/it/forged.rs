@@ -360,7 +360,7 @@ fn no_drill_of_ours_is_called_forged() {
     ];
     let output = firedrill()
         .current_dir(dir.path())
-        .args(&args)
+        .args(args)
         .output()
         .unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
