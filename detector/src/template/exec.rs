@@ -238,7 +238,7 @@ impl<'t> Execution<'t, '_> {
         let mark = self.variables.len();
         let mut any = false;
         // Index and element, one after the other.
-        let mut pairs: Box<dyn Iterator<Item = (Value, Value)>> = match &value {
+        let pairs: Box<dyn Iterator<Item = (Value, Value)>> = match &value {
             Value::Int(..) | Value::Byte(_) | Value::Duration { .. }
                 if self.compat == Compat::V3 =>
             {
@@ -296,7 +296,7 @@ impl<'t> Execution<'t, '_> {
                 return self.fail(format!("range can't iterate over {shown}"));
             }
         };
-        while let Some((index, element)) = pairs.next() {
+        for (index, element) in pairs {
             any = true;
             self.step()?;
             self.bind(branch, index, &element)?;
