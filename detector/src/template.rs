@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use call::Function;
 use exec::Stop;
-use node::{Node, Operand, Term};
+use node::{Command, Node, Operand, Term};
 
 use crate::LOOKBACK_MS;
 use crate::compat::Compat;
@@ -209,6 +209,28 @@ impl Template {
         reach
     }
 
+    /// Queries written out in the template that cannot be evaluated here: where they stand, and why.
+    pub(crate) fn wrong_queries(&self) -> Vec<(usize, String)> {
+        let mut wrong = Vec::new();
+        let Some(program) = self.program.as_ref().filter(|_| self.uses.moment) else {
+            return wrong;
+        };
+        program.each_command(&mut |command| {
+            let [function, query] = command.operands.as_slice() else {
+                return;
+            };
+            let (Term::Function(Function::Query, _), Term::Text { bytes, .. }) =
+                (&function.term, &query.term)
+            else {
+                return;
+            };
+            if let Err(why) = compile(&String::from_utf8_lossy(bytes), self.compat) {
+                wrong.push((query.at.saturating_sub(DECLARED.len()), why));
+            }
+        });
+        wrong
+    }
+
     /// The text with everything put in. What goes wrong is put in its place, as Prometheus does (rules/alerting.go).
     pub(crate) fn expand(&self, data: Data<'_>, asker: &mut dyn Ask) -> Expanded {
         let exact = |text: String| Expanded {
@@ -235,15 +257,29 @@ impl Template {
 }
 
 impl Program {
-    /// Calls `each` with the operands of the template, those that Prometheus puts before it left out.
-    fn each_operand<'t>(&'t self, each: &mut dyn FnMut(&'t Operand)) {
+    /// Calls `each` with the commands of the template, those that Prometheus puts before it left out.
+    fn each_command<'t>(&'t self, each: &mut dyn FnMut(&'t Command)) {
         for nodes in self.definitions.values() {
-            node::each_operand(nodes, &mut |operand| {
-                if operand.at >= DECLARED.len() {
-                    each(operand);
+            node::each_command(nodes, &mut |command| {
+                if command.at >= DECLARED.len() {
+                    each(command);
                 }
             });
         }
+    }
+
+    /// Calls `each` with the operands of all commands.
+    fn each_operand<'t>(&'t self, each: &mut dyn FnMut(&'t Operand)) {
+        self.each_command(&mut |command| {
+            for operand in &command.operands {
+                let mut operand = operand;
+                each(operand);
+                while let Term::Chain(of, _) = &operand.term {
+                    operand = of;
+                    each(operand);
+                }
+            }
+        });
     }
 }
 

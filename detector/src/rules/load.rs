@@ -441,6 +441,14 @@ impl<'f> Loader<'f> {
             Template::verbatim(&text, self.compat)
         });
         self.reach = self.reach.merge(template.reach());
+        for (start, why) in template.wrong_queries() {
+            let at = self.place_of(node, &text, start..text.len());
+            self.warnings.push_with_hint(
+                at.unwrap_or(node.at),
+                format!("{what} {name:?}: its query has no answer here: {why}"),
+                "the text says so in its place",
+            );
+        }
         LabelTemplate {
             name,
             text,

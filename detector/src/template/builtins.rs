@@ -11,8 +11,8 @@ use crate::compat::Compat;
 type Result<T> = std::result::Result<T, Failure>;
 
 /// What the function returns; none if it is not one of Go's.
-pub(super) fn call(function: Function, args: &[Value], compat: Compat) -> Option<Result<Value>> {
-    let args: Vec<Value> = args.iter().map(|arg| arg.concrete().clone()).collect();
+pub(super) fn call(function: Function, given: &[Value], compat: Compat) -> Option<Result<Value>> {
+    let args: Vec<Value> = given.iter().map(|arg| arg.concrete().clone()).collect();
     let (first, rest) = match args.split_first() {
         Some((first, rest)) => (first, rest),
         None => (&Value::Invalid, [].as_slice()),
@@ -25,7 +25,8 @@ pub(super) fn call(function: Function, args: &[Value], compat: Compat) -> Option
         Function::Js => shown(&args, compat).map(|text| Value::text(escape::js(&text))),
         Function::Urlquery => shown(&args, compat).map(|text| Value::text(escape::url(&text))),
         Function::Index => index(first, rest, compat),
-        Function::Slice => slice(first, rest, compat),
+        // It does not look into what may be anything.
+        Function::Slice => slice(first, given.get(1..).unwrap_or(&[]), compat),
         Function::Len => len(first, compat),
         Function::Not => Ok(Value::Bool(!first.is_true())),
         Function::Print => printed(printer.print(&args)),

@@ -613,7 +613,9 @@ impl<'t> Execution<'t, '_> {
         let type_name = self.type_of(callee);
         let name = match (operands.first(), callee) {
             (Some(operand), _) => operand.to_string(),
-            (None, Value::Text(text)) => String::from_utf8_lossy(text).into_owned(),
+            (None, Value::Text(text) | Value::Html(text)) => {
+                String::from_utf8_lossy(text).into_owned()
+            }
             (None, _) => format!("<{type_name} Value>"),
         };
         let why = match (callee, self.compat) {

@@ -212,40 +212,42 @@ impl fmt::Display for Operand {
 }
 
 impl Pipe {
-    /// Calls `each` with every operand, those inside parentheses included.
-    pub(super) fn each_operand<'t>(&'t self, each: &mut dyn FnMut(&'t Operand)) {
-        for operand in self.commands.iter().flat_map(|command| &command.operands) {
-            operand.each(each);
+    /// Calls `each` with every command, those in parentheses included.
+    fn each_command<'t>(&'t self, each: &mut dyn FnMut(&'t Command)) {
+        for command in &self.commands {
+            each(command);
+            for operand in &command.operands {
+                operand.each_command(each);
+            }
         }
     }
 }
 
 impl Operand {
-    fn each<'t>(&'t self, each: &mut dyn FnMut(&'t Self)) {
-        each(self);
+    fn each_command<'t>(&'t self, each: &mut dyn FnMut(&'t Command)) {
         match &self.term {
-            Term::Pipe(pipe) => pipe.each_operand(each),
-            Term::Chain(of, _) => of.each(each),
+            Term::Pipe(pipe) => pipe.each_command(each),
+            Term::Chain(of, _) => of.each_command(each),
             _ => {}
         }
     }
 }
 
-/// Calls `each` with every operand of the nodes.
-pub(super) fn each_operand<'t>(nodes: &'t [Node], each: &mut dyn FnMut(&'t Operand)) {
+/// Calls `each` with every command of the nodes.
+pub(super) fn each_command<'t>(nodes: &'t [Node], each: &mut dyn FnMut(&'t Command)) {
     for node in nodes {
         match node {
             Node::Text(_) | Node::Break | Node::Continue => {}
-            Node::Action(pipe) => pipe.each_operand(each),
+            Node::Action(pipe) => pipe.each_command(each),
             Node::Template { pipe, .. } => {
                 if let Some(pipe) = pipe {
-                    pipe.each_operand(each);
+                    pipe.each_command(each);
                 }
             }
             Node::Branch(branch) => {
-                branch.pipe.each_operand(each);
-                each_operand(&branch.list, each);
-                each_operand(branch.otherwise.as_deref().unwrap_or(&[]), each);
+                branch.pipe.each_command(each);
+                each_command(&branch.list, each);
+                each_command(branch.otherwise.as_deref().unwrap_or(&[]), each);
             }
         }
     }

@@ -222,6 +222,16 @@ fn templates_are_wrong_where_they_are() {
     }
 }
 
+#[test]
+fn wrong_queries_of_templates_are_told() {
+    let text = "alert: A, expr: x, annotations: { a: '{{ with (query `sum(` | first) }}{{ . }}{{ end }}' }";
+    let rules = rule(text, Compat::V3).unwrap();
+    let warnings: Vec<String> = rules.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let wanted = "rules.yml:4:60: annotation \"a\": its query has no answer here: ";
+    assert!(warnings[0].starts_with(wanted), "{wanted}{warnings:?}");
+}
+
 /// A template's query may look further back than any rule.
 #[test]
 fn queries_of_templates_keep_samples() {
