@@ -27,7 +27,7 @@ pub(super) fn call(function: Function, given: &[Value], compat: Compat) -> Optio
         Function::Index => index(first, rest, compat),
         // It does not look into what may be anything.
         Function::Slice => slice(first, given.get(1..).unwrap_or(&[]), compat),
-        Function::Len => len(first, compat),
+        Function::Len => len(given.first().unwrap_or(&Value::Invalid), compat),
         Function::Not => Ok(Value::Bool(!first.is_true())),
         Function::Print => printed(printer.print(&args)),
         Function::Println => printed(printer.println(&args)),
@@ -150,7 +150,11 @@ fn slice(item: &Value, indexes: &[Value], compat: Compat) -> Result<Value> {
     if matches!(item, Value::Invalid) {
         return Failure::error("slice of untyped nil");
     }
-    let (item, is_nil) = item.indirect();
+    // The Go of Prometheus 2.42 does not look behind pointers here.
+    let (item, is_nil) = match compat {
+        Compat::V2 => (item.clone(), false),
+        Compat::V3 => item.indirect(),
+    };
     if is_nil {
         return Failure::error("slice of nil pointer");
     }
