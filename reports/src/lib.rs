@@ -33,6 +33,7 @@
 //! ```
 
 pub mod bounds;
+pub mod cause;
 mod curves;
 pub mod diagnose;
 pub mod fidelity;

@@ -41,8 +41,9 @@ pub struct Child {
     pub delay_ms: i64,
 }
 
-/// Children's numbers begin here; no drill has as many arrivals.
-const FIRST_CHILD: u64 = 1 << 31;
+/// Children's numbers begin here; no drill has as many arrivals. A number is drawn, and its own children's follow from it: of two that are
+/// equal, all that comes after is equal, too. So there must be a great many.
+const FIRST_CHILD: u64 = 1 << 63;
 
 /// Draws the identities of children: a stream for each workload entry of their parents.
 #[derive(Debug, Clone)]
@@ -62,7 +63,7 @@ impl Births {
         }
         let (high, low) = (dice.bits(), dice.bits());
         let id = (u128::from(high) << 64) | u128::from(low);
-        Some((FIRST_CHILD | (low >> 33), id))
+        Some((FIRST_CHILD | (low >> 1), id))
     }
 }
 
@@ -154,6 +155,32 @@ impl Plan {
                 };
                 let hit = before[index] * lasts_ms / self.duration_ms.max(1) as f64;
                 tasks[index] += hit * rounds;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten tasks whose children have children, for as long as the longest drill: no two have the same number or id. Two that had
+    /// would be one task to Redis, and so would all that come after them.
+    #[test]
+    fn no_two_children_are_the_same() {
+        let births = Births::new(12, 1);
+        let mut numbers = BTreeSet::new();
+        let mut ids = BTreeSet::new();
+        for first in 0..10 {
+            let mut of = Execution {
+                workload: 0,
+                seq: first,
+                attempt: 0,
+            };
+            for _ in 0..20_000 {
+                let (seq, id) = births.identity(of, 0).unwrap();
+                assert!(numbers.insert(seq) && ids.insert(id), "{seq}");
+                of.seq = seq;
             }
         }
     }

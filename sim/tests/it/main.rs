@@ -2,11 +2,13 @@
 
 mod arrows;
 mod catalogue;
+mod causes;
 mod confidence;
 mod conservation;
 mod faults;
 mod queueing_theory;
 mod remedies;
+mod rule_pack;
 mod support;
 mod task_options;
 mod theory;

@@ -47,7 +47,7 @@ impl From<Number> for u32 {
 pub(crate) struct Token {
     pub(crate) number: Number,
     workload: u32,
-    seq: u32,
+    seq: u64,
     kind: u16,
     queue: u16,
     retried: i32,
@@ -85,7 +85,7 @@ impl Token {
     pub(crate) fn execution(&self) -> Execution {
         Execution {
             workload: self.workload as usize,
-            seq: u64::from(self.seq),
+            seq: self.seq,
             attempt: u32::try_from(self.retried).unwrap_or(0),
         }
     }
@@ -283,8 +283,7 @@ impl Mint<Token> for Tokens {
         self.next += u32::from(number.0 == self.next);
         let mut message = Token {
             number,
-            // The plan's size is checked before it runs: there are fewer tasks than numbers.
-            seq: seq as u32,
+            seq,
             ..pattern.token
         };
         if let Some(ms) = pattern.deadline_ms {
