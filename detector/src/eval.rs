@@ -1,6 +1,7 @@
 //! Evaluation of compiled expressions at one point in time.
 
 mod aggregate;
+mod ask;
 mod binary;
 mod extrapolate;
 mod histogram;
@@ -9,6 +10,8 @@ pub(crate) mod math;
 mod range;
 mod relabel;
 mod select;
+
+pub(crate) use ask::Asking;
 
 use thiserror::Error;
 
@@ -94,6 +97,23 @@ impl Context<'_> {
             return Err(EvalError::TooManyLabelSets);
         }
         Ok(())
+    }
+
+    /// Answers the queries of templates at `at_ms`.
+    pub(crate) fn asking(&mut self, at_ms: i64) -> Asking<'_> {
+        Asking(Context {
+            store: self.store,
+            interner: &mut *self.interner,
+            shared: &mut *self.shared,
+            buffers: &mut *self.buffers,
+            compat: self.compat,
+            now_ms: at_ms,
+            query_ms: at_ms,
+            default_step_ms: self.default_step_ms,
+            steps_left: MAX_STEPS,
+            ingested: self.ingested,
+            given: &[],
+        })
     }
 
     /// Takes subquery steps off the budget.

@@ -91,8 +91,6 @@ pub(crate) struct LabelTemplate {
     pub(crate) name: String,
     pub(crate) text: String,
     pub(crate) template: Template,
-    /// False if the template is beyond this crate and stands for its own text (annotations only).
-    pub(crate) exact: bool,
 }
 
 /// An alerting rule, as its file has it.
@@ -134,7 +132,7 @@ impl RuleSet {
     /// Reads and checks rule files.
     ///
     /// Whatever Prometheus would refuse is refused, and so is what could not be evaluated exactly as Prometheus
-    /// does (native histograms, experimental functions, templates beyond the supported ones in labels).
+    /// does (native histograms, experimental functions).
     ///
     /// # Errors
     ///
@@ -208,7 +206,7 @@ impl RuleSet {
         self.alerts().map(|alert| alert.for_ms).max().unwrap_or(0)
     }
 
-    /// What was accepted with reservations: annotations shown unexpanded because their templates are not supported.
+    /// What was accepted with reservations.
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings

@@ -107,14 +107,15 @@ fn calendar(field: CalendarField, seconds: f64) -> f64 {
     result as f64
 }
 
-struct Date {
-    year: i64,
-    month: i64,
-    day: i64,
+/// A Gregorian date.
+pub(crate) struct Date {
+    pub(crate) year: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
 }
 
 /// The Gregorian date so many days after 1970-01-01. Years are counted from March, so that leap days come last.
-fn civil(days: i64) -> Date {
+pub(crate) fn civil(days: i64) -> Date {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

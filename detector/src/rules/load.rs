@@ -1,6 +1,7 @@
 //! Reading rule files: strict keys, checked values, compiled expressions, and every problem with its place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::documents::{self, List, Origin};
 use super::{Group, LabelTemplate, Rule, RuleFile, RuleKind, RuleSet};
@@ -11,7 +12,7 @@ use crate::expr::compile::{Compiled, Reach, compile, is_label_name};
 use crate::expr::share::{Shared, share};
 use crate::expr::{place, shadow};
 use crate::sample::METRIC_NAME;
-use crate::template::{Template, TemplateError};
+use crate::template::Template;
 use crate::yaml::source::{Scalar, mark_of, scalars};
 use crate::yaml::{Fields, Node, Position, Problem, Problems, UnknownKeys, Value};
 
@@ -279,13 +280,17 @@ impl<'f> Loader<'f> {
                 annotations.map_or_else(Vec::new, |node| self.labels(node, "annotation"));
             annotations.sort_by(|a, b| a.1.cmp(&b.1));
             self.take_texts(&annotations);
+            let alert_name = name_text.as_deref().unwrap_or_default();
             RuleKind::Alert {
                 for_ms: self.duration(wait).unwrap_or(0),
                 keep_firing_for_ms: self.duration(keep).unwrap_or(0),
-                labels: merged.into_iter().map(|label| self.label(label)).collect(),
+                labels: merged
+                    .into_iter()
+                    .map(|label| self.template("label", alert_name, label))
+                    .collect(),
                 annotations: annotations
                     .into_iter()
-                    .map(|annotation| self.annotation(annotation))
+                    .map(|annotation| self.template("annotation", alert_name, annotation))
                     .collect(),
             }
         } else {
@@ -334,10 +339,14 @@ impl<'f> Loader<'f> {
 
     /// Where in the file an expression is wrong, if that can be said exactly.
     fn place(&mut self, node: &Node, text: &str, message: &str) -> Option<Position> {
+        self.place_of(node, text, place::offending(text, message)?)
+    }
+
+    /// Where in the file a part of a scalar's text stands, if that can be said exactly.
+    fn place_of(&mut self, node: &Node, text: &str, part: Range<usize>) -> Option<Position> {
         if self.problems.len() >= PLACED_MAX {
             return None;
         }
-        let part = place::offending(text, message)?;
         let scalars = self.scalars.get_or_insert_with(|| scalars(self.source));
         let found = scalars.get(&node.at)?.find(self.source, text, part).ok()?;
         Some(mark_of(self.source, found.start))
@@ -418,52 +427,32 @@ impl<'f> Loader<'f> {
         labels
     }
 
-    /// A label: its template must be one we expand exactly, since labels are an alert's identity.
-    fn label(&mut self, (node, name, text): (&Node, String, String)) -> LabelTemplate {
-        let template = Template::parse(&text).unwrap_or_else(|error| {
-            let message = format!("label {name:?}: {error}");
-            match error {
-                TemplateError::Syntax(_) | TemplateError::Limit(_) => {
-                    self.problems.push(node.at, message);
-                }
-                TemplateError::Unsupported(_) => self.problems.push_with_hint(
-                    node.at,
-                    message,
-                    "labels are an alert's identity, so they must expand exactly as in Prometheus",
-                ),
-            }
-            Template::verbatim(&text)
+    /// A label or annotation of the alert called `alert`, with its template.
+    fn template(
+        &mut self,
+        what: &str,
+        alert: &str,
+        (node, name, text): (&Node, String, String),
+    ) -> LabelTemplate {
+        let template = Template::parse(alert, &text, self.compat).unwrap_or_else(|error| {
+            let part = error.at..text.len();
+            let at = self.place_of(node, &text, part).unwrap_or(node.at);
+            self.problems.push(at, format!("{what} {name:?}: {error}"));
+            Template::verbatim(&text, self.compat)
         });
-        LabelTemplate {
-            name,
-            text,
-            template,
-            exact: true,
+        self.reach = self.reach.merge(template.reach());
+        for (start, why) in template.wrong_queries() {
+            let at = self.place_of(node, &text, start..text.len());
+            self.warnings.push_with_hint(
+                at.unwrap_or(node.at),
+                format!("{what} {name:?}: its query has no answer here: {why}"),
+                "the text says so in its place",
+            );
         }
-    }
-
-    /// An annotation: nothing depends on it, so a template beyond us stands for itself.
-    fn annotation(&mut self, (node, name, text): (&Node, String, String)) -> LabelTemplate {
-        let mut exact = true;
-        let template = Template::parse(&text).unwrap_or_else(|error| {
-            let message = format!("annotation {name:?}: {error}");
-            match error {
-                TemplateError::Syntax(_) | TemplateError::Limit(_) => {
-                    self.problems.push(node.at, message);
-                }
-                TemplateError::Unsupported(_) => {
-                    exact = false;
-                    let hint = "the annotation is shown as it is written; alerts are not affected";
-                    self.warnings.push_with_hint(node.at, message, hint);
-                }
-            }
-            Template::verbatim(&text)
-        });
         LabelTemplate {
             name,
             text,
             template,
-            exact,
         }
     }
 }

@@ -81,6 +81,7 @@ impl Test {
         run.engine.external = External {
             labels: self.external_labels.clone(),
             url: self.external_url.clone(),
+            is_test: true,
         };
         let ended = run.steps();
         let data = match (ended, options.keep) {

@@ -91,6 +91,16 @@ impl Oracle {
         )
     }
 
+    /// What it says about a rule file.
+    pub(crate) fn check(&self, path: &Path) -> String {
+        let output = Command::new(&self.program)
+            .args(["check", "rules"])
+            .arg(path)
+            .output()
+            .expect("promtool runs");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
     /// The values of expressions of which a test file claims that they have none.
     pub(crate) fn answers(&self, path: &Path, cases: &[Case]) -> BTreeMap<Case, Answer> {
         let (_, output) = self.verdict(path);
