@@ -12,13 +12,11 @@ pub(crate) mod share;
 pub(crate) mod threshold;
 mod token;
 mod visit;
-mod weight;
 
 use std::sync::Arc;
 
-use regex::Regex;
-
 use crate::intern::{LabelsId, Memo, Places};
+use crate::regex::{Regex, Template};
 use crate::sample::Labels;
 use crate::store::{Cursor, Point};
 use matcher::Matcher;
@@ -226,6 +224,7 @@ pub(crate) enum MapFunction {
     Sgn,
     Deg,
     Rad,
+    Trigonometric(Trigonometric),
     Round {
         to: Option<ScalarExpr>,
     },
@@ -238,6 +237,23 @@ pub(crate) enum MapFunction {
     /// `timestamp` of anything but a selector: the evaluation time.
     Timestamp,
     Calendar(CalendarField),
+}
+
+/// Trigonometric and hyperbolic functions, of radians, and their inverses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trigonometric {
+    Sin,
+    Cos,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
+    Sinh,
+    Cosh,
+    Tanh,
+    Asinh,
+    Acosh,
+    Atanh,
 }
 
 /// A field of a UTC date.
@@ -269,7 +285,7 @@ pub(crate) enum RelabelHow {
     Replace {
         source: String,
         regex: Regex,
-        replacement: String,
+        replacement: Template,
     },
     Join {
         separator: String,
@@ -372,6 +388,7 @@ pub(crate) enum BinaryOp {
     Div,
     Mod,
     Pow,
+    Atan2,
     Equal,
     NotEqual,
     Greater,

@@ -37,10 +37,8 @@ pub use data::Data;
 pub use failure::TestFailure;
 pub use promtool::Comparison;
 
-use regex::Regex;
-
 use crate::compat::Compat;
-use crate::expr::matcher;
+use crate::regex::Regex;
 use crate::rules::{RuleFile, RuleSet};
 use crate::sample::Labels;
 use crate::yaml::{Position, Problem, Problems, UnknownKeys};
@@ -148,7 +146,9 @@ impl NameFilter {
     ///
     /// Why a pattern is not one.
     pub fn parse(patterns: &[String]) -> Result<Self, String> {
-        matcher::unanchored(&patterns.join("|")).map(Self)
+        Regex::new(&patterns.join("|"), Compat::V3)
+            .map(Self)
+            .map_err(|error| error.to_string())
     }
 
     /// Whether a test of this name is run.

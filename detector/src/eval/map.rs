@@ -20,6 +20,10 @@ impl MapCall {
             MapFunction::Sgn => each(&mut vector, sign),
             MapFunction::Deg => each(&mut vector, |x| x * 180.0 / std::f64::consts::PI),
             MapFunction::Rad => each(&mut vector, |x| x * std::f64::consts::PI / 180.0),
+            MapFunction::Trigonometric(function) => {
+                let function = *function;
+                each(&mut vector, |x| function.apply(x));
+            }
             MapFunction::Round { to } => {
                 let to = match to {
                     Some(to) => to.evaluate(context)?,

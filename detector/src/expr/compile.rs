@@ -5,15 +5,15 @@ mod operator;
 
 use promql_parser::label::MatchOp;
 use promql_parser::parser::{self, AtModifier, Offset, token};
-use regex::Regex;
 
-use super::matcher::{Matcher, Test, anchored, weigh};
+use super::matcher::{Matcher, Test};
 use super::{
     At, Collected, Expr, Found, Keep, LabelsOnce, MapCall, MapFunction, Projection, RangeExpr,
     Reference, ScalarExpr, Selector, VectorExpr, scan,
 };
 use crate::compat::Compat;
 use crate::intern::{Memo, Places};
+use crate::regex::{Error, Parsed, Regex, WEIGHT_MAX};
 use crate::sample::{Labels, METRIC_NAME};
 
 /// Deepest nesting of an expression; a chain of binary operators nests once per operator.
@@ -48,7 +48,7 @@ pub(crate) struct Compiled {
     pub(crate) reach: Reach,
     /// How many selectors, operators, functions and literals it has.
     pub(crate) parts: usize,
-    /// How large its regular expressions are; see [`super::weight`].
+    /// How large its regular expressions are; see [`Parsed::weight`].
     pub(crate) regexes: usize,
 }
 
@@ -60,7 +60,9 @@ pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled, String> {
 /// The parser's tree of a text.
 pub(crate) fn parse(text: &str, compat: Compat) -> Result<parser::Expr, String> {
     let prepared = scan::prepare(text, compat)?;
-    parser::parse(&prepared).map_err(|error| explain(&prepared, error))
+    let mut parsed = parser::parse(&prepared).map_err(|error| explain(&prepared, error))?;
+    scan::shown(&mut parsed);
+    Ok(parsed)
 }
 
 /// Compiles a tree, or a part of one that is evaluated when the whole is.
@@ -264,8 +266,8 @@ impl Compiler {
                 }
                 MatchOp::Equal => Test::Equal(matcher.value.clone()),
                 MatchOp::NotEqual => Test::NotEqual(matcher.value.clone()),
-                MatchOp::Re(_) => Test::Regex(self.regex(&matcher.value)?),
-                MatchOp::NotRe(_) => Test::NotRegex(self.regex(&matcher.value)?),
+                MatchOp::Re(_) => Test::Regex(self.matcher_regex(&matcher.value)?),
+                MatchOp::NotRe(_) => Test::NotRegex(self.matcher_regex(&matcher.value)?),
             };
             matchers.push(Matcher {
                 label: matcher.name.clone(),
@@ -291,11 +293,23 @@ impl Compiler {
         }))
     }
 
-    fn regex(&mut self, pattern: &str) -> Result<Regex> {
-        let weight = weigh(pattern, self.compat)?;
-        self.regexes = self.regexes.saturating_add(weight);
-        scan::check_weight(self.regexes)?;
-        anchored(pattern, self.compat)
+    /// Compiles the regular expression `pattern`, which `parsed` is.
+    fn regex(&mut self, pattern: &str, parsed: Result<Parsed, Error>) -> Result<Regex> {
+        let refused = |error: Error| format!("regular expression {pattern:?}: {error}");
+        let parsed = parsed.map_err(refused)?;
+        self.regexes = self.regexes.saturating_add(parsed.weight());
+        if self.regexes > WEIGHT_MAX {
+            return Err(format!(
+                "the regular expressions of the expression are too large: about {} states; the limit is {WEIGHT_MAX}; \
+                 repeat less often, or split the rule",
+                self.regexes
+            ));
+        }
+        parsed.compile().map_err(refused)
+    }
+
+    fn matcher_regex(&mut self, pattern: &str) -> Result<Regex> {
+        self.regex(pattern, Parsed::matcher(pattern, self.compat))
     }
 
     fn subquery(&mut self, subquery: &parser::SubqueryExpr) -> Result<RangeExpr> {

@@ -3,12 +3,12 @@
 //! The parser accepts a little more and a little less than Prometheus, and computes with durations that overflow;
 //! this pass refuses, bounds or rewrites those places.
 
-use super::matcher::weigh;
 use super::token::{Kind, Token, tokens};
-use super::weight;
 use crate::compat::Compat;
 use crate::duration;
 use crate::number;
+use promql_parser::label::MatchOp;
+use promql_parser::parser;
 use promql_parser::util::unquote_string;
 
 /// Longest accepted expression, in bytes.
@@ -41,7 +41,6 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
     let mut in_braces = false;
     let mut in_grouping = false;
     let mut counted = 0;
-    let mut regexes = 0usize;
     for token in tokens(text) {
         let Token { kind, text, .. } = token?;
         match kind {
@@ -52,15 +51,8 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
                     return Err("names in quotes are not known to Prometheus 2".into());
                 }
                 check_escapes(quote, text)?;
-                // The parser compiles them, so they are weighed before it sees them.
-                if before == Before::Regex
-                    && let Ok(pattern) = unquote_string(text)
-                {
-                    let larger = weigh(&pattern, compat)?.max(weight::of_parsers(&pattern));
-                    regexes = regexes.saturating_add(larger);
-                    check_weight(regexes)?;
-                }
                 match quote {
+                    _ if before == Before::Regex => push_hidden(&mut out, quote, text),
                     '`' => push_as_quoted(&mut out, &text[1..text.len() - 1]),
                     _ => out.push_str(text),
                 }
@@ -119,18 +111,6 @@ fn check_escapes(quote: char, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether all regular expressions of an expression together are small enough.
-pub(super) fn check_weight(weight: usize) -> Result<(), String> {
-    if weight <= weight::EXPRESSION_MAX {
-        return Ok(());
-    }
-    Err(format!(
-        "the regular expressions of the expression are too large: about {weight} states; the limit is {}; repeat less \
-         often, or split the rule",
-        weight::EXPRESSION_MAX
-    ))
-}
-
 fn after_word(word: &str) -> Before {
     match word.to_ascii_lowercase().as_str() {
         "offset" => Before::Offset,
@@ -153,6 +133,63 @@ fn push_as_quoted(out: &mut String, raw: &str) {
         }
     }
     out.push('"');
+}
+
+/// Writes a regular expression as one that means its text: the parser would read it in Rust's dialect. [`shown`] gives it back.
+fn push_hidden(out: &mut String, quote: char, text: &str) {
+    let unquoted = match quote {
+        '`' => Ok(text[1..text.len() - 1].to_owned()),
+        _ => unquote_string(text),
+    };
+    match unquoted {
+        Ok(pattern) => push_as_quoted(out, &regex_syntax::escape(&pattern)),
+        // The parser says what is wrong with the string.
+        Err(_) => out.push_str(text),
+    }
+}
+
+/// Puts the regular expressions of a tree back in their place.
+pub(super) fn shown(expr: &mut parser::Expr) {
+    match expr {
+        parser::Expr::Aggregate(aggregate) => {
+            shown(&mut aggregate.expr);
+            if let Some(parameter) = &mut aggregate.param {
+                shown(parameter);
+            }
+        }
+        parser::Expr::Unary(unary) => shown(&mut unary.expr),
+        parser::Expr::Binary(binary) => {
+            shown(&mut binary.lhs);
+            shown(&mut binary.rhs);
+        }
+        parser::Expr::Paren(paren) => shown(&mut paren.expr),
+        parser::Expr::Subquery(subquery) => shown(&mut subquery.expr),
+        parser::Expr::VectorSelector(selector) => show_matchers(selector),
+        parser::Expr::MatrixSelector(matrix) => show_matchers(&mut matrix.vs),
+        parser::Expr::Call(call) => call.args.args.iter_mut().for_each(|arg| shown(arg)),
+        parser::Expr::NumberLiteral(_)
+        | parser::Expr::StringLiteral(_)
+        | parser::Expr::Extension(_) => {}
+    }
+}
+
+fn show_matchers(selector: &mut parser::VectorSelector) {
+    let matchers = &mut selector.matchers;
+    let alternatives = matchers.or_matchers.iter_mut().flatten();
+    for matcher in matchers.matchers.iter_mut().chain(alternatives) {
+        if matches!(matcher.op, MatchOp::Re(_) | MatchOp::NotRe(_)) {
+            let mut chars = matcher.value.chars();
+            let mut pattern = String::with_capacity(matcher.value.len());
+            while let Some(char) = chars.next() {
+                pattern.extend(if char == '\\' {
+                    chars.next()
+                } else {
+                    Some(char)
+                });
+            }
+            matcher.value = pattern;
+        }
+    }
 }
 
 /// Checks a number or duration literal and writes it as the parser likes it.

@@ -11,4 +11,5 @@ mod oracle;
 mod promtool;
 mod properties;
 mod random;
+mod regex;
 mod trials;

@@ -15,6 +15,28 @@ use firedrill_detector::{Compat, Labels};
 /// Where the `promtool` of Prometheus 3 is; `.ci/promtool3` builds the pinned one.
 const PROMTOOL_3: &str = "FIREDRILL_PROMTOOL3";
 
+/// Skips a test that asks a Go program where there is no Go, which continuous integration does not allow.
+macro_rules! need_go {
+    () => {
+        if !crate::oracle::has_go() {
+            return;
+        }
+    };
+}
+pub(crate) use need_go;
+
+pub(crate) fn has_go() -> bool {
+    let there = Command::new("go").arg("version").output().is_ok();
+    assert!(
+        there || std::env::var("CI").as_deref() != Ok("true"),
+        "go is needed in continuous integration"
+    );
+    if !there {
+        eprintln!("skipped: needs go");
+    }
+    there
+}
+
 /// A result: values by labels, or an error (whose wording is nobody's business).
 pub(crate) type Answer = Option<BTreeMap<Labels, f64>>;
 

@@ -7,9 +7,10 @@ use super::{Compiler, Result, Typed, is_label_name, string};
 use crate::compat::Compat;
 use crate::expr::{
     At, CalendarField, HistogramQuantile, LabelsOnce, MapCall, MapFunction, RangeCall, RangeExpr,
-    RangeFunction, Reference, Relabel, RelabelHow, ScalarExpr, VectorExpr,
+    RangeFunction, Reference, Relabel, RelabelHow, ScalarExpr, Trigonometric, VectorExpr,
 };
 use crate::intern::{Memo, Places};
+use crate::regex::{Parsed, Template};
 use crate::sample::{Labels, METRIC_NAME};
 
 impl Compiler {
@@ -157,6 +158,18 @@ impl Compiler {
             "sgn" => MapFunction::Sgn,
             "deg" => MapFunction::Deg,
             "rad" => MapFunction::Rad,
+            "sin" => MapFunction::Trigonometric(Trigonometric::Sin),
+            "cos" => MapFunction::Trigonometric(Trigonometric::Cos),
+            "tan" => MapFunction::Trigonometric(Trigonometric::Tan),
+            "asin" => MapFunction::Trigonometric(Trigonometric::Asin),
+            "acos" => MapFunction::Trigonometric(Trigonometric::Acos),
+            "atan" => MapFunction::Trigonometric(Trigonometric::Atan),
+            "sinh" => MapFunction::Trigonometric(Trigonometric::Sinh),
+            "cosh" => MapFunction::Trigonometric(Trigonometric::Cosh),
+            "tanh" => MapFunction::Trigonometric(Trigonometric::Tanh),
+            "asinh" => MapFunction::Trigonometric(Trigonometric::Asinh),
+            "acosh" => MapFunction::Trigonometric(Trigonometric::Acosh),
+            "atanh" => MapFunction::Trigonometric(Trigonometric::Atanh),
             "round" => MapFunction::Round {
                 to: match args.get(1) {
                     Some(to) => Some(self.scalar(to, name)?),
@@ -180,10 +193,11 @@ impl Compiler {
         // A source nobody has is no error: it reads as the empty string.
         let source = string(argument(args, 3, name)?, name)?;
         let regex = string(argument(args, 4, name)?, name)?;
+        let regex = self.regex(&regex, Parsed::whole(&regex, self.compat))?;
         let how = RelabelHow::Replace {
             source,
-            regex: self.regex(&regex)?,
-            replacement,
+            replacement: Template::new(&replacement, &regex, self.compat),
+            regex,
         };
         self.relabel(args, name, target, how)
     }

@@ -126,6 +126,7 @@ fn operator(name: &str) -> Option<BinaryOp> {
         "/" => BinaryOp::Div,
         "%" => BinaryOp::Mod,
         "^" => BinaryOp::Pow,
+        "atan2" => BinaryOp::Atan2,
         "==" => BinaryOp::Equal,
         "!=" => BinaryOp::NotEqual,
         ">" => BinaryOp::Greater,
