@@ -15,6 +15,7 @@ mod visit;
 
 use std::sync::Arc;
 
+use crate::compat::Compat;
 use crate::intern::{LabelsId, Memo, Places};
 use crate::regex::{Regex, Template};
 use crate::sample::Labels;
@@ -34,9 +35,17 @@ pub(crate) enum ScalarExpr {
     Number(f64),
     /// `time()`
     Time,
+    /// `start()` and `end()`: the time of the whole query, also inside a subquery.
+    QueryTime,
     /// `scalar(v)`
     OfVector(Box<VectorExpr>),
     Negate(Box<Self>),
+    /// `max_of`, or else `min_of`
+    Extreme {
+        greatest: bool,
+        left: Box<Self>,
+        right: Box<Self>,
+    },
     Binary {
         op: BinaryOp,
         left: Box<Self>,
@@ -67,6 +76,7 @@ pub(crate) enum VectorExpr {
         of: Box<Self>,
         descending: bool,
     },
+    SortByLabel(Box<SortByLabel>),
     HistogramQuantile(Box<HistogramQuantile>),
     Aggregate(Box<Aggregate>),
     VectorScalar(Box<VectorScalar>),
@@ -171,8 +181,8 @@ pub(crate) struct CollectedSeries {
 pub(crate) struct RangeCall {
     pub(crate) function: RangeFunction,
     pub(crate) of: RangeExpr,
-    /// `quantile_over_time`'s φ, `predict_linear`'s seconds.
-    pub(crate) parameter: Option<ScalarExpr>,
+    /// `quantile_over_time`'s φ, `predict_linear`'s seconds, the two factors of exponential smoothing.
+    pub(crate) parameters: Vec<ScalarExpr>,
     pub(crate) seen: Places,
 }
 
@@ -199,6 +209,14 @@ pub(crate) enum RangeFunction {
     Stddev,
     Stdvar,
     Quantile,
+    /// `double_exponential_smoothing`, which was `holt_winters`.
+    Smoothed,
+    /// `mad_over_time`: the median of what values are away from their median.
+    MedianDeviation,
+    TimeOfFirst,
+    TimeOfLast,
+    TimeOfMin,
+    TimeOfMax,
 }
 
 /// A function applied to each element, dropping the metric name.
@@ -236,6 +254,8 @@ pub(crate) enum MapFunction {
     ClampMax(ScalarExpr),
     /// `timestamp` of anything but a selector: the evaluation time.
     Timestamp,
+    /// `start_timestamp`, of which Prometheus finds none unless it keeps them.
+    StartTimestamp,
     Calendar(CalendarField),
 }
 
@@ -293,10 +313,28 @@ pub(crate) enum RelabelHow {
     },
 }
 
-/// `histogram_quantile(φ, buckets)` on classic buckets.
+/// `sort_by_label` and `sort_by_label_desc`.
+#[derive(Debug, Clone)]
+pub(crate) struct SortByLabel {
+    pub(crate) of: VectorExpr,
+    pub(crate) labels: Vec<String>,
+    pub(crate) descending: bool,
+}
+
+/// One φ of a [`HistogramQuantile`].
+#[derive(Debug, Clone)]
+pub(crate) struct Phi {
+    pub(crate) value: ScalarExpr,
+    /// What it came to last.
+    pub(crate) now: f64,
+    /// The label that says it, and the labels with it as long as it stays what it is; only `histogram_quantiles` says it.
+    pub(crate) told: Option<(String, f64, Memo)>,
+}
+
+/// `histogram_quantile(φ, buckets)` and `histogram_quantiles(buckets, label, φ...)` on classic buckets.
 #[derive(Debug, Clone)]
 pub(crate) struct HistogramQuantile {
-    pub(crate) quantile: ScalarExpr,
+    pub(crate) phis: Vec<Phi>,
     pub(crate) of: VectorExpr,
     /// The label set without `le`.
     pub(crate) without_le: Memo,
@@ -398,6 +436,11 @@ pub(crate) enum BinaryOp {
 }
 
 impl BinaryOp {
+    /// Whether the result of two elements has the metric name still. Prometheus 2 forgets to drop it for `atan2`.
+    pub(crate) fn keeps_name(self, outcome: Yields, compat: Compat) -> bool {
+        outcome == Yields::Filter || (self == Self::Atan2 && compat == Compat::V2)
+    }
+
     pub(crate) fn is_comparison(self) -> bool {
         use BinaryOp::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
         matches!(

@@ -30,6 +30,8 @@ use parse::Flags;
 pub const TEXT_MAX: usize = 64 * 1024;
 /// Most weight of one regular expression; a unit is about one state of the engine, at most some 160 bytes.
 pub const WEIGHT_MAX: usize = 50_000;
+/// The deepest nesting of sequences, alternatives, repetitions and groups in each other; the engine recurses over them.
+pub const DEPTH_MAX: u32 = 200;
 /// Most memory of the compiled states, in bytes.
 const COMPILED_MAX: usize = 16 * 1024 * 1024;
 
@@ -100,6 +102,9 @@ impl Parsed {
             return Err(Error::TooLong(text.len()));
         }
         let (tree, groups) = parse::parse(anchored, flags, compat)?;
+        if tree.height > DEPTH_MAX {
+            return Err(Error::TooDeep);
+        }
         let hir = translate::translate(&tree);
         let weight = translate::weight(&hir);
         if weight > WEIGHT_MAX {

@@ -52,6 +52,7 @@ impl MapCall {
                 let now = context.now_ms as f64 / 1000.0;
                 each(&mut vector, |_| now);
             }
+            MapFunction::StartTimestamp => vector.clear(),
             MapFunction::Calendar(field) => {
                 let field = *field;
                 each(&mut vector, |x| calendar(field, x));

@@ -3,6 +3,8 @@
 mod call;
 mod operator;
 
+use std::borrow::Cow;
+
 use promql_parser::label::MatchOp;
 use promql_parser::parser::{self, AtModifier, Offset, token};
 
@@ -50,6 +52,24 @@ pub(crate) struct Compiled {
     pub(crate) parts: usize,
     /// How large its regular expressions are; see [`Parsed::weight`].
     pub(crate) regexes: usize,
+    /// The first experimental function in it.
+    pub(crate) experimental: Option<String>,
+}
+
+impl Compiled {
+    /// Refuses experimental functions unless they are enabled.
+    pub(crate) fn if_enabled(self, enabled: bool) -> Result<Self, String> {
+        match &self.experimental {
+            Some(name) if !enabled => Err(not_enabled(name)),
+            _ => Ok(self),
+        }
+    }
+}
+
+fn not_enabled(name: &str) -> String {
+    format!(
+        "{name}() is experimental and must be enabled with --enable-feature=promql-experimental-functions"
+    )
 }
 
 /// Compiles the text of an instant vector or scalar expression; the error says what is wrong with it.
@@ -72,6 +92,7 @@ pub(crate) fn compile_parsed(parsed: &parser::Expr, compat: Compat) -> Result<Co
         depth: 0,
         parts: 0,
         regexes: 0,
+        experimental: None,
         start: Start::Back(0),
         reach: Reach::default(),
         fixed: 0,
@@ -95,13 +116,15 @@ pub(crate) fn compile_parsed(parsed: &parser::Expr, compat: Compat) -> Result<Co
         reach: compiler.reach,
         parts: compiler.parts,
         regexes: compiler.regexes,
+        experimental: compiler.experimental,
     })
 }
 
 /// Adds advice to the parser's message where there is some.
 fn explain(text: &str, error: String) -> String {
     if error.contains("holt_winters") {
-        return "holt_winters is not supported (Prometheus 3 removed it)".into();
+        return "unknown function with name 'holt_winters'; Prometheus 3 calls it double_exponential_smoothing"
+            .into();
     }
     if text.trim().is_empty() {
         return "there is no expression".into();
@@ -157,6 +180,7 @@ struct Compiler {
     depth: usize,
     parts: usize,
     regexes: usize,
+    experimental: Option<String>,
     start: Start,
     reach: Reach,
     /// How many `@` were met.
@@ -293,9 +317,27 @@ impl Compiler {
         }))
     }
 
+    /// Notes a function that has to be enabled in Prometheus 3 and that Prometheus 2 does not know.
+    fn experimental(&mut self, name: &str) -> Result<()> {
+        // `holt_winters` goes by its later name here.
+        if self.compat == Compat::V2 && name != "double_exponential_smoothing" {
+            return Err(format!("unknown function with name '{name}'"));
+        }
+        if self.compat == Compat::V3 && self.experimental.is_none() {
+            self.experimental = Some(name.to_owned());
+        }
+        Ok(())
+    }
+
     /// Compiles the regular expression `pattern`, which `parsed` is.
     fn regex(&mut self, pattern: &str, parsed: Result<Parsed, Error>) -> Result<Regex> {
-        let refused = |error: Error| format!("regular expression {pattern:?}: {error}");
+        let refused = |error: Error| {
+            format!(
+                "regular expression {:?}: {}",
+                short(pattern),
+                short(&error.to_string())
+            )
+        };
         let parsed = parsed.map_err(refused)?;
         self.regexes = self.regexes.saturating_add(parsed.weight());
         if self.regexes > WEIGHT_MAX {
@@ -385,6 +427,15 @@ impl Projection {
 impl LabelsOnce {
     fn new(labels: Labels) -> Self {
         Self { labels, id: None }
+    }
+}
+
+/// A text as far as it can be shown in a line.
+fn short(text: &str) -> Cow<'_, str> {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
     }
 }
 

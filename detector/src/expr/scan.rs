@@ -32,6 +32,7 @@ enum Before {
 
 /// The text to hand to the parser, or why not to.
 pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
+    let whole = text;
     if text.len() > MAX_LENGTH {
         return Err(format!("expression is longer than {MAX_LENGTH} bytes"));
     }
@@ -42,7 +43,7 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
     let mut in_grouping = false;
     let mut counted = 0;
     for token in tokens(text) {
-        let Token { kind, text, .. } = token?;
+        let Token { kind, text, start } = token?;
         match kind {
             Kind::Comment | Kind::Space => out.push_str(text),
             Kind::Quoted(quote) => {
@@ -65,7 +66,12 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
             }
             Kind::Word => {
                 counted += 1;
-                out.push_str(text);
+                let called = whole[start + text.len()..].trim_start().starts_with('(');
+                out.push_str(if called {
+                    function(text, compat)?
+                } else {
+                    text
+                });
                 before = after_word(text);
             }
             Kind::Symbol(symbol) => {
@@ -111,6 +117,17 @@ fn check_escapes(quote: char, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A function's name as the parser knows it: that of Prometheus 3.
+fn function(name: &str, compat: Compat) -> Result<&str, String> {
+    match (name, compat) {
+        ("holt_winters", Compat::V2) => Ok("double_exponential_smoothing"),
+        ("double_exponential_smoothing", Compat::V2) => {
+            Err(format!("unknown function with name '{name}'"))
+        }
+        _ => Ok(name),
+    }
+}
+
 fn after_word(word: &str) -> Before {
     match word.to_ascii_lowercase().as_str() {
         "offset" => Before::Offset,
@@ -148,28 +165,26 @@ fn push_hidden(out: &mut String, quote: char, text: &str) {
     }
 }
 
-/// Puts the regular expressions of a tree back in their place.
+/// Puts the regular expressions of a tree back in their place. The tree may be deeper than a stack of calls.
 pub(super) fn shown(expr: &mut parser::Expr) {
-    match expr {
-        parser::Expr::Aggregate(aggregate) => {
-            shown(&mut aggregate.expr);
-            if let Some(parameter) = &mut aggregate.param {
-                shown(parameter);
+    let mut left = vec![expr];
+    while let Some(expr) = left.pop() {
+        match expr {
+            parser::Expr::Aggregate(aggregate) => {
+                left.push(&mut aggregate.expr);
+                left.extend(aggregate.param.as_deref_mut());
             }
+            parser::Expr::Unary(unary) => left.push(&mut unary.expr),
+            parser::Expr::Binary(binary) => left.extend([&mut *binary.lhs, &mut *binary.rhs]),
+            parser::Expr::Paren(paren) => left.push(&mut paren.expr),
+            parser::Expr::Subquery(subquery) => left.push(&mut subquery.expr),
+            parser::Expr::VectorSelector(selector) => show_matchers(selector),
+            parser::Expr::MatrixSelector(matrix) => show_matchers(&mut matrix.vs),
+            parser::Expr::Call(call) => left.extend(call.args.args.iter_mut().map(AsMut::as_mut)),
+            parser::Expr::NumberLiteral(_)
+            | parser::Expr::StringLiteral(_)
+            | parser::Expr::Extension(_) => {}
         }
-        parser::Expr::Unary(unary) => shown(&mut unary.expr),
-        parser::Expr::Binary(binary) => {
-            shown(&mut binary.lhs);
-            shown(&mut binary.rhs);
-        }
-        parser::Expr::Paren(paren) => shown(&mut paren.expr),
-        parser::Expr::Subquery(subquery) => shown(&mut subquery.expr),
-        parser::Expr::VectorSelector(selector) => show_matchers(selector),
-        parser::Expr::MatrixSelector(matrix) => show_matchers(&mut matrix.vs),
-        parser::Expr::Call(call) => call.args.args.iter_mut().for_each(|arg| shown(arg)),
-        parser::Expr::NumberLiteral(_)
-        | parser::Expr::StringLiteral(_)
-        | parser::Expr::Extension(_) => {}
     }
 }
 
@@ -246,18 +261,38 @@ mod tests {
     }
 
     #[test]
+    fn regular_expressions_come_out_of_the_parser_as_they_were_written() {
+        for pattern in [r"\\d[[a]|{{.*", r#"\"a\n"#, "é(", ""] {
+            let text = format!(
+                "sum(a{{b=~\"{pattern}\"}} offset 5m) + max_over_time(a{{b!~\"{pattern}\"}}[5m])"
+            );
+            let parsed = crate::expr::compile::parse(&text, Compat::V3).unwrap();
+            let shown = parsed.to_string();
+            let again = crate::expr::compile::parse(&shown, Compat::V3).unwrap();
+            assert_eq!(again.to_string(), shown, "{text}");
+            assert_eq!(again, parsed, "{text}");
+        }
+    }
+
+    #[test]
     fn rewrites_and_refusals() {
         let same = |text: &str| {
             assert_eq!(prepare(text, Compat::V2).unwrap(), text);
             assert_eq!(prepare(text, Compat::V3).unwrap(), text);
         };
-        same(r#"sum by (job) (rate(a{b=~"x|y"}[5m] offset -1h30m)) > 1e-3 # 5_"#);
+        same(r#"sum by (job) (rate(a{b!="x|y"}[5m] offset -1h30m)) > 1e-3 # 5_"#);
         same("a{b='\\'5_'} + .5 - 0x1F");
         same("a{b='ä\\\\ä'}");
         check(
+            r#"a{b=`\d"+`}"#,
+            Ok(r#"a{b="\\d\"+"}"#),
+            Ok(r#"a{b="\\d\"+"}"#),
+        );
+        // What the parser gets of a regular expression is its text.
+        check(
             r#"a{b=~`\d"+`}"#,
-            Ok(r#"a{b=~"\\d\"+"}"#),
-            Ok(r#"a{b=~"\\d\"+"}"#),
+            Ok(r#"a{b=~"\\\\d\"\\+"}"#),
+            Ok(r#"a{b=~"\\\\d\"\\+"}"#),
         );
         check("a > 1_000", Err("not a number"), Ok("a > 1000"));
         check("a > 0x_1F", Err("not a number"), Ok("a > 0x1F"));

@@ -64,6 +64,9 @@ pub enum Error {
     /// Its text has so many bytes.
     #[error("it is too long: {0} bytes; the limit is {max}", max = super::TEXT_MAX)]
     TooLong(usize),
+    /// It nests deeper than the engine can be let compile it.
+    #[error("it nests too deeply: the limit is {max} levels", max = super::DEPTH_MAX)]
+    TooDeep,
     /// It would have about so many states.
     #[error("it is too large: about {0} states; the limit is {max}; repeat less often, or write fewer classes of characters", max = super::WEIGHT_MAX)]
     TooLarge(usize),

@@ -16,6 +16,9 @@ const FOLDED_SINCE: [char; 6] = [
     '\u{390}', '\u{3b0}', '\u{1fd3}', '\u{1fe3}', '\u{fb05}', '\u{fb06}',
 ];
 
+/// A mark that has width (`Mc`) since Unicode 16.0, and had none (`Mn`).
+const WIDE_SINCE: char = '\u{1171e}';
+
 /// The categories that Go has known all along.
 const CATEGORIES: [&str; 36] = [
     "C", "Cc", "Cf", "Co", "Cs", "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M", "Mc", "Me", "Mn", "N",
@@ -238,7 +241,16 @@ pub(super) fn named(name: &str, folded: bool, compat: Compat) -> Option<ClassUni
         }
         // Surrogates are characters to Go, and in no text.
         "Cs" => ClassUnicode::empty(),
-        _ if CATEGORIES.contains(&name) => property(&format!("\\p{{gc={name}}}"), compat),
+        _ if CATEGORIES.contains(&name) => {
+            let mut set = property(&format!("\\p{{gc={name}}}"), compat);
+            let changed = class::range(WIDE_SINCE.into(), WIDE_SINCE.into());
+            match name {
+                "Mc" => set.difference(&changed),
+                "Mn" => set.union(&changed),
+                _ => {}
+            }
+            set
+        }
         _ if SCRIPTS.binary_search(&name).is_ok() => {
             if compat == Compat::V2 && SCRIPTS_SINCE.contains(&name) {
                 return None;
@@ -281,8 +293,14 @@ pub(super) fn fold(set: ClassUnicode, compat: Compat) -> ClassUnicode {
 
 /// The characters that are assigned in Go's version of Unicode.
 fn assigned(compat: Compat) -> &'static ClassUnicode {
-    static UNICODE_13: LazyLock<ClassUnicode> = LazyLock::new(|| tables("\\p{age=13.0}"));
-    static UNICODE_15: LazyLock<ClassUnicode> = LazyLock::new(|| tables("\\p{age=15.0}"));
+    /// Codes that are no characters have an age as well.
+    fn since(query: &str) -> ClassUnicode {
+        let mut set = tables(query);
+        set.difference(&tables("\\p{gc=Cn}"));
+        set
+    }
+    static UNICODE_13: LazyLock<ClassUnicode> = LazyLock::new(|| since("\\p{age=13.0}"));
+    static UNICODE_15: LazyLock<ClassUnicode> = LazyLock::new(|| since("\\p{age=15.0}"));
     match compat {
         Compat::V2 => &UNICODE_13,
         Compat::V3 => &UNICODE_15,

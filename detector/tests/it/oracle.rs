@@ -52,6 +52,8 @@ pub(crate) struct Case {
 pub(crate) struct Oracle {
     pub(crate) compat: Compat,
     program: OsString,
+    /// Options before the command.
+    options: &'static [&'static str],
 }
 
 impl Oracle {
@@ -60,6 +62,7 @@ impl Oracle {
         let oracle = Self {
             compat: Compat::V2,
             program: "promtool".into(),
+            options: &[],
         };
         if oracle.version().is_some() {
             return Some(oracle);
@@ -82,6 +85,7 @@ impl Oracle {
         let oracle = Self {
             compat: Compat::V3,
             program,
+            options: &[],
         };
         let version = oracle.version();
         assert!(
@@ -93,6 +97,14 @@ impl Oracle {
         Some(oracle)
     }
 
+    /// The same with its experimental functions.
+    pub(crate) fn with_experimental_functions(self) -> Self {
+        Self {
+            options: &["--enable-feature=promql-experimental-functions"],
+            ..self
+        }
+    }
+
     fn version(&self) -> Option<String> {
         let output = Command::new(&self.program).arg("--version").output().ok()?;
         let text = [output.stdout, output.stderr].concat();
@@ -102,6 +114,7 @@ impl Oracle {
     /// What it says about a test file: whether all is as expected, and its words.
     pub(crate) fn verdict(&self, path: &Path) -> (bool, String) {
         let output = Command::new(&self.program)
+            .args(self.options)
             .args(["test", "rules"])
             .arg(path)
             .output()

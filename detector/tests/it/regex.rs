@@ -17,7 +17,7 @@ use crate::oracle::need_go;
 use crate::random::Random;
 
 /// How many subjects a pattern is asked about.
-const SUBJECTS: usize = 10;
+const SUBJECTS: usize = 25;
 /// Most of a result here, in bytes.
 const LONGEST: usize = 1 << 20;
 /// The module of the Go side.
@@ -116,7 +116,8 @@ impl Ours {
                 whole,
                 &|regex| match regex.expand(&template(regex), &case.subject, LONGEST) {
                     Expanded::Text(text) => format!("={text}"),
-                    other => format!("{other:?}"),
+                    Expanded::NoMatch => "-".into(),
+                    Expanded::TooLong => "too long".into(),
                 },
             ),
             with(anywhere, &|regex| {

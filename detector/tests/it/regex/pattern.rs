@@ -89,7 +89,7 @@ pub(super) fn pattern(random: &mut Random) -> String {
         let length = 1 + random.below(8);
         return (0..length).map(|_| random.pick(&CHARACTERS)).collect();
     }
-    let mut pattern = alternatives(random, 3);
+    let mut pattern = alternatives(random, 2);
     if random.chance(30) {
         pattern.insert_str(
             0,
@@ -120,14 +120,16 @@ fn alternatives(random: &mut Random, depth: usize) -> String {
     let count = match random.below(10) {
         0..6 => 1,
         6..9 => 2,
-        _ => 2 + random.below(20),
+        // As many as Prometheus has a way of its own for.
+        _ if random.chance(20) => 2 + random.below(20),
+        _ => 3,
     };
     let parts: Vec<String> = (0..count).map(|_| sequence(random, depth)).collect();
     parts.join("|")
 }
 
 fn sequence(random: &mut Random, depth: usize) -> String {
-    let length = random.below(5);
+    let length = random.below(4);
     (0..length).map(|_| repeated(random, depth)).collect()
 }
 
