@@ -17,7 +17,7 @@ use crate::oracle::need_go;
 use crate::random::Random;
 
 /// How many subjects a pattern is asked about.
-const SUBJECTS: usize = 25;
+const SUBJECTS: usize = 40;
 /// Most of a result here, in bytes.
 const LONGEST: usize = 1 << 20;
 /// The module of the Go side.
