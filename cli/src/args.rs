@@ -68,6 +68,8 @@ pub enum Command {
     Fidelity(Fidelity),
     /// List what can be done to a system in a drill, and what an operator can do about it
     Faults(Faults),
+    /// List every metric that a Prometheus sees in a drill, with its labels, type and meaning
+    Metrics(Metrics),
     /// Print the JSON Schema of a file people write, for editors
     Schema(Schema),
     /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line
@@ -103,6 +105,17 @@ pub struct Faults {
     pub json: bool,
 }
 
+/// `metrics`.
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// World.
+    #[command(flatten)]
+    pub world: World,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `schema`.
 #[derive(Debug, Args)]
 pub struct Schema {
@@ -133,6 +146,14 @@ pub struct Rules {
     /// Severities that count as a page; replaces what the rule files say
     #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
     pub pages: Vec<String>,
+}
+
+/// What a Prometheus sees of the fleet.
+#[derive(Debug, Clone, Default, Args)]
+pub struct World {
+    /// What Prometheus sees of the fleet, instead of the scenario's `world`: `runbook`, `wiki`, `kubernetes`, or a file
+    #[arg(long, env = "FIREDRILL_WORLD", value_name = "WORLD")]
+    pub world: Option<PathBuf>,
 }
 
 /// How alerts that fire reach a person.
@@ -177,6 +198,9 @@ pub struct Run {
     /// Delivery.
     #[command(flatten)]
     pub delivery: Delivery,
+    /// World.
+    #[command(flatten)]
+    pub world: World,
     /// What the drills run on
     #[arg(long, env = "FIREDRILL_ENGINE", value_enum, default_value_t = Engine::Live, value_name = "ENGINE")]
     pub engine: Engine,
@@ -326,6 +350,9 @@ pub struct Check {
     /// Scenarios and rule files (`groups:`, or PrometheusRule resources): files, folders, built-in names, @TAGs
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// World: names the metrics that rules ask for and it does not have.
+    #[command(flatten)]
+    pub world: World,
     /// Records, or the directories that hold them: says what each rule saw in them, and why it cannot fire or always does
     #[arg(long, value_name = "RUN", num_args = 1..)]
     pub against: Vec<PathBuf>,
@@ -340,6 +367,9 @@ pub struct Plan {
     /// Scenarios: built-in names, files, folders or @TAGs
     #[arg(required = true, value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
+    /// World.
+    #[command(flatten)]
+    pub world: World,
     /// Seed, instead of the scenario's
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
@@ -531,6 +561,9 @@ pub struct Fidelity {
     /// Delivery.
     #[command(flatten)]
     pub delivery: Delivery,
+    /// World.
+    #[command(flatten)]
+    pub world: World,
     /// Virtual seconds per real second of the live drills
     #[arg(
         long,

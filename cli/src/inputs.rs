@@ -3,6 +3,7 @@
 mod found;
 mod kind;
 mod named;
+pub(crate) mod world;
 
 pub(crate) use kind::Kind;
 pub(crate) use named::{Named, Place, Source};
@@ -49,7 +50,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
 
 /// Loads one scenario as a plan.
 pub(crate) fn plan(source: &Source, seed: Option<u64>) -> Result<Plan, Failure> {
-    let scenario = Scenario::parse(&source.name, &source.text);
+    let scenario = parsed(source);
     let plan = scenario.and_then(|scenario| Plan::resolve(&scenario, &PlanOptions { seed }));
     plan.map_err(|found| Failure::problems(&found))
 }
@@ -57,7 +58,16 @@ pub(crate) fn plan(source: &Source, seed: Option<u64>) -> Result<Plan, Failure> 
 /// Reads every scenario, or tells all that is wrong with the form of any of them.
 pub(crate) fn scenarios(sources: &[Source]) -> Result<Vec<Scenario>, Failure> {
     each(sources, |source| {
-        Scenario::parse(&source.name, &source.text).map_err(|found| Failure::problems(&found))
+        parsed(source).map_err(|found| Failure::problems(&found))
+    })
+}
+
+/// A scenario in its world.
+fn parsed(source: &Source) -> Result<Scenario, Vec<Problem>> {
+    let scenario = Scenario::parse(&source.name, &source.text)?;
+    Ok(match &source.world {
+        Some(world) => scenario.seen_in(world),
+        None => scenario,
     })
 }
 

@@ -6,7 +6,7 @@ pub mod virtual_time;
 
 use crate::audit::Audited;
 use crate::lever::TasksLever;
-pub(crate) use crate::plan::{EXPORTERS, targets};
+pub(crate) use crate::plan::{EXPORTERS, Source, targets};
 use firedrill_asynq::op::Deed;
 use firedrill_detector::Labels;
 use firedrill_reports::record::{Interference, Lag, Mark};

@@ -37,7 +37,7 @@ pub(crate) use roster::{Scale, name_of};
 pub use skew::Skew;
 pub use start::{Start, TimeOfDay};
 pub use targets::TARGETS_FILE;
-pub(crate) use targets::{EXPORTERS, targets};
+pub(crate) use targets::{EXPORTERS, Source, TargetPlan, targets};
 pub use trace::{Recording, Run};
 
 use crate::fault::{Fault, Harm};
@@ -49,6 +49,7 @@ use crate::lever::{
     Lever, LinkLever, On, PointLever, PointVerdict, ProcessLever, QueueLever, RedisLever, Ways,
 };
 use crate::remedy::Remedy;
+use crate::world::World;
 use content::{PayloadForm, UniqueForm};
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::call::CallKind;
@@ -108,6 +109,9 @@ pub struct Plan {
     /// Whether the producer is scraped, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub producer_metrics: bool,
+    /// What Prometheus sees of all this.
+    #[serde(default, skip_serializing_if = "World::is_default")]
+    pub world: World,
     /// Default evaluation interval of rule groups.
     pub evaluation_interval_ms: i64,
     /// Where in the interval the evaluations fall; drawn from the seed, as Prometheus' is from a hash.

@@ -37,7 +37,7 @@ const BEAT_MS: [i64; 4] = [
 /// # Errors
 /// When an input is wrong (nothing was started), or a drill could not be run.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let named = inputs::for_drills(&args.scenarios, &args.rules);
+    let named = inputs::for_drills(&args.scenarios, &args.rules).in_world(&args.world);
     let plans = inputs::plans(&named.scenarios, args.seed).and_then(|plans| {
         inputs::scenarios(&named.scenarios)?
             .iter()

@@ -40,7 +40,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// # Errors
 /// When an input is wrong or too large (nothing was started), or a record cannot be written.
 pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
-    let named = inputs::for_drills(&args.scenarios, &args.rules);
+    let named = inputs::for_drills(&args.scenarios, &args.rules).in_world(&args.world);
     let scenarios = inputs::scenarios(&named.scenarios);
     let (rules, pack, scenarios) =
         inputs::rules_and(&named, &args.rules, args.delivery, scenarios, terminal)?;

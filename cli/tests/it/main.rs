@@ -37,3 +37,4 @@ mod tidy;
 mod verdicts;
 #[path = "../../../asynq/tests/it/wait.rs"]
 mod wait;
+mod worlds;

@@ -341,7 +341,7 @@ async fn begin(
         fleet,
         downstream,
         addresses,
-        targets_file: TargetsFile::new(&options.targets_file, names(plan)),
+        targets_file: TargetsFile::new(&options.targets_file, crate::engine::targets(plan)),
         uptime,
         exporters,
         roster,
@@ -370,12 +370,6 @@ impl Drop for ClosedInTheEnd {
     fn drop(&mut self) {
         self.0.iter().for_each(RedisBroker::close);
     }
-}
-
-/// Jobs and instances of a plan's targets, by number.
-fn names(plan: &Plan) -> Vec<(&'static str, String)> {
-    let targets = crate::engine::targets(plan).into_iter();
-    targets.map(|(job, instance, _)| (job, instance)).collect()
 }
 
 /// Milliseconds since the drill's start, as records count.

@@ -14,3 +14,4 @@ mod task_options;
 mod theory;
 mod virtual_drills;
 mod virtual_plans;
+mod worlds;

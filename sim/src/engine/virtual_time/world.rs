@@ -209,16 +209,14 @@ impl<'p> World<'p> {
             Happening::Answer(ref answer) => self.happen_to(answer.0, what),
             Happening::Wire(what) => self.stage.on_wire(*what),
             Happening::Scrape(target) => {
-                let again = self
-                    .stage
-                    .now
-                    .plus_millis(self.stage.plan.scrape_interval_ms);
+                let interval_ms = self.scrapes.interval_ms(target);
+                let again = self.stage.now.plus_millis(interval_ms);
                 self.stage.events.push(again, Happening::Scrape(target));
                 match self.scrapes.member(target) {
                     Member::Found => {}
                     Member::Unknown => return Ok(()),
                     Member::LetGo => {
-                        let later_ms = self.stage.plan.scrape_interval_ms / 10;
+                        let later_ms = interval_ms / 10;
                         let gone = self.stage.now.plus_millis(later_ms);
                         self.stage.events.push(gone, Happening::Gone(target));
                         return Ok(());
