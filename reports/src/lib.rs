@@ -32,6 +32,7 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+pub mod alertmanager;
 pub mod bounds;
 mod curves;
 pub mod diagnose;
