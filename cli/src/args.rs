@@ -169,6 +169,20 @@ pub struct Delivery {
     pub group_interval: Option<Span>,
 }
 
+/// Who is sent what, by a team's own file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Routing {
+    /// An Alertmanager file that says who is sent what, and when, instead of severities: routes, groups, inhibition rules, time
+    /// intervals. A comment in it says which receivers page: `# firedrill: pages = pagerduty-*`
+    #[arg(
+        long,
+        env = "FIREDRILL_ALERTMANAGER",
+        value_name = "FILE",
+        conflicts_with_all = ["pages", "group_wait", "group_interval"]
+    )]
+    pub alertmanager: Option<PathBuf>,
+}
+
 /// A span of virtual time that may be nothing, such as `0s` or `30s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wait(
@@ -201,6 +215,9 @@ pub struct Run {
     /// World.
     #[command(flatten)]
     pub world: World,
+    /// Routing.
+    #[command(flatten)]
+    pub routing: Routing,
     /// What the drills run on
     #[arg(long, env = "FIREDRILL_ENGINE", value_enum, default_value_t = Engine::Live, value_name = "ENGINE")]
     pub engine: Engine,
@@ -446,6 +463,9 @@ pub struct Score {
     /// Delivery.
     #[command(flatten)]
     pub delivery: Delivery,
+    /// Routing.
+    #[command(flatten)]
+    pub routing: Routing,
     /// Missed incidents and false alarms do not fail the command
     #[arg(long)]
     pub no_gate: bool,
@@ -544,6 +564,9 @@ pub struct Report {
     /// Delivery.
     #[command(flatten)]
     pub delivery: Delivery,
+    /// Routing.
+    #[command(flatten)]
+    pub routing: Routing,
     /// The file to write; `-` for standard output
     #[arg(long, short, default_value = "report.html", value_name = "FILE")]
     pub out: PathBuf,
@@ -564,6 +587,9 @@ pub struct Fidelity {
     /// World.
     #[command(flatten)]
     pub world: World,
+    /// Routing.
+    #[command(flatten)]
+    pub routing: Routing,
     /// Virtual seconds per real second of the live drills
     #[arg(
         long,

@@ -206,6 +206,7 @@ mod tests {
             evaluation_phase_ms: 0,
             group_wait_ms: crate::record::GROUP_WAIT_MS,
             group_interval_ms: crate::record::GROUP_INTERVAL_MS,
+            alertmanager: None,
             steps: Vec::new(),
             rules: Vec::new(),
             plan: "name: paper".into(),

@@ -32,6 +32,7 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+pub mod alertmanager;
 pub mod bounds;
 pub mod cause;
 mod curves;

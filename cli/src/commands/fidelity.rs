@@ -44,8 +44,13 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
             .try_for_each(inputs::modelled)?;
         Ok(plans)
     });
-    let (rules, pack, plans) =
-        inputs::rules_and(&named, &args.rules, args.delivery, plans, terminal)?;
+    let (rules, pack, plans) = inputs::rules_and(
+        &named,
+        &args.rules,
+        (args.delivery, &args.routing),
+        plans,
+        terminal,
+    )?;
     inputs::bounded(&rules, &plans)?;
     let set = LiveSet {
         speed: args.speed,

@@ -1,7 +1,6 @@
 //! Tests of firedrill against the real things: Redis, processes, signals, the command line.
 
 mod against;
-mod alertmanager;
 mod asynq_line;
 mod bounds;
 mod cleanup;
