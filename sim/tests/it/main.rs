@@ -5,6 +5,7 @@ mod catalogue;
 mod confidence;
 mod conservation;
 mod faults;
+mod nothing_to_hit;
 mod queueing_theory;
 mod remedies;
 mod support;
