@@ -53,8 +53,8 @@ impl PoolSeries {
 pub struct ProducerMetrics {
     /// Task types with their queues, in order.
     kinds: Vec<(String, String)>,
-    /// The kind of each workload entry.
-    entries: Vec<usize>,
+    /// The kind of each leg of the plan's routes.
+    legs: Vec<usize>,
     counts: Vec<[u64; 3]>,
 }
 
@@ -62,25 +62,25 @@ pub struct ProducerMetrics {
 pub const ENQUEUE_RESULTS: [&str; 3] = ["ok", "duplicate", "error"];
 
 impl ProducerMetrics {
-    /// Of workload entries with these task types and queues.
+    /// Of legs with these task types and queues.
     #[must_use]
-    pub fn new(entries: impl IntoIterator<Item = (String, String)>) -> Self {
-        let entries: Vec<_> = entries.into_iter().collect();
-        let mut kinds = entries.clone();
+    pub fn new(legs: impl IntoIterator<Item = (String, String)>) -> Self {
+        let legs: Vec<_> = legs.into_iter().collect();
+        let mut kinds = legs.clone();
         kinds.sort();
         kinds.dedup();
         let place = |kind| kinds.binary_search(kind).unwrap_or(0);
         Self {
-            entries: entries.iter().map(place).collect(),
+            legs: legs.iter().map(place).collect(),
             counts: vec![[0; 3]; kinds.len()],
             kinds,
         }
     }
 
-    /// A task of a workload entry was answered.
+    /// A task on a leg was answered.
     #[inline]
-    pub fn answered(&mut self, entry: u32, answer: Intake) {
-        let kind = self.entries.get(entry as usize);
+    pub fn answered(&mut self, leg: usize, answer: Intake) {
+        let kind = self.legs.get(leg);
         if let Some(counts) = kind.and_then(|kind| self.counts.get_mut(*kind)) {
             counts[match answer {
                 Intake::Accepted => 0,

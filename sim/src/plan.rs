@@ -13,6 +13,7 @@ mod rates;
 mod resource;
 mod restart;
 mod roster;
+mod route;
 mod served;
 mod skew;
 mod start;
@@ -34,6 +35,7 @@ pub(crate) use restart::Backoff;
 pub use restart::RestartPlan;
 pub use roster::{Roster, Select};
 pub(crate) use roster::{Scale, name_of};
+pub use route::Routes;
 pub use skew::Skew;
 pub use start::{Start, TimeOfDay};
 pub use targets::TARGETS_FILE;
@@ -514,7 +516,7 @@ pub struct Window {
 
 impl WorkerPlan {
     /// Names of the queues it serves.
-    fn serves(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn serves(&self) -> impl Iterator<Item = &str> {
         self.queues.iter().map(|(queue, _)| queue.as_str())
     }
 }
@@ -559,12 +561,6 @@ impl Plan {
         let scaled = self.remedies.iter().filter_map(|step| step.remedy.scale());
         let to = scaled.filter(|(name, _)| *name == worker.name);
         to.map(|(_, to)| to).fold(worker.processes, u32::max)
-    }
-
-    /// What the producer counts by: type and queue of each workload entry.
-    pub(crate) fn task_types(&self) -> impl Iterator<Item = (String, String)> {
-        let entries = self.workload.iter();
-        entries.map(|task| (task.task.clone(), task.queue.clone()))
     }
 
     /// The step of the timeline with this id.
@@ -618,6 +614,13 @@ impl Plan {
             for worker in &self.workers {
                 if worker.serves().any(|queue| reached.contains(queue)) {
                     reached.extend(worker.serves());
+                }
+            }
+            // What is moved out of a queue takes its harm along.
+            let moves = self.remedies.iter().filter_map(|step| step.remedy.moves());
+            for (_, from, to) in moves {
+                if reached.contains(from) {
+                    reached.insert(to);
                 }
             }
             if reached.len() == before {

@@ -188,6 +188,17 @@ impl Scenario {
             };
             let name = remedy.value.name();
             let ends_some = |kind: &fault::Kind| kind.remedies.contains(&name);
+            if let Some((_, _, to)) = remedy.value.moves()
+                && !plan
+                    .workers
+                    .iter()
+                    .any(|worker| worker.serves().any(|queue| queue == to))
+            {
+                notes.push(format!(
+                    "{}:{}: {name}: no worker serves queue `{to}`, so what is moved there stays there",
+                    self.file, remedy.at.line
+                ));
+            }
             let mut planned = plan.remedies.iter();
             let planned = planned
                 .find(|planned| planned.at_ms == step.at.value && planned.remedy == remedy.value);

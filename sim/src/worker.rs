@@ -231,7 +231,7 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     let ids = firedrill_asynq::rng::stream(spec.plan.seed, &format!("{stream}/aggregated"));
     let skews = spec.plan.skews_of(&spec.process);
     let tools = Tools {
-        messages: Messages::new(&decisions.plan),
+        messages: Messages::new(&decisions.plan, clock.virtual_start),
         broker: broker.clone(),
         ledger: ledger.clone(),
         resources,

@@ -119,7 +119,8 @@ pub(super) fn remedies(drill: &DrillScore) -> Vec<[(String, Tone); 6]> {
             None if remedy.ends.is_empty() => ("ended no fault", Tone::Quiet),
             None => ("-", Tone::Quiet),
         };
-        let is_of_tasks = remedy.what.starts_with("tasks.") || remedy.what.starts_with("orphans.");
+        let by_hand = ["tasks.", "task.", "orphans."];
+        let is_of_tasks = by_hand.iter().any(|kind| remedy.what.starts_with(kind));
         let effect = match (is_of_tasks, remedy.effect) {
             (true, None) => remedy.saw.clone(),
             (true, Some(_)) => format!("{effect}; {}", remedy.saw),

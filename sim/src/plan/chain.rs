@@ -3,7 +3,8 @@
 use crate::form::{count, duration, form, name};
 use crate::lever::{HandlerLever, Lever};
 use crate::plan::demand::mean_ms;
-use crate::plan::{Execution, Plan};
+use crate::plan::{Execution, Plan, Routes};
+use firedrill_asynq::clock::Time;
 use firedrill_asynq::rng::Numbered;
 use firedrill_asynq::settings::FORWARD_INTERVAL_MS;
 use serde::{Deserialize, Serialize};
@@ -96,10 +97,11 @@ impl Plan {
 
     /// The queues that handlers enqueue into.
     pub(crate) fn child_queues(&self) -> BTreeSet<&str> {
-        let entries = self.child_entries().into_iter();
-        entries
-            .map(|index| self.workload[index].queue.as_str())
-            .collect()
+        let entries = self.child_entries();
+        let routes = Routes::of(self, Time(0));
+        let legs = routes.legs().filter(|(entry, _)| entries.contains(entry));
+        let names = legs.map(|(_, place)| self.queues[place].name.as_str());
+        names.collect()
     }
 
     /// Adds to the tasks that arrive, of each entry, those that handlers enqueue, on average and rather too many.
