@@ -128,11 +128,20 @@ impl AlertRule<'_> {
     }
 }
 
+/// What is accepted in rule files on request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// What to make of unknown keys.
+    pub unknown_keys: UnknownKeys,
+    /// Whether Prometheus' experimental functions are enabled, as with its `--enable-feature=promql-experimental-functions`.
+    pub experimental_functions: bool,
+}
+
 impl RuleSet {
     /// Reads and checks rule files.
     ///
     /// Whatever Prometheus would refuse is refused, and so is what could not be evaluated exactly as Prometheus
-    /// does (native histograms, experimental functions).
+    /// does (native histograms, the experimental functions that need them).
     ///
     /// # Errors
     ///
@@ -151,7 +160,24 @@ impl RuleSet {
         compat: Compat,
         unknown_keys: UnknownKeys,
     ) -> Result<Self, Vec<Problem>> {
-        load::rule_set(files, compat, unknown_keys)
+        let reading = Reading {
+            unknown_keys,
+            ..Reading::default()
+        };
+        Self::load_as(files, compat, reading)
+    }
+
+    /// The same, with a say about everything there is a choice about.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), but for what is accepted on request.
+    pub fn load_as(
+        files: &[RuleFile],
+        compat: Compat,
+        reading: Reading,
+    ) -> Result<Self, Vec<Problem>> {
+        load::rule_set(files, compat, reading)
     }
 
     /// How often rules are evaluated in `length_ms`, each by itself, where groups that name no interval have

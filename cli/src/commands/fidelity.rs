@@ -37,15 +37,20 @@ const BEAT_MS: [i64; 4] = [
 /// # Errors
 /// When an input is wrong (nothing was started), or a drill could not be run.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
-    let named = inputs::for_drills(&args.scenarios, &args.rules);
+    let named = inputs::for_drills(&args.scenarios, &args.rules).in_world(&args.world);
     let plans = inputs::plans(&named.scenarios, args.seed).and_then(|plans| {
         inputs::scenarios(&named.scenarios)?
             .iter()
             .try_for_each(inputs::modelled)?;
         Ok(plans)
     });
-    let (rules, pack, plans) =
-        inputs::rules_and(&named, &args.rules, args.delivery, plans, terminal)?;
+    let (rules, pack, plans) = inputs::rules_and(
+        &named,
+        &args.rules,
+        (args.delivery, &args.routing),
+        plans,
+        terminal,
+    )?;
     inputs::bounded(&rules, &plans)?;
     let set = LiveSet {
         speed: args.speed,

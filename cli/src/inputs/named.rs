@@ -5,6 +5,8 @@
 
 use super::kind::Kind;
 use super::read;
+use super::world;
+use crate::args;
 use crate::commands::test_rules::glob;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -12,6 +14,7 @@ use firedrill_detector::yaml::closest;
 use firedrill_sim::builtin::{self, Builtin};
 use firedrill_sim::drill::RECORD_FILE;
 use firedrill_sim::files::shown;
+use firedrill_sim::world::World;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
@@ -39,6 +42,16 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// Its text.
     pub(crate) text: String,
+    /// The world it is seen in, where that is not the scenario's own.
+    pub(crate) world: Option<World>,
+}
+
+impl Source {
+    /// A text of this name.
+    pub(crate) fn new(name: String, text: String) -> Self {
+        let world = None;
+        Self { name, text, world }
+    }
 }
 
 /// What the words mean, each thing once and in the order of the words.
@@ -114,10 +127,7 @@ impl Named {
         {
             return;
         }
-        let source = Source {
-            name: builtin.shown(),
-            text: builtin.text.to_owned(),
-        };
+        let source = Source::new(builtin.shown(), builtin.text.to_owned());
         match kind {
             Kind::Rules => self.rules.push(source),
             _ => self.scenarios.push(source),
@@ -212,8 +222,8 @@ impl Named {
         }
         let name = path.display().to_string();
         match kind {
-            Kind::Scenario => self.scenarios.push(Source { name, text }),
-            Kind::Rules => self.rules.push(Source { name, text }),
+            Kind::Scenario => self.scenarios.push(Source::new(name, text)),
+            Kind::Rules => self.rules.push(Source::new(name, text)),
             Kind::RuleTest => self.tests.push(path.to_path_buf()),
             Kind::Record => self.records.push(path.to_path_buf()),
         }
@@ -228,6 +238,20 @@ impl Named {
                 messages: self.wrong,
             }),
         }
+    }
+
+    /// All scenarios are seen in the world of the command line, if there is one.
+    pub(crate) fn in_world(mut self, args: &args::World) -> Self {
+        match world::named(args) {
+            Ok(None) => {}
+            Ok(Some(world)) => {
+                for scenario in &mut self.scenarios {
+                    scenario.world = Some(world.clone());
+                }
+            }
+            Err(failure) => self.wrong.extend(failure.messages),
+        }
+        self
     }
 
     /// Refuses records where drills are to be run.

@@ -20,6 +20,10 @@ impl MapCall {
             MapFunction::Sgn => each(&mut vector, sign),
             MapFunction::Deg => each(&mut vector, |x| x * 180.0 / std::f64::consts::PI),
             MapFunction::Rad => each(&mut vector, |x| x * std::f64::consts::PI / 180.0),
+            MapFunction::Trigonometric(function) => {
+                let function = *function;
+                each(&mut vector, |x| function.apply(x));
+            }
             MapFunction::Round { to } => {
                 let to = match to {
                     Some(to) => to.evaluate(context)?,
@@ -48,6 +52,7 @@ impl MapCall {
                 let now = context.now_ms as f64 / 1000.0;
                 each(&mut vector, |_| now);
             }
+            MapFunction::StartTimestamp => vector.clear(),
             MapFunction::Calendar(field) => {
                 let field = *field;
                 each(&mut vector, |x| calendar(field, x));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::documents::{self, List, Origin};
-use super::{Group, LabelTemplate, Rule, RuleFile, RuleKind, RuleSet};
+use super::{Group, LabelTemplate, Reading, Rule, RuleFile, RuleKind, RuleSet};
 use crate::alert;
 use crate::compat::Compat;
 use crate::duration;
@@ -14,7 +14,7 @@ use crate::expr::{place, shadow};
 use crate::sample::METRIC_NAME;
 use crate::template::Template;
 use crate::yaml::source::{Scalar, mark_of, scalars};
-use crate::yaml::{Fields, Node, Position, Problem, Problems, UnknownKeys, Value};
+use crate::yaml::{Fields, Node, Position, Problem, Problems, Value};
 
 /// Most rules of all files together.
 const RULES_MAX: usize = 20_000;
@@ -32,7 +32,7 @@ const PLACED_MAX: usize = 100;
 pub(super) fn rule_set(
     files: &[RuleFile],
     compat: Compat,
-    unknown_keys: UnknownKeys,
+    reading: Reading,
 ) -> Result<RuleSet, Vec<Problem>> {
     let mut groups = Vec::new();
     let mut taken = Taken::default();
@@ -42,7 +42,7 @@ pub(super) fn rule_set(
     for file in files {
         let mut loader = Loader {
             taken,
-            ..Loader::new(file, compat, unknown_keys)
+            ..Loader::new(file, compat, reading)
         };
         groups.extend(loader.file());
         taken = loader.taken;
@@ -100,6 +100,7 @@ struct Loader<'f> {
     /// What of the source is needed to place problems, read when there is the first.
     scalars: Option<BTreeMap<Position, Scalar>>,
     compat: Compat,
+    experimental_functions: bool,
     problems: Problems,
     warnings: Problems,
     reach: Reach,
@@ -107,13 +108,14 @@ struct Loader<'f> {
 }
 
 impl<'f> Loader<'f> {
-    fn new(file: &'f RuleFile, compat: Compat, unknown_keys: UnknownKeys) -> Self {
+    fn new(file: &'f RuleFile, compat: Compat, reading: Reading) -> Self {
         Self {
             file: &file.name,
             source: &file.text,
             scalars: None,
             compat,
-            problems: Problems::new(file.name.clone()).with_unknown_keys(unknown_keys),
+            experimental_functions: reading.experimental_functions,
+            problems: Problems::new(file.name.clone()).with_unknown_keys(reading.unknown_keys),
             warnings: Problems::new(file.name.clone()),
             reach: Reach::default(),
             taken: Taken::default(),
@@ -322,7 +324,9 @@ impl<'f> Loader<'f> {
     }
 
     fn expression(&mut self, node: &Node, text: &str) -> Option<Compiled> {
-        match compile(text, self.compat) {
+        let compiled = compile(text, self.compat)
+            .and_then(|compiled| compiled.if_enabled(self.experimental_functions));
+        match compiled {
             Ok(compiled) => {
                 self.reach = self.reach.merge(compiled.reach);
                 self.taken.parts = self.taken.parts.saturating_add(compiled.parts);
@@ -479,7 +483,7 @@ mod tests {
             name: "rules.yml".into(),
             text: format!("groups: [{{ name: {group}, rules: [{rule}, {rule}] }}]"),
         });
-        let mut loader = Loader::new(&first, Compat::V3, UnknownKeys::Refused);
+        let mut loader = Loader::new(&first, Compat::V3, Reading::default());
         loader.file();
         let two = loader.taken.regexes;
         assert!((1800..50_000).contains(&two), "{two}");

@@ -263,7 +263,7 @@ fn hostile_expressions_are_refused() {
         (
             "nested repetitions",
             matchers("((a{1000}){1000}){1000}", 1),
-            "too large",
+            "invalid repeat count",
         ),
         (
             "a large class, repeated",
@@ -273,7 +273,7 @@ fn hostile_expressions_are_refused() {
         (
             "hidden repetitions",
             matchers("(.\\x7b1000\\x7d)\\x7b1000\\x7d", 1),
-            "too large",
+            "invalid repeat count",
         ),
         (
             "many regular expressions",
@@ -286,12 +286,35 @@ fn hostile_expressions_are_refused() {
                 "label_replace(x, \"a\", \"b\", \"c\", \"{}\")",
                 "(.{1000}){1000}"
             ),
-            "too large",
+            "invalid repeat count",
         ),
         (
             "deep groups",
             matchers(&"(".repeat(10_000), 1),
-            "illegal regex",
+            "missing closing )",
+        ),
+        (
+            "deep repetitions",
+            matchers(&format!("{}a{}", "(".repeat(400), "|b)*".repeat(400)), 1),
+            "nests too deeply",
+        ),
+        (
+            "many classes",
+            matchers(&"\\\\pL".repeat(10_000), 1),
+            "too large",
+        ),
+        (
+            "many cases",
+            format!(
+                "label_replace(x, \"a\", \"b\", \"c\", \"(?i){}\")",
+                "[\\\\w\\\\PL]".repeat(6_000)
+            ),
+            "too large",
+        ),
+        (
+            "many letters with cases",
+            matchers(&format!("(?i){}", "é".repeat(30_000)), 1),
+            "too large",
         ),
         (
             "a long range",

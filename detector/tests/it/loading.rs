@@ -1,5 +1,6 @@
 //! What rule files are refused for, in which words, and what is accepted.
 
+use firedrill_detector::rules::Reading;
 use firedrill_detector::tuning::{SettingValue, Settings};
 use firedrill_detector::{
     Compat, Detector, Emitted, Labels, RuleFile, RuleSet, Sample, Schedule, Timestamp,
@@ -74,14 +75,42 @@ groups:
 }
 
 #[test]
+fn experimental_functions_have_to_be_enabled() {
+    let file = |expr: &str| {
+        [RuleFile {
+            name: "rules.yml".into(),
+            text: format!("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: {expr}\n"),
+        }]
+    };
+    let enabled = Reading {
+        experimental_functions: true,
+        ..Reading::default()
+    };
+    for expr in ["mad_over_time(x[5m]) > 1", "x > max_of(1, 2)"] {
+        let problems = RuleSet::load(&file(expr), Compat::V3).unwrap_err();
+        let problem = problems[0].to_string();
+        assert!(problem.starts_with("rules.yml:5:"), "{problem}");
+        assert!(
+            problem.contains("must be enabled with --enable-feature=promql-experimental-functions"),
+            "{problem}"
+        );
+        assert!(RuleSet::load_as(&file(expr), Compat::V3, enabled).is_ok());
+        assert!(RuleSet::load_as(&file(expr), Compat::V2, enabled).is_err());
+    }
+    for expr in ["limitk(1, x)", "limit_ratio(0.5, x)", "info(x)"] {
+        let problems = RuleSet::load_as(&file(expr), Compat::V3, enabled).unwrap_err();
+        assert!(problems[0].to_string().contains("not supported"));
+    }
+}
+
+#[test]
 fn refused_with_a_reason() {
     for (text, reason) in [
         ("alert: A, expr: 'limitk(1, x)'", "experimental"),
-        ("alert: A, expr: 'mad_over_time(x[5m])'", "experimental"),
+        ("alert: A, expr: 'mad_over_time(x[5m])'", "unknown function"),
         ("alert: A, expr: 'histogram_count(x)'", "native histograms"),
         ("alert: A, expr: 'x + fill(0) y'", "experimental"),
-        ("alert: A, expr: 'sin(x)'", "not supported"),
-        ("alert: A, expr: 'x atan2 y'", "not supported"),
+        ("alert: A, expr: 'integral(x[5m])'", "unknown function"),
         (
             "alert: A, expr: '{a=\"x\" or b=\"y\"}'",
             "not Prometheus syntax",
