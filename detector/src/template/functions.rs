@@ -8,8 +8,8 @@ use super::exec::Execution;
 use super::value::{Args, IntType, QueryElement, Value};
 use super::{escape, literal, time};
 use crate::compat::Compat;
-use crate::expr::matcher;
 use crate::go_format::{self, significant};
+use crate::regex::{Regex, Template};
 
 /// How deep `args` may hold `args`.
 const ARGS_DEPTH_MAX: usize = 50;
@@ -45,12 +45,12 @@ pub(super) fn call(
         Function::Value => Value::Float(element(&first)?.value),
         Function::Args => named(args)?,
         Function::ReReplaceAll => {
-            let (pattern, with) = (text(&first), text(&second));
-            replaced(&utf8(&pattern)?, &utf8(&with)?, &utf8(&text(&third))?)?
+            let (of, with) = (utf8(&text(&first))?, utf8(&text(&second))?);
+            replaced(&of, &with, &utf8(&text(&third))?, compat)?
         }
         Function::SafeHtml => Value::Html(text(&first).into()),
         Function::Match => {
-            let regex = matcher::unanchored(&utf8(&text(&first))?).map_err(Failure::Beyond)?;
+            let regex = pattern(&utf8(&text(&first))?, compat)?;
             Value::Bool(regex.is_match(&utf8(&text(&second))?))
         }
         Function::Title => Value::text(escape::title(&text(&first), compat)),
@@ -168,61 +168,20 @@ fn float(value: &Value, compat: Compat) -> Result<f64> {
     })
 }
 
-fn replaced(pattern: &str, with: &str, text: &str) -> Result<Value> {
-    let regex = matcher::unanchored(pattern).map_err(Failure::Beyond)?;
-    let mut out = String::new();
-    let mut end = 0;
-    for found in regex.captures_iter(text) {
-        let Some(whole) = found.get(0) else { continue };
-        out.push_str(&text[end..whole.start()]);
-        end = whole.end();
-        expand(with, &found, &mut out);
-        if out.len() > super::TEXT_MAX {
-            let limit = super::TEXT_MAX;
-            return Err(Failure::Beyond(format!(
-                "a text of more than {limit} bytes"
-            )));
-        }
-    }
-    out.push_str(&text[end..]);
-    Ok(Value::text(out))
+/// A pattern that may match anywhere.
+fn pattern(text: &str, compat: Compat) -> Result<Regex> {
+    Regex::new(text, compat).map_err(|error| Failure::Beyond(error.to_string()))
 }
 
-/// `regexp.Expand`: `$1`, `$name` and `${name}` stand for groups, `$$` for a dollar.
-fn expand(with: &str, found: &regex::Captures<'_>, out: &mut String) {
-    let is_word = |char: char| char.is_alphanumeric() || char == '_';
-    let mut rest = with;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            out.push('$');
-            rest = after;
-            continue;
-        }
-        let inside = rest.strip_prefix('{').unwrap_or(rest);
-        let length = inside.find(|c: char| !is_word(c)).unwrap_or(inside.len());
-        let (name, after) = inside.split_at(length);
-        let after = match inside.len() < rest.len() {
-            true => after.strip_prefix('}'),
-            false => Some(after),
-        };
-        let Some(after) = after.filter(|_| !name.is_empty()) else {
-            out.push('$');
-            continue;
-        };
-        rest = after;
-        let is_number = name.bytes().all(|byte| byte.is_ascii_digit())
-            && (name == "0" || !name.starts_with('0'));
-        let group = match is_number {
-            true => name.parse().ok().and_then(|number| found.get(number)),
-            false => found.name(name),
-        };
-        out.push_str(group.map_or("", |group| group.as_str()));
-    }
-    out.push_str(rest);
+fn replaced(of: &str, with: &str, text: &str, compat: Compat) -> Result<Value> {
+    let regex = pattern(of, compat)?;
+    let with = Template::new(with, &regex, compat);
+    let replaced = regex.replace_all(text, &with, super::TEXT_MAX);
+    replaced.map(|text| Value::text(&*text)).ok_or_else(|| {
+        let limit = super::TEXT_MAX;
+        Failure::Beyond(format!("a text of more than {limit} bytes"))
+    })
 }
-
 fn link(expr: &[u8], tab: u8) -> Value {
     let mut out = b"/graph?g0.expr=".to_vec();
     out.extend(escape::url(expr));
