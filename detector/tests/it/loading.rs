@@ -117,8 +117,8 @@ fn refused_with_a_reason() {
         ),
         ("alert: A, expr: 'x[5m]'", "apply a function"),
         (
-            "alert: A, expr: 'holt_winters(x[5m], 0.5, 0.5)'",
-            "holt_winters",
+            "alert: A, expr: 'double_exponential_smoothing(x[5m], 0.5, 0.5)'",
+            "unknown function",
         ),
         ("alert: A, expr: ''", "empty"),
         ("alert: A", "expr"),
