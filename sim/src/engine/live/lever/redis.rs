@@ -244,6 +244,7 @@ impl Stand {
                 if let Err(error) = self.redis.promote(replica.server) {
                     return Ok(Some((false, error.to_string())));
                 }
+                self.uptime.promoted();
                 self.is_back(at, "the replica is promoted").await
             }
         }))
