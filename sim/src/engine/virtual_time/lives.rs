@@ -109,6 +109,7 @@ impl TaskLives {
             return;
         };
         self.auditor.answered(&mut open.life, at, answer, PRODUCER);
+        open.life.in_doubt &= self.refused_may_come;
         self.sent.answered(open.life.workload, answer);
         // A task that was refused has no other life.
         if answer != Intake::Accepted && !self.refused_may_come {
@@ -133,6 +134,7 @@ impl TaskLives {
             self.namesakes.remove(&id);
         }
         self.auditor.answered(&mut life, at, answer, PRODUCER);
+        life.in_doubt &= self.refused_may_come;
         self.sent.answered(life.workload, answer);
         let keeps_place = |open: &Open| open.life.came() || open.life.starts > 0;
         let is_kept = answer == Intake::Accepted
@@ -155,6 +157,7 @@ impl TaskLives {
         };
         if let Some(open) = self.open.get_mut(&id) {
             self.auditor.answered(&mut open.life, at, answer, process);
+            open.life.in_doubt &= self.refused_may_come;
             if !accepted && !self.refused_may_come {
                 self.close(id);
             }
