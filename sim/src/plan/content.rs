@@ -373,13 +373,13 @@ impl TaskPlan {
             let what = Arriving::Periodic;
             matches!(step.fault.begin(), Lever::Load(load) if load.what == what && load.factor > 1.0)
         };
-        let is_alike = |other: &TaskPlan| {
+        let is_alike = |other: &Self| {
             let ids = self.task_id.is_some() && other.task_id.is_some();
             let locks = self.unique.is_some() && other.unique.is_some() && other.task == self.task;
             other.queue == self.queue && (ids || locks)
         };
         let alike = plan.workload.iter().filter(|other| is_alike(other));
-        in_itself || alike.count() > 1 || plan.timeline.iter().any(|step| doubles(step))
+        in_itself || alike.count() > 1 || plan.timeline.iter().any(doubles)
     }
 
     /// The number that arrival `seq` has its payload from.
