@@ -41,8 +41,9 @@ pub struct Child {
     pub delay_ms: i64,
 }
 
-/// Children's numbers begin here; no drill has as many arrivals.
-const FIRST_CHILD: u64 = 1 << 31;
+/// Children's numbers begin here; no drill has as many arrivals. There are so many that no two children of a drill have the
+/// same: theirs would have the same again, and so on to the end of the chain.
+const FIRST_CHILD: u64 = 1 << 62;
 
 /// Draws the identities of children: a stream for each workload entry of their parents.
 #[derive(Debug, Clone)]
@@ -62,7 +63,7 @@ impl Births {
         }
         let (high, low) = (dice.bits(), dice.bits());
         let id = (u128::from(high) << 64) | u128::from(low);
-        Some((FIRST_CHILD | (low >> 33), id))
+        Some((FIRST_CHILD | (low >> 2), id))
     }
 }
 
@@ -156,5 +157,24 @@ impl Plan {
                 tasks[index] += hit * rounds;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_children_of_a_long_drill_have_the_same_number() {
+        let births = Births::new(12, 2);
+        let of = |seq| Execution {
+            workload: 1,
+            seq,
+            attempt: 0,
+        };
+        let numbers = (0..300_000).map(|seq| births.identity(of(seq), 0).unwrap().0);
+        let numbers: BTreeSet<u64> = numbers.collect();
+        assert_eq!(numbers.len(), 300_000);
+        assert!(numbers.iter().all(|number| *number >= FIRST_CHILD));
     }
 }

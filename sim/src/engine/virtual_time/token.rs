@@ -47,7 +47,7 @@ impl From<Number> for u32 {
 pub(crate) struct Token {
     pub(crate) number: Number,
     workload: u32,
-    seq: u32,
+    seq: u64,
     kind: u16,
     queue: u16,
     retried: i32,
@@ -57,7 +57,7 @@ pub(crate) struct Token {
     /// Unix seconds, 0 = none; good until 2106, and small.
     deadline_s: u32,
     /// Number of its payload, if no other task may have the same meanwhile.
-    unique: Option<u32>,
+    unique: Option<u64>,
     /// What Redis takes for its payload, bytes beyond those of a small one.
     payload: u32,
     /// Number of its group in the plan.
@@ -66,7 +66,7 @@ pub(crate) struct Token {
 
 /// An uniqueness lock: of a workload entry, which has its number in its payloads, and a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Lock(u32, u32);
+pub(crate) struct Lock(u32, u64);
 
 /// What a message holds beside its payload, and a whole one with a small payload, bytes.
 const MESSAGE_BYTES: u64 = 120;
@@ -85,7 +85,7 @@ impl Token {
     pub(crate) fn execution(&self) -> Execution {
         Execution {
             workload: self.workload as usize,
-            seq: u64::from(self.seq),
+            seq: self.seq,
             attempt: u32::try_from(self.retried).unwrap_or(0),
         }
     }
@@ -271,6 +271,7 @@ pub(crate) fn queue_number(plan: &Plan, name: &str) -> u16 {
 impl Mint<Token> for Tokens {
     #[inline]
     fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<Token> {
+        // The plan's size is checked before it runs: there are fewer tasks than numbers.
         let mut number = Number(self.next);
         let pattern = &self.patterns[workload];
         if let Some(id) = &pattern.id
@@ -283,17 +284,14 @@ impl Mint<Token> for Tokens {
         self.next += u32::from(number.0 == self.next);
         let mut message = Token {
             number,
-            // The plan's size is checked before it runs: there are fewer tasks than numbers.
-            seq: seq as u32,
+            seq,
             ..pattern.token
         };
         if let Some(ms) = pattern.deadline_ms {
             message.deadline_s = u32::try_from(now.plus_millis(ms).secs()).unwrap_or(u32::MAX);
         }
         if let Some(task) = &pattern.task {
-            // As many payloads as tasks, at most.
-            let payload = task.payload_number(seq) as u32;
-            message.unique = task.unique.map(|_| payload);
+            message.unique = task.unique.map(|_| task.payload_number(seq));
             message.payload = allocated(self.dice.payload_bytes(task, workload, seq));
         }
         Submission {
