@@ -12,3 +12,4 @@ mod promtool;
 mod properties;
 mod random;
 mod trials;
+mod yaml;
