@@ -6,7 +6,7 @@ use crate::compat::Compat;
 use crate::expr::compile::{compile, compile_parsed, parse, spelling};
 use crate::expr::matcher::Matcher;
 use crate::expr::{Expr, Selector, VectorExpr};
-use crate::lint::{self, Remark, Window};
+use crate::lint::{self, Remark};
 use crate::query::Query;
 use crate::rules::{RuleKind, RuleSet};
 use crate::sample::Labels;
@@ -39,10 +39,6 @@ pub struct Anatomy {
     pub parts: Vec<Part>,
     /// What is to be said against it whatever the data.
     pub remarks: Vec<Remark>,
-    /// Functions over windows of selectors, in the order written.
-    pub windows: Vec<Window>,
-    /// Selectors that are added up as they are, each sum with its selector, as the parser prints them.
-    pub sums: Vec<(String, String)>,
 }
 
 /// A part of an expression.
@@ -186,7 +182,7 @@ impl RuleSet {
                 let Some((query, parts)) = parts(&parsed, self.compat) else {
                     continue;
                 };
-                let read = lint::read(rule, &parsed, &self.conditional);
+                let remarks = lint::remarks(rule, &parsed, &self.conditional);
                 all.push(Anatomy {
                     group_place,
                     group: group.name.clone(),
@@ -202,9 +198,7 @@ impl RuleSet {
                     expr: rule.text.clone(),
                     query,
                     parts,
-                    remarks: read.remarks,
-                    windows: read.windows,
-                    sums: read.sums,
+                    remarks,
                 });
             }
         }

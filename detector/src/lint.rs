@@ -67,33 +67,14 @@ impl RemarkKind {
     }
 }
 
-/// A function over a selector's window.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Window {
-    /// The function's name.
-    pub function: String,
-    /// The call, as the parser prints it.
-    pub text: String,
-    /// The selector inside, without its range.
-    pub selector: String,
-    /// How long the window is, milliseconds.
-    pub range_ms: i64,
-}
-
-/// What a rule's text says.
-#[derive(Debug, Default)]
-pub(crate) struct Read {
-    pub(crate) remarks: Vec<Remark>,
-    pub(crate) windows: Vec<Window>,
-    /// Selectors that are added up over all their series, as the parser prints sum and selector.
-    pub(crate) sums: Vec<(String, String)>,
-}
-
-/// Reads a rule. `conditional`: recorded metrics that come and go with what they say.
-pub(crate) fn read(rule: &Rule, parsed: &parser::Expr, conditional: &BTreeSet<String>) -> Read {
+/// What is to be said of a rule. `conditional`: recorded metrics that come and go with what they say.
+pub(crate) fn remarks(
+    rule: &Rule,
+    parsed: &parser::Expr,
+    conditional: &BTreeSet<String>,
+) -> Vec<Remark> {
     let mut reading = Reading {
-        read: Read::default(),
+        remarks: Vec::new(),
         is_alert: false,
     };
     if let RuleKind::Alert {
@@ -114,17 +95,17 @@ pub(crate) fn read(rule: &Rule, parsed: &parser::Expr, conditional: &BTreeSet<St
         }
     }
     reading.expr(parsed);
-    reading.read
+    reading.remarks
 }
 
 struct Reading {
-    read: Read,
+    remarks: Vec<Remark>,
     is_alert: bool,
 }
 
 impl Reading {
     fn say(&mut self, kind: RemarkKind, part: &str, message: String, hint: &str) {
-        self.read.remarks.push(Remark {
+        self.remarks.push(Remark {
             kind,
             part: part.to_owned(),
             message,
@@ -189,21 +170,9 @@ impl Reading {
             parser::Expr::Paren(paren) => self.expr(&paren.expr),
             parser::Expr::Unary(unary) => self.expr(&unary.expr),
             parser::Expr::Subquery(subquery) => self.expr(&subquery.expr),
-            parser::Expr::Aggregate(aggregate) => {
-                self.sum(expr, aggregate);
-                self.expr(&aggregate.expr);
-            }
+            parser::Expr::Aggregate(aggregate) => self.expr(&aggregate.expr),
             parser::Expr::Call(call) => {
                 for argument in &call.args.args {
-                    if let parser::Expr::MatrixSelector(matrix) = bare(argument) {
-                        let selector = parser::Expr::VectorSelector(matrix.vs.clone());
-                        self.read.windows.push(Window {
-                            function: call.func.name.to_owned(),
-                            text: expr.to_string(),
-                            selector: without_reference(&selector),
-                            range_ms: i64::try_from(matrix.range.as_millis()).unwrap_or(i64::MAX),
-                        });
-                    }
                     self.expr(argument);
                 }
             }
@@ -217,17 +186,6 @@ impl Reading {
             | parser::Expr::VectorSelector(_)
             | parser::Expr::MatrixSelector(_)
             | parser::Expr::Extension(_) => {}
-        }
-    }
-
-    /// A sum that takes no account of where its series come from.
-    fn sum(&mut self, expr: &parser::Expr, aggregate: &parser::AggregateExpr) {
-        let of = bare(&aggregate.expr);
-        let is_bare = matches!(of, parser::Expr::VectorSelector(_));
-        if is_bare && spelling(aggregate.op) == "sum" {
-            self.read
-                .sums
-                .push((expr.to_string(), without_reference(of)));
         }
     }
 
@@ -407,18 +365,6 @@ fn bare(expr: &parser::Expr) -> &parser::Expr {
     match expr {
         parser::Expr::Paren(paren) => bare(&paren.expr),
         other => other,
-    }
-}
-
-/// A selector without `offset` and `@`.
-fn without_reference(expr: &parser::Expr) -> String {
-    match expr {
-        parser::Expr::VectorSelector(selector) => {
-            let mut selector = selector.clone();
-            (selector.offset, selector.at) = (None, None);
-            parser::Expr::VectorSelector(selector).to_string()
-        }
-        other => other.to_string(),
     }
 }
 
