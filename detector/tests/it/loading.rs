@@ -349,7 +349,7 @@ fn problems_of_kubernetes_resources_have_their_place() {
     assert_eq!(
         load(&text, Compat::V3).map(|_| ()).unwrap_err(),
         [
-            "rules.yml:7:13: `monitoring.coreos.com/v2` is no known version of PrometheusRule\n    accepted: monitoring.coreos.com/v1",
+            "rules.yml:7:13: `monitoring.coreos.com/v2` is no known version of PrometheusRule\n    accepted: monitoring.coreos.com/v1, monitoring.rhobs/v1",
             "rules.yml:22:1: unknown key `itmes` in resource\n    did you mean `items`? accepted: kind, apiVersion, metadata, items",
             "rules.yml:35:9: unknown key `fro` in rule\n    did you mean `for`? accepted: record, alert, expr, for, keep_firing_for, labels, annotations",
         ]

@@ -154,7 +154,11 @@ impl History<'_> {
 
     fn by_hand(&mut self, what: Deed) {
         let (at, ids) = (at(self.now), vec![self.id.clone()]);
-        self.by_hand.push(ByHand { at, what, ids });
+        self.by_hand.push(ByHand {
+            at,
+            what: Hand::Did(what),
+            ids,
+        });
         match what {
             Deed::Run => self.comes(TaskState::Pending),
             Deed::Archive => self.comes(TaskState::Archived),
