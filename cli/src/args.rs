@@ -68,7 +68,7 @@ pub enum Command {
     Fidelity(Fidelity),
     /// List what can be done to a system in a drill, and what an operator can do about it
     Faults(Faults),
-    /// List every metric that a Prometheus sees in a drill, with its labels, type and meaning
+    /// List every metric that a Prometheus sees in a drill, with its labels and meaning
     Metrics(Metrics),
     /// Print the JSON Schema of a file people write, for editors
     Schema(Schema),

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const EVERYTHING: &str = "\
 version: firedrill/v1
 name: t
-family: other
+family: worker-crashed
 summary: s
 duration: 12m
 warmup: 1m
@@ -25,12 +25,14 @@ workload:
   - { task: a, queue: default, arrivals: { poisson: 4/s }, service: { constant: 500ms }, fail: 0.2, uses: [ { resource: db, for: 100ms } ] }
   - { task: a, queue: bulk, arrivals: { poisson: 1/s }, service: { constant: 200ms } }
   - { task: b, queue: bulk, arrivals: { poisson: 1/s }, service: { constant: 200ms } }
-workers: [{ name: w, processes: 3, concurrency: 4 }]
+workers: [{ name: w, processes: 3, concurrency: 4, restart: {} }]
 scrape: { interval: 5s, timeout: 4s, producer: true }
 timeline:
   - { at: 2m, fault: worker.memory-limit, select: [w-2], fills_in: 60m, limit: 32MB, until: { at: 10m } }
   - { at: 3m, fault: handler.panic, task: b, until: { at: 5m } }
   - { at: 6m, fault: worker.kill, select: [w-0], until: { at: 8m, remedy: worker.restart } }
+incidents:
+  - { cause: worker-crashed, of: worker.kill, wanted: page, within: 1m }
 ";
 
 /// Samples of a drill by series, in order of time; markers of staleness are `None`.
@@ -233,7 +235,7 @@ fn a_world_that_is_not_there_is_told_where_it_was_asked_for() {
     };
     let unknown = wrong("wikki");
     assert!(
-        unknown.contains("s.yaml:17:8") && unknown.contains("did you mean `wiki`?"),
+        unknown.contains("s.yaml:14:8") && unknown.contains("did you mean `wiki`?"),
         "{unknown}"
     );
     let beside = wrong("world.yaml");
