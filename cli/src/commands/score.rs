@@ -14,8 +14,8 @@ use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{AlertState, RuleText};
 use firedrill_reports::{
-    Diagnoser, Diagnosis, DrillScore, Record, Replay, ScoreParams, Scorecard, Verdict, render,
-    replay, score_drill,
+    Diagnoser, Diagnosis, DrillScore, Record, Replay, Scorecard, Verdict, render, replay,
+    score_drill,
 };
 use firedrill_sim::agreement;
 use std::path::PathBuf;
