@@ -464,10 +464,11 @@ impl Auditor {
             true => life.answer,
             false => Some(answer),
         };
-        let explained = self.explains_rejection(life.sent, at, client);
+        let is_refused = answer != Intake::Accepted;
+        let explained = is_refused && self.explains_rejection(life.sent, at, client);
         life.unexplained |= answer == Intake::Rejected && !explained;
         // Its answer may have been that of a repeated call, and the first one was carried out.
-        life.in_doubt = answer != Intake::Accepted && explained;
+        life.in_doubt = explained;
     }
 
     /// Whether Redis, or the client's way to it, was away by plan at any moment of a call, or just before it: clients need a moment to find back.
