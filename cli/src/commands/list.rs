@@ -25,6 +25,7 @@ impl Entry {
         let source = Source {
             name: file.shown(),
             text: file.text.to_owned(),
+            of_set: true,
         };
         let scenario = Scenario::parse(&source.name, &source.text);
         let scenario = scenario.map_err(|found| Failure::problems(&found))?;

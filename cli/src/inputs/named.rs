@@ -39,6 +39,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// Its text.
     pub(crate) text: String,
+    /// Whether it came with others: of a tag, a folder or a pattern.
+    pub(crate) of_set: bool,
 }
 
 /// What the words mean, each thing once and in the order of the words.
@@ -53,6 +55,8 @@ pub(crate) struct Named {
     /// What is wrong with the words, all of it.
     pub(crate) wrong: Vec<String>,
     known: BTreeSet<PathBuf>,
+    /// Whether what is found now comes with others.
+    of_set: bool,
 }
 
 impl Named {
@@ -69,6 +73,7 @@ impl Named {
 
     fn word(&mut self, word: &Path, place: Place) {
         let text = word.to_str().unwrap_or_default();
+        self.of_set = false;
         if let Some(tag) = text.strip_prefix('@') {
             return self.tag(tag);
         }
@@ -101,6 +106,7 @@ impl Named {
                 tags.join(", @")
             ));
         }
+        self.of_set = true;
         for scenario in tagged {
             self.built_in(scenario, Kind::Scenario);
         }
@@ -108,15 +114,14 @@ impl Named {
 
     fn built_in(&mut self, builtin: Builtin, kind: Kind) {
         // No path begins like this.
-        if !self
-            .known
-            .insert(PathBuf::from(format!("@{}", builtin.name)))
-        {
-            return;
+        let place = PathBuf::from(format!("@{}", builtin.name));
+        if !self.known.insert(place) {
+            return self.is_known(&builtin.shown());
         }
         let source = Source {
             name: builtin.shown(),
             text: builtin.text.to_owned(),
+            of_set: self.of_set,
         };
         match kind {
             Kind::Rules => self.rules.push(source),
@@ -125,6 +130,7 @@ impl Named {
     }
 
     fn pattern(&mut self, pattern: &str, place: Place) {
+        self.of_set = true;
         match glob::files(pattern) {
             Ok(found) if found.is_empty() => {
                 self.wrong
@@ -148,6 +154,7 @@ impl Named {
             self.records.push(folder.to_path_buf());
             return;
         }
+        self.of_set = true;
         let mut found = Vec::new();
         for path in yaml_files(folder) {
             if let Ok(text) = read(&path)
@@ -207,15 +214,25 @@ impl Named {
 
     fn keep(&mut self, path: &Path, kind: Kind, text: String) {
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let (name, of_set) = (path.display().to_string(), self.of_set);
         if kind != Kind::Record && !self.known.insert(real) {
-            return;
+            return self.is_known(&name);
         }
-        let name = path.display().to_string();
+        let source = Source { name, text, of_set };
         match kind {
-            Kind::Scenario => self.scenarios.push(Source { name, text }),
-            Kind::Rules => self.rules.push(Source { name, text }),
+            Kind::Scenario => self.scenarios.push(source),
+            Kind::Rules => self.rules.push(source),
             Kind::RuleTest => self.tests.push(path.to_path_buf()),
             Kind::Record => self.records.push(path.to_path_buf()),
+        }
+    }
+
+    /// One that is there already is named again, and now perhaps by itself.
+    fn is_known(&mut self, name: &str) {
+        let of_set = self.of_set;
+        let known = self.scenarios.iter_mut().find(|known| known.name == name);
+        if let Some(known) = known {
+            known.of_set &= of_set;
         }
     }
 
