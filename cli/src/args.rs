@@ -68,6 +68,8 @@ pub enum Command {
     Fidelity(Fidelity),
     /// List what can be done to a system in a drill, and what an operator can do about it
     Faults(Faults),
+    /// List every metric that a Prometheus sees in a drill, with its labels, type and meaning
+    Metrics(Metrics),
     /// Print the JSON Schema of a file people write, for editors
     Schema(Schema),
     /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line
@@ -98,6 +100,17 @@ pub enum Command {
 /// `faults`.
 #[derive(Debug, Args)]
 pub struct Faults {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `metrics`.
+#[derive(Debug, Args)]
+pub struct Metrics {
+    /// World.
+    #[command(flatten)]
+    pub world: World,
     /// As JSON
     #[arg(long)]
     pub json: bool,
@@ -135,6 +148,14 @@ pub struct Rules {
     pub pages: Vec<String>,
 }
 
+/// What a Prometheus sees of the fleet.
+#[derive(Debug, Clone, Default, Args)]
+pub struct World {
+    /// What Prometheus sees of the fleet, instead of the scenario's `world`: `runbook`, `wiki`, `kubernetes`, or a file
+    #[arg(long, env = "FIREDRILL_WORLD", value_name = "WORLD")]
+    pub world: Option<PathBuf>,
+}
+
 /// How alerts that fire reach a person.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Delivery {
@@ -146,6 +167,20 @@ pub struct Delivery {
     /// [default: 5m; of a record, as it was]
     #[arg(long, env = "FIREDRILL_GROUP_INTERVAL", value_name = "DURATION")]
     pub group_interval: Option<Span>,
+}
+
+/// Who is sent what, by a team's own file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Routing {
+    /// An Alertmanager file that says who is sent what, and when, instead of severities: routes, groups, inhibition rules, time
+    /// intervals. A comment in it says which receivers page: `# firedrill: pages = pagerduty-*`
+    #[arg(
+        long,
+        env = "FIREDRILL_ALERTMANAGER",
+        value_name = "FILE",
+        conflicts_with_all = ["pages", "group_wait", "group_interval"]
+    )]
+    pub alertmanager: Option<PathBuf>,
 }
 
 /// A span of virtual time that may be nothing, such as `0s` or `30s`.
@@ -177,6 +212,12 @@ pub struct Run {
     /// Delivery.
     #[command(flatten)]
     pub delivery: Delivery,
+    /// World.
+    #[command(flatten)]
+    pub world: World,
+    /// Routing.
+    #[command(flatten)]
+    pub routing: Routing,
     /// What the drills run on
     #[arg(long, env = "FIREDRILL_ENGINE", value_enum, default_value_t = Engine::Live, value_name = "ENGINE")]
     pub engine: Engine,
@@ -326,6 +367,9 @@ pub struct Check {
     /// Scenarios and rule files (`groups:`, or PrometheusRule resources): files, folders, built-in names, @TAGs
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// World: names the metrics that rules ask for and it does not have.
+    #[command(flatten)]
+    pub world: World,
     /// Records, or the directories that hold them: says what each rule saw in them, and why it cannot fire or always does
     #[arg(long, value_name = "RUN", num_args = 1..)]
     pub against: Vec<PathBuf>,
@@ -340,6 +384,9 @@ pub struct Plan {
     /// Scenarios: built-in names, files, folders or @TAGs
     #[arg(required = true, value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
+    /// World.
+    #[command(flatten)]
+    pub world: World,
     /// Seed, instead of the scenario's
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,
@@ -416,6 +463,9 @@ pub struct Score {
     /// Delivery.
     #[command(flatten)]
     pub delivery: Delivery,
+    /// Routing.
+    #[command(flatten)]
+    pub routing: Routing,
     /// Missed incidents and false alarms do not fail the command
     #[arg(long)]
     pub no_gate: bool,
@@ -514,6 +564,9 @@ pub struct Report {
     /// Delivery.
     #[command(flatten)]
     pub delivery: Delivery,
+    /// Routing.
+    #[command(flatten)]
+    pub routing: Routing,
     /// The file to write; `-` for standard output
     #[arg(long, short, default_value = "report.html", value_name = "FILE")]
     pub out: PathBuf,
@@ -532,6 +585,12 @@ pub struct Fidelity {
     /// Delivery.
     #[command(flatten)]
     pub delivery: Delivery,
+    /// World.
+    #[command(flatten)]
+    pub world: World,
+    /// Routing.
+    #[command(flatten)]
+    pub routing: Routing,
     /// Virtual seconds per real second of the live drills
     #[arg(
         long,

@@ -8,6 +8,7 @@ pub mod fidelity;
 pub mod help;
 pub mod init;
 pub mod list;
+pub mod metrics;
 pub mod plan;
 pub mod report;
 pub mod run;

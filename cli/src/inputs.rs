@@ -3,6 +3,7 @@
 mod found;
 mod kind;
 mod named;
+pub(crate) mod world;
 
 pub(crate) use kind::Kind;
 pub(crate) use named::{Named, Place, Source};
@@ -16,6 +17,7 @@ use firedrill_detector::text::printable;
 use firedrill_detector::yaml::{Problem, TEXT_MAX, closest};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::Record;
+use firedrill_reports::alertmanager::Config;
 use firedrill_reports::bounds;
 use firedrill_reports::pack::{RulePack, Severities, check_strays};
 use firedrill_reports::record::RuleText;
@@ -29,6 +31,7 @@ use firedrill_sim::scenario::{FAMILIES, PlanOptions, Scenario};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Reads a file a person named; of one that is too long, only so much that it is refused.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
@@ -49,9 +52,18 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
 
 /// Loads one scenario as a plan.
 pub(crate) fn plan(source: &Source, seed: Option<u64>) -> Result<Plan, Failure> {
-    let scenario = Scenario::parse(&source.name, &source.text);
+    let scenario = parsed(source);
     let plan = scenario.and_then(|scenario| Plan::resolve(&scenario, &PlanOptions { seed }));
     plan.map_err(|found| Failure::problems(&found))
+}
+
+/// A scenario in its world.
+fn parsed(source: &Source) -> Result<Scenario, Vec<Problem>> {
+    let scenario = Scenario::parse(&source.name, &source.text)?;
+    Ok(match &source.world {
+        Some(world) => scenario.seen_in(world),
+        None => scenario,
+    })
 }
 
 /// The scenarios that the virtual engine can run, or all that is wrong with any of them. One that it cannot run is refused if
@@ -59,8 +71,7 @@ pub(crate) fn plan(source: &Source, seed: Option<u64>) -> Result<Plan, Failure> 
 pub(crate) fn modelled(sources: &[Source], terminal: &Terminal) -> Result<Vec<Scenario>, Failure> {
     let mut left_out: Vec<(&Source, Vec<Problem>)> = Vec::new();
     let found = each(sources, |source| {
-        let scenario = Scenario::parse(&source.name, &source.text)
-            .map_err(|found| Failure::problems(&found))?;
+        let scenario = parsed(source).map_err(|found| Failure::problems(&found))?;
         match scenario.live_only() {
             why if why.is_empty() => Ok(Some(scenario)),
             why if source.of_set => {
@@ -136,7 +147,7 @@ pub(crate) fn for_drills(words: &[PathBuf], rules: &args::Rules) -> Named {
 pub(crate) fn rules_and<T>(
     named: &Named,
     rules: &args::Rules,
-    delivery: args::Delivery,
+    (delivery, routing): (args::Delivery, &args::Routing),
     other: Result<T, Failure>,
     terminal: &Terminal,
 ) -> Result<(Rules, RulePack, T), Failure> {
@@ -146,6 +157,15 @@ pub(crate) fn rules_and<T>(
             exit: Exit::Usage,
             messages: named.wrong.clone(),
         }),
+    };
+    let config = alertmanager(routing);
+    let load = |texts: Vec<RuleText>| match &config {
+        Ok(config) => {
+            let paging = Paging::new(&rules.pages, config.clone());
+            rule_pack(texts, &paging).map(Some)
+        }
+        // Who would page is not known, but all else is.
+        Err(_) => rule_texts(texts).map(|_| None),
     };
     // Without them there is nothing to say about the default ones.
     let loaded = match (named.rules.is_empty(), &understood) {
@@ -160,12 +180,13 @@ pub(crate) fn rules_and<T>(
                 name: default.shown(),
                 text: default.text.to_owned(),
             };
-            rule_pack(vec![text], &rules.pages).map(Some)
+            load(vec![text])
         }
         (true, Err(_)) => Ok(None),
-        (false, _) => rule_pack(texts(&named.rules), &rules.pages).map(Some),
+        (false, _) => load(texts(&named.rules)),
     };
-    let ((), (loaded, other)) = both(understood, both(loaded, other))?;
+    let given = both(understood, config);
+    let (((), config), (loaded, other)) = both(given, both(loaded, other))?;
     let (loaded, pack) = loaded.ok_or_else(|| Failure::internal("no rules"))?;
     for test in &named.tests {
         let path = test.display();
@@ -174,8 +195,45 @@ pub(crate) fn rules_and<T>(
             Kind::RuleTest.name()
         ));
     }
-    let delivery = delivery.of_new_drills();
-    Ok((Rules { delivery, ..loaded }, pack, other))
+    let rules = Rules {
+        delivery: delivery.of_new_drills(),
+        alertmanager: config.map(|config| config.reduced()),
+        ..loaded
+    };
+    Ok((rules, pack, other))
+}
+
+/// What says which alerts page.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Paging {
+    /// Severities, instead of those that the rule files name.
+    severities: Vec<String>,
+    /// Instead of severities.
+    alertmanager: Option<Arc<Config>>,
+}
+
+impl Paging {
+    pub(crate) fn new(severities: &[String], alertmanager: Option<Arc<Config>>) -> Self {
+        Self {
+            severities: severities.to_vec(),
+            alertmanager,
+        }
+    }
+}
+
+/// Reads the Alertmanager file, if there is one.
+pub(crate) fn alertmanager(routing: &args::Routing) -> Result<Option<Arc<Config>>, Failure> {
+    let Some(path) = &routing.alertmanager else {
+        return Ok(None);
+    };
+    let text = read(path)?;
+    configured(&path.display().to_string(), &text).map(Some)
+}
+
+/// Reads an Alertmanager file by value.
+pub(crate) fn configured(name: &str, text: &str) -> Result<Arc<Config>, Failure> {
+    let config = Config::parse(name, text).map_err(|problems| Failure::problems(&problems))?;
+    Ok(Arc::new(config))
 }
 
 /// Rule files by value.
@@ -214,16 +272,23 @@ pub(crate) fn rules(texts: Vec<RuleText>) -> Result<Rules, Vec<Problem>> {
         texts,
         set,
         delivery: Delivery::default(),
+        alertmanager: None,
     })
 }
 
 /// Loads rule texts that were given for this command, with what their comments say about scoring.
 pub(crate) fn rule_pack(
     texts: Vec<RuleText>,
-    pages: &[String],
+    paging: &Paging,
 ) -> Result<(Rules, RulePack), Failure> {
     directives(&texts)?;
-    pack(texts, pages)
+    pack(texts, paging)
+}
+
+/// Rule texts that were given for this command, if they can be loaded; who is paged of them is another matter.
+pub(crate) fn rule_texts(texts: Vec<RuleText>) -> Result<Vec<RuleText>, Failure> {
+    directives(&texts)?;
+    commented(texts).map(|(rules, _)| rules.texts)
 }
 
 /// Refuses comments that nothing would come of.
@@ -268,9 +333,10 @@ fn known_causes(texts: &[RuleText]) -> Result<(), Failure> {
     }
 }
 
-/// Loads rule texts with what their comments say about scoring. `pages`, if there are any, replace the severities that page.
-/// Severities that no alert has are refused, and so is a pack that would page nobody.
-pub(crate) fn pack(texts: Vec<RuleText>, pages: &[String]) -> Result<(Rules, RulePack), Failure> {
+/// Loads rule texts with what their comments say about scoring. Severities that no alert has are refused, and so is a pack
+/// that would page nobody.
+pub(crate) fn pack(texts: Vec<RuleText>, paging: &Paging) -> Result<(Rules, RulePack), Failure> {
+    let pages = &paging.severities;
     let (rules, mut pack) = commented(texts)?;
     let severities = Severities::of(&rules.set);
     if !pages.is_empty() {
@@ -286,8 +352,14 @@ pub(crate) fn pack(texts: Vec<RuleText>, pages: &[String]) -> Result<(Rules, Rul
     pack.check_said_pages(&severities)
         .map_err(|problems| Failure::problems(&problems))?;
     let names: Vec<&str> = rules.texts.iter().map(|rule| rule.name.as_str()).collect();
-    pack.check_any_pages(&severities)
-        .map_err(|error| Failure::usage(format!("{}: {error}", names.join(", "))))?;
+    let any = match &paging.alertmanager {
+        Some(config) => {
+            pack = pack.delivered_by(Arc::clone(config));
+            pack.check_any_routed(&rules.set)
+        }
+        None => pack.check_any_pages(&severities),
+    };
+    any.map_err(|error| Failure::usage(format!("{}: {error}", names.join(", "))))?;
     Ok((rules, pack))
 }
 

@@ -9,11 +9,11 @@ pub(crate) use life::Life;
 
 use std::collections::BTreeMap;
 
-use crate::eval::{Element, Vector};
+use crate::eval::{Context, Element, Vector};
 use crate::intern::{Interner, LabelsId, Memo, Places};
 use crate::rules::LabelTemplate;
 use crate::sample::{Labels, METRIC_NAME, Timestamp};
-use crate::template::{Data, External};
+use crate::template::{Ask, Data, Expanded, External, Nobody};
 use crate::transition::{AlertState, Transition};
 
 /// The label every alert carries its rule's name in.
@@ -42,8 +42,10 @@ pub(crate) struct Alerts {
     instances: Vec<Instance>,
     /// Where they are, by label set.
     places: Places,
-    /// From a result's labels to the alert's, if no label depends on the value.
+    /// From a result's labels to the alert's, if no label depends on anything else.
     identity: Option<Memo>,
+    /// Whether annotations depend on when they are expanded: then they are at each evaluation.
+    at_once: bool,
     /// The alert's labels by element of the result.
     ids: Vec<LabelsId>,
     seen: Places,
@@ -58,6 +60,8 @@ struct Instance {
     value: f64,
     /// The element the annotations are expanded from, when somebody asks.
     source: LabelsId,
+    /// The annotations, if they cannot wait until somebody asks.
+    annotations: Option<Vec<(String, Expanded)>>,
     /// Whether the latest result has it.
     present: bool,
     /// Whether the one before had it.
@@ -98,12 +102,12 @@ pub(crate) struct Firing {
 
 impl Alerts {
     pub(crate) fn new(settings: AlertSettings) -> Self {
-        let constant = !settings
-            .labels
-            .iter()
-            .any(|label| label.template.uses_value());
+        let varies =
+            |label: &LabelTemplate| label.template.uses_value() || label.template.uses_moment();
+        let at_once = |annotation: &LabelTemplate| annotation.template.uses_moment();
         Self {
-            identity: constant.then(Memo::default),
+            identity: (!settings.labels.iter().any(varies)).then(Memo::default),
+            at_once: settings.annotations.iter().any(at_once),
             settings,
             instances: Vec::new(),
             places: Places::default(),
@@ -141,12 +145,16 @@ impl Alerts {
         &mut self,
         result: &mut Vector,
         now_ms: i64,
-        interner: &mut Interner,
+        context: &mut Context<'_>,
         external: &External,
         report: &mut dyn FnMut(Transition),
     ) -> Result<(), AlertError> {
-        self.identify(result, interner, external)?;
-        self.take(result, now_ms, interner);
+        self.identify(result, now_ms, context, external)?;
+        self.take(result, now_ms, context.interner);
+        if self.at_once {
+            self.annotate(now_ms, context, external);
+        }
+        let interner = &mut *context.interner;
         let before = self.instances.len();
         let at = Moment {
             now_ms,
@@ -174,36 +182,69 @@ impl Alerts {
     fn identify(
         &mut self,
         result: &[Element],
-        interner: &mut Interner,
+        now_ms: i64,
+        context: &mut Context<'_>,
         external: &External,
     ) -> Result<(), AlertError> {
         self.seen.clear();
         self.ids.clear();
         for (place, element) in result.iter().enumerate() {
-            let id = self.identity(*element, interner, external);
+            let id = self.identity(*element, now_ms, context, external);
             if self.seen.insert(id, place).is_some() {
-                return Err(AlertError::SameLabels(interner.labels(id).clone()));
+                let labels = context.interner.labels(id).clone();
+                return Err(AlertError::SameLabels(labels));
             }
             self.ids.push(id);
         }
         Ok(())
     }
 
-    /// The alert label set of an element.
+    /// The alert label set of an element at an evaluation.
     pub(crate) fn identity(
         &mut self,
         element: Element,
-        interner: &mut Interner,
+        now_ms: i64,
+        context: &mut Context<'_>,
         external: &External,
     ) -> LabelsId {
-        let settings = &self.settings;
-        let build = |labels: &Labels| settings.identity(labels, element.value, external);
-        match &mut self.identity {
-            Some(memo) => memo.apply(element.labels, interner, build),
-            None => {
-                let labels = build(interner.labels(element.labels));
-                interner.id(&labels)
-            }
+        let known = self
+            .identity
+            .as_ref()
+            .and_then(|memo| memo.get(element.labels));
+        if let Some(known) = known {
+            return known;
+        }
+        let labels = context.interner.labels(element.labels).clone();
+        let data = Data {
+            labels: &labels,
+            value: element.value,
+            at_ms: now_ms,
+            external,
+        };
+        let identity = self.settings.identity(data, &mut context.asking(now_ms));
+        let id = context.interner.id(&identity);
+        if let Some(memo) = &mut self.identity {
+            memo.set(element.labels, id);
+        }
+        id
+    }
+
+    /// Expands the annotations of what the latest result has.
+    fn annotate(&mut self, now_ms: i64, context: &mut Context<'_>, external: &External) {
+        for instance in self
+            .instances
+            .iter_mut()
+            .filter(|instance| instance.present)
+        {
+            let labels = context.interner.labels(instance.source).clone();
+            let data = Data {
+                labels: &labels,
+                value: instance.value,
+                at_ms: now_ms,
+                external,
+            };
+            let expanded = self.settings.expanded(data, &mut context.asking(now_ms));
+            instance.annotations = Some(expanded);
         }
     }
 
@@ -227,6 +268,7 @@ impl Alerts {
                 life: Life::new(now_ms),
                 value: element.value,
                 source: element.labels,
+                annotations: None,
                 present: true,
                 was_present: false,
                 written: None,
@@ -323,44 +365,52 @@ impl Alerts {
             .instances
             .iter()
             .filter(|instance| instance.life.firing);
-        firing
-            .map(|instance| Firing {
+        let shown = |instance: &Instance| {
+            let annotations = self.settings.annotations(instance, interner, external);
+            Firing {
                 labels: interner.labels(instance.id).clone(),
-                annotations: self.settings.annotations(instance, interner, external),
-                exact: self.settings.annotations.iter().all(|a| a.exact),
-            })
-            .collect()
+                exact: annotations.iter().all(|(_, expanded)| expanded.is_exact),
+                annotations: texts(annotations),
+            }
+        };
+        firing.map(shown).collect()
     }
 }
 
 impl AlertSettings {
     /// The result's labels without the metric name, then the rule's, then the alert's name.
-    fn identity(&self, labels: &Labels, value: f64, external: &External) -> Labels {
-        let data = Data {
-            labels,
-            value,
-            external,
-        };
-        let mut identity = labels.retain(|name| name != METRIC_NAME);
+    fn identity(&self, data: Data<'_>, asker: &mut dyn Ask) -> Labels {
+        let mut identity = data.labels.retain(|name| name != METRIC_NAME);
         for label in &self.labels {
-            identity = identity.with(&label.name, &label.template.expand(data));
+            identity = identity.with(&label.name, &label.template.expand(data, asker).text);
         }
         identity.with(ALERT_NAME, &self.name)
     }
 
+    /// The annotations as of the latest result that had the instance.
     fn annotations(
         &self,
         instance: &Instance,
         interner: &Interner,
         external: &External,
-    ) -> Vec<(String, String)> {
+    ) -> Vec<(String, Expanded)> {
+        if let Some(annotations) = &instance.annotations {
+            return annotations.clone();
+        }
         let data = Data {
             labels: interner.labels(instance.source),
             value: instance.value,
+            // Nothing depends on it: they would have been expanded then.
+            at_ms: 0,
             external,
         };
-        let expand = |label: &LabelTemplate| (label.name.clone(), label.template.expand(data));
-        self.annotations.iter().map(expand).collect()
+        self.expanded(data, &mut Nobody)
+    }
+
+    fn expanded(&self, data: Data<'_>, asker: &mut dyn Ask) -> Vec<(String, Expanded)> {
+        let mut expand =
+            |label: &LabelTemplate| (label.name.clone(), label.template.expand(data, asker));
+        self.annotations.iter().map(&mut expand).collect()
     }
 
     fn transition(
@@ -375,7 +425,7 @@ impl AlertSettings {
             group: self.group.clone(),
             alert: self.name.clone(),
             labels: at.interner.labels(instance.id).clone(),
-            annotations: self.annotations(instance, at.interner, at.external),
+            annotations: texts(self.annotations(instance, at.interner, at.external)),
             from,
             to,
             value: instance.present.then_some(instance.value),
@@ -403,4 +453,11 @@ impl AlertSettings {
             for_state: interner.id(&for_state),
         }
     }
+}
+
+fn texts(annotations: Vec<(String, Expanded)>) -> Vec<(String, String)> {
+    let annotations = annotations.into_iter();
+    annotations
+        .map(|(name, expanded)| (name, expanded.text))
+        .collect()
 }

@@ -9,11 +9,12 @@
 /// | `rate` near a counter's birth | zero clamp, then the 1.1 × spacing test | the test, then the clamp |
 /// | `sum`, `avg` | plain | compensated |
 /// | filter comparisons between vectors | uniqueness checked after filtering | before (3.9) |
-/// | regular expressions | `.` stops at a newline | `.` matches a newline |
+/// | regular expressions | `.` stops at a newline; those of Go 1.19 (Unicode 13.0) | `.` matches a newline; those of Go 1.26 (Unicode 15.0) |
 /// | samples of a test without `interval` | all at the beginning | `evaluation_interval` apart (2.49) |
 /// | `fuzzy_compare` (3.5) and `start_timestamp` (3.9) in test files | refused | accepted |
 /// | `predict_linear` of a subquery with `@` | evaluated | refused: 3.14 finds nothing, later versions do |
 /// | group keys `labels`, `query_offset`; `first_over_time`; numbers as durations | refused | accepted |
+/// | exponential smoothing | `holt_winters` | `double_exponential_smoothing`, experimental |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Compat {
     /// Prometheus 2.42, the version of the `promtool` most distributions ship.

@@ -229,7 +229,6 @@ impl Engine {
                 .check_room()
                 .and_then(|()| rule.expr.evaluate(&mut context))
                 .map_err(|error| error.to_string());
-            let interner = &mut self.interner;
             // The vector becomes the samples to write.
             let samples = result.and_then(|mut vector| match &mut rule.work {
                 Work::Record {
@@ -238,7 +237,7 @@ impl Engine {
                     memo,
                     seen,
                 } => {
-                    record(&mut vector, name, labels, memo, seen, interner)?;
+                    record(&mut vector, name, labels, memo, seen, context.interner)?;
                     check_limit(group.limit, vector.len())?;
                     Ok(vector)
                 }
@@ -246,8 +245,9 @@ impl Engine {
                     let transitions = &mut |transition| {
                         outcomes.push(Emitted::Transition(transition));
                     };
+                    let external = &self.external;
                     let done =
-                        alerts.evaluate(&mut vector, now_ms, interner, &self.external, transitions);
+                        alerts.evaluate(&mut vector, now_ms, &mut context, external, transitions);
                     done.map(|()| vector).map_err(|error| error.to_string())
                 }
                 // Seen to above.
@@ -312,7 +312,14 @@ impl Engine {
                         ingested: self.ingested,
                         given: &[],
                     };
-                    instances(shadow.as_deref_mut()?, alerts, &self.external, &mut context)
+                    let external = &self.external;
+                    instances(
+                        shadow.as_deref_mut()?,
+                        alerts,
+                        now_ms,
+                        external,
+                        &mut context,
+                    )
                 })
                 .flatten();
             let reported = &mut outcomes[before..];
@@ -365,6 +372,7 @@ impl Engine {
 fn instances(
     expr: &mut Expr,
     alerts: &mut Alerts,
+    now_ms: i64,
     external: &External,
     context: &mut Context<'_>,
 ) -> Option<Places> {
@@ -373,7 +381,7 @@ fn instances(
     let mut found = Places::default();
     found.clear();
     for (place, element) in vector.iter().enumerate() {
-        let id = alerts.identity(*element, context.interner, external);
+        let id = alerts.identity(*element, now_ms, context, external);
         found.insert(id, place);
     }
     context.buffers.give(vector);

@@ -1,14 +1,18 @@
 //! Evaluation of compiled expressions at one point in time.
 
 mod aggregate;
+mod ask;
 mod binary;
 mod extrapolate;
 mod histogram;
+mod label_order;
 pub(crate) mod map;
 pub(crate) mod math;
 mod range;
 mod relabel;
 mod select;
+
+pub(crate) use ask::Asking;
 
 use thiserror::Error;
 
@@ -52,6 +56,10 @@ pub(crate) enum EvalError {
     ManyToOne(Labels),
     #[error("multiple matches for labels {0}: grouping labels must ensure unique matches")]
     GroupNotUnique(Labels),
+    #[error("invalid smoothing factor. Expected: 0 < sf < 1, got: {0:.6}")]
+    SmoothingFactor(f64),
+    #[error("invalid trend factor. Expected: 0 < tf < 1, got: {0:.6}")]
+    TrendFactor(f64),
     #[error("parameter value {0} of topk/bottomk is not a whole number of elements")]
     BadCount(f64),
     #[error(
@@ -94,6 +102,23 @@ impl Context<'_> {
             return Err(EvalError::TooManyLabelSets);
         }
         Ok(())
+    }
+
+    /// Answers the queries of templates at `at_ms`.
+    pub(crate) fn asking(&mut self, at_ms: i64) -> Asking<'_> {
+        Asking(Context {
+            store: self.store,
+            interner: &mut *self.interner,
+            shared: &mut *self.shared,
+            buffers: &mut *self.buffers,
+            compat: self.compat,
+            now_ms: at_ms,
+            query_ms: at_ms,
+            default_step_ms: self.default_step_ms,
+            steps_left: MAX_STEPS,
+            ingested: self.ingested,
+            given: &[],
+        })
     }
 
     /// Takes subquery steps off the budget.
@@ -169,6 +194,7 @@ impl ScalarExpr {
         Ok(match self {
             Self::Number(value) => *value,
             Self::Time => context.now_ms as f64 / 1000.0,
+            Self::QueryTime => context.query_ms as f64 / 1000.0,
             Self::OfVector(expr) => {
                 let vector = expr.evaluate(context)?;
                 let value = match vector.as_slice() {
@@ -179,6 +205,17 @@ impl ScalarExpr {
                 value
             }
             Self::Negate(expr) => -expr.evaluate(context)?,
+            Self::Extreme {
+                greatest,
+                left,
+                right,
+            } => {
+                let (left, right) = (left.evaluate(context)?, right.evaluate(context)?);
+                match greatest {
+                    true => math::go_max(left, right),
+                    false => math::go_min(left, right),
+                }
+            }
             Self::Binary { op, left, right } => {
                 let left = left.evaluate(context)?;
                 let right = right.evaluate(context)?;
@@ -220,6 +257,7 @@ impl VectorExpr {
                 vector.sort_by(|a, b| math::nan_last(a.value, b.value, descending));
                 Ok(vector)
             }
+            Self::SortByLabel(sort) => sort.evaluate(context),
             Self::HistogramQuantile(call) => call.evaluate(context),
             Self::Aggregate(aggregate) => aggregate.evaluate(context),
             Self::VectorScalar(operation) => operation.evaluate(context),

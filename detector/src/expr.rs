@@ -12,13 +12,12 @@ pub(crate) mod share;
 pub(crate) mod threshold;
 mod token;
 mod visit;
-mod weight;
 
 use std::sync::Arc;
 
-use regex::Regex;
-
+use crate::compat::Compat;
 use crate::intern::{LabelsId, Memo, Places};
+use crate::regex::{Regex, Template};
 use crate::sample::Labels;
 use crate::store::{Cursor, Point};
 use matcher::Matcher;
@@ -36,9 +35,17 @@ pub(crate) enum ScalarExpr {
     Number(f64),
     /// `time()`
     Time,
+    /// `start()` and `end()`: the time of the whole query, also inside a subquery.
+    QueryTime,
     /// `scalar(v)`
     OfVector(Box<VectorExpr>),
     Negate(Box<Self>),
+    /// `max_of`, or else `min_of`
+    Extreme {
+        greatest: bool,
+        left: Box<Self>,
+        right: Box<Self>,
+    },
     Binary {
         op: BinaryOp,
         left: Box<Self>,
@@ -69,6 +76,7 @@ pub(crate) enum VectorExpr {
         of: Box<Self>,
         descending: bool,
     },
+    SortByLabel(Box<SortByLabel>),
     HistogramQuantile(Box<HistogramQuantile>),
     Aggregate(Box<Aggregate>),
     VectorScalar(Box<VectorScalar>),
@@ -173,8 +181,8 @@ pub(crate) struct CollectedSeries {
 pub(crate) struct RangeCall {
     pub(crate) function: RangeFunction,
     pub(crate) of: RangeExpr,
-    /// `quantile_over_time`'s φ, `predict_linear`'s seconds.
-    pub(crate) parameter: Option<ScalarExpr>,
+    /// `quantile_over_time`'s φ, `predict_linear`'s seconds, the two factors of exponential smoothing.
+    pub(crate) parameters: Vec<ScalarExpr>,
     pub(crate) seen: Places,
 }
 
@@ -201,6 +209,14 @@ pub(crate) enum RangeFunction {
     Stddev,
     Stdvar,
     Quantile,
+    /// `double_exponential_smoothing`, which was `holt_winters`.
+    Smoothed,
+    /// `mad_over_time`: the median of what values are away from their median.
+    MedianDeviation,
+    TimeOfFirst,
+    TimeOfLast,
+    TimeOfMin,
+    TimeOfMax,
 }
 
 /// A function applied to each element, dropping the metric name.
@@ -226,6 +242,7 @@ pub(crate) enum MapFunction {
     Sgn,
     Deg,
     Rad,
+    Trigonometric(Trigonometric),
     Round {
         to: Option<ScalarExpr>,
     },
@@ -237,7 +254,26 @@ pub(crate) enum MapFunction {
     ClampMax(ScalarExpr),
     /// `timestamp` of anything but a selector: the evaluation time.
     Timestamp,
+    /// `start_timestamp`, of which Prometheus finds none unless it keeps them.
+    StartTimestamp,
     Calendar(CalendarField),
+}
+
+/// Trigonometric and hyperbolic functions, of radians, and their inverses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trigonometric {
+    Sin,
+    Cos,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
+    Sinh,
+    Cosh,
+    Tanh,
+    Asinh,
+    Acosh,
+    Atanh,
 }
 
 /// A field of a UTC date.
@@ -269,7 +305,7 @@ pub(crate) enum RelabelHow {
     Replace {
         source: String,
         regex: Regex,
-        replacement: String,
+        replacement: Template,
     },
     Join {
         separator: String,
@@ -277,10 +313,28 @@ pub(crate) enum RelabelHow {
     },
 }
 
-/// `histogram_quantile(φ, buckets)` on classic buckets.
+/// `sort_by_label` and `sort_by_label_desc`.
+#[derive(Debug, Clone)]
+pub(crate) struct SortByLabel {
+    pub(crate) of: VectorExpr,
+    pub(crate) labels: Vec<String>,
+    pub(crate) descending: bool,
+}
+
+/// One φ of a [`HistogramQuantile`].
+#[derive(Debug, Clone)]
+pub(crate) struct Phi {
+    pub(crate) value: ScalarExpr,
+    /// What it came to last.
+    pub(crate) now: f64,
+    /// The label that says it, and the labels with it as long as it stays what it is; only `histogram_quantiles` says it.
+    pub(crate) told: Option<(String, f64, Memo)>,
+}
+
+/// `histogram_quantile(φ, buckets)` and `histogram_quantiles(buckets, label, φ...)` on classic buckets.
 #[derive(Debug, Clone)]
 pub(crate) struct HistogramQuantile {
-    pub(crate) quantile: ScalarExpr,
+    pub(crate) phis: Vec<Phi>,
     pub(crate) of: VectorExpr,
     /// The label set without `le`.
     pub(crate) without_le: Memo,
@@ -372,6 +426,7 @@ pub(crate) enum BinaryOp {
     Div,
     Mod,
     Pow,
+    Atan2,
     Equal,
     NotEqual,
     Greater,
@@ -381,6 +436,11 @@ pub(crate) enum BinaryOp {
 }
 
 impl BinaryOp {
+    /// Whether the result of two elements has the metric name still. Prometheus 2 forgets to drop it for `atan2`.
+    pub(crate) fn keeps_name(self, outcome: Yields, compat: Compat) -> bool {
+        outcome == Yields::Filter || (self == Self::Atan2 && compat == Compat::V2)
+    }
+
     pub(crate) fn is_comparison(self) -> bool {
         use BinaryOp::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
         matches!(

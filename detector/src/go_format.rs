@@ -48,11 +48,24 @@ pub(crate) fn shortest_exponential(value: f64) -> String {
 
 /// `%q`: in double quotes, with what cannot be printed escaped.
 pub(crate) fn quoted(text: &str) -> String {
+    quoted_bytes(text.as_bytes(), '"', false)
+}
+
+/// `strconv.Quote`, of what need not be UTF-8, in the quotes given; `ascii` escapes everything else.
+pub(crate) fn quoted_bytes(text: &[u8], quote: char, ascii: bool) -> String {
     let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for char in text.chars() {
+    out.push(quote);
+    for rune in runes(text) {
+        let char = match rune {
+            Rune::Char(char) => char,
+            Rune::Byte(byte) => {
+                out.push_str(&format!("\\x{byte:02x}"));
+                continue;
+            }
+        };
         match char {
-            '"' | '\\' => out.extend(['\\', char]),
+            '\\' => out.push_str("\\\\"),
+            _ if char == quote => out.extend(['\\', char]),
             '\u{7}' => out.push_str("\\a"),
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
@@ -60,19 +73,136 @@ pub(crate) fn quoted(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\u{b}' => out.push_str("\\v"),
-            _ if is_printable(char) => out.push(char),
+            _ if is_printable(char) && (!ascii || char.is_ascii()) => out.push(char),
             _ => {
                 let code = u32::from(char);
                 out.push_str(&match code {
-                    0..0x80 => format!("\\x{code:02x}"),
-                    0x80..0x1_0000 => format!("\\u{code:04x}"),
+                    0..0x20 | 0x7f => format!("\\x{code:02x}"),
+                    0x20..0x1_0000 => format!("\\u{code:04x}"),
                     _ => format!("\\U{code:08x}"),
                 });
             }
         }
     }
-    out.push('"');
+    out.push(quote);
     out
+}
+
+/// A character of a text, or a byte that is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rune {
+    Char(char),
+    Byte(u8),
+}
+
+/// The characters of a text as Go takes it apart: each byte that is not UTF-8 by itself.
+pub(crate) fn runes(text: &[u8]) -> impl Iterator<Item = Rune> {
+    text.utf8_chunks().flat_map(|chunk| {
+        let bytes = chunk.invalid().iter();
+        let chars = chunk.valid().chars().map(Rune::Char);
+        chars.chain(bytes.map(|byte| Rune::Byte(*byte)))
+    })
+}
+
+/// The whole part of a number as Go converts it on amd64: what does not fit becomes the least number.
+pub(crate) fn whole(value: f64) -> i64 {
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    match (-END..END).contains(&value) {
+        true => value as i64,
+        false => i64::MIN,
+    }
+}
+
+/// `strconv.FormatFloat(value, verb, precision, 64)`: of the verbs `e E f g G b x X`. Without a precision as many digits
+/// as it takes to read the same number back.
+pub(crate) fn float(value: f64, verb: char, precision: Option<usize>) -> String {
+    let text = match (verb, precision) {
+        ('e' | 'E', Some(digits)) => exponential(value, digits),
+        ('e' | 'E', None) => return upper_if(verb, shortest_exponential(value)),
+        ('f', Some(digits)) => fixed(value, digits),
+        ('f', None) => plain(value),
+        ('g' | 'G', Some(digits)) => significant(value, digits),
+        ('b', _) => binary(value),
+        ('x' | 'X', _) => hexadecimal(value, precision),
+        _ => shortest(value),
+    };
+    upper_if(verb, text)
+}
+
+/// Letters as the verb has them; infinities and NaN stay what they are.
+fn upper_if(verb: char, text: String) -> String {
+    match (verb, text.contains(['n', 'N'])) {
+        ('E' | 'G' | 'X', false) => text.to_ascii_uppercase(),
+        ('e', false) => text.to_ascii_lowercase(),
+        _ => text,
+    }
+}
+
+/// The bits of a finite number: whether it is negative, its mantissa, and the power of two that it is multiplied with.
+fn parts(value: f64) -> (bool, u64, i32) {
+    let bits = value.to_bits();
+    let exponent = i32::try_from(bits >> 52 & 0x7ff).unwrap_or(0);
+    let fraction = bits & ((1 << 52) - 1);
+    match exponent {
+        0 => (value.is_sign_negative(), fraction, -1074),
+        _ => (
+            value.is_sign_negative(),
+            fraction | 1 << 52,
+            exponent - 1075,
+        ),
+    }
+}
+
+/// `%b`: `4503599627370496p-52`
+fn binary(value: f64) -> String {
+    special(value).unwrap_or_else(|| {
+        let (negative, mantissa, exponent) = parts(value);
+        let sign = if negative { "-" } else { "" };
+        format!("{sign}{mantissa}p{exponent:+}")
+    })
+}
+
+/// `%x`: `0x1.8p+01`
+fn hexadecimal(value: f64, precision: Option<usize>) -> String {
+    if let Some(special) = special(value) {
+        return special;
+    }
+    let (negative, mut mantissa, mut exponent) = parts(value);
+    exponent = if mantissa == 0 { 0 } else { exponent + 52 };
+    while mantissa != 0 && mantissa >> 52 == 0 {
+        mantissa <<= 1;
+        exponent -= 1;
+    }
+    // Fifteen digits of four bits, the first of which is one.
+    mantissa <<= 8;
+    if let Some(digits) = precision.filter(|digits| *digits < 15) {
+        let dropped = 60 - 4 * digits as u32;
+        let half = 1u64 << (dropped - 1);
+        let rest = mantissa & ((1 << dropped) - 1);
+        mantissa >>= dropped;
+        mantissa += u64::from(rest > half || rest == half && mantissa & 1 == 1);
+        mantissa <<= dropped;
+        if mantissa >> 61 != 0 {
+            mantissa >>= 1;
+            exponent += 1;
+        }
+    }
+    let mut digits = format!("{:015x}", mantissa & ((1 << 60) - 1));
+    match precision {
+        None => digits.truncate(digits.trim_end_matches('0').len()),
+        Some(length) => {
+            digits.truncate(length);
+            digits.push_str(&"0".repeat(length - digits.len()));
+        }
+    }
+    let sign = if negative { "-" } else { "" };
+    let point = if digits.is_empty() { "" } else { "." };
+    let first = mantissa >> 60;
+    let exponent_sign = if exponent < 0 { '-' } else { '+' };
+    format!(
+        "{sign}0x{first}{point}{digits}p{exponent_sign}{:02}",
+        exponent.abs()
+    )
 }
 
 /// A label set as Prometheus prints it: `{__name__="a", b="c"}`.
@@ -92,7 +222,7 @@ pub(crate) fn braced<'p>(pairs: impl Iterator<Item = (&'p str, &'p str)>) -> Str
 
 /// Whether `strconv.Quote` leaves the character alone. Rust escapes the same ones for debugging, but for combining
 /// characters at the beginning of a text.
-fn is_printable(char: char) -> bool {
+pub(crate) fn is_printable(char: char) -> bool {
     char == '\'' || format!("a{char}").escape_debug().count() == 2
 }
 

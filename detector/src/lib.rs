@@ -26,6 +26,7 @@ mod go_format;
 mod intern;
 mod number;
 pub mod query;
+pub mod regex;
 pub mod rules;
 pub mod sample;
 mod store;

@@ -91,8 +91,6 @@ pub(crate) struct LabelTemplate {
     pub(crate) name: String,
     pub(crate) text: String,
     pub(crate) template: Template,
-    /// False if the template is beyond this crate and stands for its own text (annotations only).
-    pub(crate) exact: bool,
 }
 
 /// An alerting rule, as its file has it.
@@ -130,11 +128,20 @@ impl AlertRule<'_> {
     }
 }
 
+/// What is accepted in rule files on request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// What to make of unknown keys.
+    pub unknown_keys: UnknownKeys,
+    /// Whether Prometheus' experimental functions are enabled, as with its `--enable-feature=promql-experimental-functions`.
+    pub experimental_functions: bool,
+}
+
 impl RuleSet {
     /// Reads and checks rule files.
     ///
     /// Whatever Prometheus would refuse is refused, and so is what could not be evaluated exactly as Prometheus
-    /// does (native histograms, experimental functions, templates beyond the supported ones in labels).
+    /// does (native histograms, the experimental functions that need them).
     ///
     /// # Errors
     ///
@@ -153,7 +160,24 @@ impl RuleSet {
         compat: Compat,
         unknown_keys: UnknownKeys,
     ) -> Result<Self, Vec<Problem>> {
-        load::rule_set(files, compat, unknown_keys)
+        let reading = Reading {
+            unknown_keys,
+            ..Reading::default()
+        };
+        Self::load_as(files, compat, reading)
+    }
+
+    /// The same, with a say about everything there is a choice about.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), but for what is accepted on request.
+    pub fn load_as(
+        files: &[RuleFile],
+        compat: Compat,
+        reading: Reading,
+    ) -> Result<Self, Vec<Problem>> {
+        load::rule_set(files, compat, reading)
     }
 
     /// How often rules are evaluated in `length_ms`, each by itself, where groups that name no interval have
@@ -208,7 +232,7 @@ impl RuleSet {
         self.alerts().map(|alert| alert.for_ms).max().unwrap_or(0)
     }
 
-    /// What was accepted with reservations: annotations shown unexpanded because their templates are not supported.
+    /// What was accepted with reservations.
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings

@@ -191,6 +191,8 @@ pub(crate) struct Store {
     arrived: u64,
     free: Vec<u32>,
     changes: u64,
+    /// Samples before it have been forgotten; none if no sample has.
+    trimmed_ms: Option<i64>,
 }
 
 const NOWHERE: u32 = u32::MAX;
@@ -280,8 +282,14 @@ impl Store {
         self.changes
     }
 
+    /// From when on all samples are still there.
+    pub(crate) fn trimmed_ms(&self) -> i64 {
+        self.trimmed_ms.unwrap_or(i64::MIN)
+    }
+
     /// Forgets samples older than `before_ms` and series that have none left.
     pub(crate) fn trim(&mut self, interner: &Interner, before_ms: i64) {
+        self.trimmed_ms = self.trimmed_ms.max(Some(before_ms));
         // Names are seen to once each: a series at a time, many of one name would take for ever.
         let mut thinned = BTreeSet::new();
         for (place, slot) in (0u32..).zip(&mut self.series) {

@@ -1,69 +1,111 @@
-//! The part of Go's templates that alert labels and annotations commonly use.
+//! Templates of labels and annotations: Go's `text/template` with Prometheus' functions and variables (template/template.go,
+//! rules/alerting.go), whole.
 //!
-//! `{{ $labels.x }}`, `{{ $value }}`, `$externalLabels`, `$externalURL`, string literals, and as functions
-//! `humanize`, `humanize1024`, `humanizeDuration`, `humanizePercentage`, `printf`, `toUpper`, `toLower`, in
-//! pipelines or in front of their argument. Everything is checked when a template is parsed; expanding cannot fail.
+//! A template is read when its rule file is: `lex` takes its text apart, `parse` makes a tree (`node`) of it, and refuses what
+//! Prometheus refuses. `exec` executes the tree for an element of the alert's result; what goes wrong then becomes the text, in
+//! Prometheus' words. Values are Go's (`value`), and so is what `printf` makes of them (`printf`, `pad`).
+//!
+//! What Prometheus leaves to chance or to a machine (addresses, local time), what it would say of a query that fails, and what
+//! takes more than the limits allow comes out as an error that says so: [`Expanded::is_exact`].
 
+mod builtins;
+mod call;
+mod escape;
+mod exec;
 mod functions;
+mod lex;
+mod literal;
+mod node;
+mod pad;
 mod parse;
+mod printf;
+mod time;
+mod value;
 
-use crate::go_format;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use call::Function;
+use exec::Stop;
+use node::{Command, Node, Operand, Term};
+
+use crate::LOOKBACK_MS;
+use crate::compat::Compat;
+use crate::expr::compile::{Reach, compile};
 use crate::sample::Labels;
-use functions::Function;
 
-/// Longest text a template expands to, bytes. Labels made from labels, evaluation after evaluation, could double each time.
-const EXPANDED_MAX: usize = 64 * 1024;
+/// Longest template with an action in it, bytes.
+const LENGTH_MAX: usize = 64 * 1024;
+/// Longest text a template makes, bytes. Labels made from labels, evaluation after evaluation, could double each time.
+const TEXT_MAX: usize = 64 * 1024;
+
+/// What Prometheus puts before every template.
+const DECLARED: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}\
+                        {{$externalURL := .ExternalURL}}{{$value := .Value}}";
 
 /// A parsed template.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Template {
-    parts: Vec<Part>,
+    text: Arc<str>,
+    /// None: the text stands for itself.
+    program: Option<Arc<Program>>,
+    compat: Compat,
+    uses: Uses,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Part {
-    Text(String),
-    Action(Term),
+/// What can be executed.
+#[derive(Debug)]
+struct Program {
+    /// The name messages have, which is that of the definition to begin with.
+    name: String,
+    /// The text with what Prometheus puts before it.
+    text: String,
+    definitions: BTreeMap<String, Vec<Node>>,
 }
 
-/// An expression inside `{{ }}`.
-#[derive(Debug, Clone, PartialEq)]
-enum Term {
-    Value,
-    Label(String),
-    ExternalLabel(String),
-    ExternalUrl,
-    Literal(String),
-    Call(Function, Box<Self>),
-    Printf(Vec<Piece>),
+/// What an expansion depends on besides the labels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Uses {
+    value: bool,
+    /// The time of the evaluation, and what other series are there then.
+    moment: bool,
 }
 
-/// A piece of a `printf`.
-#[derive(Debug, Clone, PartialEq)]
-enum Piece {
-    Text(String),
-    Verb(Verb, Term),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Verb {
-    /// `%v`, `%s`
-    Plain,
-    Fixed(usize),
-    Exponential(usize),
-    /// `%g`: the shortest, or so many digits.
-    General(Option<usize>),
-}
-
-/// Why a text is no template, or none that can be expanded here.
+/// Why a text is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum TemplateError {
-    #[error("template does not parse: {0}")]
-    Syntax(String),
-    #[error("template uses {0}, which is not supported")]
-    Unsupported(String),
-    #[error("template is refused: {0}")]
-    Limit(String),
+#[error("template does not parse: {message}")]
+pub(crate) struct TemplateError {
+    /// The byte of the text where it is wrong.
+    pub(crate) at: usize,
+    message: String,
+}
+
+impl TemplateError {
+    fn new(at: usize, message: impl Into<String>) -> Self {
+        Self {
+            at,
+            message: message.into(),
+        }
+    }
+}
+
+/// Who answers the queries of templates.
+pub(crate) trait Ask {
+    /// The value of an expression at the time of the evaluation.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    fn ask(&mut self, expr: &str) -> Result<Vec<(Labels, f64)>, String>;
+}
+
+/// Nobody, for templates without queries.
+pub(crate) struct Nobody;
+
+impl Ask for Nobody {
+    fn ask(&mut self, _: &str) -> Result<Vec<(Labels, f64)>, String> {
+        Err("a query that nobody answers".into())
+    }
 }
 
 /// What a template is expanded with.
@@ -72,6 +114,8 @@ pub(crate) struct Data<'d> {
     /// The query result's labels, metric name included.
     pub(crate) labels: &'d Labels,
     pub(crate) value: f64,
+    /// The time of the evaluation.
+    pub(crate) at_ms: i64,
     pub(crate) external: &'d External,
 }
 
@@ -80,247 +124,191 @@ pub(crate) struct Data<'d> {
 pub(crate) struct External {
     pub(crate) labels: Labels,
     pub(crate) url: String,
+    /// Whether this is a test: promtool has no server, so that functions which ask for its address fail.
+    pub(crate) is_test: bool,
 }
 
-/// What a term evaluates to.
-enum Shown {
-    Text(String),
-    Number(f64),
-}
-
-impl Shown {
-    fn into_text(self) -> String {
-        match self {
-            Self::Text(text) => text,
-            Self::Number(number) => go_format::shortest(number),
-        }
-    }
+/// What became of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Expanded {
+    pub(crate) text: String,
+    /// Whether Prometheus has the same text.
+    pub(crate) is_exact: bool,
 }
 
 impl Template {
-    /// Parses `text`; a text without `{{` stands for itself.
-    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
-        parse::template(text)
+    /// Parses the template of a label or annotation of the alert called `alert`; a text without `{{` stands for itself.
+    ///
+    /// # Errors
+    ///
+    /// What Prometheus refuses, and texts that are too long or nested too deep.
+    pub(crate) fn parse(alert: &str, text: &str, compat: Compat) -> Result<Self, TemplateError> {
+        if !text.contains("{{") {
+            return Ok(Self::verbatim(text, compat));
+        }
+        if text.len() > LENGTH_MAX {
+            let length = text.len();
+            let message = format!("it has {length} bytes; the limit is {LENGTH_MAX}");
+            return Err(TemplateError::new(0, message));
+        }
+        let whole = format!("{DECLARED}{text}");
+        let program = parse::program(&format!("__alert_{alert}"), &whole, compat);
+        let program = program.map_err(|error| TemplateError {
+            at: error.at.saturating_sub(DECLARED.len()).min(text.len()),
+            ..error
+        })?;
+        let mut uses = Uses::default();
+        program.each_operand(&mut |operand| uses.note(operand));
+        Ok(Self {
+            text: text.into(),
+            program: Some(Arc::new(program)),
+            compat,
+            uses,
+        })
     }
 
     /// A template that expands to `text` as it stands.
-    pub(crate) fn verbatim(text: &str) -> Self {
+    pub(crate) fn verbatim(text: &str, compat: Compat) -> Self {
         Self {
-            parts: vec![Part::Text(text.to_owned())],
+            text: text.into(),
+            program: None,
+            compat,
+            uses: Uses::default(),
         }
     }
 
     /// Whether the expansion depends on the alert's value.
     pub(crate) fn uses_value(&self) -> bool {
-        self.parts.iter().any(|part| match part {
-            Part::Text(_) => false,
-            Part::Action(term) => term.uses_value(),
-        })
+        self.uses.value
     }
 
-    /// The text with everything put in. One that gets too long is replaced by an error, in Prometheus' words for what
-    /// cannot be expanded (rules/alerting.go).
-    pub(crate) fn expand(&self, data: Data<'_>) -> String {
-        let mut out = String::new();
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Action(term) => out.push_str(&term.show(data).into_text()),
+    /// Whether the expansion depends on when it is made: on the time, or on other series.
+    pub(crate) fn uses_moment(&self) -> bool {
+        self.uses.moment
+    }
+
+    /// How far back its queries look, as far as that can be told from its text: an expression may be put together from
+    /// pieces, so that all lengths of time in it are added up.
+    pub(crate) fn reach(&self) -> Reach {
+        let mut reach = Reach::default();
+        let Some(program) = self.program.as_ref().filter(|_| self.uses.moment) else {
+            return reach;
+        };
+        let mut pieces_ms = LOOKBACK_MS;
+        program.each_operand(&mut |operand| {
+            let Term::Text { bytes, .. } = &operand.term else {
+                return;
+            };
+            let text = String::from_utf8_lossy(bytes);
+            match compile(&text, self.compat) {
+                Ok(compiled) => reach = reach.merge(compiled.reach),
+                Err(_) => pieces_ms = pieces_ms.saturating_add(lengths_ms(&text)),
             }
-            if out.len() > EXPANDED_MAX && !self.is_verbatim() {
-                return format!(
-                    "<error expanding template: the result is longer than {EXPANDED_MAX} bytes>"
-                );
+        });
+        reach.back_ms = reach.back_ms.max(pieces_ms);
+        reach
+    }
+
+    /// Queries written out in the template that cannot be evaluated here: where they stand, and why.
+    pub(crate) fn wrong_queries(&self) -> Vec<(usize, String)> {
+        let mut wrong = Vec::new();
+        let Some(program) = self.program.as_ref().filter(|_| self.uses.moment) else {
+            return wrong;
+        };
+        program.each_command(&mut |command| {
+            let [function, query] = command.operands.as_slice() else {
+                return;
+            };
+            let (Term::Function(Function::Query, _), Term::Text { bytes, .. }) =
+                (&function.term, &query.term)
+            else {
+                return;
+            };
+            if let Err(why) = compile(&String::from_utf8_lossy(bytes), self.compat) {
+                wrong.push((query.at.saturating_sub(DECLARED.len()), why));
             }
+        });
+        wrong
+    }
+
+    /// The text with everything put in. What goes wrong is put in its place, as Prometheus does (rules/alerting.go).
+    pub(crate) fn expand(&self, data: Data<'_>, asker: &mut dyn Ask) -> Expanded {
+        let exact = |text: String| Expanded {
+            text,
+            is_exact: true,
+        };
+        let Some(program) = &self.program else {
+            return exact(self.text.to_string());
+        };
+        match exec::execute(program, data, self.compat, asker) {
+            Ok(text) => exact(String::from_utf8_lossy(&text).into_owned()),
+            Err(Stop::Error(message)) => {
+                let name = &program.name;
+                exact(format!(
+                    "<error expanding template: error executing template {name}: {message}>"
+                ))
+            }
+            Err(Stop::Beyond(why)) => Expanded {
+                text: format!("<error expanding template: not known here: {why}>"),
+                is_exact: false,
+            },
         }
-        out
-    }
-
-    fn is_verbatim(&self) -> bool {
-        matches!(self.parts.as_slice(), [] | [Part::Text(_)])
     }
 }
 
-impl Term {
-    /// Whether the term is a number (labels and literals are texts).
-    fn is_number(&self) -> bool {
-        matches!(self, Self::Value)
-    }
-
-    fn uses_value(&self) -> bool {
-        match self {
-            Self::Value => true,
-            Self::Call(_, of) => of.uses_value(),
-            Self::Printf(pieces) => pieces.iter().any(|piece| match piece {
-                Piece::Text(_) => false,
-                Piece::Verb(_, term) => term.uses_value(),
-            }),
-            _ => false,
-        }
-    }
-
-    fn show(&self, data: Data<'_>) -> Shown {
-        match self {
-            Self::Value => Shown::Number(data.value),
-            Self::Label(name) => Shown::Text(data.labels.get(name).unwrap_or("").to_owned()),
-            Self::ExternalLabel(name) => {
-                Shown::Text(data.external.labels.get(name).unwrap_or("").to_owned())
-            }
-            Self::ExternalUrl => Shown::Text(data.external.url.clone()),
-            Self::Literal(text) => Shown::Text(text.clone()),
-            Self::Call(function, of) => Shown::Text(function.apply(of.show(data))),
-            Self::Printf(pieces) => {
-                let mut text = String::new();
-                for piece in pieces {
-                    match piece {
-                        Piece::Text(piece) => text.push_str(piece),
-                        Piece::Verb(verb, term) => text.push_str(&verb.print(term.show(data))),
-                    }
-                    // Too long already, whatever follows.
-                    if text.len() > EXPANDED_MAX {
-                        break;
-                    }
+impl Program {
+    /// Calls `each` with the commands of the template, those that Prometheus puts before it left out.
+    fn each_command<'t>(&'t self, each: &mut dyn FnMut(&'t Command)) {
+        for nodes in self.definitions.values() {
+            node::each_command(nodes, &mut |command| {
+                if command.at >= DECLARED.len() {
+                    each(command);
                 }
-                Shown::Text(text)
-            }
+            });
         }
+    }
+
+    /// Calls `each` with the operands of all commands.
+    fn each_operand<'t>(&'t self, each: &mut dyn FnMut(&'t Operand)) {
+        self.each_command(&mut |command| {
+            for operand in &command.operands {
+                let mut operand = operand;
+                each(operand);
+                while let Term::Chain(of, _) = &operand.term {
+                    operand = of;
+                    each(operand);
+                }
+            }
+        });
     }
 }
 
-impl Verb {
-    fn print(self, shown: Shown) -> String {
-        match (self, shown) {
-            (_, Shown::Text(text)) => text,
-            (Self::Plain | Self::General(None), Shown::Number(x)) => go_format::shortest(x),
-            (Self::Fixed(decimals), Shown::Number(x)) => go_format::fixed(x, decimals),
-            (Self::Exponential(decimals), Shown::Number(x)) => go_format::exponential(x, decimals),
-            (Self::General(Some(digits)), Shown::Number(x)) => go_format::significant(x, digits),
-        }
+impl Uses {
+    fn note(&mut self, operand: &Operand) {
+        self.value |= match &operand.term {
+            Term::Dot => true,
+            Term::Field(names) => names[0] == "Value",
+            Term::Variable(names) => match names[0].as_str() {
+                "$" => names.get(1).is_none_or(|name| name == "Value"),
+                name => name == "$value",
+            },
+            Term::Chain(_, names) => names[0] == "Value",
+            _ => false,
+        };
+        self.moment |= matches!(
+            operand.term,
+            Term::Function(Function::Query | Function::Now, _)
+        );
     }
+}
+
+/// All lengths of time in a text, added up, in milliseconds.
+fn lengths_ms(text: &str) -> i64 {
+    let words = text.split(|char: char| !char.is_ascii_alphanumeric());
+    let lengths = words.filter(|word| word.starts_with(|char: char| char.is_ascii_digit()));
+    let lengths = lengths.filter_map(crate::duration::parse_ms);
+    lengths.fold(0, i64::saturating_add)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn expand(text: &str, value: f64) -> String {
-        let labels = Labels::metric("m", [("job", "mail"), ("queue", "Low")]);
-        let external = External {
-            labels: Labels::from_pairs([("region", "eu")]),
-            url: "http://p".into(),
-        };
-        Template::parse(text).unwrap().expand(Data {
-            labels: &labels,
-            value,
-            external: &external,
-        })
-    }
-
-    #[test]
-    fn humanized_values() {
-        let seconds = f64::INFINITY;
-        for (value, plain, human, duration, percent, binary) in [
-            (0.00005, "5e-05", "50u", "50us", "0.005%", "5e-05"),
-            (
-                0.001234, "0.001234", "1.234m", "1.234ms", "0.1234%", "0.001234",
-            ),
-            (0.5, "0.5", "500m", "500ms", "50%", "0.5"),
-            (59.9, "59.9", "59.9", "59.9s", "5990%", "59.9"),
-            (
-                3661.0,
-                "3661",
-                "3.661k",
-                "1h 1m 1s",
-                "3.661e+05%",
-                "3.575ki",
-            ),
-            (
-                90061.0,
-                "90061",
-                "90.06k",
-                "1d 1h 1m 1s",
-                "9.006e+06%",
-                "87.95ki",
-            ),
-            (
-                1234567.0,
-                "1.234567e+06",
-                "1.235M",
-                "14d 6h 56m 7s",
-                "1.235e+08%",
-                "1.177Mi",
-            ),
-            (seconds, "+Inf", "+Inf", "+Inf", "+Inf%", "+Inf"),
-            (0.0, "0", "0", "0s", "0%", "0"),
-            (-75.0, "-75", "-75", "-1m 15s", "-7500%", "-75"),
-        ] {
-            assert_eq!(expand("{{ $value }}", value), plain);
-            assert_eq!(expand("{{ $value | humanize }}", value), human);
-            assert_eq!(expand("{{ humanizeDuration $value }}", value), duration);
-            assert_eq!(expand("{{$value|humanizePercentage}}", value), percent);
-            assert_eq!(expand("{{ .Value | humanize1024 }}", value), binary);
-        }
-        assert_eq!(expand("{{ humanize $value }}", 1e21), "1Z");
-        assert_eq!(expand("{{ humanize1024 $value }}", 1e21), "867.4Ei");
-    }
-
-    #[test]
-    fn texts_labels_and_pipelines() {
-        for (text, expected) in [
-            ("plain } { text", "plain } { text"),
-            ("{{ $labels.job }}/{{ .Labels.queue }}", "mail/Low"),
-            ("[{{ $labels.missing }}]", "[]"),
-            ("{{ $labels.__name__ | toUpper }}", "M"),
-            ("{{ index $labels \"job\" }}", "mail"),
-            ("a {{- /* note */ -}} b", "ab"),
-            ("a  {{- $labels.job -}}\n b", "amailb"),
-            (
-                "{{ printf \"%.2f%% of %s\" $value $labels.job }}",
-                "2.50% of mail",
-            ),
-            ("{{ $value | printf \"%.1f\" }}", "2.5"),
-            ("{{ printf \"%5\" | toLower }}", "unsupported"),
-            ("{{ \"x{{y\" }}{{ `}}` }}", "x{{y}}"),
-            (
-                "{{ $externalLabels.region }} {{ $externalURL }}",
-                "eu http://p",
-            ),
-            ("{{ ($value | humanize) }}", "2.5"),
-        ] {
-            if expected == "unsupported" {
-                assert!(Template::parse(text).is_err());
-            } else {
-                assert_eq!(expand(text, 2.5), expected, "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn refusals_tell_broken_from_unsupported() {
-        for text in [
-            "{{ $value",
-            "{{ }}",
-            "{{ $x }}",
-            "{{ nope $value }}",
-            "{{ \"a }}",
-            "{{ ($value }}",
-        ] {
-            let error = Template::parse(text).unwrap_err();
-            assert!(matches!(error, TemplateError::Syntax(_)), "{text}: {error}");
-        }
-        for text in [
-            "{{ if gt $value 1.0 }}x{{ end }}",
-            "{{ with query \"up\" }}x{{ end }}",
-            "{{ $labels }}",
-            "{{ humanize $labels.job }}",
-            "{{ printf \"%d\" $value }}",
-            "{{ $value | title }}",
-        ] {
-            let error = Template::parse(text).unwrap_err();
-            assert!(
-                matches!(error, TemplateError::Unsupported(_)),
-                "{text}: {error}"
-            );
-        }
-    }
-}
+mod tests;

@@ -37,11 +37,9 @@ pub use data::Data;
 pub use failure::TestFailure;
 pub use promtool::Comparison;
 
-use regex::Regex;
-
 use crate::compat::Compat;
-use crate::expr::matcher;
-use crate::rules::{RuleFile, RuleSet};
+use crate::regex::Regex;
+use crate::rules::{Reading, RuleFile, RuleSet};
 use crate::sample::Labels;
 use crate::yaml::{Position, Problem, Problems, UnknownKeys};
 
@@ -113,6 +111,9 @@ pub struct RunOptions {
     /// What to make of unknown keys in rule files, as promtool's `--ignore-unknown-fields`. In test files they are always
     /// refused, by promtool as well.
     pub unknown_keys: UnknownKeys,
+    /// Whether experimental functions are enabled, as with promtool's
+    /// `--enable-feature=promql-experimental-functions`.
+    pub experimental_functions: bool,
     /// What is kept of a test besides its failures.
     pub keep: Keep,
 }
@@ -148,7 +149,9 @@ impl NameFilter {
     ///
     /// Why a pattern is not one.
     pub fn parse(patterns: &[String]) -> Result<Self, String> {
-        matcher::unanchored(&patterns.join("|")).map(Self)
+        let pattern = patterns.join("|");
+        let refused = |error| format!("regular expression {pattern:?}: {error}");
+        Regex::new(&pattern, Compat::V3).map(Self).map_err(refused)
     }
 
     /// Whether a test of this name is run.
@@ -263,7 +266,13 @@ impl TestFile {
         options: &'f RunOptions,
     ) -> Result<impl Iterator<Item = TestRun> + use<'f>, Vec<Problem>> {
         let rules = match self.is_tested(options) {
-            true => RuleSet::load_with(rules, options.compat, options.unknown_keys)?,
+            true => {
+                let reading = Reading {
+                    unknown_keys: options.unknown_keys,
+                    experimental_functions: options.experimental_functions,
+                };
+                RuleSet::load_as(rules, options.compat, reading)?
+            }
             false => RuleSet::load(&[], options.compat)?,
         };
         run::check_evaluations(self, self.chosen(options), &rules, options.pace)?;

@@ -1,9 +1,10 @@
 //! Queue depth and throughput over a drill, from the samples of its record: what charts show and comparisons measure.
 
 use crate::jsonl::Record;
+use crate::record;
 use firedrill_detector::Labels;
-use firedrill_detector::sample::is_stale;
-use std::collections::BTreeMap;
+use firedrill_detector::sample::{METRIC_NAME, is_stale};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Name and points (minutes, value).
 pub(crate) type Line = (String, Vec<(f64, f64)>);
@@ -42,9 +43,28 @@ pub(crate) fn depths(record: &Record) -> Vec<Line> {
 /// Most points of a line.
 const POINTS_MAX: i64 = 10_000;
 
-/// Jobs per second by outcome, as the workers count them: see [`rates`].
+/// Jobs per second, as the workers count them: see [`rates`]. By outcome under the runbook's names; under others, by counter.
 pub(crate) fn throughput(record: &Record) -> Vec<Line> {
-    rates(record, "job_processed_total", Some("status"))
+    let by_outcome = rates(record, "job_processed_total", Some("status"));
+    if !by_outcome.is_empty() {
+        return by_outcome;
+    }
+    let counters = application_counters(record);
+    let lines = counters.iter().map(|name| rates(record, name, None));
+    lines.flatten().collect()
+}
+
+/// Counters that none of the exporters of a drill has, nor its producer.
+fn application_counters(record: &Record) -> BTreeSet<&str> {
+    const OTHERS: [&str; 5] = ["asynq_", "redis_", "go_", "process_", "job_enqueued_"];
+    let named = record.lines.iter().filter_map(|line| match line {
+        record::Line::Series { labels, .. } => labels.get(METRIC_NAME).map(String::as_str),
+        _ => None,
+    });
+    let is_own = |name: &&str| {
+        name.ends_with("_total") && !OTHERS.iter().any(|other| name.starts_with(other))
+    };
+    named.filter(is_own).collect()
 }
 
 /// What a counter says per second, by one of its labels or all together, summed over all targets, per scrape interval:
@@ -186,6 +206,7 @@ mod tests {
             evaluation_phase_ms: 0,
             group_wait_ms: crate::record::GROUP_WAIT_MS,
             group_interval_ms: crate::record::GROUP_INTERVAL_MS,
+            alertmanager: None,
             steps: Vec::new(),
             rules: Vec::new(),
             plan: "name: paper".into(),

@@ -32,7 +32,9 @@
 //! # Ok::<(), &str>(())
 //! ```
 
+pub mod alertmanager;
 pub mod bounds;
+pub mod cause;
 mod curves;
 pub mod diagnose;
 pub mod fidelity;

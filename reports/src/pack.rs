@@ -14,12 +14,14 @@ mod stray;
 pub use pages::{PagesError, Severities};
 pub use stray::check_strays;
 
+use crate::alertmanager::{Config, Reach};
 use crate::record::RuleText;
 use firedrill_detector::RuleSet;
 use firedrill_detector::anatomy::PartKind;
 use firedrill_detector::yaml::{Position, Problem, Problems, closest, lines_in_scalars};
 use meant::Meant;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Severities that reach a person where a pack says nothing.
 const DEFAULT_PAGES: [&str; 2] = ["page", "critical"];
@@ -42,6 +44,8 @@ pub struct RulePack {
     accepts: BTreeMap<String, Vec<Meant>>,
     /// Of alerts whose expressions look at certain queues only: which.
     looks_at: BTreeMap<String, BTreeSet<String>>,
+    /// What is sent to whom, instead of the severities that page.
+    alertmanager: Option<Arc<Config>>,
 }
 
 /// What an alert is to an incident.
@@ -69,6 +73,7 @@ impl RulePack {
             expects: BTreeMap::new(),
             accepts: BTreeMap::new(),
             looks_at: BTreeMap::new(),
+            alertmanager: None,
         };
         let known = alerts.iter().map(String::as_str).collect();
         let mut found = Vec::new();
@@ -219,6 +224,30 @@ impl RulePack {
             .filter_map(|(alert, queues)| Some((alert, queues?)))
             .collect();
         self
+    }
+
+    /// Has an Alertmanager say what is sent to whom, and when: severities no longer do.
+    #[must_use]
+    pub fn delivered_by(mut self, alertmanager: Arc<Config>) -> Self {
+        self.alertmanager = Some(alertmanager);
+        self
+    }
+
+    /// The Alertmanager that says what is sent, if there is one.
+    #[must_use]
+    pub fn alertmanager(&self) -> Option<&Config> {
+        self.alertmanager.as_deref()
+    }
+
+    /// Whether an alert instance is one that pages.
+    pub(crate) fn is_page(&self, labels: &BTreeMap<String, String>) -> bool {
+        match &self.alertmanager {
+            Some(config) => config.reach(labels) == Reach::Person,
+            None => {
+                let severity = labels.get("severity").map_or("", String::as_str);
+                self.pages.contains(severity)
+            }
+        }
     }
 
     /// Which queues an alert instance is about: its label says so, or else the selectors of its expression; `None`: any.

@@ -54,6 +54,9 @@ pub struct Header {
     /// Alertmanager's `group_interval`: between notifications of a group that is still there. Since 1.2; 5 min before.
     #[serde(default = "default_group_interval_ms")]
     pub group_interval_ms: i64,
+    /// What says who is sent what, instead of severities: of an Alertmanager file what matters, without secrets. Since 1.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alertmanager: Option<RuleText>,
     /// Rule files, name and text, as they were.
     pub rules: Vec<RuleText>,
     /// The scenario as meant (YAML, defaults filled).

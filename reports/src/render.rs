@@ -7,6 +7,7 @@ mod html;
 mod json;
 mod markdown;
 mod plot;
+mod routed;
 mod terminal;
 pub mod trials;
 pub mod tune;

@@ -9,6 +9,7 @@ mod ground;
 pub mod incident;
 pub mod judge;
 pub mod remedy;
+mod routing;
 mod spans;
 pub mod standing;
 pub mod stats;
@@ -20,16 +21,18 @@ pub(crate) use ground::Ground;
 pub use incident::{Detection, IncidentScore};
 
 pub use remedy::{Effect, RemedyScore};
+pub use routing::Routed;
 pub use standing::Standing;
 pub use summary::{Scorecard, Summary};
 
+use crate::alertmanager::{Sent, notify};
 use crate::jsonl::Record;
 use crate::pack::RulePack;
 use crate::record::{Audit, BenignWindow, Header, Lag, Line, QueueWaits, Wanted};
 use crate::record::{GROUP_INTERVAL_MS, GROUP_WAIT_MS};
 use crate::watcher::Replay;
-use delivery::deliver;
-use episode::episodes;
+use delivery::{Routing, deliver, deliver_routed};
+use episode::{Episode, episodes, routed};
 use flapping::Starts;
 use judge::{Class, Judged, Outcome, Truth, classify};
 use spans::Spans;
@@ -112,8 +115,10 @@ pub struct DrillScore {
     pub epoch_ms: i64,
     /// Engine and speed, for people.
     pub engine: String,
-    /// How pages were delivered.
+    /// How pages were delivered, unless an Alertmanager file said it.
     pub delivery: Delivery,
+    /// What an Alertmanager file made of it.
+    pub routed: Option<Routed>,
     /// What it came to.
     pub verdict: Verdict,
     /// Why it proves nothing.
@@ -218,9 +223,8 @@ pub fn score_drill(
     let header = &record.header;
     let ground = Ground::new(record, params);
     let (truths, end_ms) = (&ground.truths, ground.end_ms);
-    let mut found = episodes(&replay.transitions, end_ms);
     let delivery = params.delivery(header);
-    deliver(&mut found, delivery);
+    let (found, sent) = delivered(replay, pack, header, delivery, end_ms);
     let judged = classify(found, truths, pack, params, header);
     let incidents: Vec<IncidentScore> = truths
         .iter()
@@ -274,6 +278,9 @@ pub fn score_drill(
             header.engine.clone()
         },
         delivery,
+        routed: sent.zip(pack.alertmanager()).map(|(sent, config)| {
+            Routed::new(config.name(), sent, &judged, header.warmup_ms..end_ms)
+        }),
         verdict: match (inconclusive.is_empty(), wolf || missed) {
             (false, _) => Verdict::Inconclusive,
             (true, true) => Verdict::Failed,
@@ -305,6 +312,32 @@ pub fn score_drill(
         incidents,
         episodes: judged,
     }
+}
+
+/// The episodes, and when somebody was told of each: by the pack's Alertmanager, if it has one; else by its severities.
+fn delivered(
+    replay: &Replay,
+    pack: &RulePack,
+    header: &Header,
+    delivery: Delivery,
+    end_ms: i64,
+) -> (Vec<Episode>, Option<Sent>) {
+    let transitions = &replay.transitions;
+    let Some(config) = pack.alertmanager() else {
+        let mut found = episodes(transitions, end_ms);
+        deliver(&mut found, delivery);
+        return (found, None);
+    };
+    let interval_ms = header.evaluation_interval_ms;
+    let sent = notify(config, transitions, header.epoch_ms, interval_ms, end_ms);
+    let mut found = routed(transitions, end_ms, |labels| Some(pack.is_page(labels)));
+    let routing = Routing {
+        config,
+        sent: &sent,
+        end_ms,
+    };
+    deliver_routed(&mut found, &routing);
+    (found, Some(sent))
 }
 
 /// How many harmless windows had a page, or a ticket.

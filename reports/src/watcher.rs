@@ -3,6 +3,7 @@
 use crate::jsonl::{Record, to_labels};
 use crate::record::{AlertState, Header, Line, Transition, Value};
 use firedrill_detector::detector::SeriesRef;
+use firedrill_detector::query::{Query, QueryError};
 use firedrill_detector::tuning::{Trial, Tried};
 use firedrill_detector::{Detector, Emitted, Labels, RuleSet, Schedule, Timestamp};
 use std::collections::BTreeMap;
@@ -87,6 +88,29 @@ impl Watcher {
         lines
     }
 
+    /// Takes in a line of a record.
+    pub(crate) fn line(&mut self, line: &Line) -> Vec<Line> {
+        match line {
+            Line::Series { id, labels } => self.series(*id, &to_labels(labels)),
+            Line::Scrape { at_ms, values, .. } => {
+                let samples = values.iter().map(|(id, value)| (*id, value.0));
+                return self.take(*at_ms, samples);
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// The value of a query at a time up to which [`Self::advance`] has run, in milliseconds since the drill's start.
+    pub(crate) fn query(
+        &mut self,
+        query: &Query,
+        at_ms: i64,
+    ) -> Result<Vec<(Labels, f64)>, QueryError> {
+        self.detector
+            .query(query, Timestamp(self.epoch_ms + at_ms))
+    }
+
     /// What became of the trials, in the order of their alerts.
     #[must_use]
     pub fn into_tried(self) -> Vec<Tried> {
@@ -124,7 +148,8 @@ impl Watcher {
             .collect()
     }
 
-    fn advance(&mut self, to_ms: i64) -> Vec<Line> {
+    /// Runs the evaluations up to a time, in milliseconds since the drill's start.
+    pub(crate) fn advance(&mut self, to_ms: i64) -> Vec<Line> {
         let epoch_ms = self.epoch_ms;
         let outcomes = self.detector.advance(Timestamp(epoch_ms + to_ms));
         outcomes
@@ -207,14 +232,7 @@ pub fn replay(record: &Record, rules: &RuleSet) -> Replay {
 pub(crate) fn watch(watcher: &mut Watcher, record: &Record) -> Replay {
     let mut lines = Vec::new();
     for line in &record.lines {
-        match line {
-            Line::Series { id, labels } => watcher.series(*id, &to_labels(labels)),
-            Line::Scrape { at_ms, values, .. } => {
-                let samples = values.iter().map(|(id, value)| (*id, value.0));
-                lines.extend(watcher.take(*at_ms, samples));
-            }
-            _ => {}
-        }
+        lines.extend(watcher.line(line));
     }
     lines.extend(watcher.finish(record.end_ms()));
     let mut replay = Replay::default();

@@ -6,7 +6,7 @@ mod life;
 pub use absences::{Absences, REDIS, way_of};
 pub(crate) use life::{Life, Rest};
 
-use crate::plan::{Arrivals, Incident, PRODUCER, Plan, Step, TaskPlan};
+use crate::plan::{Arrivals, Incident, PRODUCER, Plan, Routes, Step, TaskPlan};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::{Intake, Note};
 use firedrill_asynq::op::{Deed, TaskState};
@@ -56,9 +56,18 @@ pub struct ByHand {
     /// When.
     pub at: Time,
     /// What.
-    pub what: Deed,
+    pub what: Hand,
     /// Task ids.
     pub ids: Vec<String>,
+}
+
+/// What is done to a task by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hand {
+    /// What asynq's inspector can do.
+    Did(Deed),
+    /// It was deleted and enqueued again, into the queue that has this place in the plan.
+    Moved(usize),
 }
 
 /// What is in Redis when a drill is over.
@@ -306,7 +315,7 @@ pub(crate) struct Auditor {
     lossy: Vec<(Time, String)>,
     /// How long an attempt at a task of each workload entry may take, and after its arrival.
     limits: Vec<Limits>,
-    /// Longest harmless wait of each workload entry.
+    /// Longest harmless wait in each queue.
     objectives_ms: Vec<i64>,
     /// How long after its arrival a task of each workload entry is due.
     delays_ms: Vec<i64>,
@@ -327,8 +336,8 @@ pub(crate) struct Auditor {
     harmed_queues: Vec<BTreeSet<usize>>,
     /// Of each workload entry.
     entries: Vec<Coming>,
-    /// Place of each workload entry's queue in `waits`.
-    queues: Vec<usize>,
+    /// Where tasks go when they are sent; places are those in `waits`.
+    routes: Routes,
     waits: Vec<QueueWaits>,
 }
 
@@ -425,9 +434,10 @@ impl Auditor {
                 .collect(),
             limits: plan.workload.iter().map(Limits::of).collect(),
             delays_ms: plan.workload.iter().map(|task| task.delay_ms).collect(),
-            objectives_ms: workloads
-                .clone()
-                .map(|index| objective_ms(plan, index))
+            objectives_ms: plan
+                .queues
+                .iter()
+                .map(|queue| queue.wait_objective_ms)
                 .collect(),
             came_scored: false,
             warmup_ends: origin.plus_millis(plan.warmup_ms),
@@ -441,11 +451,7 @@ impl Auditor {
             impacts: untouched.collect(),
             harmed_queues: vec![BTreeSet::new(); incidents.len()],
             entries: workloads.map(|index| Coming::of(plan, index)).collect(),
-            queues: plan
-                .workload
-                .iter()
-                .map(|task| queue_of(plan, &task.queue))
-                .collect(),
+            routes: Routes::of(plan, origin),
             waits: plan
                 .queues
                 .iter()
@@ -455,6 +461,18 @@ impl Auditor {
                 })
                 .collect(),
         }
+    }
+
+    /// The leg of the plan's routes that a task was sent on.
+    #[inline]
+    pub(crate) fn leg(&self, life: &Life) -> usize {
+        self.routes.leg(life.workload as usize, life.sent)
+    }
+
+    /// The place of the queue that a task was in at `at`.
+    fn place(&self, life: &Life, at: Time) -> Option<usize> {
+        let sent_to = self.routes.place(life.workload as usize, life.sent);
+        life.moved_to(at).or(sent_to)
     }
 
     /// Redis answered an enqueue.
@@ -541,7 +559,8 @@ impl Auditor {
                 self.audit.unexplained.rejected += 1;
                 self.example("rejected", &name);
             }
-            self.harmed(life, [(life.sent, life.sent)].into_iter());
+            let place = self.place(life, life.sent);
+            self.harmed(place, [(life.sent, life.sent)].into_iter());
             return;
         }
         let fate = self.fate(life, left);
@@ -572,16 +591,16 @@ impl Auditor {
             _ => None,
         };
         let wait_ms = wait_end.millis() - due.millis();
+        let place = self.place(life, wait_end);
         if life.first_start().is_some()
-            && let Some(place) = self.queues.get(life.workload as usize)
+            && let Some(place) = place
         {
-            self.waits[*place].counts.record(wait_ms);
+            self.waits[place].counts.record(wait_ms);
         }
-        let objective_ms = self.objectives_ms.get(life.workload as usize);
+        let objective_ms = place.and_then(|place| self.objectives_ms.get(place));
         let objective_ms = objective_ms.copied().unwrap_or(NO_OBJECTIVE_MS);
         let late = wait_ms > objective_ms;
-        let users = self.queues.get(life.workload as usize);
-        if let Some(users) = users.and_then(|place| self.users.get_mut(*place)) {
+        if let Some(users) = place.and_then(|place| self.users.get_mut(place)) {
             users.came += 1;
             users.late += u64::from(late);
             let missed = due.plus_millis(objective_ms);
@@ -590,6 +609,7 @@ impl Auditor {
                 users.late_before += u64::from(late);
             }
         }
+        let audit = &mut self.audit;
         audit.late += u64::from(late);
         // A repeated execution that no failure asked for.
         let twice = life.starts > life.failures + 1;
@@ -605,7 +625,7 @@ impl Auditor {
         let moments = life.harmed.iter().map(|at| (*at, *at));
         let waited = late.then(|| (due.plus_millis(objective_ms), wait_end));
         let over = over.map(|at| (at, at));
-        self.harmed(life, moments.chain(waited).chain(over));
+        self.harmed(place, moments.chain(waited).chain(over));
     }
 
     /// What became of a task that was accepted.
@@ -616,7 +636,9 @@ impl Auditor {
             (Some(rest), _) if rest.state == TaskState::Archived => Fate::Archived,
             (Some(rest), _) => Fate::Queued(rest),
             (None, _) if life.revoked => Fate::Archived,
-            (None, Some((at, Deed::Delete))) if at >= life.last_sign() => Fate::Deleted(at),
+            (None, Some((at, Hand::Did(Deed::Delete)))) if at >= life.last_sign() => {
+                Fate::Deleted(at)
+            }
             (None, _) if !self.ledgers_whole => Fate::Untold,
             (None, _) => match (
                 self.absences.lost_since(life.sent, life.last_sign()),
@@ -632,7 +654,7 @@ impl Auditor {
 
     /// Counts a task that was accepted in its class.
     fn count(&mut self, life: &Life, fate: Fate, name: &impl Fn() -> String) {
-        let queue = self.queues.get(life.workload as usize).copied();
+        let queue = self.place(life, self.end);
         if let Some(at) = life.archived_at()
             && let Some(times) = queue.and_then(|place| self.archivings.get_mut(place))
         {
@@ -704,13 +726,13 @@ impl Auditor {
     }
 
     /// Counts one task's harm into every incident that can be behind it and that it falls into.
-    fn harmed(&mut self, life: &Life, spans: impl Iterator<Item = Harm> + Clone) {
-        let Some(queue) = self.queues.get(life.workload as usize) else {
+    fn harmed(&mut self, place: Option<usize>, spans: impl Iterator<Item = Harm> + Clone) {
+        let Some(queue) = place else {
             return;
         };
         let incidents = self.windows.iter().zip(&mut self.impacts);
         for ((windows, impact), queues) in incidents.zip(&mut self.harmed_queues) {
-            let Some(Some((starts, stops))) = windows.get(*queue) else {
+            let Some(Some((starts, stops))) = windows.get(queue) else {
                 continue;
             };
             let hits = spans
@@ -724,7 +746,7 @@ impl Auditor {
             let since = |at: Time| at.millis() - self.origin.millis();
             let (first, last) = (since(first), since(last));
             impact.harmed_tasks += 1;
-            queues.insert(*queue);
+            queues.insert(queue);
             impact.first_ms = Some(impact.first_ms.map_or(first, |known| known.min(first)));
             impact.last_ms = Some(impact.last_ms.map_or(last, |known| known.max(last)));
         }
@@ -862,19 +884,6 @@ impl Limits {
 const EXAMPLES_MAX: usize = 5;
 /// A wait nobody reaches: of a task whose queue has no objective.
 const NO_OBJECTIVE_MS: i64 = i64::MAX / 4_000_000;
-
-/// The place of a queue in the plan, which names no queue it does not have.
-fn queue_of(plan: &Plan, name: &str) -> usize {
-    let place = plan.queues.iter().position(|queue| queue.name == name);
-    place.unwrap_or(0)
-}
-
-fn objective_ms(plan: &Plan, workload: usize) -> i64 {
-    plan.workload
-        .get(workload)
-        .and_then(|task| plan.queues.iter().find(|queue| queue.name == task.queue))
-        .map_or(NO_OBJECTIVE_MS, |queue| queue.wait_objective_ms)
-}
 
 /// Median, 99th percentile and maximum (nearest rank); zeros when there is nothing.
 pub(crate) fn quantiles(values: &mut [i64]) -> [i64; 3] {

@@ -57,6 +57,9 @@ const FLAGSHIP: &str = "flagship";
 /// Folder of the rule packs.
 const RULES: &str = "rules";
 
+/// Folder of the worlds, which are `world`'s.
+const WORLDS: &str = "worlds";
+
 fn all() -> impl Iterator<Item = Builtin> {
     FILES.iter().map(|(path, text)| {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
@@ -68,7 +71,9 @@ fn all() -> impl Iterator<Item = Builtin> {
 /// All scenarios: the flagship set by name, then the others by folder and name.
 #[must_use]
 pub fn scenarios() -> Vec<Builtin> {
-    let mut scenarios: Vec<Builtin> = all().filter(|file| file.folder != RULES).collect();
+    let mut scenarios: Vec<Builtin> = all()
+        .filter(|file| ![RULES, WORLDS].contains(&file.folder))
+        .collect();
     scenarios.sort_by_cached_key(|file| match file.is_flagship() {
         true => ("", file.name),
         false => (file.folder, file.name),

@@ -33,6 +33,10 @@ pub struct Rules {
     pub set: RuleSet,
     /// How what fires is delivered.
     pub delivery: Delivery,
+    /// An Alertmanager file that says it instead, as records have it ([`Config::reduced`]).
+    ///
+    /// [`Config::reduced`]: firedrill_reports::alertmanager::Config::reduced
+    pub alertmanager: Option<RuleText>,
 }
 
 /// Why a drill has no complete record.
@@ -97,6 +101,7 @@ pub async fn run_live(
         plan,
         &rules.texts,
         rules.delivery,
+        rules.alertmanager.as_ref(),
         &EngineFacts::live(plan, options),
     );
     let mut recording = Recording::create(&options.dir, plan, rules, &header)?;
@@ -136,6 +141,7 @@ pub fn run_virtual(
         plan,
         &rules.texts,
         rules.delivery,
+        rules.alertmanager.as_ref(),
         &EngineFacts::virtual_time(plan),
     );
     let mut recording = Recording::create(dir, plan, rules, &header)?;
@@ -155,6 +161,7 @@ pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples
         plan,
         &rules.texts,
         rules.delivery,
+        rules.alertmanager.as_ref(),
         &EngineFacts::virtual_time(plan),
     );
     let mut watcher = Watcher::new(rules.set.clone(), &header);
@@ -206,7 +213,7 @@ pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples
 #[must_use]
 pub fn virtual_header(plan: &Plan) -> Header {
     let engine = EngineFacts::virtual_time(plan);
-    header(plan, &[], Delivery::default(), &engine)
+    header(plan, &[], Delivery::default(), None, &engine)
 }
 
 /// A record being written, with the detector that watches it.
@@ -358,7 +365,13 @@ impl EngineFacts {
     }
 }
 
-fn header(plan: &Plan, rules: &[RuleText], delivery: Delivery, engine: &EngineFacts) -> Header {
+fn header(
+    plan: &Plan,
+    rules: &[RuleText],
+    delivery: Delivery,
+    alertmanager: Option<&RuleText>,
+    engine: &EngineFacts,
+) -> Header {
     let incidents = plan
         .incidents
         .iter()
@@ -418,6 +431,7 @@ fn header(plan: &Plan, rules: &[RuleText], delivery: Delivery, engine: &EngineFa
         evaluation_phase_ms: plan.evaluation_phase_ms,
         group_wait_ms: delivery.group_wait_ms,
         group_interval_ms: delivery.group_interval_ms,
+        alertmanager: alertmanager.cloned(),
         rules: rules.to_vec(),
         plan: plan.to_yaml(),
         steps: steps.collect(),

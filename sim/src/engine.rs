@@ -6,8 +6,8 @@ pub mod virtual_time;
 
 use crate::audit::Audited;
 use crate::lever::TasksLever;
-pub(crate) use crate::plan::{EXPORTERS, targets};
-use firedrill_asynq::op::Deed;
+pub(crate) use crate::plan::{EXPORTERS, Source, targets};
+use firedrill_asynq::op::{Deed, TaskState};
 use firedrill_detector::Labels;
 use firedrill_reports::record::{Interference, Lag, Mark};
 use std::io;
@@ -56,6 +56,10 @@ pub enum Observation {
     },
 }
 
+/// States in which tasks of a type are moved to another queue, in this order: whatever waits and is to be done.
+pub(crate) const MOVED: [TaskState; 3] =
+    [TaskState::Pending, TaskState::Scheduled, TaskState::Retry];
+
 /// What is told of tasks that an operator changed by hand.
 pub(crate) fn tasks_saw(what: &TasksLever, queue: &str, count: usize) -> String {
     let tasks = if count == 1 { "task" } else { "tasks" };
@@ -72,6 +76,9 @@ pub(crate) fn tasks_saw(what: &TasksLever, queue: &str, count: usize) -> String 
                 .as_ref()
                 .map_or_else(String::new, |task| format!(" of {task}"));
             format!("{count} {} {tasks}{of} in {queue} {done}", state.name())
+        }
+        TasksLever::Move { task, to } => {
+            format!("{count} waiting {tasks} of {task} moved from {queue} to {to}")
         }
         TasksLever::RepairOrphans => {
             format!("{count} active {tasks} without a lease in {queue} made pending")

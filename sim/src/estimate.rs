@@ -1,6 +1,7 @@
 //! How much memory and how many events a virtual drill may take at most, known before it begins.
 
 use crate::plan::{Plan, expected_tasks};
+use crate::world::AppMetric;
 use firedrill_detector::text::counted;
 use std::fmt;
 
@@ -12,8 +13,6 @@ const SLOT_BYTES: u64 = 512;
 const SAMPLE_BYTES: u64 = 24;
 /// What a drill takes whatever its size.
 const DRILL_BYTES: u64 = 4 << 20;
-/// Series of a target that grow with nothing else: buckets and counters of one task type.
-const SERIES_PER_KIND: u64 = 16;
 /// Events a drill may have: at some millions a second, about a quarter of an hour.
 const EVENTS_MAX: u64 = 5_000_000_000;
 /// Tasks have numbers of 32 bits.
@@ -92,14 +91,16 @@ impl Estimate {
             // A beat, a forwarder and a janitor run take a few steps each.
             f64::from(worker.processes) * seconds * (1.0 / pause_s + 2.0)
         });
-        let targets = plan.processes().len() as f64 + 2.0;
-        let scrapes = plan.duration_ms as f64 / plan.scrape_interval_ms.max(1) as f64 * targets;
+        let scrapes = plan.scrapes();
         // Each task arrives, is retried at most a few times within a drill, and each attempt ends.
         let events = tasks * 10.0 + polls.sum::<f64>() + scrapes;
         let kinds = plan.workload.len() as u64;
         let slots = plan.processes().into_iter();
         let slots: u64 = slots.map(|(_, worker)| u64::from(worker.concurrency)).sum();
-        let sample_bytes = scrapes as u64 * SERIES_PER_KIND * kinds * SAMPLE_BYTES;
+        let metrics = plan.world.metrics.iter();
+        // Series of a target that grow with nothing else: buckets and counters of one task type.
+        let series = metrics.map(AppMetric::series_per_kind).sum::<u64>().max(1);
+        let sample_bytes = scrapes as u64 * series * kinds * SAMPLE_BYTES;
         Self {
             tasks: tasks as u64,
             events: events as u64,

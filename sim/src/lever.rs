@@ -388,6 +388,13 @@ pub enum TasksLever {
     },
     /// Those that are active and have no lease go back to `pending`.
     RepairOrphans,
+    /// Those of a type that wait are enqueued into another queue; whoever enqueues knows the plan and the time.
+    Move {
+        /// Task type.
+        task: String,
+        /// The other queue.
+        to: String,
+    },
 }
 
 /// What is done to links.

@@ -12,6 +12,7 @@ pub mod producer;
 pub mod remedy;
 pub mod scenario;
 pub mod units;
+pub mod world;
 
 pub mod agreement;
 pub mod handler;

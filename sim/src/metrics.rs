@@ -1,84 +1,20 @@
-//! What a drill exposes to Prometheus, under the user's own names: the worker's counters, asynq's collector, and a
-//! few of Redis'. Plain values; `exposition` turns them into text and back.
+//! What a drill exposes to Prometheus: what the application counts, under the names of its world (`app`), asynq's collector,
+//! and a few numbers of Redis'. Plain values; `exposition` turns them into text and back.
 
+mod app;
+pub mod catalogue;
 pub mod exposition;
 
-use firedrill_asynq::actor::Outcome;
-use firedrill_asynq::actor::server::Meter;
+pub use app::{App, JobSeries, WorkerMetrics};
+
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::exporter::{self, QueueSeries};
 use firedrill_asynq::note::Intake;
 use firedrill_asynq::op::QueueStats;
 use firedrill_detector::Labels;
-use std::collections::BTreeMap;
-
-/// Upper bounds in seconds of `job_duration_seconds`: Prometheus' default buckets.
-pub const DURATION_BUCKETS: [f64; 11] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
 
 /// One exposed value.
 pub type Value = (Labels, f64);
-
-/// Counters of one worker process. They live and die with the process.
-#[derive(Debug, Clone)]
-pub struct WorkerMetrics<K> {
-    kinds: BTreeMap<K, Counters>,
-}
-
-impl<K> Default for WorkerMetrics<K> {
-    fn default() -> Self {
-        Self {
-            kinds: BTreeMap::new(),
-        }
-    }
-}
-
-/// Handler returns of one task type in one queue.
-#[derive(Debug, Clone, Default)]
-struct Counters {
-    success: u64,
-    failed: u64,
-    buckets: [u64; DURATION_BUCKETS.len()],
-    sum: f64,
-}
-
-/// A series of a worker's `/metrics`, by task type and queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum JobSeries {
-    /// `job_processed_total{status="failed"}`
-    Failed,
-    /// `job_processed_total{status="success"}`
-    Success,
-    /// `job_duration_seconds_bucket`, by the number of its bound; the last is `+Inf`.
-    Bucket(usize),
-    /// `job_duration_seconds_sum`
-    Sum,
-    /// `job_duration_seconds_count`
-    Count,
-}
-
-impl JobSeries {
-    /// The series' labels, without those of the target.
-    #[must_use]
-    pub fn labels(self, task_type: &str, queue: &str) -> Labels {
-        let of = [("task_type", task_type), ("queue", queue)];
-        let with =
-            |name, label, value| Labels::metric(name, of.into_iter().chain([(label, value)]));
-        match self {
-            Self::Failed => with("job_processed_total", "status", "failed"),
-            Self::Success => with("job_processed_total", "status", "success"),
-            Self::Bucket(bound) => {
-                let bound = DURATION_BUCKETS
-                    .get(bound)
-                    .map_or("+Inf".to_owned(), f64::to_string);
-                with("job_duration_seconds_bucket", "le", &bound)
-            }
-            Self::Sum => Labels::metric("job_duration_seconds_sum", of),
-            Self::Count => Labels::metric("job_duration_seconds_count", of),
-        }
-    }
-}
 
 /// A series of a pool of connections, as Go's `database/sql` has them exposed by Prometheus' client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,74 +47,14 @@ impl PoolSeries {
     }
 }
 
-impl<K: Ord> Meter<K> for WorkerMetrics<K> {
-    fn handled(&mut self, kind: K, outcome: &Outcome, seconds: f64) {
-        if let Outcome::Panic {
-            uncounted: true, ..
-        } = outcome
-        {
-            return;
-        }
-        let counters = self.kinds.entry(kind).or_default();
-        match outcome {
-            Outcome::Success => counters.success += 1,
-            Outcome::Failure { .. } | Outcome::Panic { .. } => counters.failed += 1,
-        }
-        counters.sum += seconds;
-        // Bounds ascend, so that most returns touch few buckets: each is counted where it falls and added up when read.
-        if let Some(bucket) = DURATION_BUCKETS.iter().position(|bound| seconds <= *bound) {
-            counters.buckets[bucket] += 1;
-        }
-    }
-}
-
-impl<K: Ord> WorkerMetrics<K> {
-    /// Everything exposed now, in a fixed order. As in Go's client, a series appears with its first increment.
-    pub fn each<'k>(&'k self, mut expose: impl FnMut(&'k K, JobSeries, f64)) {
-        for (kind, counters) in &self.kinds {
-            for (series, count) in [
-                (JobSeries::Failed, counters.failed),
-                (JobSeries::Success, counters.success),
-            ] {
-                if count > 0 {
-                    expose(kind, series, count as f64);
-                }
-            }
-        }
-        for (kind, counters) in &self.kinds {
-            let mut below = 0;
-            for (bound, count) in counters.buckets.iter().enumerate() {
-                below += count;
-                expose(kind, JobSeries::Bucket(bound), below as f64);
-            }
-            let count = (counters.success + counters.failed) as f64;
-            expose(kind, JobSeries::Bucket(DURATION_BUCKETS.len()), count);
-            expose(kind, JobSeries::Sum, counters.sum);
-            expose(kind, JobSeries::Count, count);
-        }
-    }
-}
-
-impl WorkerMetrics<(String, String)> {
-    /// Everything exposed now, with its labels.
-    #[must_use]
-    pub fn values(&self) -> Vec<Value> {
-        let mut values = Vec::new();
-        self.each(|(task_type, queue), series, value| {
-            values.push((series.labels(task_type, queue), value));
-        });
-        values
-    }
-}
-
 /// What a producer counts of its calls: of each task type and queue, those that were accepted, those refused as duplicates, and
 /// those with another error.
 #[derive(Debug, Clone, Default)]
 pub struct ProducerMetrics {
     /// Task types with their queues, in order.
     kinds: Vec<(String, String)>,
-    /// The kind of each workload entry.
-    entries: Vec<usize>,
+    /// The kind of each leg of the plan's routes.
+    legs: Vec<usize>,
     counts: Vec<[u64; 3]>,
 }
 
@@ -186,25 +62,25 @@ pub struct ProducerMetrics {
 pub const ENQUEUE_RESULTS: [&str; 3] = ["ok", "duplicate", "error"];
 
 impl ProducerMetrics {
-    /// Of workload entries with these task types and queues.
+    /// Of legs with these task types and queues.
     #[must_use]
-    pub fn new(entries: impl IntoIterator<Item = (String, String)>) -> Self {
-        let entries: Vec<_> = entries.into_iter().collect();
-        let mut kinds = entries.clone();
+    pub fn new(legs: impl IntoIterator<Item = (String, String)>) -> Self {
+        let legs: Vec<_> = legs.into_iter().collect();
+        let mut kinds = legs.clone();
         kinds.sort();
         kinds.dedup();
         let place = |kind| kinds.binary_search(kind).unwrap_or(0);
         Self {
-            entries: entries.iter().map(place).collect(),
+            legs: legs.iter().map(place).collect(),
             counts: vec![[0; 3]; kinds.len()],
             kinds,
         }
     }
 
-    /// A task of a workload entry was answered.
+    /// A task on a leg was answered.
     #[inline]
-    pub fn answered(&mut self, entry: u32, answer: Intake) {
-        let kind = self.entries.get(entry as usize);
+    pub fn answered(&mut self, leg: usize, answer: Intake) {
+        let kind = self.legs.get(leg);
         if let Some(counts) = kind.and_then(|kind| self.counts.get_mut(*kind)) {
             counts[match answer {
                 Intake::Accepted => 0,

@@ -13,6 +13,7 @@ mod rates;
 mod resource;
 mod restart;
 mod roster;
+mod route;
 mod served;
 mod skew;
 mod start;
@@ -34,10 +35,11 @@ pub(crate) use restart::Backoff;
 pub use restart::RestartPlan;
 pub use roster::{Roster, Select};
 pub(crate) use roster::{Scale, name_of};
+pub use route::Routes;
 pub use skew::Skew;
 pub use start::{Start, TimeOfDay};
 pub use targets::TARGETS_FILE;
-pub(crate) use targets::{EXPORTERS, targets};
+pub(crate) use targets::{EXPORTERS, Source, TargetPlan, targets};
 pub use trace::{Recording, Run};
 
 use crate::fault::{Fault, Harm};
@@ -49,6 +51,7 @@ use crate::lever::{
     Lever, LinkLever, On, PointLever, PointVerdict, ProcessLever, QueueLever, RedisLever, Ways,
 };
 use crate::remedy::Remedy;
+use crate::world::World;
 use content::{PayloadForm, UniqueForm};
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::call::CallKind;
@@ -108,6 +111,9 @@ pub struct Plan {
     /// Whether the producer is scraped, too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub producer_metrics: bool,
+    /// What Prometheus sees of all this.
+    #[serde(default, skip_serializing_if = "World::is_default")]
+    pub world: World,
     /// Default evaluation interval of rule groups.
     pub evaluation_interval_ms: i64,
     /// Where in the interval the evaluations fall; drawn from the seed, as Prometheus' is from a hash.
@@ -510,7 +516,7 @@ pub struct Window {
 
 impl WorkerPlan {
     /// Names of the queues it serves.
-    fn serves(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn serves(&self) -> impl Iterator<Item = &str> {
         self.queues.iter().map(|(queue, _)| queue.as_str())
     }
 }
@@ -555,12 +561,6 @@ impl Plan {
         let scaled = self.remedies.iter().filter_map(|step| step.remedy.scale());
         let to = scaled.filter(|(name, _)| *name == worker.name);
         to.map(|(_, to)| to).fold(worker.processes, u32::max)
-    }
-
-    /// What the producer counts by: type and queue of each workload entry.
-    pub(crate) fn task_types(&self) -> impl Iterator<Item = (String, String)> {
-        let entries = self.workload.iter();
-        entries.map(|task| (task.task.clone(), task.queue.clone()))
     }
 
     /// The step of the timeline with this id.
@@ -614,6 +614,13 @@ impl Plan {
             for worker in &self.workers {
                 if worker.serves().any(|queue| reached.contains(queue)) {
                     reached.extend(worker.serves());
+                }
+            }
+            // What is moved out of a queue takes its harm along.
+            let moves = self.remedies.iter().filter_map(|step| step.remedy.moves());
+            for (_, from, to) in moves {
+                if reached.contains(from) {
+                    reached.insert(to);
                 }
             }
             if reached.len() == before {

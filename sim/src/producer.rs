@@ -2,7 +2,7 @@
 
 use crate::lever::{Arriving, Lever, LoadLever};
 use crate::plan::{
-    Arrival, ArrivalTimes, Arrivals, Births, Child, Dice, Execution, IdPattern, Plan, Step,
+    Arrival, ArrivalTimes, Arrivals, Births, Child, Dice, Execution, IdPattern, Plan, Routes, Step,
     TaskPlan,
 };
 use firedrill_asynq::actor::scheduler::{Periodic, Scheduler};
@@ -140,6 +140,11 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
     }
 
     /// Who makes its tasks.
+    pub(crate) fn mint(&self) -> &M {
+        &self.mint
+    }
+
+    /// The same, to make one.
     pub(crate) fn mint_mut(&mut self) -> &mut M {
         &mut self.mint
     }
@@ -293,15 +298,17 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
 pub struct Messages {
     seed: u64,
     workload: Vec<TaskPlan>,
+    routes: Routes,
     dice: Dice,
 }
 
 impl Messages {
-    /// Of the tasks of `plan`.
+    /// Of the tasks of `plan`, whose time 0 is `origin`.
     #[must_use]
-    pub fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Plan, origin: Time) -> Self {
         Self {
             seed: plan.seed,
+            routes: Routes::of(plan, origin),
             workload: plan.workload.clone(),
             dice: Dice::new(plan),
         }
@@ -310,10 +317,7 @@ impl Messages {
     /// The queues they go to.
     #[must_use]
     pub fn queues(&self) -> BTreeSet<String> {
-        self.workload
-            .iter()
-            .map(|task| task.queue.clone())
-            .collect()
+        self.routes.task_types().map(|(_, queue)| queue).collect()
     }
 }
 
@@ -339,6 +343,7 @@ impl Messages {
     ) -> Submission<TaskMessage> {
         let Payload { workload, seq, .. } = payload;
         let task = &self.workload[workload];
+        let queue = self.routes.queue(workload, now);
         let number = task.payload_number(seq);
         let bytes = self.dice.payload_bytes(task, workload, seq);
         let payload = Payload {
@@ -349,7 +354,7 @@ impl Messages {
         // A payload that comes again does not tell which arrival it is of, and a header is no part of the lock's key.
         let header = || (SEQ_HEADER.to_owned(), seq.to_string());
         let unique_key = match task.unique {
-            Some(_) => Queue(&task.queue).unique(&task.task, Some(&payload)),
+            Some(_) => Queue(queue).unique(&task.task, Some(&payload)),
             None => String::new(),
         };
         let message = TaskMessage {
@@ -359,7 +364,7 @@ impl Messages {
             unique_key,
             group_key: task.group.clone().unwrap_or_default(),
             headers: (number != seq).then(header).into_iter().collect(),
-            queue: task.queue.clone(),
+            queue: queue.to_owned(),
             retry: i32::try_from(task.max_retry).unwrap_or(i32::MAX),
             timeout: task.timeout_ms / 1_000,
             deadline: task.deadline_ms.map_or(0, |ms| now.plus_millis(ms).secs()),
@@ -591,7 +596,7 @@ mod tests {
     #[test]
     fn a_periodic_task_is_enqueued_published_and_remembered() {
         let plan = plan_with_arrivals("{ cron: \"@every 7s\" }");
-        let messages = Messages::new(&plan);
+        let messages = Messages::new(&plan, START);
         let producer = Producer::new(&plan, START, messages.queues(), messages);
         let mut paper = Paper {
             producer: producer.publishing(&plan, "h1", 42),

@@ -45,6 +45,11 @@ pub trait Definition: Form {
         None
     }
 
+    /// The task type that it moves, from which queue and to which, if it does that.
+    fn moves(&self) -> Option<(&str, &str, &str)> {
+        None
+    }
+
     /// What is wrong with it, whatever stands beside it, and what is accepted.
     fn wrong(&self) -> Option<(String, &'static str)> {
         None
@@ -202,6 +207,12 @@ macro_rules! remedies {
                 match self { $(Self::$remedy(remedy) => remedy.task(),)* }
             }
 
+            /// The task type that it moves, from which queue and to which, if it does that.
+            #[must_use]
+            pub fn moves(&self) -> Option<(&str, &str, &str)> {
+                match self { $(Self::$remedy(remedy) => remedy.moves(),)* }
+            }
+
             /// What is wrong with it, whatever stands beside it, and what is accepted.
             #[must_use]
             pub fn wrong(&self) -> Option<(String, &'static str)> {
@@ -236,5 +247,6 @@ remedies! {
     "tasks.run" tasks_run TasksRun;
     "tasks.archive" tasks_archive TasksArchive;
     "tasks.delete" tasks_delete TasksDelete;
+    "task.move" task_move TaskMove;
     "orphans.repair" orphans_repair OrphansRepair;
 }

@@ -6,6 +6,7 @@ pub mod schema;
 mod text;
 mod timeline;
 mod truth;
+mod world;
 
 use crate::fault::{self, Fault};
 use crate::form::{Form, Spotted};
@@ -20,6 +21,7 @@ pub use crate::form::At;
 pub use resolve::PlanOptions;
 pub use timeline::Select;
 use truth::{Benign, Incident};
+use world::{Seen, seen};
 
 /// The only version there is.
 const VERSION: &str = "firedrill/v1";
@@ -68,6 +70,9 @@ form! {
         workload: Vec<Spotted<TaskPlan>> = list("workload entry", spotted::<TaskPlan>()), required;
         /// Who works.
         workers: Vec<Spotted<WorkerPlan>> = list("worker", spotted::<WorkerPlan>()), required;
+        /// What Prometheus sees of all this: a world inside the binary (`runbook`, `wiki`, `kubernetes`), a file beside the scenario, or
+        /// all of a world.
+        world: Seen = seen(), quiet Seen::default();
         /// How Prometheus scrapes.
         scrape: Scrape = within::<Scrape>(), default Scrape::default();
         /// How Prometheus evaluates rules.
@@ -183,6 +188,17 @@ impl Scenario {
             };
             let name = remedy.value.name();
             let ends_some = |kind: &fault::Kind| kind.remedies.contains(&name);
+            if let Some((_, _, to)) = remedy.value.moves()
+                && !plan
+                    .workers
+                    .iter()
+                    .any(|worker| worker.serves().any(|queue| queue == to))
+            {
+                notes.push(format!(
+                    "{}:{}: {name}: no worker serves queue `{to}`, so what is moved there stays there",
+                    self.file, remedy.at.line
+                ));
+            }
             let mut planned = plan.remedies.iter();
             let planned = planned
                 .find(|planned| planned.at_ms == step.at.value && planned.remedy == remedy.value);

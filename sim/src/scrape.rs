@@ -35,18 +35,25 @@ impl SeriesTable {
 pub struct Target {
     job: String,
     instance: String,
+    /// Its other labels.
+    labels: Vec<(String, String)>,
     up: u32,
     /// Numbers of the series it exposed, ascending.
     exposed: Vec<u32>,
 }
 
 impl Target {
-    /// A target that was not scraped yet.
+    /// A target that was not scraped yet; `labels`: those beside `job` and `instance`.
     #[must_use]
-    pub fn new(job: &str, instance: &str, series: &mut SeriesTable) -> Self {
+    pub fn new(
+        (job, instance): (&str, &str),
+        labels: &[(String, String)],
+        series: &mut SeriesTable,
+    ) -> Self {
         let mut target = Self {
             job: job.to_owned(),
             instance: instance.to_owned(),
+            labels: labels.to_vec(),
             up: 0,
             exposed: Vec::new(),
         };
@@ -119,12 +126,29 @@ impl Target {
         self.scraped(numbered)
     }
 
+    /// A series' labels with those of its target. What a target exposes under a name of its target's labels goes by `exported_NAME`
+    /// (prometheus `scrape/scrape.go`, `mutateSampleLabels` without `honor_labels`).
     fn with_own(&self, labels: &Labels) -> Labels {
-        let own = [
+        let other = self.labels.iter();
+        let other = other.map(|(name, value)| (name.as_str(), value.as_str()));
+        let own: Vec<(&str, &str)> = [
             ("job", self.job.as_str()),
             ("instance", self.instance.as_str()),
-        ];
-        Labels::from_pairs(labels.iter().chain(own))
+        ]
+        .into_iter()
+        .chain(other)
+        .collect();
+        let is_own = |name: &str| own.iter().any(|(own, _)| *own == name);
+        let exposed = labels.iter().map(|(name, value)| {
+            let mut name = name.to_owned();
+            while is_own(&name) {
+                name = format!("exported_{name}");
+            }
+            (name, value.to_owned())
+        });
+        let own = own.iter();
+        let own = own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Labels::from_pairs(exposed.chain(own))
     }
 }
 
@@ -134,9 +158,28 @@ mod tests {
     use firedrill_detector::sample::is_stale;
 
     #[test]
+    fn labels_of_the_target_go_before_those_it_exposes() {
+        let mut series = SeriesTable::default();
+        let own = [("pod".to_owned(), "p-0".to_owned())];
+        let target = Target::new(("worker", "w-0"), &own, &mut series);
+        let exposed = Labels::metric("a", [("pod", "x"), ("job", "y"), ("queue", "q")]);
+        target.number(&exposed, &mut series);
+        let (_, known) = series.take_new().pop().unwrap();
+        let wanted = [
+            ("exported_job", "y"),
+            ("exported_pod", "x"),
+            ("instance", "w-0"),
+            ("job", "worker"),
+            ("pod", "p-0"),
+            ("queue", "q"),
+        ];
+        assert_eq!(known, Labels::metric("a", wanted));
+    }
+
+    #[test]
     fn what_vanishes_is_marked_once() {
         let mut series = SeriesTable::default();
-        let mut target = Target::new("worker", "w-0", &mut series);
+        let mut target = Target::new(("worker", "w-0"), &[], &mut series);
         let own = |name| Labels::metric(name, [("job", "worker"), ("instance", "w-0")]);
         let a = target.number(&Labels::metric("a", []), &mut series);
         let b = target.number(&Labels::metric("b", []), &mut series);

@@ -13,10 +13,11 @@ use crate::handler::{self, Behaviour, Ending};
 use crate::http;
 use crate::ledger::LedgerFile;
 use crate::metrics::counts_as_started;
-use crate::metrics::{PoolSeries, WorkerMetrics, exposition};
+use crate::metrics::{App, PoolSeries, WorkerMetrics, exposition};
 use crate::plan::{Execution, Plan, Skew, WorkerPlan};
 use crate::producer::{Messages, Payload};
 use crate::pulse::Pulse;
+use crate::world::World;
 use anyhow::Context;
 use axum::Router;
 use firedrill_asynq::actor::server::{Served, ServerConfig};
@@ -210,6 +211,7 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     let pages = pages(
         outside_tx.clone(),
         (started, memory),
+        Arc::new(spec.plan.world.clone()),
         health.clone(),
         resources.clone(),
     );
@@ -224,12 +226,12 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
         &config,
         (spec.plan.seed, &stream),
         clock.now(),
-        WorkerMetrics::default(),
+        WorkerMetrics::new(&App::of(&spec.plan.world)),
     );
     let ids = firedrill_asynq::rng::stream(spec.plan.seed, &format!("{stream}/aggregated"));
     let skews = spec.plan.skews_of(&spec.process);
     let tools = Tools {
-        messages: Messages::new(&decisions.plan),
+        messages: Messages::new(&decisions.plan, clock.virtual_start),
         broker: broker.clone(),
         ledger: ledger.clone(),
         resources,
@@ -437,11 +439,12 @@ type Health = Result<(), Box<BrokerError>>;
 fn pages(
     outside: mpsc::UnboundedSender<Outside<Server>>,
     (started, shows_memory): (Time, bool),
+    world: Arc<World>,
     health: Arc<Mutex<Health>>,
     resources: Arc<Resources>,
 ) -> Router {
     let values = move || {
-        let (outside, resources) = (outside.clone(), resources.clone());
+        let (outside, resources, world) = (outside.clone(), resources.clone(), world.clone());
         async move {
             let (tx, rx) = oneshot::channel();
             let look = Box::new(move |server: &Server| {
@@ -462,7 +465,7 @@ fn pages(
                 let resident = Labels::metric("process_resident_memory_bytes", []);
                 values.push((resident, life::memory().ok()?.resident_bytes as f64));
             }
-            Some(exposition::encode(&values))
+            Some(exposition::encode_in(&values, &world))
         }
     };
     let well = move || {

@@ -69,6 +69,14 @@ pub(crate) struct Shared<T> {
 
 /// Counts what handlers came to, as a middleware around them does.
 pub trait Meter<K> {
+    /// Whether it wants to hear of handlers that start.
+    fn hears_of_starts(&self) -> bool {
+        false
+    }
+
+    /// A handler of a task of this kind is called.
+    fn started(&mut self, _kind: K) {}
+
     /// A handler of a task of this kind returned after so many seconds of virtual time.
     fn handled(&mut self, kind: K, outcome: &Outcome, seconds: f64);
 }
@@ -225,8 +233,37 @@ impl<T: Task, M: Meter<T::Kind>> Server<T, M> {
     }
 }
 
+/// Hears of the handlers that are called on the way out.
+struct Hearing<'o, T: Task, O> {
+    out: &'o mut O,
+    called: Vec<T::Kind>,
+}
+
+impl<T: Task, O: Out<T>> Out<T> for Hearing<'_, T, O> {
+    fn push(&mut self, action: Action<T>) {
+        if let Action::Run { task, .. } = &action {
+            self.called.push(task.kind());
+        }
+        self.out.push(action);
+    }
+}
+
 impl<T: Task, M: Meter<T::Kind>> Actor<T> for Server<T, M> {
     fn on(&mut self, now: Time, event: Event<T>, out: &mut impl Out<T>) {
+        if !self.meter.hears_of_starts() {
+            return self.happens(now, event, out);
+        }
+        let called = Vec::new();
+        let mut out = Hearing { out, called };
+        self.happens(now, event, &mut out);
+        for kind in out.called {
+            self.meter.started(kind);
+        }
+    }
+}
+
+impl<T: Task, M: Meter<T::Kind>> Server<T, M> {
+    fn happens(&mut self, now: Time, event: Event<T>, out: &mut impl Out<T>) {
         match event {
             Event::Start => {
                 self.heartbeater.beat(now, &mut self.shared, out);

@@ -246,6 +246,19 @@ impl<T: Task> MemoryBroker<T> {
         queue.change((what, from), chosen, since, now)
     }
 
+    /// The messages of those tasks of a state, pending, scheduled or waiting for their retry, that are `chosen`, the one that is due first
+    /// first; and when each is due, Unix seconds, where it waits for that.
+    pub fn waiting(
+        &mut self,
+        queue: &T::Queue,
+        state: TaskState,
+        chosen: impl Fn(&T) -> bool,
+    ) -> Vec<(T, Option<i64>)> {
+        let mut found = self.queue(queue).waiting_messages(state);
+        found.retain(|(message, _)| chosen(message));
+        found
+    }
+
     /// Gives tasks that are active and have no lease back to the head of pending, without their uniqueness locks; returns
     /// their ids.
     pub fn repair_orphans(&mut self, queue: &T::Queue, now: Time) -> Vec<T::Id> {

@@ -24,7 +24,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         messages: Vec::new(),
     };
     let mut texts = Vec::new();
-    let named = Named::new(&[(Place::ScenariosAndRules, &args.files)]);
+    let named = Named::new(&[(Place::ScenariosAndRules, &args.files)]).in_world(&args.world);
     for record in &named.records {
         let path = shown(record);
         failure.messages.push(format!(
@@ -32,6 +32,10 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
             Kind::Record.name()
         ));
     }
+    let world = match named.wrong.is_empty() {
+        true => inputs::world::named(&args.world)?,
+        false => None,
+    };
     failure.messages.extend(named.wrong);
     let ok = |line: String| {
         // Records ask for an answer of its own.
@@ -44,6 +48,10 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
     for source in &named.rules {
         match rules(source, terminal) {
             Ok((what, rules)) => {
+                let missing = world.iter();
+                for note in missing.flat_map(|world| inputs::world::missing(&rules.set, world)) {
+                    terminal.say(format_args!("note: {note}"));
+                }
                 ok(format!("ok {}: {what}", shown(&source.name)));
                 texts.extend(rules.texts);
             }

@@ -6,7 +6,7 @@ use crate::drills::live::{self, AllEnded, Job, LiveSet};
 use crate::drills::simulate;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::inputs::{self, Named, Place};
+use crate::inputs::{self, Named, Paging, Place};
 use crate::terminal::Terminal;
 use firedrill_asynq::settings::FORWARD_INTERVAL_MS;
 use firedrill_reports::fidelity::{Agreement, Fidelity, OnTerms, Side, Terms, compare};
@@ -48,11 +48,16 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     if !words.records.is_empty() && inputs::record_files(&words.records).is_ok() {
         return of_records(args, words, terminal);
     }
-    let named = inputs::for_drills(&args.scenarios, &args.rules);
+    let named = inputs::for_drills(&args.scenarios, &args.rules).in_world(&args.world);
     let plans = inputs::modelled(&named.scenarios, terminal)
         .and_then(|scenarios| simulate::plans(&scenarios, args.seed, 1));
-    let (rules, pack, plans) =
-        inputs::rules_and(&named, &args.rules, args.delivery, plans, terminal)?;
+    let (rules, pack, plans) = inputs::rules_and(
+        &named,
+        &args.rules,
+        (args.delivery, &args.routing),
+        plans,
+        terminal,
+    )?;
     inputs::bounded(&rules, &plans)?;
     let set = LiveSet {
         speed: args.speed,
@@ -94,8 +99,12 @@ fn of_records(args: &Args, named: Named, terminal: &Terminal) -> Result<Exit, Fa
             alone,
         ),
         (
-            args.seed.is_some() || args.delivery.is_given(),
-            "a record has its own seed and delivery: --seed, --group-wait and --group-interval are for new drills",
+            args.seed.is_some()
+                || args.delivery.is_given()
+                || args.routing.alertmanager.is_some()
+                || args.world.world.is_some(),
+            "a record has its own seed, delivery and world: --seed, --group-wait, --group-interval, --alertmanager and --world \
+             are for new drills",
         ),
     ] {
         if given {
@@ -132,14 +141,23 @@ fn of_records(args: &Args, named: Named, terminal: &Terminal) -> Result<Exit, Fa
     let beside = |path: &PathBuf| {
         let record = inputs::record(path)?;
         let plan = agreement::planned(&record.header).map_err(Failure::usage)?;
-        let (rules, pack) = inputs::pack(record.header.rules.clone(), &args.rules.pages)?;
+        let alertmanager = record.header.alertmanager.clone();
+        let config = alertmanager.as_ref();
+        let config = config.map(|file| inputs::configured(&file.name, &file.text));
+        let paging = Paging::new(&args.rules.pages, config.transpose()?);
+        let (rules, pack) = inputs::pack(record.header.rules.clone(), &paging)?;
         let delivery = Delivery {
             group_wait_ms: record.header.group_wait_ms,
             group_interval_ms: record.header.group_interval_ms,
         };
         let dir = dir.join(&plan.name);
         let live = Drilled::of(record, &pack);
-        beside_the_model(live, &plan, (&Rules { delivery, ..rules }, &pack), &dir)
+        let rules = Rules {
+            delivery,
+            alertmanager,
+            ..rules
+        };
+        beside_the_model(live, &plan, (&rules, &pack), &dir)
     };
     let pairs = on_all_cores(&paths, &beside)?;
     tell(args, &pairs, &sets, &fresh, terminal)

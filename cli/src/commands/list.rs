@@ -22,11 +22,7 @@ struct Entry {
 
 impl Entry {
     fn new(file: Builtin) -> Result<Self, Failure> {
-        let source = Source {
-            name: file.shown(),
-            text: file.text.to_owned(),
-            of_set: true,
-        };
+        let source = Source::new(file.shown(), file.text.to_owned());
         let scenario = Scenario::parse(&source.name, &source.text);
         let scenario = scenario.map_err(|found| Failure::problems(&found))?;
         Ok(Self {

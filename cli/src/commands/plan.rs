@@ -14,7 +14,11 @@ use firedrill_sim::plan::Plan;
 /// With all problems of all files.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let named = Named::new(&[(Place::Scenarios, &args.scenarios)]);
-    let named = named.without_records().with_scenarios().understood()?;
+    let named = named
+        .in_world(&args.world)
+        .without_records()
+        .with_scenarios()
+        .understood()?;
     let plans = inputs::plans(&named.scenarios, args.seed)?;
     if args.json {
         let json = match plans.as_slice() {

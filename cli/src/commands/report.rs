@@ -44,9 +44,9 @@ pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
         true => Ok(()),
         false => spares(&args.out, named),
     });
-    let params = args.delivery.params();
+    let judging = score::Judging::new(&args.rules, &args.pages, args.delivery, &args.routing);
     let records = inputs::without_copies(&args.runs, terminal);
-    let scored = score::scored(&records, &args.rules, &args.pages, &params);
+    let scored = score::scored(&records, &judging);
     let (scored, ()) = both(scored, writable)?;
     let card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
     let drills: Vec<render::Drill<'_>> = scored.iter().map(score::Scored::drill).collect();

@@ -36,10 +36,15 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         }
         return simulate::run(args, terminal);
     }
-    let named = inputs::for_drills(&args.scenarios, &args.rules);
+    let named = inputs::for_drills(&args.scenarios, &args.rules).in_world(&args.world);
     let plans = inputs::plans(&named.scenarios, args.seed);
-    let (rules, pack, plans) =
-        inputs::rules_and(&named, &args.rules, args.delivery, plans, terminal)?;
+    let (rules, pack, plans) = inputs::rules_and(
+        &named,
+        &args.rules,
+        (args.delivery, &args.routing),
+        plans,
+        terminal,
+    )?;
     inputs::bounded(&rules, &plans)?;
     let live = LiveSet {
         speed: args.speed,

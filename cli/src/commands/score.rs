@@ -1,15 +1,17 @@
 //! `firedrill score`: recorded drills, scored again without a new drill.
 
+use crate::args;
 use crate::args::Score;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs;
-use crate::inputs::{Named, Place};
+use crate::inputs::{Named, Paging, Place};
 use crate::terminal::Terminal;
 use firedrill_detector::RuleSet;
+use firedrill_reports::alertmanager::Config;
 use firedrill_reports::bounds;
 use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};
-use firedrill_reports::pack::{RulePack, Severities};
+use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{AlertState, RuleText};
 use firedrill_reports::{
     Diagnoser, Diagnosis, DrillScore, Record, Replay, ScoreParams, Scorecard, Verdict, render,
@@ -17,6 +19,7 @@ use firedrill_reports::{
 };
 use firedrill_sim::agreement;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Scores records and prints the scorecard.
 ///
@@ -24,8 +27,8 @@ use std::path::PathBuf;
 /// When a record or rule file cannot be read.
 pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
     let records = inputs::without_copies(&args.runs, terminal);
-    let params = args.delivery.params();
-    let scored = scored(&records, &args.rules, &args.pages, &params)?;
+    let judging = Judging::new(&args.rules, &args.pages, args.delivery, &args.routing);
+    let scored = scored(&records, &judging)?;
     let mut card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
     explain(&mut card, &scored.iter().collect::<Vec<_>>());
     print(&card, args.json, terminal)?;
@@ -53,13 +56,55 @@ impl Scored {
     }
 }
 
+/// What records are judged by, where it is not as it was in the drill.
+pub(crate) struct Judging<'a> {
+    rules: &'a [PathBuf],
+    pages: &'a [String],
+    delivery: args::Delivery,
+    routing: &'a args::Routing,
+}
+
+impl<'a> Judging<'a> {
+    pub(crate) fn new(
+        rules: &'a [PathBuf],
+        pages: &'a [String],
+        delivery: args::Delivery,
+        routing: &'a args::Routing,
+    ) -> Self {
+        Self {
+            rules,
+            pages,
+            delivery,
+            routing,
+        }
+    }
+
+    /// What says who is sent what: an Alertmanager file that was given, or else the record's, unless something else was given
+    /// that says it.
+    fn paging(&self, given: Option<&Arc<Config>>, record: &Record) -> Result<Paging, Failure> {
+        let args::Delivery {
+            group_wait,
+            group_interval,
+        } = self.delivery;
+        let is_said = !self.pages.is_empty() || group_wait.is_some() || group_interval.is_some();
+        let recorded = record.header.alertmanager.as_ref();
+        let config = match (given, recorded.filter(|_| !is_said)) {
+            (Some(given), _) => Some(Arc::clone(given)),
+            (None, Some(own)) => {
+                let config = inputs::configured(&own.name, &own.text);
+                Some(config.map_err(|error| error.about(&record.header.scenario))?)
+            }
+            (None, None) => None,
+        };
+        Ok(Paging::new(self.pages, config))
+    }
+}
+
 /// Reads records and scores each, under its own rules or the given ones.
-pub(crate) fn scored(
-    runs: &[PathBuf],
-    rules: &[PathBuf],
-    pages: &[String],
-    params: &ScoreParams,
-) -> Result<Vec<Scored>, Failure> {
+pub(crate) fn scored(runs: &[PathBuf], judging: &Judging<'_>) -> Result<Vec<Scored>, Failure> {
+    let rules = judging.rules;
+    let params = &judging.delivery.params();
+    let given = inputs::alertmanager(judging.routing)?;
     let named = Named::new(&[(Place::Rules, rules), (Place::Records, runs)]);
     let named = named.without_scenarios("score").with_rules_of(rules);
     let records = inputs::records(&named.records);
@@ -74,14 +119,14 @@ pub(crate) fn scored(
     let other: Option<Vec<RuleText>> = if named.rules.is_empty() {
         None
     } else {
-        let (rules, _) = inputs::rule_pack(inputs::texts(&named.rules), pages)?;
-        Some(rules.texts)
+        Some(inputs::rule_texts(inputs::texts(&named.rules))?)
     };
     records?
         .into_iter()
         .map(|record| {
             let texts = other.clone().unwrap_or_else(|| record.header.rules.clone());
-            let (rules, pack) = inputs::pack(texts, pages)?;
+            let paging = judging.paging(given.as_ref(), &record)?;
+            let (rules, pack) = inputs::pack(texts, &paging)?;
             bounds::check_record(&record, &rules.set)
                 .map_err(|error| Failure::usage(error).about(&record.header.scenario))?;
             let replayed = replay(&record, &rules.set);
@@ -149,11 +194,7 @@ pub(crate) fn is_excused(rule: &RuleDiagnosis, rules: &RuleSet, pack: &RulePack)
         RuleState::AlwaysHolds => {
             let mut alerts = rules.alerts();
             let own = alerts.find(|alert| (alert.file, alert.line) == (&*rule.file, rule.line));
-            !own.is_some_and(|alert| {
-                pack.pages
-                    .iter()
-                    .any(|page| Severities::of_alert(&alert).can_be(page))
-            })
+            !own.is_some_and(|alert| pack.can_page(&alert))
         }
         _ => rule.is_unfit() && pack.may_be_without_data(&rule.name),
     }

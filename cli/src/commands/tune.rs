@@ -2,7 +2,7 @@
 
 mod plan;
 
-use crate::args::Tune;
+use crate::args::{Routing, Tune};
 use crate::commands::run;
 use crate::drills::live;
 use crate::drills::simulate::{Lines, on_all_cores, plans, threads};
@@ -70,8 +70,21 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         inputs::modelled(&named.scenarios, terminal),
         inputs::records(&inputs::without_copies(&named.records, terminal)),
     );
-    let (rules, pack, (scenarios, records)) =
-        inputs::rules_and(&named, &args.rules, args.delivery, inputs, terminal)?;
+    let (rules, pack, (scenarios, records)) = inputs::rules_and(
+        &named,
+        &args.rules,
+        (args.delivery, &Routing::default()),
+        inputs,
+        terminal,
+    )?;
+    if records
+        .iter()
+        .any(|record| record.header.alertmanager.is_some())
+    {
+        terminal.say(
+            "an Alertmanager file said what was sent in some of the records; here it goes by severities, alert by alert",
+        );
+    }
     let plans = plans(&scenarios, args.seed, args.trials)?;
     inputs::bounded(&rules, &plans)?;
     inputs::each(&records, |record| {

@@ -40,10 +40,15 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// # Errors
 /// When an input is wrong or too large (nothing was started), or a record cannot be written.
 pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
-    let named = inputs::for_drills(&args.scenarios, &args.rules);
+    let named = inputs::for_drills(&args.scenarios, &args.rules).in_world(&args.world);
     let scenarios = inputs::modelled(&named.scenarios, terminal);
-    let (rules, pack, scenarios) =
-        inputs::rules_and(&named, &args.rules, args.delivery, scenarios, terminal)?;
+    let (rules, pack, scenarios) = inputs::rules_and(
+        &named,
+        &args.rules,
+        (args.delivery, &args.routing),
+        scenarios,
+        terminal,
+    )?;
     let seeded = Seeded::new(&scenarios, args.seed, args.trials)?;
     let threads = threads(args.jobs.fixed(), seeded.len());
     let kept = match args.trials {
@@ -362,6 +367,9 @@ fn again(args: &Run, rules: &Rules, (scenario, seed): (&str, u64), seeded: &Seed
         if named(&text.name).is_none() {
             words.extend(["--rules".to_owned(), text.name.clone()]);
         }
+    }
+    if let Some(file) = &args.routing.alertmanager {
+        words.extend(["--alertmanager".to_owned(), file.display().to_string()]);
     }
     for severity in &args.rules.pages {
         words.extend(["--pages".to_owned(), severity.clone()]);

@@ -5,6 +5,8 @@
 
 use super::kind::Kind;
 use super::read;
+use super::world;
+use crate::args;
 use crate::commands::test_rules::glob;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -12,6 +14,7 @@ use firedrill_detector::yaml::closest;
 use firedrill_sim::builtin::{self, Builtin};
 use firedrill_sim::drill::RECORD_FILE;
 use firedrill_sim::files::shown;
+use firedrill_sim::world::World;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
@@ -41,6 +44,20 @@ pub(crate) struct Source {
     pub(crate) text: String,
     /// Whether it came with others: of a tag, a folder or a pattern.
     pub(crate) of_set: bool,
+    /// The world it is seen in, where that is not the scenario's own.
+    pub(crate) world: Option<World>,
+}
+
+impl Source {
+    /// A text of this name.
+    pub(crate) fn new(name: String, text: String) -> Self {
+        Self {
+            name,
+            text,
+            of_set: false,
+            world: None,
+        }
+    }
 }
 
 /// What the words mean, each thing once and in the order of the words.
@@ -119,9 +136,8 @@ impl Named {
             return self.is_known(&builtin.shown());
         }
         let source = Source {
-            name: builtin.shown(),
-            text: builtin.text.to_owned(),
             of_set: self.of_set,
+            ..Source::new(builtin.shown(), builtin.text.to_owned())
         };
         match kind {
             Kind::Rules => self.rules.push(source),
@@ -218,7 +234,10 @@ impl Named {
         if kind != Kind::Record && !self.known.insert(real) {
             return self.is_known(&name);
         }
-        let source = Source { name, text, of_set };
+        let source = Source {
+            of_set,
+            ..Source::new(name, text)
+        };
         match kind {
             Kind::Scenario => self.scenarios.push(source),
             Kind::Rules => self.rules.push(source),
@@ -245,6 +264,20 @@ impl Named {
                 messages: self.wrong,
             }),
         }
+    }
+
+    /// All scenarios are seen in the world of the command line, if there is one.
+    pub(crate) fn in_world(mut self, args: &args::World) -> Self {
+        match world::named(args) {
+            Ok(None) => {}
+            Ok(Some(world)) => {
+                for scenario in &mut self.scenarios {
+                    scenario.world = Some(world.clone());
+                }
+            }
+            Err(failure) => self.wrong.extend(failure.messages),
+        }
+        self
     }
 
     /// Refuses records where drills are to be run.

@@ -201,6 +201,7 @@ fn saturated(harness: Harness) -> Record {
         texts: Vec::new(),
         set: RuleSet::load(&[], Compat::default()).unwrap(),
         delivery: Default::default(),
+        alertmanager: None,
     };
     let options = VirtualOptions {
         harness,

@@ -60,6 +60,7 @@ fn lines() -> Vec<String> {
         texts,
         set: RuleSet::load(&[file], Compat::default()).unwrap(),
         delivery: Delivery::default(),
+        alertmanager: None,
     };
     let plan = plan_of(SCENARIO);
     let record = drill::simulate(&plan, &rules, VirtualOptions::default(), true);

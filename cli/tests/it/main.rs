@@ -1,7 +1,6 @@
 //! Tests of firedrill against the real things: Redis, processes, signals, the command line.
 
 mod against;
-mod alertmanager;
 mod asynq_line;
 mod bounds;
 mod cleanup;
@@ -37,3 +36,4 @@ mod tidy;
 mod verdicts;
 #[path = "../../../asynq/tests/it/wait.rs"]
 mod wait;
+mod worlds;

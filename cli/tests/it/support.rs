@@ -25,6 +25,7 @@ pub(crate) fn firedrill() -> Command {
     for name in [
         "FIREDRILL_RULES",
         "FIREDRILL_SPEED",
+        "FIREDRILL_WORLD",
         "FIREDRILL_SEED",
         "FIREDRILL_JOBS",
         "FIREDRILL_REDIS",

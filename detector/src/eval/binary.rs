@@ -39,7 +39,7 @@ impl VectorScalar {
             };
             result.is_some()
         });
-        if outcome == Yields::Filter {
+        if op.keeps_name(outcome, context.compat) {
             return Ok(vector);
         }
         without_names(vector, &mut self.seen, context)

@@ -1,17 +1,20 @@
-//! `histogram_quantile` over classic buckets.
+//! `histogram_quantile` and `histogram_quantiles` over classic buckets.
 
 use super::math::nan_first;
 use super::{Context, Element, EvalError, Vector, unique};
 use crate::compat::Compat;
-use crate::expr::{Bucket, Histogram, HistogramQuantile};
-use crate::intern::LabelsId;
+use crate::expr::{Bucket, Histogram, HistogramQuantile, Phi};
+use crate::go_format;
+use crate::intern::{Interner, LabelsId, Memo};
 
 /// The label that holds a bucket's upper bound.
 const BOUND: &str = "le";
 
 impl HistogramQuantile {
     pub(super) fn evaluate(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
-        let phi = self.quantile.evaluate(context)?;
+        for phi in &mut self.phis {
+            phi.now = phi.value.evaluate(context)?;
+        }
         let vector = self.of.evaluate(context)?;
         self.groups.clear();
         let mut used = 0;
@@ -37,12 +40,16 @@ impl HistogramQuantile {
         }
         context.buffers.give(vector);
         let mut result = context.buffers.take();
-        for histogram in &mut self.histograms[..used] {
-            result.push(Element {
-                labels: context.interner.without_name(histogram.labels),
-                value: quantile(phi, &mut histogram.buckets, context.compat),
-            });
+        for phi in &mut self.phis {
+            for histogram in &mut self.histograms[..used] {
+                let labels = context.interner.without_name(histogram.labels);
+                result.push(Element {
+                    labels: phi.tell(labels, context.interner),
+                    value: quantile(phi.now, &mut histogram.buckets, context.compat),
+                });
+            }
         }
+        context.check_room()?;
         unique(result, &mut self.seen, context)
     }
 
@@ -55,6 +62,34 @@ impl HistogramQuantile {
             text.parse().ok()
         })
     }
+}
+
+impl Phi {
+    /// The labels with the one that says which φ this is, if one does.
+    fn tell(&mut self, labels: LabelsId, interner: &mut Interner) -> LabelsId {
+        let value = self.now;
+        let Some((name, told, memo)) = &mut self.told else {
+            return labels;
+        };
+        if value.to_bits() != told.to_bits() {
+            (*told, *memo) = (value, Memo::default());
+        }
+        memo.apply(labels, interner, |labels| {
+            labels.with(name, &open_metrics(value))
+        })
+    }
+}
+
+/// A number as OpenMetrics has it, with a point or an exponent (`model/labels`, FormatOpenMetricsFloat).
+fn open_metrics(value: f64) -> String {
+    if value == 0.0 {
+        return "0.0".into();
+    }
+    let mut text = go_format::shortest(value);
+    if value.is_finite() && !text.contains(['.', 'e']) {
+        text.push_str(".0");
+    }
+    text
 }
 
 /// Starts a histogram at `place`, in spare memory if there is some.

@@ -20,6 +20,10 @@ impl MapCall {
             MapFunction::Sgn => each(&mut vector, sign),
             MapFunction::Deg => each(&mut vector, |x| x * 180.0 / std::f64::consts::PI),
             MapFunction::Rad => each(&mut vector, |x| x * std::f64::consts::PI / 180.0),
+            MapFunction::Trigonometric(function) => {
+                let function = *function;
+                each(&mut vector, |x| function.apply(x));
+            }
             MapFunction::Round { to } => {
                 let to = match to {
                     Some(to) => to.evaluate(context)?,
@@ -48,6 +52,7 @@ impl MapCall {
                 let now = context.now_ms as f64 / 1000.0;
                 each(&mut vector, |_| now);
             }
+            MapFunction::StartTimestamp => vector.clear(),
             MapFunction::Calendar(field) => {
                 let field = *field;
                 each(&mut vector, |x| calendar(field, x));
@@ -107,14 +112,15 @@ fn calendar(field: CalendarField, seconds: f64) -> f64 {
     result as f64
 }
 
-struct Date {
-    year: i64,
-    month: i64,
-    day: i64,
+/// A Gregorian date.
+pub(crate) struct Date {
+    pub(crate) year: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
 }
 
 /// The Gregorian date so many days after 1970-01-01. Years are counted from March, so that leap days come last.
-fn civil(days: i64) -> Date {
+pub(crate) fn civil(days: i64) -> Date {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::compat::Compat;
-use crate::expr::BinaryOp;
+use crate::expr::{BinaryOp, Trigonometric};
 
 /// A sum with Neumaier's compensation.
 #[derive(Debug, Clone, Copy, Default)]
@@ -193,6 +193,7 @@ impl BinaryOp {
             Self::Div => left / right,
             Self::Mod => left % right,
             Self::Pow => power(left, right),
+            Self::Atan2 => libm::atan2(left, right),
             _ => f64::NAN,
         }
     }
@@ -207,6 +208,26 @@ impl BinaryOp {
             Self::Less => left < right,
             Self::LessEqual => left <= right,
             _ => false,
+        }
+    }
+}
+
+impl Trigonometric {
+    /// The function's value; NaN where it has none.
+    pub(crate) fn apply(self, x: f64) -> f64 {
+        match self {
+            Self::Sin => libm::sin(x),
+            Self::Cos => libm::cos(x),
+            Self::Tan => libm::tan(x),
+            Self::Asin => libm::asin(x),
+            Self::Acos => libm::acos(x),
+            Self::Atan => libm::atan(x),
+            Self::Sinh => libm::sinh(x),
+            Self::Cosh => libm::cosh(x),
+            Self::Tanh => libm::tanh(x),
+            Self::Asinh => libm::asinh(x),
+            Self::Acosh => libm::acosh(x),
+            Self::Atanh => libm::atanh(x),
         }
     }
 }

@@ -9,12 +9,13 @@ use crate::store::{Point, Window};
 
 impl RangeCall {
     pub(super) fn evaluate(&mut self, context: &mut Context<'_>) -> Result<Vector, EvalError> {
-        let parameter = match &mut self.parameter {
-            Some(parameter) => parameter.evaluate(context)?,
-            None => 0.0,
-        };
+        let mut parameters = [0.0; 2];
+        for (value, parameter) in parameters.iter_mut().zip(&mut self.parameters) {
+            *value = parameter.evaluate(context)?;
+        }
         let function = self.function;
         let keeps_name = matches!(function, RangeFunction::First | RangeFunction::Last);
+        let mut failed = None;
         let mut vector = context.buffers.take();
         let mut points = 0usize;
         let distinct = match Extrapolation::of(function, context.compat) {
@@ -26,7 +27,10 @@ impl RangeCall {
             }),
             None => self.of.each_window(context, |series, window, _, context| {
                 points = points.saturating_add(window.points.len());
-                if let Some(value) = apply(function, parameter, &window, context) {
+                if function == RangeFunction::Smoothed && !window.points.is_empty() {
+                    failed = failed.take().or(bad_factor(parameters));
+                }
+                if let Some(value) = apply(function, parameters, &window, context) {
                     let labels = if keeps_name {
                         series.labels
                     } else {
@@ -36,6 +40,9 @@ impl RangeCall {
                 }
             }),
         }?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
         // Outside of subqueries a window is read once, and costs no more than it took to fill it.
         if context.now_ms != context.query_ms && reads_all(function) {
             let steps = i64::try_from(points / POINTS_PER_STEP).unwrap_or(i64::MAX);
@@ -59,13 +66,24 @@ fn reads_all(function: RangeFunction) -> bool {
             | RangeFunction::Present
             | RangeFunction::First
             | RangeFunction::Last
+            | RangeFunction::TimeOfFirst
+            | RangeFunction::TimeOfLast
     )
+}
+
+/// Why factors of exponential smoothing are none.
+fn bad_factor([smoothing, trend]: [f64; 2]) -> Option<EvalError> {
+    // As in Prometheus: NaN is let through.
+    if smoothing <= 0.0 || smoothing >= 1.0 {
+        return Some(EvalError::SmoothingFactor(smoothing));
+    }
+    (trend <= 0.0 || trend >= 1.0).then_some(EvalError::TrendFactor(trend))
 }
 
 /// The value of any other function for one series, whose window holds at least one sample.
 fn apply(
     function: RangeFunction,
-    parameter: f64,
+    parameters: [f64; 2],
     window: &Window<'_>,
     context: &mut Context<'_>,
 ) -> Option<f64> {
@@ -92,7 +110,7 @@ fn apply(
         RangeFunction::Deriv => regression(points, first.at_ms)?.slope,
         RangeFunction::PredictLinear => {
             let line = regression(points, context.now_ms)?;
-            line.slope * parameter + line.intercept
+            line.slope * parameters[0] + line.intercept
         }
         RangeFunction::Resets => match window.resets {
             Some(resets) => resets.len() as f64,
@@ -102,11 +120,16 @@ fn apply(
         RangeFunction::Present => 1.0,
         RangeFunction::First => first.value,
         RangeFunction::Last => last.value,
+        RangeFunction::TimeOfFirst => first.at_ms as f64 / 1000.0,
+        RangeFunction::TimeOfLast => last.at_ms as f64 / 1000.0,
+        RangeFunction::TimeOfMin => time_of(points, |value, best| value <= best)?,
+        RangeFunction::TimeOfMax => time_of(points, |value, best| value >= best)?,
+        RangeFunction::Smoothed => smoothed(points, parameters)?,
         _ => {
             let values = &mut context.buffers.numbers;
             values.clear();
             values.extend(points.iter().map(|point| point.value));
-            over_time(function, parameter, values, context.compat)?
+            over_time(function, parameters[0], values, context.compat)?
         }
     })
 }
@@ -131,8 +154,49 @@ fn over_time(
         RangeFunction::Stdvar => variance(values),
         RangeFunction::Stddev => variance(values).sqrt(),
         RangeFunction::Quantile => math::quantile(parameter, values),
+        RangeFunction::MedianDeviation => median_deviation(values),
         _ => return None,
     })
+}
+
+/// The last value, smoothed with its trend (Holt's linear method), of at least two.
+fn smoothed(points: &[Point], [smoothing, trend]: [f64; 2]) -> Option<f64> {
+    let [first, second, ..] = points else {
+        return None;
+    };
+    let mut slope = second.value - first.value;
+    let (mut before, mut level) = (0.0, first.value);
+    for (place, point) in points.iter().skip(1).enumerate() {
+        if place > 0 {
+            slope = trend * (level - before) + (1.0 - trend) * slope;
+        }
+        let next = smoothing * point.value + (1.0 - smoothing) * (level + slope);
+        (before, level) = (level, next);
+    }
+    Some(level)
+}
+
+/// When the value nothing is `better` than came last, in seconds.
+fn time_of(points: &[Point], better: impl Fn(f64, f64) -> bool) -> Option<f64> {
+    let mut best = *points.first()?;
+    for point in points {
+        if better(point.value, best.value) || best.value.is_nan() {
+            best = *point;
+        }
+    }
+    Some(best.at_ms as f64 / 1000.0)
+}
+
+/// The median of what the values are away from their median.
+fn median_deviation(values: &mut [f64]) -> f64 {
+    if values.iter().any(|value| value.is_nan()) {
+        return f64::NAN;
+    }
+    let median = math::quantile(0.5, values);
+    for value in &mut *values {
+        *value = (*value - median).abs();
+    }
+    math::quantile(0.5, values)
 }
 
 /// A line through the samples.

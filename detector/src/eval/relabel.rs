@@ -1,9 +1,8 @@
 //! `label_replace` and `label_join`.
 
-use regex::Captures;
-
 use super::{Context, EvalError, LABEL_VALUE_MAX, Vector, unique};
 use crate::expr::{Relabel, RelabelHow};
+use crate::regex::Expanded;
 use crate::sample::Labels;
 
 impl Relabel {
@@ -30,13 +29,14 @@ impl RelabelHow {
                 source,
                 regex,
                 replacement,
-            } => match regex.captures(labels.get(source).unwrap_or("")) {
-                Some(captures) => {
-                    let value = expand(&captures, replacement).ok_or_else(too_long)?;
-                    labels.with(target, &value)
+            } => {
+                let value = labels.get(source).unwrap_or("");
+                match regex.expand(replacement, value, LABEL_VALUE_MAX) {
+                    Expanded::Text(value) => labels.with(target, &value),
+                    Expanded::TooLong => return Err(too_long()),
+                    Expanded::NoMatch => labels.clone(),
                 }
-                None => labels.clone(),
-            },
+            }
             Self::Join { separator, sources } => {
                 let values: Vec<&str> = sources
                     .iter()
@@ -52,20 +52,4 @@ impl RelabelHow {
             }
         })
     }
-}
-
-/// Puts groups in for `$1`, `${1}` and `${name}`; Rust and Go agree on the notation. `None` if that could become too long.
-fn expand(captures: &Captures<'_>, replacement: &str) -> Option<String> {
-    // No group is longer than the whole, so this is known before any memory is taken.
-    let whole = captures.get(0).map_or(0, |found| found.len());
-    let groups = replacement.bytes().filter(|byte| *byte == b'$').count();
-    let most = groups
-        .saturating_mul(whole)
-        .saturating_add(replacement.len());
-    if most > LABEL_VALUE_MAX {
-        return None;
-    }
-    let mut expanded = String::new();
-    captures.expand(replacement, &mut expanded);
-    Some(expanded)
 }

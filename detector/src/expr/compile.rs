@@ -3,17 +3,19 @@
 mod call;
 mod operator;
 
+use std::borrow::Cow;
+
 use promql_parser::label::MatchOp;
 use promql_parser::parser::{self, AtModifier, Offset, token};
-use regex::Regex;
 
-use super::matcher::{Matcher, Test, anchored, weigh};
+use super::matcher::{Matcher, Test};
 use super::{
     At, Collected, Expr, Found, Keep, LabelsOnce, MapCall, MapFunction, Projection, RangeExpr,
     Reference, ScalarExpr, Selector, VectorExpr, scan,
 };
 use crate::compat::Compat;
 use crate::intern::{Memo, Places};
+use crate::regex::{Error, Parsed, Regex, WEIGHT_MAX};
 use crate::sample::{Labels, METRIC_NAME};
 
 /// Deepest nesting of an expression; a chain of binary operators nests once per operator.
@@ -48,8 +50,26 @@ pub(crate) struct Compiled {
     pub(crate) reach: Reach,
     /// How many selectors, operators, functions and literals it has.
     pub(crate) parts: usize,
-    /// How large its regular expressions are; see [`super::weight`].
+    /// How large its regular expressions are; see [`Parsed::weight`].
     pub(crate) regexes: usize,
+    /// The first experimental function in it.
+    pub(crate) experimental: Option<String>,
+}
+
+impl Compiled {
+    /// Refuses experimental functions unless they are enabled.
+    pub(crate) fn if_enabled(self, enabled: bool) -> Result<Self, String> {
+        match &self.experimental {
+            Some(name) if !enabled => Err(not_enabled(name)),
+            _ => Ok(self),
+        }
+    }
+}
+
+fn not_enabled(name: &str) -> String {
+    format!(
+        "{name}() is experimental and must be enabled with --enable-feature=promql-experimental-functions"
+    )
 }
 
 /// Compiles the text of an instant vector or scalar expression; the error says what is wrong with it.
@@ -60,7 +80,9 @@ pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled, String> {
 /// The parser's tree of a text.
 pub(crate) fn parse(text: &str, compat: Compat) -> Result<parser::Expr, String> {
     let prepared = scan::prepare(text, compat)?;
-    parser::parse(&prepared).map_err(|error| explain(&prepared, error))
+    let mut parsed = parser::parse(&prepared).map_err(|error| explain(&prepared, error))?;
+    scan::shown(&mut parsed);
+    Ok(parsed)
 }
 
 /// Compiles a tree, or a part of one that is evaluated when the whole is.
@@ -70,6 +92,7 @@ pub(crate) fn compile_parsed(parsed: &parser::Expr, compat: Compat) -> Result<Co
         depth: 0,
         parts: 0,
         regexes: 0,
+        experimental: None,
         start: Start::Back(0),
         reach: Reach::default(),
         fixed: 0,
@@ -93,13 +116,15 @@ pub(crate) fn compile_parsed(parsed: &parser::Expr, compat: Compat) -> Result<Co
         reach: compiler.reach,
         parts: compiler.parts,
         regexes: compiler.regexes,
+        experimental: compiler.experimental,
     })
 }
 
 /// Adds advice to the parser's message where there is some.
 fn explain(text: &str, error: String) -> String {
     if error.contains("holt_winters") {
-        return "holt_winters is not supported (Prometheus 3 removed it)".into();
+        return "unknown function with name 'holt_winters'; Prometheus 3 calls it double_exponential_smoothing"
+            .into();
     }
     if text.trim().is_empty() {
         return "there is no expression".into();
@@ -155,6 +180,7 @@ struct Compiler {
     depth: usize,
     parts: usize,
     regexes: usize,
+    experimental: Option<String>,
     start: Start,
     reach: Reach,
     /// How many `@` were met.
@@ -264,8 +290,8 @@ impl Compiler {
                 }
                 MatchOp::Equal => Test::Equal(matcher.value.clone()),
                 MatchOp::NotEqual => Test::NotEqual(matcher.value.clone()),
-                MatchOp::Re(_) => Test::Regex(self.regex(&matcher.value)?),
-                MatchOp::NotRe(_) => Test::NotRegex(self.regex(&matcher.value)?),
+                MatchOp::Re(_) => Test::Regex(self.matcher_regex(&matcher.value)?),
+                MatchOp::NotRe(_) => Test::NotRegex(self.matcher_regex(&matcher.value)?),
             };
             matchers.push(Matcher {
                 label: matcher.name.clone(),
@@ -291,11 +317,41 @@ impl Compiler {
         }))
     }
 
-    fn regex(&mut self, pattern: &str) -> Result<Regex> {
-        let weight = weigh(pattern, self.compat)?;
-        self.regexes = self.regexes.saturating_add(weight);
-        scan::check_weight(self.regexes)?;
-        anchored(pattern, self.compat)
+    /// Notes a function that has to be enabled in Prometheus 3 and that Prometheus 2 does not know.
+    fn experimental(&mut self, name: &str) -> Result<()> {
+        // `holt_winters` goes by its later name here.
+        if self.compat == Compat::V2 && name != "double_exponential_smoothing" {
+            return Err(format!("unknown function with name '{name}'"));
+        }
+        if self.compat == Compat::V3 && self.experimental.is_none() {
+            self.experimental = Some(name.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Compiles the regular expression `pattern`, which `parsed` is.
+    fn regex(&mut self, pattern: &str, parsed: Result<Parsed, Error>) -> Result<Regex> {
+        let refused = |error: Error| {
+            format!(
+                "regular expression {:?}: {}",
+                short(pattern),
+                short(&error.to_string())
+            )
+        };
+        let parsed = parsed.map_err(refused)?;
+        self.regexes = self.regexes.saturating_add(parsed.weight());
+        if self.regexes > WEIGHT_MAX {
+            return Err(format!(
+                "the regular expressions of the expression are too large: about {} states; the limit is {WEIGHT_MAX}; \
+                 repeat less often, or split the rule",
+                self.regexes
+            ));
+        }
+        parsed.compile().map_err(refused)
+    }
+
+    fn matcher_regex(&mut self, pattern: &str) -> Result<Regex> {
+        self.regex(pattern, Parsed::matcher(pattern, self.compat))
     }
 
     fn subquery(&mut self, subquery: &parser::SubqueryExpr) -> Result<RangeExpr> {
@@ -371,6 +427,15 @@ impl Projection {
 impl LabelsOnce {
     fn new(labels: Labels) -> Self {
         Self { labels, id: None }
+    }
+}
+
+/// A text as far as it can be shown in a line.
+fn short(text: &str) -> Cow<'_, str> {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
     }
 }
 

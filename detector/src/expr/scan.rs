@@ -3,12 +3,12 @@
 //! The parser accepts a little more and a little less than Prometheus, and computes with durations that overflow;
 //! this pass refuses, bounds or rewrites those places.
 
-use super::matcher::weigh;
 use super::token::{Kind, Token, tokens};
-use super::weight;
 use crate::compat::Compat;
 use crate::duration;
 use crate::number;
+use promql_parser::label::MatchOp;
+use promql_parser::parser;
 use promql_parser::util::unquote_string;
 
 /// Longest accepted expression, in bytes.
@@ -32,6 +32,7 @@ enum Before {
 
 /// The text to hand to the parser, or why not to.
 pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
+    let whole = text;
     if text.len() > MAX_LENGTH {
         return Err(format!("expression is longer than {MAX_LENGTH} bytes"));
     }
@@ -41,9 +42,8 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
     let mut in_braces = false;
     let mut in_grouping = false;
     let mut counted = 0;
-    let mut regexes = 0usize;
     for token in tokens(text) {
-        let Token { kind, text, .. } = token?;
+        let Token { kind, text, start } = token?;
         match kind {
             Kind::Comment | Kind::Space => out.push_str(text),
             Kind::Quoted(quote) => {
@@ -52,15 +52,8 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
                     return Err("names in quotes are not known to Prometheus 2".into());
                 }
                 check_escapes(quote, text)?;
-                // The parser compiles them, so they are weighed before it sees them.
-                if before == Before::Regex
-                    && let Ok(pattern) = unquote_string(text)
-                {
-                    let larger = weigh(&pattern, compat)?.max(weight::of_parsers(&pattern));
-                    regexes = regexes.saturating_add(larger);
-                    check_weight(regexes)?;
-                }
                 match quote {
+                    _ if before == Before::Regex => push_hidden(&mut out, quote, text),
                     '`' => push_as_quoted(&mut out, &text[1..text.len() - 1]),
                     _ => out.push_str(text),
                 }
@@ -73,7 +66,12 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
             }
             Kind::Word => {
                 counted += 1;
-                out.push_str(text);
+                let called = whole[start + text.len()..].trim_start().starts_with('(');
+                out.push_str(if called {
+                    function(text, compat)?
+                } else {
+                    text
+                });
                 before = after_word(text);
             }
             Kind::Symbol(symbol) => {
@@ -119,16 +117,15 @@ fn check_escapes(quote: char, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether all regular expressions of an expression together are small enough.
-pub(super) fn check_weight(weight: usize) -> Result<(), String> {
-    if weight <= weight::EXPRESSION_MAX {
-        return Ok(());
+/// A function's name as the parser knows it: that of Prometheus 3.
+fn function(name: &str, compat: Compat) -> Result<&str, String> {
+    match (name, compat) {
+        ("holt_winters", Compat::V2) => Ok("double_exponential_smoothing"),
+        ("double_exponential_smoothing", Compat::V2) => {
+            Err(format!("unknown function with name '{name}'"))
+        }
+        _ => Ok(name),
     }
-    Err(format!(
-        "the regular expressions of the expression are too large: about {weight} states; the limit is {}; repeat less \
-         often, or split the rule",
-        weight::EXPRESSION_MAX
-    ))
 }
 
 fn after_word(word: &str) -> Before {
@@ -153,6 +150,61 @@ fn push_as_quoted(out: &mut String, raw: &str) {
         }
     }
     out.push('"');
+}
+
+/// Writes a regular expression as one that means its text: the parser would read it in Rust's dialect. [`shown`] gives it back.
+fn push_hidden(out: &mut String, quote: char, text: &str) {
+    let unquoted = match quote {
+        '`' => Ok(text[1..text.len() - 1].to_owned()),
+        _ => unquote_string(text),
+    };
+    match unquoted {
+        Ok(pattern) => push_as_quoted(out, &regex_syntax::escape(&pattern)),
+        // The parser says what is wrong with the string.
+        Err(_) => out.push_str(text),
+    }
+}
+
+/// Puts the regular expressions of a tree back in their place. The tree may be deeper than a stack of calls.
+pub(super) fn shown(expr: &mut parser::Expr) {
+    let mut left = vec![expr];
+    while let Some(expr) = left.pop() {
+        match expr {
+            parser::Expr::Aggregate(aggregate) => {
+                left.push(&mut aggregate.expr);
+                left.extend(aggregate.param.as_deref_mut());
+            }
+            parser::Expr::Unary(unary) => left.push(&mut unary.expr),
+            parser::Expr::Binary(binary) => left.extend([&mut *binary.lhs, &mut *binary.rhs]),
+            parser::Expr::Paren(paren) => left.push(&mut paren.expr),
+            parser::Expr::Subquery(subquery) => left.push(&mut subquery.expr),
+            parser::Expr::VectorSelector(selector) => show_matchers(selector),
+            parser::Expr::MatrixSelector(matrix) => show_matchers(&mut matrix.vs),
+            parser::Expr::Call(call) => left.extend(call.args.args.iter_mut().map(AsMut::as_mut)),
+            parser::Expr::NumberLiteral(_)
+            | parser::Expr::StringLiteral(_)
+            | parser::Expr::Extension(_) => {}
+        }
+    }
+}
+
+fn show_matchers(selector: &mut parser::VectorSelector) {
+    let matchers = &mut selector.matchers;
+    let alternatives = matchers.or_matchers.iter_mut().flatten();
+    for matcher in matchers.matchers.iter_mut().chain(alternatives) {
+        if matches!(matcher.op, MatchOp::Re(_) | MatchOp::NotRe(_)) {
+            let mut chars = matcher.value.chars();
+            let mut pattern = String::with_capacity(matcher.value.len());
+            while let Some(char) = chars.next() {
+                pattern.extend(if char == '\\' {
+                    chars.next()
+                } else {
+                    Some(char)
+                });
+            }
+            matcher.value = pattern;
+        }
+    }
 }
 
 /// Checks a number or duration literal and writes it as the parser likes it.
@@ -209,18 +261,38 @@ mod tests {
     }
 
     #[test]
+    fn regular_expressions_come_out_of_the_parser_as_they_were_written() {
+        for pattern in [r"\\d[[a]|{{.*", r#"\"a\n"#, "é(", ""] {
+            let text = format!(
+                "sum(a{{b=~\"{pattern}\"}} offset 5m) + max_over_time(a{{b!~\"{pattern}\"}}[5m])"
+            );
+            let parsed = crate::expr::compile::parse(&text, Compat::V3).unwrap();
+            let shown = parsed.to_string();
+            let again = crate::expr::compile::parse(&shown, Compat::V3).unwrap();
+            assert_eq!(again.to_string(), shown, "{text}");
+            assert_eq!(again, parsed, "{text}");
+        }
+    }
+
+    #[test]
     fn rewrites_and_refusals() {
         let same = |text: &str| {
             assert_eq!(prepare(text, Compat::V2).unwrap(), text);
             assert_eq!(prepare(text, Compat::V3).unwrap(), text);
         };
-        same(r#"sum by (job) (rate(a{b=~"x|y"}[5m] offset -1h30m)) > 1e-3 # 5_"#);
+        same(r#"sum by (job) (rate(a{b!="x|y"}[5m] offset -1h30m)) > 1e-3 # 5_"#);
         same("a{b='\\'5_'} + .5 - 0x1F");
         same("a{b='ä\\\\ä'}");
         check(
+            r#"a{b=`\d"+`}"#,
+            Ok(r#"a{b="\\d\"+"}"#),
+            Ok(r#"a{b="\\d\"+"}"#),
+        );
+        // What the parser gets of a regular expression is its text.
+        check(
             r#"a{b=~`\d"+`}"#,
-            Ok(r#"a{b=~"\\d\"+"}"#),
-            Ok(r#"a{b=~"\\d\"+"}"#),
+            Ok(r#"a{b=~"\\\\d\"\\+"}"#),
+            Ok(r#"a{b=~"\\\\d\"\\+"}"#),
         );
         check("a > 1_000", Err("not a number"), Ok("a > 1000"));
         check("a > 0x_1F", Err("not a number"), Ok("a > 0x1F"));

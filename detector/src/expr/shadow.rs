@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::share::Shared;
 use super::{
     Aggregate, AggregateOp, Expr, HistogramQuantile, MapCall, RangeCall, RangeExpr, Relabel,
-    Selector, SetOp, SetOperation, VectorExpr, VectorScalar, VectorVector, Yields,
+    Selector, SetOp, SetOperation, SortByLabel, VectorExpr, VectorScalar, VectorVector, Yields,
 };
 use crate::alert::WRITTEN;
 use crate::sample::METRIC_NAME;
@@ -90,6 +90,10 @@ impl Stripping<'_> {
                 of: Box::new(self.strip(of)?),
                 descending: *descending,
             },
+            VectorExpr::SortByLabel(sort) => VectorExpr::SortByLabel(Box::new(SortByLabel {
+                of: self.strip(&sort.of)?,
+                ..SortByLabel::clone(sort)
+            })),
             VectorExpr::HistogramQuantile(call) => {
                 VectorExpr::HistogramQuantile(Box::new(HistogramQuantile {
                     of: self.strip(&call.of)?,

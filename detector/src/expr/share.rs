@@ -172,10 +172,10 @@ impl ScalarExpr {
     /// Calls `each` with the outermost vectors inside.
     pub(super) fn each_root<'e>(&'e mut self, each: &mut dyn FnMut(&'e mut VectorExpr)) {
         match self {
-            Self::Number(_) | Self::Time => {}
+            Self::Number(_) | Self::Time | Self::QueryTime => {}
             Self::OfVector(of) => each(of),
             Self::Negate(of) => of.each_root(each),
-            Self::Binary { left, right, .. } => {
+            Self::Extreme { left, right, .. } | Self::Binary { left, right, .. } => {
                 left.each_root(each);
                 right.each_root(each);
             }

@@ -73,15 +73,23 @@ impl ScalarExpr {
         match self {
             Self::Number(value) => Some(*value),
             Self::Negate(of) => of.literal().map(|value| -value),
-            Self::Time | Self::OfVector(_) | Self::Binary { .. } => None,
+            Self::Time
+            | Self::QueryTime
+            | Self::OfVector(_)
+            | Self::Extreme { .. }
+            | Self::Binary { .. } => None,
         }
     }
 
     fn walk(&self, each: Each<'_>) {
         match self {
-            Self::Number(_) | Self::Time => {}
+            Self::Number(_) | Self::Time | Self::QueryTime => {}
             Self::OfVector(of) => of.walk(each),
             Self::Negate(of) => of.walk(each),
+            Self::Extreme { left, right, .. } => {
+                left.walk(each);
+                right.walk(each);
+            }
             Self::Binary { op, left, right } => {
                 op.walk_number(left, each);
                 op.walk_number(right, each);
@@ -119,7 +127,7 @@ impl VectorExpr {
             Self::OfScalar(of) => of.walk(each),
             Self::Range(call) => {
                 call.of.walk(each);
-                if let Some(parameter) = &call.parameter {
+                for parameter in &call.parameters {
                     parameter.walk(each);
                 }
             }
@@ -139,8 +147,11 @@ impl VectorExpr {
                 }
             }
             Self::Relabel(relabel) => relabel.of.walk(each),
+            Self::SortByLabel(sort) => sort.of.walk(each),
             Self::HistogramQuantile(call) => {
-                call.quantile.walk(each);
+                for phi in &call.phis {
+                    phi.value.walk(each);
+                }
                 call.of.walk(each);
             }
             Self::Aggregate(aggregate) => {
@@ -186,6 +197,7 @@ impl VectorExpr {
             Self::Absent { of, .. } | Self::Sort { of, .. } => each(of),
             Self::Map(call) => each(&mut call.of),
             Self::Relabel(relabel) => each(&mut relabel.of),
+            Self::SortByLabel(sort) => each(&mut sort.of),
             Self::HistogramQuantile(call) => each(&mut call.of),
             Self::Aggregate(aggregate) => each(&mut aggregate.of),
             Self::VectorScalar(operation) => {

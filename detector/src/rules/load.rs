@@ -1,9 +1,10 @@
 //! Reading rule files: strict keys, checked values, compiled expressions, and every problem with its place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::documents::{self, List, Origin};
-use super::{Group, LabelTemplate, Rule, RuleFile, RuleKind, RuleSet};
+use super::{Group, LabelTemplate, Reading, Rule, RuleFile, RuleKind, RuleSet};
 use crate::alert;
 use crate::compat::Compat;
 use crate::duration;
@@ -11,9 +12,9 @@ use crate::expr::compile::{Compiled, Reach, compile, is_label_name};
 use crate::expr::share::{Shared, share};
 use crate::expr::{place, shadow};
 use crate::sample::METRIC_NAME;
-use crate::template::{Template, TemplateError};
+use crate::template::Template;
 use crate::yaml::source::{Scalar, mark_of, scalars};
-use crate::yaml::{Fields, Node, Position, Problem, Problems, UnknownKeys, Value};
+use crate::yaml::{Fields, Node, Position, Problem, Problems, Value};
 
 /// Most rules of all files together.
 const RULES_MAX: usize = 20_000;
@@ -31,7 +32,7 @@ const PLACED_MAX: usize = 100;
 pub(super) fn rule_set(
     files: &[RuleFile],
     compat: Compat,
-    unknown_keys: UnknownKeys,
+    reading: Reading,
 ) -> Result<RuleSet, Vec<Problem>> {
     let mut groups = Vec::new();
     let mut taken = Taken::default();
@@ -41,7 +42,7 @@ pub(super) fn rule_set(
     for file in files {
         let mut loader = Loader {
             taken,
-            ..Loader::new(file, compat, unknown_keys)
+            ..Loader::new(file, compat, reading)
         };
         groups.extend(loader.file());
         taken = loader.taken;
@@ -99,6 +100,7 @@ struct Loader<'f> {
     /// What of the source is needed to place problems, read when there is the first.
     scalars: Option<BTreeMap<Position, Scalar>>,
     compat: Compat,
+    experimental_functions: bool,
     problems: Problems,
     warnings: Problems,
     reach: Reach,
@@ -106,13 +108,14 @@ struct Loader<'f> {
 }
 
 impl<'f> Loader<'f> {
-    fn new(file: &'f RuleFile, compat: Compat, unknown_keys: UnknownKeys) -> Self {
+    fn new(file: &'f RuleFile, compat: Compat, reading: Reading) -> Self {
         Self {
             file: &file.name,
             source: &file.text,
             scalars: None,
             compat,
-            problems: Problems::new(file.name.clone()).with_unknown_keys(unknown_keys),
+            experimental_functions: reading.experimental_functions,
+            problems: Problems::new(file.name.clone()).with_unknown_keys(reading.unknown_keys),
             warnings: Problems::new(file.name.clone()),
             reach: Reach::default(),
             taken: Taken::default(),
@@ -279,13 +282,17 @@ impl<'f> Loader<'f> {
                 annotations.map_or_else(Vec::new, |node| self.labels(node, "annotation"));
             annotations.sort_by(|a, b| a.1.cmp(&b.1));
             self.take_texts(&annotations);
+            let alert_name = name_text.as_deref().unwrap_or_default();
             RuleKind::Alert {
                 for_ms: self.duration(wait).unwrap_or(0),
                 keep_firing_for_ms: self.duration(keep).unwrap_or(0),
-                labels: merged.into_iter().map(|label| self.label(label)).collect(),
+                labels: merged
+                    .into_iter()
+                    .map(|label| self.template("label", alert_name, label))
+                    .collect(),
                 annotations: annotations
                     .into_iter()
-                    .map(|annotation| self.annotation(annotation))
+                    .map(|annotation| self.template("annotation", alert_name, annotation))
                     .collect(),
             }
         } else {
@@ -317,7 +324,9 @@ impl<'f> Loader<'f> {
     }
 
     fn expression(&mut self, node: &Node, text: &str) -> Option<Compiled> {
-        match compile(text, self.compat) {
+        let compiled = compile(text, self.compat)
+            .and_then(|compiled| compiled.if_enabled(self.experimental_functions));
+        match compiled {
             Ok(compiled) => {
                 self.reach = self.reach.merge(compiled.reach);
                 self.taken.parts = self.taken.parts.saturating_add(compiled.parts);
@@ -334,10 +343,14 @@ impl<'f> Loader<'f> {
 
     /// Where in the file an expression is wrong, if that can be said exactly.
     fn place(&mut self, node: &Node, text: &str, message: &str) -> Option<Position> {
+        self.place_of(node, text, place::offending(text, message)?)
+    }
+
+    /// Where in the file a part of a scalar's text stands, if that can be said exactly.
+    fn place_of(&mut self, node: &Node, text: &str, part: Range<usize>) -> Option<Position> {
         if self.problems.len() >= PLACED_MAX {
             return None;
         }
-        let part = place::offending(text, message)?;
         let scalars = self.scalars.get_or_insert_with(|| scalars(self.source));
         let found = scalars.get(&node.at)?.find(self.source, text, part).ok()?;
         Some(mark_of(self.source, found.start))
@@ -418,52 +431,32 @@ impl<'f> Loader<'f> {
         labels
     }
 
-    /// A label: its template must be one we expand exactly, since labels are an alert's identity.
-    fn label(&mut self, (node, name, text): (&Node, String, String)) -> LabelTemplate {
-        let template = Template::parse(&text).unwrap_or_else(|error| {
-            let message = format!("label {name:?}: {error}");
-            match error {
-                TemplateError::Syntax(_) | TemplateError::Limit(_) => {
-                    self.problems.push(node.at, message);
-                }
-                TemplateError::Unsupported(_) => self.problems.push_with_hint(
-                    node.at,
-                    message,
-                    "labels are an alert's identity, so they must expand exactly as in Prometheus",
-                ),
-            }
-            Template::verbatim(&text)
+    /// A label or annotation of the alert called `alert`, with its template.
+    fn template(
+        &mut self,
+        what: &str,
+        alert: &str,
+        (node, name, text): (&Node, String, String),
+    ) -> LabelTemplate {
+        let template = Template::parse(alert, &text, self.compat).unwrap_or_else(|error| {
+            let part = error.at..text.len();
+            let at = self.place_of(node, &text, part).unwrap_or(node.at);
+            self.problems.push(at, format!("{what} {name:?}: {error}"));
+            Template::verbatim(&text, self.compat)
         });
-        LabelTemplate {
-            name,
-            text,
-            template,
-            exact: true,
+        self.reach = self.reach.merge(template.reach());
+        for (start, why) in template.wrong_queries() {
+            let at = self.place_of(node, &text, start..text.len());
+            self.warnings.push_with_hint(
+                at.unwrap_or(node.at),
+                format!("{what} {name:?}: its query has no answer here: {why}"),
+                "the text says so in its place",
+            );
         }
-    }
-
-    /// An annotation: nothing depends on it, so a template beyond us stands for itself.
-    fn annotation(&mut self, (node, name, text): (&Node, String, String)) -> LabelTemplate {
-        let mut exact = true;
-        let template = Template::parse(&text).unwrap_or_else(|error| {
-            let message = format!("annotation {name:?}: {error}");
-            match error {
-                TemplateError::Syntax(_) | TemplateError::Limit(_) => {
-                    self.problems.push(node.at, message);
-                }
-                TemplateError::Unsupported(_) => {
-                    exact = false;
-                    let hint = "the annotation is shown as it is written; alerts are not affected";
-                    self.warnings.push_with_hint(node.at, message, hint);
-                }
-            }
-            Template::verbatim(&text)
-        });
         LabelTemplate {
             name,
             text,
             template,
-            exact,
         }
     }
 }
@@ -490,7 +483,7 @@ mod tests {
             name: "rules.yml".into(),
             text: format!("groups: [{{ name: {group}, rules: [{rule}, {rule}] }}]"),
         });
-        let mut loader = Loader::new(&first, Compat::V3, UnknownKeys::Refused);
+        let mut loader = Loader::new(&first, Compat::V3, Reading::default());
         loader.file();
         let two = loader.taken.regexes;
         assert!((1800..50_000).contains(&two), "{two}");

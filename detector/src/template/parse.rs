@@ -1,431 +1,568 @@
-//! Parsing templates.
+//! From tokens to the tree that is executed (Go, text/template/parse/parse.go).
 
-use super::functions::Function;
-use super::{Part, Piece, Template, TemplateError, Term, Verb};
+use std::collections::BTreeMap;
+
+use super::call::Function;
+use super::lex::{Kind, Token, Tokens, tokens};
+use super::node::{Branch, BranchKind, Command, Node, Operand, Pipe, Term};
+use super::{Program, TemplateError, literal};
+use crate::compat::Compat;
 
 type Result<T> = std::result::Result<T, TemplateError>;
 
-/// Longest template with an action in it, bytes.
-const LENGTH_MAX: usize = 64 * 1024;
-/// Most function calls and parentheses in one action: each may nest what is before it, and expanding recurses.
-const CALLS_MAX: usize = 100;
+/// Deepest nesting of actions and parentheses; both are read and executed by recursion.
+const DEPTH_MAX: usize = 100;
 
-fn limit<T>(what: impl Into<String>) -> Result<T> {
-    Err(TemplateError::Limit(what.into()))
-}
-
-fn syntax<T>(why: impl Into<String>) -> Result<T> {
-    Err(TemplateError::Syntax(why.into()))
-}
-
-fn unsupported<T>(what: impl Into<String>) -> Result<T> {
-    Err(TemplateError::Unsupported(what.into()))
-}
-
-/// Go's template words and functions (Prometheus' own included) that are known but not carried out.
-const KNOWN: [&str; 52] = [
-    "if",
-    "else",
-    "end",
-    "range",
-    "with",
-    "define",
-    "template",
-    "block",
-    "break",
-    "continue",
-    "and",
-    "or",
-    "not",
-    "eq",
-    "ne",
-    "lt",
-    "le",
-    "gt",
-    "ge",
-    "len",
-    "slice",
-    "print",
-    "println",
-    "html",
-    "js",
-    "urlquery",
-    "call",
-    "query",
-    "first",
-    "label",
-    "value",
-    "sortByLabel",
-    "stripPort",
-    "stripDomain",
-    "match",
-    "title",
-    "reReplaceAll",
-    "safeHtml",
-    "humanizeTimestamp",
-    "toTime",
-    "pathPrefix",
-    "parseDuration",
-    "tmpl",
-    "args",
-    "graphLink",
-    "tableLink",
-    "strvalue",
-    "externalURL",
-    "true",
-    "false",
-    "nil",
-    "now",
-];
-
-pub(super) fn template(text: &str) -> Result<Template> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    let mut trim_next = false;
-    if text.len() > LENGTH_MAX && text.contains("{{") {
-        return limit(format!(
-            "it has {} bytes; the limit is {LENGTH_MAX}",
-            text.len()
-        ));
-    }
-    loop {
-        let Some(open) = rest.find("{{") else {
-            push_text(&mut parts, rest, trim_next, false);
-            return Ok(Template { parts });
-        };
-        let inside = &rest[open + 2..];
-        let trims_before =
-            inside.starts_with('-') && inside[1..].starts_with(|c: char| c.is_ascii_whitespace());
-        push_text(&mut parts, &rest[..open], trim_next, trims_before);
-        let inside = if trims_before { &inside[1..] } else { inside };
-        let comment = inside.trim_start();
-        let length = if comment.starts_with("/*") {
-            let Some(end) = inside.find("*/") else {
-                return syntax("a comment is not closed");
-            };
-            end + 2 + inside[end + 2..].find("}}").unwrap_or(0)
-        } else {
-            action_length(inside)?
-        };
-        let (body, after) = inside.split_at(length);
-        let Some(after) = after.strip_prefix("}}") else {
-            return syntax("{{ is not closed by }}");
-        };
-        trim_next = body.ends_with('-')
-            && body[..body.len() - 1].ends_with(|c: char| c.is_ascii_whitespace());
-        let body = if trim_next {
-            &body[..body.len() - 1]
-        } else {
-            body
-        };
-        if !comment.starts_with("/*") {
-            parts.push(Part::Action(action(body)?));
-        }
-        rest = after;
-    }
-}
-
-fn push_text(parts: &mut Vec<Part>, text: &str, trim_start: bool, trim_end: bool) {
-    let space = [' ', '\t', '\r', '\n'];
-    let text = if trim_start {
-        text.trim_start_matches(space)
-    } else {
-        text
-    };
-    let text = if trim_end {
-        text.trim_end_matches(space)
-    } else {
-        text
-    };
-    if !text.is_empty() {
-        parts.push(Part::Text(text.to_owned()));
-    }
-}
-
-/// How long the action is, up to its `}}`; strings may hold one.
-fn action_length(text: &str) -> Result<usize> {
-    let mut at = 0;
-    while at < text.len() {
-        let rest = &text[at..];
-        if rest.starts_with("}}") {
-            return Ok(at);
-        }
-        match rest.chars().next() {
-            Some('"' | '`') => at += token_string(rest)?.0,
-            Some(char) => at += char.len_utf8(),
-            None => break,
-        }
-    }
-    syntax("{{ is not closed by }}")
-}
-
-/// A quoted string at the start: its length and its content.
-fn token_string(text: &str) -> Result<(usize, String)> {
-    let mut chars = text.char_indices();
-    let Some((_, quote)) = chars.next() else {
-        return syntax("a string is missing");
-    };
-    let mut content = String::new();
-    while let Some((at, char)) = chars.next() {
-        if char == quote {
-            return Ok((at + quote.len_utf8(), content));
-        }
-        if char == '\\' && quote == '"' {
-            match chars.next() {
-                Some((_, 'n')) => content.push('\n'),
-                Some((_, 't')) => content.push('\t'),
-                Some((_, same @ ('"' | '\\'))) => content.push(same),
-                Some((_, other)) => return unsupported(format!("the escape \\{other}")),
-                None => break,
-            }
-        } else {
-            content.push(char);
-        }
-    }
-    syntax("a string is not closed")
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    Word(String),
-    Text(String),
-    Pipe,
-    Open,
-    Close,
-}
-
-fn tokens(body: &str) -> Result<Vec<Token>> {
-    let mut tokens = Vec::new();
-    let mut rest = body;
-    while let Some(char) = rest.chars().next() {
-        let length = match char {
-            c if c.is_whitespace() => c.len_utf8(),
-            '|' | '(' | ')' => {
-                tokens.push(match char {
-                    '|' => Token::Pipe,
-                    '(' => Token::Open,
-                    _ => Token::Close,
-                });
-                1
-            }
-            '"' | '`' => {
-                let (length, text) = token_string(rest)?;
-                tokens.push(Token::Text(text));
-                length
-            }
-            _ => {
-                let ends = |c: char| c.is_whitespace() || "|()\"`".contains(c);
-                let length = rest.find(ends).unwrap_or(rest.len());
-                tokens.push(Token::Word(rest[..length].to_owned()));
-                length
-            }
-        };
-        rest = &rest[length..];
-    }
-    Ok(tokens)
-}
-
-fn action(body: &str) -> Result<Term> {
-    let tokens = tokens(body)?;
-    if tokens.is_empty() {
-        return syntax("{{ }} is empty");
-    }
+/// Reads a template, whose beginning declares Prometheus' variables.
+pub(super) fn program(name: &str, text: &str, compat: Compat) -> Result<Program> {
     let mut parser = Parser {
-        tokens,
-        at: 0,
-        calls: 0,
+        compat,
+        tokens: tokens(text),
+        length: text.len(),
+        next: 0,
+        depth: 0,
+        scope: Scope::new(),
+        definitions: BTreeMap::new(),
     };
-    let term = parser.pipeline()?;
-    match parser.next() {
-        None => Ok(term),
-        Some(token) => syntax(format!("unexpected {token:?}")),
+    let mut root = Vec::new();
+    loop {
+        let before = parser.next;
+        match parser.peek()?.kind {
+            Kind::Eof => break,
+            Kind::Open => {
+                parser.take()?;
+                if parser.take_visible()?.kind == Kind::Define {
+                    parser.definition()?;
+                    continue;
+                }
+                parser.next = before;
+            }
+            _ => {}
+        }
+        let at = parser.peek()?.at;
+        match parser.text_or_action()? {
+            Part::Node(node) => root.push(node),
+            Part::End => return fail(at, "unexpected {{end}}"),
+            Part::Else => return fail(at, "unexpected {{else}}"),
+        }
+    }
+    parser.define(name.to_owned(), root, 0)?;
+    Ok(Program {
+        name: name.to_owned(),
+        text: text.to_owned(),
+        definitions: parser.definitions,
+    })
+}
+
+fn fail<T>(at: usize, message: impl Into<String>) -> Result<T> {
+    Err(TemplateError::new(at, message))
+}
+
+/// What is visible in a definition.
+struct Scope {
+    variables: Vec<String>,
+    /// How many `range`s are open.
+    ranges: usize,
+}
+
+impl Scope {
+    fn new() -> Self {
+        Self {
+            variables: vec!["$".into()],
+            ranges: 0,
+        }
     }
 }
 
-struct Parser {
-    tokens: Vec<Token>,
-    at: usize,
-    /// Function calls and parentheses so far.
-    calls: usize,
+/// A part of a list, or what ends one.
+enum Part {
+    Node(Node),
+    End,
+    /// An `if` or `with` after it has not been read.
+    Else,
 }
 
-impl Parser {
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.at)
-    }
+struct Parser<'t> {
+    compat: Compat,
+    tokens: Tokens<'t>,
+    length: usize,
+    next: usize,
+    depth: usize,
+    scope: Scope,
+    definitions: BTreeMap<String, Vec<Node>>,
+}
 
-    fn next(&mut self) -> Option<Token> {
-        let token = self.tokens.get(self.at).cloned();
-        self.at += 1;
-        token
-    }
-
-    fn pipeline(&mut self) -> Result<Term> {
-        let mut term = self.command(None)?;
-        while self.peek() == Some(&Token::Pipe) {
-            self.at += 1;
-            term = self.command(Some(term))?;
+impl<'t> Parser<'t> {
+    fn peek(&self) -> Result<Token<'t>> {
+        if let Some(token) = self.tokens.all.get(self.next) {
+            return Ok(*token);
         }
-        Ok(term)
-    }
-
-    /// Counts a function call or a parenthesis.
-    fn call(&mut self) -> Result<()> {
-        self.calls += 1;
-        if self.calls > CALLS_MAX {
-            return limit(format!(
-                "an action has more than {CALLS_MAX} function calls and parentheses"
-            ));
+        match &self.tokens.error {
+            Some(error) => Err(error.clone()),
+            None => Ok(Token {
+                kind: Kind::Eof,
+                at: self.length,
+                text: "EOF",
+            }),
         }
-        Ok(())
     }
 
-    /// A value, or a function with its arguments; `piped` is the last argument.
-    fn command(&mut self, piped: Option<Term>) -> Result<Term> {
-        let function = match self.peek() {
-            Some(Token::Word(word)) if !word.starts_with(['$', '.']) => word.clone(),
-            _ => {
-                let term = self.operand()?;
-                return match piped {
-                    None => Ok(term),
-                    Some(_) => syntax("only a function can stand after |"),
-                };
+    fn take(&mut self) -> Result<Token<'t>> {
+        let token = self.peek()?;
+        self.next += 1;
+        Ok(token)
+    }
+
+    /// The next token, blanks left out.
+    fn peek_visible(&mut self) -> Result<Token<'t>> {
+        while self.peek()?.kind == Kind::Space {
+            self.next += 1;
+        }
+        self.peek()
+    }
+
+    fn take_visible(&mut self) -> Result<Token<'t>> {
+        let token = self.peek_visible()?;
+        self.next += 1;
+        Ok(token)
+    }
+
+    fn expect(&mut self, kind: Kind, context: &str) -> Result<Token<'t>> {
+        let token = self.take_visible()?;
+        match token.kind == kind {
+            true => Ok(token),
+            false => unexpected(token, context),
+        }
+    }
+
+    fn nested<T>(&mut self, at: usize, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth == DEPTH_MAX {
+            return fail(
+                at,
+                format!("actions and parentheses are nested more than {DEPTH_MAX} deep"),
+            );
+        }
+        self.depth += 1;
+        let read = read(self);
+        self.depth -= 1;
+        read
+    }
+
+    fn text_or_action(&mut self) -> Result<Part> {
+        let token = self.take_visible()?;
+        match token.kind {
+            Kind::Text => Ok(Part::Node(Node::Text(token.text.to_owned()))),
+            Kind::Open => self.action(),
+            _ => unexpected(token, "input"),
+        }
+    }
+
+    /// Everything up to an `end` or `else`.
+    fn list(&mut self) -> Result<(Vec<Node>, Part)> {
+        let mut nodes = Vec::new();
+        loop {
+            let token = self.peek_visible()?;
+            if token.kind == Kind::Eof {
+                return fail(token.at, "unexpected EOF");
             }
-        };
-        self.at += 1;
-        self.call()?;
-        if KNOWN.contains(&function.as_str()) {
-            return unsupported(format!("{function:?}"));
-        }
-        let mut args = Vec::new();
-        let index = function == "index";
-        while !matches!(self.peek(), None | Some(Token::Pipe | Token::Close)) {
-            if index && args.is_empty() {
-                return self.index();
+            match self.text_or_action()? {
+                Part::Node(node) => nodes.push(node),
+                end => return Ok((nodes, end)),
             }
-            args.push(self.operand()?);
-        }
-        args.extend(piped);
-        if function == "printf" {
-            return printf(args);
-        }
-        let Some(known) = Function::named(&function) else {
-            return syntax(format!("function {function:?} is not defined"));
-        };
-        match <[Term; 1]>::try_from(args) {
-            Ok([arg]) if arg.is_number() == known.takes_number() => {
-                Ok(Term::Call(known, Box::new(arg)))
-            }
-            Ok(_) => unsupported(format!("{function} of a value of that kind")),
-            Err(_) => syntax(format!("{function} takes one argument")),
         }
     }
 
-    /// `index $labels "name"`, after the word.
-    fn index(&mut self) -> Result<Term> {
-        match (self.next(), self.next()) {
-            (Some(Token::Word(map)), Some(Token::Text(name))) => match map.as_str() {
-                "$labels" | ".Labels" => Ok(Term::Label(name)),
-                "$externalLabels" | ".ExternalLabels" => Ok(Term::ExternalLabel(name)),
-                _ => unsupported(format!("index of {map}")),
+    /// A list that only `end` may end.
+    fn definition_list(&mut self, context: &str) -> Result<Vec<Node>> {
+        let outer = std::mem::replace(&mut self.scope, Scope::new());
+        let at = self.peek()?.at;
+        let (nodes, end) = self.nested(at, Self::list)?;
+        self.scope = outer;
+        match end {
+            Part::Else => fail(at, format!("unexpected {{{{else}}}} in {context}")),
+            _ => Ok(nodes),
+        }
+    }
+
+    /// `define "name"`, after the word.
+    fn definition(&mut self) -> Result<()> {
+        let context = "define clause";
+        let token = self.take_visible()?;
+        let name = name_of(token, context)?;
+        self.expect(Kind::Close, context)?;
+        let nodes = self.definition_list(context)?;
+        self.define(name, nodes, token.at)
+    }
+
+    /// A definition takes the place of one that is empty; of two that are not, the second is wrong.
+    fn define(&mut self, name: String, nodes: Vec<Node>, at: usize) -> Result<()> {
+        match self.definitions.get(&name) {
+            Some(known) if !is_empty(known) => match is_empty(&nodes) {
+                true => Ok(()),
+                false => fail(at, format!("multiple definition of template {name:?}")),
             },
-            _ => unsupported("index of anything but $labels and a string"),
+            _ => {
+                self.definitions.insert(name, nodes);
+                Ok(())
+            }
         }
     }
 
-    fn operand(&mut self) -> Result<Term> {
-        match self.next() {
-            None => syntax("a value is missing"),
-            Some(Token::Text(text)) => Ok(Term::Literal(text)),
-            Some(Token::Open) => {
-                self.call()?;
-                let term = self.pipeline()?;
-                match self.next() {
-                    Some(Token::Close) => Ok(term),
-                    _ => syntax("( is not closed"),
+    /// An action, after its `{{`.
+    fn action(&mut self) -> Result<Part> {
+        let token = self.take_visible()?;
+        let node = match token.kind {
+            Kind::Block => self.block()?,
+            Kind::Break => self.leave(token, "{{break}}", Node::Break)?,
+            Kind::Continue => self.leave(token, "{{continue}}", Node::Continue)?,
+            Kind::Else => {
+                let next = self.peek_visible()?.kind;
+                // Go knows `else with` since 1.23; Prometheus 2.42 was built with 1.19.
+                let goes_on = next == Kind::If || next == Kind::With && self.compat == Compat::V3;
+                if !goes_on {
+                    self.expect(Kind::Close, "else")?;
+                }
+                return Ok(Part::Else);
+            }
+            Kind::End => {
+                self.expect(Kind::Close, "end")?;
+                return Ok(Part::End);
+            }
+            Kind::If => self.branch(BranchKind::If, token.at)?,
+            Kind::Range => self.branch(BranchKind::Range, token.at)?,
+            Kind::With => self.branch(BranchKind::With, token.at)?,
+            Kind::Template => self.template()?,
+            _ => {
+                self.next -= 1;
+                Node::Action(self.pipeline("command", Kind::Close)?)
+            }
+        };
+        Ok(Part::Node(node))
+    }
+
+    /// `break` or `continue`, after the word.
+    fn leave(&mut self, token: Token<'_>, context: &str, node: Node) -> Result<Node> {
+        self.expect(Kind::Close, context)?;
+        match self.scope.ranges {
+            0 => fail(token.at, format!("{context} outside {{{{range}}}}")),
+            _ => Ok(node),
+        }
+    }
+
+    /// `if`, `with` or `range`, after the word.
+    fn branch(&mut self, kind: BranchKind, at: usize) -> Result<Node> {
+        let visible = self.scope.variables.len();
+        let context = match kind {
+            BranchKind::If => "if",
+            BranchKind::With => "with",
+            BranchKind::Range => "range",
+        };
+        let pipe = self.pipeline(context, Kind::Close)?;
+        let is_range = usize::from(kind == BranchKind::Range);
+        self.scope.ranges += is_range;
+        let (list, end) = self.nested(at, Self::list)?;
+        self.scope.ranges -= is_range;
+        let otherwise = match end {
+            Part::Else => {
+                let next = self.peek()?;
+                let chained = match kind {
+                    BranchKind::If => next.kind == Kind::If,
+                    BranchKind::With => next.kind == Kind::With,
+                    BranchKind::Range => false,
+                };
+                Some(if chained {
+                    self.next += 1;
+                    vec![self.nested(next.at, |parser| parser.branch(kind, next.at))?]
+                } else {
+                    let (otherwise, end) = self.nested(next.at, Self::list)?;
+                    if matches!(end, Part::Else) {
+                        return fail(next.at, "expected end; found {{else}}");
+                    }
+                    otherwise
+                })
+            }
+            _ => None,
+        };
+        self.scope.variables.truncate(visible);
+        Ok(Node::Branch(Box::new(Branch {
+            kind,
+            pipe,
+            list,
+            otherwise,
+        })))
+    }
+
+    /// `block "name" pipeline`, after the word: a definition and its use.
+    fn block(&mut self) -> Result<Node> {
+        let context = "block clause";
+        let token = self.take_visible()?;
+        let name = name_of(token, context)?;
+        let pipe = self.pipeline(context, Kind::Close)?;
+        let nodes = self.definition_list(context)?;
+        self.define(name.clone(), nodes, token.at)?;
+        Ok(Node::Template {
+            at: token.at,
+            name,
+            pipe: Some(pipe),
+        })
+    }
+
+    /// `template "name" pipeline`, after the word.
+    fn template(&mut self) -> Result<Node> {
+        let context = "template clause";
+        let token = self.take_visible()?;
+        let name = name_of(token, context)?;
+        let pipe = match self.take_visible()?.kind {
+            Kind::Close => None,
+            _ => {
+                self.next -= 1;
+                Some(self.pipeline(context, Kind::Close)?)
+            }
+        };
+        Ok(Node::Template {
+            at: token.at,
+            name,
+            pipe,
+        })
+    }
+
+    /// Declarations, then commands, up to `end`.
+    fn pipeline(&mut self, context: &str, end: Kind) -> Result<Pipe> {
+        let mut pipe = Pipe {
+            at: self.peek_visible()?.at,
+            assigns: false,
+            variables: Vec::new(),
+            commands: Vec::new(),
+        };
+        self.declarations(&mut pipe, context)?;
+        loop {
+            let token = self.take_visible()?;
+            match token.kind {
+                kind if kind == end => break,
+                Kind::Bool
+                | Kind::Character
+                | Kind::Complex
+                | Kind::Dot
+                | Kind::Field
+                | Kind::Identifier
+                | Kind::Number
+                | Kind::Nil
+                | Kind::Raw
+                | Kind::Quoted
+                | Kind::Variable
+                | Kind::LeftParen => {
+                    self.next -= 1;
+                    let command = self.command()?;
+                    pipe.commands.push(command);
+                }
+                _ => return unexpected(token, context),
+            }
+        }
+        if pipe.commands.is_empty() {
+            return fail(pipe.at, format!("missing value for {context}"));
+        }
+        for (place, command) in pipe.commands.iter().enumerate().skip(1) {
+            let first = &command.operands[0].term;
+            if matches!(
+                first,
+                Term::Bool(_) | Term::Dot | Term::Nil | Term::Number(_) | Term::Text { .. }
+            ) {
+                let stage = place + 1;
+                return fail(
+                    command.at,
+                    format!("non executable command in pipeline stage {stage}"),
+                );
+            }
+        }
+        Ok(pipe)
+    }
+
+    /// `$x :=`, `$x =`, and in a range `$i, $x :=`.
+    fn declarations(&mut self, pipe: &mut Pipe, context: &str) -> Result<()> {
+        loop {
+            let variable = self.peek_visible()?;
+            if variable.kind != Kind::Variable {
+                return Ok(());
+            }
+            let before = self.next;
+            self.next += 1;
+            let next = self.peek_visible()?;
+            match next.kind {
+                Kind::Assign | Kind::Declare => {
+                    pipe.assigns = next.kind == Kind::Assign;
+                    self.next += 1;
+                    self.declare(pipe, variable.text);
+                    return Ok(());
+                }
+                Kind::Other if next.text == "," => {
+                    self.next += 1;
+                    self.declare(pipe, variable.text);
+                    if context != "range" || pipe.variables.len() >= 2 {
+                        return fail(next.at, format!("too many declarations in {context}"));
+                    }
+                    let after = self.peek_visible()?;
+                    if !matches!(after.kind, Kind::Variable | Kind::Close | Kind::RightParen) {
+                        return fail(after.at, "range can only initialize variables");
+                    }
+                }
+                _ => {
+                    self.next = before;
+                    return Ok(());
                 }
             }
-            Some(Token::Word(word)) => variable(&word),
-            Some(token) => syntax(format!("unexpected {token:?}")),
         }
+    }
+
+    fn declare(&mut self, pipe: &mut Pipe, name: &str) {
+        pipe.variables.push(name.to_owned());
+        self.scope.variables.push(name.to_owned());
+    }
+
+    /// Operands with blanks between them.
+    fn command(&mut self) -> Result<Command> {
+        let mut command = Command {
+            at: self.peek_visible()?.at,
+            operands: Vec::new(),
+        };
+        loop {
+            self.peek_visible()?;
+            command.operands.extend(self.operand()?);
+            let token = self.take()?;
+            match token.kind {
+                Kind::Space => continue,
+                Kind::Close | Kind::RightParen => self.next -= 1,
+                Kind::Pipe => {}
+                _ => return unexpected(token, "operand"),
+            }
+            break;
+        }
+        match command.operands.is_empty() {
+            true => fail(command.at, "empty command"),
+            false => Ok(command),
+        }
+    }
+
+    /// A term, and the fields after it.
+    fn operand(&mut self) -> Result<Option<Operand>> {
+        let Some(mut operand) = self.term()? else {
+            return Ok(None);
+        };
+        let at = self.peek()?.at;
+        let mut fields = Vec::new();
+        while self.peek()?.kind == Kind::Field {
+            fields.push(self.take()?.text[1..].to_owned());
+        }
+        if fields.is_empty() {
+            return Ok(Some(operand));
+        }
+        match &mut operand.term {
+            Term::Field(names) | Term::Variable(names) => {
+                names.extend(fields);
+                operand.at = at;
+            }
+            Term::Bool(_) | Term::Text { .. } | Term::Number(_) | Term::Nil | Term::Dot => {
+                return fail(
+                    at,
+                    format!("unexpected . after term {:?}", operand.to_string()),
+                );
+            }
+            Term::Function(..) | Term::Pipe(_) | Term::Chain(..) => {
+                operand = Operand {
+                    at,
+                    term: Term::Chain(Box::new(operand), fields),
+                };
+            }
+        }
+        Ok(Some(operand))
+    }
+
+    fn term(&mut self) -> Result<Option<Operand>> {
+        let token = self.take_visible()?;
+        let Token { at, text, .. } = token;
+        let term = match token.kind {
+            Kind::Identifier => match Function::named(text, self.compat) {
+                Some(function) => Term::Function(function, text.to_owned()),
+                None => return fail(at, format!("function {text:?} not defined")),
+            },
+            Kind::Dot => Term::Dot,
+            Kind::Nil => Term::Nil,
+            Kind::Variable => {
+                if !self.scope.variables.iter().any(|name| name == text) {
+                    return fail(at, format!("undefined variable {text:?}"));
+                }
+                Term::Variable(vec![text.to_owned()])
+            }
+            Kind::Field => Term::Field(vec![text[1..].to_owned()]),
+            Kind::Bool => Term::Bool(text == "true"),
+            Kind::Character | Kind::Complex | Kind::Number => {
+                match literal::number(text, token.kind) {
+                    Ok(number) => Term::Number(number),
+                    Err(why) => return fail(at, why),
+                }
+            }
+            Kind::LeftParen => {
+                let read =
+                    |parser: &mut Self| parser.pipeline("parenthesized pipeline", Kind::RightParen);
+                let pipe = self.nested(at, read)?;
+                return Ok(Some(Operand {
+                    at: pipe.at,
+                    term: Term::Pipe(Box::new(pipe)),
+                }));
+            }
+            Kind::Quoted | Kind::Raw => match literal::unquoted(text) {
+                Some(bytes) => Term::Text {
+                    quoted: text.to_owned(),
+                    bytes,
+                },
+                None => return fail(at, format!("{text} is no text: invalid syntax")),
+            },
+            _ => {
+                self.next -= 1;
+                return Ok(None);
+            }
+        };
+        Ok(Some(Operand { at, term }))
     }
 }
 
-fn variable(word: &str) -> Result<Term> {
-    let (root, field) = match word.strip_prefix('.') {
-        // `.Labels.x` is `$labels.x` without the shorthand.
-        Some(word) => word.split_once('.').unwrap_or((word, "")),
-        None => word.split_once('.').unwrap_or((word, "")),
+fn unexpected<T>(token: Token<'_>, context: &str) -> Result<T> {
+    let shown = match token.kind {
+        Kind::Eof => "EOF".into(),
+        Kind::Block
+        | Kind::Break
+        | Kind::Continue
+        | Kind::Define
+        | Kind::Else
+        | Kind::End
+        | Kind::If
+        | Kind::Nil
+        | Kind::Range
+        | Kind::Template
+        | Kind::With => {
+            format!("<{}>", token.text)
+        }
+        _ if token.text.chars().count() > 10 => {
+            let begin: String = token.text.chars().take(10).collect();
+            format!("{begin:?}...")
+        }
+        _ => format!("{:?}", token.text),
     };
-    match (root, field) {
-        ("$value", "") => Ok(Term::Value),
-        ("Value", "") if word.starts_with('.') => Ok(Term::Value),
-        ("$externalURL" | "ExternalURL", "") => Ok(Term::ExternalUrl),
-        ("$labels" | "Labels" | "$externalLabels" | "ExternalLabels", "") => {
-            unsupported(format!("{word} as a whole"))
-        }
-        ("$labels" | "Labels", name) if !name.contains('.') => Ok(Term::Label(name.to_owned())),
-        ("$externalLabels" | "ExternalLabels", name) if !name.contains('.') => {
-            Ok(Term::ExternalLabel(name.to_owned()))
-        }
-        _ if word.starts_with('$') && word.len() > 1 => {
-            syntax(format!("undefined variable {word:?}"))
-        }
-        _ => unsupported(format!("{word:?}")),
+    fail(token.at, format!("unexpected {shown} in {context}"))
+}
+
+/// The name of a template, which is a text.
+fn name_of(token: Token<'_>, context: &str) -> Result<String> {
+    if !matches!(token.kind, Kind::Quoted | Kind::Raw) {
+        return unexpected(token, context);
+    }
+    match literal::unquoted(token.text) {
+        Some(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        None => fail(token.at, "invalid syntax"),
     }
 }
 
-fn printf(args: Vec<Term>) -> Result<Term> {
-    let mut args = args.into_iter();
-    let Some(Term::Literal(format)) = args.next() else {
-        return unsupported("printf without a literal format");
-    };
-    let mut pieces = Vec::new();
-    let mut text = String::new();
-    let mut chars = format.chars().peekable();
-    while let Some(char) = chars.next() {
-        if char != '%' {
-            text.push(char);
-            continue;
-        }
-        let mut precision = None;
-        if chars.peek() == Some(&'.') {
-            chars.next();
-            let mut digits = String::new();
-            while let Some(digit) = chars.next_if(char::is_ascii_digit) {
-                digits.push(digit);
-            }
-            // Beyond 300 decimals there is nothing left to print.
-            match digits.parse().unwrap_or(0) {
-                0..=300 => precision = Some(digits.parse().unwrap_or(0)),
-                _ => return unsupported(format!("printf of {digits} decimals")),
-            }
-        }
-        let verb = chars.next();
-        if verb == Some('%') && precision.is_none() {
-            text.push('%');
-            continue;
-        }
-        let Some(arg) = args.next() else {
-            return unsupported("printf with fewer values than its format asks for");
-        };
-        let verb = match (verb, arg.is_number()) {
-            (Some('v'), true) if precision.is_none() => Verb::Plain,
-            (Some('s' | 'v'), false) if precision.is_none() => Verb::Plain,
-            (Some('f'), true) => Verb::Fixed(precision.unwrap_or(6)),
-            (Some('e'), true) => Verb::Exponential(precision.unwrap_or(6)),
-            (Some('g' | 'v'), true) => Verb::General(precision),
-            (verb, _) => {
-                let verb = verb.map(String::from).unwrap_or_default();
-                return unsupported(format!("printf verb %{verb} for a value of that kind"));
-            }
-        };
-        pieces.push(Piece::Text(std::mem::take(&mut text)));
-        pieces.push(Piece::Verb(verb, arg));
-    }
-    if args.next().is_some() {
-        return unsupported("printf with more values than its format asks for");
-    }
-    pieces.push(Piece::Text(text));
-    Ok(Term::Printf(pieces))
+/// Whether nothing but blanks is in it.
+fn is_empty(nodes: &[Node]) -> bool {
+    let blank = |node: &Node| matches!(node, Node::Text(text) if text.trim().is_empty());
+    nodes.iter().all(blank)
 }

@@ -143,7 +143,9 @@ impl Watched {
             match result {
                 Ok(vector) => {
                     for element in &vector {
-                        let id = self.alerts.identity(*element, context.interner, external);
+                        let id = self
+                            .alerts
+                            .identity(*element, now_ms, &mut context, external);
                         let number = number(&mut self.numbers, &mut self.instances, id);
                         seen.elements.push((number, element.value));
                     }

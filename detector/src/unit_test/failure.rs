@@ -37,7 +37,7 @@ pub(super) enum Finding {
     Alert {
         alert: String,
         compared: Compared<ExpectedAlert>,
-        /// Whether all annotations that were found could be expanded.
+        /// Whether all annotations that were found are those of Prometheus.
         exact: bool,
     },
     Expression {
@@ -53,9 +53,9 @@ pub(super) struct Compared<T> {
     pub(super) found: Vec<T>,
 }
 
-/// Said of an alert whose annotations were compared as they are written.
+/// Said of an alert one of whose annotations Prometheus has otherwise.
 pub(super) const NOT_EXPANDED: &str =
-    "note: an annotation uses a template that is not supported and was not expanded";
+    "note: what an annotation says in Prometheus is not known here";
 
 impl fmt::Display for TestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -73,6 +73,7 @@ impl Test {
             test: self,
             file,
             compat: options.compat,
+            experimental_functions: options.experimental_functions,
             pace: options.pace,
             engine: Engine::new(rules, file.evaluation_interval_ms),
             next_sample: vec![0; self.input.len()],
@@ -81,6 +82,7 @@ impl Test {
         run.engine.external = External {
             labels: self.external_labels.clone(),
             url: self.external_url.clone(),
+            is_test: true,
         };
         let ended = run.steps();
         let data = match (ended, options.keep) {
@@ -106,6 +108,7 @@ struct Run<'t> {
     test: &'t Test,
     file: &'t TestFile,
     compat: Compat,
+    experimental_functions: bool,
     pace: Pace,
     engine: Engine,
     /// How many samples of each input series have been loaded.
@@ -265,7 +268,9 @@ impl Run<'_> {
             expr: case.expr.clone(),
             result,
         };
-        let result = compile(&case.expr, self.compat).and_then(|mut compiled| {
+        let compiled = compile(&case.expr, self.compat)
+            .and_then(|compiled| compiled.if_enabled(self.experimental_functions));
+        let result = compiled.and_then(|mut compiled| {
             let at_ms = self.test.start_ms.saturating_add(case.eval_time_ms);
             let result = self.engine.query(&mut compiled.expr, at_ms);
             result.map_err(|error| error.to_string())

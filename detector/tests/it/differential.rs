@@ -30,7 +30,7 @@ const TRIES: usize = 12;
 
 const RULES: &str = "random.rules.yml";
 
-fn number(name: &str, default: u64) -> u64 {
+pub(crate) fn number(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
     text.and_then(|text| text.parse().ok()).unwrap_or(default)
 }

@@ -1,5 +1,6 @@
 //! What rule files are refused for, in which words, and what is accepted.
 
+use firedrill_detector::rules::Reading;
 use firedrill_detector::tuning::{SettingValue, Settings};
 use firedrill_detector::{
     Compat, Detector, Emitted, Labels, RuleFile, RuleSet, Sample, Schedule, Timestamp,
@@ -42,7 +43,7 @@ groups:
     lables: { severity: page }
   - alert: B
     expr: histogram_avg(x)
-    labels: { v: '{{ query "up" }}', __name__: x }
+    labels: { v: '{{ mul 1 2 }}', __name__: x }
   - record: c d
     expr: x
     for: 1m
@@ -58,7 +59,7 @@ groups:
         ("rules.yml:8:", "not a duration"),
         ("rules.yml:9:", "unknown key `lables`"),
         ("rules.yml:11:", "native histograms"),
-        ("rules.yml:12:", "not supported"),
+        ("rules.yml:12:", "not defined"),
         ("rules.yml:12:", "not a name for a label"),
         ("rules.yml:13:", "not a metric name"),
         ("rules.yml:15:", "no meaning in a recording rule"),
@@ -74,14 +75,42 @@ groups:
 }
 
 #[test]
+fn experimental_functions_have_to_be_enabled() {
+    let file = |expr: &str| {
+        [RuleFile {
+            name: "rules.yml".into(),
+            text: format!("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: {expr}\n"),
+        }]
+    };
+    let enabled = Reading {
+        experimental_functions: true,
+        ..Reading::default()
+    };
+    for expr in ["mad_over_time(x[5m]) > 1", "x > max_of(1, 2)"] {
+        let problems = RuleSet::load(&file(expr), Compat::V3).unwrap_err();
+        let problem = problems[0].to_string();
+        assert!(problem.starts_with("rules.yml:5:"), "{problem}");
+        assert!(
+            problem.contains("must be enabled with --enable-feature=promql-experimental-functions"),
+            "{problem}"
+        );
+        assert!(RuleSet::load_as(&file(expr), Compat::V3, enabled).is_ok());
+        assert!(RuleSet::load_as(&file(expr), Compat::V2, enabled).is_err());
+    }
+    for expr in ["limitk(1, x)", "limit_ratio(0.5, x)", "info(x)"] {
+        let problems = RuleSet::load_as(&file(expr), Compat::V3, enabled).unwrap_err();
+        assert!(problems[0].to_string().contains("not supported"));
+    }
+}
+
+#[test]
 fn refused_with_a_reason() {
     for (text, reason) in [
         ("alert: A, expr: 'limitk(1, x)'", "experimental"),
-        ("alert: A, expr: 'mad_over_time(x[5m])'", "experimental"),
+        ("alert: A, expr: 'mad_over_time(x[5m])'", "unknown function"),
         ("alert: A, expr: 'histogram_count(x)'", "native histograms"),
         ("alert: A, expr: 'x + fill(0) y'", "experimental"),
-        ("alert: A, expr: 'sin(x)'", "not supported"),
-        ("alert: A, expr: 'x atan2 y'", "not supported"),
+        ("alert: A, expr: 'integral(x[5m])'", "unknown function"),
         (
             "alert: A, expr: '{a=\"x\" or b=\"y\"}'",
             "not Prometheus syntax",
@@ -101,8 +130,8 @@ fn refused_with_a_reason() {
             "does not parse",
         ),
         (
-            "alert: A, expr: x, labels: { a: '{{ if true }}x{{ end }}' }",
-            "identity",
+            "alert: A, expr: x, labels: { a: '{{ if true }}x' }",
+            "unexpected EOF",
         ),
         ("alert: A, expr: x, for: -5m", "not a duration"),
     ] {
@@ -208,16 +237,36 @@ fn lookback_adds_up() {
 }
 
 #[test]
-fn annotations_beyond_us_are_shown_as_written() {
-    let text = "alert: A, expr: x, annotations: { a: '{{ with query \"up\" }}x{{ end }}' }";
+fn templates_are_wrong_where_they_are() {
+    let texts = [
+        "  - { alert: A, expr: x, labels: { a: '{{ $labels.a }} {{ mul 1 2 }}' } }",
+        "  - alert: A\n    expr: x\n    annotations:\n      a: |\n        fine\n        {{ $value | nope }}",
+        "  - { alert: A, expr: x, annotations: { a: \"x\\n{{ mul }}\" } }",
+    ];
+    for (text, place) in texts.iter().zip(["4:59", "9:21", "4:44"]) {
+        let text = format!("groups:\n- name: g\n  rules:\n{text}\n");
+        let problems = load(&text, Compat::V3).map(|_| ()).unwrap_err();
+        let wanted = format!("rules.yml:{place}: ");
+        assert!(problems[0].starts_with(&wanted), "{wanted}{problems:?}");
+    }
+}
+
+#[test]
+fn wrong_queries_of_templates_are_told() {
+    let text = "alert: A, expr: x, annotations: { a: '{{ with (query `sum(` | first) }}{{ . }}{{ end }}' }";
     let rules = rule(text, Compat::V3).unwrap();
-    let warnings = rules.warnings();
-    assert_eq!(warnings.len(), 1);
-    assert!(
-        warnings[0].to_string().starts_with("rules.yml:4:"),
-        "{}",
-        warnings[0]
-    );
+    let warnings: Vec<String> = rules.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let wanted = "rules.yml:4:60: annotation \"a\": its query has no answer here: ";
+    assert!(warnings[0].starts_with(wanted), "{wanted}{warnings:?}");
+}
+
+/// A template's query may look further back than any rule.
+#[test]
+fn queries_of_templates_keep_samples() {
+    let text = "alert: A, expr: x, annotations: { a: '{{ query `rate(x[1h])` | len }}' }";
+    let rules = rule(text, Compat::V3).unwrap();
+    assert_eq!(rules.longest_lookback_ms(), 3_600_000);
 }
 
 #[test]

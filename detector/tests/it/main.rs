@@ -11,4 +11,6 @@ mod oracle;
 mod promtool;
 mod properties;
 mod random;
+mod regex;
+mod templates;
 mod trials;

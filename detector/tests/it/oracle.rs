@@ -15,6 +15,28 @@ use firedrill_detector::{Compat, Labels};
 /// Where the `promtool` of Prometheus 3 is; `.ci/promtool3` builds the pinned one.
 const PROMTOOL_3: &str = "FIREDRILL_PROMTOOL3";
 
+/// Skips a test that asks a Go program where there is no Go, which continuous integration does not allow.
+macro_rules! need_go {
+    () => {
+        if !crate::oracle::has_go() {
+            return;
+        }
+    };
+}
+pub(crate) use need_go;
+
+pub(crate) fn has_go() -> bool {
+    let there = Command::new("go").arg("version").output().is_ok();
+    assert!(
+        there || std::env::var("CI").as_deref() != Ok("true"),
+        "go is needed in continuous integration"
+    );
+    if !there {
+        eprintln!("skipped: needs go");
+    }
+    there
+}
+
 /// A result: values by labels, or an error (whose wording is nobody's business).
 pub(crate) type Answer = Option<BTreeMap<Labels, f64>>;
 
@@ -30,6 +52,8 @@ pub(crate) struct Case {
 pub(crate) struct Oracle {
     pub(crate) compat: Compat,
     program: OsString,
+    /// Options before the command.
+    options: &'static [&'static str],
 }
 
 impl Oracle {
@@ -38,6 +62,7 @@ impl Oracle {
         let oracle = Self {
             compat: Compat::V2,
             program: "promtool".into(),
+            options: &[],
         };
         if oracle.version().is_some() {
             return Some(oracle);
@@ -60,6 +85,7 @@ impl Oracle {
         let oracle = Self {
             compat: Compat::V3,
             program,
+            options: &[],
         };
         let version = oracle.version();
         assert!(
@@ -71,6 +97,14 @@ impl Oracle {
         Some(oracle)
     }
 
+    /// The same with its experimental functions.
+    pub(crate) fn with_experimental_functions(self) -> Self {
+        Self {
+            options: &["--enable-feature=promql-experimental-functions"],
+            ..self
+        }
+    }
+
     fn version(&self) -> Option<String> {
         let output = Command::new(&self.program).arg("--version").output().ok()?;
         let text = [output.stdout, output.stderr].concat();
@@ -80,6 +114,7 @@ impl Oracle {
     /// What it says about a test file: whether all is as expected, and its words.
     pub(crate) fn verdict(&self, path: &Path) -> (bool, String) {
         let output = Command::new(&self.program)
+            .args(self.options)
             .args(["test", "rules"])
             .arg(path)
             .output()
@@ -89,6 +124,16 @@ impl Oracle {
             output.status.success(),
             String::from_utf8_lossy(&text).into_owned(),
         )
+    }
+
+    /// What it says about a rule file.
+    pub(crate) fn check(&self, path: &Path) -> String {
+        let output = Command::new(&self.program)
+            .args(["check", "rules"])
+            .arg(path)
+            .output()
+            .expect("promtool runs");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
     /// The values of expressions of which a test file claims that they have none.

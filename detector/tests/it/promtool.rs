@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use firedrill_detector::unit_test::TestFile;
+use firedrill_detector::unit_test::{RunOptions, TestFile};
 use firedrill_detector::{Compat, RuleFile};
 
 use crate::oracle::Oracle;
@@ -18,6 +18,9 @@ fn folder(name: &str) -> PathBuf {
         .join("tests")
         .join(name)
 }
+
+/// The folder of what has to be enabled.
+const EXPERIMENTAL: &str = "prometheus3-experimental";
 
 /// What we say about a test file.
 fn ours(path: &Path, compat: Compat) -> (bool, String) {
@@ -36,10 +39,24 @@ fn ours(path: &Path, compat: Compat) -> (bool, String) {
             text: read(&path.with_file_name(name)),
         })
         .collect();
-    match test.run(&rules, compat) {
-        Ok(failures) => lines(failures.iter().map(ToString::to_string).collect()),
+    let options = RunOptions {
+        compat,
+        experimental_functions: is_experimental(path),
+        ..RunOptions::default()
+    };
+    match test.run_each(&rules, &options) {
+        Ok(runs) => {
+            let failures = runs.flat_map(|run| run.failures);
+            lines(failures.map(|failure| failure.to_string()).collect())
+        }
         Err(problems) => lines(problems.iter().map(ToString::to_string).collect()),
     }
+}
+
+/// Whether a test file is about functions that have to be enabled.
+fn is_experimental(path: &Path) -> bool {
+    path.parent()
+        .is_some_and(|folder| folder.ends_with(EXPERIMENTAL))
 }
 
 /// The test files; those that must fail are called `fails-*.yml`.
@@ -63,7 +80,11 @@ fn must_fail(path: &Path) -> bool {
 
 #[test]
 fn our_verdicts() {
-    for (name, compat) in [("promtool", Compat::V2), ("prometheus3", Compat::V3)] {
+    for (name, compat) in [
+        ("promtool", Compat::V2),
+        ("prometheus3", Compat::V3),
+        (EXPERIMENTAL, Compat::V3),
+    ] {
         for path in test_files(name) {
             let (passed, text) = ours(&path, compat);
             assert_eq!(passed, !must_fail(&path), "{}:\n{text}", path.display());
@@ -82,6 +103,7 @@ fn promtools_verdicts() {
 fn promtools_verdicts_3() {
     if let Some(oracle) = Oracle::prometheus_3() {
         judges_as_named(&oracle, "prometheus3");
+        judges_as_named(&oracle.with_experimental_functions(), EXPERIMENTAL);
     }
 }
 
@@ -126,6 +148,11 @@ const FAILING: &[&str] = &[
     r#"{a="x" or b="y"}"#,
     r#"sum by ("") (a)"#,
     "limitk(1, a)",
+    "mad_over_time(a[5m])",
+    "sort_by_label(a, \"i\")",
+    "double_exponential_smoothing(a[5m], 0.5, 0.5)",
+    "vector(start())",
+    "integral(a[5m])",
 ];
 
 /// Expressions only Prometheus 3 knows, and those that not even we know.

@@ -1,4 +1,4 @@
-// The promtool of Prometheus 3, pinned: the oracle of Compat::V3. `.ci/promtool3` builds it. No code of ours is here.
+// Prometheus 3, pinned: the oracle of Compat::V3. `.ci/promtool3` builds its promtool; `regex` asks its regular expressions.
 module firedrill/oracle
 
 go 1.26

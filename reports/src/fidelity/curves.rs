@@ -1,6 +1,6 @@
 //! Queue depth and throughput of the drills on the model's grid of scrapes.
 
-use crate::curves::{Line, depths, rates};
+use crate::curves::{Line, depths, rates, throughput};
 use crate::fidelity::Agreement;
 use crate::fidelity::distance::{Distance, Kind, distance};
 use crate::jsonl::Record;
@@ -33,7 +33,7 @@ pub(super) fn curves(live: &Record, model: &Record, third: &[&Record], marks: us
         (of(depths), "tasks, ", Kind::Level),
         (of(processed), "asynq: processed per second", Kind::Rate),
         (of(failed), "asynq: failed per second", Kind::Rate),
-        (of(jobs), "workers: jobs per second, ", Kind::Rate),
+        (of(throughput), "workers: jobs per second, ", Kind::Rate),
     ];
     let grid = Grid::of(model, interval_ms);
     let tolerance = Tolerance {
@@ -71,10 +71,6 @@ fn processed(record: &Record) -> Vec<Line> {
 
 fn failed(record: &Record) -> Vec<Line> {
     rates(record, "asynq_tasks_failed_total", None)
-}
-
-fn jobs(record: &Record) -> Vec<Line> {
-    rates(record, "job_processed_total", Some("status"))
 }
 
 /// How much two curves may be apart to be the same, beyond what [`Distance::is_same`] says.

@@ -37,6 +37,12 @@ pub enum PagesError {
         /// The severities there are.
         there: String,
     },
+    /// No alert is routed to a receiver that pages.
+    #[error("none of the alerts would page: {file} routes none of them to a receiver that pages")]
+    NoRoute {
+        /// The Alertmanager file.
+        file: String,
+    },
     /// No alert would page.
     #[error(
         "none of the alerts would page: {pages} do, and the alerts have {there}; name those that reach a person with \
@@ -155,6 +161,35 @@ impl RulePack {
             found.extend(problems.into_vec());
         }
         if found.is_empty() { Ok(()) } else { Err(found) }
+    }
+
+    /// Whether an alert can page, by its severities or by the routes of the pack's Alertmanager. What its labels come to
+    /// when it fires may not be known.
+    #[must_use]
+    pub fn can_page(&self, alert: &AlertRule<'_>) -> bool {
+        let Some(config) = self.alertmanager() else {
+            let severities = Severities::of_alert(alert);
+            return self.pages.iter().any(|page| severities.can_be(page));
+        };
+        let own = alert.labels.iter();
+        let known = own.filter(|(_, text)| !text.contains("{{"));
+        let known = known.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let name = [("alertname".to_owned(), alert.name.to_owned())];
+        config.may_page(&known.chain(name).collect())
+    }
+
+    /// Looks whether the pack's Alertmanager, if it has one, would page of any of its alerts.
+    ///
+    /// # Errors
+    /// With the file that routes none to a receiver that pages.
+    pub fn check_any_routed(&self, rules: &RuleSet) -> Result<(), PagesError> {
+        match self.alertmanager() {
+            Some(config) if !rules.alerts().any(|alert| self.can_page(&alert)) => {
+                let file = config.name().to_owned();
+                Err(PagesError::NoRoute { file })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Looks whether any alert would page. A pack of which none would says nothing about incidents that deserve one.

@@ -1,7 +1,9 @@
 //! The short texts that all renderers share.
 
+use crate::alertmanager::Silence;
 use crate::pack::Role;
 use crate::record::{Audit, Wanted};
+use crate::render::routed::{self, silence};
 use crate::score::judge::{Class, Outcome};
 use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, FalseAlarm, IncidentScore, OnIncident};
@@ -11,8 +13,10 @@ use crate::{Scorecard, Verdict};
 use firedrill_detector::duration::format_ms;
 use std::collections::BTreeSet;
 
-/// Of an alarm that nobody was told of.
-const UNSENT: &str = "resolved before it was sent";
+/// Of an alarm that nobody was told of: why.
+fn unsent(kept_back: Option<&Silence>) -> String {
+    kept_back.map_or_else(|| "resolved before it was sent".to_owned(), silence)
+}
 
 /// How a text should look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +119,8 @@ pub(super) fn remedies(drill: &DrillScore) -> Vec<[(String, Tone); 6]> {
             None if remedy.ends.is_empty() => ("ended no fault", Tone::Quiet),
             None => ("-", Tone::Quiet),
         };
-        let is_of_tasks = remedy.what.starts_with("tasks.") || remedy.what.starts_with("orphans.");
+        let by_hand = ["tasks.", "task.", "orphans."];
+        let is_of_tasks = by_hand.iter().any(|kind| remedy.what.starts_with(kind));
         let effect = match (is_of_tasks, remedy.effect) {
             (true, None) => remedy.saw.clone(),
             (true, Some(_)) => format!("{effect}; {}", remedy.saw),
@@ -167,13 +172,13 @@ pub(super) fn alert(drill: &DrillScore, alert: &AlertScore, on: Option<usize>) -
         .collect();
     let Some((wolf, wolf_tone)) = false_alarms(&alarms, zero_ms) else {
         let mut own = alert.episodes.iter();
-        let was_unsent = own.any(|judged| {
+        let was_unsent = own.find(|judged| {
             judged.class == Class::Unsent
                 && judged.cut_off.is_none()
                 && told_with(drill, judged.episode.start_ms) == on
         });
-        return match text.as_str() {
-            "silent" | "-" if was_unsent => (UNSENT.into(), Tone::Quiet),
+        return match (text.as_str(), was_unsent) {
+            ("silent" | "-", Some(judged)) => (unsent(judged.episode.kept_back()), Tone::Quiet),
             _ => (text, tone),
         };
     };
@@ -264,18 +269,31 @@ fn on_incident(
             };
             (text, tone)
         }
-        Did::Beside { at_ms, class, page } => match (class, on.role, page) {
+        Did::Beside {
+            at_ms,
+            class,
+            page,
+            receivers,
+        } => match (class, on.role, page) {
             (Class::Post, ..) if !on.by_name || !judged => {
                 (format!("{} afterwards", at(*at_ms)), Tone::Middling)
             }
             (Class::Post, ..) => (format!("MISSED, fired {}", at(*at_ms)), Tone::Bad),
-            (_, Role::Expected, false) => (format!("{} only a ticket", at(*at_ms)), Tone::Middling),
+            (_, Role::Expected, false) if receivers.is_empty() => {
+                (format!("{} only a ticket", at(*at_ms)), Tone::Middling)
+            }
+            (_, Role::Expected, false) => {
+                let text = format!("{} only to {}", at(*at_ms), receivers.join(", "));
+                (text, Tone::Middling)
+            }
             (Class::Chance, ..) => (format!("{} by chance?", at(*at_ms)), Tone::Middling),
             (Class::Related, ..) => (format!("{} symptom", at(*at_ms)), Tone::Middling),
             _ => (format!("{} wrong alert", at(*at_ms)), Tone::Middling),
         },
-        Did::Unsent { .. } if on.by_name && judged => (format!("MISSED, {UNSENT}"), Tone::Bad),
-        Did::Unsent { .. } => (UNSENT.into(), Tone::Quiet),
+        Did::Unsent { kept_back, .. } if on.by_name && judged => {
+            (format!("MISSED, {}", unsent(kept_back.as_ref())), Tone::Bad)
+        }
+        Did::Unsent { kept_back, .. } => (unsent(kept_back.as_ref()), Tone::Quiet),
         Did::Missed if !judged => (
             if alert.no_data { "no data" } else { "-" }.into(),
             Tone::Quiet,
@@ -407,23 +425,27 @@ pub(super) fn wanted(incident: &IncidentScore) -> String {
 }
 
 /// What an incident of a drill came to, in a few words.
-pub(super) fn outcome(drill: &DrillScore, incident: &IncidentScore) -> (&'static str, Tone) {
-    match incident.outcome {
+pub(super) fn outcome(drill: &DrillScore, incident: &IncidentScore) -> (String, Tone) {
+    if let (Outcome::Missed, true, true) = (
+        incident.outcome,
+        incident.unsent.is_some(),
+        drill.verdict != Verdict::Inconclusive,
+    ) {
+        let why = unsent(incident.kept_back.as_ref());
+        return (format!("MISSED, {why}"), Tone::Bad);
+    }
+    let (text, tone) = match incident.outcome {
         Outcome::Censored => ("cut short", Tone::Middling),
         _ if drill.verdict == Verdict::Inconclusive => ("not judged", Tone::Middling),
         Outcome::Early if incident.past_deadline => ("early, past deadline", Tone::Middling),
         Outcome::Early => ("early", Tone::Good),
         Outcome::OnTime => ("in time", Tone::Good),
         Outcome::Late => ("LATE", Tone::Bad),
-        Outcome::Missed if incident.seen_after && incident.unsent.is_none() => {
-            ("MISSED, seen afterwards", Tone::Bad)
-        }
-        Outcome::Missed if incident.unsent.is_some() => {
-            ("MISSED, resolved before it was sent", Tone::Bad)
-        }
+        Outcome::Missed if incident.seen_after => ("MISSED, seen afterwards", Tone::Bad),
         Outcome::Missed => ("MISSED", Tone::Bad),
         Outcome::Masked => ("masked", Tone::Middling),
-    }
+    };
+    (text.to_owned(), tone)
 }
 
 /// What was measured of an incident, or what to say where there was nothing of it; where the drill ended too soon, nobody
@@ -477,9 +499,18 @@ pub(super) fn standing(found: &Standing) -> (String, Tone) {
 }
 
 /// The distinct ways in which pages of all drills were delivered.
-pub(super) fn deliveries(all: impl Iterator<Item = Delivery>) -> String {
-    let all: BTreeSet<Delivery> = all.collect();
-    let all: Vec<String> = all.into_iter().map(delivery).collect();
+fn deliveries(drills: &[DrillScore]) -> String {
+    let each = |drill: &DrillScore| match &drill.routed {
+        Some(routed) => routed.file.clone(),
+        None => delivery(drill.delivery),
+    };
+    // By their lengths of time, those of files last.
+    let all: BTreeSet<(bool, Delivery, String)> = drills
+        .iter()
+        .map(|drill| (drill.routed.is_some(), drill.delivery, each(drill)))
+        .collect();
+    let mut all: Vec<String> = all.into_iter().map(|(.., told)| told).collect();
+    all.dedup();
     all.join("; ")
 }
 
@@ -533,10 +564,8 @@ pub(super) fn summary(card: &Scorecard) -> Vec<(&'static str, String)> {
                 }),
         ),
     ];
-    lines.push((
-        "delivery (Alertmanager)",
-        deliveries(card.drills.iter().map(|drill| drill.delivery)),
-    ));
+    lines.push(("delivery (Alertmanager)", deliveries(&card.drills)));
+    lines.extend(routed::pages(card).map(|told| ("pages sent", told)));
     let (undetected, total) = summary.undetected_ms;
     if total > 0 {
         let percent = undetected as f64 / total as f64 * 100.0;

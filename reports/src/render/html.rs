@@ -3,7 +3,7 @@
 use crate::jsonl::Record;
 use crate::record::{Audit, Transition, Wanted};
 use crate::render::cell::{self, Named, Tone};
-use crate::render::plot;
+use crate::render::{plot, routed};
 use crate::score::Did;
 use crate::score::judge::Outcome;
 use crate::{DrillScore, Replay, Scorecard, Verdict};
@@ -312,6 +312,8 @@ fn findings(drill: &DrillScore) -> Vec<(String, Tone)> {
         }
     }
     found.extend(drill.standing.iter().map(cell::standing));
+    let kept_back = routed::kept_back(drill).into_iter();
+    found.extend(kept_back.map(|told| (format!("{told}."), Tone::Quiet)));
     for error in &drill.rule_errors {
         found.push((format!("Rule error: {error}."), Tone::Bad));
     }

@@ -1,7 +1,7 @@
 //! The scorecard for machines. Times are seconds; names carry the unit. Additive within a major `schema_version`.
 
 use crate::record::Audit;
-use crate::render::diagnose;
+use crate::render::{diagnose, routed};
 use crate::score::judge::{Judged, Truth};
 use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, IncidentScore, RemedyScore, Standing, Summary};
@@ -91,6 +91,7 @@ fn summary(summary: &Summary) -> Value {
         "alert_time_recall": part(time.right_ms, time.incidents_ms),
         "noise_time": part(time.firing_ms - time.in_incidents_ms, summary.exposure_ms),
         "false_pages": summary.false_pages,
+        "repeated_pages": summary.repeats,
         "over_escalated": summary.over_escalated,
         "exposure_seconds": seconds(summary.exposure_ms),
         "false_pages_per_week": summary.false_pages_per_week().map(|(value, lo, hi)| json!({
@@ -135,6 +136,7 @@ fn drill(drill: &DrillScore) -> Value {
         "engine": drill.engine,
         "group_wait_seconds": seconds(drill.delivery.group_wait_ms),
         "group_interval_seconds": seconds(drill.delivery.group_interval_ms),
+        "alertmanager": routed::value(drill.routed.as_ref()),
         "verdict": verdict(drill.verdict),
         "inconclusive": drill.inconclusive,
         "incidents": drill.incidents.iter().map(incident).collect::<Vec<_>>(),
@@ -179,6 +181,7 @@ fn incident(incident: &IncidentScore) -> Value {
         "past_deadline": incident.past_deadline,
         "seen_after": incident.seen_after,
         "unsent": incident.unsent,
+        "kept_back": incident.kept_back.as_ref().map(routed::why),
         "fault_seconds": seconds(truth.fault_ms),
         "impact_start_seconds": truth.impact_ms.map(seconds),
         "fault_over_seconds": seconds(truth.fault_over_ms),
@@ -265,10 +268,17 @@ fn did(did: &Did, truth: &Truth) -> Value {
             "resolved_seconds": over_ms.map(since),
             "flaps": flaps,
         }),
-        Did::Beside { at_ms, class, page } => {
-            json!({ "did": "beside", "class": lower(class), "page": page, "at_seconds": since(*at_ms) })
-        }
-        Did::Unsent { at_ms } => json!({ "did": "unsent", "at_seconds": since(*at_ms) }),
+        Did::Beside {
+            at_ms,
+            class,
+            page,
+            receivers,
+        } => json!({
+            "did": "beside", "class": lower(class), "page": page, "at_seconds": since(*at_ms), "receivers": receivers,
+        }),
+        Did::Unsent { at_ms, kept_back } => json!({
+            "did": "unsent", "at_seconds": since(*at_ms), "kept_back": kept_back.as_ref().map(routed::why),
+        }),
         Did::Missed => json!({ "did": "missed" }),
         Did::Masked => json!({ "did": "masked" }),
         Did::Silent => json!({ "did": "silent" }),

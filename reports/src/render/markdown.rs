@@ -1,6 +1,7 @@
 //! A short summary for a pull request or a job's summary page.
 
 use crate::render::cell::{self, Named, Tone};
+use crate::render::routed;
 use crate::{Scorecard, Verdict};
 use firedrill_detector::text::printable;
 
@@ -47,6 +48,9 @@ pub fn markdown(card: &Scorecard) -> String {
                 "- **{name}**: {}\n",
                 escape(&cell::standing(found).0)
             ));
+        }
+        for told in routed::kept_back(drill) {
+            text.push_str(&format!("- **{name}**: {}\n", escape(&told)));
         }
         for error in &drill.rule_errors {
             text.push_str(&format!("- **rule error in {name}**: {}\n", escape(error)));

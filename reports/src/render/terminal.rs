@@ -4,7 +4,7 @@ pub(super) mod columns;
 
 use crate::Scorecard;
 use crate::render::cell::{self, Named, Tone};
-use crate::render::{diagnose, verdict};
+use crate::render::{diagnose, routed, verdict};
 use firedrill_detector::text::printable;
 
 /// How to lay out text.
@@ -58,6 +58,12 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
             let (told, tone) = cell::standing(found);
             let line = format!("{}: {told}", named.name);
             text.push_str(&paint(&plain(&line), named.judged(tone), style));
+            text.push('\n');
+        }
+    }
+    for Named { drill, name, .. } in &drills {
+        for told in routed::kept_back(drill) {
+            text.push_str(&plain(&format!("{name}: {told}")));
             text.push('\n');
         }
     }

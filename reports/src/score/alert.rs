@@ -1,5 +1,6 @@
 //! What each alert did on a drill.
 
+use crate::alertmanager::Silence;
 use crate::pack::{Role, RulePack};
 use crate::score::episode::Episode;
 use crate::score::flapping::Starts;
@@ -86,11 +87,15 @@ pub enum Did {
         class: Class,
         /// Whether somebody was paged.
         page: bool,
+        /// Of one that did not page by an Alertmanager file: the receivers that it went to.
+        receivers: Vec<String>,
     },
-    /// Fired for the incident, and was over before anybody was told.
+    /// Fired for the incident, and nobody was told: it was over before, or kept back.
     Unsent {
         /// When it fired first.
         at_ms: i64,
+        /// What kept it back.
+        kept_back: Option<Silence>,
     },
     /// The pack expects it to see the incident, and it did not.
     Missed,
@@ -212,6 +217,7 @@ fn on_incident(
             at_ms: judged.episode.delivered_ms,
             class: judged.class,
             page: judged.page,
+            receivers: receivers(judged, pack),
         };
     }
     if let Some(judged) =
@@ -219,6 +225,7 @@ fn on_incident(
     {
         return Did::Unsent {
             at_ms: judged.episode.start_ms,
+            kept_back: judged.episode.kept_back().cloned(),
         };
     }
     let was_on = |judged: &Judged| judged.is_on_at_start(truth, pack);
@@ -229,4 +236,14 @@ fn on_incident(
     } else {
         Did::Silent
     }
+}
+
+/// The receivers of an alarm that does not page, by the pack's Alertmanager.
+fn receivers(judged: &Judged, pack: &RulePack) -> Vec<String> {
+    let config = pack.alertmanager().filter(|_| !judged.page);
+    let own = judged.episode.firings.first();
+    let names = config
+        .zip(own)
+        .map(|(config, own)| config.receivers_of(&own.labels));
+    names.into_iter().flatten().map(str::to_owned).collect()
 }

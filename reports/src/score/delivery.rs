@@ -1,5 +1,9 @@
 //! When somebody is told of an alarm: a model of Alertmanager's groups, one for each unit of alert name and severity.
 
+mod routed;
+
+pub(super) use routed::{Routing, deliver_routed};
+
 use crate::score::Delivery;
 use crate::score::episode::{Episode, Firing, Refiring, in_order};
 use crate::score::spans::Spans;
@@ -31,8 +35,20 @@ pub fn deliver(episodes: &mut Vec<Episode>, delivery: Delivery) {
     in_order(episodes);
 }
 
-/// The episodes of one unit, in order.
-fn deliver_unit(mut episodes: Vec<Episode>, delivery: Delivery) -> Vec<Episode> {
+/// The episodes of one unit, in order, told of by the groups that severities make.
+fn deliver_unit(episodes: Vec<Episode>, delivery: Delivery) -> Vec<Episode> {
+    told_by(episodes, |all, episodes| {
+        let fired = all.iter().flat_map(|one| one.firing.parts());
+        Flushes::new(fired.collect(), delivery).notify(all, episodes)
+    })
+}
+
+/// The episodes of one unit, in order. `notify` tells of all firings, which are ordered by instance and time, and joins
+/// those that are one to people; it gives the last episode that each episode is joined with, too.
+fn told_by(
+    mut episodes: Vec<Episode>,
+    notify: impl FnOnce(Vec<Placed>, usize) -> (Vec<Placed>, Vec<usize>),
+) -> Vec<Episode> {
     let mut all: Vec<Placed> = Vec::new();
     for (place, episode) in episodes.iter_mut().enumerate() {
         for firing in std::mem::take(&mut episode.firings) {
@@ -44,10 +60,8 @@ fn deliver_unit(mut episodes: Vec<Episode>, delivery: Delivery) -> Vec<Episode> 
             });
         }
     }
-    let fired = all.iter().flat_map(|one| one.firing.parts());
-    let flushes = Flushes::new(fired.collect(), delivery);
     all.sort_by(|a, b| (&a.firing.labels, a.order).cmp(&(&b.firing.labels, b.order)));
-    let (mut told, reach) = flushes.notify(all, episodes.len());
+    let (mut told, reach) = notify(all, episodes.len());
     told.sort_by_key(|one| one.order);
 
     let mut joined: Vec<Episode> = Vec::new();

@@ -1,16 +1,19 @@
 //! Firing episodes: maximal intervals in which at least one instance of an alert fires.
 
+use crate::alertmanager::Silence;
 use crate::record::{AlertState, Transition};
 use firedrill_detector::Labels;
 use std::collections::BTreeMap;
 
-/// One firing episode of a unit (alert name and severity).
+/// One firing episode of a unit: alert name, severity, and whether its routes lead to a receiver that pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Episode {
     /// Alert name.
     pub alert: String,
     /// Its `severity` label, or nothing.
     pub severity: String,
+    /// Whether it is sent to a receiver that pages, by an Alertmanager file; `None`: by its severity.
+    pub page: Option<bool>,
     /// When the condition of the instance that opened it began to hold: what the episode is due to was there by then.
     pub pending_ms: i64,
     /// First firing.
@@ -50,6 +53,8 @@ pub struct Firing {
     pub sent: bool,
     /// Whether that is not known, as in [`Episode::cut_off`].
     pub cut_off: bool,
+    /// Why nobody was, where an Alertmanager file kept it back.
+    pub kept_back: Option<Silence>,
     /// While its data were away, and until it fired again, it did not fire; from and until when, in order.
     pub gaps: Vec<(i64, i64)>,
     /// When it was over, or the end of the drill.
@@ -71,6 +76,17 @@ pub struct Refiring {
     pub at_ms: i64,
     /// By how much either would have to be moved for the next flush to come to another result.
     pub margin_ms: i64,
+}
+
+impl Episode {
+    /// What kept it back, where nobody was told of it for that.
+    #[must_use]
+    pub fn kept_back(&self) -> Option<&Silence> {
+        let mut firings = self.firings.iter();
+        firings
+            .find_map(|firing| firing.kept_back.as_ref())
+            .filter(|_| !self.sent)
+    }
 }
 
 /// Labels that tell the instances of an alert apart.
@@ -117,6 +133,8 @@ pub(crate) struct Change<'c, I> {
     pub(crate) at_ms: i64,
     pub(crate) alert: &'c str,
     pub(crate) severity: &'c str,
+    /// [`Episode::page`].
+    pub(crate) page: Option<bool>,
     pub(crate) instance: I,
     pub(crate) from: AlertState,
     pub(crate) to: AlertState,
@@ -127,10 +145,20 @@ pub(crate) struct Change<'c, I> {
 /// The episodes of every unit in order of their start. `end_ms` is the end of the drill.
 #[must_use]
 pub fn episodes(transitions: &[Transition], end_ms: i64) -> Vec<Episode> {
+    routed(transitions, end_ms, |_| None)
+}
+
+/// The same, where it depends on an instance's labels whether it pages.
+pub(super) fn routed(
+    transitions: &[Transition],
+    end_ms: i64,
+    pages: impl Fn(&BTreeMap<String, String>) -> Option<bool>,
+) -> Vec<Episode> {
     let changes = transitions.iter().map(|transition| Change {
         at_ms: transition.at_ms,
         alert: &transition.alert,
         severity: transition.labels.get("severity").map_or("", String::as_str),
+        page: pages(&transition.labels),
         instance: &transition.labels,
         from: transition.from,
         to: transition.to,
@@ -195,11 +223,11 @@ pub(crate) fn episodes_of<I: Instance>(
     let mut pending: BTreeMap<(&str, I), i64> = BTreeMap::new();
     // Since when those waited whose data are away.
     let mut waited: BTreeMap<(&str, I), i64> = BTreeMap::new();
-    let mut firing: BTreeMap<(&str, &str), (u32, Episode)> = BTreeMap::new();
+    let mut firing: BTreeMap<(&str, &str, Option<bool>), (u32, Episode)> = BTreeMap::new();
     let mut done = Vec::new();
     for change in changes {
         let instance = (change.alert, change.instance);
-        let unit = (change.alert, change.severity);
+        let unit = (change.alert, change.severity, change.page);
         match change.to {
             AlertState::Pending => {
                 let since_ms = waited.remove(&instance).filter(|_| change.data_back);
@@ -211,6 +239,7 @@ pub(crate) fn episodes_of<I: Instance>(
                     let episode = Episode {
                         alert: change.alert.to_owned(),
                         severity: change.severity.to_owned(),
+                        page: change.page,
                         pending_ms,
                         start_ms: change.at_ms,
                         delivered_ms: change.at_ms,
@@ -235,6 +264,7 @@ pub(crate) fn episodes_of<I: Instance>(
                     delivered_ms: change.at_ms,
                     sent: true,
                     cut_off: false,
+                    kept_back: None,
                     gaps: own_gaps.collect(),
                     end_ms,
                     open: true,
@@ -279,7 +309,12 @@ pub(crate) fn episodes_of<I: Instance>(
 /// By their start.
 pub(super) fn in_order(episodes: &mut [Episode]) {
     episodes.sort_by(|a, b| {
-        (a.start_ms, &a.alert, &a.severity).cmp(&(b.start_ms, &b.alert, &b.severity))
+        (a.start_ms, &a.alert, &a.severity, a.page).cmp(&(
+            b.start_ms,
+            &b.alert,
+            &b.severity,
+            b.page,
+        ))
     });
 }
 

@@ -1,5 +1,6 @@
 //! What each incident really was, and what it came to.
 
+use crate::alertmanager::Silence;
 use crate::jsonl::Record;
 use crate::pack::{Role, RulePack};
 use crate::record::{Impact, Phase, PlannedIncident};
@@ -34,6 +35,8 @@ pub struct IncidentScore {
     pub seen_after: bool,
     /// A right alert fired while it was on, and was over before it was sent: the first, where nobody was told of any.
     pub unsent: Option<String>,
+    /// What kept that one back, where it was not over before.
+    pub kept_back: Option<Silence>,
     /// Of whom somebody was told first, if of anybody.
     pub detection: Option<Detection>,
     /// First page of any kind while it was on: the diagnosis people were given.
@@ -204,16 +207,16 @@ pub(super) fn score(
             .map(|episode| (episode.start_ms, episode.end_ms.min(truth.end_ms)));
         (truth.end_ms - detection.fired_ms - Spans::new(firing).total_ms()).max(0)
     });
+    let mut unsent = judged.iter();
+    let unsent = unsent.find(|judged| detection.is_none() && judged.was_unsent(truth, pack));
     IncidentScore {
         outcome: outcome(truth, judged, pack, record.header.warmup_ms..end_ms),
         past_deadline: detection
             .as_ref()
             .is_some_and(|detection| detection.delivered_ms > truth.deadline_ms),
         seen_after: detection.is_none() && of(Class::Post).next().is_some(),
-        unsent: judged
-            .iter()
-            .find(|judged| detection.is_none() && judged.was_unsent(truth, pack))
-            .map(|judged| judged.episode.alert.clone()),
+        unsent: unsent.map(|judged| judged.episode.alert.clone()),
+        kept_back: unsent.and_then(|judged| judged.episode.kept_back().cloned()),
         detection,
         first_page_role,
         first_page,

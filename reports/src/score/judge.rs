@@ -67,7 +67,7 @@ pub enum Class {
 pub struct Judged {
     /// The episode.
     pub episode: Episode,
-    /// Whether its severity counts as a page.
+    /// Whether it pages: by its severity, or by the routes of an Alertmanager file.
     pub page: bool,
     /// What it was.
     pub class: Class,
@@ -156,7 +156,8 @@ impl Judging<'_> {
             let starts = sent.map(|firing| firing.start_ms);
             episode.start_ms = starts.min().unwrap_or(episode.start_ms);
         }
-        let page = self.pack.pages.contains(&episode.severity);
+        let by_severity = || self.pack.pages.contains(&episode.severity);
+        let page = episode.page.unwrap_or_else(by_severity);
         let classes: Vec<Due> = episode
             .firings
             .iter()
@@ -179,6 +180,7 @@ impl Judging<'_> {
         episode.pending_ms = episode.firings[opener].pending_ms;
         let joining = episode.firings.clone();
         let (alert, severity) = (episode.alert.clone(), episode.severity.clone());
+        let routed = episode.page;
         self.push(episode, page, classes[opener].clone(), judged);
         for (firing, due) in joining.into_iter().zip(classes) {
             let is_new = |id: &u32| {
@@ -201,6 +203,7 @@ impl Judging<'_> {
             let own = Episode {
                 alert: alert.clone(),
                 severity: severity.clone(),
+                page: routed,
                 pending_ms: firing.pending_ms,
                 start_ms: firing.start_ms,
                 delivered_ms: firing.delivered_ms,
@@ -221,8 +224,8 @@ impl Judging<'_> {
             judged.iter().any(|other| {
                 other.class == Class::Hit
                     && other.is_of(*id)
-                    && (&other.episode.alert, &other.episode.severity)
-                        == (&episode.alert, &episode.severity)
+                    && (&other.episode.alert, &other.episode.severity, other.page)
+                        == (&episode.alert, &episode.severity, page)
             })
         };
         let seen = due.class == Class::Hit && due.incident.iter().chain(&due.also).all(has_seen);

@@ -146,7 +146,11 @@ fn judge(remedy: &mut RemedyScore, record: &Record, backlog: &Backlog) {
     }
     let drained_ms = backlog.back_at(normal, at_ms);
     remedy.drained_ms = drained_ms.map(|ms| ms - at_ms);
-    let removes = matches!(remedy.what.as_str(), "tasks.archive" | "tasks.delete");
+    // What is moved waits for its next attempt as a scheduled task, and is no longer in the backlog.
+    let removes = matches!(
+        remedy.what.as_str(),
+        "tasks.archive" | "tasks.delete" | "task.move"
+    );
     if on.is_empty() || removes || !was_seen(record, remedy) {
         return;
     }
@@ -381,10 +385,9 @@ mod tests {
 
     #[test]
     fn what_removes_tasks_or_finds_none_or_comes_when_nothing_is_wrong_is_not_judged() {
-        assert_eq!(
-            only(&drill("tasks.archive", growing(-1_000.0))).effect,
-            None
-        );
+        for removes in ["tasks.archive", "tasks.delete", "task.move"] {
+            assert_eq!(only(&drill(removes, growing(-1_000.0))).effect, None);
+        }
         let found = only(&drill("worker.restart", |_| 2.0));
         assert_eq!(
             (found.backlog, found.drained_ms, found.effect),

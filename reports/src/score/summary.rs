@@ -65,8 +65,10 @@ pub struct Summary {
     pub mean_undetected_share: Option<f64>,
     /// How long alerts fired, all drills together.
     pub time: FiringTime,
-    /// False pages.
+    /// False pages: where an Alertmanager file says what is sent, notifications; else alarms.
     pub false_pages: u64,
+    /// Pages that told of nothing new (`repeat_interval`), where an Alertmanager file says what is sent.
+    pub repeats: Option<u64>,
     /// Pages for incidents that deserve a ticket: outside precision.
     pub over_escalated: u64,
     /// Scored time outside of incidents.
@@ -221,6 +223,7 @@ impl Summary {
         let wrong = sent.of(&[Class::False, Class::BenignFalse, Class::Standing]);
         let mistaken = sent.of(&[Class::Misattributed]);
         let right = sent.of(&[Class::Hit]);
+        let pages = Pages::new(&drills, wanted);
         let time = |drill: &DrillScore| match wanted {
             Wanted::Page => drill.page_time,
             Wanted::Ticket => drill.ticket_time,
@@ -243,7 +246,7 @@ impl Summary {
             recall_at_deadline: Share::new(count(&[Outcome::Early, Outcome::OnTime]), total),
             precision: Share::new(right, right + wrong + mistaken),
             precision_lenient: Share::new(right, right + wrong),
-            useful_pages: Share::new(detected.min(sent.all()), sent.all()),
+            useful_pages: Share::new(detected.min(pages.all), pages.all),
             top1: top1(&[Role::Expected]),
             top1_lenient: top1(&[Role::Expected, Role::Accepted]),
             benign_trips: Share::new(
@@ -273,7 +276,8 @@ impl Summary {
             time: drills
                 .iter()
                 .fold(FiringTime::default(), |sum, drill| sum.plus(time(drill))),
-            false_pages: wrong,
+            false_pages: pages.wrong,
+            repeats: pages.repeats,
             over_escalated: sent.over_escalated,
             exposure_ms: drills.iter().map(|drill| drill.exposure_ms).sum(),
             inconclusive: (all.len() - drills.len()) as u64,
@@ -339,6 +343,36 @@ impl Sent {
 
     fn all(&self) -> u64 {
         self.classes.len() as u64 + self.over_escalated
+    }
+}
+
+/// How many pages, or tickets, there were: notifications where an Alertmanager file says what is sent, of pages alone; else
+/// alarms.
+#[derive(Default)]
+struct Pages {
+    all: u64,
+    wrong: u64,
+    repeats: Option<u64>,
+}
+
+impl Pages {
+    fn new(drills: &[&DrillScore], wanted: Wanted) -> Self {
+        let mut pages = Self::default();
+        for drill in drills {
+            match &drill.routed {
+                Some(routed) if wanted == Wanted::Page => {
+                    pages.all += routed.pages;
+                    pages.wrong += routed.false_pages;
+                    *pages.repeats.get_or_insert(0) += routed.repeats;
+                }
+                _ => {
+                    let sent = Sent::new(&[drill], wanted);
+                    pages.all += sent.all();
+                    pages.wrong += sent.of(&[Class::False, Class::BenignFalse, Class::Standing]);
+                }
+            }
+        }
+        pages
     }
 }
 

@@ -60,6 +60,7 @@ impl Paper {
             evaluation_phase_ms: 0,
             group_wait_ms: crate::record::GROUP_WAIT_MS,
             group_interval_ms: crate::record::GROUP_INTERVAL_MS,
+            alertmanager: None,
             steps: Vec::new(),
             rules,
             plan: String::new(),

@@ -251,6 +251,7 @@ impl Table {
                             at_ms: step.at.0 - epoch_ms,
                             alert: &unit.alert,
                             severity: labels.get("severity").unwrap_or(""),
+                            page: None,
                             instance: labels,
                             from: state(step.from),
                             to: state(step.to),

@@ -1,5 +1,6 @@
 //! What people read, and what records survive.
 
+mod alertmanager;
 mod cards;
 mod compat;
 mod diagnose;

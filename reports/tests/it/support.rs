@@ -101,6 +101,7 @@ fn header(story: Story, minutes: i64) -> Header {
         evaluation_phase_ms: 3_000,
         group_wait_ms: GROUP_WAIT_MS,
         group_interval_ms: GROUP_INTERVAL_MS,
+        alertmanager: None,
         steps: match story {
             Story::Crash | Story::Hang => vec![crash()],
             _ => Vec::new(),

@@ -4,7 +4,7 @@ use super::ran_to_its_end;
 use crate::agenda::Phase;
 use crate::engine;
 use crate::metrics::exposition::is_counter;
-use crate::plan::Plan;
+use crate::plan::{Plan, TargetPlan};
 use firedrill_detector::sample::{METRIC_NAME, is_stale};
 use firedrill_reports::Record;
 use firedrill_reports::record::{Line, Value};
@@ -15,9 +15,11 @@ const TOLD_MAX: usize = 3;
 
 /// A target of the plan, and how far it was scraped.
 struct Target {
-    instance: String,
+    /// What steps call it.
+    member: String,
     is_worker: bool,
     first_ms: i64,
+    interval_ms: i64,
     was_scraped: bool,
 }
 
@@ -31,6 +33,7 @@ struct Series<'r> {
 
 struct Scrapes<'r, 'p> {
     record: &'r Record,
+    plan: &'p Plan,
     targets: BTreeMap<String, Target>,
     series: Vec<Series<'r>>,
     /// Of each step: whom it hits (nobody by name: Redis), and when that was; by plan, and as its marks have it.
@@ -102,19 +105,33 @@ fn dying(plan: &Plan) -> Vec<(&[String], i64, i64)> {
 
 impl<'r, 'p> Scrapes<'r, 'p> {
     fn new(record: &'r Record, plan: &'p Plan) -> Self {
-        let targets = engine::targets(plan).into_iter();
-        let targets = targets.map(|(job, instance, first_ms)| {
+        let targets = engine::targets(plan);
+        let longest_ms = |of: fn(&TargetPlan) -> i64| targets.iter().map(of).max().unwrap_or(0);
+        // A scrape fails after its timeout, but not before a second of real time is over.
+        let takes_ms = longest_ms(|target| target.timeout_ms)
+            .max((1e3 * record.header.speed) as i64)
+            + longest_ms(|target| target.interval_ms);
+        let removes_dead = plan.removes_dead_targets();
+        let targets = targets.into_iter();
+        let targets = targets.map(|it| {
+            let name = it.name();
             let target = Target {
-                is_worker: !engine::EXPORTERS.iter().any(|(name, _)| *name == job),
-                first_ms,
+                is_worker: !it.is_exporter(),
+                first_ms: it.first_ms,
+                interval_ms: it.interval_ms,
                 // One that comes later, or goes early, may never be.
                 was_scraped: plan
                     .remedies
                     .iter()
-                    .any(|step| step.targets.contains(&instance)),
-                instance: instance.clone(),
+                    .any(|step| step.targets.contains(&it.member))
+                    || removes_dead
+                        && plan
+                            .timeline
+                            .iter()
+                            .any(|step| step.targets.contains(&it.member)),
+                member: it.member,
             };
-            (format!("{job}/{instance}"), target)
+            (name, target)
         });
         let header = &record.header;
         let spans = header.steps.iter().flat_map(|step| {
@@ -123,16 +140,15 @@ impl<'r, 'p> Scrapes<'r, 'p> {
                 .filter(|mark| mark.step.as_ref() == Some(&step.id));
             marks.map(|mark| (step.targets.as_slice(), mark.planned_ms, mark.at_ms))
         });
-        // A scrape fails after its timeout, but not before a second of real time is over.
-        let takes_ms = plan.scrape_timeout_ms.max((1e3 * header.speed) as i64);
         Self {
             record,
+            plan,
             targets: targets.collect(),
             series: Vec::new(),
             spans: spans.collect(),
             dying: dying(plan),
             deaths: deaths(record, plan),
-            takes_ms: takes_ms + header.scrape_interval_ms,
+            takes_ms,
             is_disturbed: record.interference().next().is_some(),
         }
     }
@@ -172,7 +188,8 @@ impl<'r, 'p> Scrapes<'r, 'p> {
             };
             foreign |= series.target != name;
             exposed |= series.name != "up" && !is_stale(*value);
-            if !is_counter(series.name) {
+            let own = self.plan.world.is_counter(series.name);
+            if !own.unwrap_or_else(|| is_counter(series.name)) {
                 continue;
             }
             let last = (!is_stale(*value)).then_some((at_ms, *value));
@@ -193,7 +210,7 @@ impl<'r, 'p> Scrapes<'r, 'p> {
         let mut deaths = self.deaths.iter();
         if is_up
             && deaths.any(|(dead, from_ms, until_ms)| {
-                dead.contains(&target.instance) && (from_ms + 1..*until_ms).contains(&at_ms)
+                dead.contains(&target.member) && (from_ms + 1..*until_ms).contains(&at_ms)
             })
         {
             return Some(format!(
@@ -210,12 +227,12 @@ impl<'r, 'p> Scrapes<'r, 'p> {
     /// Whether a step did something between two scrapes that sets a target's counters back.
     fn explains(&self, target: &Target, last_ms: i64, at_ms: i64) -> bool {
         let hits = |targets: &[String]| match target.is_worker {
-            true => targets.contains(&target.instance),
+            true => targets.contains(&target.member),
             false => targets.is_empty(),
         };
         let mut dying = self.dying.iter();
         let may_die = dying.any(|(targets, from_ms, until_ms)| {
-            let is_hit = targets.is_empty() || targets.contains(&target.instance);
+            let is_hit = targets.is_empty() || targets.contains(&target.member);
             let is_meanwhile =
                 *from_ms <= at_ms && last_ms <= until_ms.saturating_add(self.takes_ms);
             target.is_worker && is_hit && is_meanwhile
@@ -233,7 +250,7 @@ impl<'r, 'p> Scrapes<'r, 'p> {
     fn never_scraped(&self) -> Vec<String> {
         let header = &self.record.header;
         let had_time = |target: &&Target| {
-            target.first_ms + 2 * header.scrape_interval_ms + self.takes_ms < header.duration_ms
+            target.first_ms + 2 * target.interval_ms + self.takes_ms < header.duration_ms
         };
         let missing: BTreeSet<&str> = self
             .targets

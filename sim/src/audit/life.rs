@@ -1,5 +1,6 @@
 //! What is known of one task: when it was sent, and each execution.
 
+use super::Hand;
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::{Finish, Intake};
 use firedrill_asynq::op::{Deed, TaskState};
@@ -37,7 +38,7 @@ pub(crate) struct Life {
     /// Moments at which a fault hurt this task.
     pub(crate) harmed: Vec<Time>,
     /// What operators did to it, in order of time.
-    pub(crate) by_hand: Vec<(Time, Deed)>,
+    pub(crate) by_hand: Vec<(Time, Hand)>,
 }
 
 /// Where a task is in Redis when a drill is over.
@@ -81,14 +82,24 @@ impl Life {
     }
 
     /// The last that an operator did to it, and when.
-    pub(crate) fn last_by_hand(&self) -> Option<(Time, Deed)> {
+    pub(crate) fn last_by_hand(&self) -> Option<(Time, Hand)> {
         self.by_hand.last().copied()
     }
 
     /// Whether an operator made it pending between `from` and `to`.
     pub(crate) fn was_run_by_hand(&self, from: Time, to: Time) -> bool {
         let mut done = self.by_hand.iter();
-        done.any(|(at, what)| *what == Deed::Run && (from..=to).contains(at))
+        done.any(|(at, what)| *what == Hand::Did(Deed::Run) && (from..=to).contains(at))
+    }
+
+    /// Place in the plan of the queue that it had been moved to by `at`, if it was.
+    pub(crate) fn moved_to(&self, at: Time) -> Option<usize> {
+        let done = self.by_hand.iter().rev().filter(|(when, _)| *when <= at);
+        let mut places = done.filter_map(|(_, what)| match what {
+            Hand::Moved(place) => Some(*place),
+            Hand::Did(_) => None,
+        });
+        places.next()
     }
 
     /// The last sign of life but for the end of an execution, which may come after it is lost.
@@ -102,7 +113,7 @@ impl Life {
     /// When it went to the archive, last, by itself or by hand.
     pub(crate) fn archived_at(&self) -> Option<Time> {
         let archived = self.by_hand.iter().rev();
-        let mut archived = archived.filter(|(_, what)| *what == Deed::Archive);
+        let mut archived = archived.filter(|(_, what)| *what == Hand::Did(Deed::Archive));
         let by_hand = archived.next().map(|(at, _)| *at);
         self.given_up_at().max(by_hand)
     }

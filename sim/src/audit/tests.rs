@@ -585,7 +585,7 @@ fn what_is_deleted_by_hand_lost_orphaned_and_stuck_is_told_apart() {
         auditor.close(life, rest, || "t".into());
     };
     let mut deleted = accepted(&auditor, 0, 410);
-    deleted.by_hand.push((at(450), Deed::Delete));
+    deleted.by_hand.push((at(450), Hand::Did(Deed::Delete)));
     close(&mut auditor, &deleted, None);
     let lost = accepted(&auditor, 0, 300);
     close(&mut auditor, &lost, None);
@@ -605,7 +605,7 @@ fn what_is_deleted_by_hand_lost_orphaned_and_stuck_is_told_apart() {
     let waiting = accepted(&auditor, 1, 590);
     close(&mut auditor, &waiting, Some(rest(TaskState::Pending)));
     let mut archived = accepted(&auditor, 0, 410);
-    archived.by_hand.push((at(520), Deed::Archive));
+    archived.by_hand.push((at(520), Hand::Did(Deed::Archive)));
     close(&mut auditor, &archived, Some(rest(TaskState::Archived)));
     let audited = auditor.finish();
     let audit = &audited.audit;
@@ -629,7 +629,7 @@ fn nobody_waits_any_longer_for_what_is_lost_or_deleted() {
         let mut life = accepted(&auditor, 0, sent);
         match lost {
             true => auditor.absences.loses_data(at(400)),
-            false => life.by_hand.push((at(500), Deed::Delete)),
+            false => life.by_hand.push((at(500), Hand::Did(Deed::Delete))),
         }
         auditor.close(&life, None, || "t".into());
         let impact = auditor.finish().impacts.remove(0);

@@ -30,7 +30,7 @@ use crate::abort::Abort;
 use crate::audit::REDIS;
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
 use crate::metrics::{ProducerMetrics, counts_as_started};
-use crate::plan::{PRODUCER, Plan};
+use crate::plan::{PRODUCER, Plan, Routes};
 use crate::redis_server::directory::RESOURCES;
 use crate::redis_server::given::{GivenRedis, Taking};
 use crate::redis_server::ours::Ours;
@@ -325,7 +325,9 @@ async fn begin(
         let place = exporters.serve(number).await;
         addresses.set(number, place.map_err(system("exporter port"))?);
     }
-    let sent = Arc::new(Mutex::new(ProducerMetrics::new(plan.task_types())));
+    let sent = Arc::new(Mutex::new(ProducerMetrics::new(
+        Routes::of(plan, clock.virtual_start).task_types(),
+    )));
     if plan.producer_metrics {
         let started = counts_as_started(clock.virtual_start, 0);
         let place = exporter::serve_producer(sent.clone(), started).await;
@@ -341,7 +343,7 @@ async fn begin(
         fleet,
         downstream,
         addresses,
-        targets_file: TargetsFile::new(&options.targets_file, names(plan)),
+        targets_file: TargetsFile::new(&options.targets_file, crate::engine::targets(plan)),
         uptime,
         exporters,
         roster,
@@ -370,12 +372,6 @@ impl Drop for ClosedInTheEnd {
     fn drop(&mut self) {
         self.0.iter().for_each(RedisBroker::close);
     }
-}
-
-/// Jobs and instances of a plan's targets, by number.
-fn names(plan: &Plan) -> Vec<(&'static str, String)> {
-    let targets = crate::engine::targets(plan).into_iter();
-    targets.map(|(job, instance, _)| (job, instance)).collect()
 }
 
 /// Milliseconds since the drill's start, as records count.

@@ -1,6 +1,7 @@
 //! Prometheus' text exposition format, both ways (`text/plain; version=0.0.4`).
 
 use crate::metrics::Value;
+use crate::world::{AppMetric, World};
 use firedrill_detector::Labels;
 use firedrill_detector::sample::METRIC_NAME;
 use std::fmt::Write;
@@ -23,12 +24,30 @@ pub struct ExpositionError {
 /// Writes values as text, with the `# TYPE` line of each metric.
 #[must_use]
 pub fn encode(values: &[Value]) -> String {
+    encode_of(values, |_| None)
+}
+
+/// As [`encode`]; a world knows its own metrics, and what they say.
+#[must_use]
+pub fn encode_in(values: &[Value], world: &World) -> String {
+    encode_of(values, |name| world.metric_of(name))
+}
+
+fn encode_of<'w>(values: &[Value], known: impl Fn(&str) -> Option<&'w AppMetric>) -> String {
     let mut text = String::new();
     let mut family = String::new();
     for (labels, value) in values {
-        let (name, kind) = family_of(labels.name());
+        let own = known(labels.name());
+        let (name, kind) = match own {
+            Some(metric) => (metric.name.as_str(), metric.kind.name()),
+            None => family_of(labels.name()),
+        };
         if family != name {
             family = name.to_owned();
+            if let Some(metric) = own.filter(|metric| !metric.help.is_empty()) {
+                let help = metric.help.replace('\\', "\\\\").replace('\n', "\\n");
+                let _ = writeln!(text, "# HELP {name} {help}");
+            }
             let _ = writeln!(text, "# TYPE {name} {kind}");
         }
         text.push_str(labels.name());

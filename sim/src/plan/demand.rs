@@ -52,8 +52,7 @@ impl Demand {
             .map(|worker| f64::from(worker.processes) * f64::from(worker.concurrency));
         let under_way = (work_ms / 1e3 / seconds).min(slots.sum());
         let beats = BEAT * under_way * 1e3 / HEARTBEAT_INTERVAL_MS as f64;
-        let targets = plan.processes().len() as f64 + 2.0;
-        let scrapes = targets * 1e3 / plan.scrape_interval_ms.max(1) as f64;
+        let scrapes = plan.scrapes() / seconds;
         Self {
             tasks_per_s: tasks / seconds + beats + POLL * (polls.sum::<f64>() + scrapes),
             handler_ms: work_ms / tasks.max(1.0),

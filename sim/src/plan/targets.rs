@@ -1,33 +1,130 @@
 //! What Prometheus scrapes in a drill.
 
 use crate::plan::{PRODUCER, Plan};
+use crate::world::{Discovery, TargetForm, filled};
 use firedrill_asynq::rng;
 use rand::RngExt;
 
 /// Name of the file inside a run's directory.
 pub const TARGETS_FILE: &str = "targets.json";
 
-/// The exporters' targets come first, then one per worker process.
+/// The exporters' targets come first, then one per worker process: what they are called where a world does not say, as `(job, instance)`.
+/// Steps name them by the latter.
 pub(crate) const EXPORTERS: [(&str, &str); 2] =
     [("asynq-exporter", "exporter"), ("redis", "redis")];
 
-/// The targets of a plan, the producer last, as `(job, instance)`, each with the time of its first scrape: Prometheus spreads targets over
-/// the interval, and where each falls is the seed's choice.
-pub(crate) fn targets(plan: &Plan) -> Vec<(&'static str, String, i64)> {
-    let exporters = EXPORTERS.map(|(job, instance)| (job, instance.to_owned()));
-    let workers = plan.processes().into_iter();
-    let workers = workers.map(|(name, _)| ("worker", name));
-    let producer = plan
-        .producer_metrics
-        .then(|| (PRODUCER, PRODUCER.to_owned()));
-    exporters
-        .into_iter()
-        .chain(workers)
-        .chain(producer)
-        .map(|(job, instance)| {
-            let mut dice = rng::stream(plan.seed, &format!("scrape/{job}/{instance}"));
-            let phase_ms = dice.random_range(0..plan.scrape_interval_ms.max(1));
-            (job, instance, phase_ms)
-        })
-        .collect()
+/// What a target shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// asynq's collector.
+    Asynq,
+    /// Redis, as its exporter tells it.
+    Redis,
+    /// A worker process, by its number.
+    Worker(usize),
+    /// What enqueues.
+    Producer,
+}
+
+/// A target of Prometheus.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TargetPlan {
+    /// What it shows.
+    pub(crate) source: Source,
+    /// What steps call it: `exporter`, `redis`, the process' name.
+    pub(crate) member: String,
+    /// Its label `job`.
+    pub(crate) job: String,
+    /// Its label `instance`.
+    pub(crate) instance: String,
+    /// Its other labels.
+    pub(crate) labels: Vec<(String, String)>,
+    /// Time of its first scrape: Prometheus spreads targets over the interval, and where each falls is the seed's choice.
+    pub(crate) first_ms: i64,
+    /// How often it is scraped.
+    pub(crate) interval_ms: i64,
+    /// How long a scrape may take.
+    pub(crate) timeout_ms: i64,
+    /// Whether its world has a say in how often that is.
+    pub(crate) has_own_pace: bool,
+}
+
+impl TargetPlan {
+    /// `job/instance`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.job, self.instance)
+    }
+
+    /// Whether an exporter shows it.
+    pub(crate) fn is_exporter(&self) -> bool {
+        matches!(self.source, Source::Asynq | Source::Redis)
+    }
+
+    fn of(
+        plan: &Plan,
+        (source, number): (Source, usize),
+        (job, member): (&str, &str),
+        form: &TargetForm,
+    ) -> Self {
+        let fill = |pattern: &str| filled(pattern, member, number);
+        let interval_ms = form.interval_ms.unwrap_or(plan.scrape_interval_ms).max(1);
+        let timeout_ms = form.timeout_ms.unwrap_or(plan.scrape_timeout_ms);
+        let mut dice = rng::stream(plan.seed, &format!("scrape/{job}/{member}"));
+        let common = plan.world.labels.iter();
+        // A label of the kind goes before the same one of all.
+        let common = common.filter(|(name, _)| !form.labels.iter().any(|(own, _)| own == name));
+        let labels = common.chain(&form.labels);
+        Self {
+            source,
+            member: member.to_owned(),
+            job: fill(form.job.as_deref().unwrap_or(job)),
+            instance: fill(form.instance.as_deref().unwrap_or(member)),
+            labels: labels
+                .map(|(name, value)| (name.clone(), fill(value)))
+                .collect(),
+            first_ms: dice.random_range(0..interval_ms),
+            interval_ms,
+            timeout_ms: timeout_ms.min(interval_ms),
+            has_own_pace: form.interval_ms.is_some() || form.timeout_ms.is_some(),
+        }
+    }
+}
+
+/// The targets of a plan: the exporters, the workers by number, the producer last if it is one.
+pub(crate) fn targets(plan: &Plan) -> Vec<TargetPlan> {
+    let world = &plan.world.targets;
+    let [asynq, redis] = EXPORTERS;
+    let mut targets = vec![
+        TargetPlan::of(plan, (Source::Asynq, 0), asynq, &world.asynq),
+        TargetPlan::of(plan, (Source::Redis, 0), redis, &world.redis),
+    ];
+    for (number, (name, _)) in plan.processes().into_iter().enumerate() {
+        let of = (Source::Worker(number), number);
+        targets.push(TargetPlan::of(plan, of, ("worker", &name), &world.worker));
+    }
+    if plan.producer_metrics {
+        let of = (Source::Producer, 0);
+        targets.push(TargetPlan::of(
+            plan,
+            of,
+            (PRODUCER, PRODUCER),
+            &world.producer,
+        ));
+    }
+    targets
+}
+
+impl Plan {
+    /// Whether a process that is gone is a target no longer.
+    pub(crate) fn removes_dead_targets(&self) -> bool {
+        self.world.discovery == Discovery::Kubernetes
+    }
+
+    /// How many scrapes of exporters and workers there are in the drill, if all of them are there.
+    pub(crate) fn scrapes(&self) -> f64 {
+        let targets = targets(self).into_iter();
+        let counted = targets.filter(|target| target.source != Source::Producer);
+        let each = counted.map(|target| self.duration_ms as f64 / target.interval_ms as f64);
+        each.sum()
+    }
 }

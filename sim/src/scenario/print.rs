@@ -5,6 +5,7 @@ use crate::lever::On;
 use crate::plan::{self, Plan};
 use crate::scenario::timeline::Until;
 use crate::scenario::truth::{Benign, Incident};
+use crate::scenario::world::Seen;
 use crate::scenario::{At, Evaluation, Scenario, Scrape, Select, Step, StepWritten};
 
 impl Scenario {
@@ -30,6 +31,7 @@ impl Scenario {
                 .map(Spotted::nowhere)
                 .collect(),
             workers: plan.workers.iter().cloned().map(Spotted::nowhere).collect(),
+            world: Seen::of(&plan.world),
             scrape: Scrape {
                 interval_ms: plan.scrape_interval_ms,
                 timeout_ms: plan.scrape_timeout_ms,

@@ -6,9 +6,12 @@ mod timeline;
 mod trace;
 mod truth;
 
-use crate::plan::{Arrivals, Plan, Step, TaskPlan, WorkerPlan};
+pub(super) use trace::beside;
+
+use crate::plan::{Arrivals, Plan, Step, TaskPlan, WorkerPlan, targets};
 use crate::scenario::{At, Scenario};
 use crate::units;
+use crate::world::World;
 use firedrill_asynq::rng;
 use firedrill_detector::yaml::{Position, Problem, Problems, closest};
 use rand::RngExt;
@@ -32,12 +35,13 @@ impl Plan {
     /// # Errors
     /// With everything in the scenario that does not fit together.
     pub fn resolve(scenario: &Scenario, options: &PlanOptions) -> Result<Self, Vec<Problem>> {
+        let world = scenario.world.find(&scenario.file)?;
         let mut resolver = Resolver {
             scenario,
             problems: Problems::new(&scenario.file),
             places: BTreeMap::new(),
         };
-        let plan = resolver.plan(options.seed.unwrap_or(scenario.seed));
+        let plan = resolver.plan(options.seed.unwrap_or(scenario.seed), world);
         if resolver.problems.is_empty() {
             Ok(plan)
         } else {
@@ -70,7 +74,7 @@ struct Resolver<'s> {
 }
 
 impl Resolver<'_> {
-    fn plan(&mut self, seed: u64) -> Plan {
+    fn plan(&mut self, seed: u64, world: World) -> Plan {
         let scenario = self.scenario;
         let duration_ms = scenario.duration.value;
         if !(1..=DURATION_MAX_MS).contains(&duration_ms) {
@@ -98,6 +102,7 @@ impl Resolver<'_> {
             workload: self.workload(duration_ms),
             workers,
             scrape_interval_ms,
+            world,
             producer_metrics: self.scrapes_producer(),
             scrape_timeout_ms: scenario.scrape.timeout_ms.min(scrape_interval_ms),
             evaluation_interval_ms,
@@ -110,8 +115,28 @@ impl Resolver<'_> {
         };
         if self.problems.is_empty() {
             self.contents(&plan);
+            self.told_apart(&plan);
         }
         plan
+    }
+
+    /// Whether Prometheus can tell the targets apart.
+    fn told_apart(&mut self, plan: &Plan) {
+        let mut known = BTreeMap::new();
+        for target in targets(plan) {
+            if let Some(other) = known.insert(target.name(), target.member.clone()) {
+                let message = format!(
+                    "world `{}`: `{other}` and `{}` are both the target {}",
+                    plan.world.name,
+                    target.member,
+                    target.name()
+                );
+                let hint = "each target needs a `job` and an `instance` of its own";
+                self.problems
+                    .push_with_hint(self.scenario.duration.at, message, hint);
+                return;
+            }
+        }
     }
 
     /// Whether the producer is a target of Prometheus.

@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 36] = [
+const ORDER: [&str; 37] = [
     // What is written, and what engines can do.
     "units",
     "form",
     "lever",
     "fault",
     "remedy",
+    "world",
     // What is meant.
     "plan",
     "agenda",

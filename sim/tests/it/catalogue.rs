@@ -1,11 +1,14 @@
-//! The catalogue in `scenarios/README.md`: a row for each shipped scenario, with what the runbook's rules did on the virtual engine.
+//! The catalogue in `scenarios/README.md`: a row for each shipped scenario, with what the runbook's rules and firedrill's did on the
+//! virtual engine.
 //!
 //! All but the column of what was expected is made here; `UPDATE_DOCS=1` writes it.
 
+use crate::rule_pack::SCORES;
 use crate::support::{plan_of, project};
 use crate::virtual_drills::RECORDS;
-use firedrill_reports::Record;
 use firedrill_reports::record::{AlertState, Wanted};
+use firedrill_reports::score::incident::Detection;
+use firedrill_reports::{DrillScore, Record};
 use firedrill_sim::builtin::{self, Builtin};
 use firedrill_sim::plan::Plan;
 use firedrill_sim::scenario::FAMILIES;
@@ -17,8 +20,8 @@ const BEGINS: &str =
     "<!-- catalogue: made by `sim/tests/it/catalogue.rs`, all but what is expected -->\n";
 const ENDS: &str = "<!-- end of catalogue -->\n";
 const HEAD: &str = "\
-| scenario | what happens | wanted | expected of the runbook's rules | seen |
-| --- | --- | --- | --- | --- |
+| scenario | what happens | wanted | expected of the runbook's rules | seen | firedrill's rules |
+| --- | --- | --- | --- | --- | --- |
 ";
 
 /// Minutes and seconds.
@@ -93,6 +96,34 @@ fn seen(plan: &Plan, record: &Record) -> String {
     }
 }
 
+/// Of whom somebody was told first of each incident, from its beginning; or who paged where nobody should have.
+fn caught(score: &DrillScore) -> String {
+    let mut told: Vec<String> = score
+        .incidents
+        .iter()
+        .map(|incident| match &incident.detection {
+            Some(Detection {
+                alert,
+                delivered_ms,
+                ..
+            }) => {
+                let after_ms = delivered_ms - incident.truth.fault_ms;
+                let sign = if after_ms < 0 { "-" } else { "+" };
+                format!("`{alert}` {sign}{}", clock(after_ms.abs()))
+            }
+            None => "missed".to_owned(),
+        })
+        .collect();
+    if score.incidents.is_empty() {
+        let pages = score.episodes.iter().filter(|judged| judged.page);
+        told.extend(pages.map(|judged| format!("`{}`", judged.episode.alert)));
+    }
+    match told.is_empty() {
+        true => "silent".to_owned(),
+        false => told.join(", "),
+    }
+}
+
 /// What is written in the fourth column, by scenario.
 fn expected(table: &str) -> BTreeMap<&str, &str> {
     let rows = table.lines().filter(|line| line.starts_with("| ["));
@@ -110,8 +141,9 @@ fn row(file: &Builtin, expected: &BTreeMap<&str, &str>) -> String {
     let link = format!("[`{}`]({}/{}.yaml)", file.name, plan.family, file.name);
     let expected = expected.get(file.name).copied().unwrap_or("?");
     let (wanted, seen) = (wanted(&plan), seen(&plan, &record));
+    let caught = caught(&SCORES[file.name]);
     format!(
-        "| {link} | {} | {wanted} | {expected} | {seen} |\n",
+        "| {link} | {} | {wanted} | {expected} | {seen} | {caught} |\n",
         plan.summary
     )
 }

@@ -17,7 +17,7 @@ pub(crate) fn scenario(kind: &fault::Kind) -> String {
     scenario_with(kind, kind.examples[0])
 }
 
-fn scenario_with(kind: &fault::Kind, keys: &str) -> String {
+pub(crate) fn scenario_with(kind: &fault::Kind, keys: &str) -> String {
     let select = match kind.on {
         On::Workers | On::Clients | On::Targets if !keys.contains("select") => "select: [w-0], ",
         _ => "",

@@ -2,13 +2,17 @@
 
 mod arrows;
 mod catalogue;
+mod causes;
 mod confidence;
 mod conservation;
 mod faults;
+mod nothing_to_hit;
 mod queueing_theory;
 mod remedies;
+mod rule_pack;
 mod support;
 mod task_options;
 mod theory;
 mod virtual_drills;
 mod virtual_plans;
+mod worlds;

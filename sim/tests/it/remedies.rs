@@ -23,7 +23,12 @@ fn scenario(more: &str) -> String {
 }
 
 fn run(more: &str) -> (Vec<Mark>, Audit) {
-    let plan = plan_of(&scenario(more));
+    marks_of(&scenario(more))
+}
+
+/// The marks of what is done to tasks by hand, and the audit.
+fn marks_of(text: &str) -> (Vec<Mark>, Audit) {
+    let plan = plan_of(text);
     let (mut marks, mut audited) = (Vec::new(), None);
     let sink = &mut |observation| {
         match observation {
@@ -35,13 +40,18 @@ fn run(more: &str) -> (Vec<Mark>, Audit) {
         Ok(())
     };
     virtual_time::run(&plan, VirtualOptions::default(), sink).unwrap();
-    marks.retain(|mark| mark.what.starts_with("tasks.") || mark.what.starts_with("orphans."));
+    let by_hand = ["tasks.", "task.move", "orphans."];
+    marks.retain(|mark| by_hand.iter().any(|name| mark.what.starts_with(name)));
     (marks, audited.unwrap())
 }
 
 /// What was seen of the remedies, and the audit, in which nothing is unexplained.
 fn done(more: &str) -> (Vec<String>, Audit) {
-    let (marks, audit) = run(more);
+    all_of(&scenario(more))
+}
+
+fn all_of(text: &str) -> (Vec<String>, Audit) {
+    let (marks, audit) = marks_of(text);
     assert!(marks.iter().all(|mark| mark.verified), "{marks:?}");
     assert_eq!(audit.unexplained, Default::default());
     let classes = [
@@ -105,6 +115,118 @@ fn what_is_run_by_hand_is_run_at_once() {
     let run = counted(&saw[1], " archived tasks in default made pending");
     assert_eq!(run, counted(&saw[0], " retry tasks in default archived"));
     assert_eq!((audit.archived, audit.executed_twice), (0, 0));
+}
+
+/// A poisonous type beside mail, both in one queue; `more`: keys of the poison, and entries of the timeline.
+fn poisoned(keys: &str, more: &str) -> String {
+    format!(
+        "version: firedrill/v1\nname: poison\nfamily: retry-storm\nsummary: s\nduration: 10m\nwarmup: 1m\n\
+         queues: {{ default: {{ wait_objective: 60s }}, apart: {{ wait_objective: 10m }} }}\n\
+         workload:\n\
+         \x20 - {{ task: mail, queue: default, arrivals: {{ constant: 2/s }}, service: {{ constant: 100ms }} }}\n\
+         \x20 - {{ task: bad, queue: default, arrivals: {{ constant: 1/s }}, service: {{ constant: 20s }}{keys} }}\n\
+         workers:\n\
+         \x20 - {{ name: w, concurrency: 10, queues: [default], retry_delay: {{ constant: 1m }} }}\n\
+         \x20 - {{ name: apart, concurrency: 30, queues: [apart], retry_delay: {{ constant: 1m }} }}\n\
+         timeline:\n\
+         \x20 - {{ at: 2m, fault: handler.fail, task: bad, share: 50%, until: {{ at: 9m }} }}\n{more}\
+         incidents: [{{ cause: retry-storm, wanted: page, within: 2m, at: 2m, until: 9m }}]\n"
+    )
+}
+
+const MOVE: &str = "  - { at: 5m, remedy: task.move, task: bad, queue: default, to: apart }\n";
+
+#[test]
+fn a_task_type_that_is_moved_leaves_the_others_alone() {
+    let (_, stays) = all_of(&poisoned("", ""));
+    let (saw, moved) = all_of(&poisoned("", MOVE));
+    let waiting = counted(&saw[0], " waiting tasks of bad moved from default to apart");
+    assert!(waiting > 50, "{saw:?}");
+    // Mail waits behind it until it is moved, and bad itself has slots enough there.
+    assert!(moved.late * 2 < stays.late, "{moved:?} {stays:?}");
+    assert!(
+        moved.succeeded > stays.succeeded + 200,
+        "{moved:?} {stays:?}"
+    );
+    assert_eq!(moved.intended, stays.intended);
+    // What is left in the end is in one of the states that the audit knows, each task once.
+    assert_eq!((moved.lost, moved.deleted, moved.duplicates), (0, 0, 0));
+}
+
+#[test]
+fn a_lock_goes_with_its_task_and_one_that_is_held_there_keeps_it_out() {
+    // Of 600 payloads, each is refused while the one before waits.
+    let unique = ", unique: { ttl: 1h, keys: 600 }";
+    let (saw, audit) = all_of(&poisoned(unique, MOVE));
+    assert!(counted(&saw[0], " waiting tasks of bad moved from default to apart") > 50);
+    assert_eq!((audit.duplicates, audit.deleted), (0, 0), "{audit:?}");
+    // Of one payload there is one task at a time, here or there; the one in progress holds no lock over there.
+    let one = ", unique: { ttl: 1h, keys: 1 }";
+    let (saw, audit) = all_of(&poisoned(one, ""));
+    assert!(saw.is_empty() && audit.duplicates > 500, "{audit:?}");
+    // Moved again, what has gone back to the old queue meanwhile finds its lock taken.
+    let again = format!("{MOVE}{}", MOVE.replace("5m", "7m"));
+    let (marks, audit) = marks_of(&poisoned("", &again));
+    assert!(
+        marks.iter().all(|mark| mark.verified),
+        "what was in progress is moved then: {marks:?}"
+    );
+    assert_eq!(audit.unexplained, Default::default());
+}
+
+#[test]
+fn a_move_that_cannot_be_is_refused_and_one_to_nobody_is_told() {
+    let said = |entry: &str| {
+        let text = poisoned(
+            "",
+            &format!("  - {{ at: 5m, remedy: task.move, {entry} }}\n"),
+        );
+        let problems = match Scenario::parse("s.yaml", &text) {
+            Err(problems) => problems,
+            Ok(scenario) => {
+                firedrill_sim::plan::Plan::resolve(&scenario, &PlanOptions::default()).unwrap_err()
+            }
+        };
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        told.join("\n")
+    };
+    for (entry, expected) in [
+        ("task: bad, queue: default", "`to` is missing"),
+        ("queue: default, to: apart", "`task` is missing"),
+        ("task: bad, to: apart", "`queue` is missing"),
+        (
+            "task: bad, queue: default, to: default",
+            "`bad` is in queue `default` already",
+        ),
+        (
+            "task: bad, queue: default, to: nowhere",
+            "there is no queue `nowhere`",
+        ),
+        (
+            "task: bad, queue: apart, to: default",
+            "there is no task `bad`",
+        ),
+        (
+            "task: worse, queue: default, to: apart",
+            "there is no task `worse`",
+        ),
+    ] {
+        let told = said(entry);
+        assert!(
+            told.contains("s.yaml:16:") && told.contains(expected),
+            "{entry}: {told}"
+        );
+    }
+    let unserved = poisoned("", MOVE).replace(", queues: [apart]", ", queues: [default]");
+    let scenario = Scenario::parse("s.yaml", &unserved).unwrap();
+    let plan = firedrill_sim::plan::Plan::resolve(&scenario, &PlanOptions::default()).unwrap();
+    let notes = scenario.notes(&plan);
+    assert!(
+        notes[0].contains("no worker serves queue `apart`"),
+        "{notes:?}"
+    );
+    let (_, audit) = marks_of(&unserved);
+    assert!(audit.stuck > 200, "they stay there: {audit:?}");
 }
 
 #[test]

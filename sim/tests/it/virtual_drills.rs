@@ -39,6 +39,7 @@ fn runbook() -> Rules {
         set: RuleSet::load(&[file], Compat::default()).unwrap(),
         texts: vec![text],
         delivery: Default::default(),
+        alertmanager: None,
     }
 }
 

@@ -697,6 +697,26 @@ impl<T: Task> Queue<T> {
         ids
     }
 
+    /// See [`MemoryBroker::waiting`](super::MemoryBroker::waiting).
+    pub(super) fn waiting_messages(&mut self, state: TaskState) -> Vec<(T, Option<i64>)> {
+        let listed: Vec<(T::Id, Option<i64>)> = match state {
+            TaskState::Pending => {
+                let oldest_first = self.pending.iter().rev();
+                oldest_first.map(|id| (id.clone(), None)).collect()
+            }
+            TaskState::Scheduled | TaskState::Retry => {
+                let entries = self.waiting(state).entries().into_iter();
+                entries.map(|(id, score)| (id, Some(score))).collect()
+            }
+            _ => Vec::new(),
+        };
+        let message = |(id, at_s): (T::Id, Option<i64>)| {
+            let message = self.places.get(&id)?.hash.as_ref()?.message.clone()?;
+            Some((message, at_s))
+        };
+        listed.into_iter().filter_map(message).collect()
+    }
+
     /// The set of a state that is neither pending nor archived.
     fn waiting(&mut self, state: TaskState) -> &mut SortedSet<T::Id> {
         match state {

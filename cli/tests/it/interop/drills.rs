@@ -62,9 +62,9 @@ fn every_task_of_a_drills_producer_is_done_by_go() {
         json!({ "concurrency": 4, "task_check_ms": 20, "queues": { "default": 2, "low": 1 } }),
     );
     let plan = plan_of(PRODUCER);
-    let messages = Messages::new(&plan);
-    let queues = messages.queues();
     let clock = ClockOrigin::start(time_of_day(), 1.0);
+    let messages = Messages::new(&plan, clock.virtual_start);
+    let queues = messages.queues();
     let mut producer = Producer::new(&plan, clock.virtual_start, queues, messages);
     let url = bench.server.url();
     let mut noted = Noted::default();
@@ -139,7 +139,7 @@ fn a_drills_periodic_tasks_and_their_history_are_read_by_go() {
         runtime.block_on(async {
             let options = RedisOptions::at_speed(1.0);
             let broker = RedisBroker::connect(&url, options).await.unwrap();
-            let messages = Messages::new(&plan);
+            let messages = Messages::new(&plan, clock.virtual_start);
             let mut producer =
                 Producer::new(&plan, clock.virtual_start, messages.queues(), messages)
                     .publishing(&plan, "h1", 42);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use promql_parser::parser::{self, BinModifier, LabelModifier, VectorMatchCardinality};
 
 use super::{Compiler, Result, Typed, is_label_name, spelling, string};
+use crate::compat::Compat;
 use crate::expr::{
     Aggregate, AggregateOp, BinaryOp, Cardinality, Keep, Projection, ScalarExpr, SetOp,
     SetOperation, VectorExpr, VectorScalar, VectorVector, Yields,
@@ -40,7 +41,12 @@ impl Compiler {
                 }
                 AggregateOp::CountValues(label)
             }
-            other => return Err(format!("{other} is experimental and not supported")),
+            "limitk" if self.compat == Compat::V3 => {
+                return Err("limitk() is experimental and not supported: which series it takes depends on the order in which \
+                     Prometheus has stored them"
+                    .into());
+            }
+            other => return Err(format!("{other}() is experimental and not supported")),
         };
         let mut keep = match &aggregate.modifier {
             None => Keep::Only(Vec::new()),
@@ -108,9 +114,14 @@ impl Compiler {
             (Typed::Scalar(scalar), Typed::Vector(vector)) => {
                 Ok(vector_scalar(op, outcome, vector, scalar, true))
             }
-            (Typed::Vector(left), Typed::Vector(right)) => {
-                Ok(vector_vector(op, outcome, left, right, modifier))
-            }
+            (Typed::Vector(left), Typed::Vector(right)) => Ok(vector_vector(
+                op,
+                outcome,
+                left,
+                right,
+                modifier,
+                self.compat,
+            )),
             _ => Err(format!(
                 "{name} needs numbers or instant vectors on both sides"
             )),
@@ -126,6 +137,7 @@ fn operator(name: &str) -> Option<BinaryOp> {
         "/" => BinaryOp::Div,
         "%" => BinaryOp::Mod,
         "^" => BinaryOp::Pow,
+        "atan2" => BinaryOp::Atan2,
         "==" => BinaryOp::Equal,
         "!=" => BinaryOp::NotEqual,
         ">" => BinaryOp::Greater,
@@ -167,9 +179,10 @@ fn vector_vector(
     left: VectorExpr,
     right: VectorExpr,
     modifier: &BinModifier,
+    compat: Compat,
 ) -> Typed {
     let matching = matching(modifier);
-    let drop_name = outcome != Yields::Filter;
+    let drop_name = !op.keeps_name(outcome, compat);
     let group = |many_left: bool, labels: &promql_parser::label::Labels| Cardinality::Group {
         many_left,
         include: labels.labels.clone(),

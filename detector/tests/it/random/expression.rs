@@ -143,7 +143,19 @@ fn any(random: &mut Random, depth: usize) -> String {
                         "log2",
                         "log10",
                         "deg",
-                        "rad"
+                        "rad",
+                        "sin",
+                        "cos",
+                        "tan",
+                        "asin",
+                        "acos",
+                        "atan",
+                        "sinh",
+                        "cosh",
+                        "tanh",
+                        "asinh",
+                        "acosh",
+                        "atanh"
                     ])
                 ),
             }
@@ -186,13 +198,16 @@ fn any(random: &mut Random, depth: usize) -> String {
 
 /// Whether the last digit of a power or logarithm, which is the machine's, decides the result.
 fn is_chaotic(expression: &str) -> bool {
-    let inexact = ["^", "exp(", "ln(", "log2(", "log10("];
+    let inexact = [
+        "^", "exp(", "ln(", "log2(", "log10(", "sin(", "cos(", "tan(", "sinh(", "cosh(", "tanh(",
+        "atan2",
+    ];
     expression.contains('%') && inexact.iter().any(|what| expression.contains(what))
 }
 
 fn operator(random: &mut Random) -> String {
     if random.chance(50) {
-        return random.pick(&["+", "-", "*", "/", "%", "^"]).into();
+        return random.pick(&["+", "-", "*", "/", "%", "^", "atan2"]).into();
     }
     let op = random.pick(&["==", "!=", ">", ">=", "<", "<="]);
     if random.chance(25) {

@@ -155,8 +155,7 @@ fn let_go(record: &Record, delays: &[Delay<'_>], alarms: Alarms<'_>) -> Vec<Stri
         let delay = delays.iter().filter(|delay| delay.long).find(|delay| {
             (delay.gap.at_ms..=delay.gap.at_ms + delay.ms + beat_ms).contains(&at_ms)
         });
-        let severity = transition.labels.get("severity").map_or("", String::as_str);
-        let page = alarms.pack.pages.contains(severity);
+        let page = alarms.pack.is_page(&transition.labels);
         let alert = transition.alert.as_str();
         let (mut on, mut unseen) = (false, false);
         for incident in alarms.incidents {

@@ -420,7 +420,13 @@ fn an_alarm_that_is_over_before_it_is_sent_detects_nothing() {
         (incident.first_page.as_deref(), incident.undetected_ms),
         (None, 1_200_000)
     );
-    assert_eq!(score.alerts[0].on[0].did, Did::Unsent { at_ms: 1_300_000 });
+    assert_eq!(
+        score.alerts[0].on[0].did,
+        Did::Unsent {
+            at_ms: 1_300_000,
+            kept_back: None
+        }
+    );
     assert_eq!(score.page_time.firing_ms, 0);
     assert_eq!(score.verdict, Verdict::Failed);
     let card = Scorecard::new(vec![score]);

@@ -4,8 +4,8 @@
 //! and what died with a process is counted by whoever recovers the task, without a return in any ledger. No more than
 //! that may differ.
 
-use crate::audit::ProcessLedger;
-use crate::plan::{Plan, TaskPlan};
+use crate::audit::{ByHand, Hand, ProcessLedger};
+use crate::plan::{Plan, Routes, TaskPlan};
 use firedrill_asynq::actor::ErrorKind;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::Time;
@@ -91,12 +91,13 @@ struct Attempts {
 pub(crate) fn wrong(
     plan: &Plan,
     counters: &BTreeMap<String, Counters>,
-    (producer, ledgers): (&[Note], &[ProcessLedger]),
+    origin: Time,
+    (producer, ledgers, by_hand): (&[Note], &[ProcessLedger], &[ByHand]),
 ) -> Vec<(String, String)> {
     if plan.workers.iter().any(|worker| worker.groups.is_some()) {
         return Vec::new();
     }
-    let attempts = attempts(plan, producer, ledgers);
+    let attempts = attempts(plan, origin, (producer, ledgers, by_hand));
     let mut found = Vec::new();
     for (queue, counters) in counters {
         let of = attempts.get(queue.as_str()).copied().unwrap_or_default();
@@ -126,18 +127,36 @@ pub(crate) fn wrong(
 
 fn attempts<'p>(
     plan: &'p Plan,
-    producer: &[Note],
-    ledgers: &[ProcessLedger],
+    origin: Time,
+    (producer, ledgers, by_hand): (&[Note], &[ProcessLedger], &[ByHand]),
 ) -> BTreeMap<&'p str, Attempts> {
-    let mut tasks: BTreeMap<&str, &TaskPlan> = BTreeMap::new();
-    let children = ledgers.iter().flat_map(|ledger| &ledger.entries);
-    for entry in producer.iter().chain(children) {
-        if let Note::Sent { id, workload, .. } = entry
-            && let Some(task) = plan.workload.get(*workload as usize)
-        {
-            tasks.insert(id, task);
+    let routes = Routes::of(plan, origin);
+    // Each with the places of its queues: the first, and those that it was moved to, since when.
+    let mut tasks: BTreeMap<&str, (&TaskPlan, usize)> = BTreeMap::new();
+    let mut moved: BTreeMap<&str, Vec<(Time, usize)>> = BTreeMap::new();
+    for done in by_hand {
+        if let Hand::Moved(place) = done.what {
+            for id in &done.ids {
+                moved.entry(id).or_default().push((done.at, place));
+            }
         }
     }
+    let children = ledgers.iter().flat_map(|ledger| &ledger.entries);
+    for entry in producer.iter().chain(children) {
+        if let Note::Sent {
+            at, id, workload, ..
+        } = entry
+            && let Some(task) = plan.workload.get(*workload as usize)
+            && let Some(place) = routes.place(*workload as usize, *at)
+        {
+            tasks.insert(id, (task, place));
+        }
+    }
+    let queue_at = |id: &str, sent_to: usize, at: Time| -> &'p str {
+        let later = moved.get(id).into_iter().flatten();
+        let later = later.filter(|(since, _)| *since <= at).last();
+        &plan.queues[later.map_or(sent_to, |(_, place)| *place)].name
+    };
     let under_way = |process: &str| {
         let mut processes = plan.processes().into_iter();
         let found = processes.find(|(name, _)| name == process);
@@ -161,15 +180,16 @@ fn attempts<'p>(
         let mut open: BTreeMap<(&str, i32), Time> = BTreeMap::new();
         let mut returned: BTreeSet<(&str, i32)> = BTreeSet::new();
         for entry in &ledger.entries {
-            let (Note::Started { id, .. } | Note::Finished { id, .. } | Note::GivenUp { id, .. }) =
-                entry
+            let (Note::Started { at, id, .. }
+            | Note::Finished { at, id, .. }
+            | Note::GivenUp { at, id, .. }) = entry
             else {
                 continue;
             };
-            let Some(task) = tasks.get(id.as_str()).copied() else {
+            let Some((task, sent_to)) = tasks.get(id.as_str()).copied() else {
                 continue;
             };
-            let Some(of) = all.get_mut(task.queue.as_str()) else {
+            let Some(of) = all.get_mut(queue_at(id, sent_to, *at)) else {
                 continue;
             };
             match entry {
@@ -200,10 +220,9 @@ fn attempts<'p>(
                 Note::Sent { .. } | Note::Answered { .. } => {}
             }
         }
-        for ((id, _), _) in open {
-            if let Some(of) = tasks
-                .get(id)
-                .and_then(|task| all.get_mut(task.queue.as_str()))
+        for ((id, _), since) in open {
+            if let Some((_, sent_to)) = tasks.get(id)
+                && let Some(of) = all.get_mut(queue_at(id, *sent_to, since))
             {
                 of.more += 1;
             }
@@ -277,7 +296,7 @@ mod tests {
         };
         let counters = Counters { processed, failed };
         let counters = BTreeMap::from([("default".to_owned(), counters)]);
-        wrong(&plan(), &counters, (&sent(1_000), &[life]))
+        wrong(&plan(), &counters, Time(0), (&sent(1_000), &[life], &[]))
     }
 
     fn both(count: u64) -> Count {

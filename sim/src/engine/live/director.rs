@@ -184,7 +184,10 @@ async fn attend(
         tokio::select! {
             biased;
             () = tokio::time::sleep(left) => return Ok(started),
-            death = deaths.next() => stand.fleet.has_died(&death),
+            death = deaths.next() => {
+                stand.fleet.has_died(&death);
+                stand.tell_addresses()?;
+            }
             () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {
                 started += stand.start_again().await?;
             }

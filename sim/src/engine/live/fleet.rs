@@ -137,6 +137,14 @@ impl Fleet {
         }
     }
 
+    /// Nobody starts these processes again by himself: where dead targets are removed, they are targets no longer.
+    pub(crate) fn are_gone(&self, names: &[String]) {
+        let removes = |spec: &WorkerSpec| spec.plan.removes_dead_targets();
+        if self.specs.first().is_some_and(removes) {
+            names.iter().for_each(|name| self.find(name, false));
+        }
+    }
+
     /// Those of these processes that are members go, gracefully if they are there, and the others come; answers how many came,
     /// and how many went. `targets_stay`: Prometheus goes on finding those that go.
     pub(crate) async fn come_or_go(
@@ -167,6 +175,10 @@ impl Fleet {
     async fn begin_anew(&mut self, names: &[String], clock: ClockOrigin) -> Result<(), LiveError> {
         for name in names {
             self.spawn(name).await?;
+            let mut specs = self.specs.iter();
+            if specs.any(|spec| spec.process == *name && spec.plan.removes_dead_targets()) {
+                self.find(name, true);
+            }
             if let Some(child) = self.running.get_mut(name) {
                 child.begin(clock).await?;
                 if let Some(backoff) = self.backoffs.get_mut(name) {
@@ -268,6 +280,8 @@ impl Fleet {
         if let (Some(backoff), Some(spec)) = (self.backoffs.get_mut(process), spec) {
             let due = (backoff.died(died), spec.incarnation);
             self.awaited.insert(process.to_owned(), due);
+        } else {
+            self.are_gone(&[process.to_owned()]);
         }
     }
 

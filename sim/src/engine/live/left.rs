@@ -84,7 +84,12 @@ impl Left {
         let absences = self.absences;
         let is_told = !absences.was_away(REDIS, start, self.stopped_at);
         if ledgers_whole && is_told && !plan.loses_tasks_on_their_way() {
-            for (queue, saw) in counters::wrong(plan, &found.counters, (&self.producer, &ledgers)) {
+            for (queue, saw) in counters::wrong(
+                plan,
+                &found.counters,
+                start,
+                (&self.producer, &ledgers, &self.by_hand),
+            ) {
                 let told = interference(Meddling::ForeignData, queue, saw);
                 sink(told).map_err(LiveError::Sink)?;
             }

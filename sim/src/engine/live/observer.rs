@@ -236,13 +236,13 @@ fn spawn_scrapes(
 ) -> Vec<Target> {
     let targets = crate::engine::targets(plan).into_iter().enumerate();
     targets
-        .map(|(target, (job, instance, phase_ms))| {
+        .map(|(target, it)| {
             let schedule = Schedule {
                 target,
                 path: "/metrics",
-                first: clock.virtual_start.plus_millis(phase_ms),
-                interval_ms: plan.scrape_interval_ms,
-                timeout_ms: plan.scrape_timeout_ms,
+                first: clock.virtual_start.plus_millis(it.first_ms),
+                interval_ms: it.interval_ms,
+                timeout_ms: it.timeout_ms,
                 timeout_floor: plan.timeout_floor(),
             };
             tokio::spawn(scrape_loop(
@@ -251,7 +251,7 @@ fn spawn_scrapes(
                 addresses.clone(),
                 progress.clone(),
             ));
-            Target::new(job, &instance, series)
+            Target::new((&it.job, &it.instance), &it.labels, series)
         })
         .collect()
 }

@@ -4,7 +4,7 @@ use super::child::{Effect, Told};
 use super::watch::Roster;
 use crate::abort::Abort;
 use crate::metrics::ProducerMetrics;
-use crate::plan::{PRODUCER, Plan};
+use crate::plan::{PRODUCER, Plan, Routes};
 use crate::producer::{Messages, Producer};
 use crate::redis_server::ours;
 use firedrill_asynq::actor::{Event, RunId};
@@ -33,8 +33,9 @@ pub(super) struct ProducerTask {
 struct Notes {
     entries: Arc<Mutex<Vec<Note>>>,
     roster: Roster,
-    /// Workload entries of the tasks that are not answered, and how many of them have the same id.
-    under_way: HashMap<String, (u32, u32)>,
+    routes: Routes,
+    /// The way of each task that is not answered, and how many of them have the same id.
+    under_way: HashMap<String, (usize, u32)>,
     metrics: Arc<Mutex<ProducerMetrics>>,
 }
 
@@ -43,17 +44,20 @@ impl Host for Notes {
 
     fn note(&mut self, entry: Note) {
         match &entry {
-            Note::Sent { id, workload, .. } => {
-                self.under_way.entry(id.clone()).or_insert((*workload, 0)).1 += 1;
-                self.roster.sends(*workload);
+            Note::Sent {
+                at, id, workload, ..
+            } => {
+                let leg = self.routes.leg(*workload as usize, *at);
+                self.under_way.entry(id.clone()).or_insert((leg, 0)).1 += 1;
+                self.roster.sends(leg);
             }
             Note::Answered { id, answer, .. } => {
-                if let Some((workload, count)) = self.under_way.get_mut(id) {
+                if let Some((leg, count)) = self.under_way.get_mut(id) {
                     let metrics = self.metrics.lock();
                     let mut metrics = metrics.unwrap_or_else(PoisonError::into_inner);
-                    metrics.answered(*workload, *answer);
+                    metrics.answered(*leg, *answer);
                     if *answer == Intake::Accepted {
-                        self.roster.accepted(*workload);
+                        self.roster.accepted(*leg);
                     }
                     *count -= 1;
                     if *count == 0 {
@@ -80,7 +84,7 @@ impl ProducerTask {
         told: mpsc::UnboundedSender<Told>,
     ) -> Self {
         let (outside_tx, outside) = mpsc::unbounded_channel();
-        let messages = Messages::new(plan);
+        let messages = Messages::new(plan, clock.virtual_start);
         let mut producer = Producer::new(plan, clock.virtual_start, messages.queues(), messages)
             .publishing(plan, ours::HOST, std::process::id())
             .telling(move |step, at| {
@@ -92,6 +96,7 @@ impl ProducerTask {
         let mut host = Notes {
             entries: notes.clone(),
             roster,
+            routes: Routes::of(plan, clock.virtual_start),
             under_way: HashMap::new(),
             metrics,
         };

@@ -39,8 +39,7 @@ impl Strain {
     pub(super) fn new(plan: &Plan) -> Self {
         let demand = Demand::of(plan);
         let seconds = plan.duration_ms as f64 / 1e3;
-        let targets = (plan.processes().len() + 2) as f64;
-        let scrapes = targets * plan.duration_ms as f64 / plan.scrape_interval_ms.max(1) as f64;
+        let scrapes = plan.scrapes();
         let hundredth = |all: f64| ((all / 100.0).ceil() as u64).max(LATE_MIN);
         Self {
             limit_ms: plan.evaluation_interval_ms,

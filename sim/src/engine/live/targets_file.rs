@@ -4,7 +4,9 @@ use crate::engine::live::scraper::Addresses;
 use crate::files;
 #[cfg(test)]
 use crate::plan::TARGETS_FILE;
+use crate::plan::TargetPlan;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -15,28 +17,28 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct TargetsFile {
     path: PathBuf,
-    /// Job and instance by number of target.
-    targets: Vec<(&'static str, String)>,
+    /// By number.
+    targets: Vec<TargetPlan>,
 }
 
 /// One group of the file (prometheus `discovery/targetgroup/targetgroup.go`).
 #[derive(Serialize)]
 struct Group<'a> {
     targets: [String; 1],
-    labels: BTreeMap<&'static str, &'a str>,
+    labels: BTreeMap<&'a str, Cow<'a, str>>,
 }
 
 impl TargetsFile {
     /// A file of its own for each drill; nothing is written yet.
-    pub(crate) fn new(path: &Path, targets: Vec<(&'static str, String)>) -> Self {
+    pub(crate) fn new(path: &Path, targets: Vec<TargetPlan>) -> Self {
         let path = path.to_path_buf();
         Self { path, targets }
     }
 
-    /// The numbers of the targets with these instances.
-    pub(crate) fn numbers(&self, instances: &[String]) -> Vec<usize> {
+    /// The numbers of the targets that steps call by these names.
+    pub(crate) fn numbers(&self, members: &[String]) -> Vec<usize> {
         let targets = self.targets.iter().enumerate();
-        let named = targets.filter(|(_, (_, instance))| instances.contains(instance));
+        let named = targets.filter(|(_, target)| members.contains(&target.member));
         named.map(|(number, _)| number).collect()
     }
 
@@ -51,11 +53,25 @@ impl TargetsFile {
             .targets
             .iter()
             .enumerate()
-            .filter_map(|(target, (job, instance))| {
-                let address = addresses.get(target)?.address;
+            .filter_map(|(number, target)| {
+                let address = addresses.get(number)?.address;
+                let own = [("job", &target.job), ("instance", &target.instance)];
+                let other = target
+                    .labels
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value));
+                let labels = own.into_iter().chain(other);
+                let labels = labels.map(|(name, value)| (name, Cow::from(value)));
+                // prometheus `config/config.go`: what a target says goes before the scrape configuration.
+                let pace = [
+                    ("__scrape_interval__", target.interval_ms),
+                    ("__scrape_timeout__", target.timeout_ms),
+                ];
+                let pace = pace.into_iter().filter(|_| target.has_own_pace);
+                let pace = pace.map(|(name, ms)| (name, Cow::from(format!("{ms}ms"))));
                 Some(Group {
                     targets: [address.to_string()],
-                    labels: BTreeMap::from([("job", *job), ("instance", instance.as_str())]),
+                    labels: labels.chain(pace).collect(),
                 })
             })
             .collect();
@@ -79,7 +95,9 @@ mod tests {
     fn it_tells_what_is_known_and_goes_with_the_drill() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(TARGETS_FILE);
-        let targets = vec![("redis", "redis".to_owned()), ("worker", "w-0".to_owned())];
+        let plan = crate::scenario::tests::plan_with_arrivals("{ poisson: 1/s }");
+        let mut targets = crate::engine::targets(&plan);
+        targets.drain(..1);
         let file = TargetsFile::new(&path, targets);
         let addresses = Addresses::default();
         let place = |port: u16| Place {

@@ -1,10 +1,8 @@
 //! Whether the targets of a live drill are scraped when they should be, and answer when they should.
 
-use super::names;
 use super::scraper::Progress;
 use super::watch::Roster;
 use crate::audit::REDIS;
-use crate::engine::EXPORTERS;
 use crate::plan::Plan;
 use firedrill_asynq::clock::Time;
 use firedrill_reports::record::{GapKind, Meddling};
@@ -12,14 +10,15 @@ use firedrill_reports::record::{GapKind, Meddling};
 /// Whether targets that should be up are.
 pub(super) struct Upkeep {
     roster: Roster,
-    interval_ms: i64,
     targets: Vec<Kept>,
 }
 
 /// A target.
 struct Kept {
     name: String,
-    instance: String,
+    /// What steps call it.
+    member: String,
+    interval_ms: i64,
     /// Whose absence explains that it is not up.
     who: String,
     /// When it was scraped last.
@@ -30,21 +29,23 @@ struct Kept {
 
 impl Upkeep {
     pub(super) fn new(plan: &Plan, roster: Roster) -> Self {
-        let targets = names(plan).into_iter().map(|(job, instance)| {
-            let exporters = EXPORTERS.iter().any(|(name, _)| *name == job);
+        let targets = crate::engine::targets(plan).into_iter().map(|target| {
             // Exporters are the harness' own; one that waits for Redis is late with it.
-            let who = if exporters { REDIS } else { instance.as_str() }.to_owned();
+            let who = match target.is_exporter() {
+                true => REDIS.to_owned(),
+                false => target.member.clone(),
+            };
             Kept {
-                name: format!("{job}/{instance}"),
+                name: target.name(),
                 who,
-                instance,
+                interval_ms: target.interval_ms,
+                member: target.member,
                 last: None,
                 up: true,
             }
         });
         Self {
             roster,
-            interval_ms: plan.scrape_interval_ms,
             targets: targets.collect(),
         }
     }
@@ -54,7 +55,8 @@ impl Upkeep {
             Progress::Began { target, at, .. } => {
                 let Kept {
                     name,
-                    instance,
+                    member,
+                    interval_ms,
                     who,
                     last,
                     ..
@@ -62,10 +64,10 @@ impl Upkeep {
                 // One that waits for somebody who is away by plan is late with the next.
                 let is_told = |last: &Time| {
                     !self.roster.was_away(who, *last, *at)
-                        && !self.roster.was_out_of_reach(instance, *last, *at)
+                        && !self.roster.was_out_of_reach(member, *last, *at)
                 };
                 if let Some(last) = last.replace(*at).filter(is_told) {
-                    let beyond_ms = at.millis() - last.millis() - self.interval_ms;
+                    let beyond_ms = at.millis() - last.millis() - *interval_ms;
                     self.roster.gap(GapKind::Scrape, name, last, beyond_ms);
                 }
             }
@@ -77,14 +79,14 @@ impl Upkeep {
             } => {
                 let Kept {
                     name,
-                    instance,
+                    member,
                     who,
                     up,
                     ..
                 } = &mut self.targets[*target];
                 let down = values.is_none()
                     && !self.roster.was_away(who, *at, *ended)
-                    && !self.roster.was_out_of_reach(instance, *at, *ended);
+                    && !self.roster.was_out_of_reach(member, *at, *ended);
                 if down && *up {
                     let saw = "could not be scraped".to_owned();
                     self.roster

@@ -14,7 +14,7 @@ pub(crate) use books::{Before, Sizes};
 pub(crate) use gaps::Gaps;
 
 use crate::audit::{Absences, ByHand, REDIS, way_of};
-use crate::plan::Plan;
+use crate::plan::{Plan, Routes};
 use books::Books;
 use children::Followed;
 use firedrill_asynq::broker::redis::RedisOptions;
@@ -75,7 +75,7 @@ impl Roster {
         let (told, found) = mpsc::unbounded_channel();
         let (died, deaths) = mpsc::unbounded_channel();
         let state = State {
-            books: Books::new(plan),
+            books: Books::new(plan, clock.virtual_start),
             ..State::default()
         };
         let state = Arc::new(Mutex::new(state));
@@ -250,14 +250,14 @@ impl Roster {
         self.state().gaps.add(what, subject, at_ms, ms);
     }
 
-    /// A task of a workload entry is about to be sent to Redis.
-    pub(crate) fn sends(&self, entry: u32) {
-        self.state().books.sends(entry);
+    /// A task is about to be sent to Redis, on a leg of the plan's [routes](crate::plan::Routes).
+    pub(crate) fn sends(&self, leg: usize) {
+        self.state().books.sends(leg);
     }
 
     /// One was accepted.
-    pub(crate) fn accepted(&self, entry: u32) {
-        self.state().books.accepted(entry);
+    pub(crate) fn accepted(&self, leg: usize) {
+        self.state().books.accepted(leg);
     }
 
     /// What is known of a queue so far: to be asked before its numbers are.
@@ -350,10 +350,9 @@ impl Watch {
         let (stop, stopped) = oneshot::channel::<()>();
         let queues = Queues {
             known: plan.queues.iter().map(|q| q.name.clone()).collect(),
-            used: plan
-                .workload
-                .iter()
-                .map(|task| task.queue.clone())
+            used: Routes::of(plan, clock.virtual_start)
+                .task_types()
+                .map(|(_, queue)| queue)
                 .collect(),
             ahead_s: plan.most_skew_ms()[0] / 1_000,
         };

@@ -1,12 +1,11 @@
 //! The lives of all tasks, each closed as soon as nothing more can happen to it.
 
-use crate::audit::{Absences, Audited, Auditor, Leftover, Life};
+use crate::audit::{Absences, Audited, Auditor, Hand, Leftover, Life};
 use crate::engine::virtual_time::token::Number;
 use crate::metrics::ProducerMetrics;
 use crate::plan::{Child, PRODUCER};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::{Intake, Note};
-use firedrill_asynq::op::Deed;
 use firedrill_asynq::table::{Pages, Table};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -109,7 +108,7 @@ impl TaskLives {
             return;
         };
         self.auditor.answered(&mut open.life, at, answer, PRODUCER);
-        self.sent.answered(open.life.workload, answer);
+        self.sent.answered(self.auditor.leg(&open.life), answer);
         // A task that was refused has no other life.
         if answer != Intake::Accepted && !self.refused_may_come {
             self.close(id);
@@ -133,7 +132,7 @@ impl TaskLives {
             self.namesakes.remove(&id);
         }
         self.auditor.answered(&mut life, at, answer, PRODUCER);
-        self.sent.answered(life.workload, answer);
+        self.sent.answered(self.auditor.leg(&life), answer);
         let keeps_place = |open: &Open| open.life.came() || open.life.starts > 0;
         let is_kept = answer == Intake::Accepted
             || self.refused_may_come && !self.open.get(&id).is_some_and(keeps_place);
@@ -202,7 +201,7 @@ impl TaskLives {
     }
 
     /// An operator has done something to tasks.
-    pub(crate) fn by_hand(&mut self, ids: &[Number], at: Time, what: Deed) {
+    pub(crate) fn by_hand(&mut self, ids: &[Number], at: Time, what: Hand) {
         for id in ids {
             if let Some(open) = self.open.get_mut(id) {
                 open.life.by_hand.push((at, what));

@@ -4,8 +4,7 @@ use crate::engine::virtual_time::event_queue::Happening;
 use crate::engine::virtual_time::pools::Needs;
 use crate::engine::virtual_time::token::{Number, Token, queue_number};
 use crate::handler::Ending;
-use crate::metrics::WorkerMetrics;
-use crate::metrics::counts_as_started;
+use crate::metrics::{App, WorkerMetrics, counts_as_started};
 use crate::plan::{Ailment, Backoff, Child, Plan, RESTING_BYTES, Skew, WorkerPlan};
 use firedrill_asynq::actor::server::{Served, Server, ServerConfig};
 use firedrill_asynq::actor::{Outcome, RunId};
@@ -56,6 +55,8 @@ pub(crate) struct HandlerTable {
 pub(crate) struct Process {
     pub(crate) name: String,
     config: ServerConfig<Token>,
+    /// What its middleware counts.
+    app: App,
     /// How often it was started, this life included.
     incarnation: u32,
     pub(crate) life: Option<Life>,
@@ -111,6 +112,7 @@ impl Process {
             awaited: false,
             name,
             config,
+            app: App::of(&plan.world),
             incarnation: 0,
             life: None,
             held: None,
@@ -194,7 +196,12 @@ impl Process {
             backoff.started(now);
         }
         self.life = Some(Life {
-            server: Server::new(&self.config, (seed, &stream), now, WorkerMetrics::default()),
+            server: Server::new(
+                &self.config,
+                (seed, &stream),
+                now,
+                WorkerMetrics::new(&self.app),
+            ),
             started,
             handlers: HandlerTable {
                 handlers: vec![None; self.config.concurrency],

@@ -3,9 +3,11 @@
 use crate::engine::virtual_time::pools::Pools;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
-use crate::engine::{EXPORTERS, Observation, Sink};
-use crate::metrics::{JobSeries, PoolSeries, ProducerMetrics, counts_as_started, queue_labels};
-use crate::plan::Plan;
+use crate::engine::{EXPORTERS, Observation, Sink, Source};
+use crate::metrics::{
+    App, JobSeries, PoolSeries, ProducerMetrics, counts_as_started, queue_labels,
+};
+use crate::plan::{Plan, TargetPlan};
 use crate::scrape::{SeriesTable, Target};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::exporter::{QueueSeries, each_of_queue};
@@ -30,8 +32,8 @@ enum Key {
 #[derive(Debug)]
 pub(crate) struct Scrapes {
     targets: Vec<(Target, BTreeMap<Key, u32>)>,
-    phases_ms: Vec<i64>,
-    timeout_ms: i64,
+    plans: Vec<TargetPlan>,
+    app: App,
     shows_memory: bool,
     series: SeriesTable,
     /// Names of the plan's queues, and their numbers in order of names.
@@ -68,11 +70,16 @@ impl Scrapes {
     pub(crate) fn new(plan: &Plan, kinds: &[(String, String)]) -> Self {
         let mut series = SeriesTable::default();
         let mut targets = Vec::new();
-        let mut phases_ms = Vec::new();
-        for (job, instance, phase_ms) in crate::engine::targets(plan) {
-            let target = Target::new(job, &instance, &mut series);
+        let plans = crate::engine::targets(plan);
+        for TargetPlan {
+            job,
+            instance,
+            labels,
+            ..
+        } in &plans
+        {
+            let target = Target::new((job, instance), labels, &mut series);
             targets.push((target, BTreeMap::new()));
-            phases_ms.push(phase_ms);
         }
         let queues: Vec<String> = plan.queues.iter().map(|queue| queue.name.clone()).collect();
         let mut queues_by_name: Vec<u16> = (0..).take(queues.len()).collect();
@@ -81,8 +88,8 @@ impl Scrapes {
             reachable: vec![true; targets.len()],
             missed: BTreeMap::new(),
             targets,
-            phases_ms,
-            timeout_ms: plan.scrape_timeout_ms,
+            plans,
+            app: App::of(&plan.world),
             shows_memory: plan.shows_memory(),
             series,
             queues,
@@ -98,7 +105,13 @@ impl Scrapes {
 
     /// Each target with the time of its first scrape, milliseconds.
     pub(crate) fn phases(&self) -> Vec<(usize, i64)> {
-        self.phases_ms.iter().copied().enumerate().collect()
+        let first = self.plans.iter().map(|target| target.first_ms);
+        first.enumerate().collect()
+    }
+
+    /// How often a target is scraped, milliseconds.
+    pub(crate) fn interval_ms(&self, target: usize) -> i64 {
+        self.plans[target].interval_ms
     }
 
     /// From now on Prometheus finds a process, by its number, or no longer.
@@ -107,7 +120,10 @@ impl Scrapes {
         let was_scraped = !self.targets[target].1.is_empty();
         match found {
             true => self.missed.remove(&target),
-            false => self.missed.insert(target, was_scraped.then_some(0)),
+            false => {
+                let missed = self.missed.entry(target);
+                Some(*missed.or_insert(was_scraped.then_some(0)))
+            }
         };
     }
 
@@ -142,10 +158,8 @@ impl Scrapes {
     /// Targets cannot be scraped from now on, or can be again; answers how many of them there are.
     pub(crate) fn reach(&mut self, instances: &[String], reachable: bool) -> usize {
         let mut hit = 0;
-        for ((target, _), reached) in self.targets.iter().zip(&mut self.reachable) {
-            let name = target.name();
-            let instance = name.split_once('/').map_or("", |(_, instance)| instance);
-            if instances.iter().any(|of| of == instance) {
+        for (target, reached) in self.plans.iter().zip(&mut self.reachable) {
+            if instances.contains(&target.member) {
                 *reached = reachable;
                 hit += 1;
             }
@@ -162,58 +176,57 @@ impl Scrapes {
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let mut exposed = Vec::new();
-        let timeout_ms = self.timeout_ms;
-        let answered = match number {
+        let timeout_ms = self.plans[number].timeout_ms;
+        let answered = match self.plans[number].source {
             _ if !self.reachable[number] => false,
             // An exporter that waits for Redis waits longer than Prometheus does.
-            0 | 1 if redis_stopped => false,
-            0 => {
+            Source::Asynq | Source::Redis if redis_stopped => false,
+            Source::Asynq => {
                 self.asynq(now, redis, &mut exposed);
                 true
             }
-            1 => {
+            Source::Redis => {
                 let alive = processes.iter().filter(|process| process.life.is_some());
                 let clients = self.connected_clients + alive.count();
                 redis_values(now, redis, clients, &mut exposed);
                 true
             }
-            other => match processes.get(other - EXPORTERS.len()) {
-                Some(process) => {
-                    let answered = worker_values(process, (now, timeout_ms), &mut exposed);
-                    let own = pools.filter(|_| answered).into_iter();
-                    for (resource, slots) in own.flat_map(|of| of.own(other - EXPORTERS.len())) {
-                        let counts = (self.slots[resource], slots.held(), slots.waits());
-                        PoolSeries::each(counts, |series, value| {
-                            exposed.push((Key::Pool(resource, series), value));
-                        });
-                    }
-                    if answered && self.shows_memory {
-                        let resident = process.resident_bytes(at_ms) as f64;
-                        exposed.push((Key::Named("process_resident_memory_bytes"), resident));
-                    }
-                    answered
-                }
-                // The producer comes last.
-                None => {
-                    sent.each(|kind, result, value| {
-                        exposed.push((Key::Enqueued(kind, result), value));
+            Source::Worker(worker) => {
+                let process = &processes[worker];
+                let of = (process, self.kinds.as_slice());
+                let answered = worker_values(of, (now, timeout_ms), &mut exposed);
+                let own = pools.filter(|_| answered).into_iter();
+                for (resource, slots) in own.flat_map(|of| of.own(worker)) {
+                    let counts = (self.slots[resource], slots.held(), slots.waits());
+                    PoolSeries::each(counts, |series, value| {
+                        exposed.push((Key::Pool(resource, series), value));
                     });
-                    let started = self.started.millis() as f64 / 1e3;
-                    exposed.push((Key::Named("process_start_time_seconds"), started));
-                    true
                 }
-            },
+                if answered && self.shows_memory {
+                    let resident = process.resident_bytes(at_ms) as f64;
+                    exposed.push((Key::Named("process_resident_memory_bytes"), resident));
+                }
+                answered
+            }
+            Source::Producer => {
+                sent.each(|kind, result, value| {
+                    exposed.push((Key::Enqueued(kind, result), value));
+                });
+                let started = self.started.millis() as f64 / 1e3;
+                exposed.push((Key::Named("process_start_time_seconds"), started));
+                true
+            }
         };
         let (target, known) = &mut self.targets[number];
         let (series, queues, kinds) = (&mut self.series, &self.queues, &self.kinds);
-        let resources = &self.resources;
+        let (resources, app) = (&self.resources, &self.app);
         let numbered = exposed.into_iter().map(|(key, value)| {
             let number = *known.entry(key).or_insert_with(|| {
                 let labels = match key {
                     Key::Queue(queue, of) => queue_labels(of, &queues[usize::from(queue)]),
                     Key::Job(kind, of) => {
                         let (task_type, queue) = &kinds[usize::from(kind)];
-                        of.labels(task_type, queue)
+                        app.labels(of, task_type, queue)
                     }
                     Key::Enqueued(kind, result) => sent.labels(kind, result),
                     Key::Pool(resource, of) => of.labels(&resources[resource]),
@@ -279,7 +292,7 @@ fn redis_values(now: Time, redis: &VirtualRedis, clients: usize, exposed: &mut V
 
 /// What a worker's `/metrics` shows; answers whether there is a worker.
 fn worker_values(
-    process: &Process,
+    (process, kinds): (&Process, &[(String, String)]),
     (now, timeout_ms): (Time, i64),
     exposed: &mut Vec<(Key, f64)>,
 ) -> bool {
@@ -289,9 +302,14 @@ fn worker_values(
     let Some(life) = process.life.as_ref().filter(|_| answers) else {
         return false;
     };
-    life.server
-        .meter()
-        .each(|kind, series, value| exposed.push((Key::Job(*kind, series), value)));
+    let names = |kind: &u16| {
+        let (task_type, queue) = &kinds[usize::from(*kind)];
+        (task_type.as_str(), queue.as_str())
+    };
+    let meter = life.server.meter();
+    meter.each(names, |kind, series, value| {
+        exposed.push((Key::Job(*kind, series), value))
+    });
     let started = life.started.millis() as f64 / 1e3;
     exposed.push((Key::Named("process_start_time_seconds"), started));
     true

@@ -1,6 +1,6 @@
 //! What stands for a task in virtual time: a few numbers instead of a message.
 
-use crate::plan::{Child, Dice, Execution, IdPattern, Plan, TaskPlan};
+use crate::plan::{Child, Dice, Execution, IdPattern, Plan, Routes, TaskPlan};
 use crate::producer::Mint;
 use firedrill_asynq::client::Submission;
 use firedrill_asynq::clock::Time;
@@ -47,7 +47,7 @@ impl From<Number> for u32 {
 pub(crate) struct Token {
     pub(crate) number: Number,
     workload: u32,
-    seq: u32,
+    seq: u64,
     kind: u16,
     queue: u16,
     retried: i32,
@@ -85,7 +85,7 @@ impl Token {
     pub(crate) fn execution(&self) -> Execution {
         Execution {
             workload: self.workload as usize,
-            seq: u64::from(self.seq),
+            seq: self.seq,
             attempt: u32::try_from(self.retried).unwrap_or(0),
         }
     }
@@ -176,7 +176,9 @@ struct Pattern {
 /// Makes the tokens of a plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens {
+    /// One for each leg of the plan's routes.
     patterns: Vec<Pattern>,
+    routes: Routes,
     kinds: Vec<(String, String)>,
     next: u32,
     dice: Dice,
@@ -185,25 +187,22 @@ pub(crate) struct Tokens {
 }
 
 impl Tokens {
-    pub(crate) fn new(plan: &Plan) -> Self {
-        let kinds: BTreeSet<(String, String)> = plan
-            .workload
-            .iter()
-            .map(|task| (task.task.clone(), task.queue.clone()))
-            .collect();
+    pub(crate) fn new(plan: &Plan, origin: Time) -> Self {
+        let routes = Routes::of(plan, origin);
+        let kinds: BTreeSet<(String, String)> = routes.task_types().collect();
         let kinds: Vec<(String, String)> = kinds.into_iter().collect();
         let small = |place: Option<usize>| u16::try_from(place.unwrap_or(0)).unwrap_or(u16::MAX);
         let whole_seconds = |ms: i64| i32::try_from(ms / 1_000).unwrap_or(i32::MAX);
-        let token = |(workload, task): (u32, &TaskPlan)| Token {
+        let token = |workload: usize, task: &TaskPlan, queue: usize| Token {
             number: Number(0),
-            workload,
+            workload: u32::try_from(workload).unwrap_or(u32::MAX),
             seq: 0,
             kind: small(
                 kinds
                     .iter()
-                    .position(|kind| kind.0 == task.task && kind.1 == task.queue),
+                    .position(|kind| kind.0 == task.task && kind.1 == plan.queues[queue].name),
             ),
-            queue: queue_number(plan, &task.queue),
+            queue: small(Some(queue)),
             retried: 0,
             retry: i32::try_from(task.max_retry).unwrap_or(i32::MAX),
             timeout_s: whole_seconds(task.timeout_ms),
@@ -221,16 +220,20 @@ impl Tokens {
                 )
             }),
         };
-        let pattern = |(workload, task): (u32, &TaskPlan)| Pattern {
-            token: token((workload, task)),
-            delay_ms: task.delay_ms,
-            deadline_ms: task.deadline_ms,
-            id: task.task_id.clone(),
-            unique_for: task.unique_for(),
-            task: (task.unique.is_some() || task.payload.is_some()).then(|| task.clone()),
+        let pattern = |(workload, queue): (usize, usize)| {
+            let task = &plan.workload[workload];
+            Pattern {
+                token: token(workload, task, queue),
+                delay_ms: task.delay_ms,
+                deadline_ms: task.deadline_ms,
+                id: task.task_id.clone(),
+                unique_for: task.unique_for(),
+                task: (task.unique.is_some() || task.payload.is_some()).then(|| task.clone()),
+            }
         };
         Self {
-            patterns: (0..).zip(&plan.workload).map(pattern).collect(),
+            patterns: routes.legs().map(pattern).collect(),
+            routes,
             kinds,
             next: 0,
             dice: Dice::new(plan),
@@ -241,6 +244,36 @@ impl Tokens {
     /// Task types with their queues, in order.
     pub(crate) fn kinds(&self) -> &[(String, String)] {
         &self.kinds
+    }
+
+    /// A task that waits for its time `at_s`, Unix seconds, or is pending, as whoever moves it would submit it at `now`: its attempts
+    /// are counted anew.
+    pub(crate) fn again(
+        &self,
+        token: Token,
+        at_s: Option<i64>,
+        to: u16,
+        now: Time,
+    ) -> Submission<Token> {
+        let task_of = |token: &Token| {
+            let kind = self.kinds.get(usize::from(token.kind));
+            kind.map(|(task, _)| task)
+        };
+        let known = self.patterns.iter().map(|pattern| pattern.token);
+        let mut there =
+            known.filter(|known| known.queue == to && task_of(known) == task_of(&token));
+        let message = Token {
+            queue: to,
+            kind: there.next().map_or(token.kind, |known| known.kind),
+            retried: 0,
+            ..token
+        };
+        let at = at_s.map(|at_s| Time::from_millis(at_s * 1_000));
+        Submission {
+            process_at: at.filter(|at| *at > now),
+            unique_for: self.patterns[token.workload as usize].unique_for,
+            message,
+        }
     }
 
     /// The task that a handler enqueues at `now`.
@@ -272,19 +305,20 @@ impl Mint<Token> for Tokens {
     #[inline]
     fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<Token> {
         let mut number = Number(self.next);
-        let pattern = &self.patterns[workload];
+        let pattern = &self.patterns[self.routes.leg(workload, now)];
         if let Some(id) = &pattern.id
             && id.distinct().is_some()
         {
-            let named = (pattern.token.queue, id.of(seq));
+            // It is the same id wherever the task was moved to.
+            let home = self.patterns[workload].token.queue;
+            let named = (home, id.of(seq));
             number = *self.named.entry(named).or_insert(number);
         }
         // A number that was there before uses none up.
         self.next += u32::from(number.0 == self.next);
         let mut message = Token {
             number,
-            // The plan's size is checked before it runs: there are fewer tasks than numbers.
-            seq: seq as u32,
+            seq,
             ..pattern.token
         };
         if let Some(ms) = pattern.deadline_ms {

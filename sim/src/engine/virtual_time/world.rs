@@ -16,7 +16,7 @@ use crate::engine::{Ended, Observation, Sink};
 use crate::handler::{Ending, Handlers, cannot_enqueue};
 use crate::lever::Lever;
 use crate::metrics::ProducerMetrics;
-use crate::plan::{PRODUCER, Plan, Skew};
+use crate::plan::{PRODUCER, Plan, Routes, Skew};
 use crate::producer::Producer;
 use firedrill_asynq::actor::{Actor, Event, RunId, Ticket, Timer};
 use firedrill_asynq::clock::Time;
@@ -34,7 +34,7 @@ const LOOK_EVERY: u64 = 4_096;
 pub(crate) struct World<'p> {
     pub(crate) stage: Stage<'p>,
     end: Time,
-    producer: Producer<Token, Tokens>,
+    pub(super) producer: Producer<Token, Tokens>,
     /// Steps whose effect the producer felt.
     felt: mpsc::Receiver<usize>,
     /// Whether any step changes what is enqueued.
@@ -72,7 +72,7 @@ impl<'p> World<'p> {
     pub(crate) fn new(plan: &'p Plan, options: VirtualOptions<'p>) -> Self {
         let start = plan.starts.on_the_calendar();
         let end = start.plus_millis(plan.duration_ms);
-        let tokens = Tokens::new(plan);
+        let tokens = Tokens::new(plan, start);
         let processes = plan.processes();
         let handlers = Handlers::new(Arc::new(plan.clone()));
         let (felt_tx, felt) = mpsc::channel();
@@ -113,7 +113,7 @@ impl<'p> World<'p> {
                 handlers,
                 lives: TaskLives::new(
                     Auditor::new(plan, start, end),
-                    ProducerMetrics::new(plan.task_types()),
+                    ProducerMetrics::new(Routes::of(plan, start).task_types()),
                     plan.refused_may_come(),
                     plan.tasks_may_return(),
                 ),
@@ -209,16 +209,14 @@ impl<'p> World<'p> {
             Happening::Answer(ref answer) => self.happen_to(answer.0, what),
             Happening::Wire(what) => self.stage.on_wire(*what),
             Happening::Scrape(target) => {
-                let again = self
-                    .stage
-                    .now
-                    .plus_millis(self.stage.plan.scrape_interval_ms);
+                let interval_ms = self.scrapes.interval_ms(target);
+                let again = self.stage.now.plus_millis(interval_ms);
                 self.stage.events.push(again, Happening::Scrape(target));
                 match self.scrapes.member(target) {
                     Member::Found => {}
                     Member::Unknown => return Ok(()),
                     Member::LetGo => {
-                        let later_ms = self.stage.plan.scrape_interval_ms / 10;
+                        let later_ms = interval_ms / 10;
                         let gone = self.stage.now.plus_millis(later_ms);
                         self.stage.events.push(gone, Happening::Gone(target));
                         return Ok(());

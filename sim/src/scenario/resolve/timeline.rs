@@ -295,9 +295,29 @@ impl Resolver<'_> {
             let queue = remedy.value.queue();
             let tasks = self.scenario.workload.iter();
             let here = tasks.filter(|entry| queue.is_none_or(|queue| entry.queue == queue));
-            let here: Vec<String> = here.map(|entry| entry.task.clone()).collect();
+            let here = here.map(|entry| entry.task.clone());
+            // What another step has moved there is there, too.
+            let steps = self.scenario.timeline.iter();
+            let moves = steps.filter_map(|step| match &step.what {
+                StepWritten::Remedy(other) => other.value.moves(),
+                StepWritten::Fault { .. } => None,
+            });
+            let moved = moves.filter(|(_, _, to)| queue == Some(*to));
+            let moved = moved.map(|(task, _, _)| task.to_owned());
+            let here: Vec<String> = here.chain(moved).collect();
             if !here.iter().any(|known| known == task) {
                 self.unknown(remedy.at, "task", task, &here);
+            }
+        }
+        if let Some((task, queue, to)) = remedy.value.moves() {
+            self.is_queue(remedy.at, to);
+            let mut tasks = self.scenario.workload.iter();
+            if tasks
+                .any(|entry| entry.task == task && entry.queue == queue && entry.group.is_some())
+            {
+                let message = format!("task.move: `{task}` waits in a group");
+                let hint = "accepted: a task type without `group`";
+                self.problems.push_with_hint(remedy.at, message, hint);
             }
         }
         if let Some((group, _)) = remedy.value.scale() {

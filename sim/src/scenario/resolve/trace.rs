@@ -13,23 +13,27 @@ const FILE_MAX: u64 = 64 << 20;
 impl Resolver<'_> {
     /// What is recorded in a file; `None`, with a problem, when it cannot be had.
     pub(super) fn trace(&mut self, here: Position, file: &TraceFile) -> Option<Recording> {
-        let scenario = Path::new(&self.scenario.file);
-        let told = match scenario.is_file() {
-            true => read(scenario, file),
-            false => Err("only a scenario in a file of its own has a trace beside it".to_owned()),
-        };
-        told.map_err(|why| self.problems.push(here, format!("trace: {why}")))
+        read(Path::new(&self.scenario.file), file)
+            .map_err(|why| self.problems.push(here, format!("trace: {why}")))
             .ok()
     }
 }
 
-fn read(scenario: &Path, file: &TraceFile) -> Result<Recording, String> {
-    let path = Path::new(&file.path);
+/// The text of a file in the scenario's folder or below it, of at most so many bytes, and what messages call it.
+pub(in crate::scenario) fn beside(
+    scenario: &Path,
+    path: &str,
+    most: u64,
+) -> Result<(String, String), String> {
+    if !scenario.is_file() {
+        return Err("only a scenario in a file of its own has a file beside it".to_owned());
+    }
+    let shown = path.escape_debug();
+    let path = Path::new(path);
     let is_beside = path
         .components()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if !is_beside {
-        let shown = file.path.escape_debug();
         return Err(format!(
             "`{shown}` is not in the scenario's folder or below it"
         ));
@@ -44,12 +48,21 @@ fn read(scenario: &Path, file: &TraceFile) -> Result<Recording, String> {
         return Err(format!("{shown}: is no file"));
     }
     let mut bytes = Vec::new();
-    let mut limited = opened.take(FILE_MAX + 1);
+    let mut limited = opened.take(most + 1);
     limited.read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(format!("{shown}: is larger than {} MB", FILE_MAX >> 20));
+    if bytes.len() as u64 > most {
+        return Err(match most >> 20 {
+            0 => format!("{shown}: is larger than {} KB", most >> 10),
+            mb => format!("{shown}: is larger than {mb} MB"),
+        });
     }
     let text = String::from_utf8(bytes).map_err(|_| format!("{shown}: is no text"))?;
+    Ok((shown.to_string(), text))
+}
+
+fn read(scenario: &Path, file: &TraceFile) -> Result<Recording, String> {
+    let (shown, text) = beside(scenario, &file.path, FILE_MAX)?;
+    let path = Path::new(&file.path);
     let is_table = path
         .extension()
         .is_some_and(|end| end.eq_ignore_ascii_case("csv") || end.eq_ignore_ascii_case("tsv"));

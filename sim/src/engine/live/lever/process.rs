@@ -25,6 +25,8 @@ impl Stand {
         Ok(match lever {
             ProcessLever::Kill => {
                 let Killed { gone, before } = self.fleet.kill(targets, self.clock).await;
+                self.fleet.are_gone(targets);
+                self.tell_addresses()?;
                 let mut saw = format!("SIGKILL; {gone} of {all} processes gone");
                 if !before.is_empty() {
                     saw += &format!("; ended before: {}", before.join(", "));
@@ -46,6 +48,8 @@ impl Stand {
             ProcessLever::Terminate { grace_ms } => {
                 let stopped = self.fleet.stop(targets, self.clock, grace_ms).await?;
                 let (gone, graceful) = stopped;
+                self.fleet.are_gone(targets);
+                self.tell_addresses()?;
                 let saw = format!("SIGTERM; {gone} of {all} processes gone, {graceful} gracefully");
                 (gone == all, saw)
             }

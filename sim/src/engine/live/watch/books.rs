@@ -3,7 +3,8 @@
 //! asynq's scripts move a task in one step, so that this holds at every moment, whatever the drill does to its processes.
 //! What bends it, if only for a while, is somebody else's hand: counters that are set, lists that are renamed.
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Routes};
+use firedrill_asynq::clock::Time;
 use firedrill_asynq::op::QueueStats;
 use firedrill_asynq::settings::ARCHIVE_MAX;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,10 +70,10 @@ struct Book {
 #[derive(Debug, Default)]
 pub(super) struct Books {
     queues: BTreeMap<String, Book>,
-    /// The queue of each workload entry.
-    workload: Vec<String>,
-    /// Workload entries whose tasks wait in a group.
-    grouped: Vec<u32>,
+    /// The queue of each leg of the plan's routes.
+    legs: Vec<String>,
+    /// Legs whose tasks wait in a group.
+    grouped: Vec<usize>,
     /// Workers make tasks out of others, which only they count.
     aggregates: bool,
     /// The producer may send a task a second time when it was done already, so that it is there twice.
@@ -84,15 +85,15 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan, origin: Time) -> Self {
         let queues = plan.queues.iter();
-        let tasks = plan.workload.iter();
+        let routes = Routes::of(plan, origin);
         Self {
             queues: queues.map(|q| (q.name.clone(), Book::default())).collect(),
-            workload: tasks.map(|task| task.queue.clone()).collect(),
+            legs: routes.task_types().map(|(_, queue)| queue).collect(),
             grouped: (0..)
-                .zip(&plan.workload)
-                .filter_map(|(entry, task)| task.is_grouped().then_some(entry))
+                .zip(routes.legs())
+                .filter_map(|(leg, (entry, _))| plan.workload[entry].is_grouped().then_some(leg))
                 .collect(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
             repeats: plan.may_enqueue_twice(),
@@ -101,22 +102,22 @@ impl Books {
         }
     }
 
-    fn of_entry(&mut self, entry: u32) -> Option<&mut Before> {
-        let queue = self.workload.get(entry as usize)?;
+    fn of_leg(&mut self, leg: usize) -> Option<&mut Before> {
+        let queue = self.legs.get(leg)?;
         self.queues.get_mut(queue).map(|book| &mut book.now)
     }
 
-    /// A task of a workload entry is about to be sent.
-    pub(super) fn sends(&mut self, entry: u32) {
-        if let Some(enqueued) = self.of_entry(entry) {
+    /// A task is about to be sent.
+    pub(super) fn sends(&mut self, leg: usize) {
+        if let Some(enqueued) = self.of_leg(leg) {
             enqueued.sent += 1;
         }
     }
 
     /// One was accepted. What is in a group is in none of the numbers.
-    pub(super) fn accepted(&mut self, entry: u32) {
-        if !self.grouped.contains(&entry)
-            && let Some(enqueued) = self.of_entry(entry)
+    pub(super) fn accepted(&mut self, leg: usize) {
+        if !self.grouped.contains(&leg)
+            && let Some(enqueued) = self.of_leg(leg)
         {
             enqueued.accepted += 1;
         }
@@ -217,7 +218,8 @@ mod tests {
     fn books() -> Books {
         let text = include_str!("../../../../../scenarios/worker-crashed/worker-crash-all.yaml");
         let scenario = Scenario::parse("s.yaml", text).unwrap();
-        let mut books = Books::new(&Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap());
+        let plan = Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap();
+        let mut books = Books::new(&plan, Time(0));
         for number in 0..10 {
             books.sends(0);
             if number < 8 {
@@ -230,7 +232,7 @@ mod tests {
     #[test]
     fn no_task_is_older_than_the_drill() {
         let mut books = books();
-        let queue = books.workload[0].clone();
+        let queue = books.legs[0].clone();
         assert_eq!(books.check_age(&queue, 300.0, 300.0), None);
         assert_eq!(books.check_age(&queue, 0.0, 300.0), None);
         let said = books.check_age(&queue, 1.7e9, 300.0).unwrap();
@@ -257,7 +259,7 @@ mod tests {
             ..Sizes::default()
         };
         let mut books = books();
-        let queue = books.workload[0].clone();
+        let queue = books.legs[0].clone();
         let mut check = |sizes| {
             let before = books.before(&queue);
             books.check(&queue, before, sizes)

@@ -66,6 +66,7 @@ impl World<'_> {
                 for process in &numbers {
                     self.leaves(*process);
                     self.kill_process(*process);
+                    self.is_gone(*process);
                 }
                 Pulled::Seen(true, format!("SIGKILL; {all} of {all} processes gone"))
             }
@@ -229,6 +230,9 @@ impl World<'_> {
     }
 
     pub(crate) fn start_process(&mut self, process: usize) {
+        if self.stage.plan.removes_dead_targets() {
+            self.scrapes.find(process, true);
+        }
         self.processes[process].start(self.stage.plan.seed, self.stage.now);
         self.step(self.who(process), Event::Start);
         self.processes[process].started_ms = self.stage.since_start_ms();
@@ -321,6 +325,13 @@ impl World<'_> {
         }
     }
 
+    /// Nobody starts it again by himself: where dead targets are removed, it is one no longer.
+    fn is_gone(&mut self, process: usize) {
+        if self.stage.plan.removes_dead_targets() {
+            self.scrapes.find(process, false);
+        }
+    }
+
     /// It dies in the middle of a call, by plan.
     pub(crate) fn dies(&mut self, number: u16, incarnation: u32) {
         let process = usize::from(number);
@@ -345,6 +356,8 @@ impl World<'_> {
         {
             let again = Happening::StartsAgain(number, it.incarnation());
             self.stage.events.push(at, again);
+        } else {
+            self.is_gone(process);
         }
     }
 
@@ -448,7 +461,11 @@ impl World<'_> {
             let (graceful, there, all) = (restart.graceful, restart.there, restart.targets.len());
             let gone = format!("SIGTERM; {there} of {all} processes gone, {graceful} gracefully");
             let saw = match restart.then {
-                Then::Gone => gone,
+                Then::Gone => {
+                    let targets = restart.targets.iter();
+                    targets.for_each(|process| self.is_gone(*process));
+                    gone
+                }
                 Then::Left(came) => format!("{came} came, {all} went"),
                 // It ends before it has talked to anybody.
                 Then::Broken => format!("{gone}; {all} of {all} new ones ended at boot"),

@@ -1,14 +1,18 @@
 //! What operators do to tasks by hand, on the model.
 
 use super::Pulled;
-use crate::engine::tasks_saw;
+use crate::audit::Hand;
 use crate::engine::virtual_time::token::{Token, queue_number};
 use crate::engine::virtual_time::world::World;
+use crate::engine::{MOVED, tasks_saw};
 use crate::lever::TasksLever;
-use firedrill_asynq::op::Deed;
+use firedrill_asynq::op::{Accepted, Deed, Reply};
 
 impl World<'_> {
     pub(super) fn pull_tasks(&mut self, queue: &str, what: &TasksLever) -> Pulled {
+        if let TasksLever::Move { task, to } = what {
+            return self.move_tasks(task, (queue, to), what);
+        }
         let number = queue_number(self.stage.plan, queue);
         let (plan, now) = (self.stage.plan, self.stage.now);
         let data = match self.stage.redis.by_hand(what) {
@@ -33,9 +37,46 @@ impl World<'_> {
                     data.change(&number, (*deed, *state), chosen, since, now),
                 )
             }
-            TasksLever::RepairOrphans => (Deed::Run, data.repair_orphans(&number, now)),
+            TasksLever::RepairOrphans | TasksLever::Move { .. } => {
+                (Deed::Run, data.repair_orphans(&number, now))
+            }
         };
-        self.stage.lives.by_hand(&ids, now, deed);
+        self.stage.lives.by_hand(&ids, now, Hand::Did(deed));
         Pulled::Seen(!ids.is_empty(), tasks_saw(what, queue, ids.len()))
+    }
+
+    /// Deletes tasks of a type that wait in a queue, and enqueues them into another.
+    fn move_tasks(&mut self, task: &str, (from, to): (&str, &str), what: &TasksLever) -> Pulled {
+        let (plan, now) = (self.stage.plan, self.stage.now);
+        let place = queue_number(plan, to);
+        let from_number = queue_number(plan, from);
+        let is_of = |token: &Token| {
+            let entry = plan.workload.get(token.execution().workload);
+            entry.is_some_and(|entry| entry.task == task)
+        };
+        let mut again = Vec::new();
+        for state in MOVED {
+            let data = match self.stage.redis.by_hand(what) {
+                Ok(data) => data,
+                Err(error) => return Pulled::Seen(false, error.to_string()),
+            };
+            let found = data.waiting(&from_number, state, is_of);
+            data.change(&from_number, (Deed::Delete, state), Some(&is_of), None, now);
+            again.extend(found);
+        }
+        let mut moved = 0;
+        for (token, at_s) in again {
+            let submission = self.producer.mint().again(token, at_s, place, now);
+            let answer = self.stage.redis.call(submission.op(now));
+            let is_there = matches!(answer, Ok(Reply::Enqueued(Accepted::New)));
+            let hand = match is_there {
+                true => Hand::Moved(usize::from(place)),
+                // Its lock is held there: there is such a task.
+                false => Hand::Did(Deed::Delete),
+            };
+            moved += usize::from(is_there);
+            self.stage.lives.by_hand(&[token.number], now, hand);
+        }
+        Pulled::Seen(moved > 0, tasks_saw(what, from, moved))
     }
 }

@@ -1,25 +1,18 @@
 //! When a page reaches somebody, by the real Alertmanager: what fires again before a flush, is over before one, or joins
 //! others is told of then, and only then, when the model of it says so.
 
-use crate::support::need;
+use super::peer::{Alertmanager, LATE, need};
 use firedrill_reports::record::{AlertState, Transition};
 use firedrill_reports::score::Delivery;
 use firedrill_reports::score::delivery::deliver;
 use firedrill_reports::score::episode::episodes;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 const WAIT_MS: i64 = 1_000;
 const INTERVAL_MS: i64 = 4_000;
 const END_MS: i64 = 14_000;
-/// Later than this, an alert may come on the other side of a flush.
-const LATE: Duration = Duration::from_millis(400);
 
 /// When which instance of which alert begins to fire, or is over; none within a second before a flush, at 1, 5, 9, 13 s.
 const EVENTS: [(i64, &str, &str, bool); 13] = [
@@ -92,111 +85,12 @@ fn in_order() -> Vec<(i64, &'static str, &'static str, bool)> {
     events
 }
 
-/// An Alertmanager on loopback, and what it sends to its only receiver.
-struct Alertmanager {
-    process: Child,
-    _dir: tempfile::TempDir,
-    address: SocketAddr,
-    sent: Receiver<(Instant, Value)>,
-}
-
-impl Drop for Alertmanager {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Alertmanager {
-    fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/", receiver.local_addr().unwrap());
-        let config = format!(
-            "route: {{ receiver: r, group_by: [alertname], group_wait: {WAIT_MS}ms, group_interval: {INTERVAL_MS}ms, \
-             repeat_interval: 4h }}\nreceivers: [{{ name: r, webhook_configs: [{{ url: '{url}' }}] }}]\n"
-        );
-        fs::write(dir.path().join("c.yml"), config).unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let process = Command::new("prometheus-alertmanager")
-            .current_dir(dir.path())
-            .args(["--config.file=c.yml", "--storage.path=data"])
-            .arg(format!("--web.listen-address={address}"))
-            .arg("--cluster.listen-address=")
-            .stdout(Stdio::null())
-            .stderr(File::create(dir.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let (tx, sent) = channel();
-        std::thread::spawn(move || {
-            for stream in receiver.incoming() {
-                let body = body(stream.unwrap());
-                if tx.send((Instant::now(), body)).is_err() {
-                    return;
-                }
-            }
-        });
-        let manager = Self {
-            process,
-            _dir: dir,
-            address,
-            sent,
-        };
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !manager
-            .ask("GET", "/-/ready", "")
-            .is_ok_and(|code| code == 200)
-        {
-            assert!(Instant::now() < deadline, "Alertmanager is not ready");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        manager
-    }
-
-    /// The status it answers with.
-    fn ask(&self, method: &str, path: &str, body: &str) -> std::io::Result<u16> {
-        let mut stream = TcpStream::connect(self.address)?;
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )?;
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line)?;
-        let code = line.split(' ').nth(1).and_then(|code| code.parse().ok());
-        code.ok_or_else(|| std::io::Error::other(line))
-    }
-}
-
-/// Reads a request, answers it, and gives its body.
-fn body(stream: TcpStream) -> Value {
-    let mut reader = BufReader::new(stream);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        let line = line.trim_end().to_ascii_lowercase();
-        if let Some(value) = line.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-        if line.is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    reader.get_mut().write_all(answer).unwrap();
-    serde_json::from_slice(&body).unwrap()
-}
-
 /// By a real one; `None`: this machine was too slow for it to mean anything.
 fn real() -> Option<Told> {
-    let manager = Alertmanager::start();
+    let manager = Alertmanager::start(&format!(
+        "route: {{ receiver: r, group_by: [alertname], group_wait: {WAIT_MS}ms, group_interval: {INTERVAL_MS}ms, \
+         repeat_interval: 4h }}\nreceivers: [{{ name: r, webhook_configs: [{{ url: 'URL' }}] }}]\n"
+    ));
     let begun = Instant::now();
     let at = |at_ms: i64| begun + Duration::from_millis(at_ms.unsigned_abs());
     let stamp = |ahead_s| {
@@ -245,7 +139,9 @@ fn real() -> Option<Told> {
 
 #[test]
 fn people_are_told_when_alertmanager_tells_them() {
-    need!("prometheus-alertmanager");
+    if !need("prometheus-alertmanager") {
+        return;
+    }
     let real = (0..5).find_map(|_| real());
     let real = real.expect("five times this machine took too long over a request");
     assert_eq!(real, modelled());

@@ -1,0 +1,170 @@
+//! What a Prometheus sees is a team's own: listed, told where it is wrong, and the same on both engines.
+
+use crate::support::{need, said};
+use firedrill_reports::Record;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::Path;
+
+const SCENARIO: &str = "\
+version: firedrill/v1
+name: short
+family: worker-crashed
+summary: One worker of two is killed and restarted three minutes later, and some handlers panic.
+seed: 11
+duration: 9m
+warmup: 1m
+queues: { default: { priority: 1, wait_objective: 30s } }
+workload:
+  - { task: a, queue: default, arrivals: { poisson: 2/s }, service: { constant: 500ms }, fail: 0.2 }
+  - { task: b, queue: default, arrivals: { poisson: 1/s }, service: { constant: 500ms } }
+workers:
+  - { name: w, processes: 2, concurrency: 6 }
+scrape: { interval: 5s }
+evaluation: { interval: 5s }
+timeline:
+  - { at: 2m, fault: worker.kill, select: [w-0], until: { at: 5m, remedy: worker.restart } }
+  - { at: 6m, fault: handler.panic, task: b, until: { at: 7m } }
+incidents:
+  - { cause: worker-crashed, wanted: page, within: 2m }
+";
+
+/// Rules that have data in one world each, and one whose names the team's own world has.
+const RULES: &str = r#"
+groups:
+- name: own
+  rules:
+  - alert: WorkerGone
+    expr: absent(up{job="asynq-worker",namespace="prod",pod="w-0"} == 1)
+    for: 30s
+    labels: { severity: page }
+  - alert: Stuck
+    expr: sum(rate(processed_tasks_total[1m])) == 0
+    labels: { severity: page }
+"#;
+
+fn files(dir: &Path) {
+    fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    fs::write(dir.join("r.yml"), RULES).unwrap();
+}
+
+#[test]
+fn metrics_are_listed_by_world() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, text, _) = said(dir.path(), &["metrics"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        text.contains("job_processed_total{queue, status, task_type}  counter of worker"),
+        "{text}"
+    );
+    let (_, text, _) = said(dir.path(), &["metrics", "--world", "wiki", "--json"]);
+    let listed: Value = serde_json::from_str(&text).unwrap();
+    let names = listed["metrics"].as_array().unwrap().iter();
+    let names: Vec<&str> = names.filter_map(|metric| metric["name"].as_str()).collect();
+    assert!(
+        names.contains(&"in_progress_tasks") && !names.contains(&"job_processed_total"),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_world_that_is_wrong_is_told_with_its_place_and_starts_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path());
+    let text = "version: firedrill/v1\nworld: w\nsummary: s\nmetrics:\n  - { name: a, type: histogram, buckets: [5, 1] }\n";
+    fs::write(dir.path().join("w.yaml"), text).unwrap();
+    let run = |world: &str| {
+        let (code, _, talk) = said(
+            dir.path(),
+            &["run", "--rules", "r.yml", "--world", world, "s.yaml"],
+        );
+        assert_eq!(code, Some(2), "{talk}");
+        assert!(!dir.path().join("runs").exists());
+        talk
+    };
+    let talk = run("w.yaml");
+    assert!(
+        talk.contains("w.yaml:5:50: buckets: 1 does not come after 5"),
+        "{talk}"
+    );
+    let talk = run("wikki");
+    assert!(
+        talk.contains("did you mean `wiki`? accepted: runbook, wiki, kubernetes, or a file"),
+        "{talk}"
+    );
+    assert!(run("none/w.yaml").contains("none/w.yaml: No such file"));
+}
+
+#[test]
+fn a_rule_that_asks_for_what_a_world_does_not_have_is_told_the_nearest_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = RULES.replace("processed_tasks_total", "processed_task_total");
+    fs::write(dir.path().join("r.yml"), text).unwrap();
+    let (code, _, talk) = said(dir.path(), &["check", "--world", "wiki", "r.yml"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        talk.contains("r.yml:9: Stuck asks for processed_task_total, which the world wiki does not have; did you mean processed_tasks_total?"),
+        "{talk}"
+    );
+    let (_, _, talk) = said(dir.path(), &["check", "r.yml"]);
+    assert!(!talk.contains("asks for"), "no world was named: {talk}");
+}
+
+/// The names of a record's series, and of the labels of one of them.
+fn names(record: &Record, of: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut names, mut labels) = (BTreeSet::new(), BTreeSet::new());
+    for (_, _, samples) in record.scrapes() {
+        for (own, _) in samples {
+            names.insert(own.name().to_owned());
+            if own.name() == of {
+                labels.extend(own.iter().map(|(name, _)| name.to_owned()));
+            }
+        }
+    }
+    (names, labels)
+}
+
+#[test]
+fn both_engines_agree_in_every_world() {
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path());
+    for (world, metric) in [
+        ("wiki", "in_progress_tasks"),
+        ("kubernetes", "job_processed_total"),
+    ] {
+        let run = |speed: &str| {
+            let args = [
+                "fidelity", "--rules", "r.yml", "--world", world, "s.yaml", "--json", "--speed",
+                speed,
+            ];
+            let (_, text, talk) = said(dir.path(), &args);
+            let found = serde_json::from_str(&text);
+            found.unwrap_or_else(|_| panic!("{talk}"))
+        };
+        let mut found: Value = run("30");
+        if found["scenarios"][0]["conclusive"] == false {
+            // This machine was too slow for that.
+            found = run("10");
+        }
+        let scenario = &found["scenarios"][0];
+        assert_eq!(scenario["conclusive"], true, "{scenario:#}");
+        for aspect in ["verdicts", "transitions"] {
+            let agreement = &scenario["aspects"][aspect];
+            assert_ne!(*agreement, "different", "{world}: {aspect}: {scenario:#}");
+        }
+        let record = |engine: &str| {
+            let path = format!("runs/fidelity/latest/short/{engine}/record.jsonl");
+            let file = File::open(dir.path().join(path)).unwrap();
+            Record::read(BufReader::new(file)).unwrap()
+        };
+        let (live, model) = (record("live"), record("virtual"));
+        let (mut live, model) = (names(&live, metric), names(&model, metric));
+        // A real Redis alone can be asked for it.
+        live.0.remove("asynq_queue_memory_usage_approx_bytes");
+        assert_eq!(live, model, "{world}");
+        assert!(live.0.contains(metric));
+    }
+}

@@ -1,0 +1,6 @@
+//! What reaches a person, held against the real Alertmanager.
+
+mod groups;
+mod peer;
+mod routed;
+mod routes;

@@ -1,0 +1,306 @@
+//! Every metric that a Prometheus sees in a drill, for people: `firedrill metrics` and the table in `scenarios/worlds/README.md`.
+//! A test holds it against what drills really expose (`tests/it/worlds.rs`).
+
+use super::ENQUEUE_RESULTS;
+use crate::plan::PRODUCER;
+use crate::world::{MetricType, World};
+use firedrill_asynq::exporter;
+use std::fmt::Write;
+
+/// A metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Whose target exposes it.
+    pub target: &'static str,
+    /// Its name; that of a histogram without `_bucket`.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// Names of its labels, without those of the target.
+    pub labels: Vec<String>,
+    /// What it says.
+    pub help: String,
+    /// When it is there; empty: always.
+    pub when: &'static str,
+}
+
+/// Where a drill's metrics come from.
+const WORKER: &str = "worker";
+const ASYNQ: &str = "asynq";
+const REDIS: &str = "redis";
+
+/// What is there whatever the world: target, name, type, labels, meaning, and when.
+type Fixed = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static str,
+    &'static str,
+);
+
+const POOLS: &str = "where tasks use a `pool`";
+const LEAKS: &str = "where a step is about memory";
+const LIVE: &str = "live engine only: it is asked of a real Redis";
+
+const FIXED: [Fixed; 20] = [
+    (
+        "all",
+        "up",
+        "gauge",
+        &[],
+        "1 if the target could be scraped, else 0. Made by Prometheus.",
+        "",
+    ),
+    (
+        WORKER,
+        "process_start_time_seconds",
+        "gauge",
+        &[],
+        "When the process started, Unix time.",
+        "",
+    ),
+    (
+        WORKER,
+        "process_resident_memory_bytes",
+        "gauge",
+        &[],
+        "Memory of the process.",
+        LEAKS,
+    ),
+    (
+        WORKER,
+        "go_sql_max_open_connections",
+        "gauge",
+        &["db_name"],
+        "Connections that a pool may have.",
+        POOLS,
+    ),
+    (
+        WORKER,
+        "go_sql_in_use_connections",
+        "gauge",
+        &["db_name"],
+        "Connections in use.",
+        POOLS,
+    ),
+    (
+        WORKER,
+        "go_sql_wait_count_total",
+        "counter",
+        &["db_name"],
+        "Waits for a connection.",
+        POOLS,
+    ),
+    (
+        ASYNQ,
+        "asynq_tasks_enqueued_total",
+        "gauge",
+        &["queue", "state"],
+        "Tasks in each state.",
+        "",
+    ),
+    (
+        ASYNQ,
+        "asynq_queue_size",
+        "gauge",
+        &["queue"],
+        "Tasks in the queue, of all states.",
+        "",
+    ),
+    (
+        ASYNQ,
+        "asynq_queue_latency_seconds",
+        "gauge",
+        &["queue"],
+        "How long the oldest pending task has waited.",
+        "",
+    ),
+    (
+        ASYNQ,
+        "asynq_tasks_processed_total",
+        "counter",
+        &["queue"],
+        "Tasks processed, failed ones too.",
+        "",
+    ),
+    (
+        ASYNQ,
+        "asynq_tasks_failed_total",
+        "counter",
+        &["queue"],
+        "Tasks failed.",
+        "",
+    ),
+    (
+        ASYNQ,
+        "asynq_queue_paused_total",
+        "gauge",
+        &["queue"],
+        "1 while the queue is paused.",
+        "",
+    ),
+    (
+        ASYNQ,
+        exporter::MEMORY,
+        "gauge",
+        &["queue"],
+        "About how many bytes the queue takes.",
+        LIVE,
+    ),
+    (
+        REDIS,
+        "redis_up",
+        "gauge",
+        &[],
+        "1 if Redis answers, else 0.",
+        "",
+    ),
+    (
+        REDIS,
+        "redis_memory_used_bytes",
+        "gauge",
+        &[],
+        "Memory Redis uses.",
+        "while Redis answers",
+    ),
+    (
+        REDIS,
+        "redis_memory_max_bytes",
+        "gauge",
+        &[],
+        "`maxmemory`; 0: no limit.",
+        "while Redis answers",
+    ),
+    (
+        REDIS,
+        "redis_connected_clients",
+        "gauge",
+        &[],
+        "Connections of clients.",
+        "while Redis answers",
+    ),
+    (
+        REDIS,
+        "redis_connected_slaves",
+        "gauge",
+        &[],
+        "Replicas.",
+        "while Redis answers",
+    ),
+    (
+        REDIS,
+        "redis_uptime_in_seconds",
+        "gauge",
+        &[],
+        "Since Redis was started.",
+        "while Redis answers",
+    ),
+    (
+        PRODUCER,
+        "process_start_time_seconds",
+        "gauge",
+        &[],
+        "When the process started, Unix time.",
+        "where the producer is a target",
+    ),
+];
+
+/// Every metric of a drill in a world: the application's first, then by target.
+#[must_use]
+pub fn rows(world: &World) -> Vec<Row> {
+    let own = world.metrics.iter().map(|metric| {
+        let labels = metric.labels.iter().map(|(name, _)| name.clone());
+        let le = (metric.kind == MetricType::Histogram).then(|| "le".to_owned());
+        Row {
+            target: WORKER,
+            name: metric.name.clone(),
+            kind: metric.kind.name(),
+            labels: labels.chain(le).collect(),
+            help: metric.help.clone(),
+            when: "",
+        }
+    });
+    let fixed = FIXED
+        .iter()
+        .map(|(target, name, kind, labels, help, when)| Row {
+            target,
+            name: (*name).to_owned(),
+            kind,
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            help: (*help).to_owned(),
+            when,
+        });
+    let enqueued = Row {
+        target: PRODUCER,
+        name: "job_enqueued_total".into(),
+        kind: "counter",
+        labels: ["task_type", "queue", "result"].map(str::to_owned).to_vec(),
+        help: format!(
+            "Calls of the producer, by result: {}.",
+            ENQUEUE_RESULTS.join(", ")
+        ),
+        when: "where the producer is a target",
+    };
+    own.chain(fixed).chain([enqueued]).collect()
+}
+
+/// Names of all samples that a drill in a world can have.
+#[must_use]
+pub fn sample_names(world: &World) -> Vec<String> {
+    let rows = rows(world).into_iter();
+    let names = rows.flat_map(|row| match row.kind {
+        "histogram" => ["_bucket", "_sum", "_count"]
+            .map(|end| row.name.clone() + end)
+            .to_vec(),
+        _ => vec![row.name],
+    });
+    names.collect()
+}
+
+/// The labels of a world's targets, a line for each kind.
+#[must_use]
+pub fn targets(world: &World) -> Vec<String> {
+    let of = &world.targets;
+    let kinds = [
+        (WORKER, "worker", "{name}", &of.worker),
+        (ASYNQ, "asynq-exporter", "exporter", &of.asynq),
+        (REDIS, "redis", "redis", &of.redis),
+        (PRODUCER, PRODUCER, PRODUCER, &of.producer),
+    ];
+    let line = |(kind, job, instance, form): &(&str, &str, &str, &crate::world::TargetForm)| {
+        let job = form.job.as_deref().unwrap_or(job);
+        let instance = form.instance.as_deref().unwrap_or(instance);
+        let mut text = format!("{kind}: {{job=\"{job}\", instance=\"{instance}\"");
+        let common = world.labels.iter();
+        let common = common.filter(|(name, _)| !form.labels.iter().any(|(own, _)| own == name));
+        for (name, value) in common.chain(&form.labels) {
+            let _ = write!(text, ", {name}=\"{value}\"");
+        }
+        text.push('}');
+        text
+    };
+    kinds.iter().map(line).collect()
+}
+
+/// The metrics of a world as a Markdown table.
+#[must_use]
+pub fn table(world: &World) -> String {
+    let mut text = String::from(
+        "| target | metric | type | labels | meaning |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for row in rows(world) {
+        let labels = row.labels.iter().map(|label| format!("`{label}`"));
+        let labels = labels.collect::<Vec<String>>().join(", ");
+        let when = match row.when {
+            "" => String::new(),
+            when => format!(" ({when})"),
+        };
+        let _ = writeln!(
+            text,
+            "| {} | `{}` | {} | {labels} | {}{when} |",
+            row.target, row.name, row.kind, row.help
+        );
+    }
+    text
+}
