@@ -437,6 +437,16 @@ pub struct TestRules {
     /// Accept unknown keys in rule files
     #[arg(long)]
     pub ignore_unknown_fields: bool,
+    /// Features of Prometheus to enable, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME")]
+    pub enable_feature: Vec<Feature>,
+}
+
+/// A feature of Prometheus that has to be enabled there, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Feature {
+    /// Experimental functions, such as `mad_over_time`
+    PromqlExperimentalFunctions,
 }
 
 /// A Prometheus generation.

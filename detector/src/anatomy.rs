@@ -6,8 +6,9 @@ use crate::compat::Compat;
 use crate::expr::compile::{compile, compile_parsed, parse, spelling};
 use crate::expr::matcher::Matcher;
 use crate::expr::{Expr, Selector, VectorExpr};
+use crate::lint::{self, Remark};
 use crate::query::Query;
-use crate::rules::{Rule, RuleKind, RuleSet};
+use crate::rules::{RuleKind, RuleSet};
 use crate::sample::Labels;
 
 /// A rule of any kind, and the parts of its expression.
@@ -36,6 +37,8 @@ pub struct Anatomy {
     pub query: Query,
     /// Its parts, outer ones first.
     pub parts: Vec<Part>,
+    /// What is to be said against it whatever the data.
+    pub remarks: Vec<Remark>,
 }
 
 /// A part of an expression.
@@ -172,9 +175,14 @@ impl RuleSet {
         let mut all = Vec::new();
         for (group_place, group) in self.groups.iter().enumerate() {
             for rule in &group.rules {
-                let Some((query, parts)) = parts(rule, self.compat) else {
+                // A rule's text has been compiled before, so that there always is something.
+                let Ok(parsed) = parse(&rule.text, self.compat) else {
                     continue;
                 };
+                let Some((query, parts)) = parts(&parsed, self.compat) else {
+                    continue;
+                };
+                let remarks = lint::remarks(rule, &parsed, &self.conditional);
                 all.push(Anatomy {
                     group_place,
                     group: group.name.clone(),
@@ -190,6 +198,7 @@ impl RuleSet {
                     expr: rule.text.clone(),
                     query,
                     parts,
+                    remarks,
                 });
             }
         }
@@ -197,15 +206,13 @@ impl RuleSet {
     }
 }
 
-/// A rule's text has been compiled before, so that there always is something.
-fn parts(rule: &Rule, compat: Compat) -> Option<(Query, Vec<Part>)> {
-    let parsed = parse(&rule.text, compat).ok()?;
+fn parts(parsed: &parser::Expr, compat: Compat) -> Option<(Query, Vec<Part>)> {
     let mut walk = Walk {
         compat,
         parts: Vec::new(),
     };
-    walk.expr(&parsed, Standing::NEEDED);
-    Some((walk.query(&parsed)?, walk.parts))
+    walk.expr(parsed, Standing::NEEDED);
+    Some((walk.query(parsed)?, walk.parts))
 }
 
 /// What is known of the place an expression stands at.

@@ -24,6 +24,7 @@ mod eval;
 mod expr;
 mod go_format;
 mod intern;
+pub mod lint;
 mod number;
 pub mod query;
 pub mod regex;

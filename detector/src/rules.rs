@@ -1,6 +1,8 @@
 //! Rule groups as loaded: what to evaluate, how often, and what to make of the results.
 
 pub(crate) mod documents;
+mod foreign;
+mod helm;
 mod load;
 
 use std::collections::BTreeSet;
@@ -191,6 +193,12 @@ impl RuleSet {
             times.saturating_mul(group.rules.len() as u64 + 1 + groups / 16)
         });
         of_groups.fold(0, u64::saturating_add)
+    }
+
+    /// How many rules there are, recording rules included.
+    #[must_use]
+    pub fn rule_count(&self) -> usize {
+        self.groups.iter().map(|group| group.rules.len()).sum()
     }
 
     /// The alerting rules, in the order of files, groups and rules.

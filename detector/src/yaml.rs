@@ -13,14 +13,20 @@
 //! assert!(text.starts_with("alerts.yml:2:1: unknown key `fro` in alert rule"));
 //! ```
 
+mod cursor;
+mod events;
 mod merge;
 mod problem;
+mod scalar;
+mod scan;
 pub(crate) mod source;
+mod token;
 mod tree;
 
 pub use problem::{Position, Problem, Problems, UnknownKeys};
 pub use source::lines_in_scalars;
 pub use tree::{Node, TEXT_MAX, Value, parse, parse_all};
+pub(crate) use tree::{parse_first, second_document};
 
 /// The keys of a mapping, taken one by one; what nobody asked for is unknown.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ pub struct Fields<'n> {
     what: String,
     at: Position,
     known: Vec<&'static str>,
+    /// Known, and not accepted.
+    foreign: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
@@ -41,6 +49,7 @@ impl<'n> Fields<'n> {
             what,
             at: node.at,
             known: Vec::new(),
+            foreign: Vec::new(),
         })
     }
 
@@ -74,6 +83,14 @@ impl<'n> Fields<'n> {
             .filter(|value| !value.is_null())
     }
 
+    /// Where a key of somebody else's stands, which is then known but not listed as accepted. An explicit null counts.
+    pub(crate) fn take_foreign(&mut self, name: &'static str) -> Option<Position> {
+        let mut keys = self.entries.iter().map(|(key, _)| key);
+        let at = keys.find(|key| key.text() == Some(name))?.at;
+        self.foreign.push(name);
+        Some(at)
+    }
+
     /// The value of a key that must be there.
     pub fn required(&mut self, name: &'static str, problems: &mut Problems) -> Option<&'n Node> {
         let value = self.take(name);
@@ -90,7 +107,7 @@ impl<'n> Fields<'n> {
         }
         for (key, _) in self.entries {
             match key.text() {
-                Some(name) if self.known.contains(&name) => {}
+                Some(name) if self.known.contains(&name) || self.foreign.contains(&name) => {}
                 Some(name) => {
                     let accepted = format!("accepted: {}", self.known.join(", "));
                     let hint = match closest(name, self.known.iter().copied()) {

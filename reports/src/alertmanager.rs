@@ -86,7 +86,7 @@ impl Config {
     /// Whether alerts with these labels, and others that are not known, can be sent to a receiver that pages.
     #[must_use]
     pub fn may_page(&self, known: &Labels) -> bool {
-        let may = self.routes.iter().enumerate().any(|(index, route)| {
+        self.routes.iter().enumerate().any(|(index, route)| {
             self.reach_of(index) == Reach::Person && {
                 let mut above = Some(route);
                 let mut fits = true;
@@ -96,8 +96,7 @@ impl Config {
                 }
                 fits
             }
-        });
-        may
+        })
     }
 
     fn reach_of(&self, route: usize) -> Reach {

@@ -38,10 +38,7 @@ impl Seen {
     /// As a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let mut text = self
-            .symptom
-            .says
-            .replace("{value}", &short(self.value));
+        let mut text = self.symptom.says.replace("{value}", &short(self.value));
         for (label, value) in &self.labels {
             text = text.replace(&format!("{{{label}}}"), value);
         }
@@ -73,7 +70,10 @@ pub struct Finding {
 /// be told apart.
 #[must_use]
 pub fn findings(seen: &[Seen]) -> Vec<Finding> {
-    let fitting: Vec<Finding> = CAUSES.iter().filter_map(|cause| fits(cause, seen)).collect();
+    let fitting: Vec<Finding> = CAUSES
+        .iter()
+        .filter_map(|cause| fits(cause, seen))
+        .collect();
     let hidden: Vec<&str> = fitting
         .iter()
         .flat_map(|finding| finding.cause.hides)
@@ -101,7 +101,11 @@ fn fits(cause: &'static Cause, seen: &[Seen]) -> Option<Finding> {
         return None;
     }
     let about = |seen: &&&Seen, queue: &str| seen.queue().is_none_or(|of| of == queue);
-    let mut queues: Vec<&str> = shown.iter().flatten().filter_map(|seen| seen.queue()).collect();
+    let mut queues: Vec<&str> = shown
+        .iter()
+        .flatten()
+        .filter_map(|seen| seen.queue())
+        .collect();
     queues.sort_unstable();
     queues.dedup();
     let of_no_queue = queues.is_empty();
@@ -114,10 +118,10 @@ fn fits(cause: &'static Cause, seen: &[Seen]) -> Option<Finding> {
     if queues.is_empty() && !of_no_queue {
         return None;
     }
-    let evidence = shown.into_iter().flatten().filter(|seen| {
-        seen.queue()
-            .is_none_or(|queue| queues.contains(&queue))
-    });
+    let evidence = shown
+        .into_iter()
+        .flatten()
+        .filter(|seen| seen.queue().is_none_or(|queue| queues.contains(&queue)));
     Some(Finding {
         cause,
         evidence: evidence.cloned().collect(),
@@ -172,14 +176,16 @@ impl Observer {
         for (symptom, query) in &self.questions {
             // A label that is there twice is no symptom; what remains says enough.
             let values = self.watcher.query(query, at_ms).unwrap_or_default();
-            seen.extend(values.into_iter().map(|(labels, value)| Seen {
-                symptom,
-                labels: labels
-                    .iter()
-                    .filter(|(name, _)| *name != METRIC_NAME)
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .collect(),
-                value,
+            seen.extend(values.into_iter().map(|(labels, value)| {
+                Seen {
+                    symptom,
+                    labels: labels
+                        .iter()
+                        .filter(|(name, _)| *name != METRIC_NAME)
+                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                        .collect(),
+                    value,
+                }
             }));
         }
         seen
@@ -232,7 +238,10 @@ mod tests {
     fn the_tables_agree() {
         let symptoms: BTreeSet<&str> = SYMPTOMS.iter().map(|symptom| symptom.id).collect();
         let causes: BTreeSet<&str> = CAUSES.iter().map(|cause| cause.id).collect();
-        assert_eq!((symptoms.len(), causes.len()), (SYMPTOMS.len(), CAUSES.len()));
+        assert_eq!(
+            (symptoms.len(), causes.len()),
+            (SYMPTOMS.len(), CAUSES.len())
+        );
         let mut asked = BTreeSet::new();
         for cause in CAUSES {
             assert!(!cause.shows.is_empty(), "{}", cause.id);

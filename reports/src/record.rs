@@ -480,7 +480,8 @@ pub struct Audit {
     /// Of these: how many went with the data that a step lost, by the step's id. Since 1.2.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost_in: BTreeMap<String, u64>,
-    /// Enqueued and nowhere to be found, but a ledger that may tell of its success is missing or damaged. Since 1.2.
+    /// Nowhere to be found, but a ledger that may tell of its success is missing or damaged, or it was refused as a duplicate
+    /// by an answer that may be wrong. Since 1.2.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub untold: u64,
     /// Executed again although no failure was reported for the earlier execution.

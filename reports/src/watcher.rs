@@ -107,8 +107,7 @@ impl Watcher {
         query: &Query,
         at_ms: i64,
     ) -> Result<Vec<(Labels, f64)>, QueryError> {
-        self.detector
-            .query(query, Timestamp(self.epoch_ms + at_ms))
+        self.detector.query(query, Timestamp(self.epoch_ms + at_ms))
     }
 
     /// What became of the trials, in the order of their alerts.

@@ -6,6 +6,7 @@
 mod by_go;
 mod by_us;
 mod clustered;
+mod due;
 mod endings;
 mod equality;
 mod inspected;

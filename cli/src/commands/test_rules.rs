@@ -7,7 +7,7 @@
 pub(crate) mod glob;
 mod junit;
 
-use crate::args::{Generation, Test, TestRules, Tested};
+use crate::args::{Feature, Generation, Test, TestRules, Tested};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::in_order;
@@ -98,6 +98,9 @@ fn options(args: &TestRules) -> Result<RunOptions, Failure> {
             true => UnknownKeys::Ignored,
             false => UnknownKeys::Refused,
         },
+        experimental_functions: args
+            .enable_feature
+            .contains(&Feature::PromqlExperimentalFunctions),
         keep: match args.debug {
             true => Keep::Data,
             false => Keep::Failures,

@@ -478,6 +478,41 @@ fn without_times((code, out, err): Said) -> Said {
 }
 
 #[test]
+fn experimental_functions_have_to_be_enabled() {
+    let dir = folder(&[
+        (
+            "a.rules",
+            "groups: [{ name: g, rules: [{ record: r, expr: 'mad_over_time(m[5m])' }] }]\n",
+        ),
+        (
+            "t.yml",
+            "rule_files: [a.rules]\n\
+             tests: [{ interval: 1m, input_series: [{ series: m, values: 0+10x20 }], \
+             promql_expr_test: [{ expr: max_of(1, 2) + r, eval_time: 10m, exp_samples: [{ value: 12 }] }] }]",
+        ),
+    ]);
+    let run = |arguments: &[&str]| ours(dir.path(), arguments);
+    let (code, _, err) = run(&["t.yml"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        err.contains("mad_over_time() is experimental and must be enabled with --enable-feature=promql-experimental-functions"),
+        "{err}"
+    );
+    let (code, _, err) = run(&["--enable-feature=promql-experimental-functions", "t.yml"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let (code, _, err) = run(&[
+        "--enable-feature=promql-experimental-functions",
+        "--compat=v2",
+        "t.yml",
+    ]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("unknown function"), "{err}");
+    let (code, _, err) = run(&["--enable-feature=everything", "t.yml"]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("promql-experimental-functions"), "{err}");
+}
+
+#[test]
 fn differences_data_and_unknown_keys_are_told_as_by_the_third_promtool() {
     let dir = folder(&[
         ("rules/a.yml", RULES),

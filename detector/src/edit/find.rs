@@ -17,7 +17,7 @@ pub(super) fn settings(files: &[RuleFile], rules: &RuleSet, compat: Compat) -> V
     for (file_index, file) in files.iter().enumerate() {
         // They have been loaded, so that there is nothing to tell.
         let mut told = Problems::new(&file.name);
-        let Some(roots) = documents::read(&file.text, &mut told) else {
+        let Some(roots) = documents::read(&file.text, &mut told, &mut Problems::default()) else {
             continue;
         };
         let lists = documents::lists(&roots, &mut told, &mut Problems::new(&file.name));

@@ -178,7 +178,7 @@ fn what_cannot_be_located_is_refused_with_its_place() {
         write the value out plainly, or change it by hand
     r.yml:4:35: cannot change A.for: it has an anchor or a tag
         write the value out plainly, or change it by hand
-    r.yml:4:33: cannot change A.for: `for` is there, but has no value
+    r.yml:4:34: cannot change A.for: `for` is there, but has no value
         write the value out plainly, or change it by hand
     r.yml:4:23: cannot change A.threshold: the numbers it compares with cannot be told apart in its text
         write the value out plainly, or change it by hand

@@ -52,10 +52,14 @@ pub(super) fn prepare(text: &str, compat: Compat) -> Result<String, String> {
                     return Err("names in quotes are not known to Prometheus 2".into());
                 }
                 check_escapes(quote, text)?;
-                match quote {
-                    _ if before == Before::Regex => push_hidden(&mut out, quote, text),
-                    '`' => push_as_quoted(&mut out, &text[1..text.len() - 1]),
-                    _ => out.push_str(text),
+                match unquoted(quote, text)? {
+                    Some(inside) if before == Before::Regex => {
+                        // The parser would read it in Rust's dialect; it gets one that means its text, and [`shown`] undoes that.
+                        push_as_quoted(&mut out, &regex_syntax::escape(&inside));
+                    }
+                    Some(inside) => push_as_quoted(&mut out, &inside),
+                    // The parser says what is wrong with the string.
+                    None => out.push_str(text),
                 }
                 before = Before::Other;
             }
@@ -152,17 +156,62 @@ fn push_as_quoted(out: &mut String, raw: &str) {
     out.push('"');
 }
 
-/// Writes a regular expression as one that means its text: the parser would read it in Rust's dialect. [`shown`] gives it back.
-fn push_hidden(out: &mut String, quote: char, text: &str) {
-    let unquoted = match quote {
-        '`' => Ok(text[1..text.len() - 1].to_owned()),
-        _ => unquote_string(text),
-    };
-    match unquoted {
-        Ok(pattern) => push_as_quoted(out, &regex_syntax::escape(&pattern)),
-        // The parser says what is wrong with the string.
-        Err(_) => out.push_str(text),
+/// What a string in quotes means; `None` if it means nothing. The parser takes `\xc3\xa9` for two characters, Prometheus for
+/// the bytes of one.
+fn unquoted(quote: char, text: &str) -> Result<Option<String>, String> {
+    let inside = &text[1..text.len() - 1];
+    if quote == '`' || !inside.contains('\\') {
+        return Ok((!inside.contains('\n') || quote == '`').then(|| inside.to_owned()));
     }
+    let mut bytes = Vec::with_capacity(inside.len());
+    let mut rest = inside;
+    while let Some(char) = rest.chars().next() {
+        let (escape, code) = match rest.as_bytes() {
+            [b'\\', b'x', digits @ ..] => (2, code(digits, 2, 16)),
+            [b'\\', b'0'..=b'7', ..] => (1, code(&rest.as_bytes()[1..], 3, 8)),
+            _ => (0, None),
+        };
+        let length = match (char, code) {
+            ('\\', Some(code)) => {
+                // More than a byte is no escape; the parser says so.
+                let Ok(byte) = u8::try_from(code) else {
+                    return Ok(None);
+                };
+                bytes.push(byte);
+                escape + if escape == 2 { 2 } else { 3 }
+            }
+            ('\\', None) => {
+                let length = match rest.as_bytes().get(1) {
+                    Some(b'u') => 6,
+                    Some(b'U') => 10,
+                    _ => 2,
+                };
+                let Some(escape) = rest.get(..length) else {
+                    return Ok(None);
+                };
+                let Ok(unquoted) = unquote_string(&format!("{quote}{escape}{quote}")) else {
+                    return Ok(None);
+                };
+                bytes.extend(unquoted.into_bytes());
+                length
+            }
+            ('\n', _) => return Ok(None),
+            _ => {
+                bytes.extend(char.encode_utf8(&mut [0; 4]).as_bytes());
+                char.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    let text = String::from_utf8(bytes).map(Some);
+    text.map_err(|_| format!("the string {quote}{inside}{quote} is not valid UTF-8"))
+}
+
+/// The number of so many digits at the beginning.
+fn code(digits: &[u8], count: usize, radix: u32) -> Option<u32> {
+    let digits = std::str::from_utf8(digits.get(..count)?).ok()?;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    plain.then(|| u32::from_str_radix(digits, radix).ok())?
 }
 
 /// Puts the regular expressions of a tree back in their place. The tree may be deeper than a stack of calls.
@@ -275,14 +324,45 @@ mod tests {
     }
 
     #[test]
+    fn strings_are_bytes() {
+        for (text, inside) in [
+            (r#""\xc3\xa9\303\251""#, "éé"),
+            (r#"'\'"\u00e9\U0001F600\a\\'"#, "'\"é😀\u{7}\\"),
+            (r#""é\x41\101""#, "éAA"),
+            (r"`\xff`", r"\xff"),
+        ] {
+            let quote = text.chars().next().unwrap();
+            assert_eq!(unquoted(quote, text), Ok(Some(inside.to_owned())), "{text}");
+        }
+        for text in [
+            r#""\xf""#,
+            r#""\400""#,
+            r#""\08""#,
+            r#""\q""#,
+            r#""\u12""#,
+            r#""\ud800""#,
+            r#""\x+1""#,
+        ] {
+            assert_eq!(unquoted('"', text), Ok(None), "{text}");
+        }
+        assert!(unquoted('"', r#""a\xff""#).is_err());
+        let bad = r#"label_replace(x, "\xff", "y", "z", "")"#;
+        check(bad, Err("not valid UTF-8"), Err("not valid UTF-8"));
+    }
+
+    #[test]
     fn rewrites_and_refusals() {
         let same = |text: &str| {
             assert_eq!(prepare(text, Compat::V2).unwrap(), text);
             assert_eq!(prepare(text, Compat::V3).unwrap(), text);
         };
         same(r#"sum by (job) (rate(a{b!="x|y"}[5m] offset -1h30m)) > 1e-3 # 5_"#);
-        same("a{b='\\'5_'} + .5 - 0x1F");
-        same("a{b='ä\\\\ä'}");
+        let strings = r#"a{b="'5_"} + .5 - 0x1F + a{b="ä\\ä"}"#;
+        check(
+            r"a{b='\'5_'} + .5 - 0x1F + a{b='ä\\ä'}",
+            Ok(strings),
+            Ok(strings),
+        );
         check(
             r#"a{b=`\d"+`}"#,
             Ok(r#"a{b="\\d\"+"}"#),

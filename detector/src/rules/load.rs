@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::documents::{self, List, Origin};
+use super::foreign::{self, ForeignKey};
 use super::{Group, LabelTemplate, Reading, Rule, RuleFile, RuleKind, RuleSet};
 use crate::alert;
 use crate::compat::Compat;
@@ -123,7 +124,8 @@ impl<'f> Loader<'f> {
     }
 
     fn file(&mut self) -> Vec<Group> {
-        let Some(roots) = documents::read(self.source, &mut self.problems) else {
+        let Some(roots) = documents::read(self.source, &mut self.problems, &mut self.warnings)
+        else {
             return Vec::new();
         };
         let lists = documents::lists(&roots, &mut self.problems, &mut self.warnings);
@@ -137,7 +139,8 @@ impl<'f> Loader<'f> {
     fn list(&mut self, list: &List<'_>) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::new();
         let mut names = BTreeSet::new();
-        for node in list.groups {
+        // Items that are nothing are dropped, as in go-yaml.
+        for node in list.groups.iter().filter(|node| !node.is_null()) {
             let Some(group) = self.group(node, list.origin) else {
                 continue;
             };
@@ -164,10 +167,10 @@ impl<'f> Loader<'f> {
             Compat::V3 => (fields.take("query_offset"), fields.take("labels")),
         };
         let rules = fields.take("rules");
-        if origin == Origin::Resource {
-            // Thanos' word: Prometheus has no use for it.
-            fields.take("partial_response_strategy");
+        if origin == Origin::Victoria {
+            self.only_prometheus(fields.take("type"));
         }
+        self.foreign(&mut fields, foreign::OF_GROUPS, origin);
         fields.finish(&mut self.problems);
 
         let name = name.and_then(|node| self.text(node, "the group's name"));
@@ -177,11 +180,15 @@ impl<'f> Loader<'f> {
         let query_offset_ms = self.duration(query_offset).unwrap_or(0);
         let nodes = rules.and_then(|node| node.as_seq("rules", &mut self.problems));
         let mut read = Vec::new();
-        for node in nodes.unwrap_or_default() {
+        for node in nodes
+            .unwrap_or_default()
+            .iter()
+            .filter(|node| !node.is_null())
+        {
             if !self.has_room(node) {
                 break;
             }
-            read.extend(self.rule(node, &labels));
+            read.extend(self.rule(node, &labels, origin));
         }
         // The evaluation itself looks this much further back.
         self.reach.back_ms = self.reach.back_ms.saturating_add(query_offset_ms);
@@ -227,7 +234,31 @@ impl<'f> Loader<'f> {
         true
     }
 
-    fn rule(&mut self, node: &Node, group_labels: &[(&Node, String, String)]) -> Option<Rule> {
+    fn foreign(&mut self, fields: &mut Fields<'_>, known: &'static [ForeignKey], origin: Origin) {
+        let (problems, warnings) = (&mut self.problems, &mut self.warnings);
+        foreign::keys(fields, known, origin, problems, warnings);
+    }
+
+    /// VictoriaMetrics' groups may ask something else than a Prometheus.
+    fn only_prometheus(&mut self, kind: Option<&Node>) {
+        if let Some(node) = kind.filter(|node| node.text() != Some("prometheus")) {
+            self.problems.push_with_hint(
+                node.at,
+                format!(
+                    "groups of the type {} cannot be evaluated here",
+                    node.found()
+                ),
+                "accepted: prometheus",
+            );
+        }
+    }
+
+    fn rule(
+        &mut self,
+        node: &Node,
+        group_labels: &[(&Node, String, String)],
+        origin: Origin,
+    ) -> Option<Rule> {
         let mut fields = Fields::new(node, "rule", &mut self.problems)?;
         let record = fields.take("record");
         let alert = fields.take("alert");
@@ -236,6 +267,7 @@ impl<'f> Loader<'f> {
         let keep = fields.take("keep_firing_for");
         let labels = fields.take("labels");
         let annotations = fields.take("annotations");
+        self.foreign(&mut fields, foreign::OF_RULES, origin);
         fields.finish(&mut self.problems);
 
         let (name, is_alert) = match (record, alert) {

@@ -9,7 +9,7 @@ use super::value::{Args, IntType, QueryElement, Value};
 use super::{escape, literal, time};
 use crate::compat::Compat;
 use crate::go_format::{self, significant};
-use crate::regex::{Regex, Template};
+use crate::regex::{self, Regex, Template};
 
 /// How deep `args` may hold `args`.
 const ARGS_DEPTH_MAX: usize = 50;
@@ -170,11 +170,25 @@ fn float(value: &Value, compat: Compat) -> Result<f64> {
 
 /// A pattern that may match anywhere.
 fn pattern(text: &str, compat: Compat) -> Result<Regex> {
-    Regex::new(text, compat).map_err(|error| Failure::Beyond(error.to_string()))
+    Regex::new(text, compat).map_err(|error| match error {
+        regex::Error::Syntax { .. } => Failure::Error(error.to_string()),
+        // A limit of ours.
+        _ => Failure::Beyond(error.to_string()),
+    })
 }
 
 fn replaced(of: &str, with: &str, text: &str, compat: Compat) -> Result<Value> {
-    let regex = pattern(of, compat)?;
+    // `regexp.MustCompile` says what it was given, too.
+    let regex = pattern(of, compat).map_err(|failure| match failure {
+        Failure::Error(why) => {
+            let shown = match of.contains('`') || of.chars().any(|c| c.is_control() && c != '\t') {
+                true => go_format::quoted(of),
+                false => format!("`{of}`"),
+            };
+            Failure::Error(format!("regexp: Compile({shown}): {why}"))
+        }
+        Failure::Beyond(_) => failure,
+    })?;
     let with = Template::new(with, &regex, compat);
     let replaced = regex.replace_all(text, &with, super::TEXT_MAX);
     replaced.map(|text| Value::text(&*text)).ok_or_else(|| {
@@ -182,6 +196,7 @@ fn replaced(of: &str, with: &str, text: &str, compat: Compat) -> Result<Value> {
         Failure::Beyond(format!("a text of more than {limit} bytes"))
     })
 }
+
 fn link(expr: &[u8], tab: u8) -> Value {
     let mut out = b"/graph?g0.expr=".to_vec();
     out.extend(escape::url(expr));

@@ -130,7 +130,6 @@ fn what_cannot_be_known_is_not_claimed() {
         "{{ query `sum(` }}",
         "{{ query `workers` }}",
         "{{ (toTime 5).Local }}",
-        "{{ match `(` `x` }}",
         "{{ define `x` }}{{ template `x` }}{{ end }}{{ template `x` }}",
         "{{ range 10000000 }}{{ end }}",
         "{{ printf `%70000d` 1 }}",

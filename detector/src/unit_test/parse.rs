@@ -8,7 +8,7 @@ use crate::compat::Compat;
 use crate::duration;
 use crate::number;
 use crate::sample::Labels;
-use crate::yaml::{Fields, Node, Problems, Value, parse};
+use crate::yaml::{Fields, Node, Position, Problems, Value, parse_first};
 
 const MINUTE_MS: i64 = 60_000;
 /// Most evaluations of the tests of a file together; promtool would take more, and hours.
@@ -27,13 +27,13 @@ pub(super) fn test_file(
     problems: &mut Problems,
 ) -> Option<TestFile> {
     // A file in which nothing is written tests nothing, and succeeds.
-    let is_nothing = |line: &str| line.is_empty() || line.starts_with('#') || line == "---";
-    let text = if text.lines().map(str::trim).all(is_nothing) {
-        "{}"
-    } else {
-        text
+    let nothing = Node {
+        at: Position { line: 1, column: 1 },
+        value: Value::Mapping(Vec::new()),
     };
-    let root = parse(text, problems)?;
+    let root = parse_first(text, problems)?
+        .filter(|root| !root.is_null())
+        .unwrap_or(nothing);
     let mut fields = Fields::new(&root, "test file", problems)?;
     let rule_files = fields.take("rule_files");
     let interval = fields.take("evaluation_interval");
@@ -47,8 +47,7 @@ pub(super) fn test_file(
     let evaluation_interval_ms = time(interval, problems)
         .filter(|ms| *ms > 0)
         .unwrap_or(MINUTE_MS);
-    let nodes = tests.and_then(|node| node.as_seq("tests", problems));
-    let nodes = nodes.unwrap_or_default();
+    let nodes = items(tests, "tests", problems);
     let mut left = Left {
         samples: series::MAX_SAMPLES,
         steps: STEPS_MAX,
@@ -140,11 +139,11 @@ fn test(
         external_labels: Labels::from_pairs(pairs(external_labels, "external_labels", problems)),
         external_url: text(external_url, "external_url", problems),
         alerts: items(alerts, "alert_rule_test", problems)
-            .iter()
+            .into_iter()
             .filter_map(|node| alert_case(node, problems))
             .collect(),
         expressions: items(expressions, "promql_expr_test", problems)
-            .iter()
+            .into_iter()
             .filter_map(|node| expression_case(node, compat, problems))
             .collect(),
     })
@@ -159,30 +158,34 @@ fn input_series(
 ) -> Option<Input> {
     let mut fields = Fields::new(node, "input series", problems)?;
     let series = fields.required("series", problems);
-    let values = fields.required("values", problems);
+    let values = fields.take("values");
     fields.finish(problems);
-    let (series, values) = (series?, values?);
+    let series = series?;
     let labels = checked(
         series,
         series::metric(series.as_str("series", problems)?, compat),
         problems,
     );
-    let values = checked(
-        values,
-        series::values(
-            values.as_str("values", problems)?,
-            compat,
-            &mut left.samples,
-        ),
-        problems,
-    )?;
-    let sample = |(at, value): (usize, Option<f64>)| {
+    let values = match values {
+        // A series without values has no samples.
+        None => Vec::new(),
+        Some(values) => checked(
+            values,
+            series::values(
+                values.as_str("values", problems)?,
+                compat,
+                &mut left.samples,
+            ),
+            problems,
+        )?,
+    };
+    let sample = |(at, value): (usize, f64)| {
         let at_ms = i64::try_from(at).ok()?.checked_mul(interval_ms)?;
-        Some((at_ms, value?))
+        Some((at_ms, value))
     };
     Some(Input {
         labels: labels?,
-        samples: values.into_iter().enumerate().filter_map(sample).collect(),
+        samples: values.into_iter().filter_map(sample).collect(),
     })
 }
 
@@ -278,13 +281,15 @@ fn expression_case(node: &Node, compat: Compat, problems: &mut Problems) -> Opti
     })
 }
 
-fn items<'n>(node: Option<&'n Node>, what: &str, problems: &mut Problems) -> &'n [Node] {
+/// The items of a list; those that are nothing are dropped, as in go-yaml.
+fn items<'n>(node: Option<&'n Node>, what: &str, problems: &mut Problems) -> Vec<&'n Node> {
     let items = node.and_then(|node| node.as_seq(what, problems));
-    items.unwrap_or_default()
+    let items = items.unwrap_or_default().iter();
+    items.filter(|item| !item.is_null()).collect()
 }
 
 fn texts(node: Option<&Node>, what: &str, problems: &mut Problems) -> Vec<String> {
-    let items = items(node, what, problems).iter();
+    let items = items(node, what, problems).into_iter();
     let text = |node: &Node| node.as_str(what, problems).map(str::to_owned);
     items.filter_map(text).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::compat::Compat;
 use crate::number;
-use crate::sample::{Labels, METRIC_NAME, stale_marker};
+use crate::sample::{Labels, METRIC_NAME, is_stale, stale_marker};
 
 /// Most samples the series of a test file may have together; promtool would take more, and minutes.
 pub(super) const MAX_SAMPLES: usize = 5_000_000;
@@ -138,19 +138,21 @@ fn hexadecimal(chars: &mut impl Iterator<Item = (usize, char)>, digits: usize) -
     char::from_u32(code)
 }
 
-/// Reads values: one entry per interval, `None` for a gap.
+/// Reads values: samples with the number of intervals before them.
 ///
 /// `a`, `a+bxn` and `a-bxn` (n+1 samples, each the one before plus or minus b), `axn` (n+1 times a), `_`, `_xn`
-/// (n gaps), `stale`. The samples are taken off `left`, which is what the test file may still have.
+/// (n gaps), `stale`, `stale+bxn` (a staleness marker, then n times NaN). The samples are taken off `left`, which is what
+/// the test file may still have; gaps are none.
 pub(super) fn values(
     text: &str,
     compat: Compat,
     left: &mut usize,
-) -> Result<Vec<Option<f64>>, String> {
+) -> Result<Vec<(usize, f64)>, String> {
     if text.contains("{{") {
         return Err(format!("{text:?}: {NO_HISTOGRAMS}"));
     }
     let mut values = Vec::new();
+    let mut place = 0_usize;
     for item in text.split_ascii_whitespace() {
         let fail = || {
             format!(
@@ -161,6 +163,10 @@ pub(super) fn values(
             Some((body, times)) => (body, Some(times.parse::<usize>().map_err(|_| fail())?)),
             None => (item, None),
         };
+        if body == "_" {
+            place = place.saturating_add(times.unwrap_or(1));
+            continue;
+        }
         // promtool reads `Infx2` as one word.
         if times.is_some() && body.ends_with(|c: char| c.is_ascii_alphabetic()) {
             return Err(fail());
@@ -170,21 +176,29 @@ pub(super) fn values(
         *left = left.checked_sub(most).ok_or_else(|| {
             format!("the test file has more than {MAX_SAMPLES} samples; split it, or lengthen the interval")
         })?;
-        match body {
-            "_" => values.extend(std::iter::repeat_n(None, times.unwrap_or(1))),
-            "stale" if times.is_none() => values.push(Some(stale_marker())),
-            _ => {
-                let (start, step) = start_and_step(body, compat).ok_or_else(fail)?;
-                if step.is_some() && times.is_none() {
-                    return Err(fail());
-                }
-                let mut value = start;
-                values.push(Some(value));
-                for _ in 0..times.unwrap_or(0) {
-                    // Added up, not multiplied: the rounding errors are promtool's too.
-                    value += step.unwrap_or(0.0);
-                    values.push(Some(value));
-                }
+        let (start, step) = match body.strip_prefix("stale") {
+            Some("") if times.is_none() => (stale_marker(), None),
+            // No step leads away from it: a sum with it is no number.
+            Some(step) if step.starts_with(['+', '-']) => {
+                let step = number(&step[1..], compat).ok_or_else(fail)?;
+                (stale_marker(), Some(step))
+            }
+            Some(_) => return Err(fail()),
+            None => start_and_step(body, compat).ok_or_else(fail)?,
+        };
+        if step.is_some() && times.is_none() {
+            return Err(fail());
+        }
+        let mut value = start;
+        for more in 0..most {
+            values.push((place, value));
+            place = place.saturating_add(1);
+            if more + 1 < most {
+                // Added up, not multiplied: the rounding errors are promtool's too.
+                value = match is_stale(value) {
+                    true => f64::NAN,
+                    false => value + step.unwrap_or(0.0),
+                };
             }
         }
     }
@@ -223,7 +237,6 @@ fn number(text: &str, compat: Compat) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::is_stale;
 
     #[test]
     fn series_and_values() {
@@ -252,10 +265,9 @@ mod tests {
         assert!(metric(r#"m{"a.name"}"#, Compat::V3).is_err());
 
         let read = |text: &str| -> Vec<String> {
-            let shown = |value: &Option<f64>| match value {
-                None => "_".to_owned(),
-                Some(value) if is_stale(*value) => "stale".to_owned(),
-                Some(value) => value.to_string(),
+            let shown = |(place, value): &(usize, f64)| match is_stale(*value) {
+                true => format!("{place}:stale"),
+                false => format!("{place}:{value}"),
             };
             values(text, Compat::V3, &mut { 100 })
                 .unwrap()
@@ -265,18 +277,24 @@ mod tests {
         };
         assert_eq!(
             read("10-3x2 _x2 4 _ stale 1"),
-            ["10", "7", "4", "_", "_", "4", "_", "stale", "1"]
+            ["0:10", "1:7", "2:4", "5:4", "7:stale", "8:1"]
         );
         assert_eq!(
             read("-1+2x1 5x1 1e3+1e-1x1"),
-            ["-1", "1", "5", "5", "1000", "1000.1"]
+            ["0:-1", "1:1", "2:5", "3:5", "4:1000", "5:1000.1"]
         );
         assert_eq!(
             read("1_000+1_0x1 .5_0 017 08 1e1_0"),
-            ["1000", "1010", "0.5", "15", "8", "10000000000"]
+            ["0:1000", "1:1010", "2:0.5", "3:15", "4:8", "5:10000000000"]
         );
         assert!(values("1_000", Compat::V2, &mut { 1 }).is_err());
-        assert_eq!(read("Inf -Inf NaN 0x1"), ["inf", "-inf", "NaN", "0", "0"]);
+        assert_eq!(
+            read("Inf -Inf NaN 0x1"),
+            ["0:inf", "1:-inf", "2:NaN", "3:0", "4:0"]
+        );
+        assert_eq!(read("stale+0x2 1"), ["0:stale", "1:NaN", "2:NaN", "3:1"]);
+        // Gaps are no samples, however many.
+        assert_eq!(read("_x90000000 1"), ["90000000:1"]);
         for bad in [
             "1+2",
             "x3",
@@ -287,6 +305,9 @@ mod tests {
             "1x9999999",
             "Infx2",
             "-NaNx1",
+            "stalex3",
+            "stale+0",
+            "stale1",
             "1__0",
             "1_",
             "1e400",

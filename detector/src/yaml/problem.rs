@@ -75,6 +75,22 @@ impl Problems {
         }
     }
 
+    /// None yet of the same file, read in the same way.
+    pub(crate) fn of_same_file(&self) -> Self {
+        Self::new(self.file.clone()).with_unknown_keys(self.unknown_keys)
+    }
+
+    /// Adds those found elsewhere.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.untold += other.untold;
+        for problem in other.found {
+            match self.found.len() == PROBLEMS_MAX {
+                true => self.untold += 1,
+                false => self.found.push(problem),
+            }
+        }
+    }
+
     /// The same, with something else to be made of unknown keys.
     #[must_use]
     pub fn with_unknown_keys(self, unknown_keys: UnknownKeys) -> Self {
@@ -84,7 +100,7 @@ impl Problems {
         }
     }
 
-    pub(super) fn unknown_keys(&self) -> UnknownKeys {
+    pub(crate) fn unknown_keys(&self) -> UnknownKeys {
         self.unknown_keys
     }
 

@@ -1,19 +1,12 @@
 //! Where the scalars of a YAML text stand, byte by byte, for those who change one and nothing else.
 
+use super::events::{Documents, Event, Traits};
+pub(crate) use super::token::Form;
+use super::token::Mark;
+use super::tree::position;
 use crate::yaml::Position;
-use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-
-/// How a scalar is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    Plain,
-    SingleQuoted,
-    DoubleQuoted,
-    /// `|` or `>`; the place is that of the content, the indicator is before it.
-    Block,
-}
 
 /// A scalar as it stands in its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,37 +21,24 @@ pub(crate) struct Scalar {
 /// The scalars of a text that has been read before, of all its documents, by the place they begin at. One that is nothing at all gives way to
 /// what really stands there.
 pub(crate) fn scalars(text: &str) -> BTreeMap<Position, Scalar> {
-    // Events count characters.
-    let mut bytes: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
-    bytes.push(text.len());
-    let byte = |index: usize| bytes.get(index).copied().unwrap_or(text.len());
     let mut found: BTreeMap<Position, Scalar> = BTreeMap::new();
-    for event in Parser::new_from_str(text) {
-        let (event, span) = match event {
-            Err(_) => break,
-            Ok(event) => event,
-        };
-        let Event::Scalar(_, style, anchor, tag) = event else {
-            continue;
-        };
-        let at = Position {
-            line: span.start.line().max(1),
-            column: span.start.col() + 1,
+    let mut documents = Documents::new(text);
+    let mut note = |event, start: Mark, end: Mark| {
+        let Event::Scalar { form, traits, .. } = event else {
+            return true;
         };
         let scalar = Scalar {
-            range: byte(span.start.index())..byte(span.end.index()),
-            form: match style {
-                ScalarStyle::Plain => Form::Plain,
-                ScalarStyle::SingleQuoted => Form::SingleQuoted,
-                ScalarStyle::DoubleQuoted => Form::DoubleQuoted,
-                ScalarStyle::Literal | ScalarStyle::Folded => Form::Block,
-            },
-            decorated: anchor != 0 || tag.is_some(),
+            range: start.byte..end.byte,
+            form,
+            decorated: traits != Traits::default(),
         };
+        let at = position(start);
         if found.get(&at).is_none_or(|known| known.range.is_empty()) {
             found.insert(at, scalar);
         }
-    }
+        true
+    };
+    while let Ok(true) = documents.next(&mut note) {}
     found
 }
 

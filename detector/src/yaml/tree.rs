@@ -1,8 +1,9 @@
 //! Text to a tree of nodes with their places, within bounds: hostile files end as a problem, not as a full memory.
 
-use crate::yaml::merge::merged;
-use crate::yaml::{Position, Problems};
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use super::events::{Documents, Ended, Event, Traits};
+use super::merge::merged;
+use super::token::{Form, Mark};
+use super::{Position, Problems};
 use std::collections::BTreeMap;
 
 /// Longest text accepted, bytes.
@@ -37,22 +38,22 @@ pub enum Value {
     Mapping(Vec<(Node, Node)>),
 }
 
-/// A collection that is not closed yet, and the number of its anchor, or 0.
+/// A collection that is not closed yet, and its anchor.
 enum Open {
-    Sequence(Position, usize, Vec<Node>),
-    Mapping(Position, usize, Vec<(Node, Node)>, Option<Node>),
+    Sequence(Position, Option<String>, Vec<Node>),
+    Mapping(Position, Option<String>, Vec<(Node, Node)>, Option<Node>),
 }
 
 impl Open {
-    fn anchor(&self) -> usize {
+    fn anchor(&self) -> Option<&str> {
         match self {
-            Self::Sequence(_, anchor, _) | Self::Mapping(_, anchor, ..) => *anchor,
+            Self::Sequence(_, anchor, _) | Self::Mapping(_, anchor, ..) => anchor.as_deref(),
         }
     }
 }
 
 /// What anchors stand for: a node, how many nodes it is made of, and how deep it is.
-type Anchors = BTreeMap<usize, (Node, Size)>;
+type Anchors = BTreeMap<String, (Node, Size)>;
 
 /// How large a node is.
 #[derive(Debug, Clone, Copy)]
@@ -80,146 +81,212 @@ fn size(node: &Node) -> Size {
 /// Parses the first document of `text`. `None`, with a problem, when there is none or it is broken; duplicate keys are
 /// problems, too, but do not stop the reading.
 pub fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
-    read(text, 1, problems)?.into_iter().next()
+    let first = parse_first(text, problems)?;
+    if first.is_none() {
+        problems.push(START, "the file is empty");
+    }
+    first
+}
+
+/// The same for files that may be empty: `Some(None)` when there is no document, as in a file of comments.
+pub(crate) fn parse_first(text: &str, problems: &mut Problems) -> Option<Option<Node>> {
+    Some(read(text, 1, problems)?.into_iter().next())
 }
 
 /// Parses all documents of `text`, empty ones left out. `None`, with a problem, as for [`parse`].
 pub fn parse_all(text: &str, problems: &mut Problems) -> Option<Vec<Node>> {
     let mut documents = read(text, usize::MAX, problems)?;
+    if documents.is_empty() {
+        problems.push(START, "the file is empty");
+        return None;
+    }
     if documents.len() > 1 {
         documents.retain(|document| !document.is_null());
     }
     Some(documents)
 }
 
-/// At least one document, at most `most`.
+/// Where a second document of `text` begins, if there is one; also if it is broken.
+pub(crate) fn second_document(text: &str) -> Option<Position> {
+    // Each but the first begins with such a line.
+    if !text.lines().any(|line| line.starts_with("---")) {
+        return None;
+    }
+    let mut documents = Documents::new(text);
+    if !matches!(documents.next(&mut |_, _, _| true), Ok(true)) {
+        return None;
+    }
+    let mut found = None;
+    let ended = documents.next(&mut |_, start, _| {
+        found = Some(position(start));
+        false
+    });
+    match ended {
+        Ok(false) => None,
+        Err(Ended::Broken(broken)) => Some(found.unwrap_or(position(broken.at))),
+        Ok(true) | Err(Ended::ByListener) => found,
+    }
+}
+
+/// The first place of all.
+const START: Position = Position { line: 1, column: 1 };
+
+/// At most `most` documents.
 fn read(text: &str, most: usize, problems: &mut Problems) -> Option<Vec<Node>> {
-    let start = Position { line: 1, column: 1 };
     if text.len() > TEXT_MAX {
         problems.push(
-            start,
+            START,
             format!("the file has more than {TEXT_MAX} bytes; split it"),
         );
         return None;
     }
-    let mut documents: Vec<Node> = Vec::new();
-    let mut open: Vec<Open> = Vec::new();
-    let mut nodes = 0_usize;
-    let mut anchors = Anchors::new();
-    for event in Parser::new_from_str(text) {
-        let (event, span) = match event {
-            Ok(event) => event,
-            Err(error) => {
-                problems.push(place(&error), format!("not valid YAML: {}", error.info()));
+    let mut found = Vec::new();
+    let mut documents = Documents::new(text);
+    // What earlier documents name is not known to later ones, but their nodes count.
+    let mut nodes = 0;
+    while found.len() < most {
+        let mut building = Building {
+            problems,
+            nodes,
+            open: Vec::new(),
+            anchors: Anchors::new(),
+            root: None,
+        };
+        let told = documents.next(&mut |event, start, _| building.take(event, start).is_some());
+        nodes = building.nodes;
+        found.extend(building.root);
+        match told {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(Ended::ByListener) => return None,
+            Err(Ended::Broken(broken)) => {
+                let message = format!("not valid YAML: {}", broken.message);
+                problems.push(position(broken.at), message);
                 return None;
             }
-        };
-        let at = mark(&span);
-        nodes += 1;
-        if !is_within(at, nodes, open.len(), problems) {
-            return None;
         }
+    }
+    Some(found)
+}
+
+/// A document that is being read.
+struct Building<'p> {
+    problems: &'p mut Problems,
+    /// How many nodes there are, aliases written out.
+    nodes: usize,
+    open: Vec<Open>,
+    anchors: Anchors,
+    root: Option<Node>,
+}
+
+impl Building<'_> {
+    /// Takes in what comes next; `None`, with a problem, ends the reading.
+    fn take(&mut self, event: Event, start: Mark) -> Option<()> {
+        let at = position(start);
+        self.nodes += 1;
+        self.check(at, self.open.len())?;
         let (node, anchor) = match event {
-            Event::Scalar(text, style, anchor, _) => {
-                let plain = style == ScalarStyle::Plain;
-                let text = text.into_owned();
-                let value = Value::Scalar { text, plain };
-                (Node { at, value }, anchor)
+            Event::Scalar { text, form, traits } => {
+                let value = self.scalar(text, form, &traits, at)?;
+                (Node { at, value }, traits.anchor)
             }
-            Event::SequenceStart(anchor, ..) => {
-                open.push(Open::Sequence(at, anchor, Vec::new()));
-                continue;
+            Event::SequenceStart(traits) => {
+                self.open
+                    .push(Open::Sequence(at, traits.anchor, Vec::new()));
+                return Some(());
             }
-            Event::MappingStart(anchor, ..) => {
-                open.push(Open::Mapping(at, anchor, Vec::new(), None));
-                continue;
+            Event::MappingStart(traits) => {
+                self.open
+                    .push(Open::Mapping(at, traits.anchor, Vec::new(), None));
+                return Some(());
             }
-            Event::SequenceEnd | Event::MappingEnd => match open.pop()? {
+            Event::End => match self.open.pop()? {
                 Open::Sequence(at, anchor, items) => {
                     let value = Value::Sequence(items);
                     (Node { at, value }, anchor)
                 }
-                Open::Mapping(at, anchor, entries, _) => {
-                    report_duplicates(&entries, problems);
-                    let value = Value::Mapping(merged(entries, problems));
+                Open::Mapping(at, anchor, mut entries, _) => {
+                    // What has no key is dropped, as in go-yaml.
+                    entries.retain(|(key, _)| !key.is_null());
+                    report_duplicates(&entries, self.problems);
+                    let value = Value::Mapping(merged(entries, self.problems));
                     (Node { at, value }, anchor)
                 }
             },
-            Event::Alias(anchor) => {
-                let Some((node, size)) = anchors.get(&anchor) else {
-                    let message = if open.iter().any(|open| open.anchor() == anchor) {
-                        "an alias (`*name`) stands within what it names"
-                    } else {
-                        "an alias (`*name`) names nothing"
-                    };
-                    problems.push(at, message);
-                    return None;
-                };
-                nodes = nodes.saturating_add(size.nodes);
-                if !is_within(at, nodes, open.len() + size.depth, problems) {
-                    return None;
-                }
-                (node.clone(), 0)
-            }
-            Event::StreamEnd => break,
-            Event::DocumentEnd | Event::Nothing | Event::StreamStart | Event::DocumentStart(_) => {
-                continue;
-            }
+            Event::Alias(name) => (self.named(&name, at)?, None),
         };
-        if anchor != 0 {
+        if let Some(anchor) = anchor {
             let size = size(&node);
-            nodes = nodes.saturating_add(size.nodes);
-            anchors.insert(anchor, (node.clone(), size));
+            self.nodes = self.nodes.saturating_add(size.nodes);
+            self.anchors.insert(anchor, (node.clone(), size));
         }
-        match open.last_mut() {
-            None => {
-                documents.push(node);
-                if documents.len() >= most {
-                    break;
-                }
-            }
+        match self.open.last_mut() {
+            None => self.root = Some(node),
             Some(Open::Sequence(_, _, items)) => items.push(node),
             Some(Open::Mapping(_, _, entries, key)) => match key.take() {
                 None => *key = Some(node),
                 Some(key) => entries.push((key, node)),
             },
         }
+        Some(())
     }
-    if documents.is_empty() {
-        problems.push(start, "the file is empty");
-        return None;
+
+    /// What a tag says of a text goes before how it is written.
+    fn scalar(&mut self, text: String, form: Form, traits: &Traits, at: Position) -> Option<Value> {
+        let plain = match traits.tag.as_deref() {
+            None => form == Form::Plain,
+            Some("!" | "tag:yaml.org,2002:str") => false,
+            Some("tag:yaml.org,2002:binary") => {
+                self.problems
+                    .push(at, "`!!binary` is not read here; write the text itself");
+                return None;
+            }
+            Some(_) => true,
+        };
+        Some(Value::Scalar { text, plain })
     }
-    Some(documents)
+
+    /// A copy of what an alias names.
+    fn named(&mut self, name: &str, at: Position) -> Option<Node> {
+        let Some((node, size)) = self.anchors.get(name) else {
+            let is_open = self.open.iter().any(|open| open.anchor() == Some(name));
+            let message = match is_open {
+                true => "an alias (`*name`) stands within what it names".to_owned(),
+                false => {
+                    format!("the alias `*{name}` names nothing: there is no `&{name}` before it")
+                }
+            };
+            self.problems.push(at, message);
+            return None;
+        };
+        let (node, size) = (node.clone(), *size);
+        self.nodes = self.nodes.saturating_add(size.nodes);
+        self.check(at, self.open.len() + size.depth)?;
+        Some(node)
+    }
+
+    /// Whether so many levels, and the nodes there are, are accepted; if not, that is a problem.
+    fn check(&mut self, at: Position, levels: usize) -> Option<()> {
+        let limit = match (self.nodes > NODES_MAX, levels > DEPTH_MAX) {
+            (true, _) => "too many nodes",
+            (_, true) => "nested too deep",
+            _ => return Some(()),
+        };
+        self.problems.push(
+            at,
+            format!(
+                "{limit}: the limit is {NODES_MAX} nodes and {DEPTH_MAX} levels, aliases written out"
+            ),
+        );
+        None
+    }
 }
 
-/// Where the parser gave up.
-fn place(error: &ScanError) -> Position {
+/// A mark as people count.
+pub(super) fn position(mark: Mark) -> Position {
     Position {
-        line: error.marker().line().max(1),
-        column: error.marker().col() + 1,
-    }
-}
-
-/// Whether so many nodes and levels are accepted; if not, that is a problem.
-fn is_within(at: Position, nodes: usize, levels: usize, problems: &mut Problems) -> bool {
-    let limit = match (nodes > NODES_MAX, levels > DEPTH_MAX) {
-        (true, _) => "too many nodes",
-        (_, true) => "nested too deep",
-        _ => return true,
-    };
-    problems.push(
-        at,
-        format!(
-            "{limit}: the limit is {NODES_MAX} nodes and {DEPTH_MAX} levels, aliases written out"
-        ),
-    );
-    false
-}
-
-fn mark(span: &Span) -> Position {
-    Position {
-        line: span.start.line().max(1),
-        column: span.start.col() + 1,
+        line: mark.line + 1,
+        column: mark.column + 1,
     }
 }
 

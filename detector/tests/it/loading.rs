@@ -117,8 +117,8 @@ fn refused_with_a_reason() {
         ),
         ("alert: A, expr: 'x[5m]'", "apply a function"),
         (
-            "alert: A, expr: 'holt_winters(x[5m], 0.5, 0.5)'",
-            "holt_winters",
+            "alert: A, expr: 'double_exponential_smoothing(x[5m], 0.5, 0.5)'",
+            "unknown function",
         ),
         ("alert: A, expr: ''", "empty"),
         ("alert: A", "expr"),
@@ -349,7 +349,7 @@ fn problems_of_kubernetes_resources_have_their_place() {
     assert_eq!(
         load(&text, Compat::V3).map(|_| ()).unwrap_err(),
         [
-            "rules.yml:7:13: `monitoring.coreos.com/v2` is no known version of PrometheusRule\n    accepted: monitoring.coreos.com/v1",
+            "rules.yml:7:13: `monitoring.coreos.com/v2` is no known version of PrometheusRule\n    accepted: monitoring.coreos.com/v1, monitoring.rhobs/v1",
             "rules.yml:22:1: unknown key `itmes` in resource\n    did you mean `items`? accepted: kind, apiVersion, metadata, items",
             "rules.yml:35:9: unknown key `fro` in rule\n    did you mean `for`? accepted: record, alert, expr, for, keep_firing_for, labels, annotations",
         ]

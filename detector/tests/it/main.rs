@@ -14,3 +14,4 @@ mod random;
 mod regex;
 mod templates;
 mod trials;
+mod yaml;

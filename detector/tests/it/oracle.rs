@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use firedrill_detector::{Compat, Labels};
@@ -134,6 +134,16 @@ impl Oracle {
             .output()
             .expect("promtool runs");
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    /// What it prints of rule files: `Checking` and the path of each, and `SUCCESS` where it loads.
+    pub(crate) fn check_rules(&self, paths: &[PathBuf]) -> String {
+        let output = Command::new(&self.program)
+            .args(["check", "rules", "--lint=none"])
+            .args(paths)
+            .output()
+            .expect("promtool runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// The values of expressions of which a test file claims that they have none.

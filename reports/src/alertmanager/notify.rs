@@ -98,13 +98,15 @@ pub struct Sent {
     /// Since when an alert's firing was in the notification log of a receiver of the best reach it has, or no longer, by
     /// labels.
     known: BTreeMap<Labels, Vec<(i64, bool)>>,
-    /// The flushes of the groups that an alert has been in, by labels.
-    flushes: BTreeMap<Labels, Vec<Grid>>,
+    /// The flushes of the groups that an alert has been in, by labels and route, in order of time.
+    flushes: BTreeMap<Labels, BTreeMap<usize, Vec<Grid>>>,
 }
 
 /// When a group was flushed, while it was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Grid {
+    /// Since when the group was there.
+    created_ms: i64,
     first_ms: i64,
     interval_ms: i64,
 }
@@ -134,14 +136,23 @@ impl Sent {
 
     /// The first flush at or after a time of any group that an alert is in; `None`: it was in none.
     pub(crate) fn flush_at_or_after(&self, labels: &Labels, at_ms: i64) -> Option<i64> {
-        let grids = self.flushes.get(labels)?.iter();
+        let grids = self.grids(labels, at_ms);
         grids.map(|grid| grid.at_or_after(at_ms)).min()
+    }
+
+    /// The flushes of the groups that an alert was in at a time, or was last in before.
+    fn grids<'s>(&'s self, labels: &Labels, at_ms: i64) -> impl Iterator<Item = &'s Grid> {
+        let routes = self.flushes.get(labels).into_iter().flatten();
+        routes.filter_map(move |(_, grids)| {
+            let mut latest_first = grids.iter().rev();
+            latest_first.find(|grid| grid.created_ms <= at_ms)
+        })
     }
 
     /// By how much the end of a firing or the beginning of the next of the same alert would have to be moved for a flush to
     /// come between them, or between others; of all groups that it is in the least.
     pub(crate) fn margin_ms(&self, labels: &Labels, over_ms: i64, at_ms: i64) -> i64 {
-        let grids = self.flushes.get(labels).into_iter().flatten();
+        let grids = self.grids(labels, over_ms);
         let margins = grids.map(|grid| {
             let flush_ms = grid.at_or_after(over_ms);
             if flush_ms < at_ms {

@@ -507,8 +507,8 @@ fn fits(glob: &str, name: &str) -> bool {
     // Which beginnings of the pattern the name so far can be.
     let mut at: BTreeSet<usize> = [0].into();
     let skip = |at: &mut BTreeSet<usize>| {
-        for place in 0..pattern.len() {
-            if at.contains(&place) && pattern[place] == Piece::Any {
+        for (place, piece) in pattern.iter().enumerate() {
+            if at.contains(&place) && *piece == Piece::Any {
                 at.insert(place + 1);
             }
         }

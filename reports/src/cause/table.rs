@@ -79,7 +79,12 @@ pub const CAUSES: &[Cause] = &[
         remedy: "start the workers; after a deploy, roll it back",
         shows: &["stalled", "workers-gone"],
         never: &["redis-unreachable"],
-        hides: &["slots-hang", "slots-held", "orphans", "workers-not-fetching"],
+        hides: &[
+            "slots-hang",
+            "slots-held",
+            "orphans",
+            "workers-not-fetching",
+        ],
     },
     Cause {
         id: "crash-loop",

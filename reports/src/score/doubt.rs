@@ -337,7 +337,7 @@ fn unexplained(audit: &Audit) -> Vec<String> {
     );
     if audit.untold > 0 {
         why.push(format!(
-            "what became of {} tasks is unknown without the ledgers",
+            "what became of {} tasks is unknown without the ledgers, or with an answer of Redis that may be wrong",
             audit.untold
         ));
     }

@@ -3,6 +3,7 @@
 mod causes;
 mod doubts;
 mod edges;
+mod routed;
 mod tables;
 mod untold;
 

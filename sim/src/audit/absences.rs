@@ -1,7 +1,7 @@
 //! When the plan itself had parts of the system away: what happened then needs no other explanation.
 
 use firedrill_asynq::clock::Time;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The name under which the drill's Redis goes; processes have a number in theirs.
 pub const REDIS: &str = "redis";
@@ -11,6 +11,8 @@ pub const REDIS: &str = "redis";
 pub struct Absences {
     /// Of each process, and of [`REDIS`]; without an end while it is away.
     spans: BTreeMap<String, Vec<(Time, Option<Time>)>>,
+    /// When those of Redis' began in which it answers, although with errors.
+    answering: BTreeSet<Time>,
     /// The same of scrape targets that were well and could not be reached.
     unreached: BTreeMap<String, Vec<(Time, Option<Time>)>>,
     /// The same of queues that were paused.
@@ -25,7 +27,12 @@ struct Span(Time, Option<Time>);
 
 impl Span {
     fn has(self, at: Time) -> bool {
-        at >= self.0 && self.1.is_none_or(|until| at <= until)
+        self.touches(at, at)
+    }
+
+    /// Whether it has a moment between `from` and `to`.
+    fn touches(self, from: Time, to: Time) -> bool {
+        self.0 <= to && self.1.is_none_or(|until| until >= from)
     }
 }
 
@@ -52,7 +59,9 @@ fn turn(spans: &mut Vec<(Time, Option<Time>)>, on: bool, at: Time) {
 fn touch(spans: Option<&Vec<(Time, Option<Time>)>>, from: Time, to: Time) -> bool {
     let spans = spans.map_or(&[][..], Vec::as_slice);
     let over = spans.partition_point(|(_, until)| until.is_some_and(|until| until < from));
-    spans.get(over).is_some_and(|(since, _)| *since <= to)
+    spans
+        .get(over)
+        .is_some_and(|(since, until)| Span(*since, *until).touches(from, to))
 }
 
 /// The name under which a client's way to Redis goes: the client itself is where it was.
@@ -89,9 +98,30 @@ impl Absences {
     /// From `at` on, what happens to `who` is the plan's doing.
     pub fn leaves(&mut self, who: &str, at: Time) {
         let spans = self.spans.entry(who.to_owned()).or_default();
+        match spans.last() {
+            Some((since, None)) if who == REDIS => {
+                self.answering.remove(since);
+            }
+            Some((_, None)) => {}
+            _ => spans.push((at, None)),
+        }
+    }
+
+    /// From `at` on Redis refuses by plan what it is asked, or some of it: it answers, and no answer is lost.
+    pub fn refuses(&mut self, at: Time) {
+        let spans = self.spans.entry(REDIS.to_owned()).or_default();
         if spans.last().is_none_or(|(_, until)| until.is_some()) {
             spans.push((at, None));
+            self.answering.insert(at);
         }
+    }
+
+    /// Whether Redis may have carried something out between `from` and `to` of which nobody was told, by plan.
+    #[must_use]
+    pub fn may_lose_replies(&self, from: Time, to: Time) -> bool {
+        let spans = self.spans.get(REDIS).into_iter().flatten();
+        let mut silent = spans.filter(|(since, _)| !self.answering.contains(since));
+        silent.any(|(since, until)| Span(*since, *until).touches(from, to))
     }
 
     /// Until `at` it was.
@@ -210,6 +240,16 @@ mod tests {
             [false, true, true, false]
         );
         assert!(!absences.was_away(REDIS, Time(0), Time(50)));
+        // What Redis refuses it has not done; who is killed meanwhile answers no more.
+        absences.refuses(Time(10));
+        assert!(absences.was_away(REDIS, Time(10), Time(50)));
+        assert!(!absences.may_lose_replies(Time(0), Time(50)));
+        absences.returns(REDIS, Time(20));
+        absences.refuses(Time(30));
+        absences.leaves(REDIS, Time(40));
+        absences.returns(REDIS, Time(50));
+        assert!(!absences.may_lose_replies(Time(0), Time(29)));
+        assert!(absences.may_lose_replies(Time(35), Time(60)));
         assert!(absences.was_anybody_away(Time(0), Time(15)));
     }
 }

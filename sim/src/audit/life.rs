@@ -118,6 +118,27 @@ impl Life {
         self.given_up_at().max(by_hand)
     }
 
+    /// When it was taken out of the archive by hand, after it went there last.
+    pub(crate) fn left_archive_at(&self) -> Option<Time> {
+        let came = self.archived_at()?;
+        let mut done = self.by_hand.iter();
+        let out = done.find(|(at, what)| *at >= came && *what != Hand::Did(Deed::Archive));
+        out.map(|(at, _)| *at)
+    }
+
+    /// Since when it is in the archive, as far as is known.
+    pub(crate) fn archived_since(&self) -> Option<Time> {
+        match self.left_archive_at() {
+            Some(_) => None,
+            None => self.archived_at(),
+        }
+    }
+
+    /// Whether it was given up, or an operator found it: it was in Redis.
+    pub(crate) fn was_moved(&self) -> bool {
+        self.given_up != NEVER || !self.by_hand.is_empty()
+    }
+
     /// One that a handler enqueues, to be due after so long.
     pub(crate) fn child(at: Time, workload: u32, delay_ms: i64) -> Self {
         Self {

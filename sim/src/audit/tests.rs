@@ -1,9 +1,14 @@
 //! Audits by hand. Times in seconds since the start; the incident begins at 100.
 
+mod histories;
+
 use super::*;
+use crate::plan::PRODUCER;
 use crate::scenario::{PlanOptions, Scenario};
-use firedrill_asynq::note::Finish;
+use firedrill_asynq::note::{Finish, Note};
+use firedrill_asynq::op::{Deed, TaskState};
 use firedrill_reports::record::Unexplained;
+use std::collections::BTreeMap;
 
 fn plan() -> Plan {
     let text = "version: firedrill/v1\nname: t\nfamily: worker-crashed\nsummary: s\nduration: 10m\n\

@@ -3,8 +3,7 @@
 use crate::form::{count, duration, form, name};
 use crate::lever::{HandlerLever, Lever};
 use crate::plan::demand::mean_ms;
-use crate::plan::{Execution, Plan, Routes};
-use firedrill_asynq::clock::Time;
+use crate::plan::{Execution, Plan};
 use firedrill_asynq::rng::Numbered;
 use firedrill_asynq::settings::FORWARD_INTERVAL_MS;
 use serde::{Deserialize, Serialize};
@@ -42,9 +41,9 @@ pub struct Child {
     pub delay_ms: i64,
 }
 
-/// Children's numbers begin here; no drill has as many arrivals. A number is drawn, and its own children's follow from it: of two that are
-/// equal, all that comes after is equal, too. So there must be a great many.
-const FIRST_CHILD: u64 = 1 << 63;
+/// Children's numbers begin here; no drill has as many arrivals. There are so many that no two children of a drill have the
+/// same: theirs would have the same again, and so on to the end of the chain.
+const FIRST_CHILD: u64 = 1 << 62;
 
 /// Draws the identities of children: a stream for each workload entry of their parents.
 #[derive(Debug, Clone)]
@@ -64,7 +63,7 @@ impl Births {
         }
         let (high, low) = (dice.bits(), dice.bits());
         let id = (u128::from(high) << 64) | u128::from(low);
-        Some((FIRST_CHILD | (low >> 1), id))
+        Some((FIRST_CHILD | (low >> 2), id))
     }
 }
 
@@ -97,11 +96,10 @@ impl Plan {
 
     /// The queues that handlers enqueue into.
     pub(crate) fn child_queues(&self) -> BTreeSet<&str> {
-        let entries = self.child_entries();
-        let routes = Routes::of(self, Time(0));
-        let legs = routes.legs().filter(|(entry, _)| entries.contains(entry));
-        let names = legs.map(|(_, place)| self.queues[place].name.as_str());
-        names.collect()
+        let entries = self.child_entries().into_iter();
+        entries
+            .map(|index| self.workload[index].queue.as_str())
+            .collect()
     }
 
     /// Adds to the tasks that arrive, of each entry, those that handlers enqueue, on average and rather too many.
@@ -166,24 +164,17 @@ impl Plan {
 mod tests {
     use super::*;
 
-    /// Ten tasks whose children have children, for as long as the longest drill: no two have the same number or id. Two that had
-    /// would be one task to Redis, and so would all that come after them.
     #[test]
-    fn no_two_children_are_the_same() {
-        let births = Births::new(12, 1);
-        let mut numbers = BTreeSet::new();
-        let mut ids = BTreeSet::new();
-        for first in 0..10 {
-            let mut of = Execution {
-                workload: 0,
-                seq: first,
-                attempt: 0,
-            };
-            for _ in 0..20_000 {
-                let (seq, id) = births.identity(of, 0).unwrap();
-                assert!(numbers.insert(seq) && ids.insert(id), "{seq}");
-                of.seq = seq;
-            }
-        }
+    fn no_two_children_of_a_long_drill_have_the_same_number() {
+        let births = Births::new(12, 2);
+        let of = |seq| Execution {
+            workload: 1,
+            seq,
+            attempt: 0,
+        };
+        let numbers = (0..300_000).map(|seq| births.identity(of(seq), 0).unwrap().0);
+        let numbers: BTreeSet<u64> = numbers.collect();
+        assert_eq!(numbers.len(), 300_000);
+        assert!(numbers.iter().all(|number| *number >= FIRST_CHILD));
     }
 }

@@ -1,7 +1,8 @@
 //! What tasks are told apart by, and what they carry: ids, uniqueness locks, payloads.
 
 use crate::form::{At, Brief, Means, Shape, count64, form, placed, positive, size, within};
-use crate::plan::{Plan, TaskPlan, Z95};
+use crate::lever::{Arriving, Lever};
+use crate::plan::{Plan, Step, TaskPlan, Z95};
 use firedrill_detector::yaml::{Position, Problems};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -361,6 +362,24 @@ impl TaskPlan {
     #[must_use]
     pub fn may_be_duplicate(&self) -> bool {
         self.task_id.is_some() || self.unique.is_some()
+    }
+
+    /// Whether one of its tasks may be refused because another of `plan` has its id or its uniqueness lock.
+    pub(crate) fn shares(&self, plan: &Plan) -> bool {
+        let ids = self.task_id.as_ref().map(IdPattern::distinct);
+        let locks = self.unique.map(|unique| unique.keys);
+        let in_itself = ids.flatten().is_some() || locks.flatten().is_some();
+        let doubles = |step: &Step| {
+            let what = Arriving::Periodic;
+            matches!(step.fault.begin(), Lever::Load(load) if load.what == what && load.factor > 1.0)
+        };
+        let is_alike = |other: &Self| {
+            let ids = self.task_id.is_some() && other.task_id.is_some();
+            let locks = self.unique.is_some() && other.unique.is_some() && other.task == self.task;
+            other.queue == self.queue && (ids || locks)
+        };
+        let alike = plan.workload.iter().filter(|other| is_alike(other));
+        in_itself || alike.count() > 1 || plan.timeline.iter().any(doubles)
     }
 
     /// The number that arrival `seq` has its payload from.

@@ -27,7 +27,11 @@ fn causes_are_named_when_somebody_is_told() {
             );
             for finding in &found {
                 let queues = finding.queues.join(", ");
-                let _ = writeln!(told, "    {} ({}) {queues}", finding.cause.id, finding.cause.family);
+                let _ = writeln!(
+                    told,
+                    "    {} ({}) {queues}",
+                    finding.cause.id, finding.cause.family
+                );
             }
             if std::env::var_os("SYMPTOMS").is_some() {
                 for one in &seen {

@@ -43,7 +43,10 @@ fn every_incident_is_caught_in_time() {
         for incident in &score.incidents {
             let in_time = matches!(incident.outcome, Outcome::Early | Outcome::OnTime);
             if !in_time || incident.past_deadline {
-                late.push(format!("{name}: {:?} {:?}", incident.outcome, incident.detection));
+                late.push(format!(
+                    "{name}: {:?} {:?}",
+                    incident.outcome, incident.detection
+                ));
             }
         }
     }

@@ -1,10 +1,16 @@
 package roles
 
 import (
+	"time"
+	// So that a zone is known wherever the tests run.
+	_ "time/tzdata"
+
 	"github.com/hibiken/asynq"
+	"github.com/robfig/cron/v3"
 )
 
-// addScheduler adds the operation that makes this process a scheduler, until "unschedule" ends it.
+// addScheduler adds the operations that make this process a scheduler, until "unschedule" ends it, and that tell when
+// specifications are due.
 func (p *Peer) addScheduler() {
 	var scheduler *asynq.Scheduler
 	add(p, "schedule", func(a struct {
@@ -38,5 +44,33 @@ func (p *Peer) addScheduler() {
 	add(p, "unschedule", func(struct{}) (any, error) {
 		scheduler.Shutdown()
 		return nil, nil
+	})
+	add(p, "due", func(a struct {
+		Cases []struct {
+			Spec   string `json:"spec"`
+			FromMs int64  `json:"from_ms"`
+			Count  int    `json:"count"`
+		} `json:"cases"`
+	}) (any, error) {
+		all := [][]int64{}
+		for _, c := range a.Cases {
+			schedule, err := cron.ParseStandard(c.Spec)
+			if err != nil {
+				// What it does not read is never due.
+				all = append(all, nil)
+				continue
+			}
+			// asynq's scheduler goes by UTC unless it is told otherwise.
+			at, times := time.UnixMilli(c.FromMs).UTC(), []int64{}
+			for len(times) < c.Count {
+				at = schedule.Next(at)
+				if at.IsZero() {
+					break
+				}
+				times = append(times, at.UnixMilli())
+			}
+			all = append(all, times)
+		}
+		return all, nil
 	})
 }

@@ -113,6 +113,7 @@ fn call(random: &mut Random, compat: Compat, depth: usize, piped: usize) -> Stri
     text
 }
 
+/// Numbers stay small where they are whole: a range goes through all of them.
 const FUNCTIONS: [(&str, usize); 45] = [
     ("and", 2),
     ("or", 2),
@@ -155,7 +156,7 @@ const FUNCTIONS: [(&str, usize); 45] = [
     ("humanizePercentage", 1),
     ("humanizeTimestamp", 1),
     ("toTime", 1),
-    ("toDuration", 1),
+    ("parseDuration", 1),
     ("parseDuration", 1),
     ("call", 1),
     ("urlQueryEscape", 1),
@@ -190,7 +191,7 @@ fn value(random: &mut Random, compat: Compat, depth: usize) -> String {
         "2",
         "-3",
         "65",
-        "1000000",
+        "1000000.0",
         "1.5",
         "-0.25",
         "1e3",

@@ -56,6 +56,7 @@ struct Group {
     alerts: BTreeSet<usize>,
     /// Its place in `flushes`.
     next: (i64, u64),
+    grid: Grid,
 }
 
 impl<'c> Engine<'c> {
@@ -192,6 +193,11 @@ impl<'c> Engine<'c> {
             let group = Group {
                 alerts: [number].into(),
                 next,
+                grid: Grid {
+                    created_ms: at_ms,
+                    first_ms,
+                    interval_ms: route.group_interval_ms,
+                },
             };
             self.flushes.insert(next, id.clone());
             self.groups.insert(id.clone(), group);
@@ -199,25 +205,19 @@ impl<'c> Engine<'c> {
         }
     }
 
+    /// Notes when the group of an alert is flushed, where that is of the reach that counts.
     fn note_grid(&mut self, number: usize, id: &GroupId) {
-        let (Some(group), Some(route)) = (self.groups.get(id), self.config.routes.get(id.0)) else {
+        let alert = &self.alerts[number];
+        let Some(group) = self.groups.get(id) else {
             return;
         };
-        let alert = &self.alerts[number];
         if self.config.reach_of(id.0) != alert.reach {
             return;
         }
-        let grid = Grid {
-            first_ms: group.next.0,
-            interval_ms: route.group_interval_ms,
-        };
-        let known = self.sent.flushes.entry(alert.labels.clone()).or_default();
-        let is_same = |other: &Grid| {
-            other.interval_ms == grid.interval_ms
-                && (grid.first_ms - other.first_ms) % grid.interval_ms == 0
-        };
-        if !known.iter().any(is_same) {
-            known.push(grid);
+        let own = self.sent.flushes.entry(alert.labels.clone()).or_default();
+        let own = own.entry(id.0).or_default();
+        if own.last() != Some(&group.grid) {
+            own.push(group.grid);
         }
     }
 
@@ -269,11 +269,8 @@ impl<'c> Engine<'c> {
             is_timed.then_some(minute_ms),
         ];
         let wake_ms = wake_ms.into_iter().flatten().min().unwrap_or(at_ms);
-        let grid = Grid {
-            first_ms: at_ms.saturating_add(route.group_interval_ms),
-            interval_ms: route.group_interval_ms,
-        };
-        group.next = (grid.at_or_after(wake_ms), born);
+        let next_ms = at_ms.saturating_add(route.group_interval_ms).max(wake_ms);
+        group.next = (group.grid.at_or_after(next_ms), born);
         // The flushes in between would keep back the same.
         let last_ms = (group.next.0 - route.group_interval_ms).min(self.end_ms);
         for index in kept {

@@ -2,7 +2,7 @@
 
 use crate::metrics::UP_BEFORE_MS;
 use firedrill_asynq::clock::{ClockOrigin, Time};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Redis' own count of real seconds is cut off, and its clock is read ten times a second.
 const SLACK_S: f64 = 2.0;
@@ -26,19 +26,22 @@ impl Uptime {
     /// Of a Redis that was there when the drill began.
     #[must_use]
     pub fn new(clock: ClockOrigin) -> Self {
-        let started = clock.virtual_start;
-        let since = started.plus_millis(-UP_BEFORE_MS);
+        let state = State::before(clock);
         Self {
             clock,
-            state: Arc::new(Mutex::new(State { since, started })),
+            state: Arc::new(Mutex::new(state)),
         }
+    }
+
+    /// A replica that was there when the drill began has taken its place.
+    pub(crate) fn promoted(&self) {
+        *self.lock() = State::before(self.clock);
     }
 
     /// It was started anew, just now.
     pub(crate) fn restarted(&self) {
         let now = self.clock.now();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = State {
+        *self.lock() = State {
             since: now,
             started: now,
         };
@@ -48,7 +51,7 @@ impl Uptime {
     /// was started by somebody else.
     pub(crate) fn seconds(&self, real_s: f64) -> i64 {
         let now = self.clock.now();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         let known_s = self.clock.real(now.0 - state.started.0).as_secs_f64();
         if real_s + SLACK_S < known_s {
             let at = now.plus_millis(-((real_s * self.clock.speed * 1e3) as i64));
@@ -58,6 +61,21 @@ impl Uptime {
             };
         }
         now.secs() - state.since.secs()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Of a server that was there before the clock began.
+    fn before(clock: ClockOrigin) -> Self {
+        let started = clock.virtual_start;
+        Self {
+            since: started.plus_millis(-UP_BEFORE_MS),
+            started,
+        }
     }
 }
 
@@ -83,5 +101,8 @@ mod tests {
         uptime.restarted();
         std::thread::sleep(Duration::from_millis(50));
         assert!((2..600).contains(&uptime.seconds(0.0)));
+        // A replica is as old as the drill, whatever became of the primary before.
+        uptime.promoted();
+        assert!((day + 6_000..day + 6_600).contains(&uptime.seconds(101.0)));
     }
 }

@@ -185,6 +185,13 @@ impl Roster {
         self.state().absences.was_paused(queue, from, to)
     }
 
+    /// Redis refuses what it is asked by plan, or some of it, and answers so.
+    pub(crate) fn refuses(&self) {
+        let mut state = self.state();
+        state.absences.refuses(self.clock.now());
+        state.followed.remove(REDIS);
+    }
+
     /// Redis loses its data by plan.
     pub(crate) fn loses_data(&self) {
         let now = self.clock.now();

@@ -108,6 +108,7 @@ impl TaskLives {
             return;
         };
         self.auditor.answered(&mut open.life, at, answer, PRODUCER);
+        open.life.in_doubt &= self.refused_may_come;
         self.sent.answered(self.auditor.leg(&open.life), answer);
         // A task that was refused has no other life.
         if answer != Intake::Accepted && !self.refused_may_come {
@@ -132,6 +133,7 @@ impl TaskLives {
             self.namesakes.remove(&id);
         }
         self.auditor.answered(&mut life, at, answer, PRODUCER);
+        life.in_doubt &= self.refused_may_come;
         self.sent.answered(self.auditor.leg(&life), answer);
         let keeps_place = |open: &Open| open.life.came() || open.life.starts > 0;
         let is_kept = answer == Intake::Accepted
@@ -154,6 +156,7 @@ impl TaskLives {
         };
         if let Some(open) = self.open.get_mut(&id) {
             self.auditor.answered(&mut open.life, at, answer, process);
+            open.life.in_doubt &= self.refused_may_come;
             if !accepted && !self.refused_may_come {
                 self.close(id);
             }

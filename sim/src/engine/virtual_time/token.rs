@@ -57,7 +57,7 @@ pub(crate) struct Token {
     /// Unix seconds, 0 = none; good until 2106, and small.
     deadline_s: u32,
     /// Number of its payload, if no other task may have the same meanwhile.
-    unique: Option<u32>,
+    unique: Option<u64>,
     /// What Redis takes for its payload, bytes beyond those of a small one.
     payload: u32,
     /// Number of its group in the plan.
@@ -66,7 +66,7 @@ pub(crate) struct Token {
 
 /// An uniqueness lock: of a workload entry, which has its number in its payloads, and a payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Lock(u32, u32);
+pub(crate) struct Lock(u32, u64);
 
 /// What a message holds beside its payload, and a whole one with a small payload, bytes.
 const MESSAGE_BYTES: u64 = 120;
@@ -304,6 +304,7 @@ pub(crate) fn queue_number(plan: &Plan, name: &str) -> u16 {
 impl Mint<Token> for Tokens {
     #[inline]
     fn mint(&mut self, workload: usize, seq: u64, now: Time) -> Submission<Token> {
+        // The plan's size is checked before it runs: there are fewer tasks than numbers.
         let mut number = Number(self.next);
         let pattern = &self.patterns[self.routes.leg(workload, now)];
         if let Some(id) = &pattern.id
@@ -325,9 +326,7 @@ impl Mint<Token> for Tokens {
             message.deadline_s = u32::try_from(now.plus_millis(ms).secs()).unwrap_or(u32::MAX);
         }
         if let Some(task) = &pattern.task {
-            // As many payloads as tasks, at most.
-            let payload = task.payload_number(seq) as u32;
-            message.unique = task.unique.map(|_| payload);
+            message.unique = task.unique.map(|_| task.payload_number(seq));
             message.payload = allocated(self.dice.payload_bytes(task, workload, seq));
         }
         Submission {

@@ -6,6 +6,7 @@ use crate::engine::live::LiveError;
 use crate::engine::live::child::{Effect, Told};
 use crate::engine::live::director::Seen;
 use crate::engine::live::stand::{AtWork, Stand};
+use crate::engine::live::uptime::Uptime;
 use crate::lever::{BUSY_AFTER_MS, Denied, Eviction, RedisLever};
 use crate::units;
 use firedrill_asynq::broker::redis::address::Way;
@@ -61,7 +62,7 @@ impl Stand {
                 // Nothing of it is to be sent to the new one.
                 self.settings.script = None;
                 self.redis.restart(keep_data).await?;
-                self.uptime.restarted();
+                self.is_another(Uptime::restarted);
                 if !keep_data {
                     self.roster.loses_data();
                 }
@@ -87,11 +88,11 @@ impl Stand {
                 }
             }
             RedisLever::Fill => {
-                self.roster.leaves(REDIS);
+                self.roster.refuses();
                 self.fill().await
             }
             RedisLever::Demote => {
-                self.roster.leaves(REDIS);
+                self.roster.refuses();
                 // Nobody listens on port 1, or it is no Redis.
                 let done = self.replica_of("127.0.0.1", "1").await;
                 match (done, self.write().await) {
@@ -127,7 +128,7 @@ impl Stand {
                 self.takes_writes("maxmemory raised", set).await
             }
             RedisLever::Limit { bytes, policy } => {
-                self.roster.leaves(REDIS);
+                self.roster.refuses();
                 if policy.takes_all_keys() {
                     self.roster.evicts(true);
                 }
@@ -138,7 +139,7 @@ impl Stand {
                 }
             }
             RedisLever::FlushScripts => {
-                self.roster.leaves(REDIS);
+                self.roster.refuses();
                 self.flush_scripts().await
             }
             RedisLever::LookForScripts => {
@@ -150,7 +151,7 @@ impl Stand {
                 }
             }
             RedisLever::LimitClients { to } => {
-                self.roster.leaves(REDIS);
+                self.roster.refuses();
                 self.limit_clients(to).await
             }
             RedisLever::AdmitClients => {
@@ -166,7 +167,7 @@ impl Stand {
                 }
             }
             RedisLever::Deny(denied) => {
-                self.roster.leaves(REDIS);
+                self.roster.refuses();
                 self.settings.denies = true;
                 let category = denied.category();
                 let set = self.permit(&format!("-{category}")).await;
@@ -216,7 +217,7 @@ impl Stand {
                     return Ok(Some((false, "there is nothing to start with".to_owned())));
                 };
                 self.redis.restore(step).await?;
-                self.uptime.restarted();
+                self.is_another(Uptime::restarted);
                 self.is_back(at, "SIGKILL").await
             }
             RedisLever::Look => match self.write().await {
@@ -244,6 +245,7 @@ impl Stand {
                 if let Err(error) = self.redis.promote(replica.server) {
                     return Ok(Some((false, error.to_string())));
                 }
+                self.is_another(Uptime::promoted);
                 self.is_back(at, "the replica is promoted").await
             }
         }))
@@ -267,6 +269,12 @@ impl Stand {
             Ok(()) => (true, format!("{done}; takes writes")),
             Err(error) => (false, error),
         }
+    }
+
+    /// Another process serves now, which knows nothing of what was set in the one before.
+    fn is_another(&self, counts: impl FnOnce(&Uptime)) {
+        counts(&self.uptime);
+        self.roster.evicts(false);
     }
 
     /// It is back with its data of `at`: what was sent since then may be gone.

@@ -52,12 +52,12 @@ impl World<'_> {
                 "SIGCONT; answers PING".to_owned()
             }
             RedisLever::Fill => {
-                self.stage.lives.absences().leaves(REDIS, now);
+                self.stage.lives.absences().refuses(now);
                 self.stage.redis.set_full(true);
                 "maxmemory set; refuses writes that need memory".to_owned()
             }
             RedisLever::Demote => {
-                self.stage.lives.absences().leaves(REDIS, now);
+                self.stage.lives.absences().refuses(now);
                 self.stage.redis.set_read_only(true);
                 "is a replica; refuses writes".to_owned()
             }
@@ -73,7 +73,7 @@ impl World<'_> {
             }
             // The first call that is refused says that it was reached.
             RedisLever::Limit { bytes, .. } => {
-                self.stage.lives.absences().leaves(REDIS, now);
+                self.stage.lives.absences().refuses(now);
                 self.stage.redis.set_limit(bytes, step);
                 return Pulled::Nothing;
             }
@@ -87,7 +87,7 @@ impl World<'_> {
             }
             // The text of a script takes no longer than its hash: calls take no time.
             RedisLever::FlushScripts => {
-                self.stage.lives.absences().leaves(REDIS, now);
+                self.stage.lives.absences().refuses(now);
                 "SCRIPT FLUSH; none is left".to_owned()
             }
             RedisLever::LookForScripts => {
@@ -95,7 +95,7 @@ impl World<'_> {
                 "scripts are there again".to_owned()
             }
             RedisLever::LimitClients { .. } => {
-                self.stage.lives.absences().leaves(REDIS, now);
+                self.stage.lives.absences().refuses(now);
                 self.stage.redis.set_crowded(true);
                 "maxclients set; refuses a new connection".to_owned()
             }
@@ -105,7 +105,7 @@ impl World<'_> {
                 "maxclients set back; accepts a new connection".to_owned()
             }
             RedisLever::Deny(denied) => {
-                self.stage.lives.absences().leaves(REDIS, now);
+                self.stage.lives.absences().refuses(now);
                 self.stage.redis.deny(Some(denied));
                 format!("{} forbidden; answers NOPERM", denied.category())
             }
