@@ -16,7 +16,7 @@ catalogue: build ## replay every scenario live, and on the virtual engine under 
 	@"$${CARGO_TARGET_DIR:-target}/release/firedrill" run --no-gate --speed $(SPEED) @all || [ $$? -le 3 ] # the scorecard says it all
 	@"$${CARGO_TARGET_DIR:-target}/release/firedrill" run --no-gate --engine virtual --trials 100 @all
 
-fidelity: build ## both engines on the flagship incidents, and the differences
+fidelity: build ## both engines on every scenario, and the differences
 	.ci/fidelity runs
 
 build: ## the release binary: target/release/firedrill

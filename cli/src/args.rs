@@ -585,7 +585,8 @@ pub struct Report {
 /// `fidelity`.
 #[derive(Debug, Args)]
 pub struct Fidelity {
-    /// Scenarios: built-in names (see `firedrill list`), files, folders, @flagship, @benign, @all, or any other @TAG
+    /// Scenarios: built-in names (see `firedrill list`), files, folders, @flagship, @benign, @all, or any other @TAG; or
+    /// records of live drills, which are not run again, and folders with such
     #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
     /// Rules.
@@ -686,6 +687,12 @@ pub struct Guard {
 }
 
 impl Delivery {
+    /// Whether anything was said.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.group_wait.is_some() || self.group_interval.is_some()
+    }
+
     /// As parameters of scoring: what was said here goes before what a record's header says.
     #[must_use]
     pub fn params(&self) -> firedrill_reports::ScoreParams {

@@ -11,7 +11,7 @@ pub(crate) use named::{Named, Place, Source};
 use crate::args;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::failure::both;
+use crate::failure::{both, pasted};
 use crate::terminal::Terminal;
 use firedrill_detector::text::printable;
 use firedrill_detector::yaml::{Problem, TEXT_MAX, closest};
@@ -57,13 +57,6 @@ pub(crate) fn plan(source: &Source, seed: Option<u64>) -> Result<Plan, Failure> 
     plan.map_err(|found| Failure::problems(&found))
 }
 
-/// Reads every scenario, or tells all that is wrong with the form of any of them.
-pub(crate) fn scenarios(sources: &[Source]) -> Result<Vec<Scenario>, Failure> {
-    each(sources, |source| {
-        parsed(source).map_err(|found| Failure::problems(&found))
-    })
-}
-
 /// A scenario in its world.
 fn parsed(source: &Source) -> Result<Scenario, Vec<Problem>> {
     let scenario = Scenario::parse(&source.name, &source.text)?;
@@ -73,13 +66,41 @@ fn parsed(source: &Source) -> Result<Scenario, Vec<Problem>> {
     })
 }
 
-/// Refuses a scenario that the virtual engine cannot run.
-pub(crate) fn modelled(scenario: &Scenario) -> Result<(), Failure> {
-    let found = scenario.live_only();
-    match found.is_empty() {
-        true => Ok(()),
-        false => Err(Failure::problems(&found)),
+/// The scenarios that the virtual engine can run, or all that is wrong with any of them. One that it cannot run is refused if
+/// it was named; if it came with others (`@all`, a folder, a pattern) it is left out, unless nothing is left then.
+pub(crate) fn modelled(sources: &[Source], terminal: &Terminal) -> Result<Vec<Scenario>, Failure> {
+    let mut left_out: Vec<(&Source, Vec<Problem>)> = Vec::new();
+    let found = each(sources, |source| {
+        let scenario = parsed(source).map_err(|found| Failure::problems(&found))?;
+        match scenario.live_only() {
+            why if why.is_empty() => Ok(Some(scenario)),
+            why if source.of_set => {
+                left_out.push((source, why));
+                Ok(None)
+            }
+            why => Err(Failure::problems(&why)),
+        }
+    })?;
+    let modelled: Vec<Scenario> = found.into_iter().flatten().collect();
+    if modelled.is_empty() && !left_out.is_empty() {
+        let all: Vec<Problem> = left_out.into_iter().flat_map(|(_, why)| why).collect();
+        return Err(Failure::problems(&all));
     }
+    for (source, why) in left_out {
+        let name = printable(&source.name);
+        let why: Vec<&str> = why.iter().map(|why| why.message.as_str()).collect();
+        terminal.say(format_args!(
+            "{name}: left out: {}; `firedrill run {}` runs it",
+            why.join(", "),
+            pasted(
+                source
+                    .name
+                    .strip_suffix(builtin::MARK)
+                    .unwrap_or(&source.name)
+            ),
+        ));
+    }
+    Ok(modelled)
 }
 
 /// Loads every scenario, or tells all that is wrong with any of them.
@@ -90,7 +111,7 @@ pub(crate) fn plans(sources: &[Source], seed: Option<u64>) -> Result<Vec<Plan>, 
 /// Does the same for each, or tells all that is wrong with any of them.
 pub(crate) fn each<'a, S, T>(
     all: &'a [S],
-    load: impl Fn(&'a S) -> Result<T, Failure>,
+    mut load: impl FnMut(&'a S) -> Result<T, Failure>,
 ) -> Result<Vec<T>, Failure> {
     let mut loaded = Vec::new();
     let mut failure = Failure {
@@ -368,6 +389,11 @@ fn commented(texts: Vec<RuleText>) -> Result<(Rules, RulePack), Failure> {
 /// Opens records, each named by its file or by a directory: see [`found::records`].
 pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
     each(&found::records(paths)?, |path| record(path))
+}
+
+/// The files of the records that are meant: see [`found::records`].
+pub(crate) fn record_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    found::records(paths)
 }
 
 /// The records that are meant, and of those that are the same byte for byte only the first: a drill proves no more for

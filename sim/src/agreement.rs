@@ -76,7 +76,11 @@ fn may_be_unreadable(record: &Record) -> bool {
     !record.lines.iter().any(is_sealed) && (text.contains("\\u{") || is_scenario())
 }
 
-fn planned(header: &Header) -> Result<Plan, String> {
+/// The plan in a record's header.
+///
+/// # Errors
+/// With the first thing that is wrong with it.
+pub fn planned(header: &Header) -> Result<Plan, String> {
     let first = |problems: Vec<firedrill_detector::yaml::Problem>| {
         let first = problems.first();
         first.map_or_else(String::new, ToString::to_string)

@@ -142,10 +142,11 @@ impl Auditor {
             true => life.answer,
             false => Some(answer),
         };
-        let explained = self.explains_rejection(life.sent, at, client);
+        let is_refused = answer != Intake::Accepted;
+        let explained = is_refused && self.explains_rejection(life.sent, at, client);
         life.unexplained |= answer == Intake::Rejected && !explained;
         // Its answer may have been that of a repeated call, and the first one was carried out.
-        life.in_doubt = answer != Intake::Accepted && self.may_be_repeated(life.sent, at, client);
+        life.in_doubt = is_refused && self.may_be_repeated(life.sent, at, client);
     }
 
     /// Whether the reply to a call may have been lost by plan, so that the client called again.

@@ -455,8 +455,8 @@ pub(crate) fn processing_deadline<T: Task>(task: &T, now: Time) -> Time {
 enum QueueOrder<T: Task> {
     /// One queue, or strict priorities: always the same.
     Fixed(Queues<T>),
-    /// Each name as often as its priority (divided by the common divisor), to be shuffled.
-    Weighted(Vec<T::Queue>),
+    /// Each name as often as its priority (divided by the common divisor), to be shuffled; and room for that.
+    Weighted(Vec<T::Queue>, Vec<T::Queue>),
 }
 
 impl<T: Task> QueueOrder<T> {
@@ -478,19 +478,19 @@ impl<T: Task> QueueOrder<T> {
             .into_iter()
             .flat_map(|(name, priority)| std::iter::repeat_n(name, (priority / divisor) as usize))
             .collect();
-        Self::Weighted(repeated)
+        Self::Weighted(repeated, Vec::new())
     }
 
-    fn next(&self, rng: &mut ChaCha8Rng) -> Queues<T> {
+    fn next(&mut self, rng: &mut ChaCha8Rng) -> Queues<T> {
         match self {
             // Cloning a list goes a longer way than putting one name into it.
             Self::Fixed(names) if names.len() == 1 => std::iter::once(names[0].clone()).collect(),
             Self::Fixed(names) => names.clone(),
-            Self::Weighted(names) => {
-                let mut shuffled = names.clone();
+            Self::Weighted(names, shuffled) => {
+                shuffled.clone_from(names);
                 shuffled.shuffle(rng);
                 let mut order = Queues::<T>::new();
-                for name in shuffled {
+                for name in shuffled.drain(..) {
                     if !order.contains(&name) {
                         order.push(name);
                     }
@@ -525,7 +525,7 @@ mod tests {
 
     #[test]
     fn strict_priorities_are_always_tried_from_the_highest_down() {
-        let order = order(
+        let mut order = order(
             &[("low", 1), ("critical", 6), ("off", 0), ("default", 3)],
             true,
         );
@@ -537,7 +537,7 @@ mod tests {
 
     #[test]
     fn weighted_priorities_are_shares_of_first_tries_and_every_queue_is_tried() {
-        let order = order(&[("critical", 6), ("default", 3), ("low", 1)], false);
+        let mut order = order(&[("critical", 6), ("default", 3), ("low", 1)], false);
         let mut rng = rng::stream(1, "test");
         let rounds = 20_000;
         let mut first: BTreeMap<String, u32> = BTreeMap::new();
@@ -556,7 +556,7 @@ mod tests {
 
     #[test]
     fn a_common_divisor_changes_nothing_but_the_length_of_the_list() {
-        let QueueOrder::Weighted(names) = order(&[("a", 6), ("b", 3)], false) else {
+        let QueueOrder::Weighted(names, _) = order(&[("a", 6), ("b", 3)], false) else {
             panic!("two queues are weighted");
         };
         assert_eq!(names, ["a", "a", "b"]);

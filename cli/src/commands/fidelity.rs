@@ -3,20 +3,25 @@
 use crate::args::Fidelity as Args;
 use crate::commands::run;
 use crate::drills::live::{self, AllEnded, Job, LiveSet};
+use crate::drills::simulate;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::inputs;
+use crate::inputs::{self, Named, Paging, Place};
 use crate::terminal::Terminal;
 use firedrill_asynq::settings::FORWARD_INTERVAL_MS;
 use firedrill_reports::fidelity::{Agreement, Fidelity, OnTerms, Side, Terms, compare};
 use firedrill_reports::pack::RulePack;
+use firedrill_reports::score::Delivery;
 use firedrill_reports::{DrillScore, Record, Replay, ScoreParams, render, score_drill};
 use firedrill_sim::agenda::Phase;
+use firedrill_sim::agreement;
 use firedrill_sim::drill::{self, RECORD_FILE, Rules};
 use firedrill_sim::engine::virtual_time::{Harness, VirtualOptions};
-use firedrill_sim::files::{self, LATEST, shown};
+use firedrill_sim::files::{self, Fresh, LATEST, shown};
 use firedrill_sim::plan::{Incident, Plan};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 /// Directories of a scenario's three drills: real Redis and processes; the model; the model on the live drill's terms.
@@ -32,18 +37,20 @@ const BEAT_MS: [i64; 4] = [
     FORWARD_INTERVAL_MS * 4 / 5,
 ];
 
-/// Runs every scenario live and on the virtual engine, under the same seed and rules, prints and writes the comparison.
+/// Runs every scenario live and on the virtual engine, under the same seed and rules, prints and writes the comparison. Of
+/// live drills that have been run, their records do as well.
 ///
 /// # Errors
 /// When an input is wrong (nothing was started), or a drill could not be run.
 pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
+    let words = Named::new(&[(Place::ScenariosOrRecords, &args.scenarios)]);
+    // A folder without any is taken for one of scenarios, and what is wrong with it told as such.
+    if !words.records.is_empty() && inputs::record_files(&words.records).is_ok() {
+        return of_records(args, words, terminal);
+    }
     let named = inputs::for_drills(&args.scenarios, &args.rules).in_world(&args.world);
-    let plans = inputs::plans(&named.scenarios, args.seed).and_then(|plans| {
-        inputs::scenarios(&named.scenarios)?
-            .iter()
-            .try_for_each(inputs::modelled)?;
-        Ok(plans)
-    });
+    let plans = inputs::modelled(&named.scenarios, terminal)
+        .and_then(|scenarios| simulate::plans(&scenarios, args.seed, 1));
     let (rules, pack, plans) = inputs::rules_and(
         &named,
         &args.rules,
@@ -70,25 +77,129 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
         (Some(exit), _) => return Ok(exit),
         (None, ended) => ended?,
     }
-    let mut pairs = Vec::new();
-    for plan in &plans {
+    let beside = |plan: &Plan| {
         let dir = dir.join(&plan.name);
-        pairs.push(beside_the_model(
-            plan, &set.rules, &set.pack, &dir, terminal,
-        )?);
+        let live = Drilled::read(&dir.join(LIVE).join(RECORD_FILE), &set.pack)?;
+        beside_the_model(live, plan, (&set.rules, &set.pack), &dir)
+    };
+    let pairs = on_all_cores(&plans, &beside)?;
+    tell(args, &pairs, &sets, &fresh, terminal)
+}
+
+/// Compares live drills that have been run, by their records and under their own rules, with the model of them.
+fn of_records(args: &Args, named: Named, terminal: &Terminal) -> Result<Exit, Failure> {
+    let alone = "fidelity judges a record by the rules in it";
+    for (given, why) in [
+        (
+            !named.scenarios.is_empty(),
+            "fidelity takes scenarios, or records, not both",
+        ),
+        (
+            !args.rules.files.is_empty() || !named.rules.is_empty(),
+            alone,
+        ),
+        (
+            args.seed.is_some()
+                || args.delivery.is_given()
+                || args.routing.alertmanager.is_some()
+                || args.world.world.is_some(),
+            "a record has its own seed, delivery and world: --seed, --group-wait, --group-interval, --alertmanager and --world \
+             are for new drills",
+        ),
+    ] {
+        if given {
+            return Err(Failure::usage(why));
+        }
+    }
+    let named = named.understood()?;
+    let paths = inputs::record_files(&inputs::without_copies(&named.records, terminal))?;
+    let mut known: BTreeMap<String, &PathBuf> = BTreeMap::new();
+    inputs::each(&paths, |path| {
+        let record = inputs::record(path)?;
+        let name = record.header.scenario.clone();
+        let wrong = |why: &str| Err(Failure::usage(format!("{}: {why}", shown(path))));
+        if record.header.engine != "live" {
+            return wrong(
+                "the record of a drill on the virtual engine; fidelity takes those of live drills",
+            );
+        }
+        if !record.complete {
+            return wrong("the drill did not run to its end");
+        }
+        if let Some(other) = known.insert(name.clone(), path) {
+            let other = shown(other);
+            return wrong(&format!(
+                "another drill of {name}, as {other} is; name one of them"
+            ));
+        }
+        Ok(())
+    })?;
+    let sets = args.out.join("fidelity");
+    let fresh = run::fresh(&sets, &live::stamp(SystemTime::now()))?;
+    let dir = fresh.path();
+    terminal.started();
+    let beside = |path: &PathBuf| {
+        let record = inputs::record(path)?;
+        let plan = agreement::planned(&record.header).map_err(Failure::usage)?;
+        let alertmanager = record.header.alertmanager.clone();
+        let config = alertmanager.as_ref();
+        let config = config.map(|file| inputs::configured(&file.name, &file.text));
+        let paging = Paging::new(&args.rules.pages, config.transpose()?);
+        let (rules, pack) = inputs::pack(record.header.rules.clone(), &paging)?;
+        let delivery = Delivery {
+            group_wait_ms: record.header.group_wait_ms,
+            group_interval_ms: record.header.group_interval_ms,
+        };
+        let dir = dir.join(&plan.name);
+        let live = Drilled::of(record, &pack);
+        let rules = Rules {
+            delivery,
+            alertmanager,
+            ..rules
+        };
+        beside_the_model(live, &plan, (&rules, &pack), &dir)
+    };
+    let pairs = on_all_cores(&paths, &beside)?;
+    tell(args, &pairs, &sets, &fresh, terminal)
+}
+
+/// Does the same for each, on all cores.
+fn on_all_cores<S: Sync>(
+    all: &[S],
+    beside: &(dyn Fn(&S) -> Result<Fidelity, Failure> + Sync),
+) -> Result<Vec<Fidelity>, Failure> {
+    let threads = simulate::threads(None, all.len());
+    let never = AtomicBool::new(false);
+    let pairs = simulate::on_all_cores(all, threads, &never, &|_| (), beside);
+    pairs.into_iter().collect()
+}
+
+/// Prints the comparison and writes it.
+fn tell(
+    args: &Args,
+    pairs: &[Fidelity],
+    sets: &Path,
+    fresh: &Fresh,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let dir = fresh.path();
+    for pair in pairs {
+        if let Some(terms) = &pair.terms {
+            terminal.say(format_args!("{}: {terms}", pair.scenario));
+        }
     }
     if args.json {
-        terminal.result(&render::fidelity::json(&pairs));
+        terminal.result(&render::fidelity::json(pairs));
     } else {
-        terminal.result(&render::fidelity::terminal(&pairs, terminal.style()));
+        terminal.result(&render::fidelity::terminal(pairs, terminal.style()));
     }
     let html = dir.join("report.html");
-    files::write(&html, &render::fidelity::html(&pairs))
-        .and_then(|()| files::write(&dir.join("result.json"), &render::fidelity::json(&pairs)))
+    files::write(&html, &render::fidelity::html(pairs))
+        .and_then(|()| files::write(&dir.join("result.json"), &render::fidelity::json(pairs)))
         .and_then(|()| files::link(&sets.join(LATEST), fresh.name()))
         .map_err(Failure::environment)?;
     terminal.say(format_args!("report: {}", shown(&html)));
-    Ok(exit_of(&pairs))
+    Ok(exit_of(pairs))
 }
 
 /// The live drills.
@@ -137,14 +248,13 @@ struct Drilled {
 
 impl Drilled {
     fn read(path: &Path, pack: &RulePack) -> Result<Self, Failure> {
-        let record = inputs::record(&path.join(RECORD_FILE))?;
-        let score = score_drill(
-            &record,
-            &Replay::recorded(&record),
-            pack,
-            &ScoreParams::default(),
-        );
-        Ok(Self { record, score })
+        Ok(Self::of(inputs::record(path)?, pack))
+    }
+
+    fn of(record: Record, pack: &RulePack) -> Self {
+        let replay = Replay::recorded(&record);
+        let score = score_drill(&record, &replay, pack, &ScoreParams::default());
+        Self { record, score }
     }
 
     fn side(&self) -> Side<'_> {
@@ -157,13 +267,11 @@ impl Drilled {
 
 /// Runs the model twice beside a live drill, plainly and on the live drill's terms, and compares.
 fn beside_the_model(
+    live: Drilled,
     plan: &Plan,
-    rules: &Rules,
-    pack: &RulePack,
+    (rules, pack): (&Rules, &RulePack),
     dir: &Path,
-    terminal: &Terminal,
 ) -> Result<Fidelity, Failure> {
-    let live = Drilled::read(&dir.join(LIVE), pack)?;
     let model = |plan: &Plan, harness: Harness, name: &str| {
         let options = VirtualOptions {
             harness,
@@ -171,13 +279,12 @@ fn beside_the_model(
         };
         let finished = drill::run_virtual(plan, rules, options, &dir.join(name))
             .map_err(Failure::environment)?;
-        Drilled::read(finished.record.parent().unwrap_or(dir), pack)
+        Drilled::read(&finished.record, pack)
     };
     let plain = model(plan, Harness::default(), MODEL)?;
     let terms = Terms::measured(&live.record, &plain.record);
     let (plan, harness, terms) = on_terms(plan, terms);
     let third = model(&plan, harness, ON_TERMS)?;
-    terminal.say(format_args!("{}: {terms}", plan.name));
     let seen_later = BEAT_MS.map(|scrape_late_ms| {
         let harness = Harness {
             scrape_late_ms,

@@ -67,7 +67,7 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     };
     let named = named.with_rules_of(&args.rules.files);
     let inputs = both(
-        inputs::scenarios(&named.scenarios),
+        inputs::modelled(&named.scenarios, terminal),
         inputs::records(&inputs::without_copies(&named.records, terminal)),
     );
     let (rules, pack, (scenarios, records)) = inputs::rules_and(

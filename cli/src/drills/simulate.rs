@@ -41,7 +41,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// When an input is wrong or too large (nothing was started), or a record cannot be written.
 pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let named = inputs::for_drills(&args.scenarios, &args.rules).in_world(&args.world);
-    let scenarios = inputs::scenarios(&named.scenarios);
+    let scenarios = inputs::modelled(&named.scenarios, terminal);
     let (rules, pack, scenarios) = inputs::rules_and(
         &named,
         &args.rules,
@@ -90,7 +90,6 @@ impl<'a> Seeded<'a> {
     ) -> Result<Self, Failure> {
         let first = inputs::each(scenarios, |scenario| {
             let plan = resolve(scenario, seed)?;
-            inputs::modelled(scenario)?;
             Ok((scenario, plan.seed))
         });
         Ok(Self {
@@ -162,21 +161,21 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Does `work` for every plan, some at a time; answers are in the order of the plans.
-pub(crate) fn on_all_cores<T: Send>(
-    plans: &[Plan],
+/// Does `work` for every one, some at a time; answers are in their order.
+pub(crate) fn on_all_cores<S: Sync, T: Send>(
+    ones: &[S],
     threads: usize,
     abort: &AtomicBool,
     progress: &(dyn Fn(usize) + Sync),
-    work: &(dyn Fn(&Plan) -> T + Sync),
+    work: &(dyn Fn(&S) -> T + Sync),
 ) -> Vec<T> {
     let mut all = Vec::new();
-    let work = |index: usize| work(&plans[index]);
+    let work = |index: usize| work(&ones[index]);
     let mut keep = |result| {
         all.push(result);
         progress(all.len());
     };
-    in_order::fold(plans.len(), threads, abort, &work, &mut keep);
+    in_order::fold(ones.len(), threads, abort, &work, &mut keep);
     all
 }
 

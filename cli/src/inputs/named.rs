@@ -42,6 +42,8 @@ pub(crate) struct Source {
     pub(crate) name: String,
     /// Its text.
     pub(crate) text: String,
+    /// Whether it came with others: of a tag, a folder or a pattern.
+    pub(crate) of_set: bool,
     /// The world it is seen in, where that is not the scenario's own.
     pub(crate) world: Option<World>,
 }
@@ -49,8 +51,12 @@ pub(crate) struct Source {
 impl Source {
     /// A text of this name.
     pub(crate) fn new(name: String, text: String) -> Self {
-        let world = None;
-        Self { name, text, world }
+        Self {
+            name,
+            text,
+            of_set: false,
+            world: None,
+        }
     }
 }
 
@@ -66,6 +72,8 @@ pub(crate) struct Named {
     /// What is wrong with the words, all of it.
     pub(crate) wrong: Vec<String>,
     known: BTreeSet<PathBuf>,
+    /// Whether what is found now comes with others.
+    of_set: bool,
 }
 
 impl Named {
@@ -82,6 +90,7 @@ impl Named {
 
     fn word(&mut self, word: &Path, place: Place) {
         let text = word.to_str().unwrap_or_default();
+        self.of_set = false;
         if let Some(tag) = text.strip_prefix('@') {
             return self.tag(tag);
         }
@@ -114,6 +123,7 @@ impl Named {
                 tags.join(", @")
             ));
         }
+        self.of_set = true;
         for scenario in tagged {
             self.built_in(scenario, Kind::Scenario);
         }
@@ -121,13 +131,14 @@ impl Named {
 
     fn built_in(&mut self, builtin: Builtin, kind: Kind) {
         // No path begins like this.
-        if !self
-            .known
-            .insert(PathBuf::from(format!("@{}", builtin.name)))
-        {
-            return;
+        let place = PathBuf::from(format!("@{}", builtin.name));
+        if !self.known.insert(place) {
+            return self.is_known(&builtin.shown());
         }
-        let source = Source::new(builtin.shown(), builtin.text.to_owned());
+        let source = Source {
+            of_set: self.of_set,
+            ..Source::new(builtin.shown(), builtin.text.to_owned())
+        };
         match kind {
             Kind::Rules => self.rules.push(source),
             _ => self.scenarios.push(source),
@@ -135,6 +146,7 @@ impl Named {
     }
 
     fn pattern(&mut self, pattern: &str, place: Place) {
+        self.of_set = true;
         match glob::files(pattern) {
             Ok(found) if found.is_empty() => {
                 self.wrong
@@ -158,6 +170,7 @@ impl Named {
             self.records.push(folder.to_path_buf());
             return;
         }
+        self.of_set = true;
         let mut found = Vec::new();
         for path in yaml_files(folder) {
             if let Ok(text) = read(&path)
@@ -217,15 +230,28 @@ impl Named {
 
     fn keep(&mut self, path: &Path, kind: Kind, text: String) {
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let (name, of_set) = (path.display().to_string(), self.of_set);
         if kind != Kind::Record && !self.known.insert(real) {
-            return;
+            return self.is_known(&name);
         }
-        let name = path.display().to_string();
+        let source = Source {
+            of_set,
+            ..Source::new(name, text)
+        };
         match kind {
-            Kind::Scenario => self.scenarios.push(Source::new(name, text)),
-            Kind::Rules => self.rules.push(Source::new(name, text)),
+            Kind::Scenario => self.scenarios.push(source),
+            Kind::Rules => self.rules.push(source),
             Kind::RuleTest => self.tests.push(path.to_path_buf()),
             Kind::Record => self.records.push(path.to_path_buf()),
+        }
+    }
+
+    /// One that is there already is named again, and now perhaps by itself.
+    fn is_known(&mut self, name: &str) {
+        let of_set = self.of_set;
+        let known = self.scenarios.iter_mut().find(|known| known.name == name);
+        if let Some(known) = known {
+            known.of_set &= of_set;
         }
     }
 

@@ -116,6 +116,41 @@ fn both_engines_come_to_the_same_verdict() {
     assert_eq!(result, String::from_utf8(output.stdout).unwrap());
     let html = fs::read_to_string(latest.join("report.html")).unwrap();
     assert!(html.contains("short-crash") && html.contains("<svg"));
+
+    // The live drill's record says the same once more, and nothing is run live for that.
+    let drills = fs::canonicalize(latest.join("short-crash")).unwrap();
+    let again = |words: &[&str]| {
+        let args = [&["fidelity", "--json", "--out", "again"][..], words];
+        let output = firedrill()
+            .current_dir(&drills)
+            .env("PATH", "")
+            .args(args.concat())
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, once_more, _) = again(&["live"]);
+    assert_eq!((code, once_more), (output.status.code(), result));
+    fs::remove_dir_all(drills.join("again")).unwrap();
+    for (words, why) in [
+        (
+            &["virtual"][..],
+            "the record of a drill on the virtual engine",
+        ),
+        (&["live", "healthy"], "scenarios, or records, not both"),
+        (&["live", "--seed", "3"], "a record has its own seed"),
+        (&["live", "--rules", "runbook"], "by the rules in it"),
+    ] {
+        let (code, _, said) = again(words);
+        assert_eq!(code, Some(2), "{words:?}: {said}");
+        assert!(said.contains(why), "{words:?}: {said}");
+        assert!(!drills.join("again").exists(), "{words:?}: begun");
+    }
 }
 
 #[test]

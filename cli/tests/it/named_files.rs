@@ -151,3 +151,40 @@ incidents:
     assert_eq!(what, ["handler.deadlock"]);
     assert_ne!(said(dir.path(), &["score", RECORD]).0, Some(2));
 }
+
+/// Of a set, the virtual engine runs what it can, and says what it cannot; what is named by itself is refused.
+#[test]
+fn what_is_live_only_is_left_out_of_sets_and_refused_by_name() {
+    let dir = bench();
+    fs::create_dir(dir.path().join("set")).unwrap();
+    let thin = SCENARIO.replace("name: short", "name: thin")
+        + "timeline:\n  - { at: 1m, fault: link.bandwidth, select: all, rate: 10KB, until: { at: 2m } }\n";
+    fs::write(dir.path().join("set/s.yaml"), SCENARIO).unwrap();
+    fs::write(dir.path().join("set/thin.yaml"), &thin).unwrap();
+    fs::create_dir(dir.path().join("thin")).unwrap();
+    fs::write(dir.path().join("thin/thin.yaml"), &thin).unwrap();
+    let run = |words: &[&str]| {
+        let args = [
+            &["run", "--engine", "virtual", "--rules", "r.yml"][..],
+            words,
+        ];
+        said(dir.path(), &args.concat())
+    };
+    let live_only = "link.bandwidth: live only: the model's calls have no bytes";
+    for set in ["set", "set/*.yaml"] {
+        let (code, _, talk) = run(&[set, "--out", "sets"]);
+        assert_eq!(code, Some(0), "{talk}");
+        let said =
+            format!("set/thin.yaml: left out: {live_only}; `firedrill run set/thin.yaml` runs it");
+        assert!(talk.contains(&said), "{talk}");
+        fs::remove_dir_all(dir.path().join("sets")).unwrap();
+    }
+    // By itself, beside its set, or as all there is.
+    for named in [&["set/thin.yaml"][..], &["set", "set/thin.yaml"], &["thin"]] {
+        let (code, _, talk) = run(&[named, &["--out", "none"]].concat());
+        assert_eq!(code, Some(2), "{talk}");
+        assert!(talk.contains(live_only), "{talk}");
+        assert!(talk.contains("accepted: `--engine live`"), "{talk}");
+        assert!(!dir.path().join("none").exists(), "{named:?}: begun");
+    }
+}

@@ -55,10 +55,13 @@ fn turn(spans: &mut Vec<(Time, Option<Time>)>, on: bool, at: Time) {
     }
 }
 
-/// Whether one of these spans has a moment between `from` and `to`.
+/// Whether one of these spans, which are in order, has a moment between `from` and `to`.
 fn touch(spans: Option<&Vec<(Time, Option<Time>)>>, from: Time, to: Time) -> bool {
-    let mut spans = spans.into_iter().flatten();
-    spans.any(|(since, until)| Span(*since, *until).touches(from, to))
+    let spans = spans.map_or(&[][..], Vec::as_slice);
+    let over = spans.partition_point(|(_, until)| until.is_some_and(|until| until < from));
+    spans
+        .get(over)
+        .is_some_and(|(since, until)| Span(*since, *until).touches(from, to))
 }
 
 /// The name under which a client's way to Redis goes: the client itself is where it was.

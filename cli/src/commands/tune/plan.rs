@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let goal_ms = args.drain_within.map(|within| within.0);
     let named = inputs::for_drills(&args.inputs, &args.rules);
     let named = named.understood()?;
-    let scenarios = inputs::scenarios(&named.scenarios)?;
+    let scenarios = inputs::modelled(&named.scenarios, terminal)?;
     let mut axes = Vec::new();
     let mut wrong = Vec::new();
     for vary in &args.vary {

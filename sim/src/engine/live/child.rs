@@ -1,6 +1,6 @@
 //! A worker process as its parent sees it: started, told the time, watched, killed.
 
-use crate::engine::live::evidence::HeldLedger;
+use crate::engine::live::evidence::{HeldLedger, LeftLedger};
 use crate::engine::live::scraper::Place;
 use crate::guard;
 use crate::worker::{Report, WorkerSpec};
@@ -134,8 +134,8 @@ impl WorkerChild {
                 }
             }
         });
-        let opened = File::open(&spec.ledger);
-        let held = opened.map_err(|error| failed(format!("has no ledger: {error}")))?;
+        let held = HeldLedger::open(&spec.ledger)
+            .map_err(|error| failed(format!("has no ledger: {error}")))?;
         Ok(Self {
             child,
             stdin,
@@ -144,11 +144,7 @@ impl WorkerChild {
                 address: SocketAddr::from(([127, 0, 0, 1], port)),
                 token: spec.token.clone(),
             },
-            ledger: HeldLedger {
-                path: spec.ledger.clone(),
-                file: held,
-                least: 0,
-            },
+            ledger: held,
         })
     }
 
@@ -218,15 +214,12 @@ impl WorkerChild {
     /// Its open ledger.
     #[must_use]
     pub fn ledger(&self) -> &File {
-        &self.ledger.file
+        self.ledger.file()
     }
 
     /// The ledger of a process that has ended.
-    pub(crate) fn into_ledger(self) -> HeldLedger {
-        let mut ledger = self.ledger;
-        // What was in it when the process ended stays in it.
-        ledger.least = ledger.file.metadata().map_or(0, |meta| meta.len());
-        ledger
+    pub(crate) fn into_ledger(self) -> LeftLedger {
+        self.ledger.left()
     }
 
     /// Whether the process has ended.
