@@ -201,7 +201,29 @@ pub(crate) fn rule_pack(
     pages: &[String],
 ) -> Result<(Rules, RulePack), Failure> {
     directives(&texts)?;
+    have_rules(&texts)?;
     pack(texts, pages)
+}
+
+/// Refuses files without a single rule: nothing would be judged, and nobody would notice. What is wrong besides is told by
+/// whoever loads them.
+fn have_rules(texts: &[RuleText]) -> Result<(), Failure> {
+    let mut failure = Failure {
+        exit: Exit::Usage,
+        messages: Vec::new(),
+    };
+    for text in texts {
+        if rules(vec![text.clone()]).is_ok_and(|rules| rules.set.rule_count() == 0) {
+            failure.messages.push(format!(
+                "{}: there is no rule in it; name a file with rules under `groups`",
+                printable(&text.name)
+            ));
+        }
+    }
+    match failure.messages.is_empty() {
+        true => Ok(()),
+        false => Err(failure),
+    }
 }
 
 /// Refuses comments that nothing would come of.
