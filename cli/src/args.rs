@@ -376,6 +376,9 @@ pub struct Check {
     /// Print what is found in the records as JSON
     #[arg(long, requires = "against")]
     pub json: bool,
+    /// Warnings fail the check, too
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// `plan`.

@@ -282,13 +282,36 @@ pub(crate) fn rule_pack(
     paging: &Paging,
 ) -> Result<(Rules, RulePack), Failure> {
     directives(&texts)?;
+    have_rules(&texts)?;
     pack(texts, paging)
 }
 
 /// Rule texts that were given for this command, if they can be loaded; who is paged of them is another matter.
 pub(crate) fn rule_texts(texts: Vec<RuleText>) -> Result<Vec<RuleText>, Failure> {
     directives(&texts)?;
+    have_rules(&texts)?;
     commented(texts).map(|(rules, _)| rules.texts)
+}
+
+/// Refuses files without a single rule: nothing would be judged, and nobody would notice. What is wrong besides is told by
+/// whoever loads them.
+fn have_rules(texts: &[RuleText]) -> Result<(), Failure> {
+    let mut failure = Failure {
+        exit: Exit::Usage,
+        messages: Vec::new(),
+    };
+    for text in texts {
+        if rules(vec![text.clone()]).is_ok_and(|rules| rules.set.rule_count() == 0) {
+            failure.messages.push(format!(
+                "{}: there is no rule in it; name a file with rules under `groups`",
+                printable(&text.name)
+            ));
+        }
+    }
+    match failure.messages.is_empty() {
+        true => Ok(()),
+        false => Err(failure),
+    }
 }
 
 /// Refuses comments that nothing would come of.

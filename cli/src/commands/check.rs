@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::inputs;
 use crate::inputs::{Kind, Named, Place, Source};
 use crate::terminal::Terminal;
-use firedrill_detector::text::counted;
+use firedrill_detector::text::{counted, printable};
 use firedrill_reports::bounds;
 use firedrill_reports::record::RuleText;
 use firedrill_reports::{Diagnoser, render};
@@ -45,9 +45,11 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
             terminal.say(line);
         }
     };
+    let mut warned = 0;
     for source in &named.rules {
         match rules(source, terminal) {
-            Ok((what, rules)) => {
+            Ok((what, rules, warnings)) => {
+                warned += warnings;
                 let missing = world.iter();
                 for note in missing.flat_map(|world| inputs::world::missing(&rules.set, world)) {
                     terminal.say(format_args!("note: {note}"));
@@ -74,26 +76,50 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
     if !failure.messages.is_empty() {
         return Err(failure);
     }
+    let strict = match args.strict && warned > 0 {
+        true => Exit::GateFailed,
+        false => Exit::Passed,
+    };
     if args.against.is_empty() {
-        return Ok(Exit::Passed);
+        return Ok(strict);
     }
     if texts.is_empty() {
         return Err(Failure::usage(
             "--against: there is no rule file to hold against the records",
         ));
     }
-    against(args, texts, terminal)
+    let found = against(args, texts, terminal)?;
+    Ok(if found == Exit::Passed { strict } else { found })
 }
 
-/// What a rule file is, and its rules.
-fn rules(source: &Source, terminal: &Terminal) -> Result<(String, Rules), Failure> {
+/// What a rule file is, its rules, and how many warnings there are.
+fn rules(source: &Source, terminal: &Terminal) -> Result<(String, Rules, usize), Failure> {
     let (name, text) = (source.name.clone(), source.text.clone());
     let rules = inputs::rule_file(RuleText { name, text })?;
+    let mut warned = 0;
+    let mut warn = |text: String| {
+        warned += 1;
+        terminal.say(format_args!("warning: {text}"));
+    };
     for warning in rules.set.warnings() {
-        terminal.say(format_args!("warning: {warning}"));
+        warn(warning.to_string());
     }
-    let what = format!("{} alerting rules", rules.set.alerts().count());
-    Ok((what, rules))
+    for rule in rules.set.anatomies() {
+        for remark in &rule.remarks {
+            let place = format!("{}:{}", printable(&rule.file), rule.line);
+            let (name, part) = (printable(&rule.name), printable(&remark.part));
+            let (message, hint) = (printable(&remark.message), printable(&remark.hint));
+            warn(format!("{place}: {name}: `{part}` {message}\n    {hint}"));
+        }
+    }
+    if rules.set.rule_count() == 0 {
+        warn(format!(
+            "{}: there is no rule in it",
+            printable(&source.name)
+        ));
+    }
+    let what = counted(rules.set.alerts().count(), "alerting rule");
+    Ok((what, rules, warned))
 }
 
 /// What a scenario is.

@@ -271,22 +271,28 @@ impl Looking<'_> {
             (Some(_), None) => (right, &counted.right),
             _ => return,
         };
-        if let Some((low, high)) = values.range {
-            self.say(
-                Grade::Note,
-                FindingKind::NeverHeld,
-                &part.text,
-                match low == high {
-                    true => format!("never held: {} was always {}", operand.text, rounded(low)),
-                    false => format!(
-                        "never held: {} was between {} and {}",
-                        operand.text,
-                        rounded(low),
-                        rounded(high)
-                    ),
-                },
-            );
+        let Some((low, high)) = values.range else {
+            return;
+        };
+        let (seen, all) = (values.seen, self.tally.evaluations);
+        let always = if seen == all { " always" } else { "" };
+        let mut message = match low == high {
+            true => format!("never held: {} was{always} {}", operand.text, rounded(low)),
+            false => format!(
+                "never held: {} was between {} and {}",
+                operand.text,
+                rounded(low),
+                rounded(high)
+            ),
+        };
+        // What was nothing was not 0.
+        if seen < all {
+            message.push_str(&format!(
+                ", and nothing at all at {} of {all} evaluations",
+                all - seen
+            ));
         }
+        self.say(Grade::Note, FindingKind::NeverHeld, &part.text, message);
     }
 
     fn absent(&mut self, part: &Part, of: &[SeriesSelector], counted: &PartTally) {
