@@ -3,6 +3,7 @@
 pub mod asynq;
 pub mod check;
 pub mod clean;
+pub mod diagnose;
 pub mod faults;
 pub mod fidelity;
 pub mod help;

@@ -26,6 +26,8 @@ pub struct Remark {
     pub message: String,
     /// What to do about it.
     pub hint: String,
+    /// The metric that is meant, where its name alone says what it is: who knows better may disregard this.
+    pub metric: Option<String>,
 }
 
 /// See [`Remark`].
@@ -110,6 +112,7 @@ impl Reading {
             part: part.to_owned(),
             message,
             hint: hint.to_owned(),
+            metric: None,
         });
     }
 
@@ -241,6 +244,9 @@ impl Reading {
                 format!("{name} is a counter by its name: it only grows, so that this goes on holding until its process restarts"),
                 "compare what it grew by: increase(...[10m]) or rate(...[5m])",
             );
+            if let Some(said) = self.remarks.last_mut() {
+                said.metric = Some(name.to_owned());
+            }
         }
     }
 

@@ -4,8 +4,11 @@
 //! and none that speaks against it. What fits but is less than another one that fits is left out. If more than one is left, they
 //! cannot be told apart, and all are named.
 
+mod ask;
 pub mod symptom;
 pub mod table;
+
+pub use ask::{Answer, Asked, ask, confusion};
 
 use crate::jsonl::Record;
 use crate::record::{Header, Line};

@@ -1,5 +1,6 @@
 //! A scorecard for people and machines. Every renderer is a function of its arguments: no clock, no environment.
 
+pub mod cause;
 mod cell;
 pub mod diagnose;
 pub mod fidelity;

@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::inputs;
 use crate::inputs::{Kind, Named, Place, Source};
 use crate::terminal::Terminal;
+use firedrill_detector::lint::Remark;
 use firedrill_detector::text::{counted, printable};
 use firedrill_reports::bounds;
 use firedrill_reports::record::RuleText;
@@ -13,6 +14,7 @@ use firedrill_reports::{Diagnoser, render};
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::shown;
 use firedrill_sim::scenario::Scenario;
+use std::collections::BTreeSet;
 
 /// Checks every file and says what it is, and what the rules saw in the records there are.
 ///
@@ -46,8 +48,9 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         }
     };
     let mut warned = 0;
+    let gauges = inputs::world::gauges(&world.clone().unwrap_or_default());
     for source in &named.rules {
-        match rules(source, terminal) {
+        match rules(source, &gauges, terminal) {
             Ok((what, rules, warnings)) => {
                 warned += warnings;
                 let missing = world.iter();
@@ -93,7 +96,11 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
 }
 
 /// What a rule file is, its rules, and how many warnings there are.
-fn rules(source: &Source, terminal: &Terminal) -> Result<(String, Rules, usize), Failure> {
+fn rules(
+    source: &Source,
+    gauges: &BTreeSet<String>,
+    terminal: &Terminal,
+) -> Result<(String, Rules, usize), Failure> {
     let (name, text) = (source.name.clone(), source.text.clone());
     let rules = inputs::rule_file(RuleText { name, text })?;
     let mut warned = 0;
@@ -105,7 +112,11 @@ fn rules(source: &Source, terminal: &Terminal) -> Result<(String, Rules, usize),
         warn(warning.to_string());
     }
     for rule in rules.set.anatomies() {
-        for remark in &rule.remarks {
+        let is_known = |remark: &&Remark| {
+            let metric = remark.metric.as_ref();
+            metric.is_some_and(|metric| gauges.contains(metric))
+        };
+        for remark in rule.remarks.iter().filter(|remark| !is_known(remark)) {
             let place = format!("{}:{}", printable(&rule.file), rule.line);
             let (name, part) = (printable(&rule.name), printable(&remark.part));
             let (message, hint) = (printable(&remark.message), printable(&remark.hint));

@@ -108,7 +108,7 @@ fn as_text(entries: &[Entry], packs: &[(&str, Vec<String>)]) -> String {
     rows.extend(
         packs
             .iter()
-            .map(|(name, alerts)| [(*name).to_owned(), alerts.join(", ")]),
+            .map(|(name, alerts)| [(*name).to_owned(), listed(alerts)]),
     );
     text.push('\n');
     text.push_str(&aligned(&rows));
@@ -116,6 +116,17 @@ fn as_text(entries: &[Entry], packs: &[(&str, Vec<String>)]) -> String {
         "\nfiredrill run NAME or @TAG runs them; firedrill show NAME prints one as it is written\n",
     );
     text
+}
+
+/// The first alerts of a pack, and how many there are beside them.
+fn listed(alerts: &[String]) -> String {
+    const MOST: usize = 4;
+    match alerts.split_at_checked(MOST) {
+        Some((first, rest)) if !rest.is_empty() => {
+            format!("{} and {} more", first.join(", "), rest.len())
+        }
+        _ => alerts.join(", "),
+    }
 }
 
 /// Columns two spaces apart.

@@ -166,7 +166,9 @@ impl Named {
 
     /// What of a folder is wanted in this place; not what is in folders below it.
     fn folder(&mut self, folder: &Path, place: Place) {
-        if place == Place::Records {
+        // A drill's directory holds its plan as a scenario, too.
+        let is_drill = place == Place::ScenariosOrRecords && folder.join(RECORD_FILE).is_file();
+        if place == Place::Records || is_drill {
             self.records.push(folder.to_path_buf());
             return;
         }
@@ -223,6 +225,8 @@ impl Named {
         let kind = Kind::of(&text).unwrap_or(match place {
             Place::Rules => Kind::Rules,
             Place::Records => Kind::Record,
+            // A rule file may be empty, as far as Prometheus is concerned; a scenario may not.
+            Place::ScenariosAndRules if is_empty(&text) => Kind::Rules,
             _ => Kind::Scenario,
         });
         self.keep(path, kind, text);
@@ -334,6 +338,12 @@ impl Named {
         }
         self
     }
+}
+
+/// Whether there is nothing in a file but blank lines and comments.
+fn is_empty(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim);
+    lines.all(|line| line.is_empty() || line.starts_with('#'))
 }
 
 /// Whether the file begins as a record does.

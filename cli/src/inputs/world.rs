@@ -8,7 +8,7 @@ use firedrill_detector::anatomy::{PartKind, SeriesSelector};
 use firedrill_detector::text::printable;
 use firedrill_detector::yaml::closest;
 use firedrill_sim::files::shown;
-use firedrill_sim::metrics::catalogue::sample_names;
+use firedrill_sim::metrics::catalogue::{rows, sample_names};
 use firedrill_sim::world::{PRESETS, World, preset};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,6 +16,12 @@ use std::path::Path;
 /// The world of the command line; `None`: none was named.
 pub(crate) fn named(args: &args::World) -> Result<Option<World>, Failure> {
     args.world.as_deref().map(load).transpose()
+}
+
+/// The gauges of a world, whatever they are called: some of asynq's end in `_total`.
+pub(crate) fn gauges(world: &World) -> BTreeSet<String> {
+    let gauges = rows(world).into_iter().filter(|row| row.kind == "gauge");
+    gauges.map(|row| row.name).collect()
 }
 
 /// Metrics that rules ask for and a world does not have, each with the file and line of its rule.

@@ -1,6 +1,7 @@
 //! Tests of firedrill against the real things: Redis, processes, signals, the command line.
 
 mod against;
+mod all_options;
 mod asynq_line;
 mod bounds;
 mod cleanup;
@@ -34,6 +35,7 @@ mod support;
 mod test_rules;
 mod tidy;
 mod verdicts;
+mod virtual_seconds;
 #[path = "../../../asynq/tests/it/wait.rs"]
 mod wait;
 mod worlds;

@@ -101,7 +101,7 @@ duration: 6m
 warmup: 10s
 queues: { sync: { wait_objective: 10m } }
 workload:
-  - { task: sync, queue: sync, arrivals: { constant: 12/m }, unique: { ttl: 1h, keys: 6 }, service: { constant: 40s } }
+  - { task: sync, queue: sync, arrivals: { constant: 12/m }, unique: { ttl: 1h, keys: 6 }, service: { constant: 90s } }
 workers: [{ name: w, concurrency: 8 }]
 timeline:
   - { id: leases, at: 1m, fault: lease.lose, queue: sync, until: { at: 62s } }

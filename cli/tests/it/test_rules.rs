@@ -488,7 +488,7 @@ fn experimental_functions_have_to_be_enabled() {
             "t.yml",
             "rule_files: [a.rules]\n\
              tests: [{ interval: 1m, input_series: [{ series: m, values: 0+10x20 }], \
-             promql_expr_test: [{ expr: max_of(1, 2) + r, eval_time: 10m, exp_samples: [{ value: 12 }] }] }]",
+             promql_expr_test: [{ expr: 'max_of(1, 2) + r', eval_time: 10m, exp_samples: [{ value: 12 }] }] }]",
         ),
     ]);
     let run = |arguments: &[&str]| ours(dir.path(), arguments);

@@ -86,7 +86,7 @@ fn a_world_that_is_wrong_is_told_with_its_place_and_starts_nothing() {
     };
     let talk = run("w.yaml");
     assert!(
-        talk.contains("w.yaml:5:50: buckets: 1 does not come after 5"),
+        talk.contains("w.yaml:5:46: buckets: 1 does not come after 5"),
         "{talk}"
     );
     let talk = run("wikki");

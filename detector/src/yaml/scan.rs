@@ -76,7 +76,8 @@ impl<'t> Scanner<'t> {
     }
 
     fn needs_more(&mut self) -> Result<bool> {
-        if self.queue.is_empty() {
+        // Behind the end there is no `:` that could make a key of what was begun.
+        if self.is_over || self.queue.is_empty() {
             return Ok(!self.is_over);
         }
         let taken = self.taken;

@@ -2,6 +2,7 @@
 
 use firedrill_detector::query::{Query, QueryError};
 use firedrill_detector::unit_test::TestFile;
+use firedrill_detector::yaml::{self, Problems};
 use firedrill_detector::{
     Compat, Detector, Emitted, Labels, Problem, RuleFile, RuleSet, Sample, Schedule, Timestamp,
 };
@@ -611,5 +612,22 @@ proptest! {
             }
         }
         let _ = TestFile::parse("test.yml", &text);
+    }
+}
+
+/// A file may end anywhere, in the middle of brackets, of a text or of a key: it is read or refused, and takes no time.
+#[test]
+fn every_beginning_of_a_file_is_read_or_refused() {
+    let texts = [
+        "{a: [b, 'c d', \"e\\x41\", {f: g, ? h : i}], j: !!str k, l: &m n, o: *m}\n",
+        "%YAML 1.1\n--- # a\ngroups:\n- name: &x 'a'\n  rules:\n  - alert: A\n    expr: |-\n      up\n    labels: {a: *x}\n  ? |\n    k\n  : >\n    v\n...\n--- b\n",
+        "- - [[], [a, b: c],\n  d]\n- \"a\n  b\"\n- a\n  b\n",
+    ];
+    for text in texts {
+        for (end, _) in text.char_indices() {
+            let mut problems = Problems::new("f.yml");
+            let read = yaml::parse_all(&text[..end], &mut problems);
+            assert_eq!(read.is_none(), !problems.is_empty(), "{:?}", &text[..end]);
+        }
     }
 }

@@ -1,0 +1,35 @@
+//! `firedrill diagnose`: the cause by name, of every incident in recorded drills.
+
+use crate::args::Diagnose;
+use crate::commands::score;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::inputs;
+use crate::terminal::Terminal;
+use firedrill_reports::cause::{Asked, ask};
+use firedrill_reports::render;
+
+/// Names causes.
+///
+/// # Errors
+/// When a record or rule file cannot be read, or no record has an incident.
+pub fn run(args: &Diagnose, terminal: &Terminal) -> Result<Exit, Failure> {
+    let records = inputs::without_copies(&args.runs, terminal);
+    let judging = score::Judging::new(&args.rules, &args.pages, args.delivery, &args.routing);
+    let scored = score::scored(&records, &judging)?;
+    let asked: Vec<Asked> = scored
+        .iter()
+        .flat_map(|one| ask(&one.record, &one.score))
+        .collect();
+    if asked.is_empty() {
+        return Err(Failure::usage(
+            "these records have no incident: nothing was to be told\n    name records of scenarios with `incidents`",
+        ));
+    }
+    if args.json {
+        terminal.result(&format!("{:#}\n", render::cause::json(&asked)));
+    } else {
+        terminal.result(&render::cause::terminal(&asked, terminal.style()));
+    }
+    Ok(Exit::Passed)
+}

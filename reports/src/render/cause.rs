@@ -1,0 +1,142 @@
+//! What incidents are called when somebody is told of them, for people and machines.
+
+use crate::cause::{Answer, Asked, Finding, confusion};
+use crate::render::cell::{Tone, since};
+use crate::render::terminal::columns::table;
+use crate::render::terminal::{Style, paint, paragraph, plain};
+use firedrill_detector::text::counted;
+use serde_json::{Value, json};
+
+/// Version of the JSON's form.
+const SCHEMA_VERSION: &str = "1.0";
+
+/// One block for each incident; of several, a table of what each cause was called.
+#[must_use]
+pub fn terminal(asked: &[Asked], style: Style) -> String {
+    let mut out = String::new();
+    for one in asked {
+        out.push_str(&block(one, style));
+        out.push('\n');
+    }
+    if asked.len() > 1 {
+        out.push_str(&matrix(asked, style));
+    }
+    let count = |answer| asked.iter().filter(|one| one.answer() == answer).count();
+    out.push_str(&paragraph(
+        &format!(
+            "{}: {} named rightly, {} left open, {} taken for another, {} with no known cause",
+            counted(asked.len(), "incident"),
+            count(Answer::Right),
+            count(Answer::Open),
+            count(Answer::Wrong),
+            count(Answer::Nothing)
+        ),
+        "",
+        style,
+    ));
+    out
+}
+
+fn tone(answer: Answer) -> Tone {
+    match answer {
+        Answer::Right => Tone::Good,
+        Answer::Open => Tone::Middling,
+        Answer::Wrong | Answer::Nothing => Tone::Bad,
+    }
+}
+
+fn block(asked: &Asked, style: Style) -> String {
+    let when = since(asked.after_ms, 0);
+    let told = match &asked.alert {
+        Some(alert) => format!("{when}, when somebody is told of {alert}"),
+        None => format!("{when}, its deadline, as nobody is told"),
+    };
+    let head = format!("{}, {}: {told}", asked.scenario, asked.cause);
+    let mut out = paragraph(&head, "", style);
+    if asked.findings.is_empty() {
+        let nothing = "  no known cause fits\n";
+        out.push_str(&paint(nothing, tone(Answer::Nothing), style));
+    }
+    for found in &asked.findings {
+        out.push_str(&finding(found, asked.answer(), style));
+    }
+    if asked.findings.len() > 1 {
+        out.push_str("  these cannot be told apart\n");
+    }
+    out
+}
+
+fn finding(found: &Finding, answer: Answer, style: Style) -> String {
+    let about = match found.queues.is_empty() {
+        true => String::new(),
+        false => format!(" (queue {})", found.queues.join(", ")),
+    };
+    let name = format!("{}: {}{about}", found.cause.family, found.cause.says);
+    let mut out = format!("  {}\n", paint(&plain(&name), tone(answer), style));
+    for seen in &found.evidence {
+        out.push_str(&paragraph(&seen.sentence(), "    ", style));
+    }
+    out.push_str(&paragraph(
+        &format!("do: {}", found.cause.remedy),
+        "    ",
+        style,
+    ));
+    out
+}
+
+/// What each of the runbook's causes was called, and how often.
+fn matrix(asked: &[Asked], style: Style) -> String {
+    let head = ["CAUSE", "called", "incidents"];
+    let mut rows = vec![head.map(|text| (text.to_owned(), Tone::Quiet)).to_vec()];
+    for ((cause, called), count) in confusion(asked) {
+        let is_right = called == [cause];
+        let tone = if is_right { Tone::Good } else { Tone::Bad };
+        let called = match called.is_empty() {
+            true => "nothing known".to_owned(),
+            false => called.join(" or "),
+        };
+        rows.push(vec![
+            (cause.to_owned(), Tone::Quiet),
+            (called, tone),
+            (count.to_string(), Tone::Quiet),
+        ]);
+    }
+    table(rows, style)
+}
+
+/// For machines.
+#[must_use]
+pub fn json(asked: &[Asked]) -> Value {
+    let incidents = asked.iter().map(|one| {
+        let findings = one.findings.iter().map(|found| {
+            json!({
+                "id": found.cause.id,
+                "cause": found.cause.family,
+                "says": found.cause.says,
+                "remedy": found.cause.remedy,
+                "queues": found.queues,
+                "evidence": found.evidence.iter().map(|seen| json!({
+                    "symptom": seen.symptom.id,
+                    "says": seen.sentence(),
+                    "labels": seen.labels,
+                    "value": seen.value,
+                    "expr": seen.symptom.expr,
+                })).collect::<Vec<_>>(),
+            })
+        });
+        json!({
+            "scenario": one.scenario,
+            "cause": one.cause,
+            "alert": one.alert,
+            "after_ms": one.after_ms,
+            "answer": match one.answer() {
+                Answer::Right => "right",
+                Answer::Open => "open",
+                Answer::Wrong => "wrong",
+                Answer::Nothing => "nothing",
+            },
+            "findings": findings.collect::<Vec<_>>(),
+        })
+    });
+    json!({ "schema_version": SCHEMA_VERSION, "incidents": incidents.collect::<Vec<_>>() })
+}
