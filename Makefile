@@ -17,7 +17,7 @@ catalogue: build ## replay every scenario live, and on the virtual engine under 
 	@"$${CARGO_TARGET_DIR:-target}/release/firedrill" run --no-gate --engine virtual --trials 100 @all
 
 fidelity: build ## both engines on every scenario, and the differences
-	.ci/fidelity runs
+	.ci/fidelity runs @all
 
 build: ## the release binary: target/release/firedrill
 	cargo build --release --locked -p firedrill
