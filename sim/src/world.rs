@@ -41,7 +41,7 @@ form! {
     pub struct World: "world" [block] {
         /// The format.
         #[serde(skip)]
-        version: () = only(VERSION), required;
+        pub version: () = only(VERSION), required;
         /// What it is called.
         pub name as "world": String = name(), required;
         /// One sentence for people.

@@ -230,7 +230,7 @@ impl Shape for Metrics {
                 Some(_) => metric.name.starts_with(*other),
                 None => metric.name == **other,
             };
-            if OTHERS.iter().any(|other| is_other(&other)) {
+            if OTHERS.iter().any(is_other) {
                 let message = format!("name: `{}` is not the application's", metric.name);
                 let hint = "not accepted: `up`, `ALERTS`, and names that begin with `scrape_`, `process_` or `go_`";
                 wrong("name", message, hint);

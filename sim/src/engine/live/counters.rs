@@ -154,7 +154,7 @@ fn attempts<'p>(
     }
     let queue_at = |id: &str, sent_to: usize, at: Time| -> &'p str {
         let later = moved.get(id).into_iter().flatten();
-        let later = later.filter(|(since, _)| *since <= at).last();
+        let later = later.rev().find(|(since, _)| *since <= at);
         &plan.queues[later.map_or(sent_to, |(_, place)| *place)].name
     };
     let under_way = |process: &str| {
