@@ -1,10 +1,10 @@
 //! Regular expressions as Prometheus has them: Go's (`regexp/syntax`), on the engine of Rust's.
 //!
-//! The text is read by a parser of our own into a tree ([`tree`]), and the tree becomes what the engine compiles
+//! The text is read by a parser of our own into a tree (`tree`), and the tree becomes what the engine compiles
 //! (`translate`): nothing depends on how Rust's dialect would read the text. What Go refuses is refused in Go's words.
 //!
 //! The characters are those of the Unicode version of the Go that Prometheus is built with: 15.0 for [`Compat::V3`], 13.0 for
-//! [`Compat::V2`]. The engine's tables are newer; what has come since is taken out ([`unicode`]).
+//! [`Compat::V2`]. The engine's tables are newer; what has come since is taken out (`unicode`).
 
 mod class;
 mod error;
