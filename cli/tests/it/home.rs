@@ -252,3 +252,17 @@ fn a_seed_below_zero_is_told_what_a_seed_is() {
         );
     }
 }
+
+/// The pack inside the binary is a gate for single drills and small sets, too: rules without data there fail nothing.
+#[test]
+fn the_flagship_drills_pass_the_gate_under_firedrills_own_rules() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = |scenario: &str| {
+        let args = ["run", "--engine", "virtual", "--rules", "firedrill"];
+        let (code, out, talk) = said(dir.path(), &[&args[..], &[scenario]].concat());
+        assert_eq!(code, Some(0), "{out}\n{talk}");
+        out
+    };
+    assert!(told("@flagship").contains("PASSED: all 5 incidents paged in time, no false page"));
+    assert!(told("worker-crash-all").contains("PASSED"));
+}
