@@ -16,10 +16,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use tempfile::TempDir;
 
-/// A fault that begins after 20 s and is on until `until`.
+/// A fault that begins after 20 s and is on until `until`, in a drill that goes on for longer than all others here need to
+/// begin, however slow the machine.
 fn text(fault: &Value, until: &str) -> String {
     first_scenario(fault)
-        .replace("duration: 200s", "duration: 5m")
+        .replace("duration: 200s", "duration: 1h")
         .replace("at: 60s", "at: 20s")
         .replace("warmup: 30s", "warmup: 10s")
         .replace("at: 2m", &format!("at: {until}"))
@@ -35,6 +36,7 @@ fn is_for_given(fault: &Value) -> bool {
 }
 
 /// A firedrill that runs drills in a directory of its own.
+#[derive(Debug)]
 struct Killed {
     firedrill: Child,
     dir: TempDir,
@@ -192,57 +194,49 @@ fn state(node: &Node) -> (Vec<String>, BTreeMap<String, String>) {
 fn whoever_kills_firedrill_in_the_middle_of_any_fault_leaves_nothing_behind() {
     need!("redis-server");
     let faults = listed();
-    let texts: Vec<String> = faults.iter().map(|fault| text(fault, "4m")).collect();
-    let jobs = texts.len().to_string();
-    let mut killed = Killed::start(&texts, &["--speed", "10", "--jobs", &jobs]);
-    killed.wait_for("all faults begun", |killed| killed.all_begun(texts.len()));
-    killed.kill();
-    // A Redis and two workers for each, or what the fault has left of them, and a reaper.
-    assert!(
-        killed.family.len() >= 2 * faults.len(),
-        "{:?}",
-        killed.family
-    );
-    killed.assert_gone("all faults");
-    killed.assert_clean();
+    // So many at once that a small machine sees all of them begin.
+    for some in faults.chunks(16) {
+        let texts: Vec<String> = some.iter().map(|fault| text(fault, "50m")).collect();
+        let jobs = texts.len().to_string();
+        let mut killed = Killed::start(&texts, &["--speed", "10", "--jobs", &jobs]);
+        killed.wait_for("all faults begun", |killed| killed.all_begun(texts.len()));
+        killed.kill();
+        // A Redis and two workers for each, or what the fault has left of them, and a reaper.
+        assert!(killed.family.len() >= 2 * some.len(), "{killed:?}");
+        let names: Vec<&str> = some.iter().map(name).collect();
+        killed.assert_gone(&names.join(", "));
+        killed.assert_clean();
+    }
 }
 
 #[test]
 fn a_redis_that_was_given_is_as_before_when_firedrill_was_killed_in_the_middle_of_any_fault() {
     need!("redis-server");
     // A database for each, and a password that only firedrill knows.
-    let node = Node::start(&[
-        "--databases",
-        "64",
-        "--user",
-        "ann",
-        "on",
-        ">hunter2",
-        "~*",
-        "&*",
-        "+@all",
-    ]);
+    let node = Node::start(&["--user", "ann", "on", ">hunter2", "~*", "&*", "+@all"]);
     let before = state(&node);
-    let faults = listed().into_iter().filter(is_for_given);
-    let mut all: Vec<(String, Killed)> = faults
-        .enumerate()
-        .map(|(db, fault)| {
-            let url = format!("redis://ann:hunter2@127.0.0.1:{}/{db}", node.port);
-            let args = ["--speed", "10", "--redis", &url];
-            let killed = Killed::start(&[text(&fault, "4m")], &args);
-            (name(&fault).to_owned(), killed)
-        })
-        .collect();
-    assert!(all.len() >= 8);
-    for (name, killed) in &mut all {
-        killed.wait_for(&format!("{name} begun"), |killed| killed.all_begun(1));
-    }
-    for (_, killed) in &mut all {
-        killed.kill();
-    }
-    for (name, killed) in &all {
-        killed.assert_gone(name);
-        killed.assert_clean();
+    let faults: Vec<Value> = listed().into_iter().filter(is_for_given).collect();
+    assert!(faults.len() >= 8);
+    for some in faults.chunks(16) {
+        let mut all: Vec<(&str, Killed)> = some
+            .iter()
+            .enumerate()
+            .map(|(db, fault)| {
+                let url = format!("redis://ann:hunter2@127.0.0.1:{}/{db}", node.port);
+                let args = ["--speed", "10", "--redis", &url];
+                (name(fault), Killed::start(&[text(fault, "50m")], &args))
+            })
+            .collect();
+        for (name, killed) in &mut all {
+            killed.wait_for(&format!("{name} begun"), |killed| killed.all_begun(1));
+        }
+        for (_, killed) in &mut all {
+            killed.kill();
+        }
+        for (name, killed) in &all {
+            killed.assert_gone(name);
+            killed.assert_clean();
+        }
     }
     assert_eq!(state(&node), before);
 }
@@ -316,7 +310,7 @@ fn when_its_reaper_is_killed_too_clean_does_it_alone() {
         let url = node.url();
         let redis = if given { &url } else { "auto" };
         let mut killed = Killed::start(
-            &[text(&fault(name), "4m")],
+            &[text(&fault(name), "50m")],
             &["--speed", "20", "--redis", redis],
         );
         killed.wait_for("fault begun", |killed| killed.all_begun(1));
@@ -351,7 +345,7 @@ fn when_its_reaper_is_killed_too_clean_does_it_alone() {
 fn a_journal_of_a_redis_that_does_not_answer_is_kept() {
     need!("redis-server");
     let node = Node::start(&[]);
-    let pause = text(&fault("queue.pause"), "4m");
+    let pause = text(&fault("queue.pause"), "50m");
     let mut killed = Killed::start(&[pause], &["--speed", "20", "--redis", &node.url()]);
     killed.wait_for("fault begun", |killed| killed.all_begun(1));
     killed.kill_both();
@@ -379,7 +373,7 @@ fn a_journal_of_a_redis_that_does_not_answer_is_kept() {
 #[test]
 fn a_journal_that_was_tampered_with_is_not_gone_by() {
     need!("redis-server");
-    let mut killed = Killed::start(&[text(&fault("worker.stop"), "4m")], &["--speed", "20"]);
+    let mut killed = Killed::start(&[text(&fault("worker.stop"), "50m")], &["--speed", "20"]);
     killed.wait_for("fault begun", |killed| killed.all_begun(1));
     killed.kill_both();
     let journal = killed.homes()[0].join("undo.jsonl");
@@ -407,7 +401,7 @@ fn a_journal_that_was_tampered_with_is_not_gone_by() {
 #[test]
 fn nothing_but_its_work_ends_a_reaper_and_it_holds_nobody_up() {
     need!("redis-server");
-    let mut killed = Killed::start(&[text(&fault("queue.pause"), "4m")], &["--speed", "20"]);
+    let mut killed = Killed::start(&[text(&fault("queue.pause"), "50m")], &["--speed", "20"]);
     killed.wait_for("fault begun", |killed| killed.all_begun(1));
     let reaper = reaper_of(killed.firedrill.id()).unwrap();
     let pid = Pid::from_raw(i32::try_from(reaper).unwrap()).unwrap();

@@ -89,9 +89,9 @@ pub(crate) use need;
 
 /// Waits until something holds.
 pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(180);
     while !holds() {
-        assert!(Instant::now() < deadline, "not within 60 s: {what}");
+        assert!(Instant::now() < deadline, "not within 180 s: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
