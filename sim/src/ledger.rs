@@ -124,7 +124,13 @@ impl LedgerFile {
             .append(true)
             .create_new(true)
             .open(path)?;
-        Ok(Self { file, count: 0 })
+        Ok(Self::of(file))
+    }
+
+    /// Goes on in an empty file.
+    #[must_use]
+    pub fn of(file: File) -> Self {
+        Self { file, count: 0 }
     }
 
     /// Appends one entry.

@@ -12,6 +12,7 @@ mod lag;
 mod left;
 mod lever;
 mod link;
+mod noted;
 mod observer;
 mod producer;
 mod replica;
@@ -109,6 +110,8 @@ pub enum LiveError {
     #[error("stopped before it began")]
     Stopped,
 }
+
+const PRODUCERS_LEDGER: &str = "the producer's ledger";
 
 /// What came of a live drill.
 #[derive(Debug)]
@@ -210,7 +213,8 @@ async fn run_on(
         clock,
         roster.clone(),
         told_tx,
-    );
+    )
+    .map_err(|error| LiveError::System(PRODUCERS_LEDGER, error))?;
     let mut observer = Observer::new(plan, options, (clock, &stand.addresses, roster.clone()));
     let (done_tx, done) = mpsc::unbounded_channel();
     let deaths = watch.deaths.take();
@@ -230,10 +234,11 @@ async fn run_on(
     let mut stand = director.finish().await?;
     let living = stand.fleet.living();
     let ledgers = stand.fleet.end().await;
+    let producer = producer.finish(clock, &options.abort).await;
     let left = Left {
         by_hand: roster.by_hand(),
         living,
-        producer: producer.finish(clock, &options.abort).await,
+        producer: producer.map_err(|error| LiveError::System(PRODUCERS_LEDGER, error))?,
         ledgers,
         absences: roster.absences(),
         stopped_at,

@@ -104,9 +104,9 @@ impl<'p> Observer<'p> {
                 Some(done) = done.recv() => self.acted(done, sink)?,
                 () = tokio::time::sleep(self.clock.until(end)) => break,
                 Some(word) = told.recv() => self.hear(word, sink)?,
-                _ = look.tick(), if self.gives_up => {
-                    producer.with_notes(|notes| self.strain.notes(notes));
-                    if let Some(what) = self.strain.beyond() {
+                _ = look.tick() => {
+                    self.strain.notes(&producer.fresh());
+                    if let (true, Some(what)) = (self.gives_up, self.strain.beyond()) {
                         return Err(LiveError::TooFast(what.to_owned()));
                     }
                 }

@@ -1,6 +1,7 @@
-//! The producer's task in a live drill: it enqueues over a connection of its own, and its ledger is in memory.
+//! The producer's task in a live drill: it enqueues over a connection of its own.
 
 use super::child::{Effect, Told};
+use super::noted::Noted;
 use super::watch::Roster;
 use crate::abort::Abort;
 use crate::metrics::ProducerMetrics;
@@ -13,6 +14,7 @@ use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::drive::{Host, Outside, drive};
 use firedrill_asynq::message::TaskMessage;
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -26,12 +28,12 @@ type LiveProducer = Producer<TaskMessage, Messages>;
 pub(super) struct ProducerTask {
     done: tokio::task::JoinHandle<()>,
     outside: mpsc::UnboundedSender<Outside<LiveProducer>>,
-    notes: Arc<Mutex<Vec<Note>>>,
+    noted: Arc<Mutex<Noted>>,
 }
 
-/// The producer's host: it has no handlers, and its ledger is in memory.
+/// The producer's host: it has no handlers.
 struct Notes {
-    entries: Arc<Mutex<Vec<Note>>>,
+    noted: Arc<Mutex<Noted>>,
     roster: Roster,
     routes: Routes,
     /// The way of each task that is not answered, and how many of them have the same id.
@@ -67,22 +69,23 @@ impl Host for Notes {
             }
             Note::Started { .. } | Note::Finished { .. } | Note::GivenUp { .. } => {}
         }
-        self.entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(entry);
+        let noted = self.noted.lock();
+        noted.unwrap_or_else(PoisonError::into_inner).note(entry);
     }
 }
 
 impl ProducerTask {
     /// Begins to produce.
+    ///
+    /// # Errors
+    /// When there is no file for its ledger.
     pub(super) fn spawn(
         plan: &Plan,
         (broker, metrics): (RedisBroker, Arc<Mutex<ProducerMetrics>>),
         clock: ClockOrigin,
         roster: Roster,
         told: mpsc::UnboundedSender<Told>,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let (outside_tx, outside) = mpsc::unbounded_channel();
         let messages = Messages::new(plan, clock.virtual_start);
         let mut producer = Producer::new(plan, clock.virtual_start, messages.queues(), messages)
@@ -92,9 +95,9 @@ impl ProducerTask {
                 // Nobody listens any more when the drill is over.
                 let _ = told.send(Told::Effect(Effect { process, step, at }));
             });
-        let notes = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::new(Mutex::new(Noted::new()?));
         let mut host = Notes {
-            entries: notes.clone(),
+            noted: noted.clone(),
             roster,
             routes: Routes::of(plan, clock.virtual_start),
             under_way: HashMap::new(),
@@ -103,21 +106,28 @@ impl ProducerTask {
         let done = tokio::spawn(async move {
             drive(&mut producer, &broker, clock, &mut host, outside).await;
         });
-        Self {
+        Ok(Self {
             done,
             outside: outside_tx,
-            notes,
-        }
+            noted,
+        })
     }
 
-    /// Looks at what has been noted so far.
-    pub(super) fn with_notes<T>(&self, look: impl FnOnce(&[Note]) -> T) -> T {
-        look(&self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, look: impl FnOnce(&mut Noted) -> T) -> T {
+        look(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What has been noted since this was asked last.
+    pub(super) fn fresh(&self) -> Vec<Note> {
+        self.with(Noted::take_fresh)
     }
 
     /// Has it send no more, waits, with a bound and unless the drill is stopped, until every task it has sent is answered,
     /// and takes the ledger.
-    pub(super) async fn finish(self, clock: ClockOrigin, abort: &Abort) -> Vec<Note> {
+    ///
+    /// # Errors
+    /// When the ledger is not whole.
+    pub(super) async fn finish(self, clock: ClockOrigin, abort: &Abort) -> io::Result<Vec<Note>> {
         // A closed channel means the producer has ended already.
         let _ = self.outside.send(Outside::Event(Event::Stop));
         // Its notes are whole when it has heard of that.
@@ -129,22 +139,20 @@ impl ProducerTask {
         let _ = heard.await;
         let patience =
             tokio::time::Instant::now() + clock.real_millis(10_000).max(Duration::from_secs(2));
-        loop {
-            let answered = self.with_notes(|notes| {
-                let is_sent = |note: &&Note| matches!(note, Note::Sent { .. });
-                notes.len() == 2 * notes.iter().filter(is_sent).count()
-            });
+        let stopped = loop {
             let stopped = abort.is_asked();
+            let answered = self.with(|noted| noted.is_answered());
             if stopped || answered || tokio::time::Instant::now() >= patience {
-                let _ = self.outside.send(Outside::Event(Event::Shutdown));
-                // It leaves the listings of schedulers, if Redis is there.
-                let within = Duration::from_millis(if stopped { 200 } else { 1_000 });
-                let _ = tokio::time::timeout(within, self.done).await;
-                return std::mem::take(
-                    &mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner),
-                );
+                break stopped;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        };
+        let _ = self.outside.send(Outside::Event(Event::Shutdown));
+        // It leaves the listings of schedulers, if Redis is there.
+        let within = Duration::from_millis(if stopped { 200 } else { 1_000 });
+        let _ = tokio::time::timeout(within, self.done).await;
+        let noted = self.noted.lock();
+        let mut noted = noted.unwrap_or_else(PoisonError::into_inner);
+        noted.take_all()
     }
 }
