@@ -34,7 +34,7 @@ mod series;
 mod start;
 
 pub use data::Data;
-pub use failure::TestFailure;
+pub use failure::{FiringAlert, TestFailure};
 pub use promtool::Comparison;
 
 use crate::compat::Compat;

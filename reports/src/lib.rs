@@ -37,6 +37,7 @@ pub mod bounds;
 pub mod cause;
 mod curves;
 pub mod diagnose;
+pub mod export;
 pub mod fidelity;
 pub mod jsonl;
 pub mod pack;

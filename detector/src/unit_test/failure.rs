@@ -57,6 +57,33 @@ pub(super) struct Compared<T> {
 pub(super) const NOT_EXPANDED: &str =
     "note: what an annotation says in Prometheus is not known here";
 
+/// An alert that fires: its labels, the name among them, and annotations, in order of names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FiringAlert {
+    /// Label names and values.
+    pub labels: Vec<(String, String)>,
+    /// Annotation names and values.
+    pub annotations: Vec<(String, String)>,
+}
+
+impl TestFailure {
+    /// The alert that a case asks about and what of it fires, if that is what came out otherwise.
+    #[must_use]
+    pub fn firing(&self) -> Option<(&str, Vec<FiringAlert>)> {
+        let Finding::Alert {
+            alert, compared, ..
+        } = &self.finding
+        else {
+            return None;
+        };
+        let found = compared.found.iter().map(|found| FiringAlert {
+            labels: found.labels.clone(),
+            annotations: found.annotations.clone(),
+        });
+        Some((alert, found.collect()))
+    }
+}
+
 impl fmt::Display for TestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: ", self.file, self.line)?;
