@@ -1,5 +1,5 @@
 # The menu. Anything cleverer lives in firedrill itself or in .ci/.
-.PHONY: help drill catalogue test lint bench peers fidelity build dist clean
+.PHONY: help drill catalogue soak test lint bench peers fidelity build dist clean
 
 SPEED ?= auto
 
