@@ -375,9 +375,16 @@ pub struct Check {
     /// Records, or the directories that hold them: says what each rule saw in them, and why it cannot fire or always does
     #[arg(long, value_name = "RUN", num_args = 1..)]
     pub against: Vec<PathBuf>,
-    /// Print what is found in the records as JSON
-    #[arg(long, requires = "against")]
+    /// How often Prometheus scrapes, which ranges and waits are held against [default: as the named scenarios and records have it,
+    /// else 15s]
+    #[arg(long, value_name = "DURATION")]
+    pub scrape_interval: Option<Span>,
+    /// Print what is found as JSON
+    #[arg(long)]
     pub json: bool,
+    /// Print what is found as SARIF 2.1.0, for code hosts that show it beside the lines
+    #[arg(long, conflicts_with = "json")]
+    pub sarif: bool,
     /// Warnings fail the check, too
     #[arg(long)]
     pub strict: bool,

@@ -54,7 +54,8 @@ pub fn list(args: &List, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut packs = Vec::new();
     for pack in builtin::rule_packs() {
         let (name, text) = (pack.shown(), pack.text.to_owned());
-        let rules = inputs::rule_file(RuleText { name, text })?;
+        let rules = inputs::rule_file(RuleText { name, text })
+            .map_err(|found| Failure::problems(&found))?;
         let alerts: Vec<String> = rules
             .set
             .alerts()

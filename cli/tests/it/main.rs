@@ -4,6 +4,7 @@ mod against;
 mod all_options;
 mod asynq_line;
 mod bounds;
+mod check;
 mod cleanup;
 mod cli;
 mod diagnose;
