@@ -379,6 +379,9 @@ pub struct Check {
     /// else 15s]
     #[arg(long, value_name = "DURATION")]
     pub scrape_interval: Option<Span>,
+    /// How many exporters of asynq Prometheus scrapes: with several, sums that count each queue once for each of them are told
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub exporters: u32,
     /// Print what is found as JSON
     #[arg(long)]
     pub json: bool,

@@ -145,10 +145,8 @@ impl Kind {
     pub fn severity(self) -> Severity {
         match self {
             Self::Invalid => Severity::Error,
-            Self::Reservation | Self::NoRule | Self::Record(_) => Severity::Warning,
+            Self::Reservation | Self::NoRule | Self::Rule(_) | Self::Record(_) => Severity::Warning,
             Self::UnknownMetric | Self::Scenario => Severity::Note,
-            Self::Rule(kind) if kind.is_note() => Severity::Note,
-            Self::Rule(_) => Severity::Warning,
         }
     }
 }

@@ -31,6 +31,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
             messages: Vec::new(),
         },
         checked: Checked::default(),
+        exporters: args.exporters,
     };
     for record in &named.records {
         let path = shown(record);
@@ -109,6 +110,8 @@ struct Checking<'t> {
     is_said: bool,
     failure: Failure,
     checked: Checked,
+    /// Of asynq.
+    exporters: u32,
 }
 
 impl Checking<'_> {
@@ -160,7 +163,8 @@ impl Checking<'_> {
             self.found(Finding::of_problem(Kind::Reservation, warning));
         }
         let default = World::default();
-        let around = inputs::world::surroundings(world.unwrap_or(&default), scraped_ms);
+        let around =
+            inputs::world::surroundings(world.unwrap_or(&default), scraped_ms, self.exporters);
         for rule in set.remarks(&around) {
             for found in Finding::of_remarks(&rule) {
                 self.found(found);

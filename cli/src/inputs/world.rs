@@ -19,8 +19,9 @@ pub(crate) fn named(args: &args::World) -> Result<Option<World>, Failure> {
     args.world.as_deref().map(load).transpose()
 }
 
-/// What is known of the metrics of a world whose targets are scraped every `scrape_interval_ms`, where they do not say.
-pub(crate) fn surroundings(world: &World, scrape_interval_ms: i64) -> Surroundings {
+/// What is known of the metrics of a world whose targets are scraped every `scrape_interval_ms`, where they do not say, and
+/// that has so many exporters of asynq.
+pub(crate) fn surroundings(world: &World, scrape_interval_ms: i64, exporters: u32) -> Surroundings {
     let mut metrics = BTreeMap::new();
     for row in rows(world) {
         let metric = Metric {
@@ -29,7 +30,7 @@ pub(crate) fn surroundings(world: &World, scrape_interval_ms: i64) -> Surroundin
                 _ => MetricType::Counter,
             },
             scrape_interval_ms: row.target_in(world).and_then(|target| target.interval_ms),
-            is_shared: row.is_shared(),
+            is_shared: exporters > 1 && row.is_shared(),
         };
         metrics.extend(row.sample_names().into_iter().map(|name| (name, metric)));
     }

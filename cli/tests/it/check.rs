@@ -24,7 +24,7 @@ fn machines_get_every_finding_with_its_place() {
     fs::write(dir.join("r.yml"), RULES).unwrap();
     fs::write(
         dir.join("wrong.yml"),
-        "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up ==\n",
+        "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up\n    exp: up\n",
     )
     .unwrap();
     let (code, out, err) = said(dir, &["check", "--json", "r.yml", "wrong.yml"]);
@@ -53,7 +53,7 @@ fn machines_get_every_finding_with_its_place() {
             "r.yml:4:5 Growing warning for_below_scrape",
             "r.yml:4:5 Growing warning gauge_rate",
             "r.yml:8:5 Stalled warning range_of_few_scrapes",
-            "wrong.yml:5:15 null error invalid",
+            "wrong.yml:6:5 null error invalid",
         ]
     );
     assert_eq!(
@@ -70,7 +70,22 @@ fn machines_get_every_finding_with_its_place() {
     assert_eq!(last["artifactLocation"]["uri"], "wrong.yml");
     assert_eq!(
         (&last["region"]["startLine"], &last["region"]["startColumn"]),
-        (&5.into(), &15.into())
+        (&6.into(), &5.into())
+    );
+
+    // Sums over several exporters of one Redis.
+    fs::write(
+        dir.join("sum.yml"),
+        "groups: [{ name: g, rules: [{ alert: Deep, expr: sum(asynq_queue_size) > 9 }] }]",
+    )
+    .unwrap();
+    let (code, _, err) = said(dir, &["check", "sum.yml", "--strict"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let (code, _, err) = said(dir, &["check", "sum.yml", "--strict", "--exporters", "2"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        err.contains("Deep: `sum(asynq_queue_size)` counts every queue once for each exporter"),
+        "{err}"
     );
 
     // Under scrapes that are often enough, and strictly.

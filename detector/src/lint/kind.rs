@@ -65,12 +65,6 @@ impl RemarkKind {
         self.told().1
     }
 
-    /// Whether it depends on what cannot be known here: no reason to fail a check.
-    #[must_use]
-    pub fn is_note(self) -> bool {
-        self == Self::DoubleCount
-    }
-
     fn told(self) -> (&'static str, &'static str) {
         match self {
             Self::NoComparison => (

@@ -77,7 +77,7 @@ impl Reading<'_> {
             self.say(
                 RemarkKind::DoubleCount,
                 &expr.to_string(),
-                format!("counts every queue once for each exporter of {name}: with two replicas of the exporter, twice"),
+                format!("counts every queue once for each exporter of {name}: all of them read the same Redis"),
                 "take one of them first, as in `sum(max by (queue) (...))`, or scrape one exporter only",
             );
         }

@@ -18,7 +18,7 @@ pub struct Metric {
     pub kind: MetricType,
     /// How often it is scraped, in milliseconds; `None`: as all are.
     pub scrape_interval_ms: Option<i64>,
-    /// Whether whoever exposes it says the same, as it is read from a store that all of them share.
+    /// Whether several targets expose it and all say the same, as each reads it from a store that they share.
     pub is_shared: bool,
 }
 
@@ -46,7 +46,7 @@ impl Surroundings {
         metric.is_some_and(|metric| metric.kind == MetricType::Gauge)
     }
 
-    /// Whether every exporter of it says the same.
+    /// Whether several exporters say the same of it.
     pub(super) fn is_shared(&self, name: &str) -> bool {
         self.metrics
             .get(name)

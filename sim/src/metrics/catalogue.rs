@@ -231,7 +231,7 @@ impl Row {
         }
     }
 
-    /// Whether every replica of the target says the same: asynq's collector reads it from the Redis all of them share.
+    /// Whether replicas of the target, if there are any, say the same: asynq's collector reads it from the Redis all of them share.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.target == ASYNQ
