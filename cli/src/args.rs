@@ -8,11 +8,13 @@ mod pace;
 mod records;
 mod upkeep;
 
-pub use common::{Delivery, Redis, Routing, Rules, Span, Wait, World};
+pub use common::{
+    Delivery, Dialect, Feature, Generation, Redis, Routing, Rules, Span, Wait, World,
+};
 pub use drills::{Engine, Fidelity, Plan, Run, Tune};
 pub use files::{
-    Check, Completions, Faults, Feature, Generation, Help, Init, List, Metrics, Schema, SchemaOf,
-    Show, Test, TestRules, Tested,
+    Check, Completions, Faults, Help, Init, List, Metrics, Schema, SchemaOf, Show, Test, TestRules,
+    Tested,
 };
 pub use pace::{Jobs, Speed};
 pub use records::{Diagnose, Judged, Report, Score};

@@ -8,7 +8,7 @@ pub(crate) mod world;
 
 pub(crate) use kind::Kind;
 pub(crate) use named::{Named, Place, Source};
-pub(crate) use rules::{Paging, pack, rule_file, rule_pack, rule_texts, rules, texts};
+pub(crate) use rules::{Paging, pack, reading_of, rule_file, rule_pack, rule_texts, rules, texts};
 
 use crate::args;
 use crate::exit::Exit;
@@ -21,7 +21,7 @@ use firedrill_reports::Record;
 use firedrill_reports::alertmanager::Config;
 use firedrill_reports::bounds;
 use firedrill_reports::pack::RulePack;
-use firedrill_reports::record::RuleText;
+use firedrill_reports::record::{RuleReading, RuleText};
 use firedrill_sim::agreement;
 use firedrill_sim::builtin;
 use firedrill_sim::drill::Rules;
@@ -150,6 +150,7 @@ pub(crate) fn for_drills(words: &[PathBuf], rules: &args::Rules) -> Named {
 pub(crate) fn rules_and<T>(
     named: &Named,
     rules: &args::Rules,
+    reading: RuleReading,
     (delivery, routing): (args::Delivery, &args::Routing),
     other: Result<T, Failure>,
     terminal: &Terminal,
@@ -165,10 +166,10 @@ pub(crate) fn rules_and<T>(
     let load = |texts: Vec<RuleText>| match &config {
         Ok(config) => {
             let paging = Paging::new(&rules.pages, config.clone());
-            rule_pack(texts, &paging).map(Some)
+            rule_pack(texts, reading, &paging).map(Some)
         }
         // Who would page is not known, but all else is.
-        Err(_) => rule_texts(texts).map(|_| None),
+        Err(_) => rule_texts(texts, reading).map(|_| None),
     };
     // Without them there is nothing to say about the default ones.
     let loaded = match (named.rules.is_empty(), &understood) {

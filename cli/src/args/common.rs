@@ -1,7 +1,8 @@
 //! What several commands ask: rules, world, delivery, Redis.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use firedrill_asynq::broker::redis::address::{Address, AddressError};
+use firedrill_reports::record::{self, RuleReading};
 use std::convert::Infallible;
 use std::path::PathBuf;
 
@@ -20,6 +21,70 @@ pub struct Rules {
     /// Severities that count as a page; replaces what the rule files say
     #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
     pub pages: Vec<String>,
+    /// How rule files are read.
+    #[command(flatten)]
+    pub dialect: Dialect,
+}
+
+/// How rule files are read.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Dialect {
+    /// Prometheus generation to agree with [default: v3; of a record, as it was]
+    #[arg(long, value_enum, value_name = "VERSION")]
+    pub compat: Option<Generation>,
+    /// Accept unknown keys in rule files
+    #[arg(long)]
+    pub ignore_unknown_fields: bool,
+    /// Features of Prometheus to enable, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME")]
+    pub enable_feature: Vec<Feature>,
+}
+
+impl Dialect {
+    /// Whether anything was said.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        self.compat.is_some() || self.ignore_unknown_fields || !self.enable_feature.is_empty()
+    }
+
+    /// What was said here goes before how a record's rules were read.
+    #[must_use]
+    pub fn over(&self, recorded: RuleReading) -> RuleReading {
+        RuleReading {
+            compat: match self.compat {
+                None => recorded.compat,
+                Some(Generation::V2) => record::Generation::V2,
+                Some(Generation::V3) => record::Generation::V3,
+            },
+            ignore_unknown_fields: self.ignore_unknown_fields || recorded.ignore_unknown_fields,
+            experimental_functions: recorded.experimental_functions
+                || self
+                    .enable_feature
+                    .contains(&Feature::PromqlExperimentalFunctions),
+        }
+    }
+
+    /// For new drills: what was not said is as Prometheus 3 has it.
+    #[must_use]
+    pub fn of_new_drills(&self) -> RuleReading {
+        self.over(RuleReading::default())
+    }
+}
+
+/// A feature of Prometheus that has to be enabled there, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Feature {
+    /// Experimental functions, such as `mad_over_time`
+    PromqlExperimentalFunctions,
+}
+
+/// A Prometheus generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generation {
+    /// As Prometheus 2.42
+    V2,
+    /// As Prometheus 3.14
+    V3,
 }
 
 /// What a Prometheus sees of the fleet.

@@ -1,7 +1,7 @@
 //! What looks at files that people write, and what is built in: `check`, `test`, `init`, `list`, `show`, `schema`, `faults`, `metrics`,
 //! and help.
 
-use super::{Span, World};
+use super::{Dialect, Span, World};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -33,6 +33,9 @@ pub struct Check {
     /// Warnings fail the check, too
     #[arg(long)]
     pub strict: bool,
+    /// How rule files are read.
+    #[command(flatten)]
+    pub dialect: Dialect,
 }
 
 /// `test`.
@@ -62,9 +65,6 @@ pub struct TestRules {
     /// Run only tests whose names the regular expression matches; may be given several times
     #[arg(long, value_name = "REGEX")]
     pub run: Vec<String>,
-    /// Prometheus generation to agree with
-    #[arg(long, value_enum, default_value_t = Generation::V3, value_name = "VERSION")]
-    pub compat: Generation,
     /// Evaluate each group at its own `interval`, as a server does; promtool evaluates all at `evaluation_interval`
     #[arg(long)]
     pub honour_group_interval: bool,
@@ -74,28 +74,9 @@ pub struct TestRules {
     /// Tell when tests begin and end, and all samples at their end
     #[arg(long)]
     pub debug: bool,
-    /// Accept unknown keys in rule files
-    #[arg(long)]
-    pub ignore_unknown_fields: bool,
-    /// Features of Prometheus to enable, separated by commas
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME")]
-    pub enable_feature: Vec<Feature>,
-}
-
-/// A feature of Prometheus that has to be enabled there, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Feature {
-    /// Experimental functions, such as `mad_over_time`
-    PromqlExperimentalFunctions,
-}
-
-/// A Prometheus generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Generation {
-    /// As Prometheus 2.42
-    V2,
-    /// As Prometheus 3.14
-    V3,
+    /// How rule files are read.
+    #[command(flatten)]
+    pub dialect: Dialect,
 }
 
 /// `init`.

@@ -1,6 +1,6 @@
 //! What looks at recorded drills: `score`, `report`, `diagnose`.
 
-use super::{Delivery, Routing};
+use super::{Delivery, Dialect, Routing};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -22,6 +22,9 @@ pub struct Judged {
     /// Routing.
     #[command(flatten)]
     pub routing: Routing,
+    /// How rule files are read.
+    #[command(flatten)]
+    pub dialect: Dialect,
 }
 
 /// `score`.

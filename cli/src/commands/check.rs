@@ -8,7 +8,7 @@ use crate::terminal::Terminal;
 use firedrill_detector::text::counted;
 use firedrill_detector::yaml::Problem;
 use firedrill_reports::check::{Checked, CheckedFile, Finding, Kind};
-use firedrill_reports::record::RuleText;
+use firedrill_reports::record::{RuleReading, RuleText};
 use firedrill_reports::{Diagnoser, Diagnosis, Record, bounds, render};
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::shown;
@@ -32,6 +32,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         },
         checked: Checked::default(),
         exporters: args.exporters,
+        reading: RuleReading::default(),
     };
     for record in &named.records {
         let path = shown(record);
@@ -57,6 +58,8 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         true => Ok(Vec::new()),
         false => inputs::records(&inputs::without_copies(&args.against, terminal)),
     };
+    let opened = records.as_ref().map_or(&[][..], Vec::as_slice);
+    checking.reading = inputs::reading_of(&args.dialect, opened, terminal);
     let scraped_ms = scrape_interval_ms(
         args.scrape_interval,
         plans.iter().flatten(),
@@ -81,7 +84,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         return Err(checking.failure);
     }
     if !args.against.is_empty() {
-        checking.checked.diagnosis = Some(against(texts, &records?)?);
+        checking.checked.diagnosis = Some(against(texts, checking.reading, &records?)?);
     }
     checking.print(args);
     Ok(match checking.checked.is_sound(args.strict) {
@@ -112,6 +115,7 @@ struct Checking<'t> {
     checked: Checked,
     /// Of asynq.
     exporters: u32,
+    reading: RuleReading,
 }
 
 impl Checking<'_> {
@@ -152,13 +156,14 @@ impl Checking<'_> {
     /// The texts of a rule file that can be loaded.
     fn rules(&mut self, source: &Source, world: Option<&World>, scraped_ms: i64) -> Vec<RuleText> {
         let (name, text) = (source.name.clone(), source.text.clone());
-        let Rules { set, texts, .. } = match inputs::rule_file(RuleText { name, text }) {
-            Ok(rules) => rules,
-            Err(problems) => {
-                self.problems(&problems);
-                return Vec::new();
-            }
-        };
+        let Rules { set, texts, .. } =
+            match inputs::rule_file(RuleText { name, text }, self.reading) {
+                Ok(rules) => rules,
+                Err(problems) => {
+                    self.problems(&problems);
+                    return Vec::new();
+                }
+            };
         for warning in set.warnings() {
             self.found(Finding::of_problem(Kind::Reservation, warning));
         }
@@ -226,13 +231,17 @@ impl Checking<'_> {
 }
 
 /// Holds all rules together against the records, one after the other.
-fn against(texts: Vec<RuleText>, records: &[Record]) -> Result<Diagnosis, Failure> {
+fn against(
+    texts: Vec<RuleText>,
+    reading: RuleReading,
+    records: &[Record],
+) -> Result<Diagnosis, Failure> {
     if texts.is_empty() {
         return Err(Failure::usage(
             "--against: there is no rule file to hold against the records",
         ));
     }
-    let rules = inputs::rules(texts).map_err(|problems| Failure::problems(&problems))?;
+    let rules = inputs::rules(texts, reading).map_err(|problems| Failure::problems(&problems))?;
     let mut diagnoser = Diagnoser::new(&rules.set);
     inputs::each(records, |record| {
         bounds::check_record(record, &rules.set).map_err(Failure::usage)

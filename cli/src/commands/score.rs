@@ -12,7 +12,7 @@ use firedrill_reports::alertmanager::Config;
 use firedrill_reports::bounds;
 use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};
 use firedrill_reports::pack::RulePack;
-use firedrill_reports::record::{AlertState, RuleText};
+use firedrill_reports::record::{AlertState, RuleReading, RuleText};
 use firedrill_reports::{
     Diagnoser, Diagnosis, DrillScore, Record, Replay, Scorecard, Verdict, render, replay,
     score_drill,
@@ -92,21 +92,29 @@ pub(crate) fn scored(judged: &args::Judged, terminal: &Terminal) -> Result<Vec<S
             .extend(also.flat_map(|also| also.messages.clone()));
         failure
     })?;
+    let opened = records.as_ref().map_or(&[][..], Vec::as_slice);
+    let reading = match named.rules.is_empty() && !judged.dialect.is_given() {
+        // Each as in its drill.
+        true => RuleReading::default(),
+        false => inputs::reading_of(&judged.dialect, opened, terminal),
+    };
     let other: Option<Vec<RuleText>> = if named.rules.is_empty() {
         None
     } else {
-        Some(inputs::rule_texts(inputs::texts(&named.rules))?)
+        Some(inputs::rule_texts(inputs::texts(&named.rules), reading)?)
     };
     records?
         .into_iter()
         .map(|record| {
             let texts = other.clone().unwrap_or_else(|| record.header.rules.clone());
             let paging = judged.paging(given.as_ref(), &record)?;
-            let (rules, pack) = inputs::pack(texts, &paging)?;
+            let recorded = record.header.reading;
+            let reading = judged.dialect.over(recorded);
+            let (rules, pack) = inputs::pack(texts, reading, &paging)?;
             bounds::check_record(&record, &rules.set)
                 .map_err(|error| Failure::usage(error).about(&record.header.scenario))?;
             let replayed = replay(&record, &rules.set);
-            if other.is_none() && agreement::differs(&record, &replayed) {
+            if other.is_none() && reading == recorded && agreement::differs(&record, &replayed) {
                 return Err(Failure::usage(
                     "the alerts in this record are not those that its rules raise on its samples: one or the other was \
                      changed, or another release of firedrill evaluated them; `--rules FILE` judges the samples alone",

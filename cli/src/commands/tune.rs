@@ -13,9 +13,9 @@ use crate::inputs;
 use crate::inputs::{Named, Place};
 use crate::signals::Signals;
 use crate::terminal::Terminal;
+use firedrill_detector::RuleFile;
 use firedrill_detector::text::counted;
 use firedrill_detector::tuning::Settings;
-use firedrill_detector::{Compat, RuleFile};
 use firedrill_reports::bounds;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::render;
@@ -70,9 +70,12 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         inputs::modelled(&named.scenarios, terminal),
         inputs::records(&inputs::without_copies(&named.records, terminal)),
     );
+    let records = inputs.as_ref().map_or(&[][..], |(_, records)| records);
+    let reading = inputs::reading_of(&args.rules.dialect, records, terminal);
     let (rules, pack, (scenarios, records)) = inputs::rules_and(
         &named,
         &args.rules,
+        reading,
         (args.delivery, &Routing::default()),
         inputs,
         terminal,
@@ -170,7 +173,8 @@ fn tuner(
         name: rule.name.clone(),
         text: rule.text.clone(),
     });
-    let settings = Settings::load(files.collect(), Compat::default())
+    let reading = rules.reading;
+    let settings = Settings::load_as(files.collect(), reading.compat.into(), reading.into())
         .map_err(|problems| Failure::problems(&problems))?;
     let axes = Axis::parse_all(&settings, &args.vary, interval_ms).map_err(|found| Failure {
         exit: Exit::Usage,

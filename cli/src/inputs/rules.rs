@@ -1,17 +1,20 @@
 //! Rule files, what their comments say about scoring, and which of their alerts page.
 
 use super::Source;
+use crate::args::Dialect;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::terminal::Terminal;
 use firedrill_detector::text::printable;
 use firedrill_detector::yaml::{Position, Problem, Problems, closest};
-use firedrill_detector::{Compat, RuleFile, RuleSet};
+use firedrill_reports::Record;
 use firedrill_reports::alertmanager::Config;
 use firedrill_reports::pack::{RulePack, Severities, check_strays};
-use firedrill_reports::record::RuleText;
+use firedrill_reports::record::{RuleReading, RuleText};
 use firedrill_reports::score::Delivery;
 use firedrill_sim::drill::Rules;
 use firedrill_sim::scenario::FAMILIES;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What says which alerts page.
@@ -42,17 +45,11 @@ pub(crate) fn texts(sources: &[Source]) -> Vec<RuleText> {
 }
 
 /// Loads rule texts.
-pub(crate) fn rules(texts: Vec<RuleText>) -> Result<Rules, Vec<Problem>> {
-    let files: Vec<RuleFile> = texts
-        .iter()
-        .map(|rule| RuleFile {
-            name: rule.name.clone(),
-            text: rule.text.clone(),
-        })
-        .collect();
-    let set = RuleSet::load(&files, Compat::default())?;
+pub(crate) fn rules(texts: Vec<RuleText>, reading: RuleReading) -> Result<Rules, Vec<Problem>> {
+    let set = reading.load(&texts)?;
     Ok(Rules {
         texts,
+        reading,
         set,
         delivery: Delivery::default(),
         alertmanager: None,
@@ -62,30 +59,34 @@ pub(crate) fn rules(texts: Vec<RuleText>) -> Result<Rules, Vec<Problem>> {
 /// Loads rule texts that were given for this command, with what their comments say about scoring.
 pub(crate) fn rule_pack(
     texts: Vec<RuleText>,
+    reading: RuleReading,
     paging: &Paging,
 ) -> Result<(Rules, RulePack), Failure> {
     directives(&texts).map_err(|found| Failure::problems(&found))?;
-    have_rules(&texts)?;
-    pack(texts, paging)
+    have_rules(&texts, reading)?;
+    pack(texts, reading, paging)
 }
 
 /// Rule texts that were given for this command, if they can be loaded; who is paged of them is another matter.
-pub(crate) fn rule_texts(texts: Vec<RuleText>) -> Result<Vec<RuleText>, Failure> {
+pub(crate) fn rule_texts(
+    texts: Vec<RuleText>,
+    reading: RuleReading,
+) -> Result<Vec<RuleText>, Failure> {
     directives(&texts).map_err(|found| Failure::problems(&found))?;
-    have_rules(&texts)?;
-    let loaded = commented(texts).map_err(|found| Failure::problems(&found))?;
+    have_rules(&texts, reading)?;
+    let loaded = commented(texts, reading).map_err(|found| Failure::problems(&found))?;
     Ok(loaded.0.texts)
 }
 
 /// Refuses files without a single rule: nothing would be judged, and nobody would notice. What is wrong besides is told by
 /// whoever loads them.
-fn have_rules(texts: &[RuleText]) -> Result<(), Failure> {
+fn have_rules(texts: &[RuleText], reading: RuleReading) -> Result<(), Failure> {
     let mut failure = Failure {
         exit: Exit::Usage,
         messages: Vec::new(),
     };
     for text in texts {
-        if rules(vec![text.clone()]).is_ok_and(|rules| rules.set.rule_count() == 0) {
+        if rules(vec![text.clone()], reading).is_ok_and(|rules| rules.set.rule_count() == 0) {
             failure.messages.push(format!(
                 "{}: there is no rule in it; name a file with rules under `groups`",
                 printable(&text.name)
@@ -144,9 +145,13 @@ fn unknown_causes(texts: &[RuleText]) -> Vec<Problem> {
 
 /// Loads rule texts with what their comments say about scoring. Severities that no alert has are refused, and so is a pack
 /// that would page nobody.
-pub(crate) fn pack(texts: Vec<RuleText>, paging: &Paging) -> Result<(Rules, RulePack), Failure> {
+pub(crate) fn pack(
+    texts: Vec<RuleText>,
+    reading: RuleReading,
+    paging: &Paging,
+) -> Result<(Rules, RulePack), Failure> {
     let pages = &paging.severities;
-    let (rules, mut pack) = commented(texts).map_err(|found| Failure::problems(&found))?;
+    let (rules, mut pack) = commented(texts, reading).map_err(|found| Failure::problems(&found))?;
     let severities = Severities::of(&rules.set);
     if !pages.is_empty() {
         let replaced = pack.page_on(pages, &severities);
@@ -176,16 +181,19 @@ pub(crate) fn pack(texts: Vec<RuleText>, paging: &Paging) -> Result<(Rules, Rule
 ///
 /// # Errors
 /// With all that is wrong with it.
-pub(crate) fn rule_file(text: RuleText) -> Result<Rules, Vec<Problem>> {
+pub(crate) fn rule_file(text: RuleText, reading: RuleReading) -> Result<Rules, Vec<Problem>> {
     let texts = vec![text];
     directives(&texts)?;
-    let (rules, pack) = commented(texts)?;
+    let (rules, pack) = commented(texts, reading)?;
     pack.check_said_pages(&Severities::of(&rules.set))?;
     Ok(rules)
 }
 
-fn commented(texts: Vec<RuleText>) -> Result<(Rules, RulePack), Vec<Problem>> {
-    let rules = rules(texts)?;
+fn commented(
+    texts: Vec<RuleText>,
+    reading: RuleReading,
+) -> Result<(Rules, RulePack), Vec<Problem>> {
+    let rules = rules(texts, reading)?;
     let alerts: Vec<String> = rules
         .set
         .alerts()
@@ -194,4 +202,29 @@ fn commented(texts: Vec<RuleText>) -> Result<(Rules, RulePack), Vec<Problem>> {
     let pack = RulePack::parse(&rules.texts, &alerts)?;
     let pack = pack.looking(&rules.set);
     Ok((rules, pack))
+}
+
+/// How rules that are held against records are read: as was said, and else as those of the first record were. Says of which
+/// records that is another way than in the drill.
+pub(crate) fn reading_of(
+    dialect: &Dialect,
+    records: &[Record],
+    terminal: &Terminal,
+) -> RuleReading {
+    let recorded = records.first().map(|record| record.header.reading);
+    let reading = dialect.over(recorded.unwrap_or_default());
+    let others = records.iter().map(|record| &record.header);
+    let others = others.filter(|header| header.reading != reading);
+    let told: BTreeSet<String> = others
+        .map(|header| {
+            format!(
+                "{}: its rules were read with {} in the drill, and are read with {reading} now",
+                header.scenario, header.reading
+            )
+        })
+        .collect();
+    for line in told {
+        terminal.say(line);
+    }
+    reading
 }

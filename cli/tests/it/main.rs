@@ -30,6 +30,7 @@ mod names;
 mod nodes;
 mod output;
 mod prometheus;
+mod reading;
 mod reaper;
 mod redis_server;
 mod remedies;
