@@ -109,6 +109,18 @@ impl Config {
         }
     }
 
+    /// Whether an alert keeps another from being sent while it fires.
+    pub(crate) fn inhibits(&self, source: &Labels, target: &Labels) -> bool {
+        let mut rules = self.inhibit_rules.iter();
+        rules.any(|rule| rule.source_for(target, std::iter::once(source)).is_some())
+    }
+
+    /// Whether an alert may keep others from being sent.
+    pub(crate) fn may_inhibit(&self, labels: &Labels) -> bool {
+        let mut rules = self.inhibit_rules.iter();
+        rules.any(|rule| rule.is_source(labels))
+    }
+
     /// Names of the receivers an alert instance is routed to, in the order of the routes.
     #[must_use]
     pub fn receivers_of(&self, labels: &Labels) -> Vec<&str> {

@@ -7,8 +7,8 @@
 //! not there from the beginning has a default. 1.1 added the waits of every queue ([`QueueWaits`]) and what busy slots
 //! lost ([`Lag::busy_turn_ms`]). 1.2 added the steps of the timeline, to which marks and incidents refer by id
 //! ([`PlannedStep`]), delivery ([`Header::group_wait_ms`]), what was done from outside ([`Interference`]), the longest
-//! single delays ([`Gap`]), how rules were read ([`RuleReading`]), what no step explains ([`Unexplained`]), and whether an alert let go only because its data was
-//! gone ([`Transition::data_gone`]).
+//! single delays ([`Gap`]), how rules were read ([`RuleReading`]), what no step explains ([`Unexplained`]), and whether an alert
+//! let go only because its data was gone ([`Transition::data_gone`]).
 
 mod reading;
 
