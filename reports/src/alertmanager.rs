@@ -23,7 +23,7 @@ mod route;
 
 pub use matcher::Labels;
 pub use notify::{Notification, Reason, Sent, Silence, Suppressed, notify};
-pub use route::Reach;
+pub use route::{MayReach, Reach};
 
 use crate::record::RuleText;
 use inhibit::InhibitRule;
@@ -97,6 +97,12 @@ impl Config {
                 fits
             }
         })
+    }
+
+    /// Names of the receivers, and whether they page, in order.
+    pub fn receivers(&self) -> impl Iterator<Item = (&str, bool)> {
+        let all = self.receivers.iter();
+        all.map(|(name, receiver)| (name.as_str(), receiver.pages))
     }
 
     fn reach_of(&self, route: usize) -> Reach {

@@ -1,8 +1,11 @@
 //! What is found in the files that people wrote, each with its place: what `check` tells machines.
 
+use crate::alertmanager::{Config, MayReach, Reach};
 use crate::diagnose::{self, Diagnosis, Grade};
-use firedrill_detector::Problem;
+use crate::pack::{RulePack, known_labels};
 use firedrill_detector::lint::{RemarkKind, RuleRemarks};
+use firedrill_detector::rules::AlertRule;
+use firedrill_detector::{Problem, RuleSet};
 
 /// Files that were looked at, and all that was found in them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -11,6 +14,8 @@ pub struct Checked {
     pub files: Vec<CheckedFile>,
     /// What was found, in the order of files.
     pub findings: Vec<Finding>,
+    /// Whom each alert is sent to, if an Alertmanager file was given.
+    pub routes: Vec<RoutedAlert>,
     /// What the rules saw in records, if they were held against any.
     pub diagnosis: Option<Diagnosis>,
 }
@@ -22,6 +27,70 @@ pub struct CheckedFile {
     pub file: String,
     /// What it is, in a few words.
     pub what: String,
+}
+
+/// An alert, and whom it is sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoutedAlert {
+    /// The rule file.
+    pub file: String,
+    /// The line its rule starts on, from 1.
+    pub line: usize,
+    /// The rule group.
+    pub group: String,
+    /// The alert's name.
+    pub alert: String,
+    /// The receivers, in the order of the routes.
+    pub receivers: Vec<MayReach>,
+}
+
+/// Whom the alerts of a rule file are sent to by an Alertmanager file, and those that should page by the severities of the
+/// pack, and cannot.
+#[must_use]
+pub fn routed(
+    rules: &RuleSet,
+    pack: &RulePack,
+    config: &Config,
+) -> (Vec<RoutedAlert>, Vec<Finding>) {
+    let mut found = Vec::new();
+    let routes = rules.alerts().map(|alert| {
+        let receivers = config.may_reach(&known_labels(&alert));
+        let pages = receivers.iter().any(|one| one.reach == Reach::Person);
+        if !pages && pack.can_page(&alert) {
+            found.push(unpaged(&alert, &receivers, config));
+        }
+        RoutedAlert {
+            file: alert.file.to_owned(),
+            line: alert.line,
+            group: alert.group.to_owned(),
+            alert: alert.name.to_owned(),
+            receivers,
+        }
+    });
+    (routes.collect(), found)
+}
+
+fn unpaged(alert: &AlertRule<'_>, receivers: &[MayReach], config: &Config) -> Finding {
+    let names = receivers.iter().map(|one| one.receiver.as_str());
+    let names: Vec<&str> = names.collect();
+    let severity = alert.severity();
+    let message = format!(
+        "should page by its severity `{severity}`, and {} sends it to {} only, which pages nobody",
+        config.name(),
+        names.join(", ")
+    );
+    Finding {
+        place: Some(Place {
+            file: alert.file.to_owned(),
+            line: Some(alert.line),
+            column: None,
+        }),
+        rule: Some((alert.group.to_owned(), alert.name.to_owned())),
+        hint: Some(
+            "route it to a receiver that pages, or say which receivers do: `# firedrill: pages = NAME` in that file".into(),
+        ),
+        ..Finding::new(Kind::Unpaged, None, message)
+    }
 }
 
 /// Something that was found.
@@ -90,6 +159,8 @@ pub enum Kind {
     UnknownMetric,
     /// Something about a scenario that is good to know.
     Scenario,
+    /// An alert whose severity pages reaches nobody who is paged.
+    Unpaged,
     /// A trap in a rule, whatever the data.
     Rule(RemarkKind),
     /// What a rule saw in records.
@@ -106,6 +177,7 @@ impl Kind {
             Self::NoRule,
             Self::UnknownMetric,
             Self::Scenario,
+            Self::Unpaged,
         ];
         let rules = RemarkKind::ALL.into_iter().map(Self::Rule);
         let records = diagnose::FindingKind::ALL.into_iter().map(Self::Record);
@@ -121,6 +193,7 @@ impl Kind {
             Self::NoRule => "no_rule",
             Self::UnknownMetric => "unknown_metric",
             Self::Scenario => "scenario",
+            Self::Unpaged => "unpaged",
             Self::Rule(kind) => kind.name(),
             Self::Record(kind) => kind.name(),
         }
@@ -135,6 +208,9 @@ impl Kind {
             Self::NoRule => "A rule file has no rule in it.",
             Self::UnknownMetric => "A rule asks for a metric that the world does not have.",
             Self::Scenario => "A scenario does something else than it looks like.",
+            Self::Unpaged => {
+                "An alert should page by its severity, and the Alertmanager file sends it to nobody who is paged."
+            }
             Self::Rule(kind) => kind.about(),
             Self::Record(kind) => kind.about(),
         }
@@ -145,7 +221,9 @@ impl Kind {
     pub fn severity(self) -> Severity {
         match self {
             Self::Invalid => Severity::Error,
-            Self::Reservation | Self::NoRule | Self::Rule(_) | Self::Record(_) => Severity::Warning,
+            Self::Reservation | Self::NoRule | Self::Unpaged | Self::Rule(_) | Self::Record(_) => {
+                Severity::Warning
+            }
             Self::UnknownMetric | Self::Scenario => Severity::Note,
         }
     }

@@ -343,7 +343,7 @@ fn ends(judged: &[Judged], incidents: &[IncidentScore]) -> inhibitors::Ends {
 }
 
 /// The episodes, and when somebody was told of each: by the pack's Alertmanager, if it has one; else by its severities.
-fn delivered(
+pub(crate) fn delivered(
     transitions: &[Transition],
     pack: &RulePack,
     header: &Header,

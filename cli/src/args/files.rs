@@ -14,6 +14,9 @@ pub struct Check {
     /// World: names the metrics that rules ask for and it does not have.
     #[command(flatten)]
     pub world: World,
+    /// An Alertmanager file: says whom each alert is sent to, and which of those whose severity pages reach nobody who is paged
+    #[arg(long, env = "FIREDRILL_ALERTMANAGER", value_name = "FILE")]
+    pub alertmanager: Option<PathBuf>,
     /// Records, or the directories that hold them: says what each rule saw in them, and why it cannot fire or always does
     #[arg(long, value_name = "RUN", num_args = 1..)]
     pub against: Vec<PathBuf>,

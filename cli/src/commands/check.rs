@@ -7,7 +7,8 @@ use crate::inputs::{self, Named, Place, Source};
 use crate::terminal::Terminal;
 use firedrill_detector::text::counted;
 use firedrill_detector::yaml::Problem;
-use firedrill_reports::check::{Checked, CheckedFile, Finding, Kind};
+use firedrill_reports::alertmanager::Config;
+use firedrill_reports::check::{self, Checked, CheckedFile, Finding, Kind};
 use firedrill_reports::record::{RuleReading, RuleText};
 use firedrill_reports::{Diagnoser, Diagnosis, Record, bounds, render};
 use firedrill_sim::drill::Rules;
@@ -15,6 +16,7 @@ use firedrill_sim::files::shown;
 use firedrill_sim::plan::Plan;
 use firedrill_sim::scenario::{INTERVAL_MS, Scenario};
 use firedrill_sim::world::World;
+use std::path::Path;
 
 /// Checks every file and says what it is, and what the rules saw in the records there are.
 ///
@@ -33,6 +35,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         checked: Checked::default(),
         exporters: args.exporters,
         reading: RuleReading::default(),
+        routing: None,
     };
     for record in &named.records {
         let path = shown(record);
@@ -65,6 +68,9 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         plans.iter().flatten(),
         records.iter().flatten(),
     );
+    if let Some(path) = &args.alertmanager {
+        checking.alertmanager(path)?;
+    }
     let mut texts = Vec::new();
     for source in &named.rules {
         texts.extend(checking.rules(source, world.as_ref(), scraped_ms));
@@ -116,6 +122,8 @@ struct Checking<'t> {
     /// Of asynq.
     exporters: u32,
     reading: RuleReading,
+    /// What says whom alerts are sent to.
+    routing: Option<Config>,
 }
 
 impl Checking<'_> {
@@ -141,14 +149,37 @@ impl Checking<'_> {
         self.checked.findings.push(found);
     }
 
-    fn ok(&mut self, source: &Source, what: String) {
-        let line = format!("ok {}: {what}", shown(&source.name));
+    fn result(&self, line: &str) {
         match self.is_said {
             true => self.terminal.say(line),
-            false => self.terminal.plain_result(&line),
+            false => self.terminal.plain_result(line),
         }
+    }
+
+    /// Reads the Alertmanager file.
+    fn alertmanager(&mut self, path: &Path) -> Result<(), Failure> {
+        let (name, text) = (path.display().to_string(), inputs::read(path)?);
+        match Config::parse(&name, &text) {
+            Ok(config) => {
+                let pages = config.receivers().filter(|(_, pages)| *pages);
+                let pages: Vec<&str> = pages.map(|(name, _)| name).collect();
+                let what = format!(
+                    "Alertmanager, {}; those that page: {}",
+                    counted(config.receivers().count(), "receiver"),
+                    pages.join(", ")
+                );
+                self.ok(&name, what);
+                self.routing = Some(config);
+            }
+            Err(problems) => self.problems(&problems),
+        }
+        Ok(())
+    }
+
+    fn ok(&mut self, file: &str, what: String) {
+        self.result(&format!("ok {}: {what}", shown(file)));
         self.checked.files.push(CheckedFile {
-            file: source.name.clone(),
+            file: file.to_owned(),
             what,
         });
     }
@@ -156,9 +187,9 @@ impl Checking<'_> {
     /// The texts of a rule file that can be loaded.
     fn rules(&mut self, source: &Source, world: Option<&World>, scraped_ms: i64) -> Vec<RuleText> {
         let (name, text) = (source.name.clone(), source.text.clone());
-        let Rules { set, texts, .. } =
+        let (Rules { set, texts, .. }, pack) =
             match inputs::rule_file(RuleText { name, text }, self.reading) {
-                Ok(rules) => rules,
+                Ok(loaded) => loaded,
                 Err(problems) => {
                     self.problems(&problems);
                     return Vec::new();
@@ -184,7 +215,17 @@ impl Checking<'_> {
                 self.found(found);
             }
         }
-        self.ok(source, counted(set.alerts().count(), "alerting rule"));
+        self.ok(&source.name, counted(set.alerts().count(), "alerting rule"));
+        if let Some(config) = &self.routing {
+            let (routes, found) = check::routed(&set, &pack, config);
+            for found in found {
+                self.found(found);
+            }
+            for route in &routes {
+                self.result(&render::check::route(route));
+            }
+            self.checked.routes.extend(routes);
+        }
         texts
     }
 
@@ -210,7 +251,7 @@ impl Checking<'_> {
         if !told.is_empty() {
             what.push_str(&format!(": {}", told.join("; ")));
         }
-        self.ok(source, what);
+        self.ok(&source.name, what);
     }
 
     /// What machines asked for, and what was found in records.

@@ -54,7 +54,7 @@ pub fn list(args: &List, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut packs = Vec::new();
     for pack in builtin::rule_packs() {
         let (name, text) = (pack.shown(), pack.text.to_owned());
-        let rules = inputs::rule_file(RuleText { name, text }, RuleReading::default())
+        let (rules, _) = inputs::rule_file(RuleText { name, text }, RuleReading::default())
             .map_err(|found| Failure::problems(&found))?;
         let alerts: Vec<String> = rules
             .set

@@ -177,16 +177,19 @@ pub(crate) fn pack(
     Ok((rules, pack))
 }
 
-/// One rule file by itself, which may be a part of a pack: its alerts need not page.
+/// One rule file by itself, which may be a part of a pack: its alerts need not page. With what its comments say.
 ///
 /// # Errors
 /// With all that is wrong with it.
-pub(crate) fn rule_file(text: RuleText, reading: RuleReading) -> Result<Rules, Vec<Problem>> {
+pub(crate) fn rule_file(
+    text: RuleText,
+    reading: RuleReading,
+) -> Result<(Rules, RulePack), Vec<Problem>> {
     let texts = vec![text];
     directives(&texts)?;
     let (rules, pack) = commented(texts, reading)?;
     pack.check_said_pages(&Severities::of(&rules.set))?;
-    Ok(rules)
+    Ok((rules, pack))
 }
 
 fn commented(

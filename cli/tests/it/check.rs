@@ -162,3 +162,99 @@ fn scrapes_are_as_the_drill_has_them() {
     );
     assert!(kinds.contains(&"empty_side"), "{kinds:?}");
 }
+
+const ROUTES: &str = "\
+# firedrill: pages = phone
+receivers: [{ name: phone, pagerduty_configs: [{}] }, { name: chat, slack_configs: [{}] }]
+route:
+  receiver: chat
+  routes: [{ receiver: phone, matchers: [severity=page, queue=~'critical|default'] }]
+inhibit_rules: [{ source_matchers: [alertname=Dead], target_matchers: [alertname=Deep], equal: [queue] }]
+";
+
+const ROUTED: &str = "\
+groups:
+- name: g
+  rules:
+  - { alert: Dead, expr: absent(up) > 0, for: 1m, labels: { severity: critical } }
+  - { alert: Deep, expr: asynq_queue_size > 9, labels: { severity: page } }
+  - { alert: Slow, expr: asynq_queue_size > 9, labels: { severity: page, queue: default } }
+  - { alert: Low, expr: asynq_queue_size > 9, labels: { severity: info } }
+";
+
+#[test]
+fn whom_alerts_reach_is_told_of_an_alertmanager_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("r.yml"), ROUTED).unwrap();
+    fs::write(dir.join("am.yml"), ROUTES).unwrap();
+    let args = ["check", "r.yml", "--alertmanager", "am.yml"];
+    let (code, out, err) = said(dir, &args);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(
+        out,
+        "ok am.yml: Alertmanager, 2 receivers; those that page: phone\n\
+         ok r.yml: 4 alerting rules\n\
+         r.yml:4: Dead is sent to chat\n\
+         r.yml:5: Deep is sent to one or more of phone (pages), chat, by labels of its series\n\
+         r.yml:6: Slow is sent to phone (pages)\n\
+         r.yml:7: Low is sent to chat\n"
+    );
+    assert!(
+        err.starts_with(
+            "warning: r.yml:4: Dead: should page by its severity `critical`, and am.yml sends it to chat only, which pages nobody\n"
+        ) && err.matches("warning").count() == 1,
+        "{err}"
+    );
+    let (code, out, _) = said(dir, &[&args[..], &["--json", "--strict"]].concat());
+    assert_eq!(code, Some(1));
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(found["routes"][2]["receivers"][0]["certain"], true);
+    assert_eq!(found["findings"][0]["kind"], "unpaged");
+
+    // What is wrong with the file is told by its place.
+    fs::write(
+        dir.join("am.yml"),
+        ROUTES.replace("receiver: chat", "receiver: shout"),
+    )
+    .unwrap();
+    let (code, _, err) = said(dir, &args);
+    assert!(code == Some(2) && err.contains("error: am.yml:4:"), "{err}");
+}
+
+#[test]
+fn settings_are_tuned_by_what_an_alertmanager_sends() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let rules = "groups: [{ name: g, rules: [{ alert: Stalled, expr: sum(rate(job_processed_total[1m])) < 0.5, labels: { severity: page } }] }]";
+    fs::write(dir.join("r.yml"), rules).unwrap();
+    let routes = "# firedrill: pages = phone\nreceivers: [{ name: phone, pagerduty_configs: [{}] }]\nroute: { receiver: phone, group_wait: WAIT }\n";
+    let median = |wait: &str| {
+        fs::write(dir.join("am.yml"), routes.replace("WAIT", wait)).unwrap();
+        let scenario = project("scenarios/worker-crashed/worker-crash-all.yaml");
+        let args = [
+            "tune",
+            scenario.to_str().unwrap(),
+            "--rules",
+            "r.yml",
+            "--vary",
+            "Stalled.for=0s,1m",
+            "--trials",
+            "3",
+        ];
+        let (_, out, err) = said(
+            dir,
+            &[
+                &args[..],
+                &["--json", "--whole-pack", "--alertmanager", "am.yml"],
+            ]
+            .concat(),
+        );
+        let found: Value =
+            serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
+        let latency = &found["now"]["latency_median_seconds"];
+        latency.as_f64().unwrap_or_else(|| panic!("{found:#}"))
+    };
+    // Whoever waits longer is told later.
+    assert_eq!(median("2m") - median("30s"), 90.0);
+}

@@ -7,7 +7,8 @@ mod tests;
 pub use sarif::sarif;
 
 use super::diagnose;
-use crate::check::{Checked, Finding, Severity};
+use crate::alertmanager::Reach;
+use crate::check::{Checked, Finding, RoutedAlert, Severity};
 use firedrill_detector::text::{printable, printable_lines};
 use serde_json::{Value, json};
 
@@ -27,8 +28,54 @@ pub fn json(checked: &Checked, is_strict: bool) -> String {
     whole["files"] = files
         .map(|file| json!({ "file": file.file, "what": file.what }))
         .collect();
+    if !checked.routes.is_empty() {
+        whole["routes"] = checked.routes.iter().map(as_json).collect();
+    }
     whole["findings"] = checked.all().iter().map(finding).collect();
     format!("{whole:#}\n")
+}
+
+fn as_json(routed: &RoutedAlert) -> Value {
+    let receivers = routed.receivers.iter().map(|one| {
+        json!({
+            "receiver": one.receiver,
+            "pages": one.reach == Reach::Person,
+            "certain": one.is_certain,
+        })
+    });
+    json!({
+        "file": routed.file,
+        "line": routed.line,
+        "group": routed.group,
+        "rule": routed.alert,
+        "receivers": receivers.collect::<Vec<_>>(),
+    })
+}
+
+/// Whom an alert is sent to, in a line.
+#[must_use]
+pub fn route(routed: &RoutedAlert) -> String {
+    let of = |is_certain: bool| {
+        let own = routed.receivers.iter();
+        let own = own.filter(move |one| one.is_certain == is_certain);
+        let named = own.map(|one| {
+            let what = match one.reach {
+                Reach::Person => " (pages)",
+                Reach::Channel => "",
+                Reach::Nobody => " (sends nothing)",
+            };
+            format!("{}{what}", printable(&one.receiver))
+        });
+        named.collect::<Vec<String>>().join(", ")
+    };
+    let (always, perhaps) = (of(true), of(false));
+    let whom = match (always.as_str(), perhaps.as_str()) {
+        (always, "") => always.to_owned(),
+        ("", perhaps) => format!("one or more of {perhaps}, by labels of its series"),
+        (always, perhaps) => format!("{always}, and by labels of its series perhaps to {perhaps}"),
+    };
+    let (file, alert) = (printable(&routed.file), printable(&routed.alert));
+    format!("{file}:{}: {alert} is sent to {whom}", routed.line)
 }
 
 fn finding(found: &Finding) -> Value {

@@ -34,7 +34,7 @@ fn checked() -> Checked {
             what: "1 alerting rule".into(),
         }],
         findings,
-        diagnosis: None,
+        ..Checked::default()
     }
 }
 
