@@ -3,10 +3,12 @@
 mod found;
 mod kind;
 mod named;
+mod rules;
 pub(crate) mod world;
 
 pub(crate) use kind::Kind;
 pub(crate) use named::{Named, Place, Source};
+pub(crate) use rules::{Paging, pack, reading_of, rule_file, rule_pack, rule_texts, rules, texts};
 
 use crate::args;
 use crate::exit::Exit;
@@ -14,20 +16,18 @@ use crate::failure::Failure;
 use crate::failure::{both, pasted};
 use crate::terminal::Terminal;
 use firedrill_detector::text::printable;
-use firedrill_detector::yaml::{Problem, TEXT_MAX, closest};
-use firedrill_detector::{Compat, RuleFile, RuleSet};
+use firedrill_detector::yaml::{Problem, TEXT_MAX};
 use firedrill_reports::Record;
 use firedrill_reports::alertmanager::Config;
 use firedrill_reports::bounds;
-use firedrill_reports::pack::{RulePack, Severities, check_strays};
-use firedrill_reports::record::RuleText;
-use firedrill_reports::score::Delivery;
+use firedrill_reports::pack::RulePack;
+use firedrill_reports::record::{RuleReading, RuleText};
 use firedrill_sim::agreement;
 use firedrill_sim::builtin;
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::{self, shown};
 use firedrill_sim::plan::Plan;
-use firedrill_sim::scenario::{FAMILIES, PlanOptions, Scenario};
+use firedrill_sim::scenario::{PlanOptions, Scenario};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -52,9 +52,12 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
 
 /// Loads one scenario as a plan.
 pub(crate) fn plan(source: &Source, seed: Option<u64>) -> Result<Plan, Failure> {
-    let scenario = parsed(source);
-    let plan = scenario.and_then(|scenario| Plan::resolve(&scenario, &PlanOptions { seed }));
-    plan.map_err(|found| Failure::problems(&found))
+    planned(source, seed).map_err(|found| Failure::problems(&found))
+}
+
+/// The same, with all that is wrong with it.
+pub(crate) fn planned(source: &Source, seed: Option<u64>) -> Result<Plan, Vec<Problem>> {
+    parsed(source).and_then(|scenario| Plan::resolve(&scenario, &PlanOptions { seed }))
 }
 
 /// A scenario in its world.
@@ -147,6 +150,7 @@ pub(crate) fn for_drills(words: &[PathBuf], rules: &args::Rules) -> Named {
 pub(crate) fn rules_and<T>(
     named: &Named,
     rules: &args::Rules,
+    reading: RuleReading,
     (delivery, routing): (args::Delivery, &args::Routing),
     other: Result<T, Failure>,
     terminal: &Terminal,
@@ -162,10 +166,10 @@ pub(crate) fn rules_and<T>(
     let load = |texts: Vec<RuleText>| match &config {
         Ok(config) => {
             let paging = Paging::new(&rules.pages, config.clone());
-            rule_pack(texts, &paging).map(Some)
+            rule_pack(texts, reading, &paging).map(Some)
         }
         // Who would page is not known, but all else is.
-        Err(_) => rule_texts(texts).map(|_| None),
+        Err(_) => rule_texts(texts, reading).map(|_| None),
     };
     // Without them there is nothing to say about the default ones.
     let loaded = match (named.rules.is_empty(), &understood) {
@@ -203,24 +207,6 @@ pub(crate) fn rules_and<T>(
     Ok((rules, pack, other))
 }
 
-/// What says which alerts page.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Paging {
-    /// Severities, instead of those that the rule files name.
-    severities: Vec<String>,
-    /// Instead of severities.
-    alertmanager: Option<Arc<Config>>,
-}
-
-impl Paging {
-    pub(crate) fn new(severities: &[String], alertmanager: Option<Arc<Config>>) -> Self {
-        Self {
-            severities: severities.to_vec(),
-            alertmanager,
-        }
-    }
-}
-
 /// Reads the Alertmanager file, if there is one.
 pub(crate) fn alertmanager(routing: &args::Routing) -> Result<Option<Arc<Config>>, Failure> {
     let Some(path) = &routing.alertmanager else {
@@ -236,15 +222,6 @@ pub(crate) fn configured(name: &str, text: &str) -> Result<Arc<Config>, Failure>
     Ok(Arc::new(config))
 }
 
-/// Rule files by value.
-pub(crate) fn texts(sources: &[Source]) -> Vec<RuleText> {
-    let texts = sources.iter().map(|source| RuleText {
-        name: source.name.clone(),
-        text: source.text.clone(),
-    });
-    texts.collect()
-}
-
 /// Refuses rules that would be evaluated for ever over any of the plans.
 pub(crate) fn bounded<'p>(
     rules: &Rules,
@@ -256,157 +233,6 @@ pub(crate) fn bounded<'p>(
             .map_err(|error| Failure::usage(error).about(&plan.name))?;
     }
     Ok(())
-}
-
-/// Loads rule texts.
-pub(crate) fn rules(texts: Vec<RuleText>) -> Result<Rules, Vec<Problem>> {
-    let files: Vec<RuleFile> = texts
-        .iter()
-        .map(|rule| RuleFile {
-            name: rule.name.clone(),
-            text: rule.text.clone(),
-        })
-        .collect();
-    let set = RuleSet::load(&files, Compat::default())?;
-    Ok(Rules {
-        texts,
-        set,
-        delivery: Delivery::default(),
-        alertmanager: None,
-    })
-}
-
-/// Loads rule texts that were given for this command, with what their comments say about scoring.
-pub(crate) fn rule_pack(
-    texts: Vec<RuleText>,
-    paging: &Paging,
-) -> Result<(Rules, RulePack), Failure> {
-    directives(&texts)?;
-    have_rules(&texts)?;
-    pack(texts, paging)
-}
-
-/// Rule texts that were given for this command, if they can be loaded; who is paged of them is another matter.
-pub(crate) fn rule_texts(texts: Vec<RuleText>) -> Result<Vec<RuleText>, Failure> {
-    directives(&texts)?;
-    have_rules(&texts)?;
-    commented(texts).map(|(rules, _)| rules.texts)
-}
-
-/// Refuses files without a single rule: nothing would be judged, and nobody would notice. What is wrong besides is told by
-/// whoever loads them.
-fn have_rules(texts: &[RuleText]) -> Result<(), Failure> {
-    let mut failure = Failure {
-        exit: Exit::Usage,
-        messages: Vec::new(),
-    };
-    for text in texts {
-        if rules(vec![text.clone()]).is_ok_and(|rules| rules.set.rule_count() == 0) {
-            failure.messages.push(format!(
-                "{}: there is no rule in it; name a file with rules under `groups`",
-                printable(&text.name)
-            ));
-        }
-    }
-    match failure.messages.is_empty() {
-        true => Ok(()),
-        false => Err(failure),
-    }
-}
-
-/// Refuses comments that nothing would come of.
-fn directives(texts: &[RuleText]) -> Result<(), Failure> {
-    let strays = check_strays(texts).map_err(|problems| Failure::problems(&problems));
-    both(strays, known_causes(texts)).map(|_| ())
-}
-
-/// Refuses comments about causes that no incident can have: nothing would ever come of them.
-fn known_causes(texts: &[RuleText]) -> Result<(), Failure> {
-    let mut failure = Failure {
-        exit: Exit::Usage,
-        messages: Vec::new(),
-    };
-    // All but `benign`.
-    let known = &FAMILIES[..7];
-    for RuleText { name, text } in texts {
-        for (number, line) in (1..).zip(text.lines()) {
-            let comment = line.trim_start().strip_prefix('#').map(str::trim_start);
-            let words = comment.and_then(|comment| comment.strip_prefix("firedrill:"));
-            let mut words = words.unwrap_or_default().split_whitespace();
-            let (Some("cause"), Some(cause)) = (words.next(), words.next()) else {
-                continue;
-            };
-            if !known.contains(&cause) {
-                let (name, cause) = (printable(name), printable(cause));
-                let cause = cause.as_ref();
-                let close = closest(cause, known.iter().copied());
-                let close =
-                    close.map_or(String::new(), |close| format!("did you mean `{close}`? "));
-                failure.messages.push(format!(
-                    "{name}:{number}: no incident has the cause `{cause}`\n    {close}accepted: {}",
-                    known.join(", ")
-                ));
-            }
-        }
-    }
-    if failure.messages.is_empty() {
-        Ok(())
-    } else {
-        Err(failure)
-    }
-}
-
-/// Loads rule texts with what their comments say about scoring. Severities that no alert has are refused, and so is a pack
-/// that would page nobody.
-pub(crate) fn pack(texts: Vec<RuleText>, paging: &Paging) -> Result<(Rules, RulePack), Failure> {
-    let pages = &paging.severities;
-    let (rules, mut pack) = commented(texts)?;
-    let severities = Severities::of(&rules.set);
-    if !pages.is_empty() {
-        let replaced = pack.page_on(pages, &severities);
-        replaced.map_err(|wrong| Failure {
-            exit: Exit::Usage,
-            messages: wrong
-                .iter()
-                .map(|error| format!("--pages: {error}"))
-                .collect(),
-        })?;
-    }
-    pack.check_said_pages(&severities)
-        .map_err(|problems| Failure::problems(&problems))?;
-    let names: Vec<&str> = rules.texts.iter().map(|rule| rule.name.as_str()).collect();
-    let any = match &paging.alertmanager {
-        Some(config) => {
-            pack = pack.delivered_by(Arc::clone(config));
-            pack.check_any_routed(&rules.set)
-        }
-        None => pack.check_any_pages(&severities),
-    };
-    any.map_err(|error| Failure::usage(format!("{}: {error}", names.join(", "))))?;
-    Ok((rules, pack))
-}
-
-/// One rule file by itself, which may be a part of a pack: its alerts need not page.
-pub(crate) fn rule_file(text: RuleText) -> Result<Rules, Failure> {
-    let texts = vec![text];
-    directives(&texts)?;
-    let (rules, pack) = commented(texts)?;
-    pack.check_said_pages(&Severities::of(&rules.set))
-        .map_err(|problems| Failure::problems(&problems))?;
-    Ok(rules)
-}
-
-fn commented(texts: Vec<RuleText>) -> Result<(Rules, RulePack), Failure> {
-    let rules = rules(texts).map_err(|problems| Failure::problems(&problems))?;
-    let alerts: Vec<String> = rules
-        .set
-        .alerts()
-        .map(|alert| alert.name.to_owned())
-        .collect();
-    let pack =
-        RulePack::parse(&rules.texts, &alerts).map_err(|problems| Failure::problems(&problems))?;
-    let pack = pack.looking(&rules.set);
-    Ok((rules, pack))
 }
 
 /// Opens records, each named by its file or by a directory: see [`found::records`].

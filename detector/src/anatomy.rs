@@ -6,7 +6,6 @@ use crate::compat::Compat;
 use crate::expr::compile::{compile, compile_parsed, parse, spelling};
 use crate::expr::matcher::Matcher;
 use crate::expr::{Expr, Selector, VectorExpr};
-use crate::lint::{self, Remark};
 use crate::query::Query;
 use crate::rules::{RuleKind, RuleSet};
 use crate::sample::Labels;
@@ -37,8 +36,6 @@ pub struct Anatomy {
     pub query: Query,
     /// Its parts, outer ones first.
     pub parts: Vec<Part>,
-    /// What is to be said against it whatever the data.
-    pub remarks: Vec<Remark>,
 }
 
 /// A part of an expression.
@@ -182,7 +179,6 @@ impl RuleSet {
                 let Some((query, parts)) = parts(&parsed, self.compat) else {
                     continue;
                 };
-                let remarks = lint::remarks(rule, &parsed, &self.conditional);
                 all.push(Anatomy {
                     group_place,
                     group: group.name.clone(),
@@ -194,11 +190,10 @@ impl RuleSet {
                     },
                     query_offset_ms: group.query_offset_ms,
                     file: group.file.clone(),
-                    line: rule.line,
+                    line: rule.at.line,
                     expr: rule.text.clone(),
                     query,
                     parts,
-                    remarks,
                 });
             }
         }

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::compat::Compat;
 use crate::duration::format_ms;
-use crate::rules::{RuleFile, RuleSet};
+use crate::rules::{Reading, RuleFile, RuleSet};
 use crate::yaml::{Problem, closest};
 
 /// What can be set of an alert.
@@ -132,6 +132,7 @@ pub struct Settings {
     files: Vec<RuleFile>,
     rules: RuleSet,
     compat: Compat,
+    reading: Reading,
     found: Vec<Setting>,
 }
 
@@ -142,12 +143,26 @@ impl Settings {
     ///
     /// Those of [`RuleSet::load`].
     pub fn load(files: Vec<RuleFile>, compat: Compat) -> Result<Self, Vec<Problem>> {
-        let rules = RuleSet::load(&files, compat)?;
+        Self::load_as(files, compat, Reading::default())
+    }
+
+    /// The same, with a say about everything there is a choice about.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RuleSet::load_as`].
+    pub fn load_as(
+        files: Vec<RuleFile>,
+        compat: Compat,
+        reading: Reading,
+    ) -> Result<Self, Vec<Problem>> {
+        let rules = RuleSet::load_as(&files, compat, reading)?;
         let found = find::settings(&files, &rules, compat);
         Ok(Self {
             files,
             rules,
             compat,
+            reading,
             found,
         })
     }

@@ -1,18 +1,44 @@
-//! What is to be said against rules by their text alone: of traps that need no data to be seen.
+//! What is to be said against rules without any data: traps that their text shows, and the [`Surroundings`] they are in.
 //!
 //! Only what follows from PromQL itself is said, for whatever data there may be; names say something where Prometheus'
-//! conventions do (`_total` is a counter).
+//! conventions do (`_total` is a counter), and where it is known what type a metric has.
 
+mod kind;
 mod labels;
 mod range;
+mod scrapes;
+mod series;
+mod surroundings;
+
+pub use kind::RemarkKind;
+pub use surroundings::{Metric, MetricType, Surroundings};
 
 use std::collections::BTreeSet;
 
 use promql_parser::parser;
 
-use crate::expr::compile::spelling;
-use crate::rules::{LabelTemplate, Rule, RuleKind};
+use crate::compat::Compat;
+use crate::expr::compile::{parse, spelling};
+use crate::rules::{LabelTemplate, Rule, RuleKind, RuleSet};
 use labels::Known;
+
+/// A rule, and what is to be said against it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RuleRemarks {
+    /// The group's name.
+    pub group: String,
+    /// The alert's name, or the recorded metric's.
+    pub name: String,
+    /// The rule file's name.
+    pub file: String,
+    /// The line the rule starts on, from 1.
+    pub line: usize,
+    /// The column it starts at, in characters, from 1.
+    pub column: usize,
+    /// What is to be said; nothing: nothing is wrong with it as far as this can be seen without data.
+    pub remarks: Vec<Remark>,
+}
 
 /// Something to be said of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,56 +52,53 @@ pub struct Remark {
     pub message: String,
     /// What to do about it.
     pub hint: String,
-    /// The metric that is meant, where its name alone says what it is: who knows better may disregard this.
-    pub metric: Option<String>,
 }
 
-/// See [`Remark`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum RemarkKind {
-    /// An alert without any condition: it fires as long as there is data.
-    NoComparison,
-    /// An alert on 0 or 1: it fires for both.
-    BoolComparison,
-    /// A comparison that holds for all values there can be.
-    AlwaysHolds,
-    /// A comparison that holds for no value there can be.
-    NeverHolds,
-    /// A counter compared by itself: it only grows.
-    RawCounter,
-    /// A template asks for a label that the expression has not kept.
-    LabelDropped,
-    /// Two sides that have no labels in common, whatever the data.
-    NeverMatch,
-    /// `absent()` that fires at the first evaluation.
-    AbsentWithoutFor,
-}
-
-impl RemarkKind {
-    /// A stable name for machines.
+impl RuleSet {
+    /// All rules, recording rules included, in the order of files, groups and rules, each with what is to be said against it
+    /// in such surroundings.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoComparison => "no_comparison",
-            Self::BoolComparison => "bool_comparison",
-            Self::AlwaysHolds => "always_holds",
-            Self::NeverHolds => "never_holds",
-            Self::RawCounter => "raw_counter",
-            Self::LabelDropped => "label_dropped",
-            Self::NeverMatch => "never_match",
-            Self::AbsentWithoutFor => "absent_without_for",
-        }
+    pub fn remarks(&self, surroundings: &Surroundings) -> Vec<RuleRemarks> {
+        let rules = || {
+            let groups = self.groups.iter();
+            groups.flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
+        };
+        let recorded = rules().filter(|(_, rule)| matches!(rule.kind, RuleKind::Record { .. }));
+        let around = Around {
+            surroundings,
+            compat: self.compat,
+            conditional: &self.conditional,
+            recorded: recorded.map(|(_, rule)| rule.name.as_str()).collect(),
+        };
+        let all = rules().map(|(group, rule)| RuleRemarks {
+            group: group.name.clone(),
+            name: rule.name.clone(),
+            file: group.file.clone(),
+            line: rule.at.line,
+            column: rule.at.column,
+            // A rule's text has been compiled before, so that it can be parsed.
+            remarks: parse(&rule.text, self.compat)
+                .map(|parsed| remarks(rule, &parsed, &around))
+                .unwrap_or_default(),
+        });
+        all.collect()
     }
 }
 
-/// What is to be said of a rule. `conditional`: recorded metrics that come and go with what they say.
-pub(crate) fn remarks(
-    rule: &Rule,
-    parsed: &parser::Expr,
-    conditional: &BTreeSet<String>,
-) -> Vec<Remark> {
+/// What is known of all rules and of what they ask.
+struct Around<'a> {
+    surroundings: &'a Surroundings,
+    compat: Compat,
+    /// Recorded metrics that come and go with what they say.
+    conditional: &'a BTreeSet<String>,
+    /// What rules record: its samples are as far apart as evaluations.
+    recorded: BTreeSet<&'a str>,
+}
+
+/// What is to be said of a rule.
+fn remarks(rule: &Rule, parsed: &parser::Expr, around: &Around<'_>) -> Vec<Remark> {
     let mut reading = Reading {
+        around,
         remarks: Vec::new(),
         is_alert: false,
     };
@@ -87,9 +110,10 @@ pub(crate) fn remarks(
     } = &rule.kind
     {
         reading.is_alert = true;
-        reading.condition(parsed, conditional);
-        if *for_ms == 0 {
-            reading.absence(parsed);
+        reading.condition(parsed);
+        match for_ms {
+            0 => reading.absence(parsed),
+            _ => reading.short_for(*for_ms, parsed),
         }
         let known = Known::of(parsed);
         for template in labels.iter().chain(annotations) {
@@ -97,28 +121,29 @@ pub(crate) fn remarks(
         }
     }
     reading.expr(parsed);
+    reading.series(parsed);
     reading.remarks
 }
 
-struct Reading {
+struct Reading<'a> {
+    around: &'a Around<'a>,
     remarks: Vec<Remark>,
     is_alert: bool,
 }
 
-impl Reading {
+impl Reading<'_> {
     fn say(&mut self, kind: RemarkKind, part: &str, message: String, hint: &str) {
         self.remarks.push(Remark {
             kind,
             part: part.to_owned(),
             message,
             hint: hint.to_owned(),
-            metric: None,
         });
     }
 
     /// An alert that has a value whenever there is data.
-    fn condition(&mut self, expr: &parser::Expr, conditional: &BTreeSet<String>) {
-        if filters(expr, conditional) {
+    fn condition(&mut self, expr: &parser::Expr) {
+        if filters(expr, self.around.conditional) {
             return;
         }
         let text = expr.to_string();
@@ -236,17 +261,30 @@ impl Reading {
         }
         if self.is_alert
             && matches!(op, ">" | ">=" | "!=")
-            && let Some(name) = counter(side)
+            && let Some(name) = self.counter(side)
         {
             self.say(
                 RemarkKind::RawCounter,
                 &text,
-                format!("{name} is a counter by its name: it only grows, so that this goes on holding until its process restarts"),
+                format!("{name} is a counter: it only grows, so that this goes on holding until its process restarts"),
                 "compare what it grew by: increase(...[10m]) or rate(...[5m])",
             );
-            if let Some(said) = self.remarks.last_mut() {
-                said.metric = Some(name.to_owned());
+        }
+    }
+
+    /// The name of the counter whose value this is, or a sum or an extreme of it.
+    fn counter<'e>(&self, expr: &'e parser::Expr) -> Option<&'e str> {
+        match bare(expr) {
+            parser::Expr::VectorSelector(selector) => {
+                let name = selector.name.as_deref();
+                name.filter(|name| self.around.surroundings.is_counter(name))
             }
+            parser::Expr::Aggregate(aggregate)
+                if ["sum", "max", "min", "avg"].contains(&spelling(aggregate.op).as_str()) =>
+            {
+                self.counter(&aggregate.expr)
+            }
+            _ => None,
         }
     }
 
@@ -340,22 +378,6 @@ fn is_count(expr: &parser::Expr) -> bool {
     matches!(bare(expr), parser::Expr::Aggregate(aggregate) if spelling(aggregate.op) == "count")
 }
 
-/// The name of the counter whose value this is, or a sum or an extreme of it.
-fn counter(expr: &parser::Expr) -> Option<&str> {
-    match bare(expr) {
-        parser::Expr::VectorSelector(selector) => selector
-            .name
-            .as_deref()
-            .filter(|name| name.ends_with("_total")),
-        parser::Expr::Aggregate(aggregate)
-            if ["sum", "max", "min", "avg"].contains(&spelling(aggregate.op).as_str()) =>
-        {
-            counter(&aggregate.expr)
-        }
-        _ => None,
-    }
-}
-
 fn mirrored(op: &str) -> &str {
     match op {
         "<" => ">",
@@ -393,109 +415,4 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::RemarkKind::{
-        AbsentWithoutFor, AlwaysHolds, BoolComparison, LabelDropped, NeverHolds, NeverMatch,
-        NoComparison, RawCounter,
-    };
-    use super::*;
-    use crate::compat::Compat;
-    use crate::rules::{RuleFile, RuleSet};
-
-    fn kinds(expr: &str, more: &str) -> Vec<RemarkKind> {
-        let file = RuleFile {
-            name: "r.yml".into(),
-            text: format!(
-                "groups:\n- name: g\n  rules:\n  - record: c\n    expr: m > 1\n  - alert: A\n    expr: |\n      {expr}\n{more}"
-            ),
-        };
-        let rules = RuleSet::load(&[file], Compat::V3).unwrap_or_else(|e| panic!("{e:?}"));
-        let remarks = rules.anatomies().remove(1).remarks;
-        remarks.iter().map(|remark| remark.kind).collect()
-    }
-
-    #[test]
-    fn traps_that_need_no_data() {
-        for (expr, expected) in [
-            ("m", &[NoComparison][..]),
-            ("sum(rate(m[5m])) / sum(n)", &[NoComparison]),
-            ("m > 1 or n", &[NoComparison]),
-            ("m > 1", &[]),
-            ("m and n", &[]),
-            ("c", &[]),
-            ("ALERTS{alertname=\"B\"}", &[]),
-            ("(m > bool 60)", &[BoolComparison]),
-            ("sum(m > bool 60) > 3", &[]),
-            ("count(up == 1) == 0", &[NeverHolds]),
-            ("0 == count(up == 1)", &[NeverHolds]),
-            ("(count(up == 1) or vector(0)) == 0", &[]),
-            ("count(up) >= 1", &[AlwaysHolds]),
-            ("count(up) > 0", &[AlwaysHolds]),
-            ("rate(m[5m]) >= 0", &[AlwaysHolds]),
-            ("rate(m[5m]) == 0", &[]),
-            ("sum(rate(m[5m])) < 0", &[NeverHolds]),
-            ("up > 1", &[NeverHolds]),
-            ("up == 2", &[NeverHolds]),
-            ("up != 1", &[]),
-            ("delta(m[5m]) < 0", &[]),
-            ("vector(1) > 0", &[]),
-            ("errors_total > 0", &[RawCounter]),
-            ("sum by (a) (errors_total) > 0", &[RawCounter]),
-            ("errors_total < 5", &[]),
-            ("increase(errors_total[5m]) > 0", &[]),
-            (
-                "sum by (a) (rate(m[5m])) == 0 and n{b=\"x\"} > 0",
-                &[NeverMatch],
-            ),
-            (
-                "sum by (a) (rate(m[5m])) == 0 and on(a) n{b=\"x\"} > 0",
-                &[],
-            ),
-            ("sum by (a) (m) > ignoring(b) n{b=\"x\"}", &[]),
-            ("m{b=\"x\"} / sum without (b) (m) > 2", &[NeverMatch]),
-            ("m{b=\"x\"} unless sum(m)", &[]),
-            ("m{b=\"x\"} / on() group_left sum(m) > 2", &[]),
-            ("absent(up)", &[AbsentWithoutFor]),
-            ("m > 1 or absent(up)", &[AbsentWithoutFor]),
-        ] {
-            assert_eq!(kinds(expr, ""), expected, "{expr}");
-        }
-        assert_eq!(kinds("absent(up)", "    for: 5m\n"), []);
-    }
-
-    #[test]
-    fn labels_that_are_gone_from_templates() {
-        let annotated = |text: &str| format!("    annotations: {{ a: '{text}' }}\n");
-        let instance = annotated("on {{ $labels.instance }}");
-        for (expr, is_gone) in [
-            ("sum by (queue) (m) > 1", true),
-            ("sum by (queue, instance) (m) > 1", false),
-            ("sum without (instance) (m) > 1", true),
-            ("sum without (queue) (m) > 1", false),
-            ("sum(m) > 1", true),
-            ("m > 1", false),
-            ("m > on(queue) n", true),
-            ("sum by (queue) (m) > 1 or n > 1", false),
-            (
-                "sum by (queue) (m) * on(queue) group_left(instance) n > 1",
-                false,
-            ),
-            ("topk(3, m) > 1", false),
-            (
-                "label_replace(sum(m), \"instance\", \"x\", \"\", \"\") > 1",
-                false,
-            ),
-            ("absent(up{job=\"x\"}) > 0", true),
-            ("absent(up{instance=\"x\"}) > 0", false),
-            ("m{instance=\"\"} > 1", true),
-            ("sum(m) by (queue) > 1 and on(queue) n", true),
-        ] {
-            let found = kinds(expr, &instance).contains(&LabelDropped);
-            assert_eq!(found, is_gone, "{expr}");
-        }
-        assert_eq!(
-            kinds("sum(m) > 1", &annotated("{{ $value }} $labels.x")),
-            []
-        );
-    }
-}
+mod tests;

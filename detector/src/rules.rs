@@ -13,7 +13,7 @@ use crate::expr::Expr;
 use crate::expr::compile::Reach;
 use crate::expr::share::Shared;
 use crate::template::Template;
-use crate::yaml::{Problem, UnknownKeys};
+use crate::yaml::{Position, Problem, UnknownKeys};
 
 /// A rule file: its name, for messages, and its text. Reading it is the caller's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +67,8 @@ pub(crate) struct Group {
 pub(crate) struct Rule {
     /// The alert's name, or the recorded metric's.
     pub(crate) name: String,
-    pub(crate) line: usize,
+    /// Where it starts.
+    pub(crate) at: Position,
     pub(crate) text: String,
     pub(crate) expr: Expr,
     pub(crate) kind: RuleKind,
@@ -221,7 +222,7 @@ impl RuleSet {
                     labels: texts(labels),
                     annotations: texts(annotations),
                     file: &group.file,
-                    line: rule.line,
+                    line: rule.at.line,
                 }),
             })
         })

@@ -23,7 +23,7 @@ mod route;
 
 pub use matcher::Labels;
 pub use notify::{Notification, Reason, Sent, Silence, Suppressed, notify};
-pub use route::Reach;
+pub use route::{MayReach, Reach};
 
 use crate::record::RuleText;
 use inhibit::InhibitRule;
@@ -99,6 +99,12 @@ impl Config {
         })
     }
 
+    /// Names of the receivers, and whether they page, in order.
+    pub fn receivers(&self) -> impl Iterator<Item = (&str, bool)> {
+        let all = self.receivers.iter();
+        all.map(|(name, receiver)| (name.as_str(), receiver.pages))
+    }
+
     fn reach_of(&self, route: usize) -> Reach {
         let receiver = self.routes.get(route).map(|route| &route.receiver);
         match receiver.and_then(|name| self.receivers.get(name)) {
@@ -107,6 +113,18 @@ impl Config {
             Some(_) => Reach::Channel,
             None => Reach::Nobody,
         }
+    }
+
+    /// Whether an alert keeps another from being sent while it fires.
+    pub(crate) fn inhibits(&self, source: &Labels, target: &Labels) -> bool {
+        let mut rules = self.inhibit_rules.iter();
+        rules.any(|rule| rule.source_for(target, std::iter::once(source)).is_some())
+    }
+
+    /// Whether an alert may keep others from being sent.
+    pub(crate) fn may_inhibit(&self, labels: &Labels) -> bool {
+        let mut rules = self.inhibit_rules.iter();
+        rules.any(|rule| rule.is_source(labels))
     }
 
     /// Names of the receivers an alert instance is routed to, in the order of the routes.

@@ -209,6 +209,7 @@ mod tests {
             alertmanager: None,
             steps: Vec::new(),
             rules: Vec::new(),
+            reading: Default::default(),
             plan: "name: paper".into(),
             incidents: Vec::new(),
             benign: Vec::new(),

@@ -6,11 +6,14 @@
 //! what follows from it. What is said holds for these records: metrics that no scenario in them brings about are missing.
 
 mod always;
+mod finding;
 mod findings;
 mod hint;
 mod observe;
 mod questions;
 mod tally;
+
+pub use finding::FindingKind;
 
 use crate::jsonl::Record;
 use firedrill_detector::anatomy::Anatomy;
@@ -113,35 +116,6 @@ pub enum Grade {
     Trap,
     /// Good to know.
     Note,
-}
-
-/// What a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FindingKind {
-    /// A selector matched no series.
-    NothingMatched,
-    /// A side of an operation was empty at all evaluations although its selectors matched series.
-    EmptySide,
-    /// Two sides had values, but never with labels in common.
-    NothingInCommon,
-    /// What is compared with a low number vanished during an incident, and the comparison with it.
-    Vanished,
-    /// A quotient was not a number.
-    ZeroByZero,
-    /// What is asked to be absent never was.
-    NeverAbsent,
-    /// What is asked to be absent was so from the first evaluation to the last.
-    AlwaysAbsent,
-    /// The condition held at every evaluation outside of incidents.
-    AlwaysHeld,
-    /// The expression never held as long as `for` asks.
-    ForTooLong,
-    /// `for` asks for longer than any of the records is.
-    DrillTooShort,
-    /// The rule could not be evaluated.
-    Failed,
-    /// A comparison had both sides and never held.
-    NeverHeld,
 }
 
 /// Looks at rules over records.

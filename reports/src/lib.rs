@@ -35,6 +35,7 @@
 pub mod alertmanager;
 pub mod bounds;
 pub mod cause;
+pub mod check;
 mod curves;
 pub mod diagnose;
 pub mod export;

@@ -11,6 +11,7 @@ mod meant;
 mod pages;
 mod stray;
 
+pub(crate) use pages::known_labels;
 pub use pages::{PagesError, Severities};
 pub use stray::check_strays;
 

@@ -7,8 +7,12 @@
 //! not there from the beginning has a default. 1.1 added the waits of every queue ([`QueueWaits`]) and what busy slots
 //! lost ([`Lag::busy_turn_ms`]). 1.2 added the steps of the timeline, to which marks and incidents refer by id
 //! ([`PlannedStep`]), delivery ([`Header::group_wait_ms`]), what was done from outside ([`Interference`]), the longest
-//! single delays ([`Gap`]), what no step explains ([`Unexplained`]), and whether an alert let go only because its data was
-//! gone ([`Transition::data_gone`]).
+//! single delays ([`Gap`]), how rules were read ([`RuleReading`]), what no step explains ([`Unexplained`]), and whether an alert
+//! let go only because its data was gone ([`Transition::data_gone`]).
+
+mod reading;
+
+pub use reading::{Generation, RuleReading};
 
 use crate::waits::Waits;
 use serde::{Deserialize, Serialize};
@@ -59,6 +63,9 @@ pub struct Header {
     pub alertmanager: Option<RuleText>,
     /// Rule files, name and text, as they were.
     pub rules: Vec<RuleText>,
+    /// How they were read. Since 1.2; as Prometheus 3 reads them before.
+    #[serde(default, skip_serializing_if = "RuleReading::is_default")]
+    pub reading: RuleReading,
     /// The scenario as meant (YAML, defaults filled).
     pub plan: String,
     /// Steps of the timeline: what marks and incidents refer to. Since 1.2.
@@ -369,7 +376,7 @@ pub enum Meddling {
 }
 
 /// State of an alert instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
     /// The expression has no such element.

@@ -2,6 +2,7 @@
 
 pub mod cause;
 mod cell;
+pub mod check;
 pub mod diagnose;
 pub mod fidelity;
 mod html;

@@ -28,10 +28,11 @@ pub use summary::{Scorecard, Summary};
 use crate::alertmanager::{Sent, notify};
 use crate::jsonl::Record;
 use crate::pack::RulePack;
-use crate::record::{Audit, BenignWindow, Header, Lag, Line, QueueWaits, Wanted};
+use crate::record::{Audit, BenignWindow, Header, Lag, Line, QueueWaits, Transition, Wanted};
 use crate::record::{GROUP_INTERVAL_MS, GROUP_WAIT_MS};
 use crate::watcher::Replay;
 use delivery::{Routing, deliver, deliver_routed};
+use doubt::inhibitors;
 use episode::{Episode, episodes, routed};
 use flapping::Starts;
 use judge::{Class, Judged, Outcome, Truth, classify};
@@ -224,12 +225,17 @@ pub fn score_drill(
     let ground = Ground::new(record, params);
     let (truths, end_ms) = (&ground.truths, ground.end_ms);
     let delivery = params.delivery(header);
-    let (found, sent) = delivered(replay, pack, header, delivery, end_ms);
-    let judged = classify(found, truths, pack, params, header);
-    let incidents: Vec<IncidentScore> = truths
-        .iter()
-        .map(|truth| incident::score(record, truth, &judged, pack, params, end_ms))
-        .collect();
+    let transitions = &replay.transitions;
+    let judge = |transitions: &[Transition]| {
+        let (found, sent) = delivered(transitions, pack, header, delivery, end_ms);
+        let judged = classify(found, truths, pack, params, header);
+        let incidents: Vec<IncidentScore> = truths
+            .iter()
+            .map(|truth| incident::score(record, truth, &judged, pack, params, end_ms))
+            .collect();
+        (sent, judged, incidents)
+    };
+    let (sent, judged, incidents) = judge(transitions);
     let starts = Starts::new(&replay.transitions, header.warmup_ms);
     // Of several rules of one name, each is listed that had none.
     let has_no_data = |alert: &str| {
@@ -248,17 +254,31 @@ pub fn score_drill(
         transitions: &replay.transitions,
         pack,
     };
-    let doubts = doubt::inconclusive(record, alarms);
+    let inhibited = match (&sent, pack.alertmanager()) {
+        (Some(sent), Some(config)) => inhibitors::doubts(
+            record,
+            &inhibitors::Routed {
+                config,
+                sent,
+                transitions,
+                ends: ends(&judged, &incidents),
+                judge: &|transitions| {
+                    let (_, judged, incidents) = judge(transitions);
+                    ends(&judged, &incidents)
+                },
+            },
+        ),
+        _ => Vec::new(),
+    };
+    let doubts = doubt::inconclusive(record, alarms, inhibited);
     let (mut inconclusive, of_pace) = (doubts.why, doubts.too_fast);
     let from_pace = inconclusive.len();
     inconclusive.extend(doubt::without_data(&alerts, &incidents));
-    let wolf = judged.iter().any(|judged| judged.page && judged.is_false());
+    let (in_time, wolf) = ends(&judged, &incidents);
     if !wolf {
         inconclusive.extend(standing::undecided(&judged, &incidents));
     }
-    let missed = incidents
-        .iter()
-        .any(|incident| !matches!(incident.outcome, Outcome::Early | Outcome::OnTime));
+    let missed = in_time.contains(&false);
     if !wolf && !missed {
         inconclusive.extend(doubt::cut_off(record, &judged));
     }
@@ -314,15 +334,22 @@ pub fn score_drill(
     }
 }
 
+/// What a verdict rests on.
+fn ends(judged: &[Judged], incidents: &[IncidentScore]) -> inhibitors::Ends {
+    let in_time =
+        |incident: &IncidentScore| matches!(incident.outcome, Outcome::Early | Outcome::OnTime);
+    let wolf = judged.iter().any(|judged| judged.page && judged.is_false());
+    (incidents.iter().map(in_time).collect(), wolf)
+}
+
 /// The episodes, and when somebody was told of each: by the pack's Alertmanager, if it has one; else by its severities.
-fn delivered(
-    replay: &Replay,
+pub(crate) fn delivered(
+    transitions: &[Transition],
     pack: &RulePack,
     header: &Header,
     delivery: Delivery,
     end_ms: i64,
 ) -> (Vec<Episode>, Option<Sent>) {
-    let transitions = &replay.transitions;
     let Some(config) = pack.alertmanager() else {
         let mut found = episodes(transitions, end_ms);
         deliver(&mut found, delivery);

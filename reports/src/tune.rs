@@ -49,13 +49,14 @@ mod figures;
 mod grid;
 mod observe;
 mod plateau;
+mod routed;
 mod search;
 mod unit;
 
 pub use axis::{Axis, AxisProblem};
 pub use bootstrap::Confidence;
 pub use figures::Figures;
-pub use grid::{Grid, JUDGEMENTS_MAX, TooLarge};
+pub use grid::{Grid, JUDGEMENTS_MAX, ROUTED_JUDGEMENTS_MAX, TooLarge};
 pub use observe::Observed;
 pub use search::{Advice, Confirmation, FrontPoint, Proposal, SearchError, Tuning};
 

@@ -14,7 +14,8 @@ use events::Events;
 use firedrill_asynq::clock::Time;
 use firedrill_detector::RuleSet;
 use firedrill_reports::record::{
-    BenignWindow, FORMAT, Header, Lag, Line, PlannedIncident, PlannedStep, RuleText, Value,
+    BenignWindow, FORMAT, Header, Lag, Line, PlannedIncident, PlannedStep, RuleReading, RuleText,
+    Value,
 };
 use firedrill_reports::score::Delivery;
 use firedrill_reports::{Record, RecordWriter, Watcher};
@@ -29,6 +30,8 @@ use std::time::Instant;
 pub struct Rules {
     /// The files as they were.
     pub texts: Vec<RuleText>,
+    /// How they were read.
+    pub reading: RuleReading,
     /// The same, loaded.
     pub set: RuleSet,
     /// How what fires is delivered.
@@ -97,13 +100,7 @@ pub async fn run_live(
     let started = Instant::now();
     let ledgers = options.dir.join("ledgers");
     fs::create_dir_all(&ledgers).map_err(cannot_write(&ledgers))?;
-    let header = header(
-        plan,
-        &rules.texts,
-        rules.delivery,
-        rules.alertmanager.as_ref(),
-        &EngineFacts::live(plan, options),
-    );
+    let header = header(plan, Some(rules), &EngineFacts::live(plan, options));
     let mut recording = Recording::create(&options.dir, plan, rules, &header)?;
     recording.told = Some((Events::new(plan), tell));
     let live = LiveOptions {
@@ -137,13 +134,7 @@ pub fn run_virtual(
     dir: &Path,
 ) -> Result<Finished, DrillError> {
     fs::create_dir_all(dir).map_err(cannot_write(dir))?;
-    let header = header(
-        plan,
-        &rules.texts,
-        rules.delivery,
-        rules.alertmanager.as_ref(),
-        &EngineFacts::virtual_time(plan),
-    );
+    let header = header(plan, Some(rules), &EngineFacts::virtual_time(plan));
     let mut recording = Recording::create(dir, plan, rules, &header)?;
     let record = recording.path.clone();
     let ended = virtual_time::run(plan, options, &mut |observation| {
@@ -157,13 +148,7 @@ pub fn run_virtual(
 /// Without them it can be scored, but not judged by other rules.
 #[must_use]
 pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples: bool) -> Record {
-    let header = header(
-        plan,
-        &rules.texts,
-        rules.delivery,
-        rules.alertmanager.as_ref(),
-        &EngineFacts::virtual_time(plan),
-    );
+    let header = header(plan, Some(rules), &EngineFacts::virtual_time(plan));
     let mut watcher = Watcher::new(rules.set.clone(), &header);
     let mut lines = Vec::new();
     let ended = virtual_time::run(plan, options, &mut |observation| {
@@ -213,7 +198,7 @@ pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples
 #[must_use]
 pub fn virtual_header(plan: &Plan) -> Header {
     let engine = EngineFacts::virtual_time(plan);
-    header(plan, &[], Delivery::default(), None, &engine)
+    header(plan, None, &engine)
 }
 
 /// A record being written, with the detector that watches it.
@@ -365,13 +350,8 @@ impl EngineFacts {
     }
 }
 
-fn header(
-    plan: &Plan,
-    rules: &[RuleText],
-    delivery: Delivery,
-    alertmanager: Option<&RuleText>,
-    engine: &EngineFacts,
-) -> Header {
+fn header(plan: &Plan, rules: Option<&Rules>, engine: &EngineFacts) -> Header {
+    let delivery = rules.map_or_else(Delivery::default, |rules| rules.delivery);
     let incidents = plan
         .incidents
         .iter()
@@ -431,8 +411,9 @@ fn header(
         evaluation_phase_ms: plan.evaluation_phase_ms,
         group_wait_ms: delivery.group_wait_ms,
         group_interval_ms: delivery.group_interval_ms,
-        alertmanager: alertmanager.cloned(),
-        rules: rules.to_vec(),
+        alertmanager: rules.and_then(|rules| rules.alertmanager.clone()),
+        rules: rules.map_or_else(Vec::new, |rules| rules.texts.clone()),
+        reading: rules.map_or_else(RuleReading::default, |rules| rules.reading),
         plan: plan.to_yaml(),
         steps: steps.collect(),
         incidents: incidents.collect(),

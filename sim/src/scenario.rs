@@ -87,7 +87,7 @@ form! {
 }
 
 /// Default of the intervals.
-const INTERVAL_MS: i64 = 15_000;
+pub const INTERVAL_MS: i64 = 15_000;
 /// Default of `scrape.timeout`.
 const TIMEOUT_MS: i64 = 10_000;
 

@@ -1,180 +1,294 @@
 //! `firedrill check`: scenario and rule files, all problems at once; nothing is started. Rules are held against records.
 
-use crate::args::Check;
+use crate::args::{Check, Span};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::inputs;
-use crate::inputs::{Kind, Named, Place, Source};
+use crate::inputs::{self, Named, Place, Source};
 use crate::terminal::Terminal;
-use firedrill_detector::lint::Remark;
-use firedrill_detector::text::{counted, printable};
-use firedrill_reports::bounds;
-use firedrill_reports::record::RuleText;
-use firedrill_reports::{Diagnoser, render};
+use firedrill_detector::text::counted;
+use firedrill_detector::yaml::Problem;
+use firedrill_reports::alertmanager::Config;
+use firedrill_reports::check::{self, Checked, CheckedFile, Finding, Kind};
+use firedrill_reports::record::{RuleReading, RuleText};
+use firedrill_reports::{Diagnoser, Diagnosis, Record, bounds, render};
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::shown;
-use firedrill_sim::scenario::Scenario;
-use std::collections::BTreeSet;
+use firedrill_sim::plan::Plan;
+use firedrill_sim::scenario::{INTERVAL_MS, Scenario};
+use firedrill_sim::world::World;
+use std::path::Path;
 
 /// Checks every file and says what it is, and what the rules saw in the records there are.
 ///
 /// # Errors
 /// With all problems of all files and records.
 pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
-    let mut failure = Failure {
-        exit: Exit::Usage,
-        messages: Vec::new(),
-    };
-    let mut texts = Vec::new();
     let named = Named::new(&[(Place::ScenariosAndRules, &args.files)]).in_world(&args.world);
+    let mut checking = Checking {
+        terminal,
+        // What is for machines, and what is said of records, are answers of their own.
+        is_said: args.json || args.sarif || !args.against.is_empty(),
+        failure: Failure {
+            exit: Exit::Usage,
+            messages: Vec::new(),
+        },
+        checked: Checked::default(),
+        exporters: args.exporters,
+        reading: RuleReading::default(),
+        routing: None,
+    };
     for record in &named.records {
         let path = shown(record);
-        failure.messages.push(format!(
-            "{path}: this is {}; name rule files, and hold them against it with --against {path}",
-            Kind::Record.name()
-        ));
+        let what = inputs::Kind::Record.name();
+        let told = format!(
+            "{path}: this is {what}; name rule files, and hold them against it with --against {path}"
+        );
+        checking.wrong(told);
     }
     let world = match named.wrong.is_empty() {
         true => inputs::world::named(&args.world)?,
         false => None,
     };
-    failure.messages.extend(named.wrong);
-    let ok = |line: String| {
-        // Records ask for an answer of its own.
-        if args.against.is_empty() {
-            terminal.plain_result(&line);
-        } else {
-            terminal.say(line);
-        }
-    };
-    let mut warned = 0;
-    let gauges = inputs::world::gauges(&world.clone().unwrap_or_default());
-    for source in &named.rules {
-        match rules(source, &gauges, terminal) {
-            Ok((what, rules, warnings)) => {
-                warned += warnings;
-                let missing = world.iter();
-                for note in missing.flat_map(|world| inputs::world::missing(&rules.set, world)) {
-                    terminal.say(format_args!("note: {note}"));
-                }
-                ok(format!("ok {}: {what}", shown(&source.name)));
-                texts.extend(rules.texts);
-            }
-            Err(found) => failure.messages.extend(found.messages),
-        }
+    for wrong in &named.wrong {
+        checking.wrong(wrong.clone());
     }
-    for source in &named.scenarios {
-        match scenario(source, terminal) {
-            Ok(what) => ok(format!("ok {}: {what}", shown(&source.name))),
-            Err(found) => failure.messages.extend(found.messages),
-        }
+    let plans: Vec<_> = named
+        .scenarios
+        .iter()
+        .map(|source| inputs::planned(source, None))
+        .collect();
+    let records = match args.against.is_empty() {
+        true => Ok(Vec::new()),
+        false => inputs::records(&inputs::without_copies(&args.against, terminal)),
+    };
+    let opened = records.as_ref().map_or(&[][..], Vec::as_slice);
+    checking.reading = inputs::reading_of(&args.dialect, opened, terminal);
+    let scraped_ms = scrape_interval_ms(
+        args.scrape_interval,
+        plans.iter().flatten(),
+        records.iter().flatten(),
+    );
+    if let Some(path) = &args.alertmanager {
+        checking.alertmanager(path)?;
+    }
+    let mut texts = Vec::new();
+    for source in &named.rules {
+        texts.extend(checking.rules(source, world.as_ref(), scraped_ms));
+    }
+    for (source, plan) in named.scenarios.iter().zip(plans) {
+        checking.scenario(source, plan);
     }
     for test in &named.tests {
         let path = test.display();
         terminal.say(format_args!(
             "{path}: {}, not checked here; `firedrill test rules {path}` runs it",
-            Kind::RuleTest.name()
+            inputs::Kind::RuleTest.name()
         ));
     }
-    if !failure.messages.is_empty() {
-        return Err(failure);
+    if !checking.failure.messages.is_empty() {
+        checking.print(args);
+        return Err(checking.failure);
     }
-    let strict = match args.strict && warned > 0 {
-        true => Exit::GateFailed,
-        false => Exit::Passed,
-    };
-    if args.against.is_empty() {
-        return Ok(strict);
+    if !args.against.is_empty() {
+        checking.checked.diagnosis = Some(against(texts, checking.reading, &records?)?);
     }
+    checking.print(args);
+    Ok(match checking.checked.is_sound(args.strict) {
+        true => Exit::Passed,
+        false => Exit::GateFailed,
+    })
+}
+
+/// How often what the rules ask for is scraped: as was said, or as seldom as in any of the drills that were named, or as in
+/// scenarios that do not say.
+fn scrape_interval_ms<'a>(
+    said: Option<Span>,
+    plans: impl Iterator<Item = &'a Plan>,
+    records: impl Iterator<Item = &'a Record>,
+) -> i64 {
+    let drills = plans.map(|plan| plan.scrape_interval_ms);
+    let drills = drills.chain(records.map(|record| record.header.scrape_interval_ms));
+    let said = said.map(|span| span.0);
+    said.or_else(|| drills.max()).unwrap_or(INTERVAL_MS)
+}
+
+/// What was found so far.
+struct Checking<'t> {
+    terminal: &'t Terminal,
+    /// Whether what a file is goes where talk goes.
+    is_said: bool,
+    failure: Failure,
+    checked: Checked,
+    /// Of asynq.
+    exporters: u32,
+    reading: RuleReading,
+    /// What says whom alerts are sent to.
+    routing: Option<Config>,
+}
+
+impl Checking<'_> {
+    /// Something is wrong that is in no file.
+    fn wrong(&mut self, message: String) {
+        let found = Finding::new(Kind::Invalid, None, message.clone());
+        self.checked.findings.push(found);
+        self.failure.messages.push(message);
+    }
+
+    fn problems(&mut self, problems: &[Problem]) {
+        let found = problems
+            .iter()
+            .map(|problem| Finding::of_problem(Kind::Invalid, problem));
+        self.checked.findings.extend(found);
+        let told = Failure::problems(problems);
+        self.failure.messages.extend(told.messages);
+    }
+
+    /// Something is to be said.
+    fn found(&mut self, found: Finding) {
+        self.terminal.say(render::check::line(&found));
+        self.checked.findings.push(found);
+    }
+
+    fn result(&self, line: &str) {
+        match self.is_said {
+            true => self.terminal.say(line),
+            false => self.terminal.plain_result(line),
+        }
+    }
+
+    /// Reads the Alertmanager file.
+    fn alertmanager(&mut self, path: &Path) -> Result<(), Failure> {
+        let (name, text) = (path.display().to_string(), inputs::read(path)?);
+        match Config::parse(&name, &text) {
+            Ok(config) => {
+                let pages = config.receivers().filter(|(_, pages)| *pages);
+                let pages: Vec<&str> = pages.map(|(name, _)| name).collect();
+                let what = format!(
+                    "Alertmanager, {}; those that page: {}",
+                    counted(config.receivers().count(), "receiver"),
+                    pages.join(", ")
+                );
+                self.ok(&name, what);
+                self.routing = Some(config);
+            }
+            Err(problems) => self.problems(&problems),
+        }
+        Ok(())
+    }
+
+    fn ok(&mut self, file: &str, what: String) {
+        self.result(&format!("ok {}: {what}", shown(file)));
+        self.checked.files.push(CheckedFile {
+            file: file.to_owned(),
+            what,
+        });
+    }
+
+    /// The texts of a rule file that can be loaded.
+    fn rules(&mut self, source: &Source, world: Option<&World>, scraped_ms: i64) -> Vec<RuleText> {
+        let (name, text) = (source.name.clone(), source.text.clone());
+        let (Rules { set, texts, .. }, pack) =
+            match inputs::rule_file(RuleText { name, text }, self.reading) {
+                Ok(loaded) => loaded,
+                Err(problems) => {
+                    self.problems(&problems);
+                    return Vec::new();
+                }
+            };
+        for warning in set.warnings() {
+            self.found(Finding::of_problem(Kind::Reservation, warning));
+        }
+        let default = World::default();
+        let around =
+            inputs::world::surroundings(world.unwrap_or(&default), scraped_ms, self.exporters);
+        for rule in set.remarks(&around) {
+            for found in Finding::of_remarks(&rule) {
+                self.found(found);
+            }
+        }
+        if set.rule_count() == 0 {
+            let message = "there is no rule in it";
+            self.found(Finding::new(Kind::NoRule, Some(&source.name), message));
+        }
+        if let Some(world) = world {
+            for found in inputs::world::missing(&set, world) {
+                self.found(found);
+            }
+        }
+        self.ok(&source.name, counted(set.alerts().count(), "alerting rule"));
+        if let Some(config) = &self.routing {
+            let (routes, found) = check::routed(&set, &pack, config);
+            for found in found {
+                self.found(found);
+            }
+            for route in &routes {
+                self.result(&render::check::route(route));
+            }
+            self.checked.routes.extend(routes);
+        }
+        texts
+    }
+
+    fn scenario(&mut self, source: &Source, plan: Result<Plan, Vec<Problem>>) {
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(problems) => return self.problems(&problems),
+        };
+        // One that has become a plan can be read.
+        let notes =
+            Scenario::parse(&source.name, &source.text).map(|scenario| scenario.notes(&plan));
+        for note in notes.unwrap_or_default() {
+            self.found(Finding::new(Kind::Scenario, Some(&source.name), note));
+        }
+        let minutes = plan.duration_ms / 60_000;
+        let mut what = format!(
+            "scenario {}, {minutes} min, {}",
+            plan.name,
+            counted(plan.incidents.len(), "incident")
+        );
+        let told = plan.incidents.iter().map(|incident| plan.told(incident));
+        let told: Vec<String> = told.collect();
+        if !told.is_empty() {
+            what.push_str(&format!(": {}", told.join("; ")));
+        }
+        self.ok(&source.name, what);
+    }
+
+    /// What machines asked for, and what was found in records.
+    fn print(&self, args: &Check) {
+        let checked = &self.checked;
+        if args.json {
+            let text = render::check::json(checked, args.strict);
+            self.terminal.result(&text);
+        } else if args.sarif {
+            let text = render::check::sarif(checked, env!("CARGO_PKG_VERSION"));
+            self.terminal.result(&text);
+        } else if let Some(found) = &checked.diagnosis {
+            let style = self.terminal.style();
+            self.terminal
+                .result(&render::diagnose::terminal(found, style));
+        }
+    }
+}
+
+/// Holds all rules together against the records, one after the other.
+fn against(
+    texts: Vec<RuleText>,
+    reading: RuleReading,
+    records: &[Record],
+) -> Result<Diagnosis, Failure> {
     if texts.is_empty() {
         return Err(Failure::usage(
             "--against: there is no rule file to hold against the records",
         ));
     }
-    let found = against(args, texts, terminal)?;
-    Ok(if found == Exit::Passed { strict } else { found })
-}
-
-/// What a rule file is, its rules, and how many warnings there are.
-fn rules(
-    source: &Source,
-    gauges: &BTreeSet<String>,
-    terminal: &Terminal,
-) -> Result<(String, Rules, usize), Failure> {
-    let (name, text) = (source.name.clone(), source.text.clone());
-    let rules = inputs::rule_file(RuleText { name, text })?;
-    let mut warned = 0;
-    let mut warn = |text: String| {
-        warned += 1;
-        terminal.say(format_args!("warning: {text}"));
-    };
-    for warning in rules.set.warnings() {
-        warn(warning.to_string());
-    }
-    for rule in rules.set.anatomies() {
-        let is_known = |remark: &&Remark| {
-            let metric = remark.metric.as_ref();
-            metric.is_some_and(|metric| gauges.contains(metric))
-        };
-        for remark in rule.remarks.iter().filter(|remark| !is_known(remark)) {
-            let place = format!("{}:{}", printable(&rule.file), rule.line);
-            let (name, part) = (printable(&rule.name), printable(&remark.part));
-            let (message, hint) = (printable(&remark.message), printable(&remark.hint));
-            warn(format!("{place}: {name}: `{part}` {message}\n    {hint}"));
-        }
-    }
-    if rules.set.rule_count() == 0 {
-        warn(format!(
-            "{}: there is no rule in it",
-            printable(&source.name)
-        ));
-    }
-    let what = counted(rules.set.alerts().count(), "alerting rule");
-    Ok((what, rules, warned))
-}
-
-/// What a scenario is.
-fn scenario(source: &Source, terminal: &Terminal) -> Result<String, Failure> {
-    let plan = inputs::plan(source, None)?;
-    // One that has become a plan can be read.
-    let notes = Scenario::parse(&source.name, &source.text).map(|scenario| scenario.notes(&plan));
-    for note in notes.unwrap_or_default() {
-        terminal.say(format_args!("note: {note}"));
-    }
-    let minutes = plan.duration_ms / 60_000;
-    let mut what = format!(
-        "scenario {}, {minutes} min, {}",
-        plan.name,
-        counted(plan.incidents.len(), "incident")
-    );
-    let told = plan.incidents.iter().map(|incident| plan.told(incident));
-    let told: Vec<String> = told.collect();
-    if !told.is_empty() {
-        what.push_str(&format!(": {}", told.join("; ")));
-    }
-    Ok(what)
-}
-
-/// Holds all rules together against the records, one after the other.
-fn against(args: &Check, texts: Vec<RuleText>, terminal: &Terminal) -> Result<Exit, Failure> {
-    let rules = inputs::rules(texts).map_err(|problems| Failure::problems(&problems))?;
+    let rules = inputs::rules(texts, reading).map_err(|problems| Failure::problems(&problems))?;
     let mut diagnoser = Diagnoser::new(&rules.set);
-    let records = inputs::records(&inputs::without_copies(&args.against, terminal))?;
-    inputs::each(&records, |record| {
+    inputs::each(records, |record| {
         bounds::check_record(record, &rules.set).map_err(Failure::usage)
     })?;
     for record in records {
-        diagnoser.observe(&record);
+        diagnoser.observe(record);
     }
-    let diagnosis = diagnoser.finish();
-    if args.json {
-        terminal.result(&render::diagnose::json(&diagnosis));
-    } else {
-        terminal.result(&render::diagnose::terminal(&diagnosis, terminal.style()));
-    }
-    Ok(if diagnosis.is_sound() {
-        Exit::Passed
-    } else {
-        Exit::GateFailed
-    })
+    Ok(diagnoser.finish())
 }

@@ -4,7 +4,6 @@ use crate::args::Diagnose;
 use crate::commands::score;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::inputs;
 use crate::terminal::Terminal;
 use firedrill_reports::cause::{Asked, ask};
 use firedrill_reports::render;
@@ -14,9 +13,7 @@ use firedrill_reports::render;
 /// # Errors
 /// When a record or rule file cannot be read, or no record has an incident.
 pub fn run(args: &Diagnose, terminal: &Terminal) -> Result<Exit, Failure> {
-    let records = inputs::without_copies(&args.runs, terminal);
-    let judging = score::Judging::new(&args.rules, &args.pages, args.delivery, &args.routing);
-    let scored = score::scored(&records, &judging)?;
+    let scored = score::scored(&args.judged, terminal)?;
     let asked: Vec<Asked> = scored
         .iter()
         .flat_map(|one| ask(&one.record, &one.score))

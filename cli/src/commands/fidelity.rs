@@ -54,6 +54,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let (rules, pack, plans) = inputs::rules_and(
         &named,
         &args.rules,
+        args.rules.dialect.of_new_drills(),
         (args.delivery, &args.routing),
         plans,
         terminal,
@@ -95,7 +96,9 @@ fn of_records(args: &Args, named: Named, terminal: &Terminal) -> Result<Exit, Fa
             "fidelity takes scenarios, or records, not both",
         ),
         (
-            !args.rules.files.is_empty() || !named.rules.is_empty(),
+            !args.rules.files.is_empty()
+                || !named.rules.is_empty()
+                || args.rules.dialect.is_given(),
             alone,
         ),
         (
@@ -145,7 +148,8 @@ fn of_records(args: &Args, named: Named, terminal: &Terminal) -> Result<Exit, Fa
         let config = alertmanager.as_ref();
         let config = config.map(|file| inputs::configured(&file.name, &file.text));
         let paging = Paging::new(&args.rules.pages, config.transpose()?);
-        let (rules, pack) = inputs::pack(record.header.rules.clone(), &paging)?;
+        let (rules, pack) =
+            inputs::pack(record.header.rules.clone(), record.header.reading, &paging)?;
         let delivery = Delivery {
             group_wait_ms: record.header.group_wait_ms,
             group_interval_ms: record.header.group_interval_ms,

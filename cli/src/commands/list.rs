@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::inputs::{self, Source};
 use crate::terminal::Terminal;
 use firedrill_detector::yaml::closest;
-use firedrill_reports::record::RuleText;
+use firedrill_reports::record::{RuleReading, RuleText};
 use firedrill_sim::builtin::{self, Builtin};
 use firedrill_sim::plan::Plan;
 use firedrill_sim::scenario::Scenario;
@@ -54,7 +54,8 @@ pub fn list(args: &List, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut packs = Vec::new();
     for pack in builtin::rule_packs() {
         let (name, text) = (pack.shown(), pack.text.to_owned());
-        let rules = inputs::rule_file(RuleText { name, text })?;
+        let (rules, _) = inputs::rule_file(RuleText { name, text }, RuleReading::default())
+            .map_err(|found| Failure::problems(&found))?;
         let alerts: Vec<String> = rules
             .set
             .alerts()

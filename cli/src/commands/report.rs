@@ -5,7 +5,6 @@ use crate::commands::score;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::failure::both;
-use crate::inputs;
 use crate::terminal::Terminal;
 use firedrill_reports::{Scorecard, render};
 use firedrill_sim::drill::RECORD_FILE;
@@ -39,14 +38,12 @@ pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
         true => Ok(()),
         false => files::check_writable(&args.out).map_err(Failure::environment),
     };
-    let named = args.runs.iter().chain(&args.rules);
+    let named = args.judged.runs.iter().chain(&args.judged.rules);
     let writable = writable.and_then(|()| match to_stdout {
         true => Ok(()),
         false => spares(&args.out, named),
     });
-    let judging = score::Judging::new(&args.rules, &args.pages, args.delivery, &args.routing);
-    let records = inputs::without_copies(&args.runs, terminal);
-    let scored = score::scored(&records, &judging);
+    let scored = score::scored(&args.judged, terminal);
     let (scored, ()) = both(scored, writable)?;
     let card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
     let drills: Vec<render::Drill<'_>> = scored.iter().map(score::Scored::drill).collect();

@@ -41,6 +41,7 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let (rules, pack, plans) = inputs::rules_and(
         &named,
         &args.rules,
+        args.rules.dialect.of_new_drills(),
         (args.delivery, &args.routing),
         plans,
         terminal,

@@ -12,13 +12,12 @@ use firedrill_reports::alertmanager::Config;
 use firedrill_reports::bounds;
 use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};
 use firedrill_reports::pack::RulePack;
-use firedrill_reports::record::{AlertState, RuleText};
+use firedrill_reports::record::{AlertState, RuleReading, RuleText};
 use firedrill_reports::{
     Diagnoser, Diagnosis, DrillScore, Record, Replay, Scorecard, Verdict, render, replay,
     score_drill,
 };
 use firedrill_sim::agreement;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Scores records and prints the scorecard.
@@ -26,9 +25,7 @@ use std::sync::Arc;
 /// # Errors
 /// When a record or rule file cannot be read.
 pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
-    let records = inputs::without_copies(&args.runs, terminal);
-    let judging = Judging::new(&args.rules, &args.pages, args.delivery, &args.routing);
-    let scored = scored(&records, &judging)?;
+    let scored = scored(&args.judged, terminal)?;
     let mut card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
     explain(&mut card, &scored.iter().collect::<Vec<_>>());
     print(&card, args.json, terminal)?;
@@ -56,29 +53,7 @@ impl Scored {
     }
 }
 
-/// What records are judged by, where it is not as it was in the drill.
-pub(crate) struct Judging<'a> {
-    rules: &'a [PathBuf],
-    pages: &'a [String],
-    delivery: args::Delivery,
-    routing: &'a args::Routing,
-}
-
-impl<'a> Judging<'a> {
-    pub(crate) fn new(
-        rules: &'a [PathBuf],
-        pages: &'a [String],
-        delivery: args::Delivery,
-        routing: &'a args::Routing,
-    ) -> Self {
-        Self {
-            rules,
-            pages,
-            delivery,
-            routing,
-        }
-    }
-
+impl args::Judged {
     /// What says who is sent what: an Alertmanager file that was given, or else the record's, unless something else was given
     /// that says it.
     fn paging(&self, given: Option<&Arc<Config>>, record: &Record) -> Result<Paging, Failure> {
@@ -96,16 +71,17 @@ impl<'a> Judging<'a> {
             }
             (None, None) => None,
         };
-        Ok(Paging::new(self.pages, config))
+        Ok(Paging::new(&self.pages, config))
     }
 }
 
-/// Reads records and scores each, under its own rules or the given ones.
-pub(crate) fn scored(runs: &[PathBuf], judging: &Judging<'_>) -> Result<Vec<Scored>, Failure> {
-    let rules = judging.rules;
-    let params = &judging.delivery.params();
-    let given = inputs::alertmanager(judging.routing)?;
-    let named = Named::new(&[(Place::Rules, rules), (Place::Records, runs)]);
+/// Reads the records that are meant and scores each, under its own rules or the given ones.
+pub(crate) fn scored(judged: &args::Judged, terminal: &Terminal) -> Result<Vec<Scored>, Failure> {
+    let rules = &judged.rules;
+    let runs = inputs::without_copies(&judged.runs, terminal);
+    let params = &judged.delivery.params();
+    let given = inputs::alertmanager(&judged.routing)?;
+    let named = Named::new(&[(Place::Rules, rules), (Place::Records, &runs)]);
     let named = named.without_scenarios("score").with_rules_of(rules);
     let records = inputs::records(&named.records);
     let named = named.understood().map_err(|mut failure| {
@@ -116,21 +92,29 @@ pub(crate) fn scored(runs: &[PathBuf], judging: &Judging<'_>) -> Result<Vec<Scor
             .extend(also.flat_map(|also| also.messages.clone()));
         failure
     })?;
+    let opened = records.as_ref().map_or(&[][..], Vec::as_slice);
+    let reading = match named.rules.is_empty() && !judged.dialect.is_given() {
+        // Each as in its drill.
+        true => RuleReading::default(),
+        false => inputs::reading_of(&judged.dialect, opened, terminal),
+    };
     let other: Option<Vec<RuleText>> = if named.rules.is_empty() {
         None
     } else {
-        Some(inputs::rule_texts(inputs::texts(&named.rules))?)
+        Some(inputs::rule_texts(inputs::texts(&named.rules), reading)?)
     };
     records?
         .into_iter()
         .map(|record| {
             let texts = other.clone().unwrap_or_else(|| record.header.rules.clone());
-            let paging = judging.paging(given.as_ref(), &record)?;
-            let (rules, pack) = inputs::pack(texts, &paging)?;
+            let paging = judged.paging(given.as_ref(), &record)?;
+            let recorded = record.header.reading;
+            let reading = judged.dialect.over(recorded);
+            let (rules, pack) = inputs::pack(texts, reading, &paging)?;
             bounds::check_record(&record, &rules.set)
                 .map_err(|error| Failure::usage(error).about(&record.header.scenario))?;
             let replayed = replay(&record, &rules.set);
-            if other.is_none() && agreement::differs(&record, &replayed) {
+            if other.is_none() && reading == recorded && agreement::differs(&record, &replayed) {
                 return Err(Failure::usage(
                     "the alerts in this record are not those that its rules raise on its samples: one or the other was \
                      changed, or another release of firedrill evaluated them; `--rules FILE` judges the samples alone",

@@ -7,16 +7,16 @@
 pub(crate) mod glob;
 mod junit;
 
-use crate::args::{Feature, Generation, Test, TestRules, Tested};
+use crate::args::{Test, TestRules, Tested};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::in_order;
 use crate::terminal::Terminal;
+use firedrill_detector::rules::Reading;
 use firedrill_detector::text::printable_lines;
 use firedrill_detector::unit_test::{
     Comparison, Keep, NameFilter, Pace, RunOptions, TestFile, TestRun,
 };
-use firedrill_detector::yaml::UnknownKeys;
 use firedrill_detector::{Compat, Problem, RuleFile};
 use firedrill_sim::files;
 use std::io::Write;
@@ -80,27 +80,24 @@ fn files_are_there(files: &[PathBuf]) -> Result<(), Failure> {
 }
 
 fn options(args: &TestRules) -> Result<RunOptions, Failure> {
+    let reading = args.dialect.of_new_drills();
+    let Reading {
+        unknown_keys,
+        experimental_functions,
+    } = reading.into();
     let names = match args.run.as_slice() {
         [] => None,
         patterns => Some(NameFilter::parse(patterns).map_err(Failure::usage)?),
     };
     Ok(RunOptions {
-        compat: match args.compat {
-            Generation::V2 => Compat::V2,
-            Generation::V3 => Compat::V3,
-        },
+        compat: reading.compat.into(),
         pace: match args.honour_group_interval {
             true => Pace::GroupIntervals,
             false => Pace::Together,
         },
         names,
-        unknown_keys: match args.ignore_unknown_fields {
-            true => UnknownKeys::Ignored,
-            false => UnknownKeys::Refused,
-        },
-        experimental_functions: args
-            .enable_feature
-            .contains(&Feature::PromqlExperimentalFunctions),
+        unknown_keys,
+        experimental_functions,
         keep: match args.debug {
             true => Keep::Data,
             false => Keep::Failures,

@@ -2,7 +2,7 @@
 
 mod plan;
 
-use crate::args::{Routing, Tune};
+use crate::args::Tune;
 use crate::commands::run;
 use crate::drills::live;
 use crate::drills::simulate::{Lines, on_all_cores, plans, threads};
@@ -13,14 +13,16 @@ use crate::inputs;
 use crate::inputs::{Named, Place};
 use crate::signals::Signals;
 use crate::terminal::Terminal;
+use firedrill_detector::RuleFile;
 use firedrill_detector::text::counted;
 use firedrill_detector::tuning::Settings;
-use firedrill_detector::{Compat, RuleFile};
+use firedrill_reports::Record;
 use firedrill_reports::bounds;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::render;
 use firedrill_reports::tune::{
-    Advice, Axis, Grid, JUDGEMENTS_MAX, Observed, Scope, TuneParams, Tuner, Tuning,
+    Advice, Axis, Grid, JUDGEMENTS_MAX, Observed, ROUTED_JUDGEMENTS_MAX, Scope, TuneParams, Tuner,
+    Tuning,
 };
 use firedrill_sim::builtin;
 use firedrill_sim::drill::{self, Rules};
@@ -70,19 +72,21 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         inputs::modelled(&named.scenarios, terminal),
         inputs::records(&inputs::without_copies(&named.records, terminal)),
     );
+    let records = inputs.as_ref().map_or(&[][..], |(_, records)| records);
+    let reading = inputs::reading_of(&args.rules.dialect, records, terminal);
     let (rules, pack, (scenarios, records)) = inputs::rules_and(
         &named,
         &args.rules,
-        (args.delivery, &Routing::default()),
+        reading,
+        (args.delivery, &args.routing),
         inputs,
         terminal,
     )?;
-    if records
-        .iter()
-        .any(|record| record.header.alertmanager.is_some())
-    {
+    let was_routed = |record: &Record| record.header.alertmanager.is_some();
+    if pack.alertmanager().is_none() && records.iter().any(was_routed) {
         terminal.say(
-            "an Alertmanager file said what was sent in some of the records; here it goes by severities, alert by alert",
+            "an Alertmanager file said what was sent in some of the records; here it goes by severities, alert by alert: \
+             --alertmanager FILE goes by a file",
         );
     }
     let plans = plans(&scenarios, args.seed, args.trials)?;
@@ -170,14 +174,19 @@ fn tuner(
         name: rule.name.clone(),
         text: rule.text.clone(),
     });
-    let settings = Settings::load(files.collect(), Compat::default())
+    let reading = rules.reading;
+    let settings = Settings::load_as(files.collect(), reading.compat.into(), reading.into())
         .map_err(|problems| Failure::problems(&problems))?;
     let axes = Axis::parse_all(&settings, &args.vary, interval_ms).map_err(|found| Failure {
         exit: Exit::Usage,
         messages: found.iter().map(ToString::to_string).collect(),
     })?;
     let grid = Grid::new(axes);
-    grid.check(drills, JUDGEMENTS_MAX).map_err(Failure::usage)?;
+    let limit = match pack.alertmanager() {
+        Some(_) => ROUTED_JUDGEMENTS_MAX,
+        None => JUDGEMENTS_MAX,
+    };
+    grid.check(drills, limit).map_err(Failure::usage)?;
     let params = TuneParams {
         scope: if args.whole_pack {
             Scope::Pack

@@ -45,6 +45,7 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let (rules, pack, scenarios) = inputs::rules_and(
         &named,
         &args.rules,
+        args.rules.dialect.of_new_drills(),
         (args.delivery, &args.routing),
         scenarios,
         terminal,

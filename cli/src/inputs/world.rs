@@ -5,12 +5,13 @@ use crate::args;
 use crate::failure::Failure;
 use firedrill_detector::RuleSet;
 use firedrill_detector::anatomy::{PartKind, SeriesSelector};
-use firedrill_detector::text::printable;
+use firedrill_detector::lint::{Metric, MetricType, Surroundings};
 use firedrill_detector::yaml::closest;
+use firedrill_reports::check::{Finding, Kind};
 use firedrill_sim::files::shown;
 use firedrill_sim::metrics::catalogue::{rows, sample_names};
 use firedrill_sim::world::{PRESETS, World, preset};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The world of the command line; `None`: none was named.
@@ -18,14 +19,29 @@ pub(crate) fn named(args: &args::World) -> Result<Option<World>, Failure> {
     args.world.as_deref().map(load).transpose()
 }
 
-/// The gauges of a world, whatever they are called: some of asynq's end in `_total`.
-pub(crate) fn gauges(world: &World) -> BTreeSet<String> {
-    let gauges = rows(world).into_iter().filter(|row| row.kind == "gauge");
-    gauges.map(|row| row.name).collect()
+/// What is known of the metrics of a world whose targets are scraped every `scrape_interval_ms`, where they do not say, and
+/// that has so many exporters of asynq.
+pub(crate) fn surroundings(world: &World, scrape_interval_ms: i64, exporters: u32) -> Surroundings {
+    let mut metrics = BTreeMap::new();
+    for row in rows(world) {
+        let metric = Metric {
+            kind: match row.kind {
+                "gauge" => MetricType::Gauge,
+                _ => MetricType::Counter,
+            },
+            scrape_interval_ms: row.target_in(world).and_then(|target| target.interval_ms),
+            is_shared: exporters > 1 && row.is_shared(),
+        };
+        metrics.extend(row.sample_names().into_iter().map(|name| (name, metric)));
+    }
+    Surroundings {
+        metrics,
+        scrape_interval_ms: Some(scrape_interval_ms),
+    }
 }
 
-/// Metrics that rules ask for and a world does not have, each with the file and line of its rule.
-pub(crate) fn missing(rules: &RuleSet, world: &World) -> Vec<String> {
+/// Metrics that rules ask for and a world does not have.
+pub(crate) fn missing(rules: &RuleSet, world: &World) -> Vec<Finding> {
     let anatomies = rules.anatomies();
     let recorded = anatomies.iter().filter(|rule| !rule.is_alert);
     let mut known: BTreeSet<String> = recorded.map(|rule| rule.name.clone()).collect();
@@ -42,13 +58,16 @@ pub(crate) fn missing(rules: &RuleSet, world: &World) -> Vec<String> {
         for name in asked.into_iter().filter(|name| !known.contains(*name)) {
             let close = closest(name, known.iter().map(String::as_str));
             let close = close.map_or_else(String::new, |close| format!("; did you mean {close}?"));
-            missing.push(format!(
-                "{}:{}: {} asks for {name}, which the world {} does not have{close}",
-                printable(&rule.file),
-                rule.line,
-                printable(&rule.name),
+            let message = format!(
+                "asks for {name}, which the world {} does not have{close}",
                 world.name
-            ));
+            );
+            let mut found = Finding::new(Kind::UnknownMetric, Some(&rule.file), message);
+            found.rule = Some((rule.group.clone(), rule.name.clone()));
+            if let Some(place) = &mut found.place {
+                place.line = Some(rule.line);
+            }
+            missing.push(found);
         }
     }
     missing

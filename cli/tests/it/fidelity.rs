@@ -199,6 +199,7 @@ fn saturated(harness: Harness) -> Record {
     let plan = Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap();
     let rules = Rules {
         texts: Vec::new(),
+        reading: Default::default(),
         set: RuleSet::load(&[], Compat::default()).unwrap(),
         delivery: Default::default(),
         alertmanager: None,

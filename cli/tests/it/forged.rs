@@ -58,6 +58,7 @@ fn lines() -> Vec<String> {
     };
     let rules = Rules {
         texts,
+        reading: Default::default(),
         set: RuleSet::load(&[file], Compat::default()).unwrap(),
         delivery: Delivery::default(),
         alertmanager: None,

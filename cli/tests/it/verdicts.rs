@@ -595,7 +595,7 @@ fn comments_that_look_like_directives_and_misspelt_causes_are_refused() {
         ),
         (
             "# firedrill: cause slow-job expects Failing",
-            "r.yml:1: no incident has the cause `slow-job`",
+            "r.yml:1:1: no incident has the cause `slow-job`",
         ),
     ] {
         rules(dir.path(), comment, FAILING);

@@ -36,13 +36,14 @@ pub(super) fn change(
         }
         _ => return Err(setting.problem("it is not in these files")),
     }
-    let changed = Settings::load(files, settings.compat).map_err(|problems| {
-        let first = problems.first().map(ToString::to_string);
-        setting.problem(&format!(
-            "the changed file would be wrong: {}",
-            first.unwrap_or_default()
-        ))
-    })?;
+    let changed =
+        Settings::load_as(files, settings.compat, settings.reading).map_err(|problems| {
+            let first = problems.first().map(ToString::to_string);
+            setting.problem(&format!(
+                "the changed file would be wrong: {}",
+                first.unwrap_or_default()
+            ))
+        })?;
     if portraits(&changed.rules) == expected(settings, setting, value) {
         Ok(changed)
     } else {

@@ -348,7 +348,7 @@ impl<'f> Loader<'f> {
         let compiled = self.expression(expr_node, &text)?;
         Some(Rule {
             name: name_text?,
-            line: node.at.line,
+            at: node.at,
             text: text.trim().to_owned(),
             expr: compiled.expr,
             kind,

@@ -12,6 +12,11 @@ pub(super) struct InhibitRule {
 }
 
 impl InhibitRule {
+    /// Whether an alert with these labels inhibits what fits.
+    pub(super) fn is_source(&self, labels: &Labels) -> bool {
+        all_accept(&self.source, labels)
+    }
+
     /// The first of the firing alerts that inhibits another. One that could be both source and target is inhibited by none
     /// that could, too.
     pub(super) fn source_for<'l>(

@@ -149,6 +149,23 @@ impl Sent {
         })
     }
 
+    /// Of each group that an alert is in within `reach_ms` of a time, the flushes around that time: the last before it, if there is
+    /// one, and the first at or after it.
+    pub(crate) fn flushes_around(
+        &self,
+        labels: &Labels,
+        at_ms: i64,
+        reach_ms: i64,
+    ) -> Vec<(Option<i64>, i64)> {
+        let grids = self.grids(labels, at_ms.saturating_add(reach_ms));
+        let around = grids.map(|grid| {
+            let after_ms = grid.at_or_after(at_ms);
+            let before_ms = after_ms - grid.interval_ms;
+            ((before_ms >= grid.first_ms).then_some(before_ms), after_ms)
+        });
+        around.collect()
+    }
+
     /// By how much the end of a firing or the beginning of the next of the same alert would have to be moved for a flush to
     /// come between them, or between others; of all groups that it is in the least.
     pub(crate) fn margin_ms(&self, labels: &Labels, over_ms: i64, at_ms: i64) -> i64 {

@@ -139,7 +139,7 @@ impl<'r> Whole<'r> {
             scraped: BTreeMap::new(),
             newest_ms: i64::MIN,
             reached_ms: i64::MIN,
-            states: States::new(&header.rules),
+            states: States::new(header),
             marks: Marks::new(&header.steps),
             impacts: BTreeMap::new(),
             queues: BTreeSet::new(),

@@ -1,6 +1,7 @@
 //! Which severities the alerts of a pack can have, and whether those that are to page are among them.
 
 use super::RulePack;
+use crate::alertmanager::Labels;
 use firedrill_detector::RuleSet;
 use firedrill_detector::rules::AlertRule;
 use firedrill_detector::yaml::{Position, Problem, Problems, closest};
@@ -122,6 +123,15 @@ impl Severities {
     }
 }
 
+/// Labels that all instances of an alert have: its name, and what its rule says without a template.
+pub(crate) fn known_labels(alert: &AlertRule<'_>) -> Labels {
+    let own = alert.labels.iter();
+    let known = own.filter(|(_, text)| !text.contains("{{"));
+    let known = known.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let name = [("alertname".to_owned(), alert.name.to_owned())];
+    known.chain(name).collect()
+}
+
 impl RulePack {
     /// Has other severities page than the rule files say.
     ///
@@ -171,11 +181,7 @@ impl RulePack {
             let severities = Severities::of_alert(alert);
             return self.pages.iter().any(|page| severities.can_be(page));
         };
-        let own = alert.labels.iter();
-        let known = own.filter(|(_, text)| !text.contains("{{"));
-        let known = known.map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-        let name = [("alertname".to_owned(), alert.name.to_owned())];
-        config.may_page(&known.chain(name).collect())
+        config.may_page(&known_labels(alert))
     }
 
     /// Looks whether the pack's Alertmanager, if it has one, would page of any of its alerts.

@@ -1,8 +1,6 @@
 //! What was found in rules, for people and machines.
 
-use crate::diagnose::{
-    Diagnosis, Finding, FindingKind, Grade, RuleDiagnosis, RuleState, SelectorSight,
-};
+use crate::diagnose::{Diagnosis, Finding, Grade, RuleDiagnosis, RuleState, SelectorSight};
 use crate::render::cell::Tone;
 use crate::render::terminal::{Style, paint, paragraph, plain};
 use firedrill_detector::text::counted;
@@ -173,20 +171,7 @@ fn finding(finding: &Finding) -> Value {
             Grade::Trap => "trap",
             Grade::Note => "note",
         },
-        "kind": match finding.kind {
-            FindingKind::NothingMatched => "nothing_matched",
-            FindingKind::EmptySide => "empty_side",
-            FindingKind::NothingInCommon => "nothing_in_common",
-            FindingKind::Vanished => "vanished",
-            FindingKind::ZeroByZero => "zero_by_zero",
-            FindingKind::NeverAbsent => "never_absent",
-            FindingKind::AlwaysAbsent => "always_absent",
-            FindingKind::AlwaysHeld => "always_held",
-            FindingKind::ForTooLong => "for_too_long",
-            FindingKind::DrillTooShort => "drill_too_short",
-            FindingKind::Failed => "failed",
-            FindingKind::NeverHeld => "never_held",
-        },
+        "kind": finding.kind.name(),
         "part": finding.part,
         "message": finding.message,
         "hint": finding.hint,

@@ -2,6 +2,7 @@
 
 mod delays;
 mod flushes;
+pub(super) mod inhibitors;
 mod starved;
 
 use crate::jsonl::Record;
@@ -57,8 +58,11 @@ impl Alarms<'_> {
 /// * For minutes the machine took a quarter of the workers' capacity, and an alarm came of that or may have; see
 ///   [`starved`].
 /// * An alarm was over within the lag of its notification; see [`flushes`].
-pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>) -> Doubts {
-    let late = late(record, alarms);
+/// * An alert that inhibits another began or ended within the lag of the other's notification; see [`inhibitors`], which
+///   `inhibited` is from.
+pub(super) fn inconclusive(record: &Record, alarms: Alarms<'_>, inhibited: Vec<String>) -> Doubts {
+    let mut late = late(record, alarms);
+    late.extend(inhibited);
     let (mut why, unreachable) = happened(record, alarms);
     // On a machine that is too slow, targets do not answer in time.
     let too_fast = !late.is_empty() && why.len() == unreachable;

@@ -57,6 +57,6 @@ impl Ground {
             transitions: &[],
             pack,
         };
-        doubt::inconclusive(record, alarms).why
+        doubt::inconclusive(record, alarms, Vec::new()).why
     }
 }

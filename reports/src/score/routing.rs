@@ -21,7 +21,7 @@ pub struct Routed {
 }
 
 impl Routed {
-    pub(super) fn new(
+    pub(crate) fn new(
         file: &str,
         sent: Sent,
         judged: &[Judged],

@@ -64,6 +64,7 @@ impl Paper {
             alertmanager: None,
             steps: Vec::new(),
             rules,
+            reading: Default::default(),
             plan: String::new(),
             incidents: Vec::new(),
             benign: Vec::new(),

@@ -5,7 +5,7 @@ use crate::pack::RulePack;
 use crate::record::Header;
 use crate::score::delivery::deliver;
 use crate::score::episode::Episode;
-use crate::score::judge::{Class, classify};
+use crate::score::judge::{Class, Judged, classify};
 use crate::score::{Delivery, Ground, ScoreParams};
 
 /// The digest of an alert's episodes.
@@ -53,11 +53,21 @@ impl Judging<'_> {
         let truths = &self.ground.truths;
         deliver(&mut episodes, self.delivery);
         let judged = classify(episodes, truths, self.pack, self.params, self.header);
+        self.digest_of(judged.iter(), rank)
+    }
+
+    /// The digest of an alert's judged episodes, in their order.
+    pub(super) fn digest_of<'d>(
+        &self,
+        judged: impl Iterator<Item = &'d Judged>,
+        rank: u32,
+    ) -> Digest {
+        let truths = &self.ground.truths;
         let mut digest = Digest {
             first: vec![None; truths.len()],
             ..Digest::default()
         };
-        for (place, judged) in (0_u32..).zip(&judged) {
+        for (place, judged) in (0_u32..).zip(judged) {
             let counts = judged.page || self.scope == Scope::Varied;
             match judged.class {
                 Class::False | Class::BenignFalse | Class::Standing if counts => {

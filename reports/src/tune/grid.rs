@@ -7,9 +7,11 @@ use thiserror::Error;
 
 /// Most judgements, one per setting and drill, that a search accepts: a few minutes and some hundred megabytes.
 pub const JUDGEMENTS_MAX: u128 = 50_000_000;
-/// Judgements per second that an estimate assumes. One core of a small machine makes more for a threshold at the top of an
-/// expression, and fewer where every set of thresholds takes an evaluation of its own.
-const JUDGEMENTS_PER_SECOND: u128 = 200_000;
+/// The same where an Alertmanager file says what is sent: then all alerts are judged together, under every setting.
+pub const ROUTED_JUDGEMENTS_MAX: u128 = 250_000;
+/// How long the most judgements take, seconds, by which an estimate goes. One core of a small machine is faster for a
+/// threshold at the top of an expression, and slower where every set of thresholds takes an evaluation of its own.
+const LONGEST_S: u128 = 250;
 
 /// All combinations of some axes' values. Settings are numbered with the last axis running fastest.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +65,7 @@ impl Grid {
     pub fn check(&self, drills: usize, limit: u128) -> Result<(), TooLarge> {
         let drills = drills.max(1) as u128;
         let judgements = self.settings().saturating_mul(drills);
-        let seconds = judgements / JUDGEMENTS_PER_SECOND + 1;
+        let seconds = judgements.saturating_mul(LONGEST_S) / limit.max(1) + 1;
         if judgements <= limit {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! One record judged under every setting.
 
 use super::digest::{Digest, Judging};
+use super::routed::Together;
 use super::unit::Unit;
 use super::{Scope, Tuner};
 use crate::jsonl::Record;
@@ -11,7 +12,7 @@ use crate::score::episode::{Change, episodes, episodes_of};
 use crate::score::judge::Outcome;
 use crate::watcher::{Watcher, state, watch};
 use firedrill_detector::Labels;
-use firedrill_detector::tuning::{Presence, Tried};
+use firedrill_detector::tuning::Tried;
 use std::collections::BTreeMap;
 
 /// What one record says about every setting. Much smaller than the record, which can be let go.
@@ -108,24 +109,12 @@ impl Tuner {
         let tried: BTreeMap<usize, Tried> =
             positions.into_iter().zip(watcher.into_tried()).collect();
 
-        let mut errors = 0;
-        let tables: Vec<Table> = self
-            .units
-            .iter()
-            .map(|unit| {
-                Table::new(
-                    unit,
-                    &tried,
-                    record.header.epoch_ms,
-                    &judging,
-                    self.rank(&unit.alert),
-                    &mut errors,
-                )
-            })
-            .collect();
-        let others = match self.params.scope {
-            Scope::Varied => Digest::silent(ground.truths.len()),
-            Scope::Pack => self.others(&replay.transitions, &judging),
+        let (found, errors) = match self.pack.alertmanager() {
+            Some(_) => {
+                let (together, errors) = Together::new(self, &tried, &replay.transitions, judging);
+                (Found::Together(together), errors)
+            }
+            None => self.one_by_one(&tried, &replay.transitions, &judging),
         };
         let counted: Vec<bool> = ground
             .truths
@@ -149,22 +138,15 @@ impl Tuner {
         };
         let mut by_digests: BTreeMap<Vec<u32>, u32> = BTreeMap::new();
         let mut by_tally: BTreeMap<Tally, u32> = BTreeMap::new();
-        let mut key = Vec::with_capacity(tables.len());
+        let mut key = Vec::with_capacity(self.units.len());
         for setting in 0..=self.grid.len() {
             key.clear();
-            key.extend(
-                tables
-                    .iter()
-                    .zip(&self.units)
-                    .map(|(table, unit)| table.digest_of(unit, setting)),
-            );
+            let units = self.units.iter().enumerate();
+            key.extend(units.map(|(place, unit)| found.which(place, unit.course(setting))));
             let outcome = match by_digests.get(key.as_slice()) {
                 Some(outcome) => *outcome,
                 None => {
-                    let mut all = others.clone();
-                    for (table, digest) in tables.iter().zip(&key) {
-                        all.add(&table.digests[*digest as usize]);
-                    }
+                    let all = found.digest(&key);
                     let tally = tally(&all, &ground, &counted);
                     let next = by_tally.len() as u32;
                     let outcome = *by_tally.entry(tally.clone()).or_insert_with(|| {
@@ -180,7 +162,28 @@ impl Tuner {
         observed
     }
 
-    fn rank(&self, alert: &str) -> u32 {
+    /// What alerts come to where each is told of by itself, and how many evaluations failed.
+    fn one_by_one<'t>(
+        &'t self,
+        tried: &BTreeMap<usize, Tried>,
+        transitions: &[Transition],
+        judging: &Judging<'t>,
+    ) -> (Found<'t>, usize) {
+        let mut errors = 0;
+        let tables = self.units.iter().map(|unit| {
+            let (table, failed) = Table::new(unit, tried, judging, self.rank(&unit.alert));
+            errors = failed.max(errors);
+            table
+        });
+        let tables = tables.collect();
+        let others = match self.params.scope {
+            Scope::Varied => Digest::silent(judging.ground.truths.len()),
+            Scope::Pack => self.others(transitions, judging),
+        };
+        (Found::OneByOne { tables, others }, errors)
+    }
+
+    pub(super) fn rank(&self, alert: &str) -> u32 {
         self.ranks.get(alert).copied().unwrap_or(u32::MAX)
     }
 
@@ -199,6 +202,38 @@ impl Tuner {
     }
 }
 
+/// What a record comes to under settings.
+enum Found<'t> {
+    /// Of each varied alert by itself, and of the others together.
+    OneByOne { tables: Vec<Table>, others: Digest },
+    /// Of all alerts together.
+    Together(Together<'t>),
+}
+
+impl Found<'_> {
+    /// Which of a unit's distinct courses one of its courses is.
+    fn which(&self, unit: usize, course: usize) -> u32 {
+        match self {
+            Self::OneByOne { tables, .. } => tables[unit].which[course],
+            Self::Together(together) => together.which(unit, course),
+        }
+    }
+
+    /// What it comes to when each unit takes one of its distinct courses.
+    fn digest(&self, key: &[u32]) -> Digest {
+        match self {
+            Self::OneByOne { tables, others } => {
+                let mut all = others.clone();
+                for (table, digest) in tables.iter().zip(key) {
+                    all.add(&table.digests[*digest as usize]);
+                }
+                all
+            }
+            Self::Together(together) => together.digest(key),
+        }
+    }
+}
+
 /// The digests of a varied alert, by sets of thresholds and holds.
 struct Table {
     digests: Vec<Digest>,
@@ -207,82 +242,49 @@ struct Table {
 }
 
 impl Table {
+    /// With the number of evaluations that failed.
     fn new(
         unit: &Unit,
         tried: &BTreeMap<usize, Tried>,
-        epoch_ms: i64,
         judging: &Judging<'_>,
         rank: u32,
-        errors: &mut usize,
-    ) -> Self {
-        let end_ms = judging.ground.end_ms;
+    ) -> (Self, usize) {
+        let (end_ms, epoch_ms) = (judging.ground.end_ms, judging.header.epoch_ms);
         let silent = Digest::silent(judging.ground.truths.len());
         let mut table = Self {
             digests: vec![silent.clone()],
             which: Vec::with_capacity(unit.variants * unit.holds.len()),
         };
         let mut known = BTreeMap::from([(silent, 0_u32)]);
-        let rules: Vec<(&Tried, &firedrill_detector::tuning::Trial)> = unit
-            .trials
-            .iter()
-            .filter_map(|(position, trial)| Some((tried.get(position)?, trial)))
-            .collect();
-        // The other rules of the name do the same whatever the setting is.
-        let fixed: Vec<Option<Presence<'_>>> =
-            rules.iter().map(|(tried, _)| tried.presence(0)).collect();
-        for variant in 0..unit.variants {
-            let Some(presence) = rules
-                .get(unit.varied)
-                .and_then(|(tried, _)| tried.presence(variant))
-            else {
-                continue;
-            };
-            *errors = presence.errors().len().max(*errors);
-            for holds in &unit.holds {
-                let mut changes: Vec<Change<'_, &Labels>> = Vec::new();
-                for (index, (tried, trial)) in rules.iter().enumerate() {
-                    let (presence, holds) = match &fixed[index] {
-                        Some(own) if index != unit.varied => (own, trial.holds()),
-                        _ => (&presence, *holds),
-                    };
-                    changes.extend(presence.steps(holds).into_iter().map(|step| {
-                        let labels = &tried.instances()[step.instance];
-                        Change {
-                            at_ms: step.at.0 - epoch_ms,
-                            alert: &unit.alert,
-                            severity: labels.get("severity").unwrap_or(""),
-                            page: None,
-                            instance: labels,
-                            from: state(step.from),
-                            to: state(step.to),
-                            data_gone: step.data_gone,
-                            data_back: step.data_back,
-                        }
-                    }));
+        let errors = unit.courses(tried, |steps| {
+            let changes = steps.into_iter().map(|(tried, step)| {
+                let labels = &tried.instances()[step.instance];
+                Change {
+                    at_ms: step.at.0 - epoch_ms,
+                    alert: &unit.alert,
+                    severity: labels.get("severity").unwrap_or(""),
+                    page: None,
+                    instance: labels,
+                    from: state(step.from),
+                    to: state(step.to),
+                    data_gone: step.data_gone,
+                    data_back: step.data_back,
                 }
-                if rules.len() > 1 {
-                    // Stable: at one time, rules go in their order.
-                    changes.sort_by_key(|change| change.at_ms);
-                }
-                if !changes.iter().any(|change| change.to == AlertState::Firing) {
-                    table.which.push(0);
-                    continue;
-                }
-                let digest = judging.digest(episodes_of(changes, end_ms), rank);
-                let next = known.len() as u32;
-                let number = *known.entry(digest.clone()).or_insert_with(|| {
-                    table.digests.push(digest);
-                    next
-                });
-                table.which.push(number);
+            });
+            let changes: Vec<Change<'_, &Labels>> = changes.collect();
+            if !changes.iter().any(|change| change.to == AlertState::Firing) {
+                table.which.push(0);
+                return;
             }
-        }
-        table
-    }
-
-    fn digest_of(&self, unit: &Unit, setting: usize) -> u32 {
-        let (variant, holds) = unit.cells[setting];
-        self.which[variant * unit.holds.len() + holds]
+            let digest = judging.digest(episodes_of(changes, end_ms), rank);
+            let next = known.len() as u32;
+            let number = *known.entry(digest.clone()).or_insert_with(|| {
+                table.digests.push(digest);
+                next
+            });
+            table.which.push(number);
+        });
+        (table, errors)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{Axis, Grid, TuneError};
 use firedrill_detector::RuleSet;
-use firedrill_detector::tuning::{Field, Holds, SettingValue, Trial};
+use firedrill_detector::tuning::{Field, Holds, Presence, SettingValue, Step, Trial, Tried};
+use std::collections::BTreeMap;
 
 /// An alert some of whose settings are varied, with the other rules of its name, which make episodes together with it.
 #[derive(Debug, Clone)]
@@ -21,6 +22,56 @@ pub(super) struct Unit {
 }
 
 impl Unit {
+    /// Which of its courses a setting of the grid asks for: by set of thresholds, then holds.
+    pub(super) fn course(&self, setting: usize) -> usize {
+        let (variant, holds) = self.cells[setting];
+        variant * self.holds.len() + holds
+    }
+
+    /// What the rules do under every set of thresholds and holds, which `take` is handed one by one: the steps of each, in
+    /// order of time, and with whose they are. Returns the most evaluations that failed in any.
+    pub(super) fn courses<'t>(
+        &self,
+        tried: &'t BTreeMap<usize, Tried>,
+        mut take: impl FnMut(Vec<(&'t Tried, Step)>),
+    ) -> usize {
+        let mut errors = 0;
+        let rules: Vec<(&Tried, &Trial)> = self
+            .trials
+            .iter()
+            .filter_map(|(position, trial)| Some((tried.get(position)?, trial)))
+            .collect();
+        // The other rules of the name do the same whatever the setting is.
+        let fixed: Vec<Option<Presence<'_>>> =
+            rules.iter().map(|(tried, _)| tried.presence(0)).collect();
+        for variant in 0..self.variants {
+            let Some(presence) = rules
+                .get(self.varied)
+                .and_then(|(tried, _)| tried.presence(variant))
+            else {
+                continue;
+            };
+            errors = presence.errors().len().max(errors);
+            for holds in &self.holds {
+                let mut steps: Vec<(&Tried, Step)> = Vec::new();
+                for (index, (tried, trial)) in rules.iter().enumerate() {
+                    let (presence, holds) = match &fixed[index] {
+                        Some(own) if index != self.varied => (own, trial.holds()),
+                        _ => (&presence, *holds),
+                    };
+                    let own = presence.steps(holds).into_iter();
+                    steps.extend(own.map(|step| (*tried, step)));
+                }
+                if rules.len() > 1 {
+                    // Stable: at one time, rules go in their order.
+                    steps.sort_by_key(|(_, step)| step.at);
+                }
+                take(steps);
+            }
+        }
+        errors
+    }
+
     /// The varied alerts in the order of the rules.
     pub(super) fn all(rules: &RuleSet, grid: &Grid) -> Result<Vec<Self>, TuneError> {
         let mut varied: Vec<usize> = grid.axes().iter().map(|axis| axis.setting.rule).collect();

@@ -106,6 +106,7 @@ fn header(story: Story, minutes: i64) -> Header {
             Story::Crash | Story::Hang => vec![crash()],
             _ => Vec::new(),
         },
+        reading: Default::default(),
         rules: vec![RuleText {
             name: "runbook.yml".into(),
             text: RULES.into(),

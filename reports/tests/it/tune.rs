@@ -8,6 +8,7 @@ mod shown;
 use crate::support::{RULES, Story, pack, record};
 use firedrill_detector::tuning::Settings;
 use firedrill_detector::{Compat, RuleFile, RuleSet};
+use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{BenignWindow, Impact, Line, PlannedIncident, Value, Wanted};
 use firedrill_reports::score::Summary;
 use firedrill_reports::tune::{Axis, Grid, TuneParams, Tuner, Tuning};
@@ -133,13 +134,23 @@ fn load(files: &[RuleFile]) -> RuleSet {
 
 /// The summary of a full replay; of one alert only, if one is named.
 fn summary(record: &Record, files: &[RuleFile], alert: Option<&str>) -> Summary {
+    summary_by(&pack(), record, files, alert)
+}
+
+/// The same, as a pack has it.
+fn summary_by(
+    pack: &RulePack,
+    record: &Record,
+    files: &[RuleFile],
+    alert: Option<&str>,
+) -> Summary {
     let mut replayed = replay(record, &load(files));
     if let Some(alert) = alert {
         replayed
             .transitions
             .retain(|transition| transition.alert == alert);
     }
-    let mut score = score_drill(record, &replayed, &pack(), &ScoreParams::default());
+    let mut score = score_drill(record, &replayed, pack, &ScoreParams::default());
     // What depends on the rules makes no drill inconclusive in a search: it counts as missed there.
     score
         .inconclusive

@@ -3,7 +3,7 @@
 
 use super::ENQUEUE_RESULTS;
 use crate::plan::PRODUCER;
-use crate::world::{MetricType, World};
+use crate::world::{MetricType, TargetForm, World};
 use firedrill_asynq::exporter;
 use std::fmt::Write;
 
@@ -206,6 +206,38 @@ const FIXED: [Fixed; 20] = [
     ),
 ];
 
+impl Row {
+    /// Names of its samples.
+    #[must_use]
+    pub fn sample_names(&self) -> Vec<String> {
+        match self.kind {
+            "histogram" => ["_bucket", "_sum", "_count"]
+                .map(|end| self.name.clone() + end)
+                .to_vec(),
+            _ => vec![self.name.clone()],
+        }
+    }
+
+    /// How a world has the target that exposes it; `None`: all targets have it.
+    #[must_use]
+    pub fn target_in<'w>(&self, world: &'w World) -> Option<&'w TargetForm> {
+        let targets = &world.targets;
+        match self.target {
+            WORKER => Some(&targets.worker),
+            ASYNQ => Some(&targets.asynq),
+            REDIS => Some(&targets.redis),
+            PRODUCER => Some(&targets.producer),
+            _ => None,
+        }
+    }
+
+    /// Whether replicas of the target, if there are any, say the same: asynq's collector reads it from the Redis all of them share.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.target == ASYNQ
+    }
+}
+
 /// Every metric of a drill in a world: the application's first, then by target.
 #[must_use]
 pub fn rows(world: &World) -> Vec<Row> {
@@ -249,13 +281,7 @@ pub fn rows(world: &World) -> Vec<Row> {
 #[must_use]
 pub fn sample_names(world: &World) -> Vec<String> {
     let rows = rows(world).into_iter();
-    let names = rows.flat_map(|row| match row.kind {
-        "histogram" => ["_bucket", "_sum", "_count"]
-            .map(|end| row.name.clone() + end)
-            .to_vec(),
-        _ => vec![row.name],
-    });
-    names.collect()
+    rows.flat_map(|row| row.sample_names()).collect()
 }
 
 /// The labels of a world's targets, a line for each kind.

@@ -36,6 +36,7 @@ fn runbook() -> Rules {
         text: text.text.clone(),
     };
     Rules {
+        reading: Default::default(),
         set: RuleSet::load(&[file], Compat::default()).unwrap(),
         texts: vec![text],
         delivery: Default::default(),

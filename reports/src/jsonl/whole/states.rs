@@ -1,13 +1,12 @@
 //! Transitions of one alert instance follow from each other.
 
 use crate::jsonl::Impossible;
-use crate::record::{AlertState, RuleText, Transition};
-use firedrill_detector::{Compat, RuleFile, RuleSet};
+use crate::record::{AlertState, Header, Transition};
 use std::collections::BTreeMap;
 
 /// The states of all instances, as the transitions so far have left them.
 pub(super) struct States<'r> {
-    rules: &'r [RuleText],
+    header: &'r Header,
     now: BTreeMap<Instance<'r>, AlertState>,
     /// Asked for when something looks wrong: groups and alerts that there are twice. Their instances cannot be told apart.
     doubles: Option<Vec<(String, String)>>,
@@ -18,9 +17,9 @@ type Instance<'r> = (&'r str, &'r str, &'r BTreeMap<String, String>);
 
 impl<'r> States<'r> {
     /// No alert is anything yet.
-    pub(super) fn new(rules: &'r [RuleText]) -> Self {
+    pub(super) fn new(header: &'r Header) -> Self {
         Self {
-            rules,
+            header,
             now: BTreeMap::new(),
             doubles: None,
         }
@@ -52,21 +51,14 @@ impl<'r> States<'r> {
     /// Whether a group has two alerts of that name. Where the rules cannot be read, by this release at least, nothing is
     /// known of them.
     fn is_double(&mut self, group: &str, alert: &str) -> bool {
-        let rules = self.rules;
-        let doubles = self.doubles.get_or_insert_with(|| doubles(rules));
+        let header = self.header;
+        let doubles = self.doubles.get_or_insert_with(|| doubles(header));
         doubles.iter().any(|(g, a)| g == group && a == alert)
     }
 }
 
-fn doubles(rules: &[RuleText]) -> Vec<(String, String)> {
-    let files: Vec<RuleFile> = rules
-        .iter()
-        .map(|rule| RuleFile {
-            name: rule.name.clone(),
-            text: rule.text.clone(),
-        })
-        .collect();
-    let Ok(set) = RuleSet::load(&files, Compat::default()) else {
+fn doubles(header: &Header) -> Vec<(String, String)> {
+    let Ok(set) = header.reading.load(&header.rules) else {
         return Vec::new();
     };
     let mut names: Vec<(String, String)> = set

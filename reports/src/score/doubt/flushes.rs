@@ -63,7 +63,7 @@ pub(super) fn doubts(record: &Record, lag: &Lag, alarms: Alarms<'_>) -> Vec<Stri
 }
 
 /// How far the lag between two times reaches, milliseconds.
-fn reach(record: &Record, lag: &Lag, span: (i64, i64)) -> i64 {
+pub(super) fn reach(record: &Record, lag: &Lag, span: (i64, i64)) -> i64 {
     worst(record, lag)
         .max(delays::longest(record, lag, span))
         .max(lost(lag, span))

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::alertmanager::Config;
+use crate::record::Lag;
 use std::sync::Arc;
 
 const STYLE: crate::render::Style = crate::render::Style {
@@ -165,4 +166,55 @@ fn a_reminder_of_a_false_alarm_is_another_false_page() {
         (3, Some(2))
     );
     assert_eq!(card.summary.useful_pages, stats::Share::new(1, 4));
+}
+
+/// JobLatencyHigh is inhibited by FailureRatio until `over`, a notification of it is due at 1300 s, the next at 1600 s, and the
+/// deadline is at 1500 s.
+fn inhibited_until(over: i64, enqueue_p99: i64) -> DrillScore {
+    let file = format!(
+        "{BY_SEVERITY}inhibit_rules: [{{ source_matchers: [alertname=FailureRatio], target_matchers: [alertname=JobLatencyHigh] }}]\n"
+    );
+    let mut paper =
+        outage()
+            .fires("JobLatencyHigh", 1270, 1270, 2000)
+            .fires("FailureRatio", 1205, 1205, over);
+    let lag = Lag {
+        enqueue_ms: [0, enqueue_p99, enqueue_p99],
+        ..Lag::default()
+    };
+    paper.record.lines.push(crate::record::Line::Lag(lag));
+    routed(paper, &file)
+}
+
+#[test]
+fn an_inhibitor_that_ends_about_when_its_target_is_notified_decides_by_chance() {
+    for (over, lag, expected) in [
+        // Well before the notification, and well after it.
+        (1280, 2_000, Verdict::Passed),
+        (1290, 11_000, Verdict::Inconclusive),
+        (1299, 2_000, Verdict::Inconclusive),
+        (1299, 0, Verdict::Passed),
+        (1301, 2_000, Verdict::Inconclusive),
+        (1301, 500, Verdict::Failed),
+        (1400, 2_000, Verdict::Failed),
+        // It is late on either side of this one.
+        (1599, 2_000, Verdict::Failed),
+        (1601, 2_000, Verdict::Failed),
+    ] {
+        let score = inhibited_until(over, lag);
+        assert_eq!(
+            score.verdict, expected,
+            "over at {over} s, lag {lag} ms: {:?}",
+            score.inconclusive
+        );
+        if expected == Verdict::Inconclusive {
+            assert!(score.too_fast);
+            assert!(
+                score.inconclusive[0]
+                    .starts_with("FailureRatio inhibits JobLatencyHigh, and began or ended "),
+                "{:?}",
+                score.inconclusive
+            );
+        }
+    }
 }

@@ -1,15 +1,17 @@
 //! A search says of every setting what a replay under the edited rules says.
 
-use super::{drill, load, settings, summary, tuner};
+use super::{drill, load, settings, summary, summary_by, tuner};
 use crate::support::pack;
 use firedrill_detector::tuning::{Holds, SettingValue, Settings, Trial};
 use firedrill_detector::{Compat, RuleFile};
+use firedrill_reports::alertmanager::Config;
 use firedrill_reports::record::{Transition, Value};
 use firedrill_reports::score::Summary;
 use firedrill_reports::tune::{Axis, Figures, Grid, Scope, TuneParams, Tuner};
 use firedrill_reports::{Record, Replay, ScoreParams, Scorecard, Watcher, replay, score_drill};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn assert_same(figures: &Figures, summary: &Summary) -> Result<(), TestCaseError> {
     prop_assert_eq!(figures.recall(), summary.recall_at_deadline);
@@ -130,6 +132,41 @@ proptest! {
             }
             let replayed: Replay = replay(&record, changed.rules());
             prop_assert_eq!(shown(&transitions, alert.name), shown(&replayed.transitions, alert.name));
+        }
+    }
+}
+
+/// Groups of several alerts, an inhibition rule, a receiver that does not page.
+const ROUTES: &str = "
+# firedrill: pages = phone
+receivers: [{ name: phone, pagerduty_configs: [{}] }, { name: chat, slack_configs: [{}] }]
+route:
+  receiver: chat
+  group_by: [severity]
+  group_wait: 1m
+  routes: [{ receiver: phone, matchers: ['severity=~\"page|critical\"'], group_interval: 2m }]
+inhibit_rules: [{ source_matchers: [alertname=JobFailureRateCritical], target_matchers: [alertname=JobQueueBacklog] }]
+";
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_setting_that_an_alertmanager_delivers_equals_its_replay(record in drills(), which in 0..2_usize) {
+        let vary: &[&str] = [
+            ["JobQueueBacklog.threshold=0.3,0.6,0.9", "JobFailureRateCritical.threshold=25%,0.4", "JobQueueBacklog.for=0s,2m"].as_slice(),
+            &["JobFailureRateCritical.for=0s,3m", "JobProcessingStalled.for=1m,4m"],
+        ][which];
+        let config = Config::parse("am.yml", ROUTES).unwrap();
+        let pack = pack().delivered_by(Arc::new(config));
+        let settings = settings();
+        let axes = Axis::parse_all(&settings, vary, 15_000).unwrap();
+        let params = TuneParams { scope: Scope::Pack, ..TuneParams::default() };
+        let tuner = Tuner::new(settings, pack.clone(), Grid::new(axes), params).unwrap();
+        let found = tuner.search(&[tuner.observe(&record)]).unwrap();
+        for (setting, figures) in found.settings.iter().enumerate() {
+            let files = tuner.edited(&tuner.grid().values(setting)).unwrap();
+            assert_same(figures, &summary_by(&pack, &record, &files, None))?;
         }
     }
 }

@@ -1,0 +1,67 @@
+//! What looks at recorded drills: `score`, `report`, `diagnose`.
+
+use super::{Delivery, Dialect, Routing};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Recorded drills, and what they are judged by where that is not as it was in the drill.
+#[derive(Debug, Args)]
+pub struct Judged {
+    /// Records, or the directories that hold them
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Rule files to judge, instead of those in the record: files, folders, patterns
+    #[arg(long = "rules", value_name = "FILE", value_delimiter = ',')]
+    pub rules: Vec<PathBuf>,
+    /// Severities that count as a page; replaces what the rule files say
+    #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
+    pub pages: Vec<String>,
+    /// Delivery.
+    #[command(flatten)]
+    pub delivery: Delivery,
+    /// Routing.
+    #[command(flatten)]
+    pub routing: Routing,
+    /// How rule files are read.
+    #[command(flatten)]
+    pub dialect: Dialect,
+}
+
+/// `score`.
+#[derive(Debug, Args)]
+pub struct Score {
+    /// The records, and what they are judged by.
+    #[command(flatten)]
+    pub judged: Judged,
+    /// Missed incidents and false alarms do not fail the command
+    #[arg(long)]
+    pub no_gate: bool,
+    /// Print the scorecard as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The records, and what they are judged by.
+    #[command(flatten)]
+    pub judged: Judged,
+    /// The file to write; `-` for standard output
+    #[arg(long, short, default_value = "report.html", value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `diagnose`.
+#[derive(Debug, Args)]
+#[command(mut_arg("rules", |rules| rules.help(
+    "Rule files whose first page is the moment to ask, instead of those in the record: files, folders, patterns"
+)))]
+pub struct Diagnose {
+    /// The records, and what they are judged by.
+    #[command(flatten)]
+    pub judged: Judged,
+    /// Print what is found as JSON
+    #[arg(long)]
+    pub json: bool,
+}

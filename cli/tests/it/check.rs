@@ -1,0 +1,261 @@
+//! `check` for machines: JSON and SARIF of what is found in files and records.
+
+use crate::support::{project, said};
+use serde_json::Value;
+use std::fs;
+
+/// A gauge's rate, and a range and a wait that are too short for what scrapes there are.
+const RULES: &str = "\
+groups:
+- name: g
+  rules:
+  - alert: Growing
+    expr: rate(asynq_queue_size[5m]) > 1
+    for: 5s
+    labels: { severity: page }
+  - alert: Stalled
+    expr: sum by (queue) (rate(job_processed_total[30s])) < 1
+";
+
+#[test]
+fn machines_get_every_finding_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("r.yml"), RULES).unwrap();
+    fs::write(
+        dir.join("wrong.yml"),
+        "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up\n    exp: up\n",
+    )
+    .unwrap();
+    let (code, out, err) = said(dir, &["check", "--json", "r.yml", "wrong.yml"]);
+    assert_eq!(code, Some(2), "{err}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    let rows: Vec<String> = found["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| {
+            format!(
+                "{}:{}:{} {} {} {}",
+                found["file"],
+                found["line"],
+                found["column"],
+                found["rule"],
+                found["severity"],
+                found["kind"]
+            )
+            .replace('"', "")
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            "r.yml:4:5 Growing warning for_below_scrape",
+            "r.yml:4:5 Growing warning gauge_rate",
+            "r.yml:8:5 Stalled warning range_of_few_scrapes",
+            "wrong.yml:6:5 null error invalid",
+        ]
+    );
+    assert_eq!(
+        (&found["sound"], &found["files"][0]["file"]),
+        (&false.into(), &"r.yml".into())
+    );
+
+    // The same places as SARIF, and what is wrong on standard error as ever.
+    let (code, out, told) = said(dir, &["check", "--sarif", "r.yml", "wrong.yml"]);
+    assert_eq!((code, &told), (Some(2), &err));
+    let log: Value = serde_json::from_str(&out).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let last = &results[3]["locations"][0]["physicalLocation"];
+    assert_eq!(last["artifactLocation"]["uri"], "wrong.yml");
+    assert_eq!(
+        (&last["region"]["startLine"], &last["region"]["startColumn"]),
+        (&6.into(), &5.into())
+    );
+
+    // Sums over several exporters of one Redis.
+    fs::write(
+        dir.join("sum.yml"),
+        "groups: [{ name: g, rules: [{ alert: Deep, expr: sum(asynq_queue_size) > 9 }] }]",
+    )
+    .unwrap();
+    let (code, _, err) = said(dir, &["check", "sum.yml", "--strict"]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    let (code, _, err) = said(dir, &["check", "sum.yml", "--strict", "--exporters", "2"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        err.contains("Deep: `sum(asynq_queue_size)` counts every queue once for each exporter"),
+        "{err}"
+    );
+
+    // Under scrapes that are often enough, and strictly.
+    let quick = ["check", "r.yml", "--strict", "--scrape-interval", "5s"];
+    let (code, _, err) = said(dir, &quick);
+    assert_eq!(
+        (code, err.matches("warning:").count()),
+        (Some(1), 1),
+        "{err}"
+    );
+    assert!(
+        err.starts_with(
+            "warning: r.yml:4:5: Growing: `rate(asynq_queue_size[5m])` asynq_queue_size is a gauge"
+        ),
+        "{err}"
+    );
+}
+
+#[test]
+fn scrapes_are_as_the_drill_has_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("r.yml"), RULES).unwrap();
+    let healthy = project("scenarios/benign/healthy.yaml");
+    let text = fs::read_to_string(healthy).unwrap();
+    let seldom = text.replace("duration: ", "scrape: { interval: 1m }\nduration: ");
+    fs::write(dir.join("s.yaml"), seldom).unwrap();
+    let (code, _, err) = said(dir, &["check", "r.yml", "s.yaml"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(
+        err.contains("with a scrape every 1m, 30s hold one sample at most"),
+        "{err}"
+    );
+
+    // What rules saw in a record stands beside what their text says.
+    let (code, _, err) = said(
+        dir,
+        &[
+            "run",
+            "--engine",
+            "virtual",
+            "--no-gate",
+            "--rules",
+            "r.yml",
+            "s.yaml",
+        ],
+    );
+    assert_eq!(code, Some(0), "{err}");
+    let (_, out, err) = said(
+        dir,
+        &[
+            "check",
+            "--json",
+            "r.yml",
+            "--against",
+            "runs/healthy/latest",
+        ],
+    );
+    let found: Value =
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"));
+    let kinds: Vec<&str> = found["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| found["kind"].as_str().unwrap())
+        .collect();
+    assert!(kinds.contains(&"range_without_data"), "{kinds:?}");
+    // And the record proves it.
+    let stalled = &found["rules"][1];
+    assert_eq!(
+        (&stalled["rule"], &stalled["state"]),
+        (&"Stalled".into(), &"cannot_fire".into()),
+        "{stalled:#}"
+    );
+    assert!(kinds.contains(&"empty_side"), "{kinds:?}");
+}
+
+const ROUTES: &str = "\
+# firedrill: pages = phone
+receivers: [{ name: phone, pagerduty_configs: [{}] }, { name: chat, slack_configs: [{}] }]
+route:
+  receiver: chat
+  routes: [{ receiver: phone, matchers: [severity=page, 'queue=~\"critical|default\"'] }]
+inhibit_rules: [{ source_matchers: [alertname=Dead], target_matchers: [alertname=Deep], equal: [queue] }]
+";
+
+const ROUTED: &str = "\
+groups:
+- name: g
+  rules:
+  - { alert: Dead, expr: absent(up) > 0, for: 1m, labels: { severity: critical } }
+  - { alert: Deep, expr: asynq_queue_size > 9, labels: { severity: page } }
+  - { alert: Slow, expr: asynq_queue_size > 9, labels: { severity: page, queue: default } }
+  - { alert: Low, expr: asynq_queue_size > 9, labels: { severity: info } }
+";
+
+#[test]
+fn whom_alerts_reach_is_told_of_an_alertmanager_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    fs::write(dir.join("r.yml"), ROUTED).unwrap();
+    fs::write(dir.join("am.yml"), ROUTES).unwrap();
+    let args = ["check", "r.yml", "--alertmanager", "am.yml"];
+    let (code, out, err) = said(dir, &args);
+    assert_eq!(code, Some(0), "{err}");
+    assert_eq!(
+        out,
+        "ok am.yml: Alertmanager, 2 receivers; those that page: phone\n\
+         ok r.yml: 4 alerting rules\n\
+         r.yml:4: Dead is sent to chat\n\
+         r.yml:5: Deep is sent to one or more of phone (pages), chat, by labels of its series\n\
+         r.yml:6: Slow is sent to phone (pages)\n\
+         r.yml:7: Low is sent to chat\n"
+    );
+    assert!(
+        err.starts_with(
+            "warning: r.yml:4: Dead: should page by its severity `critical`, and am.yml sends it to chat only, which pages nobody\n"
+        ) && err.matches("warning").count() == 1,
+        "{err}"
+    );
+    let (code, out, _) = said(dir, &[&args[..], &["--json", "--strict"]].concat());
+    assert_eq!(code, Some(1));
+    let found: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(found["routes"][2]["receivers"][0]["certain"], true);
+    assert_eq!(found["findings"][0]["kind"], "unpaged");
+
+    // What is wrong with the file is told by its place.
+    fs::write(
+        dir.join("am.yml"),
+        ROUTES.replace("receiver: chat", "receiver: shout"),
+    )
+    .unwrap();
+    let (code, _, err) = said(dir, &args);
+    assert!(code == Some(2) && err.contains("error: am.yml:4:"), "{err}");
+}
+
+#[test]
+fn settings_are_tuned_by_what_an_alertmanager_sends() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let rules = "groups: [{ name: g, rules: [{ alert: Stalled, expr: max(asynq_queue_latency_seconds) > 30, labels: { severity: page } }] }]";
+    fs::write(dir.join("r.yml"), rules).unwrap();
+    let routes = "# firedrill: pages = phone\nreceivers: [{ name: phone, pagerduty_configs: [{}] }]\nroute: { receiver: phone, group_wait: WAIT }\n";
+    let median = |wait: &str| {
+        fs::write(dir.join("am.yml"), routes.replace("WAIT", wait)).unwrap();
+        let scenario = project("scenarios/worker-crashed/worker-crash-all.yaml");
+        let args = [
+            "tune",
+            scenario.to_str().unwrap(),
+            "--rules",
+            "r.yml",
+            "--vary",
+            "Stalled.for=0s,1m",
+            "--trials",
+            "3",
+        ];
+        let (_, out, err) = said(
+            dir,
+            &[
+                &args[..],
+                &["--json", "--whole-pack", "--alertmanager", "am.yml"],
+            ]
+            .concat(),
+        );
+        let found: Value =
+            serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {err}"));
+        let latency = &found["now"]["latency_median_seconds"];
+        latency.as_f64().unwrap_or_else(|| panic!("{found:#}"))
+    };
+    // Whoever waits longer is told later.
+    let later = median("2m") - median("30s");
+    assert!((later - 90.0).abs() < 1e-6, "{later}");
+}
