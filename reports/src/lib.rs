@@ -9,7 +9,7 @@
 //!
 //! In reading order: what a drill leaves ([`record`], [`waits`], [`jsonl`]); alerts judged live and again ([`watcher`]);
 //! what the rules' authors say about them ([`pack`]); the scores ([`score`], [`trials`]); many settings of an alert judged
-//! side by side ([`tune`]); why rules say nothing ([`diagnose`]); what people and machines read ([`render`]).
+//! side by side ([`tune`]); why rules say nothing ([`why`]); what people and machines read ([`render`]).
 //!
 //! Nothing here reads a clock, the environment or a file, and the same record gives the same bytes.
 //!
@@ -36,7 +36,6 @@ pub mod alertmanager;
 pub mod bounds;
 pub mod cause;
 mod curves;
-pub mod diagnose;
 pub mod fidelity;
 pub mod jsonl;
 pub mod pack;
@@ -48,8 +47,9 @@ pub mod trials;
 pub mod tune;
 pub mod waits;
 pub mod watcher;
+pub mod why;
 
-pub use diagnose::{Diagnoser, Diagnosis};
 pub use jsonl::{Record, RecordError, RecordWriter};
 pub use score::{DrillScore, ScoreParams, Scorecard, Verdict, score_drill, score_recorded};
 pub use watcher::{Replay, Watcher, replay};
+pub use why::{Explainer, Explanation};

@@ -2,7 +2,6 @@
 
 pub mod cause;
 mod cell;
-pub mod diagnose;
 pub mod fidelity;
 mod html;
 mod json;
@@ -13,6 +12,7 @@ mod terminal;
 pub mod trials;
 pub mod tune;
 mod verdict;
+pub mod why;
 
 pub use html::{Drill, html};
 pub use json::json;

@@ -10,7 +10,7 @@ use firedrill_detector::lint::Remark;
 use firedrill_detector::text::{counted, printable};
 use firedrill_reports::bounds;
 use firedrill_reports::record::RuleText;
-use firedrill_reports::{Diagnoser, render};
+use firedrill_reports::{Explainer, render};
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::shown;
 use firedrill_sim::scenario::Scenario;
@@ -158,19 +158,19 @@ fn scenario(source: &Source, terminal: &Terminal) -> Result<String, Failure> {
 /// Holds all rules together against the records, one after the other.
 fn against(args: &Check, texts: Vec<RuleText>, terminal: &Terminal) -> Result<Exit, Failure> {
     let rules = inputs::rules(texts).map_err(|problems| Failure::problems(&problems))?;
-    let mut diagnoser = Diagnoser::new(&rules.set);
+    let mut explainer = Explainer::new(&rules.set);
     let records = inputs::records(&inputs::without_copies(&args.against, terminal))?;
     inputs::each(&records, |record| {
         bounds::check_record(record, &rules.set).map_err(Failure::usage)
     })?;
     for record in records {
-        diagnoser.observe(&record);
+        explainer.observe(&record);
     }
-    let diagnosis = diagnoser.finish();
+    let diagnosis = explainer.finish();
     if args.json {
-        terminal.result(&render::diagnose::json(&diagnosis));
+        terminal.result(&render::why::json(&diagnosis));
     } else {
-        terminal.result(&render::diagnose::terminal(&diagnosis, terminal.style()));
+        terminal.result(&render::why::terminal(&diagnosis, terminal.style()));
     }
     Ok(if diagnosis.is_sound() {
         Exit::Passed

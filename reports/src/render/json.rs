@@ -1,7 +1,7 @@
 //! The scorecard for machines. Times are seconds; names carry the unit. Additive within a major `schema_version`.
 
 use crate::record::Audit;
-use crate::render::{diagnose, routed};
+use crate::render::{routed, why};
 use crate::score::judge::{Judged, Truth};
 use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, IncidentScore, RemedyScore, Standing, Summary};
@@ -25,7 +25,7 @@ pub fn json(card: &Scorecard) -> String {
         "never_had_data": card.never_had_data,
         "dead_rules": card.dead,
         "cut_short": card.cut_short,
-        "diagnosis": card.diagnosis.as_ref().map(diagnose::value),
+        "diagnosis": card.diagnosis.as_ref().map(why::value),
         "always_firing": card.always_firing,
     });
     let mut text = format!("{value:#}");

@@ -4,7 +4,7 @@ pub(super) mod columns;
 
 use crate::Scorecard;
 use crate::render::cell::{self, Named, Tone};
-use crate::render::{diagnose, routed, verdict};
+use crate::render::{routed, verdict, why};
 use firedrill_detector::text::printable;
 
 /// How to lay out text.
@@ -76,7 +76,7 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
     }
     if let Some(diagnosis) = &card.diagnosis {
         text.push_str("RULES THAT CANNOT FIRE ");
-        text.push_str(&diagnose::terminal(diagnosis, style));
+        text.push_str(&why::terminal(diagnosis, style));
         text.push('\n');
     }
     text.push_str("SUMMARY (95 % intervals)\n");

@@ -1,11 +1,11 @@
 //! All drills together: shares from sums, intervals on every number.
 
-use crate::diagnose::Diagnosis;
 use crate::pack::Role;
 use crate::record::Wanted;
 use crate::score::judge::{Class, Judged, Outcome};
 use crate::score::stats::{Latencies, Latency, Share, median_and_p90, per_week};
 use crate::score::{AlertScore, DrillScore, FiringTime, IncidentScore, Verdict};
+use crate::why::Explanation;
 use std::collections::BTreeMap;
 
 /// The scores of a set of drills.
@@ -27,7 +27,7 @@ pub struct Scorecard {
     /// Alerts that no drill was long enough for.
     pub cut_short: Vec<String>,
     /// Why those fail, if somebody has asked.
-    pub diagnosis: Option<Diagnosis>,
+    pub diagnosis: Option<Explanation>,
     /// Alerts that fired through every drill: they say nothing, either.
     pub always_firing: Vec<String>,
 }
@@ -125,9 +125,9 @@ impl Scorecard {
     }
 
     /// Takes in what is wrong with rules that were silent in all drills (see
-    /// [`Diagnoser::of_the_silent`](crate::Diagnoser::of_the_silent)): one that cannot fire, or that always holds and
+    /// [`Explainer::of_the_silent`](crate::Explainer::of_the_silent)): one that cannot fire, or that always holds and
     /// never fired, fails the gate. Where no drill proves anything, it is the drills that are wrong.
-    pub fn judge_rules(&mut self, diagnosis: Diagnosis) {
+    pub fn judge_rules(&mut self, diagnosis: Explanation) {
         if conclusive(&self.drills).next().is_none() {
             return;
         }
