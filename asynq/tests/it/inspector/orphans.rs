@@ -64,7 +64,11 @@ fn each_kind_is_found_and_cleared() {
 
     for orphans in &found {
         let cleared = inspector.clear_orphans(&orphans.queue, orphans.kind, NOW);
-        assert_eq!(bench.block_on(cleared).unwrap(), orphans.count, "{orphans:?}");
+        assert_eq!(
+            bench.block_on(cleared).unwrap(),
+            orphans.count,
+            "{orphans:?}"
+        );
     }
     assert_eq!(bench.block_on(inspector.orphans(None)).unwrap(), []);
     let pending: Vec<String> = bench.redis.lrange(key("pending"), 0, -1).unwrap();
@@ -96,9 +100,17 @@ fn a_queue_that_is_removed_leaves_no_trimmed_tasks() {
     for id in active {
         let _: () = bench.redis.lrem(key("active"), 0, &id).unwrap();
     }
-    let _: () = bench.redis.hset(key("t:trimmed"), "state", "archived").unwrap();
-    bench.block_on(inspector.delete_queue("default", true)).unwrap();
-    assert_eq!(bench.block_on(inspector.orphans(Some("default"))).unwrap(), []);
+    let _: () = bench
+        .redis
+        .hset(key("t:trimmed"), "state", "archived")
+        .unwrap();
+    bench
+        .block_on(inspector.delete_queue("default", true))
+        .unwrap();
+    assert_eq!(
+        bench.block_on(inspector.orphans(Some("default"))).unwrap(),
+        []
+    );
     let is_there: bool = bench.redis.exists(key("t:trimmed")).unwrap();
     assert!(!is_there);
 }
