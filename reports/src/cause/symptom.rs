@@ -10,6 +10,9 @@ use firedrill_detector::duration::{format_ms, parse_ms};
 /// How many tasks, leases and locks are left over in Redis: labels `queue` and `kind`, the latter in words.
 pub const ORPHANS: &str = "firedrill_orphans";
 
+/// The shortest look that says anything of a span of time: a few scrapes.
+pub const SPAN_LEAST_MS: i64 = 30_000;
+
 /// The longest window that may be cut to a shorter look: of what is longer, a part says nothing.
 const CUT_MOST_MS: i64 = 5 * 60_000;
 
@@ -192,7 +195,7 @@ impl Symptom {
             let (window, after) = after.split_once(']')?;
             let ms = parse_ms(window)?;
             let reaches_back = ms > span_ms && ms > CUT_MOST_MS;
-            if reaches_back || after.trim_start().starts_with("offset") {
+            if reaches_back || span_ms < SPAN_LEAST_MS || after.trim_start().starts_with("offset") {
                 return None;
             }
             text.push_str(&format!("{before}[{}]", format_ms(ms.min(span_ms))));
