@@ -1,8 +1,10 @@
 //! What can be typed; no behaviour.
 
 pub mod asynq;
+mod diagnose;
 mod pace;
 
+pub use diagnose::{Diagnose, Live, Metrics as MetricsPage};
 pub use pace::{Jobs, Speed};
 
 use crate::exit;
@@ -60,7 +62,7 @@ pub enum Command {
     Test(Test),
     /// Score recorded drills again, under the same or other rules
     Score(Score),
-    /// Name the cause of each incident in recorded drills, with evidence and remedy
+    /// Name what is wrong, with evidence and remedy: in a fleet that is running, or of each incident in recorded drills
     Diagnose(Diagnose),
     /// Search alert settings, or values of the plan, on many virtual drills; proposes a setting
     Tune(Tune),
@@ -562,29 +564,6 @@ impl std::str::FromStr for Span {
         ms.map(Self)
             .ok_or_else(|| "a duration such as `90s` or `10m`".to_owned())
     }
-}
-
-/// `diagnose`.
-#[derive(Debug, Args)]
-pub struct Diagnose {
-    /// Records, or the directories that hold them
-    #[arg(required = true, value_name = "RUN")]
-    pub runs: Vec<PathBuf>,
-    /// Rule files whose first page is the moment to ask, instead of those in the record: files, folders, patterns
-    #[arg(long = "rules", value_name = "FILE", value_delimiter = ',')]
-    pub rules: Vec<PathBuf>,
-    /// Severities that count as a page; replaces what the rule files say
-    #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
-    pub pages: Vec<String>,
-    /// Delivery.
-    #[command(flatten)]
-    pub delivery: Delivery,
-    /// Routing.
-    #[command(flatten)]
-    pub routing: Routing,
-    /// Print what is found as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `report`.

@@ -2,6 +2,7 @@
 
 pub mod cause;
 mod cell;
+pub mod diagnosis;
 pub mod fidelity;
 mod html;
 mod json;

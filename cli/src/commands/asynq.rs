@@ -9,7 +9,7 @@ mod connect;
 mod enqueue;
 mod json;
 mod misread;
-mod orphans;
+pub(crate) mod orphans;
 mod processes;
 mod queues;
 mod redis_line;

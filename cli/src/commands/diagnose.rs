@@ -1,4 +1,9 @@
-//! `firedrill diagnose`: the cause by name, of every incident in recorded drills.
+//! `firedrill diagnose`: the cause by name, of a fleet that is running, or of every incident in recorded drills.
+
+mod facts;
+mod live;
+mod prometheus;
+mod scraper;
 
 use crate::args::Diagnose;
 use crate::commands::score;
@@ -12,8 +17,11 @@ use firedrill_reports::render;
 /// Names causes.
 ///
 /// # Errors
-/// When a record or rule file cannot be read, or no record has an incident.
+/// When a record or rule file cannot be read, or no record has an incident; when what is to be looked at cannot be asked.
 pub fn run(args: &Diagnose, terminal: &Terminal) -> Result<Exit, Failure> {
+    if args.runs.is_empty() {
+        return live::run(&args.live, args.json, terminal);
+    }
     let records = inputs::without_copies(&args.runs, terminal);
     let judging = score::Judging::new(&args.rules, &args.pages, args.delivery, &args.routing);
     let scored = score::scored(&records, &judging)?;

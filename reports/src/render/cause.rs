@@ -1,6 +1,6 @@
 //! What incidents are called when somebody is told of them, for people and machines.
 
-use crate::cause::{Answer, Asked, Finding, confusion};
+use crate::cause::{Answer, Asked, Finding, Seen, confusion};
 use crate::render::cell::{Tone, since};
 use crate::render::terminal::columns::table;
 use crate::render::terminal::{Style, paint, paragraph, plain};
@@ -58,7 +58,7 @@ fn block(asked: &Asked, style: Style) -> String {
         out.push_str(&paint(nothing, tone(Answer::Nothing), style));
     }
     for found in &asked.findings {
-        out.push_str(&finding(found, asked.answer(), style));
+        out.push_str(&finding(found, tone(asked.answer()), style));
     }
     if asked.findings.len() > 1 {
         out.push_str("  these cannot be told apart\n");
@@ -66,13 +66,14 @@ fn block(asked: &Asked, style: Style) -> String {
     out
 }
 
-fn finding(found: &Finding, answer: Answer, style: Style) -> String {
+/// A cause with its evidence and what to do.
+pub(super) fn finding(found: &Finding, tone: Tone, style: Style) -> String {
     let about = match found.queues.is_empty() {
         true => String::new(),
         false => format!(" (queue {})", found.queues.join(", ")),
     };
     let name = format!("{}: {}{about}", found.cause.family, found.cause.says);
-    let mut out = format!("  {}\n", paint(&plain(&name), tone(answer), style));
+    let mut out = format!("  {}\n", paint(&plain(&name), tone, style));
     for seen in &found.evidence {
         out.push_str(&paragraph(&seen.sentence(), "    ", style));
     }
@@ -104,26 +105,34 @@ fn matrix(asked: &[Asked], style: Style) -> String {
     table(rows, style)
 }
 
+/// A cause for machines.
+pub(super) fn finding_json(found: &Finding) -> Value {
+    json!({
+        "id": found.cause.id,
+        "cause": found.cause.family,
+        "says": found.cause.says,
+        "remedy": found.cause.remedy,
+        "queues": found.queues,
+        "evidence": found.evidence.iter().map(seen_json).collect::<Vec<_>>(),
+    })
+}
+
+/// A symptom for machines.
+pub(super) fn seen_json(seen: &Seen) -> Value {
+    json!({
+        "symptom": seen.symptom.id,
+        "says": seen.sentence(),
+        "labels": seen.labels,
+        "value": seen.value,
+        "expr": seen.symptom.expr,
+    })
+}
+
 /// For machines.
 #[must_use]
 pub fn json(asked: &[Asked]) -> Value {
     let incidents = asked.iter().map(|one| {
-        let findings = one.findings.iter().map(|found| {
-            json!({
-                "id": found.cause.id,
-                "cause": found.cause.family,
-                "says": found.cause.says,
-                "remedy": found.cause.remedy,
-                "queues": found.queues,
-                "evidence": found.evidence.iter().map(|seen| json!({
-                    "symptom": seen.symptom.id,
-                    "says": seen.sentence(),
-                    "labels": seen.labels,
-                    "value": seen.value,
-                    "expr": seen.symptom.expr,
-                })).collect::<Vec<_>>(),
-            })
-        });
+        let findings = one.findings.iter().map(finding_json);
         json!({
             "scenario": one.scenario,
             "cause": one.cause,

@@ -8,7 +8,7 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::{Request, StatusCode, Uri, header};
 use hyper_util::rt::TokioIo;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -140,6 +140,17 @@ impl Url {
         }
     }
 
+    /// The same page, asked with a parameter.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let separator = if self.path.contains('?') { '&' } else { '?' };
+        let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+        Self {
+            path: format!("{}{separator}{name}={value}", self.path),
+            ..self.clone()
+        }
+    }
+
     /// Whether it names a server and no page.
     #[must_use]
     pub fn is_bare(&self) -> bool {
@@ -221,6 +232,8 @@ mod tests {
         assert!(!format!("{found:?}").contains("cret"));
         assert_eq!(found.login.as_deref(), Some("Basic bWU6czpjcmV0"));
         assert_eq!(found.below("/api").to_string(), "http://host:9090/prom/api");
+        let asked = url("http://host/q").with("query", "up == 1");
+        assert_eq!(asked.to_string(), "http://host:80/q?query=up%20%3D%3D%201");
         assert!(url("http://host").is_bare());
         let wrong = [
             "host:9090",
