@@ -43,6 +43,7 @@ pub mod record;
 pub mod render;
 mod resample;
 pub mod score;
+pub mod suggest;
 pub mod trials;
 pub mod tune;
 pub mod waits;

@@ -7,6 +7,7 @@ mod bounds;
 mod cleanup;
 mod cli;
 mod diagnose;
+mod diagnose_live;
 mod docker;
 mod faults;
 mod fidelity;

@@ -4,6 +4,7 @@ use crate::cause::{Answer, Asked, Finding, Seen, confusion};
 use crate::render::cell::{Tone, since};
 use crate::render::terminal::columns::table;
 use crate::render::terminal::{Style, paint, paragraph, plain};
+use crate::score::Called;
 use firedrill_detector::text::counted;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ pub fn terminal(asked: &[Asked], style: Style) -> String {
         out.push('\n');
     }
     if asked.len() > 1 {
-        out.push_str(&matrix(asked, style));
+        out.push_str(&matrix(&confusion(asked), style));
     }
     let count = |answer| asked.iter().filter(|one| one.answer() == answer).count();
     out.push_str(&paragraph(
@@ -86,23 +87,35 @@ pub(super) fn finding(found: &Finding, tone: Tone, style: Style) -> String {
 }
 
 /// What each of the runbook's causes was called, and how often.
-fn matrix(asked: &[Asked], style: Style) -> String {
+pub(super) fn matrix(called: &[Called], style: Style) -> String {
     let head = ["CAUSE", "called", "incidents"];
     let mut rows = vec![head.map(|text| (text.to_owned(), Tone::Quiet)).to_vec()];
-    for ((cause, called), count) in confusion(asked) {
-        let is_right = called == [cause];
+    for one in called {
+        let is_right = one.named == [one.cause.as_str()];
         let tone = if is_right { Tone::Good } else { Tone::Bad };
-        let called = match called.is_empty() {
+        let named = match one.named.is_empty() {
             true => "nothing known".to_owned(),
-            false => called.join(" or "),
+            false => one.named.join(" or "),
         };
         rows.push(vec![
-            (cause.to_owned(), Tone::Quiet),
-            (called, tone),
-            (count.to_string(), Tone::Quiet),
+            (one.cause.clone(), Tone::Quiet),
+            (named, tone),
+            (one.incidents.to_string(), Tone::Quiet),
         ]);
     }
     table(rows, style)
+}
+
+/// The same for machines.
+pub(super) fn matrix_json(called: &[Called]) -> Vec<Value> {
+    let rows = called.iter().map(|one| {
+        json!({
+            "cause": one.cause,
+            "called": one.named,
+            "incidents": one.incidents,
+        })
+    });
+    rows.collect()
 }
 
 /// A cause for machines.

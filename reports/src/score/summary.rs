@@ -30,6 +30,19 @@ pub struct Scorecard {
     pub diagnosis: Option<Explanation>,
     /// Alerts that fired through every drill: they say nothing, either.
     pub always_firing: Vec<String>,
+    /// What incidents of each cause were called when somebody was told of them first, if somebody has asked.
+    pub called: Vec<Called>,
+}
+
+/// Incidents of one cause that were called the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// The cause they really had.
+    pub cause: String,
+    /// The causes that were named: several cannot be told apart, none means that no known cause fitted.
+    pub named: Vec<&'static str>,
+    /// How many incidents.
+    pub incidents: u64,
 }
 
 /// What all conclusive drills came to, for one class of alerts.
@@ -109,6 +122,7 @@ impl Scorecard {
             dead,
             cut_short: Vec::new(),
             diagnosis: None,
+            called: Vec::new(),
             summary: Summary::new(&drills, Wanted::Page),
             tickets: has_tickets.then(|| Summary::new(&drills, Wanted::Ticket)),
             never_fired: names(conclusive(&drills), |all| {
