@@ -3,9 +3,11 @@
 pub mod asynq;
 mod diagnose;
 mod pace;
+mod suggest;
 
 pub use diagnose::{Diagnose, Live, Metrics as MetricsPage};
 pub use pace::{Jobs, Speed};
+pub use suggest::Suggest;
 
 use crate::exit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -66,6 +68,8 @@ pub enum Command {
     Diagnose(Diagnose),
     /// Search alert settings, or values of the plan, on many virtual drills; proposes a setting
     Tune(Tune),
+    /// Find the fewest rules that catch what a rule pack misses, as a diff
+    Suggest(Suggest),
     /// Write the HTML report of recorded drills
     Report(Report),
     /// Run scenarios on both engines, live and virtual, and report the differences

@@ -9,6 +9,7 @@ mod json;
 mod markdown;
 mod plot;
 mod routed;
+pub mod suggest;
 mod terminal;
 pub mod trials;
 pub mod tune;

@@ -147,8 +147,7 @@ pub fn suggest<E>(
             some.remove(&place);
             let harms = tried.tally.false_pages > now.tally.false_pages
                 || !now.in_time.is_subset(&tried.in_time);
-            let gain = tried.in_time.len() - now.in_time.len().min(tried.in_time.len());
-            if harms || gain == 0 {
+            if harms || tried.in_time.len() == now.in_time.len() {
                 continue;
             }
             let rank = |scored: &Scored, place: usize| {

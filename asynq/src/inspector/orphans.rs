@@ -62,7 +62,7 @@ impl OrphanKind {
         }
     }
 
-    /// What it is, for one or many.
+    /// What such are, as a heading.
     #[must_use]
     pub const fn says(self) -> &'static str {
         match self {

@@ -6,18 +6,30 @@ use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_sim::engine::live::exporter::{serve_asynq, serve_redis};
 use firedrill_sim::engine::live::uptime::Uptime;
+use firedrill_sim::http;
 use firedrill_sim::http::get::{Url, get};
 use redis::Commands;
 use serde_json::Value;
 use smallvec::smallvec;
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// The shortest look.
 const LOOK: [&str; 4] = ["--for", "30s", "--scrape-interval", "5s"];
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
+/// An address on which nobody listens.
+fn free() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
 
 fn diagnose(words: &[&str]) -> (Option<i32>, String, String) {
     said(Path::new("."), &[&["diagnose"], words].concat())
@@ -37,10 +49,20 @@ fn found(bench: &Bench, words: &[&str]) -> (Option<i32>, Vec<String>, Vec<String
 }
 
 /// What is said of the Redis of a bench, whose one worker beats meanwhile and does `work` again and again.
-fn told_beside(bench: &Bench, mut work: impl FnMut(u32)) -> (Option<i32>, String, String) {
-    let url = bench.server.url();
+fn told_beside(
+    bench: &Bench,
+    more: &[String],
+    mut work: impl FnMut(u32),
+) -> (Option<i32>, String, String) {
+    let words = [
+        "--redis".to_owned(),
+        bench.server.url(),
+        "--json".to_owned(),
+    ];
+    let words = [&words[..], &LOOK.map(str::to_owned), more].concat();
     let looking = std::thread::spawn(move || {
-        diagnose(&[&["--redis", url.as_str(), "--json"][..], &LOOK].concat())
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        diagnose(&words)
     });
     for turn in 0.. {
         if looking.is_finished() {
@@ -130,7 +152,7 @@ fn redis_is_full() {
 fn many_attempts_fail() {
     need!("redis-server");
     let bench = published(0);
-    let (code, out, _) = told_beside(&bench, |turn| {
+    let (code, out, _) = told_beside(&bench, &[], |turn| {
         let id = format!("t-{turn}");
         enqueue(&bench, &id);
         let now = ClockOrigin::real_time().now();
@@ -181,7 +203,7 @@ fn something_is_left_over() {
     );
     let steps = all["steps"].to_string();
     for line in [
-        "default: 25 tasks in no list or set (task)",
+        "default: tasks in no list or set (task): 25",
         "and 5 more",
         "orphan clear --queue=default --kind=task deletes them",
         LOCK,
@@ -194,7 +216,7 @@ fn something_is_left_over() {
 fn all_is_well() {
     need!("redis-server");
     let bench = published(0);
-    let (code, out, told) = told_beside(&bench, |_| {});
+    let (code, out, told) = told_beside(&bench, &[], |_| {});
     let all: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(code, Some(0), "{all:#}");
     assert_eq!(all["verdict"], "nothing found");
@@ -203,6 +225,43 @@ fn all_is_well() {
     assert!(
         steps.contains("h1:42 is active: 1 of 10 slots in use"),
         "{steps}"
+    );
+}
+
+#[test]
+fn pages_of_metrics_are_scraped() {
+    need!("redis-server");
+    let bench = published(0);
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        runtime().block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap()).unwrap();
+            let text = "job_processed_total{status=\"success\",task_type=\"email:send\"} 7\n";
+            let page = http::page("/metrics", move || {
+                std::future::ready(Some(text.to_owned()))
+            });
+            http::serve(listener, page).await;
+        });
+    });
+    let (there, gone) = (told.recv().unwrap(), free());
+    let pages = [there, gone].map(|at| ["--metrics".to_owned(), format!("http://{at}")]);
+    let (code, out, _) = told_beside(&bench, &pages.concat(), |_| {});
+    let all: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(code, Some(0), "{all:#}");
+    let steps = all["steps"][0]["lines"].to_string();
+    assert!(
+        steps.contains(&format!("http://{there}/metrics answered 7 of 7 scrapes")),
+        "{steps}"
+    );
+    assert!(
+        steps.contains(&format!("{gone} cannot be reached")),
+        "{steps}"
+    );
+    let unknown = all["not_looked_at"].to_string();
+    assert!(
+        !unknown.contains("type-failing") && unknown.contains("pool-full"),
+        "{unknown}"
     );
 }
 
@@ -224,12 +283,12 @@ fn redis_is_down() {
 #[test]
 fn what_cannot_be_asked_is_no_cause() {
     need!("redis-server");
-    let bench = published(0);
-    // Without its password.
+    let mut bench = published(0);
     let url = bench.server.url();
-    let (scheme, rest) = url.split_once("://").unwrap();
-    let anonymous = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-    let (code, out, told) = diagnose(&["--redis", &format!("{scheme}://{anonymous}")]);
+    let mut locked = redis::cmd("CONFIG");
+    locked.arg("SET").arg("requirepass").arg("s3cret");
+    let _: () = locked.query(&mut bench.redis).unwrap();
+    let (code, out, told) = diagnose(&["--redis", &url]);
     assert_eq!((code, out.as_str()), (Some(7), ""), "{told}");
     assert!(told.contains("password"), "{told}");
     // No queue: another database, or none of asynq's.
@@ -242,9 +301,7 @@ fn what_cannot_be_asked_is_no_cause() {
             .contains("is this the right database?")
     );
 
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = closed.local_addr().unwrap();
-    drop(closed);
+    let address = free();
     let (code, _, told) = diagnose(&["--prometheus", &format!("http://{address}")]);
     assert_eq!(code, Some(7));
     assert!(
@@ -329,10 +386,6 @@ fn a_prometheus_that_remembers_is_asked() {
     need!("redis-server");
     need!("prometheus");
     let bench = published(20);
-    let runtime = || {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_all().build().unwrap()
-    };
     let url = bench.server.url();
     let (tell, told) = std::sync::mpsc::channel();
     // It serves until the test's process ends.
@@ -348,10 +401,6 @@ fn a_prometheus_that_remembers_is_asked() {
         });
     });
     let (asynq, redis) = told.recv().unwrap();
-    let free = || {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
     let (dead, address) = (free(), free());
     let dir = tempfile::tempdir().unwrap();
     let job = |name: &str, address| {

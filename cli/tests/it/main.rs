@@ -33,6 +33,7 @@ mod prometheus;
 mod reaper;
 mod redis_server;
 mod remedies;
+mod suggest;
 mod support;
 mod test_rules;
 mod tidy;

@@ -147,7 +147,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         id: "orphaned",
-        says: "in queue {queue} there are {value} {kind}",
+        says: "queue {queue}: {kind}: {value}",
         expr: "firedrill_orphans > 0",
     },
     // Failures.

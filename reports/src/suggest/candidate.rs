@@ -6,6 +6,9 @@ use std::fmt::Write;
 /// The group that proposed rules are put into.
 const GROUP: &str = "asynq-suggested";
 
+/// The comment that says which alerts may be without data.
+const NO_DATA_OK: &str = "# firedrill: no-data-ok ";
+
 /// A rule that can be proposed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -17,6 +20,8 @@ pub struct Candidate {
     is_page: bool,
     /// The causes that it is tied to, and by which word: `expects` or `accepts`.
     ties: Vec<(String, String)>,
+    /// Whether it may be without data in a drill.
+    no_data_ok: bool,
     /// Characters of the rule without comments and annotations: what somebody has to understand.
     pub size: usize,
 }
@@ -50,6 +55,10 @@ pub fn candidates(text: &str, pages: &str) -> Vec<Candidate> {
             }
         }
     }
+    let may_lack = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(NO_DATA_OK));
+    let may_lack: Vec<&str> = may_lack.flat_map(|alerts| alerts.split(", ")).collect();
     let mut all: Vec<Candidate> = Vec::new();
     let mut lines: Vec<&str> = Vec::new();
     for line in text.lines().chain([""]) {
@@ -76,6 +85,7 @@ pub fn candidates(text: &str, pages: &str) -> Vec<Candidate> {
             size: rule.map(|line| line.trim().len()).sum(),
             is_page: block.iter().any(|line| severity_of(line) == Some(pages)),
             ties: ties.get(name.as_str()).cloned().unwrap_or_default(),
+            no_data_ok: may_lack.contains(&name.as_str()),
             alert: name,
             lines: block,
         });
@@ -113,6 +123,11 @@ impl Candidate {
                 );
             }
         }
+        let may_lack = some.iter().filter(|one| one.no_data_ok);
+        let may_lack: Vec<&str> = may_lack.map(|one| one.alert.as_str()).collect();
+        if !may_lack.is_empty() {
+            let _ = writeln!(text, "{indent}{NO_DATA_OK}{}", may_lack.join(", "));
+        }
         let _ = writeln!(text, "{indent}- name: {GROUP}\n{indent}  rules:");
         for one in some {
             for line in &one.lines {
@@ -128,5 +143,58 @@ impl Candidate {
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACK: &str = "\
+# firedrill: no-data-ok Slow
+# firedrill: cause slow-jobs expects Slow, Gone
+# firedrill: cause worker-crashed accepts Slow
+groups:
+- name: pages
+  rules:
+  # Nobody is there.
+  - alert: Gone
+    expr: absent(up == 1)
+    labels: {severity: critical}
+    annotations:
+      summary: gone
+
+- name: tickets
+  rules:
+  - alert: Slow
+    expr: |
+      rate(a[1m])
+        > 1
+    labels: {severity: warning}
+";
+
+    #[test]
+    fn rules_are_put_into_another_file_as_its_own() {
+        let all = candidates(PACK, "critical");
+        let sizes: Vec<(&str, usize)> = all
+            .iter()
+            .map(|one| (one.alert.as_str(), one.size))
+            .collect();
+        assert_eq!(sizes, [("Gone", 64), ("Slow", 70)]);
+        let mut host = Host {
+            severities: ["page".into(), "ticket".into()],
+            has_ties: true,
+            indent: "  ".into(),
+        };
+        let some: Vec<&Candidate> = all.iter().collect();
+        insta::assert_snapshot!(Candidate::block(&some, &host));
+        host.has_ties = false;
+        host.indent.clear();
+        assert_eq!(
+            Candidate::block(&some[..1], &host),
+            "- name: asynq-suggested\n  rules:\n  # Nobody is there.\n  - alert: Gone\n    \
+             expr: absent(up == 1)\n    labels: {severity: page}\n    annotations:\n      summary: gone\n"
+        );
+        assert_eq!(Candidate::block(&[], &host), "");
     }
 }

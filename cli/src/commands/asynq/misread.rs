@@ -341,21 +341,27 @@ fn other(words: &[String]) -> Misread {
 
 /// `task cancel --id=ID`, with or without a queue: the ids are words of their own.
 pub(super) fn cancel_by_flags(words: &[String]) -> Misread {
-    let ids = words
-        .iter()
-        .zip(words.iter().skip(1).map(Some).chain([None]));
-    let ids = ids.filter_map(|(word, next)| match word.as_str() {
-        "--id" | "-i" => next.map(String::as_str),
-        word => word.strip_prefix("--id=").or(word.strip_prefix("-i=")),
-    });
-    let ids: Vec<String> = ids.map(quoted).collect();
-    let ids = match ids.is_empty() {
-        true => "<task_id>".to_owned(),
-        false => ids.join(" "),
-    };
+    let mut line: Vec<String> = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, value)) => (flag, Some(value)),
+            None => (word.as_str(), None),
+        };
+        match flag {
+            "--id" | "-i" => {
+                line.extend(value.map(str::to_owned).or_else(|| words.next().cloned()))
+            }
+            "--queue" | "-q" if value.is_none() => {
+                words.next();
+            }
+            "--queue" | "-q" => {}
+            _ => line.push(word.clone()),
+        }
+    }
     Misread::new("`task cancel` takes ids and no flags (asynq: unknown flag)")
-        .typed(format!("task cancel {ids}"))
-        .note("it asks the worker that has the task to give it up; a task is in one queue only")
+        .typed(repeated(&line))
+        .note("it asks the worker that has the task to give it up; an id is enough to find it")
 }
 
 /// What was typed after the first word, with a blank before it.

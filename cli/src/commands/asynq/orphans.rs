@@ -48,11 +48,11 @@ pub(crate) fn lines(orphans: &Orphans, asynq: &str) -> String {
     let Orphans { queue, kind, .. } = orphans;
     let least = if orphans.is_least { "at least " } else { "" };
     let mut text = format!(
-        "{}: {least}{} {} ({})\n",
+        "{}: {} ({}): {least}{}\n",
         safe(queue),
-        orphans.count,
         kind.says(),
-        kind.name()
+        kind.name(),
+        orphans.count
     );
     for orphan in &orphans.first {
         let id = match orphan.key.ends_with(&orphan.id) {

@@ -10,7 +10,6 @@ use firedrill_asynq::op::TaskState;
 use firedrill_detector::duration::format_ms;
 use firedrill_detector::text::counted;
 use firedrill_reports::render::diagnosis::Step;
-use firedrill_sim::units::size_text;
 use std::collections::BTreeMap;
 
 /// Failed tasks that are read of each queue and state: the next due, and the last archived.
@@ -224,9 +223,9 @@ impl Facts {
         let bytes = |name: &str| field(name).and_then(|value| value.parse::<u64>().ok());
         let memory = match (bytes("used_memory"), bytes("maxmemory")) {
             (Some(used), Some(most)) if most > 0 => {
-                format!("{} of {} used", size_text(used), size_text(most))
+                format!("{} of {} used", mebibytes(used), mebibytes(most))
             }
-            (Some(used), _) => format!("{} used, without a limit", size_text(used)),
+            (Some(used), _) => format!("{} used, without a limit", mebibytes(used)),
             _ => "its memory is unknown".to_owned(),
         };
         let mut lines = vec![format!(
@@ -300,6 +299,10 @@ impl Facts {
             }
         }
     }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 fn first_line(text: &str) -> String {
