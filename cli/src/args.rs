@@ -2,22 +2,26 @@
 
 pub mod asynq;
 mod common;
+mod diagnose;
 mod drills;
 mod files;
 mod pace;
 mod records;
+mod suggest;
 mod upkeep;
 
 pub use common::{
     Delivery, Dialect, Feature, Generation, Redis, Routing, Rules, Span, Wait, World,
 };
+pub use diagnose::{Diagnose, Live, Metrics as MetricsPage};
 pub use drills::{Engine, Fidelity, Plan, Run, Tune};
 pub use files::{
     Check, Completions, Faults, Help, Init, List, Metrics, Schema, SchemaOf, Show, Test, TestRules,
     Tested,
 };
 pub use pace::{Jobs, Speed};
-pub use records::{Diagnose, Judged, Report, Score};
+pub use records::{Judged, Report, Score};
+pub use suggest::Suggest;
 pub use upkeep::{Clean, Guard, Reap, Undertake};
 
 use crate::exit;
@@ -68,10 +72,12 @@ pub enum Command {
     Test(Test),
     /// Score recorded drills again, under the same or other rules
     Score(Score),
-    /// Name the cause of each incident in recorded drills, with evidence and remedy
+    /// Name what is wrong, with evidence and remedy: in a fleet that is running, or of each incident in recorded drills
     Diagnose(Diagnose),
     /// Search alert settings, or values of the plan, on many virtual drills; proposes a setting
     Tune(Tune),
+    /// Find the fewest rules that catch what a rule pack misses, as a diff
+    Suggest(Suggest),
     /// Write the HTML report of recorded drills
     Report(Report),
     /// Run scenarios on both engines, live and virtual, and report the differences

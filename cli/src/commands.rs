@@ -15,5 +15,6 @@ pub mod report;
 pub mod run;
 pub mod schema;
 pub mod score;
+pub mod suggest;
 pub mod test_rules;
 pub mod tune;

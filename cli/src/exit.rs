@@ -7,7 +7,7 @@ pub enum Exit {
     /// Done; every gate passed, or none was asked for.
     Passed = 0,
     /// A gate failed: an incident was missed or paged late, an alert cried wolf, a rule cannot fire, two engines differ, a
-    /// test failed, or an asynq operation was not done.
+    /// test failed, an asynq operation was not done, or something is wrong with a fleet that was looked at.
     GateFailed = 1,
     /// Bad usage, scenario, rule file or record; nothing was started.
     Usage = 2,
@@ -43,7 +43,7 @@ pub const HELP: &str = "\
 Exit codes:
     0  passed (or --no-gate)
     1  gate failed: incident missed or paged late, false page, a rule without data or that cannot fire,
-       engines that differ, failed test, asynq operation not done
+       engines that differ, failed test, asynq operation not done, something wrong that `diagnose` saw
     2  bad usage, scenario, rule file or record; nothing was started
     3  inconclusive: a fault had no effect, too much lag, no data, or an incomplete record
     4  refused by a safety rail; nothing was touched

@@ -5,17 +5,19 @@
 //! cannot be told apart, and all are named.
 
 mod ask;
+mod look;
 pub mod symptom;
 pub mod table;
 
 pub use ask::{Answer, Asked, ask, confusion};
+pub use look::{Confidence, Diagnosis, Looker, Possible, Sight, Unknown};
 
 use crate::jsonl::Record;
 use crate::record::{Header, Line};
 use crate::watcher::Watcher;
 use firedrill_detector::query::Query;
 use firedrill_detector::sample::METRIC_NAME;
-use firedrill_detector::{Compat, RuleFile, RuleSet};
+use firedrill_detector::{Compat, Labels, RuleFile, RuleSet};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -31,6 +33,8 @@ pub struct Seen {
     pub labels: BTreeMap<String, String>,
     /// The value of its expression.
     pub value: f64,
+    /// The window it was told from, where that is not its own.
+    pub window: Option<String>,
 }
 
 impl Seen {
@@ -41,7 +45,10 @@ impl Seen {
     /// As a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let mut text = self.symptom.says.replace("{value}", &short(self.value));
+        let own = symptom::window(self.symptom.expr);
+        let window = self.window.as_deref().or(own).unwrap_or_default();
+        let says = self.symptom.says.replace("{window}", window);
+        let mut text = says.replace("{value}", &short(self.value));
         for (label, value) in &self.labels {
             text = text.replace(&format!("{{{label}}}"), value);
         }
@@ -151,6 +158,19 @@ static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
     RuleSet::load(&[file], Compat::default()).expect("the table of symptoms is tested")
 });
 
+/// A result of a symptom's expression.
+fn of(symptom: &'static Symptom, (labels, value): (Labels, f64)) -> Seen {
+    let labels = labels.iter().filter(|(name, _)| *name != METRIC_NAME);
+    Seen {
+        symptom,
+        labels: labels
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        value,
+        window: None,
+    }
+}
+
 /// Looks at a fleet as scrapes come in.
 #[derive(Debug)]
 pub struct Observer {
@@ -179,17 +199,7 @@ impl Observer {
         for (symptom, query) in &self.questions {
             // A label that is there twice is no symptom; what remains says enough.
             let values = self.watcher.query(query, at_ms).unwrap_or_default();
-            seen.extend(values.into_iter().map(|(labels, value)| {
-                Seen {
-                    symptom,
-                    labels: labels
-                        .iter()
-                        .filter(|(name, _)| *name != METRIC_NAME)
-                        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                        .collect(),
-                    value,
-                }
-            }));
+            seen.extend(values.into_iter().map(|value| of(symptom, value)));
         }
         seen
     }
@@ -226,6 +236,7 @@ mod tests {
                 .into_iter()
                 .collect(),
             value: 7.0,
+            window: None,
         }
     }
 

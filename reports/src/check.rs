@@ -1,8 +1,8 @@
 //! What is found in the files that people wrote, each with its place: what `check` tells machines.
 
 use crate::alertmanager::{Config, MayReach, Reach};
-use crate::diagnose::{self, Diagnosis, Grade};
 use crate::pack::{RulePack, known_labels};
+use crate::why::{self, Explanation, Grade};
 use firedrill_detector::lint::{RemarkKind, RuleRemarks};
 use firedrill_detector::rules::AlertRule;
 use firedrill_detector::{Problem, RuleSet};
@@ -17,7 +17,7 @@ pub struct Checked {
     /// Whom each alert is sent to, if an Alertmanager file was given.
     pub routes: Vec<RoutedAlert>,
     /// What the rules saw in records, if they were held against any.
-    pub diagnosis: Option<Diagnosis>,
+    pub explanation: Option<Explanation>,
 }
 
 /// A file without errors.
@@ -164,7 +164,7 @@ pub enum Kind {
     /// A trap in a rule, whatever the data.
     Rule(RemarkKind),
     /// What a rule saw in records.
-    Record(diagnose::FindingKind),
+    Record(why::FindingKind),
 }
 
 impl Kind {
@@ -180,7 +180,7 @@ impl Kind {
             Self::Unpaged,
         ];
         let rules = RemarkKind::ALL.into_iter().map(Self::Rule);
-        let records = diagnose::FindingKind::ALL.into_iter().map(Self::Record);
+        let records = why::FindingKind::ALL.into_iter().map(Self::Record);
         own.into_iter().chain(rules).chain(records).collect()
     }
 
@@ -289,13 +289,13 @@ impl Checked {
             false => Severity::Warning,
         };
         self.findings.iter().all(|found| found.severity >= worst)
-            && self.diagnosis.as_ref().is_none_or(Diagnosis::is_sound)
+            && self.explanation.as_ref().is_none_or(Explanation::is_sound)
     }
 
     /// Everything that was found, in files and in records.
     #[must_use]
     pub fn all(&self) -> Vec<Finding> {
-        let rules = self.diagnosis.iter().flat_map(|found| &found.rules);
+        let rules = self.explanation.iter().flat_map(|found| &found.rules);
         let in_records = rules.flat_map(|rule| {
             rule.findings.iter().map(|found| Finding {
                 severity: match found.grade {

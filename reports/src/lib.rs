@@ -9,7 +9,7 @@
 //!
 //! In reading order: what a drill leaves ([`record`], [`waits`], [`jsonl`]); alerts judged live and again ([`watcher`]);
 //! what the rules' authors say about them ([`pack`]); the scores ([`score`], [`trials`]); many settings of an alert judged
-//! side by side ([`tune`]); why rules say nothing ([`diagnose`]); what people and machines read ([`render`]).
+//! side by side ([`tune`]); why rules say nothing ([`why`]); what people and machines read ([`render`]).
 //!
 //! Nothing here reads a clock, the environment or a file, and the same record gives the same bytes.
 //!
@@ -37,7 +37,6 @@ pub mod bounds;
 pub mod cause;
 pub mod check;
 mod curves;
-pub mod diagnose;
 pub mod export;
 pub mod fidelity;
 pub mod jsonl;
@@ -46,12 +45,14 @@ pub mod record;
 pub mod render;
 mod resample;
 pub mod score;
+pub mod suggest;
 pub mod trials;
 pub mod tune;
 pub mod waits;
 pub mod watcher;
+pub mod why;
 
-pub use diagnose::{Diagnoser, Diagnosis};
 pub use jsonl::{Record, RecordError, RecordWriter};
 pub use score::{DrillScore, ScoreParams, Scorecard, Verdict, score_drill, score_recorded};
 pub use watcher::{Replay, Watcher, replay};
+pub use why::{Explainer, Explanation};

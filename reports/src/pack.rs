@@ -240,6 +240,12 @@ impl RulePack {
         self.alertmanager.as_deref()
     }
 
+    /// The severities that page, where no Alertmanager file says it.
+    #[must_use]
+    pub fn page_severities(&self) -> &BTreeSet<String> {
+        &self.pages
+    }
+
     /// Whether an alert instance is one that pages.
     pub(crate) fn is_page(&self, labels: &BTreeMap<String, String>) -> bool {
         match &self.alertmanager {

@@ -3,17 +3,19 @@
 pub mod cause;
 mod cell;
 pub mod check;
-pub mod diagnose;
+pub mod diagnosis;
 pub mod fidelity;
 mod html;
 mod json;
 mod markdown;
 mod plot;
 mod routed;
+pub mod suggest;
 mod terminal;
 pub mod trials;
 pub mod tune;
 mod verdict;
+pub mod why;
 
 pub use html::{Drill, html};
 pub use json::json;

@@ -23,7 +23,7 @@ pub use incident::{Detection, IncidentScore};
 pub use remedy::{Effect, RemedyScore};
 pub use routing::Routed;
 pub use standing::Standing;
-pub use summary::{Scorecard, Summary};
+pub use summary::{Called, Scorecard, Summary};
 
 use crate::alertmanager::{Sent, notify};
 use crate::jsonl::Record;

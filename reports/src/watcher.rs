@@ -66,6 +66,15 @@ impl Watcher {
         }
     }
 
+    /// A watcher that evaluates at these times; those of scrapes count from the first.
+    pub(crate) fn scheduled(rules: RuleSet, schedule: Schedule) -> Self {
+        Self {
+            detector: Detector::new(rules, schedule),
+            epoch_ms: schedule.start.0,
+            series: Numbered::default(),
+        }
+    }
+
     /// Introduces a series, for [`Self::numbered`]; a number given twice means the latest.
     pub fn series(&mut self, id: u32, labels: &Labels) {
         let series = self.detector.series(labels);

@@ -1,5 +1,7 @@
 //! `/metrics` and `/healthz` over HTTP on loopback: the little that targets and the scraper need.
 
+pub mod get;
+
 use crate::metrics::exposition::{CONTENT_TYPE, MAX_BODY_BYTES};
 use axum::Router;
 use axum::extract::Request;

@@ -13,7 +13,7 @@ mod reply;
 pub mod script;
 pub mod seen;
 pub mod subscription;
-mod sweep;
+pub mod sweep;
 mod trouble;
 mod worker;
 

@@ -4,7 +4,7 @@ use crate::broker::redis::script::Call;
 use crate::clock::Time;
 use crate::inspector::oddity::{KeyType, Odd, Oddity};
 use crate::inspector::reply::{array, bytes, count, int, text, unexpected};
-use crate::inspector::{InspectError, Inspector, scripts, valid_name};
+use crate::inspector::{InspectError, Inspector, OrphanKind, scripts, valid_name};
 use crate::keys::{self, Queue};
 use crate::op::TaskState;
 
@@ -301,7 +301,8 @@ impl Inspector {
             .collect())
     }
 
-    /// Removes a queue: its lists and sets, with `force` the tasks in them, and its name.
+    /// Removes a queue: its lists and sets, with `force` the tasks in them and those that are in none of them (asynq leaves the
+    /// hashes of what was trimmed from the archive), and its name.
     ///
     /// # Errors
     /// When there is no such queue; when it is not empty, or with `force` has tasks in progress; when Redis refuses.
@@ -329,7 +330,12 @@ impl Inspector {
         }
         let mut command = redis::cmd("SREM");
         command.arg(keys::QUEUES).arg(name);
-        Ok(self.broker.command::<()>(&command, "SREM").await?)
+        self.broker.command::<()>(&command, "SREM").await?;
+        if force {
+            self.clear_orphans(name, OrphanKind::Task, Time::default())
+                .await?;
+        }
+        Ok(())
     }
 
     /// Stops workers from taking tasks of a queue.

@@ -12,6 +12,11 @@ macro_rules! scripts {
 }
 
 scripts! {
+    ORPHANED_LEASES = "orphaned_leases";
+    ORPHANED_LOCKS = "orphaned_locks";
+    PENDING_WITHOUT_HASH = "pending_without_hash";
+    UNLISTED_TASKS = "unlisted_tasks";
+    DROP_ORPHANS = "drop_orphans";
     QUEUE_INFO = "queue_info";
     QUEUE_MEMORY = "queue_memory";
     GROUP_SIZES = "group_sizes";

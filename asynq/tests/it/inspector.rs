@@ -4,5 +4,6 @@ mod bulk;
 pub(crate) mod filled;
 mod looking;
 pub(crate) mod odd;
+mod orphans;
 mod processes;
 mod tasks;

@@ -2,6 +2,7 @@
 //! short flags. What that command line would refuse is taken here, too, so that the answer can say what was meant.
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use firedrill_asynq::inspector::OrphanKind;
 use std::path::PathBuf;
 
 /// `asynq`. Its arguments are parsed apart, because `-q` means `--queue` to asynq and `--quiet` to firedrill.
@@ -22,6 +23,7 @@ Commands and flags are those of asynq's own command line, and so are tables and 
   - a command that fails exits with a code other than 0, also `queue inspect` and `queue history`, which exit with 0 in asynq
   - errors and notes go to standard error
   - looking never changes anything: asynq's `server ls` and `cron ls` remove entries that have expired
+  - `queue rm --force` also deletes what was trimmed from the archive, `orphan` finds what is left over
   - what cannot be read is named with its key, and the rest is shown; asynq leaves it out without a word
   - control characters in errors, names and ids are escaped
   - only --redis has a variable, FIREDRILL_REDIS; URI, DB, USERNAME, PASSWORD ... and ~/.asynq.* are not read
@@ -145,6 +147,9 @@ pub enum Command {
     /// Manage periodic tasks
     #[command(subcommand)]
     Cron(Cron),
+    /// Find and clear what is left over and goes away by nothing else
+    #[command(subcommand)]
+    Orphan(Orphan),
     /// Show how many tasks there are in each state and queue, and how Redis is
     Stats,
     /// Check each asynq and redis-cli command of a runbook; Redis is not asked
@@ -388,6 +393,36 @@ pub enum Server {
     /// Anything else, to be answered.
     #[command(external_subcommand)]
     Other(Vec<String>),
+}
+
+/// `orphan`; asynq's own command line has no such noun.
+#[derive(Debug, Subcommand)]
+pub enum Orphan {
+    /// List tasks in no state, active ones without a lease, leases and locks of nothing, pending entries without a task
+    #[command(visible_alias = "ls")]
+    List {
+        /// Only this queue
+        #[arg(long, short = 'q', value_name = "QUEUE")]
+        queue: Option<String>,
+    },
+    /// Clear the orphans of one kind in one queue
+    Clear {
+        /// Queue of the orphans
+        #[arg(long, short = 'q', value_name = "QUEUE")]
+        queue: String,
+        /// Kind of the orphans: task, active, lease, lock or pending
+        #[arg(long, short = 'k', value_name = "KIND", value_parser = orphan_kind)]
+        kind: OrphanKind,
+    },
+    /// Anything else, to be answered.
+    #[command(external_subcommand)]
+    Other(Vec<String>),
+}
+
+/// Reads `--kind`.
+fn orphan_kind(text: &str) -> Result<OrphanKind, String> {
+    let names = OrphanKind::ALL.map(OrphanKind::name);
+    OrphanKind::named(text).ok_or_else(|| format!("one of {}", names.join(", ")))
 }
 
 /// `cron`.

@@ -1,4 +1,4 @@
-//! What looks at recorded drills: `score`, `report`, `diagnose`.
+//! What looks at recorded drills: `score`, `report`.
 
 use super::{Delivery, Dialect, Routing};
 use clap::Args;
@@ -50,18 +50,4 @@ pub struct Report {
     /// The file to write; `-` for standard output
     #[arg(long, short, default_value = "report.html", value_name = "FILE")]
     pub out: PathBuf,
-}
-
-/// `diagnose`.
-#[derive(Debug, Args)]
-#[command(mut_arg("rules", |rules| rules.help(
-    "Rule files whose first page is the moment to ask, instead of those in the record: files, folders, patterns"
-)))]
-pub struct Diagnose {
-    /// The records, and what they are judged by.
-    #[command(flatten)]
-    pub judged: Judged,
-    /// Print what is found as JSON
-    #[arg(long)]
-    pub json: bool,
 }

@@ -9,6 +9,7 @@ mod connect;
 mod enqueue;
 mod json;
 mod misread;
+pub(crate) mod orphans;
 mod processes;
 mod queues;
 mod redis_line;
@@ -19,7 +20,7 @@ mod stats;
 mod tasks;
 mod understand;
 
-use crate::args::asynq::{Asynq, Command, Cron, Group, Line, Queue, Server, Task};
+use crate::args::asynq::{Asynq, Command, Cron, Group, Line, Orphan, Queue, Server, Task};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
@@ -175,11 +176,16 @@ async fn carry_out(session: &mut Session<'_>, line: &Line) {
         Command::Cron(Cron::History { entries, page }) => {
             processes::events(session, entries, *page).await;
         }
+        Command::Orphan(Orphan::List { queue }) => orphans::list(session, queue.as_deref()).await,
+        Command::Orphan(Orphan::Clear { queue, kind }) => {
+            orphans::clear(session, queue, *kind).await
+        }
         Command::Stats => stats::stats(session).await,
         Command::Other(words) => redis_line::count(session, words).await,
         Command::Group(Group::Other(_))
         | Command::Server(Server::Other(_))
         | Command::Cron(Cron::Other(_))
+        | Command::Orphan(Orphan::Other(_))
         | Command::Runbook { .. }
         | Command::Version => {}
     }

@@ -10,7 +10,7 @@ use firedrill_detector::yaml::Problem;
 use firedrill_reports::alertmanager::Config;
 use firedrill_reports::check::{self, Checked, CheckedFile, Finding, Kind};
 use firedrill_reports::record::{RuleReading, RuleText};
-use firedrill_reports::{Diagnoser, Diagnosis, Record, bounds, render};
+use firedrill_reports::{Explainer, Explanation, Record, bounds, render};
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::shown;
 use firedrill_sim::plan::Plan;
@@ -90,7 +90,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         return Err(checking.failure);
     }
     if !args.against.is_empty() {
-        checking.checked.diagnosis = Some(against(texts, checking.reading, &records?)?);
+        checking.checked.explanation = Some(against(texts, checking.reading, &records?)?);
     }
     checking.print(args);
     Ok(match checking.checked.is_sound(args.strict) {
@@ -263,10 +263,9 @@ impl Checking<'_> {
         } else if args.sarif {
             let text = render::check::sarif(checked, env!("CARGO_PKG_VERSION"));
             self.terminal.result(&text);
-        } else if let Some(found) = &checked.diagnosis {
+        } else if let Some(found) = &checked.explanation {
             let style = self.terminal.style();
-            self.terminal
-                .result(&render::diagnose::terminal(found, style));
+            self.terminal.result(&render::why::terminal(found, style));
         }
     }
 }
@@ -276,19 +275,19 @@ fn against(
     texts: Vec<RuleText>,
     reading: RuleReading,
     records: &[Record],
-) -> Result<Diagnosis, Failure> {
+) -> Result<Explanation, Failure> {
     if texts.is_empty() {
         return Err(Failure::usage(
             "--against: there is no rule file to hold against the records",
         ));
     }
     let rules = inputs::rules(texts, reading).map_err(|problems| Failure::problems(&problems))?;
-    let mut diagnoser = Diagnoser::new(&rules.set);
+    let mut explainer = Explainer::new(&rules.set);
     inputs::each(records, |record| {
         bounds::check_record(record, &rules.set).map_err(Failure::usage)
     })?;
     for record in records {
-        diagnoser.observe(record);
+        explainer.observe(record);
     }
-    Ok(diagnoser.finish())
+    Ok(explainer.finish())
 }

@@ -1,4 +1,9 @@
-//! `firedrill diagnose`: the cause by name, of every incident in recorded drills.
+//! `firedrill diagnose`: the cause by name, of a fleet that is running, or of every incident in recorded drills.
+
+mod facts;
+mod live;
+mod prometheus;
+mod scraper;
 
 use crate::args::Diagnose;
 use crate::commands::score;
@@ -11,8 +16,11 @@ use firedrill_reports::render;
 /// Names causes.
 ///
 /// # Errors
-/// When a record or rule file cannot be read, or no record has an incident.
+/// When a record or rule file cannot be read, or no record has an incident; when what is to be looked at cannot be asked.
 pub fn run(args: &Diagnose, terminal: &Terminal) -> Result<Exit, Failure> {
+    if args.judged.runs.is_empty() {
+        return live::run(&args.live, args.json, terminal);
+    }
     let scored = score::scored(&args.judged, terminal)?;
     let asked: Vec<Asked> = scored
         .iter()

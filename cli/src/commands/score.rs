@@ -10,11 +10,11 @@ use crate::terminal::Terminal;
 use firedrill_detector::RuleSet;
 use firedrill_reports::alertmanager::Config;
 use firedrill_reports::bounds;
-use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{AlertState, RuleReading, RuleText};
+use firedrill_reports::why::{RuleExplanation, RuleState};
 use firedrill_reports::{
-    Diagnoser, Diagnosis, DrillScore, Record, Replay, Scorecard, Verdict, render, replay,
+    DrillScore, Explainer, Explanation, Record, Replay, Scorecard, Verdict, render, replay,
     score_drill,
 };
 use firedrill_sim::agreement;
@@ -143,21 +143,21 @@ pub(crate) fn explain(card: &mut Scorecard, scored: &[&Scored]) {
             None => packs.push(vec![one]),
         }
     }
-    let mut found: Option<Diagnosis> = None;
+    let mut found: Option<Explanation> = None;
     for alike in packs {
         let transitions = alike.iter().flat_map(|one| &one.replay.transitions);
         let fired = transitions
             .filter(|transition| transition.to == AlertState::Firing)
             .map(|transition| transition.alert.clone());
         let (rules, pack) = (&alike[0].rules, &alike[0].pack);
-        let mut diagnoser = Diagnoser::of_the_silent(rules, &fired.collect());
-        if diagnoser.is_idle() {
+        let mut explainer = Explainer::of_the_silent(rules, &fired.collect());
+        if explainer.is_idle() {
             continue;
         }
         for one in &alike {
-            diagnoser.observe(&one.record);
+            explainer.observe(&one.record);
         }
-        let mut diagnosis = diagnoser.finish();
+        let mut diagnosis = explainer.finish();
         diagnosis
             .rules
             .retain(|rule| !is_excused(rule, rules, pack));
@@ -173,7 +173,7 @@ pub(crate) fn explain(card: &mut Scorecard, scored: &[&Scored]) {
 
 /// Whether a rule that cannot fire, or that always holds, fails nothing: the pack says that it may be without data, or it
 /// pages nobody.
-pub(crate) fn is_excused(rule: &RuleDiagnosis, rules: &RuleSet, pack: &RulePack) -> bool {
+pub(crate) fn is_excused(rule: &RuleExplanation, rules: &RuleSet, pack: &RulePack) -> bool {
     match rule.state {
         RuleState::AlwaysHolds => {
             let mut alerts = rules.alerts();

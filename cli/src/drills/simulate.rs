@@ -12,10 +12,10 @@ use crate::inputs;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
 use firedrill_detector::text::{counted, printable};
-use firedrill_reports::diagnose::{RuleDiagnosis, RuleState};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::trials::{TrialCard, Trials};
-use firedrill_reports::{Diagnoser, DrillScore, Replay, ScoreParams, Verdict, render, score_drill};
+use firedrill_reports::why::{RuleExplanation, RuleState};
+use firedrill_reports::{DrillScore, Explainer, Replay, ScoreParams, Verdict, render, score_drill};
 use firedrill_sim::builtin;
 use firedrill_sim::drill::{self, Rules};
 use firedrill_sim::engine::virtual_time::VirtualOptions;
@@ -393,21 +393,21 @@ fn unfit(
     terminal: &Terminal,
 ) -> Result<(bool, String), Failure> {
     let dead = kept.dead();
-    let mut diagnoser = Diagnoser::of_the_silent(&rules.set, &kept.fired);
-    if !kept.any_proves || diagnoser.is_idle() {
+    let mut explainer = Explainer::of_the_silent(&rules.set, &kept.fired);
+    if !kept.any_proves || explainer.is_idle() {
         return Ok((false, String::new()));
     }
     for first in (0..seeded.len()).step_by(args.trials as usize) {
         let plan = seeded.plan(first)?;
         let options = VirtualOptions::default();
-        diagnoser.observe(&drill::simulate(&plan, rules, options, true));
+        explainer.observe(&drill::simulate(&plan, rules, options, true));
     }
-    let mut found = diagnoser.finish().of_the_unfit();
+    let mut found = explainer.finish().of_the_unfit();
     found
         .rules
         .retain(|rule| !score::is_excused(rule, &rules.set, pack));
     // That one had no data in the drills looked at proves less than that it had some in others.
-    let in_others = |rule: &RuleDiagnosis| {
+    let in_others = |rule: &RuleExplanation| {
         let alike = rules.set.alerts().filter(|alert| alert.name == rule.name);
         rule.state == RuleState::NoData && !dead.contains(&rule.name) && alike.count() == 1
     };
@@ -430,7 +430,7 @@ fn unfit(
             told.push_str(&format!("{what}: {names}\n"));
         }
     }
-    told.push_str(&render::diagnose::terminal(&found, terminal.style()));
+    told.push_str(&render::why::terminal(&found, terminal.style()));
     Ok((!unfit.is_empty(), told))
 }
 

@@ -45,6 +45,33 @@ fn session(bench: &Bench, lines: &[&str]) -> String {
 }
 
 #[test]
+fn what_is_left_over_is_found_and_cleared() {
+    need!("redis-server");
+    let (mut bench, _) = filled();
+    let trimmed = "asynq:{default}:t:trimmed";
+    let _: () = bench.redis.hset(trimmed, "state", "archived").unwrap();
+    let _: () = bench
+        .redis
+        .zadd("asynq:{default}:lease", "idle", 1)
+        .unwrap();
+    insta::assert_snapshot!(session(
+        &bench,
+        &[
+            "orphan ls",
+            "orphan ls --queue=default --json",
+            "orphan clear --queue=default --kind=task",
+            "orphan clear --queue=default --kind=lease --json",
+            "orphan clear --queue=default --kind=ghost",
+            "orphan ls",
+            "orphan find",
+            "task cancel --id=active-1",
+            "task cancel -q default --id active-1",
+            "task requeue retry-1",
+        ]
+    ));
+}
+
+#[test]
 fn what_is_looked_at() {
     need!("redis-server");
     let (mut bench, _) = filled();

@@ -2,7 +2,7 @@
 
 use super::{Finding, findings, seen_in};
 use crate::jsonl::Record;
-use crate::score::DrillScore;
+use crate::score::{Called, DrillScore};
 use std::collections::BTreeMap;
 
 /// An incident, and what was found when somebody was told of it.
@@ -95,14 +95,19 @@ pub fn ask(record: &Record, score: &DrillScore) -> Vec<Asked> {
     asked.into_iter().map(|(_, asked)| asked).collect()
 }
 
-/// How often each cause was called what, by the runbook's names: `[(was, called), count]`. What was called nothing has no name.
+/// How often each cause was called what, by the runbook's names, in their order.
 #[must_use]
-pub fn confusion(asked: &[Asked]) -> BTreeMap<(&str, Vec<&'static str>), u64> {
-    let mut counts = BTreeMap::new();
+pub fn confusion(asked: &[Asked]) -> Vec<Called> {
+    let mut counts: BTreeMap<(&str, Vec<&'static str>), u64> = BTreeMap::new();
     for one in asked {
         *counts
             .entry((one.cause.as_str(), one.families()))
             .or_default() += 1;
     }
-    counts
+    let of = |((cause, named), incidents): ((&str, Vec<&'static str>), u64)| Called {
+        cause: cause.to_owned(),
+        named,
+        incidents,
+    };
+    counts.into_iter().map(of).collect()
 }

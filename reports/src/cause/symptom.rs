@@ -1,7 +1,20 @@
 //! What can be seen of a fleet from outside, one PromQL expression each. A symptom is there while its expression has a result.
 //!
 //! The same expressions are asked of a record and of a team's Prometheus. They read asynq's collector, redis_exporter, `up` and
-//! the application's counters, as `scenarios/rules/firedrill.yml` does.
+//! the application's counters, as `scenarios/rules/firedrill.yml` does. What only a look into Redis can tell is a metric of firedrill's
+//! own, [`ORPHANS`]: records do not have it.
+
+use firedrill_detector::anatomy::{PartKind, SeriesSelector};
+use firedrill_detector::duration::{format_ms, parse_ms};
+
+/// How many tasks, leases and locks are left over in Redis: labels `queue` and `kind`, the latter in words.
+pub const ORPHANS: &str = "firedrill_orphans";
+
+/// The shortest look that says anything of a span of time: a few scrapes.
+pub const SPAN_LEAST_MS: i64 = 30_000;
+
+/// The longest window that may be cut to a shorter look: of what is longer, a part says nothing.
+const CUT_MOST_MS: i64 = 5 * 60_000;
 
 /// A symptom.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,7 +22,7 @@ pub struct Symptom {
     /// Its name, in kebab case.
     pub id: &'static str,
     /// What its expression's result says; `{queue}`, `{instance}` and `{task_type}` stand for the result's labels, `{value}` for
-    /// its value.
+    /// its value, `{window}` for its first window.
     pub says: &'static str,
     /// PromQL.
     pub expr: &'static str,
@@ -132,6 +145,11 @@ pub const SYMPTOMS: &[Symptom] = &[
         says: "the pool {db_name} of {instance} has {value} of its connections in use",
         expr: "avg_over_time(go_sql_in_use_connections[1m]) / go_sql_max_open_connections > 0.9",
     },
+    Symptom {
+        id: "orphaned",
+        says: "queue {queue}: {kind}: {value}",
+        expr: "firedrill_orphans > 0",
+    },
     // Failures.
     Symptom {
         id: "failing",
@@ -150,7 +168,7 @@ pub const SYMPTOMS: &[Symptom] = &[
     },
     Symptom {
         id: "retries-grow",
-        says: "{value} more tasks wait for a retry in queue {queue} than three minutes ago",
+        says: "{value} more tasks wait for a retry in queue {queue} than {window} ago",
         expr: r#"delta(asynq_tasks_enqueued_total{state="retry"}[3m]) > 20"#,
     },
     Symptom {
@@ -164,4 +182,94 @@ pub const SYMPTOMS: &[Symptom] = &[
 #[must_use]
 pub fn symptom(id: &str) -> Option<&'static Symptom> {
     SYMPTOMS.iter().find(|symptom| symptom.id == id)
+}
+
+impl Symptom {
+    /// Its expression for a look that is only `span_ms` long: shorter windows, and those it has. `None`: it compares with a past
+    /// that was not looked at.
+    #[must_use]
+    pub fn within(&self, span_ms: i64) -> Option<String> {
+        let mut text = String::new();
+        let mut rest = self.expr;
+        while let Some((before, after)) = rest.split_once('[') {
+            let (window, after) = after.split_once(']')?;
+            let ms = parse_ms(window)?;
+            let reaches_back = ms > span_ms && ms > CUT_MOST_MS;
+            if reaches_back || span_ms < SPAN_LEAST_MS || after.trim_start().starts_with("offset") {
+                return None;
+            }
+            text.push_str(&format!("{before}[{}]", format_ms(ms.min(span_ms))));
+            rest = after;
+        }
+        text.push_str(rest);
+        Some(text)
+    }
+
+    /// Whether it is about one moment, not about a span of time.
+    #[must_use]
+    pub fn is_instant(&self) -> bool {
+        !self.expr.contains('[')
+    }
+
+    /// The series it looks at.
+    #[must_use]
+    pub fn selectors(&self) -> Vec<SeriesSelector> {
+        let anatomies = super::RULES.anatomies();
+        let name = super::recorded(self);
+        let own = anatomies.into_iter().filter(|rule| rule.name == name);
+        own.flat_map(|rule| rule.parts)
+            .flat_map(|part| match part.kind {
+                PartKind::Selector(selector) => vec![selector],
+                PartKind::Absent { of, .. } => of,
+                PartKind::Operation { .. } => Vec::new(),
+            })
+            .collect()
+    }
+}
+
+/// The first window of an expression.
+pub(super) fn window(expr: &str) -> Option<&str> {
+    let (_, after) = expr.split_once('[')?;
+    after.split_once(']').map(|(window, _)| window)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn within(id: &str, span_ms: i64) -> Option<String> {
+        symptom(id).unwrap().within(span_ms)
+    }
+
+    #[test]
+    fn windows_are_cut_and_the_past_is_not_guessed() {
+        assert_eq!(
+            within("retries-grow", 60_000).unwrap(),
+            r#"delta(asynq_tasks_enqueued_total{state="retry"}[1m]) > 20"#
+        );
+        assert_eq!(
+            within("retries-grow", 600_000).unwrap(),
+            symptom("retries-grow").unwrap().expr
+        );
+        for past in [
+            "fewer-workers",
+            "worker-restarts",
+            "slower",
+            "stuck-active",
+            "runaway",
+        ] {
+            assert_eq!(within(past, 60_000), None, "{past}");
+        }
+        assert_eq!(
+            within("paused", 60_000).unwrap(),
+            symptom("paused").unwrap().expr
+        );
+    }
+
+    #[test]
+    fn each_looks_at_some_series() {
+        for symptom in SYMPTOMS {
+            assert!(!symptom.selectors().is_empty(), "{}", symptom.id);
+        }
+    }
 }

@@ -159,6 +159,15 @@ pub const CAUSES: &[Cause] = &[
         hides: &[],
     },
     Cause {
+        id: "leftovers",
+        family: "deadlock",
+        says: "Redis holds what nobody works on and nothing clears",
+        remedy: "firedrill asynq orphan ls names it, orphan clear clears it by kind; find what was killed between two writes",
+        shows: &["orphaned"],
+        never: &[],
+        hides: &[],
+    },
+    Cause {
         id: "pool-exhausted",
         family: "resource-exhaustion",
         says: "handlers wait for connections of a pool that has none left",
@@ -263,4 +272,13 @@ pub const CAUSES: &[Cause] = &[
         never: &["stalled", "redis-unreachable", "workers-gone"],
         hides: &[],
     },
+];
+
+/// Symptoms that are there while all is well, too: nothing is wrong because of them alone.
+pub const HARMLESS: &[&str] = &[
+    "workers-up",
+    "others-served",
+    "slots-idle",
+    "slots-frozen",
+    "worker-idle",
 ];

@@ -1,9 +1,10 @@
 //! What incidents are called when somebody is told of them, for people and machines.
 
-use crate::cause::{Answer, Asked, Finding, confusion};
+use crate::cause::{Answer, Asked, Finding, Seen, confusion};
 use crate::render::cell::{Tone, since};
 use crate::render::terminal::columns::table;
 use crate::render::terminal::{Style, paint, paragraph, plain};
+use crate::score::Called;
 use firedrill_detector::text::counted;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ pub fn terminal(asked: &[Asked], style: Style) -> String {
         out.push('\n');
     }
     if asked.len() > 1 {
-        out.push_str(&matrix(asked, style));
+        out.push_str(&matrix(&confusion(asked), style));
     }
     let count = |answer| asked.iter().filter(|one| one.answer() == answer).count();
     out.push_str(&paragraph(
@@ -58,7 +59,7 @@ fn block(asked: &Asked, style: Style) -> String {
         out.push_str(&paint(nothing, tone(Answer::Nothing), style));
     }
     for found in &asked.findings {
-        out.push_str(&finding(found, asked.answer(), style));
+        out.push_str(&finding(found, tone(asked.answer()), style));
     }
     if asked.findings.len() > 1 {
         out.push_str("  these cannot be told apart\n");
@@ -66,13 +67,14 @@ fn block(asked: &Asked, style: Style) -> String {
     out
 }
 
-fn finding(found: &Finding, answer: Answer, style: Style) -> String {
+/// A cause with its evidence and what to do.
+pub(super) fn finding(found: &Finding, tone: Tone, style: Style) -> String {
     let about = match found.queues.is_empty() {
         true => String::new(),
         false => format!(" (queue {})", found.queues.join(", ")),
     };
     let name = format!("{}: {}{about}", found.cause.family, found.cause.says);
-    let mut out = format!("  {}\n", paint(&plain(&name), tone(answer), style));
+    let mut out = format!("  {}\n", paint(&plain(&name), tone, style));
     for seen in &found.evidence {
         out.push_str(&paragraph(&seen.sentence(), "    ", style));
     }
@@ -85,45 +87,65 @@ fn finding(found: &Finding, answer: Answer, style: Style) -> String {
 }
 
 /// What each of the runbook's causes was called, and how often.
-fn matrix(asked: &[Asked], style: Style) -> String {
+pub(super) fn matrix(called: &[Called], style: Style) -> String {
     let head = ["CAUSE", "called", "incidents"];
     let mut rows = vec![head.map(|text| (text.to_owned(), Tone::Quiet)).to_vec()];
-    for ((cause, called), count) in confusion(asked) {
-        let is_right = called == [cause];
+    for one in called {
+        let is_right = one.named == [one.cause.as_str()];
         let tone = if is_right { Tone::Good } else { Tone::Bad };
-        let called = match called.is_empty() {
+        let named = match one.named.is_empty() {
             true => "nothing known".to_owned(),
-            false => called.join(" or "),
+            false => one.named.join(" or "),
         };
         rows.push(vec![
-            (cause.to_owned(), Tone::Quiet),
-            (called, tone),
-            (count.to_string(), Tone::Quiet),
+            (one.cause.clone(), Tone::Quiet),
+            (named, tone),
+            (one.incidents.to_string(), Tone::Quiet),
         ]);
     }
     table(rows, style)
+}
+
+/// The same for machines.
+pub(super) fn matrix_json(called: &[Called]) -> Vec<Value> {
+    let rows = called.iter().map(|one| {
+        json!({
+            "cause": one.cause,
+            "called": one.named,
+            "incidents": one.incidents,
+        })
+    });
+    rows.collect()
+}
+
+/// A cause for machines.
+pub(super) fn finding_json(found: &Finding) -> Value {
+    json!({
+        "id": found.cause.id,
+        "cause": found.cause.family,
+        "says": found.cause.says,
+        "remedy": found.cause.remedy,
+        "queues": found.queues,
+        "evidence": found.evidence.iter().map(seen_json).collect::<Vec<_>>(),
+    })
+}
+
+/// A symptom for machines.
+pub(super) fn seen_json(seen: &Seen) -> Value {
+    json!({
+        "symptom": seen.symptom.id,
+        "says": seen.sentence(),
+        "labels": seen.labels,
+        "value": seen.value,
+        "expr": seen.symptom.expr,
+    })
 }
 
 /// For machines.
 #[must_use]
 pub fn json(asked: &[Asked]) -> Value {
     let incidents = asked.iter().map(|one| {
-        let findings = one.findings.iter().map(|found| {
-            json!({
-                "id": found.cause.id,
-                "cause": found.cause.family,
-                "says": found.cause.says,
-                "remedy": found.cause.remedy,
-                "queues": found.queues,
-                "evidence": found.evidence.iter().map(|seen| json!({
-                    "symptom": seen.symptom.id,
-                    "says": seen.sentence(),
-                    "labels": seen.labels,
-                    "value": seen.value,
-                    "expr": seen.symptom.expr,
-                })).collect::<Vec<_>>(),
-            })
-        });
+        let findings = one.findings.iter().map(finding_json);
         json!({
             "scenario": one.scenario,
             "cause": one.cause,

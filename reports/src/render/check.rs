@@ -6,7 +6,7 @@ mod tests;
 
 pub use sarif::sarif;
 
-use super::diagnose;
+use super::why;
 use crate::alertmanager::Reach;
 use crate::check::{Checked, Finding, RoutedAlert, Severity};
 use firedrill_detector::text::{printable, printable_lines};
@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 /// Version of the JSON's form.
 const SCHEMA_VERSION: &str = "1.1";
 
-/// All of it as JSON, pretty-printed: `files`, `findings`, and of records what [`diagnose::json`] says.
+/// All of it as JSON, pretty-printed: `files`, `findings`, and of records what [`why::json`] says.
 #[must_use]
 pub fn json(checked: &Checked, is_strict: bool) -> String {
-    let mut whole = match &checked.diagnosis {
-        Some(found) => diagnose::value(found),
+    let mut whole = match &checked.explanation {
+        Some(found) => why::value(found),
         None => json!({}),
     };
     let files = checked.files.iter();

@@ -1,7 +1,7 @@
 //! The scorecard for machines. Times are seconds; names carry the unit. Additive within a major `schema_version`.
 
 use crate::record::Audit;
-use crate::render::{diagnose, routed};
+use crate::render::{cause, routed, why};
 use crate::score::judge::{Judged, Truth};
 use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, IncidentScore, RemedyScore, Standing, Summary};
@@ -15,7 +15,7 @@ const SCHEMA_VERSION: &str = "1.0";
 /// The scorecard as JSON, pretty-printed.
 #[must_use]
 pub fn json(card: &Scorecard) -> String {
-    let value = json!({
+    let mut value = json!({
         "schema_version": SCHEMA_VERSION,
         "verdict": verdict(card.verdict()),
         "drills": card.drills.iter().map(drill).collect::<Vec<_>>(),
@@ -25,9 +25,12 @@ pub fn json(card: &Scorecard) -> String {
         "never_had_data": card.never_had_data,
         "dead_rules": card.dead,
         "cut_short": card.cut_short,
-        "diagnosis": card.diagnosis.as_ref().map(diagnose::value),
+        "diagnosis": card.diagnosis.as_ref().map(why::value),
         "always_firing": card.always_firing,
     });
+    if !card.called.is_empty() {
+        value["causes"] = cause::matrix_json(&card.called).into();
+    }
     let mut text = format!("{value:#}");
     text.push('\n');
     text

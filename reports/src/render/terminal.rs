@@ -4,7 +4,7 @@ pub(super) mod columns;
 
 use crate::Scorecard;
 use crate::render::cell::{self, Named, Tone};
-use crate::render::{diagnose, routed, verdict};
+use crate::render::{cause, routed, verdict, why};
 use firedrill_detector::text::printable;
 
 /// How to lay out text.
@@ -76,8 +76,11 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
     }
     if let Some(diagnosis) = &card.diagnosis {
         text.push_str("RULES THAT CANNOT FIRE ");
-        text.push_str(&diagnose::terminal(diagnosis, style));
+        text.push_str(&why::terminal(diagnosis, style));
         text.push('\n');
+    }
+    if !card.called.is_empty() {
+        text.push_str(&cause::matrix(&card.called, style));
     }
     text.push_str("SUMMARY (95 % intervals)\n");
     for (what, value) in cell::summary(card) {

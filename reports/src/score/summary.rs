@@ -1,11 +1,11 @@
 //! All drills together: shares from sums, intervals on every number.
 
-use crate::diagnose::Diagnosis;
 use crate::pack::Role;
 use crate::record::Wanted;
 use crate::score::judge::{Class, Judged, Outcome};
 use crate::score::stats::{Latencies, Latency, Share, median_and_p90, per_week};
 use crate::score::{AlertScore, DrillScore, FiringTime, IncidentScore, Verdict};
+use crate::why::Explanation;
 use std::collections::BTreeMap;
 
 /// The scores of a set of drills.
@@ -27,9 +27,22 @@ pub struct Scorecard {
     /// Alerts that no drill was long enough for.
     pub cut_short: Vec<String>,
     /// Why those fail, if somebody has asked.
-    pub diagnosis: Option<Diagnosis>,
+    pub diagnosis: Option<Explanation>,
     /// Alerts that fired through every drill: they say nothing, either.
     pub always_firing: Vec<String>,
+    /// What incidents of each cause were called when somebody was told of them first, if somebody has asked.
+    pub called: Vec<Called>,
+}
+
+/// Incidents of one cause that were called the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// The cause they really had.
+    pub cause: String,
+    /// The causes that were named: several cannot be told apart, none means that no known cause fitted.
+    pub named: Vec<&'static str>,
+    /// How many incidents.
+    pub incidents: u64,
 }
 
 /// What all conclusive drills came to, for one class of alerts.
@@ -109,6 +122,7 @@ impl Scorecard {
             dead,
             cut_short: Vec::new(),
             diagnosis: None,
+            called: Vec::new(),
             summary: Summary::new(&drills, Wanted::Page),
             tickets: has_tickets.then(|| Summary::new(&drills, Wanted::Ticket)),
             never_fired: names(conclusive(&drills), |all| {
@@ -125,9 +139,9 @@ impl Scorecard {
     }
 
     /// Takes in what is wrong with rules that were silent in all drills (see
-    /// [`Diagnoser::of_the_silent`](crate::Diagnoser::of_the_silent)): one that cannot fire, or that always holds and
+    /// [`Explainer::of_the_silent`](crate::Explainer::of_the_silent)): one that cannot fire, or that always holds and
     /// never fired, fails the gate. Where no drill proves anything, it is the drills that are wrong.
-    pub fn judge_rules(&mut self, diagnosis: Diagnosis) {
+    pub fn judge_rules(&mut self, diagnosis: Explanation) {
         if conclusive(&self.drills).next().is_none() {
             return;
         }

@@ -3,7 +3,6 @@
 mod alertmanager;
 mod cards;
 mod compat;
-mod diagnose;
 mod fidelity;
 mod properties;
 mod record;
@@ -12,3 +11,4 @@ mod support;
 mod trials;
 mod tune;
 mod whole;
+mod why;

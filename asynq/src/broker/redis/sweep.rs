@@ -12,6 +12,37 @@ use std::collections::BTreeSet;
 /// Keys looked at by one step of a scan.
 const SCAN_STEP: u32 = 1_000;
 
+/// A walk through keys, a page at a time, so that nobody has to hold all of them.
+pub struct Scan {
+    broker: RedisBroker,
+    /// Those that are not done, the one under way last.
+    masters: Vec<MultiplexedConnection>,
+    cursor: u64,
+    pattern: String,
+    step: u32,
+}
+
+impl Scan {
+    /// The next keys, maybe none of them; `None`: there are no more. A key that was there all the time comes once or more often.
+    ///
+    /// # Errors
+    /// When a master does not answer.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Vec<u8>>>, BrokerError> {
+        let Some(master) = self.masters.last_mut() else {
+            return Ok(None);
+        };
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(self.cursor).arg("MATCH").arg(&self.pattern);
+        scan.arg("COUNT").arg(self.step);
+        let (next, keys) = self.broker.ask(master, &scan).await?;
+        self.cursor = next;
+        if next == 0 {
+            self.masters.pop();
+        }
+        Ok(Some(keys))
+    }
+}
+
 impl RedisBroker {
     /// How many keys the database holds.
     ///
@@ -31,20 +62,25 @@ impl RedisBroker {
     /// When a master does not answer.
     pub async fn keys(&self) -> Result<BTreeSet<Vec<u8>>, BrokerError> {
         let mut found = BTreeSet::new();
-        for mut master in self.every_master().await? {
-            let mut cursor = 0_u64;
-            loop {
-                let mut scan = redis::cmd("SCAN");
-                scan.arg(cursor).arg("COUNT").arg(SCAN_STEP);
-                let (next, keys): (u64, Vec<Vec<u8>>) = self.ask(&mut master, &scan).await?;
-                found.extend(keys);
-                cursor = next;
-                if cursor == 0 {
-                    break;
-                }
-            }
+        let mut scan = self.scan("*", SCAN_STEP).await?;
+        while let Some(keys) = scan.next_page().await? {
+            found.extend(keys);
         }
         Ok(found)
+    }
+
+    /// A walk through the keys that are like `pattern`, of which Redis looks at `step` at a time.
+    ///
+    /// # Errors
+    /// When a master does not answer.
+    pub async fn scan(&self, pattern: &str, step: u32) -> Result<Scan, BrokerError> {
+        Ok(Scan {
+            broker: self.clone(),
+            masters: self.every_master().await?,
+            cursor: 0,
+            pattern: pattern.to_owned(),
+            step,
+        })
     }
 
     /// `INFO` of every master, the default sections.

@@ -2,7 +2,9 @@
 
 mod states;
 
-use crate::args::asynq::{Command, Cron, Enqueue, Group, Line, Many, One, Queue, Server, Task};
+use crate::args::asynq::{
+    Command, Cron, Enqueue, Group, Line, Many, One, Orphan, Queue, Server, Task,
+};
 use crate::commands::asynq::connect::{quoted, without_password};
 use crate::commands::asynq::redis_line;
 use firedrill_detector::yaml::closest;
@@ -88,10 +90,14 @@ pub(super) fn misread(line: &Line) -> Option<Misread> {
         Command::Cron(Cron::Other(words)) => {
             Some(unknown(words, "cron", &["list", "ls", "history"]))
         }
+        Command::Orphan(Orphan::Other(words)) => {
+            Some(unknown(words, "orphan", &["list", "ls", "clear"]))
+        }
         Command::Other(words) if redis_line::is_one(words) => redis_line::misread(words),
         Command::Other(words) => Some(other(words)),
         Command::Server(Server::List)
         | Command::Cron(Cron::List)
+        | Command::Orphan(_)
         | Command::Stats
         | Command::Runbook { .. }
         | Command::Version => None,
@@ -278,16 +284,26 @@ fn unknown(words: &[String], noun: &str, names: &[&str]) -> Misread {
         "purge" | "clear" | "flush" if noun == "task" => Some("deleteall"),
         _ => closest(word, names.iter().copied()),
     };
-    match close {
-        Some(close) => misread.typed(format!("{noun} {close}{rest}")),
-        None => misread.note(&format!("commands of {noun}: {}", names.join(", "))),
+    match (close, words.get(1..)) {
+        (Some(close @ ("inspect" | "run" | "archive" | "delete")), Some([id]))
+            if noun == "task" && !id.starts_with('-') =>
+        {
+            let mut misread = misread.typed(format!(
+                "task {close} --queue={SOME_QUEUE} --id={}",
+                quoted(id)
+            ));
+            misread.lookup = Some(id.clone()).filter(|id| !is_placeholder(id));
+            misread
+        }
+        (Some(close), _) => misread.typed(format!("{noun} {close}{rest}")),
+        (None, _) => misread.note(&format!("commands of {noun}: {}", names.join(", "))),
     }
 }
 
 /// A noun that is not there.
 fn other(words: &[String]) -> Misread {
     let names = [
-        "queue", "task", "group", "server", "cron", "stats", "runbook",
+        "queue", "task", "group", "server", "cron", "orphan", "stats", "runbook",
     ];
     let word = words.first().map_or("", String::as_str);
     let rest = rest_of(words);
@@ -321,6 +337,31 @@ fn other(words: &[String]) -> Misread {
         Some(close) => misread.typed(format!("{close}{rest}")),
         None => misread.note(&format!("commands: {}", names.join(", "))),
     }
+}
+
+/// `task cancel --id=ID`, with or without a queue: the ids are words of their own.
+pub(super) fn cancel_by_flags(words: &[String]) -> Misread {
+    let mut line: Vec<String> = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, value)) => (flag, Some(value)),
+            None => (word.as_str(), None),
+        };
+        match flag {
+            "--id" | "-i" => {
+                line.extend(value.map(str::to_owned).or_else(|| words.next().cloned()))
+            }
+            "--queue" | "-q" if value.is_none() => {
+                words.next();
+            }
+            "--queue" | "-q" => {}
+            _ => line.push(word.clone()),
+        }
+    }
+    Misread::new("`task cancel` takes ids and no flags (asynq: unknown flag)")
+        .typed(repeated(&line))
+        .note("it asks the worker that has the task to give it up; an id is enough to find it")
 }
 
 /// What was typed after the first word, with a blank before it.

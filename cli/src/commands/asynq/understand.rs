@@ -1,7 +1,7 @@
 //! From words to a [`Line`], or to what is wrong with them.
 
 use crate::args::asynq::Line;
-use crate::commands::asynq::misread::{Misread, misread, repeated};
+use crate::commands::asynq::misread::{Misread, cancel_by_flags, misread, repeated};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Parser};
 use firedrill_detector::yaml::closest;
@@ -90,6 +90,9 @@ fn unknown_flag(command: &Command, path: &str, flag: &str, words: &[String]) -> 
         .split('=')
         .next()
         .unwrap_or_default();
+    if path == "task cancel " && matches!(name, "id" | "i" | "queue" | "q") {
+        return cancel_by_flags(words);
+    }
     // Without its value, which may be a password.
     let flag = flag.split('=').next().unwrap_or_default();
     let mut misread = Misread::new(format!(

@@ -150,6 +150,11 @@ where
     Ok((Place { address, token }, serving.abort_handle()))
 }
 
+/// What asynq's collector exposes of the queues of a Redis now; `None` when any of them cannot be read.
+pub async fn asynq_now(broker: &RedisBroker, clock: ClockOrigin) -> Option<Vec<Value>> {
+    asynq_values(broker, clock, None).await
+}
+
 async fn asynq_values(
     broker: &RedisBroker,
     clock: ClockOrigin,
@@ -201,6 +206,16 @@ fn strangers(list: &str) -> usize {
 }
 
 fn redis_values(info: Option<&str>, strangers: usize, uptime: &Uptime) -> Vec<Value> {
+    info_values(info, |field, value| match field {
+        UPTIME => uptime.seconds(value) as f64,
+        CLIENTS => value - OBSERVERS - strangers as f64,
+        _ => value,
+    })
+}
+
+/// What redis_exporter exposes of a Redis with this `INFO`, as far as drills have it, or of one that does not answer. `meant`: what a
+/// number of a field of `INFO` is exposed as.
+pub fn info_values(info: Option<&str>, meant: impl Fn(&str, f64) -> f64) -> Vec<Value> {
     let up = f64::from(u8::from(info.is_some()));
     let mut values = vec![(Labels::metric("redis_up", []), up)];
     let fields = [
@@ -217,12 +232,7 @@ fn redis_values(info: Option<&str>, strangers: usize, uptime: &Uptime) -> Vec<Va
         if let Some((field, name)) = fields.iter().find(|(known, _)| *known == field)
             && let Ok(value) = value.trim().parse::<f64>()
         {
-            let value = match *field {
-                UPTIME => uptime.seconds(value) as f64,
-                CLIENTS => value - OBSERVERS - strangers as f64,
-                _ => value,
-            };
-            values.push((Labels::metric(name, []), value));
+            values.push((Labels::metric(name, []), meant(field, value)));
         }
     }
     values

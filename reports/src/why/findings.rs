@@ -1,7 +1,7 @@
 //! From what was counted to what is said.
 
 use super::tally::{PartTally, RuleTally, Values, low_side};
-use super::{Finding, FindingKind, Grade, RuleDiagnosis, RuleState, SelectorSight, always, hint};
+use super::{Finding, FindingKind, Grade, RuleExplanation, RuleState, SelectorSight, always, hint};
 use firedrill_detector::Labels;
 use firedrill_detector::anatomy::{Anatomy, Operand, Part, PartKind, SeriesSelector};
 use firedrill_detector::duration::format_ms;
@@ -16,7 +16,7 @@ pub(super) fn of_rule(
     tally: &RuleTally,
     known: &Known,
     longest_ms: i64,
-) -> RuleDiagnosis {
+) -> RuleExplanation {
     let mut selectors: Vec<SelectorSight> = Vec::new();
     for selector in anatomy.parts.iter().filter_map(selector_of) {
         if !selectors.iter().any(|sight| sight.text == selector.text()) {
@@ -54,7 +54,7 @@ pub(super) fn of_rule(
                 .any(|part| finding.part.contains(part.as_str()))
     });
     findings.sort_by_key(|finding| finding.grade);
-    RuleDiagnosis {
+    RuleExplanation {
         group: anatomy.group.clone(),
         name: anatomy.name.clone(),
         is_alert: anatomy.is_alert,

@@ -3,7 +3,7 @@
 //! Parts are asked when their group has been evaluated, so that a rule that stands before the recording rule it reads is
 //! asked of a newer value than it saw. Transitions, and how long an expression held, are those of the evaluation itself.
 
-use super::Diagnoser;
+use super::Explainer;
 use super::questions::Questions;
 use super::tally::{Answer, Before, RuleTally, Vanished, low_side};
 use crate::jsonl::{Record, to_labels};
@@ -23,10 +23,10 @@ const GRACE_MS: i64 = 600_000;
 /// What rules write: the series of alerts.
 const WRITTEN: [&str; 2] = ["ALERTS", "ALERTS_FOR_STATE"];
 
-pub(super) fn record(diagnoser: &mut Diagnoser, record: &Record) {
+pub(super) fn record(explainer: &mut Explainer, record: &Record) {
     let header = &record.header;
-    let place = diagnoser.records.len();
-    diagnoser
+    let place = explainer.records.len();
+    explainer
         .records
         .push(format!("{} (seed {})", header.scenario, header.seed));
     let schedule = Schedule {
@@ -34,7 +34,7 @@ pub(super) fn record(diagnoser: &mut Diagnoser, record: &Record) {
         interval_ms: header.evaluation_interval_ms,
         phase_ms: header.evaluation_phase_ms,
     };
-    let written = diagnoser.anatomies.iter().filter(|rule| !rule.is_alert);
+    let written = explainer.anatomies.iter().filter(|rule| !rule.is_alert);
     let written: BTreeSet<&str> = written
         .map(|rule| rule.name.as_str())
         .chain(WRITTEN)
@@ -45,10 +45,10 @@ pub(super) fn record(diagnoser: &mut Diagnoser, record: &Record) {
         scenario: &header.scenario,
         epoch_ms: header.epoch_ms,
         warmup_ms: header.warmup_ms,
-        detector: Detector::new(diagnoser.rules.clone(), schedule),
-        anatomies: &diagnoser.anatomies,
-        only: diagnoser.only.as_ref(),
-        questions: Questions::new(&diagnoser.anatomies),
+        detector: Detector::new(explainer.rules.clone(), schedule),
+        anatomies: &explainer.anatomies,
+        only: explainer.only.as_ref(),
+        questions: Questions::new(&explainer.anatomies),
         written_names,
         written: written
             .into_iter()
@@ -72,7 +72,7 @@ pub(super) fn record(diagnoser: &mut Diagnoser, record: &Record) {
                 series.insert(*id, (run.detector.series(&labels), labels));
             }
             Line::Scrape { at_ms, values, .. } => {
-                run.advance(*at_ms - 1, &mut diagnoser.tallies);
+                run.advance(*at_ms - 1, &mut explainer.tallies);
                 let at = Timestamp(header.epoch_ms + at_ms);
                 for (id, value) in values {
                     let Some((reference, labels)) = series.get(id) else {
@@ -89,11 +89,11 @@ pub(super) fn record(diagnoser: &mut Diagnoser, record: &Record) {
             _ => {}
         }
     }
-    run.advance(record.end_ms(), &mut diagnoser.tallies);
-    run.conclude(&mut diagnoser.tallies);
+    run.advance(record.end_ms(), &mut explainer.tallies);
+    run.conclude(&mut explainer.tallies);
     let seen = std::mem::take(&mut run.seen);
     for labels in seen {
-        diagnoser.known.entry(labels).or_default().insert(place);
+        explainer.known.entry(labels).or_default().insert(place);
     }
 }
 
@@ -105,7 +105,7 @@ struct Run<'d> {
     warmup_ms: i64,
     detector: Detector,
     anatomies: &'d [Anatomy],
-    /// As the [`Diagnoser`] has it.
+    /// As the [`Explainer`] has it.
     only: Option<&'d BTreeSet<usize>>,
     questions: Questions,
     /// Names of the series the rules write.

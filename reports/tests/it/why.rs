@@ -2,26 +2,26 @@
 
 use crate::support::{RULES, Story, record};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
-use firedrill_reports::diagnose::{FindingKind, RuleState};
-use firedrill_reports::render::{Style, diagnose};
-use firedrill_reports::{Diagnoser, Diagnosis};
+use firedrill_reports::render::{Style, why};
+use firedrill_reports::why::{FindingKind, RuleState};
+use firedrill_reports::{Explainer, Explanation};
 
 const PLAIN: Style = Style {
     colour: false,
     width: 120,
 };
 
-fn diagnosis(text: &str, stories: &[Story]) -> Diagnosis {
+fn diagnosis(text: &str, stories: &[Story]) -> Explanation {
     let file = RuleFile {
         name: "rules.yml".into(),
         text: text.into(),
     };
     let rules = RuleSet::load(&[file], Compat::default()).unwrap_or_else(|e| panic!("{e:#?}"));
-    let mut diagnoser = Diagnoser::new(&rules);
+    let mut explainer = Explainer::new(&rules);
     for story in stories {
-        diagnoser.observe(&record(*story));
+        explainer.observe(&record(*story));
     }
-    diagnoser.finish()
+    explainer.finish()
 }
 
 /// The findings of one alert's expression.
@@ -59,8 +59,8 @@ fn the_runbook_waits_for_a_zero_that_never_comes() {
     );
     // There is no failed job on paper.
     assert!(!found.is_sound());
-    insta::assert_snapshot!(diagnose::terminal(&found, PLAIN));
-    insta::assert_snapshot!(diagnose::json(&found));
+    insta::assert_snapshot!(why::terminal(&found, PLAIN));
+    insta::assert_snapshot!(why::json(&found));
     // Workers that stand still keep their series: there the alert fires.
     let found = diagnosis(RULES, &[Story::Hang]);
     assert!(found.rules[3].fired_in == 1 && found.rules[3].state == RuleState::Fine);

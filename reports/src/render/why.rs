@@ -1,8 +1,8 @@
 //! What was found in rules, for people and machines.
 
-use crate::diagnose::{Diagnosis, Finding, Grade, RuleDiagnosis, RuleState, SelectorSight};
 use crate::render::cell::Tone;
 use crate::render::terminal::{Style, paint, paragraph, plain};
+use crate::why::{Explanation, Finding, Grade, RuleExplanation, RuleState, SelectorSight};
 use firedrill_detector::text::counted;
 use serde_json::{Value, json};
 
@@ -14,21 +14,21 @@ const VALUES_MAX: usize = 6;
 
 /// One block for each rule.
 #[must_use]
-pub fn terminal(diagnosis: &Diagnosis, style: Style) -> String {
+pub fn terminal(explanation: &Explanation, style: Style) -> String {
     let mut out = paragraph(
         &format!(
             "against {}; what is said holds for these records",
-            diagnosis.records.join(", ")
+            explanation.records.join(", ")
         ),
         "",
         style,
     );
-    for rule in &diagnosis.rules {
+    for rule in &explanation.rules {
         out.push('\n');
-        out.push_str(&block(rule, diagnosis.records.len(), style));
+        out.push_str(&block(rule, explanation.records.len(), style));
     }
     let count = |state| {
-        diagnosis
+        explanation
             .rules
             .iter()
             .filter(|rule| rule.state == state)
@@ -36,7 +36,7 @@ pub fn terminal(diagnosis: &Diagnosis, style: Style) -> String {
     };
     out.push_str(&format!(
         "\n{} rules: {} without data, {} that cannot fire, {} that always hold, {} with a trap, {} without findings\n",
-        diagnosis.rules.len(),
+        explanation.rules.len(),
         count(RuleState::NoData),
         count(RuleState::CannotFire),
         count(RuleState::AlwaysHolds),
@@ -46,7 +46,7 @@ pub fn terminal(diagnosis: &Diagnosis, style: Style) -> String {
     out
 }
 
-fn block(rule: &RuleDiagnosis, records: usize, style: Style) -> String {
+fn block(rule: &RuleExplanation, records: usize, style: Style) -> String {
     let state = match rule.state {
         RuleState::NoData | RuleState::CannotFire | RuleState::AlwaysHolds => Tone::Bad,
         RuleState::Trap => Tone::Middling,
@@ -120,22 +120,22 @@ fn sight_line(sight: &SelectorSight, records: usize) -> String {
 
 /// The same as JSON, pretty-printed.
 #[must_use]
-pub fn json(diagnosis: &Diagnosis) -> String {
-    let mut text = format!("{:#}", value(diagnosis));
+pub fn json(explanation: &Explanation) -> String {
+    let mut text = format!("{:#}", value(explanation));
     text.push('\n');
     text
 }
 
-pub(super) fn value(diagnosis: &Diagnosis) -> Value {
+pub(super) fn value(explanation: &Explanation) -> Value {
     json!({
         "schema_version": SCHEMA_VERSION,
-        "sound": diagnosis.is_sound(),
-        "records": diagnosis.records,
-        "rules": diagnosis.rules.iter().map(rule).collect::<Vec<_>>(),
+        "sound": explanation.is_sound(),
+        "records": explanation.records,
+        "rules": explanation.rules.iter().map(rule).collect::<Vec<_>>(),
     })
 }
 
-fn rule(rule: &RuleDiagnosis) -> Value {
+fn rule(rule: &RuleExplanation) -> Value {
     json!({
         "file": rule.file,
         "line": rule.line,

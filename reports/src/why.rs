@@ -1,8 +1,8 @@
 //! Why rules say nothing: every rule held against records, part by part.
 //!
 //! A rule that never fires may have had no reason to, or it may be one that cannot: a metric nobody exports, a label with
-//! another value, a comparison with a series that vanishes with its process. [`Diagnoser::observe`] evaluates the rules
-//! over records as a drill does and asks every part of every expression at every evaluation; [`Diagnoser::finish`] says
+//! another value, a comparison with a series that vanishes with its process. [`Explainer::observe`] evaluates the rules
+//! over records as a drill does and asks every part of every expression at every evaluation; [`Explainer::finish`] says
 //! what follows from it. What is said holds for these records: metrics that no scenario in them brings about are missing.
 
 mod always;
@@ -26,16 +26,16 @@ const VALUES_MAX: usize = 8;
 
 /// All rules, diagnosed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Diagnosis {
+pub struct Explanation {
     /// The records, as scenario and seed.
     pub records: Vec<String>,
     /// The rules in the order of files, groups and rules, recording rules included.
-    pub rules: Vec<RuleDiagnosis>,
+    pub rules: Vec<RuleExplanation>,
 }
 
 /// One rule, diagnosed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RuleDiagnosis {
+pub struct RuleExplanation {
     /// The rule group.
     pub group: String,
     /// The alert's name, or the recorded metric's.
@@ -120,7 +120,7 @@ pub enum Grade {
 
 /// Looks at rules over records.
 #[derive(Debug)]
-pub struct Diagnoser {
+pub struct Explainer {
     rules: RuleSet,
     anatomies: Vec<Anatomy>,
     tallies: Vec<RuleTally>,
@@ -133,7 +133,7 @@ pub struct Diagnoser {
     known: BTreeMap<Labels, BTreeSet<usize>>,
 }
 
-impl Diagnoser {
+impl Explainer {
     /// Nothing has been looked at yet.
     #[must_use]
     pub fn new(rules: &RuleSet) -> Self {
@@ -187,20 +187,20 @@ impl Diagnoser {
 
     /// What follows from all records together.
     #[must_use]
-    pub fn finish(self) -> Diagnosis {
+    pub fn finish(self) -> Explanation {
         let rules = self.anatomies.iter().zip(&self.tallies).enumerate();
         let rules = rules.filter(|(place, _)| self.looks_at(*place));
         let rules = rules.map(|(_, (anatomy, tally))| {
             findings::of_rule(anatomy, tally, &self.known, self.longest_ms)
         });
-        Diagnosis {
+        Explanation {
             rules: rules.collect(),
             records: self.records,
         }
     }
 }
 
-impl Diagnosis {
+impl Explanation {
     /// What is said of those rules only that cannot fire, or that hold whatever happens and never fired all the same, and
     /// of those that the records are too short for.
     #[must_use]
@@ -223,7 +223,7 @@ impl Diagnosis {
     }
 }
 
-impl RuleDiagnosis {
+impl RuleExplanation {
     /// Whether it cannot fire; or it holds whatever happens, and would fire were there time enough.
     #[must_use]
     pub fn is_unfit(&self) -> bool {

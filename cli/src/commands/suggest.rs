@@ -1,0 +1,226 @@
+//! `firedrill suggest`: the fewest rules of firedrill's own that catch what a pack misses, as a diff of its last file.
+
+use crate::args::{Routing, Suggest};
+use crate::drills::simulate::{Lines, on_all_cores, plans, threads};
+use crate::exit::Exit;
+use crate::failure::{Failure, both};
+use crate::inputs::{self, Named, Paging, Place};
+use crate::signals::Signals;
+use crate::terminal::Terminal;
+use firedrill_detector::text::counted;
+use firedrill_reports::pack::RulePack;
+use firedrill_reports::record::{RuleReading, RuleText};
+use firedrill_reports::suggest::{Candidate, Drill, Host, appended, candidates, suggest};
+use firedrill_reports::{Record, bounds, render, replay};
+use firedrill_sim::drill::{self, Rules};
+use firedrill_sim::engine::virtual_time::VirtualOptions;
+use firedrill_sim::estimate::Estimate;
+use firedrill_sim::files::shown;
+use firedrill_sim::{builtin, files};
+
+/// The pack that rules are taken from, and its severity of pages.
+const SOURCE: (&str, &str) = ("firedrill", "critical");
+
+/// Finds rules.
+///
+/// # Errors
+/// When an input is wrong or too large (nothing was started), no rule can be put at the end of the file, or it cannot be written.
+pub fn run(args: &Suggest, terminal: &Terminal) -> Result<Exit, Failure> {
+    let named = Named::new(&[
+        (Place::Rules, &args.rules.files),
+        (Place::ScenariosOrRecords, &args.inputs),
+    ]);
+    let named = match named.records.is_empty() {
+        true => named.with_scenarios(),
+        false => named,
+    };
+    let named = named.with_rules_of(&args.rules.files).in_world(&args.world);
+    let inputs = both(
+        inputs::modelled(&named.scenarios, terminal),
+        inputs::records(&inputs::without_copies(&named.records, terminal)),
+    );
+    let records = inputs.as_ref().map_or(&[][..], |(_, records)| records);
+    let reading = inputs::reading_of(&args.rules.dialect, records, terminal);
+    let (rules, pack, (scenarios, records)) = inputs::rules_and(
+        &named,
+        &args.rules,
+        reading,
+        (args.delivery, &Routing::default()),
+        inputs,
+        terminal,
+    )?;
+    let plans = plans(&scenarios, args.seed, 1)?;
+    inputs::bounded(&rules, &plans)?;
+    inputs::each(&records, |record| {
+        bounds::check_record(record, &rules.set).map_err(Failure::usage)
+    })?;
+    let threads = threads(args.jobs.fixed(), plans.len());
+    for plan in &plans {
+        let checked = Estimate::of(plan, true).check(&plan.name, args.max_memory.0, threads, 0);
+        checked.map_err(Failure::usage)?;
+    }
+    let source = builtin::rules(SOURCE.0).ok_or_else(|| Failure::internal("no built-in rules"))?;
+    let candidates = candidates(source.text, SOURCE.1);
+    let adding = Adding::new(&rules, &pack, (reading, &args.rules.pages), &candidates)?;
+    let all: Vec<usize> = (0..candidates.len()).collect();
+    let with_all = adding.loaded(&all)?.0;
+
+    let signals = Signals::listen()?;
+    let abort = signals.flag();
+    terminal.started();
+    terminal.say(format_args!(
+        "{} and {}, {threads} at a time",
+        counted(plans.len(), "virtual drill"),
+        counted(records.len(), "record")
+    ));
+    let seen = |record: Record| Drill {
+        own: replay(&record, &rules.set),
+        others: adding.others(replay(&record, &with_all.set)),
+        record,
+    };
+    let mut drills: Vec<Drill> = records.into_iter().map(seen).collect();
+    let lines = Lines::new(terminal, plans.len());
+    drills.extend(on_all_cores(
+        &plans,
+        threads,
+        &abort,
+        &|done| lines.tell(done),
+        &|plan| {
+            let options = VirtualOptions {
+                abort: Some(&abort),
+                ..VirtualOptions::default()
+            };
+            seen(drill::simulate(plan, &rules, options, true))
+        },
+    ));
+    if let Some(exit) = signals.exit() {
+        return Ok(exit);
+    }
+    let params = args.delivery.params();
+    let found = suggest(&drills, &candidates, &params, |some| {
+        adding.loaded(some).map(|(_, pack)| pack)
+    })?;
+    let mut places: Vec<usize> = found.chosen.iter().map(|one| one.candidate).collect();
+    places.sort_unstable();
+    let block = adding.block(&places);
+    let diff = appended(&adding.last.name, &adding.last.text, &block);
+    if args.json {
+        terminal.result(&format!(
+            "{:#}\n",
+            render::suggest::json(&found, &candidates, &diff)
+        ));
+    } else {
+        let text = render::suggest::terminal(&found, &candidates, &diff, terminal.style());
+        terminal.result(&text);
+    }
+    if let Some(out) = &args.out {
+        files::write(out, &adding.text(&block)).map_err(Failure::environment)?;
+        terminal.say(format_args!("wrote {}", shown(out)));
+    }
+    Ok(match found.chosen.is_empty() && !found.left.is_empty() {
+        true => Exit::GateFailed,
+        false => Exit::Passed,
+    })
+}
+
+/// A pack to whose last file rules are added.
+struct Adding<'a> {
+    before: &'a [RuleText],
+    last: &'a RuleText,
+    host: Host,
+    paging: Paging,
+    reading: RuleReading,
+    candidates: &'a [Candidate],
+}
+
+impl<'a> Adding<'a> {
+    fn new(
+        rules: &'a Rules,
+        pack: &RulePack,
+        (reading, pages): (RuleReading, &[String]),
+        candidates: &'a [Candidate],
+    ) -> Result<Self, Failure> {
+        let (last, before) = rules
+            .texts
+            .split_last()
+            .ok_or_else(|| Failure::internal("no rules"))?;
+        let own = rules.set.alerts();
+        let mut twice = own.filter(|alert| candidates.iter().any(|one| one.alert == alert.name));
+        if let Some(alert) = twice.next() {
+            return Err(Failure::usage(format!(
+                "{}:{}: {} is what one of the rules is called that could be proposed\n    rename it, or leave firedrill's own rules out",
+                alert.file, alert.line, alert.name
+            )));
+        }
+        let severities = pack.page_severities();
+        let first = severities.iter().next().map_or(SOURCE.1, String::as_str);
+        let page = match severities.contains(SOURCE.1) {
+            true => SOURCE.1,
+            false => first,
+        };
+        let ticket = ["warning", "ticket", "info"];
+        let mut ticket = ticket
+            .into_iter()
+            .filter(|name| !severities.contains(*name));
+        let group = last
+            .text
+            .lines()
+            .rev()
+            .find_map(|line| line.split_once("- name:"));
+        let indent = group.map_or("", |(before, _)| before);
+        Ok(Self {
+            host: Host {
+                severities: [page.to_owned(), ticket.next().unwrap_or("none").to_owned()],
+                has_ties: rules
+                    .texts
+                    .iter()
+                    .any(|text| text.text.contains("firedrill: cause ")),
+                indent: indent.to_owned(),
+            },
+            paging: Paging::new(pages, None),
+            reading,
+            before,
+            last,
+            candidates,
+        })
+    }
+
+    /// What is put at the end of the last file.
+    fn block(&self, some: &[usize]) -> String {
+        let some: Vec<&Candidate> = some.iter().map(|place| &self.candidates[*place]).collect();
+        Candidate::block(&some, &self.host)
+    }
+
+    /// The last file with that.
+    fn text(&self, block: &str) -> String {
+        let is_whole = self.last.text.is_empty() || self.last.text.ends_with('\n');
+        let newline = if is_whole { "" } else { "\n" };
+        format!("{}{newline}{block}", self.last.text)
+    }
+
+    /// The whole pack with some of the candidates.
+    fn loaded(&self, some: &[usize]) -> Result<(Rules, RulePack), Failure> {
+        let mut texts = self.before.to_vec();
+        texts.push(RuleText {
+            name: self.last.name.clone(),
+            text: self.text(&self.block(some)),
+        });
+        inputs::pack(texts, self.reading, &self.paging).map_err(|failure| {
+            failure.about(&format!(
+                "{}: no group can be put at its end: its last `groups:` has to be in block style and the last thing in the file",
+                self.last.name
+            ))
+        })
+    }
+
+    /// Of what a pack with all candidates says, what the candidates say.
+    fn others(&self, mut replay: firedrill_reports::Replay) -> firedrill_reports::Replay {
+        let is_one = |name: &str| self.candidates.iter().any(|one| one.alert == name);
+        replay
+            .transitions
+            .retain(|transition| is_one(&transition.alert));
+        replay.never_had_data.retain(|name| is_one(name));
+        replay.errors.clear();
+        replay
+    }
+}

@@ -1,0 +1,217 @@
+//! What a pack lacks: the fewest rules of another pack that catch the incidents it misses, without a new false page.
+//!
+//! Rules are taken one after the other, each time the one that catches most of what is left; of two that catch as many, the one
+//! with the shorter text. That is the greedy cover of a set, which need not be the smallest there is; in the end those are
+//! dropped again without which as much is caught.
+
+mod candidate;
+mod diff;
+
+pub use candidate::{Candidate, Host, candidates};
+pub use diff::appended;
+
+use crate::score::judge::Outcome;
+use crate::{DrillScore, Record, Replay, ScoreParams, Scorecard, pack::RulePack, score_drill};
+use std::collections::BTreeSet;
+
+/// An incident in a set of drills: the drill's place, and its own in the drill.
+type Place = (usize, usize);
+
+/// A drill, with what the two packs make of it.
+#[derive(Debug)]
+pub struct Drill {
+    /// What was recorded.
+    pub record: Record,
+    /// What the pack makes of it.
+    pub own: Replay,
+    /// What the candidates make of it, all of them.
+    pub others: Replay,
+}
+
+/// What a pack comes to on a set of drills.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Incidents, without those that could not be judged.
+    pub incidents: u64,
+    /// Of which somebody was told by the deadline.
+    pub caught: u64,
+    /// Of which somebody was told after it.
+    pub late: u64,
+    /// Of which nobody was told.
+    pub missed: u64,
+    /// Pages and tickets about nothing.
+    pub false_pages: u64,
+}
+
+/// A rule that is proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Its place among the candidates.
+    pub candidate: usize,
+    /// Scenario and cause of each incident that it catches in time and that the pack and the rules chosen before do not.
+    pub catches: Vec<(String, String)>,
+}
+
+/// What is proposed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    /// The rules, in the order in which they were taken.
+    pub chosen: Vec<Chosen>,
+    /// The pack as it is.
+    pub before: Tally,
+    /// With those rules.
+    pub after: Tally,
+    /// Scenario and cause of each incident that is not caught in time even so.
+    pub left: Vec<(String, String)>,
+}
+
+/// Scores of all drills under some of the candidates.
+struct Scored {
+    drills: Vec<DrillScore>,
+    in_time: BTreeSet<Place>,
+    tally: Tally,
+}
+
+impl Scored {
+    fn new(drills: Vec<DrillScore>) -> Self {
+        let mut tally = Tally::default();
+        let mut in_time = BTreeSet::new();
+        for (drill, score) in drills.iter().enumerate() {
+            for (place, incident) in score.incidents.iter().enumerate() {
+                let count = match incident.outcome {
+                    Outcome::Early | Outcome::OnTime => {
+                        in_time.insert((drill, place));
+                        &mut tally.caught
+                    }
+                    Outcome::Late => &mut tally.late,
+                    Outcome::Missed | Outcome::Masked => &mut tally.missed,
+                    Outcome::Censored => continue,
+                };
+                *count += 1;
+                tally.incidents += 1;
+            }
+        }
+        let card = Scorecard::new(drills.clone());
+        let tickets = card.tickets.map_or(0, |tickets| tickets.false_pages);
+        tally.false_pages = card.summary.false_pages + tickets;
+        Self {
+            drills,
+            in_time,
+            tally,
+        }
+    }
+
+    fn named(&self, (drill, place): Place) -> (String, String) {
+        let score = &self.drills[drill];
+        (
+            score.scenario.clone(),
+            score.incidents[place].truth.cause.clone(),
+        )
+    }
+}
+
+/// Searches for rules that catch what a pack misses. `pack_with` makes the pack with some of the candidates, in their order.
+///
+/// # Errors
+/// Those of `pack_with`.
+pub fn suggest<E>(
+    drills: &[Drill],
+    candidates: &[Candidate],
+    params: &ScoreParams,
+    mut pack_with: impl FnMut(&[usize]) -> Result<RulePack, E>,
+) -> Result<Suggestion, E> {
+    let mut score = |some: &BTreeSet<usize>| -> Result<Scored, E> {
+        let places: Vec<usize> = some.iter().copied().collect();
+        let pack = pack_with(&places)?;
+        let names: BTreeSet<&str> = places
+            .iter()
+            .map(|place| candidates[*place].alert.as_str())
+            .collect();
+        let scores = drills.iter().map(|drill| {
+            let replay = with(drill, &names);
+            score_drill(&drill.record, &replay, &pack, params)
+        });
+        Ok(Scored::new(scores.collect()))
+    };
+    let before = score(&BTreeSet::new())?;
+    let mut chosen: Vec<Chosen> = Vec::new();
+    let mut some = BTreeSet::new();
+    let mut now = score(&some)?;
+    loop {
+        let mut best: Option<(usize, Scored)> = None;
+        for place in
+            (0..candidates.len()).filter(|place| !chosen.iter().any(|one| one.candidate == *place))
+        {
+            some.insert(place);
+            let tried = score(&some)?;
+            some.remove(&place);
+            let harms = tried.tally.false_pages > now.tally.false_pages
+                || !now.in_time.is_subset(&tried.in_time);
+            if harms || tried.in_time.len() == now.in_time.len() {
+                continue;
+            }
+            let rank = |scored: &Scored, place: usize| {
+                let size = candidates[place].size;
+                (scored.in_time.len(), std::cmp::Reverse((size, place)))
+            };
+            let is_better = best
+                .as_ref()
+                .is_none_or(|(other, scored)| rank(&tried, place) > rank(scored, *other));
+            if is_better {
+                best = Some((place, tried));
+            }
+        }
+        let Some((candidate, scored)) = best else {
+            break;
+        };
+        let new = scored.in_time.difference(&now.in_time);
+        chosen.push(Chosen {
+            candidate,
+            catches: new.map(|place| scored.named(*place)).collect(),
+        });
+        some.insert(candidate);
+        now = scored;
+    }
+    // One that was taken early may have become needless.
+    for place in some.clone() {
+        some.remove(&place);
+        let without = score(&some)?;
+        let is_needless = now.in_time.is_subset(&without.in_time)
+            && without.tally.false_pages <= now.tally.false_pages;
+        if is_needless {
+            chosen.retain(|one| one.candidate != place);
+            now = without;
+        } else {
+            some.insert(place);
+        }
+    }
+    let judged = |place: &Place| {
+        let incident = &now.drills[place.0].incidents[place.1];
+        incident.outcome != Outcome::Censored && !now.in_time.contains(place)
+    };
+    let all = now.drills.iter().enumerate();
+    let all =
+        all.flat_map(|(drill, score)| (0..score.incidents.len()).map(move |place| (drill, place)));
+    Ok(Suggestion {
+        left: all.filter(judged).map(|place| now.named(place)).collect(),
+        before: before.tally,
+        after: now.tally,
+        chosen,
+    })
+}
+
+/// What the pack and the candidates of these names make of a drill.
+fn with(drill: &Drill, names: &BTreeSet<&str>) -> Replay {
+    let mut replay = drill.own.clone();
+    let others = drill.others.transitions.iter();
+    let others = others.filter(|transition| names.contains(transition.alert.as_str()));
+    replay.transitions.extend(others.cloned());
+    // Those of one moment stay in the order of the files.
+    replay
+        .transitions
+        .sort_by_key(|transition| transition.at_ms);
+    let silent = drill.others.never_had_data.iter();
+    let silent = silent.filter(|name| names.contains(name.as_str()));
+    replay.never_had_data.extend(silent.cloned());
+    replay
+}

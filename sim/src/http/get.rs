@@ -1,0 +1,292 @@
+//! Fetching a page from a server that somebody named: plain HTTP, with a bounded wait, and an error that says what was wrong.
+
+use crate::metrics::exposition::MAX_BODY_BYTES;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Request, StatusCode, Uri, header};
+use hyper_util::rt::TokioIo;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Characters of an answer that an error repeats.
+const REPEATED: usize = 200;
+
+/// An `http://` address as people write it: `http://host:port/path`, maybe with `user:password@`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url {
+    host: String,
+    port: u16,
+    path: String,
+    /// What goes into `Authorization`.
+    login: Option<String>,
+}
+
+/// Why a text is no address that can be fetched from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// No `http://host`.
+    #[error("write http://host:port or http://host:port/path")]
+    Malformed,
+    /// TLS.
+    #[error(
+        "https is not spoken here: name a plain http:// address, such as that of a port-forward"
+    )]
+    Https,
+}
+
+/// Why a page could not be had. `place` is `host:port`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GetError {
+    /// Nobody listens there, or there is no such host.
+    #[error("{place} cannot be reached: {reason}")]
+    Unreachable {
+        /// Where.
+        place: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("{place} did not answer within {} s", .patience.as_secs())]
+    Slow {
+        /// Where.
+        place: String,
+        /// How long was waited.
+        patience: Duration,
+    },
+    /// Another status than 200.
+    #[error("{place} answered {status}{}{said}", if .said.is_empty() { "" } else { ": " })]
+    Status {
+        /// Where.
+        place: String,
+        /// The status' number.
+        status: u16,
+        /// The beginning of the answer.
+        said: String,
+    },
+    /// It does not speak HTTP, broke off, or said too much.
+    #[error("{place} gave no answer that can be read: {reason}")]
+    Broken {
+        /// Where.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl FromStr for Url {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        if text.starts_with("https://") {
+            return Err(UrlError::Https);
+        }
+        let uri: Uri = text.parse().map_err(|_| UrlError::Malformed)?;
+        let (Some("http"), Some(host), Some(authority)) =
+            (uri.scheme_str(), uri.host(), uri.authority())
+        else {
+            return Err(UrlError::Malformed);
+        };
+        let login = authority.as_str().rsplit_once('@').map(|(login, _)| {
+            let login: Vec<u8> = percent_decode_str(login).collect();
+            format!("Basic {}", STANDARD.encode(login))
+        });
+        let port = match authority.port() {
+            Some(port) => port.as_u16(),
+            None if authority.as_str().ends_with(':') => return Err(UrlError::Malformed),
+            None => 80,
+        };
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        Ok(Self {
+            host: host.to_owned(),
+            port,
+            path: path.to_owned(),
+            login,
+        })
+    }
+}
+
+/// Without user and password.
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.place(), self.path)
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Url {
+    /// `host:port`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// The same server, with another path: what is given goes after what there is.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Self {
+        Self {
+            path: format!("{}{path}", self.path.trim_end_matches('/')),
+            ..self.clone()
+        }
+    }
+
+    /// The same page, asked with a parameter.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let separator = if self.path.contains('?') { '&' } else { '?' };
+        let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
+        Self {
+            path: format!("{}{separator}{name}={value}", self.path),
+            ..self.clone()
+        }
+    }
+
+    /// Whether it names a server and no page.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.path == "/"
+    }
+}
+
+/// The text of a page.
+///
+/// # Errors
+/// [`GetError`].
+pub async fn get(url: &Url, patience: Duration) -> Result<String, GetError> {
+    let answered = tokio::time::timeout(patience, fetched(url)).await;
+    answered.unwrap_or_else(|_| {
+        Err(GetError::Slow {
+            place: url.place(),
+            patience,
+        })
+    })
+}
+
+async fn fetched(url: &Url) -> Result<String, GetError> {
+    let broken = |reason: String| GetError::Broken {
+        place: url.place(),
+        reason,
+    };
+    let host = url.host.trim_start_matches('[').trim_end_matches(']');
+    let stream = TcpStream::connect((host, url.port)).await;
+    let stream = stream.map_err(|error| GetError::Unreachable {
+        place: url.place(),
+        reason: error.to_string(),
+    })?;
+    let shaken = http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = shaken.map_err(|error| broken(error.to_string()))?;
+    let connection = tokio::spawn(connection);
+    let mut request = Request::get(&url.path)
+        .header(header::HOST, url.place())
+        .header(header::ACCEPT, "text/plain, application/json");
+    if let Some(login) = &url.login {
+        request = request.header(header::AUTHORIZATION, login);
+    }
+    let request = request.body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| broken(error.to_string()))?;
+    let response = sender.send_request(request).await;
+    let response = response.map_err(|error| broken(error.to_string()))?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_BODY_BYTES);
+    let body = body.collect().await;
+    connection.abort();
+    let body = body.map_err(|error| broken(error.to_string()))?.to_bytes();
+    let text = String::from_utf8_lossy(&body);
+    if status == StatusCode::OK {
+        return Ok(text.into_owned());
+    }
+    Err(GetError::Status {
+        place: url.place(),
+        status: status.as_u16(),
+        said: text.trim().chars().take(REPEATED).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::{page, serve};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn addresses_are_read_and_hide_their_passwords() {
+        let found = url("http://me:s%3Acret@host:9090/prom/");
+        assert_eq!(found.to_string(), "http://host:9090/prom/");
+        assert!(!format!("{found:?}").contains("cret"));
+        assert_eq!(found.login.as_deref(), Some("Basic bWU6czpjcmV0"));
+        assert_eq!(found.below("/api").to_string(), "http://host:9090/prom/api");
+        let asked = url("http://host/q").with("query", "up == 1");
+        assert_eq!(asked.to_string(), "http://host:80/q?query=up%20%3D%3D%201");
+        assert!(url("http://host").is_bare());
+        let wrong = [
+            "host:9090",
+            "ftp://host",
+            "http://",
+            "",
+            "http://host:/",
+            "http://a b",
+        ];
+        for wrong in wrong {
+            assert_eq!(wrong.parse::<Url>(), Err(UrlError::Malformed), "{wrong}");
+        }
+        assert_eq!("https://host".parse::<Url>(), Err(UrlError::Https));
+    }
+
+    #[tokio::test]
+    async fn a_page_or_why_there_is_none() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let text = || std::future::ready(Some("up 1\n".to_owned()));
+        tokio::spawn(serve(listener, page("/metrics", text)));
+        let at = |path: &str| url(&format!("http://{address}{path}"));
+        assert_eq!(get(&at("/metrics"), PATIENCE).await.unwrap(), "up 1\n");
+        let error = get(&at("/other"), PATIENCE).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("{address} answered 404"));
+
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = gone.local_addr().unwrap();
+        drop(gone);
+        let error = get(&url(&format!("http://{address}")), PATIENCE).await;
+        assert!(
+            matches!(error, Err(GetError::Unreachable { .. })),
+            "{error:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn silence_and_noise_are_told_apart() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let silent = url(&format!("http://{address}"));
+        let error = get(&silent, Duration::from_millis(100)).await.unwrap_err();
+        assert!(matches!(error, GetError::Slow { .. }), "{error}");
+        let talk = async {
+            // The one that gave up waits first.
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.write_all(b"-NOAUTH\r\n\r\n").await;
+                let _ = stream.shutdown().await;
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            }
+        };
+        let (error, ()) = tokio::join!(get(&silent, PATIENCE), talk);
+        assert!(matches!(error, Err(GetError::Broken { .. })), "{error:?}");
+    }
+}
