@@ -4,6 +4,7 @@ pub mod asynq;
 mod common;
 mod diagnose;
 mod drills;
+mod export;
 mod files;
 mod pace;
 mod records;
@@ -15,12 +16,13 @@ pub use common::{
 };
 pub use diagnose::{Diagnose, Live, Metrics as MetricsPage};
 pub use drills::{Engine, Fidelity, Plan, Run, Tune};
+pub use export::{Export, ExportCsv, ExportKind, ExportOpenmetrics, ExportPromtool, Table};
 pub use files::{
     Check, Completions, Faults, Help, Init, List, Metrics, Schema, SchemaOf, Show, Test, TestRules,
     Tested,
 };
 pub use pace::{Jobs, Speed};
-pub use records::{Judged, Report, Score};
+pub use records::{Judged, Recorded, Report, Score};
 pub use suggest::Suggest;
 pub use upkeep::{Clean, Guard, Reap, Undertake};
 
@@ -80,6 +82,8 @@ pub enum Command {
     Suggest(Suggest),
     /// Write the HTML report of recorded drills
     Report(Report),
+    /// Write recorded drills for other tools: tests of rules for promtool, samples for Prometheus, tables
+    Export(Export),
     /// Run scenarios on both engines, live and virtual, and report the differences
     Fidelity(Fidelity),
     /// List what can be done to a system in a drill, and what an operator can do about it

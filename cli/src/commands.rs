@@ -4,6 +4,7 @@ pub mod asynq;
 pub mod check;
 pub mod clean;
 pub mod diagnose;
+pub mod export;
 pub mod faults;
 pub mod fidelity;
 pub mod help;

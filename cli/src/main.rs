@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Fidelity(args) => commands::fidelity::run(&args, &terminal),
         Command::Diagnose(args) => commands::diagnose::run(&args, &terminal),
         Command::Suggest(args) => commands::suggest::run(&args, &terminal),
+        Command::Export(args) => commands::export::run(&args, &terminal),
         Command::Report(args) => commands::report::run(&args, &terminal),
         Command::Faults(args) => Ok(commands::faults::run(&args, &terminal)),
         Command::Metrics(args) => commands::metrics::run(&args, &terminal),

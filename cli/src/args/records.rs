@@ -4,15 +4,26 @@ use super::{Delivery, Dialect, Routing};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Recorded drills, and what they are judged by where that is not as it was in the drill.
+/// Recorded drills, and the rules they are looked at with where those are not the drill's.
 #[derive(Debug, Args)]
-pub struct Judged {
+pub struct Recorded {
     /// Records, or the directories that hold them
     #[arg(required = true, value_name = "RUN")]
     pub runs: Vec<PathBuf>,
     /// Rule files to judge, instead of those in the record: files, folders, patterns
     #[arg(long = "rules", value_name = "FILE", value_delimiter = ',')]
     pub rules: Vec<PathBuf>,
+    /// How rule files are read.
+    #[command(flatten)]
+    pub dialect: Dialect,
+}
+
+/// Recorded drills, and what they are judged by where that is not as it was in the drill.
+#[derive(Debug, Args)]
+pub struct Judged {
+    /// The records, and their rules.
+    #[command(flatten)]
+    pub recorded: Recorded,
     /// Severities that count as a page; replaces what the rule files say
     #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
     pub pages: Vec<String>,
@@ -22,9 +33,6 @@ pub struct Judged {
     /// Routing.
     #[command(flatten)]
     pub routing: Routing,
-    /// How rule files are read.
-    #[command(flatten)]
-    pub dialect: Dialect,
 }
 
 /// `score`.

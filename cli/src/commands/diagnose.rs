@@ -18,7 +18,7 @@ use firedrill_reports::render;
 /// # Errors
 /// When a record or rule file cannot be read, or no record has an incident; when what is to be looked at cannot be asked.
 pub fn run(args: &Diagnose, terminal: &Terminal) -> Result<Exit, Failure> {
-    if args.judged.runs.is_empty() {
+    if args.judged.recorded.runs.is_empty() {
         return live::run(&args.live, args.json, terminal);
     }
     let scored = score::scored(&args.judged, terminal)?;

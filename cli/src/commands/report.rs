@@ -38,7 +38,12 @@ pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
         true => Ok(()),
         false => files::check_writable(&args.out).map_err(Failure::environment),
     };
-    let named = args.judged.runs.iter().chain(&args.judged.rules);
+    let named = args
+        .judged
+        .recorded
+        .runs
+        .iter()
+        .chain(&args.judged.recorded.rules);
     let writable = writable.and_then(|()| match to_stdout {
         true => Ok(()),
         false => spares(&args.out, named),

@@ -75,12 +75,27 @@ impl args::Judged {
     }
 }
 
-/// Reads the records that are meant and scores each, under its own rules or the given ones.
-pub(crate) fn scored(judged: &args::Judged, terminal: &Terminal) -> Result<Vec<Scored>, Failure> {
-    let rules = &judged.rules;
-    let runs = inputs::without_copies(&judged.runs, terminal);
-    let params = &judged.delivery.params();
-    let given = inputs::alertmanager(&judged.routing)?;
+/// A record, and what rules made of it.
+pub(crate) struct Replayed {
+    pub(crate) record: Record,
+    pub(crate) replay: Replay,
+    /// The rules as they stand in their files.
+    pub(crate) texts: Vec<RuleText>,
+    /// How those were read.
+    pub(crate) reading: RuleReading,
+    pub(crate) rules: RuleSet,
+    /// What their comments say.
+    pub(crate) pack: RulePack,
+}
+
+/// Reads the records that are meant, and replays each under its own rules or the given ones.
+pub(crate) fn replayed(
+    recorded: &args::Recorded,
+    paging: impl Fn(&Record) -> Result<Paging, Failure>,
+    terminal: &Terminal,
+) -> Result<Vec<Replayed>, Failure> {
+    let (rules, dialect) = (&recorded.rules, &recorded.dialect);
+    let runs = inputs::without_copies(&recorded.runs, terminal);
     let named = Named::new(&[(Place::Rules, rules), (Place::Records, &runs)]);
     let named = named.without_scenarios("score").with_rules_of(rules);
     let records = inputs::records(&named.records);
@@ -93,10 +108,10 @@ pub(crate) fn scored(judged: &args::Judged, terminal: &Terminal) -> Result<Vec<S
         failure
     })?;
     let opened = records.as_ref().map_or(&[][..], Vec::as_slice);
-    let reading = match named.rules.is_empty() && !judged.dialect.is_given() {
+    let reading = match named.rules.is_empty() && !dialect.is_given() {
         // Each as in its drill.
         true => RuleReading::default(),
-        false => inputs::reading_of(&judged.dialect, opened, terminal),
+        false => inputs::reading_of(dialect, opened, terminal),
     };
     let other: Option<Vec<RuleText>> = if named.rules.is_empty() {
         None
@@ -107,30 +122,46 @@ pub(crate) fn scored(judged: &args::Judged, terminal: &Terminal) -> Result<Vec<S
         .into_iter()
         .map(|record| {
             let texts = other.clone().unwrap_or_else(|| record.header.rules.clone());
-            let paging = judged.paging(given.as_ref(), &record)?;
+            let paging = paging(&record)?;
             let recorded = record.header.reading;
-            let reading = judged.dialect.over(recorded);
-            let (rules, pack) = inputs::pack(texts, reading, &paging)?;
+            let reading = dialect.over(recorded);
+            let (rules, pack) = inputs::pack(texts.clone(), reading, &paging)?;
             bounds::check_record(&record, &rules.set)
                 .map_err(|error| Failure::usage(error).about(&record.header.scenario))?;
-            let replayed = replay(&record, &rules.set);
-            if other.is_none() && reading == recorded && agreement::differs(&record, &replayed) {
+            let replay = replay(&record, &rules.set);
+            if other.is_none() && reading == recorded && agreement::differs(&record, &replay) {
                 return Err(Failure::usage(
                     "the alerts in this record are not those that its rules raise on its samples: one or the other was \
                      changed, or another release of firedrill evaluated them; `--rules FILE` judges the samples alone",
                 )
                 .about(&record.header.scenario));
             }
-            let score = score_drill(&record, &replayed, &pack, params);
-            Ok(Scored {
+            Ok(Replayed {
                 record,
-                replay: replayed,
-                score,
+                replay,
+                texts,
+                reading,
                 rules: rules.set,
                 pack,
             })
         })
         .collect()
+}
+
+/// Reads the records that are meant and scores each, under its own rules or the given ones.
+pub(crate) fn scored(judged: &args::Judged, terminal: &Terminal) -> Result<Vec<Scored>, Failure> {
+    let params = judged.delivery.params();
+    let given = inputs::alertmanager(&judged.routing)?;
+    let paging = |record: &Record| judged.paging(given.as_ref(), record);
+    let replayed = replayed(&judged.recorded, paging, terminal)?.into_iter();
+    let scored = replayed.map(|one| Scored {
+        score: score_drill(&one.record, &one.replay, &one.pack, &params),
+        record: one.record,
+        replay: one.replay,
+        rules: one.rules,
+        pack: one.pack,
+    });
+    Ok(scored.collect())
 }
 
 /// Looks at the rules that were silent in all drills: those that cannot fire fail the gate, and it is said why.

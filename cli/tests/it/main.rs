@@ -10,6 +10,7 @@ mod cli;
 mod diagnose;
 mod diagnose_live;
 mod docker;
+mod export;
 mod faults;
 mod fidelity;
 // The queues that the inspector is tried on: the command line shows the same.

@@ -12,6 +12,7 @@ mod way;
 use crate::jsonl::Record;
 use crate::record::RuleText;
 use crate::watcher::Replay;
+use firedrill_detector::rules::Reading;
 use firedrill_detector::{Compat, RuleSet};
 
 /// A drill, and what rules made of it.
@@ -71,6 +72,8 @@ pub struct Rules<'a> {
     pub names: &'a [String],
     /// Which promtool is to run the file; the second generation has no `start_timestamp`.
     pub compat: Compat,
+    /// How the rule files are read.
+    pub reading: Reading,
 }
 
 /// A test for each drill.

@@ -165,6 +165,8 @@ impl<'a> Way<'a> {
         });
         let options = RunOptions {
             compat: self.rules.compat,
+            unknown_keys: self.rules.reading.unknown_keys,
+            experimental_functions: self.rules.reading.experimental_functions,
             ..RunOptions::default()
         };
         let runs = file

@@ -1,0 +1,69 @@
+//! What writes recorded drills for other tools: `export`.
+
+use super::Recorded;
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// `export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// As what
+    #[command(subcommand)]
+    pub kind: ExportKind,
+}
+
+/// Files of other tools.
+#[derive(Debug, Subcommand)]
+pub enum ExportKind {
+    /// Unit tests of rules, which `promtool test rules` and `firedrill test rules` run: alerts must come and go as in the drill
+    Promtool(ExportPromtool),
+    /// All samples as OpenMetrics text, which `promtool tsdb create-blocks-from openmetrics` takes
+    Openmetrics(ExportOpenmetrics),
+    /// Samples, or changes of alerts, as comma-separated values
+    Csv(ExportCsv),
+}
+
+/// `export promtool`.
+#[derive(Debug, Args)]
+pub struct ExportPromtool {
+    /// The records, and the rules to test.
+    #[command(flatten)]
+    pub recorded: Recorded,
+    /// The test file to write, and the rule files beside it that are not there yet; `-` for standard output
+    #[arg(long, short, default_value = "-", value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `export openmetrics`.
+#[derive(Debug, Args)]
+pub struct ExportOpenmetrics {
+    /// A record, or the directory that holds it
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// The file to write; `-` for standard output
+    #[arg(long, short, default_value = "-", value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `export csv`.
+#[derive(Debug, Args)]
+pub struct ExportCsv {
+    /// A record, or the directory that holds it
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// What
+    #[arg(long, value_enum, default_value_t = Table::Samples, value_name = "WHAT")]
+    pub of: Table,
+    /// The file to write; `-` for standard output
+    #[arg(long, short, default_value = "-", value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Tables of a drill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Table {
+    /// Every sample.
+    Samples,
+    /// Every change of an alert's state, under the record's own rules.
+    Alerts,
+}

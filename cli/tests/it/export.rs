@@ -1,0 +1,158 @@
+//! `firedrill export`: what it writes, in the hands of the tools it is for.
+
+use crate::support::{firedrill, need};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Two drills under rules of their own.
+const RULES: &str = r#"groups:
+- name: workers
+  rules:
+  - alert: WorkersGone
+    expr: sum(up{job="worker"}) == 0
+    for: 1m
+    labels: { severity: page }
+    annotations: { summary: '{{ $value }} workers, "none" answers' }
+  - record: job:failures:rate5m
+    expr: sum by (queue) (rate(job_processed_total{status="failed"}[5m]))
+  - alert: Failing
+    expr: job:failures:rate5m > 0.2
+    for: 2m
+    labels: { severity: ticket }
+"#;
+
+fn run(dir: &Path, args: &[&str]) -> Output {
+    let output = firedrill().current_dir(dir).args(args).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+fn drilled() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("alerts")).unwrap();
+    fs::write(dir.path().join("alerts/jobs.yml"), RULES).unwrap();
+    let words = "run --engine virtual --no-gate --compat v2 --rules alerts/jobs.yml worker-crash-all retry-storm-dependency-down";
+    run(dir.path(), &words.split(' ').collect::<Vec<_>>());
+    dir
+}
+
+#[test]
+fn drills_become_tests_that_promtool_passes_and_that_notice_another_rule() {
+    need!("promtool");
+    let dir = drilled();
+    let words = "export promtool runs/worker-crash-all/latest runs/retry-storm-dependency-down/latest -o tests/drills.yml";
+    let said = run(dir.path(), &words.split(' ').collect::<Vec<_>>());
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(said, "wrote tests/drills.yml\n");
+    let text = fs::read_to_string(dir.path().join("tests/drills.yml")).unwrap();
+    assert!(text.contains("- \"../alerts/jobs.yml\""), "{text}");
+    // Both alerts fire in one of the tests, and are over in it.
+    let fires = |alert: &str| {
+        let cases = text
+            .split("- eval_time")
+            .filter(|case| case.contains(alert));
+        let (none, some): (Vec<&str>, Vec<&str>) = cases.partition(|case| case.contains("[]"));
+        assert!(!none.is_empty() && !some.is_empty(), "{alert}: {text}");
+    };
+    fires("\"WorkersGone\"");
+    fires("\"Failing\"");
+    let tested = || {
+        let mut promtool = Command::new("promtool");
+        promtool.current_dir(dir.path());
+        let output = promtool
+            .args(["test", "rules", "tests/drills.yml"])
+            .output();
+        output.unwrap().status.code()
+    };
+    assert_eq!(tested(), Some(0));
+    let later = RULES.replace("for: 1m", "for: 10m");
+    fs::write(dir.path().join("alerts/jobs.yml"), later).unwrap();
+    assert_eq!(tested(), Some(1));
+}
+
+#[test]
+fn a_rule_file_goes_beside_the_tests_and_another_one_there_is_left_alone() {
+    let dir = drilled();
+    fs::remove_file(dir.path().join("alerts/jobs.yml")).unwrap();
+    let words = ["export", "promtool", "runs/worker-crash-all/latest", "-o"];
+    let export = |out: &str| {
+        let mut command = firedrill();
+        command.current_dir(dir.path()).args(words).arg(out);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), said)
+    };
+    let wrote = "wrote tests/t.yml\nwrote tests/jobs.yml\n";
+    assert_eq!(export("tests/t.yml"), (Some(0), wrote.to_owned()));
+    let there = fs::read_to_string(dir.path().join("tests/jobs.yml")).unwrap();
+    assert_eq!(there, RULES);
+    fs::create_dir(dir.path().join("other")).unwrap();
+    fs::write(dir.path().join("other/jobs.yml"), "groups: []\n").unwrap();
+    let (code, said) = export("other/t.yml");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("other/jobs.yml is there"), "{said}");
+    assert!(!dir.path().join("other/t.yml").exists());
+}
+
+#[test]
+fn samples_become_blocks_of_a_prometheus_and_tables() {
+    need!("promtool");
+    let dir = drilled();
+    let words = "export openmetrics runs/worker-crash-all/latest -o samples.txt";
+    run(dir.path(), &words.split(' ').collect::<Vec<_>>());
+    let text = fs::read_to_string(dir.path().join("samples.txt")).unwrap();
+    let samples = text.lines().filter(|line| !line.starts_with('#')).count();
+    let mut promtool = Command::new("promtool");
+    promtool.current_dir(dir.path());
+    let words = "tsdb create-blocks-from openmetrics samples.txt blocks";
+    let output = promtool.args(words.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mut promtool = Command::new("promtool");
+    promtool.current_dir(dir.path());
+    let listed = promtool.args(["tsdb", "list", "blocks"]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let block = listed.lines().nth(1).unwrap_or_default();
+    let figures: Vec<&str> = block.split_whitespace().collect();
+    assert!(figures.contains(&samples.to_string().as_str()), "{listed}");
+
+    let table = |of: &str| {
+        let words = ["export", "csv", "--of", of, "runs/worker-crash-all/latest"];
+        String::from_utf8(run(dir.path(), &words).stdout).unwrap()
+    };
+    let rows = table("samples");
+    assert!(rows.starts_with("seconds,metric,labels,value\n"), "{rows}");
+    // The ends of series are in the table only.
+    assert!(rows.lines().count() > samples);
+    let rows = table("alerts");
+    let fired = rows.lines().filter(|row| row.contains(",pending,firing,"));
+    assert!(fired.count() >= 1, "{rows}");
+}
+
+#[test]
+fn what_cannot_be_one_file_is_refused() {
+    let dir = drilled();
+    let words = "run --engine virtual --no-gate benign-flaky-type";
+    run(dir.path(), &words.split(' ').collect::<Vec<_>>());
+    let refused = |words: &str| {
+        let mut command = firedrill();
+        command.current_dir(dir.path()).args(words.split(' '));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let said =
+        refused("export promtool runs/worker-crash-all/latest runs/benign-flaky-type/latest");
+    assert!(said.contains("were judged by different rules"), "{said}");
+    let said = refused("export openmetrics runs");
+    assert!(
+        said.contains("there are 3 records; name one of them"),
+        "{said}"
+    );
+    let said = refused("export csv alerts/jobs.yml");
+    assert!(said.contains("alerts/jobs.yml"), "{said}");
+}
