@@ -25,7 +25,7 @@ pub struct Check {
     #[arg(long, value_name = "DURATION")]
     pub scrape_interval: Option<Span>,
     /// How many exporters of asynq Prometheus scrapes: with several, sums that count each queue once for each of them are told
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub exporters: u32,
     /// Print what is found as JSON
     #[arg(long)]

@@ -213,7 +213,7 @@ receivers: [{ name: phone, pagerduty_configs: [{}] }, { name: phone-b, pagerduty
 route:
   receiver: chat
   routes:
-  - { receiver: log, matchers: [severity=~'page|info'], continue: true }
+  - { receiver: log, matchers: ['severity=~\"page|info\"'], continue: true }
   - { receiver: phone-b, matchers: [queue=b, severity=page] }
   - receiver: phone
     matchers: [severity=page]
@@ -288,11 +288,27 @@ route:
             }
         }
         assert!(certain > 40, "{certain}");
-        let page = config.may_reach(&labels(&[("severity", "page"), ("queue", "a")]));
-        let names = page
-            .iter()
-            .map(|one| (one.receiver.as_str(), one.is_certain));
-        let expected = [("log", true), ("chat", true), ("phone", false)];
-        assert_eq!(names.collect::<Vec<_>>(), expected);
+        let whom = |known: &[(&str, &str)]| -> Vec<(String, bool)> {
+            let found = config.may_reach(&labels(known)).into_iter();
+            found.map(|one| (one.receiver, one.is_certain)).collect()
+        };
+        let named = |all: &[(&str, bool)]| -> Vec<(String, bool)> {
+            let all = all.iter();
+            all.map(|(name, is_certain)| ((*name).to_owned(), *is_certain))
+                .collect()
+        };
+        assert_eq!(
+            whom(&[("severity", "page"), ("queue", "a")]),
+            named(&[("log", true), ("chat", true)])
+        );
+        assert_eq!(
+            whom(&[("severity", "page")]),
+            named(&[
+                ("log", true),
+                ("phone-b", false),
+                ("chat", false),
+                ("phone", false)
+            ])
+        );
     }
 }
