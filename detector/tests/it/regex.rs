@@ -6,7 +6,7 @@ mod pattern;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use firedrill_detector::Compat;
@@ -141,17 +141,7 @@ fn groups(regex: &Regex, subject: &str) -> String {
 
 /// Prometheus' answers, in our form.
 fn ask(cases: &[Case]) -> Vec<Vec<String>> {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("regex-oracle");
-    let build = Command::new("go")
-        .current_dir(MODULE)
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg("./regex")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&build.stderr);
-    assert!(build.status.success(), "{said}");
-
+    let program = build_go("regex");
     let mut questions = String::new();
     for case in cases {
         let fields = [&case.pattern, &case.subject, &case.replacement].map(|text| hex(text));
@@ -186,11 +176,26 @@ fn in_our_form(field: &str) -> String {
     field.to_owned()
 }
 
-fn hex(text: &str) -> String {
+/// Builds a program of the Go module.
+pub(crate) fn build_go(name: &str) -> PathBuf {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-oracle"));
+    let build = Command::new("go")
+        .current_dir(MODULE)
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg(format!("./{name}"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&build.stderr);
+    assert!(build.status.success(), "{said}");
+    program
+}
+
+pub(crate) fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unhex(text: &str) -> String {
+pub(crate) fn unhex(text: &str) -> String {
     let digits = text.as_bytes().chunks(2);
     let bytes = digits.map(|pair| {
         let pair = std::str::from_utf8(pair).unwrap();
