@@ -3,14 +3,10 @@
 //! Nodes that map label sets to label sets remember their answers, so a tree is changed by evaluating it.
 
 pub(crate) mod compile;
-mod grammar;
 pub(crate) mod matcher;
-pub(crate) mod place;
-mod scan;
 pub(crate) mod shadow;
 pub(crate) mod share;
 pub(crate) mod threshold;
-mod token;
 mod visit;
 
 use std::sync::Arc;

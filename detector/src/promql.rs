@@ -28,6 +28,7 @@ pub use ast::{
 pub use error::{Error, ErrorKind};
 pub use function::{Function, ValueType, Variadic};
 pub use operator::{Aggregator, Operator};
+pub(crate) use print::Series;
 pub use span::Span;
 
 /// Longest accepted expression, in bytes.

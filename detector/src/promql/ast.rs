@@ -270,6 +270,23 @@ impl Expr {
         }
     }
 
+    /// What it is made of, in the order written.
+    #[must_use]
+    pub fn children(&self) -> Vec<&Self> {
+        match self {
+            Self::Number(_) | Self::String(_) | Self::Selector(_) | Self::Range(_) => Vec::new(),
+            Self::Aggregate(aggregate) => {
+                let param = aggregate.param.iter();
+                param.chain([&aggregate.expr]).map(AsRef::as_ref).collect()
+            }
+            Self::Binary(binary) => vec![&binary.lhs, &binary.rhs],
+            Self::Call(call) => call.args.iter().collect(),
+            Self::Paren(paren) => vec![&paren.expr],
+            Self::Subquery(subquery) => vec![&subquery.expr],
+            Self::Unary(unary) => vec![&unary.expr],
+        }
+    }
+
     /// What it is once evaluated.
     #[must_use]
     pub fn value_type(&self) -> ValueType {
@@ -295,5 +312,13 @@ impl Expr {
             Self::Paren(paren) => paren.expr.bare(),
             other => other,
         }
+    }
+}
+
+impl Binary {
+    /// Whether it lets elements through, or not.
+    #[must_use]
+    pub fn filters(&self) -> bool {
+        self.op.is_comparison() && !self.returns_bool
     }
 }

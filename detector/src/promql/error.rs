@@ -15,10 +15,10 @@ use crate::regex;
 pub struct Error {
     /// What is the matter.
     pub kind: ErrorKind,
-    /// The part of the text it is about; empty behind a text that ends too early.
+    /// The part of the text it is about; where the text ends too early, its last token.
     pub span: Span,
-    /// The byte that Prometheus' own message points at. It is where `span` starts, but for brackets without their other half:
-    /// there Prometheus points behind what it has read.
+    /// The byte that Prometheus' own message points at. It is where `span` starts, but for brackets without their other half
+    /// and a text that ends too early: there Prometheus points behind what it has read.
     pub at: usize,
 }
 

@@ -27,8 +27,8 @@ pub(super) struct Parser<'t> {
     depth: usize,
     /// How many names, operators and brackets have been read.
     parts: usize,
-    /// The end of the last token taken.
-    last_end: usize,
+    /// The last token taken.
+    last: Span,
 }
 
 /// An expression and how many levels it has.
@@ -46,14 +46,15 @@ impl<'t> Parser<'t> {
             ahead: None,
             depth: 0,
             parts: 0,
-            last_end: 0,
+            last: Span::default(),
         }
     }
 
     /// The expression that the whole text is.
     pub(super) fn whole(mut self) -> Result<Expr> {
         if self.peek()?.kind == Kind::End {
-            return Err(Error::new(ErrorKind::Empty, Span::default()));
+            let span = Span::new(0, self.text.len());
+            return Err(Error::new(ErrorKind::Empty, span));
         }
         let tree = self.expression(Binding::Or)?;
         match self.peek()?.kind {
@@ -79,7 +80,7 @@ impl<'t> Parser<'t> {
     fn enter(&mut self) -> Result<()> {
         self.depth += 1;
         match self.depth > LEVELS_MAX {
-            true => Err(self.too_deep()),
+            true => Err(too_deep(self.peek()?.span)),
             false => Ok(()),
         }
     }
@@ -105,7 +106,7 @@ impl<'t> Parser<'t> {
             rhs: Box::new(right.expr),
             span,
         });
-        self.above(levels, expr)
+        Self::above(levels, expr)
     }
 
     /// What stands between operators, with what is attached to it.
@@ -176,7 +177,7 @@ impl<'t> Parser<'t> {
             expr: Box::new(inner.expr),
             span: open.span.to(close.span),
         });
-        self.above(inner.levels, expr)
+        Self::above(inner.levels, expr)
     }
 
     fn unary(&mut self, sign: Token) -> Result<Tree> {
@@ -203,7 +204,7 @@ impl<'t> Parser<'t> {
                     expr: Box::new(other),
                     span,
                 });
-                self.above(inner.levels, expr)
+                Self::above(inner.levels, expr)
             }
         }
     }
@@ -228,7 +229,7 @@ impl<'t> Parser<'t> {
     fn bump(&mut self) -> Result<Token> {
         let token = self.peek()?;
         self.ahead = None;
-        self.last_end = token.span.end;
+        self.last = token.span;
         Ok(token)
     }
 
@@ -248,40 +249,40 @@ impl<'t> Parser<'t> {
         Err(self.unexpected(expected))
     }
 
-    /// The error that the token looked at cannot stand here.
+    /// The error that the token looked at cannot stand here; at the end the last one is blamed.
     fn unexpected(&self, expected: &'static str) -> Error {
-        let span = self
-            .ahead
-            .map_or(Span::new(self.text.len(), self.text.len()), |token| {
-                token.span
-            });
-        let found = match self.written(span) {
-            "" => "the end".to_owned(),
-            written => format!("{:?}", short(written)),
+        let end = Span::new(self.text.len(), self.text.len());
+        let span = self.ahead.map_or(end, |token| token.span);
+        let written = self.written(span);
+        let (found, blamed) = match written {
+            "" => ("the end".to_owned(), self.last),
+            written => (format!("{:?}", short(written)), span),
         };
-        Error::new(ErrorKind::Unexpected { found, expected }, span)
+        Error {
+            kind: ErrorKind::Unexpected { found, expected },
+            span: blamed,
+            at: span.start,
+        }
     }
 
     fn written(&self, span: Span) -> &'t str {
         &self.text[span.range()]
     }
 
-    fn too_deep(&self) -> Error {
-        let end = self.text.len();
-        let span = self.ahead.map_or(Span::new(end, end), |token| token.span);
-        Error::new(ErrorKind::TooDeep(LEVELS_MAX), span)
-    }
-
     /// An expression on top of others.
-    fn above(&self, levels: usize, expr: Expr) -> Result<Tree> {
+    fn above(levels: usize, expr: Expr) -> Result<Tree> {
         match levels < LEVELS_MAX {
             true => Ok(Tree {
                 expr,
                 levels: levels + 1,
             }),
-            false => Err(self.too_deep()),
+            false => Err(too_deep(expr.span())),
         }
     }
+}
+
+fn too_deep(span: Span) -> Error {
+    Error::new(ErrorKind::TooDeep(LEVELS_MAX), span)
 }
 
 fn leaf(expr: Expr) -> Tree {

@@ -113,20 +113,8 @@ fn prometheus_2_does_not_know() {
 fn nodes_know_their_place() {
     fn each(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
         visit(expr);
-        match expr {
-            Expr::Aggregate(aggregate) => {
-                aggregate.param.iter().for_each(|param| each(param, visit));
-                each(&aggregate.expr, visit);
-            }
-            Expr::Binary(binary) => {
-                each(&binary.lhs, visit);
-                each(&binary.rhs, visit);
-            }
-            Expr::Call(call) => call.args.iter().for_each(|arg| each(arg, visit)),
-            Expr::Paren(paren) => each(&paren.expr, visit),
-            Expr::Subquery(subquery) => each(&subquery.expr, visit),
-            Expr::Unary(unary) => each(&unary.expr, visit),
-            Expr::Number(_) | Expr::String(_) | Expr::Selector(_) | Expr::Range(_) => {}
+        for child in expr.children() {
+            each(child, visit);
         }
     }
     let text = "  sum by (a) ( rate(m{a=\"b\"}[5m] offset 1h) ) > bool -5 or\n topk(3, -(n @ start())) without (b) # end\n \

@@ -34,7 +34,7 @@ impl Parser<'_> {
             args: args.exprs,
             span: name.span.to(args.close),
         });
-        self.above(args.levels, expr)
+        Self::above(args.levels, expr)
     }
 
     fn arguments(&mut self) -> Result<Arguments> {
@@ -82,7 +82,7 @@ impl Parser<'_> {
         if grouping.is_none() {
             grouping = self.grouping()?;
             if grouping.is_some() {
-                span.end = self.last_end;
+                span.end = self.last.end;
             }
         }
         let takes = 1 + usize::from(op.has_parameter());
@@ -108,7 +108,7 @@ impl Parser<'_> {
             grouping,
             span,
         });
-        self.above(args.levels, expr)
+        Self::above(args.levels, expr)
     }
 
     fn grouping(&mut self) -> Result<Option<Grouping>> {

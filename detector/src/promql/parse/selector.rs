@@ -21,7 +21,7 @@ impl Parser<'_> {
         if has_matchers {
             self.bump()?;
             matchers = self.matchers()?;
-            span.end = self.last_end;
+            span.end = self.last.end;
         }
         Ok(leaf(Expr::Selector(Selector {
             name: name.map(|name| self.written(name.span).to_owned()),
@@ -146,7 +146,7 @@ impl Parser<'_> {
             step_ns,
             moment: Moment::default(),
         });
-        self.above(tree.levels, expr)
+        Self::above(tree.levels, expr)
     }
 
     fn range_selector(&self, of: Expr, range_ns: i64, brackets: Span) -> Result<Expr> {
@@ -179,7 +179,7 @@ impl Parser<'_> {
         self.bump()?;
         let offset_ns = self.offset_duration()?;
         let span = tree.expr.span();
-        let end = self.last_end;
+        let end = self.last.end;
         let moment = moment(&mut tree.expr, end, "offset")?;
         if moment.offset_ns != 0 {
             let kind = ErrorKind::Meaning("there is an offset already".into());
@@ -204,7 +204,7 @@ impl Parser<'_> {
             }
             _ => At::Time(self.time(span)?),
         };
-        let end = self.last_end;
+        let end = self.last.end;
         let moment = moment(&mut tree.expr, end, "@")?;
         if moment.at.is_some() {
             let kind = ErrorKind::Meaning("there is an `@` already".into());
