@@ -12,6 +12,7 @@ mod visit;
 use std::sync::Arc;
 
 use crate::compat::Compat;
+use crate::eval::ratio::Offsets;
 use crate::intern::{LabelsId, Memo, Places};
 use crate::regex::{Regex, Template};
 use crate::sample::Labels;
@@ -411,6 +412,7 @@ pub(crate) enum AggregateOp {
     BottomK(ScalarExpr),
     Quantile(ScalarExpr),
     CountValues(String),
+    LimitRatio { ratio: ScalarExpr, offsets: Offsets },
 }
 
 /// Arithmetic and comparisons.

@@ -388,15 +388,3 @@ fn string<'e>(expr: &'e promql::Expr, what: &str) -> Result<&'e str> {
         ),
     }
 }
-
-/// Whether `name` may be a label in rules and label functions.
-pub(crate) fn is_label_name(name: &str, compat: Compat) -> bool {
-    match compat {
-        Compat::V3 => !name.is_empty(),
-        Compat::V2 => {
-            let starts = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-            name.bytes().next().is_some_and(starts)
-                && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
-        }
-    }
-}

@@ -7,8 +7,8 @@ use super::ast::{
     RangeSelector, Selector, Side,
 };
 use crate::compat::Compat;
-use crate::expr::compile::is_label_name;
 use crate::go_format;
+use crate::sample::is_label_name;
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

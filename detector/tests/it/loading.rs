@@ -86,7 +86,11 @@ fn experimental_functions_have_to_be_enabled() {
         experimental_functions: true,
         ..Reading::default()
     };
-    for expr in ["mad_over_time(x[5m]) > 1", "x > max_of(1, 2)"] {
+    for expr in [
+        "mad_over_time(x[5m]) > 1",
+        "x > max_of(1, 2)",
+        "limit_ratio(0.5, x) > 1",
+    ] {
         let problems = RuleSet::load(&file(expr), Compat::V3).unwrap_err();
         let problem = problems[0].to_string();
         assert!(problem.starts_with("rules.yml:5:"), "{problem}");
@@ -97,7 +101,7 @@ fn experimental_functions_have_to_be_enabled() {
         assert!(RuleSet::load_as(&file(expr), Compat::V3, enabled).is_ok());
         assert!(RuleSet::load_as(&file(expr), Compat::V2, enabled).is_err());
     }
-    for expr in ["limitk(1, x)", "limit_ratio(0.5, x)", "info(x)"] {
+    for expr in ["limitk(1, x)", "info(x)"] {
         let problems = RuleSet::load_as(&file(expr), Compat::V3, enabled).unwrap_err();
         assert!(problems[0].to_string().contains("not supported"));
     }

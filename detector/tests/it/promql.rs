@@ -1,7 +1,8 @@
-//! Expressions against Prometheus' own parser: those of the repository, and random ones.
+//! Expressions against Prometheus' own parsers and a crate: those of the repository, and random ones.
 //!
 //! `FIREDRILL_PROMQL_CASES` sets how many random ones are compared (default 30,000), `FIREDRILL_DIFF_SEED` where to start.
 
+mod crates;
 mod grammar;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use firedrill_detector::Compat;
-use firedrill_detector::promql::{Error, ErrorKind, parse};
+use firedrill_detector::promql::{Error, ErrorKind, Expr, parse};
 
 use crate::differential::number;
 use crate::oracle::{Oracle, need_go};
@@ -21,8 +22,8 @@ use crate::regex::{build_go, hex, unhex};
 /// What Prometheus says of an expression.
 #[derive(Debug)]
 enum Answer {
-    /// As it prints it.
-    Canonical(String),
+    /// As it prints it, and its tree.
+    Accepted(String, String),
     /// The bytes its errors begin at, and the message of the first.
     Refused(Vec<usize>, String),
 }
@@ -121,10 +122,11 @@ fn compare(cases: &[String]) -> Tally {
     let mut tally = Tally::default();
     for (text, answer) in cases.iter().zip(answers) {
         match (parse(text, Compat::V3), answer) {
-            (Ok(ours), Answer::Canonical(theirs)) => {
-                assert_eq!(ours.to_string(), theirs, "{text:?}");
-                let span = ours.span();
-                assert!(span.start < span.end && span.end <= text.len(), "{text:?}");
+            (Ok(ours), Answer::Accepted(printed, tree)) => {
+                assert_eq!(ours.to_string(), printed, "{text:?}");
+                let place = |expr: &Expr| format!("@{}", expr.span().start);
+                assert_eq!(shape(&ours, &place), tree, "{text:?}");
+                well_placed(&ours, text);
                 tally.accepted += 1;
             }
             (Err(error), Answer::Refused(starts, message)) => {
@@ -149,11 +151,55 @@ fn compare(cases: &[String]) -> Tally {
                     tally.first += 1;
                 }
             }
-            (Err(error), Answer::Canonical(_)) if is_ours(&error) => tally.beyond_us += 1,
+            (Err(error), Answer::Accepted(..)) if is_ours(&error) => tally.beyond_us += 1,
             (ours, theirs) => panic!("{text:?}: ours {ours:?}\ntheirs {theirs:?}"),
         }
     }
     tally
+}
+
+/// What a tree is made of, with what is to be said of each node.
+fn shape(expr: &Expr, more: &dyn Fn(&Expr) -> String) -> String {
+    let kind = match expr {
+        Expr::Aggregate(_) => "aggregate",
+        Expr::Binary(_) => "binary",
+        Expr::Call(_) => "call",
+        Expr::Number(_) => "number",
+        Expr::Paren(_) => "paren",
+        Expr::Range(_) => "range",
+        Expr::Selector(_) => "selector",
+        Expr::String(_) => "string",
+        Expr::Subquery(_) => "subquery",
+        Expr::Unary(_) => "unary",
+    };
+    let below = expr.children();
+    let below: Vec<String> = below.iter().map(|child| shape(child, more)).collect();
+    node(&format!("{kind}{}", more(expr)), &below)
+}
+
+fn node(kind: &str, below: &[String]) -> String {
+    match below {
+        [] => kind.to_owned(),
+        below => format!("{kind}({})", below.join(" ")),
+    }
+}
+
+/// Every node is a part of the text, and of the node above.
+fn well_placed(expr: &Expr, text: &str) {
+    let span = expr.span();
+    let part = text.get(span.range()).expect("whole characters");
+    assert!(
+        !part.is_empty() && part == part.trim(),
+        "{text:?}: {part:?}"
+    );
+    for child in expr.children() {
+        let inner = child.span();
+        assert!(
+            span.start <= inner.start && inner.end <= span.end,
+            "{text:?}"
+        );
+        well_placed(child, text);
+    }
 }
 
 /// Whether it is said of what this crate does not take, whatever Prometheus does.
@@ -191,10 +237,11 @@ fn ask(cases: &[String]) -> Vec<Answer> {
 }
 
 fn read(line: &str) -> Answer {
-    if let Some(canonical) = line.strip_prefix('=') {
-        return Answer::Canonical(unhex(canonical));
+    let (first, second) = line.split_once('\t').expect("two fields");
+    if let Some(printed) = first.strip_prefix('=') {
+        return Answer::Accepted(unhex(printed), second.to_owned());
     }
-    let (starts, message) = line.split_once('\t').expect("two fields");
+    let (starts, message) = (first, second);
     let starts = starts[1..]
         .split(',')
         .map(|start| start.parse().expect("a place"));

@@ -1,6 +1,6 @@
 //! Function calls.
 
-use super::{Compiler, Result, Typed, is_label_name, refuse, string};
+use super::{Compiler, Result, Typed, refuse, string};
 use crate::compat::Compat;
 use crate::expr::{
     At, CalendarField, HistogramQuantile, LabelsOnce, MapCall, MapFunction, Phi, RangeCall,
@@ -10,7 +10,7 @@ use crate::expr::{
 use crate::intern::{Memo, Places};
 use crate::promql::{self, Call, MatchOp};
 use crate::regex::{Parsed, Template};
-use crate::sample::{Labels, METRIC_NAME};
+use crate::sample::{Labels, METRIC_NAME, is_label_name};
 
 impl Compiler {
     pub(super) fn call(&mut self, call: &Call) -> Result<Typed> {

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::{Compiler, Result, Typed, is_label_name, mistyped, refuse, string};
+use super::{Compiler, Result, Typed, mistyped, refuse, string};
 use crate::compat::Compat;
+use crate::eval::ratio::Offsets;
 use crate::expr::{
     Aggregate, AggregateOp, BinaryOp, Cardinality, Keep, Projection, ScalarExpr, SetOp,
     SetOperation, VectorExpr, VectorScalar, VectorVector, Yields,
 };
 use crate::intern::Places;
 use crate::promql::{self, Aggregator, Grouping, Matching, MatchingLabels, Operator, Side};
+use crate::sample::is_label_name;
 
 impl Compiler {
     pub(super) fn aggregate(&mut self, aggregate: &promql::Aggregate) -> Result<VectorExpr> {
@@ -47,10 +49,11 @@ impl Compiler {
                 );
             }
             Aggregator::LimitRatio => {
-                return refuse(
-                    "limit_ratio() is experimental and not supported",
-                    aggregate.span,
-                );
+                self.experimental("limit_ratio", aggregate.span);
+                AggregateOp::LimitRatio {
+                    ratio: self.scalar(parameter()?)?,
+                    offsets: Offsets::default(),
+                }
             }
         };
         let mut keep = match &aggregate.grouping {
