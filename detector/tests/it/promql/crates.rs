@@ -1,5 +1,5 @@
-//! Expressions against the crate `promql-parser`, for machines without Go. It reads some of them otherwise than Prometheus does:
-//! what it takes and we take must have the same tree, and what it alone refuses or takes is of a few kinds.
+//! Expressions against the crate `promql-parser`, for machines without Go. It refuses some that Prometheus takes
+//! (`1_000`, `offset 0s`), and takes some that Prometheus refuses; what both take has the same tree.
 
 use firedrill_detector::Compat;
 use firedrill_detector::promql::{Expr, parse};
@@ -12,28 +12,23 @@ use crate::random::Random;
 #[test]
 fn random_expressions_have_the_tree_that_a_crate_makes_of_them() {
     let mut random = Random(7);
-    let mut both = 0;
-    let mut alike = 0;
-    const CASES: usize = 20_000;
-    for _ in 0..CASES {
+    let (mut accepted, mut same) = (0, 0);
+    for _ in 0..20_000 {
         let text = grammar::text(&mut random);
-        let ours = parse(&text, Compat::V3);
-        // It panics at a backslash before what is not ASCII, and computes with lengths of time that overflow.
-        if !text.is_ascii() || text.contains("1e300") || text.contains("e400") {
+        // What we refuse it may panic at: it computes with lengths of time that overflow, and cuts characters in two.
+        let Some(ours) = parse(&text, Compat::V3).ok().filter(|_| text.is_ascii()) else {
             continue;
-        }
-        let theirs = parser::parse(&text);
-        alike += usize::from(ours.is_ok() == theirs.is_ok());
-        if let (Ok(ours), Ok(theirs)) = (ours, theirs) {
-            if has_plus(&ours) {
-                continue;
-            }
+        };
+        accepted += 1;
+        if let Ok(theirs) = parser::parse(&text)
+            && !has_plus(&ours)
+        {
             assert_eq!(shape_of_ours(&ours), shape_of_theirs(&theirs), "{text:?}");
-            both += 1;
+            same += 1;
         }
     }
-    assert!(both > CASES / 10, "{both}");
-    assert!(alike > CASES * 8 / 10, "{alike}");
+    assert!(accepted > 3_000, "{accepted}");
+    assert!(same > accepted * 7 / 10, "{same} of {accepted}");
 }
 
 /// Whether there is a sign that the crate leaves out.
