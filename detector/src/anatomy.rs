@@ -1,11 +1,10 @@
 //! What an expression is made of, for those who want to know why it says nothing: every part can be asked on its own.
 
-use promql_parser::parser;
-
 use crate::compat::Compat;
-use crate::expr::compile::{compile, compile_parsed, parse, spelling};
+use crate::expr::compile::{compile, compile_parsed};
 use crate::expr::matcher::Matcher;
 use crate::expr::{Expr, Selector, VectorExpr};
+use crate::promql;
 use crate::query::Query;
 use crate::rules::{RuleKind, RuleSet};
 use crate::sample::Labels;
@@ -42,7 +41,7 @@ pub struct Anatomy {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Part {
-    /// As the parser prints it.
+    /// As Prometheus prints it.
     pub text: String,
     /// What it is.
     pub kind: PartKind,
@@ -79,7 +78,7 @@ pub enum PartKind {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Operand {
-    /// As the parser prints it.
+    /// As Prometheus prints it.
     pub text: String,
     /// To be asked.
     pub query: Query,
@@ -114,13 +113,16 @@ impl SeriesSelector {
     ///
     /// What is wrong with it.
     pub fn parse(text: &str, compat: Compat) -> Result<Self, String> {
-        match compile(text, compat)?.expr {
+        match compile(text, compat)
+            .map_err(|refusal| refusal.message)?
+            .expr
+        {
             Expr::Vector(VectorExpr::Selector(selector)) => Ok(Self::new(&selector)),
             _ => Err("it is no selector".into()),
         }
     }
 
-    /// As the parser prints it, without range and modifiers.
+    /// As Prometheus prints it, without range and modifiers.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -173,7 +175,7 @@ impl RuleSet {
         for (group_place, group) in self.groups.iter().enumerate() {
             for rule in &group.rules {
                 // A rule's text has been compiled before, so that there always is something.
-                let Ok(parsed) = parse(&rule.text, self.compat) else {
+                let Ok(parsed) = promql::parse(&rule.text, self.compat) else {
                     continue;
                 };
                 let Some((query, parts)) = parts(&parsed, self.compat) else {
@@ -201,7 +203,7 @@ impl RuleSet {
     }
 }
 
-fn parts(parsed: &parser::Expr, compat: Compat) -> Option<(Query, Vec<Part>)> {
+fn parts(parsed: &promql::Expr, compat: Compat) -> Option<(Query, Vec<Part>)> {
     let mut walk = Walk {
         compat,
         parts: Vec::new(),
@@ -237,30 +239,28 @@ struct Walk {
 }
 
 impl Walk {
-    fn expr(&mut self, expr: &parser::Expr, standing: Standing) {
+    fn expr(&mut self, expr: &promql::Expr, standing: Standing) {
         match expr {
-            parser::Expr::Paren(paren) => self.expr(&paren.expr, standing),
-            parser::Expr::Unary(unary) => self.expr(&unary.expr, standing),
-            parser::Expr::Aggregate(aggregate) => {
+            promql::Expr::Paren(paren) => self.expr(&paren.expr, standing),
+            promql::Expr::Unary(unary) => self.expr(&unary.expr, standing),
+            promql::Expr::Aggregate(aggregate) => {
                 if let Some(parameter) = &aggregate.param {
                     self.expr(parameter, standing.needed_if(false));
                 }
                 self.expr(&aggregate.expr, standing);
             }
-            parser::Expr::VectorSelector(selector) => self.selector(selector, standing),
-            parser::Expr::MatrixSelector(matrix) => self.selector(&matrix.vs, standing),
-            parser::Expr::Subquery(subquery) => {
+            promql::Expr::Selector(selector) => self.selector(selector, standing),
+            promql::Expr::Range(range) => self.selector(&range.selector, standing),
+            promql::Expr::Subquery(subquery) => {
                 let inside = Standing {
                     in_subquery: true,
                     ..standing
                 };
                 self.expr(&subquery.expr, inside);
             }
-            parser::Expr::Binary(binary) => self.operation(expr, binary, standing),
-            parser::Expr::Call(call) => self.call(expr, call, standing),
-            parser::Expr::NumberLiteral(_)
-            | parser::Expr::StringLiteral(_)
-            | parser::Expr::Extension(_) => {}
+            promql::Expr::Binary(binary) => self.operation(expr, binary, standing),
+            promql::Expr::Call(call) => self.call(expr, call, standing),
+            promql::Expr::Number(_) | promql::Expr::String(_) => {}
         }
     }
 
@@ -272,15 +272,15 @@ impl Walk {
         });
     }
 
-    fn selector(&mut self, selector: &parser::VectorSelector, standing: Standing) {
-        let whole = parser::Expr::VectorSelector(selector.clone());
+    fn selector(&mut self, selector: &promql::Selector, standing: Standing) {
+        let whole = promql::Expr::Selector(selector.clone());
         for found in self.selectors(&whole) {
             self.push(found.text.clone(), PartKind::Selector(found), standing);
         }
     }
 
-    fn operation(&mut self, expr: &parser::Expr, binary: &parser::BinaryExpr, standing: Standing) {
-        let op = spelling(binary.op).to_ascii_lowercase();
+    fn operation(&mut self, expr: &promql::Expr, binary: &promql::Binary, standing: Standing) {
+        let op = binary.op;
         if !standing.in_subquery
             && let (Some(query), Some(left), Some(right)) = (
                 self.query(expr),
@@ -289,20 +289,20 @@ impl Walk {
             )
         {
             let kind = PartKind::Operation {
-                op: op.clone(),
+                op: op.to_string(),
                 query,
                 left: Box::new(left),
                 right: Box::new(right),
             };
             self.push(expr.to_string(), kind, standing);
         }
-        self.expr(&binary.lhs, standing.needed_if(op != "or"));
-        let right = !matches!(op.as_str(), "or" | "unless");
+        self.expr(&binary.lhs, standing.needed_if(op != promql::Operator::Or));
+        let right = !matches!(op, promql::Operator::Or | promql::Operator::Unless);
         self.expr(&binary.rhs, standing.needed_if(right));
     }
 
-    fn call(&mut self, expr: &parser::Expr, call: &parser::Call, standing: Standing) {
-        let is_absent = call.func.name.starts_with("absent");
+    fn call(&mut self, expr: &promql::Expr, call: &promql::Call, standing: Standing) {
+        let is_absent = call.function.name.starts_with("absent");
         if is_absent
             && !standing.in_subquery
             && let Some(query) = self.query(expr)
@@ -311,21 +311,21 @@ impl Walk {
             self.push(expr.to_string(), PartKind::Absent { query, of }, standing);
         }
         // scalar() of nothing is NaN, which is a value.
-        let inside = standing.needed_if(!is_absent && call.func.name != "scalar");
-        for argument in &call.args.args {
+        let inside = standing.needed_if(!is_absent && call.function.name != "scalar");
+        for argument in &call.args {
             self.expr(argument, inside);
         }
     }
 
-    fn query(&self, expr: &parser::Expr) -> Option<Query> {
+    fn query(&self, expr: &promql::Expr) -> Option<Query> {
         let compiled = compile_parsed(expr, self.compat).ok()?;
         Some(Query::new(compiled.expr))
     }
 
-    fn operand(&self, expr: &parser::Expr) -> Option<Operand> {
+    fn operand(&self, expr: &promql::Expr) -> Option<Operand> {
         let query = self.query(expr)?;
         Some(Operand {
-            text: bare(expr).to_string(),
+            text: expr.bare().to_string(),
             number: query.number(),
             selectors: self.selectors(expr),
             has_condition: has_condition(expr),
@@ -333,7 +333,7 @@ impl Walk {
         })
     }
 
-    fn selectors(&self, expr: &parser::Expr) -> Vec<SeriesSelector> {
+    fn selectors(&self, expr: &promql::Expr) -> Vec<SeriesSelector> {
         let mut found = Vec::new();
         if let Ok(compiled) = compile_parsed(expr, self.compat) {
             let mut note = |selector: &Selector| found.push(SeriesSelector::new(selector));
@@ -343,43 +343,14 @@ impl Walk {
     }
 }
 
-/// Whether there is a comparison that filters, or a set operator, anywhere inside.
-fn has_condition(expr: &parser::Expr) -> bool {
+/// Whether there is a comparison that filters, or a set operator, anywhere inside; the parameter of an aggregation is no
+/// condition.
+fn has_condition(expr: &promql::Expr) -> bool {
     match expr {
-        parser::Expr::Paren(paren) => has_condition(&paren.expr),
-        parser::Expr::Unary(unary) => has_condition(&unary.expr),
-        parser::Expr::Aggregate(aggregate) => has_condition(&aggregate.expr),
-        parser::Expr::Subquery(subquery) => has_condition(&subquery.expr),
-        parser::Expr::Call(call) => {
-            call.func.name.starts_with("absent")
-                || call
-                    .args
-                    .args
-                    .iter()
-                    .any(|argument| has_condition(argument))
-        }
-        parser::Expr::Binary(binary) => {
-            let modifier = binary.modifier.as_ref();
-            let filters = binary.op.is_comparison_operator()
-                && !modifier.is_some_and(|modifier| modifier.return_bool);
-            filters
-                || binary.op.is_set_operator()
-                || has_condition(&binary.lhs)
-                || has_condition(&binary.rhs)
-        }
-        parser::Expr::NumberLiteral(_)
-        | parser::Expr::StringLiteral(_)
-        | parser::Expr::VectorSelector(_)
-        | parser::Expr::MatrixSelector(_)
-        | parser::Expr::Extension(_) => false,
-    }
-}
-
-/// Without the parentheses around it.
-fn bare(expr: &parser::Expr) -> &parser::Expr {
-    match expr {
-        parser::Expr::Paren(paren) => bare(&paren.expr),
-        other => other,
+        promql::Expr::Aggregate(aggregate) => has_condition(&aggregate.expr),
+        promql::Expr::Call(call) if call.function.name.starts_with("absent") => true,
+        promql::Expr::Binary(binary) if binary.filters() || binary.op.is_set() => true,
+        other => other.children().into_iter().any(has_condition),
     }
 }
 

@@ -13,7 +13,8 @@
 /// | samples of a test without `interval` | all at the beginning | `evaluation_interval` apart (2.49) |
 /// | `fuzzy_compare` (3.5) and `start_timestamp` (3.9) in test files | refused | accepted |
 /// | `predict_linear` of a subquery with `@` | evaluated | refused: 3.14 finds nothing, later versions do |
-/// | group keys `labels`, `query_offset`; `first_over_time`; numbers as durations | refused | accepted |
+/// | group keys `labels`, `query_offset` | refused | accepted |
+/// | in expressions: numbers as durations and durations as numbers, `1_000`, names in quotes, newer functions and words | refused | accepted |
 /// | exponential smoothing | `holt_winters` | `double_exponential_smoothing`, experimental |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Compat {

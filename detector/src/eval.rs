@@ -9,6 +9,7 @@ mod label_order;
 pub(crate) mod map;
 pub(crate) mod math;
 mod range;
+pub(crate) mod ratio;
 mod relabel;
 mod select;
 
@@ -62,6 +63,8 @@ pub(crate) enum EvalError {
     TrendFactor(f64),
     #[error("parameter value {0} of topk/bottomk is not a whole number of elements")]
     BadCount(f64),
+    #[error("the ratio of limit_ratio is not a number")]
+    BadRatio,
     #[error(
         "subqueries take more than {MAX_STEPS} steps together ({ELEMENTS_PER_STEP} elements of a result, or {POINTS_PER_STEP} samples of windows, count as another step)"
     )]

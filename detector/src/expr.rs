@@ -3,19 +3,16 @@
 //! Nodes that map label sets to label sets remember their answers, so a tree is changed by evaluating it.
 
 pub(crate) mod compile;
-mod grammar;
 pub(crate) mod matcher;
-pub(crate) mod place;
-mod scan;
 pub(crate) mod shadow;
 pub(crate) mod share;
 pub(crate) mod threshold;
-mod token;
 mod visit;
 
 use std::sync::Arc;
 
 use crate::compat::Compat;
+use crate::eval::ratio::Offsets;
 use crate::intern::{LabelsId, Memo, Places};
 use crate::regex::{Regex, Template};
 use crate::sample::Labels;
@@ -415,6 +412,7 @@ pub(crate) enum AggregateOp {
     BottomK(ScalarExpr),
     Quantile(ScalarExpr),
     CountValues(String),
+    LimitRatio { ratio: ScalarExpr, offsets: Offsets },
 }
 
 /// Arithmetic and comparisons.

@@ -1,7 +1,7 @@
 //! Numbers, texts and durations as Go prints them, for templates and messages.
 
 use crate::compat::Compat;
-use crate::expr::compile::is_label_name;
+use crate::sample::is_label_name;
 
 /// `%v`: the shortest digits that read back as the same number.
 pub(crate) fn shortest(value: f64) -> String {

@@ -26,6 +26,7 @@ mod go_format;
 mod intern;
 pub mod lint;
 mod number;
+pub mod promql;
 pub mod query;
 pub mod regex;
 pub mod rules;

@@ -15,10 +15,8 @@ pub use surroundings::{Metric, MetricType, Surroundings};
 
 use std::collections::BTreeSet;
 
-use promql_parser::parser;
-
 use crate::compat::Compat;
-use crate::expr::compile::{parse, spelling};
+use crate::promql::{self, Aggregator, MatchingLabels, Operator, ValueType};
 use crate::rules::{LabelTemplate, Rule, RuleKind, RuleSet};
 use labels::Known;
 
@@ -77,7 +75,7 @@ impl RuleSet {
             line: rule.at.line,
             column: rule.at.column,
             // A rule's text has been compiled before, so that it can be parsed.
-            remarks: parse(&rule.text, self.compat)
+            remarks: promql::parse(&rule.text, self.compat)
                 .map(|parsed| remarks(rule, &parsed, &around))
                 .unwrap_or_default(),
         });
@@ -96,7 +94,7 @@ struct Around<'a> {
 }
 
 /// What is to be said of a rule.
-fn remarks(rule: &Rule, parsed: &parser::Expr, around: &Around<'_>) -> Vec<Remark> {
+fn remarks(rule: &Rule, parsed: &promql::Expr, around: &Around<'_>) -> Vec<Remark> {
     let mut reading = Reading {
         around,
         remarks: Vec::new(),
@@ -142,7 +140,7 @@ impl Reading<'_> {
     }
 
     /// An alert that has a value whenever there is data.
-    fn condition(&mut self, expr: &parser::Expr) {
+    fn condition(&mut self, expr: &promql::Expr) {
         if filters(expr, self.around.conditional) {
             return;
         }
@@ -163,15 +161,15 @@ impl Reading<'_> {
         }
     }
 
-    fn absence(&mut self, expr: &parser::Expr) {
-        match bare(expr) {
-            parser::Expr::Call(call) if call.func.name == "absent" => self.say(
+    fn absence(&mut self, expr: &promql::Expr) {
+        match expr.bare() {
+            promql::Expr::Call(call) if call.function.name == "absent" => self.say(
                 RemarkKind::AbsentWithoutFor,
                 &expr.to_string(),
                 "fires at the first evaluation that finds nothing: after a restart of Prometheus, or while targets move".into(),
                 "give the rule a `for` of a few scrapes",
             ),
-            parser::Expr::Binary(binary) if spelling(binary.op) == "or" => {
+            promql::Expr::Binary(binary) if binary.op == Operator::Or => {
                 self.absence(&binary.lhs);
                 self.absence(&binary.rhs);
             }
@@ -193,49 +191,36 @@ impl Reading<'_> {
         }
     }
 
-    fn expr(&mut self, expr: &parser::Expr) {
-        match expr {
-            parser::Expr::Paren(paren) => self.expr(&paren.expr),
-            parser::Expr::Unary(unary) => self.expr(&unary.expr),
-            parser::Expr::Subquery(subquery) => self.expr(&subquery.expr),
-            parser::Expr::Aggregate(aggregate) => self.expr(&aggregate.expr),
-            parser::Expr::Call(call) => {
-                for argument in &call.args.args {
-                    self.expr(argument);
-                }
-            }
-            parser::Expr::Binary(binary) => {
-                self.binary(expr, binary);
-                self.expr(&binary.lhs);
-                self.expr(&binary.rhs);
-            }
-            parser::Expr::NumberLiteral(_)
-            | parser::Expr::StringLiteral(_)
-            | parser::Expr::VectorSelector(_)
-            | parser::Expr::MatrixSelector(_)
-            | parser::Expr::Extension(_) => {}
+    fn expr(&mut self, expr: &promql::Expr) {
+        if let promql::Expr::Binary(binary) = expr {
+            self.binary(expr, binary);
+        }
+        if let promql::Expr::Aggregate(aggregate) = expr {
+            return self.expr(&aggregate.expr);
+        }
+        for child in expr.children() {
+            self.expr(child);
         }
     }
 
-    fn binary(&mut self, expr: &parser::Expr, binary: &parser::BinaryExpr) {
-        let op = spelling(binary.op).to_ascii_lowercase();
+    fn binary(&mut self, expr: &promql::Expr, binary: &promql::Binary) {
+        let op = binary.op;
         let text = expr.to_string();
         let are_vectors = [&binary.lhs, &binary.rhs]
             .into_iter()
-            .all(|side| side.value_type() == parser::value::ValueType::Vector);
-        if are_vectors && !matches!(op.as_str(), "or" | "unless") {
+            .all(|side| side.value_type() == ValueType::Vector);
+        if are_vectors && !matches!(op, Operator::Or | Operator::Unless) {
             self.never_match(&text, binary);
         }
-        let returns_bool = binary.modifier.as_ref().is_some_and(|m| m.return_bool);
-        if !binary.op.is_comparison_operator() || returns_bool {
+        if !binary.filters() {
             return;
         }
-        let (side, op, number) = match (bare(&binary.lhs), bare(&binary.rhs)) {
-            (_, parser::Expr::NumberLiteral(number)) => (&binary.lhs, op.as_str(), number.val),
-            (parser::Expr::NumberLiteral(number), _) => (&binary.rhs, mirrored(&op), number.val),
+        let (side, op, number) = match (binary.lhs.bare(), binary.rhs.bare()) {
+            (_, promql::Expr::Number(number)) => (&binary.lhs, op, number.value),
+            (promql::Expr::Number(number), _) => (&binary.rhs, mirrored(op), number.value),
             _ => return,
         };
-        if side.value_type() != parser::value::ValueType::Vector {
+        if side.value_type() != ValueType::Vector {
             return;
         }
         match range::of(side).outcome(op, number) {
@@ -260,7 +245,10 @@ impl Reading<'_> {
             None => {}
         }
         if self.is_alert
-            && matches!(op, ">" | ">=" | "!=")
+            && matches!(
+                op,
+                Operator::Greater | Operator::GreaterEqual | Operator::NotEqual
+            )
             && let Some(name) = self.counter(side)
         {
             self.say(
@@ -273,14 +261,17 @@ impl Reading<'_> {
     }
 
     /// The name of the counter whose value this is, or a sum or an extreme of it.
-    fn counter<'e>(&self, expr: &'e parser::Expr) -> Option<&'e str> {
-        match bare(expr) {
-            parser::Expr::VectorSelector(selector) => {
+    fn counter<'e>(&self, expr: &'e promql::Expr) -> Option<&'e str> {
+        match expr.bare() {
+            promql::Expr::Selector(selector) => {
                 let name = selector.name.as_deref();
                 name.filter(|name| self.around.surroundings.is_counter(name))
             }
-            parser::Expr::Aggregate(aggregate)
-                if ["sum", "max", "min", "avg"].contains(&spelling(aggregate.op).as_str()) =>
+            promql::Expr::Aggregate(aggregate)
+                if matches!(
+                    aggregate.op,
+                    Aggregator::Sum | Aggregator::Max | Aggregator::Min | Aggregator::Avg
+                ) =>
             {
                 self.counter(&aggregate.expr)
             }
@@ -288,17 +279,11 @@ impl Reading<'_> {
         }
     }
 
-    fn never_match(&mut self, text: &str, binary: &parser::BinaryExpr) {
+    fn never_match(&mut self, text: &str, binary: &promql::Binary) {
         let (left, right) = (Known::of(&binary.lhs), Known::of(&binary.rhs));
-        let matching = binary.modifier.as_ref().and_then(|m| m.matching.as_ref());
-        let is_matched = |label: &str| match matching {
-            None => true,
-            Some(parser::LabelModifier::Include(labels)) => {
-                labels.labels.iter().any(|name| name == label)
-            }
-            Some(parser::LabelModifier::Exclude(labels)) => {
-                labels.labels.iter().all(|name| name != label)
-            }
+        let is_matched = |label: &String| match &binary.matching.labels {
+            MatchingLabels::On(labels) => labels.contains(label),
+            MatchingLabels::Ignoring(labels) => !labels.contains(label),
         };
         for (one, other, where_one, where_other) in [
             (&left, &right, "left", "right"),
@@ -323,36 +308,30 @@ impl Reading<'_> {
 }
 
 /// Whether an expression may have no value although there is data.
-fn filters(expr: &parser::Expr, conditional: &BTreeSet<String>) -> bool {
-    let inner = |expr: &parser::Expr| filters(expr, conditional);
+fn filters(expr: &promql::Expr, conditional: &BTreeSet<String>) -> bool {
+    let inner = |expr: &promql::Expr| filters(expr, conditional);
     match expr {
-        parser::Expr::Paren(paren) => inner(&paren.expr),
-        parser::Expr::Unary(unary) => inner(&unary.expr),
-        parser::Expr::Subquery(subquery) => inner(&subquery.expr),
-        parser::Expr::Aggregate(aggregate) => inner(&aggregate.expr),
-        parser::Expr::Call(call) => {
-            call.func.name.starts_with("absent")
-                || (call.func.name != "scalar" && call.args.args.iter().any(|of| inner(of)))
+        promql::Expr::Paren(paren) => inner(&paren.expr),
+        promql::Expr::Unary(unary) => inner(&unary.expr),
+        promql::Expr::Subquery(subquery) => inner(&subquery.expr),
+        promql::Expr::Aggregate(aggregate) => inner(&aggregate.expr),
+        promql::Expr::Call(call) => {
+            call.function.name.starts_with("absent")
+                || (call.function.name != "scalar" && call.args.iter().any(inner))
         }
-        parser::Expr::Binary(binary) => {
-            let returns_bool = binary.modifier.as_ref().is_some_and(|m| m.return_bool);
-            match spelling(binary.op).to_ascii_lowercase().as_str() {
-                "or" => inner(&binary.lhs) && inner(&binary.rhs),
-                "and" | "unless" => true,
-                _ if binary.op.is_comparison_operator() && !returns_bool => true,
-                _ => inner(&binary.lhs) || inner(&binary.rhs),
-            }
-        }
-        parser::Expr::VectorSelector(selector) => is_condition(selector, conditional),
-        parser::Expr::MatrixSelector(matrix) => is_condition(&matrix.vs, conditional),
-        parser::Expr::NumberLiteral(_)
-        | parser::Expr::StringLiteral(_)
-        | parser::Expr::Extension(_) => false,
+        promql::Expr::Binary(binary) => match binary.op {
+            Operator::Or => inner(&binary.lhs) && inner(&binary.rhs),
+            Operator::And | Operator::Unless => true,
+            _ => binary.filters() || inner(&binary.lhs) || inner(&binary.rhs),
+        },
+        promql::Expr::Selector(selector) => is_condition(selector, conditional),
+        promql::Expr::Range(range) => is_condition(&range.selector, conditional),
+        promql::Expr::Number(_) | promql::Expr::String(_) => false,
     }
 }
 
 /// Whether a selector's series come and go with a condition; one without a name may mean any.
-fn is_condition(selector: &parser::VectorSelector, conditional: &BTreeSet<String>) -> bool {
+fn is_condition(selector: &promql::Selector, conditional: &BTreeSet<String>) -> bool {
     match &selector.name {
         None => true,
         Some(name) => crate::alert::WRITTEN.contains(&name.as_str()) || conditional.contains(name),
@@ -360,39 +339,31 @@ fn is_condition(selector: &parser::VectorSelector, conditional: &BTreeSet<String
 }
 
 /// The outermost comparison that says 0 or 1.
-fn first_bool(expr: &parser::Expr) -> Option<String> {
-    match bare(expr) {
-        parser::Expr::Binary(binary) => {
-            if binary.modifier.as_ref().is_some_and(|m| m.return_bool) {
-                return Some(bare(expr).to_string());
+fn first_bool(expr: &promql::Expr) -> Option<String> {
+    match expr.bare() {
+        promql::Expr::Binary(binary) => {
+            if binary.returns_bool {
+                return Some(expr.bare().to_string());
             }
             first_bool(&binary.lhs).or_else(|| first_bool(&binary.rhs))
         }
-        parser::Expr::Aggregate(aggregate) => first_bool(&aggregate.expr),
-        parser::Expr::Unary(unary) => first_bool(&unary.expr),
+        promql::Expr::Aggregate(aggregate) => first_bool(&aggregate.expr),
+        promql::Expr::Unary(unary) => first_bool(&unary.expr),
         _ => None,
     }
 }
 
-fn is_count(expr: &parser::Expr) -> bool {
-    matches!(bare(expr), parser::Expr::Aggregate(aggregate) if spelling(aggregate.op) == "count")
+fn is_count(expr: &promql::Expr) -> bool {
+    matches!(expr.bare(), promql::Expr::Aggregate(aggregate) if aggregate.op == Aggregator::Count)
 }
 
-fn mirrored(op: &str) -> &str {
+fn mirrored(op: Operator) -> Operator {
     match op {
-        "<" => ">",
-        "<=" => ">=",
-        ">" => "<",
-        ">=" => "<=",
+        Operator::Less => Operator::Greater,
+        Operator::LessEqual => Operator::GreaterEqual,
+        Operator::Greater => Operator::Less,
+        Operator::GreaterEqual => Operator::LessEqual,
         same => same,
-    }
-}
-
-/// Without the parentheses around it.
-fn bare(expr: &parser::Expr) -> &parser::Expr {
-    match expr {
-        parser::Expr::Paren(paren) => bare(&paren.expr),
-        other => other,
     }
 }
 

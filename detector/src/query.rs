@@ -32,7 +32,8 @@ impl Query {
     ///
     /// [`QueryError::Refused`] if Prometheus would refuse it, or it cannot be evaluated exactly.
     pub fn parse(text: &str, compat: Compat) -> Result<Self, QueryError> {
-        let compiled = compile(text, compat).map_err(QueryError::Refused)?;
+        let compiled =
+            compile(text, compat).map_err(|refusal| QueryError::Refused(refusal.message))?;
         Ok(Self::new(compiled.expr))
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::compat::Compat;
+
 /// A point in time in milliseconds since the Unix epoch, as Prometheus stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(
@@ -158,6 +160,18 @@ pub struct Sample {
     pub at: Timestamp,
     /// The value, or the [`stale_marker`].
     pub value: f64,
+}
+
+/// Whether `name` may be a label in rules and label functions.
+pub(crate) fn is_label_name(name: &str, compat: Compat) -> bool {
+    match compat {
+        Compat::V3 => !name.is_empty(),
+        Compat::V2 => {
+            let starts = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+            name.bytes().next().is_some_and(starts)
+                && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
+        }
+    }
 }
 
 #[cfg(test)]

@@ -225,7 +225,7 @@ impl Template {
                 return;
             };
             if let Err(why) = compile(&String::from_utf8_lossy(bytes), self.compat) {
-                wrong.push((query.at.saturating_sub(DECLARED.len()), why));
+                wrong.push((query.at.saturating_sub(DECLARED.len()), why.message));
             }
         });
         wrong

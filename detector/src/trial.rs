@@ -231,7 +231,8 @@ fn changed(
     set: &[(usize, f64)],
 ) -> Result<Expr, String> {
     let text = threshold::replace(&rule.text, located, set);
-    Ok(compile(&text, rules.compat)?.expr)
+    let compiled = compile(&text, rules.compat).map_err(|refusal| refusal.message)?;
+    Ok(compiled.expr)
 }
 
 /// Takes the comparison with a number off the top of an expression, if that is all its top does.

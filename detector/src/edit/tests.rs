@@ -170,7 +170,7 @@ fn what_cannot_be_located_is_refused_with_its_place() {
         refused("{ alert: A, expr: &five a > 5 }", "A.threshold"),
         refused("{ alert: A, expr: a > 5, for: !!str 5m }", "A.for"),
         refused("{ alert: A, expr: a > 5, for: }", "A.for"),
-        refused("{ alert: A, expr: a > -(5) }", "A.threshold"),
+        refused("{ alert: A, expr: 'quantile_over_time(scalar(a > 1), (b > 2)[5m:])' }", "A.threshold"),
     ].join("\n"), @r"
     r.yml:4:23: cannot change A.threshold: it is a double-quoted text with escapes
         write the value out plainly, or change it by hand

@@ -1,6 +1,7 @@
 //! Aggregations over groups of elements.
 
 use super::math::{self, Compensated, nan_last};
+use super::ratio;
 use super::{Context, Element, EvalError, Vector};
 use crate::compat::Compat;
 use crate::expr::{Aggregate, AggregateOp, Group, Keep};
@@ -11,14 +12,19 @@ impl Aggregate {
         let parameter = match &mut self.op {
             AggregateOp::TopK(scalar)
             | AggregateOp::BottomK(scalar)
-            | AggregateOp::Quantile(scalar) => scalar.evaluate(context)?,
+            | AggregateOp::Quantile(scalar)
+            | AggregateOp::LimitRatio { ratio: scalar, .. } => scalar.evaluate(context)?,
             _ => 0.0,
         };
         let mut vector = self.of.evaluate(context)?;
-        let chooses = matches!(self.op, AggregateOp::TopK(_) | AggregateOp::BottomK(_));
+        let is_ratio = matches!(self.op, AggregateOp::LimitRatio { .. });
+        let is_count = matches!(self.op, AggregateOp::TopK(_) | AggregateOp::BottomK(_));
         // Asked for even when there is nothing to choose from.
-        if chooses && (parameter.is_nan() || parameter.abs() > 9.2e18) {
+        if is_count && (parameter.is_nan() || parameter.abs() > 9.2e18) {
             return Err(EvalError::BadCount(parameter));
+        }
+        if is_ratio && parameter.is_nan() {
+            return Err(EvalError::BadRatio);
         }
         if let AggregateOp::CountValues(label) = &self.op {
             for element in &mut vector {
@@ -28,7 +34,7 @@ impl Aggregate {
                 context.check_room()?;
             }
         }
-        let used = self.group(&vector, chooses, context);
+        let used = self.group(&vector, is_count || is_ratio, context);
         context.buffers.give(vector);
         let compat = context.compat;
         let mut result = context.buffers.take();
@@ -39,7 +45,21 @@ impl Aggregate {
                 value: function(&mut group.values),
             }));
         };
-        match &self.op {
+        match &mut self.op {
+            AggregateOp::LimitRatio { offsets, .. } => {
+                for group in groups {
+                    let start = result.len();
+                    for (labels, value) in group.members.iter().zip(&group.values) {
+                        if offsets.take(parameter, *labels, context.interner) {
+                            result.push(Element {
+                                labels: *labels,
+                                value: *value,
+                            });
+                            ratio::push(&mut result[start..]);
+                        }
+                    }
+                }
+            }
             AggregateOp::TopK(_) => select(groups, parameter.trunc(), true, &mut result),
             AggregateOp::BottomK(_) => select(groups, parameter.trunc(), false, &mut result),
             AggregateOp::CountValues(_) | AggregateOp::Count => {

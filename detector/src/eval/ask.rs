@@ -12,7 +12,8 @@ impl Ask for Asking<'_> {
     fn ask(&mut self, expr: &str) -> Result<Vec<(Labels, f64)>, String> {
         let Self(context) = self;
         let failed = |why: String| format!("what Prometheus says of the query {expr:?} ({why})");
-        let mut compiled = compile(expr, context.compat).map_err(failed)?;
+        let mut compiled =
+            compile(expr, context.compat).map_err(|refusal| failed(refusal.message))?;
         let from_ms = context.now_ms.saturating_sub(compiled.reach.back_ms);
         let from_ms = compiled
             .reach

@@ -1,25 +1,18 @@
-//! From the parser's tree to ours: types are checked, and what cannot be evaluated exactly is refused.
+//! From the tree of a text to what is evaluated; what cannot be evaluated exactly is refused.
 
 mod call;
 mod operator;
 
-use std::borrow::Cow;
-
-use promql_parser::label::MatchOp;
-use promql_parser::parser::{self, AtModifier, Offset, token};
-
 use super::matcher::{Matcher, Test};
 use super::{
     At, Collected, Expr, Found, Keep, LabelsOnce, MapCall, MapFunction, Projection, RangeExpr,
-    Reference, ScalarExpr, Selector, VectorExpr, scan,
+    Reference, ScalarExpr, Selector, VectorExpr,
 };
 use crate::compat::Compat;
 use crate::intern::{Memo, Places};
+use crate::promql::{self, ErrorKind, MatchOp, Moment, Series, Span};
 use crate::regex::{Error, Parsed, Regex, WEIGHT_MAX};
 use crate::sample::{Labels, METRIC_NAME};
-
-/// Deepest nesting of an expression; a chain of binary operators nests once per operator.
-const MAX_DEPTH: usize = 100;
 
 /// How far back from its evaluation time an expression looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,44 +45,61 @@ pub(crate) struct Compiled {
     pub(crate) parts: usize,
     /// How large its regular expressions are; see [`Parsed::weight`].
     pub(crate) regexes: usize,
-    /// The first experimental function in it.
-    pub(crate) experimental: Option<String>,
+    /// The first experimental function in it, and where it stands.
+    pub(crate) experimental: Option<(&'static str, Span)>,
 }
 
 impl Compiled {
     /// Refuses experimental functions unless they are enabled.
-    pub(crate) fn if_enabled(self, enabled: bool) -> Result<Self, String> {
-        match &self.experimental {
-            Some(name) if !enabled => Err(not_enabled(name)),
+    pub(crate) fn if_enabled(self, enabled: bool) -> Result<Self> {
+        match self.experimental {
+            Some((name, span)) if !enabled => refuse(
+                format!(
+                    "{name}() is experimental and must be enabled with --enable-feature=promql-experimental-functions"
+                ),
+                span,
+            ),
             _ => Ok(self),
         }
     }
 }
 
-fn not_enabled(name: &str) -> String {
-    format!(
-        "{name}() is experimental and must be enabled with --enable-feature=promql-experimental-functions"
-    )
+/// Why an expression is not evaluated: it is none, or it cannot be done exactly.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Refusal {
+    pub(crate) message: String,
+    /// The part of the text that is to blame.
+    pub(crate) span: Span,
 }
 
-/// Compiles the text of an instant vector or scalar expression; the error says what is wrong with it.
-pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled, String> {
-    compile_parsed(&parse(text, compat)?, compat)
+impl From<promql::Error> for Refusal {
+    fn from(error: promql::Error) -> Self {
+        Self {
+            message: error.to_string(),
+            span: error.span,
+        }
+    }
 }
 
-/// The parser's tree of a text.
-pub(crate) fn parse(text: &str, compat: Compat) -> Result<parser::Expr, String> {
-    let prepared = scan::prepare(text, compat)?;
-    let mut parsed = parser::parse(&prepared).map_err(|error| explain(&prepared, error))?;
-    scan::shown(&mut parsed);
-    Ok(parsed)
+fn refuse<T>(message: impl Into<String>, span: Span) -> Result<T> {
+    Err(Refusal {
+        message: message.into(),
+        span,
+    })
+}
+
+type Result<T, E = Refusal> = std::result::Result<T, E>;
+
+/// Compiles the text of an instant vector or scalar expression.
+pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled> {
+    compile_parsed(&promql::parse(text, compat)?, compat)
 }
 
 /// Compiles a tree, or a part of one that is evaluated when the whole is.
-pub(crate) fn compile_parsed(parsed: &parser::Expr, compat: Compat) -> Result<Compiled, String> {
+pub(crate) fn compile_parsed(parsed: &promql::Expr, compat: Compat) -> Result<Compiled> {
     let mut compiler = Compiler {
         compat,
-        depth: 0,
         parts: 0,
         regexes: 0,
         experimental: None,
@@ -102,13 +112,16 @@ pub(crate) fn compile_parsed(parsed: &parser::Expr, compat: Compat) -> Result<Co
         Typed::Scalar(expr) => Expr::Scalar(expr),
         Typed::Vector(expr) => Expr::Vector(expr),
         Typed::Range(_) => {
-            return Err(
-                "a range like x[5m] has no value of its own; apply a function such as rate() to it"
-                    .into(),
+            return refuse(
+                "a range like x[5m] has no value of its own; apply a function such as rate() to it",
+                parsed.span(),
             );
         }
         Typed::String => {
-            return Err("the result of a rule is a vector or a number, not a string".into());
+            return refuse(
+                "the result of a rule is a vector or a number, not a string",
+                parsed.span(),
+            );
         }
     };
     Ok(Compiled {
@@ -118,19 +131,6 @@ pub(crate) fn compile_parsed(parsed: &parser::Expr, compat: Compat) -> Result<Co
         regexes: compiler.regexes,
         experimental: compiler.experimental,
     })
-}
-
-/// Adds advice to the parser's message where there is some.
-fn explain(text: &str, error: String) -> String {
-    if error.contains("holt_winters") {
-        return "unknown function with name 'holt_winters'; Prometheus 3 calls it double_exponential_smoothing"
-            .into();
-    }
-    if text.trim().is_empty() {
-        return "there is no expression".into();
-    }
-    let error = error.trim();
-    format!("cannot parse the expression: {error}")
 }
 
 /// The earliest time an enclosing subquery evaluates at.
@@ -164,23 +164,11 @@ enum Typed {
     String,
 }
 
-impl Typed {
-    fn describe(&self) -> &'static str {
-        match self {
-            Self::Scalar(_) => "a number",
-            Self::Vector(_) => "an instant vector",
-            Self::Range(_) => "a range",
-            Self::String => "a string",
-        }
-    }
-}
-
 struct Compiler {
     compat: Compat,
-    depth: usize,
     parts: usize,
     regexes: usize,
-    experimental: Option<String>,
+    experimental: Option<(&'static str, Span)>,
     start: Start,
     reach: Reach,
     /// How many `@` were met.
@@ -189,84 +177,67 @@ struct Compiler {
     subqueries: usize,
 }
 
-type Result<T, E = String> = std::result::Result<T, E>;
-
 impl Compiler {
-    fn typed(&mut self, expr: &parser::Expr) -> Result<Typed> {
-        self.depth += 1;
+    fn typed(&mut self, expr: &promql::Expr) -> Result<Typed> {
         self.parts += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(format!(
-                "expression is nested more than {MAX_DEPTH} levels deep"
-            ));
-        }
-        let typed = match expr {
-            parser::Expr::Paren(paren) => self.typed(&paren.expr)?,
-            parser::Expr::NumberLiteral(number) => Typed::Scalar(ScalarExpr::Number(number.val)),
-            parser::Expr::StringLiteral(_) => Typed::String,
-            parser::Expr::VectorSelector(selector) => {
+        Ok(match expr {
+            promql::Expr::Paren(paren) => self.typed(&paren.expr)?,
+            promql::Expr::Number(number) => Typed::Scalar(ScalarExpr::Number(number.value)),
+            promql::Expr::String(_) => Typed::String,
+            promql::Expr::Selector(selector) => {
                 let selector = self.selector(selector, crate::LOOKBACK_MS)?;
                 Typed::Vector(VectorExpr::Selector(selector))
             }
-            parser::Expr::MatrixSelector(matrix) => {
-                let range_ms = millis(matrix.range)?;
+            promql::Expr::Range(range) => {
+                let range_ms = millis(range.range_ns, range.span)?;
                 Typed::Range(RangeExpr::Selector {
-                    selector: self.selector(&matrix.vs, range_ms)?,
+                    selector: self.selector(&range.selector, range_ms)?,
                     range_ms,
                 })
             }
-            parser::Expr::Subquery(subquery) => Typed::Range(self.subquery(subquery)?),
-            parser::Expr::Unary(unary) => match self.typed(&unary.expr)? {
-                Typed::Scalar(expr) => Typed::Scalar(ScalarExpr::Negate(Box::new(expr))),
-                Typed::Vector(of) => Typed::Vector(VectorExpr::Map(Box::new(MapCall {
-                    function: MapFunction::Negate,
-                    of,
-                    seen: Places::default(),
-                }))),
-                other => return Err(format!("- cannot be applied to {}", other.describe())),
+            promql::Expr::Subquery(subquery) => Typed::Range(self.subquery(subquery)?),
+            promql::Expr::Unary(unary) => match self.typed(&unary.expr)? {
+                Typed::Scalar(expr) if unary.is_negative => {
+                    Typed::Scalar(ScalarExpr::Negate(Box::new(expr)))
+                }
+                Typed::Vector(of) if unary.is_negative => {
+                    Typed::Vector(VectorExpr::Map(Box::new(MapCall {
+                        function: MapFunction::Negate,
+                        of,
+                        seen: Places::default(),
+                    })))
+                }
+                other => other,
             },
-            parser::Expr::Aggregate(aggregate) => Typed::Vector(self.aggregate(aggregate)?),
-            parser::Expr::Binary(binary) => self.binary(binary)?,
-            parser::Expr::Call(call) => self.call(call)?,
-            parser::Expr::Extension(_) => return Err("extensions are not supported".into()),
-        };
-        self.depth -= 1;
-        Ok(typed)
+            promql::Expr::Aggregate(aggregate) => Typed::Vector(self.aggregate(aggregate)?),
+            promql::Expr::Binary(binary) => self.binary(binary)?,
+            promql::Expr::Call(call) => self.call(call)?,
+        })
     }
 
-    fn vector(&mut self, expr: &parser::Expr, what: &str) -> Result<VectorExpr> {
+    fn vector(&mut self, expr: &promql::Expr) -> Result<VectorExpr> {
         match self.typed(expr)? {
             Typed::Vector(vector) => Ok(vector),
-            other => Err(format!(
-                "{what} needs an instant vector, not {}",
-                other.describe()
-            )),
+            _ => mistyped(expr),
         }
     }
 
-    fn scalar(&mut self, expr: &parser::Expr, what: &str) -> Result<ScalarExpr> {
+    fn scalar(&mut self, expr: &promql::Expr) -> Result<ScalarExpr> {
         match self.typed(expr)? {
             Typed::Scalar(scalar) => Ok(scalar),
-            other => Err(format!("{what} needs a number, not {}", other.describe())),
+            _ => mistyped(expr),
         }
     }
 
-    fn range(&mut self, expr: &parser::Expr, what: &str) -> Result<RangeExpr> {
+    fn range(&mut self, expr: &promql::Expr) -> Result<RangeExpr> {
         match self.typed(expr)? {
             Typed::Range(range) => Ok(range),
-            other => Err(format!(
-                "{what} needs a range like x[5m], not {}",
-                other.describe()
-            )),
+            _ => mistyped(expr),
         }
     }
 
-    fn selector(
-        &mut self,
-        selector: &parser::VectorSelector,
-        range_ms: i64,
-    ) -> Result<Box<Selector>> {
-        let reference = reference(selector.offset.as_ref(), selector.at.as_ref())?;
+    fn selector(&mut self, selector: &promql::Selector, range_ms: i64) -> Result<Box<Selector>> {
+        let reference = reference(selector.moment);
         self.fixed += usize::from(reference.at != At::Evaluation);
         match self.start.seen_through(&reference, range_ms) {
             Start::Back(ms) => self.reach.back_ms = self.reach.back_ms.max(ms),
@@ -277,39 +248,27 @@ impl Compiler {
                 });
             }
         }
-        if !selector.matchers.or_matchers.is_empty() {
-            return Err("`or` between matchers is not Prometheus syntax".into());
-        }
         let mut name = selector.name.clone();
         let mut matchers = Vec::new();
-        for matcher in &selector.matchers.matchers {
-            let test = match &matcher.op {
-                MatchOp::Equal if matcher.name == METRIC_NAME && name.is_none() => {
-                    name = Some(matcher.value.clone());
+        for matcher in &selector.matchers {
+            let value = &matcher.value;
+            let test = match matcher.op {
+                MatchOp::Equal if matcher.label == METRIC_NAME && name.is_none() => {
+                    name = Some(value.clone());
                     continue;
                 }
-                MatchOp::Equal => Test::Equal(matcher.value.clone()),
-                MatchOp::NotEqual => Test::NotEqual(matcher.value.clone()),
-                MatchOp::Re(_) => Test::Regex(self.matcher_regex(&matcher.value)?),
-                MatchOp::NotRe(_) => Test::NotRegex(self.matcher_regex(&matcher.value)?),
+                MatchOp::Equal => Test::Equal(value.clone()),
+                MatchOp::NotEqual => Test::NotEqual(value.clone()),
+                MatchOp::Regex => Test::Regex(self.matcher_regex(value, matcher.span)?),
+                MatchOp::NotRegex => Test::NotRegex(self.matcher_regex(value, matcher.span)?),
             };
             matchers.push(Matcher {
-                label: matcher.name.clone(),
+                label: matcher.label.clone(),
                 test,
             });
         }
-        // Asked again here because our regular expressions may judge the empty string differently.
-        if name.as_deref().unwrap_or("").is_empty() && matchers.iter().all(|m| m.accepts("")) {
-            return Err(
-                "a selector needs a name or a matcher that does not match the empty string".into(),
-            );
-        }
-        let mut text = selector.name.clone().unwrap_or_default();
-        if !selector.matchers.matchers.is_empty() {
-            text.push_str(&format!("{{{}}}", selector.matchers));
-        }
         Ok(Box::new(Selector {
-            text,
+            text: Series(selector).to_string(),
             name: name.map(Into::into),
             matchers,
             reference,
@@ -317,60 +276,54 @@ impl Compiler {
         }))
     }
 
-    /// Notes a function that has to be enabled in Prometheus 3 and that Prometheus 2 does not know.
-    fn experimental(&mut self, name: &str) -> Result<()> {
-        // `holt_winters` goes by its later name here.
-        if self.compat == Compat::V2 && name != "double_exponential_smoothing" {
-            return Err(format!("unknown function with name '{name}'"));
-        }
-        if self.compat == Compat::V3 && self.experimental.is_none() {
-            self.experimental = Some(name.to_owned());
-        }
-        Ok(())
+    /// Notes a function that has to be enabled.
+    fn experimental(&mut self, name: &'static str, span: Span) {
+        self.experimental.get_or_insert((name, span));
     }
 
     /// Compiles the regular expression `pattern`, which `parsed` is.
-    fn regex(&mut self, pattern: &str, parsed: Result<Parsed, Error>) -> Result<Regex> {
-        let refused = |error: Error| {
-            format!(
-                "regular expression {:?}: {}",
-                short(pattern),
-                short(&error.to_string())
-            )
+    fn regex(&mut self, pattern: &str, parsed: Result<Parsed, Error>, span: Span) -> Result<Regex> {
+        let refused = |error: Error| Refusal {
+            message: ErrorKind::regex(pattern, &error).to_string(),
+            span,
         };
         let parsed = parsed.map_err(refused)?;
         self.regexes = self.regexes.saturating_add(parsed.weight());
         if self.regexes > WEIGHT_MAX {
-            return Err(format!(
+            let message = format!(
                 "the regular expressions of the expression are too large: about {} states; the limit is {WEIGHT_MAX}; \
                  repeat less often, or split the rule",
                 self.regexes
-            ));
+            );
+            return refuse(message, span);
         }
         parsed.compile().map_err(refused)
     }
 
-    fn matcher_regex(&mut self, pattern: &str) -> Result<Regex> {
-        self.regex(pattern, Parsed::matcher(pattern, self.compat))
+    fn matcher_regex(&mut self, pattern: &str, span: Span) -> Result<Regex> {
+        self.regex(pattern, Parsed::matcher(pattern, self.compat), span)
     }
 
-    fn subquery(&mut self, subquery: &parser::SubqueryExpr) -> Result<RangeExpr> {
-        let reference = reference(subquery.offset.as_ref(), subquery.at.as_ref())?;
-        let range_ms = millis(subquery.range)?;
-        let step_ms = subquery.step.map(millis).transpose()?;
+    fn subquery(&mut self, subquery: &promql::Subquery) -> Result<RangeExpr> {
+        let span = subquery.span;
+        let reference = reference(subquery.moment);
+        let range_ms = millis(subquery.range_ns, span)?;
+        let step_ms = subquery.step_ns.map(|ns| millis(ns, span)).transpose()?;
         let outer = self.start;
         self.start = outer.seen_through(&reference, range_ms);
         let fixed_before = self.fixed;
         self.subqueries += 1;
-        let of = self.vector(&subquery.expr, "a subquery")?;
+        let of = self.vector(&subquery.expr)?;
         self.subqueries -= 1;
         self.start = outer;
         if self.fixed > fixed_before && reference.offset_ms < 0 {
             // `promql/engine.go`: what `@` needs is worked out anew for the subquery's first step, except when that is the
             // evaluation time, and then the subquery's offset is taken for the selector's.
-            return Err("`@` inside a subquery with a negative offset is a defect of Prometheus: what it finds depends on \
-                 whether a step falls on the evaluation time"
-                .into());
+            return refuse(
+                "`@` inside a subquery with a negative offset is a defect of Prometheus: what it finds depends on \
+                 whether a step falls on the evaluation time",
+                span,
+            );
         }
         self.fixed += usize::from(reference.at != At::Evaluation);
         Ok(RangeExpr::Subquery {
@@ -383,36 +336,31 @@ impl Compiler {
     }
 }
 
+/// What the checks of [`promql::parse`] rule out.
+fn mistyped<T>(expr: &promql::Expr) -> Result<T> {
+    refuse(format!("{expr} is of the wrong type"), expr.span())
+}
+
 /// A range or step in milliseconds.
-fn millis(duration: std::time::Duration) -> Result<i64> {
-    match i64::try_from(duration.as_millis()) {
-        Ok(ms) if ms > 0 => Ok(ms),
-        Ok(_) => Err("a duration must be greater than 0".into()),
-        Err(_) => Err("a duration is too long".into()),
+fn millis(ns: i64, span: Span) -> Result<i64> {
+    match ns / 1_000_000 {
+        0 => refuse(
+            "ranges and steps of less than a millisecond are not supported",
+            span,
+        ),
+        ms => Ok(ms),
     }
 }
 
-fn reference(offset: Option<&Offset>, at: Option<&AtModifier>) -> Result<Reference> {
-    let offset_ms = match offset {
-        None => 0,
-        Some(Offset::Pos(duration)) => millis(*duration)?,
-        Some(Offset::Neg(duration)) => -millis(*duration)?,
-    };
-    let at = match at {
-        None => At::Evaluation,
-        Some(AtModifier::Start | AtModifier::End) => At::Query,
-        Some(AtModifier::At(time)) => {
-            let out_of_bounds = "the time after @ is out of bounds";
-            let ms = match time.duration_since(std::time::UNIX_EPOCH) {
-                Ok(after) => i64::try_from(after.as_millis()).map_err(|_| out_of_bounds)?,
-                Err(before) => {
-                    -i64::try_from(before.duration().as_millis()).map_err(|_| out_of_bounds)?
-                }
-            };
-            At::Fixed(ms)
-        }
-    };
-    Ok(Reference { at, offset_ms })
+fn reference(moment: Moment) -> Reference {
+    Reference {
+        at: match moment.at {
+            None => At::Evaluation,
+            Some(promql::At::Start | promql::At::End) => At::Query,
+            Some(promql::At::Time(ms)) => At::Fixed(ms),
+        },
+        offset_ms: moment.offset_ns / 1_000_000,
+    }
 }
 
 impl Projection {
@@ -430,37 +378,13 @@ impl LabelsOnce {
     }
 }
 
-/// A text as far as it can be shown in a line.
-fn short(text: &str) -> Cow<'_, str> {
-    const MOST: usize = 200;
-    match text.char_indices().nth(MOST) {
-        Some((end, _)) => format!("{}...", &text[..end]).into(),
-        None => text.into(),
-    }
-}
-
 /// The string in a literal, also within parentheses.
-fn string(expr: &parser::Expr, what: &str) -> Result<String> {
-    match expr {
-        parser::Expr::Paren(paren) => string(&paren.expr, what),
-        parser::Expr::StringLiteral(string) => Ok(string.val.clone()),
-        _ => Err(format!("{what} needs a string")),
+fn string<'e>(expr: &'e promql::Expr, what: &str) -> Result<&'e str> {
+    match expr.bare() {
+        promql::Expr::String(string) => Ok(&string.value),
+        other => refuse(
+            format!("{what} needs a string that is written out"),
+            other.span(),
+        ),
     }
-}
-
-/// Whether `name` may be a label in rules and label functions.
-pub(crate) fn is_label_name(name: &str, compat: Compat) -> bool {
-    match compat {
-        Compat::V3 => !name.is_empty(),
-        Compat::V2 => {
-            let starts = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-            name.bytes().next().is_some_and(starts)
-                && name.bytes().all(|b| starts(b) || b.is_ascii_digit())
-        }
-    }
-}
-
-/// The token's spelling, for dispatch.
-pub(crate) fn spelling(op: token::TokenType) -> String {
-    op.to_string()
 }

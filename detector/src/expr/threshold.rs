@@ -6,10 +6,9 @@
 
 use std::ops::Range;
 
-use super::compile::compile;
-use super::token::{Kind, tokens};
+use super::compile::compile_parsed;
 use crate::compat::Compat;
-use crate::duration;
+use crate::promql::{self, Expr};
 
 /// A threshold and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,36 +18,18 @@ pub(crate) struct Threshold {
     pub(crate) value: f64,
 }
 
-/// A token as far as it matters here.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Item {
-    Number,
-    Sign {
-        minus: bool,
-    },
-    Comparison,
-    Bool,
-    /// `and`, `or`, `unless`: they bind more weakly than a comparison.
-    Set,
-    Comma,
-    Open,
-    Close,
-    /// Anything an operand may end with or an operator that binds more strongly.
-    Other,
-}
-
 /// Finds the thresholds in the order written.
 ///
 /// # Errors
 ///
 /// A message if what is found in the text is not what the parsed expression has, or that cannot be parsed.
 pub(crate) fn locate(text: &str, compat: Compat) -> Result<Vec<Threshold>, String> {
-    let known = compile(text, compat)?.expr.thresholds();
-    let items = items(text)?;
-    let found: Vec<Threshold> = (0..items.len())
-        .filter(|index| items[*index].0 == Item::Number)
-        .filter_map(|index| threshold(text, &items, index))
-        .collect();
+    let parsed = promql::parse(text, compat).map_err(|error| error.to_string())?;
+    let compiled = compile_parsed(&parsed, compat).map_err(|refusal| refusal.to_string())?;
+    let known = compiled.expr.thresholds();
+    let mut found = Vec::new();
+    collect(&parsed, &mut found);
+    found.sort_by_key(|threshold| threshold.range.start);
     let same = |(found, known): (&Threshold, &f64)| found.value.to_bits() == known.to_bits();
     if found.len() != known.len() || !found.iter().zip(&known).all(same) {
         return Err("the numbers it compares with cannot be told apart in its text".into());
@@ -72,97 +53,32 @@ pub(crate) fn replace(text: &str, thresholds: &[Threshold], values: &[(usize, f6
     out
 }
 
-/// The items of the text; what stands in braces and brackets is one, which is nothing but the end of an operand.
-fn items(text: &str) -> Result<Vec<(Item, Range<usize>)>, String> {
-    let mut items: Vec<(Item, Range<usize>)> = Vec::new();
-    let mut depth = 0_usize;
-    for token in tokens(text) {
-        let token = token?;
-        let range = token.start..token.start + token.text.len();
-        let item = match token.kind {
-            Kind::Comment | Kind::Space => continue,
-            Kind::Symbol('{' | '[') => {
-                depth += 1;
-                Item::Other
-            }
-            Kind::Symbol('}' | ']') => {
-                depth = depth.saturating_sub(1);
-                continue;
-            }
-            _ if depth > 0 => continue,
-            Kind::Number => Item::Number,
-            Kind::Word => match token.text.to_ascii_lowercase().as_str() {
-                "bool" => Item::Bool,
-                "and" | "or" | "unless" => Item::Set,
-                _ => Item::Other,
-            },
-            Kind::Symbol('<' | '>' | '=' | '!') => match items.last_mut() {
-                Some((Item::Comparison, last)) if last.end == range.start => {
-                    last.end = range.end;
-                    continue;
-                }
-                _ => Item::Comparison,
-            },
-            Kind::Symbol('+') => Item::Sign { minus: false },
-            Kind::Symbol('-') => Item::Sign { minus: true },
-            Kind::Symbol('(') => Item::Open,
-            Kind::Symbol(')') => Item::Close,
-            Kind::Symbol(',') => Item::Comma,
-            Kind::Quoted(_) | Kind::Symbol(_) => Item::Other,
-        };
-        items.push((item, range));
+fn collect(expr: &Expr, found: &mut Vec<Threshold>) {
+    if let Expr::Binary(binary) = expr
+        && binary.op.is_comparison()
+    {
+        for side in [&binary.lhs, &binary.rhs] {
+            let side = side.bare();
+            found.extend(literal(side).map(|value| Threshold {
+                range: side.span().range(),
+                value,
+            }));
+        }
     }
-    Ok(items)
+    for child in expr.children() {
+        collect(child, found);
+    }
 }
 
-/// The threshold whose number is the item at `index`, if it is one.
-fn threshold(text: &str, items: &[(Item, Range<usize>)], index: usize) -> Option<Threshold> {
-    let item = |at: Option<usize>| at.and_then(|at| items.get(at)).map(|(item, _)| *item);
-    let before = |at: usize, by: usize| item(at.checked_sub(by));
-    // Where no operand has ended, a sign belongs to the number and a parenthesis only groups.
-    let starts_operand = |found: Option<Item>| {
-        matches!(
-            found,
-            None | Some(Item::Comparison | Item::Bool | Item::Set | Item::Comma | Item::Open)
-        )
-    };
-    let range = &items[index].1;
-    let mut value = number(&text[range.clone()])?;
-    let (mut first, mut last) = (index, index);
-    if let Some(Item::Sign { minus }) = before(first, 1)
-        && starts_operand(before(first, 2))
-    {
-        first -= 1;
-        value = if minus { -value } else { value };
+/// The value of a number that is written out, with signs and parentheses.
+fn literal(expr: &Expr) -> Option<f64> {
+    match expr {
+        Expr::Number(number) => Some(number.value),
+        Expr::Paren(paren) => literal(&paren.expr),
+        Expr::Unary(unary) if unary.is_negative => literal(&unary.expr).map(|value| -value),
+        Expr::Unary(unary) => literal(&unary.expr),
+        _ => None,
     }
-    let start = items[first].1.start;
-    while before(first, 1) == Some(Item::Open)
-        && item(Some(last + 1)) == Some(Item::Close)
-        && starts_operand(before(first, 2))
-    {
-        (first, last) = (first - 1, last + 1);
-    }
-    let (left, right) = (before(first, 1), item(Some(last + 1)));
-    let is_right_side = left == Some(Item::Comparison)
-        || (left == Some(Item::Bool) && before(first, 2) == Some(Item::Comparison));
-    let ends_operand = matches!(
-        right,
-        None | Some(Item::Comparison | Item::Set | Item::Comma | Item::Close)
-    );
-    let is_left_side = right == Some(Item::Comparison) && starts_operand(left);
-    ((is_right_side && ends_operand) || is_left_side).then_some(Threshold {
-        range: start..range.end,
-        value,
-    })
-}
-
-/// The value of a literal. Those that Prometheus knows and this does not are found out by [`locate`].
-fn number(text: &str) -> Option<f64> {
-    let plain = text.replace('_', "");
-    if let Some(ms) = duration::parse_ms(&plain).filter(|_| plain.parse::<f64>().is_err()) {
-        return Some(ms as f64 / 1000.0);
-    }
-    plain.parse().ok()
 }
 
 #[cfg(test)]
@@ -190,6 +106,8 @@ mod tests {
         check("time() - a > 5m", &["5m"]);
         check("foo offset 5m > 3", &["3"]);
         check("(a > 5) * 2", &["5"]);
+        check("a > -(5)", &["-(5)"]);
+        check("a > 0x1F or a < -1_000", &["0x1F", "-1_000"]);
     }
 
     #[test]
@@ -205,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_for_sure_is_refused() {
-        for text in ["a > -(5)", "a > 0x1F", "a >"] {
+        for text in ["a >", "quantile_over_time(scalar(a > 1), (b > 2)[5m:])"] {
             assert!(locate(text, Compat::V3).is_err(), "{text}");
         }
     }

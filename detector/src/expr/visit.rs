@@ -157,7 +157,8 @@ impl VectorExpr {
             Self::Aggregate(aggregate) => {
                 if let AggregateOp::TopK(scalar)
                 | AggregateOp::BottomK(scalar)
-                | AggregateOp::Quantile(scalar) = &aggregate.op
+                | AggregateOp::Quantile(scalar)
+                | AggregateOp::LimitRatio { ratio: scalar, .. } = &aggregate.op
                 {
                     scalar.walk(each);
                 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use promql_parser::label::MatchOp;
-use promql_parser::parser::value::ValueType;
-use promql_parser::parser::{self, LabelModifier, VectorMatchCardinality};
-
-use crate::expr::compile::spelling;
+use crate::promql::{
+    Aggregate, Aggregator, Binary, Call, Expr, Grouping, MatchOp, MatchingLabels, Operator,
+    Selector, Side, ValueType,
+};
 use crate::sample::METRIC_NAME;
 
 /// What is known of the labels of all elements, the metric's name left out.
@@ -91,65 +90,65 @@ impl Known {
     }
 
     /// What is known of an expression.
-    pub(super) fn of(expr: &parser::Expr) -> Self {
+    pub(super) fn of(expr: &Expr) -> Self {
         match expr {
-            parser::Expr::Paren(paren) => Self::of(&paren.expr),
-            parser::Expr::Unary(unary) => Self::of(&unary.expr),
-            parser::Expr::Subquery(subquery) => Self::of(&subquery.expr),
-            parser::Expr::VectorSelector(selector) => Self::of_selector(selector),
-            parser::Expr::MatrixSelector(matrix) => Self::of_selector(&matrix.vs),
-            parser::Expr::NumberLiteral(_) | parser::Expr::StringLiteral(_) => Self::none(),
-            parser::Expr::Aggregate(aggregate) => Self::of_aggregate(aggregate),
-            parser::Expr::Call(call) => Self::of_call(call),
-            parser::Expr::Binary(binary) => Self::of_binary(binary),
-            parser::Expr::Extension(_) => Self::default(),
+            Expr::Paren(paren) => Self::of(&paren.expr),
+            Expr::Unary(unary) => Self::of(&unary.expr),
+            Expr::Subquery(subquery) => Self::of(&subquery.expr),
+            Expr::Selector(selector) => Self::of_selector(selector),
+            Expr::Range(range) => Self::of_selector(&range.selector),
+            Expr::Number(_) | Expr::String(_) => Self::none(),
+            Expr::Aggregate(aggregate) => Self::of_aggregate(aggregate),
+            Expr::Call(call) => Self::of_call(call),
+            Expr::Binary(binary) => Self::of_binary(binary),
         }
     }
 
-    fn of_selector(selector: &parser::VectorSelector) -> Self {
+    fn of_selector(selector: &Selector) -> Self {
         let mut known = Self::default();
-        for matcher in &selector.matchers.matchers {
-            if matches!(matcher.op, MatchOp::Equal) && matcher.name != METRIC_NAME {
+        for matcher in &selector.matchers {
+            if matcher.op == MatchOp::Equal && matcher.label != METRIC_NAME {
                 let labels = match matcher.value.is_empty() {
                     true => &mut known.not,
                     false => &mut known.has,
                 };
-                labels.insert(matcher.name.clone());
+                labels.insert(matcher.label.clone());
             }
         }
         known
     }
 
-    fn of_aggregate(aggregate: &parser::AggregateExpr) -> Self {
+    fn of_aggregate(aggregate: &Aggregate) -> Self {
         let of = Self::of(&aggregate.expr);
-        let op = spelling(aggregate.op);
         // These choose elements.
-        if ["topk", "bottomk", "limitk", "limit_ratio"].contains(&op.as_str()) {
+        if matches!(
+            aggregate.op,
+            Aggregator::TopK | Aggregator::BottomK | Aggregator::LimitK | Aggregator::LimitRatio
+        ) {
             return of;
         }
-        let known = match &aggregate.modifier {
+        let known = match &aggregate.grouping {
             None => Self::none(),
-            Some(LabelModifier::Include(labels)) => of.restricted_to(&labels.labels),
-            Some(LabelModifier::Exclude(labels)) => of.without(&labels.labels),
+            Some(Grouping::By(labels)) => of.restricted_to(labels),
+            Some(Grouping::Without(labels)) => of.without(labels),
         };
         match aggregate.param.as_deref() {
-            Some(parser::Expr::StringLiteral(label)) if op == "count_values" => {
-                known.unsure_of([&label.val])
+            Some(Expr::String(label)) if aggregate.op == Aggregator::CountValues => {
+                known.unsure_of([&label.value])
             }
             _ => known,
         }
     }
 
-    fn of_call(call: &parser::Call) -> Self {
-        let args = &call.args.args;
+    fn of_call(call: &Call) -> Self {
         let is_series =
-            |of: &&parser::Expr| matches!(of.value_type(), ValueType::Vector | ValueType::Matrix);
-        let of = args.iter().map(AsRef::as_ref).find(is_series).map(Self::of);
-        let texts = args.iter().filter_map(|of| match of.as_ref() {
-            parser::Expr::StringLiteral(text) => Some(&text.val),
+            |of: &&Expr| matches!(of.value_type(), ValueType::Vector | ValueType::Matrix);
+        let of = call.args.iter().find(is_series).map(Self::of);
+        let texts = call.args.iter().filter_map(|of| match of {
+            Expr::String(text) => Some(&text.value),
             _ => None,
         });
-        match call.func.name {
+        match call.function.name {
             "absent" | "absent_over_time" => match of {
                 // Of a selector those it asks to be equal; of anything else none.
                 Some(of) => {
@@ -166,12 +165,12 @@ impl Known {
         }
     }
 
-    fn of_binary(binary: &parser::BinaryExpr) -> Self {
+    fn of_binary(binary: &Binary) -> Self {
         let (left, right) = (Self::of(&binary.lhs), Self::of(&binary.rhs));
-        let is_vector = |side: &parser::Expr| side.value_type() == ValueType::Vector;
-        match spelling(binary.op).to_ascii_lowercase().as_str() {
-            "and" | "unless" => return left,
-            "or" => return left.or(&right),
+        let is_vector = |side: &Expr| side.value_type() == ValueType::Vector;
+        match binary.op {
+            Operator::And | Operator::Unless => return left,
+            Operator::Or => return left.or(&right),
             _ => {}
         }
         if !is_vector(&binary.rhs) {
@@ -180,17 +179,13 @@ impl Known {
         if !is_vector(&binary.lhs) {
             return right;
         }
-        let Some(modifier) = &binary.modifier else {
-            return left;
-        };
-        match &modifier.card {
-            VectorMatchCardinality::ManyToOne(taken) => left.unsure_of(&taken.labels),
-            VectorMatchCardinality::OneToMany(taken) => right.unsure_of(&taken.labels),
-            _ => match &modifier.matching {
-                None => left,
-                Some(LabelModifier::Include(labels)) => left.restricted_to(&labels.labels),
-                Some(LabelModifier::Exclude(labels)) => left.without(&labels.labels),
+        match (&binary.matching.group, &binary.matching.labels) {
+            (Some(group), _) => match group.many {
+                Side::Left => left.unsure_of(&group.include),
+                Side::Right => right.unsure_of(&group.include),
             },
+            (None, MatchingLabels::On(labels)) => left.restricted_to(labels),
+            (None, MatchingLabels::Ignoring(labels)) => left.without(labels),
         }
     }
 }

@@ -1,9 +1,6 @@
 //! Which values an expression can have, whatever the data.
 
-use promql_parser::parser;
-
-use super::bare;
-use crate::expr::compile::spelling;
+use crate::promql::{Aggregator, Call, Expr, Operator, ValueType};
 
 /// All values lie between these, both included.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +28,7 @@ const fn between(low: f64, high: f64) -> Range {
 impl Range {
     /// Whether a comparison with a number always holds, or never; `None`: that depends on the data. Nothing holds for what
     /// is not a number; that a comparison always holds is said of the others.
-    pub(super) fn outcome(self, op: &str, number: f64) -> Option<bool> {
+    pub(super) fn outcome(self, op: Operator, number: f64) -> Option<bool> {
         let Self { low, high } = self;
         if low == f64::NEG_INFINITY && high == f64::INFINITY || number.is_nan() {
             return None;
@@ -39,12 +36,12 @@ impl Range {
         // What can only have one value is meant so.
         let is_fixed = low == high;
         let (always, never) = match op {
-            "==" => (false, number < low || number > high),
-            "!=" => (number < low || number > high, false),
-            ">" => (low > number, high <= number),
-            ">=" => (low >= number, high < number),
-            "<" => (high < number, low >= number),
-            "<=" => (high <= number, low > number),
+            Operator::Equal => (false, number < low || number > high),
+            Operator::NotEqual => (number < low || number > high, false),
+            Operator::Greater => (low > number, high <= number),
+            Operator::GreaterEqual => (low >= number, high < number),
+            Operator::Less => (high < number, low >= number),
+            Operator::LessEqual => (high <= number, low > number),
             _ => return None,
         };
         match (always, never) {
@@ -60,49 +57,47 @@ impl Range {
 }
 
 /// The values an expression can have.
-pub(super) fn of(expr: &parser::Expr) -> Range {
-    match bare(expr) {
-        parser::Expr::NumberLiteral(number) if !number.val.is_nan() => {
-            between(number.val, number.val)
-        }
-        parser::Expr::VectorSelector(selector) => match selector.name.as_deref() {
+pub(super) fn of(expr: &Expr) -> Range {
+    match expr.bare() {
+        Expr::Number(number) if !number.value.is_nan() => between(number.value, number.value),
+        Expr::Selector(selector) => match selector.name.as_deref() {
             Some("up") => between(0.0, 1.0),
             _ => ANY,
         },
-        parser::Expr::Aggregate(aggregate) => {
+        Expr::Aggregate(aggregate) => {
             let inner = of(&aggregate.expr);
-            match spelling(aggregate.op).as_str() {
-                "count" | "count_values" => from(1.0),
-                "group" => between(1.0, 1.0),
-                "min" | "max" | "avg" | "topk" | "bottomk" => inner,
-                "sum" if inner.low >= 0.0 => from(0.0),
-                "stddev" | "stdvar" => from(0.0),
+            match aggregate.op {
+                Aggregator::Count | Aggregator::CountValues => from(1.0),
+                Aggregator::Group => between(1.0, 1.0),
+                Aggregator::Min
+                | Aggregator::Max
+                | Aggregator::Avg
+                | Aggregator::TopK
+                | Aggregator::BottomK => inner,
+                Aggregator::Sum if inner.low >= 0.0 => from(0.0),
+                Aggregator::Stddev | Aggregator::Stdvar => from(0.0),
                 _ => ANY,
             }
         }
-        parser::Expr::Binary(binary) => {
-            let op = spelling(binary.op).to_ascii_lowercase();
-            let returns_bool = binary.modifier.as_ref().is_some_and(|m| m.return_bool);
-            match op.as_str() {
-                "or" => of(&binary.lhs).or(of(&binary.rhs)),
-                "and" | "unless" => of(&binary.lhs),
-                _ if returns_bool => between(0.0, 1.0),
-                // What a filter lets through is what stands on the vector's side, the left one of two.
-                _ if binary.op.is_comparison_operator() => {
-                    let is_scalar = binary.lhs.value_type() == parser::value::ValueType::Scalar;
-                    of(if is_scalar { &binary.rhs } else { &binary.lhs })
-                }
-                _ => ANY,
+        Expr::Binary(binary) => match binary.op {
+            Operator::Or => of(&binary.lhs).or(of(&binary.rhs)),
+            Operator::And | Operator::Unless => of(&binary.lhs),
+            _ if binary.returns_bool => between(0.0, 1.0),
+            // What a filter lets through is what stands on the vector's side, the left one of two.
+            _ if binary.op.is_comparison() => {
+                let is_scalar = binary.lhs.value_type() == ValueType::Scalar;
+                of(if is_scalar { &binary.rhs } else { &binary.lhs })
             }
-        }
-        parser::Expr::Call(call) => of_call(call),
+            _ => ANY,
+        },
+        Expr::Call(call) => of_call(call),
         _ => ANY,
     }
 }
 
-fn of_call(call: &parser::Call) -> Range {
-    let first = || call.args.args.first().map_or(ANY, |of_what| of(of_what));
-    match call.func.name {
+fn of_call(call: &Call) -> Range {
+    let first = || call.args.first().map_or(ANY, of);
+    match call.function.name {
         "absent" | "absent_over_time" | "present_over_time" => between(1.0, 1.0),
         "count_over_time" => from(1.0),
         // Of counters, whose resets are seen.

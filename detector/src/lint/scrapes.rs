@@ -1,11 +1,10 @@
 //! Whether there are samples enough for what is asked of them.
 
-use promql_parser::parser;
-
 use super::series::{Ranged, walk};
 use super::{Reading, RemarkKind};
 use crate::compat::Compat;
 use crate::duration;
+use crate::promql::Expr;
 
 /// A range should hold so many scrapes: one may be missing, another late, and two are left.
 const ENOUGH: i64 = 4;
@@ -75,13 +74,13 @@ impl Reading<'_> {
     }
 
     /// A `for` during which the same samples are looked at again.
-    pub(super) fn short_for(&mut self, for_ms: i64, expr: &parser::Expr) {
+    pub(super) fn short_for(&mut self, for_ms: i64, expr: &Expr) {
         let mut soonest: Option<i64> = None;
         let mut is_known = true;
         walk(expr, &mut |part| {
             let name = match part {
-                parser::Expr::VectorSelector(selector) => selector.name.as_deref(),
-                parser::Expr::MatrixSelector(matrix) => matrix.vs.name.as_deref(),
+                Expr::Selector(selector) => selector.name.as_deref(),
+                Expr::Range(range) => range.selector.name.as_deref(),
                 _ => return,
             };
             match self.apart_ms(name) {

@@ -1,9 +1,7 @@
 //! What functions and sums are asked of: a counter, a gauge, or what several exporters say alike.
 
-use promql_parser::parser::{self, LabelModifier};
-
 use super::{Reading, RemarkKind};
-use crate::expr::compile::spelling;
+use crate::promql::{Aggregate, Aggregator, Expr, Grouping, Selector};
 
 /// A function of a selector's range, such as `rate(m[5m])`.
 pub(super) struct Ranged<'e> {
@@ -19,13 +17,13 @@ pub(super) struct Ranged<'e> {
 
 impl Reading<'_> {
     /// What is to be said of a whole expression's series.
-    pub(super) fn series(&mut self, expr: &parser::Expr) {
+    pub(super) fn series(&mut self, expr: &Expr) {
         walk(expr, &mut |part| {
             if let Some(ranged) = ranged(part) {
                 self.types(&ranged);
                 self.range(&ranged);
             }
-            if let parser::Expr::Aggregate(aggregate) = part {
+            if let Expr::Aggregate(aggregate) = part {
                 self.double_count(part, aggregate);
             }
         });
@@ -55,8 +53,8 @@ impl Reading<'_> {
     }
 
     /// A sum in which replicas of an exporter would each count.
-    fn double_count(&mut self, expr: &parser::Expr, aggregate: &parser::AggregateExpr) {
-        if spelling(aggregate.op) != "sum" || keeps_exporters_apart(aggregate.modifier.as_ref()) {
+    fn double_count(&mut self, expr: &Expr, aggregate: &Aggregate) {
+        if aggregate.op != Aggregator::Sum || keeps_exporters_apart(aggregate.grouping.as_ref()) {
             return;
         }
         let mut found = None;
@@ -64,11 +62,7 @@ impl Reading<'_> {
         summed(&aggregate.expr, &mut |selector| {
             let name = selector.name.as_deref();
             if let Some(name) = name.filter(|name| around.is_shared(name))
-                && !selector
-                    .matchers
-                    .matchers
-                    .iter()
-                    .any(|m| is_exporter(&m.name))
+                && !selector.matchers.iter().any(|m| is_exporter(&m.label))
             {
                 found.get_or_insert(name);
             }
@@ -89,64 +83,59 @@ fn is_exporter(label: &str) -> bool {
     ["instance", "pod"].contains(&label)
 }
 
-fn keeps_exporters_apart(modifier: Option<&LabelModifier>) -> bool {
-    match modifier {
+fn keeps_exporters_apart(grouping: Option<&Grouping>) -> bool {
+    match grouping {
         None => false,
-        Some(LabelModifier::Include(kept)) => kept.labels.iter().any(|label| is_exporter(label)),
-        Some(LabelModifier::Exclude(lost)) => !lost.labels.iter().any(|label| is_exporter(label)),
+        Some(Grouping::By(kept)) => kept.iter().any(|label| is_exporter(label)),
+        Some(Grouping::Without(lost)) => !lost.iter().any(|label| is_exporter(label)),
     }
 }
 
 /// The selectors whose elements a sum adds up one by one: not those of aggregations inside of it.
-fn summed<'e>(expr: &'e parser::Expr, tell: &mut impl FnMut(&'e parser::VectorSelector)) {
+fn summed<'e>(expr: &'e Expr, tell: &mut impl FnMut(&'e Selector)) {
     match expr {
-        parser::Expr::VectorSelector(selector) => tell(selector),
-        parser::Expr::MatrixSelector(matrix) => tell(&matrix.vs),
-        parser::Expr::Aggregate(_) => {}
+        Expr::Selector(selector) => tell(selector),
+        Expr::Range(range) => tell(&range.selector),
+        Expr::Aggregate(_) => {}
         other => inside(other, &mut |part| summed(part, tell)),
     }
 }
 
-fn ranged(expr: &parser::Expr) -> Option<Ranged<'_>> {
-    let parser::Expr::Call(call) = expr else {
+fn ranged(expr: &Expr) -> Option<Ranged<'_>> {
+    let Expr::Call(call) = expr else {
         return None;
     };
-    let arguments = call.args.args.iter();
-    let mut ranges = arguments.filter_map(|argument| match super::bare(argument) {
-        parser::Expr::MatrixSelector(matrix) => Some(matrix),
+    let mut ranges = call.args.iter().filter_map(|argument| match argument.bare() {
+        Expr::Range(range) => Some(range),
         _ => None,
     });
-    let matrix = ranges.next()?;
+    let range = ranges.next()?;
     Some(Ranged {
-        function: call.func.name,
+        function: call.function.name,
         text: expr.to_string(),
-        metric: matrix.vs.name.as_deref(),
-        range_ms: i64::try_from(matrix.range.as_millis()).unwrap_or(i64::MAX),
+        metric: range.selector.name.as_deref(),
+        range_ms: range.range_ns / 1_000_000,
     })
 }
 
 /// An expression and all its parts.
-pub(super) fn walk<'e>(expr: &'e parser::Expr, tell: &mut impl FnMut(&'e parser::Expr)) {
+pub(super) fn walk<'e>(expr: &'e Expr, tell: &mut impl FnMut(&'e Expr)) {
     tell(expr);
     inside(expr, &mut |part| walk(part, tell));
 }
 
 /// The parts an expression is made of.
-fn inside<'e>(expr: &'e parser::Expr, tell: &mut dyn FnMut(&'e parser::Expr)) {
+fn inside<'e>(expr: &'e Expr, tell: &mut dyn FnMut(&'e Expr)) {
     match expr {
-        parser::Expr::Paren(paren) => tell(&paren.expr),
-        parser::Expr::Unary(unary) => tell(&unary.expr),
-        parser::Expr::Subquery(subquery) => tell(&subquery.expr),
-        parser::Expr::Aggregate(aggregate) => tell(&aggregate.expr),
-        parser::Expr::Call(call) => call.args.args.iter().for_each(|argument| tell(argument)),
-        parser::Expr::Binary(binary) => {
+        Expr::Paren(paren) => tell(&paren.expr),
+        Expr::Unary(unary) => tell(&unary.expr),
+        Expr::Subquery(subquery) => tell(&subquery.expr),
+        Expr::Aggregate(aggregate) => tell(&aggregate.expr),
+        Expr::Call(call) => call.args.iter().for_each(tell),
+        Expr::Binary(binary) => {
             tell(&binary.lhs);
             tell(&binary.rhs);
         }
-        parser::Expr::NumberLiteral(_)
-        | parser::Expr::StringLiteral(_)
-        | parser::Expr::VectorSelector(_)
-        | parser::Expr::MatrixSelector(_)
-        | parser::Expr::Extension(_) => {}
+        Expr::Number(_) | Expr::String(_) | Expr::Selector(_) | Expr::Range(_) => {}
     }
 }

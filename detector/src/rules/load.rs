@@ -9,10 +9,10 @@ use super::{Group, LabelTemplate, Reading, Rule, RuleFile, RuleKind, RuleSet};
 use crate::alert;
 use crate::compat::Compat;
 use crate::duration;
-use crate::expr::compile::{Compiled, Reach, compile, is_label_name};
+use crate::expr::compile::{Compiled, Reach, compile};
+use crate::expr::shadow;
 use crate::expr::share::{Shared, share};
-use crate::expr::{place, shadow};
-use crate::sample::METRIC_NAME;
+use crate::sample::{METRIC_NAME, is_label_name};
 use crate::template::Template;
 use crate::yaml::source::{Scalar, mark_of, scalars};
 use crate::yaml::{Fields, Node, Position, Problem, Problems, Value};
@@ -365,17 +365,13 @@ impl<'f> Loader<'f> {
                 self.taken.regexes = self.taken.regexes.saturating_add(compiled.regexes);
                 Some(compiled)
             }
-            Err(message) => {
-                let at = self.place(node, text, &message).unwrap_or(node.at);
-                self.problems.push(at, message);
+            Err(refusal) => {
+                let part = refusal.span.range();
+                let at = self.place_of(node, text, part).unwrap_or(node.at);
+                self.problems.push(at, refusal.message);
                 None
             }
         }
-    }
-
-    /// Where in the file an expression is wrong, if that can be said exactly.
-    fn place(&mut self, node: &Node, text: &str, message: &str) -> Option<Position> {
-        self.place_of(node, text, place::offending(text, message)?)
     }
 
     /// Where in the file a part of a scalar's text stands, if that can be said exactly.

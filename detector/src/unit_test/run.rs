@@ -270,6 +270,7 @@ impl Run<'_> {
         };
         let compiled = compile(&case.expr, self.compat)
             .and_then(|compiled| compiled.if_enabled(self.experimental_functions));
+        let compiled = compiled.map_err(|refusal| refusal.message);
         let result = compiled.and_then(|mut compiled| {
             let at_ms = self.test.start_ms.saturating_add(case.eval_time_ms);
             let result = self.engine.query(&mut compiled.expr, at_ms);

@@ -237,7 +237,7 @@ fn hostile_expressions_are_refused() {
         format!("x{{{}}}", one.repeat(count))
     };
     for (what, expr, reason) in [
-        ("deep parentheses", "(".repeat(60_000), "more than 1500"),
+        ("deep parentheses", "(".repeat(60_000), "levels deep"),
         (
             "deep functions",
             format!("{}x{}", "abs(".repeat(300), ")".repeat(300)),

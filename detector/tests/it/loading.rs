@@ -42,7 +42,7 @@ groups:
     for: 5 minutes
     lables: { severity: page }
   - alert: B
-    expr: histogram_avg(x)
+    expr: histogram_sum(x)
     labels: { v: '{{ mul 1 2 }}', __name__: x }
   - record: c d
     expr: x
@@ -86,7 +86,11 @@ fn experimental_functions_have_to_be_enabled() {
         experimental_functions: true,
         ..Reading::default()
     };
-    for expr in ["mad_over_time(x[5m]) > 1", "x > max_of(1, 2)"] {
+    for expr in [
+        "mad_over_time(x[5m]) > 1",
+        "x > max_of(1, 2)",
+        "limit_ratio(0.5, x) > 1",
+    ] {
         let problems = RuleSet::load(&file(expr), Compat::V3).unwrap_err();
         let problem = problems[0].to_string();
         assert!(problem.starts_with("rules.yml:5:"), "{problem}");
@@ -97,7 +101,7 @@ fn experimental_functions_have_to_be_enabled() {
         assert!(RuleSet::load_as(&file(expr), Compat::V3, enabled).is_ok());
         assert!(RuleSet::load_as(&file(expr), Compat::V2, enabled).is_err());
     }
-    for expr in ["limitk(1, x)", "limit_ratio(0.5, x)", "info(x)"] {
+    for expr in ["limitk(1, x)", "info(x)"] {
         let problems = RuleSet::load_as(&file(expr), Compat::V3, enabled).unwrap_err();
         assert!(problems[0].to_string().contains("not supported"));
     }
@@ -106,10 +110,10 @@ fn experimental_functions_have_to_be_enabled() {
 #[test]
 fn refused_with_a_reason() {
     for (text, reason) in [
-        ("alert: A, expr: 'limitk(1, x)'", "experimental"),
+        ("alert: A, expr: 'limitk(1, x)'", "unknown function"),
         ("alert: A, expr: 'mad_over_time(x[5m])'", "unknown function"),
         ("alert: A, expr: 'histogram_count(x)'", "native histograms"),
-        ("alert: A, expr: 'x + fill(0) y'", "experimental"),
+        ("alert: A, expr: 'x + fill(0) y'", "unknown function"),
         ("alert: A, expr: 'integral(x[5m])'", "unknown function"),
         (
             "alert: A, expr: '{a=\"x\" or b=\"y\"}'",
@@ -418,7 +422,7 @@ fn expressions_are_wrong_at_a_line_and_a_column() {
         ("expr: |\n      é{a=\"b\"} > foo(x)\n", "6:7:"),
         ("expr: |\n      x{a=\"é\"} > foo(x)\n", "6:18:"),
         ("expr:\n      sum(x) /\n      foo(y)\n", "7:7:"),
-        // The parser only says that it is wrong; this is where nothing can go on.
+        // What cannot follow, or what nothing follows.
         ("expr: |\n      sum(x)\n        y\n", "7:9:"),
         ("expr: 'a > > 1'", "5:16:"),
         ("expr: a and", "5:13:"),

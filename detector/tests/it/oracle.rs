@@ -7,8 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use firedrill_detector::{Compat, Labels};
 
@@ -35,6 +36,44 @@ pub(crate) fn has_go() -> bool {
         eprintln!("skipped: needs go");
     }
     there
+}
+
+/// What a program of the Go module `tests/oracle` prints when it is asked.
+pub(crate) fn ask_go(name: &str, questions: String) -> String {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-oracle"));
+    let build = Command::new("go")
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle"))
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg(format!("./{name}"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&build.stderr);
+    assert!(build.status.success(), "{said}");
+    let mut child = Command::new(&program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || stdin.write_all(questions.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+pub(crate) fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn unhex(text: &str) -> String {
+    let digits = text.as_bytes().chunks(2);
+    let bytes = digits.map(|pair| {
+        let pair = std::str::from_utf8(pair).unwrap();
+        u8::from_str_radix(pair, 16).unwrap()
+    });
+    String::from_utf8(bytes.collect()).unwrap()
 }
 
 /// A result: values by labels, or an error (whose wording is nobody's business).

@@ -5,23 +5,18 @@
 mod pattern;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use firedrill_detector::Compat;
 use firedrill_detector::regex::{Error, Expanded, Parsed, Regex, Template};
 
 use crate::differential::number;
-use crate::oracle::need_go;
+use crate::oracle::{ask_go, hex, need_go, unhex};
 use crate::random::Random;
 
 /// How many subjects a pattern is asked about.
 const SUBJECTS: usize = 40;
 /// Most of a result here, in bytes.
 const LONGEST: usize = 1 << 20;
-/// The module of the Go side.
-const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle");
 
 /// A question.
 struct Case {
@@ -141,33 +136,12 @@ fn groups(regex: &Regex, subject: &str) -> String {
 
 /// Prometheus' answers, in our form.
 fn ask(cases: &[Case]) -> Vec<Vec<String>> {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("regex-oracle");
-    let build = Command::new("go")
-        .current_dir(MODULE)
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg("./regex")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&build.stderr);
-    assert!(build.status.success(), "{said}");
-
     let mut questions = String::new();
     for case in cases {
         let fields = [&case.pattern, &case.subject, &case.replacement].map(|text| hex(text));
         writeln!(questions, "{}", fields.join("\t")).unwrap();
     }
-    let mut child = Command::new(&program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all(questions.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap().unwrap();
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = ask_go("regex", questions);
     let answers: Vec<Vec<String>> = text
         .lines()
         .map(|line| line.split('\t').map(in_our_form).collect())
@@ -184,17 +158,4 @@ fn in_our_form(field: &str) -> String {
         return format!("={}", unhex(text));
     }
     field.to_owned()
-}
-
-fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> String {
-    let digits = text.as_bytes().chunks(2);
-    let bytes = digits.map(|pair| {
-        let pair = std::str::from_utf8(pair).unwrap();
-        u8::from_str_radix(pair, 16).unwrap()
-    });
-    String::from_utf8(bytes.collect()).unwrap()
 }

@@ -1,4 +1,4 @@
-// Prometheus 3, pinned: the oracle of Compat::V3. `.ci/promtool3` builds its promtool; `regex` asks its regular expressions.
+// Prometheus 3, pinned: the oracle of Compat::V3. `.ci/promtool3` builds its promtool; `regex` asks its regular expressions, `promql` its parser.
 module firedrill/oracle
 
 go 1.26

@@ -1,9 +1,6 @@
 //! Function calls.
 
-use promql_parser::label::MatchOp;
-use promql_parser::parser;
-
-use super::{Compiler, Result, Typed, is_label_name, string};
+use super::{Compiler, Result, Typed, refuse, string};
 use crate::compat::Compat;
 use crate::expr::{
     At, CalendarField, HistogramQuantile, LabelsOnce, MapCall, MapFunction, Phi, RangeCall,
@@ -11,100 +8,103 @@ use crate::expr::{
     Trigonometric, VectorExpr,
 };
 use crate::intern::{Memo, Places};
+use crate::promql::{self, Call, MatchOp};
 use crate::regex::{Parsed, Template};
-use crate::sample::{Labels, METRIC_NAME};
+use crate::sample::{Labels, METRIC_NAME, is_label_name};
 
 impl Compiler {
-    pub(super) fn call(&mut self, call: &parser::Call) -> Result<Typed> {
-        let name = call.func.name;
-        let args: Vec<&parser::Expr> = call.args.args.iter().map(AsRef::as_ref).collect();
-        if call.func.experimental {
-            self.experimental(name)?;
+    pub(super) fn call(&mut self, call: &Call) -> Result<Typed> {
+        let name = call.function.name;
+        // Prometheus 2 has none.
+        if call.function.is_experimental() {
+            self.experimental(name, call.name_span);
         }
         if let Some(function) = range_function(name) {
-            return self.range_call(name, function, &args);
+            return self.range_call(call, function);
         }
         if let Some(field) = calendar_field(name) {
-            let of = match args.first() {
-                Some(of) => self.vector(of, name)?,
+            let of = match call.args.first() {
+                Some(of) => self.vector(of)?,
                 None => VectorExpr::OfScalar(ScalarExpr::Time),
             };
             return Ok(map(MapFunction::Calendar(field), of));
         }
-        if let Some(function) = self.map_function(name, &args)? {
-            let of = self.vector(argument(&args, 0, name)?, name)?;
+        if let Some(function) = self.map_function(call)? {
+            let of = self.vector(argument(call, 0)?)?;
             return Ok(map(function, of));
         }
         match name {
             "time" | "start" | "end" | "range" | "step" | "max_of" | "min_of" | "pi" | "scalar" => {
-                self.number(name, &args).map(Typed::Scalar)
+                self.number(call).map(Typed::Scalar)
             }
-            "absent" | "absent_over_time" => self.absence(name, &args),
-            "timestamp" => self.timestamp(argument(&args, 0, name)?),
-            "histogram_quantile" | "histogram_quantiles" => self.quantiles(name, &args),
-            "sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc" => {
-                self.sorted(name, &args)
-            }
-            "label_replace" => self.label_replace(&args),
-            "label_join" => self.label_join(&args),
+            "absent" | "absent_over_time" => self.absence(call),
+            "timestamp" => self.timestamp(argument(call, 0)?),
+            "histogram_quantile" | "histogram_quantiles" => self.quantiles(call),
+            "sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc" => self.sorted(call),
+            "label_replace" => self.label_replace(call),
+            "label_join" => self.label_join(call),
             "vector" => {
-                let of = self.scalar(argument(&args, 0, name)?, name)?;
+                let of = self.scalar(argument(call, 0)?)?;
                 Ok(Typed::Vector(VectorExpr::OfScalar(of)))
             }
-            _ if name.starts_with("histogram_") => Err(format!(
-                "{name}() works on native histograms, which are not supported"
-            )),
-            _ if call.func.experimental => {
-                Err(format!("{name}() is experimental and not supported"))
-            }
-            _ => Err(format!("{name}() is not supported")),
+            _ if name.starts_with("histogram_") => refuse(
+                format!("{name}() works on native histograms, which are not supported"),
+                call.name_span,
+            ),
+            _ if call.function.is_experimental() => refuse(
+                format!("{name}() is experimental and not supported"),
+                call.name_span,
+            ),
+            _ => refuse(format!("{name}() is not supported"), call.name_span),
         }
     }
 
-    fn number(&mut self, name: &str, args: &[&parser::Expr]) -> Result<ScalarExpr> {
-        Ok(match name {
+    fn number(&mut self, call: &Call) -> Result<ScalarExpr> {
+        Ok(match call.function.name {
             "time" => ScalarExpr::Time,
             "start" | "end" => ScalarExpr::QueryTime,
             // A rule is evaluated at one time.
             "range" | "step" => ScalarExpr::Number(0.0),
             "pi" => ScalarExpr::Number(std::f64::consts::PI),
             "scalar" => {
-                let of = self.vector(argument(args, 0, name)?, name)?;
+                let of = self.vector(argument(call, 0)?)?;
                 ScalarExpr::OfVector(Box::new(of))
             }
-            _ => ScalarExpr::Extreme {
+            name => ScalarExpr::Extreme {
                 greatest: name == "max_of",
-                left: self.scalar(argument(args, 0, name)?, name)?.into(),
-                right: self.scalar(argument(args, 1, name)?, name)?.into(),
+                left: self.scalar(argument(call, 0)?)?.into(),
+                right: self.scalar(argument(call, 1)?)?.into(),
             },
         })
     }
 
-    fn absence(&mut self, name: &str, args: &[&parser::Expr]) -> Result<Typed> {
-        let of = argument(args, 0, name)?;
+    fn absence(&mut self, call: &Call) -> Result<Typed> {
+        let of = argument(call, 0)?;
         let labels = LabelsOnce::new(absent_labels(of));
-        Ok(Typed::Vector(match name {
+        Ok(Typed::Vector(match call.function.name {
             "absent" => VectorExpr::Absent {
                 labels,
-                of: Box::new(self.vector(of, name)?),
+                of: Box::new(self.vector(of)?),
             },
             _ => VectorExpr::AbsentOverTime {
                 labels,
-                of: self.range(of, name)?,
+                of: self.range(of)?,
             },
         }))
     }
 
-    fn timestamp(&mut self, of: &parser::Expr) -> Result<Typed> {
-        match self.vector(of, "timestamp")? {
+    fn timestamp(&mut self, expr: &promql::Expr) -> Result<Typed> {
+        match self.vector(expr)? {
             VectorExpr::Selector(selector) => {
                 // `promql/engine.go`, rangeEvalTimestampFunctionOverVectorSelector: the offset is replaced by what
                 // `@` needs, yet decides which samples were read, together with the rest of the expression.
                 let Reference { at, offset_ms } = selector.reference;
                 if at != At::Evaluation && offset_ms != 0 {
-                    return Err("timestamp() of a selector with both `@` and `offset` forgets the offset in \
-                         Prometheus, a defect; write the time that is meant behind `@`"
-                        .into());
+                    return refuse(
+                        "timestamp() of a selector with both `@` and `offset` forgets the offset in \
+                         Prometheus, a defect; write the time that is meant behind `@`",
+                        expr.span(),
+                    );
                 }
                 Ok(Typed::Vector(VectorExpr::TimestampOf(selector)))
             }
@@ -112,8 +112,9 @@ impl Compiler {
         }
     }
 
-    fn sorted(&mut self, name: &str, args: &[&parser::Expr]) -> Result<Typed> {
-        let of = self.vector(argument(args, 0, name)?, name)?;
+    fn sorted(&mut self, call: &Call) -> Result<Typed> {
+        let name = call.function.name;
+        let of = self.vector(argument(call, 0)?)?;
         let descending = name.ends_with("_desc");
         if !name.starts_with("sort_by_label") {
             return Ok(Typed::Vector(VectorExpr::Sort {
@@ -121,7 +122,8 @@ impl Compiler {
                 descending,
             }));
         }
-        let labels = args.iter().skip(1).map(|label| string(label, name));
+        let labels = call.args.iter().skip(1);
+        let labels = labels.map(|label| string(label, name).map(str::to_owned));
         Ok(Typed::Vector(VectorExpr::SortByLabel(Box::new(
             SortByLabel {
                 of,
@@ -132,23 +134,21 @@ impl Compiler {
     }
 
     /// `histogram_quantile(φ, buckets)` or `histogram_quantiles(buckets, label, φ...)`
-    fn quantiles(&mut self, name: &str, args: &[&parser::Expr]) -> Result<Typed> {
-        let (of, phis, label) = match name {
+    fn quantiles(&mut self, call: &Call) -> Result<Typed> {
+        let (of, phis, label) = match call.function.name {
             "histogram_quantile" => (1, 0..1, None),
-            _ => (
+            name => (
                 0,
-                2..args.len(),
-                Some(string(argument(args, 1, name)?, name)?),
+                2..call.args.len(),
+                Some(string(argument(call, 1)?, name)?),
             ),
         };
-        let of = self.vector(argument(args, of, name)?, name)?;
+        let of = self.vector(argument(call, of)?)?;
         let phis = phis.map(|at| {
             Ok(Phi {
-                value: self.scalar(argument(args, at, name)?, name)?,
+                value: self.scalar(argument(call, at)?)?,
                 now: f64::NAN,
-                told: label
-                    .clone()
-                    .map(|label| (label, f64::NAN, Memo::default())),
+                told: label.map(|label| (label.to_owned(), f64::NAN, Memo::default())),
             })
         });
         let phis = phis.collect::<Result<_>>()?;
@@ -165,40 +165,39 @@ impl Compiler {
         ))))
     }
 
-    fn range_call(
-        &mut self,
-        name: &str,
-        function: RangeFunction,
-        args: &[&parser::Expr],
-    ) -> Result<Typed> {
-        if function == RangeFunction::First && self.compat == Compat::V2 {
-            return Err("first_over_time() is not known to Prometheus 2".into());
-        }
+    fn range_call(&mut self, call: &Call, function: RangeFunction) -> Result<Typed> {
+        let name = call.function.name;
         let (of, parameters) = match function {
             RangeFunction::Quantile => (1, 0..1),
             RangeFunction::PredictLinear => (0, 1..2),
             RangeFunction::Smoothed => (0, 1..3),
             _ => (0, 0..0),
         };
-        let of = argument(args, of, name)?;
+        let of = argument(call, of)?;
         let parameters = parameters
-            .map(|at| self.scalar(argument(args, at, name)?, name))
+            .map(|at| self.scalar(argument(call, at)?))
             .collect::<Result<Vec<_>>>()?;
-        let of = self.range(of, name)?;
+        let of = self.range(of)?;
         if self.compat == Compat::V3 && loses_its_subquery(function, &parameters, &of) {
-            return Err(format!(
-                "{name}() of a subquery with `@` finds nothing in Prometheus 3.14, a defect that later versions do not \
+            return refuse(
+                format!(
+                    "{name}() of a subquery with `@` finds nothing in Prometheus 3.14, a defect that later versions do not \
                  have (prometheus issue 18610); `@` inside the subquery works in all of them"
-            ));
+                ),
+                call.span,
+            );
         }
         if self.compat == Compat::V2
             && self.subqueries > 0
             && matches!(&of, RangeExpr::Selector { selector, .. } if selector.reference.at != At::Evaluation)
             && varies(function, &parameters)
         {
-            return Err(format!(
-                "{name}() of a selector with `@` inside a subquery loses samples from step to step in Prometheus 2, a defect"
-            ));
+            return refuse(
+                format!(
+                    "{name}() of a selector with `@` inside a subquery loses samples from step to step in Prometheus 2, a defect"
+                ),
+                call.span,
+            );
         }
         Ok(Typed::Vector(VectorExpr::Range(Box::new(RangeCall {
             function,
@@ -208,8 +207,8 @@ impl Compiler {
         }))))
     }
 
-    fn map_function(&mut self, name: &str, args: &[&parser::Expr]) -> Result<Option<MapFunction>> {
-        Ok(Some(match name {
+    fn map_function(&mut self, call: &Call) -> Result<Option<MapFunction>> {
+        Ok(Some(match call.function.name {
             "abs" => MapFunction::Abs,
             "ceil" => MapFunction::Ceil,
             "floor" => MapFunction::Floor,
@@ -235,65 +234,63 @@ impl Compiler {
             "acosh" => MapFunction::Trigonometric(Trigonometric::Acosh),
             "atanh" => MapFunction::Trigonometric(Trigonometric::Atanh),
             "round" => MapFunction::Round {
-                to: match args.get(1) {
-                    Some(to) => Some(self.scalar(to, name)?),
+                to: match call.args.get(1) {
+                    Some(to) => Some(self.scalar(to)?),
                     None => None,
                 },
             },
             "clamp" => MapFunction::Clamp {
-                min: self.scalar(argument(args, 1, name)?, name)?,
-                max: self.scalar(argument(args, 2, name)?, name)?,
+                min: self.scalar(argument(call, 1)?)?,
+                max: self.scalar(argument(call, 2)?)?,
             },
-            "clamp_min" => MapFunction::ClampMin(self.scalar(argument(args, 1, name)?, name)?),
-            "clamp_max" => MapFunction::ClampMax(self.scalar(argument(args, 1, name)?, name)?),
+            "clamp_min" => MapFunction::ClampMin(self.scalar(argument(call, 1)?)?),
+            "clamp_max" => MapFunction::ClampMax(self.scalar(argument(call, 1)?)?),
             _ => return Ok(None),
         }))
     }
 
-    fn label_replace(&mut self, args: &[&parser::Expr]) -> Result<Typed> {
-        let name = "label_replace";
-        let target = self.label_argument(args, 1, name)?;
-        let replacement = string(argument(args, 2, name)?, name)?;
+    fn label_replace(&mut self, call: &Call) -> Result<Typed> {
+        let name = call.function.name;
+        let target = self.label_argument(call, 1)?;
+        let replacement = string(argument(call, 2)?, name)?;
         // A source nobody has is no error: it reads as the empty string.
-        let source = string(argument(args, 3, name)?, name)?;
-        let regex = string(argument(args, 4, name)?, name)?;
-        let regex = self.regex(&regex, Parsed::whole(&regex, self.compat))?;
+        let source = string(argument(call, 3)?, name)?.to_owned();
+        let pattern = argument(call, 4)?;
+        let regex = string(pattern, name)?;
+        let regex = self.regex(regex, Parsed::whole(regex, self.compat), pattern.span())?;
         let how = RelabelHow::Replace {
             source,
-            replacement: Template::new(&replacement, &regex, self.compat),
+            replacement: Template::new(replacement, &regex, self.compat),
             regex,
         };
-        self.relabel(args, name, target, how)
+        self.relabel(call, target, how)
     }
 
-    fn label_join(&mut self, args: &[&parser::Expr]) -> Result<Typed> {
-        let name = "label_join";
-        let target = self.label_argument(args, 1, name)?;
-        let separator = string(argument(args, 2, name)?, name)?;
-        let sources = (3..args.len())
-            .map(|at| self.label_argument(args, at, name))
+    fn label_join(&mut self, call: &Call) -> Result<Typed> {
+        let target = self.label_argument(call, 1)?;
+        let separator = string(argument(call, 2)?, call.function.name)?.to_owned();
+        let sources = (3..call.args.len())
+            .map(|at| self.label_argument(call, at))
             .collect::<Result<_>>()?;
-        self.relabel(args, name, target, RelabelHow::Join { separator, sources })
+        self.relabel(call, target, RelabelHow::Join { separator, sources })
     }
 
-    fn label_argument(&self, args: &[&parser::Expr], at: usize, name: &str) -> Result<String> {
-        let label = string(argument(args, at, name)?, name)?;
-        if is_label_name(&label, self.compat) {
-            Ok(label)
-        } else {
-            Err(format!("{name}: {label:?} is not a label name"))
+    fn label_argument(&self, call: &Call, at: usize) -> Result<String> {
+        let name = call.function.name;
+        let argument = argument(call, at)?;
+        let label = string(argument, name)?;
+        match is_label_name(label, self.compat) {
+            true => Ok(label.to_owned()),
+            false => refuse(
+                format!("{name}: {label:?} is not a label name"),
+                argument.span(),
+            ),
         }
     }
 
-    fn relabel(
-        &mut self,
-        args: &[&parser::Expr],
-        name: &str,
-        target: String,
-        how: RelabelHow,
-    ) -> Result<Typed> {
+    fn relabel(&mut self, call: &Call, target: String, how: RelabelHow) -> Result<Typed> {
         Ok(Typed::Vector(VectorExpr::Relabel(Box::new(Relabel {
-            of: self.vector(argument(args, 0, name)?, name)?,
+            of: self.vector(argument(call, 0)?)?,
             target,
             how,
             memo: Memo::default(),
@@ -310,10 +307,12 @@ fn map(function: MapFunction, of: VectorExpr) -> Typed {
     })))
 }
 
-fn argument<'e>(args: &[&'e parser::Expr], at: usize, name: &str) -> Result<&'e parser::Expr> {
-    args.get(at)
-        .copied()
-        .ok_or_else(|| format!("{name}() needs at least {} arguments", at + 1))
+/// An argument; the checks of [`promql::parse`] have counted them.
+fn argument(call: &Call, at: usize) -> Result<&promql::Expr> {
+    match call.args.get(at) {
+        Some(argument) => Ok(argument),
+        None => refuse("an argument is missing", call.span),
+    }
 }
 
 /// Whether Prometheus 3.14 drops the call's subquery: one with `@` is wrapped for being the same at every step, and is
@@ -364,7 +363,7 @@ fn range_function(name: &str) -> Option<RangeFunction> {
         "stddev_over_time" => RangeFunction::Stddev,
         "stdvar_over_time" => RangeFunction::Stdvar,
         "quantile_over_time" => RangeFunction::Quantile,
-        "double_exponential_smoothing" => RangeFunction::Smoothed,
+        "double_exponential_smoothing" | "holt_winters" => RangeFunction::Smoothed,
         "mad_over_time" => RangeFunction::MedianDeviation,
         "ts_of_first_over_time" => RangeFunction::TimeOfFirst,
         "ts_of_last_over_time" => RangeFunction::TimeOfLast,
@@ -389,18 +388,16 @@ fn calendar_field(name: &str) -> Option<CalendarField> {
 }
 
 /// The labels of an `absent` result: those a literal selector asks for with one `=` and nothing else.
-fn absent_labels(expr: &parser::Expr) -> Labels {
-    let selector = match expr {
-        parser::Expr::Paren(paren) => return absent_labels(&paren.expr),
-        parser::Expr::VectorSelector(selector) => selector,
-        parser::Expr::MatrixSelector(matrix) => &matrix.vs,
+fn absent_labels(expr: &promql::Expr) -> Labels {
+    let matchers = match expr.bare() {
+        promql::Expr::Selector(selector) => &selector.matchers,
+        promql::Expr::Range(range) => &range.selector.matchers,
         _ => return Labels::default(),
     };
-    let matchers = &selector.matchers.matchers;
     let wanted = matchers.iter().filter(|matcher| {
-        matcher.name != METRIC_NAME
-            && matches!(matcher.op, MatchOp::Equal)
-            && matchers.iter().filter(|m| m.name == matcher.name).count() == 1
+        matcher.label != METRIC_NAME
+            && matcher.op == MatchOp::Equal
+            && matchers.iter().filter(|m| m.label == matcher.label).count() == 1
     });
-    Labels::from_pairs(wanted.map(|m| (m.name.as_str(), m.value.as_str())))
+    Labels::from_pairs(wanted.map(|m| (m.label.as_str(), m.value.as_str())))
 }

@@ -2,56 +2,64 @@
 
 use std::collections::HashMap;
 
-use promql_parser::parser::{self, BinModifier, LabelModifier, VectorMatchCardinality};
-
-use super::{Compiler, Result, Typed, is_label_name, spelling, string};
+use super::{Compiler, Result, Typed, mistyped, refuse, string};
 use crate::compat::Compat;
+use crate::eval::ratio::Offsets;
 use crate::expr::{
     Aggregate, AggregateOp, BinaryOp, Cardinality, Keep, Projection, ScalarExpr, SetOp,
     SetOperation, VectorExpr, VectorScalar, VectorVector, Yields,
 };
 use crate::intern::Places;
+use crate::promql::{self, Aggregator, Grouping, Matching, MatchingLabels, Operator, Side};
+use crate::sample::is_label_name;
 
 impl Compiler {
-    pub(super) fn aggregate(&mut self, aggregate: &parser::AggregateExpr) -> Result<VectorExpr> {
-        let name = spelling(aggregate.op);
-        let parameter = |compiler: &mut Self| match &aggregate.param {
-            Some(parameter) => compiler.scalar(parameter, &name),
-            None => Err(format!("{name} needs a parameter")),
+    pub(super) fn aggregate(&mut self, aggregate: &promql::Aggregate) -> Result<VectorExpr> {
+        let parameter = || match &aggregate.param {
+            Some(parameter) => Ok(parameter.as_ref()),
+            None => refuse("a parameter is missing", aggregate.span),
         };
-        let op = match name.as_str() {
-            "sum" => AggregateOp::Sum,
-            "avg" => AggregateOp::Avg,
-            "min" => AggregateOp::Min,
-            "max" => AggregateOp::Max,
-            "count" => AggregateOp::Count,
-            "group" => AggregateOp::Group,
-            "stddev" => AggregateOp::Stddev,
-            "stdvar" => AggregateOp::Stdvar,
-            "topk" => AggregateOp::TopK(parameter(self)?),
-            "bottomk" => AggregateOp::BottomK(parameter(self)?),
-            "quantile" => AggregateOp::Quantile(parameter(self)?),
-            "count_values" => {
-                let Some(parameter) = &aggregate.param else {
-                    return Err("count_values needs a label name".into());
-                };
-                let label = string(parameter, "count_values")?;
-                if !is_label_name(&label, self.compat) {
-                    return Err(format!("count_values: {label:?} is not a label name"));
+        let op = match aggregate.op {
+            Aggregator::Sum => AggregateOp::Sum,
+            Aggregator::Avg => AggregateOp::Avg,
+            Aggregator::Min => AggregateOp::Min,
+            Aggregator::Max => AggregateOp::Max,
+            Aggregator::Count => AggregateOp::Count,
+            Aggregator::Group => AggregateOp::Group,
+            Aggregator::Stddev => AggregateOp::Stddev,
+            Aggregator::Stdvar => AggregateOp::Stdvar,
+            Aggregator::TopK => AggregateOp::TopK(self.scalar(parameter()?)?),
+            Aggregator::BottomK => AggregateOp::BottomK(self.scalar(parameter()?)?),
+            Aggregator::Quantile => AggregateOp::Quantile(self.scalar(parameter()?)?),
+            Aggregator::CountValues => {
+                let label = string(parameter()?, "count_values")?;
+                if !is_label_name(label, self.compat) {
+                    return refuse(
+                        format!("count_values: {label:?} is not a label name"),
+                        parameter()?.span(),
+                    );
                 }
-                AggregateOp::CountValues(label)
+                AggregateOp::CountValues(label.to_owned())
             }
-            "limitk" if self.compat == Compat::V3 => {
-                return Err("limitk() is experimental and not supported: which series it takes depends on the order in which \
-                     Prometheus has stored them"
-                    .into());
+            Aggregator::LimitK => {
+                return refuse(
+                    "limitk() is experimental and not supported: which series it takes depends on the order in which \
+                     Prometheus has stored them",
+                    aggregate.span,
+                );
             }
-            other => return Err(format!("{other}() is experimental and not supported")),
+            Aggregator::LimitRatio => {
+                self.experimental("limit_ratio", aggregate.span);
+                AggregateOp::LimitRatio {
+                    ratio: self.scalar(parameter()?)?,
+                    offsets: Offsets::default(),
+                }
+            }
         };
-        let mut keep = match &aggregate.modifier {
+        let mut keep = match &aggregate.grouping {
             None => Keep::Only(Vec::new()),
-            Some(LabelModifier::Include(labels)) => Keep::Only(labels.labels.clone()),
-            Some(LabelModifier::Exclude(labels)) => Keep::Without(labels.labels.clone()),
+            Some(Grouping::By(labels)) => Keep::Only(labels.clone()),
+            Some(Grouping::Without(labels)) => Keep::Without(labels.clone()),
         };
         // The counted value's label is part of the group's identity.
         if let (AggregateOp::CountValues(label), Keep::Only(labels)) = (&op, &mut keep) {
@@ -59,45 +67,21 @@ impl Compiler {
         }
         Ok(VectorExpr::Aggregate(Box::new(Aggregate {
             op,
-            of: self.vector(&aggregate.expr, &name)?,
+            of: self.vector(&aggregate.expr)?,
             grouping: Projection::new(keep),
             places: Places::default(),
             groups: Vec::new(),
         })))
     }
 
-    pub(super) fn binary(&mut self, binary: &parser::BinaryExpr) -> Result<Typed> {
-        let name = spelling(binary.op);
-        let plain = BinModifier::default();
-        let modifier = binary.modifier.as_ref().unwrap_or(&plain);
-        if modifier.fill_values.lhs.is_some() || modifier.fill_values.rhs.is_some() {
-            return Err("fill, fill_left and fill_right are experimental and not supported".into());
-        }
+    pub(super) fn binary(&mut self, binary: &promql::Binary) -> Result<Typed> {
         let left = self.typed(&binary.lhs)?;
         let right = self.typed(&binary.rhs)?;
-        let set = match name.as_str() {
-            "and" => Some(SetOp::And),
-            "or" => Some(SetOp::Or),
-            "unless" => Some(SetOp::Unless),
-            _ => None,
+        let op = match operator(binary.op) {
+            Some(op) => op,
+            None => return set_operation(binary, left, right),
         };
-        if let Some(op) = set {
-            let (Typed::Vector(left), Typed::Vector(right)) = (left, right) else {
-                return Err(format!("{name} needs instant vectors on both sides"));
-            };
-            return Ok(Typed::Vector(VectorExpr::Set(Box::new(SetOperation {
-                op,
-                left,
-                right,
-                matching: Projection::new(matching(modifier)),
-                keys: Places::default(),
-                seen: Places::default(),
-            }))));
-        }
-        let Some(op) = operator(&name) else {
-            return Err(format!("the operator {name} is not supported"));
-        };
-        let outcome = match (op.is_comparison(), modifier.return_bool) {
+        let outcome = match (op.is_comparison(), binary.returns_bool) {
             (false, _) => Yields::Value,
             (true, false) => Yields::Filter,
             (true, true) => Yields::Bool,
@@ -119,40 +103,70 @@ impl Compiler {
                 outcome,
                 left,
                 right,
-                modifier,
+                &binary.matching,
                 self.compat,
             )),
-            _ => Err(format!(
-                "{name} needs numbers or instant vectors on both sides"
-            )),
+            (Typed::Scalar(_) | Typed::Vector(_), _) => mistyped(&binary.rhs),
+            _ => mistyped(&binary.lhs),
         }
     }
 }
 
-fn operator(name: &str) -> Option<BinaryOp> {
-    Some(match name {
-        "+" => BinaryOp::Add,
-        "-" => BinaryOp::Sub,
-        "*" => BinaryOp::Mul,
-        "/" => BinaryOp::Div,
-        "%" => BinaryOp::Mod,
-        "^" => BinaryOp::Pow,
-        "atan2" => BinaryOp::Atan2,
-        "==" => BinaryOp::Equal,
-        "!=" => BinaryOp::NotEqual,
-        ">" => BinaryOp::Greater,
-        ">=" => BinaryOp::GreaterEqual,
-        "<" => BinaryOp::Less,
-        "<=" => BinaryOp::LessEqual,
-        _ => return None,
+fn set_operation(binary: &promql::Binary, left: Typed, right: Typed) -> Result<Typed> {
+    let op = match binary.op {
+        Operator::And => SetOp::And,
+        Operator::Or => SetOp::Or,
+        Operator::Unless => SetOp::Unless,
+        op => {
+            return refuse(
+                format!("{op} works on native histograms, which are not supported"),
+                binary.op_span,
+            );
+        }
+    };
+    match (left, right) {
+        (Typed::Vector(left), Typed::Vector(right)) => {
+            Ok(Typed::Vector(VectorExpr::Set(Box::new(SetOperation {
+                op,
+                left,
+                right,
+                matching: Projection::new(matching(&binary.matching)),
+                keys: Places::default(),
+                seen: Places::default(),
+            }))))
+        }
+        (Typed::Vector(_), _) => mistyped(&binary.rhs),
+        _ => mistyped(&binary.lhs),
+    }
+}
+
+fn operator(op: Operator) -> Option<BinaryOp> {
+    Some(match op {
+        Operator::Add => BinaryOp::Add,
+        Operator::Sub => BinaryOp::Sub,
+        Operator::Mul => BinaryOp::Mul,
+        Operator::Div => BinaryOp::Div,
+        Operator::Mod => BinaryOp::Mod,
+        Operator::Pow => BinaryOp::Pow,
+        Operator::Atan2 => BinaryOp::Atan2,
+        Operator::Equal => BinaryOp::Equal,
+        Operator::NotEqual => BinaryOp::NotEqual,
+        Operator::Greater => BinaryOp::Greater,
+        Operator::GreaterEqual => BinaryOp::GreaterEqual,
+        Operator::Less => BinaryOp::Less,
+        Operator::LessEqual => BinaryOp::LessEqual,
+        Operator::And
+        | Operator::Or
+        | Operator::Unless
+        | Operator::TrimUpper
+        | Operator::TrimLower => return None,
     })
 }
 
-fn matching(modifier: &BinModifier) -> Keep {
-    match &modifier.matching {
-        None => Keep::Without(Vec::new()),
-        Some(LabelModifier::Include(labels)) => Keep::Only(labels.labels.clone()),
-        Some(LabelModifier::Exclude(labels)) => Keep::Without(labels.labels.clone()),
+fn matching(matching: &Matching) -> Keep {
+    match &matching.labels {
+        MatchingLabels::On(labels) => Keep::Only(labels.clone()),
+        MatchingLabels::Ignoring(labels) => Keep::Without(labels.clone()),
     }
 }
 
@@ -178,21 +192,21 @@ fn vector_vector(
     outcome: Yields,
     left: VectorExpr,
     right: VectorExpr,
-    modifier: &BinModifier,
+    written: &Matching,
     compat: Compat,
 ) -> Typed {
-    let matching = matching(modifier);
+    let matching = matching(written);
     let drop_name = !op.keeps_name(outcome, compat);
-    let group = |many_left: bool, labels: &promql_parser::label::Labels| Cardinality::Group {
-        many_left,
-        include: labels.labels.clone(),
-        memo: HashMap::new(),
-    };
-    let everything = Keep::AllBut(Vec::new());
-    let (cardinality, keep) = match &modifier.card {
-        VectorMatchCardinality::ManyToOne(labels) => (group(true, labels), everything),
-        VectorMatchCardinality::OneToMany(labels) => (group(false, labels), everything),
-        VectorMatchCardinality::OneToOne | VectorMatchCardinality::ManyToMany => {
+    let (cardinality, keep) = match &written.group {
+        Some(group) => {
+            let cardinality = Cardinality::Group {
+                many_left: group.many == Side::Left,
+                include: group.include.clone(),
+                memo: HashMap::new(),
+            };
+            (cardinality, Keep::AllBut(Vec::new()))
+        }
+        None => {
             let keep = match &matching {
                 Keep::Only(labels) => Keep::Only(labels.clone()),
                 Keep::Without(labels) | Keep::AllBut(labels) => Keep::AllBut(labels.clone()),

@@ -1,0 +1,88 @@
+// Answers what Prometheus' parser makes of expressions: an expression a line on stdin, an answer a line on stdout, texts in
+// hexadecimal.
+//
+// An answer is "=", the expression as Prometheus prints it, a tab, and what its tree is made of: each node's kind and first
+// byte, and in parentheses the nodes below, in the order written. Or it is "E", the byte each of its errors starts at, with commas
+// between, a tab, and the message of the first.
+package main
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+func main() {
+	out := bufio.NewWriterSize(os.Stdout, 1<<20)
+	defer out.Flush()
+	in := bufio.NewReaderSize(os.Stdin, 1<<20)
+	reader := parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		text, err := hex.DecodeString(strings.TrimSuffix(line, "\n"))
+		if err != nil {
+			panic(err)
+		}
+		expr, err := reader.ParseExpr(string(text))
+		if err == nil {
+			fmt.Fprintf(out, "=%s\t%s\n", hex.EncodeToString([]byte(expr.String())), tree(expr))
+			continue
+		}
+		var all parser.ParseErrors
+		var starts []string
+		if errors.As(err, &all) {
+			for _, one := range all {
+				starts = append(starts, fmt.Sprint(int(one.PositionRange.Start)))
+			}
+		}
+		fmt.Fprintf(out, "E%s\t%s\n", strings.Join(starts, ","), hex.EncodeToString([]byte(strings.ToValidUTF8(err.Error(), "?"))))
+	}
+}
+
+func tree(node parser.Node) string {
+	var kind string
+	children := parser.Children(node)
+	switch node := node.(type) {
+	case *parser.AggregateExpr:
+		kind = "aggregate"
+		slices.Reverse(children)
+	case *parser.BinaryExpr:
+		kind = "binary"
+	case *parser.Call:
+		kind = "call"
+	case *parser.MatrixSelector:
+		kind, children = "range", nil
+	case *parser.NumberLiteral:
+		kind = "number"
+	case *parser.ParenExpr:
+		kind = "paren"
+	case *parser.StringLiteral:
+		kind = "string"
+	case *parser.SubqueryExpr:
+		kind = "subquery"
+	case *parser.UnaryExpr:
+		kind = "unary"
+	case *parser.VectorSelector:
+		kind = "selector"
+	default:
+		panic(fmt.Sprintf("%T", node))
+	}
+	var below []string
+	for _, child := range children {
+		below = append(below, tree(child))
+	}
+	shown := fmt.Sprintf("%s@%d", kind, node.PositionRange().Start)
+	if below != nil {
+		shown += "(" + strings.Join(below, " ") + ")"
+	}
+	return shown
+}
