@@ -1,4 +1,5 @@
 //! Many drills in one go: live ones at the pace this machine can keep, virtual ones on all cores.
 
+pub(crate) mod given;
 pub(crate) mod live;
 pub(crate) mod simulate;

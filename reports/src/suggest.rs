@@ -10,6 +10,7 @@ mod diff;
 pub use candidate::{Candidate, Host, candidates};
 pub use diff::appended;
 
+use crate::record::AlertState;
 use crate::score::judge::Outcome;
 use crate::{DrillScore, Record, Replay, ScoreParams, Scorecard, pack::RulePack, score_drill};
 use std::collections::BTreeSet;
@@ -101,6 +102,15 @@ impl Scored {
         }
     }
 
+    /// The drills with an incident that is not caught in time.
+    fn lacking(&self) -> BTreeSet<usize> {
+        let all = self.drills.iter().enumerate();
+        let lacking = all.filter(|(drill, score)| {
+            (0..score.incidents.len()).any(|place| !self.in_time.contains(&(*drill, place)))
+        });
+        lacking.map(|(drill, _)| drill).collect()
+    }
+
     fn named(&self, (drill, place): Place) -> (String, String) {
         let score = &self.drills[drill];
         (
@@ -138,10 +148,15 @@ pub fn suggest<E>(
     let mut some = BTreeSet::new();
     let mut now = score(&some)?;
     loop {
+        let lacking = now.lacking();
+        let can_help = |place: &usize| {
+            let alert = &candidates[*place].alert;
+            lacking.iter().any(|drill| fires(&drills[*drill], alert))
+        };
         let mut best: Option<(usize, Scored)> = None;
-        for place in
-            (0..candidates.len()).filter(|place| !chosen.iter().any(|one| one.candidate == *place))
-        {
+        let is_chosen = |place: &usize| chosen.iter().any(|one| one.candidate == *place);
+        let places = (0..candidates.len()).filter(can_help);
+        for place in places.filter(|place| !is_chosen(place)) {
             some.insert(place);
             let tried = score(&some)?;
             some.remove(&place);
@@ -198,6 +213,12 @@ pub fn suggest<E>(
         after: now.tally,
         chosen,
     })
+}
+
+/// Whether a candidate ever fires in a drill: one that does not catches nothing there.
+fn fires(drill: &Drill, alert: &str) -> bool {
+    let mut transitions = drill.others.transitions.iter();
+    transitions.any(|one| one.alert == alert && one.to == AlertState::Firing)
 }
 
 /// What the pack and the candidates of these names make of a drill.

@@ -1,20 +1,20 @@
 //! `firedrill suggest`: the fewest rules of firedrill's own that catch what a pack misses, as a diff of its last file.
 
 use crate::args::{Routing, Suggest};
-use crate::drills::simulate::{Lines, on_all_cores, plans, threads};
+use crate::drills::given::{Given, Typed};
+use crate::drills::simulate::{Lines, on_all_cores};
 use crate::exit::Exit;
-use crate::failure::{Failure, both};
-use crate::inputs::{self, Named, Paging, Place};
+use crate::failure::Failure;
+use crate::inputs::{self, Paging};
 use crate::signals::Signals;
 use crate::terminal::Terminal;
 use firedrill_detector::text::counted;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{RuleReading, RuleText};
 use firedrill_reports::suggest::{Candidate, Drill, Host, appended, candidates, suggest};
-use firedrill_reports::{Record, bounds, render, replay};
+use firedrill_reports::{Record, render, replay};
 use firedrill_sim::drill::{self, Rules};
 use firedrill_sim::engine::virtual_time::VirtualOptions;
-use firedrill_sim::estimate::Estimate;
 use firedrill_sim::files::shown;
 use firedrill_sim::{builtin, files};
 
@@ -26,39 +26,25 @@ const SOURCE: (&str, &str) = ("firedrill", "critical");
 /// # Errors
 /// When an input is wrong or too large (nothing was started), no rule can be put at the end of the file, or it cannot be written.
 pub fn run(args: &Suggest, terminal: &Terminal) -> Result<Exit, Failure> {
-    let named = Named::new(&[
-        (Place::Rules, &args.rules.files),
-        (Place::ScenariosOrRecords, &args.inputs),
-    ]);
-    let named = match named.records.is_empty() {
-        true => named.with_scenarios(),
-        false => named,
+    let typed = Typed {
+        inputs: &args.inputs,
+        rules: &args.rules,
+        delivery: args.delivery,
+        routing: &Routing::default(),
+        world: &args.world,
+        seed: args.seed,
+        trials: 1,
+        jobs: args.jobs,
+        max_memory: args.max_memory,
     };
-    let named = named.with_rules_of(&args.rules.files).in_world(&args.world);
-    let inputs = both(
-        inputs::modelled(&named.scenarios, terminal),
-        inputs::records(&inputs::without_copies(&named.records, terminal)),
-    );
-    let records = inputs.as_ref().map_or(&[][..], |(_, records)| records);
-    let reading = inputs::reading_of(&args.rules.dialect, records, terminal);
-    let (rules, pack, (scenarios, records)) = inputs::rules_and(
-        &named,
-        &args.rules,
+    let Given {
+        rules,
+        pack,
+        plans,
+        records,
         reading,
-        (args.delivery, &Routing::default()),
-        inputs,
-        terminal,
-    )?;
-    let plans = plans(&scenarios, args.seed, 1)?;
-    inputs::bounded(&rules, &plans)?;
-    inputs::each(&records, |record| {
-        bounds::check_record(record, &rules.set).map_err(Failure::usage)
-    })?;
-    let threads = threads(args.jobs.fixed(), plans.len());
-    for plan in &plans {
-        let checked = Estimate::of(plan, true).check(&plan.name, args.max_memory.0, threads, 0);
-        checked.map_err(Failure::usage)?;
-    }
+        threads,
+    } = Given::new(&typed, terminal)?;
     let source = builtin::rules(SOURCE.0).ok_or_else(|| Failure::internal("no built-in rules"))?;
     let candidates = candidates(source.text, SOURCE.1);
     let adding = Adding::new(&rules, &pack, (reading, &args.rules.pages), &candidates)?;

@@ -2,22 +2,18 @@
 
 mod plan;
 
-use crate::args::Tune;
+use crate::args::{Tune, World};
 use crate::commands::run;
+use crate::drills::given::{Given, Typed};
 use crate::drills::live;
-use crate::drills::simulate::{Lines, on_all_cores, plans, threads};
+use crate::drills::simulate::{Lines, on_all_cores};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::failure::both;
-use crate::inputs;
-use crate::inputs::{Named, Place};
 use crate::signals::Signals;
 use crate::terminal::Terminal;
 use firedrill_detector::RuleFile;
 use firedrill_detector::text::counted;
 use firedrill_detector::tuning::Settings;
-use firedrill_reports::Record;
-use firedrill_reports::bounds;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::render;
 use firedrill_reports::tune::{
@@ -27,7 +23,6 @@ use firedrill_reports::tune::{
 use firedrill_sim::builtin;
 use firedrill_sim::drill::{self, Rules};
 use firedrill_sim::engine::virtual_time::VirtualOptions;
-use firedrill_sim::estimate::Estimate;
 use firedrill_sim::files::{self, LATEST, shown};
 use firedrill_sim::plan::Plan;
 use std::io;
@@ -59,47 +54,25 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
             "--drain-within asks about the plan: vary it, for example `--vary workers.NAME.processes=1..8`",
         ));
     }
-    let named = Named::new(&[
-        (Place::Rules, &args.rules.files),
-        (Place::ScenariosOrRecords, &args.inputs),
-    ]);
-    let named = match named.records.is_empty() {
-        true => named.with_scenarios(),
-        false => named,
+    let typed = Typed {
+        inputs: &args.inputs,
+        rules: &args.rules,
+        delivery: args.delivery,
+        routing: &args.routing,
+        world: &World::default(),
+        seed: args.seed,
+        trials: args.trials,
+        jobs: args.jobs,
+        max_memory: args.max_memory,
     };
-    let named = named.with_rules_of(&args.rules.files);
-    let inputs = both(
-        inputs::modelled(&named.scenarios, terminal),
-        inputs::records(&inputs::without_copies(&named.records, terminal)),
-    );
-    let records = inputs.as_ref().map_or(&[][..], |(_, records)| records);
-    let reading = inputs::reading_of(&args.rules.dialect, records, terminal);
-    let (rules, pack, (scenarios, records)) = inputs::rules_and(
-        &named,
-        &args.rules,
-        reading,
-        (args.delivery, &args.routing),
-        inputs,
-        terminal,
-    )?;
-    let was_routed = |record: &Record| record.header.alertmanager.is_some();
-    if pack.alertmanager().is_none() && records.iter().any(was_routed) {
-        terminal.say(
-            "an Alertmanager file said what was sent in some of the records; here it goes by severities, alert by alert: \
-             --alertmanager FILE goes by a file",
-        );
-    }
-    let plans = plans(&scenarios, args.seed, args.trials)?;
-    inputs::bounded(&rules, &plans)?;
-    inputs::each(&records, |record| {
-        bounds::check_record(record, &rules.set).map_err(Failure::usage)
-    })?;
-    let threads = threads(args.jobs.fixed(), plans.len());
-    for plan in &plans {
-        let estimate = Estimate::of(plan, true);
-        let checked = estimate.check(&plan.name, args.max_memory.0, threads, 0);
-        checked.map_err(Failure::usage)?;
-    }
+    let Given {
+        rules,
+        pack,
+        plans,
+        records,
+        threads,
+        ..
+    } = Given::new(&typed, terminal)?;
     let interval_ms = plans
         .first()
         .map(|plan| plan.evaluation_interval_ms)

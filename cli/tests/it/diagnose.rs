@@ -40,3 +40,39 @@ fn the_cause_is_named_with_evidence_and_remedy() {
     assert_eq!(code, Some(2));
     assert!(told.contains("nowhere"), "{told}");
 }
+
+#[test]
+fn a_run_of_several_scenarios_shows_what_each_cause_was_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = [
+        "run",
+        "--engine",
+        "virtual",
+        "--no-gate",
+        "--rules",
+        "firedrill",
+    ];
+    let run = |more: &[&str]| said(dir.path(), &[&run[..], more].concat());
+    let two = ["worker-crash-all", "redis-outage"];
+    let (code, out, told) = run(&[two[0], two[1], "--json"]);
+    assert_eq!(code, Some(0), "{told}");
+    let card: Value = serde_json::from_str(&out).unwrap();
+    let called = |cause: &str| {
+        let rows = card["causes"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["cause"] == cause);
+        row.unwrap()["called"].clone()
+    };
+    assert_eq!(
+        called("worker-crashed"),
+        serde_json::json!(["worker-crashed"])
+    );
+    assert_eq!(called("redis-down"), serde_json::json!(["redis-down"]));
+    let (_, out, _) = run(&two);
+    assert!(
+        out.contains("\nCAUSE           called          incidents\n"),
+        "{out}"
+    );
+    // Of one there is nothing to compare.
+    let (_, out, _) = run(&two[..1]);
+    assert!(!out.contains("\nCAUSE "), "{out}");
+}

@@ -105,10 +105,13 @@ fn ranged(expr: &Expr) -> Option<Ranged<'_>> {
     let Expr::Call(call) = expr else {
         return None;
     };
-    let mut ranges = call.args.iter().filter_map(|argument| match argument.bare() {
-        Expr::Range(range) => Some(range),
-        _ => None,
-    });
+    let mut ranges = call
+        .args
+        .iter()
+        .filter_map(|argument| match argument.bare() {
+            Expr::Range(range) => Some(range),
+            _ => None,
+        });
     let range = ranges.next()?;
     Some(Ranged {
         function: call.function.name,
