@@ -7,7 +7,7 @@ use firedrill_asynq::actor::{RunId, Ticket, Timer};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::op::Answer;
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// An actor, in one of its lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub(crate) enum Happening {
     Shutdown(Who),
     /// Between actors and Redis.
     Wire(Box<OnWire>),
+    /// A client's patience with an attempt of a call over the wire is over: the call's number, and which attempt.
+    TimesOut(u64, u32),
 }
 
 #[derive(Debug)]
@@ -80,24 +82,34 @@ impl Ord for Due {
     }
 }
 
-/// The event heap, and one event beside it: what comes soonest of what was pushed lately. A stream of arrivals, each of
-/// which pushes the next, mostly stays out of the heap.
+impl Due {
+    fn key(&self) -> (Time, u64) {
+        (self.at, self.seq)
+    }
+}
+
+/// The event heap, and beside it what needs no heap to be in order: the fewer there are in the heap, the faster it is.
 #[derive(Debug, Default)]
 pub(crate) struct EventQueue {
+    /// What comes soonest of what was pushed lately: a stream of arrivals, each of which pushes the next, mostly stays here.
     soon: Option<Due>,
+    /// What was pushed for the moment it was pushed at. All of it happens before time goes on.
+    at_once: VecDeque<Due>,
+    /// What was pushed in the order in which it happens.
+    in_order: VecDeque<Due>,
     heap: BinaryHeap<Reverse<Due>>,
+    /// When the last thing happened.
+    now: Option<Time>,
     seq: u64,
 }
 
 impl EventQueue {
     #[inline]
     pub(crate) fn push(&mut self, at: Time, what: Happening) {
-        self.seq += 1;
-        let due = Due {
-            at,
-            seq: self.seq,
-            what,
-        };
+        let due = self.due(at, what);
+        if self.now == Some(at) {
+            return self.at_once.push_back(due);
+        }
         match &mut self.soon {
             Some(soon) if due < *soon => {
                 let later = std::mem::replace(soon, due);
@@ -108,22 +120,44 @@ impl EventQueue {
         }
     }
 
+    /// The same, for what mostly comes to nothing and is as far off as what was pushed like this before.
+    pub(crate) fn push_in_order(&mut self, at: Time, what: Happening) {
+        if self.in_order.back().is_some_and(|last| last.at > at) {
+            return self.push(at, what);
+        }
+        let due = self.due(at, what);
+        self.in_order.push_back(due);
+    }
+
+    fn due(&mut self, at: Time, what: Happening) -> Due {
+        self.seq += 1;
+        let seq = self.seq;
+        Due { at, seq, what }
+    }
+
     /// The next thing to happen, if it does so before `end`.
     #[inline]
     pub(crate) fn pop(&mut self, end: Time) -> Option<(Time, Happening)> {
-        let from_heap = match (&self.soon, self.heap.peek()) {
-            (Some(soon), Some(Reverse(first))) => first < soon,
-            (None, Some(_)) => true,
-            (_, None) => false,
-        };
-        let due = if from_heap {
-            if self.heap.peek()?.0.at >= end {
-                return None;
-            }
+        const NEVER: (Time, u64) = (Time(i64::MAX), u64::MAX);
+        let key = |due: Option<&Due>| due.map_or(NEVER, Due::key);
+        let soon = key(self.soon.as_ref());
+        let heap = key(self.heap.peek().map(|Reverse(due)| due));
+        let at_once = key(self.at_once.front());
+        let in_order = key(self.in_order.front());
+        let first = soon.min(heap).min(at_once).min(in_order);
+        if first.0 >= end {
+            return None;
+        }
+        let due = if first == heap {
             self.heap.pop()?.0
+        } else if first == soon {
+            self.soon.take()?
+        } else if first == at_once {
+            self.at_once.pop_front()?
         } else {
-            self.soon.take_if(|soon| soon.at < end)?
+            self.in_order.pop_front()?
         };
+        self.now = Some(due.at);
         Some((due.at, due.what))
     }
 }
@@ -133,23 +167,41 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// What is pushed: when, and whether as in order; or nothing is, and the next thing happens.
+    fn step() -> impl Strategy<Value = Option<(i64, bool)>> {
+        prop::option::weighted(0.7, (0_i64..20, any::<bool>()))
+    }
+
     proptest! {
         #[test]
-        fn in_order_of_time_then_of_coming(times in prop::collection::vec(0_i64..20, 0..60)) {
+        fn in_order_of_time_then_of_coming(steps in prop::collection::vec(step(), 0..120)) {
+            const END: i64 = 15;
             let mut events = EventQueue::default();
-            for (number, at) in times.iter().enumerate() {
-                events.push(Time(*at), Happening::Scrape(number));
-            }
-            let mut expected: Vec<(i64, usize)> = times.iter().copied().zip(0..).collect();
-            expected.sort_unstable();
-            let popped: Vec<(i64, usize)> = std::iter::from_fn(|| events.pop(Time(15)))
-                .map(|(at, what)| match what {
+            let mut expected: Vec<(i64, usize)> = Vec::new();
+            let mut now = 0;
+            let pops = std::iter::repeat_n(&None, steps.len() + 1);
+            for (number, step) in steps.iter().chain(pops).enumerate() {
+                if let Some((after, in_order)) = step {
+                    let (at, what) = (now + after, Happening::Scrape(number));
+                    match in_order {
+                        true => events.push_in_order(Time(at), what),
+                        false => events.push(Time(at), what),
+                    }
+                    expected.push((at, number));
+                    continue;
+                }
+                let popped = events.pop(Time(END)).map(|(at, what)| match what {
                     Happening::Scrape(number) => (at.0, number),
                     other => panic!("{other:?}"),
-                })
-                .collect();
-            expected.retain(|(at, _)| *at < 15);
-            prop_assert_eq!(popped, expected);
+                });
+                let first = expected.iter().copied().min().filter(|(at, _)| *at < END);
+                prop_assert_eq!(popped, first);
+                if let Some((at, _)) = first {
+                    expected.retain(|due| Some(*due) != first);
+                    now = at;
+                }
+            }
+            prop_assert!(expected.iter().all(|(at, _)| *at >= END));
         }
     }
 }

@@ -208,6 +208,7 @@ impl<'p> World<'p> {
             }
             Happening::Answer(ref answer) => self.happen_to(answer.0, what),
             Happening::Wire(what) => self.stage.on_wire(*what),
+            Happening::TimesOut(call, attempt) => self.stage.times_out(call, attempt),
             Happening::Scrape(target) => {
                 let interval_ms = self.scrapes.interval_ms(target);
                 let again = self.stage.now.plus_millis(interval_ms);
@@ -283,7 +284,8 @@ impl<'p> World<'p> {
             | Happening::Ails(..)
             | Happening::StartsAgain(..)
             | Happening::Grows(_)
-            | Happening::Wire(_) => {}
+            | Happening::Wire(_)
+            | Happening::TimesOut(..) => {}
         }
     }
 

@@ -54,7 +54,8 @@ const ANSWERING: usize = 1;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    links: BTreeMap<Client, Link>,
+    /// That of the producer, then those of the processes.
+    links: Vec<Link>,
     redis_stopped: bool,
     /// When a script began that keeps it from answering.
     script_since: Option<Time>,
@@ -71,7 +72,7 @@ pub(crate) struct Wire {
 }
 
 /// One client's way to Redis.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Link {
     /// Each way.
     delay_ms: [i64; 2],
@@ -132,8 +133,6 @@ enum Freight {
 pub(crate) enum OnWire {
     /// Something arrives, at Redis or at its client.
     Arrives(Flight),
-    /// The client's patience with an attempt is over.
-    TimesOut(u64, u32),
     /// It makes its next attempt.
     Repeats(u64),
     /// The script that has run since then has run for so long that everybody is told.
@@ -147,6 +146,11 @@ fn client_of(who: Who) -> Client {
     }
 }
 
+/// Where its link is.
+fn place_of(client: Client) -> usize {
+    client.map_or(0, |number| usize::from(number) + 1)
+}
+
 impl Wire {
     /// Of a plan that does something to links or stops Redis.
     pub(crate) fn of(plan: &Plan) -> Option<Self> {
@@ -157,9 +161,13 @@ impl Wire {
             );
             stops || step.fault.needs_links()
         };
-        let names = || plan.processes().into_iter().map(|(name, _)| name);
-        plan.timeline.iter().any(needs).then(|| Self {
-            links: BTreeMap::new(),
+        if !plan.timeline.iter().any(needs) {
+            return None;
+        }
+        let processes = plan.processes().into_iter();
+        let names: Vec<String> = processes.map(|(name, _)| name).collect();
+        Some(Self {
+            links: vec![Link::default(); names.len() + 1],
             redis_stopped: false,
             script_since: None,
             calls: BTreeMap::new(),
@@ -167,7 +175,7 @@ impl Wire {
             held: Vec::new(),
             dice: rng::stream(plan.seed, "links"),
             points: Points::default(),
-            names: names().collect(),
+            names,
         })
     }
 
@@ -190,8 +198,8 @@ impl Wire {
         self.redis_stopped = false;
         self.script_since = None;
         let links = &self.links;
-        let is_cut = |client: &Client| links.get(client).is_some_and(|link| link.cut[ASKING]);
-        self.held.retain(|flight| is_cut(&flight.client));
+        self.held
+            .retain(|flight| links[place_of(flight.client)].cut[ASKING]);
     }
 
     /// What becomes of a call of a client.
@@ -208,13 +216,13 @@ impl Wire {
     }
 
     fn link(&mut self, client: Client) -> &mut Link {
-        self.links.entry(client).or_default()
+        &mut self.links[place_of(client)]
     }
 
     /// Whether what is under way that way gets through now.
-    fn passes(&mut self, client: Client, way: usize) -> bool {
+    fn passes(&self, client: Client, way: usize) -> bool {
         let stopped = self.redis_stopped && way == ASKING;
-        !stopped && !self.link(client).cut[way]
+        !stopped && !self.links[place_of(client)].cut[way]
     }
 
     /// When what is sent now arrives.
@@ -300,14 +308,15 @@ impl Stage<'_> {
             self.events.push(at, arrives);
             REDIS_TIMEOUT_MS
         };
-        let over = Happening::Wire(Box::new(OnWire::TimesOut(number, attempt)));
-        self.events.push(now.plus_millis(patience_ms), over);
+        // Most calls are answered before.
+        let over = Happening::TimesOut(number, attempt);
+        self.events
+            .push_in_order(now.plus_millis(patience_ms), over);
     }
 
     pub(crate) fn on_wire(&mut self, what: OnWire) {
         match what {
             OnWire::Arrives(flight) => self.arrives(flight),
-            OnWire::TimesOut(call, attempt) => self.times_out(call, attempt),
             OnWire::Repeats(call) => self.attempt(call),
             OnWire::Busy(since) => {
                 let runs = |wire: &Wire| wire.script_since == Some(since);
@@ -407,7 +416,7 @@ impl Stage<'_> {
         }
     }
 
-    fn times_out(&mut self, number: u64, attempt: u32) {
+    pub(crate) fn times_out(&mut self, number: u64, attempt: u32) {
         self.fails(number, attempt, "i/o timeout");
     }
 
@@ -483,7 +492,7 @@ impl Stage<'_> {
         for (number, client) in dialling {
             let passes = self
                 .wire
-                .as_mut()
+                .as_ref()
                 .is_some_and(|wire| wire.passes(client, ASKING) && wire.passes(client, ANSWERING));
             if passes {
                 self.attempt(number);
