@@ -197,6 +197,15 @@ fn tasks(record: &Record, plan: &Plan) -> Vec<String> {
             "tasks were lost by {step}, and there is no such step"
         ));
     }
+    for step in audit.costs.keys() {
+        let own = plan.remedies.iter().any(|remedy| remedy.id == *step);
+        let of_end = plan.step(step).and_then(|step| step.until.as_ref());
+        if !own && of_end.is_none_or(|until| until.remedy.is_none()) {
+            found.push(format!(
+                "a remedy of {step} cost something, and there is no such remedy"
+            ));
+        }
+    }
     // What has left the archive since does not tell how full it was.
     let keeps = plan.remedies.is_empty() && !has(Fault::loses_data);
     if audit.trimmed > 0 && keeps && audit.archived + 1 < u64::from(ARCHIVE_MAX) {

@@ -4,12 +4,14 @@ mod absences;
 mod archive;
 mod classes;
 mod coming;
+mod cost;
 mod evidence;
 mod harm;
 mod life;
 mod limits;
 
 pub use absences::{Absences, REDIS, way_of};
+pub(crate) use cost::End;
 pub(crate) use evidence::halted;
 pub use evidence::{ByHand, Evidence, Hand, Leftover, ProcessLedger, audit};
 pub(crate) use life::{Life, Rest};
@@ -18,8 +20,9 @@ use crate::plan::{Plan, Routes};
 use archive::Archive;
 use classes::Fate;
 use coming::Coming;
+use cost::Costs;
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::note::Intake;
+use firedrill_asynq::note::{Finish, Intake};
 use firedrill_asynq::settings::REDIS_TIMEOUT_MS;
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
 use firedrill_reports::waits::Waits;
@@ -56,6 +59,7 @@ pub(crate) struct Auditor {
     /// Of each queue.
     users: Vec<Users>,
     harm: Harm,
+    costs: Costs,
     audit: Audit,
     /// Of each workload entry.
     entries: Vec<Coming>,
@@ -109,6 +113,7 @@ impl Auditor {
                 .min(),
             users: vec![Users::default(); plan.queues.len()],
             harm: Harm::new(plan, origin, end),
+            costs: Costs::new(plan, origin),
             audit: Audit::default(),
             entries: workloads.map(|index| Coming::of(plan, index)).collect(),
             routes: Routes::of(plan, origin),
@@ -175,6 +180,29 @@ impl Auditor {
             life.unexplained |= !explained;
         }
         life.started(at);
+    }
+
+    /// An execution ended by itself.
+    pub(crate) fn finished(&mut self, life: &mut Life, at: Time, how: Finish) {
+        let has_failed = matches!(how, Finish::Failed | Finish::FailedByFault);
+        if let Some(by) = life.hurried_by.take().filter(|_| has_failed) {
+            self.costs.failed(by, life.last_start, at);
+        }
+        life.finished(at, how);
+    }
+
+    /// An execution, the latest of its task, died with its process.
+    pub(crate) fn killed(&mut self, life: &mut Life, end: End<'_>) {
+        let limits = self.limits.get(life.workload as usize);
+        self.costs.cut_off((life, end), limits, &self.absences);
+        life.killed(end.at);
+    }
+
+    /// An operator did something to a task; `by`: the step.
+    pub(crate) fn by_hand(&self, life: &mut Life, (at, what): (Time, Hand), by: &str) {
+        // Whoever does something to tasks is a step of the plan.
+        let number = self.costs.number(by).unwrap_or(cost::Number::MAX);
+        life.by_hand.push((at, what, number));
     }
 
     /// From these queues nobody takes tasks when the drill is over.
@@ -278,6 +306,7 @@ impl Auditor {
 
     pub(crate) fn finish(mut self) -> Audited {
         self.drop_the_oldest();
+        self.audit.costs = self.costs.told();
         let mut all = Waits::new();
         self.waits.iter().for_each(|queue| all.merge(&queue.counts));
         let quantile = |q| i64::try_from(all.quantile(q).unwrap_or(0)).unwrap_or(i64::MAX);

@@ -6,6 +6,7 @@ mod asynq_line;
 mod bounds;
 mod cleanup;
 mod cli;
+mod costs;
 mod diagnose;
 mod docker;
 mod faults;

@@ -1,6 +1,6 @@
 //! What is known of one task: when it was sent, and each execution.
 
-use super::Hand;
+use super::{Hand, cost};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::{Finish, Intake};
 use firedrill_asynq::op::{Deed, TaskState};
@@ -37,8 +37,10 @@ pub(crate) struct Life {
     pub(crate) in_doubt: bool,
     /// Moments at which a fault hurt this task.
     pub(crate) harmed: Vec<Time>,
-    /// What operators did to it, in order of time.
-    pub(crate) by_hand: Vec<(Time, Hand)>,
+    /// What operators did to it, in order of time, and by which remedy.
+    pub(crate) by_hand: Vec<(Time, Hand, cost::Number)>,
+    /// The remedy by which the latest execution began before its time.
+    pub(crate) hurried_by: Option<cost::Number>,
 }
 
 /// Where a task is in Redis when a drill is over.
@@ -73,6 +75,7 @@ impl Life {
             in_doubt: false,
             harmed: Vec::new(),
             by_hand: Vec::new(),
+            hurried_by: None,
         }
     }
 
@@ -83,19 +86,19 @@ impl Life {
 
     /// The last that an operator did to it, and when.
     pub(crate) fn last_by_hand(&self) -> Option<(Time, Hand)> {
-        self.by_hand.last().copied()
+        self.by_hand.last().map(|(at, what, _)| (*at, *what))
     }
 
     /// Whether an operator made it pending between `from` and `to`.
     pub(crate) fn was_run_by_hand(&self, from: Time, to: Time) -> bool {
         let mut done = self.by_hand.iter();
-        done.any(|(at, what)| *what == Hand::Did(Deed::Run) && (from..=to).contains(at))
+        done.any(|(at, what, _)| *what == Hand::Did(Deed::Run) && (from..=to).contains(at))
     }
 
     /// Place in the plan of the queue that it had been moved to by `at`, if it was.
     pub(crate) fn moved_to(&self, at: Time) -> Option<usize> {
-        let done = self.by_hand.iter().rev().filter(|(when, _)| *when <= at);
-        let mut places = done.filter_map(|(_, what)| match what {
+        let done = self.by_hand.iter().rev().filter(|(when, ..)| *when <= at);
+        let mut places = done.filter_map(|(_, what, _)| match what {
             Hand::Moved(place) => Some(*place),
             Hand::Did(_) => None,
         });
@@ -113,8 +116,8 @@ impl Life {
     /// When it went to the archive, last, by itself or by hand.
     pub(crate) fn archived_at(&self) -> Option<Time> {
         let archived = self.by_hand.iter().rev();
-        let mut archived = archived.filter(|(_, what)| *what == Hand::Did(Deed::Archive));
-        let by_hand = archived.next().map(|(at, _)| *at);
+        let mut archived = archived.filter(|(_, what, _)| *what == Hand::Did(Deed::Archive));
+        let by_hand = archived.next().map(|(at, ..)| *at);
         self.given_up_at().max(by_hand)
     }
 
@@ -122,8 +125,8 @@ impl Life {
     pub(crate) fn left_archive_at(&self) -> Option<Time> {
         let came = self.archived_at()?;
         let mut done = self.by_hand.iter();
-        let out = done.find(|(at, what)| *at >= came && *what != Hand::Did(Deed::Archive));
-        out.map(|(at, _)| *at)
+        let out = done.find(|(at, what, _)| *at >= came && *what != Hand::Did(Deed::Archive));
+        out.map(|(at, ..)| *at)
     }
 
     /// Since when it is in the archive, as far as is known.
@@ -167,6 +170,15 @@ impl Life {
     }
 
     pub(crate) fn started(&mut self, at: Time) {
+        let before = match self.starts {
+            0 => self.sent,
+            _ => self.last_start,
+        };
+        let mut done = self.by_hand.iter().rev();
+        let last = done.find(|(when, ..)| *when <= at);
+        self.hurried_by = last
+            .filter(|(when, what, _)| *when >= before && *what == Hand::Did(Deed::Run))
+            .map(|(_, _, by)| *by);
         self.starts += 1;
         self.first_start = self.first_start.min(at);
         self.last_start = at;

@@ -5,6 +5,7 @@ mod catalogue;
 mod causes;
 mod confidence;
 mod conservation;
+mod costs;
 mod faults;
 mod nothing_to_hit;
 mod queueing_theory;

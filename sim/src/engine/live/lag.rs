@@ -338,6 +338,7 @@ mod tests {
             process: "w-0".into(),
             entries,
             killed_at: None,
+            ended_by: None,
         };
         let ledgers = [ledger];
         let found = busy((&plan, &Absences::default()), &ledgers, &sent_at);

@@ -63,7 +63,7 @@ impl World<'_> {
             Some(Lever::Process(lever)) => self.pull_process(lever, turn, targets),
             Some(Lever::Redis(lever)) => self.pull_redis(lever, turn),
             Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what, turn),
-            Some(Lever::Tasks { queue, what }) => self.pull_tasks(&queue, &what),
+            Some(Lever::Tasks { queue, what }) => self.pull_tasks(&queue, &what, turn),
             Some(Lever::Link(lever)) => self.pull_link(lever, targets),
             Some(Lever::Point(lever)) => self.pull_point(lever, turn, targets),
             Some(Lever::Scrape { reachable }) => {
