@@ -433,6 +433,10 @@ pub struct Impact {
     /// Queues of the harmed tasks, in order. Since 1.2.
     #[serde(default)]
     pub queues: Vec<String>,
+    /// No task was there that it could harm: none came to a queue within its reach while it was on, and none had been waiting
+    /// there or was being worked on. Of incidents that are about nothing coming it is never said. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unmet: bool,
 }
 
 /// Proof of what happened to every task of the drill.
@@ -447,6 +451,9 @@ pub struct Audit {
     /// Refused because there was such a task: its id was taken, or its uniqueness lock. Since 1.2.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub duplicates: u64,
+    /// Of these: by a lock that was left behind without its task, so that nothing is done. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub locked_out: u64,
     /// Tasks with at least one successful execution.
     pub succeeded: u64,
     /// Of these: with more than one, so that what they do was done twice. Since 1.2.

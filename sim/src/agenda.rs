@@ -339,6 +339,10 @@ impl Step {
                 Harm::Queue(queue) => queue,
                 _ => "queue",
             },
+            On::Locks => match self.fault.harm() {
+                Harm::Task(task) => task,
+                _ => "locks",
+            },
             On::Redis | On::Workers | On::Clients | On::Targets => "redis",
         };
         vec![what.to_owned()]
@@ -376,6 +380,7 @@ impl Step {
                 Lever::Load(_) => "no arrival was affected",
                 Lever::Redis(_) => "the limit was not reached",
                 Lever::Queue { .. } => "there was no lease",
+                Lever::Locks { .. } => "no arrival was refused",
                 Lever::Resource { .. } => "nobody who used it was affected",
                 Lever::Life(_) => "no process was affected",
                 _ => "no handler was affected",

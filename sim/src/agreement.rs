@@ -6,6 +6,7 @@ mod scrapes;
 use crate::agenda::Phase;
 use crate::drill;
 use crate::fault::Fault;
+use crate::lever::Lever;
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
 use firedrill_asynq::clock::Time;
@@ -190,6 +191,12 @@ fn tasks(record: &Record, plan: &Plan) -> Vec<String> {
         found.push(format!(
             "{} tasks were rejected, {} of them unexplained, and no step has Redis away",
             audit.rejected, explained.rejected
+        ));
+    }
+    if audit.locked_out > 0 && !has(|fault| matches!(fault.begin(), Lever::Locks { .. })) {
+        found.push(format!(
+            "{} tasks were refused by locks that were left behind, and no step leaves any",
+            audit.locked_out
         ));
     }
     for step in audit.lost_in.keys().filter(|id| plan.step(id).is_none()) {

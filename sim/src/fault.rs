@@ -324,6 +324,7 @@ impl Fault {
                 | Lever::Point(_)
                 | Lever::Clock(_)
                 | Lever::Load(_)
+                | Lever::Locks { .. }
                 | Lever::Redis(RedisLever::Limit { .. })
                 | Lever::Queue {
                     what: QueueLever::LoseLeases,
@@ -444,6 +445,7 @@ faults! {
     "scheduler.duplicate" scheduler_duplicate SchedulerDuplicate;
     "queue.pause" queue_pause QueuePause;
     "lease.lose" lease_lose LeaseLose;
+    "lock.leave" lock_leave LockLeave;
     "task.garble" task_garble TaskGarble;
     "scrape.gap" scrape_gap ScrapeGap;
     "scrape.slow" scrape_slow ScrapeSlow;

@@ -2,8 +2,8 @@
 
 use crate::lever::{Arriving, Lever, LoadLever};
 use crate::plan::{
-    Arrival, ArrivalTimes, Arrivals, Births, Child, Dice, Execution, IdPattern, Plan, Routes, Step,
-    TaskPlan,
+    Arrival, ArrivalTimes, Arrivals, Births, Child, Dice, Execution, IdPattern, LeftLocks, Plan,
+    Routes, Step, TaskPlan,
 };
 use firedrill_asynq::actor::scheduler::{Periodic, Scheduler};
 use firedrill_asynq::actor::{Action, Actor, Event, Out, Ticket, Timer};
@@ -52,6 +52,9 @@ pub struct Producer<T: Task, M> {
     given_ids: Vec<bool>,
     /// How many tasks with a given id are not answered.
     named: BTreeMap<T::Id, u32>,
+    /// Locks that were left behind, and tasks that are not answered and will be refused by one: by the lock of which step.
+    left_locks: LeftLocks,
+    locked_out: BTreeMap<T::Id, usize>,
     stopped: bool,
     /// Steps of the timeline that have had an effect, until somebody is told.
     felt: Felt,
@@ -103,6 +106,8 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
                 .map(|task| task.task_id.is_some())
                 .collect(),
             named: BTreeMap::new(),
+            left_locks: LeftLocks::of(plan, origin),
+            locked_out: BTreeMap::new(),
             stopped: false,
             felt: Felt::default(),
         }
@@ -183,6 +188,11 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
         source.next_seq += 1;
         let submission = self.mint.mint(index, seq, now);
         let id = submission.message.id();
+        if !self.left_locks.is_empty()
+            && let Some(step) = self.left_locks.refuses(index, seq, now)
+        {
+            self.locked_out.insert(id.clone(), step);
+        }
         if self.given_ids[index] {
             *self.named.entry(id.clone()).or_default() += 1;
         }
@@ -269,6 +279,11 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
                     Ok(Reply::Enqueued(Accepted::IdConflict)) => Intake::Accepted,
                     _ => Intake::Rejected,
                 };
+                if let Some(step) = self.locked_out.remove(&id)
+                    && answer == Intake::Duplicate
+                {
+                    self.felt.by(step, now);
+                }
                 for scheduler in [&mut self.scheduler, &mut self.second]
                     .into_iter()
                     .flatten()
@@ -332,6 +347,17 @@ impl Messages {
         };
         let (id, delay_ms) = (child_id(child.id), child.delay_ms);
         self.submission(payload, id, delay_ms, now)
+    }
+
+    /// The uniqueness lock of a payload of a workload entry, whose tasks go where they go at `now`.
+    pub(crate) fn lock(&self, workload: usize, number: u64, now: Time) -> String {
+        let payload = Payload {
+            workload,
+            seq: number,
+            child: None,
+        };
+        let of_it = self.submission(payload, String::new(), 0, now);
+        of_it.message.unique_key
     }
 
     fn submission(

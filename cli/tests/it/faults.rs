@@ -69,6 +69,8 @@ fn scenario(case: &Case) -> String {
             "resources: { db: { pool: 2, wait_timeout: 10s }, api: { capacity: 8, wait_timeout: 10s, latency: { constant: 100ms } } }\n",
             ", uses: [ { resource: db, for: 100ms }, { resource: api } ]",
         ),
+        // Each payload comes every twenty seconds, long after the one before is done.
+        "uniqueness locks" => ("", ", unique: { ttl: 10m, keys: 40 }"),
         _ => ("", ""),
     };
     let keys = match case.keys.as_str() {

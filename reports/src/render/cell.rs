@@ -64,6 +64,7 @@ pub(super) fn classes(audit: &Audit) -> Option<(String, Tone)> {
             parts.push(format!("{count} {what}"));
         }
     };
+    tell(audit.locked_out, "refused by locks without a task");
     tell(audit.succeeded_twice, "succeeded more than once");
     tell(audit.archived_unstarted, "archived without a start");
     tell(audit.trimmed, "dropped from a full archive");

@@ -131,7 +131,7 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
             } => {
                 let of_id = lives.entry(id).or_default();
                 order.push((id, of_id.len()));
-                of_id.push(Life::sent(*at, *workload));
+                of_id.push(auditor.sent(*at, *workload));
             }
             // Of those that have the same id, the one that was sent first is answered first.
             Note::Answered { at, id, answer } => {

@@ -14,6 +14,7 @@ pub(crate) struct Life {
     given_up: Time,
     /// When the latest execution began.
     pub(crate) last_start: Time,
+    last_end: Time,
     /// Whether an execution has failed since then.
     pub(crate) failed: bool,
     /// Whether something happened to it that no step of the plan explains.
@@ -35,6 +36,8 @@ pub(crate) struct Life {
     pub(crate) answer: Option<Intake>,
     /// Whether it may be in Redis although that said otherwise.
     pub(crate) in_doubt: bool,
+    /// Whether its uniqueness lock was left behind by a task that there is not.
+    pub(crate) meets_left_lock: bool,
     /// Moments at which a fault hurt this task.
     pub(crate) harmed: Vec<Time>,
     /// What operators did to it, in order of time, and by which remedy.
@@ -63,6 +66,7 @@ impl Life {
             first_start: NEVER,
             given_up: NEVER,
             last_start: NEVER,
+            last_end: NEVER,
             failed: false,
             unexplained: false,
             delay_ms: -1,
@@ -73,6 +77,7 @@ impl Life {
             successes: 0,
             answer: None,
             in_doubt: false,
+            meets_left_lock: false,
             harmed: Vec::new(),
             by_hand: Vec::new(),
             hurried_by: None,
@@ -185,7 +190,16 @@ impl Life {
         self.failed = false;
     }
 
+    /// The last sign of life.
+    pub(crate) fn last_seen(&self) -> Time {
+        match self.last_end {
+            NEVER => self.last_sign(),
+            end => self.last_sign().max(end),
+        }
+    }
+
     pub(crate) fn finished(&mut self, at: Time, how: Finish) {
+        self.last_end = at;
         match how {
             Finish::Ok => self.successes += 1,
             Finish::Failed => self.failed(),
@@ -204,6 +218,7 @@ impl Life {
 
     /// An execution died with its process.
     pub(crate) fn killed(&mut self, at: Time) {
+        self.last_end = at;
         self.harmed.push(at);
     }
 }

@@ -28,6 +28,8 @@ pub(crate) fn scenario_with(kind: &fault::Kind, keys: &str) -> String {
             "resources: { db: { pool: 3, wait_timeout: 10s }, api: { capacity: 8, wait_timeout: 10s, latency: { constant: 100ms } } }\n",
             ", uses: [ { resource: db, for: 100ms }, { resource: api } ]",
         ),
+        // Each payload comes every ten seconds, long after the one before is done.
+        On::Locks => ("", ", unique: { ttl: 10m, keys: 40 }"),
         _ => ("", ""),
     };
     let keys = match keys {
@@ -197,6 +199,10 @@ fn what_a_fault_does_to_tasks_is_seen() {
         24 + 24,
         "{twice:?} {gone:?}"
     );
+    // A quarter of the payloads, for 3 of 8 minutes; none of them is a task, and their users are harmed.
+    let locked = audit_of("lock.leave");
+    assert!((150..210).contains(&locked.locked_out), "{locked:?}");
+    assert_eq!((locked.duplicates, locked.late), (locked.locked_out, 0), "{locked:?}");
     // Prometheus is blind, and nobody else notices.
     for name in ["scrape.gap", "scrape.slow", "exporter.down"] {
         let blind = audit_of(name);

@@ -1,6 +1,7 @@
 //! Tests of plans and of drills in virtual time.
 
 mod arrows;
+mod bad_steps;
 mod catalogue;
 mod causes;
 mod confidence;

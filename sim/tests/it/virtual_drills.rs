@@ -26,7 +26,7 @@ fn scenarios() -> BTreeMap<String, String> {
 }
 
 /// The runbook's rules, under a name that does not depend on the machine.
-fn runbook() -> Rules {
+pub(crate) fn runbook() -> Rules {
     let text = RuleText {
         name: "runbook.yml".into(),
         text: fs::read_to_string(project("scenarios/rules/runbook.yml")).unwrap(),

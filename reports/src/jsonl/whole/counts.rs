@@ -43,6 +43,8 @@ pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Imposs
         accepted,
         audit.intended,
     )?;
+    let locked_out = audit.locked_out;
+    at_most("tasks refused by locks left behind", locked_out, audit.duplicates)?;
     at_most("late tasks", audit.late, audit.enqueued)?;
     at_most("tasks run twice", audit.executed_twice, audit.enqueued)?;
     at_most(

@@ -223,6 +223,7 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
         Some(Lever::Exporters { there }) => Some(stand.pull_exporters(there, targets).await?),
         Some(Lever::SlowScrapes { ms }) => Some(stand.pull_slow_scrapes(ms, targets)),
         Some(Lever::Tasks { queue, what }) => Some(stand.pull_tasks(&queue, &what, turn).await),
+        Some(Lever::Locks { task, what }) => stand.pull_locks(&task, what).await,
         Some(Lever::Link(lever)) => Some(stand.pull_link(lever, targets).await),
         Some(Lever::Point(lever)) => stand.pull_point(lever, turn, targets),
         Some(Lever::Scrape { reachable }) => Some(stand.pull_scrape(reachable, targets)),

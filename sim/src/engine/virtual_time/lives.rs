@@ -56,7 +56,7 @@ impl TaskLives {
             Note::Sent {
                 at, id, workload, ..
             } => {
-                let life = Life::sent(*at, *workload);
+                let life = self.auditor.sent(*at, *workload);
                 match self.open.get(id) {
                     None => self.begin(*id, life),
                     Some(_) => self.namesakes.entry(*id).or_default().push_back(life),

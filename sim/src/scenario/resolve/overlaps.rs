@@ -7,6 +7,7 @@
 //! | a fault of Redis | another one |
 //! | `redis.failover`, before or after | another one: there is one replica; before its end, `link.demoted` |
 //! | `queue.pause` | another one of that queue |
+//! | `lock.leave` | another one of that task type |
 //! | a fault of links, or of targets | another one on one of the same |
 //! | a fault of Redis, or a link that is cut | `worker.restart` and whatever else starts workers: a worker does not start without Redis |
 //! | `worker.rolling-restart` | faults and remedies that stop or start one of its processes, and the end of the drill |
@@ -218,6 +219,10 @@ fn held_by_both(earlier: &Step, later: &Step) -> Option<String> {
         (On::Redis, On::Redis) => Some("Redis".to_owned()),
         (On::Queue, On::Queue) => match (earlier.fault.harm(), later.fault.harm()) {
             (Harm::Queue(one), Harm::Queue(other)) if one == other => Some(one.to_owned()),
+            _ => None,
+        },
+        (On::Locks, On::Locks) => match (earlier.fault.harm(), later.fault.harm()) {
+            (Harm::Task(one), Harm::Task(other)) if one == other => Some(one.to_owned()),
             _ => None,
         },
         (one, other) if one == other => {
