@@ -253,7 +253,10 @@ impl Auditor {
                 self.audit.duplicates += 1;
                 if life.meets_left_lock {
                     self.audit.locked_out += 1;
-                    self.harmed(self.place(life, life.sent), [(life.sent, life.sent)].into_iter());
+                    self.harmed(
+                        self.place(life, life.sent),
+                        [(life.sent, life.sent)].into_iter(),
+                    );
                 }
                 return;
             }

@@ -62,15 +62,26 @@ fn wrong_remedies_show_their_cost_and_right_ones_none_on_both_engines() {
         };
         let count = |id: &str, what: &str| {
             let cost = cost(id);
-            cost[what].as_u64().unwrap_or_else(|| panic!("{id} {what}: {cost}"))
+            cost[what]
+                .as_u64()
+                .unwrap_or_else(|| panic!("{id} {what}: {cost}"))
         };
         let told = format!("{engine}: {remedies:#?}");
         // Payments of 40 s, two a second, fail again at once.
-        assert!((70..=90).contains(&count("hurry", "executions_failed_again")), "{told}");
+        assert!(
+            (70..=90).contains(&count("hurry", "executions_failed_again")),
+            "{told}"
+        );
         // All that have failed until then, but those that the storm's end would have found without any attempt left: none.
-        assert!((140..=165).contains(&count("archive", "tasks_archived")), "{told}");
+        assert!(
+            (140..=165).contains(&count("archive", "tasks_archived")),
+            "{told}"
+        );
         // Exports of the last three minutes.
-        assert!((2..=3).contains(&count("restart", "executions_cut_off")), "{told}");
+        assert!(
+            (2..=3).contains(&count("restart", "executions_cut_off")),
+            "{told}"
+        );
         let seconds = cost("restart")["work_lost_seconds"].as_f64().unwrap();
         assert!((120.0..420.0).contains(&seconds), "{told}");
         assert_eq!(count("restart", "tasks_archived"), 0, "{told}");

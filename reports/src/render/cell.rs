@@ -164,12 +164,25 @@ fn cost(remedy: &RemedyScore) -> (String, Tone) {
         _ => parts.push(format!("{count} {more}")),
     };
     tell(cost.cut_off, "execution cut off", "executions cut off");
-    tell(cost.failed_again, "execution failed again", "executions failed again");
-    let (one, more) = ("task archived with attempts left", "tasks archived with attempts left");
+    tell(
+        cost.failed_again,
+        "execution failed again",
+        "executions failed again",
+    );
+    let (one, more) = (
+        "task archived with attempts left",
+        "tasks archived with attempts left",
+    );
     tell(cost.archived, one, more);
-    let (one, more) = ("task deleted with attempts left", "tasks deleted with attempts left");
+    let (one, more) = (
+        "task deleted with attempts left",
+        "tasks deleted with attempts left",
+    );
     tell(cost.deleted, one, more);
-    let (one, more) = ("task moved to where nobody takes it", "tasks moved to where nobody takes them");
+    let (one, more) = (
+        "task moved to where nobody takes it",
+        "tasks moved to where nobody takes them",
+    );
     tell(cost.stranded, one, more);
     if cost.work_lost_ms > 0 {
         parts.push(format!("{} of work lost", span(cost.work_lost_ms)));

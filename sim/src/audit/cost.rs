@@ -226,14 +226,22 @@ fn is_doomed(plan: &Plan, task: &TaskPlan) -> bool {
     let fails = |share: f64| share >= 1.0;
     let is_of = |only: &Option<String>| only.as_ref().is_none_or(|only| *only == task.task);
     let by_fault = |fault: &Fault| match fault.handlers() {
-        Some(HandlerLever::Fail { task: of, share, attempts, .. }) => {
-            of == task.task && fails(share) && attempts.is_none()
-        }
-        Some(HandlerLever::Panic { task: of, share, .. }) => is_of(&of) && fails(share),
+        Some(HandlerLever::Fail {
+            task: of,
+            share,
+            attempts,
+            ..
+        }) => of == task.task && fails(share) && attempts.is_none(),
+        Some(HandlerLever::Panic {
+            task: of, share, ..
+        }) => is_of(&of) && fails(share),
         // The same task does at each attempt.
         Some(HandlerLever::Crash { task: of, .. }) => of == task.task,
         _ => false,
     };
-    let mut stays = plan.timeline.iter().filter(|step| step.is_on(plan.duration_ms - 1));
+    let mut stays = plan
+        .timeline
+        .iter()
+        .filter(|step| step.is_on(plan.duration_ms - 1));
     fails(task.fail_share) || stays.any(|step| by_fault(&step.fault))
 }

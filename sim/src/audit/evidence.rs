@@ -311,6 +311,8 @@ fn open_executions(ledger: &ProcessLedger) -> Vec<(&str, Time)> {
             Note::Sent { .. } | Note::Answered { .. } | Note::GivenUp { .. } => {}
         }
     }
-    let last = open.into_iter().map(|((id, _), began)| Some((id, *began.last()?)));
+    let last = open
+        .into_iter()
+        .map(|((id, _), began)| Some((id, *began.last()?)));
     last.flatten().collect()
 }

@@ -121,7 +121,9 @@ impl Harm {
     pub(super) fn meets(&mut self, queue: usize, (from, to): Span) {
         let windows = &self.windows;
         self.unmet.retain(|(incident, (starts, stops))| {
-            let of_queue = windows.get(*incident).and_then(|of| of.get(queue)?.as_ref());
+            let of_queue = windows
+                .get(*incident)
+                .and_then(|of| of.get(queue)?.as_ref());
             of_queue.is_none() || to < *starts || from > *stops
         });
     }

@@ -613,7 +613,11 @@ fn what_is_deleted_by_hand_lost_orphaned_and_stuck_is_told_apart() {
     let waiting = accepted(&auditor, 1, 590);
     close(&mut auditor, &waiting, Some(rest(TaskState::Pending)));
     let mut archived = accepted(&auditor, 0, 410);
-    auditor.by_hand(&mut archived, (at(520), Hand::Did(Deed::Archive)), "archive");
+    auditor.by_hand(
+        &mut archived,
+        (at(520), Hand::Did(Deed::Archive)),
+        "archive",
+    );
     close(&mut auditor, &archived, Some(rest(TaskState::Archived)));
     let audited = auditor.finish();
     let audit = &audited.audit;

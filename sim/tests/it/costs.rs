@@ -64,7 +64,10 @@ fn a_restart_during_long_jobs_throws_their_work_away() {
     let scale = "  - { id: mend, at: 9m, remedy: workers.scale, worker: w, to: 1 }\n";
     let (rolled, scaled) = (cost_of(rolling).unwrap(), cost_of(scale).unwrap());
     assert!(rolled.cut_off >= 3, "{rolled:?}");
-    assert!(scaled.cut_off >= 1 && scaled.cut_off < cost.cut_off, "{scaled:?}");
+    assert!(
+        scaled.cut_off >= 1 && scaled.cut_off < cost.cut_off,
+        "{scaled:?}"
+    );
 }
 
 #[test]
@@ -78,11 +81,21 @@ fn whoever_archives_or_deletes_all_retries_of_a_storm_throws_jobs_away() {
         ));
         let audit = audit_of(&text);
         let cost = audit.costs["mend"];
-        assert_eq!((cost.cut_off, cost.failed_again, cost.work_lost_ms), (0, 0, 0));
+        assert_eq!(
+            (cost.cut_off, cost.failed_again, cost.work_lost_ms),
+            (0, 0, 0)
+        );
         // Payments of three minutes, two a second; the poison among them would have failed for ever.
-        assert!((300..=365).contains(&(cost.archived + cost.deleted)), "{cost:?}");
+        assert!(
+            (300..=365).contains(&(cost.archived + cost.deleted)),
+            "{cost:?}"
+        );
         // Without the remedy they would have been done.
-        assert_eq!(audit.succeeded + cost.archived + cost.deleted, without.succeeded, "{audit:?} {without:?}");
+        assert_eq!(
+            audit.succeeded + cost.archived + cost.deleted,
+            without.succeeded,
+            "{audit:?} {without:?}"
+        );
         (archived, deleted) = (archived + cost.archived, deleted + cost.deleted);
     }
     assert_eq!(archived, deleted);
@@ -100,16 +113,21 @@ fn whoever_deletes_what_waits_throws_jobs_away() {
 
 #[test]
 fn whoever_runs_retries_while_nothing_is_mended_has_them_fail_again() {
-    let early = "  - { id: mend, at: 4m, remedy: tasks.run, queue: default, state: retry, task: pay }\n";
+    let early =
+        "  - { id: mend, at: 4m, remedy: tasks.run, queue: default, state: retry, task: pay }\n";
     let cost = cost_of(early).unwrap();
     assert!((230..=245).contains(&cost.failed_again), "{cost:?}");
     let seconds = cost.work_lost_ms as f64 / 1e3;
-    assert!((seconds - cost.failed_again as f64 * 0.1).abs() < 1.0, "{cost:?}");
+    assert!(
+        (seconds - cost.failed_again as f64 * 0.1).abs() < 1.0,
+        "{cost:?}"
+    );
 }
 
 #[test]
 fn whoever_moves_tasks_to_where_nobody_serves_strands_them() {
-    let away = "  - { id: mend, at: 5m, remedy: task.move, task: pay, queue: default, to: apart }\n";
+    let away =
+        "  - { id: mend, at: 5m, remedy: task.move, task: pay, queue: default, to: apart }\n";
     let cost = cost_of(away).unwrap();
     assert!(cost.stranded > 300, "{cost:?}");
 }

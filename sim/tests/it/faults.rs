@@ -202,7 +202,11 @@ fn what_a_fault_does_to_tasks_is_seen() {
     // A quarter of the payloads, for 3 of 8 minutes; none of them is a task, and their users are harmed.
     let locked = audit_of("lock.leave");
     assert!((150..210).contains(&locked.locked_out), "{locked:?}");
-    assert_eq!((locked.duplicates, locked.late), (locked.locked_out, 0), "{locked:?}");
+    assert_eq!(
+        (locked.duplicates, locked.late),
+        (locked.locked_out, 0),
+        "{locked:?}"
+    );
     // Prometheus is blind, and nobody else notices.
     for name in ["scrape.gap", "scrape.slow", "exporter.down"] {
         let blind = audit_of(name);

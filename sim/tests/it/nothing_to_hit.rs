@@ -97,7 +97,11 @@ fn judged(text: &str) -> Option<DrillScore> {
     let scenario = Scenario::parse("s.yaml", text).ok()?;
     let plan = Plan::resolve(&scenario, &PlanOptions::default()).ok()?;
     let rules = runbook();
-    let alerts: Vec<String> = rules.set.alerts().map(|alert| alert.name.to_owned()).collect();
+    let alerts: Vec<String> = rules
+        .set
+        .alerts()
+        .map(|alert| alert.name.to_owned())
+        .collect();
     let pack = RulePack::parse(&rules.texts, &alerts).unwrap();
     let record = drill::simulate(&plan, &rules, VirtualOptions::default(), true);
     Some(score_recorded(&record, &pack, &ScoreParams::default()))
@@ -112,10 +116,16 @@ fn harmless(text: &str) -> [(&'static str, String); 4] {
         processes,
         "workers: [{ name: other, processes: 2, concurrency: 4, queues: [default] }, { name: w, processes: 2, queues: [idle]",
     );
-    let beside = beside.replace("wait_objective: 30s } }\n", "wait_objective: 30s }, idle: { priority: 1 } }\n");
+    let beside = beside.replace(
+        "wait_objective: 30s } }\n",
+        "wait_objective: 30s }, idle: { priority: 1 } }\n",
+    );
     let later = text.replace("poisson: 4/s", "poisson: 4/s, from: 6m");
     let later = later.replace("@every 15s", "0 0 1 1 *");
-    let never = text.replace("arrivals: { poisson: 4/s }", "arrivals: { burst: { count: 5, at: 70s } }");
+    let never = text.replace(
+        "arrivals: { poisson: 4/s }",
+        "arrivals: { burst: { count: 5, at: 70s } }",
+    );
     let never = never.replace("@every 15s", "0 0 1 1 *");
     [
         ("all is done before", done),
@@ -132,7 +142,10 @@ fn a_drill_in_which_nobody_could_be_harmed_gets_no_verdict() {
     let mut judged_drills = 0;
     for kind in fault::KINDS.iter().filter(|kind| kind.live_only.is_empty()) {
         // Prometheus is blind whether anybody works or not.
-        if ["scrape.", "exporter."].iter().any(|prefix| kind.name.starts_with(prefix)) {
+        if ["scrape.", "exporter."]
+            .iter()
+            .any(|prefix| kind.name.starts_with(prefix))
+        {
             continue;
         }
         for keys in kind.examples {
@@ -140,7 +153,11 @@ fn a_drill_in_which_nobody_could_be_harmed_gets_no_verdict() {
                 // What hits all hits those who work, too.
                 let hits_some = matches!(kind.on, On::Workers | On::Clients);
                 let is_of_others = how.starts_with("it hits others");
-                if is_of_others && (!hits_some || text.contains("select: [producer]") || text.contains("select: all")) {
+                if is_of_others
+                    && (!hits_some
+                        || text.contains("select: [producer]")
+                        || text.contains("select: all"))
+                {
                     continue;
                 }
                 let Some(score) = judged(&text) else { continue };
@@ -172,10 +189,20 @@ fn a_drill_in_which_somebody_was_harmed_gets_one() {
 /// A long task that is in a worker's hands when it is stopped was there, although none comes any more.
 #[test]
 fn who_is_worked_on_is_there() {
-    let stop = fault::KINDS.iter().find(|kind| kind.name == "worker.stop").unwrap();
+    let stop = fault::KINDS
+        .iter()
+        .find(|kind| kind.name == "worker.stop")
+        .unwrap();
     let text = scenario_with(stop, "")
         .replace("poisson: 4/s", "burst: { count: 8, at: 70s }")
         .replace("constant: 500ms", "constant: 4m");
     let score = judged(&text).unwrap();
-    assert!(!score.inconclusive.iter().any(|why| why.contains("no task was there")), "{:?}", score.inconclusive);
+    assert!(
+        !score
+            .inconclusive
+            .iter()
+            .any(|why| why.contains("no task was there")),
+        "{:?}",
+        score.inconclusive
+    );
 }

@@ -44,7 +44,11 @@ pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Imposs
         audit.intended,
     )?;
     let locked_out = audit.locked_out;
-    at_most("tasks refused by locks left behind", locked_out, audit.duplicates)?;
+    at_most(
+        "tasks refused by locks left behind",
+        locked_out,
+        audit.duplicates,
+    )?;
     at_most("late tasks", audit.late, audit.enqueued)?;
     at_most("tasks run twice", audit.executed_twice, audit.enqueued)?;
     at_most(
@@ -76,7 +80,11 @@ pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Imposs
     )?;
     at_most("stranded tasks", costs(|cost| cost.stranded), audit.stuck)?;
     let failed = costs(|cost| cost.failed_again);
-    at_most("executions that failed again", failed, audit.failed_executions)?;
+    at_most(
+        "executions that failed again",
+        failed,
+        audit.failed_executions,
+    )?;
     let found = &audit.unexplained;
     at_most("unexplained rejections", found.rejected, audit.rejected)?;
     at_most("unexplained losses", found.lost, audit.lost)?;

@@ -92,7 +92,14 @@ fn an_attempt_that_was_over_is_no_loss() {
     auditor.started(&mut life, at(20));
     let (process, by) = ("w-0", Some("mend"));
     // It has timed out after 200 s.
-    auditor.killed(&mut life, End { at: at(310), process, by });
+    auditor.killed(
+        &mut life,
+        End {
+            at: at(310),
+            process,
+            by,
+        },
+    );
     auditor.close(&life, Some(rest(TaskState::Retry)), String::new);
     assert_eq!(auditor.finish().audit.costs, BTreeMap::new());
 }
@@ -106,7 +113,11 @@ const BY_HAND: &str = "\
 ";
 
 /// The costs of a drill with one task, of this workload entry, to which this was done; `left`: where it is in the end.
-fn by_hand(entry: u32, done: &[(i64, Hand, &str)], left: Option<TaskState>) -> BTreeMap<String, Cost> {
+fn by_hand(
+    entry: u32,
+    done: &[(i64, Hand, &str)],
+    left: Option<TaskState>,
+) -> BTreeMap<String, Cost> {
     let plan = plan(BY_HAND);
     let mut auditor = Auditor::new(&plan, at(0), at(600));
     auditor.halt(&BTreeSet::from(["away".to_owned()]));
@@ -142,7 +153,10 @@ fn what_would_have_been_tried_again_is_lost_to_whoever_archived_or_deleted_it() 
     assert_eq!(by_hand(0, &[archive], in_archive), one("archive", archived));
     assert_eq!(by_hand(0, &[delete], None), one("delete", deleted));
     // Whoever sweeps the archive takes nothing that would have been tried again.
-    assert_eq!(by_hand(0, &[archive, sweep], None), one("archive", archived));
+    assert_eq!(
+        by_hand(0, &[archive, sweep], None),
+        one("archive", archived)
+    );
     assert_eq!(by_hand(0, &[sweep], None), BTreeMap::new());
     // It was run again after all, or it fails whatever is done.
     let waits = Some(TaskState::Pending);

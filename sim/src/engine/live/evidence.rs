@@ -203,7 +203,11 @@ mod tests {
                 left.get_or_insert(held.left());
                 meddle(&path);
             }
-            let (ledgers, damaged) = read(left.into_iter().map(|left| Ended::new(left, None)).collect());
+            let (ledgers, damaged) = read(
+                left.into_iter()
+                    .map(|left| Ended::new(left, None))
+                    .collect(),
+            );
             (ledgers[0].entries.len(), damaged)
         })
     }

@@ -325,7 +325,7 @@ impl Fleet {
             let ended = self.ended(&name, clock);
             if let Some(child) = self.running.remove(&name) {
                 self.ledgers
-                .push(Ended::new(child.into_ledger(), Some(ended)));
+                    .push(Ended::new(child.into_ledger(), Some(ended)));
             }
             self.begin_anew(&[name], clock).await?;
             started += 1;

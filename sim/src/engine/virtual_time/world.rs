@@ -88,7 +88,7 @@ impl<'p> World<'p> {
             loads: plan
                 .timeline
                 .iter()
-                .any(|step| matches!(step.fault.begin(), Lever::Load(_))),
+                .any(|step| matches!(step.fault.begin(), Lever::Load(_) | Lever::Locks { .. })),
             processes: processes
                 .into_iter()
                 .map(|(name, worker)| Process::new(plan, name, worker))
