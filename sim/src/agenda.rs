@@ -381,6 +381,7 @@ impl Step {
                 Lever::Redis(_) => "the limit was not reached",
                 Lever::Queue { .. } => "there was no lease",
                 Lever::Locks { .. } => "no arrival was refused",
+                Lever::Again { .. } => "Redis took all that came",
                 Lever::Resource { .. } => "nobody who used it was affected",
                 Lever::Life(_) => "no process was affected",
                 _ => "no handler was affected",

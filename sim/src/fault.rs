@@ -324,6 +324,7 @@ impl Fault {
                 | Lever::Point(_)
                 | Lever::Clock(_)
                 | Lever::Load(_)
+                | Lever::Again { .. }
                 | Lever::Locks { .. }
                 | Lever::Redis(RedisLever::Limit { .. })
                 | Lever::Queue {
@@ -441,6 +442,7 @@ faults! {
     "link.repeat" link_repeat LinkRepeat;
     "producer.stop" producer_stop ProducerStop;
     "producer.surge" producer_surge ProducerSurge;
+    "producer.retry" producer_retry ProducerRetry;
     "scheduler.stop" scheduler_stop SchedulerStop;
     "scheduler.duplicate" scheduler_duplicate SchedulerDuplicate;
     "queue.pause" queue_pause QueuePause;

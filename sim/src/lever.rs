@@ -53,6 +53,11 @@ pub enum Lever {
     Life(LifeLever),
     /// To what is enqueued; the producer knows the plan and the time.
     Load(LoadLever),
+    /// To what is enqueued and not taken: it is sent again. The producer knows the plan and the time.
+    Again {
+        /// How long after each refusal, virtual milliseconds.
+        every_ms: i64,
+    },
     /// To calls of the step's clients, each at a point of asynq's protocol.
     Point(PointLever),
     /// The step's targets cannot be scraped, or can be again.

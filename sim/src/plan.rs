@@ -781,6 +781,15 @@ impl Plan {
         faults.any(|step| loses(step.fault.begin()))
     }
 
+    /// The step while which what is sent at `at_ms` is sent again where it is not taken, and how long after, virtual milliseconds.
+    pub(crate) fn sends_again(&self, at_ms: i64) -> Option<(usize, i64)> {
+        let mut steps = self.timeline.iter().enumerate();
+        steps.find_map(|(index, step)| match step.fault.begin() {
+            Lever::Again { every_ms } if step.is_on(at_ms) => Some((index, every_ms)),
+            _ => None,
+        })
+    }
+
     /// Ids of the tasks that a step puts into a queue with a message that nobody can decode.
     pub(crate) fn garbled_ids(&self, step: usize) -> Vec<String> {
         let step = &self.timeline[step];

@@ -55,9 +55,63 @@ pub struct Producer<T: Task, M> {
     /// Locks that were left behind, and tasks that are not answered and will be refused by one: by the lock of which step.
     left_locks: LeftLocks,
     locked_out: BTreeMap<T::Id, usize>,
+    again: Again<T>,
     stopped: bool,
     /// Steps of the timeline that have had an effect, until somebody is told.
     felt: Felt,
+}
+
+/// What is sent again where it is not taken, while steps have it so.
+struct Again<T: Task> {
+    /// Of each step: its index, when it is on, and how long after a refusal.
+    steps: Vec<(usize, Span, i64)>,
+    /// What was sent meanwhile and is not answered, or waits.
+    sent: BTreeMap<T::Id, Submission<T>>,
+    /// Those that wait, by the numbers of their timers.
+    waiting: BTreeMap<usize, (T::Id, usize)>,
+    next: usize,
+}
+
+impl<T: Task> Again<T> {
+    fn of(plan: &Plan, origin: Time) -> Self {
+        let steps = plan.timeline.iter().enumerate();
+        let steps = steps.filter_map(|(index, step)| match step.fault.begin() {
+            Lever::Again { every_ms } => Some((index, span(step, origin), every_ms)),
+            _ => None,
+        });
+        Self {
+            steps: steps.collect(),
+            sent: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            next: 0,
+        }
+    }
+
+    /// The step that is on, and how long after a refusal something is sent again.
+    fn on(&self, now: Time) -> Option<(usize, i64)> {
+        let mut steps = self.steps.iter();
+        let step = steps.find(|(_, span, _)| is_on(span, now));
+        step.map(|(index, _, every_ms)| (*index, *every_ms))
+    }
+
+    /// A task was not taken; answers when it is sent again, and the number of that, if it is.
+    fn refused(&mut self, id: &T::Id, now: Time) -> Option<(Time, usize)> {
+        let (step, every_ms) = self.on(now).filter(|_| self.sent.contains_key(id))?;
+        let number = self.next;
+        self.next += 1;
+        self.waiting.insert(number, (id.clone(), step));
+        Some((now.plus_millis(every_ms), number))
+    }
+}
+
+fn span(step: &Step, origin: Time) -> Span {
+    let at = |ms: i64| origin.plus_millis(ms);
+    let until = step.until.as_ref().map(|until| at(until.at_ms));
+    (at(step.at_ms), until)
+}
+
+fn is_on((since, until): &Span, now: Time) -> bool {
+    *since <= now && until.is_none_or(|until| now < until)
 }
 
 /// From when, until when.
@@ -108,6 +162,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             named: BTreeMap::new(),
             left_locks: LeftLocks::of(plan, origin),
             locked_out: BTreeMap::new(),
+            again: Again::of(plan, origin),
             stopped: false,
             felt: Felt::default(),
         }
@@ -130,12 +185,9 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
                 let lever = step.fault.begin();
                 matches!(lever, Lever::Load(LoadLever { task: None, what: Arriving::Periodic, factor: is }) if is == factor)
             });
-            let at = |ms: i64| self.origin.plus_millis(ms);
-            let span = |step: &Step| {
-                let until = step.until.as_ref().map(|until| at(until.at_ms));
-                (at(step.at_ms), until)
-            };
-            spans.map(span).collect::<Vec<_>>()
+            spans
+                .map(|step| span(step, self.origin))
+                .collect::<Vec<_>>()
         };
         (self.doubled, self.gone) = (spans(2.0), spans(0.0));
         if !self.doubled.is_empty() {
@@ -193,6 +245,9 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
         {
             self.locked_out.insert(id.clone(), step);
         }
+        if self.again.on(now).is_some() {
+            self.again.sent.insert(id.clone(), submission.clone());
+        }
         if self.given_ids[index] {
             *self.named.entry(id.clone()).or_default() += 1;
         }
@@ -217,10 +272,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
 impl<T: Task, M: Mint<T>> Producer<T, M> {
     /// Whoever is there tells of its entries; those of who is not vanish after a while.
     fn publish(&self, now: Time, out: &mut impl Out<T>) {
-        let is_on = |spans: &[Span]| {
-            let mut spans = spans.iter();
-            spans.any(|(since, until)| *since <= now && until.is_none_or(|until| now < until))
-        };
+        let is_on = |spans: &[Span]| spans.iter().any(|span| is_on(span, now));
         let Some(scheduler) = &self.scheduler else {
             return;
         };
@@ -231,6 +283,30 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
             }
         }
         scheduler.rest(now, out);
+    }
+
+    /// It is time to send a task again that was not taken.
+    fn send_again(&mut self, now: Time, number: usize, out: &mut impl Out<T>) {
+        let Some((id, step)) = self.again.waiting.remove(&number) else {
+            return;
+        };
+        if let Some(submission) = self.again.sent.get(&id) {
+            self.felt.by(step, now);
+            out.push(Action::Call(
+                Ticket::Enqueue(id),
+                submission.clone().op(now),
+            ));
+        }
+    }
+
+    /// What waits to be sent again is not.
+    fn gives_up(&mut self, now: Time, out: &mut impl Out<T>) {
+        for (id, _) in std::mem::take(&mut self.again.waiting).into_values() {
+            self.again.sent.remove(&id);
+            self.forget_name(&id);
+            let (at, answer) = (now, Intake::Rejected);
+            out.push(Action::Note(Note::Answered { at, id, answer }));
+        }
     }
 
     /// A task is answered; answers whether the plan gave it its id, so that another may have had it.
@@ -269,7 +345,17 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
                 self.publish(now, out);
             }
             Event::Timer(Timer::Arrival(index)) if !self.stopped => self.enqueue(now, index, out),
+            Event::Timer(Timer::Again(number)) => self.send_again(now, number, out),
             Event::Answer(Ticket::Enqueue(id), answer) => {
+                let is_refused = !matches!(answer, Ok(Reply::Enqueued(_)));
+                if is_refused
+                    && !self.stopped
+                    && let Some((at, number)) = self.again.refused(&id, now)
+                {
+                    out.push(Action::Timer(at, Timer::Again(number)));
+                    return;
+                }
+                self.again.sent.remove(&id);
                 let is_named = !self.named.is_empty() && self.forget_name(&id);
                 let answer = match answer {
                     Ok(Reply::Enqueued(Accepted::New)) => Intake::Accepted,
@@ -295,7 +381,10 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
             }
             Event::Answer(Ticket::ClearState, _) => out.push(Action::Exit),
             // What was sent is still to be answered.
-            Event::Stop => self.stopped = true,
+            Event::Stop => {
+                self.stopped = true;
+                self.gives_up(now, out);
+            }
             Event::Shutdown => {
                 self.stopped = true;
                 match &self.scheduler {

@@ -156,6 +156,7 @@ impl Account {
             | Lever::Clock(_)
             | Lever::Life(_)
             | Lever::Load(_)
+            | Lever::Again { .. }
             | Lever::Link(_)
             | Lever::Point(_)
             | Lever::Scrape { .. }

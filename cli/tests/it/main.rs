@@ -19,6 +19,7 @@ mod forged;
 mod given;
 mod ground_truth;
 mod home;
+mod idle;
 mod interference;
 mod interop;
 mod live;

@@ -209,7 +209,13 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
             stand.clocks_are_right(turn);
             Some(stand.has_died_of(turn))
         }
-        Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_) | Lever::Life(_)) => None,
+        Some(
+            Lever::Handler(_)
+            | Lever::Resource { .. }
+            | Lever::Load(_)
+            | Lever::Again { .. }
+            | Lever::Life(_),
+        ) => None,
         Some(Lever::Clock(_)) => {
             // What a wrong clock makes of leases needs no other explanation.
             targets

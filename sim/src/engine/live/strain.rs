@@ -4,6 +4,7 @@
 //! late, a stall longer than Prometheus looks back. One rule is a forecast: half of all round trips so far hold the slots
 //! twice as long as is allowed. What is closer is judged in the end, see `firedrill_reports::score`.
 
+use crate::lever::Lever;
 use crate::plan::{Demand, Plan};
 use firedrill_asynq::note::{Intake, Note};
 use firedrill_reports::score::SLOT_OVERHEAD_MAX;
@@ -32,6 +33,8 @@ pub(super) struct Strain {
     read: usize,
     sent_ms: HashMap<String, i64>,
     round_trips_ms: Vec<i64>,
+    /// Whether an answer may be that of a later call than the first.
+    sends_again: bool,
     worst: Option<String>,
 }
 
@@ -51,6 +54,10 @@ impl Strain {
             read: 0,
             sent_ms: HashMap::new(),
             round_trips_ms: Vec::new(),
+            sends_again: plan
+                .timeline
+                .iter()
+                .any(|step| matches!(step.fault.begin(), Lever::Again { .. })),
             worst: None,
         }
     }
@@ -102,7 +109,7 @@ impl Strain {
                     self.sent_ms.insert(id.clone(), at.millis());
                 }
                 Note::Answered { at, id, answer } => {
-                    let was_there = *answer != Intake::Rejected;
+                    let was_there = *answer != Intake::Rejected && !self.sends_again;
                     if let (Some(sent_ms), true) = (self.sent_ms.remove(id), was_there) {
                         self.round_trips_ms.push(at.millis() - sent_ms);
                     }

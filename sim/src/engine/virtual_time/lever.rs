@@ -54,9 +54,13 @@ impl World<'_> {
                 };
                 Pulled::Seen(seen, saw)
             }
-            Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_) | Lever::Life(_)) => {
-                Pulled::Nothing
-            }
+            Some(
+                Lever::Handler(_)
+                | Lever::Resource { .. }
+                | Lever::Load(_)
+                | Lever::Again { .. }
+                | Lever::Life(_),
+            ) => Pulled::Nothing,
             Some(Lever::Clock(_)) => {
                 self.clocks(turn, true);
                 Pulled::Nothing
