@@ -1,6 +1,7 @@
 //! Scenario to plan: defaults filled, references and times checked, the seed applied.
 
 mod content;
+mod locks;
 mod overlaps;
 mod timeline;
 mod trace;

@@ -316,6 +316,24 @@ fn slots_leak_one_by_one_until_a_restart() {
     assert_eq!(audited.audit.unexplained.run_twice, 0);
 }
 
+/// A drill ends while somebody still tries: it is one arrival, and one rejection that the plan explains.
+#[test]
+fn what_is_tried_again_to_the_end_is_rejected_once() {
+    let text = of_kind("producer.retry", "every: 5s")
+        .replace("until: { at: 190s }", "until: end")
+        .replace("until: { at: 5m }", "until: end");
+    let (_, audited) = last_of(&text, "up");
+    let audit = audited.audit;
+    // Five minutes of 4 a second.
+    assert!((1_100..1_300).contains(&audit.rejected), "{audit:?}");
+    assert_eq!(audit.intended, audit.enqueued + audit.rejected, "{audit:?}");
+    assert_eq!(
+        (audit.unexplained.rejected, audit.duplicates),
+        (0, 0),
+        "{audit:?}"
+    );
+}
+
 /// A task of the small drill that enqueues two others, each of which enqueues a third for later.
 fn chained(kind: &str, keys: &str) -> String {
     of_kind(kind, keys).replace(

@@ -2,8 +2,7 @@
 
 use crate::faults::scenario_with;
 use crate::support::plan_of;
-use crate::virtual_drills::runbook;
-use firedrill_reports::pack::RulePack;
+use crate::virtual_drills::{pack_of, runbook};
 use firedrill_reports::record::{Mark, Phase};
 use firedrill_reports::score::DrillScore;
 use firedrill_reports::{ScoreParams, Verdict, score_recorded};
@@ -97,12 +96,7 @@ fn judged(text: &str) -> Option<DrillScore> {
     let scenario = Scenario::parse("s.yaml", text).ok()?;
     let plan = Plan::resolve(&scenario, &PlanOptions::default()).ok()?;
     let rules = runbook();
-    let alerts: Vec<String> = rules
-        .set
-        .alerts()
-        .map(|alert| alert.name.to_owned())
-        .collect();
-    let pack = RulePack::parse(&rules.texts, &alerts).unwrap();
+    let pack = pack_of(&rules);
     let record = drill::simulate(&plan, &rules, VirtualOptions::default(), true);
     Some(score_recorded(&record, &pack, &ScoreParams::default()))
 }

@@ -43,6 +43,13 @@ pub(crate) fn runbook() -> Rules {
     }
 }
 
+/// What is said of rules in their files.
+pub(crate) fn pack_of(rules: &Rules) -> RulePack {
+    let alerts = rules.set.alerts().map(|alert| alert.name.to_owned());
+    let alerts: Vec<String> = alerts.collect();
+    RulePack::parse(&rules.texts, &alerts).unwrap()
+}
+
 /// The bytes of the record of a virtual drill.
 fn recorded(plan: &Plan, rules: &Rules) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
@@ -139,13 +146,7 @@ fn a_simulated_record_is_the_written_one() {
 /// of it after an hour, and cries wolf at night.
 #[test]
 fn the_runbooks_scorecard() {
-    let rules = runbook();
-    let alerts: Vec<String> = rules
-        .set
-        .alerts()
-        .map(|alert| alert.name.to_owned())
-        .collect();
-    let pack = RulePack::parse(&rules.texts, &alerts).unwrap();
+    let pack = pack_of(&runbook());
     let scores = RECORDS.values().map(|record| {
         let record = Record::read(&**record).unwrap();
         assert!(record.complete);
