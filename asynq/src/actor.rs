@@ -87,6 +87,8 @@ pub struct Extension {
 pub enum Timer {
     /// Producer: the next arrival of a workload entry.
     Arrival(usize),
+    /// Producer: a task that was not taken is sent again; its number among those.
+    Again(usize),
     /// Scheduler: publish the entries.
     Publish,
     /// Processor: the idle pause is over.

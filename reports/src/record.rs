@@ -440,6 +440,10 @@ pub struct Impact {
     /// Queues of the harmed tasks, in order. Since 1.2.
     #[serde(default)]
     pub queues: Vec<String>,
+    /// No task was there that it could harm: none came to a queue within its reach while it was on, and none had been waiting
+    /// there or was being worked on. Of incidents that are about nothing coming it is never said. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unmet: bool,
 }
 
 /// Proof of what happened to every task of the drill.
@@ -454,6 +458,9 @@ pub struct Audit {
     /// Refused because there was such a task: its id was taken, or its uniqueness lock. Since 1.2.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub duplicates: u64,
+    /// Of these: by a lock that was left behind without its task, so that nothing is done. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub locked_out: u64,
     /// Tasks with at least one successful execution.
     pub succeeded: u64,
     /// Of these: with more than one, so that what they do was done twice. Since 1.2.
@@ -491,6 +498,10 @@ pub struct Audit {
     /// by an answer that may be wrong. Since 1.2.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub untold: u64,
+    /// What remedies threw away, by the id of the step: the remedy's own, or that of the fault it ended. Those that cost nothing
+    /// are left out. Since 1.2.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub costs: BTreeMap<String, Cost>,
     /// Executed again although no failure was reported for the earlier execution.
     pub executed_twice: u64,
     /// Tasks that waited longer than their queue's objective before their first start.
@@ -532,6 +543,32 @@ impl Audit {
     pub fn jobs_stuck(&self) -> u64 {
         self.stuck
     }
+}
+
+/// What a remedy threw away of what would have been done without it: what can be proven, and no more. Since 1.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cost {
+    /// Executions that ended with the processes it took away. Not counted: those whose handler may have been stuck, or whose
+    /// process was away by a fault.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cut_off: u64,
+    /// How long those had worked, and those that failed again: slots were held for nothing, milliseconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub work_lost_ms: u64,
+    /// Tasks that it archived, that never succeeded, and that had attempts left. Not counted: those of a type that fails
+    /// whenever it is run, still when the drill is over.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub archived: u64,
+    /// The same, deleted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub deleted: u64,
+    /// Executions that it had begin before their time and that failed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failed_again: u64,
+    /// Tasks that it moved into a queue from which nobody takes any more.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub stranded: u64,
 }
 
 /// Tasks that came to something no step of the plan explains. Since 1.2.

@@ -148,6 +148,21 @@ impl Turn {
         }
     }
 
+    /// The step by which reports know the remedy that this turn is, or a part of: its own, or the fault that it ends. `None`: it is
+    /// none.
+    #[must_use]
+    pub fn remedy<'p>(&self, plan: &'p Plan) -> Option<&'p str> {
+        match self.what {
+            What::Remedy(index) | What::RemedyGoes(index, _) => Some(&plan.remedies[index].id),
+            What::End(index) => {
+                let step = &plan.timeline[index];
+                step.until.as_ref()?.remedy.as_ref()?;
+                Some(&step.id)
+            }
+            What::Begin(_) | What::Goes(..) | What::Prepare(_) => None,
+        }
+    }
+
     /// The processes, clients or targets it is done to; empty where that is not a choice. Processes that have left meanwhile are
     /// left alone.
     #[must_use]
@@ -324,6 +339,10 @@ impl Step {
                 Harm::Queue(queue) => queue,
                 _ => "queue",
             },
+            On::Locks => match self.fault.harm() {
+                Harm::Task(task) => task,
+                _ => "locks",
+            },
             On::Redis | On::Workers | On::Clients | On::Targets => "redis",
         };
         vec![what.to_owned()]
@@ -361,6 +380,8 @@ impl Step {
                 Lever::Load(_) => "no arrival was affected",
                 Lever::Redis(_) => "the limit was not reached",
                 Lever::Queue { .. } => "there was no lease",
+                Lever::Locks { .. } => "no arrival was refused",
+                Lever::Again { .. } => "Redis took all that came",
                 Lever::Resource { .. } => "nobody who used it was affected",
                 Lever::Life(_) => "no process was affected",
                 _ => "no handler was affected",

@@ -6,6 +6,7 @@ mod scrapes;
 use crate::agenda::Phase;
 use crate::drill;
 use crate::fault::Fault;
+use crate::lever::Lever;
 use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
 use firedrill_asynq::clock::Time;
@@ -192,10 +193,25 @@ fn tasks(record: &Record, plan: &Plan) -> Vec<String> {
             audit.rejected, explained.rejected
         ));
     }
+    if audit.locked_out > 0 && !has(|fault| matches!(fault.begin(), Lever::Locks { .. })) {
+        found.push(format!(
+            "{} tasks were refused by locks that were left behind, and no step leaves any",
+            audit.locked_out
+        ));
+    }
     for step in audit.lost_in.keys().filter(|id| plan.step(id).is_none()) {
         found.push(format!(
             "tasks were lost by {step}, and there is no such step"
         ));
+    }
+    for step in audit.costs.keys() {
+        let own = plan.remedies.iter().any(|remedy| remedy.id == *step);
+        let of_end = plan.step(step).and_then(|step| step.until.as_ref());
+        if !own && of_end.is_none_or(|until| until.remedy.is_none()) {
+            found.push(format!(
+                "a remedy of {step} cost something, and there is no such remedy"
+            ));
+        }
     }
     // What has left the archive since does not tell how full it was.
     let keeps = plan.remedies.is_empty() && !has(Fault::loses_data);

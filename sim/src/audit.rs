@@ -4,22 +4,26 @@ mod absences;
 mod archive;
 mod classes;
 mod coming;
+mod cost;
 mod evidence;
 mod harm;
 mod life;
 mod limits;
 
 pub use absences::{Absences, REDIS, way_of};
+pub(crate) use cost::End;
 pub(crate) use evidence::halted;
 pub use evidence::{ByHand, Evidence, Hand, Leftover, ProcessLedger, audit};
 pub(crate) use life::{Life, Rest};
 
-use crate::plan::{Plan, Routes};
+use crate::plan::{LeftLocks, Plan, Routes};
 use archive::Archive;
 use classes::Fate;
 use coming::Coming;
+use cost::Costs;
 use firedrill_asynq::clock::Time;
-use firedrill_asynq::note::Intake;
+use firedrill_asynq::note::{Finish, Intake};
+use firedrill_asynq::op::TaskState;
 use firedrill_asynq::settings::REDIS_TIMEOUT_MS;
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
 use firedrill_reports::waits::Waits;
@@ -56,11 +60,15 @@ pub(crate) struct Auditor {
     /// Of each queue.
     users: Vec<Users>,
     harm: Harm,
+    costs: Costs,
     audit: Audit,
     /// Of each workload entry.
     entries: Vec<Coming>,
     /// Where tasks go when they are sent; places are those in `waits`.
     routes: Routes,
+    left_locks: LeftLocks,
+    /// How many arrivals of each workload entry have been sent.
+    arrived: Vec<u64>,
     waits: Vec<QueueWaits>,
 }
 
@@ -109,9 +117,12 @@ impl Auditor {
                 .min(),
             users: vec![Users::default(); plan.queues.len()],
             harm: Harm::new(plan, origin, end),
+            costs: Costs::new(plan, origin),
             audit: Audit::default(),
             entries: workloads.map(|index| Coming::of(plan, index)).collect(),
             routes: Routes::of(plan, origin),
+            left_locks: LeftLocks::of(plan, origin),
+            arrived: vec![0; plan.workload.len()],
             waits: plan
                 .queues
                 .iter()
@@ -133,6 +144,20 @@ impl Auditor {
     fn place(&self, life: &Life, at: Time) -> Option<usize> {
         let sent_to = self.routes.place(life.workload as usize, life.sent);
         life.moved_to(at).or(sent_to)
+    }
+
+    /// The producer sends the next arrival of a workload entry.
+    #[inline]
+    pub(crate) fn sent(&mut self, at: Time, workload: u32) -> Life {
+        let mut life = Life::sent(at, workload);
+        let entry = workload as usize;
+        if !self.left_locks.is_empty()
+            && let Some(arrived) = self.arrived.get_mut(entry)
+        {
+            life.meets_left_lock = self.left_locks.refuses(entry, *arrived, at).is_some();
+            *arrived += 1;
+        }
+        life
     }
 
     /// Redis answered an enqueue.
@@ -177,6 +202,29 @@ impl Auditor {
         life.started(at);
     }
 
+    /// An execution ended by itself.
+    pub(crate) fn finished(&mut self, life: &mut Life, at: Time, how: Finish) {
+        let has_failed = matches!(how, Finish::Failed | Finish::FailedByFault);
+        if let Some(by) = life.hurried_by.take().filter(|_| has_failed) {
+            self.costs.failed(by, life.last_start, at);
+        }
+        life.finished(at, how);
+    }
+
+    /// An execution, the latest of its task, died with its process.
+    pub(crate) fn killed(&mut self, life: &mut Life, end: End<'_>) {
+        let limits = self.limits.get(life.workload as usize);
+        self.costs.cut_off((life, end), limits, &self.absences);
+        life.killed(end.at);
+    }
+
+    /// An operator did something to a task; `by`: the step.
+    pub(crate) fn by_hand(&self, life: &mut Life, (at, what): (Time, Hand), by: &str) {
+        // Whoever does something to tasks is a step of the plan.
+        let number = self.costs.number(by).unwrap_or(cost::Number::MAX);
+        life.by_hand.push((at, what, number));
+    }
+
     /// From these queues nobody takes tasks when the drill is over.
     pub(crate) fn halt(&mut self, queues: &BTreeSet<String>) {
         for (waits, halted) in self.waits.iter().zip(&mut self.halted) {
@@ -191,13 +239,25 @@ impl Auditor {
             entry.came = true;
         }
         self.came_scored |= life.sent >= self.warmup_ends;
+        if self.harm.is_unmet()
+            && let Some(place) = self.place(life, life.sent)
+        {
+            self.harm.meets(place, self.stay(life, left));
+        }
         self.audit.intended += 1;
         let fate = match self.intake(life, left.is_some()) {
             Some(Intake::Accepted) => self.fate(life, left),
             None => Fate::Untold,
-            // There is such a task, and nobody is worse off.
+            // There is such a task, and nobody is worse off; or there was one.
             Some(Intake::Duplicate) => {
                 self.audit.duplicates += 1;
+                if life.meets_left_lock {
+                    self.audit.locked_out += 1;
+                    self.harmed(
+                        self.place(life, life.sent),
+                        [(life.sent, life.sent)].into_iter(),
+                    );
+                }
                 return;
             }
             Some(Intake::Rejected) => {
@@ -205,18 +265,10 @@ impl Auditor {
                 return;
             }
         };
+        let due = self.due(life);
         let audit = &mut self.audit;
         audit.enqueued += 1;
         audit.failed_executions += u64::from(life.failures);
-        // A task that is not due yet keeps nobody waiting.
-        let delay_ms = match life.delay_ms {
-            delay_ms @ 0.. => delay_ms,
-            _ => {
-                let of_entry = self.delays_ms.get(life.workload as usize);
-                of_entry.copied().unwrap_or(0)
-            }
-        };
-        let due = life.sent.plus_millis(delay_ms);
         // What is archived, deleted or lost is waited for no longer.
         let ended = match fate {
             Fate::Archived | Fate::Dropped(_) => life.archived_at(),
@@ -269,6 +321,28 @@ impl Auditor {
         self.harmed(place, moments.chain(waited).chain(over));
     }
 
+    /// From when until when somebody waited for a task, or worked on it, as far as is known.
+    fn stay(&self, life: &Life, left: Option<Rest>) -> harm::Span {
+        let is_over = |state| matches!(state, TaskState::Archived | TaskState::Completed);
+        let until = match left {
+            Some(rest) if !is_over(rest.state) => self.end,
+            _ => life.last_seen(),
+        };
+        (self.due(life), until)
+    }
+
+    /// When a task is due: one that is not yet keeps nobody waiting.
+    fn due(&self, life: &Life) -> Time {
+        let delay_ms = match life.delay_ms {
+            delay_ms @ 0.. => delay_ms,
+            _ => {
+                let of_entry = self.delays_ms.get(life.workload as usize);
+                of_entry.copied().unwrap_or(0)
+            }
+        };
+        life.sent.plus_millis(delay_ms)
+    }
+
     /// Counts one task's harm.
     fn harmed(&mut self, place: Option<usize>, spans: impl Iterator<Item = harm::Span> + Clone) {
         if let Some(queue) = place {
@@ -278,6 +352,7 @@ impl Auditor {
 
     pub(crate) fn finish(mut self) -> Audited {
         self.drop_the_oldest();
+        self.audit.costs = self.costs.told();
         let mut all = Waits::new();
         self.waits.iter().for_each(|queue| all.merge(&queue.counts));
         let quantile = |q| i64::try_from(all.quantile(q).unwrap_or(0)).unwrap_or(i64::MAX);

@@ -60,6 +60,12 @@ pub enum Observation {
 pub(crate) const MOVED: [TaskState; 3] =
     [TaskState::Pending, TaskState::Scheduled, TaskState::Retry];
 
+/// What is told of locks that were deleted; some may have been gone with Redis' data.
+pub(crate) fn locks_deleted(count: usize) -> String {
+    let locks = if count == 1 { "lock" } else { "locks" };
+    format!("{count} {locks} deleted")
+}
+
 /// What is told of tasks that an operator changed by hand.
 pub(crate) fn tasks_saw(what: &TasksLever, queue: &str, count: usize) -> String {
     let tasks = if count == 1 { "task" } else { "tasks" };

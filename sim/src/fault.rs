@@ -324,6 +324,8 @@ impl Fault {
                 | Lever::Point(_)
                 | Lever::Clock(_)
                 | Lever::Load(_)
+                | Lever::Again { .. }
+                | Lever::Locks { .. }
                 | Lever::Redis(RedisLever::Limit { .. })
                 | Lever::Queue {
                     what: QueueLever::LoseLeases,
@@ -440,10 +442,12 @@ faults! {
     "link.repeat" link_repeat LinkRepeat;
     "producer.stop" producer_stop ProducerStop;
     "producer.surge" producer_surge ProducerSurge;
+    "producer.retry" producer_retry ProducerRetry;
     "scheduler.stop" scheduler_stop SchedulerStop;
     "scheduler.duplicate" scheduler_duplicate SchedulerDuplicate;
     "queue.pause" queue_pause QueuePause;
     "lease.lose" lease_lose LeaseLose;
+    "lock.leave" lock_leave LockLeave;
     "task.garble" task_garble TaskGarble;
     "scrape.gap" scrape_gap ScrapeGap;
     "scrape.slow" scrape_slow ScrapeSlow;

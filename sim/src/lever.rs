@@ -38,6 +38,13 @@ pub enum Lever {
         /// What is done to them.
         what: TasksLever,
     },
+    /// To the uniqueness locks of a task type.
+    Locks {
+        /// The task type.
+        task: String,
+        /// What is done to them.
+        what: LockLever,
+    },
     /// To the links between the step's clients and Redis.
     Link(LinkLever),
     /// To the clocks of the step's processes, which know the plan and the time.
@@ -46,6 +53,11 @@ pub enum Lever {
     Life(LifeLever),
     /// To what is enqueued; the producer knows the plan and the time.
     Load(LoadLever),
+    /// To what is enqueued and not taken: it is sent again. The producer knows the plan and the time.
+    Again {
+        /// How long after each refusal, virtual milliseconds.
+        every_ms: i64,
+    },
     /// To calls of the step's clients, each at a point of asynq's protocol.
     Point(PointLever),
     /// The step's targets cannot be scraped, or can be again.
@@ -372,6 +384,31 @@ pub enum QueueLever {
     },
 }
 
+/// What is done to uniqueness locks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockLever {
+    /// They are taken for tasks that there are not, whoever had them.
+    Leave {
+        /// Those of so many payloads, the first ones.
+        count: u32,
+    },
+    /// They are deleted.
+    Free {
+        /// Those of so many payloads.
+        count: u32,
+    },
+}
+
+impl LockLever {
+    /// Those of so many payloads, the first ones.
+    #[must_use]
+    pub fn count(self) -> u32 {
+        match self {
+            Self::Leave { count } | Self::Free { count } => count,
+        }
+    }
+}
+
 /// What is done to tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TasksLever {
@@ -599,6 +636,8 @@ pub enum On {
     Redis,
     /// A queue.
     Queue,
+    /// Uniqueness locks.
+    Locks,
     /// Clients of Redis: worker processes and the producer.
     Clients,
     /// Targets that Prometheus scrapes.
@@ -640,6 +679,7 @@ impl On {
             Self::Scheduler => "the scheduler of periodic tasks",
             Self::Redis => "Redis",
             Self::Queue => "a queue",
+            Self::Locks => "uniqueness locks",
             Self::Clients => "clients of Redis",
             Self::Targets => "scrape targets",
         }

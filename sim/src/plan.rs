@@ -7,6 +7,7 @@ mod content;
 mod demand;
 mod draw;
 mod exponential;
+mod left_locks;
 mod life;
 mod load;
 mod rates;
@@ -28,6 +29,7 @@ pub use content::{IdPattern, PayloadSize, Unique};
 pub use demand::{Demand, expected_tasks};
 pub use draw::{Arrival, ArrivalTimes, Dice, Execution, arrivals};
 pub use firedrill_asynq::retry_delay::RetryDelay;
+pub(crate) use left_locks::LeftLocks;
 pub use life::Ailment;
 pub(crate) use life::RESTING_BYTES;
 pub use resource::{Per, ResourcePlan, Use};
@@ -777,6 +779,15 @@ impl Plan {
         };
         let mut faults = self.timeline.iter();
         faults.any(|step| loses(step.fault.begin()))
+    }
+
+    /// The step while which what is sent at `at_ms` is sent again where it is not taken, and how long after, virtual milliseconds.
+    pub(crate) fn sends_again(&self, at_ms: i64) -> Option<(usize, i64)> {
+        let mut steps = self.timeline.iter().enumerate();
+        steps.find_map(|(index, step)| match step.fault.begin() {
+            Lever::Again { every_ms } if step.is_on(at_ms) => Some((index, every_ms)),
+            _ => None,
+        })
     }
 
     /// Ids of the tasks that a step puts into a queue with a message that nobody can decode.

@@ -1,10 +1,13 @@
 //! The producer: enqueues the plan's arrivals at their intended times, whatever Redis does (open loop).
 
+mod again;
+
 use crate::lever::{Arriving, Lever, LoadLever};
 use crate::plan::{
-    Arrival, ArrivalTimes, Arrivals, Births, Child, Dice, Execution, IdPattern, Plan, Routes, Step,
-    TaskPlan,
+    Arrival, ArrivalTimes, Arrivals, Births, Child, Dice, Execution, IdPattern, LeftLocks, Plan,
+    Routes, TaskPlan,
 };
+use again::{Again, Span, is_on, span};
 use firedrill_asynq::actor::scheduler::{Periodic, Scheduler};
 use firedrill_asynq::actor::{Action, Actor, Event, Out, Ticket, Timer};
 use firedrill_asynq::client::Submission;
@@ -52,13 +55,14 @@ pub struct Producer<T: Task, M> {
     given_ids: Vec<bool>,
     /// How many tasks with a given id are not answered.
     named: BTreeMap<T::Id, u32>,
+    /// Locks that were left behind, and tasks that are not answered and will be refused by one: by the lock of which step.
+    left_locks: LeftLocks,
+    locked_out: BTreeMap<T::Id, usize>,
+    again: Again<T>,
     stopped: bool,
     /// Steps of the timeline that have had an effect, until somebody is told.
     felt: Felt,
 }
-
-/// From when, until when.
-type Span = (Time, Option<Time>);
 
 /// Told of each step's effect, and when that was.
 type Tell = Box<dyn FnMut(usize, Time) + Send>;
@@ -103,6 +107,9 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
                 .map(|task| task.task_id.is_some())
                 .collect(),
             named: BTreeMap::new(),
+            left_locks: LeftLocks::of(plan, origin),
+            locked_out: BTreeMap::new(),
+            again: Again::of(plan, origin),
             stopped: false,
             felt: Felt::default(),
         }
@@ -125,12 +132,9 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
                 let lever = step.fault.begin();
                 matches!(lever, Lever::Load(LoadLever { task: None, what: Arriving::Periodic, factor: is }) if is == factor)
             });
-            let at = |ms: i64| self.origin.plus_millis(ms);
-            let span = |step: &Step| {
-                let until = step.until.as_ref().map(|until| at(until.at_ms));
-                (at(step.at_ms), until)
-            };
-            spans.map(span).collect::<Vec<_>>()
+            spans
+                .map(|step| span(step, self.origin))
+                .collect::<Vec<_>>()
         };
         (self.doubled, self.gone) = (spans(2.0), spans(0.0));
         if !self.doubled.is_empty() {
@@ -183,6 +187,14 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
         source.next_seq += 1;
         let submission = self.mint.mint(index, seq, now);
         let id = submission.message.id();
+        if !self.left_locks.is_empty()
+            && let Some(step) = self.left_locks.refuses(index, seq, now)
+        {
+            self.locked_out.insert(id.clone(), step);
+        }
+        if self.again.on(now).is_some() {
+            self.again.sent.insert(id.clone(), submission.clone());
+        }
         if self.given_ids[index] {
             *self.named.entry(id.clone()).or_default() += 1;
         }
@@ -207,10 +219,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
 impl<T: Task, M: Mint<T>> Producer<T, M> {
     /// Whoever is there tells of its entries; those of who is not vanish after a while.
     fn publish(&self, now: Time, out: &mut impl Out<T>) {
-        let is_on = |spans: &[Span]| {
-            let mut spans = spans.iter();
-            spans.any(|(since, until)| *since <= now && until.is_none_or(|until| now < until))
-        };
+        let is_on = |spans: &[Span]| spans.iter().any(|span| is_on(span, now));
         let Some(scheduler) = &self.scheduler else {
             return;
         };
@@ -259,7 +268,17 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
                 self.publish(now, out);
             }
             Event::Timer(Timer::Arrival(index)) if !self.stopped => self.enqueue(now, index, out),
+            Event::Timer(Timer::Again(number)) => self.send_again(now, number, out),
             Event::Answer(Ticket::Enqueue(id), answer) => {
+                let is_refused = !matches!(answer, Ok(Reply::Enqueued(_)));
+                if is_refused
+                    && !self.stopped
+                    && let Some((at, number)) = self.again.refused(&id, now)
+                {
+                    out.push(Action::Timer(at, Timer::Again(number)));
+                    return;
+                }
+                self.again.sent.remove(&id);
                 let is_named = !self.named.is_empty() && self.forget_name(&id);
                 let answer = match answer {
                     Ok(Reply::Enqueued(Accepted::New)) => Intake::Accepted,
@@ -269,6 +288,11 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
                     Ok(Reply::Enqueued(Accepted::IdConflict)) => Intake::Accepted,
                     _ => Intake::Rejected,
                 };
+                if let Some(step) = self.locked_out.remove(&id)
+                    && answer == Intake::Duplicate
+                {
+                    self.felt.by(step, now);
+                }
                 for scheduler in [&mut self.scheduler, &mut self.second]
                     .into_iter()
                     .flatten()
@@ -280,7 +304,10 @@ impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
             }
             Event::Answer(Ticket::ClearState, _) => out.push(Action::Exit),
             // What was sent is still to be answered.
-            Event::Stop => self.stopped = true,
+            Event::Stop => {
+                self.stopped = true;
+                self.gives_up(now, out);
+            }
             Event::Shutdown => {
                 self.stopped = true;
                 match &self.scheduler {
@@ -332,6 +359,17 @@ impl Messages {
         };
         let (id, delay_ms) = (child_id(child.id), child.delay_ms);
         self.submission(payload, id, delay_ms, now)
+    }
+
+    /// The uniqueness lock of a payload of a workload entry, whose tasks go where they go at `now`.
+    pub(crate) fn lock(&self, workload: usize, number: u64, now: Time) -> String {
+        let payload = Payload {
+            workload,
+            seq: number,
+            child: None,
+        };
+        let of_it = self.submission(payload, String::new(), 0, now);
+        of_it.message.unique_key
     }
 
     fn submission(

@@ -156,6 +156,7 @@ impl Account {
             | Lever::Clock(_)
             | Lever::Life(_)
             | Lever::Load(_)
+            | Lever::Again { .. }
             | Lever::Link(_)
             | Lever::Point(_)
             | Lever::Scrape { .. }
@@ -186,7 +187,7 @@ impl Account {
             Lever::Redis(RedisLever::Fill | RedisLever::Limit { .. }) => owes(vec![memory]),
             Lever::Redis(RedisLever::Drain) => pays(vec![memory]),
             // What became of tasks is not undone: they are the drill's, and go with its keys.
-            Lever::Tasks { .. } => Self::default(),
+            Lever::Tasks { .. } | Lever::Locks { .. } => Self::default(),
             // Done to the drill's own alone, and gone with it.
             Lever::Redis(
                 RedisLever::Demote

@@ -265,6 +265,17 @@ impl<T: Task> MemoryBroker<T> {
         self.queue(queue).repair_orphans(now)
     }
 
+    /// Has a task hold a uniqueness lock until it is [deleted](Self::delete_lock), whoever has it now and whether there is such a
+    /// task.
+    pub fn leave_lock(&mut self, queue: &T::Queue, lock: T::Lock, by: T::Id) {
+        self.queue(queue).locks.leave(lock, by);
+    }
+
+    /// Deletes a uniqueness lock, whoever has it; answers whether it was there.
+    pub fn delete_lock(&mut self, queue: &T::Queue, lock: &T::Lock) -> bool {
+        self.queue(queue).locks.delete(lock)
+    }
+
     /// Ids that are in `active` and not in `lease`: no recoverer ever finds them.
     #[must_use]
     pub fn leaseless(&mut self, queue: &T::Queue) -> Vec<T::Id> {

@@ -69,6 +69,8 @@ fn scenario(case: &Case) -> String {
             "resources: { db: { pool: 2, wait_timeout: 10s }, api: { capacity: 8, wait_timeout: 10s, latency: { constant: 100ms } } }\n",
             ", uses: [ { resource: db, for: 100ms }, { resource: api } ]",
         ),
+        // Each payload comes every twenty seconds, long after the one before is done.
+        "uniqueness locks" => ("", ", unique: { ttl: 10m, keys: 40 }"),
         _ => ("", ""),
     };
     let keys = match case.keys.as_str() {
@@ -78,6 +80,14 @@ fn scenario(case: &Case) -> String {
     let remedy = match fault["ends_by_itself"].as_bool().unwrap() {
         true => String::new(),
         false => format!(", remedy: {}", fault["remedies"][0].as_str().unwrap()),
+    };
+    // Only what is refused is tried again.
+    let (beside, of) = match name {
+        "producer.retry" => (
+            "  - { id: refused, at: 80s, fault: redis.full, until: { at: 90s } }\n",
+            "of: producer.retry, ",
+        ),
+        _ => ("", ""),
     };
     let periodic = match fault["done_to"].as_str().unwrap() {
         "the scheduler of periodic tasks" => {
@@ -100,8 +110,8 @@ queues: {{ default: {{ priority: 1, wait_objective: 30s }} }}
 {periodic}workers: [{{ name: w, processes: 2, concurrency: 3, restart: {{ backoff: 5s, max: 20s }} }}]
 timeline:
   - {{ at: 60s, fault: {name}, {select}{keys}until: {{ at: 2m{remedy} }} }}
-incidents:
-  - {{ cause: other, wanted: ticket, within: 1m }}
+{beside}incidents:
+  - {{ cause: other, {of}wanted: ticket, within: 1m }}
 ",
         case.name
     )
@@ -166,7 +176,8 @@ fn differences(case: &Case, live: &Path, model: &Path) -> Vec<String> {
     let ends = |record: &Record| -> Vec<Mark> {
         let marks = record
             .marks()
-            .filter(|mark| mark.phase != Some(Phase::During));
+            .filter(|mark| mark.phase != Some(Phase::During))
+            .filter(|mark| mark.step.as_deref() == case.fault["name"].as_str());
         marks.cloned().collect()
     };
     let real = record(live, name);

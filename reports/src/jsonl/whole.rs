@@ -337,6 +337,9 @@ impl<'r> Whole<'r> {
         if self.impacts.insert(impact.incident, impact).is_some() {
             return Err(Impossible::Twice(what));
         }
+        if impact.unmet && impact.harmed_tasks > 0 {
+            return Err(Impossible::Half(what));
+        }
         match (impact.first_ms, impact.last_ms) {
             (Some(first_ms), Some(last_ms)) => {
                 span(&what, first_ms, last_ms)?;

@@ -64,6 +64,7 @@ pub(super) fn classes(audit: &Audit) -> Option<(String, Tone)> {
             parts.push(format!("{count} {what}"));
         }
     };
+    tell(audit.locked_out, "refused by locks without a task");
     tell(audit.succeeded_twice, "succeeded more than once");
     tell(audit.archived_unstarted, "archived without a start");
     tell(audit.trimmed, "dropped from a full archive");
@@ -100,17 +101,18 @@ pub(super) fn gates(audit: &Audit) -> Option<String> {
 }
 
 /// What the columns of [`remedies`] are.
-pub(super) const REMEDIES: [&str; 6] = [
+pub(super) const REMEDIES: [&str; 7] = [
     "remedy",
     "done at",
     "backlog then",
     "drained",
     "users harmed",
     "effect",
+    "cost",
 ];
 
 /// What a drill's remedies came to, a row each.
-pub(super) fn remedies(drill: &DrillScore) -> Vec<[(String, Tone); 6]> {
+pub(super) fn remedies(drill: &DrillScore) -> Vec<[(String, Tone); 7]> {
     let row = |remedy: &RemedyScore| {
         let (effect, tone) = match remedy.effect {
             Some(Effect::Helped) => ("helped", Tone::Good),
@@ -144,9 +146,48 @@ pub(super) fn remedies(drill: &DrillScore) -> Vec<[(String, Tone); 6]> {
             (ms(remedy.drained_ms, "-"), Tone::Quiet),
             (harm, Tone::Quiet),
             (effect, tone),
+            cost(remedy),
         ]
     };
     drill.remedies.iter().map(row).collect()
+}
+
+/// What a remedy threw away.
+fn cost(remedy: &RemedyScore) -> (String, Tone) {
+    let Some(cost) = &remedy.cost else {
+        return ("-".to_owned(), Tone::Quiet);
+    };
+    let mut parts: Vec<String> = Vec::new();
+    let mut tell = |count: u64, one: &str, more: &str| match count {
+        0 => {}
+        1 => parts.push(format!("1 {one}")),
+        _ => parts.push(format!("{count} {more}")),
+    };
+    tell(cost.cut_off, "execution cut off", "executions cut off");
+    tell(
+        cost.failed_again,
+        "execution failed again",
+        "executions failed again",
+    );
+    let (one, more) = (
+        "task archived with attempts left",
+        "tasks archived with attempts left",
+    );
+    tell(cost.archived, one, more);
+    let (one, more) = (
+        "task deleted with attempts left",
+        "tasks deleted with attempts left",
+    );
+    tell(cost.deleted, one, more);
+    let (one, more) = (
+        "task moved to where nobody takes it",
+        "tasks moved to where nobody takes them",
+    );
+    tell(cost.stranded, one, more);
+    if cost.work_lost_ms > 0 {
+        parts.push(format!("{} of work lost", span(cost.work_lost_ms)));
+    }
+    (parts.join(", "), Tone::Bad)
 }
 
 /// The quantiles of waits that people read: p50, p90, p99, p99.9 and the longest.

@@ -1,6 +1,6 @@
 //! The scorecard for machines. Times are seconds; names carry the unit. Additive within a major `schema_version`.
 
-use crate::record::Audit;
+use crate::record::{Audit, Cost};
 use crate::render::{cause, routed, why};
 use crate::score::judge::{Judged, Truth};
 use crate::score::stats::Share;
@@ -158,6 +158,18 @@ fn drill(drill: &DrillScore) -> Value {
     })
 }
 
+/// All of it, zeros too.
+fn cost(cost: Cost) -> Value {
+    json!({
+        "executions_cut_off": cost.cut_off,
+        "work_lost_seconds": cost.work_lost_ms as f64 / 1e3,
+        "tasks_archived": cost.archived,
+        "tasks_deleted": cost.deleted,
+        "executions_failed_again": cost.failed_again,
+        "tasks_stranded": cost.stranded,
+    })
+}
+
 /// `null` where there was nothing to tell from.
 fn remedy(remedy: &RemedyScore) -> Value {
     json!({
@@ -171,6 +183,7 @@ fn remedy(remedy: &RemedyScore) -> Value {
         "drained_seconds": remedy.drained_ms.map(seconds),
         "harm_seconds": remedy.harm_ms.map(seconds),
         "effect": remedy.effect.map(lower),
+        "cost": remedy.cost.map(cost),
     })
 }
 

@@ -32,9 +32,13 @@ pub fn markdown(card: &Scorecard) -> String {
         if let Some(jobs) = drill.audit.as_ref().and_then(cell::gates) {
             text.push_str(&format!("- **{name}**: {jobs}\n"));
         }
-        for [what, at, backlog, drained, harmed, effect] in cell::remedies(drill) {
+        for [what, at, backlog, drained, harmed, effect, cost] in cell::remedies(drill) {
+            let cost = match cost.0.as_str() {
+                "-" => String::new(),
+                cost => format!(", at the cost of {}", escape(cost)),
+            };
             text.push_str(&format!(
-                "- **{name}**: {} at {}: backlog {}, drained {}, users harmed {}: {}\n",
+                "- **{name}**: {} at {}: backlog {}, drained {}, users harmed {}: {}{cost}\n",
                 escape(&what.0),
                 at.0,
                 backlog.0,

@@ -107,6 +107,7 @@ fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
             found.subject, found.saw
         ));
     }
+    why.extend(unmet(record));
     for incident in alarms
         .incidents
         .iter()
@@ -185,6 +186,25 @@ fn late(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
 
 /// How long a step may be waited for, milliseconds: while others are restarted, it is not its turn.
 const TURN_MS: i64 = 120_000;
+
+/// Incidents in which there was nobody to be harmed.
+fn unmet(record: &Record) -> impl Iterator<Item = String> {
+    let incidents = record.header.incidents.iter();
+    let unmet = incidents.filter(|incident| {
+        let impact = record.impact(incident.id);
+        impact.is_some_and(|impact| impact.unmet) && incident.starts_ms < record.end_ms()
+    });
+    unmet.map(|incident| {
+        let queues = match &incident.queues[..] {
+            [] => "any queue".to_owned(),
+            queues => queues.join(", "),
+        };
+        format!(
+            "no task was there for the {} incident to harm: none was in {queues} while it was on",
+            incident.cause
+        )
+    })
+}
 
 /// Steps that were due and left no mark: nothing says that they were done.
 fn undone(record: &Record) -> Vec<String> {

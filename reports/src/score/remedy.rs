@@ -2,7 +2,7 @@
 
 use crate::curves::depths;
 use crate::jsonl::Record;
-use crate::record::{Mark, Phase};
+use crate::record::{Cost, Mark, Phase};
 
 /// What a remedy came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +28,8 @@ pub struct RemedyScore {
     pub harm_ms: Option<i64>,
     /// Whether it helped; `None`: that cannot be told.
     pub effect: Option<Effect>,
+    /// What it threw away; `None`: nothing that can be proven.
+    pub cost: Option<Cost>,
 }
 
 /// Whether a remedy helped.
@@ -61,6 +63,7 @@ pub(super) fn remedies(record: &Record) -> Vec<RemedyScore> {
         let remedy = planned(mark).and_then(|step| step.remedy.as_deref());
         mark.phase == Some(Phase::End) && remedy == Some(mark.what.as_str())
     };
+    let costs = record.audit().map(|audit| &audit.costs);
     let mut found: Vec<RemedyScore> = Vec::new();
     for mark in record.marks() {
         let Some(id) = mark.step.clone() else {
@@ -91,6 +94,7 @@ pub(super) fn remedies(record: &Record) -> Vec<RemedyScore> {
             vec![id.clone()]
         };
         found.push(RemedyScore {
+            cost: costs.and_then(|costs| costs.get(&id).copied()),
             id,
             what: mark.what.clone(),
             targets: mark.targets.clone(),

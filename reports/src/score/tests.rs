@@ -113,6 +113,7 @@ impl Paper {
             last_ms,
             harmed_tasks: 9,
             queues: Vec::new(),
+            unmet: false,
         }));
         self
     }

@@ -71,7 +71,7 @@ prop_compose! {
             record.header.incidents.push(incident(id, *at, *length, *within));
             let first_ms = is_felt.then_some(at + length / 3);
             let last_ms = is_felt.then_some(at + length + 60_000);
-            lines.push(Line::Impact(Impact { incident: id as u32, first_ms, last_ms, harmed_tasks: 1, queues: Vec::new() }));
+            lines.push(Line::Impact(Impact { incident: id as u32, first_ms, last_ms, harmed_tasks: 1, queues: Vec::new(), unmet: false }));
         }
         let names = pack().alerts;
         let mut transitions: BTreeMap<(usize, usize), Vec<Transition>> = BTreeMap::new();

@@ -189,6 +189,7 @@ pub(crate) fn file(story: Story) -> Vec<u8> {
             last_ms,
             harmed_tasks: 15_000,
             queues: Vec::new(),
+            unmet: false,
         }));
     }
     let audit = Audit {

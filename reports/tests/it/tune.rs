@@ -102,6 +102,7 @@ fn drill(
             last_ms: Some(planned.ends_ms),
             harmed_tasks: 10,
             queues: Vec::new(),
+            unmet: false,
         }));
     }
     record.lines.push(Line::Footer {

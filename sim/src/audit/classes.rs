@@ -110,6 +110,8 @@ impl Auditor {
         {
             archive.took(at, life.left_archive_at());
         }
+        let is_halted = queue.is_some_and(|place| self.halted[place]);
+        self.costs.ended(life, fate, is_halted);
         let audit = &mut self.audit;
         match fate {
             Fate::Succeeded => {
@@ -122,7 +124,6 @@ impl Auditor {
             }
             Fate::Deleted(_) => audit.deleted += 1,
             Fate::Queued(rest) => {
-                let is_halted = queue.is_some_and(|place| self.halted[place]);
                 let is_orphaned = rest.leaseless && !rest.held;
                 audit.still_queued += 1;
                 let state = rest.state.name().to_owned();

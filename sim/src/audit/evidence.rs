@@ -1,7 +1,7 @@
 //! What an audit is made from, and the lives of all tasks out of it.
 
 use super::life::{self, Life, Rest};
-use super::{Absences, Audited, Auditor};
+use super::{Absences, Audited, Auditor, End};
 use crate::plan::{PRODUCER, Plan};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::Note;
@@ -18,6 +18,8 @@ pub struct ProcessLedger {
     pub entries: Vec<Note<String>>,
     /// When the process was killed; executions without an end died then.
     pub killed_at: Option<Time>,
+    /// The step whose remedy did that; `None`: none did.
+    pub ended_by: Option<String>,
 }
 
 /// Everything the audit is made from.
@@ -52,6 +54,8 @@ pub struct ByHand {
     pub what: Hand,
     /// Task ids.
     pub ids: Vec<String>,
+    /// The step.
+    pub by: String,
 }
 
 /// What is done to a task by hand.
@@ -127,7 +131,7 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
             } => {
                 let of_id = lives.entry(id).or_default();
                 order.push((id, of_id.len()));
-                of_id.push(Life::sent(*at, *workload));
+                of_id.push(auditor.sent(*at, *workload));
             }
             // Of those that have the same id, the one that was sent first is answered first.
             Note::Answered { at, id, answer } => {
@@ -149,23 +153,11 @@ pub fn audit(evidence: &Evidence<'_>) -> Audited {
     for done in evidence.by_hand {
         for id in &done.ids {
             if let Some(life) = meant(&mut lives, id, done.at) {
-                life.by_hand.push((done.at, done.what));
+                auditor.by_hand(life, (done.at, done.what), &done.by);
             }
         }
     }
-    live_through(evidence.ledgers, &auditor, &mut lives);
-    let mut held: BTreeSet<&str> = BTreeSet::new();
-    for ledger in evidence.ledgers {
-        let open = open_executions(ledger);
-        match ledger.killed_at {
-            Some(killed_at) => open.into_iter().for_each(|id| {
-                if let Some(life) = meant(&mut lives, id, killed_at) {
-                    life.killed(killed_at);
-                }
-            }),
-            None => held.extend(open),
-        }
-    }
+    let held = live_through(evidence.ledgers, &mut auditor, &mut lives);
     auditor.halt(&evidence.left.halted);
     auditor.strangers(foreign(evidence, &lives));
     for (id, number) in order {
@@ -238,55 +230,89 @@ fn foreign<'a>(evidence: &Evidence<'a>, lives: &Lives<'_>) -> BTreeSet<&'a str> 
         .collect()
 }
 
-/// Puts all executions, in order of their time, into the lives of their tasks.
-fn live_through(ledgers: &[ProcessLedger], auditor: &Auditor, lives: &mut Lives<'_>) {
-    let mut entries: Vec<(Time, &Note<String>)> = ledgers
-        .iter()
-        .flat_map(|ledger| &ledger.entries)
-        .filter_map(|entry| match entry {
-            Note::Started { at, .. } | Note::Finished { at, .. } | Note::GivenUp { at, .. } => {
-                Some((*at, entry))
-            }
-            Note::Sent { .. } | Note::Answered { .. } => None,
-        })
-        .collect();
-    entries.sort_by_key(|(at, _)| *at);
-    for (_, entry) in entries {
-        match entry {
-            Note::Started { at, id, .. } => {
-                if let Some(life) = meant(lives, id, *at) {
-                    auditor.started(life, *at);
-                }
-            }
-            Note::Finished { at, id, how, .. } => {
-                if let Some(life) = meant(lives, id, *at) {
-                    life.finished(*at, *how);
-                }
-            }
-            Note::GivenUp { at, id, .. } => {
-                if let Some(life) = meant(lives, id, *at) {
-                    life.given_up(*at);
-                }
-            }
-            Note::Sent { .. } | Note::Answered { .. } => {}
-        }
-    }
+/// Something that happened to an execution.
+enum Event<'e> {
+    Noted(&'e Note<String>),
+    /// It died with its process.
+    Killed {
+        id: &'e str,
+        started: Time,
+        end: End<'e>,
+    },
 }
 
-/// Tasks whose execution had not ended when the process did, or the drill.
-fn open_executions(ledger: &ProcessLedger) -> Vec<&str> {
-    let mut open: BTreeMap<(&str, i32), u64> = BTreeMap::new();
+/// Puts all executions, in order of their time, into the lives of their tasks; answers the tasks that processes which are there
+/// are executing.
+fn live_through<'e>(
+    ledgers: &'e [ProcessLedger],
+    auditor: &mut Auditor,
+    lives: &mut Lives<'_>,
+) -> BTreeSet<&'e str> {
+    let mut events: Vec<(Time, Event<'e>)> = Vec::new();
+    let mut held: BTreeSet<&str> = BTreeSet::new();
+    for ledger in ledgers {
+        events.extend(ledger.entries.iter().filter_map(|entry| match entry {
+            Note::Started { at, .. } | Note::Finished { at, .. } | Note::GivenUp { at, .. } => {
+                Some((*at, Event::Noted(entry)))
+            }
+            Note::Sent { .. } | Note::Answered { .. } => None,
+        }));
+        let open = open_executions(ledger).into_iter();
+        match ledger.killed_at {
+            None => held.extend(open.map(|(id, _)| id)),
+            Some(at) => events.extend(open.map(|(id, started)| {
+                let (process, by) = (ledger.process.as_str(), ledger.ended_by.as_deref());
+                let end = End { at, process, by };
+                (at, Event::Killed { id, started, end })
+            })),
+        }
+    }
+    events.sort_by_key(|(at, _)| *at);
+    for (at, event) in events {
+        let id = match &event {
+            Event::Noted(
+                Note::Started { id, .. }
+                | Note::Finished { id, .. }
+                | Note::GivenUp { id, .. }
+                | Note::Sent { id, .. }
+                | Note::Answered { id, .. },
+            ) => id.as_str(),
+            Event::Killed { id, .. } => id,
+        };
+        let Some(life) = meant(lives, id, at) else {
+            continue;
+        };
+        match event {
+            Event::Noted(Note::Started { .. }) => auditor.started(life, at),
+            Event::Noted(Note::Finished { how, .. }) => auditor.finished(life, at, *how),
+            Event::Noted(Note::GivenUp { .. }) => life.given_up(at),
+            Event::Noted(Note::Sent { .. } | Note::Answered { .. }) => {}
+            Event::Killed { started, end, .. } if started == life.last_start => {
+                auditor.killed(life, end);
+            }
+            // It has been begun elsewhere meanwhile.
+            Event::Killed { .. } => life.killed(at),
+        }
+    }
+    held
+}
+
+/// Tasks whose execution had not ended when the process did, or the drill, and when each began.
+fn open_executions(ledger: &ProcessLedger) -> Vec<(&str, Time)> {
+    let mut open: BTreeMap<(&str, i32), Vec<Time>> = BTreeMap::new();
     for entry in &ledger.entries {
         match entry {
-            Note::Started { id, retried, .. } => *open.entry((id, *retried)).or_default() += 1,
+            Note::Started { at, id, retried } => open.entry((id, *retried)).or_default().push(*at),
             Note::Finished { id, retried, .. } => {
-                if let Some(count) = open.get_mut(&(id.as_str(), *retried)) {
-                    *count = count.saturating_sub(1);
+                if let Some(began) = open.get_mut(&(id.as_str(), *retried)) {
+                    began.pop();
                 }
             }
             Note::Sent { .. } | Note::Answered { .. } | Note::GivenUp { .. } => {}
         }
     }
-    let open = open.into_iter().filter(|(_, count)| *count > 0);
-    open.map(|((id, _), _)| id).collect()
+    let last = open
+        .into_iter()
+        .map(|((id, _), began)| Some((id, *began.last()?)));
+    last.flatten().collect()
 }

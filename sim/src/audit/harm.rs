@@ -1,5 +1,7 @@
 //! What users felt: whose harm is whose incident's, and who waited all along.
 
+use crate::fault;
+use crate::lever::Lever;
 use crate::plan::{Incident, Plan, Step};
 use firedrill_asynq::clock::Time;
 use firedrill_reports::record::{Impact, QueueWaits};
@@ -19,6 +21,8 @@ pub(super) struct Harm {
     impacts: Vec<Impact>,
     /// Of each incident: places of the harmed tasks' queues.
     queues: Vec<BTreeSet<usize>>,
+    /// Incidents that need somebody whom they can harm, each with the time it is on, while nobody has been there.
+    unmet: Vec<(usize, Span)>,
 }
 
 impl Harm {
@@ -65,8 +69,17 @@ impl Harm {
             last_ms: None,
             harmed_tasks: 0,
             queues: Vec::new(),
+            unmet: false,
+        });
+        let needs_users = incidents.iter().enumerate();
+        let needs_users = needs_users.filter(|(_, incident)| needs_users_of(plan, incident));
+        let at = |ms: i64| origin.plus_millis(ms);
+        let unmet = needs_users.map(|(index, incident)| {
+            let span = (at(incident.at_ms), at(incident.until_ms));
+            (index, span)
         });
         Self {
+            unmet: unmet.collect(),
             origin,
             windows: windows.collect(),
             impacts: untouched.collect(),
@@ -99,13 +112,51 @@ impl Harm {
         }
     }
 
+    /// Whether an incident waits for somebody whom it can harm.
+    pub(super) fn is_unmet(&self) -> bool {
+        !self.unmet.is_empty()
+    }
+
+    /// A task was there for so long; `queue`: the place of its queue.
+    pub(super) fn meets(&mut self, queue: usize, (from, to): Span) {
+        let windows = &self.windows;
+        self.unmet.retain(|(incident, (starts, stops))| {
+            let of_queue = windows
+                .get(*incident)
+                .and_then(|of| of.get(queue)?.as_ref());
+            of_queue.is_none() || to < *starts || from > *stops
+        });
+    }
+
     /// What each incident came to.
     pub(super) fn finish(mut self, waits: &[QueueWaits]) -> Vec<Impact> {
         for (impact, queues) in self.impacts.iter_mut().zip(&self.queues) {
             let names = queues.iter().map(|place| waits[*place].queue.clone());
             impact.queues = names.collect();
         }
+        for (incident, _) in &self.unmet {
+            if let Some(impact) = self.impacts.get_mut(*incident) {
+                impact.unmet = impact.harmed_tasks == 0;
+            }
+        }
         self.impacts
+    }
+}
+
+/// Whether an incident is one only if somebody comes: it is not about nothing coming, or about who looks.
+fn needs_users_of(plan: &Plan, incident: &Incident) -> bool {
+    let is_of_others = |step: &Step| {
+        let is_load = matches!(step.fault.begin(), Lever::Load(_));
+        is_load || step.fault.harm() == fault::Harm::Nothing
+    };
+    let is_meanwhile = |step: &Step| {
+        let ends_ms = step.until.as_ref().map_or(i64::MAX, |until| until.at_ms);
+        step.at_ms <= incident.until_ms && ends_ms >= incident.at_ms
+    };
+    let mut steps = plan.timeline.iter();
+    match &incident.step {
+        Some(id) => plan.step(id).is_none_or(|step| !is_of_others(step)),
+        None => !steps.any(|step| is_meanwhile(step) && is_of_others(step)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is known of one task: when it was sent, and each execution.
 
-use super::Hand;
+use super::{Hand, cost};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::note::{Finish, Intake};
 use firedrill_asynq::op::{Deed, TaskState};
@@ -14,6 +14,7 @@ pub(crate) struct Life {
     given_up: Time,
     /// When the latest execution began.
     pub(crate) last_start: Time,
+    last_end: Time,
     /// Whether an execution has failed since then.
     pub(crate) failed: bool,
     /// Whether something happened to it that no step of the plan explains.
@@ -35,10 +36,14 @@ pub(crate) struct Life {
     pub(crate) answer: Option<Intake>,
     /// Whether it may be in Redis although that said otherwise.
     pub(crate) in_doubt: bool,
+    /// Whether its uniqueness lock was left behind by a task that there is not.
+    pub(crate) meets_left_lock: bool,
     /// Moments at which a fault hurt this task.
     pub(crate) harmed: Vec<Time>,
-    /// What operators did to it, in order of time.
-    pub(crate) by_hand: Vec<(Time, Hand)>,
+    /// What operators did to it, in order of time, and by which remedy.
+    pub(crate) by_hand: Vec<(Time, Hand, cost::Number)>,
+    /// The remedy by which the latest execution began before its time.
+    pub(crate) hurried_by: Option<cost::Number>,
 }
 
 /// Where a task is in Redis when a drill is over.
@@ -61,6 +66,7 @@ impl Life {
             first_start: NEVER,
             given_up: NEVER,
             last_start: NEVER,
+            last_end: NEVER,
             failed: false,
             unexplained: false,
             delay_ms: -1,
@@ -71,8 +77,10 @@ impl Life {
             successes: 0,
             answer: None,
             in_doubt: false,
+            meets_left_lock: false,
             harmed: Vec::new(),
             by_hand: Vec::new(),
+            hurried_by: None,
         }
     }
 
@@ -83,19 +91,19 @@ impl Life {
 
     /// The last that an operator did to it, and when.
     pub(crate) fn last_by_hand(&self) -> Option<(Time, Hand)> {
-        self.by_hand.last().copied()
+        self.by_hand.last().map(|(at, what, _)| (*at, *what))
     }
 
     /// Whether an operator made it pending between `from` and `to`.
     pub(crate) fn was_run_by_hand(&self, from: Time, to: Time) -> bool {
         let mut done = self.by_hand.iter();
-        done.any(|(at, what)| *what == Hand::Did(Deed::Run) && (from..=to).contains(at))
+        done.any(|(at, what, _)| *what == Hand::Did(Deed::Run) && (from..=to).contains(at))
     }
 
     /// Place in the plan of the queue that it had been moved to by `at`, if it was.
     pub(crate) fn moved_to(&self, at: Time) -> Option<usize> {
-        let done = self.by_hand.iter().rev().filter(|(when, _)| *when <= at);
-        let mut places = done.filter_map(|(_, what)| match what {
+        let done = self.by_hand.iter().rev().filter(|(when, ..)| *when <= at);
+        let mut places = done.filter_map(|(_, what, _)| match what {
             Hand::Moved(place) => Some(*place),
             Hand::Did(_) => None,
         });
@@ -113,8 +121,8 @@ impl Life {
     /// When it went to the archive, last, by itself or by hand.
     pub(crate) fn archived_at(&self) -> Option<Time> {
         let archived = self.by_hand.iter().rev();
-        let mut archived = archived.filter(|(_, what)| *what == Hand::Did(Deed::Archive));
-        let by_hand = archived.next().map(|(at, _)| *at);
+        let mut archived = archived.filter(|(_, what, _)| *what == Hand::Did(Deed::Archive));
+        let by_hand = archived.next().map(|(at, ..)| *at);
         self.given_up_at().max(by_hand)
     }
 
@@ -122,8 +130,8 @@ impl Life {
     pub(crate) fn left_archive_at(&self) -> Option<Time> {
         let came = self.archived_at()?;
         let mut done = self.by_hand.iter();
-        let out = done.find(|(at, what)| *at >= came && *what != Hand::Did(Deed::Archive));
-        out.map(|(at, _)| *at)
+        let out = done.find(|(at, what, _)| *at >= came && *what != Hand::Did(Deed::Archive));
+        out.map(|(at, ..)| *at)
     }
 
     /// Since when it is in the archive, as far as is known.
@@ -167,13 +175,31 @@ impl Life {
     }
 
     pub(crate) fn started(&mut self, at: Time) {
+        let before = match self.starts {
+            0 => self.sent,
+            _ => self.last_start,
+        };
+        let mut done = self.by_hand.iter().rev();
+        let last = done.find(|(when, ..)| *when <= at);
+        self.hurried_by = last
+            .filter(|(when, what, _)| *when >= before && *what == Hand::Did(Deed::Run))
+            .map(|(_, _, by)| *by);
         self.starts += 1;
         self.first_start = self.first_start.min(at);
         self.last_start = at;
         self.failed = false;
     }
 
+    /// The last sign of life.
+    pub(crate) fn last_seen(&self) -> Time {
+        match self.last_end {
+            NEVER => self.last_sign(),
+            end => self.last_sign().max(end),
+        }
+    }
+
     pub(crate) fn finished(&mut self, at: Time, how: Finish) {
+        self.last_end = at;
         match how {
             Finish::Ok => self.successes += 1,
             Finish::Failed => self.failed(),
@@ -192,6 +218,7 @@ impl Life {
 
     /// An execution died with its process.
     pub(crate) fn killed(&mut self, at: Time) {
+        self.last_end = at;
         self.harmed.push(at);
     }
 }

@@ -1,5 +1,6 @@
 //! Audits by hand. Times in seconds since the start; the incident begins at 100.
 
+mod costs;
 mod histories;
 
 use super::*;
@@ -87,6 +88,7 @@ fn run_with(
             process: "w-0".into(),
             entries: entries.clone(),
             killed_at: killed.map(at),
+            ended_by: None,
         })
         .collect();
     let states = left.iter().map(|(id, state)| ((*id).to_owned(), *state));
@@ -360,6 +362,7 @@ fn audited(more: &str, arrivals: &[[Note<String>; 2]], ledger: Vec<Note<String>>
         process: "w-0".into(),
         entries: ledger,
         killed_at: None,
+        ended_by: None,
     }];
     audit(&Evidence {
         plan: &plan,
@@ -590,7 +593,7 @@ fn what_is_deleted_by_hand_lost_orphaned_and_stuck_is_told_apart() {
         auditor.close(life, rest, || "t".into());
     };
     let mut deleted = accepted(&auditor, 0, 410);
-    deleted.by_hand.push((at(450), Hand::Did(Deed::Delete)));
+    auditor.by_hand(&mut deleted, (at(450), Hand::Did(Deed::Delete)), "delete");
     close(&mut auditor, &deleted, None);
     let lost = accepted(&auditor, 0, 300);
     close(&mut auditor, &lost, None);
@@ -610,7 +613,11 @@ fn what_is_deleted_by_hand_lost_orphaned_and_stuck_is_told_apart() {
     let waiting = accepted(&auditor, 1, 590);
     close(&mut auditor, &waiting, Some(rest(TaskState::Pending)));
     let mut archived = accepted(&auditor, 0, 410);
-    archived.by_hand.push((at(520), Hand::Did(Deed::Archive)));
+    auditor.by_hand(
+        &mut archived,
+        (at(520), Hand::Did(Deed::Archive)),
+        "archive",
+    );
     close(&mut auditor, &archived, Some(rest(TaskState::Archived)));
     let audited = auditor.finish();
     let audit = &audited.audit;
@@ -634,7 +641,7 @@ fn nobody_waits_any_longer_for_what_is_lost_or_deleted() {
         let mut life = accepted(&auditor, 0, sent);
         match lost {
             true => auditor.absences.loses_data(at(400)),
-            false => life.by_hand.push((at(500), Hand::Did(Deed::Delete))),
+            false => auditor.by_hand(&mut life, (at(500), Hand::Did(Deed::Delete)), "delete"),
         }
         auditor.close(&life, None, || "t".into());
         let impact = auditor.finish().impacts.remove(0);

@@ -1,5 +1,6 @@
 //! What a plan asks of a machine.
 
+use crate::lever::Lever;
 use crate::plan::load::Load;
 use crate::plan::rates::Varying;
 use crate::plan::{Arrivals, MB, Plan, Service, TaskPlan, arrivals};
@@ -53,8 +54,22 @@ impl Demand {
         let under_way = (work_ms / 1e3 / seconds).min(slots.sum());
         let beats = BEAT * under_way * 1e3 / HEARTBEAT_INTERVAL_MS as f64;
         let scrapes = plan.scrapes() / seconds;
+        // Whoever tries again has all that has come meanwhile in its hands, at most.
+        let again = plan.timeline.iter().map(|step| match step.fault.begin() {
+            Lever::Again { every_ms } => {
+                let ends_ms = step
+                    .until
+                    .as_ref()
+                    .map_or(plan.duration_ms, |until| until.at_ms);
+                tasks / seconds * (ends_ms - step.at_ms) as f64 / every_ms as f64
+            }
+            _ => 0.0,
+        });
         Self {
-            tasks_per_s: tasks / seconds + beats + POLL * (polls.sum::<f64>() + scrapes),
+            tasks_per_s: tasks / seconds
+                + again.fold(0.0, f64::max)
+                + beats
+                + POLL * (polls.sum::<f64>() + scrapes),
             handler_ms: work_ms / tasks.max(1.0),
             duration_ms: plan.duration_ms,
             holds_calls: plan.holds_calls(),

@@ -111,7 +111,8 @@ impl Roster {
                 | On::Producer
                 | On::Scheduler
                 | On::Redis
-                | On::Queue => Vec::new(),
+                | On::Queue
+                | On::Locks => Vec::new(),
             };
         };
         let first = |count: usize| self.members().into_iter().take(count).collect();

@@ -1,6 +1,7 @@
 //! Scenario to plan: defaults filled, references and times checked, the seed applied.
 
 mod content;
+mod locks;
 mod overlaps;
 mod timeline;
 mod trace;
@@ -171,10 +172,9 @@ impl Resolver<'_> {
     fn within(&mut self, what: &str, time: &At<i64>, duration_ms: i64) {
         if time.value > duration_ms {
             let (at, end) = (units::format(time.value), units::format(duration_ms));
-            self.problems.push(
-                time.at,
-                format!("{what}: {at} is after the end of the drill ({end})"),
-            );
+            let message = format!("{what}: {at} is after the end of the drill ({end})");
+            let hint = format!("accepted: up to {end}");
+            self.problems.push_with_hint(time.at, message, hint);
         }
     }
 

@@ -110,7 +110,9 @@ incidents:
     s.yaml:13:50: there is no worker process `w-7`
         did you mean `w-0`? accepted: w-0, w-1
     s.yaml:13:55: select: `w-0` is named twice
+        name each once
     s.yaml:13:74: worker.kill: ends at or before its start
+        accepted: after 30m
     s.yaml:13:87: redis.start does not end worker.kill
         accepted: worker.restart
     s.yaml:14:42: redis.kill does not end by itself
@@ -120,7 +122,9 @@ incidents:
     s.yaml:16:23: there is no task `b`
         did you mean `a`? accepted: a
     s.yaml:17:11: at: 2h is after the end of the drill (1h)
+        accepted: up to 1h
     s.yaml:17:48: select: 5 processes, but the scenario has 2
+        accepted: 1 to 2
     s.yaml:19:5: incident: ends at or before its start
     ");
 }

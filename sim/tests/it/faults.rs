@@ -28,6 +28,8 @@ pub(crate) fn scenario_with(kind: &fault::Kind, keys: &str) -> String {
             "resources: { db: { pool: 3, wait_timeout: 10s }, api: { capacity: 8, wait_timeout: 10s, latency: { constant: 100ms } } }\n",
             ", uses: [ { resource: db, for: 100ms }, { resource: api } ]",
         ),
+        // Each payload comes every ten seconds, long after the one before is done.
+        On::Locks => ("", ", unique: { ttl: 10m, keys: 40 }"),
         _ => ("", ""),
     };
     let keys = match keys {
@@ -41,6 +43,11 @@ pub(crate) fn scenario_with(kind: &fault::Kind, keys: &str) -> String {
     let periodic = match kind.on {
         On::Scheduler => PERIODIC,
         _ => "",
+    };
+    // Only what is refused is tried again.
+    let (beside, of) = match kind.name {
+        "producer.retry" => (REFUSED, "of: producer.retry, "),
+        _ => ("", ""),
     };
     format!(
         "\
@@ -58,14 +65,17 @@ queues: {{ default: {{ priority: 1, wait_objective: 30s }} }}
 scrape: {{ interval: 5s, timeout: 4s }}
 timeline:
   - {{ at: 2m, fault: {}, {select}{keys}until: {{ at: 5m{remedy} }} }}
-incidents:
-  - {{ cause: other, wanted: page, within: 2m }}
+{beside}incidents:
+  - {{ cause: other, {of}wanted: page, within: 2m }}
 ",
         kind.name.replace('.', "-"),
         kind.summary.trim(),
         kind.name
     )
 }
+
+/// Redis takes nothing for ten seconds.
+const REFUSED: &str = "  - { id: refused, at: 3m, fault: redis.full, until: { at: 190s } }\n";
 
 /// What a scheduler enqueues: one task that nothing protects from a second one, and one whose uniqueness lock does.
 const PERIODIC: &str = "  - { task: plain, queue: default, arrivals: { cron: \"@every 15s\" }, service: { constant: 5s } }
@@ -94,7 +104,8 @@ fn every_fault_bites_and_heals_and_is_explained() {
     let all = all.filter(|kind| kind.live_only.is_empty());
     let all = all.flat_map(|kind| kind.examples.iter().map(move |keys| (kind, keys)));
     for (kind, keys) in all {
-        let (marks, audited) = run(&scenario_with(kind, keys));
+        let (mut marks, audited) = run(&scenario_with(kind, keys));
+        marks.retain(|mark| mark.step.as_deref() == Some(kind.name));
         let name = format!("{} {keys}", kind.name);
         assert_eq!(marks.len(), 2, "{name}: {marks:#?}");
         assert!(marks.iter().all(|mark| mark.verified), "{name}: {marks:#?}");
@@ -197,6 +208,22 @@ fn what_a_fault_does_to_tasks_is_seen() {
         24 + 24,
         "{twice:?} {gone:?}"
     );
+    // Whoever tries again until it is told yes has all of it done, at once.
+    let again = audit_of("producer.retry");
+    assert_eq!(
+        (again.rejected, again.duplicates, again.executed_twice),
+        (0, 0, 0),
+        "{again:?}"
+    );
+    assert!((9_000..=14_000).contains(&again.wait_ms[2]), "{again:?}");
+    // A quarter of the payloads, for 3 of 8 minutes; none of them is a task, and their users are harmed.
+    let locked = audit_of("lock.leave");
+    assert!((150..210).contains(&locked.locked_out), "{locked:?}");
+    assert_eq!(
+        (locked.duplicates, locked.late),
+        (locked.locked_out, 0),
+        "{locked:?}"
+    );
     // Prometheus is blind, and nobody else notices.
     for name in ["scrape.gap", "scrape.slow", "exporter.down"] {
         let blind = audit_of(name);
@@ -287,6 +314,24 @@ fn slots_leak_one_by_one_until_a_restart() {
     let (_, audited) = last_of(&timed, "up");
     assert_eq!(audited.audit.late, 0, "{:?}", audited.audit);
     assert_eq!(audited.audit.unexplained.run_twice, 0);
+}
+
+/// A drill ends while somebody still tries: it is one arrival, and one rejection that the plan explains.
+#[test]
+fn what_is_tried_again_to_the_end_is_rejected_once() {
+    let text = of_kind("producer.retry", "every: 5s")
+        .replace("until: { at: 190s }", "until: end")
+        .replace("until: { at: 5m }", "until: end");
+    let (_, audited) = last_of(&text, "up");
+    let audit = audited.audit;
+    // Five minutes of 4 a second.
+    assert!((1_100..1_300).contains(&audit.rejected), "{audit:?}");
+    assert_eq!(audit.intended, audit.enqueued + audit.rejected, "{audit:?}");
+    assert_eq!(
+        (audit.unexplained.rejected, audit.duplicates),
+        (0, 0),
+        "{audit:?}"
+    );
 }
 
 /// A task of the small drill that enqueues two others, each of which enqueues a third for later.
@@ -956,7 +1001,7 @@ fn what_would_disturb_a_rolling_restart_is_refused() {
         ),
         (
             roll.replace("2m", "7m"),
-            "s.yaml:14:23: worker.rolling-restart: is through at 8m40s, and the drill is over by then",
+            "s.yaml:14:23: worker.rolling-restart: is through at 8m40s, and the drill is over by then\n    do it earlier, or make the drill longer",
         ),
     ] {
         assert_eq!(problem(&timeline), said);

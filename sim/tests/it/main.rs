@@ -1,10 +1,12 @@
 //! Tests of plans and of drills in virtual time.
 
 mod arrows;
+mod bad_steps;
 mod catalogue;
 mod causes;
 mod confidence;
 mod conservation;
+mod costs;
 mod faults;
 mod nothing_to_hit;
 mod queueing_theory;

@@ -26,7 +26,7 @@ fn scenarios() -> BTreeMap<String, String> {
 }
 
 /// The runbook's rules, under a name that does not depend on the machine.
-fn runbook() -> Rules {
+pub(crate) fn runbook() -> Rules {
     let text = RuleText {
         name: "runbook.yml".into(),
         text: fs::read_to_string(project("scenarios/rules/runbook.yml")).unwrap(),
@@ -42,6 +42,13 @@ fn runbook() -> Rules {
         delivery: Default::default(),
         alertmanager: None,
     }
+}
+
+/// What is said of rules in their files.
+pub(crate) fn pack_of(rules: &Rules) -> RulePack {
+    let alerts = rules.set.alerts().map(|alert| alert.name.to_owned());
+    let alerts: Vec<String> = alerts.collect();
+    RulePack::parse(&rules.texts, &alerts).unwrap()
 }
 
 /// The bytes of the record of a virtual drill.
@@ -140,13 +147,7 @@ fn a_simulated_record_is_the_written_one() {
 /// of it after an hour, and cries wolf at night.
 #[test]
 fn the_runbooks_scorecard() {
-    let rules = runbook();
-    let alerts: Vec<String> = rules
-        .set
-        .alerts()
-        .map(|alert| alert.name.to_owned())
-        .collect();
-    let pack = RulePack::parse(&rules.texts, &alerts).unwrap();
+    let pack = pack_of(&runbook());
     let scores = RECORDS.values().map(|record| {
         let record = Record::read(&**record).unwrap();
         assert!(record.complete);

@@ -51,6 +51,17 @@ impl<T: Task> Locks<T> {
         }
     }
 
+    /// Has a task hold a lock for good, whoever has it now.
+    pub(super) fn leave(&mut self, lock: T::Lock, by: T::Id) {
+        let until = Time(i64::MAX);
+        self.0.insert(lock, Held { by, until });
+    }
+
+    /// Deletes a lock, whoever has it; answers whether it was there.
+    pub(super) fn delete(&mut self, lock: &T::Lock) -> bool {
+        self.0.remove(lock).is_some()
+    }
+
     pub(super) fn dump(&self) -> Vec<(T::Lock, T::Id)> {
         self.0
             .iter()

@@ -3,7 +3,7 @@
 use super::{at_most, within};
 use crate::jsonl::Impossible;
 use crate::jsonl::check::DRILL_MS_MAX;
-use crate::record::{Audit, Lag};
+use crate::record::{Audit, Cost, Lag};
 use crate::waits::Waits;
 use std::collections::BTreeMap;
 
@@ -43,6 +43,12 @@ pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Imposs
         accepted,
         audit.intended,
     )?;
+    let locked_out = audit.locked_out;
+    at_most(
+        "tasks refused by locks left behind",
+        locked_out,
+        audit.duplicates,
+    )?;
     at_most("late tasks", audit.late, audit.enqueued)?;
     at_most("tasks run twice", audit.executed_twice, audit.enqueued)?;
     at_most(
@@ -61,6 +67,23 @@ pub(super) fn audit_adds_up(audit: &Audit, has_steps: bool) -> Result<(), Imposs
         "tasks lost with a step's data",
         sum(&audit.lost_in),
         audit.lost,
+    )?;
+    let costs = |of: fn(&Cost) -> u64| {
+        let costs = audit.costs.values().map(of);
+        costs.fold(0, u64::saturating_add)
+    };
+    let gone = [audit.archived, audit.trimmed, audit.deleted];
+    at_most(
+        "tasks archived and deleted by remedies",
+        costs(|cost| cost.archived.saturating_add(cost.deleted)),
+        gone.into_iter().fold(0, u64::saturating_add),
+    )?;
+    at_most("stranded tasks", costs(|cost| cost.stranded), audit.stuck)?;
+    let failed = costs(|cost| cost.failed_again);
+    at_most(
+        "executions that failed again",
+        failed,
+        audit.failed_executions,
     )?;
     let found = &audit.unexplained;
     at_most("unexplained rejections", found.rejected, audit.rejected)?;

@@ -158,6 +158,7 @@ impl History<'_> {
             at,
             what: Hand::Did(what),
             ids,
+            by: "by hand".into(),
         });
         match what {
             Deed::Run => self.comes(TaskState::Pending),
@@ -259,6 +260,7 @@ fn audited_of(plan: &Plan, histories: &[History<'_>]) -> Audit {
             .flat_map(|one| one.ledger.clone())
             .collect(),
         killed_at: None,
+        ended_by: None,
     }];
     let mut by_hand: Vec<ByHand> = histories
         .iter()

@@ -286,6 +286,7 @@ mod tests {
             process: "w-0".to_owned(),
             entries,
             killed_at: None,
+            ended_by: None,
         }
     }
 

@@ -203,12 +203,19 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
     stand.lift_points(turn);
     stand.leads_home(turn);
     stand.lift_throttles(turn).await;
+    let since = stand.clock.now();
     let seen: Seen = match turn.lever(&plan) {
         None => {
             stand.clocks_are_right(turn);
             Some(stand.has_died_of(turn))
         }
-        Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_) | Lever::Life(_)) => None,
+        Some(
+            Lever::Handler(_)
+            | Lever::Resource { .. }
+            | Lever::Load(_)
+            | Lever::Again { .. }
+            | Lever::Life(_),
+        ) => None,
         Some(Lever::Clock(_)) => {
             // What a wrong clock makes of leases needs no other explanation.
             targets
@@ -221,12 +228,16 @@ async fn take(stand: &mut Stand, turn: Turn) -> Result<Vec<Mark>, LiveError> {
         Some(Lever::Queue { queue, what }) => stand.pull_queue(&queue, what, turn).await,
         Some(Lever::Exporters { there }) => Some(stand.pull_exporters(there, targets).await?),
         Some(Lever::SlowScrapes { ms }) => Some(stand.pull_slow_scrapes(ms, targets)),
-        Some(Lever::Tasks { queue, what }) => Some(stand.pull_tasks(&queue, &what).await),
+        Some(Lever::Tasks { queue, what }) => Some(stand.pull_tasks(&queue, &what, turn).await),
+        Some(Lever::Locks { task, what }) => stand.pull_locks(&task, what).await,
         Some(Lever::Link(lever)) => Some(stand.pull_link(lever, targets).await),
         Some(Lever::Point(lever)) => stand.pull_point(lever, turn, targets),
         Some(Lever::Scrape { reachable }) => Some(stand.pull_scrape(reachable, targets)),
         Some(Lever::Members { targets_stay }) => Some(stand.scale(targets, targets_stay).await?),
     };
+    if let Some(step) = turn.remedy(&plan) {
+        stand.fleet.taken_by(step, since);
+    }
     let at_ms = super::since_start(stand.clock);
     Ok(seen.map_or_else(Vec::new, |(bit, saw)| turn.marks(&plan, at_ms, bit, saw)))
 }

@@ -47,20 +47,36 @@ impl From<&Metadata> for Stamp {
     }
 }
 
-/// A ledger of a process that has ended, and when it was ended by the plan.
-pub(crate) type Ended = (LeftLedger, Option<Time>);
+/// A process that has ended.
+pub(crate) struct Ended {
+    /// Its ledger.
+    pub(crate) ledger: LeftLedger,
+    /// When it was ended by the plan.
+    pub(crate) at: Option<Time>,
+    /// The step whose remedy did that; `None`: none did.
+    pub(crate) by: Option<String>,
+}
+
+impl Ended {
+    /// One that no remedy has ended, as far as is known yet.
+    pub(crate) fn new(ledger: LeftLedger, at: Option<Time>) -> Self {
+        let by = None;
+        Self { ledger, at, by }
+    }
+}
 
 /// All ledgers, and of each that is not as its process left it, whose it is and what is wrong with it.
 pub(crate) fn read(ended: Vec<Ended>) -> (Vec<ProcessLedger>, Vec<(String, String)>) {
     let (mut ledgers, mut damaged) = (Vec::new(), Vec::new());
-    for (left, killed_at) in ended {
-        let process = process_of(&left.path);
-        let Contents { entries, damage } = left.read();
+    for Ended { ledger, at, by } in ended {
+        let process = process_of(&ledger.path);
+        let Contents { entries, damage } = ledger.read();
         damaged.extend(damage.map(|damage| (process.clone(), format!("its ledger {damage}"))));
         ledgers.push(ProcessLedger {
             process,
             entries,
-            killed_at,
+            killed_at: at,
+            ended_by: by,
         });
     }
     (ledgers, damaged)
@@ -187,7 +203,11 @@ mod tests {
                 left.get_or_insert(held.left());
                 meddle(&path);
             }
-            let (ledgers, damaged) = read(left.into_iter().map(|left| (left, None)).collect());
+            let (ledgers, damaged) = read(
+                left.into_iter()
+                    .map(|left| Ended::new(left, None))
+                    .collect(),
+            );
             (ledgers[0].entries.len(), damaged)
         })
     }
@@ -235,7 +255,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut ended = Vec::new();
         for life in 0..100 {
-            ended.push((ledger(dir.path(), life).left(), None));
+            ended.push(Ended::new(ledger(dir.path(), life).left(), None));
         }
         let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
         let open = open.filter_map(|entry| fs::read_link(entry.path()).ok());

@@ -324,7 +324,8 @@ impl Fleet {
             }
             let ended = self.ended(&name, clock);
             if let Some(child) = self.running.remove(&name) {
-                self.ledgers.push((child.into_ledger(), Some(ended)));
+                self.ledgers
+                    .push(Ended::new(child.into_ledger(), Some(ended)));
             }
             self.begin_anew(&[name], clock).await?;
             started += 1;
@@ -413,7 +414,8 @@ impl Fleet {
                 killed.gone += 1;
             }
             let ended = self.ended(name, clock);
-            self.ledgers.push((child.into_ledger(), Some(ended)));
+            self.ledgers
+                .push(Ended::new(child.into_ledger(), Some(ended)));
         }
         killed
     }
@@ -475,7 +477,8 @@ impl Fleet {
             there += usize::from(was_there);
             graceful += usize::from(gracefully);
             let ended = self.ended(&name, clock);
-            self.ledgers.push((child.into_ledger(), Some(ended)));
+            self.ledgers
+                .push(Ended::new(child.into_ledger(), Some(ended)));
         }
         Ok((there, graceful))
     }
@@ -552,6 +555,14 @@ impl Fleet {
         ))
     }
 
+    /// Those that have ended since then were taken away by the remedy of this step.
+    pub(crate) fn taken_by(&mut self, step: &str, since: Time) {
+        let taken = self.ledgers.iter_mut().rev();
+        for ended in taken.filter(|ended| ended.at.is_some_and(|at| at >= since)) {
+            ended.by.get_or_insert_with(|| step.to_owned());
+        }
+    }
+
     fn shutdown_timeout_ms(&self, process: &str) -> i64 {
         let of = |spec: &WorkerSpec| {
             let processes = spec.plan.processes().into_iter();
@@ -577,7 +588,7 @@ impl Fleet {
                 .roster
                 .as_ref()
                 .and_then(|roster| roster.take_death(&name));
-            self.ledgers.push((child.into_ledger(), died));
+            self.ledgers.push(Ended::new(child.into_ledger(), died));
         }
         std::mem::take(&mut self.ledgers)
     }

@@ -33,7 +33,7 @@ pub(crate) fn lag(
         mut enqueue_us,
         mut redis_us,
         mut sent_at,
-    } = sending(producer, (origin, absences), gaps);
+    } = sending((plan, producer), (origin, absences), gaps);
     let (mut overrun_us, mut taken_off_us) = (Vec::new(), Vec::new());
     let mut handler_us = Vec::new();
     for ledger in ledgers {
@@ -126,7 +126,7 @@ struct Sending<'n> {
 }
 
 fn sending<'n>(
-    producer: &'n [Note],
+    (plan, producer): (&Plan, &'n [Note]),
     (origin, absences): (Time, &Absences),
     gaps: &mut Gaps,
 ) -> Sending<'n> {
@@ -154,7 +154,10 @@ fn sending<'n>(
                     continue;
                 };
                 let took_us = micros(*sent, *at);
-                redis_us.extend((*answer != Intake::Rejected).then_some(took_us));
+                // Between the first call and the last, a task that is sent again waits for nobody.
+                let again = plan.sends_again(since_start(*sent)).is_some();
+                let is_one_call = *answer != Intake::Rejected && !again;
+                redis_us.extend(is_one_call.then_some(took_us));
                 // A call that waits for a Redis that is away by plan is no delay of ours.
                 let was_away = |who| absences.was_away(who, *sent, *at);
                 if !was_away(REDIS) && !was_away(&way_of(PRODUCER)) {
@@ -338,6 +341,7 @@ mod tests {
             process: "w-0".into(),
             entries,
             killed_at: None,
+            ended_by: None,
         };
         let ledgers = [ledger];
         let found = busy((&plan, &Absences::default()), &ledgers, &sent_at);

@@ -1,5 +1,6 @@
 //! Carries levers out for real, each with a look at its effect: asynchronous, and bounded.
 
+mod locks;
 mod process;
 mod redis;
 mod tasks;

@@ -4,6 +4,7 @@
 //! late, a stall longer than Prometheus looks back. One rule is a forecast: half of all round trips so far hold the slots
 //! twice as long as is allowed. What is closer is judged in the end, see `firedrill_reports::score`.
 
+use crate::lever::Lever;
 use crate::plan::{Demand, Plan};
 use firedrill_asynq::note::{Intake, Note};
 use firedrill_reports::score::SLOT_OVERHEAD_MAX;
@@ -32,6 +33,8 @@ pub(super) struct Strain {
     sent_ms: HashMap<String, i64>,
     /// How many took how long.
     round_trips_ms: BTreeMap<i64, u64>,
+    /// Whether an answer may be that of a later call than the first.
+    sends_again: bool,
     worst: Option<String>,
 }
 
@@ -50,6 +53,10 @@ impl Strain {
             late_scrapes: 0,
             sent_ms: HashMap::new(),
             round_trips_ms: BTreeMap::new(),
+            sends_again: plan
+                .timeline
+                .iter()
+                .any(|step| matches!(step.fault.begin(), Lever::Again { .. })),
             worst: None,
         }
     }
@@ -101,7 +108,7 @@ impl Strain {
                     self.sent_ms.insert(id.clone(), at.millis());
                 }
                 Note::Answered { at, id, answer } => {
-                    let was_there = *answer != Intake::Rejected;
+                    let was_there = *answer != Intake::Rejected && !self.sends_again;
                     if let (Some(sent_ms), true) = (self.sent_ms.remove(id), was_there) {
                         let count = self.round_trips_ms.entry(at.millis() - sent_ms);
                         *count.or_default() += 1;

@@ -10,8 +10,9 @@ pub(crate) use wire::{OnWire, Wire};
 
 use crate::agenda::{Turn, What, over};
 use crate::audit::way_of;
+use crate::engine::locks_deleted;
 use crate::engine::virtual_time::world::World;
-use crate::lever::{Lever, QueueLever};
+use crate::lever::{Lever, LockLever, QueueLever};
 use firedrill_asynq::op::{Op, Reply};
 
 /// What a lever came to.
@@ -53,9 +54,13 @@ impl World<'_> {
                 };
                 Pulled::Seen(seen, saw)
             }
-            Some(Lever::Handler(_) | Lever::Resource { .. } | Lever::Load(_) | Lever::Life(_)) => {
-                Pulled::Nothing
-            }
+            Some(
+                Lever::Handler(_)
+                | Lever::Resource { .. }
+                | Lever::Load(_)
+                | Lever::Again { .. }
+                | Lever::Life(_),
+            ) => Pulled::Nothing,
             Some(Lever::Clock(_)) => {
                 self.clocks(turn, true);
                 Pulled::Nothing
@@ -63,7 +68,8 @@ impl World<'_> {
             Some(Lever::Process(lever)) => self.pull_process(lever, turn, targets),
             Some(Lever::Redis(lever)) => self.pull_redis(lever, turn),
             Some(Lever::Queue { queue, what }) => self.pull_queue(&queue, what, turn),
-            Some(Lever::Tasks { queue, what }) => self.pull_tasks(&queue, &what),
+            Some(Lever::Tasks { queue, what }) => self.pull_tasks(&queue, &what, turn),
+            Some(Lever::Locks { task, what }) => self.pull_locks(&task, what, turn),
             Some(Lever::Link(lever)) => self.pull_link(lever, targets),
             Some(Lever::Point(lever)) => self.pull_point(lever, turn, targets),
             Some(Lever::Scrape { reachable }) => {
@@ -130,6 +136,32 @@ impl World<'_> {
     fn goes_on(&mut self, turn: Turn) {
         let now_ms = self.stage.since_start_ms();
         self.agenda.done(turn, self.stage.plan, now_ms);
+    }
+
+    /// Locks are taken for tasks that there are not, or deleted.
+    fn pull_locks(&mut self, task: &str, what: LockLever, turn: Turn) -> Pulled {
+        let (plan, now) = (self.stage.plan, self.stage.now);
+        if !self.stage.redis.is_up() {
+            return Pulled::Seen(false, "connection refused".to_owned());
+        }
+        let mut deleted = 0;
+        for (entry, _) in plan.locked_entries(task) {
+            for number in 0..what.count() {
+                let (queue, lock) = self.producer.mint().lock(entry, u64::from(number), now);
+                let data = self.stage.redis.data();
+                match (what, turn.what) {
+                    (LockLever::Leave { .. }, What::Begin(step)) => {
+                        data.leave_lock(&queue, lock, super::token::Number::garbled(step, number));
+                    }
+                    _ => deleted += usize::from(data.delete_lock(&queue, &lock)),
+                }
+            }
+        }
+        match what {
+            // Whoever is refused says so.
+            LockLever::Leave { .. } => Pulled::Nothing,
+            LockLever::Free { .. } => Pulled::Seen(true, locks_deleted(deleted)),
+        }
     }
 
     fn pull_queue(&mut self, name: &str, what: QueueLever, turn: Turn) -> Pulled {

@@ -1,6 +1,6 @@
 //! The lives of all tasks, each closed as soon as nothing more can happen to it.
 
-use crate::audit::{Absences, Audited, Auditor, Hand, Leftover, Life};
+use crate::audit::{Absences, Audited, Auditor, End, Hand, Leftover, Life};
 use crate::engine::virtual_time::token::Number;
 use crate::metrics::ProducerMetrics;
 use crate::plan::{Child, PRODUCER};
@@ -56,7 +56,7 @@ impl TaskLives {
             Note::Sent {
                 at, id, workload, ..
             } => {
-                let life = Life::sent(*at, *workload);
+                let life = self.auditor.sent(*at, *workload);
                 match self.open.get(id) {
                     None => self.begin(*id, life),
                     Some(_) => self.namesakes.entry(*id).or_default().push_back(life),
@@ -76,7 +76,7 @@ impl TaskLives {
             }
             Note::Finished { at, id, how, .. } => {
                 if let Some(open) = self.open.get_mut(id) {
-                    open.life.finished(*at, *how);
+                    self.auditor.finished(&mut open.life, *at, *how);
                     open.running = open.running.saturating_sub(1);
                     self.close_if_over(*id);
                 }
@@ -168,10 +168,13 @@ impl TaskLives {
         &mut self.auditor.absences
     }
 
-    /// An execution died with its process.
-    pub(crate) fn killed(&mut self, id: Number, at: Time) {
+    /// An execution died with its process; `in_time`: it was one that somebody still waited for.
+    pub(crate) fn killed(&mut self, id: Number, in_time: bool, end: End<'_>) {
         if let Some(open) = self.open.get_mut(&id) {
-            open.life.killed(at);
+            match in_time {
+                true => self.auditor.killed(&mut open.life, end),
+                false => open.life.killed(end.at),
+            }
             open.running = open.running.saturating_sub(1);
             self.close_if_over(id);
         }
@@ -203,11 +206,11 @@ impl TaskLives {
         }
     }
 
-    /// An operator has done something to tasks.
-    pub(crate) fn by_hand(&mut self, ids: &[Number], at: Time, what: Hand) {
+    /// An operator has done something to tasks; `by`: the step.
+    pub(crate) fn by_hand(&mut self, ids: &[Number], done: (Time, Hand), by: &str) {
         for id in ids {
             if let Some(open) = self.open.get_mut(id) {
-                open.life.by_hand.push((at, what));
+                self.auditor.by_hand(&mut open.life, done, by);
             }
         }
     }

@@ -264,9 +264,10 @@ impl HandlerTable {
         all.filter_map(|work| work.needs.take()).collect()
     }
 
-    /// The tasks of all handlers that have not returned.
-    pub(crate) fn at_work(&self) -> impl Iterator<Item = Number> {
+    /// The tasks of all handlers that have not returned, and whether each still has its slot.
+    pub(crate) fn at_work(&self) -> impl Iterator<Item = (Number, bool)> {
         let slots = self.handlers.iter().flatten();
-        slots.chain(self.zombies.values()).map(|work| work.task)
+        let slots = slots.map(|work| (work.task, true));
+        slots.chain(self.zombies.values().map(|work| (work.task, false)))
     }
 }

@@ -246,6 +246,12 @@ impl Tokens {
         &self.kinds
     }
 
+    /// The lock of a payload of a workload entry, and the queue that its tasks go to at `now`.
+    pub(crate) fn lock(&self, workload: usize, number: u64, now: Time) -> (u16, Lock) {
+        let token = self.patterns[self.routes.leg(workload, now)].token;
+        (token.queue, Lock(token.workload, number))
+    }
+
     /// A task that waits for its time `at_s`, Unix seconds, or is pending, as whoever moves it would submit it at `now`: its attempts
     /// are counted anew.
     pub(crate) fn again(

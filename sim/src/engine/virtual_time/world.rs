@@ -85,10 +85,12 @@ impl<'p> World<'p> {
                 },
             ),
             felt,
-            loads: plan
-                .timeline
-                .iter()
-                .any(|step| matches!(step.fault.begin(), Lever::Load(_))),
+            loads: plan.timeline.iter().any(|step| {
+                matches!(
+                    step.fault.begin(),
+                    Lever::Load(_) | Lever::Again { .. } | Lever::Locks { .. }
+                )
+            }),
             processes: processes
                 .into_iter()
                 .map(|(name, worker)| Process::new(plan, name, worker))

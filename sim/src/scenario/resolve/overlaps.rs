@@ -7,6 +7,8 @@
 //! | a fault of Redis | another one |
 //! | `redis.failover`, before or after | another one: there is one replica; before its end, `link.demoted` |
 //! | `queue.pause` | another one of that queue |
+//! | `producer.retry` | another one |
+//! | `lock.leave` | another one of that task type |
 //! | a fault of links, or of targets | another one on one of the same |
 //! | a fault of Redis, or a link that is cut | `worker.restart` and whatever else starts workers: a worker does not start without Redis |
 //! | `worker.rolling-restart` | faults and remedies that stop or start one of its processes, and the end of the drill |
@@ -18,7 +20,7 @@
 
 use crate::fault::Harm;
 use crate::lever::{Lever, LinkLever, On, ProcessLever, RedisLever};
-use crate::plan::{RemedyStep, Step};
+use crate::plan::{PRODUCER, RemedyStep, Step};
 use crate::scenario::resolve::Resolver;
 use crate::units;
 
@@ -47,6 +49,7 @@ impl Resolver<'_> {
                 }
             }
         }
+        self.nothing_to_try_again(timeline);
         let fails_over = |step: &&Step| step.fault.begin() == Lever::Redis(RedisLever::LosePrimary);
         for step in timeline.iter().filter(fails_over).skip(1) {
             let (at, name) = (self.place(step), step.fault.name());
@@ -93,6 +96,23 @@ impl Resolver<'_> {
         }
     }
 
+    /// What is always taken is never tried again.
+    fn nothing_to_try_again(&mut self, timeline: &[Step]) {
+        let tries = |step: &&Step| matches!(step.fault.begin(), Lever::Again { .. });
+        for step in timeline.iter().filter(tries) {
+            let is_meanwhile =
+                |other: &Step| other.at_ms < ends_ms(step) && ends_ms(other) > step.at_ms;
+            let mut others = timeline.iter();
+            if others.any(|other| is_meanwhile(other) && keeps_from_enqueueing(other)) {
+                continue;
+            }
+            let message = format!("{}: nothing keeps Redis from taking all", step.fault.name());
+            let hint = "accepted: while a fault of Redis is on, or one of the way there, `select: [producer]`";
+            let at = self.place(step);
+            self.problems.push_with_hint(at, message, hint);
+        }
+    }
+
     /// A group cannot be scaled while a broken release of it is deployed.
     fn scaled_while_broken(&mut self, step: &RemedyStep, timeline: &[Step]) {
         let is_broken = |other: &&Step| {
@@ -135,7 +155,8 @@ impl Resolver<'_> {
         let (from, to) = (units::format(step.at_ms), units::format(over_ms));
         if over_ms >= self.scenario.duration.value {
             let message = format!("{name}: is through at {to}, and the drill is over by then");
-            self.problems.push(at, message);
+            let hint = "do it earlier, or make the drill longer";
+            self.problems.push_with_hint(at, message, hint);
         }
         let disturbs = |other: &&Step| {
             let is_on = other.at_ms <= over_ms && ends_ms(other) >= step.at_ms;
@@ -199,6 +220,12 @@ impl Resolver<'_> {
     }
 }
 
+/// Whether Redis may not take, while this is on, what the producer sends.
+fn keeps_from_enqueueing(step: &Step) -> bool {
+    let is_of_producer = || step.targets.iter().any(|target| target == PRODUCER);
+    step.fault.may_reject() && (step.fault.kind().on == On::Redis || is_of_producer())
+}
+
 fn ends_ms(step: &Step) -> i64 {
     step.until.as_ref().map_or(i64::MAX, |until| until.at_ms)
 }
@@ -218,6 +245,11 @@ fn held_by_both(earlier: &Step, later: &Step) -> Option<String> {
         (On::Redis, On::Redis) => Some("Redis".to_owned()),
         (On::Queue, On::Queue) => match (earlier.fault.harm(), later.fault.harm()) {
             (Harm::Queue(one), Harm::Queue(other)) if one == other => Some(one.to_owned()),
+            _ => None,
+        },
+        (On::Producer, On::Producer) => Some("the producer".to_owned()),
+        (On::Locks, On::Locks) => match (earlier.fault.harm(), later.fault.harm()) {
+            (Harm::Task(one), Harm::Task(other)) if one == other => Some(one.to_owned()),
             _ => None,
         },
         (one, other) if one == other => {

@@ -78,6 +78,15 @@ impl Resolver<'_> {
         let (mut steps, mut remedies) = (Vec::new(), Vec::new());
         for (step, id) in self.scenario.timeline.iter().zip(ids) {
             self.within("at", &step.at, duration_ms);
+            if step.at.value == duration_ms {
+                let end = units::format(duration_ms);
+                let message = format!("at: {end} is the end of the drill: nothing is done then");
+                self.problems.push_with_hint(
+                    step.at.at,
+                    message,
+                    format!("accepted: before {end}"),
+                );
+            }
             self.places.insert(id.clone(), step.place());
             match &step.what {
                 StepWritten::Fault { fault, until } => {
@@ -87,6 +96,8 @@ impl Resolver<'_> {
                     self.names_in((fault, step.at.value), &targets, workers);
                     let until =
                         self.until((&fault.value, step.at.value), until.as_ref(), duration_ms);
+                    let ends_ms = until.as_ref().map_or(duration_ms, |until| until.at_ms);
+                    self.locks_of(fault, ends_ms - step.at.value);
                     steps.push(Step {
                         id,
                         at_ms: step.at.value,
@@ -411,7 +422,11 @@ impl Resolver<'_> {
                             format!("select: {count} processes, but there are {there} at {at}")
                         }
                     };
-                    self.problems.push(select.at, message);
+                    self.problems.push_with_hint(
+                        select.at,
+                        message,
+                        format!("accepted: 1 to {there}"),
+                    );
                 }
                 plan::Select::Count(*count)
             }
@@ -451,8 +466,14 @@ impl Resolver<'_> {
                     let before = &chosen[..index];
                     if before.iter().any(|other| other.value == name.value) {
                         let message = format!("select: `{}` is named twice", name.value);
-                        self.problems.push(name.at, message);
+                        self.problems
+                            .push_with_hint(name.at, message, "name each once");
                     }
+                }
+                if chosen.is_empty() {
+                    let hint = "accepted: `all`, or one name or more, such as `[w-0]`";
+                    self.problems
+                        .push_with_hint(select.at, "select: nobody is named", hint);
                 }
                 plan::Select::Names(chosen.iter().map(|name| name.value.clone()).collect())
             }
@@ -471,8 +492,9 @@ impl Resolver<'_> {
         let at = until.at.as_ref()?;
         self.within("until", at, duration_ms);
         if at.value <= begins_ms {
-            self.problems
-                .push(at.at, format!("{name}: ends at or before its start"));
+            let hint = format!("accepted: after {}", units::format(begins_ms));
+            let message = format!("{name}: ends at or before its start");
+            self.problems.push_with_hint(at.at, message, hint);
         }
         let remedy = match &until.remedy {
             Some(remedy) if !kind.remedies.contains(&remedy.value.as_str()) => {

@@ -1,5 +1,6 @@
 //! What operators do to tasks by hand, with asynq's inspector.
 
+use crate::agenda::Turn;
 use crate::audit::{ByHand, Hand};
 use crate::engine::live::stand::Stand;
 use crate::engine::{MOVED, tasks_saw};
@@ -34,9 +35,11 @@ impl Stand {
         &self,
         queue: &str,
         what: &TasksLever,
+        turn: Turn,
     ) -> (bool, String) {
+        let by = turn.remedy(&self.plan).unwrap_or_default();
         if let TasksLever::Move { task, to } = what {
-            return match self.move_tasks(task, (queue, to)).await {
+            return match self.move_tasks(task, (queue, to), by).await {
                 Ok(moved) => (moved > 0, tasks_saw(what, queue, moved)),
                 Err(error) => (false, error.to_string()),
             };
@@ -67,6 +70,7 @@ impl Stand {
             at: self.clock.now(),
             what: Hand::Did(deed),
             ids,
+            by: by.to_owned(),
         };
         let saw = tasks_saw(what, queue, done.ids.len());
         self.roster.hands_off(queue, more, Some(done));
@@ -118,6 +122,7 @@ impl Stand {
         &self,
         task: &str,
         (from, to): (&str, &str),
+        by: &str,
     ) -> Result<usize, InspectError> {
         let queues = [from, to];
         queues.iter().for_each(|queue| self.roster.hands_on(queue));
@@ -148,6 +153,7 @@ impl Stand {
             at: self.clock.now(),
             what,
             ids,
+            by: by.to_owned(),
         };
         let mut places = self.plan.queues.iter();
         let place = places.position(|queue| queue.name == to).unwrap_or(0);

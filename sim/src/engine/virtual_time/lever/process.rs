@@ -2,6 +2,7 @@
 
 use super::Pulled;
 use crate::agenda::Turn;
+use crate::audit::End;
 use crate::engine::virtual_time::event_queue::{Happening, Who};
 use crate::engine::virtual_time::world::World;
 use crate::lever::{Lever, ProcessLever};
@@ -65,7 +66,7 @@ impl World<'_> {
             ProcessLever::Kill => {
                 for process in &numbers {
                     self.leaves(*process);
-                    self.kill_process(*process);
+                    self.kill_process(*process, None);
                     self.is_gone(*process);
                 }
                 Pulled::Seen(true, format!("SIGKILL; {all} of {all} processes gone"))
@@ -304,8 +305,8 @@ impl World<'_> {
         }
     }
 
-    /// The process is gone, and its handlers with it.
-    fn kill_process(&mut self, process: usize) {
+    /// The process is gone, and its handlers with it; `by`: the step whose remedy took it away.
+    fn kill_process(&mut self, process: usize, by: Option<&str>) {
         self.processes[process].goes_on = None;
         // What was held for it is nobody's any more.
         if self.processes[process].thaw().is_some() {
@@ -319,8 +320,13 @@ impl World<'_> {
                 let held = life.handlers.needs();
                 self.leaves_resources(process, held.into_iter());
             }
-            for task in life.handlers.at_work() {
-                self.stage.lives.killed(task, self.stage.now);
+            let end = End {
+                at: self.stage.now,
+                process: &self.processes[process].name,
+                by,
+            };
+            for (task, has_slot) in life.handlers.at_work() {
+                self.stage.lives.killed(task, has_slot, end);
             }
         }
     }
@@ -343,7 +349,7 @@ impl World<'_> {
                 // Whoever waits for its end has it.
                 return self.ended(process, false);
             }
-            self.kill_process(process);
+            self.kill_process(process, None);
             self.await_start(process);
         }
     }
@@ -424,7 +430,10 @@ impl World<'_> {
     }
 
     fn ended(&mut self, process: usize, gracefully: bool) {
-        self.kill_process(process);
+        let mut restarts = self.restarts.iter();
+        let stopped = restarts.find(|restart| restart.stopping.contains(&process));
+        let by = stopped.and_then(|restart| restart.turn.remedy(self.stage.plan));
+        self.kill_process(process, by);
         let waited = !self.restarts.is_empty();
         for restart in &mut self.restarts {
             let before = restart.stopping.len();

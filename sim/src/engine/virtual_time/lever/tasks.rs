@@ -1,6 +1,7 @@
 //! What operators do to tasks by hand, on the model.
 
 use super::Pulled;
+use crate::agenda::Turn;
 use crate::audit::Hand;
 use crate::engine::virtual_time::token::{Token, queue_number};
 use crate::engine::virtual_time::world::World;
@@ -9,9 +10,10 @@ use crate::lever::TasksLever;
 use firedrill_asynq::op::{Accepted, Deed, Reply};
 
 impl World<'_> {
-    pub(super) fn pull_tasks(&mut self, queue: &str, what: &TasksLever) -> Pulled {
+    pub(super) fn pull_tasks(&mut self, queue: &str, what: &TasksLever, turn: Turn) -> Pulled {
+        let by = turn.remedy(self.stage.plan).unwrap_or_default();
         if let TasksLever::Move { task, to } = what {
-            return self.move_tasks(task, (queue, to), what);
+            return self.move_tasks(task, (queue, to), what, by);
         }
         let number = queue_number(self.stage.plan, queue);
         let (plan, now) = (self.stage.plan, self.stage.now);
@@ -41,12 +43,18 @@ impl World<'_> {
                 (Deed::Run, data.repair_orphans(&number, now))
             }
         };
-        self.stage.lives.by_hand(&ids, now, Hand::Did(deed));
+        self.stage.lives.by_hand(&ids, (now, Hand::Did(deed)), by);
         Pulled::Seen(!ids.is_empty(), tasks_saw(what, queue, ids.len()))
     }
 
     /// Deletes tasks of a type that wait in a queue, and enqueues them into another.
-    fn move_tasks(&mut self, task: &str, (from, to): (&str, &str), what: &TasksLever) -> Pulled {
+    fn move_tasks(
+        &mut self,
+        task: &str,
+        (from, to): (&str, &str),
+        what: &TasksLever,
+        by: &str,
+    ) -> Pulled {
         let (plan, now) = (self.stage.plan, self.stage.now);
         let place = queue_number(plan, to);
         let from_number = queue_number(plan, from);
@@ -75,7 +83,7 @@ impl World<'_> {
                 false => Hand::Did(Deed::Delete),
             };
             moved += usize::from(is_there);
-            self.stage.lives.by_hand(&[token.number], now, hand);
+            self.stage.lives.by_hand(&[token.number], (now, hand), by);
         }
         Pulled::Seen(moved > 0, tasks_saw(what, from, moved))
     }
