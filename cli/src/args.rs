@@ -52,7 +52,7 @@ pub enum Command {
     Show(Show),
     /// Write a drill, a rule file and a CI file to begin with; nothing that is there is touched
     Init(Init),
-    /// Check scenario and rule files; nothing is started
+    /// Check scenario, rule and world files; nothing is started
     Check(Check),
     /// Show what a scenario would do, with every default filled and every undo step
     Plan(Plan),
@@ -153,7 +153,7 @@ pub struct Rules {
 /// What a Prometheus sees of the fleet.
 #[derive(Debug, Clone, Default, Args)]
 pub struct World {
-    /// What Prometheus sees of the fleet, instead of the scenario's `world`: `runbook`, `wiki`, `kubernetes`, or a file
+    /// What Prometheus sees of the fleet, instead of the scenario's `world`: the name of one inside the binary (`firedrill metrics` lists them), or a file
     #[arg(long, env = "FIREDRILL_WORLD", value_name = "WORLD")]
     pub world: Option<PathBuf>,
 }
@@ -366,7 +366,7 @@ fn seed(text: &str) -> Result<u64, String> {
 /// `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Scenarios and rule files (`groups:`, or PrometheusRule resources): files, folders, built-in names, @TAGs
+    /// Scenarios, rule files (`groups:`, or PrometheusRule resources) and worlds: files, folders, built-in names, @TAGs
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// World: names the metrics that rules ask for and it does not have.

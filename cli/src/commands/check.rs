@@ -1,4 +1,4 @@
-//! `firedrill check`: scenario and rule files, all problems at once; nothing is started. Rules are held against records.
+//! `firedrill check`: scenario, rule and world files, all problems at once; nothing is started. Rules are held against records.
 
 use crate::args::Check;
 use crate::exit::Exit;
@@ -13,7 +13,9 @@ use firedrill_reports::record::RuleText;
 use firedrill_reports::{Diagnoser, render};
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::shown;
+use firedrill_sim::metrics::catalogue;
 use firedrill_sim::scenario::Scenario;
+use firedrill_sim::world::World;
 use std::collections::BTreeSet;
 
 /// Checks every file and says what it is, and what the rules saw in the records there are.
@@ -67,6 +69,17 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         match scenario(source, terminal) {
             Ok(what) => ok(format!("ok {}: {what}", shown(&source.name))),
             Err(found) => failure.messages.extend(found.messages),
+        }
+    }
+    for source in &named.worlds {
+        match World::parse(&source.name, &source.text) {
+            Ok(world) => ok(format!(
+                "ok {}: world {}, {}",
+                shown(&source.name),
+                world.name,
+                counted(catalogue::rows(&world).len(), "metric")
+            )),
+            Err(found) => failure.messages.extend(Failure::problems(&found).messages),
         }
     }
     for test in &named.tests {

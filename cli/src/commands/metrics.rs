@@ -5,8 +5,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs::world::named;
 use crate::terminal::Terminal;
-use firedrill_sim::metrics::catalogue::{Row, rows, targets};
-use firedrill_sim::world::World;
+use firedrill_sim::metrics::catalogue::{Row, not_told, rows, targets};
+use firedrill_sim::world::{Exporter, PRESETS, World};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -37,6 +37,7 @@ fn as_text(world: &World) -> String {
         labels,
         help,
         when,
+        moved_by,
     } in rows(world)
     {
         let labels = match labels.is_empty() {
@@ -51,7 +52,18 @@ fn as_text(world: &World) -> String {
             text,
             "    {name}{labels}  {kind} of {target}\n        {help}{when}"
         );
+        if !moved_by.is_empty() {
+            let _ = writeln!(text, "        moved by: {}", moved_by.join(", "));
+        }
     }
+    if world.exposes(Exporter::RedisExporter) {
+        text.push_str("\nOF REDIS_EXPORTER, NOT IN DRILLS\n");
+        for line in not_told() {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    let others = PRESETS.map(|preset| preset.name).join(", ");
+    let _ = writeln!(text, "\nWORLDS INSIDE THE BINARY (--world)\n    {others}");
     text
 }
 
@@ -64,6 +76,7 @@ fn as_json(world: &World) -> String {
             "labels": row.labels,
             "help": row.help,
             "when": row.when,
+            "moved_by": row.moved_by,
         })
     });
     let metrics: Vec<serde_json::Value> = metrics.collect();
