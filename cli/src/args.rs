@@ -1,6 +1,7 @@
 //! What can be typed; no behaviour.
 
 pub mod asynq;
+pub mod learn;
 mod pace;
 
 pub use pace::{Jobs, Speed};
@@ -72,6 +73,8 @@ pub enum Command {
     Faults(Faults),
     /// List every metric that a Prometheus sees in a drill, with its labels and meaning
     Metrics(Metrics),
+    /// Learn a world and a scenario from what your own Prometheus has
+    Learn(learn::Learn),
     /// Print the JSON Schema of a file people write, for editors
     Schema(Schema),
     /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line

@@ -20,6 +20,7 @@ mod ground_truth;
 mod home;
 mod interference;
 mod interop;
+mod learn;
 mod live;
 mod named_files;
 mod names;

@@ -6,6 +6,7 @@ mod causes;
 mod confidence;
 mod conservation;
 mod faults;
+mod learn;
 mod moved;
 mod nothing_to_hit;
 mod queueing_theory;
