@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::inputs::world::named;
 use crate::terminal::Terminal;
 use firedrill_sim::metrics::catalogue::{Row, not_told, rows, targets};
-use firedrill_sim::world::{Exporter, PRESETS, World};
+use firedrill_sim::world::{PRESETS, World};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -56,11 +56,9 @@ fn as_text(world: &World) -> String {
             let _ = writeln!(text, "        moved by: {}", moved_by.join(", "));
         }
     }
-    if world.exposes(Exporter::RedisExporter) {
-        text.push_str("\nOF REDIS_EXPORTER, NOT IN DRILLS\n");
-        for line in not_told() {
-            let _ = writeln!(text, "    {line}");
-        }
+    text.push_str("\nNOT IN DRILLS\n");
+    for line in not_told() {
+        let _ = writeln!(text, "    {line}");
     }
     let others = PRESETS.map(|preset| preset.name).join(", ");
     let _ = writeln!(text, "\nWORLDS INSIDE THE BINARY (--world)\n    {others}");
@@ -80,6 +78,6 @@ fn as_json(world: &World) -> String {
         })
     });
     let metrics: Vec<serde_json::Value> = metrics.collect();
-    let document = json!({ "world": world.name, "targets": targets(world), "metrics": metrics });
+    let document = json!({ "world": world.name, "targets": targets(world), "metrics": metrics, "not_told": not_told() });
     format!("{document:#}\n")
 }

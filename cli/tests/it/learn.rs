@@ -28,6 +28,10 @@ world: wiki-kubernetes
 scrape: { interval: 15s }
 ";
 
+/// A rule that has data in every world.
+const RULES: &str =
+    "groups: [{ name: g, rules: [{ alert: Down, expr: up == 0, labels: { severity: page } }] }]\n";
+
 /// When the hour was, Unix milliseconds.
 const BEGAN_MS: i64 = 1_767_684_600_000;
 
@@ -45,7 +49,15 @@ impl Drop for Ends {
 /// A dump of what a Prometheus would have of the drill.
 fn dump(dir: &Path) {
     fs::write(dir.join("theirs.yaml"), SCENARIO).unwrap();
-    let run = ["run", "--engine", "virtual", "theirs.yaml"];
+    fs::write(dir.join("rules.yml"), RULES).unwrap();
+    let run = [
+        "run",
+        "--engine",
+        "virtual",
+        "--rules",
+        "rules.yml",
+        "theirs.yaml",
+    ];
     let (code, _, talk) = said(dir, &run);
     assert_eq!(code, Some(0), "{talk}");
     let record = dir.join("runs/theirs/latest/record.jsonl");
@@ -94,7 +106,17 @@ fn a_dump_gives_files_that_pass_check_and_run() {
         text.contains("world ours") && text.contains("scenario ours, 59 min"),
         "{text}"
     );
-    let (code, _, talk) = said(dir, &["run", "--engine", "virtual", "out/ours.yaml"]);
+    let (code, _, talk) = said(
+        dir,
+        &[
+            "run",
+            "--engine",
+            "virtual",
+            "--rules",
+            "rules.yml",
+            "out/ours.yaml",
+        ],
+    );
     assert_eq!(code, Some(0), "{talk}");
     // What is there stays.
     let (code, _, talk) = said(dir, &["learn", "dump.txt", "--out", "out"]);
@@ -149,6 +171,8 @@ fn a_real_prometheus_tells_the_same_as_a_dump_of_it() {
         .output()
         .unwrap();
     assert!(blocks.status.success(), "{blocks:?}");
+    // What a Prometheus that runs has, and the dump looks for.
+    fs::create_dir_all(dir.join("data/wal")).unwrap();
     let dumped = Command::new("promtool")
         .current_dir(dir)
         .args(["tsdb", "dump", "data"])

@@ -164,7 +164,7 @@ fn targets_that_clash_are_told_where_the_world_says_so() {
     fs::write(dir.path().join("t.yaml"), within).unwrap();
     let (_, _, talk) = said(dir.path(), &["plan", "t.yaml"]);
     assert!(
-        talk.contains(&format!("t.yaml:16:14: targets: {told}")),
+        talk.contains(&format!("t.yaml:15:14: targets: {told}")),
         "{talk}"
     );
 }

@@ -397,10 +397,27 @@ pub fn table(world: &World) -> String {
     text
 }
 
+/// What other exporters tell, with the reason why drills do not.
+const NOT_TOLD_EITHER: [(&str, &str); 3] = [
+    (
+        "go_*, and process_* but for those listed",
+        "a drill's workers are no Go programs, so their goroutines, garbage and files say nothing of a team's",
+    ),
+    (
+        "kube_*, container_*",
+        "nothing plays kube-state-metrics or cAdvisor in a drill; whether a pod is there shows in `up`, and that it was restarted in \
+         `process_start_time_seconds`",
+    ),
+    (
+        "how long the producer's calls take",
+        "on the model they take no time",
+    ),
+];
+
 /// What exporters tell and drills do not, with the reason, a line each.
 #[must_use]
 pub fn not_told() -> Vec<String> {
-    let lines = NOT_TOLD.iter();
+    let lines = NOT_TOLD.iter().chain(&NOT_TOLD_EITHER);
     lines
         .map(|(names, why)| format!("{names}: {why}"))
         .collect()
