@@ -66,7 +66,10 @@ pub(super) type Rise = (i64, i64, f64);
 /// Series and their samples in order of time.
 #[derive(Debug, Clone, Default)]
 pub struct Samples {
-    series: BTreeMap<Labels, Vec<(i64, f64)>>,
+    /// By name.
+    series: BTreeMap<String, BTreeMap<Labels, Vec<(i64, f64)>>>,
+    /// The first time and the last.
+    window: Option<(i64, i64)>,
     types: BTreeMap<String, String>,
     count: usize,
 }
@@ -123,13 +126,19 @@ impl Samples {
         if self.count > SAMPLES_MAX {
             return Err(LearnError::TooMuch);
         }
-        self.series.entry(labels).or_default().push((at_ms, value));
+        let (from, to) = self.window.unwrap_or((at_ms, at_ms));
+        self.window = Some((from.min(at_ms), to.max(at_ms)));
+        let of_name = match self.series.get_mut(labels.name()) {
+            Some(known) => known,
+            None => self.series.entry(labels.name().to_owned()).or_default(),
+        };
+        of_name.entry(labels).or_default().push((at_ms, value));
         Ok(())
     }
 
     /// Puts the samples of each series in order, each time once.
     pub(super) fn in_order(&mut self) {
-        for samples in self.series.values_mut() {
+        for samples in self.series.values_mut().flat_map(BTreeMap::values_mut) {
             samples.sort_by_key(|(at_ms, _)| *at_ms);
             samples.dedup_by_key(|(at_ms, _)| *at_ms);
         }
@@ -139,7 +148,7 @@ impl Samples {
     #[must_use]
     pub fn to_openmetrics(&self) -> String {
         let mut text = String::new();
-        for (labels, samples) in &self.series {
+        for (labels, samples) in self.series.values().flatten() {
             let name = exposition::encode(&[(labels.clone(), 0.0)]);
             let name = name.lines().last().unwrap_or_default();
             let name = name.strip_suffix(" 0").unwrap_or(name);
@@ -153,17 +162,13 @@ impl Samples {
 
     /// The series with this name.
     pub(super) fn named(&self, name: &str) -> impl Iterator<Item = (&Labels, &[(i64, f64)])> {
-        let of = self.series.iter();
-        of.filter(move |(labels, _)| labels.name() == name)
-            .map(|(labels, samples)| (labels, samples.as_slice()))
+        let of = self.series.get(name).into_iter().flatten();
+        of.map(|(labels, samples)| (labels, samples.as_slice()))
     }
 
-    /// Names of all series, each once.
-    pub(super) fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.series.keys().map(Labels::name).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    /// Names of all series, in order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.series.keys().map(String::as_str)
     }
 
     /// As in `# TYPE`, if that was there.
@@ -176,10 +181,7 @@ impl Samples {
 
     /// From the first sample to the last, milliseconds.
     pub(super) fn window(&self) -> (i64, i64) {
-        let firsts = self.series.values().filter_map(|samples| samples.first());
-        let lasts = self.series.values().filter_map(|samples| samples.last());
-        let from = firsts.map(|(at_ms, _)| *at_ms).min().unwrap_or(0);
-        (from, lasts.map(|(at_ms, _)| *at_ms).max().unwrap_or(from))
+        self.window.unwrap_or_default()
     }
 
     /// What a counter rises by from sample to sample. One that is less than it was began anew; one that comes when others have been

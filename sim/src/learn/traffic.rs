@@ -47,14 +47,20 @@ pub(super) struct Traffic {
     pub(super) most_at_work: f64,
 }
 
-/// A counter of executions by task type and queue, and its name.
+/// What series tell of a kind: task type and queue.
+type Told = (Option<String>, Option<String>);
+
+/// Series of a counter, and what each rises by.
+type Rising<'s> = Vec<(&'s Labels, Vec<Rise>)>;
+
+/// A counter of executions by task type and queue.
 struct Executions<'s> {
-    by_kind: BTreeMap<(Option<String>, Option<String>), Vec<(&'s Labels, Vec<Rise>)>>,
+    by_kind: BTreeMap<Told, Rising<'s>>,
 }
 
 impl<'s> Executions<'s> {
     fn of(samples: &'s Samples, name: &str, [task, queue]: [Option<&str>; 2]) -> Self {
-        let mut by_kind: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut by_kind: BTreeMap<Told, Rising<'s>> = BTreeMap::new();
         for (labels, of) in samples.named(name) {
             let value =
                 |label: Option<&str>| label.and_then(|label| labels.get(label)).map(str::to_owned);

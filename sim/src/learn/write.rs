@@ -73,7 +73,7 @@ pub(super) fn world(
         "redis_instance_info",
         "redis_blocked_clients",
     ];
-    let mut names = samples.names().into_iter();
+    let mut names = samples.names();
     let has_exporter = names.any(|name| tells_more.contains(&name));
     let metrics = application.metrics.iter().map(|of| AppMetric {
         name: of.name.clone(),

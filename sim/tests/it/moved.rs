@@ -93,7 +93,7 @@ fn has_moved(name: &str, with: &BTreeMap<i64, f64>, without: &BTreeMap<i64, f64>
     let mean = usual.iter().sum::<f64>() / count;
     let variance = usual
         .iter()
-        .map(|value| (value - mean).powi(2))
+        .map(|value| (value - mean) * (value - mean))
         .sum::<f64>()
         / count;
     let pieces: BTreeSet<i64> = with.keys().chain(without.keys()).copied().collect();
