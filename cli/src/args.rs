@@ -6,6 +6,7 @@ mod diagnose;
 mod drills;
 mod export;
 mod files;
+mod learn;
 mod pace;
 mod records;
 mod suggest;
@@ -21,6 +22,7 @@ pub use files::{
     Check, Completions, Faults, Help, Init, List, Metrics, Schema, SchemaOf, Show, Test, TestRules,
     Tested,
 };
+pub use learn::Learn;
 pub use pace::{Jobs, Speed};
 pub use records::{Judged, Recorded, Report, Score};
 pub use suggest::Suggest;
@@ -66,7 +68,7 @@ pub enum Command {
     Show(Show),
     /// Write a drill, a rule file and a CI file to begin with; nothing that is there is touched
     Init(Init),
-    /// Check scenario and rule files; nothing is started
+    /// Check scenario, rule and world files; nothing is started
     Check(Check),
     /// Show what a scenario would do, with every default filled and every undo step
     Plan(Plan),
@@ -90,6 +92,8 @@ pub enum Command {
     Faults(Faults),
     /// List every metric that a Prometheus sees in a drill, with its labels and meaning
     Metrics(Metrics),
+    /// Learn a world and a scenario from what your own Prometheus has
+    Learn(Learn),
     /// Print the JSON Schema of a file people write, for editors
     Schema(Schema),
     /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line

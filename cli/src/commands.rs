@@ -9,6 +9,7 @@ pub mod faults;
 pub mod fidelity;
 pub mod help;
 pub mod init;
+pub mod learn;
 pub mod list;
 pub mod metrics;
 pub mod plan;

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Command::Report(args) => commands::report::run(&args, &terminal),
         Command::Faults(args) => Ok(commands::faults::run(&args, &terminal)),
         Command::Metrics(args) => commands::metrics::run(&args, &terminal),
+        Command::Learn(args) => commands::learn::run(&args, &terminal),
         Command::Schema(args) => Ok(commands::schema::run(&args, &terminal)),
         Command::Asynq(args) => commands::asynq::run(&args, &terminal),
         Command::Clean(args) => commands::clean::run(&args, &terminal),

@@ -144,6 +144,13 @@ pub fn compare(
     })
 }
 
+/// The curves of two drills that need not be of one plan, such as one that was learnt from the other: how far the second is from the
+/// first, as a model's from a live drill. `changes`: at how many moments series may come or go in one of them alone.
+#[must_use]
+pub fn shape(first: &Record, second: &Record, changes: usize) -> Vec<Curve> {
+    curves::curves(first, second, &[], changes)
+}
+
 fn alike(live: &Record, model: &Record) -> Result<(), Unlike> {
     let (a, b) = (&live.header, &model.header);
     let texts = |record: &Record| -> Vec<String> {

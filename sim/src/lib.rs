@@ -39,6 +39,7 @@ pub mod worker;
 
 pub mod audit;
 pub mod drill;
+pub mod learn;
 pub mod ledger;
 pub mod pace;
 pub mod vary;

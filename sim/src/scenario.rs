@@ -70,8 +70,8 @@ form! {
         workload: Vec<Spotted<TaskPlan>> = list("workload entry", spotted::<TaskPlan>()), required;
         /// Who works.
         workers: Vec<Spotted<WorkerPlan>> = list("worker", spotted::<WorkerPlan>()), required;
-        /// What Prometheus sees of all this: a world inside the binary (`runbook`, `wiki`, `kubernetes`), a file beside the scenario, or
-        /// all of a world.
+        /// What Prometheus sees of all this: a world inside the binary (`firedrill metrics` lists them), a file beside the scenario,
+        /// or all of a world.
         world: Seen = seen(), quiet Seen::default();
         /// How Prometheus scrapes.
         scrape: Scrape = within::<Scrape>(), default Scrape::default();

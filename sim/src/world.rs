@@ -1,18 +1,24 @@
 //! What a Prometheus sees of a team's fleet: the targets it finds, and what the application exposes under which names. As
 //! written, and as meant: a world has no parts that depend on a scenario.
 
+mod exporter;
+mod extends;
 mod metric;
+mod origin;
 mod presets;
 mod shapes;
-mod target;
+pub(crate) mod target;
 
+pub use exporter::Exporter;
+pub(crate) use metric::DEFAULT_BUCKETS;
 pub use metric::{AppMetric, Counts, Dimension, MetricType, Panics, Results, Unit, go_float};
 pub use presets::{PRESETS, Preset, preset};
 pub use target::{TargetForm, Targets, filled};
 
-use crate::form::{Form, Shape, Yaml, choice, form, name, only, spotted, text, within};
+use crate::form::{Form, Shape, Yaml, choice, form, list, name, only, spotted, text, within};
 use firedrill_detector::yaml::{Node, Problem, Problems, parse};
 use metric::metrics;
+use origin::Origin;
 use serde::{Deserialize, Serialize};
 use shapes::labels;
 use std::sync::LazyLock;
@@ -46,6 +52,10 @@ form! {
         pub name as "world": String = name(), required;
         /// One sentence for people.
         pub summary: String = text(), required;
+        /// Worlds inside the binary that it is like, the later ones before the earlier: what is left out here is as there. Exporters are added, labels
+        /// and targets go key by key.
+        #[serde(skip)]
+        pub extends: Vec<String> = list("world", name()), if_any;
         /// What becomes of a target whose process is gone: it is kept, with `up` at 0 (`static`), or it is removed and its series
         /// end (`kubernetes`). A process that an orchestrator starts again keeps its target meanwhile, as a pod does.
         #[serde(default)]
@@ -53,12 +63,17 @@ form! {
         /// Labels of all targets.
         #[serde(default)]
         pub labels: Vec<(String, String)> = labels(), if_any;
+        /// What is exposed beside the application's metrics, asynq's and a few of Redis'.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub exporters: Vec<Exporter> = list("exporter", choice(Exporter::ALL.map(|of| (of.name(), of)))), if_any;
         /// The targets, by what they are.
         #[serde(default)]
         pub targets: Targets = within::<Targets>(), quiet Targets::default();
         /// What the middleware of the workers exposes; none: workers have no metrics of their own making.
         #[serde(default)]
         pub metrics: Vec<AppMetric> = metrics(), if_any;
+        #[serde(skip)]
+        pub(crate) origin: Origin = (), outside Origin::default();
     }
 }
 
@@ -94,6 +109,12 @@ impl World {
         }
     }
 
+    /// Whether this is exposed, too.
+    #[must_use]
+    pub fn exposes(&self, exporter: Exporter) -> bool {
+        self.exporters.contains(&exporter)
+    }
+
     /// The metric of the application that exposes samples of this name, with the family it announces.
     #[must_use]
     pub fn metric_of(&self, sample: &str) -> Option<&AppMetric> {
@@ -123,10 +144,12 @@ impl Shape for Written {
     type Value = World;
 
     fn read(&self, node: &Node, what: &str, problems: &mut Problems) -> Option<World> {
-        let world = spotted::<World>().read(node, what, problems)?;
-        let at = world.place("targets");
-        world.targets.check(at, problems)?;
-        Some(world.value)
+        let own = spotted::<World>().read(node, what, problems)?;
+        let origin = Origin::of(node, problems.file());
+        let mut world = extends::resolved(own, problems)?;
+        world.targets.check(&origin, problems)?;
+        world.origin = origin;
+        Some(world)
     }
 
     fn write(&self, value: &World) -> Yaml {

@@ -90,7 +90,7 @@ pub enum Generation {
 /// What a Prometheus sees of the fleet.
 #[derive(Debug, Clone, Default, Args)]
 pub struct World {
-    /// What Prometheus sees of the fleet, instead of the scenario's `world`: `runbook`, `wiki`, `kubernetes`, or a file
+    /// What Prometheus sees of the fleet, instead of the scenario's `world`: the name of one inside the binary (`firedrill metrics` lists them), or a file
     #[arg(long, env = "FIREDRILL_WORLD", value_name = "WORLD")]
     pub world: Option<PathBuf>,
 }

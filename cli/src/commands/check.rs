@@ -1,4 +1,4 @@
-//! `firedrill check`: scenario and rule files, all problems at once; nothing is started. Rules are held against records.
+//! `firedrill check`: scenario, rule and world files, all problems at once; nothing is started. Rules are held against records.
 
 use crate::args::{Check, Span};
 use crate::exit::Exit;
@@ -13,6 +13,7 @@ use firedrill_reports::record::{RuleReading, RuleText};
 use firedrill_reports::{Explainer, Explanation, Record, bounds, render};
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::shown;
+use firedrill_sim::metrics::catalogue;
 use firedrill_sim::plan::Plan;
 use firedrill_sim::scenario::{INTERVAL_MS, Scenario};
 use firedrill_sim::world::World;
@@ -77,6 +78,9 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     for (source, plan) in named.scenarios.iter().zip(plans) {
         checking.scenario(source, plan);
+    }
+    for source in &named.worlds {
+        checking.world(source);
     }
     for test in &named.tests {
         let path = test.display();
@@ -252,6 +256,15 @@ impl Checking<'_> {
             what.push_str(&format!(": {}", told.join("; ")));
         }
         self.ok(&source.name, what);
+    }
+
+    fn world(&mut self, source: &Source) {
+        let world = match World::parse(&source.name, &source.text) {
+            Ok(world) => world,
+            Err(problems) => return self.problems(&problems),
+        };
+        let metrics = counted(catalogue::rows(&world).len(), "metric");
+        self.ok(&source.name, format!("world {}, {metrics}", world.name));
     }
 
     /// What machines asked for, and what was found in records.

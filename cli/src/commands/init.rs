@@ -59,7 +59,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
 }
 
 /// Whether the file was written: not where there is anything of that name, a link to nothing included.
-fn write_new(path: &Path, text: &str) -> io::Result<bool> {
+pub(super) fn write_new(path: &Path, text: &str) -> io::Result<bool> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -5,8 +5,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs::world::named;
 use crate::terminal::Terminal;
-use firedrill_sim::metrics::catalogue::{Row, rows, targets};
-use firedrill_sim::world::World;
+use firedrill_sim::metrics::catalogue::{Row, not_told, rows, targets};
+use firedrill_sim::world::{PRESETS, World};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -37,6 +37,7 @@ fn as_text(world: &World) -> String {
         labels,
         help,
         when,
+        moved_by,
     } in rows(world)
     {
         let labels = match labels.is_empty() {
@@ -51,7 +52,16 @@ fn as_text(world: &World) -> String {
             text,
             "    {name}{labels}  {kind} of {target}\n        {help}{when}"
         );
+        if !moved_by.is_empty() {
+            let _ = writeln!(text, "        moved by: {}", moved_by.join(", "));
+        }
     }
+    text.push_str("\nNOT IN DRILLS\n");
+    for line in not_told() {
+        let _ = writeln!(text, "    {line}");
+    }
+    let others = PRESETS.map(|preset| preset.name).join(", ");
+    let _ = writeln!(text, "\nWORLDS INSIDE THE BINARY (--world)\n    {others}");
     text
 }
 
@@ -64,9 +74,10 @@ fn as_json(world: &World) -> String {
             "labels": row.labels,
             "help": row.help,
             "when": row.when,
+            "moved_by": row.moved_by,
         })
     });
     let metrics: Vec<serde_json::Value> = metrics.collect();
-    let document = json!({ "world": world.name, "targets": targets(world), "metrics": metrics });
+    let document = json!({ "world": world.name, "targets": targets(world), "metrics": metrics, "not_told": not_told() });
     format!("{document:#}\n")
 }

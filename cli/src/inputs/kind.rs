@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Rules,
     /// A test file of `promtool test rules`.
     RuleTest,
+    /// A world.
+    World,
     /// A record of a drill.
     Record,
 }
@@ -22,6 +24,7 @@ impl Kind {
             Self::Scenario => "a scenario",
             Self::Rules => "a rule file",
             Self::RuleTest => "a test file of promtool",
+            Self::World => "a world",
             Self::Record => "a record",
         }
     }
@@ -43,6 +46,10 @@ impl Kind {
             Some(Self::RuleTest)
         } else if has(&["groups", "apiVersion", "kind"]) {
             Some(Self::Rules)
+        } else if !has(&["name", "family", "workload", "workers", "timeline"])
+            && has(&["world", "discovery", "targets"])
+        {
+            Some(Self::World)
         } else if has(&["version", "family", "workload", "workers", "timeline"]) {
             Some(Self::Scenario)
         } else {
@@ -87,6 +94,12 @@ mod tests {
             ("rule_files: [a.yml]\ntests: []\n", Some(Kind::RuleTest)),
             ("version: firedrill/v1\nname: x\n", Some(Kind::Scenario)),
             ("name: x\nworkload: []\n", Some(Kind::Scenario)),
+            (
+                "name: x\nworld: wiki\nversion: firedrill/v1\n",
+                Some(Kind::Scenario),
+            ),
+            ("version: firedrill/v1\nworld: ours\n", Some(Kind::World)),
+            ("version: firedrill/v1\ntargets: {}\n", Some(Kind::World)),
             ("workers:\n- groups: { into: x }\n", Some(Kind::Scenario)),
             (
                 "{\"kind\":\"header\",\"format\":\"firedrill-record/9.0\"}\n",

@@ -31,7 +31,7 @@ pub(crate) enum Place {
     Records,
     /// Among scenarios and records.
     ScenariosOrRecords,
-    /// Among scenarios and rules.
+    /// Among scenarios, rules and worlds.
     ScenariosAndRules,
 }
 
@@ -67,6 +67,8 @@ pub(crate) struct Named {
     pub(crate) rules: Vec<Source>,
     /// Test files of promtool.
     pub(crate) tests: Vec<PathBuf>,
+    /// World files, where they are asked for.
+    pub(crate) worlds: Vec<Source>,
     /// Records and their folders.
     pub(crate) records: Vec<PathBuf>,
     /// What is wrong with the words, all of it.
@@ -183,7 +185,7 @@ impl Named {
         }
         let wanted: &[Kind] = match place {
             Place::Rules => &[Kind::Rules],
-            Place::ScenariosAndRules => &[Kind::Scenario, Kind::Rules, Kind::RuleTest],
+            Place::ScenariosAndRules => &[Kind::Scenario, Kind::Rules, Kind::RuleTest, Kind::World],
             _ => &[Kind::Scenario],
         };
         let count = |wanted| found.iter().filter(|(_, kind, _)| *kind == wanted).count();
@@ -229,6 +231,13 @@ impl Named {
             Place::ScenariosAndRules if is_empty(&text) => Kind::Rules,
             _ => Kind::Scenario,
         });
+        if kind == Kind::World && place != Place::ScenariosAndRules {
+            let path = shown(path);
+            return self.wrong.push(format!(
+                "{path}: this is {}, and no drill by itself\n    --world {path}   shows drills in it",
+                kind.name()
+            ));
+        }
         self.keep(path, kind, text);
     }
 
@@ -246,6 +255,7 @@ impl Named {
             Kind::Scenario => self.scenarios.push(source),
             Kind::Rules => self.rules.push(source),
             Kind::RuleTest => self.tests.push(path.to_path_buf()),
+            Kind::World => self.worlds.push(source),
             Kind::Record => self.records.push(path.to_path_buf()),
         }
     }

@@ -25,6 +25,7 @@ mod home;
 mod idle;
 mod interference;
 mod interop;
+mod learn;
 mod live;
 mod named_files;
 mod names;

@@ -43,6 +43,9 @@ groups:
   - alert: Stuck
     expr: sum(rate(processed_tasks_total[1m])) == 0
     labels: { severity: page }
+  - alert: RedisCrowded
+    expr: redis_connected_clients > 0.8 * redis_config_maxclients
+    labels: { severity: page }
 "#;
 
 fn files(dir: &Path) {
@@ -91,7 +94,7 @@ fn a_world_that_is_wrong_is_told_with_its_place_and_starts_nothing() {
     );
     let talk = run("wikki");
     assert!(
-        talk.contains("did you mean `wiki`? accepted: runbook, wiki, kubernetes, or a file"),
+        talk.contains("did you mean `wiki`? accepted: runbook, wiki, x-metrics, kubernetes, wiki-kubernetes, x-metrics-kubernetes, or a file"),
         "{talk}"
     );
     assert!(run("none/w.yaml").contains("none/w.yaml: No such file"));
@@ -110,6 +113,60 @@ fn a_rule_that_asks_for_what_a_world_does_not_have_is_told_the_nearest_name() {
     );
     let (_, _, talk) = said(dir.path(), &["check", "r.yml"]);
     assert!(!talk.contains("asks for"), "no world was named: {talk}");
+}
+
+#[test]
+fn a_world_file_is_checked_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let check = |text: &str| {
+        fs::write(dir.path().join("w.yaml"), text).unwrap();
+        said(dir.path(), &["check", "w.yaml"])
+    };
+    let head = "version: firedrill/v1\nworld: ours\nsummary: s\n";
+    let (code, text, talk) = check(&format!("{head}extends: [wiki-kubernetes]\n"));
+    assert_eq!(code, Some(0), "{talk}");
+    assert!(text.starts_with("ok w.yaml: world ours, "), "{text}");
+    let (code, _, talk) = check(&format!(
+        "{head}targets:\n  asynq: {{ job: exporters, instance: one }}\n  redis: {{ job: exporters, instance: one }}\n"
+    ));
+    assert_eq!(code, Some(2));
+    assert!(
+        talk.contains("w.yaml:6:3: targets: `asynq` and `redis` are both the target exporters/one"),
+        "{talk}"
+    );
+    // A folder's worlds are checked beside its scenarios and rules, and are no drills.
+    files(dir.path());
+    let (code, _, talk) = said(dir.path(), &["check", "."]);
+    assert_eq!(code, Some(2));
+    assert!(talk.contains("w.yaml:6:3"), "{talk}");
+    let (code, _, talk) = said(dir.path(), &["plan", "w.yaml"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        talk.contains("w.yaml: this is a world, and no drill by itself"),
+        "{talk}"
+    );
+}
+
+#[test]
+fn targets_that_clash_are_told_where_the_world_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path());
+    let world = "version: firedrill/v1\nworld: ours\nsummary: s\ntargets:\n  redis: { job: worker, instance: w-1 }\n";
+    fs::write(dir.path().join("w.yaml"), world).unwrap();
+    let told = "`redis` and `w-1` are both the target worker/w-1";
+    let (code, _, talk) = said(dir.path(), &["plan", "--world", "w.yaml", "s.yaml"]);
+    assert_eq!(code, Some(2));
+    assert!(
+        talk.contains(&format!("w.yaml:5:3: targets: {told}")),
+        "{talk}"
+    );
+    let within = SCENARIO.replace("scrape:", "world: { version: firedrill/v1, world: x, summary: s,\n  targets: { redis: { job: worker, instance: w-1 } } }\nscrape:");
+    fs::write(dir.path().join("t.yaml"), within).unwrap();
+    let (_, _, talk) = said(dir.path(), &["plan", "t.yaml"]);
+    assert!(
+        talk.contains(&format!("t.yaml:15:14: targets: {told}")),
+        "{talk}"
+    );
 }
 
 /// The names of a record's series, and of the labels of one of them.
@@ -134,6 +191,7 @@ fn both_engines_agree_in_every_world() {
     for (world, metric) in [
         ("wiki", "in_progress_tasks"),
         ("kubernetes", "job_processed_total"),
+        ("x-metrics", "redis_instance_info"),
     ] {
         let run = |speed: &str| {
             let args = [

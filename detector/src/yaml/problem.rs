@@ -75,6 +75,12 @@ impl Problems {
         }
     }
 
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
     /// None yet of the same file, read in the same way.
     pub(crate) fn of_same_file(&self) -> Self {
         Self::new(self.file.clone()).with_unknown_keys(self.unknown_keys)

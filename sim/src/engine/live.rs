@@ -325,7 +325,8 @@ async fn begin(
     fleet.begin(clock, roster.clone()).await?;
     let uptime = uptime::Uptime::new(clock);
     let broker = exporter_broker.clone();
-    let mut exporters = exporter::Exporters::new(broker, (clock, uptime.clone()), roster.clone());
+    let times = (clock, uptime.clone());
+    let mut exporters = exporter::Exporters::new(broker, times, roster.clone(), &plan.world);
     for number in 0..EXPORTERS.len() {
         let place = exporters.serve(number).await;
         addresses.set(number, place.map_err(system("exporter port"))?);

@@ -2,8 +2,9 @@
 //! A test holds it against what drills really expose (`tests/it/worlds.rs`).
 
 use super::ENQUEUE_RESULTS;
+use super::redis::NOT_TOLD;
 use crate::plan::PRODUCER;
-use crate::world::{MetricType, TargetForm, World};
+use crate::world::{Exporter, MetricType, TargetForm, World};
 use firedrill_asynq::exporter;
 use std::fmt::Write;
 
@@ -22,6 +23,19 @@ pub struct Row {
     pub help: String,
     /// When it is there; empty: always.
     pub when: &'static str,
+    /// The faults that move it, see [`moved_by`].
+    pub moved_by: Vec<&'static str>,
+}
+
+/// Which faults move which metric, as the model says. Made by `sim/tests/it/moved.rs`.
+const MOVED: &str = include_str!("moved.txt");
+
+/// The faults that move a metric: whose example on the model makes it another than without the fault, by more than it changes anyway.
+#[must_use]
+pub fn moved_by(metric: &str) -> Vec<&'static str> {
+    let mut lines = MOVED.lines().filter_map(|line| line.split_once(": "));
+    let found = lines.find(|(name, _)| *name == metric);
+    found.map_or_else(Vec::new, |(_, faults)| faults.split(' ').collect())
 }
 
 /// Where a drill's metrics come from.
@@ -238,6 +252,70 @@ impl Row {
     }
 }
 
+/// What redis_exporter has beyond that, in worlds that have it: name, type, labels, meaning.
+const REDIS_EXPORTER: [(&str, &str, &[&str], &str); 10] = [
+    (
+        "redis_start_time_seconds",
+        "gauge",
+        &[],
+        "When Redis was started, Unix time.",
+    ),
+    (
+        "redis_blocked_clients",
+        "gauge",
+        &[],
+        "Clients that wait in a blocking call; asynq makes none.",
+    ),
+    (
+        "redis_config_maxclients",
+        "gauge",
+        &[],
+        "`maxclients`: so many connections are accepted.",
+    ),
+    (
+        "redis_config_maxmemory",
+        "gauge",
+        &[],
+        "`maxmemory`; 0: no limit.",
+    ),
+    (
+        "redis_evicted_keys_total",
+        "counter",
+        &[],
+        "Keys evicted since Redis was started.",
+    ),
+    (
+        "redis_loading_dump_file",
+        "gauge",
+        &[],
+        "1 while Redis reads its data from the disk.",
+    ),
+    (
+        "redis_rdb_last_bgsave_status",
+        "gauge",
+        &[],
+        "1 if the last snapshot succeeded.",
+    ),
+    (
+        "redis_aof_last_write_status",
+        "gauge",
+        &[],
+        "1 if the append-only file could be written.",
+    ),
+    (
+        "redis_instance_info",
+        "gauge",
+        &["role", "redis_mode"],
+        "1; `role` is `master` or `slave`.",
+    ),
+    (
+        "redis_exporter_last_scrape_error",
+        "gauge",
+        &[],
+        "0: Redis was asked without an error, and the label `err` is empty.",
+    ),
+];
+
 /// Every metric of a drill in a world: the application's first, then by target.
 #[must_use]
 pub fn rows(world: &World) -> Vec<Row> {
@@ -251,6 +329,7 @@ pub fn rows(world: &World) -> Vec<Row> {
             labels: labels.chain(le).collect(),
             help: metric.help.clone(),
             when: "",
+            moved_by: moved_by(&metric.name),
         }
     });
     let fixed = FIXED
@@ -262,6 +341,7 @@ pub fn rows(world: &World) -> Vec<Row> {
             labels: labels.iter().map(|label| (*label).to_owned()).collect(),
             help: (*help).to_owned(),
             when,
+            moved_by: moved_by(name),
         });
     let enqueued = Row {
         target: PRODUCER,
@@ -273,8 +353,20 @@ pub fn rows(world: &World) -> Vec<Row> {
             ENQUEUE_RESULTS.join(", ")
         ),
         when: "where the producer is a target",
+        moved_by: moved_by("job_enqueued_total"),
     };
-    own.chain(fixed).chain([enqueued]).collect()
+    let has_more = world.exposes(Exporter::RedisExporter);
+    let more = REDIS_EXPORTER.iter().filter(|_| has_more);
+    let more = more.map(|(name, kind, labels, help)| Row {
+        target: REDIS,
+        name: (*name).to_owned(),
+        kind,
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        help: (*help).to_owned(),
+        when: "while Redis answers",
+        moved_by: moved_by(name),
+    });
+    own.chain(fixed).chain(more).chain([enqueued]).collect()
 }
 
 /// Names of all samples that a drill in a world can have.
@@ -327,6 +419,46 @@ pub fn table(world: &World) -> String {
             "| {} | `{}` | {} | {labels} | {}{when} |",
             row.target, row.name, row.kind, row.help
         );
+    }
+    text
+}
+
+/// What other exporters tell, with the reason why drills do not.
+const NOT_TOLD_EITHER: [(&str, &str); 3] = [
+    (
+        "go_*, and process_* but for those listed",
+        "a drill's workers are no Go programs, so their goroutines, garbage and files say nothing of a team's",
+    ),
+    (
+        "kube_*, container_*",
+        "nothing plays kube-state-metrics or cAdvisor in a drill; whether a pod is there shows in `up`, and that it was restarted in \
+         `process_start_time_seconds`",
+    ),
+    (
+        "how long the producer's calls take",
+        "on the model they take no time",
+    ),
+];
+
+/// What exporters tell and drills do not, with the reason, a line each.
+#[must_use]
+pub fn not_told() -> Vec<String> {
+    let lines = NOT_TOLD.iter().chain(&NOT_TOLD_EITHER);
+    lines
+        .map(|(names, why)| format!("{names}: {why}"))
+        .collect()
+}
+
+/// Which faults move which metric, as a Markdown table: of all worlds inside the binary.
+#[must_use]
+pub fn moved_table() -> String {
+    let mut text = String::from("| metric | moved by |\n| --- | --- |\n");
+    for (name, faults) in MOVED.lines().filter_map(|line| line.split_once(": ")) {
+        let faults: Vec<String> = faults
+            .split(' ')
+            .map(|fault| format!("`{fault}`"))
+            .collect();
+        let _ = writeln!(text, "| `{name}` | {} |", faults.join(", "));
     }
     text
 }

@@ -111,17 +111,21 @@ pub fn decode(text: &str) -> Result<Vec<Value>, ExpositionError> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let sample = sample(line).map_err(|reason| ExpositionError {
+        let (labels, value, _) = sample(line).map_err(|reason| ExpositionError {
             line: index + 1,
             reason,
             text: line.chars().take(80).collect(),
         })?;
-        values.push(sample);
+        values.push((labels, value));
     }
     Ok(values)
 }
 
-fn sample(line: &str) -> Result<Value, &'static str> {
+/// A sample, and the time that stands after it, in the format's unit.
+///
+/// # Errors
+/// With what is wrong with the line.
+pub(crate) fn sample(line: &str) -> Result<(Labels, f64, Option<f64>), &'static str> {
     let end = line.find(['{', ' ', '\t']).ok_or("no value")?;
     let (name, mut rest) = line.split_at(end);
     let is_name = |name: &str| {
@@ -153,14 +157,19 @@ fn sample(line: &str) -> Result<Value, &'static str> {
         }
         rest = &rest[1..];
     }
-    let value = rest.split_ascii_whitespace().next().ok_or("no value")?;
-    let value = match value {
+    let mut words = rest.split_ascii_whitespace();
+    let value = match words.next().ok_or("no value")? {
         "+Inf" | "Inf" => f64::INFINITY,
         "-Inf" => f64::NEG_INFINITY,
         "NaN" => f64::NAN,
         number => number.parse().map_err(|_| "bad value")?,
     };
-    Ok((Labels::from_pairs(pairs), value))
+    let at = words.next().and_then(|word| word.parse().ok());
+    Ok((
+        Labels::from_pairs(pairs),
+        value,
+        at.filter(|at: &f64| at.is_finite()),
+    ))
 }
 
 /// A quoted label value and what follows it.

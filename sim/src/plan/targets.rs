@@ -55,6 +55,16 @@ impl TargetPlan {
         format!("{}/{}", self.job, self.instance)
     }
 
+    /// What a world calls its kind.
+    pub(crate) fn key(&self) -> &'static str {
+        match self.source {
+            Source::Asynq => "asynq",
+            Source::Redis => "redis",
+            Source::Worker(_) => "worker",
+            Source::Producer => "producer",
+        }
+    }
+
     /// Whether an exporter shows it.
     pub(crate) fn is_exporter(&self) -> bool {
         matches!(self.source, Source::Asynq | Source::Redis)

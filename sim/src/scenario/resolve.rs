@@ -9,10 +9,11 @@ mod truth;
 
 pub(super) use trace::beside;
 
-use crate::plan::{Arrivals, Plan, Step, TaskPlan, WorkerPlan, targets};
+use crate::plan::{Arrivals, Plan, Step, TargetPlan, TaskPlan, WorkerPlan, targets};
 use crate::scenario::{At, Scenario};
 use crate::units;
 use crate::world::World;
+use crate::world::target::{CLASH_HINT, clash};
 use firedrill_asynq::rng;
 use firedrill_detector::yaml::{Position, Problem, Problems, closest};
 use rand::RngExt;
@@ -43,10 +44,12 @@ impl Plan {
             places: BTreeMap::new(),
         };
         let plan = resolver.plan(options.seed.unwrap_or(scenario.seed), world);
-        if resolver.problems.is_empty() {
-            Ok(plan)
-        } else {
-            Err(resolver.problems.into_vec())
+        if !resolver.problems.is_empty() {
+            return Err(resolver.problems.into_vec());
+        }
+        match resolver.clash(&plan) {
+            Some(problem) => Err(vec![problem]),
+            None => Ok(plan),
         }
     }
 }
@@ -116,28 +119,35 @@ impl Resolver<'_> {
         };
         if self.problems.is_empty() {
             self.contents(&plan);
-            self.told_apart(&plan);
         }
         plan
     }
 
-    /// Whether Prometheus can tell the targets apart.
-    fn told_apart(&mut self, plan: &Plan) {
-        let mut known = BTreeMap::new();
+    /// Two targets that Prometheus cannot tell apart, where they were written: in the world, or else where the scenario names it.
+    fn clash(&self, plan: &Plan) -> Option<Problem> {
+        let mut known: BTreeMap<String, TargetPlan> = BTreeMap::new();
         for target in targets(plan) {
-            if let Some(other) = known.insert(target.name(), target.member.clone()) {
-                let message = format!(
-                    "world `{}`: `{other}` and `{}` are both the target {}",
-                    plan.world.name,
-                    target.member,
-                    target.name()
-                );
-                let hint = "each target needs a `job` and an `instance` of its own";
-                self.problems
-                    .push_with_hint(self.scenario.duration.at, message, hint);
-                return;
-            }
+            let Some(other) = known.get(&target.name()) else {
+                known.insert(target.name(), target);
+                continue;
+            };
+            let same = (target.job.clone(), target.instance.clone());
+            let origin = &plan.world.origin;
+            let mut keys = [target.key(), other.key()].into_iter();
+            let written = keys.find_map(|key| origin.target(key)).or(origin.here());
+            let (file, at) = match written {
+                Some(at) => (origin.file.clone(), at),
+                None => (self.scenario.file.clone(), self.scenario.duration.at),
+            };
+            return Some(Problem {
+                file,
+                line: at.line,
+                column: at.column,
+                message: clash(&other.member, &target.member, &same),
+                hint: Some(CLASH_HINT.to_owned()),
+            });
         }
+        None
     }
 
     /// Whether the producer is a target of Prometheus.

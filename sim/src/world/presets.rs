@@ -9,8 +9,8 @@ pub struct Preset {
     pub text: &'static str,
 }
 
-/// All of them, the default first.
-pub const PRESETS: [Preset; 3] = [
+/// All of them, the default first, and each after those that it extends.
+pub const PRESETS: [Preset; 6] = [
     Preset {
         name: "runbook",
         text: include_str!("../../../scenarios/worlds/runbook.yaml"),
@@ -20,8 +20,20 @@ pub const PRESETS: [Preset; 3] = [
         text: include_str!("../../../scenarios/worlds/wiki.yaml"),
     },
     Preset {
+        name: "x-metrics",
+        text: include_str!("../../../scenarios/worlds/x-metrics.yaml"),
+    },
+    Preset {
         name: "kubernetes",
         text: include_str!("../../../scenarios/worlds/kubernetes.yaml"),
+    },
+    Preset {
+        name: "wiki-kubernetes",
+        text: include_str!("../../../scenarios/worlds/wiki-kubernetes.yaml"),
+    },
+    Preset {
+        name: "x-metrics-kubernetes",
+        text: include_str!("../../../scenarios/worlds/x-metrics-kubernetes.yaml"),
     },
 ];
 

@@ -75,3 +75,36 @@ fn numbers_are_written_as_gos_client_writes_them() {
         assert_eq!(go_float(value), text);
     }
 }
+
+#[test]
+fn what_a_world_leaves_out_it_has_from_those_that_it_extends() {
+    let text = world(
+        "extends: [kubernetes, x-metrics]\nlabels: { env: prod }\n\
+         targets: { worker: { job: jobs, labels: { team: mail } } }\n",
+    );
+    let found = World::parse("w.yaml", &text).unwrap();
+    let base = World::parse("kubernetes", preset("kubernetes").unwrap().text).unwrap();
+    assert_eq!(found.discovery, Discovery::Kubernetes);
+    assert_eq!(found.exporters, [Exporter::RedisExporter]);
+    // `x-metrics` says that there are none.
+    assert!(found.metrics.is_empty() && !base.metrics.is_empty());
+    assert_eq!(found.targets.redis, base.targets.redis);
+    let worker = &found.targets.worker;
+    assert_eq!(worker.job.as_deref(), Some("jobs"));
+    assert_eq!(worker.instance, base.targets.worker.instance);
+    let names = |labels: &[(String, String)]| {
+        let names = labels.iter().map(|(name, _)| name.as_str());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&worker.labels), "container pod team");
+    assert_eq!(names(&found.labels), "cluster env namespace");
+    assert!(found.extends.is_empty(), "it is whole by itself");
+    let wrong = problems(&world("extends: [runbook, wikki]\n"));
+    assert_eq!(
+        wrong,
+        [
+            "w.yaml:4:20: extends: there is no world `wikki` inside the binary\n    did you mean `wiki`? accepted: \
+          runbook, wiki, x-metrics, kubernetes, wiki-kubernetes, x-metrics-kubernetes"
+        ]
+    );
+}

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 37] = [
+const ORDER: [&str; 38] = [
     // What is written, and what engines can do.
     "units",
     "form",
@@ -50,6 +50,7 @@ const ORDER: [&str; 37] = [
     "estimate",
     "vary",
     "whatif",
+    "learn",
 ];
 
 /// Those that may use each other, and why.

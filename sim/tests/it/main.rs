@@ -8,6 +8,8 @@ mod confidence;
 mod conservation;
 mod costs;
 mod faults;
+mod learn;
+mod moved;
 mod nothing_to_hit;
 mod queueing_theory;
 mod remedies;

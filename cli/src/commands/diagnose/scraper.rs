@@ -10,10 +10,11 @@ use firedrill_detector::Labels;
 use firedrill_detector::sample::stale_marker;
 use firedrill_reports::cause::symptom::ORPHANS;
 use firedrill_reports::cause::{Looker, Sight};
-use firedrill_sim::engine::live::exporter::{asynq_now, info_values};
+use firedrill_sim::engine::live::exporter::{asynq_now, redis_facts, redis_values};
 use firedrill_sim::http::get::{Url, get};
 use firedrill_sim::metrics::{Value, exposition};
 use firedrill_sim::scrape::{SeriesTable, Target};
+use firedrill_sim::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -106,7 +107,8 @@ impl Scraper {
             info = broker.info().await.ok();
             values = asynq_now(broker, self.clock).await;
         }
-        let of_redis = info_values(info.as_deref(), |_, value| value);
+        let facts_of_redis = info.as_deref().map(redis_facts);
+        let of_redis = redis_values(&World::default(), facts_of_redis.as_ref(), self.clock.now());
         samples.extend(self.redis.scraped_values(Some(of_redis), &mut self.series));
         self.count(values.as_deref().unwrap_or_default());
         let orphans = facts.into_iter().flat_map(orphan_values);

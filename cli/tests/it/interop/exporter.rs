@@ -2,15 +2,18 @@
 
 use super::peer::{Peer, bench_and_go, need_peers, time_of_day};
 use super::stock::stock;
-use crate::support::{Op, key, task};
+use crate::support::{Bench, Op, Persistence, key, need, task};
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_sim::engine::live::exporter;
+use firedrill_sim::engine::live::uptime::Uptime;
 use firedrill_sim::http;
 use firedrill_sim::metrics::exposition;
+use firedrill_sim::world::{World, preset};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// An exposition without its help: the kinds of metrics as they are announced, and each series' value.
 #[derive(Debug, PartialEq)]
@@ -121,4 +124,90 @@ fn our_exporter_says_what_asynqs_collector_says() {
     compare(&mut go, "a clock is ahead");
     go.ask("pause_queue", json!({ "queue": "default" }));
     compare(&mut go, "one of them is paused");
+}
+
+/// Those of the real exporter that ours tells, too; of one without labels here, whatever its labels there.
+fn told_by_both(real: &Exposed, ours: &Exposed) -> BTreeMap<String, (f64, f64)> {
+    let mut both = BTreeMap::new();
+    for (name, value) in &ours.values {
+        let theirs = real.values.get(name).copied();
+        let family = name.split('{').next().unwrap_or(name);
+        let labelled = || {
+            let mut of = real.values.iter();
+            let (_, value) = of.find(|(other, _)| other.starts_with(&format!("{family}{{")))?;
+            Some(*value)
+        };
+        if let Some(theirs) = theirs.or_else(labelled) {
+            both.insert(name.clone(), (theirs, *value));
+        }
+    }
+    both
+}
+
+#[test]
+fn our_exporter_says_of_redis_what_redis_exporter_says() {
+    need!("redis-server");
+    need!("prometheus-redis-exporter");
+    let bench = Bench::new(Persistence::None, 1.0);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let mut theirs = std::process::Command::new("prometheus-redis-exporter")
+        .args([
+            "-redis.addr",
+            &format!("unix://{}", bench.server.socket().display()),
+        ])
+        .args(["-web.listen-address", &address.to_string()])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let compared = runtime.block_on(async {
+        let mut tried = 0;
+        let real = loop {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            match http::fetch(address, "/metrics").await {
+                Some(text) => break Exposed::read(&text),
+                None if tried > 200 => panic!("it does not come up"),
+                None => tried += 1,
+            }
+        };
+        let options = RedisOptions::at_speed(1.0);
+        let broker = RedisBroker::connect(&bench.server.url(), options).await;
+        let clock = ClockOrigin::start(time_of_day(), 1.0);
+        let preset = preset("x-metrics").unwrap();
+        let world = World::parse(preset.name, preset.text).unwrap();
+        let uptime = Uptime::new(clock);
+        let place = exporter::serve_redis(broker.unwrap(), uptime, Arc::new(world)).await;
+        let ours = http::fetch(place.unwrap().address, "/metrics")
+            .await
+            .unwrap();
+        (real, Exposed::read(&ours))
+    });
+    theirs.kill().unwrap();
+    theirs.wait().unwrap();
+    let (real, ours) = compared;
+    let both = told_by_both(&real, &ours);
+    let missing: Vec<&String> = ours
+        .values
+        .keys()
+        .filter(|name| !both.contains_key(*name))
+        .collect();
+    assert!(missing.is_empty(), "the real one does not know {missing:?}");
+    assert!(both.len() > 14, "{both:#?}");
+    // Kinds are those of the real one, too.
+    for kind in &ours.kinds {
+        assert!(real.kinds.contains(kind), "{kind}");
+    }
+    for (name, (theirs, ours)) in both {
+        match name.as_str() {
+            // Another moment; ours counts as up for a day, and leaves out who only looks.
+            "redis_memory_used_bytes" => assert!((ours / theirs - 1.0).abs() < 0.5),
+            "redis_uptime_in_seconds" | "redis_start_time_seconds" | "redis_connected_clients" => {}
+            _ => assert_eq!(theirs, ours, "{name}"),
+        }
+    }
 }

@@ -4,8 +4,10 @@ use crate::engine::live::scraper::Place;
 use crate::engine::live::uptime::Uptime;
 use crate::engine::live::watch::{Roster, Sizes};
 use crate::http;
+use crate::metrics::redis::{self as redis_series, RedisFacts};
 use crate::metrics::{ProducerMetrics, Value, exposition, memory_labels, queue_values};
 use crate::redis_server::login::USER;
+use crate::world::World;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::inspector::Inspector;
@@ -25,6 +27,7 @@ pub(crate) struct Exporters {
     clock: ClockOrigin,
     roster: Roster,
     uptime: Uptime,
+    world: Arc<World>,
     serving: [Option<AbortHandle>; 2],
 }
 
@@ -34,8 +37,10 @@ impl Exporters {
         broker: RedisBroker,
         (clock, uptime): (ClockOrigin, Uptime),
         roster: Roster,
+        world: &World,
     ) -> Self {
         Self {
+            world: Arc::new(world.clone()),
             broker,
             clock,
             roster,
@@ -52,7 +57,7 @@ impl Exporters {
         let broker = self.broker.clone();
         let (place, serving) = match number {
             0 => asynq_exporter(broker, self.clock, Some(self.roster.clone())).await?,
-            _ => redis_exporter(broker, self.uptime.clone()).await?,
+            _ => redis_exporter(broker, self.uptime.clone(), self.world.clone()).await?,
         };
         self.serving[number.min(1)] = Some(serving);
         Ok(place)
@@ -92,25 +97,42 @@ async fn asynq_exporter(
     serve(text).await
 }
 
-/// Serves `redis_up` and, while Redis answers, memory, client counts and its uptime (virtual) under redis_exporter's names.
+/// Serves `redis_up` and, while Redis answers, what a world has of it (its uptime virtual) under redis_exporter's names.
 ///
 /// # Errors
 /// When no loopback port can be opened.
-pub async fn serve_redis(broker: RedisBroker, uptime: Uptime) -> io::Result<Place> {
-    let (place, _) = redis_exporter(broker, uptime).await?;
+pub async fn serve_redis(
+    broker: RedisBroker,
+    uptime: Uptime,
+    world: Arc<World>,
+) -> io::Result<Place> {
+    let (place, _) = redis_exporter(broker, uptime, world).await?;
     Ok(place)
 }
 
-async fn redis_exporter(broker: RedisBroker, uptime: Uptime) -> io::Result<(Place, AbortHandle)> {
+async fn redis_exporter(
+    broker: RedisBroker,
+    uptime: Uptime,
+    world: Arc<World>,
+) -> io::Result<(Place, AbortHandle)> {
     let text = move || {
-        let (broker, uptime) = (broker.clone(), uptime.clone());
+        let (broker, uptime, world) = (broker.clone(), uptime.clone(), world.clone());
         async move {
             let info = broker.info().await.ok();
             let mut list = redis::cmd("CLIENT");
             let list = broker.command(list.arg("LIST"), "CLIENT LIST").await;
             let list: Option<String> = list.ok();
             let strangers = list.map_or(0, |list| strangers(&list));
-            let values = redis_values(info.as_deref(), strangers, &uptime);
+            let facts = info.map(|info| {
+                let facts = redis_facts(&info);
+                RedisFacts {
+                    clients: facts.clients - OBSERVERS - strangers as f64,
+                    // Real seconds, which mean nothing to a drill.
+                    uptime_s: uptime.seconds(facts.uptime_s) as f64,
+                    ..facts
+                }
+            });
+            let values = redis_values(&world, facts.as_ref(), uptime.now());
             Some(exposition::encode(&values))
         }
     };
@@ -188,10 +210,6 @@ async fn asynq_values(
     Some(values)
 }
 
-/// Real seconds, which mean nothing to a drill.
-const UPTIME: &str = "uptime_in_seconds";
-const CLIENTS: &str = "connected_clients";
-
 /// How many of the clients of a Redis of ours (as `CLIENT LIST` has them) are none of the drill's: who looks on is no
 /// part of the incident. Where the drill has no user of its own, nobody can tell.
 fn strangers(list: &str) -> usize {
@@ -205,36 +223,46 @@ fn strangers(list: &str) -> usize {
     }
 }
 
-fn redis_values(info: Option<&str>, strangers: usize, uptime: &Uptime) -> Vec<Value> {
-    info_values(info, |field, value| match field {
-        UPTIME => uptime.seconds(value) as f64,
-        CLIENTS => value - OBSERVERS - strangers as f64,
-        _ => value,
-    })
-}
-
-/// What redis_exporter exposes of a Redis with this `INFO`, as far as drills have it, or of one that does not answer. `meant`: what a
-/// number of a field of `INFO` is exposed as.
-pub fn info_values(info: Option<&str>, meant: impl Fn(&str, f64) -> f64) -> Vec<Value> {
-    let up = f64::from(u8::from(info.is_some()));
-    let mut values = vec![(Labels::metric("redis_up", []), up)];
-    let fields = [
-        ("used_memory", "redis_memory_used_bytes"),
-        ("maxmemory", "redis_memory_max_bytes"),
-        (CLIENTS, "redis_connected_clients"),
-        ("connected_slaves", "redis_connected_slaves"),
-        (UPTIME, "redis_uptime_in_seconds"),
-    ];
-    for line in info.unwrap_or_default().lines() {
+/// What a Redis says of itself in `INFO`; what an old one does not say is as by default.
+#[must_use]
+pub fn redis_facts(info: &str) -> RedisFacts {
+    let mut facts = RedisFacts {
+        saved: true,
+        appended: true,
+        ..RedisFacts::default()
+    };
+    for line in info.lines() {
         let Some((field, value)) = line.split_once(':') else {
             continue;
         };
-        if let Some((field, name)) = fields.iter().find(|(known, _)| *known == field)
-            && let Ok(value) = value.trim().parse::<f64>()
-        {
-            values.push((Labels::metric(name, []), meant(field, value)));
+        let value = value.trim();
+        let number = || value.parse::<f64>().unwrap_or_default();
+        match field {
+            "used_memory" => facts.used_bytes = number(),
+            "maxmemory" => facts.max_bytes = number(),
+            "connected_clients" => facts.clients = number(),
+            "blocked_clients" => facts.blocked = number(),
+            "maxclients" => facts.max_clients = number(),
+            "connected_slaves" => facts.replicas = number(),
+            "evicted_keys" => facts.evicted = number(),
+            "loading" => facts.loading = value == "1",
+            "rdb_last_bgsave_status" => facts.saved = value == "ok",
+            "aof_last_write_status" => facts.appended = value == "ok",
+            "role" => facts.is_replica = value == "slave",
+            "uptime_in_seconds" => facts.uptime_s = number(),
+            _ => {}
         }
     }
+    facts
+}
+
+/// What redis_exporter exposes of a Redis, as far as a world has it; `facts`: `None`: it does not answer.
+#[must_use]
+pub fn redis_values(world: &World, facts: Option<&RedisFacts>, now: Time) -> Vec<Value> {
+    let mut values = Vec::new();
+    redis_series::each(world, facts, now.secs() as f64, |series, value| {
+        values.push((series.labels(), value));
+    });
     values
 }
 

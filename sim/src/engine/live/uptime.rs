@@ -33,6 +33,11 @@ impl Uptime {
         }
     }
 
+    /// What time it is.
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
     /// A replica that was there when the drill began has taken its place.
     pub(crate) fn promoted(&self) {
         *self.lock() = State::before(self.clock);

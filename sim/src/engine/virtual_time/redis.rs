@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 const EMPTY_BYTES: u64 = 1_000_000;
 const TASK_BYTES: u64 = 620;
 
+/// `maxclients` where nobody sets it.
+const MAX_CLIENTS: u32 = 10_000;
+
 /// A Redis that answers at once, or not at all.
 #[derive(Debug)]
 pub(crate) struct VirtualRedis {
@@ -28,8 +31,8 @@ pub(crate) struct VirtualRedis {
     reached: Option<usize>,
     /// What its clients may not do.
     denied: Option<Denied>,
-    /// Whether new connections are refused.
-    crowded: bool,
+    /// `maxclients` while new connections are refused.
+    crowded: Option<u32>,
     /// Whether a script runs, and everybody is told so.
     busy: bool,
     /// Replicas that are connected.
@@ -49,7 +52,7 @@ impl VirtualRedis {
             limit: None,
             reached: None,
             denied: None,
-            crowded: false,
+            crowded: None,
             busy: false,
             replicas,
             kept: BTreeMap::new(),
@@ -175,14 +178,19 @@ impl VirtualRedis {
         self.denied = denied;
     }
 
-    /// Whether new connections are refused from now on.
-    pub(crate) fn set_crowded(&mut self, crowded: bool) {
-        self.crowded = crowded;
+    /// `maxclients` from now on, if new connections are refused.
+    pub(crate) fn set_crowded(&mut self, max_clients: Option<u32>) {
+        self.crowded = max_clients;
+    }
+
+    /// What `CONFIG GET maxclients` would say.
+    pub(crate) fn max_clients(&self) -> u32 {
+        self.crowded.unwrap_or(MAX_CLIENTS)
     }
 
     /// Whether new connections are refused.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.crowded
+        self.crowded.is_some()
     }
 
     /// Whether it tells everybody that a script runs.
@@ -228,6 +236,11 @@ impl VirtualRedis {
         self.read_only = read_only;
     }
 
+    /// Whether it does.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
     /// Whether clients try again what it refuses, until they give up: go-redis does with what a replica says.
     pub(crate) fn is_asked_again(&self) -> bool {
         self.read_only
@@ -258,7 +271,7 @@ impl VirtualRedis {
         self.read_only = false;
         self.limit = None;
         self.denied = None;
-        self.crowded = false;
+        self.crowded = None;
         self.busy = false;
     }
 

@@ -4,11 +4,13 @@ use crate::engine::virtual_time::pools::Pools;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::{EXPORTERS, Observation, Sink, Source};
+use crate::metrics::redis::{self, RedisFacts, RedisSeries};
 use crate::metrics::{
     App, JobSeries, PoolSeries, ProducerMetrics, counts_as_started, queue_labels,
 };
 use crate::plan::{Plan, TargetPlan};
 use crate::scrape::{SeriesTable, Target};
+use crate::world::World;
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::exporter::{QueueSeries, each_of_queue};
 use firedrill_asynq::op::{Op, Reply};
@@ -25,6 +27,7 @@ enum Key {
     Enqueued(usize, usize),
     /// Of a pool, by the number of its resource.
     Pool(usize, PoolSeries),
+    Redis(RedisSeries),
     Named(&'static str),
 }
 
@@ -34,6 +37,7 @@ pub(crate) struct Scrapes {
     targets: Vec<(Target, BTreeMap<Key, u32>)>,
     plans: Vec<TargetPlan>,
     app: App,
+    world: World,
     shows_memory: bool,
     series: SeriesTable,
     /// Names of the plan's queues, and their numbers in order of names.
@@ -90,6 +94,7 @@ impl Scrapes {
             targets,
             plans,
             app: App::of(&plan.world),
+            world: plan.world.clone(),
             shows_memory: plan.shows_memory(),
             series,
             queues,
@@ -188,7 +193,11 @@ impl Scrapes {
             Source::Redis => {
                 let alive = processes.iter().filter(|process| process.life.is_some());
                 let clients = self.connected_clients + alive.count();
-                redis_values(now, redis, clients, &mut exposed);
+                let facts = redis_facts(now, redis, clients);
+                let now_s = now.secs() as f64;
+                redis::each(&self.world, facts.as_ref(), now_s, |series, value| {
+                    exposed.push((Key::Redis(series), value));
+                });
                 true
             }
             Source::Worker(worker) => {
@@ -230,6 +239,7 @@ impl Scrapes {
                     }
                     Key::Enqueued(kind, result) => sent.labels(kind, result),
                     Key::Pool(resource, of) => of.labels(&resources[resource]),
+                    Key::Redis(of) => of.labels(),
                     Key::Named(name) => Labels::metric(name, []),
                 };
                 target.number(&labels, series)
@@ -268,26 +278,24 @@ impl Scrapes {
     }
 }
 
-/// `redis_up` and, while Redis answers, what the exporter reads of `INFO`.
-fn redis_values(now: Time, redis: &VirtualRedis, clients: usize, exposed: &mut Vec<(Key, f64)>) {
-    let uptime_s = redis.uptime_s(now).filter(|_| !redis.is_busy());
-    let up = f64::from(u8::from(uptime_s.is_some()));
-    exposed.push((Key::Named("redis_up"), up));
-    let Some(uptime_s) = uptime_s else { return };
-    let used = redis.used_memory_bytes() as f64;
-    exposed.extend([
-        (Key::Named("redis_memory_used_bytes"), used),
-        (
-            Key::Named("redis_memory_max_bytes"),
-            redis.max_memory_bytes() as f64,
-        ),
-        (Key::Named("redis_connected_clients"), clients as f64),
-        (
-            Key::Named("redis_connected_slaves"),
-            f64::from(redis.replicas()),
-        ),
-        (Key::Named("redis_uptime_in_seconds"), uptime_s as f64),
-    ]);
+/// What is known of Redis while it answers.
+fn redis_facts(now: Time, redis: &VirtualRedis, clients: usize) -> Option<RedisFacts> {
+    let uptime_s = redis.uptime_s(now).filter(|_| !redis.is_busy())?;
+    Some(RedisFacts {
+        used_bytes: redis.used_memory_bytes() as f64,
+        max_bytes: redis.max_memory_bytes() as f64,
+        clients: clients as f64,
+        // None of asynq's calls waits, and what would evict keys is not for the model.
+        blocked: 0.0,
+        max_clients: f64::from(redis.max_clients()),
+        replicas: f64::from(redis.replicas()),
+        uptime_s: uptime_s as f64,
+        evicted: 0.0,
+        loading: false,
+        saved: true,
+        appended: true,
+        is_replica: redis.is_read_only(),
+    })
 }
 
 /// What a worker's `/metrics` shows; answers whether there is a worker.

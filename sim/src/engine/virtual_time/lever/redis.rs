@@ -94,13 +94,13 @@ impl World<'_> {
                 self.stage.lives.absences().returns(REDIS, now);
                 "scripts are there again".to_owned()
             }
-            RedisLever::LimitClients { .. } => {
+            RedisLever::LimitClients { to } => {
                 self.stage.lives.absences().refuses(now);
-                self.stage.redis.set_crowded(true);
+                self.stage.redis.set_crowded(Some(to));
                 "maxclients set; refuses a new connection".to_owned()
             }
             RedisLever::AdmitClients => {
-                self.stage.redis.set_crowded(false);
+                self.stage.redis.set_crowded(None);
                 self.stage.lives.absences().returns(REDIS, now);
                 "maxclients set back; accepts a new connection".to_owned()
             }

@@ -1,0 +1,24 @@
+//! What is exposed in a world beside the application's metrics.
+
+use serde::{Deserialize, Serialize};
+
+/// What exposes more than drills have without being asked. Nothing of it is made where a world does not name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exporter {
+    /// The rest of what redis_exporter tells that a drill can know.
+    RedisExporter,
+}
+
+impl Exporter {
+    /// All of them.
+    pub(super) const ALL: [Self; 1] = [Self::RedisExporter];
+
+    /// As written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RedisExporter => "redis-exporter",
+        }
+    }
+}
