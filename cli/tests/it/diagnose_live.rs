@@ -15,6 +15,7 @@ use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The shortest look.
@@ -395,7 +396,9 @@ fn a_prometheus_that_remembers_is_asked() {
             let broker = broker.await.unwrap();
             let clock = ClockOrigin::real_time();
             let asynq = serve_asynq(broker.clone(), clock).await.unwrap();
-            let redis = serve_redis(broker, Uptime::new(clock)).await.unwrap();
+            let redis = serve_redis(broker, Uptime::new(clock), Arc::default())
+                .await
+                .unwrap();
             tell.send((asynq.address, redis.address)).unwrap();
             std::future::pending::<()>().await;
         });
