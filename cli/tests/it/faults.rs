@@ -70,7 +70,7 @@ fn scenario(case: &Case) -> String {
             ", uses: [ { resource: db, for: 100ms }, { resource: api } ]",
         ),
         // Each payload comes every twenty seconds, long after the one before is done.
-        "uniqueness locks" => ("", ", unique: { ttl: 10m, keys: 40 }"),
+        "uniqueness locks" => ("", ", unique: { ttl: 1h, keys: 40 }"),
         _ => ("", ""),
     };
     let keys = match case.keys.as_str() {

@@ -103,6 +103,9 @@ pub enum LiveError {
     /// An observation could not be kept.
     #[error("cannot write the record: {0}")]
     Sink(io::Error),
+    /// What the producer did could not be kept, as when the disk is full.
+    #[error("cannot keep the producer's ledger: {0}; the drill was stopped, and its record is incomplete")]
+    Ledger(io::Error),
     /// The machine cannot keep this speed: there would be no verdict, whatever came.
     #[error("too fast for this machine: {0}")]
     TooFast(String),
@@ -110,8 +113,6 @@ pub enum LiveError {
     #[error("stopped before it began")]
     Stopped,
 }
-
-const PRODUCERS_LEDGER: &str = "the producer's ledger";
 
 /// What came of a live drill.
 #[derive(Debug)]
@@ -214,7 +215,7 @@ async fn run_on(
         roster.clone(),
         told_tx,
     )
-    .map_err(|error| LiveError::System(PRODUCERS_LEDGER, error))?;
+    .map_err(LiveError::Ledger)?;
     let mut observer = Observer::new(plan, options, (clock, &stand.addresses, roster.clone()));
     let (done_tx, done) = mpsc::unbounded_channel();
     let deaths = watch.deaths.take();
@@ -238,7 +239,7 @@ async fn run_on(
     let left = Left {
         by_hand: roster.by_hand(),
         living,
-        producer: producer.map_err(|error| LiveError::System(PRODUCERS_LEDGER, error))?,
+        producer: producer.map_err(LiveError::Ledger)?,
         ledgers,
         absences: roster.absences(),
         stopped_at,

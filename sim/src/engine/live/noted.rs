@@ -47,8 +47,14 @@ impl Noted {
     }
 
     /// What has been noted since somebody took it last.
-    pub(super) fn take_fresh(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.fresh)
+    ///
+    /// # Errors
+    /// When something could not be written.
+    pub(super) fn take_fresh(&mut self) -> io::Result<Vec<Note>> {
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => Ok(std::mem::take(&mut self.fresh)),
+        }
     }
 
     /// Whether every task that was sent is answered.
@@ -98,9 +104,9 @@ mod tests {
         assert!(!noted.is_answered());
         noted.note(answered.clone());
         assert!(noted.is_answered());
-        assert_eq!(noted.take_fresh(), [sent("a"), answered.clone()]);
+        assert_eq!(noted.take_fresh().unwrap(), [sent("a"), answered.clone()]);
         noted.note(sent("b"));
-        assert_eq!(noted.take_fresh(), [sent("b")]);
+        assert_eq!(noted.take_fresh().unwrap(), [sent("b")]);
         assert_eq!(noted.take_all().unwrap(), [sent("a"), answered, sent("b")]);
     }
 }

@@ -105,7 +105,7 @@ impl<'p> Observer<'p> {
                 () = tokio::time::sleep(self.clock.until(end)) => break,
                 Some(word) = told.recv() => self.hear(word, sink)?,
                 _ = look.tick() => {
-                    self.strain.notes(&producer.fresh());
+                    self.strain.notes(&producer.fresh().map_err(LiveError::Ledger)?);
                     if let (true, Some(what)) = (self.gives_up, self.strain.beyond()) {
                         return Err(LiveError::TooFast(what.to_owned()));
                     }

@@ -118,7 +118,10 @@ impl ProducerTask {
     }
 
     /// What has been noted since this was asked last.
-    pub(super) fn fresh(&self) -> Vec<Note> {
+    ///
+    /// # Errors
+    /// When something could not be noted.
+    pub(super) fn fresh(&self) -> io::Result<Vec<Note>> {
         self.with(Noted::take_fresh)
     }
 
