@@ -13,7 +13,8 @@ mod suggest;
 mod upkeep;
 
 pub use common::{
-    Delivery, Dialect, Feature, Generation, Redis, Routing, Rules, Span, Wait, World,
+    Delivery, Dialect, Feature, Generation, Memory, Redis, Routing, Rules, Server, Span, Wait,
+    World,
 };
 pub use diagnose::{Diagnose, Live, Metrics as MetricsPage};
 pub use drills::{Engine, Fidelity, Plan, Run, Tune};

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use firedrill_asynq::broker::redis::address::{Address, AddressError};
 use firedrill_reports::record::{self, RuleReading};
+use firedrill_sim::estimate::Size;
 use std::convert::Infallible;
 use std::path::PathBuf;
 
@@ -184,6 +185,37 @@ impl std::str::FromStr for Span {
         ms.map(Self)
             .ok_or_else(|| "a duration such as `90s` or `10m`".to_owned())
     }
+}
+
+/// Where live drills get their Redis.
+#[derive(Debug, Args)]
+pub struct Server {
+    /// Where to get Redis: `auto` (a redis-server or valkey-server on PATH, else Docker), `local`, `docker`, or the address
+    /// of an empty one: host:port, redis://user:password@host:port/db (rediss:// for TLS: ?cacert=FILE&sni=NAME...),
+    /// unix:///path?db=n, redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/master/db
+    #[arg(long, env = "FIREDRILL_REDIS", hide_env_values = true, value_parser = redis, default_value = "auto", value_name = "WHERE")]
+    pub redis: Redis,
+    /// Image for the Docker way
+    #[arg(
+        long,
+        env = "FIREDRILL_REDIS_IMAGE",
+        default_value = "redis:7",
+        value_name = "IMAGE"
+    )]
+    pub redis_image: String,
+}
+
+/// What virtual drills may take.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Memory {
+    /// Most memory that virtual drills may need; more is refused before they begin
+    #[arg(
+        long,
+        env = "FIREDRILL_MAX_MEMORY",
+        default_value = "4GiB",
+        value_name = "SIZE"
+    )]
+    pub max_memory: Size,
 }
 
 /// Where a drill's Redis comes from.

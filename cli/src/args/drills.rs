@@ -1,10 +1,9 @@
 //! What runs drills: `run`, `plan`, `tune`, `fidelity`.
 
-use super::common::{redis, seed};
+use super::common::seed;
 use super::pace::{jobs, speed};
-use super::{Delivery, Jobs, Redis, Routing, Rules, Span, Speed, World};
+use super::{Delivery, Jobs, Memory, Routing, Rules, Server, Span, Speed, World};
 use clap::{Args, ValueEnum};
-use firedrill_sim::estimate::Size;
 use std::path::PathBuf;
 
 /// `run`.
@@ -32,14 +31,9 @@ pub struct Run {
     #[arg(long, env = "FIREDRILL_TRIALS", default_value_t = 1, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub trials: u32,
-    /// Most memory that virtual drills may need; more is refused before they begin
-    #[arg(
-        long,
-        env = "FIREDRILL_MAX_MEMORY",
-        default_value = "4GiB",
-        value_name = "SIZE"
-    )]
-    pub max_memory: Size,
+    /// Memory.
+    #[command(flatten)]
+    pub memory: Memory,
     /// Virtual seconds per real second, or `auto`: what this machine bears, at most 60; 1 = real time; live engine only
     #[arg(
         long,
@@ -56,19 +50,9 @@ pub struct Run {
     /// virtual, one per core
     #[arg(long, env = "FIREDRILL_JOBS", default_value = "auto", value_parser = jobs, value_name = "N")]
     pub jobs: Jobs,
-    /// Where to get Redis: `auto` (a redis-server or valkey-server on PATH, else Docker), `local`, `docker`, or the address
-    /// of an empty one: host:port, redis://user:password@host:port/db (rediss:// for TLS: ?cacert=FILE&sni=NAME...),
-    /// unix:///path?db=n, redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/master/db
-    #[arg(long, env = "FIREDRILL_REDIS", hide_env_values = true, value_parser = redis, default_value = "auto", value_name = "WHERE")]
-    pub redis: Redis,
-    /// Image for the Docker way
-    #[arg(
-        long,
-        env = "FIREDRILL_REDIS_IMAGE",
-        default_value = "redis:7",
-        value_name = "IMAGE"
-    )]
-    pub redis_image: String,
+    /// Redis.
+    #[command(flatten)]
+    pub server: Server,
     /// Directory for records and reports
     #[arg(
         long,
@@ -151,14 +135,9 @@ pub struct Tune {
     /// Drills side by side [default: 1 per core]
     #[arg(long, env = "FIREDRILL_JOBS", default_value = "auto", value_parser = jobs, value_name = "N")]
     pub jobs: Jobs,
-    /// Most memory that virtual drills may need; more is refused before they begin
-    #[arg(
-        long,
-        env = "FIREDRILL_MAX_MEMORY",
-        default_value = "4GiB",
-        value_name = "SIZE"
-    )]
-    pub max_memory: Size,
+    /// Memory.
+    #[command(flatten)]
+    pub memory: Memory,
     /// Directory for the report and the changed rule files
     #[arg(
         long,
@@ -206,19 +185,9 @@ pub struct Fidelity {
     /// Live drills side by side, each on its own Redis, or `auto`: as many as keep 60 % of the processors busy
     #[arg(long, env = "FIREDRILL_JOBS", default_value = "auto", value_parser = jobs, value_name = "N")]
     pub jobs: Jobs,
-    /// Where to get Redis: `auto` (a redis-server or valkey-server on PATH, else Docker), `local`, `docker`, or the address
-    /// of an empty one: host:port, redis://user:password@host:port/db (rediss:// for TLS: ?cacert=FILE&sni=NAME...),
-    /// unix:///path?db=n, redis-cluster://host:port,host:port, redis-sentinel://host:port,host:port/master/db
-    #[arg(long, env = "FIREDRILL_REDIS", hide_env_values = true, value_parser = redis, default_value = "auto", value_name = "WHERE")]
-    pub redis: Redis,
-    /// Image for the Docker way
-    #[arg(
-        long,
-        env = "FIREDRILL_REDIS_IMAGE",
-        default_value = "redis:7",
-        value_name = "IMAGE"
-    )]
-    pub redis_image: String,
+    /// Redis.
+    #[command(flatten)]
+    pub server: Server,
     /// Directory for records and reports: they go to `fidelity/<UTC time>/` in it
     #[arg(
         long,

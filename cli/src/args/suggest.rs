@@ -2,9 +2,8 @@
 
 use super::common::seed;
 use super::pace::jobs;
-use super::{Delivery, Jobs, Rules, World};
+use super::{Delivery, Jobs, Memory, Rules, World};
 use clap::Args;
-use firedrill_sim::estimate::Size;
 use std::path::PathBuf;
 
 /// `suggest`.
@@ -28,14 +27,9 @@ pub struct Suggest {
     /// Drills side by side [default: 1 per core]
     #[arg(long, env = "FIREDRILL_JOBS", default_value = "auto", value_parser = jobs, value_name = "N")]
     pub jobs: Jobs,
-    /// Most memory that virtual drills may need; more is refused before they begin
-    #[arg(
-        long,
-        env = "FIREDRILL_MAX_MEMORY",
-        default_value = "4GiB",
-        value_name = "SIZE"
-    )]
-    pub max_memory: Size,
+    /// Memory.
+    #[command(flatten)]
+    pub memory: Memory,
     /// Also write the last rule file with the rules at its end to this file
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,

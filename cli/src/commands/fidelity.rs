@@ -63,7 +63,7 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     let set = LiveSet {
         speed: args.speed,
         jobs: args.jobs,
-        redis: live::redis_source(args.redis.clone(), &args.redis_image)?,
+        redis: live::redis_source(&args.server)?,
         rules,
         pack,
     };

@@ -52,7 +52,7 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let live = LiveSet {
         speed: args.speed,
         jobs: args.jobs,
-        redis: live::redis_source(args.redis.clone(), &args.redis_image)?,
+        redis: live::redis_source(&args.server)?,
         rules,
         pack,
     };

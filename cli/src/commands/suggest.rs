@@ -35,7 +35,7 @@ pub fn run(args: &Suggest, terminal: &Terminal) -> Result<Exit, Failure> {
         seed: args.seed,
         trials: 1,
         jobs: args.jobs,
-        max_memory: args.max_memory,
+        memory: args.memory,
     };
     let Given {
         rules,

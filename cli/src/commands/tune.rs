@@ -63,7 +63,7 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         seed: args.seed,
         trials: args.trials,
         jobs: args.jobs,
-        max_memory: args.max_memory,
+        memory: args.memory,
     };
     let Given {
         rules,

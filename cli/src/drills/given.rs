@@ -9,7 +9,7 @@ use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::RuleReading;
 use firedrill_reports::{Record, bounds};
 use firedrill_sim::drill::Rules;
-use firedrill_sim::estimate::{Estimate, Size};
+use firedrill_sim::estimate::Estimate;
 use firedrill_sim::plan::Plan;
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub(crate) struct Typed<'a> {
     pub(crate) seed: Option<u64>,
     pub(crate) trials: u32,
     pub(crate) jobs: args::Jobs,
-    pub(crate) max_memory: Size,
+    pub(crate) memory: args::Memory,
 }
 
 impl Given {
@@ -82,7 +82,7 @@ impl Given {
         let threads = threads(typed.jobs.fixed(), plans.len());
         for plan in &plans {
             let estimate = Estimate::of(plan, true);
-            let checked = estimate.check(&plan.name, typed.max_memory.0, threads, 0);
+            let checked = estimate.check(&plan.name, typed.memory.max_memory.0, threads, 0);
             checked.map_err(Failure::usage)?;
         }
         Ok(Self {

@@ -2,7 +2,7 @@
 
 mod paces;
 
-use crate::args::{Jobs, Redis, Speed};
+use crate::args::{Jobs, Redis, Server, Speed};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs;
@@ -141,11 +141,11 @@ fn leaves_redis_alone(address: &Address, jobs: &[Job]) -> Result<(), Failure> {
 }
 
 /// The Redis every drill gets one of.
-pub(crate) fn redis_source(redis: Redis, image: &str) -> Result<RedisSource, Failure> {
+pub(crate) fn redis_source(server: &Server) -> Result<RedisSource, Failure> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let local = redis_server::find(std::env::split_paths(&path));
-    match (redis, local) {
-        (Redis::Given(address), _) => Ok(RedisSource::Given(address)),
+    match (&server.redis, local) {
+        (Redis::Given(address), _) => Ok(RedisSource::Given(address.clone())),
         (Redis::Unreadable(error), _) => Err(Failure::usage(format!(
             "--redis takes auto, local, docker or an address; this address does not do: {error}"
         ))),
@@ -153,7 +153,7 @@ pub(crate) fn redis_source(redis: Redis, image: &str) -> Result<RedisSource, Fai
         (Redis::Auto | Redis::Docker, _) => {
             let program = redis_server::docker::find(std::env::split_paths(&path))
                 .ok_or_else(|| Failure::environment(RedisServerError::NotFound))?;
-            let image = image.to_owned();
+            let image = server.redis_image.clone();
             Ok(RedisSource::Docker { program, image })
         }
         (Redis::Local, None) => Err(Failure::environment(RedisServerError::NotFound)),

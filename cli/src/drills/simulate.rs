@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     };
     let check = |plan: Plan| {
         let estimate = Estimate::of(&plan, false);
-        let checked = estimate.check(&plan.name, args.max_memory.0, threads, kept);
+        let checked = estimate.check(&plan.name, args.memory.max_memory.0, threads, kept);
         checked.map_err(Failure::usage)?;
         inputs::bounded(&rules, [&plan])?;
         Ok(plan)

@@ -88,7 +88,7 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let threads = threads(args.jobs.fixed(), jobs.len());
     for plan in &jobs {
         let estimate = Estimate::of(plan, false);
-        let checked = estimate.check(&plan.name, args.max_memory.0, threads, 0);
+        let checked = estimate.check(&plan.name, args.memory.max_memory.0, threads, 0);
         checked.map_err(Failure::usage)?;
     }
     let signals = Signals::listen()?;
