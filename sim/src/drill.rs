@@ -59,7 +59,7 @@ pub enum DrillError {
     /// The record could not be written on, as when the disk is full.
     #[error("cannot write {path}: {source}; the drill was stopped, and its record is incomplete")]
     Cut {
-        /// The record.
+        /// The record, or what it is made from.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -112,6 +112,7 @@ pub async fn run_live(
     let finished = match ran.ended {
         Ok(ended) => recording.finished(&ended, started.elapsed().as_secs_f64()),
         Err(LiveError::Sink(source)) => Err(was_cut(&record)(source)),
+        Err(LiveError::Ledger(source)) => Err(was_cut(Path::new("the producer's ledger"))(source)),
         Err(error) => Err(error.into()),
     };
     match ran.left {

@@ -104,7 +104,7 @@ pub enum LiveError {
     #[error("cannot write the record: {0}")]
     Sink(io::Error),
     /// What the producer did could not be kept, as when the disk is full.
-    #[error("cannot keep the producer's ledger: {0}; the drill was stopped, and its record is incomplete")]
+    #[error("cannot write the producer's ledger: {0}")]
     Ledger(io::Error),
     /// The machine cannot keep this speed: there would be no verdict, whatever came.
     #[error("too fast for this machine: {0}")]

@@ -3,7 +3,7 @@
 use crate::lever::Lever;
 use crate::plan::load::Load;
 use crate::plan::rates::Varying;
-use crate::plan::{Arrivals, MB, Plan, Service, TaskPlan, arrivals};
+use crate::plan::{Arrivals, MB, Plan, Service, Step, TaskPlan, arrivals};
 use firedrill_asynq::settings::HEARTBEAT_INTERVAL_MS;
 
 /// What an idle poll, a heartbeat or a scrape costs, in tasks.
@@ -54,14 +54,12 @@ impl Demand {
         let under_way = (work_ms / 1e3 / seconds).min(slots.sum());
         let beats = BEAT * under_way * 1e3 / HEARTBEAT_INTERVAL_MS as f64;
         let scrapes = plan.scrapes() / seconds;
-        // Whoever tries again has all that has come meanwhile in its hands, at most.
+        // Whoever tries again has all in its hands, at most, that has come while something else kept Redis from taking it.
         let again = plan.timeline.iter().map(|step| match step.fault.begin() {
             Lever::Again { every_ms } => {
-                let ends_ms = step
-                    .until
-                    .as_ref()
-                    .map_or(plan.duration_ms, |until| until.at_ms);
-                tasks / seconds * (ends_ms - step.at_ms) as f64 / every_ms as f64
+                let others = plan.timeline.iter().filter(|other| other.id != step.id);
+                let meanwhile = others.map(|other| overlap_ms(plan, step, other)).max();
+                tasks / seconds * meanwhile.unwrap_or(0) as f64 / every_ms as f64
             }
             _ => 0.0,
         });
@@ -75,6 +73,16 @@ impl Demand {
             holds_calls: plan.holds_calls(),
         }
     }
+}
+
+/// How long two steps are on together.
+fn overlap_ms(plan: &Plan, one: &Step, other: &Step) -> i64 {
+    let ends_ms = |step: &Step| {
+        let until = step.until.as_ref();
+        until.map_or(plan.duration_ms, |until| until.at_ms)
+    };
+    let together = ends_ms(one).min(ends_ms(other)) - one.at_ms.max(other.at_ms);
+    together.max(0)
 }
 
 /// Tasks that are enqueued in a drill, by producers and handlers, on average, for each entry of the workload.
