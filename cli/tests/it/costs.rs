@@ -37,9 +37,12 @@ fn remedies(engine: &str) -> (Vec<Value>, String) {
         command.current_dir(dir.path()).args(args);
         command.output().unwrap()
     };
-    let output = run(&["run", "--engine", engine, "--no-gate", "s.yaml"]);
+    // Where others take the processors meanwhile nothing is proven, and the drill is had once more.
+    let mut turns = (0..3).map(|_| run(&["run", "--engine", engine, "--no-gate", "s.yaml"]));
+    let proven = turns.find(|output| output.status.code() != Some(3));
+    let output = proven.expect("the drill proves nothing on this machine, three times");
     let talk = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{talk}");
+    assert_eq!(output.status.code(), Some(0), "{talk}");
     let output = run(&["score", "--json", "runs/wrong/latest"]);
     let card: Value = serde_json::from_slice(&output.stdout).unwrap();
     let remedies = card["drills"][0]["remedies"].as_array().unwrap().clone();

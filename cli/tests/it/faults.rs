@@ -38,7 +38,15 @@ fn cases_of(fault: &Value) -> Vec<Case> {
     examples.map(case).collect()
 }
 
+/// How often a live drill is tried in which something interferes.
+const TURNS: u32 = 3;
+
 impl Case {
+    /// Its scenario's.
+    fn file(&self) -> String {
+        format!("{}.yaml", self.name)
+    }
+
     /// Whether the model has its fault, too.
     fn is_modelled(&self) -> bool {
         let engines = self.fault["engines"].as_array().unwrap();
@@ -140,19 +148,26 @@ fn every_fault_bites_and_heals_for_real_as_on_the_model() {
     let cases: Vec<Case> = listed().iter().flat_map(cases_of).collect();
     assert!(cases.len() >= 13);
     let (live, model) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (mut files, mut modelled) = (Vec::new(), Vec::new());
+    let mut modelled = Vec::new();
     for case in &cases {
-        let file = format!("{}.yaml", case.name);
         for dir in [&live, &model] {
-            fs::write(dir.path().join(&file), scenario(case)).unwrap();
+            fs::write(dir.path().join(case.file()), scenario(case)).unwrap();
         }
-        files.push(file.clone());
-        modelled.extend(case.is_modelled().then_some(file));
+        modelled.extend(case.is_modelled().then(|| case.file()));
     }
-    // Drills are packed as this machine bears them; one that goes too fast is run again slower.
-    let output = drill(live.path(), &[], &files);
-    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(matches!(output.status.code(), Some(0 | 3)), "{talk}");
+    // Drills are packed as this machine bears them; one that goes too fast is run again slower. Where others take the processors
+    // meanwhile, that is an interference, and the drill is had once more.
+    let mut open: Vec<&Case> = cases.iter().collect();
+    for _ in 0..TURNS {
+        let files: Vec<String> = open.iter().map(|case| case.file()).collect();
+        let output = drill(live.path(), &[], &files);
+        let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{talk}");
+        open.retain(|case| record(live.path(), &case.name).interference().count() > 0);
+        if open.is_empty() {
+            break;
+        }
+    }
     let output = drill(model.path(), &["--engine", "virtual"], &modelled);
     let talk = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{talk}");
