@@ -44,7 +44,7 @@ impl Error {
     }
 }
 
-/// See [`Error`].
+/// See [`struct@Error`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
