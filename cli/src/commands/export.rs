@@ -1,6 +1,7 @@
 //! `firedrill export`: recorded drills in the files of other tools.
 
 use crate::args::{Export, ExportKind, ExportPromtool, Recorded, Table};
+use crate::commands::report::spares;
 use crate::commands::score::{self, Replayed};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -10,6 +11,7 @@ use firedrill_reports::export::{csv, openmetrics, promtool};
 use firedrill_reports::record::RuleText;
 use firedrill_reports::{Record, Replay};
 use firedrill_sim::files::{self, shown};
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 /// Writes the file.
@@ -21,10 +23,12 @@ pub fn run(args: &Export, terminal: &Terminal) -> Result<Exit, Failure> {
         ExportKind::Promtool(args) => tests(args, terminal)?,
         ExportKind::Openmetrics(args) => {
             let text = openmetrics::openmetrics(&record(&args.run)?);
+            spares(&args.out, [&args.run].into_iter())?;
             put(&args.out, &text, terminal)?;
         }
         ExportKind::Csv(args) => {
             let record = record(&args.run)?;
+            spares(&args.out, [&args.run].into_iter())?;
             let text = match args.of {
                 Table::Samples => csv::samples(&record),
                 Table::Alerts => csv::alerts(&Replay::recorded(&record)),
@@ -82,6 +86,25 @@ fn tests(args: &ExportPromtool, terminal: &Terminal) -> Result<(), Failure> {
         .map(|text| Placed::of(text, folder))
         .collect::<Result<_, _>>()?;
     let names: Vec<String> = placed.iter().map(|placed| placed.name.clone()).collect();
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
+        return Err(Failure::usage(format!(
+            "two rule files would both be {twice} beside the tests; name them with --rules FILE where they are"
+        )));
+    }
+    let recorded = &args.recorded;
+    let own = first.texts.iter().map(|rules| PathBuf::from(&rules.name));
+    let own: Vec<PathBuf> = own.chain(placed.iter().filter_map(Placed::path)).collect();
+    spares(
+        &args.out,
+        recorded.runs.iter().chain(&recorded.rules).chain(&own),
+    )?;
+    if own.contains(&args.out) {
+        return Err(Failure::usage(format!(
+            "-o {}: this is what a rule file is called; name another file",
+            shown(&args.out)
+        )));
+    }
     let drills: Vec<promtool::Drill<'_>> = all
         .iter()
         .map(|one| promtool::Drill {
@@ -121,6 +144,11 @@ struct Placed {
 }
 
 impl Placed {
+    /// Where it will be written.
+    fn path(&self) -> Option<PathBuf> {
+        self.missing.as_ref().map(|(path, _)| path.clone())
+    }
+
     /// One that is there as it was in the drill is named where it is, seen from the test file's folder; otherwise it goes into
     /// that folder. `None`: there is no such folder, and it is named as it was.
     fn of(rules: &RuleText, folder: Option<&Path>) -> Result<Self, Failure> {

@@ -11,8 +11,11 @@ use firedrill_sim::drill::RECORD_FILE;
 use firedrill_sim::files::{self, shown};
 use std::path::{Path, PathBuf};
 
-/// Refuses to write over what the report is made from.
-fn spares<'a>(out: &Path, mut inputs: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+/// Refuses to write over what the file is made from.
+pub(crate) fn spares<'a>(
+    out: &Path,
+    mut inputs: impl Iterator<Item = &'a PathBuf>,
+) -> Result<(), Failure> {
     let Ok(out) = out.canonicalize() else {
         // It is not there yet.
         return Ok(());
@@ -20,7 +23,7 @@ fn spares<'a>(out: &Path, mut inputs: impl Iterator<Item = &'a PathBuf>) -> Resu
     let is_out = |path: &Path| path.canonicalize().is_ok_and(|input| input == out);
     match inputs.find(|input| is_out(input) || is_out(&input.join(RECORD_FILE))) {
         Some(input) => Err(Failure::usage(format!(
-            "-o {}: the report is made from {}, and would take its place; name another file",
+            "-o {}: it is made from {}, and would take its place; name another file",
             shown(&out),
             shown(input)
         ))),

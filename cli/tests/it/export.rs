@@ -155,4 +155,47 @@ fn what_cannot_be_one_file_is_refused() {
     );
     let said = refused("export csv alerts/jobs.yml");
     assert!(said.contains("alerts/jobs.yml"), "{said}");
+    // Nothing takes the place of what it is made from.
+    let drill = "runs/worker-crash-all/latest";
+    for words in [
+        format!("export openmetrics {drill} -o {drill}/record.jsonl"),
+        format!("export csv {drill} -o {drill}/record.jsonl"),
+        format!("export promtool {drill} -o {drill}/record.jsonl"),
+        format!("export promtool {drill} -o alerts/jobs.yml"),
+    ] {
+        let said = refused(&words);
+        assert!(said.contains("would take its place"), "{words}: {said}");
+    }
+    fs::remove_file(dir.path().join("alerts/jobs.yml")).unwrap();
+    let said = refused(&format!("export promtool {drill} -o tests/jobs.yml"));
+    assert!(said.contains("what a rule file is called"), "{said}");
+    assert!(!dir.path().join("tests").exists());
+}
+
+#[test]
+fn rule_files_of_one_name_do_not_take_each_others_place() {
+    let dir = drilled();
+    let (one, other) = (RULES, RULES.replace("name: workers", "name: others"));
+    for (folder, text) in [("a", one), ("b", &other)] {
+        fs::create_dir(dir.path().join(folder)).unwrap();
+        fs::write(dir.path().join(folder).join("jobs.yml"), text).unwrap();
+    }
+    let words = "run --engine virtual --no-gate --rules a/jobs.yml,b/jobs.yml benign-flaky-type";
+    run(dir.path(), &words.split(' ').collect::<Vec<_>>());
+    let words = "export promtool runs/benign-flaky-type/latest -o tests/t.yml";
+    let words: Vec<&str> = words.split(' ').collect();
+    run(dir.path(), &words);
+    let text = fs::read_to_string(dir.path().join("tests/t.yml")).unwrap();
+    assert!(text.contains("\"../a/jobs.yml\"") && text.contains("\"../b/jobs.yml\""));
+    for folder in ["a", "b"] {
+        fs::remove_file(dir.path().join(folder).join("jobs.yml")).unwrap();
+    }
+    let output = firedrill().current_dir(dir.path()).args(&words).output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("two rule files would both be jobs.yml"),
+        "{said}"
+    );
 }
