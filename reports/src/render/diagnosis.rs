@@ -82,7 +82,7 @@ fn verdict(found: &Diagnosis) -> (String, Tone) {
         (0, 0) if found.is_well() => return ("nothing found".to_owned(), Tone::Good),
         (0, 0) => "something is seen that no known cause explains",
         (0, _) => "no cause is sure",
-        (1, 0) => "this alone fits, and what could speak for another was looked at",
+        (1, 0) => "this alone fits, and nothing that was looked at speaks for another",
         (1, _) => "this fits; others could not be ruled out",
         _ => "these cannot be told apart",
     };
