@@ -5,12 +5,14 @@ use serde_json::Value;
 use std::fs;
 
 /// Exports of 3 min beside payments whose dependency fails from 1m to 4m, and what somebody does about it.
+///
+/// Long enough for the last restart to be done before the end on a slow machine.
 const WRONG: &str = "\
 version: firedrill/v1
 name: wrong
 family: retry-storm
 summary: s
-duration: 8m
+duration: 12m
 warmup: 30s
 queues: { default: { wait_objective: 60s } }
 workload:
