@@ -3,6 +3,7 @@
 mod against;
 mod all_options;
 mod asynq_line;
+mod book;
 mod bounds;
 mod check;
 mod cleanup;
