@@ -12,7 +12,7 @@ use crate::terminal::Terminal;
 use firedrill_detector::RuleSet;
 use firedrill_reports::cause::{self, Asked};
 use firedrill_reports::pack::RulePack;
-use firedrill_reports::{Replay, ScoreParams, Scorecard, render, score_drill};
+use firedrill_reports::{Replay, ScoreParams, Scorecard, document, render, score_drill};
 use firedrill_sim::files::{self, Fresh, LATEST, shown};
 use firedrill_sim::plan::Plan;
 use std::collections::BTreeSet;
@@ -226,9 +226,9 @@ fn write_reports(
         single.cut_short.clone_from(&card.cut_short);
         files::write(
             &dir.join("report.html"),
-            &render::html(&[scored.drill()], &single),
+            &render::html(&document::of_scorecard(&single, &[scored.drill()])),
         )?;
-        files::write(&dir.join("result.json"), &render::json(&single))?;
+        files::write(&dir.join("result.json"), &render::json(&(&single).into()))?;
         let ran_to_its_end = scored.record.complete && scored.record.aborted().is_none();
         if let (true, Some(scenario), Some(name)) = (ran_to_its_end, dir.parent(), dir.file_name())
         {
@@ -236,11 +236,13 @@ fn write_reports(
         }
     }
     let dir = set.dir.path();
-    let drills: Vec<render::Drill<'_>> = scored.iter().map(|(_, scored)| scored.drill()).collect();
+    let drills: Vec<document::Drill<'_>> =
+        scored.iter().map(|(_, scored)| scored.drill()).collect();
     let html = dir.join("report.html");
-    files::write(&html, &render::html(&drills, card))?;
-    files::write(&dir.join("result.json"), &render::json(card))?;
-    files::write(&dir.join("summary.md"), &render::markdown(card))?;
+    let document = document::of_scorecard(card, &drills);
+    files::write(&html, &render::html(&document))?;
+    files::write(&dir.join("result.json"), &render::json(&card.into()))?;
+    files::write(&dir.join("summary.md"), &render::markdown(&document))?;
     if whole {
         files::link(&set.args.out.join("sets").join(LATEST), set.dir.name())?;
     }

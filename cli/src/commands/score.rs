@@ -14,8 +14,8 @@ use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{AlertState, RuleReading, RuleText};
 use firedrill_reports::why::{RuleExplanation, RuleState};
 use firedrill_reports::{
-    DrillScore, Explainer, Explanation, Record, Replay, Scorecard, Verdict, render, replay,
-    score_drill,
+    DrillScore, Explainer, Explanation, Record, Replay, Scorecard, Verdict, document, render,
+    replay, score_drill,
 };
 use firedrill_sim::agreement;
 use std::sync::Arc;
@@ -45,10 +45,11 @@ pub(crate) struct Scored {
 
 impl Scored {
     /// For the report.
-    pub(crate) fn drill(&self) -> render::Drill<'_> {
-        render::Drill {
+    pub(crate) fn drill(&self) -> document::Drill<'_> {
+        document::Drill {
             record: &self.record,
             replay: &self.replay,
+            rules: &self.rules,
         }
     }
 }
@@ -218,9 +219,10 @@ pub(crate) fn is_excused(rule: &RuleExplanation, rules: &RuleSet, pack: &RulePac
 /// Prints a scorecard as asked.
 pub(crate) fn print(card: &Scorecard, json: bool, terminal: &Terminal) -> Result<(), Failure> {
     if json {
-        terminal.result(&render::json(card));
+        terminal.result(&render::json(&card.into()));
     } else {
-        terminal.result(&render::terminal(card, terminal.style()));
+        let document = document::of_scorecard(card, &[]);
+        terminal.result(&render::terminal(&document, terminal.style()));
     }
     Ok(())
 }
