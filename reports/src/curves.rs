@@ -19,25 +19,59 @@ pub(crate) fn depth_by_state(record: &Record) -> Vec<Line> {
 
 /// As [`depth_by_state`], with the states that never held a task.
 pub(crate) fn depths(record: &Record) -> Vec<Line> {
+    sums(record, "asynq_tasks_enqueued_total", "state")
+}
+
+/// How long the oldest task has been waiting in each queue, in seconds.
+pub(crate) fn oldest(record: &Record) -> Vec<Line> {
+    sums(record, "asynq_queue_latency_seconds", "queue")
+}
+
+/// A gauge by one of its labels, scrape by scrape. While the series is gone the line has a gap.
+fn sums(record: &Record, gauge: &str, by: &str) -> Vec<Line> {
     let mut lines: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
     for (at_ms, _, samples) in record.scrapes() {
         let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
-        let depths = samples
-            .iter()
-            .filter(|(labels, _)| labels.name() == "asynq_tasks_enqueued_total");
-        for (labels, value) in depths {
-            if let Some(state) = labels.get("state") {
-                *sums.entry(state).or_default() += if is_stale(*value) { f64::NAN } else { *value };
+        let own = samples.iter().filter(|(labels, _)| labels.name() == gauge);
+        for (labels, value) in own {
+            if let Some(key) = labels.get(by) {
+                *sums.entry(key).or_default() += if is_stale(*value) { f64::NAN } else { *value };
             }
         }
-        for (state, sum) in sums {
-            lines
-                .entry(state.to_owned())
-                .or_default()
-                .push((at_ms as f64 / 6e4, sum));
+        for (key, sum) in sums {
+            let points = lines.entry(key.to_owned()).or_default();
+            points.push((at_ms as f64 / 6e4, sum));
         }
     }
     lines.into_iter().collect()
+}
+
+/// How many targets of each job were up, and whether Redis was, by what its exporter says.
+pub(crate) fn up(record: &Record) -> Vec<Line> {
+    let mut known: BTreeMap<Labels, f64> = BTreeMap::new();
+    let mut lines: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+    for (at_ms, _, samples) in record.scrapes() {
+        for (labels, value) in samples {
+            if !matches!(labels.name(), "up" | "redis_up") {
+                continue;
+            }
+            let name = up_of(&labels);
+            // A target that is gone is not up.
+            known.insert(labels, if is_stale(value) { 0.0 } else { value });
+            let all = known.iter().filter(|(labels, _)| up_of(labels) == name);
+            let sum: f64 = all.map(|(_, value)| value).sum();
+            let points = lines.entry(name).or_default();
+            points.push((at_ms as f64 / 6e4, sum));
+        }
+    }
+    lines.into_iter().collect()
+}
+
+fn up_of(labels: &Labels) -> String {
+    match labels.name() {
+        "redis_up" => "Redis".to_owned(),
+        _ => labels.get("job").unwrap_or("no job").to_owned(),
+    }
 }
 
 /// Most points of a line.

@@ -7,6 +7,7 @@
 mod check;
 mod drill;
 mod fidelity;
+mod missed;
 mod next;
 mod routed;
 mod scorecard;

@@ -3,16 +3,20 @@
 mod lanes;
 mod latency;
 mod overlay;
+mod thin;
 pub(crate) mod tradeoff;
+mod waits;
 
 pub(crate) use latency::latency;
 pub(crate) use overlay::overlay;
+pub(crate) use waits::waits;
 
-use crate::curves::{Line, depth_by_state, throughput};
+use crate::curves::{Line, depth_by_state, oldest, throughput, up};
 use crate::document::words;
 use crate::jsonl::Record;
 use crate::record::Transition;
 use crate::score::DrillScore;
+use crate::why::trace::Comparison;
 use firedrill_detector::text::printable_lines;
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -30,6 +34,8 @@ const FONT: (&str, u32) = ("sans-serif", 14);
 const CHARACTER: u32 = 8;
 /// Largest value that is drawn; a scale without end would be looked for for ever.
 const VALUE_MAX: f64 = 1e15;
+/// Smallest scale that is drawn.
+const VALUE_MIN: f64 = 1e-9;
 /// Most moments that are drawn: more cannot be told apart, and their labels would have to be kept out of each other's way.
 const MOMENTS_MAX: usize = 200;
 /// A line of labels under the lanes.
@@ -55,11 +61,24 @@ const SHADE_OPACITY: f64 = 0.13;
 const MARK: RGBColor = RGBColor(120, 120, 130);
 const PENDING: RGBColor = RGBColor(225, 180, 60);
 const FIRING: RGBColor = RGBColor(200, 45, 45);
+/// What there is while a side of a comparison has no value.
+const NO_DATA: &str = "no data";
 
 pub(crate) type Failed = DrawingAreaErrorKind<std::io::Error>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
+/// Of curves whose names are not known beforehand: told apart by lightness as well as by hue.
+const OTHERS: [RGBColor; 6] = [
+    RGBColor(60, 130, 210),
+    RGBColor(214, 120, 30),
+    RGBColor(50, 150, 80),
+    RGBColor(190, 70, 160),
+    RGBColor(120, 80, 60),
+    RGBColor(80, 160, 150),
+];
+
 /// A span of minutes.
+#[derive(Clone)]
 struct Window {
     from: f64,
     to: f64,
@@ -68,6 +87,7 @@ struct Window {
 }
 
 /// A moment worth a line.
+#[derive(Clone)]
 struct Moment {
     at: f64,
     text: String,
@@ -76,7 +96,8 @@ struct Moment {
 }
 
 /// What all charts of a drill share.
-struct Frame {
+#[derive(Clone)]
+pub(crate) struct Frame {
     minutes: f64,
     /// Room for labels on the left, the same in all charts, so that the time axes line up.
     left: u32,
@@ -85,7 +106,8 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(record: &Record, drill: &DrillScore) -> Self {
+    /// The time axis of a drill, with its windows and moments.
+    pub(crate) fn new(record: &Record, drill: &DrillScore) -> Self {
         let minutes = |ms: i64| ms as f64 / 60_000.0;
         let incidents = drill.incidents.iter().map(|incident| Window {
             from: minutes(incident.truth.fault_ms),
@@ -113,6 +135,13 @@ impl Frame {
                     words::since(incident.truth.deadline_ms, incident.truth.fault_ms,)
                 ),
                 done: false,
+            }))
+            .chain(drill.incidents.iter().filter_map(|incident| {
+                Some(Moment {
+                    at: minutes(incident.truth.impact_ms?),
+                    text: "first harm".to_owned(),
+                    done: true,
+                })
             }))
             .collect();
         moments.sort_by(|a, b| a.at.total_cmp(&b.at));
@@ -146,33 +175,73 @@ pub(crate) struct Chart {
 
 /// The charts of a drill, on one time axis.
 pub(crate) fn timeline(
+    frame: &Frame,
     record: &Record,
     drill: &DrillScore,
     transitions: &[Transition],
 ) -> Vec<Chart> {
-    let frame = Frame::new(record, drill);
     let curves = |title: &str, data: &[Line], colours: &[(&str, RGBColor)]| Chart {
         title: title.to_owned(),
         description: described(data),
-        svg: lines(&frame, title, data, colours),
+        svg: lines(frame, title, data, colours),
     };
+    let named = |title: &str, data: &[Line]| {
+        let names = data.iter().map(|(name, _)| name.as_str());
+        let colours: Vec<(&str, RGBColor)> = names.zip(OTHERS.into_iter().cycle()).collect();
+        curves(title, data, &colours)
+    };
+    let (depths, rates) = (depth_by_state(record), throughput(record));
     vec![
-        curves(
-            "tasks in the queue, by state",
-            &depth_by_state(record),
-            &STATE_COLOURS,
-        ),
-        curves(
-            "jobs per second, by outcome",
-            &throughput(record),
-            &OUTCOME_COLOURS,
-        ),
+        curves("tasks in the queue, by state", &depths, &STATE_COLOURS),
+        curves("jobs per second, by outcome", &rates, &OUTCOME_COLOURS),
+        named("oldest waiting task, s", &oldest(record)),
+        named("targets up", &up(record)),
         Chart {
             title: "alerts: pending and firing".to_owned(),
-            description: String::new(),
-            svg: lanes::lanes(&frame, drill, transitions, record.end_ms()),
+            description: lanes::described(drill, transitions),
+            svg: lanes::lanes(frame, drill, transitions, record.end_ms()),
         },
     ]
+}
+
+/// A comparison of a rule over a drill: its left side against what it is compared with, and where there was nothing.
+pub(crate) fn comparison(frame: &Frame, compared: &Comparison) -> Chart {
+    let minutes = |ms: (f64, f64)| ms.0;
+    let points = &compared.left.points;
+    let gaps = points.chunk_by(|a, b| a.1.is_nan() == b.1.is_nan());
+    let gaps: Vec<Window> = gaps
+        .filter(|run| run[0].1.is_nan())
+        .map(|run| Window {
+            from: minutes(run[0]),
+            to: minutes(run[run.len() - 1]),
+            colour: MARK,
+            what: NO_DATA,
+        })
+        .collect();
+    let without = points.iter().filter(|(_, value)| value.is_nan()).count();
+    let data = [
+        ("value".to_owned(), points.clone()),
+        ("compared with".to_owned(), compared.right.points.clone()),
+        (NO_DATA.to_owned(), Vec::new()),
+    ];
+    let colours = [
+        ("value", OTHERS[0]),
+        ("compared with", FIRING),
+        (NO_DATA, MARK),
+    ];
+    let shown = if gaps.is_empty() { 2 } else { 3 };
+    let mut frame = frame.clone();
+    frame.windows.extend(gaps);
+    let nothing = match (without, points.len()) {
+        (0, _) => String::new(),
+        (gone, all) if gone == all => " There was no data from beginning to end.".to_owned(),
+        (gone, all) => format!(" There was no data at {gone} of {all} moments."),
+    };
+    Chart {
+        title: compared.text.clone(),
+        description: format!("{}.{nothing}", described(&data)),
+        svg: lines(&frame, "value", &data[..shown], &colours),
+    }
 }
 
 /// What curves come to, for those who do not see them: the peak of each, and when it was.
@@ -218,14 +287,14 @@ fn lines(
     data: &[(String, Vec<(f64, f64)>)],
     colours: &[(&str, RGBColor)],
 ) -> Result<String, Failed> {
-    let top = data
+    let most = data
         .iter()
         .flat_map(|(_, points)| points)
         .map(|(_, y)| *y)
         .filter(|y| y.is_finite())
-        .fold(1.0, f64::max)
-        .min(VALUE_MAX)
-        * 1.08;
+        .fold(0.0, f64::max)
+        .min(VALUE_MAX);
+    let top = if most > VALUE_MIN { most * 1.08 } else { 1.0 };
     svg(title, CHART_HEIGHT, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin_top(TOP)
@@ -263,6 +332,7 @@ fn lines(
                 .iter()
                 .find(|(known, _)| known == name)
                 .map_or(MARK, |(_, colour)| *colour);
+            let points = thin::thin(points, frame.minutes);
             for part in points.split(|(_, value)| !value.is_finite()) {
                 let shown = part.iter().map(|(x, y)| (*x, y.clamp(0.0, top)));
                 chart.draw_series(LineSeries::new(shown, colour.stroke_width(2)))?;
@@ -302,6 +372,11 @@ fn number(value: f64) -> String {
     } else {
         (value, "")
     };
-    let digits = usize::from((value - value.round()).abs() > 0.05);
+    let digits = match value {
+        ..1e-6 => 0,
+        1e-6..0.1 => 3,
+        0.1..1.0 => 2,
+        _ => usize::from((value - value.round()).abs() > 0.05),
+    };
     format!("{value:.digits$}{unit}")
 }

@@ -1,12 +1,12 @@
 //! One drill on a page: findings, charts, tasks, how it was run, and the command that repeats it.
 
 use super::words::{self, Named};
-use super::{Block, Cell, Drill, Facts, Figure, Finding, Part, Table, Told, Tone, routed};
-use crate::plot;
-use crate::record::{Audit, Wanted};
+use super::{Block, Cell, Drill, Facts, Figure, Finding, Part, Table, Told, Tone, missed, routed};
+use crate::plot::{self, Frame};
+use crate::record::{Audit, QueueWaits, Wanted};
 use crate::score::Did;
 use crate::score::judge::Outcome;
-use crate::{DrillScore, Scorecard, Verdict};
+use crate::{DrillScore, Verdict};
 
 /// Whether that is the record of this score's drill.
 pub(super) fn is_of(known: &Drill<'_>, drill: &DrillScore) -> bool {
@@ -16,13 +16,15 @@ pub(super) fn is_of(known: &Drill<'_>, drill: &DrillScore) -> bool {
 }
 
 /// All there is to say of a drill.
-pub(super) fn part(known: &Drill<'_>, named: &Named<'_>, _card: &Scorecard) -> Part {
+pub(super) fn part(known: &Drill<'_>, named: &Named<'_>) -> Part {
     let drill = named.drill;
     let mut blocks = vec![Block::Note(drill.summary.clone())];
     let findings = findings(drill).into_iter();
     let findings = findings.map(|(text, tone)| Finding::new("", (text, named.judged(tone))));
     blocks.push(Block::Findings(findings.collect()));
     blocks.extend(figures(known, drill).into_iter().map(Block::Figure));
+    let missed = missed::parts(known, drill, &named.anchor);
+    blocks.extend(missed.into_iter().map(Block::Part));
     blocks.extend(
         drill
             .audit
@@ -30,6 +32,7 @@ pub(super) fn part(known: &Drill<'_>, named: &Named<'_>, _card: &Scorecard) -> P
             .map(|audit| Block::Table(audit_table(audit))),
     );
     blocks.extend(waits(drill).block());
+    blocks.extend(drill.waits.iter().filter_map(histogram));
     let rows = words::remedies(drill).into_iter();
     let rows = rows.map(|row| row.map(|(text, tone)| (text, named.judged(tone))).to_vec());
     blocks.extend(Table::new("Remedies", "", words::REMEDIES, rows.collect()).block());
@@ -53,7 +56,8 @@ fn badge(verdict: Verdict) -> Cell {
 }
 
 fn figures(known: &Drill<'_>, drill: &DrillScore) -> Vec<Figure> {
-    let charts = plot::timeline(known.record, drill, &known.replay.transitions);
+    let frame = Frame::new(known.record, drill);
+    let charts = plot::timeline(&frame, known.record, drill, &known.replay.transitions);
     let figure = |chart: plot::Chart| Figure {
         title: chart.title,
         description: chart.description,
@@ -160,7 +164,7 @@ fn audit_table(audit: &Audit) -> Table {
 }
 
 fn waits(drill: &DrillScore) -> Table {
-    let row = |queue: &crate::record::QueueWaits| {
+    let row = |queue: &QueueWaits| {
         let cells = words::waits(&queue.counts);
         let name = std::iter::once(queue.queue.clone());
         let cells = name.chain(cells).map(|text| (text, Tone::Muted));
@@ -174,6 +178,19 @@ fn waits(drill: &DrillScore) -> Table {
         head,
         rows,
     )
+}
+
+/// Nothing where no task of the queue started.
+fn histogram(queue: &QueueWaits) -> Option<Block> {
+    let svg = plot::waits(&queue.queue, &queue.counts)?;
+    Some(Block::Figure(Figure {
+        title: format!("Waits in {}", queue.queue),
+        description: format!(
+            "{} tasks started; the table has their quantiles.",
+            queue.counts.count()
+        ),
+        svg: svg.map_err(|error| error.to_string()),
+    }))
 }
 
 fn how_it_was_run(known: &Drill<'_>, named: &Named<'_>) -> Part {

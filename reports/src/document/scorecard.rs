@@ -69,7 +69,7 @@ pub fn of_scorecard(card: &Scorecard, drills: &[Drill<'_>]) -> Document {
         let known = drills
             .iter()
             .find(|known| drill::is_of(known, named.drill))?;
-        Some(Block::Part(drill::part(known, named, card)))
+        Some(Block::Part(drill::part(known, named)))
     }));
     Document {
         title: "firedrill report".to_owned(),

@@ -39,7 +39,7 @@ pub(crate) fn length(ms: i64) -> String {
 }
 
 /// `850 ms`, `12.34 s`, `75:03`.
-fn span(ms: u64) -> String {
+pub(crate) fn span(ms: u64) -> String {
     match ms {
         0..1_000 => format!("{ms} ms"),
         1_000..60_000 => format!("{:.2} s", ms as f64 / 1e3),

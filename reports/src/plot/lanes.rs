@@ -4,12 +4,16 @@ use super::{
     Area, CHARACTER, FIRING, FONT, Failed, Frame, LABEL_HEIGHT, LANE_HEIGHT, MARK, Moment, PENDING,
     SHADE, SHADE_OPACITY, TOP, WIDTH, legend, svg,
 };
+use crate::document::words;
 use crate::record::{AlertState, Transition};
 use crate::score::DrillScore;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-/// A lane per alert: light while pending, solid while firing. Below them what was done, and when an alert was due.
+/// Of the ring where somebody was told.
+const DELIVERED: RGBColor = RGBColor(60, 130, 210);
+
+/// A lane per alert: light while pending, solid while firing, a ring where somebody was told. Below them what was done, and when an alert was due.
 pub(super) fn lanes(
     frame: &Frame,
     drill: &DrillScore,
@@ -22,7 +26,11 @@ pub(super) fn lanes(
     let height = TOP + LANE_HEIGHT * count + LABEL_HEIGHT * rows + 12;
     svg("alerts: pending and firing", height, |root| {
         let (top, bottom) = (TOP as i32, (TOP + LANE_HEIGHT * count) as i32);
-        let mut colours = vec![("pending", PENDING), ("firing", FIRING)];
+        let mut colours = vec![
+            ("pending", PENDING),
+            ("firing", FIRING),
+            ("delivered", DELIVERED),
+        ];
         for window in &frame.windows {
             let corners = [(frame.x(window.from), top), (frame.x(window.to), bottom)];
             root.draw(&Rectangle::new(
@@ -59,6 +67,14 @@ pub(super) fn lanes(
                 root.draw(&Rectangle::new(corners, colour.filled()))?;
             }
         }
+        for (lane, alert) in drill.alerts.iter().enumerate() {
+            let middle = top + LANE_HEIGHT as i32 * lane as i32 + LANE_HEIGHT as i32 / 2;
+            for judged in alert.episodes.iter().filter(|judged| judged.episode.sent) {
+                let at = (frame.x(judged.episode.delivered_ms as f64 / 6e4), middle);
+                root.draw(&Circle::new(at, 5, WHITE.filled()))?;
+                root.draw(&Circle::new(at, 5, DELIVERED.stroke_width(2)))?;
+            }
+        }
         for label in &labels {
             let x = frame.x(label.moment.at);
             let y = bottom + 4 + (LABEL_HEIGHT * label.row) as i32;
@@ -79,16 +95,37 @@ pub(super) fn lanes(
     })
 }
 
+/// What the lanes show, for those who do not see them: what of each alert fired, and when somebody was told.
+pub(super) fn described(drill: &DrillScore, transitions: &[Transition]) -> String {
+    let told = drill.alerts.iter().filter_map(|alert| {
+        let own = transitions.iter().filter(|one| one.alert == alert.alert);
+        let fired = own.filter(|one| one.to == AlertState::Firing).count();
+        let episodes = alert.episodes.iter().map(|judged| &judged.episode);
+        let sent = episodes.filter(|episode| episode.sent);
+        let at: Vec<String> = sent.map(|one| words::length(one.delivered_ms)).collect();
+        let delivered = match at.is_empty() {
+            true => "nobody was told".to_owned(),
+            false => format!("told at {}", at.join(", ")),
+        };
+        (fired > 0).then(|| format!("{} fired {fired} times, {delivered}", alert.alert))
+    });
+    let told: Vec<String> = told.collect();
+    match told.is_empty() {
+        true => "No alert fired.".to_owned(),
+        false => format!("{}.", told.join("; ")),
+    }
+}
+
 /// The lanes' colours; windows in their shade, as they are drawn.
 fn lanes_legend(
     root: &Area<'_>,
     frame: &Frame,
     colours: &[(&str, RGBColor)],
 ) -> Result<(), Failed> {
-    let solid = |name: &str| matches!(name, "pending" | "firing");
+    let solid = |name: &str| matches!(name, "pending" | "firing" | "delivered");
     let bars: Vec<_> = colours.iter().copied().filter(|c| solid(c.0)).collect();
     legend(root, frame, "alerts", &bars)?;
-    let mut x = frame.left as i32 + 430;
+    let mut x = frame.left as i32 + 560;
     for (name, colour) in colours.iter().filter(|c| !solid(c.0)) {
         let corners = [(x, 5), (x + 18, 16)];
         root.draw(&Rectangle::new(corners, colour.mix(SHADE_OPACITY).filled()))?;

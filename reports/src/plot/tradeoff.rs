@@ -58,6 +58,9 @@ pub(crate) fn scatter(tuning: &Tuning) -> Result<String, Failed> {
             .x_labels(10)
             .y_labels(6)
             .label_style(FONT)
+            .x_desc("false alarms per week")
+            .y_desc("detected by the deadline")
+            .axis_desc_style(FONT)
             .x_label_formatter(&|rate| number(rate.max(0.0)))
             .y_label_formatter(&|percent| format!("{percent:.0} %"))
             .draw()?;
