@@ -69,7 +69,7 @@ pub(crate) fn up(record: &Record) -> Vec<Line> {
 
 fn up_of(labels: &Labels) -> String {
     match labels.name() {
-        "redis_up" => "Redis".to_owned(),
+        "redis_up" => "redis_up".to_owned(),
         _ => labels.get("job").unwrap_or("no job").to_owned(),
     }
 }

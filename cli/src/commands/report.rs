@@ -53,7 +53,10 @@ pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
     });
     let scored = score::scored(&args.judged, terminal);
     let (scored, ()) = both(scored, writable)?;
-    let card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
+    let mut card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
+    let all: Vec<&score::Scored> = scored.iter().collect();
+    score::explain(&mut card, &all);
+    score::call(&mut card, &all);
     let drills: Vec<document::Drill<'_>> = scored.iter().map(score::Scored::drill).collect();
     let html = render::html(&document::of_scorecard(&card, &drills));
     if to_stdout {

@@ -10,12 +10,10 @@ use crate::failure::Failure;
 use crate::inputs;
 use crate::terminal::Terminal;
 use firedrill_detector::RuleSet;
-use firedrill_reports::cause::{self, Asked};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{Replay, ScoreParams, Scorecard, document, render, score_drill};
 use firedrill_sim::files::{self, Fresh, LATEST, shown};
 use firedrill_sim::plan::Plan;
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -159,14 +157,7 @@ pub(crate) fn finish(
     );
     let all: Vec<&Scored> = scored.iter().map(|(_, scored)| scored).collect();
     score::explain(&mut card, &all);
-    let asked: Vec<Asked> = all
-        .iter()
-        .flat_map(|one| cause::ask(&one.record, &one.score))
-        .collect();
-    let scenarios: BTreeSet<&str> = asked.iter().map(|one| one.scenario.as_str()).collect();
-    if scenarios.len() > 1 {
-        card.called = cause::confusion(&asked);
-    }
+    score::call(&mut card, &all);
     if !scored.is_empty() {
         score::print(&card, set.args.json, terminal)?;
         let whole = worst.is_none() && ended.signal.is_none();

@@ -10,6 +10,7 @@ use crate::terminal::Terminal;
 use firedrill_detector::RuleSet;
 use firedrill_reports::alertmanager::Config;
 use firedrill_reports::bounds;
+use firedrill_reports::cause::{self, Asked};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{AlertState, RuleReading, RuleText};
 use firedrill_reports::why::{RuleExplanation, RuleState};
@@ -18,6 +19,7 @@ use firedrill_reports::{
     replay, score_drill,
 };
 use firedrill_sim::agreement;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Scores records and prints the scorecard.
@@ -200,6 +202,18 @@ pub(crate) fn explain(card: &mut Scorecard, scored: &[&Scored]) {
     }
     if let Some(found) = found {
         card.judge_rules(found);
+    }
+}
+
+/// Says what incidents of several scenarios were called by their symptoms.
+pub(crate) fn call(card: &mut Scorecard, scored: &[&Scored]) {
+    let asked: Vec<Asked> = scored
+        .iter()
+        .flat_map(|one| cause::ask(&one.record, &one.score))
+        .collect();
+    let scenarios: BTreeSet<&str> = asked.iter().map(|one| one.scenario.as_str()).collect();
+    if scenarios.len() > 1 {
+        card.called = cause::confusion(&asked);
     }
 }
 

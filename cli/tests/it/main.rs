@@ -34,6 +34,7 @@ mod names;
 #[path = "../../../asynq/tests/it/connections/nodes.rs"]
 mod nodes;
 mod output;
+mod pages;
 mod prometheus;
 mod reading;
 mod reaper;

@@ -96,7 +96,7 @@ fn incidents(drills: &[Named<'_>], outcome: Outcome) -> Vec<Step> {
             "Nobody is told of {first} ({cause}){more}: read there why each rule was silent, mend it, or take a rule that sees it."
         ),
         _ => format!(
-            "{first} ({cause}){more} is told of too late: search thresholds and `for` that are early enough without false pages."
+            "{first} ({cause}){more} is told of too late: search for a threshold and a hold time that are early enough without false pages."
         ),
     };
     let command = match outcome {
@@ -126,7 +126,7 @@ fn false_pages(drills: &[Named<'_>]) -> Vec<Step> {
     let told = |name: String| {
         step(
             format!(
-                "Quieten {name}, which pages while nothing is wrong: raise its threshold or its `for`."
+                "Quieten {name}, which pages while nothing is wrong: raise its threshold or how long it must hold."
             ),
             Some(
                 "firedrill tune --rules RULES --trials 20 --vary 'ALERT.threshold=LOW..HIGH' SCENARIO",

@@ -7,6 +7,7 @@ use super::{
 use crate::document::words;
 use crate::record::{AlertState, Transition};
 use crate::score::DrillScore;
+use firedrill_detector::text::counted;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -107,7 +108,13 @@ pub(super) fn described(drill: &DrillScore, transitions: &[Transition]) -> Strin
             true => "nobody was told".to_owned(),
             false => format!("told at {}", at.join(", ")),
         };
-        (fired > 0).then(|| format!("{} fired {fired} times, {delivered}", alert.alert))
+        (fired > 0).then(|| {
+            format!(
+                "{} fired {}, {delivered}",
+                alert.alert,
+                counted(fired, "time")
+            )
+        })
     });
     let told: Vec<String> = told.collect();
     match told.is_empty() {
