@@ -221,9 +221,8 @@ mod tests {
     use crate::record::{FORMAT, Header};
     use firedrill_detector::sample::stale_marker;
 
-    /// The rates that a counter's samples, one every 10 s from second 4 on, come to.
-    fn rates(samples: &[Option<f64>]) -> Vec<f64> {
-        let header = Header {
+    fn header() -> Header {
+        Header {
             format: FORMAT.into(),
             tool_version: String::new(),
             scenario: String::new(),
@@ -248,8 +247,12 @@ mod tests {
             incidents: Vec::new(),
             benign: Vec::new(),
             environment: BTreeMap::new(),
-        };
-        let mut writer = RecordWriter::new(Vec::new(), &header).unwrap();
+        }
+    }
+
+    /// The rates that a counter's samples, one every 10 s from second 4 on, come to.
+    fn rates(samples: &[Option<f64>]) -> Vec<f64> {
+        let mut writer = RecordWriter::new(Vec::new(), &header()).unwrap();
         let labels = Labels::metric("job_processed_total", [("status", "success")]);
         for (at_ms, value) in (4_000..).step_by(10_000).zip(samples) {
             let value = value.unwrap_or_else(stale_marker);
@@ -259,6 +262,26 @@ mod tests {
         let record = Record::read(&writer.into_inner()[..]).unwrap();
         let lines = throughput(&record);
         lines[0].1.iter().map(|(_, rate)| *rate).collect()
+    }
+
+    #[test]
+    fn a_target_that_is_down_or_gone_is_not_up() {
+        let mut writer = RecordWriter::new(Vec::new(), &header()).unwrap();
+        let scrapes = [
+            ("w-0", 1.0),
+            ("w-1", 1.0),
+            ("w-0", 0.0),
+            ("w-1", stale_marker()),
+        ];
+        for (minute, (instance, value)) in (1_i64..).zip(scrapes) {
+            let labels = Labels::metric("up", [("job", "worker"), ("instance", instance)]);
+            writer
+                .scrape(minute * 60_000, instance, &[(labels, value)])
+                .unwrap();
+        }
+        let record = Record::read(&writer.into_inner()[..]).unwrap();
+        let points = vec![(1.0, 1.0), (2.0, 2.0), (3.0, 1.0), (4.0, 0.0)];
+        assert_eq!(up(&record), [("worker".to_owned(), points)]);
     }
 
     #[test]

@@ -252,24 +252,15 @@ fn command(known: &Drill<'_>) -> String {
     let mut words = vec!["firedrill run".to_owned()];
     match header.engine.as_str() {
         "live" => words.push(format!("--speed {}", header.speed)),
-        engine => words.push(format!("--engine {}", quoted(engine))),
+        engine => words.push(format!("--engine {}", words::quoted(engine))),
     }
     words.push(format!("--seed {}", header.seed));
     words.extend(
         header
             .rules
             .iter()
-            .map(|rule| format!("--rules {}", quoted(&rule.name))),
+            .map(|rule| format!("--rules {}", words::quoted(&rule.name))),
     );
-    words.push(quoted(&header.scenario));
+    words.push(words::quoted(&header.scenario));
     words.join(" ")
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
 }

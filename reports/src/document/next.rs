@@ -2,6 +2,7 @@
 
 use super::Step;
 use super::words::{self, Named};
+use crate::score::IncidentScore;
 use crate::score::judge::Outcome;
 use crate::why::RuleState;
 use crate::{Scorecard, Verdict};
@@ -27,11 +28,8 @@ pub(super) fn steps(card: &Scorecard) -> Vec<Step> {
     steps
 }
 
-fn step(text: String, command: Option<&str>) -> Step {
-    Step {
-        text,
-        command: command.map(str::to_owned),
-    }
+fn step(text: String, command: Option<String>) -> Step {
+    Step { text, command }
 }
 
 /// Rules that cannot fire: what of them is never there.
@@ -49,7 +47,7 @@ fn dead_rules(card: &Scorecard) -> Vec<Step> {
                 "Mend {} ({place}), which can say nothing: {why}.",
                 rule.name
             ),
-            Some("firedrill check RULES --against RUN"),
+            Some("firedrill check RULES --against RUN".to_owned()),
         )
     })
     .collect()
@@ -76,38 +74,57 @@ fn incidents(drills: &[Named<'_>], outcome: Outcome) -> Vec<Step> {
     let scored = drills
         .iter()
         .filter(|named| named.drill.verdict != Verdict::Inconclusive);
-    let found: Vec<(String, &str)> = scored
+    let found: Vec<(String, &str, &IncidentScore)> = scored
         .flat_map(|named| {
             let all = named.drill.incidents.iter().enumerate();
             let such = all.filter(|(_, incident)| incident.outcome == outcome);
-            such.map(|(index, incident)| (named.incident(index), incident.truth.cause.as_str()))
-                .collect::<Vec<_>>()
+            such.map(|(index, incident)| {
+                let scenario = named.drill.scenario.as_str();
+                (named.incident(index), scenario, incident)
+            })
+            .collect::<Vec<_>>()
         })
         .collect();
-    let Some((first, cause)) = found.first() else {
+    let Some((first, scenario, incident)) = found.first() else {
         return Vec::new();
     };
-    let more = match found.len() {
-        1 => String::new(),
+    let (cause, more) = (&incident.truth.cause, more(found.len()));
+    let scenario = words::quoted(scenario);
+    let told = match &incident.detection {
+        None => step(
+            format!(
+                "Nobody is told of {first} ({cause}){more}: the HTML report shows why each rule was silent; mend it, or take a rule \
+                 that sees it."
+            ),
+            Some(format!("firedrill suggest --rules RULES {scenario}")),
+        ),
+        Some(found) => step(
+            format!(
+                "{first} ({cause}){more} is told of too late: search for a threshold and a hold time that are early enough without \
+                 false pages."
+            ),
+            Some(tune(&found.alert, "for=0s..10m", &scenario)),
+        ),
+    };
+    vec![told]
+}
+
+/// ` and 2 more`, where there are three.
+fn more(count: usize) -> String {
+    match count {
+        0 | 1 => String::new(),
         many => format!(" and {} more", many - 1),
-    };
-    let text = match outcome {
-        Outcome::Missed => format!(
-            "Nobody is told of {first} ({cause}){more}: read there why each rule was silent, mend it, or take a rule that sees it."
-        ),
-        _ => format!(
-            "{first} ({cause}){more} is told of too late: search for a threshold and a hold time that are early enough without false pages."
-        ),
-    };
-    let command = match outcome {
-        Outcome::Missed => "firedrill suggest --rules RULES SCENARIO",
-        _ => "firedrill tune --rules RULES --trials 20 --vary 'ALERT.for=0s..10m' SCENARIO",
-    };
-    vec![step(text, Some(command))]
+    }
+}
+
+/// The command that searches for another setting; `scenario` is quoted already.
+fn tune(alert: &str, setting: &str, scenario: &str) -> String {
+    let vary = words::quoted(&format!("{alert}.{setting}"));
+    format!("firedrill tune --rules RULES --trials 20 --vary {vary} {scenario}")
 }
 
 fn false_pages(drills: &[Named<'_>]) -> Vec<Step> {
-    let mut names: Vec<String> = Vec::new();
+    let mut told: Vec<(&str, Step)> = Vec::new();
     for named in drills {
         if named.drill.verdict == Verdict::Inconclusive {
             continue;
@@ -118,22 +135,20 @@ fn false_pages(drills: &[Named<'_>]) -> Vec<Step> {
             alarms.any(|alarm| alarm.page && alarm.since_ms.is_none())
         });
         for alert in wolves {
-            if !names.contains(&alert.alert) {
-                names.push(alert.alert.clone());
+            let name = alert.alert.as_str();
+            if told.iter().any(|(known, _)| *known == name) {
+                continue;
             }
+            let text = format!(
+                "Quieten {name}, which pages while nothing is wrong ({}): raise its threshold or how long it must hold.",
+                named.name
+            );
+            let scenario = words::quoted(&named.drill.scenario);
+            let command = tune(name, "threshold=LOW..HIGH", &scenario);
+            told.push((name, step(text, Some(command))));
         }
     }
-    let told = |name: String| {
-        step(
-            format!(
-                "Quieten {name}, which pages while nothing is wrong: raise its threshold or how long it must hold."
-            ),
-            Some(
-                "firedrill tune --rules RULES --trials 20 --vary 'ALERT.threshold=LOW..HIGH' SCENARIO",
-            ),
-        )
-    };
-    names.into_iter().map(told).collect()
+    told.into_iter().map(|(_, step)| step).collect()
 }
 
 fn doubts(drills: &[Named<'_>]) -> Vec<Step> {
@@ -144,18 +159,16 @@ fn doubts(drills: &[Named<'_>]) -> Vec<Step> {
     let Some(first) = unproven.first() else {
         return Vec::new();
     };
-    let more = match unproven.len() {
-        1 => String::new(),
-        many => format!(" and {} more", many - 1),
-    };
+    let more = more(unproven.len());
+    let scenario = words::quoted(&first.drill.scenario);
     let (what, command) = match unproven.iter().any(|named| named.drill.too_fast) {
         true => (
             "the machine was too slow for that speed; repeat it at a lower one",
-            "firedrill run --speed 20 SCENARIO",
+            format!("firedrill run --speed 20 {scenario}"),
         ),
         false => (
             "what is wrong stands with the drill",
-            "firedrill run SCENARIO",
+            format!("firedrill run {scenario}"),
         ),
     };
     let name = &first.name;

@@ -12,6 +12,7 @@ use crate::score::{Delivery, Effect, RemedyScore, Standing};
 use crate::waits::Waits;
 use crate::{Scorecard, Verdict};
 use firedrill_detector::duration::format_ms;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// Of an alarm that nobody was told of: why.
@@ -643,4 +644,11 @@ pub(crate) fn summary(card: &Scorecard) -> Vec<(&'static str, String)> {
         ));
     }
     lines
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let quoter = shlex::Quoter::new().allow_nul(true);
+    let quoted = quoter.quote(word).map(Cow::into_owned);
+    quoted.unwrap_or_else(|_| word.to_owned())
 }

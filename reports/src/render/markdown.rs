@@ -21,7 +21,7 @@ pub fn markdown(document: &Document) -> String {
     for (number, step) in (1..).zip(&document.next) {
         text.push_str(&format!("{number}. {}", escape(&step.text)));
         if let Some(command) = &step.command {
-            text.push_str(&format!(" `{}`", code(command)));
+            text.push_str(&format!(" {}", code(command)));
         }
         text.push('\n');
     }
@@ -121,9 +121,12 @@ fn entries(found: &Entries) -> String {
     text
 }
 
-/// A command between backquotes, which cannot be escaped there.
+/// A command as code. Between backquotes nothing can be escaped, so what needs that stands in an element.
 fn code(text: &str) -> String {
-    printable(text).replace('`', "'")
+    match text.contains(['`', '<', ']', '\n']) {
+        true => format!("<code>{}</code>", escape(text)),
+        false => format!("`{}`", printable(text)),
+    }
 }
 
 /// Text of others that Markdown shows as it is, in one line.

@@ -14,7 +14,7 @@ pub struct Style {
     pub width: usize,
 }
 
-/// A document as text. Charts, and what is on pages only, are left out.
+/// A document as text. Charts, what to do next, and what is on pages only are left out: the prompt is at hand.
 #[must_use]
 pub fn terminal(document: &Document, style: Style) -> String {
     let mut text = String::new();

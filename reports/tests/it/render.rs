@@ -203,7 +203,22 @@ fn html_is_whole_and_needs_nothing_from_elsewhere() {
     let page = html(&drills, &card);
     assert_eq!(page, html(&drills, &card));
     assert_balanced(&page);
-    assert_eq!(page.matches("<svg").count(), 12);
+    // Five charts a drill, and the two comparisons of the rule that missed an incident and came late for another.
+    assert_eq!(page.matches("<svg").count(), 4 * 5 + 2 * 2);
+    assert_eq!(
+        page.matches("Why JobProcessingStalled was not there in time")
+            .count(),
+        2
+    );
+    assert!(page.contains("1 missed, 1 late, 1 cries wolf"));
+    // While all workers are gone there is nothing to compare.
+    let gone = "sum(rate(job_processed_total[5m])) over the drill, against 0: value at most 10 (";
+    let gone: Vec<&str> = page.split(gone).skip(1).collect();
+    assert!(
+        gone.iter()
+            .any(|rest| rest[..rest.find("</p>").unwrap()].contains("There was no data at ")),
+        "{gone:?}"
+    );
     assert!(!page.contains("http://") && !page.contains("https://"));
     assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("url("));
     assert!(page.contains("JobProcessingStalled cleared early, at +"));
