@@ -19,25 +19,59 @@ pub(crate) fn depth_by_state(record: &Record) -> Vec<Line> {
 
 /// As [`depth_by_state`], with the states that never held a task.
 pub(crate) fn depths(record: &Record) -> Vec<Line> {
+    sums(record, "asynq_tasks_enqueued_total", "state")
+}
+
+/// How long the oldest task has been waiting in each queue, in seconds.
+pub(crate) fn oldest(record: &Record) -> Vec<Line> {
+    sums(record, "asynq_queue_latency_seconds", "queue")
+}
+
+/// A gauge by one of its labels, scrape by scrape. While the series is gone the line has a gap.
+fn sums(record: &Record, gauge: &str, by: &str) -> Vec<Line> {
     let mut lines: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
     for (at_ms, _, samples) in record.scrapes() {
         let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
-        let depths = samples
-            .iter()
-            .filter(|(labels, _)| labels.name() == "asynq_tasks_enqueued_total");
-        for (labels, value) in depths {
-            if let Some(state) = labels.get("state") {
-                *sums.entry(state).or_default() += if is_stale(*value) { f64::NAN } else { *value };
+        let own = samples.iter().filter(|(labels, _)| labels.name() == gauge);
+        for (labels, value) in own {
+            if let Some(key) = labels.get(by) {
+                *sums.entry(key).or_default() += if is_stale(*value) { f64::NAN } else { *value };
             }
         }
-        for (state, sum) in sums {
-            lines
-                .entry(state.to_owned())
-                .or_default()
-                .push((at_ms as f64 / 6e4, sum));
+        for (key, sum) in sums {
+            let points = lines.entry(key.to_owned()).or_default();
+            points.push((at_ms as f64 / 6e4, sum));
         }
     }
     lines.into_iter().collect()
+}
+
+/// How many targets of each job were up, and whether Redis was, by what its exporter says.
+pub(crate) fn up(record: &Record) -> Vec<Line> {
+    let mut known: BTreeMap<Labels, f64> = BTreeMap::new();
+    let mut lines: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+    for (at_ms, _, samples) in record.scrapes() {
+        for (labels, value) in samples {
+            if !matches!(labels.name(), "up" | "redis_up") {
+                continue;
+            }
+            let name = up_of(&labels);
+            // A target that is gone is not up.
+            known.insert(labels, if is_stale(value) { 0.0 } else { value });
+            let all = known.iter().filter(|(labels, _)| up_of(labels) == name);
+            let sum: f64 = all.map(|(_, value)| value).sum();
+            let points = lines.entry(name).or_default();
+            points.push((at_ms as f64 / 6e4, sum));
+        }
+    }
+    lines.into_iter().collect()
+}
+
+fn up_of(labels: &Labels) -> String {
+    match labels.name() {
+        "redis_up" => "redis_up".to_owned(),
+        _ => labels.get("job").unwrap_or("no job").to_owned(),
+    }
 }
 
 /// Most points of a line.
@@ -187,9 +221,8 @@ mod tests {
     use crate::record::{FORMAT, Header};
     use firedrill_detector::sample::stale_marker;
 
-    /// The rates that a counter's samples, one every 10 s from second 4 on, come to.
-    fn rates(samples: &[Option<f64>]) -> Vec<f64> {
-        let header = Header {
+    fn header() -> Header {
+        Header {
             format: FORMAT.into(),
             tool_version: String::new(),
             scenario: String::new(),
@@ -214,8 +247,12 @@ mod tests {
             incidents: Vec::new(),
             benign: Vec::new(),
             environment: BTreeMap::new(),
-        };
-        let mut writer = RecordWriter::new(Vec::new(), &header).unwrap();
+        }
+    }
+
+    /// The rates that a counter's samples, one every 10 s from second 4 on, come to.
+    fn rates(samples: &[Option<f64>]) -> Vec<f64> {
+        let mut writer = RecordWriter::new(Vec::new(), &header()).unwrap();
         let labels = Labels::metric("job_processed_total", [("status", "success")]);
         for (at_ms, value) in (4_000..).step_by(10_000).zip(samples) {
             let value = value.unwrap_or_else(stale_marker);
@@ -225,6 +262,26 @@ mod tests {
         let record = Record::read(&writer.into_inner()[..]).unwrap();
         let lines = throughput(&record);
         lines[0].1.iter().map(|(_, rate)| *rate).collect()
+    }
+
+    #[test]
+    fn a_target_that_is_down_or_gone_is_not_up() {
+        let mut writer = RecordWriter::new(Vec::new(), &header()).unwrap();
+        let scrapes = [
+            ("w-0", 1.0),
+            ("w-1", 1.0),
+            ("w-0", 0.0),
+            ("w-1", stale_marker()),
+        ];
+        for (minute, (instance, value)) in (1_i64..).zip(scrapes) {
+            let labels = Labels::metric("up", [("job", "worker"), ("instance", instance)]);
+            writer
+                .scrape(minute * 60_000, instance, &[(labels, value)])
+                .unwrap();
+        }
+        let record = Record::read(&writer.into_inner()[..]).unwrap();
+        let points = vec![(1.0, 1.0), (2.0, 2.0), (3.0, 1.0), (4.0, 0.0)];
+        assert_eq!(up(&record), [("worker".to_owned(), points)]);
     }
 
     #[test]

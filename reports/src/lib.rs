@@ -4,18 +4,19 @@
 //! all that is ever needed again. [`Watcher`] drives the detector over scrapes while a drill runs, and [`replay`] drives it over
 //! those of a record, so that a record judged by its own rules says what the drill said, and one judged by other rules says
 //! what they would have. [`score_drill`] holds the transitions against ground truth, a [`Scorecard`] puts drills together,
-//! and [`render`] shows it to people and machines. Many drills of the same scenarios under different seeds are [`trials`]:
+//! a [`document`] says what it comes to, and [`render`] shows that to people, and [`result`]s to machines. Many drills of the same scenarios under different seeds are [`trials`]:
 //! they tell how sure any of it is.
 //!
 //! In reading order: what a drill leaves ([`record`], [`waits`], [`jsonl`]); alerts judged live and again ([`watcher`]);
 //! what the rules' authors say about them ([`pack`]); the scores ([`score`], [`trials`]); many settings of an alert judged
-//! side by side ([`tune`]); why rules say nothing ([`why`]); what people and machines read ([`render`]).
+//! side by side ([`tune`]); why rules say nothing ([`why`]); what people and machines read ([`document`], [`result`], [`render`]).
 //!
 //! Nothing here reads a clock, the environment or a file, and the same record gives the same bytes.
 //!
 //! ```
 //! use firedrill_detector::{Compat, RuleSet};
 //! use firedrill_reports::pack::RulePack;
+//! use firedrill_reports::document::of_scorecard;
 //! use firedrill_reports::render::{Style, terminal};
 //! use firedrill_reports::{Record, ScoreParams, Scorecard, replay, score_drill};
 //!
@@ -24,7 +25,7 @@
 //!     let record = Record::read(file)?;
 //!     let score = score_drill(&record, &replay(&record, rules), pack, &ScoreParams::default());
 //!     let style = Style { colour: false, width: 100 };
-//!     Ok(terminal(&Scorecard::new(vec![score]), style))
+//!     Ok(terminal(&of_scorecard(&Scorecard::new(vec![score]), &[]), style))
 //! }
 //! # let rules = RuleSet::load(&[], Compat::default()).map_err(|_| "no rules")?;
 //! # let pack = RulePack::parse(&[], &[]).map_err(|_| "no pack")?;
@@ -37,13 +38,16 @@ pub mod bounds;
 pub mod cause;
 pub mod check;
 mod curves;
+pub mod document;
 pub mod export;
 pub mod fidelity;
 pub mod jsonl;
 pub mod pack;
+mod plot;
 pub mod record;
 pub mod render;
 mod resample;
+pub mod result;
 pub mod score;
 pub mod suggest;
 pub mod trials;

@@ -15,6 +15,7 @@ mod reading;
 pub use reading::{Generation, RuleReading};
 
 use crate::waits::Waits;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -447,7 +448,7 @@ pub struct Impact {
 }
 
 /// Proof of what happened to every task of the drill.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {
     /// Arrivals the plan intended.
     pub intended: u64,
@@ -546,7 +547,7 @@ impl Audit {
 }
 
 /// What a remedy threw away of what would have been done without it: what can be proven, and no more. Since 1.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Cost {
     /// Executions that ended with the processes it took away. Not counted: those whose handler may have been stuck, or whose
@@ -572,7 +573,7 @@ pub struct Cost {
 }
 
 /// Tasks that came to something no step of the plan explains. Since 1.2.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Unexplained {
     /// Rejected outside of every window in which Redis was away by plan.
@@ -599,7 +600,7 @@ pub struct QueueWaits {
 }
 
 /// How well the harness kept time, all in virtual milliseconds.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Lag {
     /// Producer: actual minus intended enqueue time; median, 99th percentile, maximum.
@@ -635,7 +636,7 @@ pub struct Lag {
 }
 
 /// One delay. Since 1.2.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
     /// Of what.
     pub what: GapKind,
@@ -648,7 +649,9 @@ pub struct Gap {
 }
 
 /// What was delayed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum GapKind {
     /// From one scrape of a target to the next.

@@ -1,23 +1,15 @@
-//! A scorecard for people and machines. Every renderer is a function of its arguments: no clock, no environment.
+//! Documents for people, and results for machines. Every renderer is a function of its arguments: no clock, no environment.
 
 pub mod cause;
-mod cell;
 pub mod check;
 pub mod diagnosis;
-pub mod fidelity;
 mod html;
 mod json;
 mod markdown;
-mod plot;
-mod routed;
 pub mod suggest;
 mod terminal;
-pub mod trials;
-pub mod tune;
-mod verdict;
-pub mod why;
 
-pub use html::{Drill, html};
+pub use html::html;
 pub use json::json;
 pub use markdown::markdown;
 pub use terminal::{Style, terminal};

@@ -10,8 +10,9 @@
 //! use firedrill_detector::RuleFile;
 //! use firedrill_detector::tuning::Settings;
 //! use firedrill_reports::Record;
+//! use firedrill_reports::document::of_tuning;
 //! use firedrill_reports::pack::RulePack;
-//! use firedrill_reports::render::{Style, tune};
+//! use firedrill_reports::render::{Style, terminal};
 //! use firedrill_reports::tune::{Axis, Grid, JUDGEMENTS_MAX, TuneParams, Tuner};
 //! use std::error::Error;
 //!
@@ -29,7 +30,7 @@
 //!     let observed: Vec<_> = records.map(|record| tuner.observe(&record)).collect();
 //!     let found = tuner.search(&observed)?;
 //!     let edited = tuner.edited(&found.proposal.values)?;
-//!     Ok((tune::terminal(&found, Style { colour: false, width: 100 }), edited))
+//!     Ok((terminal(&of_tuning(&found), Style { colour: false, width: 100 }), edited))
 //! }
 //! # let rules = firedrill_detector::RuleFile {
 //! #     name: "r.yml".into(),

@@ -12,6 +12,7 @@ mod hint;
 mod observe;
 mod questions;
 mod tally;
+pub(crate) mod trace;
 
 pub use finding::FindingKind;
 

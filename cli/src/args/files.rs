@@ -117,8 +117,10 @@ pub struct Schema {
 /// The files with a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaOf {
-    /// A scenario.
+    /// A scenario
     Scenario,
+    /// `result.json`, which is also what `--json` prints of drills, trials, searches, comparisons and checks
+    Result,
 }
 
 /// `faults`.

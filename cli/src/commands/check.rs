@@ -10,7 +10,8 @@ use firedrill_detector::yaml::Problem;
 use firedrill_reports::alertmanager::Config;
 use firedrill_reports::check::{self, Checked, CheckedFile, Finding, Kind};
 use firedrill_reports::record::{RuleReading, RuleText};
-use firedrill_reports::{Explainer, Explanation, Record, bounds, render};
+use firedrill_reports::result::ResultFile;
+use firedrill_reports::{Explainer, Explanation, Record, bounds, document, render};
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::shown;
 use firedrill_sim::metrics::catalogue;
@@ -271,14 +272,15 @@ impl Checking<'_> {
     fn print(&self, args: &Check) {
         let checked = &self.checked;
         if args.json {
-            let text = render::check::json(checked, args.strict);
+            let text = render::json(&ResultFile::of_check(checked, args.strict));
             self.terminal.result(&text);
         } else if args.sarif {
             let text = render::check::sarif(checked, env!("CARGO_PKG_VERSION"));
             self.terminal.result(&text);
         } else if let Some(found) = &checked.explanation {
             let style = self.terminal.style();
-            self.terminal.result(&render::why::terminal(found, style));
+            self.terminal
+                .result(&render::terminal(&document::of_explanation(found), style));
         }
     }
 }

@@ -12,7 +12,7 @@ use firedrill_asynq::settings::FORWARD_INTERVAL_MS;
 use firedrill_reports::fidelity::{Agreement, Fidelity, OnTerms, Side, Terms, compare};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::score::Delivery;
-use firedrill_reports::{DrillScore, Record, Replay, ScoreParams, render, score_drill};
+use firedrill_reports::{DrillScore, Record, Replay, ScoreParams, document, render, score_drill};
 use firedrill_sim::agenda::Phase;
 use firedrill_sim::agreement;
 use firedrill_sim::drill::{self, RECORD_FILE, Rules};
@@ -192,14 +192,16 @@ fn tell(
             terminal.say(format_args!("{}: {terms}", pair.scenario));
         }
     }
+    let document = document::of_fidelity(pairs);
+    let json = render::json(&pairs.into());
     if args.json {
-        terminal.result(&render::fidelity::json(pairs));
+        terminal.result(&json);
     } else {
-        terminal.result(&render::fidelity::terminal(pairs, terminal.style()));
+        terminal.result(&render::terminal(&document, terminal.style()));
     }
     let html = dir.join("report.html");
-    files::write(&html, &render::fidelity::html(pairs))
-        .and_then(|()| files::write(&dir.join("result.json"), &render::fidelity::json(pairs)))
+    files::write(&html, &render::html(&document))
+        .and_then(|()| files::write(&dir.join("result.json"), &json))
         .and_then(|()| files::link(&sets.join(LATEST), fresh.name()))
         .map_err(Failure::environment)?;
     terminal.say(format_args!("report: {}", shown(&html)));

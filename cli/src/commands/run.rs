@@ -10,12 +10,10 @@ use crate::failure::Failure;
 use crate::inputs;
 use crate::terminal::Terminal;
 use firedrill_detector::RuleSet;
-use firedrill_reports::cause::{self, Asked};
 use firedrill_reports::pack::RulePack;
-use firedrill_reports::{Replay, ScoreParams, Scorecard, render, score_drill};
+use firedrill_reports::{Replay, ScoreParams, Scorecard, document, render, score_drill};
 use firedrill_sim::files::{self, Fresh, LATEST, shown};
 use firedrill_sim::plan::Plan;
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -159,14 +157,7 @@ pub(crate) fn finish(
     );
     let all: Vec<&Scored> = scored.iter().map(|(_, scored)| scored).collect();
     score::explain(&mut card, &all);
-    let asked: Vec<Asked> = all
-        .iter()
-        .flat_map(|one| cause::ask(&one.record, &one.score))
-        .collect();
-    let scenarios: BTreeSet<&str> = asked.iter().map(|one| one.scenario.as_str()).collect();
-    if scenarios.len() > 1 {
-        card.called = cause::confusion(&asked);
-    }
+    score::call(&mut card, &all);
     if !scored.is_empty() {
         score::print(&card, set.args.json, terminal)?;
         let whole = worst.is_none() && ended.signal.is_none();
@@ -226,9 +217,9 @@ fn write_reports(
         single.cut_short.clone_from(&card.cut_short);
         files::write(
             &dir.join("report.html"),
-            &render::html(&[scored.drill()], &single),
+            &render::html(&document::of_scorecard(&single, &[scored.drill()])),
         )?;
-        files::write(&dir.join("result.json"), &render::json(&single))?;
+        files::write(&dir.join("result.json"), &render::json(&(&single).into()))?;
         let ran_to_its_end = scored.record.complete && scored.record.aborted().is_none();
         if let (true, Some(scenario), Some(name)) = (ran_to_its_end, dir.parent(), dir.file_name())
         {
@@ -236,11 +227,13 @@ fn write_reports(
         }
     }
     let dir = set.dir.path();
-    let drills: Vec<render::Drill<'_>> = scored.iter().map(|(_, scored)| scored.drill()).collect();
+    let drills: Vec<document::Drill<'_>> =
+        scored.iter().map(|(_, scored)| scored.drill()).collect();
     let html = dir.join("report.html");
-    files::write(&html, &render::html(&drills, card))?;
-    files::write(&dir.join("result.json"), &render::json(card))?;
-    files::write(&dir.join("summary.md"), &render::markdown(card))?;
+    let document = document::of_scorecard(card, &drills);
+    files::write(&html, &render::html(&document))?;
+    files::write(&dir.join("result.json"), &render::json(&card.into()))?;
+    files::write(&dir.join("summary.md"), &render::markdown(&document))?;
     if whole {
         files::link(&set.args.out.join("sets").join(LATEST), set.dir.name())?;
     }

@@ -1,8 +1,9 @@
-//! `firedrill schema`: JSON Schemas of the files people write, for editors and checks.
+//! `firedrill schema`: JSON Schemas of the files people write, for editors and checks, and of those that machines read.
 
 use crate::args::{Schema, SchemaOf};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
+use firedrill_reports::result;
 use firedrill_sim::scenario;
 
 /// Prints a schema.
@@ -10,6 +11,7 @@ use firedrill_sim::scenario;
 pub fn run(args: &Schema, terminal: &Terminal) -> Exit {
     let schema = match args.of {
         SchemaOf::Scenario => scenario::schema::schema(),
+        SchemaOf::Result => result::schema(),
     };
     terminal.plain_result(&format!("{schema:#}\n"));
     Exit::Passed

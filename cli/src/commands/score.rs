@@ -10,14 +10,16 @@ use crate::terminal::Terminal;
 use firedrill_detector::RuleSet;
 use firedrill_reports::alertmanager::Config;
 use firedrill_reports::bounds;
+use firedrill_reports::cause::{self, Asked};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{AlertState, RuleReading, RuleText};
 use firedrill_reports::why::{RuleExplanation, RuleState};
 use firedrill_reports::{
-    DrillScore, Explainer, Explanation, Record, Replay, Scorecard, Verdict, render, replay,
-    score_drill,
+    DrillScore, Explainer, Explanation, Record, Replay, Scorecard, Verdict, document, render,
+    replay, score_drill,
 };
 use firedrill_sim::agreement;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Scores records and prints the scorecard.
@@ -45,10 +47,11 @@ pub(crate) struct Scored {
 
 impl Scored {
     /// For the report.
-    pub(crate) fn drill(&self) -> render::Drill<'_> {
-        render::Drill {
+    pub(crate) fn drill(&self) -> document::Drill<'_> {
+        document::Drill {
             record: &self.record,
             replay: &self.replay,
+            rules: &self.rules,
         }
     }
 }
@@ -202,6 +205,18 @@ pub(crate) fn explain(card: &mut Scorecard, scored: &[&Scored]) {
     }
 }
 
+/// Says what incidents of several scenarios were called by their symptoms.
+pub(crate) fn call(card: &mut Scorecard, scored: &[&Scored]) {
+    let asked: Vec<Asked> = scored
+        .iter()
+        .flat_map(|one| cause::ask(&one.record, &one.score))
+        .collect();
+    let scenarios: BTreeSet<&str> = asked.iter().map(|one| one.scenario.as_str()).collect();
+    if scenarios.len() > 1 {
+        card.called = cause::confusion(&asked);
+    }
+}
+
 /// Whether a rule that cannot fire, or that always holds, fails nothing: the pack says that it may be without data, or it
 /// pages nobody.
 pub(crate) fn is_excused(rule: &RuleExplanation, rules: &RuleSet, pack: &RulePack) -> bool {
@@ -218,9 +233,10 @@ pub(crate) fn is_excused(rule: &RuleExplanation, rules: &RuleSet, pack: &RulePac
 /// Prints a scorecard as asked.
 pub(crate) fn print(card: &Scorecard, json: bool, terminal: &Terminal) -> Result<(), Failure> {
     if json {
-        terminal.result(&render::json(card));
+        terminal.result(&render::json(&card.into()));
     } else {
-        terminal.result(&render::terminal(card, terminal.style()));
+        let document = document::of_scorecard(card, &[]);
+        terminal.result(&render::terminal(&document, terminal.style()));
     }
     Ok(())
 }

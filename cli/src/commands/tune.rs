@@ -15,11 +15,11 @@ use firedrill_detector::RuleFile;
 use firedrill_detector::text::counted;
 use firedrill_detector::tuning::Settings;
 use firedrill_reports::pack::RulePack;
-use firedrill_reports::render;
 use firedrill_reports::tune::{
     Advice, Axis, Grid, JUDGEMENTS_MAX, Observed, ROUTED_JUDGEMENTS_MAX, Scope, TuneParams, Tuner,
     Tuning,
 };
+use firedrill_reports::{document, render};
 use firedrill_sim::builtin;
 use firedrill_sim::drill::{self, Rules};
 use firedrill_sim::engine::virtual_time::VirtualOptions;
@@ -108,9 +108,10 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let drills_s = started.elapsed().as_secs_f64();
     let tuning = tuner.search(&observed).map_err(Failure::usage)?;
     if args.json {
-        terminal.result(&render::tune::json(&tuning));
+        terminal.result(&render::json(&(&tuning).into()));
     } else {
-        terminal.result(&render::tune::terminal(&tuning, terminal.style()));
+        let document = document::of_tuning(&tuning);
+        terminal.result(&render::terminal(&document, terminal.style()));
     }
     let written = write(dir.path(), &tuner, &tuning).map_err(Failure::environment)?;
     files::link(&all.join(LATEST), dir.name()).map_err(Failure::environment)?;
@@ -176,9 +177,9 @@ fn tuner(
 /// The report, and the rule files with the proposal in them.
 fn write(dir: &Path, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>> {
     let html = dir.join("report.html");
-    files::write(&html, &render::tune::html(tuning))?;
-    files::write(&dir.join("result.json"), &render::tune::json(tuning))?;
-    for (name, svg) in render::tune::charts(tuning) {
+    files::write(&html, &render::html(&document::of_tuning(tuning)))?;
+    files::write(&dir.join("result.json"), &render::json(&tuning.into()))?;
+    for (name, svg) in document::charts(tuning) {
         files::write(&dir.join(name), &svg)?;
     }
     let mut written = vec![html];

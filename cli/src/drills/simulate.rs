@@ -15,7 +15,9 @@ use firedrill_detector::text::{counted, printable};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::trials::{TrialCard, Trials};
 use firedrill_reports::why::{RuleExplanation, RuleState};
-use firedrill_reports::{DrillScore, Explainer, Replay, ScoreParams, Verdict, render, score_drill};
+use firedrill_reports::{
+    DrillScore, Explainer, Replay, ScoreParams, Verdict, document, render, score_drill,
+};
 use firedrill_sim::builtin;
 use firedrill_sim::drill::{self, Rules};
 use firedrill_sim::engine::virtual_time::VirtualOptions;
@@ -430,22 +432,27 @@ fn unfit(
             told.push_str(&format!("{what}: {names}\n"));
         }
     }
-    told.push_str(&render::why::terminal(&found, terminal.style()));
+    told.push_str(&render::terminal(
+        &document::of_explanation(&found),
+        terminal.style(),
+    ));
     Ok((!unfit.is_empty(), told))
 }
 
 fn print(card: &TrialCard, json: bool, terminal: &Terminal) {
     if json {
-        terminal.result(&render::trials::json(card));
+        terminal.result(&render::json(&card.into()));
     } else {
-        terminal.result(&render::trials::terminal(card, terminal.style()));
+        let document = document::of_trials(card);
+        terminal.result(&render::terminal(&document, terminal.style()));
     }
 }
 
 fn write(dir: &Path, card: &TrialCard) -> io::Result<PathBuf> {
     let html = dir.join("report.html");
-    files::write(&html, &render::trials::html(card))?;
-    files::write(&dir.join("result.json"), &render::trials::json(card))?;
-    files::write(&dir.join("summary.md"), &render::trials::markdown(card))?;
+    let document = document::of_trials(card);
+    files::write(&html, &render::html(&document))?;
+    files::write(&dir.join("result.json"), &render::json(&card.into()))?;
+    files::write(&dir.join("summary.md"), &render::markdown(&document))?;
     Ok(html)
 }

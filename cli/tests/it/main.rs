@@ -35,6 +35,7 @@ mod names;
 #[path = "../../../asynq/tests/it/connections/nodes.rs"]
 mod nodes;
 mod output;
+mod pages;
 mod prometheus;
 mod reading;
 mod reaper;

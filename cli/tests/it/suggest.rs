@@ -44,7 +44,7 @@ fn the_runbook_lacks_a_few_rules() {
     let incidents = drills.flat_map(|drill| drill["incidents"].as_array().unwrap());
     let in_time = incidents.filter(|incident| {
         let outcome = incident["outcome"].as_str().unwrap();
-        outcome == "early" || outcome == "on-time" || outcome == "on_time"
+        outcome == "early" || outcome == "in_time"
     });
     assert_eq!(found["after"]["in_time"], in_time.count(), "{found:#}");
     assert!(found["after"]["in_time"].as_u64() > found["before"]["in_time"].as_u64());

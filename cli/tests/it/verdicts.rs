@@ -85,7 +85,7 @@ fn a_page_is_judged_when_it_is_delivered() {
     let (_, card, err) = simulated(dir.path(), &[drill], &["--group-wait", "0s"]);
     let incident = |card: &Value| card["drills"][0]["incidents"][0].clone();
     let at_once = incident(&card);
-    assert_eq!(at_once["outcome"], "on_time", "{err} {card}");
+    assert_eq!(at_once["outcome"], "in_time", "{err} {card}");
     assert_eq!(at_once["detection"]["delivery_seconds"], 0.0);
     let told = at_once["detection"]["from_fault_seconds"].as_f64().unwrap();
     let wanted =
@@ -336,7 +336,7 @@ incidents:
         .iter()
         .map(|incident| incident["outcome"].as_str().unwrap())
         .collect();
-    assert_eq!(outcomes, ["on_time", "missed"], "{drill}");
+    assert_eq!(outcomes, ["in_time", "missed"], "{drill}");
     let harmed: Vec<u64> = drill["incidents"]
         .as_array()
         .unwrap()
@@ -381,7 +381,7 @@ incidents:
         rules(dir.path(), directives, rule);
         let (_, drill) = own_drill(dir.path(), "two-causes");
         let slow = &drill["incidents"][1];
-        assert_eq!(slow["outcome"], "on_time", "{directives} {slow}");
+        assert_eq!(slow["outcome"], "in_time", "{directives} {slow}");
         let part = |name: &str| slow["detection"][name].as_f64().unwrap();
         let fired = part("signal_lag_seconds") + part("hold_seconds");
         assert!((180.0..330.0).contains(&fired), "{slow}");

@@ -1,10 +1,10 @@
 //! What incidents are called when somebody is told of them, for people and machines.
 
 use crate::cause::{Answer, Asked, Finding, Seen, confusion};
-use crate::render::cell::{Tone, since};
-use crate::render::terminal::columns::table;
+use crate::document::words::since;
+use crate::document::{Tone, called};
+use crate::render::terminal::columns::titled;
 use crate::render::terminal::{Style, paint, paragraph, plain};
-use crate::score::Called;
 use firedrill_detector::text::counted;
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ pub fn terminal(asked: &[Asked], style: Style) -> String {
         out.push('\n');
     }
     if asked.len() > 1 {
-        out.push_str(&matrix(&confusion(asked), style));
+        out.push_str(&titled(&called(&confusion(asked)), style));
     }
     let count = |answer| asked.iter().filter(|one| one.answer() == answer).count();
     out.push_str(&paragraph(
@@ -41,7 +41,7 @@ pub fn terminal(asked: &[Asked], style: Style) -> String {
 fn tone(answer: Answer) -> Tone {
     match answer {
         Answer::Right => Tone::Good,
-        Answer::Open => Tone::Middling,
+        Answer::Open => Tone::Warn,
         Answer::Wrong | Answer::Nothing => Tone::Bad,
     }
 }
@@ -84,38 +84,6 @@ pub(super) fn finding(found: &Finding, tone: Tone, style: Style) -> String {
         style,
     ));
     out
-}
-
-/// What each of the runbook's causes was called, and how often.
-pub(super) fn matrix(called: &[Called], style: Style) -> String {
-    let head = ["CAUSE", "called", "incidents"];
-    let mut rows = vec![head.map(|text| (text.to_owned(), Tone::Quiet)).to_vec()];
-    for one in called {
-        let is_right = one.named == [one.cause.as_str()];
-        let tone = if is_right { Tone::Good } else { Tone::Bad };
-        let named = match one.named.is_empty() {
-            true => "nothing known".to_owned(),
-            false => one.named.join(" or "),
-        };
-        rows.push(vec![
-            (one.cause.clone(), Tone::Quiet),
-            (named, tone),
-            (one.incidents.to_string(), Tone::Quiet),
-        ]);
-    }
-    table(rows, style)
-}
-
-/// The same for machines.
-pub(super) fn matrix_json(called: &[Called]) -> Vec<Value> {
-    let rows = called.iter().map(|one| {
-        json!({
-            "cause": one.cause,
-            "called": one.named,
-            "incidents": one.incidents,
-        })
-    });
-    rows.collect()
 }
 
 /// A cause for machines.

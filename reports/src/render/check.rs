@@ -1,4 +1,4 @@
-//! What was found in files, for machines: JSON of our own, and SARIF.
+//! What was found in files: in lines for people, and as SARIF.
 
 mod sarif;
 #[cfg(test)]
@@ -6,51 +6,9 @@ mod tests;
 
 pub use sarif::sarif;
 
-use super::why;
 use crate::alertmanager::Reach;
-use crate::check::{Checked, Finding, RoutedAlert, Severity};
+use crate::check::{Finding, RoutedAlert, Severity};
 use firedrill_detector::text::{printable, printable_lines};
-use serde_json::{Value, json};
-
-/// Version of the JSON's form.
-const SCHEMA_VERSION: &str = "1.1";
-
-/// All of it as JSON, pretty-printed: `files`, `findings`, and of records what [`why::json`] says.
-#[must_use]
-pub fn json(checked: &Checked, is_strict: bool) -> String {
-    let mut whole = match &checked.explanation {
-        Some(found) => why::value(found),
-        None => json!({}),
-    };
-    let files = checked.files.iter();
-    whole["schema_version"] = SCHEMA_VERSION.into();
-    whole["sound"] = checked.is_sound(is_strict).into();
-    whole["files"] = files
-        .map(|file| json!({ "file": file.file, "what": file.what }))
-        .collect();
-    if !checked.routes.is_empty() {
-        whole["routes"] = checked.routes.iter().map(as_json).collect();
-    }
-    whole["findings"] = checked.all().iter().map(finding).collect();
-    format!("{whole:#}\n")
-}
-
-fn as_json(routed: &RoutedAlert) -> Value {
-    let receivers = routed.receivers.iter().map(|one| {
-        json!({
-            "receiver": one.receiver,
-            "pages": one.reach == Reach::Person,
-            "certain": one.is_certain,
-        })
-    });
-    json!({
-        "file": routed.file,
-        "line": routed.line,
-        "group": routed.group,
-        "rule": routed.alert,
-        "receivers": receivers.collect::<Vec<_>>(),
-    })
-}
 
 /// Whom an alert is sent to, in a line.
 #[must_use]
@@ -76,23 +34,6 @@ pub fn route(routed: &RoutedAlert) -> String {
     };
     let (file, alert) = (printable(&routed.file), printable(&routed.alert));
     format!("{file}:{}: {alert} is sent to {whom}", routed.line)
-}
-
-fn finding(found: &Finding) -> Value {
-    let place = found.place.as_ref();
-    let rule = found.rule.as_ref();
-    json!({
-        "file": place.map(|place| &place.file),
-        "line": place.and_then(|place| place.line),
-        "column": place.and_then(|place| place.column),
-        "group": rule.map(|(group, _)| group),
-        "rule": rule.map(|(_, name)| name),
-        "kind": found.kind.name(),
-        "severity": found.severity.name(),
-        "part": found.part,
-        "message": found.message,
-        "hint": found.hint,
-    })
 }
 
 /// A finding in a line or two, as problems are told. Names and quotes come from files, and neither steer a terminal nor look

@@ -1,8 +1,8 @@
 //! What is wrong with a fleet that was looked at, for people and machines: step by step as in the runbook, then the cause.
 
 use crate::cause::{Diagnosis, Unknown};
+use crate::document::Tone;
 use crate::render::cause::{finding, finding_json, seen_json};
-use crate::render::cell::Tone;
 use crate::render::terminal::{Style, paint, paragraph};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ pub fn terminal(looked: &Looked, style: Style) -> String {
     let found = &looked.diagnosis;
     let tone = match found.findings.len() {
         1 if found.possible.is_empty() => Tone::Bad,
-        _ => Tone::Middling,
+        _ => Tone::Warn,
     };
     for one in &found.findings {
         out.push_str(&finding(one, tone, style));
@@ -90,7 +90,7 @@ fn verdict(found: &Diagnosis) -> (String, Tone) {
         "" => text.to_owned(),
         confidence => format!("confidence {confidence}: {text}"),
     };
-    (text, Tone::Middling)
+    (text, Tone::Warn)
 }
 
 /// What could not be looked at, by what it would have taken.

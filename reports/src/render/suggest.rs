@@ -1,6 +1,6 @@
 //! What a pack lacks, for people and machines.
 
-use crate::render::cell::Tone;
+use crate::document::Tone;
 use crate::render::terminal::columns::table;
 use crate::render::terminal::{Style, paragraph};
 use crate::suggest::{Candidate, Suggestion, Tally};
@@ -57,7 +57,7 @@ fn scores(found: &Suggestion, style: Style) -> String {
         "missed",
         "false",
     ];
-    let mut rows = vec![head.map(|text| (text.to_owned(), Tone::Quiet)).to_vec()];
+    let mut rows = vec![head.map(|text| (text.to_owned(), Tone::Muted)).to_vec()];
     for (name, tally) in [("before", &found.before), ("after", &found.after)] {
         let numbers = [
             tally.incidents,
@@ -66,8 +66,8 @@ fn scores(found: &Suggestion, style: Style) -> String {
             tally.missed,
             tally.false_pages,
         ];
-        let numbers = numbers.map(|number| (number.to_string(), Tone::Quiet));
-        let mut row = vec![(name.to_owned(), Tone::Quiet)];
+        let numbers = numbers.map(|number| (number.to_string(), Tone::Muted));
+        let mut row = vec![(name.to_owned(), Tone::Muted)];
         row.extend(numbers);
         rows.push(row);
     }

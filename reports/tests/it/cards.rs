@@ -1,8 +1,9 @@
 //! Scorecards of more than one drill a scenario, more than one pack, and names that were chosen badly.
 
-use crate::support::{Story, record, scored};
+use crate::support::{Story, record, rules, scored};
+use firedrill_reports::document::{self, Drill};
 use firedrill_reports::record::Line;
-use firedrill_reports::render::{Drill, Style, html, markdown, terminal};
+use firedrill_reports::render::{self, Style};
 use firedrill_reports::score::FalseAlarm;
 use firedrill_reports::{DrillScore, Record, Replay, Scorecard};
 
@@ -11,12 +12,21 @@ const WIDE: Style = Style {
     width: 200,
 };
 
+fn terminal(card: &Scorecard, style: Style) -> String {
+    render::terminal(&document::of_scorecard(card, &[]), style)
+}
+
 fn page(judged: &[(Record, Replay, DrillScore)]) -> String {
+    let rules = rules();
     let drills: Vec<Drill<'_>> = judged
         .iter()
-        .map(|(record, replay, _)| Drill { record, replay })
+        .map(|(record, replay, _)| Drill {
+            record,
+            replay,
+            rules: &rules,
+        })
         .collect();
-    html(&drills, &card(judged))
+    render::html(&document::of_scorecard(&card(judged), &drills))
 }
 
 fn card(judged: &[(Record, Replay, DrillScore)]) -> Scorecard {
@@ -108,7 +118,7 @@ fn names_steer_neither_terminal_nor_page() {
         !page.contains("<b>") && page.contains("&lt;b&gt;&amp;what"),
         "{page}"
     );
-    let text = markdown(&card(&runs));
+    let text = render::markdown(&document::of_scorecard(&card(&runs), &[]));
     assert!(
         !text.contains("<b>") && !text.contains("](") && !text.contains("\nEND"),
         "{text}"

@@ -2,12 +2,12 @@
 
 use crate::support::{Story, record, scored};
 use firedrill_reports::Record;
+use firedrill_reports::document::of_fidelity;
 use firedrill_reports::fidelity::{
     Agreement, Fidelity, LateDeed, OnTerms, Side, Terms, Unlike, compare,
 };
 use firedrill_reports::record::{AlertState, Audit, Lag, Line, Mark, Phase, Transition, Value};
-use firedrill_reports::render::Style;
-use firedrill_reports::render::fidelity::{html, json, terminal};
+use firedrill_reports::render::{Style, html, json, terminal};
 use std::collections::BTreeMap;
 
 const INTERVAL_MS: i64 = 15_000;
@@ -450,19 +450,21 @@ fn a_terminal_shows_what_engines_differ_by() {
         colour: false,
         width: usize::MAX,
     };
-    insta::assert_snapshot!(terminal(&pairs(), style));
+    insta::assert_snapshot!(terminal(&of_fidelity(&pairs()), style));
 }
 
 #[test]
 fn json_of_a_comparison_has_every_number() {
-    insta::assert_snapshot!(json(&pairs()[1..2]));
+    let pairs = pairs();
+    crate::schema::keeps_to_the_schema(&pairs[..].into(), "fidelity");
+    insta::assert_snapshot!(json(&pairs[1..2].into()));
 }
 
 #[test]
 fn a_page_lays_the_curves_over_each_other() {
     let pairs = pairs();
-    let page = html(&pairs);
-    assert_eq!(page, html(&pairs));
+    let page = html(&of_fidelity(&pairs));
+    assert_eq!(page, html(&of_fidelity(&pairs)));
     let curves: usize = pairs.iter().map(|pair| pair.curves.len()).sum();
     assert_eq!(page.matches("<svg").count(), curves);
     assert!(!page.contains("src=") && !page.contains("href=\"http") && !page.contains("<script"));

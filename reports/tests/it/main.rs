@@ -7,6 +7,7 @@ mod fidelity;
 mod properties;
 mod record;
 mod render;
+mod schema;
 mod support;
 mod trials;
 mod tune;

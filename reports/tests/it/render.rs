@@ -1,9 +1,18 @@
 //! Snapshots of what people read.
 
-use crate::support::{Story, record, scored};
-use firedrill_reports::render::{Drill, Style, html, json, markdown, terminal};
+use crate::support::{Story, record, rules, scored};
+use firedrill_reports::document::{self, Drill};
+use firedrill_reports::render::{self, Style};
 use firedrill_reports::{Record, Replay, Scorecard};
 use std::collections::BTreeSet;
+
+fn terminal(card: &Scorecard, style: Style) -> String {
+    render::terminal(&document::of_scorecard(card, &[]), style)
+}
+
+fn html(drills: &[Drill<'_>], card: &Scorecard) -> String {
+    render::html(&document::of_scorecard(card, drills))
+}
 
 fn card() -> (Vec<(Record, Replay)>, Scorecard) {
     let stories = [Story::Quiet, Story::Crash, Story::Hang, Story::Night];
@@ -104,6 +113,7 @@ fn nothing_is_red_or_missed_in_a_drill_that_was_stopped_before_its_incident() {
     let drill = Drill {
         record: &record,
         replay: &replay,
+        rules: &rules(),
     };
     let html = html(&[drill], &card);
     assert!(!html.contains("class=\"bad\""), "{html}");
@@ -151,13 +161,14 @@ fn colour_only_when_asked() {
 
 #[test]
 fn markdown_for_a_pull_request() {
-    insta::assert_snapshot!(markdown(&card().1));
+    insta::assert_snapshot!(render::markdown(&document::of_scorecard(&card().1, &[])));
 }
 
 #[test]
 fn json_for_machines() {
-    let value: serde_json::Value = serde_json::from_str(&json(&card().1)).unwrap();
-    assert_eq!(value["schema_version"], "1.0");
+    let value: serde_json::Value =
+        serde_json::from_str(&render::json(&(&card().1).into())).unwrap();
+    assert_eq!(value["version"], "2.0");
     assert_eq!(value["verdict"], "failed");
     let crash = &value["drills"][1];
     assert_eq!(crash["scenario"], "worker-crash-all");
@@ -180,14 +191,34 @@ fn json_for_machines() {
 #[test]
 fn html_is_whole_and_needs_nothing_from_elsewhere() {
     let (records, card) = card();
+    let rules = rules();
     let drills: Vec<Drill<'_>> = records
         .iter()
-        .map(|(record, replay)| Drill { record, replay })
+        .map(|(record, replay)| Drill {
+            record,
+            replay,
+            rules: &rules,
+        })
         .collect();
     let page = html(&drills, &card);
     assert_eq!(page, html(&drills, &card));
     assert_balanced(&page);
-    assert_eq!(page.matches("<svg").count(), 12);
+    // Five charts a drill, and the two comparisons of the rule that missed an incident and came late for another.
+    assert_eq!(page.matches("<svg").count(), 4 * 5 + 2 * 2);
+    assert_eq!(
+        page.matches("Why JobProcessingStalled was not there in time")
+            .count(),
+        2
+    );
+    assert!(page.contains("1 missed, 1 late, 1 cries wolf"));
+    // While all workers are gone there is nothing to compare.
+    let gone = "sum(rate(job_processed_total[5m])) over the drill, against 0: value at most 10 (";
+    let gone: Vec<&str> = page.split(gone).skip(1).collect();
+    assert!(
+        gone.iter()
+            .any(|rest| rest[..rest.find("</p>").unwrap()].contains("There was no data at ")),
+        "{gone:?}"
+    );
     assert!(!page.contains("http://") && !page.contains("https://"));
     assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("url("));
     assert!(page.contains("JobProcessingStalled cleared early, at +"));

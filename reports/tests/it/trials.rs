@@ -1,14 +1,30 @@
 //! What people and machines read of many drills.
 
-use crate::support::{Story, pack, record, scored};
+use crate::support::{Story, pack, record, rules, scored};
+use firedrill_reports::document;
 use firedrill_reports::record::{AlertState, Line, QueueWaits, Transition};
-use firedrill_reports::render::Style;
-use firedrill_reports::render::trials::{html, json, markdown, terminal};
+use firedrill_reports::render::{self, Style};
 use firedrill_reports::score::stats::{Latencies, Latency};
 use firedrill_reports::trials::{AlertOn, TrialCard, Trials};
 use firedrill_reports::waits::Waits;
 use firedrill_reports::{Replay, ScoreParams, Scorecard, score_drill};
 use std::sync::LazyLock;
+
+fn terminal(card: &TrialCard, style: Style) -> String {
+    render::terminal(&document::of_trials(card), style)
+}
+
+fn markdown(card: &TrialCard) -> String {
+    render::markdown(&document::of_trials(card))
+}
+
+fn html(card: &TrialCard) -> String {
+    render::html(&document::of_trials(card))
+}
+
+fn json(card: &TrialCard) -> String {
+    render::json(&card.into())
+}
 
 const SEEDS: u64 = 12;
 
@@ -165,7 +181,7 @@ fn markdown_of_trials() {
 #[test]
 fn json_of_trials_has_values_intervals_and_methods() {
     let value: serde_json::Value = serde_json::from_str(&json(&CARD)).unwrap();
-    assert_eq!(value["schema_version"], "1.0");
+    assert_eq!(value["version"], "2.0");
     let hang = &value["scenarios"][0];
     let part = serde_json::json!({
         "incident": hang["incidents"][0],
@@ -249,20 +265,21 @@ fn waits_of_a_single_drill_are_told_too() {
     }));
     let (replay, score): (Replay, _) = scored(&record);
     let card = Scorecard::new(vec![score]);
-    let value: serde_json::Value =
-        serde_json::from_str(&firedrill_reports::render::json(&card)).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&render::json(&(&card).into())).unwrap();
     let waits = &value["drills"][0]["waits"]["<default>"];
     assert_eq!(
         (&waits["tasks"], &waits["p90_seconds"]),
         (&100.into(), &0.004.into())
     );
-    let drill = firedrill_reports::render::Drill {
+    let drill = document::Drill {
         record: &record,
         replay: &replay,
+        rules: &rules(),
     };
-    let page = firedrill_reports::render::html(&[drill], &card);
-    let told = "waits in &lt;default&gt;, p50 / p90 / p99 / p99.9 / max</dt><dd>4 ms / 4 ms / 1.50 s / 1:10 / 1:10</dd>";
-    assert!(page.contains(told), "{page}");
+    let page = render::html(&document::of_scorecard(&card, &[drill]));
+    for told in ["&lt;default&gt;", "4 ms", "1.50 s", "1:10"] {
+        assert!(page.contains(&format!(">{told}<")), "{told}: {page}");
+    }
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use crate::support::{RULES, Story, record};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
-use firedrill_reports::render::{Style, why};
+use firedrill_reports::check::Checked;
+use firedrill_reports::document;
+use firedrill_reports::render::{self, Style};
+use firedrill_reports::result::ResultFile;
 use firedrill_reports::why::{FindingKind, RuleState};
 use firedrill_reports::{Explainer, Explanation};
 
@@ -59,8 +62,12 @@ fn the_runbook_waits_for_a_zero_that_never_comes() {
     );
     // There is no failed job on paper.
     assert!(!found.is_sound());
-    insta::assert_snapshot!(why::terminal(&found, PLAIN));
-    insta::assert_snapshot!(why::json(&found));
+    insta::assert_snapshot!(render::terminal(&document::of_explanation(&found), PLAIN));
+    let checked = Checked {
+        explanation: Some(found),
+        ..Checked::default()
+    };
+    insta::assert_snapshot!(render::json(&ResultFile::of_check(&checked, false)));
     // Workers that stand still keep their series: there the alert fires.
     let found = diagnosis(RULES, &[Story::Hang]);
     assert!(found.rules[3].fired_in == 1 && found.rules[3].state == RuleState::Fine);

@@ -5,6 +5,7 @@
 
 use crate::support::{plan_of, project};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
+use firedrill_reports::document::of_scorecard;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::RuleText;
 use firedrill_reports::render::{Style, terminal};
@@ -158,5 +159,5 @@ fn the_runbooks_scorecard() {
         colour: false,
         width: 140,
     };
-    insta::assert_snapshot!(terminal(&card, style));
+    insta::assert_snapshot!(terminal(&of_scorecard(&card, &[]), style));
 }

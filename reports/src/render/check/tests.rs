@@ -1,8 +1,11 @@
 use super::*;
+use crate::check::Checked;
 use crate::check::{CheckedFile, Kind, Place};
+use crate::result::ResultFile;
 use firedrill_detector::lint::Surroundings;
 use firedrill_detector::yaml::Problem;
 use firedrill_detector::{Compat, RuleFile, RuleSet};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// A file with a trap, one that is wrong, and one that is not there.
@@ -40,7 +43,10 @@ fn checked() -> Checked {
 
 #[test]
 fn findings_as_json() {
-    insta::assert_snapshot!(json(&checked(), false));
+    insta::assert_snapshot!(crate::render::json(&ResultFile::of_check(
+        &checked(),
+        false
+    )));
 }
 
 #[test]

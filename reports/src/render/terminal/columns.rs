@@ -1,14 +1,13 @@
 //! Tables for a terminal: columns side by side, narrower ones where the width is short, a list where nothing else fits.
 
-use crate::render::cell::Tone;
-use crate::render::terminal::{Cell, Style, paint, plain};
-use crate::render::trials::tables::Table;
+use crate::document::{Table, Told, Tone};
+use crate::render::terminal::{Style, paint, plain};
 
 /// Between columns.
 const GAP: usize = 2;
 
 /// A table with its header in the first row, and an empty line after it.
-pub(in crate::render) fn table(mut rows: Vec<Vec<Cell>>, style: Style) -> String {
+pub(in crate::render) fn table(mut rows: Vec<Vec<Told>>, style: Style) -> String {
     for (content, _) in rows.iter_mut().flatten() {
         *content = plain(content);
     }
@@ -21,21 +20,31 @@ pub(in crate::render) fn table(mut rows: Vec<Vec<Cell>>, style: Style) -> String
 }
 
 /// A table whose first head says in capitals what its rows are.
-pub(in crate::render) fn titled(mut table: Table, style: Style) -> String {
-    let head = table.head.iter();
-    let mut head: Vec<_> = head
-        .map(|column| ((*column).to_owned(), Tone::Quiet))
-        .collect();
-    if let Some((first, _)) = head.first_mut() {
+pub(in crate::render) fn titled(table: &Table, style: Style) -> String {
+    let mut head = table.head.clone();
+    if let Some(first) = head.first_mut() {
         *first = first.to_uppercase();
     }
-    table.rows.insert(0, head);
-    self::table(table.rows, style)
+    let head = head
+        .into_iter()
+        .map(|column| (column, Tone::Muted))
+        .collect();
+    let rows = table.rows.iter();
+    let rows = rows.map(|row| {
+        row.iter()
+            .map(|cell| (cell.text.clone(), cell.tone))
+            .collect()
+    });
+    let mut text = self::table(std::iter::once(head).chain(rows).collect(), style);
+    if !table.more.is_empty() {
+        text.insert_str(text.len() - 1, &format!("{}\n", plain(&table.more)));
+    }
+    text
 }
 
 /// The widths of the columns such that all fit: the widest give way first, down to their longest word. The first column
 /// holds names and is never broken.
-fn widths(rows: &[Vec<Cell>], available: usize) -> Option<Vec<usize>> {
+fn widths(rows: &[Vec<Told>], available: usize) -> Option<Vec<usize>> {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widest = |column: usize, of: &dyn Fn(&str) -> usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -60,7 +69,7 @@ fn widths(rows: &[Vec<Cell>], available: usize) -> Option<Vec<usize>> {
     }
 }
 
-fn columns(rows: &[Vec<Cell>], widths: &[usize], style: Style) -> String {
+fn columns(rows: &[Vec<Told>], widths: &[usize], style: Style) -> String {
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         let broken: Vec<Vec<String>> = row
@@ -76,7 +85,7 @@ fn columns(rows: &[Vec<Cell>], widths: &[usize], style: Style) -> String {
                 let content = broken[column].get(line).map_or("", String::as_str);
                 if !content.is_empty() {
                     out.push_str(&" ".repeat(owed));
-                    let tone = if index == 0 { Tone::Quiet } else { *tone };
+                    let tone = if index == 0 { Tone::Muted } else { *tone };
                     out.push_str(&paint(content, tone, style));
                     owed = 0;
                 }
@@ -90,7 +99,7 @@ fn columns(rows: &[Vec<Cell>], widths: &[usize], style: Style) -> String {
 }
 
 /// One line per cell.
-fn list(rows: &[Vec<Cell>], style: Style) -> String {
+fn list(rows: &[Vec<Told>], style: Style) -> String {
     let mut text = String::new();
     if let Some((header, rows)) = rows.split_first() {
         for row in rows {

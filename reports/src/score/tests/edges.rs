@@ -432,7 +432,7 @@ fn an_alarm_that_is_over_before_it_is_sent_detects_nothing() {
     let card = Scorecard::new(vec![score]);
     assert_eq!(card.summary.precision, None, "no page was sent");
     assert_eq!(card.summary.useful_pages, None);
-    let shown = crate::render::terminal(&card, STYLE);
+    let shown = crate::render::terminal(&crate::document::of_scorecard(&card, &[]), STYLE);
     assert!(
         shown.contains("MISSED, resolved before it was sent"),
         "{shown}"
@@ -473,7 +473,7 @@ fn an_alarm_that_is_over_before_it_is_sent_is_no_false_page() {
             (card.summary.false_pages, card.summary.precision),
             (0, None)
         );
-        let shown = crate::render::terminal(&card, STYLE);
+        let shown = crate::render::terminal(&crate::document::of_scorecard(&card, &[]), STYLE);
         assert!(shown.contains("resolved before it was sent"), "{shown}");
     }
     // With no wait, it is sent.

@@ -118,9 +118,10 @@ fn what_does_not_reach_a_person_is_missed_and_it_is_said_why() {
         let score = routed(paper, file);
         assert_eq!(outcomes(&score), [Outcome::Missed], "{told}");
         let card = Scorecard::new(vec![score]);
-        let shown = crate::render::terminal(&card, STYLE);
+        let shown = crate::render::terminal(&crate::document::of_scorecard(&card, &[]), STYLE);
         assert!(shown.contains(told), "{told}\n{shown}");
-        let json: serde_json::Value = serde_json::from_str(&crate::render::json(&card)).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&crate::render::json(&(&card).into())).unwrap();
         assert_eq!(json["drills"][0]["alertmanager"]["file"], "am.yml");
     }
 }

@@ -3,7 +3,8 @@
 use super::{SEASON_GRID, drill, found, season, summary, tuner};
 use crate::support::RULES;
 use firedrill_reports::Record;
-use firedrill_reports::render::{Style, tune as render};
+use firedrill_reports::document::of_tuning;
+use firedrill_reports::render::{self, Style};
 use firedrill_reports::tune::{Advice, Figures, TuneParams, Tuning};
 
 #[test]
@@ -123,9 +124,9 @@ fn a_proposal_that_does_not_hold_or_does_nothing_is_called_so() {
         let tuning = tuner.search(&observed).unwrap();
         let style = Style {
             colour: false,
-            width: 120,
+            width: usize::MAX,
         };
-        let text = render::terminal(&tuning, style);
+        let text = render::terminal(&of_tuning(&tuning), style);
         let last = text.lines().last().map(str::to_owned);
         (tuning.advice(), last.unwrap())
     };

@@ -1,7 +1,8 @@
 //! What people and machines read of a search.
 
 use super::{found, season, tuner};
-use firedrill_reports::render::{Style, tune as render};
+use firedrill_reports::document::of_tuning;
+use firedrill_reports::render::{self, Style};
 use firedrill_reports::tune::TuneParams;
 
 #[test]
@@ -11,19 +12,19 @@ fn a_search_on_a_terminal() {
         colour: false,
         width: 120,
     };
-    insta::assert_snapshot!(render::terminal(&tuning, style));
+    insta::assert_snapshot!(render::terminal(&of_tuning(&tuning), style));
     let coloured = Style {
         colour: true,
         ..style
     };
-    assert!(render::terminal(&tuning, coloured).contains("\u{1b}[32m"));
+    assert!(render::terminal(&of_tuning(&tuning), coloured).contains("\u{1b}[32m"));
 }
 
 #[test]
 fn a_search_for_machines_says_the_same() {
     let (_, tuning) = found(TuneParams::default(), 24);
-    let value: serde_json::Value = serde_json::from_str(&render::json(&tuning)).unwrap();
-    assert_eq!(value["schema_version"], "1.0");
+    let value: serde_json::Value = serde_json::from_str(&render::json(&(&tuning).into())).unwrap();
+    crate::schema::keeps_to_the_schema(&(&tuning).into(), "tune");
     assert_eq!(value["settings"].as_array().unwrap().len(), 13 * 13);
     let proposal = &value["proposal"];
     let at = proposal["setting"].as_u64().unwrap() as usize;
@@ -41,8 +42,8 @@ fn the_page_of_a_search_needs_nothing_from_elsewhere() {
     let (_, mut tuning) = found(TuneParams::default(), 24);
     tuning.alerts = vec!["<b>Evil</b>".into()];
     tuning.inconclusive = vec![("<i>".into(), 1, vec!["\"why\"".into()])];
-    let page = render::html(&tuning);
-    assert_eq!(page, render::html(&tuning));
+    let page = render::html(&of_tuning(&tuning));
+    assert_eq!(page, render::html(&of_tuning(&tuning)));
     crate::render::assert_balanced(&page);
     assert_eq!(page.matches("<svg").count(), 3);
     assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
@@ -65,7 +66,7 @@ fn one_axis_and_three_axes_are_drawn_as_well() {
             .iter()
             .map(|record| tuner.observe(record))
             .collect();
-        let page = render::html(&tuner.search(&observed).unwrap());
+        let page = render::html(&of_tuning(&tuner.search(&observed).unwrap()));
         assert_eq!(page.matches("<svg").count(), 3, "{vary:?}");
         assert!(!page.contains("cannot be drawn"));
     }

@@ -1,0 +1,282 @@
+//! A scorecard as a document: what every alert did on every drill, what the incidents came to, what happened to the tasks, and
+//! the drills themselves where their records are at hand.
+
+use super::words::{self, Named};
+use super::{
+    Block, Cell, Document, Facts, Finding, Table, Told, Tone, check, drill, next, routed, verdict,
+};
+use crate::jsonl::Record;
+use crate::score::Called;
+use crate::{Replay, Scorecard};
+use firedrill_detector::RuleSet;
+
+/// A drill to report on: its record, and what the rules made of it.
+#[derive(Debug, Clone)]
+pub struct Drill<'r> {
+    /// The record.
+    pub record: &'r Record,
+    /// Transitions under the rules reported on.
+    pub replay: &'r Replay,
+    /// Those rules.
+    pub rules: &'r RuleSet,
+}
+
+/// A scorecard for people. `drills` hold records of the card's drills, in any order; of those without one there is no more
+/// than the card says.
+#[must_use]
+pub fn of_scorecard(card: &Scorecard, drills: &[Drill<'_>]) -> Document {
+    let named = words::named(card);
+    let (incidents, harmless): (Vec<_>, Vec<_>) = named
+        .iter()
+        .partition(|named| !named.drill.incidents.is_empty());
+    let is_shown = |named: &Named<'_>| drills.iter().any(|known| drill::is_of(known, named.drill));
+    let matrix = |title, note, head, drills: &[&Named<'_>]| {
+        matrix(title, note, head, drills, &is_shown).block()
+    };
+    let mut blocks = Vec::new();
+    blocks.extend(matrix(
+        "Incidents",
+        "When somebody was told by each alert, counted from the start of the fault.",
+        "incident",
+        &incidents,
+    ));
+    blocks.extend(outcomes(&incidents).block());
+    blocks.extend(matrix(
+        "Harmless events",
+        "Every alert must stay silent.",
+        "harmless",
+        &harmless,
+    ));
+    blocks.extend(audits(&named).block());
+    blocks.extend(remedies(&named).block());
+    let findings = findings(&named);
+    if !findings.is_empty() {
+        blocks.push(Block::Findings(findings));
+    }
+    if let Some(diagnosis) = &card.diagnosis {
+        blocks.push(Block::Entries(check::entries(
+            "Rules that cannot fire",
+            diagnosis,
+        )));
+    }
+    blocks.extend(called(&card.called).block());
+    blocks.push(Block::Facts(Facts {
+        note: "Brackets are 95 % intervals (Wilson for shares, exact Poisson for rates)."
+            .to_owned(),
+        ..Facts::new("Summary (95 % intervals)", words::summary(card))
+    }));
+    blocks.extend(named.iter().filter_map(|named| {
+        let known = drills
+            .iter()
+            .find(|known| drill::is_of(known, named.drill))?;
+        Some(Block::Part(drill::part(known, named)))
+    }));
+    Document {
+        title: "firedrill report".to_owned(),
+        verdict: Some(verdict::verdict(card)),
+        next: next::steps(card),
+        blocks,
+    }
+}
+
+/// Rows are drills, columns are alerts.
+fn matrix(
+    title: &str,
+    note: &str,
+    head: &str,
+    drills: &[&Named<'_>],
+    is_shown: &dyn Fn(&Named<'_>) -> bool,
+) -> Table {
+    let (names, found) = words::matrix(drills);
+    let head = std::iter::once(head).chain(names);
+    let mut table = Table::new(title, note, head, Vec::new());
+    for row in found {
+        let doubt = match row.named.drill.inconclusive.is_empty() {
+            true => "",
+            false => " (?)",
+        };
+        let name = (format!("{}{doubt}", row.name), Tone::Muted);
+        let cells = std::iter::once(name).chain(row.cells).map(Cell::from);
+        let lead = |cell: Cell| match is_shown(row.named) && !cell.text.is_empty() {
+            true => cell.leading_to(&row.named.anchor),
+            false => cell,
+        };
+        table.rows.push(cells.map(lead).collect());
+    }
+    table
+}
+
+fn muted(text: impl Into<String>) -> Told {
+    (text.into(), Tone::Muted)
+}
+
+fn outcomes(drills: &[&Named<'_>]) -> Table {
+    let head = [
+        "incident",
+        "wanted",
+        "outcome",
+        "signal+hold+delivery",
+        "first page",
+        "first harm",
+        "user impact, before any page",
+        "tasks harmed",
+        "resolved",
+    ];
+    let mut rows = Vec::new();
+    for named in drills {
+        for (index, incident) in named.drill.incidents.iter().enumerate() {
+            let truth = &incident.truth;
+            let (outcome, tone) = words::outcome(named.drill, incident);
+            let when = incident.detection.as_ref().map_or_else(
+                || outcome.to_owned(),
+                |detection| {
+                    let told = words::since(detection.delivered_ms, truth.fault_ms);
+                    format!("{outcome} {told}")
+                },
+            );
+            let harm = truth.impact_ms.map(|at| words::since(at, truth.fault_ms));
+            let lengths = harm.as_ref().map(|_| {
+                let [all, before] = [incident.impact_ms, incident.undetected_ms].map(words::length);
+                format!("{all}, {before}")
+            });
+            let tasks = harm.as_ref().map(|_| incident.harmed_tasks.to_string());
+            let measured = |text, nothing| muted(words::measured(incident, text, nothing));
+            rows.push(vec![
+                muted(named.incident(index)),
+                muted(words::wanted(incident)),
+                (when, tone),
+                muted(words::parts(incident)),
+                measured(incident.first_page.clone(), "none"),
+                measured(harm, "none"),
+                measured(lengths, "0:00, 0:00"),
+                measured(tasks, "0"),
+                muted(words::reset(incident)),
+            ]);
+        }
+    }
+    Table::new(
+        "What the incidents came to",
+        "Times run from the fault; the resolution is counted from the end of the incident.",
+        head,
+        rows,
+    )
+}
+
+fn audits(drills: &[Named<'_>]) -> Table {
+    let mut audits = drills.iter().filter_map(|named| named.drill.audit.as_ref());
+    let has_duplicates = audits.any(|audit| audit.duplicates > 0);
+    let mut head = vec![
+        "tasks",
+        "enqueued",
+        "rejected",
+        "duplicates",
+        "succeeded",
+        "archived",
+        "queued",
+        "lost",
+        "run twice",
+        "late",
+    ];
+    let bad = |count: u64| {
+        let tone = if count > 0 { Tone::Bad } else { Tone::Muted };
+        (count.to_string(), tone)
+    };
+    let count = |count: u64| muted(count.to_string());
+    let of = |named: &Named<'_>| {
+        let audit = named.drill.audit.as_ref()?;
+        Some(vec![
+            muted(named.name.clone()),
+            count(audit.enqueued),
+            bad(audit.rejected),
+            count(audit.duplicates),
+            count(audit.succeeded),
+            count(audit.archived),
+            count(audit.still_queued),
+            bad(audit.lost),
+            bad(audit.executed_twice),
+            count(audit.late),
+        ])
+    };
+    let mut rows: Vec<Vec<Told>> = drills.iter().filter_map(of).collect();
+    // Most plans have none.
+    if !has_duplicates {
+        head.remove(3);
+        for row in &mut rows {
+            row.remove(3);
+        }
+    }
+    Table::new("What happened to the tasks", "", head, rows)
+}
+
+/// What remedies came to.
+fn remedies(drills: &[Named<'_>]) -> Table {
+    let head = std::iter::once("remedies").chain(words::REMEDIES);
+    let rows = drills.iter().flat_map(|named| {
+        let rows = words::remedies(named.drill).into_iter();
+        rows.map(|row| {
+            let cells = row.map(|(text, tone)| (text, named.judged(tone)));
+            let name = muted(named.name.clone());
+            std::iter::once(name).chain(cells).collect()
+        })
+    });
+    Table::new("What the remedies came to", "", head, rows.collect())
+}
+
+/// What else is to be said of drills, kind by kind.
+fn findings(drills: &[Named<'_>]) -> Vec<Finding> {
+    let each = |said: &dyn Fn(&Named<'_>) -> Vec<Told>| -> Vec<Finding> {
+        let of = |named: &Named<'_>| {
+            let said = said(named).into_iter();
+            let said = said.map(|told| Finding::new(&named.name, told));
+            said.collect::<Vec<_>>()
+        };
+        drills.iter().flat_map(of).collect()
+    };
+    let of_tasks = each(&|named| {
+        let classes = named.drill.audit.as_ref().and_then(words::classes);
+        classes.into_iter().collect()
+    });
+    let doubts = each(&|named| {
+        let doubts = named.drill.inconclusive.iter();
+        let told = |why| (format!("inconclusive: {why}"), Tone::Warn);
+        doubts.map(told).collect()
+    });
+    let standing = each(&|named| {
+        let found = named.drill.standing.iter().map(words::standing);
+        let judged = found.map(|(told, tone)| (told, named.judged(tone)));
+        judged.collect()
+    });
+    let kept_back = each(&|named| {
+        let told = routed::kept_back(named.drill).into_iter();
+        told.map(muted).collect()
+    });
+    let errors = each(&|named| {
+        let errors = named.drill.rule_errors.iter();
+        let told = |error| (format!("rule error: {error}"), Tone::Bad);
+        errors.map(told).collect()
+    });
+    [of_tasks, doubts, standing, kept_back, errors].concat()
+}
+
+/// What each of the runbook's causes was called, and how often.
+pub(crate) fn called(called: &[Called]) -> Table {
+    let row = |one: &Called| {
+        let is_right = one.named == [one.cause.as_str()];
+        let tone = if is_right { Tone::Good } else { Tone::Bad };
+        let named = match one.named.is_empty() {
+            true => "nothing known".to_owned(),
+            false => one.named.join(" or "),
+        };
+        vec![
+            muted(&one.cause),
+            (named, tone),
+            muted(one.incidents.to_string()),
+        ]
+    };
+    Table::new(
+        "What the causes were called",
+        "By the symptoms at the moment somebody was told.",
+        ["cause", "called", "incidents"],
+        called.iter().map(row).collect(),
+    )
+}

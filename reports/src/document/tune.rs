@@ -1,0 +1,149 @@
+//! A threshold search as a document: the setting now and proposed, what either comes to, the trade-off, how sure that is, and
+//! what held-out drills say.
+
+mod text;
+
+use super::{Block, Document, Facts, Figure, Finding, Table, Told, Tone, Verdict};
+use crate::plot::tradeoff;
+use crate::tune::{Advice, Figures, Tuning};
+
+/// How to read the brackets.
+const BRACKETS: &str = "Brackets are 95 % intervals (Wilson for shares, exact Poisson for rates).";
+
+/// A search for people.
+#[must_use]
+pub fn of_tuning(tuning: &Tuning) -> Document {
+    let mut blocks = vec![Block::Note(text::about(tuning))];
+    let warnings = text::warnings(tuning).into_iter();
+    let warnings: Vec<Finding> = warnings
+        .map(|line| Finding::new("", (line, Tone::Warn)))
+        .collect();
+    if !warnings.is_empty() {
+        blocks.push(Block::Findings(warnings));
+    }
+    blocks.extend(settings(tuning).block());
+    let (now, proposed) = (&tuning.before, &tuning.proposal.figures);
+    blocks.extend(figures("chosen on", BRACKETS, now, proposed).block());
+    blocks.extend([scatter(tuning), maps(tuning)].map(Block::Figure));
+    blocks.extend(front(tuning).block());
+    blocks.push(Block::Facts(proposal(tuning)));
+    if let Some(held) = &tuning.confirmation {
+        let note = format!(
+            "{} drills that had no part in the choice. {BRACKETS}",
+            held.drills
+        );
+        blocks.extend(figures("held out", &note, &held.before, &held.proposal).block());
+    }
+    let (sentence, tone) = text::verdict(tuning);
+    let word = match tuning.advice() {
+        Advice::Confirmed => "confirmed",
+        Advice::Unconfirmed => "not confirmed",
+        Advice::Useless => "not useful",
+        Advice::Worse => "worse",
+    };
+    Document {
+        title: format!("Threshold search: {}", tuning.alerts.join(", ")),
+        verdict: Some(Verdict {
+            word: word.to_owned(),
+            counts: String::new(),
+            sentence,
+            tone,
+        }),
+        next: Vec::new(),
+        blocks,
+    }
+}
+
+/// The charts of a search as files of their own, name and SVG; one that cannot be drawn is left out.
+#[must_use]
+pub fn charts(tuning: &Tuning) -> Vec<(&'static str, String)> {
+    let drawn = [("tradeoff.svg", scatter(tuning)), ("map.svg", maps(tuning))];
+    let files = drawn.into_iter();
+    files
+        .filter_map(|(name, figure)| Some((name, standalone(&figure.svg.ok()?))))
+        .collect()
+}
+
+/// A chart that stands on a page has no name space, and takes its colours from there; a file needs its own.
+fn standalone(svg: &str) -> String {
+    let head = "<svg xmlns=\"http://www.w3.org/2000/svg\" style=\"background:#fff;color:#222\" ";
+    svg.replacen("<svg ", head, 1)
+}
+
+fn muted(text: impl Into<String>) -> Told {
+    (text.into(), Tone::Muted)
+}
+
+fn settings(tuning: &Tuning) -> Table {
+    let row = |[name, now, proposed]: [String; 3]| {
+        let tone = if now == proposed {
+            Tone::Muted
+        } else {
+            Tone::Good
+        };
+        vec![muted(name), muted(now), (proposed, tone)]
+    };
+    let rows = text::values(tuning).into_iter().map(row).collect();
+    Table::new("Proposal", "", ["setting", "now", "proposed"], rows)
+}
+
+/// What both settings come to, side by side; `on`: which drills, e.g. `held out`.
+fn figures(on: &str, note: &str, now: &Figures, proposed: &Figures) -> Table {
+    let rows = text::compared(now, proposed).into_iter();
+    let rows = rows.map(|row| vec![muted(row.what), muted(row.now), (row.proposed, row.tone)]);
+    let mut title = on.to_owned();
+    title[..1].make_ascii_uppercase();
+    Table::new(&title, note, [on, "now", "proposed"], rows.collect())
+}
+
+fn scatter(tuning: &Tuning) -> Figure {
+    let front = tuning.front.len();
+    Figure {
+        title: "Trade-off".to_owned(),
+        description: format!(
+            "Each of {} settings by its false alarms per week and the incidents that it detects by their deadline; {front} of them \
+             no other beats. The table of the trade-off has their figures.",
+            tuning.settings.len()
+        ),
+        svg: tradeoff::scatter(tuning).map_err(|error| error.to_string()),
+    }
+}
+
+fn maps(tuning: &Tuning) -> Figure {
+    Figure {
+        title: "Figures over the settings".to_owned(),
+        description: "How the share of incidents detected by the deadline and the false alarms per week change from setting to \
+                      setting."
+            .to_owned(),
+        svg: tradeoff::maps(tuning).map_err(|error| error.to_string()),
+    }
+}
+
+fn front(tuning: &Tuning) -> Table {
+    let (header, listed, left_out) = text::front(tuning);
+    let head = std::iter::once("trade-off".to_owned()).chain(header);
+    let rows = (1..).zip(listed).map(|(number, row)| {
+        let name = muted(format!("#{number}"));
+        std::iter::once(name)
+            .chain(row.into_iter().map(muted))
+            .collect()
+    });
+    let note =
+        "Every setting by what it misses and how often it cries wolf: those that no other beats.";
+    let mut table = Table::new("Settings that no other beats", note, head, rows.collect());
+    if left_out > 0 {
+        table.more = format!("and {left_out} more between them");
+    }
+    table
+}
+
+fn proposal(tuning: &Tuning) -> Facts {
+    let mut lead = vec![format!("how it was chosen: {}", text::rule(tuning))];
+    if text::is_unchanged(tuning) {
+        lead.push("the rules stand there already".to_owned());
+    }
+    Facts {
+        lead,
+        ..Facts::new("Proposal", text::confidence(tuning))
+    }
+}

@@ -1,0 +1,215 @@
+//! The lanes of a timeline: one per alert, and below them what was done and when.
+
+use super::{
+    Area, CHARACTER, FIRING, FONT, Failed, Frame, LABEL_HEIGHT, LANE_HEIGHT, MARK, Moment, PENDING,
+    SHADE, SHADE_OPACITY, TOP, WIDTH, legend, svg,
+};
+use crate::document::words;
+use crate::record::{AlertState, Transition};
+use crate::score::DrillScore;
+use firedrill_detector::text::counted;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+/// Of the ring where somebody was told.
+const DELIVERED: RGBColor = RGBColor(60, 130, 210);
+
+/// A lane per alert: light while pending, solid while firing, a ring where somebody was told. Below them what was done, and when an alert was due.
+pub(super) fn lanes(
+    frame: &Frame,
+    drill: &DrillScore,
+    transitions: &[Transition],
+    end_ms: i64,
+) -> Result<String, Failed> {
+    let count = drill.alerts.len() as u32;
+    let labels = labels(frame);
+    let rows = labels.iter().map(|label| label.row + 1).max().unwrap_or(0);
+    let height = TOP + LANE_HEIGHT * count + LABEL_HEIGHT * rows + 12;
+    svg("alerts: pending and firing", height, |root| {
+        let (top, bottom) = (TOP as i32, (TOP + LANE_HEIGHT * count) as i32);
+        let mut colours = vec![
+            ("pending", PENDING),
+            ("firing", FIRING),
+            ("delivered", DELIVERED),
+        ];
+        for window in &frame.windows {
+            let corners = [(frame.x(window.from), top), (frame.x(window.to), bottom)];
+            root.draw(&Rectangle::new(
+                corners,
+                window.colour.mix(SHADE_OPACITY).filled(),
+            ))?;
+        }
+        // On the page's background, whichever it is, the shade is as light as in the charts.
+        for window in &frame.windows {
+            if !colours.iter().any(|(name, _)| *name == window.what) {
+                colours.push((window.what, window.colour));
+            }
+        }
+        lanes_legend(root, frame, &colours)?;
+        for (lane, alert) in drill.alerts.iter().enumerate() {
+            let y = top + (LANE_HEIGHT as i32) * lane as i32;
+            let middle = y + LANE_HEIGHT as i32 / 2;
+            let name = FONT
+                .into_text_style(root)
+                .pos(Pos::new(HPos::Right, VPos::Center));
+            let text = shortened(&alert.alert, (frame.left - 20) / CHARACTER);
+            root.draw_text(&text, &name, (frame.left as i32 - 10, middle))?;
+            let line = [(frame.x(0.0), middle), (frame.x(frame.minutes), middle)];
+            root.draw(&PathElement::new(line, MARK.mix(0.3)))?;
+            for (from_ms, to_ms, state) in spans(transitions, &alert.alert, end_ms) {
+                let (colour, inset) = if state == AlertState::Firing {
+                    (FIRING, 4)
+                } else {
+                    (PENDING, 8)
+                };
+                let from = frame.x(from_ms as f64 / 6e4);
+                let to = frame.x(to_ms as f64 / 6e4).max(from + 2);
+                let corners = [(from, y + inset), (to, y + LANE_HEIGHT as i32 - inset)];
+                root.draw(&Rectangle::new(corners, colour.filled()))?;
+            }
+        }
+        for (lane, alert) in drill.alerts.iter().enumerate() {
+            let middle = top + LANE_HEIGHT as i32 * lane as i32 + LANE_HEIGHT as i32 / 2;
+            for judged in alert.episodes.iter().filter(|judged| judged.episode.sent) {
+                let at = (frame.x(judged.episode.delivered_ms as f64 / 6e4), middle);
+                root.draw(&Circle::new(at, 5, WHITE.filled()))?;
+                root.draw(&Circle::new(at, 5, DELIVERED.stroke_width(2)))?;
+            }
+        }
+        for label in &labels {
+            let x = frame.x(label.moment.at);
+            let y = bottom + 4 + (LABEL_HEIGHT * label.row) as i32;
+            let colour = if label.moment.done { MARK } else { SHADE };
+            root.draw(&PathElement::new(
+                [(x, top), (x, y + 13)],
+                colour.stroke_width(1),
+            ))?;
+            let (side, shift) = if label.is_left {
+                (HPos::Right, -5)
+            } else {
+                (HPos::Left, 5)
+            };
+            let style = FONT.into_text_style(root).pos(Pos::new(side, VPos::Top));
+            root.draw_text(&label.moment.text, &style, (x + shift, y))?;
+        }
+        Ok(())
+    })
+}
+
+/// What the lanes show, for those who do not see them: what of each alert fired, and when somebody was told.
+pub(super) fn described(drill: &DrillScore, transitions: &[Transition]) -> String {
+    let told = drill.alerts.iter().filter_map(|alert| {
+        let own = transitions.iter().filter(|one| one.alert == alert.alert);
+        let fired = own.filter(|one| one.to == AlertState::Firing).count();
+        let episodes = alert.episodes.iter().map(|judged| &judged.episode);
+        let sent = episodes.filter(|episode| episode.sent);
+        let at: Vec<String> = sent.map(|one| words::length(one.delivered_ms)).collect();
+        let delivered = match at.is_empty() {
+            true => "nobody was told".to_owned(),
+            false => format!("told at {}", at.join(", ")),
+        };
+        (fired > 0).then(|| {
+            format!(
+                "{} fired {}, {delivered}",
+                alert.alert,
+                counted(fired, "time")
+            )
+        })
+    });
+    let told: Vec<String> = told.collect();
+    match told.is_empty() {
+        true => "No alert fired.".to_owned(),
+        false => format!("{}.", told.join("; ")),
+    }
+}
+
+/// The lanes' colours; windows in their shade, as they are drawn.
+fn lanes_legend(
+    root: &Area<'_>,
+    frame: &Frame,
+    colours: &[(&str, RGBColor)],
+) -> Result<(), Failed> {
+    let solid = |name: &str| matches!(name, "pending" | "firing" | "delivered");
+    let bars: Vec<_> = colours.iter().copied().filter(|c| solid(c.0)).collect();
+    legend(root, frame, "alerts", &bars)?;
+    let mut x = frame.left as i32 + 560;
+    for (name, colour) in colours.iter().filter(|c| !solid(c.0)) {
+        let corners = [(x, 5), (x + 18, 16)];
+        root.draw(&Rectangle::new(corners, colour.mix(SHADE_OPACITY).filled()))?;
+        root.draw(&Rectangle::new(corners, colour.mix(0.5)))?;
+        root.draw_text(name, &FONT.into_text_style(root), (x + 24, 3))?;
+        x += 46 + (CHARACTER * name.len() as u32) as i32;
+    }
+    Ok(())
+}
+
+/// A moment's text, where it does not run into another.
+struct Label<'f> {
+    moment: &'f Moment,
+    row: u32,
+    /// Near the right edge the text goes to the left of its line.
+    is_left: bool,
+}
+
+/// Places texts from the right to the left: each stands below those whose lines would cross it.
+fn labels(frame: &Frame) -> Vec<Label<'_>> {
+    let mut placed: Vec<(Label<'_>, i32, i32)> = Vec::new();
+    for moment in frame.moments.iter().rev() {
+        let width = (CHARACTER * moment.text.chars().count() as u32) as i32 + 14;
+        let x = frame.x(moment.at);
+        let is_left = x + width > WIDTH as i32;
+        let (from, to) = if is_left {
+            (x - width, x)
+        } else {
+            (x, x + width)
+        };
+        let below = placed
+            .iter()
+            .filter(|(_, other_from, other_to)| from < *other_to && to > *other_from)
+            .map(|(label, ..)| label.row + 1)
+            .max();
+        let label = Label {
+            moment,
+            row: below.unwrap_or(0),
+            is_left,
+        };
+        placed.push((label, from, to));
+    }
+    placed.into_iter().map(|(label, ..)| label).collect()
+}
+
+/// A name cut to so many characters.
+fn shortened(name: &str, most: u32) -> String {
+    let most = most as usize;
+    if name.chars().count() <= most {
+        return name.to_owned();
+    }
+    let kept: String = name.chars().take(most.saturating_sub(1)).collect();
+    format!("{kept}\u{2026}")
+}
+
+/// The spans in which any instance of an alert is pending, and in which any fires.
+fn spans(transitions: &[Transition], alert: &str, end_ms: i64) -> Vec<(i64, i64, AlertState)> {
+    let mut since: std::collections::BTreeMap<_, (i64, AlertState)> =
+        std::collections::BTreeMap::new();
+    let mut spans = Vec::new();
+    for transition in transitions
+        .iter()
+        .filter(|transition| transition.alert == alert)
+    {
+        if let Some((from, state)) = since.remove(&transition.labels) {
+            spans.push((from, transition.at_ms, state));
+        }
+        if transition.to != AlertState::Inactive {
+            since.insert(&transition.labels, (transition.at_ms, transition.to));
+        }
+    }
+    spans.extend(
+        since
+            .into_values()
+            .map(|(from, state)| (from, end_ms, state)),
+    );
+    // Pending first, so that firing instances are seen where both overlap.
+    spans.sort_by_key(|(from, _, state)| (*state == AlertState::Firing, *from));
+    spans
+}
