@@ -3,8 +3,10 @@
 pub mod cause;
 mod cell;
 pub mod check;
+pub mod compare;
 pub mod diagnosis;
 pub mod fidelity;
+pub mod gate;
 mod html;
 mod json;
 mod markdown;

@@ -1,7 +1,7 @@
 //! The scorecard for machines. Times are seconds; names carry the unit. Additive within a major `schema_version`.
 
 use crate::record::{Audit, Cost};
-use crate::render::{cause, routed, why};
+use crate::render::{cause, gate, routed, why};
 use crate::score::judge::{Judged, Truth};
 use crate::score::stats::Share;
 use crate::score::{AlertScore, Did, DrillScore, IncidentScore, RemedyScore, Standing, Summary};
@@ -30,6 +30,9 @@ pub fn json(card: &Scorecard) -> String {
     });
     if !card.called.is_empty() {
         value["causes"] = cause::matrix_json(&card.called).into();
+    }
+    if let Some(gated) = &card.gated {
+        gate::put(gated, &mut value);
     }
     let mut text = format!("{value:#}");
     text.push('\n');

@@ -1,7 +1,9 @@
 //! A short summary for a pull request or a job's summary page.
 
 use crate::render::cell::{self, Named, Tone};
-use crate::render::routed;
+use crate::render::terminal::Cell;
+use crate::render::trials::tables::Table;
+use crate::render::{gate, routed};
 use crate::{Scorecard, Verdict};
 use firedrill_detector::text::printable;
 
@@ -60,6 +62,9 @@ pub fn markdown(card: &Scorecard) -> String {
             text.push_str(&format!("- **rule error in {name}**: {}\n", escape(error)));
         }
     }
+    if let Some(gated) = &card.gated {
+        text.push_str(&gate::markdown(gated));
+    }
     text
 }
 
@@ -74,23 +79,39 @@ fn matrix(title: &str, drills: &[&Named<'_>]) -> String {
         header.join(" | "),
         " --- |".repeat(header.len() + 1)
     );
-    for row in rows {
-        let cells: Vec<String> = row
-            .cells
-            .iter()
-            .map(|(text, tone)| match tone {
-                Tone::Bad => format!("**{}**", escape(text)),
-                _ => escape(text),
-            })
-            .collect();
-        text.push_str(&format!(
-            "| {} | {} |\n",
-            escape(&row.name),
-            cells.join(" | ")
-        ));
+    for found in rows {
+        text.push_str(&format!("| {} {}", escape(&found.name), row(&found.cells)));
     }
     text.push('\n');
     text
+}
+
+/// A table with its title and how to read it.
+pub(super) fn titled(table: &Table) -> String {
+    let mut text = format!(
+        "\n### {}\n\n{}\n\n| {} |\n|{}\n",
+        table.title,
+        table.note,
+        table.head.join(" | "),
+        " --- |".repeat(table.head.len())
+    );
+    table
+        .rows
+        .iter()
+        .for_each(|cells| text.push_str(&row(cells)));
+    text
+}
+
+/// A row of a table; what is bad stands out.
+fn row(cells: &[Cell]) -> String {
+    let cells: Vec<String> = cells
+        .iter()
+        .map(|(text, tone)| match tone {
+            Tone::Bad => format!("**{}**", escape(text)),
+            _ => escape(text),
+        })
+        .collect();
+    format!("| {} |\n", cells.join(" | "))
 }
 
 /// Text of others that Markdown shows as it is, in one line.

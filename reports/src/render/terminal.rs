@@ -4,7 +4,7 @@ pub(super) mod columns;
 
 use crate::Scorecard;
 use crate::render::cell::{self, Named, Tone};
-use crate::render::{cause, routed, verdict, why};
+use crate::render::{cause, gate, routed, verdict, why};
 use firedrill_detector::text::printable;
 
 /// How to lay out text.
@@ -87,6 +87,9 @@ pub fn terminal(card: &Scorecard, style: Style) -> String {
         text.push_str(&line(what, &plain(&value), Tone::Quiet, style));
     }
     text.push_str(&line("verdict", &plain(&verdict), tone, style));
+    if let Some(gated) = &card.gated {
+        text.push_str(&gate::terminal(gated, style));
+    }
     text
 }
 

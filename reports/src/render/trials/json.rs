@@ -1,5 +1,6 @@
 //! Trials for machines. Times are seconds; names carry the unit. Additive within a major `schema_version`.
 
+use crate::render::gate;
 use crate::render::json::{lower, seconds, waits};
 use crate::score::stats::Latencies;
 use crate::trials::{
@@ -13,7 +14,7 @@ const SCHEMA_VERSION: &str = "1.0";
 /// The trials as JSON, pretty-printed.
 #[must_use]
 pub fn json(card: &TrialCard) -> String {
-    let value = json!({
+    let mut value = json!({
         "schema_version": SCHEMA_VERSION,
         "kind": "trials",
         "trials": card.trials,
@@ -28,6 +29,9 @@ pub fn json(card: &TrialCard) -> String {
         "alerts": card.alerts.iter().map(alert).collect::<Vec<_>>(),
         "causes": card.causes.iter().map(cause).collect::<Vec<_>>(),
     });
+    if let Some(gated) = &card.gated {
+        gate::put(gated, &mut value);
+    }
     let mut text = format!("{value:#}");
     text.push('\n');
     text

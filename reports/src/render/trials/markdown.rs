@@ -2,7 +2,8 @@
 
 use super::tables::{self, NOTE};
 use crate::render::cell::Tone;
-use crate::render::markdown::escape;
+use crate::render::gate;
+use crate::render::markdown::{escape, titled};
 use crate::trials::TrialCard;
 
 /// The trials as Markdown.
@@ -22,23 +23,10 @@ pub fn markdown(card: &TrialCard) -> String {
         text.push_str(&format!("- **{}**\n", escape(&line)));
     }
     for table in tables::tables(card) {
-        text.push_str(&format!(
-            "\n### {}\n\n{}\n\n| {} |\n|{}\n",
-            table.title,
-            table.note,
-            table.head.join(" | "),
-            " --- |".repeat(table.head.len())
-        ));
-        for row in &table.rows {
-            let cells: Vec<String> = row
-                .iter()
-                .map(|(text, tone)| match tone {
-                    Tone::Bad => format!("**{}**", escape(text)),
-                    _ => escape(text),
-                })
-                .collect();
-            text.push_str(&format!("| {} |\n", cells.join(" | ")));
-        }
+        text.push_str(&titled(&table));
+    }
+    if let Some(gated) = &card.gated {
+        text.push_str(&gate::markdown(gated));
     }
     text.push_str(&format!("\n{NOTE}\n"));
     text

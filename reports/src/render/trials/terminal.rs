@@ -2,6 +2,7 @@
 
 use super::tables;
 use crate::render::cell::Tone;
+use crate::render::gate;
 use crate::render::terminal::{Style, columns, paint, plain};
 use crate::trials::TrialCard;
 
@@ -23,6 +24,9 @@ pub fn terminal(card: &TrialCard, style: Style) -> String {
     text.push_str("SUMMARY (95 % intervals)\n");
     for (what, value) in tables::summary(card) {
         text.push_str(&format!("  {what:<29}{}\n", plain(&value)));
+    }
+    if let Some(gated) = &card.gated {
+        text.push_str(&gate::terminal(gated, style));
     }
     text
 }

@@ -1,0 +1,1 @@
+//! What a pipeline reads of a run: JUnit, annotations, benchmark figures, a badge.
