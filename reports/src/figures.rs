@@ -8,11 +8,13 @@ mod drill;
 pub mod lines;
 pub mod metric;
 mod sum;
+mod totals;
 
 pub use drill::{DrillFigures, Failing, Wrong};
 pub use lines::{Like, Results, ResultsError};
 pub use metric::{Better, Kind, Metric};
 pub use sum::{AGGREGATIONS, Aggregation, Sum};
+pub use totals::{Total, Totals};
 
 use crate::waits::Waits;
 use firedrill_detector::Labels;
@@ -52,5 +54,30 @@ pub enum Amount {
     /// So many in so many milliseconds, which are not none.
     Rate(u64, u64),
     /// How long tasks waited.
-    Waits(Waits),
+    Waits(KeptWaits),
+}
+
+/// Waits as pairs of a wait and how many tasks had it: a small part of what a histogram takes in memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Waits")]
+pub struct KeptWaits(Vec<(u64, u64)>);
+
+impl From<&Waits> for KeptWaits {
+    fn from(waits: &Waits) -> Self {
+        Self(waits.encode())
+    }
+}
+
+impl From<Waits> for KeptWaits {
+    fn from(waits: Waits) -> Self {
+        Self::from(&waits)
+    }
+}
+
+impl KeptWaits {
+    /// The histogram.
+    #[must_use]
+    pub fn waits(&self) -> Waits {
+        Waits::decode(&self.0).expect("they are those of a histogram")
+    }
 }

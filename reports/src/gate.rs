@@ -13,7 +13,7 @@ mod read;
 pub use docs::{help, table};
 pub use file::{GateFile, gates};
 pub use known::{Known, Of};
-pub use outcome::{Check, Excuse, Found, Gated, Judge, Status};
+pub use outcome::{Check, Excuse, Found, Gated, Judge, Scenario, Status};
 pub use read::Misread;
 
 use crate::figures::metric::ALERT;

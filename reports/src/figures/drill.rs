@@ -105,7 +105,7 @@ impl DrillFigures {
                 points.put(
                     "job_wait_seconds",
                     labels,
-                    Amount::Waits(queue.counts.clone()),
+                    Amount::Waits((&queue.counts).into()),
                 );
             }
         }

@@ -159,8 +159,16 @@ impl Sum {
             }
             (Parts::Share(tally), Amount::Share(count, of))
             | (Parts::Rate(tally), Amount::Rate(count, of)) => tally.add(seed, *count, *of),
-            (Parts::Waits(all), Amount::Waits(waits)) => all.merge(waits),
+            (Parts::Waits(all), Amount::Waits(waits)) => all.merge(&waits.waits()),
             _ => {}
+        }
+    }
+
+    /// Of a share: how many of how many.
+    pub(super) fn share(&self) -> Option<(u64, u64)> {
+        match &self.parts {
+            Parts::Share(tally) => tally.share().map(|share| (share.count, share.of)),
+            _ => None,
         }
     }
 
@@ -281,7 +289,7 @@ mod tests {
         let waits = |all: &[i64]| {
             let mut waits = Waits::new();
             all.iter().for_each(|ms| waits.record(*ms));
-            Amount::Waits(waits)
+            Amount::Waits(waits.into())
         };
         let all = sum([waits(&[1_000, 1_000, 1_000]), waits(&[500])]);
         assert_eq!(all.get(Aggregation::Med), Some(1.0));

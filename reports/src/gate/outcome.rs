@@ -1,19 +1,30 @@
 //! What gates come to.
 
 use super::{Gate, Known, Of, Target};
-use crate::compare::{Change, Comparison};
-use crate::figures::{DrillFigures, Failing, Results, Sum};
+use crate::compare::{Change, Comparison, Row};
+use crate::figures::{DrillFigures, Failing, Results, Sum, Totals};
 use firedrill_detector::yaml::Position;
 use jiff::civil::Date;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Takes figures of drills in, and judges them in the end.
 #[derive(Debug, Clone, Default)]
 pub struct Judge {
     asked: Vec<Asked>,
     failings: BTreeMap<Failing, u64>,
-    drills: u64,
-    inconclusive: u64,
+    scenarios: BTreeMap<String, Scenario>,
+    totals: Totals,
+}
+
+/// The drills of a scenario.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scenario {
+    /// How many.
+    pub drills: u64,
+    /// Of these: how many prove nothing.
+    pub inconclusive: u64,
+    /// Causes of its incidents that were judged.
+    pub causes: BTreeSet<String>,
 }
 
 /// A gate, and what has come in for it.
@@ -88,10 +99,10 @@ pub struct Gated {
     pub failings: Vec<(Failing, u64, Option<usize>)>,
     /// Failures that are known.
     pub known: Vec<Excuse>,
-    /// Drills.
-    pub drills: u64,
-    /// Of these: how many prove nothing.
-    pub inconclusive: u64,
+    /// The drills, by scenario.
+    pub scenarios: BTreeMap<String, Scenario>,
+    /// What all drills came to.
+    pub totals: Totals,
     /// How it is beside a baseline, if one was given.
     pub comparison: Option<Comparison>,
     /// Missed incidents and false pages fail nothing (`--no-gate`).
@@ -125,8 +136,12 @@ impl Judge {
 
     /// Takes a drill in.
     pub fn add(&mut self, drill: &DrillFigures) {
-        self.drills += 1;
-        self.inconclusive += u64::from(!drill.conclusive);
+        let scenario = self.scenarios.entry(drill.scenario.clone()).or_default();
+        scenario.drills += 1;
+        scenario.inconclusive += u64::from(!drill.conclusive);
+        let causes = drill.points.iter().filter_map(|point| point.labels.get("cause"));
+        scenario.causes.extend(causes.cloned());
+        self.totals.add(drill);
         for failing in &drill.failings {
             *self.failings.entry(failing.clone()).or_default() += 1;
         }
@@ -187,8 +202,8 @@ impl Judge {
             checks,
             failings,
             known: excuses,
-            drills: self.drills,
-            inconclusive: self.inconclusive,
+            scenarios: self.scenarios,
+            totals: self.totals,
             comparison: baseline.map(|(_, comparison)| comparison),
             excused: false,
         }
@@ -265,17 +280,20 @@ impl Gated {
         all.filter(|(_, _, known)| !self.excused && !self.is_excused(*known))
     }
 
+    /// Figures that are worse than those of the baseline.
+    pub fn worse(&self) -> impl Iterator<Item = &Row> {
+        let comparison = self.comparison.iter();
+        comparison.flat_map(|comparison| comparison.changed(Change::Worse))
+    }
+
     /// Whether all of it passes; `None`: that cannot be told.
     #[must_use]
     pub fn passes(&self) -> Option<bool> {
-        let changes = self
-            .comparison
-            .iter()
-            .flat_map(|comparison| &comparison.rows);
-        let changed = |change: Change| changes.clone().any(|row| row.change == change);
+        let compared = self.comparison.as_ref();
+        let compared = compared.map_or(Some(true), Comparison::passes);
         if self.failed_checks().next().is_some()
             || self.unknown_failings().next().is_some()
-            || changed(Change::Worse)
+            || compared == Some(false)
         {
             return Some(false);
         }
@@ -283,8 +301,14 @@ impl Gated {
             .checks
             .iter()
             .any(|check| check.status == Status::Unproven);
-        let is_open = unproven || self.inconclusive > 0 || changed(Change::TooFew);
+        let is_open = unproven || self.inconclusive() > 0 || compared.is_none();
         (!is_open).then_some(true)
+    }
+
+    /// How many drills prove nothing.
+    #[must_use]
+    pub fn inconclusive(&self) -> u64 {
+        self.scenarios.values().map(|scenario| scenario.inconclusive).sum()
     }
 
     /// Whether anything was asked for beyond what always fails a drill.

@@ -103,7 +103,23 @@ fn table(comparison: &Comparison) -> Option<Table> {
     })
 }
 
-fn cells(row: &Row) -> Vec<Cell> {
+/// A figure that changed, in a sentence.
+pub(crate) fn sentence(row: &Row) -> String {
+    let kind = row.metric.kind;
+    let of = of(row);
+    let of = if of.is_empty() { of } else { format!(" ({of})") };
+    format!(
+        "{}: {}{of} was {} and is {} now, {}",
+        row.scenario,
+        row.metric.name,
+        value(row.base, kind),
+        value(row.new, kind),
+        difference(row)
+    )
+}
+
+/// How much more it is now, with its interval.
+fn difference(row: &Row) -> String {
     let kind = row.metric.kind;
     let signed = |number: f64| {
         let sign = if number < 0.0 { "-" } else { "+" };
@@ -112,6 +128,11 @@ fn cells(row: &Row) -> Vec<Cell> {
     let interval = row.interval.map_or(String::new(), |(low, high)| {
         format!(" [{}, {}]", signed(low), signed(high))
     });
+    format!("{}{interval}", signed(row.new - row.base))
+}
+
+fn cells(row: &Row) -> Vec<Cell> {
+    let kind = row.metric.kind;
     let (word, tone) = word(row.change);
     vec![
         quiet(row.scenario.clone()),
@@ -119,7 +140,7 @@ fn cells(row: &Row) -> Vec<Cell> {
         quiet(of(row)),
         quiet(value(row.base, kind)),
         quiet(value(row.new, kind)),
-        quiet(format!("{}{interval}", signed(row.new - row.base))),
+        quiet(difference(row)),
         quiet(row.seeds.to_string()),
         (word.to_owned(), tone),
     ]

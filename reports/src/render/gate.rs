@@ -120,22 +120,25 @@ fn lines(gated: &Gated) -> Vec<Line> {
 
 /// The sentence below the gates.
 fn verdict(gated: &Gated) -> (String, Tone) {
-    let failed = gated.failed_checks().count();
-    let all = counted(gated.checks.len(), "gate");
-    match (failed, gated.passes()) {
-        (0, Some(true)) => (
-            format!("PASSED: {all} held, nothing fails that is not known"),
-            Tone::Good,
-        ),
-        (0, Some(false)) => (
-            format!("FAILED: {all} held, and something else failed"),
-            Tone::Bad,
-        ),
-        (0, None) => (
-            "INCONCLUSIVE: see what proves nothing".to_owned(),
-            Tone::Middling,
-        ),
-        (failed, _) => (format!("FAILED: {failed} of {all} did not hold"), Tone::Bad),
+    let held = gated.checks.iter().filter(|check| check.status == Status::Passed);
+    let gates = match gated.checks.len() {
+        0 => "no gates".to_owned(),
+        all => format!("{} of {} held", held.count(), counted(all, "gate")),
+    };
+    let checks = gated.checks.iter().map(|check| check.known);
+    let failings = gated.failings.iter().map(|(_, _, known)| *known);
+    let known = checks.chain(failings).filter(|known| gated.is_excused(*known)).count();
+    let known = match known {
+        0 => String::new(),
+        known => format!(", {}", counted(known, "known failure")),
+    };
+    match gated.passes() {
+        Some(true) => (format!("PASSED: {gates}{known}"), Tone::Good),
+        Some(false) if gated.failed_checks().next().is_none() => {
+            (format!("FAILED: {gates}{known}, and something else fails"), Tone::Bad)
+        }
+        Some(false) => (format!("FAILED: {gates}{known}"), Tone::Bad),
+        None => (format!("INCONCLUSIVE: {gates}{known}, and some of it proves nothing"), Tone::Middling),
     }
 }
 
