@@ -6,6 +6,7 @@ mod diagnose;
 mod drills;
 mod export;
 mod files;
+mod gates;
 mod learn;
 mod pace;
 mod records;
@@ -23,6 +24,7 @@ pub use files::{
     Check, Completions, Faults, Help, Init, List, Metrics, Schema, SchemaOf, Show, Test, TestRules,
     Tested,
 };
+pub use gates::{Compare, Gates, Host, Outputs};
 pub use learn::Learn;
 pub use pace::{Jobs, Speed};
 pub use records::{Judged, Recorded, Report, Score};
@@ -83,6 +85,8 @@ pub enum Command {
     Tune(Tune),
     /// Find the fewest rules that catch what a rule pack misses, as a diff
     Suggest(Suggest),
+    /// Compare two runs: what got worse, and how sure that is
+    Compare(Compare),
     /// Write the HTML report of recorded drills
     Report(Report),
     /// Write recorded drills for other tools: tests of rules for promtool, samples for Prometheus, tables

@@ -28,6 +28,16 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Of what passed, failed, or cannot be told.
+    #[must_use]
+    pub fn of(passes: Option<bool>) -> Self {
+        match passes {
+            Some(true) => Self::Passed,
+            Some(false) => Self::GateFailed,
+            None => Self::Inconclusive,
+        }
+    }
+
     /// Of two that are both true, the one to end with: what is left behind is said before all else.
     #[must_use]
     pub fn and(self, other: Self) -> Self {

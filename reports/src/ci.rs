@@ -51,7 +51,10 @@ impl Places {
             }
         }
         for cause in causes {
-            let by_name = pack.alerts.iter().filter(|alert| pack.expects(cause, alert));
+            let by_name = pack
+                .alerts
+                .iter()
+                .filter(|alert| pack.expects(cause, alert));
             let expected = (cause.to_owned(), by_name.cloned().collect());
             if !self.expected.contains(&expected) {
                 self.expected.push(expected);
@@ -74,10 +77,18 @@ impl Places {
         if !failing.wrong.is_of_incident() {
             return rule(&failing.name);
         }
-        let expected = self.expected.iter().filter(|(cause, _)| *cause == failing.name);
-        let mut rules = expected.flat_map(|(_, alerts)| alerts).filter_map(|alert| rule(alert));
+        let expected = self
+            .expected
+            .iter()
+            .filter(|(cause, _)| *cause == failing.name);
+        let mut rules = expected
+            .flat_map(|(_, alerts)| alerts)
+            .filter_map(|alert| rule(alert));
         rules.next().or_else(|| {
-            let found = self.scenarios.iter().find(|(name, _)| *name == failing.scenario)?;
+            let found = self
+                .scenarios
+                .iter()
+                .find(|(name, _)| *name == failing.scenario)?;
             Some((found.1.clone(), 1))
         })
     }
@@ -126,12 +137,20 @@ pub fn findings(gated: &Gated, places: &Places) -> Vec<Finding> {
             place: places.of(failing),
         })
         .collect();
-    let failed = gated.checks.iter().filter(|check| check.status != Status::Passed);
-    found.extend(failed.map(|check| Finding {
-        kind: "gate",
-        fails: check.status != Status::Unproven && !gated.is_excused(check.known),
-        message: gate::check(gated, check),
-        place: check.place.as_ref().map(|(file, at)| (file.clone(), at.line)),
+    let failed = gated
+        .checks
+        .iter()
+        .filter(|check| check.status != Status::Passed);
+    found.extend(failed.map(|check| {
+        Finding {
+            kind: "gate",
+            fails: check.status != Status::Unproven && !gated.is_excused(check.known),
+            message: gate::check(gated, check),
+            place: check
+                .place
+                .as_ref()
+                .map(|(file, at)| (file.clone(), at.line)),
+        }
     }));
     found.extend(gated.worse().map(|row| Finding {
         kind: "worse than the baseline",
@@ -143,14 +162,23 @@ pub fn findings(gated: &Gated, places: &Places) -> Vec<Finding> {
     found.extend(unused.map(|excuse| Finding {
         kind: "known failure",
         fails: false,
-        message: format!("{} does not fail any more: take it off the known failures", excuse.known),
+        message: format!(
+            "{} does not fail any more: take it off the known failures",
+            excuse.known
+        ),
         place: Some((excuse.file.clone(), excuse.known.at.line)),
     }));
-    let unproven = gated.scenarios.iter().filter(|(_, scenario)| scenario.inconclusive > 0);
+    let unproven = gated
+        .scenarios
+        .iter()
+        .filter(|(_, scenario)| scenario.inconclusive > 0);
     found.extend(unproven.map(|(name, scenario)| Finding {
         kind: "inconclusive",
         fails: false,
-        message: format!("{name}: {} of {} drills prove nothing", scenario.inconclusive, scenario.drills),
+        message: format!(
+            "{name}: {} of {} drills prove nothing",
+            scenario.inconclusive, scenario.drills
+        ),
         place: None,
     }));
     found.sort_by_key(|finding| !finding.fails);

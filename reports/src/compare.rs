@@ -4,7 +4,7 @@
 //! seed, and the seeds are drawn again for its interval. A difference is one only if the interval says so and it is larger than
 //! what is no difference ([`Metric::floor`]). Runs of other plans or engines are refused.
 
-use crate::figures::{Aggregation, Amount, Better, DrillFigures, Metric, Results, Sum};
+use crate::figures::{Aggregation, Amount, Better, DrillFigures, Like, Metric, Results, Sum};
 use crate::resample::{Resample, percentiles};
 use crate::score::stats::WEEK_MS;
 use std::collections::{BTreeMap, BTreeSet};
@@ -159,15 +159,9 @@ impl Comparison {
     pub fn new(base: &Results, new: &Results) -> Result<Self, Unlike> {
         let names = |results: &Results| results.scenarios.keys().cloned().collect::<BTreeSet<_>>();
         let (before, now) = (names(base), names(new));
-        let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
-        if before.is_disjoint(&now) {
-            return Err(Unlike::Scenarios {
-                base: list(&before),
-                new: list(&now),
-            });
-        }
+        alike(&base.scenarios, &new.scenarios)?;
         for scenario in before.intersection(&now) {
-            alike(scenario, base, new)?;
+            share_seeds(scenario, base, new)?;
         }
         let (ours, theirs) = (figures(&base.drills), figures(&new.drills));
         let rows = ours.iter().filter_map(|(key, seeds)| {
@@ -208,25 +202,48 @@ impl Comparison {
     }
 }
 
-/// Refuses drills of one scenario that are not of the same thing.
-fn alike(scenario: &str, base: &Results, new: &Results) -> Result<(), Unlike> {
+/// Whether drills of the scenarios that both runs have are of the same thing.
+///
+/// # Errors
+/// With the first difference, or when no scenario is common.
+pub fn alike(base: &BTreeMap<String, Like>, new: &BTreeMap<String, Like>) -> Result<(), Unlike> {
+    let list = |scenarios: &BTreeMap<String, Like>| {
+        scenarios.keys().cloned().collect::<Vec<_>>().join(", ")
+    };
+    let common = base
+        .iter()
+        .filter_map(|(name, base)| Some((name, base, new.get(name)?)));
+    let mut common = common.peekable();
+    if common.peek().is_none() {
+        return Err(Unlike::Scenarios {
+            base: list(base),
+            new: list(new),
+        });
+    }
+    for (scenario, base, new) in common {
+        if let Some((field, base, new)) = base.differs(new) {
+            return Err(Unlike::Field {
+                scenario: scenario.clone(),
+                field,
+                base,
+                new,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a scenario that was never run under the same seed.
+fn share_seeds(scenario: &str, base: &Results, new: &Results) -> Result<(), Unlike> {
     let of = |results: &Results| {
         let drills = results.drills.iter();
         let own = drills.filter(|drill| drill.scenario == scenario);
         own.map(|drill| drill.seed).collect::<BTreeSet<u64>>()
     };
-    let differs = base.scenarios[scenario].differs(&new.scenarios[scenario]);
-    let scenario = scenario.to_owned();
-    if let Some((field, base, new)) = differs {
-        return Err(Unlike::Field {
-            scenario,
-            field,
-            base,
-            new,
-        });
-    }
     match of(base).is_disjoint(&of(new)) {
-        true => Err(Unlike::Seeds { scenario }),
+        true => Err(Unlike::Seeds {
+            scenario: scenario.to_owned(),
+        }),
         false => Ok(()),
     }
 }

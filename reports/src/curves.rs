@@ -213,6 +213,7 @@ mod tests {
             plan: "name: paper".into(),
             incidents: Vec::new(),
             benign: Vec::new(),
+            gates: Vec::new(),
             environment: BTreeMap::new(),
         };
         let mut writer = RecordWriter::new(Vec::new(), &header).unwrap();

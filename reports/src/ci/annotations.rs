@@ -17,7 +17,10 @@ pub fn github(findings: &[Finding]) -> String {
     let more = findings.len() - shown;
     if more > 0 {
         let fails = findings[shown..].iter().any(|finding| finding.fails);
-        text.push_str(&format!("::{} title=firedrill::and {more} more: see the summary\n", level(fails)));
+        text.push_str(&format!(
+            "::{} title=firedrill::and {more} more: see the summary\n",
+            level(fails)
+        ));
     }
     text
 }
@@ -27,9 +30,12 @@ fn level(fails: bool) -> &'static str {
 }
 
 fn command(finding: &Finding) -> String {
-    let place = finding.place.as_ref().map_or(String::new(), |(file, line)| {
-        format!("file={},line={line},", property(file))
-    });
+    let place = finding
+        .place
+        .as_ref()
+        .map_or(String::new(), |(file, line)| {
+            format!("file={},line={line},", property(file))
+        });
     format!(
         "::{} {place}title=firedrill: {}::{}\n",
         level(finding.fails),
@@ -41,7 +47,9 @@ fn command(finding: &Finding) -> String {
 /// What stands behind the colons: on one line.
 fn data(text: &str) -> String {
     let text = printable(text);
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 /// What stands before them, where colons and commas mean something.

@@ -12,7 +12,9 @@ const PADDING: usize = 6;
 /// What it says, and its colour: a name that shields.io has, and the same as a number.
 fn told(gated: &Gated) -> (String, &'static str, &'static str) {
     let seen = gated.totals.share("alert_recall_by_deadline");
-    let seen = seen.map_or("no incidents".to_owned(), |(count, of)| format!("{count} of {of} in time"));
+    let seen = seen.map_or("no incidents".to_owned(), |(count, of)| {
+        format!("{count} of {of} in time")
+    });
     match gated.passes() {
         Some(true) => (seen, "brightgreen", "#4c1"),
         Some(false) => (seen, "red", "#e05d44"),

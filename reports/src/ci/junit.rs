@@ -30,7 +30,10 @@ pub fn junit(gated: &Gated, places: &Places) -> Result<String, SerializeError> {
     let other = |finding: &&Finding| finding.fails && finding.kind == "worse than the baseline";
     for finding in findings(gated, places).iter().filter(other) {
         let status = failure(&finding.message, finding.kind);
-        gates.add_test_case(TestCase::new(format!("not worse: {}", finding.message), status));
+        gates.add_test_case(TestCase::new(
+            format!("not worse: {}", finding.message),
+            status,
+        ));
     }
     for (failing, _, known) in &gated.failings {
         if failing.wrong == Wrong::Unfit {
@@ -73,7 +76,9 @@ fn suite(gated: &Gated, name: &str, scenario: &Scenario) -> TestSuite {
         let own: Vec<_> = own.collect();
         let message: Vec<String> = own
             .iter()
-            .map(|(failing, drills, _)| format!("{failing} ({drills} of {} drills)", scenario.drills))
+            .map(|(failing, drills, _)| {
+                format!("{failing} ({drills} of {} drills)", scenario.drills)
+            })
             .collect();
         let message = message.join("\n");
         let is_excused = |known: Option<usize>| gated.excused || gated.is_excused(known);

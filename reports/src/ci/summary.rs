@@ -29,7 +29,10 @@ mod tests {
         assert_eq!(cut("short"), "short");
         let long = format!("## a\n\n### b\n\nß\n\n### c\n\n{}", "ß\n".repeat(BYTES_MAX));
         let found = cut(&long);
-        assert!(found.starts_with("## a\n\n### b\n\nß\n\nThe rest"), "{found}");
+        assert!(
+            found.starts_with("## a\n\n### b\n\nß\n\nThe rest"),
+            "{found}"
+        );
         let flat = cut(&"ß\n".repeat(BYTES_MAX));
         assert!(flat.len() <= BYTES_MAX + 100 && flat.contains("ß\n\nThe rest"));
     }

@@ -44,7 +44,10 @@ impl Totals {
         for point in whole.filter(|point| !point.labels.contains_key(ALERT)) {
             for scenario in ["", &drill.scenario] {
                 let key = (scenario.to_owned(), point.metric.name);
-                self.sums.entry(key).or_default().add(drill.seed, &point.amount);
+                self.sums
+                    .entry(key)
+                    .or_default()
+                    .add(drill.seed, &point.amount);
             }
         }
     }
@@ -70,7 +73,8 @@ impl Totals {
     #[must_use]
     pub fn share(&self, metric: &str) -> Option<(u64, u64)> {
         let found = self.sums.iter();
-        let mut found = found.filter(|((scenario, name), _)| scenario.is_empty() && *name == metric);
+        let mut found =
+            found.filter(|((scenario, name), _)| scenario.is_empty() && *name == metric);
         found.next()?.1.share()
     }
 }

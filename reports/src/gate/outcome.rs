@@ -139,7 +139,10 @@ impl Judge {
         let scenario = self.scenarios.entry(drill.scenario.clone()).or_default();
         scenario.drills += 1;
         scenario.inconclusive += u64::from(!drill.conclusive);
-        let causes = drill.points.iter().filter_map(|point| point.labels.get("cause"));
+        let causes = drill
+            .points
+            .iter()
+            .filter_map(|point| point.labels.get("cause"));
         scenario.causes.extend(causes.cloned());
         self.totals.add(drill);
         for failing in &drill.failings {
@@ -308,7 +311,10 @@ impl Gated {
     /// How many drills prove nothing.
     #[must_use]
     pub fn inconclusive(&self) -> u64 {
-        self.scenarios.values().map(|scenario| scenario.inconclusive).sum()
+        self.scenarios
+            .values()
+            .map(|scenario| scenario.inconclusive)
+            .sum()
     }
 
     /// Whether anything was asked for beyond what always fails a drill.

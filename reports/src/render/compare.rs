@@ -107,7 +107,11 @@ fn table(comparison: &Comparison) -> Option<Table> {
 pub(crate) fn sentence(row: &Row) -> String {
     let kind = row.metric.kind;
     let of = of(row);
-    let of = if of.is_empty() { of } else { format!(" ({of})") };
+    let of = if of.is_empty() {
+        of
+    } else {
+        format!(" ({of})")
+    };
     format!(
         "{}: {}{of} was {} and is {} now, {}",
         row.scenario,
@@ -175,7 +179,7 @@ pub fn markdown(comparison: &Comparison) -> String {
 
 /// For machines. Figures are in the unit that their name ends with.
 #[must_use]
-pub fn value_of(comparison: &Comparison) -> Value {
+pub fn json(comparison: &Comparison) -> Value {
     let rows = comparison.rows.iter().map(|row| {
         object!({
             "metric": row.metric.name,

@@ -120,25 +120,35 @@ fn lines(gated: &Gated) -> Vec<Line> {
 
 /// The sentence below the gates.
 fn verdict(gated: &Gated) -> (String, Tone) {
-    let held = gated.checks.iter().filter(|check| check.status == Status::Passed);
+    let held = gated
+        .checks
+        .iter()
+        .filter(|check| check.status == Status::Passed);
     let gates = match gated.checks.len() {
         0 => "no gates".to_owned(),
         all => format!("{} of {} held", held.count(), counted(all, "gate")),
     };
     let checks = gated.checks.iter().map(|check| check.known);
     let failings = gated.failings.iter().map(|(_, _, known)| *known);
-    let known = checks.chain(failings).filter(|known| gated.is_excused(*known)).count();
+    let known = checks
+        .chain(failings)
+        .filter(|known| gated.is_excused(*known))
+        .count();
     let known = match known {
         0 => String::new(),
         known => format!(", {}", counted(known, "known failure")),
     };
     match gated.passes() {
         Some(true) => (format!("PASSED: {gates}{known}"), Tone::Good),
-        Some(false) if gated.failed_checks().next().is_none() => {
-            (format!("FAILED: {gates}{known}, and something else fails"), Tone::Bad)
-        }
+        Some(false) if gated.failed_checks().next().is_none() => (
+            format!("FAILED: {gates}{known}, and something else fails"),
+            Tone::Bad,
+        ),
         Some(false) => (format!("FAILED: {gates}{known}"), Tone::Bad),
-        None => (format!("INCONCLUSIVE: {gates}{known}, and some of it proves nothing"), Tone::Middling),
+        None => (
+            format!("INCONCLUSIVE: {gates}{known}, and some of it proves nothing"),
+            Tone::Middling,
+        ),
     }
 }
 
@@ -227,6 +237,6 @@ pub(super) fn put(gated: &Gated, into: &mut Value) {
         "checks": checks.collect::<Vec<_>>(),
         "failings": failings.collect::<Vec<_>>(),
         "known": known.collect::<Vec<_>>(),
-        "comparison": gated.comparison.as_ref().map(compare::value_of),
+        "comparison": gated.comparison.as_ref().map(compare::json),
     });
 }
