@@ -76,28 +76,38 @@ impl Gates {
         Ok(gates)
     }
 
-    /// Takes in the gates of a scenario and where it stands, before its drill.
+    /// Takes in the gates of plans and the files that they are from, before their drills.
     ///
     /// # Errors
     /// When they need a baseline and there is none, or it is of something else.
-    pub(crate) fn plan(&mut self, plan: &Plan, engine: &str, file: &str) -> Result<(), Failure> {
-        self.scenario(&plan.name, &plan.gates)?;
-        if is_file(file) {
-            self.places.scenario(&plan.name, file);
+    pub(crate) fn plans(
+        &mut self,
+        plans: impl IntoIterator<Item = (Plan, String)>,
+        engine: &str,
+    ) -> Result<(), Failure> {
+        let mut new = BTreeMap::new();
+        for (plan, file) in plans {
+            self.scenario(&plan.name, &plan.gates)?;
+            let like = Like::new(&drill::virtual_header(&plan));
+            new.insert(plan.name.clone(), (like, file));
+        }
+        for (name, (_, file)) in new.iter().filter(|(_, (_, file))| is_file(file)) {
+            self.places.scenario(name, file);
         }
         let Some(base) = &self.baseline else {
             return Ok(());
         };
-        let Some(known) = base.scenarios.get(&plan.name) else {
-            return Ok(());
-        };
-        let like = Like {
-            engine: engine.to_owned(),
-            redis: known.redis.clone(),
-            ..Like::new(&drill::virtual_header(plan))
-        };
-        let new = BTreeMap::from([(plan.name.clone(), like)]);
-        compare::alike(&base.scenarios, &new).map_err(Failure::usage)
+        let likes = new.into_iter().map(|(name, (like, _))| {
+            // Which Redis it will be is not known before.
+            let redis = base.scenarios.get(&name).map(|base| base.redis.clone());
+            let like = Like {
+                engine: engine.to_owned(),
+                redis: redis.unwrap_or_default(),
+                ..like
+            };
+            (name, like)
+        });
+        compare::alike(&base.scenarios, &likes.collect()).map_err(Failure::usage)
     }
 
     /// Takes in the gates of a scenario.

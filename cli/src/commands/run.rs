@@ -53,9 +53,8 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     )?;
     inputs::bounded(&rules, &plans)?;
     let mut gates = Gates::read(&args.gates, args.no_gate, terminal)?;
-    for (plan, source) in plans.iter().zip(&named.scenarios) {
-        gates.plan(plan, "live", &source.name)?;
-    }
+    let files = named.scenarios.iter().map(|source| source.name.clone());
+    gates.plans(plans.iter().cloned().zip(files), "live")?;
     let live = LiveSet {
         speed: args.speed,
         jobs: args.jobs,

@@ -60,14 +60,11 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         terminal,
     )?;
     let seeded = Seeded::new(&scenarios, args.seed, args.trials)?;
-    let gates = Gates::read(&args.gates, args.no_gate, terminal);
-    let gates = gates.and_then(|mut gates| {
-        for (place, scenario) in scenarios.iter().enumerate() {
-            let first = seeded.plan(place * args.trials as usize)?;
-            gates.plan(&first, "virtual", scenario.file())?;
-        }
-        Ok(gates)
+    let mut gates = Gates::read(&args.gates, args.no_gate, terminal)?;
+    let first = inputs::each(&scenarios, |scenario| {
+        Ok((resolve(scenario, args.seed)?, scenario.file().to_owned()))
     })?;
+    gates.plans(first, "virtual")?;
     let threads = threads(args.jobs.fixed(), seeded.len());
     let of_each = match (args.trials, gates.compares()) {
         (1, _) => 0,

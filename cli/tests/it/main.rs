@@ -19,6 +19,7 @@ mod fidelity;
 #[path = "../../../asynq/tests/it/inspector/filled.rs"]
 mod filled;
 mod forged;
+mod gates;
 mod given;
 mod ground_truth;
 mod home;
@@ -34,6 +35,7 @@ mod names;
 #[path = "../../../asynq/tests/it/connections/nodes.rs"]
 mod nodes;
 mod output;
+mod pipeline;
 mod prometheus;
 mod reading;
 mod reaper;

@@ -1,6 +1,7 @@
 //! GitLab's code quality report: findings beside the lines of a merge request.
 
 use super::Finding;
+use crate::resample::fnv1a;
 use firedrill_detector::text::printable;
 use serde_json::json;
 
@@ -21,11 +22,8 @@ pub fn code_quality(findings: &[Finding]) -> String {
     format!("{:#}\n", json!(issues))
 }
 
-/// What tells a finding from others, and stays the same where a line moves: 64-bit FNV-1a.
+/// What tells a finding from others, and stays the same where a line moves.
 fn fingerprint(parts: &[&str]) -> String {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{hash:016x}")
+    format!("{:016x}", fnv1a(bytes))
 }

@@ -2,6 +2,7 @@
 
 use super::{Gate, Known, Of, Target};
 use crate::compare::{Change, Comparison, Row};
+use crate::figures::metric::ALERT;
 use crate::figures::{DrillFigures, Failing, Results, Sum, Totals};
 use firedrill_detector::yaml::Position;
 use jiff::civil::Date;
@@ -25,6 +26,8 @@ pub struct Scenario {
     pub inconclusive: u64,
     /// Causes of its incidents that were judged.
     pub causes: BTreeSet<String>,
+    /// Alerts that were judged.
+    pub alerts: BTreeSet<String>,
 }
 
 /// A gate, and what has come in for it.
@@ -88,6 +91,8 @@ pub struct Excuse {
     pub expired: bool,
     /// There was such a failure.
     pub used: bool,
+    /// There were drills in which there could have been one.
+    pub judged: bool,
 }
 
 /// What gates, and what else fails drills, came to.
@@ -139,16 +144,39 @@ impl Judge {
         let scenario = self.scenarios.entry(drill.scenario.clone()).or_default();
         scenario.drills += 1;
         scenario.inconclusive += u64::from(!drill.conclusive);
-        let causes = drill
-            .points
-            .iter()
-            .filter_map(|point| point.labels.get("cause"));
-        scenario.causes.extend(causes.cloned());
+        for (label, names) in [
+            ("cause", &mut scenario.causes),
+            (ALERT, &mut scenario.alerts),
+        ] {
+            let found = drill.points.iter();
+            let found = found.filter_map(|point| point.labels.get(label));
+            for name in found {
+                if !names.contains(name) {
+                    names.insert(name.clone());
+                }
+            }
+        }
         self.totals.add(drill);
         for failing in &drill.failings {
             *self.failings.entry(failing.clone()).or_default() += 1;
         }
         self.asked.iter_mut().for_each(|asked| asked.add(drill));
+    }
+
+    /// Whether there were drills that could have had such a failure.
+    fn could_have(&self, known: &Known) -> bool {
+        let meant = self.scenarios.iter().filter(|(name, _)| {
+            known
+                .scenario
+                .as_ref()
+                .is_none_or(|scenario| scenario == *name)
+        });
+        let mut meant = meant.map(|(_, scenario)| scenario);
+        match &known.of {
+            Of::Gate(_) => true,
+            Of::Alert(alert) => meant.any(|scenario| scenario.alerts.contains(alert)),
+            Of::Incident(cause) => meant.any(|scenario| scenario.causes.contains(cause)),
+        }
     }
 
     /// Something that fails all of it, not a single drill.
@@ -171,6 +199,7 @@ impl Judge {
                 known: known.clone(),
                 file: file.clone(),
                 used: false,
+                judged: self.could_have(known),
             })
             .collect();
         let mut excuse = |is_it: &dyn Fn(&Known) -> bool| {
@@ -315,6 +344,12 @@ impl Gated {
             .values()
             .map(|scenario| scenario.inconclusive)
             .sum()
+    }
+
+    /// Known failures that there were not.
+    pub fn gone(&self) -> impl Iterator<Item = &Excuse> {
+        let known = self.known.iter();
+        known.filter(|excuse| excuse.judged && !excuse.used)
     }
 
     /// Whether anything was asked for beyond what always fails a drill.

@@ -108,7 +108,7 @@ fn lines(gated: &Gated) -> Vec<Line> {
             (false, None) => {}
         }
     }
-    for excuse in gated.known.iter().filter(|excuse| !excuse.used) {
+    for excuse in gated.gone() {
         let said = format!(
             "{}:{}: {} does not fail any more: take it off the known failures",
             excuse.file, excuse.known.at.line, excuse.known
