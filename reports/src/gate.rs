@@ -10,14 +10,15 @@ mod known;
 mod outcome;
 mod read;
 
-pub use docs::{help, table};
+pub use docs::{file_schema, help, schema};
 pub use file::{GateFile, gates};
 pub use known::{Known, Of};
-pub use outcome::{Check, Excuse, Found, Gated, Judge, Scenario, Status};
+pub use outcome::{Check, Excuse, Gated, Judge, Scenario, Status};
 pub use read::Misread;
 
 use crate::figures::metric::ALERT;
 use crate::figures::{Aggregation, Metric, Point};
+use firedrill_detector::Labels;
 use firedrill_detector::anatomy::SeriesSelector;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -109,6 +110,13 @@ impl Gate {
             && point.labels.contains_key(ALERT)
                 == self.selector.labels().any(|label| label == ALERT)
             && self.selector.matches(&point.series(scenario))
+    }
+
+    /// Whether it may be about drills of this scenario.
+    #[must_use]
+    pub fn covers(&self, scenario: &str) -> bool {
+        let labels = Labels::from_pairs([("scenario", scenario)]);
+        self.selector.accepts("scenario", &labels)
     }
 
     /// Whether it needs a baseline.

@@ -119,6 +119,8 @@ pub struct Schema {
 pub enum SchemaOf {
     /// A scenario.
     Scenario,
+    /// A file for --gate.
+    Gates,
 }
 
 /// `faults`.

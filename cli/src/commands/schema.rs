@@ -3,6 +3,7 @@
 use crate::args::{Schema, SchemaOf};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
+use firedrill_reports::gate;
 use firedrill_sim::scenario;
 
 /// Prints a schema.
@@ -10,6 +11,7 @@ use firedrill_sim::scenario;
 pub fn run(args: &Schema, terminal: &Terminal) -> Exit {
     let schema = match args.of {
         SchemaOf::Scenario => scenario::schema::schema(),
+        SchemaOf::Gates => gate::file_schema(),
     };
     terminal.plain_result(&format!("{schema:#}\n"));
     Exit::Passed

@@ -17,7 +17,8 @@ pub fn cut(markdown: &str) -> String {
     let line = || kept.rfind('\n').map_or(kept.len(), |at| at + 1);
     let section = kept.rfind("\n### ").map(|at| at + 1).filter(|at| *at > 0);
     let kept = &kept[..section.unwrap_or_else(line)];
-    format!("{kept}\nThe rest is too long for this page: it is in the report.\n")
+    let kept = kept.trim_end();
+    format!("{kept}\n\nThe rest is too long for this page: it is in the report.\n")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::figures::AGGREGATIONS;
 use crate::figures::metric::{LABELS, METRICS};
+use serde_json::{Value, json};
 
 /// How a gate is written, for a terminal: `firedrill help gates`.
 #[must_use]
@@ -58,26 +59,48 @@ METRICS
     text
 }
 
-/// Every metric, as a Markdown table.
+/// A JSON Schema of the mapping of figures to conditions.
 #[must_use]
-pub fn table() -> String {
-    let mut text = String::from(
-        "| metric | unit | labels besides `scenario` | better | meaning |\n| --- | --- | --- | --- | --- |\n",
-    );
-    for metric in &METRICS {
-        let labels: Vec<String> = metric
-            .labels
-            .iter()
-            .map(|label| format!("`{label}`"))
-            .collect();
-        text.push_str(&format!(
-            "| `{}` | {} | {} | {} | {} |\n",
-            metric.name,
-            metric.kind.unit(),
-            labels.join(", "),
-            metric.better.word(),
-            metric.meaning
-        ));
-    }
-    text
+pub fn schema() -> Value {
+    let names: Vec<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    let words: Vec<String> = AGGREGATIONS
+        .iter()
+        .map(|(word, ..)| word.replace("(N)", r"\([0-9.]+\)"))
+        .collect();
+    let condition = json!({
+        "type": "string",
+        "pattern": format!(r"^\s*({})\s*(<=|>=|==|!=|<|>)\s*\S", words.join("|")),
+    });
+    json!({
+        "type": "object",
+        "propertyNames": { "pattern": format!(r"^({})\s*(\{{.*\}})?$", names.join("|")) },
+        "additionalProperties": {
+            "anyOf": [condition, { "type": "array", "items": condition, "minItems": 1 }],
+        },
+    })
+}
+
+/// A JSON Schema of a gate file, draft 2020-12.
+#[must_use]
+pub fn file_schema() -> Value {
+    let text = || json!({ "type": "string" });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Gates of firedrill",
+        "type": "object",
+        "properties": {
+            "gates": schema(),
+            "known": { "type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "gate": text(), "alert": text(), "incident": text(), "scenario": text(),
+                    "reason": text(), "until": { "type": "string", "format": "date" },
+                },
+                "required": ["reason", "until"],
+                "oneOf": [{ "required": ["gate"] }, { "required": ["alert"] }, { "required": ["incident"] }],
+                "additionalProperties": false,
+            } },
+        },
+        "additionalProperties": false,
+    })
 }

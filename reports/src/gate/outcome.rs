@@ -41,11 +41,13 @@ struct Asked {
 }
 
 /// The figures that a gate is about.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Found {
+#[derive(Debug, Clone, Default)]
+struct Found {
     sum: Sum,
-    /// Drills that would have had some, had they proven anything.
-    unproven: bool,
+    /// Drills that may have some.
+    conclusive: u64,
+    /// The same, had they proven anything.
+    inconclusive: u64,
 }
 
 /// A gate that was judged.
@@ -251,7 +253,13 @@ impl Asked {
         {
             return;
         }
-        self.found.unproven |= !drill.conclusive;
+        if !self.gate.covers(&drill.scenario) {
+            return;
+        }
+        match drill.conclusive {
+            true => self.found.conclusive += 1,
+            false => self.found.inconclusive += 1,
+        }
         let meant = drill.points.iter();
         for point in meant.filter(|point| self.gate.is_about(&drill.scenario, point)) {
             self.found.sum.add(drill.seed, &point.amount);
@@ -275,7 +283,9 @@ impl Asked {
         let status = match (value, target) {
             (Some(value), Some(target)) if self.gate.op.holds(value, target) => Status::Passed,
             (Some(_), Some(_)) => Status::Failed,
-            (None, _) if self.found.unproven => Status::Unproven,
+            (None, _) if self.found.conclusive == 0 && self.found.inconclusive > 0 => {
+                Status::Unproven
+            }
             _ => Status::NoData,
         };
         Check {

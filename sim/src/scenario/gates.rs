@@ -3,7 +3,7 @@
 use crate::form::{Shape, Yaml, quote};
 use firedrill_detector::yaml::{Node, Problems};
 use firedrill_reports::gate::{self, Gate};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Figures of the drill by name, and one or more conditions of each.
 #[derive(Debug, Clone, Copy)]
@@ -46,12 +46,6 @@ impl Shape for Gates {
     }
 
     fn schema(&self) -> Value {
-        let condition = json!({ "type": "string" });
-        json!({
-            "type": "object",
-            "additionalProperties": {
-                "anyOf": [condition, { "type": "array", "items": condition, "minItems": 1 }],
-            },
-        })
+        gate::schema()
     }
 }
