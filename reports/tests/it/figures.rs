@@ -33,3 +33,11 @@ fn figures_of_a_drill_are_those_of_its_scorecard() {
     insta::assert_snapshot!(results.text());
     assert_eq!(Results::read(results.text().as_bytes()).unwrap(), results);
 }
+
+#[test]
+fn figures_of_earlier_releases_open() {
+    let kept = include_bytes!("records/figures-1.0.jsonl");
+    let results = Results::read(kept.as_slice()).unwrap();
+    assert_eq!((results.scenarios.len(), results.drills.len()), (2, 2));
+    assert!(results.drills.iter().all(|drill| drill.points.len() > 10));
+}

@@ -130,6 +130,15 @@ fn drills_that_prove_nothing_neither_pass_nor_fail_a_gate() {
     let gated = judged("gates: { jobs_lost: count == 0 }", &[unproven], &[]);
     assert_eq!(statuses(&gated), [Status::Unproven]);
     assert_eq!(gated.passes(), None);
+    // Beside drills that prove something, and have no such figure, it is about nothing.
+    let mut fog = drill("fog", 1, &[]);
+    fog.conclusive = false;
+    let gated = judged(
+        "gates: { 'jobs_lost{scenario=\"fog\"}': count == 0, jobs_late: count == 0 }",
+        &[detected(1, None), fog],
+        &[],
+    );
+    assert_eq!(statuses(&gated), [Status::Unproven, Status::NoData]);
 }
 
 #[test]
