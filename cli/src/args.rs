@@ -89,7 +89,7 @@ pub enum Command {
     Compare(Compare),
     /// Write the HTML report of recorded drills
     Report(Report),
-    /// Write recorded drills for other tools: tests of rules for promtool, samples for Prometheus, tables
+    /// Write recorded drills for other tools: tests of rules for promtool, samples for Prometheus, a Grafana dashboard, tables
     Export(Export),
     /// Run scenarios on both engines, live and virtual, and report the differences
     Fidelity(Fidelity),
@@ -110,7 +110,7 @@ pub enum Command {
     Completions(Completions),
     /// Print the manual page (roff)
     Man,
-    /// Explain a command, or what the columns say: `help run`, `help scorecard`
+    /// Explain a command, what the columns say, or what gates are: `help run`, `help scorecard`, `help gates`
     Help(Help),
     /// (internal) an asynq worker process of a drill
     #[command(hide = true)]

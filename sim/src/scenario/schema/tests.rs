@@ -134,13 +134,22 @@ fn gates_have_a_schema_that_agrees_with_their_reader() {
     for (text, fits) in [
         ("gates: { jobs_lost: count == 0 }", true),
         ("gates: { jobs_lost: [count==0, 'max<1'] }", true),
-        ("gates: { 'detect_seconds{alert=~\"A|B\"}': p(99.9) <= baseline * 1.1 }", true),
-        ("known: [{ alert: X, reason: a, until: '2027-01-31' }]", true),
+        (
+            "gates: { 'detect_seconds{alert=~\"A|B\"}': p(99.9) <= baseline * 1.1 }",
+            true,
+        ),
+        (
+            "known: [{ alert: X, reason: a, until: '2027-01-31' }]",
+            true,
+        ),
         ("gates: { jobs_lots: count == 0 }", false),
         ("gates: { jobs_lost: cuont == 0 }", false),
         ("gates: { jobs_lost: count = 0 }", false),
         ("gates: { jobs_lost: [] }", false),
-        ("known: [{ alert: X, incident: deadlock, reason: a, until: '2027-01-31' }]", false),
+        (
+            "known: [{ alert: X, incident: deadlock, reason: a, until: '2027-01-31' }]",
+            false,
+        ),
         ("known: [{ alert: X, until: '2027-01-31' }]", false),
         ("gate: {}", false),
     ] {
