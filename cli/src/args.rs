@@ -6,6 +6,7 @@ mod diagnose;
 mod drills;
 mod export;
 mod files;
+mod gates;
 mod learn;
 mod pace;
 mod records;
@@ -23,6 +24,7 @@ pub use files::{
     Check, Completions, Faults, Help, Init, List, Metrics, Schema, SchemaOf, Show, Test, TestRules,
     Tested,
 };
+pub use gates::{Compare, Gates, Host, Outputs};
 pub use learn::Learn;
 pub use pace::{Jobs, Speed};
 pub use records::{Judged, Recorded, Report, Score};
@@ -83,9 +85,11 @@ pub enum Command {
     Tune(Tune),
     /// Find the fewest rules that catch what a rule pack misses, as a diff
     Suggest(Suggest),
+    /// Compare two runs: what got worse, and how sure that is
+    Compare(Compare),
     /// Write the HTML report of recorded drills
     Report(Report),
-    /// Write recorded drills for other tools: tests of rules for promtool, samples for Prometheus, tables
+    /// Write recorded drills for other tools: tests of rules for promtool, samples for Prometheus, a Grafana dashboard, tables
     Export(Export),
     /// Run scenarios on both engines, live and virtual, and report the differences
     Fidelity(Fidelity),
@@ -106,7 +110,7 @@ pub enum Command {
     Completions(Completions),
     /// Print the manual page (roff)
     Man,
-    /// Explain a command, or what the columns say: `help run`, `help scorecard`
+    /// Explain a command, what the columns say, or what gates are: `help run`, `help scorecard`, `help gates`
     Help(Help),
     /// (internal) an asynq worker process of a drill
     #[command(hide = true)]

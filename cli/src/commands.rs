@@ -3,10 +3,12 @@
 pub mod asynq;
 pub mod check;
 pub mod clean;
+pub mod compare;
 pub mod diagnose;
 pub mod export;
 pub mod faults;
 pub mod fidelity;
+pub(crate) mod gates;
 pub mod help;
 pub mod init;
 pub mod learn;

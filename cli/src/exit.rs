@@ -6,8 +6,8 @@
 pub enum Exit {
     /// Done; every gate passed, or none was asked for.
     Passed = 0,
-    /// A gate failed: an incident was missed or paged late, an alert cried wolf, a rule cannot fire, two engines differ, a
-    /// test failed, an asynq operation was not done, or something is wrong with a fleet that was looked at.
+    /// A gate failed: an incident was missed or paged late, an alert cried wolf, a rule cannot fire, a figure is not as it must
+    /// be or worse than the baseline, two engines differ, a test failed, an asynq operation was not done, or something is wrong with a fleet that was looked at.
     GateFailed = 1,
     /// Bad usage, scenario, rule file or record; nothing was started.
     Usage = 2,
@@ -28,6 +28,16 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Of what passed, failed, or cannot be told.
+    #[must_use]
+    pub fn of(passes: Option<bool>) -> Self {
+        match passes {
+            Some(true) => Self::Passed,
+            Some(false) => Self::GateFailed,
+            None => Self::Inconclusive,
+        }
+    }
+
     /// Of two that are both true, the one to end with: what is left behind is said before all else.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -43,7 +53,8 @@ pub const HELP: &str = "\
 Exit codes:
     0  passed (or --no-gate)
     1  gate failed: incident missed or paged late, false page, a rule without data or that cannot fire,
-       engines that differ, failed test, asynq operation not done, something wrong that `diagnose` saw
+       a gate of --gate or a scenario that does not hold, a figure worse than the baseline, engines that differ,
+       failed test, asynq operation not done, something wrong that `diagnose` saw
     2  bad usage, scenario, rule file or record; nothing was started
     3  inconclusive: a fault had no effect, too much lag, no data, or an incomplete record
     4  refused by a safety rail; nothing was touched

@@ -3,6 +3,7 @@
 mod found;
 mod kind;
 mod named;
+pub(crate) mod results;
 mod rules;
 pub(crate) mod world;
 

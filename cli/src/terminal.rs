@@ -111,6 +111,11 @@ impl Terminal {
         }
     }
 
+    /// Says something to whoever runs firedrill, quiet or not: each line is a command of its own.
+    pub(crate) fn command(&self, text: &str) {
+        let _ = write!(std::io::stderr(), "{}", printable_lines(text));
+    }
+
     /// Whether progress may be drawn over itself.
     pub(crate) fn is_interactive(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal()

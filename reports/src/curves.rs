@@ -246,6 +246,7 @@ mod tests {
             plan: "name: paper".into(),
             incidents: Vec::new(),
             benign: Vec::new(),
+            gates: Vec::new(),
             environment: BTreeMap::new(),
         }
     }

@@ -5,8 +5,10 @@
 //! as they came, whoever wrote them: formats escape them.
 
 mod check;
+mod comparison;
 mod drill;
 mod fidelity;
+mod gates;
 mod missed;
 mod next;
 mod routed;
@@ -17,7 +19,11 @@ mod verdict;
 pub(crate) mod words;
 
 pub use check::of_explanation;
+pub use comparison::of_comparison;
+pub(crate) use comparison::sentence;
 pub use fidelity::of_fidelity;
+pub(crate) use gates::check as gate_check;
+pub use gates::of_gates;
 pub(crate) use scorecard::called;
 pub use scorecard::{Drill, of_scorecard};
 pub use trials::of_trials;

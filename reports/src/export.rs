@@ -1,6 +1,7 @@
 //! A record in the files of other tools: unit tests of rules for promtool, samples for Prometheus, tables for spreadsheets.
 
 pub mod csv;
+pub mod grafana;
 pub mod openmetrics;
 pub mod promtool;
 

@@ -76,6 +76,9 @@ pub struct Header {
     pub incidents: Vec<PlannedIncident>,
     /// Windows in which every page is a false alarm.
     pub benign: Vec<BenignWindow>,
+    /// Gates of the plan, such as `jobs_lost: count == 0`. Since 1.2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<String>,
     /// Facts about the machine and Redis, for people. No secrets.
     pub environment: BTreeMap<String, String>,
 }

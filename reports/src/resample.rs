@@ -14,10 +14,7 @@ pub(crate) struct Resample {
 impl Resample {
     /// Of so many clusters, which hold these numbers: their 64-bit FNV-1a hash is the key.
     pub(crate) fn new(clusters: usize, held: impl IntoIterator<Item = u64>) -> Self {
-        let bytes = held.into_iter().flat_map(u64::to_le_bytes);
-        let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = fnv1a(held.into_iter().flat_map(u64::to_le_bytes));
         let mut key = [0; 32];
         key[..8].copy_from_slice(&hash.to_le_bytes());
         Self {
@@ -30,6 +27,12 @@ impl Resample {
     pub(crate) fn draw(&mut self) -> impl Iterator<Item = usize> {
         (0..self.clusters).map(|_| below(self.clusters, self.dice.next_u32()))
     }
+}
+
+/// The 64-bit FNV-1a hash.
+pub(crate) fn fnv1a(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let hash = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, hash)
 }
 
 /// A number below `n`, from 32 random bits: there are far less seeds than would make that uneven.

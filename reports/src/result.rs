@@ -4,7 +4,9 @@
 //! there stays, with its meaning. [`schema`] is the JSON Schema of it all.
 
 mod check;
+mod comparison;
 mod fidelity;
+mod gates;
 mod routed;
 mod scorecard;
 mod shared;
@@ -15,10 +17,12 @@ pub(crate) use shared::seconds;
 
 use crate::Scorecard;
 use crate::check::Checked;
+use crate::compare::Comparison;
 use crate::fidelity::Fidelity;
 use crate::trials::TrialCard;
 use crate::tune::Tuning;
 use check::CheckResult;
+use comparison::ComparisonResult;
 use fidelity::FidelityResult;
 use schemars::{JsonSchema, schema_for};
 use scorecard::ScorecardResult;
@@ -53,6 +57,8 @@ enum Kind {
     Fidelity(FidelityResult),
     /// Of `check`: what was found in files, and of rules in records.
     Check(CheckResult),
+    /// Of `compare`: two runs beside each other.
+    Comparison(ComparisonResult),
 }
 
 impl From<Kind> for ResultFile {
@@ -85,6 +91,12 @@ impl From<&Tuning> for ResultFile {
 impl From<&[Fidelity]> for ResultFile {
     fn from(pairs: &[Fidelity]) -> Self {
         Kind::Fidelity(FidelityResult::new(pairs)).into()
+    }
+}
+
+impl From<&Comparison> for ResultFile {
+    fn from(comparison: &Comparison) -> Self {
+        Kind::Comparison(comparison.into()).into()
     }
 }
 

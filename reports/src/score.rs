@@ -23,6 +23,7 @@ pub use incident::{Detection, IncidentScore};
 pub use remedy::{Effect, RemedyScore};
 pub use routing::Routed;
 pub use standing::Standing;
+pub(crate) use summary::right_pages;
 pub use summary::{Called, Scorecard, Summary};
 
 use crate::alertmanager::{Sent, notify};

@@ -15,11 +15,13 @@ mod row;
 pub use card::{
     AlertOn, AlertTrials, CauseTrials, Detections, IncidentTrials, ScenarioTrials, TrialCard,
 };
+pub(crate) use estimate::Tally;
 pub use estimate::{Estimate, Method, Rate};
 
 use crate::waits::Waits;
 use crate::{DrillScore, Verdict};
 use row::Row;
+pub(crate) use row::is_false_in_quiet;
 use std::collections::BTreeMap;
 
 /// What is kept of many drills.

@@ -140,6 +140,7 @@ fn against_header(header: &Header, plan: &Plan) -> Vec<Disagreement> {
         &header.benign,
         &meant.benign,
     );
+    same("the list of gates", &header.gates, &meant.gates);
     let queues: Vec<&str> = plan
         .queues
         .iter()

@@ -419,6 +419,7 @@ fn header(plan: &Plan, rules: Option<&Rules>, engine: &EngineFacts) -> Header {
         steps: steps.collect(),
         incidents: incidents.collect(),
         benign: benign.collect(),
+        gates: plan.gates.iter().map(ToString::to_string).collect(),
         environment: engine.environment.clone(),
     }
 }

@@ -61,6 +61,7 @@ use firedrill_asynq::rng;
 use firedrill_asynq::settings::{
     DEFAULT_MAX_RETRY, HEARTBEAT_INTERVAL_MS, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS,
 };
+use firedrill_reports::gate::Gate;
 use firedrill_reports::record::Wanted;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,9 @@ pub struct Plan {
     pub incidents: Vec<Incident>,
     /// Windows in which every page is a false alarm.
     pub benign: Vec<Window>,
+    /// What its drills must come to, beyond what every drill must.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
 }
 
 form! {

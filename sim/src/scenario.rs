@@ -1,5 +1,6 @@
 //! A scenario as written: strict YAML, every problem with its place, all at once.
 
+mod gates;
 mod print;
 mod resolve;
 pub mod schema;
@@ -15,6 +16,8 @@ use crate::form::{spotted, text, truth, whole, within};
 use crate::plan::{Plan, QueuePlan, ResourcePlan, Start, TaskPlan, WorkerPlan};
 use crate::remedy::Remedy;
 use firedrill_detector::yaml::{Position, Problem, Problems, parse};
+use firedrill_reports::gate::Gate;
+use gates::gates;
 use timeline::{StepShape, Until};
 
 pub use crate::form::At;
@@ -83,6 +86,8 @@ form! {
         incidents: Vec<Spotted<Incident>> = list("incident", spotted::<Incident>()), if_any;
         /// Windows in which every page is a false alarm.
         benign: Vec<Benign> = list("benign window", within::<Benign>()), if_any;
+        /// What its drills must come to, beyond what every drill must: `firedrill help gates` says how that is written.
+        gates: Vec<Gate> = gates(), if_any;
     }
 }
 
@@ -232,15 +237,18 @@ impl Scenario {
         &self.family.value
     }
 
+    /// Causes of its incidents, in order.
+    pub fn causes(&self) -> impl Iterator<Item = &str> {
+        self.incidents
+            .iter()
+            .map(|incident| incident.cause.value.as_str())
+    }
+
     /// What it can be chosen by: its family, the causes of its incidents, and the tags it names. Each once.
     #[must_use]
     pub fn tags(&self) -> Vec<String> {
-        let causes = self
-            .incidents
-            .iter()
-            .map(|incident| incident.cause.value.as_str());
         let all = std::iter::once(self.family())
-            .chain(causes)
+            .chain(self.causes())
             .chain(self.tags.iter().map(String::as_str));
         let mut tags: Vec<String> = Vec::new();
         for tag in all {

@@ -2,7 +2,7 @@
 
 use super::common::seed;
 use super::pace::{jobs, speed};
-use super::{Delivery, Jobs, Memory, Routing, Rules, Server, Span, Speed, World};
+use super::{Delivery, Gates, Jobs, Memory, Routing, Rules, Server, Span, Speed, World};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -64,6 +64,9 @@ pub struct Run {
     /// Report only: missed incidents and false alarms do not fail the command
     #[arg(long)]
     pub no_gate: bool,
+    /// Gates.
+    #[command(flatten)]
+    pub gates: Gates,
     /// Print the scorecard as JSON
     #[arg(long)]
     pub json: bool,

@@ -19,6 +19,8 @@ pub enum ExportKind {
     Promtool(ExportPromtool),
     /// All samples as OpenMetrics text, which `promtool tsdb create-blocks-from openmetrics` takes
     Openmetrics(ExportOpenmetrics),
+    /// A Grafana dashboard over those samples: the condition of every alert, and every metric
+    Grafana(ExportOpenmetrics),
     /// Samples, or changes of alerts, as comma-separated values
     Csv(ExportCsv),
 }
@@ -34,7 +36,7 @@ pub struct ExportPromtool {
     pub out: PathBuf,
 }
 
-/// `export openmetrics`.
+/// `export openmetrics`, `export grafana`.
 #[derive(Debug, Args)]
 pub struct ExportOpenmetrics {
     /// A record, or the directory that holds it

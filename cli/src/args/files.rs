@@ -121,6 +121,8 @@ pub enum SchemaOf {
     Scenario,
     /// `result.json`, which is also what `--json` prints of drills, trials, searches, comparisons and checks
     Result,
+    /// A file for --gate
+    Gates,
 }
 
 /// `faults`.

@@ -1,6 +1,6 @@
 //! What looks at recorded drills: `score`, `report`.
 
-use super::{Delivery, Dialect, Routing};
+use super::{Delivery, Dialect, Gates, Routing};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -44,6 +44,9 @@ pub struct Score {
     /// Missed incidents and false alarms do not fail the command
     #[arg(long)]
     pub no_gate: bool,
+    /// Gates.
+    #[command(flatten)]
+    pub gates: Gates,
     /// Print the scorecard as JSON
     #[arg(long)]
     pub json: bool,

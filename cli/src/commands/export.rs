@@ -7,9 +7,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs::{self, Paging};
 use crate::terminal::Terminal;
-use firedrill_reports::export::{csv, openmetrics, promtool};
+use firedrill_reports::export::{csv, grafana, openmetrics, promtool};
 use firedrill_reports::record::RuleText;
 use firedrill_reports::{Record, Replay};
+use firedrill_sim::agreement;
 use firedrill_sim::files::{self, shown};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -24,6 +25,20 @@ pub fn run(args: &Export, terminal: &Terminal) -> Result<Exit, Failure> {
         ExportKind::Openmetrics(args) => {
             let text = openmetrics::openmetrics(&record(&args.run)?);
             spares(&args.out, [&args.run].into_iter())?;
+            put(&args.out, &text, terminal)?;
+        }
+        ExportKind::Grafana(args) => {
+            let record = record(&args.run)?;
+            spares(&args.out, [&args.run].into_iter())?;
+            let header = &record.header;
+            let world = agreement::planned(header).map_err(Failure::usage)?.world;
+            let known = inputs::world::surroundings(&world, header.scrape_interval_ms, 1);
+            let (rules, _) = inputs::pack(
+                header.rules.clone(),
+                header.reading,
+                &Paging::new(&[], None),
+            )?;
+            let text = grafana::grafana(&record, &rules.set, &known);
             put(&args.out, &text, terminal)?;
         }
         ExportKind::Csv(args) => {

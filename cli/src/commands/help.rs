@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::terminal::Terminal;
 use clap::CommandFactory;
 use firedrill_detector::yaml::closest;
+use firedrill_reports::gate;
 
 /// What to try first.
 pub const WELCOME: &str = include_str!("help/welcome.txt");
@@ -21,6 +22,10 @@ pub fn help(args: &Help, terminal: &Terminal) -> Result<Exit, Failure> {
         terminal.plain_result(SCORECARD);
         return Ok(Exit::Passed);
     }
+    if args.about == ["gates"] {
+        terminal.plain_result(&gate::help());
+        return Ok(Exit::Passed);
+    }
     let mut command = Cli::command();
     command.build();
     let mut command = &mut command;
@@ -30,12 +35,15 @@ pub fn help(args: &Help, terminal: &Terminal) -> Result<Exit, Failure> {
             .map(|sub| sub.get_name().to_owned())
             .collect();
         let Some(found) = names.iter().position(|name| name == word) else {
-            let known = names.iter().map(String::as_str).chain(["scorecard"]);
+            let known = names
+                .iter()
+                .map(String::as_str)
+                .chain(["scorecard", "gates"]);
             let close = closest(word, known);
             let close = close.map_or(String::new(), |close| format!("did you mean `{close}`? "));
             return Err(Failure::usage(format!(
                 "there is no help on `{word}`\n    {close}there is help on every command (`firedrill help` lists them), \
-                 and on `scorecard`"
+                 and on `scorecard` and `gates`"
             )));
         };
         command = command

@@ -1,6 +1,7 @@
 //! `firedrill run`: drills side by side, one scorecard, one report.
 
 use crate::args::{Engine, Run, Speed};
+use crate::commands::gates::Gates;
 use crate::commands::score;
 use crate::commands::score::Scored;
 use crate::drills::live::{self, AllEnded, Job, LiveSet};
@@ -8,10 +9,12 @@ use crate::drills::simulate;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs;
+use crate::inputs::results::FIGURES_FILE;
 use crate::terminal::Terminal;
 use firedrill_detector::RuleSet;
+use firedrill_reports::figures::Results;
 use firedrill_reports::pack::RulePack;
-use firedrill_reports::{Replay, ScoreParams, Scorecard, document, render, score_drill};
+use firedrill_reports::{Replay, ScoreParams, Scorecard, Verdict, document, render, score_drill};
 use firedrill_sim::files::{self, Fresh, LATEST, shown};
 use firedrill_sim::plan::Plan;
 use std::io;
@@ -47,6 +50,9 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         terminal,
     )?;
     inputs::bounded(&rules, &plans)?;
+    let mut gates = Gates::read(&args.gates, args.no_gate, terminal)?;
+    let files = named.scenarios.iter().map(|source| source.name.clone());
+    gates.plans(plans.iter().cloned().zip(files), "live")?;
     let live = LiveSet {
         speed: args.speed,
         jobs: args.jobs,
@@ -54,14 +60,15 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         rules,
         pack,
     };
-    let (set, jobs) = RunSet::new(args, SystemTime::now(), &plans)?;
+    let (mut set, jobs) = RunSet::new(args, SystemTime::now(), &plans, gates)?;
     let ended = live.run(jobs, terminal)?;
-    finish(&set, &live.rules.set, &live.pack, ended, terminal)
+    finish(&mut set, &live.rules.set, &live.pack, ended, terminal)
 }
 
 /// What all drills of one command share.
 pub(crate) struct RunSet<'a> {
     args: &'a Run,
+    gates: Gates,
     started: SystemTime,
     /// Those of the drills; they go again where a drill was never begun, and before the one they are all in.
     _drills: Vec<Fresh>,
@@ -78,6 +85,7 @@ impl<'a> RunSet<'a> {
         args: &'a Run,
         now: SystemTime,
         plans: &[Plan],
+        gates: Gates,
     ) -> Result<(Self, Vec<Job>), Failure> {
         let stamp = live::stamp(now);
         for (index, plan) in plans.iter().enumerate() {
@@ -104,6 +112,7 @@ impl<'a> RunSet<'a> {
         }
         let set = Self {
             args,
+            gates,
             started: now,
             dir,
             _drills: drills,
@@ -120,7 +129,7 @@ pub(crate) fn fresh(parent: &Path, name: &str) -> Result<Fresh, Failure> {
 
 /// Scores what was recorded, prints, writes the reports, and decides the exit code.
 pub(crate) fn finish(
-    set: &RunSet<'_>,
+    set: &mut RunSet<'_>,
     rules: &RuleSet,
     pack: &RulePack,
     ended: AllEnded,
@@ -158,15 +167,30 @@ pub(crate) fn finish(
     let all: Vec<&Scored> = scored.iter().map(|(_, scored)| scored).collect();
     score::explain(&mut card, &all);
     score::call(&mut card, &all);
+    // Of drills that there are not, nothing can be said.
+    let mut exit = Exit::Passed;
     if !scored.is_empty() {
-        score::print(&card, set.args.json, terminal)?;
+        let mut figures = Results::default();
+        match score::gated(&mut set.gates, &card, &all) {
+            Ok((gated, results)) => {
+                exit = Exit::of(gated.passes());
+                card.gated = Some(gated);
+                figures = results;
+            }
+            Err(failure) => also(&mut worst, failure),
+        }
+        score::print(&card, set.args.json, terminal);
         let whole = worst.is_none() && ended.signal.is_none();
-        match write_reports(set, &scored, &card, whole) {
+        match write_reports(set, &scored, (&card, &figures), whole) {
             Ok(written) => terminal.say(format_args!("report: {}", shown(&written))),
             Err(error) => also(
                 &mut worst,
                 Failure::environment(format!("cannot write the reports: {error}")),
             ),
+        }
+        let summary = render::markdown(&document::of_scorecard(&card, &[]));
+        if let Err(failure) = set.gates.write(card.gated.as_ref(), &summary, terminal) {
+            also(&mut worst, failure);
         }
     }
     if let Some(worst) = worst.take_if(|worst| worst.exit == Exit::CleanupIncomplete) {
@@ -179,10 +203,9 @@ pub(crate) fn finish(
         return Err(worst);
     }
     let seconds = set.started.elapsed().unwrap_or_default().as_secs();
-    let gate = score::exit_of(card.verdict());
-    let exit = score::ends(&card, set.args.no_gate);
-    terminal.say(match (gate, terminal.with_lost(exit)) {
-        (Exit::GateFailed, Exit::Passed) => {
+    let is_excused = set.args.no_gate && card.verdict() == Verdict::Failed;
+    terminal.say(match (is_excused, terminal.with_lost(exit)) {
+        (true, Exit::Passed) => {
             format!("took {seconds} s; the gate failed, and --no-gate was given: exit code 0")
         }
         (_, exit) => format!("took {seconds} s; exit code {}", exit as u8),
@@ -206,7 +229,7 @@ fn also(worst: &mut Option<Failure>, failure: Failure) {
 fn write_reports(
     set: &RunSet<'_>,
     scored: &[(PathBuf, Scored)],
-    card: &Scorecard,
+    (card, figures): (&Scorecard, &Results),
     whole: bool,
 ) -> io::Result<PathBuf> {
     for (path, scored) in scored {
@@ -234,6 +257,7 @@ fn write_reports(
     files::write(&html, &render::html(&document))?;
     files::write(&dir.join("result.json"), &render::json(&card.into()))?;
     files::write(&dir.join("summary.md"), &render::markdown(&document))?;
+    files::write(&dir.join(FIGURES_FILE), &figures.text())?;
     if whole {
         files::link(&set.args.out.join("sets").join(LATEST), set.dir.name())?;
     }

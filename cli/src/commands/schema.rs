@@ -3,7 +3,7 @@
 use crate::args::{Schema, SchemaOf};
 use crate::exit::Exit;
 use crate::terminal::Terminal;
-use firedrill_reports::result;
+use firedrill_reports::{gate, result};
 use firedrill_sim::scenario;
 
 /// Prints a schema.
@@ -12,6 +12,7 @@ pub fn run(args: &Schema, terminal: &Terminal) -> Exit {
     let schema = match args.of {
         SchemaOf::Scenario => scenario::schema::schema(),
         SchemaOf::Result => result::schema(),
+        SchemaOf::Gates => gate::file_schema(),
     };
     terminal.plain_result(&format!("{schema:#}\n"));
     Exit::Passed

@@ -2,8 +2,9 @@
 
 use crate::args;
 use crate::args::Score;
+use crate::commands::gates::Gates;
 use crate::exit::Exit;
-use crate::failure::Failure;
+use crate::failure::{Failure, both};
 use crate::inputs;
 use crate::inputs::{Named, Paging, Place};
 use crate::terminal::Terminal;
@@ -11,12 +12,14 @@ use firedrill_detector::RuleSet;
 use firedrill_reports::alertmanager::Config;
 use firedrill_reports::bounds;
 use firedrill_reports::cause::{self, Asked};
+use firedrill_reports::figures::{DrillFigures, Results};
+use firedrill_reports::gate::{Gate, Gated};
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::{AlertState, RuleReading, RuleText};
 use firedrill_reports::why::{RuleExplanation, RuleState};
 use firedrill_reports::{
-    DrillScore, Explainer, Explanation, Record, Replay, Scorecard, Verdict, document, render,
-    replay, score_drill,
+    DrillScore, Explainer, Explanation, Record, Replay, Scorecard, document, render, replay,
+    score_drill,
 };
 use firedrill_sim::agreement;
 use std::collections::BTreeSet;
@@ -27,11 +30,50 @@ use std::sync::Arc;
 /// # Errors
 /// When a record or rule file cannot be read.
 pub fn run(args: &Score, terminal: &Terminal) -> Result<Exit, Failure> {
-    let scored = scored(&args.judged, terminal)?;
+    let gates = Gates::read(&args.gates, args.no_gate, terminal);
+    let (mut gates, scored) = both(gates, scored(&args.judged, terminal))?;
+    for one in &scored {
+        let header = &one.record.header;
+        let own = header.gates.iter().map(|gate| gate.parse::<Gate>());
+        let own: Result<Vec<Gate>, _> = own.collect();
+        let own = own.map_err(|wrong| Failure::usage(wrong).about(&header.scenario))?;
+        gates.scenario(&header.scenario, &own)?;
+    }
     let mut card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
-    explain(&mut card, &scored.iter().collect::<Vec<_>>());
-    print(&card, args.json, terminal)?;
-    Ok(ends(&card, args.no_gate))
+    let all: Vec<&Scored> = scored.iter().collect();
+    explain(&mut card, &all);
+    let (gated, _) = gated(&mut gates, &card, &all)?;
+    let exit = Exit::of(gated.passes());
+    card.gated = Some(gated);
+    print(&card, args.json, terminal);
+    gates.write(
+        card.gated.as_ref(),
+        &render::markdown(&document::of_scorecard(&card, &[])),
+        terminal,
+    )?;
+    Ok(exit)
+}
+
+/// What gates make of scored drills, and the figures of these.
+pub(crate) fn gated(
+    gates: &mut Gates,
+    card: &Scorecard,
+    scored: &[&Scored],
+) -> Result<(Gated, Results), Failure> {
+    let (mut judge, mut results) = (gates.judge.clone(), Results::default());
+    for one in scored {
+        let figures = DrillFigures::new(&one.score);
+        judge.add(&figures);
+        results.add(&one.record.header, figures);
+        let incidents = one.record.header.incidents.iter();
+        gates.rules(
+            &one.rules,
+            &one.pack,
+            incidents.map(|incident| incident.cause.as_str()),
+        );
+    }
+    let gated = gates.gated(judge, &results, &card.dead)?;
+    Ok((gated, results))
 }
 
 /// A record, what rules made of it, and how that scores.
@@ -231,30 +273,11 @@ pub(crate) fn is_excused(rule: &RuleExplanation, rules: &RuleSet, pack: &RulePac
 }
 
 /// Prints a scorecard as asked.
-pub(crate) fn print(card: &Scorecard, json: bool, terminal: &Terminal) -> Result<(), Failure> {
+pub(crate) fn print(card: &Scorecard, json: bool, terminal: &Terminal) {
     if json {
         terminal.result(&render::json(&card.into()));
     } else {
         let document = document::of_scorecard(card, &[]);
         terminal.result(&render::terminal(&document, terminal.style()));
-    }
-    Ok(())
-}
-
-/// The exit code of a scorecard. Without the gate, what failed it is excused; a drill that proves nothing is not.
-pub(crate) fn ends(card: &Scorecard, no_gate: bool) -> Exit {
-    match exit_of(card.verdict()) {
-        Exit::GateFailed if no_gate && card.is_conclusive() => Exit::Passed,
-        Exit::GateFailed if no_gate => Exit::Inconclusive,
-        exit => exit,
-    }
-}
-
-/// The exit code of a verdict.
-pub(crate) fn exit_of(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Passed => Exit::Passed,
-        Verdict::Failed => Exit::GateFailed,
-        Verdict::Inconclusive => Exit::Inconclusive,
     }
 }

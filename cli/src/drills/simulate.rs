@@ -1,6 +1,7 @@
 //! `firedrill run --engine virtual`: one virtual drill of each scenario, or many with a seed each.
 
 use crate::args::Run;
+use crate::commands::gates::Gates;
 use crate::commands::run::{self, RunSet};
 use crate::commands::score;
 use crate::drills::live::{self, AllEnded, Ended, Job};
@@ -9,10 +10,15 @@ use crate::failure::Failure;
 use crate::failure::pasted;
 use crate::in_order;
 use crate::inputs;
+use crate::inputs::results::FIGURES_FILE;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
 use firedrill_detector::text::{counted, printable};
+use firedrill_reports::figures::{DrillFigures, Like, Results, lines};
+use firedrill_reports::gate::Judge;
 use firedrill_reports::pack::RulePack;
+use firedrill_reports::record::Header;
+use firedrill_reports::render::Style;
 use firedrill_reports::trials::{TrialCard, Trials};
 use firedrill_reports::why::{RuleExplanation, RuleState};
 use firedrill_reports::{
@@ -26,7 +32,8 @@ use firedrill_sim::files::{self, LATEST, shown};
 use firedrill_sim::plan::Plan;
 use firedrill_sim::scenario::{PlanOptions, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
@@ -34,6 +41,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// What is kept of a drill among many, with room to spare: times, verdicts and counts, not names.
 const TRIAL_BYTES: u64 = 2 << 10;
+/// The same of its figures, where they are compared with a baseline.
+const FIGURES_BYTES: u64 = 32 << 10;
 /// Pause between progress lines.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
@@ -53,11 +62,18 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         terminal,
     )?;
     let seeded = Seeded::new(&scenarios, args.seed, args.trials)?;
+    let mut gates = Gates::read(&args.gates, args.no_gate, terminal)?;
+    let first = inputs::each(&scenarios, |scenario| {
+        Ok((resolve(scenario, args.seed)?, scenario.file().to_owned()))
+    })?;
+    gates.plans(first, "virtual")?;
     let threads = threads(args.jobs.fixed(), seeded.len());
-    let kept = match args.trials {
-        1 => 0,
-        _ => (seeded.len() as u64).saturating_mul(TRIAL_BYTES),
+    let of_each = match (args.trials, gates.compares()) {
+        (1, _) => 0,
+        (_, false) => TRIAL_BYTES,
+        (_, true) => TRIAL_BYTES + FIGURES_BYTES,
     };
+    let kept = (seeded.len() as u64).saturating_mul(of_each);
     let check = |plan: Plan| {
         let estimate = Estimate::of(&plan, false);
         let checked = estimate.check(&plan.name, args.memory.max_memory.0, threads, kept);
@@ -68,10 +84,10 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut checked = (0..seeded.len()).map(|index| seeded.plan(index).and_then(check));
     if args.trials == 1 {
         let plans = checked.collect::<Result<Vec<Plan>, Failure>>()?;
-        return one_each(args, &rules, &pack, &plans, threads, terminal);
+        return one_each(args, (&rules, &pack, gates), &plans, threads, terminal);
     }
     checked.try_for_each(|plan| plan.map(drop))?;
-    many(args, &rules, &pack, &seeded, threads, terminal)
+    many(args, (&rules, &pack, gates), &seeded, threads, terminal)
 }
 
 /// Scenarios under as many seeds each, one after the other from the scenario's own. Plans are made when they are asked
@@ -185,13 +201,12 @@ pub(crate) fn on_all_cores<S: Sync, T: Send>(
 /// One drill of each scenario, with its record and report, as on the live engine.
 fn one_each(
     args: &Run,
-    rules: &Rules,
-    pack: &RulePack,
+    (rules, pack, gates): (&Rules, &RulePack, Gates),
     plans: &[Plan],
     threads: usize,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let (set, jobs) = RunSet::new(args, SystemTime::now(), plans)?;
+    let (mut set, jobs) = RunSet::new(args, SystemTime::now(), plans, gates)?;
     let signals = Signals::listen()?;
     let abort = signals.flag();
     terminal.started();
@@ -212,7 +227,7 @@ fn one_each(
     in_order::fold(jobs.len(), threads, &abort, &drill, &mut keep);
     let signal = signals.exit();
     run::finish(
-        &set,
+        &mut set,
         &rules.set,
         pack,
         AllEnded { drills, signal },
@@ -275,8 +290,7 @@ impl Kept {
 /// Many drills of each scenario: only what they come to is kept.
 fn many(
     args: &Run,
-    rules: &Rules,
-    pack: &RulePack,
+    (rules, pack, mut gates): (&Rules, &RulePack, Gates),
     seeded: &Seeded<'_>,
     threads: usize,
     terminal: &Terminal,
@@ -304,13 +318,19 @@ fn many(
         let record = drill::simulate(&plan, rules, options, false);
         let replay = Replay::recorded(&record);
         let score = score_drill(&record, &replay, pack, &ScoreParams::default());
-        Ok(score)
+        // Those of a scenario stand together.
+        let is_first = index % args.trials as usize == 0;
+        Ok((score, is_first.then_some(record.header)))
     };
+    let mut figures = Figures::create(dir.path(), &gates)?;
     let mut wrong: Option<Failure> = None;
-    let mut keep = |score: Result<DrillScore, Failure>| {
-        match score {
-            Ok(score) => kept.add(&score),
-            Err(failure) => wrong = wrong.take().or(Some(failure)),
+    let mut keep = |scored: Result<(DrillScore, Option<Header>), Failure>| {
+        let taken = scored.and_then(|(score, header)| {
+            kept.add(&score);
+            figures.add(&score, header.as_ref())
+        });
+        if let Err(failure) = taken {
+            wrong = wrong.take().or(Some(failure));
         }
         lines.tell(kept.drills);
     };
@@ -321,20 +341,27 @@ fn many(
     if let Some(exit) = signals.exit() {
         return Ok(exit);
     }
-    let card = kept.trials.card();
+    let (unfit, told) = unfit(&kept, args, (rules, pack), seeded, terminal.style())?;
+    let first = seeded.scenarios.iter().map(|(scenario, _)| *scenario);
+    for scenario in first {
+        gates.rules(&rules.set, pack, scenario.causes());
+    }
+    let mut card = kept.trials.card();
+    let (judge, new) = figures.finish()?;
+    let gated = gates.gated(judge, &new, &unfit)?;
+    let exit = Exit::of(gated.passes());
+    card.gated = Some(gated);
     print(&card, args.json, terminal);
     let written = write(dir.path(), &card)
         .and_then(|html| files::link(&all.join(LATEST), dir.name()).map(|()| html))
         .map_err(Failure::environment)?;
     terminal.say(format_args!("report: {}", shown(&written)));
-    let gate = match kept.worst.unwrap_or(Verdict::Inconclusive) {
-        Verdict::Passed => Exit::Passed,
-        Verdict::Failed => Exit::GateFailed,
-        Verdict::Inconclusive => Exit::Inconclusive,
-    };
-    let (unfit, told) = unfit(&kept, args, (rules, pack), seeded, terminal)?;
     terminal.say_rendered(&told);
-    let gate = if unfit { Exit::GateFailed } else { gate };
+    gates.write(
+        card.gated.as_ref(),
+        &render::markdown(&document::of_trials(&card)),
+        terminal,
+    )?;
     let seconds = started.elapsed().as_secs_f64();
     let again = kept.first_other.map_or(String::new(), |(scenario, seed)| {
         format!(
@@ -346,13 +373,67 @@ fn many(
         "{} drills in {seconds:.1} s{again}",
         kept.drills
     ));
-    Ok(match gate {
-        Exit::GateFailed if args.no_gate && kept.worst == Some(Verdict::Inconclusive) => {
-            Exit::Inconclusive
+    Ok(exit)
+}
+
+/// The figures of many drills, written as they come: what gates need of them is kept, and all of them only where they are compared.
+struct Figures {
+    path: PathBuf,
+    file: BufWriter<File>,
+    drills: usize,
+    judge: Judge,
+    compared: bool,
+    kept: Results,
+}
+
+impl Figures {
+    fn create(dir: &Path, gates: &Gates) -> Result<Self, Failure> {
+        let path = dir.join(FIGURES_FILE);
+        let file = File::create_new(&path).map_err(|error| cannot_write(&path, &error))?;
+        let mut figures = Self {
+            path,
+            file: BufWriter::new(file),
+            drills: 0,
+            judge: gates.judge.clone(),
+            compared: gates.compares(),
+            kept: Results::default(),
+        };
+        figures.put(&lines::begin())?;
+        Ok(figures)
+    }
+
+    /// Takes a drill in; `header`: of the first of its scenario.
+    fn add(&mut self, score: &DrillScore, header: Option<&Header>) -> Result<(), Failure> {
+        if let Some(header) = header {
+            let like = Like::new(header);
+            self.put(&lines::scenario(&header.scenario, &like))?;
+            self.kept.scenarios.insert(header.scenario.clone(), like);
         }
-        Exit::GateFailed if args.no_gate => Exit::Passed,
-        gate => gate,
-    })
+        let drill = DrillFigures::new(score);
+        self.put(&lines::drill(&drill))?;
+        self.drills += 1;
+        self.judge.add(&drill);
+        if self.compared {
+            self.kept.drills.push(drill);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, text: &str) -> Result<(), Failure> {
+        let written = self.file.write_all(text.as_bytes());
+        written.map_err(|error| cannot_write(&self.path, &error))
+    }
+
+    fn finish(mut self) -> Result<(Judge, Results), Failure> {
+        self.put(&lines::end(self.drills))?;
+        let flushed = self.file.flush();
+        flushed.map_err(|error| cannot_write(&self.path, &error))?;
+        Ok((self.judge, self.kept))
+    }
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::environment(format!("cannot write {}: {error}", shown(path)))
 }
 
 /// The command that runs one of the drills again, to be pasted.
@@ -386,18 +467,18 @@ fn again(args: &Run, rules: &Rules, (scenario, seed): (&str, u64), seeded: &Seed
     words.join(" ")
 }
 
-/// Whether rules that were silent in all drills cannot fire, as seen in one drill of each scenario, and what is to be said.
+/// Rules that were silent in all drills and cannot fire, as seen in one drill of each scenario, and what is to be said of them.
 fn unfit(
     kept: &Kept,
     args: &Run,
     (rules, pack): (&Rules, &RulePack),
     seeded: &Seeded<'_>,
-    terminal: &Terminal,
-) -> Result<(bool, String), Failure> {
+    style: Style,
+) -> Result<(Vec<String>, String), Failure> {
     let dead = kept.dead();
     let mut explainer = Explainer::of_the_silent(&rules.set, &kept.fired);
     if !kept.any_proves || explainer.is_idle() {
-        return Ok((false, String::new()));
+        return Ok((Vec::new(), String::new()));
     }
     for first in (0..seeded.len()).step_by(args.trials as usize) {
         let plan = seeded.plan(first)?;
@@ -415,12 +496,12 @@ fn unfit(
     };
     found.rules.retain(|rule| !in_others(rule));
     if found.rules.is_empty() {
-        return Ok((false, String::new()));
+        return Ok((Vec::new(), String::new()));
     }
     let names = |unfit: bool| {
         let rules = found.rules.iter().filter(|rule| rule.is_unfit() == unfit);
-        let names: BTreeSet<_> = rules.map(|rule| printable(&rule.name)).collect();
-        names.into_iter().collect::<Vec<_>>().join(", ")
+        let names: BTreeSet<_> = rules.map(|rule| rule.name.clone()).collect();
+        names.into_iter().collect::<Vec<String>>()
     };
     let (unfit, cut_short) = (names(true), names(false));
     let mut told = String::new();
@@ -429,14 +510,12 @@ fn unfit(
         ("rules that cannot fire in drills this short", &cut_short),
     ] {
         if !names.is_empty() {
-            told.push_str(&format!("{what}: {names}\n"));
+            let names: Vec<_> = names.iter().map(|name| printable(name)).collect();
+            told.push_str(&format!("{what}: {}\n", names.join(", ")));
         }
     }
-    told.push_str(&render::terminal(
-        &document::of_explanation(&found),
-        terminal.style(),
-    ));
-    Ok((!unfit.is_empty(), told))
+    told.push_str(&render::terminal(&document::of_explanation(&found), style));
+    Ok((unfit, told))
 }
 
 fn print(card: &TrialCard, json: bool, terminal: &Terminal) {

@@ -1,6 +1,8 @@
 //! `firedrill export`: what it writes, in the hands of the tools it is for.
 
 use crate::support::{firedrill, need};
+use firedrill_detector::{Compat, promql};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -198,4 +200,67 @@ fn rule_files_of_one_name_do_not_take_each_others_place() {
         said.contains("two rule files would both be jobs.yml"),
         "{said}"
     );
+}
+
+/// Grafana's own schema of dashboards is no file that can be had here; what its importer and its grid need is looked at one by
+/// one, and every query is one that has series in the drill.
+#[test]
+fn a_drill_becomes_a_dashboard_all_of_whose_queries_have_data() {
+    let dir = drilled();
+    run(
+        dir.path(),
+        &[
+            "export",
+            "grafana",
+            "runs/worker-crash-all/latest",
+            "-o",
+            "dashboard.json",
+        ],
+    );
+    let text = fs::read_to_string(dir.path().join("dashboard.json")).unwrap();
+    let board: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(
+        board["schemaVersion"].as_u64() >= Some(36) && board["uid"].as_str().unwrap().len() <= 40
+    );
+    assert_eq!(board["templating"]["list"][0]["type"], "datasource");
+    assert!(board["time"]["from"].as_str() < board["time"]["to"].as_str());
+
+    let csv = run(
+        dir.path(),
+        &["export", "csv", "runs/worker-crash-all/latest"],
+    );
+    let samples = String::from_utf8(csv.stdout).unwrap();
+    let recorded = ["job:failures:rate5m"];
+    let mut ids = BTreeSet::new();
+    let mut taken = BTreeSet::new();
+    let (mut queries, mut alerts) = (0, 0);
+    for panel in board["panels"].as_array().unwrap() {
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{panel}");
+        let place = |side: &str| panel["gridPos"][side].as_u64().unwrap();
+        assert!(place("w") > 0 && place("x") + place("w") <= 24, "{panel}");
+        for x in place("x")..place("x") + place("w") {
+            for y in place("y")..place("y") + place("h") {
+                assert!(taken.insert((x, y)), "two panels in one place: {panel}");
+            }
+        }
+        assert!(["text", "row", "timeseries"].contains(&panel["type"].as_str().unwrap()));
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            let expr = target["expr"].as_str().unwrap();
+            let mut open = vec![promql::parse(expr, Compat::default()).unwrap()];
+            while let Some(part) = open.pop() {
+                if let promql::Expr::Selector(selector) = &part {
+                    let name = selector.name.as_deref().unwrap();
+                    let is_there = samples.contains(&format!("{name},"))
+                        || samples.contains(&format!("{name}{{"));
+                    assert!(is_there || recorded.contains(&name), "{name}: {expr}");
+                }
+                open.extend(part.children().into_iter().cloned());
+            }
+            queries += 1;
+            alerts +=
+                u32::from(["WorkersGone", "Failing"].contains(&panel["title"].as_str().unwrap()));
+        }
+    }
+    assert_eq!(alerts, 2);
+    assert!(queries > 10, "{queries}");
 }

@@ -20,6 +20,7 @@ mod fidelity;
 #[path = "../../../asynq/tests/it/inspector/filled.rs"]
 mod filled;
 mod forged;
+mod gates;
 mod given;
 mod ground_truth;
 mod home;
@@ -36,6 +37,7 @@ mod names;
 mod nodes;
 mod output;
 mod pages;
+mod pipeline;
 mod prometheus;
 mod reading;
 mod reaper;

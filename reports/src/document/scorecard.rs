@@ -3,7 +3,8 @@
 
 use super::words::{self, Named};
 use super::{
-    Block, Cell, Document, Facts, Finding, Table, Told, Tone, check, drill, next, routed, verdict,
+    Block, Cell, Document, Facts, Finding, Table, Told, Tone, check, drill, gates, next, routed,
+    verdict,
 };
 use crate::jsonl::Record;
 use crate::score::Called;
@@ -71,12 +72,14 @@ pub fn of_scorecard(card: &Scorecard, drills: &[Drill<'_>]) -> Document {
             .find(|known| drill::is_of(known, named.drill))?;
         Some(Block::Part(drill::part(known, named)))
     }));
-    Document {
+    let mut document = Document {
         title: "firedrill report".to_owned(),
         verdict: Some(verdict::verdict(card)),
         next: next::steps(card),
         blocks,
-    }
+    };
+    gates::put(card.gated.as_ref(), &mut document);
+    document
 }
 
 /// Rows are drills, columns are alerts.

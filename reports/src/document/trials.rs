@@ -2,7 +2,7 @@
 
 mod rows;
 
-use super::{Block, Document, Facts, Figure, Finding, Part, Table, Told, Tone, words};
+use super::{Block, Document, Facts, Figure, Finding, Part, Table, Told, Tone, gates, words};
 use crate::plot;
 use crate::trials::{AlertTrials, IncidentTrials, ScenarioTrials, TrialCard};
 use rows::{alert, causes, harmless, incidents, rate, share, waits};
@@ -38,12 +38,14 @@ pub fn of_trials(card: &TrialCard) -> Document {
             .enumerate()
             .map(|(index, one)| detections(one, index)),
     );
-    Document {
+    let mut document = Document {
         title: "firedrill trials".to_owned(),
         verdict: None,
         next: Vec::new(),
         blocks,
-    }
+    };
+    gates::put(card.gated.as_ref(), &mut document);
+    document
 }
 
 /// A scenario's charts, one for each incident: how soon how many of its drills were detected.

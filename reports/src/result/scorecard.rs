@@ -4,6 +4,7 @@ mod drill;
 mod summary;
 
 use super::check::Rules;
+use super::gates::GatesResult;
 use crate::score::Called;
 use crate::{Scorecard, Verdict};
 use drill::Drill;
@@ -35,6 +36,9 @@ pub(super) struct ScorecardResult {
     diagnosis: Option<Rules>,
     /// What incidents of each cause were called by their symptoms.
     causes: Vec<Cause>,
+    /// What gates came to; left out where nobody asked for any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gates: Option<GatesResult>,
 }
 
 /// What it came to.
@@ -94,6 +98,7 @@ impl ScorecardResult {
             always_firing: card.always_firing.clone(),
             diagnosis: card.diagnosis.as_ref().map(Rules::from),
             causes: card.called.iter().map(Cause::from).collect(),
+            gates: card.gated.as_ref().map(GatesResult::from),
         }
     }
 }

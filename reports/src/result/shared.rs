@@ -11,6 +11,28 @@ pub(crate) fn seconds(ms: i64) -> f64 {
     ms as f64 / 1e3
 }
 
+/// What was asked of a run.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Passes {
+    /// It holds.
+    Passed,
+    /// It does not.
+    Failed,
+    /// Nobody can tell.
+    Inconclusive,
+}
+
+impl From<Option<bool>> for Passes {
+    fn from(passes: Option<bool>) -> Self {
+        match passes {
+            Some(true) => Self::Passed,
+            Some(false) => Self::Failed,
+            None => Self::Inconclusive,
+        }
+    }
+}
+
 /// What an incident deserves.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

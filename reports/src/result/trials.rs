@@ -1,5 +1,6 @@
 //! Trials for machines.
 
+use super::gates::GatesResult;
 use super::seconds;
 use super::shared::{Deserves, Waits};
 use crate::score::stats::Latencies;
@@ -28,6 +29,9 @@ pub(super) struct TrialsResult {
     /// Over all scenarios.
     alerts: Vec<Alert>,
     causes: Vec<Cause>,
+    /// What gates came to; left out where nobody asked for any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gates: Option<GatesResult>,
 }
 
 /// The drills of one scenario.
@@ -183,6 +187,7 @@ impl TrialsResult {
             scenarios: card.scenarios.iter().map(Scenario::from).collect(),
             alerts: card.alerts.iter().map(Alert::from).collect(),
             causes: card.causes.iter().map(Cause::from).collect(),
+            gates: card.gated.as_ref().map(GatesResult::from),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! All drills together: shares from sums, intervals on every number.
 
+use crate::gate::Gated;
 use crate::pack::Role;
 use crate::record::Wanted;
 use crate::score::judge::{Class, Judged, Outcome};
@@ -32,6 +33,8 @@ pub struct Scorecard {
     pub always_firing: Vec<String>,
     /// What incidents of each cause were called when somebody was told of them first, if somebody has asked.
     pub called: Vec<Called>,
+    /// What gates came to, if there are any.
+    pub gated: Option<Gated>,
 }
 
 /// Incidents of one cause that were called the same.
@@ -123,6 +126,7 @@ impl Scorecard {
             cut_short: Vec::new(),
             diagnosis: None,
             called: Vec::new(),
+            gated: None,
             summary: Summary::new(&drills, Wanted::Page),
             tickets: has_tickets.then(|| Summary::new(&drills, Wanted::Ticket)),
             never_fired: names(conclusive(&drills), |all| {
@@ -235,7 +239,6 @@ impl Summary {
         let detected = count(&[Outcome::Early, Outcome::OnTime, Outcome::Late]);
         let sent = Sent::new(&drills, wanted);
         let wrong = sent.of(&[Class::False, Class::BenignFalse, Class::Standing]);
-        let mistaken = sent.of(&[Class::Misattributed]);
         let right = sent.of(&[Class::Hit]);
         let pages = Pages::new(&drills, wanted);
         let time = |drill: &DrillScore| match wanted {
@@ -258,7 +261,10 @@ impl Summary {
             recall: Share::new(detected, total),
             recall_lenient: Share::new(detected + count(&[Outcome::Masked]), total),
             recall_at_deadline: Share::new(count(&[Outcome::Early, Outcome::OnTime]), total),
-            precision: Share::new(right, right + wrong + mistaken),
+            precision: {
+                let (right, judged) = sent.right_of_judged();
+                Share::new(right, judged)
+            },
             precision_lenient: Share::new(right, right + wrong),
             useful_pages: Share::new(detected.min(pages.all), pages.all),
             top1: top1(&[Role::Expected]),
@@ -313,6 +319,15 @@ struct Sent {
 
 impl Sent {
     fn new(drills: &[&DrillScore], wanted: Wanted) -> Self {
+        Self::of_those(drills, wanted, |_| true)
+    }
+
+    /// Only of episodes that `are_meant`.
+    fn of_those(
+        drills: &[&DrillScore],
+        wanted: Wanted,
+        are_meant: impl Fn(&Judged) -> bool,
+    ) -> Self {
         let mut sent = Self {
             classes: Vec::new(),
             over_escalated: 0,
@@ -329,10 +344,9 @@ impl Sent {
                     && seen(Wanted::Ticket)
                     && !seen(Wanted::Page)
             };
-            let scored = drill
-                .episodes
-                .iter()
-                .filter(|judged| !matches!(judged.class, Class::Ignored | Class::Unsent));
+            let scored = drill.episodes.iter().filter(|judged| {
+                are_meant(judged) && !matches!(judged.class, Class::Ignored | Class::Unsent)
+            });
             for judged in scored {
                 match (wanted, judged.page) {
                     (Wanted::Page, true) if for_ticket(judged) => sent.over_escalated += 1,
@@ -358,6 +372,24 @@ impl Sent {
     fn all(&self) -> u64 {
         self.classes.len() as u64 + self.over_escalated
     }
+
+    /// Those that were right, and those that were right or wrong.
+    fn right_of_judged(&self) -> (u64, u64) {
+        let right = self.of(&[Class::Hit]);
+        let wrong = self.of(&[
+            Class::False,
+            Class::BenignFalse,
+            Class::Standing,
+            Class::Misattributed,
+        ]);
+        (right, right + wrong)
+    }
+}
+
+/// Pages of a drill that were right, and those that were right or wrong: of one alert, or of all.
+pub(crate) fn right_pages(drill: &DrillScore, alert: Option<&str>) -> (u64, u64) {
+    let is_meant = |judged: &Judged| alert.is_none_or(|alert| judged.episode.alert == alert);
+    Sent::of_those(&[drill], Wanted::Page, is_meant).right_of_judged()
 }
 
 /// How many pages, or tickets, there were: notifications where an Alertmanager file says what is sent, of pages alone; else

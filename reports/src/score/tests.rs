@@ -68,6 +68,7 @@ impl Paper {
             plan: String::new(),
             incidents: Vec::new(),
             benign: Vec::new(),
+            gates: Vec::new(),
             environment: BTreeMap::new(),
         };
         let footer = Line::Footer {

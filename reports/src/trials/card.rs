@@ -4,6 +4,7 @@ mod sums;
 
 pub(super) use sums::card;
 
+use crate::gate::Gated;
 use crate::record::Wanted;
 use crate::score::stats::{Latencies, Latency};
 use crate::trials::estimate::{Estimate, Method, Rate, Tally};
@@ -36,6 +37,8 @@ pub struct TrialCard {
     pub false_pages: Option<Rate>,
     /// Harmless windows with a page.
     pub trips: Option<Estimate>,
+    /// What gates came to, if there are any.
+    pub gated: Option<Gated>,
 }
 
 /// The drills of one scenario.

@@ -76,12 +76,12 @@ impl Rate {
 }
 
 /// Counts by seed: how many, of how many (or in how many milliseconds).
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tally(BTreeMap<u64, (u64, u64)>);
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Tally(BTreeMap<u64, (u64, u64)>);
 
 impl Tally {
     /// Adds `count` of `of` to a seed.
-    pub(super) fn add(&mut self, seed: u64, count: u64, of: u64) {
+    pub(crate) fn add(&mut self, seed: u64, count: u64, of: u64) {
         let (counted, all) = self.0.entry(seed).or_default();
         *counted += count;
         *all += of;
@@ -105,7 +105,7 @@ impl Tally {
     }
 
     /// The share, or nothing when there is nothing to have a share of. One case a seed: Wilson. Several: resampled seeds.
-    pub(super) fn share(&self) -> Option<Estimate> {
+    pub(crate) fn share(&self) -> Option<Estimate> {
         let (clusters, count, of) = self.clusters();
         let naive = Share::new(count, of)?.wilson();
         let is_independent = clusters.iter().all(|cluster| cluster.of <= 1);
@@ -130,7 +130,7 @@ impl Tally {
 
     /// The rate, where `of` are milliseconds, or nothing without any. At most one event a seed: Garwood. Several:
     /// resampled seeds.
-    pub(super) fn rate(&self) -> Option<Rate> {
+    pub(crate) fn rate(&self) -> Option<Rate> {
         let (clusters, count, exposure_ms) = self.clusters();
         if exposure_ms == 0 {
             return None;

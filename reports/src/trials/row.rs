@@ -219,7 +219,7 @@ impl Sighting {
 }
 
 /// Whether an episode is a false alarm of quiet time; those of harmless events are counted by the event.
-fn is_false_in_quiet(drill: &DrillScore, judged: &Judged) -> bool {
+pub(crate) fn is_false_in_quiet(drill: &DrillScore, judged: &Judged) -> bool {
     match judged.class {
         Class::False => true,
         Class::BenignFalse | Class::Standing => !drill.is_in_event(judged.episode.start_ms),

@@ -4,6 +4,7 @@ mod alertmanager;
 mod cards;
 mod compat;
 mod fidelity;
+mod figures;
 mod properties;
 mod record;
 mod render;

@@ -122,6 +122,7 @@ fn header(story: Story, minutes: i64) -> Header {
             Story::Night => vec![window(1_800_000)],
             _ => Vec::new(),
         },
+        gates: Vec::new(),
         environment: BTreeMap::from([("redis".to_owned(), "redis-server".to_owned())]),
     }
 }

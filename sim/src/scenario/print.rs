@@ -51,6 +51,7 @@ impl Scenario {
                 .map(|written| Spotted::nowhere(incident(plan, written)))
                 .collect(),
             benign: plan.benign.iter().map(window).collect(),
+            gates: plan.gates.clone(),
         }
     }
 }

@@ -116,6 +116,7 @@ impl Resolver<'_> {
             remedies,
             incidents,
             benign,
+            gates: scenario.gates.clone(),
         };
         if self.problems.is_empty() {
             self.contents(&plan);

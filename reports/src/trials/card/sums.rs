@@ -45,6 +45,7 @@ pub(in crate::trials) fn card(trials: &Trials) -> TrialCard {
         (!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64)
     };
     TrialCard {
+        gated: None,
         trials: rows.len() as u64,
         inconclusive: scenarios.iter().map(|scenario| scenario.inconclusive).sum(),
         seeds: rows

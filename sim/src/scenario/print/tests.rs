@@ -156,6 +156,8 @@ fn worker() -> impl Strategy<Value = String> {
 fn timeline() -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         "benign: [{ what: a lull, at: 20m }]",
+        "benign: [{ what: a lull, at: 20m }]\n\
+         gates: { jobs_lost: [count == 0, max < 1], 'detect_seconds{alert=\"X: y\"}': p(99.9) <= baseline * 1.1 }",
         "timeline: [{ at: 30m, fault: handler.slow, factor: 6.5, until: { at: 60m } }]\n\
          incidents: [{ cause: slow-jobs, wanted: page, within: 6m }]",
         "timeline: [{ id: x, at: 30m, fault: worker.kill, select: all, until: end }, { at: 40m, fault: handler.fail, task: t0, share: 7% }]\n\

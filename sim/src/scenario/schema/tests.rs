@@ -4,6 +4,7 @@
 use super::*;
 use crate::scenario::tests::shipped;
 use firedrill_detector::yaml::{self, Node, Problems};
+use firedrill_reports::gate;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -120,4 +121,42 @@ fn what_is_refused_is_not_valid_by_it() {
         assert!(!problems_of(&text).is_empty(), "{text}");
     }
     assert_eq!(schema()["properties"]["seed"]["default"], json!(1));
+}
+
+/// What the reader of gates takes the schema takes, and a metric, an aggregation or a comparison that there is not, neither does.
+#[test]
+fn gates_have_a_schema_that_agrees_with_their_reader() {
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler
+        .add_resource("gates.json", gate::file_schema())
+        .unwrap();
+    let index = compiler.compile("gates.json", &mut schemas).unwrap();
+    for (text, fits) in [
+        ("gates: { jobs_lost: count == 0 }", true),
+        ("gates: { jobs_lost: [count==0, 'max<1'] }", true),
+        (
+            "gates: { 'detect_seconds{alert=~\"A|B\"}': p(99.9) <= baseline * 1.1 }",
+            true,
+        ),
+        (
+            "known: [{ alert: X, reason: a, until: '2027-01-31' }]",
+            true,
+        ),
+        ("gates: { jobs_lots: count == 0 }", false),
+        ("gates: { jobs_lost: cuont == 0 }", false),
+        ("gates: { jobs_lost: count = 0 }", false),
+        ("gates: { jobs_lost: [] }", false),
+        (
+            "known: [{ alert: X, incident: deadlock, reason: a, until: '2027-01-31' }]",
+            false,
+        ),
+        ("known: [{ alert: X, until: '2027-01-31' }]", false),
+        ("gate: {}", false),
+    ] {
+        let mut problems = Problems::new("gate.yml");
+        let node = yaml::parse(text, &mut problems).unwrap();
+        let is_valid = schemas.validate(&as_json(&node), index).is_ok();
+        let is_read = gate::GateFile::parse("gate.yml", text).is_ok();
+        assert_eq!((is_valid, is_read), (fits, fits), "{text}");
+    }
 }

@@ -1,0 +1,244 @@
+//! Gates, known failures and baselines, with the real binary on simulated drills.
+
+use crate::support::said;
+use std::fs;
+use std::path::Path;
+
+fn written(dir: &Path, file: &str, text: &str) {
+    fs::write(dir.join(file), text).unwrap();
+}
+
+/// Runs words, and expects this exit code.
+#[track_caller]
+fn ends(dir: &Path, code: i32, words: &str) -> (String, String) {
+    let words: Vec<&str> = words.split(' ').collect();
+    let (found, out, err) = said(dir, &words);
+    assert_eq!(found, Some(code), "{words:?}: {out}{err}");
+    (out, err)
+}
+
+#[test]
+fn gates_hold_beside_what_always_fails_a_drill_and_known_failures_excuse_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    written(
+        dir,
+        "gate.yml",
+        "gates:
+  jobs_lost: count == 0
+  jobs_enqueued: count > 1000
+  detect_seconds{alert=\"JobFailureRateCritical\"}: p(95) < 5m
+",
+    );
+    let run = "run -q --engine virtual retry-storm-dependency-down worker-crash-all";
+    let (out, _) = ends(dir, 1, &format!("{run} --gate gate.yml"));
+    assert!(out.contains("✓ jobs_lost: count == 0: 0"), "{out}");
+    assert!(
+        out.contains("3 of 3 gates held, and something else fails"),
+        "{out}"
+    );
+    ends(dir, 0, &format!("{run} --gate gate.yml --no-gate"));
+
+    written(
+        dir,
+        "known.yml",
+        "known: [{ incident: worker-crashed, reason: no rule yet, until: 9999-12-31 }]",
+    );
+    let (out, _) = ends(dir, 0, &format!("{run} --gate gate.yml,known.yml"));
+    assert!(
+        out.contains("~ worker-crash-all: nobody was told of worker-crashed"),
+        "{out}"
+    );
+    // A gate is no less one without the other.
+    written(dir, "strict.yml", "gates: { jobs_enqueued: count == 0 }");
+    ends(
+        dir,
+        1,
+        &format!("{run} --gate strict.yml,known.yml --no-gate"),
+    );
+    // What nobody fails is said.
+    let (out, _) = ends(
+        dir,
+        0,
+        "score -q --gate known.yml --rules firedrill runs/worker-crash-all/latest",
+    );
+    assert!(
+        out.contains("! known.yml:1: incident worker-crashed does not fail any more"),
+        "{out}"
+    );
+    written(
+        dir,
+        "expired.yml",
+        "known: [{ incident: worker-crashed, reason: no rule yet, until: 2020-01-01 }]",
+    );
+    let (out, _) = ends(
+        dir,
+        1,
+        "score -q --gate expired.yml runs/worker-crash-all/latest",
+    );
+    assert!(
+        out.contains("known only until 2020-01-01: no rule yet"),
+        "{out}"
+    );
+    let (out, _) = ends(
+        dir,
+        1,
+        "score --json --gate expired.yml runs/worker-crash-all/latest",
+    );
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["gates"]["verdict"], "failed");
+    assert_eq!(json["gates"]["failings"][0]["name"], "worker-crashed");
+}
+
+#[test]
+fn gates_of_a_scenario_are_about_its_drills_and_stand_in_its_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (scenario, _) = ends(dir, 0, "show healthy");
+    let gates = "gates:\n  jobs_lost: count == 0\n  jobs_enqueued: [count < 10, min > 0]\n";
+    written(dir, "own.yaml", &(scenario + gates));
+    let (out, _) = ends(dir, 1, "run -q --engine virtual ./own.yaml");
+    assert!(
+        out.contains("✗ healthy: jobs_enqueued: count < 10: "),
+        "{out}"
+    );
+    assert!(out.contains("✓ healthy: jobs_enqueued: min > 0: "), "{out}");
+    let (out, _) = ends(dir, 1, "score -q runs/healthy/latest");
+    assert!(
+        out.contains("✗ healthy: jobs_enqueued: count < 10: "),
+        "{out}"
+    );
+    // A record says no other gates than its plan.
+    let record = dir.join("runs/healthy/latest/record.jsonl");
+    let text = fs::read_to_string(&record).unwrap();
+    let changed = text.replacen(
+        "\"jobs_enqueued: count < 10\"",
+        "\"jobs_enqueued: count < 9\"",
+        1,
+    );
+    assert_ne!(text, changed);
+    fs::write(&record, changed).unwrap();
+    ends(dir, 2, "score -q runs/healthy/latest");
+}
+
+#[test]
+fn trials_are_judged_and_compared_with_those_of_other_rules() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let (rules, _) = ends(dir, 0, "show runbook");
+    written(dir, "before.yml", &rules);
+    // One alert waits for ten minutes more.
+    let (head, tail) = rules.split_once("alert: JobFailureRateCritical").unwrap();
+    let slower = format!(
+        "{head}alert: JobFailureRateCritical{}",
+        tail.replacen("for: 2m", "for: 12m", 1)
+    );
+    written(dir, "after.yml", &slower);
+    written(
+        dir,
+        "gate.yml",
+        "gates: { 'detect_seconds{alert=\"JobFailureRateCritical\"}': max <= baseline * 1.1 }",
+    );
+    let run = "run -q --engine virtual --no-gate --trials 6 --out";
+    let (_, err) = ends(
+        dir,
+        2,
+        &format!("{run} x --rules before.yml --gate gate.yml retry-storm-dependency-down"),
+    );
+    assert!(
+        err.contains("gate.yml:1:") && err.contains("--baseline"),
+        "{err}"
+    );
+    ends(
+        dir,
+        0,
+        &format!("{run} base --rules before.yml retry-storm-dependency-down"),
+    );
+    let with = "--gate gate.yml --baseline base/trials/latest";
+    ends(
+        dir,
+        0,
+        &format!("{run} same --rules before.yml {with} retry-storm-dependency-down"),
+    );
+    let (out, _) = ends(
+        dir,
+        1,
+        &format!("{run} new --rules after.yml {with} retry-storm-dependency-down"),
+    );
+    assert!(out.contains("WORSE than the baseline"), "{out}");
+    assert!(
+        out.contains("✗ detect_seconds{alert=\"JobFailureRateCritical\"}: max <= baseline * 1.1"),
+        "{out}"
+    );
+
+    let (out, _) = ends(dir, 1, "compare base/trials/latest new/trials/latest");
+    assert!(
+        out.contains("WORSE") && out.contains("alert JobFailureRateCritical"),
+        "{out}"
+    );
+    ends(dir, 0, "compare new/trials/latest base/trials/latest");
+    let (out, _) = ends(
+        dir,
+        0,
+        "compare --json base/trials/latest same/trials/latest",
+    );
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let mut changes = json["figures"].as_array().unwrap().iter();
+    assert!(
+        changes.all(|row| row["change"] == "same" && row["seeds"] == 6),
+        "{out}"
+    );
+
+    // Other drills are refused before they are run.
+    let (_, err) = ends(
+        dir,
+        2,
+        &format!("{run} x --baseline base/trials/latest healthy"),
+    );
+    assert!(err.contains("no scenario in common"), "{err}");
+    let figures = dir.join("base/trials/latest/figures.jsonl");
+    let text = fs::read_to_string(&figures).unwrap();
+    fs::write(&figures, text.replacen("duration: ", "duration: 1", 1)).unwrap();
+    let (_, err) = ends(
+        dir,
+        2,
+        &format!("{run} x --baseline base/trials/latest retry-storm-dependency-down"),
+    );
+    assert!(err.contains("`duration` differs"), "{err}");
+    fs::write(&figures, &text[..text.len() / 2]).unwrap();
+    let (_, err) = ends(dir, 2, "compare base/trials/latest new/trials/latest");
+    assert!(
+        err.contains("figures.jsonl") && err.contains("cut off"),
+        "{err}"
+    );
+}
+
+#[test]
+fn records_are_a_baseline_too_and_few_seeds_prove_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    ends(dir, 1, "run -q --engine virtual worker-crash-all");
+    ends(
+        dir,
+        0,
+        "compare runs/worker-crash-all/latest runs/sets/latest",
+    );
+    ends(
+        dir,
+        0,
+        "run -q --engine virtual --no-gate --out other --rules firedrill worker-crash-all",
+    );
+    // What looks worse under one seed is not proven.
+    let (out, _) = ends(dir, 3, "compare other runs");
+    assert!(
+        out.contains("INCONCLUSIVE") && out.contains("common seeds"),
+        "{out}"
+    );
+}
+
+#[test]
+fn everything_a_gate_can_say_is_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, _) = ends(dir.path(), 0, "help gates");
+    insta::assert_snapshot!(out);
+}

@@ -1,0 +1,132 @@
+use super::*;
+use crate::figures::{Amount, DrillFigures, Metric, Point};
+use crate::gate::{GateFile, Judge};
+use quick_junit::Report;
+use std::collections::BTreeMap;
+
+/// What others may call an alert.
+const HOSTILE: &str = "<script>alert(1)</script>\u{1b}[31m%0A::error::\n|`&\"";
+
+fn drill(scenario: &str, conclusive: bool, failings: Vec<Failing>) -> DrillFigures {
+    let point = |metric, cause: &str, amount| Point {
+        metric: Metric::named(metric).unwrap(),
+        labels: match cause {
+            "" => BTreeMap::new(),
+            cause => [("cause".to_owned(), cause.to_owned())].into(),
+        },
+        amount,
+    };
+    DrillFigures {
+        scenario: scenario.into(),
+        seed: 1,
+        conclusive,
+        points: match conclusive {
+            true => vec![
+                point("alert_recall_by_deadline", "deadlock", Amount::Share(0, 1)),
+                point("detect_seconds", "deadlock", Amount::Seconds(None)),
+                point("jobs_lost", "", Amount::Count(2)),
+            ],
+            false => Vec::new(),
+        },
+        failings,
+    }
+}
+
+fn failing(wrong: Wrong, name: &str, scenario: &str) -> Failing {
+    Failing {
+        wrong,
+        name: name.into(),
+        scenario: scenario.into(),
+    }
+}
+
+/// A drill with failures, one that is known, and one that proves nothing.
+fn gated() -> (Gated, Places) {
+    let file = GateFile::parse(
+        "ci/gate, 1.yml",
+        "gates:\n  jobs_lost: count == 0\n  jobs_late: count == 0\n  alert_recall_by_deadline: value >= 0\nknown:\n- { incident: deadlock, reason: 'a | b <b>', until: 2027-01-31 }\n",
+    )
+    .unwrap();
+    let mut judge = Judge::default();
+    for (gate, at) in &file.gates {
+        judge.ask(gate.clone(), Some((file.file.clone(), *at)), None);
+    }
+    judge.add(&drill(
+        "storm",
+        true,
+        vec![
+            failing(Wrong::Missed, "deadlock", "storm"),
+            failing(Wrong::FalsePage, HOSTILE, "storm"),
+        ],
+    ));
+    judge.add(&drill("fog", false, Vec::new()));
+    judge.fail(Failing::unfit("Dead"));
+    let known: Vec<_> = file
+        .known
+        .iter()
+        .map(|known| (file.file.clone(), known.clone()))
+        .collect();
+    let places = Places {
+        alerts: vec![
+            (HOSTILE.into(), "alerts/a.yml".into(), 7),
+            ("Stuck".into(), "alerts/a.yml".into(), 9),
+        ],
+        expected: vec![("deadlock".into(), vec!["Stuck".into()])],
+        scenarios: vec![("storm".into(), "drills/storm.yaml".into())],
+    };
+    let gated = judge.judge(&known, None, "2026-12-01".parse().unwrap());
+    (gated, places)
+}
+
+#[test]
+fn what_fails_is_told_at_the_rule_that_is_wrong() {
+    let (gated, places) = gated();
+    let found = findings(&gated, &places);
+    let commands = github(&found);
+    // A command is a line, and what others wrote is never one.
+    assert!(
+        commands
+            .lines()
+            .all(|line| line.starts_with("::error ") || line.starts_with("::warning "))
+    );
+    assert_eq!(commands.lines().count(), found.len());
+    insta::assert_snapshot!(commands);
+    insta::assert_snapshot!(code_quality(&found));
+    let many: Vec<Finding> = (0..25).flat_map(|_| found.first().cloned()).collect();
+    let commands = github(&many);
+    assert_eq!(commands.lines().count(), 10);
+    assert!(
+        commands.ends_with("and 16 more: see the summary\n"),
+        "{commands}"
+    );
+}
+
+#[test]
+fn junit_is_read_back_as_it_was_meant() {
+    let (gated, places) = gated();
+    let text = junit(&gated, &places).unwrap();
+    let report = Report::deserialize_from_str(&text).unwrap();
+    assert_eq!((report.tests, report.failures, report.errors), (7, 4, 0));
+    assert!(
+        !text.contains("<script>") && !text.contains('\u{1b}'),
+        "{text}"
+    );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn figures_are_kept_by_the_names_they_have_in_gates() {
+    let (gated, _) = gated();
+    insta::assert_snapshot!(smaller_is_better(&gated));
+    insta::assert_snapshot!(bigger_is_better(&gated));
+    insta::assert_snapshot!(bencher(&gated));
+}
+
+#[test]
+fn a_badge_says_how_many_were_told_of_in_time() {
+    let (gated, _) = gated();
+    insta::assert_snapshot!(shields(&gated));
+    insta::assert_snapshot!(svg(&gated));
+    let nothing = Judge::default().judge(&[], None, "2026-12-01".parse().unwrap());
+    assert!(shields(&nothing).contains("no incidents"));
+}

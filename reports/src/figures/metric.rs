@@ -1,0 +1,335 @@
+//! Which figures there are: the one place that says so. Gates, their documentation, comparisons and benchmarks go by it.
+
+use serde::{Serialize, Serializer};
+
+/// A figure that drills have.
+#[derive(Debug, PartialEq)]
+pub struct Metric {
+    /// As it is written; the unit is its last word.
+    pub name: &'static str,
+    /// What kind of number it is: that says how it can be put together over drills.
+    pub kind: Kind,
+    /// Labels that tell one from another, besides `scenario`.
+    pub labels: &'static [&'static str],
+    /// Which way it should go.
+    pub better: Better,
+    /// What is no difference between two runs.
+    pub floor: Floor,
+    /// What it means, a sentence without a full stop.
+    pub meaning: &'static str,
+}
+
+/// What kind of number a figure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// How many.
+    Count,
+    /// A share of something, from 0 to 1.
+    Share,
+    /// How long something took, in seconds; what never came is later than anything.
+    Seconds,
+    /// How many in a week.
+    PerWeek,
+}
+
+/// Which way a figure should go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// The less the better.
+    Less,
+    /// The more the better.
+    More,
+    /// It says how large a drill was, not how good anything is.
+    Neither,
+}
+
+/// What is no difference between two runs, whatever statistics say: the larger of the two.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Floor {
+    /// In the figure's unit.
+    pub absolute: f64,
+    /// As a share of the baseline.
+    pub relative: f64,
+}
+
+/// A label of figures: its name, and what it says.
+pub const LABELS: [(&str, &str); 6] = [
+    ("scenario", "name of the scenario"),
+    ("cause", "cause of the incident, such as `worker-crashed`"),
+    ("incident", "number of the incident in its scenario, from 0"),
+    ("wanted", "what the incident deserves: `page` or `ticket`"),
+    (
+        "alert",
+        "what this alert alone made of it; without it, what all right alerts together did",
+    ),
+    ("queue", "queue of the tasks"),
+];
+
+/// The label that takes figures apart: those of single alerts are meant only where it is asked for.
+pub const ALERT: &str = "alert";
+
+const OF_INCIDENT: &[&str] = &["cause", "incident", "wanted"];
+const OF_SIGHT: &[&str] = &["cause", "incident", "wanted", ALERT];
+const ONE_IN_A_HUNDRED: Floor = Floor {
+    absolute: 0.01,
+    relative: 0.0,
+};
+const ONE_PERCENT: Floor = Floor {
+    absolute: 0.0,
+    relative: 0.01,
+};
+/// Rules are evaluated every 15 s by default, and where in that an incident begins is chance.
+const AN_EVALUATION: Floor = Floor {
+    absolute: 15.0,
+    relative: 0.0,
+};
+
+const fn count(
+    name: &'static str,
+    labels: &'static [&'static str],
+    better: Better,
+    meaning: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Count,
+        labels,
+        better,
+        floor: ONE_PERCENT,
+        meaning,
+    }
+}
+
+const fn share(
+    name: &'static str,
+    labels: &'static [&'static str],
+    better: Better,
+    meaning: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Share,
+        labels,
+        better,
+        floor: ONE_IN_A_HUNDRED,
+        meaning,
+    }
+}
+
+const fn seconds(
+    name: &'static str,
+    labels: &'static [&'static str],
+    floor: Floor,
+    meaning: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        kind: Kind::Seconds,
+        labels,
+        better: Better::Less,
+        floor,
+        meaning,
+    }
+}
+
+/// All figures.
+pub static METRICS: [Metric; 22] = [
+    share(
+        "alert_recall",
+        OF_SIGHT,
+        Better::More,
+        "incidents that somebody was told of while they were on",
+    ),
+    share(
+        "alert_recall_by_deadline",
+        OF_SIGHT,
+        Better::More,
+        "incidents that somebody was told of by the deadline",
+    ),
+    share(
+        "alert_precision",
+        &[ALERT],
+        Better::More,
+        "right pages, of those that were right or wrong",
+    ),
+    seconds(
+        "detect_seconds",
+        OF_SIGHT,
+        AN_EVALUATION,
+        "from the fault until somebody was told",
+    ),
+    seconds(
+        "undetected_impact_seconds",
+        OF_INCIDENT,
+        AN_EVALUATION,
+        "how long users were harmed before anybody was told",
+    ),
+    count(
+        "cleared_early",
+        OF_SIGHT,
+        Better::Less,
+        "incidents whose alerts were over while users were still being harmed",
+    ),
+    count(
+        "alert_flaps",
+        &["cause", "incident", "wanted", ALERT],
+        Better::Less,
+        "firings of an alert instance beyond its first in an incident",
+    ),
+    count(
+        "false_pages",
+        &[ALERT],
+        Better::Less,
+        "pages with nothing wrong",
+    ),
+    Metric {
+        name: "false_pages_per_week",
+        kind: Kind::PerWeek,
+        labels: &[],
+        better: Better::Less,
+        floor: ONE_PERCENT,
+        meaning: "false pages in quiet time; those of harmless events are in `harmless_trips`",
+    },
+    share(
+        "harmless_trips",
+        &[],
+        Better::Less,
+        "harmless events with a page",
+    ),
+    count(
+        "jobs_enqueued",
+        &[],
+        Better::Neither,
+        "tasks that Redis took",
+    ),
+    count(
+        "jobs_rejected",
+        &[],
+        Better::Less,
+        "tasks that the producer could not enqueue",
+    ),
+    count("jobs_succeeded", &[], Better::More, "tasks that were done"),
+    count(
+        "jobs_archived",
+        &[],
+        Better::Less,
+        "tasks that were given up",
+    ),
+    count(
+        "jobs_lost",
+        &[],
+        Better::Less,
+        "tasks that were taken, never done, and that nobody can run any more",
+    ),
+    count(
+        "jobs_duplicated",
+        &[],
+        Better::Less,
+        "tasks run again although no failure was reported",
+    ),
+    count(
+        "jobs_stuck",
+        &[],
+        Better::Less,
+        "tasks in Redis at the end that nobody will run as things are",
+    ),
+    count(
+        "jobs_late",
+        &[],
+        Better::Less,
+        "tasks that waited beyond their queue's `wait_objective`",
+    ),
+    count(
+        "jobs_harmed",
+        OF_INCIDENT,
+        Better::Less,
+        "tasks that an incident harmed",
+    ),
+    seconds(
+        "job_wait_seconds",
+        &["queue"],
+        Floor {
+            absolute: 0.5,
+            relative: 0.05,
+        },
+        "from a task's enqueueing to its first start",
+    ),
+    share(
+        "drills_passed",
+        &[],
+        Better::More,
+        "drills with every incident told of by its deadline and no false page",
+    ),
+    count(
+        "drills_inconclusive",
+        &[],
+        Better::Less,
+        "drills that prove nothing; they have no part in any other figure",
+    ),
+];
+
+impl Metric {
+    /// The figure of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        METRICS.iter().find(|metric| metric.name == name)
+    }
+
+    /// Whether figures of this kind tell these apart.
+    #[must_use]
+    pub fn has_label(&self, label: &str) -> bool {
+        label == "scenario" || self.labels.contains(&label)
+    }
+}
+
+impl Kind {
+    /// Its unit, for people.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Count => "number",
+            Self::Share => "share, 0 to 1",
+            Self::Seconds => "seconds",
+            Self::PerWeek => "per week",
+        }
+    }
+}
+
+impl Better {
+    /// In a word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Less => "less",
+            Self::More => "more",
+            Self::Neither => "-",
+        }
+    }
+}
+
+impl Serialize for Metric {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.name.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_has_its_own_name_and_known_labels() {
+        for (index, metric) in METRICS.iter().enumerate() {
+            assert!(
+                METRICS[..index]
+                    .iter()
+                    .all(|other| other.name != metric.name),
+                "{}",
+                metric.name
+            );
+            let known = |label: &&str| LABELS.iter().any(|(name, _)| name == label);
+            assert!(metric.labels.iter().all(known), "{}", metric.name);
+            assert!(!metric.meaning.ends_with('.'), "{}", metric.name);
+        }
+    }
+}
