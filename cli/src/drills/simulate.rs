@@ -319,7 +319,7 @@ fn many(
         let replay = Replay::recorded(&record);
         let score = score_drill(&record, &replay, pack, &ScoreParams::default());
         // Those of a scenario stand together.
-        let is_first = index % args.trials as usize == 0;
+        let is_first = index.is_multiple_of(args.trials as usize);
         Ok((score, is_first.then_some(record.header)))
     };
     let mut figures = Figures::create(dir.path(), &gates)?;

@@ -175,9 +175,7 @@ fn target(words: &mut Words<'_>, kind: Kind) -> Result<Target, Misread> {
 
 /// A finite number; of seconds, also a duration.
 fn number(word: &str, kind: Kind) -> Option<f64> {
-    let is_number =
-        |number: &f64| number.is_finite() && !word.contains(|c: char| c == 'i' || c == 'n');
-    let number = word.parse().ok().filter(is_number);
+    let number = word.parse().ok().filter(|number: &f64| number.is_finite());
     number.or_else(|| {
         let ms = duration::parse_ms(word).filter(|_| kind == Kind::Seconds)?;
         Some(ms as f64 / 1e3)
