@@ -4,10 +4,12 @@ use crate::compat::Compat;
 use crate::expr::compile::{compile, compile_parsed};
 use crate::expr::matcher::Matcher;
 use crate::expr::{Expr, Selector, VectorExpr};
-use crate::promql;
+use crate::promql::{self, Span};
 use crate::query::Query;
-use crate::rules::{RuleKind, RuleSet};
+use crate::rules::{Places, RuleKind, RuleSet, Source};
 use crate::sample::Labels;
+use crate::yaml::Position;
+use std::sync::Arc;
 
 /// A rule of any kind, and the parts of its expression.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub struct Anatomy {
     pub line: usize,
     /// The expression as written.
     pub expr: String,
+    source: Arc<Source>,
+    expr_at: Position,
     /// The whole of it, to be asked.
     pub query: Query,
     /// Its parts, outer ones first.
@@ -43,6 +47,8 @@ pub struct Anatomy {
 pub struct Part {
     /// As Prometheus prints it.
     pub text: String,
+    /// Which part of the rule's expression it is.
+    pub span: Span,
     /// What it is.
     pub kind: PartKind,
     /// The whole expression has no value where this part has none.
@@ -167,6 +173,14 @@ impl SeriesSelector {
     }
 }
 
+impl Anatomy {
+    /// Where the parts of its expression stand in the file.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        self.source.places(self.expr_at, &self.expr)
+    }
+}
+
 impl RuleSet {
     /// All rules, recording rules included, in the order of files, groups and rules, with the parts of their expressions.
     #[must_use]
@@ -194,6 +208,8 @@ impl RuleSet {
                     file: group.file.clone(),
                     line: rule.at.line,
                     expr: rule.text.clone(),
+                    source: Arc::clone(&group.source),
+                    expr_at: rule.expr_at,
                     query,
                     parts,
                 });
@@ -264,9 +280,10 @@ impl Walk {
         }
     }
 
-    fn push(&mut self, text: String, kind: PartKind, standing: Standing) {
+    fn push(&mut self, text: String, span: Span, kind: PartKind, standing: Standing) {
         self.parts.push(Part {
             text,
+            span,
             kind,
             is_needed: standing.is_needed,
         });
@@ -275,7 +292,8 @@ impl Walk {
     fn selector(&mut self, selector: &promql::Selector, standing: Standing) {
         let whole = promql::Expr::Selector(selector.clone());
         for found in self.selectors(&whole) {
-            self.push(found.text.clone(), PartKind::Selector(found), standing);
+            let text = found.text.clone();
+            self.push(text, selector.span, PartKind::Selector(found), standing);
         }
     }
 
@@ -294,7 +312,7 @@ impl Walk {
                 left: Box::new(left),
                 right: Box::new(right),
             };
-            self.push(expr.to_string(), kind, standing);
+            self.push(expr.to_string(), expr.span(), kind, standing);
         }
         self.expr(&binary.lhs, standing.needed_if(op != promql::Operator::Or));
         let right = !matches!(op, promql::Operator::Or | promql::Operator::Unless);
@@ -308,7 +326,8 @@ impl Walk {
             && let Some(query) = self.query(expr)
         {
             let of = self.selectors(expr);
-            self.push(expr.to_string(), PartKind::Absent { query, of }, standing);
+            let kind = PartKind::Absent { query, of };
+            self.push(expr.to_string(), expr.span(), kind, standing);
         }
         // scalar() of nothing is NaN, which is a value.
         let inside = standing.needed_if(!is_absent && call.function.name != "scalar");

@@ -247,7 +247,7 @@ fn templates_are_wrong_where_they_are() {
         "  - alert: A\n    expr: x\n    annotations:\n      a: |\n        fine\n        {{ $value | nope }}",
         "  - { alert: A, expr: x, annotations: { a: \"x\\n{{ mul }}\" } }",
     ];
-    for (text, place) in texts.iter().zip(["4:59", "9:21", "4:44"]) {
+    for (text, place) in texts.iter().zip(["4:59", "9:21", "4:51"]) {
         let text = format!("groups:\n- name: g\n  rules:\n{text}\n");
         let problems = load(&text, Compat::V3).map(|_| ()).unwrap_err();
         let wanted = format!("rules.yml:{place}: ");
@@ -409,8 +409,9 @@ fn expressions_are_wrong_at_a_line_and_a_column() {
         ("expr: 'a + foo(x)'", "5:16:"),
         ("expr: \"a + foo(x)\"", "5:16:"),
         ("expr: 'x{a=''b''} + foo(x)'", "5:25:"),
-        // An escape in front of it: the scalar's own place.
-        ("expr: \"x{a=\\\"b\\\"} + foo(x)\"", "5:11:"),
+        ("expr: \"x{a=\\\"b\\\"} + foo(x)\"", "5:25:"),
+        // Behind an anchor: the scalar's own place.
+        ("expr: &e x + foo(x)", "5:11:"),
         (
             "expr: |\n      sum(x)\n        # and\n        / foo(y)\n",
             "8:11:",

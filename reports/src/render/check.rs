@@ -13,7 +13,7 @@ use firedrill_detector::text::{printable, printable_lines};
 use serde_json::{Value, json};
 
 /// Version of the JSON's form.
-const SCHEMA_VERSION: &str = "1.1";
+const SCHEMA_VERSION: &str = "1.2";
 
 /// All of it as JSON, pretty-printed: `files`, `findings`, and of records what [`why::json`] says.
 #[must_use]
@@ -85,6 +85,8 @@ fn finding(found: &Finding) -> Value {
         "file": place.map(|place| &place.file),
         "line": place.and_then(|place| place.line),
         "column": place.and_then(|place| place.column),
+        "end_line": place.and_then(|place| Some(place.end?.line)),
+        "end_column": place.and_then(|place| Some(place.end?.column)),
         "group": rule.map(|(group, _)| group),
         "rule": rule.map(|(_, name)| name),
         "kind": found.kind.name(),

@@ -115,7 +115,11 @@ fn sarif_is_as_its_schema_has_it() {
             let uri = physical["artifactLocation"]["uri"].as_str().unwrap();
             assert!(uri.is_ascii() && !uri.contains(' '), "{uri}");
             if let Some(region) = physical.get("region") {
-                only(region, &["startLine"], &["startColumn"]);
+                only(
+                    region,
+                    &["startLine"],
+                    &["startColumn", "endLine", "endColumn"],
+                );
                 assert!(region["startLine"].as_u64() >= Some(1));
             }
         }
@@ -132,13 +136,8 @@ fn what_fails_a_check() {
     assert!(checked.is_sound(false) && !checked.is_sound(true));
     checked.findings.clear();
     assert!(checked.is_sound(true));
-    let path = Place {
-        file: "f".into(),
-        line: Some(2),
-        column: None,
-    };
     checked.findings.push(Finding {
-        place: Some(path),
+        place: Some(Place::line("f", 2)),
         ..Finding::new(Kind::UnknownMetric, None, "m")
     });
     assert!(checked.is_sound(true));
