@@ -331,7 +331,13 @@ impl Walk {
         }
         // scalar() of nothing is NaN, which is a value.
         let inside = standing.needed_if(!is_absent && call.function.name != "scalar");
-        for argument in &call.args {
+        // What follows are the labels that it takes, and no series.
+        let vectors = if call.function.name == "info" {
+            1
+        } else {
+            call.args.len()
+        };
+        for argument in call.args.iter().take(vectors) {
             self.expr(argument, inside);
         }
     }

@@ -90,6 +90,8 @@ fn experimental_functions_have_to_be_enabled() {
         "mad_over_time(x[5m]) > 1",
         "x > max_of(1, 2)",
         "limit_ratio(0.5, x) > 1",
+        "limitk(1, x) > 1",
+        "info(x) > 1",
     ] {
         let problems = RuleSet::load(&file(expr), Compat::V3).unwrap_err();
         let problem = problems[0].to_string();
@@ -101,9 +103,13 @@ fn experimental_functions_have_to_be_enabled() {
         assert!(RuleSet::load_as(&file(expr), Compat::V3, enabled).is_ok());
         assert!(RuleSet::load_as(&file(expr), Compat::V2, enabled).is_err());
     }
-    for expr in ["limitk(1, x)", "info(x)"] {
+    for expr in [
+        "info(x offset 5m)",
+        "info(rate(x[5m] @ 0))",
+        "max_over_time(info(x)[5m:])",
+    ] {
         let problems = RuleSet::load_as(&file(expr), Compat::V3, enabled).unwrap_err();
-        assert!(problems[0].to_string().contains("not supported"));
+        assert!(problems[0].to_string().contains("info()"), "{problems:?}");
     }
 }
 
