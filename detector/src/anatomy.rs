@@ -2,10 +2,11 @@
 
 use crate::compat::Compat;
 use crate::expr::compile::{compile, compile_parsed};
-use crate::expr::matcher::Matcher;
+use crate::expr::matcher::{Matcher, Test};
 use crate::expr::{Expr, Selector, VectorExpr};
 use crate::promql::{self, Span};
 use crate::query::Query;
+use crate::regex::Parsed;
 use crate::rules::{Places, RuleKind, RuleSet, Source};
 use crate::sample::Labels;
 use crate::yaml::Position;
@@ -102,14 +103,16 @@ pub struct SeriesSelector {
     text: String,
     name: Option<String>,
     matchers: Vec<Matcher>,
+    compat: Compat,
 }
 
 impl SeriesSelector {
-    fn new(selector: &Selector) -> Self {
+    fn new(selector: &Selector, compat: Compat) -> Self {
         Self {
             text: selector.text.clone(),
             name: selector.name.as_deref().map(str::to_owned),
             matchers: selector.matchers.clone(),
+            compat,
         }
     }
 
@@ -123,7 +126,7 @@ impl SeriesSelector {
             .map_err(|refusal| refusal.message)?
             .expr
         {
-            Expr::Vector(VectorExpr::Selector(selector)) => Ok(Self::new(&selector)),
+            Expr::Vector(VectorExpr::Selector(selector)) => Ok(Self::new(&selector, compat)),
             _ => Err("it is no selector".into()),
         }
     }
@@ -170,6 +173,36 @@ impl SeriesSelector {
             .iter()
             .filter(move |matcher| matcher.label == label)
             .filter_map(Matcher::equal_to)
+    }
+
+    /// The regular expression that one label has to match, as it was written, and as it would match within a value: `.*x.*`
+    /// for `x`. `None` unless all of its matchers of the label would accept one of the values then.
+    #[must_use]
+    pub fn unanchored<'v>(
+        &self,
+        label: &str,
+        values: impl IntoIterator<Item = &'v str>,
+    ) -> Option<(&str, String)> {
+        let own = || self.matchers.iter().filter(|m| m.label == label);
+        let (matcher, written) = own().find_map(|matcher| match &matcher.test {
+            Test::Regex(regex) => Some((matcher, regex.as_str())),
+            _ => None,
+        })?;
+        let whole = match written {
+            // An alternative by itself would be cut in two.
+            _ if written.contains('|') => format!(".*({written}).*"),
+            _ if written.starts_with(".*") => format!("{written}.*"),
+            _ if written.ends_with(".*") && !written.ends_with("\\.*") => format!(".*{written}"),
+            _ => format!(".*{written}.*"),
+        };
+        let within = Parsed::matcher(&whole, self.compat).and_then(Parsed::compile);
+        let within = within.ok()?;
+        let mut values = values.into_iter();
+        let is_meant = values.any(|value| {
+            let mut others = own().filter(|other| !std::ptr::eq(*other, matcher));
+            within.is_match(value) && others.all(|other| other.accepts(value))
+        });
+        is_meant.then_some((written, whole))
     }
 }
 
@@ -361,7 +394,8 @@ impl Walk {
     fn selectors(&self, expr: &promql::Expr) -> Vec<SeriesSelector> {
         let mut found = Vec::new();
         if let Ok(compiled) = compile_parsed(expr, self.compat) {
-            let mut note = |selector: &Selector| found.push(SeriesSelector::new(selector));
+            let mut note =
+                |selector: &Selector| found.push(SeriesSelector::new(selector, self.compat));
             compiled.expr.each_selector(&[], &mut note);
         }
         found
@@ -450,5 +484,9 @@ mod tests {
         assert!(selector.accepts("b", &series("x", "no")));
         assert_eq!(selector.wanted("b").collect::<Vec<_>>(), ["x"]);
         assert_eq!(selector.wanted("c").count(), 0);
+        let within = selector.unanchored("c", ["x", "oh yes"]);
+        assert_eq!(within, Some(("y.*", ".*y.*".to_owned())));
+        assert_eq!(selector.unanchored("c", ["x"]), None);
+        assert_eq!(selector.unanchored("b", ["x"]), None);
     }
 }
