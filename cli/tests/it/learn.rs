@@ -138,7 +138,7 @@ fn what_cannot_be_read_is_told_and_nothing_is_written() {
         (&["learn"], "required arguments"),
         (
             &["learn", "--prometheus", "https://p:9090"],
-            "https is not spoken here",
+            "write http://host:port",
         ),
         (&["learn", "plain.txt", "--name", "a/b"], "--name: accepted"),
     ] {

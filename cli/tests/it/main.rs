@@ -22,6 +22,7 @@ mod forged;
 mod given;
 mod ground_truth;
 mod home;
+mod https;
 mod idle;
 mod interference;
 mod interop;

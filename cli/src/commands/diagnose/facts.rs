@@ -144,7 +144,7 @@ impl Facts {
     }
 
     /// The runbook's steps, as sentences.
-    pub(super) fn steps(&self, redis: &Named, scraper: &Scraper) -> Vec<Step> {
+    pub(super) fn steps(&self, redis: &Named, scraper: &Scraper<'_>) -> Vec<Step> {
         let step = |name, lines| Step { name, lines };
         vec![
             step("1. Workers", self.workers(scraper)),
@@ -155,7 +155,7 @@ impl Facts {
         ]
     }
 
-    fn workers(&self, scraper: &Scraper) -> Vec<String> {
+    fn workers(&self, scraper: &Scraper<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         for server in &self.servers.servers {
             let info = &server.info;

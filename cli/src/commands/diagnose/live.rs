@@ -6,6 +6,7 @@ use super::scraper::Scraper;
 use crate::args::{Live, Redis};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::inputs;
 use crate::terminal::Terminal;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::op::BrokerError;
@@ -45,6 +46,7 @@ pub(super) fn run(args: &Live, json: bool, terminal: &Terminal) -> Result<Exit, 
 }
 
 async fn look(args: &Live, terminal: &Terminal) -> Result<Looked, Failure> {
+    let client = inputs::http_client(args.http_config.as_deref())?;
     let redis = match &args.redis {
         Some(redis) => Some(connect(redis).await?),
         None => None,
@@ -59,17 +61,17 @@ async fn look(args: &Live, terminal: &Terminal) -> Result<Looked, Failure> {
                 format_ms(args.scrape_interval.0)
             ));
         }
-        let mut scraper = Scraper::new(&redis, &args.metrics, span_ms);
+        let mut scraper = Scraper::new(&redis, &args.metrics, &client, span_ms);
         scraper.watch(args.scrape_interval.0).await;
         return conclude(Some((&redis, scraper)), None).await;
     };
-    let asked = Prometheus::new(url)
+    let asked = Prometheus::new(url, &client)
         .ask()
         .await
         .map_err(Failure::environment)?;
     match redis {
         Some(redis) => {
-            let scraper = Scraper::new(&redis, &[], 0);
+            let scraper = Scraper::new(&redis, &[], &client, 0);
             conclude(Some((&redis, scraper)), Some(asked)).await
         }
         None => conclude(None, Some(asked)).await,
@@ -78,7 +80,7 @@ async fn look(args: &Live, terminal: &Terminal) -> Result<Looked, Failure> {
 
 /// The steps and the cause, from what was scraped and what Prometheus said.
 async fn conclude(
-    scraped: Option<(&Named, Scraper)>,
+    scraped: Option<(&Named, Scraper<'_>)>,
     asked: Option<super::prometheus::Told>,
 ) -> Result<Looked, Failure> {
     let mut steps: Vec<Step> = Vec::new();
