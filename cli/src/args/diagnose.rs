@@ -49,6 +49,22 @@ pub struct Live {
         conflicts_with_all = ["runs", "rules", "pages"]
     )]
     pub http_config: Option<PathBuf>,
+    /// Containers of the workers: a filter, or options of `docker ps` in quotes; `docker inspect` says how they are
+    #[arg(
+        long,
+        value_name = "FILTER",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["runs", "rules", "pages", "kube"]
+    )]
+    pub docker: Option<String>,
+    /// Pods of the workers: a selector, or options of `kubectl get pods` in quotes, such as '-n prod -l app=worker'
+    #[arg(
+        long,
+        value_name = "SELECTOR",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["runs", "rules", "pages"]
+    )]
+    pub kube: Option<String>,
     /// How long to look where there is no Prometheus that remembers; windows of time are cut to that
     #[arg(
         long = "for",

@@ -20,12 +20,17 @@ impl Drop for Ends {
     }
 }
 
-/// Writes a certificate that nobody signed but itself, `NAME.pem`, and its key, `NAME.key`.
-fn certificate(dir: &Path, name: &str) {
-    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    fs::write(dir.join(format!("{name}.pem")), made.cert.pem()).unwrap();
-    let key = made.signing_key.serialize_pem();
-    fs::write(dir.join(format!("{name}.key")), key).unwrap();
+/// Writes a certificate that nobody signed but itself, `NAME.pem`, and its key, `NAME.key`. `signs`: it says that it signs
+/// others, as those of `openssl req -x509` do.
+fn certificate(dir: &Path, name: &str, signs: bool) {
+    let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    if signs {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    }
+    let key = rcgen::KeyPair::generate().unwrap();
+    let made = params.self_signed(&key).unwrap();
+    fs::write(dir.join(format!("{name}.pem")), made.pem()).unwrap();
+    fs::write(dir.join(format!("{name}.key")), key.serialize_pem()).unwrap();
 }
 
 /// A Prometheus that speaks TLS only, in `dir`, and its address. `more`: what else is asked of those who come.
@@ -57,7 +62,7 @@ fn a_prometheus_behind_tls_and_a_password_is_asked() {
     need!("prometheus");
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    certificate(dir, "localhost");
+    certificate(dir, "localhost", false);
     fs::write(dir.join("password"), "s3cret\n").unwrap();
     let basic = "basic_auth: { username: me, password_file: password }\n";
     for (name, text) in [
@@ -98,7 +103,7 @@ fn a_prometheus_behind_tls_and_a_password_is_asked() {
     );
     let (code, _, told) = ask(&["--http-config", "elsewhere.yml"]);
     assert_eq!(code, Some(7), "{told}");
-    assert!(told.contains("NotValidForName"), "{told}");
+    assert!(told.contains("not valid for name \"other\""), "{told}");
     // It scrapes nothing, so that nothing can be said; but it is asked.
     for option in [
         ["--http-config", "all.yml"],
@@ -141,8 +146,8 @@ fn a_prometheus_that_asks_for_a_certificate_is_shown_ours() {
     need!("prometheus");
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    certificate(dir, "localhost");
-    certificate(dir, "ours");
+    certificate(dir, "localhost", true);
+    certificate(dir, "ours", false);
     fs::write(
         dir.join("all.yml"),
         "tls_config: { ca_file: localhost.pem, cert_file: ours.pem, key_file: ours.key, min_version: TLS13 }\n",
