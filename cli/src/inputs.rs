@@ -27,6 +27,8 @@ use firedrill_sim::agreement;
 use firedrill_sim::builtin;
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::{self, shown};
+use firedrill_sim::http::config::ConfigError;
+use firedrill_sim::http::get::Client;
 use firedrill_sim::plan::Plan;
 use firedrill_sim::scenario::{PlanOptions, Scenario};
 use std::collections::BTreeMap;
@@ -49,6 +51,15 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
         }
         Err(error) => Err(Failure::usage(format!("{}: {error}", shown(path)))),
     }
+}
+
+/// Who asks servers for pages: as a file of `--http-config` says, or nobody in particular.
+pub(crate) fn http_client(config: Option<&Path>) -> Result<Client, Failure> {
+    let loaded = config.map_or_else(|| Ok(Client::default()), Client::load);
+    loaded.map_err(|error| match error {
+        ConfigError::Wrong(found) => Failure::problems(&found),
+        error => Failure::usage(error),
+    })
 }
 
 /// Loads one scenario as a plan.

@@ -2,12 +2,15 @@
 
 use crate::compat::Compat;
 use crate::expr::compile::{compile, compile_parsed};
-use crate::expr::matcher::Matcher;
+use crate::expr::matcher::{Matcher, Test};
 use crate::expr::{Expr, Selector, VectorExpr};
-use crate::promql;
+use crate::promql::{self, Span};
 use crate::query::Query;
-use crate::rules::{RuleKind, RuleSet};
+use crate::regex::Parsed;
+use crate::rules::{Places, RuleKind, RuleSet, Source};
 use crate::sample::Labels;
+use crate::yaml::Position;
+use std::sync::Arc;
 
 /// A rule of any kind, and the parts of its expression.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub struct Anatomy {
     pub line: usize,
     /// The expression as written.
     pub expr: String,
+    source: Arc<Source>,
+    expr_at: Position,
     /// The whole of it, to be asked.
     pub query: Query,
     /// Its parts, outer ones first.
@@ -43,6 +48,8 @@ pub struct Anatomy {
 pub struct Part {
     /// As Prometheus prints it.
     pub text: String,
+    /// Which part of the rule's expression it is.
+    pub span: Span,
     /// What it is.
     pub kind: PartKind,
     /// The whole expression has no value where this part has none.
@@ -96,14 +103,16 @@ pub struct SeriesSelector {
     text: String,
     name: Option<String>,
     matchers: Vec<Matcher>,
+    compat: Compat,
 }
 
 impl SeriesSelector {
-    fn new(selector: &Selector) -> Self {
+    fn new(selector: &Selector, compat: Compat) -> Self {
         Self {
             text: selector.text.clone(),
             name: selector.name.as_deref().map(str::to_owned),
             matchers: selector.matchers.clone(),
+            compat,
         }
     }
 
@@ -117,7 +126,7 @@ impl SeriesSelector {
             .map_err(|refusal| refusal.message)?
             .expr
         {
-            Expr::Vector(VectorExpr::Selector(selector)) => Ok(Self::new(&selector)),
+            Expr::Vector(VectorExpr::Selector(selector)) => Ok(Self::new(&selector, compat)),
             _ => Err("it is no selector".into()),
         }
     }
@@ -165,6 +174,44 @@ impl SeriesSelector {
             .filter(move |matcher| matcher.label == label)
             .filter_map(Matcher::equal_to)
     }
+
+    /// The regular expression that one label has to match, as it was written, and as it would match within a value: `.*x.*`
+    /// for `x`. `None` unless all of its matchers of the label would accept one of the values then.
+    #[must_use]
+    pub fn unanchored<'v>(
+        &self,
+        label: &str,
+        values: impl IntoIterator<Item = &'v str>,
+    ) -> Option<(&str, String)> {
+        let own = || self.matchers.iter().filter(|m| m.label == label);
+        let (matcher, written) = own().find_map(|matcher| match &matcher.test {
+            Test::Regex(regex) => Some((matcher, regex.as_str())),
+            _ => None,
+        })?;
+        let whole = match written {
+            // An alternative by itself would be cut in two.
+            _ if written.contains('|') => format!(".*({written}).*"),
+            _ if written.starts_with(".*") => format!("{written}.*"),
+            _ if written.ends_with(".*") && !written.ends_with("\\.*") => format!(".*{written}"),
+            _ => format!(".*{written}.*"),
+        };
+        let within = Parsed::matcher(&whole, self.compat).and_then(Parsed::compile);
+        let within = within.ok()?;
+        let mut values = values.into_iter();
+        let is_meant = values.any(|value| {
+            let mut others = own().filter(|other| !std::ptr::eq(*other, matcher));
+            within.is_match(value) && others.all(|other| other.accepts(value))
+        });
+        is_meant.then_some((written, whole))
+    }
+}
+
+impl Anatomy {
+    /// Where the parts of its expression stand in the file.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        self.source.places(self.expr_at, &self.expr)
+    }
 }
 
 impl RuleSet {
@@ -194,6 +241,8 @@ impl RuleSet {
                     file: group.file.clone(),
                     line: rule.at.line,
                     expr: rule.text.clone(),
+                    source: Arc::clone(&group.source),
+                    expr_at: rule.expr_at,
                     query,
                     parts,
                 });
@@ -264,9 +313,10 @@ impl Walk {
         }
     }
 
-    fn push(&mut self, text: String, kind: PartKind, standing: Standing) {
+    fn push(&mut self, text: String, span: Span, kind: PartKind, standing: Standing) {
         self.parts.push(Part {
             text,
+            span,
             kind,
             is_needed: standing.is_needed,
         });
@@ -275,7 +325,8 @@ impl Walk {
     fn selector(&mut self, selector: &promql::Selector, standing: Standing) {
         let whole = promql::Expr::Selector(selector.clone());
         for found in self.selectors(&whole) {
-            self.push(found.text.clone(), PartKind::Selector(found), standing);
+            let text = found.text.clone();
+            self.push(text, selector.span, PartKind::Selector(found), standing);
         }
     }
 
@@ -294,7 +345,7 @@ impl Walk {
                 left: Box::new(left),
                 right: Box::new(right),
             };
-            self.push(expr.to_string(), kind, standing);
+            self.push(expr.to_string(), expr.span(), kind, standing);
         }
         self.expr(&binary.lhs, standing.needed_if(op != promql::Operator::Or));
         let right = !matches!(op, promql::Operator::Or | promql::Operator::Unless);
@@ -308,11 +359,18 @@ impl Walk {
             && let Some(query) = self.query(expr)
         {
             let of = self.selectors(expr);
-            self.push(expr.to_string(), PartKind::Absent { query, of }, standing);
+            let kind = PartKind::Absent { query, of };
+            self.push(expr.to_string(), expr.span(), kind, standing);
         }
         // scalar() of nothing is NaN, which is a value.
         let inside = standing.needed_if(!is_absent && call.function.name != "scalar");
-        for argument in &call.args {
+        // What follows are the labels that it takes, and no series.
+        let vectors = if call.function.name == "info" {
+            1
+        } else {
+            call.args.len()
+        };
+        for argument in call.args.iter().take(vectors) {
             self.expr(argument, inside);
         }
     }
@@ -336,7 +394,8 @@ impl Walk {
     fn selectors(&self, expr: &promql::Expr) -> Vec<SeriesSelector> {
         let mut found = Vec::new();
         if let Ok(compiled) = compile_parsed(expr, self.compat) {
-            let mut note = |selector: &Selector| found.push(SeriesSelector::new(selector));
+            let mut note =
+                |selector: &Selector| found.push(SeriesSelector::new(selector, self.compat));
             compiled.expr.each_selector(&[], &mut note);
         }
         found
@@ -425,5 +484,9 @@ mod tests {
         assert!(selector.accepts("b", &series("x", "no")));
         assert_eq!(selector.wanted("b").collect::<Vec<_>>(), ["x"]);
         assert_eq!(selector.wanted("c").count(), 0);
+        let within = selector.unanchored("c", ["x", "oh yes"]);
+        assert_eq!(within, Some(("y.*", ".*y.*".to_owned())));
+        assert_eq!(selector.unanchored("c", ["x"]), None);
+        assert_eq!(selector.unanchored("b", ["x"]), None);
     }
 }

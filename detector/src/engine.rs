@@ -113,6 +113,7 @@ impl Engine {
                             keep_firing_for_ms,
                             labels,
                             annotations,
+                            ..
                         } => Work::Alert(Box::new(Alerts::new(AlertSettings {
                             group: group.name.clone(),
                             name: rule.name.clone(),

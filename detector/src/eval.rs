@@ -5,6 +5,7 @@ mod ask;
 mod binary;
 mod extrapolate;
 mod histogram;
+mod info;
 mod label_order;
 pub(crate) mod map;
 pub(crate) mod math;
@@ -61,8 +62,22 @@ pub(crate) enum EvalError {
     SmoothingFactor(f64),
     #[error("invalid trend factor. Expected: 0 < tf < 1, got: {0:.6}")]
     TrendFactor(f64),
-    #[error("parameter value {0} of topk/bottomk is not a whole number of elements")]
+    #[error("parameter value {0} of topk/bottomk/limitk is not a whole number of elements")]
     BadCount(f64),
+    #[error(
+        "limitk takes {taken} of {of} series, and which ones depends on the order in which Prometheus has stored them"
+    )]
+    Unordered { taken: f64, of: usize },
+    #[error(
+        "found duplicate series for info metric: existing {first} @ {at_ms}, new {second} @ {at_ms}"
+    )]
+    InfoTwice {
+        first: Labels,
+        second: Labels,
+        at_ms: i64,
+    },
+    #[error("conflicting label: {0}")]
+    InfoConflict(String),
     #[error("the ratio of limit_ratio is not a number")]
     BadRatio,
     #[error(
@@ -262,6 +277,7 @@ impl VectorExpr {
             }
             Self::SortByLabel(sort) => sort.evaluate(context),
             Self::HistogramQuantile(call) => call.evaluate(context),
+            Self::Info(call) => call.evaluate(context),
             Self::Aggregate(aggregate) => aggregate.evaluate(context),
             Self::VectorScalar(operation) => operation.evaluate(context),
             Self::VectorVector(operation) => operation.evaluate(context),

@@ -75,6 +75,7 @@ pub(crate) enum VectorExpr {
     },
     SortByLabel(Box<SortByLabel>),
     HistogramQuantile(Box<HistogramQuantile>),
+    Info(Box<Info>),
     Aggregate(Box<Aggregate>),
     VectorScalar(Box<VectorScalar>),
     VectorVector(Box<VectorVector>),
@@ -318,6 +319,48 @@ pub(crate) struct SortByLabel {
     pub(crate) descending: bool,
 }
 
+/// `info(v, {labels})`
+#[derive(Debug, Clone)]
+pub(crate) struct Info {
+    pub(crate) of: VectorExpr,
+    /// The series that labels are taken from.
+    pub(crate) from: Box<Selector>,
+    /// What the names of such series are like: they are given no labels themselves.
+    pub(crate) names: Vec<Matcher>,
+    /// Which labels are taken, and what they must be like; none: all.
+    pub(crate) wanted: Vec<Matcher>,
+    /// The labels that say of which target a series is.
+    pub(crate) identifying: [Identifying; 2],
+    /// Both of them.
+    pub(crate) target: Projection,
+    /// Both, and the name.
+    pub(crate) named_target: Projection,
+    /// The newest series of each name and target, kept for their memory.
+    pub(crate) newest: Vec<Told>,
+    pub(crate) places: Places,
+    /// A series' labels with those of another, by the ids of: the series, it with the labels it was given so far, the other.
+    pub(crate) memo: std::collections::HashMap<(LabelsId, LabelsId, LabelsId), LabelsId>,
+    pub(crate) seen: Places,
+}
+
+/// A label that says of which target a series is, and the values there are of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Identifying {
+    /// It alone.
+    pub(crate) label: Projection,
+    pub(crate) values: Places,
+    /// Whether there is one.
+    pub(crate) is_there: bool,
+}
+
+/// A series that labels are taken from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    pub(crate) target: LabelsId,
+    pub(crate) labels: LabelsId,
+    pub(crate) at_ms: i64,
+}
+
 /// One φ of a [`HistogramQuantile`].
 #[derive(Debug, Clone)]
 pub(crate) struct Phi {
@@ -412,7 +455,15 @@ pub(crate) enum AggregateOp {
     BottomK(ScalarExpr),
     Quantile(ScalarExpr),
     CountValues(String),
-    LimitRatio { ratio: ScalarExpr, offsets: Offsets },
+    LimitK {
+        count: ScalarExpr,
+        /// Whether it is only counted how many it takes, so that it does not matter which.
+        is_counted: bool,
+    },
+    LimitRatio {
+        ratio: ScalarExpr,
+        offsets: Offsets,
+    },
 }
 
 /// Arithmetic and comparisons.

@@ -13,11 +13,14 @@ mod surroundings;
 pub use kind::RemarkKind;
 pub use surroundings::{Metric, MetricType, Surroundings};
 
-use std::collections::BTreeSet;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use crate::compat::Compat;
-use crate::promql::{self, Aggregator, MatchingLabels, Operator, ValueType};
-use crate::rules::{LabelTemplate, Rule, RuleKind, RuleSet};
+use crate::promql::{self, Aggregator, MatchingLabels, Operator, Span, ValueType};
+use crate::rules::{Group, LabelTemplate, Places, Rule, RuleKind, RuleSet};
+use crate::yaml::Region;
 use labels::Known;
 
 /// A rule, and what is to be said against it.
@@ -46,6 +49,8 @@ pub struct Remark {
     pub kind: RemarkKind,
     /// The part of the rule it is about.
     pub part: String,
+    /// Where that stands in the file; `None`: that cannot be said exactly.
+    pub region: Option<Region>,
     /// What is the matter.
     pub message: String,
     /// What to do about it.
@@ -76,7 +81,7 @@ impl RuleSet {
             column: rule.at.column,
             // A rule's text has been compiled before, so that it can be parsed.
             remarks: promql::parse(&rule.text, self.compat)
-                .map(|parsed| remarks(rule, &parsed, &around))
+                .map(|parsed| remarks(group, rule, &parsed, &around))
                 .unwrap_or_default(),
         });
         all.collect()
@@ -94,14 +99,18 @@ struct Around<'a> {
 }
 
 /// What is to be said of a rule.
-fn remarks(rule: &Rule, parsed: &promql::Expr, around: &Around<'_>) -> Vec<Remark> {
+fn remarks(group: &Group, rule: &Rule, parsed: &promql::Expr, around: &Around<'_>) -> Vec<Remark> {
     let mut reading = Reading {
         around,
+        group,
+        rule,
+        places: OnceCell::new(),
         remarks: Vec::new(),
         is_alert: false,
     };
     if let RuleKind::Alert {
         for_ms,
+        for_at,
         labels,
         annotations,
         ..
@@ -111,7 +120,7 @@ fn remarks(rule: &Rule, parsed: &promql::Expr, around: &Around<'_>) -> Vec<Remar
         reading.condition(parsed);
         match for_ms {
             0 => reading.absence(parsed),
-            _ => reading.short_for(*for_ms, parsed),
+            _ => reading.short_for(*for_ms, *for_at, parsed),
         }
         let known = Known::of(parsed);
         for template in labels.iter().chain(annotations) {
@@ -125,18 +134,44 @@ fn remarks(rule: &Rule, parsed: &promql::Expr, around: &Around<'_>) -> Vec<Remar
 
 struct Reading<'a> {
     around: &'a Around<'a>,
+    group: &'a Group,
+    rule: &'a Rule,
+    /// Those of its expression, once one is needed.
+    places: OnceCell<Places>,
     remarks: Vec<Remark>,
     is_alert: bool,
 }
 
 impl Reading<'_> {
-    fn say(&mut self, kind: RemarkKind, part: &str, message: String, hint: &str) {
+    /// Of a part of the expression.
+    fn say(&mut self, kind: RemarkKind, part: &promql::Expr, message: String, hint: &str) {
+        let region = self.region(part.span());
+        self.push(kind, part.to_string(), region, message, hint);
+    }
+
+    fn push(
+        &mut self,
+        kind: RemarkKind,
+        part: String,
+        region: Option<Region>,
+        message: String,
+        hint: &str,
+    ) {
         self.remarks.push(Remark {
             kind,
-            part: part.to_owned(),
+            part,
+            region,
             message,
             hint: hint.to_owned(),
         });
+    }
+
+    fn region(&self, span: Span) -> Option<Region> {
+        let places = self.places.get_or_init(|| {
+            let source = &self.group.source;
+            source.places(self.rule.expr_at, &self.rule.text)
+        });
+        places.region(span.range())
     }
 
     /// An alert that has a value whenever there is data.
@@ -144,17 +179,16 @@ impl Reading<'_> {
         if filters(expr, self.around.conditional) {
             return;
         }
-        let text = expr.to_string();
         match first_bool(expr) {
             Some(part) => self.say(
                 RemarkKind::BoolComparison,
-                &part,
+                part,
                 "is 0 or 1 and never empty, and an alert fires for any value, 0 included".into(),
                 "leave out `bool`",
             ),
             None => self.say(
                 RemarkKind::NoComparison,
-                &text,
+                expr,
                 "compares nothing: an alert fires for any value, 0 included".into(),
                 "add a comparison",
             ),
@@ -165,7 +199,7 @@ impl Reading<'_> {
         match expr.bare() {
             promql::Expr::Call(call) if call.function.name == "absent" => self.say(
                 RemarkKind::AbsentWithoutFor,
-                &expr.to_string(),
+                expr,
                 "fires at the first evaluation that finds nothing: after a restart of Prometheus, or while targets move".into(),
                 "give the rule a `for` of a few scrapes",
             ),
@@ -179,11 +213,13 @@ impl Reading<'_> {
 
     /// Labels that a template asks for and the expression has lost.
     fn template(&mut self, template: &LabelTemplate, known: &Known) {
-        for label in labels_asked_for(&template.text) {
-            if known.lacks(&label) {
-                self.say(
+        for (label, part) in labels_asked_for(&template.text) {
+            if known.lacks(label) {
+                let places = self.group.source.places(template.at, &template.text);
+                self.push(
                     RemarkKind::LabelDropped,
-                    &format!("{}: {}", template.name, one_line(&template.text)),
+                    format!("{}: {}", template.name, one_line(&template.text)),
+                    places.region(part),
                     format!("the expression has no label {label}, so that there will be nothing in its place"),
                     "keep the label in the aggregation, or leave it out of the text",
                 );
@@ -205,12 +241,11 @@ impl Reading<'_> {
 
     fn binary(&mut self, expr: &promql::Expr, binary: &promql::Binary) {
         let op = binary.op;
-        let text = expr.to_string();
         let are_vectors = [&binary.lhs, &binary.rhs]
             .into_iter()
             .all(|side| side.value_type() == ValueType::Vector);
         if are_vectors && !matches!(op, Operator::Or | Operator::Unless) {
-            self.never_match(&text, binary);
+            self.never_match(expr, binary);
         }
         if !binary.filters() {
             return;
@@ -226,19 +261,19 @@ impl Reading<'_> {
         match range::of(side).outcome(op, number) {
             Some(true) => self.say(
                 RemarkKind::AlwaysHolds,
-                &text,
+                expr,
                 format!("holds for every value that `{side}` can have"),
                 "is the threshold right?",
             ),
             Some(false) if is_count(side) => self.say(
                 RemarkKind::NeverHolds,
-                &text,
+                expr,
                 format!("never holds: `{side}` is 1 at least, and of nothing it is nothing, not 0"),
                 "ask with absent(), or give the count something to fall back on: `(count(...) or vector(0)) == 0`",
             ),
             Some(false) => self.say(
                 RemarkKind::NeverHolds,
-                &text,
+                expr,
                 format!("holds for no value that `{side}` can have"),
                 "is the threshold right?",
             ),
@@ -253,7 +288,7 @@ impl Reading<'_> {
         {
             self.say(
                 RemarkKind::RawCounter,
-                &text,
+                expr,
                 format!("{name} is a counter: it only grows, so that this goes on holding until its process restarts"),
                 "compare what it grew by: increase(...[10m]) or rate(...[5m])",
             );
@@ -279,7 +314,7 @@ impl Reading<'_> {
         }
     }
 
-    fn never_match(&mut self, text: &str, binary: &promql::Binary) {
+    fn never_match(&mut self, expr: &promql::Expr, binary: &promql::Binary) {
         let (left, right) = (Known::of(&binary.lhs), Known::of(&binary.rhs));
         let is_matched = |label: &String| match &binary.matching.labels {
             MatchingLabels::On(labels) => labels.contains(label),
@@ -296,7 +331,7 @@ impl Reading<'_> {
             if let Some(label) = alone.next() {
                 return self.say(
                     RemarkKind::NeverMatch,
-                    text,
+                    expr,
                     format!(
                         "its sides never match: those on the {where_one} have a label {label}, those on the {where_other} none"
                     ),
@@ -339,11 +374,11 @@ fn is_condition(selector: &promql::Selector, conditional: &BTreeSet<String>) -> 
 }
 
 /// The outermost comparison that says 0 or 1.
-fn first_bool(expr: &promql::Expr) -> Option<String> {
+fn first_bool(expr: &promql::Expr) -> Option<&promql::Expr> {
     match expr.bare() {
         promql::Expr::Binary(binary) => {
             if binary.returns_bool {
-                return Some(expr.bare().to_string());
+                return Some(expr.bare());
             }
             first_bool(&binary.lhs).or_else(|| first_bool(&binary.rhs))
         }
@@ -367,15 +402,21 @@ fn mirrored(op: Operator) -> Operator {
     }
 }
 
-/// The labels that a template's actions take from `$labels`.
-fn labels_asked_for(text: &str) -> BTreeSet<String> {
-    let mut labels = BTreeSet::new();
-    for action in text.split("{{").skip(1) {
-        let action = action.split("}}").next().unwrap_or_default();
-        for after in action.split("$labels.").skip(1) {
-            let is_part = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
-            let name: String = after.chars().take_while(is_part).collect();
-            labels.extend((!name.is_empty()).then_some(name));
+/// The labels that a template's actions take from `$labels`, and where each does so first.
+fn labels_asked_for(text: &str) -> BTreeMap<&str, Range<usize>> {
+    const ASKED: &str = "$labels.";
+    let mut labels = BTreeMap::new();
+    for (open, _) in text.match_indices("{{") {
+        let action = text[open..].split("}}").next().unwrap_or_default();
+        for (at, _) in action.match_indices(ASKED) {
+            let start = open + at;
+            let after = &text[start + ASKED.len()..open + action.len()];
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let name = &after[..after.find(|c| !is_part(c)).unwrap_or(after.len())];
+            if !name.is_empty() {
+                let part = start..start + ASKED.len() + name.len();
+                labels.entry(name).or_insert(part);
+            }
         }
     }
     labels

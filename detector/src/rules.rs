@@ -4,6 +4,9 @@ pub(crate) mod documents;
 mod foreign;
 mod helm;
 mod load;
+mod places;
+
+pub use places::Places;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use crate::expr::compile::Reach;
 use crate::expr::share::Shared;
 use crate::template::Template;
 use crate::yaml::{Position, Problem, UnknownKeys};
+pub(crate) use places::Source;
 
 /// A rule file: its name, for messages, and its text. Reading it is the caller's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,7 @@ pub struct RuleSet {
 pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) file: String,
+    pub(crate) source: Arc<Source>,
     /// None: the global evaluation interval.
     pub(crate) interval_ms: Option<i64>,
     /// Most elements (alerts, for an alerting rule) per rule; 0 is no limit.
@@ -70,6 +75,8 @@ pub(crate) struct Rule {
     /// Where it starts.
     pub(crate) at: Position,
     pub(crate) text: String,
+    /// Where its expression starts.
+    pub(crate) expr_at: Position,
     pub(crate) expr: Expr,
     pub(crate) kind: RuleKind,
 }
@@ -82,6 +89,8 @@ pub(crate) enum RuleKind {
     },
     Alert {
         for_ms: i64,
+        /// Where `for` has its value, if it is there.
+        for_at: Option<Position>,
         keep_firing_for_ms: i64,
         labels: Vec<LabelTemplate>,
         annotations: Vec<LabelTemplate>,
@@ -93,6 +102,8 @@ pub(crate) enum RuleKind {
 pub(crate) struct LabelTemplate {
     pub(crate) name: String,
     pub(crate) text: String,
+    /// Where its text starts.
+    pub(crate) at: Position,
     pub(crate) template: Template,
 }
 
@@ -212,6 +223,7 @@ impl RuleSet {
                     keep_firing_for_ms,
                     labels,
                     annotations,
+                    ..
                 } => Some(AlertRule {
                     group: &group.name,
                     name: &rule.name,

@@ -23,7 +23,7 @@ pub(crate) mod source;
 mod token;
 mod tree;
 
-pub use problem::{Position, Problem, Problems, UnknownKeys};
+pub use problem::{Position, Problem, Problems, Region, UnknownKeys};
 pub use source::lines_in_scalars;
 pub use tree::{Node, TEXT_MAX, Value, parse, parse_all};
 pub(crate) use tree::{parse_first, second_document};

@@ -5,6 +5,7 @@ use crate::pack::{RulePack, known_labels};
 use crate::why::{self, Explanation, Grade};
 use firedrill_detector::lint::{RemarkKind, RuleRemarks};
 use firedrill_detector::rules::AlertRule;
+use firedrill_detector::yaml::{Position, Region};
 use firedrill_detector::{Problem, RuleSet};
 
 /// Files that were looked at, and all that was found in them.
@@ -80,11 +81,7 @@ fn unpaged(alert: &AlertRule<'_>, receivers: &[MayReach], config: &Config) -> Fi
         names.join(", ")
     );
     Finding {
-        place: Some(Place {
-            file: alert.file.to_owned(),
-            line: Some(alert.line),
-            column: None,
-        }),
+        place: Some(Place::line(alert.file, alert.line)),
         rule: Some((alert.group.to_owned(), alert.name.to_owned())),
         hint: Some(
             "route it to a receiver that pages, or say which receivers do: `# firedrill: pages = NAME` in that file".into(),
@@ -121,6 +118,48 @@ pub struct Place {
     pub line: Option<usize>,
     /// Column in characters, from 1, where it is known.
     pub column: Option<usize>,
+    /// The character behind what it is about, where that is known to the letter.
+    pub end: Option<Position>,
+}
+
+impl Place {
+    /// A file as a whole.
+    #[must_use]
+    pub fn file(file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: None,
+            column: None,
+            end: None,
+        }
+    }
+
+    /// A line of a file.
+    #[must_use]
+    pub fn line(file: &str, line: usize) -> Self {
+        Self {
+            line: Some(line),
+            ..Self::file(file)
+        }
+    }
+
+    /// Where something begins.
+    #[must_use]
+    pub fn position(file: &str, at: Position) -> Self {
+        Self {
+            column: Some(at.column),
+            ..Self::line(file, at.line)
+        }
+    }
+
+    /// A part of a file, from beginning to end.
+    #[must_use]
+    pub fn region(file: &str, region: Region) -> Self {
+        Self {
+            end: Some(region.end),
+            ..Self::position(file, region.start)
+        }
+    }
 }
 
 /// How bad a finding is.
@@ -236,11 +275,7 @@ impl Finding {
         Self {
             kind,
             severity: kind.severity(),
-            place: file.map(|file| Place {
-                file: file.to_owned(),
-                line: None,
-                column: None,
-            }),
+            place: file.map(Place::file),
             rule: None,
             part: None,
             message: message.into(),
@@ -252,24 +287,27 @@ impl Finding {
     #[must_use]
     pub fn of_problem(kind: Kind, problem: &Problem) -> Self {
         Self {
-            place: Some(Place {
-                file: problem.file.clone(),
-                line: Some(problem.line),
-                column: Some(problem.column),
-            }),
+            place: Some(Place::position(
+                &problem.file,
+                Position {
+                    line: problem.line,
+                    column: problem.column,
+                },
+            )),
             hint: problem.hint.clone(),
             ..Self::new(kind, None, problem.message.clone())
         }
     }
 
-    /// What is to be said of a rule whatever the data.
+    /// What is to be said of a rule whatever the data: of the part it is about, or else of the rule.
     #[must_use]
     pub fn of_remarks(rule: &RuleRemarks) -> Vec<Self> {
+        let (line, column) = (rule.line, rule.column);
+        let whole = Place::position(&rule.file, Position { line, column });
         let remarks = rule.remarks.iter().map(|remark| Self {
-            place: Some(Place {
-                file: rule.file.clone(),
-                line: Some(rule.line),
-                column: Some(rule.column),
+            place: Some(match remark.region {
+                Some(region) => Place::region(&rule.file, region),
+                None => whole.clone(),
             }),
             rule: Some((rule.group.clone(), rule.name.clone())),
             part: Some(remark.part.clone()),
@@ -303,10 +341,9 @@ impl Checked {
                     Grade::Trap => Severity::Warning,
                     Grade::Note => Severity::Note,
                 },
-                place: Some(Place {
-                    file: rule.file.clone(),
-                    line: Some(rule.line),
-                    column: None,
+                place: Some(match found.region {
+                    Some(region) => Place::region(&rule.file, region),
+                    None => Place::line(&rule.file, rule.line),
                 }),
                 rule: Some((rule.group.clone(), rule.name.clone())),
                 part: Some(found.part.clone()),

@@ -18,6 +18,7 @@ pub use finding::FindingKind;
 
 use crate::jsonl::Record;
 use firedrill_detector::anatomy::Anatomy;
+use firedrill_detector::yaml::Region;
 use firedrill_detector::{Labels, RuleSet};
 use std::collections::{BTreeMap, BTreeSet};
 use tally::RuleTally;
@@ -100,6 +101,8 @@ pub struct Finding {
     pub kind: FindingKind,
     /// The part of the expression it is about.
     pub part: String,
+    /// Where that stands in the rule file; `None`: that cannot be said exactly.
+    pub region: Option<Region>,
     /// What is the matter.
     pub message: String,
     /// What to do about it, if that can be said.

@@ -1,6 +1,8 @@
 //! `/metrics` and `/healthz` over HTTP on loopback: the little that targets and the scraper need.
 
+pub mod config;
 pub mod get;
+mod tls;
 
 use crate::metrics::exposition::{CONTENT_TYPE, MAX_BODY_BYTES};
 use axum::Router;

@@ -4,6 +4,7 @@ use super::common::redis;
 use super::{Judged, Redis, Span};
 use clap::Args;
 use firedrill_sim::http::get::Url;
+use std::path::PathBuf;
 
 /// `diagnose`.
 #[derive(Debug, Args)]
@@ -36,9 +37,34 @@ pub struct Live {
     /// Metrics of a process, `http://host:port/metrics`, of the job `worker` if none is named; may be given several times
     #[arg(long, value_name = "[JOB=]URL", requires = "redis")]
     pub metrics: Vec<Metrics>,
-    /// A Prometheus that scrapes workers, asynq's collector and redis_exporter: `http://host:port`
+    /// A Prometheus that scrapes workers, asynq's collector and redis_exporter: `http://host:port`, or `https://`
     #[arg(long, value_name = "URL", conflicts_with_all = ["runs", "rules", "pages", "metrics"])]
     pub prometheus: Option<Url>,
+    /// Who asks Prometheus and for metrics, and whom it believes: a file as promtool takes it (basic_auth, authorization,
+    /// http_headers, tls_config)
+    #[arg(
+        long,
+        alias = "http.config.file",
+        value_name = "FILE",
+        conflicts_with_all = ["runs", "rules", "pages"]
+    )]
+    pub http_config: Option<PathBuf>,
+    /// Containers of the workers: a filter, or options of `docker ps` in quotes; `docker inspect` says how they are
+    #[arg(
+        long,
+        value_name = "FILTER",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["runs", "rules", "pages", "kube"]
+    )]
+    pub docker: Option<String>,
+    /// Pods of the workers: a selector, or options of `kubectl get pods` in quotes, such as '-n prod -l app=worker'
+    #[arg(
+        long,
+        value_name = "SELECTOR",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["runs", "rules", "pages"]
+    )]
+    pub kube: Option<String>,
     /// How long to look where there is no Prometheus that remembers; windows of time are cut to that
     #[arg(
         long = "for",

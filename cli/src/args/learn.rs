@@ -2,6 +2,7 @@
 
 use super::Wait;
 use clap::Args;
+use firedrill_sim::http::get::Url;
 use std::path::PathBuf;
 
 /// `learn`.
@@ -14,9 +15,17 @@ pub struct Learn {
         conflicts_with = "prometheus"
     )]
     pub file: Option<PathBuf>,
-    /// A Prometheus to ask, instead of a file: http://HOST:PORT
+    /// A Prometheus to ask, instead of a file: http://HOST:PORT, or https://
     #[arg(long, value_name = "URL")]
-    pub prometheus: Option<String>,
+    pub prometheus: Option<Url>,
+    /// Who asks it, and whom it believes: a file as promtool takes it (basic_auth, authorization, http_headers, tls_config)
+    #[arg(
+        long,
+        alias = "http.config.file",
+        requires = "prometheus",
+        value_name = "FILE"
+    )]
+    pub http_config: Option<PathBuf>,
     /// How far back to look [default: 24h]
     #[arg(long, requires = "prometheus", value_name = "DURATION")]
     pub since: Option<Wait>,

@@ -2,6 +2,7 @@
 
 mod facts;
 mod live;
+mod processes;
 mod prometheus;
 mod scraper;
 

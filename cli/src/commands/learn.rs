@@ -4,8 +4,10 @@ use super::init::write_new;
 use crate::args::Learn;
 use crate::exit::Exit;
 use crate::failure::{Failure, pasted};
+use crate::inputs;
 use crate::terminal::Terminal;
 use firedrill_sim::files::{self, shown};
+use firedrill_sim::http::get::Url;
 use firedrill_sim::learn::prometheus::{Asked, fetch};
 use firedrill_sim::learn::{LearnError, Learnt, Samples, learn};
 use std::io::Read;
@@ -69,7 +71,7 @@ fn of_file(path: &Path) -> Result<Samples, Failure> {
     Samples::of_text(&text).map_err(|error| failed(&error))
 }
 
-fn of_prometheus(args: &Learn, url: &str) -> Result<Samples, Failure> {
+fn of_prometheus(args: &Learn, url: &Url) -> Result<Samples, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -81,7 +83,8 @@ fn of_prometheus(args: &Learn, url: &str) -> Result<Samples, Failure> {
         return Err(Failure::usage("--since: accepted: a minute or more"));
     }
     let asked = Asked {
-        url: url.to_owned(),
+        url: url.clone(),
+        client: inputs::http_client(args.http_config.as_deref())?,
         since_s,
         until_s: args.until.map(|at| at.as_millisecond() as f64 / 1e3),
         matchers: args.matchers.clone(),

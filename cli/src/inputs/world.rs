@@ -4,10 +4,11 @@ use super::read;
 use crate::args;
 use crate::failure::Failure;
 use firedrill_detector::RuleSet;
-use firedrill_detector::anatomy::{PartKind, SeriesSelector};
+use firedrill_detector::anatomy::PartKind;
 use firedrill_detector::lint::{Metric, MetricType, Surroundings};
+use firedrill_detector::promql::Span;
 use firedrill_detector::yaml::closest;
-use firedrill_reports::check::{Finding, Kind};
+use firedrill_reports::check::{self, Finding, Kind};
 use firedrill_sim::files::shown;
 use firedrill_sim::metrics::catalogue::{rows, sample_names};
 use firedrill_sim::world::{PRESETS, World, preset};
@@ -49,25 +50,34 @@ pub(crate) fn missing(rules: &RuleSet, world: &World) -> Vec<Finding> {
     known.extend(["ALERTS", "ALERTS_FOR_STATE"].map(str::to_owned));
     let mut missing = Vec::new();
     for rule in &anatomies {
-        let selectors = rule.parts.iter().flat_map(|part| match &part.kind {
-            PartKind::Selector(selector) => std::slice::from_ref(selector),
-            PartKind::Absent { of, .. } => of.as_slice(),
-            PartKind::Operation { .. } => &[],
-        });
-        let asked: BTreeSet<&str> = selectors.filter_map(SeriesSelector::name).collect();
-        for name in asked.into_iter().filter(|name| !known.contains(*name)) {
+        let mut asked: BTreeMap<&str, Span> = BTreeMap::new();
+        for part in &rule.parts {
+            if let PartKind::Selector(selector) = &part.kind
+                && let Some(name) = selector.name()
+            {
+                asked.entry(name).or_insert(part.span);
+            }
+        }
+        asked.retain(|name, _| !known.contains(*name));
+        if asked.is_empty() {
+            continue;
+        }
+        let places = rule.places();
+        for (name, span) in asked {
             let close = closest(name, known.iter().map(String::as_str));
             let close = close.map_or_else(String::new, |close| format!("; did you mean {close}?"));
             let message = format!(
                 "asks for {name}, which the world {} does not have{close}",
                 world.name
             );
-            let mut found = Finding::new(Kind::UnknownMetric, Some(&rule.file), message);
-            found.rule = Some((rule.group.clone(), rule.name.clone()));
-            if let Some(place) = &mut found.place {
-                place.line = Some(rule.line);
-            }
-            missing.push(found);
+            missing.push(Finding {
+                place: Some(match places.region(span.range()) {
+                    Some(region) => check::Place::region(&rule.file, region),
+                    None => check::Place::line(&rule.file, rule.line),
+                }),
+                rule: Some((rule.group.clone(), rule.name.clone())),
+                ..Finding::new(Kind::UnknownMetric, None, message)
+            });
         }
     }
     missing

@@ -36,10 +36,12 @@ fn machines_get_every_finding_with_its_place() {
         .iter()
         .map(|found| {
             format!(
-                "{}:{}:{} {} {} {}",
+                "{}:{}:{}-{}:{} {} {} {}",
                 found["file"],
                 found["line"],
                 found["column"],
+                found["end_line"],
+                found["end_column"],
                 found["rule"],
                 found["severity"],
                 found["kind"]
@@ -50,10 +52,10 @@ fn machines_get_every_finding_with_its_place() {
     assert_eq!(
         rows,
         [
-            "r.yml:4:5 Growing warning for_below_scrape",
-            "r.yml:4:5 Growing warning gauge_rate",
-            "r.yml:8:5 Stalled warning range_of_few_scrapes",
-            "wrong.yml:6:5 null error invalid",
+            "r.yml:6:10-6:12 Growing warning for_below_scrape",
+            "r.yml:5:11-5:37 Growing warning gauge_rate",
+            "r.yml:9:27-9:57 Stalled warning range_of_few_scrapes",
+            "wrong.yml:6:5-null:null null error invalid",
         ]
     );
     assert_eq!(
@@ -98,7 +100,7 @@ fn machines_get_every_finding_with_its_place() {
     );
     assert!(
         err.starts_with(
-            "warning: r.yml:4:5: Growing: `rate(asynq_queue_size[5m])` asynq_queue_size is a gauge"
+            "warning: r.yml:5:11: Growing: `rate(asynq_queue_size[5m])` asynq_queue_size is a gauge"
         ),
         "{err}"
     );

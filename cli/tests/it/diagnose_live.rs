@@ -7,7 +7,7 @@ use firedrill_asynq::clock::ClockOrigin;
 use firedrill_sim::engine::live::exporter::{serve_asynq, serve_redis};
 use firedrill_sim::engine::live::uptime::Uptime;
 use firedrill_sim::http;
-use firedrill_sim::http::get::{Url, get};
+use firedrill_sim::http::get::{Client, Url};
 use redis::Commands;
 use serde_json::Value;
 use smallvec::smallvec;
@@ -311,8 +311,8 @@ fn what_cannot_be_asked_is_no_cause() {
     );
     for (words, says) in [
         (
-            &["--prometheus", "https://host"][..],
-            "https is not spoken here",
+            &["--prometheus", "ftp://host"][..],
+            "write http://host:port, https://host",
         ),
         (&["--redis", "auto"], "name the Redis that holds the queues"),
         (&["--redis", "redis://h:1", "--for", "5s"], "at least 30 s"),
@@ -433,7 +433,7 @@ fn a_prometheus_that_remembers_is_asked() {
         "count_over_time(asynq_queue_size[1m]) > 4 and on () up{job='worker'} == 0",
     );
     crate::support::wait_until("Prometheus has scraped five times", || {
-        let answer = runtime().block_on(get(&query, Duration::from_secs(5)));
+        let answer = runtime().block_on(Client::default().get(&query, Duration::from_secs(5)));
         answer.is_ok_and(|answer| answer.contains("\"metric\""))
     });
     let (code, causes, _, all) = found(&bench, &["--prometheus", &base.to_string()]);

@@ -137,8 +137,8 @@ fn what_cannot_be_read_is_told_and_nothing_is_written() {
         (&["learn", "none.txt"], "none.txt: No such file"),
         (&["learn"], "required arguments"),
         (
-            &["learn", "--prometheus", "https://p:9090"],
-            "https is not spoken here",
+            &["learn", "--prometheus", "p:9090"],
+            "write http://host:port",
         ),
         (&["learn", "plain.txt", "--name", "a/b"], "--name: accepted"),
     ] {

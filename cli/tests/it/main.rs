@@ -24,6 +24,7 @@ mod gates;
 mod given;
 mod ground_truth;
 mod home;
+mod https;
 mod idle;
 mod interference;
 mod interop;

@@ -81,7 +81,15 @@ const MAY_USE: [(&str, &[&str]); 4] = [
     ),
     (
         "firedrill-sim",
-        &["redis", "tokio", "axum", "hyper", "prost", "futures-util"],
+        &[
+            "redis",
+            "tokio",
+            "axum",
+            "hyper",
+            "prost",
+            "rustls",
+            "futures-util",
+        ],
     ),
     ("firedrill", &["tokio"]),
     ("firedrill-benches", &["tokio", "prost"]),

@@ -108,7 +108,7 @@ fn a_rule_that_asks_for_what_a_world_does_not_have_is_told_the_nearest_name() {
     let (code, _, talk) = said(dir.path(), &["check", "--world", "wiki", "r.yml"]);
     assert_eq!(code, Some(0));
     assert!(
-        talk.contains("r.yml:9: Stuck: asks for processed_task_total, which the world wiki does not have; did you mean processed_tasks_total?"),
+        talk.contains("r.yml:10:20: Stuck: asks for processed_task_total, which the world wiki does not have; did you mean processed_tasks_total?"),
         "{talk}"
     );
     let (_, _, talk) = said(dir.path(), &["check", "r.yml"]);

@@ -90,6 +90,7 @@ fn portraits(rules: &RuleSet) -> Vec<Portrait> {
                 keep_firing_for_ms,
                 labels,
                 annotations,
+                ..
             } => Portrait {
                 for_ms: *for_ms,
                 keep_firing_for_ms: *keep_firing_for_ms,

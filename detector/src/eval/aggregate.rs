@@ -13,12 +13,16 @@ impl Aggregate {
             AggregateOp::TopK(scalar)
             | AggregateOp::BottomK(scalar)
             | AggregateOp::Quantile(scalar)
+            | AggregateOp::LimitK { count: scalar, .. }
             | AggregateOp::LimitRatio { ratio: scalar, .. } => scalar.evaluate(context)?,
             _ => 0.0,
         };
         let mut vector = self.of.evaluate(context)?;
         let is_ratio = matches!(self.op, AggregateOp::LimitRatio { .. });
-        let is_count = matches!(self.op, AggregateOp::TopK(_) | AggregateOp::BottomK(_));
+        let is_count = matches!(
+            self.op,
+            AggregateOp::TopK(_) | AggregateOp::BottomK(_) | AggregateOp::LimitK { .. }
+        );
         // Asked for even when there is nothing to choose from.
         if is_count && (parameter.is_nan() || parameter.abs() > 9.2e18) {
             return Err(EvalError::BadCount(parameter));
@@ -57,6 +61,24 @@ impl Aggregate {
                             });
                             ratio::push(&mut result[start..]);
                         }
+                    }
+                }
+            }
+            AggregateOp::LimitK { is_counted, .. } => {
+                for group in groups {
+                    let taken = parameter.trunc();
+                    let of = group.values.len();
+                    if taken >= 1.0 && taken < of as f64 && !*is_counted {
+                        return Err(EvalError::Unordered { taken, of });
+                    }
+                    let start = result.len();
+                    let members = group.members.iter().zip(&group.values);
+                    for (labels, value) in members.take(taken.max(0.0) as usize) {
+                        result.push(Element {
+                            labels: *labels,
+                            value: *value,
+                        });
+                        ratio::push(&mut result[start..]);
                     }
                 }
             }

@@ -90,6 +90,14 @@ impl Selector {
         unique(vector, &mut Places::default(), context)
     }
 
+    /// The times of those samples, in milliseconds.
+    pub(super) fn sampled_ms(&mut self, context: &mut Context<'_>) -> Vector {
+        self.newest(context, |series, point| Element {
+            labels: series.labels,
+            value: point.at_ms as f64,
+        })
+    }
+
     fn newest(
         &mut self,
         context: &mut Context<'_>,

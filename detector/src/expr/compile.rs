@@ -248,24 +248,14 @@ impl Compiler {
                 });
             }
         }
+        let mut matchers = self.matchers(&selector.matchers)?;
         let mut name = selector.name.clone();
-        let mut matchers = Vec::new();
-        for matcher in &selector.matchers {
-            let value = &matcher.value;
-            let test = match matcher.op {
-                MatchOp::Equal if matcher.label == METRIC_NAME && name.is_none() => {
-                    name = Some(value.clone());
-                    continue;
-                }
-                MatchOp::Equal => Test::Equal(value.clone()),
-                MatchOp::NotEqual => Test::NotEqual(value.clone()),
-                MatchOp::Regex => Test::Regex(self.matcher_regex(value, matcher.span)?),
-                MatchOp::NotRegex => Test::NotRegex(self.matcher_regex(value, matcher.span)?),
-            };
-            matchers.push(Matcher {
-                label: matcher.label.clone(),
-                test,
-            });
+        if name.is_none() {
+            let is_name = |matcher: &Matcher| matcher.label == METRIC_NAME;
+            let equal = |matcher: &Matcher| is_name(matcher) && matcher.equal_to().is_some();
+            if let Some(place) = matchers.iter().position(equal) {
+                name = matchers.remove(place).equal_to().map(str::to_owned);
+            }
         }
         Ok(Box::new(Selector {
             text: Series(selector).to_string(),
@@ -274,6 +264,22 @@ impl Compiler {
             reference,
             found: Found::default(),
         }))
+    }
+
+    fn matchers(&mut self, matchers: &[promql::LabelMatcher]) -> Result<Vec<Matcher>> {
+        let compiled = matchers.iter().map(|matcher| {
+            let value = &matcher.value;
+            Ok(Matcher {
+                label: matcher.label.clone(),
+                test: match matcher.op {
+                    MatchOp::Equal => Test::Equal(value.clone()),
+                    MatchOp::NotEqual => Test::NotEqual(value.clone()),
+                    MatchOp::Regex => Test::Regex(self.matcher_regex(value, matcher.span)?),
+                    MatchOp::NotRegex => Test::NotRegex(self.matcher_regex(value, matcher.span)?),
+                },
+            })
+        });
+        compiled.collect()
     }
 
     /// Notes a function that has to be enabled.

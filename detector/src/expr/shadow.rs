@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::share::Shared;
 use super::{
-    Aggregate, AggregateOp, Expr, HistogramQuantile, MapCall, RangeCall, RangeExpr, Relabel,
+    Aggregate, AggregateOp, Expr, HistogramQuantile, Info, MapCall, RangeCall, RangeExpr, Relabel,
     Selector, SetOp, SetOperation, SortByLabel, VectorExpr, VectorScalar, VectorVector, Yields,
 };
 use crate::alert::WRITTEN;
@@ -100,6 +100,10 @@ impl Stripping<'_> {
                     ..HistogramQuantile::clone(call)
                 }))
             }
+            VectorExpr::Info(call) => VectorExpr::Info(Box::new(Info {
+                of: self.strip(&call.of)?,
+                ..Info::clone(call)
+            })),
             VectorExpr::Aggregate(aggregate) => self.aggregate(aggregate)?,
             VectorExpr::VectorScalar(operation) => self.with_scalar(operation)?,
             VectorExpr::VectorVector(operation) => self.with_vector(operation)?,
@@ -138,7 +142,7 @@ impl Stripping<'_> {
     fn aggregate(&mut self, aggregate: &Aggregate) -> Option<VectorExpr> {
         let of = self.strip(&aggregate.of)?;
         Some(match aggregate.op {
-            AggregateOp::TopK(_) | AggregateOp::BottomK(_) => {
+            AggregateOp::TopK(_) | AggregateOp::BottomK(_) | AggregateOp::LimitK { .. } => {
                 self.changed = true;
                 of
             }

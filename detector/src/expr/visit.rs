@@ -154,10 +154,15 @@ impl VectorExpr {
                 }
                 call.of.walk(each);
             }
+            Self::Info(call) => {
+                call.of.walk(each);
+                each(Met::Selector(&call.from));
+            }
             Self::Aggregate(aggregate) => {
                 if let AggregateOp::TopK(scalar)
                 | AggregateOp::BottomK(scalar)
                 | AggregateOp::Quantile(scalar)
+                | AggregateOp::LimitK { count: scalar, .. }
                 | AggregateOp::LimitRatio { ratio: scalar, .. } = &aggregate.op
                 {
                     scalar.walk(each);
@@ -200,6 +205,7 @@ impl VectorExpr {
             Self::Relabel(relabel) => each(&mut relabel.of),
             Self::SortByLabel(sort) => each(&mut sort.of),
             Self::HistogramQuantile(call) => each(&mut call.of),
+            Self::Info(call) => each(&mut call.of),
             Self::Aggregate(aggregate) => each(&mut aggregate.of),
             Self::VectorScalar(operation) => {
                 each(&mut operation.vector);

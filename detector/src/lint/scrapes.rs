@@ -5,6 +5,7 @@ use super::{Reading, RemarkKind};
 use crate::compat::Compat;
 use crate::duration;
 use crate::promql::Expr;
+use crate::yaml::Position;
 
 /// A range should hold so many scrapes: one may be missing, another late, and two are left.
 const ENOUGH: i64 = 4;
@@ -55,7 +56,7 @@ impl Reading<'_> {
         match most {
             ..2 => self.say(
                 RemarkKind::RangeWithoutData,
-                &ranged.text,
+                ranged.expr,
                 format!(
                     "never has a value: with a scrape every {apart}, {range} hold one sample at most, and {}() needs two",
                     ranged.function
@@ -64,7 +65,7 @@ impl Reading<'_> {
             ),
             _ => self.say(
                 RemarkKind::RangeOfFewScrapes,
-                &ranged.text,
+                ranged.expr,
                 format!(
                     "goes by {most} samples at most, with a scrape every {apart}: little or nothing is left where one is missing or late"
                 ),
@@ -74,7 +75,7 @@ impl Reading<'_> {
     }
 
     /// A `for` during which the same samples are looked at again.
-    pub(super) fn short_for(&mut self, for_ms: i64, expr: &Expr) {
+    pub(super) fn short_for(&mut self, for_ms: i64, for_at: Option<Position>, expr: &Expr) {
         let mut soonest: Option<i64> = None;
         let mut is_known = true;
         walk(expr, &mut |part| {
@@ -91,13 +92,12 @@ impl Reading<'_> {
         let Some(apart_ms) = soonest.filter(|apart| is_known && for_ms < *apart) else {
             return;
         };
-        let (text, apart) = (
-            format!("for: {}", duration::format_ms(for_ms)),
-            duration::format_ms(apart_ms),
-        );
-        self.say(
+        let apart = duration::format_ms(apart_ms);
+        let region = for_at.and_then(|at| self.group.source.whole(at));
+        self.push(
             RemarkKind::ForBelowScrape,
-            &text,
+            format!("for: {}", duration::format_ms(for_ms)),
+            region,
             format!(
                 "is shorter than the {apart} between two scrapes: it may be over before there is another sample"
             ),

@@ -7,8 +7,8 @@ use crate::promql::{Aggregate, Aggregator, Expr, Grouping, Selector};
 pub(super) struct Ranged<'e> {
     /// The function's name.
     pub(super) function: &'e str,
-    /// The call as the parser prints it.
-    pub(super) text: String,
+    /// The call.
+    pub(super) expr: &'e Expr,
     /// The metric that is asked for, if its name is.
     pub(super) metric: Option<&'e str>,
     /// The range's length, in milliseconds.
@@ -30,7 +30,7 @@ impl Reading<'_> {
     }
 
     fn types(&mut self, ranged: &Ranged<'_>) {
-        let Ranged { function, text, .. } = ranged;
+        let Ranged { function, expr, .. } = ranged;
         let Some(name) = ranged.metric else {
             return;
         };
@@ -38,13 +38,13 @@ impl Reading<'_> {
         match *function {
             "rate" | "irate" | "increase" if around.is_gauge(name) => self.say(
                 RemarkKind::GaugeRate,
-                text,
+                expr,
                 format!("{name} is a gauge: {function}() takes each of its falls for a restart, and what is left after it for growth"),
                 "ask a gauge with delta() or deriv(), or compare it as it is",
             ),
             "delta" | "idelta" | "deriv" if around.is_counter(name) => self.say(
                 RemarkKind::CounterDelta,
-                text,
+                expr,
                 format!("{name} is a counter: {function}() takes a restart of its process for a fall to 0"),
                 "ask a counter with increase() or rate()",
             ),
@@ -70,7 +70,7 @@ impl Reading<'_> {
         if let Some(name) = found {
             self.say(
                 RemarkKind::DoubleCount,
-                &expr.to_string(),
+                expr,
                 format!("counts every queue once for each exporter of {name}: all of them read the same Redis"),
                 "take one of them first, as in `sum(max by (queue) (...))`, or scrape one exporter only",
             );
@@ -115,7 +115,7 @@ fn ranged(expr: &Expr) -> Option<Ranged<'_>> {
     let range = ranges.next()?;
     Some(Ranged {
         function: call.function.name,
-        text: expr.to_string(),
+        expr,
         metric: range.selector.name.as_deref(),
         range_ms: range.range_ns / 1_000_000,
     })

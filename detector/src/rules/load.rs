@@ -1,10 +1,12 @@
 //! Reading rule files: strict keys, checked values, compiled expressions, and every problem with its place.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::documents::{self, List, Origin};
 use super::foreign::{self, ForeignKey};
+use super::places::Source;
 use super::{Group, LabelTemplate, Reading, Rule, RuleFile, RuleKind, RuleSet};
 use crate::alert;
 use crate::compat::Compat;
@@ -14,7 +16,6 @@ use crate::expr::shadow;
 use crate::expr::share::{Shared, share};
 use crate::sample::{METRIC_NAME, is_label_name};
 use crate::template::Template;
-use crate::yaml::source::{Scalar, mark_of, scalars};
 use crate::yaml::{Fields, Node, Position, Problem, Problems, Value};
 
 /// Most rules of all files together.
@@ -27,8 +28,6 @@ const TEXTS_MAX: usize = 64 << 20;
 const PARTS_MAX: usize = 500_000;
 /// Largest regular expressions of all files together, states; a few hundred megabytes at worst.
 const REGEXES_MAX: usize = 1_500_000;
-/// So many problems of a file are placed inside their expressions: that looks at the whole file for each.
-const PLACED_MAX: usize = 100;
 
 pub(super) fn rule_set(
     files: &[RuleFile],
@@ -97,9 +96,7 @@ struct Taken {
 
 struct Loader<'f> {
     file: &'f str,
-    source: &'f str,
-    /// What of the source is needed to place problems, read when there is the first.
-    scalars: Option<BTreeMap<Position, Scalar>>,
+    source: Arc<Source>,
     compat: Compat,
     experimental_functions: bool,
     problems: Problems,
@@ -112,8 +109,7 @@ impl<'f> Loader<'f> {
     fn new(file: &'f RuleFile, compat: Compat, reading: Reading) -> Self {
         Self {
             file: &file.name,
-            source: &file.text,
-            scalars: None,
+            source: Arc::new(Source::new(&file.text)),
             compat,
             experimental_functions: reading.experimental_functions,
             problems: Problems::new(file.name.clone()).with_unknown_keys(reading.unknown_keys),
@@ -124,7 +120,8 @@ impl<'f> Loader<'f> {
     }
 
     fn file(&mut self) -> Vec<Group> {
-        let Some(roots) = documents::read(self.source, &mut self.problems, &mut self.warnings)
+        let Some(roots) =
+            documents::read(self.source.text(), &mut self.problems, &mut self.warnings)
         else {
             return Vec::new();
         };
@@ -195,6 +192,7 @@ impl<'f> Loader<'f> {
         Some(Group {
             name: name?,
             file: self.file.to_owned(),
+            source: Arc::clone(&self.source),
             interval_ms,
             limit: limit.unwrap_or(0),
             query_offset_ms,
@@ -317,6 +315,7 @@ impl<'f> Loader<'f> {
             let alert_name = name_text.as_deref().unwrap_or_default();
             RuleKind::Alert {
                 for_ms: self.duration(wait).unwrap_or(0),
+                for_at: wait.map(|node| node.at),
                 keep_firing_for_ms: self.duration(keep).unwrap_or(0),
                 labels: merged
                     .into_iter()
@@ -350,6 +349,7 @@ impl<'f> Loader<'f> {
             name: name_text?,
             at: node.at,
             text: text.trim().to_owned(),
+            expr_at: expr_node.at,
             expr: compiled.expr,
             kind,
         })
@@ -375,13 +375,9 @@ impl<'f> Loader<'f> {
     }
 
     /// Where in the file a part of a scalar's text stands, if that can be said exactly.
-    fn place_of(&mut self, node: &Node, text: &str, part: Range<usize>) -> Option<Position> {
-        if self.problems.len() >= PLACED_MAX {
-            return None;
-        }
-        let scalars = self.scalars.get_or_insert_with(|| scalars(self.source));
-        let found = scalars.get(&node.at)?.find(self.source, text, part).ok()?;
-        Some(mark_of(self.source, found.start))
+    fn place_of(&self, node: &Node, text: &str, part: Range<usize>) -> Option<Position> {
+        let region = self.source.places(node.at, text).region(part)?;
+        Some(region.start)
     }
 
     fn take_texts(&mut self, labels: &[(&Node, String, String)]) {
@@ -484,6 +480,7 @@ impl<'f> Loader<'f> {
         LabelTemplate {
             name,
             text,
+            at: node.at,
             template,
         }
     }
@@ -518,7 +515,7 @@ mod tests {
         // What so many rules more would make, without the time they take.
         loader.taken.regexes *= REGEXES_MAX / two + 1;
         for file in [&second, &third] {
-            loader.source = &file.text;
+            loader.source = Arc::new(Source::new(&file.text));
             loader.file();
         }
         let problems = loader.problems.into_vec();

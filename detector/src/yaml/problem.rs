@@ -17,6 +17,15 @@ pub struct Position {
     pub column: usize,
 }
 
+/// A part of a text, possibly of several lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Region {
+    /// Its first character.
+    pub start: Position,
+    /// The character after its last one.
+    pub end: Position,
+}
+
 /// One problem of a file a person wrote. Displays as `file:line:column: message`, with the hint on a second line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {

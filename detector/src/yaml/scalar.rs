@@ -150,7 +150,7 @@ pub(super) fn quoted(cursor: &mut Cursor<'_>) -> Result<Token> {
 }
 
 /// What the escape here stands for, which is passed.
-fn escape(cursor: &mut Cursor<'_>, start: Mark) -> Result<char> {
+pub(super) fn escape(cursor: &mut Cursor<'_>, start: Mark) -> Result<char> {
     let broken = |message: &str| {
         Err(Broken::new(
             start,

@@ -1,6 +1,8 @@
 //! Where the scalars of a YAML text stand, byte by byte, for those who change one and nothing else.
 
+use super::cursor::Cursor;
 use super::events::{Documents, Event, Traits};
+use super::scalar::escape;
 pub(crate) use super::token::Form;
 use super::token::Mark;
 use super::tree::position;
@@ -101,11 +103,96 @@ pub(crate) fn mark_of(text: &str, byte: usize) -> Position {
     }
 }
 
+/// Where the characters of a scalar's value stand in the text it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Map {
+    /// In the order of both.
+    runs: Vec<Run>,
+}
+
+/// Characters that stand in the text as they are in the value, one after the other; or one that is written otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    value: Range<usize>,
+    written: Range<usize>,
+}
+
+impl Run {
+    /// Where what begins, or ends, at `at` of the value stands in the text.
+    fn at(&self, at: usize) -> usize {
+        self.written.start + (at - self.value.start)
+    }
+}
+
+impl Map {
+    fn push(&mut self, value: Range<usize>, written: Range<usize>) {
+        if let Some(last) = self.runs.last_mut()
+            && last.value.len() == last.written.len()
+            && value.len() == written.len()
+            && (last.value.end, last.written.end) == (value.start, written.start)
+        {
+            last.value.end = value.end;
+            last.written.end = written.end;
+            return;
+        }
+        self.runs.push(Run { value, written });
+    }
+
+    /// Where the bytes `part` of the value stand in the text, blanks around them left out; `None`: there is nothing in it but
+    /// blanks.
+    pub(crate) fn find(&self, part: Range<usize>) -> Option<Range<usize>> {
+        let first = self.runs.partition_point(|run| run.value.end <= part.start);
+        let behind = self.runs.partition_point(|run| run.value.start < part.end);
+        let (first, last) = (
+            self.runs.get(first)?,
+            self.runs.get(behind.checked_sub(1)?)?,
+        );
+        let start = match part.start <= first.value.start {
+            true => first.written.start,
+            false => first.at(part.start),
+        };
+        let end = match part.end >= last.value.end {
+            true => last.written.end,
+            false => last.at(part.end),
+        };
+        (start < end).then_some(start..end)
+    }
+}
+
 impl Scalar {
-    /// Where the bytes `part` of the scalar's value stand in `text`.
+    /// Where the characters of the scalar's value stand in `text`.
     ///
-    /// Reading a scalar only changes its blanks (lines are folded, indentation goes), so that the other characters are the
-    /// same ones in the same order. Every one is compared on the way.
+    /// Reading a scalar only changes its blanks (lines are folded, indentation goes) and undoes escapes, so that the other
+    /// characters are the same ones in the same order. Every one is compared on the way.
+    ///
+    /// # Errors
+    /// Why it cannot be said.
+    pub(crate) fn map(&self, text: &str, value: &str) -> Result<Map, &'static str> {
+        if self.decorated {
+            return Err("it has an anchor or a tag");
+        }
+        let written = match self.form {
+            Form::Plain | Form::Block => self.range.clone(),
+            Form::SingleQuoted | Form::DoubleQuoted => self.range.start + 1..self.range.end - 1,
+        };
+        let mut there = Characters {
+            cursor: Cursor::new(&text[written.clone()]),
+            form: self.form,
+        };
+        let mut map = Map { runs: Vec::new() };
+        for (at, wanted) in value.char_indices().filter(|(_, c)| !is_blank(*c)) {
+            match there.next() {
+                Some((place, found)) if found == wanted => map.push(
+                    at..at + wanted.len_utf8(),
+                    written.start + place.start..written.start + place.end,
+                ),
+                _ => return Err("its text is not what it says"),
+            }
+        }
+        Ok(map)
+    }
+
+    /// Where the bytes `part` of the scalar's value stand in `text`.
     ///
     /// # Errors
     /// Why it cannot be said.
@@ -115,39 +202,8 @@ impl Scalar {
         value: &str,
         part: Range<usize>,
     ) -> Result<Range<usize>, &'static str> {
-        if self.decorated {
-            return Err("it has an anchor or a tag");
-        }
-        let written = match self.form {
-            Form::Plain | Form::Block => self.range.clone(),
-            Form::SingleQuoted | Form::DoubleQuoted => self.range.start + 1..self.range.end - 1,
-        };
-        let content = &text[written.clone()];
-        if self.form == Form::DoubleQuoted && content.contains('\\') {
-            return Err("it is a double-quoted text with escapes");
-        }
-        let mut there = content.char_indices().filter(|(_, c)| !is_blank(*c));
-        let (mut start, mut end) = (None, None);
-        for (at, wanted) in value.char_indices().filter(|(_, c)| !is_blank(*c)) {
-            let different = "its text is not what it says";
-            let (place, found) = there.next().ok_or(different)?;
-            if found != wanted {
-                return Err(different);
-            }
-            if at >= part.start && start.is_none() {
-                start = Some(written.start + place);
-            }
-            if at < part.end {
-                end = Some(written.start + place + found.len_utf8());
-            }
-            if found == '\'' && self.form == Form::SingleQuoted {
-                there.next();
-            }
-        }
-        match (start, end) {
-            (Some(start), Some(end)) if start < end => Ok(start..end),
-            _ => Err("there is nothing to be found"),
-        }
+        let found = self.map(text, value)?.find(part);
+        found.ok_or("there is nothing to be found")
     }
 
     /// Where the scalar ends in `text`: after its last visible character and its closing quote.
@@ -155,6 +211,40 @@ impl Scalar {
         match self.form {
             Form::Block => Ok(self.find(text, value, 0..value.len())?.end),
             _ => Ok(self.range.end),
+        }
+    }
+}
+
+/// The characters a scalar's text stands for, blanks left out, and where each is written.
+struct Characters<'t> {
+    cursor: Cursor<'t>,
+    form: Form,
+}
+
+impl Iterator for Characters<'_> {
+    type Item = (Range<usize>, char);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let cursor = &mut self.cursor;
+            let start = cursor.mark;
+            let is_escape = self.form == Form::DoubleQuoted && cursor.byte(0) == b'\\';
+            let found = match is_escape {
+                // Of the line break behind it nothing is left.
+                true if cursor.is_break(1) => {
+                    cursor.skip(1);
+                    cursor.read_break();
+                    continue;
+                }
+                true => escape(cursor, start).ok()?,
+                false => cursor.read()?,
+            };
+            if found == '\'' && self.form == Form::SingleQuoted {
+                cursor.skip(1);
+            }
+            if !is_blank(found) {
+                return Some((start.byte..cursor.mark.byte, found));
+            }
         }
     }
 }

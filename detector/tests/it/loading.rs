@@ -90,6 +90,8 @@ fn experimental_functions_have_to_be_enabled() {
         "mad_over_time(x[5m]) > 1",
         "x > max_of(1, 2)",
         "limit_ratio(0.5, x) > 1",
+        "limitk(1, x) > 1",
+        "info(x) > 1",
     ] {
         let problems = RuleSet::load(&file(expr), Compat::V3).unwrap_err();
         let problem = problems[0].to_string();
@@ -101,9 +103,13 @@ fn experimental_functions_have_to_be_enabled() {
         assert!(RuleSet::load_as(&file(expr), Compat::V3, enabled).is_ok());
         assert!(RuleSet::load_as(&file(expr), Compat::V2, enabled).is_err());
     }
-    for expr in ["limitk(1, x)", "info(x)"] {
+    for expr in [
+        "info(x offset 5m)",
+        "info(rate(x[5m] @ 0))",
+        "max_over_time(info(x)[5m:])",
+    ] {
         let problems = RuleSet::load_as(&file(expr), Compat::V3, enabled).unwrap_err();
-        assert!(problems[0].to_string().contains("not supported"));
+        assert!(problems[0].to_string().contains("info()"), "{problems:?}");
     }
 }
 
@@ -247,7 +253,7 @@ fn templates_are_wrong_where_they_are() {
         "  - alert: A\n    expr: x\n    annotations:\n      a: |\n        fine\n        {{ $value | nope }}",
         "  - { alert: A, expr: x, annotations: { a: \"x\\n{{ mul }}\" } }",
     ];
-    for (text, place) in texts.iter().zip(["4:59", "9:21", "4:44"]) {
+    for (text, place) in texts.iter().zip(["4:59", "9:21", "4:51"]) {
         let text = format!("groups:\n- name: g\n  rules:\n{text}\n");
         let problems = load(&text, Compat::V3).map(|_| ()).unwrap_err();
         let wanted = format!("rules.yml:{place}: ");
@@ -409,8 +415,9 @@ fn expressions_are_wrong_at_a_line_and_a_column() {
         ("expr: 'a + foo(x)'", "5:16:"),
         ("expr: \"a + foo(x)\"", "5:16:"),
         ("expr: 'x{a=''b''} + foo(x)'", "5:25:"),
-        // An escape in front of it: the scalar's own place.
-        ("expr: \"x{a=\\\"b\\\"} + foo(x)\"", "5:11:"),
+        ("expr: \"x{a=\\\"b\\\"} + foo(x)\"", "5:25:"),
+        // Behind an anchor: the scalar's own place.
+        ("expr: &e x + foo(x)", "5:11:"),
         (
             "expr: |\n      sum(x)\n        # and\n        / foo(y)\n",
             "8:11:",

@@ -8,6 +8,7 @@ mod hostile;
 mod incremental;
 mod loading;
 mod oracle;
+mod places;
 mod promql;
 mod promtool;
 mod properties;

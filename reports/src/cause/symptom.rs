@@ -2,13 +2,16 @@
 //!
 //! The same expressions are asked of a record and of a team's Prometheus. They read asynq's collector, redis_exporter, `up` and
 //! the application's counters, as `scenarios/rules/firedrill.yml` does. What only a look into Redis can tell is a metric of firedrill's
-//! own, [`ORPHANS`]: records do not have it.
+//! own, [`ORPHANS`]: records do not have it. Nor do they have [`OUT_OF_MEMORY`], which those know that run the processes.
 
 use firedrill_detector::anatomy::{PartKind, SeriesSelector};
 use firedrill_detector::duration::{format_ms, parse_ms};
 
 /// How many tasks, leases and locks are left over in Redis: labels `queue` and `kind`, the latter in words.
 pub const ORPHANS: &str = "firedrill_orphans";
+
+/// Whether a worker's process was ended lately for want of memory: label `instance`.
+pub const OUT_OF_MEMORY: &str = "firedrill_worker_out_of_memory";
 
 /// The shortest look that says anything of a span of time: a few scrapes.
 pub const SPAN_LEAST_MS: i64 = 30_000;
@@ -55,6 +58,11 @@ pub const SYMPTOMS: &[Symptom] = &[
         id: "memory-grew",
         says: "the memory of {instance} grew to {value} times what it was, and fell",
         expr: r#"max_over_time(process_resident_memory_bytes{job="worker"}[20m]) / min_over_time(process_resident_memory_bytes{job="worker"}[20m]) > 2"#,
+    },
+    Symptom {
+        id: "out-of-memory",
+        says: "{instance} was killed for want of memory",
+        expr: "firedrill_worker_out_of_memory > 0",
     },
     Symptom {
         id: "worker-idle",

@@ -105,6 +105,22 @@ pub const CAUSES: &[Cause] = &[
         hides: &["worker-lost", "slots-held", "overload"],
     },
     Cause {
+        id: "out-of-memory",
+        family: "resource-exhaustion",
+        says: "workers are killed for want of memory",
+        remedy: "raise their memory limit, and look in a heap profile for what takes it",
+        shows: &["out-of-memory"],
+        never: &["redis-unreachable"],
+        hides: &[
+            "crash-loop",
+            "memory-leak",
+            "workers-gone",
+            "worker-lost",
+            "slots-held",
+            "overload",
+        ],
+    },
+    Cause {
         id: "worker-lost",
         family: "worker-crashed",
         says: "a part of the workers is gone, and the rest cannot keep up",

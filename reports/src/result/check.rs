@@ -40,6 +40,10 @@ struct Finding {
     line: Option<usize>,
     /// In characters, from 1.
     column: Option<usize>,
+    /// Where the part ends, the last line of it.
+    end_line: Option<usize>,
+    /// Just behind its last character.
+    end_column: Option<usize>,
     group: Option<String>,
     rule: Option<String>,
     /// See the list of kinds in `scenarios/rules/README.md`.
@@ -182,6 +186,8 @@ impl From<&check::Finding> for Finding {
             file: place.map(|place| place.file.clone()),
             line: place.and_then(|place| place.line),
             column: place.and_then(|place| place.column),
+            end_line: place.and_then(|place| Some(place.end?.line)),
+            end_column: place.and_then(|place| Some(place.end?.column)),
             group: rule.map(|(group, _)| group.clone()),
             rule: rule.map(|(_, name)| name.clone()),
             kind: found.kind.name(),

@@ -4,10 +4,11 @@ use super::findings::{is_arithmetic, is_comparison, one_line, rounded};
 use super::tally::{PartTally, RuleTally, Values};
 use super::{Finding, FindingKind, Grade};
 use firedrill_detector::anatomy::{Anatomy, Operand, Part, PartKind};
+use firedrill_detector::rules::Places;
 
 /// What is to be said of an alert that held at every evaluation at which it had data, after the warm-up and outside of
 /// incidents. Where it mostly had none, nothing can be said.
-pub(super) fn held(anatomy: &Anatomy, tally: &RuleTally) -> Option<Finding> {
+pub(super) fn held(anatomy: &Anatomy, tally: &RuleTally, places: &Places) -> Option<Finding> {
     let calm = &tally.calm;
     let seen = calm.evaluations - calm.without_data;
     if !anatomy.is_alert || seen == 0 || calm.held < seen || calm.held * 2 < calm.evaluations {
@@ -17,6 +18,7 @@ pub(super) fn held(anatomy: &Anatomy, tally: &RuleTally) -> Option<Finding> {
         grade: Grade::Always,
         kind: FindingKind::AlwaysHeld,
         part: one_line(&anatomy.expr),
+        region: places.region(0..anatomy.expr.len()),
         message: format!(
             "held at all of the {seen} evaluations with data outside of incidents: the alert is on before anything is wrong"
         ),

@@ -5,6 +5,7 @@ use super::{Finding, FindingKind, Grade, RuleExplanation, RuleState, SelectorSig
 use firedrill_detector::Labels;
 use firedrill_detector::anatomy::{Anatomy, Operand, Part, PartKind, SeriesSelector};
 use firedrill_detector::duration::format_ms;
+use firedrill_detector::rules::Places;
 use firedrill_detector::sample::METRIC_NAME;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,7 @@ pub(super) fn of_rule(
     let mut looking = Looking {
         tally,
         known,
+        places: anatomy.places(),
         findings: Vec::new(),
     };
     for (part, counted) in anatomy.parts.iter().zip(&tally.parts) {
@@ -36,8 +38,8 @@ pub(super) fn of_rule(
     }
     looking.duration(anatomy, longest_ms);
     looking.failures(anatomy);
-    let mut findings = looking.findings;
-    findings.extend(always::held(anatomy, tally));
+    let mut findings = std::mem::take(&mut looking.findings);
+    findings.extend(always::held(anatomy, tally, &looking.places));
     // Parts that occur twice are told once.
     let mut told = BTreeSet::new();
     findings.retain(|finding| told.insert((finding.kind, finding.part.clone())));
@@ -113,22 +115,45 @@ fn sight(selector: &SeriesSelector, known: &Known) -> SelectorSight {
 struct Looking<'t> {
     tally: &'t RuleTally,
     known: &'t Known,
+    places: Places,
     findings: Vec<Finding>,
 }
 
 impl Looking<'_> {
-    fn say(&mut self, grade: Grade, kind: FindingKind, part: &str, message: impl Into<String>) {
+    fn say(&mut self, grade: Grade, kind: FindingKind, part: &Part, message: impl Into<String>) {
         self.findings.push(Finding {
             grade,
             kind,
-            part: part.to_owned(),
+            part: part.text.clone(),
+            region: self.places.region(part.span.range()),
             message: message.into(),
             hint: None,
         });
     }
 
-    fn say_with_hint(&mut self, finding: Finding) {
-        self.findings.push(finding);
+    fn say_with_hint(
+        &mut self,
+        grade: Grade,
+        kind: FindingKind,
+        part: &Part,
+        message: impl Into<String>,
+        hint: String,
+    ) {
+        self.say(grade, kind, part, message);
+        if let Some(said) = self.findings.last_mut() {
+            said.hint = Some(hint);
+        }
+    }
+
+    fn say_of_all(&mut self, grade: Grade, kind: FindingKind, anatomy: &Anatomy, message: String) {
+        self.findings.push(Finding {
+            grade,
+            kind,
+            part: one_line(&anatomy.expr),
+            region: self.places.region(0..anatomy.expr.len()),
+            message,
+            hint: None,
+        });
     }
 
     fn has_data(&self, selector: &SeriesSelector) -> bool {
@@ -158,13 +183,13 @@ impl Looking<'_> {
             return;
         }
         let hint = hint::for_selector(selector, self.known.keys());
-        self.say_with_hint(Finding {
-            grade: dead_if(part.is_needed),
-            kind: FindingKind::NothingMatched,
-            part: part.text.clone(),
-            message: "matched no series".into(),
-            hint: Some(hint),
-        });
+        self.say_with_hint(
+            dead_if(part.is_needed),
+            FindingKind::NothingMatched,
+            part,
+            "matched no series",
+            hint,
+        );
     }
 
     /// A side without values whose selectors all have data, and no condition that might not hold: what stands between has
@@ -185,7 +210,7 @@ impl Looking<'_> {
             self.say(
                 dead_if(part.is_needed),
                 FindingKind::EmptySide,
-                &part.text,
+                part,
                 format!(
                     "{} never had a value although its series are there",
                     operand.text
@@ -198,13 +223,13 @@ impl Looking<'_> {
     fn pairs(&mut self, part: &Part, op: &str, counted: &PartTally) {
         let meets = op == "and" || is_arithmetic(op);
         if meets && counted.both > 0 && counted.whole.seen == 0 && self.tally.failures == 0 {
-            self.say_with_hint(Finding {
-                grade: dead_if(part.is_needed && is_arithmetic(op)),
-                kind: FindingKind::NothingInCommon,
-                part: part.text.clone(),
-                message: "both sides had values, but never of series with the same labels".into(),
-                hint: Some("aggregate both sides by the same labels, or match with on(...)".into()),
-            });
+            self.say_with_hint(
+                dead_if(part.is_needed && is_arithmetic(op)),
+                FindingKind::NothingInCommon,
+                part,
+                "both sides had values, but never of series with the same labels",
+                "aggregate both sides by the same labels, or match with on(...)".into(),
+            );
         }
     }
 
@@ -214,7 +239,7 @@ impl Looking<'_> {
             self.say(
                 Grade::Trap,
                 FindingKind::ZeroByZero,
-                &part.text,
+                part,
                 format!(
                     "was 0/0 at {} of {} evaluations, first in minute {:.1}: that is no number, and <, > and == do not hold \
                      for it",
@@ -238,11 +263,11 @@ impl Looking<'_> {
         } else {
             right
         };
-        self.say_with_hint(Finding {
-            grade: Grade::Trap,
-            kind: FindingKind::Vanished,
-            part: part.text.clone(),
-            message: format!(
+        self.say_with_hint(
+            Grade::Trap,
+            FindingKind::Vanished,
+            part,
+            format!(
                 "cannot hold once its series have vanished with their process: in {} ({}) {} ended, {} after the fault the \
                  compared side was gone, and the alert did not fire",
                 first.record,
@@ -250,12 +275,12 @@ impl Looking<'_> {
                 first.series,
                 format_ms(first.after_ms / 1000 * 1000),
             ),
-            hint: Some(format!(
+            format!(
                 "{} was nothing then, not 0: add a branch such as `or absent(...)`, or look at a series that stays, such as \
                  `up == 0`",
                 side.text
-            )),
-        });
+            ),
+        );
     }
 
     /// How near a comparison came that never held.
@@ -292,7 +317,7 @@ impl Looking<'_> {
                 all - seen
             ));
         }
-        self.say(Grade::Note, FindingKind::NeverHeld, &part.text, message);
+        self.say(Grade::Note, FindingKind::NeverHeld, part, message);
     }
 
     fn absent(&mut self, part: &Part, of: &[SeriesSelector], counted: &PartTally) {
@@ -303,14 +328,14 @@ impl Looking<'_> {
             self.say(
                 Grade::Trap,
                 FindingKind::AlwaysAbsent,
-                &part.text,
+                part,
                 "held at every evaluation: what it looks for is never there",
             );
         } else if counted.scored == 0 && of.iter().any(|selector| self.has_data(selector)) {
             self.say(
                 Grade::Trap,
                 FindingKind::NeverAbsent,
-                &part.text,
+                part,
                 "never held after the warm-up: what it looks for was there at every evaluation",
             );
         }
@@ -318,10 +343,10 @@ impl Looking<'_> {
 
     fn duration(&mut self, anatomy: &Anatomy, records_ms: i64) {
         if anatomy.for_ms > records_ms && self.tally.evaluations > 0 {
-            self.say(
+            self.say_of_all(
                 Grade::Note,
                 FindingKind::DrillTooShort,
-                &one_line(&anatomy.expr),
+                anatomy,
                 format!(
                     "cannot fire in drills this short: `for` asks for {}, and the longest lasts {}",
                     format_ms(anatomy.for_ms),
@@ -334,10 +359,10 @@ impl Looking<'_> {
         }
         let longest_ms = self.tally.longest_ms;
         if longest_ms < anatomy.for_ms {
-            self.say(
+            self.say_of_all(
                 Grade::Trap,
                 FindingKind::ForTooLong,
-                &one_line(&anatomy.expr),
+                anatomy,
                 format!(
                     "held for {} in a row at most, and `for` asks for {}: {} short",
                     format_ms(longest_ms),
@@ -353,10 +378,10 @@ impl Looking<'_> {
             let (failed, all) = (self.tally.failures, self.tally.evaluations);
             // Before there are series to fail on, it is only empty.
             let is_dead = self.tally.held == 0 && failed.saturating_mul(2) >= all;
-            self.say(
+            self.say_of_all(
                 dead_if(is_dead),
                 FindingKind::Failed,
-                &one_line(&anatomy.expr),
+                anatomy,
                 format!("could not be evaluated at {failed} of {all} evaluations: {message}"),
             );
         }

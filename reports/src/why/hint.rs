@@ -63,6 +63,12 @@ fn of_label(selector: &SeriesSelector, label: &str, candidates: &[&Labels]) -> S
         let there = list(&others).map_or("no labels".into(), |names| format!("the labels {names}"));
         return format!("There is no label {label}; there are {there}.");
     }
+    if let Some((written, within)) = selector.unanchored(label, values.iter().copied()) {
+        let listed = list(&values).unwrap_or_default();
+        return format!(
+            "{label} has the values {listed}, and regular expressions are anchored: \"{written}\" has to match all of one. Did you mean \"{within}\"?"
+        );
+    }
     let wanted: Vec<&str> = selector.wanted(label).collect();
     let close = wanted
         .iter()
@@ -167,6 +173,18 @@ mod tests {
             (
                 "job_processed_total{queue=~\"a|b\"}",
                 "There is no label queue; there are the labels instance, status.",
+            ),
+            (
+                "job_processed_total{instance=~\"w\"}",
+                "instance has the values w-0, w-1, and regular expressions are anchored: \"w\" has to match all of one. Did you mean \".*w.*\"?",
+            ),
+            (
+                "job_processed_total{instance=~\"0|1\", instance!=\"w-0\"}",
+                "instance has the values w-0, w-1, and regular expressions are anchored: \"0|1\" has to match all of one. Did you mean \".*(0|1).*\"?",
+            ),
+            (
+                "job_processed_total{instance=~\"0\", instance!=\"w-0\"}",
+                "instance has the values w-0, w-1.",
             ),
             (
                 "job_processed_total{status=\"failed\", instance=\"w-0\"}",

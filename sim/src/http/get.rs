@@ -1,25 +1,33 @@
-//! Fetching a page from a server that somebody named: plain HTTP, with a bounded wait, and an error that says what was wrong.
+//! Fetching a page from a server that somebody named, with TLS or without: with a bounded wait, and an error that says what
+//! was wrong.
 
+use super::tls::{Tls, Trust};
 use crate::metrics::exposition::MAX_BODY_BYTES;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
-use hyper::{Request, StatusCode, Uri, header};
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 /// Characters of an answer that an error repeats.
 const REPEATED: usize = 200;
 
-/// An `http://` address as people write it: `http://host:port/path`, maybe with `user:password@`.
+/// An address as people write it: `http://host:port/path` or `https://...`, maybe with `user:password@`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
+    is_tls: bool,
     host: String,
     port: u16,
     path: String,
@@ -31,13 +39,8 @@ pub struct Url {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// No `http://host`.
-    #[error("write http://host:port or http://host:port/path")]
+    #[error("write http://host:port, https://host or http://host:port/path")]
     Malformed,
-    /// TLS.
-    #[error(
-        "https is not spoken here: name a plain http:// address, such as that of a port-forward"
-    )]
-    Https,
 }
 
 /// Why a page could not be had. `place` is `host:port`.
@@ -59,8 +62,20 @@ pub enum GetError {
         /// How long was waited.
         patience: Duration,
     },
+    /// There is no secure connection.
+    #[error("{place}: {reason}{}", advice(.reason))]
+    Untrusted {
+        /// Where.
+        place: String,
+        /// What TLS says.
+        reason: String,
+    },
     /// Another status than 200.
-    #[error("{place} answered {status}{}{said}", if .said.is_empty() { "" } else { ": " })]
+    #[error(
+        "{place} answered {status}{}{said}{}",
+        if .said.is_empty() { "" } else { ": " },
+        if *.status == 401 { "\n    name a user or a token: http://USER:PASSWORD@HOST, or a file with --http-config" } else { "" }
+    )]
     Status {
         /// Where.
         place: String,
@@ -83,15 +98,13 @@ impl FromStr for Url {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
-        if text.starts_with("https://") {
-            return Err(UrlError::Https);
-        }
         let uri: Uri = text.parse().map_err(|_| UrlError::Malformed)?;
-        let (Some("http"), Some(host), Some(authority)) =
+        let (Some(scheme @ ("http" | "https")), Some(host), Some(authority)) =
             (uri.scheme_str(), uri.host(), uri.authority())
         else {
             return Err(UrlError::Malformed);
         };
+        let is_tls = scheme == "https";
         let login = authority.as_str().rsplit_once('@').map(|(login, _)| {
             let login: Vec<u8> = percent_decode_str(login).collect();
             format!("Basic {}", STANDARD.encode(login))
@@ -99,10 +112,12 @@ impl FromStr for Url {
         let port = match authority.port() {
             Some(port) => port.as_u16(),
             None if authority.as_str().ends_with(':') => return Err(UrlError::Malformed),
+            None if is_tls => 443,
             None => 80,
         };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         Ok(Self {
+            is_tls,
             host: host.to_owned(),
             port,
             path: path.to_owned(),
@@ -114,7 +129,8 @@ impl FromStr for Url {
 /// Without user and password.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.place(), self.path)
+        let scheme = if self.is_tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.place(), self.path)
     }
 }
 
@@ -158,58 +174,151 @@ impl Url {
     }
 }
 
-/// The text of a page.
-///
-/// # Errors
-/// [`GetError`].
-pub async fn get(url: &Url, patience: Duration) -> Result<String, GetError> {
-    let answered = tokio::time::timeout(patience, fetched(url)).await;
-    answered.unwrap_or_else(|_| {
-        Err(GetError::Slow {
-            place: url.place(),
-            patience,
-        })
-    })
+/// Who asks, and whom it believes. By default nobody in particular, and whom this machine does.
+#[derive(Clone, Default)]
+pub struct Client {
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// Found when it is needed first, unless it was said.
+    tls: OnceLock<Result<Tls, String>>,
 }
 
-async fn fetched(url: &Url) -> Result<String, GetError> {
-    let broken = |reason: String| GetError::Broken {
-        place: url.place(),
-        reason,
-    };
-    let host = url.host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, url.port)).await;
-    let stream = stream.map_err(|error| GetError::Unreachable {
-        place: url.place(),
-        reason: error.to_string(),
-    })?;
-    let shaken = http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = shaken.map_err(|error| broken(error.to_string()))?;
-    let connection = tokio::spawn(connection);
-    let mut request = Request::get(&url.path)
-        .header(header::HOST, url.place())
-        .header(header::ACCEPT, "text/plain, application/json");
-    if let Some(login) = &url.login {
-        request = request.header(header::AUTHORIZATION, login);
+/// Without what is secret.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.headers.iter().map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
     }
-    let request = request.body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| broken(error.to_string()))?;
-    let response = sender.send_request(request).await;
-    let response = response.map_err(|error| broken(error.to_string()))?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), MAX_BODY_BYTES);
-    let body = body.collect().await;
-    connection.abort();
-    let body = body.map_err(|error| broken(error.to_string()))?.to_bytes();
-    let text = String::from_utf8_lossy(&body);
-    if status == StatusCode::OK {
-        return Ok(text.into_owned());
+}
+
+impl Client {
+    pub(super) fn new(headers: Vec<(HeaderName, HeaderValue)>, tls: Option<Tls>) -> Self {
+        let known = OnceLock::new();
+        if let Some(tls) = tls {
+            let _ = known.set(Ok(tls));
+        }
+        Self {
+            headers,
+            tls: known,
+        }
     }
-    Err(GetError::Status {
-        place: url.place(),
-        status: status.as_u16(),
-        said: text.trim().chars().take(REPEATED).collect(),
-    })
+
+    /// The text of a page.
+    ///
+    /// # Errors
+    /// [`GetError`].
+    pub async fn get(&self, url: &Url, patience: Duration) -> Result<String, GetError> {
+        self.get_up_to(url, patience, MAX_BODY_BYTES).await
+    }
+
+    /// The same, of a page of at most so many bytes.
+    ///
+    /// # Errors
+    /// [`GetError`].
+    pub async fn get_up_to(
+        &self,
+        url: &Url,
+        patience: Duration,
+        bytes: usize,
+    ) -> Result<String, GetError> {
+        let answered = tokio::time::timeout(patience, self.fetched(url, bytes)).await;
+        answered.unwrap_or_else(|_| {
+            Err(GetError::Slow {
+                place: url.place(),
+                patience,
+            })
+        })
+    }
+
+    async fn fetched(&self, url: &Url, bytes: usize) -> Result<String, GetError> {
+        let host = url.host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((host, url.port)).await;
+        let stream = stream.map_err(|error| GetError::Unreachable {
+            place: url.place(),
+            reason: error.to_string(),
+        })?;
+        if !url.is_tls {
+            return self.asked(url, stream, bytes).await;
+        }
+        let untrusted = |reason: String| GetError::Untrusted {
+            place: url.place(),
+            reason,
+        };
+        let tls = self.tls.get_or_init(|| Trust::default().config());
+        let tls = tls.as_ref().map_err(|reason| untrusted(reason.clone()))?;
+        let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
+        let name = ServerName::try_from(name).map_err(|error| untrusted(error.to_string()))?;
+        let connector = TlsConnector::from(tls.config.clone());
+        let stream = connector.connect(name, stream).await;
+        let stream = stream.map_err(|error| untrusted(error.to_string()))?;
+        self.asked(url, stream, bytes).await
+    }
+
+    async fn asked(
+        &self,
+        url: &Url,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        bytes: usize,
+    ) -> Result<String, GetError> {
+        let broken = |reason: String| GetError::Broken {
+            place: url.place(),
+            reason,
+        };
+        let shaken = http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = shaken.map_err(|error| broken(error.to_string()))?;
+        let connection = tokio::spawn(connection);
+        let mut request = Request::get(&url.path)
+            .header(header::HOST, url.place())
+            .header(header::ACCEPT, "text/plain, application/json");
+        if let Some(login) = &url.login {
+            request = request.header(header::AUTHORIZATION, login);
+        }
+        for (name, value) in &self.headers {
+            // Who is named in the address goes first.
+            if url.login.is_none() || name != header::AUTHORIZATION {
+                request = request.header(name, value);
+            }
+        }
+        let request = request.body(Empty::<Bytes>::new());
+        let request = request.map_err(|error| broken(error.to_string()))?;
+        let response = sender.send_request(request).await;
+        let response = response.map_err(|error| broken(error.to_string()))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), bytes);
+        let body = body.collect().await;
+        connection.abort();
+        let body = body.map_err(|error| broken(error.to_string()))?.to_bytes();
+        let text = String::from_utf8_lossy(&body);
+        if status == StatusCode::OK {
+            return Ok(text.into_owned());
+        }
+        Err(GetError::Status {
+            place: url.place(),
+            status: status.as_u16(),
+            said: said(&text),
+        })
+    }
+}
+
+/// What an answer says that is none: the error in it where it is as Prometheus' are, or its beginning.
+fn said(text: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Refused {
+        error: String,
+    }
+    let refused = serde_json::from_str(text).map(|refused: Refused| refused.error);
+    let said = refused.as_deref().unwrap_or(text);
+    said.trim().chars().take(REPEATED).collect()
+}
+
+/// What to do where TLS says no.
+fn advice(reason: &str) -> &'static str {
+    if reason.contains("UnknownIssuer") {
+        "\n    its certificate is signed by nobody this machine believes: name the signer's in a file with --http-config (tls_config: { ca_file: FILE })"
+    } else if reason.contains("corrupt message") {
+        "\n    this is no TLS: write http:// if it is meant"
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
@@ -246,7 +355,7 @@ mod tests {
         for wrong in wrong {
             assert_eq!(wrong.parse::<Url>(), Err(UrlError::Malformed), "{wrong}");
         }
-        assert_eq!("https://host".parse::<Url>(), Err(UrlError::Https));
+        assert_eq!(url("https://host/x").to_string(), "https://host:443/x");
     }
 
     #[tokio::test]
@@ -256,14 +365,25 @@ mod tests {
         let text = || std::future::ready(Some("up 1\n".to_owned()));
         tokio::spawn(serve(listener, page("/metrics", text)));
         let at = |path: &str| url(&format!("http://{address}{path}"));
-        assert_eq!(get(&at("/metrics"), PATIENCE).await.unwrap(), "up 1\n");
-        let error = get(&at("/other"), PATIENCE).await.unwrap_err();
+        assert_eq!(
+            Client::default()
+                .get(&at("/metrics"), PATIENCE)
+                .await
+                .unwrap(),
+            "up 1\n"
+        );
+        let error = Client::default()
+            .get(&at("/other"), PATIENCE)
+            .await
+            .unwrap_err();
         assert_eq!(error.to_string(), format!("{address} answered 404"));
 
         let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = gone.local_addr().unwrap();
         drop(gone);
-        let error = get(&url(&format!("http://{address}")), PATIENCE).await;
+        let error = Client::default()
+            .get(&url(&format!("http://{address}")), PATIENCE)
+            .await;
         assert!(
             matches!(error, Err(GetError::Unreachable { .. })),
             "{error:?}"
@@ -275,8 +395,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let silent = url(&format!("http://{address}"));
-        let error = get(&silent, Duration::from_millis(100)).await.unwrap_err();
+        let error = Client::default()
+            .get(&silent, Duration::from_millis(100))
+            .await
+            .unwrap_err();
         assert!(matches!(error, GetError::Slow { .. }), "{error}");
+        let client = Client::default();
         let talk = async {
             // The one that gave up waits first.
             for _ in 0..2 {
@@ -286,7 +410,7 @@ mod tests {
                 let _ = stream.read_to_end(&mut Vec::new()).await;
             }
         };
-        let (error, ()) = tokio::join!(get(&silent, PATIENCE), talk);
+        let (error, ()) = tokio::join!(client.get(&silent, PATIENCE), talk);
         assert!(matches!(error, Err(GetError::Broken { .. })), "{error:?}");
     }
 }

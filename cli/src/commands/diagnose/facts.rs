@@ -1,6 +1,6 @@
 //! What Redis alone can tell, beside numbers: who works, what waits, what failed tasks say, what is left over.
 
-use super::live::Named;
+use super::live::{Named, WORKERS};
 use super::scraper::Scraper;
 use crate::commands::asynq::orphans;
 use firedrill_asynq::broker::redis::RedisBroker;
@@ -144,10 +144,10 @@ impl Facts {
     }
 
     /// The runbook's steps, as sentences.
-    pub(super) fn steps(&self, redis: &Named, scraper: &Scraper) -> Vec<Step> {
+    pub(super) fn steps(&self, redis: &Named, scraper: &Scraper<'_>) -> Vec<Step> {
         let step = |name, lines| Step { name, lines };
         vec![
-            step("1. Workers", self.workers(scraper)),
+            step(WORKERS, self.workers(scraper)),
             step("2. Redis", self.redis(redis)),
             step("3. Rates", scraper.rates()),
             step("4. Failed tasks", self.failed()),
@@ -155,7 +155,7 @@ impl Facts {
         ]
     }
 
-    fn workers(&self, scraper: &Scraper) -> Vec<String> {
+    fn workers(&self, scraper: &Scraper<'_>) -> Vec<String> {
         let mut lines = Vec::new();
         for server in &self.servers.servers {
             let info = &server.info;

@@ -1,17 +1,23 @@
 //! A fleet that is running, looked at: the runbook's diagnosis, steps 1 to 4, without a write.
 
 use super::facts::Facts;
+use super::processes::{Processes, Runtime};
 use super::prometheus::Prometheus;
 use super::scraper::Scraper;
 use crate::args::{Live, Redis};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::inputs;
 use crate::terminal::Terminal;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::op::BrokerError;
 use firedrill_detector::duration::format_ms;
 use firedrill_reports::cause::Diagnosis;
 use firedrill_reports::render::diagnosis::{self, Looked, Step};
+
+/// The runbook's first step.
+pub(super) const WORKERS: &str = "1. Workers";
 
 /// What was named by `--redis`.
 pub(super) struct Named {
@@ -45,6 +51,8 @@ pub(super) fn run(args: &Live, json: bool, terminal: &Terminal) -> Result<Exit, 
 }
 
 async fn look(args: &Live, terminal: &Terminal) -> Result<Looked, Failure> {
+    let client = inputs::http_client(args.http_config.as_deref())?;
+    let processes = processes(args).await?;
     let redis = match &args.redis {
         Some(redis) => Some(connect(redis).await?),
         None => None,
@@ -59,27 +67,28 @@ async fn look(args: &Live, terminal: &Terminal) -> Result<Looked, Failure> {
                 format_ms(args.scrape_interval.0)
             ));
         }
-        let mut scraper = Scraper::new(&redis, &args.metrics, span_ms);
+        let mut scraper = Scraper::new(&redis, &args.metrics, &client, span_ms);
         scraper.watch(args.scrape_interval.0).await;
-        return conclude(Some((&redis, scraper)), None).await;
+        return conclude(Some((&redis, scraper)), None, processes).await;
     };
-    let asked = Prometheus::new(url)
+    let asked = Prometheus::new(url, &client)
         .ask()
         .await
         .map_err(Failure::environment)?;
     match redis {
         Some(redis) => {
-            let scraper = Scraper::new(&redis, &[], 0);
-            conclude(Some((&redis, scraper)), Some(asked)).await
+            let scraper = Scraper::new(&redis, &[], &client, 0);
+            conclude(Some((&redis, scraper)), Some(asked), processes).await
         }
-        None => conclude(None, Some(asked)).await,
+        None => conclude(None, Some(asked), processes).await,
     }
 }
 
 /// The steps and the cause, from what was scraped and what Prometheus said.
 async fn conclude(
-    scraped: Option<(&Named, Scraper)>,
+    scraped: Option<(&Named, Scraper<'_>)>,
     asked: Option<super::prometheus::Told>,
+    processes: Option<Processes>,
 ) -> Result<Looked, Failure> {
     let mut steps: Vec<Step> = Vec::new();
     let mut sight = asked.as_ref().map(|told| told.sight.clone());
@@ -99,10 +108,38 @@ async fn conclude(
             lines: told.lines,
         });
     }
+    let mut sight = sight.unwrap_or_default();
+    if let Some(processes) = processes {
+        processes.show(&mut sight);
+        let lines = processes.lines();
+        match steps.iter_mut().find(|step| step.name == WORKERS) {
+            Some(step) => step.lines.extend(lines),
+            None => steps.insert(
+                0,
+                Step {
+                    name: WORKERS,
+                    lines,
+                },
+            ),
+        }
+    }
     Ok(Looked {
         steps,
-        diagnosis: Diagnosis::of(&sight.unwrap_or_default()),
+        diagnosis: Diagnosis::of(&sight),
     })
+}
+
+/// Asks what runs the processes of workers, if that was named.
+async fn processes(args: &Live) -> Result<Option<Processes>, Failure> {
+    let (option, runtime, words) = match (&args.docker, &args.kube) {
+        (Some(words), _) => ("--docker", Runtime::Docker, words),
+        (None, Some(words)) => ("--kube", Runtime::Kubernetes, words),
+        (None, None) => return Ok(None),
+    };
+    let now = ClockOrigin::real_time().now();
+    let asked = runtime.ask(words, now.millis()).await;
+    let failed = |reason| Failure::environment(format!("{option} {words}: {reason}"));
+    asked.map(Some).map_err(failed)
 }
 
 /// Connects to what `--redis` names. One that refuses us is no finding: whoever may not look cannot say what is wrong.

@@ -3,7 +3,7 @@
 use firedrill_detector::anatomy::SeriesSelector;
 use firedrill_reports::cause::symptom::{SYMPTOMS, Symptom};
 use firedrill_reports::cause::{Seen, Sight, Unknown};
-use firedrill_sim::http::get::{GetError, Url, get};
+use firedrill_sim::http::get::{Client, GetError, Url};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,6 +17,7 @@ const LATELY: &str = "1h";
 /// A Prometheus.
 pub(super) struct Prometheus<'u> {
     url: &'u Url,
+    client: &'u Client,
 }
 
 /// What it said.
@@ -30,10 +31,12 @@ pub(super) struct Told {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AskError {
     /// No answer.
-    #[error(
-        "--prometheus: {0}\n    name the address of Prometheus itself, such as http://host:9090"
-    )]
-    Get(#[from] GetError),
+    #[error("--prometheus: {error}{}", address(.error))]
+    Get {
+        /// Why.
+        #[from]
+        error: GetError,
+    },
     /// An answer that is none of Prometheus'.
     #[error("--prometheus: {url} does not answer as Prometheus does: {reason}")]
     Foreign {
@@ -42,6 +45,14 @@ pub(super) enum AskError {
         /// What was wrong.
         reason: String,
     },
+}
+
+/// What to do about an error that does not say it.
+fn address(error: &GetError) -> &'static str {
+    match error {
+        GetError::Untrusted { .. } | GetError::Status { status: 401, .. } => "",
+        _ => "\n    name the address of Prometheus itself, such as http://host:9090",
+    }
 }
 
 #[derive(Deserialize)]
@@ -61,8 +72,8 @@ struct Sample {
 }
 
 impl<'u> Prometheus<'u> {
-    pub(super) const fn new(url: &'u Url) -> Self {
-        Self { url }
+    pub(super) const fn new(url: &'u Url, client: &'u Client) -> Self {
+        Self { url, client }
     }
 
     /// Asks for every symptom.
@@ -85,7 +96,9 @@ impl<'u> Prometheus<'u> {
                     .seen
                     .extend(found.into_iter().map(|sample| seen(symptom, sample))),
                 // Such as labels that are there twice: nothing can be said.
-                Err(AskError::Get(GetError::Status { said, .. })) => {
+                Err(AskError::Get {
+                    error: GetError::Status { said, .. },
+                }) => {
                     sight.unknown.push(Unknown {
                         symptom,
                         lacks: said,
@@ -137,7 +150,7 @@ impl<'u> Prometheus<'u> {
 
     async fn query(&self, expr: &str) -> Result<Vec<Sample>, AskError> {
         let url = self.url.below("/api/v1/query").with("query", expr);
-        let text = get(&url, PATIENCE).await?;
+        let text = self.client.get(&url, PATIENCE).await?;
         let answer: Result<Answer, _> = serde_json::from_str(&text);
         let answer = answer.map_err(|error| AskError::Foreign {
             url: self.url.to_string(),

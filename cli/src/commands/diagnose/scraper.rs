@@ -11,7 +11,7 @@ use firedrill_detector::sample::stale_marker;
 use firedrill_reports::cause::symptom::ORPHANS;
 use firedrill_reports::cause::{Looker, Sight};
 use firedrill_sim::engine::live::exporter::{asynq_now, redis_facts, redis_values};
-use firedrill_sim::http::get::{Url, get};
+use firedrill_sim::http::get::{Client, Url};
 use firedrill_sim::metrics::{Value, exposition};
 use firedrill_sim::scrape::{SeriesTable, Target};
 use firedrill_sim::world::World;
@@ -33,7 +33,7 @@ pub(super) struct Page {
 }
 
 /// See the module.
-pub(super) struct Scraper {
+pub(super) struct Scraper<'c> {
     clock: ClockOrigin,
     begun: Time,
     span_ms: i64,
@@ -44,15 +44,22 @@ pub(super) struct Scraper {
     redis: Target,
     asynq: Target,
     pub(super) pages: Vec<Page>,
+    /// Who asks for them.
+    client: &'c Client,
     /// Counters of each queue, processed and failed: when they were read first and last, and what they were.
     counters: BTreeMap<String, [(i64, [f64; 2]); 2]>,
     /// Series of workers that are known by their heartbeats.
     beating: BTreeSet<u32>,
 }
 
-impl Scraper {
+impl<'c> Scraper<'c> {
     /// One that looks for `span_ms`.
-    pub(super) fn new(redis: &Named, pages: &[MetricsPage], span_ms: i64) -> Self {
+    pub(super) fn new(
+        redis: &Named,
+        pages: &[MetricsPage],
+        client: &'c Client,
+        span_ms: i64,
+    ) -> Self {
         let clock = ClockOrigin::real_time();
         let begun = clock.now();
         let mut series = SeriesTable::default();
@@ -77,6 +84,7 @@ impl Scraper {
             looker: Looker::new(begun.millis(), span_ms),
             series,
             pages,
+            client,
             counters: BTreeMap::new(),
             beating: BTreeSet::new(),
         }
@@ -116,7 +124,7 @@ impl Scraper {
         samples.extend(self.asynq.scraped_values(values, &mut self.series));
         let mut worker_answers = false;
         for page in &mut self.pages {
-            let values = page.fetch().await;
+            let values = page.fetch(self.client).await;
             worker_answers |= page.is_worker && values.is_some();
             samples.extend(page.target.scraped_values(values, &mut self.series));
         }
@@ -196,9 +204,9 @@ impl Scraper {
 }
 
 impl Page {
-    async fn fetch(&mut self) -> Option<Vec<Value>> {
+    async fn fetch(&mut self, client: &Client) -> Option<Vec<Value>> {
         self.asked += 1;
-        let fetched = get(&self.url, PATIENCE).await;
+        let fetched = client.get(&self.url, PATIENCE).await;
         let values = fetched.map_err(|error| error.to_string()).and_then(|text| {
             exposition::decode(&text).map_err(|error| format!("{}: {error}", self.url))
         });

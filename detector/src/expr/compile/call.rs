@@ -3,14 +3,17 @@
 use super::{Compiler, Result, Typed, refuse, string};
 use crate::compat::Compat;
 use crate::expr::{
-    At, CalendarField, HistogramQuantile, LabelsOnce, MapCall, MapFunction, Phi, RangeCall,
-    RangeExpr, RangeFunction, Reference, Relabel, RelabelHow, ScalarExpr, SortByLabel,
-    Trigonometric, VectorExpr,
+    At, CalendarField, HistogramQuantile, Identifying, Info, Keep, LabelsOnce, MapCall,
+    MapFunction, Phi, Projection, RangeCall, RangeExpr, RangeFunction, Reference, Relabel,
+    RelabelHow, ScalarExpr, SortByLabel, Trigonometric, VectorExpr,
 };
 use crate::intern::{Memo, Places};
-use crate::promql::{self, Call, MatchOp};
+use crate::promql::{self, Call, LabelMatcher, MatchOp, Span};
 use crate::regex::{Parsed, Template};
 use crate::sample::{Labels, METRIC_NAME, is_label_name};
+
+/// What says of which target a series is, for `info`.
+const IDENTIFYING: [&str; 2] = ["instance", "job"];
 
 impl Compiler {
     pub(super) fn call(&mut self, call: &Call) -> Result<Typed> {
@@ -43,6 +46,7 @@ impl Compiler {
             "sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc" => self.sorted(call),
             "label_replace" => self.label_replace(call),
             "label_join" => self.label_join(call),
+            "info" => self.info(call),
             "vector" => {
                 let of = self.scalar(argument(call, 0)?)?;
                 Ok(Typed::Vector(VectorExpr::OfScalar(of)))
@@ -110,6 +114,82 @@ impl Compiler {
             }
             of => Ok(map(MapFunction::Timestamp, of)),
         }
+    }
+
+    /// `info(v)` or `info(v, {labels})`
+    fn info(&mut self, call: &Call) -> Result<Typed> {
+        let of = argument(call, 0)?;
+        if self.subqueries > 0 {
+            return refuse(
+                "info() inside a subquery is not supported: which series it takes labels from depends on all steps together",
+                call.span,
+            );
+        }
+        if let Some(span) = moved(of) {
+            return refuse(
+                "info() of a selector with `@` or `offset` looks for labels in one time and at another in Prometheus, a defect",
+                span,
+            );
+        }
+        let mut from = match call.args.get(1).map(promql::Expr::bare) {
+            Some(promql::Expr::Selector(labels)) => promql::Selector {
+                moment: promql::Moment::default(),
+                ..labels.clone()
+            },
+            _ => promql::Selector {
+                name: None,
+                matchers: Vec::new(),
+                moment: promql::Moment::default(),
+                span: call.span,
+            },
+        };
+        let is_name = |matcher: &LabelMatcher| matcher.label == METRIC_NAME;
+        let wanted = from.matchers.iter().filter(|matcher| !is_name(matcher));
+        let wanted = wanted.cloned().collect::<Vec<_>>();
+        // `promql/info.go`, effectiveInfoNameMatchers
+        let says = |op: &[MatchOp]| {
+            let mut names = from.matchers.iter().filter(|matcher| is_name(matcher));
+            names.any(|matcher| op.contains(&matcher.op))
+        };
+        let by_default = match (
+            says(&[MatchOp::Equal, MatchOp::Regex]),
+            says(&[MatchOp::NotEqual, MatchOp::NotRegex]),
+        ) {
+            (true, _) => None,
+            (false, true) => Some((MatchOp::Regex, ".+_info")),
+            (false, false) => Some((MatchOp::Equal, "target_info")),
+        };
+        if let Some((op, value)) = by_default {
+            from.matchers.push(LabelMatcher {
+                label: METRIC_NAME.to_owned(),
+                op,
+                value: value.to_owned(),
+                span: from.span,
+            });
+        }
+        let names = from.matchers.iter().filter(|matcher| is_name(matcher));
+        let names = names.cloned().collect::<Vec<_>>();
+        let only = |labels: &[&str]| {
+            let labels = labels.iter().map(|label| (*label).to_owned());
+            Projection::new(Keep::Only(labels.collect()))
+        };
+        Ok(Typed::Vector(VectorExpr::Info(Box::new(Info {
+            of: self.vector(of)?,
+            names: self.matchers(&names)?,
+            wanted: self.matchers(&wanted)?,
+            from: self.selector(&from, crate::LOOKBACK_MS)?,
+            identifying: IDENTIFYING.map(|label| Identifying {
+                label: only(&[label]),
+                values: Places::default(),
+                is_there: false,
+            }),
+            target: only(&IDENTIFYING),
+            named_target: only(&[METRIC_NAME, IDENTIFYING[0], IDENTIFYING[1]]),
+            newest: Vec::new(),
+            places: Places::default(),
+            memo: std::collections::HashMap::new(),
+            seen: Places::default(),
+        }))))
     }
 
     fn sorted(&mut self, call: &Call) -> Result<Typed> {
@@ -296,6 +376,19 @@ impl Compiler {
             memo: Memo::default(),
             seen: Places::default(),
         }))))
+    }
+}
+
+/// The first selector that looks at another time than its expression is evaluated at.
+fn moved(expr: &promql::Expr) -> Option<Span> {
+    let moment = match expr {
+        promql::Expr::Selector(selector) => Some(selector.moment),
+        promql::Expr::Range(range) => Some(range.selector.moment),
+        _ => None,
+    };
+    match moment.is_some_and(|moment| moment != promql::Moment::default()) {
+        true => Some(expr.span()),
+        false => expr.children().into_iter().find_map(moved),
     }
 }
 

@@ -42,11 +42,11 @@ impl Compiler {
                 AggregateOp::CountValues(label.to_owned())
             }
             Aggregator::LimitK => {
-                return refuse(
-                    "limitk() is experimental and not supported: which series it takes depends on the order in which \
-                     Prometheus has stored them",
-                    aggregate.span,
-                );
+                self.experimental("limitk", aggregate.span);
+                AggregateOp::LimitK {
+                    count: self.scalar(parameter()?)?,
+                    is_counted: false,
+                }
             }
             Aggregator::LimitRatio => {
                 self.experimental("limit_ratio", aggregate.span);
@@ -65,9 +65,18 @@ impl Compiler {
         if let (AggregateOp::CountValues(label), Keep::Only(labels)) = (&op, &mut keep) {
             labels.push(label.clone());
         }
+        let mut of = self.vector(&aggregate.expr)?;
+        // Of each group of limitk it makes one number, for which it does not matter which elements were taken.
+        if let (AggregateOp::Count | AggregateOp::Group, VectorExpr::Aggregate(limited)) =
+            (&op, &mut of)
+            && let AggregateOp::LimitK { is_counted, .. } = &mut limited.op
+            && (keep == Keep::Only(Vec::new()) || keep == limited.grouping.keep)
+        {
+            *is_counted = true;
+        }
         Ok(VectorExpr::Aggregate(Box::new(Aggregate {
             op,
-            of: self.vector(&aggregate.expr)?,
+            of,
             grouping: Projection::new(keep),
             places: Places::default(),
             groups: Vec::new(),

@@ -92,6 +92,10 @@ fn physical(place: &Place) -> Value {
         if let Some(column) = place.column {
             physical["region"]["startColumn"] = column.into();
         }
+        if let Some(end) = place.end {
+            physical["region"]["endLine"] = end.line.into();
+            physical["region"]["endColumn"] = end.column.into();
+        }
     }
     physical
 }

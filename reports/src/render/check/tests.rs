@@ -3,7 +3,7 @@ use crate::check::Checked;
 use crate::check::{CheckedFile, Kind, Place};
 use crate::result::ResultFile;
 use firedrill_detector::lint::Surroundings;
-use firedrill_detector::yaml::Problem;
+use firedrill_detector::yaml::{Position, Problem, Region};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -63,68 +63,77 @@ fn findings_as_lines() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
-/// What the schema of SARIF 2.1.0 demands of what we write.
+/// A finding of every kind, with as much or as little as it may have.
+fn all_there_may_be() -> Vec<Finding> {
+    let at = |line, column| Position { line, column };
+    let part = Region {
+        start: at(3, 4),
+        end: at(5, 1),
+    };
+    let places = [
+        None,
+        Some(Place::file("a b/ä:[1].yml")),
+        Some(Place::line("/abs/r.yml", 7)),
+        Some(Place::position("../r.yml", at(1, 1))),
+        Some(Place::region("r.yml", part)),
+    ];
+    let severities = [Severity::Error, Severity::Warning, Severity::Note];
+    let kinds = Kind::all().into_iter().zip(0..);
+    let all = kinds.flat_map(|(kind, number)| {
+        places.clone().into_iter().map(move |place| Finding {
+            severity: severities[number % severities.len()],
+            rule: (number % 2 == 0).then(|| ("g".into(), "A".into())),
+            part: (number % 4 == 0).then(|| "up == \u{1b}0".into()),
+            hint: (number % 3 == 0).then(|| "do\nthis".into()),
+            place,
+            ..Finding::new(kind, None, "what is wrong")
+        })
+    });
+    all.collect()
+}
+
 #[test]
 fn sarif_is_as_its_schema_has_it() {
-    let log: Value = serde_json::from_str(&sarif(&checked(), "1.2.3")).unwrap();
-    let keys = |value: &Value| -> BTreeSet<String> {
-        value.as_object().unwrap().keys().cloned().collect()
+    let schema = include_str!("../../../tests/sarif/sarif-schema-2.1.0.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.enable_format_assertions();
+    compiler.add_resource("sarif.json", schema).unwrap();
+    let index = compiler.compile("sarif.json", &mut schemas).unwrap();
+    let problems = |log: &Value| {
+        let refused = schemas.validate(log, index).err();
+        refused.map(|refused| refused.to_string())
     };
-    let only = |value: &Value, required: &[&str], optional: &[&str]| {
-        let keys = keys(value);
-        for key in required {
-            assert!(keys.contains(*key), "{key} is missing in {value}");
-        }
-        for key in &keys {
-            let known = required.iter().chain(optional).any(|known| known == key);
-            assert!(known, "{key} in {value}");
-        }
-    };
-    only(&log, &["version", "runs"], &["$schema"]);
-    assert_eq!(log["version"], "2.1.0");
-    let run = &log["runs"][0];
-    only(run, &["tool"], &["results", "columnKind"]);
-    assert_eq!(run["columnKind"], "unicodeCodePoints");
-    let driver = &run["tool"]["driver"];
-    only(driver, &["name"], &["semanticVersion", "rules"]);
-    let rules = driver["rules"].as_array().unwrap();
-    let levels = ["none", "note", "warning", "error"].map(Value::from);
-    let ids: BTreeSet<&str> = rules
-        .iter()
-        .map(|rule| rule["id"].as_str().unwrap())
-        .collect();
-    assert_eq!(ids.len(), rules.len(), "ids are unique");
-    for rule in rules {
-        only(
-            rule,
-            &["id"],
-            &["shortDescription", "help", "defaultConfiguration"],
-        );
-        assert!(levels.contains(&rule["defaultConfiguration"]["level"]));
-        for text in ["shortDescription", "help"] {
-            only(&rule[text], &["text"], &["markdown"]);
+    let mut checked = checked();
+    checked.findings.extend(all_there_may_be());
+    for checked in [&checked, &Checked::default()] {
+        let log: Value = serde_json::from_str(&sarif(checked, "1.2.3")).unwrap();
+        assert_eq!(problems(&log), None, "{log:#}");
+        let run = &log["runs"][0];
+        let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+        let ids: BTreeSet<&str> = rules
+            .iter()
+            .filter_map(|rule| rule["id"].as_str())
+            .collect();
+        assert_eq!(ids.len(), rules.len(), "ids are unique");
+        for result in run["results"].as_array().unwrap() {
+            let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+            assert_eq!(rules[index]["id"], result["ruleId"]);
         }
     }
-    for result in run["results"].as_array().unwrap() {
-        only(
-            result,
-            &["message"],
-            &["ruleId", "ruleIndex", "level", "locations"],
-        );
-        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
-        assert_eq!(rules[index]["id"], result["ruleId"]);
-        assert!(levels.contains(&result["level"]));
-        for location in result["locations"].as_array().into_iter().flatten() {
-            only(location, &[], &["physicalLocation", "logicalLocations"]);
-            let physical = &location["physicalLocation"];
-            only(physical, &["artifactLocation"], &["region"]);
-            let uri = physical["artifactLocation"]["uri"].as_str().unwrap();
-            assert!(uri.is_ascii() && !uri.contains(' '), "{uri}");
-            if let Some(region) = physical.get("region") {
-                only(region, &["startLine"], &["startColumn"]);
-                assert!(region["startLine"].as_u64() >= Some(1));
-            }
-        }
+    // It would say so if something were wrong.
+    let log: Value = serde_json::from_str(&sarif(&checked, "1.2.3")).unwrap();
+    let region = "/runs/0/results/0/locations/0/physicalLocation/region";
+    for (place, wrong) in [
+        ("/runs/0/results/0/level", "fatal".into()),
+        (region, Value::from(7)),
+        (&format!("{region}/startLine"), 0.into()),
+        ("/runs/0/columnKind", "bytes".into()),
+        ("/version", "2.0.0".into()),
+    ] {
+        let mut log = log.clone();
+        *log.pointer_mut(place).unwrap() = wrong;
+        assert!(problems(&log).is_some(), "{place}");
     }
 }
 
@@ -138,13 +147,8 @@ fn what_fails_a_check() {
     assert!(checked.is_sound(false) && !checked.is_sound(true));
     checked.findings.clear();
     assert!(checked.is_sound(true));
-    let path = Place {
-        file: "f".into(),
-        line: Some(2),
-        column: None,
-    };
     checked.findings.push(Finding {
-        place: Some(path),
+        place: Some(Place::line("f", 2)),
         ..Finding::new(Kind::UnknownMetric, None, "m")
     });
     assert!(checked.is_sound(true));
