@@ -4,6 +4,7 @@
 mod app;
 pub mod catalogue;
 pub mod exposition;
+pub(crate) mod kube;
 pub mod redis;
 
 pub use app::{App, JobSeries, WorkerMetrics};

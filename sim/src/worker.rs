@@ -9,6 +9,8 @@ mod life;
 mod resources;
 mod slot;
 
+pub(crate) use life::resident_bytes;
+
 use crate::handler::{self, Behaviour, Ending};
 use crate::http;
 use crate::ledger::LedgerFile;

@@ -10,6 +10,35 @@ use crate::world::{AppMetric, Discovery, Exporter, Panics, Results, TargetForm, 
 use jiff::Timestamp;
 use std::fmt::Write;
 
+/// What only these exporters have.
+const TELLTALES: [(Exporter, &[&str]); 3] = [
+    (
+        Exporter::RedisExporter,
+        &[
+            "redis_config_maxclients",
+            "redis_instance_info",
+            "redis_blocked_clients",
+        ],
+    ),
+    (
+        Exporter::KubeStateMetrics,
+        &[
+            "kube_deployment_status_replicas",
+            "kube_pod_info",
+            "kube_pod_status_phase",
+            "kube_pod_container_status_restarts_total",
+        ],
+    ),
+    (
+        Exporter::Cadvisor,
+        &[
+            "container_start_time_seconds",
+            "container_memory_working_set_bytes",
+            "container_cpu_cfs_periods_total",
+        ],
+    ),
+];
+
 /// The world, as its file.
 pub(super) fn world(
     name: &str,
@@ -37,7 +66,7 @@ pub(super) fn world(
         .as_ref()
         .or(kinds[1].as_ref())
         .and_then(|kind| kind.interval_ms);
-    let [worker, asynq, redis, producer] = kinds.map(|kind| match kind {
+    let form = |kind: Option<targets::Kind>| match kind {
         None => TargetForm::default(),
         Some(kind) => TargetForm {
             job: Some(kind.job),
@@ -52,7 +81,18 @@ pub(super) fn world(
                 .filter(|ms| Some(*ms) != usual_ms && *ms >= 1_000),
             timeout_ms: None,
         },
-    });
+    };
+    let [worker, asynq, redis, producer] = kinds.map(&form);
+    let tells = |names: &[&str]| samples.names().any(|name| names.contains(&name));
+    let exporters = TELLTALES.iter().filter(|(_, names)| tells(names));
+    let exporters: Vec<Exporter> = exporters.map(|(exporter, _)| *exporter).collect();
+    let of_exporter = |exporter: Exporter| {
+        let (_, names) = TELLTALES.iter().find(|(of, _)| *of == exporter)?;
+        let job = names.iter().find_map(|name| Fleet::job_of(samples, name))?;
+        fleet.kind(samples, &job, false)
+    };
+    let kube = form(of_exporter(Exporter::KubeStateMetrics));
+    let cadvisor = form(of_exporter(Exporter::Cadvisor));
     let discovery = fleet.discovery(samples).unwrap_or_else(|| {
         let has_pod = worker.labels.iter().any(|(label, _)| label == "pod");
         let guess = if has_pod { Discovery::Kubernetes } else { Discovery::Static };
@@ -68,13 +108,6 @@ pub(super) fn world(
             "metrics: whether a panic is counted does not show; fill in `panics: uncounted` where the middleware has no recovery".to_owned(),
         );
     }
-    let tells_more = [
-        "redis_config_maxclients",
-        "redis_instance_info",
-        "redis_blocked_clients",
-    ];
-    let mut names = samples.names();
-    let has_exporter = names.any(|name| tells_more.contains(&name));
     let metrics = application.metrics.iter().map(|of| AppMetric {
         name: of.name.clone(),
         kind: of.kind,
@@ -102,15 +135,14 @@ pub(super) fn world(
         extends: Vec::new(),
         discovery,
         labels: common,
-        exporters: has_exporter
-            .then_some(Exporter::RedisExporter)
-            .into_iter()
-            .collect(),
+        exporters,
         targets: Targets {
             worker,
             asynq,
             redis,
             producer,
+            kube,
+            cadvisor,
         },
         metrics: metrics.collect(),
         origin: Default::default(),

@@ -1,9 +1,12 @@
 //! Every metric that a Prometheus sees in a drill, for people: `firedrill metrics` and the table in `scenarios/worlds/README.md`.
 //! A test holds it against what drills really expose (`tests/it/worlds.rs`).
 
+mod kubernetes;
+
 use super::ENQUEUE_RESULTS;
 use super::redis::NOT_TOLD;
 use crate::plan::PRODUCER;
+use crate::world::target::SINGLES;
 use crate::world::{Exporter, MetricType, TargetForm, World};
 use firedrill_asynq::exporter;
 use std::fmt::Write;
@@ -42,6 +45,11 @@ pub fn moved_by(metric: &str) -> Vec<&'static str> {
 const WORKER: &str = "worker";
 const ASYNQ: &str = "asynq";
 const REDIS: &str = "redis";
+/// The exporters of Kubernetes.
+const OF_KUBERNETES: [(&str, Exporter); 2] = [
+    ("kube", Exporter::KubeStateMetrics),
+    ("cadvisor", Exporter::Cadvisor),
+];
 
 /// What is there whatever the world: target, name, type, labels, meaning, and when.
 type Fixed = (
@@ -238,10 +246,8 @@ impl Row {
         let targets = &world.targets;
         match self.target {
             WORKER => Some(&targets.worker),
-            ASYNQ => Some(&targets.asynq),
-            REDIS => Some(&targets.redis),
-            PRODUCER => Some(&targets.producer),
-            _ => None,
+            "all" => None,
+            key => Some(targets.single(key)),
         }
     }
 
@@ -366,7 +372,22 @@ pub fn rows(world: &World) -> Vec<Row> {
         when: "while Redis answers",
         moved_by: moved_by(name),
     });
-    own.chain(fixed).chain(more).chain([enqueued]).collect()
+    let of_kubernetes = OF_KUBERNETES.into_iter();
+    let of_kubernetes = of_kubernetes.filter(|(_, exporter)| world.exposes(*exporter));
+    let of_kubernetes = of_kubernetes.flat_map(|(target, exporter)| {
+        let told = kubernetes::told(exporter).iter();
+        told.map(move |(name, kind, labels, help, when)| Row {
+            target,
+            name: (*name).to_owned(),
+            kind,
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            help: (*help).to_owned(),
+            when,
+            moved_by: moved_by(name),
+        })
+    });
+    let all = own.chain(fixed).chain(more).chain([enqueued]);
+    all.chain(of_kubernetes).collect()
 }
 
 /// Names of all samples that a drill in a world can have.
@@ -380,13 +401,14 @@ pub fn sample_names(world: &World) -> Vec<String> {
 #[must_use]
 pub fn targets(world: &World) -> Vec<String> {
     let of = &world.targets;
-    let kinds = [
-        (WORKER, "worker", "{name}", &of.worker),
-        (ASYNQ, "asynq-exporter", "exporter", &of.asynq),
-        (REDIS, "redis", "redis", &of.redis),
-        (PRODUCER, PRODUCER, PRODUCER, &of.producer),
-    ];
-    let line = |(kind, job, instance, form): &(&str, &str, &str, &crate::world::TargetForm)| {
+    let is_there = |key: &str| {
+        let of_kubernetes = OF_KUBERNETES.iter().find(|(of, _)| *of == key);
+        of_kubernetes.is_none_or(|(_, exporter)| world.exposes(*exporter))
+    };
+    let singles = SINGLES.iter().filter(|(key, ..)| is_there(key));
+    let singles = singles.map(|(key, job, instance)| (*key, *job, *instance, of.single(key)));
+    let kinds = std::iter::once((WORKER, "worker", "{name}", &of.worker)).chain(singles);
+    let line = |(kind, job, instance, form): (&str, &str, &str, &TargetForm)| {
         let job = form.job.as_deref().unwrap_or(job);
         let instance = form.instance.as_deref().unwrap_or(instance);
         let mut text = format!("{kind}: {{job=\"{job}\", instance=\"{instance}\"");
@@ -398,7 +420,7 @@ pub fn targets(world: &World) -> Vec<String> {
         text.push('}');
         text
     };
-    kinds.iter().map(line).collect()
+    kinds.map(line).collect()
 }
 
 /// The metrics of a world as a Markdown table.
@@ -424,15 +446,10 @@ pub fn table(world: &World) -> String {
 }
 
 /// What other exporters tell, with the reason why drills do not.
-const NOT_TOLD_EITHER: [(&str, &str); 3] = [
+const NOT_TOLD_EITHER: [(&str, &str); 2] = [
     (
         "go_*, and process_* but for those listed",
         "a drill's workers are no Go programs, so their goroutines, garbage and files say nothing of a team's",
-    ),
-    (
-        "kube_*, container_*",
-        "nothing plays kube-state-metrics or cAdvisor in a drill; whether a pod is there shows in `up`, and that it was restarted in \
-         `process_start_time_seconds`",
     ),
     (
         "how long the producer's calls take",
@@ -443,7 +460,8 @@ const NOT_TOLD_EITHER: [(&str, &str); 3] = [
 /// What exporters tell and drills do not, with the reason, a line each.
 #[must_use]
 pub fn not_told() -> Vec<String> {
-    let lines = NOT_TOLD.iter().chain(&NOT_TOLD_EITHER);
+    let lines = NOT_TOLD.iter().chain(&kubernetes::NOT_TOLD);
+    let lines = lines.chain(&NOT_TOLD_EITHER);
     lines
         .map(|(names, why)| format!("{names}: {why}"))
         .collect()

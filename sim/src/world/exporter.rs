@@ -8,17 +8,23 @@ use serde::{Deserialize, Serialize};
 pub enum Exporter {
     /// The rest of what redis_exporter tells that a drill can know.
     RedisExporter,
+    /// A target of its own: what kube-state-metrics tells of the worker processes, as pods of Deployments.
+    KubeStateMetrics,
+    /// A target of its own: what cAdvisor tells of their containers.
+    Cadvisor,
 }
 
 impl Exporter {
     /// All of them.
-    pub(super) const ALL: [Self; 1] = [Self::RedisExporter];
+    pub(super) const ALL: [Self; 3] = [Self::RedisExporter, Self::KubeStateMetrics, Self::Cadvisor];
 
     /// As written.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::RedisExporter => "redis-exporter",
+            Self::KubeStateMetrics => "kube-state-metrics",
+            Self::Cadvisor => "cadvisor",
         }
     }
 }

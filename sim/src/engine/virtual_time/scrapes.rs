@@ -4,6 +4,7 @@ use crate::engine::virtual_time::pools::Pools;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::{EXPORTERS, Observation, Sink, Source};
+use crate::metrics::kube::{KubeSeries, Pods};
 use crate::metrics::redis::{self, RedisFacts, RedisSeries};
 use crate::metrics::{
     App, JobSeries, PoolSeries, ProducerMetrics, counts_as_started, queue_labels,
@@ -28,6 +29,7 @@ enum Key {
     /// Of a pool, by the number of its resource.
     Pool(usize, PoolSeries),
     Redis(RedisSeries),
+    Kube(KubeSeries),
     Named(&'static str),
 }
 
@@ -75,14 +77,9 @@ impl Scrapes {
         let mut series = SeriesTable::default();
         let mut targets = Vec::new();
         let plans = crate::engine::targets(plan);
-        for TargetPlan {
-            job,
-            instance,
-            labels,
-            ..
-        } in &plans
-        {
-            let target = Target::new((job, instance), labels, &mut series);
+        for plan in &plans {
+            let target = Target::new((&plan.job, &plan.instance), &plan.labels, &mut series);
+            let target = target.honoring_labels(plan.honors_labels());
             targets.push((target, BTreeMap::new()));
         }
         let queues: Vec<String> = plan.queues.iter().map(|queue| queue.name.clone()).collect();
@@ -177,7 +174,8 @@ impl Scrapes {
         number: usize,
         (now, at_ms): (Time, i64),
         (redis, redis_stopped): (&mut VirtualRedis, bool),
-        (processes, pools, sent): (&[Process], Option<&Pools>, &ProducerMetrics),
+        (processes, pods): (&[Process], &mut Pods),
+        (pools, sent): (Option<&Pools>, &ProducerMetrics),
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let mut exposed = Vec::new();
@@ -225,6 +223,23 @@ impl Scrapes {
                 exposed.push((Key::Named("process_start_time_seconds"), started));
                 true
             }
+            Source::Kube => {
+                pods.each(now, |series, value| {
+                    exposed.push((Key::Kube(series), value))
+                });
+                true
+            }
+            Source::Cadvisor => {
+                let resident = |name: &str| {
+                    let mut processes = processes.iter();
+                    let process = processes.find(|process| process.name == name)?;
+                    Some(process.resident_bytes(at_ms))
+                };
+                pods.each_container(now, resident, |series, value| {
+                    exposed.push((Key::Kube(series), value));
+                });
+                true
+            }
         };
         let (target, known) = &mut self.targets[number];
         let (series, queues, kinds) = (&mut self.series, &self.queues, &self.kinds);
@@ -240,6 +255,7 @@ impl Scrapes {
                     Key::Enqueued(kind, result) => sent.labels(kind, result),
                     Key::Pool(resource, of) => of.labels(&resources[resource]),
                     Key::Redis(of) => of.labels(),
+                    Key::Kube(of) => pods.labels(of),
                     Key::Named(name) => Labels::metric(name, []),
                 };
                 target.number(&labels, series)
