@@ -32,7 +32,7 @@ use crate::abort::Abort;
 use crate::audit::REDIS;
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
 use crate::metrics::{ProducerMetrics, counts_as_started};
-use crate::plan::{PRODUCER, Plan, Routes};
+use crate::plan::{PRODUCER, Plan};
 use crate::redis_server::directory::RESOURCES;
 use crate::redis_server::given::{GivenRedis, Taking};
 use crate::redis_server::ours::Ours;
@@ -341,9 +341,8 @@ async fn begin(
             addresses.set(number, place.map_err(system("exporter port"))?);
         }
     }
-    let sent = Arc::new(Mutex::new(ProducerMetrics::new(
-        Routes::of(plan, clock.virtual_start).task_types(),
-    )));
+    let sent = ProducerMetrics::of(plan, clock.virtual_start);
+    let sent = Arc::new(Mutex::new(sent));
     if plan.producer_metrics {
         let started = counts_as_started(clock.virtual_start, 0);
         let place = exporter::serve_producer(sent.clone(), started).await;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use std::fmt::Write;
 
 /// What only these exporters have.
-const TELLTALES: [(Exporter, &[&str]); 3] = [
+const TELLTALES: [(Exporter, &[&str]); 4] = [
     (
         Exporter::RedisExporter,
         &[
@@ -36,6 +36,10 @@ const TELLTALES: [(Exporter, &[&str]); 3] = [
             "container_memory_working_set_bytes",
             "container_cpu_cfs_periods_total",
         ],
+    ),
+    (
+        Exporter::EnqueueDuration,
+        &["job_enqueue_duration_seconds_count"],
     ),
 ];
 

@@ -4,6 +4,7 @@
 mod kubernetes;
 
 use super::ENQUEUE_RESULTS;
+use super::producer::DURATION;
 use super::redis::NOT_TOLD;
 use crate::plan::PRODUCER;
 use crate::world::target::SINGLES;
@@ -386,7 +387,18 @@ pub fn rows(world: &World) -> Vec<Row> {
             moved_by: moved_by(name),
         })
     });
+    let has_durations = world.exposes(Exporter::EnqueueDuration);
+    let durations = has_durations.then(|| Row {
+        target: PRODUCER,
+        name: DURATION.into(),
+        kind: "histogram",
+        labels: ["task_type", "queue", "le"].map(str::to_owned).to_vec(),
+        help: "How long calls of the producer took, from the first until one was answered.".into(),
+        when: "where the producer is a target",
+        moved_by: moved_by(DURATION),
+    });
     let all = own.chain(fixed).chain(more).chain([enqueued]);
+    let all = all.chain(durations);
     all.chain(of_kubernetes).collect()
 }
 
@@ -446,16 +458,10 @@ pub fn table(world: &World) -> String {
 }
 
 /// What other exporters tell, with the reason why drills do not.
-const NOT_TOLD_EITHER: [(&str, &str); 2] = [
-    (
-        "go_*, and process_* but for those listed",
-        "a drill's workers are no Go programs, so their goroutines, garbage and files say nothing of a team's",
-    ),
-    (
-        "how long the producer's calls take",
-        "on the model they take no time",
-    ),
-];
+const NOT_TOLD_EITHER: [(&str, &str); 1] = [(
+    "go_*, and process_* but for those listed",
+    "a drill's workers are no Go programs, so their goroutines, garbage and files say nothing of a team's",
+)];
 
 /// What exporters tell and drills do not, with the reason, a line each.
 #[must_use]

@@ -184,8 +184,17 @@ impl Plan {
 
     /// How many scrapes of exporters and workers there are in the drill, if all of them are there.
     pub(crate) fn scrapes(&self) -> f64 {
+        self.scrapes_of(|target| target.source != Source::Producer)
+    }
+
+    /// How many there are of those that tell of pods.
+    pub(crate) fn scrapes_of_pods(&self) -> f64 {
+        self.scrapes_of(TargetPlan::honors_labels)
+    }
+
+    fn scrapes_of(&self, counts: impl Fn(&TargetPlan) -> bool) -> f64 {
         let targets = targets(self).into_iter();
-        let counted = targets.filter(|target| target.source != Source::Producer);
+        let counted = targets.filter(counts);
         let each = counted.map(|target| self.duration_ms as f64 / target.interval_ms as f64);
         each.sum()
     }

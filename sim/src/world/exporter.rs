@@ -12,11 +12,18 @@ pub enum Exporter {
     KubeStateMetrics,
     /// A target of its own: what cAdvisor tells of their containers.
     Cadvisor,
+    /// How long the producer's calls take, beside what it counts.
+    EnqueueDuration,
 }
 
 impl Exporter {
     /// All of them.
-    pub(super) const ALL: [Self; 3] = [Self::RedisExporter, Self::KubeStateMetrics, Self::Cadvisor];
+    pub(super) const ALL: [Self; 4] = [
+        Self::RedisExporter,
+        Self::KubeStateMetrics,
+        Self::Cadvisor,
+        Self::EnqueueDuration,
+    ];
 
     /// As written.
     #[must_use]
@@ -25,6 +32,7 @@ impl Exporter {
             Self::RedisExporter => "redis-exporter",
             Self::KubeStateMetrics => "kube-state-metrics",
             Self::Cadvisor => "cadvisor",
+            Self::EnqueueDuration => "enqueue-duration",
         }
     }
 }

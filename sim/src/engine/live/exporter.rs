@@ -22,8 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-/// Connections of the observer and of the director, which no Redis would have by itself.
-const OBSERVERS: f64 = 2.0;
+/// Connections of the observer and of the director, which no Redis would have by itself, and the one over which it is asked.
+const OBSERVERS: f64 = 3.0;
 
 /// The exporters of a drill, which may end and come again.
 pub(crate) struct Exporters {
@@ -143,7 +143,8 @@ async fn redis_exporter(
     world: Arc<World>,
 ) -> io::Result<(Place, AbortHandle)> {
     let text = move || {
-        let (broker, uptime, world) = (broker.clone(), uptime.clone(), world.clone());
+        // As the real one: each scrape dials, so that a Redis that takes no more clients is down to it.
+        let (broker, uptime, world) = (broker.anew(), uptime.clone(), world.clone());
         async move {
             let info = broker.info().await.ok();
             let mut list = redis::cmd("CLIENT");

@@ -7,7 +7,7 @@ use crate::engine::{EXPORTERS, Observation, Sink, Source};
 use crate::metrics::kube::{KubeSeries, Pods};
 use crate::metrics::redis::{self, RedisFacts, RedisSeries};
 use crate::metrics::{
-    App, JobSeries, PoolSeries, ProducerMetrics, counts_as_started, queue_labels,
+    App, EnqueueSeries, JobSeries, PoolSeries, ProducerMetrics, counts_as_started, queue_labels,
 };
 use crate::plan::{Plan, TargetPlan};
 use crate::scrape::{SeriesTable, Target};
@@ -24,8 +24,8 @@ use std::io;
 enum Key {
     Queue(u16, QueueSeries),
     Job(u16, JobSeries),
-    /// A kind of task, and what came of enqueuing it.
-    Enqueued(usize, usize),
+    /// Of a kind of task, what the producer tells.
+    Enqueued(usize, EnqueueSeries),
     /// Of a pool, by the number of its resource.
     Pool(usize, PoolSeries),
     Redis(RedisSeries),
@@ -191,7 +191,11 @@ impl Scrapes {
             Source::Redis => {
                 let alive = processes.iter().filter(|process| process.life.is_some());
                 let clients = self.connected_clients + alive.count();
-                let facts = redis_facts(now, redis, clients);
+                // It dials at each scrape.
+                let facts = match redis.is_crowded() {
+                    true => None,
+                    false => redis_facts(now, redis, clients),
+                };
                 let now_s = now.secs() as f64;
                 redis::each(&self.world, facts.as_ref(), now_s, |series, value| {
                     exposed.push((Key::Redis(series), value));
@@ -216,8 +220,8 @@ impl Scrapes {
                 answered
             }
             Source::Producer => {
-                sent.each(|kind, result, value| {
-                    exposed.push((Key::Enqueued(kind, result), value));
+                sent.each(|kind, series, value| {
+                    exposed.push((Key::Enqueued(kind, series), value));
                 });
                 let started = self.started.millis() as f64 / 1e3;
                 exposed.push((Key::Named("process_start_time_seconds"), started));
@@ -252,7 +256,7 @@ impl Scrapes {
                         let (task_type, queue) = &kinds[usize::from(kind)];
                         app.labels(of, task_type, queue)
                     }
-                    Key::Enqueued(kind, result) => sent.labels(kind, result),
+                    Key::Enqueued(kind, of) => sent.labels(kind, of),
                     Key::Pool(resource, of) => of.labels(&resources[resource]),
                     Key::Redis(of) => of.labels(),
                     Key::Kube(of) => pods.labels(of),

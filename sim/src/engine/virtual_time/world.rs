@@ -17,7 +17,7 @@ use crate::handler::{Ending, Handlers, cannot_enqueue};
 use crate::lever::Lever;
 use crate::metrics::ProducerMetrics;
 use crate::metrics::kube::{Ended as WhyEnded, Pods};
-use crate::plan::{PRODUCER, Plan, Routes, Skew};
+use crate::plan::{PRODUCER, Plan, Skew};
 use crate::producer::Producer;
 use firedrill_asynq::actor::{Actor, Event, RunId, Ticket, Timer};
 use firedrill_asynq::clock::Time;
@@ -119,7 +119,7 @@ impl<'p> World<'p> {
                 handlers,
                 lives: TaskLives::new(
                     Auditor::new(plan, start, end),
-                    ProducerMetrics::new(Routes::of(plan, start).task_types()),
+                    ProducerMetrics::of(plan, start),
                     plan.refused_may_come(),
                     plan.tasks_may_return(),
                 ),

@@ -16,7 +16,9 @@ workers: [{ name: w, processes: 2, concurrency: 4, restart: {} }]
 world: kubernetes
 timeline:
   - { at: 2m, fault: worker.memory-limit, select: [w-0], fills_in: 1m, limit: 32MB, until: { at: 5m } }
-  - { at: 10m, remedy: workers.scale, workers: w, to: 3 }
+  - { at: 10m, remedy: workers.scale, worker: w, to: 3 }
+incidents:
+  - { cause: resource-exhaustion, of: worker.memory-limit, wanted: page, within: 3m }
 ";
 
 const START: Time = Time(0);
@@ -230,14 +232,19 @@ fn cadvisor_tells_of_containers_that_run_and_of_their_limits() {
             .collect::<Vec<String>>()
     };
     pods.starts_again("w-0", at(1));
-    insta::assert_snapshot!(told(&pods, at(1)).join("\n"), @"");
+    insta::assert_snapshot!(told(&pods, at(1)).join("\n"), @r"
+    container_memory_rss 26214400
+    container_memory_working_set_bytes 26214400
+    container_spec_memory_limit_bytes 57165824
+    container_start_time_seconds 60
+    ");
     pods.limits("w-0", Some((1_000, 5_000)), at(2));
     let throttled = told(&pods, at(2).plus_millis(12_000));
-    let throttled: Vec<&String> = throttled
-        .iter()
-        .filter(|line| line.contains("cfs"))
-        .collect();
-    insta::assert_snapshot!(format!("{throttled:#?}"), @"");
+    insta::assert_snapshot!(throttled[..3].join("\n"), @r"
+    container_cpu_cfs_periods_total 2
+    container_cpu_cfs_throttled_periods_total 2
+    container_cpu_cfs_throttled_seconds_total 10
+    ");
     pods.died("w-0", Ended::Error);
     assert!(told(&pods, at(3)).is_empty());
 }
