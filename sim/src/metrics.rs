@@ -4,6 +4,7 @@
 mod app;
 pub mod catalogue;
 pub mod exposition;
+pub mod go;
 pub(crate) mod kube;
 mod producer;
 pub mod redis;

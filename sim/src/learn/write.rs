@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use std::fmt::Write;
 
 /// What only these exporters have.
-const TELLTALES: [(Exporter, &[&str]); 4] = [
+const TELLTALES: [(Exporter, &[&str]); 5] = [
     (
         Exporter::RedisExporter,
         &[
@@ -41,6 +41,7 @@ const TELLTALES: [(Exporter, &[&str]); 4] = [
         Exporter::EnqueueDuration,
         &["job_enqueue_duration_seconds_count"],
     ),
+    (Exporter::GoClient, &["go_goroutines"]),
 ];
 
 /// The world, as its file.

@@ -4,6 +4,7 @@
 mod kubernetes;
 
 use super::ENQUEUE_RESULTS;
+use super::go;
 use super::producer::DURATION;
 use super::redis::NOT_TOLD;
 use crate::plan::PRODUCER;
@@ -398,7 +399,19 @@ pub fn rows(world: &World) -> Vec<Row> {
         moved_by: moved_by(DURATION),
     });
     let all = own.chain(fixed).chain(more).chain([enqueued]);
-    let all = all.chain(durations);
+    let has_goroutines = world.exposes(Exporter::GoClient);
+    let goroutines = has_goroutines.then(|| Row {
+        target: WORKER,
+        name: go::NAME.into(),
+        kind: "gauge",
+        labels: Vec::new(),
+        help: "Goroutines that a worker of asynq's would have in its place: two for each task at work, one for a handler that is stuck \
+               when its slot has been given to others."
+            .into(),
+        when: "",
+        moved_by: moved_by(go::NAME),
+    });
+    let all = all.chain(durations).chain(goroutines);
     all.chain(of_kubernetes).collect()
 }
 
@@ -459,8 +472,8 @@ pub fn table(world: &World) -> String {
 
 /// What other exporters tell, with the reason why drills do not.
 const NOT_TOLD_EITHER: [(&str, &str); 1] = [(
-    "go_*, and process_* but for those listed",
-    "a drill's workers are no Go programs, so their goroutines, garbage and files say nothing of a team's",
+    "go_* but for go_goroutines, and process_* but for those listed",
+    "a drill's workers are no Go programs, so their threads, garbage and files say nothing of a team's",
 )];
 
 /// What exporters tell and drills do not, with the reason, a line each.

@@ -14,15 +14,18 @@ pub enum Exporter {
     Cadvisor,
     /// How long the producer's calls take, beside what it counts.
     EnqueueDuration,
+    /// What Go's client tells of the worker processes, as far as that is asynq's doing.
+    GoClient,
 }
 
 impl Exporter {
     /// All of them.
-    pub(super) const ALL: [Self; 4] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::RedisExporter,
         Self::KubeStateMetrics,
         Self::Cadvisor,
         Self::EnqueueDuration,
+        Self::GoClient,
     ];
 
     /// As written.
@@ -33,6 +36,7 @@ impl Exporter {
             Self::KubeStateMetrics => "kube-state-metrics",
             Self::Cadvisor => "cadvisor",
             Self::EnqueueDuration => "enqueue-duration",
+            Self::GoClient => "go-client",
         }
     }
 }

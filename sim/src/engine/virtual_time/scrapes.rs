@@ -7,11 +7,11 @@ use crate::engine::{EXPORTERS, Observation, Sink, Source};
 use crate::metrics::kube::{KubeSeries, Pods};
 use crate::metrics::redis::{self, RedisFacts, RedisSeries};
 use crate::metrics::{
-    App, EnqueueSeries, JobSeries, PoolSeries, ProducerMetrics, counts_as_started, queue_labels,
+    App, EnqueueSeries, JobSeries, PoolSeries, ProducerMetrics, counts_as_started, go, queue_labels,
 };
 use crate::plan::{Plan, TargetPlan};
 use crate::scrape::{SeriesTable, Target};
-use crate::world::World;
+use crate::world::{Exporter, World};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::exporter::{QueueSeries, each_of_queue};
 use firedrill_asynq::op::{Op, Reply};
@@ -212,6 +212,13 @@ impl Scrapes {
                     PoolSeries::each(counts, |series, value| {
                         exposed.push((Key::Pool(resource, series), value));
                     });
+                }
+                if let Some(life) = process.life.as_ref().filter(|_| answered)
+                    && self.world.exposes(Exporter::GoClient)
+                {
+                    let handlers = life.handlers.at_work().count();
+                    let count = go::goroutines(life.server.in_progress(), handlers);
+                    exposed.push((Key::Named(go::NAME), count as f64));
                 }
                 if answered && self.shows_memory {
                     let resident = process.resident_bytes(at_ms) as f64;

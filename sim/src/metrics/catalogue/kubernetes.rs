@@ -27,7 +27,7 @@ pub(super) fn told(exporter: Exporter) -> &'static [Told] {
     match exporter {
         Exporter::KubeStateMetrics => &KUBE_STATE_METRICS,
         Exporter::Cadvisor => &CADVISOR,
-        Exporter::RedisExporter | Exporter::EnqueueDuration => &[],
+        Exporter::RedisExporter | Exporter::EnqueueDuration | Exporter::GoClient => &[],
     }
 }
 
