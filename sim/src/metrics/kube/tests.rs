@@ -67,7 +67,7 @@ fn pods_of(pods: &mut Pods, now: Time) -> Vec<String> {
     let line = |phase: String| {
         let pod = phase.split(' ').next().unwrap();
         let reason =
-            |name| told(pod, name).map_or_else(String::new, |(own, _)| own[3..].to_owned());
+            |name| told(pod, name).map_or_else(String::new, |(own, _)| own[4..].to_owned());
         let restarts = told(pod, "restarts_total").map(|(_, value)| value);
         let restarts = restarts.map_or_else(String::new, |value| value.to_string());
         let (waits, ended) = (reason("waiting_reason"), reason("last_terminated_reason"));
@@ -235,7 +235,7 @@ fn cadvisor_tells_of_containers_that_run_and_of_their_limits() {
     insta::assert_snapshot!(told(&pods, at(1)).join("\n"), @r"
     container_memory_rss 26214400
     container_memory_working_set_bytes 26214400
-    container_spec_memory_limit_bytes 57165824
+    container_spec_memory_limit_bytes 58720256
     container_start_time_seconds 60
     ");
     pods.limits("w-0", Some((1_000, 5_000)), at(2));
