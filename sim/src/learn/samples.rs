@@ -3,7 +3,7 @@
 use crate::metrics::exposition;
 use firedrill_detector::Labels;
 use firedrill_detector::yaml::Problem;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Most samples that are read.
@@ -19,6 +19,17 @@ const OTHERS: [&str; 8] = [
     "scrape_",
     "kube_",
     "net_conntrack_",
+];
+
+/// Of those, and of containers, what tells that there is an exporter; of whom is all that is kept.
+pub(super) const TELLTALES: [&str; 7] = [
+    "container_cpu_cfs_periods_total",
+    "container_memory_working_set_bytes",
+    "container_start_time_seconds",
+    "go_goroutines",
+    "kube_deployment_spec_replicas",
+    "kube_pod_container_status_restarts_total",
+    "kube_pod_status_phase",
 ];
 
 /// Why nothing was learnt.
@@ -71,6 +82,8 @@ pub struct Samples {
     /// The first time and the last.
     window: Option<(i64, i64)>,
     types: BTreeMap<String, String>,
+    /// The jobs that expose each of the telltales.
+    exporters: BTreeMap<&'static str, BTreeSet<String>>,
     count: usize,
 }
 
@@ -119,6 +132,15 @@ impl Samples {
     /// # Errors
     /// When there are too many.
     pub fn push(&mut self, labels: Labels, at_ms: i64, value: f64) -> Result<(), LearnError> {
+        let mut telltales = TELLTALES.iter();
+        if let Some(name) = telltales.find(|name| **name == labels.name()) {
+            let jobs = self.exporters.entry(name).or_default();
+            let job = labels.get("job").unwrap_or_default();
+            if !jobs.contains(job) {
+                jobs.insert(job.to_owned());
+            }
+            return Ok(());
+        }
         if value.is_nan() || OTHERS.iter().any(|other| labels.name().starts_with(other)) {
             return Ok(());
         }
@@ -164,6 +186,14 @@ impl Samples {
     pub(super) fn named(&self, name: &str) -> impl Iterator<Item = (&Labels, &[(i64, f64)])> {
         let of = self.series.get(name).into_iter().flatten();
         of.map(|(labels, samples)| (labels, samples.as_slice()))
+    }
+
+    /// The jobs that expose a metric, in order; one without a label `job` is empty.
+    pub(super) fn jobs_of(&self, name: &str) -> BTreeSet<String> {
+        let job = |(labels, _): (&Labels, _)| labels.get("job").unwrap_or_default().to_owned();
+        let of_series = self.named(name).map(job);
+        let told = self.exporters.get(name).into_iter().flatten();
+        of_series.chain(told.cloned()).collect()
     }
 
     /// Names of all series, in order.

@@ -8,6 +8,7 @@ use super::traffic::{Kind, Traffic, plain};
 use crate::form::{Form, quote};
 use crate::world::{AppMetric, Discovery, Exporter, Panics, Results, TargetForm, Targets, World};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// What only these exporters have.
@@ -23,8 +24,7 @@ const TELLTALES: [(Exporter, &[&str]); 5] = [
     (
         Exporter::KubeStateMetrics,
         &[
-            "kube_deployment_status_replicas",
-            "kube_pod_info",
+            "kube_deployment_spec_replicas",
             "kube_pod_status_phase",
             "kube_pod_container_status_restarts_total",
         ],
@@ -88,14 +88,17 @@ pub(super) fn world(
         },
     };
     let [worker, asynq, redis, producer] = kinds.map(&form);
-    let tells = |names: &[&str]| samples.names().any(|name| names.contains(&name));
-    let exporters = TELLTALES.iter().filter(|(_, names)| tells(names));
-    let exporters: Vec<Exporter> = exporters.map(|(exporter, _)| *exporter).collect();
-    let of_exporter = |exporter: Exporter| {
-        let (_, names) = TELLTALES.iter().find(|(of, _)| *of == exporter)?;
-        let job = names.iter().find_map(|name| Fleet::job_of(samples, name))?;
-        fleet.kind(samples, &job, false)
-    };
+    let own = application.job.as_ref();
+    let jobs: BTreeMap<Exporter, String> = TELLTALES
+        .into_iter()
+        .filter_map(|(exporter, names)| {
+            let mut jobs = names.iter().flat_map(|name| samples.jobs_of(name));
+            // Everything that is written in Go has goroutines.
+            let is_it = |job: &String| exporter != Exporter::GoClient || own == Some(job);
+            Some((exporter, jobs.find(is_it)?))
+        })
+        .collect();
+    let of_exporter = |exporter| fleet.kind(samples, jobs.get(&exporter)?, false);
     let kube = form(of_exporter(Exporter::KubeStateMetrics));
     let cadvisor = form(of_exporter(Exporter::Cadvisor));
     let discovery = fleet.discovery(samples).unwrap_or_else(|| {
@@ -140,7 +143,7 @@ pub(super) fn world(
         extends: Vec::new(),
         discovery,
         labels: common,
-        exporters,
+        exporters: jobs.into_keys().collect(),
         targets: Targets {
             worker,
             asynq,

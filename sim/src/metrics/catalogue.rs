@@ -2,6 +2,7 @@
 //! A test holds it against what drills really expose (`tests/it/worlds.rs`).
 
 mod kubernetes;
+mod told;
 
 use super::ENQUEUE_RESULTS;
 use super::go;
@@ -10,8 +11,8 @@ use super::redis::NOT_TOLD;
 use crate::plan::PRODUCER;
 use crate::world::target::SINGLES;
 use crate::world::{Exporter, MetricType, TargetForm, World};
-use firedrill_asynq::exporter;
 use std::fmt::Write;
+use told::{FIXED, REDIS_EXPORTER};
 
 /// A metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,182 +54,14 @@ const OF_KUBERNETES: [(&str, Exporter); 2] = [
     ("cadvisor", Exporter::Cadvisor),
 ];
 
-/// What is there whatever the world: target, name, type, labels, meaning, and when.
-type Fixed = (
-    &'static str,
+/// A metric: name, type, labels, meaning, and when it is there.
+type Told = (
     &'static str,
     &'static str,
     &'static [&'static str],
     &'static str,
     &'static str,
 );
-
-const POOLS: &str = "where tasks use a `pool`";
-const LEAKS: &str = "where a step is about memory";
-const LIVE: &str = "live engine only: it is asked of a real Redis";
-
-const FIXED: [Fixed; 20] = [
-    (
-        "all",
-        "up",
-        "gauge",
-        &[],
-        "1 if the target could be scraped, else 0. Made by Prometheus.",
-        "",
-    ),
-    (
-        WORKER,
-        "process_start_time_seconds",
-        "gauge",
-        &[],
-        "When the process started, Unix time.",
-        "",
-    ),
-    (
-        WORKER,
-        "process_resident_memory_bytes",
-        "gauge",
-        &[],
-        "Memory of the process.",
-        LEAKS,
-    ),
-    (
-        WORKER,
-        "go_sql_max_open_connections",
-        "gauge",
-        &["db_name"],
-        "Connections that a pool may have.",
-        POOLS,
-    ),
-    (
-        WORKER,
-        "go_sql_in_use_connections",
-        "gauge",
-        &["db_name"],
-        "Connections in use.",
-        POOLS,
-    ),
-    (
-        WORKER,
-        "go_sql_wait_count_total",
-        "counter",
-        &["db_name"],
-        "Waits for a connection.",
-        POOLS,
-    ),
-    (
-        ASYNQ,
-        "asynq_tasks_enqueued_total",
-        "gauge",
-        &["queue", "state"],
-        "Tasks in each state.",
-        "",
-    ),
-    (
-        ASYNQ,
-        "asynq_queue_size",
-        "gauge",
-        &["queue"],
-        "Tasks in the queue, of all states.",
-        "",
-    ),
-    (
-        ASYNQ,
-        "asynq_queue_latency_seconds",
-        "gauge",
-        &["queue"],
-        "How long the oldest pending task has waited.",
-        "",
-    ),
-    (
-        ASYNQ,
-        "asynq_tasks_processed_total",
-        "counter",
-        &["queue"],
-        "Tasks processed, failed ones too.",
-        "",
-    ),
-    (
-        ASYNQ,
-        "asynq_tasks_failed_total",
-        "counter",
-        &["queue"],
-        "Tasks failed.",
-        "",
-    ),
-    (
-        ASYNQ,
-        "asynq_queue_paused_total",
-        "gauge",
-        &["queue"],
-        "1 while the queue is paused.",
-        "",
-    ),
-    (
-        ASYNQ,
-        exporter::MEMORY,
-        "gauge",
-        &["queue"],
-        "About how many bytes the queue takes.",
-        LIVE,
-    ),
-    (
-        REDIS,
-        "redis_up",
-        "gauge",
-        &[],
-        "1 if Redis answers, else 0.",
-        "",
-    ),
-    (
-        REDIS,
-        "redis_memory_used_bytes",
-        "gauge",
-        &[],
-        "Memory Redis uses.",
-        "while Redis answers",
-    ),
-    (
-        REDIS,
-        "redis_memory_max_bytes",
-        "gauge",
-        &[],
-        "`maxmemory`; 0: no limit.",
-        "while Redis answers",
-    ),
-    (
-        REDIS,
-        "redis_connected_clients",
-        "gauge",
-        &[],
-        "Connections of clients.",
-        "while Redis answers",
-    ),
-    (
-        REDIS,
-        "redis_connected_slaves",
-        "gauge",
-        &[],
-        "Replicas.",
-        "while Redis answers",
-    ),
-    (
-        REDIS,
-        "redis_uptime_in_seconds",
-        "gauge",
-        &[],
-        "Since Redis was started.",
-        "while Redis answers",
-    ),
-    (
-        PRODUCER,
-        "process_start_time_seconds",
-        "gauge",
-        &[],
-        "When the process started, Unix time.",
-        "where the producer is a target",
-    ),
-];
 
 impl Row {
     /// Names of its samples.
@@ -260,69 +93,17 @@ impl Row {
     }
 }
 
-/// What redis_exporter has beyond that, in worlds that have it: name, type, labels, meaning.
-const REDIS_EXPORTER: [(&str, &str, &[&str], &str); 10] = [
-    (
-        "redis_start_time_seconds",
-        "gauge",
-        &[],
-        "When Redis was started, Unix time.",
-    ),
-    (
-        "redis_blocked_clients",
-        "gauge",
-        &[],
-        "Clients that wait in a blocking call; asynq makes none.",
-    ),
-    (
-        "redis_config_maxclients",
-        "gauge",
-        &[],
-        "`maxclients`: so many connections are accepted.",
-    ),
-    (
-        "redis_config_maxmemory",
-        "gauge",
-        &[],
-        "`maxmemory`; 0: no limit.",
-    ),
-    (
-        "redis_evicted_keys_total",
-        "counter",
-        &[],
-        "Keys evicted since Redis was started.",
-    ),
-    (
-        "redis_loading_dump_file",
-        "gauge",
-        &[],
-        "1 while Redis reads its data from the disk.",
-    ),
-    (
-        "redis_rdb_last_bgsave_status",
-        "gauge",
-        &[],
-        "1 if the last snapshot succeeded.",
-    ),
-    (
-        "redis_aof_last_write_status",
-        "gauge",
-        &[],
-        "1 if the append-only file could be written.",
-    ),
-    (
-        "redis_instance_info",
-        "gauge",
-        &["role", "redis_mode"],
-        "1; `role` is `master` or `slave`.",
-    ),
-    (
-        "redis_exporter_last_scrape_error",
-        "gauge",
-        &[],
-        "0: Redis was asked without an error, and the label `err` is empty.",
-    ),
-];
+fn row(target: &'static str, (name, kind, labels, help, when): Told) -> Row {
+    Row {
+        target,
+        name: name.to_owned(),
+        kind,
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        help: help.to_owned(),
+        when,
+        moved_by: moved_by(name),
+    }
+}
 
 /// Every metric of a drill in a world: the application's first, then by target.
 #[must_use]
@@ -340,17 +121,7 @@ pub fn rows(world: &World) -> Vec<Row> {
             moved_by: moved_by(&metric.name),
         }
     });
-    let fixed = FIXED
-        .iter()
-        .map(|(target, name, kind, labels, help, when)| Row {
-            target,
-            name: (*name).to_owned(),
-            kind,
-            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-            help: (*help).to_owned(),
-            when,
-            moved_by: moved_by(name),
-        });
+    let fixed = FIXED.into_iter().map(|(target, told)| row(target, told));
     let enqueued = Row {
         target: PRODUCER,
         name: "job_enqueued_total".into(),
@@ -364,29 +135,13 @@ pub fn rows(world: &World) -> Vec<Row> {
         moved_by: moved_by("job_enqueued_total"),
     };
     let has_more = world.exposes(Exporter::RedisExporter);
-    let more = REDIS_EXPORTER.iter().filter(|_| has_more);
-    let more = more.map(|(name, kind, labels, help)| Row {
-        target: REDIS,
-        name: (*name).to_owned(),
-        kind,
-        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-        help: (*help).to_owned(),
-        when: "while Redis answers",
-        moved_by: moved_by(name),
-    });
+    let more = REDIS_EXPORTER.into_iter().filter(|_| has_more);
+    let more = more.map(|told| row(REDIS, told));
     let of_kubernetes = OF_KUBERNETES.into_iter();
     let of_kubernetes = of_kubernetes.filter(|(_, exporter)| world.exposes(*exporter));
     let of_kubernetes = of_kubernetes.flat_map(|(target, exporter)| {
         let told = kubernetes::told(exporter).iter();
-        told.map(move |(name, kind, labels, help, when)| Row {
-            target,
-            name: (*name).to_owned(),
-            kind,
-            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-            help: (*help).to_owned(),
-            when,
-            moved_by: moved_by(name),
-        })
+        told.map(move |told| row(target, *told))
     });
     let has_durations = world.exposes(Exporter::EnqueueDuration);
     let durations = has_durations.then(|| Row {
@@ -443,6 +198,9 @@ pub fn targets(world: &World) -> Vec<String> {
             let _ = write!(text, ", {name}=\"{value}\"");
         }
         text.push('}');
+        if OF_KUBERNETES.iter().any(|(of, _)| *of == kind) {
+            text.push_str(", a stand-in that is told what is done to the workers");
+        }
         text
     };
     kinds.map(line).collect()

@@ -1,15 +1,8 @@
 //! What the exporters of Kubernetes tell, in worlds that have them.
 
+use super::Told;
+use super::told::LEAKS;
 use crate::world::Exporter;
-
-/// A metric: name, type, labels, meaning, and when it is there.
-pub(super) type Told = (
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    &'static str,
-    &'static str,
-);
 
 /// Whom a metric of kube-state-metrics is about, beside labels of its own.
 const DEPLOYMENT: &[&str] = &["namespace", "deployment"];
@@ -19,7 +12,6 @@ const REASON: &[&str] = &["namespace", "pod", "uid", "container", "reason"];
 const OF_CADVISOR: &[&str] = &["namespace", "pod", "container"];
 
 const THERE: &str = "once a node has taken the pod";
-const LEAKS: &str = "where a step is about memory";
 const THROTTLED: &str = "while the processor is limited";
 
 /// What an exporter tells.
