@@ -21,7 +21,7 @@ const OTHERS: [&str; 8] = [
     "net_conntrack_",
 ];
 
-/// Of those, and of containers, what tells that there is an exporter; of whom is all that is kept.
+/// Of those, and of containers, what tells that there is an exporter: of each job one sample is kept.
 pub(super) const TELLTALES: [&str; 7] = [
     "container_cpu_cfs_periods_total",
     "container_memory_working_set_bytes",
@@ -82,8 +82,6 @@ pub struct Samples {
     /// The first time and the last.
     window: Option<(i64, i64)>,
     types: BTreeMap<String, String>,
-    /// The jobs that expose each of the telltales.
-    exporters: BTreeMap<&'static str, BTreeSet<String>>,
     count: usize,
 }
 
@@ -132,16 +130,18 @@ impl Samples {
     /// # Errors
     /// When there are too many.
     pub fn push(&mut self, labels: Labels, at_ms: i64, value: f64) -> Result<(), LearnError> {
-        let mut telltales = TELLTALES.iter();
-        if let Some(name) = telltales.find(|name| **name == labels.name()) {
-            let jobs = self.exporters.entry(name).or_default();
-            let job = labels.get("job").unwrap_or_default();
-            if !jobs.contains(job) {
-                jobs.insert(job.to_owned());
+        if value.is_nan() {
+            return Ok(());
+        }
+        if TELLTALES.contains(&labels.name()) {
+            let of_name = self.series.entry(labels.name().to_owned()).or_default();
+            let mut known = of_name.keys().map(|known| known.get("job"));
+            if !known.any(|job| job == labels.get("job")) {
+                of_name.insert(labels, vec![(at_ms, value)]);
             }
             return Ok(());
         }
-        if value.is_nan() || OTHERS.iter().any(|other| labels.name().starts_with(other)) {
+        if OTHERS.iter().any(|other| labels.name().starts_with(other)) {
             return Ok(());
         }
         self.count += 1;
@@ -190,10 +190,8 @@ impl Samples {
 
     /// The jobs that expose a metric, in order; one without a label `job` is empty.
     pub(super) fn jobs_of(&self, name: &str) -> BTreeSet<String> {
-        let job = |(labels, _): (&Labels, _)| labels.get("job").unwrap_or_default().to_owned();
-        let of_series = self.named(name).map(job);
-        let told = self.exporters.get(name).into_iter().flatten();
-        of_series.chain(told.cloned()).collect()
+        let jobs = self.named(name).map(|(labels, _)| labels.get("job"));
+        jobs.map(|job| job.unwrap_or_default().to_owned()).collect()
     }
 
     /// Names of all series, in order.

@@ -309,3 +309,26 @@ fn the_docs_have_every_metric() {
         "UPDATE_DOCS=1 cargo test -p firedrill-sim --test it worlds"
     );
 }
+
+#[test]
+fn an_exporter_of_kubernetes_is_gone_where_there_is_one() {
+    let text = EVERYTHING.replace(
+        "incidents:",
+        "  - { at: 4m, fault: exporter.down, select: [kube-state-metrics], until: { at: 5m } }\nincidents:",
+    );
+    let seen = seen(&plan_of(
+        &text.replace("scrape:", "world: kubernetes\nscrape:"),
+    ));
+    let up = seen.iter().find(|(labels, _)| {
+        labels.name() == "up" && labels.get("job") == Some("kube-state-metrics")
+    });
+    let (_, samples) = up.unwrap();
+    let is_down = |(at_ms, _): &&(i64, _)| (240_000..300_000).contains(at_ms);
+    let (down, well): (Vec<_>, Vec<_>) = samples.iter().partition(is_down);
+    assert!(down.len() > 10 && down.iter().all(|(_, up)| *up == Some(0.0)));
+    assert!(well.iter().all(|(_, up)| *up == Some(1.0)), "{well:?}");
+    let scenario = Scenario::parse("s.yaml", &text).unwrap();
+    let found = Plan::resolve(&scenario, &PlanOptions::default()).unwrap_err();
+    let told = found[0].to_string();
+    assert!(told.contains("`select: [exporter, redis]`"), "{told}");
+}
