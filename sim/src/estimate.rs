@@ -11,6 +11,8 @@ const TASK_BYTES: u64 = 256;
 const SLOT_BYTES: u64 = 512;
 /// What one sample takes in memory.
 const SAMPLE_BYTES: u64 = 24;
+/// Series that kube-state-metrics has of a pod.
+const SERIES_OF_A_POD: u64 = 17;
 /// What a drill takes whatever its size.
 const DRILL_BYTES: u64 = 4 << 20;
 /// Events a drill may have: at some millions a second, about a quarter of an hour.
@@ -100,7 +102,9 @@ impl Estimate {
         let metrics = plan.world.metrics.iter();
         // Series of a target that grow with nothing else: buckets and counters of one task type.
         let series = metrics.map(AppMetric::series_per_kind).sum::<u64>().max(1);
-        let sample_bytes = scrapes as u64 * series * kinds * SAMPLE_BYTES;
+        let of_pods = plan.scrapes_of_pods() as u64 * plan.processes().len() as u64;
+        let samples_kept = scrapes as u64 * series * kinds + of_pods * SERIES_OF_A_POD;
+        let sample_bytes = samples_kept * SAMPLE_BYTES;
         Self {
             tasks: tasks as u64,
             events: events as u64,

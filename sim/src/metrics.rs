@@ -4,13 +4,16 @@
 mod app;
 pub mod catalogue;
 pub mod exposition;
+pub mod go;
+pub(crate) mod kube;
+mod producer;
 pub mod redis;
 
 pub use app::{App, JobSeries, WorkerMetrics};
+pub use producer::{ENQUEUE_RESULTS, EnqueueSeries, ProducerMetrics};
 
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::exporter::{self, QueueSeries};
-use firedrill_asynq::note::Intake;
 use firedrill_asynq::op::QueueStats;
 use firedrill_detector::Labels;
 
@@ -45,81 +48,6 @@ impl PoolSeries {
             Self::Waits => "go_sql_wait_count_total",
         };
         Labels::metric(name, [("db_name", pool)])
-    }
-}
-
-/// What a producer counts of its calls: of each task type and queue, those that were accepted, those refused as duplicates, and
-/// those with another error.
-#[derive(Debug, Clone, Default)]
-pub struct ProducerMetrics {
-    /// Task types with their queues, in order.
-    kinds: Vec<(String, String)>,
-    /// The kind of each leg of the plan's routes.
-    legs: Vec<usize>,
-    counts: Vec<[u64; 3]>,
-}
-
-/// `result` of `job_enqueued_total`, in the order of counts.
-pub const ENQUEUE_RESULTS: [&str; 3] = ["ok", "duplicate", "error"];
-
-impl ProducerMetrics {
-    /// Of legs with these task types and queues.
-    #[must_use]
-    pub fn new(legs: impl IntoIterator<Item = (String, String)>) -> Self {
-        let legs: Vec<_> = legs.into_iter().collect();
-        let mut kinds = legs.clone();
-        kinds.sort();
-        kinds.dedup();
-        let place = |kind| kinds.binary_search(kind).unwrap_or(0);
-        Self {
-            legs: legs.iter().map(place).collect(),
-            counts: vec![[0; 3]; kinds.len()],
-            kinds,
-        }
-    }
-
-    /// A task on a leg was answered.
-    #[inline]
-    pub fn answered(&mut self, leg: usize, answer: Intake) {
-        let kind = self.legs.get(leg);
-        if let Some(counts) = kind.and_then(|kind| self.counts.get_mut(*kind)) {
-            counts[match answer {
-                Intake::Accepted => 0,
-                Intake::Duplicate => 1,
-                Intake::Rejected => 2,
-            }] += 1;
-        }
-    }
-
-    /// Everything exposed now, by the numbers of the kind and of the result; a series appears with its first increment.
-    pub fn each(&self, mut expose: impl FnMut(usize, usize, f64)) {
-        for (kind, counts) in self.counts.iter().enumerate() {
-            for (result, count) in counts.iter().enumerate() {
-                if *count > 0 {
-                    expose(kind, result, *count as f64);
-                }
-            }
-        }
-    }
-
-    /// The labels of a series, without those of the target.
-    #[must_use]
-    pub fn labels(&self, kind: usize, result: usize) -> Labels {
-        let (task_type, queue) = &self.kinds[kind];
-        let of = [
-            ("task_type", task_type.as_str()),
-            ("queue", queue),
-            ("result", ENQUEUE_RESULTS[result]),
-        ];
-        Labels::metric("job_enqueued_total", of)
-    }
-
-    /// Everything exposed now, with its labels.
-    #[must_use]
-    pub fn values(&self) -> Vec<Value> {
-        let mut values = Vec::new();
-        self.each(|kind, result, value| values.push((self.labels(kind, result), value)));
-        values
     }
 }
 

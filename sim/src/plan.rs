@@ -41,7 +41,7 @@ pub use route::Routes;
 pub use skew::Skew;
 pub use start::{Start, TimeOfDay};
 pub use targets::TARGETS_FILE;
-pub(crate) use targets::{EXPORTERS, Source, TargetPlan, targets};
+pub(crate) use targets::{EXPORTERS, Source, TargetPlan, exporters, targets};
 pub use trace::{Recording, Run};
 
 use crate::fault::{Fault, Harm};

@@ -37,6 +37,8 @@ pub struct Target {
     instance: String,
     /// Its other labels.
     labels: Vec<(String, String)>,
+    /// Whether what it exposes goes before its own labels.
+    honors_labels: bool,
     up: u32,
     /// Numbers of the series it exposed, ascending.
     exposed: Vec<u32>,
@@ -54,11 +56,21 @@ impl Target {
             job: job.to_owned(),
             instance: instance.to_owned(),
             labels: labels.to_vec(),
+            honors_labels: false,
             up: 0,
             exposed: Vec::new(),
         };
         target.up = series.number(&target.with_own(&Labels::metric("up", [])));
         target
+    }
+
+    /// Labels that it exposes go before its own from now on, or not (`honor_labels`).
+    #[must_use]
+    pub fn honoring_labels(self, honors_labels: bool) -> Self {
+        Self {
+            honors_labels,
+            ..self
+        }
     }
 
     /// `job/instance`.
@@ -127,7 +139,7 @@ impl Target {
     }
 
     /// A series' labels with those of its target. What a target exposes under a name of its target's labels goes by `exported_NAME`
-    /// (prometheus `scrape/scrape.go`, `mutateSampleLabels` without `honor_labels`).
+    /// (prometheus `scrape/scrape.go`, `mutateSampleLabels`), unless its labels are honoured.
     fn with_own(&self, labels: &Labels) -> Labels {
         let other = self.labels.iter();
         let other = other.map(|(name, value)| (name.as_str(), value.as_str()));
@@ -138,7 +150,7 @@ impl Target {
         .into_iter()
         .chain(other)
         .collect();
-        let is_own = |name: &str| own.iter().any(|(own, _)| *own == name);
+        let is_own = |name: &str| !self.honors_labels && own.iter().any(|(own, _)| *own == name);
         let exposed = labels.iter().map(|(name, value)| {
             let mut name = name.to_owned();
             while is_own(&name) {
@@ -146,7 +158,10 @@ impl Target {
             }
             (name, value.to_owned())
         });
-        let own = own.iter();
+        let own = own.iter().filter(|(name, _)| {
+            let exposed = labels.get(name).unwrap_or_default();
+            !self.honors_labels || exposed.is_empty()
+        });
         let own = own.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Labels::from_pairs(exposed.chain(own))
     }
@@ -171,6 +186,16 @@ mod tests {
             ("instance", "w-0"),
             ("job", "worker"),
             ("pod", "p-0"),
+            ("queue", "q"),
+        ];
+        assert_eq!(known, Labels::metric("a", wanted));
+        let target = target.honoring_labels(true);
+        target.number(&exposed, &mut series);
+        let (_, known) = series.take_new().pop().unwrap();
+        let wanted = [
+            ("instance", "w-0"),
+            ("job", "y"),
+            ("pod", "x"),
             ("queue", "q"),
         ];
         assert_eq!(known, Labels::metric("a", wanted));

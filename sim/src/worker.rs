@@ -9,15 +9,17 @@ mod life;
 mod resources;
 mod slot;
 
+pub(crate) use life::resident_bytes;
+
 use crate::handler::{self, Behaviour, Ending};
 use crate::http;
 use crate::ledger::LedgerFile;
 use crate::metrics::counts_as_started;
-use crate::metrics::{App, PoolSeries, WorkerMetrics, exposition};
+use crate::metrics::{App, PoolSeries, WorkerMetrics, exposition, go};
 use crate::plan::{Execution, Plan, Skew, WorkerPlan};
 use crate::producer::{Messages, Payload};
 use crate::pulse::Pulse;
-use crate::world::World;
+use crate::world::{Exporter, World};
 use anyhow::Context;
 use axum::Router;
 use firedrill_asynq::actor::server::{Served, ServerConfig};
@@ -43,6 +45,7 @@ use std::collections::BTreeSet;
 use std::io::{self, BufRead, Write};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -206,11 +209,12 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     let health = Arc::new(Mutex::new(Ok(())));
     let started = counts_as_started(clock.now(), spec.incarnation);
     let memory = spec.plan.shows_memory();
+    let at_work = Arc::new(AtomicUsize::new(0));
     let decisions = handler::Handlers::new(Arc::new(spec.plan.clone()));
     let resources = Arc::new(Resources::new(&decisions, clock, spec.shared.clone()));
     let pages = pages(
         outside_tx.clone(),
-        (started, memory),
+        (started, memory, at_work.clone()),
         Arc::new(spec.plan.world.clone()),
         health.clone(),
         resources.clone(),
@@ -235,6 +239,7 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
         broker: broker.clone(),
         ledger: ledger.clone(),
         resources,
+        at_work,
     };
     let mut process = Process {
         into: worker.groups.map(|groups| groups.into),
@@ -438,20 +443,25 @@ type Health = Result<(), Box<BrokerError>>;
 
 fn pages(
     outside: mpsc::UnboundedSender<Outside<Server>>,
-    (started, shows_memory): (Time, bool),
+    (started, shows_memory, at_work): (Time, bool, Arc<AtomicUsize>),
     world: Arc<World>,
     health: Arc<Mutex<Health>>,
     resources: Arc<Resources>,
 ) -> Router {
     let values = move || {
         let (outside, resources, world) = (outside.clone(), resources.clone(), world.clone());
+        let at_work = at_work.clone();
         async move {
             let (tx, rx) = oneshot::channel();
             let look = Box::new(move |server: &Server| {
-                let _ = tx.send(server.meter().values());
+                let _ = tx.send((server.meter().values(), server.in_progress()));
             });
             outside.send(Outside::Inspect(look)).ok()?;
-            let mut values = rx.await.ok()?;
+            let (mut values, slots) = rx.await.ok()?;
+            if world.exposes(Exporter::GoClient) {
+                let count = go::goroutines(slots, at_work.load(Ordering::Relaxed));
+                values.push((go::labels(), count as f64));
+            }
             values.push((
                 Labels::metric("process_start_time_seconds", []),
                 started.millis() as f64 / 1e3,

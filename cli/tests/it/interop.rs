@@ -6,6 +6,7 @@ mod clustered;
 mod command_line;
 mod drills;
 mod exporter;
+mod goroutines;
 #[expect(dead_code, reason = "the library's own tests use more of it")]
 #[path = "../../../asynq/tests/it/interop/peer.rs"]
 mod peer;

@@ -1,9 +1,10 @@
 //! What a Prometheus sees is a team's own: listed, told where it is wrong, and the same on both engines.
 
 use crate::support::{need, said};
+use firedrill_detector::sample::is_stale;
 use firedrill_reports::Record;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
@@ -224,5 +225,126 @@ fn both_engines_agree_in_every_world() {
         live.0.remove("asynq_queue_memory_usage_approx_bytes");
         assert_eq!(live, model, "{world}");
         assert!(live.0.contains(metric));
+    }
+}
+
+/// Everything that Kubernetes has a word for: a crash loop, a limit of memory, a limit of the processor, a release that does not boot,
+/// a scale-out, and a process that nobody starts again.
+const PODS: &str = "\
+version: firedrill/v1
+name: pods
+family: worker-crashed
+summary: What happens to pods.
+seed: 7
+duration: 14m
+warmup: 1m
+queues: { default: { priority: 1, wait_objective: 30s } }
+workload:
+  - { task: a, queue: default, arrivals: { poisson: 2/s }, service: { constant: 500ms } }
+workers:
+  - { name: w, processes: 3, concurrency: 6, restart: {} }
+scrape: { interval: 5s }
+evaluation: { interval: 5s }
+world: kubernetes
+timeline:
+  - { at: 1m, fault: worker.crash-loop, select: [w-0], after: 20s, until: { at: 3m } }
+  - { at: 1m, fault: worker.memory-limit, select: [w-1], fills_in: 20s, limit: 32MB, until: { at: 3m } }
+  - { at: 4m, fault: worker.cpu-throttle, select: [w-2], share: 40%, until: { at: 5m } }
+  - { at: 6m, fault: worker.deploy-broken, select: [w-0], until: { at: 8m, remedy: worker.rollback } }
+  - { at: 10m, remedy: workers.scale, worker: w, to: 4 }
+  - { at: 12m, fault: worker.kill, select: [w-1], until: { at: 13m, remedy: worker.restart } }
+incidents:
+  - { cause: worker-crashed, of: worker.crash-loop, wanted: page, within: 2m }
+";
+
+/// The greatest and the last value of each series of Kubernetes, without those that a scrape may miss. A machine that is slow to start
+/// processes has fewer deaths before their step is over, so of restarts it is told that there were some.
+fn of_kubernetes(record: &Record) -> BTreeMap<String, (f64, f64)> {
+    let mut found: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+    for (_, _, samples) in record.scrapes() {
+        for (labels, value) in samples {
+            let is_meant = [
+                "_reason",
+                "_restarts_total",
+                "_spec_replicas",
+                "_replicas_ready",
+            ];
+            let name = labels.name();
+            let is_meant = is_meant.iter().any(|end| name.ends_with(end));
+            if name.starts_with("kube_") && is_meant && !is_stale(value) {
+                let value = match name.ends_with("_restarts_total") {
+                    true => f64::from(u8::from(value > 0.0)),
+                    false => value,
+                };
+                let (most, last) = found.entry(labels.to_string()).or_insert((value, value));
+                (*most, *last) = (most.max(value), value);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn pods_are_told_alike_on_both_engines() {
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path());
+    fs::write(dir.path().join("pods.yaml"), PODS).unwrap();
+    let args = [
+        "fidelity",
+        "--rules",
+        "r.yml",
+        "pods.yaml",
+        "--json",
+        "--speed",
+        "20",
+    ];
+    let (_, text, talk) = said(dir.path(), &args);
+    assert!(serde_json::from_str::<Value>(&text).is_ok(), "{talk}");
+    let record = |engine: &str| {
+        let path = format!("runs/fidelity/latest/pods/{engine}/record.jsonl");
+        let file = File::open(dir.path().join(path)).unwrap();
+        Record::read(BufReader::new(file)).unwrap()
+    };
+    let (live, model) = (record("live"), record("virtual"));
+    let (told, on_model) = (of_kubernetes(&live), of_kubernetes(&model));
+    assert_eq!(told, on_model);
+    let has = |name: &str, label: &str| {
+        let mut series = told.keys();
+        series.any(|series| series.starts_with(name) && series.contains(label))
+    };
+    for reason in ["OOMKilled", "Error"] {
+        let name = "kube_pod_container_status_last_terminated_reason";
+        assert!(has(name, reason), "{reason}: {told:#?}");
+    }
+    assert!(has(
+        "kube_pod_container_status_waiting_reason",
+        "CrashLoopBackOff"
+    ));
+    let restarts = told.iter().filter(|(of, _)| of.contains("_restarts_total"));
+    // Those of the crash loop, of the memory limit and of the broken release.
+    assert_eq!(
+        restarts.filter(|(_, (most, _))| *most > 0.0).count(),
+        3,
+        "{told:#?}"
+    );
+    let last = |name: &str| {
+        let (_, values) = told
+            .iter()
+            .find(|(series, _)| series.starts_with(name))
+            .unwrap();
+        values.1
+    };
+    assert_eq!(last("kube_deployment_spec_replicas"), 4.0);
+    assert_eq!(last("kube_deployment_status_replicas_ready"), 4.0);
+    for record in [&live, &model] {
+        let (names, _) = names(record, "up");
+        for name in [
+            "container_memory_working_set_bytes",
+            "container_spec_memory_limit_bytes",
+            "container_cpu_cfs_throttled_seconds_total",
+        ] {
+            assert!(names.contains(name), "{name}");
+        }
     }
 }

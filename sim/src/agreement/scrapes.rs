@@ -17,10 +17,21 @@ const TOLD_MAX: usize = 3;
 struct Target {
     /// What steps call it.
     member: String,
-    is_worker: bool,
+    shows: Shows,
     first_ms: i64,
     interval_ms: i64,
     was_scraped: bool,
+}
+
+/// What has a target's counters set back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shows {
+    /// Its own process.
+    Process,
+    /// Redis.
+    Redis,
+    /// All worker processes.
+    Fleet,
 }
 
 /// A series as its line has it.
@@ -116,7 +127,11 @@ impl<'r, 'p> Scrapes<'r, 'p> {
         let targets = targets.map(|it| {
             let name = it.name();
             let target = Target {
-                is_worker: !it.is_exporter(),
+                shows: match (it.is_exporter(), it.asks_redis()) {
+                    (false, _) => Shows::Process,
+                    (true, true) => Shows::Redis,
+                    (true, false) => Shows::Fleet,
+                },
                 first_ms: it.first_ms,
                 interval_ms: it.interval_ms,
                 // One that comes later, or goes early, may never be.
@@ -226,16 +241,21 @@ impl<'r, 'p> Scrapes<'r, 'p> {
 
     /// Whether a step did something between two scrapes that sets a target's counters back.
     fn explains(&self, target: &Target, last_ms: i64, at_ms: i64) -> bool {
-        let hits = |targets: &[String]| match target.is_worker {
-            true => targets.contains(&target.member),
-            false => targets.is_empty(),
+        let hits = |targets: &[String]| match target.shows {
+            Shows::Process => targets.contains(&target.member),
+            Shows::Redis => targets.is_empty(),
+            Shows::Fleet => !targets.is_empty(),
         };
         let mut dying = self.dying.iter();
         let may_die = dying.any(|(targets, from_ms, until_ms)| {
-            let is_hit = targets.is_empty() || targets.contains(&target.member);
+            let is_hit = match target.shows {
+                Shows::Process => targets.is_empty() || targets.contains(&target.member),
+                Shows::Redis => false,
+                Shows::Fleet => true,
+            };
             let is_meanwhile =
                 *from_ms <= at_ms && last_ms <= until_ms.saturating_add(self.takes_ms);
-            target.is_worker && is_hit && is_meanwhile
+            is_hit && is_meanwhile
         });
         let mut spans = self.spans.iter();
         may_die

@@ -2,6 +2,7 @@
 
 mod account;
 pub mod child;
+mod cluster;
 mod counters;
 mod director;
 mod downstream;
@@ -31,7 +32,7 @@ use crate::abort::Abort;
 use crate::audit::REDIS;
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
 use crate::metrics::{ProducerMetrics, counts_as_started};
-use crate::plan::{PRODUCER, Plan, Routes};
+use crate::plan::{PRODUCER, Plan};
 use crate::redis_server::directory::RESOURCES;
 use crate::redis_server::given::{GivenRedis, Taking};
 use crate::redis_server::ours::Ours;
@@ -39,6 +40,7 @@ use crate::redis_server::private::{PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
 use crate::undo::{Home, Undo, Where};
 use child::{ChildError, Told};
+use cluster::Cluster;
 use director::Director;
 use downstream::Downstream;
 use firedrill_asynq::broker::redis::address::Address;
@@ -323,18 +325,24 @@ async fn begin(
     if let Some(downstream) = &downstream {
         downstream.begin(clock);
     }
-    fleet.begin(clock, roster.clone()).await?;
+    let cluster = Cluster::new(plan, clock.virtual_start);
+    fleet
+        .begin(clock, (roster.clone(), cluster.clone()))
+        .await?;
     let uptime = uptime::Uptime::new(clock);
     let broker = exporter_broker.clone();
     let times = (clock, uptime.clone());
-    let mut exporters = exporter::Exporters::new(broker, times, roster.clone(), &plan.world);
-    for number in 0..EXPORTERS.len() {
-        let place = exporters.serve(number).await;
-        addresses.set(number, place.map_err(system("exporter port"))?);
+    let known = (roster.clone(), cluster);
+    let mut exporters = exporter::Exporters::new(broker, times, known, &plan.world);
+    let targets = crate::engine::targets(plan);
+    for (number, target) in targets.iter().enumerate() {
+        if target.is_exporter() {
+            let place = exporters.serve(number, target.source).await;
+            addresses.set(number, place.map_err(system("exporter port"))?);
+        }
     }
-    let sent = Arc::new(Mutex::new(ProducerMetrics::new(
-        Routes::of(plan, clock.virtual_start).task_types(),
-    )));
+    let sent = ProducerMetrics::of(plan, clock.virtual_start);
+    let sent = Arc::new(Mutex::new(sent));
     if plan.producer_metrics {
         let started = counts_as_started(clock.virtual_start, 0);
         let place = exporter::serve_producer(sent.clone(), started).await;
@@ -350,7 +358,7 @@ async fn begin(
         fleet,
         downstream,
         addresses,
-        targets_file: TargetsFile::new(&options.targets_file, crate::engine::targets(plan)),
+        targets_file: TargetsFile::new(&options.targets_file, targets),
         uptime,
         exporters,
         roster,

@@ -1,7 +1,7 @@
 //! Which of a team's metrics count its tasks, and what their labels tell. Told by the sums: a counter of handlers rises by as
 //! much as asynq's counter of what was processed, or failed.
 
-use super::samples::Samples;
+use super::samples::{Samples, TELLTALES};
 use super::targets::Fleet;
 use crate::world::{Counts, Dimension, MetricType, Unit};
 use firedrill_detector::Labels;
@@ -93,7 +93,7 @@ impl Application {
             failed: samples.rise(FAILED, |_| true),
         };
         let mut found: Vec<(String, Metric)> = Vec::new();
-        for name in samples.names() {
+        for name in samples.names().filter(|name| !TELLTALES.contains(name)) {
             let Some((name, kind)) = candidate(samples, name) else {
                 continue;
             };

@@ -1,6 +1,6 @@
 //! Samples from a Prometheus, over its HTTP API.
 
-use super::samples::{LearnError, Samples};
+use super::samples::{LearnError, Samples, TELLTALES};
 use crate::http::get::{Client, Url};
 use firedrill_detector::Labels;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -51,6 +51,8 @@ struct Series {
     metric: BTreeMap<String, String>,
     #[serde(default)]
     values: Vec<(f64, String)>,
+    /// That of an instant vector.
+    value: Option<(f64, String)>,
 }
 
 impl Asked {
@@ -116,19 +118,26 @@ pub async fn fetch(asked: &Asked) -> Result<Samples, LearnError> {
         .ask(&format!("label/__name__/values?start={from}&end={now}"))
         .await?;
     let mut samples = Samples::default();
-    for name in names.iter().filter(|name| may_tell(name)) {
+    for name in &names {
+        let tells_exporter = TELLTALES.contains(&name.as_str());
+        if !tells_exporter && !may_tell(name) {
+            continue;
+        }
         let matchers: String = asked
             .matchers
             .iter()
             .map(|matcher| format!(",{matcher}"))
             .collect();
-        let query = format!("{{__name__=\"{name}\"{matchers}}}[{}s]", asked.since_s);
+        let mut query = format!("{{__name__=\"{name}\"{matchers}}}[{}s]", asked.since_s);
+        if tells_exporter {
+            query = format!("topk by (job) (1, last_over_time({query}))");
+        }
         let found: Found = asked
             .ask(&format!("query?query={}{until}", escaped(&query)))
             .await?;
         for series in found.result {
             let labels = Labels::from_pairs(series.metric);
-            for (at, value) in series.values {
+            for (at, value) in series.values.into_iter().chain(series.value) {
                 let value = value.parse().unwrap_or(f64::NAN);
                 samples.push(labels.clone(), (at * 1e3).round() as i64, value)?;
             }

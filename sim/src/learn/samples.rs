@@ -3,7 +3,7 @@
 use crate::metrics::exposition;
 use firedrill_detector::Labels;
 use firedrill_detector::yaml::Problem;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Most samples that are read.
@@ -19,6 +19,17 @@ const OTHERS: [&str; 8] = [
     "scrape_",
     "kube_",
     "net_conntrack_",
+];
+
+/// Of those, and of containers, what tells that there is an exporter: of each job one sample is kept.
+pub(super) const TELLTALES: [&str; 7] = [
+    "container_cpu_cfs_periods_total",
+    "container_memory_working_set_bytes",
+    "container_start_time_seconds",
+    "go_goroutines",
+    "kube_deployment_spec_replicas",
+    "kube_pod_container_status_restarts_total",
+    "kube_pod_status_phase",
 ];
 
 /// Why nothing was learnt.
@@ -119,7 +130,18 @@ impl Samples {
     /// # Errors
     /// When there are too many.
     pub fn push(&mut self, labels: Labels, at_ms: i64, value: f64) -> Result<(), LearnError> {
-        if value.is_nan() || OTHERS.iter().any(|other| labels.name().starts_with(other)) {
+        if value.is_nan() {
+            return Ok(());
+        }
+        if TELLTALES.contains(&labels.name()) {
+            let of_name = self.series.entry(labels.name().to_owned()).or_default();
+            let mut known = of_name.keys().map(|known| known.get("job"));
+            if !known.any(|job| job == labels.get("job")) {
+                of_name.insert(labels, vec![(at_ms, value)]);
+            }
+            return Ok(());
+        }
+        if OTHERS.iter().any(|other| labels.name().starts_with(other)) {
             return Ok(());
         }
         self.count += 1;
@@ -164,6 +186,12 @@ impl Samples {
     pub(super) fn named(&self, name: &str) -> impl Iterator<Item = (&Labels, &[(i64, f64)])> {
         let of = self.series.get(name).into_iter().flatten();
         of.map(|(labels, samples)| (labels, samples.as_slice()))
+    }
+
+    /// The jobs that expose a metric, in order; one without a label `job` is empty.
+    pub(super) fn jobs_of(&self, name: &str) -> BTreeSet<String> {
+        let jobs = self.named(name).map(|(labels, _)| labels.get("job"));
+        jobs.map(|job| job.unwrap_or_default().to_owned()).collect()
     }
 
     /// Names of all series, in order.

@@ -8,7 +8,41 @@ use super::traffic::{Kind, Traffic, plain};
 use crate::form::{Form, quote};
 use crate::world::{AppMetric, Discovery, Exporter, Panics, Results, TargetForm, Targets, World};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::fmt::Write;
+
+/// What only these exporters have.
+const TELLTALES: [(Exporter, &[&str]); 5] = [
+    (
+        Exporter::RedisExporter,
+        &[
+            "redis_config_maxclients",
+            "redis_instance_info",
+            "redis_blocked_clients",
+        ],
+    ),
+    (
+        Exporter::KubeStateMetrics,
+        &[
+            "kube_deployment_spec_replicas",
+            "kube_pod_status_phase",
+            "kube_pod_container_status_restarts_total",
+        ],
+    ),
+    (
+        Exporter::Cadvisor,
+        &[
+            "container_start_time_seconds",
+            "container_memory_working_set_bytes",
+            "container_cpu_cfs_periods_total",
+        ],
+    ),
+    (
+        Exporter::EnqueueDuration,
+        &["job_enqueue_duration_seconds_count"],
+    ),
+    (Exporter::GoClient, &["go_goroutines"]),
+];
 
 /// The world, as its file.
 pub(super) fn world(
@@ -37,7 +71,7 @@ pub(super) fn world(
         .as_ref()
         .or(kinds[1].as_ref())
         .and_then(|kind| kind.interval_ms);
-    let [worker, asynq, redis, producer] = kinds.map(|kind| match kind {
+    let form = |kind: Option<targets::Kind>| match kind {
         None => TargetForm::default(),
         Some(kind) => TargetForm {
             job: Some(kind.job),
@@ -52,7 +86,21 @@ pub(super) fn world(
                 .filter(|ms| Some(*ms) != usual_ms && *ms >= 1_000),
             timeout_ms: None,
         },
-    });
+    };
+    let [worker, asynq, redis, producer] = kinds.map(&form);
+    let own = application.job.as_ref();
+    let jobs: BTreeMap<Exporter, String> = TELLTALES
+        .into_iter()
+        .filter_map(|(exporter, names)| {
+            let mut jobs = names.iter().flat_map(|name| samples.jobs_of(name));
+            // Everything that is written in Go has goroutines.
+            let is_it = |job: &String| exporter != Exporter::GoClient || own == Some(job);
+            Some((exporter, jobs.find(is_it)?))
+        })
+        .collect();
+    let of_exporter = |exporter| fleet.kind(samples, jobs.get(&exporter)?, false);
+    let kube = form(of_exporter(Exporter::KubeStateMetrics));
+    let cadvisor = form(of_exporter(Exporter::Cadvisor));
     let discovery = fleet.discovery(samples).unwrap_or_else(|| {
         let has_pod = worker.labels.iter().any(|(label, _)| label == "pod");
         let guess = if has_pod { Discovery::Kubernetes } else { Discovery::Static };
@@ -68,13 +116,6 @@ pub(super) fn world(
             "metrics: whether a panic is counted does not show; fill in `panics: uncounted` where the middleware has no recovery".to_owned(),
         );
     }
-    let tells_more = [
-        "redis_config_maxclients",
-        "redis_instance_info",
-        "redis_blocked_clients",
-    ];
-    let mut names = samples.names();
-    let has_exporter = names.any(|name| tells_more.contains(&name));
     let metrics = application.metrics.iter().map(|of| AppMetric {
         name: of.name.clone(),
         kind: of.kind,
@@ -102,15 +143,14 @@ pub(super) fn world(
         extends: Vec::new(),
         discovery,
         labels: common,
-        exporters: has_exporter
-            .then_some(Exporter::RedisExporter)
-            .into_iter()
-            .collect(),
+        exporters: jobs.into_keys().collect(),
         targets: Targets {
             worker,
             asynq,
             redis,
             producer,
+            kube,
+            cadvisor,
         },
         metrics: metrics.collect(),
         origin: Default::default(),

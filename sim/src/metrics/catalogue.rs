@@ -1,12 +1,18 @@
 //! Every metric that a Prometheus sees in a drill, for people: `firedrill metrics` and the table in `scenarios/worlds/README.md`.
 //! A test holds it against what drills really expose (`tests/it/worlds.rs`).
 
+mod kubernetes;
+mod told;
+
 use super::ENQUEUE_RESULTS;
+use super::go;
+use super::producer::DURATION;
 use super::redis::NOT_TOLD;
 use crate::plan::PRODUCER;
+use crate::world::target::SINGLES;
 use crate::world::{Exporter, MetricType, TargetForm, World};
-use firedrill_asynq::exporter;
 use std::fmt::Write;
+use told::{FIXED, REDIS_EXPORTER};
 
 /// A metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,183 +48,20 @@ pub fn moved_by(metric: &str) -> Vec<&'static str> {
 const WORKER: &str = "worker";
 const ASYNQ: &str = "asynq";
 const REDIS: &str = "redis";
+/// The exporters of Kubernetes.
+const OF_KUBERNETES: [(&str, Exporter); 2] = [
+    ("kube", Exporter::KubeStateMetrics),
+    ("cadvisor", Exporter::Cadvisor),
+];
 
-/// What is there whatever the world: target, name, type, labels, meaning, and when.
-type Fixed = (
-    &'static str,
+/// A metric: name, type, labels, meaning, and when it is there.
+type Told = (
     &'static str,
     &'static str,
     &'static [&'static str],
     &'static str,
     &'static str,
 );
-
-const POOLS: &str = "where tasks use a `pool`";
-const LEAKS: &str = "where a step is about memory";
-const LIVE: &str = "live engine only: it is asked of a real Redis";
-
-const FIXED: [Fixed; 20] = [
-    (
-        "all",
-        "up",
-        "gauge",
-        &[],
-        "1 if the target could be scraped, else 0. Made by Prometheus.",
-        "",
-    ),
-    (
-        WORKER,
-        "process_start_time_seconds",
-        "gauge",
-        &[],
-        "When the process started, Unix time.",
-        "",
-    ),
-    (
-        WORKER,
-        "process_resident_memory_bytes",
-        "gauge",
-        &[],
-        "Memory of the process.",
-        LEAKS,
-    ),
-    (
-        WORKER,
-        "go_sql_max_open_connections",
-        "gauge",
-        &["db_name"],
-        "Connections that a pool may have.",
-        POOLS,
-    ),
-    (
-        WORKER,
-        "go_sql_in_use_connections",
-        "gauge",
-        &["db_name"],
-        "Connections in use.",
-        POOLS,
-    ),
-    (
-        WORKER,
-        "go_sql_wait_count_total",
-        "counter",
-        &["db_name"],
-        "Waits for a connection.",
-        POOLS,
-    ),
-    (
-        ASYNQ,
-        "asynq_tasks_enqueued_total",
-        "gauge",
-        &["queue", "state"],
-        "Tasks in each state.",
-        "",
-    ),
-    (
-        ASYNQ,
-        "asynq_queue_size",
-        "gauge",
-        &["queue"],
-        "Tasks in the queue, of all states.",
-        "",
-    ),
-    (
-        ASYNQ,
-        "asynq_queue_latency_seconds",
-        "gauge",
-        &["queue"],
-        "How long the oldest pending task has waited.",
-        "",
-    ),
-    (
-        ASYNQ,
-        "asynq_tasks_processed_total",
-        "counter",
-        &["queue"],
-        "Tasks processed, failed ones too.",
-        "",
-    ),
-    (
-        ASYNQ,
-        "asynq_tasks_failed_total",
-        "counter",
-        &["queue"],
-        "Tasks failed.",
-        "",
-    ),
-    (
-        ASYNQ,
-        "asynq_queue_paused_total",
-        "gauge",
-        &["queue"],
-        "1 while the queue is paused.",
-        "",
-    ),
-    (
-        ASYNQ,
-        exporter::MEMORY,
-        "gauge",
-        &["queue"],
-        "About how many bytes the queue takes.",
-        LIVE,
-    ),
-    (
-        REDIS,
-        "redis_up",
-        "gauge",
-        &[],
-        "1 if Redis answers, else 0.",
-        "",
-    ),
-    (
-        REDIS,
-        "redis_memory_used_bytes",
-        "gauge",
-        &[],
-        "Memory Redis uses.",
-        "while Redis answers",
-    ),
-    (
-        REDIS,
-        "redis_memory_max_bytes",
-        "gauge",
-        &[],
-        "`maxmemory`; 0: no limit.",
-        "while Redis answers",
-    ),
-    (
-        REDIS,
-        "redis_connected_clients",
-        "gauge",
-        &[],
-        "Connections of clients.",
-        "while Redis answers",
-    ),
-    (
-        REDIS,
-        "redis_connected_slaves",
-        "gauge",
-        &[],
-        "Replicas.",
-        "while Redis answers",
-    ),
-    (
-        REDIS,
-        "redis_uptime_in_seconds",
-        "gauge",
-        &[],
-        "Since Redis was started.",
-        "while Redis answers",
-    ),
-    (
-        PRODUCER,
-        "process_start_time_seconds",
-        "gauge",
-        &[],
-        "When the process started, Unix time.",
-        "where the producer is a target",
-    ),
-];
 
 impl Row {
     /// Names of its samples.
@@ -238,10 +81,8 @@ impl Row {
         let targets = &world.targets;
         match self.target {
             WORKER => Some(&targets.worker),
-            ASYNQ => Some(&targets.asynq),
-            REDIS => Some(&targets.redis),
-            PRODUCER => Some(&targets.producer),
-            _ => None,
+            "all" => None,
+            key => Some(targets.single(key)),
         }
     }
 
@@ -252,69 +93,17 @@ impl Row {
     }
 }
 
-/// What redis_exporter has beyond that, in worlds that have it: name, type, labels, meaning.
-const REDIS_EXPORTER: [(&str, &str, &[&str], &str); 10] = [
-    (
-        "redis_start_time_seconds",
-        "gauge",
-        &[],
-        "When Redis was started, Unix time.",
-    ),
-    (
-        "redis_blocked_clients",
-        "gauge",
-        &[],
-        "Clients that wait in a blocking call; asynq makes none.",
-    ),
-    (
-        "redis_config_maxclients",
-        "gauge",
-        &[],
-        "`maxclients`: so many connections are accepted.",
-    ),
-    (
-        "redis_config_maxmemory",
-        "gauge",
-        &[],
-        "`maxmemory`; 0: no limit.",
-    ),
-    (
-        "redis_evicted_keys_total",
-        "counter",
-        &[],
-        "Keys evicted since Redis was started.",
-    ),
-    (
-        "redis_loading_dump_file",
-        "gauge",
-        &[],
-        "1 while Redis reads its data from the disk.",
-    ),
-    (
-        "redis_rdb_last_bgsave_status",
-        "gauge",
-        &[],
-        "1 if the last snapshot succeeded.",
-    ),
-    (
-        "redis_aof_last_write_status",
-        "gauge",
-        &[],
-        "1 if the append-only file could be written.",
-    ),
-    (
-        "redis_instance_info",
-        "gauge",
-        &["role", "redis_mode"],
-        "1; `role` is `master` or `slave`.",
-    ),
-    (
-        "redis_exporter_last_scrape_error",
-        "gauge",
-        &[],
-        "0: Redis was asked without an error, and the label `err` is empty.",
-    ),
-];
+fn row(target: &'static str, (name, kind, labels, help, when): Told) -> Row {
+    Row {
+        target,
+        name: name.to_owned(),
+        kind,
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        help: help.to_owned(),
+        when,
+        moved_by: moved_by(name),
+    }
+}
 
 /// Every metric of a drill in a world: the application's first, then by target.
 #[must_use]
@@ -332,17 +121,7 @@ pub fn rows(world: &World) -> Vec<Row> {
             moved_by: moved_by(&metric.name),
         }
     });
-    let fixed = FIXED
-        .iter()
-        .map(|(target, name, kind, labels, help, when)| Row {
-            target,
-            name: (*name).to_owned(),
-            kind,
-            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-            help: (*help).to_owned(),
-            when,
-            moved_by: moved_by(name),
-        });
+    let fixed = FIXED.into_iter().map(|(target, told)| row(target, told));
     let enqueued = Row {
         target: PRODUCER,
         name: "job_enqueued_total".into(),
@@ -356,17 +135,39 @@ pub fn rows(world: &World) -> Vec<Row> {
         moved_by: moved_by("job_enqueued_total"),
     };
     let has_more = world.exposes(Exporter::RedisExporter);
-    let more = REDIS_EXPORTER.iter().filter(|_| has_more);
-    let more = more.map(|(name, kind, labels, help)| Row {
-        target: REDIS,
-        name: (*name).to_owned(),
-        kind,
-        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
-        help: (*help).to_owned(),
-        when: "while Redis answers",
-        moved_by: moved_by(name),
+    let more = REDIS_EXPORTER.into_iter().filter(|_| has_more);
+    let more = more.map(|told| row(REDIS, told));
+    let of_kubernetes = OF_KUBERNETES.into_iter();
+    let of_kubernetes = of_kubernetes.filter(|(_, exporter)| world.exposes(*exporter));
+    let of_kubernetes = of_kubernetes.flat_map(|(target, exporter)| {
+        let told = kubernetes::told(exporter).iter();
+        told.map(move |told| row(target, *told))
     });
-    own.chain(fixed).chain(more).chain([enqueued]).collect()
+    let has_durations = world.exposes(Exporter::EnqueueDuration);
+    let durations = has_durations.then(|| Row {
+        target: PRODUCER,
+        name: DURATION.into(),
+        kind: "histogram",
+        labels: ["task_type", "queue", "le"].map(str::to_owned).to_vec(),
+        help: "How long calls of the producer took, from the first until one was answered.".into(),
+        when: "where the producer is a target",
+        moved_by: moved_by(DURATION),
+    });
+    let all = own.chain(fixed).chain(more).chain([enqueued]);
+    let has_goroutines = world.exposes(Exporter::GoClient);
+    let goroutines = has_goroutines.then(|| Row {
+        target: WORKER,
+        name: go::NAME.into(),
+        kind: "gauge",
+        labels: Vec::new(),
+        help: "Goroutines that a worker of asynq's would have in its place: two for each task at work, one for a handler that is stuck \
+               when its slot has been given to others."
+            .into(),
+        when: "",
+        moved_by: moved_by(go::NAME),
+    });
+    let all = all.chain(durations).chain(goroutines);
+    all.chain(of_kubernetes).collect()
 }
 
 /// Names of all samples that a drill in a world can have.
@@ -380,13 +181,14 @@ pub fn sample_names(world: &World) -> Vec<String> {
 #[must_use]
 pub fn targets(world: &World) -> Vec<String> {
     let of = &world.targets;
-    let kinds = [
-        (WORKER, "worker", "{name}", &of.worker),
-        (ASYNQ, "asynq-exporter", "exporter", &of.asynq),
-        (REDIS, "redis", "redis", &of.redis),
-        (PRODUCER, PRODUCER, PRODUCER, &of.producer),
-    ];
-    let line = |(kind, job, instance, form): &(&str, &str, &str, &crate::world::TargetForm)| {
+    let is_there = |key: &str| {
+        let of_kubernetes = OF_KUBERNETES.iter().find(|(of, _)| *of == key);
+        of_kubernetes.is_none_or(|(_, exporter)| world.exposes(*exporter))
+    };
+    let singles = SINGLES.iter().filter(|(key, ..)| is_there(key));
+    let singles = singles.map(|(key, job, instance)| (*key, *job, *instance, of.single(key)));
+    let kinds = std::iter::once((WORKER, "worker", "{name}", &of.worker)).chain(singles);
+    let line = |(kind, job, instance, form): (&str, &str, &str, &TargetForm)| {
         let job = form.job.as_deref().unwrap_or(job);
         let instance = form.instance.as_deref().unwrap_or(instance);
         let mut text = format!("{kind}: {{job=\"{job}\", instance=\"{instance}\"");
@@ -396,9 +198,12 @@ pub fn targets(world: &World) -> Vec<String> {
             let _ = write!(text, ", {name}=\"{value}\"");
         }
         text.push('}');
+        if OF_KUBERNETES.iter().any(|(of, _)| *of == kind) {
+            text.push_str(", a stand-in that is told what is done to the workers");
+        }
         text
     };
-    kinds.iter().map(line).collect()
+    kinds.map(line).collect()
 }
 
 /// The metrics of a world as a Markdown table.
@@ -424,26 +229,16 @@ pub fn table(world: &World) -> String {
 }
 
 /// What other exporters tell, with the reason why drills do not.
-const NOT_TOLD_EITHER: [(&str, &str); 3] = [
-    (
-        "go_*, and process_* but for those listed",
-        "a drill's workers are no Go programs, so their goroutines, garbage and files say nothing of a team's",
-    ),
-    (
-        "kube_*, container_*",
-        "nothing plays kube-state-metrics or cAdvisor in a drill; whether a pod is there shows in `up`, and that it was restarted in \
-         `process_start_time_seconds`",
-    ),
-    (
-        "how long the producer's calls take",
-        "on the model they take no time",
-    ),
-];
+const NOT_TOLD_EITHER: [(&str, &str); 1] = [(
+    "go_* but for go_goroutines, and process_* but for those listed",
+    "a drill's workers are no Go programs, so their threads, garbage and files say nothing of a team's",
+)];
 
 /// What exporters tell and drills do not, with the reason, a line each.
 #[must_use]
 pub fn not_told() -> Vec<String> {
-    let lines = NOT_TOLD.iter().chain(&NOT_TOLD_EITHER);
+    let lines = NOT_TOLD.iter().chain(&kubernetes::NOT_TOLD);
+    let lines = lines.chain(&NOT_TOLD_EITHER);
     lines
         .map(|(names, why)| format!("{names}: {why}"))
         .collect()

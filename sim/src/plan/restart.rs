@@ -18,6 +18,15 @@ form! {
     }
 }
 
+impl RestartPlan {
+    /// As kubelet does where nobody says otherwise.
+    pub(crate) const KUBELETS: Self = Self {
+        backoff_ms: 10_000,
+        factor: 2.0,
+        max_ms: 300_000,
+    };
+}
+
 /// The record of one process, as kubelet keeps it.
 #[derive(Debug, Clone)]
 pub(crate) struct Backoff {
@@ -69,11 +78,7 @@ mod tests {
 
     #[test]
     fn the_wait_grows_to_its_longest_and_a_long_life_clears_the_record() {
-        let mut backoff = Backoff::new(RestartPlan {
-            backoff_ms: 10_000,
-            factor: 2.0,
-            max_ms: 300_000,
-        });
+        let mut backoff = Backoff::new(RestartPlan::KUBELETS);
         let mut now = Time::from_millis(0);
         let mut waits = Vec::new();
         for _ in 0..7 {

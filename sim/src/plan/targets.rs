@@ -1,7 +1,7 @@
 //! What Prometheus scrapes in a drill.
 
 use crate::plan::{PRODUCER, Plan};
-use crate::world::{Discovery, TargetForm, filled};
+use crate::world::{Discovery, Exporter, TargetForm, World, filled};
 use firedrill_asynq::rng;
 use rand::RngExt;
 
@@ -24,6 +24,10 @@ pub(crate) enum Source {
     Worker(usize),
     /// What enqueues.
     Producer,
+    /// The worker processes as pods, as kube-state-metrics tells them.
+    Kube,
+    /// Their containers, as cAdvisor tells them.
+    Cadvisor,
 }
 
 /// A target of Prometheus.
@@ -62,12 +66,25 @@ impl TargetPlan {
             Source::Redis => "redis",
             Source::Worker(_) => "worker",
             Source::Producer => "producer",
+            Source::Kube => "kube",
+            Source::Cadvisor => "cadvisor",
         }
     }
 
     /// Whether an exporter shows it.
     pub(crate) fn is_exporter(&self) -> bool {
+        !matches!(self.source, Source::Worker(_) | Source::Producer)
+    }
+
+    /// Whether it reads from Redis what it shows.
+    pub(crate) fn asks_redis(&self) -> bool {
         matches!(self.source, Source::Asynq | Source::Redis)
+    }
+
+    /// Whether labels that it exposes go before those of the target (`honor_labels`), as those who scrape it have it: it tells of
+    /// other pods than its own.
+    pub(crate) fn honors_labels(&self) -> bool {
+        matches!(self.source, Source::Kube | Source::Cadvisor)
     }
 
     fn of(
@@ -100,7 +117,33 @@ impl TargetPlan {
     }
 }
 
-/// The targets of a plan: the exporters, the workers by number, the producer last if it is one.
+/// The targets of Kubernetes: whose they are, which exporter has them, and what they are called where a world does not say, as
+/// `(job, instance)`.
+pub(crate) const OF_KUBERNETES: [(Source, Exporter, (&str, &str)); 2] = [
+    (
+        Source::Kube,
+        Exporter::KubeStateMetrics,
+        ("kube-state-metrics", "kube-state-metrics"),
+    ),
+    (
+        Source::Cadvisor,
+        Exporter::Cadvisor,
+        ("cadvisor", "cadvisor"),
+    ),
+];
+
+/// What steps call the exporters of a world.
+pub(crate) fn exporters(world: &World) -> Vec<&'static str> {
+    let more = OF_KUBERNETES.iter();
+    let more = more.filter(|(_, exporter, _)| world.exposes(*exporter));
+    let always = EXPORTERS.iter().map(|(_, member)| *member);
+    always
+        .chain(more.map(|(_, _, (_, member))| *member))
+        .collect()
+}
+
+/// The targets of a plan: the exporters, the workers by number, the producer if it is one, and those of Kubernetes where its world
+/// has them.
 pub(crate) fn targets(plan: &Plan) -> Vec<TargetPlan> {
     let world = &plan.world.targets;
     let [asynq, redis] = EXPORTERS;
@@ -121,6 +164,15 @@ pub(crate) fn targets(plan: &Plan) -> Vec<TargetPlan> {
             &world.producer,
         ));
     }
+    for (source, exporter, of) in OF_KUBERNETES {
+        if plan.world.exposes(exporter) {
+            let form = match source {
+                Source::Kube => &world.kube,
+                _ => &world.cadvisor,
+            };
+            targets.push(TargetPlan::of(plan, (source, 0), of, form));
+        }
+    }
     targets
 }
 
@@ -132,8 +184,17 @@ impl Plan {
 
     /// How many scrapes of exporters and workers there are in the drill, if all of them are there.
     pub(crate) fn scrapes(&self) -> f64 {
+        self.scrapes_of(|target| target.source != Source::Producer)
+    }
+
+    /// How many there are of those that tell of pods.
+    pub(crate) fn scrapes_of_pods(&self) -> f64 {
+        self.scrapes_of(TargetPlan::honors_labels)
+    }
+
+    fn scrapes_of(&self, counts: impl Fn(&TargetPlan) -> bool) -> f64 {
         let targets = targets(self).into_iter();
-        let counted = targets.filter(|target| target.source != Source::Producer);
+        let counted = targets.filter(counts);
         let each = counted.map(|target| self.duration_ms as f64 / target.interval_ms as f64);
         each.sum()
     }

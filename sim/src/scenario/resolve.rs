@@ -9,7 +9,7 @@ mod truth;
 
 pub(super) use trace::beside;
 
-use crate::plan::{Arrivals, Plan, Step, TargetPlan, TaskPlan, WorkerPlan, targets};
+use crate::plan::{self, Arrivals, Plan, Step, TargetPlan, TaskPlan, WorkerPlan, targets};
 use crate::scenario::{At, Scenario};
 use crate::units;
 use crate::world::World;
@@ -40,6 +40,7 @@ impl Plan {
         let world = scenario.world.find(&scenario.file)?;
         let mut resolver = Resolver {
             scenario,
+            exporters: plan::exporters(&world),
             problems: Problems::new(&scenario.file),
             places: BTreeMap::new(),
         };
@@ -72,6 +73,8 @@ fn comes_back(tasks: &[TaskPlan], index: usize, from: &str) -> bool {
 
 struct Resolver<'s> {
     scenario: &'s Scenario,
+    /// What steps call the exporters of its world.
+    exporters: Vec<&'static str>,
     problems: Problems,
     /// Where each step of the timeline was written, by its id.
     places: BTreeMap<String, Position>,

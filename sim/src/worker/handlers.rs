@@ -16,7 +16,7 @@ use firedrill_asynq::drive::{Outside, SlotCall};
 use firedrill_asynq::note::Intake;
 use firedrill_asynq::op::{Accepted, BrokerError, Reply};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -53,6 +53,8 @@ pub(crate) struct Tools {
     pub(crate) broker: RedisBroker,
     pub(crate) ledger: Ledger,
     pub(crate) resources: Arc<Resources>,
+    /// Executions that have not returned.
+    pub(crate) at_work: Arc<AtomicUsize>,
 }
 
 /// A mutex that the application's handlers share.
@@ -91,7 +93,11 @@ impl Handlers {
     pub(crate) fn start(&mut self, job: Job) {
         let (shared, number) = (self.shared.clone(), self.begun);
         self.begun += 1;
-        tokio::spawn(async move { shared.handle(job, number).await });
+        shared.tools.at_work.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(async move {
+            shared.handle(job, number).await;
+            shared.tools.at_work.fetch_sub(1, Ordering::Relaxed);
+        });
     }
 
     /// A call during which a slot is held took so long.

@@ -19,7 +19,19 @@ pub(super) struct Memory {
 
 /// Asks the kernel.
 pub(super) fn memory() -> io::Result<Memory> {
-    let status = fs::read_to_string("/proc/self/status")?;
+    memory_of("self")
+}
+
+/// What another process has in memory, bytes.
+///
+/// # Errors
+/// When it is gone.
+pub(crate) fn resident_bytes(pid: u32) -> io::Result<u64> {
+    Ok(memory_of(&pid.to_string())?.resident_bytes)
+}
+
+fn memory_of(process: &str) -> io::Result<Memory> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let of = |name: &str| {
         let mut lines = status.lines();
         let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -31,7 +43,7 @@ pub(super) fn memory() -> io::Result<Memory> {
             .ok()?;
         Some(kilobytes * 1_024)
     };
-    let missing = || io::Error::other("/proc/self/status does not say what memory there is");
+    let missing = || io::Error::other("the kernel does not say what memory there is");
     Ok(Memory {
         resident_bytes: of("VmRSS").ok_or_else(missing)?,
         virtual_bytes: of("VmSize").ok_or_else(missing)?,

@@ -48,10 +48,21 @@ form! {
         /// The producer.
         #[serde(default)]
         pub producer: TargetForm = within::<TargetForm>(), quiet TargetForm::default();
+        /// kube-state-metrics, in worlds that have it.
+        #[serde(default, skip_serializing_if = "TargetForm::is_empty")]
+        pub kube: TargetForm = within::<TargetForm>(), quiet TargetForm::default();
+        /// cAdvisor, in worlds that have it.
+        #[serde(default, skip_serializing_if = "TargetForm::is_empty")]
+        pub cadvisor: TargetForm = within::<TargetForm>(), quiet TargetForm::default();
     }
 }
 
 impl TargetForm {
+    /// Whether nothing is said of them.
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// As another one, but for what it says itself.
     fn over(self, base: Self) -> Self {
         Self {
@@ -75,10 +86,12 @@ pub fn filled(pattern: &str, name: &str, number: usize) -> String {
 pub(crate) type Single = (&'static str, &'static str, &'static str);
 
 /// Those kinds.
-pub(crate) const SINGLES: [Single; 3] = [
+pub(crate) const SINGLES: [Single; 5] = [
     ("asynq", "asynq-exporter", "exporter"),
     ("redis", "redis", "redis"),
     ("producer", "producer", "producer"),
+    ("kube", "kube-state-metrics", "kube-state-metrics"),
+    ("cadvisor", "cadvisor", "cadvisor"),
 ];
 
 impl Targets {
@@ -89,6 +102,8 @@ impl Targets {
             asynq: self.asynq.over(base.asynq),
             redis: self.redis.over(base.redis),
             producer: self.producer.over(base.producer),
+            kube: self.kube.over(base.kube),
+            cadvisor: self.cadvisor.over(base.cadvisor),
         }
     }
 
@@ -97,6 +112,8 @@ impl Targets {
         match key {
             "asynq" => &self.asynq,
             "redis" => &self.redis,
+            "kube" => &self.kube,
+            "cadvisor" => &self.cadvisor,
             _ => &self.producer,
         }
     }

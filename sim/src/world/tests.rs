@@ -85,7 +85,7 @@ fn what_a_world_leaves_out_it_has_from_those_that_it_extends() {
     let found = World::parse("w.yaml", &text).unwrap();
     let base = World::parse("kubernetes", preset("kubernetes").unwrap().text).unwrap();
     assert_eq!(found.discovery, Discovery::Kubernetes);
-    assert_eq!(found.exporters, [Exporter::RedisExporter]);
+    assert_eq!(found.exporters, Exporter::ALL, "those of both");
     // `x-metrics` says that there are none.
     assert!(found.metrics.is_empty() && !base.metrics.is_empty());
     assert_eq!(found.targets.redis, base.targets.redis);

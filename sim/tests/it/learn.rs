@@ -15,11 +15,13 @@ use std::collections::BTreeSet;
 
 /// A team's world, none of whose names are ours.
 const WORLD: &str = "{ version: firedrill/v1, world: theirs, summary: s, discovery: kubernetes, labels: { cluster: eu },
-  exporters: [redis-exporter],
+  exporters: [redis-exporter, kube-state-metrics, cadvisor],
   targets: {
     worker: { job: mailer, instance: \"{name}:9090\", labels: { pod: \"{name}\" } },
     asynq: { job: asynqmon, instance: \"asynqmon:8080\", labels: { team: mail } },
-    redis: { job: redis-exporter, instance: \"redis:9121\", interval: 30s } },
+    redis: { job: redis-exporter, instance: \"redis:9121\", interval: 30s },
+    kube: { job: ksm, instance: \"ksm:8080\", labels: { team: platform } },
+    cadvisor: { job: kubelet, instance: \"node:10250\" } },
   metrics: [
     { name: mailer_jobs_total, type: counter, labels: { kind: task_type, q: queue, outcome: result }, results: { success: ok, failed: error } },
     { name: mailer_job_seconds, type: histogram, labels: { kind: task_type, q: queue }, buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] } ] }";
@@ -82,12 +84,21 @@ fn planned(learnt: &Learnt) -> Plan {
     Plan::resolve(&scenario, &PlanOptions::default()).unwrap_or_else(|found| panic!("{found:#?}"))
 }
 
+/// Labels that name a process, its pod or its group.
+const NAME_IT: [&str; 7] = [
+    "instance",
+    "pod",
+    "uid",
+    "container",
+    "deployment",
+    "created_by_name",
+    "owner_name",
+];
+
 /// Names and labels of all series, without what names a process.
 fn series(record: &Record) -> BTreeSet<String> {
     let own = |labels: &Labels| {
-        let pairs = labels
-            .iter()
-            .filter(|(name, _)| !["instance", "pod"].contains(name));
+        let pairs = labels.iter().filter(|(name, _)| !NAME_IT.contains(name));
         let pairs = pairs.map(|(name, value)| format!("{name}={value}"));
         pairs.collect::<Vec<String>>().join(" ")
     };

@@ -163,6 +163,21 @@ fn the_table_of_what_moves_is_what_the_model_does() {
     for (metric, fault) in [
         ("up", "worker.kill"),
         ("redis_up", "redis.kill"),
+        ("redis_up", "redis.max-clients"),
+        ("job_enqueue_duration_seconds", "redis.stop"),
+        ("kube_deployment_status_replicas_ready", "worker.kill"),
+        (
+            "kube_pod_container_status_waiting_reason",
+            "worker.deploy-broken",
+        ),
+        (
+            "kube_pod_container_status_last_terminated_reason",
+            "worker.memory-limit",
+        ),
+        (
+            "container_cpu_cfs_throttled_seconds_total",
+            "worker.cpu-throttle",
+        ),
         ("job_duration_seconds", "handler.slow"),
         ("asynq_queue_paused_total", "queue.pause"),
         ("redis_config_maxclients", "redis.max-clients"),

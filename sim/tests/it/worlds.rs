@@ -31,6 +31,8 @@ timeline:
   - { at: 2m, fault: worker.memory-limit, select: [w-2], fills_in: 60m, limit: 32MB, until: { at: 10m } }
   - { at: 3m, fault: handler.panic, task: b, until: { at: 5m } }
   - { at: 6m, fault: worker.kill, select: [w-0], until: { at: 8m, remedy: worker.restart } }
+  - { at: 9m, fault: worker.crash-loop, select: [w-1], after: 20s, until: { at: 10m } }
+  - { at: 10m, fault: worker.cpu-throttle, select: [w-0], share: 50%, until: { at: 11m } }
 incidents:
   - { cause: worker-crashed, of: worker.kill, wanted: page, within: 1m }
 ";
@@ -79,16 +81,26 @@ fn what_is_exposed_is_what_is_listed() {
         let plan = in_world(preset.name);
         let own = |labels: &Labels| {
             let target = ["job", "instance"].map(str::to_owned);
-            let world = &plan.world;
+            let targets = &plan.world.targets;
+            // Those of Kubernetes tell of other pods than their own.
+            let honored = |name: &&str| ["namespace", "pod", "container"].contains(name);
+            let is_of_kubernetes = [&targets.kube, &targets.cadvisor]
+                .iter()
+                .any(|form| form.job.as_deref() == labels.get("job"));
+            let exposed = |name: &str| is_of_kubernetes && labels.name() != "up" && honored(&name);
             let of = [
-                &world.targets.worker,
-                &world.targets.asynq,
-                &world.targets.redis,
+                &targets.worker,
+                &targets.asynq,
+                &targets.redis,
+                &targets.producer,
             ];
-            let of = of.into_iter().chain([&world.targets.producer]);
-            let named = of.flat_map(|form| form.labels.iter()).chain(&world.labels);
-            let target: BTreeSet<String> =
-                named.map(|(name, _)| name.clone()).chain(target).collect();
+            let named = of.into_iter().flat_map(|form| form.labels.iter());
+            let named = named.chain(&plan.world.labels);
+            let target: BTreeSet<String> = named
+                .map(|(name, _)| name.clone())
+                .chain(target)
+                .filter(|name| !exposed(name))
+                .collect();
             let labels = labels.iter().map(|(name, _)| name.to_owned());
             let own = labels.filter(|name| name != "__name__" && !target.contains(name));
             own.collect::<BTreeSet<String>>()
@@ -296,4 +308,27 @@ fn the_docs_have_every_metric() {
         found == text,
         "UPDATE_DOCS=1 cargo test -p firedrill-sim --test it worlds"
     );
+}
+
+#[test]
+fn an_exporter_of_kubernetes_is_gone_where_there_is_one() {
+    let text = EVERYTHING.replace(
+        "incidents:",
+        "  - { at: 4m, fault: exporter.down, select: [kube-state-metrics], until: { at: 5m } }\nincidents:",
+    );
+    let seen = seen(&plan_of(
+        &text.replace("scrape:", "world: kubernetes\nscrape:"),
+    ));
+    let up = seen.iter().find(|(labels, _)| {
+        labels.name() == "up" && labels.get("job") == Some("kube-state-metrics")
+    });
+    let (_, samples) = up.unwrap();
+    let is_down = |(at_ms, _): &&(i64, _)| (240_000..300_000).contains(at_ms);
+    let (down, well): (Vec<_>, Vec<_>) = samples.iter().partition(is_down);
+    assert!(down.len() > 10 && down.iter().all(|(_, up)| *up == Some(0.0)));
+    assert!(well.iter().all(|(_, up)| *up == Some(1.0)), "{well:?}");
+    let scenario = Scenario::parse("s.yaml", &text).unwrap();
+    let found = Plan::resolve(&scenario, &PlanOptions::default()).unwrap_err();
+    let told = found[0].to_string();
+    assert!(told.contains("`select: [exporter, redis]`"), "{told}");
 }

@@ -29,6 +29,7 @@ use tokio::sync::mpsc::UnboundedSender;
 const DIAL_FLOOR: Duration = Duration::from_secs(3);
 
 /// Makes connections to one address.
+#[derive(Clone)]
 pub(super) struct Dialer {
     pub(super) address: Address,
     certificates: Option<TlsCertificates>,

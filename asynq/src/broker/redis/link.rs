@@ -119,6 +119,25 @@ impl RedisBroker {
         Ok(broker)
     }
 
+    /// Another to the same address, with a connection of its own, which its first call makes.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let Shared {
+            dialer,
+            options,
+            closed,
+            ..
+        } = &*self.shared;
+        Self {
+            shared: Arc::new(Shared {
+                dialer: dialer.clone(),
+                options: options.clone(),
+                slot: Mutex::default(),
+                closed: AtomicBool::new(closed.load(Ordering::Acquire)),
+            }),
+        }
+    }
+
     /// `PING`, of one node if it is a cluster.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use firedrill_sim::metrics::exposition;
 use firedrill_sim::world::{World, preset};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// An exposition without its help: the kinds of metrics as they are announced, and each series' value.
@@ -54,18 +55,14 @@ impl Exposed {
 
 /// What our exporter says.
 fn ours(url: &str) -> Exposed {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(async {
-            let broker = RedisBroker::connect(url, RedisOptions::at_speed(1.0))
-                .await
-                .unwrap();
-            let clock = ClockOrigin::start(time_of_day(), 1.0);
-            let address = exporter::serve_asynq(broker, clock).await.unwrap().address;
-            Exposed::read(&http::fetch(address, "/metrics").await.unwrap())
-        })
+    runtime().block_on(async {
+        let broker = RedisBroker::connect(url, RedisOptions::at_speed(1.0))
+            .await
+            .unwrap();
+        let clock = ClockOrigin::start(time_of_day(), 1.0);
+        let address = exporter::serve_asynq(broker, clock).await.unwrap().address;
+        Exposed::read(&http::fetch(address, "/metrics").await.unwrap())
+    })
 }
 
 #[test]
@@ -144,52 +141,97 @@ fn told_by_both(real: &Exposed, ours: &Exposed) -> BTreeMap<String, (f64, f64)> 
     both
 }
 
+/// The real exporter of a Redis, until it is dropped.
+struct RedisExporter {
+    process: std::process::Child,
+    address: SocketAddr,
+}
+
+impl RedisExporter {
+    fn of(bench: &Bench) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let process = std::process::Command::new("prometheus-redis-exporter")
+            .args([
+                "-redis.addr",
+                &format!("unix://{}", bench.server.socket().display()),
+            ])
+            .args(["-web.listen-address", &address.to_string()])
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { process, address }
+    }
+
+    /// What it says, as soon as it is there.
+    async fn says(&self) -> Exposed {
+        for _ in 0..200 {
+            if let Some(text) = http::fetch(self.address, "/metrics").await {
+                return Exposed::read(&text);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("it does not come up")
+    }
+}
+
+impl Drop for RedisExporter {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Where our exporter of a Redis is.
+async fn ours_of(bench: &Bench) -> SocketAddr {
+    let options = RedisOptions::at_speed(1.0);
+    let broker = RedisBroker::connect(&bench.server.url(), options).await;
+    let clock = ClockOrigin::start(time_of_day(), 1.0);
+    let preset = preset("x-metrics").unwrap();
+    let world = World::parse(preset.name, preset.text).unwrap();
+    let uptime = Uptime::new(clock);
+    let place = exporter::serve_redis(broker.unwrap(), uptime, Arc::new(world)).await;
+    place.unwrap().address
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
+#[test]
+fn a_redis_that_takes_no_more_clients_is_down_to_either() {
+    need!("redis-server");
+    need!("prometheus-redis-exporter");
+    let mut bench = Bench::new(Persistence::None, 1.0);
+    let real = RedisExporter::of(&bench);
+    runtime().block_on(async {
+        let address = ours_of(&bench).await;
+        for (max_clients, up) in [("100", 1.0), ("1", 0.0), ("100", 1.0)] {
+            let mut set = redis::cmd("CONFIG");
+            set.arg("SET").arg("maxclients").arg(max_clients);
+            set.exec(&mut bench.redis).unwrap();
+            let ours = http::fetch(address, "/metrics").await.unwrap();
+            for said in [real.says().await, Exposed::read(&ours)] {
+                assert_eq!(said.values["redis_up"], up, "maxclients {max_clients}");
+            }
+        }
+    });
+}
+
 #[test]
 fn our_exporter_says_of_redis_what_redis_exporter_says() {
     need!("redis-server");
     need!("prometheus-redis-exporter");
     let bench = Bench::new(Persistence::None, 1.0);
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
-    let mut theirs = std::process::Command::new("prometheus-redis-exporter")
-        .args([
-            "-redis.addr",
-            &format!("unix://{}", bench.server.socket().display()),
-        ])
-        .args(["-web.listen-address", &address.to_string()])
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let compared = runtime.block_on(async {
-        let mut tried = 0;
-        let real = loop {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            match http::fetch(address, "/metrics").await {
-                Some(text) => break Exposed::read(&text),
-                None if tried > 200 => panic!("it does not come up"),
-                None => tried += 1,
-            }
-        };
-        let options = RedisOptions::at_speed(1.0);
-        let broker = RedisBroker::connect(&bench.server.url(), options).await;
-        let clock = ClockOrigin::start(time_of_day(), 1.0);
-        let preset = preset("x-metrics").unwrap();
-        let world = World::parse(preset.name, preset.text).unwrap();
-        let uptime = Uptime::new(clock);
-        let place = exporter::serve_redis(broker.unwrap(), uptime, Arc::new(world)).await;
-        let ours = http::fetch(place.unwrap().address, "/metrics")
-            .await
-            .unwrap();
+    let theirs = RedisExporter::of(&bench);
+    let (real, ours) = runtime().block_on(async {
+        let real = theirs.says().await;
+        let address = ours_of(&bench).await;
+        let ours = http::fetch(address, "/metrics").await.unwrap();
         (real, Exposed::read(&ours))
     });
-    theirs.kill().unwrap();
-    theirs.wait().unwrap();
-    let (real, ours) = compared;
     let both = told_by_both(&real, &ours);
     let missing: Vec<&String> = ours
         .values

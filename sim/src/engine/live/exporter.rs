@@ -1,5 +1,8 @@
-//! The exporters of a drill: asynq's collector and a few of Redis' own numbers, read from Redis at scrape time.
+//! The exporters of a drill: asynq's collector and a few of Redis' own numbers, read from Redis at scrape time, and stand-ins for
+//! those of Kubernetes, which know what was done to the drill's processes.
 
+use crate::engine::Source;
+use crate::engine::live::cluster::Cluster;
 use crate::engine::live::scraper::Place;
 use crate::engine::live::uptime::Uptime;
 use crate::engine::live::watch::{Roster, Sizes};
@@ -13,13 +16,14 @@ use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::inspector::Inspector;
 use firedrill_asynq::op::{Op, Reply};
 use firedrill_detector::Labels;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-/// Connections of the observer and of the director, which no Redis would have by itself.
-const OBSERVERS: f64 = 2.0;
+/// Connections of the observer and of the director, which no Redis would have by itself, and the one over which it is asked.
+const OBSERVERS: f64 = 3.0;
 
 /// The exporters of a drill, which may end and come again.
 pub(crate) struct Exporters {
@@ -28,7 +32,9 @@ pub(crate) struct Exporters {
     roster: Roster,
     uptime: Uptime,
     world: Arc<World>,
-    serving: [Option<AbortHandle>; 2],
+    cluster: Cluster,
+    /// By the number of the target.
+    serving: BTreeMap<usize, AbortHandle>,
 }
 
 impl Exporters {
@@ -36,7 +42,7 @@ impl Exporters {
     pub(crate) fn new(
         broker: RedisBroker,
         (clock, uptime): (ClockOrigin, Uptime),
-        roster: Roster,
+        (roster, cluster): (Roster, Cluster),
         world: &World,
     ) -> Self {
         Self {
@@ -45,29 +51,50 @@ impl Exporters {
             clock,
             roster,
             uptime,
-            serving: [None, None],
+            cluster,
+            serving: BTreeMap::new(),
         }
     }
 
-    /// Starts one, by its number among the targets.
+    /// Starts one, by its number among the targets, and what it shows.
     ///
     /// # Errors
     /// When no loopback port can be opened.
-    pub(crate) async fn serve(&mut self, number: usize) -> io::Result<Place> {
+    pub(crate) async fn serve(&mut self, number: usize, source: Source) -> io::Result<Place> {
         let broker = self.broker.clone();
-        let (place, serving) = match number {
-            0 => asynq_exporter(broker, self.clock, Some(self.roster.clone())).await?,
-            _ => redis_exporter(broker, self.uptime.clone(), self.world.clone()).await?,
+        let (place, serving) = match source {
+            Source::Redis => {
+                redis_exporter(broker, self.uptime.clone(), self.world.clone()).await?
+            }
+            Source::Kube => self.of_cluster(Cluster::values).await?,
+            Source::Cadvisor => self.of_cluster(Cluster::container_values).await?,
+            // Workers and the producer serve their own.
+            Source::Asynq | Source::Worker(_) | Source::Producer => {
+                asynq_exporter(broker, self.clock, Some(self.roster.clone())).await?
+            }
         };
-        self.serving[number.min(1)] = Some(serving);
+        self.serving.insert(number, serving);
         Ok(place)
     }
 
     /// Ends one: nobody listens on its port any more.
     pub(crate) fn end(&mut self, number: usize) {
-        if let Some(serving) = self.serving[number.min(1)].take() {
+        if let Some(serving) = self.serving.remove(&number) {
             serving.abort();
         }
+    }
+
+    /// Serves what is known of the drill's pods.
+    async fn of_cluster(
+        &self,
+        values: fn(&Cluster, Time) -> Vec<Value>,
+    ) -> io::Result<(Place, AbortHandle)> {
+        let (cluster, clock) = (self.cluster.clone(), self.clock);
+        let text = move || {
+            let values = values(&cluster, clock.now());
+            std::future::ready(Some(exposition::encode(&values)))
+        };
+        serve(text).await
     }
 }
 
@@ -116,7 +143,8 @@ async fn redis_exporter(
     world: Arc<World>,
 ) -> io::Result<(Place, AbortHandle)> {
     let text = move || {
-        let (broker, uptime, world) = (broker.clone(), uptime.clone(), world.clone());
+        // As the real one: each scrape dials, so that a Redis that takes no more clients is down to it.
+        let (broker, uptime, world) = (broker.anew(), uptime.clone(), world.clone());
         async move {
             let info = broker.info().await.ok();
             let mut list = redis::cmd("CLIENT");

@@ -1,6 +1,7 @@
 //! The worker processes of a drill: started, killed, restarted, ended.
 
 use crate::engine::live::child::{Told, WorkerChild};
+use crate::engine::live::cluster::Cluster;
 use crate::engine::live::evidence::Ended;
 use crate::engine::live::link::Links;
 use crate::engine::live::scraper::Addresses;
@@ -8,6 +9,7 @@ use crate::engine::live::throttle::{Quota, Throttle, Throttled};
 use crate::engine::live::watch::{Death, Roster};
 use crate::engine::live::{LiveError, LiveOptions};
 use crate::http;
+use crate::metrics::kube::{Ended as WhyEnded, Pods};
 use crate::plan::{Backoff, Plan};
 use crate::signals;
 use crate::worker::WorkerSpec;
@@ -48,6 +50,8 @@ pub(crate) struct Fleet {
     throttles: BTreeMap<String, Throttle>,
     /// Known since the drill began.
     roster: Option<Roster>,
+    /// The same.
+    cluster: Option<Cluster>,
     /// What an orchestrator knows of the processes that it starts again.
     backoffs: BTreeMap<String, Backoff>,
     /// Those that have died by themselves: when each is started again, and its number of lives so far.
@@ -106,6 +110,7 @@ impl Fleet {
             quotas: BTreeMap::new(),
             throttles: BTreeMap::new(),
             roster: None,
+            cluster: None,
             backoffs: plan
                 .processes()
                 .into_iter()
@@ -163,7 +168,7 @@ impl Fleet {
         }
         self.stop(&go, clock, None).await?;
         self.let_go(&come);
-        self.begin_anew(&come, clock).await?;
+        self.begin_anew(&come, Pods::starts, clock).await?;
         for name in &come {
             self.left.remove(name);
             self.find(name, true);
@@ -171,8 +176,24 @@ impl Fleet {
         Ok((come.len(), go.len()))
     }
 
-    /// Starts processes, and has them work.
-    async fn begin_anew(&mut self, names: &[String], clock: ClockOrigin) -> Result<(), LiveError> {
+    /// Tells of something that has happened to the pods of processes.
+    fn tell<'n>(
+        &self,
+        names: impl IntoIterator<Item = &'n String>,
+        what: impl Fn(&mut Pods, &str),
+    ) {
+        if let Some(cluster) = &self.cluster {
+            cluster.tell(|pods| names.into_iter().for_each(|name| what(pods, name)));
+        }
+    }
+
+    /// Starts processes, and has them work; `starts`: what that is to their pods.
+    async fn begin_anew(
+        &mut self,
+        names: &[String],
+        starts: fn(&mut Pods, &str, Time),
+        clock: ClockOrigin,
+    ) -> Result<(), LiveError> {
         for name in names {
             self.spawn(name).await?;
             let mut specs = self.specs.iter();
@@ -183,6 +204,10 @@ impl Fleet {
                 child.begin(clock).await?;
                 if let Some(backoff) = self.backoffs.get_mut(name) {
                     backoff.started(clock.now());
+                }
+                if let Some(cluster) = &self.cluster {
+                    cluster.runs_as(name, child.id());
+                    cluster.tell(|pods| starts(pods, name, clock.now()));
                 }
                 if let Some(roster) = &self.roster {
                     roster.is_there(name, child.id(), Some(child.ledger()));
@@ -220,6 +245,9 @@ impl Fleet {
         clock: ClockOrigin,
     ) -> Result<usize, LiveError> {
         self.let_go(names);
+        self.tell(names, |pods, name| {
+            pods.limits(name, Some((quota.run_ms, quota.period_ms)), clock.now());
+        });
         for name in names {
             self.quotas.insert(name.clone(), quota);
             self.throttle_one(name, quota, clock)?;
@@ -242,7 +270,8 @@ impl Fleet {
 
     /// Processes get all their time again; answers how many are seen to go on, and what was seen of them meanwhile. Others are
     /// left alone.
-    pub(crate) async fn unthrottle(&mut self, names: &[String]) -> (usize, Throttled) {
+    pub(crate) async fn unthrottle(&mut self, names: &[String], now: Time) -> (usize, Throttled) {
+        self.tell(names, |pods, name| pods.limits(name, None, now));
         let mut seen = Throttled {
             periods: 0,
             stops: 0,
@@ -272,16 +301,19 @@ impl Fleet {
 
     /// A process has died by itself: an orchestrator, if it has one, starts it again after a while.
     pub(crate) fn has_died(&mut self, death: &Death) {
-        self.expect_start(&death.process, death.at);
+        self.expect_start(&death.process, death.at, death.why);
     }
 
-    fn expect_start(&mut self, process: &str, died: Time) {
+    fn expect_start(&mut self, process: &str, died: Time, why: WhyEnded) {
+        let own = process.to_owned();
         let spec = self.specs.iter().find(|spec| spec.process == process);
         if let (Some(backoff), Some(spec)) = (self.backoffs.get_mut(process), spec) {
             let due = (backoff.died(died), spec.incarnation);
-            self.awaited.insert(process.to_owned(), due);
+            self.awaited.insert(own.clone(), due);
+            self.tell([&own], |pods, name| pods.died(name, why));
         } else {
-            self.are_gone(&[process.to_owned()]);
+            self.tell([&own], Pods::gone);
+            self.are_gone(&[own]);
         }
     }
 
@@ -319,7 +351,8 @@ impl Fleet {
                 continue;
             }
             if !comes_up {
-                self.expect_start(&name, now);
+                self.tell([&name], Pods::dies_again);
+                self.expect_start(&name, now, WhyEnded::Error);
                 continue;
             }
             let ended = self.ended(&name, clock);
@@ -327,7 +360,7 @@ impl Fleet {
                 self.ledgers
                     .push(Ended::new(child.into_ledger(), Some(ended)));
             }
-            self.begin_anew(&[name], clock).await?;
+            self.begin_anew(&[name], Pods::starts_again, clock).await?;
             started += 1;
         }
         Ok(started)
@@ -372,13 +405,14 @@ impl Fleet {
     pub(crate) async fn begin(
         &mut self,
         clock: ClockOrigin,
-        roster: Roster,
+        (roster, cluster): (Roster, Cluster),
     ) -> Result<(), LiveError> {
         for (name, child) in &mut self.running {
             child.begin(clock).await?;
+            cluster.runs_as(name, child.id());
             roster.is_there(name, child.id(), Some(child.ledger()));
         }
-        self.roster = Some(roster);
+        (self.roster, self.cluster) = (Some(roster), Some(cluster));
         Ok(())
     }
 
@@ -417,6 +451,7 @@ impl Fleet {
             self.ledgers
                 .push(Ended::new(child.into_ledger(), Some(ended)));
         }
+        self.tell(names, Pods::gone);
         killed
     }
 
@@ -448,6 +483,7 @@ impl Fleet {
         grace_ms: Option<i64>,
     ) -> Result<(usize, usize), LiveError> {
         self.let_go(names);
+        self.tell(names, Pods::leaves);
         let mut stopping = JoinSet::new();
         for name in names {
             if let Some(mut child) = self.running.remove(name) {
@@ -461,10 +497,13 @@ impl Fleet {
                     Some(ms) => clock.real_millis(ms),
                     None => clock.real_millis(timeout_ms) + STOP_SLACK,
                 };
-                let name = name.clone();
+                let (name, cluster) = (name.clone(), self.cluster.clone());
                 stopping.spawn(async move {
                     let before = child.has_ended();
                     let stopped = child.stop(patience).await;
+                    if let Some(cluster) = cluster {
+                        cluster.tell(|pods| pods.gone(&name));
+                    }
                     let ended = stopped.map(|graceful| (!before, graceful && !before));
                     (name, ended, child)
                 });
@@ -492,13 +531,13 @@ impl Fleet {
         let (_, graceful) = self.stop(names, clock, None).await?;
         let is_broken = |name: &String| self.broken.contains(name);
         let (broken, well): (Vec<String>, Vec<String>) = names.iter().cloned().partition(is_broken);
-        self.begin_anew(&well, clock).await?;
+        self.begin_anew(&well, Pods::starts, clock).await?;
         let mut saw = format!(
             "{} started, {graceful} stopped gracefully before",
             well.len()
         );
         if !broken.is_empty() {
-            let (_, ended) = self.fail_to_boot(&broken).await?;
+            let (_, ended) = self.fail_to_boot(&broken, clock).await?;
             saw += &format!(", {ended}");
         }
         Ok(saw)
@@ -512,6 +551,7 @@ impl Fleet {
         clock: ClockOrigin,
         boots: bool,
     ) -> Result<(bool, String), LiveError> {
+        self.tell(names, |pods, name| pods.deploys(name, boots));
         for name in names {
             self.find(name, false);
             match boots {
@@ -522,13 +562,13 @@ impl Fleet {
         let (there, graceful) = self.stop(names, clock, None).await?;
         let all = names.len();
         if !boots {
-            let (seen, ended) = self.fail_to_boot(names).await?;
+            let (seen, ended) = self.fail_to_boot(names, clock).await?;
             let saw =
                 format!("SIGTERM; {there} of {all} processes gone, {graceful} gracefully; {ended}");
             return Ok((there == all && seen, saw));
         }
         self.let_go(names);
-        self.begin_anew(names, clock).await?;
+        self.begin_anew(names, Pods::starts, clock).await?;
         for name in names {
             self.find(name, true);
         }
@@ -538,13 +578,18 @@ impl Fleet {
 
     /// Starts processes of a broken release, and waits until they have ended; answers whether all did, with an error, and what
     /// they said.
-    async fn fail_to_boot(&mut self, names: &[String]) -> Result<(bool, String), LiveError> {
+    async fn fail_to_boot(
+        &mut self,
+        names: &[String],
+        clock: ClockOrigin,
+    ) -> Result<(bool, String), LiveError> {
         let (mut ended, mut last) = (0, String::new());
         for name in names {
             let Some(spec) = self.specs.iter().find(|spec| spec.process == *name) else {
                 continue;
             };
             let failed = WorkerChild::start_broken(&self.exe, spec).await?;
+            self.tell([name], |pods, name| pods.fails(name, clock.now()));
             ended += usize::from(failed.code.is_some_and(|code| code != 0));
             last = failed.said;
         }

@@ -12,7 +12,6 @@ use super::replica::Replica;
 use super::stand::{AtWork, Stand};
 use crate::agenda::{Turn, What, over};
 use crate::audit::REDIS;
-use crate::engine::EXPORTERS;
 use crate::lever::{Lever, LinkLever, PointLever, QueueLever};
 use crate::undo::Undo;
 use firedrill_asynq::broker::redis::address::Way;
@@ -132,15 +131,14 @@ impl Stand {
     ) -> Result<(bool, String), LiveError> {
         let mut seen = 0;
         for instance in instances {
-            let exporters = EXPORTERS.iter();
-            let Some(number) = exporters.clone().position(|(_, name)| name == instance) else {
+            let Some((number, source)) = self.targets_file.exporter(instance) else {
                 continue;
             };
             if !there {
                 self.roster.reaches(instance, false);
                 self.exporters.end(number);
             } else {
-                let place = self.exporters.serve(number).await;
+                let place = self.exporters.serve(number, source).await;
                 let place = place.map_err(|error| LiveError::System("exporter port", error))?;
                 self.addresses.set(number, place);
                 self.roster.reaches(instance, true);

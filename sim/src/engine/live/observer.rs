@@ -10,6 +10,8 @@ use super::watch::{Gaps, HARNESS, Roster, Watch};
 use super::{LiveError, LiveOptions};
 use crate::abort::Abort;
 use crate::engine::{Observation, Sink};
+use crate::lever::Lever;
+use crate::metrics::kube::Ended;
 use crate::plan::Plan;
 use crate::pulse::Pulse;
 use crate::scrape::{SeriesTable, Target};
@@ -151,7 +153,11 @@ impl<'p> Observer<'p> {
         match word {
             Told::Effect(effect) => self.felt(&effect, sink)?,
             Told::Crashes(effect) => {
-                if self.roster.dies(&effect.process) {
+                let why = match self.plan.timeline[effect.step].fault.begin() {
+                    Lever::Life(lever) => Ended::of(lever),
+                    _ => Ended::Error,
+                };
+                if self.roster.dies(&effect.process, why) {
                     self.roster.died_of(effect.step);
                     self.felt(&effect, sink)?;
                 }
@@ -251,7 +257,9 @@ fn spawn_scrapes(
                 addresses.clone(),
                 progress.clone(),
             ));
-            Target::new((&it.job, &it.instance), &it.labels, series)
+            let honors_labels = it.honors_labels();
+            let target = Target::new((&it.job, &it.instance), &it.labels, series);
+            target.honoring_labels(honors_labels)
         })
         .collect()
 }

@@ -13,7 +13,7 @@ use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::drive::{Host, Outside, drive};
 use firedrill_asynq::message::TaskMessage;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -36,8 +36,8 @@ struct Notes {
     noted: Arc<Mutex<Noted>>,
     roster: Roster,
     routes: Routes,
-    /// The way of each task that is not answered, and how many of them have the same id.
-    under_way: HashMap<String, (usize, u32)>,
+    /// The way of each task that is not answered, and when those with the same id were sent.
+    under_way: HashMap<String, (usize, VecDeque<Time>)>,
     metrics: Arc<Mutex<ProducerMetrics>>,
 }
 
@@ -50,19 +50,21 @@ impl Host for Notes {
                 at, id, workload, ..
             } => {
                 let leg = self.routes.leg(*workload as usize, *at);
-                self.under_way.entry(id.clone()).or_insert((leg, 0)).1 += 1;
+                let under_way = self.under_way.entry(id.clone());
+                let (_, sent) = under_way.or_insert_with(|| (leg, VecDeque::with_capacity(1)));
+                sent.push_back(*at);
                 self.roster.sends(leg);
             }
-            Note::Answered { id, answer, .. } => {
-                if let Some((leg, count)) = self.under_way.get_mut(id) {
+            Note::Answered { at, id, answer } => {
+                if let Some((leg, sent)) = self.under_way.get_mut(id) {
                     let metrics = self.metrics.lock();
                     let mut metrics = metrics.unwrap_or_else(PoisonError::into_inner);
-                    metrics.answered(*leg, *answer);
+                    let first = sent.pop_front().unwrap_or(*at);
+                    metrics.answered(*leg, *answer, (first, *at));
                     if *answer == Intake::Accepted {
                         self.roster.accepted(*leg);
                     }
-                    *count -= 1;
-                    if *count == 0 {
+                    if sent.is_empty() {
                         self.under_way.remove(id);
                     }
                 }

@@ -4,7 +4,7 @@ use crate::engine::live::scraper::Addresses;
 use crate::files;
 #[cfg(test)]
 use crate::plan::TARGETS_FILE;
-use crate::plan::TargetPlan;
+use crate::plan::{Source, TargetPlan};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -40,6 +40,14 @@ impl TargetsFile {
         let targets = self.targets.iter().enumerate();
         let named = targets.filter(|(_, target)| members.contains(&target.member));
         named.map(|(number, _)| number).collect()
+    }
+
+    /// The number of an exporter, and what it shows.
+    pub(crate) fn exporter(&self, member: &str) -> Option<(usize, Source)> {
+        let mut targets = self.targets.iter().enumerate();
+        let is_it = |target: &TargetPlan| target.is_exporter() && target.member == member;
+        let (number, target) = targets.find(|(_, target)| is_it(target))?;
+        Some((number, target.source))
     }
 
     /// Writes the present addresses, under the job and instance that the record has them under. A target that was

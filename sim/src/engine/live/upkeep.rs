@@ -31,7 +31,7 @@ impl Upkeep {
     pub(super) fn new(plan: &Plan, roster: Roster) -> Self {
         let targets = crate::engine::targets(plan).into_iter().map(|target| {
             // Exporters are the harness' own; one that waits for Redis is late with it.
-            let who = match target.is_exporter() {
+            let who = match target.asks_redis() {
                 true => REDIS.to_owned(),
                 false => target.member.clone(),
             };

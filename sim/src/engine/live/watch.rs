@@ -14,6 +14,7 @@ pub(crate) use books::{Before, Sizes};
 pub(crate) use gaps::Gaps;
 
 use crate::audit::{Absences, ByHand, REDIS, way_of};
+use crate::metrics::kube::Ended;
 use crate::plan::{Plan, Routes};
 use books::Books;
 use children::Followed;
@@ -52,6 +53,8 @@ pub(crate) struct Death {
     pub(crate) process: String,
     /// When.
     pub(crate) at: Time,
+    /// What of.
+    pub(crate) why: Ended,
 }
 
 #[derive(Default)]
@@ -117,21 +120,21 @@ impl Roster {
 
     /// Ends a process with SIGKILL in the middle of its work, by plan; answers whether it was there. Whoever starts processes
     /// again that have died hears of it.
-    pub(crate) fn dies(&self, who: &str) -> bool {
-        let now = self.clock.now();
+    pub(crate) fn dies(&self, who: &str, why: Ended) -> bool {
+        let at = self.clock.now();
         let mut state = self.state();
         let Some(pid) = state.followed.get(who).and_then(Followed::pid) else {
             return false;
         };
-        state.absences.leaves(who, now);
+        state.absences.leaves(who, at);
         state.followed.remove(who);
         // A child of ours keeps its pid until we have waited for it.
         let killed = kill_process(pid, Signal::KILL).is_ok();
         if killed {
-            state.deaths.insert(who.to_owned(), now);
+            state.deaths.insert(who.to_owned(), at);
             let process = who.to_owned();
             // Nobody listens any more when the drill has ended.
-            let _ = self.died.send(Death { process, at: now });
+            let _ = self.died.send(Death { process, at, why });
         }
         killed
     }

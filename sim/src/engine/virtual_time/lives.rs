@@ -109,7 +109,9 @@ impl TaskLives {
         };
         self.auditor.answered(&mut open.life, at, answer, PRODUCER);
         open.life.in_doubt &= self.refused_may_come;
-        self.sent.answered(self.auditor.leg(&open.life), answer);
+        let took = (open.life.sent, at);
+        self.sent
+            .answered(self.auditor.leg(&open.life), answer, took);
         // A task that was refused has no other life.
         if answer != Intake::Accepted && !self.refused_may_come {
             self.close(id);
@@ -134,7 +136,8 @@ impl TaskLives {
         }
         self.auditor.answered(&mut life, at, answer, PRODUCER);
         life.in_doubt &= self.refused_may_come;
-        self.sent.answered(self.auditor.leg(&life), answer);
+        let took = (life.sent, at);
+        self.sent.answered(self.auditor.leg(&life), answer, took);
         let keeps_place = |open: &Open| open.life.came() || open.life.starts > 0;
         let is_kept = answer == Intake::Accepted
             || self.refused_may_come && !self.open.get(&id).is_some_and(keeps_place);

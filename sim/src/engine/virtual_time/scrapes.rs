@@ -4,13 +4,14 @@ use crate::engine::virtual_time::pools::Pools;
 use crate::engine::virtual_time::process::Process;
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::{EXPORTERS, Observation, Sink, Source};
+use crate::metrics::kube::{KubeSeries, Pods};
 use crate::metrics::redis::{self, RedisFacts, RedisSeries};
 use crate::metrics::{
-    App, JobSeries, PoolSeries, ProducerMetrics, counts_as_started, queue_labels,
+    App, EnqueueSeries, JobSeries, PoolSeries, ProducerMetrics, counts_as_started, go, queue_labels,
 };
 use crate::plan::{Plan, TargetPlan};
 use crate::scrape::{SeriesTable, Target};
-use crate::world::World;
+use crate::world::{Exporter, World};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::exporter::{QueueSeries, each_of_queue};
 use firedrill_asynq::op::{Op, Reply};
@@ -23,11 +24,12 @@ use std::io;
 enum Key {
     Queue(u16, QueueSeries),
     Job(u16, JobSeries),
-    /// A kind of task, and what came of enqueuing it.
-    Enqueued(usize, usize),
+    /// Of a kind of task, what the producer tells.
+    Enqueued(usize, EnqueueSeries),
     /// Of a pool, by the number of its resource.
     Pool(usize, PoolSeries),
     Redis(RedisSeries),
+    Kube(KubeSeries),
     Named(&'static str),
 }
 
@@ -75,14 +77,9 @@ impl Scrapes {
         let mut series = SeriesTable::default();
         let mut targets = Vec::new();
         let plans = crate::engine::targets(plan);
-        for TargetPlan {
-            job,
-            instance,
-            labels,
-            ..
-        } in &plans
-        {
-            let target = Target::new((job, instance), labels, &mut series);
+        for plan in &plans {
+            let target = Target::new((&plan.job, &plan.instance), &plan.labels, &mut series);
+            let target = target.honoring_labels(plan.honors_labels());
             targets.push((target, BTreeMap::new()));
         }
         let queues: Vec<String> = plan.queues.iter().map(|queue| queue.name.clone()).collect();
@@ -177,7 +174,8 @@ impl Scrapes {
         number: usize,
         (now, at_ms): (Time, i64),
         (redis, redis_stopped): (&mut VirtualRedis, bool),
-        (processes, pools, sent): (&[Process], Option<&Pools>, &ProducerMetrics),
+        (processes, pods): (&[Process], &mut Pods),
+        (pools, sent): (Option<&Pools>, &ProducerMetrics),
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let mut exposed = Vec::new();
@@ -193,7 +191,11 @@ impl Scrapes {
             Source::Redis => {
                 let alive = processes.iter().filter(|process| process.life.is_some());
                 let clients = self.connected_clients + alive.count();
-                let facts = redis_facts(now, redis, clients);
+                // It dials at each scrape.
+                let facts = match redis.is_crowded() {
+                    true => None,
+                    false => redis_facts(now, redis, clients),
+                };
                 let now_s = now.secs() as f64;
                 redis::each(&self.world, facts.as_ref(), now_s, |series, value| {
                     exposed.push((Key::Redis(series), value));
@@ -211,6 +213,13 @@ impl Scrapes {
                         exposed.push((Key::Pool(resource, series), value));
                     });
                 }
+                if let Some(life) = process.life.as_ref().filter(|_| answered)
+                    && self.world.exposes(Exporter::GoClient)
+                {
+                    let handlers = life.handlers.at_work().count();
+                    let count = go::goroutines(life.server.in_progress(), handlers);
+                    exposed.push((Key::Named(go::NAME), count as f64));
+                }
                 if answered && self.shows_memory {
                     let resident = process.resident_bytes(at_ms) as f64;
                     exposed.push((Key::Named("process_resident_memory_bytes"), resident));
@@ -218,11 +227,28 @@ impl Scrapes {
                 answered
             }
             Source::Producer => {
-                sent.each(|kind, result, value| {
-                    exposed.push((Key::Enqueued(kind, result), value));
+                sent.each(|kind, series, value| {
+                    exposed.push((Key::Enqueued(kind, series), value));
                 });
                 let started = self.started.millis() as f64 / 1e3;
                 exposed.push((Key::Named("process_start_time_seconds"), started));
+                true
+            }
+            Source::Kube => {
+                pods.each(now, |series, value| {
+                    exposed.push((Key::Kube(series), value))
+                });
+                true
+            }
+            Source::Cadvisor => {
+                let resident = |name: &str| {
+                    let mut processes = processes.iter();
+                    let process = processes.find(|process| process.name == name)?;
+                    Some(process.resident_bytes(at_ms))
+                };
+                pods.each_container(now, resident, |series, value| {
+                    exposed.push((Key::Kube(series), value));
+                });
                 true
             }
         };
@@ -237,9 +263,10 @@ impl Scrapes {
                         let (task_type, queue) = &kinds[usize::from(kind)];
                         app.labels(of, task_type, queue)
                     }
-                    Key::Enqueued(kind, result) => sent.labels(kind, result),
+                    Key::Enqueued(kind, of) => sent.labels(kind, of),
                     Key::Pool(resource, of) => of.labels(&resources[resource]),
                     Key::Redis(of) => of.labels(),
+                    Key::Kube(of) => pods.labels(of),
                     Key::Named(name) => Labels::metric(name, []),
                 };
                 target.number(&labels, series)

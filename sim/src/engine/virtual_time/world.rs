@@ -16,7 +16,8 @@ use crate::engine::{Ended, Observation, Sink};
 use crate::handler::{Ending, Handlers, cannot_enqueue};
 use crate::lever::Lever;
 use crate::metrics::ProducerMetrics;
-use crate::plan::{PRODUCER, Plan, Routes, Skew};
+use crate::metrics::kube::{Ended as WhyEnded, Pods};
+use crate::plan::{PRODUCER, Plan, Skew};
 use crate::producer::Producer;
 use firedrill_asynq::actor::{Actor, Event, RunId, Ticket, Timer};
 use firedrill_asynq::clock::Time;
@@ -43,6 +44,8 @@ pub(crate) struct World<'p> {
     pub(crate) agenda: Agenda,
     pub(crate) restarts: Vec<Restart>,
     pub(crate) scrapes: Scrapes,
+    /// What an orchestrator makes of all that.
+    pub(crate) pods: Pods,
     /// How many processes have died of each step.
     pub(crate) deaths_of: Vec<u32>,
     /// Processes that are stopped.
@@ -78,6 +81,7 @@ impl<'p> World<'p> {
         let (felt_tx, felt) = mpsc::channel();
         Self {
             scrapes: Scrapes::new(plan, tokens.kinds()),
+            pods: Pods::new(plan, start),
             producer: Producer::new(plan, start, tokens.queues(), tokens).telling(
                 // Heard at once, or nobody is there any more.
                 move |step, _| {
@@ -115,7 +119,7 @@ impl<'p> World<'p> {
                 handlers,
                 lives: TaskLives::new(
                     Auditor::new(plan, start, end),
-                    ProducerMetrics::new(Routes::of(plan, start).task_types()),
+                    ProducerMetrics::of(plan, start),
                     plan.refused_may_come(),
                     plan.tasks_may_return(),
                 ),
@@ -233,7 +237,8 @@ impl<'p> World<'p> {
                     target,
                     (now, at_ms),
                     (redis, redis_stopped),
-                    (processes, self.stage.pools.as_ref(), &self.stage.lives.sent),
+                    (processes, &mut self.pods),
+                    (self.stage.pools.as_ref(), &self.stage.lives.sent),
                     sink,
                 )?;
             }
@@ -243,7 +248,9 @@ impl<'p> World<'p> {
             }
             Happening::Grows(resource) => self.grows(resource),
             Happening::Turn => self.take_turns(),
-            Happening::Dies(process, incarnation) => self.dies(process, incarnation),
+            Happening::Dies(process, incarnation) => {
+                self.dies(process, incarnation, WhyEnded::Error);
+            }
             Happening::Ails(process, incarnation, number) => {
                 self.ails(process, incarnation, usize::from(number));
             }
@@ -387,7 +394,7 @@ impl<'p> World<'p> {
                 }
                 Some(Ending::Crashes(step)) => {
                     stage.saw(step, &process.name);
-                    return self.dies(index, incarnation);
+                    return self.dies(index, incarnation, WhyEnded::Error);
                 }
                 Some(Ending::Returns) | None => {}
             }

@@ -3,8 +3,7 @@
 use crate::fault::{Fault, Harm};
 use crate::lever::{Arriving, Lever, LoadLever, On, ResourceLever};
 use crate::plan::{
-    self, Arrivals, EXPORTERS, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan,
-    name_of,
+    self, Arrivals, PRODUCER, RemedyStep, Roster, Scale, Step, Until, WorkerPlan, name_of,
 };
 use crate::remedy::Remedy;
 use crate::scenario::resolve::Resolver;
@@ -23,6 +22,7 @@ struct Cast<'w> {
     ever: Vec<String>,
     /// Whether the producer is a target.
     scrapes_producer: bool,
+    exporters: Vec<&'static str>,
 }
 
 impl<'w> Cast<'w> {
@@ -39,6 +39,7 @@ impl<'w> Cast<'w> {
             workers,
             ever: ever.collect(),
             scrapes_producer: false,
+            exporters: Vec::new(),
             scales,
         }
     }
@@ -54,7 +55,7 @@ impl<'w> Cast<'w> {
         match on {
             On::Clients => names.push(PRODUCER.to_owned()),
             On::Targets => {
-                names.extend(EXPORTERS.map(|(_, instance)| instance.to_owned()));
+                names.extend(self.exporters.iter().map(|name| (*name).to_owned()));
                 names.extend(self.scrapes_producer.then(|| PRODUCER.to_owned()));
             }
             _ => {}
@@ -72,6 +73,7 @@ impl Resolver<'_> {
         let timeline = self.scenario.timeline.iter();
         let cast = Cast {
             scrapes_producer: self.scrapes_producer(),
+            exporters: self.exporters.clone(),
             ..Cast::of(workers, timeline.filter_map(scale).collect())
         };
         let ids = self.ids();
@@ -203,8 +205,9 @@ impl Resolver<'_> {
             self.problems.push_with_hint(fault.at, message, hint);
         }
         if let Lever::Exporters { .. } = fault.value.begin() {
-            let exporters = EXPORTERS.map(|(_, instance)| instance.to_owned());
-            if targets.is_empty() || !targets.iter().all(|target| exporters.contains(target)) {
+            let exporters = &self.exporters;
+            let is_one = |target: &String| exporters.contains(&target.as_str());
+            if targets.is_empty() || !targets.iter().all(is_one) {
                 let message = format!("{}: it is done to exporters", fault.value.name());
                 let hint = format!(
                     "accepted: `select: [{}]`, or one of them",

@@ -66,7 +66,8 @@ impl Stand {
                 (seen == all, saw)
             }
             ProcessLever::Unthrottle => {
-                let (go_on, Throttled { periods, stops }) = self.fleet.unthrottle(targets).await;
+                let (go_on, Throttled { periods, stops }) =
+                    self.fleet.unthrottle(targets, self.clock.now()).await;
                 // A period that was cut short, or in which nobody got to run, may go unseen.
                 let bit = stops * 10 >= periods * 9;
                 let saw = format!(
@@ -128,7 +129,7 @@ impl Stand {
             let by_itself =
                 turn.lever(&self.plan) == Some(Lever::Process(ProcessLever::Unthrottle));
             if is_throttled && !by_itself {
-                self.fleet.unthrottle(&step.targets).await;
+                self.fleet.unthrottle(&step.targets, self.clock.now()).await;
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::engine::live::child::{Effect, Told};
 use crate::engine::live::watch::Roster;
 use crate::engine::points::{At, Hit, Points};
 use crate::lever::{PointRule, PointVerdict};
+use crate::metrics::kube::Ended;
 use firedrill_asynq::broker::redis::seen::call_of;
 use firedrill_asynq::call::CallKind;
 use firedrill_asynq::clock::ClockOrigin;
@@ -54,7 +55,7 @@ impl Rules {
         let (clock, roster) = self.began.get()?;
         let Hit { step, then } = self.points().verdict(client, call?, at)?;
         // Whoever is gone already does not die of this.
-        if then.kills() && !roster.dies(client) {
+        if then.kills() && !roster.dies(client, Ended::Error) {
             return None;
         }
         let _ = self.told.send(Told::Effect(Effect {

@@ -6,6 +6,7 @@ use crate::audit::End;
 use crate::engine::virtual_time::event_queue::{Happening, Who};
 use crate::engine::virtual_time::world::World;
 use crate::lever::{Lever, ProcessLever};
+use crate::metrics::kube::Ended;
 use firedrill_asynq::actor::Event;
 
 /// What a worker gets beyond its graceful shutdown before it is killed, as for real.
@@ -104,7 +105,9 @@ impl World<'_> {
             ProcessLever::Throttle { run_ms, period_ms } => {
                 for process in &numbers {
                     self.leaves(*process);
-                    self.processes[*process].quota = Some((run_ms, period_ms));
+                    let it = &mut self.processes[*process];
+                    it.quota = Some((run_ms, period_ms));
+                    self.pods.limits(&it.name, it.quota, self.stage.now);
                     self.throttle(*process);
                 }
                 let saw = format!("SIGSTOP again and again; {all} of {all} processes stopped");
@@ -117,6 +120,7 @@ impl World<'_> {
                 for process in &numbers {
                     self.scrapes.find(*process, false);
                     self.processes[*process].broken = !boots;
+                    self.pods.deploys(&self.processes[*process].name, boots);
                 }
                 let then = if boots { Then::Mended } else { Then::Broken };
                 self.stop((turn, numbers, then), None);
@@ -167,7 +171,9 @@ impl World<'_> {
             if let Lever::Process(ProcessLever::Throttle { .. }) = step.fault.begin() {
                 for process in self.numbers(&step.targets) {
                     self.unthrottle(process);
-                    self.processes[process].quota = None;
+                    let it = &mut self.processes[process];
+                    it.quota = None;
+                    self.pods.limits(&it.name, None, self.stage.now);
                     self.returns(process);
                 }
             }
@@ -191,6 +197,8 @@ impl World<'_> {
         for process in &come {
             self.processes[*process].left = false;
             self.leaves(*process);
+            let name = &self.processes[*process].name;
+            self.pods.starts(name, self.stage.now);
             self.start_process(*process);
             self.returns(*process);
             self.scrapes.find(*process, true);
@@ -277,16 +285,17 @@ impl World<'_> {
         if it.incarnation() != incarnation || it.life.is_none() {
             return;
         }
-        let (step, dies_ms) = {
+        let (step, dies_ms, why) = {
             let ailment = &it.ailments[number];
-            (ailment.step, ailment.ends_ms(it.started_ms))
+            let why = Ended::of(ailment.lever);
+            (ailment.step, ailment.ends_ms(it.started_ms), why)
         };
         self.stage.saw(step, &self.processes[process].name);
         if self.stage.since_start_ms() < dies_ms {
             return self.expect_ailment(process, number);
         }
         self.deaths_of[step] = self.deaths_of[step].saturating_add(1);
-        self.dies(index, incarnation);
+        self.dies(index, incarnation, why);
     }
 
     /// What happens to it from now on needs an explanation again.
@@ -333,13 +342,14 @@ impl World<'_> {
 
     /// Nobody starts it again by himself: where dead targets are removed, it is one no longer.
     fn is_gone(&mut self, process: usize) {
+        self.pods.gone(&self.processes[process].name);
         if self.stage.plan.removes_dead_targets() {
             self.scrapes.find(process, false);
         }
     }
 
     /// It dies in the middle of a call, by plan.
-    pub(crate) fn dies(&mut self, number: u16, incarnation: u32) {
+    pub(crate) fn dies(&mut self, number: u16, incarnation: u32, why: Ended) {
         let process = usize::from(number);
         let it = &self.processes[process];
         if it.incarnation() == incarnation && it.life.is_some() {
@@ -350,20 +360,24 @@ impl World<'_> {
                 return self.ended(process, false);
             }
             self.kill_process(process, None);
-            self.await_start(process);
+            if self.await_start(process) {
+                self.pods.died(&self.processes[process].name, why);
+            }
         }
     }
 
-    /// An orchestrator, if it has one, starts it again after a while.
-    fn await_start(&mut self, process: usize) {
+    /// An orchestrator, if it has one, starts it again after a while; answers whether it has.
+    fn await_start(&mut self, process: usize) -> bool {
         let (it, now) = (&mut self.processes[process], self.stage.now);
         if let Some(at) = it.died(now)
             && let Ok(number) = u16::try_from(process)
         {
             let again = Happening::StartsAgain(number, it.incarnation());
             self.stage.events.push(at, again);
+            true
         } else {
             self.is_gone(process);
+            false
         }
     }
 
@@ -376,16 +390,22 @@ impl World<'_> {
         }
         let at_ms = self.stage.since_start_ms();
         if !it.broken && self.stage.plan.comes_up(&it.name, at_ms) {
+            let name = &self.processes[process].name;
+            self.pods.starts_again(name, self.stage.now);
             self.start_process(process);
             self.returns(process);
         } else {
+            self.pods.dies_again(&self.processes[process].name);
             self.await_start(process);
         }
     }
 
     /// SIGTERM, a bounded wait, SIGKILL; and, as `docker restart` does, a new process under the old name.
     fn stop(&mut self, (turn, targets, then): (Turn, Vec<usize>, Then), grace_ms: Option<i64>) {
-        targets.iter().for_each(|process| self.leaves(*process));
+        for process in &targets {
+            self.leaves(*process);
+            self.pods.leaves(&self.processes[*process].name);
+        }
         let alive = |process: &usize| self.processes[*process].life.is_some();
         let stopping: Vec<usize> = targets.iter().copied().filter(alive).collect();
         self.restarts.push(Restart {
@@ -434,6 +454,7 @@ impl World<'_> {
         let stopped = restarts.find(|restart| restart.stopping.contains(&process));
         let by = stopped.and_then(|restart| restart.turn.remedy(self.stage.plan));
         self.kill_process(process, by);
+        self.pods.gone(&self.processes[process].name);
         let waited = !self.restarts.is_empty();
         for restart in &mut self.restarts {
             let before = restart.stopping.len();
@@ -449,9 +470,11 @@ impl World<'_> {
 
     /// A process is started anew, if that boots.
     fn start_anew(&mut self, process: usize, then: Then) {
-        if self.processes[process].broken {
-            return;
+        let (it, now) = (&self.processes[process], self.stage.now);
+        if it.broken {
+            return self.pods.fails(&it.name, now);
         }
+        self.pods.starts(&it.name, now);
         self.start_process(process);
         self.returns(process);
         if then == Then::Mended {
@@ -477,7 +500,12 @@ impl World<'_> {
                 }
                 Then::Left(came) => format!("{came} came, {all} went"),
                 // It ends before it has talked to anybody.
-                Then::Broken => format!("{gone}; {all} of {all} new ones ended at boot"),
+                Then::Broken => {
+                    for process in &restart.targets {
+                        self.start_anew(*process, restart.then);
+                    }
+                    format!("{gone}; {all} of {all} new ones ended at boot")
+                }
                 Then::Again | Then::Mended => {
                     let is_broken = |process: &&usize| self.processes[**process].broken;
                     let broken = restart.targets.iter().filter(is_broken).count();
