@@ -449,8 +449,11 @@ pub struct Impact {
 /// Proof of what happened to every task of the drill.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Audit {
-    /// Arrivals the plan intended.
+    /// Arrivals the plan intended, and tasks that handlers wanted to enqueue.
     pub intended: u64,
+    /// Of these: what handlers wanted. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub born: u64,
     /// Accepted by Redis.
     pub enqueued: u64,
     /// Refused: the producer got an error.

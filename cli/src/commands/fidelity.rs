@@ -29,7 +29,8 @@ const LIVE: &str = "live";
 const MODEL: &str = "virtual";
 const ON_TERMS: &str = "virtual-on-terms";
 
-/// Moments within the forwarders' beat of 5 s at which scrapes see the model, besides their own.
+/// Moments within the forwarders' beat of 5 s at which scrapes see the model on the live drill's terms, a drill for each besides
+/// the one that is scraped on time.
 const BEAT_MS: [i64; 4] = [
     FORWARD_INTERVAL_MS / 5,
     FORWARD_INTERVAL_MS * 2 / 5,
@@ -269,7 +270,7 @@ impl Drilled {
     }
 }
 
-/// Runs the model twice beside a live drill, plainly and on the live drill's terms, and compares.
+/// Runs the model beside a live drill, plainly and several times on the live drill's terms, and compares.
 fn beside_the_model(
     live: Drilled,
     plan: &Plan,
@@ -288,22 +289,23 @@ fn beside_the_model(
     let plain = model(plan, Harness::default(), MODEL)?;
     let terms = Terms::measured(&live.record, &plain.record);
     let (plan, harness, terms) = on_terms(plan, terms);
-    let third = model(&plan, harness, ON_TERMS)?;
-    let seen_later = BEAT_MS.map(|scrape_late_ms| {
+    let first = model(&plan, harness, ON_TERMS)?;
+    let others = (1..).zip(BEAT_MS).map(|(dice, scrape_late_ms)| {
         let harness = Harness {
             scrape_late_ms,
+            dice,
             ..harness
         };
         let options = VirtualOptions {
             harness,
             ..VirtualOptions::default()
         };
-        drill::simulate(&plan, rules, options, true)
+        Drilled::of(drill::simulate(&plan, rules, options, true), pack)
     });
+    let drilled: Vec<Drilled> = std::iter::once(first).chain(others).collect();
     let on_terms = OnTerms {
-        side: third.side(),
         terms,
-        seen_later: seen_later.into(),
+        sides: drilled.iter().map(Drilled::side).collect(),
     };
     compare(live.side(), plain.side(), Some(&on_terms)).map_err(Failure::internal)
 }
@@ -340,7 +342,10 @@ fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
     });
     let harness = Harness {
         round_trip_us: terms.round_trip_us,
-        overrun_us: terms.overrun_us,
+        // The model has the slot held for two round trips.
+        overrun_us: terms.held_us - 2 * terms.round_trip_us,
+        spread_us: terms.spread_us,
+        dice: 0,
         scrape_late_ms: 0,
     };
     (plan, harness, terms)
@@ -390,12 +395,14 @@ mod tests {
         let before = plan(OUTAGE);
         let terms = Terms {
             round_trip_us: 5_000,
-            overrun_us: 3_000,
+            held_us: 13_000,
+            spread_us: 2_000,
             deeds: vec![late("redis.kill", Phase::End)],
         };
         let (after, harness, kept) = on_terms(&before, terms.clone());
         assert_eq!(kept, terms);
         assert_eq!((harness.round_trip_us, harness.overrun_us), (5_000, 3_000));
+        assert_eq!(harness.spread_us, 2_000);
         let (step, moved) = (&before.timeline[0], &after.timeline[0]);
         assert_eq!(step.at_ms, moved.at_ms);
         let ends_ms = |step: &firedrill_sim::plan::Step| step.until.as_ref().unwrap().at_ms;

@@ -58,7 +58,8 @@ fn terms(terms: &Terms) -> Value {
     });
     json!({
         "round_trip_seconds": terms.round_trip_us as f64 / 1e6,
-        "handler_overrun_seconds": terms.overrun_us as f64 / 1e6,
+        "slot_held_seconds": terms.held_us as f64 / 1e6,
+        "timer_spread_seconds": terms.spread_us as f64 / 1e6,
         "late_deeds": deeds.collect::<Vec<_>>(),
     })
 }
@@ -128,6 +129,8 @@ fn count(found: &Count) -> Value {
         "live": found.live,
         "virtual": found.model,
         "virtual_on_terms": found.on_terms,
+        "explained_from": found.explained.map(|[low, _]| low),
+        "explained_to": found.explained.map(|[_, high]| high),
         "difference": found.live - found.model,
         "relative": found.relative(),
         "tolerance": found.tolerance,

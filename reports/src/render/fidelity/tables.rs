@@ -30,8 +30,8 @@ pub(super) fn tables(pairs: &[Fidelity]) -> Vec<Table> {
     let mut tables = vec![
         Table {
             title: "Fidelity",
-            note: "Same: within the stated tolerance. Explained: not, but the model is on the live drill's terms, which are \
-                   what its harness measured about itself.",
+            note: "Same: within the stated tolerance. Explained: not, but by what the live drill's harness measured about itself \
+                   (its terms), and by chance: drills of the model on these terms, which differ by how timers err, come to it.",
             head: vec![
                 "fidelity",
                 "verdicts",
@@ -85,13 +85,14 @@ pub(super) fn tables(pairs: &[Fidelity]) -> Vec<Table> {
         },
         Table {
             title: "Audit",
-            note: "What is not equal to the task.",
+            note: "What is not equal to the task. Explained: between the virtual drill and those on the live drill's terms, or by what \
+                   chance does to these; the tolerance comes on top.",
             head: vec![
                 "audit",
                 "tasks",
                 "live",
                 "virtual",
-                "on terms",
+                "explained",
                 "apart",
                 "tolerance",
                 "for",
@@ -220,7 +221,11 @@ fn count(found: &Count) -> Option<Vec<Cell>> {
         quiet(found.what),
         quiet(found.live.to_string()),
         quiet(found.model.to_string()),
-        quiet(found.on_terms.map_or("-".into(), |count| count.to_string())),
+        quiet(
+            found
+                .explained
+                .map_or("-".into(), |[low, high]| format!("{low} to {high}")),
+        ),
         quiet(format!(
             "{:+} = {}",
             found.live - found.model,
