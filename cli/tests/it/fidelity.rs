@@ -97,9 +97,9 @@ fn both_engines_come_to_the_same_verdict() {
         let counts = scenario["audit"].as_array().unwrap();
         counts.iter().find(|count| count["of"] == what).unwrap()
     };
-    let intended = count("intended");
-    assert!(intended["live"].as_u64().unwrap() > 1_500, "{intended}");
-    assert_eq!(intended["live"], intended["virtual"]);
+    let arrivals = count("arrivals");
+    assert!(arrivals["live"].as_u64().unwrap() > 1_500, "{arrivals}");
+    assert_eq!(arrivals["live"], arrivals["virtual"]);
     assert_eq!(count("lost")["live"], 0);
 
     // Three records, each of its engine, and a report of both.
@@ -220,7 +220,7 @@ fn a_harness_costs_the_model_what_it_says() {
     let costly = succeeded(Harness {
         round_trip_us: 20_000,
         overrun_us: 10_000,
-        scrape_late_ms: 0,
+        ..Harness::default()
     });
     // A slot is held for two round trips and the overrun longer.
     let share = costly / free;
