@@ -342,8 +342,7 @@ fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
     });
     let harness = Harness {
         round_trip_us: terms.round_trip_us,
-        // The model has the slot held for two round trips.
-        overrun_us: terms.held_us - 2 * terms.round_trip_us,
+        overrun_us: terms.overrun_us(),
         spread_us: terms.spread_us,
         dice: 0,
         scrape_late_ms: 0,

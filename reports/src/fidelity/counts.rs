@@ -85,8 +85,10 @@ pub(super) fn counts(live: &Record, model: &Record, on_terms: &[&Record]) -> Vec
     let edges = edges(live, model);
     // What a step loses with the data is what was there at a moment.
     let by_plan = |audit: &Audit| audit.lost == audit.lost_in.values().sum::<u64>();
+    let none = a.lost == 0 && b.lost == 0;
     let lost = match (by_plan(a) && by_plan(b), a.lost.min(b.lost)) {
         (false, _) => Tolerance::Never,
+        _ if none => Tolerance::Never,
         // Hardly anything was there to be lost.
         (true, 0) => Tolerance::Moment,
         (true, _) => Tolerance::Both,

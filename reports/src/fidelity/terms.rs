@@ -38,6 +38,13 @@ pub struct LateDeed {
 }
 
 impl Terms {
+    /// How much longer handlers of the model work on these terms, virtual microseconds: it has their slots held for two round
+    /// trips besides.
+    #[must_use]
+    pub fn overrun_us(&self) -> i64 {
+        self.held_us - 2 * self.round_trip_us
+    }
+
     /// What `live` measured about itself beside a drill of the `model`.
     #[must_use]
     pub fn measured(live: &Record, model: &Record) -> Self {

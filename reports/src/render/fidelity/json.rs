@@ -58,6 +58,7 @@ fn terms(terms: &Terms) -> Value {
     });
     json!({
         "round_trip_seconds": terms.round_trip_us as f64 / 1e6,
+        "handler_overrun_seconds": terms.overrun_us() as f64 / 1e6,
         "slot_held_seconds": terms.held_us as f64 / 1e6,
         "timer_spread_seconds": terms.spread_us as f64 / 1e6,
         "late_deeds": deeds.collect::<Vec<_>>(),
