@@ -2,10 +2,11 @@
 
 use super::*;
 use firedrill_reports::fidelity::LateDeed;
-use firedrill_reports::record::{Lag, Line};
+use firedrill_reports::record::{Lag, Line, RuleText};
 use firedrill_sim::scenario::{PlanOptions, Scenario};
 
 const OUTAGE: &str = include_str!("../../../../scenarios/redis-down/redis-outage.yaml");
+const RUNBOOK: &str = include_str!("../../../../scenarios/rules/runbook.yml");
 const STORM: &str =
     include_str!("../../../../scenarios/retry-storm/retry-storm-dependency-down.yaml");
 
@@ -93,8 +94,12 @@ fn lag() -> Lag {
 
 /// How far the model of [`TROUBLE`] agrees with a drill of `plan` on `harness` that is taken for a live one of it.
 fn beside(plan: &Plan, harness: Harness) -> Fidelity {
-    let nobody = Paging::new(&[], None);
-    let (rules, pack) = inputs::pack(Vec::new(), Default::default(), &nobody).unwrap();
+    let runbook = RuleText {
+        name: "runbook.yml".into(),
+        text: RUNBOOK.into(),
+    };
+    let paging = Paging::new(&[], None);
+    let (rules, pack) = inputs::pack(vec![runbook], Default::default(), &paging).unwrap();
     let options = VirtualOptions {
         harness,
         ..VirtualOptions::default()
