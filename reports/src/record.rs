@@ -169,6 +169,10 @@ pub struct BenignWindow {
 /// One line after the header. Written in order of `at_ms` and flushed as it happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a record has one audit among thousands of lines, which are read one after the other"
+)]
 pub enum Line {
     /// Introduces a series; scrapes refer to it by `id`.
     Series {
