@@ -42,7 +42,7 @@ pub trait Task: Clone + PartialEq + Debug + Send + 'static {
     fn lock(&self) -> Option<Self::Lock>;
     /// The group it is aggregated with.
     fn group(&self) -> Option<Self::Group>;
-    /// How many bytes its payload has.
+    /// How many bytes its payload has; a shorthand's: what Redis takes for the whole message beyond a small one.
     fn payload_bytes(&self) -> u64;
     /// Notes a failure at a Unix second; `retries`: that it uses up a retry.
     fn failed(&mut self, error: &str, at_s: i64, retries: bool);

@@ -3,9 +3,12 @@
 //! [`compare`] lays two records over each other, aspect by aspect: what the rules came to, the transitions of every alert
 //! instance, queue depth and throughput over time, the audit, and the marks. Each aspect is [`Agreement::Same`] within a
 //! tolerance that has a reason and is written beside it. What is not the same may be [`Agreement::Explained`], and there is
-//! one way to that only: a second drill of the model on the [`Terms`] of the live one (what its harness measured about
-//! itself: round trips, timer error, faults and remedies that took time) must be the same where the first was not. So a
-//! cause counts only if it brings the difference about. Everything else is [`Agreement::Different`].
+//! one way to that only: drills of the model on the [`Terms`] of the live one (what its harness measured about itself: round
+//! trips, for how long slots were held, timer error, faults and remedies that took time) must bring the difference about.
+//! There are several, which differ by nothing but the dice by which timers err: where one is the same, that is what the live
+//! drill's terms or chance may come to. Of numbers and curves, what lies between the model and those drills is explained,
+//! for the live drill paid its costs now and then, and what lies within what chance makes of one more of them.
+//! Everything else is [`Agreement::Different`].
 //!
 //! Times compare since the start of the drill, for the epochs differ.
 
@@ -14,6 +17,7 @@ mod curves;
 mod distance;
 mod findings;
 mod marks;
+mod range;
 mod terms;
 mod transitions;
 
@@ -33,19 +37,19 @@ use crate::score::DrillScore;
 pub enum Agreement {
     /// Within the tolerance.
     Same,
-    /// Not the same, but the model on the live drill's terms is.
+    /// Not the same, but drills of the model on the live drill's terms come to it.
     Explained,
     /// Neither.
     Different,
 }
 
 impl Agreement {
-    /// `same`: whether the model is; `on_terms`: whether the model on the live drill's terms is, if there is one.
-    fn of(same: bool, on_terms: Option<bool>) -> Self {
-        match (same, on_terms) {
+    /// `same`: whether the model is; `explained`: whether drills of the model on the live drill's terms come to it.
+    fn of(same: bool, explained: bool) -> Self {
+        match (same, explained) {
             (true, _) => Self::Same,
-            (false, Some(true)) => Self::Explained,
-            (false, _) => Self::Different,
+            (false, true) => Self::Explained,
+            (false, false) => Self::Different,
         }
     }
 }
@@ -59,17 +63,15 @@ pub struct Side<'r> {
     pub score: &'r DrillScore,
 }
 
-/// The model's second drill, on the terms of the live one.
+/// Drills of the model on the terms of the live one.
 #[derive(Debug, Clone)]
 pub struct OnTerms<'r> {
-    /// The drill.
-    pub side: Side<'r>,
-    /// What it was run with.
+    /// What they were run with.
     pub terms: Terms,
-    /// The same drill as scrapes see it that come some seconds later. Forwarders move due tasks in bulk every few seconds,
-    /// so that a queue's depth has a beat, and where scrapes fall in it is theirs: as timers err, a live drill's wander
-    /// through it, and the model's never do. A live curve between these is explained.
-    pub seen_later: Vec<Record>,
+    /// At least one. They differ by the dice by which timers err, and by when scrapes come: forwarders move due tasks in bulk
+    /// every few seconds, so that a queue's depth has a beat, and where scrapes fall in it is theirs: as timers err, a live
+    /// drill's wander through it, and the model's never do. The first is scraped when the model is.
+    pub sides: Vec<Side<'r>>,
 }
 
 /// Why two records cannot be compared.
@@ -122,11 +124,10 @@ pub fn compare(
 ) -> Result<Fidelity, Unlike> {
     alike(live.record, model.record)?;
     let header = &live.record.header;
-    let third = on_terms.map(|on_terms| on_terms.side);
-    let third_record = third.map(|side| side.record);
-    let mut third_records: Vec<&Record> = third_record.into_iter().collect();
-    third_records.extend(on_terms.iter().flat_map(|on_terms| &on_terms.seen_later));
-    let marks = marks::marks(live.record, model.record, third_record);
+    let on_terms_sides = on_terms.map_or(&[][..], |on_terms| &on_terms.sides);
+    let records: Vec<&Record> = on_terms_sides.iter().map(|side| side.record).collect();
+    let scores: Vec<&DrillScore> = on_terms_sides.iter().map(|side| side.score).collect();
+    let marks = marks::marks(live.record, model.record, &records);
     Ok(Fidelity {
         scenario: header.scenario.clone(),
         summary: header.summary.clone(),
@@ -136,10 +137,10 @@ pub fn compare(
         evaluation_interval_ms: header.evaluation_interval_ms,
         doubts: doubts(live, model),
         terms: on_terms.map(|on_terms| on_terms.terms.clone()),
-        findings: findings::findings(live.score, model.score, third.map(|side| side.score)),
-        instances: transitions::instances(live.record, model.record, third_record),
-        curves: curves::curves(live.record, model.record, &third_records, marks.len()),
-        counts: counts::counts(live.record, model.record, third_record),
+        findings: findings::findings(live.score, model.score, &scores),
+        instances: transitions::instances(live.record, model.record, &records),
+        curves: curves::curves(live.record, model.record, &records, marks.len()),
+        counts: counts::counts(live.record, model.record, &records),
         marks,
     })
 }

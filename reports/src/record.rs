@@ -173,6 +173,10 @@ pub struct BenignWindow {
 /// One line after the header. Written in order of `at_ms` and flushed as it happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a record has one audit among thousands of lines, which are read one after the other"
+)]
 pub enum Line {
     /// Introduces a series; scrapes refer to it by `id`.
     Series {
@@ -453,8 +457,11 @@ pub struct Impact {
 /// Proof of what happened to every task of the drill.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {
-    /// Arrivals the plan intended.
+    /// Arrivals the plan intended, and tasks that handlers wanted to enqueue.
     pub intended: u64,
+    /// Of these: what handlers wanted. Since 1.2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub born: u64,
     /// Accepted by Redis.
     pub enqueued: u64,
     /// Refused: the producer got an error.

@@ -245,6 +245,7 @@ impl Auditor {
             self.harm.meets(place, self.stay(life, left));
         }
         self.audit.intended += 1;
+        self.audit.born += u64::from(life.is_child());
         let fate = match self.intake(life, left.is_some()) {
             Some(Intake::Accepted) => self.fate(life, left),
             None => Fate::Untold,

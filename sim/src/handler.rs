@@ -4,6 +4,7 @@ use crate::lever::{HandlerLever, Hangs, Lever, ResourceLever};
 use crate::plan::{Births, Child, Dice, Execution, Plan};
 use firedrill_asynq::actor::{ErrorKind, Outcome};
 use firedrill_asynq::op::BrokerError;
+use firedrill_asynq::retry_delay::RetryDice;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -242,6 +243,16 @@ impl Handlers {
             behaviour.children.clear();
         }
         Some(behaviour)
+    }
+
+    /// The dice of failed tasks, each with its own, so that one waits as long whichever worker had it; `of`: which execution
+    /// of the plan's one is.
+    pub(crate) fn retry_dice<T>(
+        &self,
+        of: impl Fn(&Plan, &T) -> Option<Execution> + Send + Sync + 'static,
+    ) -> RetryDice<T> {
+        let (plan, dice) = (self.plan.clone(), self.dice.clone());
+        RetryDice::of_each_task(move |task| dice.retry_bits(of(&plan, task)?))
     }
 
     fn child(&self, of: Execution, nth: u32, (workload, delay_ms): (usize, i64)) -> Option<Child> {

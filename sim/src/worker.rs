@@ -8,6 +8,7 @@ pub mod handlers;
 mod life;
 mod resources;
 mod slot;
+pub(crate) mod turns;
 
 pub(crate) use life::resident_bytes;
 
@@ -33,6 +34,7 @@ use firedrill_asynq::drive::{Host, Outside, SlotCall, drive};
 use firedrill_asynq::keys;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::{BrokerError, GroupLimits};
+use firedrill_asynq::retry_delay::RetryDice;
 use firedrill_asynq::settings::HEALTH_CHECK_INTERVAL_MS;
 use firedrill_detector::Labels;
 use handlers::{Handlers, Job, Tools};
@@ -51,6 +53,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use turns::Turns;
 
 type Server = firedrill_asynq::actor::server::Server<TaskMessage, WorkerMetrics<(String, String)>>;
 type Note = firedrill_asynq::note::Note<String>;
@@ -225,7 +228,7 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
     life::suffer(spec.plan.ailments_of(&spec.process), clock);
 
     let (worker, stream) = (spec.worker()?, spec.stream());
-    let config = config(&spec, &worker);
+    let config = config(&spec, &worker, decisions.retry_dice(execution));
     let mut server = Server::new(
         &config,
         (spec.plan.seed, &stream),
@@ -242,6 +245,7 @@ async fn serve(spec: WorkerSpec) -> anyhow::Result<()> {
         at_work,
     };
     let mut process = Process {
+        turns: Turns::of(&worker),
         into: worker.groups.map(|groups| groups.into),
         skews,
         skewed: BTreeSet::new(),
@@ -280,7 +284,11 @@ impl WorkerSpec {
 }
 
 /// Its server, as asynq's would be configured.
-fn config(spec: &WorkerSpec, worker: &WorkerPlan) -> ServerConfig<TaskMessage> {
+fn config(
+    spec: &WorkerSpec,
+    worker: &WorkerPlan,
+    retry_dice: RetryDice<TaskMessage>,
+) -> ServerConfig<TaskMessage> {
     let stream = spec.stream();
     ServerConfig {
         host: spec.process.clone(),
@@ -304,6 +312,7 @@ fn config(spec: &WorkerSpec, worker: &WorkerPlan) -> ServerConfig<TaskMessage> {
         shutdown_timeout_ms: worker.shutdown_timeout_ms,
         task_check_interval_ms: worker.task_check_interval_ms,
         retry_delay: worker.retry_delay,
+        retry_dice,
         groups: worker.groups.as_ref().map(|groups| GroupLimits {
             grace_s: groups.grace_period_ms / 1_000,
             max_delay_s: groups.max_delay_ms / 1_000,
@@ -328,6 +337,7 @@ struct Process {
     start: Time,
     ledger: Ledger,
     handlers: Handlers,
+    turns: Turns,
 }
 
 /// The process' ledger, shared by its server and its handlers.
@@ -345,35 +355,32 @@ impl Ledger {
     }
 }
 
-impl Process {
-    /// Which of the plan's executions this is. A task somebody else made behaves like the plan's tasks of its type.
-    fn execution(&self, task: &TaskMessage) -> Option<Execution> {
-        let attempt = u32::try_from(task.retried).unwrap_or(0);
-        let plan = &self.decisions.plan.workload;
-        let (workload, seq) = match Payload::of(task) {
-            Some(Payload { workload, seq, .. }) if workload < plan.len() => (workload, seq),
-            _ => {
-                let mut id = [0_u8; 8];
-                for (place, byte) in (0..8).cycle().zip(task.id.bytes()) {
-                    id[place] = byte.wrapping_add(id[place].rotate_left(3));
-                }
-                let workload = plan.iter().position(|p| p.task == task.r#type)?;
-                (workload, u64::from_le_bytes(id))
+/// Which of the plan's executions this is. A task somebody else made behaves like the plan's tasks of its type.
+fn execution(plan: &Plan, task: &TaskMessage) -> Option<Execution> {
+    let attempt = u32::try_from(task.retried).unwrap_or(0);
+    let entries = &plan.workload;
+    let (workload, seq) = match Payload::of(task) {
+        Some(Payload { workload, seq, .. }) if workload < entries.len() => (workload, seq),
+        _ => {
+            let mut id = [0_u8; 8];
+            for (place, byte) in (0..8).cycle().zip(task.id.bytes()) {
+                id[place] = byte.wrapping_add(id[place].rotate_left(3));
             }
-        };
-        Some(Execution {
-            workload,
-            seq,
-            attempt,
-        })
-    }
+            let workload = entries.iter().position(|p| p.task == task.r#type)?;
+            (workload, u64::from_le_bytes(id))
+        }
+    };
+    Some(Execution {
+        workload,
+        seq,
+        attempt,
+    })
 }
 
 impl Host for Process {
     fn run(&mut self, now: Time, run: RunId, task: TaskMessage) {
         let at_ms = now.millis() - self.start.millis();
-        let decided = self
-            .execution(&task)
+        let decided = execution(&self.decisions.plan, &task)
             .and_then(|execution| self.decisions.decide(at_ms, &self.process, execution));
         // A task of a type the plan does not have succeeds at once.
         let behaviour = decided.unwrap_or(Behaviour {
@@ -386,11 +393,33 @@ impl Host for Process {
             children: Vec::new(),
             requeued_by: None,
         });
-        self.handlers.start(Job { run, behaviour });
+        self.handlers.start(Job {
+            run,
+            behaviour,
+            started: now,
+            took_the_last: self.turns.are_taken(),
+        });
     }
 
     fn note(&mut self, entry: Note) {
         self.ledger.append(&entry);
+        match entry {
+            Note::Started { at, .. } => {
+                let Some(since) = self.turns.starts() else {
+                    return;
+                };
+                let us = (at.0 - since.0) / 1_000;
+                // Whether a task was there all the time nobody knows here.
+                match self.turns.may_have_paused(us) {
+                    true => self.turns.found_nothing(),
+                    false => self.handlers.turned(since, us),
+                }
+            }
+            Note::Finished { at, .. } => {
+                self.turns.returns(at);
+            }
+            _ => {}
+        }
     }
 
     /// The aggregation function: one task whose payload is the JSON list of the payloads.

@@ -7,11 +7,11 @@ use crate::actor::{Action, ErrorKind, Out, Outcome, RunId, Ticket, Timer};
 use crate::clock::Time;
 use crate::note::{Finish, Note};
 use crate::op::{Answer, Op, Reply};
-use crate::retry_delay::RetryDelay;
+use crate::retry_delay::{RetryDelay, RetryDice};
 use crate::settings::{CANCELED, DEADLINE_EXCEEDED, LEASE_MS};
 use crate::task::{Queues, Task};
-use rand::RngExt;
 use rand::seq::SliceRandom;
+use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub(crate) struct Processor<T: Task> {
     shutdown_timeout_ms: i64,
     task_check_interval_ms: i64,
     retry_delay: RetryDelay,
+    retry_dice: RetryDice<T>,
     rng: ChaCha8Rng,
     /// The fetch loop holds a slot: a dequeue is under way, or the idle pause after an empty one.
     fetching: bool,
@@ -52,6 +53,7 @@ impl<T: Task> Processor<T> {
             shutdown_timeout_ms: config.shutdown_timeout_ms,
             task_check_interval_ms: config.task_check_interval_ms,
             retry_delay: config.retry_delay,
+            retry_dice: config.retry_dice.clone(),
             rng,
             fetching: false,
             stopping: false,
@@ -267,7 +269,8 @@ impl<T: Task> Processor<T> {
             Op::Archive { message, now }
         } else {
             let is_failure = kind != ErrorKind::NotAFailure;
-            let delay_ms = self.retry_delay.draw_ms(message.retried(), &mut self.rng);
+            let bits = self.retry_dice.bits(&message, || self.rng.next_u64());
+            let delay_ms = self.retry_delay.draw_ms(message.retried(), bits);
             message.failed(error, now.secs(), is_failure);
             Op::Retry {
                 message,

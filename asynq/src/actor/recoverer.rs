@@ -4,9 +4,10 @@ use crate::actor::processor::given_up;
 use crate::actor::{Action, Out, Ticket, Timer};
 use crate::clock::Time;
 use crate::op::{Answer, Op, Reply};
-use crate::retry_delay::RetryDelay;
+use crate::retry_delay::{RetryDelay, RetryDice};
 use crate::settings::{LEASE_EXPIRED, RECOVER_GRACE_MS, RECOVER_INTERVAL_MS};
 use crate::task::Task;
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 
@@ -21,17 +22,24 @@ pub(crate) struct Recoverer<T: Task> {
     cutoff_s: i64,
     found: VecDeque<T>,
     retry_delay: RetryDelay,
+    retry_dice: RetryDice<T>,
     rng: ChaCha8Rng,
 }
 
 impl<T: Task> Recoverer<T> {
-    pub(crate) fn new(queues: Vec<T::Queue>, retry_delay: RetryDelay, rng: ChaCha8Rng) -> Self {
+    pub(crate) fn new(
+        queues: Vec<T::Queue>,
+        retry_delay: RetryDelay,
+        retry_dice: RetryDice<T>,
+        rng: ChaCha8Rng,
+    ) -> Self {
         Self {
             queues,
             at: 0,
             cutoff_s: 0,
             found: VecDeque::new(),
             retry_delay,
+            retry_dice,
             rng,
         }
     }
@@ -105,7 +113,8 @@ impl<T: Task> Recoverer<T> {
             out.push(given_up(now, &message));
             Op::Archive { message, now }
         } else {
-            let delay_ms = self.retry_delay.draw_ms(message.retried(), &mut self.rng);
+            let bits = self.retry_dice.bits(&message, || self.rng.next_u64());
+            let delay_ms = self.retry_delay.draw_ms(message.retried(), bits);
             message.failed(LEASE_EXPIRED, now.secs(), true);
             Op::Retry {
                 message,

@@ -13,7 +13,7 @@ use crate::clock::Time;
 use crate::message::ServerInfo;
 use crate::note::Note;
 use crate::op::{Answer, GroupLimits};
-use crate::retry_delay::RetryDelay;
+use crate::retry_delay::{RetryDelay, RetryDice};
 use crate::rng;
 use crate::task::Task;
 
@@ -38,6 +38,8 @@ pub struct ServerConfig<T: Task> {
     pub task_check_interval_ms: i64,
     /// How long a failed task waits for its next attempt.
     pub retry_delay: RetryDelay,
+    /// Which dice decide that.
+    pub retry_dice: RetryDice<T>,
     /// When groups are aggregated; `None`: never, as in a server without an aggregation function.
     pub groups: Option<GroupLimits>,
     /// Pause between health checks, milliseconds; `None`: none, as in a server without a callback for them.
@@ -138,6 +140,7 @@ impl<T: Task, M: Meter<T::Kind>> Server<T, M> {
             recoverer: Recoverer::new(
                 queues.clone(),
                 config.retry_delay,
+                config.retry_dice.clone(),
                 rng::stream(seed, &format!("{stream}/recoverer")),
             ),
             processor: Processor::new(config, rng::stream(seed, &format!("{stream}/processor"))),

@@ -6,7 +6,7 @@ use crate::clock::Time;
 use crate::message::TaskMessage;
 use crate::note::{Finish, Note};
 use crate::op::{BrokerError, Delayed};
-use crate::retry_delay::RetryDelay;
+use crate::retry_delay::{RetryDelay, RetryDice};
 use crate::settings::{LEASE_EXPIRED, TASK_CHECK_INTERVAL_MS};
 
 type Action = super::Action<TaskMessage>;
@@ -65,6 +65,7 @@ impl Paper {
             shutdown_timeout_ms: 8_000,
             task_check_interval_ms: TASK_CHECK_INTERVAL_MS,
             retry_delay: RetryDelay::Default,
+            retry_dice: RetryDice::default(),
             groups: None,
             health_check_interval_ms: Some(15_000),
         };

@@ -6,7 +6,7 @@ use crate::client::NewTask;
 use crate::clock::ClockOrigin;
 use crate::message::TaskMessage;
 use crate::op::{BrokerError, GroupLimits};
-use crate::retry_delay::RetryDelay;
+use crate::retry_delay::{RetryDelay, RetryDice};
 use crate::settings::{
     DEFAULT_QUEUE, HEALTH_CHECK_INTERVAL_MS, SHUTDOWN_TIMEOUT_MS, TASK_CHECK_INTERVAL_MS,
 };
@@ -116,6 +116,7 @@ impl Config {
             shutdown_timeout_ms: ms(self.shutdown_timeout),
             task_check_interval_ms: ms(self.task_check_interval),
             retry_delay: self.retry_delay,
+            retry_dice: RetryDice::default(),
             groups: self.groups.as_ref().map(|groups| GroupLimits {
                 // asynq refuses less than a second.
                 grace_s: secs(groups.grace_period).max(1),

@@ -154,8 +154,21 @@ pub struct Tune {
     pub json: bool,
 }
 
+/// What `fidelity` calls same, explained and different.
+const FIDELITY: &str = "\
+Same: within the tolerance that stands beside each number, with its reason.
+
+Explained: not the same, but by what the live drill measured about itself and by chance. The model is run five more times on
+the live drill's terms: round trips to Redis, for how long worker slots were held beyond their handlers' time, timer errors,
+faults and remedies that took time. A verdict, an alert's transitions or a fault's time is explained when one of these drills comes to it; a
+number or a curve when it lies between the model and those drills, or where chance would put one more of them (99 %).
+
+Different: all else, and the exit code is 1. It is a defect of one of the engines, or a condition of the machine that nothing
+measures: repeat the drill at a lower --speed to tell them apart.";
+
 /// `fidelity`.
 #[derive(Debug, Args)]
+#[command(after_long_help = FIDELITY)]
 pub struct Fidelity {
     /// Scenarios: built-in names (see `firedrill list`), files, folders, @flagship, @benign, @all, or any other @TAG; or
     /// records of live drills, which are not run again, and folders with such

@@ -29,7 +29,8 @@ const LIVE: &str = "live";
 const MODEL: &str = "virtual";
 const ON_TERMS: &str = "virtual-on-terms";
 
-/// Moments within the forwarders' beat of 5 s at which scrapes see the model, besides their own.
+/// Moments within the forwarders' beat of 5 s at which scrapes see the model on the live drill's terms, a drill for each besides
+/// the one that is scraped on time.
 const BEAT_MS: [i64; 4] = [
     FORWARD_INTERVAL_MS / 5,
     FORWARD_INTERVAL_MS * 2 / 5,
@@ -271,7 +272,7 @@ impl Drilled {
     }
 }
 
-/// Runs the model twice beside a live drill, plainly and on the live drill's terms, and compares.
+/// Runs the model beside a live drill, plainly and several times on the live drill's terms, and compares.
 fn beside_the_model(
     live: Drilled,
     plan: &Plan,
@@ -290,22 +291,23 @@ fn beside_the_model(
     let plain = model(plan, Harness::default(), MODEL)?;
     let terms = Terms::measured(&live.record, &plain.record);
     let (plan, harness, terms) = on_terms(plan, terms);
-    let third = model(&plan, harness, ON_TERMS)?;
-    let seen_later = BEAT_MS.map(|scrape_late_ms| {
+    let first = model(&plan, harness, ON_TERMS)?;
+    let others = (1..).zip(BEAT_MS).map(|(dice, scrape_late_ms)| {
         let harness = Harness {
             scrape_late_ms,
+            dice,
             ..harness
         };
         let options = VirtualOptions {
             harness,
             ..VirtualOptions::default()
         };
-        drill::simulate(&plan, rules, options, true)
+        Drilled::of(drill::simulate(&plan, rules, options, true), pack)
     });
+    let drilled: Vec<Drilled> = std::iter::once(first).chain(others).collect();
     let on_terms = OnTerms {
-        side: third.side(),
         terms,
-        seen_later: seen_later.into(),
+        sides: drilled.iter().map(Drilled::side).collect(),
     };
     compare(live.side(), plain.side(), Some(&on_terms)).map_err(Failure::internal)
 }
@@ -342,7 +344,9 @@ fn on_terms(plan: &Plan, mut terms: Terms) -> (Plan, Harness, Terms) {
     });
     let harness = Harness {
         round_trip_us: terms.round_trip_us,
-        overrun_us: terms.overrun_us,
+        overrun_us: terms.overrun_us(),
+        spread_us: terms.spread_us,
+        dice: 0,
         scrape_late_ms: 0,
     };
     (plan, harness, terms)
@@ -362,57 +366,4 @@ fn exit_of(pairs: &[Fidelity]) -> Exit {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use firedrill_reports::fidelity::LateDeed;
-    use firedrill_sim::scenario::{PlanOptions, Scenario};
-
-    const OUTAGE: &str = include_str!("../../../scenarios/redis-down/redis-outage.yaml");
-    const STORM: &str =
-        include_str!("../../../scenarios/retry-storm/retry-storm-dependency-down.yaml");
-
-    fn plan(text: &str) -> Plan {
-        let scenario = Scenario::parse("s.yaml", text).unwrap();
-        Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap()
-    }
-
-    fn late(step: &str, phase: Phase) -> LateDeed {
-        LateDeed {
-            step: step.into(),
-            phase,
-            what: "whatever".into(),
-            target: "anybody".into(),
-            planned_ms: 0,
-            late_ms: 7_000,
-        }
-    }
-
-    #[test]
-    fn the_model_pays_what_the_live_drill_paid() {
-        let before = plan(OUTAGE);
-        let terms = Terms {
-            round_trip_us: 5_000,
-            overrun_us: 3_000,
-            deeds: vec![late("redis.kill", Phase::End)],
-        };
-        let (after, harness, kept) = on_terms(&before, terms.clone());
-        assert_eq!(kept, terms);
-        assert_eq!((harness.round_trip_us, harness.overrun_us), (5_000, 3_000));
-        let (step, moved) = (&before.timeline[0], &after.timeline[0]);
-        assert_eq!(step.at_ms, moved.at_ms);
-        let ends_ms = |step: &firedrill_sim::plan::Step| step.until.as_ref().unwrap().at_ms;
-        assert_eq!(ends_ms(step) + 7_000, ends_ms(moved));
-    }
-
-    #[test]
-    fn handlers_know_when_their_faults_are_on() {
-        let before = plan(STORM);
-        let terms = Terms {
-            deeds: vec![late("handler.fail", Phase::Begin)],
-            ..Terms::default()
-        };
-        let (after, _, kept) = on_terms(&before, terms);
-        assert_eq!(after, before);
-        assert!(kept.deeds.is_empty());
-    }
-}
+mod tests;

@@ -97,9 +97,9 @@ fn both_engines_come_to_the_same_verdict() {
         let counts = scenario["audit"].as_array().unwrap();
         counts.iter().find(|count| count["of"] == what).unwrap()
     };
-    let intended = count("intended");
-    assert!(intended["live"].as_u64().unwrap() > 1_500, "{intended}");
-    assert_eq!(intended["live"], intended["virtual"]);
+    let arrivals = count("arrivals");
+    assert!(arrivals["live"].as_u64().unwrap() > 1_500, "{arrivals}");
+    assert_eq!(arrivals["live"], arrivals["virtual"]);
     assert_eq!(count("lost")["live"], 0);
 
     // Three records, each of its engine, and a report of both.
@@ -184,8 +184,15 @@ fn without_redis_the_environment_is_at_fault() {
     assert!(!dir.path().join("runs").exists());
 }
 
+/// Nothing is done to the system.
+const IN_PEACE: &str = "";
+/// A worker's link is made slower for a moment, so that all calls of the drill go over links.
+const OVER_LINKS: &str = "timeline:
+  - { at: 2m, fault: link.delay, select: [w-0], delay: 1ms, until: { at: 2m1s } }
+";
+
 /// What a drill of the model leaves: a burst that keeps 8 slots busy all the time.
-fn saturated(harness: Harness) -> Record {
+fn saturated(timeline: &str, harness: Harness) -> Record {
     let text = SCENARIO
         .replace("poisson: 4/s", "burst: { count: 20000, at: 0s, over: 1s }")
         .replace("family: worker-crashed", "family: benign")
@@ -194,8 +201,8 @@ fn saturated(harness: Harness) -> Record {
             "  - { at: 2m, fault: worker.kill, select: all, until: { at: 5m, remedy: worker.restart } }\n",
             "",
         );
-    let text = text.split("incidents:").next().unwrap();
-    let scenario = Scenario::parse("s.yaml", text).unwrap();
+    let text = text.split("incidents:").next().unwrap().to_owned() + timeline;
+    let scenario = Scenario::parse("s.yaml", &text).unwrap();
     let plan = Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap();
     let rules = Rules {
         texts: Vec::new(),
@@ -213,18 +220,31 @@ fn saturated(harness: Harness) -> Record {
 
 #[test]
 fn a_harness_costs_the_model_what_it_says() {
-    let succeeded = |harness| saturated(harness).audit().unwrap().succeeded as f64;
-    let free = succeeded(Harness::default());
-    // 8 slots, half a second a task, 9 minutes.
-    assert!((free - 8_640.0).abs() < 20.0, "{free}");
-    let costly = succeeded(Harness {
-        round_trip_us: 20_000,
-        overrun_us: 10_000,
-        scrape_late_ms: 0,
-    });
-    // A slot is held for two round trips and the overrun longer.
-    let share = costly / free;
-    assert!((share - 500.0 / 550.0).abs() < 0.01, "{share}");
+    for timeline in [IN_PEACE, OVER_LINKS] {
+        let succeeded = |harness| saturated(timeline, harness).audit().unwrap().succeeded as f64;
+        let free = succeeded(Harness::default());
+        // 8 slots, half a second a task, 9 minutes.
+        assert!((free - 8_640.0).abs() < 20.0, "{timeline}: {free}");
+        let costly = Harness {
+            round_trip_us: 20_000,
+            overrun_us: 10_000,
+            ..Harness::default()
+        };
+        // A slot is held for two round trips and the overrun longer.
+        let share = succeeded(costly) / free;
+        assert!((share - 500.0 / 550.0).abs() < 0.01, "{timeline}: {share}");
+        // Timers that err both ways cost nothing more, and with other dice others wait.
+        let spread = |dice| Harness {
+            spread_us: 50_000,
+            dice,
+            ..costly
+        };
+        let share = succeeded(spread(0)) / free;
+        assert!((share - 500.0 / 550.0).abs() < 0.01, "{timeline}: {share}");
+        let waits = |dice| saturated(timeline, spread(dice)).audit().unwrap().wait_ms;
+        assert_eq!(waits(1), waits(1));
+        assert_ne!(waits(1), waits(2));
+    }
 }
 
 #[test]
@@ -234,7 +254,7 @@ fn a_late_scrape_sees_the_world_later_at_the_same_time() {
             scrape_late_ms,
             ..Harness::default()
         };
-        let record = saturated(harness);
+        let record = saturated(IN_PEACE, harness);
         let uptimes = record.scrapes().filter_map(|(at_ms, _, samples)| {
             let mut known = samples.iter();
             let found = known.find(|(labels, _)| labels.name() == "redis_uptime_in_seconds");

@@ -116,8 +116,8 @@ fn tables(pairs: &[Fidelity]) -> Vec<Table> {
     vec![
         Table::new(
             "Fidelity",
-            "Same: within the stated tolerance. Explained: not, but the model is on the live drill's terms, which are \
-                   what its harness measured about itself.",
+            "Same: within the stated tolerance. Explained: not, but by what the live drill's harness measured about itself \
+                    (its terms), and by chance: drills of the model on these terms, which differ by how timers err, come to it.",
             [
                 "fidelity",
                 "verdicts",
@@ -171,13 +171,14 @@ fn tables(pairs: &[Fidelity]) -> Vec<Table> {
         ),
         Table::new(
             "Audit",
-            "What is not equal to the task.",
+            "What is not equal to the task. Explained: between the virtual drill and those on the live drill's terms, or by what \
+                    chance does to these; the tolerance comes on top.",
             [
                 "audit",
                 "tasks",
                 "live",
                 "virtual",
-                "on terms",
+                "explained",
                 "apart",
                 "tolerance",
                 "for",
@@ -304,7 +305,11 @@ fn count(found: &Count) -> Option<Vec<Told>> {
         quiet(found.what),
         quiet(found.live.to_string()),
         quiet(found.model.to_string()),
-        quiet(found.on_terms.map_or("-".into(), |count| count.to_string())),
+        quiet(
+            found
+                .explained
+                .map_or("-".into(), |[low, high]| format!("{low} to {high}")),
+        ),
         quiet(format!(
             "{:+} = {}",
             found.live - found.model,

@@ -1,6 +1,6 @@
 //! The audits side by side.
 
-use crate::fidelity::Agreement;
+use crate::fidelity::{Agreement, range};
 use crate::jsonl::Record;
 use crate::record::Audit;
 
@@ -13,8 +13,10 @@ pub struct Count {
     pub live: i64,
     /// In the model's.
     pub model: i64,
-    /// In the model's on the live drill's terms.
+    /// In the model's on the live drill's terms, the first of them.
     pub on_terms: Option<i64>,
+    /// The least and the most that the live drill's terms and chance explain.
+    pub explained: Option<[i64; 2]>,
     /// How far the live drill and the model may be apart to be the same.
     pub tolerance: i64,
     /// Why so far.
@@ -47,7 +49,7 @@ enum Tolerance {
     Edges,
     /// What is under way at one moment is a matter of milliseconds.
     Moment,
-    /// Edges and moments.
+    /// Edges and moments: of what is counted by a limit, too, for what is just below it and just beyond it is chance.
     Both,
     /// Waits are looked at by rules of seconds, and no finer than a twentieth.
     Wait,
@@ -72,20 +74,32 @@ impl Tolerance {
 type Number = (&'static str, fn(&Audit) -> u64, Tolerance);
 
 /// The numbers of the audits; none when a drill has none.
-pub(super) fn counts(live: &Record, model: &Record, third: Option<&Record>) -> Vec<Count> {
+pub(super) fn counts(live: &Record, model: &Record, on_terms: &[&Record]) -> Vec<Count> {
     let (Some(a), Some(b)) = (live.audit(), model.audit()) else {
         return Vec::new();
     };
-    let third = third.and_then(Record::audit);
+    let on_terms: Vec<&Audit> = on_terms
+        .iter()
+        .filter_map(|record| record.audit())
+        .collect();
     let edges = edges(live, model);
     // What a step loses with the data is what was there at a moment.
     let by_plan = |audit: &Audit| audit.lost == audit.lost_in.values().sum::<u64>();
-    let lost = match by_plan(a) && by_plan(b) && a.lost > 0 && b.lost > 0 {
-        true => Tolerance::Both,
-        false => Tolerance::Never,
+    let none = a.lost == 0 && b.lost == 0;
+    let lost = match (by_plan(a) && by_plan(b), a.lost.min(b.lost)) {
+        (false, _) => Tolerance::Never,
+        _ if none => Tolerance::Never,
+        // Hardly anything was there to be lost.
+        (true, 0) => Tolerance::Moment,
+        (true, _) => Tolerance::Both,
     };
-    let numbers: [Number; 14] = [
-        ("intended", |audit| audit.intended, Tolerance::Seed),
+    let numbers: [Number; 15] = [
+        (
+            "arrivals",
+            |audit| audit.intended.saturating_sub(audit.born),
+            Tolerance::Seed,
+        ),
+        ("enqueued by handlers", |audit| audit.born, Tolerance::Both),
         ("enqueued", |audit| audit.enqueued, Tolerance::Edges),
         ("rejected", |audit| audit.rejected, Tolerance::Edges),
         ("duplicates", |audit| audit.duplicates, Tolerance::Both),
@@ -101,7 +115,7 @@ pub(super) fn counts(live: &Record, model: &Record, third: Option<&Record>) -> V
         ("lost", |audit| audit.lost, lost),
         ("orphaned", |audit| audit.orphaned, Tolerance::Moment),
         ("run twice", |audit| audit.executed_twice, Tolerance::Moment),
-        ("late", |audit| audit.late, Tolerance::Edges),
+        ("late", |audit| audit.late, Tolerance::Both),
         (
             "failed runs",
             |audit| audit.failed_executions,
@@ -122,54 +136,71 @@ pub(super) fn counts(live: &Record, model: &Record, third: Option<&Record>) -> V
             Tolerance::Both => edges + moment(chance(a) + chance(other)),
             Tolerance::Seed | Tolerance::Never | Tolerance::Wait => 0,
         };
-        let values = [Some(a), Some(b), third].map(|audit| audit.map(|audit| whole(of(audit))));
+        let values = [a, b].map(|audit| whole(of(audit)));
+        let of_terms: Vec<(i64, i64)> = on_terms
+            .iter()
+            .map(|audit| (whole(of(audit)), tolerance(audit)))
+            .collect();
         // Few drills have any of these.
-        let is_rare = matches!(what, "duplicates" | "trimmed" | "deleted" | "orphaned");
-        if is_rare && values.iter().flatten().all(|value| *value == 0) {
+        let is_rare = matches!(
+            what,
+            "enqueued by handlers" | "duplicates" | "trimmed" | "deleted" | "orphaned"
+        );
+        if is_rare && values == [0, 0] && of_terms.iter().all(|(value, _)| *value == 0) {
             continue;
         }
-        counts.push(count(
-            what,
-            values,
-            kind,
-            [Some(b), third].map(|other| other.map_or(0, tolerance)),
-        ));
+        counts.push(count((what, kind), values, tolerance(b), &of_terms));
     }
     // The longest wait is one task's, and its chance.
     let waits = ["wait p50, ms", "wait p99, ms"];
     for (index, what) in waits.into_iter().enumerate() {
-        let values = [Some(a), Some(b), third].map(|audit| audit.map(|audit| audit.wait_ms[index]));
-        let tolerance = |other: Option<i64>| {
-            let larger = a.wait_ms[index].max(other.unwrap_or(0));
-            (larger / 20).max(1_000)
-        };
+        let of = |audit: &Audit| audit.wait_ms[index];
+        let tolerance = |other: &Audit| (of(a).max(of(other)) / 20).max(1_000);
+        let of_terms: Vec<(i64, i64)> = on_terms
+            .iter()
+            .map(|audit| (of(audit), tolerance(audit)))
+            .collect();
         counts.push(count(
-            what,
-            values,
-            Tolerance::Wait,
-            [values[1], values[2]].map(tolerance),
+            (what, Tolerance::Wait),
+            [of(a), of(b)],
+            tolerance(b),
+            &of_terms,
         ));
     }
     counts
 }
 
-/// `tolerances`: beside the model, and beside the model on the live drill's terms.
+/// `tolerance`: beside the model; `of_terms`: the numbers of the model on the live drill's terms, each with the tolerance
+/// beside it.
 fn count(
-    what: &'static str,
-    [live, model, on_terms]: [Option<i64>; 3],
-    kind: Tolerance,
-    tolerances: [i64; 2],
+    (what, kind): (&'static str, Tolerance),
+    [live, model]: [i64; 2],
+    tolerance: i64,
+    of_terms: &[(i64, i64)],
 ) -> Count {
-    let (live, model) = (live.unwrap_or(0), model.unwrap_or(0));
-    let agrees = on_terms.map(|other| (live - other).abs() <= tolerances[1]);
+    // What must not be, or is the seed's, no terms explain.
+    let exactly = matches!(kind, Tolerance::Seed | Tolerance::Never);
+    let values: Vec<f64> = of_terms.iter().map(|(value, _)| *value as f64).collect();
+    let explained = (!exactly && !values.is_empty()).then(|| {
+        let (low, high) = range::explained(model as f64, &values);
+        [low.floor() as i64, high.ceil() as i64].map(|value| value.max(0))
+    });
+    let widest = of_terms
+        .iter()
+        .map(|(_, tolerance)| *tolerance)
+        .fold(tolerance, i64::max);
     Count {
         what,
         live,
         model,
-        on_terms,
-        tolerance: tolerances[0],
+        on_terms: of_terms.first().map(|(value, _)| *value),
+        explained,
+        tolerance,
         why: kind.why(),
-        agreement: Agreement::of((live - model).abs() <= tolerances[0], agrees),
+        agreement: Agreement::of(
+            (live - model).abs() <= tolerance,
+            explained.is_some_and(|[low, high]| (low - widest..=high + widest).contains(&live)),
+        ),
     }
 }
 

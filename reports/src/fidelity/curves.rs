@@ -16,16 +16,21 @@ pub struct Curve {
     pub model: Vec<(f64, f64)>,
     /// How far the model is from the live drill.
     pub distance: Distance,
-    /// How far the model on the live drill's terms is.
+    /// How far all is that the live drill's terms and chance explain.
     pub on_terms: Option<Distance>,
     /// Same: see [`Distance::is_same`].
     pub agreement: Agreement,
 }
 
 /// The curves: tasks by state, and what asynq and the workers count per second. A curve that is 0 everywhere is left out.
-pub(super) fn curves(live: &Record, model: &Record, third: &[&Record], marks: usize) -> Vec<Curve> {
+pub(super) fn curves(
+    live: &Record,
+    model: &Record,
+    on_terms: &[&Record],
+    marks: usize,
+) -> Vec<Curve> {
     let interval_ms = model.header.scrape_interval_ms.max(1);
-    let all: Vec<&Record> = [live, model].iter().chain(third).copied().collect();
+    let all: Vec<&Record> = [live, model].iter().chain(on_terms).copied().collect();
     let of = |lines: fn(&Record) -> Vec<Line>| -> Vec<Vec<Line>> {
         all.iter().map(|record| lines(record)).collect()
     };
@@ -135,24 +140,24 @@ impl Grid {
     }
 
     fn curve(&self, what: String, values: &[Vec<f64>], kind: Kind, tolerance: &Tolerance) -> Curve {
-        // The live drill's, the model's, and those of the model on other terms.
+        // The live drill's, the model's, and those of the model on the live drill's terms.
         let (live, models) = values.split_first().expect("a live drill has curves");
-        let (model, third) = models.split_at(1);
-        let measure = |models: &[Vec<f64>]| {
-            let mut distance = distance(live, models, self.interval_ms, kind);
+        let (model, on_terms) = models.split_first().expect("a model's has curves");
+        let measure = |on_terms: &[Vec<f64>]| {
+            let mut distance = distance(live, model, on_terms, (self.interval_ms, kind));
             distance.gap_at_ms += self.first_ms as i64;
             distance
         };
         let is_same = |distance: &Distance| {
             distance.missing <= tolerance.missing_max && distance.is_same(tolerance.shift_ms_max)
         };
-        let distance = measure(model);
-        let on_terms = (!third.is_empty()).then(|| measure(third));
+        let distance = measure(&[]);
+        let on_terms = (!on_terms.is_empty()).then(|| measure(on_terms));
         Curve {
-            agreement: Agreement::of(is_same(&distance), on_terms.as_ref().map(is_same)),
+            agreement: Agreement::of(is_same(&distance), on_terms.as_ref().is_some_and(is_same)),
             what,
             live: self.points(live),
-            model: self.points(&model[0]),
+            model: self.points(model),
             distance,
             on_terms,
         }

@@ -1,5 +1,7 @@
 //! How far two curves on one grid are apart, in words an operator uses.
 
+use crate::fidelity::range;
+
 /// Span of the moving average, milliseconds: the window of a usual `rate()`. What is gone after five minutes no such rule
 /// sees, and a few seconds' shift does not matter.
 const WINDOW_MS: f64 = 300_000.0;
@@ -69,26 +71,25 @@ impl Distance {
     }
 }
 
-/// Measures the distance of a live curve to a model's, with a value per slot; what is not a number is no value. Several
-/// curves of the model are a range: what lies between the highest and the lowest of them is no distance away.
+/// Measures the distance of a live curve to a model's, with a value per slot; what is not a number is no value. With curves of
+/// the model on the live drill's terms, what these [explain](range::explained) is no distance away.
 ///
 /// What is chance shows in the curves themselves: how far each value is from the line through its neighbours. Tasks come
 /// and go within seconds and are seen once in a scrape interval, so that two drills of the same system differ by as much.
 /// What stands still was drawn once.
 pub(super) fn distance(
     live: &[f64],
-    models: &[Vec<f64>],
-    interval_ms: f64,
-    kind: Kind,
+    model: &[f64],
+    on_terms: &[Vec<f64>],
+    (interval_ms, kind): (f64, Kind),
 ) -> Distance {
-    let first = models.first().map_or(&[][..], Vec::as_slice);
-    let both = live.iter().zip(first);
+    let both = live.iter().zip(model);
     let missing = both.filter(|(a, b)| a.is_nan() != b.is_nan()).count();
     let slots = (WINDOW_MS / interval_ms).round().max(1.0) as usize;
     // Beside a hole an average leans to one side, so that all need the same holes.
     let holed = |own: &[f64]| -> Vec<f64> {
         let is_hole = |slot: usize| {
-            let mut all = models.iter().map(Vec::as_slice).chain([live]);
+            let mut all = on_terms.iter().map(Vec::as_slice).chain([live, model]);
             all.any(|values| values.get(slot).is_none_or(|value| value.is_nan()))
         };
         let slots = own.iter().enumerate();
@@ -97,16 +98,18 @@ pub(super) fn distance(
             .collect()
     };
     let live = Averaged::of(&holed(live), slots, kind);
-    let models: Vec<Averaged> = models
+    let model = Averaged::of(&holed(model), slots, kind);
+    let on_terms: Vec<Averaged> = on_terms
         .iter()
         .map(|values| Averaged::of(&holed(values), slots, kind))
         .collect();
-    let all = models.iter().chain([&live]);
+    let all = on_terms.iter().chain([&live, &model]);
     let values = all.flat_map(|curve| &curve.values).copied();
     let peak = values
         .filter(|value| !value.is_nan())
         .fold(kind.few(), f64::max);
-    let measure = |shift: f64| measured(&live, &models, shift);
+    let band = Band::of(&model, &on_terms);
+    let measure = |shift: f64| measured(&live, &band, shift);
     let here = measure(0.0);
     // A third of an interval at a time, the nearest first, so that of equals the smallest wins.
     let steps = (SHIFT_MS_MAX / interval_ms * 3.0) as i64;
@@ -143,25 +146,43 @@ struct Measured {
     gap_at: usize,
 }
 
-/// Compares with the model's curves `shift` slots later.
-fn measured(live: &Averaged, models: &[Averaged], shift: f64) -> Measured {
+/// What a model's curves explain, slot by slot.
+struct Band<'m> {
+    low: Vec<f64>,
+    high: Vec<f64>,
+    /// Of the model's own curve, by chance.
+    variance: &'m [f64],
+}
+
+impl<'m> Band<'m> {
+    fn of(model: &'m Averaged, on_terms: &[Averaged]) -> Self {
+        let slots = model.values.iter().enumerate();
+        let of_each = slots.map(|(slot, value)| {
+            let of_terms: Vec<f64> = on_terms.iter().map(|curve| curve.values[slot]).collect();
+            range::explained(*value, &of_terms)
+        });
+        let (low, high) = of_each.unzip();
+        Self {
+            low,
+            high,
+            variance: &model.variance,
+        }
+    }
+}
+
+/// Compares with what a model's curves explain `shift` slots later.
+fn measured(live: &Averaged, band: &Band<'_>, shift: f64) -> Measured {
     let mut found = Measured::default();
     let mut count = 0_u32;
     for (slot, value) in live.values.iter().enumerate() {
-        let others = models
-            .iter()
-            .filter_map(|model| at(&model.values, slot as f64 - shift));
-        let range = others.fold(None, |range: Option<(f64, f64)>, other| {
-            let (low, high) = range.unwrap_or((other, other));
-            Some((low.min(other), high.max(other)))
-        });
-        let Some((low, high)) = range.filter(|(low, high)| !(value + low + high).is_nan()) else {
+        let there = slot as f64 - shift;
+        let bounds = at(&band.low, there).zip(at(&band.high, there));
+        let Some((low, high)) = bounds.filter(|(low, high)| !(value + low + high).is_nan()) else {
             continue;
         };
         let difference = (low - value).max(value - high).max(0.0);
         count += 1;
-        let other = models.first().map_or(0.0, |model| model.variance[slot]);
-        let deviation = (live.variance[slot] + other).sqrt();
+        let deviation = (live.variance[slot] + band.variance[slot]).sqrt();
         found.mean += difference;
         // The mean absolute value of a normal variable.
         found.chance += deviation * std::f64::consts::FRAC_2_PI.sqrt();
@@ -270,7 +291,12 @@ mod tests {
     #[test]
     fn a_shift_is_found_and_takes_the_difference_away() {
         for slots in [-4.0_f64, -1.0, 1.0, 2.0, 8.0] {
-            let found = distance(&backlog(slots), &[backlog(0.0)], INTERVAL_MS, Kind::Level);
+            let found = distance(
+                &backlog(slots),
+                &backlog(0.0),
+                &[],
+                (INTERVAL_MS, Kind::Level),
+            );
             let later_ms = slots * INTERVAL_MS;
             assert!(
                 (found.shift_ms as f64 - later_ms).abs() <= INTERVAL_MS / 2.0,
@@ -278,8 +304,21 @@ mod tests {
             );
             assert!(found.shifted[0] < 0.001 && found.mean > 0.002, "{found:?}");
         }
-        assert!(distance(&backlog(1.0), &[backlog(0.0)], INTERVAL_MS, Kind::Level).is_same(15_000));
-        let far = distance(&backlog(8.0), &[backlog(0.0)], INTERVAL_MS, Kind::Level);
+        assert!(
+            distance(
+                &backlog(1.0),
+                &backlog(0.0),
+                &[],
+                (INTERVAL_MS, Kind::Level)
+            )
+            .is_same(15_000)
+        );
+        let far = distance(
+            &backlog(8.0),
+            &backlog(0.0),
+            &[],
+            (INTERVAL_MS, Kind::Level),
+        );
         assert!(!far.is_same(15_000) && far.is_same(120_000), "{far:?}");
     }
 
@@ -287,11 +326,11 @@ mod tests {
     fn a_slot_without_a_value_has_no_distance_but_is_counted() {
         let mut holed = backlog(0.0);
         holed[100..120].fill(f64::NAN);
-        let found = distance(&holed, &[backlog(0.0)], INTERVAL_MS, Kind::Level);
+        let found = distance(&holed, &backlog(0.0), &[], (INTERVAL_MS, Kind::Level));
         assert_eq!(found.missing, 20);
         assert!(found.is_same(0), "{found:?}");
         let nothing = [f64::NAN; 300];
-        let empty = distance(&nothing, &[nothing.to_vec()], INTERVAL_MS, Kind::Level);
+        let empty = distance(&nothing, &nothing, &[], (INTERVAL_MS, Kind::Level));
         assert_eq!((empty.peak, empty.mean, empty.missing), (FEW, 0.0, 0));
     }
 
@@ -302,14 +341,9 @@ mod tests {
             values.map(|value| value * factor).collect()
         };
         let (low, high) = (scaled(0.8), scaled(1.1));
-        let found = distance(
-            &backlog(0.0),
-            &[low.clone(), high],
-            INTERVAL_MS,
-            Kind::Level,
-        );
+        let found = distance(&backlog(0.0), &low, &[high], (INTERVAL_MS, Kind::Level));
         assert_eq!((found.mean, found.gap), (0.0, 0.0));
-        assert!(!distance(&backlog(0.0), &[low], INTERVAL_MS, Kind::Level).is_same(15_000));
+        assert!(!distance(&backlog(0.0), &low, &[], (INTERVAL_MS, Kind::Level)).is_same(15_000));
     }
 
     #[test]
@@ -323,11 +357,11 @@ mod tests {
             };
             (0..300).map(|_| next()).collect()
         };
-        let found = distance(&tasks(1), &[tasks(2)], INTERVAL_MS, Kind::Level);
+        let found = distance(&tasks(1), &tasks(2), &[], (INTERVAL_MS, Kind::Level));
         assert!(found.mean > 0.05 && found.is_same(0), "{found:?}");
         // What a kill left behind may be a few more or less, but not half as many again.
         let stuck =
-            |count: f64| distance(&[20.0; 300], &[vec![count; 300]], INTERVAL_MS, Kind::Level);
+            |count: f64| distance(&[20.0; 300], &[count; 300], &[], (INTERVAL_MS, Kind::Level));
         assert!(stuck(17.0).is_same(0) && !stuck(12.0).is_same(0));
     }
 
@@ -337,7 +371,7 @@ mod tests {
             let slots = (0..300).map(f64::from);
             slots.map(|slot| level + (slot * 1.7).sin()).collect()
         };
-        let found = distance(&around(36.0), &[around(40.0)], INTERVAL_MS, Kind::Rate);
+        let found = distance(&around(36.0), &around(40.0), &[], (INTERVAL_MS, Kind::Rate));
         assert!(
             (found.mean - 0.1).abs() < 1e-3 && !found.is_same(15_000),
             "{found:?}"
@@ -351,12 +385,12 @@ mod tests {
             live in prop::collection::vec(0.0_f64..1e4, 40..80),
             model in prop::collection::vec(0.0_f64..1e4, 40..80),
         ) {
-            let own = distance(&live, std::slice::from_ref(&live), INTERVAL_MS, Kind::Level);
+            let own = distance(&live, &live, &[], (INTERVAL_MS, Kind::Level));
             prop_assert_eq!((own.mean, own.gap, own.shift_ms), (0.0, 0.0, 0));
             let length = live.len().min(model.len());
             let (live, model) = (live[..length].to_vec(), model[..length].to_vec());
-            let there = distance(&live, std::slice::from_ref(&model), INTERVAL_MS, Kind::Level);
-            let back = distance(&model, std::slice::from_ref(&live), INTERVAL_MS, Kind::Level);
+            let there = distance(&live, &model, &[], (INTERVAL_MS, Kind::Level));
+            let back = distance(&model, &live, &[], (INTERVAL_MS, Kind::Level));
             prop_assert!((there.mean - back.mean).abs() < 1e-9 && (there.gap - back.gap).abs() < 1e-9);
             prop_assert!((0.0..=1.0).contains(&there.mean));
         }

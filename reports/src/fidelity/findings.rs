@@ -15,7 +15,7 @@ pub struct Finding {
     pub live: String,
     /// In the model's.
     pub model: String,
-    /// In the model's on the live drill's terms.
+    /// In a drill of the model's on the live drill's terms: one that says the same, if any does.
     pub on_terms: Option<String>,
     /// Same: word for word.
     pub agreement: Agreement,
@@ -25,10 +25,11 @@ pub struct Finding {
 pub(super) fn findings(
     live: &DrillScore,
     model: &DrillScore,
-    third: Option<&DrillScore>,
+    on_terms: &[&DrillScore],
 ) -> Vec<Finding> {
     let mut names: Vec<String> = vec!["verdict".into()];
-    let (of_live, of_model, of_third) = (words(live), words(model), third.map(words));
+    let (of_live, of_model) = (words(live), words(model));
+    let of_terms: Vec<_> = on_terms.iter().map(|score| words(score)).collect();
     for (name, _) in of_live.iter().chain(&of_model) {
         if !names.contains(name) {
             names.push(name.clone());
@@ -45,8 +46,10 @@ pub(super) fn findings(
         .into_iter()
         .map(|name| {
             let (live, model) = (find(&of_live, &name), find(&of_model, &name));
-            let on_terms = of_third.as_ref().map(|words| find(words, &name));
-            let agrees = on_terms.as_ref().map(|word| *word == live);
+            let mut on_terms = of_terms.iter().map(|words| find(words, &name));
+            let first = on_terms.next();
+            let agrees = first.as_ref() == Some(&live) || on_terms.any(|word| word == live);
+            let on_terms = first.map(|first| if agrees { live.clone() } else { first });
             Finding {
                 agreement: Agreement::of(live == model, agrees),
                 what: name,

@@ -18,7 +18,7 @@ pub struct MarkPair {
     pub live_ms: Option<i64>,
     /// In the model.
     pub model_ms: Option<i64>,
-    /// In the model on the live drill's terms.
+    /// In a drill of the model on the live drill's terms: one in which it is near, if any is.
     pub on_terms_ms: Option<i64>,
     /// Same: in both, or in neither, and within an evaluation interval.
     pub agreement: Agreement,
@@ -41,7 +41,7 @@ fn numbered(record: &Record) -> Vec<(&Mark, usize)> {
 }
 
 /// Pairs the marks of the drills: those of the same end of the same step, whenever it was planned and done.
-pub(super) fn marks(live: &Record, model: &Record, third: Option<&Record>) -> Vec<MarkPair> {
+pub(super) fn marks(live: &Record, model: &Record, on_terms: &[&Record]) -> Vec<MarkPair> {
     let interval_ms = live.header.evaluation_interval_ms;
     let mut known = numbered(live);
     for (mark, place) in numbered(model) {
@@ -57,20 +57,21 @@ pub(super) fn marks(live: &Record, model: &Record, third: Option<&Record>) -> Ve
             found.and_then(|mark| mark.verified.then_some(mark.at_ms))
         };
         let (live_ms, model_ms) = (twin(live), twin(model));
-        let on_terms_ms = third.and_then(twin);
         let is_near = |of_model: Option<i64>| match (live_ms, of_model) {
             (Some(a), Some(b)) => (a - b).abs() <= interval_ms,
             (None, None) => true,
             _ => false,
         };
+        let of_terms: Vec<Option<i64>> = on_terms.iter().map(|record| twin(record)).collect();
+        let near = of_terms.iter().copied().find(|of_terms| is_near(*of_terms));
         MarkPair {
             what: mark.what.clone(),
             target: mark.targets.join(", "),
             planned_ms: mark.planned_ms,
             live_ms,
             model_ms,
-            on_terms_ms,
-            agreement: Agreement::of(is_near(model_ms), third.map(|_| is_near(on_terms_ms))),
+            on_terms_ms: near.or(of_terms.first().copied()).flatten(),
+            agreement: Agreement::of(is_near(model_ms), near.is_some()),
         }
     };
     known.iter().map(pair).collect()

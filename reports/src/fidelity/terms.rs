@@ -7,13 +7,15 @@ use std::fmt;
 /// What the harness of a live drill cost: put into the model, it shows whether two drills differ by that alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
-    /// Round trip to Redis, virtual microseconds. A worker slot is held for two of them longer than its handler works, and
-    /// a server fetches no more than one task in one. Where the live drill's slots were ever all busy, it is half of what
-    /// passed between a handler's return and the next one's start there, for that decides how fast a backlog drains; else
-    /// the producer's median.
+    /// Round trip to Redis, virtual microseconds: the producer's median. A server fetches no more than one task in one.
     pub round_trip_us: i64,
-    /// How much longer handlers worked than the plan wanted, virtual microseconds: the mean of busy slots, else the median.
-    pub overrun_us: i64,
+    /// How much longer a worker slot is held for an execution than the plan wants its handler to work, virtual microseconds;
+    /// negative where more was taken off handlers than that. Where the live drill's slots were ever all busy: from a handler's
+    /// return to the next one's start there, and how much longer these worked than planned, means, for that decides how fast
+    /// a backlog drains. Else two round trips and the handlers' timer error, medians.
+    pub held_us: i64,
+    /// By how much handlers' timers err beyond that, virtual microseconds: from their median to their 99th percentile.
+    pub spread_us: i64,
     /// What took effect later than in the model: signals, and processes and Redis that take their time to start.
     pub deeds: Vec<LateDeed>,
 }
@@ -36,6 +38,13 @@ pub struct LateDeed {
 }
 
 impl Terms {
+    /// How much longer handlers of the model work on these terms, virtual microseconds: it has their slots held for two round
+    /// trips besides.
+    #[must_use]
+    pub fn overrun_us(&self) -> i64 {
+        self.held_us - 2 * self.round_trip_us
+    }
+
     /// What `live` measured about itself beside a drill of the `model`.
     #[must_use]
     pub fn measured(live: &Record, model: &Record) -> Self {
@@ -56,18 +65,17 @@ impl Terms {
                 late_ms,
             })
         };
-        let micros = |busy_ms: f64, else_ms: i64| {
-            let ms = if lag.busy_turn_ms > 0.0 {
-                busy_ms
-            } else {
-                else_ms as f64
-            };
-            (ms * 1e3).round() as i64
+        let micros = |ms: f64| (ms * 1e3).round() as i64;
+        let [median_ms, most_ms, _] = lag.handler_ms;
+        let round_trip_ms = lag.redis_ms[0].max(0) as f64;
+        let held_ms = match lag.busy_turn_ms > 0.0 {
+            true => lag.busy_turn_ms + lag.busy_overrun_ms,
+            false => 2.0 * round_trip_ms + median_ms as f64 - lag.taken_off_ms,
         };
-        let shorter_ms = lag.taken_off_ms.round() as i64;
         Self {
-            round_trip_us: micros(lag.busy_turn_ms / 2.0, lag.redis_ms[0]).max(0),
-            overrun_us: micros(lag.busy_overrun_ms, lag.handler_ms[0] - shorter_ms),
+            round_trip_us: micros(round_trip_ms),
+            held_us: micros(held_ms),
+            spread_us: micros((most_ms - median_ms).max(0) as f64),
             deeds: live.marks().filter_map(late).collect(),
         }
     }
@@ -82,9 +90,10 @@ impl fmt::Display for Terms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "round trips to Redis of {:.1} ms, handlers {:.1} ms over their time",
+            "round trips to Redis of {:.1} ms, slots held {:.1} ms beyond their handlers' time, timers {:.1} ms apart",
             self.round_trip_us as f64 / 1e3,
-            self.overrun_us as f64 / 1e3
+            self.held_us as f64 / 1e3,
+            self.spread_us as f64 / 1e3
         )?;
         for deed in &self.deeds {
             write!(f, ", {} {:.1} s late", deed.what, deed.late_ms as f64 / 1e3)?;

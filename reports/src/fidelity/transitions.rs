@@ -30,7 +30,7 @@ pub struct Instance {
     pub labels: String,
     /// Changes of the live drill beside the model's, by time.
     pub changes: Vec<Change>,
-    /// The same beside the model on the live drill's terms; empty without.
+    /// The same beside a drill of the model on the live drill's terms: one that is the same, if any is; empty without.
     pub on_terms: Vec<Change>,
     /// Same: every change has its like within an evaluation interval, or is part of a state that lasted no longer than
     /// one, or fell within one of the end: the grid of evaluations tells nothing finer.
@@ -41,16 +41,13 @@ type Key<'r> = (&'r str, &'r str, &'r BTreeMap<String, String>);
 type Changes<'r> = BTreeMap<Key<'r>, Vec<&'r Transition>>;
 
 /// All instances that changed their state in any of the drills.
-pub(super) fn instances(live: &Record, model: &Record, third: Option<&Record>) -> Vec<Instance> {
+pub(super) fn instances(live: &Record, model: &Record, on_terms: &[&Record]) -> Vec<Instance> {
     let interval_ms = live.header.evaluation_interval_ms;
     let end_ms = live.end_ms().min(model.end_ms());
-    let (of_live, of_model, of_third) = (
-        by_instance(live),
-        by_instance(model),
-        third.map(by_instance),
-    );
+    let (of_live, of_model) = (by_instance(live), by_instance(model));
+    let of_terms: Vec<Changes<'_>> = on_terms.iter().map(|record| by_instance(record)).collect();
     let mut keys: Vec<Key<'_>> = of_live.keys().chain(of_model.keys()).copied().collect();
-    keys.extend(of_third.iter().flat_map(|changes| changes.keys().copied()));
+    keys.extend(of_terms.iter().flat_map(|changes| changes.keys().copied()));
     keys.sort_unstable();
     keys.dedup();
     keys.into_iter()
@@ -63,14 +60,17 @@ pub(super) fn instances(live: &Record, model: &Record, third: Option<&Record>) -
             };
             let live = of(&of_live);
             let changes = pair(&live, &of(&of_model));
-            let on_terms = of_third.as_ref().map(|third| pair(&live, &of(third)));
-            let agrees = |changes: &[Change]| is_same(changes, interval_ms, end_ms);
+            let agrees = |changes: &Vec<Change>| is_same(changes, interval_ms, end_ms);
+            let mut on_terms = of_terms.iter().map(|of_terms| pair(&live, &of(of_terms)));
+            let mut beside = on_terms.next().unwrap_or_default();
+            let explained = !of_terms.is_empty()
+                && (agrees(&beside) || on_terms.find(agrees).map(|found| beside = found).is_some());
             Instance {
                 alert: key.1.to_owned(),
                 labels: told_apart_by(key.2),
-                agreement: Agreement::of(agrees(&changes), on_terms.as_deref().map(agrees)),
+                agreement: Agreement::of(agrees(&changes), explained),
                 changes,
-                on_terms: on_terms.unwrap_or_default(),
+                on_terms: beside,
             }
         })
         .collect()

@@ -52,7 +52,12 @@ struct Scenario {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 struct Terms {
     round_trip_seconds: f64,
+    /// How much longer handlers worked than planned, beyond two round trips.
     handler_overrun_seconds: f64,
+    /// How much longer a slot was held for an execution than its handler was to work.
+    slot_held_seconds: f64,
+    /// By how much handlers' timers err, from their median to their 99th percentile.
+    timer_spread_seconds: f64,
     late_deeds: Vec<Deed>,
 }
 
@@ -138,6 +143,10 @@ struct Count {
     live: i64,
     r#virtual: i64,
     virtual_on_terms: Option<i64>,
+    /// The least that is explained by terms and chance.
+    explained_from: Option<i64>,
+    /// The most.
+    explained_to: Option<i64>,
     difference: i64,
     relative: f64,
     tolerance: i64,
@@ -214,7 +223,9 @@ impl From<&fidelity::Terms> for Terms {
         });
         Self {
             round_trip_seconds: terms.round_trip_us as f64 / 1e6,
-            handler_overrun_seconds: terms.overrun_us as f64 / 1e6,
+            handler_overrun_seconds: terms.overrun_us() as f64 / 1e6,
+            slot_held_seconds: terms.held_us as f64 / 1e6,
+            timer_spread_seconds: terms.spread_us as f64 / 1e6,
             late_deeds: deeds.collect(),
         }
     }
@@ -301,6 +312,8 @@ impl From<&fidelity::Count> for Count {
             live: found.live,
             r#virtual: found.model,
             virtual_on_terms: found.on_terms,
+            explained_from: found.explained.map(|[low, _]| low),
+            explained_to: found.explained.map(|[_, high]| high),
             difference: found.live - found.model,
             relative: found.relative(),
             tolerance: found.tolerance,

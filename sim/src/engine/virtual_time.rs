@@ -42,8 +42,12 @@ pub struct VirtualOptions<'a> {
 pub struct Harness {
     /// Virtual microseconds from a call to Redis to its answer.
     pub round_trip_us: i64,
-    /// Virtual microseconds a handler works longer than the plan wants.
+    /// Virtual microseconds a handler works longer than the plan wants, on average.
     pub overrun_us: i64,
+    /// By how much that varies: each handler's is drawn from so much less to so much more, virtual microseconds.
+    pub spread_us: i64,
+    /// Which dice draw it: with others, drills on the same terms differ as two live drills do.
+    pub dice: u64,
     /// Virtual milliseconds a scrape sees the world later than its time says.
     pub scrape_late_ms: i64,
 }

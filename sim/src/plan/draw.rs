@@ -187,6 +187,7 @@ pub struct Dice {
     fail: Vec<Numbered>,
     payload: Vec<Numbered>,
     uses: Vec<Numbered>,
+    retry: Vec<Numbered>,
     /// Per step of the timeline, then per workload entry.
     fault: Vec<Vec<Numbered>>,
 }
@@ -205,6 +206,7 @@ impl Dice {
             fail: of_each("fail"),
             payload: of_each("payload"),
             uses: of_each("uses"),
+            retry: of_each("retry"),
             fault: (0..plan.timeline.len())
                 .map(|step| of_each(&format!("fault/{step}")))
                 .collect(),
@@ -222,6 +224,13 @@ impl Dice {
             per_mb_ms * 1e3 * bytes as f64 / MB
         });
         service_us + per_mb_us as i64
+    }
+
+    /// What decides how long a task waits after this attempt at it, 64 bits; `None` for a task that is not of the plan.
+    #[must_use]
+    pub fn retry_bits(&self, of: Execution) -> Option<u64> {
+        let dice = self.retry.get(of.workload)?;
+        Some(dice.throw(of.seq, of.attempt).bits())
     }
 
     /// How large the payload of arrival `seq` of a workload entry is, bytes; 0: as it comes.

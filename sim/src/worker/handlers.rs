@@ -11,7 +11,7 @@ use crate::worker::slot::Held;
 use crate::worker::{Ledger, Note, Report, Server, crash, report};
 use firedrill_asynq::actor::{Event, RunId};
 use firedrill_asynq::broker::redis::RedisBroker;
-use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::drive::{Outside, SlotCall};
 use firedrill_asynq::note::Intake;
 use firedrill_asynq::op::{Accepted, BrokerError, Reply};
@@ -26,6 +26,10 @@ use tokio::sync::mpsc::UnboundedSender;
 pub(crate) struct Job {
     pub(crate) run: RunId,
     pub(crate) behaviour: Behaviour,
+    /// When its slot was taken.
+    pub(crate) started: Time,
+    /// Whether that was the last one.
+    pub(crate) took_the_last: bool,
 }
 
 /// The process' handlers. One that is stuck stays for ever, like a stuck goroutine.
@@ -102,22 +106,38 @@ impl Handlers {
 
     /// A call during which a slot is held took so long.
     pub(crate) fn held(&self, by: SlotCall, real: Duration) {
-        let Shared {
-            clock, decisions, ..
-        } = &*self.shared;
+        let clock = &self.shared.clock;
         let virtual_us = (real.as_secs_f64() * clock.speed * 1e6) as i64;
-        let began_ms = clock.now().millis() - clock.virtual_start.millis() - virtual_us / 1_000;
-        let plan = &decisions.plan;
-        // What the plan makes of a round trip is no cost of the harness.
-        if let Some(planned_us) = plan.planned_round_trip_us(&self.shared.process, began_ms) {
+        let began = clock.now().plus_micros(-virtual_us);
+        if let Some(planned_us) = self.planned_round_trip_us(began) {
             self.shared.held.by(by, (virtual_us - planned_us).max(0));
         }
+    }
+
+    /// A slot was left at `since` while all others were taken, and was free for so long while a task waited.
+    pub(crate) fn turned(&self, since: Time, us: i64) {
+        // Its task was finished and the next one fetched.
+        if let Some(planned_us) = self.planned_round_trip_us(since) {
+            self.shared.held.by_turn((us - 2 * planned_us).max(0));
+        }
+    }
+
+    /// What the plan makes of a round trip is no cost of the harness.
+    fn planned_round_trip_us(&self, began: Time) -> Option<i64> {
+        let Shared {
+            clock,
+            decisions,
+            process,
+            ..
+        } = &*self.shared;
+        let began_ms = began.millis() - clock.virtual_start.millis();
+        decisions.plan.planned_round_trip_us(process, began_ms)
     }
 }
 
 impl Shared {
     async fn handle(&self, job: Job, number: u64) {
-        let started = self.clock.now();
+        let started = job.started;
         for step in &job.behaviour.touched_by {
             self.saw(*step);
         }
@@ -138,7 +158,9 @@ impl Shared {
             0 => started,
             _ => self.clock.now(),
         };
-        let taken_off_us = self.held.taken_off(job.behaviour.service_us);
+        let taken_off_us = self
+            .held
+            .taken_off(job.behaviour.service_us, job.took_the_last);
         let service_us = job.behaviour.service_us - taken_off_us;
         tokio::time::sleep(self.clock.until(works.plus_micros(service_us))).await;
         let overrun_us = (self.clock.now().0 - works.0) / 1_000 - service_us;

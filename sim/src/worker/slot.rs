@@ -2,7 +2,8 @@
 //!
 //! A slot is taken while its task is fetched, worked on, and put where it belongs; two round trips of a millisecond are
 //! nothing at speed 1, and at 60 a fifth of a handler of half a second. Handlers work that much less, so that a worker's
-//! capacity is the plan's. What is taken off stands in the ledger.
+//! capacity is the plan's. Where all slots are taken that is the whole turn from a return to the next start, which is longer than
+//! the two calls: tasks are fetched one at a time, and the process has to get to it. What is taken off stands in the ledger.
 
 use firedrill_asynq::drive::SlotCall;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -19,6 +20,8 @@ const SMALL_US: i64 = 20_000;
 pub(super) struct Held {
     fetch_us: AtomicI64,
     finish_us: AtomicI64,
+    /// From a return while all slots are taken to the next start.
+    turn_us: AtomicI64,
     /// By which a timer is late.
     timer_us: AtomicI64,
 }
@@ -35,16 +38,26 @@ impl Held {
         );
     }
 
+    /// A slot was free for so long while all others were taken and a task waited.
+    pub(super) fn by_turn(&self, us: i64) {
+        follow(&self.turn_us, us);
+    }
+
     /// A handler's timer was so late.
     pub(super) fn by_timer(&self, us: i64) {
         follow(&self.timer_us, us);
     }
 
-    /// How much is to be taken off the time of a handler that is to work for so long.
-    pub(super) fn taken_off(&self, service_us: i64) -> i64 {
-        let held = [&self.fetch_us, &self.finish_us, &self.timer_us];
-        let held_us: i64 = held.iter().map(|part| part.load(Ordering::Relaxed)).sum();
-        held_us.clamp(0, service_us.max(0))
+    /// How much is to be taken off the time of a handler that is to work for so long; `took_the_last`: of the slots.
+    pub(super) fn taken_off(&self, service_us: i64, took_the_last: bool) -> i64 {
+        let of = |part: &AtomicI64| part.load(Ordering::Relaxed);
+        let calls_us = of(&self.fetch_us) + of(&self.finish_us);
+        // No turn is shorter than its calls, so before the first one they are the best guess.
+        let between_us = match took_the_last {
+            true => of(&self.turn_us).max(calls_us),
+            false => calls_us,
+        };
+        (between_us + of(&self.timer_us)).clamp(0, service_us.max(0))
     }
 }
 
@@ -67,15 +80,22 @@ mod tests {
     #[test]
     fn what_slots_are_held_for_is_taken_off_as_far_as_it_reaches() {
         let held = Held::default();
-        assert_eq!(held.taken_off(500_000), 0);
+        assert_eq!(held.taken_off(500_000, false), 0);
         for _ in 0..200 {
             held.by(SlotCall::Fetch, 15_000);
             held.by(SlotCall::Finish, 12_000);
             held.by_timer(3_000);
         }
-        assert_eq!(held.taken_off(500_000), 30_000);
-        assert_eq!(held.taken_off(10_000), 10_000);
-        assert_eq!(held.taken_off(-5), 0);
+        assert_eq!(held.taken_off(500_000, false), 30_000);
+        assert_eq!(held.taken_off(10_000, false), 10_000);
+        assert_eq!(held.taken_off(-5, false), 0);
+        // Whoever takes the last slot holds it for a whole turn.
+        assert_eq!(held.taken_off(500_000, true), 30_000);
+        for _ in 0..200 {
+            held.by_turn(40_000);
+        }
+        assert!((42_900..=43_000).contains(&held.taken_off(500_000, true)));
+        assert_eq!(held.taken_off(500_000, false), 30_000);
     }
 
     #[test]
@@ -83,10 +103,10 @@ mod tests {
         let held = Held::default();
         held.by(SlotCall::Fetch, 15_000);
         held.by(SlotCall::Fetch, 30_000_000);
-        assert!(held.taken_off(i64::MAX) < 17_000);
+        assert!(held.taken_off(i64::MAX, false) < 17_000);
         for _ in 0..300 {
             held.by(SlotCall::Fetch, 60_000);
         }
-        assert!((55_000..=60_000).contains(&held.taken_off(i64::MAX)));
+        assert!((55_000..=60_000).contains(&held.taken_off(i64::MAX, false)));
     }
 }

@@ -3,9 +3,10 @@
 use crate::audit::{Absences, ProcessLedger, REDIS, quantiles, way_of};
 use crate::engine::live::watch::Gaps;
 use crate::plan::Plan;
+use crate::worker::turns::Turns;
 use firedrill_asynq::clock::Time;
 use firedrill_reports::record::{GapKind, Lag};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use firedrill_asynq::note::Intake;
 
@@ -70,9 +71,26 @@ pub(crate) fn lag(
         }
     }
     for entry in ledgers.iter().flat_map(|ledger| &ledger.entries) {
-        // What a handler has enqueued waits from when it is due.
-        if let Note::Sent { id, intended, .. } = entry {
-            sent_at.insert(id, *intended);
+        if let Note::Sent { id, at, .. } = entry {
+            sent_at.insert(id, *at);
+        }
+    }
+    // A task that is due later comes to its queue up to a forwarder's interval after that.
+    let of_all = ledgers.iter().flat_map(|ledger| &ledger.entries);
+    for entry in producer.iter().chain(of_all) {
+        if let Note::Sent {
+            at,
+            id,
+            workload,
+            intended,
+        } = entry
+            && (intended > at
+                || plan
+                    .workload
+                    .get(*workload as usize)
+                    .is_some_and(|w| w.delay_ms > 0))
+        {
+            sent_at.remove(id.as_str());
         }
     }
     let busy = busy((plan, absences), ledgers, &sent_at);
@@ -214,7 +232,7 @@ impl Mean {
 }
 
 /// A handler that returns while all slots are taken leaves the only free one, and the server fetches at once. If the task
-/// it gets was there by then, what passed until its start is the harness' alone.
+/// it gets was there by then, or the server has had no time to pause, what passed until its start is the harness' alone.
 fn busy<'l>(
     (plan, absences): (&Plan, &Absences),
     ledgers: &'l [ProcessLedger],
@@ -222,32 +240,36 @@ fn busy<'l>(
 ) -> Busy<'l> {
     let mut busy = Busy::default();
     for ledger in ledgers {
-        let Some(slots) = slots(plan, &ledger.process) else {
+        let mut processes = plan.processes().into_iter();
+        let Some((_, worker)) = processes.find(|(name, _)| *name == ledger.process) else {
             continue;
         };
         let was_away = |from, to| absences.was_away(&ledger.process, from, to);
-        let mut running = 0;
-        let mut free: VecDeque<Time> = VecDeque::new();
+        let mut turns = Turns::of(worker);
         for entry in &ledger.entries {
             match entry {
-                Note::Started { at, id, .. } => {
-                    running += 1;
-                    if let Some(since) = free.pop_front() {
-                        if was_away(since, *at) {
-                            // It was stopped by plan meanwhile.
-                        } else if sent_at.get(id.as_str()).is_some_and(|sent| *sent <= since) {
-                            let us = (at.0 - since.0) / 1_000;
-                            busy.turn_us.add(us);
-                            busy.turns.push(Turn {
-                                process: &ledger.process,
-                                from: since,
-                                us,
-                            });
-                        } else {
-                            // The queue had run empty, and the server paused.
-                            free.clear();
-                        }
+                Note::Started { at, id, retried } => {
+                    let Some(since) = turns.starts() else {
+                        continue;
+                    };
+                    if was_away(since, *at) {
+                        // It was stopped by plan meanwhile.
+                        continue;
                     }
+                    let us = (at.0 - since.0) / 1_000;
+                    // One that is tried again was put back at a time nobody has written down.
+                    let waited = *retried == 0
+                        && sent_at.get(id.as_str()).is_some_and(|sent| *sent <= since);
+                    if !waited && turns.may_have_paused(us) {
+                        turns.found_nothing();
+                        continue;
+                    }
+                    busy.turn_us.add(us);
+                    busy.turns.push(Turn {
+                        process: &ledger.process,
+                        from: since,
+                        us,
+                    });
                 }
                 Note::Finished {
                     at,
@@ -256,7 +278,7 @@ fn busy<'l>(
                     ..
                 } => {
                     let due = at.plus_micros(-overrun_us.max(&0));
-                    if running == slots && !was_away(due, *at) {
+                    if turns.returns(*at) && !was_away(due, *at) {
                         let us = overrun_us - taken_off_us;
                         busy.overrun_us.add(us);
                         busy.turns.push(Turn {
@@ -265,23 +287,12 @@ fn busy<'l>(
                             us,
                         });
                     }
-                    if running == slots || !free.is_empty() {
-                        free.push_back(*at);
-                    }
-                    running = running.saturating_sub(1);
                 }
                 Note::Sent { .. } | Note::Answered { .. } | Note::GivenUp { .. } => {}
             }
         }
     }
     busy
-}
-
-/// Worker slots of a process.
-fn slots(plan: &Plan, process: &str) -> Option<usize> {
-    let mut processes = plan.processes().into_iter();
-    let (_, worker) = processes.find(|(name, _)| name == process)?;
-    Some(worker.concurrency as usize)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::plan::{Ailment, Backoff, Child, Plan, RESTING_BYTES, Skew, WorkerPlan
 use firedrill_asynq::actor::server::{Served, Server, ServerConfig};
 use firedrill_asynq::actor::{Outcome, RunId};
 use firedrill_asynq::clock::Time;
+use firedrill_asynq::retry_delay::RetryDice;
 use std::collections::BTreeMap;
 
 /// A handler at work, or stuck.
@@ -84,7 +85,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn new(plan: &Plan, name: String, worker: &WorkerPlan) -> Self {
+    pub(crate) fn new(
+        plan: &Plan,
+        name: String,
+        worker: &WorkerPlan,
+        retry_dice: RetryDice<Token>,
+    ) -> Self {
         let served = |(queue, priority): &(String, u32)| Served {
             queue: queue_number(plan, queue),
             name: queue.clone(),
@@ -100,6 +106,7 @@ impl Process {
             shutdown_timeout_ms: worker.shutdown_timeout_ms,
             task_check_interval_ms: worker.task_check_interval_ms,
             retry_delay: worker.retry_delay,
+            retry_dice,
             // No task of a plan is in a group, and nobody listens to health checks.
             groups: None,
             health_check_interval_ms: None,

@@ -7,6 +7,7 @@ use firedrill_asynq::broker::memory::MemoryBroker;
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::op::{Answer, BrokerError, Deed, Op};
 use firedrill_asynq::settings::{REDIS_RETRIES, REDIS_RETRY_PAUSE_MAX_MS, REDIS_RETRY_PAUSE_MS};
+use firedrill_asynq::task::Task;
 use std::collections::BTreeMap;
 
 /// What an empty Redis uses, and each queued task on top: measured on Redis 7.0 with 100-byte payloads.
@@ -131,7 +132,8 @@ impl VirtualRedis {
         if denies {
             return Some("NOPERM this user has no permissions to run the command");
         }
-        let used = self.used_memory_bytes();
+        // What a client sends is in memory before it is looked at: a large task is refused where small commands still go through.
+        let used = self.used_memory_bytes() + argument_bytes(op);
         let is_over = self.limit.is_some_and(|(limit, _)| used > limit);
         if (self.full || is_over) && self.data.needs_memory(op) {
             if let Some((_, step)) = &mut self.limit {
@@ -295,6 +297,20 @@ impl VirtualRedis {
         let pauses =
             (0..REDIS_RETRIES).map(|n| (REDIS_RETRY_PAUSE_MS << n).min(REDIS_RETRY_PAUSE_MAX_MS));
         pauses.sum()
+    }
+}
+
+/// Bytes of a new task's message beyond those of a small one. What finishes a task has its message, too, and is never
+/// refused: its script deletes before it writes.
+fn argument_bytes(op: &Op<Token>) -> u64 {
+    match op {
+        Op::Enqueue { message, .. }
+        | Op::Schedule { message, .. }
+        | Op::EnqueueUnique { message, .. }
+        | Op::AddToGroup { message, .. }
+        | Op::AddToGroupUnique { message, .. } => message.payload_bytes(),
+        Op::ScheduleUnique(task) => task.message.payload_bytes(),
+        _ => 0,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::engine::virtual_time::pools::{Needs, OnResource, Pools};
 use crate::engine::virtual_time::process::{HandlerTable, Work};
 use crate::engine::virtual_time::redis::VirtualRedis;
 use crate::engine::virtual_time::token::{Number, Token};
-use crate::engine::virtual_time::{Counts, VirtualOptions};
+use crate::engine::virtual_time::{Counts, Harness, VirtualOptions};
 use crate::handler::Handlers;
 use crate::plan::Plan;
 use firedrill_asynq::actor::{Action, Out, RunId, Ticket, Timer};
@@ -17,6 +17,8 @@ use firedrill_asynq::drive::REFUSED_MS;
 use firedrill_asynq::note::Note;
 use firedrill_asynq::op::{Answer, BrokerError, Delayed, Op, Reply};
 use firedrill_reports::record::Mark;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use std::collections::VecDeque;
 
 /// See the module.
@@ -38,6 +40,8 @@ pub(crate) struct Stage<'p> {
     pub(crate) seen: Vec<bool>,
     pub(crate) marks: Vec<Mark>,
     pub(crate) counts: Counts,
+    /// Draws by how much handlers' times vary by the harness.
+    pub(crate) overruns: ChaCha8Rng,
     /// A queue whose leases go as soon as there are any, and the step that wants it so.
     pub(crate) loses_leases: Option<(u16, usize)>,
     /// Answers that came at once, and wait until the present step is over.
@@ -197,7 +201,7 @@ impl Stage<'_> {
         let Some(mut behaviour) = self.handlers.decide(at_ms, name, task.execution()) else {
             return;
         };
-        let service_us = behaviour.service_us + self.options.harness.overrun_us;
+        let service_us = behaviour.service_us + self.overrun_us();
         behaviour.service_us = service_us.max(0);
         for step in &behaviour.touched_by {
             self.saw(*step, name);
@@ -229,6 +233,19 @@ impl Stage<'_> {
             false => (ends, Happening::HandlerEnds(who, run)),
         };
         self.events.push(next.0, next.1);
+    }
+
+    /// How much longer a handler works than the plan wants.
+    fn overrun_us(&mut self) -> i64 {
+        let Harness {
+            overrun_us,
+            spread_us,
+            ..
+        } = self.options.harness;
+        match spread_us {
+            ..=0 => overrun_us,
+            _ => overrun_us + self.overruns.random_range(-spread_us..=spread_us),
+        }
     }
 
     /// A step of the timeline has had an effect in a process.

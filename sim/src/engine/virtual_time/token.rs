@@ -58,8 +58,10 @@ pub(crate) struct Token {
     deadline_s: u32,
     /// Number of its payload, if no other task may have the same meanwhile.
     unique: Option<u64>,
-    /// What Redis takes for its payload, bytes beyond those of a small one.
+    /// How large its payload is, bytes; 0: small.
     payload: u32,
+    /// The same of the error it failed with last.
+    error: u32,
     /// Number of its group in the plan.
     group: Option<u16>,
 }
@@ -73,11 +75,10 @@ const MESSAGE_BYTES: u64 = 120;
 const SMALL_BYTES: u64 = 224;
 
 /// What jemalloc takes for so many bytes, beyond what it takes for a small message: there are four classes to a doubling.
-fn allocated(payload_bytes: u64) -> u32 {
-    let bytes = (payload_bytes + MESSAGE_BYTES).max(SMALL_BYTES);
+fn allocated(bytes: u64) -> u64 {
+    let bytes = (bytes + MESSAGE_BYTES).max(SMALL_BYTES);
     let spacing = (bytes.next_power_of_two() / 8).max(1);
-    let class = bytes.next_multiple_of(spacing);
-    u32::try_from(class - SMALL_BYTES).unwrap_or(u32::MAX)
+    bytes.next_multiple_of(spacing) - SMALL_BYTES
 }
 
 impl Token {
@@ -151,10 +152,14 @@ impl Task for Token {
     }
 
     fn payload_bytes(&self) -> u64 {
-        u64::from(self.payload)
+        match (self.payload, self.error) {
+            (0, 0) => 0,
+            (payload, error) => allocated(u64::from(payload) + u64::from(error)),
+        }
     }
 
-    fn failed(&mut self, _: &str, _: i64, retries: bool) {
+    fn failed(&mut self, error: &str, _: i64, retries: bool) {
+        self.error = u32::try_from(error.len()).unwrap_or(u32::MAX);
         self.retried += i32::from(retries);
     }
 
@@ -210,6 +215,7 @@ impl Tokens {
             deadline_s: 0,
             unique: None,
             payload: 0,
+            error: 0,
             group: task.group.as_ref().map(|group| {
                 let groups = plan.workload.iter().filter_map(|task| task.group.as_ref());
                 small(
@@ -272,6 +278,7 @@ impl Tokens {
             queue: to,
             kind: there.next().map_or(token.kind, |known| known.kind),
             retried: 0,
+            error: 0,
             ..token
         };
         let at = at_s.map(|at_s| Time::from_millis(at_s * 1_000));
@@ -333,7 +340,8 @@ impl Mint<Token> for Tokens {
         }
         if let Some(task) = &pattern.task {
             message.unique = task.unique.map(|_| task.payload_number(seq));
-            message.payload = allocated(self.dice.payload_bytes(task, workload, seq));
+            let bytes = self.dice.payload_bytes(task, workload, seq);
+            message.payload = u32::try_from(bytes).unwrap_or(u32::MAX);
         }
         Submission {
             process_at: (pattern.delay_ms > 0).then(|| now.plus_millis(pattern.delay_ms)),

@@ -22,6 +22,7 @@ use crate::producer::Producer;
 use firedrill_asynq::actor::{Actor, Event, RunId, Ticket, Timer};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::op::{Accepted, Answer, Op, Reply};
+use firedrill_asynq::rng;
 use firedrill_reports::record::Lag;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -78,6 +79,7 @@ impl<'p> World<'p> {
         let tokens = Tokens::new(plan, start);
         let processes = plan.processes();
         let handlers = Handlers::new(Arc::new(plan.clone()));
+        let retry_dice = handlers.retry_dice(|_, task: &Token| Some(task.execution()));
         let (felt_tx, felt) = mpsc::channel();
         Self {
             scrapes: Scrapes::new(plan, tokens.kinds()),
@@ -97,7 +99,7 @@ impl<'p> World<'p> {
             }),
             processes: processes
                 .into_iter()
-                .map(|(name, worker)| Process::new(plan, name, worker))
+                .map(|(name, worker)| Process::new(plan, name, worker, retry_dice.clone()))
                 .collect(),
             agenda: Agenda::new(plan),
             restarts: Vec::new(),
@@ -127,6 +129,7 @@ impl<'p> World<'p> {
                 seen: vec![false; plan.timeline.len()],
                 marks: Vec::new(),
                 counts: Counts::default(),
+                overruns: rng::stream(plan.seed, &format!("harness/{}", options.harness.dice)),
                 loses_leases: None,
                 answers: VecDeque::new(),
             },

@@ -379,8 +379,13 @@ impl Stage<'_> {
                         PointVerdict::Repeat => drop(again.map(|op| self.apply(op))),
                     }
                 }
+                let round_trip_us = match &answer {
+                    Ok(_) => self.options.harness.round_trip_us,
+                    Err(_) => 0,
+                };
                 let Some(wire) = &mut self.wire else { return };
-                let at = wire.arrival(flight.client, ANSWERING, now.plus_millis(wait_ms));
+                let sent = now.plus_millis(wait_ms).plus_micros(round_trip_us);
+                let at = wire.arrival(flight.client, ANSWERING, sent);
                 let back = Flight {
                     what: Freight::Answered(answer),
                     ..flight
