@@ -4,7 +4,7 @@ use super::read;
 use crate::args;
 use crate::failure::Failure;
 use firedrill_detector::RuleSet;
-use firedrill_detector::anatomy::{PartKind, SeriesSelector};
+use firedrill_detector::anatomy::{Anatomy, PartKind, SeriesSelector};
 use firedrill_detector::lint::{Metric, MetricType, Surroundings};
 use firedrill_detector::yaml::closest;
 use firedrill_reports::check::{Finding, Kind};
@@ -49,12 +49,7 @@ pub(crate) fn missing(rules: &RuleSet, world: &World) -> Vec<Finding> {
     known.extend(["ALERTS", "ALERTS_FOR_STATE"].map(str::to_owned));
     let mut missing = Vec::new();
     for rule in &anatomies {
-        let selectors = rule.parts.iter().flat_map(|part| match &part.kind {
-            PartKind::Selector(selector) => std::slice::from_ref(selector),
-            PartKind::Absent { of, .. } => of.as_slice(),
-            PartKind::Operation { .. } => &[],
-        });
-        let asked: BTreeSet<&str> = selectors.filter_map(SeriesSelector::name).collect();
+        let asked: BTreeSet<&str> = selectors(rule).filter_map(SeriesSelector::name).collect();
         for name in asked.into_iter().filter(|name| !known.contains(*name)) {
             let close = closest(name, known.iter().map(String::as_str));
             let close = close.map_or_else(String::new, |close| format!("; did you mean {close}?"));
@@ -71,6 +66,15 @@ pub(crate) fn missing(rules: &RuleSet, world: &World) -> Vec<Finding> {
         }
     }
     missing
+}
+
+/// What a rule asks for.
+pub(super) fn selectors(rule: &Anatomy) -> impl Iterator<Item = &SeriesSelector> {
+    rule.parts.iter().flat_map(|part| match &part.kind {
+        PartKind::Selector(selector) => std::slice::from_ref(selector),
+        PartKind::Absent { of, .. } => of.as_slice(),
+        PartKind::Operation { .. } => &[],
+    })
 }
 
 /// A name goes before a file of that name, as everywhere.

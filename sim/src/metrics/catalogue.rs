@@ -245,6 +245,15 @@ impl Row {
         }
     }
 
+    /// The `job` of the targets that expose it.
+    #[must_use]
+    pub fn jobs_in(&self, world: &World) -> Vec<String> {
+        let kinds = kinds(world).into_iter();
+        let own = kinds.filter(|(kind, ..)| self.target == "all" || self.target == *kind);
+        own.map(|(_, job, _, form)| form.job.as_deref().unwrap_or(job).to_owned())
+            .collect()
+    }
+
     /// Whether replicas of the target, if there are any, say the same: asynq's collector reads it from the Redis all of them share.
     #[must_use]
     pub fn is_shared(&self) -> bool {
@@ -376,17 +385,21 @@ pub fn sample_names(world: &World) -> Vec<String> {
     rows.flat_map(|row| row.sample_names()).collect()
 }
 
-/// The labels of a world's targets, a line for each kind.
-#[must_use]
-pub fn targets(world: &World) -> Vec<String> {
+/// What targets a world has, and their `job` and `instance` where it does not say.
+fn kinds(world: &World) -> [(&'static str, &'static str, &'static str, &TargetForm); 4] {
     let of = &world.targets;
-    let kinds = [
+    [
         (WORKER, "worker", "{name}", &of.worker),
         (ASYNQ, "asynq-exporter", "exporter", &of.asynq),
         (REDIS, "redis", "redis", &of.redis),
         (PRODUCER, PRODUCER, PRODUCER, &of.producer),
-    ];
-    let line = |(kind, job, instance, form): &(&str, &str, &str, &crate::world::TargetForm)| {
+    ]
+}
+
+/// The labels of a world's targets, a line for each kind.
+#[must_use]
+pub fn targets(world: &World) -> Vec<String> {
+    let line = |(kind, job, instance, form): &(&str, &str, &str, &TargetForm)| {
         let job = form.job.as_deref().unwrap_or(job);
         let instance = form.instance.as_deref().unwrap_or(instance);
         let mut text = format!("{kind}: {{job=\"{job}\", instance=\"{instance}\"");
@@ -398,7 +411,7 @@ pub fn targets(world: &World) -> Vec<String> {
         text.push('}');
         text
     };
-    kinds.iter().map(line).collect()
+    kinds(world).iter().map(line).collect()
 }
 
 /// The metrics of a world as a Markdown table.
