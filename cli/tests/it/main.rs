@@ -43,6 +43,7 @@ mod suggest;
 mod support;
 mod test_rules;
 mod tidy;
+mod tune;
 mod verdicts;
 mod virtual_seconds;
 #[path = "../../../asynq/tests/it/wait.rs"]
