@@ -128,7 +128,8 @@ impl Judge {
             name: name.clone(),
             text: text.clone(),
         };
-        let rules = RuleSet::load(&[file], Compat::default()).map_err(|found| format!("{found:#?}"))?;
+        let rules =
+            RuleSet::load(&[file], Compat::default()).map_err(|found| format!("{found:#?}"))?;
         let text = RuleText { name, text };
         let alerts: Vec<String> = rules.alerts().map(|alert| alert.name.to_owned()).collect();
         let pack = RulePack::parse(&[text], &alerts).map_err(|found| format!("{found:#?}"))?;

@@ -85,7 +85,9 @@ pub fn scenarios() -> Vec<Builtin> {
 /// All rule packs, by name.
 #[must_use]
 pub fn rule_packs() -> Vec<Builtin> {
-    all().filter(|file| file.folder == RULES).collect()
+    let mut packs: Vec<Builtin> = all().filter(|file| file.folder == RULES).collect();
+    packs.sort_by_key(|pack| pack.name);
+    packs
 }
 
 /// The scenario of this name.

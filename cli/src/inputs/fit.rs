@@ -110,7 +110,7 @@ fn lacks(pack: &Builtin, world: &World) -> BTreeSet<String> {
         })
     };
     let anatomies = rules.anatomies();
-    let asked = anatomies.iter().flat_map(|rule| selectors(rule));
+    let asked = anatomies.iter().flat_map(selectors);
     asked
         .filter(|selector| !is_there(selector))
         .map(|selector| selector.text().to_owned())

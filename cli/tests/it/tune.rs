@@ -96,7 +96,7 @@ fn settings_of_a_pack_are_tried_in_a_world() {
         "--trials",
         "3",
         "--vary",
-        "AsynqRedisDown.for=15s,45s",
+        "AsynqQueueNotProcessing.for=15s,45s",
         "--rules",
         "firedrill",
         "--world",

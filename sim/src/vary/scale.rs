@@ -63,7 +63,6 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::scenario::tests::{plan_of, plan_with_arrivals, shipped};
 
     #[test]
