@@ -1,7 +1,8 @@
 # The menu. Anything cleverer lives in firedrill itself or in .ci/.
-.PHONY: help drill catalogue soak test lint bench peers fidelity build dist clean
+.PHONY: help drill catalogue packs soak test lint bench peers fidelity build dist clean
 
 SPEED ?= auto
+SEEDS ?= 12
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -15,6 +16,9 @@ catalogue: build ## replay every scenario live, and on the virtual engine under 
 	@.ci/install redis-server
 	@"$${CARGO_TARGET_DIR:-target}/release/firedrill" run --no-gate --speed $(SPEED) @all || [ $$? -le 3 ] # the scorecard says it all
 	@"$${CARGO_TARGET_DIR:-target}/release/firedrill" run --no-gate --engine virtual --trials 100 @all
+
+packs: ## the rule packs under SEEDS seeds, at half and twice the traffic and in every world; half of it held out
+	cargo run --release --locked -p firedrill-benches --bin packs -- $(SEEDS)
 
 fidelity: build ## both engines on every scenario, and the differences
 	.ci/fidelity runs @all

@@ -1,5 +1,6 @@
 //! Reads what people wrote: scenarios, rule files, records. All problems of all files at once.
 
+pub(crate) mod fit;
 mod found;
 mod kind;
 mod named;
@@ -31,6 +32,7 @@ use firedrill_sim::http::config::ConfigError;
 use firedrill_sim::http::get::Client;
 use firedrill_sim::plan::Plan;
 use firedrill_sim::scenario::{PlanOptions, Scenario};
+use fit::Worlds;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -159,7 +161,7 @@ pub(crate) fn for_drills(words: &[PathBuf], rules: &args::Rules) -> Named {
 
 /// The rules of the command line beside another input, or all that is wrong with either, and with what was named. Says
 /// which rules they are where that is not what was typed.
-pub(crate) fn rules_and<T>(
+pub(crate) fn rules_and<T: Worlds>(
     named: &Named,
     rules: &args::Rules,
     reading: RuleReading,
@@ -199,7 +201,7 @@ pub(crate) fn rules_and<T>(
             load(vec![text])
         }
         (true, Err(_)) => Ok(None),
-        (false, _) => load(texts(&named.rules)),
+        (false, _) => load(texts(&named.rules_for(other.as_ref().ok(), terminal))),
     };
     let given = both(understood, config);
     let (((), config), (loaded, other)) = both(given, both(loaded, other))?;

@@ -10,7 +10,7 @@ mod diff;
 pub use candidate::{Candidate, Host, candidates};
 pub use diff::appended;
 
-use crate::record::AlertState;
+use crate::record::{AlertState, Wanted};
 use crate::score::judge::Outcome;
 use crate::{DrillScore, Record, Replay, ScoreParams, Scorecard, pack::RulePack, score_drill};
 use std::collections::BTreeSet;
@@ -44,13 +44,42 @@ pub struct Tally {
     pub false_pages: u64,
 }
 
+/// An incident, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incident {
+    /// The scenario of its drill.
+    pub scenario: String,
+    /// What is wrong.
+    pub cause: String,
+    /// What it deserves.
+    pub wanted: Wanted,
+}
+
 /// A rule that is proposed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
     /// Its place among the candidates.
     pub candidate: usize,
-    /// Scenario and cause of each incident that it catches in time and that the pack and the rules chosen before do not.
-    pub catches: Vec<(String, String)>,
+    /// Each incident that it catches in time and that the pack and the rules chosen before do not.
+    pub catches: Vec<Incident>,
+}
+
+/// An incident that nothing that is proposed catches in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Left {
+    /// Which one.
+    pub incident: Incident,
+    /// The candidate that would catch it, and for which reason it is not proposed; `None`: there is none.
+    pub would: Option<(usize, Harms)>,
+}
+
+/// What speaks against a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Harms {
+    /// So many more pages and tickets about nothing.
+    False(u64),
+    /// Other incidents are no longer caught in time: so many.
+    Loses(usize),
 }
 
 /// What is proposed.
@@ -62,8 +91,8 @@ pub struct Suggestion {
     pub before: Tally,
     /// With those rules.
     pub after: Tally,
-    /// Scenario and cause of each incident that is not caught in time even so.
-    pub left: Vec<(String, String)>,
+    /// Each incident that is not caught in time even so.
+    pub left: Vec<Left>,
 }
 
 /// Scores of all drills under some of the candidates.
@@ -111,12 +140,28 @@ impl Scored {
         lacking.map(|(drill, _)| drill).collect()
     }
 
-    fn named(&self, (drill, place): Place) -> (String, String) {
+    fn named(&self, (drill, place): Place) -> Incident {
         let score = &self.drills[drill];
-        (
-            score.scenario.clone(),
-            score.incidents[place].truth.cause.clone(),
-        )
+        let truth = &score.incidents[place].truth;
+        Incident {
+            scenario: score.scenario.clone(),
+            cause: truth.cause.clone(),
+            wanted: truth.wanted,
+        }
+    }
+
+    /// What speaks against having this instead of `before`, if anything does.
+    fn harms(&self, before: &Self) -> Option<Harms> {
+        let more = self
+            .tally
+            .false_pages
+            .saturating_sub(before.tally.false_pages);
+        let lost = before.in_time.difference(&self.in_time).count();
+        match (more, lost) {
+            (0, 0) => None,
+            (0, lost) => Some(Harms::Loses(lost)),
+            (more, _) => Some(Harms::False(more)),
+        }
     }
 }
 
@@ -160,9 +205,7 @@ pub fn suggest<E>(
             some.insert(place);
             let tried = score(&some)?;
             some.remove(&place);
-            let harms = tried.tally.false_pages > now.tally.false_pages
-                || !now.in_time.is_subset(&tried.in_time);
-            if harms || tried.in_time.len() == now.in_time.len() {
+            if tried.harms(&now).is_some() || tried.in_time.len() == now.in_time.len() {
                 continue;
             }
             let rank = |scored: &Scored, place: usize| {
@@ -191,8 +234,7 @@ pub fn suggest<E>(
     for place in some.clone() {
         some.remove(&place);
         let without = score(&some)?;
-        let is_needless = now.in_time.is_subset(&without.in_time)
-            && without.tally.false_pages <= now.tally.false_pages;
+        let is_needless = without.harms(&now).is_none();
         if is_needless {
             chosen.retain(|one| one.candidate != place);
             now = without;
@@ -200,15 +242,39 @@ pub fn suggest<E>(
             some.insert(place);
         }
     }
-    let judged = |place: &Place| {
+    let is_left = |place: &Place| {
         let incident = &now.drills[place.0].incidents[place.1];
         incident.outcome != Outcome::Censored && !now.in_time.contains(place)
     };
     let all = now.drills.iter().enumerate();
     let all =
         all.flat_map(|(drill, score)| (0..score.incidents.len()).map(move |place| (drill, place)));
+    let places: Vec<Place> = all.filter(is_left).collect();
+    // What was refused one by one, each with what it would catch of that.
+    let mut refused: Vec<(usize, Harms, Scored)> = Vec::new();
+    for candidate in (0..candidates.len()).filter(|candidate| !some.contains(candidate)) {
+        let alert = &candidates[candidate].alert;
+        if places.iter().any(|place| fires(&drills[place.0], alert)) {
+            let mut with = some.clone();
+            with.insert(candidate);
+            let tried = score(&with)?;
+            if let Some(harms) = tried.harms(&now) {
+                refused.push((candidate, harms, tried));
+            }
+        }
+    }
+    let left = places.into_iter().map(|place| {
+        let would = refused
+            .iter()
+            .filter(|(.., tried)| tried.in_time.contains(&place));
+        let least = would.min_by_key(|(candidate, harms, _)| (*harms, candidates[*candidate].size));
+        Left {
+            incident: now.named(place),
+            would: least.map(|(candidate, harms, _)| (*candidate, *harms)),
+        }
+    });
     Ok(Suggestion {
-        left: all.filter(judged).map(|place| now.named(place)).collect(),
+        left: left.collect(),
         before: before.tally,
         after: now.tally,
         chosen,

@@ -1,6 +1,7 @@
 //! The scenarios and rule packs inside the binary: all of `scenarios/`, so that firedrill works in any folder.
 
 use crate::scenario::Scenario;
+use crate::world::{self, PRESETS};
 
 /// Every embedded file: its path below `scenarios/`, and its text.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scenarios.rs"));
@@ -84,7 +85,9 @@ pub fn scenarios() -> Vec<Builtin> {
 /// All rule packs, by name.
 #[must_use]
 pub fn rule_packs() -> Vec<Builtin> {
-    all().filter(|file| file.folder == RULES).collect()
+    let mut packs: Vec<Builtin> = all().filter(|file| file.folder == RULES).collect();
+    packs.sort_by_key(|pack| pack.name);
+    packs
 }
 
 /// The scenario of this name.
@@ -97,6 +100,29 @@ pub fn scenario(name: &str) -> Option<Builtin> {
 #[must_use]
 pub fn rules(name: &str) -> Option<Builtin> {
     rule_packs().into_iter().find(|file| file.name == name)
+}
+
+/// What the variant of a rule pack for a world inside the binary is called: as the pack in the default one, else with the world's name.
+#[must_use]
+pub fn variant(pack: &str, world: &str) -> String {
+    match world {
+        world::DEFAULT => pack.to_owned(),
+        _ => format!("{pack}-{world}"),
+    }
+}
+
+/// The variants of a rule pack in the order of [`PRESETS`], those that ask for more before those that ask for less; none: it has only
+/// itself.
+#[must_use]
+pub fn variants(pack: &str) -> Vec<Builtin> {
+    let all = PRESETS.iter();
+    let all: Vec<Builtin> = all
+        .filter_map(|preset| rules(&variant(pack, preset.name)))
+        .collect();
+    match all.len() {
+        0 | 1 => Vec::new(),
+        _ => all,
+    }
 }
 
 /// The scenarios that `@tag` means, in the order of [`scenarios`]; none: there is no such tag.

@@ -149,10 +149,23 @@ pub fn run_virtual(
 /// Without them it can be scored, but not judged by other rules.
 #[must_use]
 pub fn simulate(plan: &Plan, rules: &Rules, options: VirtualOptions<'_>, samples: bool) -> Record {
+    simulate_watched(plan, rules, options, samples, &mut |_| {})
+}
+
+/// The same, with somebody who looks at what is observed as well.
+#[must_use]
+pub fn simulate_watched(
+    plan: &Plan,
+    rules: &Rules,
+    options: VirtualOptions<'_>,
+    samples: bool,
+    watch: &mut dyn FnMut(&Observation),
+) -> Record {
     let header = header(plan, Some(rules), &EngineFacts::virtual_time(plan));
     let mut watcher = Watcher::new(rules.set.clone(), &header);
     let mut lines = Vec::new();
     let ended = virtual_time::run(plan, options, &mut |observation| {
+        watch(&observation);
         match observation {
             Observation::Series { id, labels } => {
                 if samples {

@@ -1,5 +1,7 @@
 //! Values of a plan that can be varied: how many workers, how many slots, how much arrives, how long it takes.
 
+mod scale;
+
 use crate::plan::{Arrivals, Plan, Service};
 use crate::units;
 

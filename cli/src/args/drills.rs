@@ -114,6 +114,9 @@ pub struct Tune {
     /// Routing.
     #[command(flatten)]
     pub routing: Routing,
+    /// World.
+    #[command(flatten)]
+    pub world: World,
     /// What to vary: `ALERT.threshold=0.5..0.99`, `ALERT.for=1m..15m`, `ALERT.keep_firing_for=...`, with `/STEP` or as a
     /// list; or a value of the plan: `workers.NAME.processes=1..8`, `workers.NAME.concurrency=...`,
     /// `workload.TASK.rate=5/s..20/s`, `workload.TASK.service=250ms..2s`

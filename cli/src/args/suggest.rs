@@ -2,7 +2,7 @@
 
 use super::common::seed;
 use super::pace::jobs;
-use super::{Delivery, Jobs, Memory, Rules, World};
+use super::{Delivery, Jobs, Memory, Routing, Rules, World};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -18,6 +18,9 @@ pub struct Suggest {
     /// Delivery.
     #[command(flatten)]
     pub delivery: Delivery,
+    /// Routing.
+    #[command(flatten)]
+    pub routing: Routing,
     /// World.
     #[command(flatten)]
     pub world: World,

@@ -161,7 +161,8 @@ pub(crate) fn replayed(
     let other: Option<Vec<RuleText>> = if named.rules.is_empty() {
         None
     } else {
-        Some(inputs::rule_texts(inputs::texts(&named.rules), reading)?)
+        let rules = named.rules_for(Some(opened), terminal);
+        Some(inputs::rule_texts(inputs::texts(&rules), reading)?)
     };
     records?
         .into_iter()

@@ -1,10 +1,11 @@
 //! `firedrill suggest`: the fewest rules of firedrill's own that catch what a pack misses, as a diff of its last file.
 
-use crate::args::{Routing, Suggest};
+use crate::args::Suggest;
 use crate::drills::given::{Given, Typed};
 use crate::drills::simulate::{Lines, on_all_cores};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::inputs::fit::{self, Worlds};
 use crate::inputs::{self, Paging};
 use crate::signals::Signals;
 use crate::terminal::Terminal;
@@ -15,8 +16,7 @@ use firedrill_reports::suggest::{Candidate, Drill, Host, appended, candidates, s
 use firedrill_reports::{Record, render, replay};
 use firedrill_sim::drill::{self, Rules};
 use firedrill_sim::engine::virtual_time::VirtualOptions;
-use firedrill_sim::files::shown;
-use firedrill_sim::{builtin, files};
+use firedrill_sim::files::{self, shown};
 
 /// The pack that rules are taken from, and its severity of pages.
 const SOURCE: (&str, &str) = ("firedrill", "critical");
@@ -30,7 +30,7 @@ pub fn run(args: &Suggest, terminal: &Terminal) -> Result<Exit, Failure> {
         inputs: &args.inputs,
         rules: &args.rules,
         delivery: args.delivery,
-        routing: &Routing::default(),
+        routing: &args.routing,
         world: &args.world,
         seed: args.seed,
         trials: 1,
@@ -45,9 +45,11 @@ pub fn run(args: &Suggest, terminal: &Terminal) -> Result<Exit, Failure> {
         reading,
         threads,
     } = Given::new(&typed, terminal)?;
-    let source = builtin::rules(SOURCE.0).ok_or_else(|| Failure::internal("no built-in rules"))?;
+    let worlds = [plans.worlds(), records.worlds()].concat();
+    let source = fit::variant(SOURCE.0, &worlds)?;
     let candidates = candidates(source.text, SOURCE.1);
-    let adding = Adding::new(&rules, &pack, (reading, &args.rules.pages), &candidates)?;
+    let paging = Paging::new(&args.rules.pages, inputs::alertmanager(&args.routing)?);
+    let adding = Adding::new(&rules, &pack, (reading, paging), &candidates)?;
     let all: Vec<usize> = (0..candidates.len()).collect();
     let with_all = adding.loaded(&all)?.0;
 
@@ -109,6 +111,30 @@ pub fn run(args: &Suggest, terminal: &Terminal) -> Result<Exit, Failure> {
     })
 }
 
+/// The labels of a page and of a ticket in a pack. Where an Alertmanager says who is sent what, routes may ask for more than a severity, so they
+/// are those that the pack's own pages and tickets have in common.
+fn labels(rules: &Rules, pack: &RulePack) -> [Vec<(String, String)>; 2] {
+    let severity = |name: &str| vec![("severity".to_owned(), name.to_owned())];
+    if pack.alertmanager().is_some() {
+        let ticket = pack.labels_of(&rules.set, false);
+        let ticket = match ticket.is_empty() {
+            true => severity("warning"),
+            false => ticket,
+        };
+        return [pack.labels_of(&rules.set, true), ticket];
+    }
+    let severities = pack.page_severities();
+    let first = severities.iter().next().map_or(SOURCE.1, String::as_str);
+    let page = match severities.contains(SOURCE.1) {
+        true => SOURCE.1,
+        false => first,
+    };
+    let mut ticket = ["warning", "ticket", "info"]
+        .into_iter()
+        .filter(|name| !severities.contains(*name));
+    [severity(page), severity(ticket.next().unwrap_or("none"))]
+}
+
 /// A pack to whose last file rules are added.
 struct Adding<'a> {
     before: &'a [RuleText],
@@ -123,7 +149,7 @@ impl<'a> Adding<'a> {
     fn new(
         rules: &'a Rules,
         pack: &RulePack,
-        (reading, pages): (RuleReading, &[String]),
+        (reading, paging): (RuleReading, Paging),
         candidates: &'a [Candidate],
     ) -> Result<Self, Failure> {
         let (last, before) = rules
@@ -138,16 +164,6 @@ impl<'a> Adding<'a> {
                 alert.file, alert.line, alert.name
             )));
         }
-        let severities = pack.page_severities();
-        let first = severities.iter().next().map_or(SOURCE.1, String::as_str);
-        let page = match severities.contains(SOURCE.1) {
-            true => SOURCE.1,
-            false => first,
-        };
-        let ticket = ["warning", "ticket", "info"];
-        let mut ticket = ticket
-            .into_iter()
-            .filter(|name| !severities.contains(*name));
         let group = last
             .text
             .lines()
@@ -156,14 +172,14 @@ impl<'a> Adding<'a> {
         let indent = group.map_or("", |(before, _)| before);
         Ok(Self {
             host: Host {
-                severities: [page.to_owned(), ticket.next().unwrap_or("none").to_owned()],
+                labels: labels(rules, pack),
                 has_ties: rules
                     .texts
                     .iter()
                     .any(|text| text.text.contains("firedrill: cause ")),
                 indent: indent.to_owned(),
             },
-            paging: Paging::new(pages, None),
+            paging,
             reading,
             before,
             last,

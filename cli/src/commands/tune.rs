@@ -1,8 +1,9 @@
 //! `firedrill tune`: settings of alerts, or of the plan, tried out on many virtual drills.
 
 mod plan;
+mod told;
 
-use crate::args::{Tune, World};
+use crate::args::Tune;
 use crate::commands::run;
 use crate::drills::given::{Given, Typed};
 use crate::drills::live;
@@ -59,7 +60,7 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         rules: &args.rules,
         delivery: args.delivery,
         routing: &args.routing,
-        world: &World::default(),
+        world: &args.world,
         seed: args.seed,
         trials: args.trials,
         jobs: args.jobs,

@@ -4,7 +4,7 @@ use super::read;
 use crate::args;
 use crate::failure::Failure;
 use firedrill_detector::RuleSet;
-use firedrill_detector::anatomy::PartKind;
+use firedrill_detector::anatomy::{Anatomy, Part, PartKind, SeriesSelector};
 use firedrill_detector::lint::{Metric, MetricType, Surroundings};
 use firedrill_detector::promql::Span;
 use firedrill_detector::yaml::closest;
@@ -52,9 +52,7 @@ pub(crate) fn missing(rules: &RuleSet, world: &World) -> Vec<Finding> {
     for rule in &anatomies {
         let mut asked: BTreeMap<&str, Span> = BTreeMap::new();
         for part in &rule.parts {
-            if let PartKind::Selector(selector) = &part.kind
-                && let Some(name) = selector.name()
-            {
+            for name in selectors_of(part).iter().filter_map(SeriesSelector::name) {
                 asked.entry(name).or_insert(part.span);
             }
         }
@@ -81,6 +79,20 @@ pub(crate) fn missing(rules: &RuleSet, world: &World) -> Vec<Finding> {
         }
     }
     missing
+}
+
+/// What a rule asks for.
+pub(super) fn selectors(rule: &Anatomy) -> impl Iterator<Item = &SeriesSelector> {
+    rule.parts.iter().flat_map(selectors_of)
+}
+
+/// What a part of a rule asks for.
+fn selectors_of(part: &Part) -> &[SeriesSelector] {
+    match &part.kind {
+        PartKind::Selector(selector) => std::slice::from_ref(selector),
+        PartKind::Absent { of, .. } => of,
+        PartKind::Operation { .. } => &[],
+    }
 }
 
 /// A name goes before a file of that name, as everywhere.

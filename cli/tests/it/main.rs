@@ -48,6 +48,7 @@ mod suggest;
 mod support;
 mod test_rules;
 mod tidy;
+mod tune;
 mod verdicts;
 mod virtual_seconds;
 #[path = "../../../asynq/tests/it/wait.rs"]

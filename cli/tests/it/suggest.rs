@@ -85,3 +85,82 @@ fn nothing_is_proposed_for_what_is_caught() {
         "{told}"
     );
 }
+
+/// Sends pages about jobs to a person, and all else to a desk.
+const ROUTES: &str = "\
+# firedrill: pages = phone
+receivers: [{ name: desk, webhook_configs: [{ url: 'http://127.0.0.1/' }] }, { name: phone, pagerduty_configs: [{ routing_key: k }] }]
+route:
+  receiver: desk
+  group_by: [alertname]
+  routes:
+    - { receiver: phone, matchers: ['severity = \"page\"', 'team = \"jobs\"'] }
+";
+
+#[test]
+fn what_is_proposed_is_routed_as_the_packs_own_pages_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = "\
+groups:
+- name: jobs
+  rules:
+  - alert: RedisDown
+    expr: redis_up == 0
+    labels: { severity: page, team: jobs, tier: \"1\" }
+  - alert: ManyFail
+    expr: sum(rate(asynq_tasks_failed_total[5m])) > 100
+    labels: { severity: note, team: jobs }
+";
+    fs::write(dir.path().join("mine.yml"), own).unwrap();
+    fs::write(dir.path().join("am.yml"), ROUTES).unwrap();
+    let drills = ["worker-crash-all", "paused-queue-forgotten", "healthy"];
+    let words = [
+        "suggest",
+        "--rules",
+        "mine.yml",
+        "--alertmanager",
+        "am.yml",
+        "--out",
+        "new.yml",
+        "--json",
+    ];
+    let (code, out, told) = said(dir.path(), &[&words[..], &drills].concat());
+    assert_eq!(code, Some(0), "{told}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    let new = fs::read_to_string(dir.path().join("new.yml")).unwrap();
+    assert!(
+        new.contains("labels: {severity: page, team: jobs, tier: \"1\"}"),
+        "{new}"
+    );
+    assert!(
+        new.contains("labels: {severity: note, team: jobs}"),
+        "{new}"
+    );
+    // Both pages are sent by these routes.
+    let run = [
+        "run",
+        "--engine",
+        "virtual",
+        "--no-gate",
+        "--json",
+        "--rules",
+        "new.yml",
+        "--alertmanager",
+        "am.yml",
+    ];
+    let (code, card, told) = said(dir.path(), &[&run[..], &drills].concat());
+    assert_eq!(code, Some(0), "{told}");
+    let card: Value = serde_json::from_str(&card).unwrap();
+    let in_time = &card["summary"]["recall_at_deadline"];
+    assert_eq!(
+        (&in_time["k"], &in_time["n"]),
+        (&2.into(), &2.into()),
+        "{found:#}"
+    );
+    let (code, _, told) = said(
+        dir.path(),
+        &["suggest", "--alertmanager", "none.yml", "healthy"],
+    );
+    assert_eq!(code, Some(2));
+    assert!(told.contains("none.yml"), "{told}");
+}

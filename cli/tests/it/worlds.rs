@@ -348,3 +348,61 @@ fn pods_are_told_alike_on_both_engines() {
         }
     }
 }
+
+#[test]
+fn a_pack_with_variants_is_judged_by_the_one_for_the_world() {
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path());
+    let run = |more: &[&str]| {
+        let words = [
+            "run",
+            "--engine",
+            "virtual",
+            "--no-gate",
+            "--rules",
+            "firedrill",
+            "s.yaml",
+        ];
+        let (code, _, told) = said(dir.path(), &[&words[..], more].concat());
+        assert_eq!(code, Some(0), "{told}");
+        told
+    };
+    assert!(!run(&[]).contains("rules:"), "{}", run(&[]));
+    let told = run(&["--world", "x-metrics-kubernetes"]);
+    let said_which = "rules: firedrill-x-metrics-kubernetes.yml (built in), for the world x-metrics-kubernetes\n";
+    assert!(told.contains(said_which), "{told}");
+    // A record remembers its world, and which rules they were.
+    let record = "runs/short/latest/record.jsonl";
+    let (_, _, told) = said(
+        dir.path(),
+        &["score", "--no-gate", "--rules", "firedrill", record],
+    );
+    assert!(told.contains(said_which), "{told}");
+    let text = fs::read_to_string(dir.path().join(record)).unwrap();
+    assert!(text.contains("firedrill-x-metrics-kubernetes.yml (built in)"));
+    // By its name it is judged whatever the world.
+    let words = [
+        "run",
+        "--engine",
+        "virtual",
+        "--no-gate",
+        "--rules",
+        "firedrill-x-metrics",
+        "s.yaml",
+    ];
+    let (code, _, told) = said(dir.path(), &words);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(!told.contains("for the world"), "{told}");
+
+    let ours = "version: firedrill/v1\nworld: ours\nsummary: s\nextends: [wiki]\ntargets: { worker: { job: jobs } }\n";
+    fs::write(dir.path().join("ours.yaml"), ours).unwrap();
+    let told = run(&["--world", "ours.yaml"]);
+    assert!(
+        told.contains("rules: firedrill-wiki.yml (built in), for the world ours\n"),
+        "{told}"
+    );
+    assert!(
+        told.contains("the world ours has no process_start_time_seconds{job=\"worker\"}; `firedrill show firedrill-wiki` prints"),
+        "{told}"
+    );
+}

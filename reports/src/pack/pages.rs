@@ -184,6 +184,28 @@ impl RulePack {
         config.may_page(&known_labels(alert))
     }
 
+    /// The labels that all alerts which can page have in common, or all which cannot, without the alert's name; with `severity`
+    /// first, as one of them has it where they differ. Empty: there is no such alert, or it has no labels.
+    #[must_use]
+    pub fn labels_of(&self, rules: &RuleSet, paging: bool) -> Vec<(String, String)> {
+        const NAME: &str = "alertname";
+        let own = rules
+            .alerts()
+            .filter(|alert| self.can_page(alert) == paging);
+        let own: Vec<Labels> = own.map(|alert| known_labels(&alert)).collect();
+        let mut common: Vec<(String, String)> = Vec::new();
+        for (name, value) in own.iter().flatten() {
+            let is_meant = name != NAME
+                && !common.iter().any(|(known, _)| known == name)
+                && (name == SEVERITY || own.iter().all(|labels| labels.get(name) == Some(value)));
+            if is_meant {
+                common.push((name.clone(), value.clone()));
+            }
+        }
+        common.sort_by_key(|(name, _)| name != SEVERITY);
+        common
+    }
+
     /// Looks whether the pack's Alertmanager, if it has one, would page of any of its alerts.
     ///
     /// # Errors

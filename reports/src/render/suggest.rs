@@ -1,25 +1,22 @@
 //! What a pack lacks, for people and machines.
 
 use crate::document::Tone;
+use crate::record::Wanted;
 use crate::render::terminal::columns::table;
 use crate::render::terminal::{Style, paragraph};
-use crate::suggest::{Candidate, Suggestion, Tally};
-use firedrill_detector::text::printable_lines;
+use crate::suggest::{Candidate, Harms, Incident, Left, Suggestion, Tally};
+use firedrill_detector::text::{counted, printable_lines};
 use serde_json::{Value, json};
 
 /// Version of the JSON's form.
-const SCHEMA_VERSION: &str = "1.0";
+const SCHEMA_VERSION: &str = "1.1";
 
 /// The rules with what each catches, the score before and after, and the diff.
 #[must_use]
 pub fn terminal(found: &Suggestion, candidates: &[Candidate], diff: &str, style: Style) -> String {
     let mut out = String::new();
     for one in &found.chosen {
-        let catches: Vec<String> = one
-            .catches
-            .iter()
-            .map(|(scenario, cause)| format!("{scenario} ({cause})"))
-            .collect();
+        let catches: Vec<String> = one.catches.iter().map(named).collect();
         let alert = &candidates[one.candidate].alert;
         let text = format!("{alert} catches {}", catches.join(", "));
         out.push_str(&paragraph(&text, "", style));
@@ -33,19 +30,46 @@ pub fn terminal(found: &Suggestion, candidates: &[Candidate], diff: &str, style:
             style,
         )),
     }
-    if !found.left.is_empty() {
-        let left: Vec<String> = found
-            .left
-            .iter()
-            .map(|(scenario, cause)| format!("{scenario} ({cause})"))
-            .collect();
-        let text = format!("not caught in time even so: {}", left.join(", "));
-        out.push_str(&paragraph(&text, "", style));
+    for one in &found.left {
+        out.push_str(&paragraph(&left(one, candidates), "", style));
     }
     out.push('\n');
     out.push_str(&scores(found, style));
     out.push_str(&printable_lines(diff));
     out
+}
+
+fn named(incident: &Incident) -> String {
+    let Incident {
+        scenario, cause, ..
+    } = incident;
+    format!("{scenario} ({cause}, {})", wanted(incident))
+}
+
+fn wanted(incident: &Incident) -> &'static str {
+    match incident.wanted {
+        Wanted::Page => "page",
+        Wanted::Ticket => "ticket",
+    }
+}
+
+/// What is not caught, and why the rule that would catch it is not proposed.
+fn left(left: &Left, candidates: &[Candidate]) -> String {
+    let what = format!("not caught in time even so: {}", named(&left.incident));
+    let Some((candidate, harms)) = left.would else {
+        return format!("{what}; no rule here catches it");
+    };
+    let alert = &candidates[candidate].alert;
+    match harms {
+        Harms::False(more) => format!(
+            "{what}; {alert} would catch it, with {}",
+            counted(more, "more false alarm")
+        ),
+        Harms::Loses(lost) => format!(
+            "{what}; {alert} would catch it, and {} would be missed or late",
+            counted(lost, "other incident")
+        ),
+    }
 }
 
 fn scores(found: &Suggestion, style: Style) -> String {
@@ -77,8 +101,29 @@ fn scores(found: &Suggestion, style: Style) -> String {
 /// For machines.
 #[must_use]
 pub fn json(found: &Suggestion, candidates: &[Candidate], diff: &str) -> Value {
-    let incident =
-        |(scenario, cause): &(String, String)| json!({ "scenario": scenario, "cause": cause });
+    let incident = |incident: &Incident| {
+        json!({
+            "scenario": incident.scenario,
+            "cause": incident.cause,
+            "wanted": wanted(incident),
+        })
+    };
+    let left = |left: &Left| {
+        let mut value = incident(&left.incident);
+        let would = left.would.map(|(candidate, harms)| {
+            let (more_false, lost) = match harms {
+                Harms::False(more) => (more, 0),
+                Harms::Loses(lost) => (0, lost),
+            };
+            json!({
+                "alert": candidates[candidate].alert,
+                "more_false_pages": more_false,
+                "lost": lost,
+            })
+        });
+        value["would"] = json!(would);
+        value
+    };
     let tally = |tally: &Tally| {
         json!({
             "incidents": tally.incidents,
@@ -99,7 +144,7 @@ pub fn json(found: &Suggestion, candidates: &[Candidate], diff: &str) -> Value {
         "rules": rules.collect::<Vec<_>>(),
         "before": tally(&found.before),
         "after": tally(&found.after),
-        "left": found.left.iter().map(incident).collect::<Vec<_>>(),
+        "left": found.left.iter().map(left).collect::<Vec<_>>(),
         "diff": diff,
     })
 }

@@ -1,5 +1,7 @@
 //! The rules of a pack one by one, as text that can be put into another file.
 
+use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -29,8 +31,8 @@ pub struct Candidate {
 /// What the file that rules are put into is like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
-    /// The severity of a page there, and of a ticket.
-    pub severities: [String; 2],
+    /// The labels of a page there, and of a ticket, in the order in which they are written.
+    pub labels: [Vec<(String, String)>; 2],
     /// Whether its comments tie alerts to causes.
     pub has_ties: bool,
     /// What comes before `- name:` of its groups.
@@ -131,11 +133,15 @@ impl Candidate {
         let _ = writeln!(text, "{indent}- name: {GROUP}\n{indent}  rules:");
         for one in some {
             for line in &one.lines {
-                let [page, ticket] = &host.severities;
+                let [page, ticket] = &host.labels;
                 let line = match severity_of(line) {
-                    Some(severity) => {
+                    Some(_) => {
                         let own = if one.is_page { page } else { ticket };
-                        line.replacen(severity, own, 1)
+                        let own: Vec<String> = own
+                            .iter()
+                            .map(|(name, value)| format!("{name}: {}", scalar(value)))
+                            .collect();
+                        format!("  labels: {{{}}}", own.join(", "))
                     }
                     None => line.clone(),
                 };
@@ -143,6 +149,23 @@ impl Candidate {
             }
         }
         text
+    }
+}
+
+/// A value in a flow mapping: in quotes, unless it is a word that YAML takes for a text.
+fn scalar(value: &str) -> Cow<'_, str> {
+    const NO_TEXT: [&str; 8] = ["y", "n", "yes", "no", "on", "off", "true", "false"];
+    let is_word = value
+        .chars()
+        .all(|c| c.is_ascii_alphabetic() || c == '-' || c == '_');
+    let lower = value.to_ascii_lowercase();
+    let is_text = value.starts_with(|c: char| c.is_ascii_alphabetic())
+        && lower != "null"
+        && !NO_TEXT.contains(&lower.as_str());
+    match is_word && is_text {
+        true => value.into(),
+        // In double quotes as JSON has them: YAML has the same escapes.
+        false => Value::from(value).to_string().into(),
     }
 }
 
@@ -182,7 +205,7 @@ groups:
     # Nobody is there.
     - alert: Gone
       expr: absent(up == 1)
-      labels: {severity: page}
+      labels: {severity: page, team: \"on\"}
       annotations:
         summary: gone
     - alert: Slow
@@ -201,7 +224,13 @@ groups:
             .collect();
         assert_eq!(sizes, [("Gone", 62), ("Slow", 61)]);
         let mut host = Host {
-            severities: ["page".into(), "ticket".into()],
+            labels: [
+                vec![
+                    ("severity".into(), "page".into()),
+                    ("team".into(), "on".into()),
+                ],
+                vec![("severity".into(), "ticket".into())],
+            ],
             has_ties: true,
             indent: "  ".into(),
         };
@@ -212,7 +241,7 @@ groups:
         assert_eq!(
             Candidate::block(&some[..1], &host),
             "- name: asynq-suggested\n  rules:\n  # Nobody is there.\n  - alert: Gone\n    \
-             expr: absent(up == 1)\n    labels: {severity: page}\n    annotations:\n      summary: gone\n"
+             expr: absent(up == 1)\n    labels: {severity: page, team: \"on\"}\n    annotations:\n      summary: gone\n"
         );
         assert_eq!(Candidate::block(&[], &host), "");
     }

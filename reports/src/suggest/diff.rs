@@ -15,6 +15,8 @@ pub fn appended(name: &str, text: &str, block: &str) -> String {
     }
     let shown = &old[old.len().saturating_sub(CONTEXT)..];
     let first = old.len() - shown.len() + 1;
+    // As `git diff` and `patch -p1` have it, also of a path from the root.
+    let name = name.trim_start_matches('/');
     let mut diff = format!(
         "--- a/{name}\n+++ b/{name}\n@@ -{first},{} +{first},{} @@\n",
         shown.len(),

@@ -86,6 +86,15 @@ impl Row {
         }
     }
 
+    /// The `job` of the targets that expose it.
+    #[must_use]
+    pub fn jobs_in(&self, world: &World) -> Vec<String> {
+        let kinds = kinds(world).into_iter();
+        let own = kinds.filter(|(kind, ..)| self.target == "all" || self.target == *kind);
+        own.map(|(_, job, _, form)| form.job.as_deref().unwrap_or(job).to_owned())
+            .collect()
+    }
+
     /// Whether replicas of the target, if there are any, say the same: asynq's collector reads it from the Redis all of them share.
     #[must_use]
     pub fn is_shared(&self) -> bool {
@@ -177,9 +186,8 @@ pub fn sample_names(world: &World) -> Vec<String> {
     rows.flat_map(|row| row.sample_names()).collect()
 }
 
-/// The labels of a world's targets, a line for each kind.
-#[must_use]
-pub fn targets(world: &World) -> Vec<String> {
+/// What targets a world has, and their `job` and `instance` where it does not say.
+fn kinds(world: &World) -> Vec<(&'static str, &'static str, &'static str, &TargetForm)> {
     let of = &world.targets;
     let is_there = |key: &str| {
         let of_kubernetes = OF_KUBERNETES.iter().find(|(of, _)| *of == key);
@@ -187,7 +195,14 @@ pub fn targets(world: &World) -> Vec<String> {
     };
     let singles = SINGLES.iter().filter(|(key, ..)| is_there(key));
     let singles = singles.map(|(key, job, instance)| (*key, *job, *instance, of.single(key)));
-    let kinds = std::iter::once((WORKER, "worker", "{name}", &of.worker)).chain(singles);
+    std::iter::once((WORKER, "worker", "{name}", &of.worker))
+        .chain(singles)
+        .collect()
+}
+
+/// The labels of a world's targets, a line for each kind.
+#[must_use]
+pub fn targets(world: &World) -> Vec<String> {
     let line = |(kind, job, instance, form): (&str, &str, &str, &TargetForm)| {
         let job = form.job.as_deref().unwrap_or(job);
         let instance = form.instance.as_deref().unwrap_or(instance);
@@ -203,7 +218,7 @@ pub fn targets(world: &World) -> Vec<String> {
         }
         text
     };
-    kinds.map(line).collect()
+    kinds(world).into_iter().map(line).collect()
 }
 
 /// The metrics of a world as a Markdown table.

@@ -1,5 +1,7 @@
-//! `firedrill tune` over the plan: how many workers, slots, or arrivals until the backlog drains in time.
+//! `firedrill tune` over the plan: how many workers, slots, or arrivals until the backlog drains in time; and, where rules or an Alertmanager file are
+//! given, whether somebody is told in time.
 
+use super::told::{TOLD, Told};
 use crate::args::Tune;
 use crate::drills::simulate::{Lines, on_all_cores, plans, threads};
 use crate::exit::Exit;
@@ -8,10 +10,11 @@ use crate::inputs;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
 use firedrill_detector::text::counted;
+use firedrill_reports::score_recorded;
 use firedrill_sim::estimate::Estimate;
 use firedrill_sim::units;
 use firedrill_sim::vary::{PlanAxis, each_combination};
-use firedrill_sim::whatif::{Figures, simulate};
+use firedrill_sim::whatif::{Figures, judged, simulate};
 use serde_json::json;
 
 /// Most drills of one call.
@@ -27,6 +30,8 @@ struct Row {
     scenario: String,
     values: Vec<String>,
     came: Vec<Figures>,
+    /// What rules come to, where they are judged.
+    told: Option<Told>,
 }
 
 /// Tries every combination on every scenario.
@@ -35,9 +40,29 @@ struct Row {
 /// When an input is wrong or too large (nothing was started).
 pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     let goal_ms = args.drain_within.map(|within| within.0);
-    let named = inputs::for_drills(&args.inputs, &args.rules);
-    let named = named.understood()?;
-    let scenarios = inputs::modelled(&named.scenarios, terminal)?;
+    let named = inputs::for_drills(&args.inputs, &args.rules).in_world(&args.world);
+    let asks_who_is_told = !named.rules.is_empty()
+        || !args.rules.pages.is_empty()
+        || args.routing.alertmanager.is_some()
+        || args.delivery.is_given();
+    let (judge, scenarios) = match asks_who_is_told {
+        true => {
+            let (rules, pack, scenarios) = inputs::rules_and(
+                &named,
+                &args.rules,
+                args.rules.dialect.of_new_drills(),
+                (args.delivery, &args.routing),
+                inputs::modelled(&named.scenarios, terminal),
+                terminal,
+            )?;
+            (Some((rules, pack)), scenarios)
+        }
+        false => {
+            let named = named.understood()?;
+            (None, inputs::modelled(&named.scenarios, terminal)?)
+        }
+    };
+    let params = args.delivery.params();
     let mut axes = Vec::new();
     let mut wrong = Vec::new();
     for vary in &args.vary {
@@ -82,6 +107,7 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
                     .map(|(axis, value)| axis.show(*value))
                     .collect(),
                 came: Vec::new(),
+                told: None,
             });
         }
     }
@@ -91,18 +117,32 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         let checked = estimate.check(&plan.name, args.memory.max_memory.0, threads, 0);
         checked.map_err(Failure::usage)?;
     }
+    if let Some((rules, _)) = &judge {
+        inputs::bounded(rules, &jobs)?;
+    }
     let signals = Signals::listen()?;
     let abort = signals.flag();
     terminal.started();
     let lines = Lines::new(terminal, jobs.len());
-    let came = on_all_cores(&jobs, threads, &abort, &|done| lines.tell(done), &|plan| {
-        simulate(plan, &abort)
-    });
+    let came = on_all_cores(
+        &jobs,
+        threads,
+        &abort,
+        &|done| lines.tell(done),
+        &|plan| match &judge {
+            None => (simulate(plan, &abort), None),
+            Some((rules, pack)) => {
+                let (figures, record) = judged(plan, rules, &abort);
+                (figures, Some(score_recorded(&record, pack, &params)))
+            }
+        },
+    );
     if let Some(exit) = signals.exit() {
         return Ok(exit);
     }
     for (row, came) in rows.iter_mut().zip(came.chunks(args.trials as usize)) {
-        row.came = came.to_vec();
+        row.came = came.iter().map(|(figures, _)| figures.clone()).collect();
+        row.told = Told::of(came.iter().filter_map(|(_, score)| score.clone()).collect());
     }
     let names: Vec<String> = axes.iter().map(|axis| axis.name.clone()).collect();
     terminal.plain_result(&if args.json {
@@ -137,7 +177,13 @@ fn at(mut values: Vec<i64>, share: f64) -> i64 {
 }
 
 fn minutes(ms: Option<i64>) -> String {
-    ms.map_or("never".into(), |ms| format!("+{}", clock(ms)))
+    ms.map_or("never".into(), since)
+}
+
+/// After, or before, what it counts from.
+pub(super) fn since(ms: i64) -> String {
+    let sign = if ms < 0 { '-' } else { '+' };
+    format!("{sign}{}", clock(ms.abs()))
 }
 
 /// Minutes and seconds, as scorecards have them.
@@ -146,6 +192,7 @@ fn clock(ms: i64) -> String {
 }
 
 fn as_text(names: &[String], rows: &[Row]) -> String {
+    let told = rows.first().and_then(|row| row.told.as_ref());
     let mut table: Vec<Vec<String>> = vec![
         ["scenario".to_owned()]
             .into_iter()
@@ -160,6 +207,7 @@ fn as_text(names: &[String], rows: &[Row]) -> String {
                 ]
                 .map(str::to_owned),
             )
+            .chain(told.iter().flat_map(|_| TOLD.map(str::to_owned)))
             .collect(),
     ];
     for row in rows {
@@ -176,6 +224,7 @@ fn as_text(names: &[String], rows: &[Row]) -> String {
                     clock(row.worst(|came| came.wait_p99_ms)),
                     format!("{:.1} %", late as f64 * 100.0 / tasks as f64),
                 ])
+                .chain(row.told.iter().flat_map(Told::cells))
                 .collect(),
         );
     }
@@ -203,6 +252,12 @@ fn as_text(names: &[String], rows: &[Row]) -> String {
          slots; deepest queue and wait p99: what nine of ten drills stay below; late: tasks that waited beyond their \
          queue's objective\n",
     );
+    if told.is_some() {
+        text.push_str(
+            "told in time: incidents of which somebody was told by the deadline; told, median: of those that deserve a page, from the \
+             fault on; false alarms: pages and tickets about nothing\n",
+        );
+    }
     text
 }
 
@@ -216,7 +271,7 @@ fn as_json(names: &[String], rows: &[Row]) -> String {
                 .zip(row.values.iter().map(|value| json!(value)))
                 .collect();
             let seconds = |ms: Option<i64>| ms.map(|ms| ms as f64 / 1e3);
-            json!({
+            let mut value = json!({
                 "scenario": row.scenario,
                 "values": values,
                 "trials": row.came.len(),
@@ -226,7 +281,11 @@ fn as_json(names: &[String], rows: &[Row]) -> String {
                 "wait_p99_seconds_p90": row.worst(|came| came.wait_p99_ms) as f64 / 1e3,
                 "late_tasks": row.came.iter().map(|came| came.late).sum::<u64>(),
                 "tasks": row.came.iter().map(|came| came.tasks).sum::<u64>(),
-            })
+            });
+            if let Some(told) = &row.told {
+                value["told"] = told.as_json();
+            }
+            value
         })
         .collect();
     let all = json!({ "varied": names, "rows": rows });
