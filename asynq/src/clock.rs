@@ -15,30 +15,35 @@ pub struct Time(
 impl Time {
     /// From Unix milliseconds.
     #[must_use]
+    #[inline]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis * 1_000_000)
     }
 
     /// Unix seconds, fraction cut off.
     #[must_use]
+    #[inline]
     pub const fn secs(self) -> i64 {
         self.0.div_euclid(1_000_000_000)
     }
 
     /// Unix milliseconds, fraction cut off.
     #[must_use]
+    #[inline]
     pub const fn millis(self) -> i64 {
         self.0.div_euclid(1_000_000)
     }
 
     /// This time moved by `millis` milliseconds; what would be centuries away is as far as time goes.
     #[must_use]
+    #[inline]
     pub const fn plus_millis(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis.saturating_mul(1_000_000)))
     }
 
     /// This time moved by `micros` microseconds, likewise.
     #[must_use]
+    #[inline]
     pub const fn plus_micros(self, micros: i64) -> Self {
         Self(self.0.saturating_add(micros.saturating_mul(1_000)))
     }

@@ -34,6 +34,7 @@ impl Numbered {
     }
 
     /// The throw of number `seq`, attempt `attempt`.
+    #[inline]
     #[must_use]
     pub fn throw(self, seq: u64, attempt: u32) -> Throw {
         let mut state = self.key ^ seq;
@@ -52,6 +53,7 @@ pub struct Throw {
 
 impl Throw {
     /// 64 random bits (SplitMix64).
+    #[inline]
     pub fn bits(&mut self) -> u64 {
         split_mix(&mut self.state)
     }
@@ -70,6 +72,7 @@ fn fnv1a(text: &str) -> u64 {
 }
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
+#[inline]
 fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;

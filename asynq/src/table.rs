@@ -48,25 +48,25 @@ const PAGE: usize = 1024;
 /// its entries is gone. Tasks that come and go in order touch the same few pages, however many there were before.
 #[derive(Debug, Clone)]
 pub struct Pages<V> {
-    pages: Vec<Option<Box<Page<V>>>>,
-    spare: Vec<Box<Page<V>>>,
+    pages: Vec<Option<Page<V>>>,
+    spare: Vec<Page<V>>,
 }
 
 #[derive(Debug, Clone)]
 struct Page<V> {
-    entries: [Option<V>; PAGE],
+    entries: Box<[Option<V>]>,
     used: usize,
 }
 
 impl<V> Page<V> {
-    /// An empty page. Apart, because it takes shape on the stack, and who calls this millions of times needs it rarely.
+    /// An empty page. Apart, because who inserts millions of times needs it rarely.
     #[cold]
     #[inline(never)]
-    fn new() -> Box<Self> {
-        Box::new(Self {
-            entries: std::array::from_fn(|_| None),
+    fn new() -> Self {
+        Self {
+            entries: std::iter::repeat_with(|| None).take(PAGE).collect(),
             used: 0,
-        })
+        }
     }
 }
 

@@ -5,16 +5,14 @@
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
-use firedrill_benches::heap_loop;
 use firedrill_benches::model::{Model, Run, Tally};
+use firedrill_benches::{heap_loop, virtual_engine};
 use firedrill_detector::unit_test::TestFile;
 use firedrill_detector::{Compat, Problem, RuleFile, RuleSet};
 use firedrill_reports::Watcher;
 use firedrill_sim::drill;
 use firedrill_sim::engine::Observation;
 use firedrill_sim::engine::virtual_time::{self, VirtualOptions};
-use firedrill_sim::plan::Plan;
-use firedrill_sim::scenario::{PlanOptions, Scenario};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -63,44 +61,13 @@ impl Engine {
         match self {
             Self::Heap if rules.is_some() => bail!("the heap loop exposes nothing to scrape"),
             Self::Heap => Ok(heap_loop::run(&Model::PEERS, run)),
-            Self::Virtual => virtual_engine(&Model::PEERS, run, rules),
+            Self::Virtual => on_virtual_engine(&Model::PEERS, run, rules),
         }
     }
 }
 
-/// The model as a scenario: as many worker processes of ten slots as it takes.
-fn scenario(model: &Model, run: &Run) -> String {
-    let backlog = match run.backlog {
-        0 => String::new(),
-        count => format!(
-            "  - {{ task: backlog, queue: default, arrivals: {{ burst: {{ count: {count}, at: 0s, over: 0s }} }}, \
-             service: {{ exponential: {{ mean: {}s }} }}, fail: {}%, max_retry: {} }}\n",
-            model.mean_service_s,
-            model.fail_share * 100.0,
-            model.max_retries
-        ),
-    };
-    format!(
-        "version: firedrill/v1\nname: model\nfamily: benign\nsummary: M/M/c with retries\nseed: {seed}\n\
-         duration: {duration}ms\nqueues: {{ default: {{ wait_objective: 24h }} }}\nworkload:\n\
-         \x20 - {{ task: job, queue: default, arrivals: {{ poisson: {rate}/s }}, \
-         service: {{ exponential: {{ mean: {mean}s }} }}, fail: {fail}%, max_retry: {retries} }}\n{backlog}\
-         workers:\n\x20 - {{ name: w, processes: {processes}, concurrency: 10, \
-         retry_delay: {{ exponential: 2s, factor: 2, jitter: 100% }} }}\n",
-        seed = run.seed,
-        duration = (run.simulated_s * 1e3) as i64,
-        rate = model.arrivals_per_s,
-        mean = model.mean_service_s,
-        fail = model.fail_share * 100.0,
-        retries = model.max_retries,
-        processes = model.servers / 10,
-    )
-}
-
-fn virtual_engine(model: &Model, run: &Run, rules: Option<&RuleFile>) -> Result<Tally> {
-    let text = scenario(model, run);
-    let parsed = Scenario::parse("model.yaml", &text).map_err(report)?;
-    let plan = Plan::resolve(&parsed, &PlanOptions::default()).map_err(report)?;
+fn on_virtual_engine(model: &Model, run: &Run, rules: Option<&RuleFile>) -> Result<Tally> {
+    let plan = virtual_engine::plan(model, run).map_err(report)?;
     let options = VirtualOptions {
         scrape: rules.is_some(),
         ..VirtualOptions::default()
@@ -120,13 +87,7 @@ fn virtual_engine(model: &Model, run: &Run, rules: Option<&RuleFile>) -> Result<
         }
         Ok(())
     })?;
-    Ok(Tally {
-        // The backlog was there already, as far as the model goes.
-        arrivals: counts.arrivals - run.backlog as u64,
-        service_ends: counts.returns,
-        retries_due: counts.retries_due,
-        ..Tally::default()
-    })
+    Ok(virtual_engine::tally(counts, run))
 }
 
 fn main() -> Result<()> {

@@ -3,6 +3,7 @@
 
 pub mod heap_loop;
 pub mod model;
+pub mod virtual_engine;
 
 /// Theory and intervals are sim's; the heap loop is held against them, too.
 #[cfg(test)]

@@ -74,6 +74,13 @@ pub fn cannot_enqueue(error: &BrokerError) -> Outcome {
     }
 }
 
+/// What the tasks of a workload entry say by themselves.
+#[derive(Debug)]
+struct Own {
+    error: Arc<str>,
+    result: Option<Arc<Vec<u8>>>,
+}
+
 /// A plan and its dice.
 #[derive(Debug, Clone)]
 pub struct Handlers {
@@ -81,8 +88,11 @@ pub struct Handlers {
     pub plan: Arc<Plan>,
     dice: Dice,
     births: Births,
-    /// What becomes of handlers while steps are on, by the steps' indices.
-    levers: Arc<[(usize, HandlerLever)]>,
+    /// What becomes of handlers while steps are on, by the steps' indices, and what they say then.
+    levers: Arc<[(usize, HandlerLever, Arc<str>)]>,
+    /// Of each workload entry: what its tasks' own failures say, and what they give their result writer. Made once, because
+    /// storms are made of failures.
+    own: Arc<[Own]>,
     /// The same of resources, by their numbers.
     resources: Arc<[(usize, usize, ResourceLever)]>,
 }
@@ -93,8 +103,24 @@ impl Handlers {
     pub fn new(plan: Arc<Plan>) -> Self {
         let dice = Dice::new(&plan);
         let steps = plan.timeline.iter().enumerate();
-        let levers = steps.filter_map(|(index, step)| Some((index, step.fault.handlers()?)));
+        let levers = steps.filter_map(|(index, step)| {
+            let lever = step.fault.handlers()?;
+            let says = match &lever {
+                HandlerLever::Fail { error, .. } => error.as_str().into(),
+                HandlerLever::Panic { .. } => PANIC.into(),
+                _ => Arc::default(),
+            };
+            Some((index, lever, says))
+        });
         let levers = levers.collect();
+        let own = plan.workload.iter().map(|task| Own {
+            error: error_text(task.fail_as).into(),
+            result: task
+                .result
+                .as_deref()
+                .map(|text| Arc::new(text.as_bytes().to_vec())),
+        });
+        let own = own.collect();
         let births = Births::new(plan.seed, plan.workload.len());
         let steps = plan.timeline.iter().enumerate();
         let resources = steps.filter_map(|(index, step)| match step.fault.begin() {
@@ -107,6 +133,7 @@ impl Handlers {
             dice,
             births,
             levers,
+            own,
             resources,
         }
     }
@@ -119,14 +146,14 @@ impl Handlers {
     #[must_use]
     pub fn decide(&self, at_ms: i64, process: &str, of: Execution) -> Option<Behaviour> {
         let plan = &*self.plan;
-        let task = plan.workload.get(of.workload)?;
+        let (task, own) = (
+            plan.workload.get(of.workload)?,
+            self.own.get(of.workload)?,
+        );
         let mut behaviour = Behaviour {
             service_us: self.dice.service_us(plan, of),
             outcome: Outcome::Success,
-            result: task
-                .result
-                .as_deref()
-                .map(|text| Arc::new(text.as_bytes().to_vec())),
+            result: own.result.clone(),
             touched_by: SmallVec::new(),
             ending: Ending::Returns,
             uses: match task.uses.is_empty() {
@@ -138,13 +165,13 @@ impl Handlers {
         };
         if self.dice.fails_by_itself(plan, of) {
             behaviour.outcome = Outcome::Failure {
-                error: error_text(task.fail_as).into(),
+                error: Arc::clone(&own.error),
                 kind: task.fail_as,
                 by_fault: false,
             };
         }
         let is_of = |only: &Option<String>| only.as_ref().is_none_or(|only| *only == task.task);
-        for (index, lever) in &*self.levers {
+        for (index, lever, says) in &*self.levers {
             let index = *index;
             if !plan.timeline[index].is_on(at_ms) {
                 continue;
@@ -157,15 +184,15 @@ impl Handlers {
                 HandlerLever::Fail {
                     task: only,
                     share,
-                    error,
                     fail_as,
                     attempts,
+                    ..
                 } if *only == task.task
                     && attempts.is_none_or(|first| of.attempt < first)
                     && self.dice.falls_to_fault(index, of, *share) =>
                 {
                     behaviour.outcome = Outcome::Failure {
-                        error: error.as_str().into(),
+                        error: Arc::clone(says),
                         kind: *fail_as,
                         by_fault: true,
                     };
@@ -177,7 +204,7 @@ impl Handlers {
                     counted,
                 } if is_of(only) && self.dice.falls_to_fault(index, of, *share) => {
                     behaviour.outcome = Outcome::Panic {
-                        error: PANIC.into(),
+                        error: Arc::clone(says),
                         uncounted: !counted,
                     };
                     behaviour.touched_by.push(index);
@@ -351,8 +378,8 @@ impl Handlers {
         let locks = self
             .levers
             .iter()
-            .filter(|(_, lever)| *lever == HandlerLever::Deadlock);
-        locks.map(|(index, _)| *index).find(|index| {
+            .filter(|(_, lever, _)| *lever == HandlerLever::Deadlock);
+        locks.map(|(index, ..)| *index).find(|index| {
             let step = &self.plan.timeline[*index];
             step.is_on(at_ms) && step.targets.iter().any(|target| target == process)
         })
@@ -362,7 +389,7 @@ impl Handlers {
     #[must_use]
     pub fn may_not_return(&self) -> bool {
         let mut levers = self.levers.iter();
-        levers.any(|(_, lever)| {
+        levers.any(|(_, lever, _)| {
             matches!(
                 lever,
                 HandlerLever::Hang { .. } | HandlerLever::Crash { .. }
@@ -375,6 +402,6 @@ impl Handlers {
     pub fn ever_deadlock(&self) -> bool {
         self.levers
             .iter()
-            .any(|(_, lever)| *lever == HandlerLever::Deadlock)
+            .any(|(_, lever, _)| *lever == HandlerLever::Deadlock)
     }
 }

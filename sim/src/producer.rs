@@ -246,6 +246,7 @@ impl<T: Task, M: Mint<T>> Producer<T, M> {
 }
 
 impl<T: Task, M: Mint<T>> Actor<T> for Producer<T, M> {
+    #[inline(always)]
     fn on(&mut self, now: Time, event: Event<T>, out: &mut impl Out<T>) {
         match event {
             Event::Start => {

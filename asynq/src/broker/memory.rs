@@ -29,7 +29,9 @@ pub use dump::{AggregationSet, Counters, QueueDump, Scored, StoredTask};
 #[derive(Debug, Clone)]
 pub struct MemoryBroker<T: Task> {
     published: BTreeSet<T::Queue>,
-    queues: Vec<(T::Queue, Queue<T>)>,
+    /// The names of the queues that there are, and the queues: apart, so that names are close together.
+    names: Vec<T::Queue>,
+    queues: Vec<Queue<T>>,
     /// Expiry of each published server, Unix seconds: the index `asynq:servers`, and `asynq:workers` beside it.
     servers: BTreeMap<String, i64>,
 }
@@ -38,6 +40,7 @@ impl<T: Task> Default for MemoryBroker<T> {
     fn default() -> Self {
         Self {
             published: BTreeSet::new(),
+            names: Vec::new(),
             queues: Vec::new(),
             servers: BTreeMap::new(),
         }
@@ -49,6 +52,7 @@ impl<T: Task> MemoryBroker<T> {
     ///
     /// # Errors
     /// [`BrokerError::NotFound`] and [`BrokerError::Refused`], as a script would.
+    #[inline(always)]
     pub fn call(&mut self, op: Op<T>) -> Answer<T> {
         match op {
             Op::RegisterQueue { queue } => self.publish(queue),
@@ -212,14 +216,18 @@ impl<T: Task> MemoryBroker<T> {
     #[inline]
     fn queue(&mut self, name: &T::Queue) -> &mut Queue<T> {
         // A handful at most, so looking through beats a map.
-        let place = match self.queues.iter().position(|(known, _)| known == name) {
+        let place = match self.names.iter().position(|known| known == name) {
             Some(place) => place,
-            None => {
-                self.queues.push((name.clone(), Queue::default()));
-                self.queues.len() - 1
-            }
+            None => self.begin(name),
         };
-        &mut self.queues[place].1
+        &mut self.queues[place]
+    }
+
+    #[cold]
+    fn begin(&mut self, name: &T::Queue) -> usize {
+        self.names.push(name.clone());
+        self.queues.push(Queue::default());
+        self.queues.len() - 1
     }
 
     /// The set of a queue's leases is deleted; answers how many there were.
@@ -285,13 +293,13 @@ impl<T: Task> MemoryBroker<T> {
     /// How many tasks there are, in all queues and all states.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.queues.iter().map(|(_, queue)| queue.len()).sum()
+        self.queues.iter().map(Queue::len).sum()
     }
 
     /// Bytes of the payloads of all tasks there are, in all queues and all states.
     #[must_use]
     pub fn payload_bytes(&self) -> u64 {
-        self.queues.iter().map(|(_, queue)| queue.payloads).sum()
+        self.queues.iter().map(|queue| queue.payloads).sum()
     }
 
     /// Whether no task is queued anywhere.

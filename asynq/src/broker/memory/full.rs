@@ -8,10 +8,8 @@ use crate::task::Task;
 
 impl<T: Task> MemoryBroker<T> {
     fn of(&self, name: &T::Queue) -> Option<&Queue<T>> {
-        let mut queues = self.queues.iter();
-        queues
-            .find(|(known, _)| known == name)
-            .map(|(_, queue)| queue)
+        let place = self.names.iter().position(|known| known == name)?;
+        self.queues.get(place)
     }
 
     /// Whether an operation has a command in it that writes, which a replica refuses.

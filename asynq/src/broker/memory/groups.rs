@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub(super) struct Groups<T: Task> {
     /// What aggregators look at. Quirk: a group can have tasks and not be in here.
     published: BTreeSet<T::Group>,
-    waiting: BTreeMap<T::Group, SortedSet<T::Id>>,
+    waiting: BTreeMap<T::Group, SortedSet<T>>,
     sets: BTreeMap<(T::Group, Uuid), Set<T::Id>>,
 }
 

@@ -52,10 +52,10 @@ pub(super) struct Queue<T: Task> {
     active: Vec<Active<T::Id>>,
     pub(super) lease: Vec<Lease<T::Id>>,
     arrivals: u64,
-    pub(super) scheduled: SortedSet<T::Id>,
-    pub(super) retry: SortedSet<T::Id>,
-    pub(super) archived: SortedSet<T::Id>,
-    pub(super) completed: SortedSet<T::Id>,
+    pub(super) scheduled: SortedSet<T>,
+    pub(super) retry: SortedSet<T>,
+    pub(super) archived: SortedSet<T>,
+    pub(super) completed: SortedSet<T>,
     pub(super) groups: Groups<T>,
     pub(super) locks: Locks<T>,
     /// Field `result`, apart because few tasks have it; an id that is only here has a hash of nothing else.
@@ -188,10 +188,7 @@ impl<T: Task> Queue<T> {
             Delayed::Scheduled => &mut self.scheduled,
             Delayed::Retry => &mut self.retry,
         };
-        let due = source.up_to(now.secs(), BATCH as usize);
-        for id in &due {
-            source.remove(id);
-        }
+        let due = source.take_up_to(now.secs(), BATCH as usize);
         for id in &due {
             let hash = self.places.get(id).and_then(|place| place.hash.as_ref());
             // Quirk: the name of the group is not published again.
@@ -207,10 +204,9 @@ impl<T: Task> Queue<T> {
     }
 
     pub(super) fn delete_expired_completed(&mut self, now_s: i64) -> u64 {
-        let over = self.completed.up_to(now_s, BATCH as usize);
+        let over = self.completed.take_up_to(now_s, BATCH as usize);
         for id in &over {
             self.delete(id);
-            self.completed.remove(id);
         }
         over.len() as u64
     }

@@ -1,48 +1,64 @@
 //! A sorted set: members in order of score, then of themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::table::Table;
+use crate::task::Task;
+use std::collections::BTreeSet;
 
-/// Redis' sorted set, with whole seconds as scores.
+/// Redis' sorted set of task ids, with whole seconds as scores.
 #[derive(Debug, Clone)]
-pub(super) struct SortedSet<I> {
-    scores: BTreeMap<I, i64>,
-    order: BTreeSet<(i64, I)>,
+pub(super) struct SortedSet<T: Task> {
+    scores: T::Table<i64>,
+    order: BTreeSet<(i64, T::Id)>,
 }
 
-impl<I> Default for SortedSet<I> {
+impl<T: Task> Default for SortedSet<T> {
     fn default() -> Self {
         Self {
-            scores: BTreeMap::new(),
+            scores: T::Table::default(),
             order: BTreeSet::new(),
         }
     }
 }
 
-impl<I: Clone + Ord> SortedSet<I> {
+impl<T: Task> SortedSet<T> {
     /// `ZADD`; answers whether the member is new.
-    pub(super) fn add(&mut self, score: i64, member: I) -> bool {
-        let before = self.scores.insert(member.clone(), score);
+    pub(super) fn add(&mut self, score: i64, member: T::Id) -> bool {
+        let before = self.scores.get(&member).copied();
         if let Some(before) = before {
             self.order.remove(&(before, member.clone()));
         }
+        self.scores.insert(member.clone(), score);
         self.order.insert((score, member));
         before.is_none()
     }
 
     /// `ZREM`; answers whether the member was there.
-    pub(super) fn remove(&mut self, member: &I) -> bool {
+    pub(super) fn remove(&mut self, member: &T::Id) -> bool {
         match self.scores.remove(member) {
             Some(score) => self.order.remove(&(score, member.clone())),
             None => false,
         }
     }
 
+    /// Takes members with a score up to `max` out, the lowest first, at most `limit`.
+    pub(super) fn take_up_to(&mut self, max: i64, limit: usize) -> Vec<T::Id> {
+        let mut taken = Vec::new();
+        while taken.len() < limit
+            && self.order.first().is_some_and(|(score, _)| *score <= max)
+            && let Some((_, member)) = self.order.pop_first()
+        {
+            self.scores.remove(&member);
+            taken.push(member);
+        }
+        taken
+    }
+
     pub(super) fn len(&self) -> usize {
-        self.scores.len()
+        self.order.len()
     }
 
     /// Members with a score up to `max`, the lowest first, at most `limit`.
-    pub(super) fn up_to(&self, max: i64, limit: usize) -> Vec<I> {
+    pub(super) fn up_to(&self, max: i64, limit: usize) -> Vec<T::Id> {
         self.order
             .iter()
             .take_while(|(score, _)| *score <= max)
@@ -52,7 +68,7 @@ impl<I: Clone + Ord> SortedSet<I> {
     }
 
     /// The lowest `count` members.
-    pub(super) fn lowest(&self, count: usize) -> Vec<I> {
+    pub(super) fn lowest(&self, count: usize) -> Vec<T::Id> {
         self.order
             .iter()
             .take(count)
@@ -61,7 +77,7 @@ impl<I: Clone + Ord> SortedSet<I> {
     }
 
     /// Members with their scores, in order.
-    pub(super) fn entries(&self) -> Vec<(I, i64)> {
+    pub(super) fn entries(&self) -> Vec<(T::Id, i64)> {
         self.order
             .iter()
             .map(|(score, member)| (member.clone(), *score))

@@ -78,13 +78,15 @@ impl PartialOrd for Due {
 impl Ord for Due {
     #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.seq).cmp(&(other.at, other.seq))
+        self.key().cmp(&other.key())
     }
 }
 
 impl Due {
-    fn key(&self) -> (Time, u64) {
-        (self.at, self.seq)
+    /// Time and sequence as one number, which is compared without a branch.
+    #[inline]
+    fn key(&self) -> i128 {
+        (i128::from(self.at.0) << 64) | i128::from(self.seq)
     }
 }
 
@@ -138,14 +140,14 @@ impl EventQueue {
     /// The next thing to happen, if it does so before `end`.
     #[inline]
     pub(crate) fn pop(&mut self, end: Time) -> Option<(Time, Happening)> {
-        const NEVER: (Time, u64) = (Time(i64::MAX), u64::MAX);
+        const NEVER: i128 = i128::MAX;
         let key = |due: Option<&Due>| due.map_or(NEVER, Due::key);
         let soon = key(self.soon.as_ref());
         let heap = key(self.heap.peek().map(|Reverse(due)| due));
         let at_once = key(self.at_once.front());
         let in_order = key(self.in_order.front());
         let first = soon.min(heap).min(at_once).min(in_order);
-        if first.0 >= end {
+        if first >= i128::from(end.0) << 64 {
             return None;
         }
         let due = if first == heap {

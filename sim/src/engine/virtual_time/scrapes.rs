@@ -33,10 +33,35 @@ enum Key {
     Named(&'static str),
 }
 
+/// The numbers of a target's series seen so far.
+#[derive(Debug, Default)]
+struct Numbers {
+    by_key: BTreeMap<Key, u32>,
+    /// As they came last: mostly they come like that again, and need not be looked for.
+    last: Vec<(Key, u32)>,
+}
+
+impl Numbers {
+    /// The number of what comes at this place of a scrape; `made` for a series that is new.
+    fn of(&mut self, place: usize, key: Key, made: impl FnOnce() -> u32) -> u32 {
+        if let Some((known, number)) = self.last.get(place)
+            && *known == key
+        {
+            return *number;
+        }
+        let number = *self.by_key.entry(key).or_insert_with(made);
+        match self.last.get_mut(place) {
+            Some(last) => *last = (key, number),
+            None => self.last.push((key, number)),
+        }
+        number
+    }
+}
+
 /// The targets, with the numbers of the series seen so far.
 #[derive(Debug)]
 pub(crate) struct Scrapes {
-    targets: Vec<(Target, BTreeMap<Key, u32>)>,
+    targets: Vec<(Target, Numbers)>,
     plans: Vec<TargetPlan>,
     app: App,
     world: World,
@@ -80,7 +105,7 @@ impl Scrapes {
         for plan in &plans {
             let target = Target::new((&plan.job, &plan.instance), &plan.labels, &mut series);
             let target = target.honoring_labels(plan.honors_labels());
-            targets.push((target, BTreeMap::new()));
+            targets.push((target, Numbers::default()));
         }
         let queues: Vec<String> = plan.queues.iter().map(|queue| queue.name.clone()).collect();
         let mut queues_by_name: Vec<u16> = (0..).take(queues.len()).collect();
@@ -119,7 +144,7 @@ impl Scrapes {
     /// From now on Prometheus finds a process, by its number, or no longer.
     pub(crate) fn find(&mut self, process: usize, found: bool) {
         let target = process + EXPORTERS.len();
-        let was_scraped = !self.targets[target].1.is_empty();
+        let was_scraped = !self.targets[target].1.by_key.is_empty();
         match found {
             true => self.missed.remove(&target),
             false => {
@@ -255,8 +280,8 @@ impl Scrapes {
         let (target, known) = &mut self.targets[number];
         let (series, queues, kinds) = (&mut self.series, &self.queues, &self.kinds);
         let (resources, app) = (&self.resources, &self.app);
-        let numbered = exposed.into_iter().map(|(key, value)| {
-            let number = *known.entry(key).or_insert_with(|| {
+        let numbered = exposed.into_iter().enumerate().map(|(place, (key, value))| {
+            let number = known.of(place, key, || {
                 let labels = match key {
                     Key::Queue(queue, of) => queue_labels(of, &queues[usize::from(queue)]),
                     Key::Job(kind, of) => {

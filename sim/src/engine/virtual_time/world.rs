@@ -302,6 +302,7 @@ impl<'p> World<'p> {
     }
 
     /// Lets an actor take an event, and everything that follows from it at this moment.
+    #[inline]
     pub(crate) fn step(&mut self, who: Who, event: Event<Token>) {
         self.step_once(who, event);
         self.take_answers();
@@ -314,6 +315,8 @@ impl<'p> World<'p> {
         }
     }
 
+    /// Inlined where the kind of event is known: with what it calls, a fifth of a drill's time was moving events about.
+    #[inline(always)]
     fn step_once(&mut self, who: Who, event: Event<Token>) {
         let now = self.stage.now;
         let event = match event {

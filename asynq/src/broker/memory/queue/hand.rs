@@ -102,13 +102,9 @@ impl<T: Task> Queue<T> {
         }
         if what == Deed::Archive && !ids.is_empty() {
             // Quirk: what is trimmed leaves its hash behind.
-            let old = self
-                .archived
-                .up_to(now.secs() - KEEP_DAYS * 86_400, usize::MAX);
+            self.archived
+                .take_up_to(now.secs() - KEEP_DAYS * 86_400, usize::MAX);
             let most = ARCHIVE_MAX as usize;
-            for id in old {
-                self.archived.remove(&id);
-            }
             let extra = (self.archived.len() + 1).saturating_sub(most);
             for id in self.archived.lowest(extra) {
                 self.archived.remove(&id);
@@ -118,7 +114,7 @@ impl<T: Task> Queue<T> {
     }
 
     /// The set of a state that is neither pending nor archived.
-    fn waiting(&mut self, state: TaskState) -> &mut SortedSet<T::Id> {
+    fn waiting(&mut self, state: TaskState) -> &mut SortedSet<T> {
         match state {
             TaskState::Scheduled => &mut self.scheduled,
             TaskState::Completed => &mut self.completed,
