@@ -66,7 +66,7 @@ timeline:
         did you mean `worker-crashed`? accepted: worker-crashed, redis-down, slow-jobs, retry-storm, resource-exhaustion, deadlock, other, benign
     s.yaml:5:11: duration: expected a duration such as `90s`, `1h30m` or `500ms`, found `75`
     s.yaml:6:1: unknown key `seeed` in scenario
-        did you mean `seed`? accepted: version, name, family, summary, tags, seed, starts, duration, warmup, queues, resources, workload, workers, world, scrape, evaluation, timeline, incidents, benign
+        did you mean `seed`? accepted: version, name, family, summary, tags, seed, starts, duration, warmup, queues, resources, workload, workers, world, scrape, evaluation, timeline, incidents, benign, gates
     s.yaml:7:22: unknown key `prio` in queue
         accepted: priority, wait_objective
     s.yaml:9:62: poisson: expected a rate above zero such as `10/s`, `30/m` or `500/h`, found `10`
