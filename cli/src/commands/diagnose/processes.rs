@@ -131,8 +131,14 @@ impl Runtime {
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
+        // The reason is what comes last, behind all that was tried.
         let said = String::from_utf8_lossy(&output.stderr);
-        Err(printable(said.trim()).into_owned())
+        let reason = said
+            .trim()
+            .lines()
+            .last()
+            .unwrap_or("it failed without a word");
+        Err(printable(reason).into_owned())
     }
 }
 
