@@ -278,7 +278,12 @@ fn by_world(done: &[(Case, [DrillScore; 2])]) -> String {
             let own = done
                 .iter()
                 .filter(|(case, _)| case.world == world && case.size == size);
-            let card = Scorecard::new(own.map(|(_, scores)| scores[1].clone()).collect());
+            let scores: Vec<DrillScore> = own.map(|(_, scores)| scores[1].clone()).collect();
+            // Few seeds do not go round all sizes in each world.
+            if scores.is_empty() {
+                continue;
+            }
+            let card = Scorecard::new(scores);
             let tickets = card.tickets.as_ref();
             let shares = [
                 card.summary.recall_at_deadline,
