@@ -146,10 +146,7 @@ impl Handlers {
     #[must_use]
     pub fn decide(&self, at_ms: i64, process: &str, of: Execution) -> Option<Behaviour> {
         let plan = &*self.plan;
-        let (task, own) = (
-            plan.workload.get(of.workload)?,
-            self.own.get(of.workload)?,
-        );
+        let (task, own) = (plan.workload.get(of.workload)?, self.own.get(of.workload)?);
         let mut behaviour = Behaviour {
             service_us: self.dice.service_us(plan, of),
             outcome: Outcome::Success,

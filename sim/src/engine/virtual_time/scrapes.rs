@@ -280,24 +280,27 @@ impl Scrapes {
         let (target, known) = &mut self.targets[number];
         let (series, queues, kinds) = (&mut self.series, &self.queues, &self.kinds);
         let (resources, app) = (&self.resources, &self.app);
-        let numbered = exposed.into_iter().enumerate().map(|(place, (key, value))| {
-            let number = known.of(place, key, || {
-                let labels = match key {
-                    Key::Queue(queue, of) => queue_labels(of, &queues[usize::from(queue)]),
-                    Key::Job(kind, of) => {
-                        let (task_type, queue) = &kinds[usize::from(kind)];
-                        app.labels(of, task_type, queue)
-                    }
-                    Key::Enqueued(kind, of) => sent.labels(kind, of),
-                    Key::Pool(resource, of) => of.labels(&resources[resource]),
-                    Key::Redis(of) => of.labels(),
-                    Key::Kube(of) => pods.labels(of),
-                    Key::Named(name) => Labels::metric(name, []),
-                };
-                target.number(&labels, series)
+        let numbered = exposed
+            .into_iter()
+            .enumerate()
+            .map(|(place, (key, value))| {
+                let number = known.of(place, key, || {
+                    let labels = match key {
+                        Key::Queue(queue, of) => queue_labels(of, &queues[usize::from(queue)]),
+                        Key::Job(kind, of) => {
+                            let (task_type, queue) = &kinds[usize::from(kind)];
+                            app.labels(of, task_type, queue)
+                        }
+                        Key::Enqueued(kind, of) => sent.labels(kind, of),
+                        Key::Pool(resource, of) => of.labels(&resources[resource]),
+                        Key::Redis(of) => of.labels(),
+                        Key::Kube(of) => pods.labels(of),
+                        Key::Named(name) => Labels::metric(name, []),
+                    };
+                    target.number(&labels, series)
+                });
+                (number, value)
             });
-            (number, value)
-        });
         let numbered: Vec<(u32, f64)> = numbered.collect();
         let values = target.scraped(answered.then_some(numbered));
         for (id, labels) in series.take_new() {
