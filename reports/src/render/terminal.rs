@@ -34,7 +34,10 @@ pub fn terminal(document: &Document, style: Style) -> String {
         let is_last = index + 1 == shown.len();
         match block {
             Block::Table(table) => text.push_str(&columns::titled(table, style)),
-            Block::Findings(found) => text.extend(found.iter().map(|one| finding(one, style))),
+            Block::Findings(found) => {
+                text.extend(found.iter().map(|one| finding(one, style)));
+                text.push_str(if is_last { "" } else { "\n" });
+            }
             Block::Entries(found) => {
                 text.push_str(&entries(found, style));
                 text.push_str(if is_last { "" } else { "\n" });

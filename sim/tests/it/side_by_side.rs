@@ -5,6 +5,7 @@
 use crate::rule_pack::SCORES;
 use crate::support::project;
 use crate::virtual_drills::{RECORDS, pack_of, runbook};
+use firedrill_reports::document::of_scorecard;
 use firedrill_reports::render::{Style, terminal};
 use firedrill_reports::{Record, ScoreParams, Scorecard, score_recorded};
 use std::fmt::Write;
@@ -27,7 +28,7 @@ fn cards() -> [String; 2] {
         colour: false,
         width: 1_000,
     };
-    [runbooks, ours].map(|card| terminal(&card, style))
+    [runbooks, ours].map(|card| terminal(&of_scorecard(&card, &[]), style))
 }
 
 /// The cells of a table of the scorecard: from the line that begins so to the next empty one.
