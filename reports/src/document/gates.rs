@@ -193,15 +193,18 @@ fn lines(gated: &Gated) -> Vec<Line> {
     lines
 }
 
+/// Most failures that the verdict names; the others are counted.
+const NAMED_MAX: usize = 3;
+
 /// What they came to together.
 fn verdict(gated: &Gated) -> Told {
     let held = gated
         .checks
         .iter()
         .filter(|check| check.status == Status::Passed);
-    let gates = match gated.checks.len() {
-        0 => "no gates".to_owned(),
-        all => format!("{} of {} held", held.count(), counted(all, "gate")),
+    let held = match gated.checks.len() {
+        0 => None,
+        all => Some(format!("{} of {} held", held.count(), counted(all, "gate"))),
     };
     let checks = gated.checks.iter().map(|check| check.known);
     let failings = gated.failings.iter().map(|(_, _, known)| *known);
@@ -209,20 +212,42 @@ fn verdict(gated: &Gated) -> Told {
         .chain(failings)
         .filter(|known| gated.is_excused(*known))
         .count();
-    let known = match known {
-        0 => String::new(),
-        known => format!(", {}", counted(known, "known failure")),
+    let known = (known > 0).then(|| counted(known, "known failure"));
+    let mut reasons: Vec<String> = held.into_iter().chain(known).collect();
+    let (word, tone) = match gated.passes() {
+        Some(true) => {
+            if gated.comparison.is_some() {
+                reasons.push("not worse than the baseline".to_owned());
+            }
+            ("PASSED", Tone::Good)
+        }
+        Some(false) => {
+            reasons.extend(failures(gated));
+            ("FAILED", Tone::Bad)
+        }
+        None => {
+            reasons.push("some of it proves nothing".to_owned());
+            ("INCONCLUSIVE", Tone::Warn)
+        }
     };
-    match gated.passes() {
-        Some(true) => (format!("PASSED: {gates}{known}"), Tone::Good),
-        Some(false) if gated.failed_checks().next().is_none() => (
-            format!("FAILED: {gates}{known}, and something else fails"),
-            Tone::Bad,
-        ),
-        Some(false) => (format!("FAILED: {gates}{known}"), Tone::Bad),
-        None => (
-            format!("INCONCLUSIVE: {gates}{known}, and some of it proves nothing"),
-            Tone::Warn,
-        ),
+    // Where all that was asked for are failures that there are not, there is nothing to tell.
+    match reasons.is_empty() {
+        true => (word.to_owned(), tone),
+        false => (format!("{word}: {}", reasons.join("; ")), tone),
     }
+}
+
+/// What fails besides gates.
+fn failures(gated: &Gated) -> Vec<String> {
+    let unknown = gated.unknown_failings();
+    let mut told: Vec<String> = unknown.map(|(failing, ..)| failing.to_string()).collect();
+    let more = told.len().saturating_sub(NAMED_MAX);
+    told.truncate(NAMED_MAX);
+    if more > 0 {
+        told.push(format!("{more} more"));
+    }
+    if gated.worse().next().is_some() {
+        told.push("worse than the baseline".to_owned());
+    }
+    told
 }
