@@ -290,7 +290,9 @@ fn the_action_says_at_which_rule_a_gate_failed_and_keeps_the_reports() {
         ended.said
     );
     assert!(
-        ended.summary.contains("✗ jobs\\_lost: count == 1: 0"),
+        ended
+            .summary
+            .contains("✗ jobs\\_lost: count == 1** | **0**"),
         "{}",
         ended.summary
     );
