@@ -219,7 +219,7 @@ fn the_action_judges_a_repository_that_has_only_rules_and_drills() {
     let report = runner.repository().join(&ended.outputs["report"]);
     assert!(report.join("report.html").is_file() && report.join("figures.jsonl").is_file());
     assert!(
-        ended.summary.starts_with("## firedrill: passed"),
+        ended.summary.starts_with("## firedrill report: passed"),
         "{}",
         ended.summary
     );

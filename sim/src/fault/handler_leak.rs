@@ -24,7 +24,7 @@ impl Definition for HandlerLeak {
     const CLASS: Class = Class::Irreversible;
     const CAUSES: &'static [&'static str] = &["deadlock", "resource-exhaustion", "other"];
     const REMEDIES: &'static [&'static str] = &["worker.restart"];
-    const EXAMPLES: &'static [&'static str] = &["every: 100, select: all", "task: t, share: 10%"];
+    const EXAMPLES: &'static [&'static str] = &["every: 100, select: all", "task: t, share: 25%"];
     const STATE: &'static str = "leaking";
 
     fn begin(&self) -> Lever {
