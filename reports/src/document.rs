@@ -55,6 +55,23 @@ pub struct Verdict {
     pub tone: Tone,
 }
 
+impl Verdict {
+    /// Of what was asked for; `passes` is `None` where nobody can tell.
+    fn of(passes: Option<bool>, (sentence, tone): Told) -> Self {
+        let word = match passes {
+            Some(true) => "passed",
+            Some(false) => "failed",
+            None => "inconclusive",
+        };
+        Self {
+            word: word.to_owned(),
+            counts: String::new(),
+            sentence,
+            tone,
+        }
+    }
+}
+
 /// Something to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {

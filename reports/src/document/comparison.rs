@@ -8,20 +8,9 @@ use firedrill_detector::text::{counted, printable};
 /// A comparison for people.
 #[must_use]
 pub fn of_comparison(comparison: &Comparison) -> Document {
-    let (sentence, tone) = verdict(comparison);
     Document {
         title: "firedrill compare".to_owned(),
-        verdict: Some(Verdict {
-            word: match comparison.passes() {
-                Some(true) => "passed",
-                Some(false) => "failed",
-                None => "inconclusive",
-            }
-            .to_owned(),
-            counts: String::new(),
-            sentence,
-            tone,
-        }),
+        verdict: Some(Verdict::of(comparison.passes(), verdict(comparison))),
         next: Vec::new(),
         blocks: told(comparison),
     }

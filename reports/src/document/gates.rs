@@ -17,20 +17,9 @@ pub fn of_gates(gated: &Gated) -> Document {
         blocks.extend(Table::new("Gates", "", ["gates", "came to"], rows.collect()).block());
         blocks.extend(gated.comparison.iter().flat_map(comparison::blocks));
     }
-    let (sentence, tone) = verdict(gated);
     Document {
         title: "firedrill gates".to_owned(),
-        verdict: Some(Verdict {
-            word: match gated.passes() {
-                Some(true) => "passed",
-                Some(false) => "failed",
-                None => "inconclusive",
-            }
-            .to_owned(),
-            counts: String::new(),
-            sentence,
-            tone,
-        }),
+        verdict: Some(Verdict::of(gated.passes(), verdict(gated))),
         next: Vec::new(),
         blocks,
     }
