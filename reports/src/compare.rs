@@ -58,6 +58,8 @@ pub struct Comparison {
     pub alone: [Vec<String>; 2],
     /// Alerts of the baseline alone, and of the new run alone.
     pub alerts: [Vec<String>; 2],
+    /// Scenarios with fewer than [`SEEDS_MIN`] seeds whose drills prove something in both runs, and how many they have.
+    pub few: Vec<(String, usize)>,
 }
 
 /// One figure in both runs.
@@ -168,6 +170,13 @@ impl Comparison {
             let both = theirs.get(key)?;
             row(key, seeds, both)
         });
+        let few = before.intersection(&now).filter_map(|scenario| {
+            let seeds = seeds(scenario, base)
+                .intersection(&seeds(scenario, new))
+                .count();
+            (seeds < SEEDS_MIN).then(|| (scenario.clone(), seeds))
+        });
+        let few = few.collect();
         let mut rows: Vec<Row> = rows.collect();
         rows.sort_by_key(|row| row.change);
         let alone = |one: &BTreeSet<String>, other: &BTreeSet<String>| {
@@ -181,6 +190,7 @@ impl Comparison {
                 alone(&alerts_before, &alerts_now),
                 alone(&alerts_now, &alerts_before),
             ],
+            few,
         })
     }
 
@@ -189,16 +199,14 @@ impl Comparison {
         self.rows.iter().filter(move |row| row.change == change)
     }
 
-    /// Whether nothing got worse; `None`: there are too few common seeds to tell.
+    /// Whether nothing got worse; `None`: there are too few common seeds to tell, also of what looks the same.
     #[must_use]
     pub fn passes(&self) -> Option<bool> {
         if self.changed(Change::Worse).next().is_some() {
             return Some(false);
         }
-        self.changed(Change::TooFew)
-            .next()
-            .is_none()
-            .then_some(true)
+        let is_open = !self.few.is_empty() || self.changed(Change::TooFew).next().is_some();
+        (!is_open).then_some(true)
     }
 }
 
@@ -231,6 +239,13 @@ pub fn alike(base: &BTreeMap<String, Like>, new: &BTreeMap<String, Like>) -> Res
         }
     }
     Ok(())
+}
+
+/// Seeds under which a scenario's drills prove something.
+fn seeds(scenario: &str, results: &Results) -> BTreeSet<u64> {
+    let drills = results.drills.iter();
+    let own = drills.filter(|drill| drill.scenario == scenario && drill.conclusive);
+    own.map(|drill| drill.seed).collect()
 }
 
 /// Refuses a scenario that was never run under the same seed.

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::terminal::Terminal;
 use firedrill_reports::figures::{DrillFigures, Results};
 use firedrill_sim::files::{self, shown};
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Name of the file of figures in the directory of a run.
@@ -15,12 +15,18 @@ pub(crate) const FIGURES_FILE: &str = "figures.jsonl";
 /// Reads a run: the file of figures in its directory, or such a file, or else records.
 pub(crate) fn read(path: &Path, terminal: &Terminal) -> Result<Results, Failure> {
     let within = path.join(FIGURES_FILE);
-    let is_figures = |path: &Path| path.file_name().is_some_and(|name| name == FIGURES_FILE);
     match within.is_file() {
         true => figures(&within),
-        false if is_figures(path) => figures(path),
+        false if has_figures(path) => figures(path),
         false => records(path, terminal),
     }
+}
+
+/// Whether a file begins as one of figures does, whatever it is called.
+fn has_figures(path: &Path) -> bool {
+    let mut begins = String::new();
+    let file = files::open(path).map(|file| file.take(64).read_to_string(&mut begins));
+    matches!(file, Ok(Ok(_))) && begins.starts_with("{\"kind\":\"figures\"")
 }
 
 fn figures(path: &Path) -> Result<Results, Failure> {

@@ -60,7 +60,7 @@ fn told(comparison: &Comparison) -> Vec<Block> {
 /// The sentence above everything.
 fn verdict(comparison: &Comparison) -> Told {
     let count = |change| comparison.changed(change).count();
-    let (worse, few) = (count(Change::Worse), count(Change::TooFew));
+    let worse = count(Change::Worse);
     let beside = format!(
         "{} better, {} not proven, {} the same",
         count(Change::Better),
@@ -78,12 +78,25 @@ fn verdict(comparison: &Comparison) -> Told {
         ),
         None => (
             format!(
-                "INCONCLUSIVE: {} may be worse, and it takes {SEEDS_MIN} common seeds to tell (`--trials`); {beside}",
-                counted(few, "figure")
+                "INCONCLUSIVE: it takes {SEEDS_MIN} common seeds (`--trials`) with drills that prove something: {}{beside}",
+                few(comparison)
             ),
             Tone::Warn,
         ),
     }
+}
+
+/// What there is too little of.
+fn few(comparison: &Comparison) -> String {
+    let few = comparison.few.iter();
+    let mut told: Vec<String> = few
+        .map(|(scenario, seeds)| format!("{scenario} has {seeds}"))
+        .collect();
+    match comparison.changed(Change::TooFew).count() {
+        0 => {}
+        worse => told.push(format!("{} may be worse", counted(worse, "figure"))),
+    }
+    told.iter().map(|told| format!("{told}; ")).collect()
 }
 
 /// What was in one of the runs alone.

@@ -16,6 +16,8 @@ pub(super) struct ComparisonResult {
     scenarios_of_new_alone: Vec<String>,
     alerts_of_baseline_alone: Vec<String>,
     alerts_of_new_alone: Vec<String>,
+    /// Scenarios with too few common seeds to tell, and how many these have.
+    too_few_seeds: BTreeMap<String, usize>,
 }
 
 /// One figure in both runs.
@@ -96,6 +98,7 @@ impl From<&Comparison> for ComparisonResult {
             scenarios_of_new_alone,
             alerts_of_baseline_alone,
             alerts_of_new_alone,
+            too_few_seeds: comparison.few.iter().cloned().collect(),
         }
     }
 }
