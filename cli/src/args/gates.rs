@@ -15,7 +15,7 @@ pub struct Gates {
     )]
     pub gate: Vec<PathBuf>,
     /// A run that this one must not be worse than, and that gates with `baseline` go by: records, or the directory of a run or of
-    /// trials, such as `runs/sets/latest` or `runs/trials/latest`
+    /// trials, such as `runs/sets/latest` or `runs/trials/latest`. It takes five seeds in both to tell (`--trials 5`)
     #[arg(long, env = "FIREDRILL_BASELINE", value_name = "RUN")]
     pub baseline: Option<PathBuf>,
     /// Files for a pipeline.

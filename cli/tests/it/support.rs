@@ -29,6 +29,8 @@ pub(crate) fn firedrill() -> Command {
         "FIREDRILL_SEED",
         "FIREDRILL_JOBS",
         "FIREDRILL_REDIS",
+        "FIREDRILL_GATE",
+        "FIREDRILL_BASELINE",
     ] {
         command.env_remove(name);
     }
