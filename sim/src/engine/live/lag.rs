@@ -244,7 +244,10 @@ fn busy<'l>(
         let Some((_, worker)) = processes.find(|(name, _)| *name == ledger.process) else {
             continue;
         };
-        let was_away = |from, to| absences.was_away(&ledger.process, from, to);
+        // A Redis that refuses by plan keeps slots empty on the model, too.
+        let was_away = |from, to| {
+            absences.was_away(&ledger.process, from, to) || absences.was_away(REDIS, from, to)
+        };
         let mut turns = Turns::of(worker);
         for entry in &ledger.entries {
             match entry {
@@ -253,7 +256,7 @@ fn busy<'l>(
                         continue;
                     };
                     if was_away(since, *at) {
-                        // It was stopped by plan meanwhile.
+                        // It was stopped by plan meanwhile, or Redis was not there for it.
                         continue;
                     }
                     let us = (at.0 - since.0) / 1_000;
@@ -358,5 +361,11 @@ mod tests {
         let found = busy((&plan, &Absences::default()), &ledgers, &sent_at);
         assert_eq!((found.turn_us.count, found.turn_us.mean()), (2, 40_000.0));
         assert_eq!(found.overrun_us.mean(), 4_000.0);
+        // What a slot waits while Redis refuses by plan is no cost of the harness.
+        let mut absences = Absences::default();
+        absences.refuses(at(210));
+        absences.returns(REDIS, at(240));
+        let found = busy((&plan, &absences), &ledgers, &sent_at);
+        assert_eq!((found.turn_us.count, found.turn_us.mean()), (1, 30_000.0));
     }
 }
