@@ -3,10 +3,14 @@
 //! Each engine carries levers out in one place. A lever comes with what there is to be seen when it has taken effect,
 //! and a step that is not seen to have taken effect makes its drill inconclusive.
 
+mod redis;
+mod wire;
+
+pub use redis::{BUSY_AFTER_MS, Denied, Eviction, RedisLever};
+pub use wire::{LinkLever, PointLever, PointRule, PointVerdict, Ways, Which};
+
 use firedrill_asynq::actor::ErrorKind;
-use firedrill_asynq::call::CallKind;
 use firedrill_asynq::op::{Deed, TaskState};
-use serde::{Deserialize, Serialize};
 
 /// Something that is done to the system at a moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -214,160 +218,6 @@ pub enum ProcessLever {
     },
 }
 
-/// What is done to Redis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RedisLever {
-    /// SIGKILL.
-    Kill {
-        /// Whether its data is kept.
-        keep_data: bool,
-    },
-    /// It is started; one that is still there is killed before.
-    Start {
-        /// Whether it finds its data.
-        keep_data: bool,
-    },
-    /// SIGSTOP: the kernel takes connections and commands, and nobody answers.
-    Stop,
-    /// SIGCONT: what came meanwhile is carried out, whether its client still waits or not.
-    Continue,
-    /// `maxmemory` is set to what it uses, with the policy `noeviction`.
-    Fill,
-    /// Both are set back.
-    Drain,
-    /// `REPLICAOF` a place where nobody is.
-    Demote,
-    /// `REPLICAOF NO ONE`.
-    Promote,
-    /// `maxmemory` and its policy are set; it bites when it is reached.
-    Limit {
-        /// The limit.
-        bytes: u64,
-        /// What then goes.
-        policy: Eviction,
-    },
-    /// `maxmemory` is set anew.
-    Raise {
-        /// To what.
-        bytes: u64,
-    },
-    /// `SCRIPT FLUSH`.
-    FlushScripts,
-    /// Nothing: it is looked whether clients have sent their scripts again.
-    LookForScripts,
-    /// `maxclients` is set: no new connection is accepted while so many are there.
-    LimitClients {
-        /// How many.
-        to: u32,
-    },
-    /// It is set back.
-    AdmitClients,
-    /// The clients' user may no longer use these commands.
-    Deny(Denied),
-    /// It may use all.
-    Allow,
-    /// A script begins that does not end.
-    RunScript,
-    /// `SCRIPT KILL`.
-    KillScript,
-    /// What is in it is kept, for a later [`RedisLever::Restore`].
-    Snapshot,
-    /// SIGKILL, and a start with what was kept.
-    Restore,
-    /// Nothing: it is looked whether it takes writes.
-    Look,
-    /// Its replica gets nothing any more.
-    LagReplica,
-    /// SIGKILL of the primary, which does not come back.
-    LosePrimary,
-    /// The replica is promoted, with what it has got, and takes the primary's address.
-    PromoteReplica,
-}
-
-/// How long a script runs before Redis tells others that it does (`busy-reply-threshold`), virtual milliseconds.
-pub const BUSY_AFTER_MS: i64 = 5_000;
-
-/// Redis' `maxmemory-policy`: which keys go when the limit is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Eviction {
-    /// None: what needs memory is refused.
-    #[serde(rename = "noeviction")]
-    None,
-    /// Those used least recently.
-    AllkeysLru,
-    /// Those used least often.
-    AllkeysLfu,
-    /// Any.
-    AllkeysRandom,
-    /// Of those that expire, those used least recently.
-    VolatileLru,
-    /// Of those that expire, those used least often.
-    VolatileLfu,
-    /// Of those that expire, any.
-    VolatileRandom,
-    /// Those that expire soonest.
-    VolatileTtl,
-}
-
-impl Eviction {
-    /// Those by which keys go.
-    pub const EVICTING: [Self; 7] = [
-        Self::AllkeysLru,
-        Self::AllkeysLfu,
-        Self::AllkeysRandom,
-        Self::VolatileLru,
-        Self::VolatileLfu,
-        Self::VolatileRandom,
-        Self::VolatileTtl,
-    ];
-
-    /// As Redis calls it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "noeviction",
-            Self::AllkeysLru => "allkeys-lru",
-            Self::AllkeysLfu => "allkeys-lfu",
-            Self::AllkeysRandom => "allkeys-random",
-            Self::VolatileLru => "volatile-lru",
-            Self::VolatileLfu => "volatile-lfu",
-            Self::VolatileRandom => "volatile-random",
-            Self::VolatileTtl => "volatile-ttl",
-        }
-    }
-
-    /// Whether keys that do not expire may go: tasks do not.
-    #[must_use]
-    pub fn takes_all_keys(self) -> bool {
-        matches!(
-            self,
-            Self::AllkeysLru | Self::AllkeysLfu | Self::AllkeysRandom
-        )
-    }
-}
-
-/// Commands that access rules forbid, by Redis' category.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Denied {
-    /// `@scripting`: nearly all of what asynq does.
-    Scripting,
-    /// `@write`, in scripts, too.
-    Write,
-}
-
-impl Denied {
-    /// The category.
-    #[must_use]
-    pub fn category(self) -> &'static str {
-        match self {
-            Self::Scripting => "@scripting",
-            Self::Write => "@write",
-        }
-    }
-}
-
 /// What is done to a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueLever {
@@ -434,81 +284,6 @@ pub enum TasksLever {
     },
 }
 
-/// What is done to links.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkLever {
-    /// Whatever goes over them arrives later, in its order.
-    Delay {
-        /// Each way, virtual milliseconds.
-        ms: i64,
-        /// Up to so much more, drawn for each.
-        jitter_ms: i64,
-        /// Which ways.
-        ways: Ways,
-    },
-    /// Nothing arrives, and nobody is told: connections stay open, and new ones get no answer.
-    Drop {
-        /// Which ways.
-        ways: Ways,
-    },
-    /// So much gets through, of all connections of a client together.
-    Throttle {
-        /// Bytes in a virtual second.
-        bytes_per_s: u64,
-        /// Which ways.
-        ways: Ways,
-    },
-    /// What is sent arrives in pieces.
-    Slice {
-        /// Bytes of a piece.
-        bytes: u32,
-        /// From one to the next, virtual milliseconds.
-        every_ms: i64,
-        /// Which ways.
-        ways: Ways,
-    },
-    /// They lead to the node that was the primary, a replica now.
-    Demote,
-    /// Connections are reset, those there are and every new one.
-    Reset,
-    /// As before the step; what was held arrives.
-    Heal,
-}
-
-/// Ways of a link.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ways {
-    /// There and back.
-    #[default]
-    Both,
-    /// What clients say.
-    ToRedis,
-    /// What Redis says.
-    ToClient,
-}
-
-impl Ways {
-    /// As they are written.
-    pub const NAMED: [(&str, Self); 3] = [
-        ("both", Self::Both),
-        ("to-redis", Self::ToRedis),
-        ("to-client", Self::ToClient),
-    ];
-
-    /// Whether it is there and back.
-    #[must_use]
-    pub fn is_both(&self) -> bool {
-        *self == Self::Both
-    }
-
-    /// Whether what clients say goes there, and whether what Redis says does.
-    #[must_use]
-    pub fn hit(self) -> [bool; 2] {
-        [self != Self::ToClient, self != Self::ToRedis]
-    }
-}
-
 /// What is done to clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockLever {
@@ -565,58 +340,6 @@ pub enum Arriving {
     All,
     /// Periodic tasks: the scheduler's.
     Periodic,
-}
-
-/// What is done to calls.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum PointLever {
-    /// From now on, this happens to them.
-    Set(PointRule),
-    /// It no longer does.
-    Lift,
-}
-
-/// What happens to which calls.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PointRule {
-    /// Calls of this kind; of `dequeue`, those that are answered with a task.
-    pub call: CallKind,
-    /// Which of them.
-    pub which: Which,
-    /// What happens.
-    pub then: PointVerdict,
-}
-
-/// Which calls of a client, from the beginning of the step.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Which {
-    /// This one, the first is 1.
-    Nth(u32),
-    /// Such a share of them, drawn for each.
-    Share(f64),
-}
-
-/// What happens to a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PointVerdict {
-    /// Its process dies of SIGKILL, and the call never arrives.
-    DieBefore,
-    /// Redis carries it out, and its process dies of SIGKILL before it is told.
-    DieAfter,
-    /// Redis carries it out, and the connection breaks before its client is told.
-    LoseReply,
-    /// Redis gets it twice, and the client hears of the first.
-    Repeat,
-    /// It never arrives: the connection breaks before.
-    Lose,
-}
-
-impl PointVerdict {
-    /// Whether the client's process ends by it.
-    #[must_use]
-    pub fn kills(self) -> bool {
-        matches!(self, Self::DieBefore | Self::DieAfter)
-    }
 }
 
 /// What a lever is pulled on.
