@@ -174,7 +174,10 @@ impl fmt::Display for Unseen {
                 part,
                 looked_at,
             } => {
-                write!(f, "queue {queue}: the first {looked_at} {part} tasks were looked at")
+                write!(
+                    f,
+                    "queue {queue}: the first {looked_at} {part} tasks were looked at"
+                )
             }
             Self::Tasks { queue, count } => write!(
                 f,

@@ -61,7 +61,15 @@ fn what_a_drill_does_is_named_while_it_runs() {
     fs::write(dir.path().join("r.yml"), RULES).unwrap();
     let drill = firedrill()
         .current_dir(dir.path())
-        .args(["run", "--no-gate", "--rules", "r.yml", "--speed", "1", "--redis"])
+        .args([
+            "run",
+            "--no-gate",
+            "--rules",
+            "r.yml",
+            "--speed",
+            "1",
+            "--redis",
+        ])
         .args([&node.url(), "s.yaml"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -84,6 +92,9 @@ fn what_a_drill_does_is_named_while_it_runs() {
     assert!(matches!(output.status.code(), Some(0 | 3)), "{said}");
     let record = File::open(dir.path().join("runs/looked-at/latest/record.jsonl")).unwrap();
     let record = Record::read(BufReader::new(record)).unwrap();
-    let meddled = record.lines.iter().find(|line| matches!(line, Line::Interference(_)));
+    let meddled = record
+        .lines
+        .iter()
+        .find(|line| matches!(line, Line::Interference(_)));
     assert!(meddled.is_none(), "{meddled:?}");
 }

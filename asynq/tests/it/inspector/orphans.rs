@@ -115,10 +115,7 @@ fn a_queue_that_is_removed_leaves_no_trimmed_tasks() {
     bench
         .block_on(inspector.delete_queue("default", true))
         .unwrap();
-    assert_eq!(
-        all(&bench, &inspector, Some("default")),
-        []
-    );
+    assert_eq!(all(&bench, &inspector, Some("default")), []);
     let is_there: bool = bench.redis.exists(key("t:trimmed")).unwrap();
     assert!(!is_there);
 }
@@ -162,7 +159,10 @@ fn what_is_not_looked_at_is_told() {
     fill(&mut bench, 3_000..3_200, "pending", false);
     fill(&mut bench, 3_200..5_200, "archived", false);
     for number in 0..12_000 {
-        let _: () = bench.redis.lpush(key("active"), format!("a-{number}")).unwrap();
+        let _: () = bench
+            .redis
+            .lpush(key("active"), format!("a-{number}"))
+            .unwrap();
     }
     // No limit: what is in doubt is looked for in whole lists, up to a number, and only so many active ones are compared.
     let found = bench.block_on(inspector.orphans(None, u64::MAX)).unwrap();
