@@ -19,7 +19,7 @@ pub use bulk::{Change, Source};
 pub use cluster::Node;
 pub use error::{InspectError, Refusal};
 pub use oddity::{KeyType, Odd, Oddity};
-pub use orphans::{Orphan, OrphanKind, Orphans, SHOWN};
+pub use orphans::{LeftOver, Orphan, OrphanKind, Orphans, SHOWN, Unseen};
 pub use queues::{Day, GroupInfo, GroupList, QueueInfo};
 pub use schedulers::{EventList, SchedulerList};
 pub use servers::{ServerList, ServerView};

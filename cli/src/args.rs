@@ -110,7 +110,7 @@ pub enum Command {
     Completions(Completions),
     /// Print the manual page (roff)
     Man,
-    /// Explain a command, what the columns say, or what gates are: `help run`, `help scorecard`, `help gates`
+    /// Explain a command, what the columns say, or what gates are: `help run`, `help scorecard`, `help gates`, `help alerts`
     Help(Help),
     /// (internal) an asynq worker process of a drill
     #[command(hide = true)]

@@ -52,6 +52,7 @@ pub mod record;
 pub mod render;
 mod resample;
 pub mod result;
+pub mod runbooks;
 pub mod score;
 pub mod suggest;
 pub mod trials;

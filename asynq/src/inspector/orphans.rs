@@ -1,29 +1,18 @@
 //! What is left over in Redis and nobody will ever clear by itself: tasks in no list, leases and locks of nothing.
 //!
-//! All keys are walked through in small steps, and each orphan is one at a single moment: a script that Redis runs by itself says
-//! so. Of a list no more is held than a number for each task in it.
+//! All keys are walked through in small steps (`find`), and each orphan is one at a single moment: a script that Redis runs by itself
+//! says so (`ask`). What is held of a Redis does not grow with it: of the ids in lists there is a table of one size
+//! (`remembered`), and what could not be looked at is told.
 
-use crate::broker::redis::script::Call;
-use crate::clock::Time;
-use crate::inspector::reply::{array, count, int, text};
-use crate::inspector::{InspectError, Inspector, scripts};
-use crate::keys::Queue;
-use redis::Value;
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::hash::{Hash, Hasher};
+mod ask;
+mod clear;
+mod find;
+mod remembered;
+
+use std::fmt;
 
 /// How many orphans of a kind are named; of more, it is said how many there are.
 pub const SHOWN: usize = 20;
-
-/// Keys that Redis looks at in a step of the walk, and list entries that it reads in one.
-const STEP: u32 = 200;
-
-/// Entries of active and of leases that are compared at one moment.
-const ACTIVE_MOST: u32 = 10_000;
-
-/// Suspects that are looked for in whole lists: each costs Redis a walk through one.
-const SUSPECTS_MOST: usize = 100;
 
 /// What can be left over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,389 +99,93 @@ pub struct Orphans {
     pub kind: OrphanKind,
     /// How many were found.
     pub count: u64,
-    /// Whether there may be more: so many are in doubt that not all were looked for.
+    /// Whether there may be more: not all that could be one was looked at.
     pub is_least: bool,
     /// The first [`SHOWN`] of them.
     pub first: Vec<Orphan>,
 }
 
-/// What a walk has found so far.
-#[derive(Default)]
-struct Found {
-    orphans: BTreeMap<(String, OrphanKind), Orphans>,
-    /// Numbers of keys that are among them: a walk may come by one again.
-    keys: HashSet<u64>,
+/// What a look for orphans came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LeftOver {
+    /// What was found, by queue and kind.
+    pub orphans: Vec<Orphans>,
+    /// What was not looked at; empty: there are no other orphans.
+    pub unseen: Vec<Unseen>,
 }
 
-impl Found {
-    fn of(&mut self, queue: &str, kind: OrphanKind) -> &mut Orphans {
-        let entry = self.orphans.entry((queue.to_owned(), kind));
-        entry.or_insert_with(|| Orphans {
-            queue: queue.to_owned(),
-            kind,
-            count: 0,
-            is_least: false,
-            first: Vec::new(),
-        })
-    }
+/// A part of a Redis that was not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unseen {
+    /// Of so many keys, only so many.
+    Keys {
+        /// How many were looked at, about.
+        looked_at: u64,
+        /// How many there were, those of other programs too.
+        of: u64,
+    },
+    /// A list or set of a queue beyond its first entries.
+    Entries {
+        /// Queue.
+        queue: String,
+        /// `pending`, or `active`, with which leases go.
+        part: &'static str,
+        /// How many were looked at.
+        looked_at: u64,
+    },
+    /// Tasks that came or went meanwhile, or are orphans.
+    Tasks {
+        /// Queue.
+        queue: String,
+        /// How many.
+        count: u64,
+    },
+    /// More ids are in lists than can be told apart for sure, so that orphans may look like one of them.
+    Crowd,
+}
 
-    fn add(&mut self, queue: &str, kind: OrphanKind, key: String, id: String) {
-        let orphans = self.of(queue, kind);
-        orphans.count += 1;
-        if orphans.first.len() < SHOWN {
-            orphans.first.push(Orphan { key, id });
+impl Unseen {
+    /// Whether there may be more of this kind in a queue for it.
+    fn hides(&self, orphans: &Orphans) -> bool {
+        match self {
+            Self::Keys { .. } => matches!(orphans.kind, OrphanKind::Task | OrphanKind::Lock),
+            Self::Entries { queue, part, .. } => {
+                let of_active = matches!(orphans.kind, OrphanKind::Active | OrphanKind::Lease);
+                let is_of_part = match *part {
+                    "active" => of_active,
+                    _ => orphans.kind == OrphanKind::Pending,
+                };
+                is_of_part && *queue == orphans.queue
+            }
+            Self::Tasks { queue, .. } => {
+                orphans.kind == OrphanKind::Task && *queue == orphans.queue
+            }
+            Self::Crowd => orphans.kind == OrphanKind::Task,
         }
-    }
-
-    /// Adds what is a key of its own.
-    fn add_key(&mut self, queue: &str, kind: OrphanKind, key: String, id: String) {
-        if self.keys.insert(number(&key)) {
-            self.add(queue, kind, key, id);
-        }
-    }
-
-    fn add_entries(&mut self, queue: Queue<'_>, (kind, part): (OrphanKind, &str), ids: &[Value]) {
-        for id in ids.iter().filter_map(text) {
-            self.add(queue.0, kind, queue.key(part), id);
-        }
-    }
-}
-
-/// What a key of a queue is, as far as orphans are concerned.
-enum Part<'k> {
-    Task(&'k str),
-    Lock,
-}
-
-/// The queue of a key, and what it is.
-fn part(key: &str) -> Option<(&str, Part<'_>)> {
-    let (queue, part) = key.strip_prefix("asynq:{")?.split_once("}:")?;
-    match part.strip_prefix("t:") {
-        Some(id) => Some((queue, Part::Task(id))),
-        None if part.starts_with("unique:") => Some((queue, Part::Lock)),
-        None => None,
-    }
-}
-
-/// The keys of one step of a walk that can be orphans, by queue.
-#[derive(Default)]
-struct Page {
-    /// Ids of tasks.
-    tasks: BTreeMap<String, Vec<String>>,
-    /// Locks.
-    locks: BTreeMap<String, Vec<String>>,
-}
-
-impl Page {
-    /// Of these keys; what is no text, or of another queue, is nothing of asynq's.
-    fn of(keys: Vec<Vec<u8>>, only: Option<&str>) -> Self {
-        let mut page = Self::default();
-        for key in keys.iter().filter_map(|key| std::str::from_utf8(key).ok()) {
-            let Some((queue, part)) =
-                part(key).filter(|(of, _)| only.is_none_or(|only| only == *of))
-            else {
-                continue;
-            };
-            let (of_queue, what) = match part {
-                Part::Task(id) => (&mut page.tasks, id),
-                Part::Lock => (&mut page.locks, key),
-            };
-            let of_queue = of_queue.entry(queue.to_owned()).or_default();
-            of_queue.push(what.to_owned());
-        }
-        page
     }
 }
 
-/// What stands for an id: two that are the same hide an orphan, and never make one.
-fn number(id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// A pattern of Redis for what begins so.
-fn beginning_with(prefix: &str) -> String {
-    let mut pattern = String::new();
-    for c in prefix.chars() {
-        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^') {
-            pattern.push('\\');
-        }
-        pattern.push(c);
-    }
-    pattern.push('*');
-    pattern
-}
-
-impl Inspector {
-    /// The orphans of one queue, or of all there are, published or not. Only reads.
-    ///
-    /// # Errors
-    /// When Redis cannot be asked, or does not know `LPOS` (before 6.0.6).
-    pub async fn orphans(&self, only: Option<&str>) -> Result<Vec<Orphans>, InspectError> {
-        let queues = match only {
-            Some(queue) => vec![queue.to_owned()],
-            None => self.queues().await?,
-        };
-        let mut found = Found::default();
-        let mut listed: BTreeMap<String, HashSet<u64>> = BTreeMap::new();
-        for name in &queues {
-            let ids = self.orphans_in_lists(Queue(name), &mut found).await?;
-            listed.insert(name.clone(), ids);
-        }
-        let mut suspects: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut scan = self.walk(only).await?;
-        while let Some(keys) = scan.next_page().await? {
-            let page = Page::of(keys, only);
-            for (queue, ids) in page.tasks {
-                let (unlisted, unknown) = self.unlisted(Queue(&queue), "quick", &ids).await?;
-                for id in unlisted {
-                    found.add_key(&queue, OrphanKind::Task, Queue(&queue).task(&id), id);
-                }
-                let in_lists = listed.get(&queue);
-                let is_listed = |id: &String| in_lists.is_some_and(|ids| ids.contains(&number(id)));
-                let suspects = suspects.entry(queue.clone()).or_default();
-                for id in unknown.into_iter().filter(|id| !is_listed(id)) {
-                    if suspects.len() < SUSPECTS_MOST {
-                        suspects.insert(id);
-                    } else {
-                        found.of(&queue, OrphanKind::Task).is_least = true;
-                    }
-                }
+impl fmt::Display for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Keys { looked_at, of } => write!(f, "{looked_at} of {of} keys were looked at"),
+            Self::Entries {
+                queue,
+                part,
+                looked_at,
+            } => {
+                write!(
+                    f,
+                    "queue {queue}: the first {looked_at} {part} tasks were looked at"
+                )
             }
-            for (queue, locks) in page.locks {
-                for (lock, id) in self.locks(Queue(&queue), &locks, false).await? {
-                    found.add_key(&queue, OrphanKind::Lock, lock, id);
-                }
-            }
+            Self::Tasks { queue, count } => write!(
+                f,
+                "queue {queue}: of {count} tasks it is not known whether they are in a list"
+            ),
+            Self::Crowd => f.write_str(
+                "more tasks are in lists than can be told apart: some in none may be missing",
+            ),
         }
-        for (queue, ids) in suspects {
-            // One at a time, so that Redis answers others in between.
-            for id in ids {
-                let (unlisted, _) = self.unlisted(Queue(&queue), "sure", &[id]).await?;
-                for id in unlisted {
-                    found.add_key(&queue, OrphanKind::Task, Queue(&queue).task(&id), id);
-                }
-            }
-        }
-        let found = found.orphans.into_values();
-        Ok(found.filter(|orphans| orphans.count > 0).collect())
-    }
-
-    /// Clears the orphans of one kind in a queue, published or not; returns how many. [`OrphanKind::cleared`] says what that does.
-    ///
-    /// # Errors
-    /// When Redis cannot be asked, or refuses.
-    pub async fn clear_orphans(
-        &self,
-        name: &str,
-        kind: OrphanKind,
-        now: Time,
-    ) -> Result<u64, InspectError> {
-        let queue = Queue(name);
-        match kind {
-            OrphanKind::Task => self.clear_tasks(queue).await,
-            OrphanKind::Lock => self.clear_locks(queue).await,
-            OrphanKind::Active => {
-                let again = self.repair_orphans(name, now).await?;
-                let (without_lease, _, _, _) = self.leases(queue).await?;
-                let dropped = self.drop_entries(queue, kind, &without_lease).await?;
-                Ok(again.len() as u64 + dropped)
-            }
-            OrphanKind::Lease => {
-                let (_, of_nothing, _, _) = self.leases(queue).await?;
-                self.drop_entries(queue, kind, &of_nothing).await
-            }
-            OrphanKind::Pending => {
-                let mut dropped = 0;
-                let mut first = 0;
-                loop {
-                    let (ids, without) = self.pending(queue, first).await?;
-                    if ids.is_empty() {
-                        return Ok(dropped);
-                    }
-                    dropped += self.drop_entries(queue, kind, &without).await?;
-                    first += ids.len() as u64 - without.len() as u64;
-                }
-            }
-        }
-    }
-
-    async fn clear_locks(&self, queue: Queue<'_>) -> Result<u64, InspectError> {
-        let mut cleared = 0;
-        let mut scan = self.walk(Some(queue.0)).await?;
-        while let Some(keys) = scan.next_page().await? {
-            for locks in Page::of(keys, Some(queue.0)).locks.values() {
-                cleared += self.locks(queue, locks, true).await?.len() as u64;
-            }
-        }
-        Ok(cleared)
-    }
-
-    async fn clear_tasks(&self, queue: Queue<'_>) -> Result<u64, InspectError> {
-        let listed = self.orphans_in_lists(queue, &mut Found::default()).await?;
-        let mut cleared = 0;
-        let mut scan = self.walk(Some(queue.0)).await?;
-        while let Some(keys) = scan.next_page().await? {
-            for ids in Page::of(keys, Some(queue.0)).tasks.values() {
-                let (unlisted, unknown) = self.unlisted(queue, "quick", ids).await?;
-                let unknown = unknown.into_iter();
-                let suspects = unknown.filter(|id| !listed.contains(&number(id)));
-                // One at a time, so that Redis answers others in between.
-                for id in unlisted.into_iter().chain(suspects) {
-                    cleared += self.unlisted(queue, "delete", &[id]).await?.0.len() as u64;
-                }
-            }
-        }
-        Ok(cleared)
-    }
-
-    async fn walk(
-        &self,
-        only: Option<&str>,
-    ) -> Result<crate::broker::redis::sweep::Scan, InspectError> {
-        let prefix = only.map_or_else(|| "asynq:{".to_owned(), |queue| Queue(queue).key(""));
-        Ok(self.broker.scan(&beginning_with(&prefix), STEP).await?)
-    }
-
-    /// Finds what is wrong in the lists of a queue; returns the numbers of the ids in them.
-    async fn orphans_in_lists(
-        &self,
-        queue: Queue<'_>,
-        found: &mut Found,
-    ) -> Result<HashSet<u64>, InspectError> {
-        let (without_lease, of_nothing, active, all) = self.leases(queue).await?;
-        for (kind, part, ids) in [
-            (OrphanKind::Active, "active", &without_lease),
-            (OrphanKind::Lease, "lease", &of_nothing),
-        ] {
-            found.add_entries(queue, (kind, part), ids);
-            found.of(queue.0, kind).is_least |= !all;
-        }
-        let of = |ids: &[Value]| -> Vec<u64> {
-            let ids = ids.iter().filter_map(text);
-            ids.map(|id| number(&id)).collect()
-        };
-        let mut numbers: HashSet<u64> = of(&active).into_iter().collect();
-        let mut first = 0;
-        loop {
-            let (ids, without) = self.pending(queue, first).await?;
-            if ids.is_empty() {
-                return Ok(numbers);
-            }
-            found.add_entries(queue, (OrphanKind::Pending, "pending"), &without);
-            numbers.extend(of(&ids));
-            first += ids.len() as u64;
-        }
-    }
-
-    /// Active ids without a lease, leases of what is not active, the active ids, and whether that is all.
-    async fn leases(
-        &self,
-        queue: Queue<'_>,
-    ) -> Result<(Vec<Value>, Vec<Value>, Vec<Value>, bool), InspectError> {
-        let what = "orphaned_leases";
-        let call = Call::new(&scripts::ORPHANED_LEASES)
-            .keys([queue.key("active"), queue.key("lease")])
-            .arg(ACTIVE_MOST);
-        let answer = self.broker.script(call).await?;
-        let parts = array(&answer, 4, what)?;
-        let ids = |place: usize| array(&parts[place], 0, what).map(<[Value]>::to_vec);
-        Ok((ids(0)?, ids(1)?, ids(2)?, int(&parts[3]) == 1))
-    }
-
-    /// Some pending ids from this rank on, and those of them that have no hash.
-    async fn pending(
-        &self,
-        queue: Queue<'_>,
-        first: u64,
-    ) -> Result<(Vec<Value>, Vec<Value>), InspectError> {
-        let what = "pending_without_hash";
-        let call = Call::new(&scripts::PENDING_WITHOUT_HASH)
-            .keys([queue.key("pending")])
-            .arg(queue.task_prefix())
-            .arg(first)
-            .arg(first + u64::from(STEP) - 1);
-        let answer = self.broker.script(call).await?;
-        let parts = array(&answer, 2, what)?;
-        let ids = |place: usize| array(&parts[place], 0, what).map(<[Value]>::to_vec);
-        Ok((ids(0)?, ids(1)?))
-    }
-
-    /// Of tasks: those in no list or set, and those of which only lists can tell.
-    async fn unlisted(
-        &self,
-        queue: Queue<'_>,
-        how: &str,
-        ids: &[String],
-    ) -> Result<(Vec<String>, Vec<String>), InspectError> {
-        let what = "unlisted_tasks";
-        let parts = [
-            "pending",
-            "active",
-            "scheduled",
-            "retry",
-            "archived",
-            "completed",
-            "aggregation_sets",
-        ];
-        let mut call = Call::new(&scripts::UNLISTED_TASKS)
-            .keys(parts.map(|part| queue.key(part)))
-            .arg(queue.task_prefix())
-            .arg(queue.group(""))
-            .arg(how);
-        for id in ids {
-            call = call.arg(id);
-        }
-        let answer = self.broker.script(call).await?;
-        let parts = array(&answer, 2, what)?;
-        let ids = |place: usize| -> Result<Vec<String>, InspectError> {
-            Ok(array(&parts[place], 0, what)?
-                .iter()
-                .filter_map(text)
-                .collect())
-        };
-        Ok((ids(0)?, ids(1)?))
-    }
-
-    /// Of locks: those of tasks that are not there, with the tasks' ids.
-    async fn locks(
-        &self,
-        queue: Queue<'_>,
-        locks: &[String],
-        delete: bool,
-    ) -> Result<Vec<(String, String)>, InspectError> {
-        let what = "orphaned_locks";
-        let call = Call::new(&scripts::ORPHANED_LOCKS)
-            .keys(locks.iter().cloned())
-            .arg(queue.task_prefix())
-            .arg(i64::from(delete));
-        let answer = self.broker.script(call).await?;
-        let rows = array(&answer, 0, what)?.iter();
-        let pairs = rows.filter_map(|row| {
-            let row = array(row, 2, what).ok()?;
-            Some((text(&row[0])?, text(&row[1])?))
-        });
-        Ok(pairs.collect())
-    }
-
-    async fn drop_entries(
-        &self,
-        queue: Queue<'_>,
-        kind: OrphanKind,
-        ids: &[Value],
-    ) -> Result<u64, InspectError> {
-        let mut dropped = 0;
-        for ids in ids.chunks(STEP as usize) {
-            let mut call = Call::new(&scripts::DROP_ORPHANS)
-                .keys(["pending", "active", "lease"].map(|part| queue.key(part)))
-                .arg(kind.name())
-                .arg(queue.task_prefix());
-            for id in ids.iter().filter_map(text) {
-                call = call.arg(id);
-            }
-            dropped += count(&self.broker.script(call).await?);
-        }
-        Ok(dropped)
     }
 }

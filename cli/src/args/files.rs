@@ -3,6 +3,7 @@
 
 use super::{Dialect, Span, World};
 use clap::{Args, Subcommand, ValueEnum};
+use firedrill_reports::runbooks::Runbooks;
 use std::path::PathBuf;
 
 /// `check`.
@@ -104,6 +105,10 @@ pub struct Show {
     /// Name of a built-in scenario or rule pack
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// Where alerts of the pack lead those who read them (`runbook_url`): the address of a page to whose headings they lead, or, with a
+    /// `/` at its end, of a folder with a page for each; `firedrill help alerts` prints the page
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<Runbooks>,
 }
 
 /// `schema`.

@@ -4,6 +4,7 @@ use super::common::seed;
 use super::pace::jobs;
 use super::{Delivery, Jobs, Memory, Routing, Rules, World};
 use clap::Args;
+use firedrill_reports::runbooks::Runbooks;
 use std::path::PathBuf;
 
 /// `suggest`.
@@ -33,6 +34,9 @@ pub struct Suggest {
     /// Memory.
     #[command(flatten)]
     pub memory: Memory,
+    /// Where alerts lead those who read them (`runbook_url`), as for `show`; without, they have no link
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<Runbooks>,
     /// Also write the last rule file with the rules at its end to this file
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,

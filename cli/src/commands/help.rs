@@ -13,6 +13,16 @@ pub const WELCOME: &str = include_str!("help/welcome.txt");
 /// What the columns of a scorecard say.
 const SCORECARD: &str = include_str!("help/scorecard.txt");
 
+/// What is known of the rule packs, for a code host.
+const RULES: &str = include_str!("../../../scenarios/rules/README.md");
+
+/// The part of it that says of each alert of firedrill's own what it means and what to do: Markdown, with a heading for each.
+fn alerts() -> &'static str {
+    let part = RULES.split_once("\n## What each alert of `firedrill` says\n");
+    let part = part.map_or(RULES, |(_, part)| part.trim_start());
+    part.split_once("\n## ").map_or(part, |(part, _)| part)
+}
+
 /// Prints the help of firedrill, of a command, or on a topic.
 ///
 /// # Errors
@@ -20,6 +30,10 @@ const SCORECARD: &str = include_str!("help/scorecard.txt");
 pub fn help(args: &Help, terminal: &Terminal) -> Result<Exit, Failure> {
     if args.about == ["scorecard"] {
         terminal.plain_result(SCORECARD);
+        return Ok(Exit::Passed);
+    }
+    if args.about == ["alerts"] {
+        terminal.plain_result(alerts());
         return Ok(Exit::Passed);
     }
     if args.about == ["gates"] {
@@ -38,12 +52,12 @@ pub fn help(args: &Help, terminal: &Terminal) -> Result<Exit, Failure> {
             let known = names
                 .iter()
                 .map(String::as_str)
-                .chain(["scorecard", "gates"]);
+                .chain(["scorecard", "gates", "alerts"]);
             let close = closest(word, known);
             let close = close.map_or(String::new(), |close| format!("did you mean `{close}`? "));
             return Err(Failure::usage(format!(
                 "there is no help on `{word}`\n    {close}there is help on every command (`firedrill help` lists them), \
-                 and on `scorecard` and `gates`"
+                 and on `scorecard`, `gates` and `alerts`"
             )));
         };
         command = command

@@ -7,6 +7,7 @@ use crate::inputs::{self, Source};
 use crate::terminal::Terminal;
 use firedrill_detector::yaml::closest;
 use firedrill_reports::record::{RuleReading, RuleText};
+use firedrill_reports::runbooks::PAGE;
 use firedrill_sim::builtin::{self, Builtin};
 use firedrill_sim::plan::Plan;
 use firedrill_sim::scenario::Scenario;
@@ -149,14 +150,29 @@ fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     text
 }
 
-/// Prints a scenario or rule pack as it is written.
+/// Prints a scenario or rule pack as it is written, but for where its alerts lead.
 ///
 /// # Errors
-/// When nothing of that name is built in.
+/// When nothing of that name is built in, or it has no alerts that lead anywhere.
 pub fn show(args: &Show, terminal: &Terminal) -> Result<Exit, Failure> {
     let name = args.name.as_str();
     if let Some(file) = builtin::scenario(name).or_else(|| builtin::rules(name)) {
-        terminal.plain_result(file.text);
+        let has_links = file.text.contains(PAGE);
+        match &args.base_url {
+            Some(runbooks) if has_links => terminal.plain_result(&runbooks.linked(file.text)),
+            Some(_) => {
+                return Err(Failure::usage(format!(
+                    "--base-url: `{name}` has no `runbook_url` that could lead there"
+                )));
+            }
+            None => terminal.plain_result(file.text),
+        }
+        if has_links && args.base_url.is_none() {
+            terminal.say(format_args!(
+                "its `runbook_url`s are no links yet: `firedrill help alerts` prints the page to put where your team reads, and \
+                 `--base-url URL` has them lead there"
+            ));
+        }
         return Ok(Exit::Passed);
     }
     let known = [builtin::scenarios(), builtin::rule_packs()].concat();

@@ -49,7 +49,8 @@ pub fn run(args: &Suggest, terminal: &Terminal) -> Result<Exit, Failure> {
     let source = fit::variant(SOURCE.0, &worlds)?;
     let candidates = candidates(source.text, SOURCE.1);
     let paging = Paging::new(&args.rules.pages, inputs::alertmanager(&args.routing)?);
-    let adding = Adding::new(&rules, &pack, (reading, paging), &candidates)?;
+    let mut adding = Adding::new(&rules, &pack, (reading, paging), &candidates)?;
+    adding.host.runbooks.clone_from(&args.base_url);
     let all: Vec<usize> = (0..candidates.len()).collect();
     let with_all = adding.loaded(&all)?.0;
 
@@ -178,6 +179,7 @@ impl<'a> Adding<'a> {
                     .iter()
                     .any(|text| text.text.contains("firedrill: cause ")),
                 indent: indent.to_owned(),
+                runbooks: None,
             },
             paging,
             reading,

@@ -16,14 +16,14 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The image that `.ci/redis-image` makes without a registry.
-const IMAGE: &str = "firedrill/redis:local";
+pub(crate) const IMAGE: &str = "firedrill/redis:local";
 
 fn exe() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_firedrill"))
 }
 
 /// The docker program, if a daemon answers it and has the image.
-fn program() -> Option<PathBuf> {
+pub(crate) fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = docker::find(std::env::split_paths(&path)).filter(|docker| {
         let output = Command::new(docker)
@@ -38,7 +38,7 @@ fn program() -> Option<PathBuf> {
 }
 
 /// Output of a docker command.
-fn docker(args: &[&str], input: &[u8]) -> String {
+pub(crate) fn docker(args: &[&str], input: &[u8]) -> String {
     let mut command = Command::new("docker");
     let child = command.args(args).stdin(Stdio::piped());
     let mut child = child.stdout(Stdio::piped()).spawn().unwrap();
@@ -55,7 +55,7 @@ fn containers() -> usize {
         .count()
 }
 
-fn connection(url: &str) -> redis::RedisResult<redis::Connection> {
+pub(crate) fn connection(url: &str) -> redis::RedisResult<redis::Connection> {
     redis::Client::open(url)?.get_connection_with_timeout(Duration::from_secs(1))
 }
 

@@ -1,6 +1,7 @@
 //! At home anywhere: in a folder with nothing but `alerts/` and `drills/`, as the README says it, with the real binary.
 
 use crate::support::{need, said};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -138,6 +139,59 @@ fn what_is_built_in_is_listed_and_shown_as_it_is_written() {
             && err.contains("did you mean"),
         "{err}"
     );
+}
+
+/// The anchors of the headings of a page, and what stands below each.
+fn sections(page: &str) -> BTreeMap<String, &str> {
+    let parts = page.split("### ").skip(1);
+    let parts = parts.map(|part| part.split_once('\n').unwrap());
+    parts
+        .map(|(name, text)| (name.to_ascii_lowercase(), text.trim()))
+        .collect()
+}
+
+#[test]
+fn alerts_lead_to_a_page_of_the_teams_that_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = printed(dir.path(), &["help", "alerts"]);
+    let sections = sections(&page);
+    let base = "https://wiki.example.com/alerts";
+    for pack in ["firedrill", "firedrill-wiki-kubernetes"] {
+        let rules = printed(dir.path(), &["show", pack, "--base-url", base]);
+        fs::write(dir.path().join("rules.yml"), &rules).unwrap();
+        printed(dir.path(), &["check", "rules.yml"]);
+        let alerts = rules.matches("- alert: ").count();
+        let links = rules
+            .lines()
+            .filter_map(|line| line.split_once("runbook_url: "));
+        let links: Vec<&str> = links.map(|(_, link)| link).collect();
+        assert!(alerts > 10 && links.len() == alerts, "{pack}: {rules}");
+        for link in links {
+            let anchor = link.strip_prefix(base).and_then(|at| at.strip_prefix('#'));
+            let text = sections.get(anchor.unwrap());
+            let says = text.unwrap_or_else(|| panic!("{link} leads nowhere"));
+            assert!(
+                says.starts_with("**Page.** ") || says.starts_with("**Ticket.** "),
+                "{link}: {says}"
+            );
+        }
+    }
+    let (code, _, told) = said(dir.path(), &["show", "firedrill"]);
+    assert_eq!(code, Some(0));
+    assert!(told.contains("--base-url URL"), "{told}");
+    for (words, says) in [
+        (
+            ["show", "runbook", "--base-url", base],
+            "has no `runbook_url`",
+        ),
+        (
+            ["show", "firedrill", "--base-url", "wiki"],
+            "is no address of a page",
+        ),
+    ] {
+        let (code, _, told) = said(dir.path(), &words);
+        assert!(code == Some(2) && told.contains(says), "{told}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The rules of a pack one by one, as text that can be put into another file.
 
+use crate::runbooks::{PAGE, Runbooks};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub struct Host {
     pub has_ties: bool,
     /// What comes before `- name:` of its groups.
     pub indent: String,
+    /// Where alerts lead; without, they have no link.
+    pub runbooks: Option<Runbooks>,
 }
 
 /// The alerts of a pack, in their order. `pages`: the severity that pages there. The text is one of ours: block style, with a line
@@ -134,6 +137,9 @@ impl Candidate {
         for one in some {
             for line in &one.lines {
                 let [page, ticket] = &host.labels;
+                if host.runbooks.is_none() && line.contains(PAGE) {
+                    continue;
+                }
                 let line = match severity_of(line) {
                     Some(_) => {
                         let own = if one.is_page { page } else { ticket };
@@ -143,7 +149,10 @@ impl Candidate {
                             .collect();
                         format!("  labels: {{{}}}", own.join(", "))
                     }
-                    None => line.clone(),
+                    None => match &host.runbooks {
+                        Some(runbooks) => runbooks.linked(line),
+                        None => line.clone(),
+                    },
                 };
                 let _ = writeln!(text, "{indent}  {line}");
             }
@@ -233,6 +242,7 @@ groups:
             ],
             has_ties: true,
             indent: "  ".into(),
+            runbooks: None,
         };
         let some: Vec<&Candidate> = all.iter().collect();
         assert_eq!(Candidate::block(&some, &host), BLOCK);
@@ -244,5 +254,18 @@ groups:
              expr: absent(up == 1)\n    labels: {severity: page, team: \"on\"}\n    annotations:\n      summary: gone\n"
         );
         assert_eq!(Candidate::block(&[], &host), "");
+        // A link that leads nowhere is left out.
+        let pack = PACK.replace(
+            "summary: gone",
+            "summary: gone\n      runbook_url: scenarios/rules/README.md#gone",
+        );
+        let all = candidates(&pack, "critical");
+        assert!(!Candidate::block(&[&all[0]], &host).contains("runbook_url"));
+        host.runbooks = "https://wiki.example.com/alerts".parse().ok();
+        let block = Candidate::block(&[&all[0]], &host);
+        assert!(
+            block.ends_with("\n      runbook_url: https://wiki.example.com/alerts#gone\n"),
+            "{block}"
+        );
     }
 }

@@ -3,26 +3,29 @@
 use crate::commands::asynq::connect::quoted;
 use crate::commands::asynq::session::{About, Session};
 use crate::commands::asynq::shown::safe;
-use firedrill_asynq::inspector::{OrphanKind, Orphans};
+use firedrill_asynq::inspector::{LeftOver, OrphanKind, Orphans};
 use firedrill_detector::text::counted;
 use serde_json::{Value, json};
 
 /// `orphan ls`.
 pub(super) async fn list(session: &mut Session<'_>, queue: Option<&str>) {
-    let found = match session.inspector.orphans(queue).await {
+    let LeftOver { orphans, unseen } = match session.inspector.orphans(queue, u64::MAX).await {
         Ok(found) => found,
         Err(error) => {
             let lead = "could not look for orphans: ";
             return session.failed(lead, &error, About::default()).await;
         }
     };
-    if session.json {
-        return session.value(&found.iter().map(value).collect::<Value>());
+    for unseen in &unseen {
+        session.note(safe(&unseen.to_string()));
     }
-    if found.is_empty() {
+    if session.json {
+        return session.value(&orphans.iter().map(value).collect::<Value>());
+    }
+    if orphans.is_empty() {
         return session.line("No orphans found");
     }
-    for orphans in found {
+    for orphans in orphans {
         let text = lines(&orphans, &session.place.typed);
         session.text(&text);
     }

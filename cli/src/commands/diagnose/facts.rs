@@ -5,15 +5,18 @@ use super::scraper::Scraper;
 use crate::commands::asynq::orphans;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::{ClockOrigin, Time};
-use firedrill_asynq::inspector::{Inspector, Orphans, Page, QueueInfo, ServerList};
+use firedrill_asynq::inspector::{Inspector, LeftOver, Page, QueueInfo, ServerList};
 use firedrill_asynq::op::TaskState;
 use firedrill_detector::duration::format_ms;
-use firedrill_detector::text::counted;
+use firedrill_detector::text::{counted, printable};
 use firedrill_reports::render::diagnosis::Step;
 use std::collections::BTreeMap;
 
 /// Failed tasks that are read of each queue and state: the next due, and the last archived.
 const FAILED_MOST: u32 = 500;
+
+/// Keys and list entries among which orphans are looked for: some seconds of a Redis that others need.
+const ORPHANS_AMONG: u64 = 1_000_000;
 
 /// Kinds of failure that are shown.
 const FAILURES_SHOWN: usize = 10;
@@ -31,7 +34,7 @@ pub(super) struct Facts {
     /// How many failed tasks were read.
     read: usize,
     /// What is left over, or why nobody can say.
-    pub(super) orphans: Result<Vec<Orphans>, String>,
+    pub(super) orphans: Result<LeftOver, String>,
     /// What could not be read.
     odd: Vec<String>,
 }
@@ -55,7 +58,7 @@ impl Facts {
             queues: Vec::new(),
             failures: Vec::new(),
             read: 0,
-            orphans: Ok(Vec::new()),
+            orphans: Ok(LeftOver::default()),
             odd: Vec::new(),
         };
         match &redis.broker {
@@ -89,7 +92,7 @@ impl Facts {
             let by_count = b.count.cmp(&a.count);
             by_count.then_with(|| (&a.task_type, &a.says).cmp(&(&b.task_type, &b.says)))
         });
-        let orphans = inspector.orphans(None).await;
+        let orphans = inspector.orphans(None, ORPHANS_AMONG).await;
         self.orphans = orphans.map_err(|error| error.to_string());
     }
 
@@ -287,15 +290,24 @@ impl Facts {
     fn left_over(&self, redis: &Named) -> Vec<String> {
         match &self.orphans {
             Err(reason) => vec![format!("could not be looked for: {reason}")],
-            Ok(orphans) if orphans.is_empty() => vec!["none".to_owned()],
             Ok(found) => {
                 let asynq = format!("firedrill asynq --redis {}", redis.shown);
-                let texts = found.iter().map(|found| orphans::lines(found, &asynq));
+                let texts = found.orphans.iter();
+                let texts = texts.map(|found| orphans::lines(found, &asynq));
                 let lines = texts.flat_map(|text| {
                     let lines = text.lines().map(str::to_owned);
                     lines.collect::<Vec<_>>()
                 });
-                lines.collect()
+                let mut lines: Vec<String> = lines.collect();
+                if lines.is_empty() {
+                    lines.push("none found".to_owned());
+                }
+                let unseen = found.unseen.iter().map(ToString::to_string);
+                lines.extend(unseen.map(|unseen| printable(&unseen).into_owned()));
+                if !found.unseen.is_empty() {
+                    lines.push(format!("{asynq} orphan ls looks at more, and takes longer"));
+                }
+                lines
             }
         }
     }

@@ -1,13 +1,16 @@
 //! What runs the workers' processes, asked how they are: Docker or Kubernetes, by their own programs, which know the context and
 //! who asks. They are only asked.
 
+mod docker;
+mod kubernetes;
+
+use docker::{ends, of_docker};
 use firedrill_detector::duration::format_ms;
 use firedrill_detector::text::{counted, printable};
 use firedrill_reports::cause::symptom::symptom;
 use firedrill_reports::cause::{Seen, Sight};
-use serde::Deserialize;
+use kubernetes::of_kubernetes;
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
@@ -52,9 +55,15 @@ enum State {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Ended {
+    at_ms: Option<i64>,
+    /// How, if that is known.
+    how: Option<How>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct How {
     code: i64,
     is_out_of_memory: bool,
-    at_ms: Option<i64>,
 }
 
 /// All that was found.
@@ -102,7 +111,7 @@ impl Runtime {
                 let ids: Vec<&str> = listed.split_whitespace().collect();
                 match ids.is_empty() {
                     true => Vec::new(),
-                    false => of_docker(&self.run(&[&["inspect"], &ids[..]]).await?)?,
+                    false => self.inspect(&ids, now_ms).await?,
                 }
             }
             Self::Kubernetes => of_kubernetes(
@@ -115,6 +124,17 @@ impl Runtime {
             true => Err("nothing fits".into()),
             false => Ok(Processes { now_ms, found }),
         }
+    }
+
+    /// Asks Docker for containers, and how those ended that run again: of these `docker inspect` tells no more than when.
+    async fn inspect(self, ids: &[&str], now_ms: i64) -> Result<Vec<Process>, String> {
+        let inspected = self.run(&[&["inspect"], ids]).await?;
+        let span = [now_ms - LATELY_MS, now_ms].map(|at_ms| (at_ms / 1_000).to_string());
+        let words = ["events", "--since", &span[0], "--until", &span[1]];
+        let format = ["--format", "{{json .}}"];
+        let only = ["--filter", "event=die", "--filter", "event=oom"];
+        let events = self.run(&[&words, &format, &only]).await?;
+        of_docker(&inspected, &ends(&events)?)
     }
 
     async fn run(self, words: &[&[&str]]) -> Result<String, String> {
@@ -152,160 +172,6 @@ fn time_ms(text: Option<&str>) -> Option<i64> {
     Some(at.as_millisecond()).filter(|at_ms| *at_ms > 0)
 }
 
-/// What `docker inspect` says.
-fn of_docker(text: &str) -> Result<Vec<Process>, String> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Container {
-        name: String,
-        created: Option<String>,
-        #[serde(default)]
-        restart_count: u64,
-        state: Inspected,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Inspected {
-        status: String,
-        #[serde(rename = "OOMKilled", default)]
-        oom_killed: bool,
-        #[serde(default)]
-        exit_code: i64,
-        finished_at: Option<String>,
-        health: Option<Health>,
-        #[serde(default)]
-        error: String,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Health {
-        status: String,
-    }
-    let containers: Vec<Container> = parsed(text)?;
-    let processes = containers.into_iter().map(|container| {
-        let Inspected {
-            status,
-            oom_killed,
-            exit_code,
-            finished_at,
-            health,
-            error,
-        } = container.state;
-        let at_ms = time_ms(finished_at.as_deref());
-        let is_ready = health.map(|health| health.status != "unhealthy");
-        Process {
-            name: container.name.trim_start_matches('/').to_owned(),
-            restarts: container.restart_count,
-            made_ms: time_ms(container.created.as_deref()),
-            ended: at_ms.is_some().then_some(Ended {
-                code: exit_code,
-                is_out_of_memory: oom_killed,
-                at_ms,
-            }),
-            state: match status.as_str() {
-                "running" => State::Running { is_ready },
-                "exited" | "dead" => State::Ended,
-                _ if error.is_empty() => State::Waiting(status),
-                _ => State::Waiting(format!("{status}: {error}")),
-            },
-        }
-    });
-    Ok(processes.collect())
-}
-
-/// What `kubectl get pods -o json` says.
-fn of_kubernetes(text: &str) -> Result<Vec<Process>, String> {
-    #[derive(Deserialize)]
-    struct Pods {
-        items: Vec<Pod>,
-    }
-    #[derive(Deserialize)]
-    struct Pod {
-        metadata: Metadata,
-        #[serde(default)]
-        status: Status,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        name: String,
-        creation_timestamp: Option<String>,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Status {
-        phase: String,
-        reason: String,
-        container_statuses: Vec<Container>,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Container {
-        name: String,
-        ready: bool,
-        restart_count: u64,
-        state: BTreeMap<String, Detail>,
-        last_state: BTreeMap<String, Detail>,
-    }
-    #[derive(Deserialize, Default)]
-    #[serde(rename_all = "camelCase", default)]
-    struct Detail {
-        reason: String,
-        message: String,
-        exit_code: i64,
-        finished_at: Option<String>,
-    }
-    let pods: Pods = parsed(text)?;
-    let mut processes = Vec::new();
-    for pod in pods.items {
-        let made_ms = time_ms(pod.metadata.creation_timestamp.as_deref());
-        let name = pod.metadata.name;
-        // Such as one that no node has room for.
-        if pod.status.container_statuses.is_empty() {
-            let state = match pod.status.reason.is_empty() {
-                true => State::Waiting(pod.status.phase),
-                false => State::Waiting(format!("{}: {}", pod.status.phase, pod.status.reason)),
-            };
-            processes.push(Process {
-                name,
-                state,
-                restarts: 0,
-                made_ms,
-                ended: None,
-            });
-            continue;
-        }
-        let is_alone = pod.status.container_statuses.len() == 1;
-        for container in pod.status.container_statuses {
-            let ended = [&container.state, &container.last_state];
-            let ended = ended.into_iter().find_map(|state| state.get("terminated"));
-            let waits = container.state.get("waiting");
-            processes.push(Process {
-                name: match is_alone {
-                    true => name.clone(),
-                    false => format!("{name}/{}", container.name),
-                },
-                restarts: container.restart_count,
-                made_ms,
-                ended: ended.map(|ended| Ended {
-                    code: ended.exit_code,
-                    is_out_of_memory: ended.reason == "OOMKilled",
-                    at_ms: time_ms(ended.finished_at.as_deref()),
-                }),
-                state: match waits {
-                    Some(why) if why.message.is_empty() => State::Waiting(why.reason.clone()),
-                    Some(why) => State::Waiting(format!("{}: {}", why.reason, why.message)),
-                    None if container.state.contains_key("running") => State::Running {
-                        is_ready: Some(container.ready),
-                    },
-                    None => State::Ended,
-                },
-            });
-        }
-    }
-    Ok(processes)
-}
-
 impl Process {
     fn is_well(&self) -> bool {
         self.restarts == 0
@@ -325,9 +191,12 @@ impl Process {
             line.push_str(&format!(", restarted {}", counted(self.restarts, "time")));
         }
         if let Some(ended) = &self.ended {
-            let how = match ended.is_out_of_memory {
-                true => "killed for want of memory (OOMKilled)".to_owned(),
-                false => format!("exit code {}", ended.code),
+            let how = match ended.how {
+                None => "nobody knows how".to_owned(),
+                Some(how) if how.is_out_of_memory => {
+                    "killed for want of memory (OOMKilled)".to_owned()
+                }
+                Some(how) => format!("exit code {}", how.code),
             };
             let ago = ended
                 .at_ms
@@ -341,12 +210,8 @@ impl Process {
     /// How often it was started in half an hour at least, where that is more than once and nothing but its own end is known to
     /// be behind it: memory that ran out is another matter.
     fn loops(&self, now_ms: i64) -> Option<u64> {
-        if self.restarts < 2
-            || self
-                .ended
-                .as_ref()
-                .is_none_or(|ended| ended.is_out_of_memory)
-        {
+        let ended = self.ended.as_ref()?;
+        if self.restarts < 2 || ended.how.is_none_or(|how| how.is_out_of_memory) {
             return None;
         }
         let is_young = self
@@ -398,13 +263,20 @@ impl Processes {
         let lately = |at_ms: i64| self.now_ms - at_ms <= LATELY_MS;
         let killed = |process: &Process| {
             let ended = process.ended.as_ref()?;
-            let is_seen = ended.is_out_of_memory && ended.at_ms.is_some_and(lately);
+            let is_seen = ended.how?.is_out_of_memory && ended.at_ms.is_some_and(lately);
             is_seen.then_some(1.0)
         };
-        self.add("out-of-memory", killed, sight);
-        sight
-            .unknown
-            .retain(|unknown| unknown.symptom.id != "out-of-memory");
+        let is_any_killed = self.add("out-of-memory", killed, sight);
+        let mut ends = self
+            .found
+            .iter()
+            .filter_map(|process| process.ended.as_ref());
+        let is_every_end_known = ends.all(|ended| ended.how.is_some());
+        if is_any_killed || is_every_end_known {
+            sight
+                .unknown
+                .retain(|unknown| unknown.symptom.id != "out-of-memory");
+        }
         let loops = |process: &Process| process.loops(self.now_ms).map(|times| times as f64);
         // Where nobody is seen to, what metrics say of it stays to be known.
         if self.add("worker-restarts", loops, sight) {
@@ -435,31 +307,11 @@ impl Processes {
 
 #[cfg(test)]
 mod tests {
+    use super::docker::tests::{EVENTS, INSPECTED};
+    use super::kubernetes::tests::PODS;
     use super::*;
     use firedrill_reports::cause::{Confidence, Diagnosis, Unknown};
-
-    /// What `docker inspect` of Docker 20.10 said of a container that ends at once, one that stays, one whose memory is limited and
-    /// one whose program is not there; keys that are not read left out.
-    const INSPECTED: &str = r#"[
-    {"Name": "/w-loop", "Created": "2026-11-29T23:29:19.499897321Z", "RestartCount": 7, "State": {"Status": "restarting", "Running": true, "OOMKilled": false, "ExitCode": 3, "Error": "", "StartedAt": "2026-11-29T23:29:31.580690608Z", "FinishedAt": "2026-11-29T23:29:31.677502308Z"}},
-    {"Name": "/w-stay", "Created": "2026-11-29T23:29:20.530261575Z", "RestartCount": 0, "State": {"Status": "running", "Running": true, "OOMKilled": false, "ExitCode": 0, "Error": "", "StartedAt": "2026-11-29T23:29:21.438900481Z", "FinishedAt": "0001-01-01T00:00:00Z"}},
-    {"Name": "/w-leak", "Created": "2026-11-29T23:29:21.533550739Z", "RestartCount": 7, "State": {"Status": "restarting", "Running": true, "OOMKilled": true, "ExitCode": 137, "Error": "", "StartedAt": "2026-11-29T23:29:34.906213052Z", "FinishedAt": "2026-11-29T23:29:35.137488656Z"}},
-    {"Name": "/w-bad", "Created": "2026-11-29T23:29:22.799415546Z", "RestartCount": 0, "State": {"Status": "created", "Running": false, "OOMKilled": false, "ExitCode": 127, "Error": "exec: \"/nosuch\": no such file", "StartedAt": "0001-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z"}}
-    ]"#;
-
-    /// Pods in the form of the Kubernetes API (`core/v1`, `PodList`).
-    const PODS: &str = r#"{"apiVersion": "v1", "kind": "List", "items": [
-    {"metadata": {"name": "w-1", "creationTimestamp": "2026-11-29T20:00:00Z"}, "status": {"phase": "Running", "containerStatuses": [
-        {"name": "worker", "ready": false, "restartCount": 31, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}}, "lastState": {"terminated": {"exitCode": 2, "reason": "Error", "finishedAt": "2026-11-29T23:28:00Z"}}},
-        {"name": "sidecar", "ready": true, "restartCount": 0, "state": {"running": {"startedAt": "2026-11-29T20:00:00Z"}}, "lastState": {}}]}},
-    {"metadata": {"name": "w-2", "creationTimestamp": "2026-11-29T20:00:00Z"}, "status": {"phase": "Running", "containerStatuses": [
-        {"name": "worker", "ready": true, "restartCount": 1, "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-29T20:30:00Z"}}}]}},
-    {"metadata": {"name": "w-3", "creationTimestamp": "2026-11-29T23:20:00Z"}, "status": {"phase": "Pending", "containerStatuses": [
-        {"name": "worker", "ready": false, "restartCount": 0, "image": "i", "state": {"waiting": {"reason": "ImagePullBackOff"}}, "lastState": {}}]}},
-    {"metadata": {"name": "w-4", "creationTimestamp": "2026-11-29T23:20:00Z"}, "status": {"phase": "Pending"}},
-    {"metadata": {"name": "w-5", "creationTimestamp": "2026-11-29T20:00:00Z"}, "status": {"phase": "Running", "containerStatuses": [
-        {"name": "worker", "ready": false, "restartCount": 0, "state": {"running": {}}, "lastState": {}}]}}
-    ]}"#;
+    use std::collections::BTreeMap;
 
     fn processes(found: Result<Vec<Process>, String>) -> Processes {
         let now: jiff::Timestamp = "2026-11-29T23:29:40Z".parse().unwrap();
@@ -471,7 +323,7 @@ mod tests {
 
     #[test]
     fn containers_are_told_those_in_trouble_first() {
-        insta::assert_snapshot!(processes(of_docker(INSPECTED)).lines().join("\n"), @r#"
+        insta::assert_snapshot!(processes(of_docker(INSPECTED, &BTreeMap::new())).lines().join("\n"), @r#"
         1 of 4 containers run
         w-leak does not run (restarting), restarted 7 times; ended last: killed for want of memory (OOMKilled), 4s ago
         w-loop does not run (restarting), restarted 7 times; ended last: exit code 3, 8s ago
@@ -505,7 +357,7 @@ mod tests {
     #[test]
     fn they_are_evidence() {
         // Memory that ran out explains restarts, and another's crashes are no less there.
-        let mut docker = processes(of_docker(INSPECTED));
+        let mut docker = processes(of_docker(INSPECTED, &BTreeMap::new()));
         let causes = |found: &Diagnosis| -> Vec<&str> {
             found.findings.iter().map(|found| found.cause.id).collect()
         };
@@ -528,11 +380,27 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told() {
-        for text in ["", "[]", "{}", r#"{"items": 3}"#, r#"[{"Name": 3}]"#] {
-            assert!(of_kubernetes(text).is_err(), "{text}");
-        }
-        assert!(of_docker(r#"[{"Name": "a"}]"#).is_err());
-        assert_eq!(of_docker("[]"), Ok(Vec::new()));
+    fn how_a_container_ended_that_runs_again_is_what_was_seen_of_it() {
+        let running = INSPECTED
+            .replace("\"restarting\"", "\"running\"")
+            .replace("\"OOMKilled\": true", "\"OOMKilled\": false")
+            .replace("\"ExitCode\": 137", "\"ExitCode\": 0")
+            .replace("\"ExitCode\": 3", "\"ExitCode\": 0");
+        let seen = processes(of_docker(&running, &ends(EVENTS).unwrap()));
+        insta::assert_snapshot!(seen.lines().join("\n"), @r#"
+        3 of 4 containers run
+        w-leak runs, restarted 7 times; ended last: killed for want of memory (OOMKilled), 4s ago
+        w-loop runs, restarted 7 times; ended last: exit code 3, 8s ago
+        w-bad does not run (created: exec: "/nosuch": no such file)
+        "#);
+        assert_eq!(diagnosis(&seen).findings[0].cause.id, "out-of-memory");
+        // Docker has forgotten: nothing is made of it, and nothing ruled out.
+        let unseen = processes(of_docker(&running, &BTreeMap::new()));
+        let line = &unseen.lines()[1];
+        assert!(
+            line.ends_with("ended last: nobody knows how, 4s ago"),
+            "{line}"
+        );
+        assert_eq!(diagnosis(&unseen).findings, []);
     }
 }

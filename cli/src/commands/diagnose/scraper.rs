@@ -5,7 +5,7 @@ use super::live::Named;
 use crate::args::MetricsPage;
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::clock::{ClockOrigin, Time};
-use firedrill_asynq::inspector::Inspector;
+use firedrill_asynq::inspector::{Inspector, LeftOver};
 use firedrill_detector::Labels;
 use firedrill_detector::sample::stale_marker;
 use firedrill_reports::cause::symptom::ORPHANS;
@@ -223,16 +223,16 @@ impl Page {
     }
 }
 
-/// Orphans by queue and kind; one that is zero says that there are none.
+/// Orphans by queue and kind; one that is zero says that there are none, as nobody can say who has not looked at all.
 fn orphan_values(facts: &Facts) -> Vec<Value> {
-    let Ok(orphans) = &facts.orphans else {
+    let Ok(LeftOver { orphans, unseen }) = &facts.orphans else {
         return Vec::new();
     };
     let of = |queue: &str, kind: &str, count: u64| {
         let labels = [("queue", queue), ("kind", kind)];
         (Labels::metric(ORPHANS, labels), count as f64)
     };
-    if orphans.is_empty() {
+    if orphans.is_empty() && unseen.is_empty() {
         return vec![of("", "", 0)];
     }
     let values = orphans.iter();
