@@ -229,7 +229,11 @@ enum Value {
 fn script(out: &mut Vec<u8>, hash: &[u8], keys: &[&[u8]], args: &[&[u8]]) {
     let count = keys.len().to_string();
     header(out, 3 + keys.len() + args.len());
-    for part in [b"EVALSHA", hash, count.as_bytes()].iter().chain(keys).chain(args) {
+    for part in [b"EVALSHA", hash, count.as_bytes()]
+        .iter()
+        .chain(keys)
+        .chain(args)
+    {
         word(out, part);
     }
 }

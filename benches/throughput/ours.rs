@@ -163,7 +163,9 @@ impl Side {
 
     async fn enqueue(&self) -> Result<Outcome> {
         let start = Instant::now();
-        let produced = self.produce(Arc::new(Semaphore::new(Semaphore::MAX_PERMITS))).await?;
+        let produced = self
+            .produce(Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)))
+            .await?;
         Ok(Outcome::since(start, produced))
     }
 

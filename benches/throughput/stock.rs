@@ -57,7 +57,8 @@ pub(crate) fn hold(arguments: &Arguments) -> Result<Outcome> {
                     max: u32::try_from(batch)?,
                     lease_expires_s: now.secs() + HELD_S,
                 };
-                let Reply::DequeuedBatch(taken) = broker.call(Op::DequeueBatch(take.into())).await?
+                let Reply::DequeuedBatch(taken) =
+                    broker.call(Op::DequeueBatch(take.into())).await?
                 else {
                     anyhow::bail!("an unexpected reply");
                 };
@@ -73,7 +74,9 @@ async fn connect(arguments: &Arguments) -> Result<RedisBroker> {
 }
 
 fn batches(tasks: u64) -> impl Iterator<Item = u64> {
-    (0..tasks).step_by(BATCH as usize).map(move |from| (tasks - from).min(BATCH))
+    (0..tasks)
+        .step_by(BATCH as usize)
+        .map(move |from| (tasks - from).min(BATCH))
 }
 
 /// A task as a team's producer would send it: a 100-byte JSON payload and a UUID.
