@@ -38,8 +38,9 @@ lint: ## format, clippy, vet, docs
 	.ci/go
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked -q
 
-bench: ## criterion benchmarks
+bench: ## criterion benchmarks, and our throughput beside Go asynq's and Redis' limit: benches/RESULTS.md
 	cargo bench --locked -p firedrill-benches
+	benches/peers/throughput
 
 peers: ## the simulators and promtool beside ours: speeds and ratios
 	benches/peers/compare

@@ -1,5 +1,7 @@
 //! The server as a machine on paper: events in, actions out, no Redis anywhere.
 
+mod batches;
+
 use super::server::{Meter, Served, Server, ServerConfig};
 use super::{Actor, ErrorKind, Outcome, RunId, Timer};
 use crate::clock::Time;
@@ -50,12 +52,13 @@ impl Paper {
         paper
     }
 
-    fn new(concurrency: usize) -> Self {
-        let config = ServerConfig {
+    fn config(concurrency: usize) -> ServerConfig<TaskMessage> {
+        ServerConfig {
             host: "w-0".into(),
             pid: 1,
             server_id: "s".into(),
             concurrency,
+            batch: 1,
             queues: vec![Served {
                 queue: "default".into(),
                 name: "default".into(),
@@ -68,10 +71,17 @@ impl Paper {
             retry_dice: RetryDice::default(),
             groups: None,
             health_check_interval_ms: Some(15_000),
-        };
+        }
+    }
+
+    fn new(concurrency: usize) -> Self {
+        Self::of(&Self::config(concurrency))
+    }
+
+    fn of(config: &ServerConfig<TaskMessage>) -> Self {
         let now = Time::from_millis(START_MS);
         Self {
-            server: Server::new(&config, (1, "test"), now, Counted::default()),
+            server: Server::new(config, (1, "test"), now, Counted::default()),
             now,
             actions: Vec::new(),
         }

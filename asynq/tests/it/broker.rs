@@ -4,7 +4,9 @@
 use crate::support::Persistence;
 use crate::support::{Bench, NOW, Op, key, need, task};
 use firedrill_asynq::message::ServerInfo;
-use firedrill_asynq::op::{BrokerError, Delayed, InProgress, QueueStats, Reply, ServerState};
+use firedrill_asynq::op::{
+    BrokerError, Delayed, DequeueBatch, Finished, InProgress, QueueStats, Reply, ServerState,
+};
 use redis::Commands;
 use smallvec::smallvec;
 
@@ -63,6 +65,114 @@ fn paused_and_ghostly_queues_give_nothing() {
         cutoff_s: 77,
     });
     assert_eq!(expired, Ok(Reply::Messages(vec![])), "recovery skips it");
+}
+
+fn take_all() -> Op {
+    Op::DequeueBatch(Box::new(DequeueBatch {
+        queues: smallvec!["default".into()],
+        max: 9,
+        lease_expires_s: 77,
+    }))
+}
+
+fn done_all(ids: &[&str]) -> Op {
+    let finished = |id: &&str| Finished {
+        message: task(id),
+        younger: 0,
+    };
+    Op::DoneBatch {
+        tasks: ids.iter().map(finished).collect(),
+        now: NOW,
+    }
+}
+
+#[test]
+fn what_nobody_can_work_on_keeps_no_batch_from_the_others() {
+    need!("redis-server");
+    let mut bench = bench();
+    for id in ["ghost", "a", "string", "garbled", "b"] {
+        bench.enqueue(id);
+    }
+    let _: () = bench.redis.del(key("t:ghost")).unwrap();
+    let _: () = bench.redis.set(key("t:string"), 1).unwrap();
+    let _: () = bench.redis.hset(key("t:garbled"), "msg", "?").unwrap();
+    let Ok(Reply::DequeuedBatch(taken)) = bench.call(take_all()) else {
+        panic!("tasks are there")
+    };
+    let told: Vec<String> = taken
+        .iter()
+        .map(|one| match one {
+            Ok(message) => message.id.clone(),
+            Err(error) => error.to_string(),
+        })
+        .collect();
+    let [a, garbled, b, string] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!([a, b], ["a", "b"]);
+    assert!(garbled.starts_with("undecodable message in asynq:{default}:t:garbled: "));
+    assert!(string.starts_with("redis error: dequeue_batch: WRONGTYPE "));
+    // As with a single task: all of them are active, and what cannot be written has no lease.
+    assert_eq!(
+        bench.list("active"),
+        ["b", "garbled", "string", "a", "ghost"]
+    );
+    let leased: Vec<String> = bench.set("lease").into_iter().map(|(id, _)| id).collect();
+    assert_eq!(leased, ["a", "b", "garbled", "ghost"]);
+}
+
+#[test]
+fn a_batch_that_redis_refuses_loses_nothing() {
+    need!("redis-server");
+    let mut bench = bench();
+    bench.enqueue("a");
+    bench.enqueue("b");
+    let _: () = bench.redis.set(key("active"), "no list").unwrap();
+    let refused = bench.call(take_all());
+    assert!(
+        matches!(refused, Err(BrokerError::Refused(_))),
+        "{refused:?}"
+    );
+    assert_eq!(bench.list("pending"), ["b", "a"]);
+    let _: () = bench.redis.del(key("active")).unwrap();
+    let Ok(Reply::DequeuedBatch(taken)) = bench.call(take_all()) else {
+        panic!("tasks are there")
+    };
+    assert_eq!(taken, [Ok(task("a")), Ok(task("b"))]);
+    // The calls of other queues are not concerned.
+    let _: () = bench.redis.set(key("processed"), "no number").unwrap();
+    let Ok(Reply::DoneBatch(answers)) = bench.call(done_all(&["a", "b"])) else {
+        panic!("each task has an answer")
+    };
+    let all_refused =
+        |answer: &Result<(), BrokerError>| matches!(answer, Err(BrokerError::Refused(_)));
+    assert!(
+        answers.len() == 2 && answers.iter().all(all_refused),
+        "{answers:?}"
+    );
+}
+
+#[test]
+fn the_counter_starts_anew_in_the_middle_of_a_batch() {
+    need!("redis-server");
+    let mut bench = bench();
+    let ids = ["a", "b", "c", "d"];
+    for id in ids {
+        bench.enqueue(id);
+    }
+    bench.call(take_all()).unwrap();
+    let _: () = bench.redis.set(key("processed"), i64::MAX - 1).unwrap();
+    assert_eq!(
+        bench.call(done_all(&ids)),
+        Ok(Reply::DoneBatch(vec![Ok(()); 4]))
+    );
+    let processed: i64 = bench.redis.get(key("processed")).unwrap();
+    assert_eq!(processed, 3, "the largest, 1, 2, 3, as one after the other");
+    let expiry: i64 = redis::cmd("EXPIRETIME")
+        .arg(key(&format!("processed:{DAY}")))
+        .query(&mut bench.redis)
+        .unwrap();
+    assert_eq!(expiry, NOW.secs() + 90 * 86_400);
 }
 
 #[test]

@@ -3,12 +3,14 @@
 //! Each body tells what an operation does and leaves behind; `random` lays long random sequences side by side. What only
 //! a Redis can do (refuse, forget its scripts, let keys expire) is in `broker`.
 
+mod batches;
 mod keeping;
 mod passing;
 mod random;
 pub(crate) mod state;
 
 use crate::support::{Answer, Bench, NOW, Op, Persistence, key, need, task};
+use batches::*;
 use firedrill_asynq::broker::memory::MemoryBroker;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::{Accepted, Reply};
@@ -189,7 +191,12 @@ conformance! {
     days_are_counted_apart,
     servers_come_and_go,
     stats_and_ids,
-    tasks_are_conserved;
+    tasks_are_conserved,
+    a_batch_passes_through_as_its_tasks_would,
+    each_task_of_a_batch_has_its_own_answer,
+    a_batch_is_of_the_first_queue_that_has_tasks,
+    locks_are_released_by_a_batch,
+    large_batches_keep_their_order;
     the_archive_keeps_9999_of_10000(a_full_archive),
     a_task_can_be_the_one_the_archive_drops(a_full_archive_of_later_times),
 }

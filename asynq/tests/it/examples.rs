@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// Builds the examples, unless they are, and gives the directory they are in.
-fn examples() -> PathBuf {
+pub(crate) fn examples() -> PathBuf {
     // target/debug/deps/it-...
     let exe = std::env::current_exe().unwrap();
     let dir = exe.ancestors().nth(2).unwrap();
@@ -25,7 +25,7 @@ fn examples() -> PathBuf {
 }
 
 /// A process that ends with the test.
-struct Killed(Child);
+pub(crate) struct Killed(pub(crate) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {

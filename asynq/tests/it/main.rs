@@ -1,5 +1,6 @@
 //! Tests of the library against the real things: Redis, processes, signals, the real asynq.
 
+mod batches;
 mod broker;
 mod conformance;
 mod connections;

@@ -49,6 +49,7 @@ enum Step {
         low: bool,
     },
     Enqueue(Which),
+    EnqueueBatch(Vec<Which>),
     Schedule(Which, i64),
     EnqueueUnique(Which, u8),
     ScheduleUnique(Which, u8, i64),
@@ -81,6 +82,17 @@ enum Step {
     Dequeue {
         low_first: bool,
         lease_s: i64,
+    },
+    DequeueBatch {
+        low_first: bool,
+        max: u32,
+        lease_s: i64,
+    },
+    /// Of the tasks that were taken so many dequeues ago, and of some in whatever state.
+    DoneBatch {
+        ago: Vec<usize>,
+        others: Vec<Which>,
+        younger: u32,
     },
     /// Of the task that was taken so many dequeues ago, or of any, in whatever state.
     FinishTaken {
@@ -165,6 +177,11 @@ fn step() -> impl Strategy<Value = Step> {
         6 => wait.prop_map(|ms| Step::Wait { ms }),
         1 => low().prop_map(|low| Step::Register { low }),
         12 => which().prop_map(Step::Enqueue),
+        3 => prop::collection::vec(which(), 0..5).prop_map(Step::EnqueueBatch),
+        5 => (any::<bool>(), 1..5_u32, 0..40_i64)
+            .prop_map(|(low_first, max, lease_s)| Step::DequeueBatch { low_first, max, lease_s }),
+        4 => (prop::collection::vec(0..4_usize, 0..4), prop::collection::vec(which(), 0..3), 0..4_u32)
+            .prop_map(|(ago, others, younger)| Step::DoneBatch { ago, others, younger }),
         3 => (which(), -5..30_i64).prop_map(|(which, in_s)| Step::Schedule(which, in_s)),
         5 => (which(), payload()).prop_map(|(which, payload)| Step::EnqueueUnique(which, payload)),
         2 => (which(), payload(), -5..30_i64)
@@ -316,6 +333,34 @@ impl Pair<'_> {
                 queues: smallvec![queue(low_first), queue(!low_first)],
                 lease_expires_s: secs(lease_s),
             },
+            Step::EnqueueBatch(whiches) => Op::EnqueueBatch {
+                messages: whiches.into_iter().map(message).collect(),
+                now,
+            },
+            Step::DequeueBatch {
+                low_first,
+                max,
+                lease_s,
+            } => Op::DequeueBatch(Box::new(firedrill_asynq::op::DequeueBatch {
+                queues: smallvec![queue(low_first), queue(!low_first)],
+                max,
+                lease_expires_s: secs(lease_s),
+            })),
+            Step::DoneBatch {
+                ago,
+                others,
+                younger,
+            } => {
+                let taken = ago
+                    .iter()
+                    .filter_map(|ago| self.taken.iter().rev().nth(*ago));
+                let others = others.into_iter().map(message);
+                let finished = |message| firedrill_asynq::op::Finished { message, younger };
+                Op::DoneBatch {
+                    tasks: taken.cloned().chain(others).map(finished).collect(),
+                    now,
+                }
+            }
             Step::FinishTaken { ago, how } => {
                 let Some(message) = self.taken.iter().rev().nth(ago) else {
                     return Ok(());
@@ -444,8 +489,10 @@ impl Pair<'_> {
             "Redis, and the model, after {:?}",
             op
         );
-        if let Ok(Reply::Dequeued(Some(taken))) = &model {
-            self.taken.push(taken.clone());
+        match &model {
+            Ok(Reply::Dequeued(Some(taken))) => self.taken.push(taken.clone()),
+            Ok(Reply::DequeuedBatch(taken)) => self.taken.extend(taken.iter().flatten().cloned()),
+            _ => {}
         }
         Ok(model)
     }

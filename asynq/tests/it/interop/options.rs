@@ -253,6 +253,58 @@ fn a_batch_of_ours_is_done_by_go() {
 }
 
 #[test]
+fn what_go_enqueues_is_done_in_batches_by_our_server() {
+    need_peers!();
+    let (mut bench, mut go) = bench_and_go();
+    let ids: Vec<String> = (0..60).map(|number| format!("task {number}")).collect();
+    for id in &ids {
+        let unique_ms = if id == "task 7" { 3_600_000 } else { 0 };
+        let mut request = json!({ "type": "t", "task_id": id, "payload": id });
+        if unique_ms > 0 {
+            request["unique_ms"] = unique_ms.into();
+        }
+        go.ask("enqueue", request);
+    }
+    let config = Config {
+        concurrency: 20,
+        batch: 10,
+        ..Config::default()
+    };
+    let broker = bench.broker.clone();
+    let handled = bench.block_on(async move {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let server = Server::new(broker, config).start(move |task: Task, _: Context| {
+            let tell = tell.clone();
+            async move {
+                tell.send(String::from_utf8(task.payload().to_vec())?)?;
+                Ok(())
+            }
+        });
+        let mut handled = Vec::new();
+        for _ in 0..60 {
+            handled.push(told.recv().await.unwrap());
+        }
+        server.shutdown().await.unwrap();
+        handled
+    });
+    let of = |ids: Vec<String>| ids.into_iter().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(of(handled), of(ids));
+    let info = go.ask("queue_info", json!({ "queue": "default" }));
+    assert_eq!(
+        (
+            &info["size"],
+            &info["active"],
+            &info["processed"],
+            &info["failed"]
+        ),
+        (&json!(0), &json!(0), &json!(60), &json!(0))
+    );
+    let left: Vec<String> = bench.redis.keys(key("*")).unwrap();
+    let of_tasks = |name: &&String| name.contains(":t:") || name.contains(":unique:");
+    assert_eq!(left.iter().find(of_tasks), None, "{left:?}");
+}
+
+#[test]
 fn every_option_that_we_give_a_task_reaches_go() {
     need_peers!();
     let (bench, mut go) = bench_and_go();
