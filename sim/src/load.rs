@@ -6,6 +6,7 @@
 //! [`LoadRecord`](firedrill_reports::load::LoadRecord). [`knee`] looks for the largest rate that is borne.
 
 pub mod arrivals;
+pub mod knee;
 mod measure;
 pub mod options;
 mod part;

@@ -109,14 +109,6 @@ impl LoadRecord {
                 .map(|trouble| format!("at {:.1} s: {}", trouble.at_ms as f64 / 1e3, trouble.what)),
         );
         doubts.extend(self.late());
-        let producer = self.busiest(Role::Producer);
-        if let Some((process, share)) = producer.filter(|(_, share)| *share >= PROCESS_CPU_MAX) {
-            doubts.push(format!(
-                "{} took {:.0} % of a core: the generator was the limit; give it more --producers",
-                process.name,
-                share * 100.0
-            ));
-        }
         if !facts.stopped && facts.troubles.is_empty() {
             doubts.extend(self.does_not_add_up());
         }
@@ -125,6 +117,12 @@ impl LoadRecord {
             doubts.push("no task was enqueued or worked on".to_owned());
         }
         doubts
+    }
+
+    /// Why the generator was the limit, if it was.
+    #[must_use]
+    pub fn generator_was_the_limit(&self) -> Option<String> {
+        self.late().into_iter().next()
     }
 
     /// What was sent too late, or not at all.
@@ -150,6 +148,14 @@ impl LoadRecord {
                 "1 % of the tasks were sent {:.1} ms or more late, with {:.1} ms measured at the 99th percentile: the generator was the limit",
                 by * 1e3,
                 of * 1e3
+            ));
+        }
+        let producer = self.busiest(Role::Producer);
+        if let Some((process, share)) = producer.filter(|(_, share)| *share >= PROCESS_CPU_MAX) {
+            late.push(format!(
+                "{} took {:.0} % of a core: the generator was the limit; give it more --producers",
+                process.name,
+                share * 100.0
             ));
         }
         late
