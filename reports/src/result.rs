@@ -7,6 +7,7 @@ mod check;
 mod comparison;
 mod fidelity;
 mod gates;
+mod load;
 mod routed;
 mod scorecard;
 mod shared;
@@ -19,11 +20,13 @@ use crate::Scorecard;
 use crate::check::Checked;
 use crate::compare::Comparison;
 use crate::fidelity::Fidelity;
+use crate::load::{Knee, LoadRecord};
 use crate::trials::TrialCard;
 use crate::tune::Tuning;
 use check::CheckResult;
 use comparison::ComparisonResult;
 use fidelity::FidelityResult;
+use load::{KneeResult, LoadResult};
 use schemars::{JsonSchema, schema_for};
 use scorecard::ScorecardResult;
 use serde::Serialize;
@@ -59,6 +62,10 @@ enum Kind {
     Check(CheckResult),
     /// Of `compare`: two runs beside each other.
     Comparison(ComparisonResult),
+    /// Of `load`: a load test.
+    Load(Box<LoadResult>),
+    /// Of `load --find-max`: the largest rate that is borne.
+    Knee(KneeResult),
 }
 
 impl From<Kind> for ResultFile {
@@ -94,6 +101,12 @@ impl From<&[Fidelity]> for ResultFile {
     }
 }
 
+impl From<&Knee> for ResultFile {
+    fn from(knee: &Knee) -> Self {
+        Kind::Knee(knee.into()).into()
+    }
+}
+
 impl From<&Comparison> for ResultFile {
     fn from(comparison: &Comparison) -> Self {
         Kind::Comparison(comparison.into()).into()
@@ -101,6 +114,12 @@ impl From<&Comparison> for ResultFile {
 }
 
 impl ResultFile {
+    /// A load test; `passes`: what it came to, `None`: nobody can tell.
+    #[must_use]
+    pub fn of_load(record: &LoadRecord, passes: Option<bool>) -> Self {
+        Kind::Load(Box::new(LoadResult::new(record, passes))).into()
+    }
+
     /// What was found in files; `is_strict`: whether warnings fail.
     #[must_use]
     pub fn of_check(checked: &Checked, is_strict: bool) -> Self {
