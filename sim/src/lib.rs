@@ -42,5 +42,6 @@ pub mod drill;
 pub mod learn;
 pub mod ledger;
 pub mod pace;
+pub mod shard;
 pub mod vary;
 pub mod whatif;
