@@ -10,6 +10,7 @@ mod gates;
 mod learn;
 mod pace;
 mod records;
+mod shard;
 mod suggest;
 mod upkeep;
 
@@ -28,6 +29,7 @@ pub use gates::{Compare, Gates, Host, Outputs};
 pub use learn::Learn;
 pub use pace::{Jobs, Speed};
 pub use records::{Judged, Recorded, Report, Score};
+pub use shard::{Merge, Sharding};
 pub use suggest::Suggest;
 pub use upkeep::{Clean, Guard, Reap, Undertake};
 
@@ -85,6 +87,8 @@ pub enum Command {
     Tune(Tune),
     /// Find the fewest rules that catch what a rule pack misses, as a diff
     Suggest(Suggest),
+    /// Join the shards of a command that was spread over processes or machines, and judge them together
+    Merge(Merge),
     /// Compare two runs: what got worse, and how sure that is
     Compare(Compare),
     /// Write the HTML report of recorded drills

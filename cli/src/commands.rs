@@ -13,6 +13,7 @@ pub mod help;
 pub mod init;
 pub mod learn;
 pub mod list;
+pub mod merge;
 pub mod metrics;
 pub mod plan;
 pub mod report;

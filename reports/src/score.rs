@@ -37,8 +37,8 @@ use doubt::inhibitors;
 use episode::{Episode, episodes, routed};
 use flapping::Starts;
 use judge::{Class, Judged, Outcome, Truth, classify};
-use spans::Spans;
 use serde::{Deserialize, Serialize};
+use spans::Spans;
 use std::collections::BTreeMap;
 
 /// How long after an incident its alerts are neither hits nor false, and how pages are delivered where that is not as the

@@ -132,9 +132,22 @@ mod tests {
         assert_eq!("1/4".parse(), Shard::new(1, 4));
         assert_eq!(Shard::new(12, 12).unwrap().to_string(), "12/12");
         for text in [
-            "", "1", "/", "1/", "/4", "+1/4", "1/4/4", " 1/4", "1/-4", "4294967296/4294967297",
+            "",
+            "1",
+            "/",
+            "1/",
+            "/4",
+            "+1/4",
+            "1/4/4",
+            " 1/4",
+            "1/-4",
+            "4294967296/4294967297",
         ] {
-            assert_eq!(text.parse::<Shard>(), Err(ShardError::Unreadable), "{text:?}");
+            assert_eq!(
+                text.parse::<Shard>(),
+                Err(ShardError::Unreadable),
+                "{text:?}"
+            );
         }
         for text in ["0/4", "5/4", "1/0", "1/10001"] {
             let error = text.parse::<Shard>().unwrap_err();

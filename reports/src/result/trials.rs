@@ -32,6 +32,17 @@ pub(super) struct TrialsResult {
     /// What gates came to; left out where nobody asked for any.
     #[serde(skip_serializing_if = "Option::is_none")]
     gates: Option<GatesResult>,
+    /// Of drills that are only a part of what was asked for: which; left out of the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
+}
+
+/// Which part of drills that are spread over processes or machines: it passes and fails nothing by itself.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct Shard {
+    /// From 1.
+    number: u32,
+    of: u32,
 }
 
 /// The drills of one scenario.
@@ -188,6 +199,10 @@ impl TrialsResult {
             alerts: card.alerts.iter().map(Alert::from).collect(),
             causes: card.causes.iter().map(Cause::from).collect(),
             gates: card.gated.as_ref().map(GatesResult::from),
+            shard: card.part.map(|part| Shard {
+                number: part.number,
+                of: part.of,
+            }),
         }
     }
 }

@@ -39,6 +39,17 @@ pub struct TrialCard {
     pub trips: Option<Estimate>,
     /// What gates came to, if there are any.
     pub gated: Option<Gated>,
+    /// Of drills that are only a part of what was asked for: which.
+    pub part: Option<Part>,
+}
+
+/// One part of drills that are spread over processes or machines: it passes and fails nothing by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Which, from 1.
+    pub number: u32,
+    /// Of how many.
+    pub of: u32,
 }
 
 /// The drills of one scenario.

@@ -76,6 +76,12 @@ impl Observed {
         self.outcomes.len()
     }
 
+    /// Whether as many settings were judged, and each has an outcome: what was read from a file may say anything.
+    pub(super) fn is_of(&self, settings: usize) -> bool {
+        let is_there = |outcome: &u32| (*outcome as usize) < self.tallies.len();
+        self.settings() == settings && self.outcomes.iter().all(is_there)
+    }
+
     /// Which of this record's distinct outcomes a setting has.
     pub(super) fn outcome(&self, setting: usize) -> u32 {
         self.outcomes[setting]
