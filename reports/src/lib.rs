@@ -53,6 +53,7 @@ pub mod render;
 mod resample;
 pub mod result;
 pub mod score;
+pub mod shard;
 pub mod suggest;
 pub mod trials;
 pub mod tune;

@@ -13,7 +13,7 @@ mod estimate;
 mod row;
 
 pub use card::{
-    AlertOn, AlertTrials, CauseTrials, Detections, IncidentTrials, Part, ScenarioTrials, TrialCard,
+    AlertOn, AlertTrials, CauseTrials, Detections, IncidentTrials, ScenarioTrials, TrialCard,
 };
 pub(crate) use estimate::Tally;
 pub use estimate::{Estimate, Method, Rate};

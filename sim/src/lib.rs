@@ -42,6 +42,5 @@ pub mod drill;
 pub mod learn;
 pub mod ledger;
 pub mod pace;
-pub mod shard;
 pub mod vary;
 pub mod whatif;

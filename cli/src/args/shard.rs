@@ -3,7 +3,7 @@
 use super::Gates;
 use crate::failure::Failure;
 use clap::Args;
-use firedrill_sim::shard::{SHARDS_MAX, Shard};
+use firedrill_reports::shard::{SHARDS_MAX, Shard};
 use std::path::PathBuf;
 
 /// Which pod of an Indexed Job this is, from 0.

@@ -19,10 +19,10 @@ use firedrill_reports::ScoreParams;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::Header;
 use firedrill_reports::score::Delivery;
+use firedrill_reports::shard::Shard;
 use firedrill_sim::drill::Rules;
 use firedrill_sim::files::{Fresh, shown};
 use firedrill_sim::scenario::Scenario;
-use firedrill_sim::shard::Shard;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -176,12 +176,9 @@ impl Sweep {
         if self.version != other.version {
             return said("firedrill's versions", &self.version, &other.version);
         }
-        if self.command != other.command {
-            let (ours, theirs) = (self.command.shown(), other.command.shown());
-            return match ours == theirs {
-                true => Some(format!("what `firedrill {ours}` was asked")),
-                false => said("commands", ours, theirs),
-            };
+        let (ours, theirs) = (self.command.shown(), other.command.shown());
+        if ours != theirs {
+            return said("commands", ours, theirs);
         }
         if self.trials != other.trials {
             let count = |trials: u32| counted(trials, "seed");
@@ -208,7 +205,7 @@ impl Sweep {
             };
             return Some(format!("{what} of {}", ours.scenario));
         }
-        (self != other).then(|| "how many drills there are".to_owned())
+        (self != other).then(|| format!("what `firedrill {ours}` was asked"))
     }
 }
 
@@ -253,17 +250,9 @@ enum Line<'l, T> {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Written<T> {
-    Shard {
-        shard: Shard,
-        sweep: Box<Sweep>,
-    },
-    Outcome {
-        number: usize,
-        outcome: T,
-    },
-    End {
-        outcomes: usize,
-    },
+    Shard { shard: Shard, sweep: Box<Sweep> },
+    Outcome { number: usize, outcome: T },
+    End { outcomes: usize },
 }
 
 /// A shard being written.

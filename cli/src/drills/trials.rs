@@ -20,13 +20,13 @@ use firedrill_reports::figures::{DrillFigures, Like, Results, lines};
 use firedrill_reports::gate::Judge;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::record::Header;
-use firedrill_reports::trials::{Part, TrialCard};
+use firedrill_reports::shard::Shard;
+use firedrill_reports::trials::TrialCard;
 use firedrill_reports::{DrillScore, Replay, ScoreParams, document, render, score_drill};
 use firedrill_sim::builtin;
 use firedrill_sim::drill::{self, Rules};
 use firedrill_sim::engine::virtual_time::VirtualOptions;
 use firedrill_sim::files::{self, Fresh, LATEST, shown};
-use firedrill_sim::shard::Shard;
 use kept::Kept;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -101,10 +101,7 @@ pub(crate) fn part(
         return Ok(exit);
     }
     let mut card = taken.kept.trials.card();
-    card.part = Some(Part {
-        number: shard.number(),
-        of: shard.of(),
-    });
+    card.shard = Some(shard);
     let (again, drills) = (taken.again(), taken.kept.drills);
     taken.figures.finish()?;
     print(&card, asked.json, terminal);
@@ -114,7 +111,7 @@ pub(crate) fn part(
     terminal.say(format_args!("report: {}", shown(&written)));
     let seconds = started.elapsed().as_secs_f64();
     terminal.say(format_args!(
-        "shard {shard}: {drills} of {} drills in {seconds:.1} s{again}",
+        "shard {shard}: {drills} of {} drills in {seconds:.1} s, for `firedrill merge` to join with the others and to judge{again}",
         seeded.len()
     ));
     Ok(Exit::Passed)

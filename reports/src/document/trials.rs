@@ -4,7 +4,8 @@ mod rows;
 
 use super::{Block, Document, Facts, Figure, Finding, Part, Step, Table, Told, Tone, gates, words};
 use crate::plot;
-use crate::trials::{self, AlertTrials, IncidentTrials, ScenarioTrials, TrialCard};
+use crate::shard::Shard;
+use crate::trials::{AlertTrials, IncidentTrials, ScenarioTrials, TrialCard};
 use rows::{alert, causes, harmless, incidents, rate, share, waits};
 
 /// How to read the brackets.
@@ -41,19 +42,20 @@ pub fn of_trials(card: &TrialCard) -> Document {
     let mut document = Document {
         title: "firedrill trials".to_owned(),
         verdict: None,
-        next: card.part.iter().map(next_of_part).collect(),
+        next: card.shard.iter().map(next_of_shard).collect(),
         blocks,
     };
     gates::put(card.gated.as_ref(), &mut document);
     document
 }
 
-/// What to do with a part of drills.
-fn next_of_part(part: &trials::Part) -> Step {
+/// What to do with one of several shards.
+fn next_of_shard(shard: &Shard) -> Step {
     Step {
         text: format!(
             "This is shard {} of {}, which passes and fails nothing by itself: join it with the others, and judge them together.",
-            part.number, part.of
+            shard.number(),
+            shard.of()
         ),
         command: Some("firedrill merge SHARD...".to_owned()),
     }

@@ -4,6 +4,7 @@ use super::gates::GatesResult;
 use super::seconds;
 use super::shared::{Deserves, Waits};
 use crate::score::stats::Latencies;
+use crate::shard::Shard;
 use crate::trials::{self, AlertTrials, CauseTrials, IncidentTrials, ScenarioTrials, TrialCard};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -35,14 +36,6 @@ pub(super) struct TrialsResult {
     /// Of drills that are only a part of what was asked for: which; left out of the whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     shard: Option<Shard>,
-}
-
-/// Which part of drills that are spread over processes or machines: it passes and fails nothing by itself.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-struct Shard {
-    /// From 1.
-    number: u32,
-    of: u32,
 }
 
 /// The drills of one scenario.
@@ -199,10 +192,7 @@ impl TrialsResult {
             alerts: card.alerts.iter().map(Alert::from).collect(),
             causes: card.causes.iter().map(Cause::from).collect(),
             gates: card.gated.as_ref().map(GatesResult::from),
-            shard: card.part.map(|part| Shard {
-                number: part.number,
-                of: part.of,
-            }),
+            shard: card.shard,
         }
     }
 }

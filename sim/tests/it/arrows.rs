@@ -6,10 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 39] = [
+const ORDER: [&str; 38] = [
     // What is written, and what engines can do.
     "units",
-    "shard",
     "form",
     "lever",
     "fault",

@@ -46,7 +46,7 @@ pub(in crate::trials) fn card(trials: &Trials) -> TrialCard {
     };
     TrialCard {
         gated: None,
-        part: None,
+        shard: None,
         trials: rows.len() as u64,
         inconclusive: scenarios.iter().map(|scenario| scenario.inconclusive).sum(),
         seeds: rows

@@ -3,6 +3,7 @@
 //! What is numbered (drills of a sweep, arrivals of a load) goes round: number 0 to the first shard, 1 to the second, and so on. Each
 //! has its share of every stretch, and all of them together have every number once.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +13,9 @@ use thiserror::Error;
 pub const SHARDS_MAX: u32 = 10_000;
 
 /// One part of several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Shard {
     /// Which, from 1.
@@ -21,10 +24,14 @@ pub struct Shard {
     of: u32,
 }
 
-/// As it is kept in files.
-#[derive(Serialize, Deserialize)]
+/// One part of work that is spread over processes or machines: it passes and fails nothing by itself.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Shard")]
 struct Written {
+    /// Which, from 1.
     number: u32,
+    /// Of how many.
     of: u32,
 }
 
