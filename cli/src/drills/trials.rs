@@ -128,7 +128,11 @@ pub(crate) fn joined(
     let dir = dir_of_all(asked.out)?;
     let mut taken = Taken::new(asked, &dir, Some(&gates))?;
     let count = joined.len();
-    joined.outcomes(&mut |_, score: DrillScore| taken.add(&score))?;
+    if let Err(failure) = joined.outcomes(&mut |_, score: DrillScore| taken.add(&score)) {
+        // Of half the figures nobody shall think that they are all; the directory goes with them.
+        let _ = files::empty(dir.path());
+        return Err(failure);
+    }
     let took = |drills: usize| format!("{drills} drills in {}", counted(count, "shard"));
     taken.judged(gates, &dir, &took, terminal)
 }
