@@ -51,6 +51,8 @@ pub enum Ticket<T: Task> {
     WriteResult(RunId),
     /// Processor: the finishing write of a run.
     Finish(RunId),
+    /// Processor: the finishing writes of these runs.
+    FinishBatch(Box<Finishing>),
     /// Heartbeater: server state.
     WriteState,
     /// Heartbeater: leases of these runs, now valid until the time given.
@@ -71,6 +73,13 @@ pub enum Ticket<T: Task> {
     Aggregate(u8),
     /// Health checker.
     Ping,
+}
+
+/// Runs whose finishing writes share one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finishing {
+    /// The runs, in the order of their tasks in the call.
+    pub runs: Vec<RunId>,
 }
 
 /// Leases that are being prolonged.
@@ -178,6 +187,8 @@ pub enum Event<T: Task> {
     Start,
     /// A timer is due.
     Timer(Timer),
+    /// All that has happened by now was told. Only for those that [take turns](Actor::takes_turns).
+    Turn,
     /// The broker answered.
     Answer(Ticket<T>, Answer<T>),
     /// A handler returned.
@@ -264,6 +275,11 @@ impl<T: Task> Out<T> for Actions<T> {
 
 /// The step contract of every actor.
 pub trait Actor<T: Task> {
+    /// Whether it gathers what it asks of Redis until an [`Event::Turn`], which it must be told after what else has happened.
+    fn takes_turns(&self) -> bool {
+        false
+    }
+
     /// Takes one event at virtual time `now` and tells `out` what is to be done.
     fn on(&mut self, now: Time, event: Event<T>, out: &mut impl Out<T>);
 }

@@ -56,13 +56,14 @@ impl CallKind {
     pub fn of<T: Task>(op: &Op<T>) -> Option<Self> {
         match op {
             Op::Enqueue { .. }
+            | Op::EnqueueBatch { .. }
             | Op::Schedule { .. }
             | Op::EnqueueUnique { .. }
             | Op::ScheduleUnique(_)
             | Op::AddToGroup { .. }
             | Op::AddToGroupUnique { .. } => Some(Self::Enqueue),
-            Op::Dequeue { .. } => Some(Self::Dequeue),
-            Op::Done { .. } | Op::MarkAsComplete { .. } => Some(Self::Done),
+            Op::Dequeue { .. } | Op::DequeueBatch(_) => Some(Self::Dequeue),
+            Op::Done { .. } | Op::DoneBatch { .. } | Op::MarkAsComplete { .. } => Some(Self::Done),
             Op::Retry { .. } => Some(Self::Retry),
             Op::Archive { .. } => Some(Self::Archive),
             Op::Requeue { .. } => Some(Self::Requeue),

@@ -7,7 +7,7 @@ pub use enqueue::{Client, EnqueueError, Enqueued};
 use crate::clock::Time;
 use crate::keys::Queue;
 use crate::message::TaskMessage;
-use crate::op::{Op, ScheduleUnique};
+use crate::op::{Op, ScheduleUnique, TaskState};
 use crate::settings::{DEFAULT_MAX_RETRY, DEFAULT_QUEUE, DEFAULT_TIMEOUT_S};
 use crate::task::Task;
 use std::collections::BTreeMap;
@@ -151,6 +151,14 @@ impl NewTask {
     }
 }
 
+/// A random id, as asynq gives one.
+pub(crate) fn new_id() -> String {
+    // A generator of the process' own: asking the system for each would cost as much as all else that a client does.
+    uuid::Builder::from_random_bytes(rand::random())
+        .into_uuid()
+        .to_string()
+}
+
 impl<T: Task> Submission<T> {
     /// A task that is due at once and not unique.
     pub fn now(message: T) -> Self {
@@ -158,6 +166,16 @@ impl<T: Task> Submission<T> {
             message,
             process_at: None,
             unique_for: None,
+        }
+    }
+
+    /// Where the task will be: pending, scheduled or aggregating.
+    #[must_use]
+    pub fn state(&self) -> TaskState {
+        match (self.process_at, self.message.group()) {
+            (Some(_), _) => TaskState::Scheduled,
+            (None, Some(_)) => TaskState::Aggregating,
+            (None, None) => TaskState::Pending,
         }
     }
 

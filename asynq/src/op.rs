@@ -71,6 +71,25 @@ pub enum Op<T: Task> {
         /// Score of the new lease, Unix seconds.
         lease_expires_s: i64,
     },
+    /// Put tasks that are not unique into `pending`, as [`Op::Enqueue`] would one after the other, in one round trip.
+    /// Answer: [`Reply::EnqueuedBatch`].
+    EnqueueBatch {
+        /// The tasks, of any queues.
+        messages: Vec<T>,
+        /// Written to `pending_since` in nanoseconds.
+        now: Time,
+    },
+    /// Take the next tasks of the first queue that has any, as [`Op::Dequeue`] would one after the other, in one round trip.
+    /// Answer: [`Reply::DequeuedBatch`].
+    DequeueBatch(Box<DequeueBatch<T>>),
+    /// Finish tasks that succeeded and are not retained, as [`Op::Done`] would one after the other, in one round trip.
+    /// Answer: [`Reply::DoneBatch`].
+    DoneBatch {
+        /// The tasks, of any queues.
+        tasks: Vec<Finished<T>>,
+        /// Day bucket and expiry of the statistics.
+        now: Time,
+    },
     /// Finish a task that succeeded and is not retained. Answer: [`Reply::Done`].
     Done {
         /// The task as dequeued.
@@ -227,6 +246,27 @@ pub enum Op<T: Task> {
         /// Queue name.
         queue: T::Queue,
     },
+}
+
+/// A request for several tasks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DequeueBatch<T: Task> {
+    /// Queue names in the order to try. The order counts for the whole batch: all its tasks are of one queue.
+    pub queues: Queues<T>,
+    /// Most tasks to take.
+    pub max: u32,
+    /// Score of the new leases, Unix seconds.
+    pub lease_expires_s: i64,
+}
+
+/// A task that succeeded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished<T> {
+    /// The task as dequeued.
+    pub message: T,
+    /// About how many tasks of the `active` list have been taken after it: from which end it is looked for. A wrong guess costs
+    /// Redis time and changes nothing else.
+    pub younger: u32,
 }
 
 /// A server and its tasks in progress.
@@ -426,6 +466,13 @@ pub enum Reply<T: Task> {
     Enqueued(Accepted),
     /// The task taken, or none (queue empty, paused, or a ghost without hash).
     Dequeued(Option<T>),
+    /// What became of each task of a batch, in its order.
+    EnqueuedBatch(Vec<Result<Accepted, BrokerError>>),
+    /// The tasks taken, the oldest first; none if all queues are empty or paused. An error stands for a task that was taken
+    /// and cannot be worked on; ghosts are left out.
+    DequeuedBatch(Vec<Result<T, BrokerError>>),
+    /// Whether each task of a batch is finished, in its order.
+    DoneBatch(Vec<Result<(), BrokerError>>),
     /// How many were moved or deleted.
     Count(u64),
     /// Messages.

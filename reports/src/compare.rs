@@ -113,7 +113,8 @@ impl Part {
             Amount::Share(count, of) => (*count as f64, *of as f64),
             Amount::Rate(count, ms) => (*count as f64, *ms as f64 / WEEK_MS),
             Amount::Seconds(seconds) => ((*seconds)?, 1.0),
-            Amount::Waits(_) => {
+            Amount::PerSecond(rate) => (*rate, 1.0),
+            Amount::Waits(_) | Amount::Micros(_) => {
                 let mut sum = Sum::default();
                 sum.add(0, amount);
                 (sum.get(Aggregation::P(95.0))?, 1.0)

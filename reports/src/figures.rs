@@ -55,6 +55,10 @@ pub enum Amount {
     Rate(u64, u64),
     /// How long tasks waited.
     Waits(KeptWaits),
+    /// How long something took each time, in microseconds, up to 43 minutes.
+    Micros(KeptWaits),
+    /// So many in a second.
+    PerSecond(f64),
 }
 
 /// Waits as pairs of a wait and how many tasks had it: a small part of what a histogram takes in memory.

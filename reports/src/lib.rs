@@ -46,6 +46,7 @@ pub mod fidelity;
 pub mod figures;
 pub mod gate;
 pub mod jsonl;
+pub mod load;
 pub mod pack;
 mod plot;
 pub mod record;

@@ -60,9 +60,13 @@ impl Waits {
     /// Counts a task that waited so many virtual milliseconds. Less than nothing, which is a clock's error, counts as
     /// nothing, and more than any drill lasts as that.
     pub fn record(&mut self, wait_ms: i64) {
-        let wait_ms = u64::try_from(wait_ms).unwrap_or(0).min(WAIT_MS_MAX);
+        self.record_many(u64::try_from(wait_ms).unwrap_or(0), 1);
+    }
+
+    /// Counts so many tasks that waited as long.
+    pub fn record_many(&mut self, wait_ms: u64, count: u64) {
         self.0
-            .record(wait_ms)
+            .record_n(wait_ms.min(WAIT_MS_MAX), count)
             .expect("a histogram that grows takes every wait");
     }
 

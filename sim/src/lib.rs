@@ -41,6 +41,7 @@ pub mod audit;
 pub mod drill;
 pub mod learn;
 pub mod ledger;
+pub mod load;
 pub mod pace;
 pub mod vary;
 pub mod whatif;

@@ -299,6 +299,7 @@ fn config(
         .into_uuid()
         .to_string(),
         concurrency: worker.concurrency as usize,
+        batch: 1,
         queues: worker
             .queues
             .iter()

@@ -1,12 +1,13 @@
 //! The processor: fetches one task at a time while a slot is free, runs its handler, and writes the outcome (asynq
-//! `processor.go`).
+//! `processor.go`). With a batch above 1, which asynq does not have, it fetches as many tasks with one call as slots are free,
+//! and writes with one call what has succeeded in the meantime; what failed is still written task by task.
 
 use crate::actor::server::{Served, ServerConfig, Shared};
 use crate::actor::slots::Running;
-use crate::actor::{Action, ErrorKind, Out, Outcome, RunId, Ticket, Timer};
+use crate::actor::{Action, ErrorKind, Finishing, Out, Outcome, RunId, Ticket, Timer};
 use crate::clock::Time;
 use crate::note::{Finish, Note};
-use crate::op::{Answer, Op, Reply};
+use crate::op::{Answer, DequeueBatch, Finished, Op, Reply};
 use crate::retry_delay::{RetryDelay, RetryDice};
 use crate::settings::{CANCELED, DEADLINE_EXCEEDED, LEASE_MS};
 use crate::task::{Queues, Task};
@@ -18,6 +19,9 @@ use std::sync::Arc;
 
 /// Processing time of a task that has neither timeout nor deadline (asynq falls back to 30 minutes).
 const FALLBACK_TIMEOUT_MS: i64 = 30 * 60 * 1_000;
+
+/// Most batches that are being written at a time: one that Redis works on, and one that is on its way.
+const BATCHES_MAX: usize = 2;
 
 /// Fetch loop and workers of one server.
 #[derive(Debug)]
@@ -31,8 +35,14 @@ pub(crate) struct Processor<T: Task> {
     /// The fetch loop holds a slot: a dequeue is under way, or the idle pause after an empty one.
     fetching: bool,
     stopping: bool,
-    /// A fetched task whose start waits for the end of a beat; the fetch loop waits with it.
-    to_start: Option<Fetched<T>>,
+    /// Most tasks of one call.
+    batch: usize,
+    /// Fetched tasks whose start waits for the end of a beat; the fetch loop waits with them.
+    to_start: Vec<Fetched<T>>,
+    /// Tasks that succeeded and wait for the next turn to be written.
+    to_finish: Vec<(RunId, Finished<T>)>,
+    /// How many batches of them are being written.
+    batches: usize,
     /// Handlers that still run although their task was given up (deadline, lost lease, shutdown).
     zombies: BTreeMap<RunId, T>,
     /// Handlers that have returned this but for their result, which is being written.
@@ -57,7 +67,10 @@ impl<T: Task> Processor<T> {
             rng,
             fetching: false,
             stopping: false,
-            to_start: None,
+            batch: config.batch.max(1),
+            to_start: Vec::new(),
+            to_finish: Vec::new(),
+            batches: 0,
             zombies: BTreeMap::new(),
             writing: BTreeMap::new(),
         }
@@ -65,9 +78,23 @@ impl<T: Task> Processor<T> {
 
     /// Asks for the next task if a slot is free and no other request is under way.
     pub(crate) fn fetch(&mut self, now: Time, shared: &Shared<T>, out: &mut impl Out<T>) {
-        if self.stopping || self.fetching || self.to_start.is_some() || !shared.slots.has_free() {
-            return;
+        // What is fetched in batches is fetched once all slots that become free are.
+        if !self.takes_turns() && self.may_fetch(shared) {
+            self.fetch_one(now, out);
         }
+    }
+
+    /// Whether it fetches and finishes in batches.
+    pub(crate) fn takes_turns(&self) -> bool {
+        self.batch > 1
+    }
+
+    fn may_fetch(&self, shared: &Shared<T>) -> bool {
+        let idle = !self.stopping && !self.fetching && self.to_start.is_empty();
+        idle && shared.slots.has_free()
+    }
+
+    fn fetch_one(&mut self, now: Time, out: &mut impl Out<T>) {
         self.fetching = true;
         let queues = self.order.next(&mut self.rng);
         let lease_expires_s = now.plus_millis(LEASE_MS).secs();
@@ -80,6 +107,46 @@ impl<T: Task> Processor<T> {
         ));
     }
 
+    /// Everything that has happened by now is known: what succeeded is written, and free slots are filled.
+    pub(crate) fn turn(&mut self, now: Time, shared: &Shared<T>, out: &mut impl Out<T>) {
+        if !self.takes_turns() {
+            return;
+        }
+        while !self.to_finish.is_empty() && self.batches < BATCHES_MAX {
+            self.batches += 1;
+            let most = self.to_finish.len().min(self.batch);
+            let (runs, tasks) = self.to_finish.drain(..most).unzip();
+            out.push(Action::Call(
+                Ticket::FinishBatch(Box::new(Finishing { runs })),
+                Op::DoneBatch { tasks, now },
+            ));
+        }
+        if self.may_fetch(shared) {
+            self.fetching = true;
+            let most = shared.slots.free().min(self.batch);
+            let batch = Box::new(DequeueBatch {
+                queues: self.order.next(&mut self.rng),
+                max: u32::try_from(most).unwrap_or(u32::MAX),
+                lease_expires_s: now.plus_millis(LEASE_MS).secs(),
+            });
+            out.push(Action::Call(Ticket::Dequeue, Op::DequeueBatch(batch)));
+        }
+    }
+
+    /// A batch was written. As with a single task, one that failed is not repeated.
+    pub(crate) fn batch_finished(
+        &mut self,
+        now: Time,
+        batch: &Finishing,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        self.batches -= 1;
+        for run in &batch.runs {
+            self.finished(now, *run, shared, out);
+        }
+    }
+
     pub(crate) fn dequeued(
         &mut self,
         now: Time,
@@ -90,17 +157,14 @@ impl<T: Task> Processor<T> {
         match answer {
             Ok(Reply::Dequeued(Some(task))) => {
                 self.fetching = false;
-                // The lease counts from the request, which is at most a round trip old.
-                let fetched = Fetched {
-                    task,
-                    lease_expires: now.plus_millis(LEASE_MS),
-                    fetched_at: now,
-                };
-                if shared.beating {
-                    self.to_start = Some(fetched);
-                } else {
-                    self.start(now, fetched, shared, out);
-                    self.fetch(now, shared, out);
+                self.taken(now, task, shared, out);
+                self.fetch(now, shared, out);
+            }
+            Ok(Reply::DequeuedBatch(tasks)) if !tasks.is_empty() => {
+                self.fetching = false;
+                // One that cannot be decoded stays active until its lease is over, as when it is fetched alone.
+                for task in tasks.into_iter().flatten() {
+                    self.taken(now, task, shared, out);
                 }
             }
             Ok(_) => {
@@ -115,6 +179,20 @@ impl<T: Task> Processor<T> {
                 self.fetching = false;
                 self.fetch(now, shared, out);
             }
+        }
+    }
+
+    /// A task was fetched. Its lease counts from the request, which is at most a round trip old.
+    fn taken(&mut self, now: Time, task: T, shared: &mut Shared<T>, out: &mut impl Out<T>) {
+        let fetched = Fetched {
+            task,
+            lease_expires: now.plus_millis(LEASE_MS),
+            fetched_at: now,
+        };
+        if shared.beating {
+            self.to_start.push(fetched);
+        } else {
+            self.start(now, fetched, shared, out);
         }
     }
 
@@ -136,6 +214,7 @@ impl<T: Task> Processor<T> {
             started: now,
             deadline,
             lease_expires,
+            number: 0,
         };
         let Some(run) = shared.slots.start(running) else {
             return;
@@ -334,7 +413,13 @@ impl<T: Task> Processor<T> {
             if let Op::Archive { message, .. } = &op {
                 out.push(given_up(now, message));
             }
-            out.push(Action::Call(Ticket::Finish(run), op));
+            match op {
+                Op::Done { message, .. } if self.takes_turns() => {
+                    let younger = shared.slots.started_since(&running);
+                    self.to_finish.push((run, Finished { message, younger }));
+                }
+                op => out.push(Action::Call(Ticket::Finish(run), op)),
+            }
         } else {
             self.finished(now, run, shared, out);
         }
@@ -357,7 +442,7 @@ impl<T: Task> Processor<T> {
     /// A beat has ended: waiting starts and releases go through.
     pub(crate) fn after_beat(&mut self, now: Time, shared: &mut Shared<T>, out: &mut impl Out<T>) {
         shared.slots.release_waiting();
-        if let Some(fetched) = self.to_start.take() {
+        for fetched in std::mem::take(&mut self.to_start) {
             self.start(now, fetched, shared, out);
         }
         self.fetch(now, shared, out);
@@ -430,7 +515,7 @@ impl<T: Task> Processor<T> {
 
     /// Whether the graceful shutdown has nothing left to wait for.
     pub(crate) fn is_drained(&self, shared: &Shared<T>) -> bool {
-        self.stopping && !self.fetching && self.to_start.is_none() && shared.slots.is_drained()
+        self.stopping && !self.fetching && self.to_start.is_empty() && shared.slots.is_drained()
     }
 }
 

@@ -29,6 +29,8 @@ pub struct ServerConfig<T: Task> {
     pub server_id: String,
     /// Worker slots.
     pub concurrency: usize,
+    /// Most tasks that are fetched, or finished, with one call. 1: one at a time, as asynq does.
+    pub batch: usize,
     /// Queues as configured.
     pub queues: Vec<Served<T::Queue>>,
     /// Whether higher priorities always come first.
@@ -189,6 +191,10 @@ impl<T: Task, M: Meter<T::Kind>> Server<T, M> {
         match ticket {
             Ticket::Dequeue => self.processor.dequeued(now, answer, &mut self.shared, out),
             Ticket::Finish(run) => self.processor.finished(now, run, &mut self.shared, out),
+            Ticket::FinishBatch(batch) => {
+                self.processor
+                    .batch_finished(now, &batch, &mut self.shared, out);
+            }
             Ticket::WriteState => {
                 self.heartbeater.state_written(now, &mut self.shared, out);
                 self.after_beat(now, out);
@@ -258,6 +264,10 @@ impl<T: Task, O: Out<T>> Out<T> for Hearing<'_, T, O> {
 }
 
 impl<T: Task, M: Meter<T::Kind>> Actor<T> for Server<T, M> {
+    fn takes_turns(&self) -> bool {
+        self.processor.takes_turns()
+    }
+
     /// Inlined, as is what it calls: who calls it millions of times knows the kind of event, and neither makes one nor looks.
     #[inline(always)]
     fn on(&mut self, now: Time, event: Event<T>, out: &mut impl Out<T>) {
@@ -334,6 +344,7 @@ impl<T: Task, M: Meter<T::Kind>> Server<T, M> {
                     taken_off_us,
                 }));
             }
+            Event::Turn => self.processor.turn(now, &self.shared, out),
             Event::Answer(ticket, answer) => self.answered(now, ticket, answer, out),
             Event::Cancel(id) => self.processor.cancel(now, &id, &mut self.shared, out),
             Event::Aggregated { check, task } => {

@@ -11,6 +11,8 @@ pub(crate) struct Running<T> {
     pub(crate) deadline: Time,
     /// Local view of the lease: valid while this is not past.
     pub(crate) lease_expires: Time,
+    /// How many had been started before it; set by [`Slots::start`].
+    pub(crate) number: u64,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,7 @@ pub(crate) struct Slots<T> {
     slots: Vec<Slot<T>>,
     /// Free slots, the next one to be used last.
     free: Vec<u32>,
+    started: u64,
     running: usize,
     finishing: usize,
     releasing: usize,
@@ -52,6 +55,7 @@ impl<T> Slots<T> {
                 })
                 .collect(),
             free: (0..count).rev().collect(),
+            started: 0,
             running: 0,
             finishing: 0,
             releasing: 0,
@@ -61,6 +65,18 @@ impl<T> Slots<T> {
     /// How many executions are in progress.
     pub(crate) fn running(&self) -> usize {
         self.running
+    }
+
+    /// How many slots are free.
+    pub(crate) fn free(&self) -> usize {
+        self.free.len()
+    }
+
+    /// About how many of those in progress were started after this one: never fewer than there are.
+    pub(crate) fn started_since(&self, this: &Running<T>) -> u32 {
+        let since = self.started - this.number - 1;
+        let in_progress = (self.running + self.finishing) as u64;
+        u32::try_from(since.min(in_progress)).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn has_free(&self) -> bool {
@@ -73,9 +89,11 @@ impl<T> Slots<T> {
     }
 
     /// Puts a task into a free slot; `None` when all are taken.
-    pub(crate) fn start(&mut self, running: Running<T>) -> Option<RunId> {
+    pub(crate) fn start(&mut self, mut running: Running<T>) -> Option<RunId> {
         let slot = self.free.pop()?;
         let place = &mut self.slots[slot as usize];
+        running.number = self.started;
+        self.started += 1;
         place.serial = place.serial.wrapping_add(1);
         place.state = State::Running(running);
         self.running += 1;

@@ -56,6 +56,7 @@ impl Paper {
             pid: 1,
             server_id: "s".into(),
             concurrency,
+            batch: 1,
             queues: vec![Served {
                 queue: "default".into(),
                 name: "default".into(),

@@ -15,7 +15,8 @@ use crate::clock::Time;
 use crate::keys;
 use crate::message::ServerInfo;
 use crate::op::{
-    Accepted, AggregationCheck, Answer, BrokerError, Op, Reply, ServerState, Undecodable,
+    Accepted, AggregationCheck, Answer, BrokerError, DequeueBatch, Finished, Op, Reply,
+    ServerState, Undecodable,
 };
 use crate::op::{Deed, TaskState};
 use crate::task::Task;
@@ -96,6 +97,18 @@ impl<T: Task> MemoryBroker<T> {
                 }
                 Ok(Reply::Dequeued(None))
             }
+            Op::EnqueueBatch { messages, now } => {
+                let put = |message: T| Ok(self.queue_of(&message).enqueue(message, now));
+                Ok(Reply::EnqueuedBatch(
+                    messages.into_iter().map(put).collect(),
+                ))
+            }
+            Op::DequeueBatch(batch) => Ok(Reply::DequeuedBatch(self.dequeue_batch(&batch))),
+            Op::DoneBatch { tasks, now } => {
+                let finish =
+                    |task: Finished<T>| self.queue_of(&task.message).done(&task.message, now);
+                Ok(Reply::DoneBatch(tasks.into_iter().map(finish).collect()))
+            }
             Op::Done { message, now } => done(self.queue_of(&message).done(&message, now)),
             Op::MarkAsComplete { mut message, now } => {
                 message.completed(now.secs());
@@ -159,6 +172,21 @@ impl<T: Task> MemoryBroker<T> {
             Op::Queues => Ok(Reply::Names(self.published.iter().cloned().collect())),
             Op::ListIds { queue } => Ok(Reply::Ids(self.queue(&queue).ids())),
         }
+    }
+
+    fn dequeue_batch(&mut self, batch: &DequeueBatch<T>) -> Vec<Result<T, BrokerError>> {
+        for name in &batch.queues {
+            let taken = self
+                .queue(name)
+                .dequeue_batch(batch.max, batch.lease_expires_s);
+            if !taken.is_empty() {
+                let taken = taken.into_iter();
+                return taken
+                    .map(|one| one.map_err(|id| undecodable(&id)))
+                    .collect();
+            }
+        }
+        Vec::new()
     }
 
     fn publish(&mut self, queue: T::Queue) -> Answer<T> {

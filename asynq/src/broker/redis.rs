@@ -2,6 +2,7 @@
 
 pub mod address;
 mod aggregate;
+mod batch;
 mod connection;
 mod dial;
 mod enqueue;
@@ -54,6 +55,14 @@ impl RedisBroker {
                 queues,
                 lease_expires_s,
             } => self.dequeue(&queues, lease_expires_s).await,
+            Op::EnqueueBatch { messages, now } => {
+                let answers = self.enqueue_all(&messages, now).await;
+                Ok(Reply::EnqueuedBatch(answers))
+            }
+            Op::DequeueBatch(batch) => self.dequeue_batch(&batch).await,
+            Op::DoneBatch { tasks, now } => {
+                Ok(Reply::DoneBatch(self.done_batch(&tasks, now).await))
+            }
             Op::Done { message, now } => self.done(message, now).await,
             Op::MarkAsComplete { message, now } => self.mark_as_complete(message, now).await,
             Op::Requeue { message } => self.requeue(message).await,

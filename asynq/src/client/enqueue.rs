@@ -1,11 +1,12 @@
 //! The client itself: hands tasks to a Redis.
 
-use super::{NewTask, NewTaskError};
+use super::{NewTask, NewTaskError, Submission, new_id};
 use crate::broker::redis::{RedisBroker, RedisOptions};
-use crate::clock::ClockOrigin;
+use crate::clock::{ClockOrigin, Time};
 use crate::message::TaskMessage;
 use crate::op::{Accepted, BrokerError, Op, Reply, TaskState};
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Hands tasks to a Redis (asynq: `Client`). Cheap to clone.
@@ -69,31 +70,58 @@ impl Client {
         }
     }
 
-    /// Enqueues a task; [`NewTask`] holds its options.
+    /// Enqueues a task; [`NewTask`] holds its options. Tasks that are enqueued at the same time, by clones of one client, share
+    /// its connection and do not wait for each other.
     ///
     /// # Errors
     /// [`EnqueueError`].
     pub async fn enqueue(&self, task: NewTask) -> Result<Enqueued, EnqueueError> {
         let now = self.clock.now();
-        let submission = task.submission(now, || uuid::Uuid::new_v4().to_string())?;
-        let message = submission.message.clone();
-        self.publish(&message.queue).await?;
-        let op = submission.op(now);
-        let state = match op {
-            Op::Schedule { .. } | Op::ScheduleUnique(_) => TaskState::Scheduled,
-            Op::AddToGroup { .. } | Op::AddToGroupUnique { .. } => TaskState::Aggregating,
-            _ => TaskState::Pending,
-        };
-        match self.broker.call(op).await? {
-            Reply::Enqueued(Accepted::Duplicate) => Err(EnqueueError::Duplicate),
-            Reply::Enqueued(Accepted::IdConflict) => Err(EnqueueError::IdConflict),
-            _ => Ok(Enqueued {
-                id: message.id.clone(),
-                queue: message.queue.clone(),
-                state,
-                message,
-            }),
+        let submission = self.submission(task, now).await?;
+        let (message, state) = (submission.message.clone(), submission.state());
+        match self.broker.call(submission.op(now)).await? {
+            Reply::Enqueued(accepted) => told(accepted, message, state),
+            other => Err(unexpected(other)),
         }
+    }
+
+    /// Enqueues many tasks with one moment for all, and says of each what became of it, in order. Those that are due at once and
+    /// neither unique nor in a group reach Redis in batches of up to 100, the others side by side with them (asynq:
+    /// `BatchEnqueue`, which refuses such).
+    ///
+    /// # Errors
+    /// Each task has an answer of its own. Where a batch is lost on the way, all its tasks have.
+    pub async fn enqueue_batch(&self, tasks: Vec<NewTask>) -> Vec<Result<Enqueued, EnqueueError>> {
+        let now = self.clock.now();
+        let (mut ready, mut submissions) = (Vec::with_capacity(tasks.len()), Vec::new());
+        for task in tasks {
+            let submission = self.submission(task, now).await;
+            ready.push(submission.map(|submission| {
+                let will_be = (submission.message.clone(), submission.state());
+                submissions.push(submission);
+                will_be
+            }));
+        }
+        let accepted = self.broker.enqueue_each(submissions, now).await;
+        let mut accepted = accepted.into_iter();
+        let mut became = |one: Result<(TaskMessage, TaskState), EnqueueError>| {
+            let (message, state) = one?;
+            let answer = accepted
+                .next()
+                .ok_or_else(|| unexpected("fewer than asked"))?;
+            told(answer?, message, state)
+        };
+        ready.into_iter().map(&mut became).collect()
+    }
+
+    async fn submission(
+        &self,
+        task: NewTask,
+        now: Time,
+    ) -> Result<Submission<TaskMessage>, EnqueueError> {
+        let submission = task.submission(now, new_id)?;
+        self.publish(&submission.message.queue).await?;
+        Ok(submission)
     }
 
     /// Publishes the name of a queue, once.
@@ -111,4 +139,25 @@ impl Client {
         published().insert(queue.to_owned());
         Ok(())
     }
+}
+
+fn told(
+    accepted: Accepted,
+    message: TaskMessage,
+    state: TaskState,
+) -> Result<Enqueued, EnqueueError> {
+    match accepted {
+        Accepted::Duplicate => Err(EnqueueError::Duplicate),
+        Accepted::IdConflict => Err(EnqueueError::IdConflict),
+        Accepted::New => Ok(Enqueued {
+            id: message.id.clone(),
+            queue: message.queue.clone(),
+            state,
+            message,
+        }),
+    }
+}
+
+fn unexpected(reply: impl Debug) -> EnqueueError {
+    BrokerError::Refused(format!("enqueue: unexpected reply: {reply:?}").into()).into()
 }

@@ -24,6 +24,12 @@ pub type HealthFn = Arc<dyn Fn(Result<(), &BrokerError>) + Send + Sync>;
 pub struct Config {
     /// Most tasks worked on at a time. Default: the number of CPUs.
     pub concurrency: usize,
+    /// Most tasks that are fetched, or finished, in one round trip. Default 1: one at a time, as asynq does. With more, free slots
+    /// are filled at once and what has succeeded in the meantime is written at once, which costs Redis and this process less a
+    /// task. What differs then: queues are chosen for a whole batch, by the same shares, and all its tasks are of one queue;
+    /// and where an answer of Redis is lost, up to a batch of tasks is left to be recovered when their leases are over, where
+    /// asynq leaves one. More than 100, or than [`concurrency`](Self::concurrency), is of no use.
+    pub batch: usize,
     /// Queues and their priorities. Default: `default` with priority 1. A queue of priority 0 is not served.
     pub queues: BTreeMap<String, u32>,
     /// Whether a queue is served only when all those of higher priority are empty.
@@ -76,6 +82,7 @@ impl Default for Config {
         let real = |ms: i64| Duration::from_millis(ms.unsigned_abs());
         Self {
             concurrency: std::thread::available_parallelism().map_or(1, usize::from),
+            batch: 1,
             queues: BTreeMap::from([(DEFAULT_QUEUE.to_owned(), 1)]),
             strict_priority: false,
             shutdown_timeout: real(SHUTDOWN_TIMEOUT_MS),
@@ -103,6 +110,7 @@ impl Config {
             pid: std::process::id().cast_signed(),
             server_id: uuid::Uuid::new_v4().to_string(),
             concurrency: self.concurrency.max(1),
+            batch: self.batch.max(1),
             queues: self
                 .queues
                 .iter()

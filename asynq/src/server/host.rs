@@ -6,7 +6,7 @@ use super::handler::{Handler, Task};
 use super::{Ear, ServerActor};
 use crate::actor::processor::processing_deadline;
 use crate::actor::{Aggregation, ErrorKind, Event, Outcome, RunId};
-use crate::client::Submission;
+use crate::client::{Submission, new_id};
 use crate::clock::{ClockOrigin, Time};
 use crate::drive::{Host, Outside};
 use crate::message::TaskMessage;
@@ -93,7 +93,7 @@ impl Host for ServerHost {
         let work = AssertUnwindSafe(|| (groups.aggregate)(&of.group, tasks));
         let mut task = catch_unwind(work).map_err(|panic| text_of(&*panic))?;
         task.queue = Some(of.queue);
-        task.submission(now, || uuid::Uuid::new_v4().to_string())
+        task.submission(now, new_id)
             .map_err(|error| error.to_string().into())
     }
 

@@ -71,6 +71,7 @@ pub(super) fn value(number: f64, kind: Kind) -> String {
     match kind {
         Kind::Seconds => format!("{text} s"),
         Kind::PerWeek => format!("{text} a week"),
+        Kind::PerSecond => format!("{text} a second"),
         Kind::Count | Kind::Share => text.to_owned(),
     }
 }

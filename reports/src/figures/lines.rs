@@ -40,10 +40,16 @@ impl Like {
     /// Of the drill with this header.
     #[must_use]
     pub fn new(header: &Header) -> Self {
-        let redis = header.environment.get("redis").cloned();
+        let redis = header.environment.get("redis").map_or("", String::as_str);
+        Self::of(&header.engine, redis, &header.plan)
+    }
+
+    /// Of what ran a plan on an engine and a kind of Redis.
+    #[must_use]
+    pub fn of(engine: &str, redis: &str, whole_plan: &str) -> Self {
         let mut plan = String::new();
         let mut left_out = false;
-        for line in header.plan.lines() {
+        for line in whole_plan.lines() {
             if let Some(key) = key(line) {
                 left_out = COSMETIC.contains(&key);
             }
@@ -53,8 +59,8 @@ impl Like {
             }
         }
         Self {
-            engine: header.engine.clone(),
-            redis: redis.unwrap_or_default(),
+            engine: engine.to_owned(),
+            redis: redis.to_owned(),
             plan,
         }
     }
@@ -326,7 +332,10 @@ impl WrittenPoint {
             }
             (Amount::Seconds(seconds), Kind::Seconds) => seconds
                 .is_none_or(|seconds| seconds.is_finite() && seconds.abs() <= COUNT_MAX as f64),
-            (Amount::Waits(_), Kind::Seconds) => true,
+            (Amount::Waits(_) | Amount::Micros(_), Kind::Seconds) => true,
+            (Amount::PerSecond(rate), Kind::PerSecond) => {
+                rate.is_finite() && (0.0..=COUNT_MAX as f64).contains(rate)
+            }
             _ => false,
         };
         match fits {

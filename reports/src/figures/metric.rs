@@ -30,6 +30,8 @@ pub enum Kind {
     Seconds,
     /// How many in a week.
     PerWeek,
+    /// How many in a second.
+    PerSecond,
 }
 
 /// Which way a figure should go.
@@ -73,6 +75,16 @@ const OF_SIGHT: &[&str] = &["cause", "incident", "wanted", ALERT];
 const ONE_IN_A_HUNDRED: Floor = Floor {
     absolute: 0.01,
     relative: 0.0,
+};
+/// What a machine does with the same load from one minute to the next.
+const FIVE_PERCENT: Floor = Floor {
+    absolute: 0.0,
+    relative: 0.05,
+};
+/// Timers err by a millisecond.
+const A_TIMER: Floor = Floor {
+    absolute: 0.001,
+    relative: 0.05,
 };
 const ONE_PERCENT: Floor = Floor {
     absolute: 0.0,
@@ -133,7 +145,7 @@ const fn seconds(
 }
 
 /// All figures.
-pub static METRICS: [Metric; 22] = [
+pub static METRICS: [Metric; 31] = [
     share(
         "alert_recall",
         OF_SIGHT,
@@ -264,7 +276,63 @@ pub static METRICS: [Metric; 22] = [
         "drills_inconclusive",
         &[],
         Better::Less,
-        "drills that prove nothing; they have no part in any other figure",
+        "drills and loads that prove nothing; they have no part in any other figure",
+    ),
+    Metric {
+        name: "load_rate",
+        kind: Kind::PerSecond,
+        labels: &[],
+        better: Better::More,
+        floor: FIVE_PERCENT,
+        meaning: "tasks of a load that were done per second, or enqueued where firedrill's workers had no part",
+    },
+    seconds(
+        "load_enqueue_seconds",
+        &[],
+        A_TIMER,
+        "from a task's intended arrival until Redis had taken it",
+    ),
+    seconds(
+        "load_wait_seconds",
+        &[],
+        A_TIMER,
+        "from a task's intended arrival until its handler began",
+    ),
+    seconds(
+        "load_service_seconds",
+        &[],
+        A_TIMER,
+        "how long handlers worked",
+    ),
+    seconds(
+        "load_end_to_end_seconds",
+        &[],
+        A_TIMER,
+        "from a task's intended arrival until its handler had succeeded",
+    ),
+    share(
+        "load_errors",
+        &[],
+        Better::Less,
+        "calls that Redis refused or did not answer and executions that failed, of all calls and executions",
+    ),
+    count(
+        "load_backlog",
+        &[],
+        Better::Less,
+        "most tasks of a load that were pending or active at a time",
+    ),
+    share(
+        "load_redis_cpu",
+        &[],
+        Better::Less,
+        "share of a core that Redis took during a load",
+    ),
+    share(
+        "load_worker_cpu",
+        &[],
+        Better::Less,
+        "share of a core that the busiest worker process took during a load",
     ),
 ];
 
@@ -291,6 +359,7 @@ impl Kind {
             Self::Share => "share, 0 to 1",
             Self::Seconds => "seconds",
             Self::PerWeek => "per week",
+            Self::PerSecond => "per second",
         }
     }
 }

@@ -28,6 +28,9 @@ pub enum Aggregation {
     P(f64),
 }
 
+/// Kinds that are plain numbers.
+const NUMBERS: &[Kind] = &[Kind::Count, Kind::Seconds, Kind::PerSecond];
+
 /// Every aggregation: how it is written, what it is for, and what it means. `p(N)` is among them.
 pub const AGGREGATIONS: [(&str, &[Kind], &str); 9] = [
     (
@@ -50,13 +53,13 @@ pub const AGGREGATIONS: [(&str, &[Kind], &str); 9] = [
         &[Kind::Share, Kind::PerWeek],
         "upper bound of its 95 % interval",
     ),
-    ("avg", &[Kind::Count, Kind::Seconds], "mean"),
-    ("min", &[Kind::Count, Kind::Seconds], "the least"),
-    ("med", &[Kind::Count, Kind::Seconds], "the middle one"),
-    ("max", &[Kind::Count, Kind::Seconds], "the largest"),
+    ("avg", NUMBERS, "mean"),
+    ("min", NUMBERS, "the least"),
+    ("med", NUMBERS, "the middle one"),
+    ("max", NUMBERS, "the largest"),
     (
         "p(N)",
-        &[Kind::Count, Kind::Seconds],
+        NUMBERS,
         "what N percent do not exceed, such as `p(95)`",
     ),
 ];
@@ -131,6 +134,8 @@ enum Parts {
     None,
     Numbers(Vec<f64>),
     Waits(Waits),
+    /// In microseconds.
+    Micros(Waits),
     Share(Tally),
     Rate(Tally),
 }
@@ -146,20 +151,25 @@ impl Sum {
     pub fn add(&mut self, seed: u64, amount: &Amount) {
         if self.parts == Parts::None {
             self.parts = match amount {
-                Amount::Count(_) | Amount::Seconds(_) => Parts::Numbers(Vec::new()),
+                Amount::Count(_) | Amount::Seconds(_) | Amount::PerSecond(_) => {
+                    Parts::Numbers(Vec::new())
+                }
                 Amount::Share(..) => Parts::Share(Tally::default()),
                 Amount::Rate(..) => Parts::Rate(Tally::default()),
                 Amount::Waits(_) => Parts::Waits(Waits::new()),
+                Amount::Micros(_) => Parts::Micros(Waits::new()),
             };
         }
         match (&mut self.parts, amount) {
             (Parts::Numbers(all), Amount::Count(count)) => all.push(*count as f64),
+            (Parts::Numbers(all), Amount::PerSecond(rate)) => all.push(*rate),
             (Parts::Numbers(all), Amount::Seconds(seconds)) => {
                 all.push(seconds.unwrap_or(f64::INFINITY));
             }
             (Parts::Share(tally), Amount::Share(count, of))
             | (Parts::Rate(tally), Amount::Rate(count, of)) => tally.add(seed, *count, *of),
-            (Parts::Waits(all), Amount::Waits(waits)) => all.merge(&waits.waits()),
+            (Parts::Waits(all), Amount::Waits(waits))
+            | (Parts::Micros(all), Amount::Micros(waits)) => all.merge(&waits.waits()),
             _ => {}
         }
     }
@@ -178,7 +188,8 @@ impl Sum {
         match &self.parts {
             Parts::None => None,
             Parts::Numbers(all) => numbers(all, how),
-            Parts::Waits(waits) => seconds(waits, how),
+            Parts::Waits(waits) => seconds(waits, 1e3, how),
+            Parts::Micros(waits) => seconds(waits, 1e6, how),
             Parts::Share(tally) => {
                 let share = tally.share()?;
                 Some(match how {
@@ -220,15 +231,16 @@ fn numbers(all: &[f64], how: Aggregation) -> Option<f64> {
     }
 }
 
-fn seconds(waits: &Waits, how: Aggregation) -> Option<f64> {
-    let ms = match how {
+/// `unit`: how many of the histogram's unit make a second.
+fn seconds(waits: &Waits, unit: f64, how: Aggregation) -> Option<f64> {
+    let value = match how {
         Aggregation::Avg => waits.mean()?,
         Aggregation::Max => waits.max()? as f64,
         Aggregation::Min => waits.quantile(0.0)? as f64,
         Aggregation::P(percent) => waits.quantile(percent / 100.0)? as f64,
         _ => waits.quantile(0.5)? as f64,
     };
-    Some(ms / 1e3)
+    Some(value / unit)
 }
 
 #[cfg(test)]
@@ -247,7 +259,13 @@ mod tests {
     fn words_are_read_back() {
         for (word, kinds, _) in AGGREGATIONS {
             let found = Aggregation::named(&word.replace('N', "99.9")).unwrap();
-            for kind in [Kind::Count, Kind::Share, Kind::Seconds, Kind::PerWeek] {
+            for kind in [
+                Kind::Count,
+                Kind::Share,
+                Kind::Seconds,
+                Kind::PerWeek,
+                Kind::PerSecond,
+            ] {
                 assert_eq!(found.is_of(kind), kinds.contains(&kind), "{word} {kind:?}");
             }
         }

@@ -31,7 +31,7 @@ impl Kind {
     fn usual(self) -> Aggregation {
         match self {
             Self::Count => Aggregation::Avg,
-            Self::Seconds => Aggregation::Med,
+            Self::Seconds | Self::PerSecond => Aggregation::Med,
             Self::Share | Self::PerWeek => Aggregation::Value,
         }
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 38] = [
+const ORDER: [&str; 39] = [
     // What is written, and what engines can do.
     "units",
     "form",
@@ -45,6 +45,7 @@ const ORDER: [&str; 38] = [
     "cleanup",
     "reaper",
     "drill",
+    "load",
     "agreement",
     "pace",
     "estimate",

@@ -19,6 +19,7 @@ impl<T: Task> MemoryBroker<T> {
             op,
             // LREM and the like, whether they find anything or not.
             Op::Done { .. }
+                | Op::DoneBatch { .. }
                 | Op::MarkAsComplete { .. }
                 | Op::Requeue { .. }
                 | Op::Retry { .. }
@@ -38,6 +39,7 @@ impl<T: Task> MemoryBroker<T> {
         match op {
             Op::RegisterQueue { .. }
             | Op::Enqueue { .. }
+            | Op::EnqueueBatch { .. }
             | Op::Schedule { .. }
             | Op::EnqueueUnique { .. }
             | Op::ScheduleUnique(_)
@@ -50,6 +52,8 @@ impl<T: Task> MemoryBroker<T> {
             | Op::Pause { .. }
             | Op::WriteSchedulerEntries(_)
             | Op::WriteServerState(_) => true,
+            // It writes when it takes something.
+            Op::DequeueBatch(batch) => batch.queues.iter().any(|name| self.of(name).is_some_and(Queue::has_next)),
             Op::Forward { queue, from, now } => self.of(queue).is_some_and(|queue| queue.has_due(*from, *now)),
             Op::ReclaimAggregationSets { queue, now_s } => {
                 self.of(queue).is_some_and(|queue| queue.groups.has_stale(*now_s))
@@ -60,6 +64,7 @@ impl<T: Task> MemoryBroker<T> {
                 matches!(taken, Ok(Reply::Taken(true)))
             }
             Op::Done { .. }
+            | Op::DoneBatch { .. }
             | Op::MarkAsComplete { .. }
             | Op::Requeue { .. }
             | Op::Retry { .. }

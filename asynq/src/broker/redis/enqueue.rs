@@ -101,8 +101,8 @@ impl RedisBroker {
         self.accepted(call).await
     }
 
-    /// Enqueues or schedules many tasks with one moment for all, as calls in a row that do not wait for each other's answers;
-    /// each stands for itself (asynq's batch enqueue). The queues' names are published first.
+    /// Enqueues or schedules many tasks with one moment for all, in one go; each stands for itself (asynq's batch enqueue). The
+    /// queues' names are published first.
     ///
     /// Unlike asynq, which reports a task whose id exists already as a success, each answer is the true one.
     ///
@@ -120,17 +120,36 @@ impl RedisBroker {
             .collect();
         let publish = |queue: String| self.call(Op::RegisterQueue { queue });
         let published = join_all(queues.into_iter().map(publish));
-        let enqueued = join_all(tasks.into_iter().map(|task| self.call(task.op(now))));
         // In this order, so that the names are on their way first. Names that did not arrive hide tasks from tools, and
         // no task.
-        let (_, answers) = join(published, enqueued).await;
-        let accepted = |answer: Answer| match answer? {
-            Reply::Enqueued(accepted) => Ok(accepted),
-            other => Err(BrokerError::Refused(
-                format!("enqueue: unexpected reply {other:?}").into(),
-            )),
-        };
-        Ok(answers.into_iter().map(accepted).collect())
+        let (_, answers) = join(published, self.enqueue_each(tasks, now)).await;
+        Ok(answers)
+    }
+
+    /// What becomes of each task of whatever options, in order: those that are due now and nothing else as batches, the others
+    /// by calls of their own, and none waits for the answer of another.
+    pub(crate) async fn enqueue_each(
+        &self,
+        tasks: Vec<Submission<TaskMessage>>,
+        now: Time,
+    ) -> Vec<Result<Accepted, BrokerError>> {
+        let (mut due, mut due_at, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let mut all = Vec::with_capacity(tasks.len());
+        for (place, task) in tasks.into_iter().enumerate() {
+            all.push(Ok(Accepted::New));
+            match task.op(now) {
+                Op::Enqueue { message, .. } => {
+                    due.push(message);
+                    due_at.push(place);
+                }
+                op => others.push(async move { (place, enqueued(self.call(op).await)) }),
+            }
+        }
+        let (due, others) = join(self.enqueue_all(&due, now), join_all(others)).await;
+        for (place, answer) in due_at.into_iter().zip(due).chain(others) {
+            all[place] = answer;
+        }
+        all
     }
 
     async fn accepted(&self, call: Call) -> Answer {
@@ -140,5 +159,14 @@ impl RedisBroker {
             _ => Accepted::IdConflict,
         };
         Ok(Reply::Enqueued(accepted))
+    }
+}
+
+fn enqueued(answer: Answer) -> Result<Accepted, BrokerError> {
+    match answer? {
+        Reply::Enqueued(accepted) => Ok(accepted),
+        other => Err(BrokerError::Refused(
+            format!("enqueue: unexpected reply {other:?}").into(),
+        )),
     }
 }

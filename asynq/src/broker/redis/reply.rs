@@ -37,6 +37,47 @@ pub(super) fn message(queue: Queue<'_>, value: Value) -> Result<Option<TaskMessa
     }
 }
 
+/// `{{id, message, ...}, {id, error, ...}}`.
+pub(super) fn batch(
+    queue: Queue<'_>,
+    value: Value,
+) -> Result<Vec<Result<TaskMessage, BrokerError>>, BrokerError> {
+    let (taken, failed) = match value {
+        Value::Array(mut parts) if parts.len() == 2 => (parts.remove(0), parts.remove(0)),
+        _ => return Err(unexpected("dequeue_batch")),
+    };
+    let taken = pairs(taken, |id, bytes| decode(queue, id, bytes))?;
+    let failed = pairs(failed, |_, error| {
+        Err(BrokerError::Refused(
+            format!("dequeue_batch: {}", String::from_utf8_lossy(error)).into(),
+        ))
+    })?;
+    Ok(taken.into_iter().chain(failed).collect())
+}
+
+/// What is made of each pair in `{id, bytes, ...}`.
+fn pairs<T>(value: Value, each: impl Fn(&[u8], &[u8]) -> T) -> Result<Vec<T>, BrokerError> {
+    let Value::Array(flat) = value else {
+        return Err(unexpected("dequeue_batch"));
+    };
+    let of = |pair: &[Value]| match pair {
+        [Value::BulkString(id), Value::BulkString(bytes)] => Ok(each(id, bytes)),
+        _ => Err(unexpected("dequeue_batch")),
+    };
+    flat.chunks(2).map(of).collect()
+}
+
+/// So many of 1 or 0.
+pub(super) fn flags(value: Value, count: usize) -> Result<Vec<bool>, BrokerError> {
+    match value {
+        Value::Array(flags) if flags.len() == count => Ok(flags
+            .into_iter()
+            .map(|flag| flag == Value::Int(1))
+            .collect()),
+        _ => Err(unexpected("a batch")),
+    }
+}
+
 /// `{id, message, ...}`. One message that cannot be decoded fails the whole, as in asynq.
 pub(super) fn messages(queue: Queue<'_>, value: Value) -> Result<Vec<TaskMessage>, BrokerError> {
     let flat: Vec<Vec<u8>> =

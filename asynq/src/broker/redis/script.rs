@@ -39,8 +39,11 @@ scripts! {
     ENQUEUE_UNIQUE = "enqueue_unique";
     SCHEDULE_UNIQUE = "schedule_unique";
     ADD_TO_GROUP = "add_to_group";
+    ENQUEUE_BATCH = "enqueue_batch";
     DEQUEUE = "dequeue";
+    DEQUEUE_BATCH = "dequeue_batch";
     DONE = "done";
+    DONE_BATCH = "done_batch";
     MARK_AS_COMPLETE = "mark_as_complete";
     REQUEUE = "requeue";
     RETRY = "retry";

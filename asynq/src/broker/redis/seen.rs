@@ -22,11 +22,10 @@ pub fn call_of(command: &[&[u8]]) -> Option<CallKind> {
         None
     }?;
     match name {
-        "enqueue" | "enqueue_unique" | "schedule" | "schedule_unique" | "add_to_group" => {
-            Some(CallKind::Enqueue)
-        }
-        "dequeue" => Some(CallKind::Dequeue),
-        "done" | "mark_as_complete" => Some(CallKind::Done),
+        "enqueue" | "enqueue_batch" | "enqueue_unique" | "schedule" | "schedule_unique"
+        | "add_to_group" => Some(CallKind::Enqueue),
+        "dequeue" | "dequeue_batch" => Some(CallKind::Dequeue),
+        "done" | "done_batch" | "mark_as_complete" => Some(CallKind::Done),
         "retry" => Some(CallKind::Retry),
         "archive" => Some(CallKind::Archive),
         "requeue" => Some(CallKind::Requeue),

@@ -10,7 +10,7 @@ use crate::settings::{ARCHIVE_MAX, KEEP_DAYS};
 use prost::Message;
 
 /// The largest counter value asynq knows.
-const COUNTER_MAX: i64 = i64::MAX;
+pub(super) const COUNTER_MAX: i64 = i64::MAX;
 
 impl RedisBroker {
     pub(super) async fn dequeue(&self, queues: &[String], lease_expires_s: i64) -> Answer {
@@ -150,6 +150,6 @@ fn counters(queue: Queue<'_>, now: Time) -> [String; 4] {
 }
 
 /// When the counters of a day go away, Unix seconds.
-fn counter_expiry_s(now: Time) -> i64 {
+pub(super) fn counter_expiry_s(now: Time) -> i64 {
     now.secs() + KEEP_DAYS * 86_400
 }

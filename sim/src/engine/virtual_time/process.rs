@@ -101,6 +101,7 @@ impl Process {
             pid: 1,
             server_id: String::new(),
             concurrency: worker.concurrency as usize,
+            batch: 1,
             queues: worker.queues.iter().map(served).collect(),
             strict_priority: worker.strict_priority,
             shutdown_timeout_ms: worker.shutdown_timeout_ms,

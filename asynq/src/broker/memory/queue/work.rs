@@ -72,6 +72,27 @@ impl<T: Task> Queue<T> {
         }
     }
 
+    /// Whether a task would be taken now.
+    pub(in crate::broker::memory) fn has_next(&self) -> bool {
+        self.paused.is_none() && !self.pending.is_empty()
+    }
+
+    /// Those that are next, ghosts left out.
+    pub(in crate::broker::memory) fn dequeue_batch(
+        &mut self,
+        max: u32,
+        lease_expires_s: i64,
+    ) -> Vec<Result<T, T::Id>> {
+        let mut taken = Vec::new();
+        for _ in 0..max {
+            if !self.has_next() {
+                break;
+            }
+            taken.extend(self.dequeue(lease_expires_s).transpose());
+        }
+        taken
+    }
+
     #[inline]
     pub(in crate::broker::memory) fn done(
         &mut self,

@@ -1,0 +1,297 @@
+//! Whether a load proves anything, and which side was at its limit.
+
+use super::account::Account;
+use super::latency::Stage;
+use super::{Drive, LoadRecord, Process, Role};
+
+/// Sending may be so late without a word, seconds, at the 99th percentile.
+pub const LATE_FLOOR_S: f64 = 0.002;
+/// Beyond that, as a share of the 99th percentile of what is measured.
+pub const LATE_SHARE_MAX: f64 = 0.1;
+/// A process that takes more of a core has no time left.
+pub const PROCESS_CPU_MAX: f64 = 0.9;
+/// So much of what was due must have been sent.
+const SENT_MIN: f64 = 0.99;
+/// Slots that are busy for so much of the time are all busy.
+const BUSY_SLOTS: f64 = 0.9;
+
+/// Which side was at its limit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Saturated {
+    /// Redis: the share of a core it took.
+    Redis(f64),
+    /// The workers' slots: the share of the time they were busy.
+    Slots(f64),
+    /// A worker process: its name and the share of a core it took.
+    Worker(String, f64),
+    /// A producer process, likewise.
+    Producer(String, f64),
+    /// Nobody; the shares of a core that Redis and the busiest worker took, and of the time that slots were busy, where known.
+    Nobody {
+        /// Redis.
+        redis: Option<f64>,
+        /// The busiest worker process.
+        worker: Option<f64>,
+        /// The slots.
+        slots: Option<f64>,
+    },
+}
+
+impl LoadRecord {
+    /// Tasks that were done per second after the warm-up, or enqueued where nobody of ours worked.
+    #[must_use]
+    pub fn rate_per_s(&self) -> Option<f64> {
+        let stage = match self.facts.header.sides.consumes() {
+            true => Stage::Service,
+            false => Stage::Enqueue,
+        };
+        let seconds = self.measured_s();
+        (seconds > 0.0).then(|| self.latencies[stage].count() as f64 / seconds)
+    }
+
+    /// What was asked of each process is a share of a core over the whole load.
+    fn cpu_share(&self, process: &Process) -> f64 {
+        match self.facts.ran_s > 0.0 {
+            true => process.cpu_s / self.facts.ran_s,
+            false => 0.0,
+        }
+    }
+
+    /// The busiest process of a role, and the share of a core it took.
+    #[must_use]
+    pub fn busiest(&self, role: Role) -> Option<(&Process, f64)> {
+        let of_role = self.facts.processes.iter();
+        of_role
+            .filter(|process| process.role == role)
+            .map(|process| (process, self.cpu_share(process)))
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// The share of the time that the workers' slots were busy with handlers.
+    #[must_use]
+    pub fn busy_slots(&self) -> Option<f64> {
+        let service = &self.latencies[Stage::Service];
+        let slots = f64::from(self.facts.header.slots) * self.measured_s();
+        let busy = service.mean()? * service.count() as f64;
+        (slots > 0.0).then_some(busy / slots)
+    }
+
+    /// Why it proves nothing: the generator was the limit, or what was seen does not add up. A sentence each, without a full stop;
+    /// none: it does.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let facts = &self.facts;
+        if facts.stopped {
+            doubts.push(format!("it was stopped after {:.1} s", facts.ran_s));
+        }
+        doubts.extend(
+            facts
+                .troubles
+                .iter()
+                .map(|trouble| format!("at {:.1} s: {}", trouble.at_ms as f64 / 1e3, trouble.what)),
+        );
+        doubts.extend(self.late());
+        let producer = self.busiest(Role::Producer);
+        if let Some((process, share)) = producer.filter(|(_, share)| *share >= PROCESS_CPU_MAX) {
+            doubts.push(format!(
+                "{} took {:.0} % of a core: the generator was the limit; give it more --producers",
+                process.name,
+                share * 100.0
+            ));
+        }
+        let gone = facts.processes.iter().filter(|process| !process.ended_well);
+        doubts.extend(gone.map(|process| format!("{} ended before it was told to", process.name)));
+        if !facts.stopped && facts.troubles.is_empty() {
+            doubts.extend(self.does_not_add_up());
+        }
+        let counts = &facts.counts;
+        if counts.sent + counts.started == 0 && !facts.stopped {
+            doubts.push("no task was enqueued or worked on".to_owned());
+        }
+        doubts
+    }
+
+    /// What was sent too late, or not at all.
+    fn late(&self) -> Vec<String> {
+        let mut late = Vec::new();
+        let counts = &self.facts.counts;
+        let open = self.facts.header.drive == Drive::Open;
+        if open && (counts.sent as f64) < counts.intended as f64 * SENT_MIN {
+            late.push(format!(
+                "only {} of {} tasks that were due were sent: the generator was the limit",
+                counts.sent, counts.intended
+            ));
+        }
+        let stage = match self.facts.header.sides.consumes() {
+            true => Stage::EndToEnd,
+            false => Stage::Enqueue,
+        };
+        let p99 = |stage: Stage| self.latencies[stage].quantile(0.99);
+        if let (true, Some(by), Some(of)) = (open, p99(Stage::Lateness), p99(stage))
+            && by > LATE_FLOOR_S.max(of * LATE_SHARE_MAX)
+        {
+            late.push(format!(
+                "1 % of the tasks were sent {:.1} ms or more late, with {:.1} ms measured at the 99th percentile: the generator was the limit",
+                by * 1e3,
+                of * 1e3
+            ));
+        }
+        late
+    }
+
+    /// Sums that do not agree.
+    fn does_not_add_up(&self) -> Option<String> {
+        let facts = &self.facts;
+        // What others enqueue or do is not counted here.
+        if !facts.header.sides.produces() || facts.counts.foreign > 0 {
+            return None;
+        }
+        let account = Account::of(&facts.counts, facts.left.as_ref()?);
+        let word = match account.difference() {
+            0 => return None,
+            missing @ 1.. => format!("{missing} are missing"),
+            surplus => format!("{} are too many", -surplus),
+        };
+        Some(format!(
+            "the tasks do not add up: of {} enqueued, {} were done, {} archived and {} are left, so {word}",
+            account.came, account.done, account.archived, account.waiting
+        ))
+    }
+
+    /// Which side was at its limit.
+    #[must_use]
+    pub fn saturated(&self) -> Saturated {
+        let redis = self.facts.redis.as_ref().map(super::RedisSide::cpu_share);
+        if let Some(share) = redis.filter(|share| *share >= PROCESS_CPU_MAX) {
+            return Saturated::Redis(share);
+        }
+        let over = |busiest: &(&Process, f64)| busiest.1 >= PROCESS_CPU_MAX;
+        if let Some((process, share)) = self.busiest(Role::Producer).filter(over) {
+            return Saturated::Producer(process.name.clone(), share);
+        }
+        if let Some((process, share)) = self.busiest(Role::Worker).filter(over) {
+            return Saturated::Worker(process.name.clone(), share);
+        }
+        let slots = self.busy_slots();
+        if let Some(share) = slots.filter(|share| *share >= BUSY_SLOTS) {
+            return Saturated::Slots(share);
+        }
+        let worker = self.busiest(Role::Worker).map(|(_, share)| share);
+        Saturated::Nobody {
+            redis,
+            worker,
+            slots,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::{Counts, Left, LoadFacts, LoadHeader, RedisSide, Sides};
+
+    /// A second at 100 tasks a second, each late, waiting and worked on for so many milliseconds.
+    fn record(late_ms: i64, wait_ms: i64, service_ms: i64) -> LoadRecord {
+        let mut record = LoadRecord {
+            facts: LoadFacts {
+                header: LoadHeader {
+                    lasts_s: 1.0,
+                    slots: 2,
+                    ..LoadHeader::default()
+                },
+                counts: Counts {
+                    intended: 100,
+                    sent: 100,
+                    enqueued: 100,
+                    started: 100,
+                    succeeded: 100,
+                    ..Counts::default()
+                },
+                left: Some(Left {
+                    processed: 100,
+                    ..Left::default()
+                }),
+                ran_s: 1.0,
+                ..LoadFacts::default()
+            },
+            ..LoadRecord::default()
+        };
+        for _ in 0..100 {
+            for (stage, ms) in [
+                (Stage::Lateness, late_ms),
+                (Stage::Wait, wait_ms),
+                (Stage::Service, service_ms),
+                (Stage::EndToEnd, wait_ms + service_ms),
+            ] {
+                record.latencies[stage].record(ms * 1_000_000);
+            }
+        }
+        record
+    }
+
+    #[test]
+    fn a_load_that_went_as_it_should_has_no_doubts() {
+        let fine = record(1, 5, 4);
+        assert_eq!(fine.doubts(), Vec::<String>::new());
+        assert_eq!(fine.rate_per_s(), Some(100.0));
+        assert!((fine.busy_slots().unwrap() - 0.2).abs() < 1e-3);
+    }
+
+    #[test]
+    fn a_generator_that_was_the_limit_proves_nothing() {
+        assert!(record(3, 5, 4).doubts()[0].contains("sent 3.0 ms or more late"));
+        assert!(record(3, 100, 4).doubts().is_empty(), "no matter in 100 ms");
+        let mut slow = record(0, 5, 4);
+        slow.facts.counts.sent = 90;
+        assert!(slow.doubts()[0].contains("only 90 of 100"));
+        slow.facts.header.drive = Drive::Closed { loops: 3 };
+        assert!(slow.doubts().is_empty(), "a closed loop has no times");
+        let mut busy = record(0, 5, 4);
+        busy.facts.processes.push(Process {
+            name: "producer-0".into(),
+            role: Role::Producer,
+            cpu_s: 0.95,
+            cpu_most: 1.0,
+            rss_bytes: 1,
+            ended_well: true,
+        });
+        assert!(busy.doubts()[0].contains("producer-0 took 95 % of a core"));
+        assert_eq!(
+            busy.saturated(),
+            Saturated::Producer("producer-0".into(), 0.95)
+        );
+    }
+
+    #[test]
+    fn what_does_not_add_up_is_told() {
+        let mut lost = record(0, 5, 4);
+        lost.facts.left.as_mut().unwrap().processed = 98;
+        assert!(
+            lost.doubts()[0].ends_with("so 2 are missing"),
+            "{:?}",
+            lost.doubts()
+        );
+        lost.facts.header.sides = Sides::Consume;
+        assert!(lost.doubts().is_empty(), "others enqueue");
+    }
+
+    #[test]
+    fn the_side_at_its_limit_is_named() {
+        assert_eq!(
+            record(0, 5, 19).saturated(),
+            Saturated::Slots(record(0, 5, 19).busy_slots().unwrap())
+        );
+        let mut full = record(0, 5, 19);
+        full.facts.redis = Some(RedisSide {
+            wall_s: 1.0,
+            cpu_s: 0.97,
+            ..RedisSide::default()
+        });
+        assert_eq!(full.saturated(), Saturated::Redis(0.97));
+        assert!(matches!(
+            record(0, 5, 4).saturated(),
+            Saturated::Nobody { redis: None, .. }
+        ));
+    }
+}

@@ -1,0 +1,44 @@
+//! Load tests: as many tasks as Redis and the workers take, and how long each of them waits.
+//!
+//! In reading order: [`options`] makes a plan of what was asked, in the words of scenarios, so a load is a [`Plan`] at speed 1 like any
+//! drill; [`arrivals`] is the seeded stream of its tasks, parted among processes; [`wire`] is what processes tell each other,
+//! [`producer`] and [`worker`] are those processes, which [`measure`] by themselves; [`run`] has all of it happen and leaves a
+//! [`LoadRecord`](firedrill_reports::load::LoadRecord). [`knee`] looks for the largest rate that is borne.
+
+pub mod arrivals;
+mod measure;
+pub mod wire;
+
+use crate::plan::Plan;
+use firedrill_reports::load::{Drive, ShardOf, Sides};
+use serde::{Deserialize, Serialize};
+
+/// What a load is. Plain data: handed to its processes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadPlan {
+    /// Queues, tasks, arrivals, service times and workers; its duration is warm-up and load together.
+    pub plan: Plan,
+    /// What comes earlier is not measured, milliseconds.
+    pub warmup_ms: i64,
+    /// Who is there.
+    pub sides: Sides,
+    /// How tasks are enqueued.
+    pub drive: Drive,
+    /// Producer processes.
+    pub producers: u32,
+    /// Tasks enqueued before the load begins, for workers alone.
+    pub backlog: u64,
+    /// Tasks that are taken or finished in one round trip, at most; 1: as Go asynq does.
+    pub batch: usize,
+    /// Which part of the load this is, if it is not all.
+    pub shard: Option<ShardOf>,
+}
+
+impl LoadPlan {
+    /// How long it lasts after the warm-up, milliseconds.
+    #[must_use]
+    pub fn lasts_ms(&self) -> i64 {
+        self.plan.duration_ms - self.warmup_ms
+    }
+}
