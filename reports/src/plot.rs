@@ -2,6 +2,7 @@
 
 mod lanes;
 mod latency;
+pub(crate) mod load;
 mod overlay;
 mod thin;
 pub(crate) mod tradeoff;

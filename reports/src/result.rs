@@ -7,6 +7,7 @@ mod check;
 mod comparison;
 mod fidelity;
 mod gates;
+mod load;
 mod routed;
 mod scorecard;
 mod shared;
@@ -19,11 +20,13 @@ use crate::Scorecard;
 use crate::check::Checked;
 use crate::compare::Comparison;
 use crate::fidelity::Fidelity;
+use crate::load::LoadRecord;
 use crate::trials::TrialCard;
 use crate::tune::Tuning;
 use check::CheckResult;
 use comparison::ComparisonResult;
 use fidelity::FidelityResult;
+use load::LoadResult;
 use schemars::{JsonSchema, schema_for};
 use scorecard::ScorecardResult;
 use serde::Serialize;
@@ -59,6 +62,8 @@ enum Kind {
     Check(CheckResult),
     /// Of `compare`: two runs beside each other.
     Comparison(ComparisonResult),
+    /// Of `load`: a load test.
+    Load(Box<LoadResult>),
 }
 
 impl From<Kind> for ResultFile {
@@ -101,6 +106,12 @@ impl From<&Comparison> for ResultFile {
 }
 
 impl ResultFile {
+    /// A load test; `passes`: what it came to, `None`: nobody can tell.
+    #[must_use]
+    pub fn of_load(record: &LoadRecord, passes: Option<bool>) -> Self {
+        Kind::Load(Box::new(LoadResult::new(record, passes))).into()
+    }
+
     /// What was found in files; `is_strict`: whether warnings fail.
     #[must_use]
     pub fn of_check(checked: &Checked, is_strict: bool) -> Self {

@@ -7,7 +7,15 @@
 
 pub mod arrivals;
 mod measure;
+pub mod options;
+mod part;
+pub mod process;
+mod producer;
+mod redis_side;
+pub mod run;
+mod table;
 pub mod wire;
+mod worker;
 
 use crate::plan::Plan;
 use firedrill_reports::load::{Drive, ShardOf, Sides};

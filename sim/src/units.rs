@@ -66,12 +66,14 @@ pub(crate) fn as_size(node: &Node, what: &str, problems: &mut Problems) -> Optio
 }
 
 const SIZE_UNITS: [(&str, u64); 4] = [("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10), ("B", 1)];
+/// Other ways to write the same.
+const BINARY_UNITS: [(&str, u64); 3] = [("GIB", 1 << 30), ("MIB", 1 << 20), ("KIB", 1 << 10)];
 
-/// Bytes of `800B`, `50KB`, `1.5MB` or `2GB`; units are of 1024, as in Redis' configuration, in either case.
+/// Bytes of `800B`, `50KB`, `64KiB`, `1.5MB` or `2GB`; units are of 1024, as in Redis' configuration, in either case.
 #[must_use]
 pub fn size(text: &str) -> Option<u64> {
     let upper = text.to_ascii_uppercase();
-    let units = SIZE_UNITS.iter();
+    let units = BINARY_UNITS.iter().chain(&SIZE_UNITS);
     let (number, unit) = units
         .filter_map(|(unit, bytes)| Some((upper.strip_suffix(unit)?, *bytes)))
         .next()
@@ -144,6 +146,7 @@ mod tests {
             ("800", Some(800)),
             ("800B", Some(800)),
             ("2 GB", Some(2 << 30)),
+            ("64KiB", Some(65_536)),
             ("0KB", None),
             ("-1KB", None),
             ("1e3", None),

@@ -87,7 +87,7 @@ impl LoadRecord {
 mod tests {
     use super::*;
     use crate::figures::{Aggregation, Results, Sum};
-    use crate::load::{LoadFacts, LoadHeader};
+    use crate::load::{Counts, LoadFacts, LoadHeader, Row};
 
     fn record() -> LoadRecord {
         let mut record = LoadRecord {
@@ -103,6 +103,17 @@ mod tests {
             ..LoadRecord::default()
         };
         record.facts.counts.sent = 100;
+        let second = |at_s: f64| Row {
+            at_s,
+            width_s: 1.0,
+            counts: Counts {
+                succeeded: 50,
+                ..Counts::default()
+            },
+            ..Row::default()
+        };
+        // The third second is after the end.
+        record.facts.series.rows = vec![second(0.0), second(1.0), second(2.0)];
         for us in 1..=100 {
             record.latencies[Stage::Wait].record(us * 1_000_000);
             record.latencies[Stage::Service].record(1_000);

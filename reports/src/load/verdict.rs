@@ -1,6 +1,6 @@
 //! Whether a load proves anything, and which side was at its limit.
 
-use super::account::Account;
+use super::account::{Account, Counts};
 use super::latency::Stage;
 use super::{Drive, LoadRecord, Process, Role};
 
@@ -38,15 +38,31 @@ pub enum Saturated {
 }
 
 impl LoadRecord {
-    /// Tasks that were done per second after the warm-up, or enqueued where nobody of ours worked.
+    /// What happened after the warm-up and before the end: not while the last tasks were waited for.
+    fn counts_while_measured(&self) -> (Counts, f64) {
+        let header = &self.facts.header;
+        let end_s = header.warmup_s + header.lasts_s;
+        let (mut counts, mut seconds) = (Counts::default(), 0.0);
+        for row in &self.facts.series.rows {
+            // Rows begin at full seconds, and the end may be between two.
+            let (from, until) = (row.at_s, row.at_s + row.width_s);
+            if from >= header.warmup_s && until <= end_s.max(header.warmup_s + row.width_s) {
+                counts.add(&row.counts);
+                seconds += row.width_s;
+            }
+        }
+        (counts, seconds)
+    }
+
+    /// Tasks that were worked on per second after the warm-up, or enqueued where nobody of ours worked.
     #[must_use]
     pub fn rate_per_s(&self) -> Option<f64> {
-        let stage = match self.facts.header.sides.consumes() {
-            true => Stage::Service,
-            false => Stage::Enqueue,
+        let (counts, seconds) = self.counts_while_measured();
+        let count = match self.facts.header.sides.consumes() {
+            true => counts.succeeded + counts.failed,
+            false => counts.enqueued,
         };
-        let seconds = self.measured_s();
-        (seconds > 0.0).then(|| self.latencies[stage].count() as f64 / seconds)
+        (seconds > 0.0).then(|| count as f64 / seconds)
     }
 
     /// What was asked of each process is a share of a core over the whole load.
@@ -70,10 +86,11 @@ impl LoadRecord {
     /// The share of the time that the workers' slots were busy with handlers.
     #[must_use]
     pub fn busy_slots(&self) -> Option<f64> {
-        let service = &self.latencies[Stage::Service];
-        let slots = f64::from(self.facts.header.slots) * self.measured_s();
-        let busy = service.mean()? * service.count() as f64;
-        (slots > 0.0).then_some(busy / slots)
+        let (counts, seconds) = self.counts_while_measured();
+        let slots = f64::from(self.facts.header.slots) * seconds;
+        let handled = (counts.succeeded + counts.failed) as f64;
+        let busy = self.latencies[Stage::Service].mean()? * handled;
+        (slots > 0.0).then(|| (busy / slots).min(1.0))
     }
 
     /// Why it proves nothing: the generator was the limit, or what was seen does not add up. A sentence each, without a full stop;
@@ -100,8 +117,6 @@ impl LoadRecord {
                 share * 100.0
             ));
         }
-        let gone = facts.processes.iter().filter(|process| !process.ended_well);
-        doubts.extend(gone.map(|process| format!("{} ended before it was told to", process.name)));
         if !facts.stopped && facts.troubles.is_empty() {
             doubts.extend(self.does_not_add_up());
         }
@@ -189,7 +204,7 @@ impl LoadRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Counts, Left, LoadFacts, LoadHeader, RedisSide, Sides};
+    use crate::load::{Left, LoadFacts, LoadHeader, RedisSide, Row, Series, Sides};
 
     /// A second at 100 tasks a second, each late, waiting and worked on for so many milliseconds.
     fn record(late_ms: i64, wait_ms: i64, service_ms: i64) -> LoadRecord {
@@ -216,6 +231,13 @@ mod tests {
                 ..LoadFacts::default()
             },
             ..LoadRecord::default()
+        };
+        record.facts.series = Series {
+            rows: vec![Row {
+                width_s: 1.0,
+                counts: record.facts.counts,
+                ..Row::default()
+            }],
         };
         for _ in 0..100 {
             for (stage, ms) in [

@@ -16,6 +16,7 @@ use crate::undo::{Journal, Open, Undo};
 use claim::{BEAT_EVERY, Claim, Held};
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_asynq::keys::{self, Queue};
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::{BrokerError, Op};
 use journal::Entry;
@@ -30,6 +31,19 @@ const CLEANS_WITHIN_ASKED: Duration = Duration::from_secs(5);
 const CLEANS_WITHIN_URGED: Duration = Duration::from_secs(1);
 /// A Redis that twice does not answer within this, when somebody waits, is not waited for.
 const ANSWERS_WITHIN_ASKED: Duration = Duration::from_millis(350);
+/// Keys of a queue that has anything, or had.
+const QUEUE_PARTS: [&str; 10] = [
+    "pending",
+    "active",
+    "lease",
+    "scheduled",
+    "retry",
+    "archived",
+    "completed",
+    "groups",
+    "processed",
+    "failed",
+];
 /// Pause between looks whether it still answers.
 const LOOKS_EVERY: Duration = Duration::from_millis(100);
 /// What a drill had under way when it was stopped gets so long to reach Redis before another look.
@@ -154,11 +168,14 @@ impl GivenRedis {
         let claimed = |error: BrokerError| Unsettled::Claimed(refusal(&error));
         // But for the claim.
         let others = broker.key_count().await.map_err(claimed)?.saturating_sub(1);
-        if others > 0 {
+        if others > 0 && !self.claim.ours.is_beside_others() {
             return Err(Unsettled::Claimed(RedisServerError::NotEmpty {
                 address: address.to_string(),
                 keys: others,
             }));
+        }
+        if others > 0 {
+            self.finds_its_names_free(broker).await?;
         }
         if !self.claim.begin(broker).await.map_err(claimed)? {
             return Err(Unsettled::Claimed(RedisServerError::Refused(format!(
@@ -178,6 +195,30 @@ impl GivenRedis {
         found.remove(broker).await.map_err(claimed)
     }
 
+    /// Sees that nobody has queues that are called like ours.
+    async fn finds_its_names_free(&self, broker: &RedisBroker) -> Result<(), Unsettled> {
+        for queue in self.claim.ours.queues() {
+            let mut scan = redis::cmd("SISMEMBER");
+            scan.arg(keys::QUEUES).arg(queue);
+            let listed = broker.command::<u64>(&scan, "SISMEMBER").await;
+            let listed = listed.map_err(|error| Unsettled::Claimed(refusal(&error)))? > 0;
+            let mut exist = redis::cmd("EXISTS");
+            for part in QUEUE_PARTS {
+                exist.arg(Queue(queue).key(part));
+            }
+            let there = broker.command::<u64>(&exist, "EXISTS").await;
+            let there = there.map_err(|error| Unsettled::Claimed(refusal(&error)))? > 0;
+            if listed || there {
+                let address = &self.address;
+                // A claim that has not begun takes nothing with it.
+                return Err(Unsettled::Claimed(RedisServerError::Refused(format!(
+                    "{address}: there is a queue {queue:?} already; give this load another --name"
+                ))));
+            }
+        }
+        Ok(())
+    }
+
     /// Where it is.
     #[must_use]
     pub fn address(&self) -> &Address {
@@ -188,6 +229,25 @@ impl GivenRedis {
     #[must_use]
     pub fn token(&self) -> &str {
         &self.claim.token
+    }
+
+    /// Gives the database back and leaves what was written there: somebody wants to look at it.
+    ///
+    /// # Errors
+    /// When Redis does not answer, or the journal cannot be changed.
+    pub async fn keep(mut self) -> Result<(), RedisServerError> {
+        if let Some(beat) = self.beat.take() {
+            beat.abort();
+        }
+        let broker = RedisBroker::open(&self.address, RedisOptions::at_speed(1.0)).await;
+        let broker = broker.map_err(|error| unusable(&error))?;
+        let released = self.claim.release(&broker).await;
+        released.map_err(|error| unusable(&error))?;
+        let forgotten = self.entry().remove(&self.state);
+        forgotten.map_err(|error| {
+            let state = shown(&self.state);
+            RedisServerError::Left(format!("the journal in {state} cannot be changed: {error}"))
+        })
     }
 
     /// Undoes what the drill has done, removes what it has written, and gives the database back; tells what others have

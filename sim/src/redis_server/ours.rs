@@ -52,6 +52,10 @@ pub struct Ours {
     /// Whether handlers enqueue tasks: those say whose children they are, and their ids follow from that.
     #[serde(default)]
     enqueue: bool,
+    /// Whether its queues and the servers of its processes are its own altogether, whatever is in them: those of a load, whose names
+    /// nobody else had when it began.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    whole: bool,
 }
 
 impl Ours {
@@ -89,7 +93,32 @@ impl Ours {
             enqueue: plan.has_children(),
             aggregates: plan.workers.iter().any(|worker| worker.groups.is_some()),
             garbled: plan.all_garbled_ids(),
+            whole: false,
         }
+    }
+
+    /// What a load of `plan` writes: whatever there is in its queues. They may be beside those of others.
+    #[must_use]
+    pub fn of_load(plan: &Plan) -> Self {
+        Self {
+            seed: plan.seed,
+            queues: plan.queues.iter().map(|queue| queue.name.clone()).collect(),
+            processes: plan.processes().into_iter().map(|(name, _)| name).collect(),
+            lives: 1,
+            tasks: Vec::new(),
+            ids: Vec::new(),
+            periodic: 0,
+            aggregates: false,
+            garbled: BTreeSet::new(),
+            enqueue: false,
+            whole: true,
+        }
+    }
+
+    /// Whether it may be beside what others have.
+    #[must_use]
+    pub(crate) fn is_beside_others(&self) -> bool {
+        self.whole
     }
 
     /// Its queues.
@@ -192,7 +221,8 @@ impl Ours {
         let Some((host, id)) = host_and_id(name) else {
             return false;
         };
-        (host == HOST || self.processes.iter().any(|process| process == host)) && ids.contains(&id)
+        let own_process = self.processes.iter().any(|process| process == host);
+        (own_process && self.whole) || ((host == HOST || own_process) && ids.contains(&id))
     }
 
     /// Whether `host:pid:id` is the drill's scheduler.

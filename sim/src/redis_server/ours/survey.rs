@@ -162,7 +162,10 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn stranger(&mut self, foreign: Foreign) {
-        self.survey.foreign.push(foreign);
+        // Whoever is beside others has nothing to say of them.
+        if !self.ours.whole {
+            self.survey.foreign.push(foreign);
+        }
     }
 
     fn remove(&mut self, name: &str, args: &[&str]) {
@@ -230,7 +233,10 @@ impl Look<'_> {
             let ours = self.ours.queues.contains(&name) || name == PROBE_QUEUE;
             if !ours {
                 self.stranger(Foreign::redis(format!("queue {name:?}")));
-            } else if name == PROBE_QUEUE || (self.alone && !shared.contains(name.as_str())) {
+            } else if name == PROBE_QUEUE
+                || (self.ours.whole && self.alone)
+                || (self.alone && !shared.contains(name.as_str()))
+            {
                 self.remove("SREM", &[keys::QUEUES, &name]);
             }
         }
@@ -239,7 +245,7 @@ impl Look<'_> {
 
     /// A queue of the drill; answers whether there is something of others in it.
     async fn queue(&mut self, name: &str, parts: &BTreeSet<&str>) -> Result<bool, BrokerError> {
-        if name == PROBE_QUEUE {
+        if name == PROBE_QUEUE || (self.ours.whole && self.alone) {
             for part in parts {
                 self.remove("UNLINK", &[&Queue(name).key(part)]);
             }

@@ -1,0 +1,127 @@
+//! Charts of a load over its seconds: how much, how long, how far behind, and what it cost.
+
+use super::{
+    BOTTOM, CHARACTER, Chart, FONT, Failed, LABEL_HEIGHT, MARK, OTHERS, RIGHT, WIDTH, svg,
+};
+use crate::load::{LoadRecord, Row, Stage};
+use plotters::prelude::*;
+
+const HEIGHT: u32 = 190;
+const LEFT: u32 = 70;
+/// Smallest scale that is drawn.
+const LEAST: f64 = 1e-6;
+
+/// A curve: its name and its points, seconds and values.
+type Curve = (&'static str, Vec<(f64, f64)>);
+
+/// All charts.
+pub(crate) fn charts(record: &LoadRecord) -> Vec<Chart> {
+    let rows = &record.facts.series.rows;
+    let curve = |name: &'static str, of: &dyn Fn(&Row) -> Option<f64>| -> Curve {
+        let point = |row: &Row| Some((row.at_s + row.width_s, of(row)?));
+        (name, rows.iter().filter_map(point).collect())
+    };
+    let per_s = |count: u64, row: &Row| Some(count as f64 / row.width_s);
+    let of_stage =
+        |stage: Stage| move |row: &Row| row.stages.get(&stage).map(|brief| brief.p99_s * 1e3);
+    let all = [
+        (
+            "tasks per second",
+            vec![
+                curve("enqueued", &|row| per_s(row.counts.enqueued, row)),
+                curve("worked on", &|row| {
+                    per_s(row.counts.succeeded + row.counts.failed, row)
+                }),
+            ],
+        ),
+        (
+            "99th percentiles, ms",
+            vec![
+                curve("wait", &of_stage(Stage::Wait)),
+                curve("end to end", &of_stage(Stage::EndToEnd)),
+                curve("enqueued after", &of_stage(Stage::Enqueue)),
+                curve("sent late by", &of_stage(Stage::Lateness)),
+            ],
+        ),
+        (
+            "pending and active tasks",
+            vec![curve("backlog", &|row| {
+                row.backlog.map(|count| count as f64)
+            })],
+        ),
+        (
+            "processor time, cores",
+            vec![
+                curve("Redis", &|row| row.redis.map(|redis| redis.cpu)),
+                curve("workers", &|row| Some(row.worker_cpu)),
+                curve("producers", &|row| Some(row.producer_cpu)),
+            ],
+        ),
+        (
+            "memory, MB",
+            vec![
+                curve("Redis", &|row| {
+                    row.redis.map(|redis| redis.memory_bytes as f64 / 1e6)
+                }),
+                curve("workers", &|row| Some(row.worker_rss as f64 / 1e6)),
+                curve("producers", &|row| Some(row.producer_rss as f64 / 1e6)),
+            ],
+        ),
+    ];
+    let drawn = all.into_iter().filter_map(|(title, mut curves)| {
+        curves.retain(|(_, points)| !points.is_empty());
+        (!curves.is_empty()).then(|| Chart {
+            title: title.to_owned(),
+            description: described(&curves),
+            svg: draw(title, &curves),
+        })
+    });
+    drawn.collect()
+}
+
+fn described(curves: &[Curve]) -> String {
+    let each = curves.iter().map(|(name, points)| {
+        let most = points.iter().map(|point| point.1).fold(0.0, f64::max);
+        let last = points.last().map_or(0.0, |point| point.1);
+        format!("{name}: at most {most:.2}, {last:.2} at the end")
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+fn draw(title: &str, curves: &[Curve]) -> Result<String, Failed> {
+    let points = || curves.iter().flat_map(|(_, points)| points);
+    let end = points().map(|point| point.0).fold(1.0, f64::max);
+    let most = points().map(|point| point.1).fold(LEAST, f64::max) * 1.05;
+    let top = LABEL_HEIGHT + 8;
+    svg(title, top + HEIGHT, |root| {
+        let text = FONT.into_text_style(root);
+        let mut chart = ChartBuilder::on(root)
+            .margin_top(top)
+            .margin_right(RIGHT)
+            .x_label_area_size(BOTTOM)
+            .y_label_area_size(LEFT)
+            .build_cartesian_2d(0.0..end, 0.0..most)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(MARK.mix(0.3))
+            .axis_style(MARK)
+            .x_labels(10)
+            .y_labels(5)
+            .label_style(FONT)
+            .x_label_formatter(&|second| format!("{second:.0} s"))
+            .draw()?;
+        root.draw_text(title, &text, (LEFT as i32, 3))?;
+        let mut x = LEFT as i32 + (CHARACTER * title.len() as u32) as i32 + 40;
+        for ((name, points), colour) in curves.iter().zip(OTHERS) {
+            let line = points.iter().copied();
+            chart.draw_series(LineSeries::new(line, colour.stroke_width(2)))?;
+            root.draw(&Rectangle::new([(x, 7), (x + 18, 14)], colour.filled()))?;
+            root.draw_text(name, &text, (x + 24, 3))?;
+            x += 46 + (CHARACTER * name.len() as u32) as i32;
+        }
+        debug_assert!(x < WIDTH as i32, "the legend has room");
+        Ok(())
+    })
+}

@@ -1,0 +1,578 @@
+//! Has a load happen: a Redis, processes that enqueue and work, an eye on all of it, and a record in the end.
+
+use super::LoadPlan;
+use super::arrivals::Share;
+use super::part::{Heard, Part, PartError};
+use super::redis_side::RedisEye;
+use super::table::Table;
+use super::wire::{PartSpec, Word};
+use crate::abort::Abort;
+use crate::redis_server::given::{GivenRedis, Taking};
+use crate::redis_server::ours::Ours;
+use crate::redis_server::private::{PrivateRedis, RedisSource};
+use crate::redis_server::{Persistence, RedisServerError};
+use crate::undo::Home;
+use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_asynq::clock::{ClockOrigin, Time};
+use firedrill_asynq::inspector::Inspector;
+use firedrill_asynq::op::BrokerError;
+use firedrill_reports::load::{
+    Drive, FORMAT, Left, LoadFacts, LoadHeader, LoadRecord, LoadWriter, Role, Row, ShardOf, Trouble,
+};
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// From when all are ready to the first possible arrival: time enough for the clock to reach every process.
+const BEGINS_IN_MS: i64 = 250;
+/// Pause between looks whether the load is over.
+const LOOKS_EVERY: Duration = Duration::from_millis(50);
+/// How long Redis may take to answer a look.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+/// A Redis that does not answer for so long does not come back.
+const GONE_AFTER: Duration = Duration::from_secs(10);
+/// How long a process may take to end beyond its own patience with handlers.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
+/// How long producers may take for what was due before the end.
+const SENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a load runs with.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// The firedrill executable, for child processes.
+    pub exe: PathBuf,
+    /// Where to get a Redis.
+    pub redis: RedisSource,
+    /// Whether what was enqueued stays in a Redis that was given.
+    pub keep: bool,
+    /// Directory of the record, which is there.
+    pub dir: PathBuf,
+    /// Where it is noted what is in a Redis that was given.
+    pub state: PathBuf,
+    /// How long workers go on for tasks that wait when the last was enqueued, milliseconds.
+    pub drain_ms: i64,
+    /// Tells when the load is to be stopped.
+    pub abort: Abort,
+}
+
+/// Why there is no record of a load.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Redis could not be had.
+    #[error(transparent)]
+    Redis(#[from] RedisServerError),
+    /// Redis is there but cannot be used.
+    #[error("the Redis of the load does not answer as it should: {0}")]
+    Broker(#[from] BrokerError),
+    /// A process could not be started.
+    #[error(transparent)]
+    Part(#[from] PartError),
+    /// A directory could not be had.
+    #[error("{0}: {1}")]
+    System(&'static str, io::Error),
+    /// The record could not be written, as when the disk is full.
+    #[error("cannot write the record of the load into {path}: {source}")]
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It was stopped before it began.
+    #[error("stopped before it began")]
+    Stopped,
+}
+
+/// What came of a load.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its record, which is in its directory, too.
+    pub record: Result<LoadRecord, LoadError>,
+    /// What of it is still there.
+    pub left: Option<RedisServerError>,
+}
+
+/// Runs a load to its end, or until it is stopped; `tell` hears of each second. Whatever happens, no process of it is left behind.
+pub async fn run(load: &LoadPlan, options: &LoadOptions, tell: &mut dyn FnMut(&Row)) -> Ran {
+    let home = match Home::make() {
+        Ok(home) => home,
+        Err(error) => {
+            return Ran {
+                record: Err(LoadError::System("the load's directory", error)),
+                left: None,
+            };
+        }
+    };
+    let mut ran = match &options.redis {
+        RedisSource::Given(_) => run_on_given(load, options, &home, tell).await,
+        source => {
+            let start = PrivateRedis::start(&options.exe, source, Persistence::None, &home);
+            let record = match options.abort.unless_asked(start).await {
+                None => Err(LoadError::Stopped),
+                Some(Err(error)) => Err(error.into()),
+                Some(Ok(redis)) => run_on(&redis, load, options, tell).await,
+            };
+            Ran { record, left: None }
+        }
+    };
+    if let Err(left) = home.close() {
+        ran.left.get_or_insert(RedisServerError::Left(format!(
+            "{left}\n    type: firedrill clean"
+        )));
+    }
+    ran
+}
+
+async fn run_on_given(
+    load: &LoadPlan,
+    options: &LoadOptions,
+    home: &Home,
+    tell: &mut dyn FnMut(&Row),
+) -> Ran {
+    let RedisSource::Given(address) = &options.redis else {
+        unreachable!("only called for a Redis that is given");
+    };
+    let notes = (options.state.as_path(), home.journal());
+    let ours = Ours::of_load(&load.plan);
+    let given = match GivenRedis::take(address, ours, notes, &options.abort).await {
+        Ok(given) => given,
+        Err(Taking { error, left }) => {
+            return Ran {
+                record: Err(error.map_or(LoadError::Stopped, LoadError::Redis)),
+                left,
+            };
+        }
+    };
+    let redis = PrivateRedis::Given(address.clone());
+    let record = run_on(&redis, load, options, tell).await;
+    let left = match options.keep {
+        true => given.keep().await.err(),
+        false => given.leave(&options.abort).await.err(),
+    };
+    Ran { record, left }
+}
+
+async fn run_on(
+    redis: &PrivateRedis,
+    load: &LoadPlan,
+    options: &LoadOptions,
+    tell: &mut dyn FnMut(&Row),
+) -> Result<LoadRecord, LoadError> {
+    let server_of = options.redis.server_of();
+    let address = redis.address();
+    let redis_options = RedisOptions::at_speed(1.0).to_server_of(server_of);
+    let broker = RedisBroker::open(&address, redis_options).await?;
+    let queues: Vec<String> = load
+        .plan
+        .queues
+        .iter()
+        .map(|queue| queue.name.clone())
+        .collect();
+    let eye = RedisEye::open(broker.clone(), address.is_cluster(), queues.clone()).await?;
+    let version = eye.version().await;
+    let (heard_tx, heard) = mpsc::unbounded_channel();
+    let started = start_parts(load, options, (&address, server_of), &heard_tx);
+    let started = options.abort.unless_asked(started).await;
+    let (parts, prefilled) = started.ok_or(LoadError::Stopped)??;
+    let clock = beginning();
+    let wrote = |source| LoadError::Write {
+        path: options.dir.clone(),
+        source,
+    };
+    let since_epoch = u64::try_from(clock.virtual_start.0).unwrap_or(0);
+    let began = SystemTime::UNIX_EPOCH + Duration::from_nanos(since_epoch);
+    let writer = LoadWriter::create(&options.dir, began).map_err(wrote)?;
+    let mut facts = LoadFacts {
+        header: header(load, &parts, version, clock.virtual_start),
+        ..LoadFacts::default()
+    };
+    facts.counts.prefilled = prefilled;
+    let mut going = Going {
+        load,
+        options,
+        clock,
+        redis,
+        parts,
+        heard,
+        eye,
+        table: Table::default(),
+        writer,
+        record: LoadRecord {
+            facts,
+            ..LoadRecord::default()
+        },
+        silent_since: None,
+    };
+    for part in &mut going.parts {
+        part.begin(clock).await;
+    }
+    going.go(tell).await.map_err(wrote)?;
+    let ended_at = clock.now();
+    going.end(tell).await.map_err(wrote)?;
+    let Going {
+        parts,
+        eye,
+        writer,
+        mut record,
+        silent_since,
+        ..
+    } = going;
+    let facts = &mut record.facts;
+    facts.ran_s = (ended_at.0 - clock.virtual_start.0).max(0) as f64 / 1e9;
+    facts.processes = parts.into_iter().map(|part| part.process).collect();
+    if silent_since.is_none() {
+        facts.left = left_in(&broker, &queues).await;
+    }
+    facts.redis = eye.side().await;
+    let counts = &mut facts.counts;
+    let answered = counts.enqueued + counts.duplicates + counts.rejected;
+    counts.unanswered = counts.sent.saturating_sub(answered);
+    broker.close();
+    writer.finish(&record.facts).map_err(wrote)?;
+    Ok(record)
+}
+
+/// A clock that begins when every process has heard of it.
+fn beginning() -> ClockOrigin {
+    let now = ClockOrigin::real_time();
+    ClockOrigin {
+        monotonic_ns: now.monotonic_ns + BEGINS_IN_MS * 1_000_000,
+        virtual_start: now.virtual_start.plus_millis(BEGINS_IN_MS),
+        ..now
+    }
+}
+
+fn header(load: &LoadPlan, parts: &[Part], redis: String, start: Time) -> LoadHeader {
+    let plan = &load.plan;
+    let of = |role: Role| {
+        parts
+            .iter()
+            .filter(|part| part.process.role == role)
+            .count()
+    };
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let slots = plan
+        .workers
+        .iter()
+        .map(|worker| worker.processes * worker.concurrency);
+    let measured = |entry: usize| {
+        let times = crate::plan::arrivals(plan, entry);
+        times
+            .filter(|at_us| *at_us >= load.warmup_ms * 1_000)
+            .count()
+    };
+    let asked = || (0..plan.workload.len()).map(measured).sum::<usize>() as f64;
+    let lasts_s = load.lasts_ms() as f64 / 1e3;
+    let shards = load.shard.map_or(1.0, |shard| f64::from(shard.of));
+    let is_open = load.sides.produces() && load.drive == Drive::Open;
+    LoadHeader {
+        format: FORMAT.to_owned(),
+        name: plan.name.clone(),
+        seed: plan.seed,
+        plan: plan.to_yaml(),
+        drill: false,
+        drive: load.drive,
+        sides: load.sides,
+        asked_per_s: is_open.then(|| asked() / lasts_s / shards),
+        lasts_s,
+        warmup_s: load.warmup_ms as f64 / 1e3,
+        producers: count(of(Role::Producer)),
+        workers: count(of(Role::Worker)),
+        slots: if load.sides.consumes() {
+            slots.sum()
+        } else {
+            0
+        },
+        redis,
+        started: jiff::Timestamp::from_nanosecond(i128::from(start.0))
+            .unwrap_or_default()
+            .to_string(),
+        firedrill: env!("CARGO_PKG_VERSION").to_owned(),
+        cpus: count(std::thread::available_parallelism().map_or(1, usize::from)),
+        shard: load.shard,
+    }
+}
+
+/// Starts all processes side by side; answers how many tasks of the backlog they have enqueued.
+async fn start_parts(
+    load: &LoadPlan,
+    options: &LoadOptions,
+    (address, server_of): (
+        &firedrill_asynq::broker::redis::address::Address,
+        Option<u32>,
+    ),
+    heard: &mpsc::UnboundedSender<Heard>,
+) -> Result<(Vec<Part>, u64), PartError> {
+    let spec = |role: Role, name: String, share: Share| PartSpec {
+        role,
+        name,
+        load: load.clone(),
+        share,
+        redis: address.clone(),
+        server_of,
+    };
+    let shard = load.shard.unwrap_or(ShardOf { index: 0, of: 1 });
+    let produces = load.sides.produces() || load.backlog > 0;
+    let producers = if produces { load.producers } else { 0 };
+    let mut specs: Vec<PartSpec> = (0..producers)
+        .map(|producer| {
+            let share = Share {
+                shard,
+                producer,
+                producers,
+            };
+            spec(Role::Producer, format!("producer-{producer}"), share)
+        })
+        .collect();
+    if load.sides.consumes() {
+        let workers = load.plan.processes().into_iter();
+        specs.extend(workers.map(|(name, _)| spec(Role::Worker, name, Share::WHOLE)));
+    }
+    let starts = specs
+        .iter()
+        .enumerate()
+        .map(|(number, spec)| Part::start(&options.exe, spec, number, heard.clone()));
+    let started = futures_util::future::try_join_all(starts).await?;
+    let prefilled = started.iter().map(|(_, prefilled)| prefilled).sum();
+    let parts = started.into_iter().map(|(part, _)| part).collect();
+    Ok((parts, prefilled))
+}
+
+/// What is in the queues; `None` where Redis does not answer.
+async fn left_in(broker: &RedisBroker, queues: &[String]) -> Option<Left> {
+    let inspector = Inspector::new(broker.clone());
+    let mut left = Left::default();
+    for queue in queues {
+        let now = ClockOrigin::real_time().now();
+        let info = tokio::time::timeout(ANSWERS_WITHIN, inspector.queue_info(queue, now));
+        let info = info.await.ok()?;
+        // A queue into which nothing came is none.
+        let Ok(info) = info else { continue };
+        let total = |count: i64| u64::try_from(count).unwrap_or(0);
+        left.add(&Left {
+            pending: info.pending,
+            active: info.active,
+            scheduled: info.scheduled,
+            retry: info.retry,
+            archived: info.archived,
+            completed: info.completed,
+            aggregating: info.aggregating,
+            processed: total(info.processed_total),
+            failed: total(info.failed_total),
+        });
+    }
+    Some(left)
+}
+
+/// A load under way.
+struct Going<'a> {
+    load: &'a LoadPlan,
+    options: &'a LoadOptions,
+    clock: ClockOrigin,
+    redis: &'a PrivateRedis,
+    parts: Vec<Part>,
+    heard: mpsc::UnboundedReceiver<Heard>,
+    eye: RedisEye,
+    table: Table,
+    writer: LoadWriter,
+    record: LoadRecord,
+    /// Since when Redis does not answer.
+    silent_since: Option<Instant>,
+}
+
+impl Going<'_> {
+    fn now_ms(&self) -> i64 {
+        (self.clock.now().0 - self.clock.virtual_start.0) / 1_000_000
+    }
+
+    fn trouble(&mut self, at_ms: i64, what: String) {
+        self.record.facts.troubles.push(Trouble { at_ms, what });
+    }
+
+    /// Until all is sent and worked on, nobody is left, or somebody asks.
+    async fn go(&mut self, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
+        let first = self.clock.until(self.clock.virtual_start);
+        tokio::time::sleep(first).await;
+        // From here on Redis' counters are the load's.
+        let _ = self.eye.look().await;
+        self.eye.begin();
+        let mut second = 0;
+        loop {
+            let next_ms = (i64::try_from(second).unwrap_or(i64::MAX) + 1) * 1_000;
+            let next = self
+                .clock
+                .until(self.clock.virtual_start.plus_millis(next_ms));
+            tokio::select! {
+                Some(heard) = self.heard.recv() => self.hear(heard).await,
+                () = tokio::time::sleep(next) => {
+                    self.look(second).await;
+                    second += 1;
+                }
+                () = tokio::time::sleep(LOOKS_EVERY) => {}
+                () = self.options.abort.asked() => {
+                    self.record.facts.stopped = true;
+                    return Ok(());
+                }
+            }
+            self.write(second, false, tell)?;
+            if self.is_over().await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether there is nothing left to wait for.
+    async fn is_over(&mut self) -> bool {
+        let now_ms = self.now_ms();
+        let end_ms = self.load.plan.duration_ms;
+        let gone = match self.redis {
+            PrivateRedis::Given(_) => false,
+            ours => self.silent_since.is_some() && !ours.is_listening(),
+        };
+        let silent = self.silent_since.map(|since| since.elapsed());
+        if gone || silent.is_some_and(|silent| silent > GONE_AFTER) {
+            self.trouble(now_ms, "Redis is gone, and the load ended there".to_owned());
+            return true;
+        }
+        if self.parts.iter().all(|part| part.over) {
+            return true;
+        }
+        let mut producers = self
+            .parts
+            .iter()
+            .filter(|part| part.process.role == Role::Producer);
+        let sends = !producers.all(|part| part.done || part.over);
+        if now_ms < end_ms {
+            // A backlog that is worked off is all there is to do for workers alone.
+            let drains = !self.load.sides.produces() && self.load.backlog > 0;
+            return drains && now_ms > 1_000 && self.backlog().await == Some(0);
+        }
+        let late_ms = now_ms - end_ms;
+        let sends_ms = i64::try_from(SENDS_WITHIN.as_millis()).unwrap_or(0);
+        if sends && late_ms < sends_ms.max(self.options.drain_ms) {
+            return false;
+        }
+        if !self.load.sides.consumes() || late_ms >= self.options.drain_ms {
+            return true;
+        }
+        self.backlog().await == Some(0)
+    }
+
+    async fn backlog(&self) -> Option<u64> {
+        let asked = tokio::time::timeout(ANSWERS_WITHIN, self.eye.backlog()).await;
+        asked.ok()?.ok()
+    }
+
+    /// Looks at Redis at the end of a second.
+    async fn look(&mut self, second: u64) {
+        let looked = tokio::time::timeout(ANSWERS_WITHIN, self.eye.look()).await;
+        let looked = looked.unwrap_or_else(|_| {
+            let seconds = ANSWERS_WITHIN.as_secs();
+            Err(BrokerError::Unreachable(
+                format!("no answer within {seconds} s").into(),
+            ))
+        });
+        match looked {
+            Ok(row) => {
+                self.silent_since = None;
+                let backlog = self.backlog().await;
+                self.table.looked(second, Some(row), backlog);
+            }
+            Err(error) => {
+                if self.silent_since.is_none() {
+                    self.silent_since = Some(Instant::now());
+                    self.trouble(self.now_ms(), format!("Redis did not answer: {error}"));
+                }
+                self.table.looked(second, None, None);
+            }
+        }
+    }
+
+    async fn hear(&mut self, (number, word): Heard) {
+        let part = &mut self.parts[number];
+        match word {
+            Some(Word::Second(second)) => {
+                part.process.cpu_s += second.cpu_s;
+                part.process.cpu_most = part.process.cpu_most.max(second.cpu_s);
+                part.process.rss_bytes = part.process.rss_bytes.max(second.rss_bytes);
+                self.table.take(part.process.role, &second);
+            }
+            Some(Word::Trouble { at_ms, what }) => {
+                let what = format!("{}: {what}", part.process.name);
+                self.trouble(at_ms, what);
+            }
+            Some(Word::Done) => part.done = true,
+            Some(Word::Ended) => part.process.ended_well = true,
+            Some(Word::Ready { .. }) => {}
+            None => {
+                part.over = true;
+                let status = part.end().await;
+                if !part.process.ended_well {
+                    let how = status.map_or_else(String::new, |status| format!(" ({status})"));
+                    let what = format!("{} has ended{how}", part.process.name);
+                    let at_ms = self.now_ms();
+                    self.trouble(at_ms, what);
+                }
+            }
+        }
+    }
+
+    /// Writes the seconds that are over.
+    fn write(&mut self, now: u64, all: bool, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
+        let parts = self.parts.iter().filter(|part| !part.over).count();
+        while let Some((row, latencies)) = self.table.next(parts, now, all) {
+            self.writer.interval(row.at_s, row.width_s, &latencies)?;
+            self.record.latencies.merge(&latencies);
+            self.record.facts.counts.add(&row.counts);
+            tell(&row);
+            self.record.facts.series.push(row);
+        }
+        Ok(())
+    }
+
+    /// Ends every process, producers first, and takes in what they tell at last.
+    async fn end(&mut self, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
+        for role in [Role::Producer, Role::Worker] {
+            let patience = match (self.silent_since, self.record.facts.stopped, role) {
+                (Some(_), ..) | (_, true, _) => ENDS_WITHIN,
+                (None, false, Role::Producer) => SENDS_WITHIN,
+                (None, false, Role::Worker) => {
+                    let workers = self.load.plan.workers.iter();
+                    let most = workers.map(|worker| worker.shutdown_timeout_ms).max();
+                    let most = u64::try_from(most.unwrap_or(0)).unwrap_or(0);
+                    Duration::from_millis(most) + ENDS_WITHIN
+                }
+            };
+            for part in &mut self.parts {
+                if part.process.role == role && !part.over {
+                    part.stop().await;
+                }
+            }
+            let deadline = Instant::now() + patience;
+            let is_meant = |part: &Part| part.process.role == role && !part.over;
+            while self.parts.iter().any(is_meant) {
+                let heard = tokio::select! {
+                    heard = tokio::time::timeout_at(deadline, self.heard.recv()) => heard,
+                    () = self.options.abort.urged() => break,
+                };
+                let Ok(Some(heard)) = heard else { break };
+                self.hear(heard).await;
+            }
+        }
+        let expected = self.silent_since.is_none() && !self.record.facts.stopped;
+        let mut killed = Vec::new();
+        for part in &mut self.parts {
+            if !part.over {
+                part.end().await;
+                killed.push(part.process.name.clone());
+            }
+        }
+        for name in killed.into_iter().filter(|_| expected) {
+            let what = format!("{name} did not end when it was told to, and was killed");
+            self.trouble(self.now_ms(), what);
+        }
+        self.write(0, true, tell)
+    }
+}
