@@ -7,6 +7,7 @@
 
 pub mod arrivals;
 mod measure;
+mod meeting;
 pub mod options;
 mod part;
 pub mod process;

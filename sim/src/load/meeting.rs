@@ -141,7 +141,7 @@ impl Meeting {
     /// Says that it is ready, waits until all are, and answers the clock that begins for all at once.
     pub(super) async fn begin(&self) -> Result<ClockOrigin, MeetingError> {
         let start_us = self.all(Stage::Ready).await?;
-        let (offset_ns, _) = self.offset().await?;
+        let offset_ns = self.offset().await?;
         let here = ClockOrigin::real_time();
         let start = Time(start_us.saturating_mul(1_000));
         let begins_in = start.0 - (here.virtual_start.0 + offset_ns);
@@ -160,8 +160,9 @@ impl Meeting {
         }
     }
 
-    /// By how much Redis' clock is ahead of this machine's, nanoseconds, and how far that may be off.
-    async fn offset(&self) -> Result<(i64, i64), MeetingError> {
+    /// By how much Redis' clock is ahead of this machine's, nanoseconds.
+    async fn offset(&self) -> Result<i64, MeetingError> {
+        // With how far it may be off.
         let mut best: Option<(i64, i64)> = None;
         for _ in 0..CLOCK_LOOKS {
             let before = ClockOrigin::real_time().virtual_start.0;
@@ -172,7 +173,7 @@ impl Meeting {
                 best = Some((answer.now_us * 1_000 - (before + off), off));
             }
         }
-        Ok(best.unwrap_or_default())
+        Ok(best.map_or(0, |(offset, _)| offset))
     }
 
     /// Waits until all are as far; answers when the load starts, as far as that is known.
