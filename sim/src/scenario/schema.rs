@@ -22,4 +22,6 @@ pub fn table() -> String {
 #[cfg(test)]
 mod tables;
 #[cfg(test)]
+pub(crate) mod as_json;
+#[cfg(test)]
 pub(crate) mod tests;
