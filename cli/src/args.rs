@@ -8,6 +8,7 @@ mod export;
 mod files;
 mod gates;
 mod learn;
+mod load;
 mod pace;
 mod records;
 mod shard;
@@ -27,6 +28,7 @@ pub use files::{
 };
 pub use gates::{Compare, Gates, Host, Outputs};
 pub use learn::Learn;
+pub use load::Load;
 pub use pace::{Jobs, Speed};
 pub use records::{Judged, Recorded, Report, Score};
 pub use shard::{Merge, Sharding};
@@ -75,6 +77,8 @@ pub enum Command {
     Init(Init),
     /// Check scenario, rule and world files; nothing is started
     Check(Check),
+    /// Find out how much a queue takes and what a task waits: a load test on real Redis and real workers
+    Load(Box<Load>),
     /// Show what a scenario would do, with every default filled and every undo step
     Plan(Plan),
     /// Run unit tests of rules, as `promtool test` does
@@ -119,6 +123,9 @@ pub enum Command {
     /// (internal) an asynq worker process of a drill
     #[command(hide = true)]
     Worker,
+    /// (internal) a producer or worker process of a load
+    #[command(hide = true)]
+    LoadPart,
     /// (internal) ties a child process to the life of its parent
     #[command(hide = true)]
     Guard(Guard),

@@ -13,6 +13,7 @@ pub mod help;
 pub mod init;
 pub mod learn;
 pub mod list;
+pub mod load;
 pub mod merge;
 pub mod metrics;
 pub mod plan;

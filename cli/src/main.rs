@@ -7,7 +7,7 @@ use firedrill::exit::Exit;
 use firedrill::failure::Failure;
 use firedrill::terminal::Terminal;
 use firedrill_detector::text::printable_lines;
-use firedrill_sim::{guard, reaper, worker};
+use firedrill_sim::{guard, load, reaper, worker};
 use std::borrow::Cow;
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Man => commands::help::man(&terminal),
         Command::Help(args) => commands::help::help(&args, &terminal),
         Command::Check(args) => commands::check::run(&args, &terminal),
+        Command::Load(args) => commands::load::run(&args, &terminal),
         Command::Plan(args) => commands::plan::run(&args, &terminal),
         Command::Test(args) => commands::test_rules::run(&args, &terminal),
         Command::Merge(args) => commands::merge::run(&args, &terminal),
@@ -48,6 +49,9 @@ fn main() -> ExitCode {
         Command::Schema(args) => Ok(commands::schema::run(&args, &terminal)),
         Command::Asynq(args) => commands::asynq::run(&args, &terminal),
         Command::Clean(args) => commands::clean::run(&args, &terminal),
+        Command::LoadPart => load::process::run()
+            .map_err(Failure::environment)
+            .map(|()| Exit::Passed),
         Command::Worker => worker::run()
             .map_err(Failure::environment)
             .map(|()| Exit::Passed),

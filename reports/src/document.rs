@@ -1,7 +1,7 @@
 //! What people read of a result, as plain values: each result becomes one [`Document`], and each format renders documents once
 //! ([`render`](crate::render)).
 //!
-//! One file a result: [`of_scorecard`], [`of_trials`], [`of_tuning`], [`of_fidelity`], [`of_explanation`], [`of_load`]. Texts in a document are
+//! One file a result: [`of_scorecard`], [`of_trials`], [`of_tuning`], [`of_fidelity`], [`of_explanation`], [`of_load`], [`of_knee`]. Texts in a document are
 //! as they came, whoever wrote them: formats escape them.
 
 mod check;
@@ -9,6 +9,7 @@ mod comparison;
 mod drill;
 mod fidelity;
 mod gates;
+mod knee;
 mod load;
 mod missed;
 mod next;
@@ -25,6 +26,7 @@ pub(crate) use comparison::sentence;
 pub use fidelity::of_fidelity;
 pub(crate) use gates::check as gate_check;
 pub use gates::of_gates;
+pub use knee::of_knee;
 pub(crate) use load::limit as load_limit;
 pub use load::{of_load, passes as load_passes};
 pub(crate) use scorecard::called;

@@ -20,13 +20,13 @@ use crate::Scorecard;
 use crate::check::Checked;
 use crate::compare::Comparison;
 use crate::fidelity::Fidelity;
-use crate::load::LoadRecord;
+use crate::load::{Knee, LoadRecord};
 use crate::trials::TrialCard;
 use crate::tune::Tuning;
 use check::CheckResult;
 use comparison::ComparisonResult;
 use fidelity::FidelityResult;
-use load::LoadResult;
+use load::{KneeResult, LoadResult};
 use schemars::{JsonSchema, schema_for};
 use scorecard::ScorecardResult;
 use serde::Serialize;
@@ -64,6 +64,8 @@ enum Kind {
     Comparison(ComparisonResult),
     /// Of `load`: a load test.
     Load(Box<LoadResult>),
+    /// Of `load --find-max`: the largest rate that is borne.
+    Knee(KneeResult),
 }
 
 impl From<Kind> for ResultFile {
@@ -96,6 +98,12 @@ impl From<&Tuning> for ResultFile {
 impl From<&[Fidelity]> for ResultFile {
     fn from(pairs: &[Fidelity]) -> Self {
         Kind::Fidelity(FidelityResult::new(pairs)).into()
+    }
+}
+
+impl From<&Knee> for ResultFile {
+    fn from(knee: &Knee) -> Self {
+        Kind::Knee(knee.into()).into()
     }
 }
 

@@ -6,8 +6,9 @@
 //! [`LoadRecord`](firedrill_reports::load::LoadRecord). [`knee`] looks for the largest rate that is borne.
 
 pub mod arrivals;
+pub mod knee;
 mod measure;
-mod meeting;
+pub mod meeting;
 pub mod options;
 mod part;
 pub mod process;

@@ -2,8 +2,8 @@
 
 use crate::args::Merge;
 use crate::commands::gates::Gates;
-use crate::commands::tune;
-use crate::drills::shards::{Command, Joined};
+use crate::commands::{load, tune};
+use crate::drills::shards::{Command, Found, Joined};
 use crate::drills::simulate::Seeded;
 use crate::drills::trials::{self, Asked};
 use crate::exit::Exit;
@@ -16,7 +16,16 @@ use crate::terminal::Terminal;
 /// When they are not all shards of one command; inconclusive when one is missing.
 pub fn run(args: &Merge, terminal: &Terminal) -> Result<Exit, Failure> {
     let gates = Gates::read(&args.gates, args.no_gate, terminal)?;
-    let joined = Joined::open(&args.shards, terminal)?;
+    let shards = Found::below(&args.shards)?;
+    if !shards.loads.is_empty() {
+        if !shards.sweeps.is_empty() || args.no_gate {
+            return Err(Failure::usage(
+                "these are shards of a load: they are merged by themselves, and --no-gate is for drills",
+            ));
+        }
+        return load::joined(args, &shards.loads, gates, terminal);
+    }
+    let joined = Joined::open(shards.sweeps, terminal)?;
     let Command::Run { files, pages } = &joined.sweep.command else {
         if args.gates.are_given() || args.no_gate {
             return Err(Failure::usage(

@@ -4,8 +4,10 @@
 //! The file holds all that it takes to go on from there: what the sweep is (the same in each of its shards), and the shard's
 //! outcomes, each with its number in the whole. It is read by the release that wrote it and by no other.
 
+mod found;
 mod joined;
 
+pub(crate) use found::Found;
 pub(crate) use joined::Joined;
 
 use crate::args;

@@ -99,6 +99,7 @@ impl LoadRecord {
     pub fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
         let facts = &self.facts;
+        doubts.extend(self.is_a_part());
         if facts.stopped {
             doubts.push(format!("it was stopped after {:.1} s", facts.ran_s));
         }
@@ -109,14 +110,6 @@ impl LoadRecord {
                 .map(|trouble| format!("at {:.1} s: {}", trouble.at_ms as f64 / 1e3, trouble.what)),
         );
         doubts.extend(self.late());
-        let producer = self.busiest(Role::Producer);
-        if let Some((process, share)) = producer.filter(|(_, share)| *share >= PROCESS_CPU_MAX) {
-            doubts.push(format!(
-                "{} took {:.0} % of a core: the generator was the limit; give it more --producers",
-                process.name,
-                share * 100.0
-            ));
-        }
         if !facts.stopped && facts.troubles.is_empty() {
             doubts.extend(self.does_not_add_up());
         }
@@ -125,6 +118,22 @@ impl LoadRecord {
             doubts.push("no task was enqueued or worked on".to_owned());
         }
         doubts
+    }
+
+    /// Why the generator was the limit, if it was.
+    #[must_use]
+    pub fn generator_was_the_limit(&self) -> Option<String> {
+        self.late().into_iter().next()
+    }
+
+    /// Which shard of a load it is: a part of it says nothing about all of it.
+    fn is_a_part(&self) -> Option<String> {
+        let shard = self.facts.header.shard?;
+        Some(format!(
+            "this is shard {}/{} of a load: `firedrill merge` joins all of them, and judges",
+            u64::from(shard.index) + 1,
+            shard.of
+        ))
     }
 
     /// What was sent too late, or not at all.
@@ -152,6 +161,14 @@ impl LoadRecord {
                 of * 1e3
             ));
         }
+        let producer = self.busiest(Role::Producer);
+        if let Some((process, share)) = producer.filter(|(_, share)| *share >= PROCESS_CPU_MAX) {
+            late.push(format!(
+                "{} took {:.0} % of a core: the generator was the limit; give it more --producers",
+                process.name,
+                share * 100.0
+            ));
+        }
         late
     }
 
@@ -159,7 +176,8 @@ impl LoadRecord {
     fn does_not_add_up(&self) -> Option<String> {
         let facts = &self.facts;
         // What others enqueue or do is not counted here.
-        if !facts.header.sides.produces() || facts.counts.foreign > 0 {
+        let is_a_part = facts.header.shard.is_some();
+        if is_a_part || !facts.header.sides.produces() || facts.counts.foreign > 0 {
             return None;
         }
         let account = Account::of(&facts.counts, facts.left.as_ref()?);

@@ -2,7 +2,10 @@
 
 use super::shared::Passes;
 use crate::document::load_limit;
-use crate::load::{Account, Brief, Drive, Latency, LoadRecord, Role, Row, Sides, Stage};
+use crate::load::{
+    Account, Borne, Brief, Drive, Knee, Latency, LoadRecord, Role, Round, Row, Sides, Stage,
+};
+use crate::shard::Shard;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -41,6 +44,9 @@ pub(super) struct LoadResult {
     processes: Vec<Process>,
     /// Second by second, or several together in a long load.
     series: Vec<Second>,
+    /// Of a part of a load: which; left out of the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
@@ -208,6 +214,9 @@ impl LoadResult {
             verdict: passes.into(),
             inconclusive: record.doubts(),
             name: header.name.clone(),
+            shard: header
+                .shard
+                .and_then(|shard| Shard::new(shard.index.checked_add(1)?, shard.of).ok()),
             seed: header.seed,
             loop_kind: match header.drive {
                 Drive::Open => LoopKind::Open,
@@ -283,5 +292,94 @@ fn tasks(record: &LoadRecord) -> Tasks {
         archived: left.map(|left| left.archived),
         left: left.map(|left| left.waiting()),
         missing: left.map(|left| Account::of(counts, left).difference()),
+    }
+}
+
+/// The largest rate that is borne.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(super) struct KneeResult {
+    verdict: Passes,
+    name: String,
+    /// The 99th percentile of the wait that is borne.
+    max_wait_seconds: f64,
+    /// The middle of what the searches found, tasks per second; `null`, as the rest: one of them found none.
+    rate: Option<f64>,
+    rate_min: Option<f64>,
+    rate_max: Option<f64>,
+    searches: Vec<SearchResult>,
+    trials: Vec<TrialResult>,
+}
+
+/// A search.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct SearchResult {
+    /// What it found; `null`: nothing.
+    rate: Option<f64>,
+    /// The largest rate that was borne where the end was not found.
+    at_least: Option<f64>,
+    /// Why more proves nothing.
+    why: Option<String>,
+}
+
+/// A rate that was tried.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+struct TrialResult {
+    search: u32,
+    asked_rate: f64,
+    rate: f64,
+    wait_p99_seconds: Option<f64>,
+    backlog: Option<u64>,
+    /// `null`: it proves nothing.
+    borne: Option<bool>,
+    why: Option<String>,
+}
+
+impl From<&Knee> for KneeResult {
+    fn from(knee: &Knee) -> Self {
+        let spread = knee.spread();
+        Self {
+            verdict: spread.map(|_| true).into(),
+            name: knee.name.clone(),
+            max_wait_seconds: knee.max_wait_s,
+            rate: spread.map(|(middle, ..)| middle),
+            rate_min: spread.map(|(_, least, _)| least),
+            rate_max: spread.map(|(.., most)| most),
+            searches: knee.rounds.iter().map(SearchResult::from).collect(),
+            trials: knee
+                .trials
+                .iter()
+                .map(|trial| {
+                    let (borne, why) = match &trial.borne {
+                        Borne::Yes => (Some(true), None),
+                        Borne::No(why) => (Some(false), Some(why.clone())),
+                        Borne::Unclear(why) => (None, Some(why.clone())),
+                    };
+                    TrialResult {
+                        search: trial.round,
+                        asked_rate: trial.rate,
+                        rate: trial.done_per_s,
+                        wait_p99_seconds: trial.wait_p99_s,
+                        backlog: trial.backlog,
+                        borne,
+                        why,
+                    }
+                })
+                .collect(),
+        }
+    }
+}
+
+impl From<&Round> for SearchResult {
+    fn from(round: &Round) -> Self {
+        let (rate, at_least, why) = match round {
+            Round::Found(rate) => (Some(*rate), None, None),
+            Round::AtLeast(rate, why) => (None, Some(*rate), Some(why.clone())),
+            Round::Nothing => (None, None, None),
+        };
+        Self {
+            rate,
+            at_least,
+            why,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! All shards of one sweep, read side by side.
 
-use super::{FORMAT, SHARD_FILE, Sweep, Written};
+use super::{FORMAT, Sweep, Written};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
@@ -9,14 +9,12 @@ use firedrill_reports::shard::Shard;
 use firedrill_sim::files::{self, shown};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Longest line, bytes: no outcome has as much to say.
 const LINE_MAX: u64 = 256 << 20;
-/// How far below a folder shards are looked for.
-const DEPTH_MAX: u32 = 3;
 /// Most of a file's end that is looked at for its last line.
 const TAIL_MAX: u64 = 4 << 10;
 
@@ -34,27 +32,12 @@ struct Reader {
 }
 
 impl Joined {
-    /// Finds the shards in directories, and sees that each of one sweep is there, once and whole. What somebody had begun and
-    /// done again is left out, and said.
+    /// Sees that of the shards in these files each of one sweep is there, once and whole. What somebody had begun and done again is left
+    /// out, and said.
     ///
     /// # Errors
     /// When they are not of one sweep, or there are two of a kind; inconclusive when one is missing.
-    pub(crate) fn open(dirs: &[PathBuf], terminal: &Terminal) -> Result<Self, Failure> {
-        let mut paths = Vec::new();
-        for dir in dirs {
-            let before = paths.len();
-            find(dir, DEPTH_MAX, &mut paths)
-                .map_err(|error| Failure::usage(format!("{}: {error}", shown(dir))))?;
-            if paths.len() == before {
-                return Err(Failure::usage(format!(
-                    "{}: there is no shard in it: shards are what `--shard I/N` leaves, each a directory with a {SHARD_FILE}",
-                    shown(dir)
-                )));
-            }
-        }
-        // One directory may be named twice, or by two names.
-        paths.sort();
-        paths.dedup_by(|one, other| is_same(one, other));
+    pub(crate) fn open(paths: Vec<PathBuf>, terminal: &Terminal) -> Result<Self, Failure> {
         let mut common: Option<(Sweep, PathBuf)> = None;
         let mut whole: BTreeMap<Shard, Reader> = BTreeMap::new();
         let mut cut: Vec<(Shard, PathBuf)> = Vec::new();
@@ -220,37 +203,6 @@ impl Reader {
     fn damaged(&self, why: String) -> Failure {
         let (path, line) = (shown(&self.path), self.line);
         Failure::usage(format!("{path}: line {line} is damaged: {why}"))
-    }
-}
-
-/// Adds the shards in a directory, or below it.
-fn find(dir: &Path, depth: u32, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    let own = dir.join(SHARD_FILE);
-    if own.is_file() {
-        found.push(own);
-        return Ok(());
-    }
-    let mut below: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        // Links, such as `latest`, name what is there anyway.
-        if entry.file_type()?.is_dir() {
-            below.push(entry.path());
-        }
-    }
-    if depth > 0 {
-        below.sort();
-        below
-            .iter()
-            .try_for_each(|dir| find(dir, depth - 1, found))?;
-    }
-    Ok(())
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    match (fs::canonicalize(one), fs::canonicalize(other)) {
-        (Ok(one), Ok(other)) => one == other,
-        _ => one == other,
     }
 }
 

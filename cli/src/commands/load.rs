@@ -1,0 +1,213 @@
+//! `firedrill load`: how much a queue takes, and what a task waits.
+
+mod asked;
+mod knee;
+mod set;
+
+pub(super) use set::joined;
+
+use crate::args::{Load, Redis};
+use crate::commands::gates::Gates;
+use crate::drills::live;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::signals::Signals;
+use crate::terminal::Terminal;
+use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_reports::load::{LoadRecord, Row, Stage};
+use firedrill_sim::files;
+use firedrill_sim::load::LoadPlan;
+use firedrill_sim::load::meeting::MeetingError;
+use firedrill_sim::load::run::{self, LoadError, LoadOptions};
+use firedrill_sim::reaper::Reaper;
+use firedrill_sim::redis_server::RedisServerError;
+use firedrill_sim::redis_server::given::journal;
+use firedrill_sim::redis_server::private::RedisSource;
+use set::Set;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// So many seconds are one line of progress.
+const TOLD_EVERY: u32 = 5;
+
+/// Runs a load, prints what came of it and writes the report.
+///
+/// # Errors
+/// When an argument is wrong (nothing was started), or the load could not be run.
+pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
+    let asked = asked::read(args)?;
+    let mut gates = Gates::read(&args.gates, false, terminal)?;
+    gates.scenario(&asked.plan.name, &asked.plan.gates)?;
+    let redis = live::redis_source(&args.server)?;
+    if args.keep && !matches!(redis, RedisSource::Given(_)) {
+        return Err(Failure::usage(
+            "--keep: a load's own Redis goes with it; name one with --redis",
+        ));
+    }
+    let signals = Signals::listen()?;
+    let exe = std::env::current_exe().map_err(Failure::environment)?;
+    let mut reaper = Reaper::start(&exe).map_err(Failure::environment)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::environment)?;
+    if let RedisSource::Given(address) = &redis {
+        reaper.knows(address).map_err(Failure::environment)?;
+        // What other shards find there is the first one's.
+        let is_first = asked.shard.is_none_or(|shard| shard.index == 0);
+        if !args.beside && is_first {
+            runtime.block_on(is_empty(args, address))?;
+        }
+    }
+    let set = Set::new(&args.out, &asked)?;
+    let stage = Stand {
+        args,
+        terminal,
+        runtime,
+        signals,
+        exe,
+        redis,
+    };
+    terminal.started();
+    let ended = match args.find_max {
+        true => knee::search(&stage, &asked, set),
+        false => set::run(&stage, &asked, gates, set),
+    };
+    // Whatever it says, there is nothing left for it to do, or `clean` does it.
+    let _ = reaper.dismiss();
+    ended
+}
+
+/// Refuses a Redis that holds anything, unless that was allowed.
+async fn is_empty(
+    args: &Load,
+    address: &firedrill_asynq::broker::redis::address::Address,
+) -> Result<(), Failure> {
+    let broker = RedisBroker::open(address, RedisOptions::at_speed(1.0)).await;
+    let broker = broker.map_err(Failure::environment)?;
+    let keys = broker.key_count().await.map_err(Failure::environment)?;
+    broker.close();
+    match keys {
+        0 => Ok(()),
+        1.. => Err(Failure::refused(format!(
+            "{address} holds {keys} keys. A load takes processor time and memory from whoever uses it; if that is meant, add --beside: \
+             only queues called {:?} are touched",
+            args.name
+        ))),
+    }
+}
+
+/// What loads of one command run with.
+struct Stand<'a> {
+    args: &'a Load,
+    terminal: &'a Terminal,
+    runtime: tokio::runtime::Runtime,
+    signals: Signals,
+    exe: PathBuf,
+    redis: RedisSource,
+}
+
+impl Stand<'_> {
+    /// Runs one load, whose record goes to `dir`.
+    fn load(&self, plan: &LoadPlan, dir: &Path) -> Result<LoadRecord, Failure> {
+        let _hold = self.signals.hold();
+        let options = LoadOptions {
+            exe: self.exe.clone(),
+            redis: self.redis.clone(),
+            keep: self.args.keep,
+            dir: dir.to_owned(),
+            state: journal::state_dir(),
+            drain_ms: self.args.drain.0,
+            meets_within: Duration::from_millis(self.args.meet_within.0.unsigned_abs()),
+            abort: self.signals.abort(),
+        };
+        let mut told = 0;
+        let mut since = Vec::new();
+        let ran = self.runtime.block_on(run::run(plan, &options, &mut |row| {
+            since.push(row.clone());
+            told += 1;
+            if told % TOLD_EVERY == 0 {
+                self.terminal.say(progress(&since));
+                since.clear();
+            }
+        }));
+        if let Some(left) = ran.left {
+            self.signals.left_something();
+            let mut incomplete = Failure::incomplete(left);
+            if let Err(error) = ran.record {
+                incomplete.messages.extend(failure(&error).messages);
+            }
+            return Err(incomplete);
+        }
+        ran.record.map_err(|error| match self.signals.exit() {
+            Some(exit) => Failure {
+                exit,
+                messages: vec![error.to_string()],
+            },
+            None => failure(&error),
+        })
+    }
+}
+
+/// What happened in the last seconds, in a line.
+fn progress(rows: &[Row]) -> String {
+    let seconds: f64 = rows.iter().map(|row| row.width_s).sum();
+    let per_s = |of: fn(&Row) -> u64| rows.iter().map(of).sum::<u64>() as f64 / seconds.max(1.0);
+    let worst = |stage: Stage| {
+        let briefs = rows.iter().filter_map(|row| row.stages.get(&stage));
+        briefs.map(|brief| brief.p99_s).fold(0.0, f64::max)
+    };
+    let last = rows.last();
+    let at_s = last.map_or(0.0, |row| row.at_s + row.width_s);
+    let backlog = last
+        .and_then(|row| row.backlog)
+        .map_or_else(|| "unknown".to_owned(), |backlog| backlog.to_string());
+    format!(
+        "{at_s:.0} s: {:.0}/s enqueued, {:.0}/s worked on, {backlog} pending or active, p99 wait {:.1} ms",
+        per_s(|row| row.counts.enqueued),
+        per_s(|row| row.counts.succeeded + row.counts.failed),
+        worst(Stage::Wait) * 1e3
+    )
+}
+
+fn failure(error: &LoadError) -> Failure {
+    match error {
+        LoadError::Redis(
+            error @ (RedisServerError::NotEmpty { .. }
+            | RedisServerError::NotOurs
+            | RedisServerError::Refused(_)),
+        ) => Failure::refused(error),
+        LoadError::Meeting(
+            error @ (MeetingError::Missing { .. } | MeetingError::NoFirst { .. }),
+        ) => Failure {
+            exit: Exit::Inconclusive,
+            messages: vec![error.to_string()],
+        },
+        LoadError::Meeting(error @ (MeetingError::Other | MeetingError::Twice(_))) => {
+            Failure::usage(error)
+        }
+        error => Failure::environment(error),
+    }
+}
+
+/// Where Redis is, for people.
+fn where_it_is(args: &Load, redis: &RedisSource) -> String {
+    match &args.server.redis {
+        Redis::Given(_) => format!("{} (queues called {:?} only)", redis.describe(), args.name),
+        _ => format!("{}, of the load's own", redis.describe()),
+    }
+}
+
+/// Writes a document in all formats into a directory.
+fn write(
+    dir: &Path,
+    document: &firedrill_reports::document::Document,
+    result: &firedrill_reports::result::ResultFile,
+) -> std::io::Result<PathBuf> {
+    use firedrill_reports::render;
+    let html = dir.join("report.html");
+    files::write(&html, &render::html(document))?;
+    files::write(&dir.join("result.json"), &render::json(result))?;
+    files::write(&dir.join("summary.md"), &render::markdown(document))?;
+    Ok(html)
+}

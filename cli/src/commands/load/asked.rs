@@ -1,0 +1,156 @@
+//! What was typed as a load.
+
+use crate::args::{Load, Redis};
+use crate::failure::Failure;
+use crate::inputs::{self, Named, Place};
+use firedrill_reports::load::{Drive, ShardOf, Sides};
+use firedrill_sim::load::LoadPlan;
+use firedrill_sim::load::options::Asked;
+use firedrill_sim::plan::Plan;
+
+/// Default rate, tasks per second.
+const RATE: f64 = 100.0;
+/// Default lengths, milliseconds.
+const LASTS_MS: i64 = 30_000;
+const TRIAL_MS: i64 = 5_000;
+const SOAK_MS: i64 = 3_600_000;
+/// Tasks per second that one producer process is trusted with.
+const PER_PRODUCER: f64 = 20_000.0;
+/// Bytes per second likewise.
+const BYTES_PER_PRODUCER: f64 = 100e6;
+
+/// The load that was asked for.
+///
+/// # Errors
+/// With all that does not go together.
+pub(super) fn read(args: &Load) -> Result<LoadPlan, Failure> {
+    let mut load = match &args.scenario {
+        Some(scenario) => of_scenario(args, scenario),
+        None => at_rate(args, None, args.seed.unwrap_or(1)),
+    }?;
+    load.shard = shard(args)?;
+    Ok(load)
+}
+
+/// Which shard is asked for, where that goes together with all else.
+fn shard(args: &Load) -> Result<Option<ShardOf>, Failure> {
+    let Some(shard) = args.sharding.shard()? else {
+        return Ok(None);
+    };
+    let refused = |why: &str| Err(Failure::usage(format!("--shard {shard}: {why}")));
+    if !matches!(args.server.redis, Redis::Given(_)) {
+        return refused("shards meet in a Redis that all of them reach; name it with --redis");
+    }
+    if args.find_max || args.repeats.is_some() {
+        return refused(
+            "a load is parted, and no search and no repetitions; leave --find-max and --repeats away",
+        );
+    }
+    if args.scenario.is_some() {
+        return refused("faults are pulled by one command; leave --scenario away");
+    }
+    if args.gates.are_given() {
+        return refused(
+            "a part is not judged; give gates, --baseline and files for pipelines to `firedrill merge`",
+        );
+    }
+    Ok(Some(ShardOf {
+        index: shard.number() - 1,
+        of: shard.of(),
+    }))
+}
+
+/// The load of the arguments; `rate`: at this rate instead.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn at_rate(args: &Load, rate: Option<f64>, seed: u64) -> Result<LoadPlan, Failure> {
+    let default_ms = match (args.find_max, args.soak) {
+        (true, _) => TRIAL_MS,
+        (_, true) => SOAK_MS,
+        _ => LASTS_MS,
+    };
+    let lasts_ms = args.duration.map_or(default_ms, |span| span.0);
+    let first = rate.or(args.rate.map(|rate| rate.0)).unwrap_or(RATE);
+    let stages = match (&args.stages, args.find_max) {
+        (Some(_), true) => {
+            return Err(Failure::usage(
+                "--find-max tries rates of its own: leave --stages away, or name the first with --rate",
+            ));
+        }
+        (Some(stages), false) => stages.0.clone(),
+        (None, _) => vec![(first, lasts_ms)],
+    };
+    let most = stages.iter().map(|stage| stage.0).fold(0.0, f64::max);
+    let asked = Asked {
+        name: args.name.clone(),
+        seed,
+        stages,
+        warmup_ms: args.warmup.0,
+        evenly: args.evenly,
+        queues: args.queues.clone(),
+        strict: args.strict,
+        payload: args.payload.map(|payload| payload.0),
+        service: args.service,
+        fail: args.fail,
+        max_retry: args.max_retry,
+        unique: args.unique,
+        scheduled: (args.scheduled, args.ahead.0),
+        grouped: args.grouped,
+        retention_ms: args.retention.0,
+        workers: args.workers.unwrap_or(1),
+        concurrency: args.concurrency.unwrap_or(10),
+        poll_ms: args.poll.0,
+    };
+    let plan = asked.plan().map_err(|messages| Failure {
+        messages,
+        ..Failure::usage("")
+    })?;
+    let bytes = args.payload.map_or(0.0, |payload| payload.0.1 as f64) * most;
+    let needed = (most / PER_PRODUCER).max(bytes / BYTES_PER_PRODUCER).ceil();
+    Ok(load(args, plan, (needed as u32).clamp(1, 64)))
+}
+
+fn load(args: &Load, plan: Plan, producers: u32) -> LoadPlan {
+    LoadPlan {
+        plan,
+        warmup_ms: args.warmup.0,
+        sides: match (args.produce_only, args.consume_only) {
+            (true, _) => Sides::Produce,
+            (_, true) => Sides::Consume,
+            _ => Sides::Both,
+        },
+        drive: args
+            .closed
+            .map_or(Drive::Open, |loops| Drive::Closed { loops }),
+        producers: args.producers.unwrap_or(producers),
+        backlog: args.backlog,
+        batch: args.batch,
+        shard: None,
+    }
+}
+
+/// The load of a scenario.
+fn of_scenario(args: &Load, scenario: &std::path::Path) -> Result<LoadPlan, Failure> {
+    let words = [scenario.to_owned()];
+    let named = Named::new(&[(Place::Scenarios, words.as_slice())]).without_records();
+    if !named.wrong.is_empty() {
+        return Err(Failure {
+            messages: named.wrong,
+            ..Failure::usage("")
+        });
+    }
+    let [source] = named.scenarios.as_slice() else {
+        return Err(Failure::usage(format!(
+            "--scenario {}: name one scenario",
+            scenario.display()
+        )));
+    };
+    let plan = inputs::plan(source, args.seed)?;
+    if args.warmup.0 >= plan.duration_ms {
+        return Err(Failure::usage(
+            "--warmup: the scenario is over before anything would be measured",
+        ));
+    }
+    Ok(load(args, plan, 1))
+}

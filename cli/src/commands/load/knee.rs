@@ -1,0 +1,90 @@
+//! `firedrill load --find-max`: the largest rate that is borne, several times.
+
+use super::set::Set;
+use super::{Stand, asked, where_it_is, write};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use firedrill_reports::load::{Borne, Knee, Round, Sides, Trial};
+use firedrill_reports::result::ResultFile;
+use firedrill_reports::{document, render};
+use firedrill_sim::files::shown;
+use firedrill_sim::load::LoadPlan;
+use firedrill_sim::load::knee::Search;
+
+/// Searches that are made where nobody says how many.
+const REPEATS: u32 = 3;
+/// A search after the first begins at this share of what that found.
+const BEGINS_AT: f64 = 0.7;
+
+/// Searches, prints and writes what was found.
+pub(super) fn search(stand: &Stand<'_>, load: &LoadPlan, mut set: Set) -> Result<Exit, Failure> {
+    let (args, terminal) = (stand.args, stand.terminal);
+    if load.sides != Sides::Both {
+        return Err(Failure::usage(
+            "--find-max needs producers and workers: a wait is between the two",
+        ));
+    }
+    let max_wait_s = args.max_wait.0 as f64 / 1e3;
+    let mut knee = Knee {
+        name: load.plan.name.clone(),
+        max_wait_s,
+        ..Knee::default()
+    };
+    terminal.say(format_args!(
+        "load {}: looking for the largest rate; Redis: {}",
+        knee.name,
+        where_it_is(args, &stand.redis)
+    ));
+    let mut first = args.rate.map_or(100.0, |rate| rate.0);
+    for round in 1..=args.repeats.unwrap_or(REPEATS) {
+        let mut search = Search::new(first);
+        let mut unclear = None;
+        while let Some(rate) = search.next() {
+            let number = knee.trials.len() + 1;
+            let dir = set.part(&format!("trial-{number}"))?;
+            let seed = load.plan.seed.wrapping_add(number as u64 - 1);
+            let record = stand.load(&asked::at_rate(args, Some(rate), seed)?, &dir)?;
+            if let Some(exit) = stand.signals.exit() {
+                return Ok(exit);
+            }
+            let trial = Trial::of(&record, (round, rate), max_wait_s);
+            let (word, is_borne) = match &trial.borne {
+                Borne::Yes => ("borne".to_owned(), Some(true)),
+                Borne::No(why) => (format!("not borne: {why}"), Some(false)),
+                Borne::Unclear(why) => (format!("proves nothing: {why}"), None),
+            };
+            terminal.say(format_args!("search {round}: {rate:.0}/s {word}"));
+            knee.trials.push(trial);
+            match is_borne {
+                Some(is_borne) => search.tell(rate, is_borne),
+                None => {
+                    unclear = Some(word);
+                    break;
+                }
+            }
+        }
+        knee.rounds.push(match (search.found(), unclear) {
+            (Some(rate), None) => {
+                first = rate * BEGINS_AT;
+                Round::Found(rate)
+            }
+            (None, None) if search.at_least().is_none() => Round::Nothing,
+            (_, why) => {
+                let why = why.unwrap_or_else(|| "nothing more was tried".to_owned());
+                Round::AtLeast(search.at_least().unwrap_or(0.0), why)
+            }
+        });
+    }
+    let document = document::of_knee(&knee);
+    let result = ResultFile::from(&knee);
+    match args.json {
+        true => terminal.result(&render::json(&result)),
+        false => terminal.result(&render::terminal(&document, terminal.style())),
+    }
+    let wrong =
+        |error: std::io::Error| Failure::environment(format!("cannot write the report: {error}"));
+    let html = write(set.dir(), &document, &result).map_err(wrong)?;
+    set.is_latest().map_err(wrong)?;
+    terminal.say(format_args!("report: {}", shown(&html)));
+    Ok(Exit::of(knee.spread().map(|_| true)))
+}
