@@ -75,7 +75,7 @@ fn on_virtual_engine(model: &Model, run: &Run, rules: Option<&RuleFile>) -> Resu
     let mut watcher = None;
     if let Some(file) = rules {
         let set = RuleSet::load(std::slice::from_ref(file), Compat::default()).map_err(report)?;
-        watcher = Some(Watcher::new(set, &drill::virtual_header(&plan)));
+        watcher = Some(Watcher::new(set, &drill::virtual_header(&plan, None)));
     }
     let (_, counts) = virtual_time::run(&plan, options, &mut |observation| {
         match (observation, &mut watcher) {

@@ -11,6 +11,7 @@ mod learn;
 mod load;
 mod pace;
 mod records;
+mod shard;
 mod suggest;
 mod upkeep;
 
@@ -30,6 +31,7 @@ pub use learn::Learn;
 pub use load::Load;
 pub use pace::{Jobs, Speed};
 pub use records::{Judged, Recorded, Report, Score};
+pub use shard::{Merge, Sharding};
 pub use suggest::Suggest;
 pub use upkeep::{Clean, Guard, Reap, Undertake};
 
@@ -89,6 +91,8 @@ pub enum Command {
     Tune(Tune),
     /// Find the fewest rules that catch what a rule pack misses, as a diff
     Suggest(Suggest),
+    /// Join the shards of a command that was spread over processes or machines, and judge them together
+    Merge(Merge),
     /// Compare two runs: what got worse, and how sure that is
     Compare(Compare),
     /// Write the HTML report of recorded drills

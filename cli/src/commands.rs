@@ -14,6 +14,7 @@ pub mod init;
 pub mod learn;
 pub mod list;
 pub mod load;
+pub mod merge;
 pub mod metrics;
 pub mod plan;
 pub mod report;

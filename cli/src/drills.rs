@@ -2,4 +2,6 @@
 
 pub(crate) mod given;
 pub(crate) mod live;
+pub(crate) mod shards;
 pub(crate) mod simulate;
+pub(crate) mod trials;

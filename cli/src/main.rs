@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Load(args) => commands::load::run(&args, &terminal),
         Command::Plan(args) => commands::plan::run(&args, &terminal),
         Command::Test(args) => commands::test_rules::run(&args, &terminal),
+        Command::Merge(args) => commands::merge::run(&args, &terminal),
         Command::Compare(args) => commands::compare::run(&args, &terminal),
         Command::Score(args) => commands::score::run(&args, &terminal),
         Command::Tune(args) => commands::tune::run(&args, &terminal),

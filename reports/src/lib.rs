@@ -55,6 +55,7 @@ mod resample;
 pub mod result;
 pub mod runbooks;
 pub mod score;
+pub mod shard;
 pub mod suggest;
 pub mod trials;
 pub mod tune;

@@ -21,6 +21,7 @@ use firedrill_detector::RuleSet;
 use firedrill_detector::anatomy::PartKind;
 use firedrill_detector::yaml::{Position, Problem, Problems, closest, lines_in_scalars};
 use meant::Meant;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ pub struct RulePack {
 }
 
 /// What an alert is to an incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Role {
     /// The right alert for the cause.
     Expected,

@@ -37,6 +37,7 @@ use doubt::inhibitors;
 use episode::{Episode, episodes, routed};
 use flapping::Starts;
 use judge::{Class, Judged, Outcome, Truth, classify};
+use serde::{Deserialize, Serialize};
 use spans::Spans;
 use std::collections::BTreeMap;
 
@@ -83,7 +84,7 @@ impl Default for Delivery {
 }
 
 /// How Alertmanager groups notifications; its own defaults. Milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Delivery {
     /// `group_wait`: from the first firing of a group to its notification.
     pub group_wait_ms: i64,
@@ -92,7 +93,7 @@ pub struct Delivery {
 }
 
 /// What a set of rules came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Verdict {
     /// Somebody was told of every incident by its deadline, and nothing cried wolf.
     Passed,
@@ -103,7 +104,7 @@ pub enum Verdict {
 }
 
 /// One drill, scored.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DrillScore {
     /// Scenario name.
     pub scenario: String,
@@ -185,7 +186,7 @@ fn events(windows: &[BenignWindow], scored_ms: (i64, i64)) -> impl Iterator<Item
 }
 
 /// How long alerts fired, and how long the right ones did while they should. Milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FiringTime {
     /// Scored time with any alert of the class firing.
     pub firing_ms: i64,

@@ -92,7 +92,7 @@ pub fn planned(header: &Header) -> Result<Plan, String> {
 
 /// Fields of the header that are not as the plan makes them.
 fn against_header(header: &Header, plan: &Plan) -> Vec<Disagreement> {
-    let meant = drill::virtual_header(plan);
+    let meant = drill::virtual_header(plan, None);
     let mut found = Vec::new();
     let mut same = |what: &str, here: &dyn Debug, there: &dyn Debug| {
         let (here, there) = (format!("{here:?}"), format!("{there:?}"));

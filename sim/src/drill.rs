@@ -135,7 +135,7 @@ pub fn run_virtual(
     dir: &Path,
 ) -> Result<Finished, DrillError> {
     fs::create_dir_all(dir).map_err(cannot_write(dir))?;
-    let header = header(plan, Some(rules), &EngineFacts::virtual_time(plan));
+    let header = virtual_header(plan, Some(rules));
     let mut recording = Recording::create(dir, plan, rules, &header)?;
     let record = recording.path.clone();
     let ended = virtual_time::run(plan, options, &mut |observation| {
@@ -161,7 +161,7 @@ pub fn simulate_watched(
     samples: bool,
     watch: &mut dyn FnMut(&Observation),
 ) -> Record {
-    let header = header(plan, Some(rules), &EngineFacts::virtual_time(plan));
+    let header = virtual_header(plan, Some(rules));
     let mut watcher = Watcher::new(rules.set.clone(), &header);
     let mut lines = Vec::new();
     let ended = virtual_time::run(plan, options, &mut |observation| {
@@ -208,11 +208,10 @@ pub fn simulate_watched(
     }
 }
 
-/// The header of a plan's virtual record, without rules: what a [`Watcher`] needs to know of the drill.
+/// The header of a plan's virtual record under these rules, or without any: what a [`Watcher`] needs to know of the drill.
 #[must_use]
-pub fn virtual_header(plan: &Plan) -> Header {
-    let engine = EngineFacts::virtual_time(plan);
-    header(plan, None, &engine)
+pub fn virtual_header(plan: &Plan, rules: Option<&Rules>) -> Header {
+    header(plan, rules, &EngineFacts::virtual_time(plan))
 }
 
 /// A record being written, with the detector that watches it.

@@ -8,6 +8,7 @@
 pub mod arrivals;
 pub mod knee;
 mod measure;
+pub mod meeting;
 pub mod options;
 mod part;
 pub mod process;

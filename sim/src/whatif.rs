@@ -5,11 +5,12 @@ use crate::engine::Observation;
 use crate::engine::virtual_time::{self, VirtualOptions};
 use crate::plan::Plan;
 use firedrill_reports::Record;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
 /// What a drill figures to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
     /// From the end of the last incident (else the first harmless window, else the start) until no more tasks are
     /// pending than there are worker slots, as scrapes see it; `None` if that never figures about.

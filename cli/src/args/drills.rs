@@ -2,12 +2,14 @@
 
 use super::common::seed;
 use super::pace::{jobs, speed};
-use super::{Delivery, Gates, Jobs, Memory, Routing, Rules, Server, Span, Speed, World};
+use super::shard::SHARDS;
+use super::{Delivery, Gates, Jobs, Memory, Routing, Rules, Server, Sharding, Span, Speed, World};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
 /// `run`.
 #[derive(Debug, Args)]
+#[command(after_long_help = SHARDS)]
 pub struct Run {
     /// Scenarios: built-in names (see `firedrill list`), files, folders, @flagship, @benign, @all, or any other @TAG
     #[arg(value_name = "SCENARIO")]
@@ -31,6 +33,9 @@ pub struct Run {
     #[arg(long, env = "FIREDRILL_TRIALS", default_value_t = 1, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub trials: u32,
+    /// Sharding.
+    #[command(flatten)]
+    pub sharding: Sharding,
     /// Memory.
     #[command(flatten)]
     pub memory: Memory,
@@ -100,6 +105,7 @@ pub struct Plan {
 
 /// `tune`.
 #[derive(Debug, Args)]
+#[command(after_long_help = SHARDS)]
 pub struct Tune {
     /// Scenarios, to be run under many seeds: built-in names, files, folders, @TAGs; or records, or the directories that
     /// hold them
@@ -126,6 +132,9 @@ pub struct Tune {
     #[arg(long, env = "FIREDRILL_TRIALS", default_value_t = 30, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub trials: u32,
+    /// Sharding.
+    #[command(flatten)]
+    pub sharding: Sharding,
     /// First seed, instead of each scenario's own
     #[arg(long, env = "FIREDRILL_SEED", value_name = "N", allow_negative_numbers = true, value_parser = seed)]
     pub seed: Option<u64>,

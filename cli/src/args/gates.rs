@@ -23,6 +23,18 @@ pub struct Gates {
     pub outputs: Outputs,
 }
 
+impl Gates {
+    /// Whether anything was asked for.
+    #[must_use]
+    pub fn are_given(&self) -> bool {
+        let outputs = &self.outputs;
+        !self.gate.is_empty()
+            || self.baseline.is_some()
+            || outputs.annotations.is_some()
+            || outputs.files().next().is_some()
+    }
+}
+
 /// Files for a pipeline.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Outputs {

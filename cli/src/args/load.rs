@@ -1,7 +1,7 @@
 //! `load`.
 
 use super::common::seed;
-use super::{Gates, Server, Span, Wait};
+use super::{Gates, Server, Sharding, Span, Wait};
 use clap::Args;
 use firedrill_sim::load::options::{self, Service};
 use firedrill_sim::units;
@@ -19,6 +19,10 @@ process failed; or enqueued tasks are neither done, archived nor there.
 
 Every load has its own Redis unless --redis names one. In that it has queues of its own name and touches nothing else; one that
 holds anything takes --beside. Nothing is left there unless --keep.
+
+With --shard 1/2 and --shard 2/2, on one machine or on two, the two do together what one does without it: arrivals and worker
+processes go round. They meet in the Redis of --redis, begin at one instant of its clock, and `firedrill merge` joins what they
+leave and judges it. A shard by itself ends with 0 when its part is done; with 3 where another one does not come.
 
 Examples:
     firedrill load --rate 5000/s --duration 60s --workers 4 --concurrency 50 --payload 256B..64KiB
@@ -156,6 +160,12 @@ pub struct Load {
     /// Redis.
     #[command(flatten)]
     pub server: Server,
+    /// Sharding.
+    #[command(flatten)]
+    pub sharding: Sharding,
+    /// How long a shard waits for the others to begin, before the load is inconclusive
+    #[arg(long, value_name = "DURATION", default_value = "2m")]
+    pub meet_within: Span,
     /// Use the Redis of --redis although it holds something: only queues of the load's own name are touched
     #[arg(long)]
     pub beside: bool,

@@ -88,7 +88,7 @@ impl Gates {
         let mut new = BTreeMap::new();
         for (plan, file) in plans {
             self.scenario(&plan.name, &plan.gates)?;
-            let like = Like::new(&drill::virtual_header(&plan));
+            let like = Like::new(&drill::virtual_header(&plan, None));
             new.insert(plan.name.clone(), (like, file));
         }
         for (name, (_, file)) in new.iter().filter(|(_, (_, file))| is_file(file)) {

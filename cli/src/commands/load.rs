@@ -4,6 +4,8 @@ mod asked;
 mod knee;
 mod set;
 
+pub(super) use set::joined;
+
 use crate::args::{Load, Redis};
 use crate::commands::gates::Gates;
 use crate::drills::live;
@@ -15,6 +17,7 @@ use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_reports::load::{LoadRecord, Row, Stage};
 use firedrill_sim::files;
 use firedrill_sim::load::LoadPlan;
+use firedrill_sim::load::meeting::MeetingError;
 use firedrill_sim::load::run::{self, LoadError, LoadOptions};
 use firedrill_sim::reaper::Reaper;
 use firedrill_sim::redis_server::RedisServerError;
@@ -22,6 +25,7 @@ use firedrill_sim::redis_server::given::journal;
 use firedrill_sim::redis_server::private::RedisSource;
 use set::Set;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// So many seconds are one line of progress.
 const TOLD_EVERY: u32 = 5;
@@ -49,11 +53,13 @@ pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
         .map_err(Failure::environment)?;
     if let RedisSource::Given(address) = &redis {
         reaper.knows(address).map_err(Failure::environment)?;
-        if !args.beside {
+        // What other shards find there is the first one's.
+        let is_first = asked.shard.is_none_or(|shard| shard.index == 0);
+        if !args.beside && is_first {
             runtime.block_on(is_empty(args, address))?;
         }
     }
-    let set = Set::new(args, &asked.plan)?;
+    let set = Set::new(&args.out, &asked)?;
     let stage = Stand {
         args,
         terminal,
@@ -112,6 +118,7 @@ impl Stand<'_> {
             dir: dir.to_owned(),
             state: journal::state_dir(),
             drain_ms: self.args.drain.0,
+            meets_within: Duration::from_millis(self.args.meet_within.0.unsigned_abs()),
             abort: self.signals.abort(),
         };
         let mut told = 0;
@@ -170,6 +177,15 @@ fn failure(error: &LoadError) -> Failure {
             | RedisServerError::NotOurs
             | RedisServerError::Refused(_)),
         ) => Failure::refused(error),
+        LoadError::Meeting(
+            error @ (MeetingError::Missing { .. } | MeetingError::NoFirst { .. }),
+        ) => Failure {
+            exit: Exit::Inconclusive,
+            messages: vec![error.to_string()],
+        },
+        LoadError::Meeting(error @ (MeetingError::Other | MeetingError::Twice(_))) => {
+            Failure::usage(error)
+        }
         error => Failure::environment(error),
     }
 }

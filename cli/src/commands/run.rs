@@ -31,6 +31,11 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
             "--trials: only the virtual engine runs a scenario under many seeds; add `--engine virtual`",
         ));
     }
+    if args.engine == Engine::Live && args.sharding.shard()?.is_some() {
+        return Err(Failure::usage(
+            "--shard: drills are parted by their seeds, and only the virtual engine runs a scenario under many; add `--engine virtual`",
+        ));
+    }
     if args.engine == Engine::Virtual {
         if let Speed::Fixed(speed) = args.speed {
             terminal.say(format_args!(

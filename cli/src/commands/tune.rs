@@ -3,10 +3,11 @@
 mod plan;
 mod told;
 
-use crate::args::Tune;
+use crate::args::{Merge, Tune};
 use crate::commands::run;
 use crate::drills::given::{Given, Typed};
 use crate::drills::live;
+use crate::drills::shards::{self, Joined, Sweep, TuneRules, Writer};
 use crate::drills::simulate::{Lines, on_all_cores};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -24,7 +25,7 @@ use firedrill_reports::{document, render};
 use firedrill_sim::builtin;
 use firedrill_sim::drill::{self, Rules};
 use firedrill_sim::engine::virtual_time::VirtualOptions;
-use firedrill_sim::files::{self, LATEST, shown};
+use firedrill_sim::files::{self, Fresh, LATEST, shown};
 use firedrill_sim::plan::Plan;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -74,6 +75,15 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         threads,
         ..
     } = Given::new(&typed, terminal)?;
+    let shard = args.sharding.shard()?;
+    if let Some(shard) = shard {
+        if !records.is_empty() {
+            return Err(Failure::usage(format!(
+                "--shard {shard} parts the seeds of scenarios; records are there already: leave them out, or --shard"
+            )));
+        }
+        shards::enough(shard, plans.len())?;
+    }
     let interval_ms = plans
         .first()
         .map(|plan| plan.evaluation_interval_ms)
@@ -81,10 +91,29 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
             .first()
             .map(|record| record.header.evaluation_interval_ms))
         .unwrap_or(15_000);
-    let tuner = tuner(args, &rules, pack, interval_ms, plans.len() + records.len())?;
-
-    let all = args.out.join("tune");
-    let dir = run::fresh(&all, &live::stamp(SystemTime::now()))?;
+    let search = args.search();
+    let drills = plans.len() + records.len();
+    let tuner = tuner(&search, &rules, pack, interval_ms, drills)?;
+    let stamp = live::stamp(SystemTime::now());
+    let dir = match shard {
+        Some(shard) => shards::dir(&args.out, &stamp, shard)?,
+        None => run::fresh(&args.out.join("tune"), &stamp)?,
+    };
+    let mut writer = match shard {
+        Some(shard) => {
+            let each = plans.chunks(args.trials as usize);
+            let headers = each.map(|of| drill::virtual_header(&of[0], Some(&rules)));
+            let command = shards::Command::Tune(search);
+            let sweep = Sweep::new(command, args.trials, plans.len(), headers.collect());
+            Some((shard, Writer::create(dir.path(), shard, &sweep)?))
+        }
+        None => None,
+    };
+    let whole = plans.len();
+    let plans: Vec<&Plan> = match shard {
+        Some(shard) => shard.numbers(whole).map(|number| &plans[number]).collect(),
+        None => plans.iter().collect(),
+    };
     let started = Instant::now();
     let signals = Signals::listen()?;
     let abort = signals.flag();
@@ -106,23 +135,63 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
     if let Some(exit) = signals.exit() {
         return Ok(exit);
     }
+    if let Some((shard, mut writer)) = writer.take() {
+        observed.iter().try_for_each(|one| writer.add(one))?;
+        return shards::done(writer, dir.path(), shard, (observed.len(), whole), terminal);
+    }
     let drills_s = started.elapsed().as_secs_f64();
-    let tuning = tuner.search(&observed).map_err(Failure::usage)?;
-    if args.json {
+    let exit = conclude(&tuner, &observed, (&dir, &args.out), args.json, terminal)?;
+    terminal.say(format_args!(
+        "drills {drills_s:.1} s, search {:.1} s",
+        started.elapsed().as_secs_f64() - drills_s
+    ));
+    Ok(exit)
+}
+
+/// The search over all shards of one.
+pub(crate) fn joined(args: &Merge, joined: Joined, terminal: &Terminal) -> Result<Exit, Failure> {
+    match joined.sweep.command.clone() {
+        shards::Command::Tune(search) => {
+            let sweep = &joined.sweep;
+            let first = sweep.first()?;
+            let (rules, pack) = sweep.judged_by(first, &search.pages)?;
+            let drills = sweep.headers.len() * sweep.trials as usize;
+            let interval_ms = first.evaluation_interval_ms;
+            let tuner = tuner(&search, &rules, pack, interval_ms, drills)?;
+            let mut observed: Vec<Observed> = Vec::new();
+            joined.outcomes(&mut |_, one| {
+                observed.push(one);
+                Ok(())
+            })?;
+            let dir = run::fresh(&args.out.join("tune"), &live::stamp(SystemTime::now()))?;
+            conclude(&tuner, &observed, (&dir, &args.out), args.json, terminal)
+        }
+        shards::Command::TunePlan(search) => plan::joined(&search, joined, args.json, terminal),
+        shards::Command::Run { .. } => Err(Failure::internal("trials are no search")),
+    }
+}
+
+/// Searches, prints and writes what is found.
+fn conclude(
+    tuner: &Tuner,
+    observed: &[Observed],
+    (dir, out): (&Fresh, &Path),
+    json: bool,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let tuning = tuner.search(observed).map_err(Failure::usage)?;
+    if json {
         terminal.result(&render::json(&(&tuning).into()));
     } else {
         let document = document::of_tuning(&tuning);
         terminal.result(&render::terminal(&document, terminal.style()));
     }
-    let written = write(dir.path(), &tuner, &tuning).map_err(Failure::environment)?;
-    files::link(&all.join(LATEST), dir.name()).map_err(Failure::environment)?;
+    let written = write(dir.path(), tuner, &tuning).map_err(Failure::environment)?;
+    let latest = out.join("tune").join(LATEST);
+    files::link(&latest, dir.name()).map_err(Failure::environment)?;
     for path in written {
         terminal.say(format_args!("wrote {}", shown(path)));
     }
-    terminal.say(format_args!(
-        "drills {drills_s:.1} s, search {:.1} s",
-        started.elapsed().as_secs_f64() - drills_s
-    ));
     Ok(match tuning.advice() {
         Advice::Confirmed => Exit::Passed,
         Advice::Unconfirmed => Exit::Inconclusive,
@@ -138,8 +207,21 @@ fn observe(plan: &Plan, rules: &Rules, tuner: &Tuner, abort: &AtomicBool) -> Obs
     tuner.observe(&drill::simulate(plan, rules, options, true))
 }
 
+impl Tune {
+    /// What is asked of the drills.
+    fn search(&self) -> TuneRules {
+        TuneRules {
+            vary: self.vary.clone(),
+            pages: self.rules.pages.clone(),
+            budget: self.budget,
+            whole_pack: self.whole_pack,
+            given: self.delivery.into(),
+        }
+    }
+}
+
 fn tuner(
-    args: &Tune,
+    search: &TuneRules,
     rules: &Rules,
     pack: RulePack,
     interval_ms: i64,
@@ -152,7 +234,7 @@ fn tuner(
     let reading = rules.reading;
     let settings = Settings::load_as(files.collect(), reading.compat.into(), reading.into())
         .map_err(|problems| Failure::problems(&problems))?;
-    let axes = Axis::parse_all(&settings, &args.vary, interval_ms).map_err(|found| Failure {
+    let axes = Axis::parse_all(&settings, &search.vary, interval_ms).map_err(|found| Failure {
         exit: Exit::Usage,
         messages: found.iter().map(ToString::to_string).collect(),
     })?;
@@ -163,13 +245,13 @@ fn tuner(
     };
     grid.check(drills, limit).map_err(Failure::usage)?;
     let params = TuneParams {
-        scope: if args.whole_pack {
+        scope: if search.whole_pack {
             Scope::Pack
         } else {
             Scope::Varied
         },
-        score: args.delivery.params(),
-        budget_per_week: args.budget,
+        score: search.given.into(),
+        budget_per_week: search.budget,
         ..TuneParams::default()
     };
     Tuner::new(settings, pack, grid, params).map_err(Failure::usage)

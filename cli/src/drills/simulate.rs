@@ -3,38 +3,21 @@
 use crate::args::Run;
 use crate::commands::gates::Gates;
 use crate::commands::run::{self, RunSet};
-use crate::commands::score;
 use crate::drills::live::{self, AllEnded, Ended, Job};
+use crate::drills::{shards, trials};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::failure::pasted;
 use crate::in_order;
 use crate::inputs;
-use crate::inputs::results::FIGURES_FILE;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
-use firedrill_detector::text::{counted, printable};
-use firedrill_reports::figures::{DrillFigures, Like, Results, lines};
-use firedrill_reports::gate::Judge;
 use firedrill_reports::pack::RulePack;
-use firedrill_reports::record::Header;
-use firedrill_reports::render::Style;
-use firedrill_reports::trials::{TrialCard, Trials};
-use firedrill_reports::why::{RuleExplanation, RuleState};
-use firedrill_reports::{
-    DrillScore, Explainer, Replay, ScoreParams, Verdict, document, render, score_drill,
-};
-use firedrill_sim::builtin;
+use firedrill_reports::shard::Shard;
 use firedrill_sim::drill::{self, Rules};
 use firedrill_sim::engine::virtual_time::VirtualOptions;
 use firedrill_sim::estimate::Estimate;
-use firedrill_sim::files::{self, LATEST, shown};
 use firedrill_sim::plan::Plan;
 use firedrill_sim::scenario::{PlanOptions, Scenario};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -62,18 +45,25 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         terminal,
     )?;
     let seeded = Seeded::new(&scenarios, args.seed, args.trials)?;
+    let shard = args.sharding.shard()?;
+    if let Some(shard) = shard {
+        part_of_trials(args, shard, seeded.len())?;
+    }
     let mut gates = Gates::read(&args.gates, args.no_gate, terminal)?;
-    let first = inputs::each(&scenarios, |scenario| {
-        Ok((resolve(scenario, args.seed)?, scenario.file().to_owned()))
-    })?;
-    gates.plans(first, "virtual")?;
-    let threads = threads(args.jobs.fixed(), seeded.len());
+    if shard.is_none() {
+        gates.plans(seeded.first_plans()?, "virtual")?;
+    }
+    let drills: Vec<usize> = match shard {
+        Some(shard) => shard.numbers(seeded.len()).collect(),
+        None => (0..seeded.len()).collect(),
+    };
+    let threads = threads(args.jobs.fixed(), drills.len());
     let of_each = match (args.trials, gates.compares()) {
         (1, _) => 0,
         (_, false) => TRIAL_BYTES,
         (_, true) => TRIAL_BYTES + FIGURES_BYTES,
     };
-    let kept = (seeded.len() as u64).saturating_mul(of_each);
+    let kept = (drills.len() as u64).saturating_mul(of_each);
     let check = |plan: Plan| {
         let estimate = Estimate::of(&plan, false);
         let checked = estimate.check(&plan.name, args.memory.max_memory.0, threads, kept);
@@ -81,20 +71,48 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         inputs::bounded(&rules, [&plan])?;
         Ok(plan)
     };
-    let mut checked = (0..seeded.len()).map(|index| seeded.plan(index).and_then(check));
+    let mut checked = drills
+        .iter()
+        .map(|index| seeded.plan(*index).and_then(check));
     if args.trials == 1 {
         let plans = checked.collect::<Result<Vec<Plan>, Failure>>()?;
         return one_each(args, (&rules, &pack, gates), &plans, threads, terminal);
     }
     checked.try_for_each(|plan| plan.map(drop))?;
-    many(args, (&rules, &pack, gates), &seeded, threads, terminal)
+    let asked = trials::Asked {
+        rules: &rules,
+        pack: &pack,
+        seeded: &seeded,
+        pages: &args.rules.pages,
+        out: &args.out,
+        json: args.json,
+    };
+    match shard {
+        Some(shard) => trials::part(&asked, shard, &drills, threads, terminal),
+        None => trials::all(&asked, gates, &drills, threads, terminal),
+    }
+}
+
+/// Refuses what a shard cannot be of.
+fn part_of_trials(args: &Run, shard: Shard, drills: usize) -> Result<(), Failure> {
+    if args.trials == 1 {
+        return Err(Failure::usage(format!(
+            "--shard {shard} parts the seeds of --trials: give more than one"
+        )));
+    }
+    if args.gates.are_given() || args.no_gate {
+        return Err(Failure::usage(format!(
+            "--shard {shard}: a part is not judged; give gates, --baseline, --no-gate and files for pipelines to `firedrill merge`"
+        )));
+    }
+    shards::enough(shard, drills)
 }
 
 /// Scenarios under as many seeds each, one after the other from the scenario's own. Plans are made when they are asked
 /// for: a million of them would not fit.
 pub(crate) struct Seeded<'a> {
-    scenarios: Vec<(&'a Scenario, u64)>,
-    trials: u32,
+    pub(super) scenarios: Vec<(&'a Scenario, u64)>,
+    pub(super) trials: u32,
 }
 
 impl<'a> Seeded<'a> {
@@ -120,6 +138,15 @@ impl<'a> Seeded<'a> {
     /// How many drills that is.
     pub(crate) fn len(&self) -> usize {
         self.scenarios.len() * self.trials as usize
+    }
+
+    /// The plan of the first drill of each scenario, and the file it is from.
+    pub(crate) fn first_plans(&self) -> Result<Vec<(Plan, String)>, Failure> {
+        let each = self.scenarios.iter().map(|(scenario, seed)| {
+            let plan = resolve(scenario, Some(*seed))?;
+            Ok((plan, scenario.file().to_owned()))
+        });
+        each.collect()
     }
 
     /// The plan of one of them: those of a scenario stand together.
@@ -233,305 +260,4 @@ fn one_each(
         AllEnded { drills, signal },
         terminal,
     )
-}
-
-/// What many drills come to; of each only a little is kept.
-#[derive(Default)]
-struct Kept {
-    trials: Trials,
-    drills: usize,
-    worst: Option<Verdict>,
-    /// Scenario and seed of the first drill that did not pass.
-    first_other: Option<(String, u64)>,
-    /// Alerts, and whether any had data or needs none.
-    alerts: BTreeMap<String, bool>,
-    /// Whether any alert had data in any drill.
-    any_data: bool,
-    /// Alerts that fired in any drill.
-    fired: BTreeSet<String>,
-    /// Whether any drill proves something.
-    any_proves: bool,
-}
-
-impl Kept {
-    fn add(&mut self, score: &DrillScore) {
-        self.trials.add(score);
-        self.drills += 1;
-        self.worst = self.worst.max(Some(score.verdict));
-        self.any_proves |= score.verdict != Verdict::Inconclusive;
-        if score.verdict != Verdict::Passed && self.first_other.is_none() {
-            self.first_other = Some((score.scenario.clone(), score.seed));
-        }
-        for alert in &score.alerts {
-            let fine = !alert.no_data || alert.no_data_ok;
-            self.any_data |= !alert.no_data;
-            if !alert.episodes.is_empty() && !self.fired.contains(&alert.alert) {
-                self.fired.insert(alert.alert.clone());
-            }
-            match self.alerts.get_mut(&alert.alert) {
-                Some(known) => *known |= fine,
-                None => {
-                    self.alerts.insert(alert.alert.clone(), fine);
-                }
-            }
-        }
-    }
-
-    /// Alerts that had no data in any of the drills, though others had, and though their pack does not say that they may.
-    fn dead(&self) -> Vec<String> {
-        let dead = self
-            .alerts
-            .iter()
-            .filter(|(_, fine)| self.any_proves && self.any_data && !**fine);
-        dead.map(|(name, _)| name.clone()).collect()
-    }
-}
-
-/// Many drills of each scenario: only what they come to is kept.
-fn many(
-    args: &Run,
-    (rules, pack, mut gates): (&Rules, &RulePack, Gates),
-    seeded: &Seeded<'_>,
-    threads: usize,
-    terminal: &Terminal,
-) -> Result<Exit, Failure> {
-    let started = Instant::now();
-    let all = args.out.join("trials");
-    let dir = run::fresh(&all, &live::stamp(SystemTime::now()))?;
-    let signals = Signals::listen()?;
-    let abort = signals.flag();
-    terminal.started();
-    terminal.say(format_args!(
-        "{}: {} under {}, {threads} at a time",
-        counted(seeded.len(), "virtual drill"),
-        counted(seeded.scenarios.len(), "scenario"),
-        counted(args.trials, "seed"),
-    ));
-    let lines = Lines::new(terminal, seeded.len());
-    let mut kept = Kept::default();
-    let drill = |index: usize| {
-        let plan = seeded.plan(index)?;
-        let options = VirtualOptions {
-            abort: Some(&abort),
-            ..VirtualOptions::default()
-        };
-        let record = drill::simulate(&plan, rules, options, false);
-        let replay = Replay::recorded(&record);
-        let score = score_drill(&record, &replay, pack, &ScoreParams::default());
-        // Those of a scenario stand together.
-        let is_first = index.is_multiple_of(args.trials as usize);
-        Ok((score, is_first.then_some(record.header)))
-    };
-    let mut figures = Figures::create(dir.path(), &gates)?;
-    let mut wrong: Option<Failure> = None;
-    let mut keep = |scored: Result<(DrillScore, Option<Header>), Failure>| {
-        let taken = scored.and_then(|(score, header)| {
-            kept.add(&score);
-            figures.add(&score, header.as_ref())
-        });
-        if let Err(failure) = taken {
-            wrong = wrong.take().or(Some(failure));
-        }
-        lines.tell(kept.drills);
-    };
-    in_order::fold(seeded.len(), threads, &abort, &drill, &mut keep);
-    if let Some(failure) = wrong {
-        return Err(failure);
-    }
-    if let Some(exit) = signals.exit() {
-        return Ok(exit);
-    }
-    let (unfit, told) = unfit(&kept, args, (rules, pack), seeded, terminal.style())?;
-    let first = seeded.scenarios.iter().map(|(scenario, _)| *scenario);
-    for scenario in first {
-        gates.rules(&rules.set, pack, scenario.causes());
-    }
-    let mut card = kept.trials.card();
-    let (judge, new) = figures.finish()?;
-    let gated = gates.gated(judge, &new, &unfit)?;
-    let exit = Exit::of(gated.passes());
-    card.gated = Some(gated);
-    print(&card, args.json, terminal);
-    let written = write(dir.path(), &card)
-        .and_then(|html| files::link(&all.join(LATEST), dir.name()).map(|()| html))
-        .map_err(Failure::environment)?;
-    terminal.say(format_args!("report: {}", shown(&written)));
-    terminal.say_rendered(&told);
-    gates.write(
-        card.gated.as_ref(),
-        &render::markdown(&document::of_trials(&card)),
-        terminal,
-    )?;
-    let seconds = started.elapsed().as_secs_f64();
-    let again = kept.first_other.map_or(String::new(), |(scenario, seed)| {
-        format!(
-            "; the first that did not pass, again:\n{}",
-            again(args, rules, (&scenario, seed), seeded)
-        )
-    });
-    terminal.say(format_args!(
-        "{} drills in {seconds:.1} s{again}",
-        kept.drills
-    ));
-    Ok(exit)
-}
-
-/// The figures of many drills, written as they come: what gates need of them is kept, and all of them only where they are compared.
-struct Figures {
-    path: PathBuf,
-    file: BufWriter<File>,
-    drills: usize,
-    judge: Judge,
-    compared: bool,
-    kept: Results,
-}
-
-impl Figures {
-    fn create(dir: &Path, gates: &Gates) -> Result<Self, Failure> {
-        let path = dir.join(FIGURES_FILE);
-        let file = File::create_new(&path).map_err(|error| cannot_write(&path, &error))?;
-        let mut figures = Self {
-            path,
-            file: BufWriter::new(file),
-            drills: 0,
-            judge: gates.judge.clone(),
-            compared: gates.compares(),
-            kept: Results::default(),
-        };
-        figures.put(&lines::begin())?;
-        Ok(figures)
-    }
-
-    /// Takes a drill in; `header`: of the first of its scenario.
-    fn add(&mut self, score: &DrillScore, header: Option<&Header>) -> Result<(), Failure> {
-        if let Some(header) = header {
-            let like = Like::new(header);
-            self.put(&lines::scenario(&header.scenario, &like))?;
-            self.kept.scenarios.insert(header.scenario.clone(), like);
-        }
-        let drill = DrillFigures::new(score);
-        self.put(&lines::drill(&drill))?;
-        self.drills += 1;
-        self.judge.add(&drill);
-        if self.compared {
-            self.kept.drills.push(drill);
-        }
-        Ok(())
-    }
-
-    fn put(&mut self, text: &str) -> Result<(), Failure> {
-        let written = self.file.write_all(text.as_bytes());
-        written.map_err(|error| cannot_write(&self.path, &error))
-    }
-
-    fn finish(mut self) -> Result<(Judge, Results), Failure> {
-        self.put(&lines::end(self.drills))?;
-        let flushed = self.file.flush();
-        flushed.map_err(|error| cannot_write(&self.path, &error))?;
-        Ok((self.judge, self.kept))
-    }
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::environment(format!("cannot write {}: {error}", shown(path)))
-}
-
-/// The command that runs one of the drills again, to be pasted.
-fn again(args: &Run, rules: &Rules, (scenario, seed): (&str, u64), seeded: &Seeded<'_>) -> String {
-    let mut words = vec![
-        "firedrill".to_owned(),
-        "run".into(),
-        "--engine".into(),
-        "virtual".into(),
-    ];
-    words.extend(["--seed".to_owned(), seed.to_string()]);
-    let named = |name: &str| name.strip_suffix(builtin::MARK).map(str::to_owned);
-    for text in &rules.texts {
-        // The default pack goes without saying.
-        if named(&text.name).is_none() {
-            words.extend(["--rules".to_owned(), text.name.clone()]);
-        }
-    }
-    if let Some(file) = &args.routing.alertmanager {
-        words.extend(["--alertmanager".to_owned(), file.display().to_string()]);
-    }
-    for severity in &args.rules.pages {
-        words.extend(["--pages".to_owned(), severity.clone()]);
-    }
-    let mut scenarios = seeded.scenarios.iter().map(|(scenario, _)| *scenario);
-    if let Some(scenario) = scenarios.find(|known| known.name() == scenario) {
-        let file = scenario.file();
-        words.push(named(file).unwrap_or_else(|| file.to_owned()));
-    }
-    let words: Vec<String> = words.iter().map(|word| pasted(word)).collect();
-    words.join(" ")
-}
-
-/// Rules that were silent in all drills and cannot fire, as seen in one drill of each scenario, and what is to be said of them.
-fn unfit(
-    kept: &Kept,
-    args: &Run,
-    (rules, pack): (&Rules, &RulePack),
-    seeded: &Seeded<'_>,
-    style: Style,
-) -> Result<(Vec<String>, String), Failure> {
-    let dead = kept.dead();
-    let mut explainer = Explainer::of_the_silent(&rules.set, &kept.fired);
-    if !kept.any_proves || explainer.is_idle() {
-        return Ok((Vec::new(), String::new()));
-    }
-    for first in (0..seeded.len()).step_by(args.trials as usize) {
-        let plan = seeded.plan(first)?;
-        let options = VirtualOptions::default();
-        explainer.observe(&drill::simulate(&plan, rules, options, true));
-    }
-    let mut found = explainer.finish().of_the_unfit();
-    found
-        .rules
-        .retain(|rule| !score::is_excused(rule, &rules.set, pack));
-    // That one had no data in the drills looked at proves less than that it had some in others.
-    let in_others = |rule: &RuleExplanation| {
-        let alike = rules.set.alerts().filter(|alert| alert.name == rule.name);
-        rule.state == RuleState::NoData && !dead.contains(&rule.name) && alike.count() == 1
-    };
-    found.rules.retain(|rule| !in_others(rule));
-    if found.rules.is_empty() {
-        return Ok((Vec::new(), String::new()));
-    }
-    let names = |unfit: bool| {
-        let rules = found.rules.iter().filter(|rule| rule.is_unfit() == unfit);
-        let names: BTreeSet<_> = rules.map(|rule| rule.name.clone()).collect();
-        names.into_iter().collect::<Vec<String>>()
-    };
-    let (unfit, cut_short) = (names(true), names(false));
-    let mut told = String::new();
-    for (what, names) in [
-        ("rules that cannot fire fail the gate", &unfit),
-        ("rules that cannot fire in drills this short", &cut_short),
-    ] {
-        if !names.is_empty() {
-            let names: Vec<_> = names.iter().map(|name| printable(name)).collect();
-            told.push_str(&format!("{what}: {}\n", names.join(", ")));
-        }
-    }
-    told.push_str(&render::terminal(&document::of_explanation(&found), style));
-    Ok((unfit, told))
-}
-
-fn print(card: &TrialCard, json: bool, terminal: &Terminal) {
-    if json {
-        terminal.result(&render::json(&card.into()));
-    } else {
-        let document = document::of_trials(card);
-        terminal.result(&render::terminal(&document, terminal.style()));
-    }
-}
-
-fn write(dir: &Path, card: &TrialCard) -> io::Result<PathBuf> {
-    let html = dir.join("report.html");
-    let document = document::of_trials(card);
-    files::write(&html, &render::html(&document))?;
-    files::write(&dir.join("result.json"), &render::json(&card.into()))?;
-    files::write(&dir.join("summary.md"), &render::markdown(&document))?;
-    Ok(html)
 }

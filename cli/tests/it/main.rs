@@ -46,6 +46,7 @@ mod reading;
 mod reaper;
 mod redis_server;
 mod remedies;
+mod shards;
 mod suggest;
 mod support;
 mod test_rules;

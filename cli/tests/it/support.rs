@@ -31,6 +31,8 @@ pub(crate) fn firedrill() -> Command {
         "FIREDRILL_REDIS",
         "FIREDRILL_GATE",
         "FIREDRILL_BASELINE",
+        "FIREDRILL_SHARDS",
+        "JOB_COMPLETION_INDEX",
     ] {
         command.env_remove(name);
     }

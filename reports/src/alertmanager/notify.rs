@@ -11,10 +11,11 @@ mod log;
 use super::Config;
 use super::matcher::Labels;
 use crate::record::Transition;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A notification: what a receiver is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
     /// When, milliseconds since the drill's start.
     pub at_ms: i64,
@@ -33,7 +34,7 @@ pub struct Notification {
 }
 
 /// Why a notification is sent (`notify.NotifyReason`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Reason {
     /// Nothing of the group was known to fire.
     FirstNotification,
@@ -48,7 +49,7 @@ pub enum Reason {
 }
 
 /// Why an alert that fires is not sent.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Silence {
     /// By an inhibition rule.
     Inhibited {
@@ -73,7 +74,7 @@ pub enum Silence {
 }
 
 /// An alert that a flush kept back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suppressed {
     /// Its labels.
     pub labels: Labels,

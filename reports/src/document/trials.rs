@@ -2,8 +2,9 @@
 
 mod rows;
 
-use super::{Block, Document, Facts, Figure, Finding, Part, Table, Told, Tone, gates, words};
+use super::{Block, Document, Facts, Figure, Finding, Part, Step, Table, Told, Tone, gates, words};
 use crate::plot;
+use crate::shard::Shard;
 use crate::trials::{AlertTrials, IncidentTrials, ScenarioTrials, TrialCard};
 use rows::{alert, causes, harmless, incidents, rate, share, waits};
 
@@ -41,11 +42,23 @@ pub fn of_trials(card: &TrialCard) -> Document {
     let mut document = Document {
         title: "firedrill trials".to_owned(),
         verdict: None,
-        next: Vec::new(),
+        next: card.shard.iter().map(next_of_shard).collect(),
         blocks,
     };
     gates::put(card.gated.as_ref(), &mut document);
     document
+}
+
+/// What to do with one of several shards.
+fn next_of_shard(shard: &Shard) -> Step {
+    Step {
+        text: format!(
+            "This is shard {} of {}, which passes and fails nothing by itself: join it with the others, and judge them together.",
+            shard.number(),
+            shard.of()
+        ),
+        command: Some("firedrill merge SHARD...".to_owned()),
+    }
 }
 
 /// A scenario's charts, one for each incident: how soon how many of its drills were detected.

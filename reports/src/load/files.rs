@@ -1,7 +1,7 @@
 //! The files of a load: written while it runs, read when it is over.
 
 use super::latency::{Latencies, Latency, Stage};
-use super::{FORMAT, LoadFacts, LoadRecord};
+use super::{FORMAT, LoadFacts, LoadHeader, LoadRecord};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{
     IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, LogIteratorError,
@@ -141,35 +141,58 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadFileError> {
     fs::read(path).map_err(failed)
 }
 
+/// The log of a load.
+pub(super) struct Log {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Log {
+    /// Of the load in `dir`.
+    pub(super) fn open(dir: &Path) -> Result<Self, LoadFileError> {
+        let path = dir.join(LATENCY_FILE);
+        let bytes = read(&path)?;
+        Ok(Self { path, bytes })
+    }
+
+    /// The histograms in it, in the order they stand; those of others are passed over.
+    pub(super) fn intervals(&self) -> impl Iterator<Item = Result<Interval, LoadFileError>> {
+        let damaged = |why: String| LoadFileError::Damaged {
+            path: self.path.clone(),
+            why,
+        };
+        let entries = (1..).zip(IntervalLogIterator::new(&self.bytes));
+        entries.filter_map(move |(number, entry)| {
+            let line = match entry {
+                Ok(LogEntry::Interval(line)) => line,
+                Ok(_) => return None,
+                Err(LogIteratorError::ParseError { offset }) => {
+                    return Some(Err(damaged(format!("it is damaged at byte {offset}"))));
+                }
+            };
+            let stage = line.tag().and_then(|tag| Stage::named(tag.as_str()))?;
+            let latency = Latency::decode(line.encoded_histogram());
+            Some(match latency {
+                Ok(latency) => Ok(Interval {
+                    at_s: line.start_timestamp().as_secs_f64(),
+                    width_s: line.duration().as_secs_f64(),
+                    stage,
+                    latency,
+                }),
+                Err(why) => Err(damaged(format!("entry {number}: {why}"))),
+            })
+        })
+    }
+}
+
 /// Hands over the histograms that stand in the log of a load in `dir`, in the order they stand; those of others are passed over.
 ///
 /// # Errors
 /// When there is no such log, or it is damaged.
 pub fn each_interval(dir: &Path, take: &mut dyn FnMut(Interval)) -> Result<(), LoadFileError> {
-    let path = dir.join(LATENCY_FILE);
-    let bytes = read(&path)?;
-    let damaged = |why: String| LoadFileError::Damaged {
-        path: path.clone(),
-        why,
-    };
-    for (number, entry) in (1..).zip(IntervalLogIterator::new(&bytes)) {
-        let entry = entry.map_err(|LogIteratorError::ParseError { offset }| {
-            damaged(format!("it is damaged at byte {offset}"))
-        })?;
-        let LogEntry::Interval(line) = entry else {
-            continue;
-        };
-        let Some(stage) = line.tag().and_then(|tag| Stage::named(tag.as_str())) else {
-            continue;
-        };
-        let latency = Latency::decode(line.encoded_histogram());
-        let latency = latency.map_err(|why| damaged(format!("entry {number}: {why}")))?;
-        take(Interval {
-            at_s: line.start_timestamp().as_secs_f64(),
-            width_s: line.duration().as_secs_f64(),
-            stage,
-            latency,
-        });
+    let log = Log::open(dir)?;
+    for interval in log.intervals() {
+        take(interval?);
     }
     Ok(())
 }
@@ -204,11 +227,7 @@ impl LoadRecord {
     /// # Errors
     /// When the system refuses.
     pub fn write(&self, dir: &Path) -> io::Result<()> {
-        let started = self.facts.header.started.parse::<jiff::Timestamp>();
-        let since_epoch = started.map_or(0, |started| started.as_millisecond());
-        let since_epoch = Duration::from_millis(u64::try_from(since_epoch).unwrap_or(0));
-        let started = SystemTime::UNIX_EPOCH + since_epoch;
-        let mut writer = LoadWriter::create(dir, started)?;
+        let mut writer = LoadWriter::create(dir, self.facts.header.started())?;
         writer.interval(
             self.facts.header.warmup_s,
             self.measured_s(),
@@ -218,10 +237,19 @@ impl LoadRecord {
     }
 }
 
+impl LoadHeader {
+    /// When the first task could arrive.
+    pub(super) fn started(&self) -> SystemTime {
+        let started = self.started.parse::<jiff::Timestamp>();
+        let since_epoch = started.map_or(0, |started| started.as_millisecond());
+        let since_epoch = Duration::from_millis(u64::try_from(since_epoch).unwrap_or(0));
+        SystemTime::UNIX_EPOCH + since_epoch
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::LoadHeader;
     use hdrhistogram::Histogram;
     use hdrhistogram::serialization::Deserializer;
 

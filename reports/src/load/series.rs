@@ -99,6 +99,29 @@ impl Row {
         self.stages = briefs.collect();
     }
 
+    /// Takes in what another shard did in the same stretch of time. They share a Redis: what it did and has is told once. How long
+    /// things took is not told by percentiles of parts, so whoever calls this has it measured again.
+    pub(super) fn beside(&mut self, other: &Self) {
+        self.counts.add(&other.counts);
+        self.backlog = self.backlog.or(other.backlog);
+        self.redis = self.redis.or(other.redis);
+        self.producer_cpu += other.producer_cpu;
+        self.worker_cpu += other.worker_cpu;
+        self.producer_rss = self.producer_rss.saturating_add(other.producer_rss);
+        self.worker_rss = self.worker_rss.saturating_add(other.worker_rss);
+    }
+
+    /// Takes in what was measured in a part of it.
+    pub(super) fn measured_also(&mut self, latencies: &Latencies) {
+        let mut part = Self::default();
+        part.measured(latencies);
+        for (stage, brief) in part.stages {
+            let known = self.stages.remove(&stage);
+            let both = known.map_or(brief, |known| known.and(brief));
+            self.stages.insert(stage, both);
+        }
+    }
+
     /// The row of both, which follow each other.
     fn and(mut self, next: Self) -> Self {
         let width = self.width_s + next.width_s;
@@ -147,7 +170,13 @@ impl Series {
         }
     }
 
-    fn halve(&mut self) {
+    /// How long a row is, seconds.
+    pub(super) fn width_s(&self) -> f64 {
+        self.rows.first().map_or(0.0, |row| row.width_s)
+    }
+
+    /// Makes each two rows one.
+    pub(super) fn halve(&mut self) {
         let mut rows = std::mem::take(&mut self.rows).into_iter();
         while let Some(row) = rows.next() {
             self.rows.push(match rows.next() {

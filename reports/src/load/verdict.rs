@@ -99,6 +99,7 @@ impl LoadRecord {
     pub fn doubts(&self) -> Vec<String> {
         let mut doubts = Vec::new();
         let facts = &self.facts;
+        doubts.extend(self.is_a_part());
         if facts.stopped {
             doubts.push(format!("it was stopped after {:.1} s", facts.ran_s));
         }
@@ -123,6 +124,16 @@ impl LoadRecord {
     #[must_use]
     pub fn generator_was_the_limit(&self) -> Option<String> {
         self.late().into_iter().next()
+    }
+
+    /// Which shard of a load it is: a part of it says nothing about all of it.
+    fn is_a_part(&self) -> Option<String> {
+        let shard = self.facts.header.shard?;
+        Some(format!(
+            "this is shard {}/{} of a load: `firedrill merge` joins all of them, and judges",
+            u64::from(shard.index) + 1,
+            shard.of
+        ))
     }
 
     /// What was sent too late, or not at all.
@@ -165,7 +176,8 @@ impl LoadRecord {
     fn does_not_add_up(&self) -> Option<String> {
         let facts = &self.facts;
         // What others enqueue or do is not counted here.
-        if !facts.header.sides.produces() || facts.counts.foreign > 0 {
+        let is_a_part = facts.header.shard.is_some();
+        if is_a_part || !facts.header.sides.produces() || facts.counts.foreign > 0 {
             return None;
         }
         let account = Account::of(&facts.counts, facts.left.as_ref()?);

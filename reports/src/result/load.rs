@@ -5,6 +5,7 @@ use crate::document::load_limit;
 use crate::load::{
     Account, Borne, Brief, Drive, Knee, Latency, LoadRecord, Role, Round, Row, Sides, Stage,
 };
+use crate::shard::Shard;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -43,6 +44,9 @@ pub(super) struct LoadResult {
     processes: Vec<Process>,
     /// Second by second, or several together in a long load.
     series: Vec<Second>,
+    /// Of a part of a load: which; left out of the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
@@ -210,6 +214,9 @@ impl LoadResult {
             verdict: passes.into(),
             inconclusive: record.doubts(),
             name: header.name.clone(),
+            shard: header
+                .shard
+                .and_then(|shard| Shard::new(shard.index.checked_add(1)?, shard.of).ok()),
             seed: header.seed,
             loop_kind: match header.drive {
                 Drive::Open => LoopKind::Open,

@@ -4,6 +4,7 @@ use super::gates::GatesResult;
 use super::seconds;
 use super::shared::{Deserves, Waits};
 use crate::score::stats::Latencies;
+use crate::shard::Shard;
 use crate::trials::{self, AlertTrials, CauseTrials, IncidentTrials, ScenarioTrials, TrialCard};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -32,6 +33,9 @@ pub(super) struct TrialsResult {
     /// What gates came to; left out where nobody asked for any.
     #[serde(skip_serializing_if = "Option::is_none")]
     gates: Option<GatesResult>,
+    /// Of drills that are only a part of what was asked for: which; left out of the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
 }
 
 /// The drills of one scenario.
@@ -188,6 +192,7 @@ impl TrialsResult {
             alerts: card.alerts.iter().map(Alert::from).collect(),
             causes: card.causes.iter().map(Cause::from).collect(),
             gates: card.gated.as_ref().map(GatesResult::from),
+            shard: card.shard,
         }
     }
 }

@@ -5,10 +5,11 @@ use crate::pack::{Role, RulePack};
 use crate::score::episode::Episode;
 use crate::score::flapping::Starts;
 use crate::score::judge::{Class, Judged, Truth};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// One alert on one drill.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertScore {
     /// Alert name.
     pub alert: String,
@@ -31,7 +32,7 @@ pub struct AlertScore {
 }
 
 /// One alert on one incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnIncident {
     /// Number of the incident in the plan.
     pub incident: u32,
@@ -44,7 +45,7 @@ pub struct OnIncident {
 }
 
 /// A firing where an alert must be silent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FalseAlarm {
     /// When somebody was told.
     pub at_ms: i64,
@@ -55,7 +56,7 @@ pub struct FalseAlarm {
 }
 
 /// What an alert did on a drill.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Did {
     /// Fired where it must be silent; the first time.
     CriedWolf {

@@ -3,10 +3,11 @@
 use crate::alertmanager::Silence;
 use crate::record::{AlertState, Transition};
 use firedrill_detector::Labels;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One firing episode of a unit: alert name, severity, and whether its routes lead to a receiver that pages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Episode {
     /// Alert name.
     pub alert: String,
@@ -39,7 +40,7 @@ pub struct Episode {
 
 /// One instance of an alert, firing. Where its series vanish and the condition holds as soon as they are back, it goes on;
 /// so it does where it fires again and Alertmanager would not tell of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firing {
     /// Its labels.
     pub labels: BTreeMap<String, String>,
@@ -68,7 +69,7 @@ pub struct Firing {
 }
 
 /// An instance of which people knew that fires again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refiring {
     /// When it was over before.
     pub over_ms: i64,

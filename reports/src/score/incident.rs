@@ -7,10 +7,11 @@ use crate::record::{Impact, Phase, PlannedIncident};
 use crate::score::ScoreParams;
 use crate::score::judge::{Class, Judged, Outcome, Truth, outcome};
 use crate::score::spans::Spans;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The detection of an incident.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detection {
     /// The alert that saw it first.
     pub alert: String,
@@ -23,7 +24,7 @@ pub struct Detection {
 }
 
 /// One incident and what it came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IncidentScore {
     /// What really happened.
     pub truth: Truth,

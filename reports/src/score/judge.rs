@@ -4,10 +4,11 @@ use crate::pack::{Role, RulePack};
 use crate::record::{BenignWindow, Header, Wanted};
 use crate::score::ScoreParams;
 use crate::score::episode::{Episode, Firing};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Ground truth of one incident, as measured.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truth {
     /// Number in the plan.
     pub id: u32,
@@ -34,7 +35,7 @@ pub struct Truth {
 }
 
 /// What an episode was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Class {
     /// Began in the warm-up, and was over in it: a ticket, or a page before everything had been scraped once.
     Ignored,
@@ -63,7 +64,7 @@ pub enum Class {
 }
 
 /// A judged episode.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judged {
     /// The episode.
     pub episode: Episode,
@@ -92,7 +93,7 @@ struct Due {
 }
 
 /// What an incident came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Outcome {
     /// Somebody was told before any task was harmed.
     Early,

@@ -3,9 +3,10 @@
 use crate::curves::depths;
 use crate::jsonl::Record;
 use crate::record::{Cost, Mark, Phase};
+use serde::{Deserialize, Serialize};
 
 /// What a remedy came to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RemedyScore {
     /// The step's id.
     pub id: String,
@@ -37,7 +38,7 @@ pub struct RemedyScore {
 /// That can be told of one that was done while a fault was on and tasks had piled up, when neither it nor anything else removed
 /// them: by what became of the backlog until something else was done. What was done less than five minutes before may be what
 /// helped, and less than five minutes tell of no failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     /// The backlog was back at what it was before the first fault.
     Helped,

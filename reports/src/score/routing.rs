@@ -2,9 +2,10 @@
 
 use crate::alertmanager::{Labels, Notification, Reason, Sent, Suppressed};
 use crate::score::judge::{Class, Judged};
+use serde::{Deserialize, Serialize};
 
 /// What an Alertmanager made of a drill.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Routed {
     /// The file.
     pub file: String,

@@ -2,9 +2,10 @@
 
 use crate::score::IncidentScore;
 use crate::score::judge::{Class, Judged, Outcome};
+use serde::{Deserialize, Serialize};
 
 /// An alert that was on before anything was wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// Alert name.
     pub alert: String,

@@ -7,6 +7,7 @@ pub(super) use sums::card;
 use crate::gate::Gated;
 use crate::record::Wanted;
 use crate::score::stats::{Latencies, Latency};
+use crate::shard::Shard;
 use crate::trials::estimate::{Estimate, Method, Rate, Tally};
 use crate::trials::row::Sighting;
 use crate::waits::Waits;
@@ -39,6 +40,8 @@ pub struct TrialCard {
     pub trips: Option<Estimate>,
     /// What gates came to, if there are any.
     pub gated: Option<Gated>,
+    /// Of drills that are only a part of what was asked for: which. It passes and fails nothing by itself.
+    pub shard: Option<Shard>,
 }
 
 /// The drills of one scenario.

@@ -13,10 +13,11 @@ use crate::score::judge::Outcome;
 use crate::watcher::{Watcher, state, watch};
 use firedrill_detector::Labels;
 use firedrill_detector::tuning::Tried;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What one record says about every setting. Much smaller than the record, which can be let go.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
     /// Scenario name.
     pub scenario: String,
@@ -37,7 +38,7 @@ pub struct Observed {
 }
 
 /// What one record came to under a setting.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Tally {
     pub(super) in_time: u32,
     pub(super) detected: u32,
@@ -73,6 +74,12 @@ impl Observed {
     /// How many settings were judged, the rules as they stand included.
     pub(super) fn settings(&self) -> usize {
         self.outcomes.len()
+    }
+
+    /// Whether as many settings were judged, and each has an outcome: what was read from a file may say anything.
+    pub(super) fn is_of(&self, settings: usize) -> bool {
+        let is_there = |outcome: &u32| (*outcome as usize) < self.tallies.len();
+        self.settings() == settings && self.outcomes.iter().all(is_there)
     }
 
     /// Which of this record's distinct outcomes a setting has.

@@ -135,7 +135,7 @@ impl Tuner {
     pub fn search(&self, observed: &[Observed]) -> Result<Tuning, SearchError> {
         if observed
             .iter()
-            .any(|record| record.settings() != self.grid.len() + 1)
+            .any(|record| !record.is_of(self.grid.len() + 1))
         {
             return Err(SearchError::OtherGrid);
         }

@@ -2,11 +2,13 @@
 
 use super::LoadPlan;
 use super::arrivals::Share;
+use super::meeting::{Meeting, MeetingError};
 use super::part::{Heard, Part, PartError};
 use super::redis_side::RedisEye;
 use super::table::Table;
 use super::wire::{PartSpec, Word};
 use crate::abort::Abort;
+use crate::plan::WorkerPlan;
 use crate::redis_server::given::{GivenRedis, Taking};
 use crate::redis_server::ours::Ours;
 use crate::redis_server::private::{PrivateRedis, RedisSource};
@@ -53,6 +55,8 @@ pub struct LoadOptions {
     pub state: PathBuf,
     /// How long workers go on for tasks that wait when the last was enqueued, milliseconds.
     pub drain_ms: i64,
+    /// How long a shard waits for the others.
+    pub meets_within: Duration,
     /// Tells when the load is to be stopped.
     pub abort: Abort,
 }
@@ -69,6 +73,9 @@ pub enum LoadError {
     /// A process could not be started.
     #[error(transparent)]
     Part(#[from] PartError),
+    /// The shards did not come together.
+    #[error(transparent)]
+    Meeting(#[from] MeetingError),
     /// A directory could not be had.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -105,7 +112,14 @@ pub async fn run(load: &LoadPlan, options: &LoadOptions, tell: &mut dyn FnMut(&R
             };
         }
     };
+    let is_joining = load.shard.is_some_and(|shard| shard.index > 0);
     let mut ran = match &options.redis {
+        // The first shard has taken it, for all of them.
+        RedisSource::Given(address) if is_joining => {
+            let redis = PrivateRedis::Given(address.clone());
+            let record = run_on(&redis, load, options, tell).await;
+            Ran { record, left: None }
+        }
         RedisSource::Given(_) => run_on_given(load, options, &home, tell).await,
         source => {
             let start = PrivateRedis::start(&options.exe, source, Persistence::None, &home);
@@ -172,11 +186,18 @@ async fn run_on(
         .collect();
     let eye = RedisEye::open(broker.clone(), address.is_cluster(), queues.clone()).await?;
     let version = eye.version().await;
+    let meeting = meeting(load, options, &broker)?;
+    if let Some(meeting) = &meeting {
+        meeting.join().await?;
+    }
     let (heard_tx, heard) = mpsc::unbounded_channel();
     let started = start_parts(load, options, (&address, server_of), &heard_tx);
     let started = options.abort.unless_asked(started).await;
     let (parts, prefilled) = started.ok_or(LoadError::Stopped)??;
-    let clock = beginning();
+    let clock = match &meeting {
+        Some(meeting) => meeting.begin().await?,
+        None => beginning(),
+    };
     let wrote = |source| LoadError::Write {
         path: options.dir.clone(),
         source,
@@ -211,6 +232,13 @@ async fn run_on(
     going.go(tell).await.map_err(wrote)?;
     let ended_at = clock.now();
     going.end(tell).await.map_err(wrote)?;
+    if let Some(meeting) = &meeting
+        && let Err(error) = meeting.end().await
+    {
+        going.trouble(going.now_ms(), error.to_string());
+    }
+    // What is left is known when all shards are over.
+    let looks = meeting.as_ref().is_none_or(Meeting::is_first);
     let Going {
         parts,
         eye,
@@ -222,7 +250,7 @@ async fn run_on(
     let facts = &mut record.facts;
     facts.ran_s = (ended_at.0 - clock.virtual_start.0).max(0) as f64 / 1e9;
     facts.processes = parts.into_iter().map(|part| part.process).collect();
-    if silent_since.is_none() {
+    if silent_since.is_none() && looks {
         facts.left = left_in(&broker, &queues).await;
     }
     facts.redis = eye.side().await;
@@ -232,6 +260,37 @@ async fn run_on(
     broker.close();
     writer.finish(&record.facts).map_err(wrote)?;
     Ok(record)
+}
+
+/// Where the shards of a load meet; of a load by itself there is nothing to meet.
+fn meeting(
+    load: &LoadPlan,
+    options: &LoadOptions,
+    broker: &RedisBroker,
+) -> Result<Option<Meeting>, LoadError> {
+    let Some(shard) = load.shard else {
+        return Ok(None);
+    };
+    // What all of them have in common: everything but which they are, and how many processes enqueue.
+    let common = LoadPlan {
+        shard: None,
+        producers: 0,
+        ..load.clone()
+    };
+    let common = serde_json::to_string(&(env!("CARGO_PKG_VERSION"), common))
+        .map_err(|error| LoadError::System("the load's plan", error.into()))?;
+    let (within, abort) = (options.meets_within, options.abort.clone());
+    Ok(Meeting::new(broker.clone(), (common, shard), within, abort))
+}
+
+/// The worker processes of this shard: they go round as arrivals do.
+fn own_workers(load: &LoadPlan) -> Vec<(String, &WorkerPlan)> {
+    let all = load.plan.processes().into_iter().enumerate();
+    let own = all.filter(|(number, _)| {
+        load.shard
+            .is_none_or(|shard| *number as u64 % u64::from(shard.of) == u64::from(shard.index))
+    });
+    own.map(|(_, process)| process).collect()
 }
 
 /// A clock that begins when every process has heard of it.
@@ -253,10 +312,9 @@ fn header(load: &LoadPlan, parts: &[Part], redis: String, start: Time) -> LoadHe
             .count()
     };
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let slots = plan
-        .workers
-        .iter()
-        .map(|worker| worker.processes * worker.concurrency);
+    let slots = own_workers(load)
+        .into_iter()
+        .map(|(_, worker)| worker.concurrency);
     let measured = |entry: usize| {
         let times = crate::plan::arrivals(plan, entry);
         times
@@ -327,7 +385,7 @@ async fn start_parts(
         })
         .collect();
     if load.sides.consumes() {
-        let workers = load.plan.processes().into_iter();
+        let workers = own_workers(load).into_iter();
         specs.extend(workers.map(|(name, _)| spec(Role::Worker, name, Share::WHOLE)));
     }
     let starts = specs

@@ -20,6 +20,8 @@ pub fn table() -> String {
 }
 
 #[cfg(test)]
+pub(crate) mod as_json;
+#[cfg(test)]
 mod tables;
 #[cfg(test)]
 pub(crate) mod tests;

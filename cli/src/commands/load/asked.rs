@@ -1,9 +1,9 @@
 //! What was typed as a load.
 
-use crate::args::Load;
+use crate::args::{Load, Redis};
 use crate::failure::Failure;
 use crate::inputs::{self, Named, Place};
-use firedrill_reports::load::{Drive, Sides};
+use firedrill_reports::load::{Drive, ShardOf, Sides};
 use firedrill_sim::load::LoadPlan;
 use firedrill_sim::load::options::Asked;
 use firedrill_sim::plan::Plan;
@@ -24,10 +24,40 @@ const BYTES_PER_PRODUCER: f64 = 100e6;
 /// # Errors
 /// With all that does not go together.
 pub(super) fn read(args: &Load) -> Result<LoadPlan, Failure> {
-    match &args.scenario {
+    let mut load = match &args.scenario {
         Some(scenario) => of_scenario(args, scenario),
         None => at_rate(args, None, args.seed.unwrap_or(1)),
+    }?;
+    load.shard = shard(args)?;
+    Ok(load)
+}
+
+/// Which shard is asked for, where that goes together with all else.
+fn shard(args: &Load) -> Result<Option<ShardOf>, Failure> {
+    let Some(shard) = args.sharding.shard()? else {
+        return Ok(None);
+    };
+    let refused = |why: &str| Err(Failure::usage(format!("--shard {shard}: {why}")));
+    if !matches!(args.server.redis, Redis::Given(_)) {
+        return refused("shards meet in a Redis that all of them reach; name it with --redis");
     }
+    if args.find_max || args.repeats.is_some() {
+        return refused(
+            "a load is parted, and no search and no repetitions; leave --find-max and --repeats away",
+        );
+    }
+    if args.scenario.is_some() {
+        return refused("faults are pulled by one command; leave --scenario away");
+    }
+    if args.gates.are_given() {
+        return refused(
+            "a part is not judged; give gates, --baseline and files for pipelines to `firedrill merge`",
+        );
+    }
+    Ok(Some(ShardOf {
+        index: shard.number() - 1,
+        of: shard.of(),
+    }))
 }
 
 /// The load of the arguments; `rate`: at this rate instead.

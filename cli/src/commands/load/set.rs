@@ -1,23 +1,26 @@
 //! One load, or the same again under other seeds: run, judged together, and told.
 
 use super::{Stand, asked, where_it_is, write};
-use crate::args::Load;
+use crate::args::{Load, Merge};
 use crate::commands::gates::Gates;
 use crate::commands::run::fresh;
-use crate::drills::live;
+use crate::drills::{live, shards};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs::results::FIGURES_FILE;
+use crate::terminal::Terminal;
 use firedrill_reports::figures::Results;
 use firedrill_reports::gate::Gated;
-use firedrill_reports::load::LoadRecord;
+use firedrill_reports::load::{self, JoinError, LoadRecord};
 use firedrill_reports::result::ResultFile;
+use firedrill_reports::shard::Shard;
 use firedrill_reports::{document, render};
 use firedrill_sim::files::{self, Fresh, LATEST, shown};
 use firedrill_sim::load::LoadPlan;
 use firedrill_sim::plan::Plan;
+use firedrill_sim::scenario::Scenario;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// The directory of a command's loads.
@@ -30,10 +33,26 @@ pub(super) struct Set {
 
 impl Set {
     /// Makes it, before anything is started.
-    pub(super) fn new(args: &Load, plan: &Plan) -> Result<Self, Failure> {
-        let out = args.out.join("load");
+    pub(super) fn new(out: &Path, load: &LoadPlan) -> Result<Self, Failure> {
+        match load
+            .shard
+            .map(|shard| Shard::new(shard.index + 1, shard.of))
+        {
+            Some(Ok(shard)) => {
+                let dir = shards::dir(out, &live::stamp(SystemTime::now()), shard)?;
+                let out = out.join("shards");
+                let parts = Vec::new();
+                Ok(Self { dir, out, parts })
+            }
+            _ => Self::of_all(out, load.plan.seed),
+        }
+    }
+
+    /// That of a whole load.
+    fn of_all(out: &Path, seed: u64) -> Result<Self, Failure> {
+        let out = out.join("load");
         let stamp = live::stamp(SystemTime::now());
-        let dir = fresh(&out, &format!("{stamp}-{}", plan.seed))?;
+        let dir = fresh(&out, &format!("{stamp}-{seed}"))?;
         Ok(Self {
             dir,
             out,
@@ -41,7 +60,7 @@ impl Set {
         })
     }
 
-    pub(super) fn dir(&self) -> &std::path::Path {
+    pub(super) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
@@ -100,7 +119,66 @@ pub(super) fn run(
             break;
         }
     }
-    told(stand, gates, &set, &records)
+    let told = told((args.json, terminal), gates, &set, &records)?;
+    if let Some(exit) = stand.signals.exit() {
+        return Ok(exit);
+    }
+    let exit = match &load.shard {
+        Some(shard) => {
+            terminal.say(format_args!(
+                "shard {}/{} of a load: `firedrill merge` joins it with the others, and judges",
+                shard.index + 1,
+                shard.of
+            ));
+            Exit::Passed
+        }
+        None => {
+            set.is_latest().map_err(Failure::environment)?;
+            told
+        }
+    };
+    terminal.say(format_args!("exit code {}", terminal.with_lost(exit) as u8));
+    Ok(exit)
+}
+
+/// Joins the shards of a load, and judges, prints and writes it as a load that was not parted.
+pub(in crate::commands) fn joined(
+    args: &Merge,
+    dirs: &[PathBuf],
+    mut gates: Gates,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let first = dirs
+        .first()
+        .ok_or_else(|| Failure::usage("there is no shard"))?;
+    let read = |dir: &Path| LoadRecord::read(dir).map_err(Failure::usage);
+    let set = Set::of_all(&args.out, read(first)?.facts.header.seed)?;
+    let record = load::join(dirs, set.dir()).map_err(|error| {
+        // Of half a load nobody shall think that it is one.
+        let _ = files::empty(set.dir());
+        match error {
+            JoinError::Missing { .. } => Failure {
+                exit: Exit::Inconclusive,
+                messages: vec![format!("{error}; run the load again, all of it")],
+            },
+            JoinError::Write { .. } => Failure::environment(error),
+            error => Failure::usage(error),
+        }
+    })?;
+    let header = &record.facts.header;
+    let scenario = Scenario::parse("plan", &header.plan);
+    let plan = scenario.and_then(|scenario| {
+        Plan::resolve(
+            &scenario,
+            &firedrill_sim::scenario::PlanOptions { seed: None },
+        )
+    });
+    let plan = plan.map_err(|found| Failure::problems(&found).about(&header.name))?;
+    gates.scenario(&header.name, &plan.gates)?;
+    let records = [(record, set.dir().to_owned())];
+    let exit = told((args.json, terminal), gates, &set, &records)?;
+    set.is_latest().map_err(Failure::environment)?;
+    Ok(exit)
 }
 
 /// The same load under another seed.
@@ -120,12 +198,11 @@ fn again(args: &Load, load: &LoadPlan, number: u32) -> Result<LoadPlan, Failure>
 
 /// Judges, prints and writes what came of it.
 fn told(
-    stand: &Stand<'_>,
+    (json, terminal): (bool, &Terminal),
     gates: Gates,
     set: &Set,
     records: &[(LoadRecord, PathBuf)],
 ) -> Result<Exit, Failure> {
-    let (args, terminal) = (stand.args, stand.terminal);
     let (mut judge, mut results) = (gates.judge.clone(), Results::default());
     for (record, _) in records {
         let figures = record.figures();
@@ -147,7 +224,7 @@ fn told(
         let document = document::of_load(record, asked_for);
         let passes = document::load_passes(record, asked_for);
         let result = ResultFile::of_load(record, passes);
-        match args.json {
+        match json {
             true => terminal.result(&render::json(&result)),
             false => terminal.result(&render::terminal(&document, terminal.style())),
         }
@@ -158,17 +235,8 @@ fn told(
     }
     let figures = set.dir().join(FIGURES_FILE);
     files::write(&figures, &results.text()).map_err(wrong)?;
-    set.is_latest().map_err(wrong)?;
     gates.write(asked_for, &summary, terminal)?;
-    if let Some(exit) = stand.signals.exit() {
-        return Ok(exit);
-    }
-    let judged = exit_of(&gated, &exits);
-    terminal.say(format_args!(
-        "exit code {}",
-        terminal.with_lost(judged) as u8
-    ));
-    Ok(judged)
+    Ok(exit_of(&gated, &exits))
 }
 
 /// The worst of what single loads came to, and of what all of them did together.

@@ -3,6 +3,8 @@
 
 use super::told::{TOLD, Told};
 use crate::args::Tune;
+use crate::drills::live;
+use crate::drills::shards::{self, Joined, Sweep, TunePlan, Writer};
 use crate::drills::simulate::{Lines, on_all_cores, plans, threads};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -10,12 +12,16 @@ use crate::inputs;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
 use firedrill_detector::text::counted;
-use firedrill_reports::score_recorded;
+use firedrill_reports::{DrillScore, score_recorded};
+use firedrill_sim::drill;
 use firedrill_sim::estimate::Estimate;
+use firedrill_sim::plan::Plan;
+use firedrill_sim::scenario::Scenario;
 use firedrill_sim::units;
 use firedrill_sim::vary::{PlanAxis, each_combination};
 use firedrill_sim::whatif::{Figures, judged, simulate};
 use serde_json::json;
+use std::time::SystemTime;
 
 /// Most drills of one call.
 const DRILLS_MAX: usize = 100_000;
@@ -33,6 +39,100 @@ struct Row {
     /// What rules come to, where they are judged.
     told: Option<Told>,
 }
+
+/// Every combination of values on every scenario.
+struct Grid {
+    names: Vec<String>,
+    jobs: Vec<Plan>,
+    rows: Vec<Row>,
+}
+
+impl Grid {
+    fn new(
+        scenarios: &[Scenario],
+        vary: &[String],
+        (seed, trials): (Option<u64>, u32),
+    ) -> Result<Self, Failure> {
+        let mut axes = Vec::new();
+        let mut wrong = Vec::new();
+        for vary in vary {
+            match PlanAxis::parse(vary) {
+                Ok(axis) => axes.push(axis),
+                Err(problem) => wrong.push(problem.to_string()),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(Failure {
+                exit: Exit::Usage,
+                messages: wrong,
+            });
+        }
+        let combinations: u128 = axes.iter().map(|axis| axis.values.len() as u128).product();
+        let drills = combinations * u128::from(trials) * scenarios.len() as u128;
+        if drills > DRILLS_MAX as u128 {
+            return Err(Failure::usage(format!(
+                "--vary: {combinations} combinations under {} on {} are {drills} drills; \
+                 the limit is {DRILLS_MAX}: take larger steps (`/STEP`) or fewer trials",
+                counted(trials, "seed"),
+                counted(scenarios.len(), "scenario")
+            )));
+        }
+        let mut jobs = Vec::new();
+        let mut rows: Vec<Row> = Vec::new();
+        for scenario in scenarios {
+            let trials = plans(std::slice::from_ref(scenario), seed, trials)?;
+            for values in each_combination(&axes) {
+                for plan in &trials {
+                    let mut plan = plan.clone();
+                    for (axis, value) in axes.iter().zip(&values) {
+                        axis.apply(*value, &mut plan).map_err(Failure::usage)?;
+                    }
+                    jobs.push(plan);
+                }
+                rows.push(Row {
+                    scenario: trials[0].name.clone(),
+                    values: axes
+                        .iter()
+                        .zip(&values)
+                        .map(|(axis, value)| axis.show(*value))
+                        .collect(),
+                    came: Vec::new(),
+                    told: None,
+                });
+            }
+        }
+        Ok(Self {
+            names: axes.iter().map(|axis| axis.name.clone()).collect(),
+            jobs,
+            rows,
+        })
+    }
+
+    /// Prints what the drills came to, in the order of the jobs, and says which values will do.
+    fn conclude(
+        mut self,
+        came: &[Came],
+        (trials, goal_ms): (u32, Option<i64>),
+        json: bool,
+        terminal: &Terminal,
+    ) -> Exit {
+        for (row, came) in self.rows.iter_mut().zip(came.chunks(trials as usize)) {
+            row.came = came.iter().map(|(figures, _)| figures.clone()).collect();
+            row.told = Told::of(came.iter().filter_map(|(_, score)| score.clone()).collect());
+        }
+        terminal.plain_result(&if json {
+            as_json(&self.names, &self.rows)
+        } else {
+            as_text(&self.names, &self.rows)
+        });
+        goal_ms.map_or(Exit::Passed, |goal_ms| {
+            answer(&self.names, &self.rows, goal_ms, terminal)
+        })
+    }
+}
+
+/// What a drill came to, and what rules made of it, where they are judged.
+type Came = (Figures, Option<DrillScore>);
 
 /// Tries every combination on every scenario.
 ///
@@ -63,54 +163,18 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         }
     };
     let params = args.delivery.params();
-    let mut axes = Vec::new();
-    let mut wrong = Vec::new();
-    for vary in &args.vary {
-        match PlanAxis::parse(vary) {
-            Ok(axis) => axes.push(axis),
-            Err(problem) => wrong.push(problem.to_string()),
+    let grid = Grid::new(&scenarios, &args.vary, (args.seed, args.trials))?;
+    let shard = args.sharding.shard()?;
+    if let Some(shard) = shard {
+        shards::enough(shard, grid.jobs.len())?;
+    }
+    let jobs: Vec<&Plan> = match shard {
+        Some(shard) => {
+            let numbers = shard.numbers(grid.jobs.len());
+            numbers.map(|number| &grid.jobs[number]).collect()
         }
-    }
-    if !wrong.is_empty() {
-        return Err(Failure {
-            exit: Exit::Usage,
-            messages: wrong,
-        });
-    }
-    let combinations: u128 = axes.iter().map(|axis| axis.values.len() as u128).product();
-    let drills = combinations * u128::from(args.trials) * scenarios.len() as u128;
-    if drills > DRILLS_MAX as u128 {
-        return Err(Failure::usage(format!(
-            "--vary: {combinations} combinations under {} on {} are {drills} drills; \
-             the limit is {DRILLS_MAX}: take larger steps (`/STEP`) or fewer trials",
-            counted(args.trials, "seed"),
-            counted(scenarios.len(), "scenario")
-        )));
-    }
-    let mut jobs = Vec::new();
-    let mut rows: Vec<Row> = Vec::new();
-    for scenario in &scenarios {
-        let trials = plans(std::slice::from_ref(scenario), args.seed, args.trials)?;
-        for values in each_combination(&axes) {
-            for plan in &trials {
-                let mut plan = plan.clone();
-                for (axis, value) in axes.iter().zip(&values) {
-                    axis.apply(*value, &mut plan).map_err(Failure::usage)?;
-                }
-                jobs.push(plan);
-            }
-            rows.push(Row {
-                scenario: trials[0].name.clone(),
-                values: axes
-                    .iter()
-                    .zip(&values)
-                    .map(|(axis, value)| axis.show(*value))
-                    .collect(),
-                came: Vec::new(),
-                told: None,
-            });
-        }
-    }
+        None => grid.jobs.iter().collect(),
+    };
     let threads = threads(args.jobs.fixed(), jobs.len());
     for plan in &jobs {
         let estimate = Estimate::of(plan, false);
@@ -118,41 +182,70 @@ pub(crate) fn run(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         checked.map_err(Failure::usage)?;
     }
     if let Some((rules, _)) = &judge {
-        inputs::bounded(rules, &jobs)?;
+        inputs::bounded(rules, jobs.iter().copied())?;
     }
+    let sharded = match shard {
+        Some(shard) => {
+            let rules = judge.as_ref().map(|(rules, _)| rules);
+            let first = plans(&scenarios, args.seed, 1)?;
+            let headers = first.iter().map(|plan| drill::virtual_header(plan, rules));
+            let asked = TunePlan {
+                vary: args.vary.clone(),
+                drain_within_ms: goal_ms,
+            };
+            let command = shards::Command::TunePlan(asked);
+            let whole = grid.jobs.len();
+            let sweep = Sweep::new(command, args.trials, whole, headers.collect());
+            let dir = shards::dir(&args.out, &live::stamp(SystemTime::now()), shard)?;
+            let writer = Writer::create(dir.path(), shard, &sweep)?;
+            Some((shard, dir, writer))
+        }
+        None => None,
+    };
     let signals = Signals::listen()?;
     let abort = signals.flag();
     terminal.started();
     let lines = Lines::new(terminal, jobs.len());
-    let came = on_all_cores(
-        &jobs,
-        threads,
-        &abort,
-        &|done| lines.tell(done),
-        &|plan| match &judge {
-            None => (simulate(plan, &abort), None),
-            Some((rules, pack)) => {
-                let (figures, record) = judged(plan, rules, &abort);
-                (figures, Some(score_recorded(&record, pack, &params)))
-            }
-        },
-    );
+    let came: Vec<Came> =
+        on_all_cores(
+            &jobs,
+            threads,
+            &abort,
+            &|done| lines.tell(done),
+            &|plan| match &judge {
+                None => (simulate(plan, &abort), None),
+                Some((rules, pack)) => {
+                    let (figures, record) = judged(plan, rules, &abort);
+                    (figures, Some(score_recorded(&record, pack, &params)))
+                }
+            },
+        );
     if let Some(exit) = signals.exit() {
         return Ok(exit);
     }
-    for (row, came) in rows.iter_mut().zip(came.chunks(args.trials as usize)) {
-        row.came = came.iter().map(|(figures, _)| figures.clone()).collect();
-        row.told = Told::of(came.iter().filter_map(|(_, score)| score.clone()).collect());
+    if let Some((shard, dir, mut writer)) = sharded {
+        came.iter().try_for_each(|one| writer.add(one))?;
+        let drills = (came.len(), grid.jobs.len());
+        return shards::done(writer, dir.path(), shard, drills, terminal);
     }
-    let names: Vec<String> = axes.iter().map(|axis| axis.name.clone()).collect();
-    terminal.plain_result(&if args.json {
-        as_json(&names, &rows)
-    } else {
-        as_text(&names, &rows)
-    });
-    Ok(goal_ms.map_or(Exit::Passed, |goal_ms| {
-        answer(&names, &rows, goal_ms, terminal)
-    }))
+    Ok(grid.conclude(&came, (args.trials, goal_ms), args.json, terminal))
+}
+
+/// The same over all shards of one search.
+pub(super) fn joined(
+    asked: &TunePlan,
+    joined: Joined,
+    json: bool,
+    terminal: &Terminal,
+) -> Result<Exit, Failure> {
+    let trials = joined.sweep.trials;
+    let grid = Grid::new(&joined.sweep.scenarios(&[])?, &asked.vary, (None, trials))?;
+    let mut came: Vec<Came> = Vec::new();
+    joined.outcomes(&mut |_, one| {
+        came.push(one);
+        Ok(())
+    })?;
+    Ok(grid.conclude(&came, (trials, asked.drain_within_ms), json, terminal))
 }
 
 impl Row {

@@ -46,6 +46,7 @@ pub(in crate::trials) fn card(trials: &Trials) -> TrialCard {
     };
     TrialCard {
         gated: None,
+        shard: None,
         trials: rows.len() as u64,
         inconclusive: scenarios.iter().map(|scenario| scenario.inconclusive).sum(),
         seeds: rows

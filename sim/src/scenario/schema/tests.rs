@@ -1,9 +1,10 @@
 //! What is shipped about the format says what the forms say. `UPDATE_DOCS=1 cargo test -p firedrill-sim --lib scenario::schema`
 //! renews it.
 
+use super::as_json::as_json;
 use super::*;
 use crate::scenario::tests::shipped;
-use firedrill_detector::yaml::{self, Node, Problems};
+use firedrill_detector::yaml::{self, Problems};
 use firedrill_reports::gate;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -58,24 +59,6 @@ fn the_readme_has_every_key_and_every_fault() {
 fn the_schema_is_shipped() {
     let wanted = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
     holds(&folder().join("scenario.schema.json"), &wanted);
-}
-
-/// YAML as editors see it: plain scalars are what YAML 1.2 takes them for.
-fn as_json(node: &Node) -> Value {
-    match &node.value {
-        yaml::Value::Scalar { plain: true, .. } if node.is_null() => Value::Null,
-        yaml::Value::Scalar { text, plain } => {
-            let word = serde_json::from_str(text).ok().filter(|_| *plain);
-            word.unwrap_or_else(|| text.as_str().into())
-        }
-        yaml::Value::Sequence(items) => items.iter().map(as_json).collect(),
-        yaml::Value::Mapping(entries) => {
-            let entry = |(key, value): &(Node, Node)| {
-                (key.text().unwrap_or_default().to_owned(), as_json(value))
-            };
-            Value::Object(entries.iter().map(entry).collect())
-        }
-    }
 }
 
 /// What the schema has against a scenario.
