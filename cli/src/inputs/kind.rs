@@ -31,6 +31,7 @@ impl Kind {
 
     /// What a file with this beginning or text is; `None`: it does not say.
     pub(crate) fn of(text: &str) -> Option<Self> {
+        let text = text.trim_start_matches('\u{feff}');
         // A record may be cut off or damaged: its first words say enough.
         let begins: String = text.chars().take(200).collect();
         if begins.starts_with('{') && begins.contains("\"firedrill-record/") {
@@ -88,6 +89,7 @@ mod tests {
         for (text, kind) in [
             ("# a\ngroups:\n- name: g\n", Some(Kind::Rules)),
             ("\"groups\": []\n", Some(Kind::Rules)),
+            ("\u{feff}groups:\n- name: g\n", Some(Kind::Rules)),
             ("{groups: [{name: g, rules: []}]}", Some(Kind::Rules)),
             ("apiVersion: v1\nkind: List\n", Some(Kind::Rules)),
             ("groups: [\n", Some(Kind::Rules)),
