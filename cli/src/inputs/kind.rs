@@ -47,8 +47,9 @@ impl Kind {
             Some(Self::RuleTest)
         } else if has(&["groups", "apiVersion", "kind"]) {
             Some(Self::Rules)
-        } else if !has(&["name", "family", "workload", "workers", "timeline"])
-            && has(&["world", "discovery", "targets"])
+        } else if !has(&["family", "workload", "workers", "timeline"])
+            // A scenario has none of the first, and a name.
+            && (has(&["extends", "discovery", "targets"]) || has(&["world"]) && !has(&["name"]))
         {
             Some(Self::World)
         } else if has(&["version", "family", "workload", "workers", "timeline"]) {
@@ -102,6 +103,7 @@ mod tests {
             ),
             ("version: firedrill/v1\nworld: ours\n", Some(Kind::World)),
             ("version: firedrill/v1\ntargets: {}\n", Some(Kind::World)),
+            ("name: ours\nextends: [wiki]\n", Some(Kind::World)),
             ("workers:\n- groups: { into: x }\n", Some(Kind::Scenario)),
             (
                 "{\"kind\":\"header\",\"format\":\"firedrill-record/9.0\"}\n",
