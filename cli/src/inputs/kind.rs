@@ -31,6 +31,7 @@ impl Kind {
 
     /// What a file with this beginning or text is; `None`: it does not say.
     pub(crate) fn of(text: &str) -> Option<Self> {
+        let text = text.trim_start_matches('\u{feff}');
         // A record may be cut off or damaged: its first words say enough.
         let begins: String = text.chars().take(200).collect();
         if begins.starts_with('{') && begins.contains("\"firedrill-record/") {
@@ -46,8 +47,9 @@ impl Kind {
             Some(Self::RuleTest)
         } else if has(&["groups", "apiVersion", "kind"]) {
             Some(Self::Rules)
-        } else if !has(&["name", "family", "workload", "workers", "timeline"])
-            && has(&["world", "discovery", "targets"])
+        } else if !has(&["family", "workload", "workers", "timeline"])
+            // A scenario has none of the first, and a name.
+            && (has(&["extends", "discovery", "targets"]) || has(&["world"]) && !has(&["name"]))
         {
             Some(Self::World)
         } else if has(&["version", "family", "workload", "workers", "timeline"]) {
@@ -88,6 +90,7 @@ mod tests {
         for (text, kind) in [
             ("# a\ngroups:\n- name: g\n", Some(Kind::Rules)),
             ("\"groups\": []\n", Some(Kind::Rules)),
+            ("\u{feff}groups:\n- name: g\n", Some(Kind::Rules)),
             ("{groups: [{name: g, rules: []}]}", Some(Kind::Rules)),
             ("apiVersion: v1\nkind: List\n", Some(Kind::Rules)),
             ("groups: [\n", Some(Kind::Rules)),
@@ -100,6 +103,7 @@ mod tests {
             ),
             ("version: firedrill/v1\nworld: ours\n", Some(Kind::World)),
             ("version: firedrill/v1\ntargets: {}\n", Some(Kind::World)),
+            ("name: ours\nextends: [wiki]\n", Some(Kind::World)),
             ("workers:\n- groups: { into: x }\n", Some(Kind::Scenario)),
             (
                 "{\"kind\":\"header\",\"format\":\"firedrill-record/9.0\"}\n",

@@ -11,7 +11,11 @@ pub(super) struct Cursor<'t> {
 
 impl<'t> Cursor<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        let mark = Mark::default();
+        let mut mark = Mark::default();
+        // It tells of the file's encoding, and takes no column: what begins behind it stands at the beginning of its line.
+        if text.starts_with('\u{feff}') {
+            mark.byte = '\u{feff}'.len_utf8();
+        }
         Self { text, mark }
     }
 

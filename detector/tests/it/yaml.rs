@@ -320,3 +320,16 @@ fn helm_templates_are_answered_with_what_to_type() {
     );
     assert!(wrong.contains("helm template"), "{wrong}");
 }
+
+/// It was taken for a column, and what stood further to the left for the end of the file.
+#[test]
+fn a_mark_of_the_encoding_takes_no_column() {
+    let text = "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: vector(\n";
+    let told = load(text).unwrap_err();
+    assert_eq!(load(&format!("\u{feff}{text}")).unwrap_err(), told);
+    let text = text.replace("vector(", "vector(1)");
+    let alerts = |text: &str| load(text).unwrap().alerts().count();
+    assert_eq!(alerts(&text), 1);
+    assert_eq!(alerts(&format!("\u{feff}{text}")), 1);
+    assert_eq!(alerts(&format!("\u{feff}\n{text}")), 1);
+}

@@ -41,6 +41,27 @@ fn learnt(text: &str) -> Learnt {
 }
 
 #[test]
+fn names_may_be_anything_that_a_label_may_be() {
+    // A line break, quotes, what YAML, templates and comments begin with, nothing at all.
+    for name in [
+        r"a\n- b: [",
+        r#"\"q\": '"#,
+        "{{ .x }} # y",
+        "",
+        "~",
+        "ü/é",
+        r"\\",
+    ] {
+        let text = of_asynq().replace("queue=\"mail\"", &format!("queue=\"{name}\""));
+        let samples = Samples::of_text(&format!("{text}# EOF\n")).unwrap();
+        let learnt = learn(&samples, "ours", "ours-world.yaml");
+        let learnt = learnt.unwrap_or_else(|error| panic!("{name:?}: {error}"));
+        let written = crate::scenario::Scenario::parse("ours.yaml", &learnt.scenario);
+        assert!(written.is_ok(), "{name:?}: {written:#?}");
+    }
+}
+
+#[test]
 fn queues_alone_tell_rates_and_means_and_the_rest_is_said() {
     let learnt = learnt(&of_asynq());
     let told = |of: &str| learnt.unknown.iter().any(|note| note.starts_with(of));

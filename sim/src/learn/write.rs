@@ -7,6 +7,7 @@ use super::targets::{self, Fleet, Workers};
 use super::traffic::{Kind, Traffic, plain};
 use crate::form::{Form, quote};
 use crate::world::{AppMetric, Discovery, Exporter, Panics, Results, TargetForm, Targets, World};
+use firedrill_detector::text::printable;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -320,7 +321,8 @@ pub(super) fn with_unknown(text: &str, unknown: &[String]) -> String {
         head.push_str("# Not learnt:\n");
     }
     for note in own {
-        let _ = writeln!(head, "# - {note}");
+        // Names of others may hold line breaks, behind which no comment would be left.
+        let _ = writeln!(head, "# - {}", printable(note));
     }
     head + text
 }

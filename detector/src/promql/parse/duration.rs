@@ -1,6 +1,7 @@
 //! Lengths of time: those of ranges, steps and offsets.
 //!
-//! What is computed, like `[5m * 2]`, is behind a feature flag of Prometheus 3 and refused here, at the same place as there.
+//! What is computed, like `[5m * 2]`, was behind a feature flag of Prometheus 3 until 3.14 has it by default. It is refused here, where
+//! a Prometheus without the flag refuses it.
 
 use super::{Parser, Result};
 use crate::compat::Compat;
