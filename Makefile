@@ -29,8 +29,9 @@ build: ## the release binary: target/release/firedrill
 dist: ## the fastest binary, which takes longest to build: target/dist/firedrill
 	cargo build --profile dist --locked -p firedrill
 
+# Live drills mostly wait, so more tests run at a time than there are processors.
 test: ## all tests; needs redis-server, promtool and go
-	cargo test --workspace --locked
+	cargo test --workspace --locked -- --test-threads=$$((2 * $$(nproc)))
 
 lint: ## format, clippy, vet, docs
 	cargo fmt --all --check

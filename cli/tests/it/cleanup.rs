@@ -195,11 +195,11 @@ fn ctrl_c_does_not_wait_for_a_redis_that_does_not_come_back() {
 fn ctrl_c_ends_virtual_drills_and_what_comes_after_them() {
     let dir = tempfile::tempdir().unwrap();
     for args in [
-        &["run", "--engine", "virtual", "--trials", "3000"][..],
+        &["run", "--engine", "virtual", "--trials", "300"][..],
         &[
             "tune",
             "--trials",
-            "2000",
+            "300",
             "--vary",
             "JobFailureRate.threshold=0.1,0.2",
         ],

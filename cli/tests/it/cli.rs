@@ -178,7 +178,7 @@ fn a_signal_ends_virtual_drills_with_its_own_code() {
         let dir = tempfile::tempdir().unwrap();
         let mut child = firedrill()
             .current_dir(dir.path())
-            .args(["run", "--engine", "virtual", "--trials", "20000", "--rules"])
+            .args(["run", "--engine", "virtual", "--trials", "2000", "--rules"])
             .arg(project("scenarios/rules/runbook.yml"))
             .arg(project("scenarios/benign/healthy.yaml"))
             .stdout(std::process::Stdio::null())
@@ -189,7 +189,7 @@ fn a_signal_ends_virtual_drills_with_its_own_code() {
         let mut line = String::new();
         let mut talk = std::io::BufReader::new(child.stderr.take().unwrap());
         std::io::BufRead::read_line(&mut talk, &mut line).unwrap();
-        assert!(line.contains("20000 virtual drills"), "{line}");
+        assert!(line.contains("2000 virtual drills"), "{line}");
         let sent = std::process::Command::new("kill")
             .args([signal, &child.id().to_string()])
             .status()
