@@ -1,6 +1,6 @@
 //! The client and the server that programs use, in one process.
 
-use crate::{Job, Outcome, WINDOW, Workload, stock};
+use crate::{Job, Outcome, WINDOW, Workload, block_on, stock};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
@@ -25,25 +25,22 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let url = arguments.job.url();
-            let broker = RedisBroker::connect(&url, RedisOptions::at_speed(1.0)).await?;
-            let side = Side {
-                job: arguments.job,
-                batch: arguments.batch,
-                broker,
-                done: Arc::new(Done::default()),
-            };
-            match arguments.job.workload {
-                Workload::Cycle => side.cycle().await,
-                Workload::Drain => side.drain().await,
-                Workload::Enqueue => side.enqueue().await,
-                Workload::Memory => side.memory().await,
-            }
-        })
+    block_on(async {
+        let url = arguments.job.url();
+        let broker = RedisBroker::connect(&url, RedisOptions::at_speed(1.0)).await?;
+        let side = Side {
+            job: arguments.job,
+            batch: arguments.batch,
+            broker,
+            done: Arc::new(Done::default()),
+        };
+        match arguments.job.workload {
+            Workload::Cycle => side.cycle().await,
+            Workload::Drain => side.drain().await,
+            Workload::Enqueue => side.enqueue().await,
+            Workload::Memory => side.memory().await,
+        }
+    })
 }
 
 struct Side {

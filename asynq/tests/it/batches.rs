@@ -54,6 +54,10 @@ fn a_killed_worker_loses_no_task_and_what_it_had_finished_is_not_done_again() {
         let leased: BTreeSet<String> = bench.set("lease").into_iter().map(|(id, _)| id).collect();
         assert_eq!(taken, leased, "a batch is taken whole, with its leases");
     }
+    assert!(
+        !in_progress.is_empty(),
+        "kills came in the middle of the work"
+    );
     let (last, ids) = worker(&bench);
     let hear = std::thread::spawn(move || ids.collect::<Vec<String>>());
     eventually("all are done", || {
