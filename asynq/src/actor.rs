@@ -47,6 +47,8 @@ pub enum Ticket<T: Task> {
     Record,
     /// Processor: fetch the next task.
     Dequeue,
+    /// Processor: fetch the next tasks, at most so many.
+    DequeueBatch(u32),
     /// Processor: what a handler had to say before it returned.
     WriteResult(RunId),
     /// Processor: the finishing write of a run.

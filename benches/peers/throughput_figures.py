@@ -147,7 +147,7 @@ class Result:
         )
         yield ""
         yield (
-            "*Ours* is the `Client` and the `Server` of the `asynq/` crate, in one process with one thread; *in batches* with a `batch` of 100. *The limit* is a"
+            "*Ours* is the `Client` and the `Server` of the `asynq/` crate, in one process with one thread; *in batches* with a `batch` of 50, or of 10 where there are no more slots. *The limit* is a"
             " client with one thread that does nothing but call asynq's three scripts, 16 a write on 4 connections: more Redis does not do task by task."
         )
         yield ""

@@ -86,6 +86,14 @@ impl Outcome {
     }
 }
 
+/// Runs something on one thread.
+fn block_on(work: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
 fn main() -> Result<()> {
     let outcome = match Command::parse() {
         Command::Ours(arguments) => ours::run(&arguments)?,

@@ -1,8 +1,8 @@
 //! The client and the server that programs use, in one process.
 
-use crate::{Job, Outcome, WINDOW, Workload, stock};
+use crate::{Job, Outcome, WINDOW, Workload, block_on, stock};
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::server::Running;
 use firedrill_asynq::{Client, Config, Context, NewTask, Server, Task};
@@ -12,53 +12,40 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-/// Tasks of one batch.
-const BATCH: u32 = 100;
 /// Who enqueues at the same time: task by task, and in batches.
-const PRODUCERS: (usize, usize) = (50, 2);
+const PRODUCERS: (usize, usize) = (50, 4);
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     job: Job,
-    /// How the client and the server ask Redis.
-    #[arg(long, value_enum, default_value_t = By::Batch)]
-    by: By,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum By {
-    /// Task by task, as asynq does.
-    Task,
-    /// Many tasks in one round trip.
-    Batch,
+    /// Most tasks of one round trip; 1: task by task, as asynq does.
+    #[arg(long, default_value_t = 100)]
+    batch: u32,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let url = arguments.job.url();
-            let broker = RedisBroker::connect(&url, RedisOptions::at_speed(1.0)).await?;
-            let side = Side {
-                job: arguments.job,
-                by: arguments.by,
-                broker,
-                done: Arc::new(Done::default()),
-            };
-            match arguments.job.workload {
-                Workload::Cycle => side.cycle().await,
-                Workload::Drain => side.drain().await,
-                Workload::Enqueue => side.enqueue().await,
-                Workload::Memory => side.memory().await,
-            }
-        })
+    block_on(async {
+        let url = arguments.job.url();
+        let broker = RedisBroker::connect(&url, RedisOptions::at_speed(1.0)).await?;
+        let side = Side {
+            job: arguments.job,
+            batch: arguments.batch,
+            broker,
+            done: Arc::new(Done::default()),
+        };
+        match arguments.job.workload {
+            Workload::Cycle => side.cycle().await,
+            Workload::Drain => side.drain().await,
+            Workload::Enqueue => side.enqueue().await,
+            Workload::Memory => side.memory().await,
+        }
+    })
 }
 
 struct Side {
     job: Job,
-    by: By,
+    batch: u32,
     broker: RedisBroker,
     done: Arc<Done>,
 }
@@ -93,10 +80,7 @@ impl Side {
     fn serve(&self, handler: impl firedrill_asynq::Handler) -> Running {
         let config = Config {
             concurrency: self.job.concurrency,
-            batch: match self.by {
-                By::Task => 1,
-                By::Batch => BATCH as usize,
-            },
+            batch: self.batch as usize,
             task_check_interval: Duration::from_millis(2),
             ..Config::default()
         };
@@ -109,10 +93,8 @@ impl Side {
         let end = Instant::now() + self.job.length();
         let mut producers = JoinSet::new();
         let (singles, batches) = PRODUCERS;
-        let (count, most) = match self.by {
-            By::Task => (singles, 1),
-            By::Batch => (batches, BATCH),
-        };
+        let most = self.batch;
+        let count = if most == 1 { singles } else { batches };
         for _ in 0..count {
             let (client, gate) = (client.clone(), gate.clone());
             producers.spawn(async move {

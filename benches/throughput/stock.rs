@@ -1,6 +1,6 @@
 //! What a Redis holds before a workload begins.
 
-use crate::{Outcome, QUEUE};
+use crate::{Outcome, QUEUE, block_on};
 use anyhow::{Result, ensure};
 use clap::Args;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
@@ -9,7 +9,6 @@ use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::{Accepted, DequeueBatch, Op, Reply};
 use std::time::Instant;
-use tokio::runtime::Builder;
 
 /// Most tasks of one call.
 const BATCH: u64 = 100;
@@ -25,47 +24,40 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn fill(arguments: &Arguments) -> Result<Outcome> {
-    Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let broker = connect(arguments).await?;
-            let start = Instant::now();
-            let now = ClockOrigin::real_time().now();
-            for batch in batches(arguments.tasks) {
-                let tasks = (0..batch).map(|_| Submission::now(task())).collect();
-                for answer in broker.enqueue_batch(tasks, now).await? {
-                    ensure!(answer? == Accepted::New, "an id was drawn twice");
-                }
+    block_on(async {
+        let broker = connect(arguments).await?;
+        let start = Instant::now();
+        let now = ClockOrigin::real_time().now();
+        for batch in batches(arguments.tasks) {
+            let tasks = (0..batch).map(|_| Submission::now(task())).collect();
+            for answer in broker.enqueue_batch(tasks, now).await? {
+                ensure!(answer? == Accepted::New, "an id was drawn twice");
             }
-            Ok(Outcome::since(start, arguments.tasks))
-        })
+        }
+        Ok(Outcome::since(start, arguments.tasks))
+    })
 }
 
 pub(crate) fn hold(arguments: &Arguments) -> Result<Outcome> {
     fill(arguments)?;
-    Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let broker = connect(arguments).await?;
-            let start = Instant::now();
-            let now = ClockOrigin::real_time().now();
-            for batch in batches(arguments.tasks) {
-                let take = DequeueBatch {
-                    queues: std::iter::once(QUEUE.to_owned()).collect(),
-                    max: u32::try_from(batch)?,
-                    lease_expires_s: now.secs() + HELD_S,
-                };
-                let Reply::DequeuedBatch(taken) =
-                    broker.call(Op::DequeueBatch(take.into())).await?
-                else {
-                    anyhow::bail!("an unexpected reply");
-                };
-                ensure!(taken.len() as u64 == batch, "somebody else took some");
-            }
-            Ok(Outcome::since(start, arguments.tasks))
-        })
+    block_on(async {
+        let broker = connect(arguments).await?;
+        let start = Instant::now();
+        let now = ClockOrigin::real_time().now();
+        for batch in batches(arguments.tasks) {
+            let take = DequeueBatch {
+                queues: std::iter::once(QUEUE.to_owned()).collect(),
+                max: u32::try_from(batch)?,
+                lease_expires_s: now.secs() + HELD_S,
+            };
+            let Reply::DequeuedBatch(taken) = broker.call(Op::DequeueBatch(take.into())).await?
+            else {
+                anyhow::bail!("an unexpected reply");
+            };
+            ensure!(taken.len() as u64 == batch, "somebody else took some");
+        }
+        Ok(Outcome::since(start, arguments.tasks))
+    })
 }
 
 async fn connect(arguments: &Arguments) -> Result<RedisBroker> {

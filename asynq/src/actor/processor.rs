@@ -20,7 +20,8 @@ use std::sync::Arc;
 /// Processing time of a task that has neither timeout nor deadline (asynq falls back to 30 minutes).
 const FALLBACK_TIMEOUT_MS: i64 = 30 * 60 * 1_000;
 
-/// Most batches that are being written at a time: one that Redis works on, and one that is on its way.
+/// Most batches that are being fetched, and that are being written, at a time: one that Redis works on, and one that is on its way,
+/// so that it need not wait for us.
 const BATCHES_MAX: usize = 2;
 
 /// Fetch loop and workers of one server.
@@ -43,6 +44,11 @@ pub(crate) struct Processor<T: Task> {
     to_finish: Vec<(RunId, Finished<T>)>,
     /// How many batches of them are being written.
     batches: usize,
+    /// How many batches are being fetched, and for how many slots.
+    fetches: usize,
+    reserved: usize,
+    /// The idle pause after an empty batch.
+    resting: bool,
     /// Handlers that still run although their task was given up (deadline, lost lease, shutdown).
     zombies: BTreeMap<RunId, T>,
     /// Handlers that have returned this but for their result, which is being written.
@@ -71,6 +77,9 @@ impl<T: Task> Processor<T> {
             to_start: Vec::new(),
             to_finish: Vec::new(),
             batches: 0,
+            fetches: 0,
+            reserved: 0,
+            resting: false,
             zombies: BTreeMap::new(),
             writing: BTreeMap::new(),
         }
@@ -90,7 +99,8 @@ impl<T: Task> Processor<T> {
     }
 
     fn may_fetch(&self, shared: &Shared<T>) -> bool {
-        let idle = !self.stopping && !self.fetching && self.to_start.is_empty();
+        let idle =
+            !self.stopping && !self.fetching && self.fetches == 0 && self.to_start.is_empty();
         idle && shared.slots.has_free()
     }
 
@@ -121,16 +131,70 @@ impl<T: Task> Processor<T> {
                 Op::DoneBatch { tasks, now },
             ));
         }
-        if self.may_fetch(shared) {
-            self.fetching = true;
-            let most = shared.slots.free().min(self.batch);
+        while let Some(max) = self.next_batch(shared) {
+            self.fetches += 1;
+            self.reserved += max as usize;
             let batch = Box::new(DequeueBatch {
                 queues: self.order.next(&mut self.rng),
-                max: u32::try_from(most).unwrap_or(u32::MAX),
+                max,
                 lease_expires_s: now.plus_millis(LEASE_MS).secs(),
             });
-            out.push(Action::Call(Ticket::Dequeue, Op::DequeueBatch(batch)));
+            out.push(Action::Call(
+                Ticket::DequeueBatch(max),
+                Op::DequeueBatch(batch),
+            ));
         }
+    }
+
+    /// How many tasks are fetched next: a second batch beside one that is under way only if it is a whole one, or many small calls
+    /// would take the place of a large one.
+    fn next_batch(&self, shared: &Shared<T>) -> Option<u32> {
+        let rests = self.stopping || self.resting || !self.to_start.is_empty();
+        if rests || self.fetches == BATCHES_MAX {
+            return None;
+        }
+        let free = shared.slots.free().saturating_sub(self.reserved);
+        let max = free.min(self.batch);
+        let enough = if self.fetches == 0 { 1 } else { self.batch };
+        (max >= enough).then_some(u32::try_from(max).unwrap_or(u32::MAX))
+    }
+
+    /// A batch of so many tasks at most was fetched, or nothing was.
+    pub(crate) fn batch_dequeued(
+        &mut self,
+        now: Time,
+        max: u32,
+        answer: Answer<T>,
+        shared: &mut Shared<T>,
+        out: &mut impl Out<T>,
+    ) {
+        self.fetches -= 1;
+        self.reserved -= max as usize;
+        match answer {
+            Ok(Reply::DequeuedBatch(tasks)) if !tasks.is_empty() => {
+                // One that cannot be decoded stays active until its lease is over, as when it is fetched alone.
+                for task in tasks.into_iter().flatten() {
+                    self.taken(now, task, shared, out);
+                }
+            }
+            // Of two that come back empty, one is enough for a pause.
+            Ok(_) if self.resting => {}
+            Ok(_) => {
+                self.resting = true;
+                self.rest(now, out);
+            }
+            // Without a pause, as with a single task.
+            Err(_) => {}
+        }
+    }
+
+    /// The pause after an empty answer.
+    fn rest(&mut self, now: Time, out: &mut impl Out<T>) {
+        let pause_ms = self.task_check_interval_ms as f64 * self.rng.random_range(0.5..1.5);
+        out.push(Action::Timer(
+            now.plus_micros((pause_ms * 1e3) as i64),
+            Timer::Poll,
+        ));
     }
 
     /// A batch was written. As with a single task, one that failed is not repeated.
@@ -160,20 +224,7 @@ impl<T: Task> Processor<T> {
                 self.taken(now, task, shared, out);
                 self.fetch(now, shared, out);
             }
-            Ok(Reply::DequeuedBatch(tasks)) if !tasks.is_empty() => {
-                self.fetching = false;
-                // One that cannot be decoded stays active until its lease is over, as when it is fetched alone.
-                for task in tasks.into_iter().flatten() {
-                    self.taken(now, task, shared, out);
-                }
-            }
-            Ok(_) => {
-                let pause_ms = self.task_check_interval_ms as f64 * self.rng.random_range(0.5..1.5);
-                out.push(Action::Timer(
-                    now.plus_micros((pause_ms * 1e3) as i64),
-                    Timer::Poll,
-                ));
-            }
+            Ok(_) => self.rest(now, out),
             // Quirk: no back-off. A failed dequeue is repeated at once, so an unreachable Redis makes the server spin.
             Err(_) => {
                 self.fetching = false;
@@ -476,6 +527,7 @@ impl<T: Task> Processor<T> {
         match timer {
             Timer::Poll => {
                 self.fetching = false;
+                self.resting = false;
                 self.fetch(now, shared, out);
             }
             Timer::Deadline(run) => self.abandon(now, run, DEADLINE_EXCEEDED, shared, out),
@@ -515,7 +567,11 @@ impl<T: Task> Processor<T> {
 
     /// Whether the graceful shutdown has nothing left to wait for.
     pub(crate) fn is_drained(&self, shared: &Shared<T>) -> bool {
-        self.stopping && !self.fetching && self.to_start.is_empty() && shared.slots.is_drained()
+        self.stopping
+            && !self.fetching
+            && self.fetches == 0
+            && self.to_start.is_empty()
+            && shared.slots.is_drained()
     }
 }
 

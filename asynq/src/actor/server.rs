@@ -190,6 +190,10 @@ impl<T: Task, M: Meter<T::Kind>> Server<T, M> {
     fn answered(&mut self, now: Time, ticket: Ticket<T>, answer: Answer<T>, out: &mut impl Out<T>) {
         match ticket {
             Ticket::Dequeue => self.processor.dequeued(now, answer, &mut self.shared, out),
+            Ticket::DequeueBatch(max) => {
+                self.processor
+                    .batch_dequeued(now, max, answer, &mut self.shared, out);
+            }
             Ticket::Finish(run) => self.processor.finished(now, run, &mut self.shared, out),
             Ticket::FinishBatch(batch) => {
                 self.processor

@@ -16,7 +16,7 @@ const KILLED_AFTER: [usize; 3] = [1, 400, 777];
 const SPEED: &str = "60";
 
 /// A worker, and the ids of the tasks that its handlers were called for.
-fn worker(bench: &Bench) -> (Killed, impl Iterator<Item = String>) {
+fn worker(bench: &Bench) -> (Killed, impl Iterator<Item = String> + use<>) {
     let child = Command::new(examples().join("batches"))
         .args([&bench.server.url(), SPEED])
         .stdout(Stdio::piped())
@@ -54,7 +54,11 @@ fn a_killed_worker_loses_no_task_and_what_it_had_finished_is_not_done_again() {
         let leased: BTreeSet<String> = bench.set("lease").into_iter().map(|(id, _)| id).collect();
         assert_eq!(taken, leased, "a batch is taken whole, with its leases");
     }
-    let (_worker, ids) = worker(&bench);
+    assert!(
+        !in_progress.is_empty(),
+        "kills came in the middle of the work"
+    );
+    let (last, ids) = worker(&bench);
     let hear = std::thread::spawn(move || ids.collect::<Vec<String>>());
     eventually("all are done", || {
         let left: usize = redis::cmd("EXISTS")
@@ -67,7 +71,7 @@ fn a_killed_worker_loses_no_task_and_what_it_had_finished_is_not_done_again() {
             .unwrap();
         (left == 0).then_some(())
     });
-    drop(_worker);
+    drop(last);
     for id in hear.join().unwrap() {
         *called.entry(id).or_default() += 1;
     }

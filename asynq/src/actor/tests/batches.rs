@@ -31,7 +31,7 @@ fn asked(paper: &Paper) -> Option<u32> {
         _ => None,
     });
     let max = batches.next();
-    assert_eq!(batches.next(), None, "one at a time");
+    assert_eq!(batches.next(), None, "one that is not whole is alone");
     max
 }
 
@@ -47,9 +47,10 @@ fn finished(paper: &Paper) -> Vec<Vec<(String, u32)>> {
         .collect()
 }
 
-fn taken(paper: &mut Paper, ids: &[&str]) -> Vec<RunId> {
+/// The answer to a batch of at most so many.
+fn taken(paper: &mut Paper, max: u32, ids: &[&str]) -> Vec<RunId> {
     let tasks = ids.iter().map(|id| Ok(task(id))).collect();
-    let actions = paper.answer(Ticket::Dequeue, Ok(Reply::DequeuedBatch(tasks)));
+    let actions = paper.answer(Ticket::DequeueBatch(max), Ok(Reply::DequeuedBatch(tasks)));
     let ran = |action: &Action| match action {
         Action::Run { run, .. } => Some(*run),
         _ => None,
@@ -63,20 +64,45 @@ fn free_slots_are_filled_with_one_call_once_the_turn_is_over() {
     assert_eq!(asked(&paper), None, "not before");
     paper.step(Event::Turn);
     assert_eq!(asked(&paper), Some(3), "no more than a batch");
-    let runs = taken(&mut paper, &["a", "b", "c"]);
+    let runs = taken(&mut paper, 3, &["a", "b", "c"]);
     assert_eq!(runs.len(), 3);
     paper.step(Event::Turn);
     assert_eq!(asked(&paper), Some(2), "no more than slots");
-    taken(&mut paper, &["d", "e"]);
+    taken(&mut paper, 2, &["d", "e"]);
     paper.step(Event::Turn);
     assert_eq!(asked(&paper), None);
+}
+
+#[test]
+fn a_second_whole_batch_is_fetched_beside_the_first() {
+    let mut paper = started(7, 3);
+    paper.step(Event::Turn);
+    let asked_for = |paper: &Paper| {
+        let ops = paper.ops();
+        let max = ops.into_iter().filter_map(|op| match op {
+            Op::DequeueBatch(batch) => Some(batch.max),
+            _ => None,
+        });
+        max.collect::<Vec<_>>()
+    };
+    assert_eq!(asked_for(&paper), [3, 3]);
+    let empty = || Ok(Reply::DequeuedBatch(Vec::new()));
+    paper.answer(Ticket::DequeueBatch(3), empty());
+    assert!(matches!(paper.actions[..], [Action::Timer(_, Timer::Poll)]));
+    paper.step(Event::Turn);
+    assert_eq!(asked_for(&paper), Vec::<u32>::new(), "there is nothing");
+    paper.answer(Ticket::DequeueBatch(3), empty());
+    assert_eq!(paper.actions, [], "one pause is enough");
+    paper.step(Event::Timer(Timer::Poll));
+    paper.step(Event::Turn);
+    assert_eq!(asked_for(&paper), [3, 3]);
 }
 
 #[test]
 fn what_succeeded_in_a_turn_is_written_with_one_call() {
     let mut paper = started(4, 3);
     paper.step(Event::Turn);
-    let runs = taken(&mut paper, &["a", "b", "c"]);
+    let runs = taken(&mut paper, 3, &["a", "b", "c"]);
     for run in [runs[2], runs[0]] {
         paper.done(run, Outcome::Success);
         assert_eq!(paper.ops(), Vec::<&Op>::new());
@@ -91,7 +117,7 @@ fn what_succeeded_in_a_turn_is_written_with_one_call() {
     let batch = Box::new(super::super::Finishing {
         runs: vec![runs[2], runs[0]],
     });
-    taken(&mut paper, &["d"]);
+    taken(&mut paper, 1, &["d"]);
     paper.answer(
         Ticket::FinishBatch(batch),
         Ok(Reply::DoneBatch(vec![Err(BrokerError::NotFound), Ok(())])),
@@ -104,7 +130,10 @@ fn what_succeeded_in_a_turn_is_written_with_one_call() {
 fn an_empty_batch_is_followed_by_a_pause() {
     let mut paper = started(2, 2);
     paper.step(Event::Turn);
-    paper.answer(Ticket::Dequeue, Ok(Reply::DequeuedBatch(Vec::new())));
+    paper.answer(
+        Ticket::DequeueBatch(2),
+        Ok(Reply::DequeuedBatch(Vec::new())),
+    );
     assert!(matches!(paper.actions[..], [Action::Timer(_, Timer::Poll)]));
     paper.step(Event::Turn);
     assert_eq!(asked(&paper), None);
@@ -118,7 +147,7 @@ fn a_batch_that_is_fetched_during_a_beat_starts_after_it() {
     let mut paper = started(2, 2);
     paper.step(Event::Turn);
     paper.step(Event::Timer(Timer::Heartbeat));
-    assert_eq!(taken(&mut paper, &["a", "b"]), []);
+    assert_eq!(taken(&mut paper, 2, &["a", "b"]), []);
     paper.step(Event::Turn);
     assert_eq!(asked(&paper), None);
     paper.answer(Ticket::WriteState, Ok(Reply::Done));
@@ -133,7 +162,7 @@ fn a_batch_that_is_fetched_during_a_beat_starts_after_it() {
 fn a_shutdown_waits_for_what_is_still_to_be_written() {
     let mut paper = started(2, 2);
     paper.step(Event::Turn);
-    let runs = taken(&mut paper, &["a"]);
+    let runs = taken(&mut paper, 2, &["a"]);
     paper.step(Event::Shutdown);
     paper.done(runs[0], Outcome::Success);
     paper.step(Event::Turn);
@@ -430,7 +459,10 @@ fn batches_are_spread_over_queues_by_their_priorities() {
         high += u32::from(first.unwrap());
         // One that nobody can decode fills no slot, and the next is fetched at once.
         let bad = BrokerError::Refused("garbled".into());
-        paper.answer(Ticket::Dequeue, Ok(Reply::DequeuedBatch(vec![Err(bad)])));
+        paper.answer(
+            Ticket::DequeueBatch(10),
+            Ok(Reply::DequeuedBatch(vec![Err(bad)])),
+        );
     }
     // Six standard deviations.
     let slack = 6.0 * (f64::from(rounds) * 0.75 * 0.25).sqrt();

@@ -7,6 +7,7 @@ use crate::wait::eventually;
 use firedrill_asynq::client::NewTask;
 use firedrill_asynq::message::TaskMessage;
 use firedrill_asynq::op::{Accepted, Reply};
+use firedrill_asynq::{Config, Context, Server, Task};
 use redis::Commands;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -258,10 +259,9 @@ fn what_go_enqueues_is_done_in_batches_by_our_server() {
     let (mut bench, mut go) = bench_and_go();
     let ids: Vec<String> = (0..60).map(|number| format!("task {number}")).collect();
     for id in &ids {
-        let unique_ms = if id == "task 7" { 3_600_000 } else { 0 };
         let mut request = json!({ "type": "t", "task_id": id, "payload": id });
-        if unique_ms > 0 {
-            request["unique_ms"] = unique_ms.into();
+        if id == "task 7" {
+            request["unique_ms"] = json!(3_600_000);
         }
         go.ask("enqueue", request);
     }
