@@ -27,6 +27,44 @@ pub(crate) fn oldest(record: &Record) -> Vec<Line> {
     sums(record, "asynq_queue_latency_seconds", "queue")
 }
 
+/// How long tasks waited, in seconds, by when they started: median and 99th percentile of each queue, step by step. While none
+/// started the line has a gap. Nothing in records that do not say.
+pub(crate) fn waited(record: &Record) -> Vec<Line> {
+    /// With more queues, medians would hide the rest.
+    const MEDIANS_MAX: usize = 3;
+    let queues = record.waits().filter(|waits| !waits.over_time.is_empty());
+    let queues = queues.count();
+    let quantiles = match queues {
+        ..=MEDIANS_MAX => &["p50", "p99"][..],
+        _ => &["p99"],
+    };
+    let lines = record.waits().flat_map(|waits| {
+        quantiles.iter().map(move |quantile| {
+            let name = match queues > 1 {
+                true => format!("{} {quantile}", waits.queue),
+                false => (*quantile).to_owned(),
+            };
+            let mut points = Vec::new();
+            let mut before_ms = None;
+            for step in &waits.over_time {
+                let seconds = match *quantile {
+                    "p50" => step.p50_ms,
+                    _ => step.p99_ms,
+                } as f64
+                    / 1e3;
+                if before_ms.is_some_and(|before_ms| before_ms < step.from_ms) {
+                    points.push((step.from_ms as f64 / 6e4, f64::NAN));
+                }
+                // What is known of a step is known of all of it.
+                points.extend([step.from_ms, step.to_ms].map(|ms| (ms as f64 / 6e4, seconds)));
+                before_ms = Some(step.to_ms);
+            }
+            (name, points)
+        })
+    });
+    lines.filter(|(_, points)| !points.is_empty()).collect()
+}
+
 /// A gauge by one of its labels, scrape by scrape. While the series is gone the line has a gap.
 fn sums(record: &Record, gauge: &str, by: &str) -> Vec<Line> {
     let mut lines: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();

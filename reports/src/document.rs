@@ -18,6 +18,7 @@ mod tune;
 mod verdict;
 pub(crate) mod words;
 
+use crate::picture::Picture;
 pub use check::of_explanation;
 pub use comparison::of_comparison;
 pub(crate) use comparison::sentence;
@@ -278,14 +279,14 @@ pub struct EntryLine {
 }
 
 /// A chart with what it shows in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
     /// What it shows.
     pub title: String,
     /// What is to be seen in it, for those who do not see it.
     pub description: String,
-    /// The chart as SVG for a page, or why it could not be drawn.
-    pub svg: Result<String, String>,
+    /// The chart, or why it could not be drawn.
+    pub picture: Result<Picture, String>,
 }
 
 /// A part of a page.

@@ -47,6 +47,7 @@ pub mod figures;
 pub mod gate;
 pub mod jsonl;
 pub mod pack;
+pub mod picture;
 mod plot;
 pub mod record;
 pub mod render;

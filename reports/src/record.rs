@@ -7,8 +7,8 @@
 //! not there from the beginning has a default. 1.1 added the waits of every queue ([`QueueWaits`]) and what busy slots
 //! lost ([`Lag::busy_turn_ms`]). 1.2 added the steps of the timeline, to which marks and incidents refer by id
 //! ([`PlannedStep`]), delivery ([`Header::group_wait_ms`]), what was done from outside ([`Interference`]), the longest
-//! single delays ([`Gap`]), how rules were read ([`RuleReading`]), what no step explains ([`Unexplained`]), and whether an alert
-//! let go only because its data was gone ([`Transition::data_gone`]).
+//! single delays ([`Gap`]), how rules were read ([`RuleReading`]), what no step explains ([`Unexplained`]), whether an alert
+//! let go only because its data was gone ([`Transition::data_gone`]), and how waits went over time ([`WaitsStep`]).
 
 mod reading;
 
@@ -607,6 +607,24 @@ pub struct QueueWaits {
     pub queue: String,
     /// Virtual milliseconds, as pairs of a wait and how many tasks waited as long, shortest first.
     pub counts: Waits,
+    /// The same from step to step of time, by when they started; steps in which none did are left out. Since 1.2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over_time: Vec<WaitsStep>,
+}
+
+/// How long the tasks waited that started within a step of time. Since 1.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitsStep {
+    /// Its beginning.
+    pub from_ms: i64,
+    /// Its end.
+    pub to_ms: i64,
+    /// How many started.
+    pub started: u64,
+    /// Their median wait, in milliseconds, to within a hundredth.
+    pub p50_ms: u64,
+    /// What 99 of a hundred of them waited at most, the same.
+    pub p99_ms: u64,
 }
 
 /// How well the harness kept time, all in virtual milliseconds.

@@ -180,8 +180,10 @@ fn write(dir: &Path, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>>
     let html = dir.join("report.html");
     files::write(&html, &render::html(&document::of_tuning(tuning)))?;
     files::write(&dir.join("result.json"), &render::json(&tuning.into()))?;
-    for (name, svg) in document::charts(tuning) {
-        files::write(&dir.join(name), &svg)?;
+    for (name, chart) in document::charts(tuning) {
+        if let Ok(picture) = chart.picture {
+            files::write(&dir.join(format!("{name}.svg")), picture.svg())?;
+        }
     }
     let mut written = vec![html];
     let edited = tuner.edited(&tuning.proposal.values);

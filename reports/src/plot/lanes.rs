@@ -2,9 +2,10 @@
 
 use super::{
     Area, CHARACTER, FIRING, FONT, Failed, Frame, LABEL_HEIGHT, LANE_HEIGHT, MARK, Moment, PENDING,
-    SHADE, SHADE_OPACITY, TOP, WIDTH, legend, svg,
+    SHADE, SHADE_OPACITY, TOP, WIDTH, legend, picture,
 };
 use crate::document::words;
+use crate::picture::Picture;
 use crate::record::{AlertState, Transition};
 use crate::score::DrillScore;
 use firedrill_detector::text::counted;
@@ -20,12 +21,12 @@ pub(super) fn lanes(
     drill: &DrillScore,
     transitions: &[Transition],
     end_ms: i64,
-) -> Result<String, Failed> {
+) -> Result<Picture, Failed> {
     let count = drill.alerts.len() as u32;
     let labels = labels(frame);
     let rows = labels.iter().map(|label| label.row + 1).max().unwrap_or(0);
     let height = TOP + LANE_HEIGHT * count + LABEL_HEIGHT * rows + 12;
-    svg("alerts: pending and firing", height, |root| {
+    picture("alerts: pending and firing", height, |root| {
         let (top, bottom) = (TOP as i32, (TOP + LANE_HEIGHT * count) as i32);
         let mut colours = vec![
             ("pending", PENDING),
@@ -131,8 +132,7 @@ fn lanes_legend(
 ) -> Result<(), Failed> {
     let solid = |name: &str| matches!(name, "pending" | "firing" | "delivered");
     let bars: Vec<_> = colours.iter().copied().filter(|c| solid(c.0)).collect();
-    legend(root, frame, "alerts", &bars)?;
-    let mut x = frame.left as i32 + 560;
+    let mut x = legend(root, frame.left, "alerts", &bars)?;
     for (name, colour) in colours.iter().filter(|c| !solid(c.0)) {
         let corners = [(x, 5), (x + 18, 16)];
         root.draw(&Rectangle::new(corners, colour.mix(SHADE_OPACITY).filled()))?;

@@ -1,9 +1,8 @@
 //! How soon how many drills were detected: the distribution of an incident's detection latency, a line per alert.
 
-use super::{
-    BOTTOM, CHARACTER, FONT, Failed, LABEL_HEIGHT, MARK, RIGHT, SHADE, STATE_COLOURS, WIDTH, svg,
-};
+use super::{Axes, CHARACTER, FONT, Failed, LABEL_HEIGHT, SHADE, STATE_COLOURS, WIDTH, picture};
 use crate::document::words;
+use crate::picture::Picture;
 use crate::score::stats::{Latencies, Latency};
 use crate::trials::{Detections, IncidentTrials};
 use plotters::prelude::*;
@@ -24,7 +23,7 @@ struct Curve<'c> {
 
 /// The share of drills in which each alert had fired, over the time since the fault. A curve that ends below the top has
 /// misses; the deadline is marked.
-pub(crate) fn latency(incident: &IncidentTrials) -> Result<String, Failed> {
+pub(crate) fn latency(incident: &IncidentTrials) -> Result<Picture, Failed> {
     let curves = curves(incident);
     let places = places(&curves);
     let rows = places.iter().map(|(_, row)| row + 1).max().unwrap_or(1);
@@ -37,26 +36,16 @@ pub(crate) fn latency(incident: &IncidentTrials) -> Result<String, Failed> {
         .fold(incident.deadline_ms.max(60_000), i64::max);
     let end = minutes(last_ms) * 1.08;
     let title = "share of drills detected, by minutes since the fault";
-    svg(title, top + HEIGHT, |root| {
+    picture(title, top + HEIGHT, |root| {
         let text = FONT.into_text_style(root);
-        let mut chart = ChartBuilder::on(root)
-            .margin_top(top)
-            .margin_right(RIGHT)
-            .x_label_area_size(BOTTOM)
-            .y_label_area_size(LEFT)
-            .build_cartesian_2d(0.0..end, 0.0..102.0)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(MARK.mix(0.3))
-            .axis_style(MARK)
-            .x_labels(10)
-            .y_labels(5)
-            .label_style(FONT)
-            .x_label_formatter(&|minute| format!("{minute:.0} min"))
-            .y_label_formatter(&|percent| format!("{percent:.0} %"))
-            .draw()?;
+        let mut chart = Axes {
+            left: LEFT,
+            top,
+            x: (0.0..end, 10, &|minute| format!("{minute:.0} min")),
+            y: (0.0..102.0, 5, &|percent| format!("{percent:.0} %")),
+            ..Axes::default()
+        }
+        .on(root)?;
         let deadline = minutes(incident.deadline_ms);
         chart.draw_series([PathElement::new(
             [(deadline, 0.0), (deadline, 102.0)],

@@ -222,8 +222,8 @@ fn figure(figure: &Figure) -> Markup {
     markup! {
         figure {
             figcaption { (text(&figure.title)) }
-            @match &figure.svg {
-                Ok(svg) => (wide(&figure.title, &PreEscaped(svg.clone()))),
+            @match &figure.picture {
+                Ok(picture) => (wide(&figure.title, &PreEscaped(picture.inline_svg()))),
                 Err(error) => p.bad { "It cannot be drawn: " (text(error)) },
             }
             (note(&figure.description))

@@ -69,6 +69,7 @@ fn drill(story: Story, seed: u64) -> firedrill_reports::DrillScore {
     record.lines.push(Line::Waits(QueueWaits {
         queue: "default".into(),
         counts,
+        over_time: Vec::new(),
     }));
     scored(&record).1
 }
@@ -262,6 +263,7 @@ fn waits_of_a_single_drill_are_told_too() {
     record.lines.push(Line::Waits(QueueWaits {
         queue: "<default>".into(),
         counts,
+        over_time: Vec::new(),
     }));
     let (replay, score): (Replay, _) = scored(&record);
     let card = Scorecard::new(vec![score]);
