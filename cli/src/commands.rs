@@ -15,7 +15,7 @@ pub mod learn;
 pub mod list;
 pub mod metrics;
 pub mod plan;
-mod plots;
+pub(crate) mod plots;
 pub mod report;
 pub mod run;
 pub mod schema;

@@ -28,7 +28,7 @@ pub use gates::of_gates;
 pub(crate) use scorecard::called;
 pub use scorecard::{Drill, of_scorecard};
 pub use trials::of_trials;
-pub use tune::{charts, of_tuning};
+pub use tune::of_tuning;
 
 /// A result for people.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +87,13 @@ pub struct Step {
 pub enum Block {
     /// Rows and columns.
     Table(Table),
+    /// What was taken for what: a grid where there is room for one, else a list.
+    Confusion {
+        /// How often each, by what it was and what it was taken for.
+        grid: Table,
+        /// The pairs that there are.
+        list: Table,
+    },
     /// What, and how much.
     Facts(Facts),
     /// Sentences, each about something.

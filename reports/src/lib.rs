@@ -53,6 +53,7 @@ pub mod record;
 pub mod render;
 mod resample;
 pub mod result;
+mod sarif;
 pub mod score;
 pub mod suggest;
 pub mod trials;

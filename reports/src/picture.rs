@@ -4,6 +4,8 @@
 mod canvas;
 mod png;
 mod svg;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use canvas::Canvas;
 pub use png::PngError;

@@ -197,7 +197,7 @@ pub(crate) fn timeline(
     let (depths, rates) = (depth_by_state(record), throughput(record));
     // Records of before do not say how waits went over time.
     let waits = Some(waited(record)).filter(|lines| !lines.is_empty());
-    let waits = waits.map(|lines| named("how long tasks waited, s, by their start", &lines));
+    let waits = waits.map(|lines| named("waits of tasks that started, s", &lines));
     let mut charts = vec![
         curves("tasks in the queue, by state", &depths, &STATE_COLOURS),
         curves("jobs per second, by outcome", &rates, &OUTCOME_COLOURS),
@@ -299,9 +299,17 @@ fn lines(
         .fold(0.0, f64::max)
         .min(VALUE_MAX);
     let top = if most > VALUE_MIN { most * 1.08 } else { 1.0 };
-    picture(title, CHART_HEIGHT, |root| {
+    let used: Vec<(&str, RGBColor)> = colours
+        .iter()
+        .copied()
+        .filter(|(name, _)| data.iter().any(|(known, _)| known == name))
+        .collect();
+    let names = used.iter().map(|(name, _)| *name);
+    let more = LABEL_HEIGHT * (rows(&places(frame.left, behind(frame.left, title), names)) - 1);
+    picture(title, CHART_HEIGHT + more, |root| {
         let mut chart = Axes {
             left: frame.left,
+            top: TOP + more,
             x: (0.0..frame.minutes, 10, &|minute| format!("{minute:.0} min")),
             y: (0.0..top, 4, &|value| number(*value)),
             ..Axes::default()
@@ -331,36 +339,63 @@ fn lines(
                 chart.draw_series(LineSeries::new(shown, colour.stroke_width(2)))?;
             }
         }
-        let used: Vec<(&str, RGBColor)> = colours
-            .iter()
-            .copied()
-            .filter(|(name, _)| data.iter().any(|(known, _)| known == name))
-            .collect();
-        legend(root, frame.left, title, &used)?;
-        Ok(())
+        legend(root, frame.left, title, &used)
     })
 }
 
 /// Least room of a title before its legend.
 const TITLE_MIN: u32 = 230;
 
-/// Title above a chart, and what its colours mean; names in the colours' order. Answers where the next one would stand.
+/// Where the first name of a legend stands, behind the title.
+fn behind(left: u32, title: &str) -> i32 {
+    let room = CHARACTER * title.chars().count() as u32 + 20;
+    (left + room.max(TITLE_MIN)) as i32
+}
+
+/// Where each name of a legend stands, the first at `x`: left edge, and row. What does not fit goes on below, at `left`.
+fn places<'n>(left: u32, mut x: i32, names: impl Iterator<Item = &'n str>) -> Vec<(i32, u32)> {
+    let left = left as i32;
+    let mut row = 0;
+    let place = |name: &str| {
+        let width = 46 + (CHARACTER * name.chars().count() as u32) as i32;
+        if x > left && x + width > WIDTH as i32 {
+            (x, row) = (left, row + 1);
+        }
+        let place = (x, row);
+        x += width;
+        place
+    };
+    names.map(place).collect()
+}
+
+/// How many rows a legend takes.
+fn rows(places: &[(i32, u32)]) -> u32 {
+    places.last().map_or(1, |(_, row)| row + 1)
+}
+
+/// A name with its colour.
+fn swatch(root: &Area<'_>, (x, y): (i32, i32), name: &str, colour: RGBColor) -> Result<(), Failed> {
+    root.draw(&Rectangle::new(
+        [(x, y + 4), (x + 18, y + 11)],
+        colour.filled(),
+    ))?;
+    root.draw_text(name, &FONT.into_text_style(root), (x + 24, y))
+}
+
+/// Title above a chart, and what its colours mean; names in the colours' order.
 fn legend(
     root: &Area<'_>,
     left: u32,
     title: &str,
     colours: &[(&str, RGBColor)],
-) -> Result<i32, Failed> {
-    let text = FONT.into_text_style(root);
-    root.draw_text(title, &text, (left as i32, 3))?;
-    let room = CHARACTER * title.chars().count() as u32;
-    let mut x = (left + room.max(TITLE_MIN)) as i32;
-    for (name, colour) in colours {
-        root.draw(&Rectangle::new([(x, 7), (x + 18, 14)], colour.filled()))?;
-        root.draw_text(name, &text, (x + 24, 3))?;
-        x += 46 + (CHARACTER * name.chars().count() as u32) as i32;
+) -> Result<(), Failed> {
+    root.draw_text(title, &FONT.into_text_style(root), (left as i32, 3))?;
+    let names = colours.iter().map(|(name, _)| *name);
+    let places = places(left, behind(left, title), names);
+    for ((name, colour), (x, row)) in colours.iter().zip(places) {
+        swatch(root, (x, 3 + (LABEL_HEIGHT * row) as i32), name, *colour)?;
     }
-    Ok(x)
+    Ok(())
 }
 
 /// `1200` as `1.2k`.

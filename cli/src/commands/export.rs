@@ -27,7 +27,8 @@ pub fn run(args: &Export, terminal: &Terminal) -> Result<Exit, Failure> {
         ExportKind::Plots(args) => {
             let scored = score::scored(&args.judged, terminal)?;
             let document = report::document(&scored);
-            let count = plots::write(&document, args.format, &args.out)?;
+            let count =
+                plots::write(&document, args.format, &args.out).map_err(Failure::environment)?;
             let charts = counted(count, "chart");
             terminal.say(format_args!("wrote {charts} to {}", shown(&args.out)));
         }

@@ -3,7 +3,9 @@
 mod plan;
 mod told;
 
+use crate::args::PlotFormat;
 use crate::args::Tune;
+use crate::commands::plots;
 use crate::commands::run;
 use crate::drills::given::{Given, Typed};
 use crate::drills::live;
@@ -114,7 +116,7 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         let document = document::of_tuning(&tuning);
         terminal.result(&render::terminal(&document, terminal.style()));
     }
-    let written = write(dir.path(), &tuner, &tuning).map_err(Failure::environment)?;
+    let written = write(dir.path(), &tuner, &tuning, args.plots).map_err(Failure::environment)?;
     files::link(&all.join(LATEST), dir.name()).map_err(Failure::environment)?;
     for path in written {
         terminal.say(format_args!("wrote {}", shown(path)));
@@ -176,15 +178,14 @@ fn tuner(
 }
 
 /// The report, and the rule files with the proposal in them.
-fn write(dir: &Path, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>> {
-    let html = dir.join("report.html");
-    files::write(&html, &render::html(&document::of_tuning(tuning)))?;
+fn write(
+    dir: &Path,
+    tuner: &Tuner,
+    tuning: &Tuning,
+    format: PlotFormat,
+) -> io::Result<Vec<PathBuf>> {
+    let html = plots::report(&document::of_tuning(tuning), Some(format), dir)?;
     files::write(&dir.join("result.json"), &render::json(&tuning.into()))?;
-    for (name, chart) in document::charts(tuning) {
-        if let Ok(picture) = chart.picture {
-            files::write(&dir.join(format!("{name}.svg")), picture.svg())?;
-        }
-    }
     let mut written = vec![html];
     let edited = tuner.edited(&tuning.proposal.values);
     for file in edited.map_err(|problem| io::Error::other(problem.to_string()))? {

@@ -1,7 +1,9 @@
 //! `firedrill run --engine virtual`: one virtual drill of each scenario, or many with a seed each.
 
+use crate::args::PlotFormat;
 use crate::args::Run;
 use crate::commands::gates::Gates;
+use crate::commands::plots;
 use crate::commands::run::{self, RunSet};
 use crate::commands::score;
 use crate::drills::live::{self, AllEnded, Ended, Job};
@@ -352,7 +354,7 @@ fn many(
     let exit = Exit::of(gated.passes());
     card.gated = Some(gated);
     print(&card, args.json, terminal);
-    let written = write(dir.path(), &card)
+    let written = write(dir.path(), &card, args.plots)
         .and_then(|html| files::link(&all.join(LATEST), dir.name()).map(|()| html))
         .map_err(Failure::environment)?;
     terminal.say(format_args!("report: {}", shown(&written)));
@@ -527,10 +529,9 @@ fn print(card: &TrialCard, json: bool, terminal: &Terminal) {
     }
 }
 
-fn write(dir: &Path, card: &TrialCard) -> io::Result<PathBuf> {
-    let html = dir.join("report.html");
+fn write(dir: &Path, card: &TrialCard, plots: Option<PlotFormat>) -> io::Result<PathBuf> {
     let document = document::of_trials(card);
-    files::write(&html, &render::html(&document))?;
+    let html = plots::report(&document, plots, dir)?;
     files::write(&dir.join("result.json"), &render::json(&card.into()))?;
     files::write(&dir.join("summary.md"), &render::markdown(&document))?;
     Ok(html)

@@ -43,6 +43,7 @@ mod prometheus;
 mod reading;
 mod reaper;
 mod redis_server;
+mod reference;
 mod remedies;
 mod suggest;
 mod support;

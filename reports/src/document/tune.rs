@@ -25,7 +25,7 @@ pub fn of_tuning(tuning: &Tuning) -> Document {
     blocks.extend(settings(tuning).block());
     let (now, proposed) = (&tuning.before, &tuning.proposal.figures);
     blocks.extend(figures("chosen on", BRACKETS, now, proposed).block());
-    blocks.extend(charts(tuning).map(|(_, chart)| Block::Figure(chart)));
+    blocks.extend(charts(tuning).map(Block::Figure));
     blocks.extend(front(tuning).block());
     blocks.push(Block::Facts(proposal(tuning)));
     if let Some(held) = &tuning.confirmation {
@@ -55,26 +55,18 @@ pub fn of_tuning(tuning: &Tuning) -> Document {
     }
 }
 
-/// The charts of a search, each with the name of its file.
-#[must_use]
-pub fn charts(tuning: &Tuning) -> [(&'static str, Figure); 3] {
+fn charts(tuning: &Tuning) -> [Figure; 3] {
     [
-        ("tradeoff", scatter(tuning)),
-        (
-            "map-in-time",
-            map(
-                "In time, over the settings",
-                "How the share of incidents detected by the deadline changes from setting to setting.",
-                tradeoff::in_time(tuning),
-            ),
+        scatter(tuning),
+        map(
+            "In time, over the settings",
+            "How the share of incidents detected by the deadline changes from setting to setting.",
+            tradeoff::in_time(tuning),
         ),
-        (
-            "map-false-alarms",
-            map(
-                "False alarms, over the settings",
-                "How the false alarms per week change from setting to setting.",
-                tradeoff::false_alarms(tuning),
-            ),
+        map(
+            "False alarms, over the settings",
+            "How the false alarms per week change from setting to setting.",
+            tradeoff::false_alarms(tuning),
         ),
     ]
 }

@@ -84,49 +84,30 @@ const AN_EVALUATION: Floor = Floor {
     relative: 0.0,
 };
 
-const fn count(
+/// Of how long tasks wait.
+const A_WAIT: Floor = Floor {
+    absolute: 0.5,
+    relative: 0.05,
+};
+
+/// One with the floor that is usual for its kind.
+const fn usual(
+    kind: Kind,
     name: &'static str,
     labels: &'static [&'static str],
     better: Better,
     meaning: &'static str,
 ) -> Metric {
+    let floor = match kind {
+        Kind::Share => ONE_IN_A_HUNDRED,
+        Kind::Seconds => AN_EVALUATION,
+        Kind::Count | Kind::PerWeek => ONE_PERCENT,
+    };
     Metric {
         name,
-        kind: Kind::Count,
+        kind,
         labels,
         better,
-        floor: ONE_PERCENT,
-        meaning,
-    }
-}
-
-const fn share(
-    name: &'static str,
-    labels: &'static [&'static str],
-    better: Better,
-    meaning: &'static str,
-) -> Metric {
-    Metric {
-        name,
-        kind: Kind::Share,
-        labels,
-        better,
-        floor: ONE_IN_A_HUNDRED,
-        meaning,
-    }
-}
-
-const fn seconds(
-    name: &'static str,
-    labels: &'static [&'static str],
-    floor: Floor,
-    meaning: &'static str,
-) -> Metric {
-    Metric {
-        name,
-        kind: Kind::Seconds,
-        labels,
-        better: Better::Less,
         floor,
         meaning,
     }
@@ -134,133 +115,158 @@ const fn seconds(
 
 /// All figures.
 pub static METRICS: [Metric; 22] = [
-    share(
+    usual(
+        Kind::Share,
         "alert_recall",
         OF_SIGHT,
         Better::More,
         "incidents that somebody was told of while they were on",
     ),
-    share(
+    usual(
+        Kind::Share,
         "alert_recall_by_deadline",
         OF_SIGHT,
         Better::More,
         "incidents that somebody was told of by the deadline",
     ),
-    share(
+    usual(
+        Kind::Share,
         "alert_precision",
         &[ALERT],
         Better::More,
         "right pages, of those that were right or wrong",
     ),
-    seconds(
+    usual(
+        Kind::Seconds,
         "detect_seconds",
         OF_SIGHT,
-        AN_EVALUATION,
+        Better::Less,
         "from the fault until somebody was told",
     ),
-    seconds(
+    usual(
+        Kind::Seconds,
         "undetected_impact_seconds",
         OF_INCIDENT,
-        AN_EVALUATION,
+        Better::Less,
         "how long users were harmed before anybody was told",
     ),
-    count(
+    usual(
+        Kind::Count,
         "cleared_early",
         OF_SIGHT,
         Better::Less,
         "incidents whose alerts were over while users were still being harmed",
     ),
-    count(
+    usual(
+        Kind::Count,
         "alert_flaps",
         &["cause", "incident", "wanted", ALERT],
         Better::Less,
         "firings of an alert instance beyond its first in an incident",
     ),
-    count(
+    usual(
+        Kind::Count,
         "false_pages",
         &[ALERT],
         Better::Less,
         "pages with nothing wrong",
     ),
-    Metric {
-        name: "false_pages_per_week",
-        kind: Kind::PerWeek,
-        labels: &[],
-        better: Better::Less,
-        floor: ONE_PERCENT,
-        meaning: "false pages in quiet time; those of harmless events are in `harmless_trips`",
-    },
-    share(
+    usual(
+        Kind::PerWeek,
+        "false_pages_per_week",
+        &[],
+        Better::Less,
+        "false pages in quiet time; those of harmless events are in `harmless_trips`",
+    ),
+    usual(
+        Kind::Share,
         "harmless_trips",
         &[],
         Better::Less,
         "harmless events with a page",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_enqueued",
         &[],
         Better::Neither,
         "tasks that Redis took",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_rejected",
         &[],
         Better::Less,
         "tasks that the producer could not enqueue",
     ),
-    count("jobs_succeeded", &[], Better::More, "tasks that were done"),
-    count(
+    usual(
+        Kind::Count,
+        "jobs_succeeded",
+        &[],
+        Better::More,
+        "tasks that were done",
+    ),
+    usual(
+        Kind::Count,
         "jobs_archived",
         &[],
         Better::Less,
         "tasks that were given up",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_lost",
         &[],
         Better::Less,
         "tasks that were taken, never done, and that nobody can run any more",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_duplicated",
         &[],
         Better::Less,
         "tasks run again although no failure was reported",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_stuck",
         &[],
         Better::Less,
         "tasks in Redis at the end that nobody will run as things are",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_late",
         &[],
         Better::Less,
         "tasks that waited beyond their queue's `wait_objective`",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_harmed",
         OF_INCIDENT,
         Better::Less,
         "tasks that an incident harmed",
     ),
-    seconds(
-        "job_wait_seconds",
-        &["queue"],
-        Floor {
-            absolute: 0.5,
-            relative: 0.05,
-        },
-        "from a task's enqueueing to its first start",
-    ),
-    share(
+    Metric {
+        floor: A_WAIT,
+        ..usual(
+            Kind::Seconds,
+            "job_wait_seconds",
+            &["queue"],
+            Better::Less,
+            "from a task's enqueueing to its first start",
+        )
+    },
+    usual(
+        Kind::Share,
         "drills_passed",
         &[],
         Better::More,
         "drills with every incident told of by its deadline and no false page",
     ),
-    count(
+    usual(
+        Kind::Count,
         "drills_inconclusive",
         &[],
         Better::Less,

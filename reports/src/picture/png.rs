@@ -11,6 +11,9 @@ const FONT: &[u8] = include_bytes!("font/sans.ttf");
 /// Pixels of the file to one of the picture: sharp on screens of today.
 const DENSITY: u32 = 2;
 
+/// Most pixels of a file: a pack of a thousand alerts has fewer.
+const PIXELS_MAX: u64 = 80_000_000;
+
 /// Why a picture is no PNG.
 #[derive(Debug, thiserror::Error)]
 pub enum PngError {
@@ -40,8 +43,12 @@ impl Picture {
             self.width.saturating_mul(DENSITY),
             self.height.saturating_mul(DENSITY),
         );
+        let size = PngError::Size { width, height };
+        if u64::from(width) * u64::from(height) > PIXELS_MAX {
+            return Err(size);
+        }
         let mut sheet = Sheet {
-            pixels: Pixmap::new(width, height).ok_or(PngError::Size { width, height })?,
+            pixels: Pixmap::new(width, height).ok_or(size)?,
             face: Face::parse(FONT, 0)?,
         };
         sheet.pixels.fill(tiny_skia::Color::WHITE);

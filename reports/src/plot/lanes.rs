@@ -2,7 +2,7 @@
 
 use super::{
     Area, CHARACTER, FIRING, FONT, Failed, Frame, LABEL_HEIGHT, LANE_HEIGHT, MARK, Moment, PENDING,
-    SHADE, SHADE_OPACITY, TOP, WIDTH, legend, picture,
+    SHADE, SHADE_OPACITY, TOP, WIDTH, behind, legend, picture, places,
 };
 use crate::document::words;
 use crate::picture::Picture;
@@ -132,13 +132,15 @@ fn lanes_legend(
 ) -> Result<(), Failed> {
     let solid = |name: &str| matches!(name, "pending" | "firing" | "delivered");
     let bars: Vec<_> = colours.iter().copied().filter(|c| solid(c.0)).collect();
-    let mut x = legend(root, frame.left, "alerts", &bars)?;
-    for (name, colour) in colours.iter().filter(|c| !solid(c.0)) {
+    legend(root, frame.left, "alerts", &bars)?;
+    let names = colours.iter().map(|(name, _)| *name);
+    let places = places(frame.left, behind(frame.left, "alerts"), names);
+    let placed = colours.iter().zip(places);
+    for ((name, colour), (x, _)) in placed.filter(|(c, _)| !solid(c.0)) {
         let corners = [(x, 5), (x + 18, 16)];
         root.draw(&Rectangle::new(corners, colour.mix(SHADE_OPACITY).filled()))?;
         root.draw(&Rectangle::new(corners, colour.mix(0.5)))?;
         root.draw_text(name, &FONT.into_text_style(root), (x + 24, 3))?;
-        x += 46 + (CHARACTER * name.len() as u32) as i32;
     }
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! How soon how many drills were detected: the distribution of an incident's detection latency, a line per alert.
 
-use super::{Axes, CHARACTER, FONT, Failed, LABEL_HEIGHT, SHADE, STATE_COLOURS, WIDTH, picture};
+use super::{
+    Axes, FONT, Failed, LABEL_HEIGHT, SHADE, STATE_COLOURS, WIDTH, behind, picture, places, rows,
+    swatch,
+};
 use crate::document::words;
 use crate::picture::Picture;
 use crate::score::stats::{Latencies, Latency};
@@ -25,9 +28,12 @@ struct Curve<'c> {
 /// misses; the deadline is marked.
 pub(crate) fn latency(incident: &IncidentTrials) -> Result<Picture, Failed> {
     let curves = curves(incident);
-    let places = places(&curves);
-    let rows = places.iter().map(|(_, row)| row + 1).max().unwrap_or(1);
-    let top = LABEL_HEIGHT * (rows + 1) + 8;
+    let places = places(
+        LEFT,
+        LEFT as i32,
+        curves.iter().map(|curve| curve.name.as_str()),
+    );
+    let top = LABEL_HEIGHT * (rows(&places) + 1) + 8;
     let minutes = |ms: i64| ms as f64 / 6e4;
     let last_ms = curves
         .iter()
@@ -60,14 +66,10 @@ pub(crate) fn latency(incident: &IncidentTrials) -> Result<Picture, Failed> {
         }
         root.draw_text(title, &text, (LEFT as i32, 3))?;
         let marked = format!("wanted by {}", words::since(incident.deadline_ms, 0));
-        let x = LEFT as i32 + 430;
-        root.draw(&Rectangle::new([(x, 7), (x + 18, 14)], SHADE.filled()))?;
-        root.draw_text(&marked, &text, (x + 24, 3))?;
+        swatch(root, (behind(LEFT, title), 3), &marked, SHADE)?;
         for (curve, (x, row)) in curves.iter().zip(places) {
             let y = (LABEL_HEIGHT * (row + 1)) as i32 + 3;
-            let corners = [(x, y + 4), (x + 18, y + 11)];
-            root.draw(&Rectangle::new(corners, curve.colour.filled()))?;
-            root.draw_text(&curve.name, &text, (x + 24, y))?;
+            swatch(root, (x, y), &curve.name, curve.colour)?;
         }
         Ok(())
     })
@@ -96,23 +98,6 @@ fn curves(incident: &IncidentTrials) -> Vec<Curve<'_>> {
             width: 2,
         });
     any.into_iter().chain(each).collect()
-}
-
-/// Where each name stands in the legend: left edge and row.
-fn places(curves: &[Curve<'_>]) -> Vec<(i32, u32)> {
-    let (mut x, mut row) = (LEFT as i32, 0);
-    curves
-        .iter()
-        .map(|curve| {
-            let width = 46 + (CHARACTER * curve.name.chars().count() as u32) as i32;
-            if x > LEFT as i32 && x + width > WIDTH as i32 {
-                (x, row) = (LEFT as i32, row + 1);
-            }
-            let place = (x, row);
-            x += width;
-            place
-        })
-        .collect()
 }
 
 /// The corners of the distribution function in minutes and percent, up to `end`. Latencies that fall on one pixel are one

@@ -80,8 +80,7 @@ pub(crate) fn scatter(tuning: &Tuning) -> Result<Picture, Failed> {
                 ("now", NOW),
                 ("proposed", PROPOSED),
             ],
-        )?;
-        Ok(())
+        )
     })
 }
 
@@ -204,8 +203,7 @@ impl<'t> Map<'t> {
             if let Some((column, row)) = proposed {
                 chart.draw_series([cell(column, row, PROPOSED.stroke_width(3))])?;
             }
-            legend(root, LEFT, title, &[("proposed", PROPOSED)])?;
-            Ok(())
+            legend(root, LEFT, title, &[("proposed", PROPOSED)])
         })
     }
 }

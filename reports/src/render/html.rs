@@ -89,7 +89,7 @@ fn blocks(blocks: &[Block], level: u8) -> Markup {
     markup! {
         @for block in blocks {
             @match block {
-                Block::Table(found) => (table(found, level)),
+                Block::Table(found) | Block::Confusion { grid: found, .. } => (table(found, level)),
                 Block::Facts(found) => (facts(found, level)),
                 Block::Findings(found) => ul.findings { @for one in found { (finding(one)) } },
                 Block::Entries(found) => (entries(found, level)),

@@ -311,6 +311,6 @@ fn several_right_alerts_are_told_together_and_apart() {
     assert!(rows[1].contains("JobQueueBacklog") && rows[1].contains("+1:00 [+1:00, +1:00]"));
     let page = html(&card);
     for name in ["any right alert", "JobQueueBacklog", "JobProcessingStalled"] {
-        assert!(page.contains(&format!("\n{name} 10 of 12\n")), "{name}");
+        assert!(page.contains(&format!(">{name} 10 of 12</text>")), "{name}");
     }
 }
