@@ -52,8 +52,8 @@ fn engines_and_keys(live_only: &str, rows: &[Row]) -> String {
 fn every_fault_has_its_part() {
     let mut text = String::from(
         "# Faults\n\nWhat can be done to a system in a drill: `fault: NAME` in a scenario's timeline. `firedrill faults` prints the same.\n\
-         `select` and the other keys of a step are in [the scenario format](../scenarios/README.md#the-format); \
-         [remedies](remedies.md) have a page of their own.\n",
+         The examples have a fault's own keys; on whom (`select`) and until when (`until`) stand beside them, as [the scenario \
+         format](../scenarios/README.md#the-format) says. [Remedies](remedies.md) have a page of their own.\n",
     );
     for kind in fault::KINDS {
         text.push_str(&format!(
@@ -76,9 +76,9 @@ fn every_fault_has_its_part() {
         let causes = codes(kind.causes.iter().copied());
         text.push_str(&format!("- can be behind: {causes}\n"));
         text.push_str(&engines_and_keys(kind.live_only, &(kind.rows)()));
-        for example in kind.examples {
-            let step = format!("- {{ at: 5m, fault: {}, {} }}", kind.name, example.trim());
-            text.push_str(&format!("\n```yaml\n{}\n```\n", step.replace(",  }", " }")));
+        for example in kind.examples.iter().filter(|example| !example.is_empty()) {
+            let step = format!("- {{ at: 5m, fault: {}, {example} }}", kind.name);
+            text.push_str(&format!("\n```yaml\n{step}\n```\n"));
         }
     }
     holds("faults.md", &text);

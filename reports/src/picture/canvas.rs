@@ -114,6 +114,9 @@ impl DrawingBackend for Canvas<'_> {
 
     fn draw_text<T: BackendTextStyle>(&mut self, text: &str, style: &T, at: Point) -> Drawn {
         let anchor = style.anchor();
+        if text.is_empty() {
+            return Ok(());
+        }
         self.push(style.color(), |colour| {
             Stroke::Text(Text {
                 // Names of alerts and faults are drawn as they are.

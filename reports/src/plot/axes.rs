@@ -1,6 +1,6 @@
 //! The axes of a chart.
 
-use super::{Area, BOTTOM, FONT, Failed, MARK, RIGHT, TOP};
+use super::{Area, BOTTOM, FONT, Failed, LABEL_HEIGHT, MARK, RIGHT, TOP};
 use crate::picture::Canvas;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
@@ -49,13 +49,22 @@ impl Default for Axes<'_> {
     }
 }
 
+/// Room below a chart for labels, and for the name of the axis where it has one.
+pub(super) fn bottom(name: &str) -> u32 {
+    match name.is_empty() {
+        true => BOTTOM,
+        false => BOTTOM + LABEL_HEIGHT,
+    }
+}
+
 impl Axes<'_> {
     /// Draws them.
     pub(super) fn on<'a, 'p>(&self, root: &'a Area<'p>) -> Result<Chart<'a, 'p>, Failed> {
+        let [below, beside] = self.names;
         let mut chart = ChartBuilder::on(root)
             .margin_top(self.top)
             .margin_right(RIGHT)
-            .x_label_area_size(BOTTOM)
+            .x_label_area_size(bottom(below))
             .y_label_area_size(self.left)
             .build_cartesian_2d(self.x.0.clone(), self.y.0.clone())?;
         let mut mesh = chart.configure_mesh();
@@ -64,10 +73,7 @@ impl Axes<'_> {
             Grid::Both => {}
             Grid::None => _ = mesh.disable_mesh(),
         }
-        let [below, beside] = self.names;
-        if !below.is_empty() {
-            mesh.x_desc(below).y_desc(beside).axis_desc_style(FONT);
-        }
+        mesh.x_desc(below).y_desc(beside).axis_desc_style(FONT);
         mesh.light_line_style(TRANSPARENT)
             .bold_line_style(MARK.mix(0.3))
             .axis_style(MARK)

@@ -1,8 +1,7 @@
 //! The charts of a threshold search: every setting by its figures, and the figures over the settings.
 
-use super::{
-    Axes, BOTTOM, FIRING, Failed, Grid, MARK, OUTCOME_COLOURS, TOP, legend, number, picture,
-};
+use super::axes::bottom;
+use super::{Axes, FIRING, Failed, Grid, MARK, OUTCOME_COLOURS, TOP, legend, number, picture};
 use crate::picture::Picture;
 use crate::tune::{Axis, Figures, Tuning};
 use plotters::prelude::*;
@@ -158,7 +157,9 @@ impl<'t> Map<'t> {
     ) -> Result<Picture, Failed> {
         let axes = self.tuning.grid.axes();
         let (columns, rows) = (self.columns.len(), self.rows.len());
-        let height = TOP + BOTTOM + CELL_HEIGHT * (rows as u32).clamp(3, 30);
+        let across = axes.get(self.across).map_or("", |axis| &axis.name);
+        let up = self.up.map_or("", |up| &axes[up].name);
+        let height = TOP + bottom(across) + CELL_HEIGHT * (rows as u32).clamp(3, 30);
         let label = |axis: Option<&Axis>, shown: &[usize], at: f64| {
             let place = shown.get(at.floor().max(0.0) as usize);
             let value = axis
@@ -175,6 +176,7 @@ impl<'t> Map<'t> {
                 y: (0.0..rows as f64, 6, &|at| {
                     label(self.up.map(|up| &axes[up]), &self.rows, *at)
                 }),
+                names: [across, up],
                 grid: Grid::None,
                 ..Axes::default()
             }
