@@ -281,7 +281,7 @@ fn gate_files_are_checked_like_all_others() {
         let (code, _, err) = said(dir, &["check", word]);
         assert_eq!(code, Some(2), "{err}");
         assert!(
-            err.contains("bad.yml:2:3: ") && err.contains("did you mean `jobs_lost`?"),
+            err.contains("bad.yml:2:3: ") && err.contains("did you mean `jobs_late`?"),
             "{err}"
         );
         assert!(err.contains("bad.yml:3:"), "{err}");
