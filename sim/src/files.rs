@@ -23,8 +23,16 @@ const TURNS_MAX: u32 = 1_000;
 ///
 /// # Errors
 /// When it cannot be written; the error names the path.
-pub fn write(path: &Path, content: impl AsRef<[u8]>) -> io::Result<()> {
-    write_bytes(path, content.as_ref()).map_err(|error| named(path, &error))
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    write_binary(path, text.as_bytes())
+}
+
+/// As [`write`], what is no text.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_binary(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_bytes(path, content).map_err(|error| named(path, &error))
 }
 
 /// A path as messages show it, on one line: a name may hold line ends, and what a terminal would obey.

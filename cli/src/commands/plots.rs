@@ -20,7 +20,7 @@ pub(crate) fn report(
     dir: &Path,
 ) -> io::Result<PathBuf> {
     let html = dir.join("report.html");
-    files::write(&html, render::html(document))?;
+    files::write(&html, &render::html(document))?;
     if let Some(format) = format {
         write(document, format, &dir.join("plots"))?;
     }
@@ -42,7 +42,7 @@ pub(crate) fn write(document: &Document, format: PlotFormat, dir: &Path) -> io::
             PlotFormat::Svg => ("svg", picture.svg().into_bytes()),
             PlotFormat::Png => ("png", picture.png().map_err(|why| wrong(&why))?),
         };
-        files::write(&dir.join(format!("{name}.{ending}")), content)?;
+        files::write_binary(&dir.join(format!("{name}.{ending}")), &content)?;
     }
     Ok(plots.len())
 }

@@ -11,14 +11,16 @@ const FONT: &[u8] = include_bytes!("font/sans.ttf");
 /// Pixels of the file to one of the picture: sharp on screens of today.
 const DENSITY: u32 = 2;
 
-/// Most pixels of a file: a pack of a thousand alerts has fewer.
-const PIXELS_MAX: u64 = 80_000_000;
+/// Most pixels of a file: the lanes of five hundred alerts have fewer.
+const PIXELS_MAX: u64 = 60_000_000;
 
 /// Why a picture is no PNG.
 #[derive(Debug, thiserror::Error)]
 pub enum PngError {
     /// It has no pixels, or too many.
-    #[error("a picture of {width} by {height} pixels cannot be drawn")]
+    #[error(
+        "{width} by {height} pixels are no picture, or too many for a PNG; an SVG may have any size"
+    )]
     Size {
         /// Pixels across.
         width: u32,

@@ -33,7 +33,7 @@ impl OverTime {
     /// A task started after it had waited so long.
     #[inline]
     pub fn record(&mut self, started_ms: i64, wait_ms: i64) {
-        let started_ms = started_ms.clamp(0, DRILL_MS_MAX);
+        let started_ms = started_ms.clamp(0, DRILL_MS_MAX - 1);
         let step = usize::try_from(started_ms / self.step_ms).unwrap_or(0);
         if self.steps.len() <= step {
             self.steps.resize_with(step + 1, || None);
@@ -54,7 +54,7 @@ impl OverTime {
             let waits = waits.as_ref()?;
             Some(WaitsStep {
                 from_ms,
-                to_ms: from_ms + self.step_ms,
+                to_ms: (from_ms + self.step_ms).min(DRILL_MS_MAX),
                 started: waits.len(),
                 p50_ms: waits.value_at_quantile(0.5),
                 p99_ms: waits.value_at_quantile(0.99),
@@ -80,6 +80,19 @@ mod tests {
         let first = (told[0].started, told[0].p50_ms, told[0].p99_ms);
         assert_eq!(first, (3, 5, 7));
         assert!((90_000..90_900).contains(&told[1].p99_ms), "{told:?}");
+    }
+
+    #[test]
+    fn the_longest_drill_has_no_step_beyond_its_end() {
+        let mut waits = OverTime::new(DRILL_MS_MAX);
+        waits.record(DRILL_MS_MAX, DRILL_MS_MAX);
+        waits.record(i64::MAX, i64::MAX);
+        let told = waits.told();
+        let [step] = told.as_slice() else {
+            panic!("{told:?}");
+        };
+        assert_eq!((step.to_ms, step.started), (DRILL_MS_MAX, 2));
+        assert!(step.from_ms < step.to_ms);
     }
 
     #[test]
