@@ -355,7 +355,10 @@ mod tests {
         let lines = waited(&record);
         let (name, points) = &lines[0];
         assert_eq!((lines.len(), name.as_str()), (2, "p50"));
-        let (known, gaps): (Vec<_>, Vec<_>) = points.iter().partition(|(_, wait)| wait.is_finite());
+        let (known, gaps): (Vec<_>, Vec<_>) = points
+            .iter()
+            .copied()
+            .partition(|(_, wait)| wait.is_finite());
         let end = record.end_ms() as f64 / 6e4;
         assert_eq!(
             known,
