@@ -1,5 +1,5 @@
 # The menu. Anything cleverer lives in firedrill itself or in .ci/.
-.PHONY: help drill catalogue packs soak test lint bench peers fidelity build dist clean
+.PHONY: help drill report catalogue packs soak test lint bench peers fidelity build dist clean
 
 SPEED ?= auto
 SEEDS ?= 12
@@ -11,6 +11,9 @@ drill: ## replay the flagship incidents on private Redis servers and write the H
 	@.ci/install redis-server
 	cargo build --release --locked -p firedrill
 	@"$${CARGO_TARGET_DIR:-target}/release/firedrill" run --no-gate --speed $(SPEED) @flagship || [ $$? -le 3 ] # the scorecard says it all
+
+report: build ## the gallery in docs/ from fresh drills, with screenshots where there is a Chromium
+	.ci/gallery
 
 catalogue: build ## replay every scenario live, and on the virtual engine under 100 seeds each
 	@.ci/install redis-server

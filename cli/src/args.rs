@@ -21,7 +21,10 @@ pub use common::{
 };
 pub use diagnose::{Diagnose, Live, Metrics as MetricsPage};
 pub use drills::{Engine, Fidelity, Plan, Run, Tune};
-pub use export::{Export, ExportCsv, ExportKind, ExportOpenmetrics, ExportPromtool, Table};
+pub use export::{
+    Export, ExportCsv, ExportKind, ExportOpenmetrics, ExportPlots, ExportPromtool, PlotFormat,
+    Table,
+};
 pub use files::{
     Check, Completions, Faults, Help, Init, List, Metrics, Schema, SchemaOf, Show, Test, TestRules,
     Tested,

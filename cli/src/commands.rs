@@ -17,6 +17,7 @@ pub mod load;
 pub mod merge;
 pub mod metrics;
 pub mod plan;
+pub(crate) mod plots;
 pub mod report;
 pub mod run;
 pub mod schema;

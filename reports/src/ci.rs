@@ -1,4 +1,4 @@
-//! What a pipeline reads of a run: findings at the line they are about, JUnit, benchmark figures, a badge.
+//! What a pipeline reads of a run: findings at the line they are about (annotations, SARIF), JUnit, benchmark figures, a badge.
 //!
 //! Everything is made from what gates came to, [`Gated`]. Text of others (names of alerts, reasons) is text
 //! in each of the formats.
@@ -8,6 +8,7 @@ mod badge;
 mod benchmark;
 mod junit;
 mod quality;
+mod sarif;
 mod summary;
 
 pub use annotations::github;
@@ -15,6 +16,7 @@ pub use badge::{shields, svg};
 pub use benchmark::{bencher, bigger_is_better, smaller_is_better};
 pub use junit::junit;
 pub use quality::code_quality;
+pub use sarif::sarif;
 pub use summary::cut;
 
 use crate::document::{gate_check, sentence};

@@ -27,6 +27,45 @@ pub(crate) fn oldest(record: &Record) -> Vec<Line> {
     sums(record, "asynq_queue_latency_seconds", "queue")
 }
 
+/// How long tasks waited, in seconds, by when they started: median and 99th percentile of each queue, step by step. While none
+/// started the line has a gap. Nothing in records that do not say.
+pub(crate) fn waited(record: &Record) -> Vec<Line> {
+    /// With more queues, medians would hide the rest.
+    const MEDIANS_MAX: usize = 3;
+    let queues = record.waits().filter(|waits| !waits.over_time.is_empty());
+    let (queues, end_ms) = (queues.count(), record.end_ms());
+    let quantiles = match queues {
+        ..=MEDIANS_MAX => &["p50", "p99"][..],
+        _ => &["p99"],
+    };
+    let lines = record.waits().flat_map(|waits| {
+        quantiles.iter().map(move |quantile| {
+            let name = match queues > 1 {
+                true => format!("{} {quantile}", waits.queue),
+                false => (*quantile).to_owned(),
+            };
+            let mut points = Vec::new();
+            let mut before_ms = None;
+            for step in &waits.over_time {
+                let seconds = match *quantile {
+                    "p50" => step.p50_ms,
+                    _ => step.p99_ms,
+                } as f64
+                    / 1e3;
+                if before_ms.is_some_and(|before_ms| before_ms < step.from_ms) {
+                    points.push((step.from_ms as f64 / 6e4, f64::NAN));
+                }
+                // What is known of a step is known of all of it.
+                let to_ms = step.to_ms.min(end_ms).max(step.from_ms);
+                points.extend([step.from_ms, to_ms].map(|ms| (ms as f64 / 6e4, seconds)));
+                before_ms = Some(step.to_ms);
+            }
+            (name, points)
+        })
+    });
+    lines.filter(|(_, points)| !points.is_empty()).collect()
+}
+
 /// A gauge by one of its labels, scrape by scrape. While the series is gone the line has a gap.
 fn sums(record: &Record, gauge: &str, by: &str) -> Vec<Line> {
     let mut lines: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
@@ -218,7 +257,8 @@ impl Buckets {
 mod tests {
     use super::*;
     use crate::RecordWriter;
-    use crate::record::{FORMAT, Header};
+    use crate::record::{FORMAT, Header, QueueWaits, WaitsStep};
+    use crate::waits::Waits;
     use firedrill_detector::sample::stale_marker;
 
     fn header() -> Header {
@@ -283,6 +323,61 @@ mod tests {
         let record = Record::read(&writer.into_inner()[..]).unwrap();
         let points = vec![(1.0, 1.0), (2.0, 2.0), (3.0, 1.0), (4.0, 0.0)];
         assert_eq!(up(&record), [("worker".to_owned(), points)]);
+    }
+
+    #[test]
+    fn waits_have_a_gap_while_nothing_starts_and_end_with_the_drill() {
+        let mut writer = RecordWriter::new(Vec::new(), &header()).unwrap();
+        let up = Labels::metric("up", [("job", "worker")]);
+        writer.scrape(200_000, "w", &[(up, 1.0)]).unwrap();
+        let mut record = Record::read(&writer.into_inner()[..]).unwrap();
+        assert_eq!(waited(&record), []);
+        let step = |from_ms: i64, p50_ms, p99_ms| WaitsStep {
+            from_ms,
+            to_ms: from_ms + 60_000,
+            started: 1,
+            p50_ms,
+            p99_ms,
+        };
+        let steps = [
+            step(0, 500, 1_000),
+            step(60_000, 1_000, 2_000),
+            step(180_000, 3_000, 4_000),
+        ];
+        let queue = |queue: &str| {
+            record::Line::Waits(QueueWaits {
+                queue: queue.to_owned(),
+                counts: Waits::new(),
+                over_time: steps.to_vec(),
+            })
+        };
+        record.lines.push(queue("default"));
+        let lines = waited(&record);
+        let (name, points) = &lines[0];
+        assert_eq!((lines.len(), name.as_str()), (2, "p50"));
+        let (known, gaps): (Vec<_>, Vec<_>) = points
+            .iter()
+            .copied()
+            .partition(|(_, wait)| wait.is_finite());
+        let end = record.end_ms() as f64 / 6e4;
+        assert_eq!(
+            known,
+            [
+                (0.0, 0.5),
+                (1.0, 0.5),
+                (1.0, 1.0),
+                (2.0, 1.0),
+                (3.0, 3.0),
+                (end, 3.0)
+            ]
+        );
+        assert!(end < 4.0 && gaps.len() == 1);
+        record.lines.push(queue("mail"));
+        let names: Vec<String> = waited(&record).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            ["default p50", "default p99", "mail p50", "mail p99"]
+        );
     }
 
     #[test]

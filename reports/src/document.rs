@@ -20,6 +20,7 @@ mod tune;
 mod verdict;
 pub(crate) mod words;
 
+use crate::picture::Picture;
 pub use check::of_explanation;
 pub use comparison::of_comparison;
 pub(crate) use comparison::sentence;
@@ -32,7 +33,7 @@ pub use load::{of_load, passes as load_passes};
 pub(crate) use scorecard::called;
 pub use scorecard::{Drill, of_scorecard};
 pub use trials::of_trials;
-pub use tune::{charts, of_tuning};
+pub use tune::of_tuning;
 
 /// A result for people.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +92,13 @@ pub struct Step {
 pub enum Block {
     /// Rows and columns.
     Table(Table),
+    /// What was taken for what: a grid where there is room for one, else a list.
+    Confusion {
+        /// How often each, by what it was and what it was taken for.
+        grid: Table,
+        /// The pairs that there are.
+        list: Table,
+    },
     /// What, and how much.
     Facts(Facts),
     /// Sentences, each about something.
@@ -283,14 +291,14 @@ pub struct EntryLine {
 }
 
 /// A chart with what it shows in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
     /// What it shows.
     pub title: String,
     /// What is to be seen in it, for those who do not see it.
     pub description: String,
-    /// The chart as SVG for a page, or why it could not be drawn.
-    pub svg: Result<String, String>,
+    /// The chart, or why it could not be drawn.
+    pub picture: Result<Picture, String>,
 }
 
 /// A part of a page.

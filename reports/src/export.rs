@@ -1,8 +1,10 @@
-//! A record in the files of other tools: unit tests of rules for promtool, samples for Prometheus, tables for spreadsheets.
+//! A record in the files of other tools: unit tests of rules for promtool, samples for Prometheus, tables for spreadsheets, charts
+//! for wikis.
 
 pub mod csv;
 pub mod grafana;
 pub mod openmetrics;
+pub mod plots;
 pub mod promtool;
 
 use firedrill_detector::Labels;

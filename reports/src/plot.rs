@@ -1,8 +1,11 @@
-//! The timeline of a drill as inline SVG: queue depth, throughput, alert lanes, on one time axis.
+//! Charts: the timeline of a drill (queue depth, throughput, waits, alert lanes, on one time axis), and what trials, searches and
+//! comparisons of engines come to.
 
+mod axes;
 mod lanes;
 mod latency;
 pub(crate) mod load;
+mod legend;
 mod overlay;
 mod thin;
 pub(crate) mod tradeoff;
@@ -12,15 +15,18 @@ pub(crate) use latency::latency;
 pub(crate) use overlay::overlay;
 pub(crate) use waits::waits;
 
-use crate::curves::{Line, depth_by_state, oldest, throughput, up};
+use crate::curves::{Line, depth_by_state, oldest, throughput, up, waited};
 use crate::document::words;
 use crate::jsonl::Record;
+use crate::picture::{Canvas, Picture};
 use crate::record::Transition;
 use crate::score::DrillScore;
 use crate::why::trace::Comparison;
-use firedrill_detector::text::printable_lines;
+use axes::{Axes, Grid};
+use legend::{behind, legend, places, rows, swatch};
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use std::convert::Infallible;
 
 const WIDTH: u32 = 1080;
 const CHART_HEIGHT: u32 = 190;
@@ -65,8 +71,8 @@ const FIRING: RGBColor = RGBColor(200, 45, 45);
 /// What there is while a side of a comparison has no value.
 const NO_DATA: &str = "no data";
 
-pub(crate) type Failed = DrawingAreaErrorKind<std::io::Error>;
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Failed = DrawingAreaErrorKind<Infallible>;
+type Area<'p> = DrawingArea<Canvas<'p>, Shift>;
 
 /// Of curves whose names are not known beforehand: told apart by lightness as well as by hue.
 const OTHERS: [RGBColor; 6] = [
@@ -171,7 +177,7 @@ impl Frame {
 pub(crate) struct Chart {
     pub(crate) title: String,
     pub(crate) description: String,
-    pub(crate) svg: Result<String, Failed>,
+    pub(crate) picture: Result<Picture, Failed>,
 }
 
 /// The charts of a drill, on one time axis.
@@ -184,7 +190,7 @@ pub(crate) fn timeline(
     let curves = |title: &str, data: &[Line], colours: &[(&str, RGBColor)]| Chart {
         title: title.to_owned(),
         description: described(data),
-        svg: lines(frame, title, data, colours),
+        picture: lines(frame, title, data, colours),
     };
     let named = |title: &str, data: &[Line]| {
         let names = data.iter().map(|(name, _)| name.as_str());
@@ -192,17 +198,24 @@ pub(crate) fn timeline(
         curves(title, data, &colours)
     };
     let (depths, rates) = (depth_by_state(record), throughput(record));
-    vec![
+    // Records of before do not say how waits went over time.
+    let waits = Some(waited(record)).filter(|lines| !lines.is_empty());
+    let waits = waits.map(|lines| named("waits of tasks that started, s", &lines));
+    let mut charts = vec![
         curves("tasks in the queue, by state", &depths, &STATE_COLOURS),
         curves("jobs per second, by outcome", &rates, &OUTCOME_COLOURS),
         named("oldest waiting task, s", &oldest(record)),
-        named("targets up", &up(record)),
+    ];
+    charts.extend(waits);
+    charts.extend([
+        named("workers, exporters and Redis up", &up(record)),
         Chart {
             title: "alerts: pending and firing".to_owned(),
             description: lanes::described(drill, transitions),
-            svg: lanes::lanes(frame, drill, transitions, record.end_ms()),
+            picture: lanes::lanes(frame, drill, transitions, record.end_ms()),
         },
-    ]
+    ]);
+    charts
 }
 
 /// A comparison of a rule over a drill: its left side against what it is compared with, and where there was nothing.
@@ -241,7 +254,7 @@ pub(crate) fn comparison(frame: &Frame, compared: &Comparison) -> Chart {
     Chart {
         title: compared.text.clone(),
         description: format!("{}.{nothing}", described(&data)),
-        svg: lines(&frame, "value", &data[..shown], &colours),
+        picture: lines(&frame, "value", &data[..shown], &colours),
     }
 }
 
@@ -259,26 +272,19 @@ fn described(data: &[Line]) -> String {
     peaks.join(", ")
 }
 
-/// Runs `draw` on a fresh SVG and makes it fit for a page: text takes the page's colour, and the picture has a name.
-fn svg(
+/// What `draw` draws on a fresh canvas.
+fn picture(
     title: &str,
     height: u32,
     draw: impl FnOnce(&Area<'_>) -> Result<(), Failed>,
-) -> Result<String, Failed> {
-    let mut text = String::new();
+) -> Result<Picture, Failed> {
+    let mut picture = Picture::new(title, WIDTH, height);
     {
-        let root = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
+        let root = Canvas(&mut picture).into_drawing_area();
         draw(&root)?;
         root.present()?;
     }
-    let text = text.replace("fill=\"#000000\"", "fill=\"currentColor\"");
-    // Names of alerts and faults are drawn as they are.
-    let text = printable_lines(&text);
-    let body = text.find('>').map_or("", |end| &text[end + 1..]);
-    let title = maud::html! { title { (printable_lines(title)) } }.into_string();
-    Ok(format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">{title}{body}\n"
-    ))
+    Ok(picture)
 }
 
 /// A chart of several lines over the shared time axis.
@@ -287,7 +293,7 @@ fn lines(
     title: &str,
     data: &[(String, Vec<(f64, f64)>)],
     colours: &[(&str, RGBColor)],
-) -> Result<String, Failed> {
+) -> Result<Picture, Failed> {
     let most = data
         .iter()
         .flat_map(|(_, points)| points)
@@ -296,13 +302,22 @@ fn lines(
         .fold(0.0, f64::max)
         .min(VALUE_MAX);
     let top = if most > VALUE_MIN { most * 1.08 } else { 1.0 };
-    svg(title, CHART_HEIGHT, |root| {
-        let mut chart = ChartBuilder::on(root)
-            .margin_top(TOP)
-            .margin_right(RIGHT)
-            .x_label_area_size(BOTTOM)
-            .y_label_area_size(frame.left)
-            .build_cartesian_2d(0.0..frame.minutes, 0.0..top)?;
+    let used: Vec<(&str, RGBColor)> = colours
+        .iter()
+        .copied()
+        .filter(|(name, _)| data.iter().any(|(known, _)| known == name))
+        .collect();
+    let names = used.iter().map(|(name, _)| *name);
+    let more = LABEL_HEIGHT * (rows(&places(frame.left, behind(frame.left, title), names)) - 1);
+    picture(title, CHART_HEIGHT + more, |root| {
+        let mut chart = Axes {
+            left: frame.left,
+            top: TOP + more,
+            x: (0.0..frame.minutes, 10, &|minute| format!("{minute:.0} min")),
+            y: (0.0..top, 4, &|value| number(*value)),
+            ..Axes::default()
+        }
+        .on(root)?;
         for window in &frame.windows {
             let shade = window.colour.mix(SHADE_OPACITY).filled();
             chart.draw_series([Rectangle::new(
@@ -310,18 +325,6 @@ fn lines(
                 shade,
             )])?;
         }
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(MARK.mix(0.3))
-            .axis_style(MARK)
-            .x_labels(10)
-            .y_labels(4)
-            .label_style(FONT)
-            .x_label_formatter(&|minute| format!("{minute:.0} min"))
-            .y_label_formatter(&|value| number(*value))
-            .draw()?;
         for moment in frame.moments.iter().filter(|moment| moment.done) {
             chart.draw_series([PathElement::new(
                 [(moment.at, 0.0), (moment.at, top)],
@@ -339,31 +342,8 @@ fn lines(
                 chart.draw_series(LineSeries::new(shown, colour.stroke_width(2)))?;
             }
         }
-        let used: Vec<(&str, RGBColor)> = colours
-            .iter()
-            .copied()
-            .filter(|(name, _)| data.iter().any(|(known, _)| known == name))
-            .collect();
-        legend(root, frame, title, &used)
+        legend(root, frame.left, title, &used)
     })
-}
-
-/// Title above a chart, and what its colours mean; names in the colours' order.
-fn legend(
-    root: &Area<'_>,
-    frame: &Frame,
-    title: &str,
-    colours: &[(&str, RGBColor)],
-) -> Result<(), Failed> {
-    let left = frame.left as i32;
-    root.draw_text(title, &FONT.into_text_style(root), (left, 3))?;
-    let mut x = left + 230;
-    for (name, colour) in colours {
-        root.draw(&Rectangle::new([(x, 7), (x + 18, 14)], colour.filled()))?;
-        root.draw_text(name, &FONT.into_text_style(root), (x + 24, 3))?;
-        x += 46 + (CHARACTER * name.len() as u32) as i32;
-    }
-    Ok(())
 }
 
 /// `1200` as `1.2k`.

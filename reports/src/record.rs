@@ -7,15 +7,15 @@
 //! not there from the beginning has a default. 1.1 added the waits of every queue ([`QueueWaits`]) and what busy slots
 //! lost ([`Lag::busy_turn_ms`]). 1.2 added the steps of the timeline, to which marks and incidents refer by id
 //! ([`PlannedStep`]), delivery ([`Header::group_wait_ms`]), what was done from outside ([`Interference`]), the longest
-//! single delays ([`Gap`]), how rules were read ([`RuleReading`]), what no step explains ([`Unexplained`]), and whether an alert
-//! let go only because its data was gone ([`Transition::data_gone`]).
+//! single delays ([`Gap`]), how rules were read ([`RuleReading`]), what no step explains ([`Unexplained`]), whether an alert
+//! let go only because its data was gone ([`Transition::data_gone`]), and how waits went over time ([`WaitsStep`]).
 
 mod audit;
 mod lag;
 mod reading;
 mod value;
 
-pub use audit::{Audit, Cost, Impact, QueueWaits, Unexplained};
+pub use audit::{Audit, Cost, Impact, QueueWaits, Unexplained, WaitsStep};
 pub use lag::{Gap, GapKind, Lag};
 pub use reading::{Generation, RuleReading};
 pub use value::Value;

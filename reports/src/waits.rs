@@ -1,5 +1,9 @@
 //! How long tasks wait, as a histogram that is small on disk and can be put together over drills.
 
+mod over_time;
+
+pub use over_time::OverTime;
+
 use crate::jsonl::check::DRILL_MS_MAX;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};

@@ -26,7 +26,7 @@ use firedrill_asynq::note::{Finish, Intake};
 use firedrill_asynq::op::TaskState;
 use firedrill_asynq::settings::REDIS_TIMEOUT_MS;
 use firedrill_reports::record::{Audit, Impact, QueueWaits};
-use firedrill_reports::waits::Waits;
+use firedrill_reports::waits::{OverTime, Waits};
 use harm::{Harm, NO_OBJECTIVE_MS, Users};
 use limits::Limits;
 use std::collections::BTreeSet;
@@ -70,6 +70,8 @@ pub(crate) struct Auditor {
     /// How many arrivals of each workload entry have been sent.
     arrived: Vec<u64>,
     waits: Vec<QueueWaits>,
+    /// Of each queue.
+    over_time: Vec<OverTime>,
 }
 
 /// What an audit comes to.
@@ -129,7 +131,13 @@ impl Auditor {
                 .map(|queue| QueueWaits {
                     queue: queue.name.clone(),
                     counts: Waits::new(),
+                    over_time: Vec::new(),
                 })
+                .collect(),
+            over_time: plan
+                .queues
+                .iter()
+                .map(|_| OverTime::new(end.millis() - origin.millis()))
                 .collect(),
         }
     }
@@ -286,10 +294,9 @@ impl Auditor {
         };
         let wait_ms = wait_end.millis() - due.millis();
         let place = self.place(life, wait_end);
-        if life.first_start().is_some()
-            && let Some(place) = place
-        {
+        if let (Some(started), Some(place)) = (first_start, place) {
             self.waits[place].counts.record(wait_ms);
+            self.over_time[place].record(started.millis() - self.origin.millis(), wait_ms);
         }
         let objective_ms = place.and_then(|place| self.objectives_ms.get(place));
         let objective_ms = objective_ms.copied().unwrap_or(NO_OBJECTIVE_MS);
@@ -365,6 +372,9 @@ impl Auditor {
             queues.filter(|(_, users)| users.wait_all_along(self.first_incident.is_some()));
         self.audit.waiting = waiting.map(|(queue, _)| queue.queue.clone()).collect();
         self.audit.wait_ms = [quantile(0.5), quantile(0.99), quantile(1.0)];
+        for (queue, over_time) in self.waits.iter_mut().zip(&self.over_time) {
+            queue.over_time = over_time.told();
+        }
         Audited {
             audit: self.audit,
             impacts: self.harm.finish(&self.waits),

@@ -24,7 +24,15 @@ const TURNS_MAX: u32 = 1_000;
 /// # Errors
 /// When it cannot be written; the error names the path.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
-    write_bytes(path, text.as_bytes()).map_err(|error| named(path, &error))
+    write_binary(path, text.as_bytes())
+}
+
+/// As [`write`], what is no text.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_binary(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_bytes(path, content).map_err(|error| named(path, &error))
 }
 
 /// A path as messages show it, on one line: a name may hold line ends, and what a terminal would obey.

@@ -3,7 +3,9 @@
 use super::common::seed;
 use super::pace::{jobs, speed};
 use super::shard::SHARDS;
-use super::{Delivery, Gates, Jobs, Memory, Routing, Rules, Server, Sharding, Span, Speed, World};
+use super::{
+    Delivery, Gates, Jobs, Memory, PlotFormat, Routing, Rules, Server, Sharding, Span, Speed, World,
+};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -66,6 +68,9 @@ pub struct Run {
         value_name = "DIR"
     )]
     pub out: PathBuf,
+    /// Write every chart of the report as a file of its own, too, into `plots` beside it
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub plots: Option<PlotFormat>,
     /// Report only: missed incidents and false alarms do not fail the command
     #[arg(long)]
     pub no_gate: bool,
@@ -161,6 +166,9 @@ pub struct Tune {
         value_name = "DIR"
     )]
     pub out: PathBuf,
+    /// What the charts of the report are written as, into `plots` beside it
+    #[arg(long, value_enum, default_value_t = PlotFormat::Svg, value_name = "FORMAT")]
+    pub plots: PlotFormat,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -224,6 +232,9 @@ pub struct Fidelity {
         value_name = "DIR"
     )]
     pub out: PathBuf,
+    /// Write every chart of the report as a file of its own, too, into `plots` beside it
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub plots: Option<PlotFormat>,
     /// Print the comparison as JSON
     #[arg(long)]
     pub json: bool,

@@ -1,6 +1,6 @@
 //! What writes recorded drills for other tools: `export`.
 
-use super::Recorded;
+use super::{Judged, Recorded};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -23,6 +23,8 @@ pub enum ExportKind {
     Grafana(ExportOpenmetrics),
     /// Samples, or changes of alerts, as comma-separated values
     Csv(ExportCsv),
+    /// Every chart of the report as a file of its own, for wikis and chats
+    Plots(ExportPlots),
 }
 
 /// `export promtool`.
@@ -68,4 +70,27 @@ pub enum Table {
     Samples,
     /// Every change of an alert's state, under the record's own rules.
     Alerts,
+}
+
+/// `export plots`.
+#[derive(Debug, Args)]
+pub struct ExportPlots {
+    /// The records, and what they are judged by.
+    #[command(flatten)]
+    pub judged: Judged,
+    /// What the files are
+    #[arg(long, value_enum, default_value_t = PlotFormat::Svg, value_name = "FORMAT")]
+    pub format: PlotFormat,
+    /// Directory for the files; each is called after its drill and what it shows
+    #[arg(long, short, default_value = "plots", value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// What charts are written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlotFormat {
+    /// SVG, sharp at any size.
+    Svg,
+    /// PNG, for what shows no SVG.
+    Png,
 }

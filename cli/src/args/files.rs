@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Scenarios, rule files (`groups:`, or PrometheusRule resources) and worlds: files, folders, built-in names, @TAGs
+    /// Scenarios, rule files (`groups:`, or PrometheusRule resources), worlds and gate files: files, folders, built-in names, @TAGs
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// World: names the metrics that rules ask for and it does not have.

@@ -47,6 +47,9 @@ pub struct Outputs {
     /// Say what fails in a form that a code host shows beside the rule, on standard error
     #[arg(long, value_enum, value_name = "HOST")]
     pub annotations: Option<Host>,
+    /// Write what fails as SARIF 2.1.0, for code hosts that show it beside the rule or the scenario
+    #[arg(long, value_name = "FILE")]
+    pub sarif: Option<PathBuf>,
     /// Write a report of GitLab's code quality
     #[arg(long, value_name = "FILE")]
     pub code_quality: Option<PathBuf>,
@@ -70,6 +73,7 @@ impl Outputs {
         [
             &self.junit,
             &self.summary,
+            &self.sarif,
             &self.code_quality,
             &self.benchmark_smaller,
             &self.benchmark_bigger,

@@ -1,4 +1,4 @@
-//! `firedrill check`: scenario, rule and world files, all problems at once; nothing is started. Rules are held against records.
+//! `firedrill check`: scenario, rule, world and gate files, all problems at once; nothing is started. Rules are held against records.
 
 use crate::args::{Check, Span};
 use crate::exit::Exit;
@@ -9,6 +9,7 @@ use firedrill_detector::text::counted;
 use firedrill_detector::yaml::Problem;
 use firedrill_reports::alertmanager::Config;
 use firedrill_reports::check::{self, Checked, CheckedFile, Finding, Kind};
+use firedrill_reports::gate::GateFile;
 use firedrill_reports::record::{RuleReading, RuleText};
 use firedrill_reports::result::ResultFile;
 use firedrill_reports::{Explainer, Explanation, Record, bounds, document, render};
@@ -82,6 +83,9 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
     }
     for source in &named.worlds {
         checking.world(source);
+    }
+    for source in &named.gates {
+        checking.gates(source);
     }
     for test in &named.tests {
         let path = test.display();
@@ -266,6 +270,18 @@ impl Checking<'_> {
         };
         let metrics = counted(catalogue::rows(&world).len(), "metric");
         self.ok(&source.name, format!("world {}, {metrics}", world.name));
+    }
+
+    fn gates(&mut self, source: &Source) {
+        let file = match GateFile::parse(&source.name, &source.text) {
+            Ok(file) => file,
+            Err(problems) => return self.problems(&problems),
+        };
+        let mut what = counted(file.gates.len(), "gate");
+        if !file.known.is_empty() {
+            what.push_str(&format!(", {}", counted(file.known.len(), "known failure")));
+        }
+        self.ok(&source.name, what);
     }
 
     /// What machines asked for, and what was found in records.

@@ -1,12 +1,14 @@
 //! `firedrill export`: recorded drills in the files of other tools.
 
 use crate::args::{Export, ExportKind, ExportPromtool, Recorded, Table};
-use crate::commands::report::spares;
+use crate::commands::plots;
+use crate::commands::report::{self, spares};
 use crate::commands::score::{self, Replayed};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs::{self, Paging};
 use crate::terminal::Terminal;
+use firedrill_detector::text::counted;
 use firedrill_reports::export::{csv, grafana, openmetrics, promtool};
 use firedrill_reports::record::RuleText;
 use firedrill_reports::{Record, Replay};
@@ -22,6 +24,14 @@ use std::path::{Component, Path, PathBuf};
 pub fn run(args: &Export, terminal: &Terminal) -> Result<Exit, Failure> {
     match &args.kind {
         ExportKind::Promtool(args) => tests(args, terminal)?,
+        ExportKind::Plots(args) => {
+            let scored = score::scored(&args.judged, terminal)?;
+            let document = report::document(&scored);
+            let count =
+                plots::write(&document, args.format, &args.out).map_err(Failure::environment)?;
+            let charts = counted(count, "chart");
+            terminal.say(format_args!("wrote {charts} to {}", shown(&args.out)));
+        }
         ExportKind::Openmetrics(args) => {
             let text = openmetrics::openmetrics(&record(&args.run)?);
             spares(&args.out, [&args.run].into_iter())?;

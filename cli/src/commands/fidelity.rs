@@ -1,6 +1,7 @@
 //! `firedrill fidelity`: every scenario on both engines, and what they differ by.
 
 use crate::args::Fidelity as Args;
+use crate::commands::plots;
 use crate::commands::run;
 use crate::drills::live::{self, AllEnded, Job, LiveSet};
 use crate::drills::simulate;
@@ -200,10 +201,9 @@ fn tell(
     } else {
         terminal.result(&render::terminal(&document, terminal.style()));
     }
-    let html = dir.join("report.html");
-    files::write(&html, &render::html(&document))
-        .and_then(|()| files::write(&dir.join("result.json"), &json))
-        .and_then(|()| files::link(&sets.join(LATEST), fresh.name()))
+    let html = plots::report(&document, args.plots, dir)
+        .and_then(|html| files::write(&dir.join("result.json"), &json).map(|()| html))
+        .and_then(|html| files::link(&sets.join(LATEST), fresh.name()).map(|()| html))
         .map_err(Failure::environment)?;
     terminal.say(format_args!("report: {}", shown(&html)));
     Ok(exit_of(pairs))

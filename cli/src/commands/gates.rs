@@ -208,6 +208,10 @@ impl Gates {
         };
         let files = [
             (&outputs.junit, junit),
+            (
+                &outputs.sarif,
+                ci::sarif(&findings, env!("CARGO_PKG_VERSION")),
+            ),
             (&outputs.code_quality, ci::code_quality(&findings)),
             (&outputs.benchmark_smaller, ci::smaller_is_better(gated)),
             (&outputs.benchmark_bigger, ci::bigger_is_better(gated)),

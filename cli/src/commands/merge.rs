@@ -45,6 +45,7 @@ pub fn run(args: &Merge, terminal: &Terminal) -> Result<Exit, Failure> {
         pages: &pages,
         out: &args.out,
         json: args.json,
+        plots: args.plots,
     };
     trials::joined(&asked, joined, gates, terminal)
 }

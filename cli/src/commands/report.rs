@@ -6,7 +6,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::failure::both;
 use crate::terminal::Terminal;
-use firedrill_reports::{Scorecard, document, render};
+use firedrill_reports::document::{self, Document};
+use firedrill_reports::{Scorecard, render};
 use firedrill_sim::drill::RECORD_FILE;
 use firedrill_sim::files::{self, shown};
 use std::path::{Path, PathBuf};
@@ -53,12 +54,7 @@ pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
     });
     let scored = score::scored(&args.judged, terminal);
     let (scored, ()) = both(scored, writable)?;
-    let mut card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
-    let all: Vec<&score::Scored> = scored.iter().collect();
-    score::explain(&mut card, &all);
-    score::call(&mut card, &all);
-    let drills: Vec<document::Drill<'_>> = scored.iter().map(score::Scored::drill).collect();
-    let html = render::html(&document::of_scorecard(&card, &drills));
+    let html = render::html(&document(&scored));
     if to_stdout {
         terminal.result(&html);
     } else {
@@ -66,4 +62,14 @@ pub fn run(args: &Report, terminal: &Terminal) -> Result<Exit, Failure> {
         terminal.say(format_args!("wrote {}", shown(&args.out)));
     }
     Ok(Exit::Passed)
+}
+
+/// What there is to say of recorded drills.
+pub(crate) fn document(scored: &[score::Scored]) -> Document {
+    let mut card = Scorecard::new(scored.iter().map(|scored| scored.score.clone()).collect());
+    let all: Vec<&score::Scored> = scored.iter().collect();
+    score::explain(&mut card, &all);
+    score::call(&mut card, &all);
+    let drills: Vec<document::Drill<'_>> = scored.iter().map(score::Scored::drill).collect();
+    document::of_scorecard(&card, &drills)
 }

@@ -2,6 +2,7 @@
 
 use crate::args::{Engine, Run, Speed};
 use crate::commands::gates::Gates;
+use crate::commands::plots;
 use crate::commands::score;
 use crate::commands::score::Scored;
 use crate::drills::live::{self, AllEnded, Job, LiveSet};
@@ -243,10 +244,8 @@ fn write_reports(
         // Whether a rule can fire is a matter of the whole set.
         single.dead.clone_from(&card.dead);
         single.cut_short.clone_from(&card.cut_short);
-        files::write(
-            &dir.join("report.html"),
-            &render::html(&document::of_scorecard(&single, &[scored.drill()])),
-        )?;
+        let document = document::of_scorecard(&single, &[scored.drill()]);
+        plots::report(&document, None, dir)?;
         files::write(&dir.join("result.json"), &render::json(&(&single).into()))?;
         let ran_to_its_end = scored.record.complete && scored.record.aborted().is_none();
         if let (true, Some(scenario), Some(name)) = (ran_to_its_end, dir.parent(), dir.file_name())
@@ -257,9 +256,8 @@ fn write_reports(
     let dir = set.dir.path();
     let drills: Vec<document::Drill<'_>> =
         scored.iter().map(|(_, scored)| scored.drill()).collect();
-    let html = dir.join("report.html");
     let document = document::of_scorecard(card, &drills);
-    files::write(&html, &render::html(&document))?;
+    let html = plots::report(&document, set.args.plots, dir)?;
     files::write(&dir.join("result.json"), &render::json(&card.into()))?;
     files::write(&dir.join("summary.md"), &render::markdown(&document))?;
     files::write(&dir.join(FIGURES_FILE), &figures.text())?;

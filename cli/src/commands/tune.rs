@@ -3,7 +3,8 @@
 mod plan;
 mod told;
 
-use crate::args::{Merge, Tune};
+use crate::args::{Merge, PlotFormat, Tune};
+use crate::commands::plots;
 use crate::commands::run;
 use crate::drills::given::{Given, Typed};
 use crate::drills::live;
@@ -140,7 +141,7 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         return shards::done(writer, dir.path(), shard, (observed.len(), whole), terminal);
     }
     let drills_s = started.elapsed().as_secs_f64();
-    let exit = conclude(&tuner, &observed, (&dir, &args.out), args.json, terminal)?;
+    let exit = conclude(&tuner, &observed, (&dir, &args.out), (args.json, args.plots), terminal)?;
     terminal.say(format_args!(
         "drills {drills_s:.1} s, search {:.1} s",
         started.elapsed().as_secs_f64() - drills_s
@@ -164,7 +165,9 @@ pub(crate) fn joined(args: &Merge, joined: Joined, terminal: &Terminal) -> Resul
                 Ok(())
             })?;
             let dir = run::fresh(&args.out.join("tune"), &live::stamp(SystemTime::now()))?;
-            conclude(&tuner, &observed, (&dir, &args.out), args.json, terminal)
+            let plots = args.plots.unwrap_or(PlotFormat::Svg);
+            let shown = (args.json, plots);
+            conclude(&tuner, &observed, (&dir, &args.out), shown, terminal)
         }
         shards::Command::TunePlan(search) => plan::joined(&search, joined, args.json, terminal),
         shards::Command::Run { .. } => Err(Failure::internal("trials are no search")),
@@ -176,7 +179,7 @@ fn conclude(
     tuner: &Tuner,
     observed: &[Observed],
     (dir, out): (&Fresh, &Path),
-    json: bool,
+    (json, plots): (bool, PlotFormat),
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let tuning = tuner.search(observed).map_err(Failure::usage)?;
@@ -186,7 +189,7 @@ fn conclude(
         let document = document::of_tuning(&tuning);
         terminal.result(&render::terminal(&document, terminal.style()));
     }
-    let written = write(dir.path(), tuner, &tuning).map_err(Failure::environment)?;
+    let written = write(dir.path(), tuner, &tuning, plots).map_err(Failure::environment)?;
     let latest = out.join("tune").join(LATEST);
     files::link(&latest, dir.name()).map_err(Failure::environment)?;
     for path in written {
@@ -258,13 +261,14 @@ fn tuner(
 }
 
 /// The report, and the rule files with the proposal in them.
-fn write(dir: &Path, tuner: &Tuner, tuning: &Tuning) -> io::Result<Vec<PathBuf>> {
-    let html = dir.join("report.html");
-    files::write(&html, &render::html(&document::of_tuning(tuning)))?;
+fn write(
+    dir: &Path,
+    tuner: &Tuner,
+    tuning: &Tuning,
+    format: PlotFormat,
+) -> io::Result<Vec<PathBuf>> {
+    let html = plots::report(&document::of_tuning(tuning), Some(format), dir)?;
     files::write(&dir.join("result.json"), &render::json(&tuning.into()))?;
-    for (name, svg) in document::charts(tuning) {
-        files::write(&dir.join(name), &svg)?;
-    }
     let mut written = vec![html];
     let edited = tuner.edited(&tuning.proposal.values);
     for file in edited.map_err(|problem| io::Error::other(problem.to_string()))? {

@@ -86,6 +86,7 @@ pub(crate) fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         pages: &args.rules.pages,
         out: &args.out,
         json: args.json,
+        plots: args.plots,
     };
     match shard {
         Some(shard) => trials::part(&asked, shard, &drills, threads, terminal),

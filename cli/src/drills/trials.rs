@@ -4,7 +4,9 @@
 mod kept;
 mod unfit;
 
+use crate::args::PlotFormat;
 use crate::commands::gates::Gates;
+use crate::commands::plots;
 use crate::commands::run;
 use crate::drills::live;
 use crate::drills::shards::{self, Command, Joined, Sweep, Writer, cannot_write};
@@ -46,6 +48,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) out: &'a Path,
     /// `--json`.
     pub(crate) json: bool,
+    /// `--plots`.
+    pub(crate) plots: Option<PlotFormat>,
 }
 
 /// All of them, here; `numbers`: of the drills.
@@ -105,7 +109,7 @@ pub(crate) fn part(
     let (again, drills) = (taken.again(), taken.kept.drills);
     taken.figures.finish()?;
     print(&card, asked.json, terminal);
-    let written = write(dir.path(), &card).map_err(Failure::environment)?;
+    let written = write(dir.path(), &card, asked.plots).map_err(Failure::environment)?;
     // The last thing: without it the shard counts as one that was cut off.
     writer.finish()?;
     terminal.say(format_args!("report: {}", shown(&written)));
@@ -298,7 +302,7 @@ impl<'a> Taken<'a> {
         card.gated = Some(gated);
         print(&card, asked.json, terminal);
         let latest = asked.out.join("trials").join(LATEST);
-        let written = write(dir.path(), &card)
+        let written = write(dir.path(), &card, asked.plots)
             .and_then(|html| files::link(&latest, dir.name()).map(|()| html))
             .map_err(Failure::environment)?;
         terminal.say(format_args!("report: {}", shown(&written)));
@@ -394,10 +398,9 @@ fn print(card: &TrialCard, json: bool, terminal: &Terminal) {
     }
 }
 
-fn write(dir: &Path, card: &TrialCard) -> io::Result<PathBuf> {
-    let html = dir.join("report.html");
+fn write(dir: &Path, card: &TrialCard, plots: Option<PlotFormat>) -> io::Result<PathBuf> {
     let document = document::of_trials(card);
-    files::write(&html, &render::html(&document))?;
+    let html = plots::report(&document, plots, dir)?;
     files::write(&dir.join("result.json"), &render::json(&card.into()))?;
     files::write(&dir.join("summary.md"), &render::markdown(&document))?;
     Ok(html)

@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     RuleTest,
     /// A world.
     World,
+    /// Gates, and failures that are known.
+    Gates,
     /// A record of a drill.
     Record,
 }
@@ -25,6 +27,7 @@ impl Kind {
             Self::Rules => "a rule file",
             Self::RuleTest => "a test file of promtool",
             Self::World => "a world",
+            Self::Gates => "a gate file",
             Self::Record => "a record",
         }
     }
@@ -54,6 +57,8 @@ impl Kind {
             Some(Self::World)
         } else if has(&["version", "family", "workload", "workers", "timeline"]) {
             Some(Self::Scenario)
+        } else if has(&["gates", "known"]) {
+            Some(Self::Gates)
         } else {
             None
         }
@@ -109,6 +114,9 @@ mod tests {
                 "{\"kind\":\"header\",\"format\":\"firedrill-record/9.0\"}\n",
                 Some(Kind::Record),
             ),
+            ("gates:\n  jobs_lost: count == 0\n", Some(Kind::Gates)),
+            ("known: []\n", Some(Kind::Gates)),
+            ("name: x\nfamily: other\ngates: {}\n", Some(Kind::Scenario)),
             ("hello\n", None),
             ("", None),
             ("{", None),

@@ -31,7 +31,7 @@ pub(crate) enum Place {
     Records,
     /// Among scenarios and records.
     ScenariosOrRecords,
-    /// Among scenarios, rules and worlds.
+    /// Among scenarios, rules, worlds and gates.
     ScenariosAndRules,
 }
 
@@ -69,6 +69,8 @@ pub(crate) struct Named {
     pub(crate) tests: Vec<PathBuf>,
     /// World files, where they are asked for.
     pub(crate) worlds: Vec<Source>,
+    /// Gate files, where they are asked for.
+    pub(crate) gates: Vec<Source>,
     /// Records and their folders.
     pub(crate) records: Vec<PathBuf>,
     /// What is wrong with the words, all of it.
@@ -185,7 +187,13 @@ impl Named {
         }
         let wanted: &[Kind] = match place {
             Place::Rules => &[Kind::Rules],
-            Place::ScenariosAndRules => &[Kind::Scenario, Kind::Rules, Kind::RuleTest, Kind::World],
+            Place::ScenariosAndRules => &[
+                Kind::Scenario,
+                Kind::Rules,
+                Kind::RuleTest,
+                Kind::World,
+                Kind::Gates,
+            ],
             _ => &[Kind::Scenario],
         };
         let count = |wanted| found.iter().filter(|(_, kind, _)| *kind == wanted).count();
@@ -231,10 +239,15 @@ impl Named {
             Place::ScenariosAndRules if is_empty(&text) => Kind::Rules,
             _ => Kind::Scenario,
         });
-        if kind == Kind::World && place != Place::ScenariosAndRules {
+        let used = match kind {
+            Kind::World => Some(("--world", "shows drills in it")),
+            Kind::Gates => Some(("--gate", "judges drills by it")),
+            _ => None,
+        };
+        if let Some((option, does)) = used.filter(|_| place != Place::ScenariosAndRules) {
             let path = shown(path);
             return self.wrong.push(format!(
-                "{path}: this is {}, and no drill by itself\n    --world {path}   shows drills in it",
+                "{path}: this is {}, and no drill by itself\n    {option} {path}   {does}",
                 kind.name()
             ));
         }
@@ -256,6 +269,7 @@ impl Named {
             Kind::Rules => self.rules.push(source),
             Kind::RuleTest => self.tests.push(path.to_path_buf()),
             Kind::World => self.worlds.push(source),
+            Kind::Gates => self.gates.push(source),
             Kind::Record => self.records.push(path.to_path_buf()),
         }
     }

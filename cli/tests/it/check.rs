@@ -261,3 +261,35 @@ fn settings_are_tuned_by_what_an_alertmanager_sends() {
     let later = median("2m") - median("30s");
     assert!((later - 90.0).abs() < 1e-6, "{later}");
 }
+
+#[test]
+fn gate_files_are_checked_like_all_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let good = "gates:\n  jobs_lost: count == 0\n  alert_recall: value >= 0.9\nknown:\n- { alert: X, reason: being rewritten, until: 2099-01-31 }\n";
+    fs::write(dir.join("good.yml"), good).unwrap();
+    let (code, out, err) = said(dir, &["check", "good.yml"]);
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), "ok good.yml: 2 gates, 1 known failure\n"),
+        "{err}"
+    );
+    let bad = "gates:\n  jobs_lots: count == 0\n  jobs_late: count = 0\n";
+    fs::write(dir.join("bad.yml"), bad).unwrap();
+    // In a folder as by itself.
+    for word in ["bad.yml", "."] {
+        let (code, _, err) = said(dir, &["check", word]);
+        assert_eq!(code, Some(2), "{err}");
+        assert!(
+            err.contains("bad.yml:2:3: ") && err.contains("did you mean `jobs_late`?"),
+            "{err}"
+        );
+        assert!(err.contains("bad.yml:3:"), "{err}");
+    }
+    let (code, _, err) = said(dir, &["run", "good.yml"]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(
+        err.contains("good.yml: this is a gate file") && err.contains("--gate good.yml"),
+        "{err}"
+    );
+}

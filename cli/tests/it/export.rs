@@ -264,3 +264,58 @@ fn a_drill_becomes_a_dashboard_all_of_whose_queries_have_data() {
     assert_eq!(alerts, 2);
     assert!(queries > 10, "{queries}");
 }
+
+#[test]
+fn every_chart_of_the_report_becomes_a_file() {
+    let dir = drilled();
+    let report = run(
+        dir.path(),
+        &["report", "runs/worker-crash-all/latest", "-o", "-"],
+    );
+    let page = String::from_utf8(report.stdout).unwrap();
+    let names = |format: &str| {
+        let words = [
+            "export",
+            "plots",
+            "runs/worker-crash-all/latest",
+            "--format",
+        ];
+        let said = run(dir.path(), &[&words[..], &[format, "-o", format]].concat());
+        let mut names: Vec<String> = fs::read_dir(dir.path().join(format))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        let wrote = format!("wrote {} charts to {format}\n", names.len());
+        assert_eq!(String::from_utf8(said.stderr).unwrap(), wrote);
+        names
+    };
+    let svgs = names("svg");
+    assert_eq!(svgs.len(), page.matches("<svg").count());
+    assert!(
+        svgs.contains(&"worker-crash-all-alerts-pending-and-firing.svg".to_owned()),
+        "{svgs:?}"
+    );
+    for name in &svgs {
+        let text = fs::read_to_string(dir.path().join("svg").join(name)).unwrap();
+        let (_, strokes) = text.split_once("fill=\"#ffffff\"></rect>").unwrap();
+        assert!(
+            page.contains(strokes.trim_end()),
+            "{name} is not in the report"
+        );
+    }
+    let pngs = names("png");
+    let stems = |names: &[String]| -> Vec<String> {
+        names
+            .iter()
+            .map(|name| name[..name.len() - 4].to_owned())
+            .collect()
+    };
+    assert_eq!(stems(&pngs), stems(&svgs));
+    for name in &pngs {
+        let bytes = fs::read(dir.path().join("png").join(name)).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"), "{name}");
+        let width = u32::from_be_bytes(bytes[16..20].try_into().unwrap());
+        assert_eq!(width, 2160, "{name}");
+    }
+}

@@ -50,7 +50,8 @@ incidents:
   - { cause: worker-crashed, wanted: page, within: 2m }
 ";
 
-fn fidelity(dir: &Path, args: &[&str]) -> Output {
+/// Both engines on a short scenario.
+pub(crate) fn fidelity(dir: &Path, args: &[&str]) -> Output {
     fidelity_of(SCENARIO, dir, args)
 }
 

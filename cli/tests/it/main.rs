@@ -45,6 +45,7 @@ mod prometheus;
 mod reading;
 mod reaper;
 mod redis_server;
+mod reference;
 mod remedies;
 mod shards;
 mod suggest;

@@ -1,5 +1,6 @@
 //! Pages as a browser shows them: whole at every width and on paper, to be read without a mouse and without colours, and silent.
 
+use crate::fidelity::fidelity;
 use crate::support::{need, said};
 use serde_json::{Value, json};
 use std::fs;
@@ -94,10 +95,44 @@ fn a_browser_shows_all_of_a_report_at_every_width_and_on_paper() {
     let report = dir.join("runs/sets/latest/report.html");
     is_a_good_page(dir, &report);
     let page = fs::read_to_string(report).unwrap();
+    assert!(page.len() < names.len() * DRILL_BYTES_MAX, "{}", page.len());
     // The alert that is to see it and does not is told of, with its rule and its values.
     assert!(page.contains("1 missed"), "{page:.3000}");
     assert!(page.contains("Why JobProcessingStalled was not there in time"));
     assert!(page.contains("firedrill run --engine virtual --seed"));
+}
+
+/// A report of 32 drills is below 5 MB.
+const DRILL_BYTES_MAX: usize = 5_000_000 / 32;
+
+#[test]
+fn a_browser_shows_all_of_how_the_engines_agree() {
+    need!("chromium");
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    let output = fidelity(dir.path(), &["--quiet"]);
+    let page = dir.path().join("runs/fidelity/latest/report.html");
+    assert!(page.is_file(), "{output:?}");
+    is_a_good_page(dir.path(), &page);
+}
+
+#[test]
+fn a_browser_shows_all_of_what_got_worse() {
+    need!("chromium");
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let words =
+        "run --engine virtual --trials 5 --rules firedrill --no-gate --quiet worker-crash-all";
+    let trials: Vec<&str> = words.split(' ').collect();
+    let (code, _, err) = said(dir, &trials);
+    assert_eq!(code, Some(0), "{err}");
+    let base = fs::canonicalize(dir.join("runs/trials/latest")).unwrap();
+    let worse = ["--baseline", base.to_str().unwrap(), "--group-wait", "5m"];
+    let (code, _, err) = said(dir, &[&trials[..], &worse].concat());
+    assert_eq!(code, Some(1), "{err}");
+    let page = dir.join("runs/trials/latest/report.html");
+    assert!(fs::read_to_string(&page).unwrap().contains("WORSE"));
+    is_a_good_page(dir, &page);
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn the_action_judges_a_repository_that_has_only_rules_and_drills() {
         .iter()
         .map(|path| path.file_name().unwrap())
         .collect();
-    assert_eq!(kept, ["junit.xml", "sets"]);
+    assert_eq!(kept, ["junit.xml", "firedrill.sarif", "sets"]);
 }
 
 #[test]
@@ -301,6 +301,15 @@ fn the_action_says_at_which_rule_a_gate_failed_and_keeps_the_reports() {
         junit.contains("<failure message=\"jobs_lost: count == 1: 0\""),
         "{junit}"
     );
+    let sarif = fs::read_to_string(repository.join("runs/firedrill.sarif")).unwrap();
+    let log: serde_json::Value = serde_json::from_str(&sarif).unwrap();
+    let first = &log["runs"][0]["results"][0];
+    let place = &first["locations"][0]["physicalLocation"];
+    assert_eq!(
+        place["artifactLocation"]["uri"], "alerts/job-queue.yml",
+        "{log:#}"
+    );
+    assert!(place["region"]["startLine"].as_u64() > Some(1), "{log:#}");
     assert!(ended.kept.iter().any(|path| path.ends_with("runs/trials")));
 }
 

@@ -92,6 +92,7 @@ fn what_fails_is_told_at_the_rule_that_is_wrong() {
     assert_eq!(commands.lines().count(), found.len());
     insta::assert_snapshot!(commands);
     insta::assert_snapshot!(code_quality(&found));
+    insta::assert_snapshot!(sarif(&found, "1.2.3"));
     let many: Vec<Finding> = (0..25).flat_map(|_| found.first().cloned()).collect();
     let commands = github(&many);
     assert_eq!(commands.lines().count(), 10);

@@ -61,7 +61,7 @@ fn figures(known: &Drill<'_>, drill: &DrillScore) -> Vec<Figure> {
     let figure = |chart: plot::Chart| Figure {
         title: chart.title,
         description: chart.description,
-        svg: chart.svg.map_err(|error| error.to_string()),
+        picture: chart.picture.map_err(|error| error.to_string()),
     };
     charts.into_iter().map(figure).collect()
 }
@@ -182,14 +182,14 @@ fn waits(drill: &DrillScore) -> Table {
 
 /// Nothing where no task of the queue started.
 fn histogram(queue: &QueueWaits) -> Option<Block> {
-    let svg = plot::waits(&queue.queue, &queue.counts)?;
+    let picture = plot::waits(&queue.queue, &queue.counts)?;
     Some(Block::Figure(Figure {
         title: format!("Waits in {}", queue.queue),
         description: format!(
             "{} tasks started; the table has their quantiles.",
             queue.counts.count()
         ),
-        svg: svg.map_err(|error| error.to_string()),
+        picture: picture.map_err(|error| error.to_string()),
     }))
 }
 

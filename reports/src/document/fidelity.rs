@@ -53,7 +53,7 @@ fn scenario(pair: &Fidelity, index: usize) -> Block {
                 "The live curve over the model's; they are {} of the peak apart in the mean.",
                 percent(curve.distance.mean)
             ),
-            svg: plot::overlay(pair, curve).map_err(|error| error.to_string()),
+            picture: plot::overlay(pair, curve).map_err(|error| error.to_string()),
         })
     }));
     let rows = pair.instances.iter().flat_map(changes).collect();

@@ -89,7 +89,7 @@ fn part(rule: &Traced, frame: &Frame, said: &[RuleExplanation], anchor: &str) ->
                 "{} over the drill, against {}: {}",
                 compared.left.text, compared.right.text, chart.description
             ),
-            svg: chart.svg.map_err(|error| error.to_string()),
+            picture: chart.picture.map_err(|error| error.to_string()),
         })
     }));
     let own = said

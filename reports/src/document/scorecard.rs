@@ -10,6 +10,7 @@ use crate::jsonl::Record;
 use crate::score::Called;
 use crate::{Replay, Scorecard};
 use firedrill_detector::RuleSet;
+use std::collections::BTreeSet;
 
 /// A drill to report on: its record, and what the rules made of it.
 #[derive(Debug, Clone)]
@@ -60,7 +61,7 @@ pub fn of_scorecard(card: &Scorecard, drills: &[Drill<'_>]) -> Document {
             diagnosis,
         )));
     }
-    blocks.extend(called(&card.called).block());
+    blocks.extend(confusion(&card.called));
     blocks.push(Block::Facts(Facts {
         note: "Brackets are 95 % intervals (Wilson for shares, exact Poisson for rates)."
             .to_owned(),
@@ -261,25 +262,110 @@ fn findings(drills: &[Named<'_>]) -> Vec<Finding> {
     [of_tasks, doubts, standing, kept_back, errors].concat()
 }
 
+const CALLED: &str = "What the causes were called";
+const CALLED_BY: &str = "By the symptoms at the moment somebody was told.";
+
+/// The causes that were named, in a word or several.
+fn named_in_words(one: &Called) -> String {
+    match one.named.is_empty() {
+        true => "nothing known".to_owned(),
+        false => one.named.join(" or "),
+    }
+}
+
+fn tone(one: &Called) -> Tone {
+    match one.named == [one.cause.as_str()] {
+        true => Tone::Good,
+        false => Tone::Bad,
+    }
+}
+
 /// What each of the runbook's causes was called, and how often.
 pub(crate) fn called(called: &[Called]) -> Table {
     let row = |one: &Called| {
-        let is_right = one.named == [one.cause.as_str()];
-        let tone = if is_right { Tone::Good } else { Tone::Bad };
-        let named = match one.named.is_empty() {
-            true => "nothing known".to_owned(),
-            false => one.named.join(" or "),
-        };
         vec![
             muted(&one.cause),
-            (named, tone),
+            (named_in_words(one), tone(one)),
             muted(one.incidents.to_string()),
         ]
     };
-    Table::new(
-        "What the causes were called",
-        "By the symptoms at the moment somebody was told.",
-        ["cause", "called", "incidents"],
-        called.iter().map(row).collect(),
-    )
+    let head = ["cause", "called", "incidents"];
+    Table::new(CALLED, CALLED_BY, head, called.iter().map(row).collect())
+}
+
+/// The same as a grid; nothing where nothing was called.
+fn confusion(called: &[Called]) -> Option<Block> {
+    let list = self::called(called);
+    let causes: BTreeSet<&str> = called.iter().map(|one| one.cause.as_str()).collect();
+    let names: BTreeSet<String> = called.iter().map(named_in_words).collect();
+    // What is right stands on the diagonal, what was taken for something else beside it.
+    let own = causes.iter().map(|cause| (*cause).to_owned());
+    let others = names.iter().filter(|name| !causes.contains(name.as_str()));
+    let columns: Vec<String> = own.chain(others.cloned()).collect();
+    let cell = |cause: &str, name: &String| {
+        let is_it = |one: &&Called| one.cause == cause && named_in_words(one) == *name;
+        let found = called.iter().find(is_it);
+        found.map_or(muted(""), |one| (one.incidents.to_string(), tone(one)))
+    };
+    let row = |cause: &&str| {
+        let cells = columns.iter().map(|name| cell(cause, name));
+        std::iter::once(muted(*cause)).chain(cells).collect()
+    };
+    let rows: Vec<Vec<Told>> = causes.iter().map(row).collect();
+    let head = std::iter::once("cause, and what it was called".to_owned()).chain(columns.clone());
+    let note = format!("{CALLED_BY} How many incidents of each cause were called what.");
+    let grid = Table::new(CALLED, &note, head, rows);
+    (!called.is_empty()).then_some(Block::Confusion { grid, list })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_right_stands_on_the_diagonal() {
+        let one = |cause: &str, named: &[&'static str], incidents| Called {
+            cause: cause.to_owned(),
+            named: named.to_vec(),
+            incidents,
+        };
+        let called = [
+            one("slow-jobs", &["deadlock"], 1),
+            one("deadlock", &["deadlock"], 3),
+            one("redis-down", &[], 1),
+            one("slow-jobs", &["deadlock", "slow-jobs"], 2),
+        ];
+        let Some(Block::Confusion { grid, list }) = confusion(&called) else {
+            panic!("a grid");
+        };
+        assert_eq!(
+            grid.head[1..],
+            [
+                "deadlock",
+                "redis-down",
+                "slow-jobs",
+                "deadlock or slow-jobs",
+                "nothing known"
+            ]
+        );
+        let rows: Vec<Vec<&str>> = grid
+            .rows
+            .iter()
+            .map(|row| row.iter().map(|cell| cell.text.as_str()).collect())
+            .collect();
+        assert_eq!(
+            rows,
+            [
+                ["deadlock", "3", "", "", "", ""],
+                ["redis-down", "", "", "", "", "1"],
+                ["slow-jobs", "1", "", "", "2", ""]
+            ]
+        );
+        assert_eq!(
+            (grid.rows[0][1].tone, grid.rows[2][1].tone),
+            (Tone::Good, Tone::Bad)
+        );
+        assert_eq!(list.rows.len(), called.len());
+        assert_eq!(confusion(&[]), None);
+    }
 }

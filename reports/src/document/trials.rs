@@ -68,7 +68,7 @@ fn detections(scenario: &ScenarioTrials, index: usize) -> Block {
         let title = format!("{name}: {}, {}", incident.cause, rows::wanted(incident));
         Block::Figure(Figure {
             description: description(incident),
-            svg: plot::latency(incident).map_err(|error| error.to_string()),
+            picture: plot::latency(incident).map_err(|error| error.to_string()),
             title,
         })
     };

@@ -4,7 +4,8 @@
 mod text;
 
 use super::{Block, Document, Facts, Figure, Finding, Table, Told, Tone, Verdict};
-use crate::plot::tradeoff;
+use crate::picture::Picture;
+use crate::plot::{Failed, tradeoff};
 use crate::tune::{Advice, Figures, Tuning};
 
 /// How to read the brackets.
@@ -24,7 +25,7 @@ pub fn of_tuning(tuning: &Tuning) -> Document {
     blocks.extend(settings(tuning).block());
     let (now, proposed) = (&tuning.before, &tuning.proposal.figures);
     blocks.extend(figures("chosen on", BRACKETS, now, proposed).block());
-    blocks.extend([scatter(tuning), maps(tuning)].map(Block::Figure));
+    blocks.extend(charts(tuning).map(Block::Figure));
     blocks.extend(front(tuning).block());
     blocks.push(Block::Facts(proposal(tuning)));
     if let Some(held) = &tuning.confirmation {
@@ -54,20 +55,20 @@ pub fn of_tuning(tuning: &Tuning) -> Document {
     }
 }
 
-/// The charts of a search as files of their own, name and SVG; one that cannot be drawn is left out.
-#[must_use]
-pub fn charts(tuning: &Tuning) -> Vec<(&'static str, String)> {
-    let drawn = [("tradeoff.svg", scatter(tuning)), ("map.svg", maps(tuning))];
-    let files = drawn.into_iter();
-    files
-        .filter_map(|(name, figure)| Some((name, standalone(&figure.svg.ok()?))))
-        .collect()
-}
-
-/// A chart that stands on a page has no name space, and takes its colours from there; a file needs its own.
-fn standalone(svg: &str) -> String {
-    let head = "<svg xmlns=\"http://www.w3.org/2000/svg\" style=\"background:#fff;color:#222\" ";
-    svg.replacen("<svg ", head, 1)
+fn charts(tuning: &Tuning) -> [Figure; 3] {
+    [
+        scatter(tuning),
+        map(
+            "In time, over the settings",
+            "How the share of incidents detected by the deadline changes from setting to setting.",
+            tradeoff::in_time(tuning),
+        ),
+        map(
+            "False alarms, over the settings",
+            "How the false alarms per week change from setting to setting.",
+            tradeoff::false_alarms(tuning),
+        ),
+    ]
 }
 
 fn muted(text: impl Into<String>) -> Told {
@@ -105,17 +106,15 @@ fn scatter(tuning: &Tuning) -> Figure {
              no other beats. The table of the trade-off has their figures.",
             tuning.settings.len()
         ),
-        svg: tradeoff::scatter(tuning).map_err(|error| error.to_string()),
+        picture: tradeoff::scatter(tuning).map_err(|error| error.to_string()),
     }
 }
 
-fn maps(tuning: &Tuning) -> Figure {
+fn map(title: &str, description: &str, picture: Result<Picture, Failed>) -> Figure {
     Figure {
-        title: "Figures over the settings".to_owned(),
-        description: "How the share of incidents detected by the deadline and the false alarms per week change from setting to \
-                      setting."
-            .to_owned(),
-        svg: tradeoff::maps(tuning).map_err(|error| error.to_string()),
+        title: title.to_owned(),
+        description: description.to_owned(),
+        picture: picture.map_err(|error| error.to_string()),
     }
 }
 

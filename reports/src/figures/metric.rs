@@ -96,49 +96,30 @@ const AN_EVALUATION: Floor = Floor {
     relative: 0.0,
 };
 
-const fn count(
+/// Of how long tasks wait.
+const A_WAIT: Floor = Floor {
+    absolute: 0.5,
+    relative: 0.05,
+};
+
+/// One with the floor that is usual for its kind.
+const fn usual(
+    kind: Kind,
     name: &'static str,
     labels: &'static [&'static str],
     better: Better,
     meaning: &'static str,
 ) -> Metric {
+    let floor = match kind {
+        Kind::Share => ONE_IN_A_HUNDRED,
+        Kind::Seconds => AN_EVALUATION,
+        Kind::Count | Kind::PerWeek => ONE_PERCENT,
+    };
     Metric {
         name,
-        kind: Kind::Count,
+        kind,
         labels,
         better,
-        floor: ONE_PERCENT,
-        meaning,
-    }
-}
-
-const fn share(
-    name: &'static str,
-    labels: &'static [&'static str],
-    better: Better,
-    meaning: &'static str,
-) -> Metric {
-    Metric {
-        name,
-        kind: Kind::Share,
-        labels,
-        better,
-        floor: ONE_IN_A_HUNDRED,
-        meaning,
-    }
-}
-
-const fn seconds(
-    name: &'static str,
-    labels: &'static [&'static str],
-    floor: Floor,
-    meaning: &'static str,
-) -> Metric {
-    Metric {
-        name,
-        kind: Kind::Seconds,
-        labels,
-        better: Better::Less,
         floor,
         meaning,
     }
@@ -146,133 +127,158 @@ const fn seconds(
 
 /// All figures.
 pub static METRICS: [Metric; 31] = [
-    share(
+    usual(
+        Kind::Share,
         "alert_recall",
         OF_SIGHT,
         Better::More,
         "incidents that somebody was told of while they were on",
     ),
-    share(
+    usual(
+        Kind::Share,
         "alert_recall_by_deadline",
         OF_SIGHT,
         Better::More,
         "incidents that somebody was told of by the deadline",
     ),
-    share(
+    usual(
+        Kind::Share,
         "alert_precision",
         &[ALERT],
         Better::More,
         "right pages, of those that were right or wrong",
     ),
-    seconds(
+    usual(
+        Kind::Seconds,
         "detect_seconds",
         OF_SIGHT,
-        AN_EVALUATION,
+        Better::Less,
         "from the fault until somebody was told",
     ),
-    seconds(
+    usual(
+        Kind::Seconds,
         "undetected_impact_seconds",
         OF_INCIDENT,
-        AN_EVALUATION,
+        Better::Less,
         "how long users were harmed before anybody was told",
     ),
-    count(
+    usual(
+        Kind::Count,
         "cleared_early",
         OF_SIGHT,
         Better::Less,
         "incidents whose alerts were over while users were still being harmed",
     ),
-    count(
+    usual(
+        Kind::Count,
         "alert_flaps",
         &["cause", "incident", "wanted", ALERT],
         Better::Less,
         "firings of an alert instance beyond its first in an incident",
     ),
-    count(
+    usual(
+        Kind::Count,
         "false_pages",
         &[ALERT],
         Better::Less,
         "pages with nothing wrong",
     ),
-    Metric {
-        name: "false_pages_per_week",
-        kind: Kind::PerWeek,
-        labels: &[],
-        better: Better::Less,
-        floor: ONE_PERCENT,
-        meaning: "false pages in quiet time; those of harmless events are in `harmless_trips`",
-    },
-    share(
+    usual(
+        Kind::PerWeek,
+        "false_pages_per_week",
+        &[],
+        Better::Less,
+        "false pages in quiet time; those of harmless events are in `harmless_trips`",
+    ),
+    usual(
+        Kind::Share,
         "harmless_trips",
         &[],
         Better::Less,
         "harmless events with a page",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_enqueued",
         &[],
         Better::Neither,
         "tasks that Redis took",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_rejected",
         &[],
         Better::Less,
         "tasks that the producer could not enqueue",
     ),
-    count("jobs_succeeded", &[], Better::More, "tasks that were done"),
-    count(
+    usual(
+        Kind::Count,
+        "jobs_succeeded",
+        &[],
+        Better::More,
+        "tasks that were done",
+    ),
+    usual(
+        Kind::Count,
         "jobs_archived",
         &[],
         Better::Less,
         "tasks that were given up",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_lost",
         &[],
         Better::Less,
         "tasks that were taken, never done, and that nobody can run any more",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_duplicated",
         &[],
         Better::Less,
         "tasks run again although no failure was reported",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_stuck",
         &[],
         Better::Less,
         "tasks in Redis at the end that nobody will run as things are",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_late",
         &[],
         Better::Less,
         "tasks that waited beyond their queue's `wait_objective`",
     ),
-    count(
+    usual(
+        Kind::Count,
         "jobs_harmed",
         OF_INCIDENT,
         Better::Less,
         "tasks that an incident harmed",
     ),
-    seconds(
-        "job_wait_seconds",
-        &["queue"],
-        Floor {
-            absolute: 0.5,
-            relative: 0.05,
-        },
-        "from a task's enqueueing to its first start",
-    ),
-    share(
+    Metric {
+        floor: A_WAIT,
+        ..usual(
+            Kind::Seconds,
+            "job_wait_seconds",
+            &["queue"],
+            Better::Less,
+            "from a task's enqueueing to its first start",
+        )
+    },
+    usual(
+        Kind::Share,
         "drills_passed",
         &[],
         Better::More,
         "drills with every incident told of by its deadline and no false page",
     ),
-    count(
+    usual(
+        Kind::Count,
         "drills_inconclusive",
         &[],
         Better::Less,
@@ -286,49 +292,69 @@ pub static METRICS: [Metric; 31] = [
         floor: FIVE_PERCENT,
         meaning: "tasks of a load that were done per second, or enqueued where firedrill's workers had no part",
     },
-    seconds(
-        "load_enqueue_seconds",
-        &[],
-        A_TIMER,
-        "from a task's intended arrival until Redis had taken it",
-    ),
-    seconds(
-        "load_wait_seconds",
-        &[],
-        A_TIMER,
-        "from a task's intended arrival until its handler began",
-    ),
-    seconds(
-        "load_service_seconds",
-        &[],
-        A_TIMER,
-        "how long handlers worked",
-    ),
-    seconds(
-        "load_end_to_end_seconds",
-        &[],
-        A_TIMER,
-        "from a task's intended arrival until its handler had succeeded",
-    ),
-    share(
+    Metric {
+        floor: A_TIMER,
+        ..usual(
+            Kind::Seconds,
+            "load_enqueue_seconds",
+            &[],
+            Better::Less,
+            "from a task's intended arrival until Redis had taken it",
+        )
+    },
+    Metric {
+        floor: A_TIMER,
+        ..usual(
+            Kind::Seconds,
+            "load_wait_seconds",
+            &[],
+            Better::Less,
+            "from a task's intended arrival until its handler began",
+        )
+    },
+    Metric {
+        floor: A_TIMER,
+        ..usual(
+            Kind::Seconds,
+            "load_service_seconds",
+            &[],
+            Better::Less,
+            "how long handlers worked",
+        )
+    },
+    Metric {
+        floor: A_TIMER,
+        ..usual(
+            Kind::Seconds,
+            "load_end_to_end_seconds",
+            &[],
+            Better::Less,
+            "from a task's intended arrival until its handler had succeeded",
+        )
+    },
+    usual(
+        Kind::Share,
         "load_errors",
         &[],
         Better::Less,
         "calls that Redis refused or did not answer and executions that failed, of all calls and executions",
     ),
-    count(
+    usual(
+        Kind::Count,
         "load_backlog",
         &[],
         Better::Less,
         "most tasks of a load that were pending or active at a time",
     ),
-    share(
+    usual(
+        Kind::Share,
         "load_redis_cpu",
         &[],
         Better::Less,
         "share of a core that Redis took during a load",
     ),
-    share(
+    usual(
+        Kind::Share,
         "load_worker_cpu",
         &[],
         Better::Less,

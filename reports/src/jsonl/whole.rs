@@ -203,6 +203,7 @@ impl<'r> Whole<'r> {
                 if !self.queues.insert(&waits.queue) {
                     return Err(Impossible::Twice(format!("the waits of {}", waits.queue)));
                 }
+                counts::steps_agree(waits)?;
                 let waited = self.waits.count().saturating_add(waits.counts.count());
                 at_most("tasks that waited", waited, TASKS_MAX)?;
                 self.waits.merge(&waits.counts);

@@ -2,9 +2,10 @@
 
 use super::{
     Area, CHARACTER, FIRING, FONT, Failed, Frame, LABEL_HEIGHT, LANE_HEIGHT, MARK, Moment, PENDING,
-    SHADE, SHADE_OPACITY, TOP, WIDTH, legend, svg,
+    SHADE, SHADE_OPACITY, TOP, WIDTH, behind, legend, picture, places,
 };
 use crate::document::words;
+use crate::picture::Picture;
 use crate::record::{AlertState, Transition};
 use crate::score::DrillScore;
 use firedrill_detector::text::counted;
@@ -20,12 +21,12 @@ pub(super) fn lanes(
     drill: &DrillScore,
     transitions: &[Transition],
     end_ms: i64,
-) -> Result<String, Failed> {
+) -> Result<Picture, Failed> {
     let count = drill.alerts.len() as u32;
     let labels = labels(frame);
     let rows = labels.iter().map(|label| label.row + 1).max().unwrap_or(0);
     let height = TOP + LANE_HEIGHT * count + LABEL_HEIGHT * rows + 12;
-    svg("alerts: pending and firing", height, |root| {
+    picture("alerts: pending and firing", height, |root| {
         let (top, bottom) = (TOP as i32, (TOP + LANE_HEIGHT * count) as i32);
         let mut colours = vec![
             ("pending", PENDING),
@@ -131,14 +132,15 @@ fn lanes_legend(
 ) -> Result<(), Failed> {
     let solid = |name: &str| matches!(name, "pending" | "firing" | "delivered");
     let bars: Vec<_> = colours.iter().copied().filter(|c| solid(c.0)).collect();
-    legend(root, frame, "alerts", &bars)?;
-    let mut x = frame.left as i32 + 560;
-    for (name, colour) in colours.iter().filter(|c| !solid(c.0)) {
+    legend(root, frame.left, "alerts", &bars)?;
+    let names = colours.iter().map(|(name, _)| *name);
+    let places = places(frame.left, behind(frame.left, "alerts"), names);
+    let placed = colours.iter().zip(places);
+    for ((name, colour), (x, _)) in placed.filter(|(c, _)| !solid(c.0)) {
         let corners = [(x, 5), (x + 18, 16)];
         root.draw(&Rectangle::new(corners, colour.mix(SHADE_OPACITY).filled()))?;
         root.draw(&Rectangle::new(corners, colour.mix(0.5)))?;
         root.draw_text(name, &FONT.into_text_style(root), (x + 24, 3))?;
-        x += 46 + (CHARACTER * name.len() as u32) as i32;
     }
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! How soon how many drills were detected: the distribution of an incident's detection latency, a line per alert.
 
 use super::{
-    BOTTOM, CHARACTER, FONT, Failed, LABEL_HEIGHT, MARK, RIGHT, SHADE, STATE_COLOURS, WIDTH, svg,
+    Axes, FONT, Failed, LABEL_HEIGHT, SHADE, STATE_COLOURS, WIDTH, behind, picture, places, rows,
+    swatch,
 };
 use crate::document::words;
+use crate::picture::Picture;
 use crate::score::stats::{Latencies, Latency};
 use crate::trials::{Detections, IncidentTrials};
 use plotters::prelude::*;
@@ -24,11 +26,14 @@ struct Curve<'c> {
 
 /// The share of drills in which each alert had fired, over the time since the fault. A curve that ends below the top has
 /// misses; the deadline is marked.
-pub(crate) fn latency(incident: &IncidentTrials) -> Result<String, Failed> {
+pub(crate) fn latency(incident: &IncidentTrials) -> Result<Picture, Failed> {
     let curves = curves(incident);
-    let places = places(&curves);
-    let rows = places.iter().map(|(_, row)| row + 1).max().unwrap_or(1);
-    let top = LABEL_HEIGHT * (rows + 1) + 8;
+    let places = places(
+        LEFT,
+        LEFT as i32,
+        curves.iter().map(|curve| curve.name.as_str()),
+    );
+    let top = LABEL_HEIGHT * (rows(&places) + 1) + 8;
     let minutes = |ms: i64| ms as f64 / 6e4;
     let last_ms = curves
         .iter()
@@ -37,26 +42,16 @@ pub(crate) fn latency(incident: &IncidentTrials) -> Result<String, Failed> {
         .fold(incident.deadline_ms.max(60_000), i64::max);
     let end = minutes(last_ms) * 1.08;
     let title = "share of drills detected, by minutes since the fault";
-    svg(title, top + HEIGHT, |root| {
+    picture(title, top + HEIGHT, |root| {
         let text = FONT.into_text_style(root);
-        let mut chart = ChartBuilder::on(root)
-            .margin_top(top)
-            .margin_right(RIGHT)
-            .x_label_area_size(BOTTOM)
-            .y_label_area_size(LEFT)
-            .build_cartesian_2d(0.0..end, 0.0..102.0)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(MARK.mix(0.3))
-            .axis_style(MARK)
-            .x_labels(10)
-            .y_labels(5)
-            .label_style(FONT)
-            .x_label_formatter(&|minute| format!("{minute:.0} min"))
-            .y_label_formatter(&|percent| format!("{percent:.0} %"))
-            .draw()?;
+        let mut chart = Axes {
+            left: LEFT,
+            top,
+            x: (0.0..end, 10, &|minute| format!("{minute:.0} min")),
+            y: (0.0..102.0, 5, &|percent| format!("{percent:.0} %")),
+            ..Axes::default()
+        }
+        .on(root)?;
         let deadline = minutes(incident.deadline_ms);
         chart.draw_series([PathElement::new(
             [(deadline, 0.0), (deadline, 102.0)],
@@ -71,14 +66,10 @@ pub(crate) fn latency(incident: &IncidentTrials) -> Result<String, Failed> {
         }
         root.draw_text(title, &text, (LEFT as i32, 3))?;
         let marked = format!("wanted by {}", words::since(incident.deadline_ms, 0));
-        let x = LEFT as i32 + 430;
-        root.draw(&Rectangle::new([(x, 7), (x + 18, 14)], SHADE.filled()))?;
-        root.draw_text(&marked, &text, (x + 24, 3))?;
+        swatch(root, (behind(LEFT, title), 3), &marked, SHADE)?;
         for (curve, (x, row)) in curves.iter().zip(places) {
             let y = (LABEL_HEIGHT * (row + 1)) as i32 + 3;
-            let corners = [(x, y + 4), (x + 18, y + 11)];
-            root.draw(&Rectangle::new(corners, curve.colour.filled()))?;
-            root.draw_text(&curve.name, &text, (x + 24, y))?;
+            swatch(root, (x, y), &curve.name, curve.colour)?;
         }
         Ok(())
     })
@@ -107,23 +98,6 @@ fn curves(incident: &IncidentTrials) -> Vec<Curve<'_>> {
             width: 2,
         });
     any.into_iter().chain(each).collect()
-}
-
-/// Where each name stands in the legend: left edge and row.
-fn places(curves: &[Curve<'_>]) -> Vec<(i32, u32)> {
-    let (mut x, mut row) = (LEFT as i32, 0);
-    curves
-        .iter()
-        .map(|curve| {
-            let width = 46 + (CHARACTER * curve.name.chars().count() as u32) as i32;
-            if x > LEFT as i32 && x + width > WIDTH as i32 {
-                (x, row) = (LEFT as i32, row + 1);
-            }
-            let place = (x, row);
-            x += width;
-            place
-        })
-        .collect()
 }
 
 /// The corners of the distribution function in minutes and percent, up to `end`. Latencies that fall on one pixel are one

@@ -2,6 +2,7 @@
 
 use super::{Failed, Frame, LEFT_RANGE, Moment, lines};
 use crate::fidelity::{Curve, Fidelity};
+use crate::picture::Picture;
 use plotters::prelude::RGBColor;
 
 /// The model below, so that the live curve is seen where they are the same; mid tones that read on white and on black.
@@ -11,7 +12,7 @@ const COLOURS: [(&str, RGBColor); 2] = [
 ];
 
 /// One curve of a scenario, live and virtual, with the marks of the live drill.
-pub(crate) fn overlay(pair: &Fidelity, curve: &Curve) -> Result<String, Failed> {
+pub(crate) fn overlay(pair: &Fidelity, curve: &Curve) -> Result<Picture, Failed> {
     let marks = pair.marks.iter().filter_map(|mark| {
         Some(Moment {
             at: mark.live_ms? as f64 / 6e4,

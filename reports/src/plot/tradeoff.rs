@@ -1,8 +1,8 @@
 //! The charts of a threshold search: every setting by its figures, and the figures over the settings.
 
-use super::{
-    Area, BOTTOM, CHARACTER, FIRING, FONT, Failed, MARK, OUTCOME_COLOURS, RIGHT, TOP, number, svg,
-};
+use super::axes::bottom;
+use super::{Axes, FIRING, Failed, Grid, MARK, OUTCOME_COLOURS, TOP, legend, number, picture};
+use crate::picture::Picture;
 use crate::tune::{Axis, Figures, Tuning};
 use plotters::prelude::*;
 
@@ -23,7 +23,7 @@ fn percent_in_time(figures: &Figures) -> f64 {
 }
 
 /// False alarms per week against incidents detected by the deadline.
-pub(crate) fn scatter(tuning: &Tuning) -> Result<String, Failed> {
+pub(crate) fn scatter(tuning: &Tuning) -> Result<Picture, Failed> {
     let place = |figures: &Figures| (per_week(figures), percent_in_time(figures));
     let mut places: Vec<(f64, f64)> = tuning.settings.iter().map(place).collect();
     places.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -42,28 +42,17 @@ pub(crate) fn scatter(tuning: &Tuning) -> Result<String, Failed> {
         .collect();
     front.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     let title = "incidents detected by the deadline, over false alarms per week";
-    svg(title, SCATTER_HEIGHT, |root| {
-        let mut chart = ChartBuilder::on(root)
-            .margin_top(TOP)
-            .margin_right(RIGHT)
-            .x_label_area_size(BOTTOM)
-            .y_label_area_size(LEFT)
+    picture(title, SCATTER_HEIGHT, |root| {
+        let mut chart = Axes {
+            left: LEFT,
             // Room around, so that points on an edge are whole.
-            .build_cartesian_2d(-right / 50.0..right, -4.0..104.0)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(MARK.mix(0.3))
-            .axis_style(MARK)
-            .x_labels(10)
-            .y_labels(6)
-            .label_style(FONT)
-            .x_desc("false alarms per week")
-            .y_desc("detected by the deadline")
-            .axis_desc_style(FONT)
-            .x_label_formatter(&|rate| number(rate.max(0.0)))
-            .y_label_formatter(&|percent| format!("{percent:.0} %"))
-            .draw()?;
+            x: (-right / 50.0..right, 10, &|rate| number(rate.max(0.0))),
+            y: (-4.0..104.0, 6, &|percent| format!("{percent:.0} %")),
+            names: ["false alarms per week", "detected by the deadline"],
+            grid: Grid::Both,
+            ..Axes::default()
+        }
+        .on(root)?;
         chart.draw_series(
             places
                 .iter()
@@ -83,6 +72,7 @@ pub(crate) fn scatter(tuning: &Tuning) -> Result<String, Failed> {
         chart.draw_series([Circle::new(proposed, 9, PROPOSED.stroke_width(3))])?;
         legend(
             root,
+            LEFT,
             title,
             &[
                 ("no other beats these", OUTCOME_COLOURS[0].1),
@@ -93,40 +83,24 @@ pub(crate) fn scatter(tuning: &Tuning) -> Result<String, Failed> {
     })
 }
 
-fn legend(root: &Area<'_>, title: &str, colours: &[(&str, RGBColor)]) -> Result<(), Failed> {
-    let left = LEFT as i32;
-    root.draw_text(title, &FONT.into_text_style(root), (left, 3))?;
-    let mut x = left + (CHARACTER * title.len() as u32) as i32;
-    for (name, colour) in colours {
-        root.draw(&Rectangle::new([(x, 7), (x + 18, 14)], colour.filled()))?;
-        root.draw_text(name, &FONT.into_text_style(root), (x + 24, 3))?;
-        x += 46 + (CHARACTER * name.len() as u32) as i32;
-    }
-    Ok(())
-}
-
-/// Incidents in time and false alarms over the first two axes that have more than one value, at the proposal's values of the
-/// others.
-pub(crate) fn maps(tuning: &Tuning) -> Result<String, Failed> {
-    let map = Map::new(tuning);
-    let most = tuning.settings.iter().map(per_week).fold(0.0, f64::max);
-    let in_time = map.draw(
+/// Incidents in time over the first two axes that have more than one value, at the proposal's values of the others.
+pub(crate) fn in_time(tuning: &Tuning) -> Result<Picture, Failed> {
+    Map::new(tuning).draw(
         "incidents detected by the deadline: the stronger, the more",
         OUTCOME_COLOURS[0].1,
         &|figures| percent_in_time(figures) / 100.0,
-    )?;
-    let false_alarms = map.draw(
-        "false alarms per week: the stronger, the more",
-        FIRING,
-        &|figures| {
-            if most > 0.0 {
-                per_week(figures) / most
-            } else {
-                0.0
-            }
-        },
-    )?;
-    Ok([in_time, false_alarms].concat())
+    )
+}
+
+/// False alarms over the same.
+pub(crate) fn false_alarms(tuning: &Tuning) -> Result<Picture, Failed> {
+    let most = tuning.settings.iter().map(per_week).fold(0.0, f64::max);
+    let strength = |figures: &Figures| match most > 0.0 {
+        true => per_week(figures) / most,
+        false => 0.0,
+    };
+    let title = "false alarms per week: the stronger, the more";
+    Map::new(tuning).draw(title, FIRING, &strength)
 }
 
 /// Which settings a map shows.
@@ -180,10 +154,12 @@ impl<'t> Map<'t> {
         title: &str,
         colour: RGBColor,
         strength: &dyn Fn(&Figures) -> f64,
-    ) -> Result<String, Failed> {
+    ) -> Result<Picture, Failed> {
         let axes = self.tuning.grid.axes();
         let (columns, rows) = (self.columns.len(), self.rows.len());
-        let height = TOP + BOTTOM + CELL_HEIGHT * (rows as u32).clamp(3, 30);
+        let across = axes.get(self.across).map_or("", |axis| &axis.name);
+        let up = self.up.map_or("", |up| &axes[up].name);
+        let height = TOP + bottom(across) + CELL_HEIGHT * (rows as u32).clamp(3, 30);
         let label = |axis: Option<&Axis>, shown: &[usize], at: f64| {
             let place = shown.get(at.floor().max(0.0) as usize);
             let value = axis
@@ -191,23 +167,20 @@ impl<'t> Map<'t> {
                 .and_then(|(axis, place)| axis.values.get(*place));
             value.map_or(String::new(), ToString::to_string)
         };
-        svg(title, height, |root| {
-            let mut chart = ChartBuilder::on(root)
-                .margin_top(TOP)
-                .margin_right(RIGHT)
-                .x_label_area_size(BOTTOM)
-                .y_label_area_size(LEFT)
-                .build_cartesian_2d(0.0..columns as f64, 0.0..rows as f64)?;
-            chart
-                .configure_mesh()
-                .disable_mesh()
-                .axis_style(MARK)
-                .x_labels(12)
-                .y_labels(6)
-                .label_style(FONT)
-                .x_label_formatter(&|at| label(axes.get(self.across), &self.columns, *at))
-                .y_label_formatter(&|at| label(self.up.map(|up| &axes[up]), &self.rows, *at))
-                .draw()?;
+        picture(title, height, |root| {
+            let mut chart = Axes {
+                left: LEFT,
+                x: (0.0..columns as f64, 12, &|at| {
+                    label(axes.get(self.across), &self.columns, *at)
+                }),
+                y: (0.0..rows as f64, 6, &|at| {
+                    label(self.up.map(|up| &axes[up]), &self.rows, *at)
+                }),
+                names: [across, up],
+                grid: Grid::None,
+                ..Axes::default()
+            }
+            .on(root)?;
             let cell = |column: usize, row: usize, style: ShapeStyle| {
                 let (x, y) = (column as f64, row as f64);
                 Rectangle::new([(x, y), (x + 1.0, y + 1.0)], style)
@@ -232,7 +205,7 @@ impl<'t> Map<'t> {
             if let Some((column, row)) = proposed {
                 chart.draw_series([cell(column, row, PROPOSED.stroke_width(3))])?;
             }
-            legend(root, title, &[("proposed", PROPOSED)])
+            legend(root, LEFT, title, &[("proposed", PROPOSED)])
         })
     }
 }

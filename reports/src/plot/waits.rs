@@ -1,7 +1,8 @@
 //! How long tasks waited: a histogram of a queue's waits over a scale of tens, as waits are of very different lengths.
 
-use super::{BOTTOM, FONT, Failed, MARK, OTHERS, RIGHT, SHADE, TOP, WIDTH, number, svg};
+use super::{Axes, FONT, Failed, OTHERS, SHADE, number, picture};
 use crate::document::words;
+use crate::picture::Picture;
 use crate::waits::Waits;
 use plotters::prelude::*;
 
@@ -13,7 +14,7 @@ const BARS: f64 = 8.0;
 const DECADES_MAX: f64 = 8.0;
 
 /// How many tasks of a queue waited how long, with the median and the 99th percentile marked. Nothing where none started.
-pub(crate) fn waits(queue: &str, waits: &Waits) -> Option<Result<String, Failed>> {
+pub(crate) fn waits(queue: &str, waits: &Waits) -> Option<Result<Picture, Failed>> {
     let [p50, p99] = [waits.quantile(0.5)?, waits.quantile(0.99)?];
     let place = |ms: u64| (ms.max(1) as f64).log10().min(DECADES_MAX);
     let end = (place(waits.max()?) + 1.0 / BARS).ceil().max(1.0);
@@ -25,25 +26,16 @@ pub(crate) fn waits(queue: &str, waits: &Waits) -> Option<Result<String, Failed>
     }
     let top = bars.iter().copied().max().unwrap_or(0).max(1) as f64 * 1.08;
     let title = format!("tasks of {queue}, by how long they waited");
-    Some(svg(&title, HEIGHT, |root| {
-        let mut chart = ChartBuilder::on(root)
-            .margin_top(TOP)
-            .margin_right(RIGHT)
-            .x_label_area_size(BOTTOM)
-            .y_label_area_size(LEFT)
-            .build_cartesian_2d(0.0..end, 0.0..top)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(MARK.mix(0.3))
-            .axis_style(MARK)
-            .x_labels(end as usize + 1)
-            .y_labels(4)
-            .label_style(FONT)
-            .x_label_formatter(&|decade| words::span(10_f64.powf(*decade).round() as u64))
-            .y_label_formatter(&|count| number(*count))
-            .draw()?;
+    Some(picture(&title, HEIGHT, |root| {
+        let mut chart = Axes {
+            left: LEFT,
+            x: (0.0..end, end as usize + 1, &|decade| {
+                words::span(10_f64.powf(*decade).round() as u64)
+            }),
+            y: (0.0..top, 4, &|count| number(*count)),
+            ..Axes::default()
+        }
+        .on(root)?;
         for (index, count) in bars.iter().enumerate().filter(|(_, count)| **count > 0) {
             let from = index as f64 / BARS;
             let corners = [(from, 0.0), (from + 0.9 / BARS, *count as f64)];
@@ -62,7 +54,7 @@ pub(crate) fn waits(queue: &str, waits: &Waits) -> Option<Result<String, Failed>
             words::span(p50),
             words::span(p99)
         );
-        root.draw_text(&told, &text, (LEFT.min(WIDTH) as i32, 3))?;
+        root.draw_text(&told, &text, (LEFT as i32, 3))?;
         Ok(())
     }))
 }

@@ -179,6 +179,24 @@ pub struct QueueWaits {
     pub queue: String,
     /// Virtual milliseconds, as pairs of a wait and how many tasks waited as long, shortest first.
     pub counts: Waits,
+    /// The same from step to step of time, by when they started; steps in which none did are left out. Since 1.2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over_time: Vec<WaitsStep>,
+}
+
+/// How long the tasks waited that started within a step of time. Since 1.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitsStep {
+    /// Its beginning.
+    pub from_ms: i64,
+    /// Its end.
+    pub to_ms: i64,
+    /// How many started.
+    pub started: u64,
+    /// Their median wait, in milliseconds, to within a hundredth.
+    pub p50_ms: u64,
+    /// What 99 of a hundred of them waited at most, the same.
+    pub p99_ms: u64,
 }
 
 fn is_zero(value: &u64) -> bool {

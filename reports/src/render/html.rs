@@ -89,7 +89,7 @@ fn blocks(blocks: &[Block], level: u8) -> Markup {
     markup! {
         @for block in blocks {
             @match block {
-                Block::Table(found) => (table(found, level)),
+                Block::Table(found) | Block::Confusion { grid: found, .. } => (table(found, level)),
                 Block::Facts(found) => (facts(found, level)),
                 Block::Findings(found) => ul.findings { @for one in found { (finding(one)) } },
                 Block::Entries(found) => (entries(found, level)),
@@ -222,8 +222,8 @@ fn figure(figure: &Figure) -> Markup {
     markup! {
         figure {
             figcaption { (text(&figure.title)) }
-            @match &figure.svg {
-                Ok(svg) => (wide(&figure.title, &PreEscaped(svg.clone()))),
+            @match &figure.picture {
+                Ok(picture) => (wide(&figure.title, &PreEscaped(picture.inline_svg()))),
                 Err(error) => p.bad { "It cannot be drawn: " (text(error)) },
             }
             (note(&figure.description))

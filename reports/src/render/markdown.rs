@@ -27,7 +27,9 @@ pub fn markdown(document: &Document) -> String {
     }
     for block in &document.blocks {
         match block {
-            Block::Table(table) => text.push_str(&self::table(table)),
+            Block::Table(table) | Block::Confusion { grid: table, .. } => {
+                text.push_str(&self::table(table));
+            }
             Block::Facts(facts) => text.push_str(&self::facts(facts)),
             Block::Findings(found) => {
                 text.push('\n');

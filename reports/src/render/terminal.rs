@@ -33,7 +33,9 @@ pub fn terminal(document: &Document, style: Style) -> String {
     for (index, block) in shown.iter().enumerate() {
         let is_last = index + 1 == shown.len();
         match block {
-            Block::Table(table) => text.push_str(&columns::titled(table, style)),
+            Block::Table(table) | Block::Confusion { list: table, .. } => {
+                text.push_str(&columns::titled(table, style));
+            }
             Block::Findings(found) => {
                 text.extend(found.iter().map(|one| finding(one, style)));
                 text.push_str(if is_last { "" } else { "\n" });

@@ -194,6 +194,7 @@ fn waits_of_all_drills_are_one_histogram_a_queue() {
             .push(crate::record::Line::Waits(crate::record::QueueWaits {
                 queue: "default".into(),
                 counts,
+                over_time: Vec::new(),
             }));
         paper.score()
     };

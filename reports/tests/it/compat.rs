@@ -69,6 +69,56 @@ fn waits_are_read_back_and_older_records_have_none() {
 }
 
 #[test]
+fn waits_over_time_are_those_of_all_tasks_or_none_are_told() {
+    let line = |steps: &str| {
+        let line = format!(
+            "{{\"kind\":\"waits\",\"queue\":\"default\",\"counts\":[[0,120],[2500,3]],\"over_time\":[{steps}]}}"
+        );
+        let text = text().replacen(
+            "{\"kind\":\"lag\"",
+            &format!("{line}\n{{\"kind\":\"lag\""),
+            1,
+        );
+        // Of 1.1, in which nothing else says how many tasks started.
+        let text = text.replacen(FORMAT, "firedrill-record/1.1", 1);
+        Record::read(counted(&text).as_bytes())
+    };
+    let step = |from_ms: i64, to_ms: i64, started: u64, p50_ms: u64, p99_ms: u64| {
+        format!(
+            "{{\"from_ms\":{from_ms},\"to_ms\":{to_ms},\"started\":{started},\"p50_ms\":{p50_ms},\"p99_ms\":{p99_ms}}}"
+        )
+    };
+    let first = step(0, 60_000, 120, 0, 0);
+    let good = line(&format!(
+        "{first},{}",
+        step(120_000, 180_000, 3, 2_500, 2_500)
+    ))
+    .unwrap();
+    assert_eq!(good.waits().next().unwrap().over_time.len(), 2);
+    assert!(line("").is_ok(), "a record of before");
+    for wrong in [
+        // Not all of them, over each other, backwards, none, and a median above the rest.
+        first.clone(),
+        format!("{first},{}", step(30_000, 90_000, 3, 0, 0)),
+        format!("{first},{}", step(120_000, 60_000, 3, 0, 0)),
+        format!(
+            "{first},{},{}",
+            step(60_000, 120_000, 3, 0, 0),
+            step(120_000, 180_000, 0, 0, 0)
+        ),
+        format!("{first},{}", step(120_000, 180_000, 3, 2, 1)),
+        format!("{first},{}", step(-60_000, 180_000, 3, 0, 0)),
+        format!("{first},{}", step(i64::MAX, i64::MIN, 3, 0, 0)),
+    ] {
+        let error = line(&wrong).unwrap_err();
+        assert!(
+            matches!(error, RecordError::Impossible { .. }),
+            "{wrong}: {error}"
+        );
+    }
+}
+
+#[test]
 fn a_newer_minor_version_may_say_more() {
     let newer = text()
         .replacen(FORMAT, "firedrill-record/1.9", 1)

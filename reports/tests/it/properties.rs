@@ -174,7 +174,7 @@ proptest! {
                 record.header.scenario = ["a", "b", "c"][scenario].into();
                 let mut counts = Waits::new();
                 counts.record(wait_ms);
-                record.lines.push(Line::Waits(QueueWaits { queue: "q".into(), counts }));
+                record.lines.push(Line::Waits(QueueWaits { queue: "q".into(), counts, over_time: Vec::new() }));
                 let mut score = score_recorded(&record, &pack(), &ScoreParams::default());
                 // Packs may differ in what stands first.
                 score.alerts.rotate_left(wait_ms as usize % 4);

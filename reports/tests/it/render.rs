@@ -3,6 +3,7 @@
 use crate::support::{Story, record, rules, scored};
 use firedrill_reports::document::{self, Drill};
 use firedrill_reports::render::{self, Style};
+use firedrill_reports::score::Called;
 use firedrill_reports::{Record, Replay, Scorecard};
 use std::collections::BTreeSet;
 
@@ -162,6 +163,40 @@ fn colour_only_when_asked() {
 #[test]
 fn markdown_for_a_pull_request() {
     insta::assert_snapshot!(render::markdown(&document::of_scorecard(&card().1, &[])));
+}
+
+#[test]
+fn what_causes_were_called_is_a_grid_where_there_is_room() {
+    let called = |cause: &str, named: &[&'static str]| Called {
+        cause: cause.to_owned(),
+        named: named.to_vec(),
+        incidents: 2,
+    };
+    let mut card = card().1;
+    card.called = vec![
+        called("deadlock", &["deadlock"]),
+        called("worker-crashed", &[]),
+    ];
+    let document = document::of_scorecard(&card, &[]);
+    let markdown = render::markdown(&document);
+    let head = "| cause, and what it was called | deadlock | worker-crashed | nothing known |\n";
+    assert!(markdown.contains(head), "{markdown}");
+    assert!(
+        markdown.contains("| worker-crashed |  |  | **2** |\n"),
+        "{markdown}"
+    );
+    assert!(html(&[], &card).contains("<th scope=\"col\">nothing known</th>"));
+    let list = terminal(
+        &card,
+        Style {
+            colour: false,
+            width: 140,
+        },
+    );
+    assert!(
+        list.contains("worker-crashed  nothing known  2\n") && !list.contains("cause, and"),
+        "{list}"
+    );
 }
 
 #[test]

@@ -69,6 +69,7 @@ fn drill(story: Story, seed: u64) -> firedrill_reports::DrillScore {
     record.lines.push(Line::Waits(QueueWaits {
         queue: "default".into(),
         counts,
+        over_time: Vec::new(),
     }));
     scored(&record).1
 }
@@ -262,6 +263,7 @@ fn waits_of_a_single_drill_are_told_too() {
     record.lines.push(Line::Waits(QueueWaits {
         queue: "<default>".into(),
         counts,
+        over_time: Vec::new(),
     }));
     let (replay, score): (Replay, _) = scored(&record);
     let card = Scorecard::new(vec![score]);
@@ -309,6 +311,6 @@ fn several_right_alerts_are_told_together_and_apart() {
     assert!(rows[1].contains("JobQueueBacklog") && rows[1].contains("+1:00 [+1:00, +1:00]"));
     let page = html(&card);
     for name in ["any right alert", "JobQueueBacklog", "JobProcessingStalled"] {
-        assert!(page.contains(&format!("\n{name} 10 of 12\n")), "{name}");
+        assert!(page.contains(&format!(">{name} 10 of 12</text>")), "{name}");
     }
 }

@@ -3,7 +3,7 @@
 use super::{at_most, within};
 use crate::jsonl::Impossible;
 use crate::jsonl::check::DRILL_MS_MAX;
-use crate::record::{Audit, Cost, Lag};
+use crate::record::{Audit, Cost, Lag, QueueWaits};
 use crate::waits::Waits;
 use std::collections::BTreeMap;
 
@@ -115,6 +115,40 @@ pub(super) fn waits_agree(
             what: "wait_ms of the audit".into(),
             found: format!("{:?}", audit.wait_ms),
             planned: format!("{found:?}, as the waits of the queues come to"),
+        }),
+    }
+}
+
+/// The waits of a queue step by step are those of all its tasks; records of before have no steps.
+pub(super) fn steps_agree(waits: &QueueWaits) -> Result<(), Impossible> {
+    let what = |what: &str| format!("{what} of {}", waits.queue);
+    let mut before_ms = 0;
+    for step in &waits.over_time {
+        within(
+            &what("a step of the waits"),
+            step.from_ms,
+            before_ms,
+            DRILL_MS_MAX,
+        )?;
+        within(
+            &what("a step's end"),
+            step.to_ms,
+            step.from_ms + 1,
+            DRILL_MS_MAX,
+        )?;
+        if step.p50_ms > step.p99_ms || step.started == 0 {
+            return Err(Impossible::Quantiles(what("a step of the waits")));
+        }
+        before_ms = step.to_ms;
+    }
+    let all = waits.over_time.iter().map(|step| step.started);
+    let all = all.fold(0, u64::saturating_add);
+    match waits.over_time.is_empty() || all == waits.counts.count() {
+        true => Ok(()),
+        false => Err(Impossible::Sum {
+            what: what("tasks in steps of the waits"),
+            whole: waits.counts.count(),
+            of: "started",
         }),
     }
 }

@@ -1,27 +1,8 @@
 //! Findings as SARIF 2.1.0, which code hosts show beside the lines they are about.
 
 use crate::check::{Checked, Finding, Kind, Place};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use crate::sarif::{Rule, log, uri};
 use serde_json::{Value, json};
-
-/// What a path has to be rid of to be a URI reference; a colon would make a scheme of what is before it.
-const NOT_OF_PATHS: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b':')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'[')
-    .add(b'\\')
-    .add(b']')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'|')
-    .add(b'}');
 
 /// All of it as SARIF 2.1.0. `version`: that of firedrill.
 #[must_use]
@@ -29,29 +10,21 @@ pub fn sarif(checked: &Checked, version: &str) -> String {
     let kinds = Kind::all();
     let found = checked.all();
     let results = found.iter().map(|found| result(found, &kinds));
-    let log = json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": {
-                "name": "firedrill",
-                "semanticVersion": version,
-                "rules": kinds.iter().map(|kind| rule(*kind)).collect::<Vec<_>>(),
-            } },
-            "columnKind": "unicodeCodePoints",
-            "results": results.collect::<Vec<_>>(),
-        }],
+    let rules = kinds.iter().map(|kind| Rule {
+        id: kind.name(),
+        about: kind.about(),
+        help: format!(
+            "{} See `{}` in scenarios/rules/README.md.",
+            kind.about(),
+            kind.name()
+        ),
+        level: kind.severity().name(),
     });
-    format!("{log:#}\n")
-}
-
-fn rule(kind: Kind) -> Value {
-    json!({
-        "id": kind.name(),
-        "shortDescription": { "text": kind.about() },
-        "help": { "text": format!("{} See `{}` in scenarios/rules/README.md.", kind.about(), kind.name()) },
-        "defaultConfiguration": { "level": kind.severity().name() },
-    })
+    log(
+        version,
+        &rules.collect::<Vec<_>>(),
+        &results.collect::<Vec<_>>(),
+    )
 }
 
 fn result(found: &Finding, kinds: &[Kind]) -> Value {
@@ -98,13 +71,4 @@ fn physical(place: &Place) -> Value {
         }
     }
     physical
-}
-
-/// A file's name as a URI: relative to where firedrill was started, as it was named.
-fn uri(file: &str) -> String {
-    let path = utf8_percent_encode(file, NOT_OF_PATHS);
-    match file.starts_with('/') {
-        true => format!("file://{path}"),
-        false => path.to_string(),
-    }
 }

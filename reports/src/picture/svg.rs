@@ -1,0 +1,131 @@
+//! Pictures as SVG.
+
+use super::{Anchor, Colour, Picture, Point, Stroke, Text};
+use firedrill_detector::text::printable_lines;
+use maud::{Markup, html as markup};
+use std::fmt::Write;
+
+impl Picture {
+    /// For a page: text takes the page's colour.
+    #[must_use]
+    pub fn inline_svg(&self) -> String {
+        markup! {
+            svg viewBox=(self.view_box()) role="img" { (self.body()) }
+        }
+        .into_string()
+            + "\n"
+    }
+
+    /// A file of its own, dark on light.
+    #[must_use]
+    pub fn svg(&self) -> String {
+        markup! {
+            svg xmlns="http://www.w3.org/2000/svg" width=(self.width) height=(self.height) viewBox=(self.view_box()) color="#1d1f21" {
+                (self.body_on(&markup! { rect width="100%" height="100%" fill="#ffffff" {} }))
+            }
+        }
+        .into_string()
+            + "\n"
+    }
+
+    fn view_box(&self) -> String {
+        format!("0 0 {} {}", self.width, self.height)
+    }
+
+    fn body(&self) -> Markup {
+        self.body_on(&Markup::default())
+    }
+
+    /// The strokes over a background.
+    fn body_on(&self, background: &Markup) -> Markup {
+        markup! {
+            title { (printable_lines(&self.title)) }
+            (background)
+            @for stroke in &self.strokes { (self::stroke(stroke)) "\n" }
+        }
+    }
+}
+
+fn stroke(stroke: &Stroke) -> Markup {
+    match stroke {
+        Stroke::Path {
+            points,
+            colour,
+            width,
+        } => markup! {
+            polyline fill="none" stroke=(rgb(*colour)) stroke-opacity=[opacity(*colour)] stroke-width=(width) points=(list(points)) {}
+        },
+        Stroke::Polygon { points, colour } => markup! {
+            polygon fill=(rgb(*colour)) fill-opacity=[opacity(*colour)] points=(list(points)) {}
+        },
+        Stroke::Rectangle {
+            corners: ((left, top), (right, bottom)),
+            colour,
+            width,
+        } => {
+            let (wide, high) = (right - left, bottom - top);
+            match width {
+                None => markup! {
+                    rect x=(left) y=(top) width=(wide) height=(high) fill=(rgb(*colour)) fill-opacity=[opacity(*colour)] {}
+                },
+                Some(width) => markup! {
+                    rect x=(left) y=(top) width=(wide) height=(high) fill="none" stroke=(rgb(*colour)) stroke-opacity=[opacity(*colour)] stroke-width=(width) {}
+                },
+            }
+        }
+        Stroke::Circle {
+            centre: (x, y),
+            radius,
+            colour,
+            width,
+        } => match width {
+            None => markup! {
+                circle cx=(x) cy=(y) r=(radius) fill=(rgb(*colour)) fill-opacity=[opacity(*colour)] {}
+            },
+            Some(width) => markup! {
+                circle cx=(x) cy=(y) r=(radius) fill="none" stroke=(rgb(*colour)) stroke-opacity=[opacity(*colour)] stroke-width=(width) {}
+            },
+        },
+        Stroke::Text(text) => self::text(text),
+    }
+}
+
+fn text(text: &Text) -> Markup {
+    let (x, y) = text.at;
+    let anchor = match text.across {
+        Anchor::Start => "start",
+        Anchor::End => "end",
+        Anchor::Middle => "middle",
+    };
+    let down = match text.down {
+        Anchor::Start => "0.76em",
+        Anchor::Middle => "0.5ex",
+        Anchor::End => "-0.5ex",
+    };
+    let turned = (text.degrees > 0).then(|| format!("rotate({}, {x}, {y})", text.degrees));
+    let colour = match text.colour.rgb {
+        Colour::INK => "currentColor".to_owned(),
+        _ => rgb(text.colour),
+    };
+    markup! {
+        text x=(x) y=(y) dy=(down) text-anchor=(anchor) font-family="sans-serif" font-size=(format!("{:.2}", text.em())) fill=(colour) fill-opacity=[opacity(text.colour)] transform=[turned] { (text.text) }
+    }
+}
+
+fn rgb(Colour { rgb: (r, g, b), .. }: Colour) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// Nothing where nothing shows through.
+fn opacity(colour: Colour) -> Option<String> {
+    (colour.alpha < 1.0).then(|| format!("{:.3}", colour.alpha))
+}
+
+fn list(points: &[Point]) -> String {
+    let mut list = String::new();
+    for (x, y) in points {
+        let _ = write!(list, "{x},{y} ");
+    }
+    list.truncate(list.trim_end().len());
+    list
+}
