@@ -4,8 +4,8 @@
 mod axes;
 mod lanes;
 mod latency;
-pub(crate) mod load;
 mod legend;
+pub(crate) mod load;
 mod overlay;
 mod thin;
 pub(crate) mod tradeoff;

@@ -141,7 +141,13 @@ fn rules(args: &Tune, terminal: &Terminal) -> Result<Exit, Failure> {
         return shards::done(writer, dir.path(), shard, (observed.len(), whole), terminal);
     }
     let drills_s = started.elapsed().as_secs_f64();
-    let exit = conclude(&tuner, &observed, (&dir, &args.out), (args.json, args.plots), terminal)?;
+    let exit = conclude(
+        &tuner,
+        &observed,
+        (&dir, &args.out),
+        (args.json, args.plots),
+        terminal,
+    )?;
     terminal.say(format_args!(
         "drills {drills_s:.1} s, search {:.1} s",
         started.elapsed().as_secs_f64() - drills_s

@@ -44,7 +44,7 @@ pub fn of_load(record: &LoadRecord, gated: Option<&Gated>) -> Document {
         Block::Figure(Figure {
             title: chart.title,
             description: chart.description,
-            svg: chart.svg.map_err(|error| error.to_string()),
+            picture: chart.picture.map_err(|error| error.to_string()),
         })
     }));
     let passes = passes(record, gated);

@@ -114,6 +114,7 @@ const fn usual(
         Kind::Share => ONE_IN_A_HUNDRED,
         Kind::Seconds => AN_EVALUATION,
         Kind::Count | Kind::PerWeek => ONE_PERCENT,
+        Kind::PerSecond => FIVE_PERCENT,
     };
     Metric {
         name,
@@ -284,14 +285,13 @@ pub static METRICS: [Metric; 31] = [
         Better::Less,
         "drills and loads that prove nothing; they have no part in any other figure",
     ),
-    Metric {
-        name: "load_rate",
-        kind: Kind::PerSecond,
-        labels: &[],
-        better: Better::More,
-        floor: FIVE_PERCENT,
-        meaning: "tasks of a load that were done per second, or enqueued where firedrill's workers had no part",
-    },
+    usual(
+        Kind::PerSecond,
+        "load_rate",
+        &[],
+        Better::More,
+        "tasks of a load that were done per second, or enqueued where firedrill's workers had no part",
+    ),
     Metric {
         floor: A_TIMER,
         ..usual(

@@ -1,12 +1,10 @@
 //! Charts of a load over its seconds: how much, how long, how far behind, and what it cost.
 
-use super::{
-    BOTTOM, CHARACTER, Chart, FONT, Failed, LABEL_HEIGHT, MARK, OTHERS, RIGHT, WIDTH, svg,
-};
+use super::{Axes, CHART_HEIGHT, Chart, Failed, OTHERS, legend, number, picture};
 use crate::load::{LoadRecord, Row, Stage};
+use crate::picture::Picture;
 use plotters::prelude::*;
 
-const HEIGHT: u32 = 190;
 const LEFT: u32 = 70;
 /// Smallest scale that is drawn.
 const LEAST: f64 = 1e-6;
@@ -73,7 +71,7 @@ pub(crate) fn charts(record: &LoadRecord) -> Vec<Chart> {
         (!curves.is_empty()).then(|| Chart {
             title: title.to_owned(),
             description: described(&curves),
-            svg: draw(title, &curves),
+            picture: draw(title, &curves),
         })
     });
     drawn.collect()
@@ -88,40 +86,23 @@ fn described(curves: &[Curve]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-fn draw(title: &str, curves: &[Curve]) -> Result<String, Failed> {
+fn draw(title: &str, curves: &[Curve]) -> Result<Picture, Failed> {
     let points = || curves.iter().flat_map(|(_, points)| points);
     let end = points().map(|point| point.0).fold(1.0, f64::max);
     let most = points().map(|point| point.1).fold(LEAST, f64::max) * 1.05;
-    let top = LABEL_HEIGHT + 8;
-    svg(title, top + HEIGHT, |root| {
-        let text = FONT.into_text_style(root);
-        let mut chart = ChartBuilder::on(root)
-            .margin_top(top)
-            .margin_right(RIGHT)
-            .x_label_area_size(BOTTOM)
-            .y_label_area_size(LEFT)
-            .build_cartesian_2d(0.0..end, 0.0..most)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(MARK.mix(0.3))
-            .axis_style(MARK)
-            .x_labels(10)
-            .y_labels(5)
-            .label_style(FONT)
-            .x_label_formatter(&|second| format!("{second:.0} s"))
-            .draw()?;
-        root.draw_text(title, &text, (LEFT as i32, 3))?;
-        let mut x = LEFT as i32 + (CHARACTER * title.len() as u32) as i32 + 40;
-        for ((name, points), colour) in curves.iter().zip(OTHERS) {
+    let named: Vec<(&str, RGBColor)> = curves.iter().map(|(name, _)| *name).zip(OTHERS).collect();
+    picture(title, CHART_HEIGHT, |root| {
+        let mut chart = Axes {
+            left: LEFT,
+            x: (0.0..end, 10, &|second| format!("{second:.0} s")),
+            y: (0.0..most, 5, &|value| number(*value)),
+            ..Axes::default()
+        }
+        .on(root)?;
+        for ((_, points), (_, colour)) in curves.iter().zip(&named) {
             let line = points.iter().copied();
             chart.draw_series(LineSeries::new(line, colour.stroke_width(2)))?;
-            root.draw(&Rectangle::new([(x, 7), (x + 18, 14)], colour.filled()))?;
-            root.draw_text(name, &text, (x + 24, 3))?;
-            x += 46 + (CHARACTER * name.len() as u32) as i32;
         }
-        debug_assert!(x < WIDTH as i32, "the legend has room");
-        Ok(())
+        legend(root, LEFT, title, &named)
     })
 }
