@@ -7,6 +7,7 @@ use firedrill_asynq::op::{Accepted, Reply};
 use redis::Commands;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 const TASKS: usize = 3_000;
@@ -16,8 +17,8 @@ const KILLED_AFTER: [usize; 3] = [1, 400, 777];
 const SPEED: &str = "60";
 
 /// A worker, and the ids of the tasks that its handlers were called for.
-fn worker(bench: &Bench) -> (Killed, impl Iterator<Item = String> + use<>) {
-    let child = Command::new(examples().join("batches"))
+fn worker(bench: &Bench, examples: &Path) -> (Killed, impl Iterator<Item = String> + use<>) {
+    let child = Command::new(examples.join("batches"))
         .args([&bench.server.url(), SPEED])
         .stdout(Stdio::piped())
         .spawn()
@@ -30,6 +31,7 @@ fn worker(bench: &Bench) -> (Killed, impl Iterator<Item = String> + use<>) {
 #[test]
 fn a_killed_worker_loses_no_task_and_what_it_had_finished_is_not_done_again() {
     need!("redis-server");
+    let examples = examples();
     let mut bench = Bench::new(Persistence::None, 1.0);
     let messages = (0..TASKS).map(|id| task(&id.to_string())).collect();
     let enqueued = bench.call(Op::EnqueueBatch { messages, now: NOW });
@@ -40,7 +42,7 @@ fn a_killed_worker_loses_no_task_and_what_it_had_finished_is_not_done_again() {
     // What was in progress when a worker was killed: those, and no others, may be worked on again.
     let mut in_progress: Vec<String> = Vec::new();
     for after in KILLED_AFTER {
-        let (mut worker, mut ids) = worker(&bench);
+        let (mut worker, mut ids) = worker(&bench, &examples);
         for id in ids.by_ref().take(after) {
             *called.entry(id).or_default() += 1;
         }
@@ -58,7 +60,7 @@ fn a_killed_worker_loses_no_task_and_what_it_had_finished_is_not_done_again() {
         !in_progress.is_empty(),
         "kills came in the middle of the work"
     );
-    let (last, ids) = worker(&bench);
+    let (last, ids) = worker(&bench, &examples);
     let hear = std::thread::spawn(move || ids.collect::<Vec<String>>());
     eventually("all are done", || {
         let left: usize = redis::cmd("EXISTS")

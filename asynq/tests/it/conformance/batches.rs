@@ -68,7 +68,7 @@ pub(super) fn a_batch_passes_through_as_its_tasks_would(broker: &mut impl Broker
     );
     assert_eq!(broker.field("a", "state").as_deref(), Some("active"));
     assert_eq!(broker.field("a", "pending_since"), None);
-    assert_eq!(take(broker, &["default"], 9), [c.clone()]);
+    assert_eq!(take(broker, &["default"], 9), std::slice::from_ref(&c));
     assert_eq!(take(broker, &["default"], 9), []);
 
     assert_eq!(finish(broker, &[c, a]), [Ok(()), Ok(())]);
