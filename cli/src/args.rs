@@ -10,6 +10,7 @@ mod gates;
 mod learn;
 mod pace;
 mod records;
+mod runbook;
 mod suggest;
 mod upkeep;
 
@@ -28,6 +29,7 @@ pub use gates::{Compare, Gates, Host, Outputs};
 pub use learn::Learn;
 pub use pace::{Jobs, Speed};
 pub use records::{Judged, Recorded, Report, Score};
+pub use runbook::{Alerts, Known, Runbook, RunbookCheck, RunbookCommand};
 pub use suggest::Suggest;
 pub use upkeep::{Clean, Guard, Reap, Undertake};
 
@@ -104,6 +106,8 @@ pub enum Command {
     /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line
     #[command(disable_help_flag = true)]
     Asynq(asynq::Asynq),
+    /// Try the commands of a runbook, without changing anything
+    Runbook(Runbook),
     /// Undo what a killed firedrill left behind: processes, directories, pauses, keys
     Clean(Clean),
     /// Print shell completions

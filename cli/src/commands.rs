@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod plan;
 pub mod report;
 pub mod run;
+pub mod runbook;
 pub mod schema;
 pub mod score;
 pub mod suggest;

@@ -44,6 +44,7 @@ mod reading;
 mod reaper;
 mod redis_server;
 mod remedies;
+mod runbook;
 mod suggest;
 mod support;
 mod test_rules;
