@@ -9,6 +9,7 @@ mod files;
 mod gates;
 mod learn;
 mod pace;
+mod proven;
 mod records;
 mod runbook;
 mod suggest;
@@ -28,6 +29,7 @@ pub use files::{
 pub use gates::{Compare, Gates, Host, Outputs};
 pub use learn::Learn;
 pub use pace::{Jobs, Speed};
+pub use proven::{Proof, Proven};
 pub use records::{Judged, Recorded, Report, Score};
 pub use runbook::{Alerts, Known, Runbook, RunbookCheck, RunbookCommand};
 pub use suggest::Suggest;
@@ -106,6 +108,8 @@ pub enum Command {
     /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line
     #[command(disable_help_flag = true)]
     Asynq(asynq::Asynq),
+    /// Say of each alert when it was last seen to work, by the drills that are kept
+    Proven(Proven),
     /// Try the commands of a runbook, without changing anything
     Runbook(Runbook),
     /// Undo what a killed firedrill left behind: processes, directories, pauses, keys

@@ -15,6 +15,7 @@ pub mod learn;
 pub mod list;
 pub mod metrics;
 pub mod plan;
+pub mod proven;
 pub mod report;
 pub mod run;
 pub mod runbook;

@@ -259,6 +259,11 @@ pub(crate) fn record_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     found::records(paths)
 }
 
+/// The files of all records below what is named, the older ones of a scenario, too.
+pub(crate) fn all_records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    found::all_records(paths)
+}
+
 /// The records that are meant, and of those that are the same byte for byte only the first: a drill proves no more for
 /// being there twice. What is left out is said. Where they cannot be found, they are as they were named: what is wrong
 /// with them is told with all else that is wrong.

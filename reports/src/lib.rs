@@ -48,6 +48,7 @@ pub mod gate;
 pub mod jsonl;
 pub mod pack;
 mod plot;
+pub mod proven;
 pub mod record;
 pub mod render;
 mod resample;

@@ -40,6 +40,7 @@ mod output;
 mod pages;
 mod pipeline;
 mod prometheus;
+mod proven;
 mod reading;
 mod reaper;
 mod redis_server;
