@@ -14,6 +14,7 @@ mod records;
 mod runbook;
 mod suggest;
 mod upkeep;
+mod watch;
 
 pub use common::{
     Delivery, Dialect, Feature, Generation, Memory, Redis, Routing, Rules, Server, Span, Wait,
@@ -34,6 +35,7 @@ pub use records::{Judged, Recorded, Report, Score};
 pub use runbook::{Alerts, Known, Runbook, RunbookCheck, RunbookCommand};
 pub use suggest::Suggest;
 pub use upkeep::{Clean, Guard, Reap, Undertake};
+pub use watch::{Receiver, Watch};
 
 use crate::exit;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -108,6 +110,8 @@ pub enum Command {
     /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line
     #[command(disable_help_flag = true)]
     Asynq(asynq::Asynq),
+    /// Evaluate rules on a queue that is running, read-only, and send what fires to Alertmanager or a webhook
+    Watch(Watch),
     /// Say of each alert when it was last seen to work, by the drills that are kept
     Proven(Proven),
     /// Try the commands of a runbook, without changing anything

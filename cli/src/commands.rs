@@ -22,5 +22,7 @@ pub mod runbook;
 pub mod schema;
 pub mod score;
 pub mod suggest;
+pub(crate) mod targets;
 pub mod test_rules;
 pub mod tune;
+pub mod watch;

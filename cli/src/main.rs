@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         Command::Learn(args) => commands::learn::run(&args, &terminal),
         Command::Schema(args) => Ok(commands::schema::run(&args, &terminal)),
         Command::Asynq(args) => commands::asynq::run(&args, &terminal),
+        Command::Watch(args) => commands::watch::run(&args, &terminal),
         Command::Proven(args) => commands::proven::run(&args, &terminal),
         Command::Runbook(args) => match args.command {
             RunbookCommand::Check(args) => commands::runbook::check(&args, &terminal),

@@ -55,4 +55,5 @@ mod verdicts;
 mod virtual_seconds;
 #[path = "../../../asynq/tests/it/wait.rs"]
 mod wait;
+mod watch;
 mod worlds;
