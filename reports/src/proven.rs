@@ -319,8 +319,8 @@ mod tests {
     fn meaning(rules: &str) -> BTreeMap<String, BTreeSet<String>> {
         let text = format!("groups:\n- name: g\n  rules:\n{rules}");
         let file = RuleFile {
-            name: "r.yml",
-            text: &text,
+            name: "r.yml".into(),
+            text,
         };
         meanings(&RuleSet::load(&[file], Compat::default()).unwrap())
     }

@@ -211,6 +211,8 @@ impl<'w> Watch<'w> {
                 ended = ended(&mut self.sending) => self.sent(ended),
                 () = tokio::time::sleep(wait) => {}
             }
+            // Whoever asks for the page is answered, however far behind this is.
+            tokio::task::yield_now().await;
             let now_ms = self.clock.now_ms();
             if now_ms >= next_scrape_ms {
                 let scraping = self.scrape();

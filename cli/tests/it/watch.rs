@@ -74,8 +74,13 @@ struct Watch {
 
 impl Watch {
     fn start(bench: &Bench, words: &[&str]) -> Self {
+        let often = ["--scrape-interval", "1s", "--evaluation-interval", "1s"];
+        Self::with(bench, RULES, &[&often, words].concat())
+    }
+
+    fn with(bench: &Bench, rules: &str, words: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("r.yml"), RULES).unwrap();
+        fs::write(dir.path().join("r.yml"), rules).unwrap();
         let port = free().port().to_string();
         let child = firedrill()
             .current_dir(dir.path())
@@ -88,7 +93,6 @@ impl Watch {
                 "--port",
                 &port,
             ])
-            .args(["--scrape-interval", "1s", "--evaluation-interval", "1s"])
             .args(words)
             .stderr(File::create(dir.path().join("log")).unwrap())
             .spawn()
@@ -390,19 +394,17 @@ fn a_watch_writes_nothing_and_ends_when_it_is_asked() {
 fn a_week_takes_no_more_memory_than_a_day() {
     need!("redis-server");
     let bench = waiting(6);
-    // A scrape a virtual minute, a hundred of them a second.
-    let watch = Watch::start(
-        &bench,
-        &[
-            "--speed",
-            "6000",
-            "--scrape-interval",
-            "1m",
-            "--evaluation-interval",
-            "1m",
-        ],
-    );
-    let day = 24.0 * 60.0;
+    // A scrape in four virtual minutes, a hundred of them in a real second.
+    let fast = [
+        "--speed",
+        "24000",
+        "--scrape-interval",
+        "4m",
+        "--evaluation-interval",
+        "4m",
+    ];
+    let watch = Watch::with(&bench, &RULES.replace("  interval: 1s\n", ""), &fast);
+    let day = 24.0 * 15.0;
     wait_until("a day has passed", || watch.metric("scrapes_total") >= day);
     let after_a_day = watch.memory_kb();
     let series = watch.metric("series");
