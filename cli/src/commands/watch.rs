@@ -77,8 +77,10 @@ fn rules(args: &args::Watch, terminal: &Terminal) -> Result<RuleSet, Failure> {
     Ok(set)
 }
 
-/// What was sent, by whom it is to be noted, and what came of it.
-type Sending = JoinHandle<(Vec<(Key, Alert)>, Result<(), GetError>)>;
+/// What was sent, and what came of it.
+type Sent = (Vec<(Key, Alert)>, Result<(), GetError>);
+/// The same, under way.
+type Sending = JoinHandle<Sent>;
 
 /// A watch that goes on.
 struct Watch<'w> {
@@ -338,7 +340,7 @@ impl<'w> Watch<'w> {
     }
 
     /// Notes what came of what was sent.
-    fn sent(&mut self, ended: Option<(Vec<(Key, Alert)>, Result<(), GetError>)>) {
+    fn sent(&mut self, ended: Option<Sent>) {
         self.sending = None;
         let Some((about, sent)) = ended else { return };
         let taken = sent.is_ok();
@@ -364,7 +366,7 @@ impl<'w> Watch<'w> {
 }
 
 /// Waits for what is under way; for ever if nothing is. `None`: it was cut off.
-async fn ended(sending: &mut Option<Sending>) -> Option<(Vec<(Key, Alert)>, Result<(), GetError>)> {
+async fn ended(sending: &mut Option<Sending>) -> Option<Sent> {
     match sending {
         Some(sending) => sending.await.ok(),
         None => std::future::pending().await,
