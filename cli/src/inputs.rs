@@ -10,7 +10,9 @@ pub(crate) mod world;
 
 pub(crate) use kind::Kind;
 pub(crate) use named::{Named, Place, Source};
-pub(crate) use rules::{Paging, pack, reading_of, rule_file, rule_pack, rule_texts, rules, texts};
+pub(crate) use rules::{
+    Paging, pack, reading_of, rule_file, rule_pack, rule_texts, rules, texts, with_alerts,
+};
 
 use crate::args;
 use crate::exit::Exit;

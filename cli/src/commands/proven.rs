@@ -7,7 +7,6 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs::{self, Named, Place};
 use crate::terminal::Terminal;
-use firedrill_detector::RuleSet;
 use firedrill_reports::proven::{Drill, Prover};
 use firedrill_reports::{document, render};
 use firedrill_sim::files::shown;
@@ -23,7 +22,8 @@ const SCHEMA_VERSION: &str = "1.0";
 /// # Errors
 /// When rules or the directories of drills cannot be read. A record that cannot be read is said and left out.
 pub fn run(args: &args::Proven, terminal: &Terminal) -> Result<Exit, Failure> {
-    let rules = rules(args, terminal)?;
+    let named = Named::new(&[(Place::Rules, &args.rules)]).understood()?;
+    let rules = inputs::with_alerts(&named, &args.dialect, terminal)?;
     let records = inputs::all_records(&args.runs)?;
     let mut prover = Prover::new(&rules);
     for path in &records {
@@ -46,17 +46,6 @@ pub fn run(args: &args::Proven, terminal: &Terminal) -> Result<Exit, Failure> {
         });
     }
     Ok(Exit::of(Some(proven.passes())))
-}
-
-fn rules(args: &args::Proven, terminal: &Terminal) -> Result<RuleSet, Failure> {
-    let named = Named::new(&[(Place::Rules, &args.rules)]).understood()?;
-    let reading = inputs::reading_of(&args.dialect, &[], terminal);
-    let rules = inputs::rules(inputs::texts(&named.rules), reading);
-    let set = rules.map_err(|problems| Failure::problems(&problems))?.set;
-    if set.alerts().next().is_none() {
-        return Err(Failure::usage("there is no alert in these rules"));
-    }
-    Ok(set)
 }
 
 /// Takes a drill into account, as its own rules judge it.

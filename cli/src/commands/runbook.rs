@@ -80,10 +80,8 @@ fn alerts(args: &RunbookCheck, terminal: &Terminal) -> Result<Option<BTreeSet<St
         return Ok(None);
     }
     let named = Named::new(&[(Place::Rules, &args.rules.files)]).understood()?;
-    let reading = inputs::reading_of(&args.rules.dialect, &[], terminal);
-    let rules = inputs::rules(inputs::texts(&named.rules), reading);
-    let rules = rules.map_err(|problems| Failure::problems(&problems))?;
-    let names = rules.set.alerts().map(|alert| alert.name.to_owned());
+    let rules = inputs::with_alerts(&named, &args.rules.dialect, terminal)?;
+    let names = rules.alerts().map(|alert| alert.name.to_owned());
     Ok(Some(names.collect()))
 }
 

@@ -37,7 +37,8 @@ const MADE_UP_MOST: i64 = 10;
 /// When rules cannot be read, Redis refuses to be looked at, or the page's port cannot be had. A Redis that does not answer is
 /// waited for.
 pub fn run(args: &args::Watch, terminal: &Terminal) -> Result<Exit, Failure> {
-    let rules = rules(args, terminal)?;
+    let named = Named::new(&[(Place::Rules, &args.rules)]).in_world(&args.world);
+    let rules = inputs::with_alerts(&named.understood()?, &args.dialect, terminal)?;
     let address = match &args.redis {
         Redis::Given(address) => address,
         Redis::Unreadable(error) => return Err(Failure::usage(format!("--redis: {error}"))),
@@ -63,18 +64,6 @@ pub fn run(args: &args::Watch, terminal: &Terminal) -> Result<Exit, Failure> {
     drop(hold);
     watched?;
     Ok(signals.exit().unwrap_or(Exit::Passed))
-}
-
-fn rules(args: &args::Watch, terminal: &Terminal) -> Result<RuleSet, Failure> {
-    let named = Named::new(&[(Place::Rules, &args.rules)]).in_world(&args.world);
-    let named = named.understood()?;
-    let reading = inputs::reading_of(&args.dialect, &[], terminal);
-    let rules = inputs::rules(inputs::texts(&named.rules), reading);
-    let set = rules.map_err(|problems| Failure::problems(&problems))?.set;
-    if set.alerts().next().is_none() {
-        return Err(Failure::usage("there is no alert in these rules"));
-    }
-    Ok(set)
 }
 
 /// What was sent, and what came of it.

@@ -3,7 +3,7 @@
 use crate::support::{project, said};
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const RULES: &str = "\
 # firedrill: pages = page
@@ -38,10 +38,15 @@ fn states(all: &Value) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// A folder with the rules and a drill that proves the first of them.
-fn drilled() -> tempfile::TempDir {
+/// A folder with the rules.
+fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("r.yml"), RULES).unwrap();
+    dir
+}
+
+/// Runs a drill in a folder; the folder of the drill.
+fn run(dir: &Path, scenario: &str) -> PathBuf {
     let words = [
         "run",
         "--engine",
@@ -49,21 +54,16 @@ fn drilled() -> tempfile::TempDir {
         "--no-gate",
         "--rules",
         "r.yml",
-        "worker-crash-all",
     ];
-    let (code, _, told) = said(dir.path(), &words);
+    let (code, _, told) = said(dir, &[&words[..], &[scenario]].concat());
     assert_eq!(code, Some(0), "{told}");
-    dir
-}
-
-/// The folder of the one drill of a scenario.
-fn the_drill(dir: &Path) -> std::path::PathBuf {
-    fs::canonicalize(dir.join("runs/worker-crash-all/latest")).unwrap()
+    fs::canonicalize(dir.join("runs").join(scenario).join("latest")).unwrap()
 }
 
 #[test]
 fn a_drill_proves_the_rule_as_it_was() {
-    let dir = drilled();
+    let dir = folder();
+    run(dir.path(), "worker-crash-all");
     let (code, all) = proven(dir.path(), &[]);
     assert_eq!(code, Some(0));
     assert_eq!(
@@ -109,10 +109,10 @@ fn a_drill_proves_the_rule_as_it_was() {
 
 #[test]
 fn proofs_grow_old_and_records_that_cannot_be_read_are_left_out() {
-    let dir = drilled();
+    let dir = folder();
+    let drill = run(dir.path(), "worker-crash-all");
     let only = RULES.split("  - alert: RedisDown").next().unwrap();
     fs::write(dir.path().join("r.yml"), only).unwrap();
-    let drill = the_drill(dir.path());
     let (code, _) = proven(dir.path(), &["--max-age", "90d"]);
     assert_eq!(code, Some(0));
     let old = drill.with_file_name("20200101T000000Z-1");
@@ -141,25 +141,12 @@ fn proofs_grow_old_and_records_that_cannot_be_read_are_left_out() {
 
 #[test]
 fn an_alert_that_failed_since_is_told() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("r.yml"), RULES).unwrap();
+    let dir = folder();
     for (scenario, stamp) in [
         ("worker-crash-all", "20260101T000000Z-1"),
         ("benign-burst-drains", "20260102T000000Z-1"),
     ] {
-        let words = [
-            "run",
-            "--engine",
-            "virtual",
-            "--no-gate",
-            "--rules",
-            "r.yml",
-            scenario,
-        ];
-        let (code, _, told) = said(dir.path(), &words);
-        assert_eq!(code, Some(0), "{told}");
-        let drill =
-            fs::canonicalize(dir.path().join("runs").join(scenario).join("latest")).unwrap();
+        let drill = run(dir.path(), scenario);
         fs::rename(&drill, drill.with_file_name(stamp)).unwrap();
     }
     let (_, all) = proven(dir.path(), &[]);
