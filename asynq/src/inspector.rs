@@ -5,6 +5,7 @@
 
 mod bulk;
 mod cluster;
+mod commands;
 mod error;
 mod oddity;
 mod orphans;
@@ -17,6 +18,7 @@ mod tasks;
 
 pub use bulk::{Change, Source};
 pub use cluster::Node;
+pub use commands::RedisCommand;
 pub use error::{InspectError, Refusal};
 pub use oddity::{KeyType, Odd, Oddity};
 pub use orphans::{LeftOver, Orphan, OrphanKind, Orphans, SHOWN, Unseen};

@@ -10,10 +10,13 @@ mod gates;
 mod learn;
 mod load;
 mod pace;
+mod proven;
 mod records;
+mod runbook;
 mod shard;
 mod suggest;
 mod upkeep;
+mod watch;
 
 pub use common::{
     Delivery, Dialect, Feature, Generation, Memory, Redis, Routing, Rules, Server, Span, Wait,
@@ -33,10 +36,13 @@ pub use gates::{Compare, Gates, Host, Outputs};
 pub use learn::Learn;
 pub use load::Load;
 pub use pace::{Jobs, Speed};
+pub use proven::{Proof, Proven};
 pub use records::{Judged, Recorded, Report, Score};
+pub use runbook::{Alerts, Known, Runbook, RunbookCheck, RunbookCommand};
 pub use shard::{Merge, Sharding};
 pub use suggest::Suggest;
 pub use upkeep::{Clean, Guard, Reap, Undertake};
+pub use watch::{Receiver, Watch};
 
 use crate::exit;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -115,6 +121,12 @@ pub enum Command {
     /// Look at asynq's queues and tasks and put them right, with the grammar of asynq's own command line
     #[command(disable_help_flag = true)]
     Asynq(asynq::Asynq),
+    /// Evaluate rules on a queue that is running, read-only, and send what fires to Alertmanager or a webhook
+    Watch(Watch),
+    /// Say of each alert when it was last seen to work, by the drills that are kept
+    Proven(Proven),
+    /// Try the commands of a runbook, without changing anything
+    Runbook(Runbook),
     /// Undo what a killed firedrill left behind: processes, directories, pauses, keys
     Clean(Clean),
     /// Print shell completions

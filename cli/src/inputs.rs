@@ -10,7 +10,9 @@ pub(crate) mod world;
 
 pub(crate) use kind::Kind;
 pub(crate) use named::{Named, Place, Source};
-pub(crate) use rules::{Paging, pack, reading_of, rule_file, rule_pack, rule_texts, rules, texts};
+pub(crate) use rules::{
+    Paging, pack, reading_of, rule_file, rule_pack, rule_texts, rules, texts, with_alerts,
+};
 
 use crate::args;
 use crate::exit::Exit;
@@ -257,6 +259,11 @@ pub(crate) fn records(paths: &[PathBuf]) -> Result<Vec<Record>, Failure> {
 /// The files of the records that are meant: see [`found::records`].
 pub(crate) fn record_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     found::records(paths)
+}
+
+/// The files of all records below what is named, the older ones of a scenario, too.
+pub(crate) fn all_records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    found::all_records(paths)
 }
 
 /// The records that are meant, and of those that are the same byte for byte only the first: a drill proves no more for

@@ -1,7 +1,7 @@
 //! The `firedrill` binary.
 
 use clap::Parser;
-use firedrill::args::{Cli, Command};
+use firedrill::args::{Cli, Command, RunbookCommand};
 use firedrill::commands;
 use firedrill::exit::Exit;
 use firedrill::failure::Failure;
@@ -48,6 +48,11 @@ fn main() -> ExitCode {
         Command::Learn(args) => commands::learn::run(&args, &terminal),
         Command::Schema(args) => Ok(commands::schema::run(&args, &terminal)),
         Command::Asynq(args) => commands::asynq::run(&args, &terminal),
+        Command::Watch(args) => commands::watch::run(&args, &terminal),
+        Command::Proven(args) => commands::proven::run(&args, &terminal),
+        Command::Runbook(args) => match args.command {
+            RunbookCommand::Check(args) => commands::runbook::check(&args, &terminal),
+        },
         Command::Clean(args) => commands::clean::run(&args, &terminal),
         Command::LoadPart => load::process::run()
             .map_err(Failure::environment)

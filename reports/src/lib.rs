@@ -50,6 +50,7 @@ pub mod load;
 pub mod pack;
 pub mod picture;
 mod plot;
+pub mod proven;
 pub mod record;
 pub mod render;
 mod resample;

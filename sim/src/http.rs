@@ -72,8 +72,17 @@ fn names_us(headers: &HeaderMap, port: u16) -> bool {
         && (matches!(name, "127.0.0.1" | "[::1]") || name.eq_ignore_ascii_case("localhost"))
 }
 
-/// A page that shows `text()`; `None` is answered with 503.
+/// A page that shows `text()`, as metrics are shown; `None` is answered with 503.
 pub fn page<F, R>(path: &'static str, text: F) -> Router
+where
+    F: Fn() -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Option<String>> + Send + 'static,
+{
+    page_of(path, CONTENT_TYPE, text)
+}
+
+/// As [`page`], of another content type.
+pub fn page_of<F, R>(path: &'static str, content_type: &'static str, text: F) -> Router
 where
     F: Fn() -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Option<String>> + Send + 'static,
@@ -82,7 +91,7 @@ where
         let text = text.clone();
         async move {
             match text().await {
-                Some(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+                Some(text) => ([(header::CONTENT_TYPE, content_type)], text).into_response(),
                 None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
             }
         }

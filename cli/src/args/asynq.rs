@@ -3,7 +3,6 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use firedrill_asynq::inspector::OrphanKind;
-use std::path::PathBuf;
 
 /// `asynq`. Its arguments are parsed apart, because `-q` means `--queue` to asynq and `--quiet` to firedrill.
 #[derive(Debug, Args)]
@@ -30,7 +29,7 @@ Commands and flags are those of asynq's own command line, and so are tables and 
 
 Exit codes:
     0  done
-    1  not done: no such queue or task, not empty, in progress, refused by Redis; or a runbook with wrong lines
+    1  not done: no such queue or task, not empty, in progress, refused by Redis
     2  not understood; nothing was done, and the answer says what to type
     7  Redis cannot be reached
    70  internal error";
@@ -61,7 +60,7 @@ pub struct Line {
 }
 
 /// Where Redis is, and how to get in.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Redis")]
 pub struct Target {
     /// Server, not as a URL [default: 127.0.0.1:6379]
@@ -152,12 +151,6 @@ pub enum Command {
     Orphan(Orphan),
     /// Show how many tasks there are in each state and queue, and how Redis is
     Stats,
-    /// Check each asynq and redis-cli command of a runbook; Redis is not asked
-    Runbook {
-        /// Markdown file
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
     /// Print the versions of firedrill and of the asynq it agrees with
     #[command(hide = true)]
     Version,

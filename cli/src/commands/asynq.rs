@@ -5,22 +5,21 @@
 //! ([`Answer`]), so that all of it can be tested.
 
 mod bulk;
-mod connect;
+pub(crate) mod connect;
 mod enqueue;
 mod json;
-mod misread;
+pub(crate) mod misread;
 pub(crate) mod orphans;
 mod processes;
 mod queues;
-mod redis_line;
-mod runbook;
+pub(crate) mod redis_line;
 mod session;
 mod shown;
 mod stats;
 mod tasks;
 mod understand;
 
-use crate::args::asynq::{Asynq, Command, Cron, Group, Line, Orphan, Queue, Server, Task};
+use crate::args::asynq::{Asynq, Command, Cron, Group, Line, Orphan, Queue, Server, Target, Task};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
@@ -116,10 +115,12 @@ pub async fn answer(words: &[String], setting: &Setting) -> Answer {
         Understood::Help(text) => return Answer::result(text),
         Understood::Not(misread, line) => return explain(&misread, line.as_deref(), words).await,
     };
-    match &line.command {
-        Command::Runbook { file } => return runbook::check(file, line.json),
-        Command::Version => return Answer::result(version()),
-        _ => {}
+    carried_out(&line, setting).await
+}
+
+async fn carried_out(line: &Line, setting: &Setting) -> Answer {
+    if matches!(line.command, Command::Version) {
+        return Answer::result(version());
     }
     let place = match Place::of(&line.target) {
         Ok(place) => place,
@@ -130,8 +131,65 @@ pub async fn answer(words: &[String], setting: &Setting) -> Answer {
         Err(answer) => return answer,
     };
     let mut session = Session::new(inspector, place, setting, line.json);
-    carry_out(&mut session, &line).await;
+    carry_out(&mut session, line).await;
     session.finish()
+}
+
+/// What the words after `asynq` in somebody's runbook come to. Nothing is asked.
+pub(crate) enum Reading {
+    /// A line that only looks.
+    Looks(Box<Line>),
+    /// A line that changes something.
+    Changes,
+    /// One that prints help.
+    Help,
+    /// One that is not understood.
+    Wrong(Box<Misread>),
+    /// One that `firedrill asynq` takes, and asynq's own command line does not; what it has.
+    OursAlone(&'static str),
+}
+
+/// Reads the words after `asynq`, as asynq's own command line would.
+pub(crate) fn read(words: &[String]) -> Reading {
+    match understand(words) {
+        Understood::Help(_) => Reading::Help,
+        Understood::Not(misread, _) => Reading::Wrong(misread),
+        Understood::Line(line) if matches!(line.command, Command::Orphan(_)) => {
+            Reading::OursAlone("`orphan`")
+        }
+        Understood::Line(line) if matches!(line.command, Command::Other(_)) => {
+            Reading::OursAlone("commands of Redis")
+        }
+        Understood::Line(line) if line.json => Reading::OursAlone("`--json`"),
+        Understood::Line(line) if looks(&line.command) => Reading::Looks(line),
+        Understood::Line(_) => Reading::Changes,
+    }
+}
+
+/// Answers a line that only looks, on the Redis at `url` instead of the one it names.
+pub(crate) async fn look(mut line: Line, url: &str, setting: &Setting) -> Answer {
+    line.target = Target {
+        redis: Some(url.to_owned()),
+        ..Target::default()
+    };
+    carried_out(&line, setting).await
+}
+
+fn looks(command: &Command) -> bool {
+    match command {
+        Command::Queue(command) => matches!(
+            command,
+            Queue::List | Queue::Inspect { .. } | Queue::History { .. }
+        ),
+        Command::Task(command) => matches!(command, Task::List { .. } | Task::Inspect(_)),
+        Command::Orphan(command) => matches!(command, Orphan::List { .. }),
+        Command::Group(_)
+        | Command::Server(_)
+        | Command::Cron(_)
+        | Command::Stats
+        | Command::Version => true,
+        Command::Other(_) => false,
+    }
 }
 
 async fn connect(place: &Place) -> Result<Inspector, Answer> {
@@ -186,7 +244,6 @@ async fn carry_out(session: &mut Session<'_>, line: &Line) {
         | Command::Server(Server::Other(_))
         | Command::Cron(Cron::Other(_))
         | Command::Orphan(Orphan::Other(_))
-        | Command::Runbook { .. }
         | Command::Version => {}
     }
 }

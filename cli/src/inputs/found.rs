@@ -23,6 +23,27 @@ const RECORDS_MAX: usize = 10_000;
 /// # Errors
 /// With every path that does not exist or has no record.
 pub(super) fn records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    those(Which::Latest, paths)
+}
+
+/// All records below what is named, not only the latest of each directory.
+///
+/// # Errors
+/// As for [`records`].
+pub(super) fn all_records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    those(Which::All, paths)
+}
+
+/// Which drills of a directory are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// That of its `latest` link, if it has one.
+    Latest,
+    /// Each.
+    All,
+}
+
+fn those(which: Which, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut failure = Failure {
         exit: Exit::Usage,
         messages: Vec::new(),
@@ -32,7 +53,7 @@ pub(super) fn records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     for path in paths {
         let mut found = Vec::new();
         match fs::metadata(path) {
-            Ok(there) if there.is_dir() => below(path, 0, &mut found),
+            Ok(there) if there.is_dir() => below(which, path, 0, &mut found),
             Ok(_) => found.push(path.clone()),
             Err(error) => {
                 let message = format!("{}: {error}", shown(path));
@@ -66,7 +87,7 @@ pub(super) fn records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     }
 }
 
-fn below(dir: &Path, depth: u32, found: &mut Vec<PathBuf>) {
+fn below(which: Which, dir: &Path, depth: u32, found: &mut Vec<PathBuf>) {
     let record = dir.join(RECORD_FILE);
     if record.is_file() {
         found.push(record);
@@ -76,8 +97,8 @@ fn below(dir: &Path, depth: u32, found: &mut Vec<PathBuf>) {
         return;
     }
     let latest = dir.join(LATEST);
-    if latest.is_dir() {
-        return below(&latest, depth + 1, found);
+    if which == Which::Latest && latest.is_dir() {
+        return below(which, &latest, depth + 1, found);
     }
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = entries
@@ -88,7 +109,7 @@ fn below(dir: &Path, depth: u32, found: &mut Vec<PathBuf>) {
         .collect();
     folders.sort();
     for folder in folders {
-        below(&folder, depth + 1, found);
+        below(which, &folder, depth + 1, found);
     }
 }
 
@@ -140,6 +161,7 @@ mod tests {
             [format!("outage/1-42/{RECORD_FILE}"), latest("healthy")]
         );
         assert_eq!(shown(runs, &["fidelity"]).len(), 1);
+        assert_eq!(all_records(&[runs.to_path_buf()]).unwrap().len(), 6);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Rule files, what their comments say about scoring, and which of their alerts page.
 
-use super::Source;
+use super::{Named, Source};
 use crate::args::Dialect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
+use firedrill_detector::RuleSet;
 use firedrill_detector::text::printable;
 use firedrill_detector::yaml::{Position, Problem, Problems, closest};
 use firedrill_reports::Record;
@@ -54,6 +55,24 @@ pub(crate) fn rules(texts: Vec<RuleText>, reading: RuleReading) -> Result<Rules,
         delivery: Delivery::default(),
         alertmanager: None,
     })
+}
+
+/// Loads the rule files that were named, of which only alerts matter.
+///
+/// # Errors
+/// With all that is wrong with them, or when there is no alert in them.
+pub(crate) fn with_alerts(
+    named: &Named,
+    dialect: &Dialect,
+    terminal: &Terminal,
+) -> Result<RuleSet, Failure> {
+    let reading = reading_of(dialect, &[], terminal);
+    let rules = rules(texts(&named.rules), reading);
+    let set = rules.map_err(|problems| Failure::problems(&problems))?.set;
+    if set.alerts().next().is_none() {
+        return Err(Failure::usage("there is no alert in these rules"));
+    }
+    Ok(set)
 }
 
 /// Loads rule texts that were given for this command, with what their comments say about scoring.

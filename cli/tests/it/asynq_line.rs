@@ -205,47 +205,6 @@ fn what_asynq_does_not_take_is_answered_with_what_to_type() {
 }
 
 #[test]
-fn a_runbook_is_checked_line_by_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("runbook.md");
-    let text = "# Queue backlog\n\
-                Use `asynq queue ls` first.\n\
-                ```bash\n\
-                docker exec -it redis redis-cli LLEN asynq:{default}:pending\n\
-                docker exec -it redis redis-cli LLEN asynq:{default}:scheduled\n\
-                asynq task ls --queue=default --state=retry | head\n\
-                asynq task inspect <task_id>\n\
-                asynq task archive --queue=default --state=failed\n\
-                ```\n";
-    std::fs::write(&file, text).unwrap();
-    let run = |json: &[&str]| {
-        let output = firedrill()
-            .args(["asynq", "runbook"])
-            .arg(&file)
-            .args(json)
-            .output()
-            .unwrap();
-        (
-            output.status.code(),
-            String::from_utf8(output.stdout).unwrap(),
-        )
-    };
-    let (code, out) = run(&[]);
-    assert_eq!(code, Some(1));
-    insta::assert_snapshot!(out.replace(&file.display().to_string(), "runbook.md"));
-    let (code, out) = run(&["--json"]);
-    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(code, Some(1));
-    assert_eq!(
-        (
-            value["commands"].as_u64(),
-            value["wrong"][0]["line"].as_u64()
-        ),
-        (Some(6), Some(5))
-    );
-}
-
-#[test]
 fn stats_has_the_keys_of_asynqs() {
     need!("redis-server");
     let (bench, _) = filled();

@@ -1,7 +1,7 @@
 //! `firedrill diagnose --redis`: a real Redis in which something is wrong, or nothing; a real Prometheus; and not one write.
 
 use crate::filled::{LOCK, empty, everything, filled, serve};
-use crate::support::{Bench, Op, key, need, said, task};
+use crate::support::{Bench, Ends, Op, forget_calls, free, key, need, only_looked, said, task};
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_sim::engine::live::exporter::{serve_asynq, serve_redis};
@@ -12,9 +12,8 @@ use redis::Commands;
 use serde_json::Value;
 use smallvec::smallvec;
 use std::fs::{self, File};
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,12 +23,6 @@ const LOOK: [&str; 4] = ["--for", "30s", "--scrape-interval", "5s"];
 fn runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().unwrap()
-}
-
-/// An address on which nobody listens.
-fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }
 
 fn diagnose(words: &[&str]) -> (Option<i32>, String, String) {
@@ -350,47 +343,14 @@ fn nothing_is_written() {
         .unwrap();
     let _: () = bench.redis.lpush(key("active"), "gone").unwrap();
     let before = everything(&mut bench.redis);
-    let _: () = redis::cmd("CONFIG")
-        .arg("RESETSTAT")
-        .query(&mut bench.redis)
-        .unwrap();
+    forget_calls(&mut bench.redis);
     let (code, _, _, all) = found(&bench, &LOOK);
     assert_eq!(code, Some(1), "{all:#}");
-    let stats: String = redis::cmd("INFO")
-        .arg("commandstats")
-        .query(&mut bench.redis)
-        .unwrap();
+    let called = only_looked(&mut bench.redis);
     assert_eq!(everything(&mut bench.redis), before);
-
-    let called = stats
-        .lines()
-        .filter_map(|line| line.strip_prefix("cmdstat_"));
-    let called: Vec<&str> = called
-        .filter_map(|line| Some(line.split_once(':')?.0))
-        .collect();
-    assert!(
-        called.contains(&"scan") && called.contains(&"zscore"),
-        "{called:?}"
-    );
-    assert!(!called.contains(&"keys"));
-    for name in called.iter().filter(|name| !name.contains('|')) {
-        let mut info = redis::cmd("COMMAND");
-        let info: Vec<Vec<redis::Value>> =
-            info.arg("INFO").arg(name).query(&mut bench.redis).unwrap();
-        let flags: Vec<String> = redis::from_redis_value_ref(&info[0][2]).unwrap();
-        assert!(!flags.contains(&"write".to_owned()), "{name} writes");
-    }
-}
-
-/// A process that ends with the test.
-struct Ends(Child);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    let was_called = |name: &str| called.iter().any(|called| called == name);
+    assert!(was_called("scan") && was_called("zscore"), "{called:?}");
+    assert!(!was_called("keys"));
 }
 
 #[test]

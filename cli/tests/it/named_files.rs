@@ -116,7 +116,7 @@ fn a_name_is_on_one_line() {
         &["run", "--engine", "virtual", "--rules", &inside, "s.yaml"],
         &["check", "r.yml", "--against", &inside],
         &["clean", "--redis", odd],
-        &["asynq", "runbook", &inside],
+        &["runbook", "check", &inside],
     ] {
         let (_, out, err) = said(dir.path(), args);
         let both = out + &err;

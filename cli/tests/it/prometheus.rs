@@ -1,7 +1,7 @@
 //! A real Prometheus beside a live drill: it scrapes the drill's own targets, found through `targets.json`, evaluates the
 //! same rules, and its alerts must change when ours do.
 
-use crate::support::{firedrill, need};
+use crate::support::{Ends, firedrill, free, need};
 use firedrill_detector::{Compat, RuleFile, RuleSet};
 use firedrill_reports::record::{AlertState, Transition};
 use firedrill_reports::{Record, replay};
@@ -10,9 +10,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::BufReader;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 const EVALUATION_MS: i64 = 5_000;
@@ -67,17 +67,6 @@ incidents:
   - { cause: worker-crashed, wanted: page, within: 30s }
 ";
 
-/// A process that ends with the test.
-struct Ends(Child);
-
-impl Drop for Ends {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A Prometheus on loopback, with its data in `dir`.
 struct Prometheus {
     _process: Ends,
@@ -97,9 +86,7 @@ impl Prometheus {
         );
         fs::write(dir.join("prometheus.yml"), config).unwrap();
         // The port is free now; Prometheus cannot be asked which it took when told to take any.
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        let address = free();
         let log = File::create(dir.join("prometheus.log")).unwrap();
         let process = Command::new("prometheus")
             .current_dir(dir)

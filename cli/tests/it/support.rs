@@ -11,6 +11,7 @@ use redis::{Commands, Connection};
 use rustix::process::{Pid, Signal, kill_process};
 use smallvec::smallvec;
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -215,6 +216,52 @@ impl Bench {
     pub(crate) fn set(&mut self, part: &str) -> Vec<(String, i64)> {
         self.redis.zrange_withscores(key(part), 0, -1).unwrap()
     }
+}
+
+/// A process that ends with the test.
+pub(crate) struct Ends(pub(crate) Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An address on which nobody listens.
+pub(crate) fn free() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// Forgets which commands Redis was asked, for [`only_looked`].
+pub(crate) fn forget_calls(redis: &mut Connection) {
+    let _: () = redis::cmd("CONFIG").arg("RESETSTAT").query(redis).unwrap();
+}
+
+/// The commands that Redis was asked since, none of which may write.
+pub(crate) fn only_looked(redis: &mut Connection) -> Vec<String> {
+    let stats: String = redis::cmd("INFO").arg("commandstats").query(redis).unwrap();
+    let called = stats
+        .lines()
+        .filter_map(|line| line.strip_prefix("cmdstat_"));
+    let called: Vec<String> = called
+        .filter_map(|line| Some(line.split_once(':')?.0.to_owned()))
+        .collect();
+    for name in &called {
+        let mut info = redis::cmd("COMMAND");
+        let info: Vec<redis::Value> = info.arg("INFO").arg(name).query(redis).unwrap();
+        // Subcommands such as `config|get` are in the table since Redis 7 only.
+        let row: Option<Vec<redis::Value>> = redis::from_redis_value_ref(&info[0]).unwrap();
+        let Some(row) = row else {
+            assert!(name.contains('|'), "{name}");
+            continue;
+        };
+        let flags: Vec<String> = redis::from_redis_value_ref(&row[2]).unwrap();
+        assert!(!flags.contains(&"write".to_owned()), "{name} writes");
+    }
+    called
 }
 
 /// A key of the queue `default`.

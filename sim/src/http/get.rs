@@ -1,15 +1,15 @@
-//! Fetching a page from a server that somebody named, with TLS or without: with a bounded wait, and an error that says what
+//! Fetching a page from a server that somebody named, or posting to it, with TLS or without: with a bounded wait, and an error that says what
 //! was wrong.
 
 use super::tls::{Tls, Trust};
 use crate::metrics::exposition::MAX_BODY_BYTES;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::fmt;
@@ -70,7 +70,7 @@ pub enum GetError {
         /// What TLS says.
         reason: String,
     },
-    /// Another status than 200.
+    /// Another status than 200, or, of what was posted, than 2xx.
     #[error(
         "{place} answered {status}{}{said}{}",
         if .said.is_empty() { "" } else { ": " },
@@ -174,6 +174,14 @@ impl Url {
     }
 }
 
+/// What is asked of a server.
+enum Asked {
+    /// A page of at most so many bytes.
+    Page(usize),
+    /// To take this JSON.
+    ToTake(String),
+}
+
 /// Who asks, and whom it believes. By default nobody in particular, and whom this machine does.
 #[derive(Clone, Default)]
 pub struct Client {
@@ -220,7 +228,29 @@ impl Client {
         patience: Duration,
         bytes: usize,
     ) -> Result<String, GetError> {
-        let answered = tokio::time::timeout(patience, self.fetched(url, bytes)).await;
+        self.within(url, patience, Asked::Page(bytes)).await
+    }
+
+    /// Posts JSON to a page; what it answers.
+    ///
+    /// # Errors
+    /// [`GetError`]; a status of 2xx is none.
+    pub async fn post_json(
+        &self,
+        url: &Url,
+        json: String,
+        patience: Duration,
+    ) -> Result<String, GetError> {
+        self.within(url, patience, Asked::ToTake(json)).await
+    }
+
+    async fn within(
+        &self,
+        url: &Url,
+        patience: Duration,
+        asked: Asked,
+    ) -> Result<String, GetError> {
+        let answered = tokio::time::timeout(patience, self.fetched(url, asked)).await;
         answered.unwrap_or_else(|_| {
             Err(GetError::Slow {
                 place: url.place(),
@@ -229,7 +259,7 @@ impl Client {
         })
     }
 
-    async fn fetched(&self, url: &Url, bytes: usize) -> Result<String, GetError> {
+    async fn fetched(&self, url: &Url, asked: Asked) -> Result<String, GetError> {
         let host = url.host.trim_start_matches('[').trim_end_matches(']');
         let stream = TcpStream::connect((host, url.port)).await;
         let stream = stream.map_err(|error| GetError::Unreachable {
@@ -237,7 +267,7 @@ impl Client {
             reason: error.to_string(),
         })?;
         if !url.is_tls {
-            return self.asked(url, stream, bytes).await;
+            return self.asked(url, stream, asked).await;
         }
         let untrusted = |reason: String| GetError::Untrusted {
             place: url.place(),
@@ -250,14 +280,14 @@ impl Client {
         let connector = TlsConnector::from(tls.config.clone());
         let stream = connector.connect(name, stream).await;
         let stream = stream.map_err(|error| untrusted(error.to_string()))?;
-        self.asked(url, stream, bytes).await
+        self.asked(url, stream, asked).await
     }
 
     async fn asked(
         &self,
         url: &Url,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        bytes: usize,
+        asked: Asked,
     ) -> Result<String, GetError> {
         let broken = |reason: String| GetError::Broken {
             place: url.place(),
@@ -266,7 +296,14 @@ impl Client {
         let shaken = http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = shaken.map_err(|error| broken(error.to_string()))?;
         let connection = tokio::spawn(connection);
-        let mut request = Request::get(&url.path)
+        let (method, body, bytes) = match asked {
+            Asked::Page(bytes) => (Method::GET, None, bytes),
+            Asked::ToTake(json) => (Method::POST, Some(json), MAX_BODY_BYTES),
+        };
+        let is_post = body.is_some();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(&url.path)
             .header(header::HOST, url.place())
             .header(header::ACCEPT, "text/plain, application/json");
         if let Some(login) = &url.login {
@@ -278,7 +315,10 @@ impl Client {
                 request = request.header(name, value);
             }
         }
-        let request = request.body(Empty::<Bytes>::new());
+        if is_post {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())));
         let request = request.map_err(|error| broken(error.to_string()))?;
         let response = sender.send_request(request).await;
         let response = response.map_err(|error| broken(error.to_string()))?;
@@ -288,7 +328,7 @@ impl Client {
         connection.abort();
         let body = body.map_err(|error| broken(error.to_string()))?.to_bytes();
         let text = String::from_utf8_lossy(&body);
-        if status == StatusCode::OK {
+        if status == StatusCode::OK || is_post && status.is_success() {
             return Ok(text.into_owned());
         }
         Err(GetError::Status {

@@ -197,7 +197,7 @@ fn percent_encoded(text: &str) -> String {
 }
 
 /// A URL with `***` for the password and without options, which may hold passwords, too.
-pub(super) fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['@', ':', '/']) => (format!("{scheme}://"), rest),
         _ => (String::new(), url),
@@ -223,7 +223,7 @@ pub(super) fn without_password(url: &str) -> String {
 }
 
 /// An argument as a shell takes it.
-pub(super) fn quoted(argument: &str) -> String {
+pub(crate) fn quoted(argument: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=@%+".contains(&byte);
     // What stands for something to be filled in stays readable.
     let placeholder = argument.starts_with('<') && argument.ends_with('>');

@@ -17,7 +17,6 @@
 //! | `cron ls` | `{entries: [...], odd}` |
 //! | `cron history` | `[{entry, events: [{task_id, enqueued_at_s}], odd}]` |
 //! | `stats` | what asynq's `stats --json` prints |
-//! | `runbook` | `{file, commands, wrong: [{line, command, what, type, note}]}` |
 //!
 //! `odd` is what cannot be read, as `[{key, what}]`. Bytes are `text`, or `hex` if they are no UTF-8.
 

@@ -12,15 +12,15 @@ use states::{ARCHIVE_ALL, Bulk, DELETE_ALL, LIST, RUN_ALL, bulk, is_placeholder}
 
 /// Something that was not understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Misread {
+pub(crate) struct Misread {
     /// What is wrong.
-    pub(super) what: String,
+    pub(crate) what: String,
     /// What to type, without the name of the program; `<queue>` stands for a queue that was not named.
-    pub(super) typed: Vec<String>,
+    pub(crate) typed: Vec<String>,
     /// A task whose queue was not named.
     pub(super) lookup: Option<String>,
     /// What else to know.
-    pub(super) note: Option<String>,
+    pub(crate) note: Option<String>,
     /// A URL that was given to `--uri`.
     pub(super) instead_of_uri: Option<String>,
 }
@@ -62,7 +62,7 @@ impl Misread {
 }
 
 /// What is wrong with a line, if anything is. Redis is not asked.
-pub(super) fn misread(line: &Line) -> Option<Misread> {
+pub(crate) fn misread(line: &Line) -> Option<Misread> {
     if let Some(uri) = line.target.uri.as_deref().filter(|uri| uri.contains("://")) {
         let mut misread = Misread::new(format!(
             "--uri takes host:port, and {} is a URL (asynq: too many colons in address)",
@@ -99,7 +99,6 @@ pub(super) fn misread(line: &Line) -> Option<Misread> {
         | Command::Cron(Cron::List)
         | Command::Orphan(_)
         | Command::Stats
-        | Command::Runbook { .. }
         | Command::Version => None,
     }
 }
@@ -303,12 +302,16 @@ fn unknown(words: &[String], noun: &str, names: &[&str]) -> Misread {
 /// A noun that is not there.
 fn other(words: &[String]) -> Misread {
     let names = [
-        "queue", "task", "group", "server", "cron", "orphan", "stats", "runbook",
+        "queue", "task", "group", "server", "cron", "orphan", "stats",
     ];
     let word = words.first().map_or("", String::as_str);
     let rest = rest_of(words);
     let misread = Misread::new(format!("unknown command {word:?} for \"asynq\""));
     match word {
+        "runbook" => {
+            return Misread::new("runbooks are checked by a command of their own")
+                .note("firedrill runbook check RUNBOOK.md tries its commands");
+        }
         "dash" => {
             let misread =
                 Misread::new("there is no `dash` here; asynq's own has an interactive screen");

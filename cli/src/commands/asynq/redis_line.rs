@@ -40,15 +40,17 @@ const WITH_VALUE: [&str; 12] = [
 ];
 
 /// A Redis command, without redis-cli and its flags.
-struct RedisLine<'w> {
+pub(crate) struct RedisLine<'w> {
     /// In capitals.
-    command: String,
-    arguments: &'w [String],
+    pub(crate) command: String,
+    /// What follows it.
+    pub(crate) arguments: &'w [String],
     /// Whether redis-cli was typed before it.
     by_client: bool,
 }
 
-fn read(words: &[String]) -> Option<RedisLine<'_>> {
+/// Reads a command line of redis-cli, or a Redis command alone.
+pub(crate) fn read(words: &[String]) -> Option<RedisLine<'_>> {
     let by_client = words
         .first()
         .is_some_and(|word| word == "redis-cli" || word.ends_with("/redis-cli"));
@@ -96,7 +98,7 @@ fn kept(key: &str) -> Option<KeyType> {
 }
 
 /// What is wrong with a Redis command, if anything is. Those that are no concern of asynq's are right.
-pub(super) fn misread(words: &[String]) -> Option<Misread> {
+pub(crate) fn misread(words: &[String]) -> Option<Misread> {
     let line = read(words)?;
     let wanted = wanted(&line.command)?;
     let Some(key) = line.arguments.first() else {

@@ -197,7 +197,7 @@ impl Facts {
                 format_ms((self.now.secs() - since_s) * 1_000)
             ));
         }
-        for page in &scraper.pages {
+        for page in scraper.pages() {
             let trouble = page.trouble.iter().map(|trouble| format!(": {trouble}"));
             lines.push(format!(
                 "{} answered {} of {}{}",

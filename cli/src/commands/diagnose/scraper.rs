@@ -1,36 +1,18 @@
-//! A Prometheus for a minute: scrapes Redis, as asynq's collector and redis_exporter would, and the processes that were named.
+//! A Prometheus for a minute: scrapes a fleet and looks at what it sees.
 
 use super::facts::Facts;
 use super::live::Named;
 use crate::args::MetricsPage;
-use firedrill_asynq::broker::redis::RedisBroker;
+use crate::commands::targets::{Jobs, Page, Targets};
 use firedrill_asynq::clock::{ClockOrigin, Time};
-use firedrill_asynq::inspector::{Inspector, LeftOver};
+use firedrill_asynq::inspector::LeftOver;
 use firedrill_detector::Labels;
-use firedrill_detector::sample::stale_marker;
 use firedrill_reports::cause::symptom::ORPHANS;
 use firedrill_reports::cause::{Looker, Sight};
-use firedrill_sim::engine::live::exporter::{asynq_now, redis_facts, redis_values};
-use firedrill_sim::http::get::{Client, Url};
-use firedrill_sim::metrics::{Value, exposition};
-use firedrill_sim::scrape::{SeriesTable, Target};
+use firedrill_sim::http::get::Client;
+use firedrill_sim::metrics::Value;
 use firedrill_sim::world::World;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-/// How long a page is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// A process that was named by `--metrics`.
-pub(super) struct Page {
-    pub(super) url: Url,
-    is_worker: bool,
-    target: Target,
-    /// How often it was asked, how often it answered, and what was wrong last.
-    pub(super) asked: u32,
-    pub(super) answered: u32,
-    pub(super) trouble: Option<String>,
-}
+use std::collections::BTreeMap;
 
 /// See the module.
 pub(super) struct Scraper<'c> {
@@ -38,18 +20,10 @@ pub(super) struct Scraper<'c> {
     begun: Time,
     span_ms: i64,
     at_ms: i64,
-    broker: Option<RedisBroker>,
-    series: SeriesTable,
+    targets: Targets<'c>,
     looker: Looker,
-    redis: Target,
-    asynq: Target,
-    pub(super) pages: Vec<Page>,
-    /// Who asks for them.
-    client: &'c Client,
     /// Counters of each queue, processed and failed: when they were read first and last, and what they were.
     counters: BTreeMap<String, [(i64, [f64; 2]); 2]>,
-    /// Series of workers that are known by their heartbeats.
-    beating: BTreeSet<u32>,
 }
 
 impl<'c> Scraper<'c> {
@@ -62,31 +36,20 @@ impl<'c> Scraper<'c> {
     ) -> Self {
         let clock = ClockOrigin::real_time();
         let begun = clock.now();
-        let mut series = SeriesTable::default();
-        let mut target = |job: &str, instance: &str| Target::new((job, instance), &[], &mut series);
-        let pages = pages.iter().map(|page| Page {
-            target: target(&page.job, &page.url.place()),
-            is_worker: page.job == "worker",
-            url: page.url.clone(),
-            asked: 0,
-            answered: 0,
-            trouble: None,
-        });
-        let pages = pages.collect();
+        let broker = redis.broker.as_ref().ok().cloned();
+        let jobs = Jobs {
+            redis: "redis".to_owned(),
+            asynq: "asynq".to_owned(),
+        };
+        let named = (redis.shown.as_str(), broker);
         Self {
-            redis: target("redis", &redis.shown),
-            asynq: target("asynq", &redis.shown),
+            targets: Targets::new(named, pages, client, &jobs, World::default()),
             clock,
             begun,
             span_ms,
             at_ms: 0,
-            broker: redis.broker.as_ref().ok().cloned(),
             looker: Looker::new(begun.millis(), span_ms),
-            series,
-            pages,
-            client,
             counters: BTreeMap::new(),
-            beating: BTreeSet::new(),
         }
     }
 
@@ -109,30 +72,18 @@ impl<'c> Scraper<'c> {
     pub(super) async fn scrape(&mut self, facts: Option<&Facts>) {
         let at_ms = (self.clock.now().millis() - self.begun.millis()).max(self.at_ms + 1);
         self.at_ms = at_ms;
-        let mut samples = Vec::new();
-        let (mut info, mut values) = (None, None);
-        if let Some(broker) = &self.broker {
-            info = broker.info().await.ok();
-            values = asynq_now(broker, self.clock).await;
-        }
-        let facts_of_redis = info.as_deref().map(redis_facts);
-        let of_redis = redis_values(&World::default(), facts_of_redis.as_ref(), self.clock.now());
-        samples.extend(self.redis.scraped_values(Some(of_redis), &mut self.series));
-        self.count(values.as_deref().unwrap_or_default());
-        let orphans = facts.into_iter().flat_map(orphan_values);
-        let values = values.map(|values: Vec<Value>| values.into_iter().chain(orphans).collect());
-        samples.extend(self.asynq.scraped_values(values, &mut self.series));
-        let mut worker_answers = false;
-        for page in &mut self.pages {
-            let values = page.fetch(self.client).await;
-            worker_answers |= page.is_worker && values.is_some();
-            samples.extend(page.target.scraped_values(values, &mut self.series));
-        }
-        samples.extend(self.heartbeats(worker_answers).await);
-        for (number, labels) in self.series.take_new() {
+        let orphans = facts.into_iter().flat_map(orphan_values).collect();
+        let scraped = self.targets.scrape(self.clock, orphans).await;
+        self.count(&scraped.asynq);
+        for (number, labels) in scraped.new {
             self.looker.series(number, &labels);
         }
-        self.looker.scrape(at_ms, &samples);
+        self.looker.scrape(at_ms, &scraped.samples);
+    }
+
+    /// The processes that were named.
+    pub(super) fn pages(&self) -> &[Page] {
+        &self.targets.pages
     }
 
     /// Notes the counters among values.
@@ -174,52 +125,9 @@ impl<'c> Scraper<'c> {
         lines
     }
 
-    /// Workers as Redis knows them, in the place of those that no page was named of.
-    async fn heartbeats(&mut self, worker_answers: bool) -> Vec<(u32, f64)> {
-        let mut beating = BTreeSet::new();
-        if let (Some(broker), false) = (&self.broker, worker_answers) {
-            let inspector = Inspector::new(broker.clone());
-            let servers = inspector
-                .servers(self.clock.now())
-                .await
-                .unwrap_or_default();
-            for server in servers.servers {
-                let info = server.info;
-                let name = format!("{}:{}", info.host, info.pid);
-                let labels = [("job", "worker"), ("instance", name.as_str())];
-                beating.insert(self.series.number(&Labels::metric("up", labels)));
-            }
-        }
-        let gone = self.beating.difference(&beating);
-        let mut samples: Vec<(u32, f64)> = gone.map(|gone| (*gone, stale_marker())).collect();
-        samples.extend(beating.iter().map(|number| (*number, 1.0)));
-        self.beating = beating;
-        samples
-    }
-
     /// What is seen now.
     pub(super) fn look(&mut self) -> Sight {
         self.looker.look(self.at_ms)
-    }
-}
-
-impl Page {
-    async fn fetch(&mut self, client: &Client) -> Option<Vec<Value>> {
-        self.asked += 1;
-        let fetched = client.get(&self.url, PATIENCE).await;
-        let values = fetched.map_err(|error| error.to_string()).and_then(|text| {
-            exposition::decode(&text).map_err(|error| format!("{}: {error}", self.url))
-        });
-        match values {
-            Ok(values) => {
-                self.answered += 1;
-                Some(values)
-            }
-            Err(error) => {
-                self.trouble = Some(error);
-                None
-            }
-        }
     }
 }
 

@@ -1,0 +1,93 @@
+//! Commands of docker and kubectl that are known to look, or to do nothing but by the engine or cluster.
+
+/// What is known of a command of theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It only looks.
+    Looks,
+    /// It changes something, and does nothing but by the engine or cluster.
+    Changes,
+    /// It starts a program in a container.
+    Starts,
+}
+
+/// Commands of docker.
+pub(super) const DOCKER: [(&str, Effect); 46] = [
+    ("ps", Effect::Looks),
+    ("logs", Effect::Looks),
+    ("inspect", Effect::Looks),
+    ("stats", Effect::Looks),
+    ("top", Effect::Looks),
+    ("port", Effect::Looks),
+    ("images", Effect::Looks),
+    ("info", Effect::Looks),
+    ("version", Effect::Looks),
+    ("diff", Effect::Looks),
+    ("history", Effect::Looks),
+    ("container ls", Effect::Looks),
+    ("container ps", Effect::Looks),
+    ("container list", Effect::Looks),
+    ("container logs", Effect::Looks),
+    ("container inspect", Effect::Looks),
+    ("container stats", Effect::Looks),
+    ("container top", Effect::Looks),
+    ("image ls", Effect::Looks),
+    ("image inspect", Effect::Looks),
+    ("network ls", Effect::Looks),
+    ("network inspect", Effect::Looks),
+    ("volume ls", Effect::Looks),
+    ("volume inspect", Effect::Looks),
+    ("system df", Effect::Looks),
+    ("service ls", Effect::Looks),
+    ("service ps", Effect::Looks),
+    ("service inspect", Effect::Looks),
+    ("node ls", Effect::Looks),
+    ("restart", Effect::Changes),
+    ("start", Effect::Changes),
+    ("stop", Effect::Changes),
+    ("kill", Effect::Changes),
+    ("pause", Effect::Changes),
+    ("unpause", Effect::Changes),
+    ("rm", Effect::Changes),
+    ("update", Effect::Changes),
+    ("rename", Effect::Changes),
+    ("container restart", Effect::Changes),
+    ("container start", Effect::Changes),
+    ("container stop", Effect::Changes),
+    ("container kill", Effect::Changes),
+    ("service scale", Effect::Changes),
+    ("service update", Effect::Changes),
+    ("exec", Effect::Starts),
+    ("container exec", Effect::Starts),
+];
+
+/// Commands of kubectl.
+pub(super) const KUBECTL: [(&str, Effect); 27] = [
+    ("get", Effect::Looks),
+    ("describe", Effect::Looks),
+    ("logs", Effect::Looks),
+    ("top", Effect::Looks),
+    ("events", Effect::Looks),
+    ("version", Effect::Looks),
+    ("cluster-info", Effect::Looks),
+    ("explain", Effect::Looks),
+    ("api-resources", Effect::Looks),
+    ("api-versions", Effect::Looks),
+    ("rollout status", Effect::Looks),
+    ("rollout history", Effect::Looks),
+    ("auth can-i", Effect::Looks),
+    ("auth whoami", Effect::Looks),
+    ("rollout restart", Effect::Changes),
+    ("rollout undo", Effect::Changes),
+    ("rollout pause", Effect::Changes),
+    ("rollout resume", Effect::Changes),
+    ("scale", Effect::Changes),
+    ("autoscale", Effect::Changes),
+    ("delete", Effect::Changes),
+    ("set image", Effect::Changes),
+    ("set resources", Effect::Changes),
+    ("cordon", Effect::Changes),
+    ("uncordon", Effect::Changes),
+    ("drain", Effect::Changes),
+    ("exec", Effect::Starts),
+];
