@@ -30,6 +30,7 @@ mod interference;
 mod interop;
 mod learn;
 mod live;
+mod load;
 mod named_files;
 mod names;
 // Redis servers, clusters among them: the library's tests have more use for them.
