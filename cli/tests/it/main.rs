@@ -34,6 +34,7 @@ mod interference;
 mod interop;
 mod learn;
 mod live;
+mod load;
 mod load_shards;
 mod named_files;
 mod names;

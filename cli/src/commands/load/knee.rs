@@ -33,7 +33,7 @@ pub(super) fn search(stand: &Stand<'_>, load: &LoadPlan, mut set: Set) -> Result
     terminal.say(format_args!(
         "load {}: looking for the largest rate; Redis: {}",
         knee.name,
-        where_it_is(args, &stand.redis)
+        where_it_is(load, &stand.redis)
     ));
     let mut first = args.rate.map_or(100.0, |rate| rate.0);
     for round in 1..=args.repeats.unwrap_or(REPEATS) {
