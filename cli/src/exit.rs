@@ -57,8 +57,8 @@ Exit codes:
        a gate of --gate or a scenario that does not hold, a figure worse than the baseline, engines that differ,
        failed test, asynq operation not done, something wrong that `diagnose` saw
     2  bad usage, scenario, rule file or record; nothing was started
-    3  inconclusive: a fault had no effect, too much lag, a load whose generator was the limit, no data, or an incomplete
-       record
+    3  inconclusive: a fault had no effect, too much lag, a load whose generator was the limit, no data, an incomplete
+       record, or a shard that is missing
     4  refused by a safety rail; nothing was touched
     6  cleanup incomplete, whatever else happened: `firedrill clean` tries again
     7  environment: no Redis to be had, no port, no disk
