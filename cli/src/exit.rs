@@ -11,8 +11,8 @@ pub enum Exit {
     GateFailed = 1,
     /// Bad usage, scenario, rule file or record; nothing was started.
     Usage = 2,
-    /// Inconclusive: a fault had no effect, the harness lagged too much, the generator of a load was the limit, no alert had data, or a
-    /// record is incomplete.
+    /// Inconclusive: a fault had no effect, the harness lagged too much, the generator of a load was the limit, no alert had data, a
+    /// record is incomplete, or a shard is missing.
     Inconclusive = 3,
     /// Refused by a safety rail; nothing was touched.
     Refused = 4,
