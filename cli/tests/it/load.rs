@@ -34,7 +34,7 @@ fn is_sound(record: &LoadRecord) -> bool {
 
 fn loaded(args: &[&str]) -> (tempfile::TempDir, Option<i32>, LoadRecord, Value) {
     let dir = tempfile::tempdir().unwrap();
-    let args: Vec<&str> = [&["load", "--json", "--poll", "5ms"], args].concat();
+    let args: Vec<&str> = [&["load", "--json"], args].concat();
     let (code, out, err) = said(dir.path(), &args);
     let result = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}\n{err}"));
     let record = LoadRecord::read(&only(dir.path())).unwrap();
@@ -46,6 +46,8 @@ fn loaded(args: &[&str]) -> (tempfile::TempDir, Option<i32>, LoadRecord, Value) 
 fn a_load_is_measured_adds_up_and_is_written_down() {
     need!("redis-server");
     let (dir, code, record, result) = loaded(&[
+        "--poll",
+        "5ms",
         "--rate",
         "80/s",
         "--duration",
@@ -131,6 +133,8 @@ fn a_load_is_measured_adds_up_and_is_written_down() {
 fn every_kind_of_task_is_accounted_for() {
     need!("redis-server");
     let (_dir, _, record, result) = loaded(&[
+        "--poll",
+        "5ms",
         "--rate",
         "100/s",
         "--duration",
@@ -164,6 +168,8 @@ fn every_kind_of_task_is_accounted_for() {
 fn either_side_runs_alone() {
     need!("redis-server");
     let (_dir, _, record, _) = loaded(&[
+        "--poll",
+        "5ms",
         "--consume-only",
         "--backlog",
         "300",
@@ -249,8 +255,12 @@ fn waits_at_a_low_rate_are_those_of_queueing_theory() {
         "--batch",
         "1",
     ]);
-    if let Some(doubt) = record.doubts().first() {
-        println!("not judged: the machine is too busy to tell: {doubt}");
+    // A machine that has no time for whoever sends has none for whoever works: then the queue is not the one of the books.
+    let late = record.latencies[Stage::Lateness].quantile(0.99).unwrap();
+    if !record.doubts().is_empty() || late > 0.005 {
+        println!(
+            "not judged: the machine is too busy to tell, 1 % of the tasks were sent {late} s late or more"
+        );
         return;
     }
     // Means of two seconds each say how sure the mean is.
@@ -501,6 +511,8 @@ workers:
   - { name: w, processes: 1, concurrency: 10 }
 timeline:
   - { at: 4s, fault: worker.kill, select: all, until: { at: 9s, remedy: worker.restart } }
+incidents:
+  - { cause: worker-crashed, wanted: page, within: 5s }
 ";
 
 #[test]
@@ -530,7 +542,7 @@ fn a_scenario_under_load_is_its_drill() {
 fn gates_judge_loads() {
     need!("redis-server");
     let dir = tempfile::tempdir().unwrap();
-    let gates = "gates:\n  - 'load_service_seconds: p(50) > 1'\n";
+    let gates = "gates:\n  load_service_seconds: p(50) > 1\n";
     fs::write(dir.path().join("g.yaml"), gates).unwrap();
     let args = [
         "load",
