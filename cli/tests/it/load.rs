@@ -596,7 +596,12 @@ fn the_largest_rate_is_looked_for() {
     let result: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(result["kind"], "knee");
     let trials = result["trials"].as_array().unwrap();
-    assert!(trials.iter().any(|trial| trial["borne"] == false), "{out}");
+    let is_clear = |trial: &Value| trial["borne"].is_boolean();
+    match trials.last().is_some_and(is_clear) {
+        true => assert!(trials.iter().any(|trial| trial["borne"] == false), "{out}"),
+        // A machine that is too busy to tell says so.
+        false => assert!(out.contains("the generator was the limit"), "{out}"),
+    }
     if let Some(rate) = result["rate"].as_f64() {
         assert!(rate < 80.0, "twice what the slots can do: {rate}");
     }
