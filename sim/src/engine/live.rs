@@ -96,7 +96,7 @@ pub enum Noted {
     /// It begins.
     Began {
         /// Its Redis.
-        redis: Address,
+        redis: Box<Address>,
         /// Its clock.
         clock: ClockOrigin,
     },
@@ -231,7 +231,7 @@ async fn run_on(
     ]);
     let (clock, roster) = (stand.clock, stand.roster.clone());
     if let Some(noted) = &options.noted {
-        let redis = stand.redis.address();
+        let redis = Box::new(stand.redis.address());
         // Nobody has to listen.
         let _ = noted.send(Noted::Began { redis, clock });
     }
