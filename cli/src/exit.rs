@@ -11,7 +11,8 @@ pub enum Exit {
     GateFailed = 1,
     /// Bad usage, scenario, rule file or record; nothing was started.
     Usage = 2,
-    /// Inconclusive: a fault had no effect, the harness lagged too much, no alert had data, or a record is incomplete.
+    /// Inconclusive: a fault had no effect, the harness lagged too much, the generator of a load was the limit, no alert had data, a
+    /// record is incomplete, or a shard is missing.
     Inconclusive = 3,
     /// Refused by a safety rail; nothing was touched.
     Refused = 4,
@@ -56,7 +57,8 @@ Exit codes:
        a gate of --gate or a scenario that does not hold, a figure worse than the baseline, engines that differ,
        failed test, asynq operation not done, something wrong that `diagnose` saw
     2  bad usage, scenario, rule file or record; nothing was started
-    3  inconclusive: a fault had no effect, too much lag, no data, or an incomplete record
+    3  inconclusive: a fault had no effect, too much lag, a load whose generator was the limit, no data, an incomplete
+       record, or a shard that is missing
     4  refused by a safety rail; nothing was touched
     6  cleanup incomplete, whatever else happened: `firedrill clean` tries again
     7  environment: no Redis to be had, no port, no disk

@@ -3,9 +3,11 @@
 //! In reading order: [`options`] makes a plan of what was asked, in the words of scenarios, so a load is a [`Plan`] at speed 1 like any
 //! drill; [`arrivals`] is the seeded stream of its tasks, parted among processes; [`wire`] is what processes tell each other,
 //! [`producer`] and [`worker`] are those processes, which [`measure`] by themselves; [`run`] has all of it happen and leaves a
-//! [`LoadRecord`](firedrill_reports::load::LoadRecord). [`knee`] looks for the largest rate that is borne.
+//! [`LoadRecord`](firedrill_reports::load::LoadRecord). [`knee`] looks for the largest rate that is borne, and [`drilled`] runs scenarios with faults as the
+//! drills they are and measures them likewise.
 
 pub mod arrivals;
+pub mod drilled;
 pub mod knee;
 mod measure;
 pub mod meeting;
@@ -46,6 +48,24 @@ pub struct LoadPlan {
 }
 
 impl LoadPlan {
+    /// Whether it takes more than processes that enqueue and work: faults, remedies, what handlers share or enqueue, periodic tasks.
+    /// Then the drill of its plan is run ([`drilled`]).
+    #[must_use]
+    pub fn needs_a_drill(&self) -> bool {
+        let plan = &self.plan;
+        let is_periodic = |task: &crate::plan::TaskPlan| {
+            matches!(task.arrivals, crate::plan::Arrivals::Cron { .. })
+        };
+        let has_upkeep =
+            |worker: &crate::plan::WorkerPlan| worker.groups.is_some() || worker.restart.is_some();
+        !plan.timeline.is_empty()
+            || !plan.remedies.is_empty()
+            || !plan.resources.is_empty()
+            || plan.has_children()
+            || plan.workload.iter().any(is_periodic)
+            || plan.workers.iter().any(has_upkeep)
+    }
+
     /// How long it lasts after the warm-up, milliseconds.
     #[must_use]
     pub fn lasts_ms(&self) -> i64 {

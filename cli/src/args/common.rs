@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 
 /// Where the rules come from.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Rules {
     /// Prometheus rule files to judge: files, folders, patterns; those that stand among the scenarios count, too
     /// [default: the runbook's rules, which are built in]

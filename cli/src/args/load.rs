@@ -38,7 +38,7 @@ pub struct Load {
     /// Tasks per second [default: 100/s]
     #[arg(long, value_name = "RATE", value_parser = rate, conflicts_with_all = ["stages", "scenario"])]
     pub rate: Option<Rate>,
-    /// How long, after the warm-up [default: 30s; with --find-max, of each trial: 5s]
+    /// How long, after the warm-up [default: 30s; with --soak: 1h; with --find-max, of each trial: 5s]
     #[arg(long, value_name = "DURATION", conflicts_with_all = ["stages", "scenario"])]
     pub duration: Option<Span>,
     /// Rates and for how long, one after the other: `1000/s:30s,5000/s:1m`
@@ -85,7 +85,7 @@ pub struct Load {
     /// --find-max: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub repeats: Option<u32>,
-    /// A long load: what grows by more than 10 % while it goes on is inconclusive no more, but fails
+    /// A long load, an hour unless --duration says otherwise: the report has what drifts
     #[arg(long, conflicts_with_all = ["find_max", "closed"])]
     pub soak: bool,
     /// Worker processes [default: 1]

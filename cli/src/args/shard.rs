@@ -13,7 +13,8 @@ const JOB_INDEX: &str = "JOB_COMPLETION_INDEX";
 pub(super) const SHARDS: &str = "\
 Shards: `--shard 1/4` to `--shard 4/4`, on one machine or on four, do exactly what one command does without it, each a part. A
 shard passes and fails nothing: it ends with 0 when its part is done, whatever that came to, and with 2, 3, 7 or more when it is not.
-`firedrill merge DIR...` joins them, judges, and ends with 0, 1 or 3 as the whole does. Gates and baselines are given there.";
+`firedrill merge DIR...` joins them, judges, and ends with 0, 1 or 3 as the whole does, with 3 when a shard is missing, and with 2 when
+they are not of one command or one is there twice. Gates and baselines are given there.";
 
 /// Which part of the work is done here.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -56,6 +57,7 @@ impl Sharding {
 
 /// `merge`.
 #[derive(Debug, Args)]
+#[command(after_long_help = SHARDS)]
 pub struct Merge {
     /// Directories of all shards of one command, or folders that hold them, such as `runs/shards`
     #[arg(required = true, value_name = "DIR")]

@@ -6,7 +6,7 @@ mod set;
 
 pub(super) use set::joined;
 
-use crate::args::{Load, Redis};
+use crate::args::Load;
 use crate::commands::gates::Gates;
 use crate::drills::live;
 use crate::exit::Exit;
@@ -15,8 +15,11 @@ use crate::signals::Signals;
 use crate::terminal::Terminal;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_reports::load::{LoadRecord, Row, Stage};
+use firedrill_sim::drill::{self, Rules};
+use firedrill_sim::engine::live::{LiveOptions, TARGETS_FILE};
 use firedrill_sim::files;
 use firedrill_sim::load::LoadPlan;
+use firedrill_sim::load::drilled::{self, DrilledError};
 use firedrill_sim::load::meeting::MeetingError;
 use firedrill_sim::load::run::{self, LoadError, LoadOptions};
 use firedrill_sim::reaper::Reaper;
@@ -25,7 +28,8 @@ use firedrill_sim::redis_server::given::journal;
 use firedrill_sim::redis_server::private::RedisSource;
 use set::Set;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// So many seconds are one line of progress.
 const TOLD_EVERY: u32 = 5;
@@ -35,7 +39,7 @@ const TOLD_EVERY: u32 = 5;
 /// # Errors
 /// When an argument is wrong (nothing was started), or the load could not be run.
 pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
-    let asked = asked::read(args)?;
+    let (asked, rules) = asked::read(args, terminal)?;
     let mut gates = Gates::read(&args.gates, false, terminal)?;
     gates.scenario(&asked.plan.name, &asked.plan.gates)?;
     let redis = live::redis_source(&args.server)?;
@@ -56,7 +60,7 @@ pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
         // What other shards find there is the first one's.
         let is_first = asked.shard.is_none_or(|shard| shard.index == 0);
         if !args.beside && is_first {
-            runtime.block_on(is_empty(args, address))?;
+            runtime.block_on(is_empty(&asked, address))?;
         }
     }
     let set = Set::new(&args.out, &asked)?;
@@ -67,6 +71,7 @@ pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
         signals,
         exe,
         redis,
+        rules,
     };
     terminal.started();
     let ended = match args.find_max {
@@ -80,7 +85,7 @@ pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
 
 /// Refuses a Redis that holds anything, unless that was allowed.
 async fn is_empty(
-    args: &Load,
+    load: &LoadPlan,
     address: &firedrill_asynq::broker::redis::address::Address,
 ) -> Result<(), Failure> {
     let broker = RedisBroker::open(address, RedisOptions::at_speed(1.0)).await;
@@ -91,8 +96,8 @@ async fn is_empty(
         0 => Ok(()),
         1.. => Err(Failure::refused(format!(
             "{address} holds {keys} keys. A load takes processor time and memory from whoever uses it; if that is meant, add --beside: \
-             only queues called {:?} are touched",
-            args.name
+             only its queues are touched: {}",
+            queues(load)
         ))),
     }
 }
@@ -105,12 +110,17 @@ struct Stand<'a> {
     signals: Signals,
     exe: PathBuf,
     redis: RedisSource,
+    /// What a drill is recorded with; `None`: there is none.
+    rules: Option<Rules>,
 }
 
 impl Stand<'_> {
     /// Runs one load, whose record goes to `dir`.
     fn load(&self, plan: &LoadPlan, dir: &Path) -> Result<LoadRecord, Failure> {
         let _hold = self.signals.hold();
+        if plan.needs_a_drill() {
+            return self.drill(plan, dir);
+        }
         let options = LoadOptions {
             exe: self.exe.clone(),
             redis: self.redis.clone(),
@@ -146,6 +156,52 @@ impl Stand<'_> {
             },
             None => failure(&error),
         })
+    }
+}
+
+impl Stand<'_> {
+    /// Runs the drill of a scenario in real time, and measures it as a load.
+    fn drill(&self, load: &LoadPlan, dir: &Path) -> Result<LoadRecord, Failure> {
+        let plan = &load.plan;
+        if matches!(self.redis, RedisSource::Given(_)) && plan.needs_own_redis() {
+            return Err(Failure::refused(format!(
+                "{}: the scenario does something to Redis itself, and one that was given is not the load's own; leave --redis away",
+                plan.name
+            )));
+        }
+        let options = LiveOptions {
+            exe: self.exe.clone(),
+            redis: self.redis.clone(),
+            speed: 1.0,
+            epoch: drill::live_epoch(SystemTime::now(), plan, 1.0),
+            targets_file: dir.join(TARGETS_FILE),
+            dir: dir.to_owned(),
+            state: journal::state_dir(),
+            abort: self.signals.abort(),
+            reached_ms: Arc::default(),
+            gives_up: false,
+            noted: None,
+        };
+        let run = drilled::run(load, self.rules()?, options);
+        self.runtime.block_on(run).map_err(|error| match error {
+            DrilledError::Drill(error) => {
+                let failed = live::failure(&error);
+                if failed.exit == Exit::CleanupIncomplete {
+                    self.signals.left_something();
+                }
+                failed
+            }
+            DrilledError::Load(error) => failure(&error),
+            DrilledError::Nothing => Failure {
+                exit: self.signals.exit().unwrap_or(Exit::Inconclusive),
+                messages: vec![error.to_string()],
+            },
+        })
+    }
+
+    fn rules(&self) -> Result<&Rules, Failure> {
+        let missing = || Failure::internal("a scenario with faults was read without rules");
+        self.rules.as_ref().ok_or_else(missing)
     }
 }
 
@@ -190,10 +246,16 @@ fn failure(error: &LoadError) -> Failure {
     }
 }
 
+/// Names of a load's queues, for people.
+fn queues(load: &LoadPlan) -> String {
+    let names = load.plan.queues.iter().map(|queue| &*queue.name);
+    names.collect::<Vec<_>>().join(", ")
+}
+
 /// Where Redis is, for people.
-fn where_it_is(args: &Load, redis: &RedisSource) -> String {
-    match &args.server.redis {
-        Redis::Given(_) => format!("{} (queues called {:?} only)", redis.describe(), args.name),
+fn where_it_is(load: &LoadPlan, redis: &RedisSource) -> String {
+    match redis {
+        RedisSource::Given(_) => format!("{}, queues: {}", redis.describe(), queues(load)),
         _ => format!("{}, of the load's own", redis.describe()),
     }
 }

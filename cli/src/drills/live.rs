@@ -178,6 +178,7 @@ fn options((set, job): (&LiveSet, &Job), exe: &Path, speed: f64, abort: Abort) -
         abort,
         reached_ms: Arc::default(),
         gives_up: false,
+        noted: None,
     }
 }
 

@@ -1,7 +1,10 @@
 //! Tests of firedrill against the real things: Redis, processes, signals, the command line.
 
 mod against;
+// YAML as JSON, for schemas: the scenarios' own tests have it.
 mod all_options;
+#[path = "../../../sim/src/scenario/schema/as_json.rs"]
+mod as_json;
 mod asynq_line;
 mod book;
 mod bounds;
@@ -9,6 +12,7 @@ mod check;
 mod cleanup;
 mod cli;
 mod costs;
+mod deploy;
 mod diagnose;
 mod diagnose_drill;
 mod diagnose_live;
@@ -32,6 +36,8 @@ mod interference;
 mod interop;
 mod learn;
 mod live;
+mod load;
+mod load_shards;
 mod named_files;
 mod names;
 // Redis servers, clusters among them: the library's tests have more use for them.

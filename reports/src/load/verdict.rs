@@ -184,7 +184,10 @@ impl LoadRecord {
         let word = match account.difference() {
             0 => return None,
             missing @ 1.. => format!("{missing} are missing"),
-            surplus => format!("{} are too many", -surplus),
+            surplus => format!(
+                "{} are too many: a call that is repeated because its answer is late enqueues a task again that is done by then",
+                -surplus
+            ),
         };
         Some(format!(
             "the tasks do not add up: of {} enqueued, {} were done, {} archived and {} are left, so {word}",

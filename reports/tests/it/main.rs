@@ -5,6 +5,7 @@ mod cards;
 mod compat;
 mod fidelity;
 mod figures;
+mod load;
 mod properties;
 mod record;
 mod render;

@@ -46,6 +46,7 @@ use downstream::Downstream;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
+use firedrill_asynq::note::Note;
 use fleet::Fleet;
 use left::Left;
 use link::Links;
@@ -85,6 +86,25 @@ pub struct LiveOptions {
     pub reached_ms: Arc<AtomicI64>,
     /// Whether a drill that has gone beyond what a verdict bears ends there, see [`LiveError::TooFast`].
     pub gives_up: bool,
+    /// Where to tell what its tasks went through, if somebody wants to know of each.
+    pub noted: Option<mpsc::UnboundedSender<Noted>>,
+}
+
+/// What a drill tells of its tasks beyond what its record has.
+#[derive(Debug)]
+pub enum Noted {
+    /// It begins.
+    Began {
+        /// Its Redis.
+        redis: Box<Address>,
+        /// Its clock.
+        clock: ClockOrigin,
+    },
+    /// It is over.
+    Ended {
+        /// All that producer and workers noted.
+        notes: Vec<Note<String>>,
+    },
 }
 
 /// Why a live drill could not run.
@@ -210,6 +230,11 @@ async fn run_on(
         stand.control.clone(),
     ]);
     let (clock, roster) = (stand.clock, stand.roster.clone());
+    if let Some(noted) = &options.noted {
+        let redis = Box::new(stand.redis.address());
+        // Nobody has to listen.
+        let _ = noted.send(Noted::Began { redis, clock });
+    }
     let producer = ProducerTask::spawn(
         plan,
         (producer_broker, sent),
@@ -246,6 +271,7 @@ async fn run_on(
         absences: roster.absences(),
         stopped_at,
         aborted,
+        noted: options.noted.clone(),
     };
     let lags = observer.into_lags(gaps);
     left.prove(plan, (&mut stand, &exporter_broker), lags, sink)

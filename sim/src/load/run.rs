@@ -303,7 +303,7 @@ fn beginning() -> ClockOrigin {
     }
 }
 
-fn header(load: &LoadPlan, parts: &[Part], redis: String, start: Time) -> LoadHeader {
+pub(super) fn header(load: &LoadPlan, parts: &[Part], redis: String, start: Time) -> LoadHeader {
     let plan = &load.plan;
     let of = |role: Role| {
         parts
@@ -315,13 +315,8 @@ fn header(load: &LoadPlan, parts: &[Part], redis: String, start: Time) -> LoadHe
     let slots = own_workers(load)
         .into_iter()
         .map(|(_, worker)| worker.concurrency);
-    let measured = |entry: usize| {
-        let times = crate::plan::arrivals(plan, entry);
-        times
-            .filter(|at_us| *at_us >= load.warmup_ms * 1_000)
-            .count()
-    };
-    let asked = || (0..plan.workload.len()).map(measured).sum::<usize>() as f64;
+    let whole_s = plan.duration_ms as f64 / 1e3;
+    let asked = crate::plan::expected_tasks(plan).iter().sum::<f64>() / whole_s;
     let lasts_s = load.lasts_ms() as f64 / 1e3;
     let shards = load.shard.map_or(1.0, |shard| f64::from(shard.of));
     let is_open = load.sides.produces() && load.drive == Drive::Open;
@@ -333,7 +328,7 @@ fn header(load: &LoadPlan, parts: &[Part], redis: String, start: Time) -> LoadHe
         drill: false,
         drive: load.drive,
         sides: load.sides,
-        asked_per_s: is_open.then(|| asked() / lasts_s / shards),
+        asked_per_s: is_open.then(|| asked / shards),
         lasts_s,
         warmup_s: load.warmup_ms as f64 / 1e3,
         producers: count(of(Role::Producer)),

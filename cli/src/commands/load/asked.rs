@@ -1,9 +1,11 @@
 //! What was typed as a load.
 
-use crate::args::{Load, Redis};
+use crate::args::{self, Load, Redis};
 use crate::failure::Failure;
-use crate::inputs::{self, Named, Place};
+use crate::inputs;
+use crate::terminal::Terminal;
 use firedrill_reports::load::{Drive, ShardOf, Sides};
+use firedrill_sim::drill::Rules;
 use firedrill_sim::load::LoadPlan;
 use firedrill_sim::load::options::Asked;
 use firedrill_sim::plan::Plan;
@@ -19,17 +21,17 @@ const PER_PRODUCER: f64 = 20_000.0;
 /// Bytes per second likewise.
 const BYTES_PER_PRODUCER: f64 = 100e6;
 
-/// The load that was asked for.
+/// The load that was asked for, and the rules with which a drill is recorded, if it takes one.
 ///
 /// # Errors
 /// With all that does not go together.
-pub(super) fn read(args: &Load) -> Result<LoadPlan, Failure> {
-    let mut load = match &args.scenario {
-        Some(scenario) => of_scenario(args, scenario),
-        None => at_rate(args, None, args.seed.unwrap_or(1)),
-    }?;
+pub(super) fn read(args: &Load, terminal: &Terminal) -> Result<(LoadPlan, Option<Rules>), Failure> {
+    let (mut load, rules) = match &args.scenario {
+        Some(scenario) => of_scenario(args, scenario, terminal)?,
+        None => (at_rate(args, None, args.seed.unwrap_or(1))?, None),
+    };
     load.shard = shard(args)?;
-    Ok(load)
+    Ok((load, rules))
 }
 
 /// Which shard is asked for, where that goes together with all else.
@@ -131,26 +133,36 @@ fn load(args: &Load, plan: Plan, producers: u32) -> LoadPlan {
 }
 
 /// The load of a scenario.
-fn of_scenario(args: &Load, scenario: &std::path::Path) -> Result<LoadPlan, Failure> {
+fn of_scenario(
+    args: &Load,
+    scenario: &std::path::Path,
+    terminal: &Terminal,
+) -> Result<(LoadPlan, Option<Rules>), Failure> {
     let words = [scenario.to_owned()];
-    let named = Named::new(&[(Place::Scenarios, words.as_slice())]).without_records();
-    if !named.wrong.is_empty() {
-        return Err(Failure {
-            messages: named.wrong,
-            ..Failure::usage("")
-        });
-    }
-    let [source] = named.scenarios.as_slice() else {
+    // A drill is judged by the runbook's rules, so that it can be scored as well.
+    let runbook = args::Rules::default();
+    let named = inputs::for_drills(&words, &runbook);
+    let plans = inputs::plans(&named.scenarios, args.seed);
+    let (rules, _, plans) = inputs::rules_and(
+        &named,
+        &runbook,
+        runbook.dialect.of_new_drills(),
+        (args::Delivery::default(), &args::Routing::default()),
+        plans,
+        terminal,
+    )?;
+    let Ok([plan]) = <[Plan; 1]>::try_from(plans) else {
         return Err(Failure::usage(format!(
             "--scenario {}: name one scenario",
             scenario.display()
         )));
     };
-    let plan = inputs::plan(source, args.seed)?;
     if args.warmup.0 >= plan.duration_ms {
         return Err(Failure::usage(
             "--warmup: the scenario is over before anything would be measured",
         ));
     }
-    Ok(load(args, plan, 1))
+    let load = load(args, plan, 1);
+    let rules = load.needs_a_drill().then_some(rules);
+    Ok((load, rules))
 }

@@ -13,6 +13,8 @@ use firedrill_sim::load::knee::Search;
 
 /// Searches that are made where nobody says how many.
 const REPEATS: u32 = 3;
+/// A rate whose trial proves nothing is tried so many times.
+const TRIES: u32 = 3;
 /// A search after the first begins at this share of what that found.
 const BEGINS_AT: f64 = 0.7;
 
@@ -33,12 +35,12 @@ pub(super) fn search(stand: &Stand<'_>, load: &LoadPlan, mut set: Set) -> Result
     terminal.say(format_args!(
         "load {}: looking for the largest rate; Redis: {}",
         knee.name,
-        where_it_is(args, &stand.redis)
+        where_it_is(load, &stand.redis)
     ));
     let mut first = args.rate.map_or(100.0, |rate| rate.0);
     for round in 1..=args.repeats.unwrap_or(REPEATS) {
         let mut search = Search::new(first);
-        let mut unclear = None;
+        let (mut unclear, mut tries) = (None, 0);
         while let Some(rate) = search.next() {
             let number = knee.trials.len() + 1;
             let dir = set.part(&format!("trial-{number}"))?;
@@ -56,10 +58,16 @@ pub(super) fn search(stand: &Stand<'_>, load: &LoadPlan, mut set: Set) -> Result
             terminal.say(format_args!("search {round}: {rate:.0}/s {word}"));
             knee.trials.push(trial);
             match is_borne {
-                Some(is_borne) => search.tell(rate, is_borne),
+                Some(is_borne) => {
+                    search.tell(rate, is_borne);
+                    tries = 0;
+                }
                 None => {
-                    unclear = Some(word);
-                    break;
+                    tries += 1;
+                    if tries == TRIES {
+                        unclear = Some(word);
+                        break;
+                    }
                 }
             }
         }

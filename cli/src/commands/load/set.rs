@@ -1,6 +1,6 @@
 //! One load, or the same again under other seeds: run, judged together, and told.
 
-use super::{Stand, asked, where_it_is, write};
+use super::{Stand, asked, queues, where_it_is, write};
 use crate::args::{Load, Merge};
 use crate::commands::gates::Gates;
 use crate::commands::run::fresh;
@@ -92,14 +92,13 @@ pub(super) fn run(
         load.plan.name,
         load.plan.duration_ms as f64 / 1e3,
         load.plan.seed,
-        where_it_is(args, &stand.redis)
+        where_it_is(load, &stand.redis)
     ));
     if load.sides == firedrill_reports::load::Sides::Produce {
-        let queues: Vec<&str> = load.plan.queues.iter().map(|queue| &*queue.name).collect();
         terminal.say(format_args!(
             "tasks of type {:?} go to: {}",
             firedrill_sim::load::options::TASK,
-            queues.join(", ")
+            queues(load)
         ));
     }
     let mut records = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::observer::Lags;
 use super::stand::Stand;
-use super::{LiveError, counters, evidence, lag};
+use super::{LiveError, Noted, counters, evidence, lag};
 use crate::audit::{self, Absences, ByHand, Evidence, Leftover, REDIS};
 use crate::engine::{Ended, Observation, Sink};
 use crate::plan::Plan;
@@ -15,6 +15,7 @@ use firedrill_asynq::op::{Op, Reply};
 use firedrill_reports::record::{Interference, Lag, Meddling};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// How long a stopped drill looks at what is left in its Redis.
 const LOOKS_WITHIN: Duration = Duration::from_millis(300);
@@ -31,6 +32,8 @@ pub(super) struct Left {
     pub(super) stopped_at: Time,
     /// Whether the drill was stopped.
     pub(super) aborted: bool,
+    /// Where to tell all that was noted.
+    pub(super) noted: Option<UnboundedSender<Noted>>,
 }
 
 /// What was found in Redis.
@@ -76,6 +79,12 @@ impl Left {
             })
         };
         let (ledgers, damaged) = evidence::read(self.ledgers);
+        if let Some(noted) = &self.noted {
+            let of_workers = ledgers.iter().flat_map(|ledger| &ledger.entries);
+            let notes = self.producer.iter().chain(of_workers).cloned().collect();
+            // Nobody has to listen.
+            let _ = noted.send(Noted::Ended { notes });
+        }
         let ledgers_whole = damaged.is_empty();
         for (process, saw) in damaged {
             let told = interference(Meddling::Ledger, process, saw);
