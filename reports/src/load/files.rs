@@ -78,6 +78,7 @@ impl LoadWriter {
         let mut log = BufWriter::new(File::create_new(dir.join(LATENCY_FILE))?);
         let mut serializer = V2DeflateSerializer::new();
         IntervalLogWriterBuilder::new()
+            .add_comment("[Histogram log format version 1.3]")
             .add_comment("firedrill load: nanoseconds, a tag for each stage of a task")
             .with_start_time(started)
             .with_base_time(started)
