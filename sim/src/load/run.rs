@@ -1,12 +1,14 @@
 //! Has a load happen: a Redis, processes that enqueue and work, an eye on all of it, and a record in the end.
 
+mod going;
+
 use super::LoadPlan;
 use super::arrivals::Share;
 use super::meeting::{Meeting, MeetingError};
 use super::part::{Heard, Part, PartError};
 use super::redis_side::RedisEye;
 use super::table::Table;
-use super::wire::{PartSpec, Word};
+use super::wire::PartSpec;
 use crate::abort::Abort;
 use crate::plan::WorkerPlan;
 use crate::redis_server::given::{GivenRedis, Taking};
@@ -19,26 +21,18 @@ use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::inspector::Inspector;
 use firedrill_asynq::op::BrokerError;
 use firedrill_reports::load::{
-    Drive, FORMAT, Left, LoadFacts, LoadHeader, LoadRecord, LoadWriter, Role, Row, ShardOf, Trouble,
+    Drive, FORMAT, Left, LoadFacts, LoadHeader, LoadRecord, LoadWriter, Role, Row, ShardOf,
 };
+use going::Going;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
 /// From when all are ready to the first possible arrival: time enough for the clock to reach every process.
 const BEGINS_IN_MS: i64 = 250;
-/// Pause between looks whether the load is over.
-const LOOKS_EVERY: Duration = Duration::from_millis(50);
 /// How long Redis may take to answer a look.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
-/// A Redis that does not answer for so long does not come back.
-const GONE_AFTER: Duration = Duration::from_secs(10);
-/// How long a process may take to end beyond its own patience with handlers.
-const ENDS_WITHIN: Duration = Duration::from_secs(3);
-/// How long producers may take for what was due before the end.
-const SENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a load runs with.
 #[derive(Debug, Clone)]
@@ -417,215 +411,4 @@ async fn left_in(broker: &RedisBroker, queues: &[String]) -> Option<Left> {
         });
     }
     Some(left)
-}
-
-/// A load under way.
-struct Going<'a> {
-    load: &'a LoadPlan,
-    options: &'a LoadOptions,
-    clock: ClockOrigin,
-    redis: &'a PrivateRedis,
-    parts: Vec<Part>,
-    heard: mpsc::UnboundedReceiver<Heard>,
-    eye: RedisEye,
-    table: Table,
-    writer: LoadWriter,
-    record: LoadRecord,
-    /// Since when Redis does not answer.
-    silent_since: Option<Instant>,
-}
-
-impl Going<'_> {
-    fn now_ms(&self) -> i64 {
-        (self.clock.now().0 - self.clock.virtual_start.0) / 1_000_000
-    }
-
-    fn trouble(&mut self, at_ms: i64, what: String) {
-        self.record.facts.troubles.push(Trouble { at_ms, what });
-    }
-
-    /// Until all is sent and worked on, nobody is left, or somebody asks.
-    async fn go(&mut self, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
-        let first = self.clock.until(self.clock.virtual_start);
-        tokio::time::sleep(first).await;
-        // From here on Redis' counters are the load's.
-        let _ = self.eye.look().await;
-        self.eye.begin();
-        let mut second = 0;
-        loop {
-            let next_ms = (i64::try_from(second).unwrap_or(i64::MAX) + 1) * 1_000;
-            let next = self
-                .clock
-                .until(self.clock.virtual_start.plus_millis(next_ms));
-            tokio::select! {
-                Some(heard) = self.heard.recv() => self.hear(heard).await,
-                () = tokio::time::sleep(next) => {
-                    self.look(second).await;
-                    second += 1;
-                }
-                () = tokio::time::sleep(LOOKS_EVERY) => {}
-                () = self.options.abort.asked() => {
-                    self.record.facts.stopped = true;
-                    return Ok(());
-                }
-            }
-            self.write(second, false, tell)?;
-            if self.is_over().await {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Whether there is nothing left to wait for.
-    async fn is_over(&mut self) -> bool {
-        let now_ms = self.now_ms();
-        let end_ms = self.load.plan.duration_ms;
-        let gone = match self.redis {
-            PrivateRedis::Given(_) => false,
-            ours => self.silent_since.is_some() && !ours.is_listening(),
-        };
-        let silent = self.silent_since.map(|since| since.elapsed());
-        if gone || silent.is_some_and(|silent| silent > GONE_AFTER) {
-            self.trouble(now_ms, "Redis is gone, and the load ended there".to_owned());
-            return true;
-        }
-        if self.parts.iter().all(|part| part.over) {
-            return true;
-        }
-        let mut producers = self
-            .parts
-            .iter()
-            .filter(|part| part.process.role == Role::Producer);
-        let sends = !producers.all(|part| part.done || part.over);
-        if now_ms < end_ms {
-            // A backlog that is worked off is all there is to do for workers alone.
-            let drains = !self.load.sides.produces() && self.load.backlog > 0;
-            return drains && now_ms > 1_000 && self.backlog().await == Some(0);
-        }
-        let late_ms = now_ms - end_ms;
-        let sends_ms = i64::try_from(SENDS_WITHIN.as_millis()).unwrap_or(0);
-        if sends && late_ms < sends_ms.max(self.options.drain_ms) {
-            return false;
-        }
-        if !self.load.sides.consumes() || late_ms >= self.options.drain_ms {
-            return true;
-        }
-        self.backlog().await == Some(0)
-    }
-
-    async fn backlog(&self) -> Option<u64> {
-        let asked = tokio::time::timeout(ANSWERS_WITHIN, self.eye.backlog()).await;
-        asked.ok()?.ok()
-    }
-
-    /// Looks at Redis at the end of a second.
-    async fn look(&mut self, second: u64) {
-        let looked = tokio::time::timeout(ANSWERS_WITHIN, self.eye.look()).await;
-        let looked = looked.unwrap_or_else(|_| {
-            let seconds = ANSWERS_WITHIN.as_secs();
-            Err(BrokerError::Unreachable(
-                format!("no answer within {seconds} s").into(),
-            ))
-        });
-        match looked {
-            Ok(row) => {
-                self.silent_since = None;
-                let backlog = self.backlog().await;
-                self.table.looked(second, Some(row), backlog);
-            }
-            Err(error) => {
-                if self.silent_since.is_none() {
-                    self.silent_since = Some(Instant::now());
-                    self.trouble(self.now_ms(), format!("Redis did not answer: {error}"));
-                }
-                self.table.looked(second, None, None);
-            }
-        }
-    }
-
-    async fn hear(&mut self, (number, word): Heard) {
-        let part = &mut self.parts[number];
-        match word {
-            Some(Word::Second(second)) => {
-                part.process.cpu_s += second.cpu_s;
-                part.process.cpu_most = part.process.cpu_most.max(second.cpu_s);
-                part.process.rss_bytes = part.process.rss_bytes.max(second.rss_bytes);
-                self.table.take(part.process.role, &second);
-            }
-            Some(Word::Trouble { at_ms, what }) => {
-                let what = format!("{}: {what}", part.process.name);
-                self.trouble(at_ms, what);
-            }
-            Some(Word::Done) => part.done = true,
-            Some(Word::Ended) => part.process.ended_well = true,
-            Some(Word::Ready { .. }) => {}
-            None => {
-                part.over = true;
-                let status = part.end().await;
-                if !part.process.ended_well {
-                    let how = status.map_or_else(String::new, |status| format!(" ({status})"));
-                    let what = format!("{} has ended{how}", part.process.name);
-                    let at_ms = self.now_ms();
-                    self.trouble(at_ms, what);
-                }
-            }
-        }
-    }
-
-    /// Writes the seconds that are over.
-    fn write(&mut self, now: u64, all: bool, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
-        let parts = self.parts.iter().filter(|part| !part.over).count();
-        while let Some((row, latencies)) = self.table.next(parts, now, all) {
-            self.writer.interval(row.at_s, row.width_s, &latencies)?;
-            self.record.latencies.merge(&latencies);
-            self.record.facts.counts.add(&row.counts);
-            tell(&row);
-            self.record.facts.series.push(row);
-        }
-        Ok(())
-    }
-
-    /// Ends every process, producers first, and takes in what they tell at last.
-    async fn end(&mut self, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
-        for role in [Role::Producer, Role::Worker] {
-            let patience = match (self.silent_since, self.record.facts.stopped, role) {
-                (Some(_), ..) | (_, true, _) => ENDS_WITHIN,
-                (None, false, Role::Producer) => SENDS_WITHIN,
-                (None, false, Role::Worker) => {
-                    let workers = self.load.plan.workers.iter();
-                    let most = workers.map(|worker| worker.shutdown_timeout_ms).max();
-                    let most = u64::try_from(most.unwrap_or(0)).unwrap_or(0);
-                    Duration::from_millis(most) + ENDS_WITHIN
-                }
-            };
-            for part in &mut self.parts {
-                if part.process.role == role && !part.over {
-                    part.stop().await;
-                }
-            }
-            let deadline = Instant::now() + patience;
-            let is_meant = |part: &Part| part.process.role == role && !part.over;
-            while self.parts.iter().any(is_meant) {
-                let heard = tokio::select! {
-                    heard = tokio::time::timeout_at(deadline, self.heard.recv()) => heard,
-                    () = self.options.abort.urged() => break,
-                };
-                let Ok(Some(heard)) = heard else { break };
-                self.hear(heard).await;
-            }
-        }
-        let expected = self.silent_since.is_none() && !self.record.facts.stopped;
-        let mut killed = Vec::new();
-        for part in &mut self.parts {
-            if !part.over {
-                part.end().await;
-                killed.push(part.process.name.clone());
-            }
-        }
-        for name in killed.into_iter().filter(|_| expected) {
-            let what = format!("{name} did not end when it was told to, and was killed");
-            self.trouble(self.now_ms(), what);
-        }
-        self.write(0, true, tell)
-    }
 }

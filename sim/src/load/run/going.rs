@@ -1,0 +1,236 @@
+//! A load under way: hears its processes, looks at Redis, and sees when it is over.
+
+use super::super::LoadPlan;
+use super::super::part::{Heard, Part};
+use super::super::redis_side::RedisEye;
+use super::super::table::Table;
+use super::super::wire::Word;
+use super::{ANSWERS_WITHIN, LoadOptions};
+use crate::redis_server::private::PrivateRedis;
+use firedrill_asynq::clock::ClockOrigin;
+use firedrill_asynq::op::BrokerError;
+use firedrill_reports::load::{LoadRecord, LoadWriter, Role, Row, Trouble};
+use std::io;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Pause between looks whether the load is over.
+const LOOKS_EVERY: Duration = Duration::from_millis(50);
+/// A Redis that does not answer for so long does not come back.
+const GONE_AFTER: Duration = Duration::from_secs(10);
+/// How long a process may take to end beyond its own patience with handlers.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
+/// How long producers may take for what was due before the end.
+const SENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// A load under way.
+pub(super) struct Going<'a> {
+    pub(super) load: &'a LoadPlan,
+    pub(super) options: &'a LoadOptions,
+    pub(super) clock: ClockOrigin,
+    pub(super) redis: &'a PrivateRedis,
+    pub(super) parts: Vec<Part>,
+    pub(super) heard: mpsc::UnboundedReceiver<Heard>,
+    pub(super) eye: RedisEye,
+    pub(super) table: Table,
+    pub(super) writer: LoadWriter,
+    pub(super) record: LoadRecord,
+    /// Since when Redis does not answer.
+    pub(super) silent_since: Option<Instant>,
+}
+
+impl Going<'_> {
+    pub(super) fn now_ms(&self) -> i64 {
+        (self.clock.now().0 - self.clock.virtual_start.0) / 1_000_000
+    }
+
+    pub(super) fn trouble(&mut self, at_ms: i64, what: String) {
+        self.record.facts.troubles.push(Trouble { at_ms, what });
+    }
+
+    /// Until all is sent and worked on, nobody is left, or somebody asks.
+    pub(super) async fn go(&mut self, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
+        let first = self.clock.until(self.clock.virtual_start);
+        tokio::time::sleep(first).await;
+        // From here on Redis' counters are the load's.
+        let _ = self.eye.look().await;
+        self.eye.begin();
+        let mut second = 0;
+        loop {
+            let next_ms = (i64::try_from(second).unwrap_or(i64::MAX) + 1) * 1_000;
+            let next = self
+                .clock
+                .until(self.clock.virtual_start.plus_millis(next_ms));
+            tokio::select! {
+                Some(heard) = self.heard.recv() => self.hear(heard).await,
+                () = tokio::time::sleep(next) => {
+                    self.look(second).await;
+                    second += 1;
+                }
+                () = tokio::time::sleep(LOOKS_EVERY) => {}
+                () = self.options.abort.asked() => {
+                    self.record.facts.stopped = true;
+                    return Ok(());
+                }
+            }
+            self.write(second, false, tell)?;
+            if self.is_over().await {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether there is nothing left to wait for.
+    async fn is_over(&mut self) -> bool {
+        let now_ms = self.now_ms();
+        let end_ms = self.load.plan.duration_ms;
+        let gone = match self.redis {
+            PrivateRedis::Given(_) => false,
+            ours => self.silent_since.is_some() && !ours.is_listening(),
+        };
+        let silent = self.silent_since.map(|since| since.elapsed());
+        if gone || silent.is_some_and(|silent| silent > GONE_AFTER) {
+            self.trouble(now_ms, "Redis is gone, and the load ended there".to_owned());
+            return true;
+        }
+        if self.parts.iter().all(|part| part.over) {
+            return true;
+        }
+        let mut producers = self
+            .parts
+            .iter()
+            .filter(|part| part.process.role == Role::Producer);
+        let sends = !producers.all(|part| part.done || part.over);
+        if now_ms < end_ms {
+            // A backlog that is worked off is all there is to do for workers alone.
+            let drains = !self.load.sides.produces() && self.load.backlog > 0;
+            return drains && now_ms > 1_000 && self.backlog().await == Some(0);
+        }
+        let late_ms = now_ms - end_ms;
+        let sends_ms = i64::try_from(SENDS_WITHIN.as_millis()).unwrap_or(0);
+        if sends && late_ms < sends_ms.max(self.options.drain_ms) {
+            return false;
+        }
+        if !self.load.sides.consumes() || late_ms >= self.options.drain_ms {
+            return true;
+        }
+        self.backlog().await == Some(0)
+    }
+
+    async fn backlog(&self) -> Option<u64> {
+        let asked = tokio::time::timeout(ANSWERS_WITHIN, self.eye.backlog()).await;
+        asked.ok()?.ok()
+    }
+
+    /// Looks at Redis at the end of a second.
+    async fn look(&mut self, second: u64) {
+        let looked = tokio::time::timeout(ANSWERS_WITHIN, self.eye.look()).await;
+        let looked = looked.unwrap_or_else(|_| {
+            let seconds = ANSWERS_WITHIN.as_secs();
+            Err(BrokerError::Unreachable(
+                format!("no answer within {seconds} s").into(),
+            ))
+        });
+        match looked {
+            Ok(row) => {
+                self.silent_since = None;
+                let backlog = self.backlog().await;
+                self.table.looked(second, Some(row), backlog);
+            }
+            Err(error) => {
+                if self.silent_since.is_none() {
+                    self.silent_since = Some(Instant::now());
+                    self.trouble(self.now_ms(), format!("Redis did not answer: {error}"));
+                }
+                self.table.looked(second, None, None);
+            }
+        }
+    }
+
+    async fn hear(&mut self, (number, word): Heard) {
+        let part = &mut self.parts[number];
+        match word {
+            Some(Word::Second(second)) => {
+                part.process.cpu_s += second.cpu_s;
+                part.process.cpu_most = part.process.cpu_most.max(second.cpu_s);
+                part.process.rss_bytes = part.process.rss_bytes.max(second.rss_bytes);
+                self.table.take(part.process.role, &second);
+            }
+            Some(Word::Trouble { at_ms, what }) => {
+                let what = format!("{}: {what}", part.process.name);
+                self.trouble(at_ms, what);
+            }
+            Some(Word::Done) => part.done = true,
+            Some(Word::Ended) => part.process.ended_well = true,
+            Some(Word::Ready { .. }) => {}
+            None => {
+                part.over = true;
+                let status = part.end().await;
+                if !part.process.ended_well {
+                    let how = status.map_or_else(String::new, |status| format!(" ({status})"));
+                    let what = format!("{} has ended{how}", part.process.name);
+                    let at_ms = self.now_ms();
+                    self.trouble(at_ms, what);
+                }
+            }
+        }
+    }
+
+    /// Writes the seconds that are over.
+    fn write(&mut self, now: u64, all: bool, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
+        let parts = self.parts.iter().filter(|part| !part.over).count();
+        while let Some((row, latencies)) = self.table.next(parts, now, all) {
+            self.writer.interval(row.at_s, row.width_s, &latencies)?;
+            self.record.latencies.merge(&latencies);
+            self.record.facts.counts.add(&row.counts);
+            tell(&row);
+            self.record.facts.series.push(row);
+        }
+        Ok(())
+    }
+
+    /// Ends every process, producers first, and takes in what they tell at last.
+    pub(super) async fn end(&mut self, tell: &mut dyn FnMut(&Row)) -> io::Result<()> {
+        for role in [Role::Producer, Role::Worker] {
+            let patience = match (self.silent_since, self.record.facts.stopped, role) {
+                (Some(_), ..) | (_, true, _) => ENDS_WITHIN,
+                (None, false, Role::Producer) => SENDS_WITHIN,
+                (None, false, Role::Worker) => {
+                    let workers = self.load.plan.workers.iter();
+                    let most = workers.map(|worker| worker.shutdown_timeout_ms).max();
+                    let most = u64::try_from(most.unwrap_or(0)).unwrap_or(0);
+                    Duration::from_millis(most) + ENDS_WITHIN
+                }
+            };
+            for part in &mut self.parts {
+                if part.process.role == role && !part.over {
+                    part.stop().await;
+                }
+            }
+            let deadline = Instant::now() + patience;
+            let is_meant = |part: &Part| part.process.role == role && !part.over;
+            while self.parts.iter().any(is_meant) {
+                let heard = tokio::select! {
+                    heard = tokio::time::timeout_at(deadline, self.heard.recv()) => heard,
+                    () = self.options.abort.urged() => break,
+                };
+                let Ok(Some(heard)) = heard else { break };
+                self.hear(heard).await;
+            }
+        }
+        let expected = self.silent_since.is_none() && !self.record.facts.stopped;
+        let mut killed = Vec::new();
+        for part in &mut self.parts {
+            if !part.over {
+                part.end().await;
+                killed.push(part.process.name.clone());
+            }
+        }
+        for name in killed.into_iter().filter(|_| expected) {
+            let what = format!("{name} did not end when it was told to, and was killed");
+            self.trouble(self.now_ms(), what);
+        }
+        self.write(0, true, tell)
+    }
+}
