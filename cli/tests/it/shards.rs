@@ -67,16 +67,22 @@ fn words<'w>(command: &'w str, more: &[&'w str]) -> Vec<&'w str> {
     command.split(' ').chain(more.iter().copied()).collect()
 }
 
-/// Every file below a directory.
+/// Every file below a directory, by its path from there.
 fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
-    let files = entries.map(|entry| {
-        (
-            PathBuf::from(entry.file_name()),
-            fs::read(entry.path()).unwrap(),
-        )
-    });
-    files.collect()
+    let mut found = BTreeMap::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(dir).unwrap().to_owned();
+                found.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    found
 }
 
 /// The directory of a shard.
