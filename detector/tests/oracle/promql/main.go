@@ -2,8 +2,9 @@
 // hexadecimal.
 //
 // An answer is "=", the expression as Prometheus prints it, a tab, and what its tree is made of: each node's kind and first
-// byte, and in parentheses the nodes below, in the order written. Or it is "E", the byte each of its errors starts at, with commas
-// between, a tab, and the message of the first.
+// byte, and in parentheses the nodes below, in the order written; and after two more tabs, the milliseconds of its ranges, steps
+// and offsets in an instant query, in order of size, or why they cannot be computed, and the same of what is printed. Or it is
+// "E", the byte each of its errors starts at, with commas between, a tab, and the message of the first.
 package main
 
 import (
@@ -14,7 +15,9 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -22,7 +25,10 @@ func main() {
 	out := bufio.NewWriterSize(os.Stdout, 1<<20)
 	defer out.Flush()
 	in := bufio.NewReaderSize(os.Stdin, 1<<20)
-	reader := parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
+	reader := parser.NewParser(parser.Options{
+		EnableExperimentalFunctions: true,
+		ExperimentalDurationExpr:    true,
+	})
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
@@ -34,7 +40,12 @@ func main() {
 		}
 		expr, err := reader.ParseExpr(string(text))
 		if err == nil {
-			fmt.Fprintf(out, "=%s\t%s\n", hex.EncodeToString([]byte(expr.String())), tree(expr))
+			printed, shape := expr.String(), tree(expr)
+			again := "none"
+			if reread, err := reader.ParseExpr(printed); err == nil {
+				again = lengths(reread)
+			}
+			fmt.Fprintf(out, "=%s\t%s\t%s\t%s\n", hex.EncodeToString([]byte(printed)), shape, lengths(expr), again)
 			continue
 		}
 		var all parser.ParseErrors
@@ -46,6 +57,28 @@ func main() {
 		}
 		fmt.Fprintf(out, "E%s\t%s\n", strings.Join(starts, ","), hex.EncodeToString([]byte(strings.ToValidUTF8(err.Error(), "?"))))
 	}
+}
+
+func lengths(expr parser.Expr) string {
+	now := time.Unix(1700000000, 0)
+	expr, err := promql.PreprocessExpr(expr, now, now, 0)
+	if err != nil {
+		return "!" + err.Error()
+	}
+	var all []int64
+	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
+		switch node := node.(type) {
+		case *parser.VectorSelector:
+			all = append(all, node.OriginalOffset.Milliseconds())
+		case *parser.MatrixSelector:
+			all = append(all, node.Range.Milliseconds())
+		case *parser.SubqueryExpr:
+			all = append(all, node.Range.Milliseconds(), node.Step.Milliseconds(), node.OriginalOffset.Milliseconds())
+		}
+		return nil
+	})
+	slices.Sort(all)
+	return strings.Trim(fmt.Sprint(all), "[]")
 }
 
 func tree(node parser.Node) string {

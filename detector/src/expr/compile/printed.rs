@@ -1,0 +1,62 @@
+//! Whether a rule means the same once Prometheus has printed it, which is what it evaluates (`rules/recording.go`,
+//! `rules/alerting.go`). Printing forgets parentheses around numbers, so that computed durations may come out as others.
+
+use super::{Result, refuse};
+use crate::compat::Compat;
+use crate::promql::{self, Expr, Length, Span};
+
+/// Refuses an expression with durations that are read back as something else.
+pub(super) fn check(expr: &Expr, compat: Compat) -> Result<()> {
+    if !has_computed(expr) {
+        return Ok(());
+    }
+    let printed = expr.to_string();
+    let differs = match promql::parse(&printed, compat) {
+        Ok(again) => differing(expr, &again),
+        Err(_) => Some(expr.span()),
+    };
+    let Some(span) = differs else {
+        return Ok(());
+    };
+    let message = format!(
+        "Prometheus evaluates a rule as it prints it, which is `{printed}` and means something else: write parentheses around all \
+         of a computed offset, and no negative number left of `^`"
+    );
+    refuse(message, span)
+}
+
+fn has_computed(expr: &Expr) -> bool {
+    let is_computed = |length: &Length| matches!(length, Length::Computed(_));
+    lengths(expr).into_iter().any(is_computed) || expr.children().into_iter().any(has_computed)
+}
+
+/// The first part of `left` that is not what stands in its place in `right`, as far as durations and operators go.
+fn differing(left: &Expr, right: &Expr) -> Option<Span> {
+    let ms = |expr: &Expr| -> Vec<Option<i64>> {
+        let lengths = lengths(expr).into_iter();
+        lengths.map(|length| length.ms().ok()).collect()
+    };
+    let (below, others) = (left.children(), right.children());
+    let is_alike = std::mem::discriminant(left) == std::mem::discriminant(right)
+        && below.len() == others.len()
+        && ms(left) == ms(right);
+    if !is_alike {
+        return Some(left.span());
+    }
+    let mut pairs = below.into_iter().zip(others);
+    pairs.find_map(|(left, right)| differing(left, right))
+}
+
+/// Those of the expression itself.
+fn lengths(expr: &Expr) -> Vec<&Length> {
+    match expr {
+        Expr::Selector(selector) => vec![&selector.moment.offset],
+        Expr::Range(range) => vec![&range.range, &range.selector.moment.offset],
+        Expr::Subquery(subquery) => {
+            let step = subquery.step.iter();
+            let others = [&subquery.range, &subquery.moment.offset];
+            step.chain(others).collect()
+        }
+        _ => Vec::new(),
+    }
+}
