@@ -3,7 +3,7 @@
 
 use super::{Result, refuse};
 use crate::compat::Compat;
-use crate::promql::{self, Expr, Length, Span};
+use crate::promql::{self, Expr, Length};
 
 /// Refuses an expression with durations that are read back as something else.
 pub(super) fn check(expr: &Expr, compat: Compat) -> Result<()> {
@@ -13,16 +13,16 @@ pub(super) fn check(expr: &Expr, compat: Compat) -> Result<()> {
     let printed = expr.to_string();
     let differs = match promql::parse(&printed, compat) {
         Ok(again) => differing(expr, &again),
-        Err(_) => Some(expr.span()),
+        Err(_) => Some(expr),
     };
-    let Some(span) = differs else {
+    let Some(part) = differs else {
         return Ok(());
     };
     let message = format!(
-        "Prometheus evaluates a rule as it prints it, which is `{printed}` and means something else: write parentheses around all \
+        "Prometheus evaluates a rule as it prints it, and `{part}` means something else then: write parentheses around all \
          of a computed offset, and no negative number left of `^`"
     );
-    refuse(message, span)
+    refuse(message, part.span())
 }
 
 fn has_computed(expr: &Expr) -> bool {
@@ -31,7 +31,7 @@ fn has_computed(expr: &Expr) -> bool {
 }
 
 /// The first part of `left` that is not what stands in its place in `right`, as far as durations and operators go.
-fn differing(left: &Expr, right: &Expr) -> Option<Span> {
+fn differing<'e>(left: &'e Expr, right: &Expr) -> Option<&'e Expr> {
     let ms = |expr: &Expr| -> Vec<Option<i64>> {
         let lengths = lengths(expr).into_iter();
         lengths.map(|length| length.ms().ok()).collect()
@@ -41,7 +41,7 @@ fn differing(left: &Expr, right: &Expr) -> Option<Span> {
         && below.len() == others.len()
         && ms(left) == ms(right);
     if !is_alike {
-        return Some(left.span());
+        return Some(left);
     }
     let mut pairs = below.into_iter().zip(others);
     pairs.find_map(|(left, right)| differing(left, right))
