@@ -288,6 +288,24 @@ impl Expr {
         }
     }
 
+    /// Its own ranges, steps and offsets, not those of what it is made of.
+    #[must_use]
+    pub fn lengths(&self) -> Vec<&Length> {
+        match self {
+            Self::Selector(selector) => vec![&selector.moment.offset],
+            Self::Range(range) => vec![&range.range, &range.selector.moment.offset],
+            Self::Subquery(subquery) => {
+                let step = subquery.step.iter();
+                [&subquery.range]
+                    .into_iter()
+                    .chain(step)
+                    .chain([&subquery.moment.offset])
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// What it is once evaluated.
     #[must_use]
     pub fn value_type(&self) -> ValueType {

@@ -224,19 +224,7 @@ fn sorted(mut all: Vec<i64>) -> Vec<i64> {
 
 fn has_computed(expr: &Expr) -> bool {
     let is_computed = |length: &Length| matches!(length, Length::Computed(_));
-    let own = match expr {
-        Expr::Selector(selector) => is_computed(&selector.moment.offset),
-        Expr::Range(range) => {
-            is_computed(&range.range) || is_computed(&range.selector.moment.offset)
-        }
-        Expr::Subquery(subquery) => {
-            is_computed(&subquery.range)
-                || is_computed(&subquery.moment.offset)
-                || subquery.step.as_ref().is_some_and(is_computed)
-        }
-        _ => false,
-    };
-    own || expr.children().into_iter().any(has_computed)
+    expr.lengths().into_iter().any(is_computed) || expr.children().into_iter().any(has_computed)
 }
 
 /// Whether an expression is refused as a rule because Prometheus would evaluate something else; if it is not refused at all,

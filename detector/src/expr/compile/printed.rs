@@ -27,13 +27,13 @@ pub(super) fn check(expr: &Expr, compat: Compat) -> Result<()> {
 
 fn has_computed(expr: &Expr) -> bool {
     let is_computed = |length: &Length| matches!(length, Length::Computed(_));
-    lengths(expr).into_iter().any(is_computed) || expr.children().into_iter().any(has_computed)
+    expr.lengths().into_iter().any(is_computed) || expr.children().into_iter().any(has_computed)
 }
 
 /// The first part of `left` that is not what stands in its place in `right`, as far as durations and operators go.
 fn differing<'e>(left: &'e Expr, right: &Expr) -> Option<&'e Expr> {
     let ms = |expr: &Expr| -> Vec<Option<i64>> {
-        let lengths = lengths(expr).into_iter();
+        let lengths = expr.lengths().into_iter();
         lengths.map(|length| length.ms().ok()).collect()
     };
     let (below, others) = (left.children(), right.children());
@@ -45,18 +45,4 @@ fn differing<'e>(left: &'e Expr, right: &Expr) -> Option<&'e Expr> {
     }
     let mut pairs = below.into_iter().zip(others);
     pairs.find_map(|(left, right)| differing(left, right))
-}
-
-/// Those of the expression itself.
-fn lengths(expr: &Expr) -> Vec<&Length> {
-    match expr {
-        Expr::Selector(selector) => vec![&selector.moment.offset],
-        Expr::Range(range) => vec![&range.range, &range.selector.moment.offset],
-        Expr::Subquery(subquery) => {
-            let step = subquery.step.iter();
-            let others = [&subquery.range, &subquery.moment.offset];
-            step.chain(others).collect()
-        }
-        _ => Vec::new(),
-    }
 }
