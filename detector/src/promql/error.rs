@@ -115,6 +115,12 @@ pub enum ErrorKind {
     /// What another generation has, and this one has not.
     #[error("{0} not known to Prometheus 2")]
     Later(&'static str),
+    /// A duration that is computed, for Prometheus 2.
+    #[error(
+        "durations that are computed are not known to Prometheus 2; Prometheus 3 has them, before 3.14 with \
+         --enable-feature=promql-duration-expr"
+    )]
+    ComputedDuration,
     /// What Prometheus 3 has to be asked for, and we do not have.
     #[error("{0} experimental and not supported")]
     Experimental(&'static str),

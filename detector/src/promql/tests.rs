@@ -105,7 +105,7 @@ fn prometheus_2_does_not_know() {
             "do you mean holt_winters?",
         ),
         ("m offset 0s", "greater than 0"),
-        ("m[5m * 2]", "durations that are computed are not known to"),
+        ("m[5m * 2]", "--enable-feature=promql-duration-expr"),
         ("m[5m:1m + 1m]", "durations that are computed"),
         ("m offset -(5m)", "durations that are computed"),
     ] {

@@ -239,5 +239,5 @@ fn is_arithmetic(op: Operator) -> bool {
 }
 
 fn later(span: Span) -> Error {
-    Error::new(ErrorKind::Later("durations that are computed are"), span)
+    Error::new(ErrorKind::ComputedDuration, span)
 }

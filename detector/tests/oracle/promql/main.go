@@ -3,8 +3,8 @@
 //
 // An answer is "=", the expression as Prometheus prints it, a tab, and what its tree is made of: each node's kind and first
 // byte, and in parentheses the nodes below, in the order written; and after two more tabs, the milliseconds of its ranges, steps
-// and offsets in an instant query, in order of size, or why they cannot be computed, and the same of what is printed. Or it is
-// "E", the byte each of its errors starts at, with commas between, a tab, and the message of the first.
+// and offsets in an instant query, in order of size, or why they cannot be computed, and whether what is printed is read as the
+// same. Or it is "E", the byte each of its errors starts at, with commas between, a tab, and the message of the first.
 package main
 
 import (
@@ -40,12 +40,12 @@ func main() {
 		}
 		expr, err := reader.ParseExpr(string(text))
 		if err == nil {
-			printed, shape := expr.String(), tree(expr)
-			again := "none"
-			if reread, err := reader.ParseExpr(printed); err == nil {
-				again = lengths(reread)
+			printed, placed, shape := expr.String(), tree(expr, true), tree(expr, false)
+			all, isSame := lengths(expr), false
+			if again, err := reader.ParseExpr(printed); err == nil {
+				isSame = shape == tree(again, false) && all == lengths(again)
 			}
-			fmt.Fprintf(out, "=%s\t%s\t%s\t%s\n", hex.EncodeToString([]byte(printed)), shape, lengths(expr), again)
+			fmt.Fprintf(out, "=%s\t%s\t%s\t%v\n", hex.EncodeToString([]byte(printed)), placed, all, isSame)
 			continue
 		}
 		var all parser.ParseErrors
@@ -81,7 +81,7 @@ func lengths(expr parser.Expr) string {
 	return strings.Trim(fmt.Sprint(all), "[]")
 }
 
-func tree(node parser.Node) string {
+func tree(node parser.Node, isPlaced bool) string {
 	var kind string
 	children := parser.Children(node)
 	switch node := node.(type) {
@@ -111,9 +111,12 @@ func tree(node parser.Node) string {
 	}
 	var below []string
 	for _, child := range children {
-		below = append(below, tree(child))
+		below = append(below, tree(child, isPlaced))
 	}
-	shown := fmt.Sprintf("%s@%d", kind, node.PositionRange().Start)
+	shown := kind
+	if isPlaced {
+		shown += fmt.Sprintf("@%d", node.PositionRange().Start)
+	}
 	if below != nil {
 		shown += "(" + strings.Join(below, " ") + ")"
 	}
