@@ -14,6 +14,7 @@
 /// | `fuzzy_compare` (3.5) and `start_timestamp` (3.9) in test files | refused | accepted |
 /// | `predict_linear` of a subquery with `@` | evaluated | refused: 3.14 finds nothing, later versions do |
 /// | group keys `labels`, `query_offset` | refused | accepted |
+/// | durations that are computed (3.14; before, experimental) | refused | accepted |
 /// | in expressions: numbers as durations and durations as numbers, `1_000`, names in quotes, newer functions and words | refused | accepted |
 /// | exponential smoothing | `holt_winters` | `double_exponential_smoothing`, experimental |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

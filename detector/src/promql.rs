@@ -9,6 +9,7 @@ mod ast;
 mod check;
 mod error;
 mod function;
+mod length;
 mod lex;
 mod number;
 mod operator;
@@ -27,6 +28,7 @@ pub use ast::{
 };
 pub use error::{Error, ErrorKind};
 pub use function::{Function, ValueType, Variadic};
+pub use length::{DurationExpr, Length};
 pub use operator::{Aggregator, Operator};
 pub(crate) use print::Series;
 pub use span::Span;

@@ -77,6 +77,8 @@ impl Dialect {
 pub enum Feature {
     /// Experimental functions, such as `mad_over_time`
     PromqlExperimentalFunctions,
+    /// Durations that are computed, such as `[5m * 2]`: always on, as in Prometheus 3.14
+    PromqlDurationExpr,
 }
 
 /// A Prometheus generation.

@@ -507,6 +507,11 @@ fn experimental_functions_have_to_be_enabled() {
     ]);
     assert_eq!(code, Some(1));
     assert!(err.contains("unknown function"), "{err}");
+    let (code, _, err) = run(&[
+        "--enable-feature=promql-experimental-functions,promql-duration-expr",
+        "t.yml",
+    ]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
     let (code, _, err) = run(&["--enable-feature=everything", "t.yml"]);
     assert_eq!(code, Some(2));
     assert!(err.contains("promql-experimental-functions"), "{err}");

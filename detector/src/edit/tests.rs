@@ -226,3 +226,20 @@ fn a_value_of_the_wrong_kind_is_refused() {
     assert!(change("Backlog.for", SettingValue::Milliseconds(-1)).is_err());
     assert!(change("Backlog.threshold", SettingValue::Number(f64::NAN)).is_err());
 }
+
+/// Numbers that lengths of time are computed from are no thresholds, and stay.
+#[test]
+fn computed_durations_are_left_alone() {
+    let text = "groups: [{ name: g, rules: [{ alert: A, expr: 'rate(a[5m * 2] offset (1h - 60)) > 0.5 < 7' }] }]";
+    let settings = load(text);
+    let names: Vec<String> = settings
+        .iter()
+        .map(|s| format!("{}={}", s.name(), s.value))
+        .collect();
+    assert_eq!(names[..2], ["A.threshold1=0.5", "A.threshold2=7"]);
+    let threshold = settings.find("A.threshold1").unwrap();
+    let changed = settings
+        .change(threshold, SettingValue::Number(2.0))
+        .unwrap();
+    assert_eq!(changed.files()[0].text, text.replace("> 0.5", "> 2"));
+}

@@ -232,9 +232,14 @@ impl Trigonometric {
     }
 }
 
+/// Whether a power of `y` is multiplied out.
+pub(crate) fn is_whole_power(y: f64) -> bool {
+    y.trunc() == y && y.abs() <= 64.0
+}
+
 /// `x ^ y`. Whole exponents are multiplied out, which is exact where the result is, as Go's `math.Pow` does.
-fn power(x: f64, y: f64) -> f64 {
-    let whole = y.trunc() == y && y.abs() <= 64.0;
+pub(crate) fn power(x: f64, y: f64) -> f64 {
+    let whole = is_whole_power(y);
     if y == 0.5 {
         return if x == f64::NEG_INFINITY {
             f64::INFINITY

@@ -2,6 +2,7 @@
 
 mod call;
 mod operator;
+mod printed;
 
 use super::matcher::{Matcher, Test};
 use super::{
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::compat::Compat;
 use crate::intern::{Memo, Places};
-use crate::promql::{self, ErrorKind, MatchOp, Moment, Series, Span};
+use crate::promql::{self, ErrorKind, Length, MatchOp, Moment, Series, Span};
 use crate::regex::{Error, Parsed, Regex, WEIGHT_MAX};
 use crate::sample::{Labels, METRIC_NAME};
 
@@ -94,6 +95,14 @@ type Result<T, E = Refusal> = std::result::Result<T, E>;
 /// Compiles the text of an instant vector or scalar expression.
 pub(crate) fn compile(text: &str, compat: Compat) -> Result<Compiled> {
     compile_parsed(&promql::parse(text, compat)?, compat)
+}
+
+/// Compiles the text of a rule, which Prometheus evaluates as it prints it.
+pub(crate) fn compile_rule(text: &str, compat: Compat) -> Result<Compiled> {
+    let parsed = promql::parse(text, compat)?;
+    let compiled = compile_parsed(&parsed, compat)?;
+    printed::check(&parsed, compat)?;
+    Ok(compiled)
 }
 
 /// Compiles a tree, or a part of one that is evaluated when the whole is.
@@ -189,7 +198,7 @@ impl Compiler {
                 Typed::Vector(VectorExpr::Selector(selector))
             }
             promql::Expr::Range(range) => {
-                let range_ms = millis(range.range_ns, range.span)?;
+                let range_ms = millis(&range.range, range.span)?;
                 Typed::Range(RangeExpr::Selector {
                     selector: self.selector(&range.selector, range_ms)?,
                     range_ms,
@@ -237,7 +246,7 @@ impl Compiler {
     }
 
     fn selector(&mut self, selector: &promql::Selector, range_ms: i64) -> Result<Box<Selector>> {
-        let reference = reference(selector.moment);
+        let reference = reference(&selector.moment)?;
         self.fixed += usize::from(reference.at != At::Evaluation);
         match self.start.seen_through(&reference, range_ms) {
             Start::Back(ms) => self.reach.back_ms = self.reach.back_ms.max(ms),
@@ -312,9 +321,10 @@ impl Compiler {
 
     fn subquery(&mut self, subquery: &promql::Subquery) -> Result<RangeExpr> {
         let span = subquery.span;
-        let reference = reference(subquery.moment);
-        let range_ms = millis(subquery.range_ns, span)?;
-        let step_ms = subquery.step_ns.map(|ns| millis(ns, span)).transpose()?;
+        let reference = reference(&subquery.moment)?;
+        let range_ms = millis(&subquery.range, span)?;
+        let step = subquery.step.as_ref();
+        let step_ms = step.map(|step| millis(step, span)).transpose()?;
         let outer = self.start;
         self.start = outer.seen_through(&reference, range_ms);
         let fixed_before = self.fixed;
@@ -348,8 +358,8 @@ fn mistyped<T>(expr: &promql::Expr) -> Result<T> {
 }
 
 /// A range or step in milliseconds.
-fn millis(ns: i64, span: Span) -> Result<i64> {
-    match ns / 1_000_000 {
+fn millis(length: &Length, span: Span) -> Result<i64> {
+    match length.positive_ms()? {
         0 => refuse(
             "ranges and steps of less than a millisecond are not supported",
             span,
@@ -358,15 +368,15 @@ fn millis(ns: i64, span: Span) -> Result<i64> {
     }
 }
 
-fn reference(moment: Moment) -> Reference {
-    Reference {
+fn reference(moment: &Moment) -> Result<Reference> {
+    Ok(Reference {
         at: match moment.at {
             None => At::Evaluation,
             Some(promql::At::Start | promql::At::End) => At::Query,
             Some(promql::At::Time(ms)) => At::Fixed(ms),
         },
-        offset_ms: moment.offset_ns / 1_000_000,
-    }
+        offset_ms: moment.offset.ms()?,
+    })
 }
 
 impl Projection {

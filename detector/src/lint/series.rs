@@ -117,7 +117,7 @@ fn ranged(expr: &Expr) -> Option<Ranged<'_>> {
         function: call.function.name,
         expr,
         metric: range.selector.name.as_deref(),
-        range_ms: range.range_ns / 1_000_000,
+        range_ms: range.range.positive_ms().ok()?,
     })
 }
 

@@ -211,6 +211,18 @@ fn ranges_hold_as_many_scrapes_as_prometheus_finds_in_them() {
         }
     }
     assert_eq!(kinds("rate(m[1s]) > 1", ""), []);
+    for (expr, expected) in [
+        ("rate(m[30s * 2]) > 1", None),
+        ("rate(m[1m - step() - 1s]) > 1", Some(RangeOfFewScrapes)),
+        (
+            "rate(m[max_of(range(), 5s) * 3]) > 1",
+            Some(RangeWithoutData),
+        ),
+    ] {
+        let found = remarks_in(&fleet(), Compat::V3, expr, "");
+        let found = found.first().map(|remark| remark.kind);
+        assert_eq!(found, expected, "{expr}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! An expression as a tree. Every node knows which part of the text it is.
 
 use super::function::{Function, ValueType};
+use super::length::Length;
 use super::operator::{Aggregator, Operator};
 use super::span::Span;
 
@@ -207,12 +208,12 @@ pub enum MatchOp {
 }
 
 /// At what time something is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Moment {
     /// `@`
     pub at: Option<At>,
-    /// `offset`, in nanoseconds; what is below a millisecond means nothing to Prometheus but when it prints the expression.
-    pub offset_ns: i64,
+    /// `offset`
+    pub offset: Length,
 }
 
 /// What stands behind `@`.
@@ -231,8 +232,8 @@ pub enum At {
 pub struct RangeSelector {
     /// Which series, and when the range ends.
     pub selector: Selector,
-    /// Its length, in nanoseconds like [`Moment::offset_ns`].
-    pub range_ns: i64,
+    /// How long it is.
+    pub range: Length,
     /// All of it.
     pub span: Span,
 }
@@ -242,10 +243,10 @@ pub struct RangeSelector {
 pub struct Subquery {
     /// The expression.
     pub expr: Box<Expr>,
-    /// The length of the range, in nanoseconds like [`Moment::offset_ns`].
-    pub range_ns: i64,
-    /// From value to value, likewise; `None`: Prometheus' evaluation interval.
-    pub step_ns: Option<i64>,
+    /// How long the range is.
+    pub range: Length,
+    /// From value to value; `None`: Prometheus' evaluation interval.
+    pub step: Option<Length>,
     /// When the range ends.
     pub moment: Moment,
     /// All of it.
@@ -284,6 +285,24 @@ impl Expr {
             Self::Paren(paren) => vec![&paren.expr],
             Self::Subquery(subquery) => vec![&subquery.expr],
             Self::Unary(unary) => vec![&unary.expr],
+        }
+    }
+
+    /// Its own ranges, steps and offsets, not those of what it is made of.
+    #[must_use]
+    pub fn lengths(&self) -> Vec<&Length> {
+        match self {
+            Self::Selector(selector) => vec![&selector.moment.offset],
+            Self::Range(range) => vec![&range.range, &range.selector.moment.offset],
+            Self::Subquery(subquery) => {
+                let step = subquery.step.iter();
+                [&subquery.range]
+                    .into_iter()
+                    .chain(step)
+                    .chain([&subquery.moment.offset])
+                    .collect()
+            }
+            _ => Vec::new(),
         }
     }
 

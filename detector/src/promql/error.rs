@@ -101,12 +101,26 @@ pub enum ErrorKind {
     /// A duration that is 0, or negative.
     #[error("a duration must be greater than 0")]
     NotPositive,
+    /// A duration divided by 0.
+    #[error("a duration cannot be divided by 0")]
+    ByZero,
+    /// A power that Go's `math.Pow` comes near to, and so do we, but not to the same last digit.
+    #[error(
+        "a duration with a power of {0} is not supported: it may come out otherwise than in Prometheus by a millisecond or more; write it out"
+    )]
+    Power(String),
     /// A length of time beyond 292 years, or a moment after `@` that far away.
     #[error("{0} is out of bounds")]
     OutOfBounds(&'static str),
     /// What another generation has, and this one has not.
     #[error("{0} not known to Prometheus 2")]
     Later(&'static str),
+    /// A duration that is computed, for Prometheus 2.
+    #[error(
+        "durations that are computed are not known to Prometheus 2; Prometheus 3 has them, before 3.14 with \
+         --enable-feature=promql-duration-expr"
+    )]
+    ComputedDuration,
     /// What Prometheus 3 has to be asked for, and we do not have.
     #[error("{0} experimental and not supported")]
     Experimental(&'static str),

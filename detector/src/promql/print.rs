@@ -6,6 +6,7 @@ use super::ast::{
     Aggregate, At, Binary, Expr, Grouping, LabelMatcher, MatchOp, MatchingLabels, Moment, Number,
     RangeSelector, Selector, Side,
 };
+use super::length::{DurationExpr, Length};
 use crate::compat::Compat;
 use crate::go_format;
 use crate::sample::is_label_name;
@@ -24,9 +25,11 @@ impl Display for Expr {
             Self::Range(range) => range.fmt(f),
             Self::String(string) => f.write_str(&go_format::quoted(&string.value)),
             Self::Subquery(subquery) => {
-                let range = duration(subquery.range_ns);
-                let step = subquery.step_ns.map_or(String::new(), duration);
-                write!(f, "{}[{range}:{step}]{}", subquery.expr, subquery.moment)
+                write!(f, "{}[{}:", subquery.expr, subquery.range)?;
+                if let Some(step) = &subquery.step {
+                    step.fmt(f)?;
+                }
+                write!(f, "]{}", subquery.moment)
             }
             Self::Unary(unary) => {
                 let sign = if unary.is_negative { '-' } else { '+' };
@@ -88,11 +91,11 @@ impl Display for Number {
 
 impl Display for RangeSelector {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let range = duration(self.range_ns);
         write!(
             f,
-            "{}[{range}]{}",
+            "{}[{}]{}",
             Series(&self.selector),
+            self.range,
             self.selector.moment
         )
     }
@@ -139,10 +142,45 @@ impl Display for Moment {
             Some(At::End) => f.write_str(" @ end()")?,
             None => {}
         }
-        match self.offset_ns {
-            0 => Ok(()),
-            ns if ns > 0 => write!(f, " offset {}", duration(ns)),
-            ns => write!(f, " offset -{}", duration(ns.saturating_neg())),
+        match &self.offset {
+            Length::Written(0) => Ok(()),
+            Length::Written(ns) if *ns < 0 => {
+                write!(f, " offset -{}", duration(ns.saturating_neg()))
+            }
+            offset => write!(f, " offset {offset}"),
+        }
+    }
+}
+
+impl Display for Length {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written(ns) => f.write_str(&duration(*ns)),
+            Self::Computed(expr) => expr.fmt(f),
+        }
+    }
+}
+
+impl Display for DurationExpr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Step(_) => f.write_str("step()"),
+            Self::Range(_) => f.write_str("range()"),
+            Self::Extreme {
+                greatest,
+                left,
+                right,
+                ..
+            } => {
+                let name = if *greatest { "max_of" } else { "min_of" };
+                write!(f, "{name}({left}, {right})")
+            }
+            Self::Negative { of, .. } => write!(f, "-{of}"),
+            Self::Operation {
+                op, left, right, ..
+            } => write!(f, "{left} {op} {right}"),
+            Self::Paren { of, .. } => write!(f, "({of})"),
         }
     }
 }

@@ -49,7 +49,13 @@ fn what_is_wrong_is_said_and_pointed_at() {
         "m[5x]",
         "m[0]",
         "m[-5m]",
-        "m[5m * 2]",
+        "m[5m * ]",
+        "m[5m / (0)]",
+        "m offset (5m % 0)",
+        "m[max_of(5m)]",
+        "m[step]",
+        "m offset 300y",
+        "m offset (1h) offset (1h * 1)",
         "m anchored",
         "m + fill(0) m",
         "m > 1__0",
@@ -99,6 +105,9 @@ fn prometheus_2_does_not_know() {
             "do you mean holt_winters?",
         ),
         ("m offset 0s", "greater than 0"),
+        ("m[5m * 2]", "--enable-feature=promql-duration-expr"),
+        ("m[5m:1m + 1m]", "durations that are computed"),
+        ("m offset -(5m)", "durations that are computed"),
     ] {
         let (error, ..) = refused(text, Compat::V2);
         assert!(error.contains(said), "{text}: {error}");
@@ -145,6 +154,9 @@ fn what_would_exhaust_the_stack_is_refused() {
         format!("m{}", "[5m:]".repeat(700)),
         format!("m[{}5m]", "-".repeat(1400)),
         format!("m[{}5m]", "(".repeat(1400)),
+        format!("m[5m{}]", " + 1".repeat(700)),
+        format!("m[{}1]", "2 ^ ".repeat(700)),
+        format!("m offset ({}1{})", "max_of(1,".repeat(400), ")".repeat(400)),
         format!("{}m{}", "abs(".repeat(101), ")".repeat(101)),
     ] {
         let error = parse(&text, Compat::V3).unwrap_err();

@@ -72,7 +72,7 @@ pub(super) enum Keyword {
 }
 
 impl Keyword {
-    /// Whether it is one of what an experimental duration expression is made of.
+    /// Whether it is one of what durations are computed from.
     pub(super) fn is_of_durations(self) -> bool {
         matches!(self, Self::Step | Self::Range | Self::MaxOf | Self::MinOf)
     }

@@ -11,7 +11,7 @@ use super::{Group, LabelTemplate, Reading, Rule, RuleFile, RuleKind, RuleSet};
 use crate::alert;
 use crate::compat::Compat;
 use crate::duration;
-use crate::expr::compile::{Compiled, Reach, compile};
+use crate::expr::compile::{Compiled, Reach, compile_rule};
 use crate::expr::shadow;
 use crate::expr::share::{Shared, share};
 use crate::sample::{METRIC_NAME, is_label_name};
@@ -356,7 +356,7 @@ impl<'f> Loader<'f> {
     }
 
     fn expression(&mut self, node: &Node, text: &str) -> Option<Compiled> {
-        let compiled = compile(text, self.compat)
+        let compiled = compile_rule(text, self.compat)
             .and_then(|compiled| compiled.if_enabled(self.experimental_functions));
         match compiled {
             Ok(compiled) => {

@@ -4,6 +4,7 @@ mod absence;
 mod aliases;
 mod allocations;
 mod differential;
+mod durations;
 mod hostile;
 mod incremental;
 mod loading;

@@ -14,8 +14,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use firedrill_detector::Compat;
-use firedrill_detector::promql::{Error, ErrorKind, Expr, parse};
+use firedrill_detector::promql::{Error, ErrorKind, Expr, Length, parse};
+use firedrill_detector::rules::Reading;
+use firedrill_detector::{Compat, RuleFile, RuleSet};
 
 use crate::differential::number;
 use crate::oracle::{Oracle, ask_go, hex, need_go, unhex};
@@ -24,10 +25,20 @@ use crate::random::Random;
 /// What Prometheus says of an expression.
 #[derive(Debug)]
 enum Answer {
-    /// As it prints it, and its tree.
-    Accepted(String, String),
+    Accepted(Accepted),
     /// The bytes its errors begin at, and the message of the first.
     Refused(Vec<usize>, String),
+}
+
+/// What it says of one that it takes.
+#[derive(Debug)]
+struct Accepted {
+    printed: String,
+    tree: String,
+    /// The milliseconds of its ranges, steps and offsets; `None` where they cannot be computed.
+    lengths: Option<Vec<i64>>,
+    /// Whether it reads what it prints as the same.
+    is_read_back: bool,
 }
 
 #[test]
@@ -45,6 +56,19 @@ fn random_expressions_are_read_as_prometheus_reads_them() {
     assert!(tally.first > tally.refused * 95 / 100, "{tally:?}");
 }
 
+/// The generator of whole expressions makes few with durations that can be computed.
+#[test]
+fn random_durations_come_to_what_prometheus_computes() {
+    need_go!();
+    let wanted = number("FIREDRILL_PROMQL_CASES", 30_000) as usize / 3;
+    let mut random = Random(number("FIREDRILL_DIFF_SEED", 1));
+    let cases: Vec<String> = (0..wanted).map(|_| grammar::timed(&mut random)).collect();
+    let tally = compare(&cases);
+    assert!(tally.computed > wanted / 5, "{tally:?}");
+    assert!(tally.misprinted > wanted / 200, "{tally:?}");
+    assert_eq!(tally.beyond_us, 0);
+}
+
 /// Of the errors of a rule, `promtool` shows the first.
 #[test]
 fn random_expressions_are_read_as_prometheus_2_reads_them() {
@@ -57,11 +81,7 @@ fn random_expressions_are_read_as_prometheus_2_reads_them() {
     cases.retain(|text| !text.is_empty());
     let mut file = String::from("groups:\n- name: g\n  rules:\n");
     for text in &cases {
-        let escaped: String = text
-            .chars()
-            .map(|char| format!("\\U{:08x}", u32::from(char)))
-            .collect();
-        writeln!(file, "  - {{ record: r, expr: \"{escaped}\" }}").unwrap();
+        writeln!(file, "  - {{ record: r, expr: \"{}\" }}", escaped(text)).unwrap();
     }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rules.yml");
@@ -117,6 +137,10 @@ struct Tally {
     first: usize,
     /// What only we refuse, and say so.
     beyond_us: usize,
+    /// Those with a length of time that is computed, and can be.
+    computed: usize,
+    /// Those that are no rule because Prometheus prints them as something else.
+    misprinted: usize,
 }
 
 fn compare(cases: &[String]) -> Tally {
@@ -124,11 +148,24 @@ fn compare(cases: &[String]) -> Tally {
     let mut tally = Tally::default();
     for (text, answer) in cases.iter().zip(answers) {
         match (parse(text, Compat::V3), answer) {
-            (Ok(ours), Answer::Accepted(printed, tree)) => {
-                assert_eq!(ours.to_string(), printed, "{text:?}");
+            (Ok(ours), Answer::Accepted(theirs)) => {
+                assert_eq!(ours.to_string(), theirs.printed, "{text:?}");
                 let place = |expr: &Expr| format!("@{}", expr.span().start);
-                assert_eq!(shape(&ours, &place), tree, "{text:?}");
+                assert_eq!(shape(&ours, &place), theirs.tree, "{text:?}");
                 well_placed(&ours, text);
+                let mut lengths = Vec::new();
+                lengths_ms(&ours, &mut lengths);
+                let lengths = lengths.into_iter().collect::<Result<Vec<i64>, Error>>();
+                let is_inexact = lengths.as_ref().is_err_and(is_ours);
+                let lengths = lengths.ok().map(sorted);
+                assert!(
+                    is_inexact || lengths == theirs.lengths,
+                    "{text:?}: {lengths:?}"
+                );
+                if has_computed(&ours) && lengths.is_some() {
+                    tally.computed += 1;
+                    tally.misprinted += usize::from(is_misprinted(text, &theirs));
+                }
                 tally.accepted += 1;
             }
             (Err(error), Answer::Refused(starts, message)) => {
@@ -158,6 +195,70 @@ fn compare(cases: &[String]) -> Tally {
         }
     }
     tally
+}
+
+/// The milliseconds of ranges, steps and offsets.
+fn lengths_ms(expr: &Expr, all: &mut Vec<Result<i64, Error>>) {
+    match expr {
+        Expr::Selector(selector) => all.push(selector.moment.offset.ms()),
+        Expr::Range(range) => {
+            all.push(range.range.positive_ms());
+            all.push(range.selector.moment.offset.ms());
+        }
+        Expr::Subquery(subquery) => {
+            all.push(subquery.range.positive_ms());
+            all.push(subquery.step.as_ref().map_or(Ok(0), Length::positive_ms));
+            all.push(subquery.moment.offset.ms());
+        }
+        _ => {}
+    }
+    for child in expr.children() {
+        lengths_ms(child, all);
+    }
+}
+
+fn sorted(mut all: Vec<i64>) -> Vec<i64> {
+    all.sort_unstable();
+    all
+}
+
+fn has_computed(expr: &Expr) -> bool {
+    let is_computed = |length: &Length| matches!(length, Length::Computed(_));
+    expr.lengths().into_iter().any(is_computed) || expr.children().into_iter().any(has_computed)
+}
+
+/// Whether an expression is refused as a rule because Prometheus would evaluate something else, and it would; what is not refused at
+/// all it does not change.
+fn is_misprinted(text: &str, theirs: &Accepted) -> bool {
+    let file = RuleFile {
+        name: "rules.yml".into(),
+        text: format!(
+            "groups:\n- name: g\n  rules:\n  - {{ record: r, expr: \"{}\" }}\n",
+            escaped(text)
+        ),
+    };
+    let reading = Reading {
+        experimental_functions: true,
+        ..Reading::default()
+    };
+    match RuleSet::load_as(&[file], Compat::V3, reading) {
+        Ok(_) => {
+            assert!(theirs.is_read_back, "{text:?}");
+            false
+        }
+        Err(problems) => {
+            let is_misprinted = problems[0].message.contains("as it prints it");
+            assert!(!(is_misprinted && theirs.is_read_back), "{text:?}");
+            is_misprinted
+        }
+    }
+}
+
+/// In a YAML string in double quotes.
+fn escaped(text: &str) -> String {
+    text.chars()
+        .map(|char| format!("\\U{:08x}", u32::from(char)))
+        .collect()
 }
 
 /// What a tree is made of, with what is to be said of each node.
@@ -212,6 +313,7 @@ fn is_ours(error: &Error) -> bool {
             | ErrorKind::TooDeep(_)
             | ErrorKind::TooMany(_)
             | ErrorKind::TooLong(_)
+            | ErrorKind::Power(_)
             | ErrorKind::OutOfBounds("the time after @")
     )
 }
@@ -230,13 +332,25 @@ fn ask(cases: &[String]) -> Vec<Answer> {
 fn read(line: &str) -> Answer {
     let (first, second) = line.split_once('\t').expect("two fields");
     if let Some(printed) = first.strip_prefix('=') {
-        return Answer::Accepted(unhex(printed), second.to_owned());
+        let mut fields = second.split('\t');
+        let mut next = || fields.next().expect("four fields");
+        return Answer::Accepted(Accepted {
+            printed: unhex(printed),
+            tree: next().to_owned(),
+            lengths: read_lengths(next()),
+            is_read_back: next() == "true",
+        });
     }
     let (starts, message) = (first, second);
     let starts = starts[1..]
         .split(',')
         .map(|start| start.parse().expect("a place"));
     Answer::Refused(starts.collect(), unhex(message))
+}
+
+fn read_lengths(field: &str) -> Option<Vec<i64>> {
+    let numbers = field.split_whitespace();
+    numbers.map(|number| number.parse().ok()).collect()
 }
 
 /// The values of all `expr` keys in the YAML files of a folder, and what stands in quotes in its sources as PromQL does.

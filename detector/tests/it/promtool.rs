@@ -153,6 +153,12 @@ const FAILING: &[&str] = &[
     "double_exponential_smoothing(a[5m], 0.5, 0.5)",
     "vector(start())",
     "integral(a[5m])",
+    // Durations that come to nothing.
+    "last_over_time(a[5m * 0])",
+    "last_over_time(a[1m - 5m])",
+    "last_over_time(a[step()])",
+    "last_over_time(a[5m / (1 - 1)])",
+    "a offset (5m % 0)",
 ];
 
 /// Expressions only Prometheus 3 knows, and those that not even we know.
@@ -164,6 +170,8 @@ const NEW: &[&str] = &[
     "rate(a[60])",
     "a offset 5",
     "a offset 0s",
+    "a offset (5m)",
+    "last_over_time(a[5m + 1m])",
     "first_over_time(a[5m])",
     r#"sum by ("job") (a)"#,
     r#"{"a"}"#,

@@ -382,11 +382,11 @@ impl Compiler {
 /// The first selector that looks at another time than its expression is evaluated at.
 fn moved(expr: &promql::Expr) -> Option<Span> {
     let moment = match expr {
-        promql::Expr::Selector(selector) => Some(selector.moment),
-        promql::Expr::Range(range) => Some(range.selector.moment),
+        promql::Expr::Selector(selector) => Some(&selector.moment),
+        promql::Expr::Range(range) => Some(&range.selector.moment),
         _ => None,
     };
-    match moment.is_some_and(|moment| moment != promql::Moment::default()) {
+    match moment.is_some_and(|moment| *moment != promql::Moment::default()) {
         true => Some(expr.span()),
         false => expr.children().into_iter().find_map(moved),
     }

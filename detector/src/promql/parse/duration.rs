@@ -1,69 +1,80 @@
-//! Lengths of time: those of ranges, steps and offsets.
-//!
-//! What is computed, like `[5m * 2]`, was behind a feature flag of Prometheus 3 until 3.14 has it by default. It is refused here, where
-//! a Prometheus without the flag refuses it.
+//! Lengths of time: those of ranges, steps and offsets, written out or computed.
 
-use super::{Parser, Result};
+use super::{Parser, Result, too_deep};
 use crate::compat::Compat;
+use crate::promql::LEVELS_MAX;
 use crate::promql::ast::Number;
 use crate::promql::error::{Error, ErrorKind};
+use crate::promql::length::{DurationExpr, Length, SECONDS_MAX};
 use crate::promql::number;
 use crate::promql::operator::{Binding, Operator};
 use crate::promql::span::Span;
-use crate::promql::token::{Keyword, Kind};
+use crate::promql::token::{Keyword, Kind, Token};
+
+/// A length of time and how many levels it has.
+struct Term {
+    expr: DurationExpr,
+    levels: usize,
+}
 
 impl Parser<'_> {
-    /// The length of a range or a step, in nanoseconds.
-    pub(super) fn positive_duration(&mut self) -> Result<i64> {
+    /// The length of a range or a step.
+    pub(super) fn positive_duration(&mut self) -> Result<Length> {
         if self.compat == Compat::V2 {
-            return self.classic_duration();
+            let ns = self.classic_duration()?;
+            let next = self.peek()?;
+            return match next.kind {
+                Kind::Operator(op) if is_arithmetic(op) => Err(later(next.span)),
+                _ => Ok(Length::Written(ns)),
+            };
         }
-        let length = self.computed(Binding::Or)?;
-        match length.value > 0.0 {
-            true => Ok(nanoseconds(length.value)),
-            false => Err(Error::new(ErrorKind::NotPositive, length.span)),
+        match self.computed(Binding::Or)?.expr {
+            DurationExpr::Number(number) if number.value <= 0.0 => {
+                Err(Error::new(ErrorKind::NotPositive, number.span))
+            }
+            expr => Ok(length(expr)),
         }
     }
 
-    /// What stands behind `offset`, in nanoseconds.
-    pub(super) fn offset_duration(&mut self) -> Result<i64> {
+    /// What stands behind `offset`. An operator that follows a number, a word or a sign's parenthesis belongs to the
+    /// expression around it, not to the offset.
+    pub(super) fn offset_duration(&mut self) -> Result<Length> {
         if self.compat == Compat::V2 {
             let is_negative = self.take(Kind::Operator(Operator::Sub))?;
             let ns = self.classic_duration()?;
-            return Ok(if is_negative { -ns } else { ns });
+            return Ok(Length::Written(if is_negative { -ns } else { ns }));
         }
-        let sign = match self.peek()?.kind {
-            Kind::Operator(Operator::Sub) => -1.0,
-            Kind::Operator(Operator::Add) => 1.0,
-            Kind::Number | Kind::Duration => return self.literal().map(|n| nanoseconds(n.value)),
-            _ => return self.computed(Binding::Or).map(|n| nanoseconds(n.value)),
+        let first = self.peek()?;
+        let term = match first.kind {
+            Kind::Operator(Operator::Add | Operator::Sub) => self.signed_offset()?,
+            Kind::LeftParen => self.computed(Binding::Or)?,
+            Kind::Number | Kind::Duration => self.literal(None)?,
+            _ => self.word()?,
         };
-        let sign_span = self.bump()?.span;
-        let length = match self.peek()?.kind {
-            // What follows belongs to the expression around it, not to the offset.
-            Kind::Number | Kind::Duration => {
-                let number = self.number()?;
-                within_bounds(number, sign_span)?
-            }
-            Kind::LeftParen => {
-                self.bump()?;
-                let inner = self.computed(Binding::Or)?;
-                self.expect(Kind::RightParen, "\")\"")?;
-                inner
-            }
+        Ok(length(term.expr))
+    }
+
+    fn signed_offset(&mut self) -> Result<Term> {
+        let sign = self.bump()?;
+        let of = match self.peek()?.kind {
+            Kind::Number | Kind::Duration => self.literal(Some(sign.span))?,
+            Kind::LeftParen => self.parenthesized()?,
             Kind::Operator(Operator::Add | Operator::Sub) => {
-                let inner = self.computed(Binding::Product.of_right_side())?;
-                let span = sign_span.to(inner.span);
-                self.operations(Binding::Or, span)?;
-                inner
+                let of = self.computed(Binding::Product.of_right_side())?;
+                let left = signed(sign, of)?;
+                return self.operations(Binding::Or, left);
             }
-            _ => self.computed_word(Some(sign_span))?,
+            _ => self.word()?,
         };
-        Ok(nanoseconds(sign * length.value))
+        signed(sign, of)
     }
 
     /// Prometheus 2 has durations with units alone.
     fn classic_duration(&mut self) -> Result<i64> {
+        let next = self.peek()?;
+        if next.kind == Kind::LeftParen {
+            return Err(later(next.span));
+        }
         let token = self.expect(Kind::Duration, "a duration such as 5m")?;
         let refused = |kind| Error::new(kind, token.span);
         match number::duration_ms(self.written(token.span)).map_err(refused)? {
@@ -72,62 +83,69 @@ impl Parser<'_> {
         }
     }
 
-    /// A length of time that is written out; everything else that Prometheus would compute is refused.
-    fn computed(&mut self, loosest: Binding) -> Result<Number> {
+    /// A length of time whose operators bind at least so tightly.
+    fn computed(&mut self, loosest: Binding) -> Result<Term> {
         self.enter()?;
-        let length = self.computed_inside(loosest)?;
-        self.depth -= 1;
-        Ok(length)
-    }
-
-    fn computed_inside(&mut self, loosest: Binding) -> Result<Number> {
         let token = self.peek()?;
-        let length = match token.kind {
-            Kind::Number | Kind::Duration => self.literal()?,
-            Kind::Operator(sign @ (Operator::Add | Operator::Sub)) => {
+        let left = match token.kind {
+            Kind::Number | Kind::Duration => self.literal(None)?,
+            Kind::Operator(Operator::Add | Operator::Sub) => {
                 self.bump()?;
-                let inner = self.computed(Binding::Product.of_right_side())?;
-                Number {
-                    value: match sign {
-                        Operator::Sub => -inner.value,
-                        _ => inner.value,
-                    },
-                    span: token.span.to(inner.span),
-                    ..inner
-                }
+                let of = self.computed(Binding::Product.of_right_side())?;
+                signed(token, of)?
             }
-            Kind::LeftParen => {
-                self.bump()?;
-                let inner = self.computed(Binding::Or)?;
-                self.expect(Kind::RightParen, "\")\"")?;
-                return Err(refused(inner.span));
-            }
-            _ => self.computed_word(None)?,
+            Kind::LeftParen => self.parenthesized()?,
+            _ => self.word()?,
         };
-        self.operations(loosest, length.span)?;
-        Ok(length)
+        let whole = self.operations(loosest, left)?;
+        self.depth -= 1;
+        Ok(whole)
     }
 
-    /// Refuses an operator behind the length `left`.
-    fn operations(&mut self, loosest: Binding, left: Span) -> Result<()> {
-        match self.peek()?.kind {
-            Kind::Operator(op)
-                if matches!(
-                    op.binding(),
-                    Binding::Sum | Binding::Product | Binding::Power
-                ) && op != Operator::Atan2
-                    && op.binding() >= loosest =>
+    /// The operators behind `left` that bind at least so tightly, with what stands right of them.
+    fn operations(&mut self, loosest: Binding, mut left: Term) -> Result<Term> {
+        while let Kind::Operator(op) = self.peek()?.kind
+            && is_arithmetic(op)
+            && op.binding() >= loosest
+        {
+            let op_span = self.bump()?.span;
+            let right = self.computed(op.binding().of_right_side())?;
+            if let (Operator::Div | Operator::Mod, DurationExpr::Number(number)) = (op, &right.expr)
+                && number.value == 0.0
             {
-                self.bump()?;
-                self.computed(op.binding().of_right_side())?;
-                Err(refused(left))
+                return Err(Error::new(ErrorKind::ByZero, op_span));
             }
-            _ => Ok(()),
+            let span = left.expr.span().to(right.expr.span());
+            let expr = DurationExpr::Operation {
+                op,
+                left: Box::new(left.expr),
+                right: Box::new(right.expr),
+                span,
+            };
+            left = above(left.levels.max(right.levels), expr)?;
+        }
+        Ok(left)
+    }
+
+    /// A parenthesis; Prometheus forgets the one around a number.
+    fn parenthesized(&mut self) -> Result<Term> {
+        let open = self.bump()?.span;
+        let inner = self.computed(Binding::Or)?;
+        let span = open.to(self.expect(Kind::RightParen, "an operator or \")\"")?.span);
+        match inner.expr {
+            DurationExpr::Number(_) | DurationExpr::Paren { .. } => Ok(inner),
+            of => above(
+                inner.levels,
+                DurationExpr::Paren {
+                    of: of.into(),
+                    span,
+                },
+            ),
         }
     }
 
-    /// `step()`, `range()`, `max_of(a, b)` and `min_of(a, b)`, behind a sign or not.
-    fn computed_word(&mut self, sign: Option<Span>) -> Result<Number> {
+    /// `step()`, `range()`, `max_of(a, b)` or `min_of(a, b)`.
+    fn word(&mut self) -> Result<Term> {
         let token = self.peek()?;
         let keyword = match token.kind {
             Kind::Keyword(keyword) if keyword.is_of_durations() => keyword,
@@ -135,37 +153,91 @@ impl Parser<'_> {
         };
         self.bump()?;
         self.expect(Kind::LeftParen, "\"(\"")?;
-        let mut place = token.span;
+        let mut arguments = None;
         if matches!(keyword, Keyword::MaxOf | Keyword::MinOf) {
-            place = self.computed(Binding::Or)?.span;
-            self.expect(Kind::Comma, "\",\"")?;
-            self.computed(Binding::Or)?;
+            let left = self.computed(Binding::Or)?;
+            self.expect(Kind::Comma, "an operator or \",\"")?;
+            arguments = Some((left, self.computed(Binding::Or)?));
         }
-        self.expect(Kind::RightParen, "\")\"")?;
-        Err(refused(sign.unwrap_or(place)))
+        let close = self.expect(Kind::RightParen, "\")\"")?;
+        let span = token.span.to(close.span);
+        match (keyword, arguments) {
+            (_, Some((left, right))) => {
+                let expr = DurationExpr::Extreme {
+                    greatest: keyword == Keyword::MaxOf,
+                    left: Box::new(left.expr),
+                    right: Box::new(right.expr),
+                    span,
+                };
+                above(left.levels.max(right.levels), expr)
+            }
+            (Keyword::Range, None) => above(0, DurationExpr::Range(span)),
+            (_, None) => above(0, DurationExpr::Step(span)),
+        }
     }
 
-    fn literal(&mut self) -> Result<Number> {
+    /// A number or a duration; what is out of bounds is blamed on its sign, if one is given.
+    fn literal(&mut self, sign: Option<Span>) -> Result<Term> {
         let number = self.number()?;
-        let span = number.span;
-        within_bounds(number, span)
+        if number.value.abs() > SECONDS_MAX {
+            let kind = ErrorKind::OutOfBounds("the duration");
+            return Err(Error::new(kind, sign.unwrap_or(number.span)));
+        }
+        above(0, DurationExpr::Number(number))
     }
 }
 
-/// Refuses a length that Go's durations do not reach; `place` is to blame.
-fn within_bounds(number: Number, place: Span) -> Result<Number> {
-    const MOST: f64 = (1u64 << 63) as f64 / 1e9;
-    match number.value > MOST || number.value < -MOST {
-        false => Ok(number),
-        true => Err(Error::new(ErrorKind::OutOfBounds("the duration"), place)),
+/// What a sign stands before; that of a number belongs to it.
+fn signed(sign: Token, of: Term) -> Result<Term> {
+    let is_negative = sign.kind == Kind::Operator(Operator::Sub);
+    let span = sign.span.to(of.expr.span());
+    match of.expr {
+        DurationExpr::Number(number) => {
+            let value = match is_negative {
+                true => -number.value,
+                false => number.value,
+            };
+            let number = Number {
+                value,
+                span,
+                ..number
+            };
+            above(0, DurationExpr::Number(number))
+        }
+        expr if is_negative => above(
+            of.levels,
+            DurationExpr::Negative {
+                of: expr.into(),
+                span,
+            },
+        ),
+        expr => Ok(Term { expr, ..of }),
     }
 }
 
-fn nanoseconds(seconds: f64) -> i64 {
-    (seconds * 1e9).round() as i64
+/// A term on top of others.
+fn above(levels: usize, expr: DurationExpr) -> Result<Term> {
+    match levels < LEVELS_MAX {
+        true => Ok(Term {
+            expr,
+            levels: levels + 1,
+        }),
+        false => Err(too_deep(expr.span())),
+    }
 }
 
-fn refused(span: Span) -> Error {
-    let kind = ErrorKind::Experimental("durations that are computed are");
-    Error::new(kind, span)
+fn length(expr: DurationExpr) -> Length {
+    match expr {
+        DurationExpr::Number(number) => Length::Written((number.value * 1e9).round() as i64),
+        expr => Length::Computed(Box::new(expr)),
+    }
+}
+
+fn is_arithmetic(op: Operator) -> bool {
+    use Operator::{Add, Div, Mod, Mul, Pow, Sub};
+    matches!(op, Add | Sub | Mul | Div | Mod | Pow)
+}
+
+fn later(span: Span) -> Error {
+    Error::new(ErrorKind::ComputedDuration, span)
 }

@@ -6,6 +6,7 @@ use crate::promql::ast::{
     At, Expr, LabelMatcher, MatchOp, Moment, RangeSelector, Selector, Subquery,
 };
 use crate::promql::error::{Error, ErrorKind};
+use crate::promql::length::Length;
 use crate::promql::operator::Operator;
 use crate::promql::span::Span;
 use crate::promql::token::{Keyword, Kind, Token};
@@ -121,20 +122,20 @@ impl Parser<'_> {
     /// `[5m]` or `[5m:1m]`
     fn range(&mut self, tree: Tree) -> Result<Tree> {
         let open = self.bump()?.span;
-        let range_ns = self.positive_duration()?;
+        let range = self.positive_duration()?;
         match self.peek()?.kind {
             Kind::RightBracket => {
                 let close = self.bump()?.span;
                 return Ok(leaf(self.range_selector(
                     tree.expr,
-                    range_ns,
+                    range,
                     open.to(close),
                 )?));
             }
             Kind::Colon => self.bump()?,
             _ => return Err(self.unexpected("\":\" or \"]\"")),
         };
-        let step_ns = match self.peek()?.kind {
+        let step = match self.peek()?.kind {
             Kind::RightBracket => None,
             _ => Some(self.positive_duration()?),
         };
@@ -142,23 +143,24 @@ impl Parser<'_> {
         let expr = Expr::Subquery(Subquery {
             span: tree.expr.span().to(close),
             expr: Box::new(tree.expr),
-            range_ns,
-            step_ns,
+            range,
+            step,
             moment: Moment::default(),
         });
         Self::above(tree.levels, expr)
     }
 
-    fn range_selector(&self, of: Expr, range_ns: i64, brackets: Span) -> Result<Expr> {
+    fn range_selector(&self, of: Expr, range: Length, brackets: Span) -> Result<Expr> {
         let refused = |message: &str| {
             let kind = ErrorKind::Meaning(message.into());
             Err(Error::new(kind, brackets))
         };
         match of {
-            Expr::Selector(selector) => match selector.moment {
-                Moment { offset_ns, .. } if offset_ns != 0 => {
-                    refused("a range stands before its offset: write x[5m] offset 1h")
-                }
+            Expr::Selector(selector) => match &selector.moment {
+                Moment {
+                    offset: Length::Written(ns),
+                    ..
+                } if *ns != 0 => refused("a range stands before its offset: write x[5m] offset 1h"),
                 Moment {
                     at: Some(At::Time(_)),
                     ..
@@ -166,7 +168,7 @@ impl Parser<'_> {
                 _ => Ok(Expr::Range(RangeSelector {
                     span: selector.span.to(brackets),
                     selector,
-                    range_ns,
+                    range,
                 })),
             },
             _ => refused(
@@ -177,15 +179,15 @@ impl Parser<'_> {
 
     fn offset(&mut self, mut tree: Tree) -> Result<Tree> {
         self.bump()?;
-        let offset_ns = self.offset_duration()?;
+        let offset = self.offset_duration()?;
         let span = tree.expr.span();
         let end = self.last.end;
         let moment = moment(&mut tree.expr, end, "offset")?;
-        if moment.offset_ns != 0 {
+        if moment.offset != Length::default() {
             let kind = ErrorKind::Meaning("there is an offset already".into());
             return Err(Error::new(kind, span));
         }
-        moment.offset_ns = offset_ns;
+        moment.offset = offset;
         Ok(tree)
     }
 

@@ -192,6 +192,10 @@ fn selector(random: &mut Random) -> String {
 }
 
 fn duration(random: &mut Random) -> String {
+    if random.chance(40) {
+        let depth = 1 + random.below(3);
+        return computed(random, depth);
+    }
     random
         .pick(&[
             "5m",
@@ -222,6 +226,48 @@ fn duration(random: &mut Random) -> String {
             "",
         ])
         .to_owned()
+}
+
+/// A length of time from what Prometheus computes such of.
+fn computed(random: &mut Random, depth: usize) -> String {
+    let deeper = |random: &mut Random| computed(random, depth - 1);
+    if depth == 0 {
+        return random
+            .pick(&[
+                "5m", "1h", "30s", "2", "0.5", "1.0005", "7ms", "0", "step()", "range()", "1d",
+                "STEP ( )", "3",
+            ])
+            .to_owned();
+    }
+    match random.below(10) {
+        0 | 1 => format!("({})", deeper(random)),
+        2 => format!("{}{}", random.pick(&["-", "+", "- "]), deeper(random)),
+        3 => format!(
+            "{}({}, {})",
+            random.pick(&["max_of", "min_of", "Max_of"]),
+            deeper(random),
+            deeper(random)
+        ),
+        _ => {
+            let (left, right) = (deeper(random), deeper(random));
+            let op = random.pick(&["+", "-", "*", "/", "%", "^", " + ", " * ", " - "]);
+            format!("{left}{op}{right}")
+        }
+    }
+}
+
+/// An expression that is little but durations.
+pub(super) fn timed(random: &mut Random) -> String {
+    let depth = random.below(4);
+    let mut length = || computed(random, depth);
+    let (range, step, offset) = (length(), length(), length());
+    match random.below(5) {
+        0 => format!("m offset {offset}"),
+        1 => format!("last_over_time(m[{range}])"),
+        2 => format!("last_over_time(m[{range}] offset {offset})"),
+        3 => format!("last_over_time(m[{range}:{step}])"),
+        _ => format!("last_over_time(m[{range}:] offset {offset})"),
+    }
 }
 
 fn range(random: &mut Random) -> String {

@@ -2,8 +2,9 @@
 // hexadecimal.
 //
 // An answer is "=", the expression as Prometheus prints it, a tab, and what its tree is made of: each node's kind and first
-// byte, and in parentheses the nodes below, in the order written. Or it is "E", the byte each of its errors starts at, with commas
-// between, a tab, and the message of the first.
+// byte, and in parentheses the nodes below, in the order written; and after two more tabs, the milliseconds of its ranges, steps
+// and offsets in an instant query, in order of size, or why they cannot be computed, and whether what is printed is read as the
+// same. Or it is "E", the byte each of its errors starts at, with commas between, a tab, and the message of the first.
 package main
 
 import (
@@ -14,7 +15,9 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -22,7 +25,10 @@ func main() {
 	out := bufio.NewWriterSize(os.Stdout, 1<<20)
 	defer out.Flush()
 	in := bufio.NewReaderSize(os.Stdin, 1<<20)
-	reader := parser.NewParser(parser.Options{EnableExperimentalFunctions: true})
+	reader := parser.NewParser(parser.Options{
+		EnableExperimentalFunctions: true,
+		ExperimentalDurationExpr:    true,
+	})
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
@@ -34,7 +40,12 @@ func main() {
 		}
 		expr, err := reader.ParseExpr(string(text))
 		if err == nil {
-			fmt.Fprintf(out, "=%s\t%s\n", hex.EncodeToString([]byte(expr.String())), tree(expr))
+			printed, placed, shape := expr.String(), tree(expr, true), tree(expr, false)
+			all, isSame := lengths(expr), false
+			if again, err := reader.ParseExpr(printed); err == nil {
+				isSame = shape == tree(again, false) && all == lengths(again)
+			}
+			fmt.Fprintf(out, "=%s\t%s\t%s\t%v\n", hex.EncodeToString([]byte(printed)), placed, all, isSame)
 			continue
 		}
 		var all parser.ParseErrors
@@ -48,7 +59,29 @@ func main() {
 	}
 }
 
-func tree(node parser.Node) string {
+func lengths(expr parser.Expr) string {
+	now := time.Unix(1700000000, 0)
+	expr, err := promql.PreprocessExpr(expr, now, now, 0)
+	if err != nil {
+		return "!" + err.Error()
+	}
+	var all []int64
+	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
+		switch node := node.(type) {
+		case *parser.VectorSelector:
+			all = append(all, node.OriginalOffset.Milliseconds())
+		case *parser.MatrixSelector:
+			all = append(all, node.Range.Milliseconds())
+		case *parser.SubqueryExpr:
+			all = append(all, node.Range.Milliseconds(), node.Step.Milliseconds(), node.OriginalOffset.Milliseconds())
+		}
+		return nil
+	})
+	slices.Sort(all)
+	return strings.Trim(fmt.Sprint(all), "[]")
+}
+
+func tree(node parser.Node, isPlaced bool) string {
 	var kind string
 	children := parser.Children(node)
 	switch node := node.(type) {
@@ -78,9 +111,12 @@ func tree(node parser.Node) string {
 	}
 	var below []string
 	for _, child := range children {
-		below = append(below, tree(child))
+		below = append(below, tree(child, isPlaced))
 	}
-	shown := fmt.Sprintf("%s@%d", kind, node.PositionRange().Start)
+	shown := kind
+	if isPlaced {
+		shown += fmt.Sprintf("@%d", node.PositionRange().Start)
+	}
 	if below != nil {
 		shown += "(" + strings.Join(below, " ") + ")"
 	}
