@@ -87,7 +87,7 @@ impl LoadRecord {
         let counts = &facts.counts;
         if counts.sent + counts.started == 0 && !facts.stopped {
             doubts.push("no task was enqueued or worked on".to_owned());
-        } else if self.rate_per_s().is_none() {
+        } else if self.rate_per_s().is_none() && !facts.stopped {
             let what = match facts.header.sides.consumes() {
                 true => "worked on",
                 false => "enqueued",
