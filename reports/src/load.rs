@@ -13,6 +13,7 @@ mod knee;
 mod latency;
 mod series;
 mod verdict;
+mod window;
 
 pub use account::{Account, Counts, Left};
 pub use drift::Drift;
@@ -170,7 +171,7 @@ pub struct Process {
     pub name: String,
     /// What it did.
     pub role: Role,
-    /// Processor time, seconds, from the first possible arrival on.
+    /// Processor time while the load was measured, seconds.
     pub cpu_s: f64,
     /// The largest share of a core that it took for a second.
     pub cpu_most: f64,

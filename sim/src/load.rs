@@ -18,6 +18,7 @@ mod producer;
 mod redis_side;
 pub mod run;
 mod table;
+mod timer;
 pub mod wire;
 mod worker;
 

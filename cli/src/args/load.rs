@@ -2,6 +2,7 @@
 
 use super::common::seed;
 use super::{Gates, Server, Sharding, Span, Wait};
+use crate::failure::Failure;
 use clap::Args;
 use firedrill_sim::load::options::{self, Service};
 use firedrill_sim::units;
@@ -14,8 +15,9 @@ be sent is waiting. With --closed, loops wait for answers, as many load tools do
 not wait, and are labelled.
 
 Inconclusive (exit code 3): the generator was the limit, that is sending was late by more than 2 ms and more than 10 % of what is
-measured (both at the 99th percentile), a producer took 90 % of a core, or less than 99 % of what was due was sent; or Redis or a
-process failed; or enqueued tasks are neither done, archived nor there.
+measured (both at the median or the 99th percentile), a producer took 90 % of a core, or less than 99 % of what was due was sent; or
+more than 1 % of the tasks never began; or nothing was measured; or Redis or a process failed; or enqueued tasks are neither done,
+archived nor there.
 
 Every load has its own Redis unless --redis names one. In that it has queues of its own name and touches nothing else; one that
 holds anything takes --beside. Nothing is left there unless --keep.
@@ -38,7 +40,8 @@ pub struct Load {
     /// Tasks per second [default: 100/s]
     #[arg(long, value_name = "RATE", value_parser = rate, conflicts_with_all = ["stages", "scenario"])]
     pub rate: Option<Rate>,
-    /// How long, after the warm-up [default: 30s; with --soak: 1h; with --find-max, of each trial: 5s]
+    /// How long, after the warm-up [default: 30s; with --soak: 1h; with --find-max, of each trial: 5s, or ten times --max-wait if
+    /// that is longer]
     #[arg(long, value_name = "DURATION", conflicts_with_all = ["stages", "scenario"])]
     pub duration: Option<Span>,
     /// Rates and for how long, one after the other: `1000/s:30s,5000/s:1m`
@@ -47,9 +50,9 @@ pub struct Load {
     /// The arrivals, tasks, workers, faults and remedies of a scenario, in real time: a built-in name or a file
     #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["find_max", "closed", "produce_only", "consume_only"])]
     pub scenario: Option<PathBuf>,
-    /// How long the first rate holds before anything is measured
-    #[arg(long, value_name = "DURATION", default_value = "1s")]
-    pub warmup: Wait,
+    /// How long the first rate holds before anything is measured [default: 1s; of workers alone on a --backlog: 0s]
+    #[arg(long, value_name = "DURATION")]
+    pub warmup: Option<Wait>,
     /// How long workers go on for what waits when the last task was enqueued
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub drain: Wait,
@@ -69,8 +72,8 @@ pub struct Load {
     /// Tasks that are enqueued before; with --consume-only, all there is to do
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=10_000_000))]
     pub backlog: u64,
-    /// Look for the largest rate that is borne, beginning with --rate: the 99th percentile of the wait stays below --max-wait
-    /// and so does what is left of the backlog
+    /// Look for the largest rate that is borne, beginning with --rate: the 99th percentile of the wait stays below --max-wait,
+    /// and the backlog does not grow
     #[arg(long)]
     pub find_max: bool,
     /// What --find-max bears: the 99th percentile of the wait
@@ -100,9 +103,10 @@ pub struct Load {
     /// Most tasks that a worker takes or finishes in one round trip; 1: as Go asynq
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = batch)]
     pub batch: usize,
-    /// Pause of a worker that found its queues empty (asynq's TaskCheckInterval)
-    #[arg(long, value_name = "DURATION", default_value = "1s")]
-    pub poll: Span,
+    /// Pause of a worker that found its queues empty (asynq's TaskCheckInterval) [default: 1s; with --find-max: a tenth of
+    /// --max-wait, up to 1s]
+    #[arg(long, value_name = "DURATION")]
+    pub poll: Option<Span>,
     /// How long handlers work: `20ms`, `exponential:20ms`, `lognormal:20ms,60ms` (mean and 95th percentile)
     #[arg(
         long,
@@ -186,6 +190,65 @@ pub struct Load {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Default length of a trial, milliseconds, and in waits that are borne: in shorter ones a backlog that grows is not told from chance.
+const TRIAL_MS: i64 = 5_000;
+const TRIAL_WAITS: i64 = 10;
+/// Shortest trial, in waits that are borne.
+const TRIAL_WAITS_MIN: i64 = 4;
+/// Default pause and warm-up, milliseconds.
+const POLL_MS: i64 = 1_000;
+const WARMUP_MS: i64 = 1_000;
+
+impl Load {
+    /// How long nothing is measured, milliseconds. A backlog would be worked off by then, so there nothing is left out.
+    pub fn warmup_ms(&self) -> i64 {
+        let drains = self.consume_only && self.backlog > 0;
+        let default_ms = if drains { 0 } else { WARMUP_MS };
+        self.warmup.map_or(default_ms, |span| span.0)
+    }
+
+    /// How long a worker that found nothing pauses, milliseconds.
+    ///
+    /// # Errors
+    /// Where that alone is more than a search bears.
+    pub fn poll_ms(&self) -> Result<i64, Failure> {
+        let most_ms = self.max_wait.0;
+        match self.poll {
+            Some(poll) if self.find_max && most_ms * 2 <= poll.0 * 3 => {
+                Err(Failure::usage(format!(
+                    "--max-wait {}: at a low rate tasks wait for the pause of {} alone, so no rate would be borne; raise it above one and a half times \
+                 --poll, or leave --poll away",
+                    units::format(most_ms),
+                    units::format(poll.0)
+                )))
+            }
+            Some(poll) => Ok(poll.0),
+            None if self.find_max => Ok((most_ms / 10).clamp(1, POLL_MS)),
+            None => Ok(POLL_MS),
+        }
+    }
+
+    /// How long a trial of a search is, milliseconds.
+    ///
+    /// # Errors
+    /// Where it would be over before tasks have waited for too long.
+    pub fn trial_ms(&self) -> Result<i64, Failure> {
+        let wait_ms = self.max_wait.0;
+        match self.duration {
+            None => Ok(wait_ms.saturating_mul(TRIAL_WAITS).max(TRIAL_MS)),
+            Some(span) if span.0 < wait_ms.saturating_mul(TRIAL_WAITS_MIN) => {
+                Err(Failure::usage(format!(
+                    "--duration {}: a trial is over before a backlog shows in waits of --max-wait {}; {} at least, or leave it away",
+                    units::format(span.0),
+                    units::format(wait_ms),
+                    units::format(wait_ms.saturating_mul(TRIAL_WAITS_MIN))
+                )))
+            }
+            Some(span) => Ok(span.0),
+        }
+    }
 }
 
 /// Tasks per second.

@@ -633,6 +633,14 @@ fn what_cannot_be_is_refused_before_anything_starts() {
         (&["--keep"], "a load's own Redis goes with it"),
         (&["--scenario", "nowhere.yaml"], "nowhere.yaml"),
         (&["--max-wait", "1s"], "--find-max"),
+        (
+            &["--find-max", "--max-wait", "1500ms", "--poll", "1s"],
+            "no rate would be borne",
+        ),
+        (
+            &["--find-max", "--max-wait", "2s", "--duration", "5s"],
+            "8s at least",
+        ),
     ] {
         let (code, _, err) = said(dir.path(), &[&["load"], args].concat());
         assert_eq!(code, Some(2), "{args:?}: {err}");

@@ -9,7 +9,7 @@ use crate::load::{Borne, Knee, Round};
 pub fn of_knee(knee: &Knee) -> Document {
     let mut blocks = vec![Block::Note(format!(
         "Borne is a rate at which 99 % of the tasks wait at most {}, no more tasks than arrive in that time are left waiting when arrivals end, \
-         and nothing speaks against the measurement. The rate is doubled until it is not borne; then the distance is halved until two \
+         the backlog does not grow beyond chance, slots are not asked for more than they can do, and nothing speaks against the measurement. The rate is doubled until it is not borne; then the distance is halved until two \
          rates are within 6 %.",
         seconds(knee.max_wait_s)
     ))];

@@ -36,7 +36,7 @@ pub fn of_load(record: &LoadRecord, gated: Option<&Gated>) -> Document {
     blocks.push(Block::Note(limit(record)));
     blocks.push(Block::Facts(tasks(record)));
     if let Some(redis) = &record.facts.redis {
-        blocks.push(Block::Facts(redis_facts(redis)));
+        blocks.push(Block::Facts(redis_facts(redis, record.redis_cpu())));
     }
     blocks.extend(processes(record).block());
     blocks.extend(drift(record).block());
@@ -227,6 +227,12 @@ pub(crate) fn limit(record: &LoadRecord) -> String {
             "The generator was at its limit: {name} took {} of a core.",
             percent(share)
         ),
+        Saturated::Generator => {
+            "The generator was at its limit: it sent too late or too little.".to_owned()
+        }
+        Saturated::Unknown(tasks) => format!(
+            "Which side was at its limit is unknown: {tasks} more tasks were waiting in the end than in the beginning, and no share that was seen explains it."
+        ),
         Saturated::Worker(name, share) => format!(
             "The worker processes were at their limit: {name} took {} of a core.",
             percent(share)
@@ -273,7 +279,7 @@ fn tasks(record: &LoadRecord) -> Facts {
     if let Some(left) = &facts.left {
         told.extend([
             ("done, by asynq's counters".to_owned(), left.done()),
-            ("archived".to_owned(), left.archived),
+            ("archived".to_owned(), Account::of(counts, left).archived),
             ("pending at the end".to_owned(), left.pending),
             ("active at the end".to_owned(), left.active),
             ("scheduled at the end".to_owned(), left.scheduled),
@@ -299,7 +305,7 @@ fn tasks(record: &LoadRecord) -> Facts {
     }
 }
 
-fn redis_facts(redis: &RedisSide) -> Facts {
+fn redis_facts(redis: &RedisSide, cpu: Option<f64>) -> Facts {
     let per_s = |count: u64| rate(count as f64 / redis.wall_s.max(1e-3));
     let bytes_per_s = |count: u64| format!("{}/s", bytes(count as f64 / redis.wall_s.max(1e-3)));
     let slow = match &redis.slowest {
@@ -313,7 +319,7 @@ fn redis_facts(redis: &RedisSide) -> Facts {
                 "processor",
                 format!(
                     "{} of a core, {} in the busiest second",
-                    percent(redis.cpu_share()),
+                    percent(cpu.unwrap_or_else(|| redis.cpu_share())),
                     percent(redis.cpu_most)
                 ),
             ),
@@ -353,10 +359,7 @@ fn processes(record: &LoadRecord) -> Table {
             Role::Producer => "enqueued",
             Role::Worker => "worked",
         };
-        let share = match record.facts.ran_s > 0.0 {
-            true => process.cpu_s / record.facts.ran_s,
-            false => 0.0,
-        };
+        let share = record.cpu_share(process);
         let tone = match share >= crate::load::PROCESS_CPU_MAX {
             true => Tone::Warn,
             false => Tone::Muted,
@@ -374,7 +377,7 @@ fn processes(record: &LoadRecord) -> Table {
 }
 
 fn drift(record: &LoadRecord) -> Table {
-    let drift = record.facts.series.drift(record.facts.header.warmup_s);
+    let drift = record.facts.series.drift(&record.facts.header);
     let rows = drift.into_iter().map(|drift| {
         let text = |value: f64| match drift.unit {
             "bytes" => bytes(value),

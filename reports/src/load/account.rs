@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// asynq keeps so many archived tasks of a queue, or one more, and forgets the oldest: beyond that, workers know how many there were.
+const ARCHIVE_TRIMMED: u64 = 9_999;
+
 /// What happened to tasks, as the processes have counted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -24,6 +27,8 @@ pub struct Counts {
     pub succeeded: u64,
     /// Handlers that failed.
     pub failed: u64,
+    /// Of these, those after which the task was given up.
+    pub archived: u64,
     /// Tasks taken out of groups.
     pub grouped: u64,
     /// Tasks that took their place.
@@ -48,6 +53,7 @@ impl Counts {
             started,
             succeeded,
             failed,
+            archived,
             grouped,
             from_groups,
             prefilled,
@@ -63,6 +69,7 @@ impl Counts {
             (&mut self.started, started),
             (&mut self.succeeded, succeeded),
             (&mut self.failed, failed),
+            (&mut self.archived, archived),
             (&mut self.grouped, grouped),
             (&mut self.from_groups, from_groups),
             (&mut self.prefilled, prefilled),
@@ -151,7 +158,10 @@ impl Account {
         Self {
             came: counts.enqueued + counts.prefilled + counts.from_groups,
             done: left.done(),
-            archived: left.archived,
+            archived: match left.archived < ARCHIVE_TRIMMED {
+                true => left.archived,
+                false => left.archived.max(counts.archived),
+            },
             grouped: counts.grouped,
             waiting: left.waiting(),
             unsure: counts.unanswered,
@@ -173,6 +183,25 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_archive_that_asynq_trims_is_counted_by_workers() {
+        let mut counts = Counts {
+            enqueued: 15_922,
+            archived: 15_922,
+            ..Counts::default()
+        };
+        let mut left = Left {
+            archived: 10_000,
+            processed: 15_922,
+            failed: 15_922,
+            ..Left::default()
+        };
+        assert_eq!(Account::of(&counts, &left).difference(), 0);
+        // Below the limit Redis' word counts.
+        (left.archived, counts.enqueued) = (9_000, 15_922);
+        assert_eq!(Account::of(&counts, &left).difference(), 6_922);
+    }
 
     #[test]
     fn what_came_is_done_given_up_or_there() {

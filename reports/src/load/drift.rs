@@ -1,5 +1,6 @@
 //! Whether something grew while a load went on: what a soak is for.
 
+use super::LoadHeader;
 use super::latency::Stage;
 use super::series::{Row, Series};
 
@@ -62,13 +63,13 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 }
 
 impl Series {
-    /// What is other at the end than at the beginning; `warmup_s` is left out. Nothing where there are fewer than nine rows.
+    /// What is other at the end than at the beginning; what a load does not measure is left out. Nothing where there are fewer than nine rows.
     #[must_use]
-    pub fn drift(&self, warmup_s: f64) -> Vec<Drift> {
+    pub fn drift(&self, header: &LoadHeader) -> Vec<Drift> {
         let rows: Vec<&Row> = self
             .rows
             .iter()
-            .filter(|row| row.at_s >= warmup_s)
+            .filter(|row| header.measures(row.at_s, row.width_s))
             .collect();
         let third = rows.len() / 3;
         if third < 3 {
@@ -103,11 +104,16 @@ mod tests {
                 ..Row::default()
             });
         }
-        let drift = series.drift(0.0);
+        let header = |warmup_s: f64| LoadHeader {
+            warmup_s,
+            lasts_s: 30.0 - warmup_s,
+            ..LoadHeader::default()
+        };
+        let drift = series.drift(&header(0.0));
         let of = |what: &str| drift.iter().find(|drift| drift.what == what).unwrap();
         assert!((of("memory of the workers").change() - 2_000.0 / 1_500.0).abs() < 1e-9);
         assert_eq!(of("memory of the producers").change(), 0.0);
         assert_eq!(drift.len(), 2, "what nobody measured is not told");
-        assert!(series.drift(25.0).is_empty(), "too short to tell");
+        assert!(series.drift(&header(25.0)).is_empty(), "too short to tell");
     }
 }

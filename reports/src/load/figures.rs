@@ -45,7 +45,7 @@ impl LoadRecord {
                 (Stage::EndToEnd, "load_end_to_end_seconds"),
             ] {
                 let latency = &self.latencies[stage];
-                if latency.count() > 0 {
+                if latency.count() > 0 && !self.is_spoilt(stage) {
                     put(name, Amount::Micros(kept(latency)));
                 }
             }
@@ -60,8 +60,8 @@ impl LoadRecord {
             }
             // In thousandths of a core; of more than one, all of one.
             let cpu = |share: f64| Amount::Share(((share * 1e3) as u64).min(1_000), 1_000);
-            if let Some(redis) = &facts.redis {
-                put("load_redis_cpu", cpu(redis.cpu_share()));
+            if let Some(share) = self.redis_cpu() {
+                put("load_redis_cpu", cpu(share));
             }
             if let Some((_, share)) = self.busiest(Role::Worker) {
                 put("load_worker_cpu", cpu(share));
@@ -87,7 +87,7 @@ impl LoadRecord {
 mod tests {
     use super::*;
     use crate::figures::{Aggregation, Results, Sum};
-    use crate::load::{Counts, LoadFacts, LoadHeader, Row};
+    use crate::load::{Brief, Counts, LoadFacts, LoadHeader, Row};
 
     fn record() -> LoadRecord {
         let mut record = LoadRecord {
@@ -110,6 +110,14 @@ mod tests {
                 succeeded: 50,
                 ..Counts::default()
             },
+            stages: [(
+                Stage::Service,
+                Brief {
+                    count: 50,
+                    ..Brief::default()
+                },
+            )]
+            .into(),
             ..Row::default()
         };
         // The third second is after the end.

@@ -61,10 +61,7 @@ impl Trial {
     /// Of a load at one rate.
     #[must_use]
     pub fn of(record: &LoadRecord, (round, rate): (u32, f64), max_wait_s: f64) -> Self {
-        let end_s = record.facts.header.warmup_s + record.facts.header.lasts_s;
-        let rows = record.facts.series.rows.iter();
-        let before_end = rows.filter(|row| row.at_s + row.width_s <= end_s + 0.5);
-        let backlog = before_end.filter_map(|row| row.backlog).next_back();
+        let backlog = record.backlog_at_end();
         let wait_p99_s = record.latencies[Stage::Wait].quantile(0.99);
         let backlog_max = rate * max_wait_s;
         let borne = match (wait_p99_s, backlog) {
@@ -74,9 +71,10 @@ impl Trial {
             (_, Some(backlog)) if backlog as f64 > backlog_max.max(10.0) => {
                 Borne::No(format!("{backlog} tasks were waiting at the end"))
             }
-            _ => match record.doubts().into_iter().next() {
-                Some(doubt) => Borne::Unclear(doubt),
-                None => Borne::Yes,
+            _ => match (overload(record, rate), record.doubts().into_iter().next()) {
+                (Some(why), _) => Borne::No(why),
+                (None, Some(doubt)) => Borne::Unclear(doubt),
+                (None, None) => Borne::Yes,
             },
         };
         // Where the generator was late, the wait is its own doing.
@@ -95,6 +93,20 @@ impl Trial {
     }
 }
 
+/// Why a rate is more than can be done in the long run, however short the wait was so far.
+fn overload(record: &LoadRecord, rate: f64) -> Option<String> {
+    let slots = record.facts.header.slots;
+    let service_s = record.latencies[Stage::Service].mean();
+    let busy = rate * service_s.unwrap_or(0.0);
+    if slots > 0 && busy >= f64::from(slots) {
+        return Some(format!(
+            "handlers would keep {busy:.2} slots busy, and there are {slots}"
+        ));
+    }
+    let grown = record.backlog_growth()?;
+    Some(format!("the backlog grew by {grown} tasks"))
+}
+
 impl Knee {
     /// The rates that were found, rising.
     #[must_use]
@@ -110,11 +122,80 @@ impl Knee {
         found
     }
 
-    /// The middle one, the lowest and the highest; `None`: not every search has found one.
+    /// The middle one (of an even number, the lower of the two), the lowest and the highest; `None`: not every search has found one.
     #[must_use]
     pub fn spread(&self) -> Option<(f64, f64, f64)> {
         let found = self.found();
         let whole = !found.is_empty() && found.len() == self.rounds.len();
-        whole.then(|| (found[found.len() / 2], found[0], found[found.len() - 1]))
+        whole.then(|| {
+            (
+                found[(found.len() - 1) / 2],
+                found[0],
+                found[found.len() - 1],
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::{Counts, LoadHeader, Row};
+
+    /// Ten seconds at a rate, of which so many a second are done, by one slot; nobody waited long.
+    fn record(rate: u64, done: u64, service_ms: i64) -> LoadRecord {
+        let mut record = LoadRecord::default();
+        record.facts.header = LoadHeader {
+            lasts_s: 10.0,
+            slots: 1,
+            ..LoadHeader::default()
+        };
+        record.latencies[Stage::Wait].record(1_000_000);
+        record.latencies[Stage::Service].record(service_ms * 1_000_000);
+        for second in 0..10_u64 {
+            let mut row = Row {
+                at_s: second as f64,
+                width_s: 1.0,
+                counts: Counts {
+                    intended: rate,
+                    sent: rate,
+                    enqueued: rate,
+                    succeeded: done,
+                    ..Counts::default()
+                },
+                backlog: Some((second + 1) * (rate - done)),
+                ..Row::default()
+            };
+            row.measured(&record.latencies);
+            record.facts.counts.add(&row.counts);
+            record.facts.series.push(row);
+        }
+        record
+    }
+
+    #[test]
+    fn more_than_is_possible_is_not_borne() {
+        let why = |record: &LoadRecord, rate: f64| match Trial::of(record, (1, rate), 2.0).borne {
+            Borne::No(why) => why,
+            other => format!("{other:?}"),
+        };
+        assert_eq!(
+            why(&record(6, 5, 200), 6.0),
+            "handlers would keep 1.20 slots busy, and there are 1"
+        );
+        assert_eq!(
+            why(&record(483, 432, 1), 483.0),
+            "the backlog grew by 509 tasks"
+        );
+        assert_eq!(why(&record(400, 400, 1), 400.0), "Yes");
+    }
+
+    #[test]
+    fn of_two_searches_the_lower_one_is_told() {
+        let knee = Knee {
+            rounds: vec![Round::Found(500.0), Round::Found(400.0)],
+            ..Knee::default()
+        };
+        assert_eq!(knee.spread(), Some((400.0, 400.0, 500.0)));
     }
 }

@@ -1,17 +1,19 @@
 //! Whether a load proves anything, and which side was at its limit.
 
-use super::account::{Account, Counts};
+use super::account::Account;
 use super::latency::Stage;
-use super::{Drive, LoadRecord, Process, Role};
+use super::{Drive, LoadRecord, Process, Role, Sides};
 
-/// Sending may be so late without a word, seconds, at the 99th percentile.
+/// Sending may be so late without a word, seconds.
 pub const LATE_FLOOR_S: f64 = 0.002;
-/// Beyond that, as a share of the 99th percentile of what is measured.
+/// Beyond that, as a share of what is measured at the same percentile.
 pub const LATE_SHARE_MAX: f64 = 0.1;
 /// A process that takes more of a core has no time left.
 pub const PROCESS_CPU_MAX: f64 = 0.9;
 /// So much of what was due must have been sent.
 const SENT_MIN: f64 = 0.99;
+/// So many of the measured tasks may not have begun when the load is over.
+const NOT_BEGUN_MAX: f64 = 0.01;
 /// Slots that are busy for so much of the time are all busy.
 const BUSY_SLOTS: f64 = 0.9;
 
@@ -26,6 +28,10 @@ pub enum Saturated {
     Worker(String, f64),
     /// A producer process, likewise.
     Producer(String, f64),
+    /// The producers, which sent too late or too little, whatever kept them.
+    Generator,
+    /// Nobody knows: no share that was seen explains by how many tasks the backlog grew.
+    Unknown(u64),
     /// Nobody; the shares of a core that Redis and the busiest worker took, and of the time that slots were busy, where known.
     Nobody {
         /// Redis.
@@ -38,37 +44,12 @@ pub enum Saturated {
 }
 
 impl LoadRecord {
-    /// What happened after the warm-up and before the end: not while the last tasks were waited for.
-    fn counts_while_measured(&self) -> (Counts, f64) {
-        let header = &self.facts.header;
-        let end_s = header.warmup_s + header.lasts_s;
-        let (mut counts, mut seconds) = (Counts::default(), 0.0);
-        for row in &self.facts.series.rows {
-            // Rows begin at full seconds, and the end may be between two.
-            let (from, until) = (row.at_s, row.at_s + row.width_s);
-            if from >= header.warmup_s && until <= end_s.max(header.warmup_s + row.width_s) {
-                counts.add(&row.counts);
-                seconds += row.width_s;
-            }
-        }
-        (counts, seconds)
-    }
-
-    /// Tasks that were worked on per second after the warm-up, or enqueued where nobody of ours worked.
+    /// The share of a core that a process took while the load was measured.
     #[must_use]
-    pub fn rate_per_s(&self) -> Option<f64> {
-        let (counts, seconds) = self.counts_while_measured();
-        let count = match self.facts.header.sides.consumes() {
-            true => counts.succeeded + counts.failed,
-            false => counts.enqueued,
-        };
-        (seconds > 0.0).then(|| count as f64 / seconds)
-    }
-
-    /// What was asked of each process is a share of a core over the whole load.
-    fn cpu_share(&self, process: &Process) -> f64 {
-        match self.facts.ran_s > 0.0 {
-            true => process.cpu_s / self.facts.ran_s,
+    pub fn cpu_share(&self, process: &Process) -> f64 {
+        let seconds = self.window_s();
+        match seconds > 0.0 {
+            true => process.cpu_s / seconds,
             false => 0.0,
         }
     }
@@ -81,16 +62,6 @@ impl LoadRecord {
             .filter(|process| process.role == role)
             .map(|process| (process, self.cpu_share(process)))
             .max_by(|a, b| a.1.total_cmp(&b.1))
-    }
-
-    /// The share of the time that the workers' slots were busy with handlers.
-    #[must_use]
-    pub fn busy_slots(&self) -> Option<f64> {
-        let (counts, seconds) = self.counts_while_measured();
-        let slots = f64::from(self.facts.header.slots) * seconds;
-        let handled = (counts.succeeded + counts.failed) as f64;
-        let busy = self.latencies[Stage::Service].mean()? * handled;
-        (slots > 0.0).then(|| (busy / slots).min(1.0))
     }
 
     /// Why it proves nothing: the generator was the limit, or what was seen does not add up. A sentence each, without a full stop;
@@ -116,7 +87,17 @@ impl LoadRecord {
         let counts = &facts.counts;
         if counts.sent + counts.started == 0 && !facts.stopped {
             doubts.push("no task was enqueued or worked on".to_owned());
+        } else if self.rate_per_s().is_none() && !facts.stopped {
+            let what = match facts.header.sides.consumes() {
+                true => "worked on",
+                false => "enqueued",
+            };
+            doubts.push(format!(
+                "nothing was measured: no task that arrived after the warm-up of {} s was {what} before arrivals ended",
+                facts.header.warmup_s
+            ));
         }
+        doubts.extend(self.starved());
         doubts
     }
 
@@ -124,6 +105,17 @@ impl LoadRecord {
     #[must_use]
     pub fn generator_was_the_limit(&self) -> Option<String> {
         self.late().into_iter().next()
+    }
+
+    /// Whether so many tasks never began that percentiles of the wait say nothing.
+    fn starved(&self) -> Option<String> {
+        let (count, share) = self.not_begun()?;
+        (share > NOT_BEGUN_MAX).then(|| {
+            format!(
+                "{count} tasks, {:.1} % of those measured, had not begun at the end: how long they will have waited is in none of the figures",
+                share * 100.0
+            )
+        })
     }
 
     /// Which shard of a load it is: a part of it says nothing about all of it.
@@ -147,18 +139,29 @@ impl LoadRecord {
                 counts.sent, counts.intended
             ));
         }
-        let stage = match self.facts.header.sides.consumes() {
-            true => Stage::EndToEnd,
-            false => Stage::Enqueue,
-        };
-        let p99 = |stage: Stage| self.latencies[stage].quantile(0.99);
-        if let (true, Some(by), Some(of)) = (open, p99(Stage::Lateness), p99(stage))
-            && by > LATE_FLOOR_S.max(of * LATE_SHARE_MAX)
-        {
+        // Enqueueing consists of lateness for the most part, and that some are late is told beside it: see `is_spoilt`.
+        let looked_at = [
+            (Stage::Enqueue, 0.5),
+            (Stage::Wait, 0.5),
+            (Stage::EndToEnd, 0.5),
+            (Stage::Wait, 0.99),
+            (Stage::EndToEnd, 0.99),
+        ];
+        let produces_alone = !self.facts.header.sides.consumes();
+        let looked_at = looked_at
+            .into_iter()
+            .chain(produces_alone.then_some((Stage::Enqueue, 0.99)));
+        let first = looked_at
+            .filter(|_| open)
+            .find_map(|(stage, q)| Some((stage, q, self.too_late(stage, q)?)));
+        if let Some((stage, q, (by, of))) = first {
             late.push(format!(
-                "1 % of the tasks were sent {:.1} ms or more late, with {:.1} ms measured at the 99th percentile: the generator was the limit",
+                "{:.0} % of the tasks were sent {:.1} ms or more late, with {:.1} ms measured ({}, {}): the generator was the limit",
+                (1.0 - q) * 100.0,
                 by * 1e3,
-                of * 1e3
+                of * 1e3,
+                stage.name(),
+                if q < 0.9 { "median" } else { "99th percentile" }
             ));
         }
         let producer = self.busiest(Role::Producer);
@@ -170,6 +173,20 @@ impl LoadRecord {
             ));
         }
         late
+    }
+
+    /// How late tasks were sent and how long a stage took at a percentile, seconds, if the first is too much of the second.
+    fn too_late(&self, stage: Stage, q: f64) -> Option<(f64, f64)> {
+        let by = self.latencies[Stage::Lateness].quantile(q)?;
+        let of = self.latencies[stage].quantile(q)?;
+        (by > LATE_FLOOR_S.max(of * LATE_SHARE_MAX)).then_some((by, of))
+    }
+
+    /// Whether a stage is the generator's own doing, so that it has no figure.
+    pub(super) fn is_spoilt(&self, stage: Stage) -> bool {
+        self.facts.header.drive == Drive::Open
+            && stage == Stage::Enqueue
+            && self.too_late(stage, 0.99).is_some()
     }
 
     /// Sums that do not agree.
@@ -198,7 +215,7 @@ impl LoadRecord {
     /// Which side was at its limit.
     #[must_use]
     pub fn saturated(&self) -> Saturated {
-        let redis = self.facts.redis.as_ref().map(super::RedisSide::cpu_share);
+        let redis = self.redis_cpu();
         if let Some(share) = redis.filter(|share| *share >= PROCESS_CPU_MAX) {
             return Saturated::Redis(share);
         }
@@ -213,6 +230,14 @@ impl LoadRecord {
         if let Some(share) = slots.filter(|share| *share >= BUSY_SLOTS) {
             return Saturated::Slots(share);
         }
+        if self.generator_was_the_limit().is_some() {
+            return Saturated::Generator;
+        }
+        if self.facts.header.sides == Sides::Both
+            && let Some(tasks) = self.backlog_growth()
+        {
+            return Saturated::Unknown(tasks);
+        }
         let worker = self.busiest(Role::Worker).map(|(_, share)| share);
         Saturated::Nobody {
             redis,
@@ -225,7 +250,7 @@ impl LoadRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{Left, LoadFacts, LoadHeader, RedisSide, Row, Series, Sides};
+    use crate::load::{Counts, Left, LoadFacts, LoadHeader, RedisRow, Row, Series};
 
     /// A second at 100 tasks a second, each late, waiting and worked on for so many milliseconds.
     fn record(late_ms: i64, wait_ms: i64, service_ms: i64) -> LoadRecord {
@@ -262,6 +287,7 @@ mod tests {
         };
         for _ in 0..100 {
             for (stage, ms) in [
+                (Stage::Enqueue, late_ms),
                 (Stage::Lateness, late_ms),
                 (Stage::Wait, wait_ms),
                 (Stage::Service, service_ms),
@@ -270,6 +296,8 @@ mod tests {
                 record.latencies[stage].record(ms * 1_000_000);
             }
         }
+        let measured = record.latencies.clone();
+        record.facts.series.rows[0].measured(&measured);
         record
     }
 
@@ -284,7 +312,16 @@ mod tests {
     #[test]
     fn a_generator_that_was_the_limit_proves_nothing() {
         assert!(record(3, 5, 4).doubts()[0].contains("sent 3.0 ms or more late"));
-        assert!(record(3, 100, 4).doubts().is_empty(), "no matter in 100 ms");
+        // It is no matter in 100 ms of waiting, but all of what enqueueing takes.
+        assert!(record(3, 100, 4).is_spoilt(Stage::Enqueue));
+        assert!(!record(1, 100, 4).is_spoilt(Stage::Enqueue));
+        let late = record(298, 4_000, 4);
+        assert!(
+            late.doubts()[0].starts_with("50 % of the tasks were sent 298"),
+            "{:?}",
+            late.doubts()
+        );
+        assert_eq!(late.saturated(), Saturated::Generator);
         let mut slow = record(0, 5, 4);
         slow.facts.counts.sent = 90;
         assert!(slow.doubts()[0].contains("only 90 of 100"));
@@ -320,16 +357,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_starved_or_not_measured_proves_nothing() {
+        let mut starved = record(0, 5, 4);
+        for _ in 0..5 {
+            starved.latencies[Stage::Enqueue].record(1_000_000);
+        }
+        assert!(starved.doubts()[0].starts_with("5 tasks, 4.8 % of those measured, had not begun"));
+        let mut warm = record(0, 5, 4);
+        warm.facts.series.rows[0].stages.clear();
+        assert!(warm.doubts()[0].starts_with("nothing was measured"));
+    }
+
+    #[test]
+    fn a_backlog_that_nobody_explains_is_said() {
+        let mut grew = record(0, 5, 4);
+        let row = &mut grew.facts.series.rows[0];
+        (row.counts.succeeded, row.backlog) = (10, Some(90));
+        assert_eq!(grew.saturated(), Saturated::Unknown(88));
+    }
+
+    #[test]
     fn the_side_at_its_limit_is_named() {
         assert_eq!(
             record(0, 5, 19).saturated(),
             Saturated::Slots(record(0, 5, 19).busy_slots().unwrap())
         );
         let mut full = record(0, 5, 19);
-        full.facts.redis = Some(RedisSide {
-            wall_s: 1.0,
-            cpu_s: 0.97,
-            ..RedisSide::default()
+        full.facts.series.rows[0].redis = Some(RedisRow {
+            cpu: 0.97,
+            ..RedisRow::default()
         });
         assert_eq!(full.saturated(), Saturated::Redis(0.97));
         assert!(matches!(

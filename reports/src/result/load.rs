@@ -244,7 +244,7 @@ impl LoadResult {
             redis: facts.redis.as_ref().map(|redis| {
                 let per_s = |count: f64| count / redis.wall_s.max(1e-3);
                 Redis {
-                    cpu_share: redis.cpu_share(),
+                    cpu_share: record.redis_cpu().unwrap_or_else(|| redis.cpu_share()),
                     cpu_share_max: redis.cpu_most,
                     commands_per_second: per_s(redis.commands as f64),
                     scripts_per_second: per_s(redis.script_calls as f64),
@@ -265,7 +265,7 @@ impl LoadResult {
                         Role::Producer => RoleKind::Producer,
                         Role::Worker => RoleKind::Worker,
                     },
-                    cpu_share: process.cpu_s / facts.ran_s.max(1e-3),
+                    cpu_share: record.cpu_share(process),
                     cpu_share_max: process.cpu_most,
                     memory_bytes: process.rss_bytes,
                 })
@@ -289,7 +289,7 @@ fn tasks(record: &LoadRecord) -> Tasks {
         failed: counts.failed,
         foreign: counts.foreign,
         done: left.map(|left| left.done()),
-        archived: left.map(|left| left.archived),
+        archived: left.map(|left| Account::of(counts, left).archived),
         left: left.map(|left| left.waiting()),
         missing: left.map(|left| Account::of(counts, left).difference()),
     }

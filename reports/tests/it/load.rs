@@ -66,9 +66,9 @@ fn load() -> LoadRecord {
         ended_well: true,
     };
     record.facts.processes = vec![
-        process("producer-0", Role::Producer, 1.1),
-        process("load-w-0", Role::Worker, 2.2),
-        process("load-w-1", Role::Worker, 3.3),
+        process("producer-0", Role::Producer, 1.0),
+        process("load-w-0", Role::Worker, 2.0),
+        process("load-w-1", Role::Worker, 3.0),
     ];
     let mut series = Series::default();
     for second in 0..11_u64 {

@@ -1,6 +1,7 @@
 //! What Redis says of itself while a load runs.
 
 use firedrill_asynq::broker::redis::RedisBroker;
+use firedrill_asynq::clock::Time;
 use firedrill_asynq::keys::Queue;
 use firedrill_asynq::op::BrokerError;
 use firedrill_reports::load::{RedisRow, RedisSide};
@@ -10,7 +11,7 @@ use std::time::Instant;
 /// Entries of the slow log that are read.
 const SLOW_MAX: i64 = 128;
 
-/// Counters of a Redis at a moment; of a cluster, all its masters together.
+/// Counters of a Redis, or of a master of a cluster, at a moment or between two.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Counters {
     cpu_s: f64,
@@ -54,9 +55,28 @@ impl Counters {
         }
     }
 
+    /// What it did since it had counted so much. One that was started again counts from the beginning, and what it did between the
+    /// last look and its end nobody knows.
+    fn since(self, before: Self) -> Self {
+        if self.cpu_s < before.cpu_s || self.commands < before.commands {
+            return self;
+        }
+        let more = u64::saturating_sub;
+        Self {
+            cpu_s: self.cpu_s - before.cpu_s,
+            commands: self.commands - before.commands,
+            script_calls: more(self.script_calls, before.script_calls),
+            script_s: (self.script_s - before.script_s).max(0.0),
+            memory: self.memory,
+            bytes_in: more(self.bytes_in, before.bytes_in),
+            bytes_out: more(self.bytes_out, before.bytes_out),
+        }
+    }
+
+    /// Of two masters. Each has a core of its own, so the processor time is that of the busier one.
     fn and(self, other: Self) -> Self {
         Self {
-            cpu_s: self.cpu_s + other.cpu_s,
+            cpu_s: self.cpu_s.max(other.cpu_s),
             commands: self.commands + other.commands,
             script_calls: self.script_calls + other.script_calls,
             script_s: self.script_s + other.script_s,
@@ -72,8 +92,7 @@ pub(super) struct RedisEye {
     broker: RedisBroker,
     is_cluster: bool,
     queues: Vec<String>,
-    first: (Instant, Counters),
-    last: (Instant, Counters),
+    last: (Instant, Vec<Counters>),
     side: RedisSide,
     slow_from: i64,
 }
@@ -91,20 +110,16 @@ impl RedisEye {
         let counters = ask(&broker, is_cluster).await?;
         let newest = slow_entries(&broker, 1).await;
         let slow_from = newest.first().map_or(-1, |entry| entry.id);
-        let now = (Instant::now(), counters);
-        Ok(Self {
-            side: RedisSide {
-                memory_first: counters.memory,
-                memory_most: counters.memory,
-                ..RedisSide::default()
-            },
+        let mut eye = Self {
+            side: RedisSide::default(),
             broker,
             is_cluster,
             queues,
-            first: now,
-            last: now,
+            last: (Instant::now(), counters),
             slow_from,
-        })
+        };
+        eye.begin();
+        Ok(eye)
     }
 
     /// What Redis is, e.g. `redis 7.0.15`.
@@ -128,28 +143,56 @@ impl RedisEye {
     /// When Redis does not answer.
     pub(super) async fn look(&mut self) -> Result<RedisRow, BrokerError> {
         let counters = ask(&self.broker, self.is_cluster).await?;
-        let (now, (since, before)) = (Instant::now(), self.last);
-        self.last = (now, counters);
-        let seconds = now.duration_since(since).as_secs_f64().max(1e-3);
-        // One that was started again counts from the beginning.
-        let per_s = |new: f64, old: f64| (new - old).max(0.0) / seconds;
+        let now = Instant::now();
+        let (since, before) = std::mem::replace(&mut self.last, (now, counters));
+        let did = did(&before, &self.last.1);
+        let wall_s = now.duration_since(since).as_secs_f64();
+        let seconds = wall_s.max(1e-3);
         let row = RedisRow {
-            cpu: per_s(counters.cpu_s, before.cpu_s),
-            commands_per_s: per_s(counters.commands as f64, before.commands as f64),
-            script: per_s(counters.script_s, before.script_s),
-            memory_bytes: counters.memory,
-            in_per_s: per_s(counters.bytes_in as f64, before.bytes_in as f64),
-            out_per_s: per_s(counters.bytes_out as f64, before.bytes_out as f64),
+            cpu: did.cpu_s / seconds,
+            commands_per_s: did.commands as f64 / seconds,
+            script: did.script_s / seconds,
+            memory_bytes: did.memory,
+            in_per_s: did.bytes_in as f64 / seconds,
+            out_per_s: did.bytes_out as f64 / seconds,
         };
-        self.side.cpu_most = self.side.cpu_most.max(row.cpu);
-        self.side.memory_most = self.side.memory_most.max(counters.memory);
+        let side = &mut self.side;
+        side.wall_s += wall_s;
+        side.cpu_s += did.cpu_s;
+        side.cpu_most = side.cpu_most.max(row.cpu);
+        side.commands += did.commands;
+        side.script_calls += did.script_calls;
+        side.script_s += did.script_s;
+        side.memory_most = side.memory_most.max(did.memory);
+        side.bytes_in += did.bytes_in;
+        side.bytes_out += did.bytes_out;
         Ok(row)
     }
 
     /// Forgets what was before: the load begins.
     pub(super) fn begin(&mut self) {
-        self.first = self.last;
-        self.side.cpu_most = 0.0;
+        let memory = self.last.1.iter().map(|counters| counters.memory).sum();
+        self.side = RedisSide {
+            memory_first: memory,
+            memory_most: memory,
+            ..RedisSide::default()
+        };
+    }
+
+    /// Scheduled tasks and those to be retried that are due by then.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub(super) async fn due(&self, by: Time) -> Result<u64, BrokerError> {
+        let mut sum = 0;
+        for queue in &self.queues {
+            for part in ["scheduled", "retry"] {
+                let mut count = redis::cmd("ZCOUNT");
+                count.arg(Queue(queue).key(part)).arg("-inf").arg(by.secs());
+                sum += self.broker.command::<u64>(&count, "ZCOUNT").await?;
+            }
+        }
+        Ok(sum)
     }
 
     /// Pending and active tasks.
@@ -170,19 +213,9 @@ impl RedisEye {
 
     /// What it did since the load began; `None`: it was never seen again.
     pub(super) async fn side(mut self) -> Option<RedisSide> {
-        let ((began, first), (ended, last)) = (self.first, self.last);
-        let wall_s = ended.duration_since(began).as_secs_f64();
-        if wall_s == 0.0 {
+        if self.side.wall_s == 0.0 {
             return None;
         }
-        let more = |new: u64, old: u64| new.saturating_sub(old);
-        self.side.wall_s = wall_s;
-        self.side.cpu_s = (last.cpu_s - first.cpu_s).max(0.0);
-        self.side.commands = more(last.commands, first.commands);
-        self.side.script_calls = more(last.script_calls, first.script_calls);
-        self.side.script_s = (last.script_s - first.script_s).max(0.0);
-        self.side.bytes_in = more(last.bytes_in, first.bytes_in);
-        self.side.bytes_out = more(last.bytes_out, first.bytes_out);
         let slow = slow_entries(&self.broker, SLOW_MAX).await;
         let new = || slow.iter().filter(|entry| entry.id > self.slow_from);
         // Ids are counted through, also those that the log has lost since.
@@ -194,16 +227,29 @@ impl RedisEye {
     }
 }
 
-async fn ask(broker: &RedisBroker, is_cluster: bool) -> Result<Counters, BrokerError> {
+/// What all masters together did between two looks. Where there are others than before, it is not known since when they count.
+fn did(before: &[Counters], now: &[Counters]) -> Counters {
+    let same = before.len() == now.len();
+    let each = now.iter().enumerate().map(|(number, now)| match same {
+        true => now.since(before[number]),
+        false => Counters {
+            memory: now.memory,
+            ..Counters::default()
+        },
+    });
+    each.fold(Counters::default(), Counters::and)
+}
+
+/// The counters of each master.
+async fn ask(broker: &RedisBroker, is_cluster: bool) -> Result<Vec<Counters>, BrokerError> {
     if is_cluster {
         let infos = broker.infos().await?;
-        let all = infos.iter().map(|info| Counters::of(info));
-        return Ok(all.fold(Counters::default(), Counters::and));
+        return Ok(infos.iter().map(|info| Counters::of(info)).collect());
     }
     let mut info = redis::cmd("INFO");
     info.arg("everything");
     let text: String = broker.command(&info, "INFO").await?;
-    Ok(Counters::of(&text))
+    Ok(vec![Counters::of(&text)])
 }
 
 /// An entry of the slow log.
@@ -257,5 +303,18 @@ mod tests {
         assert_eq!((read.script_calls, read.script_s), (4, 2.0));
         assert_eq!((read.bytes_in, read.bytes_out), (5, 6));
         assert_eq!(Counters::of("no redis"), Counters::default());
+    }
+
+    #[test]
+    fn a_redis_that_was_restarted_and_nodes_of_a_cluster_are_held_against_a_core_each() {
+        let at = |cpu_s: f64, commands: u64| Counters {
+            cpu_s,
+            commands,
+            ..Counters::default()
+        };
+        assert_eq!(did(&[at(5.0, 900)], &[at(5.5, 1_000)]), at(0.5, 100));
+        assert_eq!(did(&[at(5.0, 900)], &[at(0.25, 40)]), at(0.25, 40));
+        let busiest = did(&[at(1.0, 10), at(1.0, 10)], &[at(1.75, 20), at(1.25, 30)]);
+        assert_eq!(busiest, at(0.75, 30));
     }
 }

@@ -3,12 +3,13 @@
 
 use super::measure::{Meter, tell};
 use super::process::{ARRIVAL_HEADER, BACKLOG, ready, told_to_stop};
+use super::timer::Timer;
 use super::wire::{PartSpec, Word};
 use crate::handler::{Behaviour, Handlers};
 use crate::plan::{Execution, Plan, WorkerPlan};
 use crate::producer::Payload;
 use anyhow::Context as _;
-use firedrill_asynq::actor::Outcome;
+use firedrill_asynq::actor::{ErrorKind, Outcome};
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::client::NewTask;
 use firedrill_asynq::clock::{ClockOrigin, Time};
@@ -44,6 +45,7 @@ struct Shared {
     clock: ClockOrigin,
     meter: Arc<Meter>,
     decisions: Handlers,
+    timer: Timer,
 }
 
 pub(super) async fn work(spec: PartSpec, broker: RedisBroker) -> anyhow::Result<()> {
@@ -57,6 +59,7 @@ pub(super) async fn work(spec: PartSpec, broker: RedisBroker) -> anyhow::Result<
         clock,
         meter: meter.clone(),
         decisions: Handlers::new(plan),
+        timer: Timer::start(),
     });
     tokio::time::sleep(clock.until(clock.virtual_start)).await;
     let running = Server::new(broker, config).start(move |task: Task, _| {
@@ -147,11 +150,15 @@ impl Shared {
             && behaviour.service_us >= AT_ONCE_US
         {
             let span = u64::try_from(behaviour.service_us).unwrap_or(0);
-            tokio::time::sleep(Duration::from_micros(span)).await;
+            self.timer.sleep(Duration::from_micros(span)).await;
         }
         let ended = self.clock.now();
+        let mut archived = 0;
         let outcome = match behaviour.map(|behaviour| behaviour.outcome) {
-            Some(Outcome::Failure { error, kind, .. }) => Err(HandlerError::new(kind, error)),
+            Some(Outcome::Failure { error, kind, .. }) => {
+                archived = u64::from(is_given_up(task, kind));
+                Err(HandlerError::new(kind, error))
+            }
             _ => Ok(()),
         };
         let service = (Stage::Service, ended.0 - started.0);
@@ -163,7 +170,10 @@ impl Shared {
         }
         self.meter.count(|counts| match outcome {
             Ok(()) => counts.succeeded += 1,
-            Err(_) => counts.failed += 1,
+            Err(_) => {
+                counts.failed += 1;
+                counts.archived += archived;
+            }
         });
         outcome
     }
@@ -190,6 +200,13 @@ impl Shared {
         };
         self.decisions.decide(at_ms, &self.name, of)
     }
+}
+
+/// Whether a task that fails in this way goes to the archive.
+fn is_given_up(task: &Task, kind: ErrorKind) -> bool {
+    let message = task.message();
+    let is_exhausted = message.retried >= message.retry;
+    kind == ErrorKind::SkipRetry || (is_exhausted && kind != ErrorKind::Revoke)
 }
 
 /// When a task that arrived at `at` was due: later, if it was scheduled.

@@ -83,14 +83,16 @@ impl RedisBroker {
         })
     }
 
-    /// `INFO` of every master, the default sections.
+    /// `INFO` of every master, all sections.
     ///
     /// # Errors
     /// When a master does not answer.
     pub async fn infos(&self) -> Result<Vec<String>, BrokerError> {
         let mut infos = Vec::new();
         for mut master in self.every_master().await? {
-            infos.push(self.ask(&mut master, &redis::cmd("INFO")).await?);
+            let mut info = redis::cmd("INFO");
+            info.arg("everything");
+            infos.push(self.ask(&mut master, &info).await?);
         }
         Ok(infos)
     }

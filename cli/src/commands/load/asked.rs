@@ -14,7 +14,6 @@ use firedrill_sim::plan::Plan;
 const RATE: f64 = 100.0;
 /// Default lengths, milliseconds.
 const LASTS_MS: i64 = 30_000;
-const TRIAL_MS: i64 = 5_000;
 const SOAK_MS: i64 = 3_600_000;
 /// Tasks per second that one producer process is trusted with.
 const PER_PRODUCER: f64 = 20_000.0;
@@ -67,12 +66,11 @@ fn shard(args: &Load) -> Result<Option<ShardOf>, Failure> {
 /// # Errors
 /// As [`read`].
 pub(super) fn at_rate(args: &Load, rate: Option<f64>, seed: u64) -> Result<LoadPlan, Failure> {
-    let default_ms = match (args.find_max, args.soak) {
-        (true, _) => TRIAL_MS,
-        (_, true) => SOAK_MS,
-        _ => LASTS_MS,
+    let default_ms = if args.soak { SOAK_MS } else { LASTS_MS };
+    let lasts_ms = match args.find_max {
+        true => args.trial_ms()?,
+        false => args.duration.map_or(default_ms, |span| span.0),
     };
-    let lasts_ms = args.duration.map_or(default_ms, |span| span.0);
     let first = rate.or(args.rate.map(|rate| rate.0)).unwrap_or(RATE);
     let stages = match (&args.stages, args.find_max) {
         (Some(_), true) => {
@@ -88,7 +86,7 @@ pub(super) fn at_rate(args: &Load, rate: Option<f64>, seed: u64) -> Result<LoadP
         name: args.name.clone(),
         seed,
         stages,
-        warmup_ms: args.warmup.0,
+        warmup_ms: args.warmup_ms(),
         evenly: args.evenly,
         queues: args.queues.clone(),
         strict: args.strict,
@@ -102,7 +100,7 @@ pub(super) fn at_rate(args: &Load, rate: Option<f64>, seed: u64) -> Result<LoadP
         retention_ms: args.retention.0,
         workers: args.workers.unwrap_or(1),
         concurrency: args.concurrency.unwrap_or(10),
-        poll_ms: args.poll.0,
+        poll_ms: args.poll_ms()?,
     };
     let plan = asked.plan().map_err(|messages| Failure {
         messages,
@@ -116,7 +114,7 @@ pub(super) fn at_rate(args: &Load, rate: Option<f64>, seed: u64) -> Result<LoadP
 fn load(args: &Load, plan: Plan, producers: u32) -> LoadPlan {
     LoadPlan {
         plan,
-        warmup_ms: args.warmup.0,
+        warmup_ms: args.warmup_ms(),
         sides: match (args.produce_only, args.consume_only) {
             (true, _) => Sides::Produce,
             (_, true) => Sides::Consume,
@@ -157,7 +155,7 @@ fn of_scenario(
             scenario.display()
         )));
     };
-    if args.warmup.0 >= plan.duration_ms {
+    if args.warmup_ms() >= plan.duration_ms {
         return Err(Failure::usage(
             "--warmup: the scenario is over before anything would be measured",
         ));

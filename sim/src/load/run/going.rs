@@ -24,6 +24,9 @@ const ENDS_WITHIN: Duration = Duration::from_secs(3);
 /// How long producers may take for what was due before the end.
 const SENDS_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long a producer sorts out what it did not send, and waits for answers.
+const ANSWERS_LAST: Duration = Duration::from_secs(10);
+
 /// A load under way.
 pub(super) struct Going<'a> {
     pub(super) load: &'a LoadPlan,
@@ -105,7 +108,7 @@ impl Going<'_> {
         if now_ms < end_ms {
             // A backlog that is worked off is all there is to do for workers alone.
             let drains = !self.load.sides.produces() && self.load.backlog > 0;
-            return drains && now_ms > 1_000 && self.backlog().await == Some(0);
+            return drains && self.awaited().await == Some(0);
         }
         let late_ms = now_ms - end_ms;
         let sends_ms = i64::try_from(SENDS_WITHIN.as_millis()).unwrap_or(0);
@@ -115,7 +118,17 @@ impl Going<'_> {
         if !self.load.sides.consumes() || late_ms >= self.options.drain_ms {
             return true;
         }
-        self.backlog().await == Some(0)
+        self.awaited().await == Some(0)
+    }
+
+    /// Tasks that are worth waiting for: those that are there, and those that are due before workers are told to end.
+    async fn awaited(&self) -> Option<u64> {
+        let ends_ms = self.load.plan.duration_ms + self.options.drain_ms;
+        let until = self.clock.virtual_start.plus_millis(ends_ms);
+        let due = tokio::time::timeout(ANSWERS_WITHIN, self.eye.due(until));
+        // First those that are due: between the two looks they only become pending.
+        let due = due.await.ok()?.ok()?;
+        Some(due + self.backlog().await?)
     }
 
     async fn backlog(&self) -> Option<u64> {
@@ -152,8 +165,11 @@ impl Going<'_> {
         let part = &mut self.parts[number];
         match word {
             Some(Word::Second(second)) => {
-                part.process.cpu_s += second.cpu_s;
-                part.process.cpu_most = part.process.cpu_most.max(second.cpu_s);
+                let header = &self.record.facts.header;
+                if header.measures(second.number as f64, 1.0) {
+                    part.process.cpu_s += second.cpu_s;
+                    part.process.cpu_most = part.process.cpu_most.max(second.cpu_s);
+                }
                 part.process.rss_bytes = part.process.rss_bytes.max(second.rss_bytes);
                 self.table.take(part.process.role, &second);
             }
@@ -195,7 +211,8 @@ impl Going<'_> {
         for role in [Role::Producer, Role::Worker] {
             let patience = match (self.silent_since, self.record.facts.stopped, role) {
                 (Some(_), ..) | (_, true, _) => ENDS_WITHIN,
-                (None, false, Role::Producer) => SENDS_WITHIN,
+                // It waits for its last answers itself.
+                (None, false, Role::Producer) => SENDS_WITHIN + ANSWERS_LAST + ENDS_WITHIN,
                 (None, false, Role::Worker) => {
                     let workers = self.load.plan.workers.iter();
                     let most = workers.map(|worker| worker.shutdown_timeout_ms).max();
