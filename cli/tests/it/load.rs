@@ -653,7 +653,7 @@ fn a_baseline_of_another_load_is_refused_before_anything_starts() {
     let unlike = ["30/s", "--baseline", "runs/load/latest"];
     let (code, _, err) = said(dir.path(), &[&load[..], &unlike].concat());
     assert_eq!(code, Some(2), "{err}");
-    assert!(err.contains("plan"), "{err}");
+    assert!(err.contains("`workload` differs"), "{err}");
     let after = fs::read_dir(dir.path().join("runs/load")).unwrap().count();
     assert_eq!(after, before, "nothing was started");
 }
