@@ -34,7 +34,7 @@ pub use files::{
 };
 pub use gates::{Compare, Gates, Host, Outputs};
 pub use learn::Learn;
-pub use load::Load;
+pub use load::{BATCH, DRAIN_MS, Load};
 pub use pace::{Jobs, Speed};
 pub use proven::{Proof, Proven};
 pub use records::{Judged, Recorded, Report, Score};

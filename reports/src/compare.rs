@@ -41,7 +41,7 @@ pub enum Unlike {
     },
     /// No seed is common.
     #[error(
-        "{scenario}: no seed is common to both runs; give both the same `--seed` and as many `--trials`"
+        "{scenario}: no seed is common to both runs; give both the same `--seed` and as many `--trials`, or `--repeats` of a load"
     )]
     Seeds {
         /// The scenario.
@@ -60,6 +60,8 @@ pub struct Comparison {
     pub alerts: [Vec<String>; 2],
     /// Scenarios with fewer than [`SEEDS_MIN`] seeds whose drills prove something in both runs, and how many they have.
     pub few: Vec<(String, usize)>,
+    /// Whether they are of load tests, whose seeds are those of repetitions.
+    pub is_of_loads: bool,
 }
 
 /// One figure in both runs.
@@ -192,6 +194,7 @@ impl Comparison {
                 alone(&alerts_now, &alerts_before),
             ],
             few,
+            is_of_loads: base.scenarios.values().all(Like::is_of_load),
         })
     }
 

@@ -30,7 +30,7 @@ pub(crate) use gates::check as gate_check;
 pub use gates::of_gates;
 pub use knee::of_knee;
 pub(crate) use load::limit as load_limit;
-pub use load::{of_load, passes as load_passes};
+pub use load::{judged as load_judged, of_load, passes as load_passes};
 pub use proven::of_proven;
 pub(crate) use scorecard::called;
 pub use scorecard::{Drill, of_scorecard};

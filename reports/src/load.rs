@@ -18,7 +18,7 @@ mod window;
 pub use account::{Account, Counts, Left};
 pub use drift::Drift;
 pub use files::{Interval, LATENCY_FILE, LOAD_FILE, LoadFileError, LoadWriter, each_interval};
-pub use join::{JoinError, join};
+pub use join::{JoinError, join, newest};
 pub use knee::{Borne, Knee, Round, Trial};
 pub use latency::{Latencies, Latency, LatencyError, Stage};
 pub use series::{Brief, RedisRow, Row, SERIES_ROWS_MAX, Series};

@@ -20,6 +20,7 @@ use crate::Scorecard;
 use crate::check::Checked;
 use crate::compare::Comparison;
 use crate::fidelity::Fidelity;
+use crate::gate::Gated;
 use crate::load::{Knee, LoadRecord};
 use crate::trials::TrialCard;
 use crate::tune::Tuning;
@@ -114,10 +115,10 @@ impl From<&Comparison> for ResultFile {
 }
 
 impl ResultFile {
-    /// A load test; `passes`: what it came to, `None`: nobody can tell.
+    /// A load test; `gated`: what its gates and its baseline came to.
     #[must_use]
-    pub fn of_load(record: &LoadRecord, passes: Option<bool>) -> Self {
-        Kind::Load(Box::new(LoadResult::new(record, passes))).into()
+    pub fn of_load(record: &LoadRecord, gated: Option<&Gated>) -> Self {
+        Kind::Load(Box::new(LoadResult::new(record, gated))).into()
     }
 
     /// What was found in files; `is_strict`: whether warnings fail.

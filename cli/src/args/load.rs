@@ -33,6 +33,11 @@ Examples:
     firedrill load --scenario retry-storm.yaml --gate load.gates.yaml
     firedrill load --produce-only --name orders --rate 200/s --redis redis://127.0.0.1:6379/3 --beside";
 
+/// Default of `--batch`.
+pub const BATCH: usize = 100;
+/// Default of `--drain`, milliseconds.
+pub const DRAIN_MS: i64 = 10_000;
+
 /// `load`.
 #[derive(Debug, Args)]
 #[command(after_long_help = LOAD)]
@@ -101,7 +106,7 @@ pub struct Load {
     #[arg(long, value_name = "N", conflicts_with = "scenario", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub producers: Option<u32>,
     /// Most tasks that a worker takes or finishes in one round trip; 1: as Go asynq
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = batch)]
+    #[arg(long, value_name = "N", default_value_t = BATCH, value_parser = batch)]
     pub batch: usize,
     /// Pause of a worker that found its queues empty (asynq's TaskCheckInterval) [default: 1s; with --find-max: a tenth of
     /// --max-wait, up to 1s]
@@ -187,7 +192,7 @@ pub struct Load {
     /// Gates.
     #[command(flatten)]
     pub gates: Gates,
-    /// Print the result as JSON
+    /// Print the result as JSON; of several loads, a list of results
     #[arg(long)]
     pub json: bool,
 }

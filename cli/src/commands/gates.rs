@@ -94,18 +94,30 @@ impl Gates {
         for (name, (_, file)) in new.iter().filter(|(_, (_, file))| is_file(file)) {
             self.places.scenario(name, file);
         }
+        let likes = new.into_iter().map(|(name, (like, _))| {
+            let engine = engine.to_owned();
+            (name, Like { engine, ..like })
+        });
+        self.alike(likes)
+    }
+
+    /// Sees, before a load, that the baseline is of such a one.
+    ///
+    /// # Errors
+    /// When it is of something else.
+    pub(crate) fn load(&self, name: &str, like: Like) -> Result<(), Failure> {
+        self.alike([(name.to_owned(), like)])
+    }
+
+    fn alike(&self, new: impl IntoIterator<Item = (String, Like)>) -> Result<(), Failure> {
         let Some(base) = &self.baseline else {
             return Ok(());
         };
-        let likes = new.into_iter().map(|(name, (like, _))| {
+        let likes = new.into_iter().map(|(name, like)| {
             // Which Redis it will be is not known before.
             let redis = base.scenarios.get(&name).map(|base| base.redis.clone());
-            let like = Like {
-                engine: engine.to_owned(),
-                redis: redis.unwrap_or_default(),
-                ..like
-            };
-            (name, like)
+            let redis = redis.unwrap_or_default();
+            (name, Like { redis, ..like })
         });
         compare::alike(&base.scenarios, &likes.collect()).map_err(Failure::usage)
     }

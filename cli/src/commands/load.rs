@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::signals::Signals;
 use crate::terminal::Terminal;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
+use firedrill_reports::figures::Like;
 use firedrill_reports::load::{LoadRecord, Row, Stage};
 use firedrill_sim::drill::{self, Rules};
 use firedrill_sim::engine::live::{LiveOptions, TARGETS_FILE};
@@ -42,10 +43,16 @@ pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
     let (asked, rules) = asked::read(args, terminal)?;
     let mut gates = Gates::read(&args.gates, false, terminal)?;
     gates.scenario(&asked.plan.name, &asked.plan.gates)?;
+    gates.load(&asked.plan.name, Like::of_load(&asked.plan.to_yaml()))?;
     let redis = live::redis_source(&args.server)?;
     if args.keep && !matches!(redis, RedisSource::Given(_)) {
         return Err(Failure::usage(
             "--keep: a load's own Redis goes with it; name one with --redis",
+        ));
+    }
+    if args.beside && !matches!(redis, RedisSource::Given(_)) {
+        return Err(Failure::usage(
+            "--beside: a load's own Redis has nothing of others in it; name one with --redis",
         ));
     }
     let signals = Signals::listen()?;
@@ -115,11 +122,11 @@ struct Stand<'a> {
 }
 
 impl Stand<'_> {
-    /// Runs one load, whose record goes to `dir`.
-    fn load(&self, plan: &LoadPlan, dir: &Path) -> Result<LoadRecord, Failure> {
+    /// Runs one load, whose record goes to `dir`; answers what of it is still in a Redis, as well.
+    fn load(&self, plan: &LoadPlan, dir: &Path) -> Result<(LoadRecord, Option<Failure>), Failure> {
         let _hold = self.signals.hold();
         if plan.needs_a_drill() {
-            return self.drill(plan, dir);
+            return Ok((self.drill(plan, dir)?, None));
         }
         let options = LoadOptions {
             exe: self.exe.clone(),
@@ -144,18 +151,22 @@ impl Stand<'_> {
         if let Some(left) = ran.left {
             self.signals.left_something();
             let mut incomplete = Failure::incomplete(left);
-            if let Err(error) = ran.record {
-                incomplete.messages.extend(failure(&error).messages);
-            }
-            return Err(incomplete);
+            return match ran.record {
+                Ok(record) => Ok((record, Some(incomplete))),
+                Err(error) => {
+                    incomplete.messages.extend(failure(&error).messages);
+                    Err(incomplete)
+                }
+            };
         }
-        ran.record.map_err(|error| match self.signals.exit() {
+        let record = ran.record.map_err(|error| match self.signals.exit() {
             Some(exit) => Failure {
                 exit,
                 messages: vec![error.to_string()],
             },
             None => failure(&error),
-        })
+        })?;
+        Ok((record, None))
     }
 }
 
@@ -234,7 +245,9 @@ fn failure(error: &LoadError) -> Failure {
             | RedisServerError::Refused(_)),
         ) => Failure::refused(error),
         LoadError::Meeting(
-            error @ (MeetingError::Missing { .. } | MeetingError::NoFirst { .. }),
+            error @ (MeetingError::Missing { .. }
+            | MeetingError::NoFirst { .. }
+            | MeetingError::Ended(_)),
         ) => Failure {
             exit: Exit::Inconclusive,
             messages: vec![error.to_string()],

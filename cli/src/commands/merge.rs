@@ -9,6 +9,7 @@ use crate::drills::trials::{self, Asked};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
+use firedrill_sim::files::shown;
 
 /// Joins shards; what comes of it is what the command would have come to without them.
 ///
@@ -18,9 +19,16 @@ pub fn run(args: &Merge, terminal: &Terminal) -> Result<Exit, Failure> {
     let gates = Gates::read(&args.gates, args.no_gate, terminal)?;
     let shards = Found::below(&args.shards)?;
     if !shards.loads.is_empty() {
-        if !shards.sweeps.is_empty() || args.no_gate {
+        if let Some(sweep) = shards.sweeps.first() {
+            return Err(Failure::usage(format!(
+                "there are shards of a load ({}) and of drills ({}): name the folders of one command",
+                shown(&shards.loads[0]),
+                shown(sweep)
+            )));
+        }
+        if args.no_gate {
             return Err(Failure::usage(
-                "these are shards of a load: they are merged by themselves, and --no-gate is for drills",
+                "these are shards of a load, and --no-gate is for drills: leave it out",
             ));
         }
         return load::joined(args, &shards.loads, gates, terminal);

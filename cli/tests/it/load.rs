@@ -352,6 +352,34 @@ fn a_redis_that_dies_in_the_middle_is_told_with_the_time() {
     );
 }
 
+#[test]
+fn a_given_redis_that_dies_for_good_leaves_a_report() {
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(&[]);
+    let child = firedrill()
+        .current_dir(dir.path())
+        .env("XDG_STATE_HOME", dir.path())
+        .args(["load", "--rate", "50/s", "--duration", "5m", "--redis"])
+        .arg(node.url())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until("tasks are done", Duration::from_secs(120), || {
+        node.connection().exists("asynq:{load}:processed").unwrap()
+    });
+    drop(node);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(said.contains("firedrill clean"), "{said}");
+    let of = only(dir.path());
+    assert!(of.join("figures.jsonl").is_file());
+    let html = fs::read_to_string(of.join("report.html")).unwrap();
+    assert!(html.contains("Redis is gone, and the load ended there"));
+}
+
 /// A Redis in which somebody else has something, and its keys.
 fn in_use() -> (Node, BTreeSet<String>) {
     let node = Node::start(&[]);
@@ -607,6 +635,29 @@ fn the_largest_rate_is_looked_for() {
     }
 }
 
+/// A scenario with faults.
+const RETRIES: [&str; 2] = ["--scenario", "retry-storm-dependency-down"];
+
+#[test]
+fn a_baseline_of_another_load_is_refused_before_anything_starts() {
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    let load = ["load", "--duration", "1s", "--warmup", "0s", "--rate"];
+    let several = ["20/s", "--repeats", "2", "--json"];
+    let (code, out, err) = said(dir.path(), &[&load[..], &several].concat());
+    assert!(matches!(code, Some(0 | 3)), "{err}");
+    // One document, whatever the number of loads.
+    let results: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(results.as_array().map(Vec::len), Some(2));
+    let before = fs::read_dir(dir.path().join("runs/load")).unwrap().count();
+    let unlike = ["30/s", "--baseline", "runs/load/latest"];
+    let (code, _, err) = said(dir.path(), &[&load[..], &unlike].concat());
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("`workload` differs"), "{err}");
+    let after = fs::read_dir(dir.path().join("runs/load")).unwrap().count();
+    assert_eq!(after, before, "nothing was started");
+}
+
 #[test]
 fn what_cannot_be_is_refused_before_anything_starts() {
     let dir = tempfile::tempdir().unwrap();
@@ -631,6 +682,33 @@ fn what_cannot_be_is_refused_before_anything_starts() {
         (&["--service", "soon"], "how long handlers work"),
         (&["--produce-only", "--consume-only"], "cannot be used with"),
         (&["--keep"], "a load's own Redis goes with it"),
+        (&["--beside"], "nothing of others in it"),
+        (&["--find-max", "--keep"], "leave --find-max and --repeats"),
+        (
+            &["--repeats", "2", "--keep"],
+            "leave --find-max and --repeats",
+        ),
+        (
+            &["--find-max", "--summary", "s.md"],
+            "a search is not judged",
+        ),
+        (
+            &["--queue", "a:1", "--queue", "a:2"],
+            "--queue a: it is named twice",
+        ),
+        (&[RETRIES[0], RETRIES[1], "--keep"], "leave --keep away"),
+        (
+            &[RETRIES[0], RETRIES[1], "--backlog", "5"],
+            "leave --backlog away",
+        ),
+        (
+            &[RETRIES[0], RETRIES[1], "--drain", "1s"],
+            "leave --drain away",
+        ),
+        (
+            &[RETRIES[0], RETRIES[1], "--batch", "1"],
+            "leave --batch away",
+        ),
         (&["--scenario", "nowhere.yaml"], "nowhere.yaml"),
         (&["--max-wait", "1s"], "--find-max"),
         (

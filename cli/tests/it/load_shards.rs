@@ -2,10 +2,14 @@
 
 use crate::nodes::{Cluster, Node};
 use crate::support::{firedrill, need, said};
+use crate::wait::until;
+use redis::Commands;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
+use std::time::Duration;
 
 const LOAD: [&str; 13] = [
     "load",
@@ -56,6 +60,15 @@ fn both(dir: &Path, redis: &str, more: &[&str]) {
     }
 }
 
+/// The shards that are there, in order of their names.
+fn shards_in(out: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(out.join("shards")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| !path.is_symlink()).collect();
+    paths.sort();
+    paths
+}
+
 /// A result that was printed. A machine may be too busy for a verdict, which is not what is tried here.
 fn result((code, out, told): (Option<i32>, String, String)) -> Value {
     assert!(matches!(code, Some(0 | 3)), "{told}");
@@ -98,9 +111,13 @@ fn two_shards_are_one_load() {
         merged["latency"]["wait"]["count"]
     );
 
+    // Whole loads beside shards are none.
+    let (code, _, told) = said(dir, &["merge", "whole", "--out", "none"]);
+    assert_eq!(code, Some(2));
+    assert!(told.contains("there is no shard in it"), "{told}");
+
     // Both are there with their own part, and say so; half of it is no load.
-    let mut shards = std::fs::read_dir(dir.join("parts/shards")).unwrap();
-    let shards: Vec<_> = shards.by_ref().map(|entry| entry.unwrap().path()).collect();
+    let shards = shards_in(&dir.join("parts"));
     let of = |path: &Path| -> Value {
         let text = std::fs::read_to_string(path.join("result.json")).unwrap();
         serde_json::from_str(&text).unwrap()
@@ -121,6 +138,27 @@ fn two_shards_are_one_load() {
     assert_eq!(code, Some(3));
     assert!(told.contains("of 2 shards there is no"), "{told}");
     assert!(!dir.join("half").exists());
+
+    // A shard that was lost, and all of them run again: the last time counts, and what does not is named.
+    std::fs::remove_dir_all(&shards[0]).unwrap();
+    both(dir, &node.url(), &[]);
+    let (code, out, told) = said(dir, &["merge", "parts", "--json"]);
+    let named = format!(
+        "{}: an earlier time",
+        shards[1].strip_prefix(dir).unwrap().display()
+    );
+    assert!(told.contains(&named), "{told}");
+    assert_eq!(result((code, out, told))["tasks"]["missing"], 0);
+
+    // A log that lacks its last line has fewer tasks than were counted, and is no part of anything.
+    let last = shards_in(&dir.join("parts")).pop().unwrap();
+    let log = last.join("latency.hlog");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let end = text.trim_end().rfind('\n').unwrap();
+    std::fs::write(&log, &text[..=end]).unwrap();
+    let (code, _, told) = said(dir, &["merge", "parts", "--out", "cut"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("latency.hlog: it is not whole"), "{told}");
 }
 
 #[test]
@@ -172,6 +210,74 @@ fn a_shard_that_does_not_come_or_is_of_another_load_is_told() {
     let (code, _, told) = said(dir, &words("auto", &["--shard", "1/2"]));
     assert_eq!(code, Some(2), "{told}");
     assert!(told.contains("shards meet in a Redis"), "{told}");
+}
+
+/// Both shards of a long load, of which the one at `index` is ended by `signal` when tasks have been done: how each ends.
+fn one_is_ended(index: usize, signal: Signal) -> [(Option<i32>, String); 2] {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(&[]);
+    let url = node.url();
+    let shards = ["1/2", "2/2"].map(|shard| {
+        let args = [
+            "load",
+            "--rate",
+            "50/s",
+            "--duration",
+            "5m",
+            "--redis",
+            &url,
+            "--shard",
+            shard,
+        ];
+        let mut command = firedrill();
+        command
+            .current_dir(dir.path())
+            .env("XDG_STATE_HOME", dir.path())
+            .args(args);
+        command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    });
+    until("tasks are done", Duration::from_secs(120), || {
+        node.connection().exists("asynq:{load}:processed").unwrap()
+    });
+    kill_process(Pid::from_child(&shards[index]), signal).unwrap();
+    let ends = shards.map(ended);
+    // The reaper of one that was killed goes on for a moment.
+    until("nothing is left", Duration::from_secs(60), || {
+        key_count(&node) == 0
+    });
+    let other = shards_in(&dir.path().join("runs"))
+        .into_iter()
+        .filter(|shard| {
+            let name = format!("-{}-of-2", 2 - index);
+            shard.to_string_lossy().ends_with(&name) && shard.join("report.html").is_file()
+        });
+    assert_eq!(
+        other.count(),
+        1,
+        "the other one has written down what it has"
+    );
+    ends
+}
+
+#[test]
+fn a_shard_that_is_stopped_or_killed_ends_the_others_and_nothing_is_left() {
+    need!("redis-server");
+    for (index, signal, code, why) in [
+        (0, Signal::INT, Some(130), "shard 1/2 was stopped"),
+        (1, Signal::INT, Some(130), "shard 2/2 was stopped"),
+        (0, Signal::KILL, None, "has given the Redis back"),
+        (1, Signal::KILL, None, "shard 2/2 is gone"),
+    ] {
+        let ends = one_is_ended(index, signal);
+        assert_eq!(ends[index].0, code, "{}", ends[index].1);
+        let (code, told) = &ends[1 - index];
+        assert_eq!(*code, Some(3), "{told}");
+        assert!(told.contains(why), "{told}");
+    }
 }
 
 #[test]

@@ -78,7 +78,17 @@ fn verdict(comparison: &Comparison) -> Told {
         ),
         None => (
             format!(
-                "INCONCLUSIVE: it takes {SEEDS_MIN} common seeds (`--trials`) with drills that prove something: {}{beside}",
+                "INCONCLUSIVE: it takes {SEEDS_MIN} common seeds (`{}`) with {} that prove something: {}{beside}",
+                if comparison.is_of_loads {
+                    "--repeats"
+                } else {
+                    "--trials"
+                },
+                if comparison.is_of_loads {
+                    "loads"
+                } else {
+                    "drills"
+                },
                 few(comparison)
             ),
             Tone::Warn,

@@ -1,6 +1,7 @@
 //! A load test as a document: what was asked and borne, how long tasks took, which side was at its limit, and how it went.
 
 use super::{Block, Document, Facts, Figure, Finding, Step, Table, Told, Tone, Verdict};
+use crate::compare::SEEDS_MIN;
 use crate::gate::Gated;
 use crate::load::{Account, Drive, Latency, LoadRecord, RedisSide, Role, Saturated, Sides, Stage};
 use crate::plot::load as plot;
@@ -32,6 +33,8 @@ pub fn of_load(record: &LoadRecord, gated: Option<&Gated>) -> Document {
     if let Some(gates) = gated.filter(|gated| !gated.checks.is_empty()) {
         blocks.push(Block::Findings(checks(gates)));
     }
+    let compared = gated.and_then(|gated| gated.comparison.as_ref());
+    blocks.extend(compared.into_iter().flat_map(super::comparison::blocks));
     blocks.extend(latencies(record).block());
     blocks.push(Block::Note(limit(record)));
     blocks.push(Block::Facts(tasks(record)));
@@ -157,11 +160,48 @@ fn sentence(record: &LoadRecord, doubts: &[String], gated: Option<&Gated>) -> To
         };
         return (format!("{doubt}{more}; {measured}"), Tone::Warn);
     }
-    let failed = gated.is_some_and(|gated| gated.passes() == Some(false));
-    match failed {
-        true => (format!("{measured}; a gate does not hold"), Tone::Bad),
-        false => (measured, Tone::Good),
+    let judged: String = judged(gated)
+        .into_iter()
+        .map(|word| format!("; {word}"))
+        .collect();
+    let tone = match passes(record, gated) {
+        Some(true) => Tone::Good,
+        Some(false) => Tone::Bad,
+        None => Tone::Warn,
+    };
+    (format!("{measured}{judged}"), tone)
+}
+
+/// What gates and a baseline say against a load, or why they say nothing.
+#[must_use]
+pub fn judged(gated: Option<&Gated>) -> Vec<String> {
+    use crate::gate::Status;
+    let Some(gated) = gated else {
+        return Vec::new();
+    };
+    let mut said = Vec::new();
+    let failed = gated.checks.iter().filter(|check| {
+        matches!(check.status, Status::Failed | Status::NoData) && !gated.is_excused(check.known)
+    });
+    match failed.count() {
+        0 => {}
+        1 => said.push("a gate does not hold".to_owned()),
+        more => said.push(format!("{more} gates do not hold")),
     }
+    let worse: Vec<&str> = gated.worse().map(|row| row.metric.name).collect();
+    if !worse.is_empty() {
+        said.push(format!("worse than the baseline: {}", worse.join(", ")));
+    }
+    let compared = gated.comparison.as_ref();
+    if let Some(compared) = compared.filter(|compared| compared.passes().is_none()) {
+        let few = compared.few.iter().map(|(_, seeds)| *seeds).min();
+        let there = few.map_or(String::new(), |seeds| format!(", and {seeds} are there"));
+        said.push(format!(
+            "inconclusive beside the baseline: it takes {SEEDS_MIN} common seeds (`--repeats {SEEDS_MIN}` on both sides) with loads that \
+             prove something{there}"
+        ));
+    }
+    said
 }
 
 fn checks(gated: &Gated) -> Vec<Finding> {

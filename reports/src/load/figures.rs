@@ -79,7 +79,25 @@ impl LoadRecord {
     /// What two loads must have in common to be compared.
     #[must_use]
     pub fn like(&self) -> Like {
-        Like::of(ENGINE, &self.facts.header.redis, &self.facts.header.plan)
+        let header = &self.facts.header;
+        Like {
+            redis: header.redis.clone(),
+            ..Like::of_load(&header.plan)
+        }
+    }
+}
+
+impl Like {
+    /// Of a load of this plan (YAML) on a Redis that is not known yet.
+    #[must_use]
+    pub fn of_load(plan: &str) -> Self {
+        Self::of(ENGINE, "", plan)
+    }
+
+    /// Whether it is that of a load.
+    #[must_use]
+    pub fn is_of_load(&self) -> bool {
+        self.engine == ENGINE
     }
 }
 

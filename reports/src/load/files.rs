@@ -6,6 +6,8 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{
     IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, LogIteratorError,
 };
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -142,6 +144,28 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadFileError> {
     fs::read(path).map_err(failed)
 }
 
+/// [`LOAD_FILE`] of the load in `dir`, or what of it `T` takes.
+fn parsed<T: DeserializeOwned>(
+    dir: &Path,
+    header: fn(&T) -> &LoadHeader,
+) -> Result<T, LoadFileError> {
+    let path = dir.join(LOAD_FILE);
+    let bytes = read(&path)?;
+    let facts: T = serde_json::from_slice(&bytes).map_err(|error| LoadFileError::Damaged {
+        path: path.clone(),
+        why: format!("this is not what a load leaves: {error}"),
+    })?;
+    let major = |format: &str| format.split('.').next().map(str::to_owned);
+    let found = &header(&facts).format;
+    match major(found) == major(FORMAT) {
+        true => Ok(facts),
+        false => Err(LoadFileError::Version {
+            path,
+            found: found.clone(),
+        }),
+    }
+}
+
 /// The log of a load.
 pub(super) struct Log {
     path: PathBuf,
@@ -204,23 +228,35 @@ impl LoadRecord {
     /// # Errors
     /// [`LoadFileError`].
     pub fn read(dir: &Path) -> Result<Self, LoadFileError> {
-        let path = dir.join(LOAD_FILE);
-        let bytes = read(&path)?;
-        let facts: LoadFacts =
-            serde_json::from_slice(&bytes).map_err(|error| LoadFileError::Damaged {
-                path: path.clone(),
-                why: format!("this is not what a load leaves: {error}"),
-            })?;
-        let major = |format: &str| format.split('.').next().map(str::to_owned);
-        if major(&facts.header.format) != major(FORMAT) {
-            let found = facts.header.format;
-            return Err(LoadFileError::Version { path, found });
-        }
+        let facts: LoadFacts = parsed(dir, |facts: &LoadFacts| &facts.header)?;
         let mut latencies = Latencies::default();
         each_interval(dir, &mut |interval| {
             latencies[interval.stage].merge(&interval.latency);
         })?;
-        Ok(Self { facts, latencies })
+        let record = Self { facts, latencies };
+        match record.disagreement() {
+            None => Ok(record),
+            Some(why) => Err(LoadFileError::Damaged {
+                path: dir.join(LATENCY_FILE),
+                why,
+            }),
+        }
+    }
+
+    /// What the histograms have more or less of than was counted second by second: a log that was cut between two lines reads well.
+    fn disagreement(&self) -> Option<String> {
+        Stage::ALL.into_iter().find_map(|stage| {
+            let rows = self.facts.series.rows.iter();
+            let told = rows.filter_map(|row| row.stages.get(&stage));
+            let counted: u64 = told.map(|brief| brief.count).sum();
+            let there = self.latencies[stage].count();
+            (there != counted).then(|| {
+                format!(
+                    "it is not whole: {there} values of `{}`, {LOAD_FILE} has counted {counted}; run the load again",
+                    stage.name()
+                )
+            })
+        })
     }
 
     /// Writes it into `dir`, which is there and has no load in it: the histograms as one stretch of time.
@@ -239,6 +275,18 @@ impl LoadRecord {
 }
 
 impl LoadHeader {
+    /// Reads what was asked of the load in `dir`, and nothing of what it came to.
+    ///
+    /// # Errors
+    /// [`LoadFileError`].
+    pub fn read(dir: &Path) -> Result<Self, LoadFileError> {
+        #[derive(Deserialize)]
+        struct Headed {
+            header: LoadHeader,
+        }
+        parsed(dir, |headed: &Headed| &headed.header).map(|headed| headed.header)
+    }
+
     /// When the first task could arrive.
     pub(super) fn started(&self) -> SystemTime {
         let started = self.started.parse::<jiff::Timestamp>();
@@ -251,6 +299,7 @@ impl LoadHeader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::{Row, Series};
     use hdrhistogram::Histogram;
     use hdrhistogram::serialization::Deserializer;
 
@@ -262,7 +311,14 @@ mod tests {
     }
 
     fn facts() -> LoadFacts {
+        let mut series = Series::default();
+        for second in 0..3 {
+            let mut row = Row::default();
+            row.measured(&measured(10 * second));
+            series.push(row);
+        }
         LoadFacts {
+            series,
             header: LoadHeader {
                 format: FORMAT.to_owned(),
                 name: "load".into(),
@@ -328,6 +384,25 @@ mod tests {
         let mut waits = lines.into_iter().filter(|(tag, ..)| tag == "wait");
         for second in 0..3 {
             assert_eq!(waits.next(), Some(wait(second)));
+        }
+    }
+
+    #[test]
+    fn a_log_that_lacks_lines_is_not_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        written(dir.path());
+        let log = dir.path().join(LATENCY_FILE);
+        let whole = fs::read_to_string(&log).unwrap();
+        let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+        // Without any of its lines that has a histogram, and without all of them.
+        let tagged = (0..lines.len()).filter(|at| lines[*at].starts_with("Tag="));
+        let mut cuts: Vec<String> = tagged.map(|at| lines[..at].concat()).collect();
+        assert_eq!(cuts.len(), 6);
+        cuts.push(String::new());
+        for cut in cuts {
+            fs::write(&log, cut).unwrap();
+            let error = LoadRecord::read(dir.path()).unwrap_err().to_string();
+            assert!(error.contains("latency.hlog: it is not whole"), "{error}");
         }
     }
 

@@ -99,6 +99,28 @@ pub fn join(dirs: &[PathBuf], into: &Path) -> Result<LoadRecord, JoinError> {
     Ok(record)
 }
 
+/// Of shards that were run again, all of them, those of the last time, and those of before. Where they differ in anything else, all
+/// stay: [`join`] says in what.
+///
+/// # Errors
+/// [`LoadFileError`].
+pub fn newest(dirs: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<PathBuf>), LoadFileError> {
+    let headed = dirs.iter().map(|dir| Ok((dir, LoadHeader::read(dir)?)));
+    let headed = headed.collect::<Result<Vec<_>, LoadFileError>>()?;
+    let is_one = |pair: &[(&PathBuf, LoadHeader)]| differ(&pair[0].1, &pair[1].1).is_none();
+    let last = headed.iter().map(|(_, header)| header.started()).max();
+    let counts = |header: &LoadHeader| Some(header.started()) == last;
+    let (new, old): (Vec<_>, Vec<_>) = match headed.windows(2).all(is_one) {
+        true => headed.iter().partition(|(_, header)| counts(header)),
+        false => (headed.iter().collect(), Vec::new()),
+    };
+    let dirs = |found: Vec<&(&PathBuf, LoadHeader)>| {
+        let dirs = found.into_iter().map(|(dir, _)| (*dir).clone());
+        dirs.collect()
+    };
+    Ok((dirs(new), dirs(old)))
+}
+
 impl Part {
     fn read(dir: &Path) -> Result<Self, JoinError> {
         let record = LoadRecord::read(dir)?;
@@ -125,7 +147,9 @@ fn are_one(parts: &[Part]) -> Result<(), JoinError> {
         });
     };
     for other in &parts[1..] {
-        if let Some(what) = differ(first, other) {
+        let (ours, theirs) = (first.header(), other.header());
+        let when = (ours.started != theirs.started).then_some("when they began");
+        if let Some(what) = differ(ours, theirs).or(when) {
             return Err(JoinError::Differ {
                 one: first.dir.clone(),
                 other: other.dir.clone(),
@@ -151,21 +175,17 @@ fn are_one(parts: &[Part]) -> Result<(), JoinError> {
     }
 }
 
-/// What two shards differ in that those of one load have in common.
-fn differ(one: &Part, other: &Part) -> Option<&'static str> {
-    let (ours, theirs) = (one.header(), other.header());
+/// What two shards differ in that those of one load have in common, but for when it began.
+fn differ(ours: &LoadHeader, theirs: &LoadHeader) -> Option<&'static str> {
+    let of = |header: &LoadHeader| header.shard.map(|shard| shard.of);
     let common = [
         (ours.firedrill == theirs.firedrill, "firedrill's version"),
-        (
-            one.shard.of() == other.shard.of(),
-            "how many shards there are",
-        ),
+        (of(ours) == of(theirs), "how many shards there are"),
         (ours.name == theirs.name, "the load's name"),
         (ours.seed == theirs.seed, "the seed"),
         (ours.plan == theirs.plan, "the plan"),
         (ours.drive == theirs.drive, "how tasks are enqueued"),
         (ours.sides == theirs.sides, "who is there"),
-        (ours.started == theirs.started, "when they began"),
     ];
     let found = common.into_iter().find(|(same, _)| !same);
     found.map(|(_, what)| what)
@@ -399,6 +419,33 @@ mod tests {
             names,
             ["producer-0 of shard 1/2", "producer-0 of shard 2/2"]
         );
+    }
+
+    #[test]
+    fn of_shards_that_were_run_again_the_last_time_counts() {
+        let (dir, parts, _) = bench(&[(0, 5)]);
+        let (_again, later, _) = bench(&[(0, 5)]);
+        for part in &later {
+            let path = part.join("load.json");
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(&path, text.replace("00:00:00Z", "00:00:00.25Z")).unwrap();
+        }
+        // One of the first time is lost.
+        let all = [&parts[..1], &later[..]].concat();
+        assert_eq!(newest(&all).unwrap(), (later.clone(), parts[..1].to_vec()));
+        let into = dir.path().join("into");
+        assert!(
+            join(&all, &into)
+                .unwrap_err()
+                .to_string()
+                .ends_with("when they began")
+        );
+        join(&later, &into).unwrap();
+        // What is of another load is not passed over.
+        let path = parts[0].join("load.json");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("\"seed\": 0", "\"seed\": 1")).unwrap();
+        assert_eq!(newest(&all).unwrap(), (all, Vec::new()));
     }
 
     #[test]

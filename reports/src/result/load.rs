@@ -1,7 +1,8 @@
 //! A load test for machines. Times are seconds, rates per second, shares from 0 to 1, memory bytes.
 
 use super::shared::Passes;
-use crate::document::load_limit;
+use crate::document::{load_judged, load_limit, load_passes};
+use crate::gate::Gated;
 use crate::load::{
     Account, Borne, Brief, Drive, Knee, Latency, LoadRecord, Role, Round, Row, Sides, Stage,
 };
@@ -172,13 +173,15 @@ struct Second {
     lateness_p99_seconds: Option<f64>,
     redis_cpu_share: Option<f64>,
     redis_memory_bytes: Option<u64>,
-    worker_cpu_seconds: f64,
-    producer_cpu_seconds: f64,
-    worker_memory_bytes: u64,
+    /// Unknown of a scenario that is run as a drill: its processes are not measured.
+    worker_cpu_seconds: Option<f64>,
+    producer_cpu_seconds: Option<f64>,
+    worker_memory_bytes: Option<u64>,
 }
 
-impl From<&Row> for Second {
-    fn from(row: &Row) -> Self {
+impl Second {
+    /// `processes`: whether they were measured.
+    fn of(row: &Row, processes: bool) -> Self {
         let of = |stage: Stage| row.stages.get(&stage);
         let p99 = |stage: Stage| of(stage).map(|brief: &Brief| brief.p99_s);
         Self {
@@ -196,23 +199,28 @@ impl From<&Row> for Second {
             lateness_p99_seconds: p99(Stage::Lateness),
             redis_cpu_share: row.redis.map(|redis| redis.cpu),
             redis_memory_bytes: row.redis.map(|redis| redis.memory_bytes),
-            worker_cpu_seconds: row.worker_cpu,
-            producer_cpu_seconds: row.producer_cpu,
-            worker_memory_bytes: row.worker_rss,
+            worker_cpu_seconds: processes.then_some(row.worker_cpu),
+            producer_cpu_seconds: processes.then_some(row.producer_cpu),
+            worker_memory_bytes: processes.then_some(row.worker_rss),
         }
     }
 }
 
 impl LoadResult {
-    /// `passes`: what it came to.
-    pub(super) fn new(record: &LoadRecord, passes: Option<bool>) -> Self {
+    /// `gated`: what its gates and its baseline came to.
+    pub(super) fn new(record: &LoadRecord, gated: Option<&Gated>) -> Self {
+        let passes = load_passes(record, gated);
+        let mut inconclusive = record.doubts();
+        if passes.is_none() && inconclusive.is_empty() {
+            inconclusive = load_judged(gated);
+        }
         let facts = &record.facts;
         let header = &facts.header;
         let with_some = Stage::ALL.into_iter();
         let with_some = with_some.filter(|stage| record.latencies[*stage].count() > 0);
         Self {
             verdict: passes.into(),
-            inconclusive: record.doubts(),
+            inconclusive,
             name: header.name.clone(),
             shard: header
                 .shard
@@ -270,7 +278,10 @@ impl LoadResult {
                     memory_bytes: process.rss_bytes,
                 })
                 .collect(),
-            series: facts.series.rows.iter().map(Second::from).collect(),
+            series: {
+                let rows = facts.series.rows.iter();
+                rows.map(|row| Second::of(row, !header.drill)).collect()
+            },
         }
     }
 }

@@ -6,14 +6,17 @@
 
 use crate::abort::Abort;
 use crate::redis_server::given::claim::KEY;
+use crate::redis_server::given::shards::{Attend, SILENT_AFTER, Word, attend};
 use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::broker::redis::script::{Call, Named};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::op::BrokerError;
 use firedrill_reports::load::ShardOf;
 use firedrill_reports::shard::Shard;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -21,6 +24,10 @@ use uuid::Uuid;
 const BEGINS_IN: Duration = Duration::from_secs(1);
 /// Pause between looks for the others.
 const LOOKS_EVERY: Duration = Duration::from_millis(50);
+/// Pause between looks whether the load goes on.
+const ATTENDS_EVERY: Duration = Duration::from_secs(1);
+/// How long the first shard of a load that was stopped waits for those that may still write.
+const STOPS_WITHIN: Duration = Duration::from_secs(15);
 /// Looks at Redis' clock: the quickest answer says it best.
 const CLOCK_LOOKS: usize = 9;
 
@@ -63,6 +70,9 @@ pub enum MeetingError {
     /// There is such a shard.
     #[error("shard {0} is there already: each is started once")]
     Twice(Shard),
+    /// The load has ended elsewhere.
+    #[error("inconclusive: {0}")]
+    Ended(String),
     /// Redis does not answer as it should.
     #[error(transparent)]
     Redis(#[from] BrokerError),
@@ -90,6 +100,7 @@ impl Stage {
 }
 
 /// One shard among the others of its load.
+#[derive(Clone)]
 pub(super) struct Meeting {
     broker: RedisBroker,
     shard: Shard,
@@ -100,6 +111,27 @@ pub(super) struct Meeting {
     /// How long the others are waited for.
     within: Duration,
     abort: Abort,
+}
+
+/// A shard's eye on the others: it stops when the load has ended elsewhere, and the others hear when it is stopped itself.
+pub(super) struct Attending {
+    /// Whether this shard is to stop, for whatever reason.
+    pub(super) abort: Abort,
+    why: Arc<OnceLock<String>>,
+    task: JoinHandle<()>,
+}
+
+impl Attending {
+    /// Why the load has ended elsewhere, if it has.
+    pub(super) fn why(&self) -> Option<&String> {
+        self.why.get()
+    }
+}
+
+impl Drop for Attending {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// What the script answers.
@@ -135,12 +167,71 @@ impl Meeting {
 
     /// Waits until the first shard has the Redis, and says that this one is there.
     pub(super) async fn join(&self) -> Result<(), MeetingError> {
-        self.all(Stage::Here).await.map(drop)
+        self.all(Stage::Here, &self.abort).await.map(drop)
+    }
+
+    /// Begins to watch over the load, until what this returns is dropped.
+    pub(super) fn attend(&self) -> Attending {
+        let (count, counted) = watch::channel(0);
+        let why = Arc::new(OnceLock::new());
+        let (meeting, told) = (self.clone(), why.clone());
+        let task = tokio::spawn(async move {
+            let mut every = tokio::time::interval(ATTENDS_EVERY);
+            let mut asked = 0;
+            loop {
+                tokio::select! {
+                    () = meeting.abort.asked(), if asked == 0 => asked = 1,
+                    () = meeting.abort.urged(), if asked == 1 => asked = 2,
+                    _ = every.tick() => {}
+                }
+                if asked > 0 {
+                    count.send_modify(|count| *count = asked.max(*count));
+                }
+                // A Redis that does not answer is the load's own to see.
+                let said = meeting.attends(asked > 0).await;
+                let Ok((word, _)) = said else { continue };
+                if let Some(what) = meeting.ended(word)
+                    && asked == 0
+                {
+                    let _ = told.set(what);
+                    count.send_modify(|count| *count = 1.max(*count));
+                }
+            }
+        });
+        Attending {
+            abort: Abort::new(counted),
+            why,
+            task,
+        }
+    }
+
+    async fn attends(&self, stopped: bool) -> Result<(Word, u32), BrokerError> {
+        let shard = Attend {
+            load: &self.load,
+            index: self.shard.number() - 1,
+            stopped,
+        };
+        attend(&self.broker, shard).await
+    }
+
+    /// Why there is nothing to go on with, for people.
+    fn ended(&self, word: Word) -> Option<String> {
+        let shard = |index: u32| format!("shard {}/{}", index + 1, self.shard.of());
+        match word {
+            Word::Going => None,
+            Word::Closed => Some("shard 1 has given the Redis back".to_owned()),
+            Word::Stopped(index) => Some(format!("{} was stopped", shard(index))),
+            Word::Silent(index) => Some(format!(
+                "{} is gone: nothing was heard of it for {} s",
+                shard(index),
+                SILENT_AFTER.as_secs()
+            )),
+        }
     }
 
     /// Says that it is ready, waits until all are, and answers the clock that begins for all at once.
-    pub(super) async fn begin(&self) -> Result<ClockOrigin, MeetingError> {
-        let start_us = self.all(Stage::Ready).await?;
+    pub(super) async fn begin(&self, abort: &Abort) -> Result<ClockOrigin, MeetingError> {
+        let start_us = self.all(Stage::Ready, abort).await?;
         let offset_ns = self.offset().await?;
         let here = ClockOrigin::real_time();
         let start = Time(start_us.saturating_mul(1_000));
@@ -152,11 +243,32 @@ impl Meeting {
         })
     }
 
-    /// Says that it is over; the first waits for all others, which still may write.
-    pub(super) async fn end(&self) -> Result<(), MeetingError> {
-        match self.is_first() {
-            true => self.all(Stage::Over).await.map(drop),
-            false => self.say(Stage::Over).await.map(drop),
+    /// Says that it is over; the first waits for all others that may still write.
+    pub(super) async fn end(&self, abort: &Abort) -> Result<(), MeetingError> {
+        self.say(Stage::Over).await?;
+        if !self.is_first() {
+            return Ok(());
+        }
+        let within = match abort.is_asked() {
+            true => STOPS_WITHIN,
+            false => self.within,
+        };
+        let deadline = Instant::now() + within;
+        while self.attends(self.abort.is_asked()).await?.1 > 0 && Instant::now() < deadline {
+            tokio::select! {
+                () = tokio::time::sleep(LOOKS_EVERY) => {}
+                () = self.abort.urged() => break,
+            }
+        }
+        let missing = self.missing(Stage::Over).await?;
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(MeetingError::Missing {
+                of: self.shard.of(),
+                missing,
+                stage: Stage::Over.name(),
+                within,
+            }),
         }
     }
 
@@ -177,10 +289,10 @@ impl Meeting {
     }
 
     /// Waits until all are as far; answers when the load starts, as far as that is known.
-    async fn all(&self, stage: Stage) -> Result<i64, MeetingError> {
+    async fn all(&self, stage: Stage, abort: &Abort) -> Result<i64, MeetingError> {
         let deadline = Instant::now() + self.within;
         loop {
-            let said = self.abort.unless_asked(self.say(stage)).await;
+            let said = abort.unless_asked(self.say(stage)).await;
             let answer = said.ok_or(MeetingError::Stopped)??;
             let of = self.shard.of();
             match answer.word.as_str() {
@@ -201,7 +313,7 @@ impl Meeting {
                     },
                 });
             }
-            let pause = self.abort.unless_asked(tokio::time::sleep(LOOKS_EVERY));
+            let pause = abort.unless_asked(tokio::time::sleep(LOOKS_EVERY));
             pause.await.ok_or(MeetingError::Stopped)?;
         }
     }

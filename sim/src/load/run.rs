@@ -4,7 +4,7 @@ mod going;
 
 use super::LoadPlan;
 use super::arrivals::Share;
-use super::meeting::{Meeting, MeetingError};
+use super::meeting::{Attending, Meeting, MeetingError};
 use super::part::{Heard, Part, PartError};
 use super::redis_side::RedisEye;
 use super::table::Table;
@@ -184,12 +184,26 @@ async fn run_on(
     if let Some(meeting) = &meeting {
         meeting.join().await?;
     }
+    // From here on it is stopped by other shards as well.
+    let attending = meeting.as_ref().map(Meeting::attend);
+    let options = &LoadOptions {
+        abort: attending
+            .as_ref()
+            .map_or(&options.abort, |attending| &attending.abort)
+            .clone(),
+        ..options.clone()
+    };
+    let ended = || attending.as_ref().and_then(Attending::why).cloned();
+    let stopped = || ended().map_or(LoadError::Stopped, |why| MeetingError::Ended(why).into());
     let (heard_tx, heard) = mpsc::unbounded_channel();
     let started = start_parts(load, options, (&address, server_of), &heard_tx);
     let started = options.abort.unless_asked(started).await;
-    let (parts, prefilled) = started.ok_or(LoadError::Stopped)??;
+    let (parts, prefilled) = started.ok_or_else(stopped)??;
     let clock = match &meeting {
-        Some(meeting) => meeting.begin().await?,
+        Some(meeting) => match meeting.begin(&options.abort).await {
+            Err(MeetingError::Stopped) => return Err(stopped()),
+            clock => clock?,
+        },
         None => beginning(),
     };
     let wrote = |source| LoadError::Write {
@@ -226,8 +240,12 @@ async fn run_on(
     going.go(tell).await.map_err(wrote)?;
     let ended_at = clock.now();
     going.end(tell).await.map_err(wrote)?;
+    if let Some(why) = ended() {
+        going.trouble(going.now_ms(), why);
+    }
     if let Some(meeting) = &meeting
-        && let Err(error) = meeting.end().await
+        && going.silent_since.is_none()
+        && let Err(error) = meeting.end(&options.abort).await
     {
         going.trouble(going.now_ms(), error.to_string());
     }
@@ -247,7 +265,10 @@ async fn run_on(
     if silent_since.is_none() && looks {
         facts.left = left_in(&broker, &queues).await;
     }
-    facts.redis = eye.side().await;
+    facts.redis = tokio::time::timeout(ANSWERS_WITHIN, eye.side())
+        .await
+        .ok()
+        .flatten();
     let counts = &mut facts.counts;
     let answered = counts.enqueued + counts.duplicates + counts.rejected;
     counts.unanswered = counts.sent.saturating_sub(answered);

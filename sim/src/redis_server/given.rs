@@ -7,6 +7,7 @@
 pub mod claim;
 pub mod journal;
 mod probe;
+pub(crate) mod shards;
 
 use crate::abort::Abort;
 use crate::files::shown;
@@ -397,6 +398,9 @@ async fn clean(
     }
     // Without its claim others may have taken over its queues since: only what is the drill's beyond doubt goes.
     let alone = settled || own.is_some();
+    if own.is_some() {
+        shards::end(&broker).await?;
+    }
     if !alone && broker.key_count().await? > OTHERS_MAX {
         return Ok(Vec::new());
     }

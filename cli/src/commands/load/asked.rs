@@ -1,6 +1,6 @@
 //! What was typed as a load.
 
-use crate::args::{self, Load, Redis};
+use crate::args::{self, BATCH, DRAIN_MS, Load, Redis};
 use crate::failure::Failure;
 use crate::inputs;
 use crate::terminal::Terminal;
@@ -25,12 +25,63 @@ const BYTES_PER_PRODUCER: f64 = 100e6;
 /// # Errors
 /// With all that does not go together.
 pub(super) fn read(args: &Load, terminal: &Terminal) -> Result<(LoadPlan, Option<Rules>), Failure> {
+    goes_together(args)?;
     let (mut load, rules) = match &args.scenario {
         Some(scenario) => of_scenario(args, scenario, terminal)?,
         None => (at_rate(args, None, args.seed.unwrap_or(1))?, None),
     };
     load.shard = shard(args)?;
     Ok((load, rules))
+}
+
+/// Refuses what would be silently left undone.
+fn goes_together(args: &Load) -> Result<(), Failure> {
+    let refused = |why: String| Err(Failure::usage(why));
+    if args.find_max && args.gates.are_given() {
+        return refused(
+            "--find-max: a search is not judged; leave gates, --baseline and files for pipelines away".to_owned(),
+        );
+    }
+    if args.keep && (args.find_max || args.repeats.is_some_and(|repeats| repeats > 1)) {
+        return refused(
+            "--keep: each of several loads begins without the tasks of the one before; leave --find-max and --repeats away, or --keep"
+                .to_owned(),
+        );
+    }
+    let mut names: Vec<&str> = args.queues.iter().map(|(name, _)| &**name).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => refused(format!("--queue {}: it is named twice", pair[0])),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what a scenario with faults does not take: it is run as the drill that it is.
+fn takes(args: &Load) -> Result<(), Failure> {
+    let given = [
+        (args.keep, "--keep", "a drill leaves nothing behind"),
+        (
+            args.backlog > 0,
+            "--backlog",
+            "tasks are those of its workload",
+        ),
+        (
+            args.drain.0 != DRAIN_MS,
+            "--drain",
+            "it is over when its plan says so",
+        ),
+        (
+            args.batch != BATCH,
+            "--batch",
+            "its workers do as Go asynq, a task in a round trip",
+        ),
+    ];
+    match given.into_iter().find(|(given, ..)| *given) {
+        Some((_, option, why)) => Err(Failure::usage(format!(
+            "{option}: a scenario with faults, remedies or periodic tasks is run as a drill, and {why}; leave {option} away"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Which shard is asked for, where that goes together with all else.
@@ -161,6 +212,9 @@ fn of_scenario(
         ));
     }
     let load = load(args, plan, 1);
+    if load.needs_a_drill() {
+        takes(args)?;
+    }
     let rules = load.needs_a_drill().then_some(rules);
     Ok((load, rules))
 }

@@ -45,9 +45,20 @@ pub(super) fn search(stand: &Stand<'_>, load: &LoadPlan, mut set: Set) -> Result
             let number = knee.trials.len() + 1;
             let dir = set.part(&format!("trial-{number}"))?;
             let seed = load.plan.seed.wrapping_add(number as u64 - 1);
-            let record = stand.load(&asked::at_rate(args, Some(rate), seed)?, &dir)?;
+            let ran = stand.load(&asked::at_rate(args, Some(rate), seed)?, &dir);
+            // One that was stopped is no trial; those before it are what is known.
             if let Some(exit) = stand.signals.exit() {
-                return Ok(exit);
+                if !knee.trials.is_empty() {
+                    let borne = search.at_least().unwrap_or(0.0);
+                    knee.rounds
+                        .push(Round::AtLeast(borne, "it was stopped".to_owned()));
+                    told(stand, &knee, &set)?;
+                }
+                return ran.and_then(|(_, left)| left.map_or(Ok(exit), Err));
+            }
+            let (record, left) = ran?;
+            if let Some(left) = left {
+                return Err(left);
             }
             let trial = Trial::of(&record, (round, rate), max_wait_s);
             let (word, is_borne) = match &trial.borne {
@@ -83,16 +94,23 @@ pub(super) fn search(stand: &Stand<'_>, load: &LoadPlan, mut set: Set) -> Result
             }
         });
     }
-    let document = document::of_knee(&knee);
-    let result = ResultFile::from(&knee);
-    match args.json {
+    told(stand, &knee, &set)?;
+    set.is_latest().map_err(Failure::environment)?;
+    Ok(Exit::of(knee.spread().map(|_| true)))
+}
+
+/// Prints and writes what was found.
+fn told(stand: &Stand<'_>, knee: &Knee, set: &Set) -> Result<(), Failure> {
+    let terminal = stand.terminal;
+    let document = document::of_knee(knee);
+    let result = ResultFile::from(knee);
+    match stand.args.json {
         true => terminal.result(&render::json(&result)),
         false => terminal.result(&render::terminal(&document, terminal.style())),
     }
     let wrong =
         |error: std::io::Error| Failure::environment(format!("cannot write the report: {error}"));
     let html = write(set.dir(), &document, &result).map_err(wrong)?;
-    set.is_latest().map_err(wrong)?;
     terminal.say(format_args!("report: {}", shown(&html)));
-    Ok(Exit::of(knee.spread().map(|_| true)))
+    Ok(())
 }

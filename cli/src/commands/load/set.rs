@@ -11,7 +11,7 @@ use crate::inputs::results::FIGURES_FILE;
 use crate::terminal::Terminal;
 use firedrill_reports::figures::Results;
 use firedrill_reports::gate::Gated;
-use firedrill_reports::load::{self, JoinError, LoadRecord};
+use firedrill_reports::load::{self, JoinError, LoadHeader, LoadRecord};
 use firedrill_reports::result::ResultFile;
 use firedrill_reports::shard::Shard;
 use firedrill_reports::{document, render};
@@ -101,7 +101,7 @@ pub(super) fn run(
             queues(load)
         ));
     }
-    let mut records = Vec::new();
+    let (mut records, mut left) = (Vec::new(), None);
     for number in 0..repeats {
         let plan = match number {
             0 => load.clone(),
@@ -111,18 +111,35 @@ pub(super) fn run(
             1 => set.dir().to_owned(),
             _ => set.part(&(number + 1).to_string())?,
         };
-        let record = stand.load(&plan, &dir)?;
-        let stopped = record.facts.stopped;
+        let (record, incomplete) = stand.load(&plan, &dir)?;
+        let stopped = record.facts.stopped || incomplete.is_some();
         records.push((record, dir));
+        left = incomplete;
         if stopped {
             break;
         }
     }
-    let told = told((args.json, terminal), gates, &set, &records)?;
+    let told = told((args.json, terminal), gates, &set, &records);
+    if let Some(mut left) = left {
+        // What is left behind is said before all else.
+        left.messages
+            .extend(told.err().into_iter().flat_map(|error| error.messages));
+        return Err(left);
+    }
+    let told = told?;
     if let Some(exit) = stand.signals.exit() {
         return Ok(exit);
     }
     let exit = match &load.shard {
+        Some(_) if records.iter().any(|(record, _)| is_cut_short(record)) => {
+            for trouble in records
+                .iter()
+                .flat_map(|(record, _)| &record.facts.troubles)
+            {
+                terminal.say(format_args!("inconclusive: {}", trouble.what));
+            }
+            Exit::Inconclusive
+        }
         Some(shard) => {
             terminal.say(format_args!(
                 "shard {}/{} of a load: `firedrill merge` joins it with the others, and judges",
@@ -131,10 +148,7 @@ pub(super) fn run(
             ));
             Exit::Passed
         }
-        None => {
-            set.is_latest().map_err(Failure::environment)?;
-            told
-        }
+        None => told,
     };
     terminal.say(format_args!("exit code {}", terminal.with_lost(exit) as u8));
     Ok(exit)
@@ -147,18 +161,29 @@ pub(in crate::commands) fn joined(
     mut gates: Gates,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
+    let (dirs, older) = load::newest(dirs).map_err(Failure::usage)?;
     let first = dirs
         .first()
         .ok_or_else(|| Failure::usage("there is no shard"))?;
-    let read = |dir: &Path| LoadRecord::read(dir).map_err(Failure::usage);
-    let set = Set::of_all(&args.out, read(first)?.facts.header.seed)?;
-    let record = load::join(dirs, set.dir()).map_err(|error| {
+    let header = LoadHeader::read(first).map_err(Failure::usage)?;
+    for dir in older {
+        terminal.say(format_args!(
+            "{}: an earlier time, which does not count; that of {} does",
+            shown(&dir),
+            header.started
+        ));
+    }
+    let set = Set::of_all(&args.out, header.seed)?;
+    let record = load::join(&dirs, set.dir()).map_err(|error| {
         // Of half a load nobody shall think that it is one.
         let _ = files::empty(set.dir());
         match error {
             JoinError::Missing { .. } => Failure {
                 exit: Exit::Inconclusive,
-                messages: vec![format!("{error}; run the load again, all of it")],
+                messages: vec![format!(
+                    "{error} of the time that began {}; run the load again, all of it",
+                    header.started
+                )],
             },
             JoinError::Write { .. } => Failure::environment(error),
             error => Failure::usage(error),
@@ -175,9 +200,12 @@ pub(in crate::commands) fn joined(
     let plan = plan.map_err(|found| Failure::problems(&found).about(&header.name))?;
     gates.scenario(&header.name, &plan.gates)?;
     let records = [(record, set.dir().to_owned())];
-    let exit = told((args.json, terminal), gates, &set, &records)?;
-    set.is_latest().map_err(Failure::environment)?;
-    Ok(exit)
+    told((args.json, terminal), gates, &set, &records)
+}
+
+/// Whether a shard did not do all of its part.
+fn is_cut_short(record: &LoadRecord) -> bool {
+    record.facts.stopped || !record.facts.troubles.is_empty()
 }
 
 /// The same load under another seed.
@@ -195,7 +223,7 @@ fn again(args: &Load, load: &LoadPlan, number: u32) -> Result<LoadPlan, Failure>
     }
 }
 
-/// Judges, prints and writes what came of it.
+/// Judges, prints and writes what came of it. What was measured is written although it cannot be compared.
 fn told(
     (json, terminal): (bool, &Terminal),
     gates: Gates,
@@ -213,18 +241,18 @@ fn told(
             .or_insert_with(|| record.like());
         results.drills.push(figures);
     }
-    let gated = gates.gated(judge, &results, &[])?;
-    let asked_for = gated.is_asked_for().then_some(&gated);
-    let mut exits = Vec::new();
+    let gated = gates.gated(judge, &results, &[]);
+    let asked_for = gated.as_ref().ok().filter(|gated| gated.is_asked_for());
+    let (mut exits, mut printed) = (Vec::new(), Vec::new());
     let mut summary = String::new();
     let wrong =
         |error: io::Error| Failure::environment(format!("cannot write the report: {error}"));
     for (record, dir) in records {
         let document = document::of_load(record, asked_for);
         let passes = document::load_passes(record, asked_for);
-        let result = ResultFile::of_load(record, passes);
+        let result = ResultFile::of_load(record, asked_for);
         match json {
-            true => terminal.result(&render::json(&result)),
+            true => printed.push(render::json(&result).trim_end().to_owned()),
             false => terminal.result(&render::terminal(&document, terminal.style())),
         }
         let html = write(dir, &document, &result).map_err(wrong)?;
@@ -232,10 +260,21 @@ fn told(
         summary.push_str(&render::markdown(&document));
         exits.push(Exit::of(passes));
     }
+    match printed.as_slice() {
+        [] => {}
+        [one] => terminal.result(&format!("{one}\n")),
+        several => terminal.result(&format!("[\n{}\n]\n", several.join(",\n"))),
+    }
     let figures = set.dir().join(FIGURES_FILE);
     files::write(&figures, &results.text()).map_err(wrong)?;
+    let is_part = |(record, _): &(LoadRecord, PathBuf)| {
+        record.facts.stopped || record.facts.header.shard.is_some()
+    };
+    if !records.iter().any(is_part) {
+        set.is_latest().map_err(Failure::environment)?;
+    }
     gates.write(asked_for, &summary, terminal)?;
-    Ok(exit_of(&gated, &exits))
+    gated.map(|gated| exit_of(&gated, &exits))
 }
 
 /// The worst of what single loads came to, and of what all of them did together.

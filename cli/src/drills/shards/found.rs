@@ -2,7 +2,7 @@
 
 use super::SHARD_FILE;
 use crate::failure::Failure;
-use firedrill_reports::load::LOAD_FILE;
+use firedrill_reports::load::{LOAD_FILE, LoadHeader};
 use firedrill_sim::files::shown;
 use std::fs;
 use std::io;
@@ -63,7 +63,12 @@ impl Found {
             return Ok(());
         }
         if dir.join(LOAD_FILE).is_file() {
-            self.loads.push(dir.to_owned());
+            // A folder of results may have whole loads beside shards. One that was named, or cannot be read, is told of when it is joined.
+            let header = LoadHeader::read(dir);
+            let is_whole = header.is_ok_and(|header| header.shard.is_none());
+            if !is_whole || depth == DEPTH_MAX {
+                self.loads.push(dir.to_owned());
+            }
             return Ok(());
         }
         let mut below: Vec<PathBuf> = Vec::new();
