@@ -225,7 +225,7 @@ impl<'w> Watch<'w> {
             self.evaluate(self.clock.now_ms());
             self.tell();
             self.page
-                .show(&self.last, &self.alerts, self.counts, &self.world);
+                .show(&self.last, &self.alerts, &self.counts, &self.world);
         }
     }
 
@@ -309,9 +309,11 @@ impl<'w> Watch<'w> {
                     }
                 }
                 Emitted::Error(error) => {
-                    self.counts.rule_errors += 1;
+                    let rule = (error.group.clone(), error.rule.clone());
+                    let errors = self.counts.rule_errors.entry(rule).or_default();
+                    *errors += 1;
                     // Once is enough: the same comes back at each evaluation.
-                    if self.counts.rule_errors == 1 {
+                    if *errors == 1 {
                         self.terminal.say(format_args!("{error}"));
                     }
                 }

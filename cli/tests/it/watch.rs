@@ -311,6 +311,52 @@ groups:
     let _: String = redis::cmd("PING").query(&mut bench.redis).unwrap();
 }
 
+#[test]
+fn the_page_says_what_is_where_and_each_broken_rule_is_told_once() {
+    need!("redis-server");
+    let bench = waiting(6);
+    let rules = "\
+groups:
+- name: g
+  interval: 1s
+  rules:
+  - { alert: One, expr: 'vector(1)' }
+  - { alert: Broken, expr: 'label_replace(asynq_queue_size, \"state\", \"x\", \"\", \"\") * on (job) asynq_tasks_enqueued_total' }
+  - { alert: BrokenToo, expr: 'asynq_queue_size * on (job) asynq_tasks_enqueued_total' }
+";
+    let often = ["--scrape-interval", "1s"];
+    let watch = Watch::with(&bench, rules, &often);
+    let errors = |rule: &str| {
+        let text = got(&format!("{}/metrics", watch.page)).unwrap_or_default();
+        let of = format!("rule=\"{rule}\"");
+        let mut lines = text.lines();
+        let line = lines.find(|line| {
+            line.starts_with("firedrill_watch_rule_errors_total") && line.contains(&of)
+        });
+        line.map_or(0.0, |line| {
+            line.rsplit(' ').next().unwrap().parse().unwrap()
+        })
+    };
+    wait_until("both have failed twice", || {
+        errors("Broken") >= 2.0 && errors("BrokenToo") >= 2.0
+    });
+    let log = watch.log();
+    for rule in ["Broken", "BrokenToo"] {
+        let told = log.lines().filter(|line| {
+            line.split(|c: char| !c.is_alphanumeric())
+                .any(|word| word == rule)
+        });
+        assert_eq!(told.count(), 1, "{rule}: {log}");
+    }
+    let all = json(&format!("{}/api/v1/alerts", watch.page)).unwrap();
+    assert_eq!(all["data"]["alerts"][0]["value"], "1e+00", "{all:#}");
+    let index = got(&format!("{}/", watch.page)).unwrap();
+    assert!(
+        index.contains("/metrics") && index.contains("/api/v1/alerts"),
+        "{index}"
+    );
+}
+
 /// A webhook that keeps what it is sent.
 fn webhook() -> (SocketAddr, Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
