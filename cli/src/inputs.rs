@@ -11,7 +11,8 @@ pub(crate) mod world;
 pub(crate) use kind::Kind;
 pub(crate) use named::{Named, Place, Source};
 pub(crate) use rules::{
-    Paging, pack, reading_of, rule_file, rule_pack, rule_texts, rules, texts, with_alerts,
+    Paging, alerts_and_pages, pack, reading_of, rule_file, rule_pack, rule_texts, rules, texts,
+    with_alerts,
 };
 
 use crate::args;
@@ -270,8 +271,20 @@ pub(crate) fn all_records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 /// being there twice. What is left out is said. Where they cannot be found, they are as they were named: what is wrong
 /// with them is told with all else that is wrong.
 pub(crate) fn without_copies(paths: &[PathBuf], terminal: &Terminal) -> Vec<PathBuf> {
-    let Ok(found) = found::records(paths) else {
-        return paths.to_vec();
+    let is_drill = |path: &&PathBuf| !found::is_made_of_drills(path);
+    let mut drills: Vec<PathBuf> = paths.iter().filter(is_drill).cloned().collect();
+    if drills.is_empty() {
+        // Somebody means them; what is wrong with that is told.
+        drills = paths.to_vec();
+    }
+    for other in paths.iter().filter(|path| !drills.contains(path)) {
+        terminal.say(format_args!(
+            "{} is no drill, but what was made of drills: left out",
+            shown(other)
+        ));
+    }
+    let Ok(found) = found::records(&drills) else {
+        return drills;
     };
     let mut records = Vec::new();
     let mut by_length: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();

@@ -26,6 +26,14 @@ pub struct Anatomy {
     pub is_alert: bool,
     /// How long an alert's expression must hold, in milliseconds; 0 for a recording rule.
     pub for_ms: i64,
+    /// How long an alert stays firing once its expression no longer holds, in milliseconds; 0 for a recording rule.
+    pub keep_firing_for_ms: i64,
+    /// Label names and values, unexpanded, in order of names.
+    pub labels: Vec<(String, String)>,
+    /// The group's evaluation interval, in milliseconds, if it has one of its own.
+    pub interval_ms: Option<i64>,
+    /// Most elements the group lets a rule have; 0 is no limit.
+    pub limit: usize,
     /// How much earlier than its evaluation time it looks, in milliseconds.
     pub query_offset_ms: i64,
     /// The rule file's name.
@@ -237,6 +245,15 @@ impl RuleSet {
                         RuleKind::Alert { for_ms, .. } => for_ms,
                         RuleKind::Record { .. } => 0,
                     },
+                    keep_firing_for_ms: match rule.kind {
+                        RuleKind::Alert {
+                            keep_firing_for_ms, ..
+                        } => keep_firing_for_ms,
+                        RuleKind::Record { .. } => 0,
+                    },
+                    labels: rule.kind.labels(),
+                    interval_ms: group.interval_ms,
+                    limit: group.limit,
                     query_offset_ms: group.query_offset_ms,
                     file: group.file.clone(),
                     line: rule.at.line,

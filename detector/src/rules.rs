@@ -97,6 +97,21 @@ pub(crate) enum RuleKind {
     },
 }
 
+impl RuleKind {
+    /// Label names and values, unexpanded, in order of names.
+    pub(crate) fn labels(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Record { labels } => labels.clone(),
+            Self::Alert { labels, .. } => {
+                let texts = texts(labels).into_iter();
+                texts
+                    .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                    .collect()
+            }
+        }
+    }
+}
+
 /// A label or annotation of an alerting rule.
 #[derive(Debug, Clone)]
 pub(crate) struct LabelTemplate {

@@ -1,5 +1,6 @@
 //! Text of others, made fit to be shown: names in files, records and Redis may hold what a terminal would obey.
 
+use crate::go_format::shortest_exponential;
 use std::borrow::Cow;
 
 /// A text of others as one line: everything a terminal or a browser would obey rather than show is escaped as in Rust,
@@ -62,6 +63,12 @@ pub fn is_obeyed(c: char) -> bool {
             // No characters at all, and what makes a text look like another file's beginning.
             | '\u{fff9}'..='\u{fffb}' | '\u{feff}'
         )
+}
+
+/// A number as Prometheus' API has the values of alerts: the shortest digits, always with an exponent, such as `1e+00`.
+#[must_use]
+pub fn scientific(value: f64) -> String {
+    shortest_exponential(value).replace('E', "e")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What can be typed after `firedrill proven`.
 
-use super::{Dialect, Span};
+use super::{Delivery, Dialect, Routing, Span};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -24,6 +24,15 @@ pub struct Proven {
     /// Count drills of this engine only
     #[arg(long, value_enum, value_name = "ENGINE")]
     pub engine: Option<Proof>,
+    /// Severities that count as a page; replaces what the rule files say, those of the drills, too
+    #[arg(long, value_name = "SEVERITY", value_delimiter = ',')]
+    pub pages: Vec<String>,
+    /// Delivery.
+    #[command(flatten)]
+    pub delivery: Delivery,
+    /// Routing, now; drills have their own.
+    #[command(flatten)]
+    pub routing: Routing,
     /// How rule files are read.
     #[command(flatten)]
     pub dialect: Dialect,

@@ -5,7 +5,7 @@ use crate::calendar;
 use crate::commands::score;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::inputs::{self, Named, Place};
+use crate::inputs::{self, Named, Paging, Place};
 use crate::terminal::Terminal;
 use firedrill_reports::proven::{Drill, Prover};
 use firedrill_reports::{document, render};
@@ -17,22 +17,32 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Version of the JSON's form.
 const SCHEMA_VERSION: &str = "1.0";
 
+/// How far clocks of machines may be apart, milliseconds.
+const SKEW_MS: i64 = 60_000;
+
 /// Goes through drills and says when each alert was last proven.
 ///
 /// # Errors
 /// When rules or the directories of drills cannot be read. A record that cannot be read is said and left out.
 pub fn run(args: &args::Proven, terminal: &Terminal) -> Result<Exit, Failure> {
     let named = Named::new(&[(Place::Rules, &args.rules)]).understood()?;
-    let rules = inputs::with_alerts(&named, &args.dialect, terminal)?;
-    let records = inputs::all_records(&args.runs)?;
-    let mut prover = Prover::new(&rules);
+    let alertmanager = inputs::alertmanager(&args.routing)?;
+    let paging = Paging::new(&args.pages, alertmanager);
+    let (rules, pack) = inputs::alerts_and_pages(&named, &args.dialect, &paging, terminal)?;
+    let records = inputs::all_records(&args.runs).map_err(|failure| match fresh(&args.runs) {
+        true => Failure::usage(
+            "no drills kept yet: `firedrill run --rules RULES` has some and keeps them in runs",
+        ),
+        false => failure,
+    })?;
+    let mut prover = Prover::new(&rules, &pack);
     for path in &records {
         if let Err(failure) = add(&mut prover, path, args, terminal) {
             terminal.say(format_args!("left out: {}", failure.messages.join("; ")));
         }
     }
     let max_age_ms = args.max_age.map(|age| age.0);
-    let proven = prover.finish(unix_ms(SystemTime::now()), max_age_ms);
+    let proven = prover.finish(now_ms(), max_age_ms);
     if args.json {
         let mut value = json!(proven);
         value["version"] = Value::from(SCHEMA_VERSION);
@@ -45,7 +55,7 @@ pub fn run(args: &args::Proven, terminal: &Terminal) -> Result<Exit, Failure> {
             false => render::terminal(&document, terminal.style()),
         });
     }
-    Ok(Exit::of(Some(proven.passes())))
+    Ok(Exit::of(Some(proven.passes().unwrap_or(true))))
 }
 
 /// Takes a drill into account, as its own rules judge it.
@@ -62,10 +72,11 @@ fn add(
             rules: Vec::new(),
             dialect: args::Dialect::default(),
         },
-        pages: Vec::new(),
-        delivery: args::Delivery::default(),
+        pages: args.pages.clone(),
+        delivery: args.delivery,
         routing: args::Routing::default(),
     };
+    let params = args.delivery.params();
     for one in score::scored(&judged, terminal)? {
         let engine = match args.engine {
             Some(args::Proof::Live) => "live",
@@ -75,32 +86,47 @@ fn add(
         if engine == one.record.header.engine {
             prover.add(&Drill {
                 at_ms,
-                record: shown(path).to_string(),
+                path: shown(path).to_string(),
+                record: &one.record,
+                replay: &one.replay,
                 score: &one.score,
+                params: &params,
                 rules: &one.rules,
+                pack: &one.pack,
             });
         }
     }
     Ok(())
 }
 
-/// When a drill was, in Unix milliseconds: by the name of its directory, or else by when its record was written. What a record says
-/// itself is virtual time.
-fn at_ms(record: &Path) -> Result<i64, Failure> {
+/// When a drill was, in Unix milliseconds, by the name of its directory; `None`: it has another name. What a record says itself
+/// is virtual time, and when a file was written says when it was copied.
+///
+/// # Errors
+/// When that is not over yet.
+fn at_ms(record: &Path) -> Result<Option<i64>, Failure> {
     let real: PathBuf = record
         .canonicalize()
         .unwrap_or_else(|_| record.to_path_buf());
     let mut folders = real.ancestors().skip(1).filter_map(Path::file_name);
     let named = folders.find_map(|name| calendar::stamped(name.to_str()?));
-    if let Some(at) = named {
-        return Ok(at);
+    match named {
+        Some(at_ms) if at_ms > now_ms() + SKEW_MS => Err(Failure::usage(format!(
+            "{}: its directory is dated in the future; one of two clocks is wrong, or the name",
+            shown(record)
+        ))),
+        at_ms => Ok(at_ms),
     }
-    let written = record.metadata().and_then(|there| there.modified());
-    let written = written.map_err(|error| Failure::usage(format!("{}: {error}", shown(record))))?;
-    Ok(unix_ms(written))
 }
 
-fn unix_ms(at: SystemTime) -> i64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+/// Whether this is a place where no drill was kept so far: the usual directory is not there, or has nothing in it.
+fn fresh(runs: &[PathBuf]) -> bool {
+    let [runs] = runs else { return false };
+    let is_empty = || std::fs::read_dir(runs).is_ok_and(|mut there| there.next().is_none());
+    runs == Path::new("runs") && (!runs.exists() || is_empty())
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }

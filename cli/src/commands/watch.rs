@@ -6,7 +6,7 @@ mod shown;
 
 use crate::args;
 use crate::args::Redis;
-use crate::commands::targets::{Jobs, Scraped, Targets};
+use crate::commands::targets::{Answers, Jobs, PATIENCE, Queues, Scraped, Targets};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs::{self, Named, Place, world};
@@ -14,9 +14,7 @@ use crate::signals::Signals;
 use crate::terminal::Terminal;
 use alerts::{Alert, Alerts, Key};
 use firedrill_asynq::broker::redis::address::Address;
-use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
-use firedrill_asynq::op::BrokerError;
 use firedrill_detector::detector::SeriesRef;
 use firedrill_detector::duration::format_ms;
 use firedrill_detector::{AlertState, Detector, Emitted, Labels, RuleSet, Schedule, Timestamp};
@@ -26,6 +24,7 @@ use firedrill_sim::world::World;
 use receiver::{Message, Receiver};
 use shown::{Counts, Page};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// Evaluations that may be made up for; more are left out, as Prometheus leaves them out.
@@ -68,13 +67,14 @@ pub fn run(args: &args::Watch, terminal: &Terminal) -> Result<Exit, Failure> {
 
 /// What was sent, and what came of it.
 type Sent = (Vec<(Key, Alert)>, Result<(), GetError>);
-/// The same, under way.
-type Sending = JoinHandle<Sent>;
+
+/// When a scrape began, Unix milliseconds, and what it came to.
+type Scrape = (i64, Answers);
 
 /// A watch that goes on.
 struct Watch<'w> {
     address: &'w Address,
-    targets: Targets<'w>,
+    targets: Targets,
     client: Arc<Client>,
     world: World,
     detector: Detector,
@@ -82,7 +82,9 @@ struct Watch<'w> {
     series: Vec<SeriesRef>,
     alerts: Alerts,
     receiver: Option<Receiver>,
-    sending: Option<Sending>,
+    sending: Option<JoinHandle<Sent>>,
+    /// The scrape under way; one that is due meanwhile is left out.
+    scraping: Option<JoinHandle<Scrape>>,
     /// Nothing is sent before, Unix milliseconds: the receiver did not take what it was sent last.
     not_before_ms: i64,
     page: Page,
@@ -90,9 +92,11 @@ struct Watch<'w> {
     clock: Clock,
     scrape_ms: i64,
     evaluation_ms: i64,
-    /// Unix milliseconds of the last scrape, and up to where rules were evaluated.
+    /// How long a target is waited for.
+    patience: Duration,
+    /// Unix milliseconds of the last scrape, and when rules were last looked after.
     scraped_ms: i64,
-    evaluated_ms: i64,
+    awake_ms: i64,
     last: Scraped,
     counts: Counts,
     /// Whether Redis answered last, and whether the receiver did, so that only changes are said.
@@ -145,31 +149,33 @@ impl<'w> Watch<'w> {
             interval_ms: args.evaluation_interval.0,
             phase_ms: 0,
         };
-        let named = (address.place(), None);
+        let client = Arc::new(client.clone());
         Self {
             address,
             targets: Targets::new(
-                (&named.0, named.1),
+                (&address.place(), Queues::At(address.clone())),
                 &args.metrics,
-                client,
+                client.clone(),
                 &jobs,
                 world.clone(),
             ),
-            client: Arc::new(client.clone()),
+            client,
             world,
             detector: Detector::new(rules, schedule),
             series: Vec::new(),
             alerts: Alerts::default(),
             receiver: Receiver::of(&args.receiver),
             sending: None,
+            scraping: None,
             not_before_ms: i64::MIN,
             page,
             terminal,
             clock,
             scrape_ms: args.scrape_interval.0,
             evaluation_ms: args.evaluation_interval.0,
+            patience: patience(args.scrape_interval.0, args.speed),
             scraped_ms: i64::MIN,
-            evaluated_ms: start.millis(),
+            awake_ms: start.millis(),
             last: Scraped::default(),
             counts: Counts::default(),
             redis_answers: None,
@@ -200,45 +206,52 @@ impl<'w> Watch<'w> {
                 biased;
                 () = abort.asked() => return Ok(()),
                 ended = ended(&mut self.sending) => self.sent(ended),
+                ended = ended(&mut self.scraping) => {
+                    self.scraping = None;
+                    if let Some(scrape) = ended {
+                        self.scraped(scrape)?;
+                    }
+                }
                 () = tokio::time::sleep(wait) => {}
             }
             // Whoever asks for the page is answered, however far behind this is.
             tokio::task::yield_now().await;
-            let now_ms = self.clock.now_ms();
-            if now_ms >= next_scrape_ms {
-                let scraping = self.scrape();
-                if let Some(scraped) = abort.unless_asked(scraping).await {
-                    scraped?;
-                }
+            let behind_ms = self.clock.now_ms() - next_scrape_ms;
+            if behind_ms >= 0 {
+                self.scrape();
                 // Slots stay where they are; those that went by are left out.
-                let behind = (self.clock.now_ms() - next_scrape_ms).max(0) / self.scrape_ms;
-                next_scrape_ms += (behind + 1) * self.scrape_ms;
+                next_scrape_ms += (behind_ms / self.scrape_ms + 1) * self.scrape_ms;
             }
             self.evaluate(self.clock.now_ms());
             self.tell();
             self.page
-                .show(&self.last, &self.alerts, self.counts, &self.world);
+                .show(&self.last, &self.alerts, &self.counts, &self.world);
         }
     }
 
-    /// Scrapes all there is, once.
+    /// Begins a scrape of all there is, unless one is under way: rules are evaluated meanwhile.
+    fn scrape(&mut self) {
+        if self.scraping.is_some() {
+            return;
+        }
+        let begun_ms = self.clock.now_ms();
+        let asking = self.targets.ask(self.clock.origin(), self.patience);
+        self.scraping = Some(tokio::spawn(async move { (begun_ms, asking.await) }));
+    }
+
+    /// Takes in what a scrape came to. Its samples are of the time it began, or of after the evaluation that went by meanwhile.
     ///
     /// # Errors
     /// When Redis does not let us look.
-    async fn scrape(&mut self) -> Result<(), Failure> {
-        if self.targets.broker.is_none() {
-            let options = RedisOptions::at_speed(1.0);
-            self.targets.broker = match RedisBroker::open(self.address, options).await {
-                Ok(broker) => Some(broker),
-                Err(BrokerError::Unreachable(_)) => None,
-                Err(error) => {
-                    let place = self.address.place();
-                    return Err(Failure::environment(format!("{place}: {error}")));
-                }
-            };
+    fn scraped(&mut self, (begun_ms, answers): Scrape) -> Result<(), Failure> {
+        if let Some(error) = answers.refused {
+            let place = self.address.place();
+            return Err(Failure::environment(format!("{place}: {error}")));
         }
-        let at_ms = self.clock.now_ms().max(self.scraped_ms.saturating_add(1));
-        let scraped = self.targets.scrape(self.clock.origin(), Vec::new()).await;
+        let after_ms = self.scraped_ms.max(self.counts.evaluated_ms);
+        let at_ms = begun_ms.max(after_ms.saturating_add(1));
+        let clock = self.clock.origin();
+        let scraped = self.targets.take(answers, clock, Vec::new());
         self.scraped_ms = at_ms;
         for (number, labels) in &scraped.new {
             // Numbers come one after the other.
@@ -275,8 +288,9 @@ impl<'w> Watch<'w> {
 
     /// Runs the evaluations that are due.
     fn evaluate(&mut self, now_ms: i64) {
+        let is_due = self.detector.next_evaluations().any(|at| at.0 <= now_ms);
         let made_up_ms = MADE_UP_MOST.saturating_mul(self.evaluation_ms);
-        if now_ms - self.evaluated_ms > made_up_ms {
+        if now_ms - self.awake_ms > made_up_ms {
             self.counts.missed += self.detector.skip(Timestamp(now_ms - self.evaluation_ms));
         }
         for emitted in self.detector.advance(Timestamp(now_ms)) {
@@ -295,16 +309,20 @@ impl<'w> Watch<'w> {
                     }
                 }
                 Emitted::Error(error) => {
-                    self.counts.rule_errors += 1;
+                    let rule = (error.group.clone(), error.rule.clone());
+                    let errors = self.counts.rule_errors.entry(rule).or_default();
+                    *errors += 1;
                     // Once is enough: the same comes back at each evaluation.
-                    if self.counts.rule_errors == 1 {
+                    if *errors == 1 {
                         self.terminal.say(format_args!("{error}"));
                     }
                 }
             }
         }
-        self.evaluated_ms = now_ms;
-        self.counts.evaluated_ms = now_ms;
+        self.awake_ms = now_ms;
+        if is_due {
+            self.counts.evaluated_ms = now_ms;
+        }
         self.alerts.forget(now_ms, self.receiver.is_some());
     }
 
@@ -354,10 +372,21 @@ impl<'w> Watch<'w> {
     }
 }
 
+/// How long a target is waited for: as Prometheus waits, two thirds of the interval where it is the usual one and 10 s at most, so
+/// that what a scrape comes to is there before the next. `speed`: virtual seconds per real second.
+fn patience(interval_ms: i64, speed: f64) -> Duration {
+    let interval = Duration::from_millis(interval_ms.unsigned_abs());
+    // Where weeks are tried, a machine is no faster for it.
+    match speed {
+        1.0 => (interval * 2 / 3).min(PATIENCE),
+        _ => PATIENCE,
+    }
+}
+
 /// Waits for what is under way; for ever if nothing is. `None`: it was cut off.
-async fn ended(sending: &mut Option<Sending>) -> Option<Sent> {
-    match sending {
-        Some(sending) => sending.await.ok(),
+async fn ended<T>(under_way: &mut Option<JoinHandle<T>>) -> Option<T> {
+    match under_way {
+        Some(under_way) => under_way.await.ok(),
         None => std::future::pending().await,
     }
 }

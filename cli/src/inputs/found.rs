@@ -6,7 +6,7 @@ use firedrill_sim::drill::RECORD_FILE;
 use firedrill_sim::files::{LATEST, shown};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Where commands put what they made of drills; the drills themselves are elsewhere.
 const NOT_DRILLS: [&str; 4] = ["sets", "trials", "tune", "fidelity"];
@@ -32,6 +32,21 @@ pub(super) fn records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 /// As for [`records`].
 pub(super) fn all_records(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     those(Which::All, paths)
+}
+
+/// Whether this is a directory of what commands made of drills, such as `runs/sets/latest`, which a pattern names with the others.
+pub(super) fn is_made_of_drills(path: &Path) -> bool {
+    let parent = path.components().rev().nth(1);
+    let parent = parent.map(Component::as_os_str);
+    let is_known = NOT_DRILLS
+        .iter()
+        .any(|name| parent == Some((*name).as_ref()));
+    if !is_known || !path.is_dir() {
+        return false;
+    }
+    let mut found = Vec::new();
+    below(Which::Latest, path, 0, &mut found);
+    found.is_empty()
 }
 
 /// Which drills of a directory are meant.

@@ -75,6 +75,42 @@ pub(crate) fn with_alerts(
     Ok(set)
 }
 
+/// The same, with who is paged; they may be a part of a pack, which pages nobody by itself.
+///
+/// # Errors
+/// As [`with_alerts`], and when severities that no alert has are to page.
+pub(crate) fn alerts_and_pages(
+    named: &Named,
+    dialect: &Dialect,
+    paging: &Paging,
+    terminal: &Terminal,
+) -> Result<(RuleSet, RulePack), Failure> {
+    let set = with_alerts(named, dialect, terminal)?;
+    let reading = dialect.over(RuleReading::default());
+    let loaded = commented(texts(&named.rules), reading);
+    let (_, mut pack) = loaded.map_err(|found| Failure::problems(&found))?;
+    page_on(&mut pack, paging, &Severities::of(&set))?;
+    if let Some(config) = &paging.alertmanager {
+        pack = pack.delivered_by(Arc::clone(config));
+    }
+    Ok((set, pack))
+}
+
+/// Has the severities of the command line page, if there are some.
+fn page_on(pack: &mut RulePack, paging: &Paging, severities: &Severities) -> Result<(), Failure> {
+    if paging.severities.is_empty() {
+        return Ok(());
+    }
+    let replaced = pack.page_on(&paging.severities, severities);
+    replaced.map_err(|wrong| Failure {
+        exit: Exit::Usage,
+        messages: wrong
+            .iter()
+            .map(|error| format!("--pages: {error}"))
+            .collect(),
+    })
+}
+
 /// Loads rule texts that were given for this command, with what their comments say about scoring.
 pub(crate) fn rule_pack(
     texts: Vec<RuleText>,
@@ -169,19 +205,9 @@ pub(crate) fn pack(
     reading: RuleReading,
     paging: &Paging,
 ) -> Result<(Rules, RulePack), Failure> {
-    let pages = &paging.severities;
     let (rules, mut pack) = commented(texts, reading).map_err(|found| Failure::problems(&found))?;
     let severities = Severities::of(&rules.set);
-    if !pages.is_empty() {
-        let replaced = pack.page_on(pages, &severities);
-        replaced.map_err(|wrong| Failure {
-            exit: Exit::Usage,
-            messages: wrong
-                .iter()
-                .map(|error| format!("--pages: {error}"))
-                .collect(),
-        })?;
-    }
+    page_on(&mut pack, paging, &severities)?;
     pack.check_said_pages(&severities)
         .map_err(|problems| Failure::problems(&problems))?;
     let names: Vec<&str> = rules.texts.iter().map(|rule| rule.name.as_str()).collect();

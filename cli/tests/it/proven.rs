@@ -140,19 +140,111 @@ fn proofs_grow_old_and_records_that_cannot_be_read_are_left_out() {
 }
 
 #[test]
-fn an_alert_that_failed_since_is_told() {
+fn an_alert_that_failed_in_another_scenario_is_told() {
     let dir = folder();
     for (scenario, stamp) in [
+        // All drills of a run share one second.
         ("worker-crash-all", "20260101T000000Z-1"),
-        ("benign-burst-drains", "20260102T000000Z-1"),
+        ("benign-burst-drains", "20260101T000000Z-1"),
     ] {
         let drill = run(dir.path(), scenario);
         fs::rename(&drill, drill.with_file_name(stamp)).unwrap();
     }
     let (_, all) = proven(dir.path(), &[]);
-    assert_eq!(states(&all)[0].1, "failed_since", "{all:#}");
-    assert_eq!(all["alerts"][0]["last"]["outcome"], "cried_wolf");
-    assert_eq!(all["alerts"][0]["last"]["scenario"], "benign-burst-drains");
+    assert_eq!(states(&all)[0].1, "failed", "{all:#}");
+    assert_eq!(all["alerts"][0]["failures"][0]["outcome"], "cried_wolf");
+    assert_eq!(
+        all["alerts"][0]["failures"][0]["scenario"],
+        "benign-burst-drains"
+    );
+}
+
+#[test]
+fn a_time_nobody_knows_passes_no_gate() {
+    let dir = folder();
+    let only = RULES.split("  - alert: RedisDown").next().unwrap();
+    fs::write(dir.path().join("r.yml"), only).unwrap();
+    let drill = run(dir.path(), "worker-crash-all");
+    let (code, out, told) = said(dir.path(), &["proven", "r.yml", "--max-age", "1h"]);
+    assert_eq!(code, Some(0), "{out}{told}");
+
+    let copied = drill.with_file_name("copied");
+    fs::rename(&drill, &copied).unwrap();
+    let (code, all) = proven(dir.path(), &["--max-age", "1h"]);
+    assert_eq!(
+        (code, states(&all)[0].1),
+        (Some(1), "age_unknown"),
+        "{all:#}"
+    );
+    let (code, all) = proven(dir.path(), &[]);
+    assert_eq!((code, states(&all)[0].1), (Some(0), "proven"), "{all:#}");
+
+    fs::rename(&copied, drill.with_file_name("29990101T000000Z-1")).unwrap();
+    let (code, out, told) = said(dir.path(), &["proven", "r.yml", "--max-age", "1h"]);
+    assert_eq!(code, Some(1), "{out}{told}");
+    assert!(told.contains("dated in the future"), "{told}");
+    let (_, out, _) = said(dir.path(), &["proven", "r.yml", "--markdown"]);
+    assert!(
+        out.contains("nothing proven") && !out.contains("passed"),
+        "{out}"
+    );
+}
+
+#[test]
+fn of_two_rules_of_a_name_each_is_judged_by_itself() {
+    let dir = folder();
+    let twin =
+        "  - { alert: QueueGrows, expr: 'nobody_has_this > 1', labels: { severity: ticket } }\n";
+    let both = RULES.replace(
+        "  - alert: RedisDown",
+        &format!("{twin}  - alert: RedisDown"),
+    );
+    fs::write(dir.path().join("r.yml"), both).unwrap();
+    run(dir.path(), "worker-crash-all");
+    let (_, all) = proven(dir.path(), &[]);
+    assert_eq!(
+        states(&all)[..2],
+        [("QueueGrows", "proven"), ("QueueGrows", "never")],
+        "{all:#}"
+    );
+}
+
+#[test]
+fn recording_rules_that_are_not_given_are_named() {
+    let dir = folder();
+    let record = "groups: [{ name: r, rules: [{ record: q:size, expr: 'asynq_queue_size{queue=\"default\"}' }] }]\n";
+    fs::write(dir.path().join("record.yml"), record).unwrap();
+    let rules = RULES.replace("asynq_queue_size{queue=\"default\"}", "q:size");
+    fs::write(dir.path().join("r.yml"), rules).unwrap();
+    let words = [
+        "run",
+        "--engine",
+        "virtual",
+        "--no-gate",
+        "--rules",
+        "r.yml,record.yml",
+    ];
+    let (code, _, told) = said(dir.path(), &[&words[..], &["worker-crash-all"]].concat());
+    assert_eq!(code, Some(0), "{told}");
+    let (_, all) = proven(dir.path(), &[]);
+    assert_eq!(states(&all)[0].1, "incomplete", "{all:#}");
+    assert_eq!(all["alerts"][0]["lacks"][0], "q:size (record.yml)");
+    let (_, all) = proven(dir.path(), &["record.yml"]);
+    assert_eq!(states(&all)[0].1, "proven", "{all:#}");
+}
+
+#[test]
+fn a_pattern_over_kept_drills_may_name_their_sets() {
+    let dir = folder();
+    run(dir.path(), "worker-crash-all");
+    fs::create_dir_all(dir.path().join("runs/sets/latest")).unwrap();
+    let drill = "runs/worker-crash-all/latest";
+    let words = ["score", "--no-gate", drill, "runs/sets/latest"];
+    let (code, out, told) = said(dir.path(), &words);
+    assert_eq!(code, Some(0), "{out}{told}");
+    assert!(told.contains("runs/sets/latest is no drill"), "{told}");
+    let (code, _, told) = said(dir.path(), &["score", "runs/sets/latest"]);
+    assert_eq!(code, Some(2), "{told}");
 }
 
 #[test]
@@ -166,7 +258,7 @@ fn what_there_is_nothing_to_say_of() {
     let rules = project("scenarios/rules/runbook.yml").display().to_string();
     fs::create_dir(dir.path().join("runs")).unwrap();
     for (words, says) in [
-        (&[rules.as_str()][..], "no record in this directory"),
+        (&[rules.as_str()][..], "no drills kept yet: `firedrill run"),
         (&[rules.as_str(), "--runs", "none"], "none: No such file"),
         (&["recorded.yml"], "there is no alert in these rules"),
         (&["none.yml"], "none.yml"),

@@ -147,7 +147,7 @@ impl Facts {
     }
 
     /// The runbook's steps, as sentences.
-    pub(super) fn steps(&self, redis: &Named, scraper: &Scraper<'_>) -> Vec<Step> {
+    pub(super) fn steps(&self, redis: &Named, scraper: &Scraper) -> Vec<Step> {
         let step = |name, lines| Step { name, lines };
         vec![
             step(WORKERS, self.workers(scraper)),
@@ -158,7 +158,7 @@ impl Facts {
         ]
     }
 
-    fn workers(&self, scraper: &Scraper<'_>) -> Vec<String> {
+    fn workers(&self, scraper: &Scraper) -> Vec<String> {
         let mut lines = Vec::new();
         for server in &self.servers.servers {
             let info = &server.info;

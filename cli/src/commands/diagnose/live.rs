@@ -86,7 +86,7 @@ async fn look(args: &Live, terminal: &Terminal) -> Result<Looked, Failure> {
 
 /// The steps and the cause, from what was scraped and what Prometheus said.
 async fn conclude(
-    scraped: Option<(&Named, Scraper<'_>)>,
+    scraped: Option<(&Named, Scraper)>,
     asked: Option<super::prometheus::Told>,
     processes: Option<Processes>,
 ) -> Result<Looked, Failure> {

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::live::Named;
 use crate::args::MetricsPage;
-use crate::commands::targets::{Jobs, Page, Targets};
+use crate::commands::targets::{Jobs, PATIENCE, Page, Queues, Targets};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::inspector::LeftOver;
 use firedrill_detector::Labels;
@@ -13,37 +13,40 @@ use firedrill_sim::http::get::Client;
 use firedrill_sim::metrics::Value;
 use firedrill_sim::world::World;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// See the module.
-pub(super) struct Scraper<'c> {
+pub(super) struct Scraper {
     clock: ClockOrigin,
     begun: Time,
     span_ms: i64,
     at_ms: i64,
-    targets: Targets<'c>,
+    targets: Targets,
     looker: Looker,
     /// Counters of each queue, processed and failed: when they were read first and last, and what they were.
     counters: BTreeMap<String, [(i64, [f64; 2]); 2]>,
 }
 
-impl<'c> Scraper<'c> {
+impl Scraper {
     /// One that looks for `span_ms`.
-    pub(super) fn new(
-        redis: &Named,
-        pages: &[MetricsPage],
-        client: &'c Client,
-        span_ms: i64,
-    ) -> Self {
+    pub(super) fn new(redis: &Named, pages: &[MetricsPage], client: &Client, span_ms: i64) -> Self {
         let clock = ClockOrigin::real_time();
         let begun = clock.now();
-        let broker = redis.broker.as_ref().ok().cloned();
+        let queues = redis.broker.as_ref().ok().cloned();
+        let queues = queues.map_or(Queues::Nowhere, Queues::In);
         let jobs = Jobs {
             redis: "redis".to_owned(),
             asynq: "asynq".to_owned(),
         };
-        let named = (redis.shown.as_str(), broker);
+        let named = (redis.shown.as_str(), queues);
         Self {
-            targets: Targets::new(named, pages, client, &jobs, World::default()),
+            targets: Targets::new(
+                named,
+                pages,
+                Arc::new(client.clone()),
+                &jobs,
+                World::default(),
+            ),
             clock,
             begun,
             span_ms,
@@ -73,7 +76,8 @@ impl<'c> Scraper<'c> {
         let at_ms = (self.clock.now().millis() - self.begun.millis()).max(self.at_ms + 1);
         self.at_ms = at_ms;
         let orphans = facts.into_iter().flat_map(orphan_values).collect();
-        let scraped = self.targets.scrape(self.clock, orphans).await;
+        let answers = self.targets.ask(self.clock, PATIENCE).await;
+        let scraped = self.targets.take(answers, self.clock, orphans);
         self.count(&scraped.asynq);
         for (number, labels) in scraped.new {
             self.looker.series(number, &labels);

@@ -5,16 +5,25 @@ use super::receiver::{annotations, moment, pairs};
 use crate::commands::targets::Scraped;
 use crate::failure::Failure;
 use firedrill_detector::Labels;
+use firedrill_detector::text::scientific;
 use firedrill_sim::http;
 use firedrill_sim::metrics::{Value, exposition};
 use firedrill_sim::world::World;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+/// What is where.
+const INDEX: &str = "\
+firedrill watch
+/metrics         what was scraped of Redis, and the watch's own firedrill_watch_...
+/api/v1/alerts   the alerts that are pending or firing, as Prometheus shows them
+";
+
 /// What a watch has done so far.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Counts {
     pub(super) scrapes: u64,
     /// Of these, those of a Redis that did not answer.
@@ -23,7 +32,8 @@ pub(super) struct Counts {
     pub(super) evaluated_ms: i64,
     /// Evaluations that were left out because nobody was awake.
     pub(super) missed: u64,
-    pub(super) rule_errors: u64,
+    /// Evaluations of rules that failed, by group and rule.
+    pub(super) rule_errors: BTreeMap<(String, String), u64>,
     pub(super) sent: u64,
     pub(super) not_sent: u64,
     /// Series ever seen.
@@ -66,7 +76,10 @@ impl Page {
         let metrics = http::page("/metrics", shows(|texts| &texts.metrics));
         let alerts = shows(|texts| &texts.alerts);
         let alerts = http::page_of("/api/v1/alerts", "application/json", alerts);
-        let serving = tokio::spawn(http::serve(listener, metrics.merge(alerts)));
+        let index = || std::future::ready(Some(INDEX.to_owned()));
+        let index = http::page_of("/", "text/plain; charset=utf-8", index);
+        let pages = metrics.merge(alerts).merge(index);
+        let serving = tokio::spawn(http::serve(listener, pages));
         Ok(Self {
             texts,
             url: format!("http://{address}"),
@@ -75,7 +88,7 @@ impl Page {
     }
 
     /// Shows what is known now.
-    pub(super) fn show(&self, scraped: &Scraped, alerts: &Alerts, counts: Counts, world: &World) {
+    pub(super) fn show(&self, scraped: &Scraped, alerts: &Alerts, counts: &Counts, world: &World) {
         let mut values: Vec<Value> = scraped
             .redis
             .iter()
@@ -96,7 +109,7 @@ impl Drop for Page {
 }
 
 /// The watch's own metrics.
-fn own(alerts: &Alerts, counts: Counts) -> Vec<Value> {
+fn own(alerts: &Alerts, counts: &Counts) -> Vec<Value> {
     let firing = alerts
         .active()
         .filter(|(_, alert)| alert.fired_ms.is_some())
@@ -114,21 +127,29 @@ fn own(alerts: &Alerts, counts: Counts) -> Vec<Value> {
             count as f64,
         )
     };
-    vec![
+    let errors = counts.rule_errors.iter().map(|((group, rule), errors)| {
+        let labels = [("rule_group", group.as_str()), ("rule", rule.as_str())];
+        (
+            Labels::metric("firedrill_watch_rule_errors_total", labels),
+            *errors as f64,
+        )
+    });
+    let mut own = vec![
         state("firing", firing),
         state("pending", pending),
         count("evaluations_missed_total", counts.missed),
         count("notifications_failed_total", counts.not_sent),
         count("notifications_total", counts.sent),
         count("redis_down_scrapes_total", counts.redis_down),
-        count("rule_errors_total", counts.rule_errors),
         count("scrapes_total", counts.scrapes),
         count("series", counts.series),
         (
             Labels::metric("firedrill_watch_last_evaluation_timestamp_seconds", []),
             counts.evaluated_ms as f64 / 1e3,
         ),
-    ]
+    ];
+    own.extend(errors);
+    own
 }
 
 /// The alerts that are on, as Prometheus' `/api/v1/alerts` has them.
@@ -139,7 +160,7 @@ fn listed(alerts: &Alerts) -> String {
             "annotations": annotations(alert),
             "state": if alert.fired_ms.is_some() { "firing" } else { "pending" },
             "activeAt": moment(alert.active_ms),
-            "value": alert.value.map(|value| value.to_string()),
+            "value": alert.value.map(scientific),
         })
     });
     json!({ "status": "success", "data": { "alerts": listed.collect::<Vec<_>>() } }).to_string()
