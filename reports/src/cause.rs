@@ -1,8 +1,8 @@
 //! Names the most likely cause of what a fleet shows: the runbook's diagnosis, done by rules of its own.
 //!
 //! [`symptom`] says what can be seen, as PromQL; [`table`] which causes show what. A cause fits when it shows all of its symptoms
-//! and none that speaks against it. What fits but is less than another one that fits is left out. If more than one is left, they
-//! cannot be told apart, and all are named.
+//! and none that speaks against it. What fits but is less than another one that fits is left out. If more than one is left, all
+//! are named; those that are told from one and the same symptom cannot be told apart.
 
 mod ask;
 mod look;
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::LazyLock;
 use symptom::{SYMPTOMS, Symptom};
-use table::{CAUSES, Cause};
+use table::{CAUSES, Cause, HARMLESS};
 
 /// A symptom that is there.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,8 +76,20 @@ pub struct Finding {
     pub evidence: Vec<Seen>,
 }
 
-/// The causes that fit what is seen, in the order of the table. None: nothing is wrong, or nothing known. Several: they cannot
-/// be told apart.
+/// Whether some of these explain one and the same symptom, so that nobody can tell which of them does. Others are there beside each
+/// other, as in different queues.
+#[must_use]
+pub fn are_rivals(findings: &[Finding]) -> bool {
+    let is_shared = |one: &Finding, other: &Finding| {
+        let mut telling = one.evidence.iter();
+        telling.any(|seen| !HARMLESS.contains(&seen.symptom.id) && other.evidence.contains(seen))
+    };
+    let mut pairs = findings.iter().enumerate();
+    pairs.any(|(at, one)| findings[at + 1..].iter().any(|other| is_shared(one, other)))
+}
+
+/// The causes that fit what is seen, in the order of the table. None: nothing is wrong, or nothing known. Several: see
+/// [`are_rivals`].
 #[must_use]
 pub fn findings(seen: &[Seen]) -> Vec<Finding> {
     let fitting: Vec<Finding> = CAUSES

@@ -33,6 +33,19 @@ fn verdicts(all: &Value) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// Holds that lines have these verdicts, and that what is said of each has this in it.
+fn holds(all: &Value, expected: &[(&str, &str)]) {
+    let lines = all["lines"].as_array().unwrap();
+    assert_eq!(lines.len(), expected.len(), "{all:#}");
+    for (line, (verdict, says)) in lines.iter().zip(expected) {
+        let notes = line["notes"].as_array().unwrap().iter();
+        let notes: Vec<&str> = notes.map(|note| note.as_str().unwrap()).collect();
+        let said = format!("{} {}", line["what"].as_str().unwrap(), notes.join(" "));
+        assert_eq!(line["verdict"].as_str(), Some(*verdict), "{line:#}");
+        assert!(said.contains(says), "{says}: {line:#}");
+    }
+}
+
 /// A block of commands.
 fn block(lines: &[&str]) -> String {
     format!("```bash\n{}\n```\n", lines.join("\n"))
@@ -175,6 +188,134 @@ fn a_redis_that_was_named_is_only_looked_at() {
     only_looked(&mut bench.redis);
     assert_eq!(everything(&mut bench.redis), before);
     assert!(!Path::new("/tmp/firedrill-was-here").exists());
+}
+
+#[test]
+fn a_line_that_means_another_redis_is_not_answered_for_it() {
+    need!("redis-server");
+    need!("redis-cli");
+    let (bench, _) = filled();
+    let url = bench.server.url();
+    let socket = url.strip_prefix("unix://").unwrap();
+    let there = format!("redis-cli -s {socket} -n 0 DBSIZE");
+    let text = block(&[
+        "redis-cli -h other -p 7000 --tls DBSIZE",
+        &there,
+        "redis-cli -n 7 DBSIZE",
+        "redis-cli -u redis://other:7000/7 LLEN asynq:{default}:pending",
+        "redis-cli -n 7 PING",
+        "redis-cli -n 99 DBSIZE",
+        "redis-cli -a wrong DBSIZE",
+        "redis-cli -a wrong ZCARD asynq:{default}:pending",
+    ]);
+    let (_, all) = checked(&text, &["--redis", &url]);
+    holds(
+        &all,
+        &[
+            ("works", "instead of other:7000 with TLS"),
+            ("works", ""),
+            ("misleads", "database 7 is empty"),
+            ("misleads", "instead of other:7000"),
+            ("works", "PONG"),
+            ("fails", "SELECT 99"),
+            ("not-tried", "password"),
+            ("fails", "WRONGTYPE"),
+        ],
+    );
+    assert!(!all["lines"][1].to_string().contains("instead"), "{all:#}");
+    // Which database the reader's queues are in, nobody knows.
+    let (_, all) = checked(&text, &[]);
+    holds(
+        &all,
+        &[
+            ("works", "instead of other:7000 with TLS"),
+            ("works", "instead of /"),
+            ("works", "database 0 instead of database 7"),
+            ("works", "database 0 instead of other:7000, database 7"),
+            ("works", "PONG"),
+            ("works", "database 0 instead of database 99"),
+            ("not-tried", "password"),
+            ("fails", "WRONGTYPE"),
+        ],
+    );
+}
+
+#[test]
+fn pages_are_those_that_an_address_is_usually_of() {
+    need!("redis-server");
+    need!("curl");
+    let text = block(&[
+        "curl -s http://localhost:9121/metrics | grep redis_up",
+        "curl -s http://localhost:9876/metrics | grep asynq_queue_size",
+        "curl -s http://localhost:9090/metrics",
+        "curl -s http://localhost:8080/healthz",
+        "curl -s http://localhost:8080/metrics | grep -c job_nope",
+        "curl -s http://localhost:8080/metrics | grep -c job_processed_total",
+        "curl -s http://localhost:8080/metrics | grep 'job_processed_total{status=\"sucess\"'",
+        "curl -s http://localhost:8080/metrics | grep ^job_processed_total | awk '{print $2}'",
+    ]);
+    let mentions = "`job_processed_total{status=\"sucess\"}`\n\
+                    `job_processed_total{status=\"success\"}`\n\
+                    `job_processed_total{task_type=\"mine\"}`\n";
+    let (_, all) = checked(&format!("{text}{mentions}"), &[]);
+    holds(
+        &all,
+        &[
+            ("works", "redis_up"),
+            ("works", "asynq_queue_size"),
+            ("not-tried", "Prometheus"),
+            ("not-tried", "no page /healthz"),
+            ("misleads", "nothing on the page"),
+            ("works", ""),
+            ("misleads", "there is job_processed_total{"),
+            ("works", ""),
+            (
+                "misleads",
+                "values of status there: \"failed\", \"success\"",
+            ),
+            ("works", "exposed"),
+            ("not-tried", "the stand's own"),
+        ],
+    );
+    // Where only a Redis was named, no page is.
+    let (bench, _) = filled();
+    let text = block(&["curl -s http://localhost:8080/metrics | grep job_"]);
+    let (_, all) = checked(&text, &["--redis", &bench.server.url()]);
+    holds(&all, &[("not-tried", "--metrics localhost:8080=URL")]);
+}
+
+#[test]
+fn what_is_wrong_whatever_there_is_takes_no_engine() {
+    need!("redis-server");
+    need!("redis-cli");
+    need!("docker");
+    need!("kubectl");
+    let text = block(&[
+        "docker logs worker | grep error",
+        "docker logs worker 2>&1 | grep error",
+        "docker logs -f worker",
+        "kubectl log worker",
+        "kubectl get pods -w",
+        "tail -f /var/log/worker.log",
+        "redis-cli OBJECT ENCODING asynq:{default}:pending",
+        "redis-cli OBJECT FREQ asynq:{default}:pending",
+        "redis-cli PING | awk '{system($1)}'",
+    ]);
+    let (_, all) = checked(&text, &[]);
+    holds(
+        &all,
+        &[
+            ("misleads", "2>&1"),
+            ("not-tried", "right"),
+            ("not-tried", "goes on"),
+            ("not-tried", "did you mean logs?"),
+            ("not-tried", "goes on"),
+            ("not-tried", "does not end"),
+            ("works", "list"),
+            ("not-tried", "LFU"),
+            ("not-tried", "columns"),
+        ],
+    );
 }
 
 #[test]

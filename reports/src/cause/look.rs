@@ -2,7 +2,7 @@
 
 use super::symptom::{SYMPTOMS, Symptom, window};
 use super::table::{CAUSES, Cause, HARMLESS};
-use super::{Finding, RULES, Seen, findings, of};
+use super::{Finding, RULES, Seen, are_rivals, findings, of};
 use crate::watcher::Watcher;
 use firedrill_detector::query::Query;
 use firedrill_detector::{Compat, Labels, Schedule, Timestamp};
@@ -62,11 +62,11 @@ pub struct Possible {
 /// How sure it is that a cause is the one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confidence {
-    /// It alone fits, and all that could speak for another was looked at.
+    /// Nothing else explains what is seen, and all that could speak for another was looked at.
     High,
-    /// It alone fits; others could not be ruled out for want of data.
+    /// Nothing else explains what is seen; others could not be ruled out for want of data.
     Medium,
-    /// Others fit as well.
+    /// Several explain the same.
     Low,
 }
 
@@ -129,9 +129,9 @@ impl Diagnosis {
     pub fn confidence(&self) -> Option<Confidence> {
         match (self.findings.len(), self.possible.is_empty()) {
             (0, _) => None,
-            (1, true) => Some(Confidence::High),
-            (1, false) => Some(Confidence::Medium),
-            _ => Some(Confidence::Low),
+            _ if are_rivals(&self.findings) => Some(Confidence::Low),
+            (_, true) => Some(Confidence::High),
+            (_, false) => Some(Confidence::Medium),
         }
     }
 
@@ -285,6 +285,23 @@ mod tests {
             (vec!["slow"], Some(Confidence::Medium))
         );
         assert!(!unsure.is_blind());
+    }
+
+    #[test]
+    fn only_causes_of_one_symptom_rival_each_other() {
+        let paused = seen("paused", &[("queue", "mail")]);
+        let behind = seen("behind", &[("queue", "default")]);
+        let sight = Sight {
+            seen: vec![paused, behind.clone(), seen("workers-up", &[])],
+            unknown: Vec::new(),
+        };
+        let found = Diagnosis::of(&sight);
+        let ids: Vec<&str> = found.findings.iter().map(|one| one.cause.id).collect();
+        assert_eq!(ids.len(), 2, "{ids:?}");
+        assert_eq!(found.confidence(), Some(Confidence::High), "{ids:?}");
+        let mut rivals = found.findings;
+        rivals[0].evidence.push(behind);
+        assert!(are_rivals(&rivals));
     }
 
     #[test]

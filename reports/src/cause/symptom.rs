@@ -36,17 +36,17 @@ pub const SYMPTOMS: &[Symptom] = &[
     // Workers.
     Symptom {
         id: "workers-up",
-        says: "{value} workers answer Prometheus",
+        says: "{value} workers are up",
         expr: r#"count(up{job="worker"} == 1)"#,
     },
     Symptom {
         id: "workers-gone",
-        says: "no worker answers Prometheus",
+        says: "no worker is up",
         expr: r#"absent(up{job="worker"} == 1)"#,
     },
     Symptom {
         id: "fewer-workers",
-        says: "{value} workers answer Prometheus, fewer than ten minutes ago",
+        says: "{value} workers are up, fewer than ten minutes ago",
         expr: r#"count(up{job="worker"} == 1) < max_over_time(count(up{job="worker"} == 1)[10m:1m])"#,
     },
     Symptom {

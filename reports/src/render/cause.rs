@@ -1,6 +1,6 @@
 //! What incidents are called when somebody is told of them, for people and machines.
 
-use crate::cause::{Answer, Asked, Finding, Seen, confusion};
+use crate::cause::{Answer, Asked, Finding, Seen, are_rivals, confusion};
 use crate::document::words::since;
 use crate::document::{Tone, called};
 use crate::render::terminal::columns::titled;
@@ -61,7 +61,7 @@ fn block(asked: &Asked, style: Style) -> String {
     for found in &asked.findings {
         out.push_str(&finding(found, tone(asked.answer()), style));
     }
-    if asked.findings.len() > 1 {
+    if are_rivals(&asked.findings) {
         out.push_str("  these cannot be told apart\n");
     }
     out

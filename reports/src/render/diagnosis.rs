@@ -1,6 +1,6 @@
 //! What is wrong with a fleet that was looked at, for people and machines: step by step as in the runbook, then the cause.
 
-use crate::cause::{Diagnosis, Unknown};
+use crate::cause::{Diagnosis, Unknown, are_rivals};
 use crate::document::Tone;
 use crate::render::cause::{finding, finding_json, seen_json};
 use crate::render::terminal::{Style, paint, paragraph};
@@ -41,7 +41,8 @@ pub fn terminal(looked: &Looked, style: Style) -> String {
     out.push('\n');
     let found = &looked.diagnosis;
     let tone = match found.findings.len() {
-        1 if found.possible.is_empty() => Tone::Bad,
+        0 => Tone::Warn,
+        _ if found.possible.is_empty() && !are_rivals(&found.findings) => Tone::Bad,
         _ => Tone::Warn,
     };
     for one in &found.findings {
@@ -84,7 +85,11 @@ fn verdict(found: &Diagnosis) -> (String, Tone) {
         (0, _) => "no cause is sure",
         (1, 0) => "this alone fits, and nothing that was looked at speaks for another",
         (1, _) => "this fits; others could not be ruled out",
-        _ => "these cannot be told apart",
+        _ if are_rivals(&found.findings) => "these cannot be told apart",
+        (_, 0) => {
+            "each of these explains something else, and nothing that was looked at speaks for another cause"
+        }
+        _ => "each of these explains something else; other causes could not be ruled out",
     };
     let text = match confidence {
         "" => text.to_owned(),

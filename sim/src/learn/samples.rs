@@ -56,6 +56,15 @@ pub enum LearnError {
          `task_type` or `queue`\n    scrape asynq's exporter (`x/metrics`) or the workers for a while, and try again"
     )]
     NoTasks,
+    /// Tasks are counted, and none was.
+    #[error(
+        "no task was done in this time: {metric} is there and does not rise\n    take a time in which the queue is at work (`--since`, \
+         `--until`)"
+    )]
+    StandsStill {
+        /// The counter.
+        metric: String,
+    },
     /// Prometheus did not answer as it should.
     #[error("{0}")]
     Prometheus(String),

@@ -31,6 +31,10 @@ pub(super) struct Workers {
     pub(super) concurrency: usize,
 }
 
+/// How many times the slots that are at work on the average a fleet is taken to have, where both are guessed.
+const ROOM: f64 = 2.0;
+/// The share of its capacity from which a fleet is said to be near its limit.
+const FULL: f64 = 0.8;
 /// Most processes that a scenario has of one kind.
 const PROCESSES_MAX: usize = 64;
 
@@ -169,12 +173,28 @@ impl Fleet {
             );
         }
         let processes = processes.clamp(1, PROCESSES_MAX);
-        let busy = traffic.most_at_work.max(traffic.slots_needed());
+        let needed = traffic.slots_needed();
+        // A guess without room would have queues grow that never did.
+        let is_guess = traffic.most_at_work.is_none() || traffic.guesses_service;
+        let room = if is_guess { ROOM } else { 1.0 };
+        let busy = traffic.most_at_work.unwrap_or(0.0).max(needed * room);
         let concurrency = ((busy / processes as f64).ceil() as usize).clamp(1, 100_000);
+        let seen = match traffic.most_at_work {
+            Some(most) => format!("at any scrape at most {most:.0} tasks were at work"),
+            None => "nor does any tell how many tasks were at work".to_owned(),
+        };
         unknown.push(format!(
-            "workers.concurrency: no metric tells it; at any scrape at most {busy:.0} tasks were at work, so it is at least \
-             {concurrency}; fill in asynq's `Config.Concurrency`"
+            "workers.concurrency: no metric tells it; {seen}, and rates and durations come to {needed:.1} on the average; \
+             {concurrency} is a guess, fill in asynq's `Config.Concurrency`"
         ));
+        let utilisation = needed / (processes * concurrency) as f64;
+        if utilisation > FULL {
+            unknown.push(format!(
+                "workers: by these figures the fleet is at work for {:.0} % of its capacity; so near the limit queues grow that may \
+                 not have in truth; see that concurrency and service are right before a drill",
+                utilisation * 100.0
+            ));
+        }
         Workers {
             processes,
             concurrency,

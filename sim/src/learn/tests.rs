@@ -83,6 +83,54 @@ fn queues_alone_tell_rates_and_means_and_the_rest_is_said() {
     assert!(learnt.world.contains("job: asynq"), "{}", learnt.world);
 }
 
+/// A worker's own counter, and nothing of asynq.
+fn of_worker(per_sec: f64) -> String {
+    let mut text = String::new();
+    let of = "instance=\"w-1:80\",job=\"worker\"";
+    counter(
+        &mut text,
+        &format!("my_jobs_total{{{of},task_type=\"a\"}}"),
+        per_sec,
+        30,
+    );
+    gauge(&mut text, &format!("up{{{of}}}"), 1.0, 30);
+    text
+}
+
+#[test]
+fn a_fleet_that_is_guessed_has_room_and_nothing_is_stated_that_nobody_saw() {
+    let guessed = learnt(&of_worker(1.9));
+    let line = "concurrency: 4";
+    assert!(guessed.scenario.contains(line), "{}", guessed.scenario);
+    let notes = guessed.unknown.join("\n");
+    assert!(
+        notes.contains("nor does any tell how many tasks were at work"),
+        "{notes}"
+    );
+    assert!(
+        !notes.contains("at any scrape") && !notes.contains("% of its capacity"),
+        "{notes}"
+    );
+    // Four were at work on the average, and never more.
+    let seen = learnt(&of_asynq().replace("} 2 ", "} 4 "));
+    let notes = seen.unknown.join("\n");
+    assert!(
+        notes.contains("at any scrape at most 4 tasks were at work"),
+        "{notes}"
+    );
+    assert!(notes.contains("% of its capacity"), "{notes}");
+}
+
+#[test]
+fn a_counter_that_stands_still_is_named() {
+    let samples = Samples::of_text(&format!("{}# EOF\n", of_worker(0.0))).unwrap();
+    let error = learn(&samples, "o", "w.yaml").unwrap_err();
+    let expected = LearnError::StandsStill {
+        metric: "my_jobs_total".to_owned(),
+    };
+    assert_eq!(error, expected);
+}
+
 #[test]
 fn what_counts_something_else_is_no_metric_of_tasks() {
     let mut text = of_asynq();

@@ -43,8 +43,10 @@ pub(super) struct Traffic {
     pub(super) part_ms: i64,
     pub(super) queues: Vec<String>,
     pub(super) kinds: Vec<Kind>,
-    /// Most tasks at work at a scrape.
-    pub(super) most_at_work: f64,
+    /// Most tasks at work at a scrape; `None`: no metric tells.
+    pub(super) most_at_work: Option<f64>,
+    /// Whether nothing tells how long some of the tasks take.
+    pub(super) guesses_service: bool,
 }
 
 /// What series tell of a kind: task type and queue.
@@ -106,6 +108,7 @@ impl Traffic {
             queues: application.queues.iter().cloned().collect(),
             kinds: Vec::new(),
             most_at_work: most_at_work(samples),
+            guesses_service: false,
         };
         if base.is_some_and(|base| base.label(Dimension::Queue).is_none())
             && traffic.queues.len() > 1
@@ -161,7 +164,10 @@ impl Traffic {
             }
         }
         if traffic.kinds.is_empty() || lasts_ms == 0 {
-            return Err(LearnError::NoTasks);
+            return Err(match executions.by_kind.is_empty() {
+                true => LearnError::NoTasks,
+                false => LearnError::StandsStill { metric: name },
+            });
         }
         traffic.guess_services(samples, unknown);
         let tasks = traffic.kinds.iter().map(|kind| &kind.task);
@@ -240,6 +246,7 @@ impl Traffic {
             let at_work = values.iter().sum::<f64>() / values.len().max(1) as f64;
             let mean_s = (at_work - known).max(0.0) / rate;
             let guess = (mean_s > 0.0).then_some(Fitted::Exponential { mean_s });
+            self.guesses_service |= guess.is_none();
             unknown.push(match guess {
                 Some(_) => format!(
                     "workload: no histogram tells how long tasks of {queue} take; the number of those at work says {mean_s:.3} s on \
@@ -322,7 +329,7 @@ fn service(samples: &Samples, application: &Application, kind: [&str; 2]) -> Opt
 }
 
 /// Most tasks at work at any scrape, over all queues.
-fn most_at_work(samples: &Samples) -> f64 {
+fn most_at_work(samples: &Samples) -> Option<f64> {
     let mut at: BTreeMap<i64, f64> = BTreeMap::new();
     for (labels, values) in samples.named("asynq_tasks_enqueued_total") {
         if labels.get("state") == Some("active") {
@@ -331,7 +338,7 @@ fn most_at_work(samples: &Samples) -> f64 {
             }
         }
     }
-    at.into_values().fold(0.0, f64::max)
+    at.into_values().max_by(f64::total_cmp)
 }
 
 /// Whether counts differ by more than independent arrivals at one rate do.

@@ -98,6 +98,15 @@ async fn judged_alone(pipeline: &Pipeline, stand: &Stand) -> Finding {
     };
     let tried = match programs::tried(&source.words, stand).await {
         Ok(tried) => tried,
+        // What goes around the pipe does so in every container.
+        Err(finding)
+            if finding.verdict == Verdict::NotTried
+                && !filters.is_empty()
+                && source.errors == Errors::Shown
+                && programs::are_logs_of_docker(&source.words) =>
+        {
+            return unseen_errors("what the process says on standard error").and(finding);
+        }
         Err(finding) => return finding,
     };
     let mut finding = tried
@@ -135,11 +144,9 @@ async fn judged_alone(pipeline: &Pipeline, stand: &Stand) -> Finding {
                         && !whole.err.is_empty()
                         && tried.shown == Shown::Logs;
                     return finding.and(match unseen {
-                        true => Finding::misleads(
-                            "it has said something on standard error, which goes around the pipe, and the grep does not see it",
-                        )
-                        .note("write 2>&1 before the |"),
-                        false => Finding::new(Verdict::Works, "").note(format!("nothing with {pattern:?} in it at the moment")),
+                        true => unseen_errors("it has said something on standard error, which"),
+                        false => Finding::new(Verdict::Works, "")
+                            .note(format!("nothing with {pattern:?} in it at the moment")),
                     });
                 }
             }
@@ -158,6 +165,14 @@ async fn judged_alone(pipeline: &Pipeline, stand: &Stand) -> Finding {
     finding
 }
 
+/// What misleads about a pipe behind a program that says what matters on standard error.
+fn unseen_errors(what: &str) -> Finding {
+    Finding::misleads(format!(
+        "{what} goes around the pipe, and what is behind it does not see it"
+    ))
+    .note("write 2>&1 before the |")
+}
+
 /// What misleads about a grep that finds nothing, where something should be there to be found.
 fn nothing_found(
     shown: &Shown,
@@ -166,24 +181,36 @@ fn nothing_found(
     output: &Output,
     stand: &Stand,
 ) -> Option<Finding> {
+    // With `-c` a grep prints 0 then.
+    let found_nothing = output.code == Some(1);
     let before = String::from_utf8_lossy(before);
     let out = String::from_utf8_lossy(&output.out);
     match shown {
         Shown::Metrics => {
-            let samples = |text: &str| exposition::decode(text).map_or(0, |values| values.len());
-            if samples(&out) > 0
-                || output.code == Some(0) && !out.lines().all(|line| line.starts_with('#'))
-            {
+            let comments_alone = !out.is_empty() && out.lines().all(|line| line.starts_with('#'));
+            if !found_nothing && !comments_alone {
                 return None;
             }
             let values = exposition::decode(&before).unwrap_or_default();
             let names: BTreeSet<&str> = values.iter().map(|(labels, _)| labels.name()).collect();
-            let what = match out.is_empty() {
+            let what = match found_nothing {
                 true => format!("nothing on the page has {pattern:?} in it"),
                 false => {
                     format!("only comments on the page have {pattern:?} in them, and no sample")
                 }
             };
+            // The metric is there, and what is wrong is behind its name.
+            if let Some((name, _)) = pattern.split_once('{')
+                && names.contains(name)
+            {
+                const SHOWN: usize = 3;
+                let head = format!("{name}{{");
+                let there = before.lines().filter(|line| line.starts_with(&head));
+                let there = there.take(SHOWN).map(|line| format!("there is {line}"));
+                let mut finding = Finding::misleads(what);
+                finding.notes.extend(there);
+                return Some(finding);
+            }
             Some(near(
                 Finding::misleads(what),
                 pattern,
@@ -191,7 +218,7 @@ fn nothing_found(
                 "metrics there",
             ))
         }
-        Shown::Fields if output.out.is_empty() => {
+        Shown::Fields if found_nothing => {
             let names: BTreeSet<&str> = before
                 .lines()
                 .filter_map(|line| Some(line.split_once(':')?.0))
@@ -204,17 +231,15 @@ fn nothing_found(
                 "fields there",
             ))
         }
-        Shown::Listing if output.out.is_empty() => {
+        Shown::Listing if found_nothing => {
             let there = before.lines().count().saturating_sub(1);
             Some(Finding::misleads(format!(
                 "none of the {there} listed has {pattern:?} in it"
             )))
         }
-        Shown::Tasks if output.out.is_empty() && stand.is_ours() => {
-            Some(Finding::not_tried(format!(
-                "the tasks of this stand have no {pattern:?}; name your own Redis with --redis"
-            )))
-        }
+        Shown::Tasks if found_nothing && stand.is_ours() => Some(Finding::not_tried(format!(
+            "the tasks of this stand have no {pattern:?}; name your own Redis with --redis"
+        ))),
         _ => None,
     }
 }

@@ -61,12 +61,26 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// What they are where some of them have a prompt: the others are what was printed.
+    fn with<'l>(self, mut lines: impl Iterator<Item = &'l str>) -> Self {
+        match self {
+            Self::Shell | Self::Unnamed if lines.any(|line| line.starts_with("$ ")) => {
+                Self::Console
+            }
+            _ => self,
+        }
+    }
+}
+
 impl Page {
     /// Reads a runbook. Any text is one.
     pub(super) fn read(text: &str) -> Self {
         let mut page = Self::default();
         let mut fence: Option<Fence> = None;
         let (mut heading, mut head_of_table) = (String::new(), String::new());
+        // How far text is indented, and whether a block without fences may begin or is open.
+        let (mut margin, mut may_be_code) = (0, true);
         let mut lines = text.lines().enumerate();
         while let Some((at, line)) = lines.next() {
             let trimmed = line.trim_start();
@@ -94,9 +108,29 @@ impl Page {
                 .find(|mark| trimmed.starts_with(mark))
             {
                 let info = trimmed.trim_start_matches(['`', '~']);
-                let kind = Kind::of(info);
+                let block = lines
+                    .clone()
+                    .map(|(_, line)| line.trim_start())
+                    .take_while(|line| !line.starts_with(mark));
+                let kind = Kind::of(info).with(block);
                 fence = Some(Fence { mark, kind });
                 continue;
+            }
+            if trimmed.is_empty() {
+                may_be_code = true;
+            } else if may_be_code && indent(line) >= margin + 4 {
+                let text = in_block(Kind::Unnamed, trimmed).map(str::to_owned);
+                let line = at + 1;
+                page.commands
+                    .extend(text.map(|text| Command { line, text }));
+                continue;
+            } else {
+                may_be_code = false;
+                margin = match list_marker(trimmed) {
+                    Some(width) => indent(line) + width,
+                    None if indent(line) == 0 => 0,
+                    None => margin,
+                };
             }
             if trimmed.starts_with('#') {
                 trimmed.clone_into(&mut heading);
@@ -133,6 +167,20 @@ impl Page {
     }
 }
 
+/// How many columns a line is indented; a tab is four.
+fn indent(line: &str) -> usize {
+    let blank = line.chars().take_while(|c| matches!(c, ' ' | '\t'));
+    blank.map(|c| if c == '\t' { 4 } else { 1 }).sum()
+}
+
+/// How wide the sign of a list is that a line begins with, its blank included.
+fn list_marker(line: &str) -> Option<usize> {
+    let (sign, _) = line.split_once(' ')?;
+    let number = sign.strip_suffix(['.', ')']).unwrap_or_default();
+    let is_number = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit());
+    (matches!(sign, "-" | "*" | "+") || is_number).then_some(sign.len() + 1)
+}
+
 /// The command in a line of a block, without its prompt.
 fn in_block(kind: Kind, line: &str) -> Option<&str> {
     let prompted = line.strip_prefix("$ ");
@@ -159,7 +207,8 @@ mod tests {
                     ```bash\n\
                     # asynq comment\n\
                     $ asynq stats\n\
-                    docker logs worker \\\n  --tail 5 | wc -l\n\
+                    pending 3\n\
+                    $ docker logs worker \\\n  --tail 5 | wc -l\n\
                     ```\n\
                     ```yaml\n\
                     asynq: queue\n\
@@ -171,7 +220,9 @@ mod tests {
                     ```\n\
                     redis-cli PING\n\
                     PONG\n\
-                    ```\n";
+                    ```\n\
+                    Or:\n\n    redis-cli DBSIZE\n    42\n\n\
+                    - a list\n\n    redis-cli is a program\n";
         let page = Page::read(text);
         let found: Vec<(usize, &str)> = page
             .commands
@@ -181,9 +232,10 @@ mod tests {
         let expected = [
             (1, "asynq queue ls"),
             (5, "asynq stats"),
-            (6, "docker logs worker --tail 5 | wc -l"),
-            (13, "asynq queue ls"),
-            (17, "redis-cli PING"),
+            (7, "docker logs worker --tail 5 | wc -l"),
+            (14, "asynq queue ls"),
+            (18, "redis-cli PING"),
+            (23, "redis-cli DBSIZE"),
         ];
         assert_eq!(found, expected);
     }

@@ -97,6 +97,26 @@ pub(super) fn is_whole(text: &str) -> bool {
     }
 }
 
+/// Whether a command is `docker logs`, which keeps what a process says on standard error apart.
+pub(super) fn are_logs_of_docker(words: &[String]) -> bool {
+    let mut words = words
+        .iter()
+        .map(String::as_str)
+        .skip_while(|word| BEFORE.contains(word));
+    let is_docker = words.next().is_some_and(|word| name(word) == "docker");
+    let mut words = words.skip_while(|word| *word == "container");
+    is_docker && words.next() == Some("logs")
+}
+
+/// Whether `tail` does not end by such a word.
+fn follows(word: &str) -> bool {
+    let letters = word.strip_prefix('-').unwrap_or_default();
+    match letters.strip_prefix('-') {
+        Some(long) => long.starts_with("follow"),
+        None => letters.contains(['f', 'F']),
+    }
+}
+
 /// The name of a program without its folder.
 fn name(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
@@ -128,6 +148,9 @@ pub(super) async fn tried(words: &[String], stand: &Stand) -> Result<Tried, Find
         "kubectl" => Box::pin(containers::tried(Engine::Kubernetes, arguments, stand)).await,
         "watch" => Err(Finding::not_tried(
             "`watch` does not end by itself: put the command alone into the runbook",
+        )),
+        "tail" if arguments.iter().any(|word| follows(word)) => Err(Finding::not_tried(
+            "`tail -f` does not end by itself, and it reads a file of another machine",
         )),
         other => Err(Finding::not_tried(format!(
             "nothing is known of `{other}`, so it was not started; tried are {}",

@@ -11,6 +11,7 @@ use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::ClockOrigin;
 use firedrill_asynq::inspector::{Inspector, Page as Listing};
 use firedrill_asynq::op::TaskState;
+use firedrill_detector::Labels;
 use firedrill_sim::http::get::{Client, Url};
 use firedrill_sim::metrics::exposition;
 use private::Private;
@@ -46,11 +47,30 @@ struct Page {
     url: Url,
     /// Where runbooks say it is: `host:port`.
     known_as: Option<String>,
-    /// Whether it stands for the application's own page.
-    is_application: bool,
-    /// Names of what it shows.
-    names: BTreeSet<String>,
+    of: Of,
+    /// What it shows.
+    series: Vec<Labels>,
 }
+
+/// Whose page of metrics it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Application,
+    Asynq,
+    RedisExporter,
+}
+
+/// Ports that a page of this machine may have without being the application's: whose it is then; `None`: of a program that no stand
+/// has.
+const USUAL_PORTS: [(&str, &str, Option<Of>); 7] = [
+    ("9121", "redis_exporter", Some(Of::RedisExporter)),
+    ("9876", "asynq's metrics exporter", Some(Of::Asynq)),
+    ("9090", "Prometheus", None),
+    ("9091", "Pushgateway", None),
+    ("9093", "Alertmanager", None),
+    ("9100", "node_exporter", None),
+    ("3000", "Grafana", None),
+];
 
 impl Stand {
     /// Connects to what was named, or starts what is ours, with the queues that the runbook names.
@@ -71,10 +91,11 @@ impl Stand {
         if is_private {
             let private = Private::start(queues, &args.world).await?;
             stand.redis = Some(Queues::connect(private.address.clone()).await?);
-            for (number, place) in private.pages.iter().enumerate() {
+            let of = [Of::Application, Of::Asynq, Of::RedisExporter];
+            for (place, of) in private.pages.iter().zip(of) {
                 let url = format!("http://{place}/metrics");
                 let url = url.parse().map_err(Failure::internal)?;
-                let page = Page::fetched(url, None, number == 0, &client).await?;
+                let page = Page::fetched(url, None, of, &client).await?;
                 stand.pages.push(page);
             }
             stand.private = Some(private);
@@ -96,7 +117,7 @@ impl Stand {
         }
         for named in &args.metrics {
             let known_as = named.known_as.clone();
-            let page = Page::fetched(named.url.clone(), known_as, true, &client).await?;
+            let page = Page::fetched(named.url.clone(), known_as, Of::Application, &client).await?;
             stand.pages.push(page);
         }
         Ok(stand)
@@ -134,7 +155,7 @@ impl Stand {
             };
             told.push(format!("{own}{place}, {names}"));
         }
-        for page in self.pages.iter().filter(|page| page.is_application) {
+        for page in self.pages.iter().filter(|page| page.of == Of::Application) {
             told.push(format!("the metrics of {}", page.url));
         }
         if self.docker {
@@ -148,17 +169,36 @@ impl Stand {
 
     /// Names of everything its pages show; `None`: it has no page.
     pub(super) fn exposed(&self) -> Option<BTreeSet<&str>> {
-        let names = self.pages.iter().flat_map(|page| &page.names);
-        (!self.pages.is_empty()).then(|| names.map(String::as_str).collect())
+        let series = self.pages.iter().flat_map(|page| &page.series);
+        (!self.pages.is_empty()).then(|| series.map(Labels::name).collect())
+    }
+
+    /// Values of a label, of all series of a metric.
+    pub(super) fn values_of(&self, metric: &str, label: &str) -> BTreeSet<&str> {
+        let series = self.pages.iter().flat_map(|page| &page.series);
+        let own = series.filter(|labels| labels.name() == metric);
+        own.filter_map(|labels| labels.get(label)).collect()
+    }
+
+    /// Whether a value is one that a stand of ours has made up: a queue or a task type.
+    pub(super) fn has_made_up(&self, value: &str) -> bool {
+        let queues = self.redis.iter().flat_map(|queues| &queues.names);
+        let mut made_up = private::TASK_TYPES
+            .into_iter()
+            .chain(queues.map(String::as_str));
+        self.is_ours() && made_up.any(|own| own == value)
     }
 
     /// Where an address of a runbook is asked here: itself if it is part of the stand; else, if it is one of this machine or one
-    /// that was named, the page that stands for it. `None`: it is somebody else's.
-    pub(super) fn place_of(&self, url: &Url) -> Option<Url> {
+    /// that was named, the page that stands for it.
+    ///
+    /// # Errors
+    /// Why nothing of the stand can answer for it.
+    pub(super) fn place_of(&self, url: &Url) -> Result<Url, String> {
         let place = url.place();
         let is_page = |page: &&Page| page.url.place() == place;
         if self.pages.iter().any(|page| is_page(&page)) {
-            return Some(url.clone());
+            return Ok(url.clone());
         }
         let named = self
             .pages
@@ -166,20 +206,35 @@ impl Stand {
             .find(|page| page.known_as.as_ref() == Some(&place));
         if let Some(page) = named {
             let asked = format!("{}{}", origin(&page.url), path(url));
-            return asked.parse().ok();
+            return asked.parse().map_err(|error| format!("{asked}: {error}"));
         }
+        let name_it = format!("name it with --metrics {place}=URL");
         if !is_loopback(&place) {
-            return None;
+            return Err(format!(
+                "{place} is neither this machine nor a part of the stand; {name_it}"
+            ));
         }
-        let same_path = |page: &&Page| page.is_application && path(&page.url) == path(url);
+        let port = place.rsplit_once(':').map_or("", |(_, port)| port);
+        let usual = USUAL_PORTS.iter().find(|(usual, ..)| *usual == port);
+        let (program, of) = match usual {
+            Some((_, program, of)) => (*program, *of),
+            None => ("the application", Some(Of::Application)),
+        };
+        let same_path = |page: &&Page| Some(page.of) == of && path(&page.url) == path(url);
         let mut stand_in = self
             .pages
             .iter()
             .filter(|page| page.known_as.is_none())
             .filter(same_path);
         match (stand_in.next(), stand_in.next()) {
-            (Some(page), None) => Some(page.url.clone()),
-            _ => Some(url.clone()),
+            (Some(page), None) => Ok(page.url.clone()),
+            (Some(_), Some(_)) => Err(format!(
+                "several pages of this stand could stand for {place}; {name_it}"
+            )),
+            (None, _) => Err(format!(
+                "this stand has no page {} of {program}, which {place} is taken for; {name_it}",
+                path(url)
+            )),
         }
     }
 }
@@ -242,7 +297,7 @@ impl Page {
     async fn fetched(
         url: Url,
         known_as: Option<String>,
-        is_application: bool,
+        of: Of,
         client: &Client,
     ) -> Result<Self, Failure> {
         let text = client
@@ -251,12 +306,11 @@ impl Page {
             .map_err(Failure::environment)?;
         let values = exposition::decode(&text);
         let values = values.map_err(|error| Failure::environment(format!("{url}: {error}")))?;
-        let names = values.iter().map(|(labels, _)| labels.name().to_owned());
         Ok(Self {
             url,
             known_as,
-            is_application,
-            names: names.collect(),
+            of,
+            series: values.into_iter().map(|(labels, _)| labels).collect(),
         })
     }
 }

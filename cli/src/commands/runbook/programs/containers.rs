@@ -116,11 +116,15 @@ pub(super) async fn tried(
         Effect::Looks if engine.is_in(stand) => looked(engine, words, read.command).await,
         Effect::Looks => {
             understood(engine, words).await?;
-            Err(Finding::not_tried(format!(
+            let finding = Finding::not_tried(format!(
                 "its words and options are right; this stand has nothing for {} to look at ({} takes what it asks for by itself)",
                 engine.program(),
                 engine.option()
-            )))
+            ));
+            Err(match words.iter().any(|word| goes_on(read.command, word)) {
+                true => finding.note(GOES_ON),
+                false => finding,
+            })
         }
         Effect::Changes => {
             understood(engine, words).await?;
@@ -173,13 +177,23 @@ fn read(engine: Engine, words: &[String]) -> Result<Read<'_>, Finding> {
             .map(|found| (found, 1))
     });
     let Some(((command, effect), length)) = found else {
-        return Err(Finding::not_tried(format!(
+        let finding = Finding::not_tried(format!(
             "`{program} {first}` is none of the commands that are known to look, or to do nothing but by {}",
             match engine {
                 Engine::Docker => "the engine",
                 Engine::Kubernetes => "the cluster",
             }
-        )));
+        ));
+        // One letter less than a command that there is, such as `log`.
+        let mut names = engine.commands().iter().map(|(name, _)| *name);
+        let close = names.find(|name| {
+            name.strip_prefix(first.as_str())
+                .is_some_and(|rest| rest.len() == 1)
+        });
+        return Err(match close {
+            Some(close) => finding.note(format!("did you mean {close}?")),
+            None => finding,
+        });
     };
     Ok(Read {
         command,
@@ -223,16 +237,21 @@ async fn run(engine: Engine, words: &[String]) -> Result<Output, Finding> {
     })
 }
 
+/// What is said of a command that does not end by itself.
+const GOES_ON: &str = "it goes on until somebody stops it";
+
+/// Whether an option makes a command go on.
+fn goes_on(command: &str, word: &str) -> bool {
+    let in_logs = command.ends_with("logs") && matches!(word, "-f" | "--follow");
+    let in_get = command == "get" && matches!(word, "-w" | "--watch" | "--watch-only");
+    in_logs || in_get
+}
+
 /// Looks at the stand's own engine or cluster.
 async fn looked(engine: Engine, words: &[String], command: &str) -> Result<Tried, Finding> {
-    let goes_on = |word: &&String| {
-        let in_logs = command.ends_with("logs") && matches!(word.as_str(), "-f" | "--follow");
-        let in_get = command == "get" && matches!(word.as_str(), "-w" | "--watch");
-        in_logs || in_get
-    };
     let ends: Vec<String> = words
         .iter()
-        .filter(|word| !goes_on(word))
+        .filter(|word| !goes_on(command, word))
         .cloned()
         .collect();
     if command.ends_with("stats") && !words.iter().any(|word| word.starts_with("--no-stream")) {
@@ -260,7 +279,7 @@ async fn looked(engine: Engine, words: &[String], command: &str) -> Result<Tried
         .flatten();
     let tried = Tried::new(output, shown).odd(odd);
     Ok(match ends.len() < words.len() {
-        true => tried.note("tried without what makes it go on"),
+        true => tried.note(format!("{GOES_ON}; tried without that")),
         false => tried,
     })
 }

@@ -92,16 +92,11 @@ pub(super) async fn tried(words: &[String], stand: &Stand) -> Result<Tried, Find
     let url: Url = whole
         .parse()
         .map_err(|error| Finding::not_tried(format!("{typed}: {error}")))?;
-    let Some(place) = stand.place_of(&url) else {
-        return Err(Finding::not_tried(format!(
-            "{} is neither this machine nor a part of the stand; name it with --metrics {}=URL",
-            url.place(),
-            url.place()
-        )));
-    };
+    let place = stand.place_of(&url).map_err(Finding::not_tried)?;
     // No redirection leads elsewhere, no file says otherwise, and no proxy stands between.
     let first = [
         "-q",
+        "--show-error",
         "--noproxy",
         "*",
         "--proto",
@@ -112,7 +107,7 @@ pub(super) async fn tried(words: &[String], stand: &Stand) -> Result<Tried, Find
         "10",
     ];
     let words: Vec<String> = first.iter().map(|word| (*word).to_owned()).collect();
-    let words = [words, read.options, vec![place.to_string()]].concat();
+    let words = [&words[..], &read.options, &[place.to_string()]].concat();
     let output = trial::run("curl", &words, &[], &[])
         .await
         .map_err(|error| match error {
@@ -125,16 +120,16 @@ pub(super) async fn tried(words: &[String], stand: &Stand) -> Result<Tried, Find
         format!(" (asked: {place})")
     };
     if output.code != Some(0) {
-        let silent = if output.err.is_empty() {
-            "; `-s` hides why, `-sS` tells"
-        } else {
-            ""
-        };
-        return Err(Finding::fails(format!(
-            "curl ends with exit code {}{asked}{silent}: {}",
+        let hides = hides_errors(&read.options);
+        let failed = Finding::fails(format!(
+            "curl ends with exit code {}{asked}: {}",
             output.code.unwrap_or(-1),
             output.complaint()
-        )));
+        ));
+        return Err(match hides {
+            true => failed.note("`-s` hides why, `-sS` tells"),
+            false => failed,
+        });
     }
     let text = String::from_utf8_lossy(&output.out).into_owned();
     let is_metrics = exposition::decode(&text).is_ok_and(|values| !values.is_empty());
@@ -148,6 +143,18 @@ pub(super) async fn tried(words: &[String], stand: &Stand) -> Result<Tried, Find
         true => tried,
         false => tried.note(format!("asked at {place}, the stand's own")),
     })
+}
+
+/// Whether curl says nothing of what goes wrong.
+fn hides_errors(options: &[String]) -> bool {
+    let is_given = |letter: char, long: &str| {
+        let mut options = options.iter();
+        options.any(|option| {
+            option == long
+                || !option.starts_with("--") && option.starts_with('-') && option.contains(letter)
+        })
+    };
+    is_given('s', "--silent") && !is_given('S', "--show-error")
 }
 
 fn read(words: &[String]) -> Result<Read, Finding> {

@@ -3,6 +3,7 @@
 use super::name;
 use crate::commands::runbook::finding::Finding;
 use crate::commands::runbook::trial::{self, Output, TrialError};
+use regex::Regex;
 
 /// Programs that read and print, whatever they are told, but for [`writes`].
 const FILTERS: [&str; 13] = [
@@ -40,9 +41,14 @@ pub(in crate::commands::runbook) async fn filter(
         return Err(Finding::not_tried("there is no program behind the pipe"));
     };
     let program = name(program);
-    if !FILTERS.contains(&program) {
+    if program == "awk" && !prints_columns(arguments) {
+        return Err(Finding::not_tried(
+            "`awk` is started behind a pipe only to print columns, such as '{print $2}'",
+        ));
+    }
+    if program != "awk" && !FILTERS.contains(&program) {
         return Err(Finding::not_tried(format!(
-            "`{program}` is none of the programs that are started behind a pipe: {}",
+            "`{program}` is none of the programs that are started behind a pipe: {}, and awk to print columns",
             FILTERS.join(", ")
         )));
     }
@@ -65,6 +71,20 @@ pub(in crate::commands::runbook) async fn filter(
         return Err(Finding::fails(format!("{program}: {}", output.complaint())));
     }
     Ok(Filtered { output, looked_for })
+}
+
+/// Whether the words after `awk` only print columns; its language can do anything else, too.
+fn prints_columns(arguments: &[String]) -> bool {
+    let plain = Regex::new(r"^\s*\{\s*print(\s+\$(\d+|NF)([\s,]+\$(\d+|NF))*)?\s*;?\s*\}\s*$");
+    let plain = plain.expect("held by a test");
+    match arguments {
+        [program] => plain.is_match(program),
+        [option, program] => {
+            option.len() > 2 && option.starts_with("-F") && plain.is_match(program)
+        }
+        [option, _, program] => option == "-F" && plain.is_match(program),
+        _ => false,
+    }
 }
 
 /// Whether an option makes a filter do more than read.
@@ -121,6 +141,34 @@ fn looked_for(arguments: &[String]) -> Option<LookedFor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn awk_prints_columns_and_does_nothing_else() {
+        let is_plain = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            prints_columns(&words)
+        };
+        for plain in [
+            &["{print $2}"][..],
+            &["{ print $1, $NF }"],
+            &["{print}"],
+            &["-F:", "{print $2}"],
+            &["-F", ",", "{print $2 $3}"],
+        ] {
+            assert!(is_plain(plain), "{plain:?}");
+        }
+        for more in [
+            &["{system(\"id\")}"][..],
+            &["{print $1 > \"file\"}"],
+            &["{print $1 | \"sh\"}"],
+            &["-f", "program.awk"],
+            &["{print $1}", "/etc/passwd"],
+            &["-Fx"],
+            &[],
+        ] {
+            assert!(!is_plain(more), "{more:?}");
+        }
+    }
 
     #[test]
     fn what_a_grep_looks_for() {

@@ -1,14 +1,15 @@
 //! `redis-cli`: tried where Redis' own table of commands says that it only looks.
 
+mod place;
+
 use super::{Shown, Tried};
 use crate::commands::asynq::misread::Misread;
 use crate::commands::asynq::redis_line::{self, RedisLine};
 use crate::commands::runbook::finding::{Finding, Verdict};
 use crate::commands::runbook::stand::{Queues, Stand};
 use crate::commands::runbook::trial::{self, Output, TrialError};
-use firedrill_asynq::broker::redis::address::Way;
 use firedrill_detector::yaml::closest;
-use percent_encoding::percent_decode_str;
+use place::Asked;
 
 /// Commands that only look, although the table does not call them `readonly`, for they are about no key.
 const LOOK: [&str; 9] = [
@@ -16,7 +17,7 @@ const LOOK: [&str; 9] = [
 ];
 
 /// The same of commands that have several meanings.
-const LOOK_WITH: [(&str, &[&str]); 8] = [
+const LOOK_WITH: [(&str, &[&str]); 9] = [
     ("ACL", &["CAT", "LIST", "USERS", "WHOAMI"]),
     ("CLIENT", &["GETNAME", "ID", "INFO", "LIST"]),
     (
@@ -29,6 +30,7 @@ const LOOK_WITH: [(&str, &[&str]); 8] = [
     ("LATENCY", &["DOCTOR", "HISTOGRAM", "HISTORY", "LATEST"]),
     ("MEMORY", &["DOCTOR", "MALLOC-STATS", "STATS", "USAGE"]),
     ("MODULE", &["LIST"]),
+    ("OBJECT", &["ENCODING", "FREQ", "IDLETIME", "REFCOUNT"]),
     ("SLOWLOG", &["GET", "LEN"]),
 ];
 
@@ -56,23 +58,37 @@ pub(super) async fn tried(words: &[String], stand: &Stand) -> Result<Tried, Find
     let queues = queues
         .ok_or_else(|| Finding::not_tried("this stand has no Redis; name one with --redis"))?;
     looks(words, stand, queues).await?;
-    let output = asked(words, queues).await?;
-    if is_walk(words) {
+    let asked = Asked::of(words, stand, queues)?;
+    let answered = answered(words, stand, queues, &asked).await;
+    let answered = answered.map_err(|finding| asked.told_of(finding));
+    asked.told(answered)
+}
+
+async fn answered(
+    words: &[String],
+    stand: &Stand,
+    queues: &Queues,
+    asked: &Asked,
+) -> Result<Tried, Finding> {
+    let output = ask(asked, None).await?;
+    let line = redis_line::read(words).filter(|_| !is_walk(words));
+    let Some(line) = line else {
         judged(&output, None)?;
-        return Ok(Tried::new(output, Shown::Other));
-    }
+        let odd = empty_database(asked, queues, "the walk").await;
+        return Ok(Tried::new(output, Shown::Other).odd(odd));
+    };
     let misread = redis_line::misread(words);
-    let command = redis_line::read(words)
-        .map(|line| line.command)
-        .unwrap_or_default();
     judged(&output, misread.as_ref())?;
-    let odd = empty(words, stand, queues, &command, misread);
-    let shown = if command == "INFO" {
+    let odd = match &misread {
+        Some(misread) => Some(explained(Finding::misleads(""), misread)),
+        None => empty(&line, stand, queues, asked).await,
+    };
+    let shown = if line.command == "INFO" {
         Shown::Fields
     } else {
         Shown::Other
     };
-    Ok(Tried::new(output, shown).odd(odd.await))
+    Ok(Tried::new(output, shown).odd(odd))
 }
 
 /// What is wrong with an answer that is an error.
@@ -82,8 +98,11 @@ pub(super) fn judged(output: &Output, misread: Option<&Misread>) -> Result<(), F
         .split([' ', ':'])
         .next()
         .is_some_and(|word| ERRORS.contains(&word));
-    if is_error || output.code != Some(0) {
-        let failed = Finding::fails(format!("Redis answers: {}", output.complaint()));
+    // Without the database that was named redis-cli goes on in the first one.
+    let complaint = output.complaint();
+    let is_astray = complaint.starts_with("SELECT ") && complaint.contains("failed");
+    if is_error || is_astray || output.code != Some(0) {
+        let failed = Finding::fails(format!("Redis answers: {complaint}"));
         return Err(match misread {
             Some(misread) => explained(failed, misread),
             None => failed,
@@ -151,9 +170,10 @@ pub(super) async fn looks(words: &[String], stand: &Stand, queues: &Queues) -> R
         return Err(finding.typed(format!("redis-cli --scan --pattern '{pattern}'")));
     }
     let word = line.arguments.first().map(|word| word.to_uppercase());
+    let word = word.as_deref();
     let with = LOOK_WITH.iter().find(|(name, _)| *name == line.command);
     let looks = match with {
-        Some((_, words)) => word.is_some_and(|word| words.contains(&word.as_str())),
+        Some((_, words)) => word.is_some_and(|word| words.contains(&word)),
         None => command.has("readonly") || LOOK.contains(&line.command.as_str()),
     };
     if command.has("write") || !looks {
@@ -165,9 +185,17 @@ pub(super) async fn looks(words: &[String], stand: &Stand, queues: &Queues) -> R
             ),
         ));
     }
-    let key = usize::try_from(command.first_key - 1)
-        .ok()
-        .and_then(|at| line.arguments.get(at));
+    if stand.is_ours() && line.command == "OBJECT" && word == Some("FREQ") {
+        return Err(Finding::not_tried(
+            "OBJECT FREQ takes an LFU maxmemory-policy, and nothing here says which one yours has; name your Redis with --redis",
+        ));
+    }
+    let key = match line.command.as_str() {
+        "OBJECT" => line.arguments.get(1),
+        _ => usize::try_from(command.first_key - 1)
+            .ok()
+            .and_then(|at| line.arguments.get(at)),
+    };
     if stand.is_ours() && key.is_some_and(|key| !key.starts_with("asynq:")) {
         return Err(Finding::not_tried(
             "the key is none of asynq's, and this stand has no others; name your own with --redis",
@@ -208,138 +236,59 @@ fn is_unsafe(word: &str) -> bool {
     )
 }
 
-/// Asks the stand's Redis by redis-cli itself.
-async fn asked(words: &[String], queues: &Queues) -> Result<Output, Finding> {
-    let (connects, password) = connects(queues)?;
-    let words = [&connects[..], &without_place(words)].concat();
-    let settings: Vec<(&str, &str)> = password
-        .iter()
-        .map(|password| ("REDISCLI_AUTH", password.as_str()))
-        .collect();
-    let output = trial::run("redis-cli", &words, &settings, &[]).await;
+/// Asks the stand's Redis by redis-cli itself: what the line asks, or something else.
+async fn ask(asked: &Asked, instead: Option<&[&str]>) -> Result<Output, Finding> {
+    let words = asked.words(instead);
+    let output = trial::run("redis-cli", &words, &asked.settings(), &[]).await;
     output.map_err(|error| match error {
         TrialError::NotStarted { .. } => Finding::not_tried(error.to_string()),
         TrialError::Slow { .. } => Finding::fails(error.to_string()),
     })
 }
 
-/// The words after `redis-cli` but for those that say which Redis is meant.
-fn without_place(words: &[String]) -> Vec<String> {
-    const WITH_VALUE: [&str; 11] = [
-        "-h", "-p", "-s", "-a", "-n", "-u", "--user", "--pass", "--cacert", "--sni", "--cert",
-    ];
-    const ALONE: [&str; 4] = ["--tls", "-c", "--insecure", "--no-auth-warning"];
-    let mut kept = Vec::new();
-    let mut words = words.iter().skip(1);
-    while let Some(word) = words.next() {
-        if kept.is_empty() && WITH_VALUE.contains(&word.as_str()) {
-            words.next();
-        } else if !(kept.is_empty() && ALONE.contains(&word.as_str())) {
-            kept.push(word.clone());
-        }
-    }
-    kept
-}
-
-/// How redis-cli gets to the stand's Redis: its words, and the password.
-fn connects(queues: &Queues) -> Result<(Vec<String>, Option<String>), Finding> {
-    let mut words = match queues.address.way() {
-        Some(Way::Socket(path)) => vec!["-s".to_owned(), path.display().to_string()],
-        Some(Way::Server(place)) => {
-            let (host, port) = place.rsplit_once(':').unwrap_or((&place, "6379"));
-            let host = host.trim_matches(['[', ']']).to_owned();
-            vec!["-h".to_owned(), host, "-p".to_owned(), port.to_owned()]
-        }
-        None => {
-            return Err(Finding::not_tried(
-                "redis-cli is tried on single servers without TLS only; this stand's Redis is another",
-            ));
-        }
-    };
-    let login = Login::of(queues.address.url());
-    if let Some(user) = login.user {
-        words.extend(["--user".to_owned(), user]);
-    }
-    if login.database != 0 {
-        words.extend(["-n".to_owned(), login.database.to_string()]);
-    }
-    Ok((words, login.password))
-}
-
-/// Who goes in, and to which database, by an address.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Login {
-    user: Option<String>,
-    password: Option<String>,
-    database: u32,
-}
-
-impl Login {
-    /// Of an address that was read already.
-    fn of(url: &str) -> Self {
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (login, place) = rest.rsplit_once('@').unwrap_or(("", rest));
-        let (user, password) = login.split_once(':').unwrap_or((login, ""));
-        let decoded = |text: &str| {
-            let text = percent_decode_str(text).decode_utf8_lossy().into_owned();
-            (!text.is_empty()).then_some(text)
-        };
-        let asked = query.split('&').find_map(|pair| pair.strip_prefix("db="));
-        let path = place.split_once('/').map(|(_, path)| path);
-        Self {
-            user: decoded(user),
-            password: decoded(password),
-            database: asked
-                .or(path)
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0),
-        }
-    }
-}
-
 /// What misleads about an answer that is no error: it is as if something were there, or empty, that is not there at all.
 async fn empty(
-    words: &[String],
+    line: &RedisLine<'_>,
     stand: &Stand,
     queues: &Queues,
-    command: &str,
-    misread: Option<Misread>,
+    asked: &Asked,
 ) -> Option<Finding> {
-    if let Some(misread) = &misread {
-        return Some(explained(Finding::misleads(""), misread));
+    let command = line.command.as_str();
+    if command == "DBSIZE" {
+        return empty_database(asked, queues, command).await;
     }
-    let line: RedisLine<'_> = redis_line::read(words)?;
     let key = line.arguments.first()?;
-    if let Some(queue) = key
+    let known = queues
+        .inspector
+        .redis_command(&command.to_lowercase())
+        .await;
+    let takes_key = known
+        .ok()
+        .flatten()
+        .is_some_and(|command| command.first_key == 1);
+    if takes_key && let Some(empty) = empty_database(asked, queues, command).await {
+        return Some(empty);
+    }
+    if let Some((queue, _)) = key
         .strip_prefix("asynq:{")
         .and_then(|rest| rest.split_once("}:"))
+        && asked.other_database.is_none()
     {
-        let (queue, _) = queue;
-        if !queues.names.iter().any(|name| name == queue) {
-            return Some(Finding::misleads(format!(
+        let is_there = queues.names.iter().any(|name| name == queue);
+        return (!is_there).then(|| {
+            Finding::misleads(format!(
                 "there is no queue {queue:?} here, and {command} answers as if it were empty; queues: {}",
                 queues.names.join(", ")
-            )));
-        }
-        return None;
+            ))
+        });
     }
     if stand.is_ours() || key.starts_with("asynq:") {
         return None;
     }
-    let asked = queues
-        .inspector
-        .redis_command(&line.command.to_lowercase())
-        .await;
-    let takes_key = asked
-        .ok()
-        .flatten()
-        .is_some_and(|command| command.first_key == 1);
     if !takes_key || matches!(command, "EXISTS" | "TYPE" | "TTL") {
         return None;
     }
-    let exists = ["redis-cli", "EXISTS", key].map(str::to_owned);
-    let exists = self::asked(&exists, queues).await.ok()?;
+    let exists = ask(asked, Some(&["EXISTS", key])).await.ok()?;
     (exists.first_line() == "0").then(|| {
         Finding::misleads(format!(
             "there is no key {key:?} here, and {command} answers as if it were empty"
@@ -347,34 +296,15 @@ async fn empty(
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_goes_in_is_read_from_the_address() {
-        for (url, user, password, database) in [
-            ("127.0.0.1:6379", None, None, 0),
-            ("redis://h:1/3", None, None, 3),
-            ("redis://:p%40ss@h:1", None, Some("p@ss"), 0),
-            ("redis://me:s@h:1/2", Some("me"), Some("s"), 2),
-            ("unix:///run/redis.sock?db=4", None, None, 4),
-        ] {
-            let expected = Login {
-                user: user.map(str::to_owned),
-                password: password.map(str::to_owned),
-                database,
-            };
-            assert_eq!(Login::of(url), expected, "{url}");
-        }
-    }
-
-    #[test]
-    fn what_says_which_redis_is_meant_is_left_out() {
-        let words: Vec<String> = "redis-cli -h redis -p 6379 -a secret --tls --scan --pattern x"
-            .split(' ')
-            .map(str::to_owned)
-            .collect();
-        assert_eq!(without_place(&words), ["--scan", "--pattern", "x"]);
-    }
+/// What misleads about an answer from a database that has nothing in it, while the queues are in another.
+async fn empty_database(asked: &Asked, queues: &Queues, command: &str) -> Option<Finding> {
+    let database = asked.other_database?;
+    let size = ask(asked, Some(&["DBSIZE"])).await.ok()?;
+    let is_empty = size.first_line() == "0" && !queues.names.is_empty();
+    is_empty.then(|| {
+        Finding::misleads(format!(
+            "database {database} is empty, so {command} finds nothing there; the queues that --redis leads to ({}) are in another",
+            queues.names.join(", ")
+        ))
+    })
 }

@@ -38,6 +38,9 @@ const FAILS: &str = "report:build";
 const FAILS_FOR_GOOD: &str = "image:resize";
 const TAKES_LONG: &str = "import:run";
 
+/// All of them.
+pub(super) const TASK_TYPES: [&str; 4] = [WELL, FAILS, FAILS_FOR_GOOD, TAKES_LONG];
+
 type Counts = Arc<Mutex<WorkerMetrics<(String, String)>>>;
 
 /// All of it; it ends with this.
@@ -105,7 +108,7 @@ impl Private {
                 retention: Some(LATER),
                 ..NewTask::new(task_type, "{}")
             };
-            for task_type in [WELL, FAILS, FAILS_FOR_GOOD, TAKES_LONG] {
+            for task_type in TASK_TYPES {
                 enqueue(&client, task(task_type)).await?;
             }
             let scheduled = NewTask {
