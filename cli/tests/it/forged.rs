@@ -316,7 +316,7 @@ fn a_forged_record_is_not_scored() {
     edit(&mut lines[0], "/benign", &json!([]));
     let (code, err) = score(&lines);
     assert_eq!(code, Some(2), "{err}");
-    assert!(err.contains("error: r.jsonl: incident 0 is"), "{err}");
+    assert!(err.contains(" of incident 0 is "), "{err}");
     assert!(
         err.contains("error: r.jsonl: the list of harmless windows is"),
         "{err}"
