@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Command::Suggest(args) => commands::suggest::run(&args, &terminal),
         Command::Export(args) => commands::export::run(&args, &terminal),
         Command::Report(args) => commands::report::run(&args, &terminal),
-        Command::Faults(args) => Ok(commands::faults::run(&args, &terminal)),
+        Command::Faults(args) => commands::faults::run(&args, &terminal),
         Command::Metrics(args) => commands::metrics::run(&args, &terminal),
         Command::Learn(args) => commands::learn::run(&args, &terminal),
         Command::Schema(args) => Ok(commands::schema::run(&args, &terminal)),

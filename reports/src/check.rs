@@ -1,5 +1,9 @@
 //! What is found in the files that people wrote, each with its place: what `check` tells machines.
 
+mod gates;
+
+pub use gates::gates;
+
 use crate::alertmanager::{Config, MayReach, Reach};
 use crate::pack::{RulePack, known_labels};
 use crate::why::{self, Explanation, Grade};
@@ -200,6 +204,8 @@ pub enum Kind {
     Scenario,
     /// An alert whose severity pages reaches nobody who is paged.
     Unpaged,
+    /// Something in a gate file that does nothing, or never holds.
+    Gate,
     /// A trap in a rule, whatever the data.
     Rule(RemarkKind),
     /// What a rule saw in records.
@@ -217,6 +223,7 @@ impl Kind {
             Self::UnknownMetric,
             Self::Scenario,
             Self::Unpaged,
+            Self::Gate,
         ];
         let rules = RemarkKind::ALL.into_iter().map(Self::Rule);
         let records = why::FindingKind::ALL.into_iter().map(Self::Record);
@@ -233,6 +240,7 @@ impl Kind {
             Self::UnknownMetric => "unknown_metric",
             Self::Scenario => "scenario",
             Self::Unpaged => "unpaged",
+            Self::Gate => "gate",
             Self::Rule(kind) => kind.name(),
             Self::Record(kind) => kind.name(),
         }
@@ -250,6 +258,7 @@ impl Kind {
             Self::Unpaged => {
                 "An alert should page by its severity, and the Alertmanager file sends it to nobody who is paged."
             }
+            Self::Gate => "A gate can never hold, or something in a gate file matches nothing.",
             Self::Rule(kind) => kind.about(),
             Self::Record(kind) => kind.about(),
         }
@@ -260,9 +269,12 @@ impl Kind {
     pub fn severity(self) -> Severity {
         match self {
             Self::Invalid => Severity::Error,
-            Self::Reservation | Self::NoRule | Self::Unpaged | Self::Rule(_) | Self::Record(_) => {
-                Severity::Warning
-            }
+            Self::Reservation
+            | Self::NoRule
+            | Self::Unpaged
+            | Self::Gate
+            | Self::Rule(_)
+            | Self::Record(_) => Severity::Warning,
             Self::UnknownMetric | Self::Scenario => Severity::Note,
         }
     }

@@ -24,6 +24,7 @@ use crate::figures::{Failing, Wrong};
 use crate::gate::{Gated, Status};
 use crate::pack::RulePack;
 use firedrill_detector::RuleSet;
+use firedrill_detector::text::counted;
 
 /// Where rules and scenarios stand in files that somebody has; what is built in stands nowhere.
 #[derive(Debug, Clone, Default)]
@@ -169,6 +170,12 @@ pub fn findings(gated: &Gated, places: &Places) -> Vec<Finding> {
         ),
         place: Some((excuse.file.clone(), excuse.known.at.line)),
     }));
+    found.extend(gated.unmatched().map(|excuse| Finding {
+        kind: "known failure",
+        fails: false,
+        message: format!("{} matches nothing: no drill has it", excuse.known),
+        place: Some((excuse.file.clone(), excuse.known.at.line)),
+    }));
     let unproven = gated
         .scenarios
         .iter()
@@ -184,6 +191,22 @@ pub fn findings(gated: &Gated, places: &Places) -> Vec<Finding> {
     }));
     found.sort_by_key(|finding| !finding.fails);
     found
+}
+
+/// What is to be said of findings that stand in no file, as formats without a place for them leave them out; `None`: all
+/// stand in one.
+#[must_use]
+pub fn unplaced(findings: &[Finding]) -> Option<String> {
+    let count = findings
+        .iter()
+        .filter(|finding| finding.place.is_none())
+        .count();
+    (count > 0).then(|| {
+        format!(
+            "{count} of {} about what is built in and stands in no file, and left out; the report and JUnit have all",
+            counted(findings.len(), "finding")
+        )
+    })
 }
 
 #[cfg(test)]

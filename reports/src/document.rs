@@ -22,7 +22,7 @@ mod verdict;
 pub(crate) mod words;
 
 use crate::picture::Picture;
-pub use check::of_explanation;
+pub use check::{of_check, of_explanation};
 pub use comparison::of_comparison;
 pub(crate) use comparison::sentence;
 pub use fidelity::of_fidelity;

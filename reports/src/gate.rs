@@ -17,7 +17,7 @@ pub use outcome::{Check, Excuse, Gated, Judge, Scenario, Status};
 pub use read::Misread;
 
 use crate::figures::metric::ALERT;
-use crate::figures::{Aggregation, Metric, Point};
+use crate::figures::{Aggregation, Kind, Metric, Point};
 use firedrill_detector::Labels;
 use firedrill_detector::anatomy::SeriesSelector;
 use serde::{Deserialize, Serialize};
@@ -117,6 +117,60 @@ impl Gate {
     pub fn covers(&self, scenario: &str) -> bool {
         let labels = Labels::from_pairs([("scenario", scenario)]);
         self.selector.accepts("scenario", &labels)
+    }
+
+    /// Whether it can be about figures with one of these values of a label.
+    #[must_use]
+    pub fn accepts_any<'v>(&self, label: &str, values: impl IntoIterator<Item = &'v str>) -> bool {
+        let mut values = values.into_iter();
+        values.any(|value| {
+            let labels = Labels::from_pairs([(label, value)]);
+            self.selector.accepts(label, &labels)
+        })
+    }
+
+    /// The values it asks a label to be equal to.
+    pub fn wanted<'g>(&'g self, label: &'g str) -> impl Iterator<Item = &'g str> {
+        self.selector.wanted(label)
+    }
+
+    /// Whether it asks for a label.
+    #[must_use]
+    pub fn asks_for(&self, label: &str) -> bool {
+        self.selector.labels().any(|asked| asked == label)
+    }
+
+    /// Why no figure meets it, whatever the drills come to; `None`: one may.
+    #[must_use]
+    pub fn never_holds(&self) -> Option<&'static str> {
+        let Target::Number(number) = self.target else {
+            return None;
+        };
+        let (least, most) = match self.aggregation.kind(self.metric.kind) {
+            Kind::Count | Kind::PerWeek | Kind::PerSecond => (0.0, f64::INFINITY),
+            Kind::Share => (0.0, 1.0),
+            Kind::Seconds => return None,
+        };
+        let is_above = match self.op {
+            Op::Less => number <= least,
+            Op::AtMost | Op::Equal => number < least,
+            Op::More | Op::AtLeast | Op::Other => false,
+        };
+        let is_below = match self.op {
+            Op::More => number >= most,
+            Op::AtLeast | Op::Equal => number > most,
+            Op::Less | Op::AtMost | Op::Other => false,
+        };
+        let is_counted = self.aggregation == Aggregation::Count;
+        if is_above {
+            Some("it is never below 0")
+        } else if is_below {
+            Some("a share is 1 at most")
+        } else if is_counted && self.op == Op::Equal && number.fract() != 0.0 {
+            Some("a count is a whole number")
+        } else {
+            None
+        }
     }
 
     /// Whether it needs a baseline.

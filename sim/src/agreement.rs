@@ -11,10 +11,10 @@ use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::settings::ARCHIVE_MAX;
-use firedrill_reports::record::{Header, Line, PlannedIncident};
+use firedrill_reports::record::{Header, Line, PlannedIncident, PlannedStep};
 use firedrill_reports::{Record, Replay};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 
 /// What a record says against its plan, or against itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,53 +94,60 @@ pub fn planned(header: &Header) -> Result<Plan, String> {
 fn against_header(header: &Header, plan: &Plan) -> Vec<Disagreement> {
     let meant = drill::virtual_header(plan, None);
     let mut found = Vec::new();
-    let mut same = |what: &str, here: &dyn Debug, there: &dyn Debug| {
-        let (here, there) = (format!("{here:?}"), format!("{there:?}"));
-        if here != there {
-            found.push(Disagreement::Header {
-                what: what.to_owned(),
-                found: here,
-                planned: there,
-            });
-        }
-    };
-    same("scenario", &header.scenario, &meant.scenario);
-    same("family", &header.family, &meant.family);
-    same("summary", &header.summary, &meant.summary);
-    same("seed", &header.seed, &meant.seed);
-    same("duration_ms", &header.duration_ms, &meant.duration_ms);
-    same("warmup_ms", &header.warmup_ms, &meant.warmup_ms);
+    let mut same =
+        |what: &str, here: Value, there: Value| differences(what, &here, &there, &mut found);
+    same("scenario", json!(header.scenario), json!(meant.scenario));
+    same("family", json!(header.family), json!(meant.family));
+    same("summary", json!(header.summary), json!(meant.summary));
+    same("seed", json!(header.seed), json!(meant.seed));
+    same(
+        "duration_ms",
+        json!(header.duration_ms),
+        json!(meant.duration_ms),
+    );
+    same("warmup_ms", json!(header.warmup_ms), json!(meant.warmup_ms));
     let (here, there) = (header.scrape_interval_ms, meant.scrape_interval_ms);
-    same("scrape_interval_ms", &here, &there);
+    same("scrape_interval_ms", json!(here), json!(there));
     let (here, there) = (header.evaluation_interval_ms, meant.evaluation_interval_ms);
-    same("evaluation_interval_ms", &here, &there);
+    same("evaluation_interval_ms", json!(here), json!(there));
     let (here, there) = (header.evaluation_phase_ms, meant.evaluation_phase_ms);
-    same("evaluation_phase_ms", &here, &there);
+    same("evaluation_phase_ms", json!(here), json!(there));
     // Field by field, so that it is told which of them.
     same(
         "the number of steps",
-        &header.steps.len(),
-        &meant.steps.len(),
+        json!(header.steps.len()),
+        json!(meant.steps.len()),
     );
     for (here, there) in header.steps.iter().zip(&meant.steps) {
-        same(&format!("step {}", here.id), here, there);
+        same(&format!("step {}", here.id), json!(here), json!(there));
     }
     let (here, there) = (header.incidents.len(), meant.incidents.len());
-    same("the number of incidents", &here, &there);
+    same("the number of incidents", json!(here), json!(there));
     for (here, there) in header.incidents.iter().zip(&meant.incidents) {
         // Which queues it reaches, a later release may know better.
         let here = PlannedIncident {
             queues: there.queues.clone(),
             ..here.clone()
         };
-        same(&format!("incident {}", here.id), &here, there);
+        // The plans of some months ago did not name the step behind it; it was one that begins with it.
+        let begins = |step: &PlannedStep| {
+            here.step.as_ref() == Some(&step.id) && step.starts_ms == here.starts_ms
+        };
+        let there = match there.step {
+            None if header.steps.iter().any(begins) => PlannedIncident {
+                step: here.step.clone(),
+                ..there.clone()
+            },
+            _ => there.clone(),
+        };
+        same(&format!("incident {}", here.id), json!(here), json!(there));
     }
     same(
         "the list of harmless windows",
-        &header.benign,
-        &meant.benign,
+        json!(header.benign),
+        json!(meant.benign),
     );
-    same("the list of gates", &header.gates, &meant.gates);
+    same("the list of gates", json!(header.gates), json!(meant.gates));
     let queues: Vec<&str> = plan
         .queues
         .iter()
@@ -150,7 +157,7 @@ fn against_header(header: &Header, plan: &Plan) -> Vec<Disagreement> {
         let known = |queue: &&String| queues.contains(&queue.as_str());
         let of_plan: Vec<&String> = incident.queues.iter().filter(known).collect();
         let what = format!("queues of incident {}", incident.id);
-        same(&what, &incident.queues.iter().collect::<Vec<_>>(), &of_plan);
+        same(&what, json!(incident.queues), json!(of_plan));
     }
     // The plans of some months ago did not say when they start.
     if header.plan.contains("\nstarts:") {
@@ -160,9 +167,33 @@ fn against_header(header: &Header, plan: &Plan) -> Vec<Disagreement> {
             _ if drill::is_in_real_time(header.speed) => epoch,
             _ => plan.starts.next_from(epoch),
         };
-        same("epoch_ms", &header.epoch_ms, &starts.millis());
+        same("epoch_ms", json!(header.epoch_ms), json!(starts.millis()));
     }
     found
+}
+
+/// Adds each field in which two values differ, by its name; what is no group of fields, as a whole.
+fn differences(what: &str, here: &Value, there: &Value, found: &mut Vec<Disagreement>) {
+    if here == there {
+        return;
+    }
+    if let (Value::Object(here), Value::Object(there)) = (here, there) {
+        let fields: BTreeSet<&String> = here.keys().chain(there.keys()).collect();
+        for field in fields {
+            let of = |side: &Map<String, Value>| side.get(field).cloned().unwrap_or_default();
+            differences(&format!("{field} of {what}"), &of(here), &of(there), found);
+        }
+        return;
+    }
+    let told = |value: &Value| match value {
+        Value::Null => "missing".to_owned(),
+        value => value.to_string(),
+    };
+    found.push(Disagreement::Header {
+        what: what.to_owned(),
+        found: told(here),
+        planned: told(there),
+    });
 }
 
 /// What is said of tasks that come to something only where the plan has a reason for it, and of queues.

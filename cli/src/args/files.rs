@@ -133,6 +133,9 @@ pub enum SchemaOf {
 /// `faults`.
 #[derive(Debug, Args)]
 pub struct Faults {
+    /// Only these faults and remedies, e.g. `redis.failover`
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
     /// As JSON
     #[arg(long)]
     pub json: bool,

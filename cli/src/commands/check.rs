@@ -1,6 +1,7 @@
 //! `firedrill check`: scenario, rule, world and gate files, all problems at once; nothing is started. Rules are held against records.
 
 use crate::args::{Check, Span};
+use crate::calendar;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs::{self, Named, Place, Source};
@@ -19,6 +20,7 @@ use firedrill_sim::metrics::catalogue;
 use firedrill_sim::plan::Plan;
 use firedrill_sim::scenario::{INTERVAL_MS, Scenario};
 use firedrill_sim::world::World;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Checks every file and says what it is, and what the rules saw in the records there are.
@@ -31,6 +33,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         terminal,
         // What is for machines, and what is said of records, are answers of their own.
         is_said: args.json || args.sarif || !args.against.is_empty(),
+        is_held: !args.against.is_empty() && !args.json && !args.sarif,
         failure: Failure {
             exit: Exit::Usage,
             messages: Vec::new(),
@@ -39,6 +42,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         exporters: args.exporters,
         reading: RuleReading::default(),
         routing: None,
+        alerts: BTreeSet::new(),
     };
     for record in &named.records {
         let path = shown(record);
@@ -78,6 +82,12 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
     for source in &named.rules {
         texts.extend(checking.rules(source, world.as_ref(), scraped_ms));
     }
+    let scenarios: BTreeSet<String> = plans
+        .iter()
+        .flatten()
+        .map(|plan| plan.name.clone())
+        .collect();
+    let alerts: BTreeSet<String> = std::mem::take(&mut checking.alerts);
     for (source, plan) in named.scenarios.iter().zip(plans) {
         checking.scenario(source, plan);
     }
@@ -85,7 +95,7 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         checking.world(source);
     }
     for source in &named.gates {
-        checking.gates(source);
+        checking.gates(source, &alerts, &scenarios);
     }
     for test in &named.tests {
         let path = test.display();
@@ -95,6 +105,11 @@ pub fn run(args: &Check, terminal: &Terminal) -> Result<Exit, Failure> {
         ));
     }
     if !checking.failure.messages.is_empty() {
+        // Records are not looked at, so that it stands beside nothing.
+        let held = checking.checked.findings.iter();
+        for found in held.filter(|found| checking.is_held && found.rule.is_some()) {
+            terminal.say(render::check::line(found));
+        }
         checking.print(args);
         return Err(checking.failure);
     }
@@ -126,6 +141,8 @@ struct Checking<'t> {
     terminal: &'t Terminal,
     /// Whether what a file is goes where talk goes.
     is_said: bool,
+    /// Whether what is said of rules stands beside what they saw in records.
+    is_held: bool,
     failure: Failure,
     checked: Checked,
     /// Of asynq.
@@ -133,6 +150,8 @@ struct Checking<'t> {
     reading: RuleReading,
     /// What says whom alerts are sent to.
     routing: Option<Config>,
+    /// The alerts there are.
+    alerts: BTreeSet<String>,
 }
 
 impl Checking<'_> {
@@ -154,7 +173,9 @@ impl Checking<'_> {
 
     /// Something is to be said.
     fn found(&mut self, found: Finding) {
-        self.terminal.say(render::check::line(&found));
+        if !(self.is_held && found.rule.is_some()) {
+            self.terminal.say(render::check::line(&found));
+        }
         self.checked.findings.push(found);
     }
 
@@ -204,6 +225,8 @@ impl Checking<'_> {
                     return Vec::new();
                 }
             };
+        self.alerts
+            .extend(set.alerts().map(|alert| alert.name.to_owned()));
         for warning in set.warnings() {
             self.found(Finding::of_problem(Kind::Reservation, warning));
         }
@@ -272,11 +295,15 @@ impl Checking<'_> {
         self.ok(&source.name, format!("world {}, {metrics}", world.name));
     }
 
-    fn gates(&mut self, source: &Source) {
+    /// A gate file, beside the alerts and the scenarios that were named with it.
+    fn gates(&mut self, source: &Source, alerts: &BTreeSet<String>, scenarios: &BTreeSet<String>) {
         let file = match GateFile::parse(&source.name, &source.text) {
             Ok(file) => file,
             Err(problems) => return self.problems(&problems),
         };
+        for found in check::gates(&file, alerts, scenarios, calendar::today()) {
+            self.found(found);
+        }
         let mut what = counted(file.gates.len(), "gate");
         if !file.known.is_empty() {
             what.push_str(&format!(", {}", counted(file.known.len(), "known failure")));
@@ -295,8 +322,10 @@ impl Checking<'_> {
             self.terminal.result(&text);
         } else if let Some(found) = &checked.explanation {
             let style = self.terminal.style();
-            self.terminal
-                .result(&render::terminal(&document::of_explanation(found), style));
+            self.terminal.result(&render::terminal(
+                &document::of_check(found, &checked.findings),
+                style,
+            ));
         }
     }
 }

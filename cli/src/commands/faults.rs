@@ -2,26 +2,58 @@
 
 use crate::args::Faults;
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::terminal::Terminal;
+use firedrill_detector::yaml::closest;
 use firedrill_sim::form::{Presence, Row};
 use firedrill_sim::{fault, remedy};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-/// Lists the faults and remedies.
-#[must_use]
-pub fn run(args: &Faults, terminal: &Terminal) -> Exit {
+/// Lists the faults and remedies, all or those that are named.
+///
+/// # Errors
+/// When there is none of a name.
+pub fn run(args: &Faults, terminal: &Terminal) -> Result<Exit, Failure> {
+    let all = || {
+        let faults = fault::KINDS.iter().map(|kind| kind.name);
+        faults.chain(remedy::KINDS.iter().map(|kind| kind.name))
+    };
+    for name in &args.names {
+        if !all().any(|known| known == name) {
+            let close = closest(name, all());
+            let hint = close.map_or_else(
+                || "`firedrill faults` lists all".to_owned(),
+                |close| format!("did you mean `{close}`?"),
+            );
+            return Err(Failure::usage(format!(
+                "there is no fault or remedy `{name}`\n    {hint}"
+            )));
+        }
+    }
+    let is_meant = |name: &str| args.names.is_empty() || args.names.iter().any(|one| one == name);
+    let faults: Vec<_> = fault::KINDS
+        .iter()
+        .filter(|kind| is_meant(kind.name))
+        .collect();
+    let remedies: Vec<_> = remedy::KINDS
+        .iter()
+        .filter(|kind| is_meant(kind.name))
+        .collect();
     let shown = match args.json {
-        true => as_json(),
-        false => as_text(),
+        true => as_json(&faults, &remedies),
+        false => as_text(&faults, &remedies),
     };
     terminal.plain_result(&shown);
-    Exit::Passed
+    Ok(Exit::Passed)
 }
 
-fn as_text() -> String {
-    let mut text = String::from("FAULTS, for `fault:` in a timeline\n");
-    for kind in fault::KINDS {
+fn as_text(faults: &[&fault::Kind], remedies: &[&remedy::Kind]) -> String {
+    let mut text = String::new();
+    if !faults.is_empty() {
+        text.push_str("FAULTS, for `fault:` in a timeline\n");
+    }
+    for kind in faults {
         let _ = writeln!(text, "\n{}  {}", kind.name, kind.summary.trim());
         let _ = writeln!(
             text,
@@ -34,8 +66,14 @@ fn as_text() -> String {
         live_only(kind.live_only, &mut text);
         keys(&(kind.rows)(), &mut text);
     }
-    text.push_str("\nREMEDIES, for `remedy:` in a timeline, or beside the end of a fault\n");
-    for kind in remedy::KINDS {
+    if !remedies.is_empty() {
+        let gap = if faults.is_empty() { "" } else { "\n" };
+        let _ = writeln!(
+            text,
+            "{gap}REMEDIES, for `remedy:` in a timeline, or beside the end of a fault"
+        );
+    }
+    for kind in remedies {
         let _ = writeln!(text, "\n{}  {}", kind.name, kind.summary.trim());
         let _ = writeln!(text, "    done to      {}", kind.on.name());
         live_only(kind.live_only, &mut text);
@@ -88,13 +126,13 @@ fn keys(rows: &[Row], text: &mut String) {
     }
 }
 
-fn as_json() -> String {
+fn as_json(faults: &[&fault::Kind], remedies: &[&remedy::Kind]) -> String {
     let of_rows = |rows: Vec<Row>| -> Vec<Value> {
         let rows = rows.into_iter();
         rows.map(|row| json!({ "key": row.key, "says": row.sentence.trim(), "schema": row.schema }))
             .collect()
     };
-    let faults: Vec<Value> = fault::KINDS
+    let faults: Vec<Value> = faults
         .iter()
         .map(|kind| {
             json!({
@@ -111,7 +149,7 @@ fn as_json() -> String {
             })
         })
         .collect();
-    let remedies: Vec<Value> = remedy::KINDS
+    let remedies: Vec<Value> = remedies
         .iter()
         .map(|kind| {
             json!({

@@ -210,6 +210,14 @@ impl Gates {
         if let Some(path) = &outputs.summary {
             append(path, &ci::cut(summary)).map_err(Failure::environment)?;
         }
+        for (option, path) in [
+            ("--sarif", &outputs.sarif),
+            ("--code-quality", &outputs.code_quality),
+        ] {
+            if let (Some(_), Some(told)) = (path, ci::unplaced(&findings)) {
+                terminal.say(format_args!("warning: {option}: {told}"));
+            }
+        }
         let junit = match outputs.junit {
             Some(_) => ci::junit(gated, &self.places).map_err(Failure::internal)?,
             None => String::new(),

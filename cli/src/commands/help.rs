@@ -16,6 +16,18 @@ const SCORECARD: &str = include_str!("help/scorecard.txt");
 /// What is known of the rule packs, for a code host.
 const RULES: &str = include_str!("../../../scenarios/rules/README.md");
 
+/// What people ask help on, and the command that tells of it.
+const TOLD_BY: [(&str, &str); 8] = [
+    ("world", "list"),
+    ("worlds", "list"),
+    ("scenario", "list"),
+    ("scenarios", "list"),
+    ("rules", "list"),
+    ("fault", "faults"),
+    ("remedies", "faults"),
+    ("metric", "metrics"),
+];
+
 /// The part of it that says of each alert of firedrill's own what it means and what to do: Markdown, with a heading for each.
 fn alerts() -> &'static str {
     let part = RULES.split_once("\n## What each alert of `firedrill` says\n");
@@ -53,8 +65,11 @@ pub fn help(args: &Help, terminal: &Terminal) -> Result<Exit, Failure> {
                 .iter()
                 .map(String::as_str)
                 .chain(["scorecard", "gates", "alerts"]);
-            let close = closest(word, known);
-            let close = close.map_or(String::new(), |close| format!("did you mean `{close}`? "));
+            let close = match TOLD_BY.iter().find(|(topic, _)| topic == word) {
+                Some((_, command)) => format!("try `firedrill {command}`; "),
+                None => closest(word, known)
+                    .map_or(String::new(), |close| format!("did you mean `{close}`? ")),
+            };
             return Err(Failure::usage(format!(
                 "there is no help on `{word}`\n    {close}there is help on every command (`firedrill help` lists them), \
                  and on `scorecard`, `gates` and `alerts`"

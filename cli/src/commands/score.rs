@@ -22,6 +22,7 @@ use firedrill_reports::{
     score_drill,
 };
 use firedrill_sim::agreement;
+use firedrill_sim::builtin;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -212,6 +213,7 @@ pub(crate) fn scored(judged: &args::Judged, terminal: &Terminal) -> Result<Vec<S
 
 /// Looks at the rules that were silent in all drills: those that cannot fire fail the gate, and it is said why.
 pub(crate) fn explain(card: &mut Scorecard, scored: &[&Scored]) {
+    card.rules = named(scored);
     // Records may have been judged by rules of their own.
     let mut packs: Vec<Vec<&Scored>> = Vec::new();
     for one in scored {
@@ -258,6 +260,18 @@ pub(crate) fn call(card: &mut Scorecard, scored: &[&Scored]) {
     if scenarios.len() > 1 {
         card.called = cause::confusion(&asked);
     }
+}
+
+/// The rules of all drills, as `--rules` takes them.
+fn named(scored: &[&Scored]) -> Vec<String> {
+    let files = scored.iter().flat_map(|one| one.rules.alerts());
+    let names: BTreeSet<&str> = files
+        .map(|alert| match alert.file.strip_suffix(builtin::MARK) {
+            Some(pack) => pack.strip_suffix(".yml").unwrap_or(pack),
+            None => alert.file,
+        })
+        .collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 /// Whether a rule that cannot fire, or that always holds, fails nothing: the pack says that it may be without data, or it

@@ -263,6 +263,65 @@ fn settings_are_tuned_by_what_an_alertmanager_sends() {
 }
 
 #[test]
+fn a_gate_file_is_held_against_the_rules_and_scenarios_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let rules =
+        "groups:\n- name: g\n  rules:\n  - { alert: Slow, expr: asynq_queue_size > 9, for: 1m }\n";
+    fs::write(dir.join("r.yml"), rules).unwrap();
+    let healthy = project("scenarios/benign/healthy.yaml");
+    fs::copy(healthy, dir.join("healthy.yaml")).unwrap();
+    let gates = "gates:\n  detect_seconds{alert=\"Slov\"}: med < 60\n  jobs_lost{scenario=\"healty\"}: count == -1\nknown:\n- { cause: deadlock, reason: a, until: 2020-01-31 }\n";
+    fs::write(dir.join("gate.yml"), gates).unwrap();
+    let (code, _, err) = said(dir, &["check", "--strict", "."]);
+    assert_eq!(code, Some(1), "{err}");
+    for told in [
+        "gate.yml:2:33: `detect_seconds{alert=\"Slov\"}: med < 60` is about no alert named here\n    did you mean `Slow`?",
+        "is about no scenario named here\n    did you mean `healthy`?",
+        "can never hold: it is never below 0",
+        "cause deadlock: was known until 2020-01-31",
+    ] {
+        assert!(err.contains(told), "{told}: {err}");
+    }
+    let (code, _, err) = said(dir, &["check", "gate.yml"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(!err.contains("named here"), "{err}");
+}
+
+#[test]
+fn what_checks_warn_of_stands_beside_what_rules_saw_in_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let rules = "groups:\n- name: g\n  rules:\n  - { alert: Raw, expr: asynq_tasks_failed_total > 0 }\n  - { alert: Fine, expr: asynq_queue_size > 9, for: 1m }\n";
+    fs::write(dir.join("r.yml"), rules).unwrap();
+    let (code, _, err) = said(
+        dir,
+        &[
+            "run",
+            "-q",
+            "--engine",
+            "virtual",
+            "--no-gate",
+            "worker-crash-all",
+        ],
+    );
+    assert_eq!(code, Some(0), "{err}");
+    let against = [
+        "check",
+        "r.yml",
+        "--against",
+        "runs/worker-crash-all/latest",
+    ];
+    let (_, out, err) = said(dir, &against);
+    assert!(
+        out.contains("r.yml:4): trap") && out.contains("warning: `asynq_tasks_failed_total > 0` "),
+        "{out}"
+    );
+    assert!(out.contains("1 with a trap, 1 without findings"), "{out}");
+    assert!(!err.contains("asynq_tasks_failed_total"), "{err}");
+}
+
+#[test]
 fn gate_files_are_checked_like_all_others() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

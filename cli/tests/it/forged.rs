@@ -134,6 +134,13 @@ fn a_header_is_as_its_plan_makes_it() {
         edit(&mut lines[0], path, &put);
         assert_ne!(found(&lines), [""; 0], "{path}: {put}");
     }
+    // What differs is said in words.
+    let mut lines = whole.clone();
+    edit(&mut lines[0], "/incidents/0/deadline_ms", &json!(3_600_000));
+    assert_eq!(
+        found(&lines),
+        ["deadline_ms of incident 0 is 3600000 in the header, and 360000 in the plan beside it"]
+    );
     // Ten times as long, with a last line that says so.
     let mut lines = whole.clone();
     edit(&mut lines[0], "/duration_ms", &json!(9_600_000));
@@ -309,7 +316,7 @@ fn a_forged_record_is_not_scored() {
     edit(&mut lines[0], "/benign", &json!([]));
     let (code, err) = score(&lines);
     assert_eq!(code, Some(2), "{err}");
-    assert!(err.contains("error: r.jsonl: incident 0 is"), "{err}");
+    assert!(err.contains(" of incident 0 is "), "{err}");
     assert!(
         err.contains("error: r.jsonl: the list of harmless windows is"),
         "{err}"

@@ -42,11 +42,13 @@ fn gates_hold_beside_what_always_fails_a_drill_and_known_failures_excuse_it() {
     written(
         dir,
         "known.yml",
-        "known: [{ incident: worker-crashed, reason: no rule yet, until: 9999-12-31 }]",
+        "known: [{ cause: worker-crashed, reason: no rule yet, until: 9999-12-31 }, { alert: Nope, reason: gone, until: 9999-12-31 }]",
     );
     let (out, _) = ends(dir, 0, &format!("{run} --gate gate.yml,known.yml"));
     assert!(
-        out.contains("~ worker-crash-all: nobody was told of worker-crashed"),
+        out.contains("~ worker-crash-all: nobody was told of worker-crashed")
+            && out.contains("! alert Nope")
+            && out.contains("matches nothing: no drill has it (known.yml:1)"),
         "{out}"
     );
     // A gate is no less one without the other.
@@ -63,7 +65,7 @@ fn gates_hold_beside_what_always_fails_a_drill_and_known_failures_excuse_it() {
         "score -q --gate known.yml --rules firedrill runs/worker-crash-all/latest",
     );
     assert!(
-        out.contains("! incident worker-crashed")
+        out.contains("! cause worker-crashed")
             && out.contains("take it off the known failures (known.yml:1)"),
         "{out}"
     );
@@ -89,6 +91,38 @@ fn gates_hold_beside_what_always_fails_a_drill_and_known_failures_excuse_it() {
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(json["gates"]["verdict"], "failed");
     assert_eq!(json["gates"]["failings"][0]["name"], "worker-crashed");
+}
+
+#[test]
+fn what_is_built_in_has_no_line_for_a_code_host_and_that_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let run = "run -q --engine virtual worker-crash-all --no-gate";
+    let words = format!("{run} --sarif a.sarif --code-quality q.json --badge b.json");
+    let words = words.replacen("run -q", "run", 1);
+    let (_, err) = ends(dir, 0, &words);
+    for option in ["--sarif", "--code-quality"] {
+        assert!(err.contains(&format!("warning: {option}: ")), "{err}");
+    }
+    let badge = fs::read_to_string(dir.join("b.json")).unwrap();
+    assert!(
+        badge.contains("0 of 1 in time") && badge.contains("red"),
+        "{badge}"
+    );
+    let (scenario, _) = ends(dir, 0, "show worker-crash-all");
+    written(dir, "own.yaml", &scenario);
+    let (_, err) = ends(
+        dir,
+        0,
+        "run --engine virtual ./own.yaml --no-gate --sarif a.sarif",
+    );
+    assert!(!err.contains("warning: --sarif"), "{err}");
+    let log = fs::read_to_string(dir.join("a.sarif")).unwrap();
+    let log: serde_json::Value = serde_json::from_str(&log).unwrap();
+    let result = &log["runs"][0]["results"][0];
+    assert_eq!(result["level"], "warning");
+    let place = &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert!(place.as_str().unwrap().ends_with("own.yaml"), "{log:#}");
 }
 
 #[test]

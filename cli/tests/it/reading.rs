@@ -22,6 +22,29 @@ fn ends(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
     (code, err)
 }
 
+/// Records of every format there was, as they were written then.
+#[test]
+fn every_kept_record_is_scored() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = fs::read_dir(project("reports/tests/it/records")).unwrap();
+    let kept: Vec<_> = kept.map(|entry| entry.unwrap().path()).collect();
+    let records = kept.iter().filter(|path| {
+        let first = fs::read_to_string(path).unwrap();
+        first.starts_with("{\"kind\":\"header\",\"format\":\"firedrill-record/")
+    });
+    let records: Vec<_> = records.collect();
+    assert!(records.len() >= 3, "{records:?}");
+    for record in records {
+        for verb in ["score", "report", "diagnose"] {
+            let (code, _, err) = said(dir.path(), &[verb, record.to_str().unwrap()]);
+            assert!(
+                matches!(code, Some(0 | 1)),
+                "{verb} {record:?}: {code:?}: {err}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_record_remembers_how_its_rules_were_read() {
     let dir = tempfile::tempdir().unwrap();

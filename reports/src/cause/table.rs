@@ -1,5 +1,7 @@
 //! The runbook's table of causes, in finer grain: which symptoms each one shows, and what to do about it.
 
+use std::collections::BTreeSet;
+
 /// A cause that can be told from others by its symptoms.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cause {
@@ -17,6 +19,12 @@ pub struct Cause {
     pub never: &'static [&'static str],
     /// Causes that look like it but are less than it: not named beside it.
     pub hides: &'static [&'static str],
+}
+
+/// The runbook's causes, as scenarios name them.
+pub fn families() -> impl Iterator<Item = &'static str> {
+    let all: BTreeSet<&str> = CAUSES.iter().map(|cause| cause.family).collect();
+    all.into_iter()
 }
 
 /// Every cause. Where several fit and none hides the others, they cannot be told apart.

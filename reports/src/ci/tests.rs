@@ -131,3 +131,30 @@ fn a_badge_says_how_many_were_told_of_in_time() {
     let nothing = Judge::default().judge(&[], None, "2026-12-01".parse().unwrap());
     assert!(shields(&nothing).contains("no incidents"));
 }
+
+#[test]
+fn what_is_excused_is_a_warning_and_no_reason_for_a_green_badge() {
+    let mut judge = Judge::default();
+    let missed = failing(Wrong::Missed, "deadlock", "storm");
+    judge.add(&drill("storm", true, vec![missed]));
+    let mut gated = judge.judge(&[], None, "2026-12-01".parse().unwrap());
+    gated.excused = true;
+    assert_eq!(gated.passes(), Some(true));
+    let badge: serde_json::Value = serde_json::from_str(&shields(&gated)).unwrap();
+    assert_eq!(
+        (&badge["message"], &badge["color"]),
+        (&"0 of 1 in time".into(), &"red".into())
+    );
+
+    // In a file, and with no place.
+    let placed = Places {
+        scenarios: vec![("storm".into(), "drills/storm.yaml".into())],
+        ..Places::default()
+    };
+    let found = findings(&gated, &placed);
+    let log: serde_json::Value = serde_json::from_str(&sarif(&found, "1.2.3")).unwrap();
+    assert_eq!(log["runs"][0]["results"][0]["level"], "warning");
+    assert_eq!(unplaced(&found), None);
+    let told = unplaced(&findings(&gated, &Places::default())).unwrap();
+    assert!(told.starts_with("1 of 1 finding "), "{told}");
+}

@@ -1,6 +1,7 @@
 //! What rules came to that were held against records, as a document or as a part of one.
 
 use super::{Block, Document, Entries, Entry, EntryLine, Tone};
+use crate::check::{Finding, Severity};
 use crate::why::{Explanation, Grade, RuleExplanation, RuleState, SelectorSight};
 use firedrill_detector::text::counted;
 
@@ -10,18 +11,42 @@ const VALUES_MAX: usize = 6;
 /// What rules saw in records, for people: a block for each rule.
 #[must_use]
 pub fn of_explanation(explanation: &Explanation) -> Document {
+    of_entries(entries("", explanation))
+}
+
+/// What rules saw in records and what is to be said of them whatever the data, for people: one list, a block for each rule.
+#[must_use]
+pub fn of_check(explanation: &Explanation, remarks: &[Finding]) -> Document {
+    of_entries(entries_with("", explanation, remarks))
+}
+
+fn of_entries(entries: Entries) -> Document {
     Document {
         title: "firedrill check".to_owned(),
         verdict: None,
         next: Vec::new(),
-        blocks: vec![Block::Entries(entries("", explanation))],
+        blocks: vec![Block::Entries(entries)],
     }
 }
 
 /// A block for each rule.
 pub(super) fn entries(title: &str, explanation: &Explanation) -> Entries {
+    entries_with(title, explanation, &[])
+}
+
+/// A block for each rule, with what is to be said of it whatever the data.
+fn entries_with(title: &str, explanation: &Explanation, remarks: &[Finding]) -> Entries {
     let rules = &explanation.rules;
-    let count = |state| rules.iter().filter(|rule| rule.state == state).count();
+    let of_rule = |rule: &RuleExplanation| -> Vec<&Finding> {
+        let own = remarks.iter().filter(|found| is_about(found, rule));
+        own.collect()
+    };
+    let count = |state| {
+        let such = rules
+            .iter()
+            .filter(|rule| state_with(rule, &of_rule(rule)) == state);
+        such.count()
+    };
     Entries {
         title: title.to_owned(),
         note: format!(
@@ -30,7 +55,7 @@ pub(super) fn entries(title: &str, explanation: &Explanation) -> Entries {
         ),
         entries: rules
             .iter()
-            .map(|rule| entry(rule, explanation.records.len()))
+            .map(|rule| entry_with(rule, explanation.records.len(), &of_rule(rule)))
             .collect(),
         sum: format!(
             "{} rules: {} without data, {} that cannot fire, {} that always hold, {} with a trap, {} without findings",
@@ -46,7 +71,37 @@ pub(super) fn entries(title: &str, explanation: &Explanation) -> Entries {
 
 /// A rule, and what is said of it.
 pub(super) fn entry(rule: &RuleExplanation, records: usize) -> Entry {
-    let tone = match rule.state {
+    entry_with(rule, records, &[])
+}
+
+/// Whether a remark is about this rule, by its file, group and name.
+fn is_about(found: &Finding, rule: &RuleExplanation) -> bool {
+    let own = (rule.group.as_str(), rule.name.as_str());
+    let named = found
+        .rule
+        .as_ref()
+        .map(|(group, name)| (group.as_str(), name.as_str()));
+    let in_file = found
+        .place
+        .as_ref()
+        .is_some_and(|place| place.file == rule.file);
+    named == Some(own) && in_file
+}
+
+/// What a rule comes to: one that did well in the records may have a trap all the same.
+fn state_with(rule: &RuleExplanation, remarks: &[&Finding]) -> RuleState {
+    let is_trap = remarks
+        .iter()
+        .any(|found| found.severity <= Severity::Warning);
+    match rule.state {
+        RuleState::Fine if is_trap => RuleState::Trap,
+        state => state,
+    }
+}
+
+fn entry_with(rule: &RuleExplanation, records: usize, remarks: &[&Finding]) -> Entry {
+    let state = state_with(rule, remarks);
+    let tone = match state {
         RuleState::NoData | RuleState::CannotFire | RuleState::AlwaysHolds => Tone::Bad,
         RuleState::Trap => Tone::Warn,
         RuleState::Fine => Tone::Good,
@@ -85,12 +140,21 @@ pub(super) fn entry(rule: &RuleExplanation, records: usize) -> Entry {
             hint: finding.hint.clone(),
         }
     }));
+    lines.extend(remarks.iter().map(|found| {
+        let part = found.part.as_ref();
+        let part = part.map_or(String::new(), |part| format!("`{part}` "));
+        EntryLine {
+            text: format!("{}: {part}{}", found.severity.name(), found.message),
+            tone: Tone::Warn,
+            hint: found.hint.clone(),
+        }
+    }));
     Entry {
         name: format!(
             "{} ({}, {}:{})",
             rule.name, rule.group, rule.file, rule.line
         ),
-        state: (rule.state.name().to_owned(), tone).into(),
+        state: (state.name().to_owned(), tone).into(),
         lines,
     }
 }

@@ -180,6 +180,17 @@ fn lines(gated: &Gated) -> Vec<Line> {
             Tone::Warn,
         );
     }
+    for excuse in gated.unmatched() {
+        put(
+            '!',
+            excuse.known.to_string(),
+            format!(
+                "matches nothing: no drill has it ({}:{})",
+                excuse.file, excuse.known.at.line
+            ),
+            Tone::Warn,
+        );
+    }
     lines
 }
 

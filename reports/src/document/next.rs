@@ -15,9 +15,10 @@ pub(super) fn steps(card: &Scorecard) -> Vec<Step> {
     let drills = words::named(card);
     let mut steps = dead_rules(card);
     steps.extend(standing(&drills));
-    steps.extend(incidents(&drills, Outcome::Missed));
-    steps.extend(false_pages(&drills));
-    steps.extend(incidents(&drills, Outcome::Late));
+    let rules = rules(card);
+    steps.extend(incidents(&drills, Outcome::Missed, &rules));
+    steps.extend(false_pages(&drills, &rules));
+    steps.extend(incidents(&drills, Outcome::Late, &rules));
     steps.extend(doubts(&drills));
     let left_out = steps.len().saturating_sub(STEPS_MAX);
     steps.truncate(STEPS_MAX);
@@ -30,6 +31,14 @@ pub(super) fn steps(card: &Scorecard) -> Vec<Step> {
 
 fn step(text: String, command: Option<String>) -> Step {
     Step { text, command }
+}
+
+/// The option that names the rules, with a blank before it; nothing where they are not known.
+fn rules(card: &Scorecard) -> String {
+    let names = card.rules.iter();
+    names
+        .map(|name| format!(" --rules {}", words::quoted(name)))
+        .collect()
 }
 
 /// Rules that cannot fire: what of them is never there.
@@ -47,7 +56,10 @@ fn dead_rules(card: &Scorecard) -> Vec<Step> {
                 "Mend {} ({place}), which can say nothing: {why}.",
                 rule.name
             ),
-            Some("firedrill check RULES --against RUN".to_owned()),
+            // A built-in pack is no file that could be checked.
+            card.rules
+                .contains(&rule.file)
+                .then(|| format!("firedrill check {}", words::quoted(&rule.file))),
         )
     })
     .collect()
@@ -70,7 +82,7 @@ fn standing(drills: &[Named<'_>]) -> Vec<Step> {
 }
 
 /// The incidents of drills that prove something, with such an outcome.
-fn incidents(drills: &[Named<'_>], outcome: Outcome) -> Vec<Step> {
+fn incidents(drills: &[Named<'_>], outcome: Outcome, rules: &str) -> Vec<Step> {
     let scored = drills
         .iter()
         .filter(|named| named.drill.verdict != Verdict::Inconclusive);
@@ -96,14 +108,14 @@ fn incidents(drills: &[Named<'_>], outcome: Outcome) -> Vec<Step> {
                 "Nobody is told of {first} ({cause}){more}: the HTML report shows why each rule was silent; mend it, or take a rule \
                  that sees it."
             ),
-            Some(format!("firedrill suggest --rules RULES {scenario}")),
+            Some(format!("firedrill suggest{rules} {scenario}")),
         ),
         Some(found) => step(
             format!(
                 "{first} ({cause}){more} is told of too late: search for a threshold and a hold time that are early enough without \
                  false pages."
             ),
-            Some(tune(&found.alert, "for=0s..10m", &scenario)),
+            Some(tune(&found.alert, rules, &scenario)),
         ),
     };
     vec![told]
@@ -117,13 +129,13 @@ fn more(count: usize) -> String {
     }
 }
 
-/// The command that searches for another setting; `scenario` is quoted already.
-fn tune(alert: &str, setting: &str, scenario: &str) -> String {
-    let vary = words::quoted(&format!("{alert}.{setting}"));
-    format!("firedrill tune --rules RULES --trials 20 --vary {vary} {scenario}")
+/// The command that searches for another hold time; `rules` and `scenario` are quoted already.
+fn tune(alert: &str, rules: &str, scenario: &str) -> String {
+    let vary = words::quoted(&format!("{alert}.for=0s..10m"));
+    format!("firedrill tune{rules} --trials 20 --vary {vary} {scenario}")
 }
 
-fn false_pages(drills: &[Named<'_>]) -> Vec<Step> {
+fn false_pages(drills: &[Named<'_>], rules: &str) -> Vec<Step> {
     let mut told: Vec<(&str, Step)> = Vec::new();
     for named in drills {
         if named.drill.verdict == Verdict::Inconclusive {
@@ -144,7 +156,7 @@ fn false_pages(drills: &[Named<'_>]) -> Vec<Step> {
                 named.name
             );
             let scenario = words::quoted(&named.drill.scenario);
-            let command = tune(name, "threshold=LOW..HIGH", &scenario);
+            let command = tune(name, rules, &scenario);
             told.push((name, step(text, Some(command))));
         }
     }

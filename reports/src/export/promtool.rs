@@ -76,6 +76,17 @@ pub struct Rules<'a> {
     pub reading: Reading,
 }
 
+impl Rules<'_> {
+    /// The promtool that runs the file, for people.
+    #[must_use]
+    pub fn promtool(&self) -> &'static str {
+        match self.compat {
+            Compat::V2 => "promtool 2",
+            Compat::V3 => "promtool 3 (--compat v2 is for promtool 2)",
+        }
+    }
+}
+
 /// A test for each drill.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! What gates say of themselves, from the tables that they are read by.
 
+use crate::cause::table::families;
 use crate::figures::AGGREGATIONS;
 use crate::figures::metric::{LABELS, METRICS};
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ does not fail any more:
 
     known:
     - { alert: X, scenario: healthy, reason: being rewritten, until: 2027-01-31 }
-    - { incident: deadlock, reason: no rule yet, until: 2027-01-31 }
+    - { cause: deadlock, reason: no rule yet, until: 2027-01-31 }
     - { gate: 'jobs_lost: count == 0', reason: see issue 17, until: 2027-01-31 }
 
 METRICS
@@ -93,11 +94,17 @@ pub fn file_schema() -> Value {
             "known": { "type": "array", "items": {
                 "type": "object",
                 "properties": {
-                    "gate": text(), "alert": text(), "incident": text(), "scenario": text(),
+                    "gate": text(), "alert": text(),
+                    "cause": { "enum": families().collect::<Vec<_>>() },
+                    "incident": {
+                        "enum": families().collect::<Vec<_>>(), "deprecated": true,
+                        "description": "What `cause` was called at first."
+                    },
+                    "scenario": text(),
                     "reason": text(), "until": { "type": "string", "format": "date" },
                 },
                 "required": ["reason", "until"],
-                "oneOf": [{ "required": ["gate"] }, { "required": ["alert"] }, { "required": ["incident"] }],
+                "oneOf": [{ "required": ["gate"] }, { "required": ["alert"] }, { "required": ["cause"] }, { "required": ["incident"] }],
                 "additionalProperties": false,
             } },
         },

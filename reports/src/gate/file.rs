@@ -134,6 +134,8 @@ gates:
   detect_seconds{alert="X"}: [med < 2m, p(95) < 300]
 known:
 - { alert: X, scenario: healthy, reason: being rewritten, until: 2027-01-31 }
+- { cause: deadlock, reason: see 18, until: 2027-01-31 }
+- { incident: deadlock, reason: as it was written at first, until: 2027-01-31 }
 - gate: 'jobs_lost: count==0'
   reason: see 17
   until: 2026-12-24
@@ -157,7 +159,12 @@ known:
         let known: Vec<String> = file.known.iter().map(ToString::to_string).collect();
         assert_eq!(
             known,
-            ["alert X in healthy", "gate `jobs_lost: count == 0`"]
+            [
+                "alert X in healthy",
+                "cause deadlock",
+                "cause deadlock",
+                "gate `jobs_lost: count == 0`",
+            ]
         );
     }
 
@@ -172,6 +179,7 @@ gates:
   alert_recall: []
   jobs_lost: count == 1
 known:
+- { cause: deadlok, reason: a, until: 2027-01-31 }
 - { alert: X, incident: deadlock, reason: a, until: 2027-01-31 }
 - { alert: X, until: next year }
 - { gate: "jobs_lots: count == 0", reason: a, until: 2027-01-31 }

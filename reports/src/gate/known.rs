@@ -1,5 +1,6 @@
 //! Failures that are known: named, with a reason and a date by which they must be gone.
 
+use crate::cause::table::families;
 use crate::figures::{Failing, Wrong};
 use firedrill_detector::yaml::{Fields, Node, Position, Problems, closest};
 use jiff::civil::Date;
@@ -28,7 +29,7 @@ pub enum Of {
     /// Pages of an alert with nothing wrong, and its rule when that cannot fire.
     Alert(String),
     /// Incidents of a cause that are missed or told of too late.
-    Incident(String),
+    Cause(String),
 }
 
 impl Known {
@@ -40,14 +41,16 @@ impl Known {
         };
         let gate = text("gate", problems);
         let alert = text("alert", problems);
-        let incident = text("incident", problems);
+        let cause = text("cause", problems);
+        // What gate files called it at first.
+        let cause = cause.or(text("incident", problems));
         let scenario = text("scenario", problems);
         let reason = fields.required("reason", problems);
         let reason = reason.and_then(|node| node.as_str("reason", problems));
         let until = fields.required("until", problems);
         let until = until.and_then(|node| date(node, problems));
         fields.finish(problems);
-        let of = match (gate, alert, incident) {
+        let of = match (gate, alert, cause) {
             (Some(gate), None, None) => match gate.parse::<super::Gate>() {
                 Ok(gate) => Of::Gate(gate.to_string()),
                 Err(wrong) => {
@@ -56,10 +59,22 @@ impl Known {
                 }
             },
             (None, Some(alert), None) => Of::Alert(alert),
-            (None, None, Some(incident)) => Of::Incident(incident),
+            (None, None, Some(cause)) => {
+                if !families().any(|known| known == cause) {
+                    let known: Vec<&str> = families().collect();
+                    let all = format!("there are {}", known.join(", "));
+                    let hint = match closest(&cause, families()) {
+                        Some(close) => format!("did you mean `{close}`? {all}"),
+                        None => all,
+                    };
+                    let message = format!("known failure: there is no cause `{cause}`");
+                    problems.push_with_hint(node.at, message, hint);
+                    return None;
+                }
+                Of::Cause(cause)
+            }
             _ => {
-                let message =
-                    "known failure: exactly one of `gate`, `alert` and `incident` is needed";
+                let message = "known failure: exactly one of `gate`, `alert` and `cause` is needed";
                 problems.push(node.at, message);
                 return None;
             }
@@ -85,7 +100,7 @@ impl Known {
         let name = match &self.of {
             Of::Gate(_) => return false,
             Of::Alert(name) if !failing.wrong.is_of_incident() => name,
-            Of::Incident(name) if failing.wrong.is_of_incident() => name,
+            Of::Cause(name) if failing.wrong.is_of_incident() => name,
             _ => return false,
         };
         let scenario = self.scenario.as_ref();
@@ -128,7 +143,7 @@ impl fmt::Display for Known {
         match &self.of {
             Of::Gate(gate) => write!(f, "gate `{gate}`")?,
             Of::Alert(alert) => write!(f, "alert {alert}")?,
-            Of::Incident(cause) => write!(f, "incident {cause}")?,
+            Of::Cause(cause) => write!(f, "cause {cause}")?,
         }
         match &self.scenario {
             Some(scenario) => write!(f, " in {scenario}"),

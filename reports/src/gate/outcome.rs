@@ -177,7 +177,7 @@ impl Judge {
         match &known.of {
             Of::Gate(_) => true,
             Of::Alert(alert) => meant.any(|scenario| scenario.alerts.contains(alert)),
-            Of::Incident(cause) => meant.any(|scenario| scenario.causes.contains(cause)),
+            Of::Cause(cause) => meant.any(|scenario| scenario.causes.contains(cause)),
         }
     }
 
@@ -360,6 +360,12 @@ impl Gated {
     pub fn gone(&self) -> impl Iterator<Item = &Excuse> {
         let known = self.known.iter();
         known.filter(|excuse| excuse.judged && !excuse.used)
+    }
+
+    /// Known failures that name what was in no drill: an alert, a cause or a scenario.
+    pub fn unmatched(&self) -> impl Iterator<Item = &Excuse> {
+        let known = self.known.iter();
+        known.filter(|excuse| !excuse.judged && !excuse.used)
     }
 
     /// Whether anything was asked for beyond what always fails a drill.

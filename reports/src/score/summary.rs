@@ -35,6 +35,8 @@ pub struct Scorecard {
     pub called: Vec<Called>,
     /// What gates came to, if there are any.
     pub gated: Option<Gated>,
+    /// The rules, as `--rules` takes them: files, and names of built-in packs. Empty: they are not known.
+    pub rules: Vec<String>,
 }
 
 /// Incidents of one cause that were called the same.
@@ -127,6 +129,7 @@ impl Scorecard {
             diagnosis: None,
             called: Vec::new(),
             gated: None,
+            rules: Vec::new(),
             summary: Summary::new(&drills, Wanted::Page),
             tickets: has_tickets.then(|| Summary::new(&drills, Wanted::Ticket)),
             never_fired: names(conclusive(&drills), |all| {

@@ -13,8 +13,10 @@ pub(super) fn suite(drills: &[Drill<'_>], rules: Rules<'_>) -> Result<Suite, Exp
         return Ok(suite);
     };
     let interval_ms = first.record.header.evaluation_interval_ms;
-    suite.text =
-        "# Drills of firedrill as unit tests; `promtool test rules` runs them.\n".to_owned();
+    suite.text = format!(
+        "# Drills of firedrill as unit tests, for {}: `promtool test rules` runs them.\n",
+        rules.promtool()
+    );
     suite.text.push_str(&head(rules.names, interval_ms));
     for drill in drills {
         let header = &drill.record.header;
