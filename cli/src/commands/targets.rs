@@ -60,7 +60,7 @@ pub(crate) enum Queues {
     /// In a Redis that has answered.
     In(RedisBroker),
     /// In one that is asked at the next scrape.
-    At(Address),
+    At(Box<Address>),
     /// In one that did not answer and is not asked again.
     Nowhere,
 }

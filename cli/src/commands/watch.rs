@@ -153,7 +153,7 @@ impl<'w> Watch<'w> {
         Self {
             address,
             targets: Targets::new(
-                (&address.place(), Queues::At(address.clone())),
+                (&address.place(), Queues::At(Box::new(address.clone()))),
                 &args.metrics,
                 client.clone(),
                 &jobs,
