@@ -203,7 +203,7 @@ pub fn unplaced(findings: &[Finding]) -> Option<String> {
         .count();
     (count > 0).then(|| {
         format!(
-            "{count} of {} about what is built in and stands in no file, and left out; the report and JUnit have all",
+            "{count} of {} left out, without a place in a file (what is built in has none); the report and JUnit have all",
             counted(findings.len(), "finding")
         )
     })
