@@ -149,7 +149,7 @@ fn tests(args: &ExportPromtool, terminal: &Terminal) -> Result<(), Failure> {
         terminal.say(format_args!("warning: {difference}"));
     }
     put(&args.out, &suite.text, terminal)?;
-    terminal.say(format_args!("it is for {}", rules.promtool()));
+    terminal.say(format_args!("the tests are for {}", rules.promtool()));
     for (path, text) in placed.into_iter().filter_map(|placed| placed.missing) {
         files::write(&path, &text).map_err(Failure::environment)?;
         terminal.say(format_args!("wrote {}", shown(&path)));

@@ -50,7 +50,10 @@ fn drills_become_tests_that_promtool_passes_and_that_notice_another_rule() {
     let words = "export promtool runs/worker-crash-all/latest runs/retry-storm-dependency-down/latest -o tests/drills.yml";
     let said = run(dir.path(), &words.split(' ').collect::<Vec<_>>());
     let said = String::from_utf8(said.stderr).unwrap();
-    assert_eq!(said, "wrote tests/drills.yml\n");
+    assert_eq!(
+        said,
+        "wrote tests/drills.yml\nthe tests are for promtool 2\n"
+    );
     let text = fs::read_to_string(dir.path().join("tests/drills.yml")).unwrap();
     assert!(text.contains("- \"../alerts/jobs.yml\""), "{text}");
     // Both alerts fire in one of the tests, and are over in it.
@@ -89,7 +92,7 @@ fn a_rule_file_goes_beside_the_tests_and_another_one_there_is_left_alone() {
         let said = String::from_utf8(output.stderr).unwrap();
         (output.status.code(), said)
     };
-    let wrote = "wrote tests/t.yml\nwrote tests/jobs.yml\n";
+    let wrote = "wrote tests/t.yml\nthe tests are for promtool 2\nwrote tests/jobs.yml\n";
     assert_eq!(export("tests/t.yml"), (Some(0), wrote.to_owned()));
     let there = fs::read_to_string(dir.path().join("tests/jobs.yml")).unwrap();
     assert_eq!(there, RULES);

@@ -198,7 +198,10 @@ fn a_shard_that_does_not_come_or_is_of_another_load_is_told() {
     assert!(!dir.join("runs/load").exists());
 
     for (args, why) in [
-        (&["--find-max"][..], "a load is parted"),
+        (
+            &["--find-max", "--max-wait", "100ms"][..],
+            "a load is parted",
+        ),
         (&["--junit", "j.xml"], "give gates"),
         (&["--repeats", "2"], "leave --find-max and --repeats away"),
     ] {

@@ -91,7 +91,7 @@ const MAY_USE: [(&str, &[&str]); 4] = [
             "futures-util",
         ],
     ),
-    ("firedrill", &["tokio"]),
+    ("firedrill", &["tokio", "futures-util"]),
     ("firedrill-benches", &["tokio", "prost"]),
 ];
 

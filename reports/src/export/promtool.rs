@@ -82,7 +82,7 @@ impl Rules<'_> {
     pub fn promtool(&self) -> &'static str {
         match self.compat {
             Compat::V2 => "promtool 2",
-            Compat::V3 => "promtool 3 (--compat v2 is for promtool 2)",
+            Compat::V3 => "promtool 3 (--compat v2: for promtool 2)",
         }
     }
 }
