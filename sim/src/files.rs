@@ -27,10 +27,10 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     write_binary(path, text.as_bytes())
 }
 
-/// As [`write`], what is no text.
+/// As [`write()`], what is no text.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_binary(path: &Path, content: &[u8]) -> io::Result<()> {
     write_bytes(path, content).map_err(|error| named(path, &error))
 }

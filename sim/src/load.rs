@@ -1,9 +1,9 @@
 //! Load tests: as many tasks as Redis and the workers take, and how long each of them waits.
 //!
-//! In reading order: [`options`] makes a plan of what was asked, in the words of scenarios, so a load is a [`Plan`] at speed 1 like any
-//! drill; [`arrivals`] is the seeded stream of its tasks, parted among processes; [`wire`] is what processes tell each other,
-//! [`producer`] and [`worker`] are those processes, which [`measure`] by themselves; [`run`] has all of it happen and leaves a
-//! [`LoadRecord`](firedrill_reports::load::LoadRecord). [`knee`] looks for the largest rate that is borne, and [`drilled`] runs scenarios with faults as the
+//! In reading order: `options` makes a plan of what was asked, in the words of scenarios, so a load is a [`Plan`] at speed 1 like any
+//! drill; `arrivals` is the seeded stream of its tasks, parted among processes; `wire` is what processes tell each other,
+//! `producer` and `worker` are those processes, which `measure` by themselves; `run` has all of it happen and leaves a
+//! [`LoadRecord`](firedrill_reports::load::LoadRecord). `knee` looks for the largest rate that is borne, and `drilled` runs scenarios with faults as the
 //! drills they are and measures them likewise.
 
 pub mod arrivals;

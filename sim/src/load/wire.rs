@@ -1,6 +1,6 @@
 //! What a load's parent and its processes tell each other: lines of JSON.
 //!
-//! A [`PartSpec`] comes in on stdin, [`Word::Ready`] goes out, then comes a [`ClockOrigin`]. From then on a process tells a
+//! A [`PartSpec`] comes in on stdin, [`Word::Ready`] goes out, then comes a `ClockOrigin`. From then on a process tells a
 //! [`Word::Second`] for every second, and [`Word::Ended`] at last. A line that says `stop` asks it to end; when stdin closes, its parent
 //! is gone and it ends at once.
 
