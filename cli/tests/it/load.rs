@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 /// The directory of the only load in `dir`.
@@ -453,14 +453,11 @@ fn beside_others_only_queues_of_its_own_name_are_touched() {
     );
 }
 
-#[test]
-fn ctrl_c_leaves_nothing() {
-    need!("redis-server");
-    let (node, before) = in_use();
-    let dir = tempfile::tempdir().unwrap();
-    let mut child = firedrill()
-        .current_dir(dir.path())
-        .env("XDG_STATE_HOME", dir.path())
+/// A load of a minute on this Redis that has done some of its tasks.
+fn under_way(node: &Node, dir: &Path) -> Child {
+    let child = firedrill()
+        .current_dir(dir)
+        .env("XDG_STATE_HOME", dir)
         .args([
             "load",
             "--rate",
@@ -478,6 +475,15 @@ fn ctrl_c_leaves_nothing() {
     until("tasks are done", Duration::from_secs(120), || {
         node.connection().exists("asynq:{load}:processed").unwrap()
     });
+    child
+}
+
+#[test]
+fn ctrl_c_leaves_nothing() {
+    need!("redis-server");
+    let (node, before) = in_use();
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = under_way(&node, dir.path());
     let all = children(child.id());
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
@@ -495,26 +501,7 @@ fn killed_firedrills_leave_nothing_either() {
     need!("redis-server");
     let (node, before) = in_use();
     let dir = tempfile::tempdir().unwrap();
-    let mut child = firedrill()
-        .current_dir(dir.path())
-        .env("XDG_STATE_HOME", dir.path())
-        .args([
-            "load",
-            "--rate",
-            "200/s",
-            "--duration",
-            "60s",
-            "--beside",
-            "--redis",
-        ])
-        .arg(format!("127.0.0.1:{}", node.port))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    until("tasks are done", Duration::from_secs(120), || {
-        node.connection().exists("asynq:{load}:processed").unwrap()
-    });
+    let mut child = under_way(&node, dir.path());
     child.kill().unwrap();
     child.wait().unwrap();
     until(
