@@ -123,6 +123,7 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
                     .and_then(|impact| impact.first_ms)
                     .map(|first_ms| first_ms.max(fault_ms)),
                 fault_over_ms: over_ms,
+                remedied_ms: over_ms.min(planned.ends_ms),
                 last_harm_ms: impact.and_then(|impact| impact.last_ms),
                 end_ms: over_ms.max(last_ms).min(end_ms.max(fault_ms)),
                 deadline_ms: planned

@@ -26,6 +26,8 @@ pub struct Truth {
     pub impact_ms: Option<i64>,
     /// End of the fault itself: the remedy was applied, or its time was up.
     pub fault_over_ms: i64,
+    /// When that end was about to be brought about: of three workers, the first may be back already, and the alert rightly over.
+    pub remedied_ms: i64,
     /// Last harmed task.
     pub last_harm_ms: Option<i64>,
     /// End of the fault or of its impact, whichever is later.
@@ -386,9 +388,9 @@ impl Truth {
         }
     }
 
-    /// Whether an alert that was over at `over_ms` let go too soon: the fault went on, and so did the harm.
+    /// Whether an alert that was over at `over_ms` let go too soon: nothing had been done about the fault, and the harm went on.
     pub(crate) fn goes_on_after(&self, over_ms: i64) -> bool {
-        over_ms < self.fault_over_ms && self.last_harm_ms.is_some_and(|last_ms| over_ms < last_ms)
+        over_ms < self.remedied_ms && self.last_harm_ms.is_some_and(|last_ms| over_ms < last_ms)
     }
 }
 

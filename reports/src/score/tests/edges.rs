@@ -335,6 +335,21 @@ fn an_alert_lets_go_only_while_harm_goes_on() {
 }
 
 #[test]
+fn who_lets_go_while_the_remedy_takes_effect_is_not_early() {
+    let let_go = |over: i64| {
+        let mut paper = Paper::new(600, 9000)
+            .incident("db_slow", 1200, Some(1260), 6000, 1500)
+            .fires("JobLatencyHigh", 1300, 1400, over);
+        // The last of the workers is back 20 s after the first was started.
+        step(&mut paper, "db", (1200, 6000), (1200, 6020));
+        paper.record.header.incidents[0].step = Some("db".into());
+        paper.score().incidents[0].let_go_ms.is_some()
+    };
+    assert!(let_go(5999));
+    assert!(!let_go(6010));
+}
+
+#[test]
 fn pages_are_delivered_as_the_header_says_unless_somebody_says_otherwise() {
     let paper = |wait_ms: i64| {
         let mut paper = Paper::new(600, 9000)
