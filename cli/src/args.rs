@@ -26,7 +26,7 @@ pub use diagnose::{Diagnose, Live, Metrics as MetricsPage};
 pub use drills::{Engine, Fidelity, Plan, Run, Tune};
 pub use export::{
     Export, ExportCsv, ExportKind, ExportOpenmetrics, ExportPlots, ExportPromtool, PlotFormat,
-    Table,
+    PlotFormats, Table,
 };
 pub use files::{
     Check, Completions, Faults, Help, Init, List, Metrics, Schema, SchemaOf, Show, Test, TestRules,
@@ -34,7 +34,7 @@ pub use files::{
 };
 pub use gates::{Compare, Gates, Host, Outputs};
 pub use learn::Learn;
-pub use load::{BATCH, DRAIN_MS, Load};
+pub use load::Load;
 pub use pace::{Jobs, Speed};
 pub use proven::{Proof, Proven};
 pub use records::{Judged, Recorded, Report, Score};

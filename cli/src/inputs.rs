@@ -3,6 +3,7 @@
 pub(crate) mod fit;
 mod found;
 mod kind;
+pub(crate) mod loads;
 mod named;
 pub(crate) mod results;
 mod rules;

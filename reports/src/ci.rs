@@ -71,7 +71,7 @@ impl Places {
     }
 
     /// The file and the line of what a failure is about: the rule that cried wolf, cannot fire, or should have seen it; else the
-    /// scenario.
+    /// scenario, or where that is built in the beginning of the first rule file, which lacks a rule that sees it.
     fn of(&self, failing: &Failing) -> Option<(String, usize)> {
         let rule = |name: &str| {
             let found = self.alerts.iter().find(|(alert, ..)| alert == name)?;
@@ -87,13 +87,21 @@ impl Places {
         let mut rules = expected
             .flat_map(|(_, alerts)| alerts)
             .filter_map(|alert| rule(alert));
-        rules.next().or_else(|| {
-            let found = self
-                .scenarios
-                .iter()
-                .find(|(name, _)| *name == failing.scenario)?;
-            Some((found.1.clone(), 1))
-        })
+        let lacks = || {
+            let (_, file, _) = self.alerts.first()?;
+            Some((file.clone(), 1))
+        };
+        rules
+            .next()
+            .or_else(|| self.drill(&failing.scenario))
+            .or_else(lacks)
+    }
+
+    /// The beginning of a scenario's file.
+    fn drill(&self, scenario: &str) -> Option<(String, usize)> {
+        let mut all = self.scenarios.iter();
+        let (_, file) = all.find(|(name, _)| name == scenario)?;
+        Some((file.clone(), 1))
     }
 }
 
@@ -187,7 +195,7 @@ pub fn findings(gated: &Gated, places: &Places) -> Vec<Finding> {
             "{name}: {} of {} drills prove nothing",
             scenario.inconclusive, scenario.drills
         ),
-        place: None,
+        place: places.drill(name),
     }));
     found.sort_by_key(|finding| !finding.fails);
     found

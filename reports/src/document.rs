@@ -21,7 +21,7 @@ mod tune;
 mod verdict;
 pub(crate) mod words;
 
-use crate::picture::Picture;
+use crate::picture::Sizes;
 pub use check::{of_check, of_explanation};
 pub use comparison::of_comparison;
 pub(crate) use comparison::sentence;
@@ -36,6 +36,7 @@ pub(crate) use scorecard::called;
 pub use scorecard::{Drill, of_scorecard};
 pub use trials::of_trials;
 pub use tune::of_tuning;
+pub use words::length;
 
 /// A result for people.
 #[derive(Debug, Clone, PartialEq)]
@@ -300,7 +301,7 @@ pub struct Figure {
     /// What is to be seen in it, for those who do not see it.
     pub description: String,
     /// The chart, or why it could not be drawn.
-    pub picture: Result<Picture, String>,
+    pub picture: Result<Sizes, String>,
 }
 
 /// A part of a page.

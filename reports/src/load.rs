@@ -24,6 +24,7 @@ pub use latency::{Latencies, Latency, LatencyError, Stage};
 pub use series::{Brief, RedisRow, Row, SERIES_ROWS_MAX, Series};
 pub use verdict::{LATE_FLOOR_S, LATE_SHARE_MAX, PROCESS_CPU_MAX, Saturated};
 
+use crate::record::Audit;
 use serde::{Deserialize, Serialize};
 
 /// Format version written by this release: readers accept the same major version.
@@ -47,6 +48,9 @@ pub struct LoadFacts {
     pub counts: Counts,
     /// What was in Redis before and in the end; `None`: nobody could look.
     pub left: Option<Left>,
+    /// What became of the tasks by the audit of the drill that a scenario with faults is; `None`: it was none, or is of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
     /// How it went, second by second.
     pub series: Series,
     /// What Redis did; `None`: it could not be asked.

@@ -40,6 +40,15 @@ impl Picture {
     }
 }
 
+/// A chart laid out for either width.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sizes {
+    /// For a desk and for paper; this one is written to files.
+    pub wide: Picture,
+    /// For a telephone.
+    pub narrow: Picture,
+}
+
 /// A colour that may let through what is below it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Colour {

@@ -7,6 +7,7 @@ mod latency;
 mod legend;
 pub(crate) mod load;
 mod overlay;
+mod sheet;
 mod thin;
 pub(crate) mod tradeoff;
 mod waits;
@@ -18,22 +19,21 @@ pub(crate) use waits::waits;
 use crate::curves::{Line, depth_by_state, oldest, throughput, up, waited};
 use crate::document::words;
 use crate::jsonl::Record;
-use crate::picture::{Canvas, Picture};
+use crate::picture::{Canvas, Picture, Sizes};
 use crate::record::Transition;
 use crate::score::DrillScore;
 use crate::why::trace::Comparison;
 use axes::{Axes, Grid};
-use legend::{behind, legend, places, rows, swatch};
+use legend::{behind, legend, more, places, rows, swatch};
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use sheet::Sheet;
 use std::convert::Infallible;
 
-const WIDTH: u32 = 1080;
 const CHART_HEIGHT: u32 = 190;
 const LANE_HEIGHT: u32 = 26;
 /// Room on the left that alert names may take.
 const LEFT_RANGE: (u32, u32) = (150, 330);
-const RIGHT: u32 = 24;
 const TOP: u32 = 24;
 const BOTTOM: u32 = 30;
 const FONT: (&str, u32) = ("sans-serif", 14);
@@ -105,6 +105,7 @@ struct Moment {
 /// What all charts of a drill share.
 #[derive(Clone)]
 pub(crate) struct Frame {
+    sheet: Sheet,
     minutes: f64,
     /// Room for labels on the left, the same in all charts, so that the time axes line up.
     left: u32,
@@ -158,6 +159,7 @@ impl Frame {
         let longest = drill.alerts.iter().map(|alert| alert.alert.chars().count());
         let room = CHARACTER * longest.max().unwrap_or(0) as u32 + 20;
         Self {
+            sheet: Sheet::Wide,
             minutes: minutes(record.end_ms().max(60_000)),
             left: room.clamp(LEFT_RANGE.0, LEFT_RANGE.1),
             windows: incidents.chain(harmless).collect(),
@@ -165,9 +167,18 @@ impl Frame {
         }
     }
 
+    /// The same on another sheet.
+    fn on(&self, sheet: Sheet) -> Self {
+        Self {
+            sheet,
+            left: sheet.left(self.left),
+            ..self.clone()
+        }
+    }
+
     /// Where a minute is: the same pixel as in the charts.
     fn x(&self, minute: f64) -> i32 {
-        let width = f64::from(WIDTH - self.left - RIGHT - 1);
+        let width = f64::from(self.sheet.width() - self.left - self.sheet.right() - 1);
         let minute = minute.clamp(0.0, self.minutes);
         self.left as i32 + (minute / self.minutes * width) as i32
     }
@@ -177,7 +188,7 @@ impl Frame {
 pub(crate) struct Chart {
     pub(crate) title: String,
     pub(crate) description: String,
-    pub(crate) picture: Result<Picture, Failed>,
+    pub(crate) picture: Result<Sizes, Failed>,
 }
 
 /// The charts of a drill, on one time axis.
@@ -212,7 +223,9 @@ pub(crate) fn timeline(
         Chart {
             title: "alerts: pending and firing".to_owned(),
             description: lanes::described(drill, transitions),
-            picture: lanes::lanes(frame, drill, transitions, record.end_ms()),
+            picture: Sheet::both(|sheet| {
+                lanes::lanes(&frame.on(sheet), drill, transitions, record.end_ms())
+            }),
         },
     ]);
     charts
@@ -274,11 +287,12 @@ fn described(data: &[Line]) -> String {
 
 /// What `draw` draws on a fresh canvas.
 fn picture(
+    sheet: Sheet,
     title: &str,
     height: u32,
     draw: impl FnOnce(&Area<'_>) -> Result<(), Failed>,
 ) -> Result<Picture, Failed> {
-    let mut picture = Picture::new(title, WIDTH, height);
+    let mut picture = Picture::new(title, sheet.width(), height);
     {
         let root = Canvas(&mut picture).into_drawing_area();
         draw(&root)?;
@@ -291,7 +305,16 @@ fn picture(
 fn lines(
     frame: &Frame,
     title: &str,
-    data: &[(String, Vec<(f64, f64)>)],
+    data: &[Line],
+    colours: &[(&str, RGBColor)],
+) -> Result<Sizes, Failed> {
+    Sheet::both(|sheet| lines_on(&frame.on(sheet), title, data, colours))
+}
+
+fn lines_on(
+    frame: &Frame,
+    title: &str,
+    data: &[Line],
     colours: &[(&str, RGBColor)],
 ) -> Result<Picture, Failed> {
     let most = data
@@ -307,10 +330,11 @@ fn lines(
         .copied()
         .filter(|(name, _)| data.iter().any(|(known, _)| known == name))
         .collect();
-    let names = used.iter().map(|(name, _)| *name);
-    let more = LABEL_HEIGHT * (rows(&places(frame.left, behind(frame.left, title), names)) - 1);
-    picture(title, CHART_HEIGHT + more, |root| {
+    let sheet = frame.sheet;
+    let more = more(sheet, frame.left, title, &used);
+    picture(sheet, title, CHART_HEIGHT + more, |root| {
         let mut chart = Axes {
+            sheet,
             left: frame.left,
             top: TOP + more,
             x: (0.0..frame.minutes, 10, &|minute| format!("{minute:.0} min")),
@@ -336,14 +360,24 @@ fn lines(
                 .iter()
                 .find(|(known, _)| known == name)
                 .map_or(MARK, |(_, colour)| *colour);
-            let points = thin::thin(points, frame.minutes);
+            let points = thin::thin(points, frame.minutes, sheet);
             for part in points.split(|(_, value)| !value.is_finite()) {
                 let shown = part.iter().map(|(x, y)| (*x, y.clamp(0.0, top)));
                 chart.draw_series(LineSeries::new(shown, colour.stroke_width(2)))?;
             }
         }
-        legend(root, frame.left, title, &used)
+        legend(root, sheet, frame.left, title, &used)
     })
+}
+
+/// A name cut to so many characters.
+fn shortened(name: &str, most: u32) -> String {
+    let most = most as usize;
+    if name.chars().count() <= most {
+        return name.to_owned();
+    }
+    let kept: String = name.chars().take(most.saturating_sub(1)).collect();
+    format!("{kept}\u{2026}")
 }
 
 /// `1200` as `1.2k`.

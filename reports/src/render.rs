@@ -9,7 +9,7 @@ mod markdown;
 pub mod suggest;
 mod terminal;
 
-pub use html::html;
+pub use html::{PAGE_BEGINS, html, is_ours};
 pub use json::json;
 pub use markdown::markdown;
 pub use terminal::{Style, terminal};

@@ -4,7 +4,8 @@ use super::common::seed;
 use super::pace::{jobs, speed};
 use super::shard::SHARDS;
 use super::{
-    Delivery, Gates, Jobs, Memory, PlotFormat, Routing, Rules, Server, Sharding, Span, Speed, World,
+    Delivery, Gates, Jobs, Memory, PlotFormat, PlotFormats, Routing, Rules, Server, Sharding, Span,
+    Speed, World,
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -69,7 +70,7 @@ pub struct Run {
     )]
     pub out: PathBuf,
     /// Write every chart of the report as a file of its own, too, into `plots` beside it
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(long, value_parser = PlotFormats, value_name = "FORMAT")]
     pub plots: Option<PlotFormat>,
     /// Report only: missed incidents and false alarms do not fail the command
     #[arg(long)]
@@ -167,7 +168,7 @@ pub struct Tune {
     )]
     pub out: PathBuf,
     /// What the charts of the report are written as, into `plots` beside it
-    #[arg(long, value_enum, default_value_t = PlotFormat::Svg, value_name = "FORMAT")]
+    #[arg(long, value_parser = PlotFormats, default_value = "svg", value_name = "FORMAT")]
     pub plots: PlotFormat,
     /// Print the result as JSON
     #[arg(long)]
@@ -233,7 +234,7 @@ pub struct Fidelity {
     )]
     pub out: PathBuf,
     /// Write every chart of the report as a file of its own, too, into `plots` beside it
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(long, value_parser = PlotFormats, value_name = "FORMAT")]
     pub plots: Option<PlotFormat>,
     /// Print the comparison as JSON
     #[arg(long)]

@@ -1,7 +1,9 @@
 //! What writes recorded drills for other tools: `export`.
 
 use super::{Judged, Recorded};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Args, Command, Subcommand, ValueEnum};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 /// `export`.
@@ -93,4 +95,32 @@ pub enum PlotFormat {
     Svg,
     /// PNG, for what shows no SVG.
     Png,
+}
+
+/// Reads the format of the charts beside a report, and says where these go to whoever names a place instead.
+#[derive(Debug, Clone, Copy)]
+pub struct PlotFormats;
+
+impl TypedValueParser for PlotFormats {
+    type Value = PlotFormat;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<PlotFormat, clap::Error> {
+        let read = |text: &str| {
+            PlotFormat::from_str(text, false).map_err(|_| {
+                "it is a format, `svg` or `png`; the charts go into `plots` beside the report, which is in the run's directory below \
+                 --out DIR"
+            })
+        };
+        read.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let formats = PlotFormat::value_variants().iter();
+        Some(Box::new(formats.filter_map(PlotFormat::to_possible_value)))
+    }
 }

@@ -33,11 +33,6 @@ Examples:
     firedrill load --scenario retry-storm.yaml --gate load.gates.yaml
     firedrill load --produce-only --name orders --rate 200/s --redis redis://127.0.0.1:6379/3 --beside";
 
-/// Default of `--batch`.
-pub const BATCH: usize = 100;
-/// Default of `--drain`, milliseconds.
-pub const DRAIN_MS: i64 = 10_000;
-
 /// `load`.
 #[derive(Debug, Args)]
 #[command(after_long_help = LOAD)]
@@ -58,9 +53,9 @@ pub struct Load {
     /// How long the first rate holds before anything is measured [default: 1s; of workers alone on a --backlog: 0s]
     #[arg(long, value_name = "DURATION")]
     pub warmup: Option<Wait>,
-    /// How long workers go on for what waits when the last task was enqueued
-    #[arg(long, value_name = "DURATION", default_value = "10s")]
-    pub drain: Wait,
+    /// How long workers go on for what waits when the last task was enqueued [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    pub drain: Option<Wait>,
     /// Tasks at equal distances, instead of independent ones (Poisson)
     #[arg(long)]
     pub evenly: bool,
@@ -105,9 +100,9 @@ pub struct Load {
     /// Producer processes [default: one for every 20000/s]
     #[arg(long, value_name = "N", conflicts_with = "scenario", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub producers: Option<u32>,
-    /// Most tasks that a worker takes or finishes in one round trip; 1: as Go asynq
-    #[arg(long, value_name = "N", default_value_t = BATCH, value_parser = batch)]
-    pub batch: usize,
+    /// Most tasks that a worker takes or finishes in one round trip; 1: as Go asynq [default: 100]
+    #[arg(long, value_name = "N", value_parser = batch)]
+    pub batch: Option<usize>,
     /// Pause of a worker that found its queues empty (asynq's TaskCheckInterval) [default: 1s; with --find-max: a tenth of
     /// --max-wait, up to 1s]
     #[arg(long, value_name = "DURATION")]
@@ -205,8 +200,22 @@ const TRIAL_WAITS_MIN: i64 = 4;
 /// Default pause and warm-up, milliseconds.
 const POLL_MS: i64 = 1_000;
 const WARMUP_MS: i64 = 1_000;
+/// Default of `--drain`, milliseconds.
+const DRAIN_MS: i64 = 10_000;
+/// Default of `--batch`.
+const BATCH: usize = 100;
 
 impl Load {
+    /// How long workers go on for what waits, milliseconds.
+    pub fn drain_ms(&self) -> i64 {
+        self.drain.map_or(DRAIN_MS, |span| span.0)
+    }
+
+    /// Most tasks of a round trip.
+    pub fn batch(&self) -> usize {
+        self.batch.unwrap_or(BATCH)
+    }
+
     /// How long nothing is measured, milliseconds. A backlog would be worked off by then, so there nothing is left out.
     pub fn warmup_ms(&self) -> i64 {
         let drains = self.consume_only && self.backlog > 0;

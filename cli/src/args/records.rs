@@ -52,13 +52,27 @@ pub struct Score {
     pub json: bool,
 }
 
+impl Judged {
+    /// Whether anything was said of how records are judged.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        let Recorded { rules, dialect, .. } = &self.recorded;
+        let rules = !rules.is_empty() || dialect.is_given();
+        rules
+            || !self.pages.is_empty()
+            || self.delivery.is_given()
+            || self.routing.alertmanager.is_some()
+    }
+}
+
 /// `report`.
 #[derive(Debug, Args)]
 pub struct Report {
-    /// The records, and what they are judged by.
+    /// The records, or the directory of a load, and what records are judged by.
     #[command(flatten)]
     pub judged: Judged,
-    /// The file to write; `-` for standard output
-    #[arg(long, short, default_value = "report.html", value_name = "FILE")]
-    pub out: PathBuf,
+    /// The file to write; `-` for standard output. A file that is named is written over, whatever it is [default: report.html,
+    /// unless something is there that firedrill did not write]
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }

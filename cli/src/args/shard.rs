@@ -1,6 +1,6 @@
 //! Work that is spread over processes or machines: which shard this is, and joining all of them.
 
-use super::{Gates, PlotFormat};
+use super::{Gates, PlotFormat, PlotFormats};
 use crate::failure::Failure;
 use clap::Args;
 use firedrill_reports::shard::{SHARDS_MAX, Shard};
@@ -77,7 +77,7 @@ pub struct Merge {
     #[command(flatten)]
     pub gates: Gates,
     /// Write every chart of the report as a file of its own, too, into `plots` beside it
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(long, value_parser = PlotFormats, value_name = "FORMAT")]
     pub plots: Option<PlotFormat>,
     /// Print the result as JSON
     #[arg(long)]

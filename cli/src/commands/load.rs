@@ -134,7 +134,7 @@ impl Stand<'_> {
             keep: self.args.keep,
             dir: dir.to_owned(),
             state: journal::state_dir(),
-            drain_ms: self.args.drain.0,
+            drain_ms: self.args.drain_ms(),
             meets_within: Duration::from_millis(self.args.meet_within.0.unsigned_abs()),
             abort: self.signals.abort(),
         };

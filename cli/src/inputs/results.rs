@@ -1,8 +1,9 @@
-//! The figures of a run that was: from the file that it left, or from its records.
+//! The figures of a run that was: from the file that it left, or from its records or its load.
 
 use crate::args::{Delivery, Dialect, Judged, Recorded, Routing};
 use crate::commands::score;
 use crate::failure::Failure;
+use crate::inputs::loads;
 use crate::terminal::Terminal;
 use firedrill_reports::figures::{DrillFigures, Results};
 use firedrill_sim::files::{self, shown};
@@ -12,13 +13,20 @@ use std::path::{Path, PathBuf};
 /// Name of the file of figures in the directory of a run.
 pub(crate) const FIGURES_FILE: &str = "figures.jsonl";
 
-/// Reads a run: the file of figures in its directory, or such a file, or else records.
+/// Reads a run: the file of figures in its directory, or such a file, or else a load or records.
 pub(crate) fn read(path: &Path, terminal: &Terminal) -> Result<Results, Failure> {
     let within = path.join(FIGURES_FILE);
     match within.is_file() {
         true => figures(&within),
         false if has_figures(path) => figures(path),
-        false => records(path, terminal),
+        false => match loads::read(path)? {
+            Some(load) => {
+                let mut results = Results::default();
+                results.add_load(&load);
+                Ok(results)
+            }
+            None => records(path, terminal),
+        },
     }
 }
 

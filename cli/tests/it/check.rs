@@ -352,3 +352,57 @@ fn gate_files_are_checked_like_all_others() {
         "{err}"
     );
 }
+
+/// A periodic task with an id of its own that is archived once, so that all later ones are duplicates; and steps that do not fit together.
+const ARCHIVED_BY_ID: &str = "\
+version: firedrill/v1
+name: taken-id
+family: other
+summary: A periodic task with a fixed id is archived once, and refused ever after.
+seed: 1
+duration: 60m
+warmup: 5m
+queues: { default: { priority: 1, wait_objective: 60s } }
+workload:
+  - { task: verify, queue: default, arrivals: { cron: '@every 1m' }, service: { constant: 2s }, task_id: verify, max_retry: 0 }
+  - { task: sync, queue: default, arrivals: { constant: 1/s }, service: { constant: 200ms } }
+workers:
+  - { name: w, processes: 1, concurrency: 10 }
+timeline:
+  - { at: 20m, fault: handler.fail, task: verify, until: { at: 22m } }
+  - { at: 30m, fault: redis.maxmemory, bytes: 10MB }
+  - { at: 34m, fault: redis.failover, until: { at: 35m } }
+incidents:
+  - { cause: other, wanted: ticket, within: 10m }
+";
+
+#[test]
+fn steps_that_do_not_fit_and_incidents_without_a_step_are_told_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let check = |text: &str| {
+        fs::write(dir.join("s.yaml"), text).unwrap();
+        said(dir, &["check", "s.yaml"])
+    };
+    let (code, _, err) = check(ARCHIVED_BY_ID);
+    assert_eq!(code, Some(2));
+    for told in [
+        "s.yaml:17:",
+        "redis.failover: Redis is limited already at 34m, by `redis.maxmemory` (line 16)",
+        "s.yaml:19:",
+        "3 steps can be behind other",
+        "name one, such as `of: handler.fail`",
+        "2 problems; nothing was started",
+    ] {
+        assert!(err.contains(told), "{told}: {err}");
+    }
+    // How far the replica of a failover is behind has a default.
+    let mended = ARCHIVED_BY_ID
+        .replace("bytes: 10MB }", "bytes: 10MB, until: { at: 33m } }")
+        .replace("cause: other,", "cause: other, of: handler.fail,");
+    let (code, out, err) = check(&mended);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("ok s.yaml"), "{out}");
+    let (_, plan, _) = said(dir, &["plan", "s.yaml"]);
+    assert!(plan.contains("lag: 1s"), "{plan}");
+}

@@ -3,18 +3,14 @@
 //! No time is asserted: what a load took is held against what it says of itself, and where the machine made its generator late, the load
 //! says so, and nothing is held against it.
 
-use crate::nodes::Node;
-use crate::support::{children, firedrill, is_running, need, said};
-use crate::wait::until;
+mod asked;
+mod ends;
+
+use crate::support::{need, said};
 use firedrill_reports::load::{Interval, LoadRecord, Stage, each_interval};
-use redis::Commands;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::Duration;
 
 /// The directory of the only load in `dir`.
 fn only(dir: &Path) -> PathBuf {
@@ -296,221 +292,6 @@ fn waits_at_a_low_rate_are_those_of_queueing_theory() {
     );
 }
 
-#[test]
-fn a_redis_that_dies_in_the_middle_is_told_with_the_time() {
-    need!("redis-server");
-    let dir = tempfile::tempdir().unwrap();
-    let child = firedrill()
-        .current_dir(dir.path())
-        .args(["load", "--rate", "50/s", "--duration", "60s", "--json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let server = || {
-        children(child.id()).into_iter().find(|pid| {
-            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
-            name.is_ok_and(|name| name.starts_with("redis-server"))
-        })
-    };
-    let log = |bytes: u64| {
-        let runs = fs::read_dir(dir.path().join("runs/load")).ok();
-        let mut logs = runs.into_iter().flatten().flatten();
-        logs.any(|run| {
-            let log = fs::metadata(run.path().join("latency.hlog"));
-            log.is_ok_and(|log| log.len() > bytes)
-        })
-    };
-    until("something is measured", Duration::from_secs(120), || {
-        log(1_000)
-    });
-    let all = children(child.id());
-    let pid = Pid::from_raw(i32::try_from(server().unwrap()).unwrap()).unwrap();
-    kill_process(pid, Signal::KILL).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    let result: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let doubts = result["inconclusive"].to_string();
-    assert!(
-        doubts.contains("Redis is gone, and the load ended there"),
-        "{doubts}"
-    );
-    let record = LoadRecord::read(&only(dir.path())).unwrap();
-    assert!(record.facts.ran_s < 60.0 && record.facts.counts.enqueued > 0);
-    assert!(
-        record
-            .facts
-            .troubles
-            .iter()
-            .all(|trouble| trouble.at_ms > 0)
-    );
-    assert!(only(dir.path()).join("report.html").is_file());
-    assert!(
-        all.into_iter().all(|pid| !is_running(pid)),
-        "nothing is left"
-    );
-}
-
-#[test]
-fn a_given_redis_that_dies_for_good_leaves_a_report() {
-    need!("redis-server");
-    let dir = tempfile::tempdir().unwrap();
-    let node = Node::start(&[]);
-    let child = firedrill()
-        .current_dir(dir.path())
-        .env("XDG_STATE_HOME", dir.path())
-        .args(["load", "--rate", "50/s", "--duration", "5m", "--redis"])
-        .arg(node.url())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    until("tasks are done", Duration::from_secs(120), || {
-        node.connection().exists("asynq:{load}:processed").unwrap()
-    });
-    drop(node);
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(6), "{said}");
-    assert!(said.contains("firedrill clean"), "{said}");
-    let of = only(dir.path());
-    assert!(of.join("figures.jsonl").is_file());
-    let html = fs::read_to_string(of.join("report.html")).unwrap();
-    assert!(html.contains("Redis is gone, and the load ended there"));
-}
-
-/// A Redis in which somebody else has something, and its keys.
-fn in_use() -> (Node, BTreeSet<String>) {
-    let node = Node::start(&[]);
-    let mut connection = node.connection();
-    let _: () = connection
-        .lpush("asynq:{orders}:pending", "theirs")
-        .unwrap();
-    let _: () = connection.sadd("asynq:queues", "orders").unwrap();
-    let _: () = connection.set("app:session", "theirs").unwrap();
-    (
-        node,
-        ["asynq:{orders}:pending", "asynq:queues", "app:session"]
-            .map(str::to_owned)
-            .into(),
-    )
-}
-
-fn keys(node: &Node) -> BTreeSet<String> {
-    node.connection().keys("*").unwrap()
-}
-
-#[test]
-fn beside_others_only_queues_of_its_own_name_are_touched() {
-    need!("redis-server");
-    let (node, before) = in_use();
-    let at = format!("127.0.0.1:{}", node.port);
-    let dir = tempfile::tempdir().unwrap();
-    let load = |more: &[&str]| {
-        let quick = [
-            "load",
-            "--rate",
-            "50/s",
-            "--duration",
-            "1s",
-            "--warmup",
-            "0s",
-            "--poll",
-            "5ms",
-            "--redis",
-            &at,
-        ];
-        said(dir.path(), &[&quick, more].concat())
-    };
-    let (code, _, err) = load(&[]);
-    assert_eq!(code, Some(4), "{err}");
-    assert!(
-        err.contains("holds 3 keys") && err.contains("--beside"),
-        "{err}"
-    );
-    let (code, _, err) = load(&["--beside", "--name", "orders"]);
-    assert_eq!(code, Some(4), "{err}");
-    assert!(err.contains("there is a queue \"orders\" already"), "{err}");
-    assert_eq!(keys(&node), before);
-
-    let (code, _, err) = load(&["--beside"]);
-    assert!(matches!(code, Some(0 | 3)), "{err}");
-    assert_eq!(keys(&node), before);
-    let theirs: String = node
-        .connection()
-        .lindex("asynq:{orders}:pending", 0)
-        .unwrap();
-    assert_eq!(theirs, "theirs");
-
-    let (code, _, err) = load(&["--beside", "--produce-only", "--keep", "--name", "mine"]);
-    assert!(matches!(code, Some(0 | 3)), "{err}");
-    let kept: u64 = node.connection().llen("asynq:{mine}:pending").unwrap();
-    assert!(
-        kept > 0 && !keys(&node).iter().any(|key| key.starts_with("firedrill")),
-        "{:?}",
-        keys(&node)
-    );
-}
-
-/// A load of a minute on this Redis that has done some of its tasks.
-fn under_way(node: &Node, dir: &Path) -> Child {
-    let child = firedrill()
-        .current_dir(dir)
-        .env("XDG_STATE_HOME", dir)
-        .args([
-            "load",
-            "--rate",
-            "200/s",
-            "--duration",
-            "60s",
-            "--beside",
-            "--redis",
-        ])
-        .arg(format!("127.0.0.1:{}", node.port))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    until("tasks are done", Duration::from_secs(120), || {
-        node.connection().exists("asynq:{load}:processed").unwrap()
-    });
-    child
-}
-
-#[test]
-fn ctrl_c_leaves_nothing() {
-    need!("redis-server");
-    let (node, before) = in_use();
-    let dir = tempfile::tempdir().unwrap();
-    let mut child = under_way(&node, dir.path());
-    let all = children(child.id());
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!(keys(&node), before);
-    assert!(
-        all.into_iter().all(|pid| !is_running(pid)),
-        "nothing is left"
-    );
-    let record = LoadRecord::read(&only(dir.path())).unwrap();
-    assert!(record.facts.stopped && record.facts.counts.enqueued > 0);
-}
-
-#[test]
-fn killed_firedrills_leave_nothing_either() {
-    need!("redis-server");
-    let (node, before) = in_use();
-    let dir = tempfile::tempdir().unwrap();
-    let mut child = under_way(&node, dir.path());
-    child.kill().unwrap();
-    child.wait().unwrap();
-    until(
-        "its reaper has removed all of it",
-        Duration::from_secs(120),
-        || keys(&node) == before,
-    );
-}
-
 const CRASH: &str = "\
 version: firedrill/v1
 name: crash-under-load
@@ -542,6 +323,20 @@ fn a_scenario_under_load_is_its_drill() {
     let of = only(dir.path());
     assert!(of.join("record.jsonl").is_file(), "the drill's own record");
     let record = LoadRecord::read(&of).unwrap();
+    // Handlers work as long as the scenario says: nothing is taken off for what a worker does between two tasks.
+    let service = record.latencies[Stage::Service].mean().unwrap();
+    assert!(service > 0.0049, "{service}");
+    // Each task that was enqueued is in one place.
+    let tasks = |what: &str| result["tasks"][what].as_i64().unwrap();
+    let parts = ["done", "archived", "left", "missing"].map(tasks);
+    assert_eq!(parts.iter().sum::<i64>(), tasks("enqueued"), "{result:#}");
+    let (_, text, _) = said(dir.path(), &["report", of.to_str().unwrap(), "-o", "-"]);
+    let sums = format!(
+        "of {} tasks that were enqueued, {} are done, 0 were archived or deleted",
+        tasks("enqueued"),
+        tasks("done")
+    );
+    assert!(text.contains(&sums), "{sums}");
     // Who arrived when the worker had gone waited until it was back.
     let longest = record.latencies[Stage::Wait].max().unwrap();
     assert!(longest > 3.0, "{longest}");
@@ -551,166 +346,4 @@ fn a_scenario_under_load_is_its_drill() {
         "{counts:?}"
     );
     assert!(record.facts.redis.is_some());
-}
-
-#[test]
-fn gates_judge_loads() {
-    need!("redis-server");
-    let dir = tempfile::tempdir().unwrap();
-    let gates = "gates:\n  load_service_seconds: p(50) > 1\n";
-    fs::write(dir.path().join("g.yaml"), gates).unwrap();
-    let args = [
-        "load",
-        "--rate",
-        "50/s",
-        "--duration",
-        "2s",
-        "--poll",
-        "5ms",
-        "--gate",
-        "g.yaml",
-    ];
-    let (code, out, err) = said(dir.path(), &args);
-    match out.contains("the generator was the limit") {
-        true => assert_eq!(code, Some(3), "{out}{err}"),
-        false => assert_eq!(code, Some(1), "{out}{err}"),
-    }
-    assert!(only(dir.path()).join("figures.jsonl").is_file());
-}
-
-#[test]
-fn the_largest_rate_is_looked_for() {
-    need!("redis-server");
-    let dir = tempfile::tempdir().unwrap();
-    // Two slots of 50 ms do 40 a second.
-    let args = [
-        "load",
-        "--find-max",
-        "--json",
-        "--rate",
-        "20/s",
-        "--duration",
-        "3s",
-        "--warmup",
-        "0s",
-        "--service",
-        "50ms",
-        "--concurrency",
-        "2",
-        "--poll",
-        "5ms",
-        "--max-wait",
-        "500ms",
-        "--drain",
-        "1s",
-        "--repeats",
-        "1",
-    ];
-    let (code, out, err) = said(dir.path(), &args);
-    assert!(matches!(code, Some(0 | 3)), "{err}");
-    let result: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(result["kind"], "knee");
-    let trials = result["trials"].as_array().unwrap();
-    let is_clear = |trial: &Value| trial["borne"].is_boolean();
-    match trials.last().is_some_and(is_clear) {
-        true => assert!(trials.iter().any(|trial| trial["borne"] == false), "{out}"),
-        // A machine that is too busy to tell says so.
-        false => assert!(out.contains("the generator was the limit"), "{out}"),
-    }
-    if let Some(rate) = result["rate"].as_f64() {
-        assert!(rate < 80.0, "twice what the slots can do: {rate}");
-    }
-}
-
-/// A scenario with faults.
-const RETRIES: [&str; 2] = ["--scenario", "retry-storm-dependency-down"];
-
-#[test]
-fn a_baseline_of_another_load_is_refused_before_anything_starts() {
-    need!("redis-server");
-    let dir = tempfile::tempdir().unwrap();
-    let load = ["load", "--duration", "1s", "--warmup", "0s", "--rate"];
-    let several = ["20/s", "--repeats", "2", "--json"];
-    let (code, out, err) = said(dir.path(), &[&load[..], &several].concat());
-    assert!(matches!(code, Some(0 | 3)), "{err}");
-    // One document, whatever the number of loads.
-    let results: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(results.as_array().map(Vec::len), Some(2));
-    let before = fs::read_dir(dir.path().join("runs/load")).unwrap().count();
-    let unlike = ["30/s", "--baseline", "runs/load/latest"];
-    let (code, _, err) = said(dir.path(), &[&load[..], &unlike].concat());
-    assert_eq!(code, Some(2), "{err}");
-    assert!(err.contains("`workload` differs"), "{err}");
-    let after = fs::read_dir(dir.path().join("runs/load")).unwrap().count();
-    assert_eq!(after, before, "nothing was started");
-}
-
-#[test]
-fn what_cannot_be_is_refused_before_anything_starts() {
-    let dir = tempfile::tempdir().unwrap();
-    for (args, words) in [
-        (&["--rate", "0/s"][..], "a rate above zero"),
-        (&["--rate", "5000000/s"], "up to 1000000/s"),
-        (&["--duration", "0s"], "a duration"),
-        (&["--stages", "10/s:0s"], "no time above zero"),
-        (
-            &["--payload", "1GB"],
-            "Redis itself takes no value above 512MB",
-        ),
-        (
-            &["--rate", "1000000/s", "--duration", "1d"],
-            "a load has at most",
-        ),
-        (
-            &["--rate", "1000000/s", "--payload", "1MB"],
-            "no machine makes that",
-        ),
-        (&["--unique", "60%", "--grouped", "60%"], "120 %"),
-        (&["--service", "soon"], "how long handlers work"),
-        (&["--produce-only", "--consume-only"], "cannot be used with"),
-        (&["--keep"], "a load's own Redis goes with it"),
-        (&["--beside"], "nothing of others in it"),
-        (&["--find-max", "--keep"], "leave --find-max and --repeats"),
-        (
-            &["--repeats", "2", "--keep"],
-            "leave --find-max and --repeats",
-        ),
-        (
-            &["--find-max", "--summary", "s.md"],
-            "a search is not judged",
-        ),
-        (
-            &["--queue", "a:1", "--queue", "a:2"],
-            "--queue a: it is named twice",
-        ),
-        (&[RETRIES[0], RETRIES[1], "--keep"], "leave --keep away"),
-        (
-            &[RETRIES[0], RETRIES[1], "--backlog", "5"],
-            "leave --backlog away",
-        ),
-        (
-            &[RETRIES[0], RETRIES[1], "--drain", "1s"],
-            "leave --drain away",
-        ),
-        (
-            &[RETRIES[0], RETRIES[1], "--batch", "1"],
-            "leave --batch away",
-        ),
-        (&["--scenario", "nowhere.yaml"], "nowhere.yaml"),
-        (&["--max-wait", "1s"], "--find-max"),
-        (
-            &["--find-max", "--max-wait", "1500ms", "--poll", "1s"],
-            "no rate would be borne",
-        ),
-        (
-            &["--find-max", "--max-wait", "2s", "--duration", "5s"],
-            "8s at least",
-        ),
-    ] {
-        let (code, _, err) = said(dir.path(), &[&["load"], args].concat());
-        assert_eq!(code, Some(2), "{args:?}: {err}");
-        let err = err.replace("\n    ", " ");
-        assert!(err.contains(words), "{args:?}: {err}");
-        assert!(!dir.path().join("runs").exists(), "{args:?}");
-    }
 }

@@ -54,6 +54,7 @@ mod reaper;
 mod redis_server;
 mod reference;
 mod remedies;
+mod report;
 mod runbook;
 mod shards;
 mod suggest;

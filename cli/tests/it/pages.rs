@@ -24,6 +24,11 @@ fn shown(dir: &Path, page: &str) -> Vec<Value> {
     let frames: Vec<Value> = VIEWS
         .iter()
         .map(|(width, medium)| {
+            // A frame is a screen: what is for paper is as if for all, and what is for screens as if for none.
+            let page = match *medium {
+                "print" => page.replace("@media screen and", "@media speech and"),
+                _ => page.to_owned(),
+            };
             let page = page.replace(&format!("@media {medium}"), "@media all");
             json!({ "width": width, "page": page })
         })
@@ -52,13 +57,19 @@ fn shown(dir: &Path, page: &str) -> Vec<Value> {
     serde_json::from_str(&found).unwrap_or_else(|error| panic!("{error}: {found}"))
 }
 
-/// Holds a page against what every page must be.
+/// Holds a page against what every page must be; answers of how many elements it is made.
 #[track_caller]
-fn is_a_good_page(dir: &Path, path: &Path) {
+fn is_a_good_page(dir: &Path, path: &Path) -> u64 {
     let page = fs::read_to_string(path).unwrap();
     assert!(!page.contains("://"), "it needs something from elsewhere");
+    // Of two attributes of one name browsers know the first.
+    let tags = page.split('<').filter_map(|tag| tag.split('>').next());
+    for tag in tags {
+        assert!(tag.matches(" class=\"").count() < 2, "{tag}");
+    }
     let found = shown(dir, &page);
     assert_eq!(found.len(), VIEWS.len());
+    let nodes = found[0]["nodes"].as_u64().unwrap();
     for ((width, medium), found) in VIEWS.iter().zip(found) {
         let what = format!("{} at {width}, {medium}: {found:#}", path.display());
         assert_eq!(found["overflowing"], json!([]), "{what}");
@@ -68,11 +79,15 @@ fn is_a_good_page(dir: &Path, path: &Path) {
         assert_eq!(found["faint"], json!([]), "{what}");
         assert_eq!(found["titles"], 1, "{what}");
         assert!(found["charts"].as_u64() > Some(0), "{what}");
-        if *medium == "print" {
+        assert_eq!(found["small_letters"], json!([]), "{what}");
+        if *width < 768 {
             assert_eq!(found["scrolled"], 0, "{what}");
+        }
+        if *medium == "print" {
             assert_eq!(found["parted"], json!([]), "{what}");
         }
     }
+    nodes
 }
 
 #[test]
@@ -93,17 +108,19 @@ fn a_browser_shows_all_of_a_report_at_every_width_and_on_paper() {
     let (code, _, err) = said(dir, &[&run[..], &names].concat());
     assert_eq!(code, Some(0), "{err}");
     let report = dir.join("runs/sets/latest/report.html");
-    is_a_good_page(dir, &report);
+    let nodes = is_a_good_page(dir, &report);
     let page = fs::read_to_string(report).unwrap();
     assert!(page.len() < names.len() * DRILL_BYTES_MAX, "{}", page.len());
+    assert!(nodes < names.len() as u64 * DRILL_NODES_MAX, "{nodes}");
     // The alert that is to see it and does not is told of, with its rule and its values.
     assert!(page.contains("1 missed"), "{page:.3000}");
     assert!(page.contains("Why JobProcessingStalled was not there in time"));
     assert!(page.contains("firedrill run --engine virtual --seed"));
 }
 
-/// A report of 32 drills is below 5 MB.
+/// A report of 32 drills is below 5 MB, and of no more elements than a browser lays out at once.
 const DRILL_BYTES_MAX: usize = 5_000_000 / 32;
+const DRILL_NODES_MAX: u64 = 48_000 / 32;
 
 #[test]
 fn a_browser_shows_all_of_how_the_engines_agree() {

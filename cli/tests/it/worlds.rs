@@ -406,3 +406,56 @@ fn a_pack_with_variants_is_judged_by_the_one_for_the_world() {
         "{told}"
     );
 }
+
+/// All workers are away for five minutes.
+const GONE: &str = "\
+version: firedrill/v1
+name: gone
+family: worker-crashed
+summary: All workers are killed, and restarted five minutes later.
+seed: 11
+duration: 12m
+warmup: 1m
+queues: { default: { priority: 1, wait_objective: 30s } }
+workload:
+  - { task: a, queue: default, arrivals: { poisson: 3/s }, service: { constant: 500ms } }
+workers:
+  - { name: w, processes: 2, concurrency: 6 }
+scrape: { interval: 5s }
+evaluation: { interval: 5s }
+timeline:
+  - { at: 4m, fault: worker.kill, select: all, until: { at: 9m, remedy: worker.restart } }
+incidents:
+  - { cause: worker-crashed, wanted: page, within: 4m }
+";
+
+#[test]
+fn the_pack_of_each_preset_sees_a_live_incident() {
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("gone.yaml"), GONE).unwrap();
+    for preset in firedrill_sim::world::PRESETS {
+        let world = preset.name;
+        let run = ["run", "--no-gate", "--json", "--rules", "firedrill"];
+        let run = [&run[..], &["--world", world, "gone.yaml"]].concat();
+        let (code, out, told) = said(dir.path(), &run);
+        assert!(matches!(code, Some(0 | 3)), "{world}: {told}");
+        // That of the runbook's world is the pack itself.
+        let pack = format!("rules: firedrill-{world}.yml (built in), for the world {world}");
+        assert!(world == "runbook" || told.contains(&pack), "{told}");
+        let card: Value = serde_json::from_str(&out).unwrap();
+        let drill = &card["drills"][0];
+        assert!(drill["engine"].as_str().unwrap().starts_with("live"));
+        let outcome = &drill["incidents"][0]["outcome"];
+        // A machine that is too busy for a verdict says so, and nothing is held against the pack.
+        assert!(
+            outcome == "in_time" || drill["verdict"] == "inconclusive",
+            "{world}: {drill:#}"
+        );
+        assert!(
+            drill["incidents"][0]["detection"].is_object(),
+            "{world}: {drill:#}"
+        );
+        assert_eq!(drill["jobs_lost"], 0, "{world}");
+    }
+}

@@ -158,3 +158,27 @@ fn what_is_excused_is_a_warning_and_no_reason_for_a_green_badge() {
     let told = unplaced(&findings(&gated, &Places::default())).unwrap();
     assert!(told.starts_with("1 of 1 finding "), "{told}");
 }
+
+#[test]
+fn what_no_rule_of_a_file_sees_is_told_there_where_the_scenario_is_built_in() {
+    let mut judge = Judge::default();
+    let missed = failing(Wrong::Missed, "deadlock", "storm");
+    judge.add(&drill("storm", true, vec![missed]));
+    judge.add(&drill("fog", false, Vec::new()));
+    let gated = judge.judge(&[], None, "2026-12-01".parse().unwrap());
+    let mut places = Places {
+        alerts: vec![("Backlog".into(), "alerts/a.yml".into(), 7)],
+        ..Places::default()
+    };
+    let at = |places: &Places| -> Vec<Option<(String, usize)>> {
+        let found = findings(&gated, places).into_iter();
+        found.map(|finding| finding.place).collect()
+    };
+    let line_1 = |file: &str| Some((file.to_owned(), 1));
+    assert_eq!(at(&places), [line_1("alerts/a.yml"), None]);
+    // A drill that proves nothing is told in its own file.
+    places.scenario("storm", "drills/storm.yaml");
+    places.scenario("fog", "drills/fog.yaml");
+    let own = [line_1("drills/storm.yaml"), line_1("drills/fog.yaml")];
+    assert_eq!(at(&places), own);
+}

@@ -3,8 +3,11 @@
 use super::{Block, Document, Facts, Figure, Finding, Step, Table, Told, Tone, Verdict};
 use crate::compare::SEEDS_MIN;
 use crate::gate::Gated;
-use crate::load::{Account, Drive, Latency, LoadRecord, RedisSide, Role, Saturated, Sides, Stage};
+use crate::load::{
+    Account, Counts, Drive, Latency, LoadRecord, RedisSide, Role, Saturated, Sides, Stage,
+};
 use crate::plot::load as plot;
+use crate::record::Audit;
 
 /// Percentiles that are told.
 pub(crate) const PERCENTILES: [(f64, &str); 6] = [
@@ -302,6 +305,9 @@ pub(crate) fn limit(record: &LoadRecord) -> String {
 
 fn tasks(record: &LoadRecord) -> Facts {
     let facts = &record.facts;
+    if let Some(audit) = &facts.audit {
+        return audited(audit, &facts.counts);
+    }
     let counts = &facts.counts;
     let mut told = vec![("due".to_owned(), counts.intended)];
     told.extend([
@@ -342,6 +348,49 @@ fn tasks(record: &LoadRecord) -> Facts {
     Facts {
         lead,
         ..Facts::new("Tasks", told)
+    }
+}
+
+/// What became of the tasks of a drill: each that was enqueued stands in one line.
+fn audited(audit: &Audit, counts: &Counts) -> Facts {
+    let queued = audit.queued.iter().map(|(state, count)| {
+        let what = match state.as_str() {
+            "retry" => "to be retried at the end".to_owned(),
+            "aggregating" => "in groups at the end".to_owned(),
+            state => format!("{state} at the end"),
+        };
+        (what, *count)
+    });
+    let told = [
+        ("due", audit.intended),
+        ("enqueued", audit.enqueued),
+        ("refused as duplicates", audit.duplicates),
+        ("refused by Redis", audit.rejected),
+        ("handlers succeeded", counts.succeeded),
+        ("handlers failed", counts.failed),
+        ("done", audit.succeeded),
+        ("archived", audit.archived),
+        ("archived, and forgotten since", audit.trimmed),
+        ("deleted by a remedy", audit.deleted),
+    ];
+    let rest = [
+        ("lost", audit.lost),
+        ("of which nobody can tell", audit.untold),
+    ];
+    let owned = |(what, count): (&str, u64)| (what.to_owned(), count);
+    let told = told.map(owned).into_iter().chain(queued);
+    let told = told.chain(rest.map(owned)).filter(|(_, count)| *count > 0);
+    let lead = format!(
+        "of {} tasks that were enqueued, {} are done, {} were archived or deleted, {} are still there, and {} are lost",
+        audit.enqueued,
+        audit.succeeded,
+        audit.archived + audit.trimmed + audit.deleted,
+        audit.still_queued,
+        audit.lost + audit.untold
+    );
+    Facts {
+        lead: vec![lead],
+        ..Facts::new("Tasks", told.map(|(what, count)| (what, count.to_string())))
     }
 }
 

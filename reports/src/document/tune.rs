@@ -4,7 +4,7 @@
 mod text;
 
 use super::{Block, Document, Facts, Figure, Finding, Table, Told, Tone, Verdict};
-use crate::picture::Picture;
+use crate::picture::Sizes;
 use crate::plot::{Failed, tradeoff};
 use crate::tune::{Advice, Figures, Tuning};
 
@@ -60,12 +60,12 @@ fn charts(tuning: &Tuning) -> [Figure; 3] {
         scatter(tuning),
         map(
             "In time, over the settings",
-            "How the share of incidents detected by the deadline changes from setting to setting.",
+            "How the share of incidents detected by the deadline changes from setting to setting: the stronger, the more.",
             tradeoff::in_time(tuning),
         ),
         map(
             "False alarms, over the settings",
-            "How the false alarms per week change from setting to setting.",
+            "How the false alarms per week change from setting to setting: the stronger, the more.",
             tradeoff::false_alarms(tuning),
         ),
     ]
@@ -110,7 +110,7 @@ fn scatter(tuning: &Tuning) -> Figure {
     }
 }
 
-fn map(title: &str, description: &str, picture: Result<Picture, Failed>) -> Figure {
+fn map(title: &str, description: &str, picture: Result<Sizes, Failed>) -> Figure {
     Figure {
         title: title.to_owned(),
         description: description.to_owned(),

@@ -30,7 +30,8 @@ pub(crate) fn clock(seconds: i64) -> String {
 }
 
 /// A length of time in minutes and seconds.
-pub(crate) fn length(ms: i64) -> String {
+#[must_use]
+pub fn length(ms: i64) -> String {
     clock((ms as f64 / 1e3).round() as i64)
 }
 

@@ -16,7 +16,8 @@ pub fn plots(document: &Document) -> Vec<(String, Result<&Picture, &str>)> {
     let mut taken = BTreeSet::new();
     let named = found.into_iter().map(|(name, figure)| {
         let name = free(&name, &mut taken);
-        (name, figure.picture.as_ref().map_err(String::as_str))
+        let picture = figure.picture.as_ref().map(|sizes| &sizes.wide);
+        (name, picture.map_err(String::as_str))
     });
     named.collect()
 }
@@ -74,12 +75,16 @@ fn free(name: &str, taken: &mut BTreeSet<String>) -> String {
 mod tests {
     use super::*;
     use crate::document::Part;
+    use crate::picture::Sizes;
 
     fn figure(title: &str) -> Block {
         Block::Figure(Figure {
             title: title.to_owned(),
             description: String::new(),
-            picture: Ok(Picture::new(title, 1, 1)),
+            picture: Ok(Sizes {
+                wide: Picture::new(title, 1, 1),
+                narrow: Picture::new(title, 1, 1),
+            }),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Figures in a file: a line of JSON for each drill, so that thousands can be written as they come and read as they are needed.
 
 use crate::figures::{Amount, DrillFigures, Failing, Kind, Metric, Point};
+use crate::load::LoadRecord;
 use crate::record::Header;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -219,6 +220,13 @@ impl Results {
             .entry(name)
             .or_insert_with(|| Like::new(header));
         self.drills.push(drill);
+    }
+
+    /// Adds a load.
+    pub fn add_load(&mut self, load: &LoadRecord) {
+        let name = load.facts.header.name.clone();
+        self.scenarios.entry(name).or_insert_with(|| load.like());
+        self.drills.push(load.figures());
     }
 
     /// The file.

@@ -28,6 +28,30 @@ impl Canvas<'_> {
     }
 }
 
+/// The points of a path at which it turns: those between them are on the way.
+fn corners(path: impl IntoIterator<Item = Point>) -> Vec<Point> {
+    let mut kept: Vec<Point> = Vec::new();
+    for point in path {
+        if kept.last() == Some(&point) {
+            continue;
+        }
+        if let [.., from, on_the_way] = kept[..]
+            && goes_on(from, on_the_way, point)
+        {
+            kept.pop();
+        }
+        kept.push(point);
+    }
+    kept
+}
+
+/// Whether the second point is on the straight way from the first to the third.
+fn goes_on(from: Point, by: Point, to: Point) -> bool {
+    let way = |a: Point, b: Point| (i64::from(b.0 - a.0), i64::from(b.1 - a.1));
+    let ((right, down), (further_right, further_down)) = (way(from, by), way(by, to));
+    right * further_down == down * further_right && right * further_right + down * further_down > 0
+}
+
 impl DrawingBackend for Canvas<'_> {
     type ErrorType = Infallible;
 
@@ -77,7 +101,7 @@ impl DrawingBackend for Canvas<'_> {
         style: &S,
     ) -> Drawn {
         self.push(style.color(), |colour| Stroke::Path {
-            points: path.into_iter().collect(),
+            points: corners(path),
             colour,
             width: style.stroke_width(),
         });

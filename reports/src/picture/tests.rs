@@ -51,7 +51,7 @@ fn inked(picture: &Picture, (left, top): (u32, u32), (right, bottom): (u32, u32)
 fn one_picture_is_on_a_page_and_in_files() {
     let picture = drawn("JobQueueBacklog");
     insta::assert_snapshot!(picture.svg());
-    let inline = picture.inline_svg();
+    let inline = picture.inline_svg("desk");
     assert!(
         inline.contains("fill=\"currentColor\"") && !inline.contains("http"),
         "{inline}"
@@ -83,7 +83,7 @@ fn letters_are_drawn_where_they_stand() {
 #[test]
 fn text_of_others_is_text() {
     let picture = drawn("<script>alert(1)</script>\u{1b}[31m & \u{1f525} \u{0416}");
-    for svg in [picture.svg(), picture.inline_svg()] {
+    for svg in [picture.svg(), picture.inline_svg("desk")] {
         assert!(!svg.contains("<script") && !svg.contains('\u{1b}'), "{svg}");
         assert!(
             svg.contains("&lt;script&gt;") && svg.contains("<title>a &lt;b&gt; &amp; c</title>"),
@@ -99,4 +99,25 @@ fn what_has_no_pixels_or_too_many_is_no_file() {
         let error = Picture::new("", width, height).png().unwrap_err();
         assert!(matches!(error, PngError::Size { .. }), "{error}");
     }
+}
+
+#[test]
+fn a_path_is_kept_by_its_turns_and_written_from_point_to_point() {
+    let mut picture = Picture::new("path", 100, 100);
+    let root = Canvas(&mut picture).into_drawing_area();
+    // Right, on to the right, down, back over the same way, and a point twice.
+    let path = [
+        (0, 50),
+        (10, 50),
+        (20, 50),
+        (20, 60),
+        (20, 40),
+        (20, 40),
+        (30, 30),
+        (50, 10),
+    ];
+    root.draw(&PathElement::new(path, BLACK)).unwrap();
+    drop(root);
+    let svg = picture.svg();
+    assert!(svg.contains(r#" d="M0 50l20 0 0 10 0-20 30-30""#), "{svg}");
 }

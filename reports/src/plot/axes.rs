@@ -1,6 +1,6 @@
 //! The axes of a chart.
 
-use super::{Area, BOTTOM, FONT, Failed, LABEL_HEIGHT, MARK, RIGHT, TOP};
+use super::{Area, BOTTOM, FONT, Failed, LABEL_HEIGHT, MARK, Sheet, TOP};
 use crate::picture::Canvas;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
@@ -26,6 +26,7 @@ pub(super) enum Grid {
 
 /// How a chart is framed.
 pub(super) struct Axes<'x> {
+    pub(super) sheet: Sheet,
     /// Room on the left for labels, and above for title and legend.
     pub(super) left: u32,
     pub(super) top: u32,
@@ -39,6 +40,7 @@ pub(super) struct Axes<'x> {
 impl Default for Axes<'_> {
     fn default() -> Self {
         Self {
+            sheet: Sheet::Wide,
             left: 0,
             top: TOP,
             x: (0.0..1.0, 10, &f64::to_string),
@@ -63,7 +65,7 @@ impl Axes<'_> {
         let [below, beside] = self.names;
         let mut chart = ChartBuilder::on(root)
             .margin_top(self.top)
-            .margin_right(RIGHT)
+            .margin_right(self.sheet.right())
             .x_label_area_size(bottom(below))
             .y_label_area_size(self.left)
             .build_cartesian_2d(self.x.0.clone(), self.y.0.clone())?;
@@ -77,7 +79,7 @@ impl Axes<'_> {
         mesh.light_line_style(TRANSPARENT)
             .bold_line_style(MARK.mix(0.3))
             .axis_style(MARK)
-            .x_labels(self.x.1)
+            .x_labels(self.sheet.labels(self.x.1))
             .y_labels(self.y.1)
             .label_style(FONT)
             .x_label_formatter(self.x.2)

@@ -2,7 +2,7 @@
 
 use super::{
     Area, CHARACTER, FIRING, FONT, Failed, Frame, LABEL_HEIGHT, LANE_HEIGHT, MARK, Moment, PENDING,
-    SHADE, SHADE_OPACITY, TOP, WIDTH, behind, legend, picture, places,
+    SHADE, SHADE_OPACITY, Sheet, TOP, behind, legend, more, picture, places, shortened,
 };
 use crate::document::words;
 use crate::picture::Picture;
@@ -15,6 +15,63 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 /// Of the ring where somebody was told.
 const DELIVERED: RGBColor = RGBColor(60, 130, 210);
 
+const TITLE: &str = "alerts";
+
+/// How lanes stand below each other.
+struct Lanes {
+    /// Upper end of the first, and height of each with its name.
+    top: i32,
+    height: i32,
+    /// Room above each for its name: on a narrow chart there is none beside it.
+    name: i32,
+}
+
+impl Lanes {
+    fn new(frame: &Frame, colours: &[(&str, RGBColor)]) -> Self {
+        let name = match frame.sheet {
+            Sheet::Wide => 0,
+            Sheet::Narrow => LABEL_HEIGHT as i32,
+        };
+        Self {
+            top: (TOP + more(frame.sheet, frame.left, TITLE, colours)) as i32,
+            height: LANE_HEIGHT as i32 + name,
+            name,
+        }
+    }
+
+    /// Upper end of a lane, without its name.
+    fn y(&self, lane: usize) -> i32 {
+        self.top + self.height * lane as i32 + self.name
+    }
+
+    fn middle(&self, lane: usize) -> i32 {
+        self.y(lane) + LANE_HEIGHT as i32 / 2
+    }
+
+    /// Lower end of so many.
+    fn bottom(&self, count: usize) -> i32 {
+        self.top + self.height * count as i32
+    }
+
+    /// An alert's name, beside its lane or above it.
+    fn name(&self, root: &Area<'_>, frame: &Frame, lane: usize, alert: &str) -> Result<(), Failed> {
+        let (room, place, at) = match frame.sheet {
+            Sheet::Wide => (
+                frame.left - 20,
+                Pos::new(HPos::Right, VPos::Center),
+                (frame.left as i32 - 10, self.middle(lane)),
+            ),
+            Sheet::Narrow => (
+                frame.sheet.width() - 12,
+                Pos::new(HPos::Left, VPos::Top),
+                (6, self.y(lane) - self.name + 3),
+            ),
+        };
+        let style = FONT.into_text_style(root).pos(place);
+        root.draw_text(&shortened(alert, room / CHARACTER), &style, at)
+    }
+}
+
 /// A lane per alert: light while pending, solid while firing, a ring where somebody was told. Below them what was done, and when an alert was due.
 pub(super) fn lanes(
     frame: &Frame,
@@ -22,17 +79,23 @@ pub(super) fn lanes(
     transitions: &[Transition],
     end_ms: i64,
 ) -> Result<Picture, Failed> {
-    let count = drill.alerts.len() as u32;
+    let mut colours = vec![
+        ("pending", PENDING),
+        ("firing", FIRING),
+        ("delivered", DELIVERED),
+    ];
+    // On the page's background, whichever it is, the shade is as light as in the charts.
+    for window in &frame.windows {
+        if !colours.iter().any(|(name, _)| *name == window.what) {
+            colours.push((window.what, window.colour));
+        }
+    }
+    let lanes = Lanes::new(frame, &colours);
+    let (top, bottom) = (lanes.top, lanes.bottom(drill.alerts.len()));
     let labels = labels(frame);
     let rows = labels.iter().map(|label| label.row + 1).max().unwrap_or(0);
-    let height = TOP + LANE_HEIGHT * count + LABEL_HEIGHT * rows + 12;
-    picture("alerts: pending and firing", height, |root| {
-        let (top, bottom) = (TOP as i32, (TOP + LANE_HEIGHT * count) as i32);
-        let mut colours = vec![
-            ("pending", PENDING),
-            ("firing", FIRING),
-            ("delivered", DELIVERED),
-        ];
+    let height = bottom as u32 + LABEL_HEIGHT * rows + 12;
+    picture(frame.sheet, "alerts: pending and firing", height, |root| {
         for window in &frame.windows {
             let corners = [(frame.x(window.from), top), (frame.x(window.to), bottom)];
             root.draw(&Rectangle::new(
@@ -40,21 +103,10 @@ pub(super) fn lanes(
                 window.colour.mix(SHADE_OPACITY).filled(),
             ))?;
         }
-        // On the page's background, whichever it is, the shade is as light as in the charts.
-        for window in &frame.windows {
-            if !colours.iter().any(|(name, _)| *name == window.what) {
-                colours.push((window.what, window.colour));
-            }
-        }
         lanes_legend(root, frame, &colours)?;
         for (lane, alert) in drill.alerts.iter().enumerate() {
-            let y = top + (LANE_HEIGHT as i32) * lane as i32;
-            let middle = y + LANE_HEIGHT as i32 / 2;
-            let name = FONT
-                .into_text_style(root)
-                .pos(Pos::new(HPos::Right, VPos::Center));
-            let text = shortened(&alert.alert, (frame.left - 20) / CHARACTER);
-            root.draw_text(&text, &name, (frame.left as i32 - 10, middle))?;
+            let (y, middle) = (lanes.y(lane), lanes.middle(lane));
+            lanes.name(root, frame, lane, &alert.alert)?;
             let line = [(frame.x(0.0), middle), (frame.x(frame.minutes), middle)];
             root.draw(&PathElement::new(line, MARK.mix(0.3)))?;
             for (from_ms, to_ms, state) in spans(transitions, &alert.alert, end_ms) {
@@ -70,9 +122,11 @@ pub(super) fn lanes(
             }
         }
         for (lane, alert) in drill.alerts.iter().enumerate() {
-            let middle = top + LANE_HEIGHT as i32 * lane as i32 + LANE_HEIGHT as i32 / 2;
             for judged in alert.episodes.iter().filter(|judged| judged.episode.sent) {
-                let at = (frame.x(judged.episode.delivered_ms as f64 / 6e4), middle);
+                let at = (
+                    frame.x(judged.episode.delivered_ms as f64 / 6e4),
+                    lanes.middle(lane),
+                );
                 root.draw(&Circle::new(at, 5, WHITE.filled()))?;
                 root.draw(&Circle::new(at, 5, DELIVERED.stroke_width(2)))?;
             }
@@ -82,16 +136,13 @@ pub(super) fn lanes(
             let y = bottom + 4 + (LABEL_HEIGHT * label.row) as i32;
             let colour = if label.moment.done { MARK } else { SHADE };
             root.draw(&PathElement::new(
-                [(x, top), (x, y + 13)],
+                [(x, top), (x, y + label.line)],
                 colour.stroke_width(1),
             ))?;
-            let (side, shift) = if label.is_left {
-                (HPos::Right, -5)
-            } else {
-                (HPos::Left, 5)
-            };
-            let style = FONT.into_text_style(root).pos(Pos::new(side, VPos::Top));
-            root.draw_text(&label.moment.text, &style, (x + shift, y))?;
+            let style = FONT
+                .into_text_style(root)
+                .pos(Pos::new(label.side, VPos::Top));
+            root.draw_text(&label.text, &style, (label.x, y))?;
         }
         Ok(())
     })
@@ -132,15 +183,17 @@ fn lanes_legend(
 ) -> Result<(), Failed> {
     let solid = |name: &str| matches!(name, "pending" | "firing" | "delivered");
     let bars: Vec<_> = colours.iter().copied().filter(|c| solid(c.0)).collect();
-    legend(root, frame.left, "alerts", &bars)?;
+    let (sheet, left) = (frame.sheet, frame.left);
+    legend(root, sheet, left, TITLE, &bars)?;
     let names = colours.iter().map(|(name, _)| *name);
-    let places = places(frame.left, behind(frame.left, "alerts"), names);
+    let places = places(sheet, left, behind(sheet, left, TITLE), names);
     let placed = colours.iter().zip(places);
-    for ((name, colour), (x, _)) in placed.filter(|(c, _)| !solid(c.0)) {
-        let corners = [(x, 5), (x + 18, 16)];
+    for ((name, colour), (x, row)) in placed.filter(|(c, _)| !solid(c.0)) {
+        let y = (LABEL_HEIGHT * row) as i32;
+        let corners = [(x, y + 5), (x + 18, y + 16)];
         root.draw(&Rectangle::new(corners, colour.mix(SHADE_OPACITY).filled()))?;
         root.draw(&Rectangle::new(corners, colour.mix(0.5)))?;
-        root.draw_text(name, &FONT.into_text_style(root), (x + 24, 3))?;
+        root.draw_text(name, &FONT.into_text_style(root), (x + 24, y + 3))?;
     }
     Ok(())
 }
@@ -149,21 +202,29 @@ fn lanes_legend(
 struct Label<'f> {
     moment: &'f Moment,
     row: u32,
-    /// Near the right edge the text goes to the left of its line.
-    is_left: bool,
+    text: String,
+    /// Where which end of the text stands, in pixels.
+    x: i32,
+    side: HPos,
+    /// How far into the row its line goes.
+    line: i32,
 }
 
 /// Places texts from the right to the left: each stands below those whose lines would cross it.
 fn labels(frame: &Frame) -> Vec<Label<'_>> {
     let mut placed: Vec<(Label<'_>, i32, i32)> = Vec::new();
+    let edge = frame.sheet.width() as i32;
     for moment in frame.moments.iter().rev() {
-        let width = (CHARACTER * moment.text.chars().count() as u32) as i32 + 14;
+        let text = shortened(&moment.text, (edge as u32 - 14) / CHARACTER);
+        let width = (CHARACTER * text.chars().count() as u32) as i32 + 14;
         let x = frame.x(moment.at);
-        let is_left = x + width > WIDTH as i32;
-        let (from, to) = if is_left {
-            (x - width, x)
+        // To the right of its line, to the left near the right edge, and below it where there is no room on either side.
+        let (from, to, side, at, line) = if x + width <= edge {
+            (x, x + width, HPos::Left, x + 5, 13)
+        } else if x >= width || frame.sheet == Sheet::Wide {
+            (x - width, x, HPos::Right, x - 5, 13)
         } else {
-            (x, x + width)
+            (edge - width, edge, HPos::Right, edge - 7, 0)
         };
         let below = placed
             .iter()
@@ -173,21 +234,14 @@ fn labels(frame: &Frame) -> Vec<Label<'_>> {
         let label = Label {
             moment,
             row: below.unwrap_or(0),
-            is_left,
+            text,
+            x: at,
+            side,
+            line,
         };
         placed.push((label, from, to));
     }
     placed.into_iter().map(|(label, ..)| label).collect()
-}
-
-/// A name cut to so many characters.
-fn shortened(name: &str, most: u32) -> String {
-    let most = most as usize;
-    if name.chars().count() <= most {
-        return name.to_owned();
-    }
-    let kept: String = name.chars().take(most.saturating_sub(1)).collect();
-    format!("{kept}\u{2026}")
 }
 
 /// The spans in which any instance of an alert is pending, and in which any fires.

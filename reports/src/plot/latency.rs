@@ -1,11 +1,11 @@
 //! How soon how many drills were detected: the distribution of an incident's detection latency, a line per alert.
 
 use super::{
-    Axes, FONT, Failed, LABEL_HEIGHT, SHADE, STATE_COLOURS, WIDTH, behind, picture, places, rows,
+    Axes, FONT, Failed, LABEL_HEIGHT, SHADE, STATE_COLOURS, Sheet, behind, picture, places, rows,
     swatch,
 };
 use crate::document::words;
-use crate::picture::Picture;
+use crate::picture::{Picture, Sizes};
 use crate::score::stats::{Latencies, Latency};
 use crate::trials::{Detections, IncidentTrials};
 use plotters::prelude::*;
@@ -26,13 +26,16 @@ struct Curve<'c> {
 
 /// The share of drills in which each alert had fired, over the time since the fault. A curve that ends below the top has
 /// misses; the deadline is marked.
-pub(crate) fn latency(incident: &IncidentTrials) -> Result<Picture, Failed> {
+pub(crate) fn latency(incident: &IncidentTrials) -> Result<Sizes, Failed> {
     let curves = curves(incident);
-    let places = places(
-        LEFT,
-        LEFT as i32,
-        curves.iter().map(|curve| curve.name.as_str()),
-    );
+    Sheet::both(|sheet| draw(sheet, incident, &curves))
+}
+
+fn draw(sheet: Sheet, incident: &IncidentTrials, curves: &[Curve<'_>]) -> Result<Picture, Failed> {
+    let left = sheet.left(LEFT);
+    let start = behind(sheet, left, "");
+    let names = curves.iter().map(|curve| curve.name.as_str());
+    let places = places(sheet, left, start, names);
     let top = LABEL_HEIGHT * (rows(&places) + 1) + 8;
     let minutes = |ms: i64| ms as f64 / 6e4;
     let last_ms = curves
@@ -42,10 +45,11 @@ pub(crate) fn latency(incident: &IncidentTrials) -> Result<Picture, Failed> {
         .fold(incident.deadline_ms.max(60_000), i64::max);
     let end = minutes(last_ms) * 1.08;
     let title = "share of drills detected, by minutes since the fault";
-    picture(title, top + HEIGHT, |root| {
+    picture(sheet, title, top + HEIGHT, |root| {
         let text = FONT.into_text_style(root);
         let mut chart = Axes {
-            left: LEFT,
+            sheet,
+            left,
             top,
             x: (0.0..end, 10, &|minute| format!("{minute:.0} min")),
             y: (0.0..102.0, 5, &|percent| format!("{percent:.0} %")),
@@ -57,16 +61,16 @@ pub(crate) fn latency(incident: &IncidentTrials) -> Result<Picture, Failed> {
             [(deadline, 0.0), (deadline, 102.0)],
             SHADE.stroke_width(2),
         )])?;
-        for curve in &curves {
-            let points = steps(curve.latencies, end);
+        for curve in curves {
+            let points = steps(curve.latencies, end, sheet);
             chart.draw_series([PathElement::new(
                 points,
                 curve.colour.stroke_width(curve.width),
             )])?;
         }
-        root.draw_text(title, &text, (LEFT as i32, 3))?;
+        root.draw_text(sheet.title(title), &text, (left as i32, 3))?;
         let marked = format!("wanted by {}", words::since(incident.deadline_ms, 0));
-        swatch(root, (behind(LEFT, title), 3), &marked, SHADE)?;
+        swatch(root, (behind(sheet, left, title), 3), &marked, SHADE)?;
         for (curve, (x, row)) in curves.iter().zip(places) {
             let y = (LABEL_HEIGHT * (row + 1)) as i32 + 3;
             swatch(root, (x, y), &curve.name, curve.colour)?;
@@ -102,9 +106,9 @@ fn curves(incident: &IncidentTrials) -> Vec<Curve<'_>> {
 
 /// The corners of the distribution function in minutes and percent, up to `end`. Latencies that fall on one pixel are one
 /// step, so that thousands of drills do not make a picture of megabytes.
-fn steps(latencies: &Latencies, end: f64) -> Vec<(f64, f64)> {
+fn steps(latencies: &Latencies, end: f64, sheet: Sheet) -> Vec<(f64, f64)> {
     let share = |count: usize| count as f64 / latencies.count().max(1) as f64 * 100.0;
-    let pixel = |minute: f64| (minute / end * f64::from(WIDTH)) as u32;
+    let pixel = |minute: f64| (minute / end * f64::from(sheet.width())) as u32;
     let mut corners = vec![(0.0, 0.0)];
     let mut reached = 0.0;
     let mut before = None;
@@ -135,7 +139,7 @@ mod tests {
         let minutes = [3, 1, 3].map(|minutes| Latency::Ms(minutes * 60_000));
         let latencies = Latencies::new(minutes.into_iter().chain([Latency::Missed]));
         assert_eq!(
-            steps(&latencies, 10.0),
+            steps(&latencies, 10.0, Sheet::Wide),
             [
                 (0.0, 0.0),
                 (1.0, 0.0),
@@ -150,8 +154,14 @@ mod tests {
     #[test]
     fn thousands_of_detections_take_no_more_corners_than_pixels() {
         let latencies = Latencies::new((0..50_000).map(Latency::Ms));
-        let found = steps(&latencies, 1.0);
-        assert!(found.len() <= 2 * WIDTH as usize + 4, "{}", found.len());
-        assert_eq!(found.last(), Some(&(1.0, 100.0)));
+        for sheet in [Sheet::Wide, Sheet::Narrow] {
+            let found = steps(&latencies, 1.0, sheet);
+            assert!(
+                found.len() <= 2 * sheet.width() as usize + 4,
+                "{}",
+                found.len()
+            );
+            assert_eq!(found.last(), Some(&(1.0, 100.0)));
+        }
     }
 }

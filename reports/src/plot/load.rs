@@ -1,6 +1,6 @@
 //! Charts of a load over its seconds: how much, how long, how far behind, and what it cost.
 
-use super::{Axes, CHART_HEIGHT, Chart, Failed, OTHERS, legend, number, picture};
+use super::{Axes, CHART_HEIGHT, Chart, Failed, OTHERS, Sheet, TOP, legend, more, number, picture};
 use crate::load::{LoadRecord, Row, Stage};
 use crate::picture::Picture;
 use plotters::prelude::*;
@@ -71,7 +71,7 @@ pub(crate) fn charts(record: &LoadRecord) -> Vec<Chart> {
         (!curves.is_empty()).then(|| Chart {
             title: title.to_owned(),
             description: described(&curves),
-            picture: draw(title, &curves),
+            picture: Sheet::both(|sheet| draw(sheet, title, &curves)),
         })
     });
     drawn.collect()
@@ -86,14 +86,18 @@ fn described(curves: &[Curve]) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-fn draw(title: &str, curves: &[Curve]) -> Result<Picture, Failed> {
+fn draw(sheet: Sheet, title: &str, curves: &[Curve]) -> Result<Picture, Failed> {
     let points = || curves.iter().flat_map(|(_, points)| points);
     let end = points().map(|point| point.0).fold(1.0, f64::max);
     let most = points().map(|point| point.1).fold(LEAST, f64::max) * 1.05;
     let named: Vec<(&str, RGBColor)> = curves.iter().map(|(name, _)| *name).zip(OTHERS).collect();
-    picture(title, CHART_HEIGHT, |root| {
+    let left = sheet.left(LEFT);
+    let more = more(sheet, left, title, &named);
+    picture(sheet, title, CHART_HEIGHT + more, |root| {
         let mut chart = Axes {
-            left: LEFT,
+            sheet,
+            left,
+            top: TOP + more,
             x: (0.0..end, 10, &|second| format!("{second:.0} s")),
             y: (0.0..most, 5, &|value| number(*value)),
             ..Axes::default()
@@ -103,6 +107,6 @@ fn draw(title: &str, curves: &[Curve]) -> Result<Picture, Failed> {
             let line = points.iter().copied();
             chart.draw_series(LineSeries::new(line, colour.stroke_width(2)))?;
         }
-        legend(root, LEFT, title, &named)
+        legend(root, sheet, left, title, &named)
     })
 }

@@ -1,8 +1,8 @@
 //! The curves of two engines over each other.
 
-use super::{Failed, Frame, LEFT_RANGE, Moment, lines};
+use super::{Failed, Frame, LEFT_RANGE, Moment, Sheet, lines};
 use crate::fidelity::{Curve, Fidelity};
-use crate::picture::Picture;
+use crate::picture::Sizes;
 use plotters::prelude::RGBColor;
 
 /// The model below, so that the live curve is seen where they are the same; mid tones that read on white and on black.
@@ -12,7 +12,7 @@ const COLOURS: [(&str, RGBColor); 2] = [
 ];
 
 /// One curve of a scenario, live and virtual, with the marks of the live drill.
-pub(crate) fn overlay(pair: &Fidelity, curve: &Curve) -> Result<Picture, Failed> {
+pub(crate) fn overlay(pair: &Fidelity, curve: &Curve) -> Result<Sizes, Failed> {
     let marks = pair.marks.iter().filter_map(|mark| {
         Some(Moment {
             at: mark.live_ms? as f64 / 6e4,
@@ -21,6 +21,7 @@ pub(crate) fn overlay(pair: &Fidelity, curve: &Curve) -> Result<Picture, Failed>
         })
     });
     let frame = Frame {
+        sheet: Sheet::Wide,
         minutes: pair.end_ms.max(60_000) as f64 / 6e4,
         left: LEFT_RANGE.0,
         windows: Vec::new(),

@@ -1,8 +1,10 @@
 //! The charts of a threshold search: every setting by its figures, and the figures over the settings.
 
 use super::axes::bottom;
-use super::{Axes, FIRING, Failed, Grid, MARK, OUTCOME_COLOURS, TOP, legend, number, picture};
-use crate::picture::Picture;
+use super::{
+    Axes, FIRING, Failed, Grid, MARK, OUTCOME_COLOURS, Sheet, TOP, legend, more, number, picture,
+};
+use crate::picture::{Picture, Sizes};
 use crate::tune::{Axis, Figures, Tuning};
 use plotters::prelude::*;
 
@@ -23,7 +25,7 @@ fn percent_in_time(figures: &Figures) -> f64 {
 }
 
 /// False alarms per week against incidents detected by the deadline.
-pub(crate) fn scatter(tuning: &Tuning) -> Result<Picture, Failed> {
+pub(crate) fn scatter(tuning: &Tuning) -> Result<Sizes, Failed> {
     let place = |figures: &Figures| (per_week(figures), percent_in_time(figures));
     let mut places: Vec<(f64, f64)> = tuning.settings.iter().map(place).collect();
     places.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -42,49 +44,52 @@ pub(crate) fn scatter(tuning: &Tuning) -> Result<Picture, Failed> {
         .collect();
     front.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     let title = "incidents detected by the deadline, over false alarms per week";
-    picture(title, SCATTER_HEIGHT, |root| {
-        let mut chart = Axes {
-            left: LEFT,
-            // Room around, so that points on an edge are whole.
-            x: (-right / 50.0..right, 10, &|rate| number(rate.max(0.0))),
-            y: (-4.0..104.0, 6, &|percent| format!("{percent:.0} %")),
-            names: ["false alarms per week", "detected by the deadline"],
-            grid: Grid::Both,
-            ..Axes::default()
-        }
-        .on(root)?;
-        chart.draw_series(
-            places
-                .iter()
-                .map(|at| Circle::new(*at, 3, MARK.mix(0.5).filled())),
-        )?;
-        chart.draw_series(LineSeries::new(
-            front.iter().copied(),
-            OUTCOME_COLOURS[0].1.stroke_width(2),
-        ))?;
-        chart.draw_series(
-            front
-                .iter()
-                .map(|at| Circle::new(*at, 4, OUTCOME_COLOURS[0].1.filled())),
-        )?;
-        chart.draw_series([Circle::new(now, 7, NOW.stroke_width(3))])?;
-        let proposed = place(&tuning.proposal.figures);
-        chart.draw_series([Circle::new(proposed, 9, PROPOSED.stroke_width(3))])?;
-        legend(
-            root,
-            LEFT,
-            title,
-            &[
-                ("no other beats these", OUTCOME_COLOURS[0].1),
-                ("now", NOW),
-                ("proposed", PROPOSED),
-            ],
-        )
-    })
+    let named = [
+        ("no other beats these", OUTCOME_COLOURS[0].1),
+        ("now", NOW),
+        ("proposed", PROPOSED),
+    ];
+    let draw = |sheet: Sheet| {
+        let left = sheet.left(LEFT);
+        let more = more(sheet, left, title, &named);
+        picture(sheet, title, SCATTER_HEIGHT + more, |root| {
+            let mut chart = Axes {
+                sheet,
+                left,
+                top: TOP + more,
+                // Room around, so that points on an edge are whole.
+                x: (-right / 50.0..right, 10, &|rate| number(rate.max(0.0))),
+                y: (-4.0..104.0, 6, &|percent| format!("{percent:.0} %")),
+                names: ["false alarms per week", "detected by the deadline"],
+                grid: Grid::Both,
+                ..Axes::default()
+            }
+            .on(root)?;
+            chart.draw_series(
+                places
+                    .iter()
+                    .map(|at| Circle::new(*at, 3, MARK.mix(0.5).filled())),
+            )?;
+            chart.draw_series(LineSeries::new(
+                front.iter().copied(),
+                OUTCOME_COLOURS[0].1.stroke_width(2),
+            ))?;
+            chart.draw_series(
+                front
+                    .iter()
+                    .map(|at| Circle::new(*at, 4, OUTCOME_COLOURS[0].1.filled())),
+            )?;
+            chart.draw_series([Circle::new(now, 7, NOW.stroke_width(3))])?;
+            let proposed = place(&tuning.proposal.figures);
+            chart.draw_series([Circle::new(proposed, 9, PROPOSED.stroke_width(3))])?;
+            legend(root, sheet, left, title, &named)
+        })
+    };
+    Sheet::both(draw)
 }
 
 /// Incidents in time over the first two axes that have more than one value, at the proposal's values of the others.
-pub(crate) fn in_time(tuning: &Tuning) -> Result<Picture, Failed> {
+pub(crate) fn in_time(tuning: &Tuning) -> Result<Sizes, Failed> {
     Map::new(tuning).draw(
         "incidents detected by the deadline: the stronger, the more",
         OUTCOME_COLOURS[0].1,
@@ -93,7 +98,7 @@ pub(crate) fn in_time(tuning: &Tuning) -> Result<Picture, Failed> {
 }
 
 /// False alarms over the same.
-pub(crate) fn false_alarms(tuning: &Tuning) -> Result<Picture, Failed> {
+pub(crate) fn false_alarms(tuning: &Tuning) -> Result<Sizes, Failed> {
     let most = tuning.settings.iter().map(per_week).fold(0.0, f64::max);
     let strength = |figures: &Figures| match most > 0.0 {
         true => per_week(figures) / most,
@@ -154,6 +159,16 @@ impl<'t> Map<'t> {
         title: &str,
         colour: RGBColor,
         strength: &dyn Fn(&Figures) -> f64,
+    ) -> Result<Sizes, Failed> {
+        Sheet::both(|sheet| self.draw_on(sheet, title, colour, strength))
+    }
+
+    fn draw_on(
+        &self,
+        sheet: Sheet,
+        title: &str,
+        colour: RGBColor,
+        strength: &dyn Fn(&Figures) -> f64,
     ) -> Result<Picture, Failed> {
         let axes = self.tuning.grid.axes();
         let (columns, rows) = (self.columns.len(), self.rows.len());
@@ -167,9 +182,11 @@ impl<'t> Map<'t> {
                 .and_then(|(axis, place)| axis.values.get(*place));
             value.map_or(String::new(), ToString::to_string)
         };
-        picture(title, height, |root| {
+        let left = sheet.left(LEFT);
+        picture(sheet, title, height, |root| {
             let mut chart = Axes {
-                left: LEFT,
+                sheet,
+                left,
                 x: (0.0..columns as f64, 12, &|at| {
                     label(axes.get(self.across), &self.columns, *at)
                 }),
@@ -205,7 +222,7 @@ impl<'t> Map<'t> {
             if let Some((column, row)) = proposed {
                 chart.draw_series([cell(column, row, PROPOSED.stroke_width(3))])?;
             }
-            legend(root, LEFT, title, &[("proposed", PROPOSED)])
+            legend(root, sheet, left, title, &[("proposed", PROPOSED)])
         })
     }
 }

@@ -9,6 +9,19 @@ use std::borrow::Cow;
 
 const STYLE: &str = include_str!("style.css");
 
+/// Of a page's text, so much says who wrote it.
+pub const PAGE_BEGINS: usize = 512;
+
+/// Whether a page that begins so is one of ours.
+#[must_use]
+pub fn is_ours(begins: &str) -> bool {
+    begins.contains(&generator().into_string())
+}
+
+fn generator() -> Markup {
+    markup! { meta name="generator" content="firedrill"; }
+}
+
 /// The file's level of headings below its title.
 const TOP: u8 = 2;
 
@@ -28,6 +41,7 @@ pub fn html(document: &Document) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                (generator())
                 title { (text(title)) }
                 style { (PreEscaped(STYLE)) }
             }
@@ -119,16 +133,20 @@ fn note(note: &str) -> Markup {
     markup! { @if !note.is_empty() { p.note { (text(note)) } } }
 }
 
-/// What is wider than a telephone is moved sideways within itself: with a finger, or with the keyboard.
+/// What is wider than the window is moved sideways within itself: with a finger, or with the keyboard.
 fn wide(label: &str, content: &Markup) -> Markup {
     markup! {
         div.wide role="region" tabindex="0" aria-label=(text(label)) { (content) }
     }
 }
 
+/// A table of more columns is a list of cards on a telephone.
+const COLUMNS_ON_PHONE: usize = 2;
+
 fn table(table: &Table, level: u8) -> Markup {
+    let is_cards = table.head.len() > COLUMNS_ON_PHONE;
     let content = markup! {
-        table {
+        table.cards[is_cards] {
             thead {
                 tr { @for column in &table.head { th scope="col" { (text(column)) } } }
             }
@@ -139,7 +157,8 @@ fn table(table: &Table, level: u8) -> Markup {
                             @if index == 0 {
                                 th scope="row" { (self::cell(cell)) }
                             } @else {
-                                td class=(class(cell.tone)) { (self::cell(cell)) }
+                                @let label = table.head.get(index).filter(|_| is_cards);
+                                td class=(td_class(cell)) data-label=[label.map(|label| text(label))] { (self::cell(cell)) }
                             }
                         }
                     }
@@ -154,6 +173,14 @@ fn table(table: &Table, level: u8) -> Markup {
             (wide(&table.title, &content))
             (note(&table.more))
         }
+    }
+}
+
+/// A list has no need of what is there for the grid's sake only.
+fn td_class(cell: &Cell) -> &'static str {
+    match cell.text.as_str() {
+        "" | "-" => "nothing",
+        _ => class(cell.tone),
     }
 }
 
@@ -223,7 +250,10 @@ fn figure(figure: &Figure) -> Markup {
         figure {
             figcaption { (text(&figure.title)) }
             @match &figure.picture {
-                Ok(picture) => (wide(&figure.title, &PreEscaped(picture.inline_svg()))),
+                Ok(picture) => {
+                    (PreEscaped(picture.wide.inline_svg("desk")))
+                    (PreEscaped(picture.narrow.inline_svg("phone")))
+                },
                 Err(error) => p.bad { "It cannot be drawn: " (text(error)) },
             }
             (note(&figure.description))

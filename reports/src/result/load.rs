@@ -6,6 +6,7 @@ use crate::gate::Gated;
 use crate::load::{
     Account, Borne, Brief, Drive, Knee, Latency, LoadRecord, Role, Round, Row, Sides, Stage,
 };
+use crate::record::Audit;
 use crate::shard::Shard;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -113,8 +114,9 @@ struct Tasks {
     succeeded: u64,
     failed: u64,
     foreign: u64,
-    /// By asynq's own counters; `null`, as the rest: nobody could look.
+    /// By asynq's own counters, or by the audit of a scenario's drill; `null`, as the rest: nobody could look.
     done: Option<u64>,
+    /// Given up; of a scenario's drill, with what remedies deleted.
     archived: Option<u64>,
     /// Pending, active, scheduled, to be retried or in groups at the end.
     left: Option<u64>,
@@ -288,10 +290,17 @@ impl LoadResult {
 
 fn tasks(record: &LoadRecord) -> Tasks {
     let (counts, left) = (&record.facts.counts, record.facts.left.as_ref());
+    let account = left.map(|left| Account::of(counts, left));
+    // The drill of a scenario knows of every task what became of it.
+    let audit = record.facts.audit.as_ref();
+    let known = |audited: fn(&Audit) -> u64, summed: fn(&Account) -> u64| {
+        audit.map(audited).or(account.as_ref().map(summed))
+    };
+    let lost = audit.map(|audit| i64::try_from(audit.lost + audit.untold).unwrap_or(i64::MAX));
     Tasks {
         intended: counts.intended,
         sent: counts.sent,
-        enqueued: counts.enqueued,
+        enqueued: audit.map_or(counts.enqueued, |audit| audit.enqueued),
         prefilled: counts.prefilled,
         duplicates: counts.duplicates,
         rejected: counts.rejected,
@@ -299,10 +308,13 @@ fn tasks(record: &LoadRecord) -> Tasks {
         succeeded: counts.succeeded,
         failed: counts.failed,
         foreign: counts.foreign,
-        done: left.map(|left| left.done()),
-        archived: left.map(|left| Account::of(counts, left).archived),
-        left: left.map(|left| left.waiting()),
-        missing: left.map(|left| Account::of(counts, left).difference()),
+        done: known(|audit| audit.succeeded, |account| account.done),
+        archived: known(
+            |audit| audit.archived + audit.trimmed + audit.deleted,
+            |account| account.archived,
+        ),
+        left: known(|audit| audit.still_queued, |account| account.waiting),
+        missing: lost.or(account.map(|account| account.difference())),
     }
 }
 

@@ -47,6 +47,7 @@ use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::note::Note;
+use firedrill_reports::record::Audit;
 use fleet::Fleet;
 use left::Left;
 use link::Links;
@@ -104,6 +105,8 @@ pub enum Noted {
     Ended {
         /// All that producer and workers noted.
         notes: Vec<Note<String>>,
+        /// What became of every task.
+        audit: Box<Audit>,
     },
 }
 

@@ -11,7 +11,7 @@ form! {
     #[serde(deny_unknown_fields)]
     pub struct RedisFailover: "redis.failover" {
         /// How far the replica is behind when the primary dies.
-        pub lag_ms as "lag": i64 = positive(), required;
+        pub lag_ms as "lag": i64 = positive(), default 1_000;
     }
 }
 

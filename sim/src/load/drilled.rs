@@ -12,6 +12,7 @@ use firedrill_asynq::note::{Finish, Intake, Note};
 use firedrill_reports::load::{
     Counts, Latencies, LoadFacts, LoadRecord, LoadWriter, RedisRow, RedisSide, Row, Stage,
 };
+use firedrill_reports::record::Audit;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
@@ -63,6 +64,7 @@ pub async fn run(
     let Watched {
         start,
         notes,
+        audit,
         looks,
         redis,
         version,
@@ -77,6 +79,7 @@ pub async fn run(
     let mut record = LoadRecord {
         facts: LoadFacts {
             header: header(load, &[], version, start),
+            audit: Some(*audit),
             redis,
             stopped: finished.aborted,
             ..LoadFacts::default()
@@ -105,6 +108,7 @@ pub async fn run(
 struct Watched {
     start: Time,
     notes: Vec<Note<String>>,
+    audit: Box<Audit>,
     looks: Looks,
     redis: Option<RedisSide>,
     version: String,
@@ -139,14 +143,14 @@ async fn watch(
         let next = clock.until(clock.virtual_start.plus_millis(next_ms));
         tokio::select! {
             told = noted.recv() => {
-                let Some(Noted::Ended { notes }) = told else {
+                let Some(Noted::Ended { notes, audit }) = told else {
                     return None;
                 };
                 let redis = match eye {
                     Some(eye) => tokio::time::timeout(ANSWERS_WITHIN, eye.side()).await.ok().flatten(),
                     None => None,
                 };
-                return Some(Watched { start: clock.virtual_start, notes, looks, redis, version });
+                return Some(Watched { start: clock.virtual_start, notes, audit, looks, redis, version });
             }
             () = tokio::time::sleep(next) => {
                 // It may be away by plan.

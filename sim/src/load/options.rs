@@ -140,8 +140,8 @@ pub fn payload(text: &str) -> Result<(u64, u64), String> {
             bytes.ok_or_else(|| format!("`{text}` is no size such as `256B` or `64KiB`"))?;
         match bytes > PAYLOAD_MAX {
             true => Err(format!(
-                "{text} is more than the {} of a payload that firedrill sends; Redis itself takes no value above 512MB",
-                units::size_text(PAYLOAD_MAX)
+                "{text} is more than {}MiB, the largest payload that firedrill sends; Redis itself takes no value above 512MiB",
+                PAYLOAD_MAX >> 20
             )),
             false => Ok(bytes),
         }
@@ -386,7 +386,7 @@ pub(crate) mod tests {
         }
         assert_eq!(payload("256B..64KiB"), Ok((256, 65_536)));
         assert_eq!(payload("1KB"), Ok((1_024, 1_024)));
-        assert!(payload("1GB").unwrap_err().contains("512MB"));
+        assert!(payload("1GB").unwrap_err().contains("than 64MiB"));
         assert!(payload("2KB..1KB").unwrap_err().contains("smaller"));
         assert!(payload("many").unwrap_err().contains("no size"));
         assert_eq!("20ms".parse(), Ok(Service::Constant(20.0)));

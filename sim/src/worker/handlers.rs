@@ -84,7 +84,7 @@ impl Handlers {
             seen: std::sync::Mutex::default(),
             accounts: Lock::default(),
             audit_log: Lock::default(),
-            held: Held::default(),
+            held: Held::at_speed(clock.speed),
             tools,
         };
         Self {

@@ -1,8 +1,8 @@
 //! For how long a slot is held without its handler: what compressed time makes long.
 //!
 //! A slot is taken while its task is fetched, worked on, and put where it belongs; two round trips of a millisecond are
-//! nothing at speed 1, and at 60 a fifth of a handler of half a second. Handlers work that much less, so that a worker's
-//! capacity is the plan's. Where all slots are taken that is the whole turn from a return to the next start, which is longer than
+//! what any worker takes at speed 1, and at 60 a fifth of a handler of half a second. Handlers work that much less, so that a
+//! worker's capacity is the plan's; of real time nothing is taken off, and there a handler works for as long as the plan says. Where all slots are taken that is the whole turn from a return to the next start, which is longer than
 //! the two calls: tasks are fetched one at a time, and the process has to get to it. What is taken off stands in the ledger.
 
 use firedrill_asynq::drive::SlotCall;
@@ -16,8 +16,10 @@ const OUTLIER: i64 = 4;
 const SMALL_US: i64 = 20_000;
 
 /// Means of what slots are held for, virtual microseconds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Held {
+    /// The share of a call or a turn that is there because time is compressed.
+    compressed: f64,
     fetch_us: AtomicI64,
     finish_us: AtomicI64,
     /// From a return while all slots are taken to the next start.
@@ -27,6 +29,17 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Those of a drill of that speed, > 0.
+    pub(super) fn at_speed(speed: f64) -> Self {
+        Self {
+            compressed: (1.0 - 1.0 / speed).max(0.0),
+            fetch_us: AtomicI64::default(),
+            finish_us: AtomicI64::default(),
+            turn_us: AtomicI64::default(),
+            timer_us: AtomicI64::default(),
+        }
+    }
+
     /// A call has held a slot for so long.
     pub(super) fn by(&self, call: SlotCall, us: i64) {
         follow(
@@ -57,6 +70,7 @@ impl Held {
             true => of(&self.turn_us).max(calls_us),
             false => calls_us,
         };
+        let between_us = (between_us as f64 * self.compressed).round() as i64;
         (between_us + of(&self.timer_us)).clamp(0, service_us.max(0))
     }
 }
@@ -79,7 +93,7 @@ mod tests {
 
     #[test]
     fn what_slots_are_held_for_is_taken_off_as_far_as_it_reaches() {
-        let held = Held::default();
+        let held = Held::at_speed(1e9);
         assert_eq!(held.taken_off(500_000, false), 0);
         for _ in 0..200 {
             held.by(SlotCall::Fetch, 15_000);
@@ -99,8 +113,21 @@ mod tests {
     }
 
     #[test]
+    fn in_real_time_nothing_but_what_timers_err_is_taken_off() {
+        for (speed, between_us) in [(0.5, 0), (1.0, 0), (2.0, 500), (10.0, 900)] {
+            let held = Held::at_speed(speed);
+            for _ in 0..200 {
+                held.by(SlotCall::Fetch, 600);
+                held.by(SlotCall::Finish, 400);
+                held.by_timer(200);
+            }
+            assert_eq!(held.taken_off(5_000, false), between_us + 200, "{speed}");
+        }
+    }
+
+    #[test]
     fn a_single_stall_is_no_rule_and_a_slower_redis_is_followed() {
-        let held = Held::default();
+        let held = Held::at_speed(1e9);
         held.by(SlotCall::Fetch, 15_000);
         held.by(SlotCall::Fetch, 30_000_000);
         assert!(held.taken_off(i64::MAX, false) < 17_000);

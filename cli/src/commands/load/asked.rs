@@ -1,6 +1,6 @@
 //! What was typed as a load.
 
-use crate::args::{self, BATCH, DRAIN_MS, Load, Redis};
+use crate::args::{self, Load, Redis};
 use crate::failure::Failure;
 use crate::inputs;
 use crate::terminal::Terminal;
@@ -66,12 +66,12 @@ fn takes(args: &Load) -> Result<(), Failure> {
             "tasks are those of its workload",
         ),
         (
-            args.drain.0 != DRAIN_MS,
+            args.drain.is_some(),
             "--drain",
             "it is over when its plan says so",
         ),
         (
-            args.batch != BATCH,
+            args.batch.is_some(),
             "--batch",
             "its workers do as Go asynq, a task in a round trip",
         ),
@@ -176,7 +176,7 @@ fn load(args: &Load, plan: Plan, producers: u32) -> LoadPlan {
             .map_or(Drive::Open, |loops| Drive::Closed { loops }),
         producers: args.producers.unwrap_or(producers),
         backlog: args.backlog,
-        batch: args.batch,
+        batch: args.batch(),
         shard: None,
     }
 }

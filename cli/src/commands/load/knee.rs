@@ -54,7 +54,7 @@ pub(super) fn search(stand: &Stand<'_>, load: &LoadPlan, mut set: Set) -> Result
                         .push(Round::AtLeast(borne, "it was stopped".to_owned()));
                     told(stand, &knee, &set)?;
                 }
-                return ran.and_then(|(_, left)| left.map_or(Ok(exit), Err));
+                return stopped(ran.map(|(_, left)| left), exit, !knee.trials.is_empty());
             }
             let (record, left) = ran?;
             if let Some(left) = left {
@@ -99,6 +99,21 @@ pub(super) fn search(stand: &Stand<'_>, load: &LoadPlan, mut set: Set) -> Result
     Ok(Exit::of(knee.spread().map(|_| true)))
 }
 
+/// How a search ends that was stopped: what is left behind is said, and that a trial did not even begin only where it was the
+/// first.
+fn stopped(
+    ran: Result<Option<Failure>, Failure>,
+    exit: Exit,
+    is_known: bool,
+) -> Result<Exit, Failure> {
+    match ran {
+        Ok(None) => Ok(exit),
+        Ok(Some(left)) => Err(left),
+        Err(failure) if is_known && failure.exit == exit => Ok(exit),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// Prints and writes what was found.
 fn told(stand: &Stand<'_>, knee: &Knee, set: &Set) -> Result<(), Failure> {
     let terminal = stand.terminal;
@@ -113,4 +128,26 @@ fn told(stand: &Stand<'_>, knee: &Knee, set: &Set) -> Result<(), Failure> {
     let html = write(set.dir(), &document, &result).map_err(wrong)?;
     terminal.say(format_args!("report: {}", shown(&html)));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_search_that_was_stopped_it_is_not_said_that_it_never_began() {
+        let failed = |exit| Failure {
+            exit,
+            messages: vec!["stopped before it began".to_owned()],
+        };
+        let signal = Exit::Interrupted;
+        let ended = |ran, is_known| stopped(ran, signal, is_known).map_err(|failure| failure.exit);
+        assert_eq!(ended(Err(failed(signal)), true), Ok(signal));
+        assert_eq!(ended(Err(failed(signal)), false), Err(signal));
+        assert_eq!(ended(Ok(None), true), Ok(signal));
+        // What else went wrong is said.
+        let left = || failed(Exit::CleanupIncomplete);
+        assert_eq!(ended(Ok(Some(left())), true), Err(Exit::CleanupIncomplete));
+        assert_eq!(ended(Err(left()), true), Err(Exit::CleanupIncomplete));
+    }
 }

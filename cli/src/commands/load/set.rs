@@ -232,14 +232,8 @@ fn told(
 ) -> Result<Exit, Failure> {
     let (mut judge, mut results) = (gates.judge.clone(), Results::default());
     for (record, _) in records {
-        let figures = record.figures();
-        judge.add(&figures);
-        let name = record.facts.header.name.clone();
-        results
-            .scenarios
-            .entry(name)
-            .or_insert_with(|| record.like());
-        results.drills.push(figures);
+        judge.add(&record.figures());
+        results.add_load(record);
     }
     let gated = gates.gated(judge, &results, &[]);
     let asked_for = gated.as_ref().ok().filter(|gated| gated.is_asked_for());

@@ -79,12 +79,6 @@ impl Left {
             })
         };
         let (ledgers, damaged) = evidence::read(self.ledgers);
-        if let Some(noted) = &self.noted {
-            let of_workers = ledgers.iter().flat_map(|ledger| &ledger.entries);
-            let notes = self.producer.iter().chain(of_workers).cloned().collect();
-            // Nobody has to listen.
-            let _ = noted.send(Noted::Ended { notes });
-        }
         let ledgers_whole = damaged.is_empty();
         for (process, saw) in damaged {
             let told = interference(Meddling::Ledger, process, saw);
@@ -123,6 +117,13 @@ impl Left {
             ledgers_whole,
         };
         let audited = Box::new(audit::audit(&evidence));
+        if let Some(noted) = &self.noted {
+            let of_workers = ledgers.iter().flat_map(|ledger| &ledger.entries);
+            let notes = self.producer.iter().chain(of_workers).cloned().collect();
+            let audit = Box::new(audited.audit.clone());
+            // Nobody has to listen.
+            let _ = noted.send(Noted::Ended { notes, audit });
+        }
         let lag = Lag {
             gaps: lags.gaps.into_vec(),
             ..lag
