@@ -25,6 +25,7 @@ pub use series::{Brief, RedisRow, Row, SERIES_ROWS_MAX, Series};
 pub use verdict::{LATE_FLOOR_S, LATE_SHARE_MAX, PROCESS_CPU_MAX, Saturated};
 
 use crate::record::Audit;
+use crate::shard::Shard;
 use serde::{Deserialize, Serialize};
 
 /// Format version written by this release: readers accept the same major version.
@@ -104,16 +105,7 @@ pub struct LoadHeader {
     pub cpus: u32,
     /// Which part of a load that many run together; `None`: all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shard: Option<ShardOf>,
-}
-
-/// Which part of a load this is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ShardOf {
-    /// Which, from 0.
-    pub index: u32,
-    /// Of how many.
-    pub of: u32,
+    pub shard: Option<Shard>,
 }
 
 /// How tasks are enqueued.

@@ -58,6 +58,9 @@ pub enum ShardError {
 }
 
 impl Shard {
+    /// All of it.
+    pub const WHOLE: Self = Self { number: 1, of: 1 };
+
     /// The one with this number, from 1, of so many.
     ///
     /// # Errors

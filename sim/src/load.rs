@@ -23,7 +23,8 @@ pub mod wire;
 mod worker;
 
 use crate::plan::Plan;
-use firedrill_reports::load::{Drive, ShardOf, Sides};
+use firedrill_reports::load::{Drive, Sides};
+use firedrill_reports::shard::Shard;
 use serde::{Deserialize, Serialize};
 
 /// What a load is. Plain data: handed to its processes.
@@ -45,7 +46,7 @@ pub struct LoadPlan {
     /// Tasks that are taken or finished in one round trip, at most; 1: as Go asynq does.
     pub batch: usize,
     /// Which part of the load this is, if it is not all.
-    pub shard: Option<ShardOf>,
+    pub shard: Option<Shard>,
 }
 
 impl LoadPlan {

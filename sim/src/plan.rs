@@ -2,6 +2,7 @@
 //!
 //! All times are virtual milliseconds since the start of the drill.
 
+mod arrival_plan;
 mod calls;
 mod chain;
 mod content;
@@ -12,6 +13,7 @@ mod left_locks;
 mod life;
 mod load;
 mod rates;
+mod reach;
 mod resource;
 mod restart;
 mod roster;
@@ -23,6 +25,7 @@ mod targets;
 mod trace;
 mod written;
 
+pub use arrival_plan::{Arrivals, Stage, State, TraceFile};
 pub(crate) use chain::Births;
 pub use chain::{Child, Then};
 pub(crate) use content::MB;
@@ -45,10 +48,10 @@ pub use targets::TARGETS_FILE;
 pub(crate) use targets::{EXPORTERS, Source, TargetPlan, exporters, targets};
 pub use trace::{Recording, Run};
 
-use crate::fault::{Fault, Harm};
+use crate::fault::Fault;
 use crate::form::{
-    Named, choice, count, duration, form, list, name, parsed, positive, rate, share, span, text,
-    truth, via, within,
+    Named, choice, count, duration, form, list, name, parsed, positive, share, span, text, truth,
+    via, within,
 };
 use crate::lever::{Lever, LinkLever, ProcessLever, RedisLever};
 use crate::remedy::Remedy;
@@ -62,7 +65,6 @@ use firedrill_reports::gate::Gate;
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
 use served::Served;
-use std::collections::BTreeSet;
 use written::{ArrivalsForm, RetryForm, ServiceForm};
 
 /// What a process gets beyond its graceful shutdown before it is killed.
@@ -214,133 +216,6 @@ form! {
         /// What its handler enqueues when it has succeeded.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub then: Vec<Then> = list("then", within::<Then>()), if_any;
-    }
-}
-
-/// When tasks are enqueued: always open loop, whatever the system does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Arrivals {
-    /// None: others enqueue it, if anybody does.
-    None,
-    /// Independent arrivals at a mean rate.
-    Poisson {
-        /// Tasks per second.
-        rate_per_sec: f64,
-        /// First possible arrival.
-        from_ms: i64,
-        /// No arrivals from here on.
-        until_ms: i64,
-    },
-    /// Equal gaps.
-    Constant {
-        /// Tasks per second.
-        rate_per_sec: f64,
-        /// First arrival.
-        from_ms: i64,
-        /// No arrivals from here on.
-        until_ms: i64,
-    },
-    /// When a periodic task is due, as asynq's scheduler knows it.
-    Cron {
-        /// Five fields or a descriptor, in UTC or in the time zone before it.
-        spec: String,
-    },
-    /// At a rate that goes from one to the next, and then no more.
-    Stages {
-        /// Tasks per second at the beginning.
-        start_per_sec: f64,
-        /// One after the other.
-        stages: Vec<Stage>,
-        /// When the first begins.
-        from_ms: i64,
-        /// At equal parts of the rate, instead of independently.
-        evenly: bool,
-    },
-    /// Independent arrivals at a rate that goes up and down once a day.
-    Diurnal {
-        /// Mean of a day, tasks per second.
-        mean_per_sec: f64,
-        /// The highest rate, as a multiple of the lowest.
-        peak_to_trough: f64,
-        /// When it is highest.
-        peak_at: TimeOfDay,
-    },
-    /// Independent arrivals at a rate that jumps from state to state (a Markov-modulated Poisson process).
-    Mmpp {
-        /// They begin in the first, and go on to any of the others.
-        states: Vec<State>,
-    },
-    /// As they were.
-    Trace {
-        /// When the recording begins.
-        at_ms: i64,
-        /// What it is read from; `None`: it has been.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        file: Option<TraceFile>,
-        /// What arrived.
-        recording: Recording,
-    },
-    /// Many at once.
-    Burst {
-        /// How many.
-        count: u64,
-        /// The first.
-        at_ms: i64,
-        /// Evenly spread over this long.
-        over_ms: i64,
-    },
-}
-
-form! {
-    /// The rate goes evenly to another.
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub struct Stage: "stage" {
-        /// How long that takes.
-        pub duration_ms as "duration": i64 = duration(), required;
-        /// The rate in the end.
-        pub per_sec as "target": f64 = rate().or_none(), required;
-    }
-}
-
-form! {
-    /// A state with a rate of its own.
-    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub struct State: "state" {
-        /// Its rate.
-        pub per_sec as "rate": f64 = rate().or_none(), required;
-        /// How long it lasts on average: exponentially distributed.
-        // Shorter ones are Poisson arrivals to whoever looks at them.
-        pub mean_stay_ms as "mean_stay": i64 = positive().at_least(1_000, "1s"), required;
-    }
-}
-
-/// A file with arrivals as they were.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TraceFile {
-    /// Beside the scenario.
-    pub path: String,
-    /// So many seconds of it are one of the drill.
-    pub scale: f64,
-    /// Name of the counter, in a dump of several.
-    pub metric: Option<String>,
-}
-
-impl Arrivals {
-    /// Whether there can be more or less of them.
-    #[must_use]
-    pub fn has_rate(&self) -> bool {
-        match self {
-            Self::Poisson { .. }
-            | Self::Constant { .. }
-            | Self::Stages { .. }
-            | Self::Diurnal { .. }
-            | Self::Mmpp { .. } => true,
-            Self::None | Self::Cron { .. } | Self::Trace { .. } | Self::Burst { .. } => false,
-        }
     }
 }
 
@@ -568,78 +443,6 @@ impl Plan {
     #[must_use]
     pub fn step(&self, id: &str) -> Option<&Step> {
         self.timeline.iter().find(|step| step.id == id)
-    }
-
-    /// Queues whose tasks an incident can harm, in the plan's order; empty: any.
-    ///
-    /// A fault harms more than it hits: slow tasks take the slots of others, and what a dead worker leaves undone is a
-    /// load for the rest. So the queues of all workers that share queues with those that are hit belong to it.
-    #[must_use]
-    pub fn queues_within_reach(&self, incident: &Incident) -> Vec<String> {
-        let step = incident.step.as_deref().and_then(|id| self.step(id));
-        step.map(|step| self.queues_reached_by(step))
-            .unwrap_or_default()
-    }
-
-    /// Queues whose tasks a step can harm, as of [an incident](Self::queues_within_reach).
-    pub(crate) fn queues_reached_by(&self, step: &Step) -> Vec<String> {
-        let mut reached: BTreeSet<&str> = match step.fault.harm() {
-            Harm::All => return Vec::new(),
-            Harm::Task(task) => {
-                let of_task = self.workload.iter().filter(|entry| entry.task == *task);
-                of_task.map(|entry| entry.queue.as_str()).collect()
-            }
-            Harm::Resource(resource) => {
-                let needs = |entry: &&TaskPlan| {
-                    let mut uses = entry.uses.iter();
-                    uses.any(|used| used.resource == *resource)
-                };
-                let of = self.workload.iter().filter(needs);
-                of.map(|entry| entry.queue.as_str()).collect()
-            }
-            // Whoever cuts off the producer harms whatever it sends.
-            Harm::Processes if step.targets.iter().any(|name| name == PRODUCER) => {
-                return Vec::new();
-            }
-            Harm::Processes => {
-                let processes = self.processes().into_iter();
-                let hit = processes.filter(|(name, _)| step.targets.contains(name));
-                hit.flat_map(|(_, worker)| worker.serves()).collect()
-            }
-            Harm::Queue(queue) => BTreeSet::from([queue]),
-            // What is well harms nobody; an incident about it may be about anything.
-            Harm::Nothing => return Vec::new(),
-        };
-        loop {
-            let before = reached.len();
-            for worker in &self.workers {
-                if worker.serves().any(|queue| reached.contains(queue)) {
-                    reached.extend(worker.serves());
-                }
-            }
-            // What is moved out of a queue takes its harm along.
-            let moves = self.remedies.iter().filter_map(|step| step.remedy.moves());
-            for (_, from, to) in moves {
-                if reached.contains(from) {
-                    reached.insert(to);
-                }
-            }
-            if reached.len() == before {
-                break;
-            }
-        }
-        if self
-            .queues
-            .iter()
-            .all(|queue| reached.contains(queue.name.as_str()))
-        {
-            return Vec::new();
-        }
-        let reached = self
-            .queues
-            .iter()
-            .filter(|queue| reached.contains(queue.name.as_str()));
-        reached.map(|queue| queue.name.clone()).collect()
     }
 
     /// How long processes may take to go when a lever asks them to, virtual milliseconds; 0 where it does not.

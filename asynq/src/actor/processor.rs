@@ -2,16 +2,19 @@
 //! `processor.go`). With a batch above 1, which asynq does not have, it fetches as many tasks with one call as slots are free,
 //! and writes with one call what has succeeded in the meantime; what failed is still written task by task.
 
-use crate::actor::server::{Served, ServerConfig, Shared};
+mod batches;
+mod order;
+
+use crate::actor::server::{ServerConfig, Shared};
 use crate::actor::slots::Running;
-use crate::actor::{Action, ErrorKind, Finishing, Out, Outcome, RunId, Ticket, Timer};
+use crate::actor::{Action, ErrorKind, Out, Outcome, RunId, Ticket, Timer};
 use crate::clock::Time;
 use crate::note::{Finish, Note};
-use crate::op::{Answer, DequeueBatch, Finished, Op, Reply};
+use crate::op::{Answer, Finished, Op, Reply};
 use crate::retry_delay::{RetryDelay, RetryDice};
 use crate::settings::{CANCELED, DEADLINE_EXCEEDED, LEASE_MS};
-use crate::task::{Queues, Task};
-use rand::seq::SliceRandom;
+use crate::task::Task;
+use order::QueueOrder;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
@@ -19,10 +22,6 @@ use std::sync::Arc;
 
 /// Processing time of a task that has neither timeout nor deadline (asynq falls back to 30 minutes).
 const FALLBACK_TIMEOUT_MS: i64 = 30 * 60 * 1_000;
-
-/// Most batches that are being fetched, and that are being written, at a time: one that Redis works on, and one that is on its way,
-/// so that it need not wait for us.
-const BATCHES_MAX: usize = 2;
 
 /// Fetch loop and workers of one server.
 #[derive(Debug)]
@@ -93,11 +92,6 @@ impl<T: Task> Processor<T> {
         }
     }
 
-    /// Whether it fetches and finishes in batches.
-    pub(crate) fn takes_turns(&self) -> bool {
-        self.batch > 1
-    }
-
     fn may_fetch(&self, shared: &Shared<T>) -> bool {
         let idle =
             !self.stopping && !self.fetching && self.fetches == 0 && self.to_start.is_empty();
@@ -117,77 +111,6 @@ impl<T: Task> Processor<T> {
         ));
     }
 
-    /// Everything that has happened by now is known: what succeeded is written, and free slots are filled.
-    pub(crate) fn turn(&mut self, now: Time, shared: &Shared<T>, out: &mut impl Out<T>) {
-        if !self.takes_turns() {
-            return;
-        }
-        while !self.to_finish.is_empty() && self.batches < BATCHES_MAX {
-            self.batches += 1;
-            let most = self.to_finish.len().min(self.batch);
-            let (runs, tasks) = self.to_finish.drain(..most).unzip();
-            out.push(Action::Call(
-                Ticket::FinishBatch(Box::new(Finishing { runs })),
-                Op::DoneBatch { tasks, now },
-            ));
-        }
-        while let Some(max) = self.next_batch(shared) {
-            self.fetches += 1;
-            self.reserved += max as usize;
-            let batch = Box::new(DequeueBatch {
-                queues: self.order.next(&mut self.rng),
-                max,
-                lease_expires_s: now.plus_millis(LEASE_MS).secs(),
-            });
-            out.push(Action::Call(
-                Ticket::DequeueBatch(max),
-                Op::DequeueBatch(batch),
-            ));
-        }
-    }
-
-    /// How many tasks are fetched next: a second batch beside one that is under way only if it is a whole one, or many small calls
-    /// would take the place of a large one.
-    fn next_batch(&self, shared: &Shared<T>) -> Option<u32> {
-        let rests = self.stopping || self.resting || !self.to_start.is_empty();
-        if rests || self.fetches == BATCHES_MAX {
-            return None;
-        }
-        let free = shared.slots.free().saturating_sub(self.reserved);
-        let max = free.min(self.batch);
-        let enough = if self.fetches == 0 { 1 } else { self.batch };
-        (max >= enough).then_some(u32::try_from(max).unwrap_or(u32::MAX))
-    }
-
-    /// A batch of so many tasks at most was fetched, or nothing was.
-    pub(crate) fn batch_dequeued(
-        &mut self,
-        now: Time,
-        max: u32,
-        answer: Answer<T>,
-        shared: &mut Shared<T>,
-        out: &mut impl Out<T>,
-    ) {
-        self.fetches -= 1;
-        self.reserved -= max as usize;
-        match answer {
-            Ok(Reply::DequeuedBatch(tasks)) if !tasks.is_empty() => {
-                // One that cannot be decoded stays active until its lease is over, as when it is fetched alone.
-                for task in tasks.into_iter().flatten() {
-                    self.taken(now, task, shared, out);
-                }
-            }
-            // Of two that come back empty, one is enough for a pause.
-            Ok(_) if self.resting => {}
-            Ok(_) => {
-                self.resting = true;
-                self.rest(now, out);
-            }
-            // Without a pause, as with a single task.
-            Err(_) => {}
-        }
-    }
-
     /// The pause after an empty answer.
     fn rest(&mut self, now: Time, out: &mut impl Out<T>) {
         let pause_ms = self.task_check_interval_ms as f64 * self.rng.random_range(0.5..1.5);
@@ -195,20 +118,6 @@ impl<T: Task> Processor<T> {
             now.plus_micros((pause_ms * 1e3) as i64),
             Timer::Poll,
         ));
-    }
-
-    /// A batch was written. As with a single task, one that failed is not repeated.
-    pub(crate) fn batch_finished(
-        &mut self,
-        now: Time,
-        batch: &Finishing,
-        shared: &mut Shared<T>,
-        out: &mut impl Out<T>,
-    ) {
-        self.batches -= 1;
-        for run in &batch.runs {
-            self.finished(now, *run, shared, out);
-        }
     }
 
     pub(crate) fn dequeued(
@@ -591,118 +500,5 @@ pub(crate) fn processing_deadline<T: Task>(task: &T, now: Time) -> Time {
         (timeout, 0) => now.plus_millis(timeout * 1_000),
         (0, deadline) => Time::from_millis(deadline * 1_000),
         (timeout, deadline) => Time::from_millis((now.secs() + timeout).min(deadline) * 1_000),
-    }
-}
-
-/// The order in which queues are tried.
-#[derive(Debug)]
-enum QueueOrder<T: Task> {
-    /// One queue, or strict priorities: always the same.
-    Fixed(Queues<T>),
-    /// Each name as often as its priority (divided by the common divisor), to be shuffled; and room for that.
-    Weighted(Vec<T::Queue>, Vec<T::Queue>),
-}
-
-impl<T: Task> QueueOrder<T> {
-    fn new(queues: &[Served<T::Queue>], strict: bool) -> Self {
-        let mut queues: Vec<(T::Queue, u32)> = queues
-            .iter()
-            .filter(|served| served.priority > 0)
-            .map(|served| (served.queue.clone(), served.priority))
-            .collect();
-        if strict || queues.len() < 2 {
-            queues.sort_by_key(|(_, priority)| std::cmp::Reverse(*priority));
-            return Self::Fixed(queues.into_iter().map(|(name, _)| name).collect());
-        }
-        let divisor = queues
-            .iter()
-            .fold(0, |acc, (_, priority)| gcd(acc, *priority))
-            .max(1);
-        let repeated = queues
-            .into_iter()
-            .flat_map(|(name, priority)| std::iter::repeat_n(name, (priority / divisor) as usize))
-            .collect();
-        Self::Weighted(repeated, Vec::new())
-    }
-
-    fn next(&mut self, rng: &mut ChaCha8Rng) -> Queues<T> {
-        match self {
-            // Cloning a list goes a longer way than putting one name into it.
-            Self::Fixed(names) if names.len() == 1 => std::iter::once(names[0].clone()).collect(),
-            Self::Fixed(names) => names.clone(),
-            Self::Weighted(names, shuffled) => {
-                shuffled.clone_from(names);
-                shuffled.shuffle(rng);
-                let mut order = Queues::<T>::new();
-                for name in shuffled.drain(..) {
-                    if !order.contains(&name) {
-                        order.push(name);
-                    }
-                }
-                order
-            }
-        }
-    }
-}
-
-fn gcd(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::message::TaskMessage;
-    use crate::rng;
-
-    fn order(priorities: &[(&str, u32)], strict: bool) -> QueueOrder<TaskMessage> {
-        let served: Vec<Served<String>> = priorities
-            .iter()
-            .map(|(name, priority)| Served {
-                queue: (*name).to_owned(),
-                name: (*name).to_owned(),
-                priority: *priority,
-            })
-            .collect();
-        QueueOrder::new(&served, strict)
-    }
-
-    #[test]
-    fn strict_priorities_are_always_tried_from_the_highest_down() {
-        let mut order = order(
-            &[("low", 1), ("critical", 6), ("off", 0), ("default", 3)],
-            true,
-        );
-        let mut rng = rng::stream(1, "test");
-        for _ in 0..20 {
-            assert_eq!(order.next(&mut rng)[..], ["critical", "default", "low"]);
-        }
-    }
-
-    #[test]
-    fn weighted_priorities_are_shares_of_first_tries_and_every_queue_is_tried() {
-        let mut order = order(&[("critical", 6), ("default", 3), ("low", 1)], false);
-        let mut rng = rng::stream(1, "test");
-        let rounds = 20_000;
-        let mut first: BTreeMap<String, u32> = BTreeMap::new();
-        for _ in 0..rounds {
-            let queues = order.next(&mut rng);
-            assert_eq!(queues.len(), 3);
-            *first.entry(queues[0].clone()).or_default() += 1;
-        }
-        for (queue, share) in [("critical", 0.6), ("default", 0.3), ("low", 0.1)] {
-            let had = f64::from(first[queue]) / f64::from(rounds);
-            // Six standard deviations.
-            let slack = 6.0 * (share * (1.0 - share) / f64::from(rounds)).sqrt();
-            assert!((had - share).abs() < slack, "{queue}: {had}");
-        }
-    }
-
-    #[test]
-    fn a_common_divisor_changes_nothing_but_the_length_of_the_list() {
-        let QueueOrder::Weighted(names, _) = order(&[("a", 6), ("b", 3)], false) else {
-            panic!("two queues are weighted");
-        };
-        assert_eq!(names, ["a", "a", "b"]);
     }
 }

@@ -65,7 +65,7 @@ pub fn run(args: &Load, terminal: &Terminal) -> Result<Exit, Failure> {
     if let RedisSource::Given(address) = &redis {
         reaper.knows(address).map_err(Failure::environment)?;
         // What other shards find there is the first one's.
-        let is_first = asked.shard.is_none_or(|shard| shard.index == 0);
+        let is_first = asked.shard.is_none_or(|shard| shard.number() == 1);
         if !args.beside && is_first {
             runtime.block_on(is_empty(&asked, address))?;
         }

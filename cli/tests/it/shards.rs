@@ -1,6 +1,6 @@
 //! Sweeps that are spread over shards: together they are one command, and by themselves they say nothing.
 
-use crate::support::{firedrill, said};
+use crate::support::{SHORT, firedrill, said};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,26 +9,6 @@ use std::path::{Path, PathBuf};
 /// Two scenarios and their rules, one of which cannot fire.
 fn bench() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let incident = "\
-version: firedrill/v1
-name: short
-family: worker-crashed
-summary: One worker is killed and restarted three minutes later.
-seed: 11
-duration: 9m
-warmup: 1m
-queues: { default: { priority: 1, wait_objective: 30s } }
-workload:
-  - { task: a, queue: default, arrivals: { poisson: 4/s }, service: { constant: 500ms } }
-workers:
-  - { name: w, processes: 1, concurrency: 6 }
-scrape: { interval: 5s }
-evaluation: { interval: 5s }
-timeline:
-  - { at: 2m, fault: worker.kill, select: [w-0], until: { at: 5m, remedy: worker.restart } }
-incidents:
-  - { cause: worker-crashed, wanted: page, within: 90s }
-";
     let calm = "\
 version: firedrill/v1
 name: calm
@@ -56,7 +36,7 @@ groups:
   - { alert: Waiting, expr: 'max(asynq_queue_latency_seconds) > 30', labels: { severity: page } }
   - { alert: Never, expr: 'max(asynq_queue_latency_seconds) > 3e9', labels: { severity: page } }
 ";
-    fs::write(dir.path().join("s.yaml"), incident).unwrap();
+    fs::write(dir.path().join("s.yaml"), SHORT).unwrap();
     fs::write(dir.path().join("calm.yaml"), calm).unwrap();
     fs::write(dir.path().join("r.yml"), rules).unwrap();
     dir

@@ -16,6 +16,28 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+/// A small drill with an incident.
+pub(crate) const SHORT: &str = "\
+version: firedrill/v1
+name: short
+family: worker-crashed
+summary: One worker is killed and restarted three minutes later.
+seed: 11
+duration: 9m
+warmup: 1m
+queues: { default: { priority: 1, wait_objective: 30s } }
+workload:
+  - { task: a, queue: default, arrivals: { poisson: 4/s }, service: { constant: 500ms } }
+workers:
+  - { name: w, processes: 1, concurrency: 6 }
+scrape: { interval: 5s }
+evaluation: { interval: 5s }
+timeline:
+  - { at: 2m, fault: worker.kill, select: [w-0], until: { at: 5m, remedy: worker.restart } }
+incidents:
+  - { cause: worker-crashed, wanted: page, within: 90s }
+";
+
 /// What a broker of real messages is asked, and answers.
 pub(crate) type Op = firedrill_asynq::op::Op<TaskMessage>;
 pub(crate) type Answer = firedrill_asynq::op::Answer<TaskMessage>;

@@ -1,30 +1,9 @@
 //! `firedrill tune` over the plan, with an Alertmanager that says who is told.
 
-use crate::support::said;
+use crate::support::{SHORT, said};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-
-const SCENARIO: &str = "\
-version: firedrill/v1
-name: short
-family: worker-crashed
-summary: One worker is killed and restarted three minutes later.
-seed: 11
-duration: 9m
-warmup: 1m
-queues: { default: { priority: 1, wait_objective: 30s } }
-workload:
-  - { task: a, queue: default, arrivals: { poisson: 4/s }, service: { constant: 500ms } }
-workers:
-  - { name: w, processes: 1, concurrency: 6 }
-scrape: { interval: 5s }
-evaluation: { interval: 5s }
-timeline:
-  - { at: 2m, fault: worker.kill, select: [w-0], until: { at: 5m, remedy: worker.restart } }
-incidents:
-  - { cause: worker-crashed, wanted: page, within: 90s }
-";
 
 const RULES: &str = "\
 groups:
@@ -45,7 +24,7 @@ route: { receiver: phone, group_by: [alertname], group_wait: WAIT }
 
 fn bench() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("s.yaml"), SCENARIO).unwrap();
+    fs::write(dir.path().join("s.yaml"), SHORT).unwrap();
     fs::write(dir.path().join("r.yml"), RULES).unwrap();
     dir
 }

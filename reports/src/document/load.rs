@@ -127,7 +127,7 @@ fn about(record: &LoadRecord) -> String {
         false => String::new(),
     };
     let shard = header.shard.map_or(String::new(), |shard| {
-        format!("; shard {} of {}", shard.index + 1, shard.of)
+        format!("; shard {} of {}", shard.number(), shard.of())
     });
     format!(
         "{asked}; {} s{warmup}; {} producer and {} worker processes with {} slots; {}; seed {}{shard}",

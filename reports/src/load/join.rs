@@ -124,8 +124,7 @@ pub fn newest(dirs: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<PathBuf>), LoadFile
 impl Part {
     fn read(dir: &Path) -> Result<Self, JoinError> {
         let record = LoadRecord::read(dir)?;
-        let of = record.facts.header.shard;
-        let shard = of.and_then(|of| Shard::new(of.index.checked_add(1)?, of.of).ok());
+        let shard = record.facts.header.shard;
         Ok(Self {
             shard: shard.ok_or_else(|| JoinError::Whole(dir.to_owned()))?,
             dir: dir.to_owned(),
@@ -177,7 +176,7 @@ fn are_one(parts: &[Part]) -> Result<(), JoinError> {
 
 /// What two shards differ in that those of one load have in common, but for when it began.
 fn differ(ours: &LoadHeader, theirs: &LoadHeader) -> Option<&'static str> {
-    let of = |header: &LoadHeader| header.shard.map(|shard| shard.of);
+    let of = |header: &LoadHeader| header.shard.map(Shard::of);
     let common = [
         (ours.firedrill == theirs.firedrill, "firedrill's version"),
         (of(ours) == of(theirs), "how many shards there are"),
@@ -294,18 +293,14 @@ fn each_second(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::{
-        Counts, FORMAT, Left, LoadFacts, Process, Role, Row, ShardOf, Stage, each_interval,
-    };
+    use crate::load::{Counts, FORMAT, Left, LoadFacts, Process, Role, Row, Stage, each_interval};
     use proptest::prelude::*;
     use std::fs;
     use std::time::SystemTime;
 
     /// Tasks as (second, wait in ms), and which part of them a shard has; `None`: all.
-    fn written(dir: &Path, tasks: &[(u64, i64)], shard: Option<ShardOf>) -> LoadRecord {
-        let own = |number: usize| {
-            shard.is_none_or(|shard| number as u64 % u64::from(shard.of) == u64::from(shard.index))
-        };
+    fn written(dir: &Path, tasks: &[(u64, i64)], shard: Option<Shard>) -> LoadRecord {
+        let own = |number: usize| shard.is_none_or(|shard| shard.holds(number as u64));
         let mut writer = LoadWriter::create(dir, SystemTime::UNIX_EPOCH).unwrap();
         let mut series = Series::default();
         let mut counts = Counts::default();
@@ -372,9 +367,9 @@ mod tests {
             sub
         };
         let whole = written(&sub("whole"), tasks, None);
-        let parts = [1, 0].map(|index| {
-            let part = sub(&index.to_string());
-            written(&part, tasks, Some(ShardOf { index, of: 2 }));
+        let parts = [2, 1].map(|number| {
+            let part = sub(&number.to_string());
+            written(&part, tasks, Shard::new(number, 2).ok());
             part
         });
         sub("into");

@@ -122,9 +122,7 @@ impl LoadRecord {
     fn is_a_part(&self) -> Option<String> {
         let shard = self.facts.header.shard?;
         Some(format!(
-            "this is shard {}/{} of a load: `firedrill merge` joins all of them, and judges",
-            u64::from(shard.index) + 1,
-            shard.of
+            "this is shard {shard} of a load: `firedrill merge` joins all of them, and judges"
         ))
     }
 

@@ -224,9 +224,7 @@ impl LoadResult {
             verdict: passes.into(),
             inconclusive,
             name: header.name.clone(),
-            shard: header
-                .shard
-                .and_then(|shard| Shard::new(shard.index.checked_add(1)?, shard.of).ok()),
+            shard: header.shard,
             seed: header.seed,
             loop_kind: match header.drive {
                 Drive::Open => LoopKind::Open,

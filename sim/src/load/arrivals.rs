@@ -1,7 +1,7 @@
 //! The arrivals of a load, seeded and parted: shards and their producer processes together have every arrival once.
 
 use crate::plan::{ArrivalTimes, Plan, arrivals};
-use firedrill_reports::load::ShardOf;
+use firedrill_reports::shard::Shard;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -22,7 +22,7 @@ pub struct Due {
 #[serde(deny_unknown_fields)]
 pub struct Share {
     /// The shard.
-    pub shard: ShardOf,
+    pub shard: Shard,
     /// Which of its producers, from 0.
     pub producer: u32,
     /// Of how many.
@@ -32,7 +32,7 @@ pub struct Share {
 impl Share {
     /// All there are.
     pub const WHOLE: Self = Self {
-        shard: ShardOf { index: 0, of: 1 },
+        shard: Shard::WHOLE,
         producer: 0,
         producers: 1,
     };
@@ -41,9 +41,8 @@ impl Share {
     #[must_use]
     pub fn has(&self, workload: usize, seq: u64) -> bool {
         let number = seq.wrapping_add(workload as u64);
-        let (shards, producers) = (u64::from(self.shard.of), u64::from(self.producers));
-        number % shards == u64::from(self.shard.index)
-            && (number / shards) % producers == u64::from(self.producer)
+        let (shards, producers) = (u64::from(self.shard.of()), u64::from(self.producers));
+        self.shard.holds(number) && (number / shards) % producers == u64::from(self.producer)
     }
 }
 
@@ -124,9 +123,9 @@ mod tests {
             prop_assert!(whole.is_sorted());
             prop_assert!(whole.len() > 100);
             let mut parts = Vec::new();
-            for index in 0..shards {
+            for number in 1..=shards {
                 for producer in 0..producers {
-                    let shard = ShardOf { index, of: shards };
+                    let shard = Shard::new(number, shards).unwrap();
                     let share = Share { shard, producer, producers };
                     let part: Vec<Due> = Stream::new(&plan, share).collect();
                     prop_assert!(part.is_sorted());

@@ -11,7 +11,6 @@ use firedrill_asynq::broker::redis::RedisBroker;
 use firedrill_asynq::broker::redis::script::{Call, Named};
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::op::BrokerError;
-use firedrill_reports::load::ShardOf;
 use firedrill_reports::shard::Shard;
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
@@ -146,18 +145,18 @@ impl Meeting {
     /// Of a shard of `load`.
     pub(super) fn new(
         broker: RedisBroker,
-        (load, shard): (String, ShardOf),
+        (load, shard): (String, Shard),
         within: Duration,
         abort: Abort,
-    ) -> Option<Self> {
-        Some(Self {
+    ) -> Self {
+        Self {
             broker,
-            shard: Shard::new(shard.index.checked_add(1)?, shard.of).ok()?,
+            shard,
             load,
             token: Uuid::new_v4().to_string(),
             within,
             abort,
-        })
+        }
     }
 
     /// Whether it takes the Redis and gives it back, for all of them.

@@ -76,8 +76,8 @@ pub(super) async fn produce(spec: PartSpec, broker: RedisBroker) -> anyhow::Resu
             .await;
         }
         Drive::Closed { loops } if load.sides.produces() => {
-            let parts = share.shard.of * share.producers;
-            let number = share.shard.index * share.producers + share.producer;
+            let parts = share.shard.of() * share.producers;
+            let number = (share.shard.number() - 1) * share.producers + share.producer;
             let own = loops / parts + u32::from(number < loops % parts);
             closed(&sender, messages, &load.plan, *share, own, &mut stop).await;
         }
@@ -229,11 +229,11 @@ async fn closed(
             let (mut messages, sender, entries) = (messages.clone(), sender.clone(), &entries);
             async move {
                 let stride =
-                    u64::from(loops) * u64::from(share.producers) * u64::from(share.shard.of);
-                let place = u64::from(share.shard.index) * u64::from(share.producers)
+                    u64::from(loops) * u64::from(share.producers) * u64::from(share.shard.of());
+                let place = u64::from(share.shard.number() - 1) * u64::from(share.producers)
                     + u64::from(share.producer);
                 let mut seq =
-                    u64::from(number) * u64::from(share.producers) * u64::from(share.shard.of)
+                    u64::from(number) * u64::from(share.producers) * u64::from(share.shard.of())
                         + place;
                 while clock.now() < end {
                     sender.meter.count(|counts| counts.intended += 1);

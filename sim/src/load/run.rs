@@ -21,8 +21,9 @@ use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::inspector::Inspector;
 use firedrill_asynq::op::BrokerError;
 use firedrill_reports::load::{
-    Drive, FORMAT, Left, LoadFacts, LoadHeader, LoadRecord, LoadWriter, Role, Row, ShardOf,
+    Drive, FORMAT, Left, LoadFacts, LoadHeader, LoadRecord, LoadWriter, Role, Row,
 };
+use firedrill_reports::shard::Shard;
 use going::Going;
 use std::io;
 use std::path::PathBuf;
@@ -106,7 +107,7 @@ pub async fn run(load: &LoadPlan, options: &LoadOptions, tell: &mut dyn FnMut(&R
             };
         }
     };
-    let is_joining = load.shard.is_some_and(|shard| shard.index > 0);
+    let is_joining = load.shard.is_some_and(|shard| shard.number() > 1);
     let mut ran = match &options.redis {
         // The first shard has taken it, for all of them.
         RedisSource::Given(address) if is_joining => {
@@ -295,16 +296,14 @@ fn meeting(
     let common = serde_json::to_string(&(env!("CARGO_PKG_VERSION"), common))
         .map_err(|error| LoadError::System("the load's plan", error.into()))?;
     let (within, abort) = (options.meets_within, options.abort.clone());
-    Ok(Meeting::new(broker.clone(), (common, shard), within, abort))
+    let meeting = Meeting::new(broker.clone(), (common, shard), within, abort);
+    Ok(Some(meeting))
 }
 
 /// The worker processes of this shard: they go round as arrivals do.
 fn own_workers(load: &LoadPlan) -> Vec<(String, &WorkerPlan)> {
     let all = load.plan.processes().into_iter().enumerate();
-    let own = all.filter(|(number, _)| {
-        load.shard
-            .is_none_or(|shard| *number as u64 % u64::from(shard.of) == u64::from(shard.index))
-    });
+    let own = all.filter(|(number, _)| load.shard.is_none_or(|shard| shard.holds(*number as u64)));
     own.map(|(_, process)| process).collect()
 }
 
@@ -333,7 +332,7 @@ pub(super) fn header(load: &LoadPlan, parts: &[Part], redis: String, start: Time
     let whole_s = plan.duration_ms as f64 / 1e3;
     let asked = crate::plan::expected_tasks(plan).iter().sum::<f64>() / whole_s;
     let lasts_s = load.lasts_ms() as f64 / 1e3;
-    let shards = load.shard.map_or(1.0, |shard| f64::from(shard.of));
+    let shards = load.shard.map_or(1.0, |shard| f64::from(shard.of()));
     let is_open = load.sides.produces() && load.drive == Drive::Open;
     LoadHeader {
         format: FORMAT.to_owned(),
@@ -381,7 +380,7 @@ async fn start_parts(
         redis: address.clone(),
         server_of,
     };
-    let shard = load.shard.unwrap_or(ShardOf { index: 0, of: 1 });
+    let shard = load.shard.unwrap_or(Shard::WHOLE);
     let produces = load.sides.produces() || load.backlog > 0;
     let producers = if produces { load.producers } else { 0 };
     let mut specs: Vec<PartSpec> = (0..producers)

@@ -4,7 +4,8 @@ use crate::args::{self, Load, Redis};
 use crate::failure::Failure;
 use crate::inputs;
 use crate::terminal::Terminal;
-use firedrill_reports::load::{Drive, ShardOf, Sides};
+use firedrill_reports::load::{Drive, Sides};
+use firedrill_reports::shard::Shard;
 use firedrill_sim::drill::Rules;
 use firedrill_sim::load::LoadPlan;
 use firedrill_sim::load::options::Asked;
@@ -85,7 +86,7 @@ fn takes(args: &Load) -> Result<(), Failure> {
 }
 
 /// Which shard is asked for, where that goes together with all else.
-fn shard(args: &Load) -> Result<Option<ShardOf>, Failure> {
+fn shard(args: &Load) -> Result<Option<Shard>, Failure> {
     let Some(shard) = args.sharding.shard()? else {
         return Ok(None);
     };
@@ -106,10 +107,7 @@ fn shard(args: &Load) -> Result<Option<ShardOf>, Failure> {
             "a part is not judged; give gates, --baseline and files for pipelines to `firedrill merge`",
         );
     }
-    Ok(Some(ShardOf {
-        index: shard.number() - 1,
-        of: shard.of(),
-    }))
+    Ok(Some(shard))
 }
 
 /// The load of the arguments; `rate`: at this rate instead.

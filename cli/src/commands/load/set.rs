@@ -13,7 +13,6 @@ use firedrill_reports::figures::Results;
 use firedrill_reports::gate::Gated;
 use firedrill_reports::load::{self, JoinError, LoadHeader, LoadRecord};
 use firedrill_reports::result::ResultFile;
-use firedrill_reports::shard::Shard;
 use firedrill_reports::{document, render};
 use firedrill_sim::files::{self, Fresh, LATEST, shown};
 use firedrill_sim::load::LoadPlan;
@@ -34,17 +33,14 @@ pub(super) struct Set {
 impl Set {
     /// Makes it, before anything is started.
     pub(super) fn new(out: &Path, load: &LoadPlan) -> Result<Self, Failure> {
-        match load
-            .shard
-            .map(|shard| Shard::new(shard.index + 1, shard.of))
-        {
-            Some(Ok(shard)) => {
+        match load.shard {
+            Some(shard) => {
                 let dir = shards::dir(out, &live::stamp(SystemTime::now()), shard)?;
                 let out = out.join("shards");
                 let parts = Vec::new();
                 Ok(Self { dir, out, parts })
             }
-            _ => Self::of_all(out, load.plan.seed),
+            None => Self::of_all(out, load.plan.seed),
         }
     }
 
@@ -142,9 +138,7 @@ pub(super) fn run(
         }
         Some(shard) => {
             terminal.say(format_args!(
-                "shard {}/{} of a load: `firedrill merge` joins it with the others, and judges",
-                shard.index + 1,
-                shard.of
+                "shard {shard} of a load: `firedrill merge` joins it with the others, and judges"
             ));
             Exit::Passed
         }
