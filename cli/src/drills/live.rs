@@ -13,6 +13,7 @@ use firedrill_asynq::broker::redis::address::Address;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{Replay, ScoreParams, score_drill};
 use firedrill_sim::abort::Abort;
+use firedrill_sim::alerts::Sources;
 use firedrill_sim::drill::{self, DrillError, Event, Finished, Rules};
 use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
 use firedrill_sim::files;
@@ -43,6 +44,8 @@ pub(crate) struct LiveSet {
     pub(crate) rules: Rules,
     /// What pages, and what is expected of it.
     pub(crate) pack: RulePack,
+    /// What else tells of alerts.
+    pub(crate) alerts: Option<Sources>,
 }
 
 /// One drill to run.
@@ -178,6 +181,7 @@ fn options((set, job): (&LiveSet, &Job), exe: &Path, speed: f64, abort: Abort) -
         abort,
         reached_ms: Arc::default(),
         gives_up: false,
+        alerts: set.alerts.clone(),
         noted: None,
     }
 }

@@ -29,6 +29,7 @@ pub(crate) mod watch;
 pub use crate::plan::TARGETS_FILE;
 
 use crate::abort::Abort;
+use crate::alerts::{Listening, Sources};
 use crate::audit::REDIS;
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
 use crate::metrics::{ProducerMetrics, counts_as_started};
@@ -86,6 +87,8 @@ pub struct LiveOptions {
     pub reached_ms: Arc<AtomicI64>,
     /// Whether a drill that has gone beyond what a verdict bears ends there, see [`LiveError::TooFast`].
     pub gives_up: bool,
+    /// Other sources of alerts to listen to; at speed 1.
+    pub alerts: Option<Sources>,
     /// Where to tell what its tasks went through, if somebody wants to know of each.
     pub noted: Option<mpsc::UnboundedSender<Noted>>,
 }
@@ -243,12 +246,18 @@ async fn run_on(
         told_tx,
     )
     .map_err(LiveError::Ledger)?;
+    let mut listening = listen(options, clock)?;
     let mut observer = Observer::new(plan, options, (clock, &stand.addresses, roster.clone()));
     let (done_tx, done) = mpsc::unbounded_channel();
     let deaths = watch.deaths.take();
     let director = Director::start((stand, deaths), options.abort.clone(), done_tx);
     let looked = observer
-        .watch((watch, done, told), &producer, &options.abort, sink)
+        .watch(
+            (watch, done, told, listening.as_mut()),
+            &producer,
+            &options.abort,
+            sink,
+        )
         .await?;
     let Looked { watch, aborted } = looked;
     let (left, gaps) = watch.finish();
@@ -258,6 +267,12 @@ async fn run_on(
     let end = clock.virtual_start.plus_millis(plan.duration_ms);
     let stopped_at = clock.now().min(end);
     observer.tell_unseen(stopped_at, sink)?;
+    if let Some(listening) = listening {
+        let end_ms = stopped_at.millis() - clock.virtual_start.millis();
+        for heard in listening.finish(end_ms) {
+            sink(Observation::Heard(heard)).map_err(LiveError::Sink)?;
+        }
+    }
     // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let mut stand = director.finish().await?;
     let living = stand.fleet.living();
@@ -276,6 +291,14 @@ async fn run_on(
     let lags = observer.into_lags(gaps);
     left.prove(plan, (&mut stand, &exporter_broker), lags, sink)
         .await
+}
+
+/// Begins to listen to what else tells of alerts.
+fn listen(options: &LiveOptions, clock: ClockOrigin) -> Result<Option<Listening>, LiveError> {
+    let sources = options.alerts.as_ref();
+    let listening = sources.map(|sources| sources.listen(clock, &options.targets_file));
+    let listening = listening.transpose();
+    listening.map_err(|error| LiveError::System("the webhook's port", error))
 }
 
 /// All that is there when a drill begins.
