@@ -24,6 +24,10 @@ pub struct AlertSources {
     /// Who asks --prometheus and --alertmanager-url, and whom it believes: a file as promtool takes it
     #[arg(long, alias = "http.config.file", value_name = "FILE")]
     pub http_config: Option<PathBuf>,
+    /// Keep the drill's `targets.json` in this directory instead of the run's, for a Prometheus that looks there
+    /// (file_sd_configs)
+    #[arg(long, value_name = "DIR")]
+    pub targets_in: Option<PathBuf>,
 }
 
 impl AlertSources {

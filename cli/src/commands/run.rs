@@ -63,8 +63,10 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     gates.plans(plans.iter().cloned().zip(files), "live")?;
     let pace = (args.speed, plans.len());
     let alerts = heard::sources(&args.alerts, &rules.set, pace, terminal)?;
+    heard::targets_are_free(&args.alerts, plans.len())?;
     let live = LiveSet {
         alerts,
+        targets_in: args.alerts.targets_in.clone(),
         speed: args.speed,
         jobs: args.jobs,
         redis: live::redis_source(&args.server)?,

@@ -8,6 +8,8 @@ use crate::terminal::Terminal;
 use firedrill_detector::RuleSet;
 use firedrill_sim::alerts::{SourceError, Sources};
 use firedrill_sim::drill;
+use firedrill_sim::engine::live::TARGETS_FILE;
+use firedrill_sim::files::shown;
 
 /// Opens the sources that were named, before anything is started. `drills`: how many there will be.
 ///
@@ -60,9 +62,36 @@ pub(crate) fn sources(
     Ok(Some(sources))
 }
 
+/// Refuses a directory for targets that is not there, or where somebody else's are.
+pub(crate) fn targets_are_free(args: &AlertSources, drills: usize) -> Result<(), Failure> {
+    let Some(dir) = &args.targets_in else {
+        return Ok(());
+    };
+    if drills > 1 {
+        return Err(Failure::usage(format!(
+            "--targets-in: {drills} drills have targets of the same names; run one scenario at a time"
+        )));
+    }
+    if !dir.is_dir() {
+        let dir = shown(dir);
+        return Err(Failure::usage(format!(
+            "--targets-in: there is no directory {dir}; make it first"
+        )));
+    }
+    let file = dir.join(TARGETS_FILE);
+    match file.symlink_metadata().is_ok() {
+        true => Err(Failure::usage(format!(
+            "--targets-in: {} is there already, maybe of a drill that runs; name another directory, or remove it",
+            shown(&file)
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// Refuses sources where drills are simulated.
 pub(crate) fn none_on_the_model(args: &AlertSources) -> Result<(), Failure> {
-    match args.given() {
+    let targets_in = args.targets_in.as_ref().map(|_| "--targets-in");
+    match args.given().or(targets_in) {
         None => Ok(()),
         Some(option) => Err(Failure::usage(format!(
             "{option}: nothing outside of firedrill sees a simulated drill; use the live engine, with `--speed 1`"

@@ -46,6 +46,8 @@ pub(crate) struct LiveSet {
     pub(crate) pack: RulePack,
     /// What else tells of alerts.
     pub(crate) alerts: Option<Sources>,
+    /// Where targets are told, instead of in each drill's directory.
+    pub(crate) targets_in: Option<PathBuf>,
 }
 
 /// One drill to run.
@@ -175,7 +177,11 @@ fn options((set, job): (&LiveSet, &Job), exe: &Path, speed: f64, abort: Abort) -
         redis: set.redis.clone(),
         speed,
         epoch: drill::live_epoch(SystemTime::now(), &job.plan, speed),
-        targets_file: job.dir.join(TARGETS_FILE),
+        targets_file: set
+            .targets_in
+            .as_ref()
+            .unwrap_or(&job.dir)
+            .join(TARGETS_FILE),
         dir: job.dir.clone(),
         state: journal::state_dir(),
         abort,

@@ -25,6 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct HeardScore {
     /// The source that was scored.
     pub by: String,
+    /// Whether what that told was told to a person; otherwise its delivery is modelled.
+    pub is_delivered: bool,
     /// All of them, from the first to know to the one next to a person; the built-in detector first.
     pub sources: Vec<SourceScore>,
     /// By incident: where the time went until somebody was told; `None`: nobody was.
@@ -168,6 +170,7 @@ impl<'h> Ears<'h> {
                 .sources
                 .last()
                 .map_or_else(String::new, |last| last.source.source.clone()),
+            is_delivered: self.is_delivered(),
             splits: splits.collect(),
             sources: [ours].into_iter().chain(others).collect(),
         }
