@@ -45,7 +45,10 @@ pub(super) fn splits(drills: &[&Named<'_>]) -> Table {
             let Some(split) = split else { continue };
             let part =
                 |(_, ms): (&str, Option<i64>)| ms.map_or("unknown".to_owned(), |ms| seconds(ms));
-            let parts = split.parts().map(part);
+            let mut parts = split.parts().map(part);
+            if let Some(ms) = split.together_ms {
+                parts[0] = format!("{} with the next two", seconds(ms));
+            }
             let total = match split.is_delivery_modelled {
                 true => format!("{} (delivery modelled)", seconds(split.total_ms)),
                 false => seconds(split.total_ms),

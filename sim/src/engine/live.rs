@@ -134,6 +134,11 @@ pub enum LiveError {
     /// The machine cannot keep this speed: there would be no verdict, whatever came.
     #[error("too fast for this machine: {0}")]
     TooFast(String),
+    /// Other sources of alerts live in real time.
+    #[error(
+        "alerts from outside come in real time, and this drill goes at {0}x; give it the speed 1"
+    )]
+    AlertsAtSpeed(f64),
     /// It was stopped before it began.
     #[error("stopped before it began")]
     Stopped,
@@ -296,6 +301,9 @@ async fn run_on(
 /// Begins to listen to what else tells of alerts.
 fn listen(options: &LiveOptions, clock: ClockOrigin) -> Result<Option<Listening>, LiveError> {
     let sources = options.alerts.as_ref();
+    if sources.is_some() && options.speed != 1.0 {
+        return Err(LiveError::AlertsAtSpeed(options.speed));
+    }
     let listening = sources.map(|sources| sources.listen(clock, &options.targets_file));
     let listening = listening.transpose();
     listening.map_err(|error| LiveError::System("the webhook's port", error))

@@ -20,6 +20,8 @@ pub struct Split {
     pub scrape_ms: Option<i64>,
     /// From then until an evaluation found the condition to hold.
     pub evaluation_ms: Option<i64>,
+    /// The three together, where they cannot be told apart.
+    pub together_ms: Option<i64>,
     /// From then until the alert fired.
     pub for_ms: Option<i64>,
     /// From then until somebody was told.
@@ -58,11 +60,14 @@ impl Split {
         };
         let hidden_ms = shown.map(|shown| shown.hidden_ms.clamp(fault_ms, shown.at_ms));
         let shown_ms = shown.map(|shown| shown.at_ms);
+        let evaluation_ms = between(shown_ms, active_ms);
+        let together_ms = between(Some(fault_ms), active_ms);
         Self {
             total_ms: told_ms - fault_ms,
             signal_ms: between(Some(fault_ms), hidden_ms),
             scrape_ms: between(hidden_ms, shown_ms),
-            evaluation_ms: between(shown_ms, active_ms),
+            evaluation_ms,
+            together_ms: together_ms.filter(|_| evaluation_ms.is_none()),
             for_ms: between(active_ms, fired_ms),
             delivery_ms: between(fired_ms, Some(told_ms)).filter(|_| is_delivered),
             is_delivery_modelled: !is_delivered,

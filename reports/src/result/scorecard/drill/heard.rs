@@ -44,6 +44,8 @@ struct Split {
     signal_seconds: Option<f64>,
     scrape_seconds: Option<f64>,
     evaluation_seconds: Option<f64>,
+    /// The three together, where they cannot be told apart.
+    until_pending_seconds: Option<f64>,
     for_seconds: Option<f64>,
     delivery_seconds: Option<f64>,
     /// All of it.
@@ -71,6 +73,7 @@ impl From<&score::HeardScore> for AlertSources {
             signal_seconds: split.signal_ms.map(seconds),
             scrape_seconds: split.scrape_ms.map(seconds),
             evaluation_seconds: split.evaluation_ms.map(seconds),
+            until_pending_seconds: split.together_ms.map(seconds),
             for_seconds: split.for_ms.map(seconds),
             delivery_seconds: split.delivery_ms.map(seconds),
             total_seconds: seconds(split.total_ms),
