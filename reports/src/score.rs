@@ -318,6 +318,11 @@ pub fn score_drill(
     let missed = in_time.contains(&false);
     if !wolf && !missed {
         inconclusive.extend(doubt::cut_off(record, &judged));
+        if heard.is_some() {
+            // What was about to be told as the drill ended came to no source any more.
+            let (_, ours, _) = judge(&replay.transitions);
+            inconclusive.extend(doubt::cut_off(record, &ours));
+        }
     }
     let scored_ms = (header.warmup_ms, end_ms);
     let around = ground.around.intervals();

@@ -158,7 +158,8 @@ impl Sources {
         let mut lines = Vec::new();
         for (_, source) in &self.0.apis {
             lines.push(format!("alerts from {}: {}", source.source, source.place));
-            lines.extend(rules::told(&source.rules));
+            let rules = source.rules_told().into_iter();
+            lines.extend(rules.map(|line| format!("  {line}")));
         }
         if let Some((_, source)) = &self.0.webhook {
             lines.push(format!(
@@ -264,3 +265,6 @@ impl Drop for Listening {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,7 +199,7 @@ impl<'r> Whole<'r> {
                 span("interference", found.at_ms, until_ms)
             }
             Line::Heard(heard) => {
-                let told_ms = self.sources.take(heard, self.header)?;
+                let told_ms = self.sources.take(heard, self.header.speed)?;
                 self.reached_ms = self.reached_ms.max(told_ms.unwrap_or(i64::MIN));
                 Ok(())
             }

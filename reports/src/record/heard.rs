@@ -43,6 +43,33 @@ pub struct Source {
     pub rules: Vec<KnownRule>,
 }
 
+impl Source {
+    /// What it has of the rules, a line each, for people; nothing where it cannot be asked.
+    #[must_use]
+    pub fn rules_told(&self) -> Vec<String> {
+        if self.rules.is_empty() {
+            return Vec::new();
+        }
+        let of = |how: Likeness| self.rules.iter().filter(move |rule| rule.how == how);
+        let mut lines = vec![format!(
+            "of {} alerts in the rules it has {} as they are",
+            self.rules.len(),
+            of(Likeness::Same).count()
+        )];
+        let others = of(Likeness::Other);
+        lines.extend(
+            others.map(|rule| format!("{} is another rule there: {}", rule.alert, rule.other)),
+        );
+        let missing: Vec<&str> = of(Likeness::Missing)
+            .map(|rule| rule.alert.as_str())
+            .collect();
+        if !missing.is_empty() {
+            lines.push(format!("it does not have {}", missing.join(", ")));
+        }
+        lines
+    }
+}
+
 /// Kinds of sources, from the one that knows first to the one next to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -57,34 +57,11 @@ fn printed(text: &str) -> String {
     read.map_or_else(|_| text.trim().to_owned(), |expr| expr.to_string())
 }
 
-/// What a Prometheus has of the rules, a line or a few, for people.
-pub(super) fn told(rules: &[KnownRule]) -> Vec<String> {
-    if rules.is_empty() {
-        return Vec::new();
-    }
-    let of = |how: Likeness| rules.iter().filter(move |rule| rule.how == how);
-    let mut lines = vec![format!(
-        "  of {} alerts in your rules it has {} as they are",
-        rules.len(),
-        of(Likeness::Same).count()
-    )];
-    let others = of(Likeness::Other);
-    lines.extend(
-        others.map(|rule| format!("  {} is another rule there: {}", rule.alert, rule.other)),
-    );
-    let missing: Vec<&str> = of(Likeness::Missing)
-        .map(|rule| rule.alert.as_str())
-        .collect();
-    if !missing.is_empty() {
-        lines.push(format!("  it does not have {}", missing.join(", ")));
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use firedrill_detector::RuleFile;
+    use firedrill_reports::record::{Source, SourceKind};
 
     const OURS: &str = "
 groups:
@@ -114,11 +91,17 @@ groups:
             rule("Twice", "up == 0", 0.0),
             rule("Theirs", "up == 0", 0.0),
         ];
-        let lines = told(&compared(&ours, &theirs));
+        let source = Source {
+            source: "prometheus".into(),
+            of: SourceKind::Prometheus,
+            place: String::new(),
+            rules: compared(&ours, &theirs),
+        };
+        let lines = source.rules_told();
         insta::assert_snapshot!(lines.join("\n"), @r"
-          of 4 alerts in your rules it has 2 as they are
-          Other is another rule there: its `for` is 300 s, not 60 s
-          it does not have Missing
+        of 4 alerts in the rules it has 2 as they are
+        Other is another rule there: its `for` is 300 s, not 60 s
+        it does not have Missing
         ");
     }
 }

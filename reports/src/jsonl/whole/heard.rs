@@ -2,7 +2,7 @@
 
 use super::span;
 use crate::jsonl::Impossible;
-use crate::record::{Header, Heard, Told, ToldState};
+use crate::record::{Heard, Told, ToldState};
 use std::collections::BTreeMap;
 
 /// The sources so far.
@@ -22,18 +22,14 @@ struct Known<'r> {
 type Instance<'r> = (&'r [String], &'r BTreeMap<String, String>);
 
 impl<'r> Sources<'r> {
-    /// The latest time at which something was told, if this line tells something.
-    pub(super) fn take(
-        &mut self,
-        heard: &'r Heard,
-        header: &Header,
-    ) -> Result<Option<i64>, Impossible> {
+    /// Takes a line of a drill of that speed. When it was told, if the line tells something.
+    pub(super) fn take(&mut self, heard: &'r Heard, speed: f64) -> Result<Option<i64>, Impossible> {
         let name = heard.source();
         let what = || format!("the source {name}");
         if let Heard::Began(_) = heard {
             // Nobody else goes by the time of a drill that is faster.
-            if header.speed != 1.0 {
-                return Err(Impossible::Speed(header.speed));
+            if speed != 1.0 {
+                return Err(Impossible::Speed(speed));
             }
             return match self.by_name.insert(name, Known::default()) {
                 Some(_) => Err(Impossible::Twice(what())),
@@ -84,5 +80,76 @@ impl<'r> Known<'r> {
             true if told.state != ToldState::Firing => Err(Impossible::Twice(what())),
             _ => Ok(told.at_ms),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Hearing, Source, SourceKind};
+
+    fn began() -> Heard {
+        Heard::Began(Source {
+            source: "s".into(),
+            of: SourceKind::Webhook,
+            place: String::new(),
+            rules: Vec::new(),
+        })
+    }
+
+    fn told(at_ms: i64, state: ToldState) -> Heard {
+        Heard::Told(Told {
+            at_ms,
+            unsaid_ms: None,
+            source: "s".into(),
+            labels: BTreeMap::from([("alertname".into(), "A".into())]),
+            state,
+            since_ms: None,
+            active_ms: None,
+            receivers: Vec::new(),
+            kept_back: Vec::new(),
+            pages: false,
+        })
+    }
+
+    fn ended() -> Heard {
+        Heard::Ended(Hearing {
+            source: "s".into(),
+            ..Hearing::default()
+        })
+    }
+
+    /// Whether a drill may have written these lines.
+    fn is_possible(lines: &[Heard]) -> bool {
+        let mut sources = Sources::default();
+        lines.iter().all(|line| sources.take(line, 1.0).is_ok())
+    }
+
+    #[test]
+    fn sources_tell_in_order_what_changed() {
+        use ToldState::{Firing, Inactive};
+        let whole = [
+            began(),
+            told(1, Firing),
+            told(2, Firing),
+            told(2, Inactive),
+            ended(),
+        ];
+        assert!(is_possible(&whole));
+        for wrong in [
+            vec![told(1, Firing)],
+            vec![began(), began()],
+            vec![began(), told(2, Firing), told(1, Inactive)],
+            vec![began(), told(1, Inactive)],
+            vec![began(), ended(), told(1, Firing)],
+            vec![began(), ended(), ended()],
+        ] {
+            assert!(!is_possible(&wrong), "{wrong:?}");
+        }
+        let mut sources = Sources::default();
+        let line = began();
+        assert_eq!(sources.take(&line, 60.0), Err(Impossible::Speed(60.0)));
+        sources.take(&line, 1.0).unwrap();
+        assert!(!sources.are_over());
     }
 }

@@ -1,13 +1,13 @@
 //! What is to be said of a source besides what it told in time.
 
 use super::Sourced;
-use crate::record::{Hearing, KnownRule, Likeness, Source, ToldState};
+use crate::record::{Hearing, ToldState};
 use std::collections::BTreeSet;
 
 impl Sourced<'_> {
     /// A line each.
     pub(crate) fn notes(&self) -> Vec<String> {
-        let mut notes = rules(self.source);
+        let mut notes = self.source.rules_told();
         notes.extend(self.hearing.into_iter().flat_map(of_hearing));
         let mut kept_back = BTreeSet::new();
         for told in &self.told {
@@ -22,27 +22,6 @@ impl Sourced<'_> {
         notes.extend(kept_back);
         notes
     }
-}
-
-fn rules(source: &Source) -> Vec<String> {
-    let of = |how: Likeness| source.rules.iter().filter(move |rule| rule.how == how);
-    let mut notes = Vec::new();
-    if !source.rules.is_empty() {
-        let same = of(Likeness::Same).count();
-        let all = source.rules.len();
-        notes.push(format!(
-            "of {all} alerts it has {same} as they are in the rules"
-        ));
-    }
-    let other = |rule: &KnownRule| format!("{} is another rule there: {}", rule.alert, rule.other);
-    notes.extend(of(Likeness::Other).map(other));
-    let missing: Vec<&str> = of(Likeness::Missing)
-        .map(|rule| rule.alert.as_str())
-        .collect();
-    if !missing.is_empty() {
-        notes.push(format!("it does not have {}", missing.join(", ")));
-    }
-    notes
 }
 
 fn of_hearing(hearing: &Hearing) -> Vec<String> {

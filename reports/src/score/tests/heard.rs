@@ -92,6 +92,17 @@ fn posted(at: i64) -> Vec<Told> {
     vec![told(Webhook, at, 1320, Firing)]
 }
 
+#[test]
+fn what_would_have_been_told_after_the_end_is_not_known() {
+    let paper = Paper::new(600, 3600)
+        .benign(0, 3600)
+        .fires(ALERT, 3_585, 3_585, 4_000);
+    doubted(
+        heard(paper, source(Webhook), vec![]),
+        "it ended before that was sent",
+    );
+}
+
 /// The only reason why it proves nothing.
 #[track_caller]
 fn doubted(paper: Paper, why: &str) {
