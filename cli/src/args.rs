@@ -1,5 +1,6 @@
 //! What can be typed; no behaviour.
 
+mod alerts;
 pub mod asynq;
 mod common;
 mod diagnose;
@@ -18,6 +19,7 @@ mod suggest;
 mod upkeep;
 mod watch;
 
+pub use alerts::{AlertSources, ListenOn};
 pub use common::{
     Delivery, Dialect, Feature, Generation, Memory, Redis, Routing, Rules, Server, Span, Wait,
     World,

@@ -9,6 +9,7 @@ mod comparison;
 mod drill;
 mod fidelity;
 mod gates;
+mod heard;
 mod knee;
 mod load;
 mod missed;

@@ -9,7 +9,8 @@ mod whole;
 pub use impossible::Impossible;
 
 use crate::record::{
-    Audit, FORMAT, Header, Impact, Interference, Lag, Line, Mark, QueueWaits, Transition, Value,
+    Audit, FORMAT, Header, Heard, Impact, Interference, Lag, Line, Mark, QueueWaits, Transition,
+    Value,
 };
 use checksum::Checksum;
 use firedrill_detector::{Labels, Sample, Timestamp};
@@ -444,6 +445,17 @@ impl Record {
         self.lines.iter().filter_map(|line| {
             if let Line::Interference(interference) = line {
                 Some(interference)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// What sources of alerts beside our detector told, and how well they were heard.
+    pub fn heard(&self) -> impl Iterator<Item = &Heard> {
+        self.lines.iter().filter_map(|line| {
+            if let Line::Heard(heard) = line {
+                Some(heard)
             } else {
                 None
             }

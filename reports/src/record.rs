@@ -8,14 +8,20 @@
 //! lost ([`Lag::busy_turn_ms`]). 1.2 added the steps of the timeline, to which marks and incidents refer by id
 //! ([`PlannedStep`]), delivery ([`Header::group_wait_ms`]), what was done from outside ([`Interference`]), the longest
 //! single delays ([`Gap`]), how rules were read ([`RuleReading`]), what no step explains ([`Unexplained`]), whether an alert
-//! let go only because its data was gone ([`Transition::data_gone`]), and how waits went over time ([`WaitsStep`]).
+//! let go only because its data was gone ([`Transition::data_gone`]), how waits went over time ([`WaitsStep`]), and what other
+//! sources of alerts told ([`Heard`]).
 
 mod audit;
+mod heard;
 mod lag;
 mod reading;
 mod value;
 
 pub use audit::{Audit, Cost, Impact, QueueWaits, Unexplained, WaitsStep};
+pub use heard::{
+    Away, FOREIGN_MAX, Found, Heard, Hearing, KnownRule, Likeness, Source, SourceKind, Told,
+    ToldState,
+};
 pub use lag::{Gap, GapKind, Lag};
 pub use reading::{Generation, RuleReading};
 pub use value::Value;
@@ -218,6 +224,8 @@ pub enum Line {
     },
     /// Something was done, or went wrong, that no step of the plan explains. Since 1.2.
     Interference(Interference),
+    /// What a source of alerts beside our detector told, or how well it was heard. Since 1.2.
+    Heard(Heard),
     /// What users felt of an incident, measured from the ledger.
     Impact(Impact),
     /// What happened to every task.

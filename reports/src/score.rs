@@ -6,6 +6,7 @@ mod doubt;
 pub mod episode;
 mod flapping;
 mod ground;
+mod heard;
 pub mod incident;
 pub mod judge;
 pub mod remedy;
@@ -18,6 +19,7 @@ mod summary;
 pub use alert::{AlertScore, Did, FalseAlarm, OnIncident};
 pub use doubt::SLOT_OVERHEAD_MAX;
 pub(crate) use ground::Ground;
+pub use heard::{HeardScore, SourceScore, Split};
 pub use incident::{Detection, IncidentScore};
 
 pub use remedy::{Effect, RemedyScore};
@@ -36,6 +38,7 @@ use delivery::{Routing, deliver, deliver_routed};
 use doubt::inhibitors;
 use episode::{Episode, episodes, routed};
 use flapping::Starts;
+use heard::{Ears, Life, Sourced};
 use judge::{Class, Judged, Outcome, Truth, classify};
 use serde::{Deserialize, Serialize};
 use spans::Spans;
@@ -124,6 +127,8 @@ pub struct DrillScore {
     pub routed: Option<Routed>,
     /// What it came to.
     pub verdict: Verdict,
+    /// What sources of alerts told that were scored instead of the built-in detector.
+    pub heard: Option<HeardScore>,
     /// Why it proves nothing.
     pub inconclusive: Vec<String>,
     /// Whether that is all because of the pace it went at: a lower speed would help.
@@ -227,18 +232,40 @@ pub fn score_drill(
     let ground = Ground::new(record, params);
     let (truths, end_ms) = (&ground.truths, ground.end_ms);
     let delivery = params.delivery(header);
-    let transitions = &replay.transitions;
-    let judge = |transitions: &[Transition]| {
-        let (found, sent) = delivered(transitions, pack, header, delivery, end_ms);
+    let ears = Ears::new(&replay.heard, header, pack);
+    let told = ears.scored().map(heard::transitions);
+    let transitions = told.as_ref().unwrap_or(&replay.transitions);
+    let judge_found = |found: Vec<Episode>| {
         let judged = classify(found, truths, pack, params, header);
         let incidents: Vec<IncidentScore> = truths
             .iter()
             .map(|truth| incident::score(record, truth, &judged, pack, params, end_ms))
             .collect();
+        (judged, incidents)
+    };
+    let judge = |transitions: &[Transition]| {
+        let (found, sent) = delivered(transitions, pack, header, delivery, end_ms);
+        let (judged, incidents) = judge_found(found);
         (sent, judged, incidents)
     };
-    let (sent, judged, incidents) = judge(transitions);
-    let starts = Starts::new(&replay.transitions, header.warmup_ms);
+    // What was delivered needs no model of that.
+    let (sent, judged, incidents) = match ears.scored().filter(|_| ears.is_delivered()) {
+        Some(lives) => {
+            let (judged, incidents) = judge_found(heard::delivered(lives, end_ms));
+            (None, judged, incidents)
+        }
+        None => judge(transitions),
+    };
+    let detections = |transitions: &[Transition]| heard::detections(&judge(transitions).2);
+    let by_source = |source: &Sourced<'_>, lives: &[Life<'_>]| match source.is_delivered() {
+        true => heard::detections(&judge_found(heard::delivered(lives, end_ms)).1),
+        false => detections(&heard::transitions(lives)),
+    };
+    let heard = ears.scored().map(|_| {
+        let by_detector = detections(&replay.transitions);
+        ears.score(record, &incidents, by_detector, by_source)
+    });
+    let starts = Starts::new(transitions, header.warmup_ms);
     // Of several rules of one name, each is listed that had none.
     let has_no_data = |alert: &str| {
         let blind = replay.never_had_data.iter().filter(|rule| *rule == alert);
@@ -253,7 +280,7 @@ pub fn score_drill(
     let alarms = doubt::Alarms {
         incidents: &incidents,
         judged: &judged,
-        transitions: &replay.transitions,
+        transitions,
         pack,
     };
     let inhibited = match (&sent, pack.alertmanager()) {
@@ -275,6 +302,14 @@ pub fn score_drill(
     let doubts = doubt::inconclusive(record, alarms, inhibited);
     let (mut inconclusive, of_pace) = (doubts.why, doubts.too_fast);
     let from_pace = inconclusive.len();
+    if let Some(heard) = &heard {
+        inconclusive.extend(doubt::heard::doubts(
+            record,
+            &ears,
+            heard,
+            (alarms, &replay.transitions),
+        ));
+    }
     inconclusive.extend(doubt::without_data(&alerts, &incidents));
     let (in_time, wolf) = ends(&judged, &incidents);
     if !wolf {
@@ -283,6 +318,11 @@ pub fn score_drill(
     let missed = in_time.contains(&false);
     if !wolf && !missed {
         inconclusive.extend(doubt::cut_off(record, &judged));
+        if heard.is_some() {
+            // What was about to be told as the drill ended came to no source any more.
+            let (_, ours, _) = judge(&replay.transitions);
+            inconclusive.extend(doubt::cut_off(record, &ours));
+        }
     }
     let scored_ms = (header.warmup_ms, end_ms);
     let around = ground.around.intervals();
@@ -309,6 +349,7 @@ pub fn score_drill(
             (true, false) => Verdict::Passed,
         },
         too_fast: of_pace && inconclusive.len() == from_pace,
+        heard,
         inconclusive,
         standing: standing::standing(&judged),
         alerts,

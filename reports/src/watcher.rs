@@ -1,7 +1,7 @@
 //! Drives the detector over scrapes: the same way while a drill runs and when its record is judged again.
 
 use crate::jsonl::{Record, to_labels};
-use crate::record::{AlertState, Header, Line, Transition, Value};
+use crate::record::{AlertState, Header, Heard, Line, Transition, Value};
 use firedrill_detector::detector::SeriesRef;
 use firedrill_detector::query::{Query, QueryError};
 use firedrill_detector::tuning::{Trial, Tried};
@@ -205,6 +205,9 @@ pub struct Replay {
     pub errors: Vec<Line>,
     /// Rules that never saw a series: their silence says nothing.
     pub never_had_data: Vec<String>,
+    /// What other sources of alerts told while the drill ran: where there are some, that is scored and not the transitions.
+    /// Nothing under rules that were not those of the drill.
+    pub heard: Vec<Heard>,
 }
 
 impl Replay {
@@ -216,7 +219,14 @@ impl Replay {
             .lines
             .iter()
             .for_each(|line| replay.take(line.clone()));
-        replay
+        replay.with_heard(record)
+    }
+
+    /// The same with what other sources told in the record's drill, under the rules that this is of.
+    #[must_use]
+    pub fn with_heard(mut self, record: &Record) -> Self {
+        self.heard = record.heard().cloned().collect();
+        self
     }
 
     fn take(&mut self, line: Line) {

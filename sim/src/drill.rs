@@ -194,6 +194,7 @@ pub fn simulate_watched(
             }
             Observation::Mark(mark) => lines.push(Line::Mark(mark)),
             Observation::Interference(found) => lines.push(Line::Interference(found)),
+            Observation::Heard(heard) => lines.push(Line::Heard(heard)),
             Observation::Ledger { audited, lag } => lines.extend(ledger_lines(*audited, lag)),
         }
         Ok(())
@@ -265,6 +266,7 @@ impl Recording<'_> {
             }
             Observation::Mark(mark) => self.write([Line::Mark(mark)])?,
             Observation::Interference(found) => self.write([Line::Interference(found)])?,
+            Observation::Heard(heard) => self.write([Line::Heard(heard)])?,
             Observation::Ledger { audited, lag } => self.write(ledger_lines(*audited, lag))?,
         }
         Ok(())

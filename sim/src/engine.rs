@@ -9,7 +9,7 @@ use crate::lever::TasksLever;
 pub(crate) use crate::plan::{EXPORTERS, Source, targets};
 use firedrill_asynq::op::{Deed, TaskState};
 use firedrill_detector::Labels;
-use firedrill_reports::record::{Interference, Lag, Mark};
+use firedrill_reports::record::{Heard, Interference, Lag, Mark};
 use std::io;
 
 /// Takes observations as they happen.
@@ -47,6 +47,8 @@ pub enum Observation {
     Mark(Mark),
     /// Something happened that no step of the plan did.
     Interference(Interference),
+    /// A source of alerts beside our detector told something, or how well it was heard.
+    Heard(Heard),
     /// Last: what happened to every task, and how well time was kept.
     Ledger {
         /// The audit.

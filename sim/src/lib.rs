@@ -19,6 +19,7 @@ pub mod handler;
 pub mod resource;
 
 pub mod abort;
+pub mod alerts;
 pub mod cleanup;
 pub mod engine;
 pub mod estimate;

@@ -4,8 +4,8 @@ use super::common::seed;
 use super::pace::{jobs, speed};
 use super::shard::SHARDS;
 use super::{
-    Delivery, Gates, Jobs, Memory, PlotFormat, PlotFormats, Routing, Rules, Server, Sharding, Span,
-    Speed, World,
+    AlertSources, Delivery, Gates, Jobs, Memory, PlotFormat, PlotFormats, Routing, Rules, Server,
+    Sharding, Span, Speed, World,
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -29,6 +29,9 @@ pub struct Run {
     /// Routing.
     #[command(flatten)]
     pub routing: Routing,
+    /// Alerts.
+    #[command(flatten)]
+    pub alerts: AlertSources,
     /// What the drills run on
     #[arg(long, env = "FIREDRILL_ENGINE", value_enum, default_value_t = Engine::Live, value_name = "ENGINE")]
     pub engine: Engine,

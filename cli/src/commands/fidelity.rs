@@ -63,6 +63,8 @@ pub fn run(args: &Args, terminal: &Terminal) -> Result<Exit, Failure> {
     )?;
     inputs::bounded(&rules, &plans)?;
     let set = LiveSet {
+        alerts: None,
+        targets_in: None,
         speed: args.speed,
         jobs: args.jobs,
         redis: live::redis_source(&args.server)?,

@@ -191,6 +191,7 @@ impl Stand<'_> {
             abort: self.signals.abort(),
             reached_ms: Arc::default(),
             gives_up: false,
+            alerts: None,
             noted: None,
         };
         let run = drilled::run(load, self.rules()?, options);

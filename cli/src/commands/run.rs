@@ -5,6 +5,7 @@ use crate::commands::gates::Gates;
 use crate::commands::plots;
 use crate::commands::score;
 use crate::commands::score::Scored;
+use crate::drills::heard;
 use crate::drills::live::{self, AllEnded, Job, LiveSet};
 use crate::drills::simulate;
 use crate::exit::Exit;
@@ -38,6 +39,7 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         ));
     }
     if args.engine == Engine::Virtual {
+        heard::none_on_the_model(&args.alerts)?;
         if let Speed::Fixed(speed) = args.speed {
             terminal.say(format_args!(
                 "--speed {speed} is for the live engine: a simulated drill takes no longer than it takes to compute"
@@ -59,7 +61,12 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut gates = Gates::read(&args.gates, args.no_gate, terminal)?;
     let files = named.scenarios.iter().map(|source| source.name.clone());
     gates.plans(plans.iter().cloned().zip(files), "live")?;
+    let pace = (args.speed, plans.len());
+    let alerts = heard::sources(&args.alerts, &rules.set, pace, terminal)?;
+    heard::targets_are_free(&args.alerts, plans.len())?;
     let live = LiveSet {
+        alerts,
+        targets_in: args.alerts.targets_in.clone(),
         speed: args.speed,
         jobs: args.jobs,
         redis: live::redis_source(&args.server)?,

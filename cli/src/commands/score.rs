@@ -201,12 +201,21 @@ pub(crate) fn scored(judged: &args::Judged, terminal: &Terminal) -> Result<Vec<S
     let given = inputs::alertmanager(&judged.routing)?;
     let paging = |record: &Record| judged.paging(given.as_ref(), record);
     let replayed = replayed(&judged.recorded, paging, terminal)?.into_iter();
-    let scored = replayed.map(|one| Scored {
-        score: score_drill(&one.record, &one.replay, &one.pack, &params),
-        record: one.record,
-        replay: one.replay,
-        rules: one.rules,
-        pack: one.pack,
+    let scored = replayed.map(|one| {
+        let header = &one.record.header;
+        // What others told was by the drill's own rules.
+        let is_own = one.texts == header.rules && one.reading == header.reading;
+        let replay = match is_own {
+            true => one.replay.with_heard(&one.record),
+            false => one.replay,
+        };
+        Scored {
+            score: score_drill(&one.record, &replay, &one.pack, &params),
+            record: one.record,
+            replay,
+            rules: one.rules,
+            pack: one.pack,
+        }
     });
     Ok(scored.collect())
 }

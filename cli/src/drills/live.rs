@@ -13,6 +13,7 @@ use firedrill_asynq::broker::redis::address::Address;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{Replay, ScoreParams, score_drill};
 use firedrill_sim::abort::Abort;
+use firedrill_sim::alerts::Sources;
 use firedrill_sim::drill::{self, DrillError, Event, Finished, Rules};
 use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
 use firedrill_sim::files;
@@ -43,6 +44,10 @@ pub(crate) struct LiveSet {
     pub(crate) rules: Rules,
     /// What pages, and what is expected of it.
     pub(crate) pack: RulePack,
+    /// What else tells of alerts.
+    pub(crate) alerts: Option<Sources>,
+    /// Where targets are told, instead of in each drill's directory.
+    pub(crate) targets_in: Option<PathBuf>,
 }
 
 /// One drill to run.
@@ -172,12 +177,17 @@ fn options((set, job): (&LiveSet, &Job), exe: &Path, speed: f64, abort: Abort) -
         redis: set.redis.clone(),
         speed,
         epoch: drill::live_epoch(SystemTime::now(), &job.plan, speed),
-        targets_file: job.dir.join(TARGETS_FILE),
+        targets_file: set
+            .targets_in
+            .as_ref()
+            .unwrap_or(&job.dir)
+            .join(TARGETS_FILE),
         dir: job.dir.clone(),
         state: journal::state_dir(),
         abort,
         reached_ms: Arc::default(),
         gives_up: false,
+        alerts: set.alerts.clone(),
         noted: None,
     }
 }

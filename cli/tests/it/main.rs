@@ -29,6 +29,7 @@ mod forged;
 mod gates;
 mod given;
 mod ground_truth;
+mod heard;
 mod home;
 mod https;
 mod idle;

@@ -1,7 +1,9 @@
 //! One drill on a page: findings, charts, tasks, how it was run, and the command that repeats it.
 
 use super::words::{self, Named};
-use super::{Block, Cell, Drill, Facts, Figure, Finding, Part, Table, Told, Tone, missed, routed};
+use super::{
+    Block, Cell, Drill, Facts, Figure, Finding, Part, Table, Told, Tone, heard, missed, routed,
+};
 use crate::plot::{self, Frame};
 use crate::record::{Audit, QueueWaits, Wanted};
 use crate::score::Did;
@@ -125,6 +127,7 @@ fn findings(drill: &DrillScore) -> Vec<Told> {
     found.extend(drill.standing.iter().map(words::standing));
     let kept_back = routed::kept_back(drill).into_iter();
     found.extend(kept_back.map(|told| (format!("{told}."), Tone::Muted)));
+    found.extend(heard::notes(drill));
     for error in &drill.rule_errors {
         found.push((format!("Rule error: {error}."), Tone::Bad));
     }

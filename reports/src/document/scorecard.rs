@@ -3,8 +3,8 @@
 
 use super::words::{self, Named};
 use super::{
-    Block, Cell, Document, Facts, Finding, Table, Told, Tone, check, drill, gates, next, routed,
-    verdict,
+    Block, Cell, Document, Facts, Finding, Table, Told, Tone, check, drill, gates, heard, next,
+    routed, verdict,
 };
 use crate::jsonl::Record;
 use crate::score::Called;
@@ -43,6 +43,8 @@ pub fn of_scorecard(card: &Scorecard, drills: &[Drill<'_>]) -> Document {
         &incidents,
     ));
     blocks.extend(outcomes(&incidents).block());
+    blocks.extend(heard::sources(&incidents).block());
+    blocks.extend(heard::splits(&incidents).block());
     blocks.extend(matrix(
         "Harmless events",
         "Every alert must stay silent.",
@@ -254,12 +256,13 @@ fn findings(drills: &[Named<'_>]) -> Vec<Finding> {
         let told = routed::kept_back(named.drill).into_iter();
         told.map(muted).collect()
     });
+    let sources = each(&|named| heard::notes(named.drill));
     let errors = each(&|named| {
         let errors = named.drill.rule_errors.iter();
         let told = |error| (format!("rule error: {error}"), Tone::Bad);
         errors.map(told).collect()
     });
-    [of_tasks, doubts, standing, kept_back, errors].concat()
+    [of_tasks, doubts, standing, kept_back, sources, errors].concat()
 }
 
 const CALLED: &str = "What the causes were called";

@@ -1,17 +1,17 @@
 //! What a line must be beyond its form, so that nothing that reads a record has to doubt it.
 
 use crate::jsonl::RecordError;
-use crate::record::{Header, Line};
+use crate::record::{Header, Heard, Line};
 use serde::Deserialize;
 
 /// Longest drill that is read: a thousand days.
 pub(crate) const DRILL_MS_MAX: i64 = 86_400_000_000;
 
 /// A clock's error may put something before the start; a day is more than that.
-const DRILL_MS_MIN: i64 = -86_400_000;
+pub(crate) const DRILL_MS_MIN: i64 = -86_400_000;
 
 /// Kinds of lines this release knows, as [`Line`] spells them.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "header",
     "series",
     "scrape",
@@ -20,6 +20,7 @@ const KINDS: [&str; 13] = [
     "rule_error",
     "no_data",
     "interference",
+    "heard",
     "impact",
     "audit",
     "waits",
@@ -115,8 +116,27 @@ fn line_times(line: &Line) -> Vec<i64> {
         Line::Mark(mark) => vec![mark.planned_ms, mark.at_ms],
         Line::Impact(impact) => impact.first_ms.into_iter().chain(impact.last_ms).collect(),
         Line::Interference(found) => [found.at_ms].into_iter().chain(found.until_ms).collect(),
+        Line::Heard(heard) => heard_times(heard),
         // A histogram holds no longer waits than a drill may last.
         Line::Series { .. } | Line::NoData { .. } | Line::Audit(_) | Line::Waits(_) => Vec::new(),
         Line::Lag(lag) => lag.gaps.iter().map(|gap| gap.at_ms).collect(),
+    }
+}
+
+/// Times inside the drill that a line about a source of alerts names.
+fn heard_times(heard: &Heard) -> Vec<i64> {
+    match heard {
+        Heard::Began(_) => Vec::new(),
+        Heard::Told(told) => {
+            let others = [told.unsaid_ms, told.since_ms, told.active_ms];
+            let others = others.into_iter().flatten();
+            [told.at_ms].into_iter().chain(others).collect()
+        }
+        Heard::Ended(hearing) => {
+            let away = hearing.away.iter();
+            let found = hearing.targets.and_then(|found| found.all_ms);
+            let away = away.flat_map(|away| [away.from_ms, away.until_ms]);
+            away.chain(found).collect()
+        }
     }
 }

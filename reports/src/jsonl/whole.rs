@@ -2,6 +2,7 @@
 //! that lacks its end was cut short.
 
 mod counts;
+mod heard;
 mod marks;
 mod states;
 
@@ -11,6 +12,7 @@ use crate::record::{Audit, Header, Impact, Lag, Line, Meddling, Value};
 use crate::waits::Waits;
 use firedrill_detector::sample::METRIC_NAME;
 use firedrill_detector::sample::is_stale;
+use heard::Sources;
 use marks::Marks;
 use states::States;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,6 +119,7 @@ struct Whole<'r> {
     /// Latest of all times that are within the drill.
     reached_ms: i64,
     states: States<'r>,
+    sources: Sources<'r>,
     marks: Marks<'r>,
     impacts: BTreeMap<u32, &'r Impact>,
     queues: BTreeSet<&'r str>,
@@ -140,6 +143,7 @@ impl<'r> Whole<'r> {
             newest_ms: i64::MIN,
             reached_ms: i64::MIN,
             states: States::new(header),
+            sources: Sources::default(),
             marks: Marks::new(&header.steps),
             impacts: BTreeMap::new(),
             queues: BTreeSet::new(),
@@ -154,7 +158,9 @@ impl<'r> Whole<'r> {
     /// Whether everything is there that a drill leaves in the end.
     fn is_complete(&self) -> bool {
         let all_impacts = self.impacts.len() == self.header.incidents.len();
-        self.has_footer && self.audit.is_some() && self.lag.is_some() && all_impacts
+        let all_heard = self.sources.are_over();
+        let all_counted = self.audit.is_some() && self.lag.is_some() && all_impacts;
+        self.has_footer && all_counted && all_heard
     }
 
     fn take(&mut self, line: &'r Line, number: usize) -> Result<(), Impossible> {
@@ -191,6 +197,11 @@ impl<'r> Whole<'r> {
                 self.ledgers_whole &= found.what != Meddling::Ledger;
                 let until_ms = found.until_ms.unwrap_or(found.at_ms);
                 span("interference", found.at_ms, until_ms)
+            }
+            Line::Heard(heard) => {
+                let told_ms = self.sources.take(heard, self.header.speed)?;
+                self.reached_ms = self.reached_ms.max(told_ms.unwrap_or(i64::MIN));
+                Ok(())
             }
             Line::Impact(impact) => self.impact(impact),
             Line::Audit(audit) => {

@@ -2,6 +2,7 @@
 
 mod delays;
 mod flushes;
+pub(super) mod heard;
 pub(super) mod inhibitors;
 mod starved;
 

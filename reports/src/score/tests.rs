@@ -3,6 +3,7 @@
 mod causes;
 mod doubts;
 mod edges;
+mod heard;
 mod routed;
 mod tables;
 mod untold;

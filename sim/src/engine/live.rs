@@ -29,6 +29,7 @@ pub(crate) mod watch;
 pub use crate::plan::TARGETS_FILE;
 
 use crate::abort::Abort;
+use crate::alerts::{Listening, Sources};
 use crate::audit::REDIS;
 use crate::engine::{EXPORTERS, Ended, Observation, Sink};
 use crate::metrics::{ProducerMetrics, counts_as_started};
@@ -87,6 +88,8 @@ pub struct LiveOptions {
     pub reached_ms: Arc<AtomicI64>,
     /// Whether a drill that has gone beyond what a verdict bears ends there, see [`LiveError::TooFast`].
     pub gives_up: bool,
+    /// Other sources of alerts to listen to; at speed 1.
+    pub alerts: Option<Sources>,
     /// Where to tell what its tasks went through, if somebody wants to know of each.
     pub noted: Option<mpsc::UnboundedSender<Noted>>,
 }
@@ -134,6 +137,11 @@ pub enum LiveError {
     /// The machine cannot keep this speed: there would be no verdict, whatever came.
     #[error("too fast for this machine: {0}")]
     TooFast(String),
+    /// Other sources of alerts live in real time.
+    #[error(
+        "alerts from outside come in real time, and this drill goes at {0}x; give it the speed 1"
+    )]
+    AlertsAtSpeed(f64),
     /// It was stopped before it began.
     #[error("stopped before it began")]
     Stopped,
@@ -246,12 +254,18 @@ async fn run_on(
         told_tx,
     )
     .map_err(LiveError::Ledger)?;
+    let mut listening = listen(options, clock)?;
     let mut observer = Observer::new(plan, options, (clock, &stand.addresses, roster.clone()));
     let (done_tx, done) = mpsc::unbounded_channel();
     let deaths = watch.deaths.take();
     let director = Director::start((stand, deaths), options.abort.clone(), done_tx);
     let looked = observer
-        .watch((watch, done, told), &producer, &options.abort, sink)
+        .watch(
+            (watch, done, told, listening.as_mut()),
+            &producer,
+            &options.abort,
+            sink,
+        )
         .await?;
     let Looked { watch, aborted } = looked;
     let (left, gaps) = watch.finish();
@@ -261,6 +275,12 @@ async fn run_on(
     let end = clock.virtual_start.plus_millis(plan.duration_ms);
     let stopped_at = clock.now().min(end);
     observer.tell_unseen(stopped_at, sink)?;
+    if let Some(listening) = listening {
+        let end_ms = stopped_at.millis() - clock.virtual_start.millis();
+        for heard in listening.finish(end_ms) {
+            sink(Observation::Heard(heard)).map_err(LiveError::Sink)?;
+        }
+    }
     // The workers first: what they finish while the producer waits for its last answers would be counted after the end.
     let mut stand = director.finish().await?;
     let living = stand.fleet.living();
@@ -279,6 +299,17 @@ async fn run_on(
     let lags = observer.into_lags(gaps);
     left.prove(plan, (&mut stand, &exporter_broker), lags, sink)
         .await
+}
+
+/// Begins to listen to what else tells of alerts.
+fn listen(options: &LiveOptions, clock: ClockOrigin) -> Result<Option<Listening>, LiveError> {
+    let sources = options.alerts.as_ref();
+    if sources.is_some() && options.speed != 1.0 {
+        return Err(LiveError::AlertsAtSpeed(options.speed));
+    }
+    let listening = sources.map(|sources| sources.listen(clock, &options.targets_file));
+    let listening = listening.transpose();
+    listening.map_err(|error| LiveError::System("the webhook's port", error))
 }
 
 /// All that is there when a drill begins.

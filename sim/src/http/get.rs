@@ -174,6 +174,15 @@ impl Url {
     }
 }
 
+/// A page, and when the server says that it gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its text.
+    pub text: String,
+    /// The `Date` of the answer, as it stands there.
+    pub date: Option<String>,
+}
+
 /// What is asked of a server.
 enum Asked {
     /// A page of at most so many bytes.
@@ -228,6 +237,20 @@ impl Client {
         patience: Duration,
         bytes: usize,
     ) -> Result<String, GetError> {
+        let page = self.page(url, patience, bytes).await?;
+        Ok(page.text)
+    }
+
+    /// The same, with the server's time.
+    ///
+    /// # Errors
+    /// [`GetError`].
+    pub async fn page(
+        &self,
+        url: &Url,
+        patience: Duration,
+        bytes: usize,
+    ) -> Result<Page, GetError> {
         self.within(url, patience, Asked::Page(bytes)).await
     }
 
@@ -241,15 +264,11 @@ impl Client {
         json: String,
         patience: Duration,
     ) -> Result<String, GetError> {
-        self.within(url, patience, Asked::ToTake(json)).await
+        let page = self.within(url, patience, Asked::ToTake(json)).await?;
+        Ok(page.text)
     }
 
-    async fn within(
-        &self,
-        url: &Url,
-        patience: Duration,
-        asked: Asked,
-    ) -> Result<String, GetError> {
+    async fn within(&self, url: &Url, patience: Duration, asked: Asked) -> Result<Page, GetError> {
         let answered = tokio::time::timeout(patience, self.fetched(url, asked)).await;
         answered.unwrap_or_else(|_| {
             Err(GetError::Slow {
@@ -259,7 +278,7 @@ impl Client {
         })
     }
 
-    async fn fetched(&self, url: &Url, asked: Asked) -> Result<String, GetError> {
+    async fn fetched(&self, url: &Url, asked: Asked) -> Result<Page, GetError> {
         let host = url.host.trim_start_matches('[').trim_end_matches(']');
         let stream = TcpStream::connect((host, url.port)).await;
         let stream = stream.map_err(|error| GetError::Unreachable {
@@ -288,7 +307,7 @@ impl Client {
         url: &Url,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         asked: Asked,
-    ) -> Result<String, GetError> {
+    ) -> Result<Page, GetError> {
         let broken = |reason: String| GetError::Broken {
             place: url.place(),
             reason,
@@ -323,13 +342,18 @@ impl Client {
         let response = sender.send_request(request).await;
         let response = response.map_err(|error| broken(error.to_string()))?;
         let status = response.status();
+        let date = response.headers().get(header::DATE);
+        let date = date.and_then(|date| date.to_str().ok().map(str::to_owned));
         let body = Limited::new(response.into_body(), bytes);
         let body = body.collect().await;
         connection.abort();
         let body = body.map_err(|error| broken(error.to_string()))?.to_bytes();
         let text = String::from_utf8_lossy(&body);
         if status == StatusCode::OK || is_post && status.is_success() {
-            return Ok(text.into_owned());
+            return Ok(Page {
+                text: text.into_owned(),
+                date,
+            });
         }
         Err(GetError::Status {
             place: url.place(),

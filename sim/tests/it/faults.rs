@@ -94,7 +94,7 @@ fn run(text: &str) -> (Vec<Mark>, Audited) {
             Observation::Mark(mark) => marks.push(mark),
             Observation::Ledger { audited: all, .. } => audited = Some(*all),
             Observation::Interference(found) => panic!("nobody is there to do it: {found:?}"),
-            Observation::Series { .. } | Observation::Scrape { .. } => {}
+            Observation::Series { .. } | Observation::Scrape { .. } | Observation::Heard(_) => {}
         }
         Ok(())
     };

@@ -35,7 +35,7 @@ fn marks_of(text: &str) -> (Vec<Mark>, Audit) {
             Observation::Mark(mark) => marks.push(mark),
             Observation::Ledger { audited: all, .. } => audited = Some(all.audit),
             Observation::Interference(found) => panic!("nobody is there to do it: {found:?}"),
-            Observation::Series { .. } | Observation::Scrape { .. } => {}
+            Observation::Series { .. } | Observation::Scrape { .. } | Observation::Heard(_) => {}
         }
         Ok(())
     };

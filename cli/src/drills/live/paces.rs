@@ -98,6 +98,7 @@ impl LiveSet {
             abort: signals.abort(),
             reached_ms: Arc::new(AtomicI64::new(0)),
             gives_up: false,
+            alerts: None,
             noted: None,
         };
         let _hold = signals.hold();

@@ -15,9 +15,10 @@ fn delivery(delivery: Delivery) -> String {
 
 /// The distinct ways in which pages of all drills were delivered.
 fn deliveries(drills: &[DrillScore]) -> String {
-    let each = |drill: &DrillScore| match &drill.routed {
-        Some(routed) => routed.file.clone(),
-        None => delivery(drill.delivery),
+    let each = |drill: &DrillScore| match (&drill.heard, &drill.routed) {
+        (Some(heard), _) if heard.is_delivered => format!("as it came to the {}", heard.by),
+        (_, Some(routed)) => routed.file.clone(),
+        (_, None) => delivery(drill.delivery),
     };
     // By their lengths of time, those of files last.
     let all: BTreeSet<(bool, Delivery, String)> = drills

@@ -1,6 +1,7 @@
 //! One drill, for machines.
 
 mod alert;
+mod heard;
 mod incident;
 
 use super::Word;
@@ -11,6 +12,7 @@ use crate::result::shared::Waits;
 use crate::score;
 use crate::{DrillScore, record::Audit};
 use alert::{Alert, Class};
+use heard::AlertSources;
 use incident::Incident;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -39,6 +41,9 @@ pub(super) struct Drill {
     group_interval_seconds: f64,
     /// What an Alertmanager file made of it.
     alertmanager: Option<Routed>,
+    /// What was scored instead of the built-in detector; left out where that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alert_sources: Option<AlertSources>,
     /// Scored time outside of incidents.
     exposure_seconds: f64,
     /// What happened to every task.
@@ -152,6 +157,7 @@ impl Drill {
             group_wait_seconds: seconds(drill.delivery.group_wait_ms),
             group_interval_seconds: seconds(drill.delivery.group_interval_ms),
             alertmanager: drill.routed.as_ref().map(Routed::from),
+            alert_sources: drill.heard.as_ref().map(AlertSources::from),
             exposure_seconds: seconds(drill.exposure_ms),
             audit: drill.audit.clone(),
             jobs_lost: audit.map(Audit::jobs_lost),

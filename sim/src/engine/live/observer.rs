@@ -9,6 +9,7 @@ use super::upkeep::Upkeep;
 use super::watch::{Gaps, HARNESS, Roster, Watch};
 use super::{LiveError, LiveOptions};
 use crate::abort::Abort;
+use crate::alerts::Listening;
 use crate::engine::{Observation, Sink};
 use crate::lever::Lever;
 use crate::metrics::kube::Ended;
@@ -16,7 +17,7 @@ use crate::plan::Plan;
 use crate::pulse::Pulse;
 use crate::scrape::{SeriesTable, Target};
 use firedrill_asynq::clock::{ClockOrigin, Time};
-use firedrill_reports::record::{GapKind, Mark};
+use firedrill_reports::record::{GapKind, Heard, Mark};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -57,7 +58,12 @@ pub(super) struct Looked {
 }
 
 /// Everything that is listened to.
-type Heard = (Watch, UnboundedReceiver<Done>, UnboundedReceiver<Told>);
+type Listened<'l> = (
+    Watch,
+    UnboundedReceiver<Done>,
+    UnboundedReceiver<Told>,
+    Option<&'l mut Listening>,
+);
 
 impl<'p> Observer<'p> {
     /// Begins to scrape.
@@ -91,7 +97,7 @@ impl<'p> Observer<'p> {
     /// Looks until the drill is over, or stopped.
     pub(super) async fn watch(
         &mut self,
-        (mut watch, mut done, mut told): Heard,
+        (mut watch, mut done, mut told, mut alerts): Listened<'_>,
         producer: &ProducerTask,
         abort: &Abort,
         sink: Sink<'_>,
@@ -114,6 +120,9 @@ impl<'p> Observer<'p> {
                 }
                 Some(found) = watch.next() => {
                     sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
+                }
+                Some(heard) = next(&mut alerts) => {
+                    sink(Observation::Heard(heard)).map_err(LiveError::Sink)?;
                 }
                 Some(progress) = self.scrapes.recv() => self.scraped(progress, sink)?,
             }
@@ -230,6 +239,14 @@ impl<'p> Observer<'p> {
             fault_ms_max: self.fault_ms_max,
             gaps,
         }
+    }
+}
+
+/// What a source of alerts says next, if there is one.
+async fn next(alerts: &mut Option<&mut Listening>) -> Option<Heard> {
+    match alerts {
+        Some(alerts) => alerts.next().await,
+        None => std::future::pending().await,
     }
 }
 

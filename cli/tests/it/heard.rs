@@ -1,0 +1,248 @@
+//! A drill scored by what a real Prometheus, a real Alertmanager and its webhooks and pager events tell of it.
+
+mod stand;
+
+use crate::support::{firedrill, free, need, said};
+use firedrill_reports::Record;
+use firedrill_reports::record::{Heard, ToldState};
+use serde_json::Value;
+use stand::Stand;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::Path;
+use std::process::Command;
+
+const RULES: &str = r#"
+# firedrill: cause worker-crashed expects NoWorker, WorkerDown
+groups:
+- name: jobs
+  rules:
+  - alert: NoWorker
+    expr: sum(up{job="worker"}) == 0
+    for: 4s
+    labels: { severity: page }
+  - alert: WorkerDown
+    expr: up{job="worker"} == 0
+    for: 9s
+    labels: { severity: page }
+"#;
+
+const SCENARIO: &str = "\
+version: firedrill/v1
+name: heard
+family: worker-crashed
+summary: Both workers are killed and restarted.
+seed: 11
+duration: 58s
+warmup: 15s
+queues: { default: { priority: 1, wait_objective: 30s } }
+workload:
+  - { task: email:send, queue: default, arrivals: { poisson: 4/s }, service: { constant: 300ms } }
+workers:
+  - { name: w, processes: 2, concurrency: 4 }
+scrape: { interval: 1s, timeout: 1s }
+evaluation: { interval: 3s }
+timeline:
+  - { at: 21s, fault: worker.kill, select: all, until: { at: 42s, remedy: worker.restart } }
+incidents:
+  - { cause: worker-crashed, wanted: page, within: 25s }
+";
+
+fn files(dir: &Path) {
+    fs::write(dir.join("s.yaml"), SCENARIO).unwrap();
+    fs::write(dir.join("r.yml"), RULES).unwrap();
+}
+
+/// Refused with these words, and nothing was begun.
+fn refused(dir: &Path, args: &[&str], code: i32, words: &[&str]) {
+    let all = [&["run", "--rules", "r.yml", "s.yaml"], args].concat();
+    let (found, _, told) = said(dir, &all);
+    assert_eq!(found, Some(code), "{args:?}: {told}");
+    for word in words {
+        assert!(told.contains(word), "{args:?}: {word} is not in {told}");
+    }
+    assert!(!dir.join("runs/heard").exists(), "{args:?}");
+}
+
+/// The record of the only drill.
+fn record(dir: &Path) -> Record {
+    let path = dir.join("runs/heard/latest/record.jsonl");
+    let file = File::open(path).unwrap();
+    Record::read(BufReader::new(file)).unwrap()
+}
+
+fn seconds(value: &Value) -> Option<f64> {
+    value.as_f64()
+}
+
+#[test]
+fn detector_prometheus_alertmanager_and_webhook_tell_the_same_alert() {
+    need!("redis-server");
+    need!("prometheus");
+    need!("prometheus-alertmanager");
+    need!("amtool");
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path());
+    let webhook = free();
+    let stand = Stand::start(dir.path(), webhook);
+    let drill = firedrill()
+        .current_dir(dir.path())
+        .args([
+            "run", "--speed", "1", "--rules", "r.yml", "s.yaml", "--json",
+        ])
+        .args(["--group-wait", "1s", "--group-interval", "2s"])
+        .args([
+            "--targets-in",
+            ".",
+            "--webhook-listen",
+            &webhook.to_string(),
+        ])
+        .args(["--prometheus", &stand.prometheus()])
+        .args(["--alertmanager-url", &stand.alertmanager()])
+        .stdout(File::create(dir.path().join("out.json")).unwrap())
+        .stderr(File::create(dir.path().join("said")).unwrap())
+        .spawn()
+        .unwrap();
+    let mut drill = crate::support::Ends(drill);
+    crate::support::wait_until("the drill's targets are told", || {
+        dir.path().join("targets.json").exists()
+    });
+    // Somebody else's alert, by Alertmanager's own tool.
+    let added = Command::new("amtool")
+        .args(["alert", "add", "Theirs", "team=other"])
+        .arg(format!("--alertmanager.url={}", stand.alertmanager()))
+        .status()
+        .unwrap();
+    assert!(added.success());
+    let ended = drill.0.wait().unwrap();
+    let told = fs::read_to_string(dir.path().join("said")).unwrap();
+    let result = fs::read_to_string(dir.path().join("out.json")).unwrap();
+    let result: Value = serde_json::from_str(&result).unwrap_or_else(|_| panic!("{told}"));
+    assert!(
+        !dir.path().join("targets.json").exists(),
+        "it goes with the drill"
+    );
+
+    let record = record(dir.path());
+    let fired = |source: &str| -> Vec<String> {
+        let told = record.heard().filter_map(|heard| match heard {
+            Heard::Told(told) => Some(told),
+            _ => None,
+        });
+        let fired = told.filter(|told| told.source == source && told.state == ToldState::Firing);
+        let mut names: Vec<String> = fired.map(|told| told.alert().to_owned()).collect();
+        names.sort();
+        names
+    };
+    // Two instances of WorkerDown; two receivers are told of each.
+    let once = ["NoWorker", "WorkerDown", "WorkerDown"];
+    assert_eq!(fired("prometheus"), once, "{told}");
+    assert_eq!(fired("alertmanager"), once, "{told}");
+    let mut twice = [once, once].concat();
+    twice.sort_unstable();
+    assert_eq!(fired("webhook"), twice, "{told}");
+
+    let drill = &result["drills"][0];
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&drill["alert_sources"]).unwrap()
+    );
+    assert_eq!(drill["inconclusive"], serde_json::json!([]), "{told}");
+    assert_eq!(drill["verdict"], "passed", "{drill:#}");
+    assert_eq!(ended.code(), Some(0), "{told}");
+    let heard = &drill["alert_sources"];
+    assert_eq!(
+        (&heard["scored"], &heard["delivered"]),
+        (&"webhook".into(), &true.into())
+    );
+    let sources = heard["sources"].as_array().unwrap();
+    let names: Vec<&Value> = sources.iter().map(|source| &source["source"]).collect();
+    assert_eq!(names, ["detector", "prometheus", "alertmanager", "webhook"]);
+    for source in sources {
+        let detection = &source["detections"][0];
+        assert_eq!(detection["alert"], "NoWorker", "{source:#}");
+        let fired = seconds(&detection["firing_seconds"]).unwrap();
+        assert!(fired > 21.0 && fired < 42.0, "{source:#}");
+    }
+    // What the source that was scored told is what the incident came to.
+    let incident = &drill["incidents"][0];
+    let delivered = seconds(&sources[3]["detections"][0]["delivered_seconds"]).unwrap();
+    let since = seconds(&incident["detection"]["from_fault_seconds"]).unwrap();
+    let fault = seconds(&incident["fault_seconds"]).unwrap();
+    assert!((delivered - fault - since).abs() < 1e-6);
+    // Alertmanager waits for its group before it tells anybody.
+    let split = &heard["splits"][0];
+    let part = |name: &str| seconds(&split[format!("{name}_seconds")]);
+    assert!((part("total").unwrap() - since).abs() < 1e-6);
+    assert!(part("delivery").unwrap() >= 1.0, "{split:#}");
+    let hold = part("for").unwrap();
+    assert!((3.9..8.0).contains(&hold), "for: 4s, every 3 s: {split:#}");
+    // Its scrapes may show it before ours do: then the first three cannot be told apart.
+    let parts = match part("until_pending") {
+        Some(together) => [Some(together), part("for"), part("delivery"), None, None],
+        None => ["signal", "scrape", "evaluation", "for", "delivery"].map(part),
+    };
+    let known: f64 = parts.iter().flatten().sum();
+    assert!((known - since).abs() < 1e-6, "{split:#}");
+    let notes = serde_json::to_string(&heard["sources"]).unwrap();
+    assert!(
+        notes.contains("of 2 alerts in the rules it has 2 as they are"),
+        "{notes}"
+    );
+    assert!(notes.contains("count for nothing: Theirs"), "{notes}");
+
+    // Scored again from the record alone, it is the same; under other rules only the drill's own samples count.
+    let (_, again, _) = said(dir.path(), &["score", "runs/heard/latest", "--json"]);
+    let again: Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(again["drills"][0]["alert_sources"], *heard);
+    assert_eq!(again["drills"][0]["incidents"], drill["incidents"]);
+    let other = RULES.replace("for: 4s", "for: 5s");
+    fs::write(dir.path().join("other.yml"), other).unwrap();
+    let args = [
+        "score",
+        "runs/heard/latest",
+        "--rules",
+        "other.yml",
+        "--json",
+    ];
+    let (_, again, _) = said(dir.path(), &args);
+    let again: Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(again["drills"][0]["alert_sources"], Value::Null);
+}
+
+#[test]
+fn what_cannot_be_listened_to_is_refused_before_anything_begins() {
+    need!("redis-server");
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path());
+    let at = dir.path();
+    let nobody = format!("http://{}", free());
+    let refused_live = |args: &[&str], code: i32, words: &[&str]| {
+        refused(at, &[&["--speed", "1"], args].concat(), code, words);
+    };
+    let faster = ["--webhook-listen", "0"];
+    refused(at, &faster, 2, &["--webhook-listen", "add `--speed 1`"]);
+    let sped = ["--speed", "2", "--prometheus", &nobody];
+    refused(at, &sped, 2, &["--prometheus", "real time"]);
+    let model = ["--engine", "virtual", "--alertmanager-url", &nobody];
+    refused(at, &model, 2, &["--alertmanager-url", "simulated"]);
+    let two = ["--webhook-listen", "0", "@flagship"];
+    refused_live(&two, 2, &["one scenario at a time"]);
+    let gone = ["--prometheus", nobody.as_str()];
+    refused_live(&gone, 7, &["cannot be reached", "is it running"]);
+    let config = ["--http-config", "h.yml"];
+    refused_live(&config, 2, &["--http-config", "neither was given"]);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = port.local_addr().unwrap().to_string();
+    let taken = ["--webhook-listen", taken.as_str()];
+    refused_live(&taken, 7, &["--webhook-listen", "name a free port"]);
+    fs::write(at.join("targets.json"), "[]").unwrap();
+    refused_live(
+        &["--targets-in", "."],
+        2,
+        &["targets.json is there already"],
+    );
+    let nowhere = ["--targets-in", "nowhere"];
+    refused_live(&nowhere, 2, &["there is no directory nowhere"]);
+    assert_eq!(fs::read_to_string(at.join("targets.json")).unwrap(), "[]");
+}

@@ -1,0 +1,73 @@
+//! A Prometheus and an Alertmanager, as a team has them: rules, routes, receivers.
+
+use crate::support::{Ends, free, wait_until};
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// See the module. Both end with it.
+pub(super) struct Stand {
+    _processes: [Ends; 2],
+    prometheus: SocketAddr,
+    alertmanager: SocketAddr,
+}
+
+impl Stand {
+    /// With `r.yml` and `targets.json` in `dir`; pages go to `webhook`, in both forms.
+    pub(super) fn start(dir: &Path, webhook: SocketAddr) -> Self {
+        let (prometheus, alertmanager) = (free(), free());
+        let config = format!(
+            "route: {{ receiver: pages, group_by: [alertname], group_wait: 1s, group_interval: 2s, routes: [ {{ receiver: pages, continue: true }}, {{ receiver: phone }} ] }}\n\
+             receivers:\n\
+             - {{ name: pages, webhook_configs: [ {{ url: 'http://{webhook}/' }} ] }}\n\
+             - {{ name: phone, pagerduty_configs: [ {{ url: 'http://{webhook}/v2/enqueue', routing_key: r }} ] }}\n"
+        );
+        fs::write(dir.join("alertmanager.yml"), config).unwrap();
+        let config = format!(
+            "global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 3s }}\n\
+             rule_files: [r.yml]\n\
+             alerting: {{ alertmanagers: [ {{ static_configs: [ {{ targets: ['{alertmanager}'] }} ] }} ] }}\n\
+             scrape_configs:\n\
+             - job_name: drill\n\
+             \x20 file_sd_configs: [ {{ files: [targets.json], refresh_interval: 1s }} ]\n"
+        );
+        fs::write(dir.join("prometheus.yml"), config).unwrap();
+        let processes = [
+            Command::new("prometheus-alertmanager")
+                .current_dir(dir)
+                .args(["--config.file=alertmanager.yml", "--storage.path=am"])
+                .arg(format!("--web.listen-address={alertmanager}"))
+                .arg("--cluster.listen-address=")
+                .stdout(Stdio::null())
+                .stderr(File::create(dir.join("alertmanager.log")).unwrap())
+                .spawn()
+                .unwrap(),
+            Command::new("prometheus")
+                .current_dir(dir)
+                .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
+                .arg(format!("--web.listen-address={prometheus}"))
+                .stdout(Stdio::null())
+                .stderr(File::create(dir.join("prometheus.log")).unwrap())
+                .spawn()
+                .unwrap(),
+        ];
+        let stand = Self {
+            _processes: processes.map(Ends),
+            prometheus,
+            alertmanager,
+        };
+        for address in [prometheus, alertmanager] {
+            wait_until("they listen", || TcpStream::connect(address).is_ok());
+        }
+        stand
+    }
+
+    pub(super) fn prometheus(&self) -> String {
+        format!("http://{}", self.prometheus)
+    }
+
+    pub(super) fn alertmanager(&self) -> String {
+        format!("http://{}", self.alertmanager)
+    }
+}

@@ -1,0 +1,72 @@
+//! A group of alerts as Alertmanager posts it to webhooks (`template.Data`, version 4).
+
+use super::{Message, MessageError};
+use crate::alerts::clock::moment_ms;
+use crate::alerts::teller::Instance;
+use firedrill_reports::record::ToldState;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The only version there has been since 2017.
+const VERSION: &str = "4";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Posted {
+    version: String,
+    receiver: String,
+    #[serde(default)]
+    truncated_alerts: u64,
+    alerts: Vec<Alert>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Alert {
+    status: String,
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    starts_at: String,
+    #[serde(default)]
+    ends_at: String,
+}
+
+pub(super) fn message(
+    posted: Posted,
+    since_start: &dyn Fn(i64) -> i64,
+) -> Result<Message, MessageError> {
+    if posted.version != VERSION {
+        let version = posted.version;
+        let why = format!("its `version` is {version:?}, and {VERSION:?} is what is known");
+        return Err(MessageError::Malformed(why));
+    }
+    let instance = |alert: Alert| {
+        let (state, since) = match alert.status.as_str() {
+            "firing" => (ToldState::Firing, &alert.starts_at),
+            "resolved" => (ToldState::Inactive, &alert.ends_at),
+            other => {
+                let why = format!("`status` of an alert is {other:?}, not `firing` or `resolved`");
+                return Err(MessageError::Malformed(why));
+            }
+        };
+        Ok(Instance {
+            state,
+            since_ms: moment_ms(since).map(since_start),
+            began_ms: moment_ms(&alert.starts_at).map(since_start),
+            active_ms: None,
+            labels: alert.labels,
+            receivers: vec![posted.receiver.clone()],
+            kept_back: Vec::new(),
+            pages: false,
+        })
+    };
+    let instances: Result<Vec<Instance>, MessageError> =
+        posted.alerts.into_iter().map(instance).collect();
+    let cut = posted.truncated_alerts;
+    Ok(Message {
+        instances: instances?,
+        doubt: (cut > 0).then(|| {
+            format!("a message left {cut} of its alerts out (`max_alerts` of the receiver): which is not known")
+        }),
+    })
+}
