@@ -192,6 +192,7 @@ impl Stand<'_> {
             reached_ms: Arc::default(),
             gives_up: false,
             noted: None,
+            rehearsal: None,
         };
         let run = drilled::run(load, self.rules()?, options);
         self.runtime.block_on(run).map_err(|error| match error {

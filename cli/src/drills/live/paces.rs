@@ -99,6 +99,7 @@ impl LiveSet {
             reached_ms: Arc::new(AtomicI64::new(0)),
             gives_up: false,
             noted: None,
+            rehearsal: None,
         };
         let _hold = signals.hold();
         match runtime.block_on(measure::measure(&options, dir.path())) {

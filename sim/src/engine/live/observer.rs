@@ -7,19 +7,20 @@ use super::scraper::{Addresses, InOrder, Progress, Schedule, Scraped, scrape_loo
 use super::strain::{LOOK_EVERY, Strain};
 use super::upkeep::Upkeep;
 use super::watch::{Gaps, HARNESS, Roster, Watch};
-use super::{LiveError, LiveOptions};
+use super::{LiveError, LiveOptions, hands};
 use crate::abort::Abort;
 use crate::engine::{Observation, Sink};
 use crate::lever::Lever;
 use crate::metrics::kube::Ended;
 use crate::plan::Plan;
 use crate::pulse::Pulse;
+use crate::rehearsal::Said;
 use crate::scrape::{SeriesTable, Target};
 use firedrill_asynq::clock::{ClockOrigin, Time};
-use firedrill_reports::record::{GapKind, Mark};
+use firedrill_reports::record::{Action, Deed, GapKind, Mark};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 /// See the module.
 pub(super) struct Observer<'p> {
@@ -57,7 +58,30 @@ pub(super) struct Looked {
 }
 
 /// Everything that is listened to.
-type Heard = (Watch, UnboundedReceiver<Done>, UnboundedReceiver<Told>);
+type Heard = (
+    Watch,
+    UnboundedReceiver<Done>,
+    UnboundedReceiver<Told>,
+    Option<Audience>,
+);
+
+/// People who take part in a rehearsal: what they say, and where remedies go that they name.
+pub(super) struct Audience {
+    pub(super) said: UnboundedReceiver<Said>,
+    pub(super) orders: UnboundedSender<String>,
+}
+
+impl Audience {
+    /// What is said next; never, where nobody takes part.
+    async fn next(audience: &mut Option<Self>) -> Said {
+        if let Some(audience) = audience
+            && let Some(said) = audience.said.recv().await
+        {
+            return said;
+        }
+        std::future::pending().await
+    }
+}
 
 impl<'p> Observer<'p> {
     /// Begins to scrape.
@@ -91,7 +115,7 @@ impl<'p> Observer<'p> {
     /// Looks until the drill is over, or stopped.
     pub(super) async fn watch(
         &mut self,
-        (mut watch, mut done, mut told): Heard,
+        (mut watch, mut done, mut told, mut people): Heard,
         producer: &ProducerTask,
         abort: &Abort,
         sink: Sink<'_>,
@@ -115,8 +139,13 @@ impl<'p> Observer<'p> {
                 Some(found) = watch.next() => {
                     sink(Observation::Interference(found)).map_err(LiveError::Sink)?;
                 }
+                said = Audience::next(&mut people) => self.said(said, people.as_ref(), sink)?,
                 Some(progress) = self.scrapes.recv() => self.scraped(progress, sink)?,
             }
+        }
+        // Why it was stopped is said before it is.
+        while let Some(said) = people.as_mut().and_then(|people| people.said.try_recv().ok()) {
+            self.said(said, None, sink)?;
         }
         // What was done at the very end was done in it.
         while let Ok(done) = done.try_recv() {
@@ -142,11 +171,44 @@ impl<'p> Observer<'p> {
     fn acted(&mut self, done: Done, sink: Sink<'_>) -> Result<(), LiveError> {
         let (marks, late_ms) = match done {
             Done::Marks(marks, late_ms) => (marks, late_ms),
+            Done::Did(actions) => {
+                let mut actions = actions.into_iter();
+                return actions.try_for_each(|action| self.action(action, sink));
+            }
             Done::Failed(error) => return Err(error),
         };
         self.fault_ms_max = self.fault_ms_max.max(late_ms);
         self.strain.fault(late_ms);
         marks.into_iter().try_for_each(|mark| self.mark(mark, sink))
+    }
+
+    /// People say something; a remedy that they name is done, if there is anybody to do it.
+    fn said(
+        &self,
+        said: Said,
+        people: Option<&Audience>,
+        sink: Sink<'_>,
+    ) -> Result<(), LiveError> {
+        if let (Deed::Remedied, Some(people)) = (said.what, people)
+            && hands::is_remedy(&said.text)
+        {
+            // Nobody listens any more when the drill has ended.
+            let _ = people.orders.send(said.text.clone());
+        }
+        let action = Action {
+            at_ms: self.since_start_ms(self.clock.now()),
+            what: said.what,
+            subject: said.subject,
+            text: said.text,
+            step: None,
+        };
+        self.action(action, sink)
+    }
+
+    fn action(&self, action: Action, sink: Sink<'_>) -> Result<(), LiveError> {
+        let at_ms = action.at_ms.min(self.plan.duration_ms);
+        let action = Action { at_ms, ..action };
+        sink(Observation::Action(action)).map_err(LiveError::Sink)
     }
 
     fn hear(&mut self, word: Told, sink: Sink<'_>) -> Result<(), LiveError> {

@@ -71,6 +71,10 @@ struct State {
     unleased: BTreeSet<String>,
     /// How many have died of each step, by its index.
     deaths_of: BTreeMap<usize, u32>,
+    /// Whether people take part: who ends a process is told by whoever starts it again.
+    is_rehearsal: bool,
+    /// Steps that people have ended, by index, and when.
+    mended: BTreeMap<usize, i64>,
 }
 
 impl Roster {
@@ -152,6 +156,34 @@ impl Roster {
     /// When a process has died by plan, told once.
     pub(crate) fn take_death(&self, who: &str) -> Option<Time> {
         self.state().deaths.remove(who)
+    }
+
+    /// People take part.
+    pub(crate) fn is_rehearsal(&self) {
+        self.state().is_rehearsal = true;
+    }
+
+    /// People have ended a step, so long after the drill's start.
+    pub(crate) fn mends(&self, step: usize, at_ms: i64) {
+        self.state().mended.entry(step).or_insert(at_ms);
+    }
+
+    /// The steps that people have ended.
+    pub(crate) fn mended(&self) -> BTreeMap<usize, i64> {
+        self.state().mended.clone()
+    }
+
+    /// A process was ended from outside; answers whether that is new, and no doing of the plan's.
+    pub(crate) fn died_outside(&self, who: &str) -> bool {
+        let at = self.clock.now();
+        let mut state = self.state();
+        if state.deaths.contains_key(who) {
+            return false;
+        }
+        state.absences.leaves(who, at);
+        state.followed.remove(who);
+        state.deaths.insert(who.to_owned(), at);
+        true
     }
 
     /// Something is done to a client's way to Redis by plan: the process goes on, and is looked after as before.
@@ -314,6 +346,9 @@ impl Roster {
         saw: String,
     ) {
         let mut state = self.state();
+        if state.is_rehearsal && what == Meddling::Ended && state.followed.contains_key(subject) {
+            return;
+        }
         state.told += 1;
         if state.told <= TOLD_MAX {
             // Nobody listens any more when the drill has ended.
