@@ -9,7 +9,8 @@ mod whole;
 pub use impossible::Impossible;
 
 use crate::record::{
-    Action, Audit, Deed, FORMAT, Header, Impact, Interference, Lag, Line, Mark, QueueWaits, Transition, Value,
+    Action, Audit, Deed, FORMAT, Header, Impact, Interference, Lag, Line, Mark, QueueWaits,
+    Transition, Value,
 };
 use checksum::Checksum;
 use firedrill_detector::{Labels, Sample, Timestamp};
@@ -462,9 +463,8 @@ impl Record {
     #[must_use]
     pub fn mended_ms(&self, step: &str) -> Option<i64> {
         let mut actions = self.actions();
-        let mended = actions.find(|action| {
-            action.what == Deed::Mended && action.step.as_deref() == Some(step)
-        });
+        let mended = actions
+            .find(|action| action.what == Deed::Mended && action.step.as_deref() == Some(step));
         mended.map(|action| action.at_ms)
     }
 

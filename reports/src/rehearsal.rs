@@ -9,6 +9,9 @@ use crate::score::judge::Class;
 use crate::score::{DrillScore, IncidentScore};
 use std::collections::BTreeSet;
 
+/// The subject of a note that nobody has typed: firedrill says it itself.
+pub const OURS: &str = "firedrill";
+
 /// What a team had at hand, as far as it was shown beside the rehearsal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Consulted {
@@ -143,7 +146,7 @@ impl Debrief {
                     | Deed::Ticked
                     | Deed::Seen
                     | Deed::Mended
-            ) && action.subject != "firedrill"
+            ) && action.subject != OURS
         };
         let is_on = |due_ms: i64| {
             let mut pages = pages.iter();
@@ -156,7 +159,9 @@ impl Debrief {
             .iter()
             .map(|incident| incident.cause.as_str())
             .collect();
-        let suspected = actions.iter().filter(|action| action.what == Deed::Suspected);
+        let suspected = actions
+            .iter()
+            .filter(|action| action.what == Deed::Suspected);
         let suspected = suspected.map(|action| {
             let is_right = causes.contains(action.subject.as_str());
             (action.subject.clone(), is_right)

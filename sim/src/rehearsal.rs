@@ -17,6 +17,9 @@ use firedrill_reports::record::{Deed, Rehearsed};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+/// Whom a note is by that nobody has typed: its subject.
+pub use firedrill_reports::rehearsal::OURS;
+
 /// What makes a live drill a rehearsal.
 #[derive(Debug, Clone)]
 pub struct Rehearsal {

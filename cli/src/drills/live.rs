@@ -169,7 +169,12 @@ pub(crate) fn stamp(now: SystemTime) -> String {
 }
 
 /// What a drill runs with that begins now; nobody follows it yet.
-pub(crate) fn options((set, job): (&LiveSet, &Job), exe: &Path, speed: f64, abort: Abort) -> LiveOptions {
+pub(crate) fn options(
+    (set, job): (&LiveSet, &Job),
+    exe: &Path,
+    speed: f64,
+    abort: Abort,
+) -> LiveOptions {
     LiveOptions {
         exe: exe.to_owned(),
         redis: set.redis.clone(),

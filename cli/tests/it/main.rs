@@ -53,6 +53,7 @@ mod reading;
 mod reaper;
 mod redis_server;
 mod reference;
+mod rehearse;
 mod remedies;
 mod runbook;
 mod shards;

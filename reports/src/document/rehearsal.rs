@@ -4,7 +4,7 @@ use super::words::{classes, length};
 use super::{Block, Cell, Document, Facts, Finding, Step, Table, Told, Tone, Verdict};
 use crate::jsonl::Record;
 use crate::record::{Action, Deed, Mark, Phase};
-use crate::rehearsal::{Debrief, Kept};
+use crate::rehearsal::{Debrief, Kept, OURS};
 use crate::score::DrillScore;
 use firedrill_detector::text::counted;
 
@@ -61,7 +61,10 @@ fn times(debrief: &Debrief) -> Facts {
         let limit = length(within_ms);
         Cell::from(match kept {
             Kept::InTime(ms) => (format!("{} (within {limit})", length(ms)), Tone::Good),
-            Kept::Late(ms) => (format!("{}, late: due after {limit}", length(ms)), Tone::Bad),
+            Kept::Late(ms) => (
+                format!("{}, late: due after {limit}", length(ms)),
+                Tone::Bad,
+            ),
             Kept::Never => (format!("never: due after {limit}"), Tone::Bad),
             Kept::NotDue => ("not due".to_owned(), Tone::Muted),
         })
@@ -70,16 +73,23 @@ fn times(debrief: &Debrief) -> Facts {
     if debrief.incident.is_some() {
         facts.push(("time to detect", ms(debrief.detect_ms())));
     }
-    let paged = debrief.paged.as_ref().map(|paged| {
-        muted(format!("{} at {}", paged.alert, length(paged.at_ms)))
-    });
+    let paged = debrief
+        .paged
+        .as_ref()
+        .map(|paged| muted(format!("{} at {}", paged.alert, length(paged.at_ms))));
     let nobody = || Cell::from(("nobody".to_owned(), Tone::Muted));
     facts.push(("first page", paged.unwrap_or_else(nobody)));
     if debrief.paged.is_some() {
         facts.push(("time to acknowledge", ms(debrief.acknowledged_ms)));
     }
-    facts.push(("first response", kept(debrief.responded, debrief.terms.respond_within_ms)));
-    facts.push(("escalation", kept(debrief.escalated, debrief.terms.escalate_after_ms)));
+    facts.push((
+        "first response",
+        kept(debrief.responded, debrief.terms.respond_within_ms),
+    ));
+    facts.push((
+        "escalation",
+        kept(debrief.escalated, debrief.terms.escalate_after_ms),
+    ));
     if debrief.incident.is_some() {
         let by = match debrief.mended_by_hand {
             true => "by people",
@@ -89,7 +99,9 @@ fn times(debrief: &Debrief) -> Facts {
         facts.push(("time to mitigate", muted(format!("{}, {by}", length(over)))));
         facts.push(("time to recover", ms(debrief.recover_ms())));
     }
-    let facts = facts.into_iter().map(|(what, cell)| (what.to_owned(), cell));
+    let facts = facts
+        .into_iter()
+        .map(|(what, cell)| (what.to_owned(), cell));
     Facts {
         title: "Times".to_owned(),
         lead: Vec::new(),
@@ -100,7 +112,11 @@ fn times(debrief: &Debrief) -> Facts {
 }
 
 fn cause(record: &Record, debrief: &Debrief) -> Facts {
-    let causes = record.header.incidents.iter().map(|incident| incident.cause.as_str());
+    let causes = record
+        .header
+        .incidents
+        .iter()
+        .map(|incident| incident.cause.as_str());
     let causes: Vec<&str> = causes.collect();
     let was = match causes.is_empty() {
         true => "nothing was wrong".to_owned(),
@@ -110,14 +126,24 @@ fn cause(record: &Record, debrief: &Debrief) -> Facts {
     let done: Vec<String> = steps
         .map(|step| format!("{} on {}", step.fault, step.targets.join(", ")))
         .collect();
-    let mut facts = vec![("cause".to_owned(), muted(was)), ("what was done".to_owned(), muted(done.join("; ")))];
+    let mut facts = vec![
+        ("cause".to_owned(), muted(was)),
+        ("what was done".to_owned(), muted(done.join("; "))),
+    ];
     for (name, is_right) in &debrief.suspected {
-        let (word, tone) = if *is_right { ("right", Tone::Good) } else { ("wrong", Tone::Bad) };
+        let (word, tone) = if *is_right {
+            ("right", Tone::Good)
+        } else {
+            ("wrong", Tone::Bad)
+        };
         let suspected = Cell::from((format!("{name}: {word}"), tone));
         facts.push(("suspected".to_owned(), suspected));
     }
     if debrief.suspected.is_empty() {
-        facts.push(("suspected".to_owned(), Cell::from(("nothing".to_owned(), Tone::Warn))));
+        facts.push((
+            "suspected".to_owned(),
+            Cell::from(("nothing".to_owned(), Tone::Warn)),
+        ));
     }
     Facts {
         title: "Cause".to_owned(),
@@ -151,7 +177,11 @@ fn timeline(record: &Record, score: &DrillScore) -> Table {
     }
     rows.sort_by_key(|(at_ms, ..)| *at_ms);
     let rows = rows.into_iter().map(|(at_ms, who, what)| {
-        vec![(length(at_ms), Tone::Muted), (who.to_owned(), Tone::Muted), what]
+        vec![
+            (length(at_ms), Tone::Muted),
+            (who.to_owned(), Tone::Muted),
+            what,
+        ]
     });
     Table::new("Timeline", "", ["at", "who", "what"], rows.collect())
 }
@@ -162,15 +192,27 @@ fn step(mark: &Mark) -> Told {
         Some(Phase::During) => "goes on",
         Some(Phase::Begin) | None => "begun",
     };
-    let text = format!("{} on {} ({what}): {}", mark.what, mark.targets.join(", "), mark.saw);
-    (text, if mark.verified { Tone::Muted } else { Tone::Warn })
+    let text = format!(
+        "{} on {} ({what}): {}",
+        mark.what,
+        mark.targets.join(", "),
+        mark.saw
+    );
+    (
+        text,
+        if mark.verified {
+            Tone::Muted
+        } else {
+            Tone::Warn
+        },
+    )
 }
 
 fn who(action: &Action) -> &'static str {
     match action.what {
         Deed::Reminded => "clock",
         Deed::Seen | Deed::Mended => "seen",
-        _ if action.subject == "firedrill" => "firedrill",
+        _ if action.subject == OURS => OURS,
         _ => "people",
     }
 }
@@ -206,13 +248,19 @@ fn lacked(debrief: &Debrief) -> Vec<Finding> {
     let mut warn = |about: &str, text: String| found.push(Finding::new(about, (text, Tone::Warn)));
     if let Some(consulted) = &debrief.consulted {
         for alert in &consulted.without_section {
-            warn(&consulted.path, format!("says nothing about {alert}, which fired"));
+            warn(
+                &consulted.path,
+                format!("says nothing about {alert}, which fired"),
+            );
         }
         if consulted.checklist.is_empty() {
             warn(&consulted.path, "has no checklist (`- [ ] ...`)".to_owned());
         } else if !debrief.not_done.is_empty() {
             let steps = counted(debrief.not_done.len(), "step");
-            warn(&consulted.path, format!("{steps} not done: {}", debrief.not_done.join("; ")));
+            warn(
+                &consulted.path,
+                format!("{steps} not done: {}", debrief.not_done.join("; ")),
+            );
         }
     }
     match debrief.responded {
@@ -230,7 +278,10 @@ fn lacked(debrief: &Debrief) -> Vec<Finding> {
 
 fn verdict(record: &Record, debrief: &Debrief) -> Told {
     if let Some(stopped) = record.actions().find(|action| action.what == Deed::Stopped) {
-        return (format!("stopped at {}: {}", length(stopped.at_ms), stopped.text), Tone::Warn);
+        return (
+            format!("stopped at {}: {}", length(stopped.at_ms), stopped.text),
+            Tone::Warn,
+        );
     }
     let mut parts = Vec::new();
     if debrief.incident.is_some() {
@@ -252,6 +303,10 @@ fn verdict(record: &Record, debrief: &Debrief) -> Told {
     });
     let kept = |kept| !matches!(kept, Kept::Late(_) | Kept::Never);
     let all = kept(debrief.responded) && kept(debrief.escalated) && named == Some(true);
-    let tone = if all && debrief.mended_by_hand { Tone::Good } else { Tone::Warn };
+    let tone = if all && debrief.mended_by_hand {
+        Tone::Good
+    } else {
+        Tone::Warn
+    };
     (parts.join(", "), tone)
 }

@@ -118,10 +118,9 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
             let at =
                 |planned_ms: i64| planned_ms.saturating_add(moved_ms(record, planned, planned_ms));
             let fault_ms = at(planned.starts_ms);
-            let over_ms = mended_ms(record, planned)
-                .map_or(at(planned.ends_ms), |mended_ms| {
-                    at(planned.ends_ms).min(mended_ms).max(fault_ms)
-                });
+            let over_ms = mended_ms(record, planned).map_or(at(planned.ends_ms), |mended_ms| {
+                at(planned.ends_ms).min(mended_ms).max(fault_ms)
+            });
             let last_ms = impact.and_then(|impact| impact.last_ms).unwrap_or(over_ms);
             Truth {
                 id: planned.id,

@@ -154,9 +154,10 @@ impl Events {
                 let at = events.into_iter();
                 at.map(|what| Event { at_ms, what }).collect()
             }
-            Observation::Mark(_) | Observation::Action(_) | Observation::Interference(_) | Observation::Ledger { .. } => {
-                Vec::new()
-            }
+            Observation::Mark(_)
+            | Observation::Action(_)
+            | Observation::Interference(_)
+            | Observation::Ledger { .. } => Vec::new(),
         }
     }
 

@@ -268,7 +268,12 @@ async fn run_on(
     }
     let director = Director::start((stand, deaths, hands), options.abort.clone(), done_tx);
     let looked = observer
-        .watch((watch, done, told, audience), &producer, &options.abort, sink)
+        .watch(
+            (watch, done, told, audience),
+            &producer,
+            &options.abort,
+            sink,
+        )
         .await?;
     let Looked { watch, aborted } = looked;
     let (left, gaps) = watch.finish();

@@ -116,7 +116,12 @@ pub async fn run(load: &LoadPlan, options: &LoadOptions, tell: &mut dyn FnMut(&R
         }
         RedisSource::Given(_) => run_on_given(load, options, &home, tell).await,
         source => {
-            let start = PrivateRedis::start(&options.exe, (source, Access::Ours), Persistence::None, &home);
+            let start = PrivateRedis::start(
+                &options.exe,
+                (source, Access::Ours),
+                Persistence::None,
+                &home,
+            );
             let record = match options.abort.unless_asked(start).await {
                 None => Err(LoadError::Stopped),
                 Some(Err(error)) => Err(error.into()),

@@ -21,7 +21,10 @@ impl AbortWhen {
             let text = serde_json::Value::from(text.as_str());
             format!("  - {{ alert: abort-{number}, expr: {text} }}\n")
         });
-        let text = format!("groups:\n- name: abort\n  rules:\n{}", rules.collect::<String>());
+        let text = format!(
+            "groups:\n- name: abort\n  rules:\n{}",
+            rules.collect::<String>()
+        );
         let files = [RuleFile {
             name: "--abort-when".to_owned(),
             text,

@@ -87,7 +87,8 @@ impl Duty {
         let respond = respond.map(|paged| (paged + self.terms.respond_within_ms, Due::Response));
         let is_open = self.is_on && self.escalated_ms.is_none();
         let escalate = self.paged_ms.filter(|_| is_open);
-        let escalate = escalate.map(|paged| (paged + self.terms.escalate_after_ms, Due::Escalation));
+        let escalate =
+            escalate.map(|paged| (paged + self.terms.escalate_after_ms, Due::Escalation));
         respond.into_iter().chain(escalate)
     }
 

@@ -20,13 +20,19 @@ impl Runbook {
         for line in text.lines() {
             fenced ^= line.trim_start().starts_with("```");
             let boxed = ["- [ ] ", "* [ ] ", "- [x] ", "- [X] "];
-            let item = boxed.iter().find_map(|sign| line.trim_start().strip_prefix(sign));
+            let item = boxed
+                .iter()
+                .find_map(|sign| line.trim_start().strip_prefix(sign));
             if let (Some(item), false) = (item, fenced) {
                 checklist.push(item.replace("**", "").trim().to_owned());
             }
             // What is in a block of commands is no heading.
             let is_comment = fenced && line.starts_with('#');
-            lines.push(if is_comment { String::new() } else { line.to_owned() });
+            lines.push(if is_comment {
+                String::new()
+            } else {
+                line.to_owned()
+            });
         }
         Self {
             path: path.to_owned(),
@@ -56,7 +62,10 @@ impl Runbook {
             (line.starts_with('#') && title.starts_with(' ')).then(|| title.trim().to_owned())
         };
         let has = |line: &String| names(line, alert);
-        let named = self.lines.iter().position(|line| heading(line).is_some() && has(line));
+        let named = self
+            .lines
+            .iter()
+            .position(|line| heading(line).is_some() && has(line));
         let first = named.or_else(|| self.lines.iter().position(has))?;
         let above = self.lines[..=first].iter().enumerate().rev();
         let mut above = above.filter_map(|(number, line)| Some((number, heading(line)?)));
@@ -92,9 +101,15 @@ mod tests {
     fn an_alert_leads_to_its_heading_or_to_the_one_above_its_name() {
         let runbook = Runbook::read("r.md", TEXT);
         let of = |alert| runbook.section(alert);
-        assert_eq!(of("JobQueueBacklog").unwrap(), "r.md:15 \"JobQueueBacklog\"");
+        assert_eq!(
+            of("JobQueueBacklog").unwrap(),
+            "r.md:15 \"JobQueueBacklog\""
+        );
         assert_eq!(of("JobProcessingStalled").unwrap(), "r.md:3 \"Metadata\"");
-        assert_eq!([of("JobQueue"), of("JobFailureRate"), of("")], [None, None, None]);
+        assert_eq!(
+            [of("JobQueue"), of("JobFailureRate"), of("")],
+            [None, None, None]
+        );
     }
 
     #[test]

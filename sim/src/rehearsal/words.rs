@@ -3,6 +3,9 @@
 use super::Said;
 use firedrill_reports::record::Deed;
 
+/// Longest line that is read, bytes.
+const LINE_MAX: usize = 4_000;
+
 /// A line that was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
@@ -22,14 +25,20 @@ pub enum Word {
 const WORDS: &[(&str, &str)] = &[
     ("ack", "you are on it"),
     ("note TEXT", "something that belongs into the timeline"),
-    ("cause NAME", "what you take for the cause; `help` lists the names"),
+    (
+        "cause NAME",
+        "what you take for the cause; `help` lists the names",
+    ),
     (
         "remedy TEXT",
         "what you have done about it; the name of a remedy that firedrill can do itself, such as worker.restart, has it done",
     ),
     ("done N", "entry N of the runbook's checklist is done"),
     ("escalate WHO", "you have told the next in line"),
-    ("status", "the clock, what fires, what is open on the checklist"),
+    (
+        "status",
+        "the clock, what fires, what is open on the checklist",
+    ),
     ("abort", "stop all of it and heal"),
 ];
 
@@ -38,6 +47,11 @@ const WORDS: &[(&str, &str)] = &[
 /// # Errors
 /// With what is wrong and what to type instead.
 pub fn said(line: &str, causes: &[&str]) -> Result<Option<Word>, String> {
+    if line.len() > LINE_MAX {
+        return Err(format!(
+            "a line may have {LINE_MAX} bytes; write what is longer into a file of your own"
+        ));
+    }
     let line = line.trim();
     let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
@@ -76,7 +90,9 @@ pub fn said(line: &str, causes: &[&str]) -> Result<Option<Word>, String> {
 /// What `help` says.
 #[must_use]
 pub fn help(causes: &[&str]) -> String {
-    let lines = WORDS.iter().map(|(word, what)| format!("  {word:<13} {what}\n"));
+    let lines = WORDS
+        .iter()
+        .map(|(word, what)| format!("  {word:<13} {what}\n"));
     format!("{}causes: {}", lines.collect::<String>(), causes.join(", "))
 }
 
@@ -116,6 +132,7 @@ mod tests {
             ("remedy", "what you have done"),
             ("done first", "done 1"),
             ("acknowledge", "`help` lists them"),
+            (&format!("note {}", "x".repeat(LINE_MAX)), "4000 bytes"),
         ] {
             let error = said(line, &CAUSES).unwrap_err();
             assert!(error.contains(told), "{line}: {error}");

@@ -31,17 +31,11 @@ pub(super) fn debrief(
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
     let Left {
+        hold: _hold,
         outcome,
         stopped,
         consulted,
     } = left;
-    if let Some(Stopped::Refused(why)) = &stopped {
-        outcome?;
-        return Err(Failure::refused(format!(
-            "not as usual, so nothing was broken: {}",
-            why.join("; ")
-        )));
-    }
     let finished = match (outcome, &stopped) {
         (Ok(finished), _) => finished,
         // It was stopped before it began.
@@ -49,6 +43,13 @@ pub(super) fn debrief(
         (Err(failure), _) => return Err(failure),
     };
     let record = inputs::record(&finished.record)?;
+    // Where the machine was so slow that a step was done meanwhile, something was broken, and healed.
+    if let (Some(Stopped::Refused(why)), None) = (&stopped, record.marks().next()) {
+        return Err(Failure::refused(format!(
+            "not as usual, so nothing was broken: {}",
+            why.join("; ")
+        )));
+    }
     let replay = Replay::recorded(&record);
     let params = ScoreParams::default();
     let score = score_drill(&record, &replay, &set.pack, &params);
@@ -68,11 +69,12 @@ pub(super) fn debrief(
     terminal.result(&render::terminal(&post_mortem, terminal.style()));
     let alerts = document::of_scorecard(&card, &[]);
     terminal.result(&render::terminal(&alerts, terminal.style()));
-    post_mortem.blocks.extend(document::of_scorecard(&card, &[scored.drill()]).blocks);
+    post_mortem
+        .blocks
+        .extend(document::of_scorecard(&card, &[scored.drill()]).blocks);
     let written = write(&post_mortem, &card, dir);
-    let report = written.map_err(|error| {
-        Failure::environment(format!("cannot write the post-mortem: {error}"))
-    })?;
+    let report = written
+        .map_err(|error| Failure::environment(format!("cannot write the post-mortem: {error}")))?;
     terminal.say(format_args!("post-mortem: {report}"));
     let verdict = Exit::of(match card.verdict() {
         firedrill_reports::Verdict::Passed => Some(true),
@@ -86,11 +88,7 @@ pub(super) fn debrief(
 }
 
 /// Writes it beside the record, as a page and in Markdown; answers where the page is.
-fn write(
-    post_mortem: &document::Document,
-    card: &Scorecard,
-    dir: &Fresh,
-) -> io::Result<String> {
+fn write(post_mortem: &document::Document, card: &Scorecard, dir: &Fresh) -> io::Result<String> {
     let path = dir.path();
     let html = plots::report(post_mortem, None, path)?;
     files::write(&path.join("post-mortem.md"), &render::markdown(post_mortem))?;
@@ -116,7 +114,10 @@ fn sooner(record: &Record, debrief: &Debrief) -> Result<Option<Sooner>, Failure>
     let replayed = replay(record, &rules.set);
     let score = score_drill(record, &replayed, &pack, &ScoreParams::default());
     let first_hand = record.actions().filter(|action| action.is_hand());
-    let first_hand = first_hand.map(|action| action.at_ms).min().unwrap_or(i64::MAX);
+    let first_hand = first_hand
+        .map(|action| action.at_ms)
+        .min()
+        .unwrap_or(i64::MAX);
     let own_ms = debrief.detect_ms();
     let found = score.incidents.first().and_then(|incident| {
         let detection = incident.detection.as_ref()?;

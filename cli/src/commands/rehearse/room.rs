@@ -3,7 +3,7 @@
 use crate::drills::live::{self, Job, LiveSet, Over};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::signals::Signals;
+use crate::signals::{Hold, Signals};
 use crate::terminal::Terminal;
 use firedrill_reports::record::{AlertState, Deed, Rehearsed};
 use firedrill_reports::rehearsal::Consulted;
@@ -11,7 +11,7 @@ use firedrill_sim::abort::Abort;
 use firedrill_sim::drill::{Event, Finished, What};
 use firedrill_sim::engine::live::LiveOptions;
 use firedrill_sim::rehearsal::{
-    AbortWhen, Duty, Found, People, Rehearsal, Runbook, Said, Word, clock, help, said,
+    AbortWhen, Duty, Found, OURS, People, Rehearsal, Runbook, Said, Word, clock, help, said,
 };
 use firedrill_sim::scenario::FAMILIES;
 use std::collections::BTreeSet;
@@ -47,6 +47,8 @@ pub(super) enum Stopped {
 
 /// What a rehearsal leaves.
 pub(super) struct Left {
+    /// A signal does not end the process before what it came to is written.
+    pub(super) hold: Hold,
     pub(super) outcome: Result<Finished, Failure>,
     pub(super) stopped: Option<Stopped>,
     pub(super) consulted: Option<Consulted>,
@@ -136,11 +138,14 @@ impl<'r> Room<'r> {
             // Somebody may have ended it; there is nothing for it to do.
             let _ = reaper.dismiss();
         }
-        if outcome.as_ref().is_err_and(|failure| failure.exit == Exit::CleanupIncomplete) {
+        if outcome
+            .as_ref()
+            .is_err_and(|failure| failure.exit == Exit::CleanupIncomplete)
+        {
             signals.left_something();
         }
-        drop(hold);
         Ok(Left {
+            hold,
             consulted: room.consulted(),
             outcome,
             stopped: room.stopped,
@@ -164,10 +169,13 @@ impl<'r> Room<'r> {
             set.redis.describe()
         ));
         let steps = self.asked.runbook.iter().flat_map(Runbook::checklist);
-        let steps = steps.enumerate().map(|(number, step)| format!("  {}. {step}", number + 1));
+        let steps = steps
+            .enumerate()
+            .map(|(number, step)| format!("  {}. {step}", number + 1));
         let steps: Vec<String> = steps.collect();
         if !steps.is_empty() {
-            self.terminal.say(format_args!("checklist (done N):\n{}", steps.join("\n")));
+            self.terminal
+                .say(format_args!("checklist (done N):\n{}", steps.join("\n")));
         }
         let told = format!("{}: {} (seed {})", plan.name, plan.summary, plan.seed);
         self.facilitate(0, &told);
@@ -229,7 +237,11 @@ impl<'r> Room<'r> {
             let text = self.duty.status(now_ms);
             self.says(Deed::Reminded, due.name(), &text);
         }
-        if self.asked.at_most_ms.is_some_and(|most_ms| now_ms >= most_ms) {
+        if self
+            .asked
+            .at_most_ms
+            .is_some_and(|most_ms| now_ms >= most_ms)
+        {
             let why = format!("--at-most: {} are over", clock(now_ms));
             self.stops(Stopped::Asked(why));
         }
@@ -240,7 +252,9 @@ impl<'r> Room<'r> {
         let is_blind = self.asked.terms.blind;
         match &event.what {
             What::Action(action) => {
-                self.duty.did(at_ms, action.what);
+                if action.subject != OURS {
+                    self.duty.did(at_ms, action.what);
+                }
                 self.shows(at_ms, &event.what);
                 if action.what == Deed::Mended && is_blind {
                     self.facilitate(at_ms, &event.what.to_string());
@@ -275,7 +289,11 @@ impl<'r> Room<'r> {
             AlertState::Firing => {
                 self.fired.insert(alert.to_owned());
                 let what = if pages { "PAGE" } else { "ticket" };
-                let section = self.asked.runbook.as_ref().map(|runbook| runbook.section(alert));
+                let section = self
+                    .asked
+                    .runbook
+                    .as_ref()
+                    .map(|runbook| runbook.section(alert));
                 let leads = match section {
                     None => String::new(),
                     Some(Some(section)) => format!("  runbook: {section}"),
@@ -315,15 +333,27 @@ impl<'r> Room<'r> {
     }
 
     fn ticks(&mut self, number: usize) {
-        let steps = self.asked.runbook.as_ref().map_or(&[][..], Runbook::checklist);
-        let step = number.checked_sub(1).and_then(|place| steps.get(place)).cloned();
+        let steps = self
+            .asked
+            .runbook
+            .as_ref()
+            .map_or(&[][..], Runbook::checklist);
+        let step = number
+            .checked_sub(1)
+            .and_then(|place| steps.get(place))
+            .cloned();
         match step {
             Some(step) => {
                 self.ticked.insert(number);
                 self.says(Deed::Ticked, &number.to_string(), &step);
             }
-            None if steps.is_empty() => self.terminal.say("there is no checklist: --runbook FILE brings one"),
-            None => self.terminal.say(format_args!("the checklist has entries 1 to {}", steps.len())),
+            None if steps.is_empty() => self
+                .terminal
+                .say("there is no checklist: --runbook FILE brings one"),
+            None => self.terminal.say(format_args!(
+                "the checklist has entries 1 to {}",
+                steps.len()
+            )),
         }
     }
 
@@ -334,7 +364,12 @@ impl<'r> Room<'r> {
             let firing: Vec<&str> = self.firing.iter().map(String::as_str).collect();
             lines.push(format!("fires: {}", firing.join(", ")));
         }
-        let steps = self.asked.runbook.iter().flat_map(Runbook::checklist).enumerate();
+        let steps = self
+            .asked
+            .runbook
+            .iter()
+            .flat_map(Runbook::checklist)
+            .enumerate();
         let open = steps.filter(|(place, _)| !self.ticked.contains(&(place + 1)));
         lines.extend(open.map(|(place, step)| format!("open: {}. {step}", place + 1)));
         self.terminal.say(lines.join("\n"));
@@ -357,17 +392,21 @@ impl<'r> Room<'r> {
             return;
         }
         let text = match &why {
-            Stopped::Refused(why) => format!("not as usual, so nothing is broken: {}", why.join("; ")),
+            Stopped::Refused(why) => {
+                format!("not as usual, so nothing is broken: {}", why.join("; "))
+            }
             Stopped::Asked(why) => why.clone(),
         };
-        self.terminal.say(format_args!("stopping, {text}: what was done is undone"));
+        self.terminal
+            .say(format_args!("stopping, {text}: what was done is undone"));
         self.says(Deed::Stopped, "", &text);
         self.stopped = Some(why);
         self.stop.send_modify(|count| *count = (*count).max(1));
     }
 
     fn shows(&self, at_ms: i64, what: &dyn std::fmt::Display) {
-        self.terminal.say(format_args!("{:>8}  {what}", clock(at_ms)));
+        self.terminal
+            .say(format_args!("{:>8}  {what}", clock(at_ms)));
     }
 
     /// Tells the facilitator. A file that cannot be written any more stops nobody.
@@ -379,7 +418,10 @@ impl<'r> Room<'r> {
 
     fn consulted(&self) -> Option<Consulted> {
         let runbook = self.asked.runbook.as_ref()?;
-        let without = self.fired.iter().filter(|alert| runbook.section(alert).is_none());
+        let without = self
+            .fired
+            .iter()
+            .filter(|alert| runbook.section(alert).is_none());
         Some(Consulted {
             path: runbook.path().to_owned(),
             without_section: without.cloned().collect(),

@@ -22,7 +22,9 @@ pub(super) fn start_anew() -> Failure {
         .flat_map(|word| [word.as_bytes(), b"\0"].concat())
         .collect();
     if words.len() > WORDS_MAX {
-        return Failure::usage("--blind: that is too much to type; name fewer scenarios, or a folder");
+        return Failure::usage(
+            "--blind: that is too much to type; name fewer scenarios, or a folder",
+        );
     }
     let started = || -> io::Result<Infallible> {
         let (read, mut write) = io::pipe()?;
@@ -47,7 +49,10 @@ pub(super) fn start_anew() -> Failure {
 pub(super) fn opened(fd: i32) -> Result<(Box<Rehearse>, Terminal), Failure> {
     let wrong = |why: &dyn std::fmt::Display| Failure::usage(format!("--sealed: {why}"));
     let bytes = std::fs::read(format!("/proc/self/fd/{fd}")).map_err(|error| wrong(&error))?;
-    let words = bytes.strip_suffix(b"\0").unwrap_or_default().split(|byte| *byte == 0);
+    let words = bytes
+        .strip_suffix(b"\0")
+        .unwrap_or_default()
+        .split(|byte| *byte == 0);
     let words = words.map(|word| OsString::from_vec(word.to_vec()));
     let cli = Cli::try_parse_from(words).map_err(|_| wrong(&"it holds no command"))?;
     match cli.command {

@@ -29,7 +29,8 @@ pub(super) fn told(plan: &Plan, args: &args::Rehearse, redis: &RedisSource) -> S
     if let Some(most) = &args.at_most {
         lines.push(format!("    stop: after {}", clock(most.0)));
     }
-    lines.push("    stop: `abort` or Ctrl-C; each stop undoes all that is on, then ends".to_owned());
+    lines
+        .push("    stop: `abort` or Ctrl-C; each stop undoes all that is on, then ends".to_owned());
     lines.push(format!("{:>8}  end", clock(plan.duration_ms)));
     lines.join("\n") + "\n"
 }
@@ -67,7 +68,10 @@ fn step(plan: &Plan, turn: Turn) -> Vec<String> {
         true => String::new(),
         false => format!(" on {}", targets.join(", ")),
     };
-    let mut lines = vec![format!("{:>8}  {what}: {name}{on} (step {id})", clock(turn.at_ms))];
+    let mut lines = vec![format!(
+        "{:>8}  {what}: {name}{on} (step {id})",
+        clock(turn.at_ms)
+    )];
     if let What::Begin(step) = turn.what {
         lines.push(format!("          undo: {}", undo(plan, step)));
     }
@@ -80,7 +84,9 @@ fn undo(plan: &Plan, step: usize) -> String {
     let kind = step.fault.kind();
     let stopped = match kind.class {
         firedrill_sim::lever::Class::Reversible => "when stopped it is gone at once",
-        firedrill_sim::lever::Class::Stored => "its undo is in the journal before it is done, and done when stopped",
+        firedrill_sim::lever::Class::Stored => {
+            "its undo is in the journal before it is done, and done when stopped"
+        }
         firedrill_sim::lever::Class::Irreversible => {
             "what it destroys is not brought back; it is done to what firedrill has started itself"
         }

@@ -124,12 +124,19 @@ fn at(text: &str, now: &ZonedDateTime) -> Option<ZonedDateTime> {
         return (at > *now).then_some(at);
     }
     let time = clock_time(text)?;
-    let today = now.date().to_datetime(time).to_zoned_datetime(now.time_zone().clone()).ok()?;
+    let today = now
+        .date()
+        .to_datetime(time)
+        .to_zoned_datetime(now.time_zone().clone())
+        .ok()?;
     match today > *now {
         true => Some(today),
         false => {
             let tomorrow = now.date().tomorrow().ok()?;
-            tomorrow.to_datetime(time).to_zoned_datetime(now.time_zone().clone()).ok()
+            tomorrow
+                .to_datetime(time)
+                .to_zoned_datetime(now.time_zone().clone())
+                .ok()
         }
     }
 }
@@ -151,7 +158,10 @@ fn weekday(text: &str) -> Option<Weekday> {
         ("sun", Weekday::Sunday),
     ];
     let text = text.to_ascii_lowercase();
-    NAMES.iter().find(|(name, _)| *name == text).map(|(_, day)| *day)
+    NAMES
+        .iter()
+        .find(|(name, _)| *name == text)
+        .map(|(_, day)| *day)
 }
 
 /// `Mon-Fri`, `Tue,Thu`; a range may go over Sunday.
@@ -206,7 +216,11 @@ impl Window {
             if !self.days.contains(&date.weekday()) {
                 return None;
             }
-            let at = |time| date.to_datetime(time).to_zoned_datetime(self.zone.clone()).ok();
+            let at = |time| {
+                date.to_datetime(time)
+                    .to_zoned_datetime(self.zone.clone())
+                    .ok()
+            };
             let first = at(self.from)?.max(now.clone());
             let last = at(self.until)?.checked_sub(lasts).ok()?;
             (first <= last).then_some((first, last))
@@ -217,7 +231,9 @@ impl Window {
 /// A moment between two, by the seed.
 fn between(first: &ZonedDateTime, last: &ZonedDateTime, seed: u64) -> ZonedDateTime {
     let span = last.duration_since(first).as_secs().max(0);
-    let bits = rng::Numbered::new(seed, "rehearsal/moment").throw(0, 0).bits();
+    let bits = rng::Numbered::new(seed, "rehearsal/moment")
+        .throw(0, 0)
+        .bits();
     let share = rng::unit(bits);
     let after = SignedDuration::from_secs((share * span as f64) as i64);
     first.checked_add(after).unwrap_or_else(|_| first.clone())
@@ -236,18 +252,36 @@ mod tests {
     fn a_window_is_a_span_of_days_of_the_week_somewhere() {
         let window = Window::parse("Mon-Fri 10:00-16:00 Europe/Berlin").unwrap();
         let hour = Duration::from_secs(3_600);
-        let next = |now: &str| window.next(&moment(now), hour).map(|(first, last)| [first, last].map(|at| at.to_string()));
+        let next = |now: &str| {
+            window
+                .next(&moment(now), hour)
+                .map(|(first, last)| [first, last].map(|at| at.to_string()))
+        };
         // A Friday, in the window and after the last moment that leaves an hour.
         assert_eq!(
             next("2026-11-27T12:00[Europe/Berlin]").unwrap(),
-            ["2026-11-27T12:00:00+01:00[Europe/Berlin]", "2026-11-27T15:00:00+01:00[Europe/Berlin]"]
+            [
+                "2026-11-27T12:00:00+01:00[Europe/Berlin]",
+                "2026-11-27T15:00:00+01:00[Europe/Berlin]"
+            ]
         );
         assert_eq!(
             next("2026-11-27T14:30[UTC]").unwrap()[0],
             "2026-11-30T10:00:00+01:00[Europe/Berlin]"
         );
-        assert_eq!(window.next(&moment("2026-11-27T12:00[UTC]"), 7 * hour), None);
-        for wrong in ["", "Mon", "Fry 10:00-16:00", "16:00-10:00", "10:00-16:00 Nowhere/At", "10-16", "10:00-16:00 UTC x"] {
+        assert_eq!(
+            window.next(&moment("2026-11-27T12:00[UTC]"), 7 * hour),
+            None
+        );
+        for wrong in [
+            "",
+            "Mon",
+            "Fry 10:00-16:00",
+            "16:00-10:00",
+            "10:00-16:00 Nowhere/At",
+            "10-16",
+            "10:00-16:00 UTC x",
+        ] {
             assert_eq!(Window::parse(wrong), None, "{wrong}");
         }
         assert_eq!(weekdays("Sat-Mon,Wed").unwrap().len(), 4);
@@ -259,7 +293,10 @@ mod tests {
         let of = |text| at(text, &now).map(|at| at.to_string());
         assert_eq!(of("14:30").unwrap(), "2026-11-30T14:30:00+00:00[UTC]");
         assert_eq!(of("13:30").unwrap(), "2026-12-01T13:30:00+00:00[UTC]");
-        assert_eq!(of("2026-12-01T14:30+01:00").unwrap(), "2026-12-01T13:30:00+00:00[UTC]");
+        assert_eq!(
+            of("2026-12-01T14:30+01:00").unwrap(),
+            "2026-12-01T13:30:00+00:00[UTC]"
+        );
         for wrong in ["2026-11-29T14:30Z", "25:00", "noon", "1:2:3"] {
             assert_eq!(of(wrong), None, "{wrong}");
         }

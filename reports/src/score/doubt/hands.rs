@@ -24,7 +24,10 @@ pub(super) fn doubts(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
         return Vec::new();
     };
     let first = |action: &&Action| action.is_hand() && action.at_ms == first_ms;
-    let what = record.actions().find(first).map_or("", |action| &action.text);
+    let what = record
+        .actions()
+        .find(first)
+        .map_or("", |action| &action.text);
     let minute = first_ms as f64 / 6e4;
     let mut why = Vec::new();
     for incident in alarms.incidents {
@@ -59,8 +62,8 @@ pub(super) fn doubts(record: &Record, alarms: Alarms<'_>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use crate::record::{Action, Deed, Line, PlannedStep, Rehearsed};
-    use crate::score::tests::Paper;
     use crate::score::Verdict;
+    use crate::score::tests::Paper;
 
     /// A drill of an hour whose fault is on from 600 s to 1,800 s, and harms nobody; people mend it at a second, and the right alert
     /// is pending from another on.
@@ -124,6 +127,10 @@ mod tests {
     fn a_fault_that_was_mended_before_its_incident_began_made_none() {
         let (verdict, why, _) = mended(500, Some(700));
         assert_eq!(verdict, Verdict::Inconclusive);
-        assert!(why.iter().any(|why| why.contains("before its worker_stall")), "{why:#?}");
+        assert!(
+            why.iter()
+                .any(|why| why.contains("before its worker_stall")),
+            "{why:#?}"
+        );
     }
 }

@@ -8,8 +8,8 @@ use super::watch::Death;
 use crate::abort::Abort;
 use crate::agenda::{Agenda, Turn};
 use crate::lever::Lever;
-use firedrill_asynq::clock::Time;
 use crate::undo::Undo;
+use firedrill_asynq::clock::Time;
 use firedrill_reports::record::{Action, Mark};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,9 +57,8 @@ impl Director {
     ) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let stop = over.clone();
-        let task = tokio::spawn(async move {
-            direct((stand, deaths, hands), &abort, &told, &stop).await
-        });
+        let task =
+            tokio::spawn(async move { direct((stand, deaths, hands), &abort, &told, &stop).await });
         Self {
             task: Some(task),
             over,
@@ -159,7 +158,9 @@ async fn direct(
         let Some(turn) = agenda.take(now_ms) else {
             continue;
         };
-        let needless = hands.as_ref().filter(|hands| hands.is_needless(turn, &stand.plan));
+        let needless = hands
+            .as_ref()
+            .filter(|hands| hands.is_needless(turn, &stand.plan));
         if let Some(hands) = needless {
             hands.left_out(turn, &stand.plan, now_ms);
             if let Err(error) = stand.account_for(&settles, true).await {

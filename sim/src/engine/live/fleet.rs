@@ -214,7 +214,10 @@ impl Fleet {
     /// Whether all of these processes run.
     pub(crate) fn are_up(&mut self, names: &[String]) -> bool {
         names.iter().all(|name| {
-            let runs = self.running.get_mut(name).is_some_and(|child| !child.has_ended());
+            let runs = self
+                .running
+                .get_mut(name)
+                .is_some_and(|child| !child.has_ended());
             runs && !self.awaited.contains_key(name)
         })
     }

@@ -11,6 +11,7 @@ use super::stand::Stand;
 use crate::agenda::{Agenda, Turn, What};
 use crate::lever::{Lever, ProcessLever, QueueLever, RedisLever};
 use crate::plan::{Plan, Step};
+use crate::rehearsal::OURS;
 use crate::remedy::KINDS;
 use firedrill_asynq::keys;
 use firedrill_reports::record::{Action, Deed, Mark};
@@ -113,7 +114,10 @@ impl Hands {
         }
         if !self.is_ordered(turn.what) {
             let is_new = |mark: &Mark| {
-                let step = plan.timeline.iter().position(|step| Some(&step.id) == mark.step.as_ref());
+                let step = plan
+                    .timeline
+                    .iter()
+                    .position(|step| Some(&step.id) == mark.step.as_ref());
                 let is_end = mark.phase == Some(crate::agenda::Phase::End);
                 !(is_end && step.is_some_and(|step| self.mended.contains(&step)))
             };
@@ -121,7 +125,11 @@ impl Hands {
         }
         let actions = marks.into_iter().map(|mark| Action {
             at_ms: mark.at_ms,
-            what: if mark.verified { Deed::Mended } else { Deed::Seen },
+            what: if mark.verified {
+                Deed::Mended
+            } else {
+                Deed::Seen
+            },
             subject: mark.targets.join(", "),
             text: format!("{}: {}", mark.what, mark.saw),
             step: mark.step,
@@ -172,14 +180,17 @@ impl Stand {
             hands.tell(vec![Action {
                 at_ms: now_ms,
                 what: Deed::Noted,
-                subject: "firedrill".to_owned(),
+                subject: OURS.to_owned(),
                 text: format!("{order}: nothing is on that firedrill could end by it; it is noted"),
                 step: None,
             }]);
             return;
         };
         hands.ordered.push(what);
-        let turn = Turn { at_ms: now_ms, what };
+        let turn = Turn {
+            at_ms: now_ms,
+            what,
+        };
         for step in turn.ends(&plan) {
             self.roster.mends(step, now_ms);
             let mended = plan.mended(&BTreeMap::from([(step, now_ms)]));
@@ -249,12 +260,15 @@ impl Stand {
         match step.fault.begin() {
             Lever::Process(ProcessLever::Stop) => {
                 let pids = self.fleet.pids(&step.targets);
-                let go_on = pids.len() == all && pids.iter().all(|pid| is_stopped(*pid) == Some(false));
+                let go_on =
+                    pids.len() == all && pids.iter().all(|pid| is_stopped(*pid) == Some(false));
                 if !go_on {
                     return None;
                 }
                 self.fleet.go_on(&step.targets);
-                Some(format!("{all} of {all} processes go on (SIGCONT from outside)"))
+                Some(format!(
+                    "{all} of {all} processes go on (SIGCONT from outside)"
+                ))
             }
             Lever::Queue {
                 queue,
@@ -288,9 +302,13 @@ fn ends_by_restart(step: &Step, plan: &Plan) -> bool {
     let Some(until) = &step.until else {
         return false;
     };
-    let own = until.by.as_ref().and_then(|by| plan.remedies.iter().find(|own| own.id == *by));
+    let own = until
+        .by
+        .as_ref()
+        .and_then(|by| plan.remedies.iter().find(|own| own.id == *by));
     let remedy = until.remedy.as_ref().or(own.map(|own| &own.remedy));
-    remedy.is_some_and(|remedy| matches!(remedy.name(), "worker.restart" | "worker.rolling-restart"))
+    remedy
+        .is_some_and(|remedy| matches!(remedy.name(), "worker.restart" | "worker.rolling-restart"))
 }
 
 /// Whether a process is stopped, by proc(5); `None`: there is none.
@@ -299,4 +317,70 @@ fn is_stopped(pid: u32) -> Option<bool> {
     // The command's name may hold spaces and brackets; the state follows it.
     let (_, after) = stat.rsplit_once(')')?;
     Some(after.trim_start().starts_with(['T', 't']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{PlanOptions, Scenario};
+
+    fn plan(text: &str) -> Plan {
+        let scenario = Scenario::parse("s.yaml", text).unwrap();
+        Plan::resolve(&scenario, &PlanOptions::default()).unwrap()
+    }
+
+    const CRASH: &str = include_str!("../../../../scenarios/worker-crashed/worker-crash-all.yaml");
+    const POOLS: &str =
+        include_str!("../../../../scenarios/resource-exhaustion/db-pool-exhaustion.yaml");
+
+    #[test]
+    fn a_turn_that_people_ask_for_is_the_next_one_and_comes_once() {
+        let plan = plan(CRASH);
+        let mut agenda = Agenda::new(&plan);
+        let begun = agenda.take(1_800_000).unwrap();
+        assert_eq!(begun.what, What::Begin(0));
+        assert!(agenda.hasten(What::End(0), 1_900_000));
+        assert_eq!(agenda.take(1_899_999), None);
+        let ended = agenda.take(1_900_000).unwrap();
+        assert_eq!((ended.what, ended.at_ms), (What::End(0), 1_900_000));
+        assert!(!agenda.hasten(What::End(0), 2_000_000));
+    }
+
+    #[test]
+    fn a_plan_that_people_mend_ends_its_step_and_the_incident_with_it() {
+        let plan = plan(CRASH);
+        let mended = plan.mended(&BTreeMap::from([(0, 2_000_000)]));
+        let until = mended.timeline[0].until.as_ref().unwrap();
+        assert_eq!(until.at_ms, 2_000_000);
+        assert_eq!(mended.incidents[0].until_ms, 2_000_000);
+        // Nobody mends what is over.
+        let late = plan.mended(&BTreeMap::from([(0, 9_000_000)]));
+        assert_eq!(late, plan);
+    }
+
+    #[test]
+    fn only_what_is_done_at_a_moment_or_by_workers_can_be_hurried() {
+        let crash = plan(CRASH);
+        assert!(can_be_hurried(&crash.timeline[0]) && ends_by_restart(&crash.timeline[0], &crash));
+        let pools = plan(POOLS);
+        assert_eq!(pools.timeline.len(), 2);
+        assert!(!pools.timeline.iter().any(can_be_hurried));
+    }
+
+    #[test]
+    fn a_process_is_stopped_or_not_or_is_none() {
+        assert_eq!(is_stopped(std::process::id()), Some(false));
+        let mut child = std::process::Command::new("sleep")
+            .arg("600")
+            .spawn()
+            .unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        while is_stopped(child.id()) != Some(true) {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(is_stopped(child.id()), None);
+    }
 }

@@ -144,7 +144,10 @@ impl<'p> Observer<'p> {
             }
         }
         // Why it was stopped is said before it is.
-        while let Some(said) = people.as_mut().and_then(|people| people.said.try_recv().ok()) {
+        while let Some(said) = people
+            .as_mut()
+            .and_then(|people| people.said.try_recv().ok())
+        {
             self.said(said, None, sink)?;
         }
         // What was done at the very end was done in it.
@@ -183,12 +186,7 @@ impl<'p> Observer<'p> {
     }
 
     /// People say something; a remedy that they name is done, if there is anybody to do it.
-    fn said(
-        &self,
-        said: Said,
-        people: Option<&Audience>,
-        sink: Sink<'_>,
-    ) -> Result<(), LiveError> {
+    fn said(&self, said: Said, people: Option<&Audience>, sink: Sink<'_>) -> Result<(), LiveError> {
         if let (Deed::Remedied, Some(people)) = (said.what, people)
             && hands::is_remedy(&said.text)
         {
