@@ -71,6 +71,8 @@ pub struct Debrief {
     pub escalated: Kept,
     /// The incident, if there was one: the first.
     pub incident: Option<IncidentScore>,
+    /// When the drill ended, milliseconds since its start.
+    pub end_ms: i64,
     /// Whether people ended its fault, or the plan did.
     pub mended_by_hand: bool,
     /// Causes that people named, in order, and whether each is right.
@@ -92,18 +94,19 @@ impl Debrief {
         Some(detection.delivered_ms - incident.truth.fault_ms)
     }
 
-    /// From the fault until it was over, milliseconds.
+    /// From the fault until it was over, milliseconds; `None`: it was not, before the drill ended.
     #[must_use]
     pub fn mitigate_ms(&self) -> Option<i64> {
         let truth = &self.incident.as_ref()?.truth;
-        Some(truth.fault_over_ms - truth.fault_ms)
+        (truth.fault_over_ms < self.end_ms).then(|| truth.fault_over_ms - truth.fault_ms)
     }
 
-    /// From the fault until nobody was harmed any more, milliseconds; as far as the drill went.
+    /// From the fault until nobody was harmed any more, milliseconds; `None`: somebody was until the drill ended.
     #[must_use]
     pub fn recover_ms(&self) -> Option<i64> {
         let truth = &self.incident.as_ref()?.truth;
-        Some(truth.end_ms - truth.fault_ms)
+        let is_over = truth.fault_over_ms < self.end_ms && truth.end_ms < self.end_ms;
+        is_over.then(|| truth.end_ms - truth.fault_ms)
     }
 
     /// Of a rehearsal's record and score; `None`: it was none.
@@ -111,16 +114,20 @@ impl Debrief {
     pub fn of(record: &Record, score: &DrillScore, consulted: Option<Consulted>) -> Option<Self> {
         let terms = record.header.rehearsal?;
         let actions: Vec<&Action> = record.actions().collect();
-        let first = |is: &dyn Fn(&Action) -> bool| {
-            let mut found = actions.iter().filter(|action| is(action));
-            found.next().map(|action| action.at_ms)
-        };
         let pages = score.episodes.iter().filter(|judged| {
             let counts = !matches!(judged.class, Class::Ignored | Class::Unsent);
             judged.page && counts && judged.episode.delivered_ms <= record.end_ms()
         });
         let pages: Vec<_> = pages.map(|judged| &judged.episode).collect();
         let paged = pages.iter().min_by_key(|episode| episode.delivered_ms);
+        // Whoever looks sees an alert before he is told of it.
+        let seen_ms = paged.map_or(i64::MAX, |episode| episode.start_ms);
+        let first = |is: &dyn Fn(&Action) -> bool| {
+            let mut found = actions
+                .iter()
+                .filter(|action| action.at_ms >= seen_ms && is(action));
+            found.next().map(|action| action.at_ms)
+        };
         let paged = paged.map(|episode| Paged {
             alert: episode.alert.clone(),
             at_ms: episode.delivered_ms,
@@ -184,6 +191,7 @@ impl Debrief {
                 terms.escalate_after_ms,
                 &is_on,
             ),
+            end_ms: record.end_ms(),
             mended_by_hand: step.is_some_and(|step| record.mended_ms(step).is_some()),
             suspected: suspected.collect(),
             not_done: not_done.cloned().collect(),

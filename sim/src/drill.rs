@@ -321,9 +321,11 @@ impl Recording<'_> {
     }
 }
 
-/// What no step of the plan did, in a rehearsal: somebody's hand, unless it is about the harness or its evidence.
+/// What no step of the plan did, in a rehearsal: somebody's hand, unless it is about the harness or its evidence, or something did not
+/// answer, which may be the machine.
 fn seen(found: Interference) -> Line {
-    let is_ours = found.subject == HARNESS || found.what == Meddling::Ledger;
+    let is_ours =
+        found.subject == HARNESS || matches!(found.what, Meddling::Ledger | Meddling::Unreachable);
     match is_ours {
         true => Line::Interference(found),
         false => Line::Action(Action {

@@ -523,6 +523,16 @@ impl WorkerPlan {
 }
 
 impl Plan {
+    /// Whether a remedy of the plan changes tasks by hand.
+    #[must_use]
+    pub(crate) fn changes_tasks(&self) -> bool {
+        let ends = self.timeline.iter().filter_map(|step| step.until.as_ref());
+        let remedies = ends.filter_map(|until| until.remedy.as_ref());
+        let own = self.remedies.iter().map(|step| &step.remedy);
+        let is_of_tasks = |name: &str| name.starts_with("task") || name.starts_with("orphans");
+        own.chain(remedies).any(|remedy| is_of_tasks(remedy.name()))
+    }
+
     /// The same, where people have ended these steps earlier: by index, when. Incidents that last as long as their step end with it.
     #[must_use]
     pub(crate) fn mended(&self, steps: &BTreeMap<usize, i64>) -> Self {

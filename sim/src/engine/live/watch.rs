@@ -163,6 +163,11 @@ impl Roster {
         self.state().is_rehearsal = true;
     }
 
+    /// Whether they do.
+    pub(crate) fn has_people(&self) -> bool {
+        self.state().is_rehearsal
+    }
+
     /// People have ended a step, so long after the drill's start.
     pub(crate) fn mends(&self, step: usize, at_ms: i64) {
         self.state().mended.entry(step).or_insert(at_ms);
@@ -400,6 +405,7 @@ impl Watch {
                 .map(|(_, queue)| queue)
                 .collect(),
             ahead_s: plan.most_skew_ms()[0] / 1_000,
+            tasks_change: plan.changes_tasks(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -464,4 +470,6 @@ struct Queues {
     used: BTreeSet<String>,
     /// How far a clock is ahead by plan, at most.
     ahead_s: i64,
+    /// Whether tasks are changed by hand by plan.
+    tasks_change: bool,
 }
