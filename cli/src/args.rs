@@ -13,6 +13,7 @@ mod load;
 mod pace;
 mod proven;
 mod records;
+mod rehearse;
 mod runbook;
 mod shard;
 mod suggest;
@@ -40,6 +41,7 @@ pub use load::Load;
 pub use pace::{Jobs, Speed};
 pub use proven::{Proof, Proven};
 pub use records::{Judged, Recorded, Report, Score};
+pub use rehearse::Rehearse;
 pub use runbook::{Alerts, Known, Runbook, RunbookCheck, RunbookCommand};
 pub use shard::{Merge, Sharding};
 pub use suggest::Suggest;
@@ -125,6 +127,8 @@ pub enum Command {
     Asynq(asynq::Asynq),
     /// Evaluate rules on a queue that is running, read-only, and send what fires to Alertmanager or a webhook
     Watch(Watch),
+    /// Rehearse an incident in real time, with the people who would be paged: a clock, a runbook, a post-mortem
+    Rehearse(Box<Rehearse>),
     /// Say of each alert when it was last seen to work, by the drills that are kept
     Proven(Proven),
     /// Try the commands of a runbook, without changing anything

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod plan;
 pub(crate) mod plots;
 pub mod proven;
+pub mod rehearse;
 pub mod report;
 pub mod run;
 pub mod runbook;

@@ -16,6 +16,8 @@ pub enum Exit {
     Inconclusive = 3,
     /// Refused by a safety rail; nothing was touched.
     Refused = 4,
+    /// A rehearsal was stopped by somebody, a condition or its time limit, after healing.
+    Stopped = 5,
     /// Something firedrill started or wrote is still there. Said before all else.
     CleanupIncomplete = 6,
     /// The environment lacks something: no Redis, no port, no disk; or results could not be written.
@@ -60,6 +62,7 @@ Exit codes:
     3  inconclusive: a fault had no effect, too much lag, a load whose generator was the limit, no data, an incomplete
        record, or a shard that is missing
     4  refused by a safety rail; nothing was touched
+    5  a rehearsal that somebody, a condition or its time limit stopped, after healing
     6  cleanup incomplete, whatever else happened: `firedrill clean` tries again
     7  environment: no Redis to be had, no port, no disk
    70  internal error

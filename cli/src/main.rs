@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         Command::Schema(args) => Ok(commands::schema::run(&args, &terminal)),
         Command::Asynq(args) => commands::asynq::run(&args, &terminal),
         Command::Watch(args) => commands::watch::run(&args, &terminal),
+        Command::Rehearse(args) => commands::rehearse::run(&args, &terminal),
         Command::Proven(args) => commands::proven::run(&args, &terminal),
         Command::Runbook(args) => match args.command {
             RunbookCommand::Check(args) => commands::runbook::check(&args, &terminal),

@@ -272,6 +272,8 @@ mod tests {
             engine: "live".into(),
             speed: 1.0,
             epoch_ms: 0,
+            began_ms: None,
+            rehearsal: None,
             duration_ms: 7_200_000,
             warmup_ms: 0,
             scrape_interval_ms: 10_000,

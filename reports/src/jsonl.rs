@@ -9,8 +9,8 @@ mod whole;
 pub use impossible::Impossible;
 
 use crate::record::{
-    Audit, FORMAT, Header, Heard, Impact, Interference, Lag, Line, Mark, QueueWaits, Transition,
-    Value,
+    Action, Audit, Deed, FORMAT, Header, Heard, Impact, Interference, Lag, Line, Mark, QueueWaits,
+    Transition, Value,
 };
 use checksum::Checksum;
 use firedrill_detector::{Labels, Sample, Timestamp};
@@ -460,6 +460,23 @@ impl Record {
                 None
             }
         })
+    }
+
+    /// What people did in a rehearsal, and were told.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Action(action) => Some(action),
+            _ => None,
+        })
+    }
+
+    /// When people ended the fault of a step, or did what it was to do.
+    #[must_use]
+    pub fn mended_ms(&self, step: &str) -> Option<i64> {
+        let mut actions = self.actions();
+        let mended = actions
+            .find(|action| action.what == Deed::Mended && action.step.as_deref() == Some(step));
+        mended.map(|action| action.at_ms)
     }
 
     /// What users felt of an incident.

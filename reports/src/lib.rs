@@ -52,6 +52,7 @@ pub mod picture;
 mod plot;
 pub mod proven;
 pub mod record;
+pub mod rehearsal;
 pub mod render;
 mod resample;
 pub mod result;

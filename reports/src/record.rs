@@ -8,15 +8,18 @@
 //! lost ([`Lag::busy_turn_ms`]). 1.2 added the steps of the timeline, to which marks and incidents refer by id
 //! ([`PlannedStep`]), delivery ([`Header::group_wait_ms`]), what was done from outside ([`Interference`]), the longest
 //! single delays ([`Gap`]), how rules were read ([`RuleReading`]), what no step explains ([`Unexplained`]), whether an alert
-//! let go only because its data was gone ([`Transition::data_gone`]), how waits went over time ([`WaitsStep`]), and what other
-//! sources of alerts told ([`Heard`]).
+//! let go only because its data was gone ([`Transition::data_gone`]), how waits went over time ([`WaitsStep`]), what other
+//! sources of alerts told ([`Heard`]), when a drill really was ([`Header::began_ms`]), and what people did in a rehearsal
+//! ([`Header::rehearsal`], [`Action`]).
 
+mod action;
 mod audit;
 mod heard;
 mod lag;
 mod reading;
 mod value;
 
+pub use action::{Action, Deed, Rehearsed};
 pub use audit::{Audit, Cost, Impact, QueueWaits, Unexplained, WaitsStep};
 pub use heard::{
     Away, FOREIGN_MAX, Found, Heard, Hearing, KnownRule, Likeness, Source, SourceKind, Told,
@@ -53,6 +56,13 @@ pub struct Header {
     pub speed: f64,
     /// Unix time in milliseconds of the drill's start.
     pub epoch_ms: i64,
+    /// When it began in real time, Unix milliseconds; `None`: on the virtual engine, whose records do not depend on when they
+    /// are made, and before 1.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_ms: Option<i64>,
+    /// What was asked of the people who took part, where it was a rehearsal. Since 1.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsed>,
     /// Planned length.
     pub duration_ms: i64,
     /// Episodes that start before this are not scored.
@@ -226,6 +236,8 @@ pub enum Line {
     Interference(Interference),
     /// What a source of alerts beside our detector told, or how well it was heard. Since 1.2.
     Heard(Heard),
+    /// What people did in a rehearsal, or were told. Since 1.2.
+    Action(Action),
     /// What users felt of an incident, measured from the ledger.
     Impact(Impact),
     /// What happened to every task.

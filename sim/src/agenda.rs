@@ -98,6 +98,18 @@ impl Agenda {
         self.0.insert(place, Turn { at_ms, what });
     }
 
+    /// Moves a turn to now, before all others that are due by then; answers whether there is such a turn.
+    pub fn hasten(&mut self, what: What, now_ms: i64) -> bool {
+        let Some(place) = self.0.iter().position(|turn| turn.what == what) else {
+            return false;
+        };
+        if let Some(turn) = self.0.remove(place) {
+            let at_ms = turn.at_ms.min(now_ms);
+            self.0.push_front(Turn { at_ms, what });
+        }
+        true
+    }
+
     /// Takes the next turn if it is due.
     pub fn take(&mut self, now_ms: i64) -> Option<Turn> {
         if self.next_ms()? > now_ms {

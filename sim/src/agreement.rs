@@ -11,7 +11,7 @@ use crate::plan::Plan;
 use crate::scenario::{PlanOptions, Scenario};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::settings::ARCHIVE_MAX;
-use firedrill_reports::record::{Header, Line, PlannedIncident, PlannedStep};
+use firedrill_reports::record::{Action, Header, Line, PlannedIncident, PlannedStep};
 use firedrill_reports::{Record, Replay};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -219,7 +219,9 @@ fn tasks(record: &Record, plan: &Plan) -> Vec<String> {
     );
     let has = |reason: fn(&Fault) -> bool| plan.timeline.iter().any(|step| reason(&step.fault));
     let explained = &audit.unexplained;
-    if audit.rejected > explained.rejected && !has(Fault::may_reject) {
+    // What people had a hand in is no doing of the plan's.
+    let by_hand = record.actions().any(Action::is_hand);
+    if !by_hand && audit.rejected > explained.rejected && !has(Fault::may_reject) {
         found.push(format!(
             "{} tasks were rejected, {} of them unexplained, and no step has Redis away",
             audit.rejected, explained.rejected
@@ -256,7 +258,7 @@ fn tasks(record: &Record, plan: &Plan) -> Vec<String> {
     // asynq drops the oldest of a full archive.
     let is_full = audit.archived >= u64::from(ARCHIVE_MAX);
     let loses = has(Fault::loses_tasks);
-    if audit.lost > explained.lost && !loses && !is_full {
+    if !by_hand && audit.lost > explained.lost && !loses && !is_full {
         found.push(format!(
             "{} tasks were lost, {} of them unexplained, and no step loses any",
             audit.lost, explained.lost

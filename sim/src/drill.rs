@@ -5,17 +5,18 @@ mod events;
 pub use events::{Event, What};
 
 use crate::audit::Audited;
-use crate::engine::live::{self, LiveError, LiveOptions};
+use crate::engine::live::{self, HARNESS, LiveError, LiveOptions};
 use crate::engine::virtual_time::{self, VirtualOptions};
 use crate::engine::{Ended, Observation};
 use crate::plan::Plan;
 use crate::redis_server::RedisServerError;
+use crate::rehearsal::Rails;
 use events::Events;
-use firedrill_asynq::clock::Time;
+use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_detector::RuleSet;
 use firedrill_reports::record::{
-    BenignWindow, FORMAT, Header, Lag, Line, PlannedIncident, PlannedStep, RuleReading, RuleText,
-    Value,
+    Action, BenignWindow, Deed, FORMAT, Header, Interference, Lag, Line, Meddling, PlannedIncident,
+    PlannedStep, Rehearsed, RuleReading, RuleText, Value,
 };
 use firedrill_reports::score::Delivery;
 use firedrill_reports::{Record, RecordWriter, Watcher};
@@ -103,6 +104,10 @@ pub async fn run_live(
     let header = header(plan, Some(rules), &EngineFacts::live(plan, options));
     let mut recording = Recording::create(&options.dir, plan, rules, &header)?;
     recording.told = Some((Events::new(plan), tell));
+    recording.rails = options
+        .rehearsal
+        .as_ref()
+        .map(|rehearsal| Rails::new(plan, &header, &rehearsal.abort_when));
     let live = LiveOptions {
         dir: ledgers,
         ..options.clone()
@@ -193,6 +198,7 @@ pub fn simulate_watched(
                 }
             }
             Observation::Mark(mark) => lines.push(Line::Mark(mark)),
+            Observation::Action(action) => lines.push(Line::Action(action)),
             Observation::Interference(found) => lines.push(Line::Interference(found)),
             Observation::Heard(heard) => lines.push(Line::Heard(heard)),
             Observation::Ledger { audited, lag } => lines.extend(ledger_lines(*audited, lag)),
@@ -223,6 +229,8 @@ struct Recording<'t> {
     watcher: Watcher,
     /// Who hears of what happens.
     told: Option<(Events, &'t mut (dyn FnMut(Event) + Send))>,
+    /// Whether it may begin to break something, and must end, where it is a rehearsal.
+    rails: Option<Rails>,
 }
 
 impl Recording<'_> {
@@ -238,6 +246,7 @@ impl Recording<'_> {
             duration_ms: plan.duration_ms,
             path,
             told: None,
+            rails: None,
         })
     }
 
@@ -249,6 +258,9 @@ impl Recording<'_> {
         match observation {
             Observation::Series { id, labels } => {
                 self.writer.series(id, &labels)?;
+                if let Some(rails) = &mut self.rails {
+                    rails.series(id, &labels);
+                }
                 self.watcher.series(id, &labels);
             }
             Observation::Scrape {
@@ -263,9 +275,20 @@ impl Recording<'_> {
                 let lines = self.watcher.numbered(at_ms, &values);
                 self.write(lines)?;
                 self.writer.numbered(at_ms, &target, &values)?;
+                if let (Some(rails), Some((_, tell))) = (&mut self.rails, &mut self.told) {
+                    let found = rails.scraped(at_ms, &values).into_iter();
+                    found.for_each(|found| {
+                        let what = What::Rail(found);
+                        tell(Event { at_ms, what });
+                    });
+                }
             }
             Observation::Mark(mark) => self.write([Line::Mark(mark)])?,
-            Observation::Interference(found) => self.write([Line::Interference(found)])?,
+            Observation::Action(action) => self.write([Line::Action(action)])?,
+            Observation::Interference(found) => self.write([match self.rails {
+                Some(_) => seen(found),
+                None => Line::Interference(found),
+            }])?,
             Observation::Heard(heard) => self.write([Line::Heard(heard)])?,
             Observation::Ledger { audited, lag } => self.write(ledger_lines(*audited, lag))?,
         }
@@ -276,6 +299,9 @@ impl Recording<'_> {
         lines.into_iter().try_for_each(|line| {
             if let Some((events, tell)) = &mut self.told {
                 events.recorded(&line).into_iter().for_each(tell);
+            }
+            if let (Some(rails), Line::Transition(transition)) = (&mut self.rails, &line) {
+                rails.transition(transition);
             }
             self.writer.write(&line)
         })
@@ -294,6 +320,23 @@ impl Recording<'_> {
         let lines = self.watcher.finish(ended.at_ms);
         self.write(lines)?;
         self.write([footer(ended, real_seconds)])
+    }
+}
+
+/// What no step of the plan did, in a rehearsal: somebody's hand, unless it is about the harness or its evidence, or something did not
+/// answer, which may be the machine.
+fn seen(found: Interference) -> Line {
+    let is_ours =
+        found.subject == HARNESS || matches!(found.what, Meddling::Ledger | Meddling::Unreachable);
+    match is_ours {
+        true => Line::Interference(found),
+        false => Line::Action(Action {
+            at_ms: found.at_ms,
+            what: Deed::Seen,
+            subject: found.subject,
+            text: found.saw,
+            step: None,
+        }),
     }
 }
 
@@ -331,6 +374,9 @@ struct EngineFacts {
     name: &'static str,
     speed: f64,
     epoch: Time,
+    /// When it begins in real time, Unix milliseconds.
+    began_ms: Option<i64>,
+    rehearsal: Option<Rehearsed>,
     environment: BTreeMap<String, String>,
 }
 
@@ -348,6 +394,8 @@ impl EngineFacts {
             name: "live",
             speed: options.speed,
             epoch: options.epoch,
+            began_ms: Some(ClockOrigin::real_time().now().millis()),
+            rehearsal: options.rehearsal.as_ref().map(|rehearsal| rehearsal.terms),
             environment: environment
                 .map(|(key, value)| (key.to_owned(), value))
                 .into(),
@@ -360,6 +408,8 @@ impl EngineFacts {
             name: "virtual",
             speed: 0.0,
             epoch: plan.starts.on_the_calendar(),
+            began_ms: None,
+            rehearsal: None,
             environment: BTreeMap::new(),
         }
     }
@@ -419,6 +469,8 @@ fn header(plan: &Plan, rules: Option<&Rules>, engine: &EngineFacts) -> Header {
         engine: engine.name.to_owned(),
         speed: engine.speed,
         epoch_ms: engine.epoch.millis(),
+        began_ms: engine.began_ms,
+        rehearsal: engine.rehearsal,
         duration_ms: plan.duration_ms,
         warmup_ms: plan.warmup_ms,
         scrape_interval_ms: plan.scrape_interval_ms,

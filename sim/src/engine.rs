@@ -9,7 +9,7 @@ use crate::lever::TasksLever;
 pub(crate) use crate::plan::{EXPORTERS, Source, targets};
 use firedrill_asynq::op::{Deed, TaskState};
 use firedrill_detector::Labels;
-use firedrill_reports::record::{Heard, Interference, Lag, Mark};
+use firedrill_reports::record::{Action, Heard, Interference, Lag, Mark};
 use std::io;
 
 /// Takes observations as they happen.
@@ -45,6 +45,8 @@ pub enum Observation {
     },
     /// A fault or remedy was applied.
     Mark(Mark),
+    /// People did something in a rehearsal, or were told.
+    Action(Action),
     /// Something happened that no step of the plan did.
     Interference(Interference),
     /// A source of alerts beside our detector told something, or how well it was heard.

@@ -33,6 +33,7 @@ mod pidfd;
 pub(crate) mod pulse;
 pub mod reaper;
 pub mod redis_server;
+pub mod rehearsal;
 pub mod scrape;
 pub(crate) mod signals;
 pub mod undo;

@@ -65,6 +65,7 @@ use firedrill_reports::gate::Gate;
 use firedrill_reports::record::Wanted;
 use serde::{Deserialize, Serialize};
 use served::Served;
+use std::collections::BTreeMap;
 use written::{ArrivalsForm, RetryForm, ServiceForm};
 
 /// What a process gets beyond its graceful shutdown before it is killed.
@@ -398,6 +399,46 @@ impl WorkerPlan {
 }
 
 impl Plan {
+    /// Whether a remedy of the plan changes tasks by hand.
+    #[must_use]
+    pub(crate) fn changes_tasks(&self) -> bool {
+        let ends = self.timeline.iter().filter_map(|step| step.until.as_ref());
+        let remedies = ends.filter_map(|until| until.remedy.as_ref());
+        let own = self.remedies.iter().map(|step| &step.remedy);
+        let is_of_tasks = |name: &str| name.starts_with("task") || name.starts_with("orphans");
+        own.chain(remedies).any(|remedy| is_of_tasks(remedy.name()))
+    }
+
+    /// The same, where people have ended these steps earlier: by index, when. Incidents that last as long as their step end with it.
+    #[must_use]
+    pub(crate) fn mended(&self, steps: &BTreeMap<usize, i64>) -> Self {
+        let mut plan = self.clone();
+        for (index, at_ms) in steps {
+            let Some(step) = plan.timeline.get_mut(*index) else {
+                continue;
+            };
+            let planned_ms = step.until.as_ref().map(|until| until.at_ms);
+            match &mut step.until {
+                Some(until) => until.at_ms = until.at_ms.min(*at_ms),
+                None => {
+                    step.until = Some(Until {
+                        at_ms: *at_ms,
+                        remedy: None,
+                        by: None,
+                    });
+                }
+            }
+            let id = step.id.clone();
+            let of_step = |incident: &&mut Incident| incident.step.as_ref() == Some(&id);
+            for incident in plan.incidents.iter_mut().filter(of_step) {
+                let beyond_ms = planned_ms.map_or(0, |ms| (incident.until_ms - ms).max(0));
+                let over_ms = at_ms.saturating_add(beyond_ms).max(incident.at_ms);
+                incident.until_ms = incident.until_ms.min(over_ms);
+            }
+        }
+        plan
+    }
+
     /// Every worker process there ever is, with a number that stays its own: its name and what it is.
     #[must_use]
     pub fn processes(&self) -> Vec<(String, &WorkerPlan)> {

@@ -84,7 +84,10 @@ impl Watch {
                 }
                 self.depths.extend(depth.map(|depth| (*at_ms, depth)));
             }
-            Observation::Mark(_) | Observation::Interference(_) | Observation::Heard(_) => {}
+            Observation::Mark(_)
+            | Observation::Action(_)
+            | Observation::Interference(_)
+            | Observation::Heard(_) => {}
             Observation::Ledger { audited, .. } => {
                 self.wait_p99_ms = audited.audit.wait_ms[1];
                 self.late = audited.audit.late;

@@ -193,6 +193,7 @@ impl Stand<'_> {
             gives_up: false,
             alerts: None,
             noted: None,
+            rehearsal: None,
         };
         let run = drilled::run(load, self.rules()?, options);
         self.runtime.block_on(run).map_err(|error| match error {

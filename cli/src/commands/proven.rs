@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::inputs::{self, Named, Paging, Place};
 use crate::terminal::Terminal;
 use firedrill_reports::proven::{Drill, Prover};
+use firedrill_reports::record::Header;
 use firedrill_reports::{document, render};
 use firedrill_sim::files::shown;
 use serde_json::{Value, json};
@@ -65,7 +66,6 @@ fn add(
     args: &args::Proven,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let at_ms = at_ms(path)?;
     let judged = Judged {
         recorded: Recorded {
             runs: vec![path.to_path_buf()],
@@ -85,7 +85,7 @@ fn add(
         };
         if engine == one.record.header.engine {
             prover.add(&Drill {
-                at_ms,
+                at_ms: at_ms(path, &one.record.header)?,
                 path: shown(path).to_string(),
                 record: &one.record,
                 replay: &one.replay,
@@ -99,21 +99,31 @@ fn add(
     Ok(())
 }
 
-/// When a drill was, in Unix milliseconds, by the name of its directory; `None`: it has another name. What a record says itself
-/// is virtual time, and when a file was written says when it was copied.
+/// When a drill was, in Unix milliseconds: a live record says it itself; a simulated one does not depend on when it was made, and
+/// goes by the name of its directory. `None`: that has another name. When a file was written says when it was copied.
 ///
 /// # Errors
 /// When that is not over yet.
-fn at_ms(record: &Path) -> Result<Option<i64>, Failure> {
+fn at_ms(record: &Path, header: &Header) -> Result<Option<i64>, Failure> {
     let real: PathBuf = record
         .canonicalize()
         .unwrap_or_else(|_| record.to_path_buf());
     let mut folders = real.ancestors().skip(1).filter_map(Path::file_name);
     let named = folders.find_map(|name| calendar::stamped(name.to_str()?));
-    match named {
+    match header.began_ms.or(named) {
         Some(at_ms) if at_ms > now_ms() + SKEW_MS => Err(Failure::usage(format!(
-            "{}: its directory is dated in the future; one of two clocks is wrong, or the name",
-            shown(record)
+            "{}: {} is dated in the future; one of two clocks is wrong, or the {}",
+            shown(record),
+            if header.began_ms.is_some() {
+                "it"
+            } else {
+                "its directory"
+            },
+            if header.began_ms.is_some() {
+                "record"
+            } else {
+                "name"
+            },
         ))),
         at_ms => Ok(at_ms),
     }

@@ -84,7 +84,7 @@ impl LiveSet {
     /// the result.
     pub(crate) fn run(&self, jobs: Vec<Job>, terminal: &Terminal) -> Result<AllEnded, Failure> {
         if let RedisSource::Given(address) = &self.redis {
-            leaves_redis_alone(address, &jobs)?;
+            leaves_redis_alone(address, jobs.iter().map(|job| &job.plan))?;
         }
         let signals = Signals::listen()?;
         let reaper = self.reaper().map_err(Failure::environment)?;
@@ -123,7 +123,7 @@ impl LiveSet {
     }
 
     /// A process that cleans up after us should we be killed.
-    fn reaper(&self) -> io::Result<Reaper> {
+    pub(crate) fn reaper(&self) -> io::Result<Reaper> {
         let mut reaper = Reaper::start(&std::env::current_exe()?)?;
         if let RedisSource::Given(address) = &self.redis {
             reaper.knows(address)?;
@@ -133,8 +133,11 @@ impl LiveSet {
 }
 
 /// Refuses drills that stop a Redis that is not theirs.
-fn leaves_redis_alone(address: &Address, jobs: &[Job]) -> Result<(), Failure> {
-    for Job { plan, .. } in jobs {
+pub(crate) fn leaves_redis_alone<'p>(
+    address: &Address,
+    plans: impl IntoIterator<Item = &'p Plan>,
+) -> Result<(), Failure> {
+    for plan in plans {
         if plan.needs_own_redis() {
             return Err(Failure::refused(format!(
                 "{}: the scenario does something to Redis itself, and {address} is not the drill's own; leave --redis away, and it gets one",
@@ -171,7 +174,12 @@ pub(crate) fn stamp(now: SystemTime) -> String {
 }
 
 /// What a drill runs with that begins now; nobody follows it yet.
-fn options((set, job): (&LiveSet, &Job), exe: &Path, speed: f64, abort: Abort) -> LiveOptions {
+pub(crate) fn options(
+    (set, job): (&LiveSet, &Job),
+    exe: &Path,
+    speed: f64,
+    abort: Abort,
+) -> LiveOptions {
     LiveOptions {
         exe: exe.to_owned(),
         redis: set.redis.clone(),
@@ -189,6 +197,7 @@ fn options((set, job): (&LiveSet, &Job), exe: &Path, speed: f64, abort: Abort) -
         gives_up: false,
         alerts: set.alerts.clone(),
         noted: None,
+        rehearsal: None,
     }
 }
 
@@ -299,15 +308,15 @@ async fn run_all(
 }
 
 /// How a drill ended, and whether it should have been slower.
-struct Over {
+pub(crate) struct Over {
     row: usize,
     speed: f64,
-    drill: Ended,
+    pub(crate) drill: Ended,
     too_fast: Option<String>,
 }
 
 /// The drill's thread starts its children, and they die with it: a panic here leaves nothing behind.
-fn spawn_drill(
+pub(crate) fn spawn_drill(
     row: usize,
     plan: Plan,
     (rules, pack): (Rules, RulePack),

@@ -4,7 +4,7 @@
 use crate::support::{firedrill, project, skip};
 use firedrill_sim::redis_server::Persistence;
 use firedrill_sim::redis_server::docker::{self, RedisContainer};
-use firedrill_sim::redis_server::private::{PrivateRedis, RedisSource};
+use firedrill_sim::redis_server::private::{Access, PrivateRedis, RedisSource};
 use firedrill_sim::undo::Home;
 use redis::Commands;
 use std::fs;
@@ -81,9 +81,14 @@ fn data_survives_a_kill_and_nothing_survives_the_drop(program: &Path) {
             image: IMAGE.to_owned(),
         };
         let home = Home::make().unwrap();
-        let mut server = PrivateRedis::start(exe(), &source, Persistence::AppendOnly, &home)
-            .await
-            .unwrap();
+        let mut server = PrivateRedis::start(
+            exe(),
+            (&source, Access::Ours),
+            Persistence::AppendOnly,
+            &home,
+        )
+        .await
+        .unwrap();
         let url = server.address().url().to_owned();
         let PrivateRedis::Docker(container) = &server else {
             panic!("not a container");

@@ -54,6 +54,7 @@ mod reading;
 mod reaper;
 mod redis_server;
 mod reference;
+mod rehearse;
 mod remedies;
 mod report;
 mod runbook;

@@ -113,6 +113,7 @@ fn line_times(line: &Line) -> Vec<i64> {
             vec![*at_ms]
         }
         Line::Transition(transition) => vec![transition.at_ms],
+        Line::Action(action) => vec![action.at_ms],
         Line::Mark(mark) => vec![mark.planned_ms, mark.at_ms],
         Line::Impact(impact) => impact.first_ms.into_iter().chain(impact.last_ms).collect(),
         Line::Interference(found) => [found.at_ms].into_iter().chain(found.until_ms).collect(),

@@ -193,6 +193,15 @@ impl<'r> Whole<'r> {
                 self.reached_ms = self.reached_ms.max(mark.at_ms);
                 self.marks.take(mark)
             }
+            Line::Action(action) => match (&self.header.rehearsal, &action.step) {
+                (None, _) => Err(Impossible::Unknown(
+                    "the rehearsal that this action is of".into(),
+                )),
+                (Some(_), Some(step)) if !self.header.steps.iter().any(|one| one.id == *step) => {
+                    Err(Impossible::Unknown(format!("step {step} of an action")))
+                }
+                _ => Ok(()),
+            },
             Line::Interference(found) => {
                 self.ledgers_whole &= found.what != Meddling::Ledger;
                 let until_ms = found.until_ms.unwrap_or(found.at_ms);

@@ -2,6 +2,7 @@
 
 mod delays;
 mod flushes;
+mod hands;
 pub(super) mod heard;
 pub(super) mod inhibitors;
 mod starved;
@@ -109,6 +110,7 @@ fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
         ));
     }
     why.extend(unmet(record));
+    why.extend(hands::doubts(record, alarms));
     for incident in alarms
         .incidents
         .iter()
@@ -133,7 +135,7 @@ fn happened(record: &Record, alarms: Alarms<'_>) -> (Vec<String>, usize) {
         });
     }
     if let Some(audit) = record.audit() {
-        why.extend(unexplained(audit));
+        why.extend(unexplained(audit, hands::first_ms(record).is_some()));
     }
     (why, unreachable)
 }
@@ -219,7 +221,8 @@ fn undone(record: &Record) -> Vec<String> {
     for step in &record.header.steps {
         let ends = step.ends_ms.map(|ends_ms| (ends_ms, Phase::End));
         for (due_ms, phase) in [(step.starts_ms, Phase::Begin)].into_iter().chain(ends) {
-            if due_ms + TURN_MS < end_ms && !is_marked(&step.id, phase) {
+            let by_hand = record.mended_ms(&step.id).is_some();
+            if due_ms + TURN_MS < end_ms && !by_hand && !is_marked(&step.id, phase) {
                 let what = match phase {
                     Phase::End => "end",
                     Phase::Begin | Phase::During => "beginning",
@@ -325,8 +328,9 @@ fn lost(lag: &Lag, (from_ms, to_ms): (i64, i64)) -> i64 {
     lost.max(((to_ms - from_ms) as f64 * lag.slot_overhead) as i64)
 }
 
-/// Tasks that came to what no step of the plan explains.
-fn unexplained(audit: &Audit) -> Vec<String> {
+/// Tasks that came to what no step of the plan explains. `by_hand`: people had a hand in the system, which explains it, and
+/// what alerts did from then on is in doubt anyway.
+fn unexplained(audit: &Audit, by_hand: bool) -> Vec<String> {
     let found = &audit.unexplained;
     let mut why = Vec::new();
     let example = |what: &str| {
@@ -335,7 +339,7 @@ fn unexplained(audit: &Audit) -> Vec<String> {
         id.map_or_else(String::new, |id| format!(", e.g. {id}"))
     };
     let mut count = |count: u64, what: &str, say: &str| {
-        if count > 0 {
+        if count > 0 && !by_hand {
             let tasks = if count == 1 { "task was" } else { "tasks were" };
             why.push(format!("{count} {tasks} {say}{}", example(what)));
         }
@@ -360,7 +364,7 @@ fn unexplained(audit: &Audit) -> Vec<String> {
         "foreign",
         "in the drill's queues that nobody in the drill enqueued",
     );
-    if audit.untold > 0 {
+    if audit.untold > 0 && !by_hand {
         why.push(format!(
             "what became of {} tasks is unknown without the ledgers, or with an answer of Redis that may be wrong",
             audit.untold

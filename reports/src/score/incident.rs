@@ -98,6 +98,15 @@ fn moved_ms(record: &Record, planned: &PlannedIncident, planned_ms: i64) -> i64 
     found.map_or(0, |mark| mark.at_ms.saturating_sub(mark.planned_ms))
 }
 
+/// When an incident is over that people have mended; a step's incident may last longer than its fault, and does so then, too.
+fn mended_ms(record: &Record, planned: &PlannedIncident) -> Option<i64> {
+    let id = planned.step.as_deref()?;
+    let mended_ms = record.mended_ms(id)?;
+    let step = record.header.steps.iter().find(|step| step.id == id)?;
+    let beyond_ms = step.ends_ms.map_or(0, |ends_ms| planned.ends_ms - ends_ms);
+    Some(mended_ms.saturating_add(beyond_ms.max(0)))
+}
+
 /// Incidents as they really happened: the fault starts when its effect was seen, and ends with the last harmed task.
 pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
     record
@@ -109,7 +118,9 @@ pub(crate) fn truths(record: &Record, end_ms: i64) -> Vec<Truth> {
             let at =
                 |planned_ms: i64| planned_ms.saturating_add(moved_ms(record, planned, planned_ms));
             let fault_ms = at(planned.starts_ms);
-            let over_ms = at(planned.ends_ms);
+            let over_ms = mended_ms(record, planned).map_or(at(planned.ends_ms), |mended_ms| {
+                at(planned.ends_ms).min(mended_ms).max(fault_ms)
+            });
             let last_ms = impact.and_then(|impact| impact.last_ms).unwrap_or(over_ms);
             Truth {
                 id: planned.id,

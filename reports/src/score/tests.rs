@@ -55,6 +55,8 @@ impl Paper {
             engine: "live".into(),
             speed: 60.0,
             epoch_ms: 0,
+            began_ms: None,
+            rehearsal: None,
             duration_ms: end * 1000,
             warmup_ms: warmup * 1000,
             scrape_interval_ms: 15_000,

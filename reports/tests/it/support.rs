@@ -94,6 +94,8 @@ fn header(story: Story, minutes: i64) -> Header {
         engine: "live".into(),
         speed: 60.0,
         epoch_ms: 1_900_000_000_000,
+        began_ms: None,
+        rehearsal: None,
         duration_ms: minutes * 60_000,
         warmup_ms: 600_000,
         scrape_interval_ms: 15_000,

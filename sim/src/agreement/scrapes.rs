@@ -7,7 +7,7 @@ use crate::metrics::exposition::is_counter;
 use crate::plan::{Plan, TargetPlan};
 use firedrill_detector::sample::{METRIC_NAME, is_stale};
 use firedrill_reports::Record;
-use firedrill_reports::record::{Line, Value};
+use firedrill_reports::record::{Action, Line, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Contradictions of one kind that are told; there may be one in every line.
@@ -91,6 +91,12 @@ fn deaths<'r>(record: &'r Record, plan: &Plan) -> Vec<(&'r [String], i64, i64)> 
         .filter_map(|mark| {
             let step = plan.step(mark.step.as_deref()?)?;
             let until_ms = step.until.as_ref().map_or(i64::MAX, |until| until.at_ms);
+            // People may have started them again.
+            let hands = record.actions().filter(|action| action.is_hand());
+            let hands = hands.map(|action| action.at_ms);
+            let until_ms = hands
+                .filter(|at_ms| *at_ms > mark.at_ms)
+                .fold(until_ms, i64::min);
             step.fault
                 .takes_processes()
                 .then_some((mark.targets.as_slice(), mark.at_ms, until_ms))
@@ -164,7 +170,8 @@ impl<'r, 'p> Scrapes<'r, 'p> {
             dying: dying(plan),
             deaths: deaths(record, plan),
             takes_ms,
-            is_disturbed: record.interference().next().is_some(),
+            is_disturbed: record.interference().next().is_some()
+                || record.actions().any(Action::is_hand),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::engine::Observation;
 use crate::plan::Plan;
-use firedrill_reports::record::{AlertState, Line, Phase};
+use crate::rehearsal::Found;
+use firedrill_reports::record::{Action, AlertState, Line, Phase};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -37,6 +38,10 @@ pub enum What {
     },
     /// No queue keeps its users waiting any more.
     Drained,
+    /// People did something in a rehearsal, or were told.
+    Action(Action),
+    /// Whether a rehearsal may go on.
+    Rail(Found),
     /// An alert.
     Alert {
         /// Its name.
@@ -65,6 +70,12 @@ impl fmt::Display for What {
                 Ok(())
             }
             Self::Late { queue } => write!(f, "users of {queue} wait too long"),
+            Self::Action(action) => write!(f, "{action}"),
+            Self::Rail(Found::Steady) => f.write_str("all is as usual"),
+            Self::Rail(Found::Unsteady(why)) => write!(f, "not as usual: {}", why.join("; ")),
+            Self::Rail(Found::Abort(number)) => {
+                write!(f, "condition {} of --abort-when holds", number + 1)
+            }
             Self::Drained => f.write_str("nobody waits too long any more"),
             Self::Alert { alert, state } => match state {
                 AlertState::Pending => write!(f, "{alert} is pending"),
@@ -144,6 +155,7 @@ impl Events {
                 at.map(|what| Event { at_ms, what }).collect()
             }
             Observation::Mark(_)
+            | Observation::Action(_)
             | Observation::Interference(_)
             | Observation::Heard(_)
             | Observation::Ledger { .. } => Vec::new(),
@@ -160,6 +172,10 @@ impl Events {
                     targets: mark.targets.clone(),
                     phase: mark.phase,
                 },
+            }),
+            Line::Action(action) => Some(Event {
+                at_ms: action.at_ms,
+                what: What::Action(action.clone()),
             }),
             Line::Transition(transition) => {
                 let counts = self.alerts.entry(transition.alert.clone()).or_default();

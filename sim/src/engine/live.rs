@@ -9,6 +9,7 @@ mod downstream;
 mod evidence;
 pub mod exporter;
 pub mod fleet;
+mod hands;
 mod lag;
 mod left;
 mod lever;
@@ -27,6 +28,7 @@ pub mod uptime;
 pub(crate) mod watch;
 
 pub use crate::plan::TARGETS_FILE;
+pub(crate) use watch::HARNESS;
 
 use crate::abort::Abort;
 use crate::alerts::{Listening, Sources};
@@ -37,8 +39,9 @@ use crate::plan::{PRODUCER, Plan};
 use crate::redis_server::directory::RESOURCES;
 use crate::redis_server::given::{GivenRedis, Taking};
 use crate::redis_server::ours::Ours;
-use crate::redis_server::private::{PrivateRedis, RedisSource};
+use crate::redis_server::private::{Access, PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
+use crate::rehearsal::Rehearsal;
 use crate::undo::{Home, Undo, Where};
 use child::{ChildError, Told};
 use cluster::Cluster;
@@ -50,9 +53,10 @@ use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_asynq::note::Note;
 use firedrill_reports::record::Audit;
 use fleet::Fleet;
+use hands::Hands;
 use left::Left;
 use link::Links;
-use observer::{Looked, Observer};
+use observer::{Audience, Looked, Observer};
 use producer::ProducerTask;
 use replica::Replica;
 use scraper::Addresses;
@@ -92,6 +96,8 @@ pub struct LiveOptions {
     pub alerts: Option<Sources>,
     /// Where to tell what its tasks went through, if somebody wants to know of each.
     pub noted: Option<mpsc::UnboundedSender<Noted>>,
+    /// Whether people take part, and who hears them.
+    pub rehearsal: Option<Rehearsal>,
 }
 
 /// What a drill tells of its tasks beyond what its record has.
@@ -176,7 +182,13 @@ pub async fn run(plan: &Plan, options: &LiveOptions, sink: Sink<'_>) -> Ran {
     let mut ran = if let RedisSource::Given(address) = &options.redis {
         run_on_given(address, &home, plan, options, sink).await
     } else {
-        let start = PrivateRedis::start(&options.exe, &options.redis, persistence, &home);
+        // Where people take part, they may put its queues right.
+        let access = match options.rehearsal {
+            Some(_) => Access::Anybody,
+            None => Access::Ours,
+        };
+        let source = (&options.redis, access);
+        let start = PrivateRedis::start(&options.exe, source, persistence, &home);
         let ended = match abort.unless_asked(start).await {
             None => Err(LiveError::Stopped),
             Some(Err(error)) => Err(error.into()),
@@ -258,10 +270,18 @@ async fn run_on(
     let mut observer = Observer::new(plan, options, (clock, &stand.addresses, roster.clone()));
     let (done_tx, done) = mpsc::unbounded_channel();
     let deaths = watch.deaths.take();
-    let director = Director::start((stand, deaths), options.abort.clone(), done_tx);
+    let people = options.rehearsal.as_ref();
+    let (mut audience, mut hands) = (None, None);
+    if let Some(said) = people.and_then(|rehearsal| rehearsal.people.listen()) {
+        roster.is_rehearsal();
+        let (orders, obeyed) = mpsc::unbounded_channel();
+        audience = Some(Audience { said, orders });
+        hands = Some(Hands::new(obeyed, done_tx.clone()));
+    }
+    let director = Director::start((stand, deaths, hands), options.abort.clone(), done_tx);
     let looked = observer
         .watch(
-            (watch, done, told, listening.as_mut()),
+            (watch, done, told, listening.as_mut(), audience),
             &producer,
             &options.abort,
             sink,
@@ -297,6 +317,12 @@ async fn run_on(
         noted: options.noted.clone(),
     };
     let lags = observer.into_lags(gaps);
+    let mended = roster.mended();
+    let done = match mended.is_empty() {
+        true => None,
+        false => Some(plan.mended(&mended)),
+    };
+    let plan = done.as_ref().unwrap_or(plan);
     left.prove(plan, (&mut stand, &exporter_broker), lags, sink)
         .await
 }

@@ -13,7 +13,7 @@ use crate::abort::Abort;
 use crate::plan::WorkerPlan;
 use crate::redis_server::given::{GivenRedis, Taking};
 use crate::redis_server::ours::Ours;
-use crate::redis_server::private::{PrivateRedis, RedisSource};
+use crate::redis_server::private::{Access, PrivateRedis, RedisSource};
 use crate::redis_server::{Persistence, RedisServerError};
 use crate::undo::Home;
 use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
@@ -117,7 +117,12 @@ pub async fn run(load: &LoadPlan, options: &LoadOptions, tell: &mut dyn FnMut(&R
         }
         RedisSource::Given(_) => run_on_given(load, options, &home, tell).await,
         source => {
-            let start = PrivateRedis::start(&options.exe, source, Persistence::None, &home);
+            let start = PrivateRedis::start(
+                &options.exe,
+                (source, Access::Ours),
+                Persistence::None,
+                &home,
+            );
             let record = match options.abort.unless_asked(start).await {
                 None => Err(LoadError::Stopped),
                 Some(Err(error)) => Err(error.into()),

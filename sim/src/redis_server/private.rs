@@ -30,6 +30,15 @@ pub enum RedisSource {
     Given(Box<Address>),
 }
 
+/// Who may change anything in a Redis of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// The drill alone; others may look.
+    Ours,
+    /// Whoever reaches it: the drill's user.
+    Anybody,
+}
+
 impl RedisSource {
     /// The process whose child the server is: this one, where the drill has a server of its own.
     #[must_use]
@@ -68,16 +77,18 @@ impl PrivateRedis {
     /// When it cannot be had.
     pub async fn start(
         exe: &Path,
-        source: &RedisSource,
+        (source, access): (&RedisSource, Access),
         persistence: Persistence,
         home: &Home,
     ) -> Result<Self, RedisServerError> {
         match source {
             RedisSource::Program(program) => {
-                let options = RedisServerOptions::new(exe, program)
+                let mut options = RedisServerOptions::new(exe, program)
                     .persistence(persistence)
-                    .at_home_in(home.path())
-                    .for_us_alone();
+                    .at_home_in(home.path());
+                if access == Access::Ours {
+                    options = options.for_us_alone();
+                }
                 let mut server = RedisServer::launched(options)?;
                 // Not asleep in between: whoever waits for this may have to do something else, such as to end it.
                 let deadline = Instant::now() + ANSWERS_WITHIN;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 40] = [
+const ORDER: [&str; 41] = [
     // What is written, and what engines can do.
     "units",
     "form",
@@ -41,6 +41,8 @@ const ORDER: [&str; 40] = [
     "pulse",
     "alerts",
     "worker",
+    // Drills that people take part in.
+    "rehearsal",
     // Both engines, and what they serve.
     "engine",
     "cleanup",

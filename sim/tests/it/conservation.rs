@@ -48,7 +48,9 @@ fn run(plan: &Plan) -> Seen {
                 values,
             } => seen.scrapes.push((at_ms, target, values)),
             Observation::Mark(mark) => seen.marks.push(mark),
-            Observation::Interference(found) => panic!("nobody is there to do it: {found:?}"),
+            found @ (Observation::Action(_) | Observation::Interference(_)) => {
+                panic!("nobody is there to do it: {found:?}")
+            }
             Observation::Heard(heard) => panic!("nobody is listened to: {heard:?}"),
             Observation::Ledger { audited, .. } => seen.audited = *audited,
         }

@@ -93,7 +93,9 @@ fn run(text: &str) -> (Vec<Mark>, Audited) {
         match observation {
             Observation::Mark(mark) => marks.push(mark),
             Observation::Ledger { audited: all, .. } => audited = Some(*all),
-            Observation::Interference(found) => panic!("nobody is there to do it: {found:?}"),
+            found @ (Observation::Action(_) | Observation::Interference(_)) => {
+                panic!("nobody is there to do it: {found:?}")
+            }
             Observation::Series { .. } | Observation::Scrape { .. } | Observation::Heard(_) => {}
         }
         Ok(())

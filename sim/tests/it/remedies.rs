@@ -34,7 +34,9 @@ fn marks_of(text: &str) -> (Vec<Mark>, Audit) {
         match observation {
             Observation::Mark(mark) => marks.push(mark),
             Observation::Ledger { audited: all, .. } => audited = Some(all.audit),
-            Observation::Interference(found) => panic!("nobody is there to do it: {found:?}"),
+            found @ (Observation::Action(_) | Observation::Interference(_)) => {
+                panic!("nobody is there to do it: {found:?}")
+            }
             Observation::Series { .. } | Observation::Scrape { .. } | Observation::Heard(_) => {}
         }
         Ok(())

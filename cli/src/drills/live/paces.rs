@@ -100,6 +100,7 @@ impl LiveSet {
             gives_up: false,
             alerts: None,
             noted: None,
+            rehearsal: None,
         };
         let _hold = signals.hold();
         match runtime.block_on(measure::measure(&options, dir.path())) {

@@ -2,13 +2,15 @@
 //! else waits while a process is being restarted.
 
 use super::LiveError;
+use super::hands::{Hands, Stir};
 use super::stand::Stand;
 use super::watch::Death;
 use crate::abort::Abort;
 use crate::agenda::{Agenda, Turn};
 use crate::lever::Lever;
+use crate::undo::Undo;
 use firedrill_asynq::clock::Time;
-use firedrill_reports::record::Mark;
+use firedrill_reports::record::{Action, Mark};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,6 +24,8 @@ const AHEAD: Duration = Duration::from_millis(500);
 pub(super) enum Done {
     /// Something was done, so late at its beginning, virtual milliseconds.
     Marks(Vec<Mark>, i64),
+    /// People did something.
+    Did(Vec<Action>),
     /// It could not be done: the drill is over.
     Failed(LiveError),
 }
@@ -45,15 +49,16 @@ impl Drop for Director {
 pub(super) type Seen = Option<(bool, String)>;
 
 impl Director {
-    /// Begins to direct. `deaths`: processes that have died by themselves.
+    /// Begins to direct. `deaths`: processes that have died by themselves. `hands`: people who take part.
     pub(super) fn start(
-        (stand, deaths): (Stand, Option<UnboundedReceiver<Death>>),
+        (stand, deaths, hands): (Stand, Option<UnboundedReceiver<Death>>, Option<Hands>),
         abort: Abort,
         told: UnboundedSender<Done>,
     ) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let stop = over.clone();
-        let task = tokio::spawn(async move { direct(stand, deaths, &abort, &told, &stop).await });
+        let task =
+            tokio::spawn(async move { direct((stand, deaths, hands), &abort, &told, &stop).await });
         Self {
             task: Some(task),
             over,
@@ -77,8 +82,7 @@ impl Director {
 }
 
 async fn direct(
-    mut stand: Stand,
-    deaths: Option<UnboundedReceiver<Death>>,
+    (mut stand, deaths, mut hands): (Stand, Option<UnboundedReceiver<Death>>, Option<Hands>),
     abort: &Abort,
     told: &UnboundedSender<Done>,
     over: &AtomicBool,
@@ -96,9 +100,19 @@ async fn direct(
             .filter(|next| next.at_ms < stand.plan.duration_ms);
         let Some(next) = next else {
             // Nothing more is on the agenda; who dies may still be started again.
-            let attended = abort.unless_asked(attend(&mut stand, &mut deaths, end, Duration::ZERO));
-            if let Some(Err(error)) = attended.await {
-                let _ = told.send(Done::Failed(error));
+            let others = (&mut deaths, &mut hands);
+            let attended = abort.unless_asked(attend(&mut stand, others, end, Duration::ZERO));
+            match attended.await {
+                Some(Ok(Attended::Ordered(order))) => {
+                    if let Some(hands) = &mut hands {
+                        stand.obey(&order, hands, &mut agenda);
+                    }
+                    continue;
+                }
+                Some(Err(error)) => {
+                    let _ = told.send(Done::Failed(error));
+                }
+                Some(Ok(Attended::Due(_))) | None => {}
             }
             break;
         };
@@ -106,11 +120,17 @@ async fn direct(
         // What undoes it is written down just before it is due: a slow disk makes it no later.
         let foreseen = async {
             loop {
-                attend(&mut stand, &mut deaths, at, AHEAD).await?;
+                let others = (&mut deaths, &mut hands);
+                if let Attended::Ordered(order) = attend(&mut stand, others, at, AHEAD).await? {
+                    return Ok(Foreseen::Ordered(order));
+                }
                 let settles = stand.foresee(next).await?;
-                // It is foreseen again for a process that has come meanwhile.
-                if attend(&mut stand, &mut deaths, at, Duration::ZERO).await? == 0 {
-                    return Ok(settles);
+                let others = (&mut deaths, &mut hands);
+                match attend(&mut stand, others, at, Duration::ZERO).await? {
+                    Attended::Due(0) => return Ok(Foreseen::Due(settles)),
+                    Attended::Ordered(order) => return Ok(Foreseen::Ordered(order)),
+                    // It is foreseen again for a process that has come meanwhile.
+                    Attended::Due(_) => {}
                 }
             }
         };
@@ -118,7 +138,13 @@ async fn direct(
             break;
         };
         let settles = match foreseen {
-            Ok(settles) => settles,
+            Ok(Foreseen::Due(settles)) => settles,
+            Ok(Foreseen::Ordered(order)) => {
+                if let Some(hands) = &mut hands {
+                    stand.obey(&order, hands, &mut agenda);
+                }
+                continue;
+            }
             Err(error) => {
                 // Nobody listens only when the drill is over.
                 let _ = told.send(Done::Failed(error));
@@ -132,6 +158,18 @@ async fn direct(
         let Some(turn) = agenda.take(now_ms) else {
             continue;
         };
+        let needless = hands
+            .as_ref()
+            .filter(|hands| hands.is_needless(turn, &stand.plan));
+        if let Some(hands) = needless {
+            hands.left_out(turn, &stand.plan, now_ms);
+            if let Err(error) = stand.account_for(&settles, true).await {
+                let _ = told.send(Done::Failed(error));
+                break;
+            }
+            agenda.done(turn, &stand.plan, now_ms);
+            continue;
+        }
         let taken = async {
             let marks = take(&mut stand, turn).await?;
             let was_seen = marks.iter().all(|mark| mark.verified);
@@ -143,7 +181,13 @@ async fn direct(
         };
         agenda.done(turn, &stand.plan, super::since_start(stand.clock));
         let done = match done {
-            Ok(marks) => Done::Marks(marks, now_ms - turn.at_ms),
+            Ok(marks) => {
+                let marks = match &mut hands {
+                    Some(hands) => hands.taken(turn, &stand.plan, marks),
+                    None => marks,
+                };
+                Done::Marks(marks, now_ms - turn.at_ms)
+            }
             Err(error) => Done::Failed(error),
         };
         let failed = matches!(done, Done::Failed(_));
@@ -169,25 +213,46 @@ impl Deaths {
     }
 }
 
-/// Waits until so long, in real time, before `until`; starts processes again meanwhile that have died by themselves, and answers how
-/// many.
+/// What came of waiting for a moment.
+enum Attended {
+    /// It has come, and so many processes were started again meanwhile.
+    Due(usize),
+    /// People name a remedy.
+    Ordered(String),
+}
+
+/// What came of waiting for a turn.
+enum Foreseen {
+    /// It is due, and this is what it settles.
+    Due(Vec<Undo>),
+    /// People name a remedy.
+    Ordered(String),
+}
+
+/// Waits until so long, in real time, before `until`; starts processes again meanwhile that have died by themselves or were ended
+/// from outside, and looks at what people do.
 async fn attend(
     stand: &mut Stand,
-    deaths: &mut Deaths,
+    (deaths, hands): (&mut Deaths, &mut Option<Hands>),
     until: Time,
     before: Duration,
-) -> Result<usize, LiveError> {
+) -> Result<Attended, LiveError> {
     let mut started = 0;
     loop {
         let left = stand.clock.until(until).saturating_sub(before);
         let due = stand.fleet.next_start().map(|at| stand.clock.until(at));
         tokio::select! {
             biased;
-            () = tokio::time::sleep(left) => return Ok(started),
+            () = tokio::time::sleep(left) => return Ok(Attended::Due(started)),
             death = deaths.next() => {
                 stand.fleet.has_died(&death);
                 stand.tell_addresses()?;
             }
+            stir = Hands::stir(hands) => match (stir, &mut *hands) {
+                (Stir::Order(order), _) => return Ok(Attended::Ordered(order)),
+                (Stir::Look, Some(hands)) => stand.look_behind(hands).await?,
+                (Stir::Look, None) => {}
+            },
             () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => {
                 started += stand.start_again().await?;
             }

@@ -7,7 +7,7 @@ use super::scraper::{Addresses, InOrder, Progress, Schedule, Scraped, scrape_loo
 use super::strain::{LOOK_EVERY, Strain};
 use super::upkeep::Upkeep;
 use super::watch::{Gaps, HARNESS, Roster, Watch};
-use super::{LiveError, LiveOptions};
+use super::{LiveError, LiveOptions, hands};
 use crate::abort::Abort;
 use crate::alerts::Listening;
 use crate::engine::{Observation, Sink};
@@ -15,12 +15,13 @@ use crate::lever::Lever;
 use crate::metrics::kube::Ended;
 use crate::plan::Plan;
 use crate::pulse::Pulse;
+use crate::rehearsal::Said;
 use crate::scrape::{SeriesTable, Target};
 use firedrill_asynq::clock::{ClockOrigin, Time};
-use firedrill_reports::record::{GapKind, Heard, Mark};
+use firedrill_reports::record::{Action, Deed, GapKind, Heard, Mark};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 /// See the module.
 pub(super) struct Observer<'p> {
@@ -63,7 +64,26 @@ type Listened<'l> = (
     UnboundedReceiver<Done>,
     UnboundedReceiver<Told>,
     Option<&'l mut Listening>,
+    Option<Audience>,
 );
+
+/// People who take part in a rehearsal: what they say, and where remedies go that they name.
+pub(super) struct Audience {
+    pub(super) said: UnboundedReceiver<Said>,
+    pub(super) orders: UnboundedSender<String>,
+}
+
+impl Audience {
+    /// What is said next; never, where nobody takes part.
+    async fn next(audience: &mut Option<Self>) -> Said {
+        if let Some(audience) = audience
+            && let Some(said) = audience.said.recv().await
+        {
+            return said;
+        }
+        std::future::pending().await
+    }
+}
 
 impl<'p> Observer<'p> {
     /// Begins to scrape.
@@ -97,7 +117,7 @@ impl<'p> Observer<'p> {
     /// Looks until the drill is over, or stopped.
     pub(super) async fn watch(
         &mut self,
-        (mut watch, mut done, mut told, mut alerts): Listened<'_>,
+        (mut watch, mut done, mut told, mut alerts, mut people): Listened<'_>,
         producer: &ProducerTask,
         abort: &Abort,
         sink: Sink<'_>,
@@ -124,8 +144,16 @@ impl<'p> Observer<'p> {
                 Some(heard) = next(&mut alerts) => {
                     sink(Observation::Heard(heard)).map_err(LiveError::Sink)?;
                 }
+                said = Audience::next(&mut people) => self.said(said, people.as_ref(), sink)?,
                 Some(progress) = self.scrapes.recv() => self.scraped(progress, sink)?,
             }
+        }
+        // Why it was stopped is said before it is.
+        while let Some(said) = people
+            .as_mut()
+            .and_then(|people| people.said.try_recv().ok())
+        {
+            self.said(said, None, sink)?;
         }
         // What was done at the very end was done in it.
         while let Ok(done) = done.try_recv() {
@@ -151,11 +179,39 @@ impl<'p> Observer<'p> {
     fn acted(&mut self, done: Done, sink: Sink<'_>) -> Result<(), LiveError> {
         let (marks, late_ms) = match done {
             Done::Marks(marks, late_ms) => (marks, late_ms),
+            Done::Did(actions) => {
+                let mut actions = actions.into_iter();
+                return actions.try_for_each(|action| self.action(action, sink));
+            }
             Done::Failed(error) => return Err(error),
         };
         self.fault_ms_max = self.fault_ms_max.max(late_ms);
         self.strain.fault(late_ms);
         marks.into_iter().try_for_each(|mark| self.mark(mark, sink))
+    }
+
+    /// People say something; a remedy that they name is done, if there is anybody to do it.
+    fn said(&self, said: Said, people: Option<&Audience>, sink: Sink<'_>) -> Result<(), LiveError> {
+        if let (Deed::Remedied, Some(people)) = (said.what, people)
+            && hands::is_remedy(&said.text)
+        {
+            // Nobody listens any more when the drill has ended.
+            let _ = people.orders.send(said.text.clone());
+        }
+        let action = Action {
+            at_ms: self.since_start_ms(self.clock.now()),
+            what: said.what,
+            subject: said.subject,
+            text: said.text,
+            step: None,
+        };
+        self.action(action, sink)
+    }
+
+    fn action(&self, action: Action, sink: Sink<'_>) -> Result<(), LiveError> {
+        let at_ms = action.at_ms.min(self.plan.duration_ms);
+        let action = Action { at_ms, ..action };
+        sink(Observation::Action(action)).map_err(LiveError::Sink)
     }
 
     fn hear(&mut self, word: Told, sink: Sink<'_>) -> Result<(), LiveError> {

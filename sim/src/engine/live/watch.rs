@@ -71,6 +71,10 @@ struct State {
     unleased: BTreeSet<String>,
     /// How many have died of each step, by its index.
     deaths_of: BTreeMap<usize, u32>,
+    /// Whether people take part: who ends a process is told by whoever starts it again.
+    is_rehearsal: bool,
+    /// Steps that people have ended, by index, and when.
+    mended: BTreeMap<usize, i64>,
 }
 
 impl Roster {
@@ -152,6 +156,39 @@ impl Roster {
     /// When a process has died by plan, told once.
     pub(crate) fn take_death(&self, who: &str) -> Option<Time> {
         self.state().deaths.remove(who)
+    }
+
+    /// People take part.
+    pub(crate) fn is_rehearsal(&self) {
+        self.state().is_rehearsal = true;
+    }
+
+    /// Whether they do.
+    pub(crate) fn has_people(&self) -> bool {
+        self.state().is_rehearsal
+    }
+
+    /// People have ended a step, so long after the drill's start.
+    pub(crate) fn mends(&self, step: usize, at_ms: i64) {
+        self.state().mended.entry(step).or_insert(at_ms);
+    }
+
+    /// The steps that people have ended.
+    pub(crate) fn mended(&self) -> BTreeMap<usize, i64> {
+        self.state().mended.clone()
+    }
+
+    /// A process was ended from outside; answers whether that is new, and no doing of the plan's.
+    pub(crate) fn died_outside(&self, who: &str) -> bool {
+        let at = self.clock.now();
+        let mut state = self.state();
+        if state.deaths.contains_key(who) {
+            return false;
+        }
+        state.absences.leaves(who, at);
+        state.followed.remove(who);
+        state.deaths.insert(who.to_owned(), at);
+        true
     }
 
     /// Something is done to a client's way to Redis by plan: the process goes on, and is looked after as before.
@@ -314,6 +351,9 @@ impl Roster {
         saw: String,
     ) {
         let mut state = self.state();
+        if state.is_rehearsal && what == Meddling::Ended && subject != REDIS {
+            return;
+        }
         state.told += 1;
         if state.told <= TOLD_MAX {
             // Nobody listens any more when the drill has ended.
@@ -365,6 +405,7 @@ impl Watch {
                 .map(|(_, queue)| queue)
                 .collect(),
             ahead_s: plan.most_skew_ms()[0] / 1_000,
+            tasks_change: plan.changes_tasks(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -429,4 +470,6 @@ struct Queues {
     used: BTreeSet<String>,
     /// How far a clock is ahead by plan, at most.
     ahead_s: i64,
+    /// Whether tasks are changed by hand by plan.
+    tasks_change: bool,
 }

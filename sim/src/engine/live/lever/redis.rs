@@ -509,7 +509,7 @@ impl Stand {
     }
 
     /// From now on it is itself again, and what happens to it needs an explanation.
-    fn is_there(&self) {
+    pub(in crate::engine::live) fn is_there(&self) {
         self.roster.is_there(REDIS, self.redis.pid(), None);
     }
 

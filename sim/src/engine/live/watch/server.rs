@@ -8,9 +8,9 @@ use firedrill_asynq::broker::redis::{RedisBroker, RedisOptions};
 use firedrill_asynq::clock::Time;
 use firedrill_asynq::keys;
 use firedrill_asynq::op::BrokerError;
-use firedrill_asynq::settings::LEASE_MS;
+use firedrill_asynq::settings::{ARCHIVE_MAX, LEASE_MS};
 use firedrill_reports::record::{GapKind, Meddling};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ struct Known {
     paused: BTreeSet<String>,
     /// Queues of the drill whose leases were told of.
     leases: BTreeSet<String>,
+    /// Of each queue, how many tasks were archived, and asynq's count of failures, when it was looked last.
+    archives: BTreeMap<String, (u64, u64)>,
     /// Whether it does not answer.
     silent: bool,
 }
@@ -128,6 +130,28 @@ async fn ask(
     })
 }
 
+/// What people did to a queue's archive between two looks, each at one moment: how many tasks were in it, and how many had failed.
+/// Whoever archives a task because it failed counts it as failed; nothing leaves the archive by itself but what is too much for it.
+fn changed_by_hand(
+    (archived, failed): (u64, u64),
+    (archived_now, failed_now): (u64, u64),
+) -> Option<String> {
+    // The count begins anew each day.
+    let failures = failed_now.checked_sub(failed)?;
+    let more = archived_now
+        .saturating_sub(archived)
+        .saturating_sub(failures);
+    let fewer = archived.saturating_sub(archived_now);
+    let is_full = archived >= u64::from(ARCHIVE_MAX);
+    match (more, fewer) {
+        (0, 0) => None,
+        (0, fewer) => {
+            (!is_full).then(|| format!("{fewer} archived tasks were run or deleted by hand"))
+        }
+        (more, _) => Some(format!("{more} tasks were archived by hand")),
+    }
+}
+
 impl Known {
     /// It is stopped and started by plan: the one that comes back is another.
     fn is_away(&mut self) {
@@ -160,7 +184,14 @@ impl Known {
             self.is_same(roster, now, &answer.info);
         }
         self.has_all(roster, queues, now, &answer.queues);
-        for (queue, (_, active, _, _, _, _, _, leases, latest_s, paused)) in answer.books {
+        for (queue, (_, active, _, _, archived, _, failed, leases, latest_s, paused)) in
+            answer.books
+        {
+            let last = self.archives.insert(queue.clone(), (archived, failed));
+            let changed = last.and_then(|last| changed_by_hand(last, (archived, failed)));
+            if let Some(saw) = changed.filter(|_| !queues.tasks_change && roster.has_people()) {
+                roster.tell(Meddling::ForeignData, &queue, now, None, saw);
+            }
             let by_plan = roster.was_paused(&queue, began, now);
             if paused && !by_plan && self.paused.insert(queue.clone()) {
                 let saw = "somebody has paused this queue".to_owned();
@@ -217,5 +248,25 @@ impl Known {
                 roster.tell(Meddling::ForeignData, name, now, None, saw);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_failed_was_archived_by_hand() {
+        let saw = |last, now| changed_by_hand(last, now);
+        assert_eq!(saw((3, 10), (5, 12)), None);
+        assert_eq!(saw((3, 10), (3, 14)), None);
+        let archived = saw((3, 10), (9, 12)).unwrap();
+        assert_eq!(archived, "4 tasks were archived by hand");
+        let run = saw((9, 12), (2, 12)).unwrap();
+        assert_eq!(run, "7 archived tasks were run or deleted by hand");
+        // Another day, and an archive that drops its oldest.
+        assert_eq!(saw((3, 10), (9, 1)), None);
+        let full = u64::from(ARCHIVE_MAX);
+        assert_eq!(saw((full + 2, 10), (full, 11)), None);
     }
 }

@@ -1,0 +1,138 @@
+//! `firedrill rehearse`: a game day in real time, with the people who would be paged.
+
+mod after;
+mod room;
+mod sealed;
+mod steps;
+mod window;
+
+use crate::args::{self, Jobs, Speed};
+use crate::commands::run::fresh;
+use crate::drills::live::{self, Job, LiveSet};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::inputs;
+use crate::signals::Signals;
+use crate::terminal::Terminal;
+use firedrill_asynq::rng;
+use firedrill_reports::record::Rehearsed;
+use firedrill_sim::files::shown;
+use firedrill_sim::plan::Plan;
+use firedrill_sim::redis_server::private::RedisSource;
+use firedrill_sim::rehearsal::{AbortWhen, Runbook};
+use room::{Asked, Room};
+use std::fs::File;
+use std::path::Path;
+use std::time::SystemTime;
+
+/// Rehearses.
+///
+/// # Errors
+/// When an input is wrong or something is not as usual (nothing was broken), or it could not be run to its end.
+pub fn run(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure> {
+    if let Some(fd) = args.sealed {
+        let (args, terminal) = sealed::opened(fd)?;
+        return rehearse(&args, &terminal);
+    }
+    match args.blind && !args.dry_run {
+        true => Err(sealed::start_anew()),
+        false => rehearse(args, terminal),
+    }
+}
+
+fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure> {
+    let Speed::Fixed(speed) = args.speed else {
+        return Err(Failure::usage(
+            "--speed auto: people take part, so it is for them to say: 1 is real time",
+        ));
+    };
+    if args.scenarios.is_empty() {
+        return Err(Failure::usage(
+            "name a scenario: `firedrill list` has those that are built in",
+        ));
+    }
+    let named = inputs::for_drills(&args.scenarios, &args.rules).in_world(&args.world);
+    let plans = inputs::plans(&named.scenarios, args.seed);
+    let (rules, pack, plans) = inputs::rules_and(
+        &named,
+        &args.rules,
+        args.rules.dialect.of_new_drills(),
+        (args.delivery, &args.routing),
+        plans,
+        terminal,
+    )?;
+    inputs::bounded(&rules, &plans)?;
+    let drawn_by = args.seed.unwrap_or_else(|| moment(SystemTime::now()));
+    let plan = drawn(plans, drawn_by)?;
+    let abort_when = AbortWhen::new(&args.abort_when).map_err(|found| Failure::problems(&found))?;
+    let runbook = args.runbook.as_deref().map(runbook).transpose()?;
+    let redis = live::redis_source(&args.server)?;
+    if let RedisSource::Given(address) = &redis {
+        live::leaves_redis_alone(address, [&plan])?;
+    }
+    let start = window::Start::of(args)?;
+    if args.dry_run {
+        terminal.plain_result(&steps::told(&plan, args, &redis));
+        return Ok(Exit::Passed);
+    }
+    let facilitator = args.facilitator.as_deref().map(told_to).transpose()?;
+    let signals = Signals::listen()?;
+    if let Some(exit) = start.wait(&plan, speed, (args.blind, drawn_by), &signals, terminal)? {
+        return Ok(exit);
+    }
+    let stamp = live::stamp(SystemTime::now());
+    let dir = fresh(&args.out.join("rehearsals"), &stamp)?;
+    let asked = Asked {
+        terms: Rehearsed {
+            respond_within_ms: args.respond_within.0,
+            escalate_after_ms: args.escalate_after.0,
+            blind: args.blind,
+        },
+        abort_when,
+        conditions: args.abort_when.clone(),
+        at_most_ms: args.at_most.map(|span| span.0),
+        runbook,
+        facilitator,
+    };
+    let set = LiveSet {
+        speed: args.speed,
+        jobs: Jobs::Auto,
+        redis,
+        rules,
+        pack,
+    };
+    let job = Job {
+        plan,
+        dir: dir.path().to_path_buf(),
+    };
+    let left = Room::hold(&set, &job, speed, asked, &signals, terminal)?;
+    after::debrief(&set, &dir, left, terminal)
+}
+
+/// One of several, by the seed.
+fn drawn(mut plans: Vec<Plan>, seed: u64) -> Result<Plan, Failure> {
+    let count = plans.len() as u64;
+    let mut dice = rng::Numbered::new(seed, "rehearsal/scenario").throw(0, 0);
+    let place = dice.bits().checked_rem(count);
+    let place = place.and_then(|place| usize::try_from(place).ok());
+    match place {
+        Some(place) => Ok(plans.swap_remove(place)),
+        None => Err(Failure::usage("no scenario is among what was named")),
+    }
+}
+
+/// A seed where none was given.
+fn moment(now: SystemTime) -> u64 {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+fn runbook(path: &Path) -> Result<Runbook, Failure> {
+    let text = inputs::read(path)?;
+    Ok(Runbook::read(&shown(path).to_string(), &text))
+}
+
+/// The file that the facilitator reads: made before anything is started.
+fn told_to(path: &Path) -> Result<File, Failure> {
+    File::create(path).map_err(|error| Failure::environment(format!("{}: {error}", shown(path))))
+}

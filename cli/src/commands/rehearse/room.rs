@@ -1,0 +1,445 @@
+//! The room of a rehearsal: the drill on a thread of its own, people at the terminal or a pipe, the clock, and whoever may stop it.
+
+use crate::drills::live::{self, Job, LiveSet, Over};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::signals::{Hold, Signals};
+use crate::terminal::Terminal;
+use firedrill_reports::record::{AlertState, Deed, Rehearsed};
+use firedrill_reports::rehearsal::Consulted;
+use firedrill_sim::abort::Abort;
+use firedrill_sim::drill::{Event, Finished, What};
+use firedrill_sim::engine::live::LiveOptions;
+use firedrill_sim::rehearsal::{
+    AbortWhen, Duty, Found, OURS, People, Rehearsal, Runbook, Said, Word, clock, help, said,
+};
+use firedrill_sim::scenario::FAMILIES;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+
+/// Real time between looks at the clock.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What a rehearsal is to be like.
+pub(super) struct Asked {
+    pub(super) terms: Rehearsed,
+    pub(super) abort_when: AbortWhen,
+    /// The same, as typed.
+    pub(super) conditions: Vec<String>,
+    pub(super) at_most_ms: Option<i64>,
+    pub(super) runbook: Option<Runbook>,
+    pub(super) facilitator: Option<File>,
+}
+
+/// Why a rehearsal was stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// Something was not as usual before anything was broken.
+    Refused(Vec<String>),
+    /// Somebody, a condition or the clock asked for it, and says why.
+    Asked(String),
+}
+
+/// What a rehearsal leaves.
+pub(super) struct Left {
+    /// A signal does not end the process before what it came to is written.
+    pub(super) hold: Hold,
+    pub(super) outcome: Result<Finished, Failure>,
+    pub(super) stopped: Option<Stopped>,
+    pub(super) consulted: Option<Consulted>,
+}
+
+/// See the module.
+pub(super) struct Room<'r> {
+    asked: Asked,
+    terminal: &'r Terminal,
+    say: mpsc::UnboundedSender<Said>,
+    stop: watch::Sender<u32>,
+    /// Alerts that can page.
+    pages: BTreeSet<String>,
+    /// Those of them that fire, and all alerts that ever did.
+    firing: BTreeSet<String>,
+    fired: BTreeSet<String>,
+    duty: Duty,
+    ticked: BTreeSet<usize>,
+    stopped: Option<Stopped>,
+    /// How far the drill is, and since when it is there.
+    reached_ms: Arc<AtomicI64>,
+    reached: (i64, Instant),
+    speed: f64,
+}
+
+impl<'r> Room<'r> {
+    /// Holds a rehearsal from its beginning to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started. How it ended is part of the result.
+    pub(super) fn hold(
+        set: &LiveSet,
+        job: &Job,
+        speed: f64,
+        asked: Asked,
+        signals: &Signals,
+        terminal: &'r Terminal,
+    ) -> Result<Left, Failure> {
+        let exe = std::env::current_exe().map_err(Failure::environment)?;
+        let reaper = set.reaper().map_err(Failure::environment)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::environment)?;
+        let hold = signals.hold();
+        let (say, people) = People::new();
+        let (stop, stops) = watch::channel(0);
+        let reached_ms = Arc::new(AtomicI64::new(0));
+        let options = LiveOptions {
+            reached_ms: reached_ms.clone(),
+            rehearsal: Some(Rehearsal {
+                terms: asked.terms,
+                people,
+                abort_when: asked.abort_when.clone(),
+            }),
+            ..live::options((set, job), &exe, speed, Abort::new(stops))
+        };
+        let pages = set.rules.set.alerts();
+        let pages = pages.filter(|alert| set.pack.can_page(alert));
+        let mut room = Self {
+            duty: Duty::new(asked.terms),
+            asked,
+            terminal,
+            say,
+            stop,
+            pages: pages.map(|alert| alert.name.to_owned()).collect(),
+            firing: BTreeSet::new(),
+            fired: BTreeSet::new(),
+            ticked: BTreeSet::new(),
+            stopped: None,
+            reached_ms,
+            reached: (0, Instant::now()),
+            speed,
+        };
+        room.opens(set, job);
+        terminal.started();
+        let (events_tx, events) = mpsc::unbounded_channel();
+        let (ended_tx, ended) = mpsc::unbounded_channel();
+        let judged = (set.rules.clone(), set.pack.clone());
+        live::spawn_drill(0, job.plan.clone(), judged, options, (events_tx, ended_tx));
+        let outcome = runtime.block_on(room.go((events, ended, lines()), &signals.abort()));
+        let is_in_order = outcome
+            .as_ref()
+            .err()
+            .is_none_or(|failure| failure.exit != Exit::Internal);
+        if is_in_order {
+            // Somebody may have ended it; there is nothing for it to do.
+            let _ = reaper.dismiss();
+        }
+        if outcome
+            .as_ref()
+            .is_err_and(|failure| failure.exit == Exit::CleanupIncomplete)
+        {
+            signals.left_something();
+        }
+        Ok(Left {
+            hold,
+            consulted: room.consulted(),
+            outcome,
+            stopped: room.stopped,
+        })
+    }
+
+    /// Says what is about to happen, as far as everybody may know.
+    fn opens(&mut self, set: &LiveSet, job: &Job) {
+        let plan = &job.plan;
+        let pace = match self.speed {
+            1.0 => "in real time".to_owned(),
+            speed => format!("at {speed}x, for practice: all times are the drill's"),
+        };
+        let what = match self.asked.terms.blind {
+            true => "a rehearsal".to_owned(),
+            false => format!("{}: {}", plan.name, plan.summary),
+        };
+        self.terminal.say(format_args!(
+            "{what}\n{} {pace}; Redis: {}; `help` lists what can be typed",
+            clock(plan.duration_ms),
+            set.redis.describe()
+        ));
+        let steps = self.asked.runbook.iter().flat_map(Runbook::checklist);
+        let steps = steps
+            .enumerate()
+            .map(|(number, step)| format!("  {}. {step}", number + 1));
+        let steps: Vec<String> = steps.collect();
+        if !steps.is_empty() {
+            self.terminal
+                .say(format_args!("checklist (done N):\n{}", steps.join("\n")));
+        }
+        let told = format!("{}: {} (seed {})", plan.name, plan.summary, plan.seed);
+        self.facilitate(0, &told);
+    }
+
+    async fn go(
+        &mut self,
+        (mut events, mut ended, mut lines): (
+            mpsc::UnboundedReceiver<(usize, Event)>,
+            mpsc::UnboundedReceiver<Over>,
+            mpsc::UnboundedReceiver<String>,
+        ),
+        signalled: &Abort,
+    ) -> Result<Finished, Failure> {
+        let mut tick = tokio::time::interval(TICK);
+        let (mut told, mut urged) = (false, false);
+        loop {
+            tokio::select! {
+                biased;
+                Some(over) = ended.recv() => {
+                    while let Ok((_, event)) = events.try_recv() {
+                        self.happened(&event);
+                    }
+                    return over.drill.outcome;
+                }
+                () = signalled.asked(), if !told => {
+                    told = true;
+                    self.stops(Stopped::Asked("by a signal".to_owned()));
+                }
+                () = signalled.urged(), if told && !urged => {
+                    urged = true;
+                    self.terminal.say("at once: nothing is waited for; what was written is still removed");
+                    self.stop.send_modify(|count| *count = 2);
+                }
+                Some((_, event)) = events.recv() => self.happened(&event),
+                Some(line) = lines.recv() => self.typed(&line),
+                _ = tick.tick() => self.looks_at_the_clock(),
+            }
+        }
+    }
+
+    /// How far the drill is by now, milliseconds.
+    fn now_ms(&mut self) -> i64 {
+        let reached_ms = self.reached_ms.load(Ordering::Relaxed);
+        if reached_ms != self.reached.0 {
+            self.reached = (reached_ms, Instant::now());
+        }
+        let (at_ms, since) = self.reached;
+        // Before the first scrape nobody knows whether it has begun.
+        match at_ms {
+            0 => 0,
+            at_ms => at_ms + (since.elapsed().as_secs_f64() * 1e3 * self.speed) as i64,
+        }
+    }
+
+    fn looks_at_the_clock(&mut self) {
+        let now_ms = self.now_ms();
+        for due in self.duty.due(now_ms) {
+            let text = self.duty.status(now_ms);
+            self.says(Deed::Reminded, due.name(), &text);
+        }
+        if self
+            .asked
+            .at_most_ms
+            .is_some_and(|most_ms| now_ms >= most_ms)
+        {
+            let why = format!("--at-most: {} are over", clock(now_ms));
+            self.stops(Stopped::Asked(why));
+        }
+    }
+
+    fn happened(&mut self, event: &Event) {
+        let at_ms = event.at_ms;
+        let is_blind = self.asked.terms.blind;
+        match &event.what {
+            What::Action(action) => {
+                if action.subject != OURS {
+                    self.duty.did(at_ms, action.what);
+                }
+                self.shows(at_ms, &event.what);
+                if action.what == Deed::Mended && is_blind {
+                    self.facilitate(at_ms, &event.what.to_string());
+                }
+            }
+            What::Rail(Found::Steady) => self.facilitate(at_ms, "all is as usual; it may begin"),
+            What::Rail(Found::Unsteady(why)) => self.stops(Stopped::Refused(why.clone())),
+            What::Rail(Found::Abort(number)) => {
+                let typed = self.asked.conditions.get(*number);
+                let typed = typed.map_or("", String::as_str);
+                self.stops(Stopped::Asked(format!("--abort-when {typed}")));
+            }
+            What::Alert { alert, state } => self.alert(at_ms, alert, *state),
+            What::Step { .. } | What::Late { .. } | What::Drained => {
+                self.facilitate(at_ms, &event.what.to_string());
+                if !is_blind {
+                    self.shows(at_ms, &event.what);
+                }
+            }
+        }
+    }
+
+    fn alert(&mut self, at_ms: i64, alert: &str, state: AlertState) {
+        let pages = self.pages.contains(alert);
+        match state {
+            AlertState::Pending => {
+                if !self.asked.terms.blind {
+                    self.shows(at_ms, &format_args!("{alert} is pending"));
+                }
+                return;
+            }
+            AlertState::Firing => {
+                self.fired.insert(alert.to_owned());
+                let what = if pages { "PAGE" } else { "ticket" };
+                let section = self
+                    .asked
+                    .runbook
+                    .as_ref()
+                    .map(|runbook| runbook.section(alert));
+                let leads = match section {
+                    None => String::new(),
+                    Some(Some(section)) => format!("  runbook: {section}"),
+                    Some(None) => "  the runbook says nothing about it".to_owned(),
+                };
+                self.shows(at_ms, &format_args!("{what}: {alert} fires{leads}"));
+            }
+            AlertState::Inactive => self.shows(at_ms, &format_args!("{alert} is resolved")),
+        }
+        if pages {
+            match state {
+                AlertState::Firing => self.firing.insert(alert.to_owned()),
+                _ => self.firing.remove(alert),
+            };
+            self.duty.pages(at_ms, !self.firing.is_empty());
+        }
+    }
+
+    fn typed(&mut self, line: &str) {
+        let word = match said(line, &FAMILIES) {
+            Ok(Some(word)) => word,
+            Ok(None) => return,
+            Err(error) => return self.terminal.say(error),
+        };
+        match word {
+            // Shown when the engine has noted it.
+            Word::Said(Said {
+                what,
+                subject,
+                text,
+            }) => self.says(what, &subject, &text),
+            Word::Done(number) => self.ticks(number),
+            Word::Help => self.terminal.say(help(&FAMILIES)),
+            Word::Status => self.tells_status(),
+            Word::Abort => self.stops(Stopped::Asked("by a word".to_owned())),
+        }
+    }
+
+    fn ticks(&mut self, number: usize) {
+        let steps = self
+            .asked
+            .runbook
+            .as_ref()
+            .map_or(&[][..], Runbook::checklist);
+        let step = number
+            .checked_sub(1)
+            .and_then(|place| steps.get(place))
+            .cloned();
+        match step {
+            Some(step) => {
+                self.ticked.insert(number);
+                self.says(Deed::Ticked, &number.to_string(), &step);
+            }
+            None if steps.is_empty() => self
+                .terminal
+                .say("there is no checklist: --runbook FILE brings one"),
+            None => self.terminal.say(format_args!(
+                "the checklist has entries 1 to {}",
+                steps.len()
+            )),
+        }
+    }
+
+    fn tells_status(&mut self) {
+        let now_ms = self.now_ms();
+        let mut lines = vec![format!("{}  {}", clock(now_ms), self.duty.status(now_ms))];
+        if !self.firing.is_empty() {
+            let firing: Vec<&str> = self.firing.iter().map(String::as_str).collect();
+            lines.push(format!("fires: {}", firing.join(", ")));
+        }
+        let steps = self
+            .asked
+            .runbook
+            .iter()
+            .flat_map(Runbook::checklist)
+            .enumerate();
+        let open = steps.filter(|(place, _)| !self.ticked.contains(&(place + 1)));
+        lines.extend(open.map(|(place, step)| format!("open: {}. {step}", place + 1)));
+        self.terminal.say(lines.join("\n"));
+    }
+
+    /// Has something noted.
+    fn says(&self, what: Deed, subject: &str, text: &str) {
+        let (subject, text) = (subject.to_owned(), text.to_owned());
+        // Nobody listens any more when the drill has ended.
+        let _ = self.say.send(Said {
+            what,
+            subject,
+            text,
+        });
+    }
+
+    /// Stops the drill, once: it ends what it did and heals.
+    fn stops(&mut self, why: Stopped) {
+        if self.stopped.is_some() {
+            return;
+        }
+        let text = match &why {
+            Stopped::Refused(why) => {
+                format!("not as usual, so nothing is broken: {}", why.join("; "))
+            }
+            Stopped::Asked(why) => why.clone(),
+        };
+        self.terminal
+            .say(format_args!("stopping, {text}: what was done is undone"));
+        self.says(Deed::Stopped, "", &text);
+        self.stopped = Some(why);
+        self.stop.send_modify(|count| *count = (*count).max(1));
+    }
+
+    fn shows(&self, at_ms: i64, what: &dyn std::fmt::Display) {
+        self.terminal
+            .say(format_args!("{:>8}  {what}", clock(at_ms)));
+    }
+
+    /// Tells the facilitator. A file that cannot be written any more stops nobody.
+    fn facilitate(&mut self, at_ms: i64, what: &str) {
+        if let Some(file) = &mut self.asked.facilitator {
+            let _ = writeln!(file, "{:>8}  {what}", clock(at_ms));
+        }
+    }
+
+    fn consulted(&self) -> Option<Consulted> {
+        let runbook = self.asked.runbook.as_ref()?;
+        let without = self
+            .fired
+            .iter()
+            .filter(|alert| runbook.section(alert).is_none());
+        Some(Consulted {
+            path: runbook.path().to_owned(),
+            without_section: without.cloned().collect(),
+            checklist: runbook.checklist().to_vec(),
+        })
+    }
+}
+
+/// What is typed, a line at a time. When there is nothing more, the rehearsal goes on without.
+fn lines() -> mpsc::UnboundedReceiver<String> {
+    let (typed, lines) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            if typed.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}

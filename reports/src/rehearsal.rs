@@ -1,0 +1,204 @@
+//! What a rehearsal came to: how long people took, whether they named the cause, and what their runbook lacked.
+//!
+//! All of it is read from the record and its score. Times that are not known are absent: nobody is told that something took no time
+//! because nobody saw it.
+
+use crate::jsonl::Record;
+use crate::record::{Action, Deed, Rehearsed};
+use crate::score::judge::Class;
+use crate::score::{DrillScore, IncidentScore};
+use std::collections::BTreeSet;
+
+/// The subject of a note that nobody has typed: firedrill says it itself.
+pub const OURS: &str = "firedrill";
+
+/// What a team had at hand, as far as it was shown beside the rehearsal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consulted {
+    /// Where the runbook is.
+    pub path: String,
+    /// Alerts that fired and that it does not tell of.
+    pub without_section: Vec<String>,
+    /// Entries of its checklist.
+    pub checklist: Vec<String>,
+}
+
+/// A rule of another pack that would have paged sooner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sooner {
+    /// The alert, and the pack that it is in.
+    pub alert: String,
+    /// The pack.
+    pub pack: String,
+    /// By how much, milliseconds; `None`: the team's own rules paged nobody.
+    pub by_ms: Option<i64>,
+}
+
+/// What somebody was paged by first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paged {
+    /// The alert.
+    pub alert: String,
+    /// When somebody was told, milliseconds since the drill's start.
+    pub at_ms: i64,
+}
+
+/// How soon something was done that has a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// So long after the page, milliseconds, and in time.
+    InTime(i64),
+    /// So long after it, and too late.
+    Late(i64),
+    /// Not at all, and it was due.
+    Never,
+    /// It was not due.
+    NotDue,
+}
+
+/// What a rehearsal came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Debrief {
+    /// What was asked of people.
+    pub terms: Rehearsed,
+    /// Who was paged first, if anybody was.
+    pub paged: Option<Paged>,
+    /// From the first page until somebody said that he is on it, milliseconds.
+    pub acknowledged_ms: Option<i64>,
+    /// The first thing that was done about it.
+    pub responded: Kept,
+    /// Whether the next in line was told.
+    pub escalated: Kept,
+    /// The incident, if there was one: the first.
+    pub incident: Option<IncidentScore>,
+    /// When the drill ended, milliseconds since its start.
+    pub end_ms: i64,
+    /// Whether people ended its fault, or the plan did.
+    pub mended_by_hand: bool,
+    /// Causes that people named, in order, and whether each is right.
+    pub suspected: Vec<(String, bool)>,
+    /// Entries of the checklist that were not ticked.
+    pub not_done: Vec<String>,
+    /// What was at hand.
+    pub consulted: Option<Consulted>,
+    /// Which rule would have paged sooner.
+    pub sooner: Option<Sooner>,
+}
+
+impl Debrief {
+    /// From the fault until somebody was told of it, milliseconds.
+    #[must_use]
+    pub fn detect_ms(&self) -> Option<i64> {
+        let incident = self.incident.as_ref()?;
+        let detection = incident.detection.as_ref()?;
+        Some(detection.delivered_ms - incident.truth.fault_ms)
+    }
+
+    /// From the fault until it was over, milliseconds; `None`: it was not, before the drill ended.
+    #[must_use]
+    pub fn mitigate_ms(&self) -> Option<i64> {
+        let truth = &self.incident.as_ref()?.truth;
+        (truth.fault_over_ms < self.end_ms).then(|| truth.fault_over_ms - truth.fault_ms)
+    }
+
+    /// From the fault until nobody was harmed any more, milliseconds; `None`: somebody was until the drill ended.
+    #[must_use]
+    pub fn recover_ms(&self) -> Option<i64> {
+        let truth = &self.incident.as_ref()?.truth;
+        let is_over = truth.fault_over_ms < self.end_ms && truth.end_ms < self.end_ms;
+        is_over.then(|| truth.end_ms - truth.fault_ms)
+    }
+
+    /// Of a rehearsal's record and score; `None`: it was none.
+    #[must_use]
+    pub fn of(record: &Record, score: &DrillScore, consulted: Option<Consulted>) -> Option<Self> {
+        let terms = record.header.rehearsal?;
+        let actions: Vec<&Action> = record.actions().collect();
+        let pages = score.episodes.iter().filter(|judged| {
+            let counts = !matches!(judged.class, Class::Ignored | Class::Unsent);
+            judged.page && counts && judged.episode.delivered_ms <= record.end_ms()
+        });
+        let pages: Vec<_> = pages.map(|judged| &judged.episode).collect();
+        let paged = pages.iter().min_by_key(|episode| episode.delivered_ms);
+        // Whoever looks sees an alert before he is told of it.
+        let seen_ms = paged.map_or(i64::MAX, |episode| episode.start_ms);
+        let first = |is: &dyn Fn(&Action) -> bool| {
+            let mut found = actions
+                .iter()
+                .filter(|action| action.at_ms >= seen_ms && is(action));
+            found.next().map(|action| action.at_ms)
+        };
+        let paged = paged.map(|episode| Paged {
+            alert: episode.alert.clone(),
+            at_ms: episode.delivered_ms,
+        });
+        let since = |at_ms: Option<i64>| Some((at_ms? - paged.as_ref()?.at_ms).max(0));
+        let kept = |at_ms: Option<i64>, within_ms: i64, was_due: &dyn Fn(i64) -> bool| {
+            let due_ms = paged.as_ref().map(|paged| paged.at_ms + within_ms);
+            match (since(at_ms), due_ms) {
+                (Some(after_ms), Some(due_ms)) if after_ms > within_ms && was_due(due_ms) => {
+                    Kept::Late(after_ms)
+                }
+                (Some(after_ms), _) => Kept::InTime(after_ms),
+                (None, Some(due_ms)) if due_ms <= record.end_ms() && was_due(due_ms) => Kept::Never,
+                (None, _) => Kept::NotDue,
+            }
+        };
+        let responds = |action: &Action| {
+            matches!(
+                action.what,
+                Deed::Noted
+                    | Deed::Suspected
+                    | Deed::Remedied
+                    | Deed::Ticked
+                    | Deed::Seen
+                    | Deed::Mended
+            ) && action.subject != OURS
+        };
+        let is_on = |due_ms: i64| {
+            let mut pages = pages.iter();
+            pages.any(|page| page.start_ms <= due_ms && due_ms < page.end_ms)
+        };
+        let incident = score.incidents.first().cloned();
+        let causes: BTreeSet<&str> = record
+            .header
+            .incidents
+            .iter()
+            .map(|incident| incident.cause.as_str())
+            .collect();
+        let suspected = actions
+            .iter()
+            .filter(|action| action.what == Deed::Suspected);
+        let suspected = suspected.map(|action| {
+            let is_right = causes.contains(action.subject.as_str());
+            (action.subject.clone(), is_right)
+        });
+        let ticked: BTreeSet<&str> = actions
+            .iter()
+            .filter(|action| action.what == Deed::Ticked)
+            .map(|action| action.text.as_str())
+            .collect();
+        let steps = consulted.iter().flat_map(|consulted| &consulted.checklist);
+        let not_done = steps.filter(|step| !ticked.contains(step.as_str()));
+        let step = record.header.incidents.first();
+        let step = step.and_then(|incident| incident.step.as_deref());
+        Some(Self {
+            terms,
+            acknowledged_ms: since(first(&|action| action.what == Deed::Acknowledged)),
+            responded: kept(first(&responds), terms.respond_within_ms, &|_| true),
+            escalated: kept(
+                first(&|action| action.what == Deed::Escalated),
+                terms.escalate_after_ms,
+                &is_on,
+            ),
+            end_ms: record.end_ms(),
+            mended_by_hand: step.is_some_and(|step| record.mended_ms(step).is_some()),
+            suspected: suspected.collect(),
+            not_done: not_done.cloned().collect(),
+            incident,
+            paged,
+            consulted,
+            sooner: None,
+        })
+    }
+}

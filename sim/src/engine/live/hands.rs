@@ -1,0 +1,386 @@
+//! People's hands in a rehearsal: remedies that they have us do, and what they have done to the system from outside.
+//!
+//! A remedy that they name ends what it ends in the plan, now instead of later: its turn is moved forward, so that it is done,
+//! looked at and settled in the journal as always. What they do themselves is found by looking: whether what a step did is still
+//! there, in all that it was done to. From then on the step is over, for the incident's truth, for workers that start, and for
+//! the agenda, whose turn at its planned end does nothing more.
+
+use super::LiveError;
+use super::director::Done;
+use super::stand::Stand;
+use crate::agenda::{Agenda, Turn, What};
+use crate::lever::{Lever, ProcessLever, QueueLever, RedisLever};
+use crate::plan::{Plan, Step};
+use crate::rehearsal::OURS;
+use crate::remedy::KINDS;
+use firedrill_asynq::keys;
+use firedrill_reports::record::{Action, Deed, Mark};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::time::{Interval, MissedTickBehavior};
+
+/// Real time between looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Whether people name a remedy that firedrill knows.
+pub(super) fn is_remedy(name: &str) -> bool {
+    KINDS.iter().any(|kind| kind.name == name)
+}
+
+/// See the module.
+pub(super) struct Hands {
+    orders: UnboundedReceiver<String>,
+    told: UnboundedSender<Done>,
+    look: Interval,
+    /// Steps that are on, and those of their targets that were started again from outside.
+    open: BTreeMap<usize, BTreeSet<String>>,
+    /// Steps that people have ended.
+    mended: BTreeSet<usize>,
+    /// Turns that people asked for.
+    ordered: Vec<What>,
+}
+
+/// What the director hears of people.
+pub(super) enum Stir {
+    /// They name a remedy.
+    Order(String),
+    /// It is time to look.
+    Look,
+}
+
+impl Hands {
+    pub(super) fn new(orders: UnboundedReceiver<String>, told: UnboundedSender<Done>) -> Self {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            orders,
+            told,
+            look,
+            open: BTreeMap::new(),
+            mended: BTreeSet::new(),
+            ordered: Vec::new(),
+        }
+    }
+
+    /// What comes next; never, where nobody takes part.
+    pub(super) async fn stir(hands: &mut Option<Self>) -> Stir {
+        let Some(hands) = hands else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            biased;
+            Some(order) = hands.orders.recv() => Stir::Order(order),
+            _ = hands.look.tick() => Stir::Look,
+        }
+    }
+
+    fn tell(&self, actions: Vec<Action>) {
+        if !actions.is_empty() {
+            // Nobody listens only when the drill is over.
+            let _ = self.told.send(Done::Did(actions));
+        }
+    }
+
+    /// Whether a turn only ends what people have ended already.
+    pub(super) fn is_needless(&self, turn: Turn, plan: &Plan) -> bool {
+        let ends = turn.ends(plan);
+        !ends.is_empty() && ends.iter().all(|step| self.mended.contains(step))
+    }
+
+    /// A needless turn is left out: its remedy, if it is one of its own, had nothing to do.
+    pub(super) fn left_out(&self, turn: Turn, plan: &Plan, at_ms: i64) {
+        if let What::Remedy(index) = turn.what {
+            let step = &plan.remedies[index];
+            self.tell(vec![Action {
+                at_ms,
+                what: Deed::Mended,
+                subject: step.remedy.name().to_owned(),
+                text: "nothing was left to do".to_owned(),
+                step: Some(step.id.clone()),
+            }]);
+        }
+    }
+
+    /// A turn was taken; `marks`: what was seen. Answers the marks that are the plan's own doing.
+    pub(super) fn taken(&mut self, turn: Turn, plan: &Plan, marks: Vec<Mark>) -> Vec<Mark> {
+        if let What::Begin(step) = turn.what
+            && marks.iter().all(|mark| mark.verified)
+        {
+            self.open.insert(step, BTreeSet::new());
+        }
+        for step in turn.ends(plan) {
+            self.open.remove(&step);
+        }
+        if !self.is_ordered(turn.what) {
+            let is_new = |mark: &Mark| {
+                let step = plan
+                    .timeline
+                    .iter()
+                    .position(|step| Some(&step.id) == mark.step.as_ref());
+                let is_end = mark.phase == Some(crate::agenda::Phase::End);
+                !(is_end && step.is_some_and(|step| self.mended.contains(&step)))
+            };
+            return marks.into_iter().filter(is_new).collect();
+        }
+        let actions = marks.into_iter().map(|mark| Action {
+            at_ms: mark.at_ms,
+            what: if mark.verified {
+                Deed::Mended
+            } else {
+                Deed::Seen
+            },
+            subject: mark.targets.join(", "),
+            text: format!("{}: {}", mark.what, mark.saw),
+            step: mark.step,
+        });
+        self.tell(actions.collect());
+        Vec::new()
+    }
+
+    fn is_ordered(&self, what: What) -> bool {
+        match what {
+            What::RemedyGoes(index, _) => self.ordered.contains(&What::Remedy(index)),
+            what => self.ordered.contains(&what),
+        }
+    }
+}
+
+/// Whether the end of this fault can be had earlier: that of what is done at a moment, or of what workers know from the plan
+/// that they are started with. What the producer or a resource does by the plan's clock, nobody can hurry.
+fn can_be_hurried(step: &Step) -> bool {
+    !matches!(
+        step.fault.begin(),
+        Lever::Load(_)
+            | Lever::Again { .. }
+            | Lever::Resource { .. }
+            | Lever::Locks { .. }
+            | Lever::Members { .. }
+    )
+}
+
+impl Stand {
+    /// Has a remedy done that people name: its turn in the plan is moved to now. Otherwise says that there is nothing for it to do.
+    pub(super) fn obey(&mut self, order: &str, hands: &mut Hands, agenda: &mut Agenda) {
+        let now_ms = super::since_start(self.clock);
+        let plan = self.plan.clone();
+        let turn = hands.open.keys().find_map(|index| {
+            let step = &plan.timeline[*index];
+            let until = step.until.as_ref().filter(|_| can_be_hurried(step))?;
+            match (&until.remedy, &until.by) {
+                (Some(remedy), _) if remedy.name() == order => Some(What::End(*index)),
+                (_, Some(by)) => {
+                    let own = plan.remedies.iter().position(|own| own.id == *by)?;
+                    (plan.remedies[own].remedy.name() == order).then_some(What::Remedy(own))
+                }
+                _ => None,
+            }
+        });
+        let Some(what) = turn.filter(|what| agenda.hasten(*what, now_ms)) else {
+            hands.tell(vec![Action {
+                at_ms: now_ms,
+                what: Deed::Noted,
+                subject: OURS.to_owned(),
+                text: format!("{order}: nothing is on that firedrill could end by it; it is noted"),
+                step: None,
+            }]);
+            return;
+        };
+        hands.ordered.push(what);
+        let turn = Turn {
+            at_ms: now_ms,
+            what,
+        };
+        for step in turn.ends(&plan) {
+            self.roster.mends(step, now_ms);
+            let mended = plan.mended(&BTreeMap::from([(step, now_ms)]));
+            for process in &plan.timeline[step].targets {
+                self.fleet.starts_with(process, &mended);
+            }
+        }
+    }
+
+    /// Looks at what people have done from outside.
+    ///
+    /// # Errors
+    /// When it cannot be told where targets are.
+    pub(super) async fn look_behind(&mut self, hands: &mut Hands) -> Result<(), LiveError> {
+        let (now, now_ms) = (self.clock.now(), super::since_start(self.clock));
+        let plan = self.plan.clone();
+        let mut actions = Vec::new();
+        for process in self.fleet.ended_outside(now) {
+            for (step, restarted) in &mut hands.open {
+                let step_of_plan = &plan.timeline[*step];
+                if ends_by_restart(step_of_plan, &plan) && step_of_plan.targets.contains(&process) {
+                    let mended = plan.mended(&BTreeMap::from([(*step, now_ms)]));
+                    self.fleet.starts_with(&process, &mended);
+                    restarted.insert(process.clone());
+                }
+            }
+            actions.push(Action {
+                at_ms: now_ms,
+                what: Deed::Seen,
+                subject: process,
+                text: "was ended from outside; it is started again".to_owned(),
+                step: None,
+            });
+        }
+        let mut over = Vec::new();
+        for (step, restarted) in &hands.open {
+            let step_of_plan = &plan.timeline[*step];
+            if let Some(saw) = self.is_mended(step_of_plan, restarted).await {
+                over.push(*step);
+                actions.push(Action {
+                    at_ms: now_ms,
+                    what: Deed::Mended,
+                    subject: step_of_plan.targets.join(", "),
+                    text: saw,
+                    step: Some(step_of_plan.id.clone()),
+                });
+            }
+        }
+        for step in over {
+            self.roster.mends(step, now_ms);
+            hands.open.remove(&step);
+            hands.mended.insert(step);
+        }
+        hands.tell(actions);
+        Ok(())
+    }
+
+    /// What is seen of a step that people have ended in all that it was done to; `None`: it is still on, or nobody can tell.
+    async fn is_mended(&mut self, step: &Step, restarted: &BTreeSet<String>) -> Option<String> {
+        let all = step.targets.len();
+        let again = step.targets.iter().filter(|name| restarted.contains(*name));
+        let again: Vec<String> = again.cloned().collect();
+        if all > 0 && again.len() == all {
+            let up = self.fleet.are_up(&again);
+            return up.then(|| format!("{all} of {all} processes were started again from outside"));
+        }
+        match step.fault.begin() {
+            Lever::Process(ProcessLever::Stop) => {
+                let pids = self.fleet.pids(&step.targets);
+                let go_on =
+                    pids.len() == all && pids.iter().all(|pid| is_stopped(*pid) == Some(false));
+                if !go_on {
+                    return None;
+                }
+                self.fleet.go_on(&step.targets);
+                Some(format!(
+                    "{all} of {all} processes go on (SIGCONT from outside)"
+                ))
+            }
+            Lever::Queue {
+                queue,
+                what: QueueLever::Pause,
+            } => {
+                let mut exists = redis::cmd("EXISTS");
+                exists.arg(keys::Queue(&queue).key("paused"));
+                let paused = self.control.command::<u64>(&exists, "EXISTS").await.ok()?;
+                if paused > 0 {
+                    return None;
+                }
+                self.roster.pauses(&queue, false);
+                Some(format!("{queue} is paused no longer"))
+            }
+            Lever::Redis(RedisLever::Stop) => {
+                let pid = self.redis.pid()?;
+                if is_stopped(pid) != Some(false) {
+                    return None;
+                }
+                let seen = self.redis.seen().await?;
+                self.is_there();
+                Some(format!("SIGCONT from outside; {seen}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether the plan ends a fault by starting its processes again.
+fn ends_by_restart(step: &Step, plan: &Plan) -> bool {
+    let Some(until) = &step.until else {
+        return false;
+    };
+    let own = until
+        .by
+        .as_ref()
+        .and_then(|by| plan.remedies.iter().find(|own| own.id == *by));
+    let remedy = until.remedy.as_ref().or(own.map(|own| &own.remedy));
+    remedy
+        .is_some_and(|remedy| matches!(remedy.name(), "worker.restart" | "worker.rolling-restart"))
+}
+
+/// Whether a process is stopped, by proc(5); `None`: there is none.
+fn is_stopped(pid: u32) -> Option<bool> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name may hold spaces and brackets; the state follows it.
+    let (_, after) = stat.rsplit_once(')')?;
+    Some(after.trim_start().starts_with(['T', 't']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{PlanOptions, Scenario};
+
+    fn plan(text: &str) -> Plan {
+        let scenario = Scenario::parse("s.yaml", text).unwrap();
+        Plan::resolve(&scenario, &PlanOptions::default()).unwrap()
+    }
+
+    const CRASH: &str = include_str!("../../../../scenarios/worker-crashed/worker-crash-all.yaml");
+    const POOLS: &str =
+        include_str!("../../../../scenarios/resource-exhaustion/db-pool-exhaustion.yaml");
+
+    #[test]
+    fn a_turn_that_people_ask_for_is_the_next_one_and_comes_once() {
+        let plan = plan(CRASH);
+        let mut agenda = Agenda::new(&plan);
+        let begun = agenda.take(1_800_000).unwrap();
+        assert_eq!(begun.what, What::Begin(0));
+        assert!(agenda.hasten(What::End(0), 1_900_000));
+        assert_eq!(agenda.take(1_899_999), None);
+        let ended = agenda.take(1_900_000).unwrap();
+        assert_eq!((ended.what, ended.at_ms), (What::End(0), 1_900_000));
+        assert!(!agenda.hasten(What::End(0), 2_000_000));
+    }
+
+    #[test]
+    fn a_plan_that_people_mend_ends_its_step_and_the_incident_with_it() {
+        let plan = plan(CRASH);
+        let mended = plan.mended(&BTreeMap::from([(0, 2_000_000)]));
+        let until = mended.timeline[0].until.as_ref().unwrap();
+        assert_eq!(until.at_ms, 2_000_000);
+        assert_eq!(mended.incidents[0].until_ms, 2_000_000);
+        // Nobody mends what is over.
+        let late = plan.mended(&BTreeMap::from([(0, 9_000_000)]));
+        assert_eq!(late, plan);
+    }
+
+    #[test]
+    fn only_what_is_done_at_a_moment_or_by_workers_can_be_hurried() {
+        let crash = plan(CRASH);
+        assert!(can_be_hurried(&crash.timeline[0]) && ends_by_restart(&crash.timeline[0], &crash));
+        let pools = plan(POOLS);
+        assert_eq!(pools.timeline.len(), 2);
+        assert!(!pools.timeline.iter().any(can_be_hurried));
+    }
+
+    #[test]
+    fn a_process_is_stopped_or_not_or_is_none() {
+        assert_eq!(is_stopped(std::process::id()), Some(false));
+        let mut child = std::process::Command::new("sleep")
+            .arg("600")
+            .spawn()
+            .unwrap();
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        while is_stopped(child.id()) != Some(true) {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(is_stopped(child.id()), None);
+    }
+}
