@@ -2,7 +2,7 @@
 
 use super::common::seed;
 use super::pace::speed;
-use super::{Delivery, Routing, Rules, Server, Span, Speed, World};
+use super::{AlertSources, Delivery, Routing, Rules, Server, Span, Speed, World};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -49,6 +49,9 @@ pub struct Rehearse {
     /// Redis.
     #[command(flatten)]
     pub server: Server,
+    /// Sources of alerts.
+    #[command(flatten)]
+    pub alerts: AlertSources,
     /// Do not tell the team what happens: neither the scenario nor its steps are shown before the end, nor in names of processes,
     /// files and keys
     #[arg(long)]

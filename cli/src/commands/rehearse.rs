@@ -8,6 +8,7 @@ mod window;
 
 use crate::args::{self, Jobs, Speed};
 use crate::commands::run::fresh;
+use crate::drills::heard;
 use crate::drills::live::{self, Job, LiveSet};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -80,6 +81,8 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
     if let Some(exit) = start.wait(&plan, speed, (args.blind, drawn_by), &signals, terminal)? {
         return Ok(exit);
     }
+    let alerts = heard::sources(&args.alerts, &rules.set, (args.speed, 1), terminal)?;
+    heard::targets_are_free(&args.alerts, 1)?;
     let stamp = live::stamp(SystemTime::now());
     let dir = fresh(&args.out.join("rehearsals"), &stamp)?;
     let asked = Asked {
@@ -100,6 +103,8 @@ fn rehearse(args: &args::Rehearse, terminal: &Terminal) -> Result<Exit, Failure>
         redis,
         rules,
         pack,
+        alerts,
+        targets_in: args.alerts.targets_in.clone(),
     };
     let job = Job {
         plan,

@@ -3,7 +3,9 @@
 use crate::engine::Observation;
 use crate::plan::Plan;
 use crate::rehearsal::Found;
-use firedrill_reports::record::{Action, AlertState, Line, Phase};
+use firedrill_reports::record::{
+    Action, AlertState, Heard, Line, Phase, Source, SourceKind, Told, ToldState,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -96,6 +98,10 @@ pub(super) struct Events {
     late: BTreeMap<String, bool>,
     /// How many instances of an alert are in which state: pending, firing.
     alerts: BTreeMap<String, [i64; 2]>,
+    /// The source of alerts next to a person, where there are others than our detector; what it tells is told.
+    nearest: Option<(SourceKind, String)>,
+    /// What each instance is by that source, if it is anything.
+    instances: BTreeMap<BTreeMap<String, String>, AlertState>,
 }
 
 impl Events {
@@ -108,6 +114,8 @@ impl Events {
             latencies: BTreeMap::new(),
             late: BTreeMap::new(),
             alerts: BTreeMap::new(),
+            nearest: None,
+            instances: BTreeMap::new(),
         }
     }
 
@@ -177,34 +185,75 @@ impl Events {
                 at_ms: action.at_ms,
                 what: What::Action(action.clone()),
             }),
-            Line::Transition(transition) => {
-                let counts = self.alerts.entry(transition.alert.clone()).or_default();
-                let before = state(*counts);
-                for (which, of) in [AlertState::Pending, AlertState::Firing]
-                    .into_iter()
-                    .enumerate()
-                {
-                    counts[which] +=
-                        i64::from(transition.to == of) - i64::from(transition.from == of);
-                }
-                let after = state(*counts);
-                // Pending and let go, or one more instance: nobody is told of that.
-                let told = match (before, after) {
-                    (AlertState::Inactive, AlertState::Pending) => true,
-                    (before, AlertState::Firing) => before != AlertState::Firing,
-                    (AlertState::Firing, _) => true,
-                    _ => false,
-                };
-                told.then(|| Event {
-                    at_ms: transition.at_ms,
-                    what: What::Alert {
-                        alert: transition.alert.clone(),
-                        state: after,
-                    },
-                })
+            Line::Transition(transition) if self.nearest.is_none() => {
+                let moved = (transition.from, transition.to);
+                self.changed(transition.at_ms, &transition.alert, moved)
             }
+            Line::Heard(Heard::Began(source)) => {
+                self.listens(source);
+                None
+            }
+            Line::Heard(Heard::Told(told)) => self.heard(told),
             _ => None,
         }
+    }
+
+    fn listens(&mut self, source: &Source) {
+        let is_nearer = self.nearest.as_ref().is_none_or(|(of, _)| *of < source.of);
+        if is_nearer {
+            self.nearest = Some((source.of, source.source.clone()));
+        }
+    }
+
+    /// What a source tells, if it is the one next to a person. What is kept back from its receivers reaches nobody.
+    fn heard(&mut self, told: &Told) -> Option<Event> {
+        let (_, nearest) = self.nearest.as_ref()?;
+        if *nearest != told.source {
+            return None;
+        }
+        let to = match told.state {
+            ToldState::Pending => AlertState::Pending,
+            ToldState::Firing => AlertState::Firing,
+            ToldState::KeptBack | ToldState::Inactive => AlertState::Inactive,
+        };
+        let before = match to {
+            AlertState::Inactive => self.instances.remove(&told.labels),
+            to => self.instances.insert(told.labels.clone(), to),
+        };
+        let from = before.unwrap_or(AlertState::Inactive);
+        self.changed(told.at_ms, told.alert(), (from, to))
+    }
+
+    /// One instance of an alert went from one state to another.
+    fn changed(
+        &mut self,
+        at_ms: i64,
+        alert: &str,
+        (from, to): (AlertState, AlertState),
+    ) -> Option<Event> {
+        let counts = self.alerts.entry(alert.to_owned()).or_default();
+        let before = state(*counts);
+        for (which, of) in [AlertState::Pending, AlertState::Firing]
+            .into_iter()
+            .enumerate()
+        {
+            counts[which] += i64::from(to == of) - i64::from(from == of);
+        }
+        let after = state(*counts);
+        // Pending and let go, or one more instance: nobody is told of that.
+        let told = match (before, after) {
+            (AlertState::Inactive, AlertState::Pending) => true,
+            (before, AlertState::Firing) => before != AlertState::Firing,
+            (AlertState::Firing, _) => true,
+            _ => false,
+        };
+        told.then(|| Event {
+            at_ms,
+            what: What::Alert {
+                alert: alert.to_owned(),
+                state: after,
+            },
+        })
     }
 }
 
@@ -226,6 +275,65 @@ mod tests {
     use crate::scenario::{PlanOptions, Scenario};
 
     const SCENARIO: &str = include_str!("../../../scenarios/worker-crashed/worker-crash-all.yaml");
+
+    fn told(source: &str, queue: &str, at_ms: i64, state: ToldState) -> Line {
+        let labels = [("alertname", "QueueOld"), ("queue", queue)];
+        Line::Heard(Heard::Told(Told {
+            at_ms,
+            unsaid_ms: None,
+            source: source.into(),
+            labels: labels
+                .map(|(name, value)| (name.into(), value.into()))
+                .into(),
+            state,
+            since_ms: None,
+            active_ms: None,
+            receivers: Vec::new(),
+            kept_back: Vec::new(),
+            pages: false,
+        }))
+    }
+
+    #[test]
+    fn what_is_next_to_a_person_is_told_and_what_it_repeats_is_not() {
+        let scenario = Scenario::parse("s.yaml", SCENARIO).unwrap();
+        let plan = Plan::resolve(&scenario, &PlanOptions { seed: None }).unwrap();
+        let mut events = Events::new(&plan);
+        for (source, of) in [
+            ("webhook", SourceKind::Webhook),
+            ("prometheus", SourceKind::Prometheus),
+        ] {
+            let line = Line::Heard(Heard::Began(Source {
+                source: source.into(),
+                of,
+                place: String::new(),
+                rules: Vec::new(),
+            }));
+            assert_eq!(events.recorded(&line), None);
+        }
+        let mut seen = Vec::new();
+        for line in [
+            told("prometheus", "a", 1, ToldState::Firing),
+            told("webhook", "a", 2, ToldState::Firing),
+            told("webhook", "a", 3, ToldState::Firing),
+            told("webhook", "b", 4, ToldState::Firing),
+            told("webhook", "a", 5, ToldState::Inactive),
+            told("webhook", "b", 6, ToldState::KeptBack),
+        ] {
+            seen.extend(
+                events
+                    .recorded(&line)
+                    .map(|event| (event.at_ms, event.what.to_string())),
+            );
+        }
+        assert_eq!(
+            seen,
+            [
+                (2, "QueueOld fires".to_owned()),
+                (6, "QueueOld is resolved".to_owned())
+            ]
+        );
+    }
 
     #[test]
     fn a_crash_is_told_from_the_fault_to_the_drained_queue() {
