@@ -95,9 +95,13 @@ fn times(debrief: &Debrief) -> Facts {
             true => "by people",
             false => "by the plan, not by people",
         };
-        let over = debrief.mitigate_ms().unwrap_or_default();
-        facts.push(("time to mitigate", muted(format!("{}, {by}", length(over)))));
-        facts.push(("time to recover", ms(debrief.recover_ms())));
+        let open = || Cell::from(("not before the end".to_owned(), Tone::Bad));
+        let mitigated = debrief
+            .mitigate_ms()
+            .map(|ms| muted(format!("{}, {by}", length(ms))));
+        facts.push(("time to mitigate", mitigated.unwrap_or_else(open)));
+        let recovered = debrief.recover_ms().map(|ms| muted(length(ms)));
+        facts.push(("time to recover", recovered.unwrap_or_else(open)));
     }
     let facts = facts
         .into_iter()

@@ -60,8 +60,11 @@ impl Duty {
         }
     }
 
-    /// Somebody did something.
+    /// Somebody did something; before anybody is paged it answers nothing.
     pub fn did(&mut self, at_ms: i64, what: Deed) {
+        if self.paged_ms.is_none() {
+            return;
+        }
         match what {
             Deed::Acknowledged => {
                 self.acknowledged_ms.get_or_insert(at_ms);
