@@ -2,7 +2,7 @@
 
 mod stand;
 
-use crate::support::{firedrill, free, need, said};
+use crate::support::{Ends, firedrill, free, need, said, wait_until};
 use firedrill_reports::Record;
 use firedrill_reports::record::{Heard, ToldState};
 use serde_json::Value;
@@ -71,6 +71,33 @@ fn record(dir: &Path) -> Record {
     Record::read(BufReader::new(file)).unwrap()
 }
 
+/// A drill that has begun: its targets are told.
+fn begun(dir: &Path, sources: &[[&str; 2]]) -> Ends {
+    let drill = firedrill()
+        .current_dir(dir)
+        .args(["run", "--speed", "1", "--rules", "r.yml", "s.yaml"])
+        .args(["--json", "--targets-in", "."])
+        .args(["--group-wait", "1s", "--group-interval", "2s"])
+        .args(sources.concat())
+        .stdout(File::create(dir.join("out.json")).unwrap())
+        .stderr(File::create(dir.join("said")).unwrap())
+        .spawn()
+        .unwrap();
+    let drill = Ends(drill);
+    wait_until("the drill's targets are told", || {
+        dir.join("targets.json").exists()
+    });
+    drill
+}
+
+/// The result of a drill that is over, and what it said.
+fn result(dir: &Path) -> (Value, String) {
+    let told = fs::read_to_string(dir.join("said")).unwrap();
+    let result = fs::read_to_string(dir.join("out.json")).unwrap();
+    let result = serde_json::from_str(&result).unwrap_or_else(|_| panic!("{told}"));
+    (result, told)
+}
+
 fn seconds(value: &Value) -> Option<f64> {
     value.as_f64()
 }
@@ -85,28 +112,14 @@ fn detector_prometheus_alertmanager_and_webhook_tell_the_same_alert() {
     files(dir.path());
     let webhook = free();
     let stand = Stand::start(dir.path(), webhook);
-    let drill = firedrill()
-        .current_dir(dir.path())
-        .args([
-            "run", "--speed", "1", "--rules", "r.yml", "s.yaml", "--json",
-        ])
-        .args(["--group-wait", "1s", "--group-interval", "2s"])
-        .args([
-            "--targets-in",
-            ".",
-            "--webhook-listen",
-            &webhook.to_string(),
-        ])
-        .args(["--prometheus", &stand.prometheus()])
-        .args(["--alertmanager-url", &stand.alertmanager()])
-        .stdout(File::create(dir.path().join("out.json")).unwrap())
-        .stderr(File::create(dir.path().join("said")).unwrap())
-        .spawn()
-        .unwrap();
-    let mut drill = crate::support::Ends(drill);
-    crate::support::wait_until("the drill's targets are told", || {
-        dir.path().join("targets.json").exists()
-    });
+    let mut drill = begun(
+        dir.path(),
+        &[
+            ["--webhook-listen", &webhook.to_string()],
+            ["--prometheus", &stand.prometheus()],
+            ["--alertmanager-url", &stand.alertmanager()],
+        ],
+    );
     // Somebody else's alert, by Alertmanager's own tool.
     let added = Command::new("amtool")
         .args(["alert", "add", "Theirs", "team=other"])
@@ -115,9 +128,7 @@ fn detector_prometheus_alertmanager_and_webhook_tell_the_same_alert() {
         .unwrap();
     assert!(added.success());
     let ended = drill.0.wait().unwrap();
-    let told = fs::read_to_string(dir.path().join("said")).unwrap();
-    let result = fs::read_to_string(dir.path().join("out.json")).unwrap();
-    let result: Value = serde_json::from_str(&result).unwrap_or_else(|_| panic!("{told}"));
+    let (result, told) = result(dir.path());
     assert!(
         !dir.path().join("targets.json").exists(),
         "it goes with the drill"
@@ -245,4 +256,30 @@ fn what_cannot_be_listened_to_is_refused_before_anything_begins() {
     let nowhere = ["--targets-in", "nowhere"];
     refused_live(&nowhere, 2, &["there is no directory nowhere"]);
     assert_eq!(fs::read_to_string(at.join("targets.json")).unwrap(), "[]");
+}
+
+#[test]
+fn a_prometheus_that_dies_leaves_no_verdict() {
+    need!("redis-server");
+    need!("prometheus");
+    need!("prometheus-alertmanager");
+    let dir = tempfile::tempdir().unwrap();
+    files(dir.path());
+    let mut stand = Stand::start(dir.path(), free());
+    let mut drill = begun(dir.path(), &[["--prometheus", &stand.prometheus()]]);
+    // In the middle of the drill: before the fault is seen, after the warm-up.
+    std::thread::sleep(std::time::Duration::from_secs(18));
+    stand.prometheus_dies();
+    let ended = drill.0.wait().unwrap();
+    let (result, told) = result(dir.path());
+    let drill = &result["drills"][0];
+    assert_eq!(drill["verdict"], "inconclusive", "{told}");
+    assert_eq!(ended.code(), Some(3), "{told}");
+    let why = drill["inconclusive"].to_string();
+    assert!(why.contains("prometheus was not heard from"), "{why}");
+    assert!(why.contains("cannot be reached"), "{why}");
+    // Ours saw it, and its word is there for comparison only.
+    let ours = &drill["alert_sources"]["sources"][0]["detections"][0];
+    assert_eq!(ours["alert"], "NoWorker", "{drill:#}");
+    assert_eq!(drill["incidents"][0]["detection"], Value::Null);
 }

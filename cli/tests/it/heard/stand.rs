@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 /// See the module. Both end with it.
 pub(super) struct Stand {
-    _processes: [Ends; 2],
+    _alertmanager: Ends,
+    prometheus_process: Ends,
     prometheus: SocketAddr,
     alertmanager: SocketAddr,
 }
@@ -52,8 +53,10 @@ impl Stand {
                 .spawn()
                 .unwrap(),
         ];
+        let [alertmanager_process, prometheus_process] = processes.map(Ends);
         let stand = Self {
-            _processes: processes.map(Ends),
+            _alertmanager: alertmanager_process,
+            prometheus_process,
             prometheus,
             alertmanager,
         };
@@ -61,6 +64,12 @@ impl Stand {
             wait_until("they listen", || TcpStream::connect(address).is_ok());
         }
         stand
+    }
+
+    /// SIGKILL.
+    pub(super) fn prometheus_dies(&mut self) {
+        self.prometheus_process.0.kill().unwrap();
+        self.prometheus_process.0.wait().unwrap();
     }
 
     pub(super) fn prometheus(&self) -> String {
