@@ -202,3 +202,74 @@ impl Debrief {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Line;
+    use crate::score::tests::Paper;
+    use crate::score::{ScoreParams, score_recorded};
+
+    /// A rehearsal of an hour: a fault from 600 s to 1,800 s, an alert that fires at 760 s and pages at 790 s, and what people do at a
+    /// second. `within`: seconds to respond, and to escalate.
+    fn debrief(within: (i64, i64), did: &[(i64, Deed, &str)]) -> Debrief {
+        let paper = Paper::new(300, 3_600)
+            .incident("worker_stall", 600, Some(660), 1_800, 1_200)
+            .fires("QueueStalled", 700, 760, 1_700);
+        let (mut record, pack) = (paper.record, paper.pack);
+        record.header.rehearsal = Some(Rehearsed {
+            respond_within_ms: within.0 * 1_000,
+            escalate_after_ms: within.1 * 1_000,
+            blind: false,
+        });
+        for (at, what, subject) in did {
+            record.lines.push(Line::Action(Action {
+                at_ms: at * 1_000,
+                what: *what,
+                subject: (*subject).to_owned(),
+                text: String::new(),
+                step: None,
+            }));
+        }
+        let score = score_recorded(&record, &pack, &ScoreParams::default());
+        Debrief::of(&record, &score, None).unwrap()
+    }
+
+    #[test]
+    fn times_count_from_the_fault_and_from_the_page() {
+        let found = debrief(
+            (1_800, 3_600),
+            &[
+                (100, Deed::Noted, ""),
+                (800, Deed::Acknowledged, ""),
+                (830, Deed::Suspected, "deadlock"),
+                (900, Deed::Suspected, "worker_stall"),
+            ],
+        );
+        assert_eq!(found.paged.as_ref().map(|paged| paged.at_ms), Some(790_000));
+        assert_eq!(found.detect_ms(), Some(190_000));
+        assert_eq!(found.acknowledged_ms, Some(10_000));
+        // What was noted before the page answers nothing.
+        assert_eq!(found.responded, Kept::InTime(40_000));
+        assert_eq!(found.mitigate_ms(), Some(1_200_000));
+        let expected = [("deadlock".into(), false), ("worker_stall".into(), true)];
+        assert_eq!(found.suspected, expected);
+        assert!(!found.mended_by_hand);
+    }
+
+    #[test]
+    fn what_came_late_or_never_is_told_where_it_was_due() {
+        let late = debrief(
+            (60, 600),
+            &[(900, Deed::Noted, ""), (1_500, Deed::Escalated, "lead")],
+        );
+        assert_eq!(late.responded, Kept::Late(110_000));
+        assert_eq!(late.escalated, Kept::Late(710_000));
+        let never = debrief((60, 600), &[(800, Deed::Noted, OURS)]);
+        assert_eq!([never.responded, never.escalated], [Kept::Never; 2]);
+        // Over before it was due, and due only after the end.
+        let quick = debrief((60, 1_000), &[(800, Deed::Noted, "")]);
+        assert_eq!(quick.escalated, Kept::NotDue);
+        assert_eq!(debrief((3_000, 3_000), &[]).responded, Kept::NotDue);
+    }
+}

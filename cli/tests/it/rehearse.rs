@@ -284,6 +284,40 @@ fn a_worker_that_people_end_is_started_again_and_no_verdict_rests_on_what_follow
 }
 
 #[test]
+fn a_queue_that_people_unpause_is_seen_to_be_and_its_alert_is_not_called_missed() {
+    need!("redis-server");
+    let paused =
+        "id: fault, fault: queue.pause, queue: default, until: { at: 165s, remedy: queue.unpause }";
+    let text = scenario(paused).replace("worker-crashed", "other");
+    let mut room = Rehearsed::begin(&text, &[]);
+    let told = room.hears("its queues: ");
+    let url = told
+        .split_whitespace()
+        .find(|word| word.contains("://"))
+        .unwrap()
+        .to_owned();
+    room.hears("fault: queue.pause");
+    let here = room.dir.path().to_owned();
+    let (code, _, wrong) = said(
+        &here,
+        &["asynq", "--redis", &url, "queue", "unpause", "default"],
+    );
+    assert_eq!(code, Some(0), "{wrong}");
+    room.hears("mended: ");
+    // Nothing is on any more that a remedy could end.
+    room.says("remedy queue.unpause");
+    room.hears("nothing is on that firedrill could end by it");
+    let (code, text, run, _dir) = room.ends();
+    assert_eq!(code, Some(3), "{text}");
+    let record = record(&run);
+    assert!(record.mended_ms("fault").is_some(), "{text}");
+    assert!(
+        text.contains("people did something about the other incident before its alerts were due"),
+        "{text}"
+    );
+}
+
+#[test]
 fn an_abort_and_a_condition_heal_and_what_is_not_as_usual_is_refused() {
     need!("redis-server");
     let mut room = Rehearsed::begin(&scenario(KILLED), &[]);

@@ -9,7 +9,7 @@ use firedrill_reports::record::{AlertState, Deed, Rehearsed};
 use firedrill_reports::rehearsal::Consulted;
 use firedrill_sim::abort::Abort;
 use firedrill_sim::drill::{Event, Finished, What};
-use firedrill_sim::engine::live::LiveOptions;
+use firedrill_sim::engine::live::{LiveOptions, Noted};
 use firedrill_sim::rehearsal::{
     AbortWhen, Duty, Found, OURS, People, Rehearsal, Runbook, Said, Word, clock, help, said,
 };
@@ -61,10 +61,14 @@ pub(super) struct Room<'r> {
     say: mpsc::UnboundedSender<Said>,
     stop: watch::Sender<u32>,
     /// Alerts that can page.
-    pages: BTreeSet<String>,
-    /// Those of them that fire, and all alerts that ever did.
-    firing: BTreeSet<String>,
+    can_page: BTreeSet<String>,
+    /// Those that somebody was paged by and that fire, and all alerts that ever did.
+    on: BTreeSet<String>,
     fired: BTreeSet<String>,
+    /// Pages that are due, unless their alert is resolved before.
+    due: Vec<(i64, String)>,
+    /// How long a page waits for others of its group.
+    group_wait_ms: i64,
     duty: Duty,
     ticked: BTreeSet<usize>,
     stopped: Option<Stopped>,
@@ -97,8 +101,10 @@ impl<'r> Room<'r> {
         let (say, people) = People::new();
         let (stop, stops) = watch::channel(0);
         let reached_ms = Arc::new(AtomicI64::new(0));
+        let (noted_tx, noted) = mpsc::unbounded_channel();
         let options = LiveOptions {
             reached_ms: reached_ms.clone(),
+            noted: Some(noted_tx),
             rehearsal: Some(Rehearsal {
                 terms: asked.terms,
                 people,
@@ -114,8 +120,10 @@ impl<'r> Room<'r> {
             terminal,
             say,
             stop,
-            pages: pages.map(|alert| alert.name.to_owned()).collect(),
-            firing: BTreeSet::new(),
+            can_page: pages.map(|alert| alert.name.to_owned()).collect(),
+            on: BTreeSet::new(),
+            due: Vec::new(),
+            group_wait_ms: set.rules.delivery.group_wait_ms,
             fired: BTreeSet::new(),
             ticked: BTreeSet::new(),
             stopped: None,
@@ -129,7 +137,7 @@ impl<'r> Room<'r> {
         let (ended_tx, ended) = mpsc::unbounded_channel();
         let judged = (set.rules.clone(), set.pack.clone());
         live::spawn_drill(0, job.plan.clone(), judged, options, (events_tx, ended_tx));
-        let outcome = runtime.block_on(room.go((events, ended, lines()), &signals.abort()));
+        let outcome = runtime.block_on(room.go((events, ended, lines(), noted), &signals.abort()));
         let is_in_order = outcome
             .as_ref()
             .err()
@@ -183,10 +191,11 @@ impl<'r> Room<'r> {
 
     async fn go(
         &mut self,
-        (mut events, mut ended, mut lines): (
+        (mut events, mut ended, mut lines, mut noted): (
             mpsc::UnboundedReceiver<(usize, Event)>,
             mpsc::UnboundedReceiver<Over>,
             mpsc::UnboundedReceiver<String>,
+            mpsc::UnboundedReceiver<Noted>,
         ),
         signalled: &Abort,
     ) -> Result<Finished, Failure> {
@@ -212,6 +221,9 @@ impl<'r> Room<'r> {
                 }
                 Some((_, event)) = events.recv() => self.happened(&event),
                 Some(line) = lines.recv() => self.typed(&line),
+                Some(Noted::Began { redis, .. }) = noted.recv() => self.terminal.say(format_args!(
+                    "its queues: firedrill asynq --redis {redis} queue ls"
+                )),
                 _ = tick.tick() => self.looks_at_the_clock(),
             }
         }
@@ -233,6 +245,7 @@ impl<'r> Room<'r> {
 
     fn looks_at_the_clock(&mut self) {
         let now_ms = self.now_ms();
+        self.tells_pages(now_ms);
         for due in self.duty.due(now_ms) {
             let text = self.duty.status(now_ms);
             self.says(Deed::Reminded, due.name(), &text);
@@ -278,37 +291,68 @@ impl<'r> Room<'r> {
     }
 
     fn alert(&mut self, at_ms: i64, alert: &str, state: AlertState) {
-        let pages = self.pages.contains(alert);
+        let pages = self.can_page.contains(alert);
+        // A blind team hears of pages and tickets, as it would.
+        let is_shown = !self.asked.terms.blind;
         match state {
-            AlertState::Pending => {
-                if !self.asked.terms.blind {
-                    self.shows(at_ms, &format_args!("{alert} is pending"));
-                }
-                return;
+            AlertState::Pending if is_shown => {
+                self.shows(at_ms, &format_args!("{alert} is pending"));
             }
+            AlertState::Pending => {}
             AlertState::Firing => {
                 self.fired.insert(alert.to_owned());
-                let what = if pages { "PAGE" } else { "ticket" };
-                let section = self
-                    .asked
-                    .runbook
-                    .as_ref()
-                    .map(|runbook| runbook.section(alert));
-                let leads = match section {
-                    None => String::new(),
-                    Some(Some(section)) => format!("  runbook: {section}"),
-                    Some(None) => "  the runbook says nothing about it".to_owned(),
-                };
-                self.shows(at_ms, &format_args!("{what}: {alert} fires{leads}"));
+                if !pages {
+                    self.shows(
+                        at_ms,
+                        &format_args!("ticket: {alert} fires{}", self.leads(alert)),
+                    );
+                    return;
+                }
+                if is_shown {
+                    self.shows(at_ms, &format_args!("{alert} fires"));
+                }
+                self.due
+                    .push((at_ms + self.group_wait_ms, alert.to_owned()));
             }
-            AlertState::Inactive => self.shows(at_ms, &format_args!("{alert} is resolved")),
+            AlertState::Inactive => {
+                self.due.retain(|(_, due)| due != alert);
+                let was_on = self.on.remove(alert);
+                if was_on || is_shown {
+                    self.shows(at_ms, &format_args!("{alert} is resolved"));
+                }
+                self.duty.pages(at_ms, !self.on.is_empty());
+            }
         }
-        if pages {
-            match state {
-                AlertState::Firing => self.firing.insert(alert.to_owned()),
-                _ => self.firing.remove(alert),
-            };
-            self.duty.pages(at_ms, !self.firing.is_empty());
+    }
+
+    /// Pages those whose alerts have fired for as long as their notification waits.
+    fn tells_pages(&mut self, now_ms: i64) {
+        let (due, waiting) = std::mem::take(&mut self.due)
+            .into_iter()
+            .partition(|(at_ms, _)| *at_ms <= now_ms);
+        self.due = waiting;
+        let due: Vec<(i64, String)> = due;
+        for (at_ms, alert) in due {
+            self.shows(
+                at_ms,
+                &format_args!("PAGE: {alert} fires{}", self.leads(&alert)),
+            );
+            self.on.insert(alert);
+            self.duty.pages(at_ms, true);
+        }
+    }
+
+    /// Where the runbook tells of an alert.
+    fn leads(&self, alert: &str) -> String {
+        let section = self
+            .asked
+            .runbook
+            .as_ref()
+            .map(|runbook| runbook.section(alert));
+        match section {
+            None => String::new(),
+            Some(Some(section)) => format!("  runbook: {section}"),
+            Some(None) => "  the runbook says nothing about it".to_owned(),
         }
     }
 
@@ -360,9 +404,9 @@ impl<'r> Room<'r> {
     fn tells_status(&mut self) {
         let now_ms = self.now_ms();
         let mut lines = vec![format!("{}  {}", clock(now_ms), self.duty.status(now_ms))];
-        if !self.firing.is_empty() {
-            let firing: Vec<&str> = self.firing.iter().map(String::as_str).collect();
-            lines.push(format!("fires: {}", firing.join(", ")));
+        if !self.on.is_empty() {
+            let on: Vec<&str> = self.on.iter().map(String::as_str).collect();
+            lines.push(format!("fires: {}", on.join(", ")));
         }
         let steps = self
             .asked
