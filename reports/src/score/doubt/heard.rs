@@ -25,6 +25,7 @@ pub(in crate::score) fn doubts(
     for sourced in &ears.sources {
         why.extend(hearing(record, sourced));
     }
+    why.extend(never_heard(ears));
     why.extend(before(ears));
     let by_detector = score.sources.first();
     let by_detector = by_detector.map_or(&[][..], |ours| &ours.detections);
@@ -93,13 +94,35 @@ fn hearing(record: &Record, sourced: &Sourced<'_>) -> Vec<String> {
             )),
             Some(_) => {}
         },
-        (SourceKind::Webhook, _) if hearing.heard == 0 => why.push(format!(
-            "nothing was posted to {name}, not even about others: whether anything would be is not known; an alert of \
-             any name while the drill runs (amtool alert add) shows that it is"
-        )),
         _ => {}
     }
     why
+}
+
+/// Sources that nothing came to, so that nobody knows whether anything would; where a Prometheus had nothing to tell, nothing
+/// had to come.
+fn never_heard(ears: &Ears<'_>) -> Vec<String> {
+    let mut all = ears.sources.iter().zip(&ears.lives);
+    let had_nothing =
+        all.any(|(sourced, lives)| sourced.source.of == SourceKind::Prometheus && lives.is_empty());
+    if had_nothing {
+        return Vec::new();
+    }
+    let silent = ears.sources.iter().filter_map(|sourced| {
+        let (name, hearing) = (&sourced.source.source, sourced.hearing?);
+        let what = match sourced.source.of {
+            SourceKind::Webhook if hearing.heard == 0 => "was posted",
+            SourceKind::Alertmanager if sourced.told.is_empty() && hearing.foreign.is_empty() => {
+                "came"
+            }
+            _ => return None,
+        };
+        Some(format!(
+            "nothing {what} to {name}, not even about others: whether anything would is not known; an alert of any name \
+             while the drill runs (amtool alert add) shows that it does"
+        ))
+    });
+    silent.collect()
 }
 
 /// Alerts that were on before the drill and did not end in its warm-up.

@@ -303,6 +303,25 @@ fn silence_says_something_only_where_something_could_be_heard() {
         heard(quiet(), (source.clone(), hearing), vec![]),
         "nothing was posted to webhook",
     );
+    // Where a Prometheus had nothing to tell, nothing had to come; where it had, it should have come.
+    let mute = || {
+        let (source, mut hearing) = super::heard::source(Webhook);
+        hearing.heard = 0;
+        (source, hearing)
+    };
+    let told = |paper: Paper, words: Vec<Told>| {
+        heard(
+            heard(paper, super::heard::source(Prometheus), words),
+            mute(),
+            vec![],
+        )
+    };
+    let score = told(quiet(), vec![]).score();
+    assert_eq!(score.verdict, Verdict::Passed, "{:?}", score.inconclusive);
+    let fires = vec![super::heard::told(Prometheus, 1_321, 1_320, Firing)];
+    doubted(told(outage(), fires), "nothing was posted to webhook");
+    let am = super::heard::source(Alertmanager);
+    doubted(heard(quiet(), am, vec![]), "nothing came to alertmanager");
     let loud = super::heard::source(Webhook);
     assert_eq!(
         heard(quiet(), loud.clone(), vec![]).score().verdict,
@@ -322,7 +341,7 @@ fn silence_says_something_only_where_something_could_be_heard() {
     let fires = heard(
         outage(),
         super::heard::source(Prometheus),
-        vec![told(Prometheus, 1_321, 1_320, Firing)],
+        vec![super::heard::told(Prometheus, 1_321, 1_320, Firing)],
     );
     let score = heard(fires, loud, vec![]).score();
     assert_eq!(
