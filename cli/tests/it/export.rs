@@ -294,7 +294,7 @@ fn every_chart_of_the_report_becomes_a_file() {
         names
     };
     let svgs = names("svg");
-    assert_eq!(svgs.len(), page.matches("<svg").count());
+    assert_eq!(svgs.len(), page.matches("<svg class=\"desk\"").count());
     assert!(
         svgs.contains(&"worker-crash-all-alerts-pending-and-firing.svg".to_owned()),
         "{svgs:?}"

@@ -204,7 +204,7 @@ fn a_crash_is_recorded_detected_audited_and_scored_again() {
     };
     let html = report("a.html");
     assert_eq!(html, report("b.html"));
-    assert_eq!(html.matches("<svg").count(), 7);
+    assert_eq!(html.matches("<svg class=\"desk\"").count(), 7);
     assert!(!html.contains("src=") && !html.contains("href=\"http") && !html.contains("<script"));
 }
 

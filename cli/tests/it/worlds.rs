@@ -407,14 +407,14 @@ fn a_pack_with_variants_is_judged_by_the_one_for_the_world() {
     );
 }
 
-/// All workers are away for five minutes.
+/// All workers are away for some minutes.
 const GONE: &str = "\
 version: firedrill/v1
 name: gone
 family: worker-crashed
-summary: All workers are killed, and restarted five minutes later.
+summary: All workers are killed, and restarted three and a half minutes later.
 seed: 11
-duration: 12m
+duration: 8m
 warmup: 1m
 queues: { default: { priority: 1, wait_objective: 30s } }
 workload:
@@ -424,9 +424,9 @@ workers:
 scrape: { interval: 5s }
 evaluation: { interval: 5s }
 timeline:
-  - { at: 4m, fault: worker.kill, select: all, until: { at: 9m, remedy: worker.restart } }
+  - { at: 3m, fault: worker.kill, select: all, until: { at: 390s, remedy: worker.restart } }
 incidents:
-  - { cause: worker-crashed, wanted: page, within: 4m }
+  - { cause: worker-crashed, wanted: page, within: 3m }
 ";
 
 #[test]

@@ -62,7 +62,6 @@ pub(crate) fn scatter(tuning: &Tuning) -> Result<Sizes, Failed> {
                 y: (-4.0..104.0, 6, &|percent| format!("{percent:.0} %")),
                 names: ["false alarms per week", "detected by the deadline"],
                 grid: Grid::Both,
-                ..Axes::default()
             }
             .on(root)?;
             chart.draw_series(

@@ -496,7 +496,7 @@ fn a_page_lays_the_curves_over_each_other() {
     let page = html(&of_fidelity(&pairs));
     assert_eq!(page, html(&of_fidelity(&pairs)));
     let curves: usize = pairs.iter().map(|pair| pair.curves.len()).sum();
-    assert_eq!(page.matches("<svg").count(), curves);
+    assert_eq!(page.matches("<svg class=\"desk\"").count(), curves);
     assert!(!page.contains("src=") && !page.contains("href=\"http") && !page.contains("<script"));
     assert!(page.contains("badge bad\">different"));
     assert!(page.contains(">virtual</text>") || page.contains("virtual\n</text>"));

@@ -239,7 +239,7 @@ fn html_is_whole_and_needs_nothing_from_elsewhere() {
     assert_eq!(page, html(&drills, &card));
     assert_balanced(&page);
     // Five charts a drill, and the two comparisons of the rule that missed an incident and came late for another.
-    assert_eq!(page.matches("<svg").count(), 4 * 5 + 2 * 2);
+    assert_eq!(page.matches("<svg class=\"desk\"").count(), 4 * 5 + 2 * 2);
     assert_eq!(
         page.matches("Why JobProcessingStalled was not there in time")
             .count(),

@@ -215,7 +215,7 @@ fn the_page_of_trials_is_whole_and_has_a_chart_an_incident() {
     let page = html(&CARD);
     assert_eq!(page, html(&CARD));
     crate::render::assert_balanced(&page);
-    assert_eq!(page.matches("<svg").count(), 2);
+    assert_eq!(page.matches("<svg class=\"desk\"").count(), 2);
     assert!(!page.contains("http://") && !page.contains("https://"));
     assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("url("));
     assert!(page.contains("wanted by +17:00"));

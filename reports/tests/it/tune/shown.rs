@@ -45,7 +45,7 @@ fn the_page_of_a_search_needs_nothing_from_elsewhere() {
     let page = render::html(&of_tuning(&tuning));
     assert_eq!(page, render::html(&of_tuning(&tuning)));
     crate::render::assert_balanced(&page);
-    assert_eq!(page.matches("<svg").count(), 3);
+    assert_eq!(page.matches("<svg class=\"desk\"").count(), 3);
     assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"));
     assert!(!page.contains("<b>") && !page.contains("<i>"));
     assert!(!page.contains("cannot be drawn"));
@@ -67,7 +67,7 @@ fn one_axis_and_three_axes_are_drawn_as_well() {
             .map(|record| tuner.observe(record))
             .collect();
         let page = render::html(&of_tuning(&tuner.search(&observed).unwrap()));
-        assert_eq!(page.matches("<svg").count(), 3, "{vary:?}");
+        assert_eq!(page.matches("<svg class=\"desk\"").count(), 3, "{vary:?}");
         assert!(!page.contains("cannot be drawn"));
     }
 }
