@@ -16,6 +16,7 @@ mod runbook;
 mod shard;
 mod suggest;
 mod upkeep;
+mod view;
 mod watch;
 
 pub use common::{
@@ -42,6 +43,7 @@ pub use runbook::{Alerts, Known, Runbook, RunbookCheck, RunbookCommand};
 pub use shard::{Merge, Sharding};
 pub use suggest::Suggest;
 pub use upkeep::{Clean, Guard, Reap, Undertake};
+pub use view::View;
 pub use watch::{Receiver, Watch};
 
 use crate::exit;

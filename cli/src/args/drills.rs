@@ -4,7 +4,8 @@ use super::common::seed;
 use super::pace::{jobs, speed};
 use super::shard::SHARDS;
 use super::{
-    Delivery, Gates, Jobs, Memory, PlotFormat, Routing, Rules, Server, Sharding, Span, Speed, World,
+    Delivery, Gates, Jobs, Memory, PlotFormat, Routing, Rules, Server, Sharding, Span, Speed, View,
+    World,
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -68,6 +69,9 @@ pub struct Run {
         value_name = "DIR"
     )]
     pub out: PathBuf,
+    /// Live view.
+    #[command(flatten)]
+    pub view: View,
     /// Write every chart of the report as a file of its own, too, into `plots` beside it
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub plots: Option<PlotFormat>,

@@ -38,6 +38,11 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         ));
     }
     if args.engine == Engine::Virtual {
+        if args.view.http.is_some() {
+            return Err(Failure::usage(
+                "--http: a simulated drill is over before anybody could look; leave --engine virtual away, or the page",
+            ));
+        }
         if let Speed::Fixed(speed) = args.speed {
             terminal.say(format_args!(
                 "--speed {speed} is for the live engine: a simulated drill takes no longer than it takes to compute"
@@ -65,6 +70,7 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         redis: live::redis_source(&args.server)?,
         rules,
         pack,
+        view: args.view.clone(),
     };
     let (mut set, jobs) = RunSet::new(args, SystemTime::now(), &plans, gates)?;
     let ended = live.run(jobs, terminal)?;

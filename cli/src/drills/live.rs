@@ -2,18 +2,19 @@
 
 mod paces;
 
-use crate::args::{Jobs, Redis, Server, Speed};
+use crate::args::{self, Jobs, Redis, Server, Speed};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::inputs;
 use crate::progress::{Display, Row, State};
 use crate::signals::Signals;
 use crate::terminal::Terminal;
+use crate::view::{Ear, Showing};
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_reports::pack::RulePack;
 use firedrill_reports::{Replay, ScoreParams, score_drill};
 use firedrill_sim::abort::Abort;
-use firedrill_sim::drill::{self, DrillError, Event, Finished, Rules};
+use firedrill_sim::drill::{self, DrillError, Event, Finished, Rules, Seen};
 use firedrill_sim::engine::live::{LiveError, LiveOptions, TARGETS_FILE};
 use firedrill_sim::files;
 use firedrill_sim::pace::{Pace, Packing};
@@ -23,6 +24,7 @@ use firedrill_sim::redis_server;
 use firedrill_sim::redis_server::RedisServerError;
 use firedrill_sim::redis_server::given::journal;
 use firedrill_sim::redis_server::private::RedisSource;
+use firedrill_sim::view::About;
 use paces::{AGAIN, Paces};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,6 +45,8 @@ pub(crate) struct LiveSet {
     pub(crate) rules: Rules,
     /// What pages, and what is expected of it.
     pub(crate) pack: RulePack,
+    /// How they are shown while they run.
+    pub(crate) view: args::View,
 }
 
 /// One drill to run.
@@ -82,6 +86,8 @@ impl LiveSet {
             leaves_redis_alone(address, &jobs)?;
         }
         let signals = Signals::listen()?;
+        let abouts = jobs.iter().map(|job| About::of_drill(&job.plan));
+        let showing = Showing::begin(&self.view, abouts, &signals, terminal)?;
         let reaper = self.reaper().map_err(Failure::environment)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -107,7 +113,7 @@ impl LiveSet {
         }
         terminal.started();
         let ended = runtime
-            .block_on(run_all(self, jobs, paces, &signals, terminal))
+            .block_on(run_all(self, jobs, paces, (&signals, &showing), terminal))
             .map_err(Failure::environment)?;
         // A drill that panicked did not clean up: that is done when this process ends.
         if ended.drills.iter().all(Ended::is_in_order) {
@@ -188,7 +194,7 @@ async fn run_all(
     set: &LiveSet,
     jobs: Vec<Job>,
     mut paces: Paces,
-    signals: &Signals,
+    (signals, showing): (&Signals, &Showing),
     terminal: &Terminal,
 ) -> io::Result<AllEnded> {
     let exe = std::env::current_exe()?;
@@ -228,7 +234,9 @@ async fn run_all(
                 ..options((set, job), &exe, speed, abort.clone())
             };
             let judged = (set.rules.clone(), set.pack.clone());
-            let tell = (events_tx.clone(), ended_tx.clone());
+            let ear = showing.ear(row);
+            ear.begins(speed, options.reached_ms.clone());
+            let tell = (events_tx.clone(), ended_tx.clone(), ear);
             spawn_drill(row, job.plan.clone(), judged, options, tell);
         }
         if packing.running() == 0 {
@@ -239,6 +247,7 @@ async fn run_all(
         tokio::select! {
             Some(Over { row, speed, mut drill, too_fast }) = ended.recv() => {
                 packing.ended(row);
+                showing.ear(row).over();
                 let again = too_fast.filter(|_| set.may_go_again(tries[row], speed) && !abort.is_asked());
                 if let Some(why) = again {
                     let emptied = files::empty(&jobs[row].dir);
@@ -302,9 +311,10 @@ fn spawn_drill(
     plan: Plan,
     (rules, pack): (Rules, RulePack),
     options: LiveOptions,
-    (events, ended): (
+    (events, ended, ear): (
         mpsc::UnboundedSender<(usize, Event)>,
         mpsc::UnboundedSender<Over>,
+        Ear,
     ),
 ) {
     std::thread::spawn(move || {
@@ -315,10 +325,13 @@ fn spawn_drill(
                 .build()
                 .map_err(Failure::environment)?;
             let mut tell = |event| {
+                ear.happened(&event);
                 // The receiver outlives every drill.
                 let _ = events.send((row, event));
             };
-            let ran = runtime.block_on(drill::run_live(&plan, &rules, &options, &mut tell));
+            let mut watch = |seen: Seen<'_>| ear.saw(seen);
+            let ran = drill::run_live_watched(&plan, &rules, &options, &mut tell, &mut watch);
+            let ran = runtime.block_on(ran);
             let too_fast = match &ran {
                 Err(DrillError::Live(LiveError::TooFast(why))) => Some(why.clone()),
                 Ok(finished) if options.gives_up => too_fast(&finished.record, &pack),

@@ -83,8 +83,32 @@ pub(super) struct Events {
     /// Queues whose latency a series tells, by the series' number.
     latencies: BTreeMap<u32, String>,
     late: BTreeMap<String, bool>,
-    /// How many instances of an alert are in which state: pending, firing.
-    alerts: BTreeMap<String, [i64; 2]>,
+    alerts: BTreeMap<String, Instances>,
+}
+
+/// How many instances of an alert are in which state: pending, firing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Instances([i64; 2]);
+
+impl Instances {
+    /// One went from a state to another: what the alert was before, and what it is now.
+    pub(crate) fn changed(&mut self, from: AlertState, to: AlertState) -> (AlertState, AlertState) {
+        let before = self.state();
+        let states = [AlertState::Pending, AlertState::Firing];
+        for (count, of) in self.0.iter_mut().zip(states) {
+            *count += i64::from(to == of) - i64::from(from == of);
+        }
+        (before, self.state())
+    }
+
+    /// What the alert is: the worst of its instances.
+    pub(crate) fn state(self) -> AlertState {
+        match self.0 {
+            [_, firing] if firing > 0 => AlertState::Firing,
+            [pending, _] if pending > 0 => AlertState::Pending,
+            _ => AlertState::Inactive,
+        }
+    }
 }
 
 impl Events {
@@ -161,16 +185,8 @@ impl Events {
                 },
             }),
             Line::Transition(transition) => {
-                let counts = self.alerts.entry(transition.alert.clone()).or_default();
-                let before = state(*counts);
-                for (which, of) in [AlertState::Pending, AlertState::Firing]
-                    .into_iter()
-                    .enumerate()
-                {
-                    counts[which] +=
-                        i64::from(transition.to == of) - i64::from(transition.from == of);
-                }
-                let after = state(*counts);
+                let instances = self.alerts.entry(transition.alert.clone()).or_default();
+                let (before, after) = instances.changed(transition.from, transition.to);
                 // Pending and let go, or one more instance: nobody is told of that.
                 let told = match (before, after) {
                     (AlertState::Inactive, AlertState::Pending) => true,
@@ -188,17 +204,6 @@ impl Events {
             }
             _ => None,
         }
-    }
-}
-
-/// What an alert is of which so many instances are pending and firing.
-fn state([pending, firing]: [i64; 2]) -> AlertState {
-    if firing > 0 {
-        AlertState::Firing
-    } else if pending > 0 {
-        AlertState::Pending
-    } else {
-        AlertState::Inactive
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate, each below those that may use it.
-const ORDER: [&str; 39] = [
+const ORDER: [&str; 40] = [
     // What is written, and what engines can do.
     "units",
     "form",
@@ -46,6 +46,7 @@ const ORDER: [&str; 39] = [
     "reaper",
     "drill",
     "load",
+    "view",
     "agreement",
     "pace",
     "estimate",
