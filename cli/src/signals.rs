@@ -5,6 +5,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::view::tui;
 use firedrill_sim::abort::Abort;
 use std::future::poll_fn;
 use std::io;
@@ -218,5 +219,6 @@ async fn watch_over(
 }
 
 fn end(shared: &Shared) -> ! {
+    tui::restore();
     std::process::exit(i32::from(shared.exit() as u8))
 }

@@ -1,5 +1,8 @@
 //! The live view of a command: the board that its drills tell, and who shows it.
 
+mod draw;
+pub(crate) mod tui;
+
 use crate::args;
 use crate::failure::Failure;
 use crate::signals::{Signals, Stopper};
@@ -8,20 +11,32 @@ use firedrill_sim::drill::{Event, Seen};
 use firedrill_sim::http::{Pages, no_pages};
 use firedrill_sim::view::web::{Act, Token, Web, WebError, WebOptions};
 use firedrill_sim::view::{About, Board, View};
+use std::io::{IsTerminal, stdout};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use tokio::sync::mpsc;
+use tui::Tui;
 
 /// So many things that people do may wait to be taken.
 const ACTS_WAITING: usize = 32;
 
 /// Who shows a command while it runs; nobody, unless that was asked for. When it is dropped, it is over.
-pub(crate) struct Showing {
+pub(crate) struct Showing<'t> {
     board: Option<Board>,
     web: Option<Web>,
+    tui: Option<Tui>,
+    terminal: &'t Terminal,
 }
 
-impl Showing {
+impl Drop for Showing<'_> {
+    fn drop(&mut self) {
+        if self.tui.take().is_some() {
+            self.terminal.release();
+        }
+    }
+}
+
+impl<'t> Showing<'t> {
     /// Begins to show what was asked for.
     ///
     /// # Errors
@@ -30,19 +45,17 @@ impl Showing {
         args: &args::View,
         abouts: impl IntoIterator<Item = About>,
         signals: &Signals,
-        terminal: &Terminal,
+        terminal: &'t Terminal,
     ) -> Result<Self, Failure> {
-        if args.http.is_none() {
+        if args.http.is_none() && !args.tui {
             return Ok(Self {
                 board: None,
                 web: None,
+                tui: None,
+                terminal,
             });
         }
-        let showing = Self::with(args, abouts, no_pages(), signals)?;
-        if let Some(url) = showing.url() {
-            terminal.say(format_args!("live view: {url}"));
-        }
-        Ok(showing)
+        Self::with(args, abouts, no_pages(), (signals, terminal))
     }
 
     /// The same, with `more` pages, and shown in any case.
@@ -53,7 +66,7 @@ impl Showing {
         args: &args::View,
         abouts: impl IntoIterator<Item = About>,
         more: Pages,
-        signals: &Signals,
+        (signals, terminal): (&Signals, &'t Terminal),
     ) -> Result<Self, Failure> {
         let board = Board::new(abouts);
         let token = args.http_token.as_deref().map(str::parse::<Token>);
@@ -68,10 +81,24 @@ impl Showing {
             WebError::Open(_) => Failure::refused(error),
             WebError::Taken(..) | WebError::System(_) => Failure::environment(error),
         })?;
+        if let Some(web) = &web {
+            terminal.say(format_args!("live view: {}", web.url()));
+        }
+        let tui = match args.tui {
+            true => on_terminal(&board, signals.stopper(), terminal)?,
+            false => None,
+        };
         Ok(Self {
             board: Some(board),
             web,
+            tui,
+            terminal,
         })
+    }
+
+    /// Whether the whole terminal is drawn on.
+    pub(crate) fn has_terminal(&self) -> bool {
+        self.tui.is_some()
     }
 
     /// Where the page is, if there is one.
@@ -129,6 +156,27 @@ impl Ear {
             board.expose(text());
         }
     }
+}
+
+/// Draws on the terminal, if there is one.
+fn on_terminal(
+    board: &Board,
+    stopper: Stopper,
+    terminal: &Terminal,
+) -> Result<Option<Tui>, Failure> {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    if is_dumb || !stdout().is_terminal() {
+        terminal.say(
+            "--tui: standard output is no terminal that can be drawn on, so it goes on without; --http shows the same on a page",
+        );
+        return Ok(None);
+    }
+    let talk = terminal.hold();
+    let tui = Tui::begin(board.clone(), stopper, talk).map_err(|error| {
+        terminal.release();
+        Failure::environment(format!("--tui: {error}"))
+    });
+    tui.map(Some)
 }
 
 /// Takes what people do on the page down as notes, and stops the command when somebody wants that.

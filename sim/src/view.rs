@@ -11,6 +11,7 @@ mod history;
 mod lanes;
 mod reading;
 mod telling;
+mod tiles;
 pub mod web;
 
 pub use board::Board;
@@ -110,10 +111,8 @@ pub struct Incident {
 /// A chart on the common times.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Chart {
-    /// What it shows.
+    /// What it shows, and in which unit.
     pub title: &'static str,
-    /// The unit of its values.
-    pub unit: &'static str,
     /// Those lines of which something is known.
     pub lines: Vec<Line>,
 }

@@ -124,7 +124,7 @@ struct Stand<'a> {
     redis: RedisSource,
     /// What a drill is recorded with; `None`: there is none.
     rules: Option<Rules>,
-    showing: Showing,
+    showing: Showing<'a>,
 }
 
 impl Stand<'_> {

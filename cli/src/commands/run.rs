@@ -38,9 +38,9 @@ pub fn run(args: &Run, terminal: &Terminal) -> Result<Exit, Failure> {
         ));
     }
     if args.engine == Engine::Virtual {
-        if args.view.http.is_some() {
+        if args.view.tui || args.view.http.is_some() {
             return Err(Failure::usage(
-                "--http: a simulated drill is over before anybody could look; leave --engine virtual away, or the page",
+                "--tui, --http: a simulated drill is over before anybody could look; leave them away, or --engine virtual",
             ));
         }
         if let Speed::Fixed(speed) = args.speed {

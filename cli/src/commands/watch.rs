@@ -1,6 +1,7 @@
 //! `firedrill watch`: exporter and detector beside a queue that is running, without a fault and without a write, for weeks.
 
 mod alerts;
+mod clock;
 mod receiver;
 mod shown;
 
@@ -14,6 +15,7 @@ use crate::signals::Signals;
 use crate::terminal::Terminal;
 use crate::view::{Ear, Showing};
 use alerts::{Alert, Alerts, Key};
+use clock::Clock;
 use firedrill_asynq::broker::redis::address::Address;
 use firedrill_asynq::clock::{ClockOrigin, Time};
 use firedrill_detector::detector::SeriesRef;
@@ -68,7 +70,7 @@ pub fn run(args: &args::Watch, terminal: &Terminal) -> Result<Exit, Failure> {
         ..args.view.clone()
     };
     let listed = Listed::default();
-    let showing = Showing::with(&view, [about], listed.page(), &signals)?;
+    let showing = Showing::with(&view, [about], listed.page(), (&signals, terminal))?;
     let shown = Shown {
         url: showing.url().unwrap_or_default().to_owned(),
         ear: showing.ear(0),
@@ -131,31 +133,6 @@ struct Watch<'w> {
     is_taken: Option<bool>,
 }
 
-/// The time it is. At the speed of real time it is the machine's own, whatever becomes of that over weeks.
-#[derive(Debug, Clone, Copy)]
-enum Clock {
-    Machine,
-    Fast(ClockOrigin),
-}
-
-impl Clock {
-    fn origin(self) -> ClockOrigin {
-        match self {
-            Self::Machine => ClockOrigin::real_time(),
-            Self::Fast(origin) => origin,
-        }
-    }
-
-    /// Virtual seconds per real second.
-    fn speed(self) -> f64 {
-        self.origin().speed
-    }
-
-    fn now_ms(self) -> i64 {
-        self.origin().now().millis()
-    }
-}
-
 impl<'w> Watch<'w> {
     fn new(
         args: &args::Watch,
@@ -166,10 +143,7 @@ impl<'w> Watch<'w> {
         terminal: &'w Terminal,
     ) -> Self {
         let start = ClockOrigin::real_time().now();
-        let clock = match args.speed {
-            1.0 => Clock::Machine,
-            speed => Clock::Fast(ClockOrigin::start(start, speed)),
-        };
+        let clock = Clock::at_speed(start, args.speed);
         let job =
             |job: &Option<String>, usual: &str| job.clone().unwrap_or_else(|| usual.to_owned());
         let jobs = Jobs {
@@ -224,7 +198,7 @@ impl<'w> Watch<'w> {
                 .to_owned(),
         };
         self.terminal.say(format_args!(
-            "watching {}, every {}; {to}\nlive view: {url}\nmetrics and alerts: {url}metrics, {url}{ALERTS}",
+            "watching {}, every {}; {to}\nmetrics and alerts: {url}metrics, {url}{ALERTS}",
             self.address.place(),
             format_ms(self.scrape_ms),
             url = self.shown.url,

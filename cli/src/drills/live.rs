@@ -194,7 +194,7 @@ async fn run_all(
     set: &LiveSet,
     jobs: Vec<Job>,
     mut paces: Paces,
-    (signals, showing): (&Signals, &Showing),
+    (signals, showing): (&Signals, &Showing<'_>),
     terminal: &Terminal,
 ) -> io::Result<AllEnded> {
     let exe = std::env::current_exe()?;
@@ -211,7 +211,10 @@ async fn run_all(
             state: State::Waiting,
         })
         .collect();
-    let mut display = Display::new(&rows, terminal.is_interactive(), terminal.is_quiet());
+    let mut display = match showing.has_terminal() {
+        true => Display::new(&rows, false, true),
+        false => Display::new(&rows, terminal.is_interactive(), terminal.is_quiet()),
+    };
     let mut packing = Packing::new(paces.budget, paces.most, &paces.jobs);
     let mut tries = vec![0; jobs.len()];
     let mut all = AllEnded {

@@ -39,17 +39,12 @@ impl Values {
     }
 }
 
-/// What is drawn together: title, unit, and figures under their names.
-type Drawn = (
-    &'static str,
-    &'static str,
-    &'static [(Figure, &'static str)],
-);
+/// What is drawn together: title, and figures under their names.
+type Drawn = (&'static str, &'static [(Figure, &'static str)]);
 
 const CHARTS: [Drawn; 3] = [
     (
         "Tasks in the queues",
-        "tasks",
         &[
             (Figure::Pending, "pending"),
             (Figure::Active, "active"),
@@ -61,7 +56,6 @@ const CHARTS: [Drawn; 3] = [
     ),
     (
         "Tasks per second",
-        "per second",
         &[
             (Figure::Arrivals, "arrivals"),
             (Figure::Done, "done"),
@@ -70,8 +64,7 @@ const CHARTS: [Drawn; 3] = [
         ],
     ),
     (
-        "Waits",
-        "seconds",
+        "Waits in seconds",
         &[
             (Figure::P50, "p50 of those that started"),
             (Figure::P99, "p99 of those that started"),
@@ -128,7 +121,7 @@ impl History {
         let mut points: Vec<(i64, Values)> = self.points.iter().copied().collect();
         let last_ms = points.last().map(|(at_ms, _)| *at_ms);
         points.extend(now.filter(|(at_ms, _)| Some(*at_ms) > last_ms));
-        let charts = CHARTS.map(|(title, unit, figures)| {
+        let charts = CHARTS.map(|(title, figures)| {
             let lines = figures.iter().map(|(figure, name)| Line {
                 name,
                 points: points
@@ -139,7 +132,6 @@ impl History {
             let known = |line: &Line| line.points.iter().any(Option::is_some);
             Chart {
                 title,
-                unit,
                 lines: lines.filter(known).collect(),
             }
         });

@@ -3,7 +3,8 @@
 use super::history::{Figure, History, Values};
 use super::lanes::Lanes;
 use super::reading::{Reading, Workers};
-use super::{Entry, Incident, Level, Snapshot, Stage, Tile, clock};
+use super::tiles::{Standing, tiles};
+use super::{Entry, Incident, Snapshot, Stage, clock};
 use crate::drill::{Event, Seen, What};
 use crate::engine::Observation;
 use crate::load::LoadPlan;
@@ -322,6 +323,12 @@ impl View {
         let measured = measured_ms.map(|at_ms| (at_ms, now));
         let (times_ms, charts) = self.history.charts(measured);
         let (lanes, lanes_left_out) = self.lanes.shown(self.history.first_ms().unwrap_or(0));
+        let standing = Standing {
+            is_over: self.stage == Stage::Over,
+            redis_is_up: self.redis_is_up(),
+            workers: self.reading.workers(),
+            alerts: self.lanes.on(),
+        };
         let mut queues = self.reading.queues();
         let queues_left_out = queues.len().saturating_sub(QUEUES_MOST);
         queues.truncate(QUEUES_MOST);
@@ -332,7 +339,7 @@ impl View {
             at: clock(at_ms),
             lasts: self.about.lasts_ms.map(clock),
             speed: self.speed,
-            tiles: self.tiles(now),
+            tiles: tiles(&standing, now),
             incident: self.wrong.as_ref().map(|wrong| Incident {
                 what: wrong.what.clone(),
                 since_ms: wrong.since_ms,
@@ -350,61 +357,6 @@ impl View {
             drills: Vec::new(),
             shown: 0,
         }
-    }
-
-    /// What matters most; only what is known.
-    fn tiles(&self, now: Values) -> Vec<Tile> {
-        let mut tiles = Vec::new();
-        let mut tile = |name, value: Option<String>, level| {
-            tiles.extend(value.map(|value| Tile { name, value, level }));
-        };
-        if self.stage != Stage::Over {
-            let up = self.redis_is_up();
-            let level = if up == Some(false) {
-                Level::Bad
-            } else {
-                Level::Good
-            };
-            let word = |up| if up { "up" } else { "down" };
-            tile("Redis", up.map(|up| word(up).to_owned()), level);
-            let workers = self.reading.workers();
-            let all_up = workers.is_none_or(|(up, of)| up == of && of > 0);
-            let level = if all_up { Level::Good } else { Level::Bad };
-            let told = workers.map(|(up, of)| format!("{up} of {of}"));
-            tile("Workers up", told, level);
-        }
-        let (firing, pending) = self.lanes.on();
-        let level = if firing > 0 { Level::Bad } else { Level::Good };
-        tile("Alerts firing", Some(firing.to_string()), level);
-        tile("Alerts pending", Some(pending.to_string()), Level::Plain);
-        for (name, figure) in [
-            ("Pending", Figure::Pending),
-            ("Active", Figure::Active),
-            ("Pending or active", Figure::Backlog),
-            ("Scheduled", Figure::Scheduled),
-            ("In retry", Figure::Retry),
-            ("Archived", Figure::Archived),
-        ] {
-            let count = now.get(figure).map(|count| format!("{count:.0}"));
-            tile(name, count, Level::Plain);
-        }
-        for (name, figure) in [
-            ("Arrivals", Figure::Arrivals),
-            ("Done", Figure::Done),
-            ("Failed", Figure::Failed),
-            ("Retried", Figure::Retried),
-        ] {
-            let rate = now.get(figure).map(|rate| format!("{rate:.1}/s"));
-            tile(name, rate, Level::Plain);
-        }
-        for (name, figure) in [("Wait p50", Figure::P50), ("Wait p99", Figure::P99)] {
-            let wait = now.get(figure).map(|wait| format!("{:.1} ms", wait * 1e3));
-            tile(name, wait, Level::Plain);
-        }
-        let oldest = now.get(Figure::Oldest);
-        let oldest = oldest.map(|seconds| clock((seconds * 1e3) as i64));
-        tile("Oldest waits", oldest, Level::Plain);
-        tiles
     }
 }
 

@@ -53,12 +53,14 @@ const chart = (of, times) => {
   const most = Math.max(1e-9, ...of.lines.flatMap((line) => line.points.map((value) => value ?? 0)));
   const now = (line) => line.points[line.points.length - 1] ?? null;
   const said = of.lines.map((line) => `${line.name} ${number(now(line))}`).join(', ');
-  figure.append(make('figcaption', `${of.title}, ${of.unit}`));
+  figure.append(make('figcaption', of.title));
   const svg = drawn('svg', { viewBox: '0 0 600 120', preserveAspectRatio: 'none', role: 'img', 'aria-label': `${of.title}: ${said || 'nothing is known'}` });
   const legend = make('p', undefined, 'legend');
   of.lines.forEach((line, index) => {
     svg.append(drawn('path', { class: `c${index % 6}`, d: path(line.points, times, from, span, most) }));
-    legend.append(make('span', undefined, `swatch c${index % 6}`), `${line.name} ${number(now(line))}`);
+    const entry = make('span', undefined, 'entry');
+    entry.append(make('span', undefined, `swatch c${index % 6}`), `${line.name} ${number(now(line))}`);
+    legend.append(entry, ' ');
   });
   const ends = make('p', undefined, 'ends');
   ends.append(make('span', minutes(span)), make('span', `0 to ${number(most)}`), make('span', 'now'));

@@ -86,7 +86,7 @@ fn snapshots_come_as_events() {
     .unwrap();
     let mut text = String::new();
     let mut buffer = [0; 4096];
-    while text.matches("data:").count() < 2 {
+    while text.matches("\ndata: {").count() < 2 {
         let read = stream.read(&mut buffer).unwrap();
         assert!(read > 0, "{text}");
         text.push_str(&String::from_utf8_lossy(&buffer[..read]));
