@@ -3,7 +3,8 @@
 //! A [`Board`] is shared by whoever tells (a drill, a load, a watch) and whoever shows. What it gives out is a [`Snapshot`]: plain values that any
 //! renderer draws as they are. Telling takes no longer than a look at a map, and nobody who looks holds it up; nothing is decided by what is shown.
 //!
-//! > **Invariant.** A figure that nobody has measured is absent, never guessed. The memory of a view does not grow with the time it runs.
+//! > **Invariant.** A figure that nobody has measured is absent, never guessed. The memory of a view grows with the series there ever were, not with the
+//! > time it runs.
 //! > **Invariant.** A blind view is never told a cause, a fault or a scenario's name, so no renderer can show one ([`About::blind`]).
 
 mod board;

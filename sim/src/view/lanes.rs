@@ -118,6 +118,7 @@ fn name(state: AlertState) -> &'static str {
 mod tests {
     use super::*;
     use AlertState::{Firing, Inactive, Pending};
+    use proptest::prelude::*;
 
     #[test]
     fn an_alert_is_what_its_worst_instance_is() {
@@ -153,6 +154,35 @@ mod tests {
         assert_eq!(lanes.on(), (0, 1));
         let (later, _) = lanes.shown(10);
         assert_eq!(later.len(), 1, "what was over long ago is not shown");
+    }
+
+    proptest! {
+        #[test]
+        fn times_follow_each_other_and_the_last_is_open_while_it_is_on(
+            steps in proptest::collection::vec((0_usize..3, 0_usize..3), 0..200)
+        ) {
+            let states = [Inactive, Pending, Firing];
+            let mut instances = [Inactive; 3];
+            let mut lanes = Lanes::default();
+            for (at_ms, (instance, to)) in (0..).zip(steps) {
+                let from = std::mem::replace(&mut instances[instance], states[to]);
+                lanes.changed("A", at_ms, (from, states[to]));
+                let worst = *instances.iter().max().unwrap();
+                let (shown, _) = lanes.shown(i64::MIN);
+                let Some(lane) = shown.first() else {
+                    prop_assert_eq!(worst, Inactive);
+                    continue;
+                };
+                prop_assert_eq!(lane.state, name(worst));
+                let (last, before) = lane.spans.split_last().unwrap();
+                prop_assert_eq!(last.to_ms.is_none(), worst != Inactive);
+                prop_assert!(before.iter().all(|span| span.to_ms.is_some()));
+                for pair in lane.spans.windows(2) {
+                    prop_assert!(pair[0].from_ms < pair[0].to_ms.unwrap());
+                    prop_assert!(pair[0].to_ms.unwrap() <= pair[1].from_ms);
+                }
+            }
+        }
     }
 
     #[test]
