@@ -76,7 +76,6 @@ pub(crate) fn names_us(headers: &HeaderMap, port: u16) -> bool {
 pub type Pages = Router;
 
 /// No page at all.
-#[must_use]
 pub fn no_pages() -> Pages {
     Pages::new()
 }

@@ -17,6 +17,8 @@ pub(super) enum Figure {
     /// Pending and active together, where nobody tells them apart.
     Backlog,
     Arrivals,
+    /// Arrivals less what was removed, where nobody counts arrivals.
+    Net,
     Done,
     Failed,
     Retried,
@@ -27,7 +29,7 @@ pub(super) enum Figure {
 
 /// One value each; `None`: nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Values([Option<f64>; 13]);
+pub(super) struct Values([Option<f64>; 14]);
 
 impl Values {
     pub(super) fn get(&self, figure: Figure) -> Option<f64> {
@@ -58,6 +60,7 @@ const CHARTS: [Drawn; 3] = [
         "Tasks per second",
         &[
             (Figure::Arrivals, "arrivals"),
+            (Figure::Net, "net arrivals"),
             (Figure::Done, "done"),
             (Figure::Failed, "failed"),
             (Figure::Retried, "retried"),

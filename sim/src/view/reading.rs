@@ -29,11 +29,15 @@ impl Workers {
     }
 }
 
+/// Tasks that are done and kept.
+const COMPLETED: Role = Role::Tasks(STATES.len() - 1);
+
 /// What a series tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Role {
     /// By the number of the state in [`STATES`].
     Tasks(usize),
+    Size,
     Oldest,
     Paused,
     Processed,
@@ -53,6 +57,7 @@ impl Role {
             return state.map(Self::Tasks);
         }
         let of_queue = [
+            (QueueSeries::Size, Self::Size),
             (QueueSeries::Latency, Self::Oldest),
             (QueueSeries::Paused, Self::Paused),
             (QueueSeries::Processed, Self::Processed),
@@ -75,6 +80,11 @@ impl Role {
     fn is_counter(self) -> bool {
         matches!(self, Self::Processed | Self::Failed | Self::Enqueued)
     }
+
+    /// Whether it is told how fast it changes.
+    fn is_rated(self) -> bool {
+        self.is_counter() || matches!(self, Self::Size | COMPLETED)
+    }
 }
 
 /// A series and its last sample.
@@ -84,7 +94,7 @@ struct Series {
     role: Option<Role>,
     at_ms: i64,
     now: Option<f64>,
-    /// Of a counter, how much it grew per second.
+    /// How much it grew per second, where that tells something.
     per_s: Option<f64>,
 }
 
@@ -130,10 +140,11 @@ impl Reading {
                 continue;
             };
             let value = (!value.is_nan()).then_some(*value);
-            if series.role.is_some_and(Role::is_counter) {
+            if let Some(role) = series.role.filter(|role| role.is_rated()) {
                 series.per_s = match (series.now, value) {
-                    // One that fell began anew: how much it grew, nobody knows.
-                    (Some(before), Some(now)) if now >= before && at_ms > series.at_ms => {
+                    // A counter that fell began anew: how much it grew, nobody knows.
+                    (Some(before), Some(now)) if now < before && role.is_counter() => None,
+                    (Some(before), Some(now)) if at_ms > series.at_ms => {
                         Some((now - before) * 1e3 / (at_ms - series.at_ms) as f64)
                     }
                     _ => None,
@@ -200,7 +211,13 @@ impl Reading {
         let enqueued = self
             .of_role(Role::Enqueued)
             .filter_map(|series| series.per_s);
-        values.set(Figure::Arrivals, sum(enqueued.collect()));
+        let arrivals = sum(enqueued.collect());
+        values.set(Figure::Arrivals, arrivals);
+        // What came is there, or done; what is done and kept is counted already.
+        let grew = sum(all(&rates, Role::Size)).zip(sum(all(&rates, COMPLETED)));
+        let net = grew.zip(done).filter(|_| arrivals.is_none());
+        let net = net.map(|((all, kept), done)| (all - kept + done).max(0.0));
+        values.set(Figure::Net, net);
         values
     }
 
@@ -337,6 +354,29 @@ mod tests {
         let queues = reading.queues();
         assert_eq!(queues[0].tasks, [None; STATES.len()]);
         assert_eq!(queues[0].oldest, "0:07");
+    }
+
+    #[test]
+    fn what_comes_is_what_queues_grow_by_and_what_is_done_unless_a_producer_counts() {
+        let mut reading = reading(&[
+            r#"asynq_queue_size{queue="a"}"#,
+            r#"asynq_tasks_enqueued_total{queue="a",state="completed"}"#,
+            r#"asynq_tasks_processed_total{queue="a"}"#,
+            r#"asynq_tasks_failed_total{queue="a"}"#,
+            r#"job_enqueued_total{result="ok"}"#,
+        ]);
+        reading.scrape(0, &[(0, 100.0), (1, 10.0), (2, 50.0), (3, 5.0)]);
+        assert_eq!(reading.values().get(Figure::Net), None);
+        // 120 come in ten seconds: 40 are done, 30 of which are kept; 15 fail and stay. 110 are more there, 30 of them done.
+        reading.scrape(10_000, &[(0, 210.0), (1, 40.0), (2, 105.0), (3, 20.0)]);
+        assert_eq!(reading.values().get(Figure::Net), Some(12.0));
+        reading.scrape(10_000, &[(4, 0.0)]);
+        reading.scrape(20_000, &[(4, 70.0)]);
+        let values = reading.values();
+        assert_eq!(
+            (values.get(Figure::Arrivals), values.get(Figure::Net)),
+            (Some(7.0), None)
+        );
     }
 
     #[test]

@@ -14,8 +14,9 @@ const COUNTS: [(&str, Figure); 6] = [
 ];
 
 /// Tasks per second.
-const RATES: [(&str, Figure); 4] = [
+const RATES: [(&str, Figure); 5] = [
     ("Arrivals", Figure::Arrivals),
+    ("Net arrivals", Figure::Net),
     ("Done", Figure::Done),
     ("Failed", Figure::Failed),
     ("Retried", Figure::Retried),
